@@ -24,6 +24,7 @@ from tests.bench.measures import (
     fairness,
     framework,
     limited,
+    log_lines,
     looks,
     memory,
     pulling,
@@ -59,6 +60,7 @@ MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
     reading.MEASURE: reading.measure,
     together.BATCH: together.batch,
     together.ORDER: together.order,
+    log_lines.MEASURE: log_lines.measure,
     looks.METRICS: looks.metrics,
     looks.TOP: looks.top,
 }

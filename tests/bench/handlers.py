@@ -17,6 +17,12 @@ def no_op(payload: Work, ctx: Context) -> None:
     """Nothing."""
 
 
+def talk(payload: Work, ctx: Context) -> None:
+    """Logs five lines."""
+    for number in range(5):
+        ctx.logger.info("a line as handlers log it", number=number, address="https://example.org/an/address")
+
+
 def nap(payload: Work, ctx: Context) -> dict[str, float]:
     """Takes its time, and says where and when (seconds since the epoch) it ran."""
     start = time.time()

@@ -52,6 +52,10 @@ class Line:
         """How far the real runs lie apart, relative to their mean."""
         return (max(self.real) - min(self.real)) / fmean(self.real)
 
+    def told(self, value: float) -> str:
+        """A wait in seconds, or a number of jobs."""
+        return f"{value:.0f}" if self.figure == "started" else _s(value)
+
     @property
     def holds(self) -> bool:
         """Within 15 %, or within the spread of identical real runs."""
@@ -105,8 +109,9 @@ def _run(started: server.Server, folder: Path, name: str, text: str, load: Seque
 def _lines(predicted: Sequence[Simulated], runs: Sequence[real.Run]) -> list[Line]:
     lines = []
     for task in runs[0].waits:
-        told: list[Waits] = [waits_of(one.tally.tasks[task].waits) for one in predicted]
-        for figure in ("mean", "p95"):
+        tallies = [one.tally.tasks[task] for one in predicted]
+        told: list[Waits] = [waits_of(one.waits[: len(one.waits) - one.unstarted]) for one in tallies]
+        for figure in ("started",) if task == scenario.WITH_BUDGET else ("mean", "p95"):
             shown = tuple(getattr(run.waits[task], figure) for run in runs)
             lines.append(Line(task, figure, fmean(getattr(one, figure) for one in told), shown))
     return lines
@@ -117,11 +122,11 @@ def _table(title: str, lines: Sequence[Line]) -> list[str]:
         "",
         f"Under {title}:",
         "",
-        "| task | wait | predicted | real runs | error | spread | holds |",
+        "| task | figure | predicted | real runs | error | spread | holds |",
         "|---|---|---|---|---|---|---|",
     ]
     return head + [
-        f"| {line.task} | {line.figure} | {_s(line.predicted)} | {', '.join(map(_s, line.real))} | {line.error:+.0%}"
+        f"| {line.task} | {line.figure} | {line.told(line.predicted)} | {', '.join(map(line.told, line.real))} | {line.error:+.0%}"
         f" | {line.spread:.0%} | {'yes' if line.holds else 'no'} |"
         for line in lines
     ]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tests.bench import server
 from tests.bench.ours import Installation
 from tests.bench.processes import fleet
-from tests.validate.scenario import PROCESSES, THREADS, Send
+from tests.validate.scenario import PROCESSES, THREADS, WITH_BUDGET, Send
 from zeke_jobs import client, config
 from zeke_jobs.backtest import history
 from zeke_jobs.backtest.figures import percentile
@@ -27,17 +27,19 @@ if TYPE_CHECKING:
     from zeke_jobs.backtest.history import Recording
 
 _PATIENCE = 300.0
-_UNFINISHED = "SELECT count(*) FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')"
+_UNFINISHED = f"""
+SELECT count(*) FROM zeke_jobs.queue WHERE state = 'consumed' OR state = 'queued' AND task <> '{WITH_BUDGET}'"""
 #: From when each job was due first to its first start, in seconds.
 _WAITS = """
 SELECT q.task, extract(epoch FROM coalesce((q.attempts #>> '{0,started_on}')::timestamptz, q.started_on) - q.created_on)::float
-FROM zeke_jobs.queue AS q"""
+FROM zeke_jobs.queue AS q WHERE q.started_on IS NOT NULL"""
 
 
 @dataclass(frozen=True)
 class Waits:
-    """How long the jobs of a task waited, in seconds."""
+    """How many jobs of a task started, and how long they waited, in seconds."""
 
+    started: int
     mean: float
     p95: float
 
@@ -74,8 +76,8 @@ def run(started: server.Server, folder: Path, name: str, text: str, load: Sequen
 
 
 def waits_of(many: Sequence[float]) -> Waits:
-    """Mean and 95th percentile."""
-    return Waits(sum(many) / len(many), percentile(sorted(many), 0.95) or 0.0)
+    """Number, mean and 95th percentile."""
+    return Waits(len(many), sum(many) / len(many), percentile(sorted(many), 0.95) or 0.0)
 
 
 def _send(conn: Connection, load: Sequence[Send]) -> None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
 PROCESSES, THREADS = 2, 4
+#: Whose jobs wait until the next day when its budget is used up: how many start is predicted, and not how long they wait.
+WITH_BUDGET = "costly"
 _H = "handler: tests.validate.handlers:sleep"
 
+#: The day of the budget's zone does not end during a run, wherever it runs: it is noon there.
+_NOON_IN = f"Etc/GMT{time.gmtime().tm_hour - 12:+d}"
+
 TODAY = f"""version: 1
+timezone: {_NOON_IN}
 limits:
   pool: {{concurrency: 3}}
   ai: {{tokens: {{rate: 600/s}}}}
@@ -21,6 +28,7 @@ tasks:
   rated: {{{_H}, rate: 3/s}}
   weighted: {{{_H}, uses: [ai], units: {{tokens: 200}}}}
   polite: {{{_H}, rate: {{per_key: 1/s}}}}
+  costly: {{{_H}, budget: 1.00 USD/d, units: {{USD: 0.05}}}}
   single: {{{_H}, concurrency: 1}}
   parent: {{{_H}}}
   child: {{{_H}, concurrency: 2}}
@@ -32,6 +40,7 @@ CHANGES = {
     "rated.rate": "4/s",
     "limits.ai.tokens.rate": "800/s",
     "polite.rate.per_key": "2/s",
+    "costly.budget": "1.50 USD/d",
     "single.priority": "5",
     "child.concurrency": "1",
     "front.concurrency": "1",
@@ -45,6 +54,7 @@ _LOAD = {
     "rated": (2.2, 0.05, 0.15),
     "weighted": (1.8, 0.05, 0.15),
     "polite": (0.9, 0.05, 0.15),
+    "costly": (1.5, 0.05, 0.15),
     "single": (1.8, 0.1, 0.5),
     "parent": (0.5, 0.1, 0.3),
     "flaky": (0.5, 0.2, 0.6),
@@ -73,6 +83,8 @@ def sends(seconds: float, seed: int = 7) -> list[Send]:
             times = next(times for until, times in _VARIES if at / seconds <= until)
             at += chance.expovariate(rate * times)
             payload: dict[str, Any] = {"seconds": round(chance.uniform(least, most), 3)}
+            if task == "costly":
+                payload["cost"] = round(chance.uniform(0.01, 0.05), 3)
             if task == "flaky":
                 payload["fails_first"] = chance.random() < 0.3
             if task == "parent":

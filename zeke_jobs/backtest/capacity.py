@@ -1,4 +1,4 @@
-"""The load that a configuration can carry: the jobs' need of threads, limits, rates and money, and the first one to run out."""
+"""The load that a configuration can carry: the jobs' need of threads, limits and money, and the first one to run out."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from zeke_jobs.backtest.figures import percentile
 from zeke_jobs.backtest.gates import rate_window
+from zeke_jobs.backtest.rules import owners
+from zeke_jobs.config.limits import Limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -15,10 +17,9 @@ if TYPE_CHECKING:
     from zeke_jobs.backtest.fleet import Fleet
     from zeke_jobs.backtest.lanes import Key
     from zeke_jobs.backtest.workload import Workload
-    from zeke_jobs.config.entries import Rate
-    from zeke_jobs.config.models import Config, Task
+    from zeke_jobs.config.models import Config
 
-Kind = Literal["threads", "limit", "rate", "key", "budget", "database"]
+Kind = Literal["threads", "limit", "rate", "units", "key", "key rate", "budget", "database"]
 
 DAY = 86_400.0
 _PEAK = 3600.0  # seconds of a busy time
@@ -30,9 +31,10 @@ class Bound:
     """A supply that can run out.
 
     Attributes:
-        name: ``threads``, ``task/ID``, ``limit/NAME``, ``budget``, ``database``; a busy key is ``key of ID``.
+        name: ``threads``, ``task/ID``, ``limit/NAME``, each also with ``rate``, ``budget`` or a unit; ``budget``, ``database``; a
+            busy key is ``key NAME of ID``, also with ``rate``.
         kind: Its kind.
-        has: The supply: jobs at once, starts a second, money a day, jobs a second.
+        has: The supply: jobs at once, or starts, units, money or jobs a second.
         needs: The average need.
         needs_at_peak: The need in the busiest hour.
         tasks: Tasks that need it, the greatest need first.
@@ -81,7 +83,7 @@ class Capacity:
         return min(self._but_keys(), key=lambda bound: bound.carries_at_peak, default=None)
 
     def _but_keys(self) -> Iterator[Bound]:
-        return (bound for bound in self.bounds if bound.kind != "key")
+        return (bound for bound in self.bounds if not bound.kind.startswith("key"))
 
 
 def capacity(
@@ -120,41 +122,54 @@ def capacity(
 
 
 def _limits(config: Config, needs: _Needs) -> Iterator[Bound]:
-    tasks = list(config.tasks.values())
-    owners: list[tuple[str, int | None, Rate | None, list[Task]]] = [
-        (f"task/{task.id}", task.concurrency.limit, task.rate.window if task.rate else None, [task]) for task in tasks
-    ]
-    for limit in config.limits.values():
-        users = [task for task in tasks if limit.name in task.uses]
-        owners.append((f"limit/{limit.name}", limit.concurrency, limit.rate.window if limit.rate else None, users))
-    for name, slots, rate, tasks in owners:
-        ids = needs.tasks(task.id for task in tasks)
+    for name, owner, users in owners(config):
+        ids = needs.tasks(task.id for task in users)
+        slots = owner.concurrency if isinstance(owner, Limit) else owner.concurrency.limit
         if slots is not None:
             yield needs.bound(name, "limit", slots, ids, "held")
-        if rate is not None:
+        if owner.rate and (rate := owner.rate.window):
             yield needs.bound(f"{name} rate", "rate", rate.count / rate_window(rate), ids, "starts")
+        for unit, one in owner.units.items() if isinstance(owner, Limit) else ():
+            if one.window:
+                has = one.window.count / rate_window(one.window)
+                yield needs.bound(f"{name} {unit}", "units", has, ids, f"unit {unit}")
+        if (budget := owner.budget) is not None:
+            costs = ["cost"] if needs.currency == budget.currency else []
+            has = float(budget.amount) / DAY
+            yield needs.bound(f"{name} budget", "budget", has, ids, *costs, f"unit {budget.currency}")
 
 
 def _keys(config: Config, needs: _Needs) -> Iterator[Bound]:
     """The busiest key of each task that bounds its keys: more load of the same key has to wait for it."""
     for task in config.tasks.values():
-        keys: Mapping[Key, float] = needs.by_key.get(task.id, {})
-        if task.per_key is None or not keys:
-            continue
-        busiest = max(keys, key=lambda key: keys[key])
-        if needs.key_jobs[task.id, busiest] >= _LEAST_KEY_JOBS:
-            held = keys[busiest] / needs.seconds
-            yield Bound(f"key {busiest} of {task.id}", "key", task.per_key, held, held, (task.id,))
+        rate = task.rate.per_key if task.rate else None
+        bounds: list[tuple[str, Kind, float | None, Mapping[Key, float]]] = [
+            ("", "key", task.per_key, needs.by_key[task.id]),
+            (" rate", "key rate", rate.count / rate_window(rate) if rate else None, needs.key_starts[task.id]),
+        ]
+        for suffix, kind, has, keys in bounds:
+            if has is None or not keys:
+                continue
+            busiest = max(keys, key=lambda key: keys[key])
+            if needs.key_jobs[task.id, busiest] >= _LEAST_KEY_JOBS:
+                need = keys[busiest] / needs.seconds
+                yield Bound(f"key {busiest} of {task.id}{suffix}", kind, has, need, need, (task.id,))
 
 
 class _Needs:
-    """The need of each task's jobs: thread-seconds, starts and money, in all and in each hour."""
+    """The need of each task's jobs: thread-seconds, starts, units and money, in all and in each hour.
+
+    Units are not recorded: the estimates of jobs.yaml count, and of money where a job has no cost in that currency.
+    """
 
     def __init__(self, workload: Workload, config: Config) -> None:
         self.seconds = max(workload.end - workload.begin, 1.0)
         self.jobs: Counter[str] = Counter()
         self.by_key: defaultdict[str, defaultdict[Key, float]] = defaultdict(lambda: defaultdict(float))
+        self.key_starts: defaultdict[str, defaultdict[Key, float]] = defaultdict(lambda: defaultdict(float))
         self.key_jobs: Counter[tuple[str, Key]] = Counter()
+        self.currency = workload.currency
+        self._estimates = {task.id: task.units for task in config.tasks.values()}
         self._hours = max(1, round(self.seconds / _PEAK))
         self._sums: defaultdict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0] * self._hours)
         ids = {name: task.id for name in set(workload.task) if (task := config.task(name))}
@@ -169,20 +184,25 @@ class _Needs:
         self.jobs[task] += 1
         self._sums[task, "held"][hour] += held
         self._sums[task, "starts"][hour] += len(attempts)
-        self._sums[task, "cost"][hour] += workload.cost[job] or 0.0
+        cost = workload.cost[job]
+        self._sums[task, "cost"][hour] += cost or 0.0
+        for unit, estimate in self._estimates[task].items():
+            if cost is None or unit != self.currency:
+                self._sums[task, f"unit {unit}"][hour] += float(estimate) * len(attempts)
         key = workload.key[job]
         if key is not None:
             self.by_key[task][key] += held
+            self.key_starts[task][key] += len(attempts)
             self.key_jobs[task, key] += 1
 
     def tasks(self, ids: Iterable[str]) -> list[str]:
         """The tasks with jobs."""
         return [task for task in ids if task in self.jobs]
 
-    def bound(self, name: str, kind: Kind, has: float, tasks: list[str], what: str) -> Bound:
+    def bound(self, name: str, kind: Kind, has: float, tasks: list[str], *what: str) -> Bound:
         """The common need of these tasks, compared with the supply."""
-        whole = {task: sum(self._sums[task, what]) for task in tasks}
-        hours = [sum(self._sums[task, what][hour] for task in tasks) for hour in range(self._hours)]
+        whole = {task: sum(sum(self._sums[task, one]) for one in what) for task in tasks}
+        hours = [sum(self._sums[task, one][hour] for task in tasks for one in what) for hour in range(self._hours)]
         order = sorted((task for task in whole if whole[task]), key=lambda task: -whole[task])
         per_hour = self.seconds / self._hours
         return Bound(

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
+    from zeke_jobs.backtest.workload import Ending
     from zeke_jobs.config import limits
     from zeke_jobs.config.entries import Rate
 
 #: A start counts a hundredth longer than the rate's period, and at most this many seconds longer.
 RATE_SHARE, RATE_GRACE = 0.01, 0.25
 NEVER = float("inf")
+#: Such attempts could not report everything that they used: they count at least their estimate.
+CUT_OFF: tuple[Ending, ...] = ("died", "cancelled")
 _LEAST_FAILURES = 10  # for a breaker that counts a share
 _DUST = 1e-9  # the rounding error of sums of costs
 
@@ -67,7 +70,10 @@ class Gate:
 
 
 class Meter:
-    """What jobs may use of a unit within a time. An estimate counts while its job runs, and that long from its start."""
+    """What jobs may use of a unit within a time. An estimate counts while its job runs, and that long from its start.
+
+    Of an attempt that was cut off it counts from the end, since nobody knows when it used something.
+    """
 
     __slots__ = ("amount", "ended", "name", "running", "window")
     learns = False
@@ -90,10 +96,11 @@ class Meter:
         """A job starts."""
         self.running += need
 
-    def end(self, need: float, started: float, spent: float | None) -> None:  # noqa: ARG002 (a budget's)
-        """A job ended that had started then."""
+    def end(self, need: float, started: float, now: float, how: Ending, spent: float | None) -> None:  # noqa: ARG002 (a budget's)
+        """An attempt ended that had started then."""
         self.running -= need
-        heappush(self.ended, (started + self.window, need))
+        if how != "deferred":
+            heappush(self.ended, ((now if how in CUT_OFF else started) + self.window, need))
 
     def opens(self) -> float:
         """When it next lets more through, where no job ends."""
@@ -130,9 +137,13 @@ class Budget:
         """A job starts."""
         self.spent += need
 
-    def end(self, need: float, started: float, spent: float | None) -> None:
-        """A job ended that had started then, and cost that, where it is known."""
-        if spent is not None and started >= self.began:
+    def end(self, need: float, started: float, now: float, how: Ending, spent: float | None) -> None:  # noqa: ARG002 (a unit's)
+        """An attempt ended that had started then, and cost that, where it is known."""
+        if spent is None:
+            spent = need if how in (*CUT_OFF, "completed") else 0.0
+        elif how in CUT_OFF:
+            spent = max(spent, need)
+        if started >= self.began:
             self.spent += spent - need
 
     def opens(self) -> float:

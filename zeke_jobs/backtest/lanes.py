@@ -6,10 +6,11 @@ from collections import OrderedDict, deque
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
-from zeke_jobs.backtest.gates import rate_window
+from zeke_jobs.backtest.gates import CUT_OFF, rate_window
 
 if TYPE_CHECKING:
     from zeke_jobs.backtest.gates import Budget, Gate, Meter
+    from zeke_jobs.backtest.workload import Ending
     from zeke_jobs.config.models import Task
 
 #: Causes that block a lane, beside the names of gates.
@@ -95,14 +96,16 @@ class Lane:
         for gate in self.gates:
             if found := gate.obstacle(now):
                 return found
-        for meter, estimate in self.meters:
-            if not meter.lets(self._need(meter, estimate), now):
-                return meter.name
         while self.resting and self.resting[0][0] <= now:
             key = heappop(self.resting)[2]
             self.passed[key].popleft()
             self.look_at(key)
-        return "key" if self.per_key is not None and not self.open else ""
+        if self.per_key is not None and not self.open:
+            return "key"
+        for meter, estimate in self.meters:
+            if not meter.lets(self._need(meter, estimate), now):
+                return meter.name
+        return ""
 
     def heads(self) -> list[int]:
         """The candidates for the next job, once nothing blocks the lane."""
@@ -143,12 +146,12 @@ class Lane:
             self.passed.setdefault(key, deque()).append(now)
             heappush(self.resting, (now + rate_window(self.key_rate), job, key))
 
-    def ended(self, job: int, spent: float | None) -> None:
-        """A job ended, and cost that, where it is known: it replaces the estimate, there and in the average."""
+    def ended(self, job: int, now: float, how: Ending, spent: float | None) -> None:
+        """An attempt ended, and cost that, where it is known: it replaces the estimate, there and in the average."""
         started, needs = self.took.pop(job)
         for (meter, _), need in zip(self.meters, needs, strict=True):
-            meter.end(need, started, spent if meter.learns else None)
-        if spent is not None:
+            meter.end(need, started, now, how, spent if meter.learns else None)
+        if spent is not None and how not in CUT_OFF:
             average, jobs = self.average or (0.0, 0)
             jobs = min(jobs + 1, _REMEMBERED)
             self.average = average + (spent - average) / jobs, jobs

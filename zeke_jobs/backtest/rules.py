@@ -10,7 +10,7 @@
    - Budget: the day's costs, with the expected costs of running jobs, leave enough for the next job's expected cost. The
      expected cost is the average of recent jobs, or else the estimate.
    - Breaker: it is closed, or its pause is over and no job probes.
-3. Among jobs that may start, the highest priority goes first.
+3. Among jobs that may start, the highest priority goes first. While a task lacks units, no task of a lower priority takes any of them.
 4. At equal priority tasks take turns: in one claim, no task gets a second job before each other task with a job has its first.
    The first turn is random. Queues are claimed one by one.
 5. Within a task, jobs start by priority, then by due time, then by order of sending. With a limit per key, jobs that may start
@@ -30,10 +30,11 @@ from zeke_jobs.backtest.lanes import THREADS, Lane
 from zeke_jobs.config.limits import Limit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from random import Random
 
     from zeke_jobs.backtest.lanes import Key, Waiting
+    from zeke_jobs.backtest.workload import Ending
     from zeke_jobs.config.models import Config, Task
 
 
@@ -61,7 +62,7 @@ class Board:
             )
             for task in config.tasks.values()
         }
-        for name, owner, users in _owners(config):
+        for name, owner, users in owners(config):
             meters: dict[str, Meter | Budget] = {}
             if isinstance(owner, Limit):
                 meters |= {unit: Meter(f"{name} {unit}", one.window) for unit, one in owner.units.items() if one.window}
@@ -73,6 +74,9 @@ class Board:
                 self.lanes[task.id].meters += [
                     (meter, float(task.units.get(unit, 0))) for unit, meter in meters.items()
                 ]
+        self._units = {
+            meter.name for lane in self.lanes.values() for meter, _ in lane.meters if isinstance(meter, Meter)
+        }
         self._has_breaker = any(gate.breaker for gate in self.gates.values())
         #: Lanes with due jobs, by queue.
         self.busy: dict[str, dict[Lane, None]] = {queue: {} for queue in config.queues}
@@ -133,6 +137,7 @@ class Board:
         key: Key | None,
         now: float,
         *,
+        how: Ending,
         failed: bool | None = None,
         spent: float | None = None,
     ) -> None:
@@ -142,7 +147,7 @@ class Board:
             if gate.breaker is not None:
                 gate.breaker.end(job, now, failed=failed)
         if lane.meters:
-            lane.ended(job, spent)
+            lane.ended(job, now, how, spent)
         if lane.per_key is not None:
             key = _key(key, job)
             left = lane.active[key] - 1
@@ -172,18 +177,27 @@ class Board:
 
     def next_lanes(self, now: float, queue: str) -> list[Lane]:
         """The lanes of a queue from which the next job may come: unblocked, and of the highest priority."""
-        best, found = 0, list[Lane]()
+        free = list[Lane]()
+        wanted: dict[str, int] = {}  # units that a lane lacks, and its priority
         for lane in self.busy[queue]:
             cause = lane.obstacle(now)
             lane.note(cause, now)
-            if cause:
-                continue
-            level = lane.level()
-            if not found or level > best:
-                best, found = level, [lane]
-            elif level == best:
-                found.append(lane)
-        return found
+            if not cause:
+                free.append(lane)
+            elif cause in self._units:
+                wanted[cause] = max(lane.level(), wanted.get(cause, lane.level()))
+        if wanted:
+            free = [lane for lane in free if not self._yields(lane, wanted, now)]
+        best = max((lane.level() for lane in free), default=0)
+        return [lane for lane in free if lane.level() == best]
+
+    def _yields(self, lane: Lane, wanted: Mapping[str, int], now: float) -> bool:
+        """Whether it waits until a lane of a higher priority has got enough of a unit."""
+        for meter, _ in lane.meters:
+            if lane.level() < wanted.get(meter.name, lane.level()):
+                lane.note(meter.name, now)
+                return True
+        return False
 
     def claim(self, now: float, want: int, queue: str) -> list[int]:
         """Start up to ``want`` jobs of a queue; returns them in order."""
@@ -274,7 +288,7 @@ class Board:
             del self.busy[lane.queue][lane]
 
 
-def _owners(config: Config) -> Iterator[tuple[str, Task | Limit, list[Task]]]:
+def owners(config: Config) -> Iterator[tuple[str, Task | Limit, list[Task]]]:
     """All tasks and limits: the name of each, itself, and the tasks that it limits."""
     tasks = list(config.tasks.values())
     for limit in config.limits.values():
@@ -284,7 +298,7 @@ def _owners(config: Config) -> Iterator[tuple[str, Task | Limit, list[Task]]]:
 
 
 def _gates(config: Config) -> Iterator[tuple[str, Gate]]:
-    for name, owner, _ in _owners(config):
+    for name, owner, _ in owners(config):
         window = owner.rate.window if owner.rate else None
         if isinstance(owner, Limit):
             yield name, Gate(name, owner.concurrency, window, owner.breaker)

@@ -159,7 +159,7 @@ class Simulation:
         assert lane is not None
         self._free += 1
         self._attempts.cut(sender)
-        self.board.end(lane, sender, self.workload.key[sender], now)
+        self.board.end(lane, sender, self.workload.key[sender], now, how="deferred")
         self.tally.cut(lane, now, until)
         self.tally.again(lane, sender, is_retry=False)
         self._queue(lane, sender, NEVER if is_hopeless else now + WAIT_WHEN_FULL, now)
@@ -211,7 +211,7 @@ class Simulation:
         attempt = self._attempts.next(job)[1]
         again = self._attempts.end(lane, job, attempt, now)
         cost = self._attempts.cost(job, attempt) if lane.meters else None
-        self.board.end(lane, job, self.workload.key[job], now, failed=attempt.failed, spent=cost)
+        self.board.end(lane, job, self.workload.key[job], now, how=attempt.how, failed=attempt.failed, spent=cost)
         if again is None:
             self.tally.finished(lane, job, now, completed=attempt.how == "completed")
             self._over(lane, job, failed=attempt.how not in ("completed", "cancelled"))

@@ -45,7 +45,9 @@ def find(text: str) -> UUID:
     with database.connection("id", is_migrated=False) as conn:
         found = SQL.all(conn, "job/by_part", part=digits, limit=_LISTED + 1)
     if not found:
-        raise JobNotFound(f"expected the beginning or the end of a job's id, got {text!r}: no job has it")
+        raise JobNotFound(
+            f"expected the beginning or the end of a job's id, got {text!r}: no job has it\n  help: zeke-jobs jobs lists them"
+        )
     if len(found) > 1:
         listed = "\n".join(
             f"  {row['id']}  {row['task_id']}, {row['status']}, sent {when(row['created_on'])}"

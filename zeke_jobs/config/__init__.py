@@ -110,7 +110,7 @@ def read_text(path: str | PathLike[str]) -> str:
     except FileNotFoundError:
         raise ConfigurationError(
             f"expected a jobs.yaml at {Path(path).absolute()}, got no such file\n"
-            "  help: run this where jobs.yaml is, or name the file in ZEKE_JOBS_CONFIG"
+            "  help: run this where jobs.yaml is, name the file in ZEKE_JOBS_CONFIG, or write a first one: zeke-jobs init"
         ) from None
     except OSError as error:
         raise ConfigurationError(f"expected a readable file at {path}, got {error.strerror}") from error

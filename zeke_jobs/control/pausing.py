@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from zeke_jobs.control import schedules
 from zeke_jobs.errors import ZekeJobsError
 from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.revisions import pauses
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from psycopg2.extensions import connection as Connection
 
+_ALL = 2**31 - 1
 KINDS = ("task", "queue", "limit", "schedule")
 
 
@@ -29,6 +31,8 @@ class Pause:
         target: ``task/ID``, ``queue/NAME``, ``limit/NAME`` or ``schedule/ID``.
         paused_by: The author of the pause; ``jobs.yaml`` for ``paused: true`` in the file.
         waiting: Number of queued jobs that it holds back.
+        ends_on: The time at which it ends by itself.
+        set_key: Its key, such as ``my-task.paused``, if ``zeke-jobs set`` made it; only that command ends it.
     """
 
     target: str
@@ -36,6 +40,8 @@ class Pause:
     paused_on: datetime | None
     reason: str
     waiting: int
+    ends_on: datetime | None = None
+    set_key: str | None = None
 
 
 def pause(conn: Connection, target: str, *, by: str, reason: str = "") -> bool:
@@ -80,7 +86,7 @@ def resume(conn: Connection, target: str, *, by: str = "") -> bool:
 
 def paused(conn: Connection) -> list[Pause]:
     """All pauses, by people and by jobs.yaml."""
-    return [Pause(**row) for row in SQL.all(conn, "pause/list")]
+    return [Pause(**row) for row in pauses.in_force(conn, "pause/list", most=_ALL)]
 
 
 def _find(conn: Connection, target: str) -> str:

@@ -10,6 +10,7 @@ from zeke_jobs.core import bounds
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import timedelta
+    from decimal import Decimal
 
 
 def check(units: Mapping[str, float]) -> None:
@@ -21,6 +22,11 @@ def check(units: Mapping[str, float]) -> None:
     for unit, amount in units.items():
         if isinstance(amount, bool) or not isinstance(amount, int | float) or not math.isfinite(amount) or amount < 0:
             raise ValueError(f"expected {unit} as a number of at least 0, got {amount!r}")
+
+
+def written(amount: Decimal | float) -> str:
+    """An amount for people, with four decimals at most: an average has more than anybody reads."""
+    return f"{amount:,.4f}".rstrip("0").rstrip(".")
 
 
 def pause(retry_after: timedelta | float) -> float:

@@ -12,6 +12,7 @@ from zeke_jobs.core.wording import MOST
 from zeke_jobs.diagnosis import keepers
 from zeke_jobs.diagnosis.snapshot import snapshot
 from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.revisions import pauses
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -86,6 +87,8 @@ class PauseRow:
     paused_by: str
     paused_on: datetime | None
     reason: str
+    ends_on: datetime | None = None
+    set_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +211,7 @@ def gather(conn: Connection, job_id: UUID) -> Facts:
     return Facts(
         job,
         task,
-        pauses=tuple(PauseRow(**one) for one in SQL.all(conn, "why/pauses", task=task.id)),
+        pauses=tuple(PauseRow(**one) for one in pauses.in_force(conn, "why/pauses", task=task.id)),
         gates=tuple(_gate(one) for one in SQL.all(conn, "why/gates", gates=task.gates, job=job.id, most=_HOLDERS)),
         key_holders=_of_key(conn, job, task),
         before=_before(conn, job),

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from zeke_jobs.core.units import written
 from zeke_jobs.core.wording import place, since, span, until
 from zeke_jobs.diagnosis.reasons import Reason, reason
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from zeke_jobs.diagnosis.facts import GateRow, Holder, JobRow
 
 
@@ -41,14 +40,23 @@ def breaker_open(gate: GateRow, now: datetime) -> Reason:
     return _closed("breaker-open", gate, now, "is paused by its breaker", opens, probe=gate.probe)
 
 
-def units_used(gate: GateRow, meter: dict[str, Any]) -> Reason:
+def units_used(gate: GateRow, meter: dict[str, Any], now: datetime) -> Reason:
     """The amount of a unit that jobs may use in a period is used up."""
-    return _used_up("units-used", gate, meter, f"within {span(timedelta(seconds=float(meter['seconds'])))}")
+    frees = f"; the first of it is free again {_at(_free_on(meter), now)}" if meter["free_on"] else ""
+    return _used_up("units-used", gate, meter, f"within {_window(meter)}", frees)
 
 
 def budget_spent(gate: GateRow, meter: dict[str, Any]) -> Reason:
     """The money that jobs may cost a day is spent."""
-    return _used_up("budget-spent", gate, meter, f"today; it begins anew at midnight in {meter['zone']}")
+    return _used_up("budget-spent", gate, meter, "today", f"; it begins anew at midnight in {meter['zone']}")
+
+
+def key_at_rate(gate: GateRow, meter: dict[str, Any], job: JobRow) -> Reason:
+    """The rate of the job's key is used up."""
+    opens = f"; the next may start {_at(_free_on(meter), job.now)}" if meter["free_on"] else ""
+    full = f"its key {job.key!r} is at its rate, {meter['used']} of {meter['amount']} starts within {_window(meter)}{opens}"
+    figures = {name: meter[name] for name in ("amount", "used")}
+    return reason("key-at-rate", full, gate=gate.name, key=job.key, **figures, until=_free_on(meter), now=job.now)
 
 
 def key_taken(job: JobRow, per_key: int, holders: tuple[Holder, ...]) -> Reason:
@@ -69,17 +77,28 @@ def _closed(kind: str, gate: GateRow, now: datetime, what: str, opens: str, **fi
     return _of(kind, gate, f"{what} ({gate.closed_why}); {opens}", **figures)
 
 
-def _used_up(kind: str, gate: GateRow, meter: dict[str, Any], when: str) -> Reason:
-    used = f"has used up its {meter['unit']}, {meter['used']:,} of {meter['amount']:,} {when}"
-    return _of(kind, gate, used, **{name: meter[name] for name in ("unit", "used", "amount")})
+def _used_up(kind: str, gate: GateRow, meter: dict[str, Any], when: str, opens: str) -> Reason:
+    needs = f", and the job may need {written(meter['estimate'])}" if meter["used"] < meter["amount"] else ""
+    used = (
+        f"has used up its {meter['unit']}, {written(meter['used'])} of {written(meter['amount'])} {when}{needs}{opens}"
+    )
+    return _of(kind, gate, used, **{name: meter[name] for name in ("unit", "used", "amount", "estimate")})
+
+
+def _window(meter: dict[str, Any]) -> str:
+    return span(timedelta(seconds=float(meter["seconds"])))
+
+
+def _free_on(meter: dict[str, Any]) -> datetime | None:
+    return datetime.fromisoformat(meter["free_on"]) if meter["free_on"] else None
 
 
 def _opens(gate: GateRow, now: datetime) -> str:
-    return f"it opens {_at(gate.closed_until, now)}" if gate.closed_until else "it opens soon"
+    return f"it opens {_at(gate.closed_until, now)}"
 
 
-def _at(moment: datetime, now: datetime) -> str:
-    return until(moment, now).removeprefix("until ")
+def _at(moment: datetime | None, now: datetime) -> str:
+    return "soon" if moment is None else until(moment, now).removeprefix("until ")
 
 
 def _named(holders: tuple[Holder, ...], active: int, now: datetime) -> str:

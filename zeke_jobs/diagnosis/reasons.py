@@ -60,15 +60,22 @@ def moving(task: TaskRow) -> Reason:
 def paused(pause: PauseRow, now: datetime) -> Reason:
     """An operator, or jobs.yaml, paused its task, its queue or a limit."""
     began = f" {since(pause.paused_on, now)}" if pause.paused_on else ""
+    ends = f", {until(pause.ends_on, now)}" if pause.ends_on else ""
     why = f": {one_line(pause.reason)}" if pause.reason else ""
-    by_file = pause.paused_by == "jobs.yaml"
+    if pause.set_key:
+        help_ = f"zeke-jobs set --clear {pause.set_key}"
+    elif pause.paused_by == "jobs.yaml":
+        help_ = "take paused: true out of jobs.yaml and apply it"
+    else:
+        help_ = f"zeke-jobs resume {pause.target}"
     return reason(
         "paused",
-        f"{pause.target} is paused by {pause.paused_by}{began}{why}",
-        "take paused: true out of jobs.yaml and apply it" if by_file else f"zeke-jobs resume {pause.target}",
+        f"{pause.target} is paused by {pause.paused_by}{began}{ends}{why}",
+        help_,
         target=pause.target,
         by=pause.paused_by,
         since=pause.paused_on,
+        until=pause.ends_on,
         reason=pause.reason,
         now=now,
     )

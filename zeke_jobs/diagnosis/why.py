@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
-    from zeke_jobs.diagnosis.facts import Facts, GateRow, WorkerRow
+    from zeke_jobs.diagnosis.facts import Facts, GateRow, JobRow, WorkerRow
     from zeke_jobs.diagnosis.reasons import Reason
 
 
@@ -117,7 +117,7 @@ def _limits(known: Facts) -> list[Reason]:
     job, per_key = known.job, known.task.per_key if known.task else None
     found: list[Reason] = []
     for gate in known.gates:
-        found += _closed(gate, job.now)
+        found += _closed(gate, job)
         if gate.concurrency is not None and gate.active >= gate.concurrency:
             found.append(limit_reasons.at_limit(gate, job.now))
         if gate.rate_count is not None and (gate.used or 0) >= gate.rate_count:
@@ -129,19 +129,21 @@ def _limits(known: Facts) -> list[Reason]:
     return found
 
 
-def _closed(gate: GateRow, now: datetime) -> Iterator[Reason]:
+def _closed(gate: GateRow, job: JobRow) -> Iterator[Reason]:
     if gate.closed_by == "throttled":
-        yield limit_reasons.throttled(gate, now)
+        yield limit_reasons.throttled(gate, job.now)
     elif gate.closed_by is not None:
-        yield limit_reasons.breaker_open(gate, now)
+        yield limit_reasons.breaker_open(gate, job.now)
     for meter in gate.meters or ():
         # The rest of the amount may be less than this job needs.
-        if meter["used"] is not None and meter["used"] + (meter["estimate"] or 0) > meter["amount"]:
-            yield (
-                limit_reasons.units_used(gate, meter)
-                if meter["zone"] is None
-                else limit_reasons.budget_spent(gate, meter)
-            )
+        if meter["used"] < meter["amount"] and meter["used"] + meter["estimate"] <= meter["amount"]:
+            continue
+        if meter["per_key"]:
+            yield limit_reasons.key_at_rate(gate, meter, job)
+        elif meter["zone"] is None:
+            yield limit_reasons.units_used(gate, meter, job.now)
+        else:
+            yield limit_reasons.budget_spent(gate, meter)
 
 
 def _queue_before(known: Facts, serving: list[WorkerRow]) -> list[Reason]:

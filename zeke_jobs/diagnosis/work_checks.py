@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from zeke_jobs.core.units import written
 from zeke_jobs.core.wording import MOST, listed, since, span, up_to_most
+from zeke_jobs.diagnosis import reasons
+from zeke_jobs.diagnosis.facts import PauseRow
 from zeke_jobs.diagnosis.findings import Check, Finding, Patient, Severity
 from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.revisions import pauses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,6 +94,10 @@ def _keeping_up(patient: Patient) -> Iterator[Finding]:
             yield _too_low(bound, load)
         if bound["rate_count"] is not None and load.arrivals > bound["rate_count"] / bound["rate_seconds"]:
             yield _too_slow(bound, load)
+        for unit, allowed in (bound["units"] or {}).items():
+            used = sum(row["arrived"] / row["seconds"] * row["units"].get(unit, 0) for row in under)
+            if used > allowed:
+                yield _too_little(bound, load, unit, used=used * 60, allowed=allowed * 60)
 
 
 def _sum(rows: list[dict[str, Any]], least: int) -> _Load:
@@ -133,6 +141,17 @@ def _too_slow(bound: dict[str, Any], load: _Load) -> Finding:
     )
 
 
+def _too_little(bound: dict[str, Any], load: _Load, unit: str, *, used: float, allowed: float) -> Finding:
+    return Finding(
+        "falling-behind",
+        Severity.WARNING,
+        bound["name"],
+        f"{_arriving(load)}, which use {used:,.0f} {unit} a minute; {bound['name']} allows {allowed:,.0f}; {_waiting(load)}",
+        f"raise the {unit} of {bound['name']}, or send less",
+        {"unit": unit, "allowed_per_minute": round(allowed, 2), "used_per_minute": round(used, 2)},
+    )
+
+
 def _arriving(load: _Load) -> str:
     return f"{load.arrivals * 60:,.1f} jobs a minute of {listed(load.tasks)} arrive"
 
@@ -164,22 +183,41 @@ def _skipped(patient: Patient) -> Iterator[Finding]:
 def _closed(patient: Patient) -> Iterator[Finding]:
     for row in SQL.all(patient.conn, "doctor/closed"):
         how = "is throttled by its provider" if row["closed_by"] == "throttled" else "is paused by its breaker"
+        opens = "and one job at a time probes" if row["probes"] else f"until {row['closed_until']:%H:%M:%S} at least"
         yield Finding(
             "limit-closed",
             Severity.WARNING,
             row["name"],
-            f"{row['name']} {how} ({row['closed_why']}), until {row['closed_until']:%H:%M:%S} at least; its jobs wait",
+            f"{row['name']} {how} ({row['closed_why']}), {opens}; its jobs wait",
             "look at what these jobs talk to; they go on by themselves",
             {"by": row["closed_by"], "until": row["closed_until"].isoformat(), "why": row["closed_why"]},
         )
     for row in SQL.all(patient.conn, "doctor/spent"):
+        spent = f"{written(row['used'])} of {written(row['amount'])} {row['unit']}"
         yield Finding(
             "budget-spent",
             Severity.NOTICE,
             row["gate"],
-            f"{row['gate']} has spent its budget of the day, {row['used']:,} of {row['amount']:,} {row['unit']}; its jobs wait",
+            f"{row['gate']} has spent its budget of the day, {spent}; its jobs wait",
             f"raise the budget of {row['gate']}, or let them wait",
             {"used": float(row["used"]), "amount": float(row["amount"]), "unit": row["unit"]},
+        )
+
+
+def _pauses(patient: Patient) -> Iterator[Finding]:
+    clock = SQL.one(patient.conn, "schedule/clock")
+    assert clock is not None
+    for row in pauses.in_force(patient.conn, "pause/list", most=MOST + 1):
+        waiting = row.pop("waiting")
+        why = reasons.paused(PauseRow(**row), clock["now"])
+        began, ends = (moment and moment.isoformat() for moment in (row["paused_on"], row["ends_on"]))
+        yield Finding(
+            "paused",
+            Severity.NOTICE,
+            row["target"],
+            f"{why.sentence}; {up_to_most(waiting, 'queued job')} {'waits' if waiting == 1 else 'wait'}",
+            why.help,
+            {"by": row["paused_by"], "since": began, "until": ends, "waiting": waiting},
         )
 
 
@@ -188,6 +226,7 @@ CHECKS = (
     Check("unknown-task", "each queued job has a task in force", _unknown_tasks),
     Check("falling-behind", "limits and threads keep up with the jobs that arrive", _keeping_up),
     Check("limit-closed", "no limit is throttled, paused by its breaker, or out of money", _closed),
+    Check("paused", "nothing is paused", _pauses),
     Check("skipped-ticks", "no schedule skips ticks because one job stays queued", _skipped),
     Check("max-wait", "no task's oldest due job waits longer than its max_wait", _late),
 )

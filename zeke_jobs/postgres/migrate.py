@@ -282,10 +282,10 @@ def verify(conn: Connection, packages: Sequence[str] = ()) -> None:
     """
     installation.verify_server(conn)
     if todo := pending(conn, packages):
-        names = ", ".join(f"{m.package}/{m.name}" for m in todo)
         others = ", ".join(dict.fromkeys(m.package for m in todo if m.package != OURS))
         where = f", in a folder whose jobs.yaml has the line migrations: [{others}]" if others else ""
-        raise MigrationError(f"the database is behind this code: {names} not applied; run: zeke-jobs migrate{where}")
+        lacks = f"{todo[0].package}/{todo[0].name}" if len(todo) == 1 else f"{len(todo)} migrations"
+        raise MigrationError(f"expected a migrated database, got one without {lacks}; run: zeke-jobs migrate{where}")
     known = {(m.package, m.name) for m in available(packages)}
     ahead = [
         row

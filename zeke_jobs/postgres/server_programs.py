@@ -30,6 +30,11 @@ ENVIRONMENT = {"PATH": os.defpath, "LANG": "C"}
 _MISREAD = re.compile(r'["$`\\]')
 
 
+def are_installed() -> bool:
+    """Whether the wheel with the programs is installed."""
+    return importlib.util.find_spec(_PACKAGE) is not None
+
+
 def binaries() -> Path:
     """Folder of the wheel's newest PostgreSQL binaries (postgres, psql, pg_dump, …).
 

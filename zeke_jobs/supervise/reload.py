@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import threading
 from pathlib import Path
@@ -17,15 +18,17 @@ if TYPE_CHECKING:
     from zeke_jobs.supervise.supervisor import Supervisor
 
 _LOOK = 0.5  # seconds between checks of the files
-_SKIPPED = {"__pycache__", "node_modules", "site-packages"}
-_SUFFIXES = (".py", ".sql", ".yaml", ".yml", ".md", ".txt", ".j2")
+_SKIPPED = {"__pycache__", "node_modules", "site-packages", "tests"}
+_TEST = re.compile(r"test_.*\.py|.*_test\.py|conftest\.py")  # as pytest finds them; no worker imports them
+_PACKAGED = (".sql", ".yaml", ".yml", ".md", ".txt", ".j2")  # of packages only: elsewhere a job may write such files
 
 
 class Watch:
     """Remembers the files below ``roots`` and their times.
 
     Args:
-        roots: Folders of code (with all subfolders, except hidden ones and caches) and single files.
+        roots: Single files, and folders of code. Of these, Python files and the texts of packages count, with all subfolders;
+            tests, caches and hidden folders do not.
     """
 
     def __init__(self, roots: Iterable[Path]) -> None:
@@ -54,11 +57,17 @@ def _files(root: Path) -> Iterator[Path]:
     if root.is_file():
         yield root
         return
-    for folder, folders, names in os.walk(root):  # Python 3.11 lacks Path.walk
+    packages = set[Path]()
+    for walked, folders, names in os.walk(root):  # Python 3.11 lacks Path.walk
         folders[:] = [name for name in folders if name not in _SKIPPED and not name.startswith(".")]
+        folder = Path(walked)
+        if "__init__.py" in names or folder.parent in packages:
+            packages.add(folder)
         for name in names:
-            if name.endswith(_SUFFIXES):
-                yield Path(folder, name)
+            if (name.endswith(".py") and not _TEST.fullmatch(name)) or (
+                folder in packages and name.endswith(_PACKAGED)
+            ):
+                yield folder / name
 
 
 class Reloader:

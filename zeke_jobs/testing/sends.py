@@ -41,6 +41,7 @@ class SentJobs(list[SentCall]):
             UnknownTask, ValueError, TypeError: as ``send``, for a task or option that does not exist.
             AssertionError: no job or several jobs match; the message lists all sends.
         """
+        __tracebackhide__ = True  # pytest then shows the test's own line
         known = Runner(id(self), self._execute).carry_out(lambda database: KNOWN_TASKS.find(database, task))
         wanted = json.loads(json.dumps(payload or {}, default=str))
         asked = {name: value for name, value in checked(options, known).items() if name not in _OURS}

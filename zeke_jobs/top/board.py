@@ -95,7 +95,7 @@ class ScheduleLine:
 
 @dataclass(frozen=True, slots=True)
 class LimitLine:
-    """A limit that tasks share."""
+    """A limit that tasks share, or a task with a budget."""
 
     name: str
     concurrency: int | None

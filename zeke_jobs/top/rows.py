@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from zeke_jobs.core.units import written
 from zeke_jobs.core.wording import one_line, place, span
 from zeke_jobs.top import figures
 from zeke_jobs.top.board import COUNTED
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from zeke_jobs.top.board import Board, LimitLine, ScheduleLine, TaskLine, WaitingLine
 
 LATE, PAUSED, BAD, DIM = "bold red", "yellow", "red", "dim"
@@ -147,25 +150,30 @@ def _schedule(one: ScheduleLine, board: Board) -> Row:
 
 
 def limits(board: Board) -> list[Row]:
-    """One row for each shared limit."""
-    return [_limit(one) for one in board.limits]
+    """One row for each shared limit, and each task with a budget."""
+    return [_limit(one, board.now) for one in board.limits]
 
 
-def _limit(one: LimitLine) -> Row:
+def _limit(one: LimitLine, now: datetime) -> Row:
     rates = [f"{one.used}/{one.rate_count} in {span(one.rate_period)}"] if one.rate_count and one.rate_period else []
     rate = ", ".join([*rates, *map(_metered, one.meters or ())])
     opens = "" if one.free_on is None else f"next {figures.clock(one.free_on)}"
     active = str(one.active) if one.concurrency is None else f"{one.active}/{one.concurrency}"
-    closed = f"{one.closed_by} until {figures.clock(one.closed_until)}" if one.closed_by and one.closed_until else ""
+    closed = ""
+    if one.closed_by and one.closed_until:
+        opens_later = one.closed_until > now
+        closed = (
+            f"{one.closed_by} until {figures.clock(one.closed_until)}" if opens_later else f"{one.closed_by}: probes"
+        )
     note = f"paused by {one.paused_by}" if one.paused_by else closed or opens
     full = one.concurrency is not None and one.active >= one.concurrency
     return Row(
-        one.name, (one.name.partition("/")[2], active, rate, note), styles={1: "bold" if full else "", 3: PAUSED}
+        one.name, (one.name.removeprefix("limit/"), active, rate, note), styles={1: "bold" if full else "", 3: PAUSED}
     )
 
 
 def _metered(meter: dict[str, Any]) -> str:
-    return f"{meter['used']:,.4g}/{meter['amount']:,} {meter['unit']}"
+    return f"{written(meter['used'])}/{written(meter['amount'])} {meter['unit']}"
 
 
 def workers(board: Board) -> list[Row]:

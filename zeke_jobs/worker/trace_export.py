@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from dramatiq.middleware import Middleware
 
 from zeke_jobs.core import environment
+from zeke_jobs.core.extras import missing
 from zeke_jobs.core.refusal import refuse
 from zeke_jobs.errors import ConfigurationError
 
@@ -48,10 +49,8 @@ def start() -> TracerProvider | None:
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError as error:
-        raise ConfigurationError(
-            f"expected OpenTelemetry's SDK, since {environment.OTEL_ENDPOINT} is set, got none ({error})\n"
-            "  help: pip install 'zeke-jobs[otel]'"
-        ) from error
+        expected = f"OpenTelemetry's SDK, since {environment.OTEL_ENDPOINT} is set"
+        raise missing(expected, "zeke-jobs[otel]", error=error) from error
     if isinstance(trace.get_tracer_provider(), TracerProvider):
         return None
     # Resource.create adds the attributes of OTEL_RESOURCE_ATTRIBUTES.

@@ -10,7 +10,7 @@ from zeke_jobs.backtest.workload import Attempt, Workload
 
 def carried(tasks: str, top: str = "", fleet: Fleet = Fleet(1, 8), **bounds: float) -> Capacity:  # noqa: B008
     """Of a day with a job of a each minute, that takes 30 s, and one of b each hour, that takes 6 min."""
-    made = Workload(end=86_400)
+    made = Workload(end=86_400, currency="USD")
     for minute in range(1440):
         made.add("a", 60.0 * minute, (Attempt(30),), cost=0.01, key=f"host {minute % 2}")
     for hour in range(24):
@@ -48,6 +48,36 @@ def test_a_rate_the_money_and_the_database_run_out_too() -> None:
     assert carries["task/a rate"] == pytest.approx(1.5, rel=1e-3)
     assert carries["budget"] == pytest.approx(2)
     assert carries["database"] == pytest.approx(86_400 / 1464)
+
+
+def test_units_count_by_their_estimates_for_each_attempt() -> None:
+    tasks = "  a: {handler: 'H:echo', uses: [ai], units: {tokens: 1500}}\n  b: {handler: 'H:echo'}"
+    first = carried(tasks, "limits: {ai: {tokens: {rate: 4500/m}}}").first
+    assert first is not None
+    assert (first.name, first.tasks) == ("limit/ai tokens", ("a",))
+    assert (first.needs, first.carries) == pytest.approx((25, 3), rel=0.01)
+
+
+def test_a_budget_counts_recorded_costs_and_where_there_is_none_the_estimate() -> None:
+    # a costs 14.40 USD a day; b has no cost recorded: 24 times 0.60.
+    tasks = "  a: {handler: 'H:echo', uses: [ai]}\n  b: {handler: 'H:echo', budget: 28.80 USD/d, units: {USD: 0.60}}"
+    carries = {bound.name: bound.carries for bound in carried(tasks, "limits: {ai: {budget: 21.60 USD/d}}").bounds}
+    assert carries["limit/ai budget"] == pytest.approx(1.5)
+    assert carries["task/b budget"] == pytest.approx(2)
+
+
+def test_a_budget_in_another_currency_counts_estimates_alone() -> None:
+    tasks = "  a: {handler: 'H:echo', budget: 28.80 EUR/d, units: {EUR: 0.005}}\n  b: {handler: 'H:echo'}"
+    assert carried(tasks).first == carried(tasks, fleet=Fleet(1, 80)).first
+    assert carried(tasks).bounds[0].carries == pytest.approx(4)
+
+
+def test_the_rate_of_the_busiest_key_is_shown_and_is_not_what_runs_out_first() -> None:
+    found = carried("  a: {handler: 'H:echo', rate: {per_key: 2/m}}\n  b: {handler: 'H:echo'}")
+    assert (found.bounds[0].name, found.bounds[0].kind) == ("key host 0 of a rate", "key rate")
+    assert found.bounds[0].carries == pytest.approx(4, rel=0.01)
+    assert found.first is not None
+    assert found.first.name == "threads"
 
 
 def test_a_rate_lets_through_what_its_window_does_which_is_longer_than_its_period() -> None:

@@ -87,7 +87,7 @@ NAMES = (
 
 #: Their jobs end within a second of midnight: what a job costs that ends later, no average learns.
 WITH_BUDGET = ("costly", "dear", "frail")
-#: Their jobs do not expire: the database lets one expire whose first attempt an open breaker deferred, and the simulation does not.
+#: Their jobs do not expire: the database lets one expire whose first attempt was deferred, and the simulation does not.
 WITH_BREAKER = ("remote", "distant", "frail")
 
 
@@ -112,14 +112,16 @@ def history(chance: Random) -> list[dict[str, Any]]:
 
     def job() -> dict[str, Any]:
         task = chance.choice(names)
+        made = attempts(task)
+        expires = task not in WITH_BREAKER and made[0].how != "deferred"
         return {
             "task": task,
             "sent": quarters(0, 4) if chance.random() < 0.7 else 0.0,
-            "attempts": attempts(task),
+            "attempts": made,
             "priority": chance.choice([None, None, 0, 5]),
             "key": chance.choice([None, "a", "a", "b"]),
             "delay": chance.choice([0.0, 0.0, 0.5, 1.0]),
-            "leaves": chance.choice([None, None, None, 0.5]) if task not in WITH_BREAKER else None,
+            "leaves": chance.choice([None, None, None, 0.5]) if expires else None,
             "cost": chance.choice([None, 0.0, 0.25, 0.5, 1.0]),
             "parent": chance.choice([None, None, None, 0, 1]),
         }

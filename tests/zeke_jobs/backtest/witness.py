@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from psycopg2.extras import Json
+
 from zeke_jobs.backtest.rules import Board
 from zeke_jobs.backtest.simulation import Simulation
 from zeke_jobs.payload.json_text import encode
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from tests.zeke_jobs.worker.conftest import Jobs
     from zeke_jobs.backtest.fleet import Fleet
     from zeke_jobs.backtest.lanes import Key, Lane
-    from zeke_jobs.backtest.workload import Workload
+    from zeke_jobs.backtest.workload import Ending, Workload
     from zeke_jobs.config import Config
 
 
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 CLOCK = """
 CREATE OR REPLACE FUNCTION zeke_jobs.now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE
 AS $$ SELECT current_setting('zeke_test.now')::timestamptz $$"""
+
+#: Of what raised; one whose worker died has none here.
+_ERRORS = dict.fromkeys(("retry", "failed", "rejected"), Json({"type": "ValueError"}))
 
 
 class Witness(Board):
@@ -41,6 +46,7 @@ class Witness(Board):
         self._claims: dict[int, dict[str, Any]] = {}
         self._ended: int | None = None
         self._ended_at = 0.0
+        self._how: Ending = "completed"
         self._breaks = False
         self._failed: set[int] = set()
 
@@ -49,8 +55,9 @@ class Witness(Board):
         if self._ended == job:
             self._ended = None
             self._clock(self.simulation.now)
-            said = {"until": self._moment(due), "breaks": self._breaks}
-            assert self.sql.finish(self.worker, self._claims.pop(job), "retry", **said)
+            outcome = "deferred" if self._how == "deferred" else "retry"
+            said = {"until": self._moment(due), "breaks": self._breaks, "error": _ERRORS.get(self._how)}
+            assert self.sql.finish(self.worker, self._claims.pop(job), outcome, **said)
             assert self.sql.row(self._ids[job])["run_at"] == self._moment(due)  # an open breaker says when
             return
         self._settle()
@@ -73,12 +80,13 @@ class Witness(Board):
         key: Key | None,
         now: float,
         *,
+        how: Ending,
         failed: bool | None = None,
         spent: float | None = None,
     ) -> None:
-        super().end(lane, job, key, now, failed=failed, spent=spent)
+        super().end(lane, job, key, now, how=how, failed=failed, spent=spent)
         self._settle()
-        self._ended, self._ended_at, self._breaks = job, now, bool(failed)
+        self._ended, self._ended_at, self._how, self._breaks = job, now, how, bool(failed)
         if spent is not None:
             self._clock(now)
             claim = self._claims[job]
@@ -132,7 +140,9 @@ class Witness(Board):
             job, self._ended = self._ended, None
             self._clock(self._ended_at)
             if job in self._failed:
-                assert self.sql.finish(self.worker, self._claims.pop(job), "failed", breaks=self._breaks)
+                assert self.sql.finish(
+                    self.worker, self._claims.pop(job), "failed", breaks=self._breaks, error=_ERRORS["failed"]
+                )
                 return
             assert self.sql.complete(self.worker, [self._claims.pop(job)]) == [self._ids[job]]
 

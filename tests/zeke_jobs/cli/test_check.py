@@ -60,6 +60,7 @@ def test_handlers_are_found_in_the_current_folder(
     out = capsys.readouterr().out
     rows = [re.split(r"\s{2,}", line.strip()) for line in out.splitlines()[:3]]
     assert [row[2] for row in rows] == ["limit", "5, 1 per key, 2/s", "60/m"]
+    assert rows[1][-1] == "@hourly (UTC)"
     assert "jobs.yaml is fine: 2 tasks, 1 schedule, 0 shared limits, 0 services" in out
 
 

@@ -151,7 +151,8 @@ def test_a_users_mistake_is_one_message_and_status_2(
 def test_send_and_wait_prints_the_output_or_times_out(cli: Callable[..., Ran]) -> None:
     ran = cli("send", "pull", "--timeout", "10ms")
     assert ran.status == 1
-    assert "to end within 0.01 s, got created still" in ran.err
+    (job,) = zeke_jobs.jobs()
+    assert ran.err.endswith(f"to end within 0.01 s, got created still\n  help: zeke-jobs why {job.id}\n")
 
 
 # status
@@ -173,6 +174,15 @@ def test_status_shows_the_job_its_attempts_and_what_it_sent(cli: Callable[..., R
     ):
         assert part in ran.out
     assert "  attempt 1 2026-01-02 03:04:05 UTC  failed  OSError: no route\n" in ran.out
+
+
+@pytest.mark.usefixtures("tasks")
+def test_status_shows_a_key_only_if_one_was_sent(cli: Callable[..., Ran], make_task: Callable[..., None]) -> None:
+    make_task("per-key", None, per_key=1)
+    with_key, without = zeke_jobs.send("per-key", key="x"), zeke_jobs.send("per-key")
+    assert "\n  key       x\n" in cli("status", with_key.id).out
+    assert "\n  key " not in cli("status", without.id).out
+    assert zeke_jobs.status(without.id).key is None
 
 
 @pytest.mark.usefixtures("tasks")
@@ -271,7 +281,9 @@ def test_tasks_are_listed_with_their_jobs_limit_and_cron(cli: Callable[..., Ran]
     oneoff, pull = cli("tasks", "--json").json
     assert (oneoff["id"], oneoff["queued"], oneoff["active"], oneoff["limit"]) == ("ingest-oneoff", 1, 0, 2)
     assert (pull["id"], pull["queued"], pull["active"], pull["cron"]) == ("pull", 0, 1, "*/5 * * * *")
+    assert pull["timezone"] == "UTC"
     assert "ingest-oneoff" in cli("tasks").out
+    assert "  */5 * * * * (UTC)" in cli("tasks").out
 
 
 def test_a_tasks_rate_is_shown_beside_its_limit(cli: Callable[..., Ran], make_task: Callable[..., None]) -> None:

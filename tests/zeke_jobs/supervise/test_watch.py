@@ -50,3 +50,23 @@ def test_caches_and_other_files_are_not_looked_at(tree: Path) -> None:
     (tree / "code" / ".hidden").mkdir()
     (tree / "code" / ".hidden" / "c.py").write_text("")
     assert watched.changed() == []
+
+
+def test_tests_are_not_looked_at(tree: Path) -> None:
+    watched = watch(tree)
+    (tree / "code" / "tests").mkdir()
+    for name in ("test_a.py", "a_test.py", "conftest.py", "tests/a.py"):
+        (tree / "code" / name).write_text("")
+    assert watched.changed() == []
+    (tree / "code" / "contest.py").write_text("")
+    assert watched.changed() == [tree / "code" / "contest.py"]
+
+
+def test_of_other_files_those_of_packages_count_and_none_that_a_job_may_write(tree: Path) -> None:
+    package = tree / "code" / "shop"
+    (package / "prompts").mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    watched = watch(tree)
+    (tree / "code" / "report.md").write_text("")
+    (package / "prompts" / "ask.md").write_text("")
+    assert watched.changed() == [package / "prompts" / "ask.md"]

@@ -178,6 +178,14 @@ def test_what_the_page_says_besides(program: Path) -> None:
     assert "5 passed" in done.stdout, done.stdout + done.stderr
 
 
+def test_a_failed_assertion_shows_the_line_of_the_test_and_none_of_ours(program: Path) -> None:
+    (program / "test_wrong.py").write_text('def test_it(sent_jobs):\n    sent_jobs.assert_sent("send-invoice")\n')
+    done = run(program, "-p", "no:django", "test_wrong.py")
+    assert ">       sent_jobs.assert_sent" in done.stdout
+    assert "expected one job of send-invoice" in done.stdout
+    assert "sends.py" not in done.stdout
+
+
 def test_a_fake_context_says_what_it_was_not_given() -> None:
     from zeke_jobs.testing import FakeContext
 

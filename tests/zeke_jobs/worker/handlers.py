@@ -16,7 +16,9 @@ from dramatiq.middleware import CurrentMessage
 from dramatiq.rate_limits import ConcurrentRateLimiter
 from pydantic import BaseModel
 
+import zeke_jobs
 from zeke_jobs import Context, Defer, FailedJob, Payload, Reject, Retry, Throttled
+from zeke_jobs.errors import InvalidPayload
 
 GATE = Event()
 CALLS: list[Any] = []
@@ -58,6 +60,21 @@ def ask_throttled(payload: Number, ctx: Context) -> None:
 
 def fail(payload: Number, ctx: Context) -> None:
     raise ValueError(f"no luck with {payload.n}")
+
+
+def send_wrongly() -> None:
+    try:
+        zeke_jobs.send("echo", {"m": 1})
+    except InvalidPayload as error:
+        raise RuntimeError("could not send") from error
+
+
+def fail_inside(payload: Number, ctx: Context) -> None:
+    send_wrongly()
+
+
+async def fail_inside_async(payload: Number, ctx: Context) -> None:
+    send_wrongly()
 
 
 def fail_once(payload: Number, ctx: Context) -> int:

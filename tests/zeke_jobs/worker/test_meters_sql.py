@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg2
@@ -142,6 +142,7 @@ def test_keys_that_are_idle_are_forgotten(jobs: Jobs) -> None:
     assert jobs.rows("SELECT count(*) AS n FROM zeke_jobs.meter_use")[0]["n"] == 1
 
 
+BUDGET = "timezone: Europe/Paris\nlimits: {ai: {budget: 5.00 USD/d}}"
 TOKENS = "limits: {ai: {tokens: {rate: 1000/m}}}"
 
 
@@ -205,6 +206,35 @@ def test_the_first_that_does_not_fit_is_not_overtaken_by_smaller_ones(jobs: Jobs
     assert len(day.claim(0)) == 1
 
 
+HEAVY = """
+  heavy: {handler: 'H:echo', uses: [ai], units: {tokens: 900}, priority: %s}
+  light: {handler: 'H:echo', uses: [ai], units: {tokens: 200}}
+  aside: {handler: 'H:echo'}
+"""
+
+
+@pytest.mark.parametrize(("priority", "others"), [(5, ["aside"]), (0, ["aside", "light"]), (-5, ["aside", "light"])])
+def test_who_waits_for_units_is_not_overtaken_by_a_lower_priority(jobs: Jobs, priority: int, others: list[str]) -> None:
+    day = Day(jobs, HEAVY % priority, TOKENS)
+    jobs.add("light", 9)
+    first = day.claim(0, want=2)
+    jobs.add("heavy")
+    jobs.add("aside")
+    assert sorted({claim["task"] for claim in day.claim(1)}) == others
+    day.end(first)
+    if priority > 0:
+        assert day.opens(["heavy", "light"]) == pytest.approx(60.25)
+        assert [claim["task"] for claim in day.claim(60.3)] == ["heavy"]
+
+
+def test_a_budget_that_is_too_small_for_one_lets_cheaper_ones_of_a_lower_priority_through(jobs: Jobs) -> None:
+    tasks = "  a: {handler: 'H:echo', uses: [ai], units: {USD: 3}, priority: 5}\n  b: {handler: 'H:echo', uses: [ai], units: {USD: 1}}"
+    day = Day(jobs, tasks, BUDGET)
+    jobs.add("a", 2)
+    jobs.add("b", 9)
+    assert [claim["task"] for claim in day.claim(0)] == ["a", "b", "b"]
+
+
 def test_a_dead_workers_units_count_in_full(jobs: Jobs) -> None:
     day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], units: {tokens: 1000}}", TOKENS)
     jobs.add("a", 2)
@@ -214,9 +244,6 @@ def test_a_dead_workers_units_count_in_full(jobs: Jobs) -> None:
     day.worker = jobs.worker()
     assert day.claim(150) == []
     assert len(day.claim(161)) == 1
-
-
-BUDGET = "timezone: Europe/Paris\nlimits: {ai: {budget: 5.00 USD/d}}"
 
 
 def cost(day: Day, claim: dict[str, Any], amount: str) -> None:
@@ -242,6 +269,30 @@ def test_a_budget_closes_until_the_next_day_of_the_files_zone(jobs: Jobs) -> Non
     assert len(day.claim(11 * 3600 + 1)) == 2  # by what it learned
 
 
+@pytest.mark.parametrize(
+    ("zone", "noon", "hours"),
+    [
+        ("Europe/Paris", "2026-03-28T12:00+01:00", 12),
+        ("Europe/Paris", "2026-03-29T00:30+01:00", 22.5),  # a day of 23 hours
+        ("Europe/Paris", "2026-10-25T00:30+02:00", 24.5),  # of 25
+        ("Africa/Cairo", "2026-04-23T12:00+02:00", 12),  # the next day begins at 01:00
+        ("Africa/Cairo", "2026-04-24T01:30+03:00", 22.5),
+        ("America/Havana", "2026-10-31T12:00-04:00", 13),  # midnight comes twice
+        ("Pacific/Kiritimati", "2026-03-10T12:00+14:00", 12),
+    ],
+)
+def test_a_budgets_day_ends_at_the_zones_midnight_when_clocks_change_too(
+    jobs: Jobs, zone: str, noon: str, hours: float
+) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', budget: 1 USD/d, units: {USD: 1}}", f"timezone: {zone}")
+    jobs.add("a", 9)
+    jobs.rows("UPDATE zeke_jobs.queue SET run_at = '2026-01-01Z', created_on = '2026-01-01Z'")
+    begin = (datetime.fromisoformat(noon) - NOON).total_seconds()
+    assert len(day.claim(begin)) == 1
+    assert day.claim(begin + hours * 3600 - 1) == []
+    assert len(day.claim(begin + hours * 3600)) == 1
+
+
 def test_a_budget_is_overshot_by_no_more_than_jobs_that_run_cost_beyond_their_estimates(jobs: Jobs) -> None:
     day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], units: {USD: 1}}", BUDGET)
     jobs.add("a", 30)
@@ -263,6 +314,89 @@ def test_what_a_job_spends_that_runs_at_midnight_is_learned_from(jobs: Jobs) -> 
     cost(day, late, "4")
     day.end([late])
     assert jobs.rows("SELECT average FROM zeke_jobs.unit_average") == [{"average": 4}]
+
+
+BOTH = "timezone: Europe/Paris\nlimits: {ai: {rate: 100/m, tokens: {rate: 1000/m}, budget: 5.00 USD/d}}"
+STARTED = {"jobs": 1}
+KEPT = {"jobs": 1, "tokens": 400, "USD": 1}
+
+
+def one_attempt(jobs: Jobs) -> tuple[Day, dict[str, Any]]:
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], units: {tokens: 400, USD: 1}}", BOTH)
+    jobs.add("a")
+    return day, day.claim(0)[0]
+
+
+def counts(day: Day) -> dict[str, float]:
+    """What the limit counts, beside nothing."""
+    found = day.jobs.rows(
+        "SELECT unit, sum(amount)::float AS n FROM zeke_jobs.meter_use "
+        "WHERE ends_on > zeke_jobs.now() GROUP BY unit HAVING sum(amount) > 0"
+    )
+    return {row["unit"]: row["n"] for row in found}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "error", "silent", "said_less", "said_more"),
+    [
+        ("deferred", None, STARTED, (100, 0.25), (900, 3)),
+        ("retry", "ValueError", STARTED | {"tokens": 400}, (100, 0.25), (900, 3)),
+        ("failed", "Reject", STARTED | {"tokens": 400}, (100, 0.25), (900, 3)),
+        ("retry", "TimedOut", KEPT, (400, 1), (900, 3)),
+        ("failed", "TimedOut", KEPT, (400, 1), (900, 3)),
+        ("retry", None, KEPT, (400, 1), (900, 3)),  # its worker stopped
+        ("failed", "WorkerStopped", KEPT, (400, 1), (900, 3)),
+        ("cancelled", None, KEPT, (400, 1), (900, 3)),
+        ("returned", None, KEPT, (400, 1), (900, 3)),
+    ],
+)
+def test_an_attempt_counts_what_it_said_and_its_estimate_where_it_was_cut_off(
+    jobs: Jobs, outcome: str, error: str | None, silent: dict[str, float], said_less: Any, said_more: Any
+) -> None:
+    cases: list[tuple[Any, Any]] = [(None, silent), ((100, 0.25), said_less), ((900, 3), said_more)]
+    for said, counted in cases:
+        jobs.rows("DELETE FROM zeke_jobs.meter_use")
+        jobs.rows("DELETE FROM zeke_jobs.unit_average")
+        day, claim = one_attempt(jobs)
+        if said is not None:
+            day.used(claim, tokens=said[0], USD=said[1])
+        jobs.finish(day.worker, claim, outcome, error=error and Json({"type": error}), delay=3600.0)
+        expected = counted if said is None else {"jobs": 1, "tokens": counted[0], "USD": counted[1]}
+        assert counts(day) == expected
+        learned = said is not None and silent != KEPT
+        assert len(jobs.rows("SELECT * FROM zeke_jobs.unit_average")) == (2 if learned else 0)
+        jobs.rows("DELETE FROM zeke_jobs.queue")
+
+
+def test_an_attempt_that_completes_and_says_nothing_counts_its_estimate(jobs: Jobs) -> None:
+    day, claim = one_attempt(jobs)
+    day.end([claim])
+    assert counts(day) == KEPT
+
+
+@pytest.mark.parametrize("outcome", ["cancelled", "returned", "failed"])
+def test_a_job_that_ends_before_it_starts_counts_nothing(jobs: Jobs, outcome: str) -> None:
+    day, claim = one_attempt(jobs)
+    jobs.finish(day.worker, claim, outcome, after=None)
+    assert counts(day) == {}
+
+
+def test_a_failure_that_an_open_breaker_defers_counts_as_one(jobs: Jobs) -> None:
+    day, claim = one_attempt(jobs)
+    jobs.rows(
+        "UPDATE zeke_jobs.gate SET tripped_on = zeke_jobs.now(), closed_until = zeke_jobs.now() + interval '1 minute'"
+    )
+    jobs.finish(day.worker, claim, "retry", error=Json({"type": "ValueError"}), breaks=True)
+    assert jobs.row(claim["message_id"])["attempt"] == 0
+    assert counts(day) == STARTED | {"tokens": 400}
+
+
+def test_a_dead_workers_money_stays_spent(jobs: Jobs) -> None:
+    day, claim = one_attempt(jobs)
+    day.used(claim, USD=0.25)
+    day.at(100)
+    assert jobs.rows("SELECT * FROM zeke_jobs.rescue()")
+    assert counts(day) == {"jobs": 1, "tokens": 400, "USD": 1}
 
 
 def test_a_budget_of_a_task_is_its_own(jobs: Jobs) -> None:
@@ -341,6 +475,33 @@ def test_a_probe_that_comes_back_unstarted_lets_another_one_probe(jobs: Jobs) ->
     jobs.finish(day.worker, probe, "returned", after=None)
     assert len(day.claim(12)) == 1
     assert day.claim(13) == []
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_probe_whose_worker_died_probes_again_though_nothing_else_waits(jobs: Jobs, fails: bool) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], retry: {limit: 9}}", BREAKER)
+    jobs.add("a", 3)
+    first, *others = day.claim(0)
+    day.fail(first)
+    for claim in others:
+        jobs.finish(day.worker, claim, "failed", breaks=True)
+    assert day.claim(1) == []  # open
+    assert [claim["message_id"] for claim in day.claim(11)] == [first["message_id"]]
+    day.at(50)
+    assert jobs.rows("SELECT * FROM zeke_jobs.rescue()")
+    day.worker = jobs.worker()
+    (probe,) = jobs.claim_alone(day.worker)
+    day.at(51)
+    if fails:
+        day.fail(probe)
+        jobs.rows("UPDATE zeke_jobs.queue SET deaths = 1 WHERE state = 'queued'")
+        assert jobs.claim_alone(day.worker) == []
+        assert day.gate("limit/ai")["closed_until"] == NOON + timedelta(seconds=61)
+        day.at(62)
+        (probe,) = jobs.claim_alone(day.worker)
+    day.end([probe])
+    jobs.add("a", 2)
+    assert len(day.claim(63)) == 2
 
 
 def test_an_attempt_that_began_before_the_pause_is_no_probe(jobs: Jobs) -> None:

@@ -28,6 +28,8 @@ TASKS = """
   echo-async: {handler: 'H:echo_async'}
   greet: {handler: 'H:greet', settings: {greeting: good morning}}
   fail: {handler: 'H:fail', retry: {limit: 2, delay: 1ms}}
+  fail-inside: {handler: 'H:fail_inside', retry: {limit: 0}}
+  fail-inside-async: {handler: 'H:fail_inside_async', retry: {limit: 0}}
   fail-once: {handler: 'H:fail_once', retry: {limit: 2, delay: 1ms}}
   retry-soon: {handler: 'H:retry_soon', retry: {limit: 2, delay: 5m}}
   defer-once: {handler: 'H:defer_once', retry: {limit: 0}}
@@ -84,6 +86,18 @@ def test_a_failing_job_is_retried_and_then_fails_with_each_attempts_error(runnin
     assert job.attempts[0]["error"]["message"] == "no luck with 7"
     assert "in fail" in job.attempts[0]["error"]["traceback"]
     assert "executor" not in job.attempts[0]["error"]["traceback"]
+
+
+@pytest.mark.parametrize("task", ["fail-inside", "fail-inside-async"])
+def test_a_traceback_shows_the_handler_and_where_it_was_raised_and_no_other_frame_of_ours(
+    running: Running, task: str
+) -> None:
+    with running(TASKS):
+        job = failure(task)
+    lines = job.attempts[0]["error"]["traceback"].splitlines()
+    frames = [line.split(", ")[-1] for line in lines if line.startswith("  File ")]
+    assert frames == ["in send_wrongly", "in accept", f"in {task.replace('-', '_')}", "in send_wrongly"]
+    assert lines[-1] == "RuntimeError: could not send"
 
 
 def test_a_job_that_fails_once_completes_on_its_second_attempt(running: Running) -> None:

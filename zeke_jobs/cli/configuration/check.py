@@ -101,7 +101,7 @@ def _summarize(config: Config, path: Path, now: datetime) -> None:
         "uses": lambda task: ", ".join(task.uses),
         "timeout": lambda task: format_duration(task.timeout),
         "retries": lambda task: task.retry.limit,
-        "cron": lambda task: ", ".join(one.at for one in task.schedules.values()),
+        "cron": lambda task: _crons(list(task.schedules.values())),
     }
     tasks = list(config.tasks.values())
     listing(tasks, columns, empty="")
@@ -119,8 +119,14 @@ def _limit(task: Task) -> str:
         "" if limit is None else str(limit),
         "" if per_key is None else f"{per_key} per key",
         "" if task.rate is None else str(task.rate),
+        "" if task.budget is None else str(task.budget),
     )
     return ", ".join(part for part in parts if part) or "no limit"
+
+
+def _crons(schedules: list[Schedule]) -> str:
+    zones = ", ".join(dict.fromkeys(one.timezone for one in schedules))
+    return f"{', '.join(one.at for one in schedules)} ({zones})" if schedules else ""
 
 
 def fires(schedule: Schedule, now: datetime) -> str:

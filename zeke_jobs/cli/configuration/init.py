@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,7 @@ import typer
 
 from zeke_jobs.cli.output import say
 from zeke_jobs.cli.run import UsageError
+from zeke_jobs.core import environment, extras
 from zeke_jobs.core.terminal import visible
 
 _FILES = {
@@ -75,8 +77,16 @@ def init(
                     file.write(text)
     except OSError as error:
         raise UsageError(f"expected a folder to write to, got: {error.strerror}: {error.filename!r}") from error
+    from zeke_jobs.postgres import server_programs
+
     into = "" if folder.resolve() == Path.cwd() else f"cd {visible(shlex.quote(str(folder)))} && "
     say(f"written: {', '.join(_FILES)}; now:")
+    if environment.database_url_or_none() is None and not server_programs.are_installed():
+        say(
+            f"  {extras.install('zeke-jobs[embedded]')}    # a PostgreSQL; or set {environment.DATABASE_URL} to one of yours"
+        )
     say(f"  {into}zeke-jobs up")
     say(f"  {into}zeke-jobs send greet name=Ada --wait    # in another terminal")
+    if importlib.util.find_spec("pytest") is None:
+        say("  pip install pytest")
     say(f"  {into}pytest")

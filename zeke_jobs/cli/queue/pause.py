@@ -46,12 +46,18 @@ def resume(target: Target) -> None:
 
     with _connection() as conn:
         changed = pausing.resume(conn, target, by=author())
-        by_file = any(
-            target in one.target.split(" or ") and one.paused_by == "jobs.yaml" for one in pausing.paused(conn)
-        )
-    tell(f"{escape(target)} {'is resumed' if changed else 'was not paused by anybody'}")
-    if by_file:
-        tell(f"{escape(target)} stays paused: jobs.yaml says so, for itself or for a limit that it uses")
+        left = [one for one in pausing.paused(conn) if target in one.target.split(" or ")]
+    if changed:
+        tell(f"{escape(target)} is resumed")
+    elif not any(one.set_key for one in left):
+        tell(f"{escape(target)} was not paused by anybody")
+    for one in left:
+        if one.set_key:
+            tell(
+                f"{escape(target)} stays paused by {escape(one.paused_by)}; zeke-jobs set --clear {escape(one.set_key)} ends it"
+            )
+        else:
+            tell(f"{escape(target)} stays paused: jobs.yaml says so, for itself or for a limit that it uses")
 
 
 def paused(as_json: options.Json = False) -> None:
@@ -64,6 +70,7 @@ def paused(as_json: options.Json = False) -> None:
         "target": lambda one: one.target,
         "by": lambda one: one.paused_by,
         "since": lambda one: when(one.paused_on),
+        "until": lambda one: when(one.ends_on),
         "waiting": lambda one: one.waiting,
         "reason": lambda one: one.reason,
     }

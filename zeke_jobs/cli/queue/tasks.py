@@ -1,4 +1,4 @@
-"""``zeke-jobs tasks`` and ``limits``: the tasks and shared limits in force, and their use."""
+"""``zeke-jobs tasks`` and ``limits``: the tasks and the limits in force, and their use."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.output import coloured, listing, spelled
 from zeke_jobs.core.durations import format_duration
+from zeke_jobs.core.units import written
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,12 +29,14 @@ def tasks(as_json: options.Json = False) -> None:
         "queued": lambda task: task["queued"] or "",
         "active": lambda task: task["active"] or "",
         "limit": lambda task: ", ".join(
-            f"{task[name]}{' per key' * (name == 'per_key')}" for name in ("limit", "per_key", "rate") if task[name]
+            f"{task[name]}{' per key' * (name == 'per_key')}"
+            for name in ("limit", "per_key", "rate", "budget")
+            if task[name]
         ),
         "completed": lambda task: task["completed"] or "",
         "failed": lambda task: task["failed"] or "",
         "waits": lambda task: _waits(task["oldest_wait"]),
-        "cron": lambda task: task["cron"],
+        "cron": lambda task: f"{task['cron']} ({task['timezone']})" if task["cron"] else "",
         **{key: partial(_spelled, key) for key in Task.shown({}) if any(task[key] for task in found)},
         "": lambda task: coloured("yellow", "paused" if task["paused"] else ""),
     }
@@ -45,7 +48,7 @@ def tasks(as_json: options.Json = False) -> None:
 def metered(meter: dict[str, Any]) -> str:
     """Amount used of a unit, or of a daily budget: ``1,500 of 90,000 tokens in 1m``."""
     window = f"in {format_duration(timedelta(seconds=meter['seconds']))}" if meter["seconds"] else "today"
-    return f"{meter['used']:,} of {meter['amount']:,} {meter['unit']} {window}"
+    return f"{written(meter['used'])} of {written(meter['amount'])} {meter['unit']} {window}"
 
 
 def _spelled(key: str, task: dict[str, Any]) -> str:
@@ -61,7 +64,10 @@ def _task(row: tuple[Any, ...]) -> dict[str, Any]:
 
     task_id, queue, description, aliases, definition, cron, paused, queued, active, completed, failed, waits = row
     written = json.loads(definition)
-    concurrency, rate = written.get("concurrency") or {}, written.get("rate")
+    concurrency, rate, budget = written.get("concurrency") or {}, written.get("rate"), written.get("budget")
+    schedules = json.loads(cron) if cron else []
+    if isinstance(schedules, dict):
+        schedules = [schedules]
     return {
         "id": task_id,
         "aliases": aliases,
@@ -70,7 +76,9 @@ def _task(row: tuple[Any, ...]) -> dict[str, Any]:
         "limit": concurrency.get("limit"),
         "per_key": concurrency.get("per_key"),
         "rate": _rate(rate) if rate else None,
-        "cron": _lines(json.loads(cron)) if cron else None,
+        "budget": f"{budget['amount']} {budget['currency']}/d" if budget else None,
+        "cron": ", ".join(one["at"] for one in schedules) or None,
+        "timezone": ", ".join(dict.fromkeys(one.get("timezone", "UTC") for one in schedules)) or None,
         "paused": paused,
         "queued": queued,
         "active": active,
@@ -82,7 +90,7 @@ def _task(row: tuple[Any, ...]) -> dict[str, Any]:
 
 
 def limits(as_json: options.Json = False) -> None:
-    """List the shared limits in force, with their active jobs, their maximum and their tasks."""
+    """List the shared limits in force, and tasks with a budget: what is active and used, the maximum, the tasks."""
     from zeke_jobs.postgres.queries import SQL
 
     with database.connection("limits", is_migrated=False) as conn:
@@ -97,7 +105,7 @@ def limits(as_json: options.Json = False) -> None:
         "tasks": lambda one: ", ".join(one["tasks"]),
         "": lambda one: coloured("yellow", ", ".join(filter(None, ("paused" if one["paused"] else "", one["closed"])))),
     }
-    empty = "no task shares a limit: jobs.yaml in force has no limits"
+    empty = "no task shares a limit or has a budget in the jobs.yaml in force"
     listing(found, columns, right=("active", "at most", "started"), empty=empty, as_json=as_json)
 
 
@@ -118,8 +126,3 @@ def _limit(row: dict[str, Any]) -> dict[str, Any]:
     closed_by, until = row["closed_by"], row["closed_until"]
     closed = closed_by and f"{closed_by}: {row['closed_why']}"
     return {**row, "rate": rate, "closed_until": until and until.isoformat(), "closed": closed}
-
-
-def _lines(cron: dict[str, Any] | list[dict[str, Any]]) -> str:
-    """The cron lines of a task's schedules."""
-    return ", ".join(str(one.get("at")) for one in (cron if isinstance(cron, list) else [cron]))

@@ -64,6 +64,11 @@ CREATE OR REPLACE FUNCTION zeke_jobs.counts_for(p_period interval) RETURNS inter
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$ SELECT p_period + least(p_period / 100, interval '250 ms') $$;
 
+-- Whether a job runs that probes for the breaker of a gate.
+CREATE OR REPLACE FUNCTION zeke_jobs.probes(p_gate zeke_jobs.gate) RETURNS boolean
+LANGUAGE sql STABLE
+AS $$ SELECT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = (p_gate).probe AND q.state = 'consumed') $$;
+
 -- The number of jobs that a gate still lets start: NULL if only its meters decide, negative if its limit was lowered. Call it with the
 -- gate's row locked, in a later statement than the lock: the locking statement reads a snapshot from before the lock, and would let too many
 -- start.
@@ -84,7 +89,8 @@ BEGIN
     v_room := least(v_room, greatest(0, p_gate.rate_count - zeke_jobs.taken(p_gate.name, 'jobs', '', p_now)));
   END IF;
   IF p_gate.tripped_on IS NOT NULL THEN
-    v_room := least(v_room, CASE WHEN p_gate.probe IS NULL THEN 1 ELSE 0 END);
+    -- One that has ended probes no more; whoever claims turns the breaker first.
+    v_room := least(v_room, CASE WHEN zeke_jobs.probes(p_gate) THEN 0 ELSE 1 END);
   END IF;
   RETURN v_room;
 END
@@ -131,7 +137,7 @@ BEGIN
         WHERE g.name = v_gate.name;
         DELETE FROM zeke_jobs.breaker_end AS e WHERE e.gate = v_gate.name;
         RAISE WARNING 'breaker of % closes: a job that probed succeeded', v_gate.name;
-      ELSIF NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = v_gate.probe AND q.state = 'consumed') THEN
+      ELSIF NOT zeke_jobs.probes(v_gate) THEN
         UPDATE zeke_jobs.gate AS g SET probe = NULL WHERE g.name = v_gate.name; -- the probe was returned, cancelled or lost
       END IF;
     END IF;
@@ -162,8 +168,8 @@ END
 $$;
 
 -- Take from the meters for locked jobs of one task, in this order, up to the first job that needs more than a meter has left; blocked has
--- the gates of such meters. Each job takes an estimate of its units and cost: the sender's, else the average of the task's recent jobs,
--- else the estimate in jobs.yaml.
+-- the gates of such meters and, if a gate's units come back within a time, also 'units of NAME'. Each job takes an estimate of its units and
+-- cost: the sender's, else the average of the task's recent jobs, else the estimate in jobs.yaml.
 CREATE OR REPLACE FUNCTION zeke_jobs.take(p_one zeke_jobs.candidate, p_places tid[], OUT places tid[], OUT blocked text[])
 LANGUAGE plpgsql VOLATILE -- with the settings of zeke_jobs.claim, which alone calls it
 AS $$
@@ -191,7 +197,7 @@ BEGIN
       CROSS JOIN LATERAL (SELECT least(m.most, coalesce((q.units ->> m.unit)::numeric, m.estimate)) AS need) AS x
     ),
     short AS MATERIALIZED (
-      SELECT n.n, n.gate FROM need AS n WHERE n.needed > n.room OR n.needed - n.need >= n.room
+      SELECT n.n, n.gate, n.lasts FROM need AS n WHERE n.needed > n.room OR n.needed - n.need >= n.room
     ),
     noted AS (
       INSERT INTO zeke_jobs.meter_use (gate, unit, job, claim, taken_on, ends_on, lasts, amount)
@@ -200,7 +206,9 @@ BEGIN
     )
     SELECT coalesce((SELECT array_agg(p.place ORDER BY p.n) FROM unnest(p_places) WITH ORDINALITY AS p (place, n)
         WHERE p.n < ALL (SELECT s.n FROM short AS s)), '{}'),
-      ARRAY(SELECT DISTINCT s.gate FROM short AS s WHERE s.n <= ALL (SELECT o.n FROM short AS o))
+      ARRAY(
+        SELECT DISTINCT x.name FROM short AS s CROSS JOIN LATERAL (VALUES (s.gate), ('units of ' || s.gate)) AS x (name)
+        WHERE s.n <= ALL (SELECT o.n FROM short AS o) AND (x.name = s.gate OR s.lasts IS NOT NULL))
     INTO places, blocked;
   END IF;
   INSERT INTO zeke_jobs.meter_use (gate, unit, key, job, claim, taken_on, ends_on, lasts, amount)
@@ -226,9 +234,14 @@ AS $$
   WHERE u.job = p_job AND u.claim = p_claim AND p_units ? u.unit AND NOT u.settled
 $$;
 
--- What jobs took is final: their attempts ended (p_how 'ended'), they were returned unstarted ('returned'), or their worker is lost
--- ('lost', and counts in full). What was reported replaces the estimate here, and in the task's average.
-CREATE OR REPLACE FUNCTION zeke_jobs.settle(p_ids uuid[], p_how text DEFAULT 'ended') RETURNS void
+-- Make the uses of ended attempts final: reported amounts replace the estimates, here and in the task's average. p_how is the kind of end,
+-- and decides about an attempt without a report:
+--   completed: the estimate counts.
+--   raised: the estimate counts for units, nothing for money, because an outage would use up the whole day.
+--   deferred: nothing counts.
+--   cut off (by a timeout, a cancel, a stop, a death): at least the estimate counts, because the attempt could not report everything.
+--   returned: nothing counts, not even the start.
+CREATE OR REPLACE FUNCTION zeke_jobs.settle(p_ids uuid[], p_how text DEFAULT 'completed') RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
@@ -245,10 +258,15 @@ BEGIN
   FOR v_known IN
     WITH ended AS (
       UPDATE zeke_jobs.meter_use AS u
-      SET settled = true, amount = CASE WHEN p_how = 'lost' THEN u.amount ELSE coalesce(u.reported, u.amount) END,
+      SET settled = true,
+        amount = CASE
+          WHEN u.unit = 'jobs' OR p_how = 'cut off' THEN u.amount
+          WHEN p_how = 'deferred' OR p_how = 'raised' AND u.lasts IS NULL THEN coalesce(u.reported, 0)
+          ELSE coalesce(u.reported, u.amount) END,
         ends_on = CASE WHEN u.lasts IS NULL THEN u.ends_on ELSE u.lasts + CASE
-          WHEN p_how = 'lost' THEN v_now
-          WHEN u.unit <> 'jobs' AND u.reported IS NOT NULL THEN u.taken_on
+          WHEN u.unit = 'jobs' THEN coalesce(q.started_on, CASE WHEN p_how = 'cut off' THEN v_now ELSE u.taken_on END)
+          WHEN p_how = 'cut off' THEN v_now
+          WHEN u.reported IS NOT NULL THEN u.taken_on
           ELSE coalesce(q.started_on, u.taken_on) END END
       FROM zeke_jobs.queue AS q
       -- The ids also for the jobs: zeke_jobs.complete joins by hashing.
@@ -256,7 +274,8 @@ BEGIN
       RETURNING q.task, u.unit, u.reported
     )
     SELECT e.task, e.unit, avg(e.reported) AS average FROM ended AS e
-    WHERE e.reported IS NOT NULL AND p_how = 'ended' GROUP BY e.task, e.unit
+    WHERE e.reported IS NOT NULL AND p_how <> 'cut off' GROUP BY e.task, e.unit
+    ORDER BY e.task, e.unit -- two that both add their first row must not wait for each other
   LOOP
     UPDATE zeke_jobs.unit_average AS a
     SET average = a.average + (v_known.average - a.average) / least(a.jobs + 1, 20), jobs = least(a.jobs + 1, 20)

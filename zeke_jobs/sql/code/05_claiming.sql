@@ -483,6 +483,7 @@ DECLARE
   v_from integer := 1;
   v_to integer;
   v_open integer[];
+  v_yields integer[];
   v_round record;
   v_rows zeke_jobs.claimed[];
   v_one zeke_jobs.candidate;
@@ -529,6 +530,14 @@ BEGIN
       v_to := v_to + 1;
     END LOOP;
     v_open := ARRAY(SELECT generate_series(v_from, v_to));
+    IF v_blocked <> '{}' THEN
+      -- A job that needs more units than are left is not overtaken by a lower priority, or it would never find enough.
+      v_yields := ARRAY(
+        SELECT o.i FROM unnest(v_open) AS o (i)
+        WHERE EXISTS (SELECT 1 FROM unnest(v_due[o.i].gates) AS g (name) WHERE 'units of ' || g.name = ANY (v_blocked)));
+      v_open := ARRAY(SELECT o.i FROM unnest(v_open) WITH ORDINALITY AS o (i, n) WHERE o.i <> ALL (v_yields) ORDER BY o.n);
+      held_back := held_back || ARRAY(SELECT v_due[y.i].task FROM unnest(v_yields) AS y (i));
+    END IF;
     WHILE cardinality(v_open) > 0 AND v_left > 0 LOOP
       v_round := zeke_jobs.share_out(v_due, v_open, v_rooms, v_left, v_free, p_short, v_more);
       EXIT WHEN cardinality(v_round.chosen) = 0;
@@ -621,6 +630,7 @@ BEGIN
   LOOP
     CONTINUE WHEN v_one.group_size <> v_size;
     PERFORM 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_one.gates) ORDER BY g.name FOR NO KEY UPDATE;
+    PERFORM zeke_jobs.turn_breakers(v_one.gates, zeke_jobs.now());
     -- A new jobs.yaml came between: the next call obeys it.
     EXIT WHEN v_in_force IS DISTINCT FROM (SELECT max(r.number) FROM zeke_jobs.revision AS r);
     CONTINUE WHEN EXISTS (

@@ -233,7 +233,11 @@ BEGIN
           'reason', p_reason, 'error', p_error)) END
   WHERE q.message_id = p_id;
   PERFORM zeke_jobs.settle(ARRAY[p_id], CASE
-    WHEN v_outcome = 'returned' AND p_after IS NULL AND v_job.started_on IS NULL THEN 'returned' ELSE 'ended' END);
+    WHEN p_after IS NULL AND v_job.started_on IS NULL THEN 'returned'
+    WHEN p_outcome = 'deferred' THEN 'deferred'
+    -- A stop that leaves a job to be retried is no error of it.
+    WHEN p_outcome IN ('retry', 'failed') AND p_error ->> 'type' NOT IN ('TimedOut', 'WorkerStopped') THEN 'raised'
+    ELSE 'cut off' END);
   IF p_breaks OR v_outcome = 'failed' THEN
     PERFORM zeke_jobs.note_ends(ARRAY[p_id], p_breaks);
   END IF;

@@ -109,7 +109,7 @@ BEGIN
       WHERE e.awaited AND e.outcome <> 'rescued'
     )
     SELECT e.message_id, e.task, e.deaths, e.outcome FROM ended AS e WHERE (SELECT count(*) FROM announced) >= 0;
-  PERFORM zeke_jobs.settle(v_taken, 'lost');
+  PERFORM zeke_jobs.settle(v_taken, 'cut off');
   DELETE FROM zeke_jobs.worker AS w WHERE w.id = ANY (v_lost);
   PERFORM zeke_jobs.ring(n.queue) FROM (SELECT DISTINCT t.queue FROM zeke_jobs.task AS t) AS n;
 END

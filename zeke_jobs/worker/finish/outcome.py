@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import random
-import traceback
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
+from traceback import StackSummary, TracebackException
 from typing import TYPE_CHECKING, Any, Literal
 
 import dramatiq
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
 _LONGEST_TRACEBACK = 16_000  # characters; kept from the end, because the innermost frames say most
 _LONGEST_MESSAGE = 4_000
+_OURS = (f"{Path(__file__).parents[2]}{os.sep}", contextlib.__file__)  # files whose frames say nothing of the handler
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +157,10 @@ def describe(error: BaseException) -> dict[str, Any]:
     # Leave out the engine's frames above the handler: they are always the same.
     while frames is not None and frames.tb_next is not None and _is_engine(frames):
         frames = frames.tb_next
-    lines = traceback.format_exception(type(error), error, frames)
     described: dict[str, Any] = {
         "type": type(error).__name__,
         "message": text_of(error),
-        "traceback": redact(_storable("".join(lines)))[-_LONGEST_TRACEBACK:],
+        "traceback": redact(_storable(_printed(error, frames)))[-_LONGEST_TRACEBACK:],
     }
     if isinstance(error, Reject) and error.details is not None:
         try:
@@ -165,6 +168,19 @@ def describe(error: BaseException) -> dict[str, Any]:
         except json_text.UnfitForJson as unfit:
             described["details"] = f"not JSON: {unfit}"
     return described
+
+
+def _printed(error: BaseException, frames: TracebackType | None) -> str:
+    """The traceback as Python prints it, also of causes, without our own frames; only a frame that raised stays in any case."""
+    told = TracebackException(type(error), error, frames, compact=True)
+    parts = [told]
+    while parts:
+        part = parts.pop()
+        *callers, raised = part.stack or (None,)
+        shown = [one for one in callers if one and not one.filename.startswith(_OURS)]
+        part.stack = StackSummary.from_list([*shown, *([raised] if raised else [])])
+        parts += filter(None, (part.__cause__, part.__context__, *(part.exceptions or ())))
+    return "".join(told.format())
 
 
 def text_of(error: BaseException) -> str:
@@ -176,7 +192,7 @@ def text_of(error: BaseException) -> str:
 
 
 def _is_engine(frame: TracebackType) -> bool:
-    return str(frame.tb_frame.f_globals.get("__name__")).startswith(("zeke_jobs.", "contextlib"))
+    return str(frame.tb_frame.f_globals.get("__name__")).startswith(("zeke_jobs.", "contextlib", "asyncio."))
 
 
 def _storable(text: str) -> str:

@@ -189,7 +189,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             return _Ran(Completed(json_text.encode(result)), result)
         except json_text.UnfitForJson as error:
             # Another run would repeat its effects and return the same output.
-            raise Reject(f"the output cannot be stored: {error}") from error
+            raise Reject(f"the output cannot be stored: {error}") from None
 
     def _say(self, claim: Claim, outcome: Ended, retries: int, limit: int, *, is_told: bool) -> None:
         log = self._log.bind(task=claim.task, job_id=str(claim.id), attempt=claim.attempt + 1)

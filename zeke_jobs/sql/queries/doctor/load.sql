@@ -1,4 +1,4 @@
--- Arrivals and durations by task, of the newest jobs within a period, up to a number; seconds is the time in
+-- Arrivals, durations and units by task, of the newest jobs within a period, up to a number; seconds is the time in
 -- which those jobs arrived.
 WITH newest AS MATERIALIZED (
   SELECT q.task, q.created_on
@@ -29,6 +29,8 @@ SELECT
   s.seconds,
   p.mean,
   p.sample,
+  -- What a job uses of each unit.
+  t.units || coalesce((SELECT jsonb_object_agg(a.unit, a.average) FROM zeke_jobs.unit_average AS a WHERE a.task = t.id), '{}') AS units,
   w.paused,
   extract(epoch FROM w.wait)::double precision AS waits
 FROM zeke_jobs.task AS t

@@ -1,8 +1,10 @@
--- The limits on jobs that run at once: limits by name, and for each queue the threads of its live workers.
-SELECT g.name, g.concurrency, g.rate_count, extract(epoch FROM g.rate_period)::double precision AS rate_seconds
+-- The limits on jobs that run at once, start, or use units: limits by name, and for each queue the threads of its live workers.
+SELECT g.name, g.concurrency, g.rate_count, extract(epoch FROM g.rate_period)::double precision AS rate_seconds,
+  (SELECT jsonb_object_agg(m.unit, m.amount / extract(epoch FROM m.period)) FROM zeke_jobs.meter AS m
+   WHERE m.gate = g.name AND NOT m.per_key AND m.period IS NOT NULL) AS units
 FROM zeke_jobs.gate AS g
 UNION ALL
-SELECT 'queue/' || n.queue, sum(w.threads)::integer, NULL, NULL
+SELECT 'queue/' || n.queue, sum(w.threads)::integer, NULL, NULL, NULL
 FROM (SELECT DISTINCT t.queue FROM zeke_jobs.task AS t) AS n
 JOIN zeke_jobs.worker AS w
   ON w.kind = 'worker' AND NOT w.stopping AND n.queue = ANY (w.queues) AND w.heartbeat_on >= zeke_jobs.now() - w.lost_after

@@ -1,5 +1,5 @@
--- Pauses by people and by jobs.yaml, with the number of jobs that each holds back.
-SELECT x.target, x.paused_by, x.paused_on, x.reason, count(q.message_id) AS waiting
+-- Pauses by people and by jobs.yaml, with the number of jobs that each holds back, counted up to `most` for each task.
+SELECT x.target, x.paused_by, x.paused_on, x.reason, coalesce(sum(zeke_jobs.depth(t.queue, t.id, %(most)s)), 0)::bigint AS waiting
 FROM (
   SELECT p.target, p.paused_by, p.paused_on, p.reason, t.id AS task
   FROM zeke_jobs.pause AS p
@@ -11,6 +11,5 @@ FROM (
   WHERE f.paused_by = 'jobs.yaml' AND NOT EXISTS (SELECT 1 FROM zeke_jobs.pause AS p WHERE p.target = f.target AND p.paused_by = f.paused_by)
 ) AS x
 LEFT JOIN zeke_jobs.task AS t ON t.id = x.task
-LEFT JOIN zeke_jobs.queue AS q ON q.task = t.id AND q.queue_name = t.queue AND q.state = 'queued' AND q.deaths = 0
 GROUP BY x.target, x.paused_by, x.paused_on, x.reason
 ORDER BY x.target, x.paused_on

@@ -1,0 +1,84 @@
+"""The containers of docs/running.md, without Docker: their commands run a new user's tasks, and Compose accepts the file."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from tests.acceptance.conftest import ROOT, Fleet, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
+
+PAGE = (ROOT / "docs" / "running.md").read_text(encoding="utf-8")
+FILES = dict(re.findall(r'^```\w+ title="([^"]+)"\n(.*?)^```', PAGE, re.MULTILINE | re.DOTALL))
+SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(FILES["compose.yaml"])["services"]
+COMMAND: list[str] = json.loads(re.findall(r"^CMD (.*)$", FILES["Dockerfile"], re.MULTILINE)[0])
+
+
+def test_the_dockerfile_has_ten_lines_at_most_and_all_that_the_folder_holds() -> None:
+    lines = FILES["Dockerfile"].splitlines()
+    assert len(lines) <= 10
+    assert "COPY . ." in lines
+    assert "USER 10001:10001" in lines
+    assert SERVICES["worker"].get("command") is None
+
+
+@pytest.mark.skipif(shutil.which("docker-compose") is None, reason="docker-compose is not installed")
+def test_compose_accepts_the_file_once_the_password_is_set(tmp_path: Path) -> None:
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    command = [
+        "docker-compose",
+        "--project-directory",
+        str(tmp_path),
+        "--file",
+        str(tmp_path / "compose.yaml"),
+        "config",
+        "--quiet",
+    ]
+    done = subprocess.run(
+        command, env={**os.environ, "POSTGRES_PASSWORD": "x"}, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    without = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "set it" in without.stderr
+
+
+def test_the_commands_run_the_first_task_of_init_in_the_order_of_the_file(
+    new_database: Callable[..., str], tmp_path: Path
+) -> None:
+    fleet = Fleet(
+        tmp_path, new_database(), environment={"ZEKE_JOBS_ENVIRONMENT": "production", "ZEKE_JOBS_HEARTBEAT": "5"}
+    )
+    grace = int(COMMAND[COMMAND.index("--worker-shutdown-timeout") + 1]) / 1000
+    assert int(SERVICES["worker"]["stop_grace_period"].removesuffix("s")) >= grace + 20
+
+    def done(*command: str) -> bool:
+        return fleet.run(*command).wait(60) == 0
+
+    try:
+        assert done("zeke-jobs", "init", "."), fleet.logs()
+        assert done(*SERVICES["migrate"]["command"]), fleet.logs()
+        worker = fleet.run(*COMMAND)
+        scheduler = fleet.run(*SERVICES["scheduler"]["command"])
+        sent = fleet.run("zeke-jobs", "send", "greet", "name=Ada", "--wait", "--timeout", "60s")
+        eventually(lambda: "Worker process is ready" in worker.text(), fleet=fleet)
+        assert sent.wait(60) == 0, fleet.logs()
+        assert '"Hello, Ada"' in sent.text()
+        for service in ("worker", "scheduler"):
+            check = SERVICES[service]["healthcheck"]["test"]
+            eventually(lambda check=check: done(*check[1:]), fleet=fleet)  # type: ignore[misc]
+        assert (worker.stop(), scheduler.stop()) == (0, 0), fleet.logs()
+    finally:
+        fleet.stop()

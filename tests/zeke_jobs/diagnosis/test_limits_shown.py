@@ -1,0 +1,183 @@
+"""Units, budgets, rates per key, throttling and breakers are told by why, doctor, limits, top and metrics."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from psycopg2.extras import Json
+
+from tests.zeke_jobs.diagnosis.test_doctor import found
+from zeke_jobs.cli.root import app
+from zeke_jobs.cli.run import run
+from zeke_jobs.metrics.exporter import _limit as samples_of
+from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.top import board, rows
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from tests.zeke_jobs.diagnosis.conftest import Scene
+
+TOP = """
+limits:
+  ai: {concurrency: 8, tokens: {rate: 90000/m}, budget: 5.00 USD/d}
+  site: {breaker: {failures: 1, within: 1m, pause: 10s}}
+"""
+TASKS = """
+  ask: {handler: 'H:echo', uses: [ai], units: {tokens: 30000, USD: 0.30}}
+  free: {handler: 'H:echo', uses: [ai], units: {tokens: 1}}
+  polite: {handler: 'H:echo', rate: {per_key: 2/m}}
+  dear: {handler: 'H:echo', budget: 2.00 USD/d, units: {USD: 0.75}}
+  frail: {handler: 'H:echo', uses: [site]}
+"""
+
+
+class Shown:
+    """Jobs under these limits, and where they are looked at."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        scene.use(TASKS, TOP)
+        self.worker = scene.serve()
+
+    def claim(self, task: str, count: int) -> list[dict[str, Any]]:
+        """Add and claim so many jobs."""
+        self.scene.add(task, count)
+        claims = self.scene.claim(self.worker, 100, [task])
+        assert len(claims) == count
+        return claims
+
+    def used(self, claim: dict[str, Any], **units: float) -> None:
+        self.scene.rows("SELECT zeke_jobs.report(%s, %s, %s)", claim["message_id"], claim["claim"], Json(units))
+
+    def waits(self, task: str, **options: Any) -> UUID:
+        """Add a job that no claim gets."""
+        (job,) = self.scene.add(task, options=json.dumps(options))
+        assert not self.scene.claim(self.worker, 1, [task])
+        return job
+
+    def limits(self, capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, Any]]:
+        assert run(app, "zeke-jobs", ["limits", "--json"]) == 0
+        return {one["name"]: one for one in json.loads(capsys.readouterr().out)}
+
+    def row(self, name: str) -> list[str]:
+        """The row of top."""
+        (row,) = (row for row in rows.limits(board.read(self.scene.conn)) if row.key == name)
+        return list(row.cells)
+
+    def samples(self, name: str) -> dict[tuple[str, ...], float]:
+        (row,) = (row for row in SQL.all(self.scene.conn, "metrics/limits") if row["name"] == name)
+        return {(one.name.removeprefix("zeke_jobs_limit_"), *one.labels[1:]): one.value for one in samples_of(row)}
+
+
+@pytest.fixture
+def shown(scene: Scene) -> Shown:
+    return Shown(scene)
+
+
+def test_the_rate_of_a_key(shown: Shown) -> None:
+    for _ in range(2):
+        shown.scene.add("polite", options='{"key": "k"}')
+    shown.scene.complete(shown.worker, shown.scene.claim(shown.worker, 9, ["polite"]))
+    job = shown.waits("polite", key="k")
+    assert shown.scene.reasons(job) == {
+        "key-at-rate": "its key 'k' is at its rate, 2 of 2 starts within 1m; "
+        "the next may start 2026-03-10 12:01:00 UTC (in 1m)"
+    }
+    (other,) = shown.scene.add("polite", options='{"key": "other"}')
+    assert list(shown.scene.reasons(other)) == ["starts-next"]
+
+
+def test_units(shown: Shown, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = shown.claim("ask", 2)
+    shown.used(first, tokens=45000.5)
+    job = shown.waits("ask")
+    words = "the shared limit ai has used up its tokens, 75,000.5 of 90,000 within 1m"
+    assert shown.scene.reasons(job)["units-used"] == f"{words}, and the job may need 30,000"
+    shown.scene.later(1)
+    shown.scene.complete(shown.worker, [first, second])
+    frees = "the first of it is free again 2026-03-10 12:01:00 UTC (in 59s)"
+    assert shown.scene.reasons(job)["units-used"] == f"{words}, and the job may need 45,000.5; {frees}"
+    assert "75,000.5 of 90,000 tokens in 1m" in _printed(capsys)
+    assert "75,000.5/90,000 tokens" in shown.row("limit/ai")[2]
+    assert shown.samples("limit/ai")["unit_used", "tokens"] == 75000.5
+
+
+def test_a_budget_with_less_than_a_job_may_need(shown: Shown, capsys: pytest.CaptureFixture[str]) -> None:
+    shown.claim("dear", 2)
+    job = shown.waits("dear")
+    spent = "1.5 of 2"
+    assert shown.scene.reasons(job) == {
+        "budget-spent": f"its task dear has used up its USD, {spent} today, and the job may need 0.75; it begins anew at midnight in UTC"
+    }
+    (finding,) = found(shown.scene.conn, "budget-spent")
+    assert finding.subject == "task/dear"
+    assert f"{spent} USD" in finding.sentence
+    assert shown.limits(capsys)["task/dear"]["tasks"] == ["dear"]
+    assert run(app, "zeke-jobs", ["tasks", "--json"]) == 0
+    assert {one["id"]: one["budget"] for one in json.loads(capsys.readouterr().out)}["dear"] == "2.00 USD/d"
+    assert f"{spent} USD today" in _printed(capsys)
+    assert shown.row("task/dear")[2] == "1.5/2 USD"
+    assert shown.samples("task/dear") == {("active",): 2.0, ("unit_used", "USD"): 1.5, ("unit", "USD"): 2.0}
+
+
+def test_a_budget_that_is_spent_to_the_cent_holds_jobs_without_an_estimate_too(shown: Shown) -> None:
+    (claim,) = shown.claim("ask", 1)
+    shown.used(claim, USD=5)
+    job = shown.waits("free")
+    words = "the shared limit ai has used up its USD, 5 of 5 today; it begins anew at midnight in UTC"
+    assert shown.scene.reasons(job) == {"budget-spent": words}
+
+
+def test_a_budget_with_room_for_some_of_its_tasks_is_not_told_to_be_spent(shown: Shown) -> None:
+    (claim,) = shown.claim("ask", 1)
+    shown.used(claim, USD=4.9)
+    assert not found(shown.scene.conn, "budget-spent")
+
+
+def test_an_average_is_shown_with_four_decimals_at_most(shown: Shown, capsys: pytest.CaptureFixture[str]) -> None:
+    claims = shown.claim("ask", 3)
+    for claim, cost in zip(claims, (0.1, 0.1, 0.2), strict=True):
+        shown.used(claim, USD=cost, tokens=1)
+    shown.scene.complete(shown.worker, claims)
+    shown.claim("ask", 1)
+    assert "0.5333 of 5 USD today" in _printed(capsys)
+    assert "0.5333/5 USD" in shown.row("limit/ai")[2]
+
+
+def test_throttling(shown: Shown, capsys: pytest.CaptureFixture[str]) -> None:
+    (claim,) = shown.claim("ask", 1)
+    shown.scene.rows("SELECT zeke_jobs.throttle('ai', 12, %s, '429')", claim["message_id"])
+    job = shown.waits("ask")
+    words = "is throttled by its provider (429); it opens 2026-03-10 12:00:12 UTC (in 12s)"
+    assert shown.scene.reasons(job)["throttled"] == f"the shared limit ai {words}"
+    (finding,) = found(shown.scene.conn, "limit-closed")
+    assert "limit/ai is throttled by its provider (429), until 12:00:12 at least" in finding.sentence
+    assert shown.limits(capsys)["ai"]["closed"] == "throttled: 429"
+    assert shown.row("limit/ai")[1::2] == ["1/4", "throttled until 12:00:12"]
+    assert shown.samples("limit/ai")["closed", "throttled"] == 1.0
+
+
+def test_a_breaker(shown: Shown, capsys: pytest.CaptureFixture[str]) -> None:
+    (claim,) = shown.claim("frail", 1)
+    shown.scene.finish(shown.worker, claim, "retry", breaks=True)
+    job = shown.waits("frail")
+    words = "the shared limit site is paused by its breaker (1 jobs failed within 00:01:00)"
+    assert shown.scene.reasons(job) == {"breaker-open": f"{words}; it opens 2026-03-10 12:00:10 UTC (in 10s)"}
+    assert shown.row("limit/site")[3] == "breaker until 12:00:10"
+    assert shown.limits(capsys)["site"]["closed"] == "breaker: 1 jobs failed within 00:01:00"
+    assert shown.samples("limit/site")["closed", "breaker"] == 1.0
+    shown.scene.later(11)
+    (probe,) = shown.scene.claim(shown.worker, 9, ["frail"])
+    (other,) = {claim["message_id"], job} - {probe["message_id"]}
+    assert shown.scene.reasons(other) == {"breaker-open": f"{words}; one job at a time probes"}
+    (finding,) = found(shown.scene.conn, "limit-closed")
+    assert "and one job at a time probes" in finding.sentence
+    assert shown.row("limit/site")[3] == "breaker: probes"
+
+
+def _printed(capsys: pytest.CaptureFixture[str]) -> str:
+    assert run(app, "zeke-jobs", ["limits"]) == 0
+    return " ".join(capsys.readouterr().out.split())
