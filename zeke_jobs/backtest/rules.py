@@ -10,7 +10,7 @@
    - Budget: the day's costs, with the expected costs of running jobs, leave enough for the next job's expected cost. The
      expected cost is the average of recent jobs, or else the estimate.
    - Breaker: it is closed, or its pause is over and no job probes.
-3. Among jobs that may start, the highest priority goes first. While a task lacks units, no task of a lower priority takes any of them.
+3. Among jobs that may start, the highest priority goes first. While a task lacks units, tasks of a lower priority take none.
 4. At equal priority tasks take turns: in one claim, no task gets a second job before each other task with a job has its first.
    The first turn is random. Queues are claimed one by one.
 5. Within a task, jobs start by priority, then by due time, then by order of sending. With a limit per key, jobs that may start
