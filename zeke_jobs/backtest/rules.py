@@ -11,8 +11,8 @@
      expected cost is the average of recent jobs, or else the estimate.
    - Breaker: it is closed, or its pause is over and no job probes.
 3. Among jobs that may start, the highest priority goes first. While a task lacks units, tasks of a lower priority take none.
-4. At equal priority tasks take turns: in one claim, no task gets a second job before each other task with a job has its first.
-   The first turn is random. Queues are claimed one by one.
+4. At equal priority tasks take turns in random order: no task gets a second job of a claim before each other task with a job has
+   its first. Queues are claimed one by one.
 5. Within a task, jobs start by priority, then by due time, then by order of sending. With a limit per key, jobs that may start
    go by priority too; keys with such a job take turns, and within a key the order is by age.
 6. In strict order, only a key's first-sent job may start, until it has ended; with ``after_failure: hold`` a failed job blocks

@@ -53,7 +53,7 @@ _COMMANDS = (
     (history.diff, "Show the differences between two revisions."),
     (history.compare, "Compare how jobs did under two revisions."),
     (backtest.backtest, "Show the effect that a change would have had on recorded jobs."),
-    (capacity.capacity, "Estimate how many jobs a day can run, and which resource runs out."),
+    (capacity.capacity, "Estimate how many jobs a day can run."),
     (examine.fleet, "List workers and schedulers, and their differences."),
     (reload.reload, "Check jobs.yaml, then restart the workers by SIGHUP."),
     (send.send, "Send a job."),

@@ -60,9 +60,7 @@ class Retry(Keys):
 
     limit: Annotated[int, Field(ge=0, le=1000)] = key(3, "Most retries after the first attempt.", "limit: 3")
     delay: Duration = key(timedelta(seconds=1), "Wait before the first retry.", "delay: 1s")
-    factor: Annotated[float, Field(ge=1, le=100)] = key(
-        2.0, "Each further wait is this many times longer.", "factor: 2"
-    )
+    factor: Annotated[float, Field(ge=1, le=100)] = key(2.0, "The growth of each further wait.", "factor: 2")
     max_delay: Duration = key(timedelta(minutes=10), "Longest wait.", "max_delay: 10m")
     jitter: Annotated[float, Field(ge=0, le=1)] = key(0.1, "Share of the wait that is random, 0 to 1.", "jitter: 0.1")
 
@@ -88,14 +86,12 @@ class PerSend(Keys):
 
 
 class Unique(Keys):
-    """When a send makes no second job, because an equal one is there."""
+    """When a send makes no second, equal job."""
 
     called = "unique"
     short_form = ("fields", list, "a list of payload fields")
 
-    fields: Many[Name] = key(
-        (), "Payload fields that must be equal; by default the whole payload.", "fields: [story_id]"
-    )
+    fields: Many[Name] = key((), "Payload fields that must be equal; by default all.", "fields: [story_id]")
     while_: While = key(
         "queued",
         "How long the first job prevents a second: while it is `queued`, while it is queued or `active`, or for a `period`.",
@@ -145,9 +141,7 @@ class TaskKeys(Defaults):
     aliases: Many[AliasText] = key((), "Other names for it, such as former ids.", "aliases: [old-name]")
     concurrency: Concurrency = key(Concurrency(), "How many jobs are active at once.", "concurrency: 5")
     rate: TaskRate | None = key(None, "Most jobs that start in a time.", "rate: {limit: 60/m, per_key: 1/s}")
-    units: dict[Name, Amount] = key(
-        {}, "Estimated use by one job, for each unit of its limits.", "units: {tokens: 1500}"
-    )
+    units: dict[Name, Amount] = key({}, "Estimated use of one job, by unit.", "units: {tokens: 1500}")
     budget: BudgetText | None = key(None, "Most that its jobs may cost a day.", "budget: 5.00 USD/d")
     uses: Many[Name] = key((), "Shared limits, by name.", "uses: [ai]")
     order: Literal["strict"] | None = key(
@@ -157,23 +151,16 @@ class TaskKeys(Defaults):
     )
     after_failure: AfterFailure = key(
         "hold",
-        "For `order: strict`: a failed job blocks its key until it is retried or cancelled (`hold`), or the next job runs "
-        "(`skip`).",
+        "For `order: strict`: a failed job blocks its key until it is retried or cancelled (`hold`), or not (`skip`).",
         "after_failure: skip",
     )
     cron: Schedule | Many[NamedSchedule] | None = key(
         None, "When the scheduler sends jobs: a line, a mapping, or a list of named mappings.", 'cron: "*/5 * * * *"'
     )
-    settings: dict[str, Any] = key(
-        {}, "Settings of the handler, under the names in its model.", "settings: {keywords: [one, two]}"
-    )
-    unique: Unique | None = key(
-        None, "When a send makes no second job, because an equal one is there.", "unique: [story_id]"
-    )
+    settings: dict[str, Any] = key({}, "Settings of the handler.", "settings: {keywords: [one, two]}")
+    unique: Unique | None = key(None, "When a send makes no second, equal job.", "unique: [story_id]")
     per_send: PerSend = key(PerSend(), "The highest values that a send may set.", "per_send: {retry: 10, timeout: 1h}")
-    sensitive: Many[FieldPath] = key(
-        (), "Payload fields that views, logs and errors never show.", "sensitive: [email, user.phone]"
-    )
+    sensitive: Many[FieldPath] = key((), "Payload fields that nothing shows.", "sensitive: [email, user.phone]")
     paused: bool = key(False, "Start no jobs; they wait.", "paused: true")
 
 
