@@ -60,7 +60,7 @@ class Retry(Keys):
 
     limit: Annotated[int, Field(ge=0, le=1000)] = key(3, "Most retries after the first attempt.", "limit: 3")
     delay: Duration = key(timedelta(seconds=1), "Wait before the first retry.", "delay: 1s")
-    factor: Annotated[float, Field(ge=1, le=100)] = key(2.0, "The growth of each further wait.", "factor: 2")
+    factor: Annotated[float, Field(ge=1, le=100)] = key(2.0, "Factor by which each wait grows.", "factor: 2")
     max_delay: Duration = key(timedelta(minutes=10), "Longest wait.", "max_delay: 10m")
     jitter: Annotated[float, Field(ge=0, le=1)] = key(0.1, "Share of the wait that is random, 0 to 1.", "jitter: 0.1")
 
@@ -160,7 +160,7 @@ class TaskKeys(Defaults):
     settings: dict[str, Any] = key({}, "Settings of the handler.", "settings: {keywords: [one, two]}")
     unique: Unique | None = key(None, "When a send makes no second, equal job.", "unique: [story_id]")
     per_send: PerSend = key(PerSend(), "The highest values that a send may set.", "per_send: {retry: 10, timeout: 1h}")
-    sensitive: Many[FieldPath] = key((), "Payload fields that nothing shows.", "sensitive: [email, user.phone]")
+    sensitive: Many[FieldPath] = key((), "Payload fields that are masked everywhere.", "sensitive: [email, user.phone]")
     paused: bool = key(False, "Start no jobs; they wait.", "paused: true")
 
 
