@@ -282,7 +282,8 @@ BEGIN
     WHERE a.ctid = (
       SELECT o.ctid FROM zeke_jobs.unit_average AS o
       WHERE o.task = v_known.task AND o.unit = v_known.unit FOR UPDATE SKIP LOCKED);
-    IF NOT FOUND THEN -- the row is missing, or another transaction is updating it
+    -- New. If the row is only locked, another transaction is updating it, and an INSERT would wait for that in spite of ON CONFLICT.
+    IF NOT FOUND AND NOT EXISTS (SELECT 1 FROM zeke_jobs.unit_average AS a WHERE a.task = v_known.task AND a.unit = v_known.unit) THEN
       INSERT INTO zeke_jobs.unit_average (task, unit, average, jobs) VALUES (v_known.task, v_known.unit, v_known.average, 1)
       ON CONFLICT DO NOTHING;
     END IF;
