@@ -44,7 +44,7 @@ BENCH_PEERS = (
     "oban>=0.7; python_version >= '3.12'",
     "awa-pg>=0.6.9,<0.7",
 )
-#: Where tests are that start the real command lines, so that no others are read to find them.
+#: Folders and files with tests of the real command lines, so that pytest need not read others to find them.
 ACCEPTANCE = ("tests/acceptance", "tests/actors/ai", "tests/soak", "tests/endure", "tests/test_readme.py")
 #: The tests that run on the system's own PostgreSQL too: what runs its statements and functions, and all plans.
 ON_DEBIANS_SERVER = (
@@ -81,14 +81,14 @@ FIRST_WORDS = {
     "demo": "from feeds to briefs, on this machine: half a minute, of which twenty seconds are for the packages",
     "tests": "all that CI runs: a minute for the packages, then some twenty-five minutes on two cores",
 }
-# Said here, because nox makes an environment before it calls a session, and nobody likes to wait for the first word.
+# Printed here, because nox makes an environment before it calls a session, which takes a while.
 for asked in sys.argv[1 : sys.argv.index("--") if "--" in sys.argv else None]:
     if asked in FIRST_WORDS and "-R" not in sys.argv:
         print(f"{asked}: {FIRST_WORDS[asked]}", file=sys.stderr, flush=True)
 
 
 def install(session: nox.Session, *requirements: str) -> None:
-    """Install at the versions of constraints.txt, and say how far it is."""
+    """Install the versions of constraints.txt, and show the progress."""
     reading, writing = os.pipe()
     follower = threading.Thread(target=follow, args=(session, reading))
     follower.start()
@@ -101,7 +101,7 @@ def install(session: nox.Session, *requirements: str) -> None:
 
 
 def follow(session: nox.Session, reading: int, every: float = 2.0) -> None:
-    """Log every two seconds where pip is, until it ends."""
+    """Log pip's progress every two seconds, until it ends."""
     begin = said = time.monotonic()
     collected, last, rest = 0, "", b""
     with os.fdopen(reading, "rb", buffering=0) as output:
@@ -172,7 +172,7 @@ for version in OTHER_PYTHONS:
     nox.session(python=version, name=f"tests-{version}")(_tests_on)
 
 
-#: What a new Python may break first, and can be tried in a minute: what reads files and annotations, and workers' threads.
+#: Quick tests of the parts that a new Python may break first: reading of files and annotations, and workers' threads.
 ON_THE_NEWEST = (
     *(f"tests/zeke_jobs/{part}" for part in ("config", "core", "cron", "payload")),
     "tests/zeke_jobs/worker/test_running.py",
@@ -203,7 +203,7 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def imports(session: nox.Session) -> None:
-    """Which part may import which: the contracts in pyproject.toml."""
+    """Check the import contracts in pyproject.toml."""
     install(session, *OURS, *(r for r in DEV if r.startswith("import-linter")))
     session.run("lint-imports", "--no-cache")
 
@@ -219,7 +219,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def schema(session: nox.Session) -> None:
-    """Write zeke_jobs/sql/schema.sql anew, after a change of the migrations."""
+    """Write zeke_jobs/sql/schema.sql again, after a change of the SQL."""
     install(session, *OURS)
     session.run("python", "-m", "tests.zeke_jobs.postgres.schema_dump")
 
@@ -244,7 +244,7 @@ def _newest_python() -> str | None:
 
 @nox.session(default=False)
 def quality(session: nox.Session) -> None:
-    """How good full text, likeness, embeddings, highlights and the gate are, with lists and a table: nox -s quality."""
+    """Measure the quality of full text, likeness, embeddings, highlights and the gate, with lists and a table: nox -s quality."""
     install(session, *ALL)
     session.run("pytest", "-q", "-rP", "-m", "quality", *session.posargs, env={"ZEKE_TEST_DEEP": "1"})
 
@@ -293,7 +293,7 @@ def validate(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def constraints(session: nox.Session) -> None:
-    """Write constraints.txt and constraints-hashes.txt anew, for all supported Pythons: nox -s constraints [-- --upgrade]."""
+    """Write constraints.txt and constraints-hashes.txt again, for all supported Pythons: nox -s constraints [-- --upgrade]."""
     session.install("--quiet", "uv")
     command = ["uv", "pip", "compile", "pyproject.toml", "actors/pyproject.toml", "--quiet"]
     extras = ["embedded", "local", "otel", "plot", "psycopg"]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
     from psycopg2.extensions import cursor as Cursor
 
-# How long an example takes depends on what else the machine does.
+# The duration of an example depends on the machine's other work.
 hypothesis.settings.register_profile(
     "untimed", deadline=None, max_examples=1000 if os.environ.get("ZEKE_TEST_DEEP") else 50
 )

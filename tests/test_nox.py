@@ -1,4 +1,4 @@
-"""What nox says while somebody waits for the first time."""
+"""The output of nox while its first run is waited for."""
 
 from __future__ import annotations
 

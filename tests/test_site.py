@@ -22,7 +22,7 @@ PAGES = sorted(path.stem for path in (ROOT / "docs").glob("*.md"))
 
 
 class Page(HTMLParser):
-    """What a page links to, what it loads, and what in it can be linked to."""
+    """A page's links, the files that it loads, and its anchors."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()

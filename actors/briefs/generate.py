@@ -29,8 +29,8 @@ class BriefSettings(BaseModel, frozen=True, extra="forbid"):
     """Settings of generate-brief.
 
     Attributes:
-        words_per_minute: How fast people read; time saved is computed from it.
-        digest_entries: How many events a digest names at most.
+        words_per_minute: Reading speed, from which the saved time is computed.
+        digest_entries: Most events in a digest.
     """
 
     words_per_minute: int = Field(default=200, ge=50, le=1000)
@@ -43,7 +43,7 @@ def generate_brief(payload: GenerateBrief, ctx: Context[BriefSettings]) -> dict[
     Raises:
         Reject: there is no such story, or it has no text.
         Retry, Defer: the provider asked to wait.
-        Unfounded: a model said twice what the story does not; what is stored is extractive, and labelled so.
+        Unfounded: a model twice gave statements that the story does not support. The stored text is extractive, and labelled so.
     """
     if payload.story_id is None:
         assert payload.period is not None

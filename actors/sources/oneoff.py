@@ -21,19 +21,19 @@ class OneoffSettings(BaseModel, extra="forbid", frozen=True):
     """Settings of ingest-oneoff.
 
     Attributes:
-        high_priority: Priority of the jobs that follow from a request of priority high; others have their task's.
+        high_priority: Priority of the jobs after a request with priority high; others have their task's.
     """
 
     high_priority: int = 20
 
 
 def ingest_oneoff(payload: IngestOneoff, ctx: Context[OneoffSettings]) -> dict[str, Any]:
-    """Add the page to the manual source of its site and queue it; a page that is stored already is left alone.
+    """Add the page to the manual source of its site and queue it; a page that is stored already stays unchanged.
 
-    A page that failed before is tried again: somebody asked for it.
+    A page that failed before is tried again, because somebody asked for it.
 
     Raises:
-        Reject: the address is none.
+        Reject: the address is not valid.
     """
     try:
         url = str(parse(payload.url))
@@ -60,6 +60,6 @@ def ingest_oneoff(payload: IngestOneoff, ctx: Context[OneoffSettings]) -> dict[s
 
 
 def _is_settled(found: items.Known) -> bool:
-    """Whether there is nothing to do: it is on its way, or it became part of a story."""
+    """Whether there is nothing to do: it is in flight, or it is part of a story."""
     assert found.outcome is not None
     return found.outcome in IN_FLIGHT or found.outcome.status == "completed"

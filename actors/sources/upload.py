@@ -28,7 +28,7 @@ class UploadSettings(BaseModel, extra="forbid", frozen=True):
 
     Attributes:
         chunk: Items that are written in one transaction.
-        digest: Write the digest of the ``day`` or ``week`` when all that the upload brought is analysed; without it, none.
+        digest: Write the digest of the ``day`` or ``week`` when all stories of the upload are analysed; without it, none.
     """
 
     chunk: int = Field(default=200, ge=1)
@@ -36,7 +36,7 @@ class UploadSettings(BaseModel, extra="forbid", frozen=True):
 
 
 def ingest_from_upload(payload: IngestFromUpload, ctx: Context[UploadSettings]) -> dict[str, Any]:
-    """Add each item once and queue it; a broken one ends in an outcome and holds up no other.
+    """Add each item once and queue it; a broken item ends in an outcome and blocks no other.
 
     Raises:
         Reject: the source or the upload does not exist.
@@ -102,7 +102,7 @@ def _fault(item: UploadItem) -> tuple[Outcome, str] | None:
 
 
 def _new_item(item: UploadItem, uploaded_by: str | None) -> NewItem:
-    # What the uploader says of the item goes under a key of its own: it must not pass for what a feed said.
+    # The uploader's metadata goes under a key of its own, so that it is not mistaken for a feed's.
     told = {
         "text": clean(item.text)[:LONGEST_TEXT] if item.text else None,
         "uploaded_by": uploaded_by,

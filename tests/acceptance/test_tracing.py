@@ -33,7 +33,7 @@ TASKS = """
 
 
 class Collector(HTTPServer):
-    """An OpenTelemetry collector that keeps what it is sent."""
+    """An OpenTelemetry collector that keeps what it receives."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Receiver)

@@ -33,7 +33,7 @@ both_halves = pytest.mark.parametrize("half", ["choosing", "reporting"] if WHOLE
 
 @dataclass(frozen=True)
 class Page:
-    """A page and what a person marked on it.
+    """A page with a person's marks.
 
     Attributes:
         date: ISO, the day alone; empty where nobody marked one, like ``title`` and ``author``.
@@ -79,7 +79,7 @@ def wcxb(half: Half, every: int = 10) -> list[Page]:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far a text is the one that was marked, by shingles of four words."""
+    """The agreement of a text with the marked one, by shingles of four words."""
 
     precision: float
     recall: float
@@ -92,7 +92,7 @@ class Agreement:
 
 
 def agreement(text: str, marked: str) -> Agreement:
-    """Compare a text with the one that was marked."""
+    """Compare a text with the marked one."""
     found, wanted = _shingles(text), _shingles(marked)
     hits = sum((found & wanted).values())
     return Agreement(hits / max(found.total(), 1), hits / max(wanted.total(), 1))

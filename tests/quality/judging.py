@@ -46,7 +46,7 @@ def unseen(count: str, seed: str) -> None:
 
 
 def write(out: str, *pages: str) -> None:
-    """What this version makes of pages, as JSON by the name of the page."""
+    """This version's texts for pages, as JSON by the name of the page."""
     analyst = LocalAnalyst(Chili(), lambda _: [0.0] * 1536, "none")
     made = {Path(page).name.removesuffix(".html.gz"): _made(analyst, Path(page)) for page in pages}
     Path(out).write_text(json.dumps(made, ensure_ascii=False, indent=1), encoding="utf-8")
@@ -74,7 +74,7 @@ def _ahead(text: str, place: int) -> str:
 
 
 def sheet(out: str, key: str, seed: str, *versions: str) -> None:
-    """Number the texts of all versions in a shuffled order; what two versions say alike stands once."""
+    """Number the texts of all versions in a shuffled order; a text of two versions stands once."""
     read = {Path(one).stem: json.loads(Path(one).read_text(encoding="utf-8")) for one in versions}
     told: dict[str, list[tuple[str, str]]] = {}
     for version, pages in read.items():

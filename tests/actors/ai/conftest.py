@@ -1,4 +1,4 @@
-"""A model server on loopback that enforces the rules of strict schemas and answers what a test scripts."""
+"""A model server on loopback that enforces the rules of strict schemas and gives a test's scripted answers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FORBIDDEN = {"minLength", "maxLength", "minimum", "maximum", "minItems", "maxIte
 
 
 class ModelServer:
-    """Scripted answers, and all that was asked.
+    """Scripted answers, and all requests.
 
     ``script`` holds callables that get the request and return (status, headers, body); when it is empty the answer is good.
     """

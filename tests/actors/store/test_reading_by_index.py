@@ -57,7 +57,7 @@ def library(request: pytest.FixtureRequest, server_url: str, template: str) -> I
 
 
 def rows_read(conn: Connection, look: Callable[[], Any]) -> tuple[Any, dict[str, int]]:
-    """What a look finds, and how many rows of each table it reads, by whatever plan."""
+    """The result of a query, and the number of rows of each table that its plan reads."""
     with transaction(conn):
         before = _read(conn)
         found = look()

@@ -39,7 +39,7 @@ DAY = 1440
 
 
 class Scan:
-    """Brute force: what the wall clock shows at every minute of a period, counted from the clock's year 1."""
+    """Brute force: the wall clock's display at every minute of a period, counted from the clock's year 1."""
 
     def __init__(self, zone: str, start: datetime, end: datetime) -> None:
         self.start = start

@@ -112,7 +112,7 @@ def test_a_job_that_is_open_is_explained_from_the_same_snapshot(scene: Scene, wo
 
 
 class Counting(PlainConnection):
-    """A connection that counts what is sent."""
+    """A connection that counts its statements."""
 
     sent = 0
 

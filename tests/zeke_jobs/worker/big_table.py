@@ -80,7 +80,7 @@ FEW = """
 """
 
 
-#: What a server, a database or a role may have set, all of it bad for us.
+#: Settings that a server, a database or a role may have, all bad for us.
 ODD = {
     "jit_above_cost": "0",
     "jit_inline_above_cost": "0",
@@ -100,7 +100,7 @@ ODD = {
 
 @dataclass(frozen=True)
 class Reads:
-    """What one transaction read of ``zeke_jobs.queue``.
+    """The reads of ``zeke_jobs.queue`` in one transaction.
 
     Attributes:
         compiled: Plans with JIT, where ``explain_all`` shows them.

@@ -1,4 +1,4 @@
-"""The program of docs/error-trackers.md, with real workers: what the page says about events, middleware and on_failed."""
+"""The program of docs/error-trackers.md with real workers: the page's statements about events, middleware and on_failed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FIRST, ONLY_LAST, HANDLERS = range(3)
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kept]:
-    """What the page's programs would send: their init gets another transport."""
+    """The events that the page's programs would send: their init gets another transport."""
     kept, init = Kept(), sentry_sdk.init
     monkeypatch.setenv("SENTRY_DSN", "http://key@127.0.0.1:1/1")
     monkeypatch.setattr(sentry_sdk, "init", lambda **options: init(**options, transport=kept))

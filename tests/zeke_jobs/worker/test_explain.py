@@ -1,4 +1,4 @@
-"""Each hot statement finds what it needs by an index, however long the backlog: the real functions run, and what they read is counted.
+"""Each hot statement finds its rows by an index, however long the backlog: the real functions run, and their reads are counted.
 
 A plan that sorted or filtered the backlog would read it, so a small count rules both out; it covers what EXPLAIN cannot show, the
 statements within functions. With fresh statistics; with none, by plans that were made and kept while the table was small or empty; and with

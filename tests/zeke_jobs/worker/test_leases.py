@@ -36,7 +36,7 @@ def jobs(jobs: Jobs) -> Jobs:
 
 
 class Held:
-    """Active jobs of one worker, and what they hold."""
+    """Active jobs of one worker, and their leases."""
 
     def __init__(self, jobs: Jobs, count: int) -> None:
         self.jobs = jobs

@@ -1,4 +1,4 @@
-"""Dramatiq's middleware around our jobs: what its documentation promises, and that no failure in it strands a job."""
+"""Dramatiq's middleware around our jobs: the promises of its documentation, and that no failure in it blocks a job."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def heard(*kinds: str) -> list[Any]:
 
 
 def settled(*wanted: str, count: int = 1) -> list[Any]:
-    """What was heard of these kinds, once there is as much: a job's end is written before all hooks have run."""
+    """The calls of these kinds, once there are enough: a job's end is written before all hooks have run."""
     eventually(lambda: len(heard(*wanted)) >= count)
     return heard(*wanted)
 

@@ -134,7 +134,7 @@ def test_an_output_that_is_no_json_fails_the_job_and_says_so(running: Running) -
             "return_a_deep_value",
             "the output cannot be stored: expected at most 100 lists and objects inside each other",
         ),
-        ("raise_busy", "Busy does not say what becomes of the job: AttributeError: "),
+        ("raise_busy", "Busy does not decide about the job: AttributeError: "),
     ],
 )
 def test_an_end_that_could_not_be_stored_as_it_is_still_ends_the_job_and_no_other(

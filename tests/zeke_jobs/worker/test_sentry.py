@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Kept(Transport):
-    """Keeps what would be sent."""
+    """Keeps events instead of sending them."""
 
     def __init__(self) -> None:
         super().__init__()

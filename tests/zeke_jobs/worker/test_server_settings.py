@@ -41,7 +41,7 @@ TASKS = """
   single: {handler: 'H:echo', unique: {fields: [n], while: period, period: 90m}, keep: {completed: 36h}}
   nightly: {handler: 'H:echo', cron: {at: "30 2 * * *", timezone: Europe/Stockholm, payload: {n: 1}}}
 """
-#: What a server, a database or a role may have as its default.
+#: Possible defaults of a server, a database or a role.
 SETTINGS = {
     "serializable and deferrable": {"default_transaction_isolation": "serializable", "default_transaction_deferrable": "on"},
     "repeatable read and read only": {"default_transaction_isolation": "repeatable read", "default_transaction_read_only": "on"},
@@ -149,7 +149,7 @@ def end_of(job: Any) -> tuple[Any, ...]:
 
 @pytest.fixture(scope="module")
 def usual(server_url: str) -> dict[str, Any]:
-    """What happens with the server's own defaults."""
+    """The results with the server's own defaults."""
     with databases(server_url) as new, pytest.MonkeyPatch.context() as patch:
         url = new()
         patch.setenv("DATABASE_URL", url)

@@ -40,7 +40,7 @@ def cancel(
 ) -> None:
     """Cancel jobs, by id or by filter: queued ones at once, active ones within moments.
 
-    Exit 1 when one had ended already, or nothing matched.
+    Exit 1 if one had ended already, or no job matched.
     """
     from zeke_jobs import client
 
@@ -62,7 +62,7 @@ def retry(
     job_ids: ids.SomeIds = None,
     task: many.Task = None,
     status: Annotated[
-        list[str] | None, typer.Option(metavar="STATUS", help="All that are: failed or cancelled.")
+        list[str] | None, typer.Option(metavar="STATUS", help="All jobs in this status: failed or cancelled.")
     ] = None,
     newer: many.Newer = None,
     older: many.Older = None,

@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
     from zeke_jobs.client.many import Change, Count
 
-Task = Annotated[str | None, typer.Option(metavar="TASK", help="All of this task, by id or alias.")]
+Task = Annotated[str | None, typer.Option(metavar="TASK", help="All jobs of this task, by id or alias.")]
 Status = Annotated[
-    list[str] | None, typer.Option(metavar="STATUS", help="All in this status; may be given more than once.")
+    list[str] | None, typer.Option(metavar="STATUS", help="All jobs in this status; may be given more than once.")
 ]
 Newer = Annotated[
     timedelta | None,
     typer.Option(
         parser=options.duration,
         metavar="DURATION",
-        help="All that were sent within this time, such as 1h; of ended jobs, those that ended within it.",
+        help="All jobs sent (or if they have ended: ended) within this time, such as 1h.",
     ),
 ]
 Older = Annotated[
@@ -34,18 +34,18 @@ Older = Annotated[
     typer.Option(
         parser=options.duration,
         metavar="DURATION",
-        help="All that were sent longer ago than this; of ended jobs, those that ended before.",
+        help="All jobs sent (or if they have ended: ended) longer ago than this.",
     ),
 ]
-Key = Annotated[str | None, typer.Option(metavar="KEY", help="All with this key.")]
+Key = Annotated[str | None, typer.Option(metavar="KEY", help="All jobs with this key.")]
 Error = Annotated[
-    str | None, typer.Option(metavar="TEXT", help="All whose last error has this in its type or message.")
+    str | None, typer.Option(metavar="TEXT", help="All jobs with this text in the last error's type or message.")
 ]
-Queue = Annotated[str | None, typer.Option(metavar="NAME", help="All of this queue.")]
-Parent = Annotated[str | None, typer.Option(metavar="ID", help="All that this job sent.")]
+Queue = Annotated[str | None, typer.Option(metavar="NAME", help="All jobs of this queue.")]
+Parent = Annotated[str | None, typer.Option(metavar="ID", help="All jobs that this job sent.")]
 Batch = Annotated[str | None, typer.Option(metavar="ID", help="All jobs of this batch.")]
 Limit = Annotated[
-    int | None, typer.Option(metavar="N", help="At most so many, the first sent first; without it, all.", min=1)
+    int | None, typer.Option(metavar="N", help="Largest number of jobs, the first sent first; by default all.", min=1)
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count them, by task and status.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask, on a terminal.")]
