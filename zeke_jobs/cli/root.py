@@ -52,7 +52,7 @@ _COMMANDS = (
     (history.show, "Show a revision: its jobs.yaml as it was."),
     (history.diff, "Show the differences between two revisions."),
     (history.compare, "Compare how jobs did under two revisions."),
-    (backtest.backtest, "Show the effect that a change would have had on recorded jobs."),
+    (backtest.backtest, "Show how a change would have affected recorded jobs."),
     (capacity.capacity, "Estimate how many jobs a day can run."),
     (examine.fleet, "List workers and schedulers, and their differences."),
     (reload.reload, "Check jobs.yaml, then restart the workers by SIGHUP."),
