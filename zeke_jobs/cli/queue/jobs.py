@@ -57,7 +57,7 @@ def jobs(
     status: Annotated[
         list[str] | None, typer.Option(metavar="STATUS", help="Only in this status; may be given more than once.")
     ] = None,
-    parent: Annotated[str | None, typer.Option(metavar="ID", help="Only what this job sent.")] = None,
+    parent: Annotated[str | None, typer.Option(metavar="ID", help="Only jobs that this job sent.")] = None,
     newer: Annotated[
         timedelta | None,
         typer.Option(parser=options.duration, metavar="DURATION", help="Only sent within this time, such as 1h."),
@@ -68,11 +68,11 @@ def jobs(
     ] = None,
     key: Annotated[str | None, typer.Option(metavar="KEY", help="Only with this key.")] = None,
     error: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Only whose last error has this in its type or message.")
+        str | None, typer.Option(metavar="TEXT", help="Only with this text in the last error's type or message.")
     ] = None,
     batch: Annotated[str | None, typer.Option(metavar="ID", help="Only of this batch.")] = None,
     queue: Annotated[str | None, typer.Option(metavar="NAME", help="Only of this queue.")] = None,
-    limit: Annotated[int, typer.Option(metavar="N", help="At most so many.", min=1)] = 20,
+    limit: Annotated[int, typer.Option(metavar="N", help="Largest number of jobs.", min=1)] = 20,
     as_json: options.Json = False,
 ) -> None:
     """List jobs, the newest first."""
