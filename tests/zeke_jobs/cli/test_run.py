@@ -58,7 +58,7 @@ def test_a_list_of_failed_jobs_is_legible_on_80_columns(monkeypatch: pytest.Monk
     now = datetime.now(UTC)
     job = SimpleNamespace(
         id="01900000-0000-7000-8000-00000000ada0", task_id="send-invoice", status="failed", created_on=now, started_on=now,
-        completed_on=now, retry_count=1, cost=None, cancelled_on=None, error={}, error_line=lambda: "ValueError: " + "word " * 15,
+        completed_on=now, retry_count=1, cost=None, cancelled_on=None, error={"type": "ValueError"}, error_line=lambda: "ValueError: " + "word " * 15,
     )  # fmt: skip
     monkeypatch.setattr(command_database, "choose", lambda: None)
     monkeypatch.setattr(client, "jobs", lambda **_filters: [job])
