@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from contextlib import suppress
 from datetime import timedelta  # noqa: TC003 (typer reads the annotation)
 from textwrap import indent, wrap
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _LINE = 100
 _NARROW = 80  # columns of a line about an attempt
+_ROOM = 130  # columns of a terminal on which a list shows ids in full
 
 
 def status(
@@ -92,8 +94,10 @@ def jobs(
                 limit=limit,
             )
         )
+    # The end of an id leaves room for the note, and every command takes it.
+    is_short = sys.stdout.isatty() and console().width < _ROOM
     columns = {
-        "id": lambda job: job.id,
+        "id": lambda job: str(job.id)[-8:] if is_short else job.id,
         "task": lambda job: job.task_id,
         "status": lambda job: styled(job.status),
         "sent": lambda job: age(job.created_on),
