@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from zeke_jobs.backtest.fleet import Fleet
-    from zeke_jobs.backtest.lanes import Key
-    from zeke_jobs.backtest.workload import Workload
+    from zeke_jobs.backtest.workload import Key, Workload
     from zeke_jobs.config.models import Config
 
 Kind = Literal["threads", "limit", "rate", "units", "key", "key rate", "budget", "database"]

@@ -10,7 +10,7 @@ from zeke_jobs.backtest.gates import CUT_OFF, rate_window
 
 if TYPE_CHECKING:
     from zeke_jobs.backtest.gates import Budget, Gate, Meter
-    from zeke_jobs.backtest.workload import Ending
+    from zeke_jobs.backtest.workload import Ending, Key
     from zeke_jobs.config.models import Task
 
 #: Causes that block a lane, beside the names of gates.
@@ -19,7 +19,6 @@ THREADS, PAUSED = "threads", "paused"
 _MANY = 1_000_000
 _REMEMBERED = 20  # jobs in an average
 _DEFERRED = 1.0  # seconds; the least deferral of a job that fails while a breaker is open
-Key = int | str
 Waiting = tuple[int, float, int, int]  # negative priority, due time, order of sending, job
 
 

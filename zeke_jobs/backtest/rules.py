@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from random import Random
 
-    from zeke_jobs.backtest.lanes import Key, Waiting
-    from zeke_jobs.backtest.workload import Ending
+    from zeke_jobs.backtest.lanes import Waiting
+    from zeke_jobs.backtest.workload import Ending, Key
     from zeke_jobs.config.models import Config, Task
 
 

@@ -15,8 +15,7 @@ from zeke_jobs.cron.calendar import parse
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from zeke_jobs.backtest.lanes import Key
-    from zeke_jobs.backtest.workload import Workload
+    from zeke_jobs.backtest.workload import Key, Workload
     from zeke_jobs.config.models import Config, Task
     from zeke_jobs.config.schedules import Schedule
 

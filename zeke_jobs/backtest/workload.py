@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
-
-if TYPE_CHECKING:
-    from zeke_jobs.backtest.lanes import Key
+from typing import Any, Literal, NamedTuple
 
 Ending = Literal["completed", "failed", "rejected", "cancelled", "retry", "deferred", "died"]
+Key = int | str
 
 
 class Attempt(NamedTuple):
