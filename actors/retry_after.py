@@ -1,4 +1,4 @@
-"""How long a server asks us to wait: one reading of Retry-After for sites, Engines and providers."""
+"""Reads the header Retry-After of sites, Engines and providers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LONGEST_VALUE = 100  # characters; a date has 29
 
 
 def retry_after(value: str, now: datetime | None = None, *, unit: float = 1.0) -> float | None:
-    """The seconds of a Retry-After header, from 0 to ``LONGEST_WAIT``; None where it is unreadable.
+    """The seconds of a Retry-After header, from 0 to ``LONGEST_WAIT``; None if it is unreadable.
 
     The value is a number of ``unit`` seconds or a date.
     """
@@ -26,13 +26,13 @@ def retry_after(value: str, now: datetime | None = None, *, unit: float = 1.0) -
 
 
 def http_date(value: str) -> datetime | None:
-    """The moment of a header such as Expires, UTC where it names no zone; None where it is unreadable."""
+    """The moment of a header such as Expires, in UTC if it names no zone; None if it is unreadable."""
     if len(value) > _LONGEST_VALUE:
         return None
     try:
         moment = parsedate_to_datetime(value)
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, TypeError, IndexError, OverflowError):  # the standard library's reader raises all of them
+    except (ValueError, TypeError, IndexError, OverflowError):  # the standard library's parser raises all of them
         return None
 
 

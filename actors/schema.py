@@ -41,7 +41,7 @@ class IngestOneoff(Payload):
 class IngestSource(Payload):
     """ingest-source: read one source's feed and queue its new items.
 
-    ``backfill`` also queues so many of the items that were left out when the source was new, the newest first.
+    ``backfill`` also queues this number of items that were left out when the source was new, the newest first.
     """
 
     source_id: UUID
@@ -66,11 +66,10 @@ class UploadItem(BaseModel):
 class IngestFromUpload(Payload):
     """ingest-from-upload: bring in uploaded items.
 
-    They are given here or, where they are large, were stored before by ``actors.store.uploads.save``, which returned
-    the ``upload_id``.
+    They are in the payload; large ones are stored first by ``actors.store.uploads.save``, which returns the ``upload_id``.
     """
 
-    # So that `send`, which knows only the schema, refuses what the check below would.
+    # `send` knows only the schema, so the schema contains the check below too.
     model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["items"]}, {"required": ["upload_id"]}]})
 
     source_id: UUID
@@ -92,7 +91,7 @@ class FetchContent(Payload):
 
 
 class AnalyzeStory(Payload):
-    """analyze-story: say why a story matters; or (``grown``) score it anew, since one more source tells of it."""
+    """analyze-story: say why a story matters; or (``grown``) score it again, because one more source tells of it."""
 
     story_id: UUID
     trigger: Literal["auto", "manual", "retry", "grown"] = "auto"
@@ -118,7 +117,7 @@ class GenerateBrief(Payload):
 
 
 class DeliverDigest(Payload):
-    """deliver-digest: write the digest of a day or week, and bring it to the receivers that the settings name.
+    """deliver-digest: write the digest of a day or week, and deliver it to the receivers in the settings.
 
     It covers the period that ends on ``ends_on`` (UTC, by default yesterday), for a team or for all.
     """
@@ -129,7 +128,7 @@ class DeliverDigest(Payload):
 
 
 class ExtractHighlights(Payload):
-    """extract-highlights: quotes, figures, code and changes worth keeping."""
+    """extract-highlights: find quotes, figures, code and changes in a story."""
 
     story_id: UUID
     user_id: str = "system"
@@ -137,7 +136,7 @@ class ExtractHighlights(Payload):
 
 
 class ScoreRelevance(Payload):
-    """score-relevance: how much each highlight of a story matters."""
+    """score-relevance: score the relevance of each highlight of a story."""
 
     story_id: UUID
 
@@ -179,7 +178,7 @@ class StoriesUpdateStatus(Payload):
     ``pinned`` stars it, or takes the star away, for one team.
     """
 
-    # So that `send`, which knows only the schema, refuses what the check below would.
+    # `send` knows only the schema, so the schema contains the check below too.
     model_config = ConfigDict(
         json_schema_extra={"anyOf": [{"required": ["state"]}, {"required": ["pinned", "team_id"]}]}
     )

@@ -10,6 +10,7 @@ import tempfile
 import time
 import uuid
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
     from psycopg2.extensions import cursor as Cursor
 
-# How long an example takes depends on what else the machine does.
+# The duration of an example depends on the machine's other work.
 hypothesis.settings.register_profile(
     "untimed", deadline=None, max_examples=1000 if os.environ.get("ZEKE_TEST_DEEP") else 50
 )
@@ -97,6 +98,9 @@ def template(server_url: str) -> str:
             cursor.execute(f"CREATE DATABASE {TEMPLATE}_new")
             with closing(connect(at(server_url, f"{TEMPLATE}_new"))) as fresh:
                 migrate.migrate(fresh, PIPELINE)
+            connect(
+                at(server_url, f"{TEMPLATE}_new")
+            ).close()  # a first session writes a cache of the catalogue, for all clones
             cursor.execute(f"ALTER DATABASE {TEMPLATE}_new RENAME TO {TEMPLATE}")
     return TEMPLATE
 
@@ -108,6 +112,12 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return distributions.build_both((ours.parent if "PYTEST_XDIST_WORKER" in os.environ else ours) / "wheels")
 
 
+@cache
+def superuser(server_url: str) -> Connection:
+    """This process's own connection to the server, for what no test sees."""
+    return connect(server_url)
+
+
 @contextmanager
 def databases(server_url: str) -> Iterator[Callable[..., str]]:
     """Makes databases and drops them at the end: ``make()`` is empty, ``make(template)`` a clone."""
@@ -115,13 +125,13 @@ def databases(server_url: str) -> Iterator[Callable[..., str]]:
 
     def make(template: str = "template1") -> str:
         name = f"t_{uuid.uuid4().hex[:12]}"
-        with closing(connect(server_url)) as conn, conn.cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        with superuser(server_url).cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
         made.append(name)
         return at(server_url, name)
 
     yield make
-    with closing(connect(server_url)) as conn, conn.cursor() as cursor:
+    with superuser(server_url).cursor() as cursor:
         for name in made:
             _end_sessions(cursor, name)
             cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")

@@ -1,4 +1,4 @@
-"""The two distributions: their wheels, what they need, and environments that are made of what is installed here."""
+"""The two distributions: their wheels, their dependencies, and environments made of the packages installed here."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def build(folder: Path, into: Path) -> Path:
 def needed(*wanted: str) -> dict[str, str]:
     """Each package that these requirements lead to, ours among them, with the one that asks for it first.
 
-    What is not installed here, such as a package for another Python, is left out.
+    Packages that are not installed here, such as one for another Python, are left out.
     """
     todo = [(Requirement(text), "") for text in wanted]
     found: dict[str, str] = {}
@@ -119,13 +119,13 @@ def install(venv: Path, wheels: dict[str, Path], *wanted: str, copy: Any = os.sy
 
     Args:
         venv: Its folder, not there yet.
-        wheels: Those of both distributions.
+        wheels: The wheels of both distributions.
         wanted: For example ``zeke-jobs[embedded]``.
         copy: Puts a file in place; ``shutil.copy2`` for an environment that others may enter.
         python: Makes the environment; ours by default.
 
     Returns:
-        The size of all that is installed, in MB.
+        The size of all installed files, in MB.
     """
     subprocess.run([python or sys.executable, "-m", "venv", "--without-pip", venv], check=True)
     (packages,) = venv.glob("lib/python*/site-packages")
@@ -152,7 +152,7 @@ def _write_script(venv: Path, name: str, target: str) -> None:
 
 
 def build_both(into: Path) -> dict[str, Path]:
-    """The wheels of both distributions, each unpacked and compiled beside it; made once, whoever asks beside us."""
+    """The wheels of both distributions, each unpacked and compiled beside it; made once for all test processes."""
     if not into.exists():
         half = into.with_name(f"{into.name}-{os.getpid()}")
         half.mkdir(parents=True)

@@ -24,7 +24,7 @@ adds psycopg 3 (LGPL, as psycopg2).
 | package | licence | brought by |
 |---|---|---|
 """
-#: What authors write, and the identifier of the SPDX list that they mean.
+#: Licences as authors write them, and their SPDX identifiers.
 _MEANT = {
     "mit license": "MIT",
     "the bsd 2-clause license": "BSD-2-Clause",
@@ -38,7 +38,7 @@ _MEANT = {
     "lgpl with exceptions": "LGPL-3.0-or-later",
     "gnu lesser general public license v3 or later (lgplv3+)": "LGPL-3.0-or-later",
 }
-#: What may be used here; a name that is not here needs a look.
+#: The accepted licences; another one needs a decision.
 ACCEPTED = {
     *("MIT", "BSD-2-Clause", "BSD-3-Clause", "Apache-2.0", "ISC", "PSF-2.0", "PostgreSQL", "MPL-2.0", "0BSD", "Zlib"),
     *("CC0-1.0", "CNRI-Python", "LGPL-3.0-or-later", "LGPL-2.1-or-later", "MPL-1.1"),
@@ -52,7 +52,7 @@ def brought() -> dict[str, str]:
 
 
 def licence(name: str) -> str:
-    """What an installed package's authors say, as SPDX writes it."""
+    """An installed package's licence as an SPDX identifier."""
     meta = distribution(name).metadata
     texts = [
         text.partition("\n")[0] for field in ("License-Expression", "License") for text in meta.get_all(field) or ()
@@ -70,7 +70,7 @@ def is_accepted(expression: str) -> bool:
 
 
 def page() -> str:
-    """The page, from what is installed."""
+    """The page, from the installed packages."""
     rows = [f"| {name} | {licence(name)} | {by} |" for name, by in sorted(brought().items())]
     return HEAD + "\n".join(rows) + "\n"
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 DOCS = Path(__file__).parents[1] / "docs"
 _LONG = 25  # words
-#: Words with which riddles begin: a pronoun where a noun would say of whom or of what is spoken.
+#: Words with which riddles begin: pronouns in place of nouns.
 _RIDDLE = re.compile(r"\b([Ww]hat|[Ww]ho|[Ww]hoever|[Tt]hose that|[Tt]hat which)\b")
 
 
@@ -52,7 +52,7 @@ def paragraphs(text: str) -> list[str]:
 
 
 def figures(text: str) -> Figures:
-    """What is measured of a page."""
+    """The figures of a page."""
     parts = paragraphs(text)
     sentences = [one for part in parts for one in re.split(r"(?<=[.!?:;])\s+(?=[A-Z0-9])", part) if one.strip()]
     words = [word for one in sentences for word in re.findall(r"[A-Za-z][A-Za-z'-]*", one)]

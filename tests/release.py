@@ -1,4 +1,4 @@
-"""What is published: both distributions, built twice and equal, checked, installed and tried: python -m tests.release FOLDER."""
+"""The published files: both distributions, built twice and equal, checked, installed and tried: python -m tests.release FOLDER."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from packaging.version import Version
 
 from tests.distributions import FOLDERS, PACKAGES, ROOT, project
 
-#: What an archive holds beside its package.
+#: The files of an archive beside its package.
 BESIDE = {
     "zeke-jobs": {"README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml", "PKG-INFO", ".gitignore"},
     "zeke-news": {"README.md", "LICENSE", "pyproject.toml", "PKG-INFO", ".gitignore"},
@@ -98,7 +98,7 @@ def digest(path: Path) -> str:
 
 
 def check(name: str, built: Path) -> None:
-    """Look at what an archive or a wheel holds, and at its metadata.
+    """Check the contents of an archive or a wheel, and its metadata.
 
     Raises:
         Unfit: something is missing, or there that should not be.

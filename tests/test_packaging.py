@@ -20,7 +20,7 @@ HEAVY = ("feedparser", "trafilatura", "httpx", "lxml", "dramatiq", "rich", "word
 LIMIT = 0.3  # seconds
 
 
-#: What builds zeke-news, and lies beside its modules.
+#: The build files of zeke-news, which lie beside its modules.
 NOT_SHIPPED = {"actors/pyproject.toml", "actors/README.md", "actors/LICENSE"}
 
 

@@ -99,15 +99,10 @@ def test_both_commands_work_alone() -> None:
         assert line.startswith("python3 -m venv .venv && .venv/bin/pip install -q nox && .venv/bin/nox -s ")
 
 
-@pytest.mark.parametrize("target", re.findall(r"\]\((?!<?https?:)([^)#]+)", README))
-def test_links_lead_to_files(target: str) -> None:
-    assert (ROOT / target).is_file()
-
-
-@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
-def test_links_of_the_docs_lead_to_files(page: Path) -> None:
-    for target in re.findall(r"\]\((?!<?https?:)([^)#]+)", page.read_text(encoding="utf-8")):
-        assert (page.parent / target).is_file(), target
+def test_links_lead_to_files() -> None:
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for target in re.findall(r"\]\((?!<?https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).is_file(), f"{page.name}: {target}"
 
 
 def test_the_index_names_every_page() -> None:

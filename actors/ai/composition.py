@@ -7,8 +7,10 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from actors.ai.direction import opposes
+from actors.ai.gate.evidence import keys
+from actors.ai.pronouns import FIRST
 from actors.ai.sentences import sentences
-from actors.ai.standing import is_independent
+from actors.ai.standing import is_independent, is_told_to_reader, speaks_of_us
 from actors.ai.words import count, is_dense, terms
 
 if TYPE_CHECKING:
@@ -21,11 +23,26 @@ _ELEVATOR = 900
 
 _TELLING_WORDS = 8  # shorter sentences lead up to something
 
+_TOLD_ALL = 0.75  # of the headline of a list or an instruction
 _TOLD = 0.5  # the share of a headline's words that a sentence must have to stand for it
 
 _NO_NEWS = re.compile(
-    r"^\W*(?:I|We|My|Our|Ich|Wir|Mein|Unsere?|Je|Nous|Notre|Yo|Nosotros)\b|^(?:Get|Find|Unlock|Discover|Learn|Explore|Check|Join|Try)\b|[!\uff01\U0001f300-\U0001faff]|^\("
+    r"^(?:Get|Find|Unlock|Discover|Learn|Explore|Check|Join|Try)\b|"
+    rf"^\W*(?:{FIRST})\b|[!\uff01\U0001f300-\U0001faff]|^\(|\b(?:you|your|let['\u2019]s|Sie|Ihre|vous|usted)\b"
 )
+_BACKGROUND = re.compile(
+    r"(?:An?|Some|Many|Few|\w+) (?:\w+ )?(?:years?|decades?|months?) ago\b|(?:In|Over|During) (?:the (?:past|last)|recent)\b"
+    r"|For (?:years|decades|centuries)\b|In (?:today['\u2019]s|the (?:world|age|era))\b|(?:Up to|Until) now\b|Nowadays\b|Once\b"
+    r"|Vor (?:\w+ )*Jahren\b|Seit Jahren\b|Il y a\b|Depuis des\b|Hace (?:\w+ )*años\b|Há (?:\w+ )*anos\b"
+)
+"""What was before the story."""
+_ANNOUNCES = re.compile(
+    r"\W*(?:the )?(?:(?:top|best|these|our|my) )*\d+\b|how (?:to|do|can|much|many)\b|what\b|why\b"
+    r"|.*(?:\b(?:guide|tips|ideas|trends|techniques|practices|steps|ways|explained|checklist)\b|\?$)",
+    re.IGNORECASE,
+)
+_SUFFIX = re.compile(r"\s+\|\s.*")
+_LEAST_WORDS = 4
 
 Placed = tuple[int, str]
 
@@ -52,21 +69,41 @@ def _one(title: str, ranked: Sequence[Placed], described: Sequence[str]) -> str 
     """A sentence that says what the headline says, and more; else the page's description; else the headline."""
     telling = [each for each in ranked if count(each[1]) >= _TELLING_WORDS]
     named = set(terms(title))
+    least = max(2, (_TOLD_ALL if announces(title) else _TOLD) * len(named))
     for _, text in [*sorted(telling[:2]), *telling[2:], *ranked]:
-        tells = len(named & set(terms(text))) >= max(2, _TOLD * len(named)) or not named
         fits = len(text) <= ONE_LINER and len(sentences(text)) == 1 and stands_alone(text)
-        if tells and fits and not opposes(title, text):
+        if (len(named & set(terms(text))) >= least or not named) and fits and not opposes(title, text):
             return text
     first = described if len(title) > ONE_LINER else described[:1]  # a later one tells a part
     short = (
-        text for text in first if len(text) <= ONE_LINER and count(text) >= _TELLING_WORDS and not opposes(title, text)
+        text
+        for text in first
+        if len(text) <= ONE_LINER
+        and (len(keys(title)) < _LEAST_WORDS or keys(title) & keys(text))
+        and count(text) >= _TELLING_WORDS
+        and not is_told_to_reader(text)
+        and not opposes(title, text)
     )
-    return next(short, None) or shorten(title, ONE_LINER) or None
+    return next(short, None) or shorten(_bare(title), ONE_LINER) or None
+
+
+def _bare(title: str) -> str:
+    """A headline without what a page puts behind a bar, where enough of it is left."""
+    bare = _SUFFIX.sub("", title)
+    return bare if count(bare) >= _LEAST_WORDS else title
+
+
+def announces(title: str) -> bool:
+    """Whether a headline is that of a list, an instruction or a question, of which a single sentence tells only a part."""
+    return _ANNOUNCES.match(title) is not None
 
 
 def stands_alone(text: str) -> bool:
     """Whether a sentence can be the only one: it leans on nothing before it, is no cry, and nobody speaks of himself."""
-    return is_independent(text) and not (_NO_NEWS.search(text) or "..." in text)
+    is_addressed = is_told_to_reader(text) or speaks_of_us(text)
+    return is_independent(text) and not (
+        is_addressed or _BACKGROUND.match(text) or _NO_NEWS.search(text) or "..." in text
+    )
 
 
 def _two(headline: str, ranked: Sequence[Placed]) -> str | None:

@@ -7,13 +7,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from actors.ai import gate
-from actors.ai.composition import in_three_lengths, stands_alone
+from actors.ai.composition import announces, in_three_lengths, stands_alone
 from actors.ai.gate import statements
 from actors.ai.gate.evidence import evidence, script
 from actors.ai.markdown import prose
 from actors.ai.protocol import Analysis, Brief, Citation, Embedding, Ledger, Provenance, Story, Summary
 from actors.ai.ranking import GIVES_REASON, Ranked, best, ranked
 from actors.ai.sentences import is_whole, sentences
+from actors.ai.standing import is_told_to_reader, speaks_of_us
 from actors.ai.words import terms
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from actors.ai.chili import Chili
 
-MADE_BY = Provenance(provider="local", model="extractive-4")
+MADE_BY = Provenance(provider="local", model="extractive-5")
 """Stored with each text. Raise the number when other sentences would be chosen."""
 
 _WHY_CHARS = 320
@@ -61,7 +62,9 @@ class LocalAnalyst:
             for item in _shown(story, _REASON_LEAD)[1:]
             if GIVES_REASON.search(item.text) and item.is_independent and len(item.text) <= _WHY_CHARS
             if not item.text.startswith(("(", "\uff08"))
-            if _adds_to(headline, set(terms(item.text)))
+            and not is_told_to_reader(item.text)
+            and not speaks_of_us(item.text)
+            if _adds_to(headline, set(terms(item.text)), 2 if announces(story.title) else 1)
         ]
         chosen: list[Ranked] = []
         for item in best(pool, 2):
@@ -124,10 +127,10 @@ def _shown(story: Story, lead: float = 0.6) -> list[Ranked]:
     ]
 
 
-def _adds_to(headline: set[str], said: set[str]) -> bool:
+def _adds_to(headline: set[str], said: set[str], least: int) -> bool:
     """Whether a sentence is about what a headline names, where it names enough, and does more than to tell it again."""
     shared = len(headline & said)
-    return (shared > 0 or len(headline) < _FEW) and shared < max(2, _TELLS * len(headline))
+    return (shared >= least or len(headline) < _FEW) and shared < max(least + 1, _TELLS * len(headline))
 
 
 def _described(story: Story) -> list[str]:

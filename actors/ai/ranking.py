@@ -34,6 +34,8 @@ GIVES_REASON = re.compile(
     "|".join((files("actors.ai") / "reasons.txt").read_text(encoding="utf-8").splitlines()), re.IGNORECASE
 )
 """Marks a sentence that says why or what follows, in some twenty languages."""
+_GLUED = re.compile(r"\w\*\*[A-ZÀ-Ý][a-zà-ÿ]+ ")
+"""A heading in bold without a space behind it."""
 _LEANING = re.compile(r"(?:And|But|Or|So)\b|(?:\S+ ){1,5}does: ")
 REASON = re.compile(rf"\b(?:{'|'.join(_REASONS)})\b", re.IGNORECASE)
 """Marks a sentence that gives a reason or a lesson (English)."""
@@ -68,7 +70,14 @@ class Ranked:
     def is_statement(self) -> bool:
         """Whether it may be shown: a whole sentence of at least six words, of good form, no question, that stands by itself."""
         whole = is_whole(self.text) and count(self.text) >= _MIN_WORDS and not self.text.endswith(("?", "\uff1f"))
-        return whole and not self.is_spoken and not _LEANING.match(self.text) and form.fault(self.text) is None
+        is_glued = _GLUED.search(self.raw) is not None
+        return (
+            whole
+            and not is_glued
+            and not self.is_spoken
+            and not _LEANING.match(self.text)
+            and form.fault(self.text) is None
+        )
 
     @property
     def is_independent(self) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from actors.ai.words import count
+from actors.calendar_names import MONTHS
 
 # Never the end of a sentence; before a capitalised name; before a number.
 _ALWAYS_LIST = (
@@ -32,7 +33,7 @@ _STOPS = (".", "!", "?", "\u3002", "\uff01", "\uff1f")
 _NEXT = re.compile(r"\s*(\S.{0,5})", re.DOTALL)
 _PARAGRAPH = re.compile(r"\n[ \t]*\n")
 _ORDINAL = re.compile(  # what follows the stop of a German ordinal, as in "31. März"
-    r"\s(?:Januar|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember|Jahrhundert|Geburtstag|Weltkrieg)\b"
+    rf"\s(?:{MONTHS['de'].title().replace(' ', '|')}|Jahrhundert|Geburtstag|Weltkrieg)\b"
 )
 _BEFORE_ORDINAL = re.compile(  # what stands before one, as in "nach dem 10. Spieltag"
     r"\b(?:am|vom|zum|zur|beim|im|der|die|das|dem|den|des|ab|seit|und|bis|nach|jede[rmns]|ihre[mnr]|seine[mnr]|eine[mnr])\s\d{1,2}$"

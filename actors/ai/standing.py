@@ -10,6 +10,8 @@ from functools import lru_cache
 from importlib.resources import files
 
 from actors.ai.gate.evidence import is_unspaced, tokens
+from actors.ai.pronouns import PERSONS, POINTING, THIRD
+from actors.calendar_names import WEEKDAYS
 
 _STARTS = "|".join((files("actors.ai") / "leaning.txt").read_text(encoding="utf-8").splitlines())
 _UNSPACED_STARTS = (
@@ -18,28 +20,62 @@ _UNSPACED_STARTS = (
     "|然而|所以|于是|이는|이에|이를|그는|그녀|이들|그러나|하지만|또한|그리고|이런|그런|한편|이어"
 )
 _START = re.compile(rf"\W*(?:(?:{_STARTS})(?!\w)|(?:{_UNSPACED_STARTS}))")
-_TIMES = (
-    "week|month|year|morning|evening|spring|summer|autumn|fall|winter|season|weekend|Woche|Monat|Jahr|Tage|semaine|mois"
-    "|année|été|semana|mes|año|mañana|mês|ano|settimana|mese|anno|lunes|martes|miércoles|jueves|viernes|sábado|domingo"
-    "|segunda|terça|quarta|quinta|sexta|lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche"
+_TIMES = "|".join(
+    [
+        "week|month|year|morning|evening|spring|summer|autumn|fall|winter|season|weekend|Woche|Monat|Jahr|Tage",
+        "semaine|mois|année|été|semana|mes|año|mañana|mês|ano|settimana|mese|anno",
+        *(name for names in WEEKDAYS.values() for name in names.split()),
+    ]
 )
 _DATED = re.compile(rf"\W*(?:\w+ )?\w+ (?:past |last |same |coming |next )?(?:{_TIMES})", re.IGNORECASE)
 """``This week`` and ``Este martes`` point to the day of the story, not to the sentence before."""
 _LINKED = re.compile(
     r"(?<=[\w,]) (?:however|jedoch|hingegen|toutefois|cependant|sin embargo|no obstante|tuttavia|no entanto|contudo|jednak"
     r"|azonban)\b|, (?:además|también|inoltre|auch|aussi),"
+    r"|, (?:for example|for instance|zum Beispiel|par exemple|por ejemplo|per esempio|por exemplo),"
 )
-_PRONOUN = re.compile(
-    r"(?P<before>[^,.;:]{2,60}), (?:he|she|they|it|that|this|these|er|sie|ils?|elles?|él|ella|ellos)(?:['\u2019]\w+)? (?!who\b)"
+_PRONOUN = re.compile(rf"(?P<before>[^,.;:]{{2,60}}), (?:{THIRD}|{POINTING})(?:['\u2019]\w+)? (?!who\b)")
+_EARLY = re.compile(rf"(?P<before>(?:[^\s,:]+ ){{1,4}})(?:{PERSONS})\b")
+_POSSESSED = re.compile(
+    r"(?P<before>(?:In|On|At|With|From|For|During|After|Under|By) [^,]{2,40}), (?:their|its|his|her)\b"
 )
-_EARLY = re.compile(
-    r"(?P<before>(?:[^\s,:]+ ){1,4})(?:he|she|they|him|them|er|sie|es|ihn|ihm|elles?|ils|ella|ellos|lui|ele|ela|eles|elas)\b"
+_SUBJECTLESS = re.compile(
+    r"(?:Once|When|If|After|Before|Until|While) (?:being |not )?\w+(?:ed|en|ing),|[A-Z]\w+(?<!ing) (?:it|them)\b"
 )
+"""``Once whisked,`` and ``Cover it`` do not say what."""
+_PARTICIPLE = re.compile(
+    rf"(?:[A-Z]\w+(?:ed|ing)|Set|Built|Made|Known|Born) [^,;:]*, (?:{THIRD}|{POINTING})\b"
+    r"|[A-Z]\w+ing (?:at|into|over|down|up|away)\b"
+)
+"""``Priced between 10 and 20 euros, it is`` names its subject nowhere."""
+_ROLE = re.compile(
+    r"(?:[^,.]{2,40}, t|T)he (?:company|firm|startup|study|report|film|movie|game|book|author|agency|organi[sz]ation"
+    r"|suspect|victim|bill|ruling|deal)(?:s\b|\b)(?! (?:of|that|which|who|behind|by|for|from|called|named)\b| [A-Z])"
+    r"|(?:El|La|Los|Las) (?:mandatari[oa]|funcionari[oa]|entidad|empresa|dirigente|institución|organización|joven)\b"
+    r"(?! (?:de|que)\b| (?:\w+ )?[A-Z])"
+    r"|(?:Das|Der|Die) (?:Unternehmen|Firma|Verein|Studie|Konzern|Sprecher(?:in)?)\b(?! (?:der|des|von|aus)\b| [A-Z])"
+    r"|(?:La société|L['\u2019]entreprise|L['\u2019]étude|L['\u2019]organisation)\b(?! (?:de|du)\b| d['\u2019]| [A-Z])"
+    r"|[^,.;:]{2,60}, (?:that|this|these) (?:is|was|are|means?|makes?|gives?|leads?)\b|(?:\S+ ){1,5}such (?!as\b|an?\b)\w"
+)
+"""A subject that only the sentence before names."""
+_ALSO = re.compile(
+    r"(?:\S+ ){1,12}(?:also|auch|aussi|también|anche|também|też|również|ook|(?:la|el|l[oa]s) mism[ao]s?|l[ae]s? mêmes?"
+    r"|derselben?|dieselben?|l[ao] stess[ao]|[ao] mesm[ao])\b"
+)
+"""What also is or does something, and the same one, were told of before."""
+_ELSEWHERE = re.compile(
+    r"\b(?:find|see|seen|listed|pictured|shown|described|mentioned|check|outlined|discussed|noted|read|for|list\w*)"
+    r" (?:\w+ ){0,4}?(?:above|below)\b|\b(?:above-mentioned|the above)\b"
+    r"|\b(?:the two|the latter|the former) (?:\w+ed|means?|meant|are|were|is|was|have|had|can|could|will|would)\b"
+    r"|\b(?:siehe|wie) oben\b|\boben genannt|\bci-(?:dessous|dessus)\b|\b(?:vedi|qui) sotto\b|\b(?:poniżej|powyżej)\b",
+    re.IGNORECASE,
+)
+"""Leads to another place of the page."""
 _POINTING = re.compile(
     rf"(?:\S+ ){{1,6}}?(?:these|this|diese[mnrs]?|cette|cet|es[ao]s?|quest[aei]|هذا|هذه) (?!{_TIMES})", re.IGNORECASE
 )
 _NAMES = re.compile(
-    r"(?<=\w )(?-i:[A-ZÀ-Ý\d])|\b(?:the|an?|each|every|der|die|das|den|dem|des|ein\w*|les?|la|l['\u2019]|une?|du|el|los|las)\b",
+    r"(?<=\w )(?-i:[A-ZÀ-Ý])|\b(?:the|an?|each|every|der|die|das|den|dem|des|ein\w*|les?|la|l['\u2019]|une?|du|el|los|las)\b",
     re.IGNORECASE,
 )
 _MYSELF = re.compile(
@@ -58,6 +94,9 @@ _SCRAP = re.compile(
 _QUOTATION = re.compile(
     r"\u201c[^\u201d]*\u201d|\u201e[^\u201c\u201d]*[\u201c\u201d]|\"[^\"]*\"|«[^»]*»|\u300c[^\u300d]*\u300d"
 )
+_TITLE_CASE = 0.7  # of the words of a heading have a capital
+_SYMBOL = re.compile(r"[\u2190-\u21ff\u2300-\u23ff\u25a0-\u27bf\u2900-\u297f]")
+_ADDRESS = re.compile(r"\w\.https?://|https?://\S{20}|\(?\b\d{3}\)?[ .-]\d{3}[.-]\d{4}\b")  # of a page or a telephone
 _LONGEST = 600  # characters; nobody reads more as one sentence, and the patterns stay quick
 _SPEECH = 25  # characters of a quotation that is speech rather than a name or a term
 _CLOSE = 4  # words around a speech among which its speaker's name stands
@@ -71,8 +110,26 @@ _ROLE_SPEAKS = re.compile(
     r"|(?:dijo|afirmó|añade|añadió|señaló|aseguró) (?:el|la) [a-záéíóúñ]+|(?:acrescenta|disse|afirmou) [oa] [a-zà-ÿ]+)\b"
 )
 """The speaker is named by a role alone: ``the expert warned``."""
-_OF_IT = re.compile(r"\b(?:do|does|like|after|before|with|for|from|by|about|than) (?:this|that|these|those|it)[,.;]")
-_TO_READER = re.compile(r"(?:(?:Because|If|When|Once|Whether|As|Now|Here) )?[Yy]ou(?:r|['\u2019]\w+)?\b")
+_OF_IT = re.compile(
+    r"\b(?:do|does|like|after|before|with|for|from|by|about|than|to|of|in|on) (?:this|that|these|those|it)[,.;]"
+    r"|\bboth (?!and\b)\w+s\b(?! and\b)"
+)
+_TO_READER = re.compile(
+    r"(?:(?:Because|If|When|Once|Whether|As|Now|Here) )?[Yy]ou(?:r|['\u2019]\w+)?\b"
+    r"|(?:If|When|Once|Whether|As|After|Before|In|By|With|To|For|Until|While)\b[^,.]{2,90}, (?:you\b|you['\u2019]\w+"
+    r"|(?:let|try|consider|start|begin|make|check|use|look|keep|invest|choose|take|remember|be|add|ask|go|get|give|put|set)\b)"
+    r"|(?:Let['\u2019]s|Let (?:us|me|your?)|Feel free|Fear not|Don['\u2019]t|Do not|Be sure|Make sure"
+    r"|Keep in mind|Consider|Remember|Imagine)\b"
+    r"|[A-Z][a-z]+(?: (?:up|out|off|on|in|down|away|back|into|with|to|for|at))? you(?:r|rself)?\b"
+    r"|(?:Add|Ask|Avoid|Bake|Book|Bring|Build|Buy|Call|Check|Choose|Click|Cover|Create|Cut|Discover|Download|Enjoy|Explore|Find"
+    r"|Follow|Get|Give|Grab|Heat|Join|Keep|Learn|Lock|Make|Mix|Open|Pick|Place|Press|Prepare|Pull|Put|Read|Remove|Review|Save"
+    r"|See|Select|Serve|Set|Share|Shop|Start|Stir|Take|Tell|Try|Turn|Use|Visit|Watch|Wear|Wrap|Write) "
+    r"(?:the|an?|this|these|all|each|some|more|up|out|it|them|from|in|on|with|by|to)\b"
+)
+_YOU = re.compile(r"\b[Yy]ou(?:r|rs|rself)?\b")
+_US = re.compile(
+    r"\b(?:[Ww]e|[Oo]urs?|us|[Ww]ir|[Uu]nser\w*|[Nn]otre|[Nn]os|[Nn]uestr[oa]s?|[Nn]oss[oa]s?|[Nn]ostr[oaie])\b"
+)
 _FIGURE = re.compile(r"\d+")
 _FIGURES = 2  # and more, among names, are a table's
 _MOST_MARKED = 0.6  # of the words of a sentence are names and figures
@@ -88,12 +145,32 @@ def is_told_to_reader(text: str) -> bool:
     return _TO_READER.match(text) is not None
 
 
+def addresses_reader(text: str) -> bool:
+    """Whether a sentence says you outside a quotation."""
+    return _YOU.search(_QUOTATION.sub(" ", text)) is not None
+
+
+def speaks_of_us(text: str) -> bool:
+    """Whether a sentence says we outside a quotation: it does not say who that is."""
+    return _US.search(_QUOTATION.sub(" ", text)) is not None
+
+
 @lru_cache(maxsize=1024)
 def leans(text: str) -> bool:
     """Whether a sentence needs the one before it."""
-    if _LINKED.search(text) or _OF_IT.search(text) or (_START.match(text) and not _DATED.match(text)):
+    if (
+        _LINKED.search(text)
+        or _OF_IT.search(text)
+        or _ELSEWHERE.search(text)
+        or _SUBJECTLESS.match(text)
+        or _ALSO.match(text)
+        or _ROLE.match(text)
+        or _PARTICIPLE.match(text)
+    ):
         return True
-    early = _PRONOUN.match(text) or _EARLY.match(text)
+    if _START.match(text) and not _DATED.match(text):
+        return True
+    early = _PRONOUN.match(text) or _EARLY.match(text) or _POSSESSED.match(text)
     return bool(_POINTING.match(text)) or (early is not None and not _NAMES.search(early["before"]))
 
 
@@ -101,13 +178,21 @@ def leans(text: str) -> bool:
 def is_scrap(text: str) -> bool:
     """Whether a text is unfinished, an entry of a list, or speech of somebody whom it does not name."""
     around = _QUOTATION.sub(" ", text)
-    if _SCRAP.match(text) or _MYSELF.search(around) or not _names_speaker(text):
+    if (
+        _SCRAP.match(text)
+        or _ADDRESS.search(text)
+        or _SYMBOL.search(text)
+        or _MYSELF.search(around)
+        or not _names_speaker(text)
+    ):
         return True
     if _ROLE_SPEAKS.search(around) and not _FULL_NAME.search(around):
         return True
     said = tokens(text)
     marked = sum(not word[0].islower() for word in said)
-    return len(_FIGURE.findall(text)) >= _FIGURES and marked > _MOST_MARKED * len(said) and not is_unspaced(text)
+    if is_unspaced(text):
+        return False
+    return marked > (_MOST_MARKED if len(_FIGURE.findall(text)) >= _FIGURES else _TITLE_CASE) * len(said)
 
 
 def speech(text: str) -> list[re.Match[str]]:

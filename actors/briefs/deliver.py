@@ -1,4 +1,4 @@
-"""deliver-digest: write the digest of a period and bring it to each receiver, once."""
+"""deliver-digest: write the digest of a period and deliver it to each receiver, once."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def deliver_digest(payload: DeliverDigest, ctx: Context[DeliverySettings]) -> dict[str, Any]:
-    """Write the digest unless it is there, and deliver it to whoever does not have it yet.
+    """Write the digest unless it exists, and deliver it to each receiver that does not have it yet.
 
-    A receiver that cannot be reached holds up no other. The job is tried again for those that are left; a mail of another
-    attempt has the same Message-ID, a post the same id.
+    An unreachable receiver blocks no other. The job is tried again for the remaining receivers; a second mail has the same
+    Message-ID, a second post the same id.
 
     Raises:
         Retry: a receiver could not be reached, and may be later.
@@ -47,7 +47,7 @@ def deliver_digest(payload: DeliverDigest, ctx: Context[DeliverySettings]) -> di
 
 
 def _deliver(ctx: Context[DeliverySettings], channel: Channel, edition: Edition, digest: Mapping[str, Any]) -> bool:
-    """Whether it was delivered now; the lease keeps another run from delivering it at the same time."""
+    """Deliver, unless it is done already; returns whether it was delivered now. The lease prevents a second run meanwhile."""
     with ctx.lease(f"digest/{channel.receiver}"[:200]):
         if deliveries.is_delivered(ctx.db, edition, channel.receiver):
             return False

@@ -24,9 +24,9 @@ def write_digest(edition: Edition, tx: Connection, limit: int) -> dict[str, Any]
     """Write the digest of a period.
 
     Args:
-        edition: Which one.
-        tx: Inside a transaction.
-        limit: At most so many entries.
+        edition: The digest's period, its last day and its team.
+        tx: A connection inside a transaction.
+        limit: Most entries.
 
     Returns:
         The job's output.

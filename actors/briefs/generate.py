@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from actors.ai.markdown import prose
 from actors.ai.protocol import answered
@@ -25,15 +25,13 @@ if TYPE_CHECKING:
     from actors.ai.protocol import Analyst, Brief
 
 
-class BriefSettings(BaseModel):
+class BriefSettings(BaseModel, frozen=True, extra="forbid"):
     """Settings of generate-brief.
 
     Attributes:
-        words_per_minute: How fast people read; time saved is computed from it.
-        digest_entries: How many events a digest names at most.
+        words_per_minute: Reading speed, from which the saved time is computed.
+        digest_entries: Most events in a digest.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     words_per_minute: int = Field(default=200, ge=50, le=1000)
     digest_entries: int = Field(default=10, ge=1, le=100)
@@ -45,7 +43,7 @@ def generate_brief(payload: GenerateBrief, ctx: Context[BriefSettings]) -> dict[
     Raises:
         Reject: there is no such story, or it has no text.
         Retry, Defer: the provider asked to wait.
-        Unfounded: a model said twice what the story does not; what is stored is extractive, and labelled so.
+        Unfounded: a model twice gave statements that the story does not support. The stored text is extractive, and labelled so.
     """
     if payload.story_id is None:
         assert payload.period is not None

@@ -1,4 +1,4 @@
-"""The limits of a brief, enforced on whatever a provider answered."""
+"""The limits of a brief, enforced on each provider's answer."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _NO_LIMIT = 10_000
 def enforce(brief: Brief) -> Brief:
     """``brief`` within its limits: 140 characters; 280 in exactly two sentences; three or four sentences.
 
-    Too long a text loses whole words or whole sentences and never part of a word. A text with too few
-    sentences, or one that cannot be made to fit, becomes None.
+    A text that is too long loses whole words or sentences, never a part of a word. A text that has too few
+    sentences, or cannot be cut to fit, becomes None.
     """
     return replace(
         brief,
@@ -36,7 +36,7 @@ def time_saved_seconds(reading_seconds: float, brief: Brief, words_per_minute: i
 
 
 def seconds(words: int, words_per_minute: int) -> float:
-    """How long reading ``words`` words takes."""
+    """The reading time of ``words`` words."""
     return words * 60 / words_per_minute
 
 

@@ -1,4 +1,4 @@
-"""A digest as people read it: plain text, Markdown, HTML. Titles and texts are strangers', and stay texts."""
+"""A digest as plain text, Markdown or HTML. Titles and texts come from strangers, so they are escaped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _MARKS = re.compile(r"([\\`*_{}\[\]<>#|~!])")
 _MOST_SOURCES = 5
-_WIDTH = 76  # columns of plain text, as mail has them
+_WIDTH = 76  # columns of plain text, as usual in mails
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:40em;margin:2em auto;padding:0 1em;color:#222}"
     "h2{font-size:1.1em;margin:1.6em 0 0}p{margin:.3em 0}.about{color:#666;font-size:.9em}.why{border-left:3px solid #ccc;"
@@ -75,7 +75,7 @@ def html(digest: Mapping[str, Any]) -> str:
 
 
 def _about(entry: Mapping[str, Any]) -> str:
-    """Chili, and who tells of it: by name where the names are known."""
+    """Chili and sources, by name if the names are known."""
     names = [_line(name) for name in entry.get("told_by") or [] if name] or [_line(entry["source"]) or "?"]
     more = max(entry["sources"], len(names)) - len(names[:_MOST_SOURCES])
     told_by = ", ".join(names[:_MOST_SOURCES]) + (f" and {more} more" if more > 0 else "")
@@ -91,12 +91,12 @@ def _line(words: str | None) -> str:
 
 
 def _marked(words: str | None) -> str:
-    r"""On one line, with ``\`` before each sign that Markdown would take for markup, and before what begins a list."""
+    r"""On one line, with ``\`` before each character that Markdown would read as markup or as the beginning of a list."""
     return re.sub(r"^(\d+)([.)])|^([-+=])", r"\1\\\2\3", _MARKS.sub(r"\\\1", _line(words)))
 
 
 def _address(entry: Mapping[str, Any]) -> str:
-    """A web address without a sign that could end a link; empty where it is none."""
+    """A web address without characters that could end a link; empty for any other text."""
     try:
         scheme = urlsplit(entry["url"] or "").scheme
     except ValueError:

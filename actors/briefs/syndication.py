@@ -1,4 +1,4 @@
-"""Stories as feeds that other readers take: Atom (RFC 4287) and JSON Feed 1.1."""
+"""Stories as feeds for other readers: Atom (RFC 4287) and JSON Feed 1.1."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def atom(stories: Sequence[Mapping[str, Any]], *, title: str, url: str | None, n
     """Atom; each story is an entry with its one-liner and why it matters as the summary.
 
     Args:
-        stories: As ``news.stories`` gives them.
-        title: Of the feed.
-        url: Where the feed will be found, if that is known.
-        now: When it is made.
+        stories: The result of ``news.stories``.
+        title: The feed's title.
+        url: The feed's future address, if known.
+        now: The present time.
     """
     feed = ET.Element("feed", {"xmlns": _ATOM})
     _put(feed, "id", url or "urn:zeke-news:stories")
@@ -50,7 +50,7 @@ def atom(stories: Sequence[Mapping[str, Any]], *, title: str, url: str | None, n
 
 
 def json_feed(stories: Sequence[Mapping[str, Any]], *, title: str, url: str | None) -> str:
-    """JSON Feed, of the same stories."""
+    """JSON Feed; the arguments are those of ``atom``."""
     items = [
         {
             "id": f"urn:uuid:{story['id']}",
@@ -89,5 +89,5 @@ def _put(parent: ET.Element, tag: str, text: str) -> None:
 
 
 def _fit(text: str) -> str:
-    """Without the characters that XML has none for."""
+    """The text without characters that XML cannot contain."""
     return _UNFIT.sub("", text)

@@ -44,7 +44,7 @@ def add(
     kind: Annotated[
         str, typer.Option("--type", metavar="TYPE", help="rss, podcast or youtube_channel; its feed says, by default.")
     ] = "",
-    name: Annotated[str, typer.Option(metavar="NAME", help="What to call it; else its feed says.")] = "",
+    name: Annotated[str, typer.Option(metavar="NAME", help="Its name; by default the feed's.")] = "",
     authority: Annotated[
         float | None, typer.Option(metavar="N", help="How far to trust it, 0 to 1.", min=0, max=1)
     ] = None,
@@ -105,7 +105,7 @@ def try_out(
     url: Url,
     is_json: Json = False,
 ) -> None:
-    """Find and read the feeds behind an address, and show what is in them; nothing is added."""
+    """Find and read the feeds behind an address, and show their contents; nothing is added."""
     _checked(url)
     with database() as conn:
         found = discover(conn, url)
@@ -120,7 +120,7 @@ def discover(conn: Connection, url: str) -> list[ContentSource]:
     """The feeds behind an address, read by the Engine in force.
 
     Raises:
-        CannotRead: there is none, or it may not be fetched.
+        CannotRead: there is no feed, or it may not be fetched.
     """
     try:
         return list(open_engine(in_force(conn)).discover(url).feeds)
@@ -129,15 +129,15 @@ def discover(conn: Connection, url: str) -> list[ContentSource]:
 
 
 def type_of(feed: ContentSource) -> str:
-    """The type of source that a feed is."""
+    """The type of source for a feed."""
     return {"youtube": "youtube_channel", "podcast": "podcast"}.get(feed.source_type, "rss")
 
 
 def _checked(url: str) -> str:
-    """The address that was typed.
+    """The address, if it is valid.
 
     Raises:
-        typer.BadParameter: it is none.
+        typer.BadParameter: it is not.
     """
     address = typed(url)
     try:
@@ -152,7 +152,7 @@ def _guess(address: str) -> str:
 
 
 def _choose(found: list[ContentSource], pick: int | None, *, is_json: bool) -> ContentSource:
-    """The one that is meant: the only one, the one that was picked, or the one that is asked for on a terminal."""
+    """Choose one feed: the only one, the one given by an option, or the answer to a question on a terminal."""
     if len(found) == 1:
         return found[0]
     if pick is None:
@@ -172,7 +172,7 @@ def _choose(found: list[ContentSource], pick: int | None, *, is_json: bool) -> C
 
 
 def _read_now(conn: Connection, source_id: UUID, url: str) -> str:
-    """Send the job that reads it; what there is to say where no worker does it at once."""
+    """Send the job that reads the source; returns a message if no worker runs it at once."""
     try:
         jobs.send_reads(conn, [(source_id, url)])
     except UnknownTask:

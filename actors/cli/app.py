@@ -1,4 +1,4 @@
-"""The commands of ``zeke-news``, and what their errors look like."""
+"""The commands of ``zeke-news``, and the form of their errors."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ app.command("read", short_help="Mark stories as read.")(states.read)
 app.command("star", short_help="Star stories.")(states.star)
 app.command("archive", short_help="Put stories away; lists leave them out.")(states.archive)
 app.command("story", short_help="Show one story in full.")(story.story)
-app.command("why", short_help="Say where an article is, and what it waits for.")(why.why)
+app.command("why", short_help="Explain where an article is and why it waits.")(why.why)
 app.command("digest", short_help="Show the latest digest of a day or a week.")(digest.digest)
 app.command("feed", short_help="Write stories as Atom or JSON Feed.")(feed.feed)
-app.command("costs", short_help="Add up what the AI step cost.")(costs.costs)
+app.command("costs", short_help="Add up the costs of the AI step.")(costs.costs)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run the command that ``arguments`` name, by default those of the process, and return its exit status.
+    """Run the command in ``arguments`` (by default the process's own) and return its exit status.
 
-    0 fine, 1 failed or not found, 2 configuration or usage, 3 a bug of ours, 130 interrupted.
+    0 success, 1 failed or not found, 2 configuration or usage, 3 a bug of ours, 130 interrupted.
     """
     return running.run(app, "zeke-news", arguments)

@@ -14,7 +14,7 @@ from actors.store.news import NotFound
 
 
 class By(StrEnum):
-    """What costs are added up by."""
+    """The groups by which costs are added up."""
 
     DAY = "day"
     TASK = "task"
@@ -24,14 +24,14 @@ class By(StrEnum):
 
 
 def costs(
-    by: Annotated[By, typer.Option(help="What to add up by.")] = By.DAY,
+    by: Annotated[By, typer.Option(help="The groups of the sums.")] = By.DAY,
     days: Annotated[int, typer.Option(metavar="N", help="How many days back, today included (UTC).", min=1)] = 30,
     story: Annotated[
         str | None, typer.Option(metavar="ID", help="Only this story; the beginning of its id is enough.")
     ] = None,
     is_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Calls, tokens and US dollars of the AI step; a price that nobody stated is unknown, not 0."""
+    """Calls, tokens and US dollars of the AI step; a missing price counts as unknown, not as 0."""
     since = datetime.now(UTC).date() - timedelta(days=days - 1)
     with database() as conn:
         story_id = None if story is None else news.find_story(conn, story)

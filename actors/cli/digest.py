@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 class Period(StrEnum):
-    """What a digest covers."""
+    """The period of a digest."""
 
     DAY = "day"
     WEEK = "week"
 
 
 class Format(StrEnum):
-    """As what a digest is printed."""
+    """The output format of a digest."""
 
     TEXT = "text"
     MARKDOWN = "markdown"
@@ -35,15 +35,15 @@ class Format(StrEnum):
 
 
 def digest(
-    period: Annotated[Period, typer.Option(help="What it covers.")] = Period.DAY,
+    period: Annotated[Period, typer.Option(help="Its period.")] = Period.DAY,
     ends_on: Annotated[
         str | None, typer.Option(metavar="DAY", help="Its last day, as 2026-11-25; the latest by default.")
     ] = None,
     team: Annotated[str | None, typer.Option(metavar="UUID", help="A team's; that for all by default.")] = None,
-    form: Annotated[Format, typer.Option("--format", help="As what to print it.")] = Format.TEXT,
+    form: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.TEXT,
     is_json: Json = False,
 ) -> None:
-    """The latest digest that was written."""
+    """Print the latest digest."""
     try:
         last, team_id = ends_on and date.fromisoformat(ends_on), team and UUID(team)
     except ValueError as error:

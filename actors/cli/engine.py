@@ -1,4 +1,4 @@
-"""The Engine by the settings in force, for a command that reads a feed while somebody waits."""
+"""The Engine with the settings in force, for commands that read a feed while a person waits."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _SETTING = {
 
 
 class CannotRead(ZekeJobsError):
-    """An address gives no feed. The message says why, and which setting would change that."""
+    """An address gives no feed. The message has the reason, and the setting that would change it."""
 
 
 def in_force(conn: Connection) -> Config | None:
-    """The configuration in force; that of jobs.yaml here where nothing was ever in force; None where there is neither."""
+    """The configuration in force, or else that of the local jobs.yaml; None if there is neither."""
     revision = revisions.latest(conn)
     if revision is not None:
         return revision.config(handlers=False)
@@ -43,7 +43,7 @@ def open_engine(chosen: Config | None) -> Finder:
     """The Engine that ``services.engine`` sets up, by default the local one.
 
     Raises:
-        ConfigurationError: a variable that its settings name is not set here, or they make no sense.
+        ConfigurationError: a variable in its settings is not set here, or the settings are not valid.
     """
     from actors.engine import Settings
 
@@ -59,13 +59,13 @@ def open_engine(chosen: Config | None) -> Finder:
 
 
 def task_settings(chosen: Config | None, task: str) -> dict[str, Any]:
-    """The settings that a task has in jobs.yaml, with what the environment gives."""
+    """A task's settings in jobs.yaml, filled in from the environment."""
     known = None if chosen is None else chosen.tasks.get(task)
     filled: dict[str, Any] = {} if known is None else substitute(dict(known.settings or {})).value
     return filled
 
 
 def cannot_read(url: str, error: EngineError) -> CannotRead:
-    """Why an address gives no feed, for a person."""
+    """The reason why an address gives no feed, for a person."""
     setting = _SETTING.get(error.code)
     return CannotRead(f"{url} cannot be read: {error}" + (f"\n  help: {setting}" if setting else ""))

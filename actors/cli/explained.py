@@ -1,4 +1,4 @@
-"""Why a score is what it is, in words: a story's chili, and the relevance of its highlights."""
+"""Explains scores in words: a story's chili, and the relevance of its highlights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _RELEVANCE = ("keyword", "kind", "authority", "freshness")
 
 
 def chili_lines(row: Mapping[str, Any], team: UUID, everybody: UUID) -> list[str]:
-    """Each part of a story's chili with what it rests on, its weight, and what interests add; empty before the analysis."""
+    """Each part of a story's chili with its reasons and its weight, and the shift by interests; empty before the analysis."""
     citations = row["citations"] or {}
     base, breakdown = citations.get("chili"), citations.get("breakdown") or {}
     if base is None:
@@ -39,7 +39,7 @@ def chili_lines(row: Mapping[str, Any], team: UUID, everybody: UUID) -> list[str
 
 
 def relevance_line(relevance: Mapping[str, Any], kind: str) -> str:
-    """The parts of a highlight's score with their weights, and what they rest on."""
+    """The parts of a highlight's score with their weights and reasons."""
     parts, weights = relevance["parts"], relevance.get("weights") or {}
     why = {"keyword": ", ".join(relevance.get("keywords") or []) or "none", "kind": kind.replace("_", " ")}
     return " + ".join(
@@ -51,7 +51,7 @@ def relevance_line(relevance: Mapping[str, Any], kind: str) -> str:
 
 
 def relevance_for(relevance: Mapping[str, Any], team: UUID, everybody: UUID) -> tuple[float, str]:
-    """A highlight's score for a team, and in words why it differs from everybody's; empty where it does not."""
+    """A highlight's score for a team, and the reason for its difference from the general score; empty without a difference."""
     teams = relevance.get("teams") or {}
     mine = teams.get(str(team)) or teams.get(str(everybody))
     if mine is None:

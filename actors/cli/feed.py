@@ -18,14 +18,14 @@ from actors.store import news
 
 
 class Format(StrEnum):
-    """As what a feed is written."""
+    """The format of a feed."""
 
     ATOM = "atom"
     JSON = "json"
 
 
 def feed(
-    form: Annotated[Format, typer.Option("--format", help="As what to write it.")] = Format.ATOM,
+    form: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.ATOM,
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where to write it, whole or not at all; else to the screen.")
     ] = None,
@@ -37,9 +37,9 @@ def feed(
         float | None, typer.Option(metavar="N", help="At least this hot, 0 to 5.", min=0, max=5)
     ] = None,
     leads: Annotated[bool, typer.Option("--leads", help="Of one event, only the leading story.")] = False,
-    starred: Annotated[bool, typer.Option("--starred", help="Only what was starred.")] = False,
+    starred: Annotated[bool, typer.Option("--starred", help="Only starred stories.")] = False,
     team: Team = None,
-    limit: Annotated[int, typer.Option(metavar="N", help="At most so many.", min=1, max=1000)] = 50,
+    limit: Annotated[int, typer.Option(metavar="N", help="Largest number of stories.", min=1, max=1000)] = 50,
 ) -> None:
     """Stories as Atom or JSON Feed, newest first."""
     now = datetime.now(UTC)

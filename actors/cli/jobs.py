@@ -1,4 +1,4 @@
-"""Jobs that a command sends for somebody who waits: reading a source, changing a story's state."""
+"""Jobs that a command sends while a person waits: reading a source, changing a story's state."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ENDED = {"completed", "failed", "cancelled"}
 
 
 def send_reads(conn: Connection, named: Sequence[tuple[UUID, str]], *, backfill: int = 0) -> dict[str, UUID]:
-    """Send ingest-source for sources, by id and address, in one transaction; the jobs' ids with their sources'."""
+    """Send ingest-source for sources, by id and address, in one transaction; returns the jobs' ids with their sources' ids."""
     sent: dict[str, UUID] = {}
     more = {"backfill": backfill} if backfill else {}
     with transaction(conn):
@@ -42,7 +42,7 @@ def send_reads(conn: Connection, named: Sequence[tuple[UUID, str]], *, backfill:
 
 
 def follow(conn: Connection, ids: Iterable[str], what: str, patience: float = PATIENCE) -> dict[str, dict[str, Any]]:
-    """Wait until the jobs have ended, or wait for later, with a progress bar on a terminal; their last state by id."""
+    """Wait until the jobs have ended or were put off, with a progress bar on a terminal; returns their last state by id."""
     known: dict[str, dict[str, Any]] = {}
     left = set(ids)
     end = time.monotonic() + patience
@@ -60,12 +60,12 @@ def follow(conn: Connection, ids: Iterable[str], what: str, patience: float = PA
 
 
 def is_over(job: Mapping[str, Any]) -> bool:
-    """Whether nobody need wait for it here: it has ended, or was put off."""
+    """Whether the wait for it is over: it has ended, or was put off."""
     return job["state"] in _ENDED or (bool(job["is_later"]) and job["state"] != "active")
 
 
 def outcome(job: Mapping[str, Any] | None) -> str:
-    """What became of a job, in words."""
+    """The state of a job in words."""
     if job is None:
         return "its job is gone"
     if job["state"] == "completed":
@@ -79,7 +79,7 @@ def outcome(job: Mapping[str, Any] | None) -> str:
 
 
 class progress:  # noqa: N801 (used as a function)
-    """A bar on standard error where that is a terminal; gives a function that moves it on."""
+    """A bar on standard error if that is a terminal; yields a function that moves it on."""
 
     def __init__(self, what: str, total: int) -> None:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())

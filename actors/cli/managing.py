@@ -26,10 +26,12 @@ _GOOD = {"read", "not_modified"}
 
 
 def refresh(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="One source; all that are on by default.")] = "",
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="One source; by default all that are switched on.")
+    ] = "",
     is_json: Json = False,
 ) -> None:
-    """Read sources now, due or not, and wait until that is done."""
+    """Read sources now, due or not, and wait for the end."""
     with database() as conn:
         wanted = [_readable(conn, source)] if source else [row for row in _all(conn) if row["is_active"]]
         read = _read(conn, wanted)
@@ -43,7 +45,9 @@ def refresh(
 
 def backfill(
     source: Which,
-    items: Annotated[int, typer.Option(metavar="N", help="At most so many, the newest first.", min=1, max=10_000)] = 50,
+    items: Annotated[
+        int, typer.Option(metavar="N", help="Largest number of items, the newest first.", min=1, max=10_000)
+    ] = 50,
     is_json: Json = False,
 ) -> None:
     """Bring in items that were left out when the source was new; they become stories one after another."""
@@ -63,7 +67,7 @@ def backfill(
 
 def rename(
     source: Which,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The new name.")],
     is_json: Json = False,
 ) -> None:
     """Call a source by another name."""
@@ -126,11 +130,11 @@ def merge(
 
 
 def find(conn: Connection, name: str) -> UUID:
-    """The source that answers to a name, an address or the beginning of an id.
+    """The source with a name, an address or the beginning of an id.
 
     Raises:
         NotFound: there is none.
-        NotUnique: there is more than one.
+        NotUnique: there are several.
     """
     found = news.find_source(conn, name)
     if found is None:
@@ -154,7 +158,7 @@ def _readable(conn: Connection, name: str) -> dict[str, Any]:
 
 
 def _read(conn: Connection, wanted: Sequence[dict[str, Any]], *, backfill: int = 0) -> list[dict[str, Any]]:
-    """Have sources read; what became of each."""
+    """Send the jobs that read sources, and report the result of each."""
     if wanted and not news.has_worker(conn):
         jobs.send_reads(conn, [(row["id"], row["url"]) for row in wanted], backfill=backfill)
         raise ZekeJobsError(f"sent, but {jobs.NO_WORKER}")

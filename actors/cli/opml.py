@@ -1,4 +1,4 @@
-"""``zeke-news sources import`` and ``export``: lists of feeds as other readers keep them."""
+"""``zeke-news sources import`` and ``export``: lists of feeds from and for other readers."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _unread(feeds: Sequence[Listed]) -> Iterator[tuple[Listed, EngineError | Non
 
 
 def _read(engine: Finder, feeds: Sequence[Listed]) -> Iterator[tuple[Listed, ContentSource | EngineError]]:
-    """Each feed with what it is, or why it cannot be read, as they come; a host is asked for one at a time."""
+    """Each feed's contents, or the reason why it cannot be read, as answers come. A host gets one request at a time."""
     hosts: dict[str, list[Listed]] = {}
     for feed in feeds:
         hosts.setdefault(site_of(feed.address), []).append(feed)
@@ -111,7 +111,7 @@ def _one(engine: Finder, feed: Listed) -> ContentSource | EngineError:
 
 
 def _behind(engine: Finder, feed: Listed) -> ContentSource | EngineError:
-    """The feed of a page; lists that people write themselves have pages in the place of feeds."""
+    """The feed of a page; lists written by hand have pages in place of feeds."""
     try:
         found = engine.discover(feed.address).feeds
     except EngineError as error:
@@ -132,7 +132,7 @@ def _add(conn: Connection, feed: Listed, answer: ContentSource | None, authority
 
 
 def _pull(conn: Connection) -> None:
-    """Let what was added be read now and not at the next tick."""
+    """Let the added sources be read now, not at the next tick."""
     with suppress(UnknownTask):
         for task in ("ingest-pull", "ingest-pull-youtube"):
             zeke_jobs.send(task, {}, connection=conn)

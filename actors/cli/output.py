@@ -65,10 +65,10 @@ def database() -> Iterator[Connection]:
 
 
 def team_of(text: str | None) -> UUID:
-    """The team that was named, by the command or in the environment; else the one of whoever reads without a team.
+    """The team named by the command or the environment; else the team of readers without one.
 
     Raises:
-        typer.BadParameter: it is no id.
+        typer.BadParameter: it is not an id.
     """
     text = text or environment.lookup(TEAM)
     try:
@@ -101,7 +101,7 @@ def table(columns: Sequence[str | tuple[str, dict[str, Any]]], rows: Iterable[Se
 
 
 def ago(moment: datetime | None, now: datetime | None = None) -> str:
-    """How long ago, or in how long: ``5m``, ``3h``, ``2d``, ``in 4m``; empty for None."""
+    """The time since a moment, or until it: ``5m``, ``3h``, ``2d``, ``in 4m``; empty for None."""
     if moment is None:
         return ""
     passed = (now or datetime.now(UTC)) - moment

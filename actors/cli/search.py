@@ -29,7 +29,7 @@ RANKED = 2000
 
 @dataclass(frozen=True)
 class Query:
-    """What somebody looks for: ``words`` as ``websearch_to_tsquery`` reads them, parts of names of sources, and how far back."""
+    """A search: ``words`` for ``websearch_to_tsquery``, parts of sources' names, and how far back."""
 
     words: str
     sources: tuple[str, ...] = ()
@@ -43,7 +43,7 @@ def search(
             metavar="QUERY...", help='Words; "a phrase"; or; -not; source:NAME; since:7d or since:2026-11-25.'
         ),
     ],
-    limit: Annotated[int, typer.Option(metavar="N", help="At most so many.", min=1, max=200)] = 20,
+    limit: Annotated[int, typer.Option(metavar="N", help="Largest number of stories.", min=1, max=200)] = 20,
     is_json: Json = False,
 ) -> None:
     """Stories with these words in title or text, each read in its own language, the best first."""
@@ -73,7 +73,7 @@ def search(
 
 
 def parse(arguments: list[str], now: datetime) -> Query:
-    """What the arguments ask for. Of several, one with a space in it is a phrase: the shell took its quotes away.
+    """Read the arguments. If there are several, one with a space is a phrase, because the shell removed its quotes.
 
     Raises:
         typer.BadParameter: a ``since:`` is neither a duration nor a day.
@@ -107,10 +107,10 @@ def _moment(text: str, now: datetime) -> datetime:
 
 
 def _sources(conn: Connection, wanted: Query) -> list[UUID] | None:
-    """The sources that are named; any of them will do.
+    """The sources whose names contain one of the parts.
 
     Raises:
-        NotFound: a part is in none.
+        NotFound: no source contains a part.
     """
     if not wanted.sources:
         return None

@@ -1,4 +1,4 @@
-"""``zeke-news sources``: list, switch on and off, health; and the commands that other modules bring."""
+"""``zeke-news sources``: list, switch on and off, health; and the commands of other modules."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def default(context: typer.Context, is_json: Json = False) -> None:
 
 @app.command("list", short_help="List all sources with health and next check.")
 def listing(
-    is_json: Json = False, active: Annotated[bool, typer.Option("--active", help="Only those that are on.")] = False
+    is_json: Json = False,
+    active: Annotated[bool, typer.Option("--active", help="Only sources that are switched on.")] = False,
 ) -> None:
     """All sources with their health and next check."""
     _list(is_json=is_json, active=active)
@@ -85,10 +86,10 @@ def _switch(name: str, *, on: bool, is_json: bool) -> None:
 
 @app.command(short_help="Say why sources do not deliver.")
 def health(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="One source; all that are not well by default.")] = "",
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="One source; by default all with problems.")] = "",
     is_json: Json = False,
 ) -> None:
-    """Why a source does not deliver: status, message, last success and error, unfinished jobs."""
+    """Show why a source does not deliver: status, message, last success and error, unfinished jobs."""
     with database() as conn:
         rows = store.listing(conn)
         if source:

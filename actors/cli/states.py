@@ -1,4 +1,4 @@
-"""``zeke-news read``, ``star`` and ``archive``: what a reader did with stories, through the task stories-update-status."""
+"""``zeke-news read``, ``star`` and ``archive``: change the state of stories, through the task stories-update-status."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def star(story: Which, undo: Undo = False, team: Team = None, is_json: Json = Fa
 
 
 def archive(story: Which, undo: Undo = False, team: Team = None, is_json: Json = False) -> None:
-    """Put stories away: lists leave them out; with --undo they are read, and back."""
+    """Archive stories, so that lists leave them out; with --undo they are back, as read."""
     _change(story, team, {"state": "read" if undo else "archived"}, "read" if undo else "archived", is_json=is_json)
 
 

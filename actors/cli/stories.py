@@ -1,4 +1,4 @@
-"""``zeke-news stories``: a list with filters; and how a story of a list looks."""
+"""``zeke-news stories``: a list with filters; and the form of a story in lists."""
 
 from __future__ import annotations
 
@@ -35,11 +35,13 @@ def stories(
     ] = None,
     state: Annotated[str | None, typer.Option(metavar="STATE", help="pending, extractive or completed.")] = None,
     leads: Annotated[bool, typer.Option("--leads", help="Of one event, only the leading story.")] = False,
-    unread: Annotated[bool, typer.Option("--unread", help="Only what was not read.")] = False,
-    starred: Annotated[bool, typer.Option("--starred", help="Only what was starred.")] = False,
-    archived: Annotated[bool, typer.Option("--archived", help="What was archived; otherwise it is left out.")] = False,
+    unread: Annotated[bool, typer.Option("--unread", help="Only unread stories.")] = False,
+    starred: Annotated[bool, typer.Option("--starred", help="Only starred stories.")] = False,
+    archived: Annotated[
+        bool, typer.Option("--archived", help="Archived stories; lists leave them out otherwise.")
+    ] = False,
     team: Team = None,
-    limit: Annotated[int, typer.Option(metavar="N", help="At most so many.", min=1)] = 30,
+    limit: Annotated[int, typer.Option(metavar="N", help="Largest number of stories.", min=1)] = 30,
     is_json: Json = False,
 ) -> None:
     """Stories, newest first; each with the number by which `story`, `read`, `star` and `archive` know it."""
@@ -88,15 +90,15 @@ def print_story(out: Console, row: Mapping[str, Any], said: str | None) -> None:
 
 
 def sources_of(conn: Connection, part: str | None) -> list[UUID] | None:
-    """The sources with this in their name or address; None where nothing is asked for."""
+    """The sources with this text in their name or address; None without a text."""
     return None if part is None else news.sources_like(conn, part)
 
 
 def length(text: str) -> timedelta:
-    """How far back, as typed.
+    """Read how far back to go.
 
     Raises:
-        typer.BadParameter: it is no duration.
+        typer.BadParameter: it is not a duration.
     """
     try:
         return parse_duration(text)

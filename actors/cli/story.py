@@ -132,7 +132,7 @@ def _cost(rows: list[Mapping[str, Any]]) -> str:
 
 
 def _score(highlight: Mapping[str, Any], team: UUID) -> tuple[float | None, str]:
-    """A highlight's relevance for a team, and why it is not everybody's."""
+    """A highlight's relevance for a team, and the reason for its difference from the general one."""
     relevance = highlight["metadata"].get("relevance")
     return relevance_for(relevance, team, news.NOBODY) if relevance else (None, "")
 

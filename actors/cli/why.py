@@ -1,4 +1,4 @@
-"""``zeke-news why URL``: where an article is, which step it reached, and how that ended."""
+"""``zeke-news why URL``: the steps that an article has reached, and their outcomes."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def why(
     url: Annotated[str, typer.Argument(help="The article's address, as you see it in a browser.", metavar="URL")],
     is_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Where an article is: which steps it went through, with which outcome, and which jobs are pending."""
+    """Show an article's steps with their outcomes, and its pending jobs."""
     with database() as conn:
         try:
             answer = explain(conn, url)
-        except ValueError as error:  # as of brackets around what is no IPv6 address
+        except ValueError as error:  # such as brackets without an IPv6 address inside
             raise typer.BadParameter(f"expected an address as in a browser, got {url!r}", param_hint="URL") from error
     if is_json:
         as_json(answer)
@@ -54,7 +54,7 @@ def why(
 
 
 def explain(conn: Connection, url: str) -> dict[str, Any]:
-    """All that is known of an address: ``items`` with their ``steps``, ``jobs`` that name it, ``sources`` of its site."""
+    """All facts about an address: ``items`` with their ``steps``, ``jobs`` that name it, ``sources`` of its site."""
     url = url if _SCHEME.match(url) else f"https://{url}"
     canonical = canonical_url(url)
     host = (urlsplit(canonical).hostname or "").lower()
@@ -71,14 +71,14 @@ def explain(conn: Connection, url: str) -> dict[str, Any]:
 
 
 def _hosts(host: str) -> set[str]:
-    """The ways to spell a host: a name in other letters than ASCII has two."""
+    """The spellings of a host: a name with letters beyond ASCII has two."""
     with suppress(UnicodeError):
         return {host, host.encode("ascii").decode("idna")}
     return {host}
 
 
 def _paths(canonical: str) -> set[str]:
-    """A feed may spell an address with or without escapes, or with some; their longest stretch without any is in all."""
+    """The path with and without escapes, and its longest part that needs none: feeds escape all, some or no characters."""
     path = urlsplit(canonical).path.rstrip("/")
     return {path, unquote(path), _stretch(_PLAIN, unquote(path)) or path}
 
@@ -88,7 +88,7 @@ def _stretch(plain: re.Pattern[str], text: str) -> str:
 
 
 def _sources(conn: Connection, host: str, canonical: str) -> list[dict[str, Any]]:
-    """The sources of a site; where the address is that of a source, that one alone."""
+    """The sources of a site; if the address is a source's own, only that source."""
     rows = news.sources_of_host(conn, host)
     return [row for row in rows if canonical_url(row["url"] or "") == canonical] or rows
 

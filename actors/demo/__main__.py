@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _INTERRUPTED = 130
-_WIDTH = 120  # columns where there is no terminal
+_WIDTH = 120  # columns without a terminal
 
 _NEXT = """[bold]What to try next[/]
   .venv/bin/nox -R -s demo -- --news stories  what came out, from a terminal
@@ -39,9 +39,9 @@ _NEXT = """[bold]What to try next[/]
 def main(
     feeds: Annotated[list[str] | None, typer.Argument(help="Feeds to bring in instead of the sample site.")] = None,
     news: Annotated[
-        str, typer.Option(metavar="COMMAND", help='Run zeke-news on what the last run left: stories, "stories --json".')
+        str, typer.Option(metavar="COMMAND", help='Run zeke-news on the last run\'s data: stories, "stories --json".')
     ] = "",
-    psql: Annotated[bool, typer.Option("--psql", help="Open psql on what the last run left.")] = False,  # noqa: FBT002
+    psql: Annotated[bool, typer.Option("--psql", help="Open psql on the last run's data.")] = False,  # noqa: FBT002
 ) -> None:
     """From feeds to briefs on this machine: an embedded PostgreSQL, workers, scheduler, and a sample site."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up, as on Ctrl-C

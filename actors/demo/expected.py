@@ -1,4 +1,4 @@
-"""What the sample site must have become in the database, and what any feed must have."""
+"""The results that the sample site, or any feed, must have in the database."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def of_sample_site(results: Results) -> list[Check]:
 
 
 def of_any_feeds(results: Results, urls: Iterable[str]) -> list[Check]:
-    """What must hold for feeds that nobody knows beforehand."""
+    """The checks for unknown feeds."""
     asked = len(set(urls))
     decided = sum(item["outcome"] not in (None, "queued", "retrying") for item in results.items)
     return [

@@ -1,4 +1,4 @@
-"""Follow the jobs until all is done: a live table on a terminal, a line now and then elsewhere."""
+"""Follow the jobs until all have ended: a live table on a terminal, else a line now and then."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _UNFINISHED = ("created", "active", "retry")
 _STYLES = {"active": "yellow", "retry": "magenta", "completed": "green", "failed": "red", "cancelled": "red"}
 _LOOK = 0.15  # seconds between two looks at the database
 _SETTLED = 0.6  # seconds without unfinished jobs that count as the end
-_LINE = 1.0  # seconds between two lines where there is no terminal
+_LINE = 1.0  # seconds between two lines without a terminal
 
 Counts = dict[str, dict[str, int]]
 
@@ -52,7 +52,7 @@ def table(found: Counts, title: str) -> Table:
 def follow(
     conn: Connection, console: Console, step: Callable[[], None], is_done: Callable[[Counts], bool], limit: float
 ) -> bool:
-    """Call ``step`` and show the counts until ``is_done`` held for a moment; False when ``limit`` seconds passed.
+    """Call ``step`` and show the counts until ``is_done`` has held for a moment; False if ``limit`` seconds pass before.
 
     ``step`` may raise; nothing is caught.
     """

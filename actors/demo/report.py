@@ -1,4 +1,4 @@
-"""Show what came out: stories, highlights, one brief, what failed and why, and where to look next."""
+"""Show the results: stories, highlights, one brief, failures with their reasons, and where to look next."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def show(console: Console, results: Results) -> None:
 
 
 def verdict(console: Console, checks: Iterable[Check], seconds: float) -> bool:
-    """Say whether all checks hold, and which do not."""
+    """Print whether all checks hold, and the failed ones."""
     checks = list(checks)
     broken = [check for check in checks if not check.holds]
     for check in broken:
@@ -66,7 +66,7 @@ def _stories(stories: list[dict[str, Any]]) -> Table:
 
 
 def _copies_below(stories: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], bool]]:
-    """Each story in order, and below the leader of a cluster the others of it."""
+    """Each story in order; the others of a cluster stand below its leader."""
     leaders = {story["leader_id"] for story in stories if story["leader_id"] == story["id"]}
     for story in stories:
         if story["leader_id"] in leaders and story["leader_id"] != story["id"]:
@@ -91,7 +91,7 @@ def _highlights(highlights: list[dict[str, Any]]) -> Table:
 
 
 def _some_of_each_kind(highlights: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The best of each kind, and then the next best of each, in the order of their scores."""
+    """The best highlight of each kind, then the next best of each, in the order of their scores."""
     taken: dict[str, int] = {}
     ranked = []
     for place, one in enumerate(highlights):
@@ -124,7 +124,7 @@ def _brief(story: dict[str, Any]) -> Panel:
 
 
 def _not_stories(results: Results) -> Table:
-    shown = _table("What did not become a story, and why")
+    shown = _table("Items without a story, and why")
     shown.add_column("what", ratio=3)
     shown.add_column("outcome", no_wrap=True)
     shown.add_column("why", ratio=6, overflow="fold")

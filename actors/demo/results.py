@@ -1,4 +1,4 @@
-"""What a run left in the database."""
+"""The rows of a run in the database."""
 
 from __future__ import annotations
 

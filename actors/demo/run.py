@@ -1,4 +1,4 @@
-"""One run of the demo: add the sources, send ingest-pull, follow the jobs, show and check what came out."""
+"""One run of the demo: add the sources, send ingest-pull, follow the jobs, show and check the results."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _FEEDS_LIMIT = 170.0  # seconds for feeds from elsewhere
 
 
 def run(console: Console, data_dir: Path, feeds: Sequence[str]) -> bool:
-    """Bring ``feeds``, or the sample site, through the pipeline; whether all that was expected is in the database.
+    """Bring ``feeds``, or the sample site, through the pipeline; returns whether the database has the expected results.
 
     Raises:
         EndedError: a command ended too early. The tail of its log was printed, as after any failure.

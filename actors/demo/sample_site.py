@@ -45,7 +45,7 @@ class Publication:
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of a feed. ``age`` is in hours; ``missing`` says that its page answers 404."""
+    """One entry of a feed. ``age`` is in hours; the page of a ``missing`` one answers 404."""
 
     publication: Publication
     slug: str
@@ -64,7 +64,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Page:
-    """What the server answers for one path."""
+    """The server's answer for one path."""
 
     body: bytes
     content_type: str
@@ -87,7 +87,7 @@ def render(base_url: str, now: datetime) -> dict[str, Page]:
 
     Args:
         base_url: ``http://host:port``, without a slash at its end.
-        now: The moment that the entries' ages count back from. The pages depend on nothing else.
+        now: The moment from which the entries' ages count back. The pages depend on nothing else.
     """
     everything = entries()
     pages = {

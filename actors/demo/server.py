@@ -95,4 +95,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base class's name)
-        """Say nothing: the demo shows what the pipeline does, not each request."""
+        """Log nothing: the demo shows the work of the pipeline, not each request."""

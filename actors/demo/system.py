@@ -30,17 +30,17 @@ _TAIL = 40  # lines of the log that a failed run shows
 
 
 class EndedError(Exception):
-    """A command ended that should have gone on."""
+    """A command ended too early."""
 
 
 class DemoSystem:
     """Database, configuration and processes of one run.
 
     Attributes:
-        folder: Where all of it is kept.
+        folder: The folder of all its files.
         url: Address of the database.
         log: The workers' and scheduler's log.
-        config_path: The jobs.yaml that they run by.
+        config_path: Their jobs.yaml.
     """
 
     def __init__(self, folder: Path, url: str, config_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The Engine: fetches what strangers publish, in this process or in one elsewhere."""
+"""The Engine: fetches strangers' pages and feeds, in this process or elsewhere."""
 
 from __future__ import annotations
 

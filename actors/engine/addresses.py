@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     Network = IPv4Network | IPv6Network
 
 _NAT64 = ip_network("64:ff9b::/96")
-# Global by Python's tables (3.11 to 3.13), yet nobody's public server:
+# Global by Python's tables (3.11 to 3.13), but without public servers:
 _REFUSED = tuple(
     ip_network(text)
     for text in (
@@ -27,10 +27,10 @@ _REFUSED = tuple(
 
 
 def refusal(address: str, allowed: Sequence[Network] = ()) -> str | None:
-    """Say why ``address`` may not be connected to, or None when it may.
+    """The reason why ``address`` must not be connected to; None if it may be.
 
-    An IPv6 address that carries an IPv4 address (mapped, 6to4, Teredo, NAT64) is judged by that one too.
-    Only for ``allowed`` networks nothing is asked.
+    An IPv6 address that contains an IPv4 address (mapped, 6to4, Teredo, NAT64) must pass for both.
+    ``allowed`` networks pass without a check.
 
     Raises:
         ValueError: ``address`` is not an IP address.

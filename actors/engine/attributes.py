@@ -1,4 +1,4 @@
-"""How many attributes a tag has: parsers compare each of them with all others."""
+"""Bounds the attributes of a tag, because parsers compare each of them with all others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from actors.engine.contract import EngineError
 
 MOST_ATTRIBUTES = 10_000
-"""Of one tag. What looks like a tag in a script counts as well, so that this is far above what any page has."""
+"""For one tag. Text in a script that looks like a tag counts too, so this is far above any real page."""
 
 # Each character is looked at once: a quote that is not closed reaches to the end.
 _QUOTED = r"\"[^\"]*+\"?|'[^']*+'?"
@@ -16,7 +16,7 @@ _VALUE = re.compile(_QUOTED)
 
 
 def check_attributes(markup: str, url: str) -> None:
-    """Refuse what has a tag of too many attributes.
+    """Refuse a document with a tag of too many attributes.
 
     Raises:
         EngineError: ``too_large``.

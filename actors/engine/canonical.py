@@ -1,4 +1,4 @@
-"""One address for one page: what two links to the same text have in common."""
+"""One address for one page, however its links are written."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _SAFE_PATH = "/:@!$&'()*+,;=-._~"
 
 
 def canonical_url(url: str) -> str:
-    """The address that stands for all links to the same page; applied twice it changes nothing.
+    """The address that stands for all links to the same page. It is its own canonical address.
 
     Scheme and ``www.``, mobile and AMP hosts, default ports, tracking parameters, the order of parameters,
-    fragments and a slash at the end do not tell pages apart. It is an identity, not an address to fetch from.
-    What is no http address, or longer than any, is returned as it is.
+    fragments and a slash at the end do not distinguish pages. It is an identity, not an address to fetch from.
+    Text that is not an http address, or is too long for one, is returned unchanged.
     """
     if len(url) > LONGEST_ADDRESS:
         return url.strip()
@@ -90,7 +90,7 @@ def _query(query: str) -> str:
 
 
 def site_of(url: str) -> str:
-    """The host of ``url`` as it names a site: without ``www.`` and its like; empty where there is none."""
+    """The site of ``url``: its host without ``www.`` and the like; empty if there is none."""
     try:
         parts = urlsplit(canonical_url(url))
     except ValueError:

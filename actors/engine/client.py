@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=ContractModel)
 
 _CODES: frozenset[str] = frozenset(get_args(Failure))
-# Whom the Engine answers so, it has not tried to serve: no page has a part in it. A 500 or 502 may be one page's doing.
+# With these answers the Engine has not tried to serve, so no page is the cause. A 500 or 502 may be caused by one page.
 _AWAY = {401, 403, 429, 503}
 _LARGEST = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class _Answer:
-    """An answer that was read whole, within its bounds."""
+    """An answer that was read completely, within its bounds."""
 
     status: int
     headers: Mapping[str, str]
@@ -50,13 +50,13 @@ class _Answer:
 class HttpEngine:
     """Asks an Engine: ``POST /ingest`` and ``POST /source``, answered with or without a ``data`` wrapper.
 
-    The product's Engine gives neither text nor a feed's items; those stay None, and what follows says so.
+    The product's Engine gives neither text nor a feed's items; these stay None, and later outcomes show it.
 
     Args:
         url: Base address, such as ``http://engine:3010``.
         token: Bearer token.
         timeout: Seconds for one answer.
-        max_entries: Most items that are taken of a feed.
+        max_entries: Most items of a feed.
     """
 
     def __init__(self, url: str, token: str | None = None, timeout: float = 60.0, max_entries: int = 300) -> None:
@@ -72,7 +72,7 @@ class HttpEngine:
         """Get the page at ``url``.
 
         Raises:
-            EngineError: with the Engine's reason; ``engine_failed`` when it is the Engine that fails.
+            EngineError: with the Engine's reason; ``engine_failed`` if the Engine itself fails.
         """
         return self._ask("/ingest", {"url": url}, ContentItem)
 
@@ -87,7 +87,7 @@ class HttpEngine:
         return source.model_copy(update={"items": source.items[: self._max_entries]}) if source.items else source
 
     def discover(self, text: str) -> Found:
-        """Find the feeds behind what a person typed. An Engine that cannot is asked for the feed itself.
+        """Find the feeds behind a person's input. An Engine without discovery is asked for the feed itself.
 
         Raises:
             EngineError: as for ``fetch_item``.
@@ -97,7 +97,7 @@ class HttpEngine:
         except EngineError as error:
             if (
                 error.code != "not_found"
-            ):  # the product's Engine has no such path; for ours it is the page that is not there
+            ):  # the product's Engine lacks this path; from ours a 404 means that the page is missing
                 raise
         source = self.fetch_source(typed(text))
         if source.items is None:
@@ -105,7 +105,7 @@ class HttpEngine:
         return Found(feeds=[source.model_copy(update={"url": source.url or typed(text)})])
 
     def health(self) -> dict[str, Any]:
-        """What the Engine says of itself and of its providers.
+        """The Engine's report about itself and its providers.
 
         Raises:
             EngineError: ``engine_failed``.
@@ -143,7 +143,7 @@ class HttpEngine:
         raise _failure(answer)
 
     def _read(self, response: httpx.Response) -> bytes:
-        """The body, with an end to its size and to the time that it may take, whatever is sent."""
+        """The body, within bounds of size and time."""
         deadline = time.monotonic() + self._timeout
         decoder = Decoder(response.headers.get("content-encoding", ""), _LARGEST)
         for chunk in response.iter_raw():
@@ -180,7 +180,7 @@ def _failure(response: _Answer) -> EngineError:
 
 
 def _seconds(wait: Any) -> float | None:
-    """How long to wait, where that is a number of seconds that anybody would wait."""
+    """The seconds to wait, if that is a plausible number."""
     if isinstance(wait, bool) or not isinstance(wait, int | float) or (isinstance(wait, float) and math.isnan(wait)):
         return None
     return bounded(wait)

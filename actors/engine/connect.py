@@ -25,7 +25,7 @@ def resolve(host: str, port: int) -> list[str]:
     """Ask the system's resolver for all addresses of ``host``.
 
     Raises:
-        EngineError: ``fetch_failed``, the name is not known (by now).
+        EngineError: ``fetch_failed``, the name is unknown, or not known yet.
     """
     try:
         answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -36,7 +36,7 @@ def resolve(host: str, port: int) -> list[str]:
 
 @dataclass
 class Budget:
-    """What one fetch may still use: bytes on the wire, and time until ``deadline`` (``time.monotonic``)."""
+    """The rest that one fetch may use: bytes on the wire, and time until ``deadline`` (``time.monotonic``)."""
 
     deadline: float
     raw_bytes: int
@@ -107,7 +107,7 @@ class GuardedBackend(httpcore.NetworkBackend):
 class _BudgetedStream(httpcore.NetworkStream):
     """A stream whose reads and writes end at the deadline and whose bytes are counted.
 
-    A server that drips its headers or its body never exceeds a timeout for one read, only this one.
+    A server that sends its headers or body byte by byte never exceeds the timeout of one read, only this deadline.
     """
 
     def __init__(self, stream: httpcore.NetworkStream, budget: Budget) -> None:

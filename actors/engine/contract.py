@@ -1,4 +1,4 @@
-"""What an Engine is asked and what it answers: the product's contract, with optional fields of ours."""
+"""The requests to an Engine and its answers: the product's contract, with optional fields of ours."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 """No news is older: an earlier date is one that nobody set."""
 
 LONGEST_TEXT = 1_000_000
-"""Characters of an article's text; what comes behind them is left."""
+"""Characters of an article's text; the rest is dropped."""
 
 LONGEST_FRAGMENT = 200_000
-"""Characters of what a feed says of an item."""
+"""Characters of a feed's text for an item."""
 
 _LONGEST_METADATA = 1_000_000  # characters of JSON
 _LONGEST_HEADER = 1000
@@ -58,13 +58,13 @@ _LONGEST_DURATION = 31 * 86_400.0  # seconds
 
 
 def short_identity(text: str) -> str:
-    """An identity that fits a row of an index: as it is, or its hash where it is longer than 500 characters."""
+    """An identity that fits an index: unchanged, or its hash if it is longer than 500 characters."""
     text = clean(text)
     return text if len(text) <= _LONGEST_ID else "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
 def bounded_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
-    """The metadata as it may be stored; nothing where it is larger than any that is of use, too deep, or no JSON."""
+    """The metadata if it may be stored; empty if it is too large, too deep, or not JSON."""
     try:
         size = len(json.dumps(metadata, ensure_ascii=False, allow_nan=False, default=str))
     except (RecursionError, ValueError):
@@ -81,22 +81,22 @@ def _cleaned(value: Any) -> Any:
 
 
 def _address(url: str | None) -> str | None:
-    """An address that is cut is another one; one that is longer than any is none."""
+    """An address, or none if it is too long: cut, it would be another address."""
     return clean(url) if url is not None and len(url) <= LONGEST_ADDRESS else None
 
 
 def bounded_header(value: str | None) -> str | None:
-    """A header that is to be sent back; None where it is empty or longer than any that a server needs."""
+    """A header that will be sent back; None if it is empty or too long."""
     return clean(value) if value and len(value) <= _LONGEST_HEADER else None
 
 
 def plausible_duration(seconds: float | None) -> float | None:
-    """A length that somebody may have recorded, up to 31 days; None for any other number."""
+    """A plausible length of a recording, up to 31 days; None for any other number."""
     return seconds if seconds is not None and 0 <= seconds <= _LONGEST_DURATION else None
 
 
 def _publication(moment: datetime | None) -> datetime | None:
-    """One without a zone counts as UTC."""
+    """A time without a zone counts as UTC."""
     if moment is None:
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
@@ -104,14 +104,14 @@ def _publication(moment: datetime | None) -> datetime | None:
 
 
 class EngineError(Exception):
-    """An Engine could not give what it was asked for.
+    """An Engine could not answer a request.
 
     Args:
-        code: Why, from the closed list ``Failure``.
-        message: For a person.
-        transient: Whether asking again later may help; by default, whether the code is one of ``TRANSIENT``.
-        retry_after: Seconds that the server asked us to wait, where it did.
-        is_away: Whether the Engine itself cannot be asked, for whatever page or feed.
+        code: The reason, from the closed list ``Failure``.
+        message: The reason for a person.
+        transient: Whether another try later may help; by default, whether the code is in ``TRANSIENT``.
+        retry_after: Seconds that the server asked us to wait; None if it did not.
+        is_away: Whether the Engine itself is unavailable, for every page and feed.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class EngineError(Exception):
 
 
 class ContractModel(BaseModel):
-    """camelCase on the wire; unknown fields are ignored, since the Engine may know more than we do."""
+    """camelCase on the wire; unknown fields are ignored, because an Engine may send more fields."""
 
     model_config = ConfigDict(
         alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="ignore", frozen=True
@@ -150,7 +150,7 @@ _Metadata = Annotated[dict[str, Any], AfterValidator(bounded_metadata)]
 
 
 class Author(ContractModel):
-    """Who wrote an item."""
+    """The author of an item."""
 
     id: _Word = ""
     name: _Name = ""
@@ -158,21 +158,21 @@ class Author(ContractModel):
 
 
 class ContentItem(ContractModel):
-    """One article, video or post. ``text`` and what follows are ours; an Engine may lack them.
+    """One article, video or post. The fields from ``text`` on are ours; an Engine may lack them.
 
-    Each text has an end: a page and an Engine may say as much as they like.
+    The length of each text is bounded, because pages and Engines may send any amount.
 
     Attributes:
-        id: Stable within its source: a feed's guid, else the address; where that is long, its hash.
-        published_at: None where it is before 1970.
+        id: Stable within its source: a feed's guid, else the address, or the hash of a long one.
+        published_at: None if it is before 1970.
         duration: Seconds, up to 31 days.
-        text: The plain body, None where the Engine does not extract one.
+        text: The plain body; None if the Engine does not extract one.
         markdown: The same body with code blocks kept.
         content_hash: Hash of ``text`` as the Engine computes it.
-        canonical_url: What the page calls its own address.
-        text_origin: Where ``text`` came from.
-        text_choice: By which way of reading it was found, and why this one was taken.
-        obstacle: What stood before the text, where something did: ``paywall`` or ``consent``.
+        canonical_url: The page's own statement of its address.
+        text_origin: The origin of ``text``.
+        text_choice: The way of reading that found it, and the reason for the choice.
+        obstacle: ``paywall`` or ``consent``, if one blocked the text.
     """
 
     id: Annotated[str, AfterValidator(short_identity)]
@@ -196,15 +196,15 @@ class ContentItem(ContractModel):
 
 
 class ContentSource(ContractModel):
-    """One feed or channel. ``items`` and what follows are ours; an Engine may lack them.
+    """One feed or channel. The fields from ``items`` on are ours; an Engine may lack them.
 
     Attributes:
-        items: Newest first as the feed lists them; None where the Engine gives no list.
-        etag: To be sent back verbatim, like ``last_modified``.
-        not_modified: The server says that nothing changed; ``items`` is empty.
-        next_check_at: Not before this moment, by the server's own words (ttl, max-age, Expires).
-        moved_to: Where the feed lives now, when every redirect on the way was permanent.
-        gone: The server says that the feed is no more (410).
+        items: Newest first as the feed lists them; None if the Engine gives no list.
+        etag: Sent back verbatim with the next request, like ``last_modified``.
+        not_modified: The server reports no change; ``items`` is empty.
+        next_check_at: The server asks not to be asked before this moment (ttl, max-age, Expires).
+        moved_to: The feed's present address, if every redirect was permanent.
+        gone: The server reports that the feed no longer exists (410).
     """
 
     id: _Url
@@ -225,13 +225,13 @@ class ContentSource(ContractModel):
 
 
 class Found(ContractModel):
-    """The feeds behind an address; each with the items that it lists now."""
+    """The feeds behind an address, each with its present items."""
 
     feeds: list[ContentSource]
 
 
 class Engine(Protocol):
-    """Fetches what strangers publish; what may go wrong out there is an ``EngineError``."""
+    """Fetches strangers' pages and feeds; each of their failures is an ``EngineError``."""
 
     def fetch_item(self, url: str) -> ContentItem:
         """Get the page at ``url`` with its text.
@@ -252,8 +252,8 @@ class Finder(Engine, Protocol):
     """An Engine that also finds feeds."""
 
     def discover(self, text: str) -> Found:
-        """Find the feeds behind what a person typed: a feed, a page, a channel, a profile, a repository.
+        """Find the feeds behind a person's input: a feed, a page, a channel, a profile, a repository.
 
         Raises:
-            EngineError: with the reason; nothing is found without one.
+            EngineError: with the reason why there is none.
         """

@@ -7,25 +7,11 @@ import re
 import unicodedata
 from datetime import UTC, datetime, timedelta, timezone
 
+from actors.calendar_names import MONTH_STARTS
+
 _LONGEST = 120
 _NOON = 12
 
-# The beginnings of each month's names, without accents, of languages that write dates in feeds: of most of Europe's,
-# Turkish, Indonesian and Arabic. A beginning that two languages use for two months is not here.
-_MONTHS = (
-    "jan gen ene ian oca янв січ ιαν sty led tammi يناير كانون الثاني",
-    "feb fev fev şub sub фев лют φεβ lut uno helmi فبراير",
-    "mar maa mrt mrz мар бер μαρ bre maalis مارس",
-    "apr abr avr nis апр кві απρ kwi dub huhti ápr أبريل ابريل",
-    "may mai maj mag mei мая май тра μαι maio kve touko مايو",
-    "jun juin giu iun haz июн чер ιουν cze cerv kesa يونيو",
-    "jul juil lug iul tem июл лип ιουλ lip cervenc heina يوليو",
-    "aug ago aou agu agt agost авг сер αυγ sie srp elo أغسطس اغسطس",
-    "sep set eyl сен вер σεπ wrz zar syys szept سبتمبر",
-    "oct okt out ott eki окт жов οκτ paz rij loka أكتوبر اكتوبر",
-    "nov noi noe kas ноя лис νοε lis marras نوفمبر",
-    "dec dez des dic dek ara дек гру δεκ gru pro joulu ديسمبر",
-)
 _MINUTES = {
     "ut utc gmt z wet": 0,
     "west bst cet met mez wat": 60,
@@ -168,4 +154,4 @@ def _zone(found: dict[str, str | None]) -> timezone:
     return timezone(timedelta(minutes=minutes))
 
 
-_STARTS = tuple(tuple(_plain(start) for start in names.split()) for names in _MONTHS)
+_STARTS = tuple(tuple(_plain(start) for start in names.split()) for names in MONTH_STARTS)

@@ -1,4 +1,4 @@
-"""Undo a body's Content-Encoding without ever holding more than was allowed."""
+"""Decodes a body's Content-Encoding within a bound of memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Decoder:
         limit: Most decoded bytes.
 
     Raises:
-        EngineError: ``unsupported_type``, an encoding that was not asked for.
+        EngineError: ``unsupported_type``, an encoding that was not requested.
     """
 
     def __init__(self, encoding: str, limit: int) -> None:
@@ -35,7 +35,7 @@ class Decoder:
         """Add a chunk as received.
 
         Raises:
-            EngineError: ``too_large``, or ``fetch_failed`` when the chunk is not what the header says.
+            EngineError: ``too_large``, or ``fetch_failed`` if the chunk does not fit the header.
         """
         if self._inflater is None:
             self._append(chunk)
@@ -68,7 +68,7 @@ class Decoder:
         if self._inflater.eof and (rest := self._inflater.unused_data).startswith(b"\x1f\x8b"):
             self._inflater = zlib.decompressobj(_GZIP)  # a further gzip member
             return rest
-        return b""  # zero padding and other rubbish after the end is left
+        return b""  # zero padding and other bytes after the end are ignored
 
     def _append(self, data: bytes) -> None:
         self.body += data

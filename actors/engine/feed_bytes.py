@@ -1,4 +1,4 @@
-"""A feed's bytes before they are parsed: references to no character are mended, and what no feed needs is refused."""
+"""Prepares a feed's bytes for the parser: repairs references to no character, and refuses harmful constructs."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from actors.engine.contract import EngineError
 
 _LONGEST_HEAD = 32 * 1024
 _MOST_ENTRIES = 50_000
-_MOST_BASES = 4096  # bytes of all relative ones
+_MOST_BASES = 4096  # bytes of all relative bases
 _ELEMENT = re.compile(rb"<\w")
 _ENTRY = re.compile(rb"<(?:[\w.-]{1,50}:)?(?:item|entry)[\s/>]", re.IGNORECASE)
 _REFERENCE = re.compile(rb"&#(?:[xX]([0-9A-Fa-f]+)|([0-9]+));")
 _REFERENCES = re.compile(rb"(?:&#(?:[xX][0-9A-Fa-f]+|[0-9]+);)+")
 _ENCODING = re.compile(rb"encoding=[\"']([^\"']{1,40})[\"']")
-# Python decodes by them as well, by some of them in a time that grows with the square of the text.
+# Python's own codecs, which no feed uses; the time of some grows with the square of the text.
 _NO_ENCODINGS = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
 _BASE = re.compile(rb"(?<=[\s\"'])(?:xml:)?base(?=\s*+=\s*+[\"'](?!https?://)([^\"']*))", re.IGNORECASE)
 _MOST_DIGITS = 8
@@ -26,16 +26,16 @@ _LAST = 0x10FFFF
 
 
 def prepared(body: bytes, url: str) -> bytes:
-    """The feed as a parser may be given it.
+    """The feed in a form that is safe for the parser.
 
-    The parser takes time that grows with the square of what stands before the first element, of a tag's attributes, and of
-    relative bases within each other; and it reads all entries, however many of them are wanted.
+    The parser's time grows with the square of the text before the first element, of a tag's attributes, and of
+    nested relative bases; and it always reads all entries.
 
     Raises:
-        EngineError: ``not_a_feed`` where nothing but a head comes for too long, or the encoding is none; ``too_large`` for too
-            many entries or attributes.
+        EngineError: ``not_a_feed`` if the first element comes too late or the encoding is unknown; ``too_large`` for too many
+            entries or attributes.
     """
-    # UTF-16 and UTF-32 are ASCII with NULs in between, as far as markup goes.
+    # In UTF-16 and UTF-32, markup is ASCII with NULs in between.
     plain = body.replace(b"\0", b"") if b"\0" in body else body
     first = _ELEMENT.search(plain)
     if first is not None and first.start() > _LONGEST_HEAD:
@@ -61,7 +61,7 @@ def _codec(label: str) -> str:
 
 
 def _mended(match: re.Match[bytes]) -> bytes:
-    """References in a row: two that spell one character in UTF-16 become it, those to no character of XML are dropped."""
+    """Adjacent references: two that spell one character in UTF-16 become that character; invalid ones are dropped."""
     mended: list[bytes] = []
     high = 0
     for reference in _REFERENCE.finditer(match.group()):
@@ -78,7 +78,7 @@ def _mended(match: re.Match[bytes]) -> bytes:
 
 
 def _code(reference: re.Match[bytes]) -> int:
-    """The number; -1 where it is beyond all characters."""
+    """The number of a reference; -1 if it is beyond all characters."""
     digits, base = (reference[1], 16) if reference[1] is not None else (reference[2], 10)
     digits = digits.lstrip(b"0") or b"0"
     return int(digits, base) if len(digits) <= _MOST_DIGITS else -1

@@ -1,4 +1,4 @@
-"""A feed's titles and texts by the type that the feed declares: plain text stays as it is, HTML is read as HTML."""
+"""Reads a feed's titles and texts by their declared type: plain text stays unchanged, HTML is read as HTML."""
 
 from __future__ import annotations
 
@@ -38,6 +38,6 @@ def _value(entry: dict[str, Any], key: str) -> str:
 
 
 def _is_plain(entry: dict[str, Any], key: str) -> bool:
-    """Whether the feed says so; in RSS the parser only guesses."""
+    """Whether the feed declares plain text; in RSS the parser only guesses."""
     details = entry if key == "value" else dict.get(entry, f"{key}_detail")
     return isinstance(details, dict) and dict.get(details, "type") == "text/plain"

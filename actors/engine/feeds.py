@@ -41,7 +41,7 @@ def read_feed(
 
     Every item has an id that stays the same from one reading to the next: its guid, else its link, else its recording's
     address, else its title and date; an id that is empty or repeated within the feed counts as none. A publication in the
-    future becomes ``now``; ``metadata.updated`` stays as the feed says it. Unreadable dates are None.
+    future becomes ``now``; ``metadata.updated`` stays unchanged. Unreadable dates are None.
 
     Raises:
         EngineError: ``not_a_feed``, ``too_large``.
@@ -78,9 +78,9 @@ def read_feed(
 def _parse_xml(body: bytes, url: str, content_type: str) -> dict[str, Any]:
     from feedparser.api import parse
 
-    # Not told the feed's address: it would make guids relative to it, and new ones when the feed moves.
+    # Without the feed's address: the parser would make guids relative to it, and they would change when the feed moves.
     headers = {"content-type": of_the_web(content_type)} if content_type else {}
-    # A file object: given text, feedparser would take it for an address and fetch it.
+    # A file object, because feedparser may read text as an address and fetch it.
     file = io.BytesIO(prepared(body, url))
     try:
         parsed: dict[str, Any] = parse(file, response_headers=headers, sanitize_html=False, resolve_relative_uris=False)  # type: ignore[no-untyped-call]
@@ -159,7 +159,7 @@ def _is_web(url: str) -> bool:
 
 
 def _identified(items: list[ContentItem]) -> list[ContentItem]:
-    """Give each item its identity and drop what is wholly the same as an item before it."""
+    """Give each item its identity, and drop exact copies of earlier items."""
     ids = Counter(item.id for item in items)
     unnamed = [item for item in items if not item.id or ids[item.id] > 1]
     links = Counter(item.url for item in unnamed)
@@ -196,7 +196,7 @@ def _audio(entry: dict[str, Any]) -> tuple[str, float | None]:
 
 
 def _is_audio(address: str, media_type: str) -> bool:
-    """By its type; by its extension where the type says no more than that it is a file."""
+    """Whether a file is audio, by its type, or by its extension if the type is general."""
     kind = media_type.partition("/")[0].strip().lower()
     return kind == "audio" or (kind in {"", "application"} and bool(_AUDIO.search(urlsplit(address).path)))
 

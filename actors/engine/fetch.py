@@ -1,4 +1,4 @@
-"""The one way to a stranger's server: every fetch of the pipeline passes here."""
+"""The only way to a stranger's server: every fetch of the pipeline uses it."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ _REFUSALS: dict[int, Failure] = {
 
 @dataclass(frozen=True)
 class Limits:
-    """What one fetch may cost.
+    """The bounds of one fetch.
 
     Attributes:
         body_bytes: Most bytes of the decoded body.
         raw_bytes: Most bytes on the wire, with headers and redirects.
         seconds: From the first connection to the last byte.
         redirects: Most redirects to follow.
-        content_types: Prefixes of media types that are read; a missing type is.
+        content_types: Prefixes of accepted media types; a missing type is accepted.
     """
 
     body_bytes: int
@@ -63,9 +63,9 @@ class Fetched:
     """A server's answer, 200 or 304.
 
     Attributes:
-        url: Where it came from after redirects.
+        url: The address after redirects.
         headers: By lower-case name.
-        moved_to: The target, when every redirect was permanent and there was one.
+        moved_to: The last target, if there were redirects and all were permanent.
     """
 
     url: str
@@ -76,7 +76,7 @@ class Fetched:
 
     @property
     def media_type(self) -> str:
-        """Such as ``text/html``; empty where the server does not say."""
+        """The media type, such as ``text/html``; empty if the server gives none."""
         return _media_type(self.headers)
 
 
@@ -88,7 +88,7 @@ class Fetcher:
     environment; gzip at most, inflated with a bound; a deadline that includes the body.
 
     Args:
-        user_agent: Sent with each request; should name a way to reach whoever runs this.
+        user_agent: Sent with each request; should contain a contact.
         allowed: Networks that may be reached although they are not public.
         resolver: Name → addresses; the system's by default.
     """
@@ -105,7 +105,7 @@ class Fetcher:
         """Get ``url``, following redirects.
 
         Raises:
-            EngineError: everything that may go wrong, with its code.
+            EngineError: any failure, with its code.
         """
         budget = Budget(time.monotonic() + limits.seconds, limits.raw_bytes)
         target = parse(url)
@@ -124,10 +124,10 @@ class Fetcher:
         raise EngineError("too_many_redirects", f"{url} redirects more than {limits.redirects} times")
 
     def post(self, url: str, body: bytes, limits: Limits, headers: Mapping[str, str]) -> int:
-        """Send ``body`` to ``url`` by POST; the status of the answer, of which nothing else is read. No redirect is followed.
+        """Send ``body`` to ``url`` by POST; returns the answer's status, and reads nothing else of it. Follows no redirect.
 
         Raises:
-            EngineError: everything that may go wrong, and any answer but 2xx.
+            EngineError: any failure, and any answer but 2xx.
         """
         budget = Budget(time.monotonic() + limits.seconds, limits.raw_bytes)
         target = parse(url)

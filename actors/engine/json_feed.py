@@ -1,4 +1,4 @@
-"""A JSON Feed, version 1 or 1.1 (https://jsonfeed.org), becomes the entries that a feed in XML would give."""
+"""A JSON Feed, version 1 or 1.1 (https://jsonfeed.org), becomes entries like those of a feed in XML."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST = 20  # authors, tags or attachments of an item
 
 
 def is_json(body: bytes) -> bool:
-    """Whether the bytes begin as a JSON object does, and no XML."""
+    """Whether the bytes begin like a JSON object."""
     return body[:64].removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
 
 

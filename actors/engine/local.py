@@ -1,4 +1,4 @@
-"""The Engine inside this process: safe fetching, feed reading and extraction put together."""
+"""The Engine inside this process: combines safe fetching, feed reading and extraction."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class LocalEngine:
 
     Args:
         settings: Limits, networks and the contact.
-        resolver: Name → addresses, the system's where None.
+        resolver: Name → addresses; None for the system's.
     """
 
     def __init__(self, settings: EngineSettings, resolver: Resolver | None = None) -> None:
@@ -88,7 +88,7 @@ class LocalEngine:
             try:
                 return api.channel(channel, address)
             except EngineError:
-                pass  # no units left, or the API is down: the keyless feed says the newest fifteen
+                pass  # no units left, or the API is down: the keyless feed has the newest fifteen
         conditions = {"If-None-Match": etag, "If-Modified-Since": last_modified}
         headers = {"Accept": _ACCEPT_FEED, **{name: value for name, value in conditions.items() if value}}
         try:
@@ -112,7 +112,7 @@ class LocalEngine:
         return source.model_copy(update={"next_check_at": _asked_to_wait(answer.headers, ttl, now), **served})
 
     def discover(self, text: str) -> Found:
-        """Find the feeds behind what a person typed; see ``discovery.discover``.
+        """Find the feeds behind a person's input; see ``discovery.discover``.
 
         Raises:
             EngineError: with the reason.
@@ -127,7 +127,7 @@ class LocalEngine:
         return Found(feeds=find.feeds(text))
 
     def _there(self, url: str) -> ContentSource:
-        """A feed that is there, at the address that it has now."""
+        """An existing feed, at its present address."""
         source = self.fetch_source(url)
         if source.gone:
             raise EngineError("gone", f"{url} answers 410")

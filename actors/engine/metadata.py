@@ -10,14 +10,14 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
-from actors.engine.article.bylines import author, published
-from actors.engine.article.titles import page_title
+from actors.engine.article.bylines import author, kinds, published
+from actors.engine.article.titles import letters, page_title
 from actors.engine.canonical import LONGEST_ADDRESS
 from actors.engine.contract import EARLIEST
 from actors.engine.text import clean, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from lxml.html import HtmlElement
 
@@ -61,7 +61,7 @@ def read(tree: HtmlElement, url: str) -> Metadata:
     """Read a parsed page. Nothing in it makes this raise."""
     metas = _metas(tree)
     data = list(_data(tree))
-    article = next((one for one in data if _is_article(one)), {})
+    article = _article(data, [metas.get("og:title", ""), _title(tree)])
     site = one_line(metas.get("og:site_name") or _name(article.get("publisher")), 200)
     said = (
         metas.get("og:title"),
@@ -150,11 +150,15 @@ def _bounded(moment: datetime | None) -> datetime | None:
     return min(moment, datetime.now(UTC)) if moment is not None and moment >= EARLIEST else None
 
 
-def _is_article(data: Mapping[str, Any]) -> bool:
-    kinds = data.get("@type")
-    return any(
-        kind in _ARTICLE_TYPES for kind in (kinds if isinstance(kinds, list) else [kinds]) if isinstance(kind, str)
+def _article(data: list[dict[str, Any]], titles: list[str]) -> dict[str, Any]:
+    """The structured data of the page's own article: of several, those with its title, else the first ones."""
+    articles = [one for one in data if not set(_ARTICLE_TYPES).isdisjoint(kinds(one))]
+    named = (
+        one
+        for one in articles
+        if any((name := letters(_text(one.get("headline")))) and name in letters(title) for title in titles)
     )
+    return next(named, None) or next(iter(articles), {})
 
 
 def _data(tree: HtmlElement) -> Iterator[dict[str, Any]]:

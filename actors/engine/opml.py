@@ -1,4 +1,4 @@
-"""Lists of feeds as other readers write and read them: OPML 2.0, with folders."""
+"""Lists of feeds from and for other readers: OPML 2.0, with folders."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LONGEST_FOLDER = 100
 
 
 class Listed(NamedTuple):
-    """A feed of a list; ``folder`` is the way to it, the outermost first."""
+    """A feed of a list; ``folder`` is its path of folders, the outermost first."""
 
     name: str
     address: str
@@ -28,18 +28,18 @@ class Listed(NamedTuple):
 
 
 def read_opml(data: bytes) -> list[Listed]:
-    """The feeds of a list, each once, in the order in which they stand, with the folder that names them first.
+    """The feeds of a list in its order, each once, in the first folder that names it.
 
-    Addresses are as people write them: ``example.org/feed`` is one too, and what is no web address is there to be told.
+    Addresses stay as written: ``example.org/feed`` is accepted, and text that is no web address stays, for a message.
 
     Raises:
-        ValueError: it is no OPML, is too large, or declares entities.
+        ValueError: it is not OPML, is too large, or declares entities.
     """
     if len(data) > LARGEST:
         raise ValueError(f"expected a list of at most {LARGEST} bytes, got {len(data)}")
     found: dict[str, Listed] = {}
     roots: list[str] = []
-    folders: list[str] = []  # one for each outline that is open; empty for one without a name
+    folders: list[str] = []  # the names of open outlines; empty for an outline without a name
 
     def start(tag: str, attributes: dict[str, str]) -> None:
         roots.append(tag)
@@ -67,7 +67,7 @@ def read_opml(data: bytes) -> list[Listed]:
     try:
         parser.Parse(data, True)
     except expat.ExpatError as error:
-        raise ValueError(f"expected OPML, got what is no XML: {error}") from error
+        raise ValueError(f"expected OPML, got no XML: {error}") from error
     if roots[0].lower() != "opml":
         raise ValueError(f"expected OPML, got a document of {roots[0]!r}")
     return list(found.values())

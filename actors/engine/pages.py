@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Obstacle = Literal["paywall", "consent"]
 
-_TEASER = 1200  # a page that says it is not free and shows less than this shows a teaser
+_TEASER = 1200  # a page that is marked as not free and shows less than this shows only a teaser
 _MOST_ELEMENTS = 60_000
 _CONSENT_HOST = re.compile(r"^(?:consent|guce|privacy-mgmt|cmp)\.")
 _CONSENT_WORDS = re.compile(
@@ -38,10 +38,10 @@ _PAYWALL_WORDS = re.compile(
 
 
 def read_page(body: bytes, url: str, content_type: str = "") -> ContentItem:
-    """Extract the article of a page; ``text`` is empty where there is none.
+    """Extract the article of a page; ``text`` is empty if there is none.
 
     Raises:
-        EngineError: ``no_text`` when the bytes are no page at all, ``too_large`` for absurdly many elements or attributes.
+        EngineError: ``no_text`` if the bytes are not a page, ``too_large`` for absurdly many elements or attributes.
     """
     markup = decode(body, content_type)
     if content_type.partition(";")[0].strip().lower() == "text/plain":
@@ -63,7 +63,7 @@ def read_page(body: bytes, url: str, content_type: str = "") -> ContentItem:
 
 
 def html_to_text(fragment: str) -> tuple[str, str]:
-    """The text and markdown of a piece of HTML that is all content, such as a feed's own."""
+    """The text and markdown of HTML that is all content, such as a feed's."""
     if "<" not in fragment and "&" not in fragment:
         text = clean(fragment).strip()
         return text, text
@@ -72,7 +72,7 @@ def html_to_text(fragment: str) -> tuple[str, str]:
     except EngineError:
         return "", ""
     text, marked = by_trafilatura(tree, None)
-    # An extractor that is made for pages drops much of a short fragment.
+    # An extractor for pages would drop much of a short fragment.
     if len(text) * 2 < len(" ".join(_all_text(tree).split())):
         return plain_text(tree), plain_text(tree, marked=True)
     return text, marked()

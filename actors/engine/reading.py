@@ -1,4 +1,4 @@
-"""Pages, feeds and lists of feeds are read by readers, of which this process has its own: see ``readers.pool``."""
+"""Reads pages, feeds and lists of feeds by this process's readers: see ``readers.pool``."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ def _read(model: type[M], url: str, found: bytes) -> M:
     try:
         return model.model_validate_json(found)
     except ValueError as error:
-        raise EngineError("unreadable", f"{url} cannot be read: what was read out is no {model.__name__}") from error
+        raise EngineError("unreadable", f"{url} cannot be read: the reader's answer is no {model.__name__}") from error
 
 
 def html_to_text(fragment: str) -> tuple[str, str]:
-    """As ``pages.html_to_text``, by a reader where there is any markup.
+    """As ``pages.html_to_text``, by a reader if there is any markup.
 
     Raises:
         EngineError: ``unreadable``.
@@ -69,9 +69,7 @@ def html_to_text(fragment: str) -> tuple[str, str]:
     if "<" not in fragment and "&" not in fragment:
         text = clean(fragment).strip()
         return text, text
-    text, markdown = json.loads(
-        _readers.ask("fragment", fragment.encode("utf-8", "replace"), about="what the feed says")
-    )
+    text, markdown = json.loads(_readers.ask("fragment", fragment.encode("utf-8", "replace"), about="the feed's text"))
     return text, markdown
 
 

@@ -23,11 +23,11 @@ class EngineServer(ThreadingHTTPServer):
     """``POST /ingest``, ``POST /source``, ``POST /discover`` and ``GET /health`` over one engine.
 
     Args:
-        engine: What answers.
+        engine: The engine that answers.
         host: Address to listen on.
         port: Port to listen on, 0 for any.
-        token: What callers must send as a bearer token, None when they need none.
-        most: Requests at once; further ones are answered with 503.
+        token: Bearer token that callers must send; None for none.
+        most: Requests at once; further requests get 503.
     """
 
     daemon_threads = True
@@ -101,7 +101,7 @@ class _Handler(BaseHTTPRequestHandler):
         return hmac.compare_digest(given, f"Bearer {self.server.token}".encode())
 
     def _body(self) -> dict[str, Any] | None:
-        """The request's object; None when it was answered already, because it is none."""
+        """The request's object; None if it has none and was answered with an error."""
         length = self.headers.get("content-length", "")
         if not (length.isascii() and length.isdigit()) or int(length) > _LARGEST_REQUEST:
             self.close_connection = True
@@ -125,7 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 (http.server names it so)
-        """Requests are logged by who sends them."""
+        """Log nothing: the sender of a request logs it."""
 
 
 def _text(value: Any) -> str | None:

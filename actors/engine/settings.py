@@ -5,33 +5,31 @@ from __future__ import annotations
 from ipaddress import IPv4Network, IPv6Network
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, Field, SecretStr, model_validator
 
 from zeke_jobs import Duration, parse_duration
 
 _DEFAULT_AGENT = "zeke-jobs/0.1"
 
 
-class EngineSettings(BaseModel):
+class EngineSettings(BaseModel, extra="forbid", frozen=True):
     """``services.engine.settings`` of jobs.yaml.
 
     Attributes:
         kind: ``local`` fetches in the worker's own process, ``http`` asks an Engine at ``url``.
         url: Base address of the Engine (``http`` only).
-        token: Sent to it as a bearer token, where it wants one.
-        timeout: The longest that the Engine may take for one answer.
-        contact: An address or page in the User-Agent, so that a site can reach whoever runs this (``local`` only, as
-            is all that follows).
-        allow_networks: Networks that may be fetched from although they are not public: loopback in a demo or test.
+        token: Bearer token for the Engine, if it requires one.
+        timeout: Longest time for one answer of the Engine.
+        contact: An address or page in the User-Agent, so that a site can reach the operator (``local`` only, like
+            all following settings).
+        allow_networks: Networks that are allowed although they are not public: loopback in a demo or test.
         page_bytes: Most bytes of a page; ``feed_bytes`` of a feed.
-        page_timeout: From the first connection to the last byte of a page; ``feed_timeout`` of a feed.
-        max_entries: Most entries that are read of a feed (by either kind).
-        redirects: Most redirects that are followed.
-        youtube_key: Key of YouTube's Data API; without it, and when it fails, channels are read by their keyless feed.
-        youtube_api: Where that API is.
+        page_timeout: Longest time from the first connection to the last byte of a page; ``feed_timeout`` of a feed.
+        max_entries: Most entries of a feed (for both kinds).
+        redirects: Most redirects.
+        youtube_key: Key of YouTube's Data API; without it, or if it fails, channels are read by their keyless feed.
+        youtube_api: Address of that API.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["local", "http"] = "local"
     url: str | None = None
@@ -56,5 +54,5 @@ class EngineSettings(BaseModel):
 
     @property
     def user_agent(self) -> str:
-        """What the local engine calls itself."""
+        """The User-Agent of the local engine."""
         return f"{_DEFAULT_AGENT} (+{self.contact})" if self.contact else _DEFAULT_AGENT

@@ -1,4 +1,4 @@
-"""Text as it may be stored: decoded by what the page declares, without what a database refuses."""
+"""Makes text fit for storage: decoded as the page declares, without characters that a database refuses."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _MARKS = (
 )
 _HEAD = 4096
 _SAMPLE = 32 * 1024
-# Python's names of the encodings that the web has (WHATWG Encoding Standard), and what browsers read them as. Python
-# knows more, of which some take time that grows with the square of the text, or are none of texts.
+# Python's names for the web's encodings (WHATWG Encoding Standard), and the codecs that browsers use for them. Python has
+# more codecs, but the time of some grows with the square of the text, and some do not decode text.
 _AS_THEY_ARE = (
     "utf-8 cp866 iso8859-2 iso8859-3 iso8859-4 iso8859-5 iso8859-6 iso8859-7 iso8859-8 iso8859-10 iso8859-13 iso8859-14 "
     "iso8859-15 iso8859-16 koi8-r koi8-u mac-roman mac-cyrillic cp874 cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 "
@@ -34,7 +34,7 @@ _OF_THE_WEB = {name: name for name in _AS_THEY_ARE.split()} | {
     "big5hkscs": "big5hkscs",
     "shift_jis": "cp932",
     "euc_kr": "cp949",
-    # A page that could be read this far is not UTF-16, whatever it says.
+    # If the declaration could be read, the page is not UTF-16, whatever it declares.
     "utf-16": "utf-8",
     "utf-16-le": "utf-8",
     "utf-16-be": "utf-8",
@@ -45,14 +45,26 @@ _UNKNOWN_TO_PYTHON = {
     "windows-874": "cp874",
     "windows-949": "cp949",
 }
+_TWICE = re.compile("[\xc2-\xdf][\x80-\xbf]|[\xe1-\xef][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}")
+_ENCODED_TWICE = re.compile("\xe2\x80[\x90-\xa6]")
+"""Quotation marks, dashes and the ellipsis: control characters stand in no other text beside this letter."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 def decode(body: bytes, content_type: str = "") -> str:
     """Decode a page: byte order mark, then the header, the page's own declaration, UTF-8, and at last a guess.
 
-    Never raises: bytes that do not fit become replacement characters.
+    Never raises: bytes that do not fit become replacement characters. What was encoded as UTF-8 twice is decoded twice.
     """
+    text = _decoded(body, content_type)
+    return _TWICE.sub(_once, text) if _ENCODED_TWICE.search(text) else text
+
+
+def _once(match: re.Match[str]) -> str:
+    return match.group().encode("latin-1").decode("utf-8", "replace")
+
+
+def _decoded(body: bytes, content_type: str) -> str:
     for mark, name in _MARKS:
         if body.startswith(mark):
             return body[len(mark) :].decode(name, "replace")
@@ -71,14 +83,14 @@ def decode(body: bytes, content_type: str = "") -> str:
 
 
 def of_the_web(content_type: str) -> str:
-    """A Content-Type header without a charset that is none of the web's, and without any other parameter."""
+    """A Content-Type header with no parameter except a charset of the web."""
     media_type = content_type.partition(";")[0].strip()
     match = _HEADER_CHARSET.search(content_type)
     return f"{media_type}; charset={match.group(1)}" if match and web_codec(match.group(1)) else media_type
 
 
 def web_codec(label: str) -> str | None:
-    """The codec by which a browser reads what is labelled so; None where the web has no such encoding."""
+    """The codec that browsers use for an encoding's label; None if the web has no such encoding."""
     try:
         return _OF_THE_WEB.get(
             codecs.lookup(_UNKNOWN_TO_PYTHON.get(label.lower(), label.lower().removeprefix("x-"))).name

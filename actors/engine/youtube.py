@@ -21,7 +21,7 @@ FEED = "https://www.youtube.com/feeds/videos.xml"
 _HOSTS = {"youtube.com", "www.youtube.com", "m.youtube.com"}
 _CHANNEL = re.compile(r"UC[\w-]{22}", re.ASCII)
 _VIDEO = re.compile(r"[\w-]{11}", re.ASCII)
-# What a channel's page says of itself; a page also names other channels.
+# The channel that a page is about; a page also names other channels.
 _OWN_CHANNEL = re.compile(
     r"(?:rel=\"canonical\" href=\"https://www\.youtube\.com/channel/|itemprop=\"identifier\" content=\"|"
     r"\"externalId\":\"|feeds/videos\.xml\?channel_id=)(UC[\w-]{22})",
@@ -38,7 +38,7 @@ def is_youtube(url: str) -> bool:
 
 
 def video_id(url: str) -> str | None:
-    """The video that ``url`` shows, None where it shows none."""
+    """The video that ``url`` shows; None if it shows none."""
     try:
         parts = urlsplit(url.strip())
     except ValueError:
@@ -56,7 +56,7 @@ def video_id(url: str) -> str | None:
 
 
 def feed_url(url: str, get: Get) -> str:
-    """The feed of the channel that ``url`` names; an address of another site is returned as it is.
+    """The feed of the channel that ``url`` names; an address of another site is returned unchanged.
 
     A handle (``youtube.com/@name``) is looked up on its page, so callers should keep the answer.
 

@@ -1,4 +1,4 @@
-"""YouTube's Data API, for those who have a key: fifty videos of a channel with their lengths, and a video's description.
+"""YouTube's Data API, which needs a key: fifty videos of a channel with their lengths, and a video's description.
 
 One poll costs 2 of the 10,000 units of a day.
 """
@@ -32,12 +32,12 @@ def channel_of(feed_url: str) -> str | None:
 
 
 class DataApi:
-    """Asks the API with ``key``, which goes in a header and so into no message.
+    """Asks the API with ``key``, which goes in a header, so that no message contains it.
 
     Args:
         get: Fetches an address with headers.
         key: The API key.
-        base: Where the API is.
+        base: Address of the API.
     """
 
     def __init__(self, get: Get, key: str, base: str = BASE) -> None:
@@ -59,7 +59,7 @@ class DataApi:
         return ContentSource(id=feed_url, name=name, url=feed_url, source_type="youtube", items=videos)
 
     def videos(self, ids: Iterable[str]) -> list[ContentItem]:
-        """Videos by id, as a feed would list them.
+        """Videos by id, as items of a feed.
 
         Raises:
             EngineError: with the reason.
@@ -90,7 +90,7 @@ def _item(entry: dict[str, Any]) -> ContentItem:
     author = one_line(_text(snippet, "channelTitle"), 200)
     language = _text(snippet, "defaultAudioLanguage") or _text(snippet, "defaultLanguage")
     return ContentItem(
-        id=f"yt:video:{video}",  # as the keyless feed names it, so that a key makes no new items
+        id=f"yt:video:{video}",  # the id of the keyless feed, so that a key makes no new items
         title=one_line(_text(snippet, "title")),
         description=clean(_text(snippet, "description")),
         url=f"https://www.youtube.com/watch?v={video}",

@@ -1,4 +1,4 @@
-"""analyze-story: say why a story matters, place it among its neighbours, and start what follows."""
+"""analyze-story: say why a story matters, find its neighbours, and start the next tasks."""
 
 from __future__ import annotations
 
@@ -27,13 +27,12 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
     """Analyse and embed a story; then send extract-highlights, generate-brief and story-summarize.
 
     Overlay, cluster, the scores of its stories, the three jobs and the completion commit together; the embedding before
-    them, so that another story of the event finds this one. Where the trigger is ``grown``, only those scores are brought
-    up to date.
+    them, so that another story of the event finds this one. With the trigger ``grown``, only those scores are updated.
 
     Raises:
         Reject: there is no such story, or it has no text.
         Retry, Defer: the provider asked to wait.
-        Unfounded: a model said twice what the story does not; what is stored is extractive, and labelled so.
+        Unfounded: a model twice gave statements that the story does not support. The stored text is extractive, and labelled so.
     """
     text = texts.read(ctx.db, payload.story_id)
     if text is None:
@@ -94,13 +93,13 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
 
 
 def _verified(analysis: Analysis, document: str) -> Analysis:
-    """The analysis without citations that do not stand in the document word for word."""
+    """The analysis without citations that are not verbatim in the document."""
     true = tuple(c for c in analysis.citations if document[c.start : c.end] == c.text)
     return analysis if len(true) == len(analysis.citations) else replace(analysis, citations=true)
 
 
 def _told_by(analysis: Analysis, analyst: Analyst, sources: int) -> Analysis:
-    """The analysis with the score that it has where so many sources tell of its event: more may have come meanwhile."""
+    """The analysis with its score for the present number of sources of its event, which may have grown meanwhile."""
     score = analyst.rescore(analysis.chili, analysis.breakdown, sources)
     return analysis if score is None else replace(analysis, chili=score[0], breakdown=score[1])
 

@@ -1,4 +1,4 @@
-"""A candidate highlight: what is kept of a text, why, and where it stands."""
+"""A candidate highlight: a quote of a text, its kind and its place."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What may become a highlight.
+    """A candidate for a highlight.
 
     Attributes:
-        kind: Which sort of highlight.
-        summary: What it says, as plain text.
+        kind: The kind of highlight.
+        summary: Its content as plain text.
         quote: The characters of the document from ``start`` to ``end``, unchanged.
-        start: Where the quote begins in the document.
-        end: Where it ends.
-        heading: The heading that it stands under, else empty.
+        start: Place in the document at which the quote begins.
+        end: Place at which it ends.
+        heading: The heading above it, else empty.
         language: The programming language that a code block names, else empty.
-        weight: How much it matters among its kind, higher is better.
+        weight: Its importance within its kind; higher is better.
 
     """
 
@@ -37,11 +37,11 @@ class Candidate:
     weight: float = 0.0
 
     def title(self, limit: int = 80) -> str:
-        """A short name: the heading where there is one, else the beginning of the summary."""
+        """A short name: the heading, else the beginning of the summary."""
         return shorten(self.heading or self.summary, limit)
 
     def insight(self, document_hash: str) -> dict[str, Any]:
-        """The payload of one insight for dedupe-insights. ``document_hash``: the text the places are in."""
+        """The payload of one insight for dedupe-insights. ``document_hash`` identifies the text of the places."""
         metadata: dict[str, Any] = {
             "kind": self.kind,
             "place": {"start": self.start, "end": self.end, "heading": self.heading or None},

@@ -9,7 +9,14 @@ from actors.ai.gate import form
 from actors.ai.gate.evidence import SMALL, tokens
 from actors.ai.markdown import Block, marker, plain
 from actors.ai.sentences import Sentence, is_whole, sentences
-from actors.ai.standing import is_independent, is_scrap, is_told_to_reader, leans, speech
+from actors.ai.standing import (
+    addresses_reader,
+    is_independent,
+    is_scrap,
+    is_told_to_reader,
+    leans,
+    speech,
+)
 from actors.ai.words import count
 from actors.insights import cues
 from actors.insights.candidates import Candidate, Kind
@@ -20,24 +27,35 @@ if TYPE_CHECKING:
 _MAX_CHARS = 500
 _SMALL_WORDS = 3  # of an item without a stop, so that it is no scrap
 _MIN_WORDS = 5
-_LABELLED = re.compile(r"\w+(?: \w+){1,4}: ")
+_LABELLED = re.compile(r"\w+(?: \w+){1,4}: |\w+(?: \S+){0,7}: (?=[A-Z])")
+_ASKING = re.compile(
+    r"(?:How|What|When|Where|Why|Who|Which|Wie|Was|Warum|Comment|Pourquoi|Cómo|Qué|Como|Come)\b[^.?!]*$"
+)
+"""An entry of a table of contents."""
+_SPECIFIC = re.compile(r"`|\d|(?<=[a-z,] )(?!I\b)[A-Z]")
+"""Code, a number or a name: what an instruction to the reader about things of his own needs to say more than that."""
+_OWN_CASE = re.compile(r"(?:If|When|Once|After) (?:you\b|\w+ing\b)")
 _MAX_MARKUP = 2000  # with the addresses of its links and pictures
 _OPENING = "\u201c"
 _CLOSING = "\u201d"
 
 
 def claim_candidates(blocks: Sequence[Block]) -> list[Candidate]:
-    """What the prose among ``blocks`` offers; each sentence counts once, as the first kind that fits."""
+    """What the prose among ``blocks`` offers; each sentence counts once, as the first kind that fits.
+
+    Changes of an API and plain instructions are told by texts with code: elsewhere their words mean something else.
+    """
+    has_code = any(block.kind == "code" or "`" in block.text for block in blocks)
     found: list[Candidate] = []
     for block in blocks:
         if block.kind == "quotation":
             found += _quotation(block)
         elif block.kind in {"paragraph", "item"}:
-            found += _sentences(block)
+            found += _sentences(block, has_code=has_code)
     return found
 
 
-def _sentences(block: Block) -> list[Candidate]:
+def _sentences(block: Block, *, has_code: bool) -> list[Candidate]:
     """What each sentence offers; one that leans on the sentence before it is quoted together with that one."""
     body = marker(block)
     offset = block.end - len(body)
@@ -45,7 +63,7 @@ def _sentences(block: Block) -> list[Candidate]:
     before = None
     for sentence in _with_speech(sentences(body, offset), block):
         text = plain(sentence.text)
-        judged = _judge(sentence.text, text, is_item=block.kind == "item")
+        judged = _judge(sentence.text, text, is_item=block.kind == "item", has_code=has_code)
         start = sentence.start
         if judged is not None and leans(text):
             start = before.start if before is not None and _can_be_leant_on(plain(before.text)) else -1
@@ -89,20 +107,21 @@ def _is_complete(text: str, *, is_item: bool) -> bool:
     if not is_item:
         return whole
     small = sum(word.lower() in SMALL for word in tokens(text))
-    return small >= _SMALL_WORDS and (whole or ":" not in text) and not _LABELLED.match(text)
+    is_entry = _LABELLED.match(text) or _ASKING.match(text)
+    return small >= _SMALL_WORDS and whole and not is_entry
 
 
-def _judge(raw: str, text: str, *, is_item: bool) -> tuple[Kind, float] | None:
+def _judge(raw: str, text: str, *, is_item: bool, has_code: bool) -> tuple[Kind, float] | None:
     if len(text) > _MAX_CHARS or len(raw) > _MAX_MARKUP:
         return None
     if not _is_complete(text, is_item=is_item) or is_scrap(text) or form.fault(text) is not None:
         return None
     judged: tuple[Kind, float] | None = None
-    if cues.REPLACE.search(raw):
+    if has_code and cues.REPLACE.search(raw):
         judged = "code_change", 1.0
-    elif cues.CONDITIONAL_ORDER.search(text):
+    elif cues.CONDITIONAL_ORDER.search(text) and (_says_what(raw) or not _OWN_CASE.match(text)):
         judged = "action", 1.5
-    elif cues.API.search(raw) and (changes := len(cues.CHANGED.findall(raw))):
+    elif has_code and cues.API.search(raw) and (changes := len(cues.CHANGED.findall(raw))):
         judged = "api_change", changes + (2.0 if cues.BROKEN.search(raw) else 0.0)
     elif (parts := speech(text)) and _is_speech(text, len(parts[0].group())):
         judged = "quote", len(parts[0].group()) / 100
@@ -110,9 +129,13 @@ def _judge(raw: str, text: str, *, is_item: bool) -> tuple[Kind, float] | None:
         judged = "metric", float(figures)
     elif text.endswith("?"):
         judged = ("question", 1.0) if len(text.split()) >= 6 else None
-    elif cues.DIRECTED.search(text):
+    elif has_code and cues.DIRECTED.search(text) and _says_what(raw):
         judged = "action", 1.0
     return judged
+
+
+def _says_what(raw: str) -> bool:
+    return not addresses_reader(raw) or _SPECIFIC.search(raw) is not None
 
 
 def _figures(text: str) -> int:
@@ -128,5 +151,5 @@ def _is_speech(text: str, spoken: int) -> bool:
 
 def _quotation(block: Block) -> Iterator[Candidate]:
     text = plain(marker(block))
-    if count(text) >= 8 and form.fault(text) is None:
+    if count(text) >= 8 and form.fault(text) is None and is_whole(text) and is_independent(text):
         yield Candidate("quote", text, block.text, block.start, block.end, block.heading, weight=1.5)

@@ -24,9 +24,9 @@ _OUTPUT = frozenset({"text", "txt", "output", "log", "logs", "plaintext", "none"
 
 
 def code_candidates(blocks: Sequence[Block], min_lines: int, max_chars: int) -> list[Candidate]:
-    """What the code blocks among ``blocks`` offer.
+    """The candidates in the code blocks among ``blocks``.
 
-    A block of fewer than ``min_lines`` lines is left out unless it is a change; one longer than ``max_chars``
+    A block of fewer than ``min_lines`` lines is left out unless it is a change; a block longer than ``max_chars``
     is quoted up to the last whole line that fits.
     """
     found: list[Candidate] = []
@@ -72,7 +72,7 @@ def _is_change(blocks: Sequence[Block], index: int, lines: Sequence[str]) -> boo
 
 
 def _is_output(blocks: Sequence[Block], index: int) -> bool:
-    """Whether the block shows what a program said rather than what to write: it names no language, the text says so."""
+    """Whether the block is a program's output: it names no language, and the text calls it output."""
     return not blocks[index].language and bool(_SHOWN.search(_introduction(blocks, index)))
 
 
@@ -88,7 +88,7 @@ def _has_previous_code(blocks: Sequence[Block], index: int) -> bool:
 
 
 def _introduction_of_previous_code(blocks: Sequence[Block], index: int) -> str:
-    """The sentence before the code block that this one may be the new form of, or nothing."""
+    """The sentence before the previous code block, which this block may replace; None without one."""
     for back in range(index - 1, max(-1, index - 3), -1):
         if blocks[back].kind == "code":
             return _introduction(blocks, back)
@@ -96,7 +96,7 @@ def _introduction_of_previous_code(blocks: Sequence[Block], index: int) -> str:
 
 
 def _forget_old_form(found: list[Candidate], blocks: Sequence[Block], index: int) -> None:
-    """The block before a change that came in two blocks is no example to follow."""
+    """Drop the old form of a change that came in two blocks, because it is no example to follow."""
     earlier = {block.start for block in blocks[max(0, index - 2) : index] if block.kind == "code"}
     found[:] = [each for each in found if each.kind == "code_change" or each.start not in earlier]
 

@@ -1,7 +1,7 @@
-"""The words by which a sentence gives itself away as a figure, a change, an instruction or a quotation.
+"""The words that mark a sentence as a figure, a change, an instruction or a quotation.
 
-They are English; of a text in another language only shares, quotations and code are found, beside the sentences that
-``actors.ai.ranking`` ranks without knowing the language.
+They are English. In other languages only shares, quotations and code are found, and the sentences that ``actors.ai.ranking``
+ranks without knowing the language.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _IMPERATIVES = _alternatives(r"""
     audit|measure|start|stop|prefer|keep|make sure|test|review|patch|wrap|move|put|store|fetch|lock|plan|search|look
     sort|use|add|count|read|write|log|drop|delete|validate|verify|cache|batch|limit|obey|ask|call|choose|watch
 """)
-# A noun may look like a verb ("Search results are …"): what follows an order is its object or its way.
+# A noun may look like a verb ("Search results are …"); after a real order come its object or its manner.
 _OBJECT = "the|an?|your|all|each|every|it|them|this|that|these|those|only|more|both|no|to|in|at|for|with|half"
 _PLAIN_ORDERS = "do not|don't|always|upgrade|pin|rotate|enable|disable|avoid|migrate|install|prefer|make sure"
 _NEVER = r"never (?!(?:before|again|in|has|have|had|did|was|were|been)\b)"
@@ -91,5 +91,5 @@ _TOKEN = re.compile(r"\w+")
 
 
 def judging(text: str) -> int:
-    """How many words of a sentence weigh something up."""
+    """The number of judging words in a sentence."""
     return sum(word in _JUDGING or word.startswith("cheap") for word in _TOKEN.findall(text.lower()))

@@ -1,4 +1,4 @@
-"""dedupe-insights: store each insight once, under an identity that stays the same."""
+"""dedupe-insights: store each insight once, under a stable identity."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done: new rows, rows to bring up to date, and how many insights said nothing new."""
+    """The changes to make: new rows, rows to update, and the number of duplicates."""
 
     new: list[Highlight]
     known: list[Highlight]
@@ -28,7 +28,7 @@ class Plan:
 def dedupe_insights(payload: DedupeInsights, ctx: Context) -> dict[str, Any]:
     """Store the insights that the story does not have, bring the pipeline's own up to date, and send score-relevance.
 
-    What a person wrote is never touched.
+    A person's insights are never changed.
 
     Raises:
         Reject: there is no such story.
@@ -51,10 +51,10 @@ def dedupe_insights(payload: DedupeInsights, ctx: Context) -> dict[str, Any]:
 
 
 def plan(payload: DedupeInsights, existing: Sequence[Highlight]) -> Plan:
-    """Decide for each insight whether it is new, known, or says what another one says.
+    """Decide for each insight whether it is new, known, or a duplicate.
 
-    One of the pipeline's that the story has for the same team is known, whatever its id. What a person wrote in the
-    same words, or the story has for everybody, makes it a duplicate.
+    It is known if the pipeline stored it for the same team, under any id. It is a duplicate if a person wrote it in the
+    same words, or the story has it for everybody.
     """
     own: dict[str, Highlight] = {}
     taken: set[str] = set()

@@ -1,4 +1,4 @@
-"""Stories of one event: united when one is analysed, and scored by how many sources tell of it, in whatever order they came."""
+"""Stories of one event: united when one is analysed, and scored by their number of sources, in any order of arrival."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from actors.ai.gate.evidence import script
 from actors.insights.interests import Interests
@@ -32,17 +32,15 @@ _ANY_MODEL = 0.6
 _SCRIPTS = {"wordllama": frozenset({"LATIN", ""})}
 
 
-class EventSettings(BaseModel):
+class EventSettings(BaseModel, frozen=True, extra="forbid"):
     """When two stories tell of one event; part of the settings of analyze-story.
 
     Attributes:
-        same_event_cosine: From this cosine on, two stories of ``same_event_hours`` tell of one event; None for the one
-            that fits the embedding model.
-        same_event_hours: How far apart in time two stories of one event may be.
-        interests: What teams care for: it raises and lowers the chili that they see.
+        same_event_cosine: From this cosine on, two stories of ``same_event_hours`` tell of one event; None for the embedding
+            model's default.
+        same_event_hours: Longest time between two stories of one event.
+        interests: The interests of teams, which raise and lower their chili.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     same_event_cosine: float | None = Field(default=None, gt=0, le=1)
     same_event_hours: float = Field(default=72, ge=0)
@@ -50,18 +48,18 @@ class EventSettings(BaseModel):
 
 
 def threshold(model_version: str) -> float:
-    """From which cosine on two stories tell of one event, by the model's vectors."""
+    """The cosine from which on two stories tell of one event, for the model's vectors."""
     return next((least for model, least in _SAME_EVENT.items() if model_version.startswith(model)), _ANY_MODEL)
 
 
 def knows(model_version: str, text: str) -> bool:
-    """Whether the model knows the script of a text: by one that does not, unrelated texts are all alike."""
+    """Whether the model knows the script of a text; otherwise it would call all such texts alike."""
     known = next((scripts for model, scripts in _SCRIPTS.items() if model_version.startswith(model)), None)
     return known is None or script(text) in known
 
 
 def publish(tx: Connection, story_id: UUID, embedding: Written, terms: Sequence[int]) -> None:
-    """Let other analyses find the story. Commit before looking for its like: of two at once, one at least finds the other."""
+    """Let other analyses find the story. Commit before the search: of two analyses at once, at least one finds the other."""
     embeddings.save(tx, story_id, embedding)
     event_terms.save(tx, story_id, terms)
 
@@ -88,12 +86,12 @@ def like(
 
 
 def join(tx: Connection, story_id: UUID, found: Sequence[UUID]) -> None:
-    """Unite the story with those of the same event, which nobody else changes or scores until the transaction ends."""
+    """Unite the story with the stories of its event, and lock them against changes and scoring until the transaction ends."""
     clusters.unite(tx, [story_id, *found])
 
 
 def _around(moment: datetime, window: timedelta) -> tuple[datetime, datetime]:
-    """A window around a moment; around one at the end of all time, such as the year 1, there is none but itself."""
+    """A window around a moment; at the limits of the calendar, such as the year 1, only the moment itself."""
     try:
         return moment - window, moment + window
     except OverflowError:
@@ -101,10 +99,9 @@ def _around(moment: datetime, window: timedelta) -> tuple[datetime, datetime]:
 
 
 def rescore(tx: Connection, story_id: UUID, analyst: Analyst, sources: int) -> int:
-    """Score all stories of a story's event by how many sources tell of it by now; how many changed.
+    """Score all stories of a story's event by its present number of sources; returns the number of changed stories.
 
-    Call it while the event is held, so that the last who joined the event has the last word. A score that a
-    model or a person gave stays.
+    Call it while the event is locked, so that the last story to join decides. A score that a model or a person gave stays.
     """
     changed = 0
     for member, citations in overlays.of_event(tx, story_id):
@@ -115,7 +112,7 @@ def rescore(tx: Connection, story_id: UUID, analyst: Analyst, sources: int) -> i
 
 
 def grow(tx: Connection, story_id: UUID, analyst: Analyst) -> dict[str, Any]:
-    """One more source tells of the event, by a copy of a text that is known: its sources are counted and it is scored anew."""
+    """Count the event's sources and score it again, after one more source brought a copy of a known text."""
     for story in clusters.hold(tx, [story_id]):
         if story["cluster_id"] is not None:
             clusters.lead(tx, UUID(str(story["cluster_id"])))

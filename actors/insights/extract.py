@@ -1,4 +1,4 @@
-"""extract-highlights: find what is worth keeping of a story, with its place in the text."""
+"""extract-highlights: find the highlights of a story, with their places in the text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from zeke_jobs import Context, Reject
 def extract_highlights(payload: ExtractHighlights, ctx: Context[Selection]) -> dict[str, Any]:
     """Find the highlights of a story and send them to dedupe-insights.
 
-    What an earlier text of the story gave and this one does not is marked as withdrawn, in the same transaction.
+    Highlights of an earlier text that are not in this one are marked as withdrawn, in the same transaction.
 
     Raises:
         Reject: there is no such story.
@@ -24,7 +24,7 @@ def extract_highlights(payload: ExtractHighlights, ctx: Context[Selection]) -> d
     text = texts.read(ctx.db, payload.story_id)
     if text is None:
         raise Reject(f"expected a story with id {payload.story_id}, got none")
-    found = highlights(text.document, ctx.settings)
+    found = highlights(text.document, ctx.settings, text.title)
     text_hash = hashlib.sha256(text.document.encode()).hexdigest()[:16]
     scope = [str(payload.team_id)] if payload.team_id else []
     kept = [highlight_id(text.id, scope, insight_key(each.summary, each.quote)) for each in found]

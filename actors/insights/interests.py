@@ -1,11 +1,11 @@
-"""What a team cares for: words and example stories that raise or lower a story's chili, and the relevance of its highlights."""
+"""A team's interests: words and example stories that raise or lower a story's chili, and the relevance of its highlights."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from actors.ai.keywords import hits
 from actors.store import team_scores
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from actors.store.texts import StoryText
 
 EVERYBODY = UUID(int=0)
-"""Whose interests count for all who have none of their own."""
+"""Interests under this name count for teams without their own."""
 
 RELEVANCE = 0.2
 """By how much a word that a team cares for raises the relevance of a highlight, or lowers it."""
@@ -26,15 +26,13 @@ RELEVANCE = 0.2
 _Example = Annotated[int, Field(ge=1)] | UUID
 
 
-class Interest(BaseModel):
+class Interest(BaseModel, frozen=True, extra="forbid"):
     """What one team cares for.
 
     Attributes:
-        more: Words that raise a story; ``less`` words that lower it. Found as whole words, in any case.
-        like: Example stories, by number or id: what resembles one is raised. ``unlike``: what does is lowered.
+        more: Words that raise a story; ``less``: words that lower it. Found as whole words, in any case.
+        like: Example stories, by number or id, that raise similar stories; ``unlike``: examples that lower them.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     more: tuple[str, ...] = ()
     less: tuple[str, ...] = ()
@@ -42,19 +40,17 @@ class Interest(BaseModel):
     unlike: tuple[_Example, ...] = ()
 
 
-class Interests(BaseModel):
+class Interests(BaseModel, frozen=True, extra="forbid"):
     """The interests of teams; part of the settings of analyze-story.
 
-    Each of the four can move the chili by ``points`` at most.
+    Each of the four can move the chili by at most ``points``.
 
     Attributes:
         teams: By the team's id; ``all`` for everybody without interests of their own.
         points: Chili points for ``enough`` different words, or for a story that resembles an example.
-        enough: See ``points``; fewer words move it by less.
+        enough: See ``points``; fewer words move the chili less.
         resembles: From this cosine on, a story resembles an example.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     teams: dict[UUID | Literal["all"], Interest] = Field(default_factory=dict)
     points: float = Field(default=1, gt=0, le=5)
@@ -63,7 +59,7 @@ class Interests(BaseModel):
 
 
 def apply(tx: Connection, text: StoryText, interests: Interests) -> bool:
-    """Store what the interests of each team make of a story, by its words and its embedding; whether that changed anything."""
+    """Store each team's shift of a story's chili, by its words and its embedding; returns whether that changed anything."""
     said = f"{text.title}\n{text.document}"
     scores = []
     for team, interest in interests.teams.items():
@@ -76,7 +72,7 @@ def apply(tx: Connection, text: StoryText, interests: Interests) -> bool:
 def score(
     interest: Interest, settings: Interests, said: str, near: Sequence[Mapping[str, Any]]
 ) -> tuple[float, dict[str, Any]]:
-    """The shift in chili points, and its parts: the words that were found, and the example that is nearest."""
+    """The shift in chili points, and its parts: the found words, and the nearest example."""
     more, less = hits(said, interest.more), hits(said, interest.less)
     like = _nearest(near, interest.like, settings.resembles)
     unlike = _nearest(near, interest.unlike, settings.resembles)

@@ -1,4 +1,4 @@
-"""What makes two insights the same: a hash of their normalised summary and quote."""
+"""The identity of an insight: a hash of its normalised summary and quote."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NAMESPACE = UUID("b7b1f3a0-7d59-5c0e-9a43-3a1f0f6e2d11")
 
 
 def insight_key(summary: str, quote: str | None) -> str:
-    """The key: of the summary only the words count; of the quote, all but case and white space."""
+    """The key, from the words of the summary, and from the quote without case and white space."""
     exact = " ".join(unicodedata.normalize("NFKC", quote or "").casefold().split())
     return hashlib.sha256(f"{normalise(summary)}|{exact}".encode()).hexdigest()
 

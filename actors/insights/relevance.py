@@ -1,10 +1,10 @@
-"""score-relevance: how much each highlight of a story matters, with the breakdown of the score."""
+"""score-relevance: the relevance of each highlight of a story, with the parts of the score."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from actors.ai.keywords import DEFAULT_KEYWORDS, hits
 from actors.insights import interests
@@ -19,10 +19,8 @@ if TYPE_CHECKING:
     from actors.store.highlights import Highlight
 
 
-class Weights(BaseModel):
+class Weights(BaseModel, frozen=True, extra="forbid"):
     """How much each part of the score counts."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     keyword: float = Field(default=0.4, ge=0)
     kind: float = Field(default=0.3, ge=0)
@@ -30,20 +28,18 @@ class Weights(BaseModel):
     freshness: float = Field(default=0.1, ge=0)
 
 
-class RelevanceSettings(BaseModel):
+class RelevanceSettings(BaseModel, frozen=True, extra="forbid"):
     """Settings of score-relevance: ``score = sum of weight * part``, each part from 0 to 1.
 
     Attributes:
-        keywords: Looked for as whole words in title, summary and quote.
-        enough_keywords: So many different keywords count as 1.
-        weights: How much each part counts.
-        kinds: What each kind counts.
-        default_authority: Stands in where nobody rated the source.
+        keywords: Words to find as whole words in title, summary and quote.
+        enough_keywords: Number of different keywords that counts as 1.
+        weights: The weight of each part.
+        kinds: The value of each kind.
+        default_authority: The authority of a source that nobody rated.
         fresh_days: Freshness is ``1 - days / fresh_days``, and at least ``least_freshness``.
         least_freshness: See ``fresh_days``.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     keywords: tuple[str, ...] = DEFAULT_KEYWORDS
     enough_keywords: int = Field(default=5, ge=1)
@@ -64,7 +60,7 @@ class RelevanceSettings(BaseModel):
 
 
 def score_relevance(payload: ScoreRelevance, ctx: Context[RelevanceSettings]) -> dict[str, Any]:
-    """Score the pipeline's highlights of a story; those of people and withdrawn ones have no score.
+    """Score the pipeline's highlights of a story; people's highlights and withdrawn ones have no score.
 
     Raises:
         Reject: there is no such story.
@@ -93,7 +89,7 @@ def relevance(
     settings: RelevanceSettings,
     teams: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """The score of one highlight from 0 to 1 with its parts, as it is stored in ``metadata.relevance``."""
+    """The score of one highlight from 0 to 1 with its parts, in the form of ``metadata.relevance``."""
     words = "\n".join(part for part in (highlight.title, highlight.summary, highlight.quote) if part)
     found = hits(words, settings.keywords)
     parts = {

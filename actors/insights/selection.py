@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from actors.ai.gate import statements
 from actors.ai.gate.evidence import evidence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class Selection(BaseModel):
+class Selection(BaseModel, frozen=True, extra="forbid"):
     """Settings of extract-highlights: how many highlights of each kind a story may have.
 
     Attributes:
@@ -33,8 +33,6 @@ class Selection(BaseModel):
         lead: How much the beginning of an article counts in ranking its sentences, 0 to 1.
 
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     limits: dict[Kind, int] = {
         "code_change": 3,
@@ -53,8 +51,8 @@ class Selection(BaseModel):
     lead: float = Field(default=0.4, ge=0, le=1)
 
 
-def highlights(document: str, settings: Selection) -> list[Candidate]:
-    """The highlights of a Markdown ``document``, in the order in which they stand in it.
+def highlights(document: str, settings: Selection, title: str = "") -> list[Candidate]:
+    """The highlights of a Markdown ``document`` with a title, in the order in which they stand in it.
 
     Each quote is a verbatim piece of the document: ``document[c.start:c.end] == c.quote``.
     """
@@ -64,7 +62,7 @@ def highlights(document: str, settings: Selection) -> list[Candidate]:
     kept = _best([*code, *claims], settings)
     taken = [(candidate.start, candidate.end) for candidate in claims]
     known = evidence(Story(UUID(int=0), "", document))
-    central = central_candidates(document, settings.limits.get("insight", 0), taken, settings.lead)
+    central = central_candidates(document, settings.limits.get("insight", 0), taken, settings.lead, title)
     told = [each for each in [*kept, *central] if statements.told_as_fact(each.summary, known) is None]
     kept = _without_repetition(told, settings.repetition, settings.total)
     return sorted(kept, key=lambda candidate: (candidate.start, candidate.end))

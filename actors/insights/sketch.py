@@ -1,4 +1,4 @@
-"""What stories of one event are found by: a sample of the word pairs of a text, the same sample for texts that are alike."""
+"""Terms by which stories of one event are found: a sample of a text's word pairs, which similar texts share."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _GROUP = 4
 def sketch(text: str) -> list[int]:
     """At most 40 terms of a text as 63-bit hashes: a bottom-k sketch.
 
-    A term is a pair of words that follow each other, stop words left out: most pairs are rare, and texts of one event share
+    A term is a pair of adjacent words, stop words left out: most pairs are rare, and texts of one event share
     many. In scripts without spaces between words it is a group of four letters. A short text gives its single words too.
-    Of more terms than are kept, the least hashes stay: whatever two texts share, they keep the same of it.
+    The least hashes are kept, so that two texts keep the same of their common terms.
     """
     words = content_words(text)
     groups = {

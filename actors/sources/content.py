@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from actors.engine.contract import Engine, EngineError
 from actors.schema import FetchContent  # noqa: TC001 (the handler is read by its annotations)
@@ -29,19 +29,17 @@ if TYPE_CHECKING:
     from actors.store.items import Item
 
 
-class ContentSettings(BaseModel):
+class ContentSettings(BaseModel, extra="forbid", frozen=True):
     """Settings of fetch-content.
 
     Attributes:
         least_characters: A shorter text is no story (``too_short``).
-        near_duplicate: From this Jaccard similarity of 5-word shingles on, two texts are versions of one.
-        attempts: How often an item is fetched when what goes wrong may pass.
-        first_wait: Before the second attempt; it doubles with each further one, up to ``longest_wait``.
-        longest_wait: Also the most that a site may ask us to wait.
-        engine_wait: Until an Engine that cannot be asked is asked again, where it does not say; costs no attempt.
+        near_duplicate: From this Jaccard similarity of 5-word shingles on, two texts are versions of one text.
+        attempts: Most fetches of an item after temporary faults.
+        first_wait: Wait before the second attempt; it doubles with each further one, up to ``longest_wait``.
+        longest_wait: Also the longest wait that a site may ask for.
+        engine_wait: Wait for an unavailable Engine that names no time; costs no attempt.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     least_characters: int = Field(default=200, ge=1)
     near_duplicate: float = Field(default=0.5, gt=0, le=1)
@@ -51,7 +49,7 @@ class ContentSettings(BaseModel):
     engine_wait: Duration = parse_duration("1m")
 
     def wait(self, attempts: int, asked_for: float | None) -> timedelta:
-        """Until the next attempt after ``attempts`` that failed."""
+        """The wait after ``attempts`` failed ones."""
         own = self.first_wait * 2 ** min(attempts - 1, 20)
         asked = timedelta(seconds=asked_for) if asked_for else timedelta(0)
         wait: timedelta = min(max(own, asked), self.longest_wait)
@@ -61,11 +59,11 @@ class ContentSettings(BaseModel):
 def fetch_content(payload: FetchContent, ctx: Context[ContentSettings]) -> dict[str, Any]:
     """Fetch the items one after another; each ends by itself, in a transaction of its own.
 
-    Items that ended before are left alone, so a job that runs again goes on where it stopped. One that fails does not
-    hold up the others: it is sent again by itself, later.
+    Items that have ended are skipped, so a job that runs again goes on where it stopped. A failed item does not
+    block the others: it is sent again by itself, later.
 
     Raises:
-        Defer: another job asks the same host at this moment, or the Engine cannot be asked.
+        Defer: another job is asking the same host, or the Engine is unavailable.
     """
     found = items.for_fetch(ctx.db, payload.raw_item_ids)
     waiting = [item for item in found if item.is_in_flight]
@@ -88,9 +86,9 @@ def _fetch(ctx: Context[ContentSettings], waiting: list[Item], engine: Engine) -
                 counts["postponed"] += _postpone(ctx, waiting[place + 1 :], error)
                 break
             continue
-        except (Defer, ClaimLost):  # another job asks this host, the Engine is away, or this job is not ours any more
+        except (Defer, ClaimLost):  # another job is asking this host, the Engine is away, or this job is no longer ours
             raise
-        except Exception as error:  # raised below, when the others are done
+        except Exception as error:  # raised below, after the other items
             if is_away(error):
                 raise
             ctx.logger.exception("an item cannot be brought in", item=str(item.id), url=item.url)
@@ -123,7 +121,7 @@ def _missing(tx: Connection, item: Item, missing: Missing) -> str:
     known = contents.of_item(tx, item.id)
     story_id = known.story_id if known else None
     if story_id is not None:
-        # It was a story before: it stays one, unless its source took it back.
+        # A story stays a story, unless its source withdrew it.
         taken_back = outcome in {Outcome.NOT_FOUND, Outcome.GONE}
         outcome, detail = Outcome.RETRACTED if taken_back else Outcome.STORED, f"read again: {detail}"
     items.decide(tx, item.id, outcome, detail, story_id=story_id)
@@ -131,7 +129,7 @@ def _missing(tx: Connection, item: Item, missing: Missing) -> str:
 
 
 def _failed(ctx: Context[ContentSettings], item: Item, error: EngineError) -> str:
-    """An attempt failed in a way that may pass: send the item again by itself, or give up and say why."""
+    """After a temporary fault, send the item again by itself, or give up with the reason."""
     settings = ctx.settings
     with ctx.transaction() as tx:
         outcome, before = items.lock(tx, item.id)
@@ -148,7 +146,7 @@ def _failed(ctx: Context[ContentSettings], item: Item, error: EngineError) -> st
 
 
 def _postpone(ctx: Context[ContentSettings], rest: Sequence[Item], error: EngineError) -> int:
-    """The host asked for less: the rest of the batch waits too, and no attempt is counted."""
+    """The host asked for fewer requests: the rest of the batch waits too, and no attempt is counted."""
     wait = ctx.settings.wait(1, error.retry_after)
     with ctx.transaction() as tx:
         held = []

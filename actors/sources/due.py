@@ -1,11 +1,11 @@
-"""What both pulls do: ask which sources are due, and send for each of them."""
+"""The common part of both pulls: find the sources that are due, and send a job for each."""
 
 from __future__ import annotations
 
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from actors.engine.canonical import site_of
 from actors.sources.digest import Period, open_batch
@@ -21,21 +21,19 @@ if TYPE_CHECKING:
     from zeke_jobs import Context
 
 
-class PullSettings(BaseModel):
+class PullSettings(BaseModel, extra="forbid", frozen=True):
     """Settings of ingest-pull and ingest-pull-youtube.
 
     Attributes:
-        most: Most sources of one pull; the rest are due longest next time.
-        burst: So many are sent at once; more are spread evenly over ``spread``, to the second.
-        spread: How long the last of them may wait.
-        lost_after: A source or item queued longer ago than this, which no unfinished job holds, is queued again: its
+        most: Most sources of one pull; the next pull begins with the rest.
+        burst: Number of jobs sent at once; more are spread evenly over ``spread``, to the second.
+        spread: Longest delay of a job.
+        lost_after: A source or item queued longer ago than this, without an unfinished job, is queued again: its
             job was lost.
-        most_items: Most lost items that one pull takes up.
-        digest: Write the digest of the ``day`` or ``week`` when all that a pull brought is analysed; without it, none.
-        most_times: An item that was queued as often as this is given up (``abandoned``).
+        most_items: Most lost items that one pull queues again.
+        digest: Write the digest of the ``day`` or ``week`` when all stories of a pull are analysed; without it, none.
+        most_times: Number of times after which a lost item is given up (``abandoned``).
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     most: int = Field(default=10_000, ge=1)
     burst: int = Field(default=200, ge=1)
@@ -77,7 +75,7 @@ def send_due(
 def _spread(
     due: Sequence[tuple[UUID, str]], settings: PullSettings
 ) -> Iterator[tuple[timedelta | None, Sequence[tuple[UUID, str]]]]:
-    """Which sources are sent with which delay: few at once, many in groups that start a second apart."""
+    """The delay of each source: few start at once, many in groups a second apart."""
     if len(due) <= settings.burst:
         yield None, due
         return
@@ -87,9 +85,9 @@ def _spread(
 
 
 def sweep(ctx: Context[PullSettings]) -> dict[str, int]:
-    """Queue again the items whose fetch-content was lost, and give up those that were lost too often.
+    """Queue items again whose fetch-content was lost, and give up items that were lost too often.
 
-    What was lost twice is sent one by one: it may be what kills its job, and takes no others along.
+    An item that was lost twice gets a job of its own: it may be the cause, and then it harms no others.
     """
     settings = ctx.settings
     with ctx.transaction() as tx:

@@ -1,10 +1,10 @@
-"""A feed's entries as raw items, and which of a new source's count."""
+"""A feed's entries as raw items, and the entries that a new source brings."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from actors.store.items import NewItem
 from zeke_jobs import Duration
@@ -16,13 +16,11 @@ if TYPE_CHECKING:
     from actors.engine.contract import ContentItem
 
 
-class FirstFetch(BaseModel):
+class FirstFetch(BaseModel, extra="forbid", frozen=True):
     """What a new source brings: its newest ``items``, whatever their age, or only those published ``within`` this long.
 
     An entry without a date counts as new.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     items: int = Field(default=10, ge=0)
     within: Duration | None = None
@@ -31,7 +29,7 @@ class FirstFetch(BaseModel):
 def split_first(
     entries: Sequence[ContentItem], first: FirstFetch, now: datetime
 ) -> tuple[list[ContentItem], list[ContentItem]]:
-    """Split a new source's entries into those that are brought in and its backlog."""
+    """Split a new source's entries into the ones to bring in and its backlog."""
     earliest = None if first.within is None else now - first.within
     recent = [one for one in entries if one.published_at is None or earliest is None or one.published_at > earliest]
     # Undated entries keep the feed's order, which is newest first.
@@ -48,7 +46,7 @@ def kind_of(entry: ContentItem, source_type: str) -> str:
 
 
 def new_item(entry: ContentItem, source_type: str) -> NewItem:
-    """An entry as a raw item; what the feed says of it is kept for when its page gives no text."""
+    """An entry as a raw item, with the feed's text for it, in case its page gives none."""
     told: dict[str, Any] = {
         "description": entry.description,
         "author": entry.author.name if entry.author else None,

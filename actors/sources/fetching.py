@@ -1,4 +1,4 @@
-"""How items are handed to fetch-content, in batches of one host, and how hosts are asked: one request at a time."""
+"""Sends items to fetch-content in batches of one host, and asks hosts with one request at a time."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 
 class PoliteEngine:
-    """An engine that asks a host only while no other job of the fleet does, feed or page; the host is held until the end.
+    """An engine that asks a host, for a feed or a page, only while no other job of the fleet does. A lease holds the host.
 
-    A host that says when it may be asked again is left alone until then by every job.
+    If a host names the time of the next request, no job asks it before.
 
     Args:
-        engine: Who is asked.
-        ctx: Of the job that asks.
-        away: How long the job waits for an Engine that cannot be asked and does not say how long.
+        engine: The engine that fetches.
+        ctx: The job's context.
+        away: The wait for an unavailable Engine that names no time.
 
     Raises:
-        Defer: by its questions, where another job holds the host (this one is tried again in some seconds), where the host
-            rests, or where the Engine cannot be asked: nothing of that is a fault of what is fetched.
+        Defer: by its methods, if another job holds the host (this one is tried again in some seconds), the host
+            rests, or the Engine is unavailable: none of this is a fault of the page or feed.
     """
 
     def __init__(self, engine: Engine, ctx: Context[Any], away: timedelta = timedelta(minutes=1)) -> None:
@@ -62,7 +62,7 @@ class PoliteEngine:
 
     @contextmanager
     def _there(self) -> Iterator[None]:
-        """Let all jobs wait for a host that asks for it, and this one for an Engine that is away."""
+        """Make all jobs wait for a host that asks for it, and this job for an Engine that is away."""
         try:
             yield
         except EngineError as error:
@@ -83,7 +83,7 @@ class PoliteEngine:
         self._host = ""
         if host:
             self._held.enter_context(self._ctx.lease(f"host/{host}"))
-            # Under the lease: who had it before has said by now what the host asked for.
+            # Under the lease, so that a rest noted by its last holder is visible.
             if (until := hosts.resting(self._ctx.db, host)) is not None:
                 raise Defer(until, f"{host} asked to be left alone until {until.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC")
             self._host = host
@@ -92,7 +92,7 @@ class PoliteEngine:
 def batches(items: Iterable[tuple[UUID, str | None]], size: int = MAX_BATCH) -> list[tuple[str, list[UUID]]]:
     """Group items by the host of their address, each group in batches of up to ``size``.
 
-    A batch is worked off item by item, so its host gets one request at a time.
+    A job fetches its batch item by item, so the host gets one request at a time.
     """
     hosts: dict[str, list[UUID]] = {}
     for one, url in items:
@@ -111,10 +111,10 @@ def send_fetches(
 ) -> int:
     """Send fetch-content for items; call it in the transaction that queued them.
 
-    The host is the jobs' key: with ``per_key: 1`` on the task, a host is asked by one job at a time.
+    The host is the jobs' key: with ``per_key: 1`` on the task, one job at a time asks a host.
 
     Returns:
-        How many jobs were sent.
+        The number of jobs sent.
     """
     grouped = batches(items, size)
     for host, ids in grouped:

@@ -1,4 +1,4 @@
-"""A text becomes a story, or joins the one that it is a copy of; two workers never make two of one text."""
+"""Makes a text a story, or joins it to the story that it copies; two workers never make two stories of one text."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class Filed:
         outcome: stored, updated or duplicate.
         story_id: Its story.
         is_news: Whether the story has to be analysed (again).
-        near: Stories that are nearly the same, now of one cluster with it.
-        has_grown: Whether one more source tells of a story that was known.
+        near: Stories that are nearly the same, now in its cluster.
+        has_grown: Whether one more source tells of a known story.
     """
 
     outcome: Outcome
@@ -51,11 +51,11 @@ def file_text(tx: Connection, item: Item, text: Text, likeness: Likeness, near_d
     """File the text of an item that the caller holds locked, and record the item's outcome.
 
     Args:
-        tx: Inside a transaction.
+        tx: A connection inside a transaction.
         item: The item.
         text: Its text.
-        likeness: Of the text.
-        near_duplicate: From this Jaccard similarity on, two texts are versions of one.
+        likeness: The text's likeness.
+        near_duplicate: From this Jaccard similarity on, two texts are versions of one text.
     """
     content = _content(item, text)
     known = contents.of_item(tx, item.id)
@@ -87,7 +87,7 @@ def _file_new(
         stories.add_keys(tx, story_id, [*certain, *believed])
         return Filed(Outcome.DUPLICATE, story_id, is_news=False)
     content_id = contents.put(tx, item.id, content)
-    # An address that another text has claimed as well does not tell pages of this site apart.
+    # If another text claims the address too, it does not distinguish the pages of this site.
     address = None if rivals else content.canonical_url
     story_id = stories.add(
         tx,
@@ -112,10 +112,10 @@ def _file_again(
     known: Stored,
     story_id: UUID,
 ) -> Filed:
-    """The article was read before: its story follows what it says now."""
+    """File the new text of an article that was read before: its story follows."""
     stories.hold_alike(tx, [_text_key(content)], likeness.bands)
     is_reworded = known.text_hash != content.text_hash
-    near = _place(tx, story_id, likeness, near_duplicate) if is_reworded else ()  # it holds clusters: before any story
+    near = _place(tx, story_id, likeness, near_duplicate) if is_reworded else ()  # locks clusters, so before any story
     retitled = stories.edit(tx, story_id, title=text.title)
     if not (is_reworded or retitled):
         return Filed(Outcome.STORED, story_id, is_news=False)
@@ -125,7 +125,7 @@ def _file_again(
 
 
 def _place(tx: Connection, story_id: UUID, likeness: Likeness, least: float) -> tuple[UUID, ...]:
-    """Let the story be found by its like, and unite it with those that are nearly the same."""
+    """Let similar texts find the story, and unite it with stories that are nearly the same."""
     stories.sign(tx, story_id, likeness.signature, likeness.bands)
     if not likeness.bands:
         return ()
@@ -145,13 +145,13 @@ def _text_key(content: Content) -> str:
 
 
 def _keys(kind: str, addresses: Iterable[str]) -> list[str]:
-    """Keys of canonical addresses: ``url`` is where a page was found, ``canonical`` what it calls itself."""
+    """Keys of canonical addresses: ``url`` is the address of the fetch, ``canonical`` the page's own statement."""
     hashes = {hashlib.sha256(address.encode("utf-8", "surrogatepass")).hexdigest() for address in addresses}
     return sorted(f"{kind}:{one}" for one in hashes)
 
 
 def _keys_of_claim(text: Text) -> list[str]:
-    """By which stories are found that live at the address which a page calls its own, or call it theirs too."""
+    """Keys that find stories at the address which a page states as its own, or which state the same address."""
     claim = _addresses(text.canonical)
     return [*_keys("url", claim), *_keys("canonical", claim)]
 
@@ -161,7 +161,7 @@ def _addresses(*urls: str | None) -> set[str]:
 
 
 def _believed(item: Item, text: Text) -> str | None:
-    """What the page calls its own address, unless that is another site's, of which it has no say."""
+    """The page's own statement of its address, unless that is on another site."""
     page = text.url or item.url
     if text.canonical is None or page is None or site_of(text.canonical) != site_of(page):
         return None

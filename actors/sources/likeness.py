@@ -1,4 +1,4 @@
-"""How alike two texts are: a hash for the same text, MinHash over 5-word shingles for nearly the same."""
+"""The similarity of two texts: a hash for equal texts, MinHash over 5-word shingles for nearly equal ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ESTIMATE_ERROR = 0.15  # three standard deviations of an estimate by 128 bins
 
 
 def words(text: str) -> list[str]:
-    """The words of a text as comparisons see them: folded case and width; a character of Chinese counts as a word."""
+    """The words of a text for comparisons: case and width are folded; a character of Chinese counts as a word."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     found = _WORD.findall(folded)
     if not is_unspaced(folded):
@@ -33,12 +33,12 @@ def words(text: str) -> list[str]:
 
 
 def text_hash(text: str) -> str:
-    """SHA-256 of the text's words: case, punctuation, white space and width do not tell texts apart."""
+    """SHA-256 of the text's words, without case, punctuation, white space and width."""
     return hashlib.sha256(" ".join(words(text)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def shingles(text: str) -> set[int]:
-    """63-bit hashes of the runs of five words; of all words where there are fewer."""
+    """63-bit hashes of the runs of five words; of all words if there are fewer."""
     parts = words(text)
     count = max(1, len(parts) - SHINGLE + 1)
     return {_hash(" ".join(parts[place : place + SHINGLE])) for place in range(count)} if parts else set()
@@ -82,13 +82,13 @@ def estimate(one: Sequence[int], other: Sequence[int]) -> float:
 
 
 def jaccard(one: set[int], other: set[int]) -> float:
-    """Jaccard similarity of two sets of shingles, 0 to 1; 0 where one is empty."""
+    """Jaccard similarity of two sets of shingles, 0 to 1; 0 if one is empty."""
     return len(one & other) / len(one | other) if one and other else 0.0
 
 
 @dataclass(frozen=True)
 class Likeness:
-    """What a text's near duplicates are found by. It takes about a millisecond to make."""
+    """The data that find a text's near duplicates; made in about a millisecond."""
 
     shingles: set[int]
     signature: list[int]
@@ -102,7 +102,7 @@ class Likeness:
         return cls(found, signed, bands(signed))
 
     def resembles(self, signed: Sequence[int], text: str, least: float) -> bool:
-        """Whether a text with this signature is a version of ours: by estimate, and only then by comparison."""
+        """Whether a text with this signature is a version of ours: by an estimate and, if that says yes, by comparison."""
         if estimate(self.signature, signed) < least - _ESTIMATE_ERROR:
             return False
         return jaccard(self.shingles, shingles(text)) >= least

@@ -1,4 +1,4 @@
-"""The best text that can be had of an item: given with it, on its page, in its feed."""
+"""The best available text of an item: given with it, on its page, or in its feed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from actors.engine.contract import ContentItem, Engine, Failure
     from actors.store.items import Item
 
-# What stands before a page's text does not stand before the feed's own; a page that is no more says more than its feed.
+# A paywall or consent page does not block the feed's text; a page that is gone outweighs its feed.
 _FEED_MAY_HELP: frozenset[Failure] = frozenset(
     {"forbidden", "paywall", "consent", "no_text", "too_large", "unreadable", "unsupported_type"}
 )
@@ -31,9 +31,9 @@ class Text:
 
     Attributes:
         origin: page, structured, feed, description or upload.
-        choice: By which way of reading it was found, and why this one was taken.
-        description: How the page describes itself.
-        url: Where the page was found; ``canonical`` what it calls itself.
+        choice: The way of reading that found it, and the reason for the choice.
+        description: The page's own description.
+        url: The address of the fetch; ``canonical`` is the page's own statement.
     """
 
     text: str
@@ -52,7 +52,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Missing:
-    """Why there is no text."""
+    """The reason why there is no text."""
 
     outcome: Outcome
     detail: str
@@ -61,10 +61,10 @@ class Missing:
 def obtain(item: Item, engine: Engine, least: int) -> Text | Missing:
     """Get the text of an item, at least ``least`` characters.
 
-    A video's watch page is never extracted, and what was uploaded with its text is not fetched.
+    A video's watch page is never extracted, and items uploaded with their text are not fetched.
 
     Raises:
-        EngineError: something went wrong that may pass; everything else is a ``Missing``.
+        EngineError: a temporary fault; all other faults are a ``Missing``.
     """
     given = clean(str(item.metadata.get("text") or "")).strip()
     # Copied from a page, a text often begins with its headline. The text of the page itself does not.
@@ -124,7 +124,7 @@ def _of_page(item: Item, page: ContentItem, told: Text | None, least: int) -> Te
 
 
 def _uncut(page: Text, told: Text | None) -> Text:
-    """The page's text, unless it looks cut beside the feed's: then the feed's, with what the page says beyond its text."""
+    """The page's text; or the feed's with the page's other facts, if the page's text looks cut."""
     if told is None or (size := Said(told.text).size) <= CUT * (own := Said(page.text).size):
         return page
     why = f"{told.origin}: the page's text looks cut, with {own} words of the feed's {size}"
@@ -132,7 +132,7 @@ def _uncut(page: Text, told: Text | None) -> Text:
 
 
 def _told(item: Item, least: int) -> tuple[Text | None, Missing | None]:
-    """What the feed itself says, its content, then its description, where that is long enough; or why it cannot be read."""
+    """The feed's content, or else its description, if long enough; or the reason why it cannot be read."""
     unread = None
     for origin, key in (("feed", "content"), ("description", "description")):
         if fragment := item.metadata.get(key):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from actors.engine.canonical import canonical_url
 from actors.engine.contract import EngineError, short_identity
@@ -17,25 +17,23 @@ from actors.store.outcomes import IN_FLIGHT
 from zeke_jobs import Context, Reject
 
 
-class OneoffSettings(BaseModel):
+class OneoffSettings(BaseModel, extra="forbid", frozen=True):
     """Settings of ingest-oneoff.
 
     Attributes:
-        high_priority: Priority of the jobs that follow from a request of priority high; others have their task's.
+        high_priority: Priority of the jobs after a request with priority high; others have their task's.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     high_priority: int = 20
 
 
 def ingest_oneoff(payload: IngestOneoff, ctx: Context[OneoffSettings]) -> dict[str, Any]:
-    """Add the page to the manual source of its site and queue it; a page that is stored already is left alone.
+    """Add the page to the manual source of its site and queue it; a page that is stored already stays unchanged.
 
-    A page that failed before is tried again: somebody asked for it.
+    A page that failed before is tried again, because somebody asked for it.
 
     Raises:
-        Reject: the address is none.
+        Reject: the address is not valid.
     """
     try:
         url = str(parse(payload.url))
@@ -62,6 +60,6 @@ def ingest_oneoff(payload: IngestOneoff, ctx: Context[OneoffSettings]) -> dict[s
 
 
 def _is_settled(found: items.Known) -> bool:
-    """Whether there is nothing to do: it is on its way, or it became part of a story."""
+    """Whether there is nothing to do: it is in flight, or it is part of a story."""
     assert found.outcome is not None
     return found.outcome in IN_FLIGHT or found.outcome.status == "completed"

@@ -1,4 +1,4 @@
-"""ingest-pull: send ingest-source for each feed that is due, and take up what was lost."""
+"""ingest-pull: send ingest-source for each feed that is due, and queue lost items again."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from zeke_jobs import Context  # noqa: TC001
 
 
 def ingest_pull(payload: IngestPull, ctx: Context[PullSettings]) -> dict[str, Any]:
-    """Ask which feeds are due and send for each; a second pull right after finds none."""
+    """Send a job for each feed that is due; a second pull right after finds none."""
     lost = sweep(ctx)
     return send_due(ctx, FEED_TYPES, payload.reason, also=lost)

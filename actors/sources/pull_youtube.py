@@ -11,5 +11,5 @@ from zeke_jobs import Context  # noqa: TC001
 
 
 def ingest_pull_youtube(payload: IngestPullYoutube, ctx: Context[PullSettings]) -> dict[str, Any]:
-    """Ask which channels are due and send for each."""
+    """Send a job for each channel that is due."""
     return send_due(ctx, YOUTUBE_TYPES, payload.reason)

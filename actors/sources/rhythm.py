@@ -1,4 +1,4 @@
-"""When to ask a source again: pure decisions over what a poll learnt."""
+"""When to ask a source again: pure decisions from the result of a poll."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from zeke_jobs import Duration, parse_duration
 
@@ -18,20 +18,18 @@ if TYPE_CHECKING:
 WEEK = timedelta(days=7)
 
 
-class Rhythm(BaseModel):
+class Rhythm(BaseModel, extra="forbid", frozen=True):
     """How often sources are asked.
 
     Attributes:
-        default: Between two polls of a source that does not say when it publishes.
-        shortest: Between two polls of a busy source; ``longest`` of a quiet one.
-        longest_wait: Most that a server may ask us to wait.
-        first_backoff: After the first failure; it doubles with each further one up to ``longest``.
-        gone_after: Answers 410 in a row that switch a source off.
-        moved_after: Polls that must see the same permanent redirect before the source is moved…
-        moved_over: … over at least this long.
+        default: Time between two polls of a source without dates.
+        shortest: Time between two polls of a busy source; ``longest`` of a quiet one.
+        longest_wait: Longest wait that a server may ask for.
+        first_backoff: Wait after the first failure; it doubles with each further one up to ``longest``.
+        gone_after: Number of consecutive 410 answers that switch a source off.
+        moved_after: Number of polls that must see the same permanent redirect before the source is moved.
+        moved_over: Least time over which they must see it.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     default: Duration = parse_duration("1h")
     shortest: Duration = parse_duration("5m")
@@ -53,12 +51,12 @@ class Rhythm(BaseModel):
         return bounded
 
     def wait(self, interval: timedelta, asked_for: datetime | None, now: datetime) -> timedelta:
-        """Until the next poll: the source's rhythm, or longer where the server asked for it."""
+        """The time until the next poll: the source's rhythm, or longer if the server asked for it."""
         asked: timedelta = min(asked_for - now, self.longest_wait) if asked_for else timedelta(0)
         return max(interval, asked)
 
     def backoff(self, failures: int, asked_for: float | None = None) -> timedelta:
-        """Until the next poll after ``failures`` in a row: 1 h, 2 h, 4 h … or as long as the server asked for."""
+        """The time until the next poll after consecutive ``failures``: 1 h, 2 h, 4 h … or as long as the server asked for."""
         own: timedelta = min(self.first_backoff * 2 ** min(failures - 1, 20), self.longest)
         asked = timedelta(seconds=asked_for) if asked_for else timedelta(0)
         return max(own, min(asked, self.longest_wait))
@@ -66,7 +64,7 @@ class Rhythm(BaseModel):
     def after_success(
         self, polling: Polling, *, etag: str | None, last_modified: str | None, not_modified: bool
     ) -> Polling:
-        """What to remember after a good answer. A 304 may leave a header out; then the old one stays."""
+        """The facts to store after a good answer. If a 304 lacks a header, the old one stays."""
         return replace(
             polling,
             etag=etag or (polling.etag if not_modified else None),
@@ -77,7 +75,7 @@ class Rhythm(BaseModel):
         )
 
     def follow(self, polling: Polling, moved_to: str | None, now: datetime) -> tuple[Polling, str | None]:
-        """Count a permanent redirect. The second value is the address to move to, once it was seen often enough."""
+        """Count a permanent redirect. The second value is the new address, once it was seen often enough."""
         if moved_to is None:
             return replace(polling, moved_to=None, moved_count=0, moved_since=None), None
         if polling.moved_to != moved_to or polling.moved_since is None:

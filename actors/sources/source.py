@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from actors.engine import youtube
 from actors.engine.contract import ContentItem, ContentSource, Engine, EngineError
@@ -28,16 +28,14 @@ if TYPE_CHECKING:
     from actors.store.sources import Polling, Source
 
 
-class SourceSettings(BaseModel):
+class SourceSettings(BaseModel, extra="forbid", frozen=True):
     """Settings of ingest-source.
 
     Attributes:
         rhythm: How often sources are asked.
-        first_fetch: What a new source brings.
+        first_fetch: The items that a new source brings.
         batch: Most items of one fetch-content job.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     rhythm: Rhythm = Field(default_factory=Rhythm)
     first_fetch: FirstFetch = Field(default_factory=FirstFetch)
@@ -47,8 +45,8 @@ class SourceSettings(BaseModel):
 def ingest_source(payload: IngestSource, ctx: Context[SourceSettings]) -> dict[str, Any]:
     """Poll a source, unless it is switched off or not due (``manual`` polls in any case).
 
-    A feed that cannot be read is an outcome, not a failed job: the source's own backoff says when it is asked again. What
-    nobody foresaw fails the job, and the source is unhealthy and backs off all the same.
+    A feed that cannot be read is an outcome, not a failed job: the source's own backoff decides about the next try. An
+    unforeseen error fails the job, and the source is unhealthy and backs off all the same.
     """
     source = sources.get(ctx.db, payload.source_id)
     if source is None:
@@ -62,7 +60,7 @@ def ingest_source(payload: IngestSource, ctx: Context[SourceSettings]) -> dict[s
     try:
         return _poll(ctx, source, payload.backfill)
     except Exception as error:
-        # What the engine is told by an exception, and trouble of the database, is no fault of the source's.
+        # Exceptions that direct the job, and an unavailable database, are no fault of the source.
         if not isinstance(error, ZekeJobsError) and not is_away(error):
             _broken(ctx, source, error)
         raise
@@ -140,7 +138,7 @@ def _read(
 
 
 def _resolved(source: Source, answer: ContentSource) -> str | None:
-    """The feed of a channel that was named by its handle: kept, so that the handle is looked up once."""
+    """The feed of a channel that was named by its handle; stored, so that the handle is looked up once."""
     is_channel = source.type in sources.YOUTUBE_TYPES and answer.url.startswith(youtube.FEED)
     return answer.url if is_channel and answer.url != source.url else None
 
@@ -154,7 +152,7 @@ def _interval(rhythm: Rhythm, answer: ContentSource, entries: list[ContentItem],
 def _failed(ctx: Context[SourceSettings], source: Source, error: EngineError) -> dict[str, Any]:
     failures = source.polling.failures + 1
     wait = ctx.settings.rhythm.backoff(failures, error.retry_after)
-    # One answer of "not now" is no fault of the source's; several in a row are.
+    # One answer of "not now" is no fault of the source; several in a row are.
     status: Literal["warn", "error"] = "warn" if error.transient and failures < 3 else "error"
     with ctx.transaction() as tx:
         _remember(tx, source, replace(source.polling, failures=failures, gone_count=0), wait)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from actors.engine.canonical import LONGEST_ADDRESS
 from actors.engine.contract import LONGEST_TEXT, EngineError, bounded_metadata, short_identity
@@ -23,22 +23,20 @@ from actors.store.outcomes import Outcome
 from zeke_jobs import Context, Reject
 
 
-class UploadSettings(BaseModel):
+class UploadSettings(BaseModel, extra="forbid", frozen=True):
     """Settings of ingest-from-upload.
 
     Attributes:
         chunk: Items that are written in one transaction.
-        digest: Write the digest of the ``day`` or ``week`` when all that the upload brought is analysed; without it, none.
+        digest: Write the digest of the ``day`` or ``week`` when all stories of the upload are analysed; without it, none.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     chunk: int = Field(default=200, ge=1)
     digest: Period | None = None
 
 
 def ingest_from_upload(payload: IngestFromUpload, ctx: Context[UploadSettings]) -> dict[str, Any]:
-    """Add each item once and queue it; a broken one ends in an outcome and holds up no other.
+    """Add each item once and queue it; a broken item ends in an outcome and blocks no other.
 
     Raises:
         Reject: the source or the upload does not exist.
@@ -104,7 +102,7 @@ def _fault(item: UploadItem) -> tuple[Outcome, str] | None:
 
 
 def _new_item(item: UploadItem, uploaded_by: str | None) -> NewItem:
-    # What the uploader says of the item goes under a key of its own: it must not pass for what a feed said.
+    # The uploader's metadata goes under a key of its own, so that it is not mistaken for a feed's.
     told = {
         "text": clean(item.text)[:LONGEST_TEXT] if item.text else None,
         "uploaded_by": uploaded_by,

@@ -1,4 +1,4 @@
-"""The ledger of AI calls: every call is kept, from its beginning to what it cost."""
+"""The ledger of AI calls: every call is kept, from its beginning to its cost."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class PostgresLedger:
         conn: An autocommit connection, not inside a transaction.
         job_id: The job that asks.
         task: Its task.
-        story_id: The story that it is about.
-        is_fresh: Whether answers to the same question from before are ignored, as when a person asks again.
-        spend: Told what each call cost, in US dollars, where that is known.
+        story_id: The story that the job is about.
+        is_fresh: Whether kept answers to the same question are ignored, as when a person asks again.
+        spend: Called with the cost of each call in US dollars, if known.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class PostgresLedger:
         self._spend = spend
 
     def remembered(self, key: str) -> Any | None:
-        """The answer that an equal call got before, or None."""
+        """The kept answer of an equal call, or None."""
         if self._is_fresh:
             return None
         row = SQL.one(self._conn, "ai_answer_get", key=key)

@@ -1,7 +1,7 @@
-"""Whose words a stored text are: the pipeline's own, a person's, or nobody knows.
+"""The author of a stored text: the pipeline, a person, or unknown.
 
-Beside each text the pipeline notes the hash of what it wrote (in ``story_overlays.citations``). A text that no
-longer has that hash was edited by a person and is never overwritten.
+The pipeline stores a hash of each text that it writes (in ``story_overlays.citations``). A text with another
+hash was edited by a person and is never overwritten.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ Author = Literal["nobody", "pipeline", "person", "unknown"]
 
 
 def mark(*texts: str | None) -> str:
-    """The hash that is noted for texts that the pipeline wrote."""
+    """The hash to note for texts that the pipeline writes."""
     return hashlib.sha256("\x1f".join(text or "" for text in texts).encode()).hexdigest()[:32]
 
 
 def author(note: Mapping[str, Any] | None, *texts: str | None) -> Author:
-    """Who wrote ``texts``, where ``note`` is what the pipeline noted when it last wrote them.
+    """The author of ``texts``; ``note`` is the pipeline's hash from its last writing.
 
-    ``unknown``: there is a text and no note, as in rows that an earlier version wrote.
+    ``unknown``: there is a text without a note, as in rows of an earlier version.
     """
     written = (note or {}).get("written")
     if written is not None:
@@ -32,7 +32,7 @@ def author(note: Mapping[str, Any] | None, *texts: str | None) -> Author:
 
 
 def kept(author: Author, *, is_asked_for: bool) -> str | None:
-    """The outcome where a text stays as it is, or None: a person's always does, an unknown one's unless a person asks anew."""
+    """The outcome if a text stays, or None. A person's text always stays, one of unknown origin unless a person asks."""
     if author == "person":
         return "kept_edited"
     return "kept_existing" if author == "unknown" and not is_asked_for else None

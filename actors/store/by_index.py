@@ -1,4 +1,4 @@
-"""Looks that go by an index, whatever the planner knows of the tables."""
+"""Forces queries to use an index, whatever the planner's statistics."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def by_index(conn: Connection) -> Iterator[None]:
-    """Let the block's statements read no table through; to the end of the transaction, where there is one."""
+    """Let the block's statements scan no table; in a transaction, until its end."""
     if conn.info.transaction_status == TRANSACTION_STATUS_IDLE:
         with transaction(conn):
             SQL.one(conn, "by_index")

@@ -1,4 +1,4 @@
-"""Clusters: stories that tell of one event, led by the one that was published first."""
+"""Clusters: stories that tell of one event, led by the story that was published first."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def hold(conn: Connection, stories: Iterable[UUID]) -> list[dict[str, Any]]:
-    """Hold stories and their clusters: nobody else changes these clusters until the transaction ends.
+    """Lock stories and their clusters against other transactions' changes, until the transaction ends.
 
     Call it before the transaction locks a story or an overlay: all lock clusters, then stories, then overlays.
 
@@ -25,10 +25,10 @@ def hold(conn: Connection, stories: Iterable[UUID]) -> list[dict[str, Any]]:
 
 
 def unite(conn: Connection, stories: Iterable[UUID]) -> UUID | None:
-    """Put ``stories`` and all that share a cluster with one of them into one cluster, and hold it as ``hold`` does.
+    """Put ``stories`` and the stories of their clusters into one cluster, and lock it as ``hold`` does.
 
     Returns:
-        The cluster's id; None when fewer than two of the stories exist.
+        The cluster's id; None if fewer than two of the stories exist.
     """
     rows = hold(conn, stories)
     if len(rows) < 2:
@@ -49,12 +49,12 @@ def unite(conn: Connection, stories: Iterable[UUID]) -> UUID | None:
 
 
 def lead(conn: Connection, cluster_id: UUID) -> bool:
-    """Choose the cluster's leading story anew and count its sources; whether that changed anything."""
+    """Choose the cluster's leading story and count its sources again; returns whether that changed anything."""
     return SQL.run(conn, "cluster_lead", cluster_id=str(cluster_id)) > 0
 
 
 def sources(conn: Connection, story_id: UUID) -> int:
-    """How many sources tell of a story's event, copies of its text included; at least 1."""
+    """The number of sources that tell of a story's event, copies of its text included; at least 1."""
     row = SQL.one(conn, "event_sources", story_id=str(story_id))
     return max(1, row["sources"]) if row else 1
 

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Content:
-    """The text of an item as it is stored.
+    """The stored text of an item.
 
     Attributes:
         text_hash: Hash of the normalised text.
         text_origin: page, structured, feed, description or upload.
-        text_choice: By which way of reading it was found, and why this one was taken.
-        description: How the page describes itself.
-        canonical_url: The address that stands for the page; ``final_url`` is where it was fetched from.
+        text_choice: The way of reading that found it, and the reason for the choice.
+        description: The page's own description.
+        canonical_url: The address that stands for the page; ``final_url`` is the address of the fetch.
     """
 
     text: str
@@ -48,7 +48,7 @@ class Stored:
 
 
 def of_item(conn: Connection, item_id: UUID) -> Stored | None:
-    """What the item already has, None where it has no content."""
+    """The item's stored content; None if it has none."""
     row = SQL.one(conn, "content_of_item", raw_item_id=str(item_id))
     if row is None:
         return None
@@ -57,7 +57,7 @@ def of_item(conn: Connection, item_id: UUID) -> Stored | None:
 
 
 def put(conn: Connection, item_id: UUID, content: Content) -> UUID:
-    """Store the text of an item, in place of the one it had."""
+    """Store the text of an item, in place of its old text."""
     row = SQL.one(
         conn,
         "content_put",

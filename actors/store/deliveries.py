@@ -1,4 +1,4 @@
-"""Who has which digest."""
+"""The deliveries of digests to receivers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Edition:
 
     @property
     def name(self) -> str:
-        """Such as ``day-2026-11-26``; with the beginning of the team's id where it is a team's."""
+        """Its name, such as ``day-2026-11-26``; with the beginning of the team's id if it has a team."""
         team = "" if self.team_id is None else f"-{str(self.team_id)[:8]}"
         return f"{self.period}-{self.ends_on.isoformat()}{team}"
 
@@ -38,7 +38,7 @@ def is_delivered(conn: Connection, edition: Edition, receiver: str) -> bool:
 
 
 def note(conn: Connection, edition: Edition, receiver: str, *, failure: str | None = None) -> None:
-    """Remember that the receiver has it, or why it could not be delivered."""
+    """Note that the receiver has it, or the reason why it could not be delivered."""
     SQL.run(conn, "delivery_put", **_key(edition, receiver), detail=failure)
 
 

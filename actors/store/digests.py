@@ -20,7 +20,7 @@ Row = dict[str, Any]
 
 
 def today(conn: Connection) -> date:
-    """The day that it is in UTC, by the database's clock."""
+    """Today's date in UTC, by the database's clock."""
     row = SQL.one(conn, "digest_today")
     assert row is not None
     day: date = row["today"]
@@ -28,7 +28,7 @@ def today(conn: Connection) -> date:
 
 
 def top(conn: Connection, *, since: date, until: date, team_id: UUID | None, limit: int) -> list[Row]:
-    """The events that were published from ``since`` to ``until`` (both included, UTC), best first.
+    """The events published from ``since`` to ``until`` (both included, UTC), best first.
 
     One entry for each event: its leading story. A team sees only sources that it follows, and no story that it archived.
     """
@@ -53,7 +53,7 @@ def top(conn: Connection, *, since: date, until: date, team_id: UUID | None, lim
 
 
 def save(conn: Connection, *, period: str, ends_on: date, team_id: UUID | None, entries: Sequence[Row]) -> bool:
-    """Store a digest; whether that changed anything."""
+    """Store a digest; returns whether that changed anything."""
     saved = SQL.one(
         conn,
         "digest_save",
@@ -66,7 +66,7 @@ def save(conn: Connection, *, period: str, ends_on: date, team_id: UUID | None, 
 
 
 def get(conn: Connection, *, period: str, team_id: UUID | None, ends_on: date | None = None) -> Row | None:
-    """The latest digest that ends on ``ends_on`` or before; None where there is none."""
+    """The latest digest that ends on ``ends_on`` or before; None if there is none."""
     return SQL.one(
         conn, "digest_get", period=period, team_id=None if team_id is None else str(team_id), ends_on=ends_on
     )

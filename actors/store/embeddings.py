@@ -1,4 +1,4 @@
-"""Embeddings: ``vector`` where pgvector is installed, ``real[]`` where it is not; written and compared alike."""
+"""Embeddings: ``vector`` if pgvector is installed, else ``real[]``; written and compared in the same way."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ DIMENSIONS = 1536
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A vector as the database reads it, made once for storing and comparing."""
+    """A vector in the database's form, made once for storing and comparing."""
 
     model_version: str
     literal: str
 
 
 def written(model_version: str, vector: Sequence[float]) -> Written:
-    """Check a vector and write it down.
+    """Check a vector and convert it.
 
     Raises:
         ValueError: it does not have 1536 numbers, or one of them is not finite.
@@ -39,7 +39,7 @@ def written(model_version: str, vector: Sequence[float]) -> Written:
 
 
 def save(conn: Connection, story_id: UUID, embedding: Written) -> bool:
-    """Store a story's embedding; whether that changed anything."""
+    """Store a story's embedding; returns whether that changed anything."""
     touched = SQL.run(
         conn,
         "embedding_save",
@@ -51,7 +51,7 @@ def save(conn: Connection, story_id: UUID, embedding: Written) -> bool:
 
 
 def near(conn: Connection, embedding: Written, stories: Iterable[UUID], least: float) -> list[UUID]:
-    """Those of ``stories`` whose embedding is of the same model and has at least this cosine."""
+    """The ``stories`` with an embedding of the same model and at least this cosine."""
     rows = SQL.all(
         conn,
         "story_cosines",

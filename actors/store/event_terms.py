@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
-_NEWEST = 64  # of the stories that have a term; it bounds what a look-up reads
+_NEWEST = 64  # stories of each term; bounds the rows that a look-up reads
 _MOST = 128
-_FEW = 16  # with fewer terms one that is shared is enough; with more, one is chance
+_FEW = 16  # with fewer terms, one shared term is enough; with more, one may be chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Candidate:
 
 
 def save(conn: Connection, story_id: UUID, terms: Sequence[int]) -> None:
-    """Let a story be found by these terms, and by no others."""
+    """Store the terms of a story, in place of its old ones."""
     SQL.run(conn, "story_terms_put", story_id=str(story_id), terms=list(terms))
 
 

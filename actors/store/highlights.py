@@ -1,4 +1,4 @@
-"""Highlights: the pipeline's own are kept up to date, a person's are never touched."""
+"""Highlights: the pipeline's own are kept up to date, a person's never change."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Highlight:
-    """A highlight as it is stored.
+    """A stored highlight.
 
     Attributes:
-        id: The pipeline's own get an id that their story, team and words decide.
+        id: For the pipeline's own, derived from story, team and words.
         story_id: The story it belongs to.
         team_id: The team that sees it; None for all.
         created_by: A user's id, or ``system``.
         kind: insight, quote, action, question, code_example, code_change, api_change or metric.
         origin: ``user`` or ``system``.
         title: A short name.
-        summary: What it says.
+        summary: Its content.
         quote: Verbatim text of the story, or None.
         is_generated: Whether the pipeline made it.
-        metadata: kind, place, tags, relevance and what else is known.
+        metadata: kind, place, tags, relevance and other facts.
     """
 
     id: UUID
@@ -48,7 +48,7 @@ class Highlight:
 
     @property
     def is_withdrawn(self) -> bool:
-        """Whether its text left the story when that was edited."""
+        """Whether an edit of the story removed its text."""
         return bool(self.metadata.get("withdrawn"))
 
 
@@ -73,17 +73,17 @@ def of_story(conn: Connection, story_id: UUID) -> list[Highlight]:
 
 
 def insert(conn: Connection, new: Sequence[Highlight]) -> int:
-    """Store new highlights; how many that were: one whose id is there already stays as it is."""
+    """Store new highlights, and return their number. A highlight with a known id stays unchanged."""
     return SQL.run(conn, "highlights_insert", highlights=Json([_row(each) for each in new])) if new else 0
 
 
 def update(conn: Connection, known: Sequence[Highlight]) -> int:
-    """Bring some of the pipeline's own up to date (their relevance stays); how many changed."""
+    """Update some of the pipeline's own, except their relevance; returns the number of changed ones."""
     return SQL.run(conn, "highlights_update", highlights=Json([_row(each) for each in known])) if known else 0
 
 
 def score(conn: Connection, scores: Mapping[UUID, Mapping[str, Any]]) -> int:
-    """Store the relevance of the pipeline's own, with its breakdown, by id; how many changed."""
+    """Store the relevance of the pipeline's own with its parts, by id; returns the number of changed ones."""
     given = [{"id": str(highlight_id), "relevance": dict(relevance)} for highlight_id, relevance in scores.items()]
     return SQL.run(conn, "highlights_score", scores=Json(given)) if given else 0
 

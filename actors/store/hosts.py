@@ -1,4 +1,4 @@
-"""Hosts that asked to be left alone for a while."""
+"""Hosts that asked for a rest."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ LONGEST_REST = timedelta(hours=24)
 
 
 def rest(conn: Connection, host: str, wait: timedelta) -> None:
-    """Leave a host alone for ``wait``, a day at most; a longer rest that it asked for before stays."""
+    """Let a host rest for ``wait``, a day at most; a longer rest from before stays."""
     SQL.run(conn, "host_rest", host=host, wait=min(wait, LONGEST_REST))
 
 
 def resting(conn: Connection, host: str) -> datetime | None:
-    """Until when a host is left alone, None where it may be asked."""
+    """The end of a host's rest; None if it may be asked."""
     row = SQL.one(conn, "host_resting", host=host)
     if row is None:
         return None

@@ -1,4 +1,4 @@
-"""Raw items, and what became of them."""
+"""Raw items and their outcomes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LONGEST_DETAIL = 2000
 
 @dataclass(frozen=True)
 class NewItem:
-    """An item as its source names it. ``external_id`` identifies it within the source."""
+    """An item from its source. ``external_id`` identifies it within the source."""
 
     external_id: str
     kind: str = "article"
@@ -37,8 +37,8 @@ class Item:
     """A raw item on its way to a story.
 
     Attributes:
-        outcome: None where a foreign producer added it.
-        attempts: Fetches of it that failed in a way that may pass.
+        outcome: None if a foreign producer added it.
+        attempts: Fetches of it that failed temporarily.
     """
 
     id: UUID
@@ -61,7 +61,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Known:
-    """What ``add`` found: the item's id, and how an item that was there before ended."""
+    """The result of ``add``: the item's id, and the outcome of an item that existed before."""
 
     id: UUID
     is_new: bool
@@ -71,7 +71,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Stranded:
-    """An item that is queued again; its job was lost for the ``times``-th time."""
+    """An item that is queued again, because its job was lost for the ``times``-th time."""
 
     id: UUID
     url: str | None
@@ -100,7 +100,7 @@ def upsert(conn: Connection, source_id: UUID, items: Sequence[NewItem]) -> dict[
 
 
 def add(conn: Connection, source_id: UUID, item: NewItem) -> Known:
-    """Add one item, or find the one that is there."""
+    """Add one item, or find the existing one."""
     row = SQL.one(
         conn,
         "item_add",
@@ -112,7 +112,7 @@ def add(conn: Connection, source_id: UUID, item: NewItem) -> Known:
         published_at=item.published_at,
         metadata=Json(item.metadata),
     )
-    if row is None:  # added by somebody else between the two halves of the statement
+    if row is None:  # another transaction added it between the two halves of the statement
         return add(conn, source_id, item)
     story = row["story_id"]
     return Known(
@@ -124,12 +124,12 @@ def add(conn: Connection, source_id: UUID, item: NewItem) -> Known:
 
 
 def reset(conn: Connection, item_id: UUID, *, url: str | None, title: str | None, metadata: dict[str, Any]) -> None:
-    """Update an item that is asked for again with its new details."""
+    """Update an item with its new details when somebody asks for it again."""
     SQL.run(conn, "item_reset", raw_item_id=str(item_id), url=url, title=title, metadata=Json(metadata))
 
 
 def queue(conn: Connection, ids: Sequence[UUID]) -> None:
-    """Say that fetch-content was asked for these items; send it in the same transaction."""
+    """Mark items as queued for fetch-content; send that in the same transaction."""
     if ids:
         texts = sorted(map(str, ids))
         SQL.run(conn, "items_queue", ids=texts)
@@ -158,7 +158,7 @@ def _item(row: dict[str, Any]) -> Item:
 
 
 def lock(conn: Connection, item_id: UUID) -> tuple[Outcome, int]:
-    """Hold an item until the end of the transaction; its outcome and attempts so far."""
+    """Lock an item until the end of the transaction; returns its outcome and attempts so far."""
     row = SQL.one(conn, "item_lock", raw_item_id=str(item_id))
     assert row is not None
     return Outcome(row["outcome"]), row["attempts"]
@@ -174,7 +174,7 @@ def decide(
     attempts: int = 0,
     wait: timedelta = timedelta(0),
 ) -> None:
-    """Record how an item ended, or that it waits ``wait`` for another attempt, and set its status to match."""
+    """Record an item's outcome, or its wait for another attempt, and set the status to match."""
     SQL.run(
         conn,
         "item_decide",
@@ -190,22 +190,22 @@ def decide(
 
 
 def decide_all(conn: Connection, ids: Iterable[UUID], outcome: Outcome, detail: str | None = None) -> None:
-    """Record the same end for several items."""
+    """Record the same outcome for several items."""
     for one in ids:
         decide(conn, one, outcome, detail)
 
 
 def sweep(conn: Connection, *, lost_after: timedelta, most: int, most_times: int) -> tuple[list[Stranded], list[UUID]]:
-    """Take up items whose job must have been lost: in flight for long, and of no unfinished job.
+    """Find lost items: in flight for long, and without an unfinished job.
 
     Args:
-        conn: Inside a transaction that also sends the jobs.
-        lost_after: In flight longer than this counts as lost.
-        most: At most so many at once.
-        most_times: Queued as often as this, an item is given up instead.
+        conn: A connection inside a transaction that also sends the jobs.
+        lost_after: An item in flight for longer is lost.
+        most: Most items at once.
+        most_times: Number of times after which an item is given up instead.
 
     Returns:
-        The items to send again, and the ones that were given up.
+        The items to send again, and the items that were given up.
     """
     rows = SQL.all(conn, "items_sweep", lost_after=lost_after, most=most, most_times=most_times)
     again, abandoned = [], []
@@ -222,19 +222,19 @@ def sweep(conn: Connection, *, lost_after: timedelta, most: int, most_times: int
 
 
 def backfill(conn: Connection, source_id: UUID, most: int) -> list[tuple[UUID, str | None]]:
-    """The newest items that were left out when the source was new, at most so many, with their addresses; held."""
+    """The newest items that were left out when the source was new, up to a number, with their addresses; locked."""
     rows = SQL.all(conn, "items_backfill", source_id=str(source_id), most=most)
     return [(UUID(str(row["id"])), row["url"]) for row in rows]
 
 
 def backlog(conn: Connection, source_id: UUID) -> int:
-    """How many items of a source were left out when it was new."""
+    """The number of items that were left out when the source was new."""
     row = SQL.one(conn, "items_backlog", source_id=str(source_id))
     assert row is not None
     return int(row["items"])
 
 
 def outcomes(conn: Connection, source_id: UUID | None = None) -> dict[str, int]:
-    """How many items ended how."""
+    """The number of items by outcome."""
     rows = SQL.all(conn, "items_outcomes", source_id=str(source_id) if source_id else None)
     return {row["outcome"]: row["items"] for row in rows}

@@ -1,4 +1,4 @@
-"""What people ask of the store: lists, one story in full, and where an article is."""
+"""Queries for people: lists, one story in full, and an article's way."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ _HEXADECIMAL = re.compile(r"[0-9a-f]{1,32}")
 
 
 class NotFound(ZekeJobsError):
-    """Nothing answers to this name."""
+    """Nothing has this name."""
 
 
 class NotUnique(ZekeJobsError):
-    """More than one thing answers to this name."""
+    """Several things have this name."""
 
 
 NOBODY = UUID(int=0)
-"""The team of whoever reads without one: the person at the command line."""
+"""The team of readers without one: the person at the command line."""
 
 
 def stories(
@@ -57,17 +57,17 @@ def stories(
     state: Literal["unread", "read", "archived"] | None = None,
     starred: bool = False,
 ) -> list[Row]:
-    """Stories, newest first, with the ``state`` that they have for a team and whether it starred them.
+    """Stories, newest first, with their ``state`` and star for a team.
 
     Args:
         conn: A connection.
-        limit: At most so many.
-        sources: Only of these.
-        since: Published (or found) then or later.
-        min_chili: At least this hot.
+        limit: Most stories.
+        sources: Only of these sources.
+        since: Published (or found) at this time or later.
+        min_chili: Least chili.
         analysis_state: pending, extractive or completed.
-        leads: Of a cluster, only the story that leads it.
-        team: Whose states count; without a row a story is unread.
+        leads: Only the leading story of each cluster.
+        team: The team whose states count; without a row a story is unread.
         state: Only stories in this state; None for all but archived ones.
         starred: Only stories that the team starred.
     """
@@ -90,7 +90,7 @@ def stories(
 def _few(
     conn: Connection, team: UUID, state: str | None, *, starred: bool, min_chili: float | None
 ) -> list[str] | None:
-    """The ids to which a filter that few stories pass comes down; None where no filter is of that kind."""
+    """The ids that pass a selective filter; None if there is no such filter."""
     if starred or state in {"read", "archived"}:
         marked = None if state == "unread" else state
         rows = SQL.all(conn, "news_marked", team=str(team), state=marked, starred=starred)
@@ -103,7 +103,7 @@ def _few(
 
 
 def sources_like(conn: Connection, part: str) -> list[UUID]:
-    """The sources whose name or address has this in it."""
+    """The sources whose name or address contains this text."""
     return [UUID(str(row["id"])) for row in SQL.all(conn, "news_sources_like", part=part)]
 
 
@@ -118,10 +118,10 @@ def search(
 ) -> list[Row]:
     """Stories with these words in title or text, the best first; ``words`` as ``websearch_to_tsquery`` reads them.
 
-    Of more than ``ranked`` matches the newest are ranked; ``compared`` says how many were.
+    If there are more than ``ranked`` matches, only the newest are ranked; ``compared`` is their number.
 
     Raises:
-        NotFound: there is nothing in ``words`` to look for.
+        NotFound: ``words`` contains nothing to search for.
     """
     words = words.replace("\x00", " ")
     with by_index(conn):
@@ -134,10 +134,10 @@ def search(
 
 
 def find_story(conn: Connection, name: str) -> UUID | None:
-    """The story of this number, or whose id begins like this. Eight digits and more are the beginning of an id first.
+    """The story with this number, or this beginning of its id. Eight digits and more are first read as a beginning of an id.
 
     Raises:
-        NotUnique: there is more than one.
+        NotUnique: there are several.
     """
     text = name.strip().lower().removeprefix("#")
     found = None
@@ -158,10 +158,10 @@ def _ids_like(conn: Connection, text: str) -> list[Row]:
 
 
 def find_source(conn: Connection, name: str) -> UUID | None:
-    """The source whose id begins with ``name``, or that has this address or name; else the only one that has it in one of them.
+    """The source with this beginning of its id, this address or name; else the only source whose address or name contains it.
 
     Raises:
-        NotUnique: there is more than one.
+        NotUnique: there are several.
     """
     rows = SQL.all(conn, "news_find_source", prefix=_literal(name), name=name)
     if not rows and name.strip():
@@ -170,7 +170,7 @@ def find_source(conn: Connection, name: str) -> UUID | None:
 
 
 def story(conn: Connection, story_id: UUID) -> Row | None:
-    """One story in full, with ``highlights``, ``same_event`` (its cluster) and ``items`` (where it was found)."""
+    """One story in full, with ``highlights``, ``same_event`` (its cluster) and ``items`` (its origins)."""
     row = SQL.one(conn, "news_story", story_id=str(story_id))
     if row is None:
         return None
@@ -192,7 +192,7 @@ def story(conn: Connection, story_id: UUID) -> Row | None:
 def items_like(conn: Connection, hosts: Iterable[str], paths: Iterable[str], query: str = "") -> list[Row]:
     """Items whose address contains one of ``hosts``, one of ``paths``, and ``query``; the 200 with the shortest address.
 
-    The shorter the address, the likelier it is the one that the user means.
+    The shorter the address, the likelier the user means it.
     """
     known = {"hosts": sorted({host.lower() for host in hosts}), "paths": sorted({path.lower() for path in paths})}
     return SQL.all(conn, "news_items_like", **known, query=query.lower())
@@ -211,12 +211,12 @@ def jobs_about(
 
 
 def jobs_named(conn: Connection, ids: Sequence[str]) -> list[Row]:
-    """How far some jobs are; ``is_later`` where one waits for longer than anybody watches."""
+    """The state of some jobs; ``is_later`` for a job that waits longer than a person watches."""
     return SQL.all(conn, "news_jobs_named", ids=list(ids))
 
 
 def has_worker(conn: Connection) -> bool:
-    """Whether a process lives that does jobs."""
+    """Whether a worker process is alive."""
     row = SQL.one(conn, "news_has_worker")
     return row is not None and bool(row["has_worker"])
 

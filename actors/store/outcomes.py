@@ -1,4 +1,4 @@
-"""What can become of a raw item: a closed list, and what each means for ``raw_items.status``."""
+"""The outcomes of a raw item: a closed list, each with its ``raw_items.status``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Self
 
 
 class Outcome(StrEnum):
-    """The value of ``item_outcomes.outcome``, and the ``raw_items.status`` that goes with it. Pending ones are not final."""
+    """A value of ``item_outcomes.outcome``, with its ``raw_items.status``. Pending ones are not final."""
 
     status: str
 
@@ -33,7 +33,7 @@ class Outcome(StrEnum):
     """Was a story, and its source took it back."""
 
     BACKLOG = "backlog", "skipped"
-    """Older than what a new source brings at first."""
+    """Older than the items that a new source brings at first."""
     TOO_SHORT = "too_short", "skipped"
     """Less text than a story needs."""
     PAYWALL = "paywall", "skipped"

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """A story's overlay as it stands in the database.
+    """A story's overlay in the database.
 
     Attributes:
         why_it_matters: The analysis, or None.
         brief: One line, two sentences, elevator pitch; each may be None.
         summary: The story's summary, or None.
-        citations: chili, quotes, and notes on who wrote what.
+        citations: chili, quotes, and notes about authors.
     """
 
     why_it_matters: str | None
@@ -35,29 +35,29 @@ class Overlay:
 
     @property
     def analysis_author(self) -> Author:
-        """Who wrote ``why_it_matters``."""
+        """The author of ``why_it_matters``."""
         return author(self.citations.get("analysis"), self.why_it_matters)
 
     @property
     def brief_author(self) -> Author:
-        """Who wrote the brief."""
+        """The author of the brief."""
         return author(self.citations.get("brief"), *self.brief)
 
     @property
     def summary_author(self) -> Author:
-        """Who wrote the summary."""
+        """The author of the summary."""
         return author(self.citations.get("summary"), self.summary)
 
 
 def lock(conn: Connection, story_id: UUID) -> Overlay | None:
-    """The story's overlay, created where it is missing, held until the transaction ends; None without a story."""
+    """The story's overlay, created if missing, locked until the transaction ends; None without a story."""
     SQL.run(conn, "overlay_ensure", story_id=str(story_id))
     row = SQL.one(conn, "overlay_lock", story_id=str(story_id))
     return None if row is None else _overlay(row)
 
 
 def read(conn: Connection, story_id: UUID) -> Overlay | None:
-    """The story's overlay, empty where it has none yet; None without a story."""
+    """The story's overlay, empty if it has none yet; None without a story."""
     row = SQL.one(conn, "overlay_read", story_id=str(story_id))
     return None if row is None else _overlay(row)
 
@@ -94,7 +94,7 @@ def save_analysis(
 
 
 def of_event(conn: Connection, story_id: UUID) -> list[tuple[UUID, Mapping[str, Any]]]:
-    """The citations of each analysed story of a story's event, held until the transaction ends."""
+    """The citations of each analysed story of a story's event, locked until the transaction ends."""
     rows = SQL.all(conn, "event_overlays", story_id=str(story_id))
     return [(UUID(str(row["story_id"])), row["citations"] or {}) for row in rows]
 
@@ -112,7 +112,7 @@ def save_brief(
     time_saved_seconds: int,
     made_by: Mapping[str, Any],
 ) -> bool:
-    """Store a brief and note that the pipeline wrote it; whether that changed anything."""
+    """Store a brief and note that the pipeline wrote it; returns whether that changed anything."""
     one_liner, two_liner, elevator = brief
     touched = SQL.run(
         conn,
@@ -128,5 +128,5 @@ def save_brief(
 
 
 def note_summary(conn: Connection, story_id: UUID, summary: str, made_by: Mapping[str, Any]) -> bool:
-    """Note that the pipeline wrote the story's summary; whether that changed anything."""
+    """Note that the pipeline wrote the story's summary; returns whether that changed anything."""
     return cite(conn, story_id, {"summary": {**made_by, "written": mark(summary)}})

@@ -1,4 +1,4 @@
-"""Sources that a person renames, removes or merges, with all that hangs on them."""
+"""Renames, removes and merges sources, with all rows that depend on them."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 
 def rename(conn: Connection, source_id: UUID, name: str) -> bool:
-    """Give a source another name; whether that changed anything."""
+    """Give a source another name; returns whether that changed anything."""
     return SQL.run(conn, "source_rename", source_id=str(source_id), name=name) > 0
 
 
 def extent(conn: Connection, source_id: UUID) -> dict[str, Any]:
-    """What hangs on a source: its ``items``, ``stories``, and how many of these are ``starred`` or ``shared`` with others."""
+    """The numbers of a source's ``items``, ``stories``, ``starred`` stories and stories ``shared`` with other sources."""
     row = SQL.one(conn, "source_extent", source_id=str(source_id))
     assert row is not None
     return row
 
 
 def remove(tx: Connection, source_id: UUID) -> None:
-    """Remove a source with its items and stories. Stories that another source tells too become that one's, and stay."""
+    """Remove a source with its items and stories. Stories that another source tells too stay, and become that source's."""
     sources.lock(tx, source_id)
     events = _events(tx, [source_id])
     SQL.run(tx, "source_bequeath", source_id=str(source_id))
@@ -36,7 +36,7 @@ def remove(tx: Connection, source_id: UUID) -> None:
 
 
 def merge(tx: Connection, source_id: UUID, into: UUID) -> int:
-    """Move all items and stories of a source to another one, and remove it; how many items moved."""
+    """Move all items and stories of a source to another one, and remove it; returns the number of moved items."""
     for one in sorted((source_id, into)):
         sources.lock(tx, one)
     both = {"source_id": str(source_id), "into": str(into)}
@@ -54,7 +54,7 @@ def _events(tx: Connection, ids: Iterable[UUID]) -> list[UUID]:
 
 
 def _lead(tx: Connection, events: list[UUID]) -> None:
-    """Let each event be led and counted by the stories that it has now."""
+    """Choose the leading story of each event and count its sources again."""
     for event in events:
         clusters.lead(tx, event)
     SQL.run(tx, "clusters_drop_empty", ids=[str(event) for event in events])

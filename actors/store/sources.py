@@ -27,14 +27,14 @@ _NAMESPACE = UUID("6f2f4a52-8f0c-5d0e-9a54-2d7f3f1f6a11")
 
 @dataclass(frozen=True)
 class Polling:
-    """What polling a source has taught so far.
+    """The results of polling a source so far.
 
     Attributes:
-        etag: As the server sent it, like ``last_modified``.
-        failures: Polls in a row that failed.
-        gone_count: Polls in a row that were answered with 410.
-        moved_to: Where the server keeps pointing to, seen ``moved_count`` times since ``moved_since``.
-        fetched_once: Whether its items were read before; if not, only its newest count.
+        etag: Unchanged from the server, like ``last_modified``.
+        failures: Number of consecutive failed polls.
+        gone_count: Number of consecutive answers with 410.
+        moved_to: The target of the permanent redirect, seen ``moved_count`` times since ``moved_since``.
+        fetched_once: Whether its items were read before; if not, only its newest items count.
     """
 
     etag: str | None = None
@@ -49,7 +49,7 @@ class Polling:
 
 @dataclass(frozen=True)
 class Source:
-    """One source. ``now`` is the database's time at which it was read, ``interval`` its rhythm where it is known."""
+    """One source. ``now`` is the database's time of this read, ``interval`` its rhythm, if known."""
 
     id: UUID
     type: str
@@ -64,7 +64,7 @@ class Source:
 
 
 def get(conn: Connection, source_id: UUID) -> Source | None:
-    """The source, None where there is none of this id."""
+    """The source; None if no source has this id."""
     row = SQL.one(conn, "source_get", source_id=str(source_id))
     if row is None:
         return None
@@ -92,7 +92,7 @@ def add(
     authority: float | None = None,
     metadata: dict[str, Any] | None = None,
 ) -> tuple[UUID, bool]:
-    """Add a source; the id of the one that is there where it is there already.
+    """Add a source, or find the existing one.
 
     Returns:
         Its id, and whether it is new.
@@ -100,7 +100,7 @@ def add(
     known = SQL.one(conn, "source_find", type=kind, url=url)
     if known is not None:
         return UUID(str(known["id"])), False
-    # Two workers that add the same source at once derive the same id.
+    # Two workers that add the same source at once compute the same id.
     source_id = uuid5(_NAMESPACE, f"{kind} {url}")
     added = SQL.run(
         conn,
@@ -116,23 +116,23 @@ def add(
 
 
 def at(conn: Connection, urls: Sequence[str]) -> dict[str, Any] | None:
-    """The source that is read at one of these addresses, of whatever type; None where there is none."""
+    """The source of any type that is read at one of these addresses; None if there is none."""
     return SQL.one(conn, "source_by_address", urls=list(urls))
 
 
 def twin(conn: Connection, items: Sequence[tuple[str, str | None]]) -> dict[str, Any] | None:
-    """The source that has all of these items, by their ids in its feed and their addresses; None where none has."""
+    """The source with all of these items, by their ids in its feed and their addresses; None if there is none."""
     ids, urls = [one for one, _ in items], [url for _, url in items]
     return SQL.one(conn, "source_twin", items=ids, urls=urls) if items else None
 
 
 def queued(conn: Connection, ids: Sequence[UUID]) -> None:
-    """Let pulls leave these sources alone: they are sent for reading in this transaction."""
+    """Mark these sources as queued, so that pulls skip them: this transaction sends their jobs."""
     SQL.run(conn, "sources_queue", ids=[str(one) for one in ids])
 
 
 def manual(conn: Connection, page: str) -> UUID:
-    """The manual source of the site that ``page`` belongs to, made when it is first needed."""
+    """The manual source of the site of ``page``, made when it is first needed."""
     site = site_of(page)
     return add(conn, MANUAL, f"https://{site}", name=site)[0]
 
@@ -148,13 +148,13 @@ def addresses(conn: Connection) -> set[str]:
 
 
 def folder_of(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """The folder of a listed source, the outermost first; empty where it is in none."""
+    """The folders of a listed source, the outermost first; empty if it is in none."""
     folder = row["folder"]
     return tuple(str(step) for step in folder) if isinstance(folder, list) else ()
 
 
 def switch(conn: Connection, source_id: UUID, *, on: bool) -> bool:
-    """Switch a source on or off; whether that changed anything."""
+    """Switch a source on or off; returns whether that changed anything."""
     return SQL.run(conn, "source_switch", source_id=str(source_id), is_active=on) > 0
 
 
@@ -164,11 +164,11 @@ def claim_due(
     """Mark sources as queued and return their ids and addresses.
 
     Args:
-        conn: Inside a transaction that also sends the jobs.
-        types: Which types of source.
-        everything: Also those that are not due.
+        conn: A connection inside a transaction that also sends the jobs.
+        types: The types of sources.
+        everything: Also sources that are not due.
         lost_after: A source queued longer ago than this counts as not queued: its job was lost.
-        most: At most so many, those that are due longest.
+        most: Most sources, the longest due first.
     """
     rows = SQL.all(conn, "sources_claim_due", types=list(types), all=everything, lost_after=lost_after, most=most)
     return [(UUID(str(row["id"])), row["url"] or "") for row in rows]
@@ -180,7 +180,7 @@ def lock(conn: Connection, source_id: UUID) -> None:
 
 
 def polled(conn: Connection, source_id: UUID, polling: Polling, *, wait: timedelta, interval: timedelta) -> None:
-    """Remember what a poll learnt and ask again after ``wait``; ``interval`` is the source's own rhythm."""
+    """Store the result of a poll, and poll again after ``wait``; ``interval`` is the source's own rhythm."""
     values = {name: getattr(polling, name) for name in Polling.__dataclass_fields__}
     seconds = int(interval.total_seconds())
     SQL.run(conn, "source_polled", source_id=str(source_id), wait=wait, interval_seconds=seconds, **values)
@@ -192,17 +192,17 @@ def release(conn: Connection, source_id: UUID) -> None:
 
 
 def describe(conn: Connection, source_id: UUID, *, name: str, url: str | None = None) -> None:
-    """Name a source that nobody named, and follow it to ``url``."""
+    """Name an unnamed source, and change its address to ``url``."""
     SQL.run(conn, "source_describe", source_id=str(source_id), name=name, url=url)
 
 
 def health(
     conn: Connection, source_id: UUID, status: Literal["ok", "warn", "error"], message: str | None = None
 ) -> None:
-    """Say how the last poll went."""
+    """Record the result of the last poll."""
     SQL.run(conn, "source_health_put", source_id=str(source_id), status=status, message=message)
 
 
 def let_host_rest(conn: Connection, source_id: UUID, host: str, wait: timedelta) -> None:
-    """The host of this source asked to be left alone: its other sources wait too, a day at most."""
+    """The host of this source asked for a rest: its other sources wait too, a day at most."""
     SQL.run(conn, "hosts_wait", source_id=str(source_id), host=host.lower(), wait=min(wait, LONGEST_REST))

@@ -1,4 +1,4 @@
-"""Stories: one for each text, found again by address, by text, and by likeness."""
+"""Stories: one for each text, found again by address, by text, and by similarity."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ class Candidate:
 
 
 def hold_alike(conn: Connection, keys: Sequence[str], bands: Sequence[int]) -> None:
-    """Let no other worker file a text that has one of the keys or bands, until the end of the transaction.
+    """Let no other worker file a text with one of the keys or bands, until the end of the transaction.
 
-    Before looking for a story's like, and before any other lock on stories.
+    Call it before the search for similar stories, and before any other lock on stories.
     """
     SQL.one(conn, "story_filing_hold", keys=list(keys), bands=list(bands))
 
 
 def by_keys(conn: Connection, keys: Sequence[str]) -> UUID | None:
-    """The oldest story that has one of the keys."""
+    """The oldest story with one of the keys."""
     row = SQL.one(conn, "story_by_keys", keys=list(keys))
     return None if row is None else UUID(str(row["story_id"]))
 
 
 def claimed(conn: Connection, keys: Sequence[str]) -> list[Candidate]:
-    """The stories that have one of the keys, oldest first, to be compared."""
+    """The stories with one of the keys, oldest first, for comparison."""
     return [_candidate(row) for row in SQL.all(conn, "story_claimed", keys=list(keys))]
 
 
@@ -60,7 +60,7 @@ def add(
     url: str | None,
     published_at: datetime | None,
 ) -> UUID:
-    """Make a story of a content that is stored already."""
+    """Make a story of a stored content."""
     row = SQL.one(
         conn,
         "story_add",
@@ -76,12 +76,12 @@ def add(
 
 
 def edit(conn: Connection, story_id: UUID, *, title: str) -> bool:
-    """Take over the title that an edited article has now, unless a person gave it one; whether that changed anything."""
+    """Set the new title of an edited article, unless a person gave it one; returns whether that changed anything."""
     return SQL.run(conn, "story_edit", story_id=str(story_id), title=title) > 0
 
 
 def sign(conn: Connection, story_id: UUID, signature: Sequence[int], bands: Sequence[int]) -> None:
-    """Store what near duplicates of a story are found by."""
+    """Store the data that find near duplicates of a story."""
     SQL.run(conn, "story_signature_put", story_id=str(story_id), signature=list(signature), bands=list(bands))
 
 

@@ -1,4 +1,4 @@
-"""By how much teams' interests raise or lower stories, and what the interests' example stories have in common with one."""
+"""The shifts of stories by teams' interests, and the similarity of a story with the interests' examples."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Row = dict[str, Any]
 
 
 def put(conn: Connection, story_id: UUID, scores: Sequence[tuple[UUID, float, Row]]) -> bool:
-    """Store the shift of each team's chili with its parts, in place of what was there; whether that changed anything."""
+    """Store the shift of each team's chili with its parts, in place of the old ones; returns whether that changed anything."""
     rows = [{"team_id": str(team), "shift": shift, "parts": parts} for team, shift, parts in scores]
     return SQL.run(conn, "team_scores_put", story_id=str(story_id), scores=Json(rows)) > 0
 
@@ -29,7 +29,7 @@ def of_story(conn: Connection, story_id: UUID) -> list[Row]:
 
 
 def cosines(conn: Connection, story_id: UUID, examples: Iterable[int | UUID]) -> list[Row]:
-    """How near a story is to others, given by number or id: ``story_id``, ``number``, ``title``, ``cosine``."""
+    """The similarity of a story to others, given by number or id: ``story_id``, ``number``, ``title``, ``cosine``."""
     wanted = list(examples)
     numbers = [one for one in wanted if isinstance(one, int)]
     ids = [str(one) for one in wanted if not isinstance(one, int)]

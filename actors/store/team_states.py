@@ -16,12 +16,12 @@ State = Literal["unread", "read", "archived"]
 
 
 def set_for_team(conn: Connection, story_id: UUID, team_id: UUID, state: State) -> bool:
-    """Set one team's state, as that team asked; whether that changed anything."""
+    """Set one team's state at its request; returns whether that changed anything."""
     return SQL.one(conn, "team_state_set", story_id=str(story_id), team_id=str(team_id), state=state) is not None
 
 
 def pin(conn: Connection, story_id: UUID, team_id: UUID, *, pinned: bool) -> bool:
-    """Star a story for a team, or take the star away; whether that changed anything."""
+    """Star a story for a team, or remove the star; returns whether that changed anything."""
     values = {"story_id": str(story_id), "team_id": str(team_id), "pinned": pinned}
     return SQL.one(conn, "team_pin", **values) is not None
 
@@ -36,10 +36,7 @@ def followers(conn: Connection, story_id: UUID) -> list[UUID]:
 
 
 def advance(conn: Connection, story_id: UUID, teams: Sequence[UUID], state: State) -> int:
-    """Move the story forward (unread, read, archived) for ``teams``; how many changed.
-
-    It never goes back: an archived story stays archived, and a read one does not become unread.
-    """
+    """Move the story forward (unread, read, archived) for ``teams``, never back; returns the number of changed teams."""
     moved = SQL.all(
         conn, "team_states_of_followers", story_id=str(story_id), teams=[str(team) for team in teams], state=state
     )

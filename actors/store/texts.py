@@ -1,4 +1,4 @@
-"""What the AI step and the insights read of a story."""
+"""A story's text and facts for the AI step and the insights."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ class StoryText:
         title: Its headline, may be empty.
         summary: Its summary, if it has one.
         kind: article, video, podcast, pdf or tweet.
-        document: Markdown where extraction gave it, else the plain text; may be empty.
-        description: How its page describes itself, may be empty.
-        text_hash: Hash of the text, as extraction computed it.
+        document: Markdown from extraction, else the plain text; may be empty.
+        description: Its page's own description; may be empty.
+        text_hash: Hash of the text, from extraction.
         language: Language code of the text, or None.
         duration_seconds: Length of a video or podcast, or None.
         source: Name of its source.
         authority: The source's authority, 0 to 1, or None.
-        published_at: When it was published, or None.
+        published_at: Time of publication, or None.
         age_days: Whole days since it was published, or else found.
-        happened_at: When it was published, or else found.
+        happened_at: Time of publication, or else of the find.
     """
 
     id: UUID
@@ -52,7 +52,7 @@ class StoryText:
     happened_at: datetime
 
     def for_ai(self, sources: int = 1) -> Story:
-        """The story as the AI step sees it, where so many sources tell of its event."""
+        """The story in the AI step's form, with the number of sources of its event."""
         return Story(
             id=self.id,
             title=self.title,
@@ -67,7 +67,7 @@ class StoryText:
 
 
 def read(conn: Connection, story_id: UUID) -> StoryText | None:
-    """The story, or None when it does not exist (any more)."""
+    """The story, or None if it does not exist (any more)."""
     row = SQL.one(conn, "story_text", story_id=str(story_id))
     if row is None:
         return None
@@ -90,10 +90,10 @@ def read(conn: Connection, story_id: UUID) -> StoryText | None:
 
 
 def hold(conn: Connection, story_id: UUID) -> None:
-    """Hold the story against other writers until the transaction ends; take it before the story's overlay."""
+    """Lock the story against other writers until the transaction ends; lock it before its overlay."""
     SQL.one(conn, "story_hold", story_id=str(story_id))
 
 
 def save_summary(conn: Connection, story_id: UUID, summary: str, *, seen: str | None) -> bool:
-    """Store the story's summary, unless it is no longer ``seen``; whether that changed anything."""
+    """Store the story's summary, unless the present one differs from ``seen``; returns whether that changed anything."""
     return SQL.run(conn, "story_save_summary", story_id=str(story_id), summary=summary, seen=seen) > 0

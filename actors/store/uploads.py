@@ -32,6 +32,6 @@ def save(conn: Connection, source_id: UUID, items: Sequence[Mapping[str, Any]], 
 
 
 def get(conn: Connection, upload_id: UUID) -> list[dict[str, Any]] | None:
-    """The items of an upload, None where there is none of this id."""
+    """The items of an upload; None if no upload has this id."""
     row = SQL.one(conn, "upload_get", upload_id=str(upload_id))
     return None if row is None else list(row["items"])

@@ -1,4 +1,4 @@
-"""stories-update-status: a story's life for a team, from unread by way of read to archived."""
+"""stories-update-status: a story's state for a team: unread, read, archived."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from zeke_jobs import Context, Reject
 def stories_update_status(payload: StoriesUpdateStatus, ctx: Context) -> dict[str, Any]:
     """Set a story's state.
 
-    With a team: the state changes for this team. Without: for every team that follows one of the story's
-    sources moves forward only; what it archived stays archived, what it read does not become unread.
+    With a team, the state changes for this team. Without one, the state of every team that follows one of the story's
+    sources moves only forward: from unread to read to archived.
 
-    ``pinned`` changes the team's star, and nothing else.
+    ``pinned`` changes only the team's star.
 
     Raises:
         Reject: there is no such story.

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 def story_summarize(payload: StorySummarize, ctx: Context) -> dict[str, Any]:
-    """Summarise a story: ``auto`` where it has no summary, ``force`` also where one of unknown origin stands.
+    """Summarise a story: ``auto`` if it has no summary, ``force`` also if its summary is of unknown origin.
 
     Text that a person edited stays in both modes.
 
     Raises:
         Reject: there is no such story, or it has no text.
         Retry, Defer: the provider asked to wait.
-        Unfounded: a model said twice what the story does not; what is stored is extractive, and labelled so.
+        Unfounded: a model twice gave statements that the story does not support. The stored text is extractive, and labelled so.
     """
     text = texts.read(ctx.db, payload.story_id)
     overlay = overlays.read(ctx.db, payload.story_id)

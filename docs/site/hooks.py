@@ -1,4 +1,4 @@
-"""Adds to two pages of the site what the program says of itself: the help of every command, and every key of jobs.yaml."""  # noqa: INP001
+"""Adds generated parts to two pages of the site: the help of every command, and every key of jobs.yaml."""  # noqa: INP001
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def on_page_markdown(markdown: str, *, page: Any, **_: object) -> str:
-    """MkDocs asks this of each page, before it makes HTML of it."""
+    """MkDocs calls this for each page before it renders the page."""
     match page.file.src_uri:
         case "command-line.md":
             return f"{markdown}\n{commands()}"
@@ -20,12 +20,12 @@ def on_page_markdown(markdown: str, *, page: Any, **_: object) -> str:
 
 
 def commands() -> str:
-    """What ``--help`` says, of each command."""
+    """The ``--help`` of each command."""
     import typer.main
 
     from zeke_jobs.cli.root import app
 
-    parts = ["## What --help says\n", "Written by the commands themselves, when this site was built.\n"]
+    parts = ["## The help of each command\n", "Generated from the commands when this site was built.\n"]
     for name, text in _helps(typer.main.get_command(app), "zeke-jobs", None):
         parts.append(f"### {name} --help\n\n```text\n{text.rstrip()}\n```\n")
     return "\n".join(parts)
@@ -42,13 +42,13 @@ def _helps(command: Any, name: str, parent: Any) -> Iterator[tuple[str, str]]:
 
 
 def keys() -> str:
-    """Every key of jobs.yaml with its type, its default and its meaning, from the JSON Schema that the models make."""
+    """Every key of jobs.yaml with its type, default and meaning, from the JSON Schema of the models."""
     from zeke_jobs.config.json_schema import json_schema
 
     schema = json_schema()
     parts = [
         "## Every key, from the models\n",
-        "Made of the JSON Schema of this version (`zeke-jobs schema`), when this site was built.\n",
+        "Generated from the JSON Schema of this version (`zeke-jobs schema`) when this site was built.\n",
     ]
     parts.append(_table("the file", schema))
     parts += [

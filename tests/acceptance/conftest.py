@@ -25,7 +25,7 @@ HANDLERS = "tests.acceptance.handlers"
 
 @dataclass
 class Command:
-    """One command line that runs, and what it prints."""
+    """One running command line, and its output."""
 
     process: subprocess.Popen[bytes]
     log: Path

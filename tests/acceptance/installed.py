@@ -36,7 +36,7 @@ JOBS = "version: 1\ntasks:\n  greet: {handler: 'greet:greet', concurrency: 3}\n"
 
 
 def install(venv: Path, wheels: dict[str, Path], *wanted: str) -> None:
-    """A virtual environment with our wheels and copies of what they need, which other users may use too."""
+    """A virtual environment with our wheels and copies of their dependencies, usable by other users too."""
     distributions.install(venv, wheels, *wanted, copy=shutil.copy2, python=_open_python())
 
 
@@ -108,7 +108,7 @@ class Place:
         return started
 
     def forget(self) -> None:
-        """End what still runs, and remove what was kept elsewhere for the folder."""
+        """End the processes that still run, and remove the folder's files in other places."""
         for started in self.started:
             started.stop()
         for asked in (self.folder / ".zeke", self.folder / ".zeke" / "demo"):
@@ -122,7 +122,7 @@ class Place:
         return started.wait(), started.text
 
     def refusal(self, *arguments: str) -> str:
-        """What a command says that must refuse: an error and perhaps its help, behind what it did before."""
+        """The error of a command that must refuse, perhaps with help, without the output before it."""
         status, text = self.run(*arguments)
         assert status in (1, 2), text
         assert "Traceback" not in text

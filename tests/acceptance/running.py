@@ -59,7 +59,7 @@ class Up:
             time.sleep(0.05)
 
     def run(self, command: str) -> str:
-        """What a command line prints, in the folder."""
+        """The output of a command line in the folder."""
         done = subprocess.run(
             command,
             shell=True,
@@ -74,7 +74,7 @@ class Up:
         return done.stdout
 
     def python(self, code: str) -> str:
-        """What a program prints, run after the line ``export DATABASE_URL=…`` that the command printed."""
+        """The output of a program, run after the line ``export DATABASE_URL=…`` that the command printed."""
         export = next(line for line in self.text.splitlines() if "export DATABASE_URL=" in line).partition("export ")
         done = subprocess.run(
             ["/bin/sh", "-c", f'export {export[2]} && exec "$0" -c "$1"', sys.executable, code],

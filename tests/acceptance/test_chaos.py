@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
-#: What a busy machine may miss.
+#: Promises that a busy machine may miss.
 _OF_TIME = ("throughput", "recovery", "return in")
 
 

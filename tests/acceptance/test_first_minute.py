@@ -43,7 +43,7 @@ def base(wheels: dict[str, Path]) -> Iterator[Path]:
 
 @pytest.fixture
 def place(base: Path) -> Iterator[Place]:
-    """A folder beside the environment, which is removed with all that was kept elsewhere for it."""
+    """A folder beside the environment, which is removed with its files in other places."""
     found = Place(base / "here" / "venv", Path(tempfile.mkdtemp(dir=base / "here")))
     found.folder.chmod(0o755)
     found.fill()
@@ -54,7 +54,7 @@ def place(base: Path) -> Iterator[Place]:
 
 @pytest.fixture
 def user(place: Place) -> Place:
-    """A place of somebody who is not root: of another user where we are root."""
+    """A place of a user who is not root: if we are root, of another user."""
     if IS_ROOT:
         other(place, pwd.getpwnam(USERS[0]).pw_uid)
     return place
@@ -286,7 +286,7 @@ def test_what_a_kill_leaves_behind_is_no_obstacle(place: Place) -> None:
     assert visit(place) == 1
     up = place.start("up")
     up.wait_for("ready; in another terminal")
-    # What ends processes for want of memory takes them in any order, and none of them may say goodbye.
+    # The kernel ends processes for want of memory in any order, and none leaves in an orderly way.
     for one in [psutil.Process(up.process.pid), *psutil.Process(up.process.pid).children(recursive=True), up.server()]:
         one.kill()
     up.wait()

@@ -39,7 +39,7 @@ TASKS = """
 
 @pytest.fixture
 def health(capsys: pytest.CaptureFixture[str], database: str) -> Callable[..., tuple[int, str]]:
-    """The command, in this process: its exit status, and what it said."""
+    """Run the command in this process: its exit status and its output."""
 
     def ask(*arguments: str) -> tuple[int, str]:
         status = run(app, "zeke-jobs", ["health", *arguments])

@@ -41,7 +41,7 @@ JOBS_YAML = f"""
       polite: {{handler: "{HANDLERS}:measured", rate: {{per_key: 2/s}}}}
       weighted: {{handler: "{HANDLERS}:measured", uses: [ai], units: {{tokens: 60}}}}
 """
-#: What is promised: of each group of rows, so much within so many seconds.
+#: The promise: for each group of rows, an amount within some seconds.
 PROMISED = {"rated": (20, 1.0), "paced": (4, 0.4), "polite": (2, 1.0), "weighted": (1200, 2.0)}
 
 
@@ -59,7 +59,7 @@ def most_within(rows: Iterable[tuple[float, float]], window: float) -> float:
 
 
 def rows_of(conn: Connection) -> dict[str, list[tuple[float, float]]]:
-    """When the rows of each group were written, and what each counts."""
+    """The times and amounts of the rows in each group."""
     found: dict[str, list[tuple[float, float]]] = {}
     with conn.cursor() as cursor:
         cursor.execute("SELECT task, key, extract(epoch FROM at)::float8, tokens FROM start ORDER BY at")

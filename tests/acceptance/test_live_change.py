@@ -41,7 +41,7 @@ MOST = """
 
 
 def cli(fleet: Fleet, *arguments: str, status: int | None = 0) -> str:
-    """Run a command as an operator does, and answer what it prints."""
+    """Run a command as an operator does; returns its output."""
     done = subprocess.run(
         [str(Path(sys.executable).parent / "zeke-jobs"), *arguments],
         cwd=fleet.folder,

@@ -116,7 +116,7 @@ def test_workers_count_attempts_by_outcome_over_all_processes_and_the_exporter_r
 
 
 def documented(found: dict[tuple[str, ...], float]) -> set[str]:
-    """Names without what a histogram and a counter add to theirs."""
+    """Names without the suffixes of histograms and counters."""
     return {re.sub(r"_(bucket|count|sum|created)$", "", name[0]) for name in found}
 
 
@@ -128,7 +128,7 @@ def queries() -> list[str]:
     return [query.replace("$task", ".*").replace("$__rate_interval", "20s") for query in found]
 
 
-#: What there is nothing of while all is well.
+#: Metrics without values while all is well.
 EMPTY = {query for query in queries() if "ALERTS" in query or "cost" in query}
 
 

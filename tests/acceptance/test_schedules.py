@@ -40,7 +40,7 @@ tasks:
 
 @pytest.fixture
 def periodiq(database: str, tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
-    """Starts schedulers, each with its log in a file of its own; ends those that still run."""
+    """Starts schedulers, each with its own log file; ends the ones that still run."""
     (tmp_path / "jobs.yaml").write_text(JOBS, encoding="utf-8")
     root = Path(__file__).parents[2]
     env = {**os.environ, "DATABASE_URL": database, "PYTHONPATH": str(root), "ZEKE_JOBS_LOG_FORMAT": "json"}

@@ -58,7 +58,7 @@ def shown(text: str) -> list[str]:
 
 
 def command_lines() -> str:
-    """What anybody on this machine sees of all processes."""
+    """The view of all processes that any user of this machine has."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):  # it has just ended
@@ -93,7 +93,7 @@ def test_planted_secrets_come_out_nowhere(planted: Fleet, conn: Connection) -> N
 
     assert shown(command_lines()) == []
 
-    # What was awaited comes back whole; what is looked at is masked.
+    # A waiting caller gets the whole output; views are masked.
     assert zeke_jobs.wait(jobs[""], timeout=5)["password"] == FIELD
     said = [zeke(planted, *command) for command in (
         ("check",), ("plan",), ("tasks",), ("jobs", "--json"), ("fleet", "--json"), ("history",), ("show", 1), ("schedule",),

@@ -50,7 +50,7 @@ def site() -> Iterator[SampleSite]:
 
 
 def left(conn: Connection) -> dict[str, list[str]]:
-    """What is in the database, table by table."""
+    """The contents of the database, table by table."""
     found = {}
     for name, sql in LEFT.items():
         with conn.cursor() as cursor:

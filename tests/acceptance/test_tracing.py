@@ -33,7 +33,7 @@ TASKS = """
 
 
 class Collector(HTTPServer):
-    """An OpenTelemetry collector that keeps what it is sent."""
+    """An OpenTelemetry collector that keeps what it receives."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Receiver)
@@ -60,7 +60,7 @@ class Receiver(BaseHTTPRequestHandler):
 @pytest.fixture
 def collector() -> Iterator[Collector]:
     server = Collector()
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     yield server
     server.shutdown()

@@ -65,7 +65,7 @@ def edit(file: Path, body: str) -> None:
 
 
 def play(up: Up, blocks: Iterator[tuple[str, str | None, str]]) -> int:
-    """Do what the page says; answers how often it started the workers."""
+    """Follow the page; returns the number of starts of workers."""
     starts = 0
     for language, title, body in blocks:
         if language == "diff" and title:

@@ -168,7 +168,7 @@ def test_reload_takes_a_good_change_and_refuses_a_broken_one(up: Up) -> None:
     up.wait_for("Worker process is ready")
     up.wait_for("Registered periodic actors")  # the scheduler has read the file
     (up.folder / "jobs.yaml").write_text(JOBS + "  other: {handler: 'nowhere:x'}\n")
-    up.wait_for("refused; what was running goes on")
+    up.wait_for("refused; the running processes go on")
     assert "jobs.yaml:4:" in up.text
     assert greet(up, "Ada") == "Hello, Ada"
     (up.folder / "jobs.yaml").write_text(JOBS)
@@ -183,7 +183,7 @@ def test_what_breaks_while_a_good_change_restarts_is_not_started_before_it_is_me
     (up.folder / "jobs.yaml").write_text(JOBS + "# changed\n")
     up.wait_for("restarting")
     (up.folder / "greet.py").write_text(HANDLER + "\nraise ValueError('broken')\n")
-    up.wait_for("refused; what is not running starts when a change passes")
+    up.wait_for("refused; missing processes start when a change passes")
     assert "refused its configuration" not in up.text
     (up.folder / "greet.py").write_text(HANDLER)
     up.wait_for("Worker process is ready", times=2)

@@ -66,7 +66,7 @@ MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
     looks.METRICS: looks.metrics,
     looks.TOP: looks.top,
 }
-#: What a server must be as good at as the embedded one.
+#: Measures in which a server must match the embedded one.
 COMPARED = (unlimited.MEASURE, limited.MEASURE, limited.ALL_TASKS, waiting.LATENCY, looks.METRICS, looks.TOP)
 _JSON = Path(tempfile.gettempdir()) / "zeke-bench.json"
 _PACKAGES = ("dramatiq", "dramatiq-pg", "procrastinate", "pgqueuer", "oban", "awa-pg")
@@ -118,7 +118,7 @@ def main(arguments: list[str] | None = None) -> int:
                     failed = True
             for which, turns in taken.items():
                 found[which] += result.together(turns)
-            # After each, so that a run that is cut off leaves what it found.
+            # After each measure, so that a run that is cut off keeps its results.
             about = f"{_machine()}, {time.monotonic() - began:.0f} s{', quick' if chosen.quick else ''}"
             _write(chosen.json, found, conditions, quick=chosen.quick)
             if chosen.page:

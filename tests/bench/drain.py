@@ -23,7 +23,7 @@ _MOST = 400_000  # jobs of a burst
 
 
 class System(Protocol):
-    """What can be drained."""
+    """The kinds of backlogs to drain."""
 
     name: str
     url: str
@@ -41,7 +41,7 @@ class System(Protocol):
         """Whether some of these jobs have not ended."""
 
     def clear(self, conn: Connection) -> None:
-        """Throw away what is queued."""
+        """Delete the queued jobs."""
 
     def completions(self, conn: Connection, since: float) -> list[float]:
         """When jobs ended."""

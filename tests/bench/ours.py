@@ -32,7 +32,7 @@ def jobs_yaml(changed: Mapping[str, Mapping[str, Any]], *, every: Mapping[str, A
     """The real jobs.yaml with handlers that do nothing.
 
     Args:
-        changed: For some tasks, what they have instead of their limits in the real file.
+        changed: For some tasks, values in place of their limits in the real file.
         every: The same for all other tasks.
     """
     real = yaml.safe_load((ROOT / "jobs.yaml").read_text())
@@ -92,8 +92,8 @@ class Installation:
             return any(row[0] for row in server.rows(conn, sql, list(tasks)))
 
     def clear(self, conn: Connection) -> None:
-        """Throw away what is queued."""
-        # What a worker claims at this moment is left to it.
+        """Delete the queued jobs."""
+        # Jobs that a worker is claiming are left to it.
         sql = """DELETE FROM zeke_jobs.queue WHERE ctid = ANY (ARRAY(
             SELECT ctid FROM zeke_jobs.queue WHERE state = 'queued' FOR UPDATE SKIP LOCKED))"""
         server.run(conn, sql)

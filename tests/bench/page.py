@@ -20,7 +20,7 @@ _VERDICT = {None: "", True: "reached", False: "**missed**"}
 
 
 def write(path: Path, found: Mapping[str, Sequence[Row]], heading: str) -> None:
-    """Put the figures of a server, or those of several side by side, between the page's two marks, in place of those that are there.
+    """Put the figures of one server, or of several side by side, between the page's two marks, in place of the old ones.
 
     Raises:
         ValueError: the page has no such marks.
@@ -33,7 +33,7 @@ def write(path: Path, found: Mapping[str, Sequence[Row]], heading: str) -> None:
 
 
 def _put_side_by_side(path: Path, heading: str, found: Mapping[str, Sequence[Row]]) -> None:
-    """Replace what the page says of these measures and servers; its other measures of the same servers stay."""
+    """Replace the page's figures of these measures and servers; other measures of the same servers stay."""
     text = path.read_text(encoding="utf-8")
     old = text.partition(BEGIN_SERVERS)[2].partition(END_SERVERS)[0].splitlines()
     head, *rows = (line for line in side_by_side(found).splitlines() if line)
@@ -47,14 +47,14 @@ def _put_side_by_side(path: Path, heading: str, found: Mapping[str, Sequence[Row
 
 
 def _without(line: str, measures: Sequence[str]) -> str:
-    """A line that says in which run measures were taken, without those that were taken anew; empty where none is left."""
+    """A line that names the run of measures, without measures that were taken again; empty if none is left."""
     names, _, heading = line.partition(": ")
     left = [name for name in names.split(", ") if name not in measures]
     return f"{', '.join(left)}: {heading}" if left else ""
 
 
 def put_between(path: Path, begin: str, end: str, text: str) -> None:
-    """Put a text between two marks of a page, in place of what is there.
+    """Put a text between two marks of a page, in place of the old text.
 
     Raises:
         ValueError: the page has no such marks.

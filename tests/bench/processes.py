@@ -70,7 +70,7 @@ class Fleet:
         return "\n".join(f"── {p.name}\n{p.read_text(errors='replace')[-3000:]}" for p in self.folder.glob("*.log"))
 
     def stop(self) -> None:
-        """SIGTERM, and SIGKILL to what has not stopped in time."""
+        """Send SIGTERM, and SIGKILL to processes that have not stopped in time."""
         for command in self._commands:
             if command.poll() is None:
                 command.terminate()

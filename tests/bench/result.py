@@ -19,15 +19,15 @@ class Row:
 
     Attributes:
         measure: Name of the measure, as on the command line.
-        what: What was measured.
+        what: The measure.
         value: The figure; None where it could not be measured, and ``note`` says why.
         unit: Of the figure.
         rounds: The figures of the rounds whose median it is.
         ratio: The figure divided by that of ``against``.
-        against: What the ratio compares with.
-        target: What was aimed at, in words.
+        against: The other side of the ratio.
+        target: The target, in words.
         reached: Whether it was; None where nothing was aimed at.
-        note: What else a reader should know.
+        note: Other facts for the reader.
     """
 
     measure: str

@@ -1,4 +1,4 @@
-"""A server of a run, embedded or another, with the durability of production, and what its processes cost."""
+"""A server of a run, embedded or another, with the durability of production, and the cost of its processes."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Server:
             conn.close()
 
     def cpu(self) -> float:
-        """Seconds of CPU that all server processes used so far, those that ended included."""
+        """Seconds of CPU that all server processes have used so far, ended ones included."""
         postmaster = psutil.Process(int((self.folder / "data" / "postmaster.pid").read_text().split("\n", 1)[0]))
         times = postmaster.cpu_times()
         return float(times.children_user + times.children_system) + cpu(postmaster.children(recursive=True))
@@ -76,7 +76,7 @@ class Server:
 
 
 def binaries(named: str) -> Path | None:
-    """What ``--server`` names: ``embedded``, or the folder of another PostgreSQL's programs.
+    """The value of ``--server``: ``embedded``, or the folder of another PostgreSQL's programs.
 
     Raises:
         ArgumentTypeError: there is no such folder.
@@ -143,7 +143,7 @@ def scalar(conn: Connection, sql: str, *params: Any) -> Any:
 
 
 def vacuum(conn: Connection) -> None:
-    """What autovacuum would have done by and by: between rounds, so that each starts alike."""
+    """The work of autovacuum, done between rounds, so that each starts alike."""
     try:
         run(conn, "VACUUM (ANALYZE)")
     except psycopg2.errors.LockNotAvailable:  # pragma: no cover

@@ -1,4 +1,4 @@
-"""What the bench computes from recorded times."""
+"""The figures that the bench computes from recorded times."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ _PATIENCE = 120.0  # seconds, should a thread have failed
 
 
 def rate(call: Callable[[int], object], threads: int, seconds: float) -> float:
-    """Calls a second, of all threads together. Each makes its first before the clock starts, with what that has to set up."""
+    """Calls a second of all threads together. Each makes its first call, with its set-up, before the clock starts."""
     counts = [0] * threads
     ready, over = (Barrier(threads + 1, timeout=_PATIENCE) for _ in range(2))
     end = 0.0

@@ -18,7 +18,7 @@ TRACE = "ZEKE_CHAOS_TRACE"
 
 
 class Work(Payload):
-    """What to do. ``plain`` completes by returning, without an effect in the database; ``kills`` ends the process."""
+    """The handler's action. ``plain`` completes by returning, without an effect in the database; ``kills`` ends the process."""
 
     seconds: float = 0.0
     group: str = ""

@@ -20,7 +20,7 @@ _KINDS = ((_ROOT / "memory", "memory.limit_in_bytes"), (_ROOT, "memory.max"))
 
 @contextmanager
 def limited_group(megabytes: int) -> Iterator[tuple[str, ...]]:
-    """What to put before a command so that it and its children share so much memory; the kernel kills one that takes more.
+    """A prefix for a command that limits the memory of it and its children; the kernel kills a process that takes more.
 
     Raises:
         Impossible: no such group can be made here.

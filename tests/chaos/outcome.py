@@ -27,17 +27,17 @@ class Outcome:
 
     Attributes:
         scenario: Its name on the command line.
-        broke: What was broken.
+        broke: The fault.
         before, during, after: Jobs completed in a second: the median of three equal parts of that phase.
         recovery: Seconds from the end of the fault until half of ``before`` was reached again.
-        sent: Jobs that were sent, with those that other jobs sent.
-        finished: Those of them that completed.
-        stated: Those that ended otherwise, with a reason.
-        lost: Those that are neither, or whose effect is missing.
+        sent: All jobs sent, also by other jobs.
+        finished: Jobs that completed.
+        stated: Jobs with another end and a reason.
+        lost: Jobs that are neither, or whose effect is missing.
         duplicated: Effects that are there twice, or without their job's completion.
         again: Runs of handlers beyond the first of each job, by the trace outside the database.
-        promises: What had to hold.
-        note: What else a reader should know.
+        promises: The required results.
+        note: Other facts for the reader.
         skipped: Why it could not be tried here.
     """
 
@@ -82,7 +82,7 @@ def as_json(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
 
 
 def cells(outcome: Outcome) -> tuple[str, ...]:
-    """A row of the table: what was broken, the figures, what had to hold, the verdict."""
+    """A row of the table: the fault, the figures, the required results, the verdict."""
     if outcome.skipped:
         return (outcome.scenario, outcome.broke, "", "", "", "", "", "", f"skipped: {outcome.skipped}")
     said = "; ".join(promise.text for promise in outcome.promises)

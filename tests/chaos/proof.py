@@ -59,7 +59,7 @@ class Account:
 
 
 def account(conn: Connection, ledger: Iterable[str]) -> Account:
-    """Compare what was sent, by the sender's own ledger, with what the database has."""
+    """Compare the sender's own ledger with the database."""
     rows = {job: (state, task, bool(stated)) for job, state, task, stated in _rows(conn, _ENDED)}
     missing = [job for job in ledger if job not in rows]
     finished = sum(state == "done" for state, *_ in rows.values())
@@ -128,7 +128,7 @@ class Run:
 
 
 def runs(trace: Path) -> list[Run]:
-    """What the trace says."""
+    """The findings of the trace."""
     open_runs: dict[tuple[str, int], tuple[float, str, str]] = {}
     last_word: dict[int, float] = {}
     found = []

@@ -24,7 +24,7 @@ _LONGEST = 0.5  # seconds that are made up for after a pause; an outage does not
 _AT_ONCE = 5_000
 _PATIENCE = 0.2  # seconds before a send that failed is tried again
 
-#: What one job of each task is to do, and how many are sent in a second. Together they occupy some 13 of 16 threads: a fleet that
+#: The work of one job of each task, and the jobs sent in a second. Together they occupy some 13 of 16 threads: a fleet that
 #: has lost more than a fifth of what it can do falls behind.
 MIXED: dict[str, tuple[dict[str, Any], float]] = {
     "fast": ({"seconds": 0.05, "plain": True}, 10.0),

@@ -27,14 +27,14 @@ def judge(
     limits: Mapping[str, int] = LIMITS,
     note: str = "",
 ) -> Outcome:
-    """Prove what every scenario promises, and what was said to it.
+    """Prove the promises of every scenario, and its own.
 
     Args:
         broke: In words.
         fault_over: When the fault ended (``time.time()``), to count the recovery from.
         recovers_in: Seconds that the recovery may take.
-        after_share: What part of the rate before must be reached after; None to promise nothing.
-        limits: What must not have been exceeded.
+        after_share: Share of the earlier rate that must be reached afterwards; None for no promise.
+        limits: Limits that must hold.
         note: For the reader.
     """
     with closing(connect(here.url)) as conn:

@@ -51,14 +51,14 @@ Kind = TypeVar("Kind", bound="World")
 
 
 class World:
-    """What a scenario breaks.
+    """The system that a scenario breaks.
 
     Args:
         name: The scenario's.
         quick: Short phases.
         heartbeat: Seconds; four without one, and a process is lost.
         settings: Of the server.
-        kinds: What to send.
+        kinds: The kinds of jobs to send.
         data: Where the server lives; by default in the world's own folder.
     """
 
@@ -178,7 +178,7 @@ class World:
             "a flow of jobs",
         )
         if self.kinds:
-            # What had waited would make the rate look higher than what is sent.
+            # Waiting jobs would make the rate look higher than the sends.
             self.comes(lambda: self.look(_OPEN) <= _IN_FLOW, 30)
 
     def whole(self, workers: int = 2, patience: float = 60.0) -> bool:
@@ -238,7 +238,7 @@ class World:
             time.sleep(0.05)
 
     def until(self, condition: Callable[[], Any], patience: float, what: str) -> None:
-        """Wait for what must come about before there is anything to break."""
+        """Wait for the state that the scenario breaks."""
         if not self.comes(condition, patience):
             raise RuntimeError(f"{what}: not in {patience:g} s\n{self.fleet.logs()}")
 
@@ -280,7 +280,7 @@ class World:
             self.stuck = self._stuck()
 
     def _stuck(self) -> list[str]:
-        """What did not end, by its row and by the commands' logs: for whoever looks for the fault."""
+        """Unfinished jobs with their rows and the commands' logs, for finding the fault."""
         with closing(connect(self.url)) as conn, conn.cursor() as cursor:
             cursor.execute(_STUCK)
             rows = cursor.fetchall()

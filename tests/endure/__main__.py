@@ -73,7 +73,7 @@ def line(number: int, minute: Minute) -> str:
 
 
 def outlook(found: Sequence[Minute], plan: Plan) -> str:
-    """What a day and a month of it look like, from the last third."""
+    """The projection for a day and a month, from the last third."""
     last = found[-max(1, len(found) // 3) :]
     a_row = statistics.median((m.table + m.indexes) / max(1, m.rows) for m in last)
     a_line = statistics.median(m.history / max(1, m.remembered) for m in last)

@@ -62,7 +62,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Minute:
-    """What one look found. Sizes in bytes; CPU as a share of one core since the look before.
+    """One observation. Sizes in bytes; CPU as a share of one core since the one before.
 
     Attributes:
         done: Jobs a second that ended since the look before.
@@ -113,7 +113,7 @@ def endure(started: Server, folder: Path, plan: Plan, say: Callable[[Minute], No
 
 
 def _send(tasks: list[str], rate: int, stop: threading.Event) -> None:
-    """So many a second, whatever becomes of them; what was late is made up for."""
+    """Send a number of jobs a second, whatever their results; make up for late sends."""
     begin, sent, names = time.monotonic(), 0, cycle(tasks)
     while not stop.wait(_TICK):
         due = int((time.monotonic() - begin) * rate) - sent
@@ -156,7 +156,7 @@ def _look(conn: Connection, started: Server, up: Fleet, plan: Plan, say: Callabl
 
 
 def complaints(found: list[Minute], plan: Plan) -> list[str]:
-    """What is not as it should be: a minute's rate, the first one's apart, or a table that still grows."""
+    """The faults: a minute's rate, except the first one's, or a table that still grows."""
     said = [
         f"minute {number}: {minute.done:.0f} jobs a second ended, {plan.rate} were sent"
         for number, minute in enumerate(found, 1)

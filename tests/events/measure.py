@@ -36,7 +36,7 @@ _ROUNDING = 1e-6  # of numbers as they are stored, beside those that were comput
 
 
 class Prepared:
-    """An AI step that has its answers ready: what is measured is the database."""
+    """An AI step with prepared answers, so that only the database is measured."""
 
     def __init__(self, world: World) -> None:
         self._vectors = dict(zip(world.ids, world.vectors, strict=True))
@@ -47,7 +47,7 @@ class Prepared:
         return Analysis("It matters.", 3, "extractive", Provenance("local", "prepared"))
 
     def embed(self, story: Story, *_: Any) -> Embedding:
-        """What was computed before."""
+        """The vector computed before."""
         return Embedding(tuple(self._vectors[story.id].tolist()), hashing.MODEL_VERSION)
 
 
@@ -91,7 +91,7 @@ class Quality:
 
 
 def one_by_one(url: str, world: World, places: range) -> tuple[Cost, list[list[UUID]]]:
-    """Analyse stories one after another; what each cost, and the stories that it was found to be near to."""
+    """Analyse stories one after another; returns the cost of each, and the similar stories found."""
     cost, hits = Cost(), []
     ai = Prepared(world)
     with closing(connect(url)) as conn, watched() as found:
@@ -110,7 +110,7 @@ def one_by_one(url: str, world: World, places: range) -> tuple[Cost, list[list[U
 
 
 def at_once(url: str, world: World, places: range) -> Waits:
-    """Analyse stories by four threads, and look all the time who waits for whom."""
+    """Analyse stories by four threads, and observe the waits for locks meanwhile."""
     waits, ai, over = Waits(stories=len(places)), Prepared(world), threading.Event()
 
     def work(mine: range) -> None:
@@ -149,7 +149,7 @@ def at_once(url: str, world: World, places: range) -> Waits:
 
 
 def quality(url: str, world: World, places: range, hits: list[list[UUID]]) -> Quality:
-    """Compare what came out with what a comparison of all stories says."""
+    """Compare the result with a comparison of all stories."""
     with closing(connect(url)) as conn, conn.cursor() as cursor:
         cursor.execute("SELECT id::text, cluster_id::text FROM stories WHERE cluster_id IS NOT NULL")
         cluster = dict(cursor.fetchall())

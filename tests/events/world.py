@@ -35,7 +35,7 @@ _CITATIONS = json.dumps(
 
 
 def vector_and_terms(told: Told) -> tuple[bytes, list[int]]:
-    """What analyze-story would make of a story, by the default embeddings."""
+    """The vector of a story by the default embeddings."""
     text = lead(Story(uuid.UUID(int=0), told.title, told.text))
     return np.array(hashing.embed(text), dtype=np.float32).tobytes(), sketch(text)
 

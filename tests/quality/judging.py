@@ -1,5 +1,6 @@
 """A reader's judgement of what the provider ``local`` makes of pages, blind: which version wrote a text is not shown.
 
+    python -m tests.quality.judging unseen COUNT SEED                            # pages of the reporting half that nobody has marked
     python -m tests.quality.judging write OUT.json PAGE.html.gz …                # in each version's checkout
     python -m tests.quality.judging sheet SHEET.md KEY.json SEED VERSION.json …  # the texts, in an order that the seed shuffles
     python -m tests.quality.judging tally KEY.json MARKS.txt …                   # a line for each text: number, one-liner, why, highlights
@@ -9,6 +10,7 @@ Marks are g(ood), f(air), b(ad) and e(mpty); highlights are good ones and all, a
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import random
@@ -23,16 +25,28 @@ from actors.ai.local import LocalAnalyst
 from actors.ai.protocol import Story
 from actors.engine.pages import read_page
 from actors.insights.selection import Selection, highlights
+from tests.quality.corpora import CORPUS, half_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _BEFORE = 100  # characters that stand before a sentence, by which a reader sees what it leans on
-_LEAD = 250
+_LEAD = 600
+_DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+def unseen(count: str, seed: str) -> None:
+    """Print the paths of pages, drawn by the seed from the reporting half of WCXB's articles, that no file of marks has."""
+    marked = {
+        row[0] for path in _DOCS.glob("quality-judgement*.csv") for row in csv.reader(path.open(encoding="utf-8"))
+    }
+    pages = half_of(sorted((CORPUS / "wcxb-articles-dev" / "html").glob("*.html.gz")), "reporting")
+    left = [page for page in pages if page.name.removesuffix(".html.gz") not in marked]
+    print(*random.Random(seed).sample(left, int(count)), sep="\n")
 
 
 def write(out: str, *pages: str) -> None:
-    """What this version makes of pages, as JSON by the name of the page."""
+    """This version's texts for pages, as JSON by the name of the page."""
     analyst = LocalAnalyst(Chili(), lambda _: [0.0] * 1536, "none")
     made = {Path(page).name.removesuffix(".html.gz"): _made(analyst, Path(page)) for page in pages}
     Path(out).write_text(json.dumps(made, ensure_ascii=False, indent=1), encoding="utf-8")
@@ -49,7 +63,9 @@ def _made(analyst: LocalAnalyst, page: Path) -> dict[str, Any]:
         "one": analyst.brief(story).one_liner,
         "why": analysis.why_it_matters,
         "before why": [_ahead(text, one.start) for one in analysis.citations],
-        "highlights": [(one.kind, one.summary, _ahead(text, one.start)) for one in highlights(text, Selection())],
+        "highlights": [
+            (one.kind, one.summary, _ahead(text, one.start)) for one in highlights(text, Selection(), item.title)
+        ],
     }
 
 
@@ -58,7 +74,7 @@ def _ahead(text: str, place: int) -> str:
 
 
 def sheet(out: str, key: str, seed: str, *versions: str) -> None:
-    """Number the texts of all versions in a shuffled order; what two versions say alike stands once."""
+    """Number the texts of all versions in a shuffled order; a text of two versions stands once."""
     read = {Path(one).stem: json.loads(Path(one).read_text(encoding="utf-8")) for one in versions}
     told: dict[str, list[tuple[str, str]]] = {}
     for version, pages in read.items():
@@ -110,5 +126,5 @@ def tally(key: str, *marks: str) -> None:
 
 
 if __name__ == "__main__":
-    commands: dict[str, Callable[..., None]] = {"write": write, "sheet": sheet, "tally": tally}
+    commands: dict[str, Callable[..., None]] = {"unseen": unseen, "write": write, "sheet": sheet, "tally": tally}
     commands[sys.argv[1]](*sys.argv[2:])

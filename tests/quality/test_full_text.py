@@ -10,7 +10,7 @@ from actors.engine.article.full_text import readings
 from actors.engine.metadata import read
 from actors.engine.pages import parse_page, read_page
 from actors.engine.text import decode
-from tests.quality.corpora import agreement, articles, both_halves, mean, needs_corpora, wcxb
+from tests.quality.corpora import WHOLE, agreement, articles, both_halves, mean, needs_corpora, wcxb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ LEAST_HAD = 0.5
 @both_halves
 @pytest.mark.parametrize(
     ("name", "pages", "least", "most_below", "most_cut"),
-    [("articles", articles, 0.965, 1, 0), ("WCXB's articles", wcxb, 0.935, 9, 2)],
+    [("articles", articles, 0.965, 1, 0), ("WCXB's articles", wcxb, 0.935, 9, 1)],
     ids=["articles", "wcxb"],
 )
 @pytest.mark.timeout(600)
@@ -46,7 +46,8 @@ def test_articles_are_extracted_as_people_marked_them(
     figure(f"full text, {len(found)} of {name} ({half} half), precision", whole.precision, 0)
     figure(f"full text, {len(found)} of {name} ({half} half), recall", whole.recall, 0)
     figure(f"full text, {len(found)} of {name} ({half} half), pages at .5 and above", len(found) - below, 0)
-    figure(f"full text, {len(found)} of {name} ({half} half), F1", whole.f1, least if half == "reporting" else 0)
+    least = 0 if half == "choosing" else least if WHOLE else least - 0.01
+    figure(f"full text, {len(found)} of {name} ({half} half), F1", whole.f1, least)
     figure(
         f"full text, {len(found)} of {name} ({half} half), pages not cut beside another reading",
         len(found) - len(cut),

@@ -25,7 +25,7 @@ def rows(conn: Connection, sql: str, *params: Any) -> list[tuple[Any, ...]]:
 
 
 def complaints(conn: Connection, news: News, model: dict[str, Any]) -> list[str]:
-    """What is not as it has to be. ``model``: what the model server counted."""
+    """The faults. ``model``: the counts of the model server."""
     return [
         *_items(conn, news),
         *_texts(conn, news),

@@ -52,7 +52,7 @@ class Faulty:
 
 class _Server(EngineServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """What breaks off here does so on purpose."""
+        """Broken connections here are intended."""
 
 
 def main(port: int, seed: int, share: float) -> None:

@@ -1,4 +1,4 @@
-"""What the world of a soak publishes: feeds, pages, single addresses and uploads, and how each item has to end; all by a seed."""
+"""The publications of a soak's world: feeds, pages, single addresses and uploads, with the required end of each item; all by a seed."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class News:
     Args:
         hosts: Base addresses, one for each feed.
         per_feed: Items of each feed.
-        seed: Of all that is random.
+        seed: The seed of all random choices.
     """
 
     hosts: list[str]
@@ -162,7 +162,7 @@ class News:
 
     @cached_property
     def pages(self) -> dict[str, Item]:
-        """What stands at each address, without its query."""
+        """The content at each address, without its query."""
         found: dict[str, Item] = {}
         for item in self.items.values():
             if item.url:
@@ -171,7 +171,7 @@ class News:
 
     @cached_property
     def twins(self) -> dict[int, int]:
-        """Texts that are edited copies, with what they are copies of."""
+        """Edited copies of texts, with their originals."""
         return {item.text: item.twin for item in self.items.values() if item.twin is not None}
 
     @property

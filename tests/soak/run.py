@@ -61,7 +61,7 @@ class Plan:
 
 @dataclass
 class Found:
-    """What came out. ``peak`` is the most requests that one host got at once."""
+    """The results. ``peak`` is the highest number of requests to one host at once."""
 
     complaints: list[str]
     outcomes: Counter[str]

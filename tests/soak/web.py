@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked, of which address of ours."""
+    """A request, and the address that got it."""
 
     host: str
     path: str
@@ -26,7 +26,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What is said; ``cut`` ends the connection in the middle of the body, ``silent`` before anything is said."""
+    """The answer; ``cut`` ends the connection in the middle of the body, ``silent`` before the answer."""
 
     status: int = 200
     body: bytes = b""

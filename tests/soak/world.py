@@ -1,4 +1,4 @@
-"""The processes of a soak: sites, Engine, model and workers, and what they cost."""
+"""The processes of a soak: sites, Engine, model and workers, and their cost."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def server(module: str, *arguments: object) -> Iterator[Server]:
 
 
 def counts(base: str) -> dict[str, Any]:
-    """What a server of ours counted."""
+    """The counts of one of our servers."""
     with urllib.request.urlopen(f"{base}/counts", timeout=30) as answer:
         found: dict[str, Any] = json.load(answer)
     return found

@@ -11,7 +11,7 @@ from zeke_jobs.postgres.pool import transaction
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
-#: How they are written (see ``plant``), and what the worker says of them.
+#: Their rows (see ``plant``), and the worker's report about them.
 UNREADABLE: list[tuple[dict[str, Any], str]] = [
     ({"kwargs": "5"}, "TypeError: args, kwargs and options are a list and two dicts, not list, int, dict"),
     ({"args": 5}, "TypeError: args, kwargs and options are"),
@@ -26,13 +26,13 @@ UNREADABLE: list[tuple[dict[str, Any], str]] = [
     ({"scheduled_for": "9999-12-31 23:59:59-05"}, "ValueError: Invalid isoformat string"),
     ({"scheduled_for": "infinity"}, "ValueError: Invalid isoformat string"),
 ]
-#: What no worker claims: it is due beyond Python's calendar.
+#: A job that no worker claims: it is due beyond Python's calendar.
 FAR = {"run_at": "9999-12-31 23:59:59-05", "expires_on": "infinity"}
 _TIMES = ("run_at", "expires_on", "created_on", "scheduled_for")
 
 
 def plant(conn: Connection, task: str, kwargs: str = "{}", **said: Any) -> UUID:
-    """Write a row; what is said are times, or parts of its message."""
+    """Write a row; the keywords are times, or parts of its message."""
     times = {name: said.pop(name) for name in _TIMES if name in said}
     message = {"queue_name": "default", "actor_name": task, "args": [], "options": {}, "message_timestamp": 1, **said}
     text = json.dumps(message)[:-1] + f', "kwargs": {kwargs}}}'

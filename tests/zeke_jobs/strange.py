@@ -1,4 +1,4 @@
-"""Strange values for property tests: JSON at the bounds of what can be read, and times at the ends of the calendar."""
+"""Strange values for property tests: JSON at the bounds of readability, and times at the ends of the calendar."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from pydantic import Field
 
 import zeke_jobs
+from tests.each import each
 from tests.zeke_jobs.postgres.test_roles import as_member, sign_up
 from tests.zeke_jobs.strange import LARGEST_NUMBER, json_texts, nested, numbers, times
 from zeke_jobs.core import bounds
@@ -152,7 +153,7 @@ TOO_DEEP = "expected at most 100 lists and objects inside each other, got more"
 TOO_LARGE = "expected numbers of at most 1.7976931348623157e+308, got a larger one"
 
 
-@pytest.mark.parametrize(
+@each(
     ("payload", "options", "words"),
     [
         ("{}", '{"scheduled_for": "0044-03-15 BC"}', f"expected scheduled_for {OUT_OF_RANGE}, got 0044-03-15 BC"),
@@ -227,7 +228,7 @@ MESSAGE = {
 INSERT = f"INSERT INTO zeke_jobs.queue (message_id, queue_name, state, message) VALUES ({ID}, 'default', 'queued', %s)"
 
 
-@pytest.mark.parametrize(
+@each(
     ("changes", "words"),
     [
         ({"args": 5}, "expected args of a message as array, got number"),

@@ -10,6 +10,7 @@ from psycopg2.extras import Json, RealDictCursor
 from pydantic import BaseModel, Field
 
 import zeke_jobs
+from tests.each import each
 from tests.zeke_jobs.worker.conftest import load
 from zeke_jobs import client
 from zeke_jobs.cli.root import app
@@ -186,11 +187,11 @@ def test_what_is_left_after_the_purge_shows_no_key_that_quotes_it(conn: Connecti
     keys = {str(row["id"]): row["key"] for row in rows(conn, "SELECT id, key FROM zeke_jobs.finished")}
     assert keys == {job: "***", str(plain): "customer 7"}
     assert {view for view, text in seen(conn).items() if leaks(text)} == set()
-    # What a backtest counts by is still there, in the table that clients and readers cannot read.
+    # The data for a backtest are still there, in the table that clients and readers cannot read.
     assert f"customer {PHONE}" in [row["key"] for row in rows(conn, "SELECT key FROM zeke_jobs.history")]
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "fields", "expected"),
     [
         ({"a": 1}, None, {"a": 1}),

@@ -1,1 +1,1 @@
-"""What a change of jobs.yaml would have done: recorded jobs, run again by the rules that the workers follow."""
+"""The effect that a change of jobs.yaml would have had: recorded jobs run again by the workers' rules."""

@@ -1,4 +1,4 @@
-"""Which attempt of a job comes next, and what follows it: another one, or the job's end."""
+"""The next attempt of a job, and its consequence: another attempt, or the job's end."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _FIRST = (0, 0)
 
 
 class Attempts:
-    """How often each job was tried.
+    """The attempts of each job.
 
     Args:
-        workload: What happens in each attempt.
-        config: The policies.
-        chance: For what is left to it.
+        workload: The jobs with their recorded attempts.
+        config: The retry policies.
+        chance: The source of random numbers.
 
     Attributes:
-        tried: How often, and how many retries of the policy's that made, of jobs that will be tried again.
+        tried: For jobs that will be tried again: the number of attempts, and of retries by the policy.
     """
 
     def __init__(self, workload: Workload, config: Config, chance: Random) -> None:
@@ -42,11 +42,11 @@ class Attempts:
         return number, attempts[number] if number < len(attempts) else attempts[-1]
 
     def cut(self, job: int) -> None:
-        """An attempt ended before its time, and is made again."""
+        """Note that an attempt was cut short, and will be made again."""
         self.tried.setdefault(job, _FIRST)
 
     def end(self, lane: Lane, job: int, attempt: Attempt, now: float) -> tuple[float, bool] | None:
-        """In how many seconds a job is due again whose attempt ended, and whether that is a retry; None when it has ended."""
+        """End an attempt: the seconds until its job is due again, and whether that is a retry; None if the job has ended."""
         tried, retries = self.tried.pop(job, _FIRST)
         again = None if attempt.how == "completed" else self._again(lane, attempt, retries, now)
         if again is not None:
@@ -54,7 +54,7 @@ class Attempts:
         return again
 
     def cost(self, job: int, attempt: Attempt) -> float | None:
-        """What an attempt cost: those that ran to their end share the job's cost; None where it is not known."""
+        """The cost of an attempt: attempts that ran to their end share the job's cost. None if it is unknown."""
         cost = self._workload.cost[job]
         if cost is None or not attempt.costs:
             return None

@@ -1,4 +1,4 @@
-"""How much load a configuration carries: the need of all jobs for threads, limits and money, and which runs out first."""
+"""The load that a configuration can carry: the jobs' need of threads, limits and money, and the first one to run out."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from zeke_jobs.backtest.fleet import Fleet
-    from zeke_jobs.backtest.lanes import Key
-    from zeke_jobs.backtest.workload import Workload
+    from zeke_jobs.backtest.workload import Key, Workload
     from zeke_jobs.config.models import Config
 
 Kind = Literal["threads", "limit", "rate", "units", "key", "key rate", "budget", "database"]
 
 DAY = 86_400.0
-_PEAK = 3600.0  # seconds over which a busy time is looked at
+_PEAK = 3600.0  # seconds of a busy time
 _LEAST_KEY_JOBS = 20
 
 
@@ -33,11 +32,11 @@ class Bound:
     Attributes:
         name: ``threads``, ``task/ID``, ``limit/NAME``, each also with ``rate``, ``budget`` or a unit; ``budget``, ``database``; a
             busy key is ``key NAME of ID``, also with ``rate``.
-        kind: What it is.
-        has: How much there is: jobs at once, or starts, units, money or jobs a second.
-        needs: How much of it was needed on average.
-        needs_at_peak: The same in the busiest hour.
-        tasks: Tasks that need it, those that need most first.
+        kind: Its kind.
+        has: The supply: jobs at once, or starts, units, money or jobs a second.
+        needs: The average need.
+        needs_at_peak: The need in the busiest hour.
+        tasks: Tasks that need it, the greatest need first.
     """
 
     name: str
@@ -49,12 +48,12 @@ class Bound:
 
     @property
     def carries(self) -> float:
-        """How many times the recorded load it carries, spread as evenly as can be."""
+        """The multiple of the recorded load that it can carry, if the load is spread evenly."""
         return self.has / self.needs if self.needs else float("inf")
 
     @property
     def carries_at_peak(self) -> float:
-        """How many times the recorded load it carries in the busiest hour without falling behind."""
+        """The multiple of the recorded load that it can carry in the busiest hour without falling behind."""
         return self.has / self.needs_at_peak if self.needs_at_peak else float("inf")
 
 
@@ -63,7 +62,7 @@ class Capacity:
     """The load that a configuration carries.
 
     Attributes:
-        seconds: How long was looked at.
+        seconds: Length of the recording.
         jobs: Jobs a day that were sent, by task.
         bounds: The supplies, the scarcest first.
     """
@@ -74,7 +73,7 @@ class Capacity:
 
     @property
     def first(self) -> Bound | None:
-        """The first bound to run out; None where nothing was needed. Never a key: more load is assumed to bring more keys."""
+        """The first bound to run out; None if nothing was needed. Never a key: more load is assumed to bring more keys."""
         return next(self._but_keys(), None)
 
     @property
@@ -97,11 +96,11 @@ def capacity(
     """The load that ``config`` carries, relative to a workload.
 
     Args:
-        workload: What was recorded.
-        config: Whose limits.
-        fleet: Whose threads.
-        budget: Money that may be spent in a day, in what the jobs' costs are counted in.
-        database: Jobs a second that the database carries, where that was measured.
+        workload: The recorded jobs.
+        config: The configuration with its limits.
+        fleet: The workers with their threads.
+        budget: Money that may be spent in a day, in the currency of the jobs' costs.
+        database: Jobs a second that the database carries, if measured.
     """
     needs = _Needs(workload, config)
     found = [
@@ -196,7 +195,7 @@ class _Needs:
             self.key_jobs[task, key] += 1
 
     def tasks(self, ids: Iterable[str]) -> list[str]:
-        """The tasks of which jobs were sent."""
+        """The tasks with jobs."""
         return [task for task in ids if task in self.jobs]
 
     def bound(self, name: str, kind: Kind, has: float, tasks: list[str], *what: str) -> Bound:
@@ -211,6 +210,6 @@ class _Needs:
 
 
 def busiest_second(workload: Workload) -> float:
-    """Jobs a second in the busiest minute (at the 99th percentile of the minutes): so many the database did carry."""
+    """Jobs a second in the busiest minute (the 99th percentile of the minutes), which the database has carried."""
     minutes: Counter[int] = Counter(int(sent // 60) for sent in workload.sent)
     return (percentile(sorted(minutes.values()), 0.99) or 0.0) / 60

@@ -1,4 +1,4 @@
-"""One backtest: a recording run again as it was, and as it would have been under a proposal."""
+"""One backtest: a recording run again unchanged, and under a proposal."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Progress: TypeAlias = "Callable[[str, float], object]"
 _AT_ONCE = 0.05
 _USUAL_WAKE_UPS = (0.003,)
 _MOST_WAKE_UPS = 1000
-#: A plan must answer in a second or two, so of a busy day only the newest jobs are run again.
+#: A plan must answer in a second or two, so only the newest jobs of a busy day are run again.
 MOST_JOBS = 20_000
 
 
@@ -47,16 +47,16 @@ class Run:
 
 @dataclass(frozen=True)
 class Backtest:
-    """The answer. ``proposed`` is None where nothing but the recording was run.
+    """The answer. ``proposed`` is None if only the recording was run.
 
     Attributes:
-        begin: From when on jobs count.
-        end: Until when.
-        jobs: How many were recorded.
-        fleet_from: Where the number of workers comes from.
-        confidence: How far to trust it.
-        notes: Parts of the proposal about which the recording says nothing.
-        today: The recording run again as it was.
+        begin: Start of the time that counts.
+        end: Its end.
+        jobs: Number of recorded jobs.
+        fleet_from: Source of the number of workers.
+        confidence: How far the answer can be trusted.
+        notes: Parts of the proposal that the recording cannot judge.
+        today: The recording run again unchanged.
         proposed: The same under the proposal.
     """
 
@@ -88,7 +88,7 @@ def backtest(
     seed: int = 0,
     progress: Progress = lambda _what, _share: None,
 ) -> Backtest:
-    """Run a recording as it was and as proposed. The same arguments give the same answer."""
+    """Run a recording unchanged and as proposed. The same arguments give the same answer."""
     workload = recording.workload
     known, fleet_from = fleet_of(recording)
     fleet = fleet or known
@@ -122,7 +122,7 @@ def backtest(
 
 
 def of_newest(conn: Connection, before: Config, after: Config) -> Backtest | str:
-    """A backtest of the last day's newest jobs, or why there is none, in words."""
+    """A backtest of the last day's newest jobs, or the reason why there is none."""
     begin, end = history.period(conn, None, None, usual=timedelta(days=1))
     row = SQL.one(conn, "backtest/newest", end=end, jobs=MOST_JOBS)
     if row is not None and row["created_on"] is not None:
@@ -131,7 +131,7 @@ def of_newest(conn: Connection, before: Config, after: Config) -> Backtest | str
     jobs = sum(sent >= 0 for sent in recording.workload.sent)
     if jobs < ENOUGH_JOBS:
         needed = f"{jobs} jobs in the last day, {ENOUGH_JOBS} are needed"
-        return f"not enough history to say what it would have done: {needed}"
+        return f"not enough history: {needed}"
     return backtest(recording, before, Proposal(after))
 
 
@@ -145,7 +145,7 @@ def rehearsal(
     seed: int = 0,
     progress: Progress = lambda _what, _share: None,
 ) -> Backtest:
-    """Run a load that is described, under a configuration and under a proposal. The same arguments give the same answer."""
+    """Run a described load under a configuration and under a proposal. The same arguments give the same answer."""
     fleet = replace(fleet, wake_ups=_USUAL_WAKE_UPS)
     workload = synthesize(stanza, config, begin, seed=seed)
     today = run(workload, config, fleet, seed=seed, progress=lambda share: progress("today", share))
@@ -174,11 +174,11 @@ def run(
 
 
 def fleet_of(recording: Recording) -> tuple[Fleet, str]:
-    """The workers of the recording as far as they are known, and the source of that knowledge."""
+    """The workers of the recording, and the source of their number."""
     wake_ups = wake_ups_of(recording.workload)
     facts = recording.facts
     if facts.threads:
-        return Fleet(facts.processes, max(1, facts.threads // facts.processes), wake_ups), "those that run now"
+        return Fleet(facts.processes, max(1, facts.threads // facts.processes), wake_ups), "the workers that run now"
     peak = most_at_once(recording.workload)
     return Fleet(1, max(1, peak), wake_ups), f"no worker runs now; {peak} jobs ran at once at most"
 

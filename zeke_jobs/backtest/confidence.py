@@ -19,7 +19,7 @@ Level = Literal["high", "fair", "low"]
 
 #: Fewer jobs than this say little about a 99th percentile.
 ENOUGH_JOBS = 200
-#: Fewer than this say nothing.
+#: Fewer jobs than this prove nothing.
 LEAST_JOBS = 20
 _GAP_RATIO = 100  # times the usual time between two jobs
 _LEAST_GAP = 900.0  # seconds
@@ -50,15 +50,18 @@ def judge(recording: Recording, today: Figures, *, slots: int, at_once: int) -> 
     """How far a backtest of this recording can be trusted.
 
     Args:
-        recording: What was recorded.
-        today: The recording run again as it was.
-        slots: Threads that it was run again on.
+        recording: The recording.
+        today: The recording run again unchanged.
+        slots: Number of threads in that run.
         at_once: The most jobs that ran at once in it.
     """
     findings = [*_of_recording(recording), *misfits(recording.workload, today)]
     if at_once > _MORE_AT_ONCE * slots:
         findings.append(
-            Finding("low", f"{at_once} jobs ran at once, and it is run again on {slots} threads: others worked then")
+            Finding(
+                "low",
+                f"{at_once} jobs ran at once, more than the {slots} threads of the simulation: other workers ran then",
+            )
         )
     return _level(findings)
 
@@ -85,14 +88,14 @@ def _of_recording(recording: Recording) -> Iterator[Finding]:
         )
     yield from _counted(odd.orphans, jobs, "jobs name a sender that is gone; they count as sent from outside")
     yield from _counted(facts.ticks_without_job, jobs, "ticks of schedules have no job any more: jobs were deleted")
-    yield from _counted(odd.backwards, jobs, "jobs have times that run backwards; what they took is not used")
+    yield from _counted(odd.backwards, jobs, "jobs have times that run backwards; their durations are not used")
     yield from _counted(facts.sent_back, jobs, "jobs say they were sent before older ones: the clock was put back")
     yield from _counted(
-        odd.unfinished, jobs, "jobs have not ended; how long they take is drawn from others of their task"
+        odd.unfinished, jobs, "jobs have not ended; their durations are drawn from other jobs of their task"
     )
     yield from _counted(odd.vague, jobs, "jobs were retried and only their last attempt is known")
     yield from _counted(
-        odd.other_currency, jobs, f"jobs cost in another currency than {workload.currency}; that is left out"
+        odd.other_currency, jobs, f"jobs have costs in another currency than {workload.currency}; these are left out"
     )
     for name, count in sorted(odd.unknown.items()):
         yield Finding("fair", f"{count} jobs of {name}, which is not in force, are left out")
@@ -120,7 +123,7 @@ def misfits(workload: Workload, today: Figures) -> Iterator[Finding]:
         if off > _UNNOTICED and off > _MISFIT * was:
             yield Finding(
                 "low" if off > _MISFIT_LOW * max(was, _UNNOTICED) else "fair",
-                f"{name} waited {was:.2f} s on average, and {figures.wait_mean:.2f} s when its day is run again as it was",
+                f"{name} waited {was:.2f} s on average, and {figures.wait_mean:.2f} s in the simulation of its own recording",
             )
 
 

@@ -18,18 +18,18 @@ _COUNTS = ["jobs", "completed", "failed", "retried", "expired", "refused", "skip
 
 @dataclass(frozen=True)
 class TaskFigures:
-    """One task. Waits are seconds from when a job was due to the start of its handler.
+    """One task. Waits are seconds from a job's due time to the start of its handler.
 
     Attributes:
         jobs: Sent in the time that counts.
-        wait_mean, wait_p50, wait_p95, wait_p99: Of those that started; of the others, so far.
+        wait_mean, wait_p50, wait_p95, wait_p99: Waits; unstarted jobs count with their wait so far.
         queue_peak: The most due jobs that waited at one moment.
         busy: Threads that its jobs occupied, on average.
-        utilisation: Share of its limit, or of all threads where it has none, that was occupied; None of nothing.
-        max_wait: Longest that a job should wait, in seconds, where jobs.yaml says it.
-        breaches: Jobs that waited longer; None where jobs.yaml does not say how long they should.
-        cost: Of those that started; None where no cost is known.
-        held_by: Seconds in which some due job was held back, by what held it back.
+        utilisation: Occupied share of its limit, or of all threads if it has none; None if that is zero.
+        max_wait: The max_wait of jobs.yaml in seconds, if there is one.
+        breaches: Jobs that waited longer than max_wait; None without one.
+        cost: Cost of the started jobs; None if no cost is known.
+        held_by: Seconds in which a due job was blocked, by cause.
     """
 
     jobs: int
@@ -56,13 +56,13 @@ class TaskFigures:
 
 @dataclass(frozen=True)
 class LimitFigures:
-    """A limit, or all threads (``threads``): how many at once, how busy, and how long it held jobs back.
+    """A limit, or all threads (``threads``).
 
     Attributes:
         limit: Jobs at once; None for a limit that is only a rate.
-        utilisation: Share of it that was occupied.
-        held: Seconds in which it held back some due job.
-        tasks: Tasks whose jobs it held back, the longest first.
+        utilisation: Occupied share.
+        held: Seconds in which it blocked a due job.
+        tasks: Tasks whose jobs it blocked, the longest time first.
     """
 
     limit: int | None
@@ -89,7 +89,7 @@ class Figures:
 
     @property
     def cost(self) -> float | None:
-        """Of all jobs whose cost is known."""
+        """Sum of the known costs; None if none is known."""
         known = [task.cost for task in self.tasks.values() if task.cost is not None]
         return sum(known) if known else None
 
@@ -114,7 +114,7 @@ def figures(simulation: Simulation) -> Figures:
 
 
 def percentile(ordered: Sequence[float], share: float) -> float | None:
-    """The value below which a share of the values lies, between two of them where it falls so; as SQL's percentile_cont."""
+    """The percentile at a share from 0 to 1, interpolated as by SQL's percentile_cont."""
     if not ordered:
         return None
     at = share * (len(ordered) - 1)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Fleet:
-    """Worker processes, with so many threads each.
+    """Worker processes with their threads.
 
     Attributes:
-        processes: How many.
-        threads: Of each one.
-        wake_ups: Seconds from a job's due time to an idle worker's claim: measured values, of which one is drawn at random.
+        processes: Number of processes.
+        threads: Threads of each process.
+        wake_ups: Measured seconds from a job's due time to an idle worker's claim; one is drawn at random.
     """
 
     processes: int = 1

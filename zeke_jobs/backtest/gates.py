@@ -1,4 +1,4 @@
-"""What limits count: jobs at once, starts and units within a time, money within a day, and failures."""
+"""The counts of limits: jobs at once, starts and units within a time, money within a day, and failures."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from zeke_jobs.config import limits
     from zeke_jobs.config.entries import Rate
 
-#: A rate counts a hundredth longer than its period, and no more seconds than that.
+#: A start counts a hundredth longer than the rate's period, and at most this many seconds longer.
 RATE_SHARE, RATE_GRACE = 0.01, 0.25
 NEVER = float("inf")
-#: Such attempts could not report everything that they used: they count their estimate at least.
+#: Such attempts could not report everything that they used: they count at least their estimate.
 CUT_OFF: tuple[Ending, ...] = ("died", "cancelled")
-_LEAST_FAILURES = 10  # of a breaker that counts a share
-_DUST = 1e-9  # sums of costs are no more exact
+_LEAST_FAILURES = 10  # for a breaker that counts a share
+_DUST = 1e-9  # the rounding error of sums of costs
 
 
 def rate_window(rate: Rate) -> float:
@@ -30,7 +30,7 @@ def rate_window(rate: Rate) -> float:
 
 
 def next_midnight(at: float, zone: ZoneInfo) -> float:
-    """When the day of a zone ends, in seconds of the epoch. A midnight that comes twice, or never, is as in Postgres."""
+    """The end of the day in a zone, in seconds of the epoch. Ambiguous and missing midnights are as in Postgres."""
     day = datetime.fromtimestamp(at, zone).date() + timedelta(days=1)
     return max(datetime.combine(day, time(fold=fold), zone).timestamp() for fold in (0, 1))
 
@@ -51,7 +51,7 @@ class Gate:
         self.passed: deque[float] = deque()
 
     def obstacle(self, now: float) -> str:
-        """Why no job passes it now; empty when one does."""
+        """The reason why no job may start now; empty if one may."""
         if self.breaker is not None and self.breaker.stops(now):
             return self.breaker.name
         if self.limit is not None and self.active >= self.limit:
@@ -65,7 +65,7 @@ class Gate:
         return ""
 
     def opens(self) -> float:
-        """When its rate lets the next job through, where only that is full."""
+        """When its rate lets the next job start, if only the rate is full."""
         return self.passed[0] + self.window
 
 
@@ -108,7 +108,7 @@ class Meter:
 
 
 class Budget:
-    """What jobs may cost a day: the expected cost from their start, the recorded one from their end, for the day of the start.
+    """A day's cost of jobs, counted for the day of their start: the expected cost from the start, the recorded one from the end.
 
     Attributes:
         learns: Whether costs are recorded in its currency.
@@ -152,13 +152,13 @@ class Budget:
 
 
 class Breaker:
-    """Opens where too many jobs fail, and stops all; after a pause one job at a time probes.
+    """Opens when too many jobs fail, and then lets none start; after a pause one job at a time probes.
 
-    It turns at claims only, as ``zeke_jobs.turn_breakers``.
+    It changes only at claims, as in ``zeke_jobs.turn_breakers``.
 
     Attributes:
-        until: When the pause ends or ended, while it is open; else None.
-        probe: The job that probes, or did when it was looked at last.
+        until: End of the pause while it is open; else None.
+        probe: The probing job as of the last claim.
     """
 
     __slots__ = ("ends", "failed", "failures", "name", "pause", "probe", "probes", "share", "until", "within")
@@ -181,16 +181,16 @@ class Breaker:
         return self.until is not None and (self.until > now or self.probe is not None)
 
     def opens(self) -> float:
-        """When it next lets a job through, where none ends."""
+        """When it lets the next job start, if no job ends before."""
         return NEVER if self.until is None or self.probe is not None else self.until
 
     def start(self, job: int) -> None:
-        """A job starts: it probes where the breaker is open."""
+        """Note the start of a job, which probes if the breaker is open."""
         if self.until is not None:
             self.probe, self.probes = job, True
 
     def end(self, job: int, now: float, *, failed: bool | None) -> None:
-        """An attempt ended; None is neither success nor failure."""
+        """Note the end of an attempt; None is neither success nor failure."""
         if failed is not None and (failed or self.share is not None or job == self.probe):
             self.ends.append((now, failed, job))
             self.failed += failed
@@ -198,7 +198,7 @@ class Breaker:
             self.probes = False
 
     def turn(self, now: float) -> None:
-        """Open, or close, by what ended since."""
+        """Open or close, by the ends since the last call."""
         if self.until is None:
             while self.ends and self.ends[0][0] <= now - self.within:
                 self.failed -= self.ends.popleft()[1]

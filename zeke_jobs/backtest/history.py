@@ -1,4 +1,4 @@
-"""Reads the recorded jobs of a time: the kept ones, and the lines that retention left of purged ones."""
+"""Reads the recorded jobs of a time: rows that are still there, and history lines of purged ones."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Facts:
-    """Facts of a time beside its jobs.
+    """Facts about a time, beside its jobs.
 
     Attributes:
-        first_job: When the oldest job that is known was sent; None where there is none.
-        revisions: Numbers of those that were put in force within the time.
-        sent_back: Jobs that were sent after others and say they were sent before them.
-        ticks_without_job: Ticks of schedules whose jobs are not there any more.
-        threads: Of all workers that run now.
-        processes: How many workers that is.
-        pauses: What is paused by hand now.
-        now: By the database's clock.
+        first_job: When the oldest known job was sent; None if there is none.
+        revisions: Numbers of the revisions put in force within the time.
+        sent_back: Jobs with an earlier time of sending than jobs sent before them.
+        ticks_without_job: Ticks of schedules whose jobs no longer exist.
+        threads: Threads of all workers that run now.
+        processes: Number of these workers.
+        pauses: Targets paused by hand now.
+        now: The database's time.
     """
 
     first_job: datetime | None
@@ -60,7 +60,7 @@ class Recording:
 
 
 def facts(conn: Connection, begin: datetime, end: datetime) -> Facts:
-    """Facts of a time beside its jobs."""
+    """Read the facts about a time."""
     row = SQL.one(conn, "backtest/facts", begin=begin, end=end)
     assert row is not None
     return Facts(**{**row, "revisions": tuple(row["revisions"]), "pauses": tuple(row["pauses"])})
@@ -69,7 +69,7 @@ def facts(conn: Connection, begin: datetime, end: datetime) -> Facts:
 def period(
     conn: Connection, begin: datetime | None, end: datetime | None, *, usual: timedelta
 ) -> tuple[datetime, datetime]:
-    """The time to read: by default the last ``usual`` time, as far as jobs are known."""
+    """The time to read: by default the last ``usual`` time, but not from before the first known job."""
     known = facts(conn, _LONG_AGO, _LONG_AGO)
     end = end or known.now
     if begin is None:
@@ -88,12 +88,12 @@ def read(
     seed: int = 0,
     progress: Callable[[int], object] = lambda _rows: None,
 ) -> Recording:
-    """Read the jobs that were there from ``begin`` to ``end``; ``progress`` hears how many were read by now.
+    """Read the jobs from ``begin`` to ``end``; ``progress`` gets the number read so far.
 
-    ``config`` tells a priority that was given from a task's own, and a policy's delay from one that a handler asked for.
+    ``config`` tells a task's own priority from a sender's, and the policy's retry delay from a handler's.
     """
     recorder = Recorder(config, begin.timestamp(), end.timestamp(), seed=seed)
-    # One snapshot for all: a job that is purged meanwhile is neither lost nor read twice.
+    # One snapshot for all rows, so that a job purged meanwhile is neither lost nor read twice.
     with transaction(conn), conn.cursor(name="backtest", withhold=True) as cursor:
         cursor.itersize = _AT_ONCE
         cursor.execute(SQL.text("backtest/jobs"), {"begin": begin, "end": end})

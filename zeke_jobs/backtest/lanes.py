@@ -1,4 +1,4 @@
-"""The due jobs of each task, in order, and what keeps them from starting."""
+"""The due jobs of each task, in order, and the causes that block them."""
 
 from __future__ import annotations
 
@@ -10,40 +10,39 @@ from zeke_jobs.backtest.gates import CUT_OFF, rate_window
 
 if TYPE_CHECKING:
     from zeke_jobs.backtest.gates import Budget, Gate, Meter
-    from zeke_jobs.backtest.workload import Ending
+    from zeke_jobs.backtest.workload import Ending, Key
     from zeke_jobs.config.models import Task
 
-#: Causes that hold a lane back, beside the names of gates.
+#: Causes that block a lane, beside the names of gates.
 THREADS, PAUSED = "threads", "paused"
 
 _MANY = 1_000_000
-_REMEMBERED = 20  # jobs, of an average
-_DEFERRED = 1.0  # seconds at least, of a job that fails while a breaker is open
-Key = int | str
-Waiting = tuple[int, float, int, int]  # minus the priority, when it was due, order of sending, job
+_REMEMBERED = 20  # jobs in an average
+_DEFERRED = 1.0  # seconds; the least deferral of a job that fails while a breaker is open
+Waiting = tuple[int, float, int, int]  # negative priority, due time, order of sending, job
 
 
 class Lane:
     """The queued jobs of one task.
 
     Attributes:
-        heap: What is due, the next one first; of a task without a limit per key.
-        keys: The same for each key.
-        meters: The units and budgets that its jobs use of, with jobs.yaml's estimate of what one uses.
-        took: When the jobs that run started, and what each took of these.
-        average: What its recent jobs cost, of how many (twenty at most); None where none has ended.
-        passed: When jobs of a key started, as far as its rate counts them; ``resting`` says until when.
-        gone: Jobs that left unstarted and are still in a heap, not at its head.
-        open: Keys that have a due job and room, in turns, by the priority of that job.
-        places: At which priority each of them stands there.
-        line: Where jobs run in strict order: the jobs of each key that have not ended, the oldest first, and the entries of those
-            that are due and wait for the one before.
-        due: How many jobs are due.
-        high: The most that were since it was last set.
-        turns: How many it got in a claim, at the priority that is looked at.
-        cause: What held back its due jobs when it was last looked at; empty where nothing did or none is due.
-        held: Seconds that each cause held back some due job, within ``span``.
-        span: From when to when what holds back counts.
+        heap: The due jobs, the next one first, if the task has no limit per key.
+        keys: The due jobs of each key.
+        meters: The units and budgets of its limits, with jobs.yaml's estimate for one job.
+        took: For running jobs: the start, and the amount taken from each meter.
+        average: Average cost of recent jobs, and their number (at most twenty); None before the first end.
+        passed: Starts of each key's jobs that its rate still counts; ``resting`` has the end of that.
+        gone: Jobs that left the queue unstarted but are still in a heap, not at its head.
+        open: Keys with a due job and room, in turns, by the priority of that job.
+        places: The priority under which each of these keys stands.
+        line: For strict order: each key's unfinished jobs, the oldest first, and the entries of due jobs that wait for the one
+            before.
+        due: Number of due jobs.
+        high: The highest number since it was last reset.
+        turns: Jobs started in this claim at the current priority.
+        cause: The cause that blocked its due jobs at the last check; empty if there was none or no job is due.
+        held: Seconds in which each cause blocked a due job, within ``span``.
+        span: Begin and end of the time that counts for ``held``.
     """
 
     __slots__ = (
@@ -84,13 +83,13 @@ class Lane:
         self.held: dict[str, float] = {}
 
     def level(self) -> int:
-        """The highest priority of its jobs that may start; nothing holds it back."""
+        """The highest priority of its jobs that may start, if nothing blocks the lane."""
         if self.per_key is None:
             return -self.heap[0][0]
         return max(self.open)
 
     def obstacle(self, now: float) -> str:
-        """The cause that keeps all its due jobs from starting; empty when one may start."""
+        """The cause that blocks all its due jobs; empty if one may start."""
         if self.paused:
             return PAUSED
         for gate in self.gates:
@@ -108,7 +107,7 @@ class Lane:
         return ""
 
     def heads(self) -> list[int]:
-        """The jobs of which one is next, once nothing holds the lane back."""
+        """The candidates for the next job, once nothing blocks the lane."""
         if self.per_key is None:
             return [self.heap[0][3]]
         return [self.keys[key][0][3] for key in self.open[max(self.open)]]
@@ -132,11 +131,11 @@ class Lane:
             self.open.setdefault(place, OrderedDict())[key] = None
 
     def rests(self, key: Key) -> bool:
-        """Whether as many jobs of the key have started as its rate lets through."""
+        """Whether the rate of the key is used up."""
         return self.key_rate is not None and len(self.passed.get(key, ())) >= self.key_rate.count
 
     def began(self, job: int, key: Key | None, now: float) -> None:
-        """A job started: note what it takes from meters and from the rate of its key."""
+        """Note a job's start, and take from its meters and from the rate of its key."""
         if self.meters:
             needs = [self._need(meter, estimate) for meter, estimate in self.meters]
             self.took[job] = now, needs
@@ -162,7 +161,7 @@ class Lane:
         return min(estimate, meter.amount)
 
     def deferred_until(self, now: float) -> float | None:
-        """Until when a job is deferred that fails while a breaker is open; None where none is."""
+        """The end of the deferral for a job that fails while a breaker is open; None if none is open."""
         paused = [gate.breaker.until for gate in self.gates if gate.breaker and gate.breaker.until is not None]
         return max(now + _DEFERRED, *paused) if paused else None
 
@@ -172,7 +171,7 @@ class Lane:
             self.gone.discard(heappop(heap)[3])
 
     def note(self, cause: str, now: float) -> None:
-        """Note the cause that holds it back from now on."""
+        """Note the cause that blocks it from now on."""
         if cause != self.cause:
             if self.cause:
                 first, last = self.span

@@ -1,4 +1,4 @@
-"""A described load instead of a recorded one: for each task the rate of sends, the length of jobs, and their follow-ups."""
+"""A described load instead of a recorded one: each task's rate of sends, durations of jobs, and follow-ups."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ Number = Annotated[float, Field(ge=0, le=1_000_000)]
 
 
 class TakesStanza(Keys):
-    """How long attempts take: always the same, evenly between two bounds, or log-normal as most real ones."""
+    """How long attempts take: always the same, evenly between two bounds, or log-normal, as most real ones do."""
 
     called = "takes"
     short_form = ("always", str, "a duration")
 
-    always: PositiveDuration | None = Field(None, description="Each the same.", examples=["always: 2s"])
+    always: PositiveDuration | None = Field(None, description="All the same.", examples=["always: 2s"])
     least: Duration | None = Field(None, description="Evenly between this and `most`.", examples=["least: 1s"])
     most: PositiveDuration | None = Field(None, description="Evenly up to this.", examples=["most: 5s"])
     median: PositiveDuration | None = Field(
@@ -45,14 +45,14 @@ class TakesStanza(Keys):
 
 
 class SentStanza(Keys):
-    """How often jobs of a task are sent, and what they are like."""
+    """How often jobs of a task are sent, how long they take, and how they end."""
 
     called = "a task's load"
 
-    rate: RateText | None = Field(None, description="How many are sent, at random.", examples=["rate: 60/h"])
+    rate: RateText | None = Field(None, description="Jobs sent in a time, at random moments.", examples=["rate: 60/h"])
     hourly: Annotated[list[Number], Field(min_length=1, max_length=_MOST_HOURS)] | None = Field(
         None,
-        description="How many are sent in each hour from the beginning; the list repeats.",
+        description="Jobs sent in each hour from the beginning; the list repeats.",
         examples=["hourly: [10, 10, 200, 50]"],
     )
     takes: TakesStanza | None = Field(
@@ -62,12 +62,12 @@ class SentStanza(Keys):
         0.0, description="Share of attempts that fail and are retried, 0 to 1.", examples=["fails: 0.02"]
     )
     keys: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
-        None, description="How many different keys there are.", examples=["keys: 50"]
+        None, description="Number of different keys.", examples=["keys: 50"]
     )
     sends: dict[str, Number] = Field(
-        {}, description="How many jobs of other tasks each one sends.", examples=["sends: {my-other-task: 3}"]
+        {}, description="Number of jobs of other tasks that each job sends.", examples=["sends: {my-other-task: 3}"]
     )
-    cost: Annotated[float, Field(ge=0)] | None = Field(None, description="What a job costs.", examples=["cost: 0.01"])
+    cost: Annotated[float, Field(ge=0)] | None = Field(None, description="Cost of a job.", examples=["cost: 0.01"])
 
 
 class LoadStanza(Keys):
@@ -79,23 +79,23 @@ class LoadStanza(Keys):
     length: PositiveDuration = Field(
         timedelta(days=1), description="For how long jobs are sent.", examples=["length: 1d"]
     )
-    tasks: dict[str, SentStanza] = Field({}, description="What is sent, by task.", examples=[_EXAMPLE])
+    tasks: dict[str, SentStanza] = Field({}, description="The load of each task.", examples=[_EXAMPLE])
 
 
 def load(path: Path, config: Config) -> LoadStanza:
     """Read a file that describes a load of the tasks of ``config``.
 
     Raises:
-        ConfigurationError: something is wrong with it; every fault is told with its place.
+        ConfigurationError: the file has faults; the message has each with its place.
     """
     return load_text(read_text(path), str(path), config)
 
 
 def load_text(text: str, name: str, config: Config) -> LoadStanza:
-    """The same, of a text.
+    """Read a text that describes a load.
 
     Raises:
-        ConfigurationError: something is wrong with it.
+        ConfigurationError: the text has faults.
     """
     document = parse(text, name)
     found = _validated(document) if document.is_whole else None
@@ -153,7 +153,7 @@ class _Checks:
             self._document.refuse_key((*path, "hourly"), "expected rate or hourly, got both", "keep one")
 
     def _circles(self, stanza: LoadStanza) -> None:
-        """A job that sends more than one of its own kind, by whatever way, would never end."""
+        """Refuse a task whose jobs send jobs of the same task, directly or not: the load would never end."""
         for start in stanza.tasks:
             reached, todo = set[str](), [start]
             while todo:

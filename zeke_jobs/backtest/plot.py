@@ -1,4 +1,4 @@
-"""Draws queues and waits over time, as it was and as proposed. Needs matplotlib: the extra ``zeke-jobs[plot]``."""
+"""Draws queues and waits over time, unchanged and as proposed. Needs matplotlib: the extra ``zeke-jobs[plot]``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def draw(answer: Backtest, path: Path) -> None:
     """Write a picture of the tasks whose jobs wait longest.
 
     Raises:
-        ConfigurationError: matplotlib is not installed, or the name has no ending that it can write.
+        ConfigurationError: matplotlib is not installed, or cannot write files with this ending.
     """
     check(path)
     from matplotlib.figure import Figure
@@ -50,7 +50,7 @@ def draw(answer: Backtest, path: Path) -> None:
 
 
 def check(path: Path) -> None:
-    """Refuse early what could not be drawn at the end.
+    """Refuse early if the plot could not be written at the end.
 
     Raises:
         ConfigurationError: as ``draw``.
@@ -95,7 +95,7 @@ def _draw_queue(axis: Any, answer: Backtest, name: str) -> None:
 
 def _draw_wait(axis: Any, answer: Backtest, name: str) -> None:
     seconds = (answer.end - answer.begin).total_seconds()
-    # One unit for both lines, that of the longest wait.
+    # Both lines have the unit of the longest wait.
     lines = [
         (label, colour, _by_bin(run.tally.tasks[name], seconds))
         for label, colour, run in _runs(answer)
@@ -124,7 +124,7 @@ def _draw_wait(axis: Any, answer: Backtest, name: str) -> None:
 
 
 def _by_bin(task: TaskTally, seconds: float) -> list[tuple[float, float]]:
-    """The 95th percentile of the waits of the jobs that started in each stretch of the time, at its middle."""
+    """For the middle of each interval, the 95th percentile of the waits of jobs that started in it."""
     bins: list[list[float]] = [[] for _ in range(_BINS)]
     for start, wait in zip(task.starts, task.waits, strict=True):
         at = int(start / seconds * _BINS)

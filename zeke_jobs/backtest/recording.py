@@ -1,4 +1,4 @@
-"""Turns rows of jobs into a workload. Pure. Rows that contradict themselves are counted, not believed."""
+"""Turns rows of jobs into a workload. Pure. Contradictory rows are counted, not trusted."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from zeke_jobs.backtest.workload import Ending
     from zeke_jobs.config.models import Config, Retry
 
-#: Errors after which the policy does not try again.
+#: Errors that the policy does not retry.
 _FOR_GOOD = ("Reject", "InvalidPayload")
-#: Clocks of one database may differ so much between two statements, in seconds.
+#: Seconds by which two times of one database may contradict each other.
 _SLACK = 0.005
 _MOST_SAMPLES = 1000
 
 
 class Row(NamedTuple):
-    """A job as ``backtest_jobs`` reads it; times are seconds of the epoch, None where they are not known."""
+    """A job as ``backtest_jobs`` reads it; times are seconds of the epoch, or None if unknown."""
 
     id: str
     name: str
@@ -52,14 +52,14 @@ class Oddities:
     """Contradictions and gaps of a recording; numbers of jobs unless said otherwise.
 
     Attributes:
-        backwards: Whose times run backwards: the clock was put back, or rows were changed by hand.
-        unfinished: That have not ended; how long they take is drawn from others of their task.
-        vague: Whose earlier attempts are not known; they are taken to have been like the last one.
-        orphans: Sent by a job that should be there and is not.
-        unknown: Of tasks that the configuration does not have, by name.
-        other_currency: Whose cost is counted in another currency than that of the first one with a cost.
-        longest_gap: Seconds, and when it began, in which nothing was sent.
-        usual_gap: Seconds between two jobs, the median.
+        backwards: Jobs whose times run backwards: the clock was put back, or rows were changed by hand.
+        unfinished: Jobs that have not ended; their durations are drawn from other jobs of their task.
+        vague: Jobs with unknown earlier attempts, which are assumed to be like the last one.
+        orphans: Jobs whose sender is missing.
+        unknown: Jobs of tasks that the configuration lacks, by name.
+        other_currency: Jobs with a cost in another currency than the first cost.
+        longest_gap: The longest time without a send: seconds, and its beginning.
+        usual_gap: The median of the seconds between two sends.
     """
 
     backwards: int = 0
@@ -76,10 +76,10 @@ class Recorder:
     """Builds the workload of a time, row by row in the order of sending.
 
     Args:
-        config: What was in force, as far as one configuration says it.
-        begin: From when on jobs count, in seconds of the epoch.
-        end: Until when.
-        seed: Of what is drawn where it is not known.
+        config: The configuration in force; if it changed, one of them.
+        begin: Start of the time that counts, in seconds of the epoch.
+        end: Its end.
+        seed: Seed for drawing unknown values.
     """
 
     def __init__(self, config: Config, begin: float, end: float, *, seed: int = 0) -> None:
@@ -89,7 +89,7 @@ class Recorder:
         self._begin = begin
         self._random = Random(seed)  # noqa: S311 (chance, no secrets)
         self._numbers: dict[str, int] = {}
-        self._claims: list[Sequence[float]] = []  # of each job, when its attempts were claimed
+        self._claims: list[Sequence[float]] = []  # for each job, the claims of its attempts
         self._parents: list[tuple[int, str]] = []
         self._members: defaultdict[str, list[int]] = defaultdict(list)
         self._ends: list[tuple[int, str]] = []
@@ -99,7 +99,7 @@ class Recorder:
         self._without_start: list[int] = []
 
     def add(self, row: Row) -> None:
-        """Take in one job."""
+        """Add one job."""
         if row.name not in self._config.tasks and self._config.task(row.name) is None:
             self.oddities.unknown[row.name] += 1
         if _is_backwards(row):
@@ -137,7 +137,7 @@ class Recorder:
             self.workload.roots.append(job)
 
     def _cost(self, row: Row) -> float | None:
-        """Its cost; a second currency is left out, because sums would mean nothing."""
+        """Its cost. Costs in a second currency are left out, because they cannot be summed."""
         if row.cost is None:
             return None
         self.workload.currency = self.workload.currency or row.currency
@@ -168,7 +168,7 @@ class Recorder:
         for job, batch in self._ends:
             if members := self._members.get(batch):
                 workload.ends[job] = members
-            else:  # all that it waited for is older than the recording
+            else:  # all jobs of the batch are older than the recording
                 workload.roots.append(job)
         workload.roots.sort(key=workload.sent.__getitem__)
         self._gaps()
@@ -188,7 +188,7 @@ class Recorder:
         workload.follows(parent, job, attempt=attempt, after=max(0.0, created - claims[attempt]))
 
     def _earlier(self, row: Row) -> tuple[tuple[Attempt, ...], list[float]]:
-        """The attempts before the last one. Retries beyond the policy's limit were granted by one of the handler's own."""
+        """The attempts before the last, and their claims. Retries beyond the policy's limit come from the handler's own limit."""
         task = self._config.task(row.name)
         limit = task.retry.limit if task else 0
         if row.attempts is None:
@@ -214,14 +214,14 @@ class Recorder:
         return tuple(attempts), claims
 
     def _last(self, row: Row, earlier: Sequence[Attempt]) -> tuple[Attempt, float, bool]:
-        """The last attempt, when it was claimed (0: not known), and whether its length is known."""
+        """The last attempt, the time of its claim (0: unknown), and whether its duration is known."""
         if row.state in ("created", "retry", "active"):
             self.oddities.unfinished += 1
             return Attempt(0.0), row.claimed or 0.0 if row.state == "active" else 0.0, False
         if row.started is None or row.completed is None:
             return Attempt(0.0), 0.0, False
         if row.state == "cancelled" and earlier and (not row.attempts or row.attempts[-1][0] != "cancelled"):
-            return Attempt(0.0, "cancelled"), 0.0, True  # while it waited for another try
+            return Attempt(0.0, "cancelled"), 0.0, True  # cancelled while it waited for a retry
         begun = row.started if row.claimed is None else row.claimed
         held = row.completed - begun
         if held < 0:
@@ -232,7 +232,7 @@ class Recorder:
             how = "cancelled"
         elif row.state == "failed":
             entry = row.attempts[-1] if row.attempts else None
-            # Where the handler had a limit of its own, no other limit of the policy's would have helped.
+            # With a limit of the handler's own, another limit of the policy would have changed nothing.
             is_final = entry is None or entry[0] == "died" or entry[3] in _FOR_GOOD
             own = not is_final and any(one.own for one in earlier)
             how = "rejected" if is_final or own else "failed"
@@ -244,7 +244,7 @@ class Recorder:
         known = self._held[name]
         if len(known) < _MOST_SAMPLES:
             known.append(held)
-        else:  # as if all had been kept, and some drawn at the end
+        else:  # keeps a random sample
             known[self._random.randrange(_MOST_SAMPLES)] = held
 
     def _gaps(self) -> None:
@@ -264,7 +264,7 @@ def _attempt(how: str, held: float, gap: float | None, policy: Retry | None, ret
         return Attempt(held, "retry")
     usual = min(policy.max_delay.total_seconds(), policy.delay.total_seconds() * policy.factor ** min(retry - 1, 64))
     least, most = usual * (1 - policy.jitter) - _SLACK, usual * (1 + policy.jitter) + _SLACK
-    # The due time is known for the last retry only; for the others, the start.
+    # The due time is known only for the last retry; for earlier ones, the start.
     is_policy = least <= gap and (gap <= most or not is_last)
     return Attempt(held, "retry", None if is_policy else gap)
 
@@ -281,7 +281,7 @@ def _is_backwards(row: Row) -> bool:
 
 
 def _made_on(job: str) -> float:
-    """When an id of ours was made, in seconds of the epoch; 0 for others."""
+    """The time in a UUID of version 7, in seconds of the epoch; 0 for other ids."""
     return int(job[:8] + job[9:13], 16) / 1000 if job[14:15] == "7" else 0.0
 
 

@@ -1,21 +1,22 @@
-"""Which job may start next: the specification that the simulation runs on, and that a test holds against ``zeke_jobs.claim``.
+"""The rules for the next job to start: the simulation follows them, and a test compares them with ``zeke_jobs.claim``.
 
 1. A job may start when it is due, its task is not paused, every gate of its task has room, and fewer than ``per_key`` jobs of
    its task and key are active.
-2. A gate has room while fewer jobs that must pass it are active than its limit, and fewer than its rate's burst started within
-   the time that the rate takes for so many, and a hundredth more (a quarter of a second at most).
-   Of a unit, what the jobs that run are estimated to use, and those that started within its time, leaves what the next one is
-   estimated to use. Of a key, as of a gate, fewer than its rate lets through have started within its time.
-   Of a budget, what the jobs of the day cost, or are expected to cost while they run (the average of recent ones, before there
-   is one the estimate), leaves what the next one is expected to cost. A gate whose breaker is open has none; after the pause,
-   for one job at a time.
-3. Of those that may start, the highest priority goes first. While a task lacks units, none of a lower priority takes any of them.
-4. At equal priority tasks take turns: of one claim, none gets a second job before the others that have one got their first.
-   Whose turn is first is left to chance. Queues are claimed from one by one.
-5. Within a task the highest priority goes first, then what was due first, then what was sent first. Within a task with a limit
-   per key the highest priority that may start goes first too; keys that have such a job take turns, and within a key age decides.
-6. Of a task in strict order, only the job of a key that was sent first may start, until it has ended; one that failed holds
-   its key where the task says so.
+2. A gate has room under all of these conditions:
+   - Concurrency: fewer of its jobs are active than its limit.
+   - Rate, also per key: fewer jobs than the burst have started within the window of the rate, a hundredth longer (at most a
+     quarter of a second).
+   - Units: the estimates of running jobs and of jobs started within the window leave enough for the next job's estimate.
+   - Budget: the day's costs, with the expected costs of running jobs, leave enough for the next job's expected cost. The
+     expected cost is the average of recent jobs, or else the estimate.
+   - Breaker: it is closed, or its pause is over and no job probes.
+3. Among jobs that may start, the highest priority goes first. While a task lacks units, tasks of a lower priority take none.
+4. At equal priority tasks take turns in random order: no task gets a second job of a claim before each other task with a job has
+   its first. Queues are claimed one by one.
+5. Within a task, jobs start by priority, then by due time, then by order of sending. With a limit per key, jobs that may start
+   go by priority too; keys with such a job take turns, and within a key the order is by age.
+6. In strict order, only a key's first-sent job may start, until it has ended; with ``after_failure: hold`` a failed job blocks
+   its key.
 """
 
 from __future__ import annotations
@@ -32,19 +33,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from random import Random
 
-    from zeke_jobs.backtest.lanes import Key, Waiting
-    from zeke_jobs.backtest.workload import Ending
+    from zeke_jobs.backtest.lanes import Waiting
+    from zeke_jobs.backtest.workload import Ending, Key
     from zeke_jobs.config.models import Config, Task
 
 
 class Board:
-    """Everything that waits and runs under one configuration. Times are seconds on any one clock.
+    """All waiting and running jobs under one configuration. Times are seconds on any one clock.
 
     Args:
         config: The configuration.
-        chance: For all that is left to it.
-        origin: The epoch's seconds at time 0.
-        currency: What costs are counted in; None is the budget's own.
+        chance: The source of random numbers.
+        origin: Time 0 in seconds of the epoch.
+        currency: The currency of costs; None is the budget's own.
     """
 
     def __init__(self, config: Config, chance: Random, origin: float = 0.0, currency: str | None = None) -> None:
@@ -85,12 +86,12 @@ class Board:
     # ── events of a job ──
 
     def queue(self, lane: Lane, job: int, priority: int, due: float, key: Key | None) -> None:  # noqa: ARG002 (see the tests)
-        """A job was sent, or goes back to the queue when an attempt has ended; it is due then or later."""
+        """Queue a job that was sent, or whose attempt has ended; it is due now or later."""
         if lane.strict:
             lane.line.setdefault(_key(key, job), {}).setdefault(job, None)
 
     def leave(self, lane: Lane, job: int, key: Key | None, *, failed: bool) -> None:
-        """A job ended for good."""
+        """Note that a job has ended for good."""
         if not lane.strict:
             return
         line = lane.line.get(_key(key, job), {})
@@ -104,7 +105,7 @@ class Board:
                 self._line_up(lane, _key(key, job), entry)
 
     def release(self, lane: Lane, job: int, priority: int, due: float, order: int, key: Key | None) -> None:
-        """A queued job became due; ``order`` is that of its sending."""
+        """Make a queued job due; ``order`` is its order of sending."""
         entry = (-priority, due, order, job)
         if lane.per_key is None:
             heappush(lane.heap, entry)
@@ -127,7 +128,7 @@ class Board:
             lane.look_at(key)
 
     def unqueue(self, lane: Lane, priority: int) -> None:
-        """A queued job that is not due left the queue."""
+        """Remove a queued job that is not due."""
 
     def end(
         self,
@@ -157,7 +158,7 @@ class Board:
             lane.look_at(key)
 
     def withdraw(self, lane: Lane, job: int, priority: int, key: Key | None, now: float) -> None:  # noqa: ARG002 (see the tests)
-        """A due job left the queue unstarted."""
+        """Remove a due job that has not started."""
         key = _key(key, job)
         if lane.strict and lane.line[key][job] is not None:
             lane.line[key][job] = None
@@ -175,7 +176,7 @@ class Board:
     # ── the next job ──
 
     def next_lanes(self, now: float, queue: str) -> list[Lane]:
-        """The lanes of a queue of which one gives the next job: those of the highest priority among which nothing holds back."""
+        """The lanes of a queue from which the next job may come: unblocked, and of the highest priority."""
         free = list[Lane]()
         wanted: dict[str, int] = {}  # units that a lane lacks, and its priority
         for lane in self.busy[queue]:
@@ -199,7 +200,7 @@ class Board:
         return False
 
     def claim(self, now: float, want: int, queue: str) -> list[int]:
-        """Start up to ``want`` jobs of a queue; answers them in order."""
+        """Start up to ``want`` jobs of a queue; returns them in order."""
         started: list[int] = []
         busy = self.busy[queue]
         if not busy:
@@ -215,7 +216,7 @@ class Board:
         return started
 
     def begin(self, now: float, queue: str) -> None:
-        """A claim begins: no lane has had a turn, and breakers open or close."""
+        """Begin a claim: reset the turns of the lanes, and open or close breakers."""
         self._level = None
         if self._has_breaker:
             for lane in self.busy[queue]:
@@ -224,7 +225,7 @@ class Board:
                         gate.breaker.turn(now)
 
     def in_turn(self, lanes: list[Lane]) -> list[Lane]:
-        """Of the lanes of one priority, the ones with the fewest jobs in this claim."""
+        """The lanes with the fewest jobs in this claim, out of lanes with equal priority."""
         level = lanes[0].level()
         if level != self._level:
             self._level = level
@@ -236,7 +237,7 @@ class Board:
         return [lane for lane in lanes if lane.turns == fewest]
 
     def start(self, lane: Lane, now: float, job: int | None = None) -> int:
-        """Start the next job of a lane, or the one of its heads that is named; answers it."""
+        """Start the next job of a lane, or a given one of its heads; returns it."""
         if lane.per_key is None:
             started = heappop(lane.heap)[3]
             lane.began(started, None, now)
@@ -263,7 +264,7 @@ class Board:
         return started
 
     def opens(self) -> Iterator[float]:
-        """When the limits that are used up or closed now let the next job through, where no job ends."""
+        """When the limits that are now used up or closed let the next job start, if no job ends before."""
         for busy in self.busy.values():
             for lane in busy:
                 for gate in lane.gates:
@@ -288,7 +289,7 @@ class Board:
 
 
 def owners(config: Config) -> Iterator[tuple[str, Task | Limit, list[Task]]]:
-    """All that has limits: what it is called, itself, and the tasks that must pass it."""
+    """All tasks and limits: the name of each, itself, and the tasks that it limits."""
     tasks = list(config.tasks.values())
     for limit in config.limits.values():
         yield f"limit/{limit.name}", limit, [task for task in tasks if limit.name in task.uses]
@@ -306,5 +307,5 @@ def _gates(config: Config) -> Iterator[tuple[str, Gate]]:
 
 
 def _key(key: Key | None, job: int) -> Key:
-    # A job without a key has one of its own.
+    # A job without a key has its own.
     return -1 - job if key is None else key

@@ -1,4 +1,4 @@
-"""Jobs that send into bounded queues: a full queue cuts their attempt short, and its later events do not happen."""
+"""Jobs that send into bounded queues: a full queue ends their attempt, and cancels its later events."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from zeke_jobs.backtest.workload import FollowUp, Workload
 
-#: Seconds until a job that met a full queue runs again, as of ``ctx.send``.
+#: Seconds until a job that met a full queue runs again, as with ``ctx.send``.
 WAIT_WHEN_FULL = 30.0
 
 
@@ -17,8 +17,8 @@ class Senders:
     """The jobs whose follow-ups may meet a full queue.
 
     Args:
-        workload: What is sent.
-        is_bounded: Whether a job waits in a queue with a bound.
+        workload: The jobs.
+        is_bounded: Whether a job's queue is bounded.
 
     Attributes:
         void: Numbers of events that will not take place.
@@ -43,20 +43,20 @@ class Senders:
         return (one for one in self._follow_ups[sender] if one.attempt == attempt and one.job not in self._sent)
 
     def started(self, sender: int, until: float, events: list[int]) -> None:
-        """An attempt of a sender has begun, which will end then; the numbers are those of its events."""
+        """Note that a sender's attempt has begun, with the time of its end and the numbers of its events."""
         self._running[sender] = until, events
 
     def ended(self, sender: int) -> None:
-        """An attempt of a sender came to its end."""
+        """Note that a sender's attempt has ended."""
         self._running.pop(sender, None)
 
     def sends(self, job: int) -> None:
-        """A job is sent, and for the last time unless it meets a full queue."""
+        """Note that a job is sent; only a full queue makes its sender send it again."""
         if job in self._of:
             self._sent.add(job)
 
     def cut(self, job: int) -> tuple[int, float] | None:
-        """A job met a full queue: which sender's attempt ends here, and when it would have ended; None where none runs."""
+        """A job met a full queue: the sender whose attempt ends here, and its planned end; None if no sender runs."""
         sender = self._of.get(job)
         if sender is None or sender not in self._running:
             return None

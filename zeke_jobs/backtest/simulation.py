@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from zeke_jobs.config.models import Config
 
 _DUE, _SEND, _END, _LEAVE, _LOOK = range(5)
-_SHOW_EVERY = 20_000  # events between two words on how far it is
+_SHOW_EVERY = 20_000  # events between two calls of ``progress``
 
 
 class Simulation:
-    """One run. ``now`` is the moment that it has come to.
+    """One run. ``now`` is its present time.
 
     Args:
-        workload: What is sent.
-        config: By which rules; tasks that it does not have are left out.
+        workload: The jobs.
+        config: The rules; jobs of tasks that it lacks are left out.
         fleet: The workers.
-        seed: Of all that is left to chance.
-        horizon: When it stops at the latest; what has not ended by then is left. By default, as long again as the time that
-            counts, and an hour at least.
+        seed: The seed of all random choices.
+        horizon: Latest end of the simulation, even if jobs are left. By default the length of the time that counts, at least
+            an hour, after its end.
         board: The rules' state, by default a new one.
     """
 
@@ -71,17 +71,17 @@ class Simulation:
         self._events: list[tuple[float, int, int, int]] = []
         self._sequence = self._sent = 0
         self._order = [0] * len(workload)
-        self._due: dict[int, float] = {}  # jobs in the queue
+        self._due: dict[int, float] = {}  # queued jobs
         self._attempts = Attempts(workload, config, self._random)
-        self._expiring: dict[int, bool] = {}  # jobs that will leave the queue unstarted, and whether they are due
+        self._expiring: dict[int, bool] = {}  # jobs that will expire, and whether they are due
         self._unfinished_ticks: dict[str, int] = {}
-        self._opens = NEVER  # when a limit is known to let another job through
+        self._opens = NEVER  # when a limit lets another job start
         self._senders = Senders(workload, self._is_bounded)
         self._end_of = {job: end for end, members in workload.ends.items() for job in members}
         self._unended = {end: len(members) for end, members in workload.ends.items()}  # jobs of a batch
 
     def run(self, progress: Callable[[float], object] = lambda _share: None) -> Tally:
-        """Run to the end; ``progress`` hears now and then which share of the time has passed."""
+        """Run to the end; ``progress`` gets the share of the time that has passed."""
         events, roots, sent = self._events, self.workload.roots, self.workload.sent
         void = self._senders.void
         at_root, count = 0, len(roots)
@@ -154,7 +154,7 @@ class Simulation:
         self._queue(lane, job, now + workload.delay[job], now)
 
     def _put_off(self, sender: int, until: float, now: float, *, is_hopeless: bool) -> None:
-        """A sender met a full queue: its attempt ends now and not then, and is made again, but where the queue never empties."""
+        """A sender met a full queue: end its attempt early and repeat it later, unless the queue can never empty."""
         lane = self._lanes[sender]
         assert lane is not None
         self._free += 1
@@ -165,7 +165,7 @@ class Simulation:
         self._queue(lane, sender, NEVER if is_hopeless else now + WAIT_WHEN_FULL, now)
 
     def _skips(self, lane: Lane) -> bool:
-        """Whether a schedule's tick is skipped, since the job of an earlier one has not ended."""
+        """Whether a schedule's tick is skipped, because the job of an earlier tick is unfinished."""
         schedules = self._tasks[lane.task].schedules.values()
         return any(cron.overlap == "skip" for cron in schedules) and self._unfinished_ticks.get(lane.task, 0) > 0
 
@@ -221,7 +221,7 @@ class Simulation:
         self._queue(lane, job, now + delay, now)
 
     def _leave_batch(self, job: int) -> None:
-        """With the last job of a batch, the one at its end is sent."""
+        """Count a job of a batch as ended, and send the job at the batch's end after the last one."""
         if (end := self._end_of.pop(job, None)) is None:
             return
         self._unended[end] -= 1
@@ -250,7 +250,7 @@ class Simulation:
                 for job in self.board.claim(now, self._free, queue):
                     self._start(job, now)
         if self._is_timed and self._free:
-            # A claim that a rate, a budget or a breaker held back says when to look again.
+            # If a rate, a budget or a breaker blocks the claim, it is repeated when they let a job start.
             opens = max(now, min(self.board.opens(), default=NEVER))
             if opens < self._opens:
                 self._opens = opens
@@ -268,7 +268,7 @@ class Simulation:
         if self._expiring:
             self._expiring.pop(job, None)
         if job in self._senders:
-            # Before the end, though it be at the same moment: a full queue cuts off the attempt.
+            # Before an end at the same moment, because a full queue ends the attempt.
             sends = [
                 self._push(now + min(one.after, held), _SEND, one.job) for one in self._senders.to_send(job, tried)
             ]

@@ -1,4 +1,4 @@
-"""Makes the workload that a load file describes; the same seed makes the same one."""
+"""Makes the workload that a load file describes; the same seed gives the same workload."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MOST_ATTEMPTS = 100
 
 
 def synthesize(stanza: LoadStanza, config: Config, begin: datetime, *, load: float = 1.0, seed: int = 0) -> Workload:
-    """Jobs from ``begin`` on, ``load`` times as many as the file says; tasks with a schedule send theirs by it."""
+    """Jobs from ``begin`` on, ``load`` times as many as in the file; tasks with a schedule send by their schedule."""
     return _Synthesis(stanza, config, begin, load, seed).workload
 
 
@@ -41,7 +41,7 @@ class _Synthesis:
         self.workload.roots.sort(key=self.workload.sent.__getitem__)
 
     def _job(self, name: str, sent: float, *, load: float, tick: bool = False) -> int:
-        """A job and all that it sends. A schedule's ticks stay as many; under more load they send more."""
+        """Add a job and its follow-ups. More load adds no ticks to a schedule, but more follow-ups."""
         one = self._stanza.tasks.get(name)
         if one is None:
             return self.workload.add(name, sent, (Attempt(0.0),))
@@ -74,7 +74,7 @@ class _Synthesis:
         return self._chance.lognormvariate(median, (math.log(takes.p95.total_seconds()) - median) / _P95)
 
     def _moments(self, one: SentStanza, load: float) -> Iterator[float]:
-        """Moments at random, as many as said in each hour on average (a Poisson process)."""
+        """Random moments with a given average number in each hour (a Poisson process)."""
         rate, hourly = one.rate, one.hourly or []
         if rate is not None:
             hourly = [rate.count / rate.period.total_seconds() * _HOUR]

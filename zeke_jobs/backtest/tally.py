@@ -1,4 +1,4 @@
-"""The counts of a running simulation: waits, queues, use of threads and limits, and the causes that held jobs back."""
+"""The counts of a running simulation: waits, queues, use of threads and limits, and the causes that blocked jobs."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ SAMPLES = 120
 
 
 class TaskTally:
-    """One task's figures. Only jobs that are sent in the time that counts are in them.
+    """One task's figures, only for jobs sent in the time that counts.
 
     Attributes:
-        waits: Seconds from due to first start, of those that started, and so far of those that did not.
-        starts: When, for each of the waits.
-        busy: Seconds of threads that its jobs took in the time that counts.
+        waits: Seconds from due time to first start; for unstarted jobs, to the present.
+        starts: The end of each of these waits.
+        busy: Thread-seconds of its jobs in the time that counts.
         depth: The most due jobs between each sample and the one before.
-        jobs: How many were sent.
-        retried: Attempts after the first that were no deferrals.
-        left: How many had not ended when the simulation did.
-        expired: How many left the queue unstarted.
-        refused: Sends that found ``max_queued`` jobs.
-        skipped: Ticks that found the job of an earlier one.
-        cost: Of those that started, where it is known.
+        jobs: Number of jobs sent.
+        retried: Attempts after the first, without deferrals.
+        left: Jobs that had not ended at the end of the simulation.
+        expired: Jobs that left the queue unstarted.
+        refused: Sends into a full queue.
+        skipped: Ticks skipped because the job of an earlier one was unfinished.
+        cost: Known costs of started jobs.
     """
 
     __slots__ = (
@@ -69,18 +69,18 @@ class Tally:
     # ── events ──
 
     def unserved(self, job: int) -> None:
-        """A job was sent of a task that the configuration does not have."""
+        """Count a job whose task the configuration lacks."""
         name = self.workload.task[job]
         self.unserved_jobs[name] = self.unserved_jobs.get(name, 0) + 1
 
     def sent(self, lane: Lane, job: int) -> None:
-        """A job was sent."""
+        """Count a job that was sent."""
         self.queued[lane.task] += 1
         if self._counts[job]:
             self.tasks[lane.task].jobs += 1
 
     def started(self, lane: Lane, job: int, now: float, wait: float, held: float, *, first: bool) -> None:
-        """An attempt of a job was claimed, which will hold its thread for so long."""
+        """Count a claimed attempt that will hold its thread for ``held`` seconds."""
         tally = self.tasks[lane.task]
         self.queued[lane.task] -= 1
         tally.busy += self._within(now, now + held)
@@ -93,21 +93,21 @@ class Tally:
                 tally.cost = (tally.cost or 0.0) + cost
 
     def cut(self, lane: Lane, now: float, until: float) -> None:
-        """An attempt that would have held its thread until then ended."""
+        """Shorten an attempt that would have held its thread until ``until``."""
         self.tasks[lane.task].busy -= self._within(now, until)
 
     def _within(self, start: float, end: float) -> float:
-        """Seconds of a time that lie within the time that counts."""
+        """The part of an interval, in seconds, that lies within the time that counts."""
         return max(0.0, min(end, self._end) - max(start, self._begin))
 
     def again(self, lane: Lane, job: int, *, is_retry: bool) -> None:
-        """A job goes back to the queue."""
+        """Count a job that goes back to the queue."""
         self.queued[lane.task] += 1
         if is_retry and self._counts[job]:
             self.tasks[lane.task].retried += 1
 
     def finished(self, lane: Lane, job: int, now: float, *, completed: bool) -> None:
-        """A job ended for good."""
+        """Count a job that ended for good."""
         self.last = now
         if not self._counts[job]:
             return
@@ -117,7 +117,7 @@ class Tally:
             self.tasks[lane.task].failed += 1
 
     def left_unstarted(self, lane: Lane, job: int, now: float, wait: float) -> None:
-        """A job expired, or was cancelled before it started."""
+        """Count a job that expired or was cancelled before its start."""
         self.queued[lane.task] -= 1
         if self._counts[job]:
             tally = self.tasks[lane.task]
@@ -126,7 +126,7 @@ class Tally:
             tally.starts.append(now)
 
     def sample(self, now: float) -> float:
-        """Note how long the queues are if it is time for that; answers when it is time again."""
+        """Note the lengths of the queues if a sample is due; returns the time of the next sample."""
         while self._next_sample <= now and self._next_sample <= self._end:
             for name, lane in self.board.lanes.items():
                 is_first = self._next_sample == self._begin
@@ -136,7 +136,7 @@ class Tally:
         return self._next_sample if self._next_sample <= self._end else float("inf")
 
     def close(self, now: float, due: Mapping[int, float], tried: Mapping[int, object]) -> None:
-        """The run is over; ``due`` are the jobs that are still queued, and since when each is due."""
+        """End the run; ``due`` has the jobs that are still queued, with their due times."""
         self.sample(self._end)
         for lane in self.board.lanes.values():
             lane.note("", now)

@@ -1,4 +1,4 @@
-"""A workload varied: more or less load, and other schedules."""
+"""Varies a workload: more or less load, other schedules."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ from zeke_jobs.cron.calendar import parse
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from zeke_jobs.backtest.lanes import Key
-    from zeke_jobs.backtest.workload import Workload
+    from zeke_jobs.backtest.workload import Key, Workload
     from zeke_jobs.config.models import Config, Task
     from zeke_jobs.config.schedules import Schedule
 
 
 def vary(workload: Workload, before: Config, after: Config, *, load: float = 1.0, seed: int = 0) -> Workload:
-    """The workload under another configuration's schedules, ``load`` times as much of it."""
+    """The workload under another configuration's schedules, with ``load`` times its jobs."""
     varied = _copied(workload)
     chance = Random(seed)  # noqa: S311 (chance, no secrets)
     _reschedule(varied, before, after, chance)
@@ -43,7 +42,7 @@ def _copied(workload: Workload) -> Workload:
 
 
 def _copy_with_all(workload: Workload, job: int, sent: float, rename: Callable[[Key | None], Key | None]) -> int:
-    """A copy of a job and of all that follows from it."""
+    """Copy a job and all its follow-ups."""
     first = workload.copy(job, sent, rename(workload.key[job]))
     pairs = [(job, first)]
     for original, made in pairs:
@@ -95,7 +94,7 @@ def unknown_schedules(workload: Workload, before: Config, after: Config) -> list
 
 
 def _rescheduled(before: Config, after: Config) -> dict[str, list[Schedule]]:
-    """The tasks whose ticks come at other times, with their new schedules that are not paused."""
+    """The tasks whose ticks change, with their new schedules that are not paused."""
     return {
         task.id: [cron for cron in task.schedules.values() if not cron.paused]
         for task in after.tasks.values()
@@ -116,7 +115,7 @@ def _timing(task: Task | None) -> set[tuple[str, str]]:
 
 
 def _multiply(workload: Workload, load: float, chance: Random) -> None:
-    """``load`` times the jobs from outside. Schedules keep their ticks; the jobs that ticks send are multiplied."""
+    """Multiply the jobs from outside by ``load``. Ticks stay; the jobs that jobs of ticks send are multiplied."""
     times: defaultdict[str, list[float]] = defaultdict(list)
     for root in workload.roots:
         times[workload.task[root]].append(workload.sent[root])
@@ -133,7 +132,7 @@ def _multiply(workload: Workload, load: float, chance: Random) -> None:
         known = times[workload.task[root]]
         following = bisect_right(known, sent)
         room = (known[following] if following < len(known) else workload.end) - sent
-        # Between this job and the next one of its task: a crowded time stays crowded, a quiet one quiet.
+        # Between this job and the next one of its task, so that busy times stay busy and quiet times quiet.
         kept += [
             _copy_with_all(workload, root, sent + chance.random() * max(room, 0.0), _renamed(number))
             for number in range(1, copies)
@@ -159,5 +158,5 @@ def _whole(load: float, chance: Random) -> int:
 
 
 def _renamed(number: int) -> Callable[[Key | None], Key | None]:
-    """More load is more keys (hosts, customers), not more jobs of the same ones."""
+    """A key for copies: more load brings more keys (hosts, customers), not more jobs per key."""
     return lambda key: None if key is None else f"{key} #{number + 1}"

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
-
-if TYPE_CHECKING:
-    from zeke_jobs.backtest.lanes import Key
+from typing import Any, Literal, NamedTuple
 
 Ending = Literal["completed", "failed", "rejected", "cancelled", "retry", "deferred", "died"]
+Key = int | str
 
 
 class Attempt(NamedTuple):
     """One attempt of a job.
 
     Attributes:
-        held: Seconds from its claim to its end, in which it occupies a thread and its limits.
-        how: How it ended: failed is for want of retries, rejected is for good.
-        gap: Seconds to when the job was due again, where that was not the policy's doing; else None.
-        own: Whether the handler had a limit of its own: a retry is then made whatever the policy's limit says.
+        held: Seconds from its claim to its end; it occupies a thread and its limits.
+        how: Its end. failed: the retries were used up; rejected: no number of retries would help.
+        gap: Seconds until the job was due again; None if the retry policy decided them.
+        own: Whether the handler set its own limit of retries, which replaces the policy's.
     """
 
     held: float
@@ -28,24 +26,24 @@ class Attempt(NamedTuple):
 
     @property
     def failed(self) -> bool | None:
-        """Whether it failed, as breakers count it; None where it is neither a failure nor a success."""
+        """Whether breakers count it as a failure; None if it is neither a failure nor a success."""
         if self.how in ("retry", "failed"):
             return True
         return self.own if self.how == "rejected" else False if self.how == "completed" else None
 
     @property
     def costs(self) -> bool:
-        """Whether it ran to its end, and so had its part of the job's cost."""
+        """Whether it ran to its end, and so shares the job's cost."""
         return self.how not in ("deferred", "died")
 
 
 class FollowUp(NamedTuple):
-    """A job that another one sends.
+    """A job that another job sends.
 
     Attributes:
-        attempt: In which of its attempts, from 0.
+        attempt: The sending attempt, from 0.
         after: Seconds after that attempt's claim.
-        job: Which job.
+        job: Number of the job that is sent.
     """
 
     attempt: int
@@ -70,24 +68,24 @@ class Workload:
     """Jobs by number. Times are seconds from ``origin``.
 
     Attributes:
-        origin: The epoch's seconds at time 0.
-        begin: From when on jobs count in the report; earlier ones are there to fill the queue.
+        origin: Time 0 in seconds of the epoch.
+        begin: Start of the time that counts in the report; earlier jobs only fill the queue.
         end: The last moment at which a job is sent.
-        currency: What costs are counted in; None where none is known.
-        roots: Jobs that no other job of the workload sends, by the time at which they are sent.
-        sent: When a root is sent; of others, when they were.
+        currency: The currency of costs; None if no cost is known.
+        roots: Jobs that no other job of the workload sends, by the time of sending.
+        sent: When a root is sent; for other jobs, the recorded time.
         task: Name of the task.
         priority: Its priority; None is its task's.
         key: Its key, if it has one.
-        delay: Seconds from its sending to when it is due.
-        leaves: Seconds from its sending to when it leaves the queue, if it has not started by then; None for never.
+        delay: Seconds from its sending to its due time.
+        leaves: Seconds from its sending until it leaves the queue unstarted; None for never.
         start: Seconds from a claim to the start of the handler.
-        attempts: What happens to it.
-        cost: What it costs, where that is known.
-        waited: Seconds from when it was due to its first start, as recorded; None where that is not known.
+        attempts: Its attempts.
+        cost: Its cost, if known.
+        waited: Recorded seconds from its due time to its first start; None if unknown.
         tick: Whether a schedule sends it.
-        follow_ups: What a job sends.
-        ends: The jobs that are sent when the last job of a batch has ended, and the jobs of that batch.
+        follow_ups: The jobs that a job sends.
+        ends: The jobs at the end of batches, each with the jobs of its batch.
     """
 
     origin: float = 0.0
@@ -110,18 +108,18 @@ class Workload:
     ends: dict[int, list[int]] = field(default_factory=dict)
 
     def add(self, task: str, sent: float, attempts: tuple[Attempt, ...], **columns: Any) -> int:
-        """Append a job, which neither is a root nor a follow-up yet; answers its number. Other columns have defaults."""
+        """Append a job that is not yet a root or a follow-up; returns its number. Other columns have defaults."""
         for name, value in {**_DEFAULTS, "task": task, "sent": sent, "attempts": attempts, **columns}.items():
             getattr(self, name).append(value)
         return len(self.sent) - 1
 
     def copy(self, job: int, sent: float, key: Key | None) -> int:
-        """Append a job like another one, without its follow-ups."""
+        """Append a copy of a job, without its follow-ups."""
         columns = {name: getattr(self, name)[job] for name in _DEFAULTS} | {"key": key, "waited": None}
         return self.add(self.task[job], sent, self.attempts[job], **columns)
 
     def follows(self, parent: int, job: int, *, attempt: int = 0, after: float = 0.0) -> None:
-        """Have ``parent`` send a job."""
+        """Make a job a follow-up of ``parent``."""
         self.follow_ups.setdefault(parent, []).append(FollowUp(attempt, after, job))
 
     def __len__(self) -> int:

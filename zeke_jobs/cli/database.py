@@ -67,11 +67,11 @@ def connection(command: str = "", *, writes: bool = False, is_migrated: bool = T
     Args:
         command: Its name, shown by the server.
         writes: The command writes, so a database of another installation is refused.
-        is_migrated: The schema must be the one that this code expects; if False, the command handles any schema.
+        is_migrated: The schema must fit this code; if False, the command handles any schema.
 
     Raises:
         ConfigurationError: there is no database, or it belongs to another installation.
-        MigrationError: the schema is not the one that this code expects.
+        MigrationError: the schema does not fit this code.
     """
     from zeke_jobs.postgres import installation, migrate
     from zeke_jobs.postgres.pool import connect

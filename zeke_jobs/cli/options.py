@@ -28,5 +28,5 @@ def moment(text: str) -> datetime:
 
 Json = Annotated[bool, typer.Option("--json", help="Answer with JSON.")]
 Timeout = Annotated[
-    timedelta | None, typer.Option(parser=duration, metavar="DURATION", help="Wait at most so long, such as 30s.")
+    timedelta | None, typer.Option(parser=duration, metavar="DURATION", help="Longest wait, such as 30s.")
 ]

@@ -73,7 +73,7 @@ def table(*titles: str, right: tuple[str, ...] = ()) -> Rows:
         made.add_column(
             title,
             justify="right" if title in right else "left",
-            no_wrap=title in ("id", "task", *right),
+            no_wrap=title in ("id", "task", "status", *right),
             overflow="fold",
         )
     return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import traceback
 from contextlib import closing, contextmanager
@@ -16,6 +17,7 @@ from zeke_jobs.core.redaction import redact
 from zeke_jobs.errors import (
     ConfigurationError,
     InvalidPayload,
+    JobFailed,
     MigrationError,
     UnknownRevision,
     UnknownTask,
@@ -66,6 +68,7 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
 
     0 success, 1 failure, 2 configuration or usage, 3 a bug of zeke_jobs, 4 changes are pending, 130 interrupted.
     """
+    _never_fail_for_a_character()
     try:
         status = app(args=None if arguments is None else list(arguments), standalone_mode=False, prog_name=name)
     except _CLICK_ERROR as error:
@@ -78,7 +81,8 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
         missing = _not_migrated()
         return complain(missing, WRONG_USE) if missing else _our_bug()
     except ZekeJobsError as error:
-        return complain(str(error), FAILED)
+        next_step = f"\n  help: zeke-jobs why {error.job.id}" if isinstance(error, JobFailed) else ""
+        return complain(f"{error}{next_step}", FAILED)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except BrokenPipeError:
@@ -88,6 +92,12 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
     except Exception:  # noqa: BLE001 (shown in full, with a status of its own)
         return _our_bug()
     return status if isinstance(status, int) else FINE
+
+
+def _never_fail_for_a_character() -> None:
+    """Escape on standard output what its encoding lacks, as Python does on standard error."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _database_says(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""What an API needs: send, ask, wait, cancel, retry. Needs neither jobs.yaml nor handlers, only ``DATABASE_URL``."""
+"""The functions for an API: send, status, wait, cancel, retry. They need only ``DATABASE_URL``, no jobs.yaml and no handlers."""
 
 from __future__ import annotations
 

@@ -26,13 +26,13 @@ T = TypeVar("T")
 
 
 async def perform(planned: Planned[T], connection: Any = None) -> T:
-    """Carry a plan out on the caller's connection, in its transaction and without a commit, or on one of its pool.
+    """Run a plan on the caller's connection, in its transaction and without a commit, or on a connection of the caller's pool.
 
-    Without one, on a pool of this event loop: each statement commits by itself, and all are run once more when the connection
+    Without either, on a pool of this event loop: each statement commits by itself, and all run once more if the connection
     turns out to be dead.
 
     Raises:
-        TypeError: it is no connection that is known here.
+        TypeError: the connection is of an unknown kind.
         ConfigurationError: no connection was given, and ``DATABASE_URL`` is not set or psycopg 3 not installed.
     """
     if drivers.stand_in is not None:
@@ -102,7 +102,7 @@ def _psycopg(connection: Any) -> Execute:
 
 
 def _place_of_asyncpg(connection: Any) -> Hashable:
-    # Its addresses are private; the name of the database and the server's own are what a session can tell.
+    # asyncpg has no public attribute for the address, so this also uses the names of the database and the server.
     return (
         "asyncpg",
         getattr(connection, "_addr", None),
@@ -112,7 +112,7 @@ def _place_of_asyncpg(connection: Any) -> Hashable:
 
 def _asyncpg(connection: Any) -> Execute:
     async def execute(sql: str, params: Mapping[str, Any]) -> Rows:
-        # It sends a parameter in the binary form of its type, which the caller may have given a codec: as text it has none.
+        # asyncpg sends parameters in binary, by codecs that the caller may have replaced; text needs no codec.
         as_text = _CAST.sub(
             lambda match: f"CAST(CAST(%({match[1]})s AS text{'[]' if isinstance(params[match[1]], list) else ''}) AS ",
             sql,
@@ -132,11 +132,11 @@ def _text(value: Any) -> str:
 
 
 class AsyncPool:
-    """Autocommit connections of psycopg 3 for one event loop, opened on demand; a further caller waits a moment.
+    """Autocommit connections of psycopg 3 for one event loop, opened on demand; if all are in use, callers wait.
 
     Args:
         url: The server's address.
-        size: At most so many.
+        size: Most connections.
     """
 
     def __init__(self, url: str, size: int = _POOL_SIZE) -> None:
@@ -154,24 +154,24 @@ class AsyncPool:
         self._is_closed = False
 
     async def connect(self, application_name: str) -> Any:
-        """A new autocommit connection, which is the caller's to close."""
+        """A new autocommit connection; the caller closes it."""
         return await self._psycopg.AsyncConnection.connect(
             self.url, autocommit=True, application_name=application_name, client_encoding="UTF8"
         )
 
     async def perform(self, planned: Planned[T]) -> T:
-        """Carry a plan out on one of its connections."""
+        """Run a plan on one of its connections."""
         async with self._connection() as connection:
             return await _carry_out(planned, self.url, _psycopg(connection))
 
     async def drop_idle(self) -> None:
-        """Close the connections that nobody uses."""
+        """Close the idle connections."""
         while self._idle:
             with suppress(Exception):
                 await self._idle.pop().close()
 
     async def close(self) -> None:
-        """Close the connections: those in use as soon as they are not."""
+        """Close idle connections now, and the others after their use."""
         self._is_closed = True
         await self.drop_idle()
 
@@ -182,7 +182,7 @@ class AsyncPool:
             try:
                 yield connection
             finally:
-                # A caller that was cancelled in a statement leaves a connection that nobody can use.
+                # After a caller was cancelled in a statement, its connection cannot be used again.
                 idle = self._psycopg.pq.TransactionStatus.IDLE
                 if not self._is_closed and not connection.closed and connection.info.transaction_status == idle:
                     self._idle.append(connection)
@@ -194,7 +194,7 @@ _POOLS: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncPool] = WeakKeyDiction
 
 
 def own_pool() -> AsyncPool:
-    """The pool of the running event loop; a changed ``DATABASE_URL`` gets one of its own.
+    """The pool of the running event loop; a changed ``DATABASE_URL`` gets a new one.
 
     Raises:
         ConfigurationError: ``DATABASE_URL`` is not set, or psycopg 3 not installed.
@@ -208,7 +208,7 @@ def own_pool() -> AsyncPool:
 
 
 async def close() -> None:
-    """Close the running event loop's pool, where it has one."""
+    """Close the running event loop's pool, if it has one."""
     pool = _POOLS.pop(asyncio.get_running_loop(), None)
     if pool is not None:
         await pool.close()

@@ -1,4 +1,4 @@
-"""Await the end of jobs: one connection of the event loop listens for all who wait, and polls as a backstop."""
+"""Await the end of jobs: one connection of the event loop listens for all waiting calls, and polls in case it hears nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from zeke_jobs.client.async_drivers import AsyncPool
 
 _SHORTEST, _LONGEST = 0.05, 1.0  # seconds between two looks on a caller's connection
-_LINGER = 10.0  # seconds that our connection stays after the last one left
+_LINGER = 10.0  # seconds that our connection stays open after the last waiting call
 
 
 def now() -> float:
@@ -28,10 +28,10 @@ def now() -> float:
 
 
 async def ended(job_id: UUID, deadline: float | None, connection: Any = None) -> bool:
-    """Whether the job ended before the loop's clock has reached the deadline. A statement is never broken off for that.
+    """Whether the job ended before the loop's clock reached the deadline. The deadline interrupts no statement.
 
-    Without a connection it is announced to our own one, which also looks by itself each second; with one, that is asked again and
-    again, from twenty times a second to once.
+    Without a connection, our own connection gets the announcement, and also polls each second. A given connection is polled,
+    from twenty times a second down to once.
     """
     if drivers.stand_in is not None:
         return True
@@ -52,11 +52,11 @@ async def _poll(job_id: str, deadline: float | None, connection: Any) -> bool:
 
 
 class AsyncListener:
-    """Wakes who waits in one event loop when their job has ended.
+    """Wakes the waiting calls of one event loop when their jobs have ended.
 
     Args:
-        pool: Where to ask; the listening connection is one more, while somebody waits.
-        poll: Seconds between two looks at the jobs that are waited for, announced or not.
+        pool: Connections for polls; one more connection listens while a call waits.
+        poll: Seconds between two polls of the awaited jobs, which find ends without an announcement.
     """
 
     def __init__(self, pool: AsyncPool, poll: float = 1.0) -> None:
@@ -66,7 +66,7 @@ class AsyncListener:
         self._task: asyncio.Task[None] | None = None
 
     async def wait(self, job_id: str, deadline: float | None) -> bool:
-        """Return True when the job has ended or the listener was closed, False when the loop's clock has reached the deadline."""
+        """Return True if the job has ended or the listener was closed, False if the loop's clock reached the deadline."""
         event = asyncio.Event()
         self._waiting.setdefault(job_id, []).append(event)
         try:
@@ -87,7 +87,7 @@ class AsyncListener:
                 self._waiting.pop(job_id, None)
 
     async def close(self) -> None:
-        """Stop listening, and wake all who wait: they look at their jobs, and go on with the next listener."""
+        """Stop listening, and wake all waiting calls: they look at their jobs, and go on with the next listener."""
         while self._task is not None and not self._task.done():
             self._task.cancel()
             with suppress(asyncio.CancelledError):
@@ -111,7 +111,7 @@ class AsyncListener:
             await asyncio.sleep(self.poll)
 
     async def _serve(self, connection: Any) -> None:
-        # Through a pooler nothing is heard; a look each second is enough.
+        # No announcement arrives through a pooler; a poll each second is enough.
         if environment.listen() != "off":
             await connection.execute(f'LISTEN "{CHANNEL}"')
         loop = asyncio.get_running_loop()
@@ -148,7 +148,7 @@ def listener() -> AsyncListener:
 
 
 async def close() -> None:
-    """Close the running event loop's listener, where it has one."""
+    """Close the running event loop's listener, if it has one."""
     found = _LISTENERS.pop(asyncio.get_running_loop(), None)
     if found is not None:
         await found.close()

@@ -1,4 +1,4 @@
-"""The options of a send or a batch that say how the batch ends, checked and in the form that the database reads."""
+"""The options of a send or a batch for the end of the batch, checked and in the form that the database reads."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def batch_options(said: Mapping[str, Any], database: Hashable) -> Plan[dict[str, Any]]:
-    """The options with ``then`` in the form that the database reads, its payload checked with 0 for each number.
+    """The options with ``then`` in the form that the database reads. The payload is checked with 0 for each number.
 
     Raises:
         UnknownTask, InvalidPayload: of ``then``.
-        TypeError, ValueError: ``then`` is no pair of a task and a payload, or one of them stands without a batch.
+        TypeError, ValueError: ``then`` is not a pair of a task and a payload, or an option is given without a batch.
     """
     checked = dict(said)
     if not {"then", "after_failure"} & {name for name, value in said.items() if value is not None}:

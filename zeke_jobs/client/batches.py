@@ -1,4 +1,4 @@
-"""Batches of jobs: open one, ask how far it is, cancel it or run its failed jobs again."""
+"""Batches of jobs: open one, read its progress, cancel it, or run its failed jobs again."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ def batch(
 ) -> Batch:
     """Open a batch, so that several sends, of several tasks, can add to it.
 
-    In use: ``with zeke_jobs.batch("import-42", then=…) as batch: batch.send(…)``.
+    Example: ``with zeke_jobs.batch("import-42", then=…) as batch: batch.send(…)``.
 
-    An open one may be opened again. In one call ``send_many(…, batch=…, then=…)`` does the same for jobs of one task.
+    An open batch may be opened again. ``send_many(…, batch=…, then=…)`` does the same in one call for jobs of one task.
 
     Args:
-        id: Its name; anything of up to 1024 bytes that no batch has had within ninety days.
+        id: Its name: up to 1024 bytes that no other batch had within ninety days.
         then: The task and the payload of the job that is sent when the last job has ended.
         after_failure: ``send``: a job that failed for good has ended; ``hold``: the batch waits until it is retried or cancelled.
         connection: As for ``send``; the default for its sends.
 
     Raises:
-        BatchClosed: a batch of this id is there and was closed.
+        BatchClosed: a batch with this id exists and was closed.
         UnknownTask, InvalidPayload, ValueError: of ``then``, as ``send``.
     """
     open_(id, then, after_failure, connection)
@@ -80,16 +80,16 @@ def open_(batch_id: str, then: Then | None, after_failure: AfterFailure, connect
 
 
 def close(batch_id: str, connection: Any = None) -> bool:
-    """Close it; False where it is closed already."""
+    """Close it; False if it is already closed."""
     ((closed,),) = drivers.run_again(lambda run: run(SQL.text("batch/close"), {"id": batch_id}), connection)
     return bool(closed)
 
 
 def batch_status(id: str, *, connection: Any = None) -> BatchStatus:  # noqa: A002 (the field's word)
-    """The batch as it is now.
+    """The present state of a batch.
 
     Raises:
-        BatchNotFound: there is none of this id.
+        BatchNotFound: no batch has this id.
     """
     found = find(connection, id=id, limit=1)
     if not found:
@@ -101,33 +101,33 @@ def batches(*, limit: int = 20, connection: Any = None) -> list[BatchStatus]:
     """The newest batches.
 
     Raises:
-        TypeError, ValueError: of the limit.
+        TypeError, ValueError: the limit is not valid.
     """
     return find(connection, id=None, limit=as_count("limit", limit))
 
 
 def find(connection: Any, **filters: Any) -> list[BatchStatus]:
-    """The batches that pass."""
+    """One batch by its id, or the newest."""
     rows = drivers.run_again(lambda run: run(SQL.text("batch/list"), filters), connection)
     found = [BatchStatus(*row) for row in rows]
     return [replace(one, then_job=as_id("id", one.then_job)) if one.then_job else one for one in found]
 
 
 def cancel_batch(id: str, reason: str | None = None, *, by: str | None = None, connection: Any = None) -> list[UUID]:  # noqa: A002
-    """Cancel the unfinished jobs of a batch, and the job that was to be sent at its end. Answers the jobs that were cancelled.
+    """Cancel the unfinished jobs of a batch, and the send at its end. Returns the cancelled jobs.
 
     Raises:
-        BatchNotFound: there is none of this id.
+        BatchNotFound: no batch has this id.
     """
     params = {"id": id, "reason": reason, "by": by}
     return _changed(id, connection, "batch/cancel", params)
 
 
 def retry_batch(id: str, *, by: str | None = None, connection: Any = None) -> list[UUID]:  # noqa: A002 (the field's word)
-    """Run the failed jobs of a batch again; of a cancelled batch the cancelled ones too, and then its end is as it was to be.
+    """Run the failed jobs of a batch again; for a cancelled batch the cancelled ones too, and its send at the end is due again.
 
     Raises:
-        BatchNotFound: there is none of this id.
+        BatchNotFound: no batch has this id.
     """
     return _changed(id, connection, "batch/retry", {"id": id, "by": by})
 
@@ -136,7 +136,7 @@ def changeable(verb: Literal["cancel", "retry"], id: str, *, connection: Any = N
     """The filter of the jobs that ``cancel_batch`` or ``retry_batch`` would change now.
 
     Raises:
-        BatchNotFound: there is none of this id.
+        BatchNotFound: no batch has this id.
     """
     rows = drivers.run_again(lambda run: run(SQL.text("batch/whole"), {"id": id}), connection)
     if not rows:

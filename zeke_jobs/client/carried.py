@@ -1,4 +1,4 @@
-"""What Dramatiq's middleware puts on a message before it is sent, for the middleware of the worker that gets it."""
+"""Options that Dramatiq's middleware adds to a message before the send, for the middleware of the worker that gets it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _carried: ContextVar[Mapping[str, Any] | None] = ContextVar("carried", default=N
 
 @contextmanager
 def carrying(options: Mapping[str, Any]) -> Iterator[None]:
-    """Let the jobs that are sent in this context carry these options of their message."""
+    """Add these options to the messages of jobs that are sent in this context."""
     token = _carried.set(options or None)
     try:
         yield
@@ -23,6 +23,6 @@ def carrying(options: Mapping[str, Any]) -> Iterator[None]:
 
 
 def current() -> dict[str, Any]:
-    """The option of a send that holds them, where there are any."""
+    """The option of a send with these options, if there are any."""
     carried = _carried.get()
     return {} if carried is None else {"carried": dict(carried)}

@@ -1,4 +1,4 @@
-"""Change one job, or all that pass a filter: cancel, run again, give another priority or another time."""
+"""Change one job, or all that match filters: cancel, run again, give another priority or another time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _RUNS = "running, and being stopped"
 _ENDED = "cancelled; it does not run again"
-# A start is written a moment after it.
+# A start is recorded a moment later.
 _CLAIMED = "claimed by a worker, which cancels it before it starts; if it has just started, it may still run"
 
 
@@ -31,9 +31,9 @@ class Changed:
 
     Attributes:
         id: The job's id.
-        changed: Whether anything was changed.
-        status: The job's status afterwards. After ``cancel``, ``active`` means that its worker is told: see ``note``.
-        note: In words: the change, or why nothing was changed.
+        changed: Whether anything changed.
+        status: The job's status afterwards. After ``cancel``, ``active`` means that its worker will stop it: see ``note``.
+        note: The change in words, or the reason why nothing changed.
     """
 
     id: UUID
@@ -65,15 +65,15 @@ def cancel(
 ) -> Changed | list[UUID]:
     """Cancel a job: a queued one at once, an active one within moments, a finished one not at all.
 
-    A worker that has claimed it and not started it does not start it any more. With an id, one job: ``Changed``. With filters,
-    all unfinished jobs that pass, in parts that each are a transaction: their ids. With ``status="failed"``, those that hold
-    others up.
+    A worker that has claimed it does not start it any more. With an id, cancels one job and returns ``Changed``. With filters,
+    cancels all matching unfinished jobs, in parts with a transaction each, and returns their ids; with ``status="failed"``,
+    failed jobs that block others.
 
     Args:
         id: The job's id.
         reason: Kept with the job, for people.
-        limit: At most so many, the first sent first.
-        by: Who cancels it, kept with the job too. ``zeke-jobs audit`` shows it beside the database's user.
+        limit: Most jobs, the first sent first.
+        by: Name of the caller, kept with the job. ``zeke-jobs audit`` shows it beside the database's user.
         connection: As for ``send``.
         filters: ``task``, ``status``, ``newer``, ``older``, ``key``, ``error``, ``batch``, ``parent`` and ``queue``, as for
             ``jobs``.
@@ -124,16 +124,16 @@ def retry(
 ) -> Changed | list[UUID]:
     """Run a failed or cancelled job again: it keeps its id and its history, and gets a fresh retry limit.
 
-    With an id, one job: ``Changed``; one that waits for its next attempt anyway gets it at once. With filters, all jobs that
-    pass, in parts that each are a transaction: their ids.
+    With an id, retries one job and returns ``Changed``; a job that waits for its next attempt gets it at once. With filters,
+    retries all matching jobs, in parts with a transaction each, and returns their ids.
 
     Args:
         id: The job's id.
-        limit: At most so many, the first sent first.
-        by: Who runs them again; ``zeke-jobs audit`` shows it.
+        limit: Most jobs, the first sent first.
+        by: Name of the caller; ``zeke-jobs audit`` shows it.
         connection: As for ``send``.
-        filters: As for ``jobs``; ``status`` is ``failed``, which is meant where only another filter is given, or ``cancelled``;
-            ``newer`` and ``older`` are of their ends.
+        filters: As for ``jobs``; ``status`` is ``failed`` (the default with another filter) or ``cancelled``; ``newer`` and
+            ``older`` compare the time since the end.
 
     Raises:
         As ``cancel``.
@@ -178,9 +178,9 @@ def prioritise(
     connection: Any = None,
     **filters: Unpack[JobFilter],
 ) -> Changed | list[UUID]:
-    """Give a queued job another priority, or all queued jobs that pass the filters. Higher runs first.
+    """Give a queued job another priority, or all queued jobs that match filters. Higher runs first.
 
-    The answer and the arguments are as those of ``retry``.
+    The result and the other arguments are those of ``retry``.
 
     Raises:
         As ``cancel``.
@@ -219,21 +219,21 @@ def reschedule(
     connection: Any = None,
     **filters: Unpack[JobFilter],
 ) -> Changed | list[UUID]:
-    """Let a queued job run not before another time, or all queued jobs that pass the filters. ``delay=0`` is at once.
+    """Give a queued job another run time, or all queued jobs that match filters. ``delay=0`` is at once.
 
-    The answer and the other arguments are as those of ``retry``. A job that was due already, and is due at once, stays as it is.
+    The result and the other arguments are those of ``retry``. A job that was already due does not change if the new time is past.
 
     Args:
         id: The job's id.
         run_at: Not before this time, which must have a zone.
         delay: Not before this time from now; a timedelta, or seconds.
-        limit: At most so many, the first sent first.
-        by: Who does it.
+        limit: Most jobs, the first sent first.
+        by: Name of the caller.
         connection: As for ``send``.
         filters: As for ``cancel``.
 
     Raises:
-        As ``cancel``; ValueError also where there are neither ``run_at`` nor ``delay``, or both.
+        As ``cancel``; ValueError also for neither ``run_at`` nor ``delay``, or both.
     """
     value = run_time_of(run_at, delay)
     return _edit("reschedule", id, filters, value, "it has its new time", limit, by, connection)

@@ -1,4 +1,4 @@
-"""One way to run a statement, on our own connections and on those that callers bring: psycopg2, psycopg 3, SQLAlchemy."""
+"""One way to run a statement, on our own connections and on the callers': psycopg2, psycopg 3, SQLAlchemy."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from zeke_jobs.postgres.tolerant import tolerate
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 #: Unknown schema, table or function.
 _NOT_MIGRATED = {"3F000", "42P01", "42883"}
-#: Connections for one process's sends and questions, opened on demand; a later call waits a moment.
+#: Connections for one process's sends and queries, opened on demand; if all are in use, calls wait.
 _POOL_SIZE = 8
 
 T = TypeVar("T")
 
 Rows: TypeAlias = list[tuple[Any, ...]]
-#: What a call asks of the database: a generator of statements with their parameters, which is sent the rows of each. It is
-#: run here, or by ``aio``.
+#: The statements of a call: a generator that yields each with its parameters, and is sent its rows. This module runs it, or
+#: ``aio``.
 Plan: TypeAlias = Generator[tuple[str, Mapping[str, Any]], Rows, T]
-#: A plan for a database, by what tells that from others.
+#: A plan for a database, made from a value that identifies the database.
 Planned: TypeAlias = Callable[[Hashable], Plan[T]]
 
 #: Takes the place of every connection, in tests of programs that send (``zeke_jobs.testing.sends``).
@@ -37,7 +37,7 @@ stand_in: Runner | None = None
 class Runner:
     """Runs statements with named parameters, ``%(name)s``, and returns all rows.
 
-    ``database`` tells one database from another.
+    ``database`` identifies the database.
     """
 
     database: Hashable
@@ -56,7 +56,7 @@ class Runner:
             raise
 
     def carry_out(self, planned: Planned[T]) -> T:
-        """Run the statements of a plan; answers what it returns."""
+        """Run the statements of a plan, and return its result."""
         plan = planned(self.database)
         try:
             asked = next(plan)
@@ -68,10 +68,10 @@ class Runner:
 
 
 def refuse_unmigrated(error: Exception) -> None:
-    """Raise the error to show in place of this one, where the database lacks our tables or functions.
+    """Replace the error if its cause is that the database lacks our tables or functions.
 
     Raises:
-        MigrationError: it does.
+        MigrationError: it lacks them.
     """
     if sqlstate(error) in _NOT_MIGRATED:
         raise MigrationError(
@@ -80,7 +80,7 @@ def refuse_unmigrated(error: Exception) -> None:
 
 
 def perform(planned: Planned[T], connection: Any = None, *, pool: Pool | None = None) -> T:
-    """Carry a plan out, as ``run_again`` runs statements.
+    """Run a plan, as ``run_again`` runs statements.
 
     Raises:
         TypeError, ConfigurationError: as ``run_again``.
@@ -100,11 +100,11 @@ def ask(statement: str, params: Mapping[str, Any]) -> Planned[Rows]:
 def run_again(run: Callable[[Runner], T], connection: Any = None, *, pool: Pool | None = None) -> T:
     """Run statements on the caller's connection, in its transaction and without a commit; without one, on a pool.
 
-    On a pool, by default the process's own, each statement commits by itself, and all are run once more when the pooled
-    connection turns out to be dead: so they must be safe to repeat.
+    On a pool, by default the process's own, each statement commits by itself, and all run once more if the pooled
+    connection turns out to be dead, so they must be safe to repeat.
 
     Raises:
-        TypeError: it is no connection that is known here.
+        TypeError: the connection is of an unknown kind.
         ConfigurationError: no connection was given, and ``DATABASE_URL`` is not set.
     """
     own = None if connection is None else foreign(connection)
@@ -127,7 +127,7 @@ def foreign(connection: Any) -> Runner:
     """A runner on a caller's connection.
 
     Raises:
-        TypeError: it is none of psycopg2, psycopg 3 or SQLAlchemy, or it is asynchronous.
+        TypeError: it is not from psycopg2, psycopg 3 or SQLAlchemy, or it is asynchronous.
     """
     kinds = {cls.__module__.partition(".")[0] for cls in type(connection).__mro__}
     name = type(connection).__name__
@@ -188,13 +188,13 @@ def numbered(sql: str, params: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]
 
 
 def sqlstate(error: BaseException) -> str | None:
-    """The SQLSTATE of any driver's error, also one that SQLAlchemy wrapped."""
+    """The SQLSTATE of any driver's error, even one wrapped by SQLAlchemy."""
     inner = getattr(error, "orig", None) or error
     return getattr(inner, "sqlstate", None) or getattr(inner, "pgcode", None)
 
 
 class _OwnPool:
-    """The process's pool, opened at the first use; a forked child and a changed ``DATABASE_URL`` get one of their own."""
+    """The process's pool, opened at the first use; a forked child and a changed ``DATABASE_URL`` get a new one."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -218,7 +218,7 @@ class _OwnPool:
             return self._pool
 
     def forget(self) -> None:
-        # The connections are the parent's: a child that closed them would say goodbye to the server in its name.
+        # The connections belong to the parent; closing them here would end its sessions.
         self._lock = Lock()
         self._inherited, self._pool = self._pool, None
 

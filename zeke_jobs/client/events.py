@@ -1,4 +1,4 @@
-"""Tell waiting jobs that something happened."""
+"""Send events to waiting jobs."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ if TYPE_CHECKING:
 
 
 def emit(name: str, data: Any = None, *, connection: Any = None) -> None:
-    """Say that something happened: jobs that wait for an event of this name are due at once and get the data.
+    """Send an event: jobs that wait for an event of this name are due at once and get the data.
 
-    A job that comes to wait for it within thirty days gets it too. Emitted again, it has the later data for jobs that have not
-    waited for it yet.
+    A job that begins to wait for it within thirty days gets it too. If the event is emitted again, later waits get the new data.
 
     Args:
-        name: What happened, such as ``callback/42``; up to 1024 bytes.
+        name: The event's name, such as ``callback/42``; up to 1024 bytes.
         data: Any JSON value up to 1 MiB.
         connection: As for ``send``: emitted when its transaction commits.
 
     Raises:
-        TypeError, ValueError: it is no name, or the data are no JSON.
+        TypeError, ValueError: the name is not valid, or the data are not JSON.
     """
     drivers.perform(emission(name, data), connection)
 

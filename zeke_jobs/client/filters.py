@@ -1,4 +1,4 @@
-"""Which jobs are meant, in the form that the database reads."""
+"""Filters of jobs, in the form that the database reads."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class JobFilter(TypedDict, total=False):
-    """Filters of jobs; a job passes when it passes all that are set.
+    """Filters of jobs; a job matches if it matches all filters that are set.
 
-    ``task`` by id or alias. ``newer`` and ``older`` than a time ago: since they ended where a change is of ended jobs, else
-    since they were sent. ``error`` is in type or message of its last error, in whatever case.
+    ``task`` is an id or alias. ``newer`` and ``older`` compare the time since the end for changes of ended jobs, else since the
+    send. ``error`` is a part of the last error's type or message, in upper or lower case.
     """
 
     task: str | None
@@ -40,8 +40,8 @@ def checked(filters: Mapping[str, Any]) -> dict[str, Any]:
     """The filters that are set.
 
     Raises:
-        TypeError: one is no filter, or has a value of the wrong type.
-        ValueError: one has a value that makes no sense.
+        TypeError: a name is no filter's, or a value has the wrong type.
+        ValueError: a value is not valid.
     """
     for name in filters:
         if name not in FILTERS:

@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from zeke_jobs.postgres.pool import Pool
 
 CHANNEL = "zeke_jobs.done"
-_LINGER = 10.0  # seconds that the connection stays after the last one left
+_LINGER = 10.0  # seconds that the connection stays open after the last waiting call
 
 
 class Listener:
     """Wakes waiting callers when their job has ended.
 
     Args:
-        pool: Where to ask; the listening connection is one more, to the same server, while somebody waits.
-        poll: Seconds between two looks at the jobs that are waited for, announced or not.
+        pool: Connections for polls; one more connection to the same server listens while a call waits.
+        poll: Seconds between two polls of the awaited jobs, which find ends without an announcement.
     """
 
     def __init__(self, pool: Pool, poll: float = 1.0) -> None:
@@ -95,7 +95,7 @@ class Listener:
             with conn.cursor() as cursor:
                 cursor.execute(f'LISTEN "{CHANNEL}"')
         else:
-            poll /= 4  # nothing is announced through a pooler
+            poll /= 4  # no announcement arrives through a pooler
         last_needed = monotonic()
         next_look = last_needed
         while True:

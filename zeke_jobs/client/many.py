@@ -1,4 +1,4 @@
-"""One change of many jobs: counted first, then made in parts that each are a transaction, so that nobody waits for long."""
+"""One change of many jobs: counted first, then made in parts with a transaction each, so that nobody waits for long."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _AT_ONCE = 1000  # jobs of one transaction
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many jobs of a task and a status a change would change."""
+    """The number of jobs of a task and a status that a change would affect."""
 
     task_id: str
     status: str
@@ -40,20 +40,20 @@ class Count:
 
 
 class Change:
-    """A change of all jobs that pass a filter.
+    """A change of all jobs that match filters.
 
     Args:
-        verb: What is done to them.
+        verb: ``cancel``, ``retry``, ``prioritise`` or ``reschedule``.
         filters: ``JobFilter``; at least one.
         value: The new value: ``priority``, ``run_at`` as ISO 8601 text, or ``delay`` in seconds.
-        limit: At most so many, in the order of their ids, which is that of their sends; None is all.
+        limit: Most jobs, in the order of their ids, which is the order of their sends; None for all.
         reason: Kept with cancelled jobs, and by the audit.
-        by: Who does it.
-        connection: As for ``send``: then all of it is in its transaction.
-        job: Only this one, in place of filters.
+        by: Name of the caller.
+        connection: As for ``send``; then all parts are in its transaction.
+        job: Only this job, in place of filters.
 
     Raises:
-        TypeError, ValueError: of the filters, the limit.
+        TypeError, ValueError: a filter or the limit is not valid.
     """
 
     def __init__(
@@ -81,16 +81,16 @@ class Change:
         self._until: datetime | None = None
 
     def count(self) -> list[Count]:
-        """The jobs that it would change now. Those that come later are left alone by ``parts``.
+        """The number of jobs that it would change now. ``parts`` does not change later jobs.
 
         Raises:
-            UnknownTask: there are none, and no task of the catalogue has this name; the message names the nearest.
+            UnknownTask: no job matches, and the catalogue has no task of this name; the message suggests the nearest.
         """
 
         def count(database: Hashable) -> Plan[Rows]:
             rows = yield SQL.text("change/count"), {**self._params(self._filter), "limit": self._limit}
             if not rows and "task" in self._filter:
-                # A task that left jobs.yaml may still have jobs; this one has none.
+                # A task that left jobs.yaml may still have jobs, but this name has none.
                 yield from KNOWN_TASKS.refresh(database, self._filter["task"])
             return rows
 
@@ -102,7 +102,7 @@ class Change:
         return [Count(*row[:3]) for row in rows]
 
     def parts(self) -> Iterator[list[UUID]]:
-        """Change them, a part each time that it is asked for the next; answers the jobs of each part.
+        """Change the jobs part by part; yields the ids of each part.
 
         Raises:
             UnknownTask: as ``count``.
@@ -121,7 +121,7 @@ class Change:
             yield [as_id("id", one) for one in changed]
             if after is None:
                 break
-        # One by one, and waiting: those that somebody held.
+        # Change the locked jobs one by one, and wait for each.
         for job_id in passed:
             if left == 0:
                 return
@@ -131,7 +131,7 @@ class Change:
                 yield [as_id("id", job_id)]
 
     def all(self) -> list[UUID]:
-        """Change them all; answers them."""
+        """Change all jobs; returns their ids."""
         return [job_id for part in self.parts() for job_id in part]
 
     def _change(self, within: dict[str, Any], after: str | None, most: int) -> tuple[list[str], list[str], str | None]:

@@ -28,14 +28,14 @@ _ON_DUPLICATE = ("ignore", "replace", "postpone")
 
 
 def new_id() -> UUID:
-    """A UUID of version 7: in order of time, so that inserts keep to one edge of the primary key."""
+    """A UUID of version 7; its order by time keeps inserts at one edge of the primary key."""
     value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10))
     value = value & ~(0xF << 76) | 7 << 76
     return UUID(int=value & ~(3 << 62) | 2 << 62)
 
 
 class SendOptions(JobOptions, total=False):
-    """The options that each job of a send has."""
+    """The options of each job of a send."""
 
     parent: UUID | str | None
 
@@ -45,16 +45,16 @@ class ManySendOptions(ManyJobOptions, SendOptions, total=False):
 
 
 class OneSendOptions(OneJobOptions, SendOptions, total=False):
-    """Those that a single job may have besides."""
+    """The options of a send of one job."""
 
     scheduled_for: datetime | None
 
 
 def refuse_unknown(said: Iterable[str], accepted: type[SendOptions] = OneSendOptions) -> None:
-    """Refuse a keyword that is no option, as Python does, and name the nearest.
+    """Refuse unknown keywords, as Python does, and name the nearest option.
 
     Raises:
-        TypeError: there is one.
+        TypeError: a keyword is unknown.
     """
     names = accepted.__annotations__
     for name in said:
@@ -69,7 +69,7 @@ def options(said: Mapping[str, object], task: KnownTask) -> dict[str, Any]:
 
     Raises:
         TypeError: an option has a value of the wrong type.
-        ValueError: an option has a value that makes no sense.
+        ValueError: an option's value is not valid.
     """
     given: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
     if {"delay", "run_at"} <= given.keys():
@@ -87,7 +87,7 @@ def options(said: Mapping[str, object], task: KnownTask) -> dict[str, Any]:
 
 
 def as_id(name: str, value: UUID | str) -> UUID:
-    """An id that was given as a UUID or as its text.
+    """An id from a UUID or its text.
 
     Raises:
         ValueError: it is neither.
@@ -99,10 +99,10 @@ def as_id(name: str, value: UUID | str) -> UUID:
 
 
 def as_count(name: str, value: int) -> int:
-    """How many, at least none.
+    """A number of at least 0.
 
     Raises:
-        TypeError: it is no integer.
+        TypeError: it is not an integer.
         ValueError: it is below 0, or more than 31 bits.
     """
     if isinstance(value, bool) or not isinstance(value, int):
@@ -118,17 +118,17 @@ def priority_of(value: int) -> int:
     """A priority.
 
     Raises:
-        TypeError: it is no integer.
+        TypeError: it is not an integer.
         ValueError: it has more than 32 bits.
     """
     return _priority("priority", value)
 
 
 def run_time_of(run_at: datetime | None, delay: timedelta | float | None) -> dict[str, Any]:
-    """When a job may run, in the form that the database reads.
+    """A job's run time, in the form that the database reads.
 
     Raises:
-        TypeError, ValueError: there are neither, both, or one that makes no sense.
+        TypeError, ValueError: neither value is given, or both, or one is not valid.
     """
     if (run_at is None) is (delay is None):
         raise ValueError(f"expected run_at or delay, got {'neither' if delay is None else 'both'}")
@@ -136,11 +136,11 @@ def run_time_of(run_at: datetime | None, delay: timedelta | float | None) -> dic
 
 
 def keys_of(keys: Sequence[str | None], count: int) -> list[str | None]:
-    """A key for each of so many jobs; None is none of its own.
+    """A key for each of a number of jobs; None gives a job no key of its own.
 
     Raises:
-        TypeError: they are one text, or one of them is no text.
-        ValueError: they are more or fewer, or one is no key.
+        TypeError: ``keys`` is one text, or a key is not a text.
+        ValueError: the number is wrong, or a key is not valid.
     """
     if isinstance(keys, str):
         raise TypeError(f"expected keys as a list, got the text {keys!r}; key= is for all jobs")

@@ -1,4 +1,4 @@
-"""Ask about jobs: the status of one, all that pass a filter, the output when it is there."""
+"""Read jobs: the status of one, all that match filters, the output at the end."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from zeke_jobs.client.drivers import Plan, Planned
     from zeke_jobs.client.filters import JobFilter
 
-# Ids, JSON and money come as text, because drivers differ in what they make of them.
+# Ids, JSON and money come as text, because drivers convert them differently.
 _READ: dict[str, Callable[[str], Any]] = {
     "id": UUID,
     "parent": UUID,
@@ -52,11 +52,11 @@ def _job(row: tuple[Any, ...]) -> Job:
 
 
 def status(id: UUID | str, *, connection: Any = None) -> Job:  # noqa: A002 (the field's word)
-    """The job as it is now.
+    """The present state of a job.
 
     Raises:
-        JobNotFound: no job has this id; JobPurged where it is known that one had it.
-        ValueError: it is no UUID.
+        JobNotFound: no job has this id; JobPurged if a purged job had it.
+        ValueError: it is not a UUID.
     """
     return drivers.perform(one(as_id("id", id)), connection)
 
@@ -74,7 +74,7 @@ def one(job_id: UUID) -> Planned[Job]:
 
 
 def missing(job_id: UUID, connection: Any) -> JobNotFound:
-    """The error for an id that no job has: JobPurged where it is known that one had it."""
+    """The error for an id without a job: JobPurged if a purged job had it."""
     return drivers.perform(lambda _: _missing(job_id), connection)
 
 
@@ -89,19 +89,19 @@ def _missing(job_id: UUID) -> Plan[JobNotFound]:
 
 
 def jobs(*, limit: int | None = None, connection: Any = None, **filters: Unpack[JobFilter]) -> Iterator[Job]:
-    """All jobs that pass every filter, the newest first, read page by page while the caller goes through them.
+    """All jobs that match every filter, the newest first, read page by page while the caller iterates.
 
-    Each page is a statement of its own, so no transaction stays open, and a program may take hours over millions of jobs. A
-    job is shown as it is when its page is read; jobs that are sent meanwhile are not shown.
+    Each page is its own statement, so no transaction stays open, and a program may take hours over millions of jobs. A
+    job has its state at the time of its page; jobs that are sent meanwhile are left out.
 
     Args:
-        limit: At most so many.
+        limit: Most jobs.
         connection: As for ``send``.
         filters: ``task`` (id or alias), ``status`` (one, or several), ``parent``, ``batch``, ``queue``, ``key``; ``error``, a
-            text that is in type or message of the last error; ``newer`` and ``older``: sent within this time, or longer ago.
+            part of the last error's type or message; ``newer`` and ``older``: sent within this time, or longer ago.
 
     Raises:
-        TypeError, ValueError: a filter is none, or has a value that makes no sense.
+        TypeError, ValueError: a filter is unknown, or its value is not valid.
     """
     return _pages(checked(filters), None if limit is None else as_count("limit", limit), connection)
 
@@ -124,7 +124,7 @@ def _find(connection: Any, **filters: Any) -> list[Job]:
 
 
 def steps(id: UUID | str, *, connection: Any = None) -> list[str]:  # noqa: A002 (the field's word)
-    """Names of the steps that a job has behind it, in their order."""
+    """Names of the finished steps of a job, in order."""
     params = {"id": str(as_id("id", id))}
     return [row[0] for row in drivers.run_again(lambda run: run(SQL.text("step/names"), params), connection)]
 
@@ -132,7 +132,7 @@ def steps(id: UUID | str, *, connection: Any = None) -> list[str]:  # noqa: A002
 def wait(id: UUID | str, timeout: timedelta | float | None = None) -> Any:  # noqa: A002 (the field's word)
     """Wait until the job has ended, and return its output.
 
-    It wakes when the end is announced, and looks by itself each second, which is enough where announcements do not arrive.
+    It wakes when the end is announced, and polls each second in case no announcement arrives.
 
     Args:
         id: The job's id.
@@ -140,7 +140,7 @@ def wait(id: UUID | str, timeout: timedelta | float | None = None) -> Any:  # no
 
     Raises:
         JobFailed: the job failed or was cancelled; ``error.job`` is its status.
-        WaitTimeout: it did not end in time. It goes on.
+        WaitTimeout: the job did not end in time. It goes on.
         JobNotFound: no job has this id.
     """
     from zeke_jobs.client.listening import listener
@@ -155,11 +155,11 @@ def wait(id: UUID | str, timeout: timedelta | float | None = None) -> Any:  # no
             return found
         if not told:
             raise still_runs(job, seconds)
-        # Whoever may connect may announce an end; and a failed job may be retried before we look.
+        # Wait on: any login can announce an end, and a failed job may be retried before this look.
 
 
 def result(job_id: UUID) -> Planned[tuple[Job, Any]]:
-    """The plan that looks at a job, and at its output where it has completed, nothing masked.
+    """The plan that reads a job and, if it has completed, its unmasked output.
 
     Raises:
         JobFailed: it failed or was cancelled.
@@ -178,7 +178,7 @@ def result(job_id: UUID) -> Planned[tuple[Job, Any]]:
 
 
 def output(job_id: UUID) -> Any:
-    """The output of a completed job, nothing masked.
+    """The unmasked output of a completed job.
 
     Raises:
         JobNotFound: no completed job has this id.

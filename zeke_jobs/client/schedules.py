@@ -1,4 +1,4 @@
-"""Schedules that a program puts beside those of jobs.yaml: each team's digest in its own zone."""
+"""Schedules that programs store, beside the ones in jobs.yaml: for example each team's digest in its own zone."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class Schedule:
     """A schedule in force.
 
     Attributes:
-        name: Its name; of one in jobs.yaml, its task.
-        last_tick: The last tick that was decided, and ``last_outcome``: sent, or skipped.
-        last_job: The job that was sent, or the one because of which none was.
+        name: Its name; for a schedule in jobs.yaml, its task.
+        last_tick: The last decided tick; ``last_outcome`` is sent or skipped.
+        last_job: The job that was sent, or the job that prevented it.
     """
 
     name: str
@@ -68,32 +68,32 @@ def put(
     by: str | None = None,
     connection: Any = None,
 ) -> None:
-    """Store a schedule under a name of its own, or change it; in force at the scheduler's next beat.
+    """Store or change a schedule with its own name; in force at the scheduler's next beat.
 
-    A change fires nothing from before it; put again as it is, it stays as it is.
+    A change sends no ticks from before it. Storing the same schedule again has no effect.
 
     Args:
-        name: Two parts at least, such as ``digest/team-7``.
+        name: At least two parts, such as ``digest/team-7``.
         task: Id or alias of a task.
         at: The cron line.
-        timezone: The zone that it is read in.
+        timezone: Its time zone.
         payload: Payload of the jobs.
         key: Key of the jobs.
         missed: As in jobs.yaml, like ``window``, ``overlap`` and ``jitter``.
-        window: How far back missed ticks are looked for.
+        window: How far back the scheduler looks for missed ticks.
         overlap: Whether a tick is skipped while the job of an earlier one is unfinished.
         jitter: Jobs may start up to this much later.
-        by: Who puts it; ``zeke-jobs audit`` shows it.
+        by: Name of the caller; ``zeke-jobs audit`` shows it.
         connection: As for ``send``.
 
     Raises:
         UnknownTask, InvalidPayload: as ``send``.
-        ValueError: one of them is not what it should be, or Postgres does not know the zone.
+        ValueError: an argument is not valid, or Postgres does not know the zone.
     """
     _check_name(name)
     try:
         parse(at)
-    except (CronError, AttributeError, TypeError) as error:  # the latter two: it is no text
+    except (CronError, AttributeError, TypeError) as error:  # the latter two: it is not a text
         raise ValueError(f"the cron line of {name}: {error}") from error
     try:
         ZoneInfo(timezone)
@@ -129,14 +129,14 @@ def _check_name(name: str) -> None:
 
 
 def delete(name: str, *, by: str | None = None, connection: Any = None) -> bool:
-    """Forget a stored schedule; jobs that it has sent stay. False where there is none of this name."""
+    """Delete a stored schedule; its jobs stay. False if there is none of this name."""
     params = {"name": name, "by": by}
     ((deleted,),) = drivers.run_again(lambda run: run(SQL.text("schedule/delete"), params), connection)
     return bool(deleted)
 
 
 def list(*, task: str | None = None, connection: Any = None) -> builtins.list[Schedule]:  # noqa: A001 (read as schedules.list)
-    """The schedules in force, of jobs.yaml and stored, by name; of one task, where that is given by its id."""
+    """The schedules in force, from jobs.yaml and stored ones, by name; with ``task``, only those of the task with this id."""
     rows = drivers.run_again(lambda run: run(SQL.text("schedule/shown"), {"task": task}), connection)
     return [
         Schedule(

@@ -43,24 +43,24 @@ def send(
         delay: Not before this time from now; a timedelta, or seconds.
         run_at: Not before this time, which must have a zone.
         priority: Higher runs first; without it, the task's.
-        key: What the task's per-key limit counts by.
+        key: The key by which the task's per-key limits count.
         unique: Make no second job with the same values of these payload fields while the first is queued: a name, several
-            names, ``True`` for what the task says or else the whole payload, ``False`` for none; or a mapping of ``fields``
+            names, ``True`` for the task's fields or else the whole payload, ``False`` for none; or a mapping of ``fields``
             with ``while`` (``queued``; ``active``: queued or running) or with ``period`` (a timedelta, or seconds, after the
             first was sent). A running job may send its own successor. With ``on_duplicate`` a later send ``replace``s payload and
-            run time of the queued job, or ``postpone``s it, ``at_most`` so far from the first send.
-        unique_key: A text of the caller's own in place of fields: make no second job of the task with it while the first is
-            queued or running, or as ``unique`` says.
+            run time of the queued job, or ``postpone``s it, until ``at_most`` after the first send.
+        unique_key: A text in place of fields: make no second job of the task with this text while the first is queued or
+            running, or as ``unique`` says.
         retry: A number of retries in place of the task's, or a mapping of ``limit``, ``delay`` and ``max_delay``.
-        timeout: Longest that an attempt may run, in place of the task's; a timedelta, or seconds.
-        keep: How long the job is kept after its end, however it ended; a timedelta, or seconds.
-        batch: The batch that it belongs to: one that is open, that of the sending job, or a new one of this job alone.
-        expires: Cancelled if it has not started by then: a time with a zone, or a time from now.
+        timeout: Longest time that an attempt may run, in place of the task's; a timedelta, or seconds.
+        keep: How long the job is kept after any end; a timedelta, or seconds.
+        batch: Its batch: an open one, that of the sending job, or a new one for this job alone.
+        expires: The job is cancelled if it has not started by this time: a time with a zone, or a time from now.
         id: The job's id, chosen by the caller. A second send with it makes no job.
         idempotency_key: The caller's name for this send, per task. A second send with it makes no job, until the first is purged.
         parent: The job that sends this one.
-        units: What it will use of the units that its limits count, such as ``{"tokens": 900}``; without it, what its task says
-            or has learned.
+        units: Estimated use of the units that its limits count, such as ``{"tokens": 900}``; by default the average of recent
+            jobs, or the task's estimate.
         scheduled_for: The tick that this job is for; there is one job per task and tick.
         connection: Send in this connection's transaction, without a commit: psycopg2, psycopg 3, or SQLAlchemy's
             Connection or Session.
@@ -69,7 +69,7 @@ def send(
         UnknownTask: there is no such task; the message names the nearest.
         InvalidPayload: the payload does not fit the task's model. Nothing was written.
         QueueFull: the task has ``max_queued`` jobs waiting. Nothing was written.
-        ValueError: an option makes no sense.
+        ValueError: an option is not valid.
         MigrationError: the database has no tables of zeke_jobs.
         ConfigurationError: neither ``connection`` nor ``DATABASE_URL``.
     """
@@ -81,7 +81,7 @@ def send(
 def one(task: str, payload: Mapping[str, Any] | BaseModel | None, said: Mapping[str, Any]) -> Planned[Sent]:
     """The plan of ``send``."""
     refuse_unknown(said)
-    # The id is chosen here, so that a send whose connection died half-way can be repeated without a second job.
+    # The id is chosen here, so that a send can be repeated after its connection died, without a second job.
     own = new_id() if said.get("id") is None else None
     said = {**said, "id": own or said.get("id")}
 
@@ -110,7 +110,7 @@ def send_many(
     connection: Any = None,
     **said: Unpack[ManySendOptions],
 ) -> list[Sent]:
-    """Send many jobs of one task in one statement: all of them, or none when one is refused.
+    """Send many jobs of one task in one statement: all of them, or none if one is refused.
 
     The options are ``send``'s and hold for each job; ``keys`` gives each its own key. The answers are in the payloads' order.
     With ``batch`` the jobs are one batch, which ends with the last of them: then the job ``then`` (its task and its payload) is
@@ -119,8 +119,8 @@ def send_many(
 
     Raises:
         As ``send``. InvalidPayload names the payload by its index, such as ``[3].url``.
-        BatchClosed: a batch of this id is there and takes no more jobs.
-        ValueError: ``keys`` has another length or something that is no key, or the payloads together exceed 64 MiB.
+        BatchClosed: a batch with this id exists and accepts no more jobs.
+        ValueError: ``keys`` has another length or an invalid key, or the payloads together exceed 64 MiB.
     """
     planned = many(task, payloads, keys, said)
     with tracing.sending(task):
@@ -133,7 +133,7 @@ def many(
     keys: Sequence[str | None] | None,
     said: Mapping[str, Any],
 ) -> Planned[list[Sent]] | None:
-    """The plan of ``send_many``; None where there is nothing to send."""
+    """The plan of ``send_many``; None if there is nothing to send."""
     refuse_unknown(said, ManySendOptions)
     given = list(payloads)
     own_keys = [] if keys is None else keys_of(keys, len(given))
@@ -165,7 +165,7 @@ def many(
 
 
 def answer(sent: str) -> tuple[str, str, str]:
-    """What the statement ``send/one`` says became of a send: outcome, the job's id, its status. Empty where there is no job."""
+    """Read the answer of the statement ``send/one``: outcome, the job's id, its status. The last two are empty without a job."""
     outcome, found, status = sent[1:-1].split(",")
     return outcome, found, status
 
@@ -196,7 +196,7 @@ def statement(
         said: The options.
 
     Raises:
-        As ``send``; a full queue and a task that is gone by now are errors of the statement.
+        As ``send``; a full queue and a task that has left are errors of the statement.
     """
     refuse_unknown(said)
 
@@ -232,7 +232,7 @@ def _sent(
     if outcome == "taken":
         raise ValueError(f"expected an id of its own, got {found}, which a job of another task has")
     job_id = UUID(found)
-    # Meeting one's own id means that a first try had got through before its connection died.
+    # A duplicate with our own id means that the first try succeeded before its connection died.
     return Sent(
         job_id,
         status,
@@ -243,7 +243,7 @@ def _sent(
 
 
 def _with_units(known: KnownTask, chosen: dict[str, Any]) -> Plan[dict[str, Any]]:
-    """The options, where a job that uses so much could ever start: the limits of its task are asked."""
+    """The options, if the limits of the task would ever let a job with these units start."""
     if "units" in chosen:
         ((unfit,),) = yield SQL.text("send/unfit_units"), {"task": known.id, "units": encode(chosen["units"])}
         if unfit is not None:

@@ -66,7 +66,7 @@ class KnownTasks:
         self._lock = Lock()
 
     def find(self, database: Hashable, name: str) -> Plan[KnownTask]:
-        """The task that a name or an alias means.
+        """The task with a name or an alias.
 
         Raises:
             UnknownTask: the catalogue has none; the message names the nearest.
@@ -111,7 +111,7 @@ KNOWN_TASKS = KnownTasks()
 
 
 def with_task(task: str, attempt: Callable[[Hashable, KnownTask], Plan[T | None]]) -> Planned[T]:
-    """Try with the cached task; when the cache is stale, try once more with the catalogue's."""
+    """Try with the cached task; if the cache is stale, try once more with the catalogue's."""
 
     def plan(database: Hashable) -> Plan[T]:
         known = yield from KNOWN_TASKS.find(database, task)

@@ -1,4 +1,4 @@
-"""The trace that a send is part of; nothing where the program does not use OpenTelemetry."""
+"""The trace of a send; does nothing if the program does not use OpenTelemetry."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _NOTHING: AbstractContextManager[None] = nullcontext()
 
 
 def is_on() -> bool:
-    """Whether this program uses OpenTelemetry: it has imported it. Ours does for its sake only in ``trace_export``."""
+    """Whether this program has imported OpenTelemetry. Of our modules, only ``trace_export`` imports it by itself."""
     return _API in sys.modules
 
 
 def sending(task: str) -> AbstractContextManager[object]:
-    """A span around a send: its context is what the job carries."""
+    """A span around a send; the job carries its context."""
     return _sending(task) if is_on() else _NOTHING
 
 
@@ -37,7 +37,7 @@ def _sending(task: str) -> Iterator[object]:
 
 
 def current() -> str | None:
-    """The context of the current span as W3C ``traceparent``, where there is one."""
+    """The context of the current span as W3C ``traceparent``, if there is one."""
     if not is_on():
         return None
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator

@@ -112,8 +112,8 @@ class _Checks:
             except ValidationError as error:
                 first = error.errors(include_url=False)[0]
                 place = ".".join(map(str, first["loc"]))
-                fault = f"expected {task.id} to take what is known of a failed job, got {place}: {first['msg']}"
-                self._document.refuse(path, fault, "zeke_jobs.FailedJob is a payload model with these fields")
+                fault = f"expected {task.id} to accept zeke_jobs.FailedJob, got {place}: {first['msg']}"
+                self._document.refuse(path, fault, "use zeke_jobs.FailedJob, or a payload model with its fields")
                 return
 
     def _payload(self, task: Task, model: type[BaseModel], base: Path) -> None:
@@ -130,7 +130,7 @@ class _Checks:
             path = (*base, "cron", number, "payload") if several else (*base, "cron", "payload")
             needed = [name for name, field in model.model_fields.items() if field.is_required()]
             payload = ", ".join(f"{name}: …" for name in needed)
-            help_ = f'say what each tick sends: cron: {{at: "{cron.at}", payload: {{{payload}}}}}'
+            help_ = f'give the payload of each tick: cron: {{at: "{cron.at}", payload: {{{payload}}}}}'
             self._fits(Substitution(cron.payload), model, path, f"the payload of {task.id}", missing=help_)
 
     def _field(self, task: Task, model: type[BaseModel], steps: list[str], path: Path) -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 LONGEST_TEXT = 1_000_000
 EXAMPLE = "a file starts with version: 1 and has tasks:, each with a handler: package.module:function"
-_SHARED = "what tasks share stands under defaults, or is written out"
+_SHARED = "write shared keys under defaults, or repeat them"
 _DEEPEST = 40
 _MOST_MENDS = 50
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, Strict, WithJsonSchema
 from pydantic_core import core_schema
 
 from zeke_jobs.core.durations import UNITS, Duration, format_duration
@@ -104,10 +104,8 @@ _PATH = Shape(
 )
 
 
-class Rate(BaseModel):
+class Rate(BaseModel, frozen=True, extra="forbid"):
     """At most ``count`` starts in any ``period``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     count: int
     period: timedelta
@@ -134,10 +132,8 @@ def parse_rate(text: Any) -> Rate:
     return Rate(count=int(match[1]), period=UNITS[match[2]])
 
 
-class Budget(BaseModel):
+class Budget(BaseModel, frozen=True, extra="forbid"):
     """At most ``amount`` of a currency a day."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     amount: Decimal
     currency: str

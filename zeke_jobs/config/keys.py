@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
 
 from zeke_jobs.config.entries import EntryError
 from zeke_jobs.core.durations import format_duration
@@ -38,10 +38,8 @@ def unit_keys(schema: dict[str, Any]) -> None:
     schema["additionalProperties"] = {**one, "description": units["description"]}
 
 
-class Keys(BaseModel):
+class Keys(BaseModel, extra="forbid", strict=True, frozen=True, allow_inf_nan=False):
     """One mapping of jobs.yaml. It refuses unknown keys and values of another type."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
     called: ClassVar[str]
     """The name of the mapping in messages."""

@@ -1,28 +1,28 @@
-"""The keys of jobs.yaml that bound how much may start, and say when a limit closes."""
+"""The keys of jobs.yaml that bound the starts of jobs and close a limit."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
 
-from pydantic import ConfigDict, model_validator
+from pydantic import model_validator
 
 from zeke_jobs.config.entries import BudgetText, Count, Failures, Name, PositiveDuration, Rate, RateText, Slots
 from zeke_jobs.config.keys import Keys, key, unit_keys
 
 
 class LimitRate(Keys):
-    """How many jobs may start in a time."""
+    """Most jobs that start in a time."""
 
     called = "rate"
     short_form = ("limit", str, "a rate such as 60/m")
 
-    limit: RateText | None = key(None, "Over any longer time.", "limit: 60/m")
-    burst: Count | None = key(None, "At once; without it, as many as the rate says.", "burst: 10")
+    limit: RateText | None = key(None, "Most starts over any longer time.", "limit: 60/m")
+    burst: Count | None = key(None, "Most starts at once; by default the count of the rate.", "burst: 10")
 
     @property
     def window(self) -> Rate | None:
-        """What a claim counts: at most ``burst`` starts in the time that the rate takes for so many."""
+        """The rate that a claim checks: at most ``burst`` starts in the time in which the rate allows that many."""
         return _window(self.limit, self.burst)
 
     def __str__(self) -> str:
@@ -35,9 +35,9 @@ class LimitRate(Keys):
 
 
 class TaskRate(LimitRate):
-    """How many jobs of the task may start in a time."""
+    """Most jobs of the task that start in a time."""
 
-    per_key: RateText | None = key(None, "Of jobs that share a `key`.", "per_key: 1/s")
+    per_key: RateText | None = key(None, "Most starts of jobs that share a `key`.", "per_key: 1/s")
 
     def __str__(self) -> str:
         return ", ".join(
@@ -46,28 +46,30 @@ class TaskRate(LimitRate):
 
 
 class UnitRate(Keys):
-    """How much of a unit jobs may use in a time."""
+    """Most of a unit that jobs use in a time."""
 
     called = "a unit"
     required = ("rate",)
 
-    rate: RateText | None = key(None, "Over any longer time.", "rate: 90000/m")
-    burst: Count | None = key(None, "At once; without it, as much as the rate says.", "burst: 30000")
+    rate: RateText | None = key(None, "Most use over any longer time.", "rate: 90000/m")
+    burst: Count | None = key(None, "Most use at once; by default the count of the rate.", "burst: 30000")
 
     @property
     def window(self) -> Rate | None:
-        """As a rate of jobs has it."""
+        """As in ``LimitRate``."""
         return _window(self.rate, self.burst)
 
 
 class Throttle(Keys):
-    """What becomes of the concurrency when the provider throttles."""
+    """How the concurrency changes when the provider throttles."""
 
     called = "throttle"
 
-    least: Slots = key(1, "Each time it is halved, down to this.", "least: 2")
+    least: Slots = key(1, "Each throttling halves the concurrency, down to this.", "least: 2")
     raise_every: PositiveDuration = key(
-        timedelta(seconds=15), "After each such time of quiet it rises by one.", "raise_every: 30s"
+        timedelta(seconds=15),
+        "After each such time without throttling, the concurrency rises by one.",
+        "raise_every: 30s",
     )
 
 
@@ -77,25 +79,30 @@ class Breaker(Keys):
     called = "breaker"
     required = ("failures",)
 
-    failures: Failures = key(20, "How many, or which share of at least ten ends.", "failures: 50%")
-    within: PositiveDuration = key(timedelta(minutes=5), "The time in which they are counted.", "within: 5m")
-    pause: PositiveDuration = key(timedelta(minutes=2), "How long it pauses before a job probes.", "pause: 2m")
+    failures: Failures = key(
+        20, "A number of failed attempts, or their share of at least ten ended ones.", "failures: 50%"
+    )
+    within: PositiveDuration = key(timedelta(minutes=5), "The time in which failures are counted.", "within: 5m")
+    pause: PositiveDuration = key(
+        timedelta(minutes=2), "How long the limit is closed before one job probes.", "pause: 2m"
+    )
 
 
-class LimitKeys(Keys):
+class LimitKeys(Keys, json_schema_extra=unit_keys):
     """A limit that tasks share by naming it in `uses`."""
 
     called = "a limit"
-    model_config = ConfigDict(json_schema_extra=unit_keys)
     spread = "units"
 
-    description: str = key("", "What it protects, for people.")
+    description: str = key("", "The limit's purpose, for people.")
     concurrency: Slots | None = key(None, "Most active jobs of all tasks that use it.", "concurrency: 8")
-    rate: LimitRate | None = key(None, "How many jobs may start in a time.", "rate: 60/m")
-    units: dict[Name, UnitRate] = key({}, "Each by its own name as a key: how much of it jobs may use in a time.")
-    budget: BudgetText | None = key(None, "What jobs of these tasks may cost a day.", "budget: 5.00 USD/d")
-    throttle: Throttle = key(Throttle(), "What throttling by the provider does to concurrency.", "throttle: {least: 2}")
-    breaker: Breaker | None = key(None, "When failures pause it.", "breaker: {failures: 20, within: 5m, pause: 2m}")
+    rate: LimitRate | None = key(None, "Most jobs that start in a time.", "rate: 60/m")
+    units: dict[Name, UnitRate] = key({}, "Most use in a time, for each unit under its own name.")
+    budget: BudgetText | None = key(None, "Most that jobs of these tasks may cost a day.", "budget: 5.00 USD/d")
+    throttle: Throttle = key(Throttle(), "How concurrency changes when the provider throttles.", "throttle: {least: 2}")
+    breaker: Breaker | None = key(
+        None, "When failures pause the limit.", "breaker: {failures: 20, within: 5m, pause: 2m}"
+    )
     paused: bool = key(False, "Start no jobs of these tasks.", "paused: true")
 
     @model_validator(mode="before")

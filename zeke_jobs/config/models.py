@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from zeke_jobs.config.entries import (
     NAME_KEYS,
@@ -60,7 +60,7 @@ class Retry(Keys):
 
     limit: Annotated[int, Field(ge=0, le=1000)] = key(3, "Most retries after the first attempt.", "limit: 3")
     delay: Duration = key(timedelta(seconds=1), "Wait before the first retry.", "delay: 1s")
-    factor: Annotated[float, Field(ge=1, le=100)] = key(2.0, "What each further wait is multiplied by.", "factor: 2")
+    factor: Annotated[float, Field(ge=1, le=100)] = key(2.0, "Factor by which each wait grows.", "factor: 2")
     max_delay: Duration = key(timedelta(minutes=10), "Longest wait.", "max_delay: 10m")
     jitter: Annotated[float, Field(ge=0, le=1)] = key(0.1, "Share of the wait that is random, 0 to 1.", "jitter: 0.1")
 
@@ -76,60 +76,58 @@ class Keep(Keys):
 
 
 class PerSend(Keys):
-    """Most that one send may ask for in place of what the task says; without a bound, anything."""
+    """The highest values that a send may set in place of the task's; without a bound, any value."""
 
     called = "per_send"
 
     retry: Annotated[int, Field(ge=0, le=1000)] | None = key(None, "Most retries.", "retry: 10")
     timeout: PositiveDuration | None = key(None, "Longest timeout.", "timeout: 1h")
-    keep: PositiveDuration | None = key(None, "Longest that the finished job stays.", "keep: 90d")
+    keep: PositiveDuration | None = key(None, "Longest time that the finished job stays.", "keep: 90d")
 
 
 class Unique(Keys):
-    """Which second job is not made."""
+    """When a send makes no second, equal job."""
 
     called = "unique"
     short_form = ("fields", list, "a list of payload fields")
 
-    fields: Many[Name] = key((), "Payload fields that must be equal; none: all of it.", "fields: [story_id]")
+    fields: Many[Name] = key((), "Payload fields that must be equal; by default all.", "fields: [story_id]")
     while_: While = key(
         "queued",
-        "Until when the first job stands in the way: while it is `queued`, while it is queued or `active`, or for a `period`.",
+        "How long the first job prevents a second: while it is `queued`, while it is queued or `active`, or for a `period`.",
         "while: active",
         alias="while",
     )
-    period: PositiveDuration | None = key(None, "For `while: period`: how long after it was sent.", "period: 1h")
+    period: PositiveDuration | None = key(None, "For `while: period`: the time since the first send.", "period: 1h")
     on_duplicate: OnDuplicate = key(
         "ignore",
-        "For a later send while the first job is queued: make no job (`ignore`), give the first one its payload and run time "
-        "(`replace`), or do so and move it further, never nearer (`postpone`).",
+        "A later send while the first job is queued makes no job (`ignore`), gives the first one its payload and run time "
+        "(`replace`), or does so but never makes it run earlier (`postpone`).",
         "on_duplicate: replace",
     )
     at_most: PositiveDuration | None = key(
-        None, "How far from its first send a job may be moved by later ones.", "at_most: 5m"
+        None, "Longest time after the first send to which later sends may move the job.", "at_most: 5m"
     )
 
 
 class Defaults(Keys):
-    """What tasks have that say nothing else."""
+    """Values for tasks that do not set their own."""
 
     called = "defaults"
 
     queue: Name = key("default", "Queue of the tasks.", "queue: default")
     priority: Priority = key(0, "Jobs of a higher priority run first.", "priority: 10")
-    timeout: PositiveDuration = key(timedelta(minutes=5), "Longest an attempt may run.", "timeout: 5m")
+    timeout: PositiveDuration = key(timedelta(minutes=5), "Longest time that an attempt may run.", "timeout: 5m")
     retry: Retry = key(Retry(), "How failed attempts are repeated.", "retry: {limit: 3, delay: 1s}")
     keep: Keep = key(Keep(), "How long finished jobs stay.", "keep: {completed: 7d, failed: 30d}")
-    max_queued: Count | None = key(None, "Most waiting jobs; sends above it are refused.", "max_queued: 10000")
+    max_queued: Count | None = key(None, "Most waiting jobs; further sends are refused.", "max_queued: 10000")
     on_failed: Annotated[AliasText | None, SHOWN] = key(
-        None, "Task that gets a job when one has failed for good.", "on_failed: report-failure"
+        None, "Task that gets a job for each job that has failed for good.", "on_failed: report-failure"
     )
     max_wait: Annotated[PositiveDuration | None, SHOWN] = key(
-        None, "Longest a due job should wait; breaches are shown.", "max_wait: 2m"
+        None, "Longest time that a due job should wait; longer waits are shown.", "max_wait: 2m"
     )
-    log_lines: LogLines = key(
-        50, "How many of the last lines that an attempt logged are kept with its job.", "log_lines: 0"
-    )
+    log_lines: LogLines = key(50, "Number of an attempt's last log lines that are kept with the job.", "log_lines: 0")
 
 
 class TaskKeys(Defaults):
@@ -139,37 +137,35 @@ class TaskKeys(Defaults):
     required = ("handler",)
 
     handler: PathText = key("", "The function that runs its jobs.", "handler: package.module:function")
-    description: str = key("", "What it does, for people.")
+    description: str = key("", "The task's purpose, for people.")
     aliases: Many[AliasText] = key((), "Other names for it, such as former ids.", "aliases: [old-name]")
     concurrency: Concurrency = key(Concurrency(), "How many jobs are active at once.", "concurrency: 5")
-    rate: TaskRate | None = key(None, "How many jobs may start in a time.", "rate: {limit: 60/m, per_key: 1/s}")
-    units: dict[Name, Amount] = key(
-        {}, "What a job uses of the units of its limits: an estimate.", "units: {tokens: 1500}"
-    )
-    budget: BudgetText | None = key(None, "What its jobs may cost a day.", "budget: 5.00 USD/d")
+    rate: TaskRate | None = key(None, "Most jobs that start in a time.", "rate: {limit: 60/m, per_key: 1/s}")
+    units: dict[Name, Amount] = key({}, "Estimated use of one job, by unit.", "units: {tokens: 1500}")
+    budget: BudgetText | None = key(None, "Most that its jobs may cost a day.", "budget: 5.00 USD/d")
     uses: Many[Name] = key((), "Shared limits, by name.", "uses: [ai]")
     order: Literal["strict"] | None = key(
         None,
-        "`strict`: of the jobs that share a `key` only the oldest may run, also while it waits for a retry.",
+        "`strict`: of the jobs that share a `key`, only the oldest may run, even while it waits for a retry.",
         "order: strict",
     )
     after_failure: AfterFailure = key(
         "hold",
-        "For `order: strict`: whether a failed job holds its key until it is retried or cancelled, or the next one runs.",
+        "For `order: strict`: a failed job blocks its key until it is retried or cancelled (`hold`), or not (`skip`).",
         "after_failure: skip",
     )
     cron: Schedule | Many[NamedSchedule] | None = key(
-        None, "When jobs are sent by themselves: a line, a mapping, or a list of named mappings.", 'cron: "*/5 * * * *"'
+        None, "When the scheduler sends jobs: a line, a mapping, or a list of named mappings.", 'cron: "*/5 * * * *"'
     )
-    settings: dict[str, Any] = key({}, "Settings of the handler, as it names them.", "settings: {keywords: [one, two]}")
-    unique: Unique | None = key(None, "Which second job is not made.", "unique: [story_id]")
-    per_send: PerSend = key(PerSend(), "Most that a send may ask for.", "per_send: {retry: 10, timeout: 1h}")
-    sensitive: Many[FieldPath] = key((), "Payload fields that are never shown.", "sensitive: [email, user.phone]")
+    settings: dict[str, Any] = key({}, "Settings of the handler.", "settings: {keywords: [one, two]}")
+    unique: Unique | None = key(None, "When a send makes no second, equal job.", "unique: [story_id]")
+    per_send: PerSend = key(PerSend(), "The highest values that a send may set.", "per_send: {retry: 10, timeout: 1h}")
+    sensitive: Many[FieldPath] = key((), "Payload fields that are masked everywhere.", "sensitive: [email, user.phone]")
     paused: bool = key(False, "Start no jobs; they wait.", "paused: true")
 
 
 class Task(TaskKeys):
-    """One task with all that governs its jobs. ``settings`` is as in the file: ``${NAME}`` is still in it."""
+    """One task with all its rules. ``settings`` is as in the file: ``${NAME}`` is still in it."""
 
     id: str
 
@@ -187,7 +183,7 @@ class Task(TaskKeys):
 
     @property
     def definition(self) -> dict[str, Any]:
-        """Its keys as the catalogue keeps them, in JSON; without its settings, which only its handler reads."""
+        """Its keys in JSON, as the catalogue keeps them, without the settings: only its handler reads those."""
         return self.model_dump(mode="json", exclude={"settings"})
 
     @classmethod
@@ -197,30 +193,26 @@ class Task(TaskKeys):
         return {name: definition.get(name) for name in names}
 
 
-class ServiceKeys(Keys):
-    """Something that handlers talk to; all keys but `use` are its own settings."""
+class ServiceKeys(Keys, extra="allow"):
+    """A system that handlers talk to; all keys but `use` are its settings."""
 
-    model_config = ConfigDict(extra="allow")
     called = "a service"
     required = ("use",)
 
     use: PathText = key("", "Its settings model.", "use: package.module:Settings")
 
 
-class Service(BaseModel):
-    """Something that handlers talk to. ``settings`` is as in the file: ``${NAME}`` is still in it."""
-
-    model_config = ConfigDict(frozen=True)
+class Service(BaseModel, frozen=True):
+    """A system that handlers talk to. ``settings`` is as in the file: ``${NAME}`` is still in it."""
 
     name: str
     use: str
     settings: dict[str, Any] = {}
 
 
-class MiddlewareKeys(Keys):
-    """A middleware of Dramatiq's, of another package or of your own; all keys but `use` are its own settings."""
+class MiddlewareKeys(Keys, extra="allow"):
+    """A middleware from Dramatiq, another package or your code; all keys but `use` are its settings."""
 
-    model_config = ConfigDict(extra="allow")
     called = "a middleware"
     required = ("use",)
     short_form = ("use", str, "module:Class")
@@ -228,10 +220,8 @@ class MiddlewareKeys(Keys):
     use: PathText = key("", "Its class.", "use: package.module:Class")
 
 
-class Middleware(BaseModel):
+class Middleware(BaseModel, frozen=True):
     """A Dramatiq middleware. ``settings`` is as in the file: ``${NAME}`` is still in it."""
-
-    model_config = ConfigDict(frozen=True)
 
     use: str
     settings: dict[str, Any] = {}
@@ -244,9 +234,12 @@ class File(Keys):
     required = ("version", "tasks")
 
     version: Literal[1] = key(1, "Version of this format.", "version: 1")
-    timezone: ZoneName = key("UTC", "Zone of crons that name none.", "timezone: Europe/Paris")
+    timezone: ZoneName = key("UTC", "Time zone of crons that set none.", "timezone: Europe/Paris")
     services: dict[str, ServiceKeys] = key(
-        {}, "What handlers talk to.", "services: {ai: {use: package.module:Settings}}", json_schema_extra=NAME_KEYS
+        {},
+        "The systems that handlers talk to, by name.",
+        "services: {ai: {use: package.module:Settings}}",
+        json_schema_extra=NAME_KEYS,
     )
     middleware: Many[MiddlewareKeys] = key(
         (),
@@ -257,13 +250,13 @@ class File(Keys):
         {}, "Limits that tasks share.", "limits: {ai: {concurrency: 8}}", json_schema_extra=NAME_KEYS
     )
     migrations: Many[PackageText] = key((), "Packages that bring migrations of their own.", "migrations: [my_package]")
-    defaults: Defaults = key(Defaults(), "What tasks have that say nothing else.", "defaults: {timeout: 5m}")
+    defaults: Defaults = key(Defaults(), "Values for tasks that do not set their own.", "defaults: {timeout: 5m}")
     tasks: dict[str, TaskKeys] = key(
         {}, "The tasks.", "tasks: {my-task: {handler: package.module:function}}", json_schema_extra=TASK_KEYS
     )
 
 
-class Config(BaseModel):
+class Config(BaseModel, frozen=True, extra="forbid"):
     """A checked jobs.yaml. It holds no value of an environment variable, so it may be stored and shown.
 
     Attributes:
@@ -271,8 +264,6 @@ class Config(BaseModel):
         text: The file as it stands.
         digest: SHA-256 of that text, in hexadecimal.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: Literal[1] = 1
     timezone: str = "UTC"
@@ -293,5 +284,5 @@ class Config(BaseModel):
 
     @property
     def queues(self) -> tuple[str, ...]:
-        """Names of the queues that some task is in, in order."""
+        """The sorted names of the queues in use."""
         return tuple(sorted({task.queue for task in self.tasks.values()}))

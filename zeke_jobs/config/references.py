@@ -206,7 +206,7 @@ class _Checks:
             key = "delay" if self._has((*path, "retry", "delay")) else "max_delay"
             got = f"{format_duration(delay)} and {format_duration(longest)}"
             fault = f"expected delay to be at most max_delay, got {got}"
-            self._document.refuse((*path, "retry", key), fault, "what is left out here comes from defaults")
+            self._document.refuse((*path, "retry", key), fault, "a key that is missing here comes from defaults")
 
     def _concurrency(self, path: Path, task: Task) -> None:
         limit, per_key = task.concurrency.limit, task.concurrency.per_key

@@ -1,4 +1,4 @@
-"""The meaning of a plain YAML scalar; refuses those that YAML 1.1 reads differently from people."""
+"""Reads plain YAML scalars, and refuses the ones that YAML 1.1 reads differently from people."""
 
 from __future__ import annotations
 

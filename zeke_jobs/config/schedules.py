@@ -14,7 +14,7 @@ Overlap = Literal["skip", "allow"]
 
 
 class Schedule(Keys):
-    """When jobs of the task are sent by themselves."""
+    """When the scheduler sends jobs of the task."""
 
     called = "cron"
     required: ClassVar[tuple[str, ...]] = ("at",)
@@ -22,12 +22,14 @@ class Schedule(Keys):
 
     at: str = key("", "The cron line.", 'at: "*/5 * * * *"')
     timezone: ZoneName = key(
-        "UTC", "Zone it is read in; the file's by default.", "timezone: Europe/Paris", json_schema_extra=no_default
+        "UTC", "Time zone of the line; by default the file's.", "timezone: Europe/Paris", json_schema_extra=no_default
     )
-    missed: Missed = key("latest", "What is sent for ticks missed while no scheduler ran.", "missed: latest")
-    window: Duration = key(timedelta(days=1), "How far back missed ticks are looked for.", "window: 1d")
+    missed: Missed = key(
+        "latest", "Ticks missed while no scheduler ran: send the `latest`, `all`, or none (`skip`).", "missed: latest"
+    )
+    window: Duration = key(timedelta(days=1), "How far back the scheduler looks for missed ticks.", "window: 1d")
     overlap: Overlap = key(
-        "skip", "Whether a tick is skipped while the job of the one before is unfinished.", "overlap: skip"
+        "skip", "`skip` a tick while the job of the tick before is unfinished, or `allow` it.", "overlap: skip"
     )
     jitter: Duration = key(timedelta(0), "Jobs become due up to this much later, at random.", "jitter: 30s")
     payload: dict[str, Any] = key({}, "Payload of the jobs.", "payload: {reason: schedule}")
@@ -41,5 +43,5 @@ class NamedSchedule(Schedule):
     required = ("name", "at")
     short_form = None
 
-    name: Name = key("", "Its name; with the task's it is the name of the schedule: `TASK/NAME`.", "name: nightly")
+    name: Name = key("", "Its name; the schedule is called `TASK/NAME`.", "name: nightly")
     job_key: str | None = key(None, "The `key` of its jobs.", "key: team-7", alias="key")

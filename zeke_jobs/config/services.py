@@ -35,7 +35,7 @@ def resolve_model(path: str) -> type[BaseModel]:
 
 
 def settings(service: Service) -> BaseModel:
-    """The service's checked settings, with each ``${NAME}`` filled in from the environment; their ``open()`` makes the service.
+    """The service's checked settings, with each ``${NAME}`` filled in from the environment. Their ``open()`` returns the service.
 
     Raises:
         EntryError: its model cannot be imported.

@@ -62,7 +62,7 @@ def mend(text: str, fault: Fault) -> str | None:
     head = lines[line][:column]
     if "{" in head or "[" in head:
         return None
-    # Without what follows: spaces, and a comment, whose places the quotes would move.
+    # Without trailing spaces and a comment, because quotes would move their places.
     lines[line] = head + "'" + fault.bare.replace("'", "''") + "'"
     return "\n".join(lines)
 

@@ -66,7 +66,7 @@ class Left:
 
 @dataclass(slots=True)
 class Report:
-    """The jobs and schedules that were taken over; before the run, those that would be.
+    """The jobs and schedules that were taken over; in a dry run, those to take over.
 
     Attributes:
         version: The number of pg-boss's schema.
@@ -92,7 +92,7 @@ class Import:
     """Takes jobs and schedules over from a pg-boss.
 
     Args:
-        conn: An autocommit connection of a user who may write both systems.
+        conn: An autocommit connection of a user with write access to both systems.
         schema: The schema of pg-boss.
         names: The task for a queue's name, by id or alias; a queue with a task's name needs none.
         recent: Jobs that completed or failed within this time are copied too, for the record; they stay in pg-boss.

@@ -126,7 +126,7 @@ def capturing(most: int, on_first: Callable[[Captured], None]) -> Iterator[Captu
 
 
 class _Capturing(logging.Handler):
-    """Adds lines to those that ``capturing`` keeps, without the fields that all lines of a job share."""
+    """Adds lines to the ones that ``capturing`` keeps, without the fields that all lines of a job share."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -51,8 +51,8 @@ def claimed(job: JobRow, worker: WorkerRow | None, *, is_held: bool) -> Reason:
         return reason("claimed", f"{sentence}; its handler is about to start", **figures)
     return reason(
         "not-held",
-        f"{sentence}, lives, and has not started it: it does not hold it",
-        f"restart {place(host, pid)}: it hands back what it has by the table when it stops; and report it",
+        f"{sentence}, lives, and has not started it: the process does not know of the job",
+        f"restart {place(host, pid)}: when it stops, it returns its jobs to the queue; and report this fault",
         **figures,
     )
 
@@ -94,7 +94,7 @@ def failed(job: JobRow) -> Reason:
     on = job.completed_on or job.now
     if job.deaths >= QUARANTINE:
         deaths = tuple(error_of(entry.get("error")) for entry in job.attempts if entry.get("outcome") == "died")
-        help_ = f"look for what ends the process (memory, a crash in C code); then zeke-jobs retry {job.id}"
+        help_ = f"find the cause of the deaths (memory, a crash in C code); then zeke-jobs retry {job.id}"
         sentence = f"it is quarantined as failed since {when(on)}: {'; '.join(deaths)}"
         return reason("quarantined", sentence, help_, job=job.id, on=on, deaths=deaths)
     is_final, error = (job.error or {}).get("type") in _FINAL, error_of(job.error)
@@ -102,7 +102,7 @@ def failed(job: JobRow) -> Reason:
     return reason(
         "failed",
         f"it failed on {when(on)} at attempt {job.attempt} ({why}): {error}",
-        f"{'once what it says is mended: ' if is_final else ''}zeke-jobs retry {job.id}",
+        f"{'once the cause is fixed: ' if is_final else ''}zeke-jobs retry {job.id}",
         job=job.id,
         on=on,
         attempts=job.attempt,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from zeke_jobs.diagnosis.keepers import Keeper
 
-_HOLDERS = 5  # jobs named of those that fill a limit
+_HOLDERS = 5  # jobs to name for a full limit
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,7 @@ def unapplied(conn: Connection, file: Path) -> str | None:
 
 
 def await_follow(conn: Connection, revision: int, seconds: float) -> list[Member]:
-    """Wait until every live worker uses a revision, at most so many seconds; returns the workers that do not."""
+    """Wait until every live worker uses a revision, at most for some seconds; returns the workers that do not."""
     end = time.monotonic() + seconds
     while True:
         workers = [one for one in look(conn).members if one.kind == "worker" and not one.silent]

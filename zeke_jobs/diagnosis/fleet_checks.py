@@ -109,12 +109,12 @@ def _not_held(patient: Patient) -> Iterator[Finding]:
             "not-held",
             Severity.CRITICAL,
             who,
-            f"{claimed}, lives, and does not hold them"
+            f"{claimed}, lives, and does not know of them"
             if row["lives"]
-            else f"{claimed} and is gone; nobody has taken them back",
-            f"restart {who}: it hands back what it has by the table when it stops; and report it"
+            else f"{claimed} and is gone; no process has rescued them",
+            f"restart {who}: when it stops, it returns its jobs to the queue; and report this fault"
             if row["lives"]
-            else "start a worker, which takes them back: dramatiq zeke_jobs.actors",
+            else "start a worker, which rescues them: dramatiq zeke_jobs.actors",
             {"jobs": row["jobs"], "tasks": row["tasks"], "first": sorted(map(str, row["first"]))},
         )
 
@@ -151,6 +151,6 @@ CHECKS = (
     Check("kept-by-suspect", "no due job waits for suspects that keep all processes", _kept),
     Check("too-few-threads", "no limit is above the threads that serve it", _threads),
     Check("not-held", "each claimed job is held by a live worker", _not_held),
-    Check("drift", "all processes run by what is in force", _drift),
+    Check("drift", "all processes use the revision in force", _drift),
     Check("not-applied", "the jobs.yaml here, if there is one, is in force", _unapplied),
 )

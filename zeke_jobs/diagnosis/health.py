@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 import psycopg2
+from psycopg2.errors import InvalidSchemaName, UndefinedTable
 
 from zeke_jobs.core.wording import span
 from zeke_jobs.postgres.pool import AddressError, connect
@@ -39,6 +40,11 @@ def of_processes(url: str, kind: str, host: str | None = None) -> Health:
             row = SQL.one(conn, "health/processes", kind=kind, host=host)
     except AddressError as error:
         return Health(is_fine=False, sentence=str(error))
+    except (InvalidSchemaName, UndefinedTable):
+        return Health(
+            is_fine=False,
+            sentence="expected a database with the tables of zeke_jobs, got one without; run: zeke-jobs migrate",
+        )
     except psycopg2.Error as error:
         return Health(is_fine=False, sentence=f"the database does not answer: {str(error).strip()}")
     assert row is not None  # a count always has a row

@@ -1,4 +1,4 @@
-"""Why a queued job does not run yet, limits aside: each function makes one reason, with its sentence and its figures."""
+"""The reasons, except limits, why a queued job does not run yet: each function makes one, with its sentence and its figures."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Reason:
     Attributes:
         kind: Its name, for programs.
         sentence: The same for people, with the figures.
-        help: What to do about it; empty where there is nothing.
+        help: The remedy; empty if there is none.
         figures: The figures again, for programs.
     """
 
@@ -91,7 +91,7 @@ def unserved(task: TaskRow, *, alive: int, consuming: int, stopping: int) -> Rea
     elif stopping == consuming:
         sentence = f"{workers}, but all that consume queue {task.queue} are stopping"
     else:
-        sentence = f"{workers}, but none of those that consume queue {task.queue} has the task {task.id}"
+        sentence = f"{workers}, but none of queue {task.queue} has the task {task.id}"
     if not consuming:
         help_ = f"start one: dramatiq zeke_jobs.actors (for this queue alone: --queues {task.queue})"
     else:

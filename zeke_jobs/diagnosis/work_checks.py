@@ -175,7 +175,7 @@ def _skipped(patient: Patient) -> Iterator[Finding]:
             Severity.WARNING,
             row["task"],
             f"the schedule of {row['task']} has skipped {ticks}, because {queued}",
-            f"zeke-jobs why {job} says what it waits for",
+            f"zeke-jobs why {job} shows why it waits",
             {"skipped": row["skipped"], "job": job, "queued_on": row["queued_on"].isoformat()},
         )
 
@@ -224,7 +224,7 @@ def _pauses(patient: Patient) -> Iterator[Finding]:
 CHECKS = (
     Check("no-revision", "a revision of jobs.yaml is in force", _catalogue),
     Check("unknown-task", "each queued job has a task in force", _unknown_tasks),
-    Check("falling-behind", "limits and threads keep up with what arrives", _keeping_up),
+    Check("falling-behind", "limits and threads keep up with the jobs that arrive", _keeping_up),
     Check("limit-closed", "no limit is throttled, paused by its breaker, or out of money", _closed),
     Check("paused", "nothing is paused", _pauses),
     Check("skipped-ticks", "no schedule skips ticks because one job stays queued", _skipped),

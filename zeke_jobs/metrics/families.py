@@ -52,30 +52,30 @@ DATABASE: tuple[Family, ...] = (
     _gauge(
         "handler_seconds",
         (*_TASK, "quantile"),
-        "What handlers took, of the newest 500 completed jobs of the last hour.",
+        "Durations of handlers, for the newest 500 completed jobs of the last hour.",
     ),
     _gauge("serving_processes", _TASK, "Live worker processes that would run a job of the task.", "processes"),
     _gauge("serving_threads", _TASK, "Their threads.", "threads"),
-    _gauge(
-        "cost_last_day", ("task", "currency"), "What jobs said that they cost: ended within a day, or not ended yet."
-    ),
+    _gauge("cost_last_day", ("task", "currency"), "Reported costs of jobs that ended within a day or have not ended."),
     _gauge("limit_active", ("limit",), "Active jobs under a limit: task/NAME or limit/NAME.", "active"),
     _gauge(
         "limit_concurrency",
         ("limit",),
-        "How many may be active under it; absent where it has only a rate.",
+        "Most active jobs under a limit; absent for one that is only a rate.",
         "concurrency",
     ),
-    _gauge("limit_rate_used", ("limit",), "Starts within the period of its rate; absent where it has none.", "used"),
-    _gauge("limit_rate", ("limit",), "How many may start within that period; absent where it has none.", "rate_count"),
-    _gauge("limit_unit_used", ("limit", "unit"), "What was used of a unit within its time, or spent today."),
-    _gauge("limit_unit", ("limit", "unit"), "How much of it may be used in that time."),
+    _gauge("limit_rate_used", ("limit",), "Starts within the period of its rate; absent without one.", "used"),
+    _gauge("limit_rate", ("limit",), "Most starts within that period; absent without a rate.", "rate_count"),
+    _gauge("limit_unit_used", ("limit", "unit"), "Use of a unit within its time, or money spent today."),
+    _gauge("limit_unit", ("limit", "unit"), "Most use of the unit in that time, or the daily budget."),
     _gauge("limit_closed", ("limit", "by"), "1 while a limit is closed: throttled by its provider, or by its breaker."),
-    _gauge("schedule_lag_seconds", ("task",), "How long the next tick is overdue; 0 when it is not, or is paused."),
+    _gauge(
+        "schedule_lag_seconds", ("task",), "Seconds since the next tick was due; 0 if it is not yet due or is paused."
+    ),
     _gauge(
         "scheduler_silence_seconds",
         (),
-        "Since a scheduler last got through all schedules; absent before the first time.",
+        "Seconds since a scheduler last handled all schedules; absent before the first time.",
     ),
     _gauge("processes", ("kind", "state"), "Workers and schedulers that are live, stopping, or lost."),
     _gauge("threads", ("kind", "state"), "Jobs that they may run at once."),
@@ -88,10 +88,10 @@ ATTEMPTS = Family(
     "Attempts that ended: completed, retry, failed, deferred, returned, cancelled.",
 )
 ATTEMPT_SECONDS = Family(
-    "zeke_jobs_attempt_seconds", "histogram", _TASK, "From the start of the handler to its end, whatever that was."
+    "zeke_jobs_attempt_seconds", "histogram", _TASK, "From the start of the handler to its end, with any outcome."
 )
 THREADS_LOST = Family(
-    "zeke_jobs_threads_lost", "gauge", (), "Threads whose handler takes no notice of its timeout or its cancellation."
+    "zeke_jobs_threads_lost", "gauge", (), "Threads whose handler ignores its timeout or its cancellation."
 )
 
 #: Counted by workers, summed over all processes of one ``dramatiq`` command.
@@ -112,7 +112,10 @@ DRAMATIQ: tuple[Family, ...] = (
         "dramatiq_delayed_messages_inprogress", "gauge", _DRAMATIQ, "Always absent: delayed jobs wait in the database."
     ),
     Family(
-        "dramatiq_message_duration_milliseconds", "histogram", _DRAMATIQ, "What attempts took, in whole milliseconds."
+        "dramatiq_message_duration_milliseconds",
+        "histogram",
+        _DRAMATIQ,
+        "Durations of attempts, in whole milliseconds.",
     ),
 )
 

@@ -138,7 +138,7 @@ def _expected(error: ValidationError) -> str:
     if rule in _WORDS:
         words = _WORDS[rule].format(value)
         return re.sub(r"\b1 (\w+)s\b", r"1 \1", words)
-    return f"what its schema's {rule!r} allows"
+    return f"a value that its schema's {rule!r} allows"
 
 
 def _type(value: Any) -> str:

@@ -41,8 +41,8 @@ def verify(conn: Connection) -> None:
     if owner not in (None, ours):
         raise ConfigurationError(
             f"expected the database of environment {ours!r}, got that of {owner!r}\n"
-            f"  help: {environment.DATABASE_URL} or {environment.ENVIRONMENT} is not what it should be; "
-            f"a copy that is to be ours from now on is handed over by: {_HAND_OVER % ours}"
+            f"  help: correct {environment.DATABASE_URL} or {environment.ENVIRONMENT}; "
+            f"to hand a copy of the database over to this environment: {_HAND_OVER % ours}"
         )
 
 

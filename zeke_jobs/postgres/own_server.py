@@ -31,7 +31,7 @@ def own_server(data_dir: Path, name: str) -> Iterator[str]:
         name: The name of this command, shown to another command that wants the server.
 
     Raises:
-        ConfigurationError: a server cannot run there; the message says what to do.
+        ConfigurationError: a server cannot run there; the message has the remedy.
         ZekeJobsError: another command uses the server, or it does not start.
     """
     server_programs.binaries()  # fails before any folder is made

@@ -19,18 +19,18 @@ def script() -> str:
 def complaint(error: Exception) -> str:
     """The message for a missing right: the server's words, and the command that lists the rights."""
     said = str(error).strip().partition("\n")[0]
-    help_ = "help: `zeke-jobs roles` says which database role may do what"
-    return f"expected a database user who may do this, got: {said}\n  {help_}"
+    help_ = "help: `zeke-jobs roles` shows the rights of each database role"
+    return f"expected a database user with this right, got: {said}\n  {help_}"
 
 
 def grant(conn: Connection) -> None:
     """Create the missing roles and grant them the rights that this version needs.
 
     Args:
-        conn: An autocommit connection of the schema's owner, who may create roles.
+        conn: An autocommit connection of the schema's owner, with the right to create roles.
 
     Raises:
-        psycopg2.errors.InsufficientPrivilege: it may not; nothing was changed.
+        psycopg2.errors.InsufficientPrivilege: a right is missing; nothing was changed.
     """
     with conn.cursor() as cursor:
         try:

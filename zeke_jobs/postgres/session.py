@@ -144,13 +144,14 @@ class _Cancellation:
 
     def __init__(self, conn: connection) -> None:
         self._pointer = _LIBPQ.PQgetCancel(conn.pgconn_ptr)
+        self._free = _LIBPQ.PQfreeCancel  # at the end of the process, this module's names may be gone
 
     def __call__(self) -> None:
         said = ctypes.create_string_buffer(256)
         _LIBPQ.PQcancel(self._pointer, said, len(said))
 
     def __del__(self) -> None:
-        _LIBPQ.PQfreeCancel(self._pointer)
+        self._free(self._pointer)
 
 
 def renew(conn: connection) -> None:

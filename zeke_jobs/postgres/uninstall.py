@@ -31,7 +31,7 @@ class StillNeeded(ZekeJobsError):
 
 @dataclass(frozen=True)
 class Removal:
-    """The objects that an uninstall removes, and those that it leaves.
+    """The objects that an uninstall removes or leaves.
 
     Attributes:
         database: Name of the database.
@@ -102,7 +102,7 @@ def uninstall(conn: Connection, removal: Removal) -> list[str]:
         _drop_made(conn, removal.made)
         dependents = SQL.all(conn, "uninstall/dependents")
         if needing := [row["object"] for row in dependents if not row["is_default"]]:
-            raise StillNeeded(f"expected nothing else to need what is to be removed, got {', '.join(needing)}")
+            raise StillNeeded(f"expected nothing else to need the removed objects, got {', '.join(needing)}")
         with conn.cursor() as cursor:
             cursor.execute("DROP SCHEMA zeke_jobs CASCADE")
             # The audit trail is removed too, so the server's log records this last change.
@@ -120,7 +120,7 @@ def _drop_made(conn: Connection, made: Iterable[str]) -> None:
             _drop(conn, kind.upper(), by_kind[kind])
     except psycopg2.errors.DependentObjectsStillExist as error:
         detail = (error.diag.message_detail or str(error)).replace("\n", "; ")
-        raise StillNeeded(f"expected nothing else to need what is to be removed, got: {detail}") from error
+        raise StillNeeded(f"expected nothing else to need the removed objects, got: {detail}") from error
 
 
 def _drop(conn: Connection, kind: str, names: Iterable[str]) -> None:

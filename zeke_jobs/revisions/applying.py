@@ -179,10 +179,10 @@ def revert_and_say(conn: Connection, log: FilteringBoundLogger) -> None:
     try:
         reverted = revert_due(conn)
     except (ConfigurationError, Contended) as error:  # another process may succeed, or this one at its next beat
-        log.warning("the time of an override is over, but it cannot end here", error=str(error))
+        log.warning("the time of an override is over, but this process cannot end it", error=str(error))
     else:
         if reverted is not None:
-            log.info("took back what was set for a time", revision=reverted.revision)
+            log.info("ended values that were set for a time", revision=reverted.revision)
 
 
 def _revert(conn: Connection) -> Applied | None:
@@ -222,6 +222,6 @@ def _stranded(found: Sequence[Touched]) -> str:
     name = found[0].name
     return (
         f"expected no unfinished jobs of removed tasks, got {'; '.join(lines)}\n"
-        f"  help: say what becomes of them: zeke-jobs apply --drain {name} (it runs until they have ended),"
+        f"  help: decide about them: zeke-jobs apply --drain {name} (the task runs until they have ended),"
         f" --cancel {name}, or --rename {name}=NEW"
     )

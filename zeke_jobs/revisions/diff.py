@@ -51,9 +51,9 @@ class Touched:
     """Jobs that a change affects.
 
     Attributes:
-        why: stranded: unfinished, and no task would run them; cancelled: the same, but an order cancels them; renamed: they
-            get their task's new name; unfit: queued, and their payload no longer fits; above: active, more than a lowered limit;
-            moved: to another queue; priority: they get the task's new one.
+        why: stranded: unfinished jobs that no task would run; cancelled: such jobs, with an order to cancel them; renamed: they
+            get their task's new name; unfit: queued jobs whose payload no longer fits; above: more active jobs than a lowered
+            limit; moved: to another queue; priority: they get the task's new priority.
         name: The task, or ``limits.NAME``.
         queued: Number of waiting jobs.
         active: Number of running jobs.
@@ -81,7 +81,7 @@ class Plan:
         restarts: Descriptions of changes that need a restart.
         overrides: The values that will be set by hand beside the file.
         overridden: Their differences from the file.
-        notes: Descriptions of what happens to overrides.
+        notes: Descriptions of changes to overrides.
     """
 
     revision: int
@@ -173,7 +173,7 @@ def restarts(before: Config | None, after: Config) -> tuple[str, ...]:
     found = []
     if new_queues := sorted(set(after.queues) - set(before.queues)):
         queues = ", ".join(new_queues)
-        found.append(f"queue {queues}: workers that run already do not consume it; restart those that shall")
+        found.append(f"queue {queues}: running workers do not consume it; restart the ones that should")
     known = {task.handler for task in before.tasks.values()}
     found += [
         f"{task.id}: a worker whose code has no {task.handler} stays at the revision in force now, until it is restarted with it"

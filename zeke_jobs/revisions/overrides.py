@@ -1,4 +1,4 @@
-"""Values set by hand beside jobs.yaml: reading their names, keeping them beside a new file, finding those whose time is over."""
+"""Values set by hand beside jobs.yaml: reading their names, keeping them beside a new file, finding expired ones."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _SECTIONS = ("tasks", "limits", "services", "defaults")
 _TOP = ("timezone",)
-NAME = "jobs.yaml with what is set by hand"
+NAME = "jobs.yaml with values set by hand"
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Carried:
 
 
 def carried(file: Config, overrides: Sequence[Override], set_before: Sequence[Override] | None = None) -> Carried:
-    """The overrides that still have an effect beside this file, with notes about those that end.
+    """The overrides that still have an effect beside this file, with notes about the ones that end.
 
     An override ends when its task, limit or service leaves the file. It also ends when the file has the same value itself, now
     and after every timed override has ended. Only overrides in ``set_before`` (default: all) get a note.

@@ -35,7 +35,7 @@ class Request:
         message: The reason.
         origin: ``apply``, ``boot``, ``rollback``, ``set`` or ``revert``.
         orders: Orders for unfinished jobs of tasks that the file lacks.
-        overrides: The values to set beside the file; None: those set now.
+        overrides: The values to set beside the file; None keeps the present ones.
     """
 
     file: Config
@@ -116,8 +116,8 @@ def _settings_notes(before: Sequence[Override], after: Sequence[Override]) -> li
     """Notes about changes of overrides that no value shows: a task begins to drain, a reason or an end time changes."""
     known = {one.path: one for one in before}
     drained = [one.path[1] for one in after if one.drains is not None and one.path not in known]
-    return [f"{name} drains: it takes no new jobs, and leaves when those it has have ended" for name in drained] + [
-        f"{one.label} is what it was set to before"
+    return [f"{name} drains: it takes no new jobs, and leaves when its jobs have ended" for name in drained] + [
+        f"{one.label} returns to its earlier value set by hand"
         if one in known[one.path].beneath
         else f"{one.label} is set by hand anew"
         for one in after
@@ -128,7 +128,7 @@ def _settings_notes(before: Sequence[Override], after: Sequence[Override]) -> li
 def _ordered(
     kept: Sequence[Override], request: Request, latest: Revision | None, before: Config | None, now: datetime
 ) -> Sequence[Override]:
-    """The overrides and those that the orders add: tasks that drain, and former names that the file does not list."""
+    """The overrides, and the ones that the orders add: tasks that drain, and former names that the file does not list."""
     file, orders = request.file, request.orders
     _refuse_contradictions(orders, file)
     # Tasks that were draining are cancelled or renamed instead.

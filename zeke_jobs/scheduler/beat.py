@@ -109,7 +109,7 @@ def beat(url: str | None, prepare: Callable[[Connection], int | None] = lambda _
     rolled back, and the next beat of any scheduler does the rest.
 
     Args:
-        url: The database; by default the one that the environment names.
+        url: The database; by default the environment's.
         prepare: Called first with the connection, for the checks of a start; returns the revision of our file.
 
     Raises:
@@ -164,7 +164,7 @@ def _send_due(conn: Connection) -> None:
     try:
         dispatch.beat(conn)
     except ExceptionGroup as failed:
-        if failed.subgroup(psycopg2.Error) is not None:  # the database refuses what a scheduler does
+        if failed.subgroup(psycopg2.Error) is not None:  # the database refuses the scheduler's statements
             raise
         for error in failed.exceptions:
             trace = None if isinstance(error, dispatch.Unreadable) else error

@@ -1,6 +1,6 @@
--- Four roles to grant to login users, each with the least that its work needs. Safe to run again, and to be run again after an upgrade:
+-- Four roles to grant to login users, each with the fewest rights for its work. Safe to run again; run it again after an upgrade:
 --   GRANT zeke_jobs_client TO api; GRANT zeke_jobs_worker TO workers;
--- Run by who owns the schema and may create roles. All or nothing.
+-- Run it as the owner of the schema, with the right to create roles. All in one transaction.
 BEGIN;
 
 DO $$
@@ -13,7 +13,7 @@ BEGIN
         EXECUTE format('CREATE ROLE %I NOLOGIN', v_role);
       END IF;
     EXCEPTION WHEN duplicate_object OR unique_violation THEN
-      NULL; -- somebody else just has
+      NULL; -- another session has just created it
     END;
     EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA zeke_jobs FROM %I', v_role);
     EXECUTE format('REVOKE ALL ON ALL FUNCTIONS IN SCHEMA zeke_jobs FROM %I', v_role);
@@ -22,7 +22,7 @@ BEGIN
 END
 $$;
 
--- Who sends: sends and waits by functions, reads status in the views. Sensitive fields are masked there.
+-- Senders send and wait by functions, and read status in the views, where sensitive fields are masked.
 GRANT EXECUTE ON FUNCTION
   zeke_jobs.known_task(text), zeke_jobs.unfit_units(text, jsonb), zeke_jobs.task_names(), zeke_jobs.await_end(uuid), zeke_jobs.output_of(uuid),
   zeke_jobs.send(text, jsonb, jsonb), zeke_jobs.enqueue(text, integer, jsonb, jsonb),
@@ -32,14 +32,14 @@ GRANT EXECUTE ON FUNCTION
 TO zeke_jobs_client, zeke_jobs_worker, zeke_jobs_operator;
 GRANT SELECT ON zeke_jobs.job, zeke_jobs.finished, zeke_jobs.batch_state, zeke_jobs.job_step, zeke_jobs.schedule, zeke_jobs.installation TO zeke_jobs_client;
 
--- Workers and schedulers: the rows of jobs, of processes and of the catalogue. No change of the schema, of past revisions, of what people
--- pause, of what is written down about them.
+-- Workers and schedulers write the rows of jobs, of processes and of the catalogue, but change neither the schema, past revisions and pauses
+-- nor the audit.
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA zeke_jobs TO zeke_jobs_worker;
 REVOKE INSERT, UPDATE, DELETE ON zeke_jobs.migration, zeke_jobs.installation, zeke_jobs.revision, zeke_jobs.pause, zeke_jobs.audit
 FROM zeke_jobs_worker;
 GRANT EXECUTE ON FUNCTION zeke_jobs.forget_audit() TO zeke_jobs_worker;
 
--- Operators: see everything; cancel, retry, pause, apply, set and run schedules, by functions that write down who did. They write no table.
+-- Operators see everything, and write no table: they cancel, retry, pause, apply, set and run schedules by functions that record their name.
 GRANT SELECT ON ALL TABLES IN SCHEMA zeke_jobs TO zeke_jobs_operator;
 GRANT EXECUTE ON FUNCTION
   zeke_jobs.cancel(uuid, text, text), zeke_jobs.retry(uuid, text, text, double precision, integer, text),
@@ -48,7 +48,7 @@ GRANT EXECUTE ON FUNCTION
   zeke_jobs.import_jobs(text, jsonb, text),
   zeke_jobs.pause(text, text, text), zeke_jobs.resume(text, text), zeke_jobs.note_sent(text, text, text, text, uuid[])
 TO zeke_jobs_operator;
--- A worker that boots with a new jobs.yaml puts it in force too, and a scheduler decides ticks.
+-- Workers need these too: a booting worker puts a new jobs.yaml in force, and a scheduler decides ticks.
 GRANT EXECUTE ON FUNCTION
   zeke_jobs.lock_catalogue(), zeke_jobs.put_in_force(jsonb, jsonb, jsonb, text[], jsonb),
   zeke_jobs.lock_schedule(text, text, text, timestamptz),
@@ -56,7 +56,7 @@ GRANT EXECUTE ON FUNCTION
   zeke_jobs.record_tick(text, timestamptz, text, text, text, uuid)
 TO zeke_jobs_operator, zeke_jobs_worker;
 
--- Dashboards: the views, and nothing else.
+-- Dashboards read the views and nothing else.
 GRANT EXECUTE ON FUNCTION
   zeke_jobs.oldest_due(text, text), zeke_jobs.depth(text, text, integer), zeke_jobs.pace(text, integer)
 TO zeke_jobs_reader, zeke_jobs_operator, zeke_jobs_worker;
@@ -65,7 +65,7 @@ DO $$
 DECLARE
   v_one record;
 BEGIN
-  -- Views that later versions bring are here, too.
+  -- A loop, so that it includes the views of later versions.
   FOR v_one IN
     SELECT n.nspname, c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind = 'v' AND (n.nspname = 'zeke_jobs' OR c.oid IN (
@@ -76,7 +76,7 @@ BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO zeke_jobs_reader, zeke_jobs_operator', v_one.nspname);
     EXECUTE format('GRANT SELECT ON %I.%I TO zeke_jobs_reader, zeke_jobs_operator', v_one.nspname, v_one.relname);
   END LOOP;
-  -- What handlers work on: the tables that the migrations of other packages made.
+  -- The tables of handlers, made by the migrations of other packages.
   FOR v_one IN
     SELECT split_part(o.object, ' ', 1) AS kind, substr(o.object, strpos(o.object, ' ') + 1) AS name
     FROM zeke_jobs.migration AS m CROSS JOIN LATERAL unnest(m.made) AS o (object)

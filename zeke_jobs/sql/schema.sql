@@ -79,9 +79,9 @@ DECLARE
   v_cancels text[] := '{}';
   v_at integer;
 BEGIN
-  -- What comes after this sum, in the same transaction, needs another one.
+  -- Later changes in the same transaction need another sum.
   PERFORM set_config('zeke_jobs.adds_up', '', true);
-  -- All rows of batch_part before those of batch, each in the order of its key: no two commits wait for each other.
+  -- Lock rows of batch_part before rows of batch, each in the order of its key, so that no two commits wait for each other.
   FOR v_one IN
     WITH mine AS (
       DELETE FROM zeke_jobs.batch_change AS c WHERE c.xact = pg_current_xact_id()
@@ -94,7 +94,7 @@ BEGIN
     GROUP BY m.batch, m.part
     ORDER BY m.batch, m.part
   LOOP
-    CONTINUE WHEN v_one.holds IS NULL; -- the batch was removed, with its end long past
+    CONTINUE WHEN v_one.holds IS NULL; -- the batch ended long ago and was removed
     INSERT INTO zeke_jobs.batch_part AS p (batch, part, open, unfinished, completed, failed, cancelled)
     VALUES (v_one.batch, v_one.part, v_one.open, v_one.unfinished, v_one.completed, v_one.failed, v_one.cancelled)
     ON CONFLICT (batch, part) DO UPDATE
@@ -114,7 +114,7 @@ BEGIN
     v_cancels := v_cancels || CASE WHEN v_one.cancels THEN ARRAY[v_one.batch] END;
   END LOOP;
   FOR v_one IN SELECT b.id, b.change FROM unnest(v_batches, v_changes) AS b (id, change) ORDER BY b.id LOOP
-    -- Nothing of it began or ended here as a whole: others hold the end up.
+    -- No part became empty or busy here, and other parts are unfinished.
     CONTINUE WHEN v_one.change = 0 AND v_one.id <> ALL (v_cancels) AND EXISTS (SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = v_one.id AND b.parts > 0);
     UPDATE zeke_jobs.batch AS b
     SET parts = b.parts + v_one.change,
@@ -161,7 +161,7 @@ BEGIN
   NEW.message := NEW.message || jsonb_build_object(
     'queue_name', NEW.queue_name, 'actor_name', coalesce(v_task.id, NEW.message ->> 'actor_name'),
     'options', coalesce(nullif(NEW.message -> 'options', 'null'), '{}') - 'eta' || '{"producer": "dramatiq-pg"}');
-  NEW.awaited := true; -- perhaps: nobody asks
+  NEW.awaited := true; -- a stock producer may wait, and cannot request the announcement
   NEW.revision := (SELECT coalesce(max(number), 0) FROM zeke_jobs.revision);
   RETURN NEW;
 END
@@ -366,7 +366,7 @@ BEGIN
   IF change_jobs.filter ->> 'id' IS NOT NULL THEN
     PERFORM 1 FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_found) FOR UPDATE;
   END IF;
-  -- What a job is may have changed since it was found.
+  -- A job may have changed since it was found.
   v_held := ARRAY(
     SELECT q.message_id FROM zeke_jobs.queue AS q
     WHERE q.message_id = ANY (v_found)
@@ -419,7 +419,7 @@ CREATE FUNCTION zeke_jobs.changeable(p_change text, p_filter jsonb, p_value json
         OR p_change = 'reschedule' AND q.run_at <> (p_value ->> 'run_at')::timestamptz
           AND NOT (q.run_at <= zeke_jobs.now() AND (p_value ->> 'run_at')::timestamptz <= zeke_jobs.now()))
       OR p_change = 'cancel' AND q.state = 'consumed' AND q.cancelled_on IS NULL
-      -- A failed one is cancelled where it holds others up.
+      -- A failed job can be cancelled only while it blocks others.
       OR p_change = 'cancel' AND 'failed' = ANY (p_statuses) AND q.state = 'rejected' AND q.cancelled_on IS NULL AND (
         q.order_hold OR EXISTS (
           SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = q.batch AND b.after_failure = 'hold' AND b.ended_on IS NULL))
@@ -432,7 +432,7 @@ CREATE FUNCTION zeke_jobs.changeable(p_change text, p_filter jsonb, p_value json
     AND (p_filter ->> 'batch' IS NULL OR q.batch = p_filter ->> 'batch')
     AND (p_filter ->> 'parent' IS NULL OR q.parent = (p_filter ->> 'parent')::uuid)
     AND (p_filter ->> 'queue' IS NULL OR q.queue_name = p_filter ->> 'queue')
-    -- Jobs that have ended by their end, others by the time when they were sent.
+    -- Ended jobs by their end, others by their send.
     AND (p_filter ->> 'newer' IS NULL OR coalesce(q.completed_on, q.created_on)
       > zeke_jobs.now() - make_interval(secs => (p_filter ->> 'newer')::double precision))
     AND (p_filter ->> 'older' IS NULL OR coalesce(q.completed_on, q.created_on)
@@ -474,7 +474,8 @@ BEGIN
   IF v_until > v_now THEN
     RETURN v_chores;
   END IF;
-  -- These look at whatever is queued or active, and beside a long transaction at what was: for a hundredth of the session's time at most.
+  -- These searches read all queued and active jobs and, beside a long transaction, dead rows too. They may take a hundredth of the session's
+  -- time.
   v_begin := clock_timestamp();
   v_chores := v_chores || ARRAY(
     SELECT 'rescue' WHERE EXISTS (
@@ -665,17 +666,21 @@ DECLARE
   v_left integer;
   v_revision integer := (SELECT nullif(w.revision, 0) FROM zeke_jobs.worker AS w WHERE w.id = p_worker);
   v_in_force integer := (SELECT max(r.number) FROM zeke_jobs.revision AS r);
+  v_suspects uuid[] := ARRAY(SELECT s.message_id FROM zeke_jobs.startable_suspects(ARRAY[p_queue], p_tasks, v_now) AS s);
+  v_gates text[] := ARRAY(
+    SELECT DISTINCT g.name FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task CROSS JOIN unnest(t.gates) AS g (name)
+    WHERE q.message_id = ANY (v_suspects));
 BEGIN
+  -- All at once, in the order of their names, as zeke_jobs.lock_gates: one by one, this and a claim could wait for each other.
+  PERFORM 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_gates) ORDER BY g.name FOR NO KEY UPDATE;
+  PERFORM zeke_jobs.turn_breakers(v_gates, zeke_jobs.now());
   FOR v_one IN
-    SELECT q.message_id, q.key, t.id AS task, t.gates, t.per_key, t.metered, t.id || t.aliases AS names, s.group_size
-    FROM zeke_jobs.startable_suspects(ARRAY[p_queue], p_tasks, v_now) AS s
-    JOIN zeke_jobs.queue AS q ON q.message_id = s.message_id
-    JOIN zeke_jobs.task AS t ON t.id = q.task
+    SELECT q.message_id, q.key, t.id AS task, t.gates, t.per_key, t.metered, t.id || t.aliases AS names, q.group_size
+    FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task
+    WHERE q.message_id = ANY (v_suspects)
     ORDER BY q.run_at, q.seq
   LOOP
     CONTINUE WHEN v_one.group_size <> v_size;
-    PERFORM 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_one.gates) ORDER BY g.name FOR NO KEY UPDATE;
-    PERFORM zeke_jobs.turn_breakers(v_one.gates, zeke_jobs.now());
     -- A new jobs.yaml came between: the next call obeys it.
     EXIT WHEN v_in_force IS DISTINCT FROM (SELECT max(r.number) FROM zeke_jobs.revision AS r);
     CONTINUE WHEN EXISTS (
@@ -710,7 +715,7 @@ CREATE FUNCTION zeke_jobs.close_batch(id text) RETURNS boolean
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-  -- Waits for senders that are just adding to it.
+  -- Waits for transactions that are adding jobs.
   DELETE FROM zeke_jobs.batch_open AS o WHERE o.batch = close_batch.id;
   IF NOT FOUND THEN
     RETURN false;
@@ -892,7 +897,7 @@ DECLARE
     WHEN NEW.cancelled_on IS NULL THEN 'failed' ELSE 'cancelled' END END;
   v_id uuid := coalesce(NEW.message_id, OLD.message_id);
 BEGIN
-  -- A job that ended, and is purged, goes on counting.
+  -- The purge of an ended job changes no counter.
   IF v_was IS DISTINCT FROM v_is AND NOT (TG_OP = 'DELETE' AND v_was <> 'unfinished') THEN
     INSERT INTO zeke_jobs.batch_change (batch, part, unfinished, completed, failed, cancelled)
     VALUES (
@@ -901,7 +906,7 @@ BEGIN
       (v_is IS NOT DISTINCT FROM 'completed')::integer - (v_was IS NOT DISTINCT FROM 'completed')::integer,
       (v_is IS NOT DISTINCT FROM 'failed')::integer - (v_was IS NOT DISTINCT FROM 'failed')::integer,
       (v_is IS NOT DISTINCT FROM 'cancelled')::integer - (v_was IS NOT DISTINCT FROM 'cancelled')::integer);
-    -- One sum at the commit is for all rows of the transaction. A savepoint that is rolled back takes row, sum and setting along.
+    -- The transaction's rows are summed once, at the commit. Rolling back to a savepoint undoes row, sum and setting together.
     IF current_setting('zeke_jobs.adds_up', true) IS DISTINCT FROM pg_current_xact_id()::text THEN
       PERFORM set_config('zeke_jobs.adds_up', pg_current_xact_id()::text, true);
     END IF;
@@ -1100,7 +1105,7 @@ BEGIN
     RETURN;
   END IF;
   BEGIN
-    -- One job more than max_queued: it was promised when the batch was made.
+    -- This job may exceed max_queued, because it was promised when the batch was made.
     SELECT e.outcome, e.job_id INTO v_sent
     FROM zeke_jobs.enqueue(v_batch.task, NULL, zeke_jobs.with_counts(v_batch.payload, p_batch), '{"beyond_max_queued": true}') AS e;
   EXCEPTION WHEN invalid_parameter_value THEN
@@ -1159,7 +1164,7 @@ DECLARE
   v_first record;
   v_rule record;
 BEGIN
-  -- Without its definition and its payload's schema, which are long; the rare send that is unique reads them too.
+  -- Without the long definition and payload schema; only a unique send reads them, below.
   SELECT t.id, t.queue, t.priority, t.per_key, t.revision, t.max_queued, t.unique_fields, t.sensitive, t.order_hold
   INTO v_task.id, v_task.queue, v_task.priority, v_task.per_key, v_task.revision, v_task.max_queued, v_task.unique_fields, v_task.sensitive,
     v_task.order_hold
@@ -1175,7 +1180,7 @@ BEGIN
     outcome := 'stale';
     RETURN;
   END IF;
-  -- Whoever may send may call this without Python's checks.
+  -- Any sender may call this function without Python's checks.
   v_unfit := coalesce(
     'payload of ' || v_task.id || ': ' || zeke_jobs.unfit_payload(p_payload), zeke_jobs.unfit_options(p_options),
     CASE WHEN p_options ? 'units' THEN zeke_jobs.unfit_units(v_task.id, p_options -> 'units') END);
@@ -1188,12 +1193,12 @@ BEGIN
   END IF;
   v_now := zeke_jobs.now();
   v_run_at := v_now;
-  -- Most sends name no time: a call for each that they could name would be a tenth of the send.
+  -- Most sends have no time option; a call for each possible one would take a tenth of the send.
   IF p_options ?| ARRAY['run_at', 'delay', 'expires', 'scheduled_for'] THEN
     v_run_at := zeke_jobs.moment(p_options, 'run_at', v_now, zeke_jobs.moment(p_options, 'delay', v_now, v_now));
     v_expires := zeke_jobs.moment(p_options, 'expires', v_now, NULL);
     v_tick := zeke_jobs.moment(p_options, 'scheduled_for', v_now, NULL);
-    -- A job that takes a tick before the scheduler does would stand in for the schedule.
+    -- With this option a sender could send the job of a tick before the scheduler does, and so replace it.
     IF v_tick IS NOT NULL AND NOT has_function_privilege(
       session_user, 'zeke_jobs.record_tick(text, timestamptz, text, text, text, uuid)', 'EXECUTE')
     THEN
@@ -1205,7 +1210,7 @@ BEGIN
     SELECT * INTO v_task FROM zeke_jobs.task AS t WHERE t.id = v_task.id;
     SELECT * INTO v_fields, v_while, v_period FROM zeke_jobs.unique_rule(v_task, p_options -> 'unique');
     IF p_options ->> 'unique_key' IS NOT NULL THEN
-      -- A text of the caller's own; no value of fields looks like it.
+      -- The caller's own text; the prefix keeps it apart from keys made of fields.
       v_unique_key := v_task.id || ' =' || (p_options ->> 'unique_key');
       v_while := CASE WHEN p_options ? 'unique' THEN v_while ELSE 'active' END;
     ELSIF v_fields IS NOT NULL THEN
@@ -1217,7 +1222,7 @@ BEGIN
         v_rule.on_duplicate, v_while USING ERRCODE = 'invalid_parameter_value';
     END IF;
   END IF;
-  -- That a job has failed is told whatever waits, and what a batch sends at its end was promised before.
+  -- The job of on_failed, and the job at the end of a batch, are sent even if the queue is full.
   IF v_task.max_queued IS NOT NULL AND (p_options -> 'carried' ? 'failure_of') IS NOT TRUE
     AND NOT (p_options ? 'beyond_max_queued' AND pg_trigger_depth() > 0)
   THEN
@@ -1231,7 +1236,7 @@ BEGIN
     v_took := false;
     IF v_unique_key IS NOT NULL AND NOT v_full THEN
       v_holder := NULL;
-      -- Waits for a sender that is just taking the key. Each statement sees what was committed before it began.
+      -- Waits for another sender that is inserting the key; the next statement sees that sender's job.
       INSERT INTO zeke_jobs.unique_holder (unique_key, job) VALUES (v_unique_key, v_id) ON CONFLICT DO NOTHING;
       v_took := FOUND;
       IF NOT v_took THEN
@@ -1244,7 +1249,7 @@ BEGIN
           v_took := FOUND;
           CONTINUE WHEN NOT v_took;
         ELSIF v_rule.on_duplicate <> 'ignore' AND NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = v_id) THEN
-          -- A claim may come first: then the job holds its key no longer.
+          -- If a claim came first, the job no longer holds its key.
           CONTINUE WHEN NOT zeke_jobs.take_place(
             v_holder, v_task, p_payload, p_options, v_now, v_run_at, v_expires, v_rule.on_duplicate, v_rule.at_most);
           outcome := 'replaced';
@@ -1283,14 +1288,14 @@ BEGIN
       IF FOUND THEN
         RETURN;
       END IF;
-      -- Its id, idempotency key or tick stands for another job, which leaves the unique key as it was.
+      -- Another job has the id, idempotency key or tick: restore the unique key.
       IF v_took AND v_holder IS NULL THEN
         DELETE FROM zeke_jobs.unique_holder AS u WHERE u.unique_key = v_unique_key AND u.job = v_id;
       ELSIF v_took THEN
         UPDATE zeke_jobs.unique_holder AS u SET job = v_holder WHERE u.unique_key = v_unique_key AND u.job = v_id;
       END IF;
     END IF;
-    -- Whoever won the conflict is found here.
+    -- Find the job that won the conflict.
     SELECT * INTO v_first FROM (
       SELECT q.message_id, q.task, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits) AS status,
         true AS holds
@@ -1365,7 +1370,7 @@ BEGIN
     RETURN;
   END IF;
   SELECT r.fields INTO v_fields FROM zeke_jobs.unique_rule(v_task, p_options -> 'unique') AS r;
-  -- A send that is repeated because its answer was lost needs room only for the jobs that the first try has not written.
+  -- A send that is repeated after a lost answer needs room only for the jobs that the first try did not write.
   IF v_task.max_queued IS NOT NULL AND zeke_jobs.room(v_task) < (
     SELECT count(*) FROM unnest(p_ids) AS i (id) WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = i.id))
   THEN
@@ -1380,7 +1385,7 @@ BEGIN
     v_unique_keys := ARRAY(
       SELECT zeke_jobs.unique_key(v_task, v_fields, p.payload)
       FROM jsonb_array_elements(p_payloads) WITH ORDINALITY AS p (payload, n) ORDER BY p.n);
-    -- In the keys' order, so that two senders never wait for each other.
+    -- In the order of the keys, so that two senders never wait for each other.
     WITH taken AS (
       INSERT INTO zeke_jobs.unique_holder AS u (unique_key, job)
       SELECT DISTINCT ON (j.unique_key) j.unique_key, j.id
@@ -1421,7 +1426,7 @@ BEGIN
   IF v_made = cardinality(p_ids) THEN
     RETURN;
   END IF;
-  -- Some met a holder of their unique key: decide those one by one, in the same order.
+  -- Other jobs have some of the unique keys: decide these sends one by one, in the same order.
   RETURN QUERY
     SELECT j.n, e.outcome, e.job_id, e.status
     FROM (
@@ -1451,7 +1456,7 @@ BEGIN
     RETURN true;
   END IF;
   RETURN zeke_jobs.make_batch(v_batch, p_options -> 'then', coalesce(p_options ->> 'after_failure', 'send'), false, v_first)
-    -- The others of the same send, and one that is repeated because its answer was lost.
+    -- Other jobs of the same send, or its repetition after a lost answer.
     OR EXISTS (SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = v_batch AND b.first_job = v_first);
 END
 $$;
@@ -1706,12 +1711,12 @@ BEGIN
   DELETE FROM zeke_jobs.meter_use AS u
   WHERE u.ctid = ANY (ARRAY(
     SELECT o.ctid FROM unnest(p_gates) AS g (name) JOIN zeke_jobs.meter_use AS o ON o.gate = g.name AND o.ends_on <= p_now - interval '1 second'
-    WHERE o.settled OR o.lasts IS NOT NULL -- what a job spends that still runs at midnight is learned from at its end
+    WHERE o.settled OR o.lasts IS NOT NULL -- the cost of a job that runs past midnight is still needed for the average
     LIMIT 1000 FOR UPDATE OF o SKIP LOCKED));
   DELETE FROM zeke_jobs.breaker_end AS e USING zeke_jobs.gate AS g
   WHERE g.name = ANY (p_gates) AND g.tripped_on IS NULL AND e.gate = g.name AND e.ended_on <= p_now - g.breaker_within;
   IF random() < 0.01 THEN
-    -- Into two hundred parts of the window; each counts as long as its last.
+    -- Into two hundred parts of the window; each counts as long as its latest use.
     WITH many AS (
       DELETE FROM zeke_jobs.meter_use AS u
       WHERE u.ctid = ANY (ARRAY(
@@ -1735,7 +1740,7 @@ BEGIN
   IF p_gate.closed_until > p_now THEN
     RETURN p_gate.closed_until;
   END IF;
-  -- Only the concurrency is full where the rate has room and nothing else is counted: an end opens it, and no time.
+  -- The rate has room and there are no other meters, so the concurrency is full: the end of a job makes room, not time.
   IF zeke_jobs.taken(p_gate.name, 'jobs', '', p_now) < p_gate.rate_count
     AND NOT EXISTS (SELECT 1 FROM zeke_jobs.meter AS m WHERE m.gate = p_gate.name)
   THEN
@@ -1762,7 +1767,7 @@ BEGIN
         ) AS u
       ) AS o);
   END IF;
-  -- Of a job that has not said yet when it started, as if it had started at once.
+  -- A job whose start is not yet reported counts as if it had started at its claim.
   RETURN (
     SELECT min(CASE WHEN u.unit = 'jobs' AND NOT u.settled THEN u.taken_on + u.lasts ELSE u.ends_on END)
     FROM (
@@ -1813,7 +1818,7 @@ DECLARE
   v_ids uuid[];
   v_count integer;
 BEGIN
-  -- Not in the header: only a superuser may name a setting of ours there.
+  -- Not in the function's header, where only a superuser may set a custom setting.
   PERFORM set_config('zeke_jobs.gathering', 'on', true);
   FOR v_pair IN
     SELECT p.queue AS queue_name, p.task FROM zeke_jobs.queued_names() AS p
@@ -1854,7 +1859,7 @@ BEGIN
       RETURNING m.unique_key, u.job
     ),
     held AS (
-      -- Where the new name has a job of that key already, this one stands beside it, as it did before.
+      -- If a job of the new name already has the key, both jobs stay, as before.
       INSERT INTO zeke_jobs.unique_holder (unique_key, job)
       SELECT f.unique_key, f.job FROM former AS f ORDER BY f.unique_key
       ON CONFLICT DO NOTHING
@@ -1990,8 +1995,8 @@ BEGIN
     RETURN QUERY SELECT false, 0, false;
     RETURN;
   END IF;
-  -- As many processes make themselves empty as there are groups of suspects, and one at least goes on with the rest where there are
-  -- two. It stays empty until its suspects have ended.
+  -- For each group of suspects one process stops claiming other jobs, until its suspects have ended. If there are two processes or more, at
+  -- least one goes on with the other jobs.
   v_groups := (
     SELECT coalesce(ceil(sum(1.0 / s.group_size)), 0) FROM zeke_jobs.startable_suspects(v_queues, v_tasks, zeke_jobs.now()) AS s);
   IF p_stopping THEN
@@ -2233,7 +2238,7 @@ BEGIN
         WHEN v_job ->> 'singleton_key' IS NOT NULL THEN v_task.id || ' =' || (v_job ->> 'singleton_key')
         WHEN v_task.unique_fields IS NOT NULL THEN zeke_jobs.unique_key(v_task, v_task.unique_fields, v_one -> 'payload') END;
     END IF;
-    -- One that another unfinished job holds already stays theirs: pg-boss has both, and both run.
+    -- If another unfinished job has the unique key, it keeps it, and both jobs run, as in pg-boss.
     IF v_key IS NOT NULL THEN
       INSERT INTO zeke_jobs.unique_holder AS u (unique_key, job) VALUES (v_key, v_id)
       ON CONFLICT (unique_key) DO UPDATE SET job = excluded.job
@@ -2262,7 +2267,7 @@ BEGIN
       CASE WHEN v_job ->> 'state' = 'completed' THEN coalesce(v_job -> 'output', 'null') END,
       (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r),
       nullif(v_task.sensitive, '{}'),
-      -- A failure of the past holds no line up.
+      -- A past failure does not block its key.
       CASE WHEN v_job ->> 'state' IN ('created', 'retry') THEN v_task.order_hold END);
     v_made := v_made || v_id;
     v_taken := v_taken || (v_job ->> 'id')::uuid;
@@ -2412,7 +2417,7 @@ BEGIN
   IF p_open THEN
     INSERT INTO zeke_jobs.batch_open (batch) VALUES (p_batch);
   END IF;
-  -- Also where it gets no job: then it ends with this transaction.
+  -- So that a closed batch without jobs ends with this transaction.
   INSERT INTO zeke_jobs.batch_change (batch, part, open) VALUES (p_batch, 0, p_open::integer);
   RETURN true;
 END
@@ -2622,7 +2627,7 @@ CREATE FUNCTION zeke_jobs.note_breaches() RETURNS TABLE(task text, event text, m
     AS $$
 #variable_conflict use_column
 BEGIN
-  -- Two schedulers beat at the same second: the second one waits here, and then sees the rows of the first one.
+  -- If two schedulers call at once, the second waits here and then sees the rows of the first.
   PERFORM zeke_jobs.take_lock('breach');
   RETURN QUERY
     WITH late AS MATERIALIZED (
@@ -3223,6 +3228,7 @@ DECLARE
   v_strict boolean;
   v_gate text := 'task/' || p_one.task;
   v_rate integer := (SELECT m.amount FROM zeke_jobs.meter AS m WHERE m.gate = v_gate AND m.unit = 'jobs' AND m.per_key);
+  v_freed text[];
   v_busy text[] := '{}';
   v_size integer := least(c_most, p_quota);
   v_due_on timestamptz := '-infinity';
@@ -3241,7 +3247,10 @@ BEGIN
   WITH freed AS (
     DELETE FROM zeke_jobs.key_wait AS w WHERE w.task = v_task AND w.priority IS NULL RETURNING w.key
   )
-  UPDATE zeke_jobs.key_wait AS w SET due_on = p_now FROM freed AS f WHERE w.task = v_task AND w.key = f.key AND w.due_on > p_now;
+  SELECT array_agg(f.key) INTO v_freed FROM freed AS f;
+  IF v_freed IS NOT NULL THEN
+    UPDATE zeke_jobs.key_wait AS w SET due_on = p_now WHERE w.task = v_task AND w.key = ANY (v_freed) AND w.due_on > p_now;
+  END IF;
   IF p_one.per_key < c_any THEN
     -- As many at most as threads run.
     v_busy := ARRAY(
@@ -3398,7 +3407,7 @@ BEGIN
       g.run_at, g.created_on, g.started_on, g.completed_on, v_now, g.cost, g.currency, g.seq, g.claimed_on, g.expires_on,
       zeke_jobs.brief_attempts(g.attempts), coalesce(g.is_sensitive, false), g.batch
     FROM gone AS g
-    -- The caller's own id, used again after the first job with it was purged.
+    -- A caller may use its own id again after the first job with it was purged.
     ON CONFLICT (id) DO UPDATE
     SET name = excluded.name, state = excluded.state, queue = excluded.queue, priority = excluded.priority, key = excluded.key,
       attempt = excluded.attempt, deaths = excluded.deaths, parent = excluded.parent, scheduled_for = excluded.scheduled_for,
@@ -3409,7 +3418,7 @@ BEGIN
   ),
   left_behind AS (
     SELECT u.unique_key FROM zeke_jobs.unique_holder AS u JOIN gone AS g ON u.unique_key = g.unique_key AND u.job = g.message_id
-    -- A sender that is just taking the key over is not waited for.
+    -- Do not wait for a sender that is taking over the key.
     FOR UPDATE OF u SKIP LOCKED
   ),
   steps AS (
@@ -3479,7 +3488,7 @@ BEGIN
       THEN format('expected a name of two parts, such as digest/team-7, of at most 200 bytes, got %L', put_schedule.name) END,
     CASE WHEN put_schedule.name ~ '[\u0001-\u001f\u007f-\u009f\u2028\u2029]'
       THEN format('expected a name without line ends and control characters, got %L', put_schedule.name) END,
-    -- Only what can be a line; Python reads it, and shows what is wrong with one such as 99 * * * *.
+    -- Checks only the form; Python reads the line and shows other faults, as in 99 * * * *.
     CASE WHEN coalesce(put_schedule.at, '') !~*
         '^(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|[0-9a-z*,/-]+([ \t]+[0-9a-z*,/-]+){4})$'
       THEN format('expected a cron line of five fields, got %L', put_schedule.at) END,
@@ -3490,7 +3499,7 @@ BEGIN
      FROM jsonb_object_keys(put_schedule.options) AS o (name) WHERE NOT c_options ? o.name LIMIT 1),
     CASE WHEN coalesce(v_options ->> 'missed', '') NOT IN ('latest', 'skip', 'all')
         OR coalesce(v_options ->> 'overlap', '') NOT IN ('skip', 'allow')
-        -- 100 years; no other type of JSON is between two numbers.
+        -- 100 years. No JSON value of another type lies between two numbers.
         OR v_options -> 'window' NOT BETWEEN '0' AND '3155760000' OR v_options -> 'jitter' NOT BETWEEN '0' AND '3155760000'
         OR jsonb_typeof(v_options -> 'paused') <> 'boolean'
       THEN format('expected missed latest, skip or all, overlap skip or allow, window and jitter of 0 seconds to 100 years, got %s', put_schedule.options) END,
@@ -3688,7 +3697,7 @@ BEGIN
     ORDER BY w.id
     FOR UPDATE SKIP LOCKED
   );
-  -- A claimant without a row cannot have said goodbye in good order either; a minute, since a row may be just being written.
+  -- A worker without a row, but with claimed jobs, did not end in an orderly way. A minute's grace, because its row may not be committed yet.
   v_rowless := ARRAY(
     SELECT DISTINCT q.worker FROM zeke_jobs.queue AS q
     WHERE q.state = 'consumed' AND q.claimed_on < v_now - interval '1 minute'
@@ -3736,7 +3745,7 @@ BEGIN
         completed_on = CASE WHEN l.outcome <> 'rescued' THEN v_now END,
         attempts = q.attempts || jsonb_strip_nulls(jsonb_build_object(
           'attempt', l.attempt, 'outcome', 'died', 'worker', q.worker, 'revision', q.revision,
-          -- Of one that waited for a slot it is not known whether it had started.
+          -- A job that waited for a slot may have started or not.
           'started_on', CASE WHEN NOT q.waits THEN coalesce(q.started_on, q.claimed_on) END, 'ended_on', v_now,
           'error', jsonb_build_object(
             'type', 'WorkerDied',
@@ -3831,7 +3840,7 @@ BEGIN
       ORDER BY q.message_id) AS f
     CROSS JOIN LATERAL zeke_jobs.retry(f.message_id, NULL, 'failed', NULL, 1, p_by) AS r);
   IF v_cancelled AND cardinality(v_jobs) > 0 THEN
-    -- Its counters first, as every commit locks them.
+    -- The counters first, in the order in which every commit locks them.
     SET CONSTRAINTS zeke_jobs.batch_add_up IMMEDIATE;
     UPDATE zeke_jobs.batch AS b SET cancelled_on = NULL, ended_on = NULL WHERE b.id = p_batch;
     SET CONSTRAINTS zeke_jobs.batch_add_up DEFERRED;
@@ -3990,7 +3999,7 @@ BEGIN
     RAISE EXCEPTION 'expected options among %, got %', array_to_string(c_options, ', '), quote_literal(v_wrong)
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  -- Before it is renamed, which would go as deep as it is nested.
+  -- Before the renaming, which recurses as deep as the payload is nested.
   v_fault := zeke_jobs.unfit_payload(send.payload);
   IF v_fault IS NULL THEN
     v_payload := zeke_jobs.rename_keys(send.payload, v_task.payload_schema, v_task.payload_schema, false);
@@ -4073,7 +4082,8 @@ BEGIN
     WHERE a.ctid = (
       SELECT o.ctid FROM zeke_jobs.unit_average AS o
       WHERE o.task = v_known.task AND o.unit = v_known.unit FOR UPDATE SKIP LOCKED);
-    IF NOT FOUND THEN -- new, or somebody else just learns from his jobs
+    -- New. If the row is only locked, another transaction is updating it, and an INSERT would wait for that in spite of ON CONFLICT.
+    IF NOT FOUND AND NOT EXISTS (SELECT 1 FROM zeke_jobs.unit_average AS a WHERE a.task = v_known.task AND a.unit = v_known.unit) THEN
       INSERT INTO zeke_jobs.unit_average (task, unit, average, jobs) VALUES (v_known.task, v_known.unit, v_known.average, 1)
       ON CONFLICT DO NOTHING;
     END IF;
@@ -4299,7 +4309,7 @@ BEGIN
   END IF;
   INSERT INTO zeke_jobs.meter_use (gate, unit, key, job, claim, taken_on, ends_on, lasts, amount)
   SELECT r.gate, 'jobs', CASE WHEN r.per_key THEN q.key ELSE '' END, q.message_id, q.claim + 1, v_now,
-    -- A start may come that much later than its claim.
+    -- Until the start is known, it is assumed 250 ms after the claim.
     v_now + zeke_jobs.counts_for(r.period) + interval '250 ms', zeke_jobs.counts_for(r.period), 1
   FROM (
     SELECT m.gate, m.period, true AS per_key FROM zeke_jobs.meter AS m WHERE m.gate = ANY (p_one.gates) AND m.per_key
@@ -4355,7 +4365,7 @@ CREATE FUNCTION zeke_jobs.take_lock(p_name text) RETURNS void
 BEGIN
   PERFORM 1 FROM zeke_jobs.lock AS l WHERE l.name = p_name FOR UPDATE;
   IF NOT FOUND THEN
-    -- Waits for another session that does the same now.
+    -- Waits for another session that inserts the same lock.
     INSERT INTO zeke_jobs.lock (name) VALUES (p_name) ON CONFLICT DO NOTHING;
     PERFORM 1 FROM zeke_jobs.lock AS l WHERE l.name = p_name FOR UPDATE;
   END IF;
@@ -4369,7 +4379,7 @@ DECLARE
   v_was text := current_setting('zeke_jobs.gathering', true);
   v_queue text;
 BEGIN
-  PERFORM set_config('zeke_jobs.gathering', 'on', true); -- a stock producer's upsert is told from this
+  PERFORM set_config('zeke_jobs.gathering', 'on', true); -- marks this update as ours, not a stock producer's upsert
   UPDATE zeke_jobs.queue AS q
   SET message = zeke_jobs.message(
       p_task.queue, p_task.id, q.message_id, p_payload, (p_options - 'batch') || jsonb_strip_nulls(jsonb_build_object('batch', q.batch)), p_now),
@@ -4390,7 +4400,7 @@ BEGIN
   END IF;
   DELETE FROM zeke_jobs.step AS s WHERE s.job = p_job;
   DELETE FROM zeke_jobs.wait AS w WHERE w.job = p_job;
-  -- A claim passed it over while this held its row.
+  -- Claims skipped the job while this transaction held its row.
   PERFORM zeke_jobs.ring(v_queue);
   RETURN true;
 END
@@ -4410,7 +4420,7 @@ CREATE FUNCTION zeke_jobs.takes_jobs(p_batch text, p_parent uuid) RETURNS boolea
     LANGUAGE plpgsql
     AS $$
 BEGIN
-  -- A member's own end is what the batch waits for: its fence, and no lock, keeps the batch from ending before.
+  -- No lock is needed: the batch cannot end before the sending job, which is one of its own.
   IF EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = p_parent AND q.batch = p_batch AND q.state IN ('queued', 'consumed')) THEN
     RETURN true;
   END IF;
@@ -4523,10 +4533,10 @@ BEGIN
       SET tripped_on = p_now, closed_until = greatest(g.closed_until, p_now + g.breaker_pause), closed_by = 'breaker', probe = NULL,
         closed_why = format('%s jobs failed within %s', v_ends.failed, g.breaker_within)
       WHERE g.name = v_gate.name;
-      -- The worker that claims puts it into its log.
+      -- The claiming worker logs it.
       RAISE WARNING 'breaker of % opens: % jobs failed', v_gate.name, v_ends.failed;
     ELSIF v_gate.probe IS NOT NULL THEN
-      -- An attempt that began before the pause may have ended after it.
+      -- An attempt from before the pause may end after it, and is no probe.
       SELECT e.failed, e.ended_on INTO v_ends
       FROM zeke_jobs.breaker_end AS e JOIN zeke_jobs.queue AS q ON q.message_id = e.job
       WHERE e.gate = v_gate.name AND e.job = v_gate.probe AND e.ended_on >= greatest(v_gate.closed_until, q.claimed_on)
@@ -4544,7 +4554,7 @@ BEGIN
         DELETE FROM zeke_jobs.breaker_end AS e WHERE e.gate = v_gate.name;
         RAISE WARNING 'breaker of % closes: a job that probed succeeded', v_gate.name;
       ELSIF NOT zeke_jobs.probes(v_gate) THEN
-        UPDATE zeke_jobs.gate AS g SET probe = NULL WHERE g.name = v_gate.name; -- it was returned, cancelled or lost
+        UPDATE zeke_jobs.gate AS g SET probe = NULL WHERE g.name = v_gate.name; -- the probe was returned, cancelled or lost
       END IF;
     END IF;
   END LOOP;
@@ -4630,7 +4640,7 @@ CREATE FUNCTION zeke_jobs.unfit_options(p_options jsonb) RETURNS text
     WHEN p_options ?| ARRAY['retry', 'timeout', 'keep'] AND zeke_jobs.unfit_wishes(p_options) IS NOT NULL
       THEN zeke_jobs.unfit_wishes(p_options)
     WHEN jsonb_typeof(p_options -> 'carried') NOT IN ('object', 'null') OR octet_length(p_options ->> 'carried') > 16384
-      THEN format('expected what a message carries as an object of at most 16 KiB, got %s', jsonb_typeof(p_options -> 'carried'))
+      THEN format('expected carried as an object of at most 16 KiB, got %s', jsonb_typeof(p_options -> 'carried'))
     WHEN p_options ? 'carried' THEN zeke_jobs.unfit_json(p_options -> 'carried', octet_length(p_options ->> 'carried'))
   END
 $$;
@@ -4827,7 +4837,7 @@ DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_wait zeke_jobs.wait;
 BEGIN
-  -- Before the job's row, as an event locks them.
+  -- Before the job's row, in the order in which an event locks them.
   PERFORM zeke_jobs.lock_event(p_event);
   PERFORM 1 FROM zeke_jobs.queue AS q WHERE q.message_id = p_id AND q.claim = p_claim AND q.worker = p_worker FOR UPDATE;
   IF NOT FOUND THEN

@@ -131,9 +131,9 @@ class Reloader:
             self._log.info("restarting")
             self._supervisor.reload()
         elif self._supervisor.is_whole():
-            self._log.error("refused; what was running goes on")
+            self._log.error("refused; the running processes go on")
         else:
-            self._log.error("refused; what is not running starts when a change passes")
+            self._log.error("refused; missing processes start when a change passes")
 
     def _passes(self, check: tuple[str, ...]) -> bool:
         self._check = subprocess.Popen(  # noqa: S603 (our own commands)

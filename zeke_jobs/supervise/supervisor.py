@@ -149,7 +149,9 @@ class Supervisor:
     def _heed(self, now: float) -> None:
         if self._stops and not self._stopping:
             self._stopping = True
-            self._log.info(f"stopping; what has not ended in {self.grace:g} s is killed, a second Ctrl-C does it now")
+            self._log.info(
+                f"stopping; processes that have not ended in {self.grace:g} s are killed, a second Ctrl-C kills them now"
+            )
             for child in self._children:
                 self._terminate(child, now)
         elif self._stops > 1:

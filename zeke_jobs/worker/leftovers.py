@@ -18,8 +18,8 @@ _LOOK = 0.02
 def end_children() -> int:
     """End all processes below this one, even those that ignore SIGTERM; returns their number.
 
-    It does not find processes that have left this process's tree, such as daemons, nor any on a system without /proc. Those end
-    with the container, the systemd unit or the process group of ``zeke-jobs up``.
+    Processes outside this process's tree, such as daemons, are not found, and without /proc none is. They end with the container,
+    the systemd unit or the process group of ``zeke-jobs up``.
     """
     found = _below(os.getpid())
     _signal(found, signal.SIGTERM)

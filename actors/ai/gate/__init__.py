@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING
 
-from actors.ai.gate import form, implied, names, pairs, statements
+from actors.ai.gate import form, implied, names, nearness, pairs, statements
 from actors.ai.gate.dates import dates
 from actors.ai.gate.evidence import Evidence, evidence, script, tongues
 from actors.ai.gate.numbers import numbers
@@ -49,7 +49,7 @@ def _invented(sentence: str, story: Evidence, *, is_translated: bool) -> str | N
     for quote in quoted(sentence):
         if not stands_in(quote, story.normal):
             return f"the story has no such quotation: {quote[:100]}"
-    name = names.unknown(sentence, story, is_german=_is_german(story))
+    name = names.unknown(sentence, story, is_german=story.is_german)
     if name:
         return f"the story does not name {name}"
     checks = (
@@ -63,6 +63,9 @@ def _invented(sentence: str, story: Evidence, *, is_translated: bool) -> str | N
         pairs.misquoted,
         pairs.miscaused,
         pairs.mispaired,
+        pairs.misdated,
+        nearness.far_apart,
+        nearness.far_caused,
     )
     return next(filter(None, (check(sentence, story) for check in checks)), None)
 
@@ -88,9 +91,3 @@ def _speaks_like(sentence: str, story: Evidence) -> bool:
     mine, theirs = tongues(sentence), tongues(story.text)
     most, theirs_most = max(mine, key=mine.__getitem__), max(theirs, key=theirs.__getitem__)
     return mine[most] < 4 or mine[most] <= 2 * mine[theirs_most]
-
-
-def _is_german(story: Evidence) -> bool:
-    """Whether the story is in German, which writes every noun with a capital."""
-    counted = tongues(story.text)
-    return max(counted, key=counted.__getitem__) == "de"

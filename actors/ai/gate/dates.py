@@ -1,43 +1,18 @@
-"""Dates within running text, in nine languages: days, months, years, days of the week and times of day.
-
-A month's number is read by ``actors.engine.dates``; here stand the whole names that are a month in the middle of a sentence.
-"""
+"""Dates within running text, in nine languages: days, months, years, days of the week and times of day."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
 
-from actors.engine.dates import month_number
+from actors.calendar_names import MONTHS, WEEKDAYS
 
-_MONTHS = """
-    january januar janvier enero gennaio janeiro januari января
-    february februar février febrero febbraio fevereiro februari февраля
-    march märz mars marzo março maart марта
-    april avril abril aprile апреля
-    may mai mayo maggio maio mei мая
-    june juni juin junio giugno junho июня
-    july juli juillet julio luglio julho июля
-    august août agosto augustus августа
-    september septembre septiembre settembre setembro сентября
-    october oktober octobre octubre ottobre outubro октября
-    november novembre noviembre novembro ноября
-    december dezember décembre diciembre dicembre dezembro december декабря
-"""
-_DAYS = """
-    monday montag lundi lunes lunedì maandag понедельник
-    tuesday dienstag mardi martes martedì dinsdag вторник
-    wednesday mittwoch mercredi miércoles mercoledì woensdag среда среду
-    thursday donnerstag jeudi jueves giovedì donderdag четверг
-    friday freitag vendredi viernes venerdì vrijdag пятница пятницу
-    saturday samstag samedi sábado sabato zaterdag суббота субботу
-    sunday sonntag dimanche domingo domenica zondag воскресенье
-"""
-
-
-_MONTH = {word: month_number(word) for word in _MONTHS.split()}
-_MONTH |= {line.split()[0][:3]: month_number(line.split()[0]) for line in _MONTHS.strip().splitlines()}
-_WEEKDAY = {word: at for at, line in enumerate(_DAYS.strip().splitlines(), 1) for word in line.split()}
+_MONTH = {word: at for names in MONTHS.values() for at, word in enumerate(names.split(), 1)}
+_MONTH |= {word[:3]: at for at, word in enumerate(MONTHS["en"].split(), 1)}
+_SURE = {language: names for language, names in WEEKDAYS.items() if language != "pt"}  # segunda is "second" as well
+_WEEKDAY = {
+    word: at for names in _SURE.values() for at, forms in enumerate(names.split(), 1) for word in forms.split("|")
+}
 _NAME = rf"(?P<month>{'|'.join(sorted(_MONTH, key=len, reverse=True))})\b\.?"
 _DAY = r"(?P<day>[0-3]?[1-9]|[123]0)"
 _YEAR = r"(?P<year>(?:1[5-9]|20)\d\d)"

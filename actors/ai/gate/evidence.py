@@ -125,6 +125,17 @@ class Evidence:
         return tuple(numbers(dates(sentence).rest) for sentence in self.sentences)
 
     @cached_property
+    def common(self) -> frozenset[str]:
+        """Words that it writes without a capital: no names, though they may begin a sentence."""
+        return frozenset(word for word in tokens(self.text) if word.islower())
+
+    @cached_property
+    def is_german(self) -> bool:
+        """Whether it is in German, which writes every noun with a capital."""
+        counted = tongues(self.text)
+        return max(counted, key=counted.__getitem__) == "de"
+
+    @cached_property
     def is_unspaced(self) -> bool:
         """Whether it is written without spaces between words."""
         return is_unspaced(self.text)

@@ -7,11 +7,13 @@ A story's clauses are compared: those that have a number, and rivals that have a
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from actors.ai.gate.dates import dates
-from actors.ai.gate.evidence import is_unspaced, keys
+from actors.ai.gate.evidence import is_unspaced, key, keys, tokens
 from actors.ai.gate.names import speakers
 from actors.ai.gate.numbers import numbers
 from actors.ai.gate.quotations import normal, quoted
@@ -27,6 +29,7 @@ _BECAUSE = re.compile(
     r",?\s(because(?: of)?|due to|owing to|weil|wegen|aufgrund|parce qu[e']|à cause d[eu']|en raison d[eu']|porque|debido a)\s",
     re.IGNORECASE,
 )
+_COMMA = re.compile(r",\s")
 _LIKE = 0.5  # the share of a sentence's words by which a sentence of the story is about the same
 _LEAST = 2  # words that a rival shares alone
 _OPPOSITES = [
@@ -58,23 +61,40 @@ _SMALL_FIRST = """
 """
 _OPENERS = frozenset(_SMALL_FIRST.split())
 
-Place = tuple[frozenset[str], frozenset[str]]
-"""The words and the names of a clause."""
+Place = tuple[frozenset[str], frozenset[str], str]
+"""The words and the names of a clause, and its first word."""
 
 
 def mispaired(sentence: str, story: Evidence) -> str | None:
     """What is wrong with a number that the story gives to something else."""
     if is_unspaced(sentence):
         return None
-    for clause in _clauses(sentence):
+    for clause in clauses(sentence):
         mine = numbers(dates(clause).rest)
         said = _bare(clause)
         for number in mine:
             if _VERSION.match(clause, number.start + len(number.text)):
                 continue
             own, rivals = _places(number, story)
-            if own and any(_is_of_another(clause, said, own, rival) for rival in rivals):
+            if own and any(
+                _is_of_another(clause, said, own, rival) or _has_subject_of(clause, own, rival) for rival in rivals
+            ):
                 return f"the story gives {number.text.rstrip('.')} to something else"
+    return None
+
+
+def misdated(sentence: str, story: Evidence) -> str | None:
+    """What is wrong with a date that the story gives to something else in the same sentence."""
+    for clause in clauses(sentence):
+        when, said = _when(clause), _bare(dates(clause).rest)
+        for parts in [] if is_unspaced(sentence) or not when else _dated(story):
+            own = [words for words, its in parts if when <= its]
+            rivals = [words for words, its in parts if not when <= its]
+            if own and any(
+                all(len((said & rival) - words) >= _LEAST and not (said & words) - rival for words in own)
+                for rival in rivals
+            ):
+                return "the story gives this date to something else"
     return None
 
 
@@ -96,7 +116,7 @@ def misquoted(sentence: str, story: Evidence) -> str | None:
 
 def miscaused(sentence: str, story: Evidence) -> str | None:
     """What is wrong with a cause that the story names for something else."""
-    for effect, cause in _causes(sentence):
+    for effect, cause in causes(sentence):
         said, why = keys(effect), keys(cause)
         told = [
             (was, because) for was, because in _links(story) if why and len(why & keys(because)) >= _LIKE * len(why)
@@ -124,22 +144,38 @@ def turned_round(sentence: str, story: Evidence) -> str | None:
 
 
 @lru_cache(maxsize=16)
-def _told(story: Evidence) -> tuple[tuple[frozenset[str], frozenset[str], tuple[Number, ...]], ...]:
-    """The words, names and numbers of each clause of the story that has a number."""
-    clauses = [clause for sentence in story.sentences for clause in _clauses(sentence)]
-    numbered = ((clause, tuple(numbers(dates(clause).rest))) for clause in clauses)
-    return tuple((_bare(clause), _names(clause), has) for clause, has in numbered if has)
+def _told(story: Evidence) -> tuple[tuple[Place, tuple[Number, ...]], ...]:
+    """Each clause of the story that has a number, and its numbers."""
+    every = [clause for sentence in story.sentences for clause in clauses(sentence)]
+    numbered = ((clause, tuple(numbers(dates(clause).rest))) for clause in every)
+    return tuple(((_bare(clause), _names(clause), _first(clause)), has) for clause, has in numbered if has)
+
+
+@lru_cache(maxsize=16)
+def _dated(story: Evidence) -> tuple[list[tuple[frozenset[str], frozenset[object]]], ...]:
+    """The words and dates of each clause, of each sentence of the story that has a date."""
+    parts = (
+        [(_bare(dates(clause).rest), _when(clause)) for clause in clauses(text)]
+        for text in story.sentences
+        if _when(text)
+    )
+    return tuple(each for each in parts if len(each) > 1)
+
+
+def _when(text: str) -> frozenset[object]:
+    found = dates(text)
+    return frozenset[object](found.days or [*found.months, *found.years])
 
 
 def _places(number: Number, story: Evidence) -> tuple[list[Place], list[Place]]:
     """The clauses that have a number, and those that have another one of its kind alone; none where it is only implied."""
     mine = max(number.readings)  # 1,400 is no 1.4 here
     own, rivals = [], []
-    for words, names, has in _told(story):
+    for place, has in _told(story):
         if any(mine == max(one.readings) for one in has):
-            own.append((words, names))
+            own.append(place)
         elif any(_kinds(one) & _kinds(number) for one in has):
-            rivals.append((words, names))
+            rivals.append(place)
     return own, rivals
 
 
@@ -149,24 +185,39 @@ def _kinds(number: Number) -> set[str]:
 
 def _is_of_another(clause: str, said: frozenset[str], own: list[Place], rival: Place) -> bool:
     """Whether a clause says what the rival says, and nothing that only a clause with the number says."""
-    words, names = rival
+    words, names, _ = rival
     mine = _names(clause)
-    of_own = max((len((said & its) - words), len((mine & their) - names)) for its, their in own)
-    alone = min((len((said & words) - its) for its, _ in own))
+    of_own = max((len((said & its) - words), len((mine & their) - names)) for its, their, _ in own)
+    alone = min((len((said & words) - its) for its, _, _ in own))
     if alone >= _LEAST and of_own[0] == 0:
         return True
-    named = all((mine & names) - their and their and not their & mine for _, their in own)
+    named = all((mine & names) - their and their and not their & mine for _, their, _ in own)
     return named and of_own[0] < _LEAST + 1
+
+
+def _has_subject_of(clause: str, own: list[Place], rival: Place) -> bool:
+    """Whether a clause begins with the first word of the rival, which no clause with the number has."""
+    first = _first(clause)
+    return (
+        bool(first)
+        and first == rival[2]
+        and all(first not in words and start not in _bare(clause) for words, _, start in own)
+    )
+
+
+def _first(clause: str) -> str:
+    """The key of the first word that carries a fact."""
+    return next((key(word) for word in tokens(clause) if keys(word) and not word[0].isdigit()), "")
 
 
 @lru_cache(maxsize=16)
 def _links(story: Evidence) -> tuple[tuple[str, str], ...]:
-    return tuple(link for sentence in story.sentences for link in _causes(sentence))
+    return tuple(link for sentence in story.sentences for link in causes(sentence))
 
 
-def _causes(sentence: str) -> Iterator[tuple[str, str]]:
+def causes(sentence: str) -> Iterator[tuple[str, str]]:
     """What happened and why, of each clause that says so."""
-    for clause in _clauses(sentence):
+    for clause in clauses(sentence):
         effect, because, cause = _BECAUSE.split(clause, maxsplit=1) if _BECAUSE.search(clause) else (clause, "", "")
         if because:
             yield effect, cause
@@ -178,8 +229,19 @@ def _is_other(effect: str, said: frozenset[str], told: str) -> bool:
     return not said & keys(told) or bool(mine and theirs and not mine & theirs)
 
 
-def _clauses(sentence: str) -> Iterator[str]:
-    return filter(None, map(str.strip, _CLAUSE.split(sentence)))
+def clauses(sentence: str) -> Iterator[str]:
+    """The parts of a sentence that each tell something; a comma between two numbers of a kind begins a part as well."""
+    for part in filter(None, map(str.strip, _CLAUSE.split(sentence))):
+        start = 0
+        ends = [match.end() for match in _COMMA.finditer(part)]
+        rest = dates(part).rest if ends else ""
+        found = numbers(rest) if len(rest) == len(part) else []  # a date that was taken out would shift the places
+        for one, other in pairwise(found):
+            at = bisect_left(ends, other.start + 1) - 1
+            if at >= 0 and ends[at] > one.start and _kinds(one) & _kinds(other):
+                yield part[start : ends[at]].strip(" ,")
+                start = ends[at]
+        yield part[start:]
 
 
 def _bare(clause: str) -> frozenset[str]:

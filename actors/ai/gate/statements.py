@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from actors.ai.gate.evidence import SMALL, is_unspaced, key, keys, tokens
 from actors.ai.gate.names import speakers
 from actors.ai.gate.quotations import normal, quoted
+from actors.ai.pronouns import THIRD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -72,12 +72,7 @@ _SPEECH = re.compile(rf"\b(?:{_SPEAKS})\b", re.IGNORECASE)
 _SPEECH_UNSPACED = re.compile(
     r"^(.{2,14}?)(?:说|表示|担心|指出|认为|称|强调)[:：，,]?(.+)|^(.{2,24}?)は[、,]?(.+)と(?:話|指摘|述べ|語|訴え|主張|説明|批判)"
 )
-_PRONOUN = re.compile(
-    r"^\W*(?:he|she|they|it|er|sie|es|il|elle|él|ella)\b|\b(?:he|she|they|it|er|sie|il|elle|él|ella) (?:\w+ )?(?:"
-    + _SPEAKS
-    + r")\b",
-    re.IGNORECASE,
-)
+_PRONOUN = re.compile(rf"^\W*(?:{THIRD})\b|\b(?:{THIRD}) (?:\w+ )?(?:{_SPEAKS})\b", re.IGNORECASE)
 _NAMED = re.compile(
     r"\s+((?:(?:the|a|an|chief|its?|der|die|le|la"
     r"|el) )*(?:[a-zäöü-]+ ){0,2}[A-Z\u00c0-\u00dd]\w*(?:[ -][A-Z\u00c0-\u00dd]\w*){0,3})(?=[,.;:]|$| (?:of"
@@ -149,7 +144,7 @@ def misattributed(sentence: str, story: Evidence) -> str | None:
     """What is wrong with a sentence that gives one's words to another."""
     if is_unspaced(sentence):
         return _misattributed_unspaced(sentence, story)
-    names = {name for name in _speaking(sentence) if name not in _common(story)}
+    names = {name for name in _speaking(sentence) if name not in story.common}
     said = keys(sentence) - {key(name) for name in names}
     if not names or len(said) < 2:
         return None
@@ -231,12 +226,6 @@ def _turned_unspaced(clause: str, said: frozenset[str], story: Evidence) -> bool
     alike = [part for part in clauses if len(said & keys(part)) >= 0.6 * len(said)]
     mine = bool(_DENIAL_UNSPACED.search(clause))
     return bool(alike) and all(bool(_DENIAL_UNSPACED.search(part)) != mine for part in alike)
-
-
-@lru_cache(maxsize=16)
-def _common(story: Evidence) -> frozenset[str]:
-    """Words that the story writes without a capital: no names, though they may begin a sentence."""
-    return frozenset(word for word in tokens(story.text) if word.islower())
 
 
 def _speakers_of(at: int, parts: Sequence[str]) -> set[str]:

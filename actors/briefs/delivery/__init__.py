@@ -1,1 +1,1 @@
-"""The ways on which a digest reaches its readers."""
+"""The ways by which a digest reaches its readers."""

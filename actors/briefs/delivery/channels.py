@@ -36,9 +36,9 @@ class NotDelivered(Exception):
     """A digest did not reach a receiver.
 
     Args:
-        message: Why, for a person.
-        transient: Whether trying again may help.
-        retry_after: Seconds that the receiver asked us to wait, where it did.
+        message: The reason, for a person.
+        transient: Whether another try may help.
+        retry_after: Seconds that the receiver asked us to wait; None if it did not.
     """
 
     def __init__(self, message: str, *, transient: bool, retry_after: float | None = None) -> None:
@@ -48,7 +48,7 @@ class NotDelivered(Exception):
 
 
 class Channel(Protocol):
-    """A way to one receiver, which ``receiver`` names."""
+    """A way to one receiver. ``receiver`` is its name."""
 
     @property
     def receiver(self) -> str:
@@ -74,7 +74,7 @@ def channels(settings: DeliverySettings) -> Iterator[Channel]:
 
 
 def identity(edition: Edition, receiver: str) -> str:
-    """The same for every attempt, so that a receiver that keeps track takes no digest twice."""
+    """An id that is the same for every attempt, so that a receiver can recognise a second copy."""
     team = "all" if edition.team_id is None else str(edition.team_id)
     return f"{edition.name}-{hashlib.sha256(f'{team} {receiver}'.encode()).hexdigest()[:16]}"
 
@@ -143,7 +143,7 @@ class ByMail:
 
 @dataclass(frozen=True)
 class ToFolder:
-    """A Markdown file for each period, such as ``day-2026-11-26.md``; whole or not at all."""
+    """A Markdown file for each period, such as ``day-2026-11-26.md``; written whole or not at all."""
 
     folder: Path
 
@@ -171,7 +171,7 @@ class ToFolder:
 
 @dataclass(frozen=True)
 class ToWebhook:
-    """A POST of the digest as JSON, signed as Standard Webhooks has it."""
+    """A POST of the digest as JSON, signed by the rules of Standard Webhooks."""
 
     settings: Webhook
 

@@ -6,7 +6,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import BaseModel, Field, SecretStr, StringConstraints
 
 from zeke_jobs import Duration, parse_duration
 
@@ -15,18 +15,16 @@ MailAddress = Annotated[
 ]
 
 
-class Mail(BaseModel):
+class Mail(BaseModel, extra="forbid", frozen=True, validate_by_name=True, validate_by_alias=True):
     """Digests by mail, one message for each address of ``to``.
 
     Attributes:
-        host: The server that takes mail for delivery; ``port`` its port.
+        host: The server that accepts mail; ``port`` is its port.
         security: ``starttls`` (port 587), ``tls`` from the first byte (port 465), or ``none`` on a network of your own.
-        user: Name to log in with; without it, nobody logs in. ``password`` belongs to it.
-        sender: The address that it comes from, ``from`` in jobs.yaml.
-        timeout: The longest that the server may take for one answer.
+        user: Name for the login, with ``password``; without it there is no login.
+        sender: The sender's address, ``from`` in jobs.yaml.
+        timeout: Longest time for one answer of the server.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True, validate_by_alias=True)
 
     host: str
     port: int = Field(default=587, ge=1, le=65535)
@@ -38,17 +36,15 @@ class Mail(BaseModel):
     timeout: Duration = parse_duration("30s")
 
 
-class Webhook(BaseModel):
+class Webhook(BaseModel, extra="forbid", frozen=True):
     """Digests by POST, as JSON, signed as Standard Webhooks has it.
 
     Attributes:
-        url: Where to post to; under the checks of addresses that fetching has.
-        secret: What signatures are made with; one that begins with ``whsec_`` is read as base64.
-        allow_networks: Networks that may be posted to although they are not public.
-        timeout: From the first connection to the end of the answer.
+        url: The receiver; its address passes the same checks as addresses for fetching.
+        secret: The key of the signatures; after ``whsec_`` it is base64.
+        allow_networks: Networks that are allowed although they are not public.
+        timeout: Longest time from the first connection to the end of the answer.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     url: str
     secret: SecretStr
@@ -56,17 +52,15 @@ class Webhook(BaseModel):
     timeout: Duration = parse_duration("20s")
 
 
-class DeliverySettings(BaseModel):
+class DeliverySettings(BaseModel, extra="forbid", frozen=True):
     """Settings of deliver-digest. Without a receiver the digest is written, and ``zeke-news digest`` shows it.
 
     Attributes:
-        digest_entries: How many events a digest names at most.
-        mail: Sends it by mail.
-        folder: Writes it there as Markdown, one file for each period.
-        webhook: Posts it.
+        digest_entries: Most events in a digest.
+        mail: Delivery by mail.
+        folder: A folder for Markdown files, one for each period.
+        webhook: Delivery by POST.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     digest_entries: int = Field(default=10, ge=1, le=100)
     mail: Mail | None = None

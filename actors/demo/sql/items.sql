@@ -1,4 +1,4 @@
--- What became of each item of the feeds.
+-- The outcome of each item of the feeds.
 SELECT
     i.title,
     i.url,

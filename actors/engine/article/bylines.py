@@ -29,6 +29,7 @@ _DATE_METAS = tuple(
 )
 """The names of metas that date the publication, by their letters, the surest first."""
 _OF_ADDRESS = re.compile(r"/(20[012]\d)(?:/([01]?\d)/([0-3]?\d)|-([01]\d)-([0-3]\d))(?!\d)")
+_MONTH_OF_ADDRESS = re.compile(r"/(20[012]\d)/(0[1-9]|1[0-2])/")
 _PUBLISHED = re.compile(r"publish|posted|entry-date|date|created")
 _CHANGED = re.compile(r"updat|modif|review|revis|edited", re.IGNORECASE)
 _IS_PUBLICATION = re.compile(r"publi|post|written|creat|release", re.IGNORECASE)
@@ -39,11 +40,15 @@ _BEFORE_A_DATE = re.compile(
     re.IGNORECASE,
 )
 _COMPANIES = frozenset({"Organization", "NewsMediaOrganization", "Corporation"})
+_OF_PARTS = frozenset(
+    {"Review", "Comment", "Answer", "Question", "VideoObject", "ImageObject", "AudioObject", "Book", "Movie"}
+)
+"""Structured data about a part of a page or what it tells of, whose dates are not the page's."""
 _LONGEST = 60
 _MOST_CHILDREN = 3
 _NO_TEXT = frozenset({"script", "style", "title"})
 _A_DAY = timedelta(days=1)
-_ABOVE, _BELOW, _FAR_BELOW = 15, 20, 40  # elements from the heading; chosen on the choosing half of WCXB
+_ABOVE, _BELOW, _FAR_BELOW = 15, 20, 60  # elements from the heading; chosen on the choosing half of WCXB
 _PEOPLE = 10
 _BY = re.compile(r"^(?:by|von|par|por|di|door|av)[\s:]+", re.IGNORECASE)
 _NO_PERSON = re.compile(
@@ -69,12 +74,30 @@ def published(
         other: Structured data about other things than articles.
         url: The page's address, which may have the date.
     """
-    said = [_text(one.get("datePublished")) for one in (article, *other)]
+    pages = [_text(one.get("datePublished")) for one in other if _OF_PARTS.isdisjoint(kinds(one))]
     match = _OF_ADDRESS.search(urlsplit(url).path)
     address = "-".join(filter(None, match.groups())) if match else ""
     times = _read(_times(tree))
-    declared = next(iter([*_read([said[0], *_dated(metas), *said[1:]]), *times, *_read([address])]), None)
-    return _agreed(declared, times, list(_shown(tree)))
+    declared = [*_read([_text(article.get("datePublished")), *_dated(metas), *pages]), *times, *_read([address])]
+    agreed = _agreed(next(iter(declared), None), times, list(_shown(tree)))
+    is_doubtful = agreed is not None and (_is_of_last_build(agreed, article, metas) or _is_older(agreed, url))
+    return None if is_doubtful else agreed
+
+
+def _is_of_last_build(moment: datetime, article: Mapping[str, Any], metas: Mapping[str, str]) -> bool:
+    """Whether the structured data say that it is the change's day as well, and a meta names another day for the change."""
+    changed = _read([_text(article.get("dateModified"))])
+    metas_changed = _read(text for name, text in metas.items() if _CHANGED.search(name))
+    return any(one.date() == moment.date() for one in changed) and any(
+        not _is_close(one, {moment.date()}) for one in metas_changed
+    )
+
+
+def _is_older(moment: datetime, url: str) -> bool:
+    """Whether the address names an earlier month: the page was published then, and has been dated anew."""
+    named = _MONTH_OF_ADDRESS.search(urlsplit(url).path)
+    months = 12 * moment.year + moment.month - (moment.day == 1)  # the day may be another one in the site's zone
+    return named is not None and 12 * int(named[1]) + int(named[2]) < months
 
 
 def _agreed(declared: datetime | None, times: Sequence[datetime], shown: Sequence[Shown]) -> datetime | None:
@@ -86,7 +109,7 @@ def _agreed(declared: datetime | None, times: Sequence[datetime], shown: Sequenc
     if changed and len(published) == 1:
         return _only(published)
     if declared is None:
-        return _only(unlabelled or changed or {one.day for one in shown if not one.is_change})
+        return _only(unlabelled or changed or _witnessed(shown))
     if not near:
         late = {one.day for one in shown if one.is_change and _BELOW < one.place <= _FAR_BELOW}
         others = late or {one.date() for one in times}
@@ -95,6 +118,17 @@ def _agreed(declared: datetime | None, times: Sequence[datetime], shown: Sequenc
         return declared if len(unlabelled) != 1 or _may_be(declared, unlabelled) else _only(unlabelled)
     is_confirmed = (times and times[0].date() == declared.date()) or any(one.swapped == declared.date() for one in near)
     return declared if is_confirmed else None
+
+
+def _witnessed(shown: Sequence[Shown]) -> set[date]:
+    """The days that stand anywhere; one far below the heading needs a second element that has it, or a word of publication."""
+    days = [one.day for one in shown if not one.is_change]
+    is_sure = {
+        one.day
+        for one in shown
+        if one.is_publication or days.count(one.day) > 1 or one.place <= _FAR_BELOW or math.isinf(one.place)
+    }
+    return set(days) if set(days) <= is_sure else set()
 
 
 def _is_close(moment: datetime, days: set[date]) -> bool:
@@ -193,8 +227,7 @@ def author(tree: HtmlElement, metas: Mapping[str, str], article: Mapping[str, An
 def _people(value: Any) -> Iterator[str]:
     for one in value[:_PEOPLE] if isinstance(value, list) else [value]:
         if isinstance(one, dict):
-            kinds = one.get("@type")
-            if _COMPANIES.isdisjoint(map(str, kinds if isinstance(kinds, list) else [kinds])):
+            if _COMPANIES.isdisjoint(kinds(one)):
                 name = one.get("name")
                 yield from _people(name) if isinstance(name, list) else [_text(name)]
         else:
@@ -204,6 +237,12 @@ def _people(value: Any) -> Iterator[str]:
 def _person(text: str, site: str) -> str:
     name = _BY.sub("", one_line(html.unescape(text), 200)).strip(' ",')
     return "" if _NO_PERSON.search(name) or name.casefold() == site.casefold() else name
+
+
+def kinds(data: Mapping[str, Any]) -> list[str]:
+    """The types of structured data."""
+    named = data.get("@type")
+    return [str(one) for one in (named if isinstance(named, list) else [named])]
 
 
 def _text(value: Any) -> str:

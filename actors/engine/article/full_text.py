@@ -2,7 +2,7 @@
 
 1. Of the readings of 200 characters and more, that one is taken with which the others agree most.
 2. A reading that looks cut is never taken: another one that holds most of it takes its place, if it has 1.8 times its words, or
-   1.5 times and most of what it has more stands between what both have.
+   1.15 times and most of what it has more, at least 300 words, stands between what both have.
 3. If no reading has 200 characters, the longest is taken.
 4. The title above the text, links to other articles, and what stands below each article of a site are left out.
 """
@@ -31,7 +31,7 @@ SHORT = 200
 CUT = 1.8
 """A text looks cut if another one has so many times its words."""
 
-_CUT_WITHIN = 1.5  # times, where the words that are more stand within the text
+_CUT_WITHIN = 1.15  # times, where the words that are more stand within the text
 _WITHIN = 0.9  # of these words
 _SECTIONS = 300  # of these words are sections of an article rather than teasers in it; chosen on the choosing halves
 _HELD = 0.6  # of its runs of words are in the longer one, so that both are the same article's

@@ -31,9 +31,9 @@ def page_title(declared: Sequence[str], headings: Sequence[str], site: str, url:
     for heading in headings:
         shown = _without_site(heading, site, url)
         words = _words(shown)
-        if not words or _letters(shown) == _letters(site):
+        if not words or letters(shown) == letters(site):
             continue
-        if len(words) < _LEAST and _letters(shown) not in map(_letters, bare):
+        if len(words) < _LEAST and letters(shown) not in map(letters, bare):
             continue
         shared = max(
             (len(words & other) / min(len(words), len(other)) for one in bare if (other := _words(one))), default=0.0
@@ -48,7 +48,7 @@ def page_title(declared: Sequence[str], headings: Sequence[str], site: str, url:
 def _without_site(title: str, site: str, url: str) -> str:
     """``The story | The Site`` and ``The Site: The story`` without the site's name."""
     host = (urlsplit(url).hostname or "").removeprefix("www.").rpartition(".")[0]
-    names = [name for name in (_letters(site), _letters(host)) if name]
+    names = [name for name in (letters(site), letters(host)) if name]
     while (match := next(iter(_SEPARATOR.finditer(title)), None)) is not None:
         *_, last = _SEPARATOR.finditer(title)
         if _names_site(title[last.end() :], names):
@@ -61,7 +61,7 @@ def _without_site(title: str, site: str, url: str) -> str:
 
 
 def _names_site(part: str, names: list[str]) -> bool:
-    own = _letters(part)
+    own = letters(part)
     return bool(own) and any(
         own == name or (len(own) >= _LEAST_OF_A_SITE and own in name) or (len(name) >= _LEAST_OF_A_SITE and name in own)
         for name in names
@@ -72,5 +72,6 @@ def _words(text: str) -> set[str]:
     return set(_WORD.findall(unicodedata.normalize("NFKC", text).casefold()))
 
 
-def _letters(text: str) -> str:
+def letters(text: str) -> str:
+    """A text's letters and figures alone, by which two texts are the same name."""
     return "".join(_WORD.findall(unicodedata.normalize("NFKC", text).casefold()))

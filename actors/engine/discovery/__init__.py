@@ -1,1 +1,1 @@
-"""From the address that a person has to the feeds behind it."""
+"""Finds the feeds behind an address."""

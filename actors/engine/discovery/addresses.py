@@ -1,4 +1,4 @@
-"""Where a site keeps its feeds: what people type becomes an address, and a known site's page the address of its feed."""
+"""Addresses of feeds: from a person's input, from known sites' pages, and from common places."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LOOKUP = "https://itunes.apple.com/lookup?entity=podcast&id="
 
 
 def typed(text: str) -> str:
-    """What a person types for a source, as an address: ``example.org``, ``@name``, ``@user@host``, ``r/name``, ``feed:…``."""
+    """A person's input as an address: ``example.org``, ``@name``, ``@user@host``, ``r/name``, ``feed:…``."""
     text = text.strip()
     if _CHANNEL.fullmatch(text):
         return f"https://www.youtube.com/channel/{text}"
@@ -40,7 +40,7 @@ def typed(text: str) -> str:
 
 
 def of_known_site(url: str) -> list[str]:
-    """The addresses at which a known site keeps the feed of a page, the best first; empty where nobody knows the site."""
+    """The addresses of a page's feed on a known site, the best first; empty for an unknown site."""
     try:
         parts = urlsplit(url)
         host = (parts.hostname or "").lower().removeprefix("www.")
@@ -78,7 +78,7 @@ def _github(path: list[str]) -> list[str]:
 
 
 def of_directory(url: str) -> str | None:
-    """Where a directory of podcasts says which feed a page of it is about; None for a page of any other site."""
+    """The address at which a directory of podcasts names the feed of its page; None for other sites."""
     parts = urlsplit(url)
     if (parts.hostname or "").lower() not in {"podcasts.apple.com", "itunes.apple.com"}:
         return None
@@ -87,7 +87,7 @@ def of_directory(url: str) -> str | None:
 
 
 def well_known(url: str) -> list[str]:
-    """Where sites that name no feed mostly have one: beside the page, then at the site's root."""
+    """The usual places of a feed that a site does not name: beside the page, then at the site's root."""
     parts = urlsplit(url)
     root = urlunsplit((parts.scheme, parts.netloc, "", "", ""))
     path = parts.path.rstrip("/")

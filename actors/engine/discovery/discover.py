@@ -1,4 +1,4 @@
-"""From the address that a person has to the feeds behind it: the page of a site, a channel, a profile, a repository."""
+"""Finds the feeds behind an address: the page of a site, a channel, a profile, a repository."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from actors.engine.fetch import Fetched
 
 MOST_FEEDS = 8
-"""Feeds of a page that are read, to show what is in each."""
+"""Feeds of a page that are read, to show their contents."""
 
-_PATIENCE = 60.0  # seconds after which no further address is asked
+_PATIENCE = 60.0  # seconds after which no more addresses are tried
 _MARKUP = (b"<html", b"<!doctype html", b"<head", b"<body")
 _FEED = (b"<rss", b"<feed", b"<rdf")
 
 
 @dataclass(frozen=True)
 class Discovery:
-    """Finds feeds by what an engine can do.
+    """Finds feeds by the functions of an engine.
 
     Attributes:
-        get: Fetches an address, be it a feed or a page.
-        read: Reads what was fetched as a feed.
+        get: Fetches an address, a feed or a page.
+        read: Reads a fetched answer as a feed.
         links: The feeds that a fetched page names, as (title, address).
         fetch: Fetches and reads an address that should be a feed.
     """
@@ -42,12 +42,12 @@ class Discovery:
     fetch: Callable[[str], ContentSource]
 
     def feeds(self, text: str) -> list[ContentSource]:
-        """The feeds behind what a person typed, each with its items; one where there is no choice.
+        """The feeds behind a person's input, each with its items; only one if there is no choice.
 
-        Two that list the same items are one in two forms; the first counts.
+        Of two feeds with the same items only the first counts.
 
         Raises:
-            EngineError: why there is none.
+            EngineError: the reason why there is none.
         """
         url = typed(text)
         parse(url)
@@ -83,7 +83,7 @@ class Discovery:
         return [address]
 
     def _first(self, addresses: Iterable[str]) -> ContentSource:
-        """The first that can be read; else what stood against the first."""
+        """The first feed that can be read; else the reason of the first failure."""
         why: EngineError | None = None
         for address in addresses:
             try:
@@ -119,7 +119,7 @@ class Discovery:
 
 
 def _is_page(answer: Fetched) -> bool:
-    """Whether it is markup of a page, whatever its server calls it: some call their feeds text/html."""
+    """Whether it is a page by its markup; some servers call their feeds text/html."""
     head = answer.body[:4096].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if any(mark in head[:1024] for mark in _FEED):
         return False

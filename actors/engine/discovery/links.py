@@ -1,4 +1,4 @@
-"""The feeds that a page names: its ``link rel=alternate``, else the links in it that look like one."""
+"""The feeds that a page names: its ``link rel=alternate``, else links that look like feeds."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _COMMENTS = re.compile(r"/comments?/|[?&]feed=comments|\bcomments?\b|\bkommentar
 def feed_links(body: bytes, url: str, content_type: str = "") -> list[tuple[str, str]]:
     """The feeds that a page names, as (title, address), the page's own order, each once.
 
-    Those of its comments are left out where there are others.
+    Feeds of comments are left out if there are others.
 
     Raises:
-        EngineError: ``no_text`` where it is no page, ``too_large`` for absurdly many elements or attributes.
+        EngineError: ``no_text`` if it is not a page, ``too_large`` for absurdly many elements or attributes.
     """
     markup = decode(body, content_type)[:_LONGEST_MARKUP]
     check_attributes(markup, url)
@@ -75,7 +75,7 @@ def _anchors(tree: HtmlElement, base: str) -> Iterator[tuple[str, str]]:
 
 
 def _joined(base: str, href: str) -> str:
-    """An absolute web address without its fragment; empty where it is none."""
+    """An absolute web address without its fragment; empty for any other text."""
     try:
         address = urljoin(base, href.strip()).partition("#")[0] if href.strip() else ""
         parts = urlsplit(address)

@@ -1,1 +1,1 @@
-"""Processes that read strangers' bytes for a worker: its pool of them, their server, and what they can be asked."""
+"""Processes that read strangers' bytes for a worker: the pool in the worker, their server, and their operations."""

@@ -26,10 +26,10 @@ def send_frame(sock: socket.socket, head: Mapping[str, Any], body: bytes = b"") 
 
 
 def read_frame(receive: Callable[[int], bytes], largest: int) -> tuple[dict[str, Any], bytes]:
-    """Read a frame by ``receive``, which gives exactly as many bytes as it is asked for.
+    """Read a frame by ``receive``, which returns exactly the requested number of bytes.
 
     Raises:
-        ValueError: it is none, or its body is larger than ``largest``.
+        ValueError: it is not a frame, or its body is larger than ``largest``.
     """
     head_size, size = _LENGTHS.unpack(receive(_LENGTHS.size))
     if head_size > _LARGEST_HEAD or size > largest:
@@ -39,9 +39,9 @@ def read_frame(receive: Callable[[int], bytes], largest: int) -> tuple[dict[str,
 
 
 def receiver(sock: socket.socket, deadline: float | None = None) -> Callable[[int], bytes]:
-    """What ``read_frame`` receives by, until ``deadline`` (``time.monotonic``) where there is one.
+    """A function for ``read_frame`` that receives bytes until ``deadline`` (``time.monotonic``), if there is one.
 
-    It raises EOFError at the end of what is sent, and TimeoutError.
+    It raises EOFError at the end of the stream, and TimeoutError.
     """
 
     def receive(size: int) -> bytes:

@@ -1,4 +1,4 @@
-"""What a reader can be asked to read. Importing this brings everything that reads strangers' bytes into the process."""
+"""The operations of a reader. Importing this module loads all code that reads strangers' bytes."""
 
 from __future__ import annotations
 
@@ -55,5 +55,5 @@ OPERATIONS: dict[str, Callable[..., bytes]] = {
 
 
 def warm_up() -> None:
-    """Read a line, so that what the libraries load with their first page is there before readers are forked."""
+    """Read one line, so that the libraries load everything before readers are forked."""
     html_to_text("<p>A line.</p>")

@@ -1,4 +1,4 @@
-"""The processes that read strangers' bytes for this one: a page that takes too much, or breaks its reader, harms no worker."""
+"""The processes that read strangers' bytes for this one. A page that takes too much or breaks its reader harms no worker."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ READERS = 2
 """Processes of a worker process that read at the same time."""
 
 _LIMITS = Limits()
-_START = 60.0  # seconds for the imports of a reader, on a machine that has much to do
-_GRACE = 5.0  # seconds in which the kernel ends a reader whose time is up
+_START = 60.0  # seconds for the imports of a reader, on a busy machine
+_GRACE = 5.0  # seconds for the kernel to end a reader after its time
 _SLICE = 0.5  # seconds of waiting after which a job can be interrupted
 _KEPT = ("PATH", "LD_LIBRARY_PATH", "PYTHONHOME", "LANG", "LC_ALL", "TMPDIR")
 _CODES = frozenset(get_args(Failure))
 
 
 class _Died(Exception):
-    """A reader ended without an answer, by the signal ``-code`` or with the status ``code``; None where nobody knows."""
+    """A reader ended without an answer, by the signal ``-code`` or with the status ``code``; None if unknown."""
 
     def __init__(self, code: int | None) -> None:
         super().__init__(code)
@@ -42,13 +42,13 @@ class _Died(Exception):
 
 
 class _Ticket:
-    """A place in the queue, and then at a reader. It is given back at the latest when whoever held it has forgotten it."""
+    """A place in the queue, and then at a reader. It is given back at the latest when it is garbage-collected."""
 
 
 class Readers:
-    """Up to ``most`` processes, started when they are first needed, and replaced when they have been ended.
+    """Up to ``most`` processes, started when they are first needed, and replaced when they have ended.
 
-    Threads share them in the order in which they come. What a reader is asked is a name of ``module``'s ``OPERATIONS``.
+    Threads get them in the order of their requests. The operations are the names in ``module``'s ``OPERATIONS``.
     """
 
     def __init__(
@@ -70,11 +70,11 @@ class Readers:
     def ask(self, operation: str, body: bytes, *, about: str, **arguments: Any) -> bytes:
         """Have ``body`` read. ``about`` names it in messages.
 
-        A reading that exceeds its time, its memory or the size of its answer is given up at once. One that ends its reader in
+        A reading that exceeds its time, its memory or the size of its answer fails at once. A reading that ends its reader in
         another way is tried once more.
 
         Raises:
-            EngineError: what the operation raises; ``unreadable``; ``engine_failed`` where there can be no reader.
+            EngineError: the operation's error; ``unreadable``; ``engine_failed`` if no reader can be started.
         """
         head = {"operation": operation, **arguments}
         with self._turn():
@@ -143,10 +143,10 @@ class Readers:
         return answer, found
 
     def _new(self) -> socket.socket:
-        """A new reader.
+        """Start a new reader.
 
         Raises:
-            EngineError: ``engine_failed``: the machine has no process or memory left, or the reader cannot import what it needs.
+            EngineError: ``engine_failed``: the machine has no process or memory left, or the reader cannot import its code.
         """
         ours, theirs = socket.socketpair()
         try:
@@ -168,7 +168,7 @@ class Readers:
         return ours
 
     def _running(self) -> socket.socket:
-        """The way to the process that forks readers; it is started where there is none."""
+        """The socket to the process that forks readers, which is started if there is none."""
         if self._server is not None and self._server.poll() is not None:
             self._stop()
         if self._control is None:
@@ -211,7 +211,7 @@ class Readers:
             self._stop()
 
     def forget(self) -> None:
-        """Begin anew in a process that was forked: the readers are its parent's."""
+        """Start empty in a forked process, because the readers belong to its parent."""
         for sock in (*self._idle, self._control):
             if sock is not None:
                 sock.close()
@@ -235,6 +235,6 @@ def _exchange(
 
 
 def _environment() -> dict[str, str]:
-    """What a reader needs to find its code; no address, key or token."""
+    """The variables that a reader needs to find its code; no address, key or token."""
     kept = {name: value for name in _KEPT if (value := lookup(name)) is not None}
     return {**kept, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}

@@ -1,7 +1,7 @@
 """The process that reads strangers' bytes for a worker: it forks readers, and the kernel ends a reader at its limits.
 
-``actors.engine.readers.pool`` starts it with a socket, over which comes one end of a socket for each reader. It has one thread,
-so that it may fork; what it has imported is shared by its readers. It ends, with all readers, when the worker ends.
+``actors.engine.readers.pool`` starts it with a socket, over which it receives one end of a socket for each reader. It has one
+thread, so that it may fork, and its readers share its imports. It ends, with all readers, when the worker ends.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ _MIB = 1024 * 1024
 
 
 class Limits(NamedTuple):
-    """What one reading may cost.
+    """The bounds of one reading.
 
     Attributes:
         cpu: Seconds of CPU.
         wall: Seconds on the clock.
         memory: Bytes of address space of a reader.
-        answer: Bytes of what is read out.
-        growth: Bytes by which a reader may have grown when it has answered; then another takes its place.
+        answer: Bytes of the answer.
+        growth: Bytes by which a reader may grow; after more, another replaces it when it has answered.
     """
 
     cpu: int = 10
@@ -52,7 +52,7 @@ class Limits(NamedTuple):
 
 
 class _Server:
-    """Forks a reader for each socket that comes over ``control``, until the worker closes its end of it."""
+    """Forks a reader for each socket that it receives over ``control``, until the worker closes its end."""
 
     def __init__(self, operations: Mapping[str, Operation], limits: Limits, control: socket.socket) -> None:
         self._operations = operations
@@ -65,7 +65,7 @@ class _Server:
     def run(self) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)  # the worker may still have jobs to finish; its end is ours
+            signal.signal(number, signal.SIG_IGN)  # the worker may still have jobs to finish; this process ends with it
         for sock in (self._ended, self._waker):
             sock.setblocking(False)
         signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
@@ -82,7 +82,7 @@ class _Server:
 
     def _round(self) -> bool:
         events = {number for number, _ in self._poll.poll()}
-        # First those that the worker has given up, while each descriptor is still theirs.
+        # First the readers that the worker has closed, before their descriptors are used again.
         for pid, sock in self._readers.items():
             if sock.fileno() in events:
                 self._poll.unregister(sock)
@@ -101,7 +101,7 @@ class _Server:
     def _fork(self, sock: socket.socket) -> None:
         try:
             pid = os.fork()
-        except OSError:  # no process or memory is left; the worker sees that nobody is at the other end
+        except OSError:  # no process or memory is left; the worker notices the closed socket
             sock.close()
             return
         if not pid:
@@ -110,7 +110,7 @@ class _Server:
                 other.close()
             _be_reader(self._operations, self._limits, sock)
         self._readers[pid] = sock
-        self._poll.register(sock, 0)  # nothing but that the worker hangs up is told
+        self._poll.register(sock, 0)  # reports only that the worker has closed its end
 
     def _reap(self) -> None:
         while self._readers:
@@ -118,7 +118,7 @@ class _Server:
             if not pid:
                 return
             sock = self._readers.pop(pid)
-            with suppress(KeyError):  # given up before
+            with suppress(KeyError):  # removed before
                 self._poll.unregister(sock)
             if status:
                 sock.setblocking(False)
@@ -128,7 +128,7 @@ class _Server:
 
 
 def _be_reader(operations: Mapping[str, Operation], limits: Limits, sock: socket.socket) -> None:
-    """Answer one question after another, until the worker hangs up or too much memory is kept; never return."""
+    """Answer one question after another, until the worker closes the socket or this process has grown too much; never return."""
     try:
         for number in (signal.SIGCHLD, signal.SIGALRM, signal.SIGXCPU):
             signal.signal(number, signal.SIG_DFL)
@@ -144,7 +144,7 @@ def _be_reader(operations: Mapping[str, Operation], limits: Limits, sock: socket
             is_last = "exceeded" in answer or _own_memory() - born > limits.growth
             send_frame(sock, {**answer, "last": is_last}, found)
     except (OSError, EOFError):
-        pass  # the worker has hung up
+        pass  # the worker has closed the socket
     except BaseException:  # noqa: BLE001 (a reader must not come back as a second server)
         os._exit(70)
     os._exit(0)
@@ -165,7 +165,7 @@ def _answer(
         answer = {"exceeded": "memory"}
     except Exception as error:  # noqa: BLE001 (of any type: the libraries were not written for hostile bytes)
         answer = {"failed": f"{type(error).__name__}: {error}"[:200]}
-    # A library may have taken an allocation that failed for a fault of the page's.
+    # A library may report a failed allocation as a fault of the page.
     if _peak() > limits.memory * _NEARLY:
         answer = {"exceeded": "memory"}
     elif len(found) > limits.answer:
@@ -174,15 +174,17 @@ def _answer(
 
 
 def _confine(limits: Limits) -> None:
-    with suppress(OSError, ValueError):  # systems other than Linux may not know it
+    with suppress(OSError, ValueError):  # only Linux has it
         resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")  # rather this than the worker
+        Path("/proc/self/oom_score_adj").write_text(
+            "1000", encoding="ascii"
+        )  # the kernel should end this process before the worker
 
 
 def _arm(limits: Limits) -> None:
-    """From now on the kernel ends this process when its time is up."""
+    """Let the kernel end this process after its time."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     _, most = resource.getrlimit(resource.RLIMIT_CPU)
     until = int(used.ru_utime + used.ru_stime) + 1 + limits.cpu
@@ -197,7 +199,7 @@ def _disarm() -> None:
 
 
 def _own_memory() -> int:
-    """Bytes in memory that are no file's; 0 where the system does not say."""
+    """Bytes of memory that belong to no file; 0 if the system does not tell."""
     try:
         _, resident, shared, *_ = map(int, Path("/proc/self/statm").read_bytes().split())
     except OSError:
@@ -206,7 +208,7 @@ def _own_memory() -> int:
 
 
 def _peak() -> int:
-    """The most bytes of address space so far; 0 where the system does not say."""
+    """The highest number of bytes of address space so far; 0 if the system does not tell."""
     try:
         status = Path("/proc/self/status").read_bytes()
     except OSError:
@@ -215,7 +217,7 @@ def _peak() -> int:
 
 
 def main() -> None:
-    """Serve the ``OPERATIONS`` of the module that the first argument names, within the limits that the second one lists."""
+    """Serve the ``OPERATIONS`` of the module in the first argument, within the limits in the second."""
     logging.disable()
     warnings.simplefilter("ignore")
     module = import_module(sys.argv[1])

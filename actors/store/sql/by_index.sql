@@ -1,4 +1,4 @@
--- A few rows are wanted of large tables: by a plan that guesses wrongly they would be read through.
+-- Use indexes: a wrong estimate of the planner would scan large tables for a few rows.
 SELECT
   set_config('enable_seqscan', 'off', true),
   set_config('enable_hashjoin', 'off', true),

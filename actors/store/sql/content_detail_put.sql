@@ -1,4 +1,4 @@
--- What extraction knows beyond the text.
+-- The facts from extraction beside the text.
 INSERT INTO public.content_details AS d (
     content_id, markdown, canonical_url, final_url, author, text_origin, text_choice, description
 )

@@ -1,2 +1,2 @@
--- The day that it is, in UTC.
+-- Today's date in UTC.
 SELECT (zeke_jobs.now() AT TIME ZONE 'UTC')::date AS today

@@ -1,4 +1,4 @@
--- What the stories of a story's event were analysed to be, held until the transaction ends, in one order for all who do so.
+-- The analyses of a story's event, locked until the transaction ends, always in the same order.
 SELECT o.story_id, o.citations
 FROM public.story_overlays AS o
 JOIN public.stories AS m ON m.id = o.story_id

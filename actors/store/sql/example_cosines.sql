@@ -1,4 +1,4 @@
--- How near a story is to example stories, named by id or number, by the vectors of one model.
+-- The similarity of a story to example stories, given by id or number, by the vectors of one model.
 SELECT x.story_id, i.number, s.title, public.embedding_cosine(x.embedding, mine.embedding::real[]) AS cosine
 FROM public.story_embeddings AS mine
 JOIN public.story_embeddings AS x ON x.model_version = mine.model_version AND x.story_id <> mine.story_id

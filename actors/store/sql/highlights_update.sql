@@ -1,4 +1,4 @@
--- Bring some of the pipeline's own highlights up to date; a person's is never touched.
+-- Update some of the pipeline's own highlights; a person's never change.
 UPDATE public.highlights AS h
 SET
   kind = n.kind,

@@ -1,4 +1,4 @@
--- A host asked to be left alone: none of its sources is due before then.
+-- Let no source of a resting host be due before the end of the rest.
 UPDATE public.source_polling AS p
 SET next_check_at = GREATEST(p.next_check_at, zeke_jobs.now() + %(wait)s::interval), updated_at = zeke_jobs.now()
 FROM public.sources AS s

@@ -1,4 +1,4 @@
--- How an item ended, or that it waits for another attempt.
+-- Record an item's outcome, or its wait for another attempt.
 INSERT INTO public.item_outcomes AS o (raw_item_id, outcome, detail, story_id, attempts, decided_at)
 VALUES (
     %(raw_item_id)s, %(outcome)s, %(detail)s, %(story_id)s, %(attempts)s,

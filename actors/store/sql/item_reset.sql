@@ -1,4 +1,4 @@
--- Update an item that is asked for again with its new details.
+-- Update an item with its new details when somebody asks for it again.
 UPDATE public.raw_items
 SET
     url = COALESCE(%(url)s, url),

@@ -1,4 +1,4 @@
--- The newest items of a source's backlog, to be brought in after all.
+-- The newest items of a source's backlog, to be brought in now.
 SELECT r.id, r.url
 FROM public.raw_items AS r
 JOIN public.item_outcomes AS o ON o.raw_item_id = r.id

@@ -1,4 +1,4 @@
--- How many items of each outcome, for people and for tests.
+-- The number of items by outcome, for people and for tests.
 SELECT o.outcome, r.status, count(*) AS items
 FROM public.item_outcomes AS o
 JOIN public.raw_items AS r ON r.id = o.raw_item_id

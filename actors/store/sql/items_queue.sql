@@ -1,4 +1,4 @@
--- Items that fetch-content will be asked for; jobs that were lost before count no more.
+-- Mark items as queued for fetch-content; earlier lost jobs no longer count.
 INSERT INTO public.item_outcomes (raw_item_id, outcome)
 SELECT unnest(%(ids)s::uuid[]), 'queued'
 ON CONFLICT (raw_item_id) DO UPDATE SET

@@ -1,6 +1,6 @@
--- Items whose job must have been lost: in flight for too long, and of no unfinished job. They are queued again, or given
+-- Lost items: in flight for too long, and without an unfinished job. They are queued again, or given
 -- up after too often. Grouped and not joined, so that the time grows with the number of items, however wrong the planner's
--- guesses are; the jobs are read only where something waits for so long.
+-- guesses are; the jobs are read only if an item waits for so long.
 WITH waiting AS MATERIALIZED (
     SELECT o.raw_item_id::text AS id, o.queued_at
     FROM public.item_outcomes AS o

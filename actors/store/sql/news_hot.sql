@@ -1,4 +1,4 @@
--- The stories that may be this hot for somebody, at most so many: by their own score, or moved by interests.
+-- Stories that may have this chili for some team, up to a number: by their own score, or shifted by interests.
 SELECT o.story_id
 FROM public.story_overlays AS o
 WHERE o.citations -> 'chili' >= to_jsonb(%(min_chili)s::numeric) AND jsonb_typeof(o.citations -> 'chili') = 'number'

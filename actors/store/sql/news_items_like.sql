@@ -1,4 +1,4 @@
--- Items whose address, or that of their text, contains all the given parts; the caller compares canonical addresses.
+-- Items whose address, or their text's address, contains all the given parts; the caller compares canonical addresses.
 -- The shortest address comes first: it has the fewest other parts.
 SELECT
   r.id,

@@ -1,4 +1,4 @@
--- The stories that fit what somebody looks for, the best first, with the place in the text that fits.
+-- Stories that match a search, the best first, with the matching place in the text.
 SELECT
   i.number,
   s.id,
@@ -16,7 +16,7 @@ SELECT
   found.compared,
   ts_headline(
     i.language::regconfig,
-    left(coalesce(c.text_body, ''), 30000), -- what comes behind is found, and not shown
+    left(coalesce(c.text_body, ''), 30000), -- the text after it is searched, but not shown
     websearch_to_tsquery(i.language::regconfig, public.story_words(%(words)s)),
     'MaxFragments=1, MaxWords=24, MinWords=10, StartSel="", StopSel=""'
   ) AS excerpt

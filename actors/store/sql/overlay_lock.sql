@@ -1,4 +1,4 @@
--- A story's overlay, held against other writers until the transaction ends.
+-- A story's overlay, locked against other writers until the transaction ends.
 SELECT
   o.why_it_matters,
   o.confidence,

@@ -1,4 +1,4 @@
--- A story's overlay, or nulls where it has none yet.
+-- A story's overlay, or nulls if it has none yet.
 SELECT
   o.why_it_matters,
   o.confidence,

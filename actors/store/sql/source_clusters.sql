@@ -1,4 +1,4 @@
--- The events that a source's stories are part of, or that its items tell of.
+-- The events of a source's stories and items.
 SELECT DISTINCT s.cluster_id AS id
 FROM public.raw_items AS r
 JOIN public.item_outcomes AS o ON o.raw_item_id = r.id

@@ -1,4 +1,4 @@
--- Fill in what a feed says of itself where nobody has named the source, and follow it to its new address.
+-- Set a source's name from its feed unless a person named it, and its new address.
 UPDATE public.sources
 SET
     name = COALESCE(NULLIF(name, ''), NULLIF(%(name)s, '')),

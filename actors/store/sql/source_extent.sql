@@ -1,4 +1,4 @@
--- What goes with a source: its items, its stories, those of them that somebody starred, and those that other sources tell too.
+-- The numbers of a source's items and stories, and of stories that are starred or that other sources tell too.
 SELECT
   (SELECT count(*) FROM public.raw_items AS r WHERE r.source_id = %(source_id)s::uuid) AS items,
   count(*) AS stories,

@@ -1,4 +1,4 @@
--- A source by kind and address, the oldest where there are several.
+-- A source by kind and address; the oldest of several.
 SELECT id
 FROM public.sources
 WHERE type = %(type)s AND url = %(url)s

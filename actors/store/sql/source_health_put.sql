@@ -1,4 +1,4 @@
--- How the last poll went.
+-- Record the result of the last poll.
 INSERT INTO public.source_health AS h (source_id, status, message, last_success_at, last_error_at)
 VALUES (
     %(source_id)s, %(status)s, %(message)s,

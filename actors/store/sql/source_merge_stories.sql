@@ -1,4 +1,4 @@
--- The stories of a source become those of another one.
+-- Move the stories of a source to another one.
 UPDATE public.stories
 SET primary_source_id = %(into)s::uuid, updated_at = zeke_jobs.now()
 WHERE primary_source_id = %(source_id)s::uuid

@@ -1,4 +1,4 @@
--- The teams that follow a source follow the one that it is merged into.
+-- Let the teams of a merged source follow the other source.
 UPDATE public.sources AS s
 SET
   metadata = jsonb_set(s.metadata, '{teams}', (

@@ -1,4 +1,4 @@
--- A source's job ended without asking it: the next pull may queue it again.
+-- Let the next pull queue a source again whose job ended without a poll.
 UPDATE public.source_polling
 SET queued_at = NULL, updated_at = zeke_jobs.now()
 WHERE source_id = %(source_id)s AND queued_at IS NOT NULL

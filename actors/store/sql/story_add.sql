@@ -1,4 +1,4 @@
--- A story of a text, and a note of the title that it was given.
+-- Make a story of a text, and note its title.
 WITH added AS (
     INSERT INTO public.stories (content_id, primary_source_id, title, kind, primary_url, published_at)
     VALUES (%(content_id)s, %(source_id)s, %(title)s, %(kind)s, %(primary_url)s, %(published_at)s)

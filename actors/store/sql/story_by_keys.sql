@@ -1,4 +1,4 @@
--- The story that has one of these keys.
+-- The story with one of these keys.
 SELECT k.story_id, k.key
 FROM public.story_keys AS k
 WHERE k.key = ANY (%(keys)s)

@@ -1,4 +1,4 @@
--- Stories that have one of these keys, oldest first, with the columns for comparing them with a text.
+-- Stories with one of these keys, oldest first, with the columns for the comparison with a text.
 SELECT g.story_id, g.signature, c.text_body
 FROM (
     SELECT k.story_id, min(k.created_at) AS created_at

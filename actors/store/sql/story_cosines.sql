@@ -1,3 +1,3 @@
--- How near stories are to a vector of the same model.
+-- The similarity of stories to a vector of the same model.
 SELECT c.story_id, c.cosine
 FROM public.story_cosines(%(stories)s::uuid[], %(model_version)s, %(vector)s::real[]) AS c

@@ -1,4 +1,4 @@
--- A story whose source gave it another title, unless the one that it has is not what the pipeline wrote: a person's stays.
+-- Set the new title from a story's source, if the pipeline wrote the old one; a person's title stays.
 WITH edited AS (
     UPDATE public.stories AS s
     SET title = %(title)s, updated_at = zeke_jobs.now()

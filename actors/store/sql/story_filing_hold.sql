@@ -1,4 +1,4 @@
--- Texts of one key, or that share a band, are filed one after another until the transaction ends; all take their locks in
+-- Lock the keys and bands of a text until the transaction ends, so that similar texts are filed one after another; all take their locks in
 -- one order. A text has some 50 locks, of the 64 for each connection that a server keeps room for by default.
 SELECT count(pg_advisory_xact_lock(mine.lock)) AS held
 FROM (

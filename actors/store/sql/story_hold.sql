@@ -1,2 +1,2 @@
--- Hold a story against other writers. Always before its overlay, as who changes clusters does.
+-- Lock a story against other writers. Always before its overlay, in the same order as changes of clusters.
 SELECT s.id FROM public.stories AS s WHERE s.id = %(story_id)s::uuid FOR NO KEY UPDATE

@@ -1,4 +1,4 @@
--- What a story is found by as one of an event; untouched where it is so already.
+-- Store the terms that find a story of an event; an equal row is not written.
 WITH wanted AS MATERIALIZED (
   SELECT s.id AS story_id, coalesce(s.published_at, s.created_at) AS happened_at, mine.term
   FROM public.stories AS s

@@ -1,4 +1,4 @@
--- A story as the AI step and the insights read it; its age is of this moment.
+-- A story for the AI step and the insights; its age is as of now.
 SELECT
   s.id,
   coalesce(s.title, '') AS title,

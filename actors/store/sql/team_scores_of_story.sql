@@ -1,4 +1,4 @@
--- What the interests of teams make of a story.
+-- The shifts of a story by teams' interests.
 SELECT t.team_id, t.shift, t.parts
 FROM public.team_scores AS t
 WHERE t.story_id = %(story_id)s::uuid

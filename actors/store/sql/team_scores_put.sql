@@ -1,4 +1,4 @@
--- What the interests of teams make of a story; teams that have none any more lose their row.
+-- Store the shifts of a story by teams' interests; teams without interests lose their row.
 WITH given AS (
   SELECT g.team_id, g.shift, g.parts
   FROM jsonb_to_recordset(%(scores)s) AS g (team_id uuid, shift numeric, parts jsonb)

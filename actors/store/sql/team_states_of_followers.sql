@@ -1,5 +1,5 @@
--- The state of one story for every team that follows one of its sources; what a team archived stays archived, and what it
--- read does not become unread.
+-- Move a story's state forward for every team that follows one of its sources: from unread to read to archived,
+-- never back.
 INSERT INTO public.team_story_states AS t (team_id, story_id, state, created_at, updated_at)
 SELECT f.team_id, %(story_id)s::uuid, %(state)s, zeke_jobs.now(), zeke_jobs.now()
 FROM unnest(%(teams)s::uuid[]) AS f (team_id)

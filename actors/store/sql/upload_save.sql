@@ -1,4 +1,4 @@
--- Items of an upload, to be worked off by reference.
+-- Store the items of an upload, for a job that refers to them.
 INSERT INTO public.uploads (source_id, uploaded_by, items)
 VALUES (%(source_id)s, %(uploaded_by)s, %(items)s)
 RETURNING id

@@ -1,4 +1,4 @@
-"""A model server on loopback that enforces the rules of strict schemas and answers what a test scripts."""
+"""A model server on loopback that enforces the rules of strict schemas and gives a test's scripted answers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FORBIDDEN = {"minLength", "maxLength", "minimum", "maximum", "minItems", "maxIte
 
 
 class ModelServer:
-    """Scripted answers, and all that was asked.
+    """Scripted answers, and all requests.
 
     ``script`` holds callables that get the request and return (status, headers, body); when it is empty the answer is good.
     """
@@ -63,7 +63,7 @@ class ModelServer:
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._http.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}/v1"
-        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+        threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True).start()
 
     def close(self) -> None:
         self.slow.set()

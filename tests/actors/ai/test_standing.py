@@ -21,6 +21,19 @@ from actors.ai.standing import is_scrap, is_told_to_reader, leans
         "Jak zapowiedział, KO wstrzyma się od głosu w tej sprawie.",
         "وهذا التذبذب يتضح من خلال مشاركة السودان في الحرب.",
         "これがRustにもないのが残念でした。",
+        "Once whisked, add in the flour and salt.",
+        "Cover it with plastic wrap and let it sit for an hour.",
+        "As pictured above, the corner of the dough is folded over.",
+        "Usually by around 2 years of age, they are only taking one nap.",
+        "In our testing, their noise canceling stood out by far.",
+        "Support is also a weak spot of the whole product.",
+        "Ten of those firms grew by more than a third.",
+        "The company recently launched a new system for agents.",
+        "In only six months, the company’s audience doubled.",
+        "Costs for such projects range from 400 to 800 dollars.",
+        "De acuerdo con la misma entidad, las protestas siguen en el país.",
+        "Priced between 10 and 20 euros, it is the cheapest pass.",
+        "Mittlerweile vergeht kein Wochenende ohne Streit um den Schiedsrichter.",
     ],
 )
 def test_a_sentence_that_needs_the_one_before_it_leans(sentence: str) -> None:
@@ -35,6 +48,9 @@ def test_a_sentence_that_needs_the_one_before_it_leans(sentence: str) -> None:
         "When the United States slaps tariffs on goods, it is importers that pay.",
         "Die Deutsche Bahn streicht den Zutritt zu ihrer Lounge.",
         "CUTPENは新聞スクラップ用のペンだ。",
+        "The company that owns Kessler has bought two more firms.",
+        "At Anthropic, engineers write most of the code with a model.",
+        "Next week the council of Velm votes on the plan for the dock.",
     ],
 )
 def test_a_sentence_that_names_what_it_tells_of_does_not(sentence: str) -> None:

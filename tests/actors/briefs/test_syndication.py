@@ -1,4 +1,4 @@
-"""What zeke-news writes as a feed is a feed: our own reader reads it."""
+"""Our own reader can read the feeds that zeke-news writes."""
 
 from __future__ import annotations
 

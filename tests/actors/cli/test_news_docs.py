@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
 import typer
 
 from actors.cli.app import app
@@ -27,10 +27,9 @@ def options(command: Any, path: str = "") -> Iterator[tuple[str, str]]:
                 yield path, option
 
 
-@pytest.mark.parametrize(("command", "option"), list(options(typer.main.get_command(app))))
-def test_every_command_and_option_is_documented(command: str, option: str) -> None:
-    assert f"`{command}" in PAGE
-    assert option in PAGE
+def test_every_command_and_option_is_documented() -> None:
+    there = options(typer.main.get_command(app))
+    assert [one for one in there if f"`{one[0]}" not in PAGE or one[1] not in PAGE] == []
 
 
 def commands(command: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -39,9 +38,7 @@ def commands(command: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield from commands(each, f"{path} {name}".strip())
 
 
-@pytest.mark.parametrize(("path", "command"), list(commands(typer.main.get_command(app))))
-def test_a_command_is_listed_with_a_whole_sentence_that_fits_the_line(path: str, command: Any) -> None:
-    said = command.get_short_help_str(61)
-    assert said.endswith("."), path
-    assert not said.endswith("..."), path
-    assert len(said) <= 60, path
+def test_a_command_is_listed_with_a_whole_sentence_that_fits_the_line() -> None:
+    for path, command in commands(typer.main.get_command(app)):
+        said = command.get_short_help_str(61)
+        assert re.fullmatch(r".{,58}[^.]\.", said), path

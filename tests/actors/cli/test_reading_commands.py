@@ -41,7 +41,7 @@ def news(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture
 def worker(conn: Any, rows: Callable[..., Any], handler_context: Any) -> Callable[[], None]:
-    """Does what was sent for stories-update-status, as a worker would."""
+    """Runs the sent jobs of stories-update-status, as a worker would."""
 
     def work() -> None:
         for job in rows("SELECT data FROM zeke_jobs.job WHERE name = 'stories-update-status' AND state = 'created'"):

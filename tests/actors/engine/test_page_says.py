@@ -71,6 +71,25 @@ def test_a_date_that_stands_alone_in_the_text_is_the_pages(body: str) -> None:
     assert read(body=f"{body}<p>2 November 2026</p>").published_at is None
 
 
+def test_a_date_that_something_casts_doubt_on_is_none() -> None:
+    built = linked(datePublished="2026-06-17", dateModified="2026-06-17")
+    assert read(built).published_at == datetime(2026, 6, 17, tzinfo=UTC)
+    assert read(built + '<meta name="updated" content="2026-09-18">').published_at is None
+    dated = linked(datePublished="2026-06-17")
+    assert read(dated, url="https://daily-news.example/2025/03/a-story").published_at is None
+    assert read(dated, url="https://daily-news.example/2026/06/a-story").published_at is not None
+    assert (
+        read(linked(datePublished="0001-01-01"), url="https://daily-news.example/2026/06/a-story").published_at is None
+    )
+    assert read(
+        f"{linked(headline='Other', datePublished='2020-01-01')}{linked(headline='Queues', datePublished='2026-06-17')}"
+        "<title>Queues</title>"
+    ).published_at == datetime(2026, 6, 17, tzinfo=UTC)
+    far = "<h1>Queues</h1>" + "<p>filler</p>" * 80 + "<p>2 November 2026</p>"
+    assert read(body=far).published_at is None
+    assert read(body=far + "<p>2 November 2026</p>").published_at is not None
+
+
 def test_of_several_days_the_one_near_the_heading_is_the_pages() -> None:
     teasers = "<p>filler</p>" * 30 + "<p>2 November 2026</p><p>3 November 2026</p>"
     body = f"<h1>A heading</h1><p>1 November 2026</p>{teasers}"

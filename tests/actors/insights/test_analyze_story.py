@@ -28,7 +28,7 @@ OVERLAY = "SELECT * FROM story_overlays WHERE story_id = %s"
 
 
 class Model:
-    """An AI that answers what it is told, or raises it."""
+    """An AI with a given answer or exception."""
 
     def __init__(self, analysis: Analysis | Exception, vector: tuple[float, ...] = (1.0,) * 1536) -> None:
         self.analysis = analysis

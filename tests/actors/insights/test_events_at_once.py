@@ -1,4 +1,4 @@
-"""Parallel analyses: those of one event wait for each other and end as if one ran after the other; others do not wait."""
+"""Parallel analyses: analyses of one event wait for each other and end as if run one after the other; others do not wait."""
 
 from __future__ import annotations
 

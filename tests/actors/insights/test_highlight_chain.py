@@ -24,7 +24,7 @@ TEAM = uuid.UUID("11111111-1111-1111-1111-111111111111")
 
 @pytest.fixture
 def chain(handler_context: Any) -> Callable[..., dict[str, Any]]:
-    """Runs the three tasks one after another, each with what the one before sent; returns their outputs."""
+    """Runs the three tasks one after another, each with the job that the one before sent; returns their outputs."""
 
     def run(story: uuid.UUID, **payload: Any) -> dict[str, Any]:
         first = handler_context(Selection())

@@ -1,4 +1,4 @@
-"""The highlights of the bundled articles against a hand-written list of what a reader would keep."""
+"""The highlights of the bundled articles against a reader's hand-written list."""
 
 from __future__ import annotations
 

@@ -61,11 +61,9 @@ def test_each_outcome_of_a_task_is_named(task: str) -> None:
     assert [name for name in sorted(outcomes - fields) if f"`{name}`" not in section(task)] == []
 
 
-@pytest.mark.parametrize("name", OpenAISettings.model_fields)
-def test_each_setting_of_a_provider_is_explained(name: str) -> None:
-    assert f"| `{name}` |" in AI
+def test_each_setting_of_a_provider_is_explained() -> None:
+    assert [name for name in OpenAISettings.model_fields if f"| `{name}` |" not in AI] == []
 
 
-@pytest.mark.parametrize("name", [*Chili.model_fields, *Settings.model_fields])
-def test_each_setting_of_the_local_provider_is_explained(name: str) -> None:
-    assert f"`{name}`" in AI
+def test_each_setting_of_the_local_provider_is_explained() -> None:
+    assert [name for name in (*Chili.model_fields, *Settings.model_fields) if f"`{name}`" not in AI] == []

@@ -77,16 +77,26 @@ def test_code_keeps_its_lines_and_indentation() -> None:
         ("The server handles 20,000 requests per second on one core.", "metric"),
         ("The company was founded in 2014 by three friends.", None),
         ("The `timeout` option now requires a unit.", "api_change"),
-        ("Support for callbacks was removed from the client's interface.", "api_change"),
         ("He removed his hat and sat down at the table.", None),
         ("Replace `client.run(cb)` with `await client.run()` in every module.", "code_change"),
-        ("Rotate every key that was in use before Monday.", "action"),
         ("“We will never again count before we lock,” Ada Kern wrote on Friday.", "quote"),
     ],
 )
 def test_a_sentence_gives_itself_away(sentence: str, kind: str | None) -> None:
     found = [each for each in kinds(sentence) if each != "insight"]
     assert found == ([kind] if kind else [])
+
+
+@pytest.mark.parametrize(
+    ("sentence", "kind"),
+    [
+        ("Support for callbacks was removed from the client's interface.", "api_change"),
+        ("Rotate every key that was in use before Monday.", "action"),
+    ],
+)
+def test_only_a_text_with_code_tells_of_an_api_and_instructs(sentence: str, kind: str) -> None:
+    assert kind not in kinds(sentence)
+    assert kind in kinds(f"{sentence}\n\n```python\nclient.run()\n```\n")
 
 
 def test_a_diff_is_a_change() -> None:

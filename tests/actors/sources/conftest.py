@@ -42,7 +42,7 @@ TASKS: dict[str, tuple[Callable[..., Any], type[Payload], type[Any]]] = {
 
 
 class Pipeline:
-    """Runs tasks one after another on one connection. ``sent`` is what waits, in order.
+    """Runs tasks one after another on one connection. ``sent`` has the waiting jobs, in order.
 
     ``run`` runs one task; ``drain`` runs all that waits and belongs to this half, whatever its delay.
     """

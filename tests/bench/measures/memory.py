@@ -54,7 +54,7 @@ def measure(bench: Bench) -> list[Row]:
     note = (
         f"after {ran} of 13 tasks; {before:.0f} MiB when idle after boot; {memory.uss / _MIB:.0f} MiB are its own alone"
     )
-    # What they share is counted once.
+    # Shared memory counts once.
     together = (memory.pss + sum(readers)) / _MIB
     about = f"{memory.pss / _MIB:.0f} MiB of the worker, {len(readers)} processes beside it"
     return [

@@ -36,7 +36,7 @@ _TOOK = """SELECT extract(epoch FROM completed_on - started_on)::double precisio
 
 
 def measure(bench: Bench) -> list[Row]:
-    """The shipped ingest-pull in one worker process; what it sends is held back."""
+    """The shipped ingest-pull in one worker process; its jobs are paused."""
     url = bench.database("pull")
     folder = bench.folder / "pull"
     folder.mkdir()

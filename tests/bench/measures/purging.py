@@ -19,7 +19,7 @@ MEASURE = "purge"
 
 
 def measure(bench: Bench) -> list[Row]:
-    """Purge what was just drained, by itself and while the workers drain on."""
+    """Purge the drained jobs, alone and while the workers go on."""
     figures, beside, drains, rival = [], [], [], []
     with bench.running(bench.installation("purge", ours.jobs_yaml({ours.FREE: {}}))) as up:
         count = up.sized(bench.seconds * 2, 2_000)
@@ -61,7 +61,7 @@ def measure(bench: Bench) -> list[Row]:
 
 
 def _age(conn: Connection) -> None:
-    """Let what is finished have been finished long ago."""
+    """Move the end of finished jobs into the past."""
     server.run(
         conn,
         "UPDATE zeke_jobs.queue SET completed_on = completed_on - interval '100 days' WHERE state IN ('done', 'rejected')",

@@ -86,7 +86,7 @@ class System:
         return int(server.scalar(conn, "SELECT count(*) FROM awa.runtime_instances")) >= 2
 
     def seed(self, conn: Connection, count: int, **_: Any) -> None:
-        """By its own call, some thousands at a time: what a job is spread over is no table that one could write."""
+        """By its own call, some thousands at a time, because a job is not a row in one table."""
         asyncio.run(self._seed(count))
         self._seeded += count
 

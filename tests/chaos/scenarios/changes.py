@@ -61,7 +61,7 @@ def roll_out(*, quick: bool) -> Outcome:
 
 
 def refuse(*, quick: bool) -> Outcome:
-    """Whatever is wrong with what is put before them, the commands refuse it in words, and the running fleet goes on."""
+    """The commands refuse every wrong input in words, and the running fleet goes on."""
     with world("refuse", quick=quick) as here:
         newer = _write_newer(here)
         workers = [here.worker("one"), here.worker("two")]

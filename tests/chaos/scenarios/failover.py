@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class Pair(World):
-    """A world with two servers: what the first one acknowledges is on the disk of the second (synchronous streaming replication)."""
+    """A world with two servers: everything that the first acknowledges is on the second's disk (synchronous replication)."""
 
     def start_server(self) -> str:
-        """Start both; the URL names both, and means the one that takes writes."""
+        """Start both; the URL names both, and leads to the one that accepts writes."""
         first = super().start_server()
         self.standby = self.folder / "standby"
         data = self.standby / "data"
@@ -68,7 +68,7 @@ class Pair(World):
             embedded.stop(self.standby, mode=mode)
 
     def stop_first(self, mode: str) -> None:
-        """Stop the one that took writes first."""
+        """Stop the server that first accepted writes."""
         super().stop_server(mode)
 
     def promote(self) -> None:

@@ -46,7 +46,7 @@ def stall(*, quick: bool) -> Outcome:
             proxy.stalled.set()
             time.sleep(seconds)
             proxy.stalled.clear()
-            # What is stalled may run on beside its successor until it can know; it commits nothing.
+            # A stalled run may go on beside its successor until it notices; it commits nothing.
             here.note_gone(pids, begin, time.monotonic())
         over = time.time()
         fenced = here.comes(lambda: "taken for dead" in stalled.command.text(), 15)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Story(Jobs):
-    """What happened to some jobs; times are seconds after noon."""
+    """The histories of some jobs; times are seconds after noon."""
 
     def __init__(self, conn: Connection) -> None:
         super().__init__(conn)

@@ -122,7 +122,7 @@ def test_a_plan_says_what_the_change_would_have_done(
     story.sent(0, "a")
     story.ran("a", 0, 40)
     assert run(app, "zeke-jobs", ["plan", str(file)]) == 4
-    said = "backtest: not enough history to say what it would have done: 1 jobs in the last day, 20 are needed"
+    said = "backtest: not enough history: 1 jobs in the last day, 20 are needed"
     assert said in capsys.readouterr().out
     for number in range(1, 21):
         story.job("a", sent=40 * number, start=40 * number, end=40 * number + 39)

@@ -50,7 +50,7 @@ def test_a_whole_history_that_runs_again_as_it_ran_is_trusted() -> None:
         ({"backwards": 2}, "fair", "2 jobs have times that run backwards"),
         ({"unfinished": 2}, "fair", "2 jobs have not ended"),
         ({"vague": 20}, "low", "20 jobs were retried and only their last attempt is known"),
-        ({"other_currency": 3}, "fair", "3 jobs cost in another currency than None; that is left out"),
+        ({"other_currency": 3}, "fair", "3 jobs have costs in another currency than None; these are left out"),
         ({"unknown": {"gone": 3}}, "fair", "3 jobs of gone, which is not in force, are left out"),
         ({"facts": {"revisions": (4, 5)}}, "fair", "revisions put in force: 4, 5"),
         ({"facts": {"sent_back": 40}}, "low", "40 jobs say they were sent before older ones: the clock was put back"),
@@ -69,7 +69,7 @@ def test_what_is_odd_is_told_and_lowers_the_confidence(odd: dict[str, Any], leve
 def test_waits_that_come_out_otherwise_than_they_were_are_told() -> None:
     assert judged(waited=30.0).level == "low"
     assert (
-        "a waited 30.00 s on average, and 0.00 s when its day is run again as it was"
+        "a waited 30.00 s on average, and 0.00 s in the simulation of its own recording"
         in judged(waited=30.0).findings[0].text
     )
 
@@ -78,7 +78,7 @@ def test_more_at_once_than_there_are_threads_is_told() -> None:
     crowded = recording()
     crowded.workload.sent = [600.0 * (number // 50) for number in range(300)]
     found = backtest(crowded, CONFIG, None, fleet=Fleet(1, 8)).confidence
-    assert "50 jobs ran at once, and it is run again on 8 threads: others worked then" in [
+    assert "50 jobs ran at once, more than the 8 threads of the simulation: other workers ran then" in [
         one.text for one in found.findings
     ]
 

@@ -25,7 +25,7 @@ def read(story: Story, begin: float = 0, end: float = 3600) -> Recording:
 
 
 def purge(story: Story) -> None:
-    """Retention takes all that has ended."""
+    """Purge all ended jobs."""
     for status in ("completed", "failed", "cancelled"):
         for task in story.config.tasks:
             SQL.run(

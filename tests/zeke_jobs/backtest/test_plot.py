@@ -37,7 +37,7 @@ def test_queues_and_waits_are_drawn_and_named(tmp_path: Path) -> None:
 def test_without_matplotlib_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(
-        ConfigurationError, match=r"expected matplotlib to draw with, got none(?s:.*)pip install 'zeke-jobs\[plot\]'"
+        ConfigurationError, match=r"expected matplotlib to draw with, got none(?s:.*)pip install (?:-e )?'\S+\[plot\]'"
     ):
         plot.check(tmp_path / "out.png")
 

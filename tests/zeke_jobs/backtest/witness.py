@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from tests.zeke_jobs.worker.conftest import Jobs
     from zeke_jobs.backtest.fleet import Fleet
-    from zeke_jobs.backtest.lanes import Key, Lane
-    from zeke_jobs.backtest.workload import Ending, Workload
+    from zeke_jobs.backtest.lanes import Lane
+    from zeke_jobs.backtest.workload import Ending, Key, Workload
     from zeke_jobs.config import Config
 
 

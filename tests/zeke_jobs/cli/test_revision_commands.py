@@ -186,7 +186,7 @@ def test_set_names_all_that_is_wrong_at_once(cli: Callable[..., Ran]) -> None:
         "error: pull.cron.at=12:30: expected text in quotes, got a bare 12:30, which YAML reads as a number in base 60",
         "error: expected a reason, got none",
     ]
-    assert "[required, but with --clear]" in " ".join(cli("set", "--help").out.split())
+    assert "[required without --clear]" in " ".join(cli("set", "--help").out.split())
 
 
 def test_what_is_set_can_be_taken_back(cli: Callable[..., Ran]) -> None:

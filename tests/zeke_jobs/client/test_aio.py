@@ -53,7 +53,7 @@ def tasks(make_task: Callable[..., None]) -> None:
 
 @asynccontextmanager
 async def opened(driver: str, url: str) -> AsyncIterator[Any]:
-    """What a caller passes as ``connection``; it commits by itself."""
+    """A caller's ``connection``; it commits by itself."""
     match driver:
         case "psycopg":
             async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:

@@ -1,4 +1,4 @@
-"""``cancel`` and ``retry``: the jobs that they change, and those that they leave."""
+"""``cancel`` and ``retry``: the jobs that they change, and the jobs that they leave."""
 
 from __future__ import annotations
 

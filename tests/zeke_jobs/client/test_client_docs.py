@@ -13,6 +13,7 @@ import httpx
 import pytest
 import typer.main
 
+from tests.each import each
 from zeke_jobs.cli.root import app
 from zeke_jobs.payload.model import Payload
 
@@ -110,7 +111,7 @@ def test_the_fastapi_example_on_an_event_loop_sends_in_its_transaction_and_waits
         assert cursor.fetchall() == [("https://example.org/a", "https://example.org/a")]
 
 
-@pytest.mark.parametrize("statement", [s for block in blocks("sql.md", "sql") for s in block.split(";") if s.strip()])
+@each("statement", [s for block in blocks("sql.md", "sql") for s in block.split(";") if s.strip()])
 def test_the_sql_examples_run(conn: Connection, statement: str) -> None:
     with conn.cursor() as cursor:
         cursor.execute(statement)
@@ -127,10 +128,7 @@ def options(command: Any, path: str = "") -> Iterator[tuple[str, str]]:
     yield path, ""
 
 
-@pytest.mark.parametrize(
-    ("command", "option"), [one for one in options(typer.main.get_command(app)) if not one[0].startswith("schedule")]
-)
-def test_every_command_and_option_is_documented(command: str, option: str) -> None:
+def test_every_command_and_option_is_documented() -> None:
     page = (DOCS / "command-line.md").read_text(encoding="utf-8")
-    assert f"`{command}" in page
-    assert option in page
+    there = [one for one in options(typer.main.get_command(app)) if not one[0].startswith("schedule")]
+    assert [one for one in there if f"`{one[0]}" not in page or one[1] not in page] == []

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import zeke_jobs
+from tests.each import each
 from zeke_jobs.client import many, reading
 from zeke_jobs.errors import JobNotFound, UnknownTask
 from zeke_jobs.postgres.pool import connect
@@ -186,7 +187,7 @@ def test_a_callers_transaction_has_all_of_it_or_nothing(conn: Connection, databa
     assert zeke_jobs.status(sent.id).priority == 0
 
 
-@pytest.mark.parametrize(
+@each(
     ("said", "error", "fault"),
     [
         ({"task": "whatver"}, UnknownTask, "did you mean 'whatever'"),
@@ -205,7 +206,7 @@ def test_a_filter_that_makes_no_sense_changes_nothing(said: dict[str, Any], erro
     assert zeke_jobs.status(sent.id).status == "created"
 
 
-@pytest.mark.parametrize(
+@each(
     ("call", "fault"),
     [
         ("change_jobs('cancel', '{}')", "expected a filter of batch, .*, got none"),

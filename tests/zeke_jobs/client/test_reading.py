@@ -187,7 +187,7 @@ def waited_for(conn: Connection, job_id: object, patience: float = 20) -> None:
 
 
 class Waiting:
-    """A thread that waits for a job, and what it saw."""
+    """A thread that waits for a job, and its result."""
 
     def __init__(self, wait: Callable[[], Any]) -> None:
         self.seen: list[Any] = []

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 import zeke_jobs
+from tests.each import each
 from zeke_jobs.core.case import camel_case
 from zeke_jobs.payload.model import Payload
 from zeke_jobs.payload.schema import PayloadSchema
@@ -106,7 +107,7 @@ def test_it_is_part_of_the_callers_transaction(conn: Connection) -> None:
     assert list(zeke_jobs.jobs()) == []
 
 
-@pytest.mark.parametrize(
+@each(
     ("args", "words"),
     [
         (("b-task", {}), "expected the name of a task, got 'b-task'"),

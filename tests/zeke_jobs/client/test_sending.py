@@ -17,6 +17,7 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 import zeke_jobs
+from tests.each import each
 from zeke_jobs import client
 from zeke_jobs.client import drivers
 from zeke_jobs.client.sending import answer
@@ -131,7 +132,7 @@ def test_a_database_without_our_tables_names_the_command(
         zeke_jobs.send("analyze-story", {})
 
 
-@pytest.mark.parametrize(
+@each(
     ("payload", "fault"),
     [
         ({}, "story_id: expected a value, got none"),
@@ -199,7 +200,7 @@ def test_run_at_is_the_time_that_was_given(conn: Connection) -> None:
     assert row(conn, zeke_jobs.send("anything", run_at=when).id, "run_at") == (when,)
 
 
-@pytest.mark.parametrize(
+@each(
     ("said", "fault"),
     [
         ({"delay": 1, "run_at": datetime.now(UTC)}, "expected delay or run_at, got both"),

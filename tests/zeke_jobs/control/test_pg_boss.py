@@ -1,4 +1,4 @@
-"""``zeke-jobs import pg-boss``: what is taken over, what stays, and that nothing runs twice or is lost."""
+"""``zeke-jobs import pg-boss``: jobs taken over, jobs that stay, and that no job runs twice or is lost."""
 
 from __future__ import annotations
 

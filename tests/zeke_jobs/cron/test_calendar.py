@@ -11,34 +11,35 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from zeke_jobs.cron.calendar import Cron, parse
 
-ZONES = {  # the first of three years in which something happens
-    "UTC": 2023,
-    "Europe/Paris": 2023,
+ZONES = {  # a year in which something happens
+    "UTC": 2024,
+    "Europe/Paris": 2024,
     "Europe/Dublin": 2023,  # its winter time is the exception
-    "America/New_York": 2023,
-    "America/St_Johns": 2010,  # half hours; until 2011 at one minute past midnight
+    "America/New_York": 2024,
+    "America/St_Johns": 2011,  # half hours; until this year at one minute past midnight
     "America/Santiago": 2022,  # at midnight, on dates that move
-    "America/Caracas": 2015,  # half an hour for good
-    "Africa/Casablanca": 2022,  # back for Ramadan
-    "Asia/Kathmandu": 2023,  # +05:45
-    "Asia/Gaza": 2021,  # by decree
-    "Asia/Beirut": 2022,  # at midnight
-    "Australia/Lord_Howe": 2023,  # half an hour
+    "America/Caracas": 2016,  # half an hour for good
+    "Africa/Casablanca": 2023,  # back for Ramadan
+    "Asia/Kathmandu": 2024,  # +05:45
+    "Asia/Gaza": 2023,  # by decree
+    "Asia/Beirut": 2023,  # at midnight
+    "Australia/Lord_Howe": 2024,  # half an hour
     "Antarctica/Troll": 2023,  # two hours
-    "Pacific/Apia": 2010,  # no 30 December 2011
-    "Pacific/Chatham": 2023,  # at 02:45
+    "Pacific/Apia": 2011,  # no 30 December
+    "Pacific/Chatham": 2024,  # at 02:45
 }
+AROUND = 1 if os.environ.get("ZEKE_TEST_DEEP") else 0  # years before and after
 MINUTE = timedelta(minutes=1)
 DAY = 1440
 
 
 class Scan:
-    """Brute force: what the wall clock shows at every minute of a period, counted from the clock's year 1."""
+    """Brute force: the wall clock's display at every minute of a period, counted from the clock's year 1."""
 
     def __init__(self, zone: str, start: datetime, end: datetime) -> None:
         self.start = start
@@ -91,8 +92,8 @@ LINES = (
 
 
 @pytest.mark.parametrize(("zone", "year"), ZONES.items())
-def test_fire_times_of_three_years_equal_a_scan_over_every_minute(zone: str, year: int) -> None:
-    start, end = datetime(year, 1, 1, tzinfo=UTC), datetime(year + 3, 1, 1, tzinfo=UTC)
+def test_fire_times_of_a_year_equal_a_scan_over_every_minute(zone: str, year: int) -> None:
+    start, end = datetime(year - AROUND, 1, 1, tzinfo=UTC), datetime(year + AROUND + 1, 1, 1, tzinfo=UTC)
     scan = Scan(zone, start, end)
     for line in LINES:
         cron = parse(line)
@@ -121,7 +122,6 @@ LINE = st.tuples(lists(0, 59), lists(0, 23), lists(1, 28), lists(1, 12), lists(0
 NEAR_MIDNIGHT = st.tuples(lists(0, 59), st.one_of(lists(0, 4), st.just("23,0"))).map(lambda p: f"{p[0]} {p[1]} * * *")
 
 
-@settings(max_examples=1000 if os.environ.get("ZEKE_TEST_DEEP") else 100)
 @given(st.data())
 def test_any_line_around_any_clock_change_equals_a_scan_over_every_minute(data: st.DataObject) -> None:
     zone = data.draw(st.sampled_from(list(ZONES)))

@@ -93,7 +93,7 @@ class Scene(Jobs):
         return why(self.conn, job)
 
     def reasons(self, job: UUID) -> dict[str, str]:
-        """What holds the job, by kind, in order."""
+        """The reasons why the job waits, by kind, in order."""
         return {reason.kind: reason.sentence for reason in self.why(job).reasons}
 
     def history(self, job: UUID) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 import uuid
 from contextlib import closing
 from datetime import timedelta
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.waiting import eventually
 from tests.zeke_jobs.worker.conftest import NOON
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
@@ -40,7 +40,7 @@ PLAIN = "  plain: {handler: 'H:echo'}\n"
 
 
 def look_at(conn: Connection, thresholds: Thresholds | None = None, ahead: float = 0.0) -> Report:
-    """What the doctor finds; this machine's clock is so many seconds ahead of the database's, which stands."""
+    """The doctor's findings; this machine's clock is some seconds ahead of the database's, which stands still."""
     with snapshot(conn):
         theirs = SQL.one(conn, "schedule/clock")
         assert theirs is not None
@@ -115,15 +115,6 @@ def test_a_setting_that_costs_is_found_where_it_was_set(
         assert found(after, "costly-setting") == []
 
 
-def eventually(condition: Callable[[], Any]) -> Any:
-    """The server writes its statistics down when it gets to it."""
-    end = time.monotonic() + 30
-    while not (value := condition()):
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    return value
-
-
 def test_dead_rows_that_nobody_removes_are_found(scene: Scene, other_conn: Connection) -> None:
     healthy(scene)
     few = Thresholds(dead_rows=100)
@@ -166,7 +157,7 @@ def test_claimed_jobs_that_a_live_worker_does_not_hold_are_found(scene: Scene) -
     scene.beat(worker)
     (one,) = found(scene.conn, "not-held")
     assert (one.severity, one.subject, one.figures["jobs"]) == ("critical", "box:1", 3)
-    assert one.sentence == "box:1 claimed 3 jobs of plain up to 30s ago, lives, and does not hold them"
+    assert one.sentence == "box:1 claimed 3 jobs of plain up to 30s ago, lives, and does not know of them"
     assert one.figures["first"] == sorted(str(claim["message_id"]) for claim in claims)
     assert "restart box:1" in one.help
     scene.start(worker, claims)
@@ -187,12 +178,12 @@ def test_claimed_jobs_of_a_worker_that_is_gone_are_found_when_nobody_takes_them_
     assert found(scene.conn, "not-held") == []  # a minute for the others
     scene.later(31)
     (one,) = found(scene.conn, "not-held")
-    assert one.sentence == "box:1 claimed 2 jobs of plain up to 1m31s ago and is gone; nobody has taken them back"
+    assert one.sentence == "box:1 claimed 2 jobs of plain up to 1m31s ago and is gone; no process has rescued them"
     scene.rows("DELETE FROM zeke_jobs.worker")
     (one,) = found(scene.conn, "not-held")
     assert (
         one.sentence
-        == "a worker that is gone claimed 2 jobs of plain up to 1m31s ago and is gone; nobody has taken them back"
+        == "a worker that is gone claimed 2 jobs of plain up to 1m31s ago and is gone; no process has rescued them"
     )
     assert "start a worker" in one.help
     SQL.all(scene.conn, "worker/rescue")
@@ -500,7 +491,7 @@ def test_a_schedule_that_skips_ticks_because_of_one_queued_job_is_found(scene: S
     (one,) = found(scene.conn, "skipped-ticks")
     assert one.sentence.startswith("the schedule of plain has skipped 2 ticks, because its job ")
     job = one.figures["job"]
-    assert one.help == f"zeke-jobs why {job} says what it waits for"
+    assert one.help == f"zeke-jobs why {job} shows why it waits"
     scene.rows("UPDATE zeke_jobs.queue SET state = 'done' WHERE message_id = %s", job)
     assert found(scene.conn, "skipped-ticks") == []
 

@@ -7,8 +7,6 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 from zeke_jobs.diagnosis import ends, limit_reasons, reasons
 from zeke_jobs.diagnosis.doctor import CHECKS
 
@@ -26,17 +24,16 @@ KINDS = sorted(
 
 def test_the_kinds_are_found() -> None:
     assert {"at-limit", "claimed", "not-held", "sent"} <= set(KINDS)
-    assert len(KINDS) == len(set(KINDS)) == 37
+    assert len(KINDS) == len(set(KINDS)) == 38
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_of_reason_is_explained(kind: str) -> None:
-    assert re.search(rf"^\| .*`{kind}`", PAGE, re.MULTILINE), kind
+def test_every_kind_of_reason_is_explained() -> None:
+    assert [kind for kind in KINDS if not re.search(rf"^\| .*`{kind}`", PAGE, re.MULTILINE)] == []
 
 
-@pytest.mark.parametrize("name", ["unreachable", "wrong-address", "not-migrated", *(check.name for check in CHECKS)])
-def test_every_finding_is_explained(name: str) -> None:
-    assert re.search(rf"^\| `{name}` \| (critical|warning|notice)", PAGE, re.MULTILINE), name
+def test_every_finding_is_explained() -> None:
+    explained = set(re.findall(r"^\| `([a-z-]+)` \| (?:critical|warning|notice)", PAGE, re.MULTILINE))
+    assert {"unreachable", "wrong-address", "not-migrated", *(check.name for check in CHECKS)} - explained == set()
 
 
 def test_the_views_that_are_named_can_be_read(scene: Scene) -> None:

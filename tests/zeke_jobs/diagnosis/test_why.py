@@ -186,7 +186,7 @@ def test_without_any_worker_it_says_so(scene: Scene) -> None:
         ({"queues": ["other"]}, "1 worker process alive, but none consumes queue default"),
         (
             {"tasks": ["else"]},
-            "1 worker process alive, but none of those that consume queue default has the task plain",
+            "1 worker process alive, but none of queue default has the task plain",
         ),
     ],
 )
@@ -421,7 +421,7 @@ def test_a_job_that_its_live_worker_does_not_start_is_said_not_to_be_held(scene:
     scene.later(1)
     scene.beat(worker)
     assert scene.reasons(job) == {
-        "not-held": f"box:5 claimed it since {AT} (21s), lives, and has not started it: it does not hold it"
+        "not-held": f"box:5 claimed it since {AT} (21s), lives, and has not started it: the process does not know of the job"
     }
 
 

@@ -19,5 +19,5 @@ Values = dict[tuple[Any, ...], float]
 
 @pytest.fixture
 def values(database: str, scene: Scene) -> Callable[[], Values]:
-    """What is exported now, by name and labels: ``values()["zeke_jobs_queued", "quick", "default"]``."""
+    """The present metrics, by name and labels: ``values()["zeke_jobs_queued", "quick", "default"]``."""
     return lambda: {(sample.name, *sample.labels): sample.value for sample in read(database)}

@@ -24,7 +24,7 @@ PHASE = 40  # minutes that each scrape is repeated for
 
 
 def check(*arguments: str) -> str:
-    """Run it; answers what it printed, which must not be a complaint."""
+    """Run it; returns its output, which must be no complaint."""
     assert PROMTOOL is not None
     done = subprocess.run([PROMTOOL, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -83,7 +83,7 @@ def world(scene: Scene, database: str) -> World:
 
 
 def troubles(world: World) -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
-    """What brings each trouble about, and what ends it."""
+    """The cause and the end of each trouble."""
     return {
         "ZekeJobsTaskUnserved": (
             world.run("UPDATE zeke_jobs.worker SET stopping = true"),

@@ -85,7 +85,7 @@ def refused(url: str, *statements: str) -> None:
 
 @pytest.fixture
 def worker(granted: str) -> Iterator[None]:
-    """A worker of the owner's, for those who wait."""
+    """A worker of the owner, for tests that wait."""
     import dramatiq
 
     broker = builder.build(load(TASKS), granted)
@@ -204,7 +204,7 @@ def test_a_worker_and_a_scheduler_run_under_their_role(log_in: Callable[[str], s
         assert zeke_jobs.wait(zeke_jobs.send("echo", {"n": 3}).id, timeout=20)["n"] == 3
         assert zeke_jobs.wait(zeke_jobs.send("chain", {"n": 3}, key="a").id, timeout=20) is not None
         broker.lifecycle.heartbeat.beat(conn)
-        # The beat has its threads: what it could not do would be in the table of beats.
+        # The beat has its own thread, so its failures would be in the table of beats.
         beaten = threading.Thread(target=beat.beat, args=(url,))
         beaten.start()
         beaten.join(20)
@@ -292,7 +292,7 @@ def test_a_command_that_its_user_may_not_run_says_so(
     log_in(roles.READER)
     assert run(app, "zeke-jobs", ["pause", "task/echo"]) == 1
     said = capsys.readouterr().err
-    assert "expected a database user who may do this, got: permission denied" in said
+    assert "expected a database user with this right, got: permission denied" in said
     assert "Traceback" not in said
 
 
@@ -304,7 +304,7 @@ def test_a_worker_whose_user_may_not_work_ends_with_what_to_do(
     broker = builder.build(load(TASKS), log_in(roles.READER))
     with pytest.raises(SystemExit, match="2"):
         dramatiq.Worker(broker, worker_threads=1).start()
-    assert "expected a database user who may do this, got: permission denied" in capsys.readouterr().err
+    assert "expected a database user with this right, got: permission denied" in capsys.readouterr().err
 
 
 def test_granting_again_takes_back_what_was_too_much(
@@ -313,7 +313,7 @@ def test_granting_again_takes_back_what_was_too_much(
     assert granted
     with conn.cursor() as cursor:
         cursor.execute(f"GRANT SELECT ON zeke_jobs.queue TO {roles.CLIENT}")
-        # What the operators of earlier versions could.
+        # The rights of operators in earlier versions.
         cursor.execute(f"GRANT UPDATE (state, message) ON zeke_jobs.queue TO {roles.OPERATOR}")
         cursor.execute(f"GRANT INSERT, UPDATE, DELETE ON zeke_jobs.task, zeke_jobs.gate TO {roles.OPERATOR}")
     roles.grant(conn)

@@ -108,7 +108,7 @@ def test_a_foreign_table_that_needs_one_of_ours_holds_everything_up(fresh: Conne
 def test_what_others_built_on_us_is_named_and_holds_everything_up(conn: Connection, foreign: str, named: str) -> None:
     say(conn, foreign)
     before = objects(conn)
-    with pytest.raises(StillNeeded, match=f"expected nothing else to need what is to be removed, got {named}"):
+    with pytest.raises(StillNeeded, match=f"expected nothing else to need the removed objects, got {named}"):
         remove(conn)
     assert objects(conn) == before
 

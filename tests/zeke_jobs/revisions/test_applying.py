@@ -10,6 +10,7 @@ import pytest
 from psycopg2.errors import SerializationFailure
 
 import zeke_jobs
+from tests.each import each
 from tests.zeke_jobs.revisions.world import BASE, TOP, load
 from zeke_jobs.errors import ConfigurationError, Contended, QueueFull, StrandedJobs, UnknownTask
 from zeke_jobs.postgres.pool import transaction
@@ -277,7 +278,7 @@ def test_a_limit_stays_in_the_file_while_a_task_that_uses_it_drains(base: Config
     assert store.latest_number(conn) == 1
 
 
-@pytest.mark.parametrize(
+@each(
     "orders",
     [
         Orders(drain=frozenset({"pull"})),

@@ -1,4 +1,4 @@
-"""Values set by hand: names, values, those that a new file keeps, and removal."""
+"""Values set by hand: names, values, the ones that a new file keeps, and removal."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def test_what_does_not_end_here_is_said_and_left_to_others(conn: Connection, mon
     said: list[str] = []
     monkeypatch.setattr(applying, "revert_due", refuse)
     applying.revert_and_say(conn, SimpleNamespace(warning=lambda event, **_: said.append(event)))
-    assert said == ["the time of an override is over, but it cannot end here"]
+    assert said == ["the time of an override is over, but this process cannot end it"]
 
 
 def test_a_file_is_looked_up_as_it_is_on_the_disk(conn: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip

@@ -49,7 +49,7 @@ def process(monkeypatch: pytest.MonkeyPatch) -> beat._Process:
 
 
 class Stepped:
-    """periodiq's Scheduler over a jobs.yaml; its clock, and the database's, move by what it sleeps."""
+    """periodiq's Scheduler over a jobs.yaml; its clock and the database's move by its sleeps."""
 
     def __init__(self, world: World, broker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         self.world, self.now = world, NINE

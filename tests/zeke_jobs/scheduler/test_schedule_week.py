@@ -1,4 +1,4 @@
-"""Days on a set clock: three schedulers that are killed and restarted at random, against what the file promises.
+"""Days on a set clock: three schedulers, killed and restarted at random, against the promises of the file.
 
 It is the night in which clocks go back in Paris; with ``ZEKE_TEST_DEEP=1`` the whole week.
 """

@@ -10,6 +10,8 @@ import psycopg2
 import pytest
 
 import zeke_jobs
+from tests.each import each
+from tests.zeke_jobs.worker import faults
 from tests.zeke_jobs.worker.conftest import Jobs
 from tests.zeke_jobs.worker.faults import Line, every_break
 from zeke_jobs.control import schedules as by_hand
@@ -137,7 +139,7 @@ def test_sql_puts_lists_and_deletes(jobs: Jobs) -> None:
     assert jobs.rows("SELECT zeke_jobs.delete_schedule('plain/sql') AS gone") == [{"gone": True}]
 
 
-@pytest.mark.parametrize(
+@each(
     ("said", "error"),
     [
         ({"name": "plain"}, ValueError),
@@ -159,7 +161,7 @@ def test_what_could_never_tick_is_refused(jobs: Jobs, said: dict[str, Any], erro
         )  # fmt: skip
 
 
-@pytest.mark.parametrize(
+@each(
     "said",
     [
         {"missed": "x"}, {"missed": None}, {"overlap": "x"}, {"key": "x" * 1025}, {"key": ""}, {"key": 5}, {"at": 5}, {"at": None},
@@ -185,7 +187,7 @@ def test_a_zone_that_postgres_does_not_know_is_a_value_error(jobs: Jobs, monkeyp
 GOOD = {"name": "'plain/one'", "at": "'0 8 * * *'", "timezone": "'UTC'", "key": "NULL", "options": "'{}'"}
 
 
-@pytest.mark.parametrize(
+@each(
     "said",
     [
         {"name": "NULL"}, {"name": r"E'plain/a\nb'"}, {"at": "NULL"}, {"at": "'@foo'"}, {"at": "'@reboot'"}, {"at": "'a ? b c d'"},
@@ -226,13 +228,12 @@ def test_whatever_statement_breaks_each_tick_is_sent_once(
     jobs: Jobs, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     zeke_jobs.schedules.put("digest/one", task="digest", at="0 6 * * *")
-    line, plain = Line(monkeypatch), psycopg2.connect(database)
-    plain.autocommit = True
-    watch = Jobs(plain)
+    line = Line(monkeypatch)
+    monkeypatch.setattr(faults, "SPARED", [jobs.conn])
     at(jobs, hours=6)
 
     def reset() -> None:
-        watch.rows("TRUNCATE zeke_jobs.queue, zeke_jobs.tick, zeke_jobs.schedule_state")
+        jobs.rows("TRUNCATE zeke_jobs.queue, zeke_jobs.tick, zeke_jobs.schedule_state")
 
     def act() -> None:
         for _ in range(3):
@@ -240,11 +241,10 @@ def test_whatever_statement_breaks_each_tick_is_sent_once(
                 dispatch.beat(conn)
 
     def verify() -> None:
-        assert sent(watch) == [("digest/one", "06:00"), (None, "06:00")]
-        assert watch.rows("SELECT count(*)::int AS n FROM zeke_jobs.tick WHERE outcome = 'sent'") == [{"n": 2}]
+        assert sent(jobs) == [("digest/one", "06:00"), (None, "06:00")]
+        assert jobs.rows("SELECT count(*)::int AS n FROM zeke_jobs.tick WHERE outcome = 'sent'") == [{"n": 2}]
 
     assert every_break(line, act, verify, reset) > 5
-    plain.close()
 
 
 NAMED = """

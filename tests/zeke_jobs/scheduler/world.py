@@ -69,7 +69,7 @@ class World:
         )
 
     def beat(self, now: datetime) -> list[str]:
-        """Move the clock, beat, and say what became of which tick."""
+        """Move the clock, beat, and return the outcome of each tick."""
         self.at(now)
         return [shown(tick) for tick in dispatch.beat(self.conn)]
 

@@ -96,7 +96,7 @@ def test_nothing_starts_while_a_change_is_checked(file: Path, tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("whole", "said"),
-    [(True, "refused; what was running goes on"), (False, "refused; what is not running starts when a change passes")],
+    [(True, "refused; the running processes go on"), (False, "refused; missing processes start when a change passes")],
 )
 def test_what_is_said_of_a_refused_change_is_true_also_while_things_restart(file: Path, whole: bool, said: str) -> None:
     running = Running(whole=whole)

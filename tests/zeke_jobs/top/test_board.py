@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ import pytest
 from psycopg2.extensions import connection as PlainConnection
 
 import zeke_jobs
+from tests.waiting import eventually
 from tests.zeke_jobs.worker.conftest import NOON
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
@@ -23,7 +23,6 @@ from zeke_jobs.top.feed import Feed
 from zeke_jobs.top.view import Command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from uuid import UUID
 
     from tests.zeke_jobs.diagnosis.conftest import Scene
@@ -113,7 +112,7 @@ def test_a_job_that_is_open_is_explained_from_the_same_snapshot(scene: Scene, wo
 
 
 class Counting(PlainConnection):
-    """A connection that counts what is sent."""
+    """A connection that counts its statements."""
 
     sent = 0
 
@@ -129,14 +128,6 @@ def test_a_board_takes_a_handful_of_statements(scene: Scene, database: str) -> N
         Counting.sent = 0
         board.read(conn)
     assert Counting.sent <= 12  # one cursor for each statement; BEGIN and COMMIT among them
-
-
-def eventually(condition: Callable[[], Any]) -> Any:
-    end = time.monotonic() + 30
-    while not (value := condition()):
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    return value
 
 
 def test_a_feed_that_cannot_read_says_why_and_goes_on(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tests.zeke_jobs.worker.conftest import Jobs
 
-ROWS = 1_000_000 if os.environ.get("ZEKE_TEST_DEEP") else 160_000
+ROWS = 1_000_000 if os.environ.get("ZEKE_TEST_DEEP") else 60_000
 TOP = "limits: {pool: {concurrency: 40}, slow: {rate: 60/m}}"
 TASKS = """
   bulk: {handler: 'H:echo'}
@@ -80,7 +80,7 @@ FEW = """
 """
 
 
-#: What a server, a database or a role may have set, all of it bad for us.
+#: Settings that a server, a database or a role may have, all bad for us.
 ODD = {
     "jit_above_cost": "0",
     "jit_inline_above_cost": "0",
@@ -100,7 +100,7 @@ ODD = {
 
 @dataclass(frozen=True)
 class Reads:
-    """What one transaction read of ``zeke_jobs.queue``.
+    """The reads of ``zeke_jobs.queue`` in one transaction.
 
     Attributes:
         compiled: Plans with JIT, where ``explain_all`` shows them.

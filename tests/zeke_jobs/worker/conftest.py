@@ -113,7 +113,7 @@ class Jobs:
         return header, rows
 
     def complete(self, worker: UUID, claims: list[dict[str, Any]], result: str = "null") -> list[UUID]:
-        """Complete claims; answers what was still the worker's."""
+        """Complete claims; returns the jobs that were still the worker's."""
         return [
             row["id"]
             for row in SQL.all(
@@ -159,7 +159,7 @@ class Jobs:
 
 @pytest.fixture(autouse=True)
 def fresh() -> Iterator[None]:
-    """No handler was called yet; those that wait at the gate go on when the test ends."""
+    """No handler was called yet; handlers that wait at the gate go on when the test ends."""
     handlers.CALLS.clear()
     handlers.GATE.clear()
     yield
@@ -203,13 +203,13 @@ def running(database: str) -> Callable[..., AbstractContextManager[JobBroker]]:
         from zeke_jobs.worker import builder
 
         broker = builder.build(load(tasks, top), database)
-        worker = dramatiq.Worker(broker, worker_threads=threads, worker_timeout=100)
+        worker = dramatiq.Worker(broker, worker_threads=threads, worker_timeout=20)
         worker.start()
         try:
             # On a busy machine, dramatiq goes on before the boot is done.
             end = time.monotonic() + 60.0
             while not broker.process.is_booted:
-                # Whoever sends before that finds an empty catalogue.
+                # An earlier send would find an empty catalogue.
                 assert time.monotonic() < end, "the worker did not boot in time"
                 time.sleep(0.01)
             yield broker

@@ -34,7 +34,7 @@ MOST_DEATHS = 3
 
 @dataclass
 class JobModel:
-    """One job; ``shown()`` is what the table must say of it."""
+    """One job; ``shown()`` is its expected row."""
 
     seq: int
     task: str

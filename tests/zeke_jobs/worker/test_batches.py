@@ -336,26 +336,22 @@ def test_whatever_statement_breaks_a_batch_ends_exactly_once(
     jobs: Jobs, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     life, line = Life(database, jobs.conn, TASKS), Line(monkeypatch)
-    plain = psycopg2.connect(database)
-    plain.autocommit = True
-    watch = Jobs(plain)
 
     def reset() -> None:
-        watch.rows("TRUNCATE zeke_jobs.queue, zeke_jobs.batch, zeke_jobs.batch_open, zeke_jobs.worker CASCADE")
+        jobs.rows("TRUNCATE zeke_jobs.queue, zeke_jobs.batch, zeke_jobs.batch_open, zeke_jobs.worker CASCADE")
         zeke_jobs.send("gather", {"n": 3})
 
     def verify() -> None:
-        assert watch.rows("SELECT task, state::text FROM zeke_jobs.queue WHERE state <> 'done'") == []
-        found = [row["data"] for row in watch.rows("SELECT data FROM zeke_jobs.job WHERE name = 'report'")]
+        assert jobs.rows("SELECT task, state::text FROM zeke_jobs.queue WHERE state <> 'done'") == []
+        found = [row["data"] for row in jobs.rows("SELECT data FROM zeke_jobs.job WHERE name = 'report'")]
         assert len(found) == 1
         assert found[0]["n"] >= 5
-        assert watch.rows("SELECT * FROM zeke_jobs.batch_change") == []
-        counted = watch.rows("SELECT jobs::int, completed::int FROM zeke_jobs.batch_state")
-        real = watch.rows("SELECT count(*)::int AS n FROM zeke_jobs.queue WHERE batch IS NOT NULL")[0]["n"]
+        assert jobs.rows("SELECT * FROM zeke_jobs.batch_change") == []
+        counted = jobs.rows("SELECT jobs::int, completed::int FROM zeke_jobs.batch_state")
+        real = jobs.rows("SELECT count(*)::int AS n FROM zeke_jobs.queue WHERE batch IS NOT NULL")[0]["n"]
         assert counted == [{"jobs": real, "completed": real}]
 
     assert every_break(line, life.drain, verify, reset) > 20
-    plain.close()
 
 
 def test_a_fake_context_remembers_batches() -> None:

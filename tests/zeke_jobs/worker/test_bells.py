@@ -75,7 +75,7 @@ SHARED = """
 
 
 def held_back(jobs: Jobs, worker: UUID, want: int, queue: str = "default", **said: Any) -> set[str]:
-    """What a claim says that it left."""
+    """The tasks that a claim reports as left."""
     header, _ = jobs.look(worker, ["a", "b", "c", "keyed"], want, queue=queue, **said)
     return {*header["held_back"], *["*"] * header["lacks_thread"]}
 

@@ -42,7 +42,7 @@ class Purse(Payload):
 
 
 def spend(payload: Purse, ctx: Context) -> None:
-    """Pays inside a transaction, and takes that back if it is told to fail."""
+    """Spends inside a transaction, and rolls back if told to fail."""
     with ctx.transaction():
         for amount in payload.amounts:
             ctx.add_cost(Decimal(amount), payload.currency)

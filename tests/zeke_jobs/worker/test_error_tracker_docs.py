@@ -1,4 +1,4 @@
-"""The program of docs/error-trackers.md, with real workers: what the page says about events, middleware and on_failed."""
+"""The program of docs/error-trackers.md with real workers: the page's statements about events, middleware and on_failed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 import sentry_sdk
 
 import zeke_jobs
+from tests.waiting import eventually
 from tests.zeke_jobs.testing.blocks import blocks
-from tests.zeke_jobs.worker.test_running import eventually
 from tests.zeke_jobs.worker.test_sentry import Kept
 from zeke_jobs import config
 from zeke_jobs.errors import JobFailed
@@ -29,7 +29,7 @@ FIRST, ONLY_LAST, HANDLERS = range(3)
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kept]:
-    """What the page's programs would send: their init gets another transport."""
+    """The events that the page's programs would send: their init gets another transport."""
     kept, init = Kept(), sentry_sdk.init
     monkeypatch.setenv("SENTRY_DSN", "http://key@127.0.0.1:1/1")
     monkeypatch.setattr(sentry_sdk, "init", lambda **options: init(**options, transport=kept))

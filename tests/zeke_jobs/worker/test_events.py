@@ -190,29 +190,25 @@ def test_whatever_statement_breaks_the_event_arrives(
     jobs: Jobs, database: str, monkeypatch: pytest.MonkeyPatch, came_first: bool
 ) -> None:
     life, line = Life(database, jobs.conn, TASKS), Line(monkeypatch)
-    plain = psycopg2.connect(database)
-    plain.autocommit = True
-    watch = Jobs(plain)
 
     def reset() -> None:
-        watch.rows("TRUNCATE zeke_jobs.queue, zeke_jobs.event, zeke_jobs.wait, zeke_jobs.worker CASCADE")
+        jobs.rows("TRUNCATE zeke_jobs.queue, zeke_jobs.event, zeke_jobs.wait, zeke_jobs.worker CASCADE")
         zeke_jobs.send("await-more", {"n": 1})
         if came_first:
-            watch.rows("SELECT zeke_jobs.emit('callback/1', '5')")
+            jobs.rows("SELECT zeke_jobs.emit('callback/1', '5')")
 
     def act() -> None:
         life.drain()
         if not came_first:
-            watch.rows("SELECT zeke_jobs.emit('callback/1', '5')")
+            jobs.rows("SELECT zeke_jobs.emit('callback/1', '5')")
         life.drain()
 
     def verify() -> None:
-        assert watch.rows("SELECT state::text, result -> 'data' AS data FROM zeke_jobs.queue") == [
+        assert jobs.rows("SELECT state::text, result -> 'data' AS data FROM zeke_jobs.queue") == [
             {"state": "done", "data": 5}
         ]
 
     assert every_break(line, act, verify, reset) > 8
-    plain.close()
 
 
 def test_a_fake_context_has_the_events_that_the_test_gives() -> None:

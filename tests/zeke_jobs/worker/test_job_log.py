@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 
 import zeke_jobs
-from tests.zeke_jobs.worker.test_running import eventually
+from tests.waiting import eventually
 from zeke_jobs.core import logs
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.claims import Claim

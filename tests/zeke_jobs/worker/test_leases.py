@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import zeke_jobs
+from tests.waiting import eventually
 from tests.zeke_jobs.worker import handlers
 from tests.zeke_jobs.worker.conftest import NOON, Jobs, a_claim
 from zeke_jobs.errors import ClaimLost, Defer, JobFailed
@@ -35,7 +36,7 @@ def jobs(jobs: Jobs) -> Jobs:
 
 
 class Held:
-    """Active jobs of one worker, and what they hold."""
+    """Active jobs of one worker, and their leases."""
 
     def __init__(self, jobs: Jobs, count: int) -> None:
         self.jobs = jobs
@@ -228,13 +229,3 @@ def failure(job: UUID) -> dict[str, Any]:
         zeke_jobs.wait(job, timeout=20)
     error: dict[str, Any] = caught.value.job.attempts[-1]["error"]
     return error
-
-
-def eventually(condition: Callable[[], Any]) -> Any:
-    """Poll what other threads bring about."""
-    with closing(connect()) as conn, conn.cursor() as cursor:
-        for _ in range(200):
-            if value := condition():
-                return value
-            cursor.execute("SELECT pg_sleep(0.05)")
-    raise AssertionError("it did not come about in 10 s")

@@ -1,4 +1,4 @@
-"""What a worker says when dramatiq boots it."""
+"""The messages of a worker when dramatiq boots it."""
 
 from __future__ import annotations
 

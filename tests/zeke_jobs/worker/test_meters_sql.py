@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import pytest
@@ -11,6 +12,10 @@ from psycopg2.extras import Json
 
 from tests.zeke_jobs.backtest.witness import CLOCK
 from tests.zeke_jobs.worker.conftest import NOON, Jobs
+from zeke_jobs.postgres.pool import transaction
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
 
 
 class Day:
@@ -131,6 +136,23 @@ def test_jobs_that_run_alone_after_a_death_obey_the_rate_of_their_key(jobs: Jobs
     assert len(jobs.claim_alone(day.worker)) == 1
 
 
+def test_claims_of_suspects_lock_limits_in_the_order_of_all_claims(jobs: Jobs, other_conn: Connection) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', rate: 9/s}\n  b: {handler: 'H:echo', rate: 9/s}")
+    jobs.add("b")
+    jobs.add("a")
+    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 1, group_size = 2")
+    lock = "SELECT name FROM zeke_jobs.gate WHERE name = %s FOR NO KEY UPDATE"
+    other, pid = Jobs(other_conn), jobs.conn.info.backend_pid
+    with ThreadPoolExecutor(1) as threads:
+        with transaction(other_conn):
+            other.rows(lock, "task/a")
+            claimed = threads.submit(jobs.claim_alone, day.worker)
+            while not other.rows("SELECT 1 FROM pg_locks WHERE pid = %s AND NOT granted", pid):
+                assert not claimed.done()
+            other.rows(f"{lock} NOWAIT", "task/b")
+        assert [claim["task"] for claim in claimed.result(10)] == ["b", "a"]
+
+
 def test_keys_that_are_idle_are_forgotten(jobs: Jobs) -> None:
     day = Day(jobs, "  a: {handler: 'H:echo', rate: {per_key: 1/s}}")
     for key in range(50):
@@ -155,6 +177,25 @@ def test_units_are_estimated_and_what_was_not_used_is_returned(jobs: Jobs) -> No
     assert day.claim(1) == []  # it may use more
     day.end(first[:1])
     assert len(day.claim(2)) == 5  # 500 of 1000; what it learned: 100 a job
+
+
+def test_who_learns_from_an_end_waits_for_nobody_who_learns_too(jobs: Jobs, other_conn: Connection) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], units: {tokens: 400}}", TOKENS)
+    jobs.add("a", 5)
+    first, second = day.claim(0)
+    for claim in (first, second):
+        day.used(claim, tokens=100)
+    day.end([first])
+    third = day.claim(1, want=1)[0]
+    day.used(third, tokens=200)
+    other = Jobs(other_conn)
+    other.rows(
+        "SELECT set_config('zeke_test.now', %s, false), set_config('lock_timeout', '2s', false)", NOON.isoformat()
+    )
+    with transaction(jobs.conn):
+        day.end([third])
+        assert other.complete(day.worker, [second]) == [second["message_id"]]
+    assert jobs.rows("SELECT average FROM zeke_jobs.unit_average") == [{"average": 150}]
 
 
 def test_overuse_is_charged_to_the_next_jobs_at_once(jobs: Jobs) -> None:
@@ -495,6 +536,7 @@ def test_a_probe_whose_worker_died_probes_again_though_nothing_else_waits(jobs: 
     if fails:
         day.fail(probe)
         jobs.rows("UPDATE zeke_jobs.queue SET deaths = 1 WHERE state = 'queued'")
+        day.at(53)
         assert jobs.claim_alone(day.worker) == []
         assert day.gate("limit/ai")["closed_until"] == NOON + timedelta(seconds=61)
         day.at(62)

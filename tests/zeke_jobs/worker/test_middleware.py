@@ -1,4 +1,4 @@
-"""Dramatiq's middleware around our jobs: what its documentation promises, and that no failure in it strands a job."""
+"""Dramatiq's middleware around our jobs: the promises of its documentation, and that no failure in it blocks a job."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import pytest
 from dramatiq.middleware import Prometheus
 
 import zeke_jobs
+from tests.waiting import eventually
 from tests.zeke_jobs.worker.conftest import load
 from tests.zeke_jobs.worker.middleware import HEARD
-from tests.zeke_jobs.worker.test_running import eventually, failure, outcome
+from tests.zeke_jobs.worker.test_running import failure, outcome
 from zeke_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def heard(*kinds: str) -> list[Any]:
 
 
 def settled(*wanted: str, count: int = 1) -> list[Any]:
-    """What was heard of these kinds, once there is as much: a job's end is written before all hooks have run."""
+    """The calls of these kinds, once there are enough: a job's end is written before all hooks have run."""
     eventually(lambda: len(heard(*wanted)) >= count)
     return heard(*wanted)
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import zeke_jobs
+from tests.waiting import eventually
 from tests.zeke_jobs.worker.conftest import load
-from tests.zeke_jobs.worker.test_running import eventually, failure
+from tests.zeke_jobs.worker.test_running import failure
 from zeke_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -180,5 +181,5 @@ def test_a_name_that_no_task_has_is_refused_at_its_place() -> None:
 )
 def test_a_task_that_does_not_take_a_failed_job_is_refused_at_its_place(top: str, tasks: str, place: str) -> None:
     said = refused(f"{tasks}\n  strict: {{handler: 'H:strict'}}", top)
-    assert f"jobs.yaml:{place}: error: expected strict to take what is known of a failed job" in said
+    assert f"jobs.yaml:{place}: error: expected strict to accept zeke_jobs.FailedJob" in said
     assert "zeke_jobs.FailedJob" in said

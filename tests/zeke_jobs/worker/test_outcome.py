@@ -81,8 +81,8 @@ class OneDay(Defer):
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (Later(), "Later does not say what becomes of the job: AttributeError: "),
-        (OneDay(None), "OneDay does not say what becomes of the job: TypeError: expected until as a timedelta or in"),
+        (Later(), "Later does not decide about the job: AttributeError: "),
+        (OneDay(None), "OneDay does not decide about the job: TypeError: expected until as a timedelta or in"),
         (OneDay(251606667985.9), "ValueError: expected until as at most 100 years, got 251606667985.9"),
         (
             OneDay(datetime.max.replace(tzinfo=UTC)),

@@ -10,6 +10,7 @@ import psycopg2
 import pytest
 
 import zeke_jobs
+from tests.each import each
 from tests.zeke_jobs.worker.conftest import NOON, Jobs
 from zeke_jobs.diagnosis import why
 from zeke_jobs.errors import JobFailed
@@ -139,7 +140,7 @@ def test_an_option_that_makes_no_sense_is_refused(jobs: Jobs, option: Any, words
         zeke_jobs.send("a", **option)
 
 
-@pytest.mark.parametrize(
+@each(
     "options",
     ['{"retry": "many"}', '{"retry": 1.5}', '{"retry": {"limit": -1}}', '{"timeout": "soon"}', '{"timeout": 0}',
      '{"keep": "-1 day"}', '{"retry": {"when": 1}}'],

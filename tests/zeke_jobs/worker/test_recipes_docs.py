@@ -13,11 +13,12 @@ import dramatiq
 import pytest
 
 import zeke_jobs
+from tests.waiting import eventually
 from zeke_jobs import config
 from zeke_jobs.worker import builder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 PAGE = (Path(__file__).parents[3] / "docs" / "recipes.md").read_text(encoding="utf-8")
 
@@ -40,13 +41,6 @@ def recipes(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> I
     worker.stop(timeout=5_000)
     broker.close()
     sys.modules.pop("recipes", None)
-
-
-def eventually(look: Callable[[], Any]) -> Any:
-    end = time.monotonic() + 20
-    while not (found := look()) and time.monotonic() < end:
-        time.sleep(0.02)
-    return found
 
 
 def ended(task: str) -> list[zeke_jobs.Job]:

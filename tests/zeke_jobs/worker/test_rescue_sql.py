@@ -258,7 +258,7 @@ def test_a_claim_whose_answer_was_lost_goes_back_without_a_count(jobs: Jobs) -> 
 
 
 def died_with(jobs: Jobs, held: list[UUID]) -> dict[str, set[UUID]]:
-    """What becomes of jobs whose worker dies, by outcome."""
+    """The outcomes of jobs whose worker dies."""
     now = jobs.rows("SELECT zeke_jobs.now() AS now")[0]["now"]
     set_clock(jobs.conn, now + timedelta(seconds=21))
     outcomes: dict[str, set[UUID]] = {}

@@ -50,7 +50,7 @@ def ended(jobs: Jobs, task: str, how: str, count: int = 1) -> list[UUID]:
 
 
 def left(jobs: Jobs, after: timedelta) -> set[UUID]:
-    """What a purge leaves, so long after noon."""
+    """The jobs that a purge leaves, some time after noon."""
     set_clock(jobs.conn, NOON + after)
     retention.purge(jobs.conn)
     return {row["message_id"] for row in jobs.rows("SELECT message_id FROM zeke_jobs.queue")}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import zeke_jobs
+from tests.waiting import eventually
 from tests.zeke_jobs.worker import handlers
 from zeke_jobs.errors import JobFailed
 from zeke_jobs.worker.claim.consumer import JobConsumer
@@ -53,14 +54,6 @@ def failure(task: str, payload: dict[str, Any] | None = None) -> zeke_jobs.Job:
     with pytest.raises(JobFailed) as caught:
         outcome(task, payload)
     return caught.value.job
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 10.0) -> None:
-    """Poll what another thread brings about."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come about in time"
-        time.sleep(0.01)
 
 
 def test_a_handlers_return_value_is_the_output(running: Running) -> None:
@@ -141,7 +134,7 @@ def test_an_output_that_is_no_json_fails_the_job_and_says_so(running: Running) -
             "return_a_deep_value",
             "the output cannot be stored: expected at most 100 lists and objects inside each other",
         ),
-        ("raise_busy", "Busy does not say what becomes of the job: AttributeError: "),
+        ("raise_busy", "Busy does not decide about the job: AttributeError: "),
     ],
 )
 def test_an_end_that_could_not_be_stored_as_it_is_still_ends_the_job_and_no_other(

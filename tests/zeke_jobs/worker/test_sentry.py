@@ -13,8 +13,9 @@ import sentry_sdk
 from sentry_sdk.integrations.dramatiq import DramatiqIntegration
 from sentry_sdk.transport import Transport
 
+from tests.waiting import eventually
 from tests.zeke_jobs.worker.test_middleware import TASKS
-from tests.zeke_jobs.worker.test_running import eventually, failure, outcome
+from tests.zeke_jobs.worker.test_running import failure, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Kept(Transport):
-    """Keeps what would be sent."""
+    """Keeps events instead of sending them."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -81,7 +81,7 @@ class Engine(World):
             self.claim_alone(data)
 
     def check(self, worker: UUID, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """What every claim must be; tells the model."""
+        """Check every claim's result, and update the model."""
         for row in rows:
             job = self.jobs[row["message_id"]]
             assert job.is_due(self.now), job

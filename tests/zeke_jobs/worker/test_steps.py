@@ -7,7 +7,6 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-import psycopg2
 import pytest
 
 import zeke_jobs
@@ -112,33 +111,29 @@ def test_whatever_statement_breaks_a_kept_step_is_not_run_again(
     jobs: Jobs, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     life, line = Life(database, jobs.conn, TASKS), Line(monkeypatch)
-    plain = psycopg2.connect(database)
-    plain.autocommit = True
-    watch = Jobs(plain)
     runs: list[str] = []
     monkeypatch.setattr(handlers, "CALLS", runs)
     kept_when_run: list[tuple[str, bool]] = []
 
     def note(name: str) -> str:
-        found = watch.rows("SELECT 1 FROM zeke_jobs.step WHERE name = %s", name)
+        found = jobs.rows("SELECT 1 FROM zeke_jobs.step WHERE name = %s", name)
         kept_when_run.append((name, bool(found)))
         return name
 
     monkeypatch.setattr(handlers, "note_step", note)
 
     def reset() -> None:
-        watch.rows("TRUNCATE zeke_jobs.queue, zeke_jobs.step, zeke_jobs.worker CASCADE")
+        jobs.rows("TRUNCATE zeke_jobs.queue, zeke_jobs.step, zeke_jobs.worker CASCADE")
         kept_when_run.clear()
         zeke_jobs.send("stepwise", {"n": 1})
 
     def verify() -> None:
-        assert watch.rows("SELECT state::text FROM zeke_jobs.queue") == [{"state": "done"}]
+        assert jobs.rows("SELECT state::text FROM zeke_jobs.queue") == [{"state": "done"}]
         # A step may run twice where its result never reached the database, and never once it was kept.
         assert all(not kept for _, kept in kept_when_run)
-        assert watch.rows("SELECT name FROM zeke_jobs.step ORDER BY name") == [{"name": "first"}, {"name": "second"}]
+        assert jobs.rows("SELECT name FROM zeke_jobs.step ORDER BY name") == [{"name": "first"}, {"name": "second"}]
 
     assert every_break(line, life.drain, verify, reset) > 10
-    plain.close()
 
 
 def test_a_fake_context_runs_steps_and_takes_results_of_earlier_attempts() -> None:

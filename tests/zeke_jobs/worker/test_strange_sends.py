@@ -164,7 +164,7 @@ def test_no_honest_job_waits_longer_beside_whatever_was_accepted(
     assert sum(counts.values()) > EXAMPLES * AT_ONCE / 2.5, counts
     ended = jobs.rows("SELECT state, count(*) AS n FROM zeke_jobs.queue WHERE task = 'strange' GROUP BY 1 ORDER BY 1")
     assert {row["state"] for row in ended} == {"queued", "rejected", "done"}, ended
-    # Those that failed did so by what their handlers did, not because they could not be read.
+    # The failed jobs failed in their handlers, not because they could not be read.
     assert (
         jobs.rows("SELECT 1 FROM zeke_jobs.queue WHERE strpos(attempts::text, 'a row that a worker can read') > 0")
         == []

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import psycopg2
 import pytest
 
 import zeke_jobs
@@ -174,21 +173,17 @@ def test_whatever_statement_breaks_no_key_runs_out_of_order(
     jobs: Jobs, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     life, line = Life(database, jobs.conn, TASKS), Line(monkeypatch)
-    plain = psycopg2.connect(database)
-    plain.autocommit = True
-    watch = Jobs(plain)
 
     def reset() -> None:
-        watch.rows("TRUNCATE zeke_jobs.queue, zeke_jobs.worker CASCADE")
+        jobs.rows("TRUNCATE zeke_jobs.queue, zeke_jobs.worker CASCADE")
         handlers.CALLS.clear()
         zeke_jobs.send_many("hold", [{"n": n} for n in range(6)], keys=["a", "b"] * 3)
 
     def verify() -> None:
-        assert watch.rows("SELECT DISTINCT state::text FROM zeke_jobs.queue") == [{"state": "done"}]
+        assert jobs.rows("SELECT DISTINCT state::text FROM zeke_jobs.queue") == [{"state": "done"}]
         for rest in (0, 1):
             runs = [n for n in handlers.CALLS if n % 2 == rest]
             assert runs == sorted(runs)  # the same one may run twice, where its end was lost
             assert set(runs) == {rest, rest + 2, rest + 4}
 
     assert every_break(line, life.drain, verify, reset) > 20
-    plain.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from threading import current_thread
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import pytest
 from dramatiq.worker import _ConsumerThread
 
 import zeke_jobs
+from tests.waiting import eventually
 from tests.zeke_jobs.planted import FAR, UNREADABLE, allow_all_times, plant
 from tests.zeke_jobs.strange import nested
 from zeke_jobs.cli.root import app
@@ -83,13 +83,6 @@ def test_an_idle_worker_looks_on_beside_a_row_that_is_due_beyond_the_calendar(
 def _idle(jobs: Jobs, broker: JobBroker) -> bool:
     (row,) = jobs.rows("SELECT idle FROM zeke_jobs.worker WHERE id = %s", broker.process.id)
     return bool(row["idle"] == ["default"])
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 20.0, what: str = "it") -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"not in time: {what}"
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("how", ["queued", "failed"])
@@ -199,7 +192,7 @@ def test_an_exception_at_any_step_strands_no_job(
             zeke_jobs.wait(job, timeout=20)
         for step in STEPS:
             # What dramatiq's own code raises: its thread ends with what is no Exception.
-            for error in (Broken, ValueError, SystemExit)[: 2 if step == "broker.get_actor" else 3]:
+            for error in (Broken, ValueError if step == "broker.get_actor" else SystemExit):
                 process.registrations += 1  # so that the consumer says anew that it waits
                 with monkeypatch.context() as patch:
                     failed = inject(patch, broker, step, error, after=after)

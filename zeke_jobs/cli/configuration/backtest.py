@@ -55,7 +55,7 @@ def read_workers(text: str) -> Workers:
 File = Annotated[
     Path | None,
     typer.Option(
-        "--file", metavar="FILE", help="The jobs.yaml to try; by default what is in force.", show_default=False
+        "--file", metavar="FILE", help="The jobs.yaml to try; by default the revision in force.", show_default=False
     ),
 ]
 Assignments = Annotated[
@@ -65,12 +65,12 @@ Assignments = Annotated[
 Begin = Annotated[
     datetime | None,
     typer.Option(
-        "--from", parser=options.moment, metavar="TIME", help="Take the jobs from then on; by default of the last day."
+        "--from", parser=options.moment, metavar="TIME", help="Jobs from this time on; by default the last day's."
     ),
 ]
 End = Annotated[
     datetime | None,
-    typer.Option("--to", parser=options.moment, metavar="TIME", help="Take the jobs until then; by default now."),
+    typer.Option("--to", parser=options.moment, metavar="TIME", help="Jobs until this time; by default now."),
 ]
 WorkersOption = Annotated[
     Workers | None,
@@ -78,7 +78,7 @@ WorkersOption = Annotated[
         "--workers",
         parser=read_workers,
         metavar="PxT",
-        help="P processes of T threads each, such as 2x8; by default those that run, with --spec 1x8.",
+        help="P processes of T threads each, such as 2x8; by default as now, with --spec 1x8.",
     ),
 ]
 
@@ -100,11 +100,11 @@ def backtest(
         Path | None, typer.Option(metavar="FILE", help="Draw queues and waits over time, as .png, .svg or .pdf.")
     ] = None,
     seed: Annotated[
-        int, typer.Option(metavar="N", help="Of what is left to chance; the same seed, the same answer.")
+        int, typer.Option(metavar="N", help="Seed of random choices; the same seed gives the same answer.")
     ] = 0,
     as_json: options.Json = False,
 ) -> None:
-    """Run recorded jobs again by the workers' rules: as it was, and as it would have been under the change."""
+    """Run recorded jobs again by the workers' rules: without and with the change."""
     from zeke_jobs.backtest import plot as plotting
     from zeke_jobs.backtest.fleet import Fleet
     from zeke_jobs.cli.configuration import backtest_report

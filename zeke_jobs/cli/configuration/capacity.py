@@ -36,10 +36,12 @@ def capacity(
     workers: WorkersOption = None,
     budget: Annotated[
         float | None,
-        typer.Option(metavar="MONEY", help="What may be spent in a day, as the jobs' costs are counted.", min=0),
+        typer.Option(
+            metavar="MONEY", help="Money that may be spent in a day, in the currency of the jobs' costs.", min=0
+        ),
     ] = None,
     database: Annotated[
-        float | None, typer.Option(metavar="JOBS", help="Jobs a second that the database carries, as measured.", min=1)
+        float | None, typer.Option(metavar="JOBS", help="Measured jobs a second that the database carries.", min=1)
     ] = None,
     as_json: options.Json = False,
 ) -> None:
@@ -73,8 +75,8 @@ def _show(found: Capacity) -> None:
         console().print("the recorded jobs needed nothing that can run out")
         return
     columns = {
-        "what runs out": lambda bound: bound.name,
-        "there is": lambda bound: _amount(bound, bound.has),
+        "resource": lambda bound: bound.name,
+        "supply": lambda bound: _amount(bound, bound.has),
         "needed": lambda bound: _amount(bound, bound.needs),
         "in the busiest hour": lambda bound: _amount(bound, bound.needs_at_peak),
         "carries": lambda bound: f"{bound.carries:.1f}x",

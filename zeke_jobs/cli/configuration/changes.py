@@ -66,7 +66,7 @@ def summary(plan: Plan) -> str:
         parts = [counted(kinds[kind], kind) for kind in ("task", "limit", "service") if kinds[kind]]
         return f"{', '.join(parts) or 'the file'} would change"
     if plan.notes:
-        return "only what is set by hand would change"
+        return "only values set by hand would change"
     if plan.text_differs:
         return "no change in effect; the text differs, as in a comment"
     return "only jobs would be cancelled" if plan.is_pending else "no change"

@@ -23,17 +23,17 @@ _FIRES = 3
 
 File = Annotated[
     Path | None,
-    typer.Argument(metavar="FILE", help="By default jobs.yaml, or what ZEKE_JOBS_CONFIG names.", show_default=False),
+    typer.Argument(metavar="FILE", help="By default $ZEKE_JOBS_CONFIG or jobs.yaml.", show_default=False),
 ]
 
 
 def check(file: File = None) -> None:
-    """Check jobs.yaml: exit 0 when it is fine, 2 with every fault and its place when not."""
+    """Check jobs.yaml: print every fault with its place and exit 2, or exit 0."""
     raise typer.Exit(run(file))
 
 
 def run(path: Path | None) -> int:
-    """Check a jobs.yaml, by default the one that the environment names, and print the result.
+    """Check a jobs.yaml, by default the environment's, and print the result.
 
     Diagnostics go to stderr, the summary to stdout.
 
@@ -59,7 +59,10 @@ def run(path: Path | None) -> int:
 
 def schema(
     write: Annotated[
-        Path | None, typer.Option("--write", metavar="FILE", help="Write it there, and say what to name in jobs.yaml.")
+        Path | None,
+        typer.Option(
+            "--write", metavar="FILE", help="Write it to this file, and print the line that names it in jobs.yaml."
+        ),
     ] = None,
 ) -> None:
     """Print the JSON Schema of jobs.yaml, from which editors complete and explain its keys."""

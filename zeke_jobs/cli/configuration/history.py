@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 Number = Annotated[int, typer.Argument(metavar="REV", help="Number of a revision.", show_default=False)]
 Other = Annotated[
     int | None,
-    typer.Argument(metavar="REV", help="Another one; by default the one in force.", show_default=False),
+    typer.Argument(metavar="REV", help="Another revision; by default the one in force.", show_default=False),
 ]
 
 
 def history(
-    limit: Annotated[int, typer.Option(metavar="N", help="The newest so many.", min=1)] = 20,
+    limit: Annotated[int, typer.Option(metavar="N", help="Number of newest revisions.", min=1)] = 20,
     as_json: options.Json = False,
 ) -> None:
     """List the revisions, with their times, authors, reasons and values set by hand."""
@@ -90,7 +90,7 @@ def diff(
 
 
 def compare(number: Number, other: Other = None, as_json: options.Json = False) -> None:
-    """Compare how jobs did that started under two revisions: throughput, wait, duration, failures and cost by task."""
+    """Compare jobs that started under two revisions: throughput, wait, duration, failures and cost by task."""
     from zeke_jobs.postgres.queries import SQL
     from zeke_jobs.revisions import store
 

@@ -33,7 +33,7 @@ Rename = Annotated[list[str] | None, typer.Option(metavar="OLD=NEW", help="The j
 def plan(
     file: File = None, drain: Drain = None, cancel: Cancel = None, rename: Rename = None, as_json: options.Json = False
 ) -> None:
-    """Show what a jobs.yaml would change against what is in force. Exit 0: nothing, 4: something, 2: it is refused."""
+    """Show the changes that a jobs.yaml would make. Exit 0 for none, 4 for some, 2 if the file is refused."""
     from zeke_jobs.revisions import applying
 
     wanted = load(file)
@@ -49,7 +49,7 @@ def plan(
 
 
 def load(file: Path | None) -> Config:
-    """A checked jobs.yaml, by default the one that the environment names."""
+    """A checked jobs.yaml, by default the environment's."""
     from zeke_jobs import config
 
     find_modules_here()
@@ -78,7 +78,7 @@ def as_data(found: Plan) -> dict[str, Any]:
 
 
 def show(conn: Connection, found: Plan, *, of_file: bool = True) -> None:
-    """Print a plan; with ``of_file``, also whether its file was in force before."""
+    """Print a plan; with ``of_file``, also whether this file was in force before."""
     from zeke_jobs.revisions import store
 
     latest = store.latest(conn)
@@ -94,6 +94,4 @@ def show(conn: Connection, found: Plan, *, of_file: bool = True) -> None:
         tell(line)
     console().print(changes.summary(found))
     if found.stranded:
-        console().print(
-            "[red]apply refuses this[/] unless --drain, --cancel or --rename says what becomes of these jobs"
-        )
+        console().print("[red]apply refuses this[/] unless --drain, --cancel or --rename decides about these jobs")

@@ -49,7 +49,7 @@ def _answer(conn: Connection, wanted: Config, plan: Plan) -> Backtest | str | No
     try:
         before = latest.config(handlers=False)
     except ConfigurationError:
-        return "what is in force is not read any more by this code"
+        return "this code can no longer read the revision in force"
     edits = [one.edit for one in plan.overrides]
     after = config.load_text(wanted.text, "jobs.yaml", handlers=False, edits=edits)
     return of_newest(conn, before, after)

@@ -32,12 +32,12 @@ def set_(
     ],
     message: Annotated[
         str,
-        typer.Option("--message", "-m", metavar="WHY", help="Kept with it, for people.  [required, but with --clear]"),
+        typer.Option("--message", "-m", metavar="WHY", help="The reason, for people.  [required without --clear]"),
     ] = "",
     for_: Annotated[
-        str | None, typer.Option("--for", metavar="DURATION", help="Revert by itself after so long, such as 2h.")
+        str | None, typer.Option("--for", metavar="DURATION", help="End by itself after this time, such as 2h.")
     ] = None,
-    clear: Annotated[bool, typer.Option("--clear", help="Take back what is set: name keys, without values.")] = False,
+    clear: Annotated[bool, typer.Option("--clear", help="Remove values set by hand: name their keys.")] = False,
     as_json: options.Json = False,
 ) -> None:
     """Set values beside jobs.yaml; the file stays as it is, and `plan` shows what differs from it."""
@@ -126,6 +126,6 @@ def _cleared(keys: Sequence[str], file: Config, overrides: Sequence[Override]) -
         left = by_hand.cleared(kept, by_hand.read_path(key, file))
         if left == kept:
             labels = ", ".join(one.label for one in kept) or "nothing"
-            raise UsageError(f"expected what is set by hand ({labels}), got {key!r}")
+            raise UsageError(f"expected a key that is set by hand ({labels}), got {key!r}")
         kept = left
     return kept

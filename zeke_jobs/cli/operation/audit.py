@@ -13,22 +13,23 @@ from zeke_jobs.cli.output import listing, when
 
 def audit(
     who: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only by this login, or by whom the caller said.")
+        str | None, typer.Option(metavar="NAME", help="Only by this database user or this given name.")
     ] = None,
     action: Annotated[
-        list[str] | None, typer.Option(metavar="ACTION", help="Only this, such as cancel; may be given more than once.")
+        list[str] | None,
+        typer.Option(metavar="ACTION", help="Only this action, such as cancel; may be given more than once."),
     ] = None,
     target: Annotated[
-        str | None, typer.Option(metavar="TARGET", help="Only of this, such as task/my-task, or a job's id.")
+        str | None, typer.Option(metavar="TARGET", help="Only of this target, such as task/my-task, or a job's id.")
     ] = None,
     begin: Annotated[
         datetime | None,
-        typer.Option("--from", parser=options.moment, metavar="TIME", help="Only from then on: ISO 8601."),
+        typer.Option("--from", parser=options.moment, metavar="TIME", help="Only from this time on: ISO 8601."),
     ] = None,
     end: Annotated[
-        datetime | None, typer.Option("--to", parser=options.moment, metavar="TIME", help="Only before then.")
+        datetime | None, typer.Option("--to", parser=options.moment, metavar="TIME", help="Only before this time.")
     ] = None,
-    limit: Annotated[int, typer.Option(metavar="N", help="The newest so many.", min=1)] = 50,
+    limit: Annotated[int, typer.Option(metavar="N", help="Number of newest changes.", min=1)] = 50,
     as_json: options.Json = False,
 ) -> None:
     """List changes by hand, with their times, database users and the names that callers gave. Kept for 400 days."""

@@ -21,7 +21,7 @@ _STYLES = {"critical": "bold red", "warning": "yellow", "notice": "cyan"}
 
 
 def doctor(as_json: options.Json = False) -> None:
-    """Examine database, workers, scheduler and jobs. Exit 0 when all is well (notices aside), 1 when something is wrong."""
+    """Examine database, workers, scheduler and jobs. Exit 1 if there is a warning or an error, 0 otherwise."""
     from zeke_jobs.diagnosis.doctor import examine
 
     report = examine(database.choose(), _file())
@@ -34,7 +34,7 @@ def doctor(as_json: options.Json = False) -> None:
 
 
 def _file() -> Path | None:
-    """The jobs.yaml of this folder, or the one that the environment names."""
+    """The jobs.yaml of this folder, or the file named by the environment."""
     path = environment.config_path()
     return path if path.is_file() else None
 
@@ -88,7 +88,7 @@ def fleet(as_json: options.Json = False) -> None:
 def health(
     part: Annotated[str, typer.Argument(metavar="PART", help="worker, scheduler, or an address http://…")],
     contains: Annotated[
-        str, typer.Option(metavar="TEXT", help="What the address must answer.", show_default=False)
+        str, typer.Option(metavar="TEXT", help="Text that the answer must contain.", show_default=False)
     ] = "",
     host: Annotated[str, typer.Option(help="Ask for this host's processes.", show_default="this one's")] = "",
 ) -> None:

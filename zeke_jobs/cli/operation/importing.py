@@ -44,16 +44,14 @@ def pg_boss(
         ),
     ] = None,
     schema: Annotated[str, typer.Option(metavar="NAME", help="The schema of pg-boss.")] = "pgboss",
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only show what would be taken, and what would be left.")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the jobs that would be taken or left.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask, on a terminal.")] = False,
     as_json: options.Json = False,
 ) -> None:
     """Take over queued and scheduled jobs, recent ones and schedules of a pg-boss 10 to 12 in this database.
 
-    A job that is taken is cancelled there in the same transaction. Active jobs stay: run it again when they have ended. Taken
-    twice, nothing changes.
+    A job that is taken is cancelled there in the same transaction. Active jobs stay: run the command again when they have ended.
+    No job is taken twice.
     """
     from zeke_jobs.control.pg_boss import Import
 
@@ -120,7 +118,7 @@ def _show(report: Report, what: str) -> None:
         )
     active = sum(queue.active for queue in report.queues)
     if active:
-        tell(f"left: {counted(active, 'active job')}; run this again later, for those that pg-boss retries")
+        tell(f"left: {counted(active, 'active job')}; run this again later, in case pg-boss retries them")
     _show_left(report)
 
 

@@ -18,12 +18,10 @@ if TYPE_CHECKING:
 
 
 def migrate(
-    check: Annotated[
-        bool, typer.Option("--check", help="Change nothing; exit 4 when something is to be applied.")
-    ] = False,
+    check: Annotated[bool, typer.Option("--check", help="Change nothing; exit 4 if migrations are missing.")] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Apply the migrations that are missing: those of zeke_jobs, then those of the packages that jobs.yaml names."""
+    """Apply the missing migrations: first of zeke_jobs, then of the packages in jobs.yaml."""
     from zeke_jobs.postgres import migrate as migrations
 
     find_modules_here()
@@ -57,7 +55,8 @@ def _packages() -> list[str]:
 
 def roles(
     apply: Annotated[
-        bool, typer.Option("--apply", help="Run the statements, as the owner of the schema who may create roles.")
+        bool,
+        typer.Option("--apply", help="Run the statements; needs the schema's owner with the right to create roles."),
     ] = False,
 ) -> None:
     """Print the statements that create the roles zeke_jobs_client, _worker, _operator and _reader with their rights."""
@@ -83,7 +82,7 @@ def roles(
 def uninstall(
     package: Annotated[
         list[str] | None,
-        typer.Option(metavar="PACKAGE", help="Also what this package's migrations made, as in actors.store."),
+        typer.Option(metavar="PACKAGE", help="Also the objects of this package's migrations, such as actors.store."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:

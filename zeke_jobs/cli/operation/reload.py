@@ -17,13 +17,14 @@ _COMMANDS = ("dramatiq", "zeke-jobs")
 
 def reload(
     process: Annotated[
-        str, typer.Argument(metavar="PID|PIDFILE", help="Of a dramatiq or `zeke-jobs up` command.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="PID|PIDFILE", help="The process of a dramatiq or `zeke-jobs up` command.", show_default=False
+        ),
     ],
     file: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE", help="The file that it reads; by default jobs.yaml, or what ZEKE_JOBS_CONFIG names."
-        ),
+        typer.Option(metavar="FILE", help="The file that it reads; by default $ZEKE_JOBS_CONFIG or jobs.yaml."),
     ] = None,
 ) -> None:
     """Check jobs.yaml, and only then send SIGHUP, on which workers restart with new code: a broken file would end them."""

@@ -19,7 +19,7 @@ def batch(
     batch_id: Annotated[
         str | None, typer.Argument(metavar="[ID]", help="The batch; without it, the newest ones.", show_default=False)
     ] = None,
-    limit: Annotated[int, typer.Option(metavar="N", help="At most so many.", min=1)] = 20,
+    limit: Annotated[int, typer.Option(metavar="N", help="Largest number of batches.", min=1)] = 20,
     as_json: options.Json = False,
 ) -> None:
     """Show a batch: its numbers of unfinished, completed, failed and cancelled jobs, and the job at its end."""

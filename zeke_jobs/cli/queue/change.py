@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta  # noqa: TC003 (typer reads the annotations)
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -40,42 +40,29 @@ def cancel(
 ) -> None:
     """Cancel jobs, by id or by filter: queued ones at once, active ones within moments.
 
-    Exit 1 when one had ended already, or nothing matched.
+    Exit 1 if one had ended already, or no job matched.
     """
     from zeke_jobs import client
-    from zeke_jobs.client.batches import changeable
 
-    given = many.filters(
-        task=task,
-        status=status,
-        newer=newer,
-        older=older,
-        key=key,
-        error=error,
-        queue=queue,
-        parent=parent,
-        batch=batch,
-    )
-    many.refuse_mixture(job_ids, given)
-    # With another filter, or a limit, the batch is a filter like the others.
-    whole = batch if limit is None and given.keys() == {"batch"} else None
+    given = many.filters(job_ids, locals())
     database.choose_to_write()
-    if whole is not None and not dry_run:
-        _whole(client.cancel_batch, whole, "cancelled, or being stopped", reason=reason, as_json=as_json)
-    elif job_ids:
-        _each(job_ids, lambda job_id: client.cancel(job_id, reason, by=author()), as_json=as_json)
-    else:
-        if whole is not None:
-            given = dict(changeable("cancel", whole))
-        done = "cancelled, or being stopped"
-        _many("cancel", given, done, reason=reason, limit=limit, dry_run=dry_run, yes=yes, as_json=as_json)
+    if job_ids:
+        _each(job_ids, lambda one: client.cancel(one, reason, by=author()), as_json=as_json)
+        return
+    done = "cancelled, or being stopped"
+    if given.keys() == {"batch"} and limit is None:
+        if not dry_run:
+            _whole(lambda: client.cancel_batch(given["batch"], reason, by=author()), done, as_json=as_json)
+            return
+        given = _changeable("cancel", given)
+    _many("cancel", given, done, reason=reason, limit=limit, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
 def retry(
     job_ids: ids.SomeIds = None,
     task: many.Task = None,
     status: Annotated[
-        list[str] | None, typer.Option(metavar="STATUS", help="All that are: failed or cancelled.")
+        list[str] | None, typer.Option(metavar="STATUS", help="All jobs in this status: failed or cancelled.")
     ] = None,
     newer: many.Newer = None,
     older: many.Older = None,
@@ -94,31 +81,18 @@ def retry(
     Exit 1 when there was nothing to retry.
     """
     from zeke_jobs import client
-    from zeke_jobs.client.batches import changeable
 
-    given = many.filters(
-        task=task,
-        status=status,
-        newer=newer,
-        older=older,
-        key=key,
-        error=error,
-        queue=queue,
-        parent=parent,
-        batch=batch,
-    )
-    many.refuse_mixture(job_ids, given)
-    # With another filter, or a limit, the batch is a filter like the others.
-    whole = batch if limit is None and given.keys() == {"batch"} else None
+    given = many.filters(job_ids, locals())
     database.choose_to_write()
-    if whole is not None and not dry_run:
-        _whole(client.retry_batch, whole, "queued again", as_json=as_json)
-    elif job_ids:
-        _each(job_ids, lambda job_id: client.retry(job_id, by=author()), as_json=as_json)
-    else:
-        if whole is not None:
-            given = dict(changeable("retry", whole))
-        _many("retry", given, "queued again", limit=limit, dry_run=dry_run, yes=yes, as_json=as_json)
+    if job_ids:
+        _each(job_ids, lambda one: client.retry(one, by=author()), as_json=as_json)
+        return
+    if given.keys() == {"batch"} and limit is None:
+        if not dry_run:
+            _whole(lambda: client.retry_batch(given["batch"], by=author()), "queued again", as_json=as_json)
+            return
+        given = _changeable("retry", given)
+    _many("retry", given, "queued again", limit=limit, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
 def prioritise(
@@ -142,18 +116,7 @@ def prioritise(
     from zeke_jobs import client
     from zeke_jobs.client.options import priority_of
 
-    given = many.filters(
-        task=task,
-        status=status,
-        newer=newer,
-        older=older,
-        key=key,
-        error=error,
-        queue=queue,
-        parent=parent,
-        batch=batch,
-    )
-    many.refuse_mixture(job_ids, given)
+    given = many.filters(job_ids, locals())
     with usage():
         value = {"priority": priority_of(priority)}
     database.choose_to_write()
@@ -193,18 +156,7 @@ def reschedule(
     from zeke_jobs import client
     from zeke_jobs.client.options import run_time_of
 
-    given = many.filters(
-        task=task,
-        status=status,
-        newer=newer,
-        older=older,
-        key=key,
-        error=error,
-        queue=queue,
-        parent=parent,
-        batch=batch,
-    )
-    many.refuse_mixture(job_ids, given)
+    given = many.filters(job_ids, locals())
     with usage():
         value = run_time_of(run_at, delay)
     database.choose_to_write()
@@ -234,9 +186,18 @@ def _many(
     many.run(change, verb, done, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
-def _whole(change: Callable[..., list[UUID]], batch: str, what: str, *, as_json: bool, **said: str | None) -> None:
+def _changeable(verb: Literal["cancel", "retry"], given: dict[str, Any]) -> dict[str, Any]:
+    """The filter of the jobs that a change of the whole batch would change now."""
+    from zeke_jobs.client.batches import changeable
+
     with usage():
-        changed = change(batch, by=author(), **said)
+        return dict(changeable(verb, given["batch"]))
+
+
+def _whole(change: Callable[[], list[UUID]], what: str, *, as_json: bool) -> None:
+    """Change a whole batch, with its end. Beside another filter, or a limit, a batch is a filter like the others."""
+    with usage():
+        changed = change()
     if as_json:
         print_json([str(job_id) for job_id in changed])
     else:

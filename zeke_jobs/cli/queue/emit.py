@@ -17,7 +17,7 @@ def emit(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The event, such as callback/42.", show_default=False)],
     data: Annotated[
         str | None,
-        typer.Argument(metavar="[JSON]", help="What comes with it, or - for standard input.", show_default=False),
+        typer.Argument(metavar="[JSON]", help="The event's data, or - for standard input.", show_default=False),
     ] = None,
 ) -> None:
     """Emit an event: jobs that wait for it go on, with the data."""

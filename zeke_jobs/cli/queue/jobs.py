@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from contextlib import suppress
 from datetime import timedelta  # noqa: TC003 (typer reads the annotation)
 from textwrap import indent, wrap
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _LINE = 100
 _NARROW = 80  # columns of a line about an attempt
+_ROOM = 130  # columns of a terminal on which a list shows ids in full
 
 
 def status(
@@ -55,7 +57,7 @@ def jobs(
     status: Annotated[
         list[str] | None, typer.Option(metavar="STATUS", help="Only in this status; may be given more than once.")
     ] = None,
-    parent: Annotated[str | None, typer.Option(metavar="ID", help="Only what this job sent.")] = None,
+    parent: Annotated[str | None, typer.Option(metavar="ID", help="Only jobs that this job sent.")] = None,
     newer: Annotated[
         timedelta | None,
         typer.Option(parser=options.duration, metavar="DURATION", help="Only sent within this time, such as 1h."),
@@ -66,11 +68,11 @@ def jobs(
     ] = None,
     key: Annotated[str | None, typer.Option(metavar="KEY", help="Only with this key.")] = None,
     error: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Only whose last error has this in its type or message.")
+        str | None, typer.Option(metavar="TEXT", help="Only with this text in the last error's type or message.")
     ] = None,
     batch: Annotated[str | None, typer.Option(metavar="ID", help="Only of this batch.")] = None,
     queue: Annotated[str | None, typer.Option(metavar="NAME", help="Only of this queue.")] = None,
-    limit: Annotated[int, typer.Option(metavar="N", help="At most so many.", min=1)] = 20,
+    limit: Annotated[int, typer.Option(metavar="N", help="Largest number of jobs.", min=1)] = 20,
     as_json: options.Json = False,
 ) -> None:
     """List jobs, the newest first."""
@@ -92,8 +94,10 @@ def jobs(
                 limit=limit,
             )
         )
+    # The end of an id leaves room for the note, and every command takes it.
+    is_short = sys.stdout.isatty() and console().width < _ROOM
     columns = {
-        "id": lambda job: job.id,
+        "id": lambda job: str(job.id)[-8:] if is_short else job.id,
         "task": lambda job: job.task_id,
         "status": lambda job: styled(job.status),
         "sent": lambda job: age(job.created_on),

@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
     from zeke_jobs.client.many import Change, Count
 
-Task = Annotated[str | None, typer.Option(metavar="TASK", help="All of this task, by id or alias.")]
+Task = Annotated[str | None, typer.Option(metavar="TASK", help="All jobs of this task, by id or alias.")]
 Status = Annotated[
-    list[str] | None, typer.Option(metavar="STATUS", help="All in this status; may be given more than once.")
+    list[str] | None, typer.Option(metavar="STATUS", help="All jobs in this status; may be given more than once.")
 ]
 Newer = Annotated[
     timedelta | None,
     typer.Option(
         parser=options.duration,
         metavar="DURATION",
-        help="All that were sent within this time, such as 1h; of ended jobs, those that ended within it.",
+        help="All jobs sent (or if they have ended: ended) within this time, such as 1h.",
     ),
 ]
 Older = Annotated[
@@ -34,18 +34,18 @@ Older = Annotated[
     typer.Option(
         parser=options.duration,
         metavar="DURATION",
-        help="All that were sent longer ago than this; of ended jobs, those that ended before.",
+        help="All jobs sent (or if they have ended: ended) longer ago than this.",
     ),
 ]
-Key = Annotated[str | None, typer.Option(metavar="KEY", help="All with this key.")]
+Key = Annotated[str | None, typer.Option(metavar="KEY", help="All jobs with this key.")]
 Error = Annotated[
-    str | None, typer.Option(metavar="TEXT", help="All whose last error has this in its type or message.")
+    str | None, typer.Option(metavar="TEXT", help="All jobs with this text in the last error's type or message.")
 ]
-Queue = Annotated[str | None, typer.Option(metavar="NAME", help="All of this queue.")]
-Parent = Annotated[str | None, typer.Option(metavar="ID", help="All that this job sent.")]
+Queue = Annotated[str | None, typer.Option(metavar="NAME", help="All jobs of this queue.")]
+Parent = Annotated[str | None, typer.Option(metavar="ID", help="All jobs that this job sent.")]
 Batch = Annotated[str | None, typer.Option(metavar="ID", help="All jobs of this batch.")]
 Limit = Annotated[
-    int | None, typer.Option(metavar="N", help="At most so many, the first sent first; without it, all.", min=1)
+    int | None, typer.Option(metavar="N", help="Largest number of jobs, the first sent first; by default all.", min=1)
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count them, by task and status.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask, on a terminal.")]
@@ -53,25 +53,22 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask, on a terminal.")]
 _SLOW = 1000  # jobs; a change of more shows its progress
 
 
-def filters(**given: Any) -> dict[str, Any]:
-    """The filters in the arguments; a parent's id may be its beginning or end."""
-    said = {name: value for name, value in given.items() if value not in (None, [])}
-    if "parent" in said:
-        said["parent"] = str(ids.find(said["parent"]))
-    return said
+_FILTERS = ("task", "status", "newer", "older", "key", "error", "queue", "parent", "batch")
 
 
-def refuse_mixture(job_ids: list[str] | None, given: dict[str, Any]) -> None:
-    """Accept either ids or filters.
+def filters(job_ids: list[str] | None, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The filters among a command's arguments; a parent's id may be its beginning or end.
 
     Raises:
-        UsageError: there are neither, or both.
+        UsageError: there are neither ids nor filters, or both.
     """
+    given = {name: arguments[name] for name in _FILTERS if arguments[name] not in (None, [])}
+    if "parent" in given:
+        given["parent"] = str(ids.find(given["parent"]))
     if bool(job_ids) is bool(given):
-        raise UsageError(
-            "expected ids, or filters (--task, --status, --newer, --older, --key, --error, --queue, --parent, --batch), "
-            f"got {'both' if given else 'neither'}"
-        )
+        options = ", ".join(f"--{name}" for name in _FILTERS)
+        raise UsageError(f"expected ids, or filters ({options}), got {'both' if given else 'neither'}")
+    return given
 
 
 def run(change: Change, verb: str, done: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:

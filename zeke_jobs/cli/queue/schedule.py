@@ -71,7 +71,7 @@ def pause(
 
 @app.command(short_help="Send ticks again from now on.")
 def resume(task: Task) -> None:
-    """Send ticks again from now on; those of the pause are not made up for (see backfill)."""
+    """Send ticks again from now on. Ticks of the pause are not sent (see backfill)."""
     from zeke_jobs.control import schedules
 
     with _writing() as conn:
@@ -88,7 +88,7 @@ def backfill(
             "--from",
             parser=options.moment,
             metavar="TIME",
-            help="First moment: ISO 8601, in UTC unless it says otherwise.",
+            help="First moment: ISO 8601, in UTC without a zone.",
         ),
     ],
     to: Annotated[
@@ -97,10 +97,10 @@ def backfill(
             "--to", parser=options.moment, metavar="TIME", help="Last moment, by default now.", show_default=False
         ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which ticks would be sent.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the ticks that would be sent.")] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Send the jobs of the ticks of a past time, each that has none."""
+    """Send the missing jobs for the ticks of a past time."""
     from zeke_jobs.control import schedules
     from zeke_jobs.scheduler import dispatch
 

@@ -33,7 +33,7 @@ def send(
         typer.Option(parser=options.moment, metavar="TIME", help="Not before this time, such as 2026-01-31T08:00Z."),
     ] = None,
     priority: Annotated[int | None, typer.Option(metavar="N", help="Higher runs first.")] = None,
-    key: Annotated[str | None, typer.Option(metavar="KEY", help="What the per-key limit counts by.")] = None,
+    key: Annotated[str | None, typer.Option(metavar="KEY", help="The key by which per-key limits count.")] = None,
     unique: Annotated[
         list[str] | None, typer.Option(metavar="FIELD", help="No second queued job with the same value of this field.")
     ] = None,
@@ -45,10 +45,10 @@ def send(
     ] = None,
     id: Annotated[str | None, typer.Option(metavar="UUID", help="The job's id, a UUID.")] = None,  # noqa: A002 (the option's name)
     idempotency_key: Annotated[
-        str | None, typer.Option(metavar="KEY", help="A second send with it makes no job.")
+        str | None, typer.Option(metavar="KEY", help="A second send with this key makes no job.")
     ] = None,
     unique_key: Annotated[
-        str | None, typer.Option(metavar="KEY", help="No second queued or active job of the task with it.")
+        str | None, typer.Option(metavar="KEY", help="No second queued or active job of the task with this key.")
     ] = None,
     retries: Annotated[
         int | None, typer.Option(metavar="N", help="Most retries, in place of the task's.", min=0)
@@ -61,7 +61,7 @@ def send(
     ] = None,
     keep: Annotated[
         timedelta | None,
-        typer.Option(parser=options.duration, metavar="DURATION", help="How long it stays after its end."),
+        typer.Option(parser=options.duration, metavar="DURATION", help="How long the finished job stays."),
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the end, and print the output.")] = False,
     timeout: options.Timeout = None,

@@ -17,7 +17,7 @@ def why(
     job_id: ids.Id,
     as_json: options.Json = False,
 ) -> None:
-    """Say why a job does not run, or how it ended and why. Exit 0 when that was said, 1 when no job has the id."""
+    """Explain why a job does not run, or how it ended and why. Exit 1 if no job has the id."""
     from zeke_jobs.diagnosis.why import why as explain
 
     wanted = ids.find(job_id)

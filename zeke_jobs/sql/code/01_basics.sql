@@ -1,13 +1,13 @@
 -- The basics of the other files: ids, names, states, tasks by name.
 
--- The row of the task that a name or an alias means.
+-- The task with this name or alias.
 CREATE OR REPLACE FUNCTION zeke_jobs.find_task(p_name text) RETURNS zeke_jobs.task
 LANGUAGE sql STABLE
 AS $$
   SELECT t FROM zeke_jobs.task AS t WHERE t.id = p_name OR p_name = ANY (t.aliases) ORDER BY (t.id = p_name) DESC LIMIT 1
 $$;
 
--- A new id: UUID version 7, whose order of time keeps inserts on one edge of the primary key.
+-- A new id: UUID version 7. Its order by time keeps inserts at one edge of the primary key.
 CREATE OR REPLACE FUNCTION zeke_jobs.new_id() RETURNS uuid
 LANGUAGE sql VOLATILE PARALLEL SAFE
 AS $$
@@ -82,7 +82,7 @@ BEGIN
 END
 $$;
 
--- Turn the keys of a model's fields into snake_case, or into camelCase, however deep; free-form objects stay as they are.
+-- Turn the keys of a model's fields into snake_case or camelCase, at any depth; free-form objects stay unchanged.
 CREATE OR REPLACE FUNCTION zeke_jobs.rename_keys(p_value jsonb, p_schema jsonb, p_root jsonb, p_to_camel boolean) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET jit = off
@@ -123,8 +123,8 @@ BEGIN
 END
 $$;
 
--- A value without the fields that are called sensitive, by name or by path (user.email). A path leads through lists; where it ends early, in
--- a text for example, that is masked.
+-- A value with its sensitive fields masked. A field is a name or a path (user.email) that leads through lists. If a path ends early, for
+-- example at a text, that text is masked.
 CREATE OR REPLACE FUNCTION zeke_jobs.masked(p_value jsonb, p_fields text[], p_inside boolean DEFAULT false) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET jit = off
@@ -257,7 +257,7 @@ AS $$
     FROM jsonb_array_elements(p_attempts) WITH ORDINALITY AS a (value, n)) END
 $$;
 
--- The same time; an error that quotes it where Python could not read it.
+-- The time itself, or an error that quotes it if Python could not read it.
 CREATE OR REPLACE FUNCTION zeke_jobs.readable(p_moment timestamptz, p_name text, p_given text) RETURNS timestamptz
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -276,7 +276,7 @@ AS $$
 BEGIN
   PERFORM 1 FROM zeke_jobs.lock AS l WHERE l.name = p_name FOR UPDATE;
   IF NOT FOUND THEN
-    -- Waits for another session that does the same now.
+    -- Waits for another session that inserts the same lock.
     INSERT INTO zeke_jobs.lock (name) VALUES (p_name) ON CONFLICT DO NOTHING;
     PERFORM 1 FROM zeke_jobs.lock AS l WHERE l.name = p_name FOR UPDATE;
   END IF;

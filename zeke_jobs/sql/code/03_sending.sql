@@ -1,7 +1,7 @@
 -- The one way into the queue. Python's send, the SQL function and schedules all end in zeke_jobs.enqueue.
 
--- The fault of a value that Python could not read as it was sent; NULL for none. bounds.py has the same depth. A number that is larger than
--- every float would be infinite there, and Python reads no integer of more than 4,300 digits. One with so many digits is long.
+-- The fault of a value that Python would read differently or not at all; NULL for none. bounds.py has the same depth. Python reads a number
+-- beyond the largest float as infinite, and refuses an integer of more than 4,300 digits, so a value with such a number is long.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_json(p_value jsonb, p_size integer) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -43,7 +43,7 @@ AS $$
     ELSE (p_option #>> '{}')::interval END
 $$;
 
--- The retries that a send asks for, as an object.
+-- The retry option of a send, as an object.
 CREATE OR REPLACE FUNCTION zeke_jobs.retry_rule(p_retry jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -51,7 +51,7 @@ AS $$
     WHEN 'null' THEN NULL WHEN 'object' THEN p_retry ELSE jsonb_build_object('limit', p_retry) END
 $$;
 
--- What is wrong with the options that stand in for what the task says: retry is a number of retries, or an object of limit, delay and max_delay.
+-- The fault of the options that replace the task's values; NULL for none. retry is a number, or an object of limit, delay and max_delay.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_wishes(p_options jsonb) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
@@ -95,12 +95,12 @@ AS $$
     WHEN p_options ?| ARRAY['retry', 'timeout', 'keep'] AND zeke_jobs.unfit_wishes(p_options) IS NOT NULL
       THEN zeke_jobs.unfit_wishes(p_options)
     WHEN jsonb_typeof(p_options -> 'carried') NOT IN ('object', 'null') OR octet_length(p_options ->> 'carried') > 16384
-      THEN format('expected what a message carries as an object of at most 16 KiB, got %s', jsonb_typeof(p_options -> 'carried'))
+      THEN format('expected carried as an object of at most 16 KiB, got %s', jsonb_typeof(p_options -> 'carried'))
     WHEN p_options ? 'carried' THEN zeke_jobs.unfit_json(p_options -> 'carried', octet_length(p_options ->> 'carried'))
   END
 $$;
 
--- Whether a send asks for more than its task allows (per_send).
+-- Whether a send's options exceed the task's per_send.
 CREATE OR REPLACE FUNCTION zeke_jobs.is_beyond(p_task text, p_options jsonb) RETURNS boolean
 LANGUAGE sql STABLE
 AS $$
@@ -110,8 +110,8 @@ AS $$
   FROM (SELECT t.definition -> 'per_send' FROM zeke_jobs.task AS t WHERE t.id = p_task) AS b (most)
 $$;
 
--- The options of a job's message: what dramatiq's middleware put there, and for the worker the sender's W3C trace context, the batch,
--- retries, a timeout in seconds.
+-- The options of a job's message: those of dramatiq's middleware, and for the worker the sender's W3C trace context, the batch, the retries
+-- and the timeout in seconds.
 CREATE OR REPLACE FUNCTION zeke_jobs.message_options(p_options jsonb) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
@@ -124,7 +124,7 @@ AS $$
     'timeout', extract(epoch FROM zeke_jobs.length_of(p_options -> 'timeout'))))
 $$;
 
--- The units that the limits of a task count, each with the most that one job may use of it.
+-- The units that a task's limits count, each with the largest amount that one job may use.
 CREATE OR REPLACE FUNCTION zeke_jobs.units_of(p_task text) RETURNS jsonb
 LANGUAGE sql STABLE
 AS $$
@@ -135,7 +135,7 @@ AS $$
     WHERE t.id = p_task GROUP BY m.unit) AS m
 $$;
 
--- What a job of a task cannot use; NULL when it can.
+-- The fault of a job's units; NULL for none.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_units(p_task text, p_units jsonb) RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
@@ -189,8 +189,8 @@ BEGIN
 END
 $$;
 
--- A row that an unmodified dramatiq-pg producer wrote: give it what our own sends bring along. A message that no worker could read is
--- refused: the producer hears it, in its own transaction.
+-- Complete a row that an unmodified dramatiq-pg producer wrote, so that it has the columns of our own sends. A message that no worker could
+-- read is refused with an error in the producer's transaction.
 CREATE OR REPLACE FUNCTION zeke_jobs.adopt() RETURNS trigger
 LANGUAGE plpgsql
 AS $$
@@ -223,7 +223,7 @@ BEGIN
   NEW.message := NEW.message || jsonb_build_object(
     'queue_name', NEW.queue_name, 'actor_name', coalesce(v_task.id, NEW.message ->> 'actor_name'),
     'options', coalesce(nullif(NEW.message -> 'options', 'null'), '{}') - 'eta' || '{"producer": "dramatiq-pg"}');
-  NEW.awaited := true; -- perhaps: nobody asks
+  NEW.awaited := true; -- a stock producer may wait, and cannot request the announcement
   NEW.revision := (SELECT coalesce(max(number), 0) FROM zeke_jobs.revision);
   RETURN NEW;
 END
@@ -256,7 +256,7 @@ CREATE OR REPLACE TRIGGER task_keys_insert AFTER INSERT ON zeke_jobs.task
 CREATE OR REPLACE TRIGGER task_keys_update AFTER UPDATE ON zeke_jobs.task
   FOR EACH ROW WHEN (NEW.per_key IS NOT NULL AND OLD.per_key IS NULL) EXECUTE FUNCTION zeke_jobs.give_keys();
 
--- The jobs of a task whose order changed stand in line from now on, or no longer.
+-- When a task's order changes, its jobs follow the new order at once.
 CREATE OR REPLACE FUNCTION zeke_jobs.give_order() RETURNS trigger
 LANGUAGE plpgsql
 AS $$
@@ -277,7 +277,7 @@ CREATE OR REPLACE TRIGGER task_order_insert AFTER INSERT ON zeke_jobs.task
 CREATE OR REPLACE TRIGGER task_order_update AFTER UPDATE ON zeke_jobs.task
   FOR EACH ROW WHEN (NEW.order_hold IS DISTINCT FROM OLD.order_hold) EXECUTE FUNCTION zeke_jobs.give_order();
 
--- Look, where that is due: one process at a time, past jobs that somebody holds. Answers how many jobs got a key.
+-- Give the missing keys and orders where a search is due: one process at a time, skipping locked jobs. Returns the number of changed jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.give_late_keys() RETURNS integer
 LANGUAGE plpgsql VOLATILE
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
@@ -315,8 +315,8 @@ BEGIN
 END
 $$;
 
--- The key under which a send is unique: its task and the values of the chosen fields (none chosen: the whole payload); a missing
--- field counts as its default.
+-- The key under which a send is unique: its task and the values of the fields (without fields: the whole payload). A missing field counts
+-- as its default.
 CREATE OR REPLACE FUNCTION zeke_jobs.unique_key(p_task zeke_jobs.task, p_fields text[], p_payload jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -326,7 +326,7 @@ AS $$
     p_payload)::text, 'UTF8')), 'hex'), 32)
 $$;
 
--- The uniqueness of a send: its own option first, else the task's. NULL is none.
+-- The uniqueness of a send, from its own option, else from the task; NULL for none.
 CREATE OR REPLACE FUNCTION zeke_jobs.unique_rule(
   p_task zeke_jobs.task, p_option jsonb, OUT fields text[], OUT held_while text, OUT period interval)
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -368,8 +368,8 @@ BEGIN
 END
 $$;
 
--- What a send does that meets a queued job with its unique key: ignore, so that it makes no job; replace, so that it takes that job's place;
--- or postpone, so that it does so and moves the job further; not further than at_most after the first send. Its own words, else the task's.
+-- What happens when a queued job has a send's unique key: the send makes no job (ignore), gives the job its payload and run time (replace), or
+-- does so but never makes it run earlier (postpone), and never later than at_most after the first send. From its own option, else from the task.
 CREATE OR REPLACE FUNCTION zeke_jobs.duplicate_rule(
   p_task zeke_jobs.task, p_option jsonb, OUT on_duplicate text, OUT at_most interval)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -387,8 +387,7 @@ BEGIN
 END
 $$;
 
--- The dramatiq message of a job; its options carry the W3C trace context of its sender, for the worker, and what dramatiq's middleware put
--- there. PostgreSQL writes the body into the statement around it, at no cost, as long as it is no more volatile than the declaration says.
+-- The dramatiq message of a job. PostgreSQL inlines the body at no cost, as long as it is no more volatile than the declaration says.
 CREATE OR REPLACE FUNCTION zeke_jobs.message(
   p_queue text, p_task text, p_id uuid, p_payload jsonb, p_options jsonb, p_now timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -419,7 +418,7 @@ BEGIN
 END
 $$;
 
--- How many more jobs of the task may queue. Senders that run at the same moment may overshoot by as many as they are.
+-- The number of jobs of the task that may still be queued. Concurrent senders may exceed it by one job each.
 CREATE OR REPLACE FUNCTION zeke_jobs.room(p_task zeke_jobs.task) RETURNS bigint
 LANGUAGE sql STABLE
 AS $$
@@ -432,7 +431,7 @@ AS $$
   ) AS queued
 $$;
 
--- Whether a job still keeps others with its unique key out. A running job does not keep out its own successor.
+-- Whether a job still prevents others with its unique key. A running job does not prevent its own successor.
 CREATE OR REPLACE FUNCTION zeke_jobs.holds(p_job zeke_jobs.queue, p_while text, p_period interval, p_parent uuid) RETURNS boolean
 LANGUAGE sql STABLE
 AS $$
@@ -444,8 +443,8 @@ AS $$
   END
 $$;
 
--- Give a queued job the payload, the run time and the other options of a later send. A job that waits for a retry waits as long as before at
--- least, and forgets its steps and the events that it waited for, which belong to the former payload. False: it is queued no more.
+-- Give a queued job the payload, the run time and the other options of a later send. A job that waits for a retry never runs earlier, and
+-- loses its steps and waits for events, because they belong to the former payload. False: the job is no longer queued.
 CREATE OR REPLACE FUNCTION zeke_jobs.take_place(
   p_job uuid, p_task zeke_jobs.task, p_payload jsonb, p_options jsonb, p_now timestamptz, p_run_at timestamptz, p_expires timestamptz,
   p_how text, p_at_most interval) RETURNS boolean
@@ -455,7 +454,7 @@ DECLARE
   v_was text := current_setting('zeke_jobs.gathering', true);
   v_queue text;
 BEGIN
-  PERFORM set_config('zeke_jobs.gathering', 'on', true); -- a stock producer's upsert is told from this
+  PERFORM set_config('zeke_jobs.gathering', 'on', true); -- marks this update as ours, not a stock producer's upsert
   UPDATE zeke_jobs.queue AS q
   SET message = zeke_jobs.message(
       p_task.queue, p_task.id, q.message_id, p_payload, (p_options - 'batch') || jsonb_strip_nulls(jsonb_build_object('batch', q.batch)), p_now),
@@ -476,16 +475,16 @@ BEGIN
   END IF;
   DELETE FROM zeke_jobs.step AS s WHERE s.job = p_job;
   DELETE FROM zeke_jobs.wait AS w WHERE w.job = p_job;
-  -- A claim passed it over while this held its row.
+  -- Claims skipped the job while this transaction held its row.
   PERFORM zeke_jobs.ring(v_queue);
   RETURN true;
 END
 $$;
 
--- Insert one job, or find the one that stands for it. Never raises for what a caller may meet in practice, since that would spoil
--- the caller's transaction; outcome says it: created, duplicate (job_id is the first job), full, unknown (no such task), stale (the task
--- has another revision than the payload was checked against), taken (the id belongs to a job of another task), beyond (it asks for more
--- than the task's per_send), closed (the batch takes no more jobs), replaced (job_id is the queued job that has its payload now).
+-- Insert one job, or find the job that it duplicates. Ordinary refusals raise no error, because an error would abort the caller's
+-- transaction. The outcome is created, duplicate (job_id is the first job), full, unknown (no such task), stale (the payload was checked
+-- against another revision of the task), taken (the id belongs to a job of another task), beyond (an option exceeds the task's per_send),
+-- closed (the batch accepts no more jobs) or replaced (job_id is the queued job that now has the payload).
 CREATE OR REPLACE FUNCTION zeke_jobs.enqueue(
   p_task text, p_revision integer, p_payload jsonb, p_options jsonb,
   OUT outcome text, OUT job_id uuid, OUT status zeke_jobs.job_status)
@@ -514,7 +513,7 @@ DECLARE
   v_first record;
   v_rule record;
 BEGIN
-  -- Without its definition and its payload's schema, which are long; the rare send that is unique reads them too.
+  -- Without the long definition and payload schema; only a unique send reads them, below.
   SELECT t.id, t.queue, t.priority, t.per_key, t.revision, t.max_queued, t.unique_fields, t.sensitive, t.order_hold
   INTO v_task.id, v_task.queue, v_task.priority, v_task.per_key, v_task.revision, v_task.max_queued, v_task.unique_fields, v_task.sensitive,
     v_task.order_hold
@@ -530,7 +529,7 @@ BEGIN
     outcome := 'stale';
     RETURN;
   END IF;
-  -- Whoever may send may call this without Python's checks.
+  -- Any sender may call this function without Python's checks.
   v_unfit := coalesce(
     'payload of ' || v_task.id || ': ' || zeke_jobs.unfit_payload(p_payload), zeke_jobs.unfit_options(p_options),
     CASE WHEN p_options ? 'units' THEN zeke_jobs.unfit_units(v_task.id, p_options -> 'units') END);
@@ -543,12 +542,12 @@ BEGIN
   END IF;
   v_now := zeke_jobs.now();
   v_run_at := v_now;
-  -- Most sends name no time: a call for each that they could name would be a tenth of the send.
+  -- Most sends have no time option; a call for each possible one would take a tenth of the send.
   IF p_options ?| ARRAY['run_at', 'delay', 'expires', 'scheduled_for'] THEN
     v_run_at := zeke_jobs.moment(p_options, 'run_at', v_now, zeke_jobs.moment(p_options, 'delay', v_now, v_now));
     v_expires := zeke_jobs.moment(p_options, 'expires', v_now, NULL);
     v_tick := zeke_jobs.moment(p_options, 'scheduled_for', v_now, NULL);
-    -- A job that takes a tick before the scheduler does would stand in for the schedule.
+    -- With this option a sender could send the job of a tick before the scheduler does, and so replace it.
     IF v_tick IS NOT NULL AND NOT has_function_privilege(
       session_user, 'zeke_jobs.record_tick(text, timestamptz, text, text, text, uuid)', 'EXECUTE')
     THEN
@@ -560,7 +559,7 @@ BEGIN
     SELECT * INTO v_task FROM zeke_jobs.task AS t WHERE t.id = v_task.id;
     SELECT * INTO v_fields, v_while, v_period FROM zeke_jobs.unique_rule(v_task, p_options -> 'unique');
     IF p_options ->> 'unique_key' IS NOT NULL THEN
-      -- A text of the caller's own; no value of fields looks like it.
+      -- The caller's own text; the prefix keeps it apart from keys made of fields.
       v_unique_key := v_task.id || ' =' || (p_options ->> 'unique_key');
       v_while := CASE WHEN p_options ? 'unique' THEN v_while ELSE 'active' END;
     ELSIF v_fields IS NOT NULL THEN
@@ -572,7 +571,7 @@ BEGIN
         v_rule.on_duplicate, v_while USING ERRCODE = 'invalid_parameter_value';
     END IF;
   END IF;
-  -- That a job has failed is told whatever waits, and what a batch sends at its end was promised before.
+  -- The job of on_failed, and the job at the end of a batch, are sent even if the queue is full.
   IF v_task.max_queued IS NOT NULL AND (p_options -> 'carried' ? 'failure_of') IS NOT TRUE
     AND NOT (p_options ? 'beyond_max_queued' AND pg_trigger_depth() > 0)
   THEN
@@ -586,7 +585,7 @@ BEGIN
     v_took := false;
     IF v_unique_key IS NOT NULL AND NOT v_full THEN
       v_holder := NULL;
-      -- Waits for a sender that is just taking the key. Each statement sees what was committed before it began.
+      -- Waits for another sender that is inserting the key; the next statement sees that sender's job.
       INSERT INTO zeke_jobs.unique_holder (unique_key, job) VALUES (v_unique_key, v_id) ON CONFLICT DO NOTHING;
       v_took := FOUND;
       IF NOT v_took THEN
@@ -599,7 +598,7 @@ BEGIN
           v_took := FOUND;
           CONTINUE WHEN NOT v_took;
         ELSIF v_rule.on_duplicate <> 'ignore' AND NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = v_id) THEN
-          -- A claim may come first: then the job holds its key no longer.
+          -- If a claim came first, the job no longer holds its key.
           CONTINUE WHEN NOT zeke_jobs.take_place(
             v_holder, v_task, p_payload, p_options, v_now, v_run_at, v_expires, v_rule.on_duplicate, v_rule.at_most);
           outcome := 'replaced';
@@ -638,14 +637,14 @@ BEGIN
       IF FOUND THEN
         RETURN;
       END IF;
-      -- Its id, idempotency key or tick stands for another job, which leaves the unique key as it was.
+      -- Another job has the id, idempotency key or tick: restore the unique key.
       IF v_took AND v_holder IS NULL THEN
         DELETE FROM zeke_jobs.unique_holder AS u WHERE u.unique_key = v_unique_key AND u.job = v_id;
       ELSIF v_took THEN
         UPDATE zeke_jobs.unique_holder AS u SET job = v_holder WHERE u.unique_key = v_unique_key AND u.job = v_id;
       END IF;
     END IF;
-    -- Whoever won the conflict is found here.
+    -- Find the job that won the conflict.
     SELECT * INTO v_first FROM (
       SELECT q.message_id, q.task, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits) AS status,
         true AS holds
@@ -678,7 +677,7 @@ BEGIN
 END
 $$;
 
--- Many jobs of one task in one statement. Answers a row for each job that was not created; ordinal counts from 1, 0 means all of them.
+-- Insert many jobs of one task in one statement. Returns a row for each job that was not created; ordinal counts from 1, and 0 means all.
 CREATE OR REPLACE FUNCTION zeke_jobs.enqueue_many(
   p_task text, p_revision integer, p_payloads jsonb, p_ids uuid[], p_keys text[], p_options jsonb)
 RETURNS TABLE (ordinal bigint, outcome text, job_id uuid, status zeke_jobs.job_status)
@@ -718,7 +717,7 @@ BEGIN
     RETURN;
   END IF;
   SELECT r.fields INTO v_fields FROM zeke_jobs.unique_rule(v_task, p_options -> 'unique') AS r;
-  -- A send that is repeated because its answer was lost needs room only for the jobs that the first try has not written.
+  -- A send that is repeated after a lost answer needs room only for the jobs that the first try did not write.
   IF v_task.max_queued IS NOT NULL AND zeke_jobs.room(v_task) < (
     SELECT count(*) FROM unnest(p_ids) AS i (id) WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = i.id))
   THEN
@@ -733,7 +732,7 @@ BEGIN
     v_unique_keys := ARRAY(
       SELECT zeke_jobs.unique_key(v_task, v_fields, p.payload)
       FROM jsonb_array_elements(p_payloads) WITH ORDINALITY AS p (payload, n) ORDER BY p.n);
-    -- In the keys' order, so that two senders never wait for each other.
+    -- In the order of the keys, so that two senders never wait for each other.
     WITH taken AS (
       INSERT INTO zeke_jobs.unique_holder AS u (unique_key, job)
       SELECT DISTINCT ON (j.unique_key) j.unique_key, j.id
@@ -774,7 +773,7 @@ BEGIN
   IF v_made = cardinality(p_ids) THEN
     RETURN;
   END IF;
-  -- Some met a holder of their unique key: decide those one by one, in the same order.
+  -- Other jobs have some of the unique keys: decide these sends one by one, in the same order.
   RETURN QUERY
     SELECT j.n, e.outcome, e.job_id, e.status
     FROM (
@@ -822,8 +821,8 @@ BEGIN
 END
 $$;
 
--- Send a job, from any language. Part of the caller's transaction; a second send of the same idempotency key, id or unique fields
--- returns the first job's id.
+-- Send a job, from any language, in the caller's transaction. A second send with the same idempotency key, id or unique fields returns the
+-- first job's id.
 --   SELECT zeke_jobs.send('ingest-oneoff', '{"url": "https://example.org/post"}', '{"delay": 60, "priority": 5}');
 CREATE OR REPLACE FUNCTION zeke_jobs.send(task text, payload jsonb DEFAULT '{}', options jsonb DEFAULT '{}') RETURNS uuid
 LANGUAGE plpgsql VOLATILE
@@ -852,7 +851,7 @@ BEGIN
     RAISE EXCEPTION 'expected options among %, got %', array_to_string(c_options, ', '), quote_literal(v_wrong)
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  -- Before it is renamed, which would go as deep as it is nested.
+  -- Before the renaming, which recurses as deep as the payload is nested.
   v_fault := zeke_jobs.unfit_payload(send.payload);
   IF v_fault IS NULL THEN
     v_payload := zeke_jobs.rename_keys(send.payload, v_task.payload_schema, v_task.payload_schema, false);
@@ -881,7 +880,7 @@ BEGIN
 END
 $$;
 
--- The part of a task that senders need, found by its name or an alias.
+-- The columns that senders need of a task, by its name or an alias.
 CREATE OR REPLACE FUNCTION zeke_jobs.known_task(
   p_name text, OUT id text, OUT revision integer, OUT payload_schema jsonb, OUT sensitive text[])
 RETURNS SETOF record
@@ -891,7 +890,7 @@ AS $$
   SELECT t.id, t.revision, t.payload_schema, t.sensitive FROM zeke_jobs.find_task(p_name) AS t WHERE t.id IS NOT NULL
 $$;
 
--- Every name that send accepts.
+-- All names of tasks that send accepts.
 CREATE OR REPLACE FUNCTION zeke_jobs.task_names() RETURNS SETOF text
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp

@@ -1,6 +1,6 @@
 -- How much room the limits leave, and which slots are taken.
 
--- What a worker says of the slots that it keeps. Says nothing for one that was taken for dead.
+-- Record the slots that a worker keeps, unless its row is gone because it was declared lost.
 CREATE OR REPLACE FUNCTION zeke_jobs.keep_slots(p_worker uuid, p_tasks text[], p_counts integer[], p_said bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -14,8 +14,8 @@ BEGIN
 END
 $$;
 
--- How many jobs of each task hold a slot of its limits. A count for each name: a planner without statistics would read, for a join, what is
--- active of all tasks. What was claimed before a rename is active under the former name.
+-- The number of jobs of each task that hold a slot of its limits. Each name is counted by itself: for a join, a planner without statistics
+-- would read the active jobs of all tasks. Jobs claimed before a rename are active under the former name.
 CREATE OR REPLACE VIEW zeke_jobs.task_active AS
 SELECT
   t.id AS task,
@@ -27,7 +27,7 @@ SELECT
 FROM zeke_jobs.task AS t;
 COMMENT ON VIEW zeke_jobs.task_active IS 'How many jobs of each task hold a slot of its limits.';
 
--- The concurrency that throttling leaves of a gate's: halved when it was throttled last, and one more since then for each raise_every.
+-- A gate's concurrency after throttling: the last throttling halved it, and each raise_every since then adds one.
 CREATE OR REPLACE FUNCTION zeke_jobs.concurrency_of(p_gate zeke_jobs.gate, p_now timestamptz) RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -35,7 +35,7 @@ AS $$
     extract(epoch FROM p_now - (p_gate).lowered_on) / extract(epoch FROM (p_gate).raise_every))::integer) END
 $$;
 
--- How much was taken of a meter within its window: unit jobs and no key for a gate's rate.
+-- The use of a meter within its window; for a gate's rate, the unit is jobs and the key empty.
 CREATE OR REPLACE FUNCTION zeke_jobs.taken(p_gate text, p_unit text, p_key text, p_now timestamptz) RETURNS numeric
 LANGUAGE plpgsql VOLATILE -- and not sql: only plpgsql keeps its plans
 AS $$
@@ -46,7 +46,7 @@ BEGIN
 END
 $$;
 
--- Whether the rate that a task has for each key lets one more job of this key through.
+-- Whether the task's rate per key lets one more job of this key start.
 CREATE OR REPLACE FUNCTION zeke_jobs.key_has_room(p_task text, p_key text, p_now timestamptz) RETURNS boolean
 LANGUAGE plpgsql VOLATILE -- as zeke_jobs.taken
 AS $$
@@ -58,8 +58,8 @@ BEGIN
 END
 $$;
 
--- How long a job counts from its start: a hundredth longer than the period, since what a handler does comes a little later; a quarter of a
--- second at most.
+-- How long a start counts: a hundredth longer than the period, at most a quarter of a second longer, because a handler acts a little after
+-- its start.
 CREATE OR REPLACE FUNCTION zeke_jobs.counts_for(p_period interval) RETURNS interval
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$ SELECT p_period + least(p_period / 100, interval '250 ms') $$;
@@ -69,9 +69,9 @@ CREATE OR REPLACE FUNCTION zeke_jobs.probes(p_gate zeke_jobs.gate) RETURNS boole
 LANGUAGE sql STABLE
 AS $$ SELECT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = (p_gate).probe AND q.state = 'consumed') $$;
 
--- How many more jobs a gate lets through; NULL where only meters say it, and less than none where a limit was lowered. Call it with the
--- gate's row locked, in a statement after the one that locked it: a count in the locking statement reads a snapshot from before the lock,
--- and lets too many through.
+-- The number of jobs that a gate still lets start: NULL if only its meters decide, negative if its limit was lowered. Call it with the
+-- gate's row locked, in a later statement than the lock: the locking statement reads a snapshot from before the lock, and would let too many
+-- start.
 CREATE OR REPLACE FUNCTION zeke_jobs.gate_room(p_gate zeke_jobs.gate, p_now timestamptz) RETURNS integer
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -96,9 +96,9 @@ BEGIN
 END
 $$;
 
--- Open and close breakers, with their gates locked, by what ended since. A breaker opens for its pause after so many failures, or so large
--- a share of them; then one job at a time probes: its failure keeps the breaker open for another pause, its success closes it. Each
--- turn is a warning to the claimant.
+-- Open and close the breakers of locked gates, by the attempts that have ended. A breaker opens when the number or the share of failures
+-- reaches its bound. After the pause one job at a time probes: its failure keeps the breaker open for another pause, its success closes it.
+-- Each change raises a warning to the claiming worker.
 CREATE OR REPLACE FUNCTION zeke_jobs.turn_breakers(p_gates text[], p_now timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -117,10 +117,10 @@ BEGIN
       SET tripped_on = p_now, closed_until = greatest(g.closed_until, p_now + g.breaker_pause), closed_by = 'breaker', probe = NULL,
         closed_why = format('%s jobs failed within %s', v_ends.failed, g.breaker_within)
       WHERE g.name = v_gate.name;
-      -- The worker that claims puts it into its log.
+      -- The claiming worker logs it.
       RAISE WARNING 'breaker of % opens: % jobs failed', v_gate.name, v_ends.failed;
     ELSIF v_gate.probe IS NOT NULL THEN
-      -- An attempt that began before the pause may have ended after it.
+      -- An attempt from before the pause may end after it, and is no probe.
       SELECT e.failed, e.ended_on INTO v_ends
       FROM zeke_jobs.breaker_end AS e JOIN zeke_jobs.queue AS q ON q.message_id = e.job
       WHERE e.gate = v_gate.name AND e.job = v_gate.probe AND e.ended_on >= greatest(v_gate.closed_until, q.claimed_on)
@@ -138,15 +138,15 @@ BEGIN
         DELETE FROM zeke_jobs.breaker_end AS e WHERE e.gate = v_gate.name;
         RAISE WARNING 'breaker of % closes: a job that probed succeeded', v_gate.name;
       ELSIF NOT zeke_jobs.probes(v_gate) THEN
-        UPDATE zeke_jobs.gate AS g SET probe = NULL WHERE g.name = v_gate.name; -- it was returned, cancelled or lost
+        UPDATE zeke_jobs.gate AS g SET probe = NULL WHERE g.name = v_gate.name; -- the probe was returned, cancelled or lost
       END IF;
     END IF;
   END LOOP;
 END
 $$;
 
--- Close a shared limit for so many seconds, since its provider said so to a job, and halve its concurrency: once for all jobs that had begun
--- before it was halved last. Answers until when it is closed; NULL: there is no such limit.
+-- Close a shared limit for some seconds, because its provider throttled a job, and halve its concurrency. Jobs that began before the last
+-- halving do not halve it again. Returns the time at which it opens; NULL if there is no such limit.
 CREATE OR REPLACE FUNCTION zeke_jobs.throttle(p_limit text, p_seconds double precision, p_job uuid, p_why text) RETURNS timestamptz
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -167,9 +167,9 @@ BEGIN
 END
 $$;
 
--- Of jobs of one task, picked in this order and locked, those that fit: all up to the first one that needs more than a meter has left
--- (of these gates: blocked; beside the name of one whose units come back within a time stands 'units of NAME'). Notes what they take: of units and money the estimate, which is what the sender said, or what recent jobs
--- of the task used, or what jobs.yaml says.
+-- Take from the meters for locked jobs of one task, in this order, up to the first job that needs more than a meter has left; blocked has
+-- the gates of such meters and, if a gate's units come back within a time, also 'units of NAME'. Each job takes an estimate of its units and
+-- cost: the sender's, else the average of the task's recent jobs, else the estimate in jobs.yaml.
 CREATE OR REPLACE FUNCTION zeke_jobs.take(p_one zeke_jobs.candidate, p_places tid[], OUT places tid[], OUT blocked text[])
 LANGUAGE plpgsql VOLATILE -- with the settings of zeke_jobs.claim, which alone calls it
 AS $$
@@ -213,7 +213,7 @@ BEGIN
   END IF;
   INSERT INTO zeke_jobs.meter_use (gate, unit, key, job, claim, taken_on, ends_on, lasts, amount)
   SELECT r.gate, 'jobs', CASE WHEN r.per_key THEN q.key ELSE '' END, q.message_id, q.claim + 1, v_now,
-    -- A start may come that much later than its claim.
+    -- Until the start is known, it is assumed 250 ms after the claim.
     v_now + zeke_jobs.counts_for(r.period) + interval '250 ms', zeke_jobs.counts_for(r.period), 1
   FROM (
     SELECT m.gate, m.period, true AS per_key FROM zeke_jobs.meter AS m WHERE m.gate = ANY (p_one.gates) AND m.per_key
@@ -224,7 +224,7 @@ BEGIN
 END
 $$;
 
--- Say what a running job used of units, or spent of a currency: it adds up, and counts from now on where it is more than the estimate.
+-- Add to the units or costs that a running job reports. A sum above the estimate counts at once.
 CREATE OR REPLACE FUNCTION zeke_jobs.report(p_job uuid, p_claim bigint, p_units jsonb) RETURNS void
 LANGUAGE sql VOLATILE
 AS $$
@@ -234,13 +234,13 @@ AS $$
   WHERE u.job = p_job AND u.claim = p_claim AND p_units ? u.unit AND NOT u.settled
 $$;
 
--- What jobs took is final: what they reported replaces the estimate, here and in the task's average. p_how says how their attempts ended, and
--- so what counts where nothing was reported:
---   completed: the estimate.
---   raised: of units the estimate, of money nothing, since an outage would use up the whole day.
---   deferred: nothing.
---   cut off (by a timeout, a cancel, a stop, a death): the estimate at least, since the attempt could not report everything.
---   returned: nothing, and no start either.
+-- Make the uses of ended attempts final: reported amounts replace the estimates, here and in the task's average. p_how is the kind of end,
+-- and decides about an attempt without a report:
+--   completed: the estimate counts.
+--   raised: the estimate counts for units, nothing for money, because an outage would use up the whole day.
+--   deferred: nothing counts.
+--   cut off (by a timeout, a cancel, a stop, a death): at least the estimate counts, because the attempt could not report everything.
+--   returned: nothing counts, not even the start.
 CREATE OR REPLACE FUNCTION zeke_jobs.settle(p_ids uuid[], p_how text DEFAULT 'completed') RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -286,7 +286,8 @@ BEGIN
     WHERE a.ctid = (
       SELECT o.ctid FROM zeke_jobs.unit_average AS o
       WHERE o.task = v_known.task AND o.unit = v_known.unit FOR UPDATE SKIP LOCKED);
-    IF NOT FOUND THEN -- new, or somebody else just learns from his jobs
+    -- New. If the row is only locked, another transaction is updating it, and an INSERT would wait for that in spite of ON CONFLICT.
+    IF NOT FOUND AND NOT EXISTS (SELECT 1 FROM zeke_jobs.unit_average AS a WHERE a.task = v_known.task AND a.unit = v_known.unit) THEN
       INSERT INTO zeke_jobs.unit_average (task, unit, average, jobs) VALUES (v_known.task, v_known.unit, v_known.average, 1)
       ON CONFLICT DO NOTHING;
     END IF;
@@ -294,7 +295,7 @@ BEGIN
 END
 $$;
 
--- Note for the breakers of a task how its jobs ended. Successes only where they count: for a share of failures, and for the job that probes.
+-- Record how jobs ended, for the breakers of their tasks. Successes are recorded only where needed: for a share of failures, and of the probe.
 CREATE OR REPLACE FUNCTION zeke_jobs.note_ends(p_ids uuid[], p_failed boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -309,7 +310,7 @@ BEGIN
 END
 $$;
 
--- Forget what no longer counts under these gates, and merge what is many.
+-- Delete uses and ends that no longer count under these gates, and now and then merge old uses into fewer rows.
 CREATE OR REPLACE FUNCTION zeke_jobs.forget_uses(p_gates text[], p_now timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -317,12 +318,12 @@ BEGIN
   DELETE FROM zeke_jobs.meter_use AS u
   WHERE u.ctid = ANY (ARRAY(
     SELECT o.ctid FROM unnest(p_gates) AS g (name) JOIN zeke_jobs.meter_use AS o ON o.gate = g.name AND o.ends_on <= p_now - interval '1 second'
-    WHERE o.settled OR o.lasts IS NOT NULL -- what a job spends that still runs at midnight is learned from at its end
+    WHERE o.settled OR o.lasts IS NOT NULL -- the cost of a job that runs past midnight is still needed for the average
     LIMIT 1000 FOR UPDATE OF o SKIP LOCKED));
   DELETE FROM zeke_jobs.breaker_end AS e USING zeke_jobs.gate AS g
   WHERE g.name = ANY (p_gates) AND g.tripped_on IS NULL AND e.gate = g.name AND e.ended_on <= p_now - g.breaker_within;
   IF random() < 0.01 THEN
-    -- Into two hundred parts of the window; each counts as long as its last.
+    -- Into two hundred parts of the window; each counts as long as its latest use.
     WITH many AS (
       DELETE FROM zeke_jobs.meter_use AS u
       WHERE u.ctid = ANY (ARRAY(
@@ -339,8 +340,8 @@ BEGIN
 END
 $$;
 
--- When a job of some of these tasks may pass again, of whose gates these are full or closed ('keys of GATE': now, since it has keys that nobody
--- looked at): NULL where only ends of jobs can tell.
+-- When a job of one of these tasks may start again, given these full or closed gates ('keys of GATE': now, because it has keys that were not
+-- looked at); NULL if only the end of another job can make room.
 CREATE OR REPLACE FUNCTION zeke_jobs.opens_on(p_tasks text[], p_full text[], p_now timestamptz) RETURNS timestamptz
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -357,7 +358,7 @@ BEGIN
 END
 $$;
 
--- When a gate that is full or closed may let a job through. One whose meters were lowered may be full for longer.
+-- When a full or closed gate may let a job start; after its meters were lowered, it may stay full for longer.
 CREATE OR REPLACE FUNCTION zeke_jobs.gate_opens(p_gate zeke_jobs.gate, p_now timestamptz) RETURNS timestamptz
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -365,7 +366,7 @@ BEGIN
   IF p_gate.closed_until > p_now THEN
     RETURN p_gate.closed_until;
   END IF;
-  -- Only the concurrency is full where the rate has room and nothing else is counted: an end opens it, and no time.
+  -- The rate has room and there are no other meters, so the concurrency is full: the end of a job makes room, not time.
   IF zeke_jobs.taken(p_gate.name, 'jobs', '', p_now) < p_gate.rate_count
     AND NOT EXISTS (SELECT 1 FROM zeke_jobs.meter AS m WHERE m.gate = p_gate.name)
   THEN
@@ -392,7 +393,7 @@ BEGIN
         ) AS u
       ) AS o);
   END IF;
-  -- Of a job that has not said yet when it started, as if it had started at once.
+  -- A job whose start is not yet reported counts as if it had started at its claim.
   RETURN (
     SELECT min(CASE WHEN u.unit = 'jobs' AND NOT u.settled THEN u.taken_on + u.lasts ELSE u.ends_on END)
     FROM (

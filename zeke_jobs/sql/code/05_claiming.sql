@@ -628,17 +628,21 @@ DECLARE
   v_left integer;
   v_revision integer := (SELECT nullif(w.revision, 0) FROM zeke_jobs.worker AS w WHERE w.id = p_worker);
   v_in_force integer := (SELECT max(r.number) FROM zeke_jobs.revision AS r);
+  v_suspects uuid[] := ARRAY(SELECT s.message_id FROM zeke_jobs.startable_suspects(ARRAY[p_queue], p_tasks, v_now) AS s);
+  v_gates text[] := ARRAY(
+    SELECT DISTINCT g.name FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task CROSS JOIN unnest(t.gates) AS g (name)
+    WHERE q.message_id = ANY (v_suspects));
 BEGIN
+  -- All at once, in the order of their names, as zeke_jobs.lock_gates: one by one, this and a claim could wait for each other.
+  PERFORM 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_gates) ORDER BY g.name FOR NO KEY UPDATE;
+  PERFORM zeke_jobs.turn_breakers(v_gates, zeke_jobs.now());
   FOR v_one IN
-    SELECT q.message_id, q.key, t.id AS task, t.gates, t.per_key, t.metered, t.id || t.aliases AS names, s.group_size
-    FROM zeke_jobs.startable_suspects(ARRAY[p_queue], p_tasks, v_now) AS s
-    JOIN zeke_jobs.queue AS q ON q.message_id = s.message_id
-    JOIN zeke_jobs.task AS t ON t.id = q.task
+    SELECT q.message_id, q.key, t.id AS task, t.gates, t.per_key, t.metered, t.id || t.aliases AS names, q.group_size
+    FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task
+    WHERE q.message_id = ANY (v_suspects)
     ORDER BY q.run_at, q.seq
   LOOP
     CONTINUE WHEN v_one.group_size <> v_size;
-    PERFORM 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_one.gates) ORDER BY g.name FOR NO KEY UPDATE;
-    PERFORM zeke_jobs.turn_breakers(v_one.gates, zeke_jobs.now());
     -- A new jobs.yaml came between: the next call obeys it.
     EXIT WHEN v_in_force IS DISTINCT FROM (SELECT max(r.number) FROM zeke_jobs.revision AS r);
     CONTINUE WHEN EXISTS (

@@ -12,14 +12,14 @@ $$;
 CREATE OR REPLACE TRIGGER worker_beating BEFORE UPDATE OF heartbeat_on ON zeke_jobs.worker
   FOR EACH ROW WHEN (NEW.heartbeat_on > OLD.heartbeat_on + OLD.lost_after) EXECUTE FUNCTION zeke_jobs.begin_beating();
 
--- Return the jobs of processes that have not proved life for as long as they promised, while another process could: after an
--- outage of the database all are late, and none is lost.
--- Each may have taken effect, and counts as an attempt; each may have killed the process, and is a suspect from now on: the first death
--- that it saw counts as one. Where there are several, it uses up no retry, for most of them may not even have started, and each half of them may run in one process; when one of these dies, too, its suspects are halved again, until each of them runs alone. Such
--- a death among several counts for none of them, and uses up no retry. One that dies alone counts, and the third that counts
--- quarantines the job.
--- Locks what it takes, so that two rescuers never count one death twice. A job whose row is locked is left for later: its worker may
--- have stopped short of a commit, and the transaction ends by itself.
+-- Return the jobs of lost processes: they have not proved life for their lost_after, while another process has. So an outage of the database
+-- makes no process lost.
+-- A returned job may have taken effect, so its attempt counts; it may have killed the process, so it becomes a suspect, and this first death
+-- counts. If the process held several jobs, most may not have started, so the death uses up no retry, and a process then runs at most half
+-- of them. If that process dies too, its suspects are halved again, until each runs alone. A death among several suspects counts for none
+-- of them and uses up no retry. A death alone counts; the third that counts quarantines the job.
+-- The rows are locked, so that two rescuers never count one death twice. Locked jobs are left for the next call: their worker may have stopped
+-- before a commit, and its transaction ends by itself.
 CREATE OR REPLACE FUNCTION zeke_jobs.rescue() RETURNS TABLE (message_id uuid, task text, deaths integer, outcome text)
 LANGUAGE plpgsql VOLATILE
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
@@ -40,7 +40,7 @@ BEGIN
     ORDER BY w.id
     FOR UPDATE SKIP LOCKED
   );
-  -- A claimant without a row cannot have said goodbye in good order either; a minute, since a row may be just being written.
+  -- A worker without a row, but with claimed jobs, did not end in an orderly way. A minute's grace, because its row may not be committed yet.
   v_rowless := ARRAY(
     SELECT DISTINCT q.worker FROM zeke_jobs.queue AS q
     WHERE q.state = 'consumed' AND q.claimed_on < v_now - interval '1 minute'
@@ -88,7 +88,7 @@ BEGIN
         completed_on = CASE WHEN l.outcome <> 'rescued' THEN v_now END,
         attempts = q.attempts || jsonb_strip_nulls(jsonb_build_object(
           'attempt', l.attempt, 'outcome', 'died', 'worker', q.worker, 'revision', q.revision,
-          -- Of one that waited for a slot it is not known whether it had started.
+          -- A job that waited for a slot may have started or not.
           'started_on', CASE WHEN NOT q.waits THEN coalesce(q.started_on, q.claimed_on) END, 'ended_on', v_now,
           'error', jsonb_build_object(
             'type', 'WorkerDied',
@@ -115,7 +115,7 @@ BEGIN
 END
 $$;
 
--- Proof of life. Answers whether this process still counts as alive, the revision in force, and whether to run only suspects.
+-- Record proof of life. Returns whether this process still counts as alive, the revision in force, and whether to run only suspects.
 CREATE OR REPLACE FUNCTION zeke_jobs.heartbeat(p_worker uuid, p_busy integer, p_revision integer, p_stopping boolean)
 RETURNS TABLE (alive boolean, revision integer, alone boolean)
 LANGUAGE plpgsql VOLATILE
@@ -135,8 +135,8 @@ BEGIN
     RETURN QUERY SELECT false, 0, false;
     RETURN;
   END IF;
-  -- As many processes make themselves empty as there are groups of suspects, and one at least goes on with the rest where there are
-  -- two. It stays empty until its suspects have ended.
+  -- For each group of suspects one process stops claiming other jobs, until its suspects have ended. If there are two processes or more, at
+  -- least one goes on with the other jobs.
   v_groups := (
     SELECT coalesce(ceil(sum(1.0 / s.group_size)), 0) FROM zeke_jobs.startable_suspects(v_queues, v_tasks, zeke_jobs.now()) AS s);
   IF p_stopping THEN
@@ -156,7 +156,7 @@ BEGIN
 END
 $$;
 
--- The chores that would find something to do, by name. A process asks this after each proof of life.
+-- The names of the chores that are due. A process asks after each proof of life.
 CREATE OR REPLACE FUNCTION zeke_jobs.chores() RETURNS text[]
 LANGUAGE plpgsql VOLATILE
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
@@ -181,7 +181,8 @@ BEGIN
   IF v_until > v_now THEN
     RETURN v_chores;
   END IF;
-  -- These look at whatever is queued or active, and beside a long transaction at what was: for a hundredth of the session's time at most.
+  -- These searches read all queued and active jobs and, beside a long transaction, dead rows too. They may take a hundredth of the session's
+  -- time.
   v_begin := clock_timestamp();
   v_chores := v_chores || ARRAY(
     SELECT 'rescue' WHERE EXISTS (

@@ -1,6 +1,6 @@
 -- Revisions: the announcement, and the jobs and pauses that follow a rename.
 
--- Every new revision is announced. Workers listen, and also look once a second.
+-- Announce every new revision. Workers listen, and also check once a second.
 CREATE OR REPLACE FUNCTION zeke_jobs.announce_revision() RETURNS trigger
 LANGUAGE plpgsql
 AS $$
@@ -13,7 +13,7 @@ $$;
 CREATE OR REPLACE TRIGGER revision_announce AFTER INSERT ON zeke_jobs.revision
   FOR EACH ROW EXECUTE FUNCTION zeke_jobs.announce_revision();
 
--- Each queue and task name that has queued jobs, by probes of the index; also names that the catalogue does not know.
+-- Each pair of queue and task name with queued jobs, found by probes of the index; also names unknown to the catalogue.
 CREATE OR REPLACE FUNCTION zeke_jobs.queued_names() RETURNS TABLE (queue text, task text)
 LANGUAGE sql STABLE
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
@@ -36,9 +36,8 @@ AS $$
   SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 0
 $$;
 
--- Jobs in the queue follow their task: to its new name where theirs became an alias, and to its new queue. It finds what a send left
--- behind that was under way when the revision changed, and what was retried later. Probes of the indexes, one for each pair of
--- queue and task that has jobs.
+-- Let queued jobs follow their task to its new name or its new queue. Also finds jobs whose send was under way when the revision changed, and
+-- jobs that were retried later. Probes the indexes once for each pair of queue and task with jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.gather(p_limit integer)
 RETURNS TABLE (was text, was_in text, task text, queue text, jobs integer)
 LANGUAGE plpgsql VOLATILE
@@ -52,7 +51,7 @@ DECLARE
   v_ids uuid[];
   v_count integer;
 BEGIN
-  -- Not in the header: only a superuser may name a setting of ours there.
+  -- Not in the function's header, where only a superuser may set a custom setting.
   PERFORM set_config('zeke_jobs.gathering', 'on', true);
   FOR v_pair IN
     SELECT p.queue AS queue_name, p.task FROM zeke_jobs.queued_names() AS p
@@ -93,7 +92,7 @@ BEGIN
       RETURNING m.unique_key, u.job
     ),
     held AS (
-      -- Where the new name has a job of that key already, this one stands beside it, as it did before.
+      -- If a job of the new name already has the key, both jobs stay, as before.
       INSERT INTO zeke_jobs.unique_holder (unique_key, job)
       SELECT f.unique_key, f.job FROM former AS f ORDER BY f.unique_key
       ON CONFLICT DO NOTHING
@@ -108,7 +107,7 @@ BEGIN
 END
 $$;
 
--- Pauses follow a task to its new name too. Where several become one, the first stands.
+-- Let pauses follow a task to its new name. If several fall together, the earliest stays.
 CREATE OR REPLACE FUNCTION zeke_jobs.pauses_follow() RETURNS void
 LANGUAGE sql VOLATILE
 AS $$
@@ -130,7 +129,7 @@ AS $$
   WHERE excluded.paused_on < p.paused_on
 $$;
 
--- Paths of the overrides in force that are over: their time has come, or the jobs of the removed task have ended.
+-- The paths of overrides that have expired: their time is over, or the jobs of the removed task have ended.
 CREATE OR REPLACE FUNCTION zeke_jobs.overrides_over() RETURNS SETOF jsonb
 LANGUAGE sql STABLE
 AS $$

@@ -1,6 +1,6 @@
--- Finished rows leave the table of jobs when their time is over, and stay known in the history.
+-- Retention: finished jobs move from the table to the history when their time is over.
 
--- A job whose send said how long it is kept goes by that.
+-- A keep option of the send decides when its job is purged.
 CREATE OR REPLACE FUNCTION zeke_jobs.set_purge() RETURNS trigger
 LANGUAGE plpgsql
 AS $$
@@ -13,7 +13,7 @@ $$;
 CREATE OR REPLACE TRIGGER queue_keep BEFORE UPDATE OF completed_on ON zeke_jobs.queue
   FOR EACH ROW WHEN (NEW.keep IS NOT NULL) EXECUTE FUNCTION zeke_jobs.set_purge();
 
--- The next task, in the order of ids, that has finished jobs. Probes of the indexes only.
+-- The next task with finished jobs, in the order of ids, found by probes of the indexes.
 CREATE OR REPLACE FUNCTION zeke_jobs.ended_task_after(p_task text) RETURNS text
 LANGUAGE sql STABLE
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
@@ -28,9 +28,9 @@ AS $$
      WHERE q.state = 'rejected' AND q.cancelled_on IS NOT NULL AND q.task > p_task ORDER BY q.task LIMIT 1))
 $$;
 
--- Finished jobs that are kept no longer: by task and outcome, the time before which they ended. Where fields are unique for a period,
--- jobs stay at least so long. A task that left jobs.yaml keeps its jobs as long as the longest default.
--- No task: jobs whose sends said how long they are kept.
+-- Finished jobs past their retention: by task and outcome, the time before which they ended. Jobs of a task that is unique for a period stay at
+-- least that long, jobs of a task that left jobs.yaml as long as the longest default. The row without a task stands for jobs with a keep
+-- option of their own.
 CREATE OR REPLACE FUNCTION zeke_jobs.overdue() RETURNS TABLE (task text, status zeke_jobs.job_status, before timestamptz)
 LANGUAGE sql STABLE
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
@@ -64,8 +64,8 @@ AS $$
   SELECT NULL, NULL, zeke_jobs.now() WHERE EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.purge_on < zeke_jobs.now())
 $$;
 
--- Whether a failed job holds others up until somebody retries or cancels it: the end of its batch, or the next job of its key. Where its task
--- left jobs.yaml, no job of its key comes.
+-- Whether a failed job blocks the end of its batch or the next job of its key, until somebody retries or cancels it. If its task left
+-- jobs.yaml, its key has no next job.
 CREATE OR REPLACE FUNCTION zeke_jobs.holds_up(p_id uuid, p_task text, p_key text, p_order_hold boolean, p_batch text) RETURNS boolean
 LANGUAGE plpgsql STABLE -- and not sql: only plpgsql keeps its plans
 AS $$
@@ -75,10 +75,9 @@ BEGIN
 END
 $$;
 
--- Move up to p_limit jobs of a task, that ended in one way before p_before, from the table to the history, the oldest first; without a
--- task, those that their sends let go by then. Rows that somebody holds are left for the next time, and failed jobs for as long as they
--- hold others up. Answers how many, and when the last of them ended: the next call goes on from there,
--- past the index's entries of removed rows.
+-- Move up to p_limit jobs of a task with one outcome that ended before p_before from the table to the history, the oldest first; without a
+-- task, jobs whose own keep option ends before p_before. Locked rows stay until a later call, failed jobs while they block others. Returns the
+-- number of jobs and the end of the last one: the next call continues there, past the index entries of removed rows.
 CREATE OR REPLACE FUNCTION zeke_jobs.purge(
   p_task text, p_status zeke_jobs.job_status, p_after timestamptz, p_before timestamptz, p_limit integer,
   OUT purged integer, OUT reached timestamptz)
@@ -143,7 +142,7 @@ BEGIN
       g.run_at, g.created_on, g.started_on, g.completed_on, v_now, g.cost, g.currency, g.seq, g.claimed_on, g.expires_on,
       zeke_jobs.brief_attempts(g.attempts), coalesce(g.is_sensitive, false), g.batch
     FROM gone AS g
-    -- The caller's own id, used again after the first job with it was purged.
+    -- A caller may use its own id again after the first job with it was purged.
     ON CONFLICT (id) DO UPDATE
     SET name = excluded.name, state = excluded.state, queue = excluded.queue, priority = excluded.priority, key = excluded.key,
       attempt = excluded.attempt, deaths = excluded.deaths, parent = excluded.parent, scheduled_for = excluded.scheduled_for,
@@ -154,7 +153,7 @@ BEGIN
   ),
   left_behind AS (
     SELECT u.unique_key FROM zeke_jobs.unique_holder AS u JOIN gone AS g ON u.unique_key = g.unique_key AND u.job = g.message_id
-    -- A sender that is just taking the key over is not waited for.
+    -- Do not wait for a sender that is taking over the key.
     FOR UPDATE OF u SKIP LOCKED
   ),
   steps AS (

@@ -47,7 +47,7 @@ SELECT
 FROM zeke_jobs.queue AS q
 LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
 CROSS JOIN LATERAL (
-  -- The fields that were sensitive when it was sent, and those that are now, also after its task was renamed.
+  -- The fields that were sensitive at the send, and those that are now, also after a rename of the task.
   SELECT nullif(q.sensitive || coalesce(t.sensitive, (
     SELECT a.sensitive FROM zeke_jobs.task AS a WHERE q.task = ANY (a.aliases) LIMIT 1)), '{}') AS fields
 ) AS s;
@@ -108,7 +108,7 @@ FROM zeke_jobs.history AS h
 WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = h.id);
 COMMENT ON VIEW zeke_jobs.finished IS 'Jobs that ended: those whose rows are there, and those of the last ninety days whose rows are not.';
 
--- The schedules in force: of jobs.yaml, and stored. names are all under which their ticks may be on record.
+-- The schedules in force, from jobs.yaml and stored ones. Their ticks may be recorded under any of names.
 CREATE OR REPLACE VIEW zeke_jobs.planned AS
 SELECT t.id AS schedule, t.id AS task, t.cron, t.sensitive, t.id || t.aliases AS names, NULL::text AS key, NULL::text AS put_by,
   r.applied_on AS begun_on
@@ -125,14 +125,14 @@ UNION ALL
 SELECT s.name, t.id, s.cron, t.sensitive, ARRAY[s.name], s.key, coalesce(s.put_by, 'a program'), s.put_on
 FROM zeke_jobs.stored_schedule AS s
 CROSS JOIN LATERAL zeke_jobs.find_task(s.task) AS t
--- One of jobs.yaml with the same name goes first.
+-- A schedule of jobs.yaml replaces a stored one with the same name.
 WHERE t.id IS NOT NULL AND NOT EXISTS (
   SELECT 1 FROM zeke_jobs.task AS o
   CROSS JOIN LATERAL jsonb_array_elements(CASE jsonb_typeof(o.cron) WHEN 'array' THEN o.cron ELSE '[]' END) AS c (value)
   WHERE s.name = o.id || '/' || (c.value ->> 'name'));
 COMMENT ON VIEW zeke_jobs.planned IS 'The schedules in force as the scheduler reads them: nothing masked.';
 
--- The schedules in force. A task that leaves jobs.yaml, or whose cron does, leaves this view with it.
+-- The schedules in force; a schedule that leaves jobs.yaml leaves this view.
 CREATE OR REPLACE VIEW zeke_jobs.schedule AS
 SELECT
   t.task,
@@ -154,7 +154,7 @@ SELECT
   coalesce(p.paused_by, CASE WHEN (t.cron ->> 'paused')::boolean THEN coalesce(t.put_by, 'jobs.yaml') END) AS paused_by,
   coalesce(p.paused_on, CASE WHEN (t.cron ->> 'paused')::boolean THEN t.begun_on END) AS paused_on,
   p.reason AS pause_reason,
-  least(s.created_on, t.begun_on) AS created_on, -- whichever is there; a scheduler sees a new one a moment later
+  least(s.created_on, t.begun_on) AS created_on, -- a new schedule has no state until the scheduler sees it
   coalesce(t.begun_on, s.created_on) AS updated_on,
   t.schedule,
   t.key
@@ -172,7 +172,7 @@ LEFT JOIN zeke_jobs.queue AS q ON q.message_id = l.job
 LEFT JOIN zeke_jobs.history AS h ON h.id = l.job;
 COMMENT ON VIEW zeke_jobs.schedule IS 'Schedules in force, with their last and next ticks.';
 
--- When the job that waits longest became due. Probes of indexes only, however long the backlog; one for each priority in it.
+-- When the longest-waiting job became due, found by one probe of the index for each priority, however long the backlog.
 CREATE OR REPLACE FUNCTION zeke_jobs.oldest_due(p_queue text, p_task text) RETURNS timestamptz
 LANGUAGE sql STABLE
 SECURITY DEFINER SET search_path TO pg_catalog, pg_temp
@@ -223,8 +223,8 @@ AS $$
   ) AS queued
 $$;
 
--- How fast the jobs of a task ended within the last minute, and how long the handler took for the newest ones of the last hour. From
--- at most p_sample rows of each kind: where more ended within the minute, from the time that so many took.
+-- The rate at which jobs of a task ended within the last minute, and the handler's durations for the newest jobs of the last hour. Reads at
+-- most p_sample rows of each kind; if more jobs ended within the minute, the rate comes from the time span of those rows.
 CREATE OR REPLACE FUNCTION zeke_jobs.pace(
   p_task text, p_sample integer,
   OUT done_per_minute double precision, OUT failed_per_minute double precision,
@@ -275,7 +275,7 @@ SELECT
   t.id,
   CASE WHEN (t.definition ->> 'paused')::boolean OR NOT EXISTS (SELECT 1 FROM unnest(t.gates) AS g (name) WHERE starts_with(g.name, 'limit/'))
     THEN 'task/' || t.id
-    -- Which of several the file pauses is not in the catalogue.
+    -- The catalogue does not tell which of several limits the file pauses.
     ELSE (SELECT string_agg(g.name, ' or ' ORDER BY g.name) FROM unnest(t.gates) AS g (name) WHERE starts_with(g.name, 'limit/')) END,
   'jobs.yaml', r.applied_on, ''
 FROM zeke_jobs.task AS t
@@ -313,7 +313,7 @@ SELECT
 FROM zeke_jobs.task AS t;
 COMMENT ON VIEW zeke_jobs.task_depth IS 'Queued and active jobs of each task, counted exactly: reads an index entry for each queued job.';
 
--- Sums and times as zeke_jobs.taken and zeke_jobs.gate_opens have them: who may read this view need not read their tables.
+-- The same sums and times as in zeke_jobs.taken and zeke_jobs.gate_opens, so that readers of this view need no right to their tables.
 CREATE OR REPLACE VIEW zeke_jobs.gate_use AS
 SELECT
   g.name,
@@ -347,14 +347,14 @@ CROSS JOIN LATERAL (
 ) AS r;
 COMMENT ON VIEW zeke_jobs.gate_use IS 'How full each limit is; free_on is when one that is at its rate lets the next job start.';
 
--- Which waits have become too long since the last look, and which no longer are. Each change is told to one caller only.
+-- The breaches of max_wait that began or ended since the last call. Only one caller gets each change.
 CREATE OR REPLACE FUNCTION zeke_jobs.note_breaches() RETURNS TABLE (
   task text, event text, max_wait interval, wait interval, since timestamptz)
 LANGUAGE plpgsql
 AS $$
 #variable_conflict use_column
 BEGIN
-  -- Two schedulers beat at the same second: the second one waits here, and then sees the rows of the first one.
+  -- If two schedulers call at once, the second waits here and then sees the rows of the first.
   PERFORM zeke_jobs.take_lock('breach');
   RETURN QUERY
     WITH late AS MATERIALIZED (

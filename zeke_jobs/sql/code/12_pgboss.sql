@@ -99,7 +99,7 @@ FROM zeke_jobs.history AS h
 LEFT JOIN zeke_jobs.task AS t ON t.id = h.name;
 COMMENT ON VIEW archive IS 'Jobs whose rows were removed. data and output are NULL: they went with the rows.';
 
--- A task is what pg-boss calls a queue. The counts are exact, and read an entry for each job that waits or is kept.
+-- A queue of pg-boss is a task here. The counts are exact, and read an index entry for each job.
 CREATE OR REPLACE VIEW queue AS
 SELECT
   t.id AS name,

@@ -1,11 +1,11 @@
--- Batches: counting their jobs without a hot row, and the one job that is sent when the last of them has ended.
+-- Batches: counting their jobs without a hot row, and sending the one job at their end.
 --
--- Each change of a job's state that matters to its batch is a row of zeke_jobs.batch_change: inserted, so nobody waits. The deferred trigger
--- on that table runs at the commit: it adds the transaction's rows up and changes the counters, part by part in one order. A part that has
--- nothing left takes itself off the batch's count of parts; whoever takes the last one off sends the job. Both are exact, since each
--- is one locked row, and short, since they are locked for the length of a commit.
+-- Each change of a job's state that matters to its batch inserts a row into zeke_jobs.batch_change, so nobody waits. The deferred trigger on
+-- that table runs at the commit: it sums the transaction's rows and changes the counters, part by part in one order. When a part has no
+-- unfinished job left, the batch's count of parts falls by one; the transaction that makes it zero sends the job. Both counts are exact,
+-- because each is one locked row, and the locks last only as long as a commit.
 
--- A job of a batch was made, ended, was returned to the queue by a retry, or was removed before its end.
+-- Record that a job of a batch was made, ended, was retried, or was removed before its end.
 CREATE OR REPLACE FUNCTION zeke_jobs.count_in_batch() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
@@ -19,7 +19,7 @@ DECLARE
     WHEN NEW.cancelled_on IS NULL THEN 'failed' ELSE 'cancelled' END END;
   v_id uuid := coalesce(NEW.message_id, OLD.message_id);
 BEGIN
-  -- A job that ended, and is purged, goes on counting.
+  -- The purge of an ended job changes no counter.
   IF v_was IS DISTINCT FROM v_is AND NOT (TG_OP = 'DELETE' AND v_was <> 'unfinished') THEN
     INSERT INTO zeke_jobs.batch_change (batch, part, unfinished, completed, failed, cancelled)
     VALUES (
@@ -28,7 +28,7 @@ BEGIN
       (v_is IS NOT DISTINCT FROM 'completed')::integer - (v_was IS NOT DISTINCT FROM 'completed')::integer,
       (v_is IS NOT DISTINCT FROM 'failed')::integer - (v_was IS NOT DISTINCT FROM 'failed')::integer,
       (v_is IS NOT DISTINCT FROM 'cancelled')::integer - (v_was IS NOT DISTINCT FROM 'cancelled')::integer);
-    -- One sum at the commit is for all rows of the transaction. A savepoint that is rolled back takes row, sum and setting along.
+    -- The transaction's rows are summed once, at the commit. Rolling back to a savepoint undoes row, sum and setting together.
     IF current_setting('zeke_jobs.adds_up', true) IS DISTINCT FROM pg_current_xact_id()::text THEN
       PERFORM set_config('zeke_jobs.adds_up', pg_current_xact_id()::text, true);
     END IF;
@@ -64,9 +64,9 @@ DECLARE
   v_cancels text[] := '{}';
   v_at integer;
 BEGIN
-  -- What comes after this sum, in the same transaction, needs another one.
+  -- Later changes in the same transaction need another sum.
   PERFORM set_config('zeke_jobs.adds_up', '', true);
-  -- All rows of batch_part before those of batch, each in the order of its key: no two commits wait for each other.
+  -- Lock rows of batch_part before rows of batch, each in the order of its key, so that no two commits wait for each other.
   FOR v_one IN
     WITH mine AS (
       DELETE FROM zeke_jobs.batch_change AS c WHERE c.xact = pg_current_xact_id()
@@ -79,7 +79,7 @@ BEGIN
     GROUP BY m.batch, m.part
     ORDER BY m.batch, m.part
   LOOP
-    CONTINUE WHEN v_one.holds IS NULL; -- the batch was removed, with its end long past
+    CONTINUE WHEN v_one.holds IS NULL; -- the batch ended long ago and was removed
     INSERT INTO zeke_jobs.batch_part AS p (batch, part, open, unfinished, completed, failed, cancelled)
     VALUES (v_one.batch, v_one.part, v_one.open, v_one.unfinished, v_one.completed, v_one.failed, v_one.cancelled)
     ON CONFLICT (batch, part) DO UPDATE
@@ -99,7 +99,7 @@ BEGIN
     v_cancels := v_cancels || CASE WHEN v_one.cancels THEN ARRAY[v_one.batch] END;
   END LOOP;
   FOR v_one IN SELECT b.id, b.change FROM unnest(v_batches, v_changes) AS b (id, change) ORDER BY b.id LOOP
-    -- Nothing of it began or ended here as a whole: others hold the end up.
+    -- No part became empty or busy here, and other parts are unfinished.
     CONTINUE WHEN v_one.change = 0 AND v_one.id <> ALL (v_cancels) AND EXISTS (SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = v_one.id AND b.parts > 0);
     UPDATE zeke_jobs.batch AS b
     SET parts = b.parts + v_one.change,
@@ -146,7 +146,7 @@ CROSS JOIN LATERAL (
 ) AS p;
 COMMENT ON VIEW zeke_jobs.batch_state IS 'Batches, and how many of their jobs are unfinished, completed, failed and cancelled.';
 
--- A payload in which {"$batch": "failed"} and its like stand for what became of a batch: its id, or a number of jobs.
+-- The payload with each {"$batch": "failed"} and the like replaced by the batch's id or a number of its jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.with_counts(p_payload jsonb, p_batch text) RETURNS jsonb
 LANGUAGE sql STABLE
 AS $$
@@ -158,7 +158,7 @@ AS $$
     SELECT b.id, b.jobs, b.completed, b.failed, b.cancelled FROM zeke_jobs.batch_state AS b WHERE b.id = p_batch) AS s ON true
 $$;
 
--- The end of a batch, whose row is locked. Fails for nothing that a worker's commit could not help: the batch says what became of the send.
+-- End a batch whose row is locked, and send its job. A refused send does not fail the caller's commit; the batch records its outcome.
 CREATE OR REPLACE FUNCTION zeke_jobs.end_batch(p_batch text) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -171,7 +171,7 @@ BEGIN
     RETURN;
   END IF;
   BEGIN
-    -- One job more than max_queued: it was promised when the batch was made.
+    -- This job may exceed max_queued, because it was promised when the batch was made.
     SELECT e.outcome, e.job_id INTO v_sent
     FROM zeke_jobs.enqueue(v_batch.task, NULL, zeke_jobs.with_counts(v_batch.payload, p_batch), '{"beyond_max_queued": true}') AS e;
   EXCEPTION WHEN invalid_parameter_value THEN
@@ -181,7 +181,7 @@ BEGIN
 END
 $$;
 
--- Make a batch. False: it is there already.
+-- Make a batch. False: it exists already.
 CREATE OR REPLACE FUNCTION zeke_jobs.make_batch(
   p_batch text, p_then jsonb, p_after_failure text, p_open boolean, p_first_job uuid) RETURNS boolean
 LANGUAGE plpgsql VOLATILE
@@ -218,19 +218,19 @@ BEGIN
   IF p_open THEN
     INSERT INTO zeke_jobs.batch_open (batch) VALUES (p_batch);
   END IF;
-  -- Also where it gets no job: then it ends with this transaction.
+  -- So that a closed batch without jobs ends with this transaction.
   INSERT INTO zeke_jobs.batch_change (batch, part, open) VALUES (p_batch, 0, p_open::integer);
   RETURN true;
 END
 $$;
 
--- Whether a send may add jobs to a batch that is there: it is open, or the sender is one of its unfinished jobs. What opened it stays
--- so until the sender's transaction ends.
+-- Whether a send may add jobs to an existing batch: it is open, or the sender is one of its unfinished jobs. An open batch stays open until
+-- the sender's transaction ends.
 CREATE OR REPLACE FUNCTION zeke_jobs.takes_jobs(p_batch text, p_parent uuid) RETURNS boolean
 LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
-  -- A member's own end is what the batch waits for: its fence, and no lock, keeps the batch from ending before.
+  -- No lock is needed: the batch cannot end before the sending job, which is one of its own.
   IF EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = p_parent AND q.batch = p_batch AND q.state IN ('queued', 'consumed')) THEN
     RETURN true;
   END IF;
@@ -239,7 +239,7 @@ BEGIN
 END
 $$;
 
--- For a send: make the batch, closed, where it is new and the send is no job's of it; else see whether it takes more. False: it does not.
+-- For a send: make the batch, closed, if it is new; else check that it accepts more jobs. False: it does not.
 CREATE OR REPLACE FUNCTION zeke_jobs.enter_batch(p_options jsonb, p_first_job uuid) RETURNS boolean
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -251,12 +251,12 @@ BEGIN
     RETURN true;
   END IF;
   RETURN zeke_jobs.make_batch(v_batch, p_options -> 'then', coalesce(p_options ->> 'after_failure', 'send'), false, v_first)
-    -- The others of the same send, and one that is repeated because its answer was lost.
+    -- Other jobs of the same send, or its repetition after a lost answer.
     OR EXISTS (SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = v_batch AND b.first_job = v_first);
 END
 $$;
 
--- Open a batch, so that several sends can add to it; an open one may be opened again. False: it was closed.
+-- Open a batch, so that several sends can add to it. An open batch may be opened again. False: it was closed.
 CREATE OR REPLACE FUNCTION zeke_jobs.try_open_batch(
   p_batch text, p_task text, p_payload jsonb, p_after_failure text) RETURNS boolean
 LANGUAGE sql VOLATILE SECURITY DEFINER
@@ -266,7 +266,7 @@ AS $$
     OR zeke_jobs.takes_jobs(p_batch, NULL)
 $$;
 
--- The same for SQL, with an error; zeke_jobs.close_batch must follow.
+-- The same for SQL, with an error for a closed batch. zeke_jobs.close_batch must follow.
 --   SELECT zeke_jobs.open_batch('import-42', 'generate-brief', '{"failed": {"$batch": "failed"}}');
 --   SELECT zeke_jobs.send('ingest-oneoff', '{"url": "https://example.org"}', '{"batch": "import-42"}');
 --   SELECT zeke_jobs.close_batch('import-42');
@@ -283,13 +283,13 @@ BEGIN
 END
 $$;
 
--- Close a batch: it ends with its last job. False: it is closed already, or unknown.
+-- Close a batch, so that it ends with its last job. False: it is closed already or unknown.
 CREATE OR REPLACE FUNCTION zeke_jobs.close_batch(id text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
 AS $$
 BEGIN
-  -- Waits for senders that are just adding to it.
+  -- Waits for transactions that are adding jobs.
   DELETE FROM zeke_jobs.batch_open AS o WHERE o.batch = close_batch.id;
   IF NOT FOUND THEN
     RETURN false;
@@ -299,7 +299,7 @@ BEGIN
 END
 $$;
 
--- Cancel the unfinished jobs of a batch, and what was to be sent at its end. Answers the jobs that were cancelled, or are being stopped.
+-- Cancel the unfinished jobs of a batch and the send at its end. Returns the jobs that were cancelled or are being stopped.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel_batch(p_batch text, p_reason text, p_by text) RETURNS SETOF uuid
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
@@ -322,7 +322,7 @@ BEGIN
 END
 $$;
 
--- Run the failed jobs of a batch again, and those that a cancel of the batch ended; then what was to be sent at its end is sent after all.
+-- Run a batch's failed jobs again and, if the batch was cancelled, its cancelled ones; the send at its end is then due again.
 CREATE OR REPLACE FUNCTION zeke_jobs.retry_batch(p_batch text, p_by text) RETURNS SETOF uuid
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
@@ -339,7 +339,7 @@ BEGIN
       ORDER BY q.message_id) AS f
     CROSS JOIN LATERAL zeke_jobs.retry(f.message_id, NULL, 'failed', NULL, 1, p_by) AS r);
   IF v_cancelled AND cardinality(v_jobs) > 0 THEN
-    -- Its counters first, as every commit locks them.
+    -- The counters first, in the order in which every commit locks them.
     SET CONSTRAINTS zeke_jobs.batch_add_up IMMEDIATE;
     UPDATE zeke_jobs.batch AS b SET cancelled_on = NULL, ended_on = NULL WHERE b.id = p_batch;
     SET CONSTRAINTS zeke_jobs.batch_add_up DEFERRED;

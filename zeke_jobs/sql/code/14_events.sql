@@ -1,7 +1,7 @@
--- Waiting for the outside: a job that waits is queued until its event comes, or its time is over.
+-- Events: a job that waits for one is queued until the event comes or its time is over.
 --
--- An event and a job that begins to wait for it must not miss each other. Both look for the other under the same lock: the job while it is
--- put back, the event at the commit of whoever emits it. So neither lock is held for longer than a statement or a commit.
+-- An event and a job that begins to wait for it must not miss each other, so each looks for the other under the same lock: the job when it
+-- is queued again, the event at the commit of its sender. The lock is held only for a statement or a commit.
 
 CREATE OR REPLACE FUNCTION zeke_jobs.lock_event(p_event text) RETURNS void
 LANGUAGE sql VOLATILE
@@ -9,8 +9,8 @@ AS $$
   SELECT zeke_jobs.take_lock('event/' || (hashtext(p_event) & 63))
 $$;
 
--- Say that something happened: jobs that wait for it are due at once, with the data, and those that come to wait for it within thirty days.
--- Part of the caller's transaction. Emitted again, it has the later data for those that have not waited for it yet.
+-- Emit an event, in the caller's transaction. Jobs that wait for it, or begin to wait within thirty days, are due at once and get the data.
+-- If the event is emitted again, later waits get the new data.
 --   SELECT zeke_jobs.emit('callback/42', '{"status": "paid"}');
 CREATE OR REPLACE FUNCTION zeke_jobs.emit(name text, data jsonb DEFAULT 'null') RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
@@ -34,7 +34,7 @@ BEGIN
 END
 $$;
 
--- At the commit: jobs that wait for the event get it.
+-- At the commit, deliver the event to the waiting jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.deliver_event() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
@@ -66,8 +66,8 @@ DROP TRIGGER IF EXISTS event_deliver ON zeke_jobs.event;
 CREATE CONSTRAINT TRIGGER event_deliver AFTER INSERT OR UPDATE ON zeke_jobs.event
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION zeke_jobs.deliver_event();
 
--- End an attempt because its handler waits for an event: the job is queued until that comes, for p_delay seconds at most. A wait that is
--- under way keeps its end. The event may have come first: then the job is due at once. Answers whether the job was still ours.
+-- End an attempt because its handler waits for an event: the job is queued until the event comes, for at most p_delay seconds. A wait that has
+-- begun keeps its end. If the event came first, the job is due at once. Returns whether the job was still ours.
 CREATE OR REPLACE FUNCTION zeke_jobs.wait_for(
   p_worker uuid, p_id uuid, p_claim bigint, p_event text, p_delay double precision, p_after double precision, p_revision integer,
   p_took double precision) RETURNS boolean
@@ -77,7 +77,7 @@ DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_wait zeke_jobs.wait;
 BEGIN
-  -- Before the job's row, as an event locks them.
+  -- Before the job's row, in the order in which an event locks them.
   PERFORM zeke_jobs.lock_event(p_event);
   PERFORM 1 FROM zeke_jobs.queue AS q WHERE q.message_id = p_id AND q.claim = p_claim AND q.worker = p_worker FOR UPDATE;
   IF NOT FOUND THEN

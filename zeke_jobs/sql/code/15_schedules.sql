@@ -1,6 +1,6 @@
--- Schedules that programs put: each tenant's digest in its own zone. Their ticks are decided as those of jobs.yaml.
+-- Stored schedules, which programs make: for example each tenant's digest in its own time zone.
 
--- Store a schedule, or change it; one that is put again as it is stays as it is. Its name is of two parts at least: digest/team-7.
+-- Store or change a schedule; storing it again unchanged has no effect. Its name has at least two parts: digest/team-7.
 --   SELECT zeke_jobs.put_schedule('digest/team-7', 'generate-brief', '0 8 * * mon-fri', 'Europe/Paris', '{"period": "day", "teamId": "…"}');
 CREATE OR REPLACE FUNCTION zeke_jobs.put_schedule(
   name text, task text, at text, timezone text DEFAULT 'UTC', payload jsonb DEFAULT '{}', key text DEFAULT NULL,
@@ -26,7 +26,7 @@ BEGIN
       THEN format('expected a name of two parts, such as digest/team-7, of at most 200 bytes, got %L', put_schedule.name) END,
     CASE WHEN put_schedule.name ~ '[\u0001-\u001f\u007f-\u009f\u2028\u2029]'
       THEN format('expected a name without line ends and control characters, got %L', put_schedule.name) END,
-    -- Only what can be a line; Python reads it, and shows what is wrong with one such as 99 * * * *.
+    -- Checks only the form; Python reads the line and shows other faults, as in 99 * * * *.
     CASE WHEN coalesce(put_schedule.at, '') !~*
         '^(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|[0-9a-z*,/-]+([ \t]+[0-9a-z*,/-]+){4})$'
       THEN format('expected a cron line of five fields, got %L', put_schedule.at) END,
@@ -37,7 +37,7 @@ BEGIN
      FROM jsonb_object_keys(put_schedule.options) AS o (name) WHERE NOT c_options ? o.name LIMIT 1),
     CASE WHEN coalesce(v_options ->> 'missed', '') NOT IN ('latest', 'skip', 'all')
         OR coalesce(v_options ->> 'overlap', '') NOT IN ('skip', 'allow')
-        -- 100 years; no other type of JSON is between two numbers.
+        -- 100 years. No JSON value of another type lies between two numbers.
         OR v_options -> 'window' NOT BETWEEN '0' AND '3155760000' OR v_options -> 'jitter' NOT BETWEEN '0' AND '3155760000'
         OR jsonb_typeof(v_options -> 'paused') <> 'boolean'
       THEN format('expected missed latest, skip or all, overlap skip or allow, window and jitter of 0 seconds to 100 years, got %s', put_schedule.options) END,
@@ -59,7 +59,7 @@ BEGIN
 END
 $$;
 
--- Forget a stored schedule; jobs that it has sent stay. False: there is none.
+-- Delete a stored schedule; its jobs stay. False: there is none.
 CREATE OR REPLACE FUNCTION zeke_jobs.delete_schedule(name text, deleted_by text DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp

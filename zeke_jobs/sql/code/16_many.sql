@@ -1,6 +1,6 @@
--- Changes of many jobs at once, by a filter. A change is made in parts, each a transaction of its own, so that nobody waits for long.
+-- Changes of many jobs by a filter. A change is made in parts, each in its own transaction, so that nobody waits for long.
 
--- What is wrong with a filter; NULL for nothing.
+-- The fault of a filter; NULL for none.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_filter(p_change text, p_filter jsonb) RETURNS text
 LANGUAGE plpgsql STABLE
 AS $$
@@ -26,7 +26,7 @@ BEGIN
 END
 $$;
 
--- The statuses that a filter means; where it says none, those that the change is for.
+-- The statuses of a filter; by default those that suit the change.
 CREATE OR REPLACE FUNCTION zeke_jobs.statuses_of(p_change text, p_filter jsonb) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -38,8 +38,8 @@ AS $$
   END
 $$;
 
--- The jobs that a filter means and that the change would change. The caller has the task's id of its name, and the statuses. It is inlined, and with the
--- values the planner sees which indexes serve it.
+-- The jobs that pass a filter and would change. The caller has resolved the task's name to its id, and the statuses. The planner inlines this
+-- function, and chooses the indexes by the values.
 CREATE OR REPLACE FUNCTION zeke_jobs.changeable(
   p_change text, p_filter jsonb, p_value jsonb, p_task text, p_statuses text[], p_after uuid)
 RETURNS TABLE (id uuid, task text, status text)
@@ -54,7 +54,7 @@ AS $$
         OR p_change = 'reschedule' AND q.run_at <> (p_value ->> 'run_at')::timestamptz
           AND NOT (q.run_at <= zeke_jobs.now() AND (p_value ->> 'run_at')::timestamptz <= zeke_jobs.now()))
       OR p_change = 'cancel' AND q.state = 'consumed' AND q.cancelled_on IS NULL
-      -- A failed one is cancelled where it holds others up.
+      -- A failed job can be cancelled only while it blocks others.
       OR p_change = 'cancel' AND 'failed' = ANY (p_statuses) AND q.state = 'rejected' AND q.cancelled_on IS NULL AND (
         q.order_hold OR EXISTS (
           SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = q.batch AND b.after_failure = 'hold' AND b.ended_on IS NULL))
@@ -67,7 +67,7 @@ AS $$
     AND (p_filter ->> 'batch' IS NULL OR q.batch = p_filter ->> 'batch')
     AND (p_filter ->> 'parent' IS NULL OR q.parent = (p_filter ->> 'parent')::uuid)
     AND (p_filter ->> 'queue' IS NULL OR q.queue_name = p_filter ->> 'queue')
-    -- Jobs that have ended by their end, others by the time when they were sent.
+    -- Ended jobs by their end, others by their send.
     AND (p_filter ->> 'newer' IS NULL OR coalesce(q.completed_on, q.created_on)
       > zeke_jobs.now() - make_interval(secs => (p_filter ->> 'newer')::double precision))
     AND (p_filter ->> 'older' IS NULL OR coalesce(q.completed_on, q.created_on)
@@ -80,8 +80,8 @@ AS $$
     AND (p_after IS NULL OR q.message_id > p_after)
 $$;
 
--- How many jobs a change would change, by task and status, and the time by which they were counted: a change with it as "until" leaves later ones.
--- "most" counts only the first so many, in the order of their ids.
+-- The number of jobs that a change would affect, by task and status, and the time of the count: a change with this time as "until" leaves later
+-- jobs alone. With "most", only that many are counted, in the order of their ids.
 CREATE OR REPLACE FUNCTION zeke_jobs.count_changes(change text, filter jsonb, value jsonb DEFAULT '{}', most integer DEFAULT NULL)
 RETURNS TABLE (task text, status text, jobs bigint, until timestamptz)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -108,7 +108,7 @@ BEGIN
 END
 $$;
 
--- The new value of a change, checked: a priority, or a time as run_at, also where it was said as a delay.
+-- The checked new value of a change: a priority, or a time as run_at, also when given as a delay.
 CREATE OR REPLACE FUNCTION zeke_jobs.value_of_change(p_change text, p_value jsonb, p_now timestamptz) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 AS $$
@@ -127,9 +127,9 @@ BEGIN
 END
 $$;
 
--- Change jobs that match: at most so many, in the order of their ids, from the one after "after" on. It steps over jobs that somebody holds at the moment,
--- such as an end that is being written, and answers them as "passed"; a job that is named by its id it waits for. "last" is where the next
--- part goes on; NULL: there is none. Written down with the login.
+-- Change up to "most" matching jobs, in the order of their ids, from the job after "after" on. Locked jobs, such as one whose end is being
+-- written, are skipped and returned as "passed"; a job filtered by its id is waited for. The next part begins after "last"; NULL if there
+-- is none. Audited with the login.
 CREATE OR REPLACE FUNCTION zeke_jobs.change_jobs(
   change text, filter jsonb, value jsonb DEFAULT '{}', reason text DEFAULT NULL, by text DEFAULT NULL, after uuid DEFAULT NULL,
   most integer DEFAULT 1000, OUT changed uuid[], OUT passed uuid[], OUT last uuid)
@@ -158,7 +158,7 @@ BEGIN
   IF change_jobs.filter ->> 'id' IS NOT NULL THEN
     PERFORM 1 FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_found) FOR UPDATE;
   END IF;
-  -- What a job is may have changed since it was found.
+  -- A job may have changed since it was found.
   v_held := ARRAY(
     SELECT q.message_id FROM zeke_jobs.queue AS q
     WHERE q.message_id = ANY (v_found)
@@ -199,7 +199,7 @@ BEGIN
 END
 $$;
 
--- What a filter and a new value say, for the audit: "failed, key a, run_at 2026-01-02 03:04:05+00".
+-- A filter and a new value as text for the audit: "failed, key a, run_at 2026-01-02 03:04:05+00".
 CREATE OR REPLACE FUNCTION zeke_jobs.filter_in_words(p_filter jsonb, p_value jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$

@@ -1,7 +1,8 @@
--- Taking over what a pg-boss in the same database has. Its tables are read and marked with the caller's rights; ours are written with the owner's.
--- Rows are read as JSON, by the names of their columns: these are alike in pg-boss 10, 11 and 12, whatever else a version has.
+-- Import of jobs and schedules from a pg-boss in the same database. Its tables are read and marked with the caller's rights; ours are written
+-- with the owner's. Rows are read as JSON, by column names that are the same in pg-boss 10, 11 and 12.
 
--- The number of a pg-boss's schema (24 is pg-boss 10, 25 is 11, from 26 on it is 12); NULL where no pg-boss of these versions is there. Views are none.
+-- The number of a pg-boss's schema (24 is pg-boss 10, 25 is 11, from 26 on it is 12); NULL without a pg-boss of these versions. Views do not
+-- count.
 CREATE OR REPLACE FUNCTION zeke_jobs.pg_boss_version(p_schema text) RETURNS integer
 LANGUAGE plpgsql STABLE
 AS $$
@@ -20,8 +21,8 @@ BEGIN
 END
 $$;
 
--- How many jobs it has, by name and state: those that have not ended, and those that completed or failed since then. Without its own
--- queues, and without what was taken over.
+-- The number of its jobs by name and state: unfinished jobs, and jobs that completed or failed since p_since. Without pg-boss's internal queues
+-- and without imported jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.pg_boss_counts(p_schema text, p_since timestamptz)
 RETURNS TABLE (name text, state text, jobs bigint, later bigint)
 LANGUAGE plpgsql STABLE
@@ -39,8 +40,8 @@ BEGIN
 END
 $$;
 
--- The next jobs of these names and states, the oldest first, after the one of a time and an id. Locked ones are those that a worker just takes: they are
--- passed over, and what is returned is locked, unless it is only looked at.
+-- The next jobs of these names and states, the oldest first, after a given time and id. With p_lock, the returned jobs are locked, and jobs
+-- that a worker of pg-boss has locked are skipped.
 CREATE OR REPLACE FUNCTION zeke_jobs.pg_boss_jobs(
   p_schema text, p_names text[], p_states text[], p_since timestamptz, p_after_time timestamptz, p_after uuid, p_most integer, p_lock boolean)
 RETURNS SETOF jsonb
@@ -61,7 +62,7 @@ BEGIN
 END
 $$;
 
--- Cancel jobs in pg-boss that are taken over, in the transaction that takes them. Jobs of several queues may have the same id there.
+-- Cancel imported jobs in pg-boss, in the transaction that imports them. Jobs of several queues may have the same id there.
 CREATE OR REPLACE FUNCTION zeke_jobs.pg_boss_cancel(p_schema text, p_jobs uuid[]) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -84,7 +85,7 @@ BEGIN
 END
 $$;
 
--- Remove a schedule from pg-boss; before version 11 they have no keys.
+-- Remove a schedule from pg-boss; before version 11, schedules have no keys.
 CREATE OR REPLACE FUNCTION zeke_jobs.pg_boss_unschedule(p_schema text, p_name text, p_key text) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -94,8 +95,8 @@ BEGIN
 END
 $$;
 
--- Take jobs over: each is an object of "job" (its row in pg-boss), "task" and "payload" (checked, in snake_case). They keep their ids, where no other job
--- has it. Answers the ids there of those that were taken now. Written down with the login.
+-- Import jobs: each is an object of "job" (its row in pg-boss), "task" and "payload" (checked, in snake_case). A job keeps its id unless
+-- another job here has it. Returns the ids in pg-boss of the imported jobs. Audited with the login.
 CREATE OR REPLACE FUNCTION zeke_jobs.import_jobs(p_source text, p_jobs jsonb, p_by text) RETURNS uuid[]
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
@@ -137,7 +138,7 @@ BEGIN
         WHEN v_job ->> 'singleton_key' IS NOT NULL THEN v_task.id || ' =' || (v_job ->> 'singleton_key')
         WHEN v_task.unique_fields IS NOT NULL THEN zeke_jobs.unique_key(v_task, v_task.unique_fields, v_one -> 'payload') END;
     END IF;
-    -- One that another unfinished job holds already stays theirs: pg-boss has both, and both run.
+    -- If another unfinished job has the unique key, it keeps it, and both jobs run, as in pg-boss.
     IF v_key IS NOT NULL THEN
       INSERT INTO zeke_jobs.unique_holder AS u (unique_key, job) VALUES (v_key, v_id)
       ON CONFLICT (unique_key) DO UPDATE SET job = excluded.job
@@ -166,7 +167,7 @@ BEGIN
       CASE WHEN v_job ->> 'state' = 'completed' THEN coalesce(v_job -> 'output', 'null') END,
       (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r),
       nullif(v_task.sensitive, '{}'),
-      -- A failure of the past holds no line up.
+      -- A past failure does not block its key.
       CASE WHEN v_job ->> 'state' IN ('created', 'retry') THEN v_task.order_hold END);
     v_made := v_made || v_id;
     v_taken := v_taken || (v_job ->> 'id')::uuid;

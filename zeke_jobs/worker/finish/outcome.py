@@ -89,9 +89,7 @@ def of_exception(error: BaseException, policy: Retry, *, retries: int) -> Ended:
     try:
         return _of_exception(error, policy, retries)
     except Exception as broken:  # noqa: BLE001 (an exception's own code; it ends in the job's row)
-        reason = (
-            f"{type(error).__name__} does not say what becomes of the job: {type(broken).__name__}: {text_of(broken)}"
-        )
+        reason = f"{type(error).__name__} does not decide about the job: {type(broken).__name__}: {text_of(broken)}"
         described = {**describe(broken), "type": type(error).__name__, "message": reason}
         return Ended("failed", reason=reason, error=described)
 

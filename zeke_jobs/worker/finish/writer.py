@@ -101,36 +101,28 @@ class EndingWriter:
         return set() if ours else {claim.id}
 
     def _finish(self, conn: Connection, claim: Claim, outcome: Ended) -> bool:
+        said = {
+            "worker": self.worker,
+            "id": claim.id,
+            "claim": claim.number,
+            "after": claim.after,
+            "delay": outcome.delay,
+            "revision": self.revision,
+            "took": claim.took,
+        }
         if outcome.how == "waiting":
+            row = SQL.one(conn, "job/wait_for", event=outcome.reason, **said)
+        else:
             row = SQL.one(
                 conn,
-                "job/wait_for",
-                worker=self.worker,
-                id=claim.id,
-                claim=claim.number,
-                event=outcome.reason,
-                delay=outcome.delay,
-                after=claim.after,
-                revision=self.revision,
-                took=claim.took,
+                "job/finish",
+                outcome=outcome.how,
+                until=outcome.until,
+                reason=outcome.reason,
+                error=None if outcome.error is None else Json(outcome.error),
+                breaks=outcome.breaks,
+                **said,
             )
-            return row is not None and bool(row["ours"])
-        row = SQL.one(
-            conn,
-            "job/finish",
-            worker=self.worker,
-            id=claim.id,
-            claim=claim.number,
-            outcome=outcome.how,
-            after=claim.after,
-            delay=outcome.delay,
-            until=outcome.until,
-            reason=outcome.reason,
-            error=None if outcome.error is None else Json(outcome.error),
-            revision=self.revision,
-            took=claim.took,
-            breaks=outcome.breaks,
-        )
         return row is not None and bool(row["ours"])
 
 

@@ -21,7 +21,7 @@ class Aside:
     """Work of one kind, in its own thread and on its own connection while it lasts; it never runs twice at once.
 
     Args:
-        url: The database; None: the one that the environment names.
+        url: The database; None for the environment's.
         name: Names the thread, the connection (``application_name``) and the log lines.
     """
 

@@ -52,7 +52,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
     """Knows the message that each thread works on; the actors' functions come back here.
 
     ``begin`` records that a job starts. It returns an outcome when the job must not start: it was handed back or may be rescued.
-    ``pool`` has a connection for each thread; ``aside`` is for the short statements beside a handler's own.
+    ``pool`` has a connection for each thread; ``aside`` has connections for short statements outside the handler's transaction.
     """
 
     def __init__(

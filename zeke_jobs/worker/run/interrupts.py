@@ -152,7 +152,7 @@ class Interrupts:
             self.stop(job, interrupt)
 
     def tick(self) -> list[tuple[UUID, Interrupt]]:
-        """Stop handlers past their deadline. Return, once each, those that ignored an interrupt for ``STUCK_AFTER`` seconds.
+        """Stop handlers past their deadline. Return, once each, handlers that ignored an interrupt for ``STUCK_AFTER`` seconds.
 
         Python cannot end a thread that waits inside C code.
         """

@@ -45,7 +45,7 @@ _WAIT_WHEN_FULL = 30.0  # seconds before a job that met a full queue is tried ag
 class JobContext(Context[Any]):
     """See ``Context``. ``close`` gives the connection back; ``completed`` tells the executor that the end is written already.
 
-    ``aside`` is the pool for the handler's reports, which do not wait for its own transaction.
+    ``aside`` is the pool for the handler's reports, which are outside its own transaction.
     """
 
     def __init__(

@@ -12,7 +12,9 @@ STORY = (
     "Orbis ordered 24 mills from Kessler for $190 million and 6 docks from Bruno for $74 million. "
     "Last winter 212 mills stood still because their bearings froze, and 41 because workers were ill. "
     "In Lissen costs rose by 12 percent; in Marn they fell by 3 percent. “We never look back at all,” said Ida Brandt. "
-    "The council of Velm rejected a plan to close the old dock. The output of the mills fell sharply in May. It started in version 2.14.3 of the plan."
+    "The council of Velm rejected a plan to close the old dock. The output of the mills fell sharply in May. It started in version 2.14.3 of the plan. "
+    "The mills run from March 2027; the docks open a year later. Ken Holt owns a yard in Tarn. He employs 95 people there. "
+    "The union paid 6 million crowns for the yard, the state 9 million crowns."
 )
 
 
@@ -30,6 +32,10 @@ def fault(text: str) -> str | None:
         ("Workers were ill because the bearings froze.", "names this cause for something else"),
         ("“We never look back at all,” the city's council said.", "does not give these words to the city's council"),
         ("The output of mills rose sharply in May.", "says the opposite of “rose”"),
+        ("The docks open in March 2027.", "gives this date to something else"),
+        ("Ida Brandt owns a yard in Tarn.", "does not name"),
+        ("Orbis ordered mills because the yard is in Tarn.", "does not tell this cause"),
+        ("The state paid 6 million crowns for the yard.", "to something else"),
     ],
 )
 def test_facts_of_the_story_that_are_put_together_wrongly_are_refused(text: str, wrong: str) -> None:
@@ -48,6 +54,9 @@ def test_facts_of_the_story_that_are_put_together_wrongly_are_refused(text: str,
         "The council of Velm rejected a plan to close the dock.",
         "The plan started in version 2.14.3.",
         "Orbis ordered 30 mills and docks for $264 million.",
+        "The mills run from March 2027.",
+        "Ken Holt employs 95 people in Tarn.",
+        "The state paid 9 million crowns for the yard.",
     ],
 )
 def test_what_the_story_says_in_other_words_is_kept(text: str) -> None:
@@ -63,6 +72,8 @@ def test_what_the_story_says_in_other_words_is_kept(text: str) -> None:
         "May 1 March 2 ",
         "“a ",
         "1,",
+        "1, 2, ",
+        "Orbis of Velm, ",
         "a, b and ",
     ],
 )

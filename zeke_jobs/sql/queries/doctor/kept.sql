@@ -1,5 +1,5 @@
--- Tasks with due jobs whose live workers are all kept by suspects and claim no other jobs. Leaves out tasks held back by a pause
--- or a full limit anyway.
+-- Tasks with due jobs whose live workers all serve suspects and claim no other jobs, except tasks that a pause or a full limit blocks
+-- anyway.
 SELECT t.queue, t.id AS task, d.due, s.workers, zeke_jobs.now() AS now
 FROM zeke_jobs.task AS t
 CROSS JOIN LATERAL (

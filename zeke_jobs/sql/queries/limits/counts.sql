@@ -8,7 +8,7 @@ SELECT
   ARRAY(SELECT t.id FROM zeke_jobs.task AS t WHERE u.name = ANY (t.gates) ORDER BY t.id) AS tasks,
   u.active,
   coalesce(u.used, 0)::integer AS started,
-  jsonb_path_query_array(coalesce(u.meters, '[]'), '$[*] ? (!@.per_key)') AS meters,
+  jsonb_path_query_array(coalesce(u.meters, '[]'), '$[*] ? (@.per_key == false)') AS meters,
   u.closed_by,
   u.closed_until,
   u.closed_why,

@@ -1,4 +1,4 @@
--- Ask to be rung for sends to a queue and for ends under a limit of some of its tasks, or stop asking.
+-- Request wake-ups for sends to a queue and for ends under a limit of some of its tasks, or withdraw the request.
 UPDATE zeke_jobs.worker
 SET idle = array_remove(idle, %(queue)s) || CASE WHEN %(idle)s THEN ARRAY[%(queue)s] ELSE '{}' END,
   limited = ARRAY(

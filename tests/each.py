@@ -1,0 +1,35 @@
+"""Runs a test's body for each of many cases, on one database: for cases that leave it as they found it."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    Test = Callable[..., None]
+
+
+def each(names: str | tuple[str, ...], cases: Iterable[Any]) -> Callable[[Test], Test]:
+    """As ``pytest.mark.parametrize``, within one test. What fails names its case."""
+
+    def decorate(test: Test) -> Test:
+        def run(**fixtures: Any) -> None:
+            for case in cases:
+                values = {names: case} if isinstance(names, str) else dict(zip(names, case, strict=True))
+                try:
+                    test(**fixtures, **values)
+                except BaseException as error:
+                    error.add_note(f"in the case {values!r:.300}")
+                    raise
+
+        run.__dict__.update(test.__dict__)  # its marks
+        signature = inspect.signature(test)
+        said = {names} if isinstance(names, str) else set(names)
+        fixtures = [one for name, one in signature.parameters.items() if name not in said]
+        run.__signature__ = signature.replace(parameters=fixtures)  # type: ignore[attr-defined] # pytest asks for it
+        run.__name__, run.__doc__, run.__module__ = test.__name__, test.__doc__, test.__module__
+        return run
+
+    return decorate

@@ -1,0 +1,72 @@
+"""Output that a terminal cannot show, and errors with a next step."""
+
+import io
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import typer
+
+from zeke_jobs import client
+from zeke_jobs.cli import database as command_database
+from zeke_jobs.cli.root import app as root
+from zeke_jobs.cli.run import FINE, run
+from zeke_jobs.diagnosis.health import of_processes
+from zeke_jobs.errors import JobFailed
+
+
+def _app(command: Callable[[], Any]) -> typer.Typer:
+    app = typer.Typer()
+    app.command()(command)
+    return app
+
+
+def test_a_terminal_without_unicode_gets_escapes_instead_of_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii", write_through=True))
+    assert run(_app(lambda: print("für später")), "it", []) == FINE
+    assert written.getvalue() == b"f\\xfcr sp\\xe4ter\n"
+
+
+def test_a_failed_job_that_was_waited_for_leads_to_why(capsys: pytest.CaptureFixture[str]) -> None:
+    def wait() -> None:
+        raise JobFailed("greet 7 failed (OSError: no route)", SimpleNamespace(id=7))  # type: ignore[arg-type]
+
+    assert run(_app(wait), "it", []) == 1
+    assert capsys.readouterr().err == "error: greet 7 failed (OSError: no route)\n  help: zeke-jobs why 7\n"
+
+
+def test_health_of_a_database_that_is_not_migrated_names_migrate(new_database: Callable[..., str]) -> None:
+    health = of_processes(new_database(), "worker")
+    assert not health.is_fine
+    assert (
+        health.sentence == "expected a database with the tables of zeke_jobs, got one without; run: zeke-jobs migrate"
+    )
+
+
+class Terminal(io.StringIO):
+    """A standard output that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_list_of_failed_jobs_is_legible_on_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime.now(UTC)
+    job = SimpleNamespace(
+        id="01900000-0000-7000-8000-00000000ada0", task_id="send-invoice", status="failed", created_on=now, started_on=now,
+        completed_on=now, retry_count=1, cost=None, cancelled_on=None, error={"type": "ValueError"}, error_line=lambda: "ValueError: " + "word " * 15,
+    )  # fmt: skip
+    monkeypatch.setattr(command_database, "choose", lambda: None)
+    monkeypatch.setattr(client, "jobs", lambda **_filters: [job])
+    monkeypatch.setattr(sys, "stdout", shown := Terminal())
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "dumb")
+    assert run(root, "zeke-jobs", ["jobs"]) == FINE
+    lines = shown.getvalue().splitlines()
+    assert lines[1].split()[:3] == ["0000ada0", "send-invoice", "failed"]
+    assert len(lines) <= 6
+    assert max(map(len, lines)) <= 80
