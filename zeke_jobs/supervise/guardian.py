@@ -30,22 +30,30 @@ class Guardian:
     """
 
     def __init__(self, grace: float, then: Sequence[str] = ()) -> None:
-        watch = [sys.executable, "-m", __name__, str(grace), *then]
-        self._process = subprocess.Popen(  # noqa: S603 (this module)
-            watch, stdin=subprocess.PIPE, text=True, start_new_session=True
+        self._watch = [sys.executable, "-m", __name__, str(grace), *then]
+        self._process = self._started()
+
+    def _started(self) -> subprocess.Popen[str]:
+        return subprocess.Popen(  # noqa: S603 (this module)
+            self._watch, stdin=subprocess.PIPE, text=True, start_new_session=True
         )
+
+    def is_alive(self) -> bool:
+        """Whether nobody has killed it; the next ``tell`` starts another."""
+        return self._process.poll() is None
 
     def tell(self, pids: list[int]) -> None:
         """Send the guardian the running main processes, each the leader of its process group."""
-        with suppress(OSError):  # the guardian was killed: only the protection is lost
+        if not self.is_alive():
+            self._process = self._started()
+        with suppress(OSError):  # killed at this moment: the next call sees it
             self._pipe.write(json.dumps(pids) + "\n")
             self._pipe.flush()
 
     def dismiss(self) -> None:
         """Tell the guardian that everything has ended in an orderly way."""
-        self.tell([])
         with suppress(OSError):
-            self._pipe.write("dismissed\n")
+            self._pipe.write("[]\ndismissed\n")
             self._pipe.close()
         self._process.wait()
 

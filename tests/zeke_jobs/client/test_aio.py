@@ -277,7 +277,7 @@ def test_a_call_that_is_cancelled_leaves_no_connection_in_the_middle_of_a_statem
 def test_without_psycopg_3_it_says_what_to_pass_or_install(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert database
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(ConfigurationError, match=r"help: pass connection=, or pip install 'zeke-jobs\[psycopg\]'"):
+    with pytest.raises(ConfigurationError, match=r"help: pass connection=, or pip install (?:-e )?'\S+\[psycopg\]'"):
         asyncio.run(aio.send("anything"))
 
 

@@ -131,7 +131,7 @@ def test_a_database_that_does_not_answer_is_a_sample_too() -> None:
 def test_a_database_without_our_tables_cannot_be_read_and_the_log_says_so(new_database: Callable[[], str]) -> None:
     with capture_logs() as lines:
         assert read(new_database()) == [Sample("zeke_jobs_up", (), 0)]
-    assert ["zeke_jobs" in line["error"] for line in lines] == [True]
+    assert ["run: zeke-jobs migrate" in line["error"] for line in lines] == [True]
 
 
 def test_the_rights_of_a_reader_are_enough(scene: Scene, database: str) -> None:

@@ -73,7 +73,7 @@ def test_the_refusal_says_what_to_do(conn: Connection, monkeypatch: pytest.Monke
     monkeypatch.setenv(NAME, "staging")
     with pytest.raises(ConfigurationError) as caught:
         installation.verify(conn)
-    command = str(caught.value).partition("handed over by: ")[2]
+    command = str(caught.value).partition("to this environment: ")[2]
     with conn.cursor() as cursor:
         cursor.execute(command)
     installation.verify(conn)
