@@ -224,8 +224,13 @@ class Keys(RuleBasedStateMachine):
 def test_no_job_that_may_start_is_missed_over_any_order_of_events(conn: Connection, kind: str) -> None:
     jobs = Jobs(conn)
     jobs.rows(CLOCK)
+
+    class KeysHere(Keys):
+        def __init__(self) -> None:
+            super().__init__(jobs, kind)
+
     run_state_machine_as_test(
-        lambda: Keys(jobs, kind),
+        KeysHere,
         settings=settings(
             max_examples=300 if DEEP else 12,
             stateful_step_count=60 if DEEP else 40,
