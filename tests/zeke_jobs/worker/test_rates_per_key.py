@@ -197,6 +197,7 @@ class Keys(RuleBasedStateMachine):
                 self.sql.rows("SELECT * FROM zeke_jobs.cancel(%s, 'why', 'me')", one)
             case "retry":
                 self.sql.rows("SELECT * FROM zeke_jobs.retry_unnoted(%s::uuid[])", [one])
+                self.sql.rows("SELECT * FROM zeke_jobs.gather(100)")  # it may have its task's former name
             case "prioritise":
                 self.sql.rows("UPDATE zeke_jobs.queue SET priority = 5 - priority WHERE message_id = %s", one)
             case _:
