@@ -72,8 +72,8 @@ def test_the_commands_run_the_first_task_of_init_in_the_order_of_the_file(
         assert done(*SERVICES["migrate"]["command"]), fleet.logs()
         worker = fleet.run(*COMMAND)
         scheduler = fleet.run(*SERVICES["scheduler"]["command"])
-        sent = fleet.run("zeke-jobs", "send", "greet", "name=Ada", "--wait", "--timeout", "60s")
         eventually(lambda: "Worker process is ready" in worker.text(), fleet=fleet)
+        sent = fleet.run("zeke-jobs", "send", "greet", "name=Ada", "--wait", "--timeout", "60s")
         assert sent.wait(60) == 0, fleet.logs()
         assert '"Hello, Ada"' in sent.text()
         for service in ("worker", "scheduler"):
