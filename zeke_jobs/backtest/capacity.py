@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from zeke_jobs.backtest.figures import percentile
-from zeke_jobs.backtest.gates import rate_window
-from zeke_jobs.backtest.rules import owners
+from zeke_jobs.backtest.gates import owners, rate_window
 from zeke_jobs.config.limits import Limit
 
 if TYPE_CHECKING:

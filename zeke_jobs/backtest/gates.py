@@ -7,12 +7,16 @@ from datetime import datetime, time, timedelta
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
+from zeke_jobs.config.limits import Limit
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from zoneinfo import ZoneInfo
 
     from zeke_jobs.backtest.workload import Ending
     from zeke_jobs.config import limits
     from zeke_jobs.config.entries import Rate
+    from zeke_jobs.config.models import Config, Task
 
 #: A start counts a hundredth longer than the rate's period, and at most this many seconds longer.
 RATE_SHARE, RATE_GRACE = 0.01, 0.25
@@ -216,3 +220,22 @@ class Breaker:
                 self.until = self.probe = None
                 self.ends.clear()
                 self.failed = 0
+
+
+def owners(config: Config) -> Iterator[tuple[str, Task | Limit, list[Task]]]:
+    """All tasks and limits: the name of each, itself, and the tasks that it limits."""
+    tasks = list(config.tasks.values())
+    for limit in config.limits.values():
+        yield f"limit/{limit.name}", limit, [task for task in tasks if limit.name in task.uses]
+    for task in tasks:
+        yield f"task/{task.id}", task, [task]
+
+
+def gates_of(config: Config) -> Iterator[tuple[str, Gate]]:
+    """The gates of all tasks and limits that have one, by name."""
+    for name, owner, _ in owners(config):
+        window = owner.rate.window if owner.rate else None
+        if isinstance(owner, Limit):
+            yield name, Gate(name, owner.concurrency, window, owner.breaker)
+        elif owner.concurrency.limit is not None or window is not None:
+            yield name, Gate(name, owner.concurrency.limit, window)

@@ -25,7 +25,7 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from zeke_jobs.backtest.gates import Budget, Gate, Meter
+from zeke_jobs.backtest.gates import Budget, Meter, gates_of, owners
 from zeke_jobs.backtest.lanes import THREADS, Lane
 from zeke_jobs.config.limits import Limit
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from zeke_jobs.backtest.lanes import Waiting
     from zeke_jobs.backtest.workload import Ending, Key
-    from zeke_jobs.config.models import Config, Task
+    from zeke_jobs.config.models import Config
 
 
 class Board:
@@ -49,7 +49,7 @@ class Board:
     """
 
     def __init__(self, config: Config, chance: Random, origin: float = 0.0, currency: str | None = None) -> None:
-        self.gates = dict(_gates(config))
+        self.gates = dict(gates_of(config))
         self.lanes = {
             task.id: Lane(
                 task,
@@ -286,24 +286,6 @@ class Board:
         lane.due -= 1
         if not lane.due:
             del self.busy[lane.queue][lane]
-
-
-def owners(config: Config) -> Iterator[tuple[str, Task | Limit, list[Task]]]:
-    """All tasks and limits: the name of each, itself, and the tasks that it limits."""
-    tasks = list(config.tasks.values())
-    for limit in config.limits.values():
-        yield f"limit/{limit.name}", limit, [task for task in tasks if limit.name in task.uses]
-    for task in tasks:
-        yield f"task/{task.id}", task, [task]
-
-
-def _gates(config: Config) -> Iterator[tuple[str, Gate]]:
-    for name, owner, _ in owners(config):
-        window = owner.rate.window if owner.rate else None
-        if isinstance(owner, Limit):
-            yield name, Gate(name, owner.concurrency, window, owner.breaker)
-        elif owner.concurrency.limit is not None or window is not None:
-            yield name, Gate(name, owner.concurrency.limit, window)
 
 
 def _key(key: Key | None, job: int) -> Key:
