@@ -171,7 +171,7 @@ class Started:
     def server(self) -> psutil.Process:
         """The server that ``up`` started."""
         (data,) = re.findall(r"its data is in (.*?)(?:, not in .*)?\n", self.text)
-        return next(process for process in _servers() if process.cmdline()[2] == f"{data}/postgres/data")
+        return next(process for process in _servers() if process.info["cmdline"][2] == f"{data}/postgres/data")
 
 
 #: A short way to see that the server runs there, and that its data is still that of the last time.
