@@ -360,3 +360,17 @@ def test_keys_whose_jobs_were_cancelled_are_forgotten(jobs: Jobs) -> None:
     crowd.at(3 * 3600)
     SQL.run(jobs.conn, "retention/forget_keys")
     assert crowd.waiting() == 0
+
+
+def test_a_start_that_was_given_back_is_not_forgotten_while_its_key_waits(jobs: Jobs) -> None:
+    crowd = Crowd(jobs, 2)
+    (waiting, *_) = jobs.rows("SELECT w.key FROM zeke_jobs.key_wait AS w ORDER BY w.key")
+    jobs.rows(
+        "INSERT INTO zeke_jobs.key_wait (task, key, due_on) SELECT 'a', k.key, zeke_jobs.now() - interval '2 hours' "
+        "FROM unnest(%s) AS k (key) RETURNING key",
+        [waiting["key"], "gone"],
+    )
+    SQL.run(jobs.conn, "retention/forget_keys")
+    left = jobs.rows("SELECT w.key FROM zeke_jobs.key_wait AS w WHERE w.priority IS NULL")
+    assert [row["key"] for row in left] == [waiting["key"]]
+    assert crowd.waiting() == 3

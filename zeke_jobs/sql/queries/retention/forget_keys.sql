@@ -1,10 +1,12 @@
--- Forget keys of tasks with a rate for each, of which nothing has waited for an hour.
+-- Forget keys of tasks with a rate for each, of which nothing has waited for an hour. What was given back of a key counts until a claim has
+-- looked at it, as long as the key waits.
 DELETE FROM zeke_jobs.key_wait AS w
 WHERE w.ctid = ANY (ARRAY(
   SELECT o.ctid
   FROM zeke_jobs.key_wait AS o
   WHERE o.due_on < zeke_jobs.now() - interval '1 hour' AND NOT EXISTS (
     SELECT 1 FROM zeke_jobs.queue AS q
-    WHERE q.state = 'queued' AND q.deaths < 1 AND q.task = o.task AND q.key = o.key AND q.priority = o.priority AND q.key_seen)
+    WHERE q.state = 'queued' AND q.deaths < 1 AND q.task = o.task AND q.key = o.key AND q.key_seen
+      AND q.priority = coalesce(o.priority, q.priority))
   FOR UPDATE SKIP LOCKED
 ))
