@@ -46,7 +46,7 @@ BENCH_PEERS = (
 )
 #: Folders and files with tests of the real command lines, so that pytest need not read others to find them.
 ACCEPTANCE = ("tests/acceptance", "tests/actors/ai", "tests/soak", "tests/endure", "tests/test_readme.py")
-#: The tests that run on the system's own PostgreSQL too: what runs its statements and functions, and all plans.
+#: The tests that run on the system's own PostgreSQL too: statements and functions, all plans, the soak.
 ON_DEBIANS_SERVER = (
     *(
         f"tests/zeke_jobs/worker/test_{part}_sql.py"
@@ -62,7 +62,7 @@ ON_DEBIANS_SERVER = (
     ),
     *(f"tests/zeke_jobs/{part}.py" for part in ("metrics/test_exporter", "top/test_board", "scheduler/test_dispatch")),
     *(f"tests/zeke_jobs/postgres/test_{part}.py" for part in ("migrate", "pool", "roles", "statements", "views")),
-    "tests/actors/store",
+    *("tests/actors/store", "tests/soak"),
     *("-k", "not whatever_statement_breaks"),  # a connection that breaks is on our side
 )
 
@@ -71,7 +71,7 @@ ON_DEBIANS_SERVER = (
 PARTS = {
     "unit": "tests of the code and of the SQL on the embedded server",
     "acceptance": "tests that start the real command lines",
-    "debian": "tests of SQL on the system's own PostgreSQL, as Debian sets it up",
+    "debian": "tests of SQL, engine and pipeline on the system's own PostgreSQL, as Debian sets it up",
 }
 CORES = os.cpu_count() or 1
 PARALLEL = ("--dist=worksteal", "--durations=10", "--durations-min=2")
