@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 from psycopg2 import Error, OperationalError
-from psycopg2.errors import InsufficientPrivilege, InvalidSchemaName, UndefinedFunction, UndefinedTable
+from psycopg2.errors import InsufficientPrivilege, UndefinedFunction
 
 from zeke_jobs.cli.output import say
 from zeke_jobs.core.redaction import redact
@@ -23,7 +23,7 @@ from zeke_jobs.errors import (
     UnknownTask,
     ZekeJobsError,
 )
-from zeke_jobs.postgres.pool import AddressError
+from zeke_jobs.postgres.pool import UNMIGRATED, AddressError
 from zeke_jobs.postgres.roles import complaint
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
         return complain(str(error), WRONG_USE)
     except (OperationalError, InsufficientPrivilege) as error:
         return complain(_database_says(error), FAILED)
-    except (UndefinedTable, InvalidSchemaName, UndefinedFunction):
+    except (*UNMIGRATED, UndefinedFunction):
         missing = _not_migrated()
         return complain(missing, WRONG_USE) if missing else _our_bug()
     except ZekeJobsError as error:

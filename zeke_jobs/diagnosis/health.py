@@ -8,10 +8,9 @@ from contextlib import closing
 from dataclasses import dataclass
 
 import psycopg2
-from psycopg2.errors import InvalidSchemaName, UndefinedTable
 
 from zeke_jobs.core.wording import span
-from zeke_jobs.postgres.pool import AddressError, connect
+from zeke_jobs.postgres.pool import UNMIGRATED, AddressError, connect
 from zeke_jobs.postgres.queries import SQL
 
 _TIMEOUT = 10.0  # seconds
@@ -40,7 +39,7 @@ def of_processes(url: str, kind: str, host: str | None = None) -> Health:
             row = SQL.one(conn, "health/processes", kind=kind, host=host)
     except AddressError as error:
         return Health(is_fine=False, sentence=str(error))
-    except (InvalidSchemaName, UndefinedTable):
+    except UNMIGRATED:
         return Health(
             is_fine=False,
             sentence="expected a database with the tables of zeke_jobs, got one without; run: zeke-jobs migrate",

@@ -11,12 +11,11 @@ import psycopg2
 from prometheus_client import CollectorRegistry, generate_latest, start_http_server
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
-from psycopg2.errors import InvalidSchemaName, UndefinedTable
 
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.diagnosis.snapshot import snapshot
 from zeke_jobs.metrics.families import DATABASE
-from zeke_jobs.postgres.pool import connect
+from zeke_jobs.postgres.pool import UNMIGRATED, connect
 from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
@@ -58,8 +57,11 @@ def read(url: str) -> list[Sample]:
             samples = list(_samples(conn))
     except psycopg2.Error as error:
         # One line for each scrape while it lasts, because some operators watch only the log.
-        lacks_tables = isinstance(error, InvalidSchemaName | UndefinedTable)
-        reason = "it has no tables of zeke_jobs; run: zeke-jobs migrate" if lacks_tables else str(error).strip()
+        reason = (
+            "it has no tables of zeke_jobs; run: zeke-jobs migrate"
+            if isinstance(error, UNMIGRATED)
+            else str(error).strip()
+        )
         get_logger("zeke_jobs.metrics").error("the database cannot be read", error=reason)
         return [DOWN]
     took = time.perf_counter() - begin

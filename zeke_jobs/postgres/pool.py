@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg2
 from psycopg2 import DatabaseError, InterfaceError, OperationalError
+from psycopg2.errors import InvalidSchemaName, UndefinedTable
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE, cursor
 from psycopg2.extras import register_uuid
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 #: psycopg2's errors when the server or the way to it is gone.
 DISCONNECTED = (OperationalError, InterfaceError)
+#: psycopg2's errors when the database is not migrated.
+UNMIGRATED = (InvalidSchemaName, UndefinedTable)
 
 # SQLSTATE classes about the server instead of a statement: read-only transaction, resources, operators, system, internal errors.
 # For the first and the last, psycopg2 does not raise OperationalError.

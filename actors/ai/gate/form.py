@@ -9,7 +9,6 @@ from importlib.resources import files
 from actors.ai.gate.evidence import ORDER
 
 _PAIRS = ["\u201c\u201d", "\u00ab\u00bb", "\u300c\u300d", "\u300e\u300f", "()", "[]", "\uff08\uff09", "\u3010\u3011"]
-_GERMAN = "\u201e\u201c"
 _MARKUP = re.compile(
     r"\*\*|\$\$|\\[a-z]{3,}|(?<!\w)\*\w|\w\*(?!\w)|[.!?]\*$|(?<!\w)__|\]\(|```|^\s*(?:#{1,6}|>+|\||[-*•])\s|</?[a-z][^<>]*>"
     r"|&(?:[a-z]{2,8}|#\d+);|\{\{|\}\}|^\W*\w+\s*\|",
