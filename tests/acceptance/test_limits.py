@@ -33,7 +33,7 @@ HANDLERS = "tests.acceptance.limits_handlers"
 JOBS_YAML = f"""
     version: 1
     limits:
-      ai: {{tokens: {{rate: 600/s, burst: 1200}}}}
+      ai: {{tokens: {{rate: 600/s, burst: 3600}}}}
     defaults: {{retry: {{limit: 30, delay: 10ms}}}}
     tasks:
       rated: {{handler: "{HANDLERS}:measured", rate: 20/s}}
@@ -42,7 +42,7 @@ JOBS_YAML = f"""
       weighted: {{handler: "{HANDLERS}:measured", uses: [ai], units: {{tokens: 60}}}}
 """
 #: The promise: for each group of rows, an amount within some seconds.
-PROMISED = {"rated": (20, 1.0), "paced": (4, 0.4), "polite": (2, 1.0), "weighted": (1200, 2.0)}
+PROMISED = {"rated": (20, 1.0), "paced": (4, 0.4), "polite": (2, 1.0), "weighted": (3600, 6.0)}
 
 
 def most_within(rows: Iterable[tuple[float, float]], window: float) -> float:

@@ -940,7 +940,7 @@ $$;
 
 CREATE FUNCTION zeke_jobs.counts_for(p_period interval) RETURNS interval
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $$ SELECT p_period + least(p_period / 100, interval '250 ms') $$;
+    AS $$ SELECT p_period + least(p_period / 200, interval '250 ms') $$;
 
 CREATE FUNCTION zeke_jobs.delete_schedule(name text, deleted_by text DEFAULT NULL::text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER

@@ -35,6 +35,10 @@ class Watch:
         self._roots = tuple(roots)
         self._seen = self._look()
 
+    def has_changed(self) -> bool:
+        """Whether the next call of ``changed`` would find any."""
+        return self._look() != self._seen
+
     def changed(self) -> list[Path]:
         """Files that were written, made or removed since the last call, sorted."""
         now = self._look()
@@ -47,8 +51,8 @@ class Watch:
             for path in _files(root):
                 try:
                     status = path.stat()
-                except FileNotFoundError:
-                    continue  # removed since it was listed
+                except OSError:
+                    continue  # removed since it was listed, or in a folder that may not be entered
                 found[path] = (status.st_mtime_ns, status.st_size)
         return found
 
@@ -121,12 +125,12 @@ class Reloader:
 
     def step(self) -> None:
         """Check the files once; after a change run the checks and restart."""
-        changed = self._watch.changed() if self._watch else []
-        if not changed and not self._asked.is_set():
+        if not (self._asked.is_set() or (self._watch is not None and self._watch.has_changed())):
             return
-        self._asked.clear()
-        self._log.info("checking", changed=[path.name for path in changed[:5]])
         self._supervisor.hold()  # a command started now would read the unchecked change
+        self._asked.clear()
+        changed = self._watch.changed() if self._watch else []
+        self._log.info("checking", changed=[path.name for path in changed[:5]])
         if all(self._passes(check) for check in self._checks):
             self._log.info("restarting")
             self._supervisor.reload()

@@ -110,9 +110,9 @@ def test_what_is_said_of_a_refused_change_is_true_also_while_things_restart(file
 def test_a_look_that_fails_is_logged_and_not_the_last(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     running = Running()
     watching = reloader(file, running, [], "pass")
-    looks = iter([PermissionError("not yours"), []])
+    looks = iter([PermissionError("not yours"), False])
 
-    def changed(_: object) -> Any:
+    def has_changed(_: object) -> Any:
         look = next(looks, None)
         if look is None:
             watching.end()
@@ -120,7 +120,7 @@ def test_a_look_that_fails_is_logged_and_not_the_last(file: Path, monkeypatch: p
             raise look
         return look
 
-    monkeypatch.setattr(Watch, "changed", changed)
+    monkeypatch.setattr(Watch, "has_changed", has_changed)
     monkeypatch.setattr(reload, "_LOOK", 0.01)
     with capture_logs() as lines:
         watching.run()

@@ -64,8 +64,8 @@ def test_a_rate_counts_from_the_start_of_each_job(jobs: Jobs) -> None:
     assert len(first) == 2
     day.end(first)  # they started at once
     assert day.claim(1.0) == []
-    assert day.opens(["a"]) == pytest.approx(1.01)
-    assert len(day.claim(1.01)) == 2
+    assert day.opens(["a"]) == pytest.approx(1.005)
+    assert len(day.claim(1.005)) == 2
 
 
 def test_a_start_that_nobody_has_told_of_may_have_come_a_quarter_of_a_second_late(jobs: Jobs) -> None:

@@ -70,14 +70,16 @@ def up(
         reason = f"zeke-jobs up{' --reload' if reload else ''}: jobs.yaml is new or was changed"
         env = {environment.REASON: reason, **os.environ, environment.DATABASE_URL: url}
         on_terminal = sys.stderr.isatty()
+        watch = Watch([Path.cwd(), path]) if reload else None
         running = Supervisor(
             system(env, processes=processes, threads=threads, grace=grace + LAST_WORDS, on_terminal=on_terminal),
             _announcing(write_line),
             grace=grace + LAST_WORDS,
             wait_for_change=reload,
             guardian=guardian,
+            has_changed=watch.has_changed if watch else lambda: False,
         )
-        reloader = Reloader(running, write_line, env, Watch([Path.cwd(), path]) if reload else None)
+        reloader = Reloader(running, write_line, env, watch)
         _obey_signals(running, reloader)
         stack.enter_context(_in_a_thread(reloader))
         write_line("up", "Ctrl-C stops everything")
