@@ -3890,9 +3890,14 @@ $$;
 CREATE FUNCTION zeke_jobs.ring(p_queue text) RETURNS void
     LANGUAGE plpgsql
     AS $$
+DECLARE
+  -- By a hash, so that all jobs of a transaction ring for the same one.
+  v_first uuid := (
+    SELECT w.id FROM zeke_jobs.worker AS w WHERE p_queue = ANY (w.idle)
+    ORDER BY uuid_hash_extended(w.id, pg_current_xact_id()::text::bigint) LIMIT 1);
 BEGIN
-  IF EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE p_queue = ANY (w.idle)) THEN
-    PERFORM pg_notify('zeke_jobs.' || p_queue, '');
+  IF v_first IS NOT NULL THEN
+    PERFORM pg_notify('zeke_jobs.' || p_queue, v_first::text);
   END IF;
 END
 $$;
@@ -3902,15 +3907,16 @@ CREATE FUNCTION zeke_jobs.ring_for_freed(p_tasks text[], p_ringer uuid DEFAULT N
     AS $$
 BEGIN
   IF EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id IS DISTINCT FROM p_ringer) THEN
-    PERFORM pg_notify('zeke_jobs.' || f.queue, '')
+    PERFORM pg_notify('zeke_jobs.' || f.queue, CASE WHEN f.is_looked_at THEN 'later' ELSE '' END)
     FROM (
-      SELECT DISTINCT o.queue
+      SELECT o.queue, bool_or(w.id IS NOT DISTINCT FROM p_ringer) AS is_looked_at, bool_or(w.id IS DISTINCT FROM p_ringer) AS is_awaited
       FROM zeke_jobs.worker AS w
       JOIN zeke_jobs.task AS o ON o.id = ANY (w.limited)
       -- A job that was claimed before a rename ended under the former name.
       JOIN zeke_jobs.task AS t ON t.id || t.aliases && p_tasks AND (t.id = o.id OR t.gates && o.gates)
-      WHERE w.id IS DISTINCT FROM p_ringer
-    ) AS f;
+      GROUP BY o.queue
+    ) AS f
+    WHERE f.is_awaited;
   END IF;
 END
 $$;

@@ -57,7 +57,7 @@ class WorkerProcess:
         self.url = url
         self.runtime = runtime
         self.held = HeldJobs()
-        self.held_back = HeldBack(runtime.uses)
+        self.held_back = HeldBack(runtime.frees)
         self.interrupts = Interrupts()
         self.pool = Pool(url, max_size=_SPARE_CONNECTIONS, application_name="zeke-jobs worker")
         self.handler_pool = Pool(url, max_size=1, application_name="zeke-jobs handler")

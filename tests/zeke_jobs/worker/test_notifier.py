@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 from contextlib import closing
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from structlog.testing import capture_logs
 
@@ -23,7 +24,7 @@ def test_a_notifier_in_which_something_broke_is_tried_again(database: str, monke
             raise RuntimeError("what nobody thought of")
         listens.set()
 
-    notifier = Notifier(database, Bells(["default"]), lambda: None, on_revision)
+    notifier = Notifier(database, uuid4(), Bells(["default"]), lambda: None, on_revision)
     with capture_logs() as lines:
         notifier.start()
         assert listens.wait(10.0)
@@ -34,7 +35,7 @@ def test_a_notifier_in_which_something_broke_is_tried_again(database: str, monke
 def test_a_notification_rings_the_bell_of_its_queue_once_whatever_it_carries(database: str, conn: Connection) -> None:
     listens, cancelled = threading.Event(), threading.Event()
     bells = Bells(["default", "slow"])
-    notifier = Notifier(database, bells, cancelled.set, listens.set)
+    notifier = Notifier(database, uuid4(), bells, cancelled.set, listens.set)
     notifier.start()
     with closing(notifier):
         assert listens.wait(10.0)
