@@ -1,6 +1,6 @@
--- Waking idle processes: which change notifies which of them.
+-- Waking idle processes.
 
--- Ring for all processes that wait at a queue. A NOTIFY in every send would serialise commits.
+-- Wake the processes that wait at a queue. If none waits, nothing is sent: a NOTIFY in every send would serialise commits.
 CREATE OR REPLACE FUNCTION zeke_jobs.ring(p_queue text) RETURNS void
 LANGUAGE plpgsql VOLATILE -- and not sql: only plpgsql keeps its plans
 AS $$
@@ -11,7 +11,7 @@ BEGIN
 END
 $$;
 
--- New rows ring for all senders alike: ours, SQL's, dramatiq-pg's.
+-- Wake processes for new rows. A trigger sees the rows of all senders: zeke_jobs.send, SQL and dramatiq-pg's producers.
 CREATE OR REPLACE FUNCTION zeke_jobs.ring_for_new() RETURNS trigger
 LANGUAGE plpgsql
 AS $$
@@ -26,7 +26,8 @@ $$;
 CREATE OR REPLACE TRIGGER queue_ring AFTER INSERT ON zeke_jobs.queue
   REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.ring_for_new();
 
--- Jobs of these tasks ended: wake the processes that found jobs held back by the same limits, in any queue; not the caller, which looks by itself.
+-- Jobs of these tasks ended. Wake the processes that found jobs held back by the same limits, in any queue. The caller is not notified, because
+-- it looks by itself.
 CREATE OR REPLACE FUNCTION zeke_jobs.ring_for_freed(p_tasks text[], p_ringer uuid DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -37,7 +38,7 @@ BEGIN
       SELECT DISTINCT o.queue
       FROM zeke_jobs.worker AS w
       JOIN zeke_jobs.task AS o ON o.id = ANY (w.limited)
-      -- A job that was claimed before a rename ended under the former name.
+      -- If a task was renamed after the claim, its job ended under the former name.
       JOIN zeke_jobs.task AS t ON t.id || t.aliases && p_tasks AND (t.id = o.id OR t.gates && o.gates)
       WHERE w.id IS DISTINCT FROM p_ringer
     ) AS f;
