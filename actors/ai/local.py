@@ -134,7 +134,7 @@ def _adds_to(headline: set[str], said: set[str], least: int) -> bool:
 
 
 def _described(story: Story) -> list[str]:
-    """The sentences of the page's own description; empty texts for those that the story's text does not support."""
+    """The sentences of the page's own description; a sentence that the story's text does not support becomes empty."""
     return [
         one.text if is_whole(one.text) and stands_alone(one.text) and gate.fault(one.text, story) is None else ""
         for one in sentences(story.description)
