@@ -1,7 +1,7 @@
--- Waking idle processes: which change notifies which of them.
+-- Waking idle processes.
 
--- Ring for the processes that wait at a queue. One of them looks at once; the others look a moment later, unless they have
--- looked meanwhile: one job is not worth a look of each. A NOTIFY in every send would serialise commits.
+-- Wake the processes that wait at a queue: one at once, the others a moment later unless they look before, because one job is not worth a
+-- look of each. If none waits, nothing is sent: a NOTIFY in every send would serialise commits.
 CREATE OR REPLACE FUNCTION zeke_jobs.ring(p_queue text) RETURNS void
 LANGUAGE plpgsql VOLATILE -- and not sql: only plpgsql keeps its plans
 AS $$
@@ -17,7 +17,7 @@ BEGIN
 END
 $$;
 
--- New rows ring for all senders alike: ours, SQL's, dramatiq-pg's.
+-- Wake processes for new rows. A trigger sees the rows of all senders: zeke_jobs.send, SQL and dramatiq-pg's producers.
 CREATE OR REPLACE FUNCTION zeke_jobs.ring_for_new() RETURNS trigger
 LANGUAGE plpgsql
 AS $$
@@ -32,8 +32,8 @@ $$;
 CREATE OR REPLACE TRIGGER queue_ring AFTER INSERT ON zeke_jobs.queue
   REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.ring_for_new();
 
--- Jobs of these tasks ended: wake the processes that found jobs held back by the same limits, in any queue. If the caller is one of them, it
--- looks by itself, and the others a moment later, as for zeke_jobs.ring.
+-- Jobs of these tasks ended. Wake the processes that found jobs held back by the same limits, in any queue. A caller that is one of them looks
+-- by itself, and the others a moment later if they do not look before.
 CREATE OR REPLACE FUNCTION zeke_jobs.ring_for_freed(p_tasks text[], p_ringer uuid DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -44,7 +44,7 @@ BEGIN
       SELECT o.queue, bool_or(w.id IS NOT DISTINCT FROM p_ringer) AS is_looked_at, bool_or(w.id IS DISTINCT FROM p_ringer) AS is_awaited
       FROM zeke_jobs.worker AS w
       JOIN zeke_jobs.task AS o ON o.id = ANY (w.limited)
-      -- A job that was claimed before a rename ended under the former name.
+      -- If a task was renamed after the claim, its job ended under the former name.
       JOIN zeke_jobs.task AS t ON t.id || t.aliases && p_tasks AND (t.id = o.id OR t.gates && o.gates)
       GROUP BY o.queue
     ) AS f
