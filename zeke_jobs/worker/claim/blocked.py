@@ -92,8 +92,10 @@ class HeldBack:
     def _share(self, ended: str, held: str) -> bool:
         """Whether an end makes room in a limit of the other task."""
         one = self._frees(ended)
-        if held == LACKS_THREAD or (held == ANY and one != frozenset()):
+        if held == LACKS_THREAD:
             return True
-        other = self._frees(held)
+        if one is not None and not one:
+            return False
+        other = None if held == ANY else self._frees(held)
         # The task was renamed or has left jobs.yaml, but may have had limits.
         return one is None or other is None or not {*one}.isdisjoint(other)

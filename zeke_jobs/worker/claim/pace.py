@@ -103,7 +103,7 @@ class Pace:
         # not have seen it, and so did not ring.
         self._looks = self._looks + 1 if waits <= self.said else 0
         if self._looks:
-            soon = _SOON[self._looks - 1] if self._looks <= len(_SOON) else self._until_due
+            soon = _SOON[self._looks - 1] if self._looks <= len(_SOON) else math.inf
             self._patience = min(soon, self._until_due + self._lag())
         return waits
 
