@@ -1,4 +1,4 @@
-"""The sentences that say most of a document, as candidates of the kind insight."""
+"""The most central sentences of a document, as candidates of the kind insight."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 _REASON = 1.5
 _JUDGED = 0.3
-_LEAST = 0.5  # of the best score; a sentence with less says little of the document
-_LEAST_IN_CODE = 0.4  # in a text with code, whose sentences have less in common
+_LEAST = 0.5  # share of the best score; a sentence with less is not central
+_LEAST_IN_CODE = 0.4  # the same in a text with code, whose sentences have less in common
 _MIN_WORDS = 10
-_FEW = 3  # words of a headline
+_FEW = 3  # a headline with fewer words need not share one
 _MAX_CHARS = 400
 
 
@@ -28,12 +28,11 @@ def central_candidates(
 ) -> list[Candidate]:
     """Up to ``count`` whole sentences, best first, none of them at a place in ``taken``.
 
-    Each names something that the headline names, where that names enough.
-
-    A sentence that gives a reason or a lesson counts half as much again, one that judges up to 60 per cent more.
+    If the headline has enough words, each sentence shares one with it. A sentence with a reason or a lesson counts half as
+    much again, and one with judging words up to 60 per cent more.
     """
     headline = keys(title)
-    has_code = "\n```" in document  # its authors tell what they did
+    has_code = "\n```" in document  # authors of texts with code may say "we": they report their own work
     items = ranked(document, lead)
     least = (_LEAST_IN_CODE if has_code else _LEAST) * max((item.score for item in items), default=0.0)
     pool = [
