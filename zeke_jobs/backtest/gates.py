@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from zeke_jobs.config.entries import Rate
     from zeke_jobs.config.models import Config, Task
 
-#: A start counts a two-hundredth longer than the rate's period, and at most this many seconds longer.
-RATE_SHARE, RATE_GRACE = 0.005, 0.25
+#: A start counts a four-hundredth longer than the rate's period, and at most this many seconds longer.
+RATE_SHARE, RATE_GRACE = 0.0025, 0.25
 NEVER = float("inf")
 #: Such attempts could not report everything that they used: they count at least their estimate.
 CUT_OFF: tuple[Ending, ...] = ("died", "cancelled")

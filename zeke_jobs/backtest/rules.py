@@ -4,7 +4,7 @@
    its task and key are active.
 2. A gate has room under all of these conditions:
    - Concurrency: fewer of its jobs are active than its limit.
-   - Rate, also per key: fewer jobs than the burst have started within the window of the rate, a two-hundredth longer (at most a
+   - Rate, also per key: fewer jobs than the burst have started within the window of the rate, a four-hundredth longer (at most a
      quarter of a second).
    - Units: the estimates of running jobs and of jobs started within the window leave enough for the next job's estimate.
    - Budget: the day's costs, with the expected costs of running jobs, leave enough for the next job's expected cost. The

@@ -64,8 +64,8 @@ def test_a_rate_counts_from_the_start_of_each_job(jobs: Jobs) -> None:
     assert len(first) == 2
     day.end(first)  # they started at once
     assert day.claim(1.0) == []
-    assert day.opens(["a"]) == pytest.approx(1.005)
-    assert len(day.claim(1.005)) == 2
+    assert day.opens(["a"]) == pytest.approx(1.0025)
+    assert len(day.claim(1.0025)) == 2
 
 
 def test_a_start_that_nobody_has_told_of_may_have_come_a_quarter_of_a_second_late(jobs: Jobs) -> None:
@@ -264,7 +264,7 @@ def test_who_waits_for_units_is_not_overtaken_by_a_lower_priority(jobs: Jobs, pr
     assert sorted({claim["task"] for claim in day.claim(1)}) == others
     day.end(first)
     if priority > 0:
-        assert day.opens(["heavy", "light"]) == pytest.approx(60.25)
+        assert day.opens(["heavy", "light"]) == pytest.approx(60.15)
         assert [claim["task"] for claim in day.claim(60.3)] == ["heavy"]
 
 

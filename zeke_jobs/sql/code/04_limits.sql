@@ -58,11 +58,11 @@ BEGIN
 END
 $$;
 
--- How long a start counts: a two-hundredth longer than the period, at most a quarter of a second longer, because a handler acts a little after
+-- How long a start counts: a four-hundredth longer than the period, at most a quarter of a second longer, because a handler acts a little after
 -- its start.
 CREATE OR REPLACE FUNCTION zeke_jobs.counts_for(p_period interval) RETURNS interval
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$ SELECT p_period + least(p_period / 200, interval '250 ms') $$;
+AS $$ SELECT p_period + least(p_period / 400, interval '250 ms') $$;
 
 -- Whether a job runs that probes for the breaker of a gate.
 CREATE OR REPLACE FUNCTION zeke_jobs.probes(p_gate zeke_jobs.gate) RETURNS boolean

@@ -489,7 +489,7 @@ DECLARE
   v_searched text[];
   v_took interval;
   v_rooms zeke_jobs.room[] := '{}';
-  v_counted_on timestamptz;
+  v_counted_on timestamptz := v_now; -- after the wait for the limits' locks, when rates may have more room
   v_picked record;
   v_blocked text[] := '{}';
   v_left integer := p_want;
@@ -556,7 +556,7 @@ BEGIN
     WHILE cardinality(v_open) > 0 AND v_left > 0 LOOP
       v_round := zeke_jobs.share_out(v_due, v_open, v_rooms, v_left, v_free, p_short, v_more);
       EXIT WHEN cardinality(v_round.chosen) = 0;
-      v_picked := zeke_jobs.pick(p_queue, v_due, v_round.chosen, v_round.quotas, v_now);
+      v_picked := zeke_jobs.pick(p_queue, v_due, v_round.chosen, v_round.quotas, v_counted_on);
       v_blocked := v_blocked || v_picked.blocked;
       v_rows := zeke_jobs.mark(v_picked.places, p_worker, v_round.ahead, v_revision);
       jobs := jobs || v_rows;

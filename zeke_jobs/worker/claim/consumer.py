@@ -129,7 +129,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             self._process.bells.ring(self._queue)
         if held_back.is_short_of_threads():
             self._process.give_back(self._process.held.late_for_slots(math.inf))  # others need the threads
-        self._say(conn, self._pace.looked(held, is_full=len(rows) >= want, brought=len(rows)))
+        self._say(conn, self._pace.looked(held, is_full=len(rows) >= want))
 
     def _claim(self, conn: Connection, want: int) -> tuple[list[tuple[Any, ...]], Sequence[str]]:
         """The claimed jobs, and the tasks that have more due jobs than could be claimed."""

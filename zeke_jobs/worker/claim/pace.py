@@ -20,7 +20,6 @@ _POLL = 2.0  # seconds, times the queues of this process: the backstop of an idl
 _POLL_ALONE = 1.0  # seconds; where no notifications arrive
 _SOON = (0.02, 0.2)  # seconds; looks that follow when a consumer has just become idle
 _SOONEST = 0.005  # seconds; the shortest wait for a rate's next start
-_LAG, _LONGEST_LAG = 0.002, 0.006  # seconds after a rate opens, for each empty look after the first
 _BUSY_AFTER = 1.0  # seconds of full claims after which senders need not ring any more
 
 
@@ -54,7 +53,6 @@ class Pace:
         self._dry_since = 0.0
         self._patience = self._until_due = _POLL
         self._owes_look = False
-        self._empty = 0  # looks in a row that brought nothing
 
     def wait(self, bells: Bells, queue: str) -> None:
         """Wait until it is time to look: no wait after a full claim, else until the bell rings or some time has passed."""
@@ -80,16 +78,14 @@ class Pace:
             # Do not look again at once, even when a rate lets jobs through very fast.
             self._until_due = max(_SOONEST, min(seconds, self._until_due))
 
-    def looked(self, held: Iterable[str], *, is_full: bool, brought: int) -> Waits:
+    def looked(self, held: Iterable[str], *, is_full: bool) -> Waits:
         """A look has ended: return the events to be rung for from now on.
 
         Args:
             held: The tasks that had more due jobs than it could claim.
-            brought: The jobs that it claimed.
             is_full: It brought all the jobs that were asked for.
         """
         self._owes_look = False
-        self._empty = 0 if brought else self._empty + 1
         now = time.monotonic()
         # A limit lets a job through now and then; a task stays listed meanwhile, to save writes.
         self._held_on = {task: on for task, on in self._held_on.items() if now - on < _BUSY_AFTER}
@@ -104,12 +100,8 @@ class Pace:
         self._looks = self._looks + 1 if waits <= self.said else 0
         if self._looks:
             soon = _SOON[self._looks - 1] if self._looks <= len(_SOON) else math.inf
-            self._patience = min(soon, self._until_due + self._lag())
+            self._patience = min(soon, self._until_due)
         return waits
-
-    def _lag(self) -> float:
-        # When a rate opens, the process that got the last job looks first. The others would only wait for its locks.
-        return min(_LONGEST_LAG, _LAG * max(0, self._empty - 1))
 
 
 def seconds_until(due: str, now: datetime) -> float:
