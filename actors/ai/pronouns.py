@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-_SUBJECTS = "he|she|they|er|sie|elles?|ils|ella|ellos|ellas|lui|ele|ela|eles|elas"
-PERSONS = f"{_SUBJECTS}|him|them|es|ihn|ihm"
+SUBJECTS = "he|she|they|er|sie|elles?|ils|ella|ellos|ellas|lui|ele|ela|eles|elas"
+PERSONS = f"{SUBJECTS}|him|them|es|ihn|ihm"
 """Third persons, as subject or object, that are not another word in a language nearby."""
 
-THIRD = f"{_SUBJECTS}|it|es|il|él"
+THIRD = f"{SUBJECTS}|it|es|il|él"
 """Third persons and things, as subject."""
 
 POINTING = "that|this|these"
@@ -34,8 +34,10 @@ ARTICLES = {
 """The definite ones, by language, as they begin a sentence."""
 
 _LINKS = """
-    of in for from behind with between to on at by as and that who which
-    der von für aus im am zu mit de del des du da do das dos d en para que qui di della dei delle per em
+    of in for from behind with between to on at by as and
+    der von für aus im am zu mit de del des du da do das dos d en para di della dei delle per em
 """
 LINKS = frozenset(_LINKS.split())
-"""What explains a noun begins with one of them."""
+"""What explains a noun begins with one of them, or directly behind the noun with one of ``RELATIVES``."""
+
+RELATIVES = frozenset({"that", "who", "which", "que", "qui", "che"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from functools import cached_property
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -10,7 +11,8 @@ from uuid import UUID
 from actors.ai.gate import statements
 from actors.ai.gate.evidence import evidence, is_unspaced, key, keys, tokens, tongues
 from actors.ai.gate.names import speakers
-from actors.ai.pronouns import ARTICLES, DEMONSTRATIVES, HERE, LINKS
+from actors.ai.gate.statements import SPEAKS
+from actors.ai.pronouns import ARTICLES, DEMONSTRATIVES, HERE, LINKS, RELATIVES, SUBJECTS
 from actors.ai.protocol import Story
 from actors.ai.sentences import sentences
 from actors.ai.standing import FULL_NAME, TIMES, addresses_reader, is_told_to_reader, speaks_of_us, speech, without_speech
@@ -20,15 +22,17 @@ if TYPE_CHECKING:
 
 _SUBJECT = 0.6  # of a sentence, in which its subject stands
 _SUBJECT_WORDS = 10  # and no fewer
+_NAME_WORDS = 8  # among which a name is the subject's
 _POINTING_WORDS = 18  # a demonstrative behind them may mean something in its own sentence
 _NOUN_WORDS = 3  # among which the noun behind an article stands
+_KNOWN = 3  # times that a page has a name rather than a person's office
 _SPOKEN_WORDS = 10  # a shorter speech says something about the headline, or little
 _OF_ALL = 2  # words that a sentence about everything on a list shares with its headline
 _FEW = 3  # words of a headline that names enough
 _NEXT = 80  # characters that show how the next sentence begins
 
 _LIST = re.compile(
-    r"\b(?:top|best|worst) (?:\w+ ){0,4}?\w+s\b|\btop \d+\b|(?:^|[:|] )\W*(?:(?:the|my|our|l[ao]s|les|die) )?\d{1,2} (?:\w+ ){0,4}?\w+s\b"
+    r"\b(?:top|best|worst) (?:\w+ ){0,4}?\w+s\b|\btop \d+\b|^\W*(?:(?:the|my|our|l[ao]s|les|die) )?\d{1,2} [^\W\d]\w|[:|] (?:\w+ )?\d{1,2} (?:\w+ ){0,4}?\w+s\b"
     r"|\b(?:mejores|meilleure?s|besten|migliori|melhores|najlepsz\w+)\b|\d+選|おすすめ",
     re.IGNORECASE,
 )
@@ -42,6 +46,9 @@ _POINTING = re.compile(
 )
 _NOUN_AT_END = re.compile(r"(?=.*[ぁ-ん]).*[一-龥]\u3002$")
 """A Japanese sentence without a verb."""
+_ENTRY = re.compile(r"(?:\w[\w'\u2019-]* ){0,4}\w[\w'\u2019-]*: (?=[A-ZÀ-Ý\d])|(?:[^\s,]+ ){1,4}[-\u2013] (?!.* [-\u2013] )")
+"""A sentence behind a label, and an entry of a list."""
+_HE_SAID = re.compile(rf"\b(?:{SUBJECTS}) (?:{SPEAKS})\b|\b(?:{SPEAKS}) (?:{SUBJECTS})\b", re.IGNORECASE)
 _TAKEN_BACK = re.compile(
     r"\W*(?:(?:But|However|Yet|Kind of|Sort of|Not (?:really|quite|exactly|so|anymore)|Well|Wrong|Aber|Doch|Jedoch|Allerdings"
     r"|Mais|Pourtant|Cependant|Toutefois|Pero|Sin embargo|No obstante|Ma|Però|Tuttavia|Mas|Porém|No entanto|Ale|Jednak|Mutta)\b"
@@ -68,10 +75,10 @@ class Page:
         self._is_list = _LIST.search(title) is not None
 
     @cached_property
-    def _names(self) -> frozenset[str]:
-        """Words that have a capital within a sentence, and are never written without one."""
-        found = {name for sentence in self._known.sentences for name in _INSIDE.findall(sentence) if name[0].isupper()}
-        return frozenset(name for name in found if name.lower() not in self._known.common)
+    def _names(self) -> Counter[str]:
+        """Words that have a capital within a sentence, and are never written without one, with how often."""
+        found = (name for sentence in self._known.sentences for name in _INSIDE.findall(sentence) if name[0].isupper())
+        return Counter(name for name in found if name.lower() not in self._known.common)
 
     @cached_property
     def _language(self) -> str:
@@ -100,6 +107,8 @@ class Page:
             or self._is_unknown(first)
             or (speech(text) and not self._names_speaker(text))
             or _NOUN_AT_END.match(text)
+            or _ENTRY.match(first)
+            or (_HE_SAID.search(without_speech(text)) and not FULL_NAME.search(without_speech(text)))
             or (candidate.kind != "metric" and _TAKEN_BACK.match(self._document[candidate.end : candidate.end + _NEXT]))
         )
 
@@ -119,11 +128,12 @@ class Page:
             return _NAME_UNSPACED.search(begin) is not None or self._shares(begin)
         words = first.split()
         begin = " ".join(words[: max(_SUBJECT_WORDS, int(_SUBJECT * len(words)))])
+        named = self._named(without_speech(text) if speech(text) else " ".join(words[:_NAME_WORDS]))
         if not self._is_list:
-            return bool(self._named(begin)) or self._shares(begin)
+            return bool(named) or self._shares(begin)
         listed = {each for each in self._headline if each not in _OF_LIST and not each.isdigit()}
-        is_own = any(key(name) not in self._headline for name in self._named(begin))
-        return is_own or len(listed & keys(text)) >= min(_OF_ALL, len(listed))
+        is_own = any(key(name) not in self._headline for name in named)
+        return is_own or len(listed & keys(begin)) >= min(_OF_ALL, len(listed))
 
     def _named(self, text: str) -> list[str]:
         """The names in a text; of German, which writes nouns with a capital too, full names and odd ones."""
@@ -133,18 +143,19 @@ class Page:
 
     def _is_unknown(self, first: str) -> bool:
         """Whether the subject is a noun with the definite article that neither a name nor the headline explains."""
-        found = re.match(rf"(?:{ARTICLES[self._language]})(?: |(?<=['\u2019]))", first)
-        if not found:
+        article = rf"(?P<before>\w+ly,? |[^,]{{2,60}}, )?(?i:{ARTICLES[self._language]})(?: |(?<=['\u2019]))"
+        found = re.match(article, first)
+        if not found or self._named(found["before"] or ""):
             return False
         behind = re.findall(r"[\w'\u2019-]+", first[found.end() :])[: _NOUN_WORDS + 1]
         noun = tokens(" ".join(behind[:_NOUN_WORDS]))
-        explained = any(
+        explained = bool(RELATIVES.intersection(behind[1:2])) or any(
             word.lower() in LINKS and not after[:1].isdigit() for word, after in zip(behind[1:], [*behind[2:], ""], strict=True)
         )
         is_pair = len(behind) > 1 and behind[0][0].isupper() and behind[1][0].isupper()
-        is_named = is_pair if self._known.is_german else any(word in self._names for word in noun)
+        is_named = is_pair or (not self._known.is_german and any(self._names[word] >= _KNOWN for word in noun))
         return not (
-            explained or is_named or any(key(word) in self._headline for word in noun) or any(word[0].isdigit() for word in behind[:2])
+            explained or is_named or any(key(word) in self._headline for word in noun) or behind[0][0].isdigit()
         )
 
     def _names_speaker(self, text: str) -> bool:
