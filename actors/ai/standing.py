@@ -64,7 +64,7 @@ _ALSO = re.compile(
 )
 """What also is or does something, and the same one, were told of before."""
 _ELSEWHERE = re.compile(
-    r"\b(?:find|see|seen|listed|pictured|shown|described|mentioned|check|outlined|discussed|noted|read|for|list\w*)"
+    r"\b(?:find|see|seen|listed|pictured|shown|described|mentioned|cited|check|outlined|discussed|noted|read|for|list\w*)"
     r" (?:\w+ ){0,4}?(?:above|below)\b|\b(?:above-mentioned|the above)\b"
     r"|\b(?:the two|the latter|the former) (?:\w+ed|means?|meant|are|were|is|was|have|had|can|could|will|would)\b"
     r"|\b(?:siehe|wie) oben\b|\boben genannt|\bci-(?:dessous|dessus)\b|\b(?:vedi|qui) sotto\b|\b(?:poniżej|powyżej)\b",
@@ -121,7 +121,7 @@ _TO_READER = re.compile(
     r"|(?:Let['\u2019]s|Let (?:us|me|your?)|Feel free|Fear not|Don['\u2019]t|Do not|Be sure|Make sure"
     r"|Keep in mind|Consider|Remember|Imagine|Picture|Think (?:of|about)|Note that)\b"
     r"|[A-Z][a-z]+(?: (?:up|out|off|on|in|down|away|back|into|with|to|for|at))? you(?:r|rself)?\b"
-    r"|(?:Add|Ask|Avoid|Bake|Book|Bring|Build|Buy|Call|Check|Choose|Click|Cover|Create|Cut|Discover|Download|Enjoy|Explore|Find"
+    r"|(?:Add|Apply|Ask|Avoid|Bake|Book|Bring|Build|Buy|Call|Check|Choose|Click|Compare|Cover|Create|Cut|Discover|Download|Earn|Enjoy|Explore|Find"
     r"|Follow|Get|Give|Grab|Heat|Join|Keep|Learn|Lock|Make|Mix|Open|Pick|Place|Press|Prepare|Pull|Put|Read|Remove|Review|Save"
     r"|See|Select|Serve|Set|Share|Shop|Start|Stir|Take|Tell|Try|Turn|Use|Visit|Watch|Wear|Wrap|Write) "
     r"(?:the|an?|this|these|all|each|some|more|up|out|it|them|from|in|on|with|by|to)\b"

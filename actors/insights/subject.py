@@ -46,9 +46,19 @@ _POINTING = re.compile(
 )
 _NOUN_AT_END = re.compile(r"(?=.*[ぁ-ん]).*[一-龥]\u3002$")
 """A Japanese sentence without a verb."""
-_ENTRY = re.compile(r"(?:\w[\w'\u2019-]* ){0,4}\w[\w'\u2019-]*: (?=[A-ZÀ-Ý\d])|(?:[^\s,]+ ){1,4}[-\u2013] (?!.* [-\u2013] )")
+_ENTRY = re.compile(
+    r"[^.!?:\"\u201c]{2,45}: (?=[A-ZÀ-Ý\d])|(?:[^\s,]+ ){1,4}[-\u2013] (?!.* [-\u2013] )"
+)
 """A sentence behind a label, and an entry of a list."""
 _HE_SAID = re.compile(rf"\b(?:{SUBJECTS}) (?:{SPEAKS})\b|\b(?:{SPEAKS}) (?:{SUBJECTS})\b", re.IGNORECASE)
+_HIS = re.compile(r"(?P<before>(?:\S+ ){1,10}?)(?:his|her|hers|him)\b(?! [^,]{2,40}, [A-ZÀ-Ý])")
+_SAYS = re.compile(rf"(?P<name>[^\W\d_][\w-]*) (?:{SPEAKS}|agree[sd]|and (?:his|her|their))\b")
+_WHICH = re.compile(
+    r"(?P<before>.*?)\b(?:the (?:country|city|town|state|region|company|firm|brand|team|school|university|report|study|survey|authors?"
+    r"|researchers?)|el país|la ciudad|la empresa|le pays|la ville|l['\u2019]entreprise|das Land|die Stadt|das Unternehmen|il paese"
+    r"|la città|l['\u2019]azienda|o país|a cidade|a empresa)\b(?! (?:of|that|which|who|in|from|with|de|di|der|des|do|da)\b| [A-ZÀ-Ý])"
+)
+"""Nouns that only a name before them explains."""
 _TAKEN_BACK = re.compile(
     r"\W*(?:(?:But|However|Yet|Kind of|Sort of|Not (?:really|quite|exactly|so|anymore)|Well|Wrong|Aber|Doch|Jedoch|Allerdings"
     r"|Mais|Pourtant|Cependant|Toutefois|Pero|Sin embargo|No obstante|Ma|Però|Tuttavia|Mas|Porém|No entanto|Ale|Jednak|Mutta)\b"
@@ -101,14 +111,15 @@ class Page:
         return bool(
             is_told_to_reader(text)
             or addresses_reader(text)
-            or speaks_of_us(text)
+            or (candidate.kind != "metric" and speaks_of_us(text))
             or self._points(first)
             or not self._names_subject(text, first)
             or self._is_unknown(first)
             or (speech(text) and not self._names_speaker(text))
             or _NOUN_AT_END.match(text)
             or _ENTRY.match(first)
-            or (_HE_SAID.search(without_speech(text)) and not FULL_NAME.search(without_speech(text)))
+            or self._is_about_somebody(without_speech(text))
+            or candidate.kind == "action"
             or (candidate.kind != "metric" and _TAKEN_BACK.match(self._document[candidate.end : candidate.end + _NEXT]))
         )
 
@@ -125,12 +136,12 @@ class Page:
         """Whether a name, or a word of the headline, stands where the subject does; of a list, a name of its own."""
         if is_unspaced(text):
             begin = first[: int(_SUBJECT * len(first))]
-            return _NAME_UNSPACED.search(begin) is not None or self._shares(begin)
+            return _NAME_UNSPACED.search(begin) is not None or not self._headline or bool(self._headline & keys(begin))
         words = first.split()
         begin = " ".join(words[: max(_SUBJECT_WORDS, int(_SUBJECT * len(words)))])
         named = self._named(without_speech(text) if speech(text) else " ".join(words[:_NAME_WORDS]))
         if not self._is_list:
-            return bool(named) or self._shares(begin)
+            return bool(named) or not self._headline or bool(self._headline & keys(begin))
         listed = {each for each in self._headline if each not in _OF_LIST and not each.isdigit()}
         is_own = any(key(name) not in self._headline for name in named)
         return is_own or len(listed & keys(begin)) >= min(_OF_ALL, len(listed))
@@ -142,10 +153,13 @@ class Page:
         return [word for word in tokens(text) if word in self._names or (word[:1].isupper() and _ODD.fullmatch(word))]
 
     def _is_unknown(self, first: str) -> bool:
-        """Whether the subject is a noun with the definite article that neither a name nor the headline explains."""
+        """Whether a noun with the definite article is one that neither a name nor the headline explains."""
+        which = _WHICH.match(first)
+        if which and not (self._named(which["before"]) or self._headline & keys(which.group()[which.end("before") :])):
+            return True
         article = rf"(?P<before>\w+ly,? |[^,]{{2,60}}, )?(?i:{ARTICLES[self._language]})(?: |(?<=['\u2019]))"
         found = re.match(article, first)
-        if not found or self._named(found["before"] or ""):
+        if not found:
             return False
         behind = re.findall(r"[\w'\u2019-]+", first[found.end() :])[: _NOUN_WORDS + 1]
         noun = tokens(" ".join(behind[:_NOUN_WORDS]))
@@ -157,6 +171,14 @@ class Page:
         return not (
             explained or is_named or any(key(word) in self._headline for word in noun) or behind[0][0].isdigit()
         )
+
+    def _is_about_somebody(self, text: str) -> bool:
+        """Whether a text says he, or gives only the last name of a person that the headline does not have."""
+        his, he, says = _HIS.match(text), _HE_SAID.search(text), _SAYS.match(text)
+        if (his and not self._named(his["before"])) or (he and not FULL_NAME.search(text[: he.start()])):
+            return True
+        is_last = says and re.search(rf"[A-ZÀ-Ý][\w'\u2019-]+ {says['name']}\b", self._known.text)
+        return bool(is_last and says) and key(says["name"]) not in self._headline
 
     def _names_speaker(self, text: str) -> bool:
         """Whether speech has a full name beside it, or one that the headline has, and enough words."""
