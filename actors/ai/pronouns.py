@@ -14,8 +14,8 @@ FIRST = "I|We|My|Our|Ich|Wir|Mein|Unsere?|Je|Nous|Notre|Yo|Nosotros"
 """Speakers of themselves, as a sentence begins."""
 
 READER = (
-    r"[Yy]ou(?:r|rs|rself)?|[Ee]uch|[Ee]ure?[mnrs]?|[Dd]ich|[Dd]eine?[mnrs]?|(?<=[a-zäöüß,] )(?:Sie|Ihnen|Ihre?[mnrs]?)|[Vv]ous|[Vv]otre"
-    r"|[Vv]os|[Uu]sted(?:es)?|[Vv]oi|[Vv]ostr[oaie]|[Vv]ocês?|[Jj]ij|[Jj]ouw|[Tt]w[oó]j\w*|[Ww]asz\w*"
+    r"[Yy]ou(?:r|rs|rself)?|[Ee]uch|[Ee]ure?[mnrs]?|[Dd]ich|[Dd]eine?[mnrs]?|(?<=[a-zäöüß,] )(?:Sie|Ihnen|Ihre?[mnrs]?)"
+    r"|[Vv]ous|[Vv]otre|[Vv]os|[Uu]sted(?:es)?|[Vv]oi|[Vv]ostr[oaie]|[Vv]ocês?|[Jj]ij|[Jj]ouw|[Tt]w[oó]j\w*|[Ww]asz\w*"
 )
 """Second persons that are not another word in a language nearby."""
 
