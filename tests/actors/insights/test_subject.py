@@ -22,6 +22,12 @@ def shown(title: str, sentence: str, *, after: str = "", more: str = "", kind: K
         (THERMOSTAT, "The average thermostat saves 12 percent on heating."),
         (THERMOSTAT, "Since 2013, customers of Ecobee have saved 23 percent on heating."),
         (THERMOSTAT, "The tariffs of Georgia Power fell by 12 percent in the spring."),
+        (THERMOSTAT, "The utilities that Georgia Power owns grew by 12 percent."),
+        (THERMOSTAT, "The 12 towns have bought a smart thermostat."),
+        (
+            THERMOSTAT,
+            "A smart thermostat saves 12 percent of the heat that flows on a day in winter out of wood or brick, and these are few.",
+        ),
         (WATCHES, "The Suunto Run lasts for 40 hours on one charge."),
         (WATCHES, "Most GPS watches are accurate within 3 percent."),
         ("", "Prices fell by 12 percent in the spring."),
@@ -43,6 +49,11 @@ def test_what_names_its_subject_may_be_shown(title: str, sentence: str) -> None:
             THERMOSTAT,
             "Costs have fallen by 12 percent on average, and most of it came in the spring, wrote Georgia Power.",
         ),
+        (
+            THERMOSTAT,
+            "Costs have fallen by 12 percent on average, and most of it came in the spring of last year, says a maker of thermostats.",
+        ),
+        ("Das Werk in Velm", "In dem Jahr wuchs der Umsatz nicht, und er sank mit der Zeit um 12 Prozent."),
         ("新聞を切り抜くペン", "価格は前の年より12%下がっている。"),
         # of a list, no name of its own
         (WATCHES, "Battery life is nearly 60 hours of full-accuracy GPS on a single charge."),
@@ -50,6 +61,7 @@ def test_what_names_its_subject_may_be_shown(title: str, sentence: str) -> None:
         # a noun that only the page explains
         (THERMOSTAT, "The mayor fell by 12 percent in a poll that Georgia Power paid."),
         (THERMOSTAT, "In only six months, the mayor gained 12 percent in a poll."),
+        (THERMOSTAT, "The woman of 21 years has a smart thermostat."),
         ("La universidad elige", "La rectora ganó un 12 % en la universidad."),
         ("Das Werk in Velm", "Die Hochschule verlor 12 Prozent, und nicht nur bei einem Werk in Velm."),
         (THERMOSTAT, "Smart thermostats cost the country as much as 5.4 percent."),
@@ -77,7 +89,7 @@ def test_what_names_its_subject_may_be_shown(title: str, sentence: str) -> None:
         (POLO, "“We have quite different worries,” said Tom Berg."),
         (WATCHES, "“Our GPS watches are the best that anybody can buy for the money,” said Tom Berg of Suunto."),
         # a Japanese sentence without a verb
-        ("さくら小町の食堂", "偉人たちが暮らしているさくら小町。"),
+        ("さくら小町の食堂", "さくら小町の食堂で暮らす偉人たちの一角。"),
     ],
 )
 def test_what_leans_on_its_page_is_not_shown(title: str, sentence: str) -> None:
@@ -111,7 +123,19 @@ def test_a_page_with_code_may_talk_and_is_about_what_it_says_most() -> None:
     code = "Shards.\n\n" * 3 + "```python\nrun()\n```"
     assert shown("A wizard's apprentice", "You cut the load of shards by 12 percent.", more=code)
     assert not shown("A wizard's apprentice", "You cut the load of shards by 12 percent.", more="Shards.\n\n" * 3)
-    assert shown("A wizard's apprentice", "Callers get 12 percent more of `run()`.", more=code)
+    assert shown(THERMOSTAT, "Callers get 12 percent more of `turn()`.")
+    assert not shown(THERMOSTAT, "Callers get 12 percent more of turns.")
+    assert shown("A wizard's apprentice", "Rotate keys that were in use before Monday.", more=code, kind="action")
+
+
+def test_a_central_sentence_has_a_word_of_the_headline_and_is_never_told_to_the_reader() -> None:
+    sentence = "Georgia Power lowers its tariffs by 12 percent."
+    assert shown(THERMOSTAT, sentence)
+    assert not shown(THERMOSTAT, sentence, kind="insight")
+    assert shown(THERMOSTAT, f"{sentence[:-1]} for a smart home.", kind="insight")
+    code = "\n```python\nrun()\n```"
+    assert shown(THERMOSTAT, "A thermostat costs you less.", kind="insight", more=code)
+    assert not shown(THERMOSTAT, "You can try a thermostat.", kind="insight", more=code)
 
 
 def test_a_claim_that_a_fact_check_refutes_is_not_shown() -> None:
