@@ -1,4 +1,4 @@
-"""How hot a story is, 0 to 5, by a stated formula and nobody's opinion."""
+"""The chili of a story: how hot it is, 0 to 5, by a fixed formula."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ChiliWeights(BaseModel):
-    """How much each part counts; they are divided by their sum."""
+    """The weight of each part; they are divided by their sum."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -26,15 +26,15 @@ class ChiliWeights(BaseModel):
 
 
 class Chili(BaseModel):
-    """Settings of the local chili score: ``round(5 * weighted mean of four parts from 0 to 1)``, to three digits each.
+    """Settings of the local chili score: ``round(5 * weighted mean of four parts from 0 to 1)``, each part with three digits.
 
     Attributes:
-        weights: How much each part counts.
-        keywords: Looked for as whole words in title and text.
-        enough_keywords: So many different keywords count as 1.
-        full_cluster: So many sources that tell of the event count as 1; a lone story counts as 0.
-        fresh_days: After so many days freshness is 0.
-        default_authority: Stands in where nobody rated the source, 0 to 1.
+        weights: The weight of each part.
+        keywords: Words to find as whole words in title and text.
+        enough_keywords: Number of different keywords that counts as 1.
+        full_cluster: Number of sources of the same event that counts as 1; a lone story counts as 0.
+        fresh_days: From this age in days on, freshness is 0.
+        default_authority: Authority of a source that nobody rated, 0 to 1.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,17 +60,17 @@ class Chili(BaseModel):
     def rescore(
         self, chili: object, breakdown: Mapping[str, Any], cluster_size: int
     ) -> tuple[int, dict[str, Any]] | None:
-        """The score as it is once ``cluster_size`` sources tell of the event; the other parts stay as they were.
+        """The score after the event has grown to ``cluster_size`` sources; the other parts stay.
 
-        The same parts give the same score, so that it does not matter in which order the stories of an event came.
+        The same parts give the same score, so the order in which the stories of an event came does not matter.
 
         Args:
-            chili: The score that is there.
-            breakdown: Its parts as they were stored.
-            cluster_size: How many sources tell of the event by now.
+            chili: The present score.
+            breakdown: Its stored parts.
+            cluster_size: The present number of sources of the event.
 
         Returns:
-            None where the score is not this formula's: a model gave it, or a person.
+            None if a model or a person gave the score.
         """
         parts = {name: breakdown.get(name) for name in self.weights.model_dump()}
         value = breakdown.get("value")
@@ -82,7 +82,7 @@ class Chili(BaseModel):
         return min(1.0, (size - 1) / (self.full_cluster - 1))
 
     def _of(self, parts: Mapping[str, Any], found: Any) -> tuple[int, dict[str, Any]]:
-        """The score of rounded parts: what is stored is all that it depends on."""
+        """The score of rounded parts, so that it depends only on stored values."""
         weights = self.weights.model_dump()
         total = sum(weights.values()) or 1.0
         value = round(sum(weights[name] * part for name, part in parts.items()) / total, 3)

@@ -21,10 +21,10 @@ TWO_LINER = 280
 _ELEVATOR = 900
 """Most characters, of one line, of two lines, and (our own choice) of an elevator pitch."""
 
-_TELLING_WORDS = 8  # shorter sentences lead up to something
+_TELLING_WORDS = 8  # words; shorter sentences only introduce another
 
-_TOLD_ALL = 0.75  # of the headline of a list or an instruction
 _TOLD = 0.5  # the share of a headline's words that a sentence must have to stand for it
+_TOLD_ALL = 0.75  # the same for the headline of a list or an instruction
 
 _NO_NEWS = re.compile(
     r"^(?:Get|Find|Unlock|Discover|Learn|Explore|Check|Join|Try)\b|"
@@ -52,21 +52,21 @@ def in_three_lengths(
 ) -> tuple[str | None, str | None, str | None]:
     """One line, two sentences, and three or four, from sentences with their places, best first.
 
-    ``described`` are sentences by which the page describes itself. A part that the sentences cannot give stays None: nothing is
-    made up to fill it.
+    ``described`` are the sentences of the page's own description. A part that the sentences cannot give stays None, because
+    nothing is made up.
     """
     headline = _as_sentence(title)
     return _one(title, ranked, described), _two(headline, ranked), _elevator(headline, ranked)
 
 
 def joined(parts: Sequence[str], limit: int) -> str | None:
-    """The sentences as one text; None when it is longer than ``limit`` or reads as more or fewer sentences."""
+    """The sentences as one text; None if it is longer than ``limit`` or reads as more or fewer sentences."""
     text = ("" if is_dense(parts[0]) else " ").join(parts)
     return text if len(text) <= limit and len(sentences(text)) == len(parts) else None
 
 
 def _one(title: str, ranked: Sequence[Placed], described: Sequence[str]) -> str | None:
-    """A sentence that says what the headline says, and more; else the page's description; else the headline."""
+    """A sentence that says the headline's words and more; else the page's description; else the headline."""
     telling = [each for each in ranked if count(each[1]) >= _TELLING_WORDS]
     named = set(terms(title))
     least = max(2, (_TOLD_ALL if announces(title) else _TOLD) * len(named))
@@ -74,7 +74,7 @@ def _one(title: str, ranked: Sequence[Placed], described: Sequence[str]) -> str 
         fits = len(text) <= ONE_LINER and len(sentences(text)) == 1 and stands_alone(text)
         if (len(named & set(terms(text))) >= least or not named) and fits and not opposes(title, text):
             return text
-    first = described if len(title) > ONE_LINER else described[:1]  # a later one tells a part
+    first = described if len(title) > ONE_LINER else described[:1]  # a later sentence tells only a part
     short = (
         text
         for text in first
@@ -88,18 +88,18 @@ def _one(title: str, ranked: Sequence[Placed], described: Sequence[str]) -> str 
 
 
 def _bare(title: str) -> str:
-    """A headline without what a page puts behind a bar, where enough of it is left."""
+    """A headline without the site's part behind a bar, if enough of it is left."""
     bare = _SUFFIX.sub("", title)
     return bare if count(bare) >= _LEAST_WORDS else title
 
 
 def announces(title: str) -> bool:
-    """Whether a headline is that of a list, an instruction or a question, of which a single sentence tells only a part."""
+    """Whether a headline belongs to a list, an instruction or a question; a single sentence tells only a part of those."""
     return _ANNOUNCES.match(title) is not None
 
 
 def stands_alone(text: str) -> bool:
-    """Whether a sentence can be the only one: it leans on nothing before it, is no cry, and nobody speaks of himself."""
+    """Whether a sentence can be the only one: it needs no sentence before it, is no cry, and has no ``I`` of its author."""
     is_addressed = is_told_to_reader(text) or speaks_of_us(text)
     return is_independent(text) and not (
         is_addressed or _BACKGROUND.match(text) or _NO_NEWS.search(text) or "..." in text

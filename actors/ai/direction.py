@@ -1,4 +1,4 @@
-"""Whether two sentences tell of opposite movements: one of a rise alone, the other of a fall alone."""
+"""Whether two sentences contradict each other about a movement: one has only a rise, the other only a fall."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ _DOWN = re.compile(
 
 
 def opposes(text: str, other: str) -> bool:
-    """Whether one of them tells only of a rise, and the other only of a fall."""
+    """Whether one text has only a rise and the other only a fall."""
     ways = [(bool(_UP.search(one)), bool(_DOWN.search(one))) for one in (text, other)]
     return sorted(ways) == [(False, True), (True, False)]

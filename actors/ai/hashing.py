@@ -34,7 +34,7 @@ def embed(text: str) -> list[float]:
 
 
 def cosine(left: list[float], right: list[float]) -> float:
-    """The cosine of two vectors; 0 when one of them is zero."""
+    """The cosine of two vectors; 0 if one of them is zero."""
     norm = math.sqrt(sum(a * a for a in left) * sum(b * b for b in right))
     return sum(a * b for a, b in zip(left, right, strict=True)) / norm if norm else 0.0
 

@@ -43,13 +43,13 @@ DEFAULT_KEYWORDS = (
 
 
 def hits(text: str, keywords: tuple[str, ...]) -> list[str]:
-    """Which of ``keywords`` stand in ``text`` as whole words, in any case, in their given order."""
+    """The ``keywords`` that stand in ``text`` as whole words, in any case, in their given order."""
     lower = text.lower()
     return [keyword for keyword in keywords if _may_be_in(keyword, lower) and _pattern(keyword).search(text)]
 
 
 def _may_be_in(keyword: str, lower: str) -> bool:
-    """Whether the keyword's first word is anywhere in the text: far cheaper than its pattern, and mostly the end of it."""
+    """Whether the keyword's first word is anywhere in the text. This check is cheap, and spares most searches by pattern."""
     first = keyword.lower().split(maxsplit=1)
     return bool(first) and first[0] in lower
 

@@ -1,4 +1,4 @@
-"""Which sentences say most: LexRank with a lead prior, and a choice among them without repetition."""
+"""The most central sentences of a text: LexRank with a lead prior, and a choice without repetition."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def vectors(texts: Sequence[str]) -> list[Vector]:
 
 @lru_cache(maxsize=512)
 def _counts(text: str) -> Counter[str]:
-    """The words of a sentence; a document's sentences are asked for several times, as wholes and as candidates."""
+    """The word counts of a sentence; remembered, because a sentence is counted for the ranking and again as a candidate."""
     return Counter(terms(text))
 
 
 def similarity(left: Vector, right: Vector) -> float:
-    """The cosine of two vectors of ``vectors``."""
+    """The cosine of two vectors from ``vectors``."""
     if len(left) > len(right):
         left, right = right, left
     return sum(weight * right[word] for word, weight in left.items() if word in right)
@@ -76,9 +76,8 @@ def links(units: Sequence[Vector]) -> list[Links]:
 def rank(shares: Sequence[Links], lead: float = 0.6) -> list[float]:
     """A score for each sentence; they add up to 1.
 
-    LexRank (Erkan and Radev, 2004) over cosines, restarted at a prior that favours the beginning: news puts
-    first what matters. ``lead`` from 0 (no preference) to 1 says how much of the restart goes by position.
-    ``shares`` are what ``links`` gives.
+    LexRank (Erkan and Radev, 2004) over cosines. Its restart prefers the beginning, because news puts the most important things
+    first: ``lead`` from 0 to 1 is the part of the restart that goes by position. ``shares`` is the result of ``links``.
     """
     size = len(shares)
     if size == 0:
@@ -103,8 +102,8 @@ def rank(shares: Sequence[Links], lead: float = 0.6) -> list[float]:
 def choose(units: Sequence[Vector], scores: Sequence[float], count: int, balance: float = 0.7) -> list[int]:
     """Indexes of up to ``count`` sentences, best first, by maximal marginal relevance.
 
-    After Carbonell and Goldstein, 1998. ``balance`` of 1 takes the scores alone; lower values cost a
-    sentence more for repeating a chosen one.
+    After Carbonell and Goldstein, 1998. With a ``balance`` of 1 only the scores count; lower values make it cost a sentence
+    more to repeat a chosen one.
     """
     top = max(scores, default=0.0) or 1.0
     left = set(range(len(units)))

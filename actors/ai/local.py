@@ -28,8 +28,8 @@ MADE_BY = Provenance(provider="local", model="extractive-6")
 
 _WHY_CHARS = 320
 _SUMMARY_CHARS = 600
-_TELLS = 0.6  # of a headline's words a sentence has that only tells it again
-_FEW = 4  # words of a headline, of which a reason need not have one
+_TELLS = 0.6  # share of the headline's words from which on a sentence only repeats the headline
+_FEW = 4  # a headline with fewer words need not share one with a reason
 _LEAD_CHARS = 1000
 _TITLE_BONUS = 2.0
 _REASON_LEAD = 0.3
@@ -37,12 +37,12 @@ _REASON_LEAD = 0.3
 
 
 class LocalAnalyst:
-    """Extractive analysis; it costs nothing, needs no network and never differs between two runs.
+    """Extractive analysis: free, offline, and the same in each run.
 
     Args:
-        chili: How the chili score is computed.
+        chili: Settings of the chili score.
         embed_text: From a text to a vector of 1536 numbers.
-        model_version: The true name of what ``embed_text`` is.
+        model_version: The true name of the model behind ``embed_text``.
     """
 
     def __init__(self, chili: Chili, embed_text: Callable[[str], list[float]], model_version: str) -> None:
@@ -53,8 +53,8 @@ class LocalAnalyst:
     def analyze(self, story: Story, ledger: Ledger | None = None) -> Analysis:  # noqa: ARG002
         """One or two sentences of the story that give reasons, verbatim, and the chili formula's score.
 
-        The first sentence says what happened, and so does one that tells the headline again; where no other one gives a
-        reason for something that the headline names, nothing is said.
+        The first sentence and a sentence that only repeats the headline give no reason. If no other sentence gives a reason for
+        something in the headline, the text stays empty.
         """
         headline = set(terms(story.title))
         pool = [
@@ -105,18 +105,18 @@ class LocalAnalyst:
     def rescore(
         self, chili: object, breakdown: Mapping[str, Any], cluster_size: int
     ) -> tuple[int, Mapping[str, Any]] | None:
-        """The formula's score once ``cluster_size`` sources tell of the event; None where it was not the formula's."""
+        """The formula's score for ``cluster_size`` sources of the event; None if the formula did not give the score."""
         return self._chili.rescore(chili, breakdown, cluster_size)
 
 
-@lru_cache(maxsize=16)  # it is asked for twice: by who embeds a story, and by who looks for its like
+@lru_cache(maxsize=16)  # for the embedding, and again for the search of similar stories
 def lead(story: Story) -> str:
-    """What is embedded: the title and the first 1,000 characters of prose."""
+    """The text that is embedded: the title and the first 1,000 characters of prose."""
     return f"{story.title}\n{prose(story.document)[:_LEAD_CHARS]}"
 
 
 def _shown(story: Story, lead: float = 0.6) -> list[Ranked]:
-    """The story's sentences that may be shown, in order: in its own script, and no claim that a fact-check refutes."""
+    """The story's sentences that may be shown, in order: in the story's own script, and not refuted by a fact-check."""
     known = evidence(story)
     return [
         item
@@ -128,13 +128,13 @@ def _shown(story: Story, lead: float = 0.6) -> list[Ranked]:
 
 
 def _adds_to(headline: set[str], said: set[str], least: int) -> bool:
-    """Whether a sentence is about what a headline names, where it names enough, and does more than to tell it again."""
+    """Whether a sentence is about something in the headline, if the headline has enough words, and does not only repeat it."""
     shared = len(headline & said)
     return (shared >= least or len(headline) < _FEW) and shared < max(least + 1, _TELLS * len(headline))
 
 
 def _described(story: Story) -> list[str]:
-    """The sentences by which the story's page describes itself; an empty text for one that its text does not bear out."""
+    """The sentences of the page's own description; a sentence that the story's text does not support becomes empty."""
     return [
         one.text if is_whole(one.text) and stands_alone(one.text) and gate.fault(one.text, story) is None else ""
         for one in sentences(story.description)
@@ -142,7 +142,7 @@ def _described(story: Story) -> list[str]:
 
 
 def _about(title: str) -> Callable[[Ranked], float]:
-    """A sentence that says the headline's words says what the story is about: up to twice as much again."""
+    """A bonus for sentences with the headline's words, because they tell the subject: up to three times the score."""
     named = set(terms(title))
 
     def bonus(item: Ranked) -> float:

@@ -1,4 +1,4 @@
-"""Markdown to blocks that know their place: prose, lists, code, quotations, headings and tables."""
+"""Markdown to blocks with their places: prose, lists, code, quotations, headings and tables."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TABLE = re.compile(r"^[ \t]*\|")
 _RULE = re.compile(r"^ {0,3}([-*_])(?:[ \t]*\1){2,}[ \t]*$")
 
 _MARKED = re.compile(r"[`*_\[\]<\\\x00]")
-# Each has a bound, so that a page of nothing but brackets takes no longer than another one.
+# Each pattern has a bound, so that a page of brackets alone takes no longer than another page.
 _IMAGE = re.compile(r"!\[([^\[\]]{0,300})\]\([^()\s]{0,2000}[^()]{0,200}\)")
 _LINK = re.compile(r"\[([^\[\]]{1,500})\]\([^()]{0,2000}(?:\([^()]{0,200}\)[^()]{0,500})?\)")
 _AUTOLINK = re.compile(r"<(https?://[^<>\s]{1,2000})>")
@@ -31,13 +31,12 @@ class Block:
     """One block of a document.
 
     Attributes:
-        kind: What it is.
+        kind: Its kind.
         start: Offset of its first character in the document.
         end: Offset behind its last one; for code, without the fences.
         text: ``document[start:end]``.
-        heading: The heading that it stands under, as plain text.
-        language: What a code fence names, lower case, else empty.
-
+        heading: The heading above it, as plain text.
+        language: The language that a code fence names, lower case, else empty.
     """
 
     kind: BlockKind
@@ -95,7 +94,7 @@ def plain(text: str) -> str:
 
 
 def prose(document: str) -> str:
-    """What a person would read aloud: paragraphs, list items and quotations, one a line."""
+    """The text that a person would read aloud: paragraphs, list items and quotations, one a line."""
     texts = [plain(marker(block)) for block in blocks(document) if block.kind in {"paragraph", "item", "quotation"}]
     return "\n".join(text for text in texts if text)
 

@@ -1,4 +1,4 @@
-"""Prompts: files with a name and a version, and the form in which a stranger's text is put before a model."""
+"""Prompts: files with a name and a version, and the form in which a stranger's text is given to a model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VERSIONS = {"analyze": 1, "brief": 1, "summarize": 1}
 
 _CUT = "\n[the story goes on]"
 _WORD = re.compile(r"\w+")
-_STRETCH = 8  # words in a row; fewer come about by chance
+_STRETCH = 8  # words in a row; fewer may be the same by chance
 _KEPT_CONTROLS = "\n\t"
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 
@@ -44,7 +44,7 @@ def prompt(operation: str) -> Prompt:
 
 
 def new_nonce() -> str:
-    """A mark that the story cannot know."""
+    """A mark that the story's author cannot know."""
     return secrets.token_hex(8)
 
 
@@ -58,13 +58,13 @@ def material(story: Story, limit: int) -> str:
 
 
 def fenced(text: str, nonce: str) -> str:
-    """``text`` between two marked lines; a mark inside it, if it guessed one, is taken out."""
+    """``text`` between two marked lines. If it contains the mark by a guess, the mark is removed from it."""
     return f"=== {nonce} story begins ===\n{text.replace(nonce, '')}\n=== {nonce} story ends ==="
 
 
 def visible(text: str) -> str:
-    """``text`` without what a reader cannot see: control, format, surrogate and private-use characters."""
-    # A text has few different characters: looking at each of those is far cheaper than looking at each place.
+    """``text`` without characters that a reader cannot see: control, format, surrogate and private-use characters."""
+    # A text has few different characters, so a look at each of them is far cheaper than a look at each place.
     hidden = [
         char for char in set(text) if char not in _KEPT_CONTROLS and unicodedata.category(char) in _HIDDEN_CATEGORIES
     ]
@@ -72,7 +72,7 @@ def visible(text: str) -> str:
 
 
 def repeats_instructions(answer: str) -> bool:
-    """Whether an answer repeats a stretch of any prompt, as one does that a story talked into it."""
+    """Whether an answer repeats a stretch of any prompt; a story's text can talk a model into that."""
     words = _WORD.findall(answer.lower())
     return any(tuple(words[at : at + _STRETCH]) in _stretches() for at in range(len(words) - _STRETCH + 1))
 

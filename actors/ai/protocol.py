@@ -1,4 +1,4 @@
-"""What handlers ask of the AI step, whoever provides it."""
+"""The interface of the AI step for handlers, the same for every provider."""
 
 from __future__ import annotations
 
@@ -22,14 +22,13 @@ class Story:
     Attributes:
         id: The story's id.
         title: Its headline, may be empty.
-        document: Its full text, as Markdown where that is known.
-        description: How its page describes itself, may be empty.
+        document: Its full text, as Markdown if that is known.
+        description: Its page's own description, may be empty.
         language: BCP 47 code such as ``en``, or None when unknown.
         source: Name of its source.
         authority: The source's authority, 0 to 1, or None when nobody set it.
         age_days: Days since it was published (or found), never negative.
-        cluster_size: How many sources tell of the same event, its own included.
-
+        cluster_size: Number of sources of the same event, its own included.
     """
 
     id: UUID
@@ -45,13 +44,12 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Who made a text. It is stored with it.
+    """The origin of a text. It is stored with it.
 
     Attributes:
         provider: ``local`` or ``openai``.
         model: The model that answered, or the name and version of the local method.
         prompt: Id and version of the prompt, or None without a model.
-
     """
 
     provider: str
@@ -76,11 +74,10 @@ class Analysis:
         why_it_matters: One to three sentences, or None when no sentence of the document gives a reason.
         chili: From 0 (nothing new) to 5 (drop everything).
         state: ``completed`` for a model's analysis, ``extractive`` for sentences taken from the story itself.
-        made_by: Where it comes from.
-        confidence: A model's own, 0 to 1; None for an extractive analysis, which has no opinion.
-        citations: The pieces of the document that it rests on.
-        breakdown: How the chili came about, where it was computed.
-
+        made_by: Its origin.
+        confidence: A model's own, 0 to 1; None for an extractive analysis, because a method has no opinion.
+        citations: The pieces of the document that support it.
+        breakdown: The parts of a computed chili, else None.
     """
 
     why_it_matters: str | None
@@ -94,7 +91,7 @@ class Analysis:
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """Three lengths of the same news; a part that cannot be had honestly is None."""
+    """Three lengths of the same news; a part that the text cannot support is None."""
 
     one_liner: str | None
     two_liner: str | None
@@ -112,7 +109,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
-    """1536 numbers, and what made them. Vectors of two versions are never compared."""
+    """1536 numbers, and the version of the model that made them. Vectors of two versions are never compared."""
 
     vector: tuple[float, ...]
     model_version: str
@@ -141,12 +138,12 @@ class CallEnd:
 
     Attributes:
         outcome: ok, cached, rate_limited, refused, truncated, invalid, timeout or failed.
-        detail: Why, where it did not go well.
+        detail: The reason for an outcome other than ok and cached.
         model: The model that answered.
         input_tokens: As the provider counted them; ``output_tokens`` likewise.
         output_tokens: See ``input_tokens``.
-        cost: In US dollars; None when unknown: the most that it may cost counts as spent.
-        is_charged: False when the provider did no work, so that nothing is owed.
+        cost: In US dollars; None when unknown: then the highest possible cost counts as spent.
+        is_charged: False when the provider did no work, so that the call is free.
         latency_ms: From the request to the end of the answer.
     """
 
@@ -161,11 +158,11 @@ class CallEnd:
 
 
 class Unfounded(Reject):
-    """A model said, asked twice, what the story does not say: nothing of it may be shown.
+    """A model said twice things that the story does not support: no part of the answer may be shown.
 
     Attributes:
         said: Its last answer.
-        instead: What the local provider makes of the story, labelled as such.
+        instead: The local provider's text for the story, labelled as such.
     """
 
     def __init__(self, reason: str, said: str = "", instead: Any = None) -> None:
@@ -175,7 +172,7 @@ class Unfounded(Reject):
 
 
 def answered(ask: Callable[[], Made]) -> tuple[Made, Unfounded | None]:
-    """What a provider answers; where that is unfounded, what the local one says instead, and the exception for the end."""
+    """A provider's answer. If that is unfounded: the local provider's answer, and the exception to raise at the end."""
     try:
         return ask(), None
     except Unfounded as refused:
@@ -183,24 +180,24 @@ def answered(ask: Callable[[], Made]) -> tuple[Made, Unfounded | None]:
 
 
 class Ledger(Protocol):
-    """Where a provider that costs money notes, settles and remembers its calls; one for each job."""
+    """The book of a provider that costs money: it reserves, settles and remembers calls; one for each job."""
 
     def remembered(self, key: str) -> Any | None:
-        """The answer that an equal call got before, or None."""
+        """The answer to an earlier equal call, or None."""
 
     def reserve(self, call: CallStart) -> UUID:
-        """Open a call, which may cost so much."""
+        """Open a call, and reserve its highest possible cost."""
 
     def settle(self, call_id: UUID, end: CallEnd, keep: tuple[str, Any] | None = None) -> None:
-        """Close a call with what it really was, and ``keep`` a key with the answer for equal calls."""
+        """Close a call with its real cost. ``keep``: a key, and the answer for later equal calls."""
 
 
 class Analyst(Protocol):
     """The AI step.
 
-    Every method may raise ``Retry`` or ``Defer`` (the provider asked to wait) and
-    ``Reject`` (it refused, or the settings are wrong, or it said what the story does not: ``Unfounded``); none ever returns
-    invented text in place of an answer.
+    Every method may raise ``Retry`` or ``Defer`` if the provider asked to wait, and ``Reject`` if the provider refused or
+    the settings are wrong; ``Unfounded``, a ``Reject``, if the story does not support the answer. No method returns
+    invented text as an answer.
     """
 
     def analyze(self, story: Story, ledger: Ledger | None = None) -> Analysis:
@@ -218,4 +215,4 @@ class Analyst(Protocol):
     def rescore(
         self, chili: object, breakdown: Mapping[str, Any], cluster_size: int
     ) -> tuple[int, Mapping[str, Any]] | None:
-        """A computed score and its breakdown, once ``cluster_size`` sources tell of the event; None for an opinion."""
+        """The chili score and its parts for ``cluster_size`` sources of the event; None if the score is an opinion."""

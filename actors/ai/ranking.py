@@ -1,4 +1,4 @@
-"""A document's sentences with their scores, from which the local provider and the insights choose."""
+"""The sentences of a document with their scores, from which the local provider and the insights choose."""
 
 from __future__ import annotations
 
@@ -46,15 +46,14 @@ class Ranked:
     """A sentence of running text.
 
     Attributes:
-        start: Where it begins in the document.
-        end: Where it ends.
+        start: Its beginning in the document.
+        end: Its end.
         raw: ``document[start:end]``.
         text: The same without Markdown.
-        heading: The heading that it stands under.
-        score: Its share of what the document says.
+        heading: The heading above it.
+        score: Its share of the document's scores, which add up to 1.
         unit: Its word vector.
-        is_spoken: Whether it stands inside a quotation that began before it: it does not say whose words it is.
-
+        is_spoken: Whether a quotation that began before it is still open, so that it does not name its speaker.
     """
 
     start: int
@@ -68,7 +67,7 @@ class Ranked:
 
     @property
     def is_statement(self) -> bool:
-        """Whether it may be shown: a whole sentence of at least six words, of good form, no question, that stands by itself."""
+        """Whether it may be shown: a whole sentence of at least six words, in good form, and no question or scrap."""
         whole = is_whole(self.text) and count(self.text) >= _MIN_WORDS and not self.text.endswith(("?", "\uff1f"))
         is_glued = _GLUED.search(self.raw) is not None
         return (
@@ -81,7 +80,7 @@ class Ranked:
 
     @property
     def is_independent(self) -> bool:
-        """Whether it may be shown alone: a statement that leans on nothing before it."""
+        """Whether it may be shown alone: a statement that needs no sentence before it."""
         return self.is_statement and is_independent(self.text)
 
 
@@ -89,8 +88,8 @@ class Ranked:
 def ranked(document: str, lead: float = 0.6) -> tuple[Ranked, ...]:
     """The sentences of the document's paragraphs, in order; of a very long one, the first 200.
 
-    Ranked by LexRank with a lead prior: ``lead`` from 0 to 1 says how much the beginning counts. What was ranked
-    lately is remembered, because several tasks ask for the same story one after another.
+    Ranked by LexRank with a lead prior: ``lead`` from 0 to 1 is the weight of the beginning. Recent results are remembered,
+    because several tasks ask for the same story one after another.
     """
     placed, units, shares = _linked(document)
     return tuple(
@@ -126,7 +125,7 @@ def _spoken(block: Block) -> Iterator[tuple[Sentence, bool]]:
 
 
 def _is_open(last: dict[str, int]) -> bool:
-    """Whether the last opening mark stands behind every closing one. German closes with the mark that opens in English."""
+    """Whether the last opening mark comes after every closing mark. German closes with the mark that opens in English."""
     is_german = last["\u201e"] >= 0
     opened = max(last[mark] for mark in "\u201c\u201e\u00ab\u300c" if not (is_german and mark == "\u201c"))
     closed = max(last[mark] for mark in "\u201d\u00bb\u300d")

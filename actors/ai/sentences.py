@@ -1,4 +1,4 @@
-"""Text to whole sentences that know their place."""
+"""Text to whole sentences with their places."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import lru_cache
 from actors.ai.words import count
 from actors.calendar_names import MONTHS
 
-# Never the end of a sentence; before a capitalised name; before a number.
+# Abbreviations: never at the end of a sentence; not at its end before a capitalised name; not before a number.
 _ALWAYS_LIST = (
     "e.g i.e eg ie cf vs approx incl excl resp ca ph.d u.s u.k u.n e.u "
     "bzw z.b d.h u.a evtl ggf inkl sog mio mrd p.ex np tzw m.in ul ee.uu"
@@ -22,20 +22,20 @@ _ALWAYS = frozenset(_ALWAYS_LIST.split())
 _BEFORE_NAMES = frozenset(_NAMES_LIST.split())
 _BEFORE_NUMBERS = frozenset(_NUMBERS_LIST.split())
 _CLOSERS = "\"'\u201d\u2019)]»*_`"
-_MARKS = ('"', "\u201c", "\u201e", "«")  # behind a stop one opens a quotation, which may begin with a small letter
+_MARKS = ('"', "\u201c", "\u201e", "«")  # after a stop they open a quotation, which may begin with a small letter
 _OPENERS = "\"'\u201c\u2018([«*_`"
-# Full-width stops end a sentence without white space behind them. A run of stops is looked at once, from its beginning:
-# a page may consist of nothing else.
+# Full-width stops end a sentence without white space after them. The pattern is possessive: a run of stops is read only once,
+# because a page may consist of stops alone.
 _END = re.compile(
     r"(?<![.!?…])[.!?…]++[\"'\u201d\u2019)\]»*_`]*+(?=\s|$)|[\u3002\uff01\uff1f]+[\u201d\u300f\u300d\uff09]*"
 )
 _STOPS = (".", "!", "?", "\u3002", "\uff01", "\uff1f")
 _NEXT = re.compile(r"\s*(\S.{0,5})", re.DOTALL)
 _PARAGRAPH = re.compile(r"\n[ \t]*\n")
-_ORDINAL = re.compile(  # what follows the stop of a German ordinal, as in "31. März"
+_ORDINAL = re.compile(  # after the stop of a German ordinal, as in "31. März"
     rf"\s(?:{MONTHS['de'].title().replace(' ', '|')}|Jahrhundert|Geburtstag|Weltkrieg)\b"
 )
-_BEFORE_ORDINAL = re.compile(  # what stands before one, as in "nach dem 10. Spieltag"
+_BEFORE_ORDINAL = re.compile(  # before a German ordinal, as in "nach dem 10. Spieltag"
     r"\b(?:am|vom|zum|zur|beim|im|der|die|das|dem|den|des|ab|seit|und|bis|nach|jede[rmns]|ihre[mnr]|seine[mnr]|eine[mnr])\s\d{1,2}$"
 )
 _LONGEST_ORDINAL = 12
@@ -46,7 +46,7 @@ _LAST_WORD = re.compile(r"([\w.]+)$")
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence and where it stands: ``text == document[start:end]``."""
+    """A sentence and its place: ``text == document[start:end]``."""
 
     start: int
     end: int
@@ -56,7 +56,7 @@ class Sentence:
 def sentences(text: str, offset: int = 0) -> list[Sentence]:
     """The sentences of ``text``; a line break followed by an empty line always ends one.
 
-    ``offset`` is added to every place: where ``text`` begins in its document. What was cut lately is remembered, because
+    ``offset`` is the place of ``text`` in its document, and is added to every place. Recent results are remembered, because
     highlights are looked for in the same blocks twice.
     """
     return list(_cut(text, offset))
@@ -108,7 +108,7 @@ def _is_end(text: str, match: re.Match[str]) -> bool:
 
 
 def _is_abbreviation(word: str, first: str) -> bool:
-    """Whether the stop behind ``word`` belongs to it; ``first`` is the next character, quotes aside."""
+    """Whether the stop after ``word`` belongs to it; ``first`` is the next character, without quotation marks."""
     if word.lower() in _BEFORE_NUMBERS:
         return first.isdigit()
     is_initial = word.isupper() and word != "I" and _INITIALS.fullmatch(word) is not None

@@ -1,4 +1,4 @@
-"""The ``ai`` service of jobs.yaml: which provider, and how it is tuned."""
+"""The ``ai`` service of jobs.yaml: its provider and the provider's settings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Settings(BaseModel):
         provider: ``local`` takes sentences from the story itself and needs nothing; ``openai`` asks a model.
         chili: The formula of the local chili score.
         embeddings: The local ones: ``hashed`` words, or ``wordllama`` (installed by the extra ``local``).
-        openai: How the provider ``openai`` is reached, asked and paid.
+        openai: Address, model, prices and other settings of the provider ``openai``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,7 +42,7 @@ class Settings(BaseModel):
         """The provider; one for each process.
 
         Raises:
-            ConfigurationError: wordllama is asked for and not installed.
+            ConfigurationError: wordllama is configured and not installed.
         """
         from actors.ai.local import LocalAnalyst
 

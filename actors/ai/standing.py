@@ -1,6 +1,7 @@
-"""Whether a sentence can be read alone: it leans on no sentence before it, and says whose speech it is.
+"""Whether a sentence can be read alone: it needs no sentence before it, and names the speaker of its speech.
 
-The words are those of some twenty languages; ``leaning.txt`` has the ones that begin a leaning sentence.
+The words are those of some twenty languages; ``leaning.txt`` has words that refer to an earlier sentence from the
+beginning of a later one.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ _MYSELF = re.compile(
     r"|^(?:Szeretem|Imádom|Utálom|Szerintem|\w+نا)\b"
 )
 _SCRAP = re.compile(
-    r"\([^()]*\)\W*$|(?:Because|Although|Since|Weil|Obwohl|Parce que|Porque) [^,;]*$"  # an aside, a clause without the main one
+    r"\([^()]*\)\W*$|(?:Because|Although|Since|Weil|Obwohl|Parce que|Porque) [^,;]*$"  # a remark, a clause without its main one
     r"|\d{1,3}[A-ZÀ-Ý][a-zà-ÿ]{3}"  # a footnote's number before its text
     r"|(?:\w+['\u2019 ]){0,3}\w+ ?: (?=[a-zà-ÿ])|\S+ (?:does|did): "  # an announcement, an answer
     r"|.*, the [\w.]+\.$"  # a list without its end
@@ -94,12 +95,14 @@ _SCRAP = re.compile(
 _QUOTATION = re.compile(
     r"\u201c[^\u201d]*\u201d|\u201e[^\u201c\u201d]*[\u201c\u201d]|\"[^\"]*\"|«[^»]*»|\u300c[^\u300d]*\u300d"
 )
-_TITLE_CASE = 0.7  # of the words of a heading have a capital
+_TITLE_CASE = 0.7  # share of words with a capital from which on a text is a heading
 _SYMBOL = re.compile(r"[\u2190-\u21ff\u2300-\u23ff\u25a0-\u27bf\u2900-\u297f]")
-_ADDRESS = re.compile(r"\w\.https?://|https?://\S{20}|\(?\b\d{3}\)?[ .-]\d{3}[.-]\d{4}\b")  # of a page or a telephone
-_LONGEST = 600  # characters; nobody reads more as one sentence, and the patterns stay quick
-_SPEECH = 25  # characters of a quotation that is speech rather than a name or a term
-_CLOSE = 4  # words around a speech among which its speaker's name stands
+_ADDRESS = re.compile(
+    r"\w\.https?://|https?://\S{20}|\(?\b\d{3}\)?[ .-]\d{3}[.-]\d{4}\b"
+)  # a web address or a telephone number
+_LONGEST = 600  # characters; a longer text is no sentence for a reader, and the bound keeps the patterns quick
+_SPEECH = 25  # characters; a shorter quotation is a name or a term
+_CLOSE = 4  # words around a speech in which its speaker's name is looked for
 _WORD = re.compile(r"[^\W\d_][\w'\u2019.-]*")
 FULL_NAME = re.compile(r"[A-ZÀ-ÝА-Я][\w'\u2019-]+ (?:(?:de|del|da|von|van|der|al) )*[A-ZÀ-ÝА-Я][\w'\u2019.-]+")
 _UNCASED = re.compile(r"[\u0600-\u06ff\u0900-\u097f\uac00-\ud7af]")
@@ -131,8 +134,8 @@ _US = re.compile(
     r"\b(?:[Ww]e|[Oo]urs?|us|[Ww]ir|[Uu]nser\w*|[Nn]otre|[Nn]os|[Nn]uestr[oa]s?|[Nn]oss[oa]s?|[Nn]ostr[oaie])\b"
 )
 _FIGURE = re.compile(r"\d+")
-_FIGURES = 2  # and more, among names, are a table's
-_MOST_MARKED = 0.6  # of the words of a sentence are names and figures
+_FIGURES = 2  # from this number on, figures among names come from a table
+_MOST_MARKED = 0.6  # share of names and figures among the words of a sentence
 
 
 def is_independent(text: str) -> bool:
@@ -146,23 +149,23 @@ def without_speech(text: str) -> str:
 
 
 def is_told_to_reader(text: str) -> bool:
-    """Whether a sentence begins with the reader: it advises or sells."""
+    """Whether a sentence begins by addressing the reader, as advice and adverts do."""
     return _TO_READER.match(text) is not None
 
 
 def addresses_reader(text: str) -> bool:
-    """Whether a sentence says you outside a quotation."""
+    """Whether a sentence says ``you`` outside a quotation."""
     return _YOU.search(without_speech(text)) is not None
 
 
 def speaks_of_us(text: str) -> bool:
-    """Whether a sentence says we outside a quotation: it does not say who that is."""
+    """Whether a sentence says ``we`` outside a quotation, so that the reader cannot know the people meant."""
     return _US.search(without_speech(text)) is not None
 
 
 @lru_cache(maxsize=1024)
 def leans(text: str) -> bool:
-    """Whether a sentence needs the one before it."""
+    """Whether a sentence refers to the one before it."""
     if (
         _LINKED.search(text)
         or _OF_IT.search(text)
@@ -181,7 +184,7 @@ def leans(text: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def is_scrap(text: str) -> bool:
-    """Whether a text is unfinished, an entry of a list, or speech of somebody whom it does not name."""
+    """Whether a text is unfinished, an entry of a list, or speech without its speaker's name."""
     around = without_speech(text)
     if (
         _SCRAP.match(text)
@@ -201,19 +204,19 @@ def is_scrap(text: str) -> bool:
 
 
 def speech(text: str) -> list[re.Match[str]]:
-    """The quotations of a text that are long enough to be somebody's speech."""
+    """The quotations of a text that are long enough to be speech."""
     return [one for one in _QUOTATION.finditer(text) if len(one.group()) > _SPEECH]
 
 
 def _names_speaker(text: str) -> bool:
-    """Whether a full name stands around the speech, or a name next to it."""
+    """Whether a full name is close to the speech, or a name next to it."""
     parts = _QUOTATION.sub(lambda one: "\n" if len(one.group()) > _SPEECH else " ", text).split("\n")
     if len(parts) == 1 or any(FULL_NAME.search(part) for part in parts):
         return True
     if is_unspaced(text):
         return _SPEAKS_UNSPACED.search("".join(parts)) is not None
     words = [_WORD.findall(part) for part in parts]
-    words[0] = words[0][1:]  # it has its capital for being first
+    words[0] = words[0][1:]  # a first word has a capital in any case
     near = [word for part in words[:-1] for word in part[-_CLOSE:]] + [
         word for part in words[1:] for word in part[:_CLOSE]
     ]

@@ -1,4 +1,4 @@
-"""Better offline embeddings by wordllama, where the extra ``local`` is installed."""
+"""Better offline embeddings by wordllama, if the extra ``local`` is installed."""
 
 from __future__ import annotations
 

@@ -45,18 +45,18 @@ def is_dense(text: str) -> bool:
 
 
 def normalise(text: str) -> str:
-    """The form in which two texts are the same insight: words in order, joined by one space."""
+    """The normal form of an insight's text: its words in order, joined by one space."""
     return " ".join(words(text))
 
 
 def count(text: str) -> int:
-    """How many words a reader reads: runs of characters between white space, and two characters of Chinese or Japanese."""
+    """The number of words for a reader: runs of characters between white space, and two characters of Chinese or Japanese."""
     dense = len(_DENSE.findall(text))
     return len(_DENSE.sub(" ", text).split() if dense else text.split()) + (dense + 1) // 2
 
 
 def terms(text: str) -> list[str]:
-    """The words by which sentences are compared: those that carry meaning, or pairs of characters where none are spaced."""
+    """The words for comparing sentences: those that carry meaning, or pairs of characters in a script without spaces."""
     found: list[str] = []
     for word in content_words(text):
         dense = _DENSE.search(word) and len(word) > 2

@@ -1,4 +1,4 @@
-"""The sentences that say most of a document, as candidates of the kind insight."""
+"""The most central sentences of a document, as candidates of the kind insight."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 _REASON = 1.5
 _JUDGED = 0.3
-_LEAST = 0.5  # of the best score; a sentence with less says little of the document
-_LEAST_IN_CODE = 0.4  # in a text with code, whose sentences have less in common
+_LEAST = 0.5  # share of the best score; a sentence with less is not central
+_LEAST_IN_CODE = 0.4  # the same in a text with code, whose sentences have less in common
 _MIN_WORDS = 10
 _MAX_CHARS = 400
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _MAX_CHARS = 500
-_SMALL_WORDS = 3  # of an item without a stop, so that it is no scrap
+_SMALL_WORDS = 3  # an item of a list with fewer small words is a scrap
 _MIN_WORDS = 5
 _LABELLED = re.compile(r"\w+(?: \w+){1,4}: |\w+(?: \S+){0,7}: (?=[A-Z])")
 _ASKING = re.compile(
@@ -33,17 +33,17 @@ _ASKING = re.compile(
 )
 """An entry of a table of contents."""
 _SPECIFIC = re.compile(r"`|\d|(?<=[a-z,] )(?!I\b)[A-Z]")
-"""Code, a number or a name: what an instruction to the reader about things of his own needs to say more than that."""
+"""Code, a number or a name: without one, an instruction about the reader's own things says too little."""
 _OWN_CASE = re.compile(r"(?:If|When|Once|After) (?:you\b|\w+ing\b)")
-_MAX_MARKUP = 2000  # with the addresses of its links and pictures
+_MAX_MARKUP = 2000  # characters, with the addresses of links and pictures
 _OPENING = "\u201c"
 _CLOSING = "\u201d"
 
 
 def claim_candidates(blocks: Sequence[Block]) -> list[Candidate]:
-    """What the prose among ``blocks`` offers; each sentence counts once, as the first kind that fits.
+    """The candidates in the prose among ``blocks``; each sentence counts once, as the first kind that fits.
 
-    Changes of an API and instructions are told by texts with code: elsewhere their words mean something else.
+    API changes and instructions are looked for only in texts with code: elsewhere their words mean something else.
     """
     has_code = any(block.kind == "code" or "`" in block.text for block in blocks)
     found: list[Candidate] = []
@@ -56,7 +56,7 @@ def claim_candidates(blocks: Sequence[Block]) -> list[Candidate]:
 
 
 def _sentences(block: Block, *, has_code: bool) -> list[Candidate]:
-    """What each sentence offers; one that leans on the sentence before it is quoted together with that one."""
+    """The candidates in a block's sentences. A sentence that refers to the one before it is quoted together with it."""
     body = marker(block)
     offset = block.end - len(body)
     found: list[Candidate] = []
@@ -83,7 +83,7 @@ def _can_be_leant_on(text: str) -> bool:
 
 
 def _with_speech(parts: list[Sentence], block: Block) -> Iterator[Sentence]:
-    """The sentences, with the speech of one person in one piece even where it has several sentences."""
+    """The sentences, with one person's speech of several sentences in one piece."""
     start = end = unclosed = 0
     is_speech = False
     for part in parts:
@@ -102,7 +102,7 @@ def _with_speech(parts: list[Sentence], block: Block) -> Iterator[Sentence]:
 
 
 def _is_complete(text: str, *, is_item: bool) -> bool:
-    """Whether it is a whole sentence, or an item of a list that reads like one."""
+    """Whether it is a whole sentence; an item of a list must also read like one."""
     whole = is_whole(text) and count(text) >= _MIN_WORDS
     if not is_item:
         return whole
@@ -139,7 +139,7 @@ def _says_what(raw: str) -> bool:
 
 
 def _figures(text: str) -> int:
-    """How many quantities a sentence states, if it states a share or a measurement; to the reader it only promises them."""
+    """The number of quantities in a sentence with a share or a measurement; 0 if it addresses the reader, as adverts do."""
     if not cues.DIGIT.search(text) or is_told_to_reader(text):
         return 0
     return len(cues.QUANTITY.findall(text)) if cues.SHARE.search(text) or cues.MEASURED.search(text) else 0

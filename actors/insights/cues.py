@@ -59,7 +59,7 @@ _IMPERATIVES = _alternatives(r"""
     audit|measure|start|stop|prefer|keep|make sure|test|review|patch|wrap|move|put|store|fetch|lock|plan|search|look
     sort|use|add|count|read|write|log|drop|delete|validate|verify|cache|batch|limit|obey|ask|call|choose|watch
 """)
-# A noun may look like a verb ("Search results are …"); after a real order come its object or its manner.
+# A noun may look like a verb ("Search results are …"), so a real order is followed by one of these words.
 _OBJECT = "the|an?|your|all|each|every|it|them|this|that|these|those|only|more|both|no|to|in|at|for|with|half"
 _PLAIN_ORDERS = "do not|don't|always|upgrade|pin|rotate|enable|disable|avoid|migrate|install|prefer|make sure"
 _NEVER = r"never (?!(?:before|again|in|has|have|had|did|was|were|been)\b)"

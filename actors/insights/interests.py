@@ -27,7 +27,7 @@ _Example = Annotated[int, Field(ge=1)] | UUID
 
 
 class Interest(BaseModel, frozen=True, extra="forbid"):
-    """What one team cares for.
+    """The interests of one team.
 
     Attributes:
         more: Words that raise a story; ``less``: words that lower it. Found as whole words, in any case.

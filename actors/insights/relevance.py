@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Weights(BaseModel, frozen=True, extra="forbid"):
-    """How much each part of the score counts."""
+    """The weight of each part of the score."""
 
     keyword: float = Field(default=0.4, ge=0)
     kind: float = Field(default=0.3, ge=0)

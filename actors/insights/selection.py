@@ -27,7 +27,7 @@ class Selection(BaseModel, frozen=True, extra="forbid"):
         min_code_lines: Shorter code blocks are left out, unless they show a change.
         max_quote: Longest quote, in characters; code is cut after a whole line.
         repetition: From this cosine (0 to 1) on, two sentences say the same and the better one stays.
-        lead: How much the beginning of an article counts in ranking its sentences, 0 to 1.
+        lead: The weight of an article's beginning in the ranking of its sentences, 0 to 1.
 
     """
 
@@ -74,7 +74,7 @@ def _best(candidates: Sequence[Candidate], settings: Selection) -> list[Candidat
 
 
 def _without_repetition(candidates: Sequence[Candidate], threshold: float, limit: int) -> list[Candidate]:
-    """The first ``limit`` of ``candidates`` that say something of their own."""
+    """The first ``limit`` of ``candidates`` that do not repeat an earlier one."""
     units = vectors([candidate.summary for candidate in candidates])
     kept: list[int] = []
     for index in range(len(candidates)):

@@ -325,7 +325,7 @@ BEGIN
     RETURN;
   END IF;
   IF v_job.state = 'consumed' THEN
-    -- The worker that runs it also looks by itself, once a second.
+    -- If the notification is lost, the job's worker sees the mark within a second.
     PERFORM pg_notify('zeke_jobs.cancel', p_id::text);
   ELSIF v_job.awaited THEN
     PERFORM pg_notify('zeke_jobs.done', p_id::text);
@@ -511,7 +511,7 @@ DECLARE
   v_in_force integer := (SELECT max(r.number) FROM zeke_jobs.revision AS r);
   v_places jsonb := coalesce(nullif(current_setting('zeke_jobs.cursors', true), ''), '{}')::jsonb;
   v_until timestamptz := (v_places -> p_queue ->> 'until')::timestamptz;
-  -- Not for longer than ten seconds, whatever the clock does.
+  -- A clock that was set back must not keep the places for more than ten seconds.
   v_place jsonb := CASE WHEN v_until > v_now AND v_until <= v_now + interval '10 seconds' THEN v_places -> p_queue -> 'at' END;
   v_due zeke_jobs.candidate[];
   v_searched text[];
@@ -534,7 +534,7 @@ DECLARE
   v_at integer;
   v_held record;
 BEGIN
-  -- A claim that a crash of the server undoes leaves the job queued; its finish is durable only if the claim is.
+  -- If the server crashes before the claim is on disk, the job is simply queued again: its end cannot be on disk before the claim.
   PERFORM set_config('synchronous_commit', 'off', true);
   jobs := '{}';
   held_back := '{}';
@@ -558,15 +558,15 @@ BEGIN
     PERFORM zeke_jobs.turn_breakers(ARRAY(SELECT unnest(c.gates) FROM unnest(v_due) AS c), v_counted_on);
     v_rooms := zeke_jobs.count_rooms(v_due, p_queue, p_free, p_threads, v_counted_on);
   END IF;
-  -- A new jobs.yaml holds the whole table of gates (gate_lock.sql). Who came past it, perhaps after a wait, and read the tasks before
-  -- it was in force begins again: its tasks may have other limits by now. None can come between from here on.
+  -- A new jobs.yaml locks the whole table of gates (zeke_jobs.write_limits). If this claim read the tasks before it was in force, perhaps
+  -- because it waited for that lock, begin again: the tasks may have other limits now. From here on no new jobs.yaml can come between.
   IF v_in_force IS DISTINCT FROM (SELECT max(r.number) FROM zeke_jobs.revision AS r) THEN
     SELECT c.* INTO jobs, held_back, lacks_thread, full_gates, opens_on
     FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most) AS c;
     RETURN;
   END IF;
 
-  -- Priority by priority; within one in rounds: what a task cannot use of its share goes to the others in the next round.
+  -- Within a priority in rounds: the part of its share that a task cannot use goes to the other tasks in the next round.
   WHILE v_from <= cardinality(v_due) AND v_left > 0 LOOP
     v_to := v_from;
     WHILE v_due[v_to + 1].priority = v_due[v_from].priority LOOP
@@ -574,7 +574,7 @@ BEGIN
     END LOOP;
     v_open := ARRAY(SELECT generate_series(v_from, v_to));
     IF v_blocked <> '{}' THEN
-      -- A job that needs more units than are left is not overtaken by a lower priority, or it would never find enough.
+      -- Lower priorities do not overtake a job that needs more units than are left, or it would never get enough.
       v_yields := ARRAY(
         SELECT o.i FROM unnest(v_open) AS o (i)
         WHERE EXISTS (SELECT 1 FROM unnest(v_due[o.i].gates) AS g (name) WHERE 'units of ' || g.name = ANY (v_blocked)));
@@ -607,11 +607,11 @@ BEGIN
         IF v_more[v_at] IS NOT NULL THEN
           v_more[v_at] := least(p_most[v_at], v_more[v_at] + CASE WHEN v_round.ahead THEN -v_taken ELSE p_per_slot[v_at] * v_taken END);
         END IF;
-        -- It got less than its share, and so has no more that can run.
+        -- A task that got less than its share has no more jobs that can run.
         IF v_taken < v_round.quotas[v_turn] THEN
           v_open := array_remove(v_open, v_round.chosen[v_turn]);
           IF v_one.per_key IS NOT NULL OR v_one.gates && v_picked.blocked THEN
-            held_back := held_back || v_one.task; -- by its keys, perhaps, or by what it uses
+            held_back := held_back || v_one.task; -- perhaps by its keys or its units
           END IF;
         END IF;
       END LOOP;
@@ -671,7 +671,8 @@ DECLARE
     SELECT DISTINCT g.name FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task CROSS JOIN unnest(t.gates) AS g (name)
     WHERE q.message_id = ANY (v_suspects));
 BEGIN
-  -- All at once, in the order of their names, as zeke_jobs.lock_gates: one by one, this and a claim could wait for each other.
+  -- Lock all gates at once, in the order of their names, as zeke_jobs.lock_gates does. Locked one by one, this call and a claim could wait for
+  -- each other.
   PERFORM 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_gates) ORDER BY g.name FOR NO KEY UPDATE;
   PERFORM zeke_jobs.turn_breakers(v_gates, zeke_jobs.now());
   FOR v_one IN
@@ -681,7 +682,7 @@ BEGIN
     ORDER BY q.run_at, q.seq
   LOOP
     CONTINUE WHEN v_one.group_size <> v_size;
-    -- A new jobs.yaml came between: the next call obeys it.
+    -- If a new jobs.yaml is in force, stop: the next call obeys it.
     EXIT WHEN v_in_force IS DISTINCT FROM (SELECT max(r.number) FROM zeke_jobs.revision AS r);
     CONTINUE WHEN EXISTS (
       SELECT 1 FROM zeke_jobs.gate AS g
@@ -792,7 +793,7 @@ BEGIN
   SELECT c.* INTO v_found
   FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most) AS c;
   IF cardinality(v_ours) > 0 AND EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id <> p_worker) THEN
-    -- Whose limits are not full again: somebody else may have what is left.
+    -- Limits that this claim did not fill again may have room for jobs of other processes.
     PERFORM zeke_jobs.ring_for_freed(array_agg(DISTINCT q.task), p_worker)
     FROM zeke_jobs.queue AS q LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
     WHERE q.message_id = ANY (v_ours) AND (t.gates <@ v_found.full_gates) IS NOT TRUE
@@ -1523,7 +1524,7 @@ BEGIN
   level (task, gates, per_key, metered, cursor, after_run_at, after_seq, priority) AS (
     SELECT s.id, s.gates, s.per_key, s.metered, s.cursor, s.after_run_at, s.after_seq, 2147483648::bigint FROM served AS s
     UNION ALL
-    -- The next one below.
+    -- The next lower priority.
     SELECT l.task, l.gates, l.per_key, l.metered, l.cursor, l.after_run_at, l.after_seq, CASE
       WHEN l.cursor IS NULL OR l.cursor >= l.priority THEN (
         SELECT q.priority FROM zeke_jobs.queue AS q
@@ -1556,7 +1557,7 @@ BEGIN
     (SELECT array_agg(s.id) FROM served AS s)
   INTO due, searched
   FROM begun AS l
-  -- The first one: where to begin to pick, so that dead entries are stepped over once and not twice.
+  -- Picking begins at this first due job, so that dead index entries are stepped over once and not twice.
   CROSS JOIN LATERAL (
     SELECT q.run_at, q.seq FROM zeke_jobs.queue AS q
     WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task
@@ -1660,7 +1661,7 @@ BEGIN
     cancel_reason = CASE WHEN v_outcome = 'cancelled' THEN coalesce(q.cancel_reason, p_reason) ELSE q.cancel_reason END,
     waiting_for = CASE WHEN v_outcome = 'deferred' THEN p_reason END,
     attempts = CASE WHEN v_outcome = 'returned' THEN q.attempts
-      -- A job may be deferred for days; the last hundred entries tell enough.
+      -- Keep the last hundred entries: a job may be deferred again and again for days.
       ELSE (CASE WHEN jsonb_array_length(q.attempts) >= 100 THEN q.attempts - 0 ELSE q.attempts END)
         || jsonb_strip_nulls(jsonb_build_object(
           'attempt', q.attempt + CASE WHEN q.started_on IS NULL AND p_after IS NOT NULL THEN 1 ELSE 0 END,
@@ -1671,7 +1672,7 @@ BEGIN
   PERFORM zeke_jobs.settle(ARRAY[p_id], CASE
     WHEN p_after IS NULL AND v_job.started_on IS NULL THEN 'returned'
     WHEN p_outcome = 'deferred' THEN 'deferred'
-    -- A stop that leaves a job to be retried is no error of it.
+    -- A timeout or the worker's stop cut the attempt off; its handler did not raise.
     WHEN p_outcome IN ('retry', 'failed') AND p_error ->> 'type' NOT IN ('TimedOut', 'WorkerStopped') THEN 'raised'
     ELSE 'cut off' END);
   IF p_breaks OR v_outcome = 'failed' THEN
@@ -2460,7 +2461,7 @@ BEGIN
     FROM unnest(p_ids, p_claims, p_after) AS d (id, claim, after)
     JOIN zeke_jobs.queue AS q ON q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker AND q.started_on IS NULL
     WHERE q.message_id = ANY (p_ids)
-    -- A row that is locked is just being finished, which says the start too; waiting for it could be a deadlock.
+    -- Skip locked rows: they are just being finished, which records the start too. Waiting for them could deadlock.
     FOR UPDATE OF q SKIP LOCKED
   )
   UPDATE zeke_jobs.queue AS q
@@ -2576,7 +2577,7 @@ BEGIN
     WITH RECURSIVE level (task, priority) AS (
       SELECT t.id, 2147483648::bigint FROM zeke_jobs.task AS t WHERE t.queue = p_queue AND t.id = ANY (p_tasks)
       UNION ALL
-      -- The next one below.
+      -- The next lower priority.
       SELECT l.task, (
         SELECT q.priority FROM zeke_jobs.queue AS q
         WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority < l.priority
@@ -2687,7 +2688,8 @@ BEGIN
     SET key_seen = true
     WHERE q.ctid = ANY (ARRAY(
       SELECT o.ctid FROM unnest(p_unseen) AS u (place) JOIN zeke_jobs.queue AS o ON o.ctid = u.place
-      -- The other jobs of a key in strict order wait for the first one. Elsewhere somebody holds them just now.
+      -- In strict order, the other jobs of a dry key wait for its first job. Without strict order, another claim has the jobs of a dry key
+      -- locked just now.
       WHERE u.place NOT IN (SELECT p.place FROM unnest(p_places) AS p (place))
         AND o.key IN (SELECT f.key FROM unnest(v_full || CASE WHEN v_strict THEN v_dry END) AS f (key))
         AND o.state = 'queued' AND NOT o.key_seen
@@ -2705,7 +2707,7 @@ BEGIN
     SELECT k.key, CASE
       WHEN k.key IN (SELECT d.key FROM unnest(v_dry) AS d (key)) THEN p_now + interval '1 second'
       ELSE coalesce((
-        -- When enough of its starts no longer count. A start that nobody has told of counts as if it had come at once.
+        -- The time at which enough of its starts no longer count. A start that no worker has reported yet counts from its claim.
         SELECT (array_agg(e.ends ORDER BY e.ends))[count(*) - v_rate + 1]
         FROM (
           SELECT CASE WHEN NOT u.settled AND u.taken_on + u.lasts > p_now THEN u.taken_on + u.lasts ELSE u.ends_on END AS ends
@@ -3121,7 +3123,7 @@ CREATE FUNCTION zeke_jobs.pick_by_key(p_queue text, p_task text, p_priority inte
     LANGUAGE plpgsql
     AS $$
 DECLARE
-  -- Probing a blocked key costs some 20 microseconds; the next claim starts elsewhere.
+  -- The most keys that a claim probes. A blocked key costs some 20 microseconds, and the next claim starts at another key.
   c_probes CONSTANT integer := 500;
   c_oldest CONSTANT integer := 200;
   v_picked tid[] := '{}';
@@ -3132,7 +3134,7 @@ DECLARE
       AND q.run_at <= p_now AND (q.run_at, q.seq) > (p_after_run_at, p_after_seq)
       AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
     ORDER BY q.run_at, q.seq LIMIT c_oldest);
-  -- Few jobs have this priority: their keys are all there is to look at, however many keys the others have.
+  -- If few jobs have this priority, only their keys are probed, however many keys the jobs of other priorities have.
   v_listed boolean := cardinality(v_oldest) < c_oldest;
   v_keys text[] := ARRAY(
     SELECT k.key FROM (SELECT DISTINCT o.key FROM unnest(v_oldest) AS o (key) WHERE o.key IS NOT NULL) AS k ORDER BY random());
@@ -3147,7 +3149,8 @@ DECLARE
 BEGIN
   SELECT t.id || t.aliases, t.order_hold IS NOT NULL INTO v_names, v_strict FROM zeke_jobs.task AS t WHERE t.id = p_task;
   IF NOT v_listed THEN
-    -- Keys that start with a common prefix (a host, an id) would all lie on one side of a random point: begin at a real key.
+    -- Begin at the next real key after the last claim's. A random point would not do: keys with a common prefix (a host, an id) would all lie on
+    -- one side of it.
     SELECT q.key INTO v_start
     FROM zeke_jobs.queue AS q
     WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = p_task AND q.key > (
@@ -3200,7 +3203,7 @@ BEGIN
         ORDER BY q.key LIMIT 1;
       END IF;
       IF v_wrapped AND (v_key IS NULL OR v_key >= v_start) THEN
-        v_keys := '{}'; -- it came round
+        v_keys := '{}'; -- all keys were probed
         EXIT;
       END IF;
     END LOOP;
@@ -3208,7 +3211,7 @@ BEGIN
     INSERT INTO zeke_jobs.key_cursor AS g (task, key_cursor) VALUES (p_task, coalesce(v_key, ''))
     ON CONFLICT (task) DO UPDATE SET key_cursor = excluded.key_cursor;
     EXIT WHEN cardinality(v_picked) >= p_quota;
-    -- Among many keys without a job of this priority too few were found that have one: those of the oldest jobs have.
+    -- Too few jobs were found, because many keys have none of this priority. The keys of the oldest jobs have some: probe those.
     v_listed := true;
     v_keys := ARRAY(SELECT k.key FROM unnest(v_keys) AS k (key) WHERE k.key <> ALL (v_served));
   END LOOP;
@@ -3222,7 +3225,7 @@ CREATE FUNCTION zeke_jobs.pick_by_rate(p_queue text, p_one zeke_jobs.candidate, 
 #variable_conflict use_column
 DECLARE
   c_most CONSTANT integer := 500;
-  c_any CONSTANT integer := 1000000; -- zeke_jobs/revisions/rows.py: the number of jobs of a key is not limited
+  c_any CONSTANT integer := 1000000; -- the number of jobs of a key is not limited (zeke_jobs/revisions/rows.py)
   v_task text := p_one.task;
   v_names text[];
   v_strict boolean;
@@ -3252,7 +3255,7 @@ BEGIN
     UPDATE zeke_jobs.key_wait AS w SET due_on = p_now WHERE w.task = v_task AND w.key = ANY (v_freed) AND w.due_on > p_now;
   END IF;
   IF p_one.per_key < c_any THEN
-    -- As many at most as threads run.
+    -- At most one key for each running job.
     v_busy := ARRAY(
       SELECT a.key FROM unnest(v_names) AS n (name) JOIN zeke_jobs.queue AS a ON a.state = 'consumed' AND a.task = n.name
       GROUP BY a.key HAVING count(*) >= p_one.per_key);
@@ -3444,9 +3447,9 @@ DECLARE
   v_one record;
 BEGIN
   PERFORM zeke_jobs.take_lock('catalogue');
-  -- Before the limits are held: a worker may hold one of these jobs while it waits for a limit.
+  -- Cancel before the limits are locked: a worker may hold one of these jobs while it waits for a limit.
   PERFORM zeke_jobs.cancel_all(c.task, 'its task was removed from jobs.yaml', v_by) FROM unnest(p_cancel) AS c (task);
-  -- The limits come before the revision: they hold back claims, and only then is the time of the revision taken.
+  -- Write the limits before the revision: their lock holds back claims, so the revision's time is later than the last claim before it.
   PERFORM zeke_jobs.write_limits(p_gates);
   INSERT INTO zeke_jobs.revision (number, digest, source, applied_by, message, origin, overrides)
   OVERRIDING SYSTEM VALUE
@@ -3586,7 +3589,7 @@ CREATE FUNCTION zeke_jobs.remember_places(p_queue text, p_due zeke_jobs.candidat
     LANGUAGE plpgsql
     AS $$
 BEGIN
-  -- What is sent just now may not be committed yet.
+  -- A job may be committed some time after it was sent, so a place is at least 100 ms old.
   PERFORM set_config('zeke_jobs.cursors', (p_cursors || jsonb_build_object(p_queue, jsonb_build_object(
     'until', CASE
       WHEN p_places IS NULL THEN p_now + least(greatest(interval '50 ms', 30 * p_took), interval '10 seconds')
@@ -3596,7 +3599,7 @@ BEGIN
         WHEN c.after_run_at < p_now - interval '100 ms' THEN jsonb_build_array(c.priority, c.after_run_at, c.after_seq)
         ELSE jsonb_build_array(coalesce(c.priority, t.priority), p_now - interval '100 ms', 0) END ORDER BY c.priority)
       FROM zeke_jobs.task AS t LEFT JOIN unnest(p_due) AS c ON c.task = t.id
-      -- Tasks of which nothing was found only where it is slow for all that: each costs two probes more.
+      -- A task without due jobs gets a place only if the search was slow even with places: each place costs two more probes.
       WHERE t.id = ANY (p_searched) AND (c.task IS NOT NULL OR p_places IS NOT NULL)))))::text, false);
 END
 $$;
@@ -3890,9 +3893,14 @@ $$;
 CREATE FUNCTION zeke_jobs.ring(p_queue text) RETURNS void
     LANGUAGE plpgsql
     AS $$
+DECLARE
+  -- By a hash, so that all jobs of a transaction ring for the same one.
+  v_first uuid := (
+    SELECT w.id FROM zeke_jobs.worker AS w WHERE p_queue = ANY (w.idle)
+    ORDER BY uuid_hash_extended(w.id, pg_current_xact_id()::text::bigint) LIMIT 1);
 BEGIN
-  IF EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE p_queue = ANY (w.idle)) THEN
-    PERFORM pg_notify('zeke_jobs.' || p_queue, '');
+  IF v_first IS NOT NULL THEN
+    PERFORM pg_notify('zeke_jobs.' || p_queue, v_first::text);
   END IF;
 END
 $$;
@@ -3902,15 +3910,16 @@ CREATE FUNCTION zeke_jobs.ring_for_freed(p_tasks text[], p_ringer uuid DEFAULT N
     AS $$
 BEGIN
   IF EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id IS DISTINCT FROM p_ringer) THEN
-    PERFORM pg_notify('zeke_jobs.' || f.queue, '')
+    PERFORM pg_notify('zeke_jobs.' || f.queue, CASE WHEN f.is_looked_at THEN 'later' ELSE '' END)
     FROM (
-      SELECT DISTINCT o.queue
+      SELECT o.queue, bool_or(w.id IS NOT DISTINCT FROM p_ringer) AS is_looked_at, bool_or(w.id IS DISTINCT FROM p_ringer) AS is_awaited
       FROM zeke_jobs.worker AS w
       JOIN zeke_jobs.task AS o ON o.id = ANY (w.limited)
-      -- A job that was claimed before a rename ended under the former name.
+      -- If a task was renamed after the claim, its job ended under the former name.
       JOIN zeke_jobs.task AS t ON t.id || t.aliases && p_tasks AND (t.id = o.id OR t.gates && o.gates)
-      WHERE w.id IS DISTINCT FROM p_ringer
-    ) AS f;
+      GROUP BY o.queue
+    ) AS f
+    WHERE f.is_awaited;
   END IF;
 END
 $$;
@@ -4179,7 +4188,7 @@ BEGIN
       END IF;
       FOREACH v_gate IN ARRAY v_one.gates LOOP
         v_room := v_shares[array_position(v_gates, v_gate)];
-        -- A shared limit is divided among those that still have their turn; one that counts units job by job.
+        -- A shared limit is divided among its tasks whose turn is still to come. If it counts units, each of several tasks gets one job a round.
         v_quota := least(v_quota, CASE WHEN v_gate = ANY (v_by_units) AND (
           SELECT count(*) FROM unnest(v_ready) AS o (i) WHERE v_gate = ANY (p_due[o.i].gates)) > 1 THEN 1 END);
         v_quota := least(v_quota, CASE WHEN v_gate LIKE 'limit/%' THEN ceil(v_room::numeric / (
@@ -4189,7 +4198,6 @@ BEGIN
     END IF;
     CONTINUE WHEN v_quota <= 0;
     v_rest := v_rest - CASE WHEN v_quota > v_share THEN 1 ELSE 0 END;
-    -- The next task of a shared limit sees what is left.
     IF v_long THEN
       v_free := v_free - v_quota;
     END IF;
@@ -4334,8 +4342,8 @@ CREATE FUNCTION zeke_jobs.take_lease(p_name text, p_limit integer, p_worker uuid
 DECLARE
   v_held integer;
 BEGIN
-  -- Two takers of one name follow each other; what the first did is seen by the next statements of the second, each in a snapshot of
-  -- its own. Names share sixty-four locks, which are held for this statement only.
+  -- Calls for one name run one after the other, and each statement here has a new snapshot, so it sees the leases of earlier calls. Names share
+  -- sixty-four locks, which are held for this statement only.
   PERFORM zeke_jobs.take_lock('lease/' || (hashtext(p_name) & 63));
   DELETE FROM zeke_jobs.lease AS l WHERE l.name = p_name AND NOT zeke_jobs.is_live(l);
   PERFORM 1 FROM zeke_jobs.queue AS q
@@ -4924,8 +4932,8 @@ BEGIN
       g.breaker_within, g.breaker_pause)
     IS DISTINCT FROM (excluded.concurrency, excluded.rate_count, excluded.rate_period, excluded.metered, excluded.least,
       excluded.raise_every, excluded.breaker_failures, excluded.breaker_share, excluded.breaker_within, excluded.breaker_pause);
-  -- Starts under a task's former name count for its new one, for as long as the rate says now.
-  -- Past rows of jobs that just end: a worker may hold them while it waits for the limits.
+  -- Starts under a task's former name count for its new name, for the time of the new rate. Skip rows of jobs that just end: a worker may have
+  -- locked them while it waits for the limits.
   UPDATE zeke_jobs.meter_use AS u
   SET gate = w.name
   FROM jsonb_to_recordset(p_gates) AS w (name text, former text[])

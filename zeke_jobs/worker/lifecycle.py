@@ -79,7 +79,9 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         process = self._process
         process.proof = ProofOfLife(environment.heartbeat())
         self.heartbeat = Heartbeat(process)
-        self.notifier = Notifier(process.url, process.bells, self.heartbeat.watch_now, self.heartbeat.look_soon)
+        self.notifier = Notifier(
+            process.url, process.id, process.bells, self.heartbeat.watch_now, self.heartbeat.look_soon
+        )
         return True
 
     def boot_scheduler(self, conn: Connection) -> int | None:

@@ -57,13 +57,13 @@ class WorkerProcess:
         self.url = url
         self.runtime = runtime
         self.held = HeldJobs()
-        self.held_back = HeldBack(runtime.uses)
+        self.held_back = HeldBack(runtime.frees)
         self.interrupts = Interrupts()
         self.pool = Pool(url, max_size=_SPARE_CONNECTIONS, application_name="zeke-jobs worker")
         self.handler_pool = Pool(url, max_size=1, application_name="zeke-jobs handler")
         self.job_log = JobLog(self.pool)
         self.executor = Executor(
-            runtime, self.handler_pool, self.interrupts, self.begin, aside=self.pool, job_log=self.job_log
+            runtime, self.handler_pool, self.interrupts, self.begin, statement_pool=self.pool, job_log=self.job_log
         )
         self.settler = Settler(self.pool, self.held, lambda: self.stopping)
         self.bells = Bells()
@@ -183,10 +183,10 @@ class WorkerProcess:
         Returns:
             Whether a job claimed ahead has run so long that the database must learn of its start: it is still shown as waiting.
         """
-        late, before = self.held.late()
+        behind, before = self.held.behind_long_job()
         # If a job waits longer than this, another process has its slot or the task is paused: give it back.
         self.give_back(self.held.late_for_slots(before))
-        for claim in late:
+        for claim in behind:
             self.settle(claim, RETURNED, unstarted=True)
         unmarked = [claim for claim in self.held.all() if claim.is_ahead and not claim.marked and not claim.ended]
         return any(claim.started is not None and claim.started < before for claim in unmarked)

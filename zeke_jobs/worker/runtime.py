@@ -96,10 +96,22 @@ class Runtime:
         parts = {part: int(value) if part == "limit" else timedelta(seconds=value) for part, value in said.items()}
         return policy.model_copy(update=parts)
 
-    def uses(self, task: str) -> tuple[str, ...] | None:
-        """The shared limits of a task; None when the configuration in force has no such task."""
+    def frees(self, task: str) -> frozenset[str] | None:
+        """The limits in which the end of a job of this task makes room, its own and shared ones; None for an unknown task.
+
+        A rate is not one of them: it makes room as time passes.
+        """
         runnable = self.find(task)
-        return None if runnable is None else tuple(runnable.task.uses)
+        if runnable is None:
+            return None
+        own, config = runnable.task, self.config
+        shared = {
+            f"limit/{name}"
+            for name in own.uses
+            if (one := config.limits[name]).concurrency or one.units or one.budget or one.breaker
+        }
+        counts_ends = own.concurrency.limit or own.per_key or own.budget
+        return frozenset(shared | {f"task/{own.id}"} if counts_ends else shared)
 
     def service(self, name: str) -> Any:
         """The service's object, opened at its first use, and again after its settings changed.

@@ -1,4 +1,4 @@
-"""The gate that a model's text passes: each sentence has a form that can be shown, and says what the story says."""
+"""The gate for a model's text: each sentence must be fit to be shown, and the story must support it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _LANGUAGES = {"english": "en", "german": "de", "french": "fr", "spanish": "es", 
 
 
 def fault(text: str, story: Story, *, is_translated: bool = False) -> str | None:
-    """Why a text about a story must not be shown, in words that a model understands; None where it may.
+    """The reason why a text about a story must not be shown, in words that a model understands; None if it may be shown.
 
-    Of a translation, only what is the same in every language is compared: numbers, dates and money.
+    A translation is compared only by things that are the same in every language: numbers, dates and money.
     """
     known = evidence(story)
     for sentence in sentences(unicodedata.normalize("NFKC", text)):
@@ -34,7 +34,7 @@ def fault(text: str, story: Story, *, is_translated: bool = False) -> str | None
 
 
 def is_in(language: str, story: Story) -> bool:
-    """Whether a story is written in a language that is named in English or by its code, as far as its small words tell."""
+    """Whether a story is written in a language, given by its English name or its code. Judged by the story's small words."""
     counted = tongues(evidence(story).text)
     code = _LANGUAGES.get(language.lower(), language.lower())
     return max(counted, key=counted.__getitem__) == code
@@ -85,7 +85,7 @@ def _figures(sentence: str, story: Evidence) -> str | None:
 
 
 def _speaks_like(sentence: str, story: Evidence) -> bool:
-    """Whether the sentence is in the story's script and, as far as its small words tell, in its language."""
+    """Whether the sentence is in the story's script and, as far as its small words show it, in its language."""
     if script(sentence) != script(story.text):
         return not script(sentence)
     mine, theirs = tongues(sentence), tongues(story.text)

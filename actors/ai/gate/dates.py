@@ -9,7 +9,7 @@ from actors.calendar_names import MONTHS, WEEKDAYS
 
 _MONTH = {word: at for names in MONTHS.values() for at, word in enumerate(names.split(), 1)}
 _MONTH |= {word[:3]: at for at, word in enumerate(MONTHS["en"].split(), 1)}
-_SURE = {language: names for language, names in WEEKDAYS.items() if language != "pt"}  # segunda is "second" as well
+_SURE = {language: names for language, names in WEEKDAYS.items() if language != "pt"}  # segunda also means "second"
 _WEEKDAY = {
     word: at for names in _SURE.values() for at, forms in enumerate(names.split(), 1) for word in forms.split("|")
 }
@@ -37,7 +37,7 @@ _TIME = re.compile(r"\b\d{1,2}:\d{2}\b")
 
 @dataclass(slots=True)
 class Dates:
-    """The dates of a text, in parts that are looked up one by one, and the text without them."""
+    """The dates of a text, as parts that are looked up one by one, and the text without them."""
 
     days: set[tuple[int, int]] = field(default_factory=set)
     months: set[int] = field(default_factory=set)

@@ -77,11 +77,11 @@ SMALL = frozenset(_SMALL_MORE.split()).union(*_SMALL_WORDS.values())
 
 @dataclass(frozen=True)
 class Evidence:
-    """What an answer about a story is held to.
+    """The parts of a story with which an answer about it is compared.
 
     Attributes:
         sentences: The story's, headline and source among them.
-        orders: What it has of orders to a model.
+        orders: Its orders to a model, and the rest of their paragraphs.
         language: Its language code, or None.
     """
 
@@ -91,17 +91,17 @@ class Evidence:
 
     @cached_property
     def text(self) -> str:
-        """All of it as one text."""
+        """All sentences as one text."""
         return "\n".join(self.sentences)
 
     @cached_property
     def normal(self) -> str:
-        """All of it in the form in which quotations are compared."""
+        """The text in the normal form of quotations."""
         return normal(self.text)
 
     @cached_property
     def words(self) -> frozenset[str]:
-        """Its words, as they are written but for their case."""
+        """The words in lower case."""
         return frozenset(word.lower() for word in tokens(self.text))
 
     @cached_property
@@ -126,7 +126,7 @@ class Evidence:
 
     @cached_property
     def common(self) -> frozenset[str]:
-        """Words that it writes without a capital: no names, though they may begin a sentence."""
+        """Words without a capital somewhere in the story: no names, though they may begin a sentence."""
         return frozenset(word for word in tokens(self.text) if word.islower())
 
     @cached_property
@@ -143,7 +143,7 @@ class Evidence:
 
 @lru_cache(maxsize=16)
 def evidence(story: Story) -> Evidence:
-    """The story as evidence. Behind an order to a model, the rest of its paragraph does not count either."""
+    """The story as evidence. An order to a model and the rest of its paragraph are no evidence."""
     found, orders = [story.title, story.source], []
     for block in blocks(_TAG.sub(" ", story.document[:_MOST_CHARS])):
         if len(found) > _MOST_SENTENCES:
@@ -159,12 +159,12 @@ def evidence(story: Story) -> Evidence:
 
 
 def tokens(text: str) -> list[str]:
-    """The words of a text as they are written, without 's."""
+    """The words of a text as they are written, without ``'s``."""
     return [re.sub(r"['\u2019]s$", "", word) for word in _TOKEN.findall(text)]
 
 
 def key(word: str) -> str:
-    """What forms of a word have in common: its first letters without an ending."""
+    """The common part of a word's forms: its first letters without an ending."""
     lower = _IRREGULAR.get(word.lower(), word.lower())
     if len(lower) > 4 and lower.isalpha():
         lower = re.sub(r"(?:ings?|ed|es|s|e)$", "", lower)
@@ -174,7 +174,7 @@ def key(word: str) -> str:
 
 
 def keys(text: str) -> frozenset[str]:
-    """The keys of the words that carry facts; pairs of characters where words are not spaced."""
+    """The keys of the words that carry facts; pairs of characters in a script without spaces."""
     if is_unspaced(text):
         bare = re.sub(r"[\W_\d\u3040-\u309f]+", " ", text)  # endings and particles carry no fact
         return frozenset(bare[at : at + 2] for at in range(len(bare) - 1) if " " not in bare[at : at + 2])
@@ -189,7 +189,7 @@ def is_unspaced(text: str) -> bool:
 
 
 def tongues(text: str) -> dict[str, int]:
-    """How many small words of each language a text has."""
+    """The number of small words of each language in a text."""
     said = [word.lower() for word in tokens(text[:20_000])]
     return {name: sum(word in small for word in said) for name, small in _SMALL_WORDS.items()}
 

@@ -1,4 +1,4 @@
-"""The form of a sentence that is shown: whole, balanced, without markup, and news instead of a page's furniture."""
+"""The form of a sentence that is shown: whole, balanced, without markup, and no advert or notice of the page."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _QUOTED = re.compile(r"[\"\u201c\u201e\u00ab\u300c][^\"\u201d\u201c\u00bb\u300d]
 
 @lru_cache(maxsize=1024)
 def fault(sentence: str) -> str | None:
-    """What is wrong with the form of a sentence; None where it can be shown."""
+    """The fault in the form of a sentence; None if it can be shown."""
     if not is_balanced(sentence):
         return "its quotation marks or brackets are not balanced"
     if _MARKUP.search(sentence):

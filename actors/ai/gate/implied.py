@@ -1,7 +1,7 @@
-"""Which numbers a story has, and which follow from those that it has.
+"""The numbers that a story has, and the numbers that follow from them.
 
-A number follows by rounding, by "more than" and its like, as a sum, a difference, a share, a change or a ratio of two numbers of
-one sentence, as what is left of a hundred per cent, as the length of a list, or as years before or after a year.
+A number follows by rounding or by words such as "more than"; as a sum, a difference, a share, a change or a ratio of two numbers
+of one sentence; as the rest of a hundred per cent; as the length of a list; or as years before or after a year.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from actors.ai.gate.numbers import Number, Reading
 
-_LOOSE = 0.12  # how far "about", "nearly" and "more than" reach
-_SHARE = 1.5  # how far "less than one percent" reaches
-_MOST = 16  # numbers of a sentence that are put together
+_LOOSE = 0.12  # reach of "about", "nearly" and "more than"
+_SHARE = 1.5  # reach of "more than" and "less than" for a computed value
+_MOST = 16  # numbers of a sentence that are combined
 _SHARED_OUT = re.compile(r"\b(?:each|per|je|jeder?|jeweils|chacune?|cada|half|average)\b|每|各|半", re.IGNORECASE)
 _LISTED = re.compile(
     r"(?:[\w'’-]+(?: [\w'’-]+){0,3}, )+[\w'’-]+(?: [\w'’-]+){0,3},? (?:and|or|und|oder|et|ou"
@@ -29,11 +29,11 @@ _LISTED = re.compile(
 
 
 def follows(number: Number, sentence: str, known: Sequence[Sequence[Number]], text: str) -> bool:
-    """Whether the story has a number of an answer's ``sentence``, or has what implies it.
+    """Whether a number of an answer's ``sentence`` is in the story, or follows from the story's numbers.
 
     Args:
         number: The answer's.
-        sentence: Where it stands in the answer.
+        sentence: Its sentence in the answer.
         known: The numbers of each of the story's sentences.
         text: The story's sentences as one text.
     """
@@ -48,13 +48,13 @@ def follows(number: Number, sentence: str, known: Sequence[Sequence[Number]], te
 
 
 def years(known: Iterable[Number], written: Iterable[int]) -> set[int]:
-    """Years that follow from the story's: so many years before or after one of them."""
+    """Years that follow from the story's: a number of years before or after one of them."""
     spans = {round(value / 12) for one in known for value, unit in one.readings if unit == "month" and value % 12 == 0}
     return {year + sign * span for year in written for span in spans for sign in (1, -1)}
 
 
 def _same(mine: Reading, theirs: Reading) -> bool:
-    """Equal, in units that agree; a number without a unit agrees with all but a share."""
+    """Whether two values are equal and their units agree; a number without a unit agrees with all units but a percentage."""
     (value, unit), (other, other_unit) = mine, theirs
     fits = unit == other_unit or not unit or (not other_unit and unit != "%")
     return fits and math.isclose(value, other, rel_tol=1e-6)
@@ -75,7 +75,7 @@ def _rounds(number: Number, mine: Reading, theirs: Reading) -> bool:
 
 
 def _near(number: Number, mine: Reading, made: Reading) -> bool:
-    """Whether a number is what was worked out, to the digits that it has."""
+    """Whether a number equals a computed value, as exactly as the number is given."""
     (value, unit), (other, other_unit) = mine, made
     if unit != other_unit:
         return False
@@ -93,7 +93,7 @@ def _last(value: float) -> float:
 
 
 def _made_of(numbers: Sequence[Number]) -> Iterator[Reading]:
-    """What follows from the numbers of one sentence."""
+    """The values that follow from the numbers of one sentence."""
     for one in numbers:
         yield from ((100 - value, "%") for value, unit in one.readings if unit == "%")
     for one, other in permutations(numbers[:_MOST], 2):
@@ -109,7 +109,7 @@ def _made_of(numbers: Sequence[Number]) -> Iterator[Reading]:
 
 
 def _counts(number: Number, text: str) -> bool:
-    """Whether the story lists so many things."""
+    """Whether the story has a list of that length."""
     wanted = int(number.readings[0][0])
     return any(
         match.group().count(", ") + (not match.group().rstrip().endswith(",")) + 1 >= wanted > 2
@@ -118,7 +118,7 @@ def _counts(number: Number, text: str) -> bool:
 
 
 def _shared_out(number: Number, known: Iterable[Reading]) -> bool:
-    """Whether two or more get so much each of what the story has."""
+    """Whether an amount of the story, divided among two to twelve, gives the number."""
     return any(
         unit == other_unit and unit in MONEY and any(math.isclose(value * parts, other) for parts in range(2, 13))
         for value, unit in number.readings

@@ -1,4 +1,4 @@
-"""Names that an answer gives: words with a capital, and of Japanese and Chinese the runs of foreign letters."""
+"""Names in an answer: words with a capital; in Japanese and Chinese, runs of foreign letters."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _FOLLOWS_A_NAME = re.compile(
     r"|wants|plans|made|makes|"
     r"leads|led|owns|took|takes|found|developed|built|wrote|writes|warned|warns|reported|reports)\b"
 )
-_LONGEST = 8  # letters of a name of initials
+_LONGEST = 8  # letters of an abbreviated name
 _NEVER_FIRST = re.compile(r"(?:ly|ing|ed|s|tion|ment|ness|ity|age|ware|ance|ence)$")
 
 
@@ -105,7 +105,7 @@ def _is_known(word: str, story: Evidence) -> bool:
 
 
 def _land(word: str) -> str:
-    """What Norway and Norwegian, Velmouth and Velmouth's, or a name and its plural have in common."""
+    """The common part of Norway and Norwegian, of Velmouth and Velmouth's, or of a name and its plural."""
     return re.sub(r"(?:ians?|ans?|ish|ese|ia|s|n|y|e|a)$", "", word) if len(word) > 4 else word
 
 
@@ -116,7 +116,7 @@ def _lands(story: Evidence) -> frozenset[str]:
 
 @lru_cache(maxsize=16)
 def _initials(story: Evidence) -> frozenset[str]:
-    """The first letters of runs of words with a capital: of International Monetary Fund, imf."""
+    """The first letters of runs of words with a capital, such as imf for International Monetary Fund."""
     return frozenset(initials for sentence in story.sentences for initials in _runs(sentence))
 
 

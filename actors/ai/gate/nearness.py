@@ -1,4 +1,4 @@
-"""Whether facts that a sentence tells together stand near each other in the story: in one sentence or in neighbouring ones."""
+"""Whether facts that a sentence combines are close together in the story: in one sentence or in neighbouring ones."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 _RUN = re.compile(r"(?<!\w)[A-ZÀ-Ý][\w'\u2019-]+(?: [A-ZÀ-Ý][\w'\u2019-]+)*")
 _HALF = 0.5
-_START = 30  # characters in which a sentence names its subject
+_START = 30  # characters at the beginning of a clause in which its subject is named
 
 Name = tuple[str, ...]
-"""The words of a name; two are the same where their last words are."""
+"""The words of a name; two names are the same if their last words are."""
 
 
 def far_apart(sentence: str, story: Evidence) -> str | None:
-    """What is wrong with names that the story never tells together, or with a number whose sentence names somebody else."""
+    """A fault if the story never has two names of a clause close together, or has a number only in sentences about others."""
     if story.is_unspaced:
         return None
     for clause in clauses(sentence):
@@ -39,7 +39,7 @@ def far_apart(sentence: str, story: Evidence) -> str | None:
 
 
 def far_caused(sentence: str, story: Evidence) -> str | None:
-    """What is wrong with a cause that the story tells far from what it is to have caused."""
+    """A fault if the story has a cause and its effect only far apart."""
     for effect, cause in causes(sentence):
         why, said = keys(cause), keys(effect)
         if is_unspaced(sentence) or not why or not said:
@@ -53,7 +53,7 @@ def far_caused(sentence: str, story: Evidence) -> str | None:
 
 
 def _of_somebody_else(clause: str, who: Name, story: Evidence) -> str | None:
-    """A number of which the story tells only in sentences that begin with the full name of another."""
+    """A number that the story has only in sentences with the full name of another; None without one."""
     if clause.find(who[-1]) > _START:
         return None
     for number in numbers(dates(clause).rest):
@@ -66,7 +66,7 @@ def _of_somebody_else(clause: str, who: Name, story: Evidence) -> str | None:
 
 
 def _names(text: str, story: Evidence) -> list[Name]:
-    """Runs of words with a capital. A single one counts within a sentence, and not in German, which gives nouns a capital."""
+    """Runs of words with a capital. A single word counts within a sentence, but not in German, where nouns have a capital."""
     found: list[Name] = []
     for match in _RUN.finditer(text):
         words = tuple(re.sub(r"['\u2019]s$", "", word) for word in match.group().split())
@@ -89,5 +89,5 @@ def _places(word: str, story: Evidence) -> tuple[int, ...]:
 
 @lru_cache(maxsize=16)
 def _central(story: Evidence) -> frozenset[str]:
-    """The words of the headline: what the whole story is about."""
+    """The words of the headline, which belong to the whole story."""
     return frozenset(tokens(story.sentences[0])) if story.sentences else frozenset()

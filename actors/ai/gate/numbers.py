@@ -19,12 +19,12 @@ class Number:
     """A number of a text.
 
     Attributes:
-        readings: What it may be: ``1.200`` is 1.2 or 1200, ``31m`` 31 metres or 31 million. Units are
+        readings: Its possible values: ``1.200`` is 1.2 or 1200, ``31m`` is 31 metres or 31 million. Units are
     normalised, empty for none.
         text: As it is written, with its unit.
         start: Where it begins.
-        digits: How many of its digits count: one for 200, two for 1.8.
-        bound: ``>`` behind words such as more than, ``<`` behind less than, ``~`` behind about, else empty.
+        digits: The number of its significant digits: one for 200, two for 1.8.
+        bound: ``>`` after words such as "more than", ``<`` after "less than", ``~`` after "about", else empty.
         is_word: Whether it is written in letters.
     """
 
@@ -70,18 +70,18 @@ _RANGE = re.compile(r"^\s?(?:to|and|or|bis|und|oder|à|et|y|a|-|\u2013|から|�
 _FRACTION = re.compile(
     rf"\b(?:(two|three|zwei|drei|deux|dos)[\s-])?({'|'.join(FRACTIONS)})s?\b|(半分|一半|半数)", re.IGNORECASE
 )
-_SHORT = 8  # characters before a number in which its article stands
+_SHORT = 8  # characters before a number in which its article is looked for
 _PLACES = frozenset({"third", "quarter", "fifth", "tenth"})
 _PART_OF = re.compile(r"\s*(?:of|der|des|du|de|as|that|le|la)\b|s\b")
 
 
 def numbers(text: str) -> list[Number]:
-    """The numbers of ``text`` in order; dates and identifiers are to be taken out before."""
+    """The numbers of ``text`` in order. Remove dates and identifiers before."""
     found: list[Number] = []
     for match in _NUMBER.finditer(text):
         if not found or match.start() >= found[-1].start + len(found[-1].text):
             found.append(_number(text, match))
-    for at in range(len(found) - 1):  # in "two to three million dollars" the first is millions of dollars too
+    for at in range(len(found) - 1):  # in "two to three million dollars" the two is in millions of dollars, too
         one, other = found[at], found[at + 1]
         is_bare = re.fullmatch(r"[\d.,]+|[a-zäöüß-]+", one.text, re.IGNORECASE)
         if is_bare and _RANGE.match(text[one.start + len(one.text) : other.start]):
@@ -104,7 +104,7 @@ def _kinds(number: Number) -> Iterator[tuple[float, str]]:
 
 
 def _shares(text: str) -> Iterator[Number]:
-    """Halves, thirds and the like, as percentages; "third" by itself is a place in a row."""
+    """Halves, thirds and the like, as percentages; "third" alone is a place in a row."""
     for match in _FRACTION.finditer(text):
         times, name, han = match.groups()
         if not (han or times) and name.lower() in _PLACES and not _is_part(text, match):
@@ -164,7 +164,7 @@ def _values(raw: str) -> tuple[list[float], int]:
 
 
 def _scale(text: str, end: int) -> tuple[float, tuple[str, float], int]:
-    """What the words behind a number make of it: a factor, a unit with its own, and where they end."""
+    """The meaning of the words after a number: a factor, a unit with its own factor, and the end of the words."""
     scale = 1.0
     han = _HAN_TAIL.match(text, end)
     if han and han.group():

@@ -1,7 +1,7 @@
-"""Whether a number and a cause belong to what a sentence gives them to, whose a quotation is, and which of two opposites is told.
+"""Whether a sentence connects the story's facts as the story does: numbers, dates, causes, quotations and opposites.
 
-The story's facts may each stand in a sentence and still be put together wrongly: one thing's number, another's name.
-A story's clauses are compared: those that have a number, and rivals that have another one of its kind.
+Each fact may be in the story, and the sentence still be wrong: the number of one thing with the name of another. So the
+clauses of the story with the number are compared with rivals: clauses with another number of its kind.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _BECAUSE = re.compile(
     re.IGNORECASE,
 )
 _COMMA = re.compile(r",\s")
-_LIKE = 0.5  # the share of a sentence's words by which a sentence of the story is about the same
-_LEAST = 2  # words that a rival shares alone
+_LIKE = 0.5  # share of a sentence's words that a sentence of the story about the same thing has
+_LEAST = 2  # words that only the rival shares
 _OPPOSITES = [
     (r"accept\w*|approv\w*|agreed to|welcom\w*", r"reject\w*|refus\w*|turned down"),
     (
@@ -53,8 +53,8 @@ _SIDES = [
     for pair in _OPPOSITES
     for sides in (pair, pair[::-1])
 ]
-_VERSION = re.compile(r"\.\d")  # behind a number that is a piece of one
-_SHORT_QUOTE = 12  # characters; a single word may be anybody's
+_VERSION = re.compile(r"\.\d")  # after a number that is only a part, as of a version
+_SHORT_QUOTE = 12  # characters; a shorter quotation may have any speaker
 _SMALL_FIRST = """
     the a an in on at of for by with from last this that these each some about around
     der die das im am le la les un une el los las en
@@ -66,7 +66,7 @@ Place = tuple[frozenset[str], frozenset[str], str]
 
 
 def mispaired(sentence: str, story: Evidence) -> str | None:
-    """What is wrong with a number that the story gives to something else."""
+    """A fault if the story gives a number of the sentence to something else."""
     if is_unspaced(sentence):
         return None
     for clause in clauses(sentence):
@@ -84,7 +84,7 @@ def mispaired(sentence: str, story: Evidence) -> str | None:
 
 
 def misdated(sentence: str, story: Evidence) -> str | None:
-    """What is wrong with a date that the story gives to something else in the same sentence."""
+    """A fault if the story gives a date of the sentence to something else in the same sentence."""
     for clause in clauses(sentence):
         when, said = _when(clause), _bare(dates(clause).rest)
         for parts in [] if is_unspaced(sentence) or not when else _dated(story):
@@ -99,7 +99,7 @@ def misdated(sentence: str, story: Evidence) -> str | None:
 
 
 def misquoted(sentence: str, story: Evidence) -> str | None:
-    """What is wrong with a quotation that is given to somebody, without a name, who does not stand near it in the story."""
+    """A fault if a quotation's speaker, described without a name, is not near the quotation in the story."""
     for quote in quoted(sentence):
         before, _, behind = sentence.partition(quote)
         who = _speaker(before, behind)
@@ -115,7 +115,7 @@ def misquoted(sentence: str, story: Evidence) -> str | None:
 
 
 def miscaused(sentence: str, story: Evidence) -> str | None:
-    """What is wrong with a cause that the story names for something else."""
+    """A fault if the story names a cause of the sentence for something else."""
     for effect, cause in causes(sentence):
         said, why = keys(effect), keys(cause)
         told = [
@@ -127,7 +127,7 @@ def miscaused(sentence: str, story: Evidence) -> str | None:
 
 
 def turned_round(sentence: str, story: Evidence) -> str | None:
-    """What is wrong with a sentence that says the opposite of what the story says of the same."""
+    """A fault if the story says the opposite about the same thing."""
     for side, other in _SIDES:
         match = side.search(sentence)
         if not match or other.search(sentence):
@@ -145,7 +145,7 @@ def turned_round(sentence: str, story: Evidence) -> str | None:
 
 @lru_cache(maxsize=16)
 def _told(story: Evidence) -> tuple[tuple[Place, tuple[Number, ...]], ...]:
-    """Each clause of the story that has a number, and its numbers."""
+    """Each clause of the story with a number, and its numbers."""
     every = [clause for sentence in story.sentences for clause in clauses(sentence)]
     numbered = ((clause, tuple(numbers(dates(clause).rest))) for clause in every)
     return tuple(((_bare(clause), _names(clause), _first(clause)), has) for clause, has in numbered if has)
@@ -153,7 +153,7 @@ def _told(story: Evidence) -> tuple[tuple[Place, tuple[Number, ...]], ...]:
 
 @lru_cache(maxsize=16)
 def _dated(story: Evidence) -> tuple[list[tuple[frozenset[str], frozenset[object]]], ...]:
-    """The words and dates of each clause, of each sentence of the story that has a date."""
+    """For each sentence of the story with a date: the words and dates of its clauses."""
     parts = (
         [(_bare(dates(clause).rest), _when(clause)) for clause in clauses(text)]
         for text in story.sentences
@@ -168,8 +168,8 @@ def _when(text: str) -> frozenset[object]:
 
 
 def _places(number: Number, story: Evidence) -> tuple[list[Place], list[Place]]:
-    """The clauses that have a number, and those that have another one of its kind alone; none where it is only implied."""
-    mine = max(number.readings)  # 1,400 is no 1.4 here
+    """The clauses with a number, and the rival clauses with only another number of its kind; both empty for an implied number."""
+    mine = max(number.readings)  # 1,400 is not read as 1.4 here
     own, rivals = [], []
     for place, has in _told(story):
         if any(mine == max(one.readings) for one in has):
@@ -184,7 +184,7 @@ def _kinds(number: Number) -> set[str]:
 
 
 def _is_of_another(clause: str, said: frozenset[str], own: list[Place], rival: Place) -> bool:
-    """Whether a clause says what the rival says, and nothing that only a clause with the number says."""
+    """Whether a clause shares words with the rival, and none with only the clauses that have the number."""
     words, names, _ = rival
     mine = _names(clause)
     of_own = max((len((said & its) - words), len((mine & their) - names)) for its, their, _ in own)
@@ -196,7 +196,7 @@ def _is_of_another(clause: str, said: frozenset[str], own: list[Place], rival: P
 
 
 def _has_subject_of(clause: str, own: list[Place], rival: Place) -> bool:
-    """Whether a clause begins with the first word of the rival, which no clause with the number has."""
+    """Whether a clause begins with the first word of the rival, and no clause with the number has that word."""
     first = _first(clause)
     return (
         bool(first)
@@ -216,7 +216,7 @@ def _links(story: Evidence) -> tuple[tuple[str, str], ...]:
 
 
 def causes(sentence: str) -> Iterator[tuple[str, str]]:
-    """What happened and why, of each clause that says so."""
+    """Effect and cause of each clause that names both."""
     for clause in clauses(sentence):
         effect, because, cause = _BECAUSE.split(clause, maxsplit=1) if _BECAUSE.search(clause) else (clause, "", "")
         if because:
@@ -224,18 +224,18 @@ def causes(sentence: str) -> Iterator[tuple[str, str]]:
 
 
 def _is_other(effect: str, said: frozenset[str], told: str) -> bool:
-    """Whether what happened is not what the story tells: no word of it, or another name."""
+    """Whether an effect differs from the story's: by all its words, or by another name."""
     mine, theirs = _names(effect), _names(told)
     return not said & keys(told) or bool(mine and theirs and not mine & theirs)
 
 
 def clauses(sentence: str) -> Iterator[str]:
-    """The parts of a sentence that each tell something; a comma between two numbers of a kind begins a part as well."""
+    """The parts of a sentence that each state something. A comma between two numbers of a kind begins a part, too."""
     for part in filter(None, map(str.strip, _CLAUSE.split(sentence))):
         start = 0
         ends = [match.end() for match in _COMMA.finditer(part)]
         rest = dates(part).rest if ends else ""
-        found = numbers(rest) if len(rest) == len(part) else []  # a date that was taken out would shift the places
+        found = numbers(rest) if len(rest) == len(part) else []  # without its dates the text has other places
         for one, other in pairwise(found):
             at = bisect_left(ends, other.start + 1) - 1
             if at >= 0 and ends[at] > one.start and _kinds(one) & _kinds(other):
@@ -255,7 +255,7 @@ def _names(clause: str) -> frozenset[str]:
 
 
 def _speaker(before: str, behind: str) -> str:
-    """The words around a quotation that say whose it is: before “called it”, or behind the closing mark."""
+    """The words that name a quotation's speaker: before “called it”, or after the closing mark."""
     after = re.match(r"[\"\u201d\u201c\u00bb,.\s]*(.{3,60}?)\s(?:said|says|sagte|erklärte|dijo|afirmó)\W*$", behind)
     if after:
         return after.group(1)

@@ -1,4 +1,4 @@
-"""Quotations: found in a story whatever its quotation marks, dashes, spaces, capitals and markup."""
+"""Quotations: found in a story despite other quotation marks, dashes, spaces, capitals and markup."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _QUOTED = re.compile(
 
 
 def normal(text: str) -> str:
-    """The form in which two texts are the same words: no markup, no quotation marks, one space, one dash, small letters."""
+    """The normal form for comparing words: no markup, no quotation marks, one space, one dash, small letters."""
     return _mapped(text)[0].strip()
 
 
 def place(document: str, quote: str) -> tuple[int, int] | None:
-    """Where ``quote`` stands in ``document``, compared in the normal form; None where it does not."""
+    """The place of ``quote`` in ``document``, compared in the normal form; None if it is not there."""
     wanted = normal(quote).strip(" .,;:")
     if not wanted:
         return None
@@ -39,19 +39,19 @@ def place(document: str, quote: str) -> tuple[int, int] | None:
 
 
 def quoted(text: str) -> list[str]:
-    """What stands between quotation marks in ``text``."""
+    """The texts between quotation marks in ``text``."""
     return ["".join(filter(None, match.groups())) for match in _QUOTED.finditer(text)]
 
 
 def stands_in(quote: str, form: str) -> bool:
-    """Whether a quotation stands in a text of the normal form; pieces on both sides of an ellipsis count by themselves."""
+    """Whether a quotation is in a text of the normal form; the pieces around an ellipsis are looked up one by one."""
     pieces = [normal(piece).strip(" .,;:!?\u3002\u3001\uff0c") for piece in _ELLIPSIS.split(quote)]
     return all(piece in form for piece in pieces)
 
 
 @lru_cache(maxsize=16)
 def _mapped(text: str) -> tuple[str, list[int]]:
-    """The normal form, and where each of its characters stands in ``text``."""
+    """The normal form, and the place of each of its characters in ``text``."""
     skipped = {at for match in _LINK.finditer(text) for at in range(match.start(), match.end())}
     form: list[str] = []
     places: list[int] = []

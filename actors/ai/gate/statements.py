@@ -1,4 +1,4 @@
-"""Whether a sentence says what the story says: its words, the causes it names, what it denies, and whose words it reports."""
+"""Whether the story supports a sentence: its words, causes, denials and reported speech."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SUPPORT = 0.42
 """The share of a sentence's words that the story must have."""
 
 _CAUSE_SUPPORT = 0.5
-_LIKE = 0.5  # the share of a clause's words by which a sentence of the story is about the same
+_LIKE = 0.5  # share of a clause's words that a sentence of the story about the same thing has
 
 _BECAUSE = re.compile(
     r"\b(?:because(?: of)?|due to|caused by|as a result of|owing to|thanks to|since(?! (?:\d|[A-Z][a-z]+ \d"
@@ -102,20 +102,20 @@ _REFUTED = re.compile(
 
 
 def unsupported(sentence: str, story: Evidence) -> str | None:
-    """What is wrong with a sentence of which the story has too few words."""
+    """A fault if the story has too few words of the sentence."""
     said = {each for each in keys(sentence) if not each[0].isdigit() or each in story.keys}
     share = len(said & story.keys) / len(said) if said else 1.0
     return None if share >= SUPPORT else "it says things of which the story has no word"
 
 
 def ordered(sentence: str, story: Evidence) -> str | None:
-    """What is wrong with a sentence that has words which stand only in an order to the model."""
+    """A fault if the sentence has words that the story has only in an order to the model."""
     words = keys(sentence) & (keys(story.orders) - story.keys)
     return "it repeats what the page tells a model to say" if words else None
 
 
 def invented_cause(sentence: str, story: Evidence) -> str | None:
-    """What is wrong with a cause of which the story has no word."""
+    """A fault if the story has too few words of a cause."""
     patterns = (_BECAUSE_UNSPACED,) if is_unspaced(sentence) else (_BECAUSE, _CAUSED)
     for match in (match for pattern in patterns for match in pattern.finditer(sentence)):
         cause = next(filter(None, match.groups()))
@@ -126,7 +126,7 @@ def invented_cause(sentence: str, story: Evidence) -> str | None:
 
 
 def denied(sentence: str, story: Evidence) -> str | None:
-    """What is wrong with a sentence that denies what the story says, or says what the story denies."""
+    """A fault if the sentence denies a statement of the story, or states something that the story denies."""
     for clause in filter(None, map(str.strip, _CLAUSE.split(sentence))):
         said = keys(clause)
         if len(said) < 2:
@@ -141,7 +141,7 @@ def denied(sentence: str, story: Evidence) -> str | None:
 
 
 def misattributed(sentence: str, story: Evidence) -> str | None:
-    """What is wrong with a sentence that gives one's words to another."""
+    """A fault if the sentence gives a speaker's words to another."""
     if is_unspaced(sentence):
         return _misattributed_unspaced(sentence, story)
     names = {name for name in _speaking(sentence) if name not in story.common}
@@ -162,7 +162,7 @@ def misattributed(sentence: str, story: Evidence) -> str | None:
 
 
 def _speaking(sentence: str) -> set[str]:
-    """The names of whoever speaks in a sentence: those behind the word of speaking, else those before it."""
+    """The names of a sentence's speakers: after the verb of speaking, else before it."""
     for quote in quoted(sentence):
         sentence = sentence.replace(quote, " ")
     match = _SPEECH.search(sentence)
@@ -174,7 +174,7 @@ def _speaking(sentence: str) -> set[str]:
 
 
 def told_as_fact(sentence: str, story: Evidence) -> str | None:
-    """What is wrong with a sentence that tells a claim which the story, a fact-check, refutes."""
+    """A fault if the story is a fact-check and the sentence states the refuted claim as a fact."""
     if not any(_CHECK.search(text) for text in story.sentences[:8]):
         return None
     if _LABEL.match(sentence):
@@ -205,7 +205,7 @@ def _turned(clause: str, said: frozenset[str], story: Evidence) -> str | None:
 
 
 def _denies_the_same(text: str, said: frozenset[str]) -> bool:
-    """Whether a clause of a story's sentence has a denial and all words of what an answer denies: "waited no longer"."""
+    """Whether a clause of a story's sentence has a denial and all words that an answer denies, as "waited no longer"."""
     return any(said <= keys(part) and _DENIAL.search(part) for part in filter(None, _CLAUSE.split(text)))
 
 
@@ -229,7 +229,7 @@ def _turned_unspaced(clause: str, said: frozenset[str], story: Evidence) -> bool
 
 
 def _speakers_of(at: int, parts: Sequence[str]) -> set[str]:
-    """Names in a part of the story; where a pronoun speaks or nobody, those of the part before as well."""
+    """Names in a part of the story. If its speaker is a pronoun or missing, also the names of the part before."""
     part = parts[at]
     found = {name.lower() for name in speakers(_without_first(part))}
     pronoun = _PRONOUN.search(part)
@@ -244,7 +244,7 @@ def _speakers_of(at: int, parts: Sequence[str]) -> set[str]:
 
 
 def _without_first(sentence: str) -> str:
-    """A sentence without a first word that has its capital only for being first."""
+    """A sentence without its first word, if that has its capital only for its place."""
     first = re.match(r"\W*(\w+)", sentence)
     return sentence[first.end() :] if first and first.group(1).lower() in SMALL else sentence
 

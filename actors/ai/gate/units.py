@@ -6,7 +6,7 @@ MONEY = frozenset({"USD", "EUR", "GBP", "JPY/CNY", "CHF", "INR", "RUB"})
 
 
 def _table(text: str) -> dict[str, float]:
-    """From lines of a value and its words."""
+    """A table from lines of a value and its words."""
     rows = (line.split() for line in text.strip().splitlines())
     return {word: float(value) for value, *words in rows for word in words}
 

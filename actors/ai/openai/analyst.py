@@ -1,4 +1,4 @@
-"""The AI step by a model: asked with versioned prompts, answers checked, every call in the ledger."""
+"""The AI step by a model: versioned prompts, checked answers, every call in the ledger."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ if TYPE_CHECKING:
 DIMENSIONS = 1536
 _EMBEDDED_CHARS = 4000
 _MOST_TOKENS = 100_000_000
-_LONGEST_NAME = 200  # of a model
+_LONGEST_NAME = 200  # characters of a model's name
 _OWN_LANGUAGE = "the language of the story"
 _AGAIN = (
     "This answer is not taken. Answer again, in the same form, with nothing that the story does not say. The fault:"
 )
-_OVERHEAD_TOKENS = 64  # what a provider adds around messages
+_OVERHEAD_TOKENS = 64  # tokens that a provider adds around messages
 
 Form = TypeVar("Form", bound=BaseModel)
 
 
 class OpenAIAnalyst:
-    """A model behind chat completions; embeddings by the provider or, where none are configured, locally.
+    """A model behind chat completions; embeddings from the provider or, if none are configured, local ones.
 
     Args:
-        settings: How it is reached, asked and paid.
-        local: Embeds where ``settings.embedding_model`` is None, and keeps scores up to date that it once gave.
+        settings: Address, model, prices and others.
+        local: Embeds if ``settings.embedding_model`` is None, and updates the scores that it once gave.
     """
 
     def __init__(self, settings: OpenAISettings, local: Analyst) -> None:
@@ -50,7 +50,7 @@ class OpenAIAnalyst:
         self._client = Client(settings)
         self._wire = WIRES[settings.kind]
         self._local = local
-        # A model's opinion does not follow from how many tell of the event; what the local formula gave before does.
+        # A model's opinion does not depend on the number of sources; an earlier score of the local formula does.
         self.rescore = local.rescore
 
     def close(self) -> None:
@@ -58,7 +58,7 @@ class OpenAIAnalyst:
         self._client.close()
 
     def analyze(self, story: Story, ledger: Ledger | None = None) -> Analysis:
-        """Ask why the story matters; quotations that it does not contain are dropped, and one at least must stand in it."""
+        """Ask why the story matters. Quotations that are not in the story are dropped; at least one must be in it."""
         answer, made_by = self._ask("analyze", AnalysisAnswer, story, _needed(ledger), self._local.analyze)
         places = [span for quote in answer.quotes if (span := place(story.document, quote)) is not None]
         return Analysis(
@@ -82,7 +82,7 @@ class OpenAIAnalyst:
         return Summary(plain(answer.summary), made_by)
 
     def embed(self, story: Story, ledger: Ledger | None = None) -> Embedding:
-        """The provider's vector of title and beginning, padded to 1536; the local one where no model is configured."""
+        """The provider's vector of title and beginning, padded to 1536; the local one if no model is configured."""
         model = self._settings.embedding_model
         if model is None:
             return self._local.embed(story)
@@ -114,10 +114,10 @@ class OpenAIAnalyst:
     def _ask(
         self, operation: str, form: type[Form], story: Story, books: Ledger, local: Callable[[Story], Any]
     ) -> tuple[Form, Provenance]:
-        """A model's answer that passes the gate; one that does not is asked for once more, with its fault named.
+        """A model's answer that passes the gate. The model is asked once more, with the fault named, if the first does not pass.
 
         Raises:
-            Unfounded: the second answer does not pass either; it brings what ``local`` says instead.
+            Unfounded: the second answer does not pass either; it carries the text of ``local``.
         """
         settings, instructions = self._settings, prompt(operation)
         text = material(story, settings.max_input_chars)
@@ -180,12 +180,12 @@ class OpenAIAnalyst:
         check: Callable[[Mapping[str, Any]], Any],
         keep: Callable[[Any, str], tuple[str, Any]],
     ) -> tuple[str, Any]:
-        """Reserve, ask, check, settle, and keep what a good answer is remembered as. Answers the model's name and the answer.
+        """Reserve, ask, check and settle a call, and remember a good answer. Returns the model's name and the answer.
 
         Raises:
-            Retry, Defer, Reject: there is no good answer; the ledger says why.
+            Retry, Defer, Reject: there is no good answer; the ledger has the reason.
         """
-        # A token is at least one byte, so that this is never too little.
+        # A token has at least one byte, so this is never too low.
         payload = json.dumps(body, ensure_ascii=False).encode()
         most_input = len(payload) + _OVERHEAD_TOKENS
         most_output = self._settings.output_tokens if prompt_name else 0
@@ -226,7 +226,7 @@ class OpenAIAnalyst:
 
 
 def _is_count(tokens: Any) -> TypeGuard[int]:
-    """Whether it is a number of tokens; what a provider reports is money here."""
+    """Whether a value is a number of tokens. It is checked because money is computed from the provider's report."""
     return isinstance(tokens, int) and not isinstance(tokens, bool) and 0 <= tokens <= _MOST_TOKENS
 
 

@@ -1,4 +1,4 @@
-"""What a model has to answer: checked forms, and the strict JSON Schema that asks for them."""
+"""The forms of a model's answers, and the strict JSON Schema that asks for them."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ _UNSUPPORTED = {
 
 @cache
 def strict_schema(form: type[BaseModel]) -> dict[str, Any]:
-    """The form's JSON Schema as strict mode wants it: every key required, nothing else allowed, no bounds.
+    """The form's JSON Schema for strict mode: every key required, nothing else allowed, no bounds.
 
-    The bounds are checked when the answer comes: see ``read``. Computed once for each form; callers leave it as it is.
+    ``read`` checks the bounds in the answer. Computed once for each form; callers must not change it.
     """
     schema = _strict(form.model_json_schema())
     assert isinstance(schema, dict)
@@ -75,10 +75,10 @@ def strict_schema(form: type[BaseModel]) -> dict[str, Any]:
 
 
 def read(form: type[Form], *texts: str) -> Form:
-    """The answer in the first of ``texts`` that has one: a JSON object, by itself, in prose, in a fence or behind thoughts.
+    """The answer in the first of ``texts`` that has one: a JSON object alone, in prose, in a fence or after thoughts.
 
     Raises:
-        ValueError: none has the form; the message says where.
+        ValueError: none has the form; the message names the place.
     """
     fault = ValueError("no JSON object")
     for text in texts:
@@ -95,7 +95,7 @@ def read(form: type[Form], *texts: str) -> Form:
 
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:
-    """The JSON objects in a text, in order; at most so many places are tried."""
+    """The JSON objects in a text, in order; the number of places that are tried is bounded."""
     at = text.find("{")
     for _ in range(_TRIES):
         if at < 0:
@@ -110,12 +110,12 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
 
 
 def packed(vector: list[float]) -> str:
-    """A vector as short text, to the four bytes a number that embeddings are stored with."""
+    """A vector as short text, with four bytes a number, as embeddings are stored."""
     return base64.b64encode(array("f", vector).tobytes()).decode()
 
 
 def unpacked(text: str) -> list[float]:
-    """The vector that ``packed`` made ``text`` of."""
+    """The vector of a text from ``packed``."""
     return array("f", base64.b64decode(text)).tolist()
 
 
@@ -135,7 +135,7 @@ def _strict(schema: Any) -> Any:
 
 
 def _whole_numbers(value: Any) -> Any:
-    """JSON does not tell 3 from 3.0; a model that writes 3.0 means 3."""
+    """Floats without a fraction as integers: JSON does not tell 3 from 3.0, and a model that writes 3.0 means 3."""
     if isinstance(value, dict):
         return {key: _whole_numbers(each) for key, each in value.items()}
     return int(value) if isinstance(value, float) and value.is_integer() else value

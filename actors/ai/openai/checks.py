@@ -1,4 +1,4 @@
-"""What an answer has to pass before anything of it is taken: its kind, its form, and the gate."""
+"""The checks of an answer before any part of it is used: its kind, its form, and the gate."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ Form = TypeVar("Form", bound=BaseModel)
 
 
 def checked(form: type[Form], got: Mapping[str, Any], story: Story, settings: OpenAISettings) -> Form:
-    """The answer that a provider's reply holds.
+    """The answer in a provider's reply.
 
     Raises:
-        CallFailed: there is none that may be shown; it says what the job is to do.
+        CallFailed: there is none that may be shown; it has the verdict for the job.
     """
     try:
         said = WIRES[settings.kind].said(got)
@@ -58,7 +58,7 @@ def checked(form: type[Form], got: Mapping[str, Any], story: Story, settings: Op
 
 
 def fault(answer: BaseModel, story: Story, language: str | None) -> str | None:
-    """Why an answer must not be shown; None where it may. ``language`` is the one that was asked for, if any was."""
+    """The reason why an answer must not be shown; None if it may. ``language`` is the requested one, if any."""
     is_translated = language is not None and not gate.is_in(language, story)
     for value in (value for _, value in answer if isinstance(value, str)):
         if repeats_instructions(value):
@@ -74,7 +74,7 @@ def fault(answer: BaseModel, story: Story, language: str | None) -> str | None:
 
 
 def checked_vector(got: Mapping[str, Any], size: int) -> list[float]:
-    """The vector that a provider's reply holds.
+    """The vector in a provider's reply.
 
     Raises:
         CallFailed: there is none of ``size`` finite numbers.

@@ -1,4 +1,4 @@
-"""One HTTP call to a provider, and what each way of failing means for the job: the one owner of its retries."""
+"""One HTTP call to a provider, and the consequence of each failure for the job. Only this module decides about its retries."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from actors.ai.openai.settings import OpenAISettings
 
-# What fails so has not reached the provider, which cannot charge for it. Everything later may have been worked on.
+# These failures come before the request has reached the provider, so they are free. After any other one it may have worked.
 _NEVER_SENT = (
     httpcore.ConnectError,
     httpcore.ConnectTimeout,
@@ -38,11 +38,11 @@ _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class CallFailed(Exception):
-    """A call that gave no answer.
+    """A call without an answer.
 
     Attributes:
         outcome: rate_limited, timeout, failed or invalid.
-        verdict: What the job does about it: ``Retry``, ``Defer`` or ``Reject``.
+        verdict: The exception for the job: ``Retry``, ``Defer`` or ``Reject``.
         is_charged: Whether the provider may charge for it.
     """
 
@@ -64,8 +64,8 @@ class Reply:
 class Client:
     """A provider's address and key; one per process, safe to share between threads.
 
-    It speaks by httpcore, which httpx itself is built on: an answer costs half of what httpx makes of it, and nothing else
-    of httpx is wanted here: no redirects, no proxies of the environment, no decoding.
+    It uses httpcore, on which httpx is built: an answer costs half as much as with httpx, and the rest of httpx
+    (redirects, proxies from the environment, decoding) is not wanted here.
     """
 
     def __init__(self, settings: OpenAISettings) -> None:
@@ -89,10 +89,10 @@ class Client:
         self._pool.close()
 
     def post(self, path: str, payload: bytes) -> Reply:
-        """Ask with a JSON body, and read the answer within the timeout.
+        """Send a JSON body, and read the answer within the timeout.
 
         Raises:
-            CallFailed: there is none; it says what the job is to do.
+            CallFailed: there is no answer; it has the verdict for the job.
         """
         started = time.monotonic()
         url, host = self._address(path)
@@ -146,11 +146,11 @@ class Client:
 
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes, limit: str = "ai") -> CallFailed:
-    """What an answer other than 200 means.
+    """The failure for an answer other than 200.
 
-    429 and 503 with a time to wait close the limit for all, and defer the job, which costs no attempt; without one, and with any
-    other 5xx or 408, it is retried. A spent quota and every other 4xx end it in a visible failure: no retry would help. Behind a
-    5xx other than 503 the model may have worked, so that it is charged: a gateway that gave up does not say.
+    429 and 503 with a time to wait close the limit for all and defer the job, which costs no attempt. Without one they are
+    retried, and so are 408, 409 and other 5xx. A spent quota and every other 4xx fail the job, because no retry would help.
+    A 5xx other than 503 is charged: the model may have worked before a gateway gave up.
     """
     code, message = _error(body)
     wait = wait_seconds(headers)
@@ -168,10 +168,10 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, limit: str = "
 
 
 def wait_seconds(headers: Mapping[str, str]) -> float | None:
-    """How long the provider asks to wait, at most a day; None when it does not say.
+    """How long the provider asks to wait, at most a day; None if it names no time.
 
-    It is read from ``retry-after-ms``, ``retry-after`` (seconds or a date), else the longer of the
-    ``x-ratelimit-reset-*`` of what ran out.
+    Read from ``retry-after-ms``, else ``retry-after`` (seconds or a date), else the longest ``x-ratelimit-reset-*`` of a used-up
+    limit.
     """
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         if (wait := retry_after(headers.get(name, ""), unit=unit)) is not None:
@@ -186,7 +186,7 @@ def _ran_out(headers: Mapping[str, str], reset: str) -> bool:
 
 
 def _duration(text: str) -> float | None:
-    """``6m0s``, ``1.2s``, ``350ms`` or plain seconds."""
+    """The seconds of ``6m0s``, ``1.2s``, ``350ms`` or plain seconds."""
     if re.fullmatch(r"\d+(?:\.\d+)?", text.strip()):
         return float(text)
     parts = _PART.findall(text)

@@ -1,4 +1,4 @@
-"""How a provider is reached, asked and paid."""
+"""The settings of a provider: address, model, answers and prices."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ class OpenAISettings(BaseModel):
     """Settings of the provider ``openai``.
 
     Attributes:
-        kind: What the server speaks: ``chat`` (completions), ``responses`` (OpenAI's) or ``anthropic`` (messages).
+        kind: The server's interface: ``chat`` (completions), ``responses`` (OpenAI's) or ``anthropic`` (messages).
         base_url: Of any compatible server, up to and including ``/v1``; a query behind it is kept.
         api_key: Sent as a bearer token; write ``${NAME}`` in jobs.yaml, never the key itself.
         model: For analysis, briefs and summaries.
         embedding_model: None keeps the local embeddings.
-        embedding_dimensions: How many numbers the embedding model gives; fewer than 1536 are padded with zeros.
-        send_dimensions: Whether to ask the embedding model for that many; not every server knows the word.
-        answer_format: ``json_schema`` (strict), ``json_object`` or ``text``, as far as the server goes.
-        language: What the answers are written in; None for the story's own language.
-        temperature: Sent only when set here.
-        reasoning_effort: How hard a model that thinks is to think, in its own words, as ``low``.
-        max_output_tokens: The most that one answer may have, thinking included; 1,000, or 8,000 where it thinks.
-        output_limit: The name under which the server is told so; older ones know only ``max_tokens``.
-        extra_body: Sent with each question, over what is sent anyway.
-        extra_headers: Sent with each call; write ``${NAME}`` for keys.
-        query: Parameters of each call's address, as ``api-version``.
-        max_input_chars: Longer stories are cut after a paragraph.
-        timeout: For one call, from the connection to the last byte.
-        prices: By model; a model that is not listed has an unknown price.
+        embedding_dimensions: Length of the embedding model's vectors; fewer than 1536 are padded with zeros.
+        send_dimensions: Whether to ask the embedding model for that length; not every server knows the parameter.
+        answer_format: ``json_schema`` (strict), ``json_object`` or ``text``, whichever the server supports.
+        language: The language of the answers; None for the story's own.
+        temperature: Sent only if it is set here.
+        reasoning_effort: The effort of a model that thinks, in the provider's words, such as ``low``.
+        max_output_tokens: The most tokens of one answer, thinking included; 1,000, or 8,000 if ``reasoning_effort`` is set.
+        output_limit: The parameter's name for that number; older servers know only ``max_tokens``.
+        extra_body: Parameters for each question; they replace the usual ones of the same name.
+        extra_headers: Headers of each call; write ``${NAME}`` for keys.
+        query: Parameters of each call's address, such as ``api-version``.
+        max_input_chars: Most characters of a story; longer stories are cut after a line.
+        timeout: Time for one call, from the connection to the last byte.
+        prices: Prices by model; a model that is not listed has an unknown price.
         limit: Name of the limit that closes for all when the provider asks to wait.
-        cache: Whether an equal question is answered from memory.
+        cache: Whether the answer to an equal earlier question is used again.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -91,11 +91,11 @@ class OpenAISettings(BaseModel):
 
     @property
     def output_tokens(self) -> int:
-        """The most that one answer may have: a model that thinks would starve on what an answer needs."""
+        """The most tokens of one answer. A model that thinks gets more, because its thoughts count too."""
         return self.max_output_tokens or (_THINKING if self.reasoning_effort else _ANSWER)
 
     def cost(self, model: str, input_tokens: int, output_tokens: int) -> float | None:
-        """What a call costs in US dollars; None when the model's price is unknown."""
+        """The cost of a call in US dollars; None if the model's price is unknown."""
         price = self.prices.get(model)
         if price is None:
             return None

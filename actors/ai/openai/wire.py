@@ -1,4 +1,4 @@
-"""What is asked of each kind of provider, and where its answer stands: chat completions, Responses, Anthropic's messages."""
+"""The request for each kind of provider, and the place of its answer: chat completions, Responses, Anthropic's messages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Turn = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked: the instructions, the turns so far, and the name and schema of the answer."""
+    """A question: the instructions, the turns so far, and the name and schema of the answer."""
 
     system: str
     turns: Sequence[Turn]
@@ -26,18 +26,18 @@ class Question:
 
     @property
     def messages(self) -> list[dict[str, str]]:
-        """The turns as all providers take them."""
+        """The turns in the form that all providers take."""
         return [{"role": who, "content": text} for who, text in self.turns]
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What an answer holds.
+    """The contents of an answer.
 
     Attributes:
-        texts: Where the answer may stand, the likeliest first: the content, then what the model thought aloud.
+        texts: Texts that may be the answer, the likeliest first: the content, then the model's thoughts.
         ending: ``stop``, ``length`` or ``refused``.
-        refusal: What the model says of its refusal.
+        refusal: The model's reason for its refusal.
     """
 
     texts: tuple[str, ...]
@@ -51,13 +51,13 @@ class Wire(Protocol):
     path: str
 
     def headers(self, key: str) -> dict[str, str]:
-        """How the key is sent."""
+        """The headers with the key."""
 
     def body(self, settings: OpenAISettings, asked: Question) -> dict[str, Any]:
         """The request's JSON."""
 
     def said(self, answer: Mapping[str, Any]) -> Said:
-        """What the answer says.
+        """The contents of an answer.
 
         Raises:
             KeyError, IndexError, TypeError, ValueError, AttributeError: it is not of this kind.
@@ -65,14 +65,14 @@ class Wire(Protocol):
 
 
 class _OpenAI:
-    """What OpenAI's two interfaces share."""
+    """The common parts of OpenAI's two interfaces."""
 
     def headers(self, key: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {key}"}
 
 
 class Chat(_OpenAI):
-    """``POST /chat/completions``, which OpenAI, Azure, vLLM, Ollama, Mistral, DeepSeek and others speak."""
+    """``POST /chat/completions``, the interface of OpenAI, Azure, vLLM, Ollama, Mistral, DeepSeek and others."""
 
     path = "/chat/completions"
 
@@ -129,7 +129,7 @@ class Responses(_OpenAI):
 
 
 class Anthropic:
-    """``POST /messages``, which Anthropic and compatible servers speak."""
+    """``POST /messages``, the interface of Anthropic and compatible servers."""
 
     path = "/messages"
 
@@ -162,7 +162,7 @@ WIRES: dict[str, Wire] = {"chat": Chat(), "responses": Responses(), "anthropic":
 
 
 def tokens(usage: Any) -> tuple[Any, Any]:
-    """How many tokens an answer counts for question and answer, by whichever names."""
+    """The tokens of question and answer, whichever names the provider gives them."""
     if not isinstance(usage, dict):
         return None, None
     asked = usage.get("prompt_tokens", usage.get("input_tokens"))
@@ -170,17 +170,17 @@ def tokens(usage: Any) -> tuple[Any, Any]:
 
 
 def _given(body: dict[str, Any]) -> dict[str, Any]:
-    """Without what is not set."""
+    """The settings that are set."""
     return {name: value for name, value in body.items() if value is not None and value != {}}
 
 
 def _form(settings: OpenAISettings, of_schema: dict[str, Any]) -> dict[str, Any] | None:
-    """The form that an answer is asked to have."""
+    """The requested form of the answer."""
     return {"json_schema": of_schema, "json_object": {"type": "json_object"}, "text": None}[settings.answer_format]
 
 
 def _text(content: Any) -> str:
-    """A content, which may come in parts."""
+    """A content as text; it may come in parts."""
     if isinstance(content, list):
         return "".join(str(part.get("text") or "") for part in content if part.get("type") in {"text", "output_text"})
     return str(content or "")

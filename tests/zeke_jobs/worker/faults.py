@@ -148,7 +148,7 @@ class Life:
         claim, pool = message.claim, Pool(self.url)
         task = self.runtime.tasks[claim.task]
         claim.started = claim.received
-        context = JobContext(claim, worker, self.runtime, pool, Running(60), task.settings, aside=pool)
+        context = JobContext(claim, worker, self.runtime, pool, Running(60), task.settings, statement_pool=pool)
         try:
             payload = task.handler.payload_model.model_validate(message.kwargs)
             outcome: Any = Completed(json_text.encode(task.handler.function(payload, context)))

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
 
+    from psycopg2.extensions import connection as Connection
+
     from tests.zeke_jobs.worker.conftest import Jobs
 
 QUEUES = ("default", "slow")
@@ -34,6 +36,43 @@ def test_jobs_ring_once_a_statement(jobs: Jobs, heard: Callable[[], list[str]]) 
     assert heard() == ["default"]
     zeke_jobs.send_many("a", [{}, {}], connection=jobs.conn)
     assert heard() == ["default"]
+
+
+def test_the_jobs_of_a_transaction_name_one_waiting_process_that_looks_first(
+    jobs: Jobs, other_conn: Connection
+) -> None:
+    jobs.use("  a: {handler: 'H:echo'}")
+    waiting = [jobs.worker() for _ in range(9)]
+    for worker in waiting:
+        waits(jobs, worker)
+    with other_conn.cursor() as cursor:
+        cursor.execute('LISTEN "zeke_jobs.default"')
+        named = set()
+        for _ in range(20):
+            with jobs.conn:  # a transaction
+                for _ in range(3):
+                    zeke_jobs.send("a", {}, connection=jobs.conn)
+            cursor.execute("SELECT 1")
+            (first,) = [notify.payload for notify in other_conn.notifies]
+            other_conn.notifies.clear()
+            named.add(first)
+    assert named <= {str(worker) for worker in waiting}
+    assert len(named) > 3, "not always the same one"
+
+
+@pytest.mark.parametrize(("ringer", "payload"), [(True, "later"), (False, "")])
+def test_a_freed_limit_rings_later_where_its_own_process_looks(
+    jobs: Jobs, other_conn: Connection, ringer: bool, payload: str
+) -> None:
+    jobs.use("  a: {handler: 'H:echo', concurrency: 1}")
+    one, other = jobs.worker(), jobs.worker()
+    for worker in (one, other):
+        waits(jobs, worker, limited=("a",))
+    with other_conn.cursor() as cursor:
+        cursor.execute('LISTEN "zeke_jobs.default"')
+        jobs.rows("SELECT zeke_jobs.ring_for_freed('{a}', %s)", one if ringer else None)
+        cursor.execute("SELECT 1")
+    assert [notify.payload for notify in other_conn.notifies] == [payload]
 
 
 def test_jobs_that_are_given_back_ring_for_all(jobs: Jobs, heard: Callable[[], list[str]]) -> None:

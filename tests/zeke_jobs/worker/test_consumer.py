@@ -22,7 +22,12 @@ from zeke_jobs.worker.run.interrupts import TimedOut
 if TYPE_CHECKING:
     from zeke_jobs.worker.claim.claims import Claim
 
-USES: dict[str, tuple[str, ...]] = {"alone": (), "pooled": ("few",), "also pooled": ("few", "other")}
+FREES = {
+    "alone": frozenset({"task/alone"}),
+    "pooled": frozenset({"limit/few"}),
+    "also pooled": frozenset({"limit/few", "limit/other"}),
+    "rated": frozenset[str](),
+}
 
 
 class Process(SimpleNamespace):
@@ -39,7 +44,7 @@ class Process(SimpleNamespace):
             id=uuid4(),
             queues=("default",),
             tasks=lambda: ["a"],
-            bells=SimpleNamespace(are_rung=True, ring_all=lambda: None),
+            bells=SimpleNamespace(are_rung=True, ring_all=lambda: None, looks=lambda _: None),
             held=held,
             alone=False,
             registrations=1,
@@ -62,7 +67,7 @@ class Acknowledging(Process):
         self.bells.ring = self.rung.append
         self.settler.written = lambda _: None
         self.settler.wait_for_room = lambda: None
-        self.held_back = HeldBack(USES.get)
+        self.held_back = HeldBack(FREES.get)
 
     def claim(self, consumer: JobConsumer, task: str) -> JobMessage:
         """A claimed job of a task."""
@@ -178,6 +183,8 @@ def test_an_end_wakes_the_queues_that_its_limits_held_back_and_no_others() -> No
         ({"default": ["alone"]}, "pooled", []),
         ({"default": ["alone"], "slow": ["also pooled"]}, "pooled", ["slow"]),
         ({"default": [ANY], "slow": []}, "pooled", ["default"]),
+        ({"default": ["rated", ANY]}, "rated", []),
+        ({"default": [LACKS_THREAD]}, "rated", ["default"]),
         ({"default": ["renamed since"]}, "pooled", ["default"]),
     ):
         for queue in ("default", "slow"):
@@ -201,7 +208,7 @@ def test_what_an_end_lets_start_is_looked_for_when_the_threads_have_nothing_left
 @pytest.mark.parametrize(
     ("ends", "found", "woken"),
     [
-        ("while it looks", ["pooled"], ["slow"]),
+        ("while it looks", ["pooled"], []),
         ("after its look", ["pooled"], ["slow"]),
         ("after its look", ["alone"], []),
         ("before its look", ["pooled"], []),
@@ -228,6 +235,22 @@ def test_an_end_that_goes_with_one_queues_claim_wakes_another_whose_look_may_hav
     monkeypatch.setattr("zeke_jobs.worker.claim.consumer.SQL", SimpleNamespace(rows=rows, run=lambda *_, **__: 1))
     consumer._fill()
     assert process.rung == woken
+    assert held_back.found("slow", found) is (ends == "while it looks"), "only now it is known what it found"
+
+
+def test_a_completion_that_frees_nothing_is_written_without_a_look_when_the_last_one_left_nothing() -> None:
+    process, written = Acknowledging(), list[str]()
+    process.settler.write_now = lambda: written.append("at once")
+    consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
+    for brought, is_full, writes, looks in ((4, True, [], ["default"]), (1, False, ["at once"], [])):
+        for _ in range(2):  # the first one that is not full asks to be rung, and looks again
+            consumer._pace.said = consumer._pace.looked((), is_full=is_full, brought=brought)
+        process.end(consumer, process.claim(consumer, "pooled"), Completed())
+        assert (written, process.rung) == (writes, looks)
+        process.rung.clear()
+    process.held_back.found("default", ["pooled"])
+    process.end(consumer, process.claim(consumer, "pooled"), Completed())
+    assert (written, process.rung) == (["at once"], ["default"])
 
 
 def test_no_more_are_claimed_than_threads_are_free_while_one_that_may_be_long_waits_for_a_thread() -> None:
@@ -318,7 +341,7 @@ def test_what_waits_too_long_for_a_slot_is_handed_back(monkeypatch: pytest.Monke
     assert process.put == [(waiting, RETURNED)]
 
 
-@pytest.mark.parametrize(("opens_in", "looks_in"), [(0.1, 0.1), (0.001, 0.01), (3600, 2.0), (1e99, 2.0)])
+@pytest.mark.parametrize(("opens_in", "looks_in"), [(0.1, 0.1), (0.001, 0.005), (3600, 2.0), (1e99, 2.0)])
 def test_an_idle_consumer_looks_again_when_a_rate_opens_and_not_at_once(
     monkeypatch: pytest.MonkeyPatch, opens_in: float, looks_in: float
 ) -> None:
@@ -336,7 +359,11 @@ def test_an_idle_consumer_looks_again_when_a_rate_opens_and_not_at_once(
     consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
     for _ in range(6):
         consumer._fill()
-    assert waited == pytest.approx([min(soon, looks_in) for soon in (0.02, 0.2, 2.0, 2.0)])
+    # After empty looks a process lets others go first.
+    lags = (0.002, 0.004, 0.006, 0.006)
+    assert waited == pytest.approx(
+        [min(soon, looks_in + lag) for soon, lag in zip((0.02, 0.2, 9.0, 9.0), lags, strict=True)]
+    )
 
 
 def test_how_soon_a_rate_opened_is_forgotten_when_a_job_must_run_alone(monkeypatch: pytest.MonkeyPatch) -> None:

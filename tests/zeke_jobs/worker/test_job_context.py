@@ -18,7 +18,7 @@ from zeke_jobs.worker.run.job_context import JobContext
 def context(pool: Pool, running: Running) -> JobContext:
     claim = a_claim(uuid4())
     runtime: Any = SimpleNamespace(revision=1)
-    return JobContext(claim, uuid4(), runtime, pool, running, None, aside=pool)
+    return JobContext(claim, uuid4(), runtime, pool, running, None, statement_pool=pool)
 
 
 @pytest.mark.parametrize(

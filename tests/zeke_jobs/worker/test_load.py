@@ -39,7 +39,7 @@ def taken(load: HeldJobs, task: str = "t") -> Claim:
 
 
 def handed_back(load: HeldJobs) -> list[Claim]:
-    return [claim for claim in load.late()[0] if load.end(claim, unstarted=True).is_first]
+    return [claim for claim in load.behind_long_job()[0] if load.end(claim, unstarted=True).is_first]
 
 
 def worked(load: HeldJobs, seconds: float, clock: Clock, task: str = "t") -> None:
@@ -121,7 +121,7 @@ def test_a_task_of_which_a_job_takes_long_just_now_is_not_claimed_ahead_again(cl
     running = taken(load)
     assert load.start(running)
     clock.now += 0.2
-    load.late()
+    load.behind_long_job()
     assert list(load.short()) == ["other"]
     assert load.room() == 3 + 61, "the thread that it holds does not come back soon"
     load.end(running)

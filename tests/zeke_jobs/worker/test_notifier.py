@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import math
 import threading
 from contextlib import closing
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
+import pytest
 from structlog.testing import capture_logs
 
 from zeke_jobs.worker.claim.notifier import Bells, Notifier
 
 if TYPE_CHECKING:
-    import pytest
     from psycopg2.extensions import connection as Connection
 
 
@@ -23,7 +26,7 @@ def test_a_notifier_in_which_something_broke_is_tried_again(database: str, monke
             raise RuntimeError("what nobody thought of")
         listens.set()
 
-    notifier = Notifier(database, Bells(["default"]), lambda: None, on_revision)
+    notifier = Notifier(database, uuid4(), Bells(["default"]), lambda: None, on_revision)
     with capture_logs() as lines:
         notifier.start()
         assert listens.wait(10.0)
@@ -34,7 +37,7 @@ def test_a_notifier_in_which_something_broke_is_tried_again(database: str, monke
 def test_a_notification_rings_the_bell_of_its_queue_once_whatever_it_carries(database: str, conn: Connection) -> None:
     listens, cancelled = threading.Event(), threading.Event()
     bells = Bells(["default", "slow"])
-    notifier = Notifier(database, bells, cancelled.set, listens.set)
+    notifier = Notifier(database, uuid4(), bells, cancelled.set, listens.set)
     notifier.start()
     with closing(notifier):
         assert listens.wait(10.0)
@@ -46,3 +49,28 @@ def test_a_notification_rings_the_bell_of_its_queue_once_whatever_it_carries(dat
         assert cancelled.wait(10.0)
         assert not bells.wait("default", 0.0), "it rang once"
         assert not bells.wait("slow", 0.0)
+
+
+def test_a_bell_that_rings_for_another_process_first_rings_here_later_unless_the_queue_was_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr("zeke_jobs.worker.claim.notifier.time", SimpleNamespace(monotonic=lambda: clock.now))
+    ours, bells = uuid4(), Bells(["default", "slow"])
+    notifier = Notifier(None, ours, bells, lambda: None, lambda: None)
+
+    def hear(queue: str, payload: object) -> None:
+        notifier._hear(SimpleNamespace(channel=f"zeke_jobs.{queue}", payload=str(payload)))  # type: ignore[arg-type]
+
+    hear("default", ours)
+    assert bells.wait("default", 0.0)
+    hear("default", uuid4())
+    hear("slow", "later")
+    hear("unknown", "later")
+    assert bells.ring_due() == pytest.approx(0.1)
+    assert not bells.wait("default", 0.0)
+    bells.looks("slow")
+    clock.now += 0.1
+    assert bells.ring_due() == math.inf
+    assert bells.wait("default", 0.0)
+    assert not bells.wait("slow", 0.0)

@@ -42,7 +42,7 @@ def held(jobs: Jobs, pool: Pool) -> JobContext:
     claimed = jobs.claim(worker, 1)[0]
     runtime: Any = type("Runtime", (), {"revision": 1})
     claim = a_claim(claimed["message_id"], claimed["claim"], "a")
-    return JobContext(claim, worker, runtime, pool, Running(60), None, aside=pool)
+    return JobContext(claim, worker, runtime, pool, Running(60), None, statement_pool=pool)
 
 
 @pytest.mark.parametrize("task", ["stepwise", "stepwise-async"])

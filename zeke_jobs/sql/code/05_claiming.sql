@@ -1,6 +1,6 @@
--- Claiming: which jobs a worker gets.
+-- Claiming: choosing the jobs for a worker.
 
--- The first in line of a key whose jobs run in strict order: the oldest that has not ended, or that failed and holds the key.
+-- The next job of a key whose jobs run in strict order: the oldest job that has not ended, or that failed and holds the key.
 CREATE OR REPLACE FUNCTION zeke_jobs.first_in_line(p_task text, p_key text) RETURNS tid
 LANGUAGE plpgsql VOLATILE -- and not sql: only plpgsql keeps its plans
 AS $$
@@ -13,8 +13,8 @@ BEGIN
 END
 $$;
 
--- Take up to p_quota due jobs of one task and priority whose keys have room, the keys in turns by chance. The first of them is due
--- after p_after_run_at and p_after_seq.
+-- Lock up to p_quota due jobs of one task and priority whose keys have room. Keys take turns: few keys in random order, many from the key where
+-- the last claim stopped. The first due job comes after (p_after_run_at, p_after_seq).
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_by_key(
   p_queue text, p_task text, p_priority integer, p_after_run_at timestamptz, p_after_seq bigint, p_quota integer, p_per_key integer,
   p_now timestamptz)
@@ -22,7 +22,7 @@ RETURNS tid[]
 LANGUAGE plpgsql VOLATILE -- with the settings of zeke_jobs.claim, which alone calls it
 AS $$
 DECLARE
-  -- Probing a blocked key costs some 20 microseconds; the next claim starts elsewhere.
+  -- The most keys that a claim probes. A blocked key costs some 20 microseconds, and the next claim starts at another key.
   c_probes CONSTANT integer := 500;
   c_oldest CONSTANT integer := 200;
   v_picked tid[] := '{}';
@@ -33,7 +33,7 @@ DECLARE
       AND q.run_at <= p_now AND (q.run_at, q.seq) > (p_after_run_at, p_after_seq)
       AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
     ORDER BY q.run_at, q.seq LIMIT c_oldest);
-  -- Few jobs have this priority: their keys are all there is to look at, however many keys the others have.
+  -- If few jobs have this priority, only their keys are probed, however many keys the jobs of other priorities have.
   v_listed boolean := cardinality(v_oldest) < c_oldest;
   v_keys text[] := ARRAY(
     SELECT k.key FROM (SELECT DISTINCT o.key FROM unnest(v_oldest) AS o (key) WHERE o.key IS NOT NULL) AS k ORDER BY random());
@@ -48,7 +48,8 @@ DECLARE
 BEGIN
   SELECT t.id || t.aliases, t.order_hold IS NOT NULL INTO v_names, v_strict FROM zeke_jobs.task AS t WHERE t.id = p_task;
   IF NOT v_listed THEN
-    -- Keys that start with a common prefix (a host, an id) would all lie on one side of a random point: begin at a real key.
+    -- Begin at the next real key after the last claim's. A random point would not do: keys with a common prefix (a host, an id) would all lie on
+    -- one side of it.
     SELECT q.key INTO v_start
     FROM zeke_jobs.queue AS q
     WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = p_task AND q.key > (
@@ -101,7 +102,7 @@ BEGIN
         ORDER BY q.key LIMIT 1;
       END IF;
       IF v_wrapped AND (v_key IS NULL OR v_key >= v_start) THEN
-        v_keys := '{}'; -- it came round
+        v_keys := '{}'; -- all keys were probed
         EXIT;
       END IF;
     END LOOP;
@@ -109,7 +110,7 @@ BEGIN
     INSERT INTO zeke_jobs.key_cursor AS g (task, key_cursor) VALUES (p_task, coalesce(v_key, ''))
     ON CONFLICT (task) DO UPDATE SET key_cursor = excluded.key_cursor;
     EXIT WHEN cardinality(v_picked) >= p_quota;
-    -- Among many keys without a job of this priority too few were found that have one: those of the oldest jobs have.
+    -- Too few jobs were found, because many keys have none of this priority. The keys of the oldest jobs have some: probe those.
     v_listed := true;
     v_keys := ARRAY(SELECT k.key FROM unnest(v_keys) AS k (key) WHERE k.key <> ALL (v_served));
   END LOOP;
@@ -117,9 +118,9 @@ BEGIN
 END
 $$;
 
--- Step 1 of a claim: which (task, priority) have something due, the higher priority first, and where the first of each lies; NULL where
--- nothing is. Searched are all tasks that this worker serves and that nothing pauses. Probes of the index only, no locks.
--- p_places says where to begin, as zeke_jobs.remember_places wrote it; NULL: at the beginning.
+-- Step 1 of a claim: find each (task, priority) with a due job, higher priorities first, and the place of its first due job. due is NULL if
+-- nothing is due. searched: the tasks that this worker serves and that are not paused. Probes the index only, without locks. p_places: where to
+-- begin, as written by zeke_jobs.remember_places; NULL: at the beginning.
 CREATE OR REPLACE FUNCTION zeke_jobs.find_due(
   p_queue text, p_tasks text[], p_now timestamptz, p_places jsonb, OUT due zeke_jobs.candidate[], OUT searched text[])
 LANGUAGE plpgsql VOLATILE -- with the settings of zeke_jobs.claim, which alone calls it
@@ -136,7 +137,7 @@ BEGIN
   level (task, gates, per_key, metered, cursor, after_run_at, after_seq, priority) AS (
     SELECT s.id, s.gates, s.per_key, s.metered, s.cursor, s.after_run_at, s.after_seq, 2147483648::bigint FROM served AS s
     UNION ALL
-    -- The next one below.
+    -- The next lower priority.
     SELECT l.task, l.gates, l.per_key, l.metered, l.cursor, l.after_run_at, l.after_seq, CASE
       WHEN l.cursor IS NULL OR l.cursor >= l.priority THEN (
         SELECT q.priority FROM zeke_jobs.queue AS q
@@ -169,7 +170,7 @@ BEGIN
     (SELECT array_agg(s.id) FROM served AS s)
   INTO due, searched
   FROM begun AS l
-  -- The first one: where to begin to pick, so that dead entries are stepped over once and not twice.
+  -- Picking begins at this first due job, so that dead index entries are stepped over once and not twice.
   CROSS JOIN LATERAL (
     SELECT q.run_at, q.seq FROM zeke_jobs.queue AS q
     WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task
@@ -180,15 +181,15 @@ BEGIN
 END
 $$;
 
--- Remember for the session where each task's jobs begin, since it took p_took to find out: the next searches begin there.
--- p_places and p_until are what was remembered before; NULL: nothing.
+-- Remember in the session where each task's due jobs begin, because the search took p_took. The next searches begin there. p_places and p_until:
+-- the places remembered before, and the end of their time; NULL: none.
 CREATE OR REPLACE FUNCTION zeke_jobs.remember_places(
   p_queue text, p_due zeke_jobs.candidate[], p_searched text[], p_now timestamptz, p_took interval, p_cursors jsonb, p_places jsonb,
   p_until timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE -- as zeke_jobs.find_due
 AS $$
 BEGIN
-  -- What is sent just now may not be committed yet.
+  -- A job may be committed some time after it was sent, so a place is at least 100 ms old.
   PERFORM set_config('zeke_jobs.cursors', (p_cursors || jsonb_build_object(p_queue, jsonb_build_object(
     'until', CASE
       WHEN p_places IS NULL THEN p_now + least(greatest(interval '50 ms', 30 * p_took), interval '10 seconds')
@@ -198,13 +199,13 @@ BEGIN
         WHEN c.after_run_at < p_now - interval '100 ms' THEN jsonb_build_array(c.priority, c.after_run_at, c.after_seq)
         ELSE jsonb_build_array(coalesce(c.priority, t.priority), p_now - interval '100 ms', 0) END ORDER BY c.priority)
       FROM zeke_jobs.task AS t LEFT JOIN unnest(p_due) AS c ON c.task = t.id
-      -- Tasks of which nothing was found only where it is slow for all that: each costs two probes more.
+      -- A task without due jobs gets a place only if the search was slow even with places: each place costs two more probes.
       WHERE t.id = ANY (p_searched) AND (c.task IS NOT NULL OR p_places IS NOT NULL)))))::text, false);
 END
 $$;
 
--- Step 2: lock the gates of what is due, always in the order of their names, so that two claims never wait for each other. Answers whether
--- there are any.
+-- Step 2: lock the gates of the due tasks, in the order of their names, so that two claims never wait for each other. Returns whether there are
+-- any.
 CREATE OR REPLACE FUNCTION zeke_jobs.lock_gates(p_due zeke_jobs.candidate[]) RETURNS boolean
 LANGUAGE plpgsql VOLATILE -- as zeke_jobs.find_due
 AS $$
@@ -217,8 +218,8 @@ BEGIN
 END
 $$;
 
--- Step 3: count the room of the locked gates. In a statement after the one that locked them, and so in a new snapshot, which shows what
--- the claims before this one took. Of p_threads threads, p_free are free (NULL: this worker claims whatever there is room for).
+-- Step 3: count the free places of the locked gates. It runs in a later statement than the locks, so its snapshot shows the jobs that earlier
+-- claims took. This worker has p_threads threads, of which p_free are free (NULL: threads do not limit the claim).
 CREATE OR REPLACE FUNCTION zeke_jobs.count_rooms(
   p_due zeke_jobs.candidate[], p_queue text, p_free integer, p_threads integer, p_now timestamptz) RETURNS zeke_jobs.room[]
 LANGUAGE plpgsql VOLATILE -- as zeke_jobs.find_due
@@ -243,9 +244,9 @@ BEGIN
 END
 $$;
 
--- Step 4: share out. Which of the open candidates of one priority (p_open, places in p_due) get how many jobs in this round: equal shares,
--- less where a limit or the free threads allow less. ahead: nothing of this priority has room any more, and these are claimed ahead of
--- their limits, which are full, neither over-full nor shared. Pure: reads no table.
+-- Step 4: decide how many jobs each task of one priority gets in this round. p_open: the positions in p_due of the tasks that may get more.
+-- Shares are equal, or smaller where a limit or the free threads allow less. ahead: no task has room any more, so jobs are claimed ahead of
+-- limits that are exactly full; a shared, metered or over-full limit excludes its tasks. Pure: reads no table.
 CREATE OR REPLACE FUNCTION zeke_jobs.share_out(
   p_due zeke_jobs.candidate[], p_open integer[], p_rooms zeke_jobs.room[], p_left integer, p_free integer, p_short text[], p_more integer[],
   OUT chosen integer[], OUT quotas integer[], OUT ahead boolean)
@@ -299,7 +300,7 @@ BEGIN
       END IF;
       FOREACH v_gate IN ARRAY v_one.gates LOOP
         v_room := v_shares[array_position(v_gates, v_gate)];
-        -- A shared limit is divided among those that still have their turn; one that counts units job by job.
+        -- A shared limit is divided among its tasks whose turn is still to come. If it counts units, each of several tasks gets one job a round.
         v_quota := least(v_quota, CASE WHEN v_gate = ANY (v_by_units) AND (
           SELECT count(*) FROM unnest(v_ready) AS o (i) WHERE v_gate = ANY (p_due[o.i].gates)) > 1 THEN 1 END);
         v_quota := least(v_quota, CASE WHEN v_gate LIKE 'limit/%' THEN ceil(v_room::numeric / (
@@ -309,7 +310,6 @@ BEGIN
     END IF;
     CONTINUE WHEN v_quota <= 0;
     v_rest := v_rest - CASE WHEN v_quota > v_share THEN 1 ELSE 0 END;
-    -- The next task of a shared limit sees what is left.
     IF v_long THEN
       v_free := v_free - v_quota;
     END IF;
@@ -324,8 +324,8 @@ BEGIN
 END
 $$;
 
--- Step 5: pick the jobs: lock up to that many due jobs of each chosen candidate, the oldest first, past those that somebody holds. blocked:
--- the gates whose meters keep some of them back ('keys of GATE' where keys are left to look at).
+-- Step 5: pick the jobs. Lock due jobs of each chosen task up to its quota, the oldest first, and skip rows that others have locked. blocked:
+-- the gates whose meters hold jobs back, and 'keys of GATE' if some keys were not looked at.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick(
   p_queue text, p_due zeke_jobs.candidate[], p_chosen integer[], p_quotas integer[], p_now timestamptz, OUT places tid[], OUT blocked text[])
 LANGUAGE plpgsql VOLATILE -- as zeke_jobs.find_due
@@ -389,8 +389,8 @@ BEGIN
 END
 $$;
 
--- Step 6: mark the picked jobs, which are locked, as this worker's, in the order in which they were picked. The time is taken after all
--- counts: what is claimed now begins later than what they saw ended, so that recorded times never overlap.
+-- Step 6: assign the picked jobs, whose rows are locked, to this worker in the order in which they were picked. claimed_on is taken after the
+-- counts, so it is later than the end of every job that the counts saw as ended: recorded times never overlap.
 CREATE OR REPLACE FUNCTION zeke_jobs.mark(p_places tid[], p_worker uuid, p_ahead boolean, p_revision integer) RETURNS zeke_jobs.claimed[]
 LANGUAGE plpgsql VOLATILE -- as zeke_jobs.find_due
 AS $$
@@ -412,8 +412,8 @@ BEGIN
 END
 $$;
 
--- Step 7: of the candidates that are still open, those of which more is due than could be claimed, and whether one lacks only a thread. Of
--- tasks with short jobs there may be no more: they end faster than it is found out.
+-- Step 7: find the tasks of p_open that have more due jobs than could be claimed, and whether one of them lacks only a thread. Tasks with short
+-- jobs are always listed: a search for more jobs would take longer than the jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.find_held_back(
   p_queue text, p_due zeke_jobs.candidate[], p_open integer[], p_rooms zeke_jobs.room[], p_left integer, p_free integer, p_short text[],
   p_now timestamptz, OUT tasks text[], OUT lacks_thread boolean)
@@ -443,21 +443,28 @@ BEGIN
 END
 $$;
 
--- Claim up to p_want due jobs of a queue, of the tasks that this worker serves: higher priority first, tasks of equal priority
--- in turns, then the oldest first; never beyond a limit. Answers, beside the jobs: held_back, the tasks of which more is due than could be
--- claimed, where fewer than p_want were; lacks_thread, whether a job that may take long waits for a thread; full_gates, the limits that are
--- full now; opens_on, when a rate that held something back lets it through.
--- p_want may be more than the worker has free threads (p_free of p_threads; less than none when it has claimed ahead). What stands
--- under a limit is claimed ahead only up to this worker's share of the limit, so that no slot waits here while another worker idles.
--- Of tasks that are not in p_short no more are claimed than there are free threads (NULL: all may be claimed ahead).
--- Of a task in p_short whose limit is full, is no other task's and no rate, some may be claimed ahead of the limit (ahead): as many as stand in
--- p_more at the same place, and p_per_slot for each slot that this claim brings, p_most in all. They start only in slots of the same task
--- that jobs give up in this worker, which hears of the end at once: the limit is as full as before, and nobody waits for a round trip.
--- Jobs of one task and priority come in the order in which they are due.
--- Until it is vacuumed, the index keeps the entries of all that was claimed, and each search would step over them. Where that takes time,
--- the session remembers where each task's jobs begin, and searches from there on for thirty times as long as it took, ten seconds at most. A
--- job that comes to an earlier place meanwhile (returned unstarted; committed 100 ms after it was sent, or later; sent for a time that is
--- past) waits until then, or until a claim finds nothing else.
+-- Claim up to p_want due jobs of a queue and of the tasks in p_tasks, never more than the limits allow. Higher priorities come first; tasks of
+-- equal priority take turns; jobs of one task and priority come in the order in which they are due.
+--
+-- Returns, beside the jobs:
+--   held_back: the tasks with more due jobs, if fewer than p_want were claimed.
+--   lacks_thread: whether a job that may take long lacks only a free thread.
+--   full_gates: the limits that are full now.
+--   opens_on: when a rate that held a job back lets it through.
+--
+-- Ahead of the threads: p_want may exceed the free threads (p_free of p_threads; negative if the worker has claimed ahead). Only tasks in
+-- p_short are claimed ahead of them (NULL: all tasks). A task with a limit gets only this worker's share of the limit, so that no slot waits
+-- here while another worker idles.
+--
+-- Ahead of a limit: a task in p_short whose limit is full, not shared and no rate may get jobs that wait for a slot (ahead). p_more, p_per_slot
+-- and p_most are parallel to p_short: the number of such jobs, the further number for each slot that this claim brings, and the most in all.
+-- They start only when a job of their task in this worker gives up its slot. The worker sees that end at once, so the limit stays full without a
+-- round trip.
+--
+-- Remembered places: until vacuum removes them, the index keeps the entries of claimed jobs, and each search would step over them. If that takes
+-- time, the session remembers where each task's jobs begin, and searches from there for thirty times as long as the search took, ten seconds at
+-- most. A job that gets an earlier place meanwhile (returned unstarted; committed 100 ms or more after it was sent; sent for a past time) waits
+-- until then, or until a claim finds nothing else.
 CREATE OR REPLACE FUNCTION zeke_jobs.claim(
   p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL, p_threads integer DEFAULT NULL,
   p_short text[] DEFAULT NULL, p_more integer[] DEFAULT NULL, p_per_slot integer[] DEFAULT NULL,
@@ -465,7 +472,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.claim(
   OUT jobs zeke_jobs.claimed[], OUT held_back text[], OUT lacks_thread boolean, OUT full_gates text[], OUT opens_on timestamptz
 )
 LANGUAGE plpgsql VOLATILE
--- Plans that are right for any backlog, made once: planning costs more than claiming.
+-- Generic plans that suit any backlog: planning costs more than claiming.
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
 SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
 AS $$
@@ -476,7 +483,7 @@ DECLARE
   v_in_force integer := (SELECT max(r.number) FROM zeke_jobs.revision AS r);
   v_places jsonb := coalesce(nullif(current_setting('zeke_jobs.cursors', true), ''), '{}')::jsonb;
   v_until timestamptz := (v_places -> p_queue ->> 'until')::timestamptz;
-  -- Not for longer than ten seconds, whatever the clock does.
+  -- A clock that was set back must not keep the places for more than ten seconds.
   v_place jsonb := CASE WHEN v_until > v_now AND v_until <= v_now + interval '10 seconds' THEN v_places -> p_queue -> 'at' END;
   v_due zeke_jobs.candidate[];
   v_searched text[];
@@ -499,7 +506,7 @@ DECLARE
   v_at integer;
   v_held record;
 BEGIN
-  -- A claim that a crash of the server undoes leaves the job queued; its finish is durable only if the claim is.
+  -- If the server crashes before the claim is on disk, the job is simply queued again: its end cannot be on disk before the claim.
   PERFORM set_config('synchronous_commit', 'off', true);
   jobs := '{}';
   held_back := '{}';
@@ -523,15 +530,15 @@ BEGIN
     PERFORM zeke_jobs.turn_breakers(ARRAY(SELECT unnest(c.gates) FROM unnest(v_due) AS c), v_counted_on);
     v_rooms := zeke_jobs.count_rooms(v_due, p_queue, p_free, p_threads, v_counted_on);
   END IF;
-  -- A new jobs.yaml holds the whole table of gates (gate_lock.sql). Who came past it, perhaps after a wait, and read the tasks before
-  -- it was in force begins again: its tasks may have other limits by now. None can come between from here on.
+  -- A new jobs.yaml locks the whole table of gates (zeke_jobs.write_limits). If this claim read the tasks before it was in force, perhaps
+  -- because it waited for that lock, begin again: the tasks may have other limits now. From here on no new jobs.yaml can come between.
   IF v_in_force IS DISTINCT FROM (SELECT max(r.number) FROM zeke_jobs.revision AS r) THEN
     SELECT c.* INTO jobs, held_back, lacks_thread, full_gates, opens_on
     FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most) AS c;
     RETURN;
   END IF;
 
-  -- Priority by priority; within one in rounds: what a task cannot use of its share goes to the others in the next round.
+  -- Within a priority in rounds: the part of its share that a task cannot use goes to the other tasks in the next round.
   WHILE v_from <= cardinality(v_due) AND v_left > 0 LOOP
     v_to := v_from;
     WHILE v_due[v_to + 1].priority = v_due[v_from].priority LOOP
@@ -539,7 +546,7 @@ BEGIN
     END LOOP;
     v_open := ARRAY(SELECT generate_series(v_from, v_to));
     IF v_blocked <> '{}' THEN
-      -- A job that needs more units than are left is not overtaken by a lower priority, or it would never find enough.
+      -- Lower priorities do not overtake a job that needs more units than are left, or it would never get enough.
       v_yields := ARRAY(
         SELECT o.i FROM unnest(v_open) AS o (i)
         WHERE EXISTS (SELECT 1 FROM unnest(v_due[o.i].gates) AS g (name) WHERE 'units of ' || g.name = ANY (v_blocked)));
@@ -572,11 +579,11 @@ BEGIN
         IF v_more[v_at] IS NOT NULL THEN
           v_more[v_at] := least(p_most[v_at], v_more[v_at] + CASE WHEN v_round.ahead THEN -v_taken ELSE p_per_slot[v_at] * v_taken END);
         END IF;
-        -- It got less than its share, and so has no more that can run.
+        -- A task that got less than its share has no more jobs that can run.
         IF v_taken < v_round.quotas[v_turn] THEN
           v_open := array_remove(v_open, v_round.chosen[v_turn]);
           IF v_one.per_key IS NOT NULL OR v_one.gates && v_picked.blocked THEN
-            held_back := held_back || v_one.task; -- by its keys, perhaps, or by what it uses
+            held_back := held_back || v_one.task; -- perhaps by its keys or its units
           END IF;
         END IF;
       END LOOP;
@@ -612,8 +619,8 @@ BEGIN
 END
 $$;
 
--- Claim the suspect that waits longest, and others whose groups may be as large, up to that size and p_want. The caller holds nothing else.
--- The same limits apply.
+-- Claim the suspect that has waited longest, and others with the same group size, up to that size and p_want. The caller holds no other job. The
+-- limits are those of zeke_jobs.claim.
 CREATE OR REPLACE FUNCTION zeke_jobs.claim_alone(p_worker uuid, p_queue text, p_tasks text[], p_want integer DEFAULT 1) RETURNS SETOF zeke_jobs.claimed
 LANGUAGE plpgsql VOLATILE
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
@@ -633,7 +640,8 @@ DECLARE
     SELECT DISTINCT g.name FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task CROSS JOIN unnest(t.gates) AS g (name)
     WHERE q.message_id = ANY (v_suspects));
 BEGIN
-  -- All at once, in the order of their names, as zeke_jobs.lock_gates: one by one, this and a claim could wait for each other.
+  -- Lock all gates at once, in the order of their names, as zeke_jobs.lock_gates does. Locked one by one, this call and a claim could wait for
+  -- each other.
   PERFORM 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_gates) ORDER BY g.name FOR NO KEY UPDATE;
   PERFORM zeke_jobs.turn_breakers(v_gates, zeke_jobs.now());
   FOR v_one IN
@@ -643,7 +651,7 @@ BEGIN
     ORDER BY q.run_at, q.seq
   LOOP
     CONTINUE WHEN v_one.group_size <> v_size;
-    -- A new jobs.yaml came between: the next call obeys it.
+    -- If a new jobs.yaml is in force, stop: the next call obeys it.
     EXIT WHEN v_in_force IS DISTINCT FROM (SELECT max(r.number) FROM zeke_jobs.revision AS r);
     CONTINUE WHEN EXISTS (
       SELECT 1 FROM zeke_jobs.gate AS g
@@ -672,8 +680,8 @@ BEGIN
 END
 $$;
 
--- When the next job of a queue becomes due, after p_after; NULL when none waits. For a worker that found nothing of what was due by then.
--- By probes of the index only, two for each (task, priority) of which jobs wait.
+-- The time at which the next job of a queue becomes due, after p_after; NULL if none waits. A worker asks when it has found no job that is due
+-- by p_after. Costs two probes of the index for each (task, priority) with waiting jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.next_due(p_queue text, p_tasks text[], p_after timestamptz) RETURNS timestamptz
 LANGUAGE plpgsql VOLATILE -- and not sql: only plpgsql keeps its plans
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
@@ -684,7 +692,7 @@ BEGIN
     WITH RECURSIVE level (task, priority) AS (
       SELECT t.id, 2147483648::bigint FROM zeke_jobs.task AS t WHERE t.queue = p_queue AND t.id = ANY (p_tasks)
       UNION ALL
-      -- The next one below.
+      -- The next lower priority.
       SELECT l.task, (
         SELECT q.priority FROM zeke_jobs.queue AS q
         WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority < l.priority
@@ -703,9 +711,9 @@ BEGIN
 END
 $$;
 
--- The suspects (jobs during which a worker died) that could start now in a process that serves these tasks, the oldest first, and of how
--- many suspects at most the group may be in which each runs. Nothing is locked, so a claim asks again. Only for them may a process make
--- itself empty.
+-- The suspects (jobs during which a worker died) that could start now in a process that serves these tasks, the oldest first. group_size: how
+-- many suspects at most may run together with it. Nothing is locked, so a claim checks again. Only for these jobs may a process stop claiming
+-- others until it is empty.
 CREATE OR REPLACE FUNCTION zeke_jobs.startable_suspects(p_queues text[], p_tasks text[], p_now timestamptz)
 RETURNS TABLE (message_id uuid, group_size integer)
 LANGUAGE plpgsql VOLATILE ROWS 64
@@ -741,7 +749,7 @@ BEGIN
 END
 $$;
 
--- Whether a process holds a job during which another one died.
+-- Whether a process holds a suspect.
 CREATE OR REPLACE FUNCTION zeke_jobs.runs_suspect(p_worker uuid) RETURNS boolean
 LANGUAGE sql STABLE
 AS $$

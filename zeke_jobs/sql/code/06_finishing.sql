@@ -1,6 +1,7 @@
--- Finishing: every change of a job's state that its worker makes.
+-- Finishing: the changes of a job's state by its worker.
 
--- Say that handlers have started; p_after is seconds since the claim. Short jobs never need it, their end says it. A rate counts from then.
+-- Record that handlers have started. p_after: seconds from the claim to the start, from which rates count. Short jobs need no call, because
+-- their end records the start too.
 CREATE OR REPLACE FUNCTION zeke_jobs.mark_started(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[]) RETURNS void
 LANGUAGE plpgsql VOLATILE
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = off -- see complete
@@ -12,7 +13,7 @@ BEGIN
     FROM unnest(p_ids, p_claims, p_after) AS d (id, claim, after)
     JOIN zeke_jobs.queue AS q ON q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker AND q.started_on IS NULL
     WHERE q.message_id = ANY (p_ids)
-    -- A row that is locked is just being finished, which says the start too; waiting for it could be a deadlock.
+    -- Skip locked rows: they are just being finished, which records the start too. Waiting for them could deadlock.
     FOR UPDATE OF q SKIP LOCKED
   )
   UPDATE zeke_jobs.queue AS q
@@ -29,17 +30,17 @@ BEGIN
 END
 $$;
 
--- Complete jobs whose handlers returned, in one batch; answers the ids that were still ours. (claim, worker) fences; a test of
--- the state would walk the dead entries of its index. A job with the cancel mark never ends as completed. p_after and p_took are seconds
--- from the claim to the start and to the end of the handler: what follows a job in its slot began later than it is said to have ended. Of
--- one that was claimed ahead, claimed_on is from then on when it got its slot, which is when it started.
+-- Complete jobs whose handlers returned, in one batch. Returns the ids of the jobs that were still this worker's. claim and worker are the
+-- fence; a condition on state would walk the dead entries of its index. A job with the cancel mark never ends as completed. p_after and p_took:
+-- seconds from the claim to the start and to the end of the handler, so that the recorded end of a job is earlier than the start of the next one
+-- in its slot. A job that was claimed ahead gets its slot when it starts, so claimed_on becomes that time.
 CREATE OR REPLACE FUNCTION zeke_jobs.complete(
   p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[],
   p_ring boolean DEFAULT true, p_took double precision[] DEFAULT NULL
 ) RETURNS SETOF uuid
 LANGUAGE plpgsql VOLATILE
--- The array of ids finds the rows by the primary key, also by a plan that was made for an empty table. The batch is then hashed: a loop
--- would compare all with all.
+-- The array of ids finds the rows by the primary key, even with a plan that was made for an empty table. The batch is then hashed: a nested loop
+-- would compare each row with each id.
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = off
 SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
 AS $$
@@ -73,13 +74,17 @@ BEGIN
 END
 $$;
 
--- Complete what has ended, if anything has, and claim, in one round trip and one commit: a look of a worker's consumer. The commit does not
--- wait for the disk, as the claim's: a limit's lock is not held during a flush. The caller flushes soon after, and until then keeps in mind
--- what it completed, to say it again after a crash of the server.
--- The first row is the header, the others are jobs. Of the header: lost, the completions that were no longer ours; held_back and
--- lacks_thread, as zeke_jobs.claim; looks_on, when something could be claimed though nothing ends and nothing is sent (when a rate that
--- held something back lets it through; and where fewer than p_want were claimed and p_ask, when the next delayed job is due); on_clock, the
--- time by the clock that looks_on and claimed_on show; began_on, the time when this look began.
+-- A look of a worker's consumer: complete the ended jobs and claim new ones, in one round trip and one commit. The commit does not wait for the
+-- disk, so that no limit stays locked during a flush. The caller flushes soon after; until then it remembers the completed jobs, to complete
+-- them again after a crash of the server.
+--
+-- The first row is the header, the others are jobs. The header has:
+--   lost: the completed jobs that were no longer this worker's.
+--   held_back, lacks_thread: as in zeke_jobs.claim.
+--   looks_on: when to look again even if no job ends and none is sent: when a rate lets a held-back job through; with p_ask and fewer than
+--     p_want claimed jobs, also when the next delayed job is due.
+--   on_clock: the time now, by the clock of looks_on and claimed_on.
+--   began_on: when this look began.
 CREATE OR REPLACE FUNCTION zeke_jobs.complete_and_claim(
   p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[],
   p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL, p_threads integer DEFAULT NULL,
@@ -111,7 +116,7 @@ BEGIN
   SELECT c.* INTO v_found
   FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most) AS c;
   IF cardinality(v_ours) > 0 AND EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id <> p_worker) THEN
-    -- Whose limits are not full again: somebody else may have what is left.
+    -- Limits that this claim did not fill again may have room for jobs of other processes.
     PERFORM zeke_jobs.ring_for_freed(array_agg(DISTINCT q.task), p_worker)
     FROM zeke_jobs.queue AS q LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
     WHERE q.message_id = ANY (v_ours) AND (t.gates <@ v_found.full_gates) IS NOT TRUE
@@ -131,7 +136,7 @@ BEGIN
 END
 $$;
 
--- Give claims back whose jobs have not started, in one batch; answers the ids that were ours and not cancelled.
+-- Give back the claims of jobs that have not started, in one batch. Returns the ids of the jobs that were this worker's and not cancelled.
 CREATE OR REPLACE FUNCTION zeke_jobs.give_back(p_worker uuid, p_ids uuid[], p_claims bigint[]) RETURNS SETOF uuid
 LANGUAGE plpgsql VOLATILE
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = off -- see complete
@@ -160,11 +165,11 @@ BEGIN
 END
 $$;
 
--- End one attempt in another way than completion: retry, deferred, returned (not started), failed, cancelled.
--- Answers whether the job was still ours. p_after is seconds from claim to start (NULL: not started), p_delay seconds from now
--- (or p_until, a time) until it is due again. p_took is as in zeke_jobs.complete. A suspect that has run to such an end without
--- its process dying is none any more, unless a process had died while it ran alone. p_breaks: a failure that may be due to what the job
--- talks to, and counts for breakers. While one of its breakers is open, it is deferred and loses no attempt.
+-- End one attempt other than by completion: as retry, deferred, returned (not started), failed or cancelled. Returns whether the job was still
+-- this worker's. p_after: seconds from the claim to the start; NULL: not started. p_delay: seconds until the job is due again; p_until: that
+-- time instead. p_took: as in zeke_jobs.complete. p_breaks: the failure may come from a service that the job uses, so it counts for breakers;
+-- while one of the task's breakers is open, the job is deferred and loses no attempt. A suspect whose attempt ends so is cleared, because its
+-- process has not died; after a death while it ran alone it stays a suspect.
 CREATE OR REPLACE FUNCTION zeke_jobs.finish(
   p_worker uuid, p_id uuid, p_claim bigint, p_outcome text, p_after double precision, p_delay double precision,
   p_until timestamptz, p_reason text, p_error jsonb, p_revision integer, p_took double precision DEFAULT NULL,
@@ -224,7 +229,7 @@ BEGIN
     cancel_reason = CASE WHEN v_outcome = 'cancelled' THEN coalesce(q.cancel_reason, p_reason) ELSE q.cancel_reason END,
     waiting_for = CASE WHEN v_outcome = 'deferred' THEN p_reason END,
     attempts = CASE WHEN v_outcome = 'returned' THEN q.attempts
-      -- A job may be deferred for days; the last hundred entries tell enough.
+      -- Keep the last hundred entries: a job may be deferred again and again for days.
       ELSE (CASE WHEN jsonb_array_length(q.attempts) >= 100 THEN q.attempts - 0 ELSE q.attempts END)
         || jsonb_strip_nulls(jsonb_build_object(
           'attempt', q.attempt + CASE WHEN q.started_on IS NULL AND p_after IS NOT NULL THEN 1 ELSE 0 END,
@@ -235,7 +240,7 @@ BEGIN
   PERFORM zeke_jobs.settle(ARRAY[p_id], CASE
     WHEN p_after IS NULL AND v_job.started_on IS NULL THEN 'returned'
     WHEN p_outcome = 'deferred' THEN 'deferred'
-    -- A stop that leaves a job to be retried is no error of it.
+    -- A timeout or the worker's stop cut the attempt off; its handler did not raise.
     WHEN p_outcome IN ('retry', 'failed') AND p_error ->> 'type' NOT IN ('TimedOut', 'WorkerStopped') THEN 'raised'
     ELSE 'cut off' END);
   IF p_breaks OR v_outcome = 'failed' THEN
@@ -249,9 +254,8 @@ BEGIN
 END
 $$;
 
--- A job has failed for good, whoever says so: send the job of the task that its task's on_failed names, in the same transaction. None for
--- a job that was itself sent so, or two tasks that name each other would never come to an end. What does not fit is left out: the job
--- must end.
+-- When a job fails for good, send a job to the task that on_failed names, in the same transaction. A job that was sent this way sends none, or
+-- two tasks that name each other would never stop. A payload that does not fit is left out, because the job must end.
 CREATE OR REPLACE FUNCTION zeke_jobs.tell_failure() RETURNS trigger
 LANGUAGE plpgsql
 AS $$
@@ -285,9 +289,9 @@ CREATE OR REPLACE TRIGGER queue_failed AFTER UPDATE OF state ON zeke_jobs.queue
   FOR EACH ROW WHEN (NEW.state = 'rejected' AND OLD.state <> 'rejected' AND NEW.cancelled_on IS NULL)
   EXECUTE FUNCTION zeke_jobs.tell_failure();
 
--- A job that an unmodified dramatiq-pg producer sent has ended: tell it, in the words of its own result backend, whose get_result(block=True)
--- takes the notification for the result. One of 8,000 bytes or more is no notification: what comes instead is no JSON, so that the producer's
--- call raises with these words, and not when its time is up.
+-- When a job of an unmodified dramatiq-pg producer ends, notify the producer in the format of dramatiq-pg's result backend: its
+-- get_result(block=True) reads the result from the notification. A notification carries less than 8,000 bytes. Instead of a longer result it
+-- carries a sentence that is no JSON, so the producer's call raises with that sentence at once, not at its timeout.
 CREATE OR REPLACE FUNCTION zeke_jobs.tell_producer() RETURNS trigger
 LANGUAGE plpgsql
 AS $$
@@ -314,8 +318,8 @@ CREATE OR REPLACE TRIGGER queue_ended AFTER UPDATE OF state ON zeke_jobs.queue
   FOR EACH ROW WHEN (NEW.awaited AND NEW.state IN ('done', 'rejected') AND OLD.state NOT IN ('done', 'rejected'))
   EXECUTE FUNCTION zeke_jobs.tell_producer();
 
--- The fence of ctx.transaction(): still ours and not cancelled? Locks the row, so that nothing can change before the commit. With
--- p_result the job is completed, too.
+-- The fence of ctx.transaction(): returns whether the job is still this worker's and not cancelled. Locks the row, so that nothing can change
+-- before the commit. With p_result the job is completed, too.
 CREATE OR REPLACE FUNCTION zeke_jobs.hold(
   p_worker uuid, p_id uuid, p_claim bigint, p_after double precision DEFAULT NULL, p_result text DEFAULT NULL
 ) RETURNS boolean
@@ -340,7 +344,7 @@ BEGIN
 END
 $$;
 
--- Cancel what was not started in time. In small batches, past rows that a claim holds.
+-- Cancel jobs that were not started in time, in small batches, and skip rows that a claim has locked.
 CREATE OR REPLACE FUNCTION zeke_jobs.expire(p_limit integer) RETURNS integer
 LANGUAGE plpgsql VOLATILE
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
@@ -372,8 +376,8 @@ BEGIN
 END
 $$;
 
--- Ask for the end of a job to be announced on channel zeke_jobs.done. NULL: it has ended already, or is unknown.
--- Rings, because a claim that came by while this held the row has passed it over.
+-- Have the end of a job announced on channel zeke_jobs.done. Returns its state; NULL: it has ended already, or is unknown. Wakes idle processes,
+-- because a claim skips the row while this call holds its lock.
 CREATE OR REPLACE FUNCTION zeke_jobs.await_end(p_id uuid) RETURNS zeke_jobs.state
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
@@ -394,7 +398,7 @@ BEGIN
 END
 $$;
 
--- What a completed job returned, for who waits for it; the views mask sensitive fields.
+-- The unmasked result of a completed job, for the program that waits for it. The views mask sensitive fields.
 CREATE OR REPLACE FUNCTION zeke_jobs.output_of(p_id uuid) RETURNS SETOF jsonb
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
@@ -402,7 +406,7 @@ AS $$
   SELECT q.result FROM zeke_jobs.queue AS q WHERE q.message_id = p_id AND q.state = 'done'
 $$;
 
--- Whether the claim under which a lease was taken is still in force: it ends with the job, and with the rescue of the job.
+-- Whether the claim under which a lease was taken is still in force. It ends with the job or with the job's rescue.
 CREATE OR REPLACE FUNCTION zeke_jobs.is_live(p_lease zeke_jobs.lease) RETURNS boolean
 LANGUAGE sql STABLE
 AS $$
@@ -411,8 +415,8 @@ AS $$
     WHERE q.message_id = p_lease.job AND q.claim = p_lease.claim AND q.state = 'consumed')
 $$;
 
--- Take a lease, unless p_limit others hold it. outcome is held; taken, with the holder that has had it longest; or lost, where the job
--- is no longer the worker's, or was cancelled.
+-- Take a lease, unless p_limit other jobs hold it. outcome: held; taken, with the job that has held it longest; or lost, if the job is no longer
+-- this worker's or was cancelled.
 CREATE OR REPLACE FUNCTION zeke_jobs.take_lease(
   p_name text, p_limit integer, p_worker uuid, p_job uuid, p_claim bigint,
   OUT outcome text, OUT holder uuid, OUT task text, OUT since timestamptz)
@@ -424,8 +428,8 @@ AS $$
 DECLARE
   v_held integer;
 BEGIN
-  -- Two takers of one name follow each other; what the first did is seen by the next statements of the second, each in a snapshot of
-  -- its own. Names share sixty-four locks, which are held for this statement only.
+  -- Calls for one name run one after the other, and each statement here has a new snapshot, so it sees the leases of earlier calls. Names share
+  -- sixty-four locks, which are held for this statement only.
   PERFORM zeke_jobs.take_lock('lease/' || (hashtext(p_name) & 63));
   DELETE FROM zeke_jobs.lease AS l WHERE l.name = p_name AND NOT zeke_jobs.is_live(l);
   PERFORM 1 FROM zeke_jobs.queue AS q

@@ -1,4 +1,4 @@
--- Changes that people make, by functions with the owner's rights: each is written down with the login.
+-- Changes by people. These functions have the owner's rights, and record each change with the login.
 
 CREATE OR REPLACE FUNCTION zeke_jobs.note(p_action text, p_target text, p_by text, p_reason text, p_jobs uuid[] DEFAULT NULL) RETURNS void
 LANGUAGE sql VOLATILE
@@ -7,7 +7,7 @@ AS $$
   VALUES (p_action, p_target, nullif(p_by, ''), nullif(p_reason, ''), p_jobs)
 $$;
 
--- Also against slips of the owner, although the owner could remove this trigger.
+-- Keep audit entries as they are. This also guards against slips of the owner, although the owner could remove the trigger.
 CREATE OR REPLACE FUNCTION zeke_jobs.refuse_to_rewrite() RETURNS trigger
 LANGUAGE plpgsql
 AS $$
@@ -26,7 +26,7 @@ CREATE OR REPLACE TRIGGER audit_append BEFORE UPDATE OR DELETE ON zeke_jobs.audi
 CREATE OR REPLACE TRIGGER audit_keep BEFORE TRUNCATE ON zeke_jobs.audit
   FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.refuse_to_rewrite();
 
--- Remove entries that are older than the fixed time. Workers call it, and cannot choose the entries or the time.
+-- Delete audit entries that are older than 400 days. Workers call it, and can choose neither the entries nor the time.
 CREATE OR REPLACE FUNCTION zeke_jobs.forget_audit() RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
@@ -34,7 +34,7 @@ AS $$
   DELETE FROM zeke_jobs.audit AS a WHERE a.done_on < zeke_jobs.now() - interval '400 days'
 $$;
 
--- A person had a schedule send jobs: one now (run), or those of a past time (backfill).
+-- Record that a person had a schedule send jobs: one now (run), or the jobs of a past time (backfill).
 CREATE OR REPLACE FUNCTION zeke_jobs.note_sent(p_action text, p_task text, p_by text, p_reason text, p_jobs uuid[]) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
@@ -47,8 +47,8 @@ BEGIN
 END
 $$;
 
--- Cancel a queued job at once; mark an active one, which its worker then stops. A failed one is cancelled where it holds others up: the end
--- of its batch, the next job of its key. Answers the state of its row; NULL where there is nothing to cancel.
+-- Cancel a queued job at once. Mark an active job, so that its worker stops it. Cancel a failed job if it holds up the end of its batch or the
+-- next job of its key. Returns the state of the row; NULL: there was nothing to cancel.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel_unnoted(
   p_id uuid, p_reason text, p_by text, OUT state zeke_jobs.state, OUT has_started boolean)
 LANGUAGE plpgsql VOLATILE
@@ -74,7 +74,7 @@ BEGIN
     RETURN;
   END IF;
   IF v_job.state = 'consumed' THEN
-    -- The worker that runs it also looks by itself, once a second.
+    -- If the notification is lost, the job's worker sees the mark within a second.
     PERFORM pg_notify('zeke_jobs.cancel', p_id::text);
   ELSIF v_job.awaited THEN
     PERFORM pg_notify('zeke_jobs.done', p_id::text);
@@ -88,7 +88,7 @@ BEGIN
 END
 $$;
 
--- The same, written down with the login.
+-- Cancel a job, and record it with the login.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel(
   p_id uuid, p_reason text, p_by text, OUT state zeke_jobs.state, OUT has_started boolean)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
@@ -102,8 +102,7 @@ BEGIN
 END
 $$;
 
--- Cancel all unfinished jobs of a task that is being removed, under all its names: queued ones at once, active ones are stopped by their
--- workers.
+-- Cancel all unfinished jobs of a task that is being removed, under all its names: queued jobs at once, active jobs by a mark for their workers.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel_all(p_task text, p_reason text, p_by text) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -133,8 +132,8 @@ BEGIN
 END
 $$;
 
--- Return failed and cancelled jobs to the queue, with their history and a fresh retry limit. They are locked. Rings the doorbell of their
--- queues.
+-- Return failed and cancelled jobs to the queue, with their history and a fresh retry limit, and wake the idle processes of their queues. The
+-- caller has locked the rows.
 CREATE OR REPLACE FUNCTION zeke_jobs.retry_unnoted(p_jobs uuid[]) RETURNS TABLE (id uuid, status zeke_jobs.job_status)
 LANGUAGE sql VOLATILE
 AS $$
@@ -166,12 +165,12 @@ AS $$
   SELECT r.message_id, r.status FROM retried AS r WHERE (SELECT count(*) FROM rung) >= 0
 $$;
 
--- The same, written down with the login: of the job named, or of the oldest that match. One named that waits for its next attempt gets it now.
+-- Retry the job p_id, or the oldest jobs that match, and record it with the login. If p_id waits for its next attempt, it gets the attempt now.
 CREATE OR REPLACE FUNCTION zeke_jobs.retry(
   p_id uuid, p_task text, p_status text, p_newer double precision, p_limit integer, p_by text)
 RETURNS TABLE (id uuid, status zeke_jobs.job_status)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
--- With its values the planner sees which of the two halves it is about, and which index serves it.
+-- Planned with its values, so that the planner sees which half of the OR applies, and uses its index.
 SET search_path TO pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
 AS $$
 #variable_conflict use_column
@@ -202,7 +201,7 @@ BEGIN
 END
 $$;
 
--- Claims take nothing of the target from now on. False: it was paused already, and the first pause stands.
+-- Pause a target: claims take no more of its jobs. Returns false if it was paused already; the first pause stands.
 CREATE OR REPLACE FUNCTION zeke_jobs.pause(p_target text, p_by text, p_reason text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
@@ -217,7 +216,7 @@ BEGIN
 END
 $$;
 
--- End a pause, and wake the workers that can claim again. False: there was none.
+-- End a pause, and wake the workers that can claim again. Returns false if there was none.
 CREATE OR REPLACE FUNCTION zeke_jobs.resume(p_target text, p_by text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
@@ -237,8 +236,9 @@ BEGIN
 END
 $$;
 
--- Make the limits equal to those of jobs.yaml. Until the transaction ends no claim passes, also of tasks that have no limit by now: each locks
--- rows of this table, if only none. One that waits obeys the new ones. A lowered limit lets running jobs finish.
+-- Make the limits equal to those of jobs.yaml. Until the transaction ends, the lock of the table holds back every claim, because a claim locks
+-- rows of this table, even if there are none for its tasks. A claim that has waited obeys the new limits. A lowered limit lets running jobs
+-- finish.
 CREATE OR REPLACE FUNCTION zeke_jobs.write_limits(p_gates jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -264,8 +264,8 @@ BEGIN
       g.breaker_within, g.breaker_pause)
     IS DISTINCT FROM (excluded.concurrency, excluded.rate_count, excluded.rate_period, excluded.metered, excluded.least,
       excluded.raise_every, excluded.breaker_failures, excluded.breaker_share, excluded.breaker_within, excluded.breaker_pause);
-  -- Starts under a task's former name count for its new one, for as long as the rate says now.
-  -- Past rows of jobs that just end: a worker may hold them while it waits for the limits.
+  -- Starts under a task's former name count for its new name, for the time of the new rate. Skip rows of jobs that just end: a worker may have
+  -- locked them while it waits for the limits.
   UPDATE zeke_jobs.meter_use AS u
   SET gate = w.name
   FROM jsonb_to_recordset(p_gates) AS w (name text, former text[])
@@ -307,8 +307,8 @@ BEGIN
 END
 $$;
 
--- Make the tasks equal to those of jobs.yaml; the revision of a task moves only when something of it changed. Jobs of a task that left the file
--- stay, and wait for a task of that name.
+-- Make the tasks equal to those of jobs.yaml. A task gets the new revision only if something of it changed. If a task left the file, its jobs
+-- stay and wait for a task of that name.
 CREATE OR REPLACE FUNCTION zeke_jobs.write_tasks(p_revision integer, p_tasks jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -341,7 +341,7 @@ BEGIN
 END
 $$;
 
--- One process at a time decides which revision is in force. Released at the end of the transaction.
+-- Lock the catalogue until the transaction ends, so that one process at a time decides which revision is in force.
 CREATE OR REPLACE FUNCTION zeke_jobs.lock_catalogue() RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
@@ -349,9 +349,9 @@ AS $$
   SELECT zeke_jobs.take_lock('catalogue')
 $$;
 
--- Put a jobs.yaml with the values set beside it in force: revision, limits, tasks, and the fate of jobs. p_revision has
--- digest, source, by, message, origin and overrides; p_cancel are tasks that leave and whose jobs are cancelled; p_priorities are
--- tasks whose queued jobs follow them from one priority to another. Answers the number, without gaps.
+-- Put a jobs.yaml and the values set beside it in force: write the revision, limits and tasks, and change jobs accordingly. p_revision: digest,
+-- source, by, message, origin and overrides. p_cancel: the removed tasks whose jobs are cancelled. p_priorities: the tasks whose queued jobs get
+-- the new priority. Returns the revision's number; the numbers have no gaps.
 CREATE OR REPLACE FUNCTION zeke_jobs.put_in_force(p_revision jsonb, p_gates jsonb, p_tasks jsonb, p_cancel text[], p_priorities jsonb)
 RETURNS integer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
@@ -363,9 +363,9 @@ DECLARE
   v_one record;
 BEGIN
   PERFORM zeke_jobs.take_lock('catalogue');
-  -- Before the limits are held: a worker may hold one of these jobs while it waits for a limit.
+  -- Cancel before the limits are locked: a worker may hold one of these jobs while it waits for a limit.
   PERFORM zeke_jobs.cancel_all(c.task, 'its task was removed from jobs.yaml', v_by) FROM unnest(p_cancel) AS c (task);
-  -- The limits come before the revision: they hold back claims, and only then is the time of the revision taken.
+  -- Write the limits before the revision: their lock holds back claims, so the revision's time is later than the last claim before it.
   PERFORM zeke_jobs.write_limits(p_gates);
   INSERT INTO zeke_jobs.revision (number, digest, source, applied_by, message, origin, overrides)
   OVERRIDING SYSTEM VALUE
@@ -385,7 +385,7 @@ BEGIN
 END
 $$;
 
--- Make sure of a schedule's state, and hold it until the transaction ends, so that one scheduler at a time decides its ticks.
+-- Create a schedule's state if it is missing, and lock it until the transaction ends, so that one scheduler at a time decides its ticks.
 CREATE OR REPLACE FUNCTION zeke_jobs.lock_schedule(p_task text, p_cron text, p_timezone text, p_decided_to timestamptz)
 RETURNS TABLE (cron text, timezone text, decided_to timestamptz)
 LANGUAGE sql VOLATILE SECURITY DEFINER
@@ -397,7 +397,7 @@ AS $$
   RETURNING s.cron, s.timezone, s.decided_to
 $$;
 
--- Write down how far a schedule has come, and by which line.
+-- Record up to which time a schedule's ticks are decided, and by which cron line.
 CREATE OR REPLACE FUNCTION zeke_jobs.advance_schedule(
   p_task text, p_cron text, p_timezone text, p_decided_to timestamptz, p_next_tick timestamptz) RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER
@@ -408,7 +408,7 @@ AS $$
   WHERE s.task = p_task
 $$;
 
--- Record the outcome of a tick. A backfill may send a skipped one.
+-- Record the outcome of a tick. Only a backfill changes it later, when it sends a skipped tick.
 CREATE OR REPLACE FUNCTION zeke_jobs.record_tick(
   p_task text, p_scheduled_for timestamptz, p_outcome text, p_reason text, p_origin text, p_job uuid) RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER

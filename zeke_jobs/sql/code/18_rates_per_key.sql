@@ -1,7 +1,7 @@
 -- Rates per key: a claim finds the keys whose rate lets a job through, however many others wait.
 
--- A job that waits for its key is new to claims again when anything of it changes: it was claimed and came back, it got another time, priority
--- or task.
+-- A job that waits for its key becomes new to claims again when it changes: when it was claimed and came back, or got another time, priority or
+-- task.
 CREATE OR REPLACE FUNCTION zeke_jobs.unsee() RETURNS trigger
 LANGUAGE plpgsql
 AS $$
@@ -14,10 +14,13 @@ $$;
 CREATE OR REPLACE TRIGGER queue_unsee BEFORE UPDATE OF state, run_at, priority, key, message, queue_name, order_hold ON zeke_jobs.queue
   FOR EACH ROW WHEN (OLD.key_seen) EXECUTE FUNCTION zeke_jobs.unsee();
 
--- Which jobs of one task and priority are next, up to p_quota, where the task has a rate per key: of keys that have waited until their rate
--- lets a job through, and of keys whose jobs are new, the one that could start first before the others. Locks the picked jobs and answers
--- their places; the keys that it looked at, and how many jobs each had room for; waiting, those that stand in key_wait; unseen, the new
--- jobs that it looked at; is_last, whether no other key could start a job. A look at five hundred keys is enough for one claim.
+-- Pick up to p_quota jobs of one task and priority, where the task has a rate per key. It looks at keys whose wait for the rate is over and at
+-- keys of new jobs; the key that could start first comes first. Some five hundred keys are enough for one claim. The picked jobs are locked.
+--   places: the picked jobs.
+--   keys, rooms: the keys that it looked at, and how many jobs each had room for.
+--   waiting: the keys among them that are in key_wait.
+--   unseen: the new jobs that it looked at.
+--   is_last: whether no other key could start a job.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_by_rate(
   p_queue text, p_one zeke_jobs.candidate, p_quota integer, p_now timestamptz,
   OUT places tid[], OUT keys text[], OUT rooms integer[], OUT waiting text[], OUT unseen tid[], OUT is_last boolean)
@@ -26,7 +29,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
   c_most CONSTANT integer := 500;
-  c_any CONSTANT integer := 1000000; -- zeke_jobs/revisions/rows.py: the number of jobs of a key is not limited
+  c_any CONSTANT integer := 1000000; -- the number of jobs of a key is not limited (zeke_jobs/revisions/rows.py)
   v_task text := p_one.task;
   v_names text[];
   v_strict boolean;
@@ -56,7 +59,7 @@ BEGIN
     UPDATE zeke_jobs.key_wait AS w SET due_on = p_now WHERE w.task = v_task AND w.key = ANY (v_freed) AND w.due_on > p_now;
   END IF;
   IF p_one.per_key < c_any THEN
-    -- As many at most as threads run.
+    -- At most one key for each running job.
     v_busy := ARRAY(
       SELECT a.key FROM unnest(v_names) AS n (name) JOIN zeke_jobs.queue AS a ON a.state = 'consumed' AND a.task = n.name
       GROUP BY a.key HAVING count(*) >= p_one.per_key);
@@ -140,9 +143,9 @@ BEGIN
 END
 $$;
 
--- Note which of the keys that a claim looked at (p_keys to p_unseen are the answer of zeke_jobs.pick_by_rate) must wait, and until when: those of
--- which it takes all that they have room for, and, where it could have taken more (p_is_dry), those of which no job can start for another
--- reason. Their other jobs are found by their key from now on. p_places are the jobs that it takes.
+-- Note which keys must wait, and until when. A key waits if the claim takes all jobs that it has room for. If the claim could have taken more
+-- jobs (p_is_dry), a key also waits if no job of it can start for another reason. Their other jobs are found by their key from now on. p_keys to
+-- p_unseen: the answer of zeke_jobs.pick_by_rate. p_places: the jobs that the claim takes.
 CREATE OR REPLACE FUNCTION zeke_jobs.note_keys(
   p_queue text, p_one zeke_jobs.candidate, p_keys text[], p_rooms integer[], p_waiting text[], p_unseen tid[], p_places tid[],
   p_is_dry boolean, p_now timestamptz) RETURNS void
@@ -168,7 +171,8 @@ BEGIN
     SET key_seen = true
     WHERE q.ctid = ANY (ARRAY(
       SELECT o.ctid FROM unnest(p_unseen) AS u (place) JOIN zeke_jobs.queue AS o ON o.ctid = u.place
-      -- The other jobs of a key in strict order wait for the first one. Elsewhere somebody holds them just now.
+      -- In strict order, the other jobs of a dry key wait for its first job. Without strict order, another claim has the jobs of a dry key
+      -- locked just now.
       WHERE u.place NOT IN (SELECT p.place FROM unnest(p_places) AS p (place))
         AND o.key IN (SELECT f.key FROM unnest(v_full || CASE WHEN v_strict THEN v_dry END) AS f (key))
         AND o.state = 'queued' AND NOT o.key_seen
@@ -186,7 +190,7 @@ BEGIN
     SELECT k.key, CASE
       WHEN k.key IN (SELECT d.key FROM unnest(v_dry) AS d (key)) THEN p_now + interval '1 second'
       ELSE coalesce((
-        -- When enough of its starts no longer count. A start that nobody has told of counts as if it had come at once.
+        -- The time at which enough of its starts no longer count. A start that no worker has reported yet counts from its claim.
         SELECT (array_agg(e.ends ORDER BY e.ends))[count(*) - v_rate + 1]
         FROM (
           SELECT CASE WHEN NOT u.settled AND u.taken_on + u.lasts > p_now THEN u.taken_on + u.lasts ELSE u.ends_on END AS ends
@@ -211,7 +215,7 @@ BEGIN
 END
 $$;
 
--- When a key of a task that has a rate for each may start its next job; NULL: none waits. By a probe of the index for each priority.
+-- The earliest time at which a waiting key of this task may start a job; NULL: no key waits. Costs one probe of the index for each priority.
 CREATE OR REPLACE FUNCTION zeke_jobs.next_key_on(p_task text, p_now timestamptz) RETURNS timestamptz
 LANGUAGE plpgsql VOLATILE -- and not sql: only plpgsql keeps its plans
 AS $$
@@ -232,7 +236,8 @@ BEGIN
 END
 $$;
 
--- Look at all waiting keys of these tasks anew, since their rates are others now; forget those of tasks that have none. Nobody claims meanwhile.
+-- Make all waiting keys of these tasks due again, because their rates have changed, and forget the keys of tasks without a rate per key. The
+-- caller's lock holds back claims.
 CREATE OR REPLACE FUNCTION zeke_jobs.renew_key_waits(p_tasks text[]) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$

@@ -21,29 +21,38 @@ class HeldBack:
     """The tasks that the last look of each queue found held back. Thread-safe; a reading may be a moment old.
 
     Args:
-        uses: Returns the shared limits of a task; None for a task that this process does not know.
+        frees: Returns the limits in which the end of a task's job makes room; None for a task that this process does not know.
     """
 
-    def __init__(self, uses: Callable[[str], Collection[str] | None]) -> None:
-        self._uses = uses
+    def __init__(self, frees: Callable[[str], Collection[str] | None]) -> None:
+        self._frees = frees
         self._looks: dict[
             str, tuple[Collection[str], float]
         ] = {}  # tasks held back, and end of the look in monotonic seconds
+        self._ended: dict[str, set[str]] = {}  # by queues whose look is under way: tasks of which jobs end meanwhile
         self._short_of_threads: set[str] = set()
         self._deaf_until: dict[str, float] = {}
         self._owed: set[str] = set()
         self._lock = threading.Lock()
 
     def looking(self, queue: str) -> None:
-        """The queue's consumer looks for jobs. Until it is done, any job that ends may let another one start."""
-        self._looks[queue] = ((ANY,), math.inf)
+        """The queue's consumer looks for jobs. Only its result tells whether a job that ends meanwhile lets another one start."""
+        with self._lock:
+            self._ended[queue] = set()
 
-    def found(self, queue: str, tasks: Collection[str]) -> None:
-        """Note the result of the consumer's look: ids of tasks, ``LACKS_THREAD``, ``ANY``."""
+    def found(self, queue: str, tasks: Collection[str]) -> bool:
+        """Note the result of the consumer's look: ids of tasks, ``LACKS_THREAD``, ``ANY``.
+
+        Returns:
+            Whether to look again at once, because a job ended meanwhile and may let one of them start.
+        """
         now = time.monotonic()
-        self._looks[queue] = (tasks, now)
+        with self._lock:
+            self._looks[queue] = (tasks, now)
+            ended = self._ended.pop(queue, ())
         lacks = LACKS_THREAD in tasks and now >= self._deaf_until.get(queue, 0.0)
         (self._short_of_threads.add if lacks else self._short_of_threads.discard)(queue)
+        return any(self._share(one, held) for one in ended for held in tasks)
 
     def found_no_long(self, queue: str) -> None:
         """Threads were free for long jobs, and none came: something else, such as their keys, holds them back."""
@@ -51,10 +60,17 @@ class HeldBack:
             self._deaf_until[queue] = time.monotonic() + _DEAF
 
     def freed_by(self, ended: str, since: float = -math.inf) -> list[str]:
-        """The queues to look at because a job of the task ``ended`` has ended, if their last look ended after ``since``."""
+        """The queues to look at because a job of the task ``ended`` has ended, if their last look ended after ``since``.
+
+        A look that is under way learns of the end from ``found``.
+        """
+        with self._lock:
+            for meanwhile in self._ended.values():
+                meanwhile.add(ended)
+            looks = [(queue, *look) for queue, look in self._looks.items() if queue not in self._ended]
         return [
             queue
-            for queue, (tasks, looked) in list(self._looks.items())
+            for queue, tasks, looked in looks
             if looked > since and any(self._share(ended, held) for held in tasks)
         ]
 
@@ -74,9 +90,12 @@ class HeldBack:
             return owed
 
     def _share(self, ended: str, held: str) -> bool:
-        """Whether one limit counts both tasks."""
-        if held in (ANY, LACKS_THREAD, ended):
+        """Whether an end makes room in a limit of the other task."""
+        one = self._frees(ended)
+        if held == LACKS_THREAD:
             return True
-        one, other = self._uses(ended), self._uses(held)
+        if one is not None and not one:
+            return False
+        other = None if held == ANY else self._frees(held)
         # The task was renamed or has left jobs.yaml, but may have had limits.
         return one is None or other is None or not {*one}.isdisjoint(other)

@@ -71,7 +71,7 @@ class Capacity:
         return self._taken == self.threads - 1
 
     def too_late(self, claims: Iterable[Claim]) -> tuple[float, bool]:
-        """Since when a job has waited too long (monotonic seconds), and whether a running job is the cause.
+        """The time (monotonic seconds) before which a waiting job came too long ago, and whether a running job is the cause.
 
         The running job's task no longer counts as short: otherwise the jobs handed back would be claimed ahead again.
         """

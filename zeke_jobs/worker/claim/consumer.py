@@ -116,6 +116,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
 
     def _look(self, conn: Connection, want: int, *, alone: bool) -> None:
         self._asked = time.monotonic()
+        self._process.bells.looks(self._queue)
         held_back = self._process.held_back
         held_back.looking(self._queue)
         if self._said_as != self._process.registrations:
@@ -124,7 +125,8 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         self._accept(rows)
         if LACKS_THREAD not in held and not any(message.claim.long for message in self._buffer):
             held_back.found_no_long(self._queue)
-        held_back.found(self._queue, held)
+        if held_back.found(self._queue, held):
+            self._process.bells.ring(self._queue)
         if held_back.is_short_of_threads():
             self._process.give_back(self._process.held.late_for_slots(math.inf))  # others need the threads
         self._say(conn, self._pace.looked(held, is_full=len(rows) >= want, brought=len(rows)))
@@ -243,15 +245,19 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         if not process.settle(claim, outcome or RETURNED):
             return  # handed back before it started, or given up: its end is recorded and its thread is free
         process.settler.wait_for_room()
-        # Consumers may wait for a limit that this end frees, and our own writes the completion with its next claim.
-        held_back = self._process.held_back
-        held_back.owe(held_back.freed_by(message.claim.task))
-        if isinstance(outcome, Completed):
+        # Consumers may wait for a limit that this end frees; with its next claim, a consumer writes completions.
+        held_back = process.held_back
+        freed = held_back.freed_by(claim.task)
+        held_back.owe(freed)
+        needs_no_look = self._pace.is_idle and not freed
+        if isinstance(outcome, Completed) and not needs_no_look:
             held_back.owe((self._queue,))
-        # A claim costs the same for one job as for many, so we claim only when no job waits for a thread.
-        if not self._process.held.waiting():
+        # A claim or a write costs the same for one job as for many, so both wait while a job waits for a thread.
+        if not process.held.waiting():
             for queue in held_back.pay():
-                self._process.bells.ring(queue)
+                process.bells.ring(queue)
+            if needs_no_look:
+                process.settler.write_now()
 
     nack = ack
 

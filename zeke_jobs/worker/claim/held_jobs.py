@@ -158,8 +158,12 @@ class HeldJobs:
 
     # ── waiting jobs to give back; the methods below end them ──
 
-    def late(self) -> tuple[list[Claim], float]:
-        """Jobs that wait for a thread behind a long job; these have not ended. And since when a job has waited too long."""
+    def behind_long_job(self) -> tuple[list[Claim], float]:
+        """Jobs that have waited too long for a thread behind a long job; they are not ended yet.
+
+        Returns:
+            The jobs, and the time (monotonic seconds) since before which they have waited.
+        """
         with self._changed:
             before, is_long = self._capacity.too_late(self._claims.values())
             waiting = [one for one in self._claims.values() if is_long and one.stage is Stage.WAITS_FOR_THREAD]
@@ -168,7 +172,7 @@ class HeldJobs:
     def late_for_slots(self, before: float) -> list[Claim]:
         """Jobs that have waited for a slot since before that time (monotonic seconds)."""
         with self._changed:
-            return self._slots.late(before)
+            return self._slots.waiting_since(before)
 
     def stranded(self) -> list[Claim]:
         """Jobs that wait for a slot of a task that has none left here."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import threading
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -15,11 +17,14 @@ from zeke_jobs.postgres.pool import DISCONNECTED, connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from uuid import UUID
 
+    from psycopg2.extensions import Notify
     from psycopg2.extensions import connection as Connection
 
 _LOOK = 10.0  # seconds between checks of a silent connection
 _PAUSE = 1.0
+_LATER = 0.1  # seconds after which a process looks when a bell rang for another one first
 _CHANNEL = "zeke_jobs."
 
 
@@ -33,6 +38,7 @@ class Bells:
     def __init__(self, queues: Iterable[str] = ()) -> None:
         self.are_rung = True
         self._bells = {queue: threading.Event() for queue in queues}
+        self._later: dict[str, float] = {}  # when to ring, in monotonic seconds
 
     @property
     def queues(self) -> list[str]:
@@ -49,6 +55,24 @@ class Bells:
         """Wake the queue's consumer."""
         self._bells[queue].set()
 
+    def ring_later(self, queue: str) -> None:
+        """Wake the queue's consumer in a moment, unless it looks before."""
+        if queue in self._bells:
+            self._later.setdefault(queue, time.monotonic() + _LATER)
+
+    def looks(self, queue: str) -> None:
+        """The queue's consumer looks now, and need not be woken for anything that was there before."""
+        self._later.pop(queue, None)
+
+    def ring_due(self) -> float:
+        """Ring the bells whose moment has come; return the seconds to the next one, infinite if there is none."""
+        now = time.monotonic()
+        for queue, due in list(self._later.items()):
+            if due <= now:
+                self.looks(queue)
+                self.ring(queue)
+        return max(0.0, min(list(self._later.values()), default=math.inf) - now)
+
     def ring_all(self) -> None:
         """Wake all consumers, as for a shutdown."""
         for bell in self._bells.values():
@@ -60,15 +84,22 @@ class Notifier:
 
     Args:
         url: The database.
+        worker: This process, as notifications name it.
         bells: The bells that it rings.
         on_cancel: Called when a job is being cancelled.
         on_revision: Called when another revision of jobs.yaml is in force.
     """
 
     def __init__(
-        self, url: str | None, bells: Bells, on_cancel: Callable[[], object], on_revision: Callable[[], object]
+        self,
+        url: str | None,
+        worker: UUID,
+        bells: Bells,
+        on_cancel: Callable[[], object],
+        on_revision: Callable[[], object],
     ) -> None:
         self._url = url
+        self._worker = str(worker)
         self._bells = bells
         self._on_cancel = on_cancel
         self._on_revision = on_revision
@@ -112,18 +143,27 @@ class Notifier:
                 cursor.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
         self._on_revision()
         self._bells.ring_all()  # for notifications sent before we listened
+        heard = time.monotonic()
         while not self._stopping:
-            ready, _, _ = select.select([conn.fileno(), self._wake_read], [], [], _LOOK)
-            if not ready:
+            wait = min(_LOOK, self._bells.ring_due())
+            ready, _, _ = select.select([conn.fileno(), self._wake_read], [], [], wait)
+            if ready:
+                heard = time.monotonic()
+            elif time.monotonic() - heard >= _LOOK:
                 with conn.cursor() as cursor:
                     cursor.execute("SELECT 1")  # a dead connection sends nothing: only a query shows it
+                heard = time.monotonic()
             conn.poll()
             while conn.notifies:
-                channel = conn.notifies.pop(0).channel
-                if channel == "zeke_jobs.cancel":
-                    self._on_cancel()
-                elif channel == "zeke_jobs.revision":
-                    self._on_revision()
-                    self._bells.ring_all()  # limits may be higher now
-                else:
-                    self._bells.ring(channel.removeprefix(_CHANNEL))
+                self._hear(conn.notifies.pop(0))
+
+    def _hear(self, notification: Notify) -> None:
+        if notification.channel == "zeke_jobs.cancel":
+            self._on_cancel()
+        elif notification.channel == "zeke_jobs.revision":
+            self._on_revision()
+            self._bells.ring_all()  # limits may be higher now
+        else:
+            is_first = notification.payload in ("", self._worker)
+            ring = self._bells.ring if is_first else self._bells.ring_later
+            ring(notification.channel.removeprefix(_CHANNEL))

@@ -36,6 +36,9 @@ class Waits:
     idle: bool = False
     limited: frozenset[str] = frozenset()
 
+    def __le__(self, other: Waits) -> bool:
+        return self.idle <= other.idle and self.limited <= other.limited
+
 
 class Pace:
     """The pace of one queue's consumer.
@@ -56,10 +59,13 @@ class Pace:
     def wait(self, bells: Bells, queue: str) -> None:
         """Wait until it is time to look: no wait after a full claim, else until the bell rings or some time has passed."""
         if self._looks and not self._owes_look:
-            rang = bells.wait(queue, self._patience)
+            bells.wait(queue, self._patience)
             self._owes_look = True  # even if there is no room now, because the bell rings only once
-            # The sender may still lock the job it rang for. If nothing is found, the next looks come soon.
-            self._looks = 1 if rang else self._looks
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the last look found less than it asked for, so that another one would find nothing but new jobs."""
+        return self._looks > 0
 
     def asks_for_next_due(self) -> bool:
         """Whether the next look is one of an idle consumer, which needs the time of the next delayed job."""
@@ -95,9 +101,9 @@ class Pace:
         waits = Waits(idle=True, limited=frozenset(self._held_on))
         # After that is written, look again before waiting, and twice more soon after: a send or an end under way at that time may
         # not have seen it, and so did not ring.
-        self._looks = self._looks + 1 if waits == self.said else 0
+        self._looks = self._looks + 1 if waits <= self.said else 0
         if self._looks:
-            soon = _SOON[self._looks - 1] if self._looks <= len(_SOON) else self._until_due
+            soon = _SOON[self._looks - 1] if self._looks <= len(_SOON) else math.inf
             self._patience = min(soon, self._until_due + self._lag())
         return waits
 

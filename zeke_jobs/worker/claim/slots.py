@@ -165,7 +165,7 @@ class Slots:
         """Take out the jobs that wait for a slot of a task that has none left here."""
         return self._take_out(lambda message: not self._held[message.claim.task])
 
-    def late(self, before: float) -> list[Claim]:
+    def waiting_since(self, before: float) -> list[Claim]:
         """Take out the jobs that have waited since before that time (monotonic seconds)."""
         return self._take_out(lambda message: message.claim.received < before)
 

@@ -73,6 +73,13 @@ class Settler:
                 self._waiting_since = time.monotonic()
                 self._wake_by(self._waiting_since + _GRACE)
 
+    def write_now(self) -> None:
+        """Write the waiting outcomes at once: no consumer will look soon."""
+        with self._condition:
+            if self._waiting:
+                self._waiting_since = 0.0
+                self._wake_by(0.0)
+
     def wait_for_room(self) -> None:
         """Wait while too many outcomes wait, as when the database is away; return at once when the process stops.
 

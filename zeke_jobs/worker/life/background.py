@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Work = Callable[[Connection, Callable[[], bool]], object]
 
 
-class Aside:
+class BackgroundThread:
     """Work of one kind, in its own thread and on its own connection while it lasts; it never runs twice at once.
 
     Args:

@@ -14,7 +14,7 @@ from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import boot
 from zeke_jobs.scheduler import dispatch
 from zeke_jobs.worker.life import chores, rescue, retention
-from zeke_jobs.worker.life.background import Aside
+from zeke_jobs.worker.life.background import BackgroundThread
 from zeke_jobs.worker.run.interrupts import Cancelled, Lost
 
 if TYPE_CHECKING:
@@ -53,11 +53,11 @@ class Heartbeat:
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self._log = get_logger("zeke_jobs.heartbeat")
         self._refused = 0
-        self._follower = Aside(process.url, "revision")
-        self._retention = Aside(process.url, "retention")
+        self._follower = BackgroundThread(process.url, "revision")
+        self._retention = BackgroundThread(process.url, "retention")
         # Spread the processes of a fleet, because they boot together.
         self._next_purge = time.monotonic() + random.uniform(0, retention.EVERY)  # noqa: S311 (it spreads load, no secrets)
-        self._chores = Aside(process.url, "chores")
+        self._chores = BackgroundThread(process.url, "chores")
 
     def start(self) -> None:
         """Start ticking."""
@@ -67,11 +67,11 @@ class Heartbeat:
         """Stop ticking, and end the work beside it."""
         self._closing = True
         self._woken.set()
-        asides = (self._follower, self._retention, self._chores)
-        for aside in asides:
-            aside.close()
+        background = (self._follower, self._retention, self._chores)
+        for one in background:
+            one.close()
         end = time.monotonic() + _LAST_WORDS
-        for thread in (self._thread, *asides):
+        for thread in (self._thread, *background):
             thread.join(max(0.0, end - time.monotonic()))
         self._pool.close()
 

@@ -52,7 +52,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
     """Knows the message that each thread works on; the actors' functions come back here.
 
     ``begin`` records that a job starts. It returns an outcome when the job must not start: it was handed back or may be rescued.
-    ``pool`` has a connection for each thread; ``aside`` has connections for short statements outside the handler's transaction.
+    ``pool`` has a connection for each thread; ``statement_pool`` is for short statements outside the handler's transaction.
     """
 
     def __init__(
@@ -62,13 +62,13 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         interrupts: Interrupts,
         begin: Callable[[Claim], Outcome | None],
         *,
-        aside: Pool,
+        statement_pool: Pool,
         job_log: JobLog,
     ) -> None:
         self.worker: UUID | None = None
         self._runtime = runtime
         self._pool = pool
-        self._aside = aside
+        self._statement_pool = statement_pool
         self._interrupts = interrupts
         self._begin = begin
         self._job_log = job_log
@@ -155,7 +155,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             return _Ran(RETURNED, error=error)
         except BaseException as error:  # noqa: BLE001 (it ends in the job's row, where people look)
             outcome = of_exception(error, policy, retries=retries)
-            self._say(claim, outcome, retries, limit_of(error, policy), is_told=isinstance(error, _TOLD))
+            self._log_end(claim, outcome, retries, limit_of(error, policy), is_told=isinstance(error, _TOLD))
             return _Ran(outcome, error=error)
 
     def _call(self, claim: Claim, runnable: RunnableTask, payload: BaseModel) -> _Ran:
@@ -164,7 +164,13 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         timeout = claim.timeout or runnable.task.timeout.total_seconds()
         with self._interrupts.running(claim.id, timeout) as running:
             context = JobContext(
-                claim, self.worker, self._runtime, self._pool, running, runnable.settings, aside=self._aside
+                claim,
+                self.worker,
+                self._runtime,
+                self._pool,
+                running,
+                runnable.settings,
+                statement_pool=self._statement_pool,
             )
             result = None
             try:
@@ -191,7 +197,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             # Another run would repeat its effects and return the same output.
             raise Reject(f"the output cannot be stored: {error}") from None
 
-    def _say(self, claim: Claim, outcome: Ended, retries: int, limit: int, *, is_told: bool) -> None:
+    def _log_end(self, claim: Claim, outcome: Ended, retries: int, limit: int, *, is_told: bool) -> None:
         log = self._log.bind(task=claim.task, job_id=str(claim.id), attempt=claim.attempt + 1)
         error = outcome.error or {}
         if outcome.how in ("failed", "retry") and not is_told:

@@ -158,8 +158,8 @@ class Interrupts:
         """
         now = time.monotonic()
         with self._lock:
-            late = [running for running in self._running.values() if running.deadline <= now]
-        for running in late:
+            overdue = [running for running in self._running.values() if running.deadline <= now]
+        for running in overdue:
             running.stop(TimedOut(f"it ran longer than its timeout of {running.timeout:g} s"))
         stuck = []
         with self._lock:

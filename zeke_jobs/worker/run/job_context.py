@@ -45,7 +45,7 @@ _WAIT_WHEN_FULL = 30.0  # seconds before a job that met a full queue is tried ag
 class JobContext(Context[Any]):
     """See ``Context``. ``close`` gives the connection back; ``completed`` tells the executor that the end is written already.
 
-    ``aside`` is the pool for the handler's reports, which are outside its own transaction.
+    ``statement_pool`` is the pool for the handler's reports, which are outside its own transaction.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class JobContext(Context[Any]):
         running: Running,
         settings: Any,
         *,
-        aside: Pool,
+        statement_pool: Pool,
     ) -> None:
         self.job_id = claim.id
         self.task_id = claim.task
@@ -79,12 +79,12 @@ class JobContext(Context[Any]):
         self._inside = False
         self.output: Any = None  # the argument of complete
         self._output: str | None = None
-        self._aside = aside
+        self._statement_pool = statement_pool
 
     # Most jobs use neither, so they are made at the first use.
     @cached_property
     def _reports(self) -> Reports:
-        return Reports(self._aside, self._claim, self._worker, self.logger)
+        return Reports(self._statement_pool, self._claim, self._worker, self.logger)
 
     @cached_property
     def _steps(self) -> Steps:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
-from zeke_jobs.worker.life.background import Aside
+from zeke_jobs.worker.life.background import BackgroundThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def test_it_does_nothing_twice_at_once_and_ends_when_it_is_told(database: str) -> None:
-    aside = Aside(database, "chores")
+    background = BackgroundThread(database, "chores")
     began, called = threading.Event(), list[str]()
 
     def work(conn: Connection, stop: Callable[[], bool]) -> None:
@@ -26,11 +26,11 @@ def test_it_does_nothing_twice_at_once_and_ends_when_it_is_told(database: str) -
         while not stop():
             pass
 
-    assert aside.start(work)
+    assert background.start(work)
     assert began.wait(10.0)
-    assert not aside.start(work)
-    aside.close()
-    aside.join(5.0)
+    assert not background.start(work)
+    background.close()
+    background.join(5.0)
     assert called == ["zeke-jobs chores"]
 
 
@@ -38,10 +38,10 @@ def test_it_does_nothing_twice_at_once_and_ends_when_it_is_told(database: str) -
     ("host", "event"), [("", "failed"), ("/nowhere", "left undone: the database is away")], ids=["failure", "away"]
 )
 def test_what_fails_is_logged_each_time(database: str, host: str, event: str) -> None:
-    aside = Aside(f"postgresql://postgres@/postgres?host={host}" if host else database, "chores")
+    background = BackgroundThread(f"postgresql://postgres@/postgres?host={host}" if host else database, "chores")
     with capture_logs() as logs:
         for _ in range(2):
-            assert aside.start(lambda *_: 1 / 0)
-            aside.close()
-            aside.join(5.0)
+            assert background.start(lambda *_: 1 / 0)
+            background.close()
+            background.join(5.0)
     assert [log["event"] for log in logs] == [event, event]
