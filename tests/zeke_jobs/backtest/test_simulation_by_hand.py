@@ -10,7 +10,7 @@ import pytest
 from tests.zeke_jobs.worker.conftest import load
 from zeke_jobs.backtest.figures import Figures, figures
 from zeke_jobs.backtest.fleet import Fleet
-from zeke_jobs.backtest.gates import RATE_GRACE
+from zeke_jobs.backtest.gates import RATE_SHARE
 from zeke_jobs.backtest.senders import WAIT_WHEN_FULL
 from zeke_jobs.backtest.simulation import Simulation
 from zeke_jobs.backtest.workload import Attempt, Workload
@@ -116,7 +116,7 @@ def test_a_rate_lets_through_so_many_in_its_period() -> None:
     day = Day()
     for held in (1, 10, 1):
         day.job("a", 0, held)
-    assert day.starts("  a: {handler: 'H:echo', rate: 2/m}")["a"] == [0, 0, pytest.approx(60 + RATE_GRACE)]
+    assert day.starts("  a: {handler: 'H:echo', rate: 2/m}")["a"] == [0, 0, pytest.approx(60 * (1 + RATE_SHARE))]
 
 
 def test_a_retry_waits_by_the_policy_and_ends_when_its_limit_does() -> None:

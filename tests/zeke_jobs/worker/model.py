@@ -24,7 +24,7 @@ PRIORITY = {"limited": 0, "shared": 0, "keyed": 0, "rated": 1, "free": 1}
 #: The most that may be active at once, by gate, and which tasks a gate counts.
 LIMITS = {"limited": 2, "pool": 3}
 GATES = {"limited": ("limited",), "shared": ("pool",), "keyed": ("pool",), "rated": (), "free": ()}
-RATE, RATE_PERIOD = 2, timedelta(seconds=60.25)
+RATE, RATE_PERIOD = 2, timedelta(seconds=60.15)
 LATEST_START = timedelta(seconds=0.25)  # after its claim, of a job that has not said yet that it started
 
 LOST_AFTER = timedelta(seconds=20)
