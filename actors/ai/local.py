@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from actors.ai.chili import Chili
 
-MADE_BY = Provenance(provider="local", model="extractive-6")
+MADE_BY = Provenance(provider="local", model="extractive-5")
 """Stored with each text. Raise the number when other sentences would be chosen."""
 
 _WHY_CHARS = 320

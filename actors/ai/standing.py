@@ -11,7 +11,7 @@ from functools import lru_cache
 from importlib.resources import files
 
 from actors.ai.gate.evidence import is_unspaced, tokens
-from actors.ai.pronouns import PERSONS, POINTING, READER, THIRD
+from actors.ai.pronouns import PERSONS, POINTING, THIRD
 from actors.calendar_names import WEEKDAYS
 
 _STARTS = "|".join((files("actors.ai") / "leaning.txt").read_text(encoding="utf-8").splitlines())
@@ -21,18 +21,18 @@ _UNSPACED_STARTS = (
     "|然而|所以|于是|이는|이에|이를|그는|그녀|이들|그러나|하지만|또한|그리고|이런|그런|한편|이어"
 )
 _START = re.compile(rf"\W*(?:(?:{_STARTS})(?!\w)|(?:{_UNSPACED_STARTS}))")
-TIMES = "|".join(
+_TIMES = "|".join(
     [
         "week|month|year|morning|evening|spring|summer|autumn|fall|winter|season|weekend|Woche|Monat|Jahr|Tage",
         "semaine|mois|année|été|semana|mes|año|mañana|mês|ano|settimana|mese|anno",
         *(name for names in WEEKDAYS.values() for name in names.split()),
     ]
 )
-_DATED = re.compile(rf"\W*(?:\w+ )?\w+ (?:past |last |same |coming |next )?(?:{TIMES})", re.IGNORECASE)
+_DATED = re.compile(rf"\W*(?:\w+ )?\w+ (?:past |last |same |coming |next )?(?:{_TIMES})", re.IGNORECASE)
 """``This week`` and ``Este martes`` point to the day of the story, not to the sentence before."""
 _LINKED = re.compile(
     r"(?<=[\w,]) (?:however|jedoch|hingegen|toutefois|cependant|sin embargo|no obstante|tuttavia|no entanto|contudo|jednak"
-    r"|azonban)\b|, (?:además|también|inoltre|poi|auch|aussi),"
+    r"|azonban)\b|, (?:además|también|inoltre|auch|aussi),"
     r"|, (?:for example|for instance|zum Beispiel|par exemple|por ejemplo|per esempio|por exemplo),"
 )
 _PRONOUN = re.compile(rf"(?P<before>[^,.;:]{{2,60}}), (?:{THIRD}|{POINTING})(?:['\u2019]\w+)? (?!who\b)")
@@ -65,7 +65,7 @@ _ALSO = re.compile(
 )
 """What also is or does something, and the same one, were told of before."""
 _ELSEWHERE = re.compile(
-    r"\b(?:find|see|seen|listed|pictured|shown|described|mentioned|cited|check|outlined|discussed|noted|read|for|list\w*)"
+    r"\b(?:find|see|seen|listed|pictured|shown|described|mentioned|check|outlined|discussed|noted|read|for|list\w*)"
     r" (?:\w+ ){0,4}?(?:above|below)\b|\b(?:above-mentioned|the above)\b"
     r"|\b(?:the two|the latter|the former) (?:\w+ed|means?|meant|are|were|is|was|have|had|can|could|will|would)\b"
     r"|\b(?:siehe|wie) oben\b|\boben genannt|\bci-(?:dessous|dessus)\b|\b(?:vedi|qui) sotto\b|\b(?:poniżej|powyżej)\b",
@@ -73,7 +73,7 @@ _ELSEWHERE = re.compile(
 )
 """Leads to another place of the page."""
 _POINTING = re.compile(
-    rf"(?:\S+ ){{1,6}}?(?:these|this|diese[mnrs]?|cette|cet|es[ao]s?|quest[aei]|هذا|هذه) (?!{TIMES})", re.IGNORECASE
+    rf"(?:\S+ ){{1,6}}?(?:these|this|diese[mnrs]?|cette|cet|es[ao]s?|quest[aei]|هذا|هذه) (?!{_TIMES})", re.IGNORECASE
 )
 _NAMES = re.compile(
     r"(?<=\w )(?-i:[A-ZÀ-Ý])|\b(?:the|an?|each|every|der|die|das|den|dem|des|ein\w*|les?|la|l['\u2019]|une?|du|el|los|las)\b",
@@ -104,7 +104,7 @@ _LONGEST = 600  # characters; a longer text is no sentence for a reader, and the
 _SPEECH = 25  # characters; a shorter quotation is a name or a term
 _CLOSE = 4  # words around a speech in which its speaker's name is looked for
 _WORD = re.compile(r"[^\W\d_][\w'\u2019.-]*")
-FULL_NAME = re.compile(r"[A-ZÀ-ÝА-Я][\w'\u2019-]+ (?:(?:de|del|da|von|van|der|al) )*[A-ZÀ-ÝА-Я][\w'\u2019.-]+")
+_FULL_NAME = re.compile(r"[A-ZÀ-ÝА-Я][\w'\u2019-]+ (?:(?:de|del|da|von|van|der|al) )*[A-ZÀ-ÝА-Я][\w'\u2019.-]+")
 _UNCASED = re.compile(r"[\u0600-\u06ff\u0900-\u097f\uac00-\ud7af]")
 _SPEAKS_UNSPACED = re.compile(r"話|述べ|語[るっり]|説明|指摘|訴え|コメント|という|说|表示|称|指出|认为")
 _ROLE_SPEAKS = re.compile(
@@ -122,14 +122,14 @@ _TO_READER = re.compile(
     r"|(?:If|When|Once|Whether|As|After|Before|In|By|With|To|For|Until|While)\b[^,.]{2,90}, (?:you\b|you['\u2019]\w+"
     r"|(?:let|try|consider|start|begin|make|check|use|look|keep|invest|choose|take|remember|be|add|ask|go|get|give|put|set)\b)"
     r"|(?:Let['\u2019]s|Let (?:us|me|your?)|Feel free|Fear not|Don['\u2019]t|Do not|Be sure|Make sure"
-    r"|Keep in mind|Consider|Remember|Imagine|Picture|Think (?:of|about)|Note that)\b"
+    r"|Keep in mind|Consider|Remember|Imagine)\b"
     r"|[A-Z][a-z]+(?: (?:up|out|off|on|in|down|away|back|into|with|to|for|at))? you(?:r|rself)?\b"
-    r"|(?:Add|Apply|Ask|Avoid|Bake|Book|Bring|Build|Buy|Call|Check|Choose|Click|Compare|Cover|Create|Cut|Discover|Download|Earn|Enjoy|Explore|Find"
+    r"|(?:Add|Ask|Avoid|Bake|Book|Bring|Build|Buy|Call|Check|Choose|Click|Cover|Create|Cut|Discover|Download|Enjoy|Explore|Find"
     r"|Follow|Get|Give|Grab|Heat|Join|Keep|Learn|Lock|Make|Mix|Open|Pick|Place|Press|Prepare|Pull|Put|Read|Remove|Review|Save"
     r"|See|Select|Serve|Set|Share|Shop|Start|Stir|Take|Tell|Try|Turn|Use|Visit|Watch|Wear|Wrap|Write) "
     r"(?:the|an?|this|these|all|each|some|more|up|out|it|them|from|in|on|with|by|to)\b"
 )
-_YOU = re.compile(rf"\b(?:{READER})\b|あなた|ください|ましょう|[你您]|당신|세요")
+_YOU = re.compile(r"\b[Yy]ou(?:r|rs|rself)?\b")
 _US = re.compile(
     r"\b(?:[Ww]e|[Oo]urs?|us|[Ww]ir|[Uu]nser\w*|[Nn]otre|[Nn]os|[Nn]uestr[oa]s?|[Nn]oss[oa]s?|[Nn]ostr[oaie])\b"
 )
@@ -143,11 +143,6 @@ def is_independent(text: str) -> bool:
     return len(text) <= _LONGEST and not is_scrap(text) and not leans(text)
 
 
-def without_speech(text: str) -> str:
-    """A text without its quotations."""
-    return _QUOTATION.sub(" ", text)
-
-
 def is_told_to_reader(text: str) -> bool:
     """Whether a sentence begins by addressing the reader, as advice and adverts do."""
     return _TO_READER.match(text) is not None
@@ -155,12 +150,12 @@ def is_told_to_reader(text: str) -> bool:
 
 def addresses_reader(text: str) -> bool:
     """Whether a sentence says ``you`` outside a quotation."""
-    return _YOU.search(without_speech(text)) is not None
+    return _YOU.search(_QUOTATION.sub(" ", text)) is not None
 
 
 def speaks_of_us(text: str) -> bool:
     """Whether a sentence says ``we`` outside a quotation, so that the reader cannot know the people meant."""
-    return _US.search(without_speech(text)) is not None
+    return _US.search(_QUOTATION.sub(" ", text)) is not None
 
 
 @lru_cache(maxsize=1024)
@@ -185,7 +180,7 @@ def leans(text: str) -> bool:
 @lru_cache(maxsize=1024)
 def is_scrap(text: str) -> bool:
     """Whether a text is unfinished, an entry of a list, or speech without its speaker's name."""
-    around = without_speech(text)
+    around = _QUOTATION.sub(" ", text)
     if (
         _SCRAP.match(text)
         or _ADDRESS.search(text)
@@ -194,7 +189,7 @@ def is_scrap(text: str) -> bool:
         or not _names_speaker(text)
     ):
         return True
-    if _ROLE_SPEAKS.search(around) and not FULL_NAME.search(around):
+    if _ROLE_SPEAKS.search(around) and not _FULL_NAME.search(around):
         return True
     said = tokens(text)
     marked = sum(not word[0].islower() for word in said)
@@ -211,7 +206,7 @@ def speech(text: str) -> list[re.Match[str]]:
 def _names_speaker(text: str) -> bool:
     """Whether a full name is close to the speech, or a name next to it."""
     parts = _QUOTATION.sub(lambda one: "\n" if len(one.group()) > _SPEECH else " ", text).split("\n")
-    if len(parts) == 1 or any(FULL_NAME.search(part) for part in parts):
+    if len(parts) == 1 or any(_FULL_NAME.search(part) for part in parts):
         return True
     if is_unspaced(text):
         return _SPEAKS_UNSPACED.search("".join(parts)) is not None

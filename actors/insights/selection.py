@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from actors.ai.gate import statements
+from actors.ai.gate.evidence import evidence
 from actors.ai.lexrank import similarity, vectors
 from actors.ai.markdown import blocks
+from actors.ai.protocol import Story
 from actors.insights.candidates import Candidate, Kind
 from actors.insights.central import central_candidates
 from actors.insights.claims import claim_candidates
 from actors.insights.code import code_candidates
-from actors.insights.subject import Page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,10 +59,11 @@ def highlights(document: str, settings: Selection, title: str = "") -> list[Cand
     parts = blocks(document)
     code = code_candidates(parts, settings.min_code_lines, settings.max_quote)
     claims = [claim for claim in claim_candidates(parts) if len(claim.quote) <= settings.max_quote]
+    kept = _best([*code, *claims], settings)
     taken = [(candidate.start, candidate.end) for candidate in claims]
-    page = Page(document, title)
-    kept = _best([*code, *filter(page.can_show, claims)], settings)
-    told = kept + central_candidates(document, settings.limits.get("insight", 0), page, taken, settings.lead)
+    known = evidence(Story(UUID(int=0), "", document))
+    central = central_candidates(document, settings.limits.get("insight", 0), taken, settings.lead, title)
+    told = [each for each in [*kept, *central] if statements.told_as_fact(each.summary, known) is None]
     kept = _without_repetition(told, settings.repetition, settings.total)
     return sorted(kept, key=lambda candidate: (candidate.start, candidate.end))
 

@@ -57,7 +57,7 @@ _NOT_YET = re.compile(
     r"\bnot\b[^.;]{0,40}\byet\b|\bno[^.;]{0,30} so far\b|\bnoch nicht\b|\bpas encore\b|\btodavía no\b", re.IGNORECASE
 )
 
-SPEAKS = (
+_SPEAKS = (
     "says?|said|tells?|told|writes?|wrote|warns?|warned|fears?|feared|thinks?|believes?|doubts?|admits?"
     "|admitted|advises?|advised|argues?|argued|"
     "claims?|claimed|denies|denied|explains?|explained|promises?|promised|praised?|notes?|noted|adds|added"
@@ -68,11 +68,11 @@ SPEAKS = (
     "dit|déclaré|déclare|affirme|affirmé|selon|juge|estime|explique|dijo|dice|afirm\\w+|según|anunció|calcula"
     "|teme|advirtió|explicó"
 )
-_SPEECH = re.compile(rf"\b(?:{SPEAKS})\b", re.IGNORECASE)
+_SPEECH = re.compile(rf"\b(?:{_SPEAKS})\b", re.IGNORECASE)
 _SPEECH_UNSPACED = re.compile(
     r"^(.{2,14}?)(?:说|表示|担心|指出|认为|称|强调)[:：，,]?(.+)|^(.{2,24}?)は[、,]?(.+)と(?:話|指摘|述べ|語|訴え|主張|説明|批判)"
 )
-_PRONOUN = re.compile(rf"^\W*(?:{THIRD})\b|\b(?:{THIRD}) (?:\w+ )?(?:{SPEAKS})\b", re.IGNORECASE)
+_PRONOUN = re.compile(rf"^\W*(?:{THIRD})\b|\b(?:{THIRD}) (?:\w+ )?(?:{_SPEAKS})\b", re.IGNORECASE)
 _NAMED = re.compile(
     r"\s+((?:(?:the|a|an|chief|its?|der|die|le|la"
     r"|el) )*(?:[a-zäöü-]+ ){0,2}[A-Z\u00c0-\u00dd]\w*(?:[ -][A-Z\u00c0-\u00dd]\w*){0,3})(?=[,.;:]|$| (?:of"

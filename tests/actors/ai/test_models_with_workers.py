@@ -73,10 +73,7 @@ def test_nothing_is_lost_nothing_invented_and_every_call_counted(
         ]
     )
     fleet.configure(CONFIG.format(url=model_server.url, more="cache: false"))
-    stories = [
-        add_story(ARTICLE.format(number=number * 7919), title=f"Packages are signed, part {number}")
-        for number in range(8)
-    ]
+    stories = [add_story(ARTICLE.format(number=number * 7919), title=f"Story {number}") for number in range(8)]
     fleet.workers(processes=2, threads=4)
     fleet.ready(conn, 2)
     zeke_jobs.send_many("analyze-story", [{"story_id": str(story)} for story in stories])

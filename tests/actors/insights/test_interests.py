@@ -113,7 +113,7 @@ def test_a_team_sees_its_own_chili_and_everybody_else_that_of_all(
 def test_interests_that_change_are_applied_when_a_story_is_scored_again_and_then_change_nothing(
     add_story: Any, analyse: Any, rows: Any, handler_context: Any
 ) -> None:
-    story = add_story(TEXT, title="The registry signs its packages")
+    story = add_story(TEXT)
     analyse(story, {})
     assert rows("SELECT FROM team_scores") == []
     analyse(story, {"all": {"more": ["Postgres"]}}, trigger="grown")

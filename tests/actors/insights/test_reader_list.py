@@ -16,7 +16,6 @@ from actors.insights.selection import Selection, highlights
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from actors.engine.contract import ContentItem
     from actors.insights.candidates import Candidate
 
 BASE = "http://127.0.0.1:1"
@@ -24,12 +23,12 @@ LIST = tomllib.loads(Path(__file__).with_name("reader_list.toml").read_text(enco
 
 
 @pytest.fixture(scope="module")
-def pages() -> dict[str, ContentItem]:
-    """Each bundled article, by slug, as fetch-content reads it."""
-    site = render(BASE, datetime(2026, 11, 20, tzinfo=UTC))
+def documents() -> dict[str, str]:
+    """The Markdown of each bundled article, by slug, as fetch-content reads it."""
+    pages = render(BASE, datetime(2026, 11, 20, tzinfo=UTC))
     return {
-        path.rsplit("/", 1)[-1]: read_page(page.body, BASE + path, "text/html; charset=utf-8")
-        for path, page in site.items()
+        path.rsplit("/", 1)[-1]: read_page(page.body, BASE + path, "text/html; charset=utf-8").markdown or ""
+        for path, page in pages.items()
         if path.rsplit("/", 1)[-1] in {article["slug"] for article in LIST}
     }
 
@@ -40,14 +39,11 @@ def is_kept(candidate: Candidate, item: dict[str, Any]) -> bool:
 
 @pytest.mark.quality
 def test_highlights_are_what_a_reader_would_keep(
-    pages: dict[str, ContentItem], figure: Callable[[str, float, float], None]
+    documents: dict[str, str], figure: Callable[[str, float, float], None]
 ) -> None:
-    """Nothing is said to be all that a reader would keep: a sentence that names its subject only by the one before it is left
-    out, and these articles have many. Hence the lower bound of the recall."""
     rows = []
     for article in LIST:
-        page = pages[article["slug"]]
-        found = highlights(page.markdown or "", Selection(), page.title)
+        found = highlights(documents[article["slug"]], Selection())
         right = [each for each in found if any(is_kept(each, item) for item in article["keep"])]
         missed = [item for item in article["keep"] if not any(is_kept(each, item) for each in found)]
         rows.append((article["slug"], len(found), len(right), len(article["keep"]), len(missed)))
@@ -63,10 +59,10 @@ def test_highlights_are_what_a_reader_would_keep(
         print(f"{row[0]:32} {row[1]:5} {row[2]:5} {row[3]:5} {row[4]:6}")
     print(f"{sums[1]} of {sums[0]} right, {sums[2] - sums[3]} of {sums[2]} found")
     figure("highlights against a reader's list, precision", precision, 0.8)
-    figure("highlights against a reader's list, recall", recall, 0.5)
+    figure("highlights against a reader's list, recall", recall, 0.7)
 
 
-def test_every_item_of_the_list_stands_in_its_article(pages: dict[str, ContentItem]) -> None:
+def test_every_item_of_the_list_stands_in_its_article(documents: dict[str, str]) -> None:
     for article in LIST:
         for item in article["keep"]:
-            assert item["text"] in (pages[article["slug"]].markdown or ""), (article["slug"], item["text"])
+            assert item["text"] in documents[article["slug"]], (article["slug"], item["text"])
