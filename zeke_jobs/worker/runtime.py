@@ -47,6 +47,17 @@ def _quick(config: Config) -> frozenset[str]:
     )
 
 
+def _freed(task: Task, config: Config) -> frozenset[str]:
+    """The limits in which the end of a job of this task makes room."""
+    shared = {
+        f"limit/{name}"
+        for name in task.uses
+        if (one := config.limits[name]).concurrency or one.units or one.budget or one.breaker
+    }
+    counts_ends = task.concurrency.limit or task.per_key or task.budget
+    return frozenset(shared | {f"task/{task.id}"} if counts_ends else shared)
+
+
 class Runtime:
     """The configuration in force in this process. Executor and context read it anew for each job, so a change counts at once.
 
@@ -82,6 +93,7 @@ class Runtime:
             self.revision = revision
             self.tasks = tasks
             self.quick = _quick(config)
+            self._frees = {task.id: _freed(task, config) for task in config.tasks.values()}
 
     def find(self, task: str) -> RunnableTask | None:
         """The task as it runs now; None when the configuration in force has none of that id."""
@@ -101,17 +113,7 @@ class Runtime:
 
         A rate is not one of them: it makes room as time passes.
         """
-        runnable = self.find(task)
-        if runnable is None:
-            return None
-        own, config = runnable.task, self.config
-        shared = {
-            f"limit/{name}"
-            for name in own.uses
-            if (one := config.limits[name]).concurrency or one.units or one.budget or one.breaker
-        }
-        counts_ends = own.concurrency.limit or own.per_key or own.budget
-        return frozenset(shared | {f"task/{own.id}"} if counts_ends else shared)
+        return self._frees.get(task)
 
     def service(self, name: str) -> Any:
         """The service's object, opened at its first use, and again after its settings changed.

@@ -1,5 +1,5 @@
--- Forget keys of tasks with a rate for each, of which nothing has waited for an hour. What was given back of a key counts until a claim has
--- looked at it, as long as the key waits.
+-- Forget a key of a task with a rate per key when none of its jobs has waited for an hour. A start that was given back counts until the next claim
+-- looks at the key, as long as a job of the key waits.
 DELETE FROM zeke_jobs.key_wait AS w
 WHERE w.ctid = ANY (ARRAY(
   SELECT o.ctid
