@@ -338,6 +338,18 @@ BEGIN
       excluded.cron, excluded.paused, excluded.metered, excluded.units);
   DELETE FROM zeke_jobs.task AS t
   WHERE NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(p_tasks) AS w (id text) WHERE w.id = t.id);
+  -- What was learned under a task's former name counts for its new name. Rows of jobs that just end are skipped, as in write_limits.
+  WITH former AS (
+    DELETE FROM zeke_jobs.unit_average AS a
+    WHERE a.ctid = ANY (ARRAY(
+      SELECT o.ctid FROM zeke_jobs.unit_average AS o JOIN jsonb_to_recordset(p_tasks) AS w (aliases text[]) ON o.task = ANY (w.aliases)
+      FOR UPDATE OF o SKIP LOCKED))
+    RETURNING a.*
+  )
+  INSERT INTO zeke_jobs.unit_average (task, unit, average, jobs)
+  SELECT w.id, f.unit, f.average, f.jobs
+  FROM former AS f JOIN jsonb_to_recordset(p_tasks) AS w (id text, aliases text[]) ON f.task = ANY (w.aliases)
+  ON CONFLICT DO NOTHING;
 END
 $$;
 
