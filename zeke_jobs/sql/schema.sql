@@ -330,8 +330,10 @@ BEGIN
   ELSIF v_job.awaited THEN
     PERFORM pg_notify('zeke_jobs.done', p_id::text);
   END IF;
-  IF v_job.state = 'rejected' AND v_job.order_hold IS NOT NULL THEN
-    -- The next job of its key may run.
+  IF v_job.state = 'rejected' AND (
+    v_job.order_hold IS NOT NULL OR EXISTS (SELECT 1 FROM zeke_jobs.task AS t WHERE t.id = v_job.task AND t.metered))
+  THEN
+    -- The next job of its key may run, or a job that needs fewer units.
     PERFORM zeke_jobs.ring(v_job.queue_name), zeke_jobs.ring_for_freed(ARRAY[v_job.task]);
   END IF;
   cancel_unnoted.state := v_job.state;
@@ -389,11 +391,12 @@ BEGIN
     ELSE
       UPDATE zeke_jobs.queue AS q SET run_at = (v_value ->> 'run_at')::timestamptz, mtime = v_now WHERE q.message_id = ANY (v_held);
       changed := v_held;
-      IF (v_value ->> 'run_at')::timestamptz <= v_now THEN
-        PERFORM zeke_jobs.ring(r.queue_name)
-        FROM (SELECT DISTINCT q.queue_name FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_held)) AS r;
-      END IF;
   END CASE;
+  IF change_jobs.change IN ('prioritise', 'reschedule') THEN
+    -- The jobs may be due now or soon, or no longer hold back jobs that need fewer units.
+    PERFORM zeke_jobs.ring(r.queue_name)
+    FROM (SELECT DISTINCT q.queue_name FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_held)) AS r;
+  END IF;
   passed := ARRAY(SELECT f.id FROM unnest(v_found) AS f (id) WHERE f.id <> ALL (v_held));
   IF changed <> '{}' THEN
     PERFORM zeke_jobs.note(
@@ -2923,6 +2926,7 @@ BEGIN
   IF NOT FOUND THEN
     RETURN false;
   END IF;
+  PERFORM zeke_jobs.ring_for_target(p_target); -- its jobs no longer hold back jobs that need fewer units
   PERFORM zeke_jobs.note('pause', p_target, p_by, p_reason);
   RETURN true;
 END
@@ -3785,11 +3789,7 @@ BEGIN
   IF NOT FOUND THEN
     RETURN false;
   END IF;
-  PERFORM zeke_jobs.ring(q.queue)
-  FROM (
-    SELECT DISTINCT t.queue FROM zeke_jobs.task AS t
-    WHERE p_target IN ('task/' || t.id, 'queue/' || t.queue) OR p_target = ANY (t.gates)
-  ) AS q;
+  PERFORM zeke_jobs.ring_for_target(p_target);
   PERFORM zeke_jobs.note('resume', p_target, p_by, NULL);
   RETURN true;
 END
@@ -3934,6 +3934,16 @@ BEGIN
   END IF;
   RETURN NULL;
 END
+$$;
+
+CREATE FUNCTION zeke_jobs.ring_for_target(p_target text) RETURNS void
+    LANGUAGE sql
+    AS $$
+  SELECT zeke_jobs.ring(q.queue)
+  FROM (
+    SELECT DISTINCT t.queue FROM zeke_jobs.task AS t
+    WHERE p_target IN ('task/' || t.id, 'queue/' || t.queue) OR p_target = ANY (t.gates)
+  ) AS q
 $$;
 
 CREATE FUNCTION zeke_jobs.room(p_task zeke_jobs.task) RETURNS bigint

@@ -79,8 +79,10 @@ BEGIN
   ELSIF v_job.awaited THEN
     PERFORM pg_notify('zeke_jobs.done', p_id::text);
   END IF;
-  IF v_job.state = 'rejected' AND v_job.order_hold IS NOT NULL THEN
-    -- The next job of its key may run.
+  IF v_job.state = 'rejected' AND (
+    v_job.order_hold IS NOT NULL OR EXISTS (SELECT 1 FROM zeke_jobs.task AS t WHERE t.id = v_job.task AND t.metered))
+  THEN
+    -- The next job of its key may run, or a job that needs fewer units.
     PERFORM zeke_jobs.ring(v_job.queue_name), zeke_jobs.ring_for_freed(ARRAY[v_job.task]);
   END IF;
   cancel_unnoted.state := v_job.state;
@@ -201,6 +203,17 @@ BEGIN
 END
 $$;
 
+-- Wake the queues of a pause's target.
+CREATE OR REPLACE FUNCTION zeke_jobs.ring_for_target(p_target text) RETURNS void
+LANGUAGE sql VOLATILE
+AS $$
+  SELECT zeke_jobs.ring(q.queue)
+  FROM (
+    SELECT DISTINCT t.queue FROM zeke_jobs.task AS t
+    WHERE p_target IN ('task/' || t.id, 'queue/' || t.queue) OR p_target = ANY (t.gates)
+  ) AS q
+$$;
+
 -- Pause a target: claims take no more of its jobs. Returns false if it was paused already; the first pause stands.
 CREATE OR REPLACE FUNCTION zeke_jobs.pause(p_target text, p_by text, p_reason text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
@@ -211,6 +224,7 @@ BEGIN
   IF NOT FOUND THEN
     RETURN false;
   END IF;
+  PERFORM zeke_jobs.ring_for_target(p_target); -- its jobs no longer hold back jobs that need fewer units
   PERFORM zeke_jobs.note('pause', p_target, p_by, p_reason);
   RETURN true;
 END
@@ -226,11 +240,7 @@ BEGIN
   IF NOT FOUND THEN
     RETURN false;
   END IF;
-  PERFORM zeke_jobs.ring(q.queue)
-  FROM (
-    SELECT DISTINCT t.queue FROM zeke_jobs.task AS t
-    WHERE p_target IN ('task/' || t.id, 'queue/' || t.queue) OR p_target = ANY (t.gates)
-  ) AS q;
+  PERFORM zeke_jobs.ring_for_target(p_target);
   PERFORM zeke_jobs.note('resume', p_target, p_by, NULL);
   RETURN true;
 END

@@ -71,6 +71,8 @@ class Reports:
             raise ClaimLost(f"job {claim.id} is no longer ours; {amount} {currency} were not added to its cost")
         if row["currency"] != currency:
             raise costs.mixed(row["currency"], currency)
+        if row["missed"] is not None:
+            self._logger.warning("a budget in another currency does not count this cost", budget=row["missed"], cost=f"{amount} {currency}")
 
     def used(self, units: dict[str, float]) -> None:
         """Add to the units that the job has used."""
