@@ -111,7 +111,7 @@ def test_only_the_queues_that_a_process_waits_at_are_rung(jobs: Jobs, heard: Cal
         """SELECT zeke_jobs.change_jobs('cancel', jsonb_build_object('id', %s))""",
         """SELECT zeke_jobs.change_jobs('prioritise', jsonb_build_object('id', %s), '{"priority": -9}')""",
         """SELECT zeke_jobs.change_jobs('reschedule', jsonb_build_object('id', %s), '{"run_at": "2027-01-01T00:00:00Z"}')""",
-        "SELECT zeke_jobs.pause('task/a', 'me', NULL) WHERE %s::uuid IS NOT NULL",
+        "SELECT zeke_jobs.pause('task/a', 'me', 'why') WHERE %s::uuid IS NOT NULL",
     ],
 )
 def test_jobs_behind_one_that_needs_many_units_are_rung_for_when_it_is_taken_away(
