@@ -11,6 +11,7 @@ from zeke_jobs.core import units as amounts
 from zeke_jobs.errors import ClaimLost
 from zeke_jobs.postgres.pool import DISCONNECTED
 from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.worker.finish.outcome import kept
 from zeke_jobs.worker.run import leases
 from zeke_jobs.worker.run.progress import Progress
 
@@ -89,7 +90,7 @@ class Reports:
         seconds = amounts.pause(retry_after)
         with self._pool.connection() as conn:
             row = SQL.one(
-                conn, "limits/throttle", limit=limit, seconds=seconds, job=self._claim.id, why=reason or "429"
+                conn, "limits/throttle", limit=limit, seconds=seconds, job=self._claim.id, why=kept(reason) or "429"
             )
         if row is None or row["closed_until"] is None:
             raise ValueError(f"expected the name of a limit in jobs.yaml, got {limit!r}")
