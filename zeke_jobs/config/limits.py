@@ -7,7 +7,17 @@ from typing import Any
 
 from pydantic import model_validator
 
-from zeke_jobs.config.entries import BudgetText, Count, EntryError, Failures, Name, PositiveDuration, Rate, RateText, Slots
+from zeke_jobs.config.entries import (
+    BudgetText,
+    Count,
+    EntryError,
+    Failures,
+    Name,
+    PositiveDuration,
+    Rate,
+    RateText,
+    Slots,
+)
 from zeke_jobs.config.keys import Keys, key, unit_keys
 
 

@@ -696,4 +696,6 @@ def test_an_empty_key_is_refused_because_it_is_the_key_of_all_jobs_in_a_meter(jo
     with pytest.raises(psycopg2.errors.InvalidParameterValue, match="expected key of 1 to 1024 bytes, got 0"):
         jobs.add("a", options='{"key": ""}')
     with pytest.raises(psycopg2.errors.InvalidParameterValue, match="expected key of 1 to 1024 bytes, got 0"):
-        jobs.rows("SELECT * FROM zeke_jobs.enqueue_many('a', NULL, '[{}, {}]'::jsonb, ARRAY[gen_random_uuid(), gen_random_uuid()], ARRAY['k', ''], '{}'::jsonb)")
+        jobs.rows(
+            "SELECT * FROM zeke_jobs.enqueue_many('a', NULL, '[{}, {}]'::jsonb, ARRAY[gen_random_uuid(), gen_random_uuid()], ARRAY['k', ''], '{}'::jsonb)"
+        )

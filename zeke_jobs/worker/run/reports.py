@@ -73,7 +73,11 @@ class Reports:
         if row["currency"] != currency:
             raise costs.mixed(row["currency"], currency)
         if row["missed"] is not None:
-            self._logger.warning("a budget in another currency does not count this cost", budget=row["missed"], cost=f"{amount} {currency}")
+            self._logger.warning(
+                "a budget in another currency does not count this cost",
+                budget=row["missed"],
+                cost=f"{amount} {currency}",
+            )
 
     def used(self, units: dict[str, float]) -> None:
         """Add to the units that the job has used."""
