@@ -139,8 +139,8 @@ class WorkerProcess:
             return False
         if isinstance(outcome, Settled):
             self.settler.written([(claim, Completed())])
-            self.give_back(self.held.stranded())
-            self.settler.say_soon()
+            self.give_back(self.held.without_slot())
+            self.settler.report_soon()
         else:
             self.settler.put(claim, outcome)
         if end.successor is not None:
@@ -185,7 +185,7 @@ class WorkerProcess:
         """
         behind, before = self.held.behind_long_job()
         # If a job waits longer than this, another process has its slot or the task is paused: give it back.
-        self.give_back(self.held.late_for_slots(before))
+        self.give_back(self.held.waiting_for_slot_since(before))
         for claim in behind:
             self.settle(claim, RETURNED, unstarted=True)
         unmarked = [claim for claim in self.held.all() if claim.is_ahead and not claim.marked and not claim.ended]
@@ -194,7 +194,7 @@ class WorkerProcess:
     def lose(self) -> None:
         """Others took this process for dead and have its jobs and slots."""
         self.give_back(self.held.lose_slots())
-        self.settler.say_soon()
+        self.settler.report_soon()
 
     def cancel(self, job: UUID, interrupt: Cancelled) -> bool:
         """End a cancelled job before it starts, or stop its handler; False when it is between the two and cannot be found."""

@@ -54,7 +54,7 @@ class Process(SimpleNamespace):
             short=held.short,
             stopping=False,
             runtime=SimpleNamespace(quick=frozenset()),
-            settler=SimpleNamespace(put=lambda claim, how: self.put.append((claim, how)), say_soon=lambda: None),
+            settler=SimpleNamespace(put=lambda claim, how: self.put.append((claim, how)), report_soon=lambda: None),
         )
 
 
@@ -130,7 +130,7 @@ class ReadOnly(psycopg2.InternalError):
 @pytest.mark.parametrize(
     "error", [psycopg2.OperationalError("gone"), ReadOnly("cannot execute in a read-only transaction")]
 )
-def test_a_lost_connection_is_waited_out_here_and_leaves_its_claim_in_doubt(error: psycopg2.Error) -> None:
+def test_a_lost_connection_is_waited_out_here_and_its_claim_may_be_unknown(error: psycopg2.Error) -> None:
     process = Process()
     told: list[str] = []
 
@@ -139,11 +139,11 @@ def test_a_lost_connection_is_waited_out_here_and_leaves_its_claim_in_doubt(erro
 
     process.pool = SimpleNamespace(connection=fail, drop_idle=lambda: told.append("dropped"))
     process.handler_pool = SimpleNamespace(drop_idle=lambda: told.append("the handlers' dropped"))
-    process.proof = SimpleNamespace(doubt=lambda: told.append("doubted"))
+    process.proof = SimpleNamespace(answer_lost=lambda: told.append("answer lost"))
     consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
     # No exception: dramatiq would stay away for three seconds.
     assert next(consumer) is None
-    assert told == ["doubted", "dropped", "the handlers' dropped"]
+    assert told == ["answer lost", "dropped", "the handlers' dropped"]
 
 
 @pytest.mark.parametrize("since", ["before the first claim", "while it is under way"])

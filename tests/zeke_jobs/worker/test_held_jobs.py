@@ -72,7 +72,7 @@ class Holding(RuleBasedStateMachine):
             self.stages[claim] = Stage.WAITS_FOR_SLOT
             if accepted.starts is not None:
                 self.stages[accepted.starts.claim] = Stage.WAITS_FOR_THREAD
-        self.give_back(self.held.stranded())
+        self.give_back(self.held.without_slot())
 
     @precondition(lambda self: self.at(Stage.WAITS_FOR_THREAD, Stage.ENDED))
     @rule(data=st.data())
@@ -118,7 +118,7 @@ class Holding(RuleBasedStateMachine):
             self.held.written([claim])
         elif end.is_first and claim not in self.rescued:
             self.unwritten.append(claim)
-        self.give_back(self.held.stranded())
+        self.give_back(self.held.without_slot())
 
     def give_back(self, claims: list[Claim]) -> None:
         for claim in claims:
@@ -128,7 +128,7 @@ class Holding(RuleBasedStateMachine):
 
     @rule()
     def those_that_wait_too_long_are_handed_back(self) -> None:
-        self.give_back(self.held.late_for_slots(self.clock.now - 0.1))
+        self.give_back(self.held.waiting_for_slot_since(self.clock.now - 0.1))
 
     @rule(data=st.data())
     def write(self, data: st.DataObject) -> None:
@@ -147,7 +147,7 @@ class Holding(RuleBasedStateMachine):
             for claim in claims:
                 self.held.written([claim])
         else:
-            self.held.doubt_slots()
+            self.held.report_slots_again()
             self.unwritten += claims
 
     def hear(self, kept: Kept) -> None:
@@ -187,7 +187,7 @@ class Holding(RuleBasedStateMachine):
         """When all has ended and is written, nothing is kept and nothing is held."""
         while self.under_way:
             self.unwritten += self.under_way.pop()[1]
-            self.held.doubt_slots()
+            self.held.report_slots_again()
         for claim in list(self.stages):
             end = self.held.end(claim, gives=False)
             assert end.successor is None

@@ -512,6 +512,6 @@ def test_a_job_whose_claim_was_lost_on_the_way_is_run_all_the_same(running: Runn
             "UPDATE zeke_jobs.queue SET state = 'consumed', claim = 1, worker = %s, claimed_on = now() - interval '11 seconds'",
             broker.process.id,
         )
-        broker.process.proof.doubt()
+        broker.process.proof.answer_lost()
         broker.lifecycle.heartbeat.beat(jobs.conn)
         assert zeke_jobs.status(job).status == "created"

@@ -124,7 +124,7 @@ def test_what_is_no_longer_kept_is_said_though_no_end_is_written(scene: Scene) -
     SQL.all(scene.jobs.conn, "limits/keep", worker=scene.worker, **said.columns())
     assert scene.jobs.rows("SELECT count FROM zeke_jobs.kept_slot") == [{"count": 1}]
     scene.held.end(second, is_written=True)
-    scene.settler.say_soon()
+    scene.settler.report_soon()
     scene.settle()
     assert scene.jobs.rows("SELECT count FROM zeke_jobs.kept_slot") == [{"count": 0}]
 

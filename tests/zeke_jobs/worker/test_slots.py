@@ -80,7 +80,7 @@ def test_a_slot_is_handed_on_for_a_short_while_after_a_claim(clock: Clock) -> No
     assert [slots.end(second.claim)] == [third]
     clock.now += 0.02
     assert slots.end(third.claim) is None
-    assert slots.stranded() == [fourth.claim]
+    assert slots.without_slot() == [fourth.claim]
 
 
 def test_no_more_slots_are_handed_on_than_there_are_threads() -> None:
@@ -144,11 +144,11 @@ def test_those_for_whom_no_slot_is_left_are_let_go() -> None:
     first, second = a_claim(uuid4()), message()
     slots.take(first)
     slots.wait(second)
-    assert slots.stranded() == []
+    assert slots.without_slot() == []
     assert slots.end(first, is_written=True) is None
-    assert slots.stranded() == [second.claim]
+    assert slots.without_slot() == [second.claim]
     assert second.claim.ended
-    assert slots.stranded() == []
+    assert slots.without_slot() == []
 
 
 def test_it_is_time_to_claim_more_once_half_of_those_that_waited_have_started() -> None:

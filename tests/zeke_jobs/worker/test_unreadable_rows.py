@@ -143,7 +143,7 @@ STEPS = [
     "SQL.rows",
     "settler.flush_soon",
     "held.accept",
-    "held.stranded",
+    "held.without_slot",
     "held_back.looking",
     "held_back.found",
     "held_back.found_no_long",

@@ -32,7 +32,7 @@ class HeldBack:
         self._ended: dict[str, set[str]] = {}  # by queues whose look is under way: tasks of which jobs end meanwhile
         self._short_of_threads: set[str] = set()
         self._deaf_until: dict[str, float] = {}
-        self._owed: set[str] = set()
+        self._pending: set[str] = set()
         self._lock = threading.Lock()
 
     def looking(self, queue: str) -> None:
@@ -78,16 +78,16 @@ class HeldBack:
         """Whether long jobs wait for a thread. Short jobs must then leave some threads to them."""
         return bool(self._short_of_threads)
 
-    def owe(self, queues: Iterable[str]) -> None:
-        """Note queues to look at later."""
+    def add_pending(self, queues: Iterable[str]) -> None:
+        """Note queues to look at soon."""
         with self._lock:
-            self._owed.update(queues)
+            self._pending.update(queues)
 
-    def pay(self) -> set[str]:
+    def take_pending(self) -> set[str]:
         """Return the noted queues, to be looked at now, and forget them."""
         with self._lock:
-            owed, self._owed = self._owed, set()
-            return owed
+            pending, self._pending = self._pending, set()
+            return pending
 
     def _share(self, ended: str, held: str) -> bool:
         """Whether an end makes room in a limit of the other task."""

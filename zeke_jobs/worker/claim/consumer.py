@@ -78,7 +78,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         try:
             self._fill()
         except BaseException as error:
-            self._doubt()
+            self._answer_lost()
             if not isinstance(error, Exception):
                 raise RuntimeError(f"a claim ended with {error!r}") from error  # noqa: TRY004 (dramatiq's thread would end by it)
             if not is_away(error):
@@ -94,10 +94,10 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         self._pause = _PAUSE
         return True
 
-    def _doubt(self) -> None:
+    def _answer_lost(self) -> None:
         # After an error the database may have given us jobs unknown to us, and may not know which slots we keep.
-        self._process.proof.doubt()
-        self._process.held.doubt_slots()
+        self._process.proof.answer_lost()
+        self._process.held.report_slots_again()
 
     def _fill(self) -> None:
         process = self._process
@@ -128,7 +128,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         if held_back.found(self._queue, held):
             self._process.bells.ring(self._queue)
         if held_back.is_short_of_threads():
-            self._process.give_back(self._process.held.late_for_slots(math.inf))  # others need the threads
+            self._process.give_back(self._process.held.waiting_for_slot_since(math.inf))  # others need the threads
         self._say(conn, self._pace.looked(held, is_full=len(rows) >= want))
 
     def _claim(self, conn: Connection, want: int) -> tuple[list[tuple[Any, ...]], Sequence[str]]:
@@ -164,7 +164,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             if not completions or is_away(error) or not isinstance(error, psycopg2.Error | ValueError):
                 raise
             # Postgres cannot store one of the outputs: the settler finds it and notes it in its job.
-            self._doubt()
+            self._answer_lost()
             return [], (ANY,)
         due = None if header.looks_on is None else seconds_until(header.looks_on, header.on_clock)
         self._pace.looks_on(process.bells, len(process.queues), due)
@@ -207,7 +207,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
                     process.held.written([left.claim])  # forget it, so that it can be returned as unknown
                     process.settle(left.claim, RETURNED)
                 raise
-        process.give_back(process.held.stranded())
+        process.give_back(process.held.without_slot())
 
     def _take_on(self, message: JobMessage) -> None:
         held, starts = self._process.held.accept(message)
@@ -248,13 +248,13 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         # Consumers may wait for a limit that this end frees; with its next claim, a consumer writes completions.
         held_back = process.held_back
         freed = held_back.freed_by(claim.task)
-        held_back.owe(freed)
+        held_back.add_pending(freed)
         needs_no_look = self._pace.is_idle and not freed
         if isinstance(outcome, Completed) and not needs_no_look:
-            held_back.owe((self._queue,))
+            held_back.add_pending((self._queue,))
         # A claim or a write costs the same for one job as for many, so both wait while a job waits for a thread.
         if not process.held.waiting():
-            for queue in held_back.pay():
+            for queue in held_back.take_pending():
                 process.bells.ring(queue)
             if needs_no_look:
                 process.settler.write_now()

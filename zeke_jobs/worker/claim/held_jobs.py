@@ -169,15 +169,15 @@ class HeldJobs:
             waiting = [one for one in self._claims.values() if is_long and one.stage is Stage.WAITS_FOR_THREAD]
             return [one for one in waiting if one.received < before], before
 
-    def late_for_slots(self, before: float) -> list[Claim]:
+    def waiting_for_slot_since(self, before: float) -> list[Claim]:
         """Jobs that have waited for a slot since before that time (monotonic seconds)."""
         with self._changed:
             return self._slots.waiting_since(before)
 
-    def stranded(self) -> list[Claim]:
+    def without_slot(self) -> list[Claim]:
         """Jobs that wait for a slot of a task that has none left here."""
         with self._changed:
-            return self._slots.stranded()
+            return self._slots.without_slot()
 
     def of_queue(self, queue: str) -> list[Claim]:
         """Jobs of a queue that wait for a slot."""
@@ -196,14 +196,14 @@ class HeldJobs:
         with self._changed:
             return self._slots.write(claims)
 
-    def doubt_slots(self) -> None:
+    def report_slots_again(self) -> None:
         """Report all slots again: the server may have crashed and forgotten them, or never have received the report."""
         with self._changed:
-            self._slots.doubt()
+            self._slots.report_again()
 
-    def has_unsaid(self) -> bool:
+    def has_unreported_slots(self) -> bool:
         """Whether some kept slots are not reported to the database yet."""
-        return self._slots.has_unsaid()
+        return self._slots.has_unreported()
 
     # ── how much to claim ──
 

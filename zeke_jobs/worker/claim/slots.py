@@ -52,7 +52,7 @@ class Slots:
         self._held: Counter[str] = Counter()
         self._until: dict[str, float] = {}  # monotonic seconds
         self._kept: Counter[str] = Counter()
-        self._unsaid: set[str] = set()
+        self._unreported: set[str] = set()
         self._said = 0
         self._write_their_ends: set[str] = set()
 
@@ -107,13 +107,13 @@ class Slots:
         """The ends of these claims are about to be written. Write the returned report before them, or with them."""
         for claim in claims:
             self._write(claim)
-        said, self._unsaid = self._unsaid, set()
+        said, self._unreported = self._unreported, set()
         self._said += bool(said)
         return Kept({task: self._kept[task] for task in said}, self._said)
 
-    def doubt(self) -> None:
+    def report_again(self) -> None:
         """Report all slots again: the server may have crashed and forgotten them, or never have received the report."""
-        self._unsaid.update(self._kept)
+        self._unreported.update(self._kept)
 
     def forgotten(self, claim: Claim) -> None:
         """A server crash undid the claim of a job that runs here, and the job was claimed ahead again."""
@@ -129,12 +129,12 @@ class Slots:
         self._held.clear()
         self._vacant.clear()
         self._kept = Counter(dict.fromkeys(self._kept, 0))
-        self._unsaid.update(self._kept)  # an earlier report may still be under way
+        self._unreported.update(self._kept)  # an earlier report may still be under way
         return self._take_out(lambda _: True)
 
-    def has_unsaid(self) -> bool:
+    def has_unreported(self) -> bool:
         """Whether some kept slots are not reported to the database yet."""
-        return bool(self._unsaid)
+        return bool(self._unreported)
 
     def is_low(self, task: str) -> bool:
         """Whether half of the waiting jobs have started, so that more should be claimed. True only once until more wait."""
@@ -161,7 +161,7 @@ class Slots:
         ]
         return {"short": list(short), "more": list(map(min, held, most)), "per_slot": each, "most": most}
 
-    def stranded(self) -> list[Claim]:
+    def without_slot(self) -> list[Claim]:
         """Take out the jobs that wait for a slot of a task that has none left here."""
         return self._take_out(lambda message: not self._held[message.claim.task])
 
@@ -217,4 +217,4 @@ class Slots:
 
     def _keep(self, task: str, by: int) -> None:
         self._kept[task] += by
-        self._unsaid.add(task)
+        self._unreported.add(task)

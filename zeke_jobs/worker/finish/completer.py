@@ -92,10 +92,10 @@ class Settler:
             while len(self._waiting) >= _MOST_WAITING and not self._is_stopping():
                 self._condition.wait(_LOOK)
 
-    def say_soon(self) -> None:
+    def report_soon(self) -> None:
         """Report changed slots soon, even if no end is written meanwhile."""
         with self._condition:
-            if self._held.has_unsaid() and not self._waiting:
+            if self._held.has_unreported_slots() and not self._waiting:
                 self._waiting_since = time.monotonic()
                 self._wake_by(self._waiting_since + _GRACE)
 
@@ -190,7 +190,7 @@ class Settler:
                 batch = [*unflushed, *left.values()]
                 self._log.warning("outcomes wait for the database", count=len(batch), error=str(error).strip())
                 self._pool.drop_idle()
-                self._held.doubt_slots()
+                self._held.report_slots_again()
                 self.put_back(batch)
                 time.sleep(pause)
                 pause = min(_LONGEST_PAUSE, pause * 2)
@@ -207,7 +207,8 @@ class Settler:
         with self._condition:
             while True:
                 now = time.monotonic()
-                write_in = self._waiting_since + _GRACE - now if self._waiting or self._held.has_unsaid() else None
+                has_work = bool(self._waiting) or self._held.has_unreported_slots()
+                write_in = self._waiting_since + _GRACE - now if has_work else None
                 flush_in = self._unflushed_since + _FLUSH_GRACE - now if self._unflushed else None
                 if self._closing or len(self._waiting) >= _BATCH:
                     write_in = flush_in = 0.0
@@ -221,7 +222,9 @@ class Settler:
                 batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
             unflushed, self._unflushed = self._unflushed, []
             self._condition.notify_all()
-            return (batch, unflushed) if batch or unflushed or self._held.has_unsaid() or not self._closing else None
+            if self._closing and not (batch or unflushed or self._held.has_unreported_slots()):
+                return None
+            return batch, unflushed
 
     def _say_lost(self, claim: Claim, outcome: Completed | Ended) -> None:
         self._log.warning(

@@ -144,7 +144,7 @@ class Heartbeat:
         if row["revision"] > process.runtime.revision:
             self._next_look = 0.0
         self._do(row["chores"] or (), conn)
-        if self._proof.is_in_doubt():
+        if self._proof.may_hold_unknown_claims():
             rescue.disown(conn, process.id, process.held, self._log)
         if sent >= self._next_summary:
             self._next_summary = sent + _SUMMARY
