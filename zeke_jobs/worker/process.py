@@ -16,7 +16,7 @@ from zeke_jobs.postgres.pool import Pool
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.blocked import HeldBack
 from zeke_jobs.worker.claim.held_jobs import HeldJobs
-from zeke_jobs.worker.claim.notifier import Bells
+from zeke_jobs.worker.claim.notifier import WakeUps
 from zeke_jobs.worker.finish.completer import Settler
 from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Settled, of_exception
 from zeke_jobs.worker.leftovers import end_children
@@ -66,7 +66,7 @@ class WorkerProcess:
             runtime, self.handler_pool, self.interrupts, self.begin, statement_pool=self.pool, job_log=self.job_log
         )
         self.settler = Settler(self.pool, self.held, lambda: self.stopping)
-        self.bells = Bells()
+        self.wake_ups = WakeUps()
         self.queues: tuple[str, ...] = ()
         self.alone = False
         self.is_booted = False
@@ -134,7 +134,7 @@ class WorkerProcess:
         else:
             end = self.held.end(claim, unstarted=unstarted, is_written=is_written, gives=gives)
         if end.frees:
-            self.bells.ring_all()  # other queues may have waited for a thread
+            self.wake_ups.wake_all()  # other queues may have waited for a thread
         if not end.is_first:
             return False
         if isinstance(outcome, Settled):
@@ -155,7 +155,7 @@ class WorkerProcess:
             if self.held.end(successor.claim, unstarted=True, gives=False).is_first:
                 self.settler.put(successor.claim, RETURNED)
         if self.held.is_low(successor.claim.task):
-            self.bells.ring(successor.queue_name)
+            self.wake_ups.wake(successor.queue_name)
 
     def mark_started(self, conn: Connection, claims: list[Claim]) -> None:
         """Record in the database that these handlers have started."""

@@ -47,7 +47,7 @@ class Stop:
         Args:
             worker: Dramatiq's worker with its consumers.
         """
-        self._process.bells.ring_all()
+        self._process.wake_ups.wake_all()
         threading.Thread(target=self._end_looks, args=(worker,), name="end looks", daemon=True).start()
 
     def end(self, threads: Sequence[Closing], *, is_command: bool) -> None:

@@ -44,7 +44,7 @@ class Process(SimpleNamespace):
             id=uuid4(),
             queues=("default",),
             tasks=lambda: ["a"],
-            bells=SimpleNamespace(are_rung=True, ring_all=lambda: None, looks=lambda _: None),
+            wake_ups=SimpleNamespace(notifications_arrive=True, wake_all=lambda: None, cancel=lambda _: None),
             held=held,
             alone=False,
             registrations=1,
@@ -63,8 +63,8 @@ class Acknowledging(Process):
 
     def __init__(self) -> None:
         super().__init__()
-        self.rung: list[str] = []
-        self.bells.ring = self.rung.append
+        self.woken: list[str] = []
+        self.wake_ups.wake = self.woken.append
         self.settler.written = lambda _: None
         self.settler.wait_for_room = lambda: None
         self.held_back = HeldBack(FREES.get)
@@ -190,8 +190,8 @@ def test_an_end_wakes_the_queues_that_its_limits_held_back_and_no_others() -> No
         for queue in ("default", "slow"):
             process.held_back.found(queue, held.get(queue, ()))
         process.end(consumer, process.claim(consumer, ended))
-        assert process.rung == woken, (held, ended)
-        process.rung.clear()
+        assert process.woken == woken, (held, ended)
+        process.woken.clear()
 
 
 def test_what_an_end_lets_start_is_looked_for_when_the_threads_have_nothing_left_to_begin() -> None:
@@ -200,9 +200,9 @@ def test_what_an_end_lets_start_is_looked_for_when_the_threads_have_nothing_left
     process.held_back.found("default", ["alone"])
     first, second = process.claim(consumer, "alone"), process.claim(consumer, "pooled")
     process.end(consumer, first)
-    assert process.rung == []
+    assert process.woken == []
     process.end(consumer, second)
-    assert process.rung == ["default"]
+    assert process.woken == ["default"]
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_an_end_that_goes_with_one_queues_claim_wakes_another_whose_look_may_hav
     held_back.found("slow", found)
     monkeypatch.setattr("zeke_jobs.worker.claim.consumer.SQL", SimpleNamespace(rows=rows, run=lambda *_, **__: 1))
     consumer._fill()
-    assert process.rung == woken
+    assert process.woken == woken
     assert held_back.found("slow", found) is (ends == "while it looks"), "only now it is known what it found"
 
 
@@ -243,14 +243,14 @@ def test_a_completion_that_frees_nothing_is_written_without_a_look_when_the_last
     process.settler.write_now = lambda: written.append("at once")
     consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
     for is_full, writes, looks in ((True, [], ["default"]), (False, ["at once"], [])):
-        for _ in range(2):  # the first one that is not full asks to be rung, and looks again
+        for _ in range(2):  # the first one that is not full asks to be woken, and looks again
             consumer._pace.said = consumer._pace.looked((), is_full=is_full)
         process.end(consumer, process.claim(consumer, "pooled"), Completed())
-        assert (written, process.rung) == (writes, looks)
-        process.rung.clear()
+        assert (written, process.woken) == (writes, looks)
+        process.woken.clear()
     process.held_back.found("default", ["pooled"])
     process.end(consumer, process.claim(consumer, "pooled"), Completed())
-    assert (written, process.rung) == (["at once"], ["default"])
+    assert (written, process.woken) == (["at once"], ["default"])
 
 
 def test_no_more_are_claimed_than_threads_are_free_while_one_that_may_be_long_waits_for_a_thread() -> None:
@@ -302,13 +302,13 @@ def test_a_job_that_ends_starts_the_one_that_waits_for_its_slot_and_rings_for_mo
     consumer._accept([row(job, 1, ahead=job != jobs[0]) for job in jobs])
     message = consumer._buffer.popleft()
     assert not consumer._buffer
-    rung = []
+    woken = []
     for _ in range(4):
         process.end(consumer, message, Completed())
         message = started.pop()
-        rung.append(list(process.rung))
+        woken.append(list(process.woken))
         assert process.held.free() == 3
-    assert rung == [[], ["default"], ["default"], ["default"]]
+    assert woken == [[], ["default"], ["default"], ["default"]]
 
 
 def test_what_waits_for_a_slot_starts_no_more_once_the_process_stops() -> None:
@@ -347,7 +347,7 @@ def test_an_idle_consumer_looks_again_when_a_rate_opens_and_not_at_once(
 ) -> None:
     process = Process()
     waited: list[float] = []
-    process.bells.wait = lambda _, timeout: waited.append(timeout)
+    process.wake_ups.wait = lambda _, timeout: waited.append(timeout)
     process.settler.take_completions = list
     now = datetime.now(UTC)
     opens = str(now + timedelta(seconds=opens_in)) if opens_in < 1e9 else "10000-01-01 04:59:59+00"
@@ -367,7 +367,7 @@ def test_how_soon_a_rate_opened_is_forgotten_when_a_job_must_run_alone(monkeypat
     monkeypatch.setattr("zeke_jobs.worker.claim.consumer.SQL", SimpleNamespace(rows=lambda *_, **__: []))
     monkeypatch.setattr("zeke_jobs.worker.claim.pace.random.uniform", lambda *_: 1.0)
     consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
-    consumer._pace.looks_on(process.bells, 1, 0.02)
+    consumer._pace.looks_on(process.wake_ups, 1, 0.02)
     process.proof = SimpleNamespace(is_due=False)
     consumer._claim_alone(None, 4)  # type: ignore[arg-type]
     assert process.proof.is_due

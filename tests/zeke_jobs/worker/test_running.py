@@ -300,7 +300,7 @@ def test_cancelling_what_was_claimed_a_moment_ago_ends_it_once_its_claim_has_com
     def late(consumer: JobConsumer, rows: list[Any]) -> None:
         if rows:
             zeke_jobs.cancel(rows[0][0], reason="not wanted")
-            time.sleep(0.3)  # the bell has rung, and was heard
+            time.sleep(0.3)  # the notification came
         accept(consumer, rows)
 
     monkeypatch.setattr(JobConsumer, "_accept", late)
@@ -315,10 +315,10 @@ def test_cancelling_what_was_claimed_a_moment_ago_ends_it_once_its_claim_has_com
     )
 
 
-def test_a_cancel_that_somebody_made_up_ends_neither_the_job_nor_the_doorbell(
+def test_a_cancel_that_somebody_made_up_ends_neither_the_job_nor_the_notifier(
     running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zeke_jobs.worker.life.heartbeat._WATCH", 3600.0)  # only the bell tells of a cancel
+    monkeypatch.setattr("zeke_jobs.worker.life.heartbeat._WATCH", 3600.0)  # only a notification tells of a cancel
     watch, watched = Heartbeat.watch, []
 
     def spy(heartbeat: Heartbeat, conn: Any) -> None:
@@ -402,7 +402,7 @@ def test_a_worker_that_leaves_hands_back_what_it_did_not_start(running: Running,
     assert jobs.rows("SELECT 1 FROM zeke_jobs.worker") == []
 
 
-def test_an_idle_worker_is_woken_by_the_bell_alone(
+def test_an_idle_worker_is_woken_by_the_notification_alone(
     running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("zeke_jobs.worker.claim.pace._POLL", 3600.0)

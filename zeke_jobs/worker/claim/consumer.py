@@ -101,7 +101,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
 
     def _fill(self) -> None:
         process = self._process
-        self._pace.wait(process.bells, self._queue)
+        self._pace.wait(process.wake_ups, self._queue)
         alone = process.alone
         with process.held.look(process.room(), alone=alone) as want:
             if want > 0:
@@ -116,7 +116,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
 
     def _look(self, conn: Connection, want: int, *, alone: bool) -> None:
         self._asked = time.monotonic()
-        self._process.bells.looks(self._queue)
+        self._process.wake_ups.cancel(self._queue)
         held_back = self._process.held_back
         held_back.looking(self._queue)
         if self._said_as != self._process.registrations:
@@ -126,7 +126,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         if LACKS_THREAD not in held and not any(message.claim.long for message in self._buffer):
             held_back.found_no_long(self._queue)
         if held_back.found(self._queue, held):
-            self._process.bells.ring(self._queue)
+            self._process.wake_ups.wake(self._queue)
         if held_back.is_short_of_threads():
             self._process.give_back(self._process.held.waiting_for_slot_since(math.inf))  # others need the threads
         self._say(conn, self._pace.looked(held, is_full=len(rows) >= want))
@@ -167,7 +167,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             self._answer_lost()
             return [], (ANY,)
         due = None if header.looks_on is None else seconds_until(header.looks_on, header.on_clock)
-        self._pace.looks_on(process.bells, len(process.queues), due)
+        self._pace.looks_on(process.wake_ups, len(process.queues), due)
         if completions:
             self._ring_for_who_looked_meanwhile({claim.task for claim, _ in completions})
         return jobs, [*header.held_back, LACKS_THREAD] if header.lacks_thread else header.held_back
@@ -179,14 +179,14 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         conn.notices.clear()
 
     def _ring_for_who_looked_meanwhile(self, ended: set[str]) -> None:
-        # Another queue's look that ran at the same time may have missed these ends. The server only rings other processes.
+        # Another queue's look that ran at the same time may have missed these ends. The server only notifies other processes.
         held_back = self._process.held_back
         for queue in {queue for task in ended for queue in held_back.freed_by(task, since=self._asked)} - {self._queue}:
-            self._process.bells.ring(queue)
+            self._process.wake_ups.wake(queue)
 
     def _claim_alone(self, conn: Connection, want: int) -> tuple[list[tuple[Any, ...]], Sequence[str]]:
         process = self._process
-        self._pace.looks_on(process.bells, len(process.queues))
+        self._pace.looks_on(process.wake_ups, len(process.queues))
         self._began_on = None
         rows = SQL.rows(conn, "job/claim_alone", worker=process.id, queue=self._queue, tasks=process.tasks(), want=want)
         if not rows:
@@ -220,7 +220,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
     def _say(self, conn: Connection, waits: Waits) -> None:
         if self._pace.said != waits:
             process = self._process
-            if process.bells.are_rung:
+            if process.wake_ups.notifications_arrive:
                 SQL.run(
                     conn,
                     "worker/waits",
@@ -255,7 +255,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         # A claim or a write costs the same for one job as for many, so both wait while a job waits for a thread.
         if not process.held.waiting():
             for queue in held_back.take_pending():
-                process.bells.ring(queue)
+                process.wake_ups.wake(queue)
             if needs_no_look:
                 process.settler.write_now()
 

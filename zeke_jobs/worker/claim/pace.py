@@ -14,18 +14,18 @@ from zeke_jobs.worker.claim.blocked import ANY, LACKS_THREAD
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from zeke_jobs.worker.claim.notifier import Bells
+    from zeke_jobs.worker.claim.notifier import WakeUps
 
 _POLL = 2.0  # seconds, times the queues of this process: the backstop of an idle consumer
 _POLL_ALONE = 1.0  # seconds; where no notifications arrive
 _SOON = (0.02, 0.2)  # seconds; looks that follow when a consumer has just become idle
 _SOONEST = 0.005  # seconds; the shortest wait for a rate's next start
-_BUSY_AFTER = 1.0  # seconds of full claims after which senders need not ring any more
+_BUSY_AFTER = 1.0  # seconds of full claims after which senders need not notify any more
 
 
 @dataclass(frozen=True)
 class Waits:
-    """The events that a consumer asks others to ring it for.
+    """The events that a consumer asks to be notified of.
 
     Attributes:
         idle: A new job of the queue.
@@ -54,11 +54,11 @@ class Pace:
         self._patience = self._until_due = _POLL
         self._owes_look = False
 
-    def wait(self, bells: Bells, queue: str) -> None:
-        """Wait until it is time to look: no wait after a full claim, else until the bell rings or some time has passed."""
+    def wait(self, wake_ups: WakeUps, queue: str) -> None:
+        """Wait until it is time to look: no wait after a full claim, else until a wake-up comes or some time has passed."""
         if self._looks and not self._owes_look:
-            bells.wait(queue, self._patience)
-            self._owes_look = True  # even if there is no room now, because the bell rings only once
+            wake_ups.wait(queue, self._patience)
+            self._owes_look = True  # even if there is no room now, because the wake-up comes only once
 
     @property
     def is_idle(self) -> bool:
@@ -69,17 +69,17 @@ class Pace:
         """Whether the next look is one of an idle consumer, which needs the time of the next delayed job."""
         return self._looks >= len(_SOON)
 
-    def looks_on(self, bells: Bells, queues: int, seconds: float | None = None) -> None:
+    def looks_on(self, wake_ups: WakeUps, queues: int, seconds: float | None = None) -> None:
         """Look again in so many seconds, when a rate opens or a job is due, and at the latest after the polling interval."""
         # Without notifications each queue is looked at each second, so that a resume and a send are noticed in time.
         # Otherwise the queues' looks are spread, because each one at the same time would need its own connection.
-        self._until_due = _POLL * queues * random.uniform(0.8, 1.2) if bells.are_rung else _POLL_ALONE  # noqa: S311 (no secrets)
+        self._until_due = _POLL * queues * random.uniform(0.8, 1.2) if wake_ups.notifications_arrive else _POLL_ALONE  # noqa: S311 (no secrets)
         if seconds is not None:
             # Do not look again at once, even when a rate lets jobs through very fast.
             self._until_due = max(_SOONEST, min(seconds, self._until_due))
 
     def looked(self, held: Iterable[str], *, is_full: bool) -> Waits:
-        """A look has ended: return the events to be rung for from now on.
+        """A look has ended: return the events to be notified of from now on.
 
         Args:
             held: The tasks that had more due jobs than it could claim.
@@ -96,7 +96,7 @@ class Pace:
         self._dry_since = now
         waits = Waits(idle=True, limited=frozenset(self._held_on))
         # After that is written, look again before waiting, and twice more soon after: a send or an end under way at that time may
-        # not have seen it, and so did not ring.
+        # not have seen it, and so did not notify.
         self._looks = self._looks + 1 if waits <= self.said else 0
         if self._looks:
             soon = _SOON[self._looks - 1] if self._looks <= len(_SOON) else math.inf

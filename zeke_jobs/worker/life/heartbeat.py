@@ -102,7 +102,7 @@ class Heartbeat:
                 if self._process.hand_back():
                     self._next_watch = 0.0
                 if now >= self._next_look:
-                    self._next_look = now + (_LONG_LOOK if self._process.bells.are_rung else _LOOK)
+                    self._next_look = now + (_LONG_LOOK if self._process.wake_ups.notifications_arrive else _LOOK)
                     with self._pool.connection() as conn:
                         self.look(conn)
                 if now >= self._next_watch and len(self._process.held):
@@ -137,7 +137,7 @@ class Heartbeat:
             process.interrupts.stop_all(Lost("this process was taken for dead; the job runs elsewhere"))
             process.register(conn)
             process.lose()
-            process.bells.ring_all()  # and each consumer reports again that it waits
+            process.wake_ups.wake_all()  # and each consumer reports again that it waits
             self._proof.begin_anew()
         self._proof.proved(sent)
         process.alone = row["alone"]
