@@ -161,9 +161,9 @@ def _ordered(
 
 def _refuse_contradictions(orders: Orders, file: Config) -> None:
     for name in sorted(orders.drain | orders.cancel | set(orders.rename)):
-        said = [how for how in ("drain", "cancel", "rename") if name in getattr(orders, how)]
-        if len(said) > 1:
-            raise ConfigurationError(f"expected one order for {name}, got {' and '.join(f'--{how}' for how in said)}")
+        given = [how for how in ("drain", "cancel", "rename") if name in getattr(orders, how)]
+        if len(given) > 1:
+            raise ConfigurationError(f"expected one order for {name}, got {' and '.join(f'--{how}' for how in given)}")
         if file.task(name) is not None and name not in orders.rename:
             raise ConfigurationError(f"expected a task that the file lacks, got {name}, which it has")
 

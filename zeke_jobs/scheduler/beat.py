@@ -40,7 +40,7 @@ _PATIENCE = 50.0  # seconds before a slow beat is left alone, so that periodiq c
 _AGAIN = 5  # seconds before the next try when the database is away
 _NOISE = timedelta(milliseconds=500)  # a smaller difference of two clocks is ignored
 _LOST_AFTER = timedelta(minutes=3)  # a scheduler beats once a minute
-_GOODBYE = 0.8  # seconds for leaving the fleet at the end
+_UNREGISTER_WITHIN = 0.8  # seconds for leaving the fleet at the end
 _WIDTH = 24  # characters of periodiq's column of crons
 
 
@@ -96,7 +96,7 @@ class _Process:
         self.away = False
         self.refusal: AddressError | ConfigurationError | MigrationError | None = None
         self.ending = threading.Event()
-        self.goodbye: threading.Thread | None = None
+        self.unregistering: threading.Thread | None = None
 
 
 _PROCESS = _Process()
@@ -138,16 +138,16 @@ def _beat(url: str | None, prepare: Callable[[Connection], int | None]) -> None:
         with closing(connect(url, application_name="zeke-jobs scheduler")) as conn:
             file_revision = prepare(conn)
             _measure_skew(dispatch.clock(conn))
-            applying.revert_and_say(conn, log)  # running workers do it sooner
+            applying.revert_and_log(conn, log)  # running workers do it sooner
             _send_due(conn)
             if not _PROCESS.ending.is_set():
                 _prove_life(conn, file_revision)
                 lateness.note(conn)
-                _prepare_goodbye(url)
+                _prepare_to_unregister(url)
     except (ConfigurationError, MigrationError) as error:
         _PROCESS.refusal = error
     except DISCONNECTED as error:
-        if isinstance(error, AddressError) and _PROCESS.goodbye is None:  # no connection has succeeded yet
+        if isinstance(error, AddressError) and _PROCESS.unregistering is None:  # no connection has succeeded yet
             _PROCESS.refusal = error
             return
         _PROCESS.away = True
@@ -205,11 +205,11 @@ def _prove_life(conn: Any, file_revision: int | None) -> None:
     SQL.run(conn, "schedule/beaten", scheduler=_PROCESS.id)
 
 
-def _prepare_goodbye(url: str | None) -> None:
+def _prepare_to_unregister(url: str | None) -> None:
     """Start the thread that waits for the end now, because Python starts none while it shuts down."""
-    if _PROCESS.goodbye is None:
-        _PROCESS.goodbye = threading.Thread(target=_leave, args=(_PROCESS, url), name="goodbye", daemon=True)
-        _PROCESS.goodbye.start()
+    if _PROCESS.unregistering is None:
+        _PROCESS.unregistering = threading.Thread(target=_leave, args=(_PROCESS, url), name="unregister", daemon=True)
+        _PROCESS.unregistering.start()
 
 
 def _leave(process: _Process, url: str | None) -> None:
@@ -221,13 +221,15 @@ def _leave(process: _Process, url: str | None) -> None:
         with closing(connect(url, application_name="zeke-jobs scheduler")) as conn:
             SQL.run(conn, "worker/leave", worker=process.id)
     except (psycopg2.Error, ConfigurationError) as error:
-        get_logger(__name__).warning("could not say goodbye; others will notice", error=str(error).strip())
+        get_logger(__name__).warning(
+            "could not unregister; others will notice its missing heartbeats", error=str(error).strip()
+        )
 
 
-def _say_goodbye() -> None:
+def _unregister() -> None:
     _PROCESS.ending.set()
-    if _PROCESS.goodbye is not None:
-        _PROCESS.goodbye.join(_GOODBYE)
+    if _PROCESS.unregistering is not None:
+        _PROCESS.unregistering.join(_UNREGISTER_WITHIN)
 
 
 def obey_signals() -> None:
@@ -242,8 +244,8 @@ def obey_signals() -> None:
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     signal.signal(signal.SIGHUP, _let_pass)
-    atexit.unregister(_say_goodbye)
-    atexit.register(_say_goodbye)
+    atexit.unregister(_unregister)
+    atexit.register(_unregister)
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:

@@ -71,7 +71,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         process.start = lambda message: worker.work_queue.put((broker.get_actor(message.actor_name).priority, message))
         process.held.resize(worker.worker_threads)
         process.handler_pool.resize(worker.worker_threads)
-        process.executor.worker = process.settler.writer.worker = process.id
+        process.executor.worker = process.completer.writer.worker = process.id
         guarded(self._prepare)
         self._boot.begin()
 
@@ -112,7 +112,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
                 raise
             self._log.warning("waiting for the database", error=str(error).strip())
             return False
-        self._process.settler.start()
+        self._process.completer.start()
         self.heartbeat.start()
         self._process.job_log.start()
         self.notifier.start()

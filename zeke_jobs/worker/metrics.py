@@ -57,8 +57,8 @@ class WorkerMetrics(prometheus.Prometheus):  # type: ignore[misc] # dramatiq has
         """Count an attempt by its outcome."""
         outcome, labels = _word(message), (message.queue_name, message.actor_name)
         failed = outcome in {"retry", "failed"}
-        told = (exception or Failed()) if failed else None
-        super().after_process_message(broker, message, result=result, exception=told)
+        reported = (exception or Failed()) if failed else None
+        super().after_process_message(broker, message, result=result, exception=reported)
         if outcome == "retry":
             self.total_retried_messages.labels(*labels).inc()
         task = (message.actor_name, message.queue_name)

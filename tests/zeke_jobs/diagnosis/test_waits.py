@@ -154,5 +154,5 @@ def test_the_schedulers_beat_says_it(scene: Scene, database: str, monkeypatch: p
     scene.later(121)
     with capture_logs() as lines:
         metronome.beat(database)
-    metronome._say_goodbye()
+    metronome._unregister()
     assert [line["task"] for line in lines if line["event"] == "jobs wait longer than max_wait"] == ["quick"]

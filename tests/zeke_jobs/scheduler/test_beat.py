@@ -171,7 +171,7 @@ def test_a_wrong_address_ends_a_start_and_is_waited_through_later(
     monkeypatch.setattr(beat, "connect", refuse)
     with pytest.raises(AddressError, match="another password"):
         beat.beat("postgresql://nowhere")
-    process.refusal, process.goodbye = None, Thread()
+    process.refusal, process.unregistering = None, Thread()
     beat.beat("postgresql://nowhere")
     assert process.away
 

@@ -34,8 +34,8 @@ class Process(SimpleNamespace):
     """As much of a worker process as a consumer needs to accept rows."""
 
     settle = WorkerProcess.settle
-    give_back = WorkerProcess.give_back
-    _follow = WorkerProcess._follow
+    hand_back = WorkerProcess.hand_back
+    _start_successor = WorkerProcess._start_successor
 
     def __init__(self) -> None:
         self.put: list[tuple[Claim, Any]] = []
@@ -54,7 +54,7 @@ class Process(SimpleNamespace):
             short=held.short,
             stopping=False,
             runtime=SimpleNamespace(quick=frozenset()),
-            settler=SimpleNamespace(put=lambda claim, how: self.put.append((claim, how)), report_soon=lambda: None),
+            completer=SimpleNamespace(put=lambda claim, how: self.put.append((claim, how)), report_soon=lambda: None),
         )
 
 
@@ -65,8 +65,8 @@ class Acknowledging(Process):
         super().__init__()
         self.woken: list[str] = []
         self.wake_ups.wake = self.woken.append
-        self.settler.written = lambda _: None
-        self.settler.wait_for_room = lambda: None
+        self.completer.written = lambda _: None
+        self.completer.wait_for_room = lambda: None
         self.held_back = HeldBack(FREES.get)
 
     def claim(self, consumer: JobConsumer, task: str) -> JobMessage:
@@ -188,7 +188,7 @@ def test_an_end_wakes_the_queues_that_its_limits_held_back_and_no_others() -> No
         ({"default": ["renamed since"]}, "pooled", ["default"]),
     ):
         for queue in ("default", "slow"):
-            process.held_back.found(queue, held.get(queue, ()))
+            process.held_back.look_ended(queue, held.get(queue, ()))
         process.end(consumer, process.claim(consumer, ended))
         assert process.woken == woken, (held, ended)
         process.woken.clear()
@@ -197,7 +197,7 @@ def test_an_end_wakes_the_queues_that_its_limits_held_back_and_no_others() -> No
 def test_what_an_end_lets_start_is_looked_for_when_the_threads_have_nothing_left_to_begin() -> None:
     process = Acknowledging()
     consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
-    process.held_back.found("default", ["alone"])
+    process.held_back.look_ended("default", ["alone"])
     first, second = process.claim(consumer, "alone"), process.claim(consumer, "pooled")
     process.end(consumer, first)
     assert process.woken == []
@@ -220,35 +220,35 @@ def test_an_end_that_goes_with_one_queues_claim_wakes_another_whose_look_may_hav
     process = Acknowledging()
     consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
     claim = process.claim(consumer, "also pooled").claim
-    process.settler.take_completions = lambda: [(claim, Completed())]
-    process.settler.flush_soon = lambda *_: None
+    process.completer.take_completions = lambda: [(claim, Completed())]
+    process.completer.flush_soon = lambda *_: None
     held_back = process.held_back
 
     def rows(*_: object, **__: object) -> list[tuple[Any, ...]]:
         if ends != "before its look":
-            held_back.looking("slow")
+            held_back.look_began("slow")
         if ends == "after its look":
-            held_back.found("slow", found)
+            held_back.look_ended("slow", found)
         return [header()]
 
-    held_back.found("slow", found)
+    held_back.look_ended("slow", found)
     monkeypatch.setattr("zeke_jobs.worker.claim.consumer.SQL", SimpleNamespace(rows=rows, run=lambda *_, **__: 1))
     consumer._fill()
     assert process.woken == woken
-    assert held_back.found("slow", found) is (ends == "while it looks"), "only now it is known what it found"
+    assert held_back.look_ended("slow", found) is (ends == "while it looks"), "only now it is known what it found"
 
 
 def test_a_completion_that_frees_nothing_is_written_without_a_look_when_the_last_one_left_nothing() -> None:
     process, written = Acknowledging(), list[str]()
-    process.settler.write_now = lambda: written.append("at once")
+    process.completer.write_now = lambda: written.append("at once")
     consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
     for is_full, writes, looks in ((True, [], ["default"]), (False, ["at once"], [])):
         for _ in range(2):  # the first one that is not full asks to be woken, and looks again
-            consumer._pace.said = consumer._pace.looked((), is_full=is_full)
+            consumer._pace.reported = consumer._pace.look_ended((), is_full=is_full)
         process.end(consumer, process.claim(consumer, "pooled"), Completed())
         assert (written, process.woken) == (writes, looks)
         process.woken.clear()
-    process.held_back.found("default", ["pooled"])
+    process.held_back.look_ended("default", ["pooled"])
     process.end(consumer, process.claim(consumer, "pooled"), Completed())
     assert (written, process.woken) == (["at once"], ["default"])
 
@@ -260,7 +260,7 @@ def test_no_more_are_claimed_than_threads_are_free_while_one_that_may_be_long_wa
     process.end(consumer, process.claim(consumer, "short"))
     rooms = []
     for held in (["a", ANY], [LACKS_THREAD], []):
-        process.held_back.found("slow", held)
+        process.held_back.look_ended("slow", held)
         rooms.append(WorkerProcess.room(process))  # type: ignore[arg-type]
     assert rooms == [4 + 512, 4, 4 + 512]
 
@@ -271,13 +271,13 @@ def test_who_found_no_job_that_lacks_a_thread_with_threads_free_is_not_believed_
     clock = SimpleNamespace(now=100.0)
     monkeypatch.setattr("zeke_jobs.worker.claim.blocked.time", SimpleNamespace(monotonic=lambda: clock.now))
     held_back = HeldBack(lambda _: None)
-    held_back.found_no_long("default")
+    held_back.no_long_job_found("default")
     short = []
     for clock.now in (100.0, 100.1, 100.55, 100.7):
-        held_back.found("default", [LACKS_THREAD])
-        short.append(held_back.is_short_of_threads())
+        held_back.look_ended("default", [LACKS_THREAD])
+        short.append(held_back.long_jobs_wait())
         if clock.now == 100.0:
-            held_back.found_no_long("default")
+            held_back.no_long_job_found("default")
     assert short == [True, False, True, True]
 
 
@@ -348,7 +348,7 @@ def test_an_idle_consumer_looks_again_when_a_rate_opens_and_not_at_once(
     process = Process()
     waited: list[float] = []
     process.wake_ups.wait = lambda _, timeout: waited.append(timeout)
-    process.settler.take_completions = list
+    process.completer.take_completions = list
     now = datetime.now(UTC)
     opens = str(now + timedelta(seconds=opens_in)) if opens_in < 1e9 else "10000-01-01 04:59:59+00"
     said = header(["a"], opens, now)
@@ -367,7 +367,7 @@ def test_how_soon_a_rate_opened_is_forgotten_when_a_job_must_run_alone(monkeypat
     monkeypatch.setattr("zeke_jobs.worker.claim.consumer.SQL", SimpleNamespace(rows=lambda *_, **__: []))
     monkeypatch.setattr("zeke_jobs.worker.claim.pace.random.uniform", lambda *_: 1.0)
     consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
-    consumer._pace.looks_on(process.wake_ups, 1, 0.02)
+    consumer._pace.look_again_in(process.wake_ups, 1, 0.02)
     process.proof = SimpleNamespace(is_due=False)
     consumer._claim_alone(None, 4)  # type: ignore[arg-type]
     assert process.proof.is_due
@@ -412,5 +412,5 @@ def test_a_thread_that_comes_back_while_it_is_given_up_is_not_lost() -> None:
 @pytest.mark.parametrize(("began_on", "late"), [(NOON - timedelta(seconds=0.02), 0.02), (NOON, 0.0), (None, 0.0)])
 def test_a_claim_under_a_short_rate_is_taken_for_as_old_as_it_may_be(began_on: datetime | None, late: float) -> None:
     message = JobMessage(row(uuid4(), 1), "default", asked=100.0, received=100.5)
-    message.claim.claimed_after(began_on)
+    message.claim.assume_earliest_claim(began_on)
     assert message.claim.received == pytest.approx(100.0 + late)

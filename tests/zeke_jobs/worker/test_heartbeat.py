@@ -66,7 +66,7 @@ def test_a_heartbeat_waits_for_no_change_of_the_catalogue(conn: Connection, monk
         done.append(beaten.wait(5.0))
         ended.set()
 
-    monkeypatch.setattr("zeke_jobs.revisions.applying.revert_and_say", long_change)
+    monkeypatch.setattr("zeke_jobs.revisions.applying.revert_and_log", long_change)
     heartbeat = Heartbeat(SimpleNamespace(url=None, proof=ProofOfLife(5.0)))  # type: ignore[arg-type]
     heartbeat._do(("revert",), conn)
     heartbeat._do(("revert",), conn)  # it is still being done

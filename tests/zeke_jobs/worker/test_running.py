@@ -432,19 +432,19 @@ def test_a_process_that_was_taken_for_dead_hands_on_none_of_the_slots_that_other
         eventually(lambda: handlers.CALLS)
         held = broker.process.held
         claim = held.find(job)
-        assert held.more({"gated": 5}, may_wait=True)["more"] == [5]
+        assert held.ahead_limits({"gated": 5}, may_wait=True)["more"] == [5]
         jobs.rows("DELETE FROM zeke_jobs.worker")  # as who rescues does
         broker.lifecycle.heartbeat.beat(jobs.conn)
         assert claim is not None
         assert claim.slot is None
-        assert held.more({"gated": 5}, may_wait=True)["more"] == [0]
+        assert held.ahead_limits({"gated": 5}, may_wait=True)["more"] == [0]
 
 
 def test_jobs_that_may_run_once_only_are_not_claimed_ahead(running: Running) -> None:
     with running("  echo: {handler: 'H:echo', retry: {limit: 0}}\n  echo-async: {handler: 'H:echo_async'}") as broker:
         outcome("echo")
         outcome("echo-async")
-        assert list(broker.process.short()) == ["echo-async"]
+        assert list(broker.process.short_tasks()) == ["echo-async"]
 
 
 def test_a_queue_that_waits_is_rung_for_although_another_is_busy(

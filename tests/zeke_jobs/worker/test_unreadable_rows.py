@@ -137,17 +137,17 @@ class Broken(Exception):
 
 
 STEPS = [
-    "settler.take_completions",
+    "completer.take_completions",
     "held.write",
     "held.more",
     "SQL.rows",
-    "settler.flush_soon",
+    "completer.flush_soon",
     "held.accept",
     "held.without_slot",
     "held_back.looking",
     "held_back.found",
-    "held_back.found_no_long",
-    "held_back.is_short_of_threads",
+    "held_back.no_long_job_found",
+    "held_back.long_jobs_wait",
     "SQL.run",
     "broker.get_actor",
     "start",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from zeke_jobs.worker.claim.claims import Claim, JobMessage
-    from zeke_jobs.worker.claim.slots import Kept
+    from zeke_jobs.worker.claim.slots import KeptSlots
 
 
 class Accepted(NamedTuple):
@@ -99,14 +99,14 @@ class HeldJobs:
             self._capacity.start(claim)
             return True
 
-    def end(self, claim: Claim, *, unstarted: bool = False, is_written: bool = False, gives: bool = True) -> End:
+    def end(self, claim: Claim, *, unstarted: bool = False, is_written: bool = False, hand_on: bool = True) -> End:
         """A job ends: its place is free, and its slot goes to another job.
 
         Args:
             claim: The job.
             unstarted: End it only if it has not started.
             is_written: The database knows the end, and has given the slot to others.
-            gives: False: no job starts in its slot.
+            hand_on: False: no job starts in its slot.
         """
         with self._changed:
             was = claim.stage
@@ -119,16 +119,16 @@ class HeldJobs:
             self._changed.notify_all()
             if was is Stage.GIVEN_UP:
                 return End(is_first=False, frees=frees)
-            successor = self._hand_on(claim, is_written=is_written, gives=gives)
+            successor = self._hand_on(claim, is_written=is_written, hand_on=hand_on)
             return End(True, successor, frees and successor is None)
 
-    def give_up(self, claim: Claim, *, gives: bool = True) -> End:
+    def give_up(self, claim: Claim, *, hand_on: bool = True) -> End:
         """End a running job without its handler. Its thread is lost until the handler returns."""
         with self._changed:
             if claim.stage is not Stage.RUNS:
                 return End(is_first=False)
             self._capacity.give_up(claim)
-            return End(True, self._hand_on(claim, is_written=False, gives=gives))
+            return End(True, self._hand_on(claim, is_written=False, hand_on=hand_on))
 
     def written(self, claims: Iterable[Claim]) -> None:
         """Forget claims whose ends the database knows, or that are no longer ours. Wakes a consumer that waits for room."""
@@ -138,8 +138,8 @@ class HeldJobs:
                     del self._claims[claim.id]
             self._changed.notify_all()
 
-    def _hand_on(self, claim: Claim, *, is_written: bool, gives: bool) -> JobMessage | None:
-        successor = self._slots.end(claim, is_written=is_written, gives=gives)
+    def _hand_on(self, claim: Claim, *, is_written: bool, hand_on: bool) -> JobMessage | None:
+        successor = self._slots.end(claim, is_written=is_written, hand_on=hand_on)
         if successor is not None:
             self._capacity.take(successor.claim)
         return successor
@@ -165,7 +165,7 @@ class HeldJobs:
             The jobs, and the time (monotonic seconds) since before which they have waited.
         """
         with self._changed:
-            before, is_long = self._capacity.too_late(self._claims.values())
+            before, is_long = self._capacity.oldest_wait(self._claims.values())
             waiting = [one for one in self._claims.values() if is_long and one.stage is Stage.WAITS_FOR_THREAD]
             return [one for one in waiting if one.received < before], before
 
@@ -191,7 +191,7 @@ class HeldJobs:
 
     # ── reports about slots to the database ──
 
-    def write(self, claims: Iterable[Claim]) -> Kept:
+    def write(self, claims: Iterable[Claim]) -> KeptSlots:
         """The ends of these claims are about to be written. Write the returned report before them, or with them."""
         with self._changed:
             return self._slots.write(claims)
@@ -235,15 +235,15 @@ class HeldJobs:
         with self._changed:
             return self._capacity.room(may_be_ahead=may_be_ahead)
 
-    def short(self) -> dict[str, int]:
-        """As ``Capacity.short``."""
+    def short_tasks(self) -> dict[str, int]:
+        """As ``Capacity.short_tasks``."""
         with self._changed:
-            return self._capacity.short()
+            return self._capacity.short_tasks()
 
-    def more(self, short: Mapping[str, int], *, may_wait: bool) -> dict[str, list[Any]]:
-        """As ``Slots.more``."""
+    def ahead_limits(self, short: Mapping[str, int], *, may_wait: bool) -> dict[str, list[Any]]:
+        """As ``Slots.ahead_limits``."""
         with self._changed:
-            return self._slots.more(short, may_wait=may_wait)
+            return self._slots.ahead_limits(short, may_wait=may_wait)
 
     def is_low(self, task: str) -> bool:
         """As ``Slots.is_low``."""

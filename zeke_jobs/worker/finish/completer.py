@@ -37,7 +37,7 @@ _LONGEST_PAUSE = 2.0
 _LOOK = 0.5  # seconds between checks for work
 
 
-class Settler:
+class Completer:
     """The outcomes that are not written yet, and a thread that writes them unless a consumer does so with its next claim.
 
     A consumer commits completions without waiting for the disk, so that no limit is locked during a flush. The thread flushes
@@ -58,8 +58,8 @@ class Settler:
         self._completed: Counter[str] = Counter()  # completed jobs without a line of their own
         self._lines = CompletedLines()
         self._closing = False
-        self._thread = threading.Thread(target=self._run, name="settler", daemon=True)
-        self._log = get_logger("zeke_jobs.settler")
+        self._thread = threading.Thread(target=self._run, name="completer", daemon=True)
+        self._log = get_logger("zeke_jobs.completer")
 
     def start(self) -> None:
         """Start the thread."""
@@ -136,12 +136,12 @@ class Settler:
         """These endings are on disk. The ``lost`` ones were no longer ours and are not."""
         for claim, outcome in endings:
             if claim.id in lost:
-                self._say_lost(claim, outcome)
-            elif isinstance(outcome, Completed) and not self._lines.say(claim, outcome):
+                self._log_lost(claim, outcome)
+            elif isinstance(outcome, Completed) and not self._lines.log(claim, outcome):
                 self._completed[claim.task] += 1
         self._held.written(claim for claim, _ in endings)
 
-    def say_completed(self) -> None:
+    def log_completed(self) -> None:
         """Log the number of jobs completed without a line of their own since the last call; each failure has its own line."""
         completed, self._completed = self._completed, Counter()
         if completed:
@@ -153,7 +153,7 @@ class Settler:
             self._closing = True
             self._condition.notify_all()
         self._thread.join(timeout)
-        self.say_completed()
+        self.log_completed()
         if self._thread.is_alive():
             self._log.error("outcomes not written; the jobs will run again elsewhere", count=len(self._waiting))
 
@@ -226,7 +226,7 @@ class Settler:
                 return None
             return batch, unflushed
 
-    def _say_lost(self, claim: Claim, outcome: Completed | Ended) -> None:
+    def _log_lost(self, claim: Claim, outcome: Completed | Ended) -> None:
         self._log.warning(
             "the job is no longer ours; its outcome changes nothing",
             task=claim.task,

@@ -32,7 +32,7 @@ class ProofOfLife:
         """A heartbeat sent at this time has succeeded."""
         self._proved = sent
 
-    def begin_anew(self) -> None:
+    def registered_again(self) -> None:
         """Others took this process for dead, and it has registered again: its next claims are valid."""
         self._alive_since = time.monotonic()
 

@@ -45,7 +45,7 @@ class _Ran(NamedTuple):
 
 
 #: A handler raises these to decide how its job goes on; their traceback explains nothing.
-_TOLD = (Reject, Retry, InvalidPayload)
+_DECISIONS = (Reject, Retry, InvalidPayload)
 
 
 class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
@@ -155,7 +155,9 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             return _Ran(RETURNED, error=error)
         except BaseException as error:  # noqa: BLE001 (it ends in the job's row, where people look)
             outcome = of_exception(error, policy, retries=retries)
-            self._log_end(claim, outcome, retries, limit_of(error, policy), is_told=isinstance(error, _TOLD))
+            self._log_end(
+                claim, outcome, retries, limit_of(error, policy), has_traceback=not isinstance(error, _DECISIONS)
+            )
             return _Ran(outcome, error=error)
 
     def _call(self, claim: Claim, runnable: RunnableTask, payload: BaseModel) -> _Ran:
@@ -197,10 +199,10 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             # Another run would repeat its effects and return the same output.
             raise Reject(f"the output cannot be stored: {error}") from None
 
-    def _log_end(self, claim: Claim, outcome: Ended, retries: int, limit: int, *, is_told: bool) -> None:
+    def _log_end(self, claim: Claim, outcome: Ended, retries: int, limit: int, *, has_traceback: bool) -> None:
         log = self._log.bind(task=claim.task, job_id=str(claim.id), attempt=claim.attempt + 1)
         error = outcome.error or {}
-        if outcome.how in ("failed", "retry") and not is_told:
+        if outcome.how in ("failed", "retry") and has_traceback:
             log = log.bind(exception=error.get("traceback", "").rstrip())
         if outcome.how == "failed":
             log.error("failed", error=error.get("type"), reason=error.get("message"), retries=retries, limit=limit)
@@ -225,8 +227,8 @@ def _is_news(record: logging.LogRecord) -> bool:
 
 def _because(message: JobMessage) -> str:
     """The reason that a middleware gave when it failed and skipped a message."""
-    said = str(getattr(message, "_exception", None) or "")
-    return f": {redact(said)}" if said else ""
+    reason = str(getattr(message, "_exception", None) or "")
+    return f": {redact(reason)}" if reason else ""
 
 
 def _throttle(context: JobContext, throttled: Throttled) -> None:
@@ -268,6 +270,6 @@ def _await(coroutine: Any, running: Running) -> Any:
         try:
             return await coroutine
         finally:
-            running.let_go()  # before the loop is closed
+            running.forget_all()  # before the loop is closed
 
     return asyncio.run(body())

@@ -98,7 +98,7 @@ class JobContext(Context[Any]):
 
     def _connection(self) -> Connection:
         if self._conn is None or (self._conn.closed and not self._inside):
-            self._let_go()  # give the dead one back first, because the pool has only one for each thread
+            self._drop_connection()  # give the dead one back first, because the pool has only one for each thread
             self._conn = self._exits.enter_context(self._pool.connection())
             self._running.stoppers.append(self._conn.cancel)
             self._exits.callback(self._release, self._conn)
@@ -254,11 +254,11 @@ class JobContext(Context[Any]):
     def close(self) -> None:
         """Give the connection back in its original state."""
         try:
-            self._let_go()
+            self._drop_connection()
         finally:
-            self._running.let_go()
+            self._running.forget_all()
 
-    def _let_go(self) -> None:
+    def _drop_connection(self) -> None:
         self._conn = None
         self._exits.close()
 
