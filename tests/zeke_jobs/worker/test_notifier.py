@@ -49,7 +49,7 @@ def test_a_notification_wakes_the_consumer_of_its_queue_once_whatever_it_carries
             cursor.execute("SELECT pg_notify('zeke_jobs.default', 'anything'), pg_notify('zeke_jobs.cancel', '')")
         assert wake_ups.wait("default", 10.0)
         assert cancelled.wait(10.0)
-        assert not wake_ups.wait("default", 0.0), "it rang once"
+        assert not wake_ups.wait("default", 0.0), "it woke once"
         assert not wake_ups.wait("slow", 0.0)
 
 
@@ -61,14 +61,13 @@ def test_a_notification_for_another_process_wakes_later_unless_the_queue_was_loo
     ours, wake_ups = uuid4(), WakeUps(["default", "slow"])
     notifier = Notifier(None, ours, wake_ups, lambda: None, lambda: None)
 
-    def hear(queue: str, payload: object) -> None:
-        notifier._hear(SimpleNamespace(channel=f"zeke_jobs.{queue}", payload=str(payload)))  # type: ignore[arg-type]
+    def notify(queue: str, payload: object) -> None:
+        notifier._receive(SimpleNamespace(channel=f"zeke_jobs.{queue}", payload=str(payload)))  # type: ignore[arg-type]
 
-    hear("default", ours)
+    notify("default", ours)
     assert wake_ups.wait("default", 0.0)
-    hear("default", uuid4())
-    hear("slow", "later")
-    hear("unknown", "later")
+    notify("default", uuid4())
+    notify("slow", "later")
     assert wake_ups.wake_due() == pytest.approx(0.1)
     assert not wake_ups.wait("default", 0.0)
     wake_ups.cancel("slow")
@@ -76,3 +75,11 @@ def test_a_notification_for_another_process_wakes_later_unless_the_queue_was_loo
     assert wake_ups.wake_due() == math.inf
     assert wake_ups.wait("default", 0.0)
     assert not wake_ups.wait("slow", 0.0)
+
+
+def test_a_queue_that_the_process_does_not_have_cannot_be_woken_now_or_later() -> None:
+    wake_ups = WakeUps(["default"])
+    for wake in (wake_ups.wake, wake_ups.wake_later):
+        with pytest.raises(KeyError):
+            wake("unknown")
+    assert wake_ups.wake_due() == math.inf

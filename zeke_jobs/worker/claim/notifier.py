@@ -31,6 +31,8 @@ _CHANNEL = "zeke_jobs."
 class WakeUps:
     """Wake-up signals for the consumers of a process, one for each queue. A wake-up may come without need, or be missed.
 
+    Its methods raise a KeyError for a queue that the process does not have.
+
     Attributes:
         notifications_arrive: False behind a pooler; consumers then only poll.
     """
@@ -57,8 +59,9 @@ class WakeUps:
 
     def wake_later(self, queue: str) -> None:
         """Wake the queue's consumer in a moment, unless it looks before."""
-        if queue in self._events:
-            self._later.setdefault(queue, time.monotonic() + _LATER)
+        if queue not in self._events:
+            raise KeyError(queue)
+        self._later.setdefault(queue, time.monotonic() + _LATER)
 
     def cancel(self, queue: str) -> None:
         """Drop the queue's later wake-up, because its consumer looks now."""
