@@ -51,7 +51,7 @@ class Process(SimpleNamespace):
             held_back=HeldBack(lambda _: None),
             room=lambda: 4,
             pool=SimpleNamespace(connection=lambda: nullcontext(SimpleNamespace(notices=[]))),
-            short=held.short,
+            short_tasks=held.short_tasks,
             stopping=False,
             runtime=SimpleNamespace(quick=frozenset()),
             completer=SimpleNamespace(put=lambda claim, how: self.put.append((claim, how)), report_soon=lambda: None),
@@ -333,11 +333,11 @@ def test_what_waits_too_long_for_a_slot_is_handed_back(monkeypatch: pytest.Monke
     process = Process()
     consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
     consumer._accept([row(uuid4(), 1), row(uuid4(), 1, ahead=True)])
-    WorkerProcess.hand_back(process)  # type: ignore[arg-type]
+    WorkerProcess.hand_back_blocked(process)  # type: ignore[arg-type]
     assert process.put == []
     (waiting,) = [claim for claim in process.held.all() if claim.is_ahead]
     waiting.received -= 0.2
-    WorkerProcess.hand_back(process)  # type: ignore[arg-type]
+    WorkerProcess.hand_back_blocked(process)  # type: ignore[arg-type]
     assert process.put == [(waiting, RETURNED)]
 
 
@@ -387,7 +387,7 @@ def test_a_job_that_is_handed_back_while_its_thread_reports_it_ends_once() -> No
 
     def settle_late(*said: Any, **how: Any) -> bool:
         worker.settle = settle
-        WorkerProcess.hand_back(worker)  # in the heartbeat's thread
+        WorkerProcess.hand_back_blocked(worker)  # in the heartbeat's thread
         return bool(settle(*said, **how))
 
     worker.settle = settle_late
