@@ -36,9 +36,9 @@ __all__ = ["NAME", "Beat", "Shown", "beat", "obey_signals", "scheduler_silence"]
 #: The only actor that periodiq sends to.
 NAME = "zeke-metronome"
 _SIGNALS = 0.5  # seconds until a signal is heard that came at the wrong moment
-_PATIENCE = 50.0  # seconds before a slow beat is left alone, so that periodiq can go on to the next minute
+_BEAT_WITHIN = 50.0  # seconds before a slow beat is left alone, so that periodiq can go on to the next minute
 _AGAIN = 5  # seconds before the next try when the database is away
-_NOISE = timedelta(milliseconds=500)  # a smaller difference of two clocks is ignored
+_TOLERANCE = timedelta(milliseconds=500)  # a smaller difference of two clocks is ignored
 _LOST_AFTER = timedelta(minutes=3)  # a scheduler beats once a minute
 _UNREGISTER_WITHIN = 0.8  # seconds for leaving the fleet at the end
 _WIDTH = 24  # characters of periodiq's column of crons
@@ -123,7 +123,7 @@ def beat(url: str | None, prepare: Callable[[Connection], int | None] = lambda _
             beating = _PROCESS.beating = threading.Thread(target=_beat, args=(url, prepare), name="beat", daemon=True)
             beating.start()
     # In short waits: a signal that comes just before one is heard at its end.
-    end = time.monotonic() + _PATIENCE
+    end = time.monotonic() + _BEAT_WITHIN
     while beating.is_alive() and time.monotonic() < end:
         beating.join(_SIGNALS)
     if _PROCESS.refusal is not None:
@@ -174,7 +174,7 @@ def _send_due(conn: Connection) -> None:
 
 def _measure_skew(theirs: datetime) -> None:
     skew = theirs - datetime.now(UTC)
-    _PROCESS.skew = skew if abs(skew) > _NOISE else timedelta(0)
+    _PROCESS.skew = skew if abs(skew) > _TOLERANCE else timedelta(0)
     if _PROCESS.skew:
         seconds = round(skew.total_seconds(), 1)
         get_logger(__name__).warning(
@@ -243,7 +243,7 @@ def obey_signals() -> None:
         return
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
-    signal.signal(signal.SIGHUP, _let_pass)
+    signal.signal(signal.SIGHUP, _ignore_hangup)
     atexit.unregister(_unregister)
     atexit.register(_unregister)
 
@@ -255,5 +255,5 @@ def _stop(number: int, _frame: FrameType | None) -> None:
     raise SystemExit(status)
 
 
-def _let_pass(_number: int, _frame: FrameType | None) -> None:
+def _ignore_hangup(_number: int, _frame: FrameType | None) -> None:
     get_logger(__name__).info("nothing to reload: every beat reads the schedules in force")

@@ -227,7 +227,7 @@ def test_a_beat_that_hangs_is_waited_for_but_not_for_ever(
         done.wait()
 
     monkeypatch.setattr(beat, "_beat", hang)
-    monkeypatch.setattr(beat, "_PATIENCE", 0.01)
+    monkeypatch.setattr(beat, "_BEAT_WITHIN", 0.01)
     beat.beat(None)
     beat.beat(None)
     assert len(begun) == 1, "one beat at a time"

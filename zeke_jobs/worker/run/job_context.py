@@ -166,7 +166,7 @@ class JobContext(Context[Any]):
             Defer: the task has ``max_queued`` jobs waiting; this job is tried again later.
             UnknownTask, InvalidPayload: as ``zeke_jobs.send``.
         """
-        with _patient(), self._fenced(options.get("batch")) as conn:
+        with _deferring_when_full(), self._fenced(options.get("batch")) as conn:
             return sending.send(task, payload, parent=self.job_id, connection=conn, **options)
 
     def send_many(
@@ -182,7 +182,7 @@ class JobContext(Context[Any]):
         Raises:
             As ``send``.
         """
-        with _patient(), self._fenced(options.get("batch")) as conn:
+        with _deferring_when_full(), self._fenced(options.get("batch")) as conn:
             return sending.send_many(task, payloads, keys=keys, parent=self.job_id, connection=conn, **options)
 
     @contextmanager
@@ -271,7 +271,7 @@ class JobContext(Context[Any]):
 
 
 @contextmanager
-def _patient() -> Iterator[None]:
+def _deferring_when_full() -> Iterator[None]:
     """Defer a job that meets a full queue when it sends."""
     try:
         yield
