@@ -165,7 +165,7 @@ def test_a_job_that_must_run_alone_is_not_claimed_beside_another_queues_claim(
     monkeypatch.setattr("zeke_jobs.worker.claim.consumer._BUSY_LOOK", 0.0)
     monkeypatch.setattr(JobConsumer, "_claim", claim)
     monkeypatch.setattr(JobConsumer, "_claim_alone", claim)
-    monkeypatch.setattr(JobConsumer, "_say", lambda *_, **__: None)
+    monkeypatch.setattr(JobConsumer, "_report", lambda *_, **__: None)
     one._fill()
     other._fill()
     assert claims == ["default"]
@@ -286,7 +286,7 @@ def test_what_waits_for_a_slot_is_handed_back_at_once_when_others_lack_a_thread(
 ) -> None:
     process = Process()
     consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
-    monkeypatch.setattr(JobConsumer, "_say", lambda *_, **__: None)
+    monkeypatch.setattr(JobConsumer, "_report", lambda *_, **__: None)
     rows = [row(uuid4(), 1), row(uuid4(), 1, ahead=True)]
     monkeypatch.setattr(JobConsumer, "_claim", lambda *_: (rows, [LACKS_THREAD]))
     consumer._look(None, 9, alone=False)  # type: ignore[arg-type]
