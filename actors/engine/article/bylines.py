@@ -43,7 +43,7 @@ _COMPANIES = frozenset({"Organization", "NewsMediaOrganization", "Corporation"})
 _OF_PARTS = frozenset(
     {"Review", "Comment", "Answer", "Question", "VideoObject", "ImageObject", "AudioObject", "Book", "Movie"}
 )
-"""Structured data about a part of a page or what it tells of, whose dates are not the page's."""
+"""Structured data about a part of a page or about its subject; their dates are not the page's."""
 _LONGEST = 60
 _MOST_CHILDREN = 3
 _NO_TEXT = frozenset({"script", "style", "title"})
