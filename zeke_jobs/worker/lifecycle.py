@@ -80,7 +80,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         process.proof = ProofOfLife(environment.heartbeat())
         self.heartbeat = Heartbeat(process)
         self.notifier = Notifier(
-            process.url, process.id, process.wake_ups, self.heartbeat.watch_now, self.heartbeat.look_soon
+            process.url, process.id, process.wake_ups, self.heartbeat.watch_now, self.heartbeat.check_revision_soon
         )
         return True
 

@@ -95,8 +95,8 @@ def test_a_heartbeat_waits_for_no_new_revision_to_come_into_force(
         register=lambda _: None,
     )
     heartbeat = Heartbeat(process)  # type: ignore[arg-type]
-    heartbeat.look(conn)
-    heartbeat.look(conn)  # it is still being done
+    heartbeat.check_revision(conn)
+    heartbeat.check_revision(conn)  # it is still being done
     beaten.set()
     assert ended.wait(5.0)
     assert done == [True]

@@ -26,10 +26,9 @@ class HeldBack:
 
     def __init__(self, frees: Callable[[str], Collection[str] | None]) -> None:
         self._frees = frees
-        self._looks: dict[
-            str, tuple[Collection[str], float]
-        ] = {}  # tasks held back, and end of the look in monotonic seconds
-        self._ended: dict[str, set[str]] = {}  # by queues whose look is under way: tasks of which jobs end meanwhile
+        # By queue: the tasks held back, and the end of the look in monotonic seconds.
+        self._looks: dict[str, tuple[Collection[str], float]] = {}
+        self._ended: dict[str, set[str]] = {}  # by queues with a look under way: tasks of which jobs end meanwhile
         self._lack_threads: set[str] = set()
         self._ignored_until: dict[str, float] = {}
         self._pending: set[str] = set()

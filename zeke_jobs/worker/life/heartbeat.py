@@ -29,8 +29,8 @@ _LEAST_PAUSE = 0.005  # seconds between two looks caused by notifications, becau
 _WATCH = 1.0  # seconds between looks at running jobs, only while there are some
 _MARK_AFTER = 0.05  # seconds of a handler's run after which its start is written before its end
 _TRIM_AFTER = 10.0
-_LOOK = 1.0  # seconds between looks at the number of the revision in force, where no notifications arrive
-_LONG_LOOK = 60.0  # seconds; where they arrive, and each heartbeat brings the number too
+_REVISION_CHECK = 1.0  # seconds between checks of the number of the revision in force, without notifications
+_RARE_REVISION_CHECK = 60.0  # seconds; with notifications, and each heartbeat brings the number too
 _SILENCE = 60.0  # seconds between checks for a scheduler's heartbeat
 _CLOSE_WITHIN = 5.0  # seconds for running statements at shutdown; then the server rolls them back
 _SUMMARY = 10.0  # seconds between lines about completed jobs
@@ -45,7 +45,7 @@ class Heartbeat:
         self._pool = Pool(process.url, max_size=1, application_name="zeke-jobs heartbeat")
         self._next_beat = 0.0
         self._next_watch = 0.0
-        self._next_look = 0.0
+        self._next_revision_check = 0.0
         self._next_summary = 0.0
         self._next_silence = time.monotonic() + _SILENCE
         self._woken = threading.Event()
@@ -75,9 +75,9 @@ class Heartbeat:
             thread.join(max(0.0, end - time.monotonic()))
         self._pool.close()
 
-    def look_soon(self) -> None:
+    def check_revision_soon(self) -> None:
         """Another revision is in force: follow it at the next tick."""
-        self._next_look = 0.0
+        self._next_revision_check = 0.0
 
     def watch_now(self) -> None:
         """Somebody cancels a job, perhaps one of ours that has not started: look before it starts."""
@@ -91,9 +91,8 @@ class Heartbeat:
                 time.sleep(_LEAST_PAUSE)
             now = time.monotonic()
             try:
-                if (
-                    now >= self._next_beat or self._proof.is_due
-                ):  # first, because a failure of the rest must not stop the proof of life
+                # First, because a failure of the rest must not stop the proof of life.
+                if now >= self._next_beat or self._proof.is_due:
                     self._next_beat, self._proof.is_due = now + self._proof.every, False
                     with self._pool.connection() as conn:
                         self.beat(conn)
@@ -101,10 +100,12 @@ class Heartbeat:
                     self._process.give_up(job, interrupt)
                 if self._process.hand_back_blocked():
                     self._next_watch = 0.0
-                if now >= self._next_look:
-                    self._next_look = now + (_LONG_LOOK if self._process.wake_ups.notifications_arrive else _LOOK)
+                if now >= self._next_revision_check:
+                    self._next_revision_check = now + (
+                        _RARE_REVISION_CHECK if self._process.wake_ups.notifications_arrive else _REVISION_CHECK
+                    )
                     with self._pool.connection() as conn:
-                        self.look(conn)
+                        self.check_revision(conn)
                 if now >= self._next_watch and len(self._process.held):
                     self._next_watch = now + _WATCH
                     with self._pool.connection() as conn:
@@ -142,7 +143,7 @@ class Heartbeat:
         self._proof.proved(sent)
         process.alone = row["alone"]
         if row["revision"] > process.runtime.revision:
-            self._next_look = 0.0
+            self._next_revision_check = 0.0
         self._do(row["chores"] or (), conn)
         if self._proof.may_hold_unknown_claims():
             rescue.disown(conn, process.id, process.held, self._log)
@@ -157,7 +158,7 @@ class Heartbeat:
         process.pool.trim(keep=1, older_than=_TRIM_AFTER)
         process.handler_pool.trim(keep=0, older_than=_TRIM_AFTER)
 
-    def look(self, conn: Connection) -> None:
+    def check_revision(self, conn: Connection) -> None:
         """Follow the revision in force, in a separate thread, because it imports handlers, and their code may take any time."""
         number = boot.latest_number(conn)
         if number > self._process.runtime.revision and number != self._refused:
