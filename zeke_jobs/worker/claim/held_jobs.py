@@ -156,7 +156,7 @@ class HeldJobs:
             and (tasks is None or claim.task in tasks)
         ]
 
-    # ── waiting jobs to give back; the methods below end them ──
+    # ── waiting jobs to hand back; the methods below end them ──
 
     def behind_long_job(self) -> tuple[list[Claim], float]:
         """Jobs that have waited too long for a thread behind a long job; they are not ended yet.
