@@ -70,8 +70,8 @@ class Capacity:
             self._learn(claim.task, time.monotonic() - claim.started)
         return self._taken == self.threads - 1
 
-    def oldest_wait(self, claims: Iterable[Claim]) -> tuple[float, bool]:
-        """The time (monotonic seconds) before which a waiting job came too long ago, and whether a running job is the cause.
+    def too_long_since(self, claims: Iterable[Claim]) -> tuple[float, bool]:
+        """The time (monotonic seconds) since before which a job has waited too long, and whether a running job is the cause.
 
         The running job's task no longer counts as short: otherwise the jobs handed back would be claimed ahead again.
         """

@@ -75,7 +75,7 @@ class HeldJobs:
                 # The server forgot the claim in a crash and gave the same number again; the run goes on.
                 held.marked = False
                 if claim.is_ahead:
-                    self._slots.forgotten(held)
+                    self._slots.claimed_again(held)
                 return Accepted(held)
             if held is not None and not held.ended:
                 return Accepted(held)
@@ -162,10 +162,10 @@ class HeldJobs:
         """Jobs that have waited too long for a thread behind a long job; they are not ended yet.
 
         Returns:
-            The jobs, and the time (monotonic seconds) since before which they have waited.
+            The jobs, and ``Capacity.too_long_since``.
         """
         with self._changed:
-            before, is_long = self._capacity.oldest_wait(self._claims.values())
+            before, is_long = self._capacity.too_long_since(self._claims.values())
             waiting = [one for one in self._claims.values() if is_long and one.stage is Stage.WAITS_FOR_THREAD]
             return [one for one in waiting if one.received < before], before
 

@@ -117,7 +117,7 @@ class Slots:
         """Report all slots again: the server may have crashed and forgotten them, or never have received the report."""
         self._unreported.update(self._kept)
 
-    def forgotten(self, claim: Claim) -> None:
+    def claimed_again(self, claim: Claim) -> None:
         """A server crash undid the claim of a job that runs here, and the job was claimed ahead again."""
         if claim.slot is not None and claim.slot.origin is claim:
             claim.slot.origin = None
