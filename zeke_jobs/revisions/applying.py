@@ -187,7 +187,7 @@ def revert_and_log(conn: Connection, log: FilteringBoundLogger) -> None:
 
 def _revert(conn: Connection) -> Applied | None:
     latest = store.latest(conn)
-    ended = [] if latest is None else by_hand.over(conn, latest.overrides)
+    ended = [] if latest is None else by_hand.due(conn, latest.overrides)
     if latest is None or not ended:
         return None
     kept = [one for one in latest.overrides if one.drains is None or one not in ended]

@@ -142,7 +142,7 @@ def _beat(url: str | None, prepare: Callable[[Connection], int | None]) -> None:
             _send_due(conn)
             if not _PROCESS.ending.is_set():
                 _prove_life(conn, file_revision)
-                lateness.note(conn)
+                lateness.record(conn)
                 _prepare_to_unregister(url)
     except (ConfigurationError, MigrationError) as error:
         _PROCESS.refusal = error

@@ -55,7 +55,7 @@ class WorkerMetrics(prometheus.Prometheus):  # type: ignore[misc] # dramatiq has
         self, broker: Any, message: JobMessage, *, result: Any = None, exception: BaseException | None = None
     ) -> None:
         """Count an attempt by its outcome."""
-        outcome, labels = _word(message), (message.queue_name, message.actor_name)
+        outcome, labels = _outcome_of(message), (message.queue_name, message.actor_name)
         failed = outcome in {"retry", "failed"}
         reported = (exception or Failed()) if failed else None
         super().after_process_message(broker, message, result=result, exception=reported)
@@ -74,7 +74,7 @@ class Failed(Exception):
     """Passed to Dramatiq when a job failed without an exception; never raised."""
 
 
-def _word(message: JobMessage) -> str:
+def _outcome_of(message: JobMessage) -> str:
     match message.outcome:
         case Completed():
             return "completed"

@@ -200,7 +200,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             claim.assume_earliest_claim(self._began_on)
         for place, message in enumerate(messages):
             try:
-                self._take_on(message)
+                self._accept_one(message)
             except BaseException:
                 self.close()
                 for left in messages[place:]:
@@ -209,7 +209,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
                 raise
         process.hand_back(process.held.without_slot())
 
-    def _take_on(self, message: JobMessage) -> None:
+    def _accept_one(self, message: JobMessage) -> None:
         held, starts = self._process.held.accept(message)
         if starts is not None:
             self._buffer.append(starts)

@@ -97,7 +97,7 @@ def of_exception(error: BaseException, policy: Retry, *, retries: int) -> Ended:
 def _of_exception(error: BaseException, policy: Retry, retries: int) -> Ended:
     match error:
         case Defer() | WaitFor() | RateLimitExceeded():
-            return _put_off(error)
+            return _deferral(error)
         case Cancelled():
             return Ended("cancelled", reason=text_of(error))
         case Reject() | InvalidPayload():
@@ -114,7 +114,7 @@ def _of_exception(error: BaseException, policy: Retry, retries: int) -> Ended:
     return Ended("retry", delay=delay, reason=text_of(error) or None, error=describe(error), breaks=True)
 
 
-def _put_off(error: Defer | WaitFor | RateLimitExceeded) -> Ended:
+def _deferral(error: Defer | WaitFor | RateLimitExceeded) -> Ended:
     # Check again, because a subclass may have set the fields without its base class.
     if isinstance(error, WaitFor):
         return Ended("waiting", delay=bounds.delay("timeout", error.timeout).total_seconds(), reason=error.event)
