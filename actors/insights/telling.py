@@ -15,7 +15,7 @@ from actors.insights.claims import kind_of
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-_LEAST = 3.4
+_LEAST = 3.3
 _ENOUGH = 0.4  # share of the headline's words; more of them do not make a better sentence
 _DIGIT = re.compile(r"\d")
 
