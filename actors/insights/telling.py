@@ -15,7 +15,7 @@ from actors.insights.claims import kind_of
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-_LEAST = 3.0
+_LEAST = 2.9
 _ENOUGH = 0.4  # share of the headline's words; more of them do not make a better sentence
 _DIGIT = re.compile(r"\d")
 _NAME = re.compile(r"(?<=\S )\W?([A-ZÀ-ÝА-Я][\w'\u2019-]*)")
