@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 _MAX_SENTENCES = 200
 _MIN_WORDS = 6
 
+_REASONS = (
+    "because|means?|meant|therefore|so that|as a result|turn(?:s|ed) out|in practice|surpris\\w+|key",
+    "the (?:lesson|reason|result|cause|fix|catch|trick|trade-?off|problem|point)|root cause",
+    "instead of|rather than|what matters|the more",
+)
 GIVES_REASON = re.compile(
     "|".join((files("actors.ai") / "reasons.txt").read_text(encoding="utf-8").splitlines()), re.IGNORECASE
 )
@@ -32,6 +37,8 @@ GIVES_REASON = re.compile(
 _GLUED = re.compile(r"\w\*\*[A-ZÀ-Ý][a-zà-ÿ]+ ")
 """A heading in bold without a space behind it."""
 _LEANING = re.compile(r"(?:And|But|Or|So)\b|(?:\S+ ){1,5}does: ")
+REASON = re.compile(rf"\b(?:{'|'.join(_REASONS)})\b", re.IGNORECASE)
+"""Marks a sentence that gives a reason or a lesson (English)."""
 
 
 @dataclass(frozen=True, slots=True)

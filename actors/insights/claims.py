@@ -41,17 +41,21 @@ _CLOSING = "\u201d"
 
 
 def claim_candidates(blocks: Sequence[Block]) -> list[Candidate]:
-    """The candidates in the prose of a text with code; each sentence counts once, as the first kind that fits."""
+    """The candidates in the prose among ``blocks``; each sentence counts once, as the first kind that fits.
+
+    API changes and plain instructions are looked for only in texts with code: elsewhere their words mean something else.
+    """
+    has_code = any(block.kind == "code" or "`" in block.text for block in blocks)
     found: list[Candidate] = []
     for block in blocks:
         if block.kind == "quotation":
             found += _quotation(block)
         elif block.kind in {"paragraph", "item"}:
-            found += _sentences(block)
+            found += _sentences(block, has_code=has_code)
     return found
 
 
-def _sentences(block: Block) -> list[Candidate]:
+def _sentences(block: Block, *, has_code: bool) -> list[Candidate]:
     """The candidates in a block's sentences. A sentence that refers to the one before it is quoted together with it."""
     body = marker(block)
     offset = block.end - len(body)
@@ -59,7 +63,7 @@ def _sentences(block: Block) -> list[Candidate]:
     before = None
     for sentence in _with_speech(sentences(body, offset), block):
         text = plain(sentence.text)
-        judged = _judge(sentence.text, text, is_item=block.kind == "item")
+        judged = _judge(sentence.text, text, is_item=block.kind == "item", has_code=has_code)
         start = sentence.start
         if judged is not None and leans(text):
             start = before.start if before is not None and _can_be_leant_on(plain(before.text)) else -1
@@ -107,38 +111,27 @@ def _is_complete(text: str, *, is_item: bool) -> bool:
     return small >= _SMALL_WORDS and whole and not is_entry
 
 
-def _judge(raw: str, text: str, *, is_item: bool) -> tuple[Kind, float] | None:
+def _judge(raw: str, text: str, *, is_item: bool, has_code: bool) -> tuple[Kind, float] | None:
     if len(text) > _MAX_CHARS or len(raw) > _MAX_MARKUP:
         return None
     if not _is_complete(text, is_item=is_item) or is_scrap(text) or form.fault(text) is not None:
         return None
     judged: tuple[Kind, float] | None = None
-    if cues.REPLACE.search(raw):
+    if has_code and cues.REPLACE.search(raw):
         judged = "code_change", 1.0
     elif cues.CONDITIONAL_ORDER.search(text) and (_says_what(raw) or not _OWN_CASE.match(text)):
         judged = "action", 1.5
-    elif cues.API.search(raw) and (changes := len(cues.CHANGED.findall(raw))):
+    elif has_code and cues.API.search(raw) and (changes := len(cues.CHANGED.findall(raw))):
         judged = "api_change", changes + (2.0 if cues.BROKEN.search(raw) else 0.0)
-    elif said := _spoken_or_measured(text):
-        judged = said
+    elif (parts := speech(text)) and _is_speech(text, len(parts[0].group())):
+        judged = "quote", len(parts[0].group()) / 100
+    elif figures := _figures(text):
+        judged = "metric", float(figures)
     elif text.endswith("?"):
         judged = ("question", 1.0) if len(text.split()) >= 6 else None
-    elif cues.DIRECTED.search(text) and _says_what(raw):
+    elif has_code and cues.DIRECTED.search(text) and _says_what(raw):
         judged = "action", 1.0
     return judged
-
-
-def kind_of(text: str) -> Kind:
-    """The kind of a sentence of any text: a quotation, a figure, or an insight."""
-    said = _spoken_or_measured(text)
-    return said[0] if said else "insight"
-
-
-def _spoken_or_measured(text: str) -> tuple[Kind, float] | None:
-    if (parts := speech(text)) and _is_speech(text, len(parts[0].group())):
-        return "quote", len(parts[0].group()) / 100
-    figures = _figures(text)
-    return ("metric", float(figures)) if figures else None
 
 
 def _says_what(raw: str) -> bool:

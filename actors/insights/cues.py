@@ -1,6 +1,7 @@
 """The words that mark a sentence as a figure, a change, an instruction or a quotation.
 
-They are English. In other languages a text has code, shares, quotations, and sentences that tell of the headline's subject.
+They are English. In other languages only shares, quotations and code are found, and the sentences that ``actors.ai.ranking``
+ranks without knowing the language.
 """
 
 from __future__ import annotations
@@ -80,3 +81,15 @@ _SPEAKER = _alternatives(r"""
     put it|recall(?:s|ed)|commented|admit(?:s|ted)
 """)
 SPEAKER = re.compile(rf"\b(?:{_SPEAKER})\b", re.IGNORECASE)
+
+_JUDGING_WORDS = """
+    worse better best expensive free simple hard easy wrong mistake unknown enough trade
+    nothing never only but not no without
+"""
+_JUDGING = frozenset(_JUDGING_WORDS.split())
+_TOKEN = re.compile(r"\w+")
+
+
+def judging(text: str) -> int:
+    """The number of judging words in a sentence."""
+    return sum(word in _JUDGING or word.startswith("cheap") for word in _TOKEN.findall(text.lower()))

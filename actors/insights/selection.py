@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -14,14 +13,12 @@ from actors.ai.lexrank import similarity, vectors
 from actors.ai.markdown import blocks
 from actors.ai.protocol import Story
 from actors.insights.candidates import Candidate, Kind
+from actors.insights.central import central_candidates
 from actors.insights.claims import claim_candidates
 from actors.insights.code import code_candidates
-from actors.insights.telling import telling_candidates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_CODE = re.compile(r"`[^`\n]+`")
 
 
 class Selection(BaseModel, frozen=True, extra="forbid"):
@@ -60,16 +57,13 @@ def highlights(document: str, settings: Selection, title: str = "") -> list[Cand
     Each quote is a verbatim piece of the document: ``document[c.start:c.end] == c.quote``.
     """
     parts = blocks(document)
-    has_code = any(part.kind == "code" or _CODE.search(part.text) for part in parts)
-    claims = [each for each in claim_candidates(parts) if len(each.quote) <= settings.max_quote] if has_code else []
-    taken = [(each.start, each.end) for each in claims]
-    found = [
-        *code_candidates(parts, settings.min_code_lines, settings.max_quote),
-        *claims,
-        *telling_candidates(document, title, settings.lead, taken, has_code=has_code),
-    ]
+    code = code_candidates(parts, settings.min_code_lines, settings.max_quote)
+    claims = [claim for claim in claim_candidates(parts) if len(claim.quote) <= settings.max_quote]
+    kept = _best([*code, *claims], settings)
+    taken = [(candidate.start, candidate.end) for candidate in claims]
     known = evidence(Story(UUID(int=0), "", document))
-    told = [each for each in _best(found, settings) if statements.told_as_fact(each.summary, known) is None]
+    central = central_candidates(document, settings.limits.get("insight", 0), taken, settings.lead, title)
+    told = [each for each in [*kept, *central] if statements.told_as_fact(each.summary, known) is None]
     kept = _without_repetition(told, settings.repetition, settings.total)
     return sorted(kept, key=lambda candidate: (candidate.start, candidate.end))
 

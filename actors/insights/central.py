@@ -1,0 +1,66 @@
+"""The most central sentences of a document, as candidates of the kind insight."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors.ai import words
+from actors.ai.gate.evidence import keys
+from actors.ai.ranking import REASON, Ranked, best, ranked
+from actors.ai.standing import addresses_reader, is_told_to_reader, speaks_of_us
+from actors.insights import cues
+from actors.insights.candidates import Candidate
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+_REASON = 1.5
+_JUDGED = 0.3
+_LEAST = 0.5  # share of the best score; a sentence with less is not central
+_LEAST_IN_CODE = 0.4  # the same in a text with code, whose sentences have less in common
+_MIN_WORDS = 10
+_FEW = 3  # a headline with fewer words need not share one
+_MAX_CHARS = 400
+
+
+def central_candidates(
+    document: str, count: int, taken: Collection[tuple[int, int]] = (), lead: float = 0.4, title: str = ""
+) -> list[Candidate]:
+    """Up to ``count`` whole sentences, best first, none of them at a place in ``taken``.
+
+    If the headline has enough words, each sentence shares one with it. A sentence with a reason or a lesson counts half as
+    much again, and one with judging words up to 60 per cent more.
+    """
+    headline = keys(title)
+    has_code = "\n```" in document  # authors of texts with code may say "we": they report their own work
+    items = ranked(document, lead)
+    least = (_LEAST_IN_CODE if has_code else _LEAST) * max((item.score for item in items), default=0.0)
+    pool = [
+        item
+        for item in items
+        if item.score >= least
+        and item.is_independent
+        and not is_told_to_reader(item.text)
+        and (has_code or not (speaks_of_us(item.text) or addresses_reader(item.text)))
+        and (len(headline) < _FEW or headline & keys(item.text))
+        and words.count(item.text) >= _MIN_WORDS
+        and len(item.text) <= _MAX_CHARS
+        and not any(start < item.end and item.start < end for start, end in taken)
+    ]
+    return [
+        Candidate(
+            "insight",
+            item.text,
+            item.raw,
+            item.start,
+            item.end,
+            item.heading,
+            weight=item.score * _bonus(item),
+        )
+        for item in best(pool, count, bonus=_bonus)
+    ]
+
+
+def _bonus(item: Ranked) -> float:
+    judging = min(2, cues.judging(item.text))
+    return (_REASON if REASON.search(item.text) else 1.0) * (1 + _JUDGED * judging)
