@@ -4952,7 +4952,10 @@ BEGIN
     metered = excluded.metered, least = excluded.least, raise_every = excluded.raise_every,
     breaker_failures = excluded.breaker_failures, breaker_share = excluded.breaker_share,
     breaker_within = excluded.breaker_within, breaker_pause = excluded.breaker_pause,
-    tripped_on = CASE WHEN excluded.breaker_pause IS NOT NULL THEN g.tripped_on END
+    -- A limit that loses its open breaker opens.
+    tripped_on = CASE WHEN excluded.breaker_pause IS NOT NULL THEN g.tripped_on END,
+    closed_until = CASE WHEN excluded.breaker_pause IS NOT NULL OR g.tripped_on IS NULL THEN g.closed_until END,
+    closed_by = CASE WHEN excluded.breaker_pause IS NOT NULL OR g.tripped_on IS NULL THEN g.closed_by END
   WHERE (g.concurrency, g.rate_count, g.rate_period, g.metered, g.least, g.raise_every, g.breaker_failures, g.breaker_share,
       g.breaker_within, g.breaker_pause)
     IS DISTINCT FROM (excluded.concurrency, excluded.rate_count, excluded.rate_period, excluded.metered, excluded.least,

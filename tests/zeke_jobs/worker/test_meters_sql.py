@@ -699,3 +699,19 @@ def test_an_empty_key_is_refused_because_it_is_the_key_of_all_jobs_in_a_meter(jo
         jobs.rows(
             "SELECT * FROM zeke_jobs.enqueue_many('a', NULL, '[{}, {}]'::jsonb, ARRAY[gen_random_uuid(), gen_random_uuid()], ARRAY['k', ''], '{}'::jsonb)"
         )
+
+
+def test_a_limit_opens_when_it_loses_its_breaker_but_not_from_a_throttling(jobs: Jobs) -> None:
+    tasks = "  a: {handler: 'H:echo', uses: [ai], retry: {limit: 9}}"
+    day = Day(jobs, tasks, BREAKER)
+    jobs.add("a", 4)
+    *running, last = day.claim(0)
+    for claim in running:
+        day.fail(claim)
+    assert day.claim(1) == []  # open
+    jobs.use(tasks, "limits: {ai: {concurrency: 9}}")
+    assert day.gate("limit/ai")["closed_by"] is None
+    assert len(day.claim(2)) == 3
+    throttle(day, last, 60)
+    jobs.use(tasks, "limits: {ai: {concurrency: 8}}")
+    assert day.gate("limit/ai")["closed_by"] == "throttled"
