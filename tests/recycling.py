@@ -67,9 +67,10 @@ class Recycled:
             if "" in changed or changed & {*SEEDED} or self._ask(_OWN) != [(False,)]:
                 return False
             if changed:
-                self._ask(f"SET session_replication_role = replica; TRUNCATE {', '.join(changed)} CASCADE")
-                self._ask("RESET session_replication_role")
-            self._ask(_RESTART)
+                removal = f"SET session_replication_role = replica; TRUNCATE {', '.join(changed)} CASCADE"
+                self._ask(f"{removal}; RESET session_replication_role; {_RESTART}")
+            else:
+                self._ask(_RESTART)  # numbers of transactions that were rolled back
             self._before = self._counts()
         except psycopg2.Error:  # such as one that a test has broken, or from which it took rights
             return False
