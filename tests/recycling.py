@@ -20,13 +20,22 @@ if TYPE_CHECKING:
 
 #: Tables whose rows migrations write. A database in which a test has changed them is not used again.
 SEEDED = ("zeke_jobs.migration", "zeke_jobs.installation", "zeke_jobs.retention")
-#: How many rows were inserted, updated and deleted, by table; the catalogue is counted as one, and its changes are those of the schema.
+#: How many rows were inserted, updated and deleted, and how often statistics were made, by table. Those of the catalogue are changes of the schema.
 _COUNTS = """
 SELECT
-  CASE WHEN n.nspname = 'pg_catalog' THEN '' ELSE c.oid::regclass::text END,
-  sum(pg_stat_get_tuples_inserted(c.oid) + pg_stat_get_tuples_updated(c.oid) + pg_stat_get_tuples_deleted(c.oid))::bigint
+  n.nspname || '.' || c.relname,
+  pg_stat_get_tuples_inserted(c.oid) + pg_stat_get_tuples_updated(c.oid) + pg_stat_get_tuples_deleted(c.oid)
+    + pg_stat_get_vacuum_count(c.oid) + pg_stat_get_analyze_count(c.oid)
+    + pg_stat_get_autovacuum_count(c.oid) + pg_stat_get_autoanalyze_count(c.oid)
 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE c.relkind = 'r' AND NOT c.relisshared AND n.nspname NOT IN ('information_schema', 'pg_toast') GROUP BY 1
+WHERE c.relkind = 'r' AND NOT c.relisshared AND n.nspname NOT IN ('information_schema', 'pg_toast')
+"""
+#: The catalogues in which a function that is replaced is written. Many tests replace the clock, which is put back.
+_OF_FUNCTIONS = {"pg_catalog.pg_proc", "pg_catalog.pg_depend"}
+_CLOCK = "SELECT pg_get_functiondef('zeke_jobs.now()'::regprocedure)"
+#: How many functions there are, and whether one beside the clock was written in a transaction from this one on.
+_FUNCTIONS = """
+SELECT count(*), coalesce(bool_or(xmin::text::bigint >= {since} AND oid <> 'zeke_jobs.now()'::regprocedure), false) FROM pg_proc
 """
 _RESTART = (
     "SELECT setval(seqrelid, seqstart, false) FROM pg_sequence WHERE pg_sequence_last_value(seqrelid) IS NOT NULL"
@@ -40,12 +49,21 @@ FROM pg_database AS d WHERE datname = current_database()
 
 
 class Recycled:
-    """A database, by its address and its name."""
+    """A database, by its address and its name.
+
+    Attributes:
+        fresh: The clock's definition and the number of functions in every new one.
+    """
+
+    fresh: tuple[str, int] | None = None
 
     def __init__(self, url: str, name: str) -> None:
         self.url, self.name = url, name
         self._conn: Connection | None = None
         self._before = dict[str, int]()
+        self._since = self._ask("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")[0][0]
+        if Recycled.fresh is None:
+            Recycled.fresh = self._ask(_CLOCK)[0][0], self._ask(_FUNCTIONS.format(since=0))[0][0]
 
     def connection(self) -> Connection:
         """The connection that tests use one after another."""
@@ -53,10 +71,11 @@ class Recycled:
             self._conn = connect(self.url)
         return self._conn
 
-    def disconnect(self) -> None:
-        """End it."""
-        if self._conn is not None:
+    def disconnect(self, server: Connection) -> None:
+        """End it. ``server`` is a connection to another database."""
+        if self._conn is not None and not self._conn.closed:
             self._conn.close()
+            end_sessions(server, self.name)
 
     def clean(self, server: Connection) -> bool:
         """Remove what a test has left; whether another one may use it. ``server`` is a connection to another database."""
@@ -64,8 +83,10 @@ class Recycled:
             self._renew()
             end_sessions(server, self.name, but=self.connection().info.backend_pid)
             changed = {name for name, count in self._counts().items() if count != self._before.get(name, 0)}
-            if "" in changed or changed & {*SEEDED} or self._ask(_OWN) != [(False,)]:
+            schema = {name for name in changed if name.startswith("pg_catalog.")}
+            if not self._as_before(schema) or changed & {*SEEDED} or self._ask(_OWN) != [(False,)]:
                 return False
+            changed -= schema
             if changed:
                 removal = f"SET session_replication_role = replica; TRUNCATE {', '.join(changed)} CASCADE"
                 self._ask(f"{removal}; RESET session_replication_role; {_RESTART}")
@@ -75,6 +96,16 @@ class Recycled:
         except psycopg2.Error:  # such as one that a test has broken, or from which it took rights
             return False
         return True
+
+    def _as_before(self, schema: set[str]) -> bool:
+        """Whether the schema is the same, after these catalogues were changed."""
+        if not schema:
+            return True
+        if schema - _OF_FUNCTIONS or Recycled.fresh is None:
+            return False
+        clock, functions = Recycled.fresh
+        self._ask(clock)
+        return self._ask(_FUNCTIONS.format(since=self._since)) == [(functions, False)]
 
     def _renew(self) -> None:
         conn = self._conn
