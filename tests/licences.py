@@ -13,13 +13,14 @@ HEAD = """\
 
 After this page you know the licence of each package that an installation brings along.
 
-All that `pip install zeke-jobs`, its extra `embedded` and `zeke-news` bring along, with what the authors say; both distributions are under the MIT
-licence. Written by `python -m tests.licences`; a test compares it with what is installed.
+The table has every package that `pip install zeke-jobs`, its extra `embedded` and `zeke-news` install, with the licence that its authors state. Both
+distributions are under the MIT licence. `python -m tests.licences` writes this page; a test compares it with the installed packages.
 
-Nothing here asks more of an application that uses it than to pass the licence on. chardet, dramatiq, periodiq and psycopg2 are under the LGPL: they are used as
-they are published, and may be replaced by the user's own versions. Other extras: `local` adds wordllama (MIT), `otel`
-OpenTelemetry (Apache-2.0), `plot` matplotlib (a licence like that of Python), `dev` pytest (MIT), each with what it needs, all permissive; `psycopg`
-adds psycopg 3 (LGPL, as psycopg2).
+The only duty of an application is to pass the licences on. chardet, dramatiq, periodiq and psycopg2 are under the LGPL: they are used as
+published, and users may replace them by their own versions.
+
+Other extras and their dependencies have permissive licences: `local` adds wordllama (MIT), `otel` OpenTelemetry (Apache-2.0), `plot` matplotlib (a licence
+like that of Python), `dev` pytest (MIT). `psycopg` adds psycopg 3 (LGPL, as psycopg2).
 
 | package | licence | brought by |
 |---|---|---|

@@ -33,10 +33,10 @@ async def send(
     payload: Mapping[str, Any] | BaseModel | None = None,
     *,
     connection: Any = None,
-    **said: Unpack[OneSendOptions],
+    **options: Unpack[OneSendOptions],
 ) -> Sent:
     """Send one job, as ``zeke_jobs.send``."""
-    planned = sending.one(task, payload, said)
+    planned = sending.one(task, payload, options)
     with tracing.sending(task):
         return await async_drivers.perform(planned, connection)
 
@@ -47,10 +47,10 @@ async def send_many(
     *,
     keys: Sequence[str | None] | None = None,
     connection: Any = None,
-    **said: Unpack[ManySendOptions],
+    **options: Unpack[ManySendOptions],
 ) -> list[Sent]:
     """Send many jobs of one task in one statement, as ``zeke_jobs.send_many``."""
-    planned = sending.many(task, payloads, keys, said)
+    planned = sending.many(task, payloads, keys, options)
     with tracing.sending(task):
         return await async_drivers.perform(planned, connection) if planned else []
 

@@ -35,7 +35,7 @@ _BACKGROUND = re.compile(
     r"|For (?:years|decades|centuries)\b|In (?:today['\u2019]s|the (?:world|age|era))\b|(?:Up to|Until) now\b|Nowadays\b|Once\b"
     r"|Vor (?:\w+ )*Jahren\b|Seit Jahren\b|Il y a\b|Depuis des\b|Hace (?:\w+ )*años\b|Há (?:\w+ )*anos\b"
 )
-"""What was before the story."""
+"""Begins a sentence about the time before the story."""
 _ANNOUNCES = re.compile(
     r"\W*(?:the )?(?:(?:top|best|these|our|my) )*\d+\b|how (?:to|do|can|much|many)\b|what\b|why\b"
     r"|.*(?:\b(?:guide|tips|ideas|trends|techniques|practices|steps|ways|explained|checklist)\b|\?$)",

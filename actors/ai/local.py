@@ -33,7 +33,7 @@ _FEW = 4  # a headline with fewer words need not share one with a reason
 _LEAD_CHARS = 1000
 _TITLE_BONUS = 2.0
 _REASON_LEAD = 0.3
-"""Why a story matters stands rarely in its first sentence; what happened does."""
+"""A story's first sentence tells the event, and rarely the reason why it matters."""
 
 
 class LocalAnalyst:

@@ -33,7 +33,7 @@ _REASONS = (
 GIVES_REASON = re.compile(
     "|".join((files("actors.ai") / "reasons.txt").read_text(encoding="utf-8").splitlines()), re.IGNORECASE
 )
-"""Marks a sentence that says why or what follows, in some twenty languages."""
+"""Marks a sentence with a reason or a consequence, in some twenty languages."""
 _GLUED = re.compile(r"\w\*\*[A-ZÀ-Ý][a-zà-ÿ]+ ")
 """A heading in bold without a space behind it."""
 _LEANING = re.compile(r"(?:And|But|Or|So)\b|(?:\S+ ){1,5}does: ")

@@ -43,7 +43,7 @@ _POSSESSED = re.compile(
 _SUBJECTLESS = re.compile(
     r"(?:Once|When|If|After|Before|Until|While) (?:being |not )?\w+(?:ed|en|ing),|[A-Z]\w+(?<!ing) (?:it|them)\b"
 )
-"""``Once whisked,`` and ``Cover it`` do not say what."""
+"""``Once whisked,`` and ``Cover it`` do not name their object."""
 _PARTICIPLE = re.compile(
     rf"(?:[A-Z]\w+(?:ed|ing)|Set|Built|Made|Known|Born) [^,;:]*, (?:{THIRD}|{POINTING})\b"
     r"|[A-Z]\w+ing (?:at|into|over|down|up|away)\b"
@@ -63,7 +63,7 @@ _ALSO = re.compile(
     r"(?:\S+ ){1,12}(?:also|auch|aussi|también|anche|também|też|również|ook|(?:la|el|l[oa]s) mism[ao]s?|l[ae]s? mêmes?"
     r"|derselben?|dieselben?|l[ao] stess[ao]|[ao] mesm[ao])\b"
 )
-"""What also is or does something, and the same one, were told of before."""
+"""Marks a sentence that continues one before it: ``also``, ``the same``."""
 _ELSEWHERE = re.compile(
     r"\b(?:find|see|seen|listed|pictured|shown|described|mentioned|check|outlined|discussed|noted|read|for|list\w*)"
     r" (?:\w+ ){0,4}?(?:above|below)\b|\b(?:above-mentioned|the above)\b"

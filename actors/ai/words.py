@@ -1,4 +1,4 @@
-"""Text to words: tokens, stop words, a normal form and counts."""
+"""Splits text into words: tokens, stop words, a normal form and counts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def words(text: str) -> list[str]:
 
 
 def content_words(text: str) -> list[str]:
-    """The words that carry meaning: no stop words, and a plain plural ending removed."""
+    """The words that carry meaning: without stop words and plain plural endings."""
     return [_stem(word) for word in words(text) if word not in STOP_WORDS]
 
 
@@ -40,7 +40,7 @@ def is_unspaced(text: str) -> bool:
 
 
 def is_dense(text: str) -> bool:
-    """Whether a text is Chinese or Japanese, by its last letter: there no space stands between sentences."""
+    """Whether a text is Chinese or Japanese, by its last letter; these have no space between sentences."""
     return bool(_DENSE.match(text.rstrip()[-1:]))
 
 
@@ -50,13 +50,13 @@ def normalise(text: str) -> str:
 
 
 def count(text: str) -> int:
-    """The number of words for a reader: runs of characters between white space, and two characters of Chinese or Japanese."""
+    """The number of words for a reader: runs of characters between white space, or two characters of Chinese or Japanese."""
     dense = len(_DENSE.findall(text))
     return len(_DENSE.sub(" ", text).split() if dense else text.split()) + (dense + 1) // 2
 
 
 def terms(text: str) -> list[str]:
-    """The words for comparing sentences: those that carry meaning, or pairs of characters in a script without spaces."""
+    """The words to compare sentences by: ``content_words``, or pairs of characters in a script without spaces."""
     found: list[str] = []
     for word in content_words(text):
         dense = _DENSE.search(word) and len(word) > 2

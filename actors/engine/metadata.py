@@ -1,4 +1,4 @@
-"""What a page says about itself: title, language, canonical address, date, author, and its structured data."""
+"""A page's data about itself: title, language, canonical address, date, author, and its structured data."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ _MOST_DEPTH = 6
 
 @dataclass(frozen=True)
 class Metadata:
-    """See the module. Empty strings and None where the page is silent.
+    """See the module. Values that the page lacks are empty or None.
 
     Attributes:
-        is_free: What ``isAccessibleForFree`` says; None where it is silent.
+        is_free: The value of ``isAccessibleForFree``; None without one.
         body: ``articleBody`` of the structured data.
     """
 

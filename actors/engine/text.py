@@ -34,7 +34,7 @@ _OF_THE_WEB = {name: name for name in _AS_THEY_ARE.split()} | {
     "big5hkscs": "big5hkscs",
     "shift_jis": "cp932",
     "euc_kr": "cp949",
-    # If the declaration could be read, the page is not UTF-16, whatever it declares.
+    # If the declaration could be read, the page is not UTF-16, even if it declares that.
     "utf-16": "utf-8",
     "utf-16-le": "utf-8",
     "utf-16-be": "utf-8",
@@ -54,7 +54,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udf
 def decode(body: bytes, content_type: str = "") -> str:
     """Decode a page: byte order mark, then the header, the page's own declaration, UTF-8, and at last a guess.
 
-    Never raises: bytes that do not fit become replacement characters. What was encoded as UTF-8 twice is decoded twice.
+    Never raises: bytes that do not fit become replacement characters. Text that was encoded as UTF-8 twice is decoded twice.
     """
     text = _decoded(body, content_type)
     return _TWICE.sub(_once, text) if _ENCODED_TWICE.search(text) else text

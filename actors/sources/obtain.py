@@ -27,7 +27,7 @@ _FEED_MAY_HELP: frozenset[Failure] = frozenset(
 
 @dataclass(frozen=True)
 class Text:
-    """An item's text and what came with it.
+    """An item's text and its description.
 
     Attributes:
         origin: page, structured, feed, description or upload.

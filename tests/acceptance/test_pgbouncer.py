@@ -156,7 +156,7 @@ def test_jobs_run_once_within_their_limit_and_outputs_arrive(workers: Fleet, con
     assert zeke_jobs.wait(zeke_jobs.send("work", {"n": 7}).id, timeout=10) == 7
     assert "no notifications through a pooler" in workers.logs()
     assert scalar(conn, "SELECT count(*) FROM zeke_jobs.worker WHERE idle <> '{}'") == 0, (
-        "nobody hears, so nobody must ring"
+        "nobody hears, so nobody must notify"
     )
 
 

@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows: list[Row] = []
     first: dict[str, float] = {}
     for count in sorted(chosen.stories):
-        arriving = _ONE_BY_ONE + _AT_ONCE + workers.NEEDED
+        arriving = _ONE_BY_ONE + _AT_ONCE + workers.NEEDED + workers.SPARE
         say(f"{count:,} stories: making them")
         world = World.made(count, arriving)
         for programs in [None, *(chosen.server or [])]:

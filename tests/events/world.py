@@ -8,6 +8,7 @@ import uuid
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -159,7 +160,7 @@ def copy(conn: Connection, table: str, rows: Iterable[tuple[object, ...]]) -> No
 
     left = lines()
     with conn.cursor() as cursor:
-        while batch := "".join(line for line, _ in zip(left, range(2000), strict=False)):
+        while batch := "".join(islice(left, 2000)):
             cursor.copy_expert(f"COPY {table} FROM STDIN", io.StringIO(batch))
 
 

@@ -12,7 +12,8 @@ class Fleet:
     Attributes:
         processes: Number of processes.
         threads: Threads of each process.
-        wake_ups: Measured seconds from a job's due time to an idle worker's claim; one is drawn at random.
+        wake_ups: Measured seconds from a job's due time to an idle worker's claim. One is drawn at random for each claim: after
+            a job fell due, after one ended, after a limit opened.
     """
 
     processes: int = 1

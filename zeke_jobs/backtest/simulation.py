@@ -109,7 +109,7 @@ class Simulation:
                     void.discard(number)
                     continue
                 handle[kind](job, now)
-                acts = True
+                acts = acts or kind != _END  # a claim follows later
             if acts and self._free:
                 self._claim(now)
             step += 1
@@ -172,8 +172,7 @@ class Simulation:
     def _queue(self, lane: Lane, job: int, due: float, now: float) -> None:
         self._due[job] = due
         self.board.queue(lane, job, self._priorities[job], due, self.workload.key[job])
-        wake_ups = self.fleet.wake_ups
-        seen = due + (wake_ups[0] if len(wake_ups) == 1 else wake_ups[int(self._random.random() * len(wake_ups))])
+        seen = due + self._wake_up()
         if seen <= now:
             self._release(job, now)
         else:
@@ -212,6 +211,7 @@ class Simulation:
         again = self._attempts.end(lane, job, attempt, now)
         cost = self._attempts.cost(job, attempt) if lane.meters else None
         self.board.end(lane, job, self.workload.key[job], now, how=attempt.how, failed=attempt.failed, spent=cost)
+        self._push(now + self._wake_up(), _LOOK, -1)
         if again is None:
             self.tally.finished(lane, job, now, completed=attempt.how == "completed")
             self._over(lane, job, failed=attempt.how not in ("completed", "cancelled"))
@@ -237,8 +237,9 @@ class Simulation:
 
     # ── claims ──
 
-    def _look(self, _job: int, _now: float) -> None:
-        self._opens = NEVER
+    def _look(self, _job: int, now: float) -> None:
+        if self._opens <= now:
+            self._opens = NEVER
 
     def _claim(self, now: float) -> None:
         queues = self._queues
@@ -254,7 +255,12 @@ class Simulation:
             opens = max(now, min(self.board.opens(), default=NEVER))
             if opens < self._opens:
                 self._opens = opens
-                self._push(opens, _LOOK, -1)
+                self._push(opens + self._wake_up(), _LOOK, -1)
+
+    def _wake_up(self) -> float:
+        """Seconds until a worker claims, after a job fell due or ended or a limit opened."""
+        wake_ups = self.fleet.wake_ups
+        return wake_ups[0] if len(wake_ups) == 1 else wake_ups[int(self._random.random() * len(wake_ups))]
 
     def _start(self, job: int, now: float) -> None:
         workload = self.workload

@@ -92,7 +92,7 @@ class AsyncListener:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
-        self._tell(list(self._waiting))
+        self._notify(list(self._waiting))
 
     async def _run(self) -> None:
         while True:
@@ -120,11 +120,11 @@ class AsyncListener:
             if self._waiting:
                 needed = loop.time()
                 cursor = await connection.execute(SQL.text("job/ended"), {"ids": list(self._waiting)})
-                self._tell([row[0] for row in await cursor.fetchall()])
+                self._notify([row[0] for row in await cursor.fetchall()])
             async for notification in connection.notifies(timeout=self.poll):
-                self._tell([notification.payload])
+                self._notify([notification.payload])
 
-    def _tell(self, ids: list[str]) -> None:
+    def _notify(self, ids: list[str]) -> None:
         for job_id in ids:
             for event in self._waiting.pop(job_id, []):
                 event.set()

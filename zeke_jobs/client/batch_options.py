@@ -15,25 +15,25 @@ if TYPE_CHECKING:
     from zeke_jobs.client.drivers import Plan
 
 
-def batch_options(said: Mapping[str, Any], database: Hashable) -> Plan[dict[str, Any]]:
+def batch_options(options: Mapping[str, Any], database: Hashable) -> Plan[dict[str, Any]]:
     """The options with ``then`` in the form that the database reads. The payload is checked with 0 for each number.
 
     Raises:
         UnknownTask, InvalidPayload: of ``then``.
         TypeError, ValueError: ``then`` is not a pair of a task and a payload, or an option is given without a batch.
     """
-    checked = dict(said)
-    if not {"then", "after_failure"} & {name for name, value in said.items() if value is not None}:
+    checked = dict(options)
+    if not {"then", "after_failure"} & {name for name, value in options.items() if value is not None}:
         return checked
-    if said.get("batch") is None:
+    if options.get("batch") is None:
         raise ValueError("expected then and after_failure with a batch, got none")
-    if said.get("after_failure") not in (None, "send", "hold"):
-        raise ValueError(f"expected after_failure send or hold, got {said['after_failure']!r}")
-    if said.get("then") is None:
+    if options.get("after_failure") not in (None, "send", "hold"):
+        raise ValueError(f"expected after_failure send or hold, got {options['after_failure']!r}")
+    if options.get("then") is None:
         return {**checked, "then": {}}
-    if not isinstance(said["then"], tuple) or len(said["then"]) != 2:
-        raise TypeError(f"expected then as a task and its payload, got {said['then']!r}")
-    task, payload = said["then"]
+    if not isinstance(options["then"], tuple) or len(options["then"]) != 2:
+        raise TypeError(f"expected then as a task and its payload, got {options['then']!r}")
+    task, payload = options["then"]
     known = yield from KNOWN_TASKS.find(database, task)
     if not isinstance(payload, Mapping):
         return {**checked, "then": {"task": known.id, "payload": json.loads(known.accept(payload))}}
@@ -44,7 +44,7 @@ def batch_options(said: Mapping[str, Any], database: Hashable) -> Plan[dict[str,
     }
     if unknown := set(places.values()) - {"id", *COUNTS}:
         raise ValueError(f"expected $batch with id, {', '.join(COUNTS)}, got {', '.join(map(str, unknown))}")
-    filled = {**payload, **{name: said["batch"] if what == "id" else 0 for name, what in places.items()}}
+    filled = {**payload, **{name: options["batch"] if what == "id" else 0 for name, what in places.items()}}
     accepted = json.loads(known.accept(filled))
     wanted = {known.payload.field(name) or name: {"$batch": what} for name, what in places.items()}
     return {**checked, "then": {"task": known.id, "payload": accepted | wanted}}

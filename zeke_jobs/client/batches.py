@@ -67,9 +67,9 @@ def open_(batch_id: str, then: Then | None, after_failure: AfterFailure, connect
 
     def plan(database: Hashable) -> Plan[None]:
         given = {"batch": batch_id, "then": then, "after_failure": after_failure}
-        said = yield from batch_options(given, database)
+        checked = yield from batch_options(given, database)
         task, payload = (
-            (said["then"]["task"], json_text.encode(said["then"]["payload"])) if said["then"] else (None, "{}")
+            (checked["then"]["task"], json_text.encode(checked["then"]["payload"])) if checked["then"] else (None, "{}")
         )
         params = {"id": batch_id, "task": task, "payload": payload, "after_failure": after_failure}
         ((opened,),) = yield SQL.text("batch/open"), params

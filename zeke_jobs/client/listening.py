@@ -107,14 +107,14 @@ class Listener:
             elif now - last_needed >= _LINGER and self._is_over():
                 return
             if now >= next_look:
-                self._tell(self._ended(conn, waiting))
+                self._notify(self._ended(conn, waiting))
                 next_look = now + poll
             # Notifications that came with an answer do not make the connection readable.
             if not conn.notifies and select.select([conn], [], [], max(0.0, next_look - monotonic()))[0]:
                 conn.poll()
-            told = [notify.payload for notify in conn.notifies]
+            ended = [notify.payload for notify in conn.notifies]
             conn.notifies.clear()
-            self._tell(told)
+            self._notify(ended)
 
     @staticmethod
     def _ended(conn: Connection, ids: list[str]) -> list[str]:
@@ -124,7 +124,7 @@ class Listener:
             cursor.execute(SQL.text("job/ended"), {"ids": ids})
             return [row[0] for row in cursor.fetchall()]
 
-    def _tell(self, ids: list[str]) -> None:
+    def _notify(self, ids: list[str]) -> None:
         with self._lock:
             for key in ids:
                 for event in self._waiting.pop(key, []):

@@ -76,7 +76,7 @@ class Change:
         self._verb = verb
         self._value = dict(value or {})
         self._limit = None if limit is None else as_count("limit", limit)
-        self._said = {"reason": reason, "by": by}
+        self._audit = {"reason": reason, "by": by}
         self._connection = connection
         self._until: datetime | None = None
 
@@ -135,7 +135,7 @@ class Change:
         return [job_id for part in self.parts() for job_id in part]
 
     def _change(self, within: dict[str, Any], after: str | None, most: int) -> tuple[list[str], list[str], str | None]:
-        params = {**self._params(within), **self._said, "after": after, "most": most}
+        params = {**self._params(within), **self._audit, "after": after, "most": most}
         ((changed, passed, last),) = drivers.run_again(
             lambda run: run(SQL.text("change/jobs"), params), self._connection
         )

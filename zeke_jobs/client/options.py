@@ -50,28 +50,28 @@ class OneSendOptions(OneJobOptions, SendOptions, total=False):
     scheduled_for: datetime | None
 
 
-def refuse_unknown(said: Iterable[str], accepted: type[SendOptions] = OneSendOptions) -> None:
+def refuse_unknown(given: Iterable[str], accepted: type[SendOptions] = OneSendOptions) -> None:
     """Refuse unknown keywords, as Python does, and name the nearest option.
 
     Raises:
         TypeError: a keyword is unknown.
     """
     names = accepted.__annotations__
-    for name in said:
+    for name in given:
         if name not in names:
             raise TypeError(
                 f"expected an option of send, got {quote(name)}; {suggest(name, sorted(names), what='options')}"
             )
 
 
-def options(said: Mapping[str, object], task: KnownTask) -> dict[str, Any]:
+def checked_options(options: Mapping[str, object], task: KnownTask) -> dict[str, Any]:
     """The options of ``zeke_jobs.send`` and ``zeke_jobs.enqueue``; an option that was not given is left out.
 
     Raises:
         TypeError: an option has a value of the wrong type.
         ValueError: an option's value is not valid.
     """
-    given: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     if {"delay", "run_at"} <= given.keys():
         raise ValueError("expected delay or run_at, got both")
     if "unique_key" in given and not _names_no_fields(given.get("unique", {})):
@@ -255,30 +255,30 @@ def _unique_rule(rule: Mapping[str, Any], task: KnownTask) -> dict[str, Any]:
         )
     if rule.get("while", "queued") not in _WHILE:
         raise ValueError(f"expected unique while queued or active, got {rule['while']!r}")
-    said: dict[str, Any] = {"fields": _fields(rule["fields"], task)} if "fields" in rule else {}
+    checked: dict[str, Any] = {"fields": _fields(rule["fields"], task)} if "fields" in rule else {}
     if "on_duplicate" in rule:
-        said["on_duplicate"] = _on_duplicate(rule)
+        checked["on_duplicate"] = _on_duplicate(rule)
     if "at_most" in rule:
-        said["at_most"] = _seconds("at_most", rule["at_most"])
+        checked["at_most"] = _seconds("at_most", rule["at_most"])
     if "while" in rule:
-        said["while"] = rule["while"]
+        checked["while"] = rule["while"]
     if "period" in rule:
-        said["period"] = f"{_seconds('period', rule['period'])} seconds"
+        checked["period"] = f"{_seconds('period', rule['period'])} seconds"
     elif rule.get("while") == "period":
         raise ValueError("expected unique with a period, got none")
-    return said
+    return checked
 
 
 def _on_duplicate(rule: Mapping[str, Any]) -> str:
-    said: str = rule["on_duplicate"]
-    if said not in _ON_DUPLICATE:
-        raise ValueError(f"expected on_duplicate ignore, replace or postpone, got {said!r}")
+    choice: str = rule["on_duplicate"]
+    if choice not in _ON_DUPLICATE:
+        raise ValueError(f"expected on_duplicate ignore, replace or postpone, got {choice!r}")
     held_while = rule.get("while", "period" if "period" in rule else "queued")
-    if said != "ignore" and held_while != "queued":
+    if choice != "ignore" and held_while != "queued":
         raise ValueError(
-            f"expected on_duplicate {said} while queued, got while {held_while}: a job that runs or has run keeps its payload"
+            f"expected on_duplicate {choice} while queued, got while {held_while}: a job that runs or has run keeps its payload"
         )
-    return said
+    return choice
 
 
 def _fields(names: str | Sequence[str], task: KnownTask) -> list[str]:

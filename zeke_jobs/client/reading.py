@@ -149,11 +149,11 @@ def wait(id: UUID | str, timeout: timedelta | float | None = None) -> Any:  # no
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
     deadline = None if seconds is None or seconds >= TIMEOUT_MAX else monotonic() + seconds
     while True:
-        told = listener().wait(job_id, deadline)
+        is_announced = listener().wait(job_id, deadline)
         job, found = drivers.perform(result(job_id))
         if job.has_ended:
             return found
-        if not told:
+        if not is_announced:
             raise still_runs(job, seconds)
         # Wait on: any login can announce an end, and a failed job may be retried before this look.
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from zeke_jobs.client import drivers, tracing
 from zeke_jobs.client.batch_options import batch_options
 from zeke_jobs.client.drivers import named, numbered
-from zeke_jobs.client.options import ManySendOptions, OneSendOptions, keys_of, new_id, options, refuse_unknown
+from zeke_jobs.client.options import ManySendOptions, OneSendOptions, checked_options, keys_of, new_id, refuse_unknown
 from zeke_jobs.client.task_cache import KnownTask, with_task
 from zeke_jobs.core.job import Sent
 from zeke_jobs.errors import BatchClosed, InvalidPayload, QueueFull
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _MOST_AT_ONCE = 64 * 1024 * 1024  # bytes; a jsonb value ends at 256 MB
 Style = Literal["numeric", "named", "pyformat"]
-_NOT_TODAY = {"unknown", "stale"}
+_CATALOGUE_IS_OLD = {"unknown", "stale"}
 
 
 def send(
@@ -33,7 +33,7 @@ def send(
     payload: Mapping[str, Any] | BaseModel | None = None,
     *,
     connection: Any = None,
-    **said: Unpack[OneSendOptions],
+    **options: Unpack[OneSendOptions],
 ) -> Sent:
     """Send one job: one INSERT, one round trip.
 
@@ -73,20 +73,20 @@ def send(
         MigrationError: the database has no tables of zeke_jobs.
         ConfigurationError: neither ``connection`` nor ``DATABASE_URL``.
     """
-    planned = one(task, payload, said)
+    planned = one(task, payload, options)
     with tracing.sending(task):
         return drivers.perform(planned, connection)
 
 
-def one(task: str, payload: Mapping[str, Any] | BaseModel | None, said: Mapping[str, Any]) -> Planned[Sent]:
+def one(task: str, payload: Mapping[str, Any] | BaseModel | None, options: Mapping[str, Any]) -> Planned[Sent]:
     """The plan of ``send``."""
-    refuse_unknown(said)
+    refuse_unknown(options)
     # The id is chosen here, so that a send can be repeated after its connection died, without a second job.
-    own = new_id() if said.get("id") is None else None
-    said = {**said, "id": own or said.get("id")}
+    own = new_id() if options.get("id") is None else None
+    options = {**options, "id": own or options.get("id")}
 
     def attempt(_database: Hashable, known: KnownTask) -> Plan[Sent | None]:
-        chosen = yield from _with_units(known, options(said, known))
+        chosen = yield from _with_units(known, checked_options(options, known))
         params = {
             "task": known.id,
             "revision": known.revision,
@@ -95,9 +95,9 @@ def one(task: str, payload: Mapping[str, Any] | BaseModel | None, said: Mapping[
         }
         ((text,),) = yield SQL.text("send/one"), params
         outcome, found, status = answer(text)
-        if outcome in _NOT_TODAY:
+        if outcome in _CATALOGUE_IS_OLD:
             return None
-        return _sent(known, outcome, found, status, own=own, batch=said.get("batch"))
+        return _sent(known, outcome, found, status, own=own, batch=options.get("batch"))
 
     return with_task(task, attempt)
 
@@ -108,7 +108,7 @@ def send_many(
     *,
     keys: Sequence[str | None] | None = None,
     connection: Any = None,
-    **said: Unpack[ManySendOptions],
+    **options: Unpack[ManySendOptions],
 ) -> list[Sent]:
     """Send many jobs of one task in one statement: all of them, or none if one is refused.
 
@@ -122,7 +122,7 @@ def send_many(
         BatchClosed: a batch with this id exists and accepts no more jobs.
         ValueError: ``keys`` has another length or an invalid key, or the payloads together exceed 64 MiB.
     """
-    planned = many(task, payloads, keys, said)
+    planned = many(task, payloads, keys, options)
     with tracing.sending(task):
         return drivers.perform(planned, connection) if planned else []
 
@@ -131,18 +131,18 @@ def many(
     task: str,
     payloads: Iterable[Mapping[str, Any] | BaseModel],
     keys: Sequence[str | None] | None,
-    said: Mapping[str, Any],
+    options: Mapping[str, Any],
 ) -> Planned[list[Sent]] | None:
     """The plan of ``send_many``; None if there is nothing to send."""
-    refuse_unknown(said, ManySendOptions)
+    refuse_unknown(options, ManySendOptions)
     given = list(payloads)
     own_keys = [] if keys is None else keys_of(keys, len(given))
     ids = [new_id() for _ in given]
     first = str(ids[0] if ids else new_id())
 
     def attempt(database: Hashable, known: KnownTask) -> Plan[list[Sent] | None]:
-        with_batch = yield from batch_options(said, database)
-        chosen = yield from _with_units(known, options(with_batch, known))
+        with_batch = yield from batch_options(options, database)
+        chosen = yield from _with_units(known, checked_options(with_batch, known))
         if "batch" in chosen:
             chosen["first_job"] = first
         params = {
@@ -156,12 +156,12 @@ def many(
         sent = list(map(Sent, ids, repeat("created"), repeat(known.id)))
         rows = yield SQL.text("send/many"), params
         for ordinal, outcome, found, status in rows:
-            if outcome in _NOT_TODAY:
+            if outcome in _CATALOGUE_IS_OLD:
                 return None
-            sent[ordinal - 1] = _sent(known, outcome, found, status, own=ids[ordinal - 1], batch=said.get("batch"))
+            sent[ordinal - 1] = _sent(known, outcome, found, status, own=ids[ordinal - 1], batch=options.get("batch"))
         return sent
 
-    return with_task(task, attempt) if given or said.get("batch") is not None else None
+    return with_task(task, attempt) if given or options.get("batch") is not None else None
 
 
 def answer(sent: str) -> tuple[str, str, str]:
@@ -182,7 +182,7 @@ def statement(
     payload: Mapping[str, Any] | BaseModel | None = None,
     *,
     style: Style = "numeric",
-    **said: Unpack[OneSendOptions],
+    **options: Unpack[OneSendOptions],
 ) -> Statement:
     """The statement that sends a job, for asyncpg and other drivers; it returns the job's id.
 
@@ -193,16 +193,16 @@ def statement(
         payload: Its fields.
         style: How the driver writes parameters: ``numeric`` (``$1``; params is a tuple), ``named`` (``:name``) or ``pyformat``
             (``%(name)s``), the last two with a mapping.
-        said: The options.
+        options: The options.
 
     Raises:
         As ``send``; a full queue and a task that has left are errors of the statement.
     """
-    refuse_unknown(said)
+    refuse_unknown(options)
 
     def build(_database: Hashable, known: KnownTask) -> Plan[Statement]:
         sql = SQL.text("send/statement")
-        chosen = yield from _with_units(known, options(said, known))
+        chosen = yield from _with_units(known, checked_options(options, known))
         params = {"task": known.id, "payload": known.accept(payload), "options": encode(chosen)}
         if style == "numeric":
             return Statement(*numbered(sql, params))

@@ -20,16 +20,16 @@ def running(job: JobRow, started_on: datetime, worker: WorkerRow | None, timeout
     host, pid = _process(worker)
     heartbeat = worker.heartbeat_on if worker else None
     how_far = progress(job.progress)
-    said = [f"it runs on {place(host, pid)} {since(started_on, job.now)}, attempt {job.attempt}"]
+    parts = [f"it runs on {place(host, pid)} {since(started_on, job.now)}, attempt {job.attempt}"]
     if timeout is not None:
         left = started_on + timeout - job.now
-        said.append(f"timeout in {span(left)}" if left > timedelta(0) else f"its timeout of {span(timeout)} is over")
+        parts.append(f"timeout in {span(left)}" if left > timedelta(0) else f"its timeout of {span(timeout)} is over")
     if heartbeat is not None:
-        said.append(f"last heartbeat {span(job.now - heartbeat)} ago")
-    said.append(f"progress: {how_far}" if how_far else "it has said nothing about its progress")
+        parts.append(f"last heartbeat {span(job.now - heartbeat)} ago")
+    parts.append(f"progress: {how_far}" if how_far else "it has said nothing about its progress")
     return reason(
         "running",
-        "; ".join(said),
+        "; ".join(parts),
         host=host,
         pid=pid,
         since=started_on,
@@ -83,10 +83,10 @@ def completed(job: JobRow) -> Reason:
     on = job.completed_on or job.now
     waited = job.started_on - max(job.run_at, job.created_on) if job.started_on else None
     took = job.completed_on - job.started_on if job.completed_on and job.started_on else None
-    said = f"it completed on {when(on)} at attempt {job.attempt}"
-    said += "" if waited is None else f"; it waited {span(waited)}"
-    said += "" if took is None else f" and ran {span(took)}"
-    return reason("completed", said, on=on, attempt=job.attempt, waited=waited, took=took)
+    sentence = f"it completed on {when(on)} at attempt {job.attempt}"
+    sentence += "" if waited is None else f"; it waited {span(waited)}"
+    sentence += "" if took is None else f" and ran {span(took)}"
+    return reason("completed", sentence, on=on, attempt=job.attempt, waited=waited, took=took)
 
 
 def failed(job: JobRow) -> Reason:
@@ -129,9 +129,9 @@ def attempted(entry: dict[str, Any]) -> Reason:
     took = ended - began if began and ended else None
     number, outcome = int(entry.get("attempt", 0)), str(entry.get("outcome", "?"))
     outcome = _OUTCOMES.get(outcome, outcome)
-    said = error_of(entry.get("error")) or str(entry.get("reason") or "")
+    error = error_of(entry.get("error")) or str(entry.get("reason") or "")
     sentence = f"attempt {number}{f' on {when(began)}' if began else ''}: {outcome}"
-    sentence += f"{'' if took is None else f', after {span(took)}'}{_because(said)}"
+    sentence += f"{'' if took is None else f', after {span(took)}'}{_because(error)}"
     return reason(
         "attempt",
         sentence,
@@ -139,7 +139,7 @@ def attempted(entry: dict[str, Any]) -> Reason:
         outcome=outcome,
         started_on=began,
         took=took,
-        said=said,
+        said=error,
         traceback=tuple(str((entry.get("error") or {}).get("traceback") or "").splitlines()),
     )
 

@@ -49,8 +49,8 @@ def of_processes(url: str, kind: str, host: str | None = None) -> Health:
     assert row is not None  # a count always has a row
     if not row["processes"]:
         return Health(is_fine=False, sentence=f"expected a {kind} on {host}, got none")
-    said = f"{row['live']} of {row['processes']} {kind} processes on {host} prove life, the last one {span(row['silence'])} ago"
-    return Health(row["live"] == row["processes"], said)
+    alive = f"{row['live']} of {row['processes']} {kind} processes on {host} prove life"
+    return Health(row["live"] == row["processes"], f"{alive}, the last one {span(row['silence'])} ago")
 
 
 def of_address(address: str, contains: str = "") -> Health:

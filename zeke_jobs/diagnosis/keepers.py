@@ -52,10 +52,10 @@ def read(conn: Connection) -> tuple[Keeper, ...]:
 
 def named(keepers: Sequence[Keeper], now: datetime) -> str:
     """Names each process and its job, with the reason why no other job runs there."""
-    said = [_one(keeper, now) for keeper in keepers[:_NAMED]]
+    parts = [_one(keeper, now) for keeper in keepers[:_NAMED]]
     if len(keepers) > _NAMED:
-        said.append(f"{len(keepers) - _NAMED} more")
-    return "; ".join(said)
+        parts.append(f"{len(keepers) - _NAMED} more")
+    return "; ".join(parts)
 
 
 def advice(keepers: Sequence[Keeper]) -> str:

@@ -123,7 +123,7 @@ def _open_transactions(patient: Patient) -> Iterator[Finding]:
         )
 
 
-def _sight(patient: Patient) -> Iterator[Finding]:
+def _visibility(patient: Patient) -> Iterator[Finding]:
     row = SQL.one(patient.conn, "doctor/sight")
     assert row is not None
     if not row["sees_all"]:
@@ -159,7 +159,7 @@ CHECKS = (
     Check("autovacuum-off", "autovacuum is on", _vacuum),
     Check("costly-setting", "no setting of the server costs much", _settings),
     Check("dead-rows", "dead rows are removed in time", _dead_rows),
-    Check("sessions-hidden", "the sessions of all users can be seen", _sight),
+    Check("sessions-hidden", "the sessions of all users can be seen", _visibility),
     Check("open-transaction", "no transaction is open for long", _open_transactions),
     Check("connections", "the server has connections for all threads", _connections),
 )

@@ -83,7 +83,7 @@ def _queued(known: Facts) -> list[Reason]:
     found += [reasons.paused(pause, job.now) for pause in known.pauses]
     if job.run_at > job.now:
         found.append(_later(known))
-    alive = [one for one in known.workers if _lives(one, job.now)]
+    alive = [one for one in known.workers if _is_alive(one, job.now)]
     consuming = [one for one in alive if one.consumes]
     serving = [one for one in consuming if one.knows and not one.stopping]
     if not serving:
@@ -183,7 +183,7 @@ def _active(known: Facts) -> list[Reason]:
     found: list[Reason] = []
     if job.cancelled_on is not None:
         found.append(ends.being_cancelled(job, job.cancelled_on))
-    if worker is None or not _lives(worker, job.now, patience=0.5):
+    if worker is None or not _is_alive(worker, job.now, patience=0.5):
         found.append(ends.holder_silent(worker, job.now))
     if job.started_on is not None:
         timeout = job.timeout or (known.task.timeout if known.task else None)
@@ -200,5 +200,5 @@ def _history(known: Facts) -> list[Reason]:
     return [*found, ends.sent(known.sent)] if known.sent else found
 
 
-def _lives(worker: WorkerRow, now: datetime, *, patience: float = 1.0) -> bool:
+def _is_alive(worker: WorkerRow, now: datetime, *, patience: float = 1.0) -> bool:
     return now - worker.heartbeat_on <= worker.lost_after * patience

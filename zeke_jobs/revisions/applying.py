@@ -80,10 +80,10 @@ def apply(
         Contended: workers conflicted with every attempt.
     """
     request = Request(file, by, message, origin, orders or Orders(), overrides)
-    return in_turn(conn, lambda: put_in_force(conn, request))
+    return one_at_a_time(conn, lambda: put_in_force(conn, request))
 
 
-def in_turn(conn: Connection, change: Callable[[], T]) -> T:
+def one_at_a_time(conn: Connection, change: Callable[[], T]) -> T:
     """Change the catalogue in a transaction, one process at a time; try again when the database aborts the transaction.
 
     A worker that finishes and claims jobs in one transaction locks jobs and limits in another order than this change. In a
@@ -149,7 +149,7 @@ def set_by_hand(
         Contended: workers conflicted with every attempt.
     """
 
-    def turn() -> Applied:
+    def set_under_lock() -> Applied:
         latest = store.latest(conn)
         if latest is None:
             raise ConfigurationError(
@@ -159,7 +159,7 @@ def set_by_hand(
         kept = change(file, latest.overrides)
         return put_in_force(conn, Request(file, by, message, "set", overrides=kept))
 
-    return in_turn(conn, turn)
+    return one_at_a_time(conn, set_under_lock)
 
 
 def revert_due(conn: Connection) -> Applied | None:
@@ -171,10 +171,10 @@ def revert_due(conn: Connection) -> Applied | None:
     """
     if SQL.one(conn, "revision/due") is None:
         return None
-    return in_turn(conn, lambda: _revert(conn))
+    return one_at_a_time(conn, lambda: _revert(conn))
 
 
-def revert_and_say(conn: Connection, log: FilteringBoundLogger) -> None:
+def revert_and_log(conn: Connection, log: FilteringBoundLogger) -> None:
     """Call ``revert_due`` and log its result."""
     try:
         reverted = revert_due(conn)
@@ -187,15 +187,15 @@ def revert_and_say(conn: Connection, log: FilteringBoundLogger) -> None:
 
 def _revert(conn: Connection) -> Applied | None:
     latest = store.latest(conn)
-    ended = [] if latest is None else by_hand.over(conn, latest.overrides)
+    ended = [] if latest is None else by_hand.due(conn, latest.overrides)
     if latest is None or not ended:
         return None
     kept = [one for one in latest.overrides if one.drains is None or one not in ended]
     if times := [one.until for one in ended if one.until is not None]:
         kept = after(kept, max(times))
     file = load_text(latest.source, f"revision {latest.number}")
-    said = "; ".join(_ended(one) for one in ended)
-    return put_in_force(conn, Request(file, ITSELF, said, "revert", overrides=kept))
+    message = "; ".join(_ended(one) for one in ended)
+    return put_in_force(conn, Request(file, ITSELF, message, "revert", overrides=kept))
 
 
 def _ended(override: Override) -> str:

@@ -43,7 +43,7 @@ def sync(conn: Connection, config: Config, *, by: str | None = None, message: st
         Contended: workers conflicted with every attempt.
     """
     message = environment.reason() if message is None else message
-    return applying.in_turn(conn, lambda: _sync(conn, config, by or environment.author(), message))
+    return applying.one_at_a_time(conn, lambda: _sync(conn, config, by or environment.author(), message))
 
 
 def _sync(conn: Connection, config: Config, by: str, message: str) -> InForce:

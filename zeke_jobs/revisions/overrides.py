@@ -129,10 +129,10 @@ def cleared(overrides: Sequence[Override], path: tuple[str, ...]) -> list[Overri
     return left
 
 
-def over(conn: Connection, overrides: Sequence[Override]) -> list[Override]:
+def due(conn: Connection, overrides: Sequence[Override]) -> list[Override]:
     """Overrides in force whose time is over, or whose task has no unfinished jobs left."""
-    due = {tuple(row["path"]) for row in SQL.all(conn, "revision/due")}
-    return [one for one in overrides if one.path in due]
+    paths = {tuple(row["path"]) for row in SQL.all(conn, "revision/due")}
+    return [one for one in overrides if one.path in paths]
 
 
 def read_path(text: str, config: Config) -> tuple[str, ...]:

@@ -67,7 +67,7 @@ def propose(conn: Connection, request: Request) -> Proposal:
     latest = store.latest(conn)
     in_force = latest.overrides if latest else ()
     before = _readable(latest)
-    _refuse_strangers(conn, orders, before)
+    _refuse_unknown_tasks(conn, orders, before)
     carried = by_hand.carried(file, in_force if request.overrides is None else request.overrides, in_force)
     now = _clock(conn)
     kept = tuple(_ordered(carried.kept, request, latest, before, now))
@@ -96,7 +96,7 @@ def propose(conn: Connection, request: Request) -> Proposal:
     )
 
 
-def _refuse_strangers(conn: Connection, orders: Orders, before: Config | None) -> None:
+def _refuse_unknown_tasks(conn: Connection, orders: Orders, before: Config | None) -> None:
     """Refuse orders for unknown tasks: an order with a misspelt name would do nothing."""
     known = before.tasks if before else {}
     for row in SQL.all(conn, "plan/unfinished", tasks=sorted(orders.cancel)):
@@ -161,9 +161,9 @@ def _ordered(
 
 def _refuse_contradictions(orders: Orders, file: Config) -> None:
     for name in sorted(orders.drain | orders.cancel | set(orders.rename)):
-        said = [how for how in ("drain", "cancel", "rename") if name in getattr(orders, how)]
-        if len(said) > 1:
-            raise ConfigurationError(f"expected one order for {name}, got {' and '.join(f'--{how}' for how in said)}")
+        given = [how for how in ("drain", "cancel", "rename") if name in getattr(orders, how)]
+        if len(given) > 1:
+            raise ConfigurationError(f"expected one order for {name}, got {' and '.join(f'--{how}' for how in given)}")
         if file.task(name) is not None and name not in orders.rename:
             raise ConfigurationError(f"expected a task that the file lacks, got {name}, which it has")
 

@@ -36,11 +36,11 @@ __all__ = ["NAME", "Beat", "Shown", "beat", "obey_signals", "scheduler_silence"]
 #: The only actor that periodiq sends to.
 NAME = "zeke-metronome"
 _SIGNALS = 0.5  # seconds until a signal is heard that came at the wrong moment
-_PATIENCE = 50.0  # seconds before a slow beat is left alone, so that periodiq can go on to the next minute
+_BEAT_WITHIN = 50.0  # seconds before a slow beat is left alone, so that periodiq can go on to the next minute
 _AGAIN = 5  # seconds before the next try when the database is away
-_NOISE = timedelta(milliseconds=500)  # a smaller difference of two clocks is ignored
+_TOLERANCE = timedelta(milliseconds=500)  # a smaller difference of two clocks is ignored
 _LOST_AFTER = timedelta(minutes=3)  # a scheduler beats once a minute
-_GOODBYE = 0.8  # seconds for leaving the fleet at the end
+_UNREGISTER_WITHIN = 0.8  # seconds for leaving the fleet at the end
 _WIDTH = 24  # characters of periodiq's column of crons
 
 
@@ -96,7 +96,7 @@ class _Process:
         self.away = False
         self.refusal: AddressError | ConfigurationError | MigrationError | None = None
         self.ending = threading.Event()
-        self.goodbye: threading.Thread | None = None
+        self.unregistering: threading.Thread | None = None
 
 
 _PROCESS = _Process()
@@ -123,7 +123,7 @@ def beat(url: str | None, prepare: Callable[[Connection], int | None] = lambda _
             beating = _PROCESS.beating = threading.Thread(target=_beat, args=(url, prepare), name="beat", daemon=True)
             beating.start()
     # In short waits: a signal that comes just before one is heard at its end.
-    end = time.monotonic() + _PATIENCE
+    end = time.monotonic() + _BEAT_WITHIN
     while beating.is_alive() and time.monotonic() < end:
         beating.join(_SIGNALS)
     if _PROCESS.refusal is not None:
@@ -138,16 +138,16 @@ def _beat(url: str | None, prepare: Callable[[Connection], int | None]) -> None:
         with closing(connect(url, application_name="zeke-jobs scheduler")) as conn:
             file_revision = prepare(conn)
             _measure_skew(dispatch.clock(conn))
-            applying.revert_and_say(conn, log)  # running workers do it sooner
+            applying.revert_and_log(conn, log)  # running workers do it sooner
             _send_due(conn)
             if not _PROCESS.ending.is_set():
                 _prove_life(conn, file_revision)
-                lateness.note(conn)
-                _prepare_goodbye(url)
+                lateness.record(conn)
+                _prepare_to_unregister(url)
     except (ConfigurationError, MigrationError) as error:
         _PROCESS.refusal = error
     except DISCONNECTED as error:
-        if isinstance(error, AddressError) and _PROCESS.goodbye is None:  # no connection has succeeded yet
+        if isinstance(error, AddressError) and _PROCESS.unregistering is None:  # no connection has succeeded yet
             _PROCESS.refusal = error
             return
         _PROCESS.away = True
@@ -174,7 +174,7 @@ def _send_due(conn: Connection) -> None:
 
 def _measure_skew(theirs: datetime) -> None:
     skew = theirs - datetime.now(UTC)
-    _PROCESS.skew = skew if abs(skew) > _NOISE else timedelta(0)
+    _PROCESS.skew = skew if abs(skew) > _TOLERANCE else timedelta(0)
     if _PROCESS.skew:
         seconds = round(skew.total_seconds(), 1)
         get_logger(__name__).warning(
@@ -205,11 +205,11 @@ def _prove_life(conn: Any, file_revision: int | None) -> None:
     SQL.run(conn, "schedule/beaten", scheduler=_PROCESS.id)
 
 
-def _prepare_goodbye(url: str | None) -> None:
+def _prepare_to_unregister(url: str | None) -> None:
     """Start the thread that waits for the end now, because Python starts none while it shuts down."""
-    if _PROCESS.goodbye is None:
-        _PROCESS.goodbye = threading.Thread(target=_leave, args=(_PROCESS, url), name="goodbye", daemon=True)
-        _PROCESS.goodbye.start()
+    if _PROCESS.unregistering is None:
+        _PROCESS.unregistering = threading.Thread(target=_leave, args=(_PROCESS, url), name="unregister", daemon=True)
+        _PROCESS.unregistering.start()
 
 
 def _leave(process: _Process, url: str | None) -> None:
@@ -221,13 +221,15 @@ def _leave(process: _Process, url: str | None) -> None:
         with closing(connect(url, application_name="zeke-jobs scheduler")) as conn:
             SQL.run(conn, "worker/leave", worker=process.id)
     except (psycopg2.Error, ConfigurationError) as error:
-        get_logger(__name__).warning("could not say goodbye; others will notice", error=str(error).strip())
+        get_logger(__name__).warning(
+            "could not unregister; others will notice its missing heartbeats", error=str(error).strip()
+        )
 
 
-def _say_goodbye() -> None:
+def _unregister() -> None:
     _PROCESS.ending.set()
-    if _PROCESS.goodbye is not None:
-        _PROCESS.goodbye.join(_GOODBYE)
+    if _PROCESS.unregistering is not None:
+        _PROCESS.unregistering.join(_UNREGISTER_WITHIN)
 
 
 def obey_signals() -> None:
@@ -241,9 +243,9 @@ def obey_signals() -> None:
         return
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
-    signal.signal(signal.SIGHUP, _let_pass)
-    atexit.unregister(_say_goodbye)
-    atexit.register(_say_goodbye)
+    signal.signal(signal.SIGHUP, _ignore_hangup)
+    atexit.unregister(_unregister)
+    atexit.register(_unregister)
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
@@ -253,5 +255,5 @@ def _stop(number: int, _frame: FrameType | None) -> None:
     raise SystemExit(status)
 
 
-def _let_pass(_number: int, _frame: FrameType | None) -> None:
+def _ignore_hangup(_number: int, _frame: FrameType | None) -> None:
     get_logger(__name__).info("nothing to reload: every beat reads the schedules in force")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 
-def note(conn: Connection) -> list[dict[str, Any]]:
+def record(conn: Connection) -> list[dict[str, Any]]:
     """Record the breaches of ``max_wait`` that began or ended since the last call of any process, log and return them.
 
     Each one is logged once, by one scheduler, however many call this.

@@ -99,6 +99,8 @@ class Reloader:
         self._write = write
         self._env = dict(env)
         self._watch = watch
+        if watch is not None:
+            supervisor.has_changed = watch.has_changed
         self._checks = checks
         self._check: subprocess.Popen[str] | None = None
         self._asked = threading.Event()
@@ -148,8 +150,8 @@ class Reloader:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        said, _ = self._check.communicate()
+        output, _ = self._check.communicate()
         if self._check.returncode:
-            for line in said.splitlines():
+            for line in output.splitlines():
                 self._write("check", line)
         return self._check.returncode == 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.client import drivers
 from zeke_jobs.client.drivers import Runner
-from zeke_jobs.client.options import options as checked
+from zeke_jobs.client.options import checked_options
 from zeke_jobs.client.task_cache import KNOWN_TASKS
 from zeke_jobs.config.handlers import resolve
 from zeke_jobs.postgres.queries import SQL
@@ -44,7 +44,7 @@ class SentJobs(list[SentCall]):
         __tracebackhide__ = True  # pytest then shows the test's own line
         known = Runner(id(self), self._execute).carry_out(lambda database: KNOWN_TASKS.find(database, task))
         wanted = json.loads(json.dumps(payload or {}, default=str))
-        asked = {name: value for name, value in checked(options, known).items() if name not in _OURS}
+        asked = {name: value for name, value in checked_options(options, known).items() if name not in _OURS}
         found = [
             one
             for one in self.of(task)

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _AGAIN = 1.0  # seconds between attempts to reach the database
-_PATIENCE = (
-    2.0  # seconds that dramatiq waits for a boot; until it goes on, it shows no log lines and handles no signals
-)
+_PATIENCE = 2.0  # seconds that dramatiq waits for a boot, without log lines and signals
 _TICK = 0.05
 _LAST_MOMENT = 1.0  # seconds that a stop waits for a running boot
 

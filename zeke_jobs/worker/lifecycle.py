@@ -20,7 +20,7 @@ from zeke_jobs.postgres.pool import AddressError, can_listen, connect, is_away
 from zeke_jobs.postgres.roles import complaint
 from zeke_jobs.revisions import boot
 from zeke_jobs.worker.boot import Boot, guarded
-from zeke_jobs.worker.claim.notifier import Bells, Notifier
+from zeke_jobs.worker.claim.notifier import Notifier, WakeUps
 from zeke_jobs.worker.life.heartbeat import Heartbeat
 from zeke_jobs.worker.life.proof import ProofOfLife
 from zeke_jobs.worker.stop import Closing, Stop
@@ -67,11 +67,11 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         for name in set(process.queues) - set(broker.queues):
             help_ = suggest(name, sorted(broker.queues), what="queues")
             self._log.warning(f"no task of jobs.yaml has the queue {quote(name)}; {help_}")
-        process.bells = Bells(process.queues)
+        process.wake_ups = WakeUps(process.queues)
         process.start = lambda message: worker.work_queue.put((broker.get_actor(message.actor_name).priority, message))
         process.held.resize(worker.worker_threads)
         process.handler_pool.resize(worker.worker_threads)
-        process.executor.worker = process.settler.writer.worker = process.id
+        process.executor.worker = process.completer.writer.worker = process.id
         guarded(self._prepare)
         self._boot.begin()
 
@@ -80,7 +80,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         process.proof = ProofOfLife(environment.heartbeat())
         self.heartbeat = Heartbeat(process)
         self.notifier = Notifier(
-            process.url, process.id, process.bells, self.heartbeat.watch_now, self.heartbeat.look_soon
+            process.url, process.id, process.wake_ups, self.heartbeat.watch_now, self.heartbeat.check_revision_soon
         )
         return True
 
@@ -99,7 +99,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         try:
             with closing(connect(self._process.url, application_name="zeke-jobs boot")) as conn:
                 self._check(conn)
-                self._process.bells.are_rung = can_listen(conn)
+                self._process.wake_ups.notifications_arrive = can_listen(conn)
                 if self._process.stopping:
                     return False  # threads started now would never be ended
                 self._process.register(conn)
@@ -112,7 +112,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
                 raise
             self._log.warning("waiting for the database", error=str(error).strip())
             return False
-        self._process.settler.start()
+        self._process.completer.start()
         self.heartbeat.start()
         self._process.job_log.start()
         self.notifier.start()

@@ -55,10 +55,10 @@ class WorkerMetrics(prometheus.Prometheus):  # type: ignore[misc] # dramatiq has
         self, broker: Any, message: JobMessage, *, result: Any = None, exception: BaseException | None = None
     ) -> None:
         """Count an attempt by its outcome."""
-        outcome, labels = _word(message), (message.queue_name, message.actor_name)
+        outcome, labels = _outcome_of(message), (message.queue_name, message.actor_name)
         failed = outcome in {"retry", "failed"}
-        told = (exception or Failed()) if failed else None
-        super().after_process_message(broker, message, result=result, exception=told)
+        reported = (exception or Failed()) if failed else None
+        super().after_process_message(broker, message, result=result, exception=reported)
         if outcome == "retry":
             self.total_retried_messages.labels(*labels).inc()
         task = (message.actor_name, message.queue_name)
@@ -74,7 +74,7 @@ class Failed(Exception):
     """Passed to Dramatiq when a job failed without an exception; never raised."""
 
 
-def _word(message: JobMessage) -> str:
+def _outcome_of(message: JobMessage) -> str:
     match message.outcome:
         case Completed():
             return "completed"

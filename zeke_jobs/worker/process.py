@@ -16,8 +16,8 @@ from zeke_jobs.postgres.pool import Pool
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.blocked import HeldBack
 from zeke_jobs.worker.claim.held_jobs import HeldJobs
-from zeke_jobs.worker.claim.notifier import Bells
-from zeke_jobs.worker.finish.completer import Settler
+from zeke_jobs.worker.claim.notifier import WakeUps
+from zeke_jobs.worker.finish.completer import Completer
 from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Settled, of_exception
 from zeke_jobs.worker.leftovers import end_children
 from zeke_jobs.worker.run.executor import Executor
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from zeke_jobs.worker.life.proof import ProofOfLife
     from zeke_jobs.worker.runtime import Runtime
 
-_SPARE_CONNECTIONS = 4  # for claims, settler, heartbeat, and progress with leases; the handlers' own come on top
+_SPARE_CONNECTIONS = 4  # for claims, completer, heartbeat, and progress with leases; the handlers' own come on top
 _LATEST_START = 0.25  # seconds after the claim; zeke_jobs.take counts with the same limit
 TO_WRITE = 8.0  # seconds for the last outcomes at the end of the process
 
@@ -65,8 +65,8 @@ class WorkerProcess:
         self.executor = Executor(
             runtime, self.handler_pool, self.interrupts, self.begin, statement_pool=self.pool, job_log=self.job_log
         )
-        self.settler = Settler(self.pool, self.held, lambda: self.stopping)
-        self.bells = Bells()
+        self.completer = Completer(self.pool, self.held, lambda: self.stopping)
+        self.wake_ups = WakeUps()
         self.queues: tuple[str, ...] = ()
         self.alone = False
         self.is_booted = False
@@ -84,18 +84,18 @@ class WorkerProcess:
         """Number of jobs that this process would claim now."""
         if self.stopping or not self.is_alive():
             return 0
-        return self.held.room(may_be_ahead=not (self.alone or self.held_back.is_short_of_threads()))
+        return self.held.room(may_be_ahead=not (self.alone or self.held_back.long_jobs_wait()))
 
     def tasks(self) -> list[str]:
         """Ids of this process's tasks."""
         return list(self.runtime.tasks)
 
-    def short(self) -> dict[str, int]:
+    def short_tasks(self) -> dict[str, int]:
         """Tasks whose jobs may be claimed ahead, with the number that a thread finishes while a claimed job may wait.
 
         Leaves out tasks whose jobs may start only once: if this process dies, nobody would know which of them had started.
         """
-        return {task: each for task, each in self.held.short().items() if self.runtime.policy(task).limit}
+        return {task: each for task, each in self.held.short_tasks().items() if self.runtime.policy(task).limit}
 
     def policy(self, claim: Claim) -> Retry:
         """The retry policy of the job."""
@@ -116,7 +116,7 @@ class WorkerProcess:
         return None if self.held.start(claim) else Settled()
 
     def settle(self, claim: Claim, outcome: Outcome, *, unstarted: bool = False, gives_up: bool = False) -> bool:
-        """End a claim: the next job starts in its slot, and the settler writes the end unless it is written.
+        """End a claim: the next job starts in its slot, and the completer writes the end unless it is written.
 
         Args:
             claim: A claim held here.
@@ -128,34 +128,34 @@ class WorkerProcess:
             False when the claim had ended before, or does not end; the outcome is then ignored.
         """
         is_written = isinstance(outcome, Settled)
-        gives = not (self.stopping or self.held_back.is_short_of_threads())
+        hand_on = not (self.stopping or self.held_back.long_jobs_wait())
         if gives_up:
-            end = self.held.give_up(claim, gives=gives)
+            end = self.held.give_up(claim, hand_on=hand_on)
         else:
-            end = self.held.end(claim, unstarted=unstarted, is_written=is_written, gives=gives)
+            end = self.held.end(claim, unstarted=unstarted, is_written=is_written, hand_on=hand_on)
         if end.frees:
-            self.bells.ring_all()  # other queues may have waited for a thread
+            self.wake_ups.wake_all()  # other queues may have waited for a thread
         if not end.is_first:
             return False
         if isinstance(outcome, Settled):
-            self.settler.written([(claim, Completed())])
-            self.give_back(self.held.stranded())
-            self.settler.say_soon()
+            self.completer.written([(claim, Completed())])
+            self.hand_back(self.held.without_slot())
+            self.completer.report_soon()
         else:
-            self.settler.put(claim, outcome)
+            self.completer.put(claim, outcome)
         if end.successor is not None:
-            self._follow(end.successor)
+            self._start_successor(end.successor)
         return True
 
-    def _follow(self, successor: JobMessage) -> None:
+    def _start_successor(self, successor: JobMessage) -> None:
         try:
             self.start(successor)
         except BaseException:  # noqa: BLE001 (whatever it is: the job must not be lost with it)
             self._log.exception("a job could not be started; it is handed back", job_id=str(successor.claim.id))
-            if self.held.end(successor.claim, unstarted=True, gives=False).is_first:
-                self.settler.put(successor.claim, RETURNED)
+            if self.held.end(successor.claim, unstarted=True, hand_on=False).is_first:
+                self.completer.put(successor.claim, RETURNED)
         if self.held.is_low(successor.claim.task):
-            self.bells.ring(successor.queue_name)
+            self.wake_ups.wake(successor.queue_name)
 
     def mark_started(self, conn: Connection, claims: list[Claim]) -> None:
         """Record in the database that these handlers have started."""
@@ -172,12 +172,12 @@ class WorkerProcess:
         for claim in claims:
             claim.marked = True
 
-    def give_back(self, unstarted: Iterable[Claim]) -> None:
+    def hand_back(self, unstarted: Iterable[Claim]) -> None:
         """Return jobs to the queue that wait here for a slot and have not started."""
         for claim in unstarted:
-            self.settler.put(claim, RETURNED)
+            self.completer.put(claim, RETURNED)
 
-    def hand_back(self) -> bool:
+    def hand_back_blocked(self) -> bool:
         """Return jobs to the queue that wait here for a thread behind a long job.
 
         Returns:
@@ -185,16 +185,16 @@ class WorkerProcess:
         """
         behind, before = self.held.behind_long_job()
         # If a job waits longer than this, another process has its slot or the task is paused: give it back.
-        self.give_back(self.held.late_for_slots(before))
+        self.hand_back(self.held.waiting_for_slot_since(before))
         for claim in behind:
             self.settle(claim, RETURNED, unstarted=True)
         unmarked = [claim for claim in self.held.all() if claim.is_ahead and not claim.marked and not claim.ended]
         return any(claim.started is not None and claim.started < before for claim in unmarked)
 
-    def lose(self) -> None:
+    def taken_for_dead(self) -> None:
         """Others took this process for dead and have its jobs and slots."""
-        self.give_back(self.held.lose_slots())
-        self.settler.say_soon()
+        self.hand_back(self.held.lose_slots())
+        self.completer.report_soon()
 
     def cancel(self, job: UUID, interrupt: Cancelled) -> bool:
         """End a cancelled job before it starts, or stop its handler; False when it is between the two and cannot be found."""
@@ -226,7 +226,7 @@ class WorkerProcess:
         )
         if self.held.lost >= self.held.threads:
             self._log.critical("no thread is left; this process ends")
-            self.settler.close(TO_WRITE)
+            self.completer.close(TO_WRITE)
             end_children()
             os._exit(1)
 
@@ -239,7 +239,7 @@ class WorkerProcess:
             if task.queue in self.queues:
                 self.declare(task)
         self.runtime.put_in_force(config, revision)
-        self.settler.writer.revision = revision
+        self.completer.writer.revision = revision
 
     def register(self, conn: Connection) -> None:
         """Write this process's row, at boot and when others took it for dead."""

@@ -99,13 +99,13 @@ class Runtime:
         """The task as it runs now; None when the configuration in force has none of that id."""
         return self.tasks.get(task)
 
-    def policy(self, task: str, said: Mapping[str, float] = MappingProxyType({})) -> Retry:
+    def policy(self, task: str, sent: Mapping[str, float] = MappingProxyType({})) -> Retry:
         """The retry policy of a job: the values of its send, then its task's, then the defaults if the task left jobs.yaml."""
         runnable = self.find(task)
         policy = runnable.task.retry if runnable else Retry()
-        if not said:
+        if not sent:
             return policy
-        parts = {part: int(value) if part == "limit" else timedelta(seconds=value) for part, value in said.items()}
+        parts = {part: int(value) if part == "limit" else timedelta(seconds=value) for part, value in sent.items()}
         return policy.model_copy(update=parts)
 
     def frees(self, task: str) -> frozenset[str] | None:

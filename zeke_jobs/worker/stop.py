@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from zeke_jobs.worker.process import WorkerProcess
 
-_LAST_WORDS = 15.0  # seconds that a stop takes after the time allowed for jobs, whatever hangs
+_CLOSE_WITHIN = 15.0  # seconds that a stop takes after the time allowed for jobs, whatever hangs
 _TO_LOOK = 2.0  # seconds for a consumer's last look
 _TO_LEAVE = 1.0
 
@@ -47,7 +47,7 @@ class Stop:
         Args:
             worker: Dramatiq's worker with its consumers.
         """
-        self._process.bells.ring_all()
+        self._process.wake_ups.wake_all()
         threading.Thread(target=self._end_looks, args=(worker,), name="end looks", daemon=True).start()
 
     def end(self, threads: Sequence[Closing], *, is_command: bool) -> None:
@@ -59,7 +59,7 @@ class Stop:
         """
         process = self._process
         if is_command:
-            end_within(_LAST_WORDS)
+            end_within(_CLOSE_WITHIN)
         steps = [self._end_jobs, *(thread.close for thread in threads), self._leave] if threads else []
         for step in (*steps, process.runtime.close, process.pool.close, process.handler_pool.close):
             try:
@@ -85,19 +85,21 @@ class Stop:
             outcome = of_shutdown(process.policy(claim), retries=claim.attempt - claim.attempt_base)
             if process.settle(claim, outcome, gives_up=True):
                 self._log.warning(str(outcome.reason), task=claim.task, job_id=str(claim.id), outcome=outcome.how)
-        process.settler.close(TO_WRITE)
+        process.completer.close(TO_WRITE)
 
     def _leave(self) -> None:
         if len(self._process.held) == 0:
-            goodbye = threading.Thread(target=self._say_goodbye, name="goodbye", daemon=True)
-            goodbye.start()
-            goodbye.join(_TO_LEAVE)
+            unregistering = threading.Thread(target=self._unregister, name="unregister", daemon=True)
+            unregistering.start()
+            unregistering.join(_TO_LEAVE)
 
-    def _say_goodbye(self) -> None:
+    def _unregister(self) -> None:
         try:
             with closing(connect(self._process.url)) as conn:
                 # Return jobs that our consumers do not know of; otherwise others would count their rescue as a crash.
                 disown(conn, self._process.id, self._process.held, self._log, older=0.0)
                 SQL.run(conn, "worker/leave", worker=self._process.id)
         except psycopg2.Error as error:
-            self._log.warning("could not say goodbye; others will notice", error=str(error).strip())
+            self._log.warning(
+                "could not unregister; others will notice its missing heartbeats", error=str(error).strip()
+            )

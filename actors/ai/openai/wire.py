@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from actors.ai.openai.settings import OpenAISettings
 
 Turn = tuple[str, str]
-"""Who says it (``user`` or ``assistant``), and the text."""
+"""The speaker (``user`` or ``assistant``) and the text."""
 
 
 @dataclass(frozen=True, slots=True)

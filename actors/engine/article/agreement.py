@@ -1,4 +1,4 @@
-"""How far two texts say the same: by runs of four words, of which a character is one where a language writes no spaces."""
+"""How far two texts agree, by runs of four words; in a language without spaces a character counts as a word."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Said:
         return Counter(zip(*(words[at:] for at in range(_RUN)), strict=False)) or Counter({tuple(words): 1})
 
     def agreement(self, other: Said) -> float:
-        """Of 0 to 1: the part of both that both have."""
+        """The share of both texts that is in both, from 0 to 1."""
         return 2 * (self._runs & other._runs).total() / (self._runs.total() + other._runs.total())
 
     def between(self, other: Said) -> tuple[int, int]:
-        """How many words of this text the other one lacks: between what both have, and all of them."""
+        """Number of words of this text that the other one lacks: within the common part, and in all."""
         runs = other._runs
         starts = [at for at in range(len(self._words)) if tuple(self._words[at : at + _RUN]) in runs]
         shared = {at + more for at in starts for more in range(_RUN)}
@@ -39,5 +39,5 @@ class Said:
         return sum(starts[0] < at < starts[-1] for at in lacking) if starts else 0, len(lacking)
 
     def holds(self, other: Said) -> float:
-        """Of 0 to 1: the part of the other one that this one has too."""
+        """The share of the other text that is in this one, from 0 to 1."""
         return (self._runs & other._runs).total() / other._runs.total()

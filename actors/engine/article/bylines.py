@@ -1,4 +1,4 @@
-"""When a page was published, and by whom, as far as it says so: its structured data, its metas, its markup, its address."""
+"""The date and the authors of a page, read from its structured data, metas, markup and address."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _COMPANIES = frozenset({"Organization", "NewsMediaOrganization", "Corporation"})
 _OF_PARTS = frozenset(
     {"Review", "Comment", "Answer", "Question", "VideoObject", "ImageObject", "AudioObject", "Book", "Movie"}
 )
-"""Structured data about a part of a page or what it tells of, whose dates are not the page's."""
+"""Structured data about a part of a page or about its subject; their dates are not the page's."""
 _LONGEST = 60
 _MOST_CHILDREN = 3
 _NO_TEXT = frozenset({"script", "style", "title"})
@@ -65,13 +65,13 @@ def published(
     other: Iterable[Mapping[str, Any]],
     url: str,
 ) -> datetime | None:
-    """The moment of publication, by what the page declares and shows; an uncertain one is none.
+    """The moment of publication, from the declared and the visible dates; None if it is uncertain.
 
     Args:
         tree: The page.
         metas: Its metas by name.
         article: The structured data of its article.
-        other: Structured data about other things than articles.
+        other: Structured data that describes no article.
         url: The page's address, which may have the date.
     """
     pages = [_text(one.get("datePublished")) for one in other if _OF_PARTS.isdisjoint(kinds(one))]
@@ -85,7 +85,7 @@ def published(
 
 
 def _is_of_last_build(moment: datetime, article: Mapping[str, Any], metas: Mapping[str, str]) -> bool:
-    """Whether the structured data say that it is the change's day as well, and a meta names another day for the change."""
+    """Whether the structured data give it as the day of the change too, while a meta names another day for the change."""
     changed = _read([_text(article.get("dateModified"))])
     metas_changed = _read(text for name, text in metas.items() if _CHANGED.search(name))
     return any(one.date() == moment.date() for one in changed) and any(
@@ -94,14 +94,14 @@ def _is_of_last_build(moment: datetime, article: Mapping[str, Any], metas: Mappi
 
 
 def _is_older(moment: datetime, url: str) -> bool:
-    """Whether the address names an earlier month: the page was published then, and has been dated anew."""
+    """Whether the address names an earlier month: the page was published then and dated again later."""
     named = _MONTH_OF_ADDRESS.search(urlsplit(url).path)
     months = 12 * moment.year + moment.month - (moment.day == 1)  # the day may be another one in the site's zone
     return named is not None and 12 * int(named[1]) + int(named[2]) < months
 
 
 def _agreed(declared: datetime | None, times: Sequence[datetime], shown: Sequence[Shown]) -> datetime | None:
-    """The declared moment where the page shows no other day; else a day that the page calls the publication's, or none."""
+    """The declared moment if the page shows no other day; else a day marked as the publication's, or None."""
     near = [one for one in shown if -_ABOVE <= one.place <= _BELOW]
     changed = {one.day for one in near if one.is_change}
     published = {one.day for one in near if one.is_publication}
@@ -121,7 +121,7 @@ def _agreed(declared: datetime | None, times: Sequence[datetime], shown: Sequenc
 
 
 def _witnessed(shown: Sequence[Shown]) -> set[date]:
-    """The days that stand anywhere; one far below the heading needs a second element that has it, or a word of publication."""
+    """The days on the page; a day far below the heading counts only if a second element has it, or with a word of publication."""
     days = [one.day for one in shown if not one.is_change]
     is_sure = {
         one.day
@@ -136,7 +136,7 @@ def _is_close(moment: datetime, days: set[date]) -> bool:
 
 
 def _may_be(moment: datetime, days: set[date]) -> bool:
-    """Whether it is one of the days somewhere on Earth at this moment; one without a time is that day itself."""
+    """Whether it is one of the days somewhere on Earth at this moment; a date without a time is that day itself."""
     hours = (-12, 0, 14) if moment.time() != time.min else (0,)
     return not days.isdisjoint((moment + timedelta(hours=one)).date() for one in hours)
 
@@ -152,7 +152,7 @@ def _dated(metas: Mapping[str, str]) -> Iterator[str]:
 
 
 def _times(tree: HtmlElement) -> Iterator[str]:
-    """Of time elements, those that say that they are the publication's, then the first one of all."""
+    """The time elements marked as the publication's, then the first of all."""
     times = [one for one in tree.iter("time") if not _CHANGED.search(one.text_content()[:_LONGEST])]
     of_publication = [one for one in times if one.get("itemprop") == "datePublished" or one.get("pubdate") is not None]
     by_class = [one for one in times if _PUBLISHED.search(one.get("class") or "")]
@@ -166,10 +166,10 @@ class Shown:
 
     Attributes:
         day: As it is read.
-        swapped: With the numbers of day and month the other way round; None where that is no day.
-        place: How many elements below the first heading.
-        is_change: Whether the text says that it is the day of a change.
-        is_publication: Whether the text says that it is the publication's.
+        swapped: With day and month exchanged; None if that is no day.
+        place: Number of elements below the first heading.
+        is_change: Whether the text marks it as the day of a change.
+        is_publication: Whether the text marks it as the day of publication.
     """
 
     day: date
@@ -210,7 +210,7 @@ def _only(days: set[date]) -> datetime | None:
 
 
 def author(tree: HtmlElement, metas: Mapping[str, str], article: Mapping[str, Any], site: str) -> str:
-    """Names of people; a company, a team or the address of a profile is none."""
+    """Names of people; a company, a team or the address of a profile does not count."""
     links = (one.text_content() for one in tree.iter("a") if "author" in (one.get("rel") or "").lower().split())
     for names in (
         list(_people(article.get("author"))),

@@ -1,10 +1,10 @@
-"""The article of a page is read in several ways, and one reading is chosen by stated rules.
+"""Reads the article of a page in several ways, and chooses one reading by these rules.
 
-1. Of the readings of 200 characters and more, that one is taken with which the others agree most.
-2. A reading that looks cut is never taken: another one that holds most of it takes its place, if it has 1.8 times its words, or
-   1.15 times and most of what it has more, at least 300 words, stands between what both have.
+1. Among the readings of 200 characters and more, the one with which the others agree most is taken.
+2. A reading that looks cut is replaced by one that holds most of it and has 1.8 times its words, or 1.15 times if most of the
+   additional words, at least 300, stand between common parts.
 3. If no reading has 200 characters, the longest is taken.
-4. The title above the text, links to other articles, and what stands below each article of a site are left out.
+4. The title above the text, links to other articles, and the lines below each article of a site are left out.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ SHORT = 200
 CUT = 1.8
 """A text looks cut if another one has so many times its words."""
 
-_CUT_WITHIN = 1.15  # times, where the words that are more stand within the text
+_CUT_WITHIN = 1.15  # times, if the additional words stand within the text
 _WITHIN = 0.9  # of these words
 _SECTIONS = 300  # of these words are sections of an article rather than teasers in it; chosen on the choosing halves
-_HELD = 0.6  # of its runs of words are in the longer one, so that both are the same article's
-_ENOUGH = 2.0  # seconds of CPU after which a page is read in no other way: its reader has ten for all of them
-_MOST_ELEMENTS = 20_000  # of a page for readability, whose time grows faster than the page
+_HELD = 0.6  # of its runs of words are in the longer one: both are of the same article
+_ENOUGH = 2.0  # seconds of CPU after which no other way is tried: its reader has ten for all of them
+_MOST_ELEMENTS = 20_000  # of a page for readability, because its time grows faster than the page
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Article:
-    """The text that was chosen, and why."""
+    """The chosen text, and the reason."""
 
     text: str
     markdown: str
@@ -66,7 +66,7 @@ class Article:
 
 
 def read_article(tree: HtmlElement, url: str | None, structured: str) -> Article:
-    """Read the article of a parsed page. ``structured`` is the text that the page's own data have, or empty."""
+    """Read the article of a parsed page. ``structured`` is the text in the page's own data, or empty."""
     chosen, reason = choose(list(readings(tree, url, structured)))
     if chosen is None:
         return Article("", "", reason)
@@ -74,7 +74,7 @@ def read_article(tree: HtmlElement, url: str | None, structured: str) -> Article
 
 
 def choose(found: list[Reading]) -> tuple[Reading | None, str]:
-    """The reading that is taken, and the reason in words."""
+    """The chosen reading, and the reason in words."""
     whole = [one for one in found if len(one.text) >= SHORT]
     if not whole:
         longest = max(found, key=lambda one: len(one.text), default=None)
@@ -82,11 +82,11 @@ def choose(found: list[Reading]) -> tuple[Reading | None, str]:
             (longest, "the longest of short readings") if longest and longest.text else (None, "no reading has a text")
         )
     judges = [one for one in whole if one.way != "structured"] or whole
-    judges.sort(key=lambda one: one.way != "precise")  # where two have the same support, it takes in less
+    judges.sort(key=lambda one: one.way != "precise")  # of two with the same support, it has less around the article
     support = {one.way: round(sum(one.said.agreement(other.said) for other in judges), 2) for one in judges}
     chosen = max(judges, key=lambda one: support[one.way])
     reason = f"the others agree with it most ({len(judges)} readings)"
-    # Each that takes the place has more words, so that this ends.
+    # Each replacement has more words, so this ends.
     while (longer := next((one for one in whole if looks_cut(chosen.said, one.said)), None)) is not None:
         share = longer.said.size / chosen.said.size
         reason = f"{chosen.way} looks cut: {longer.way} has {share:.1f} times the words and holds it"
@@ -95,7 +95,7 @@ def choose(found: list[Reading]) -> tuple[Reading | None, str]:
 
 
 def looks_cut(text: Said, other: Said) -> bool:
-    """Whether the other one is the same article's and has far more words, or whole sections more within it."""
+    """Whether the other one is of the same article and has far more words, or more whole sections within it."""
     if other.size <= _CUT_WITHIN * text.size or other.holds(text) < _HELD:
         return False
     if other.size > CUT * text.size:
@@ -105,7 +105,7 @@ def looks_cut(text: Said, other: Said) -> bool:
 
 
 def readings(tree: HtmlElement, url: str | None, structured: str) -> Iterator[Reading]:
-    """Every reading of the page that is to be had within its time."""
+    """All readings of the page that end within its time."""
     begin = time.process_time()
     ways: tuple[tuple[Way, dict[str, bool]], ...] = (
         ("balanced", {}),

@@ -1,4 +1,4 @@
-"""Lines of a text that belong to its page: the title above it, links to other articles, and what stands below each article."""
+"""Lines of a text that belong to its page: the title above it, links to other articles, and the lines below each article."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ _MOST_ABOVE = 3
 
 
 def without_furniture(text: str, titles: Iterable[str], links: Collection[str], least: int) -> str:
-    """A text, or its markdown, without the lines that are its page's.
+    """A text, or its markdown, without the lines of its page.
 
     Args:
-        text: With a line for each block.
+        text: A line for each block.
         titles: The page's title and headings of the first level.
         links: The texts of the page's links.
-        least: Characters that must be left; a text that would have fewer stays as it is.
+        least: Characters that must remain; otherwise the text stays as it is.
     """
     names = {_letters(title) for title in titles} - {""}
     shown = {_letters(link) for link in links}
@@ -61,7 +61,7 @@ def _below_titles(lines: list[str], names: set[str]) -> int:
 
 
 def _end(lines: list[str], start: int, links: set[str]) -> int:
-    """Where what stands below the article begins."""
+    """Index of the first line below the article."""
     room = _MOST * sum(len(_LETTERS.findall(line)) for line in lines)
     end = len(lines)
     for at in range(len(lines) - 1, start, -1):

@@ -1,4 +1,4 @@
-"""A piece of HTML that is all content becomes plain text, or markdown of headings, lists and code: nothing is left out."""
+"""Turns a piece of HTML into plain text, or into markdown with headings, lists and code; leaves nothing out."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _SPACE = re.compile(r"\s+")
 
 
 def plain_text(tree: HtmlElement, *, marked: bool = False) -> str:
-    """The text, a line for each block; with marks of markdown where ``marked``."""
+    """The text, a line for each block; with marks of markdown if ``marked``."""
     parts: list[str] = []
     preformatted = 0
-    # Not by recursion: a page may nest as deep as its parser goes.
+    # Without recursion, because a page may be nested very deeply.
     stack: list[tuple[HtmlElement, bool]] = [(tree, False)]
     while stack:
         element, is_end = stack.pop()
@@ -54,7 +54,7 @@ def plain_text(tree: HtmlElement, *, marked: bool = False) -> str:
 
 
 def tidy(text: str) -> str:
-    """Without spaces at the ends of lines, and with one empty line at most."""
+    """The text without spaces at the ends of lines, and with one empty line at most between them."""
     lines = (line.rstrip() for line in text.split("\n"))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
 

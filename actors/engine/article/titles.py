@@ -1,4 +1,4 @@
-"""The title of a page: the heading that its declared titles mean, else what it declares without the site's name."""
+"""The title of a page: the heading that its declared titles mean, else a declared title without the site's name."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def page_title(declared: Sequence[str], headings: Sequence[str], site: str, url:
     """Choose the title.
 
     Args:
-        declared: What the page declares, the best first: Open Graph, structured data, its ``title`` element.
+        declared: The declared titles, the best first: Open Graph, structured data, the ``title`` element.
         headings: Its headings of the first level.
-        site: The site's name, as far as the page says it.
-        url: The page's address, whose host names the site too.
+        site: The site's name, if the page has it.
+        url: The page's address; its host names the site too.
     """
     bare = [_without_site(title, site, url) for title in declared if title]
     best, alike = "", 0.0
@@ -73,5 +73,5 @@ def _words(text: str) -> set[str]:
 
 
 def letters(text: str) -> str:
-    """A text's letters and figures alone, by which two texts are the same name."""
+    """A text's letters and figures only, to compare names."""
     return "".join(_WORD.findall(unicodedata.normalize("NFKC", text).casefold()))

@@ -261,12 +261,12 @@ def test_an_alias_is_its_task() -> None:
     assert day.starts("  a: {handler: 'H:echo', aliases: [former]}") == {"a": [0]}
 
 
-def test_an_idle_worker_takes_the_time_of_the_bell_and_a_busy_one_does_not() -> None:
+def test_a_claim_follows_a_due_time_and_an_end_after_the_wake_up() -> None:
     day = Day()
     day.job("a", 0, 10, start=0.001)
     day.job("a", 0, 10, start=0.001)
     shown = day.figures("  a: {handler: 'H:echo', concurrency: 1}", fleet=Fleet(1, 8, wake_ups=(0.5,))).tasks["a"]
-    assert shown.wait_p50 == pytest.approx((0.501 + 10.501) / 2)
+    assert shown.wait_p50 == pytest.approx((0.501 + 11.001) / 2)
 
 
 def test_each_limit_is_told_how_long_it_held_jobs_back() -> None:

@@ -166,7 +166,7 @@ def test_a_filter_by_another_status_is_refused() -> None:
         zeke_jobs.retry(status=completed)
 
 
-def test_a_retry_rings_the_doorbell(conn: Connection, other_conn: Connection) -> None:
+def test_a_retry_notifies_its_queue(conn: Connection, other_conn: Connection) -> None:
     job_id = failed(conn)
     with other_conn.cursor() as cursor:
         cursor.execute('LISTEN "zeke_jobs.default"')

@@ -108,7 +108,7 @@ def test_an_active_job_is_not_edited_and_an_unknown_one_is_said(conn: Connection
         zeke_jobs.reschedule(uuid.uuid4(), delay=5)
 
 
-def test_a_job_that_is_made_due_rings_the_doorbell(conn: Connection, other_conn: Connection) -> None:
+def test_a_job_that_is_made_due_notifies_its_queue(conn: Connection, other_conn: Connection) -> None:
     sent = zeke_jobs.send("anything", delay=3600)
     with other_conn.cursor() as cursor:
         cursor.execute('LISTEN "zeke_jobs.default"')

@@ -36,7 +36,7 @@ def late(scene: Scene) -> list[str]:
 
 
 def noted(scene: Scene) -> list[tuple[str, str]]:
-    return [(change["task"], change["event"]) for change in lateness.note(scene.conn)]
+    return [(change["task"], change["event"]) for change in lateness.record(scene.conn)]
 
 
 def test_the_oldest_due_job_decides_and_a_task_without_max_wait_is_never_late(scene: Scene) -> None:
@@ -137,7 +137,7 @@ def test_of_schedulers_that_look_at_once_one_says_it(scene: Scene, database: str
     def beat() -> None:
         with closing(connect(database)) as conn:
             together.wait(30)
-            said.extend(lateness.note(conn))
+            said.extend(lateness.record(conn))
 
     threads = [threading.Thread(target=beat) for _ in range(4)]
     for thread in threads:
@@ -154,5 +154,5 @@ def test_the_schedulers_beat_says_it(scene: Scene, database: str, monkeypatch: p
     scene.later(121)
     with capture_logs() as lines:
         metronome.beat(database)
-    metronome._say_goodbye()
+    metronome._unregister()
     assert [line["task"] for line in lines if line["event"] == "jobs wait longer than max_wait"] == ["quick"]

@@ -156,7 +156,7 @@ def test_it_goes_by_its_retention_alone(conn: Connection) -> None:
             ('old', 'x', now() - interval '401 days'), ('young', 'x', now() - interval '399 days')"""
         )
         cursor.execute("UPDATE zeke_jobs.retention SET due_on = now() - interval '1 hour'")
-    retention.take_turn(conn)
+    retention.purge_if_due(conn)
     assert [one.action for one in audit.listed(conn)] == ["young"]
 
 

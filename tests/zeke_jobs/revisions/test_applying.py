@@ -421,6 +421,6 @@ def test_a_change_that_the_database_gives_up_each_time_ends_in_words(conn: Conne
 
     monkeypatch.setattr(applying, "_PAUSE", 0)
     with pytest.raises(Contended, match="in 5 tries, got could not serialize access each time"):
-        applying.in_turn(conn, lose)
+        applying.one_at_a_time(conn, lose)
     assert len(tries) == 5
     assert run(conn, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()") == [(0,)]

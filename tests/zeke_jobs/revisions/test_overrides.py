@@ -185,7 +185,7 @@ def test_what_does_not_end_here_is_said_and_left_to_others(conn: Connection, mon
 
     said: list[str] = []
     monkeypatch.setattr(applying, "revert_due", refuse)
-    applying.revert_and_say(conn, SimpleNamespace(warning=lambda event, **_: said.append(event)))
+    applying.revert_and_log(conn, SimpleNamespace(warning=lambda event, **_: said.append(event)))
     assert said == ["the time of an override is over, but this process cannot end it"]
 
 

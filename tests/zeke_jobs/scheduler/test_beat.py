@@ -171,7 +171,7 @@ def test_a_wrong_address_ends_a_start_and_is_waited_through_later(
     monkeypatch.setattr(beat, "connect", refuse)
     with pytest.raises(AddressError, match="another password"):
         beat.beat("postgresql://nowhere")
-    process.refusal, process.goodbye = None, Thread()
+    process.refusal, process.unregistering = None, Thread()
     beat.beat("postgresql://nowhere")
     assert process.away
 
@@ -227,7 +227,7 @@ def test_a_beat_that_hangs_is_waited_for_but_not_for_ever(
         done.wait()
 
     monkeypatch.setattr(beat, "_beat", hang)
-    monkeypatch.setattr(beat, "_PATIENCE", 0.01)
+    monkeypatch.setattr(beat, "_BEAT_WITHIN", 0.01)
     beat.beat(None)
     beat.beat(None)
     assert len(begun) == 1, "one beat at a time"

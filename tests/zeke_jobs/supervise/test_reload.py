@@ -94,6 +94,14 @@ def test_nothing_starts_while_a_change_is_checked(file: Path, tmp_path: Path) ->
     assert (held, running.held) == ([True], False)
 
 
+def test_the_supervisor_sees_a_change_before_the_next_look_for_one(file: Path) -> None:
+    running: Any = Running()
+    reloader(file, running, [], "pass")
+    assert not running.has_changed()
+    file.write_text("version: 1 # new")
+    assert running.has_changed()
+
+
 @pytest.mark.parametrize(
     ("whole", "said"),
     [(True, "refused; the running processes go on"), (False, "refused; missing processes start when a change passes")],

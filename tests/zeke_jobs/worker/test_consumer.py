@@ -34,8 +34,8 @@ class Process(SimpleNamespace):
     """As much of a worker process as a consumer needs to accept rows."""
 
     settle = WorkerProcess.settle
-    give_back = WorkerProcess.give_back
-    _follow = WorkerProcess._follow
+    hand_back = WorkerProcess.hand_back
+    _start_successor = WorkerProcess._start_successor
 
     def __init__(self) -> None:
         self.put: list[tuple[Claim, Any]] = []
@@ -44,17 +44,17 @@ class Process(SimpleNamespace):
             id=uuid4(),
             queues=("default",),
             tasks=lambda: ["a"],
-            bells=SimpleNamespace(are_rung=True, ring_all=lambda: None, looks=lambda _: None),
+            wake_ups=SimpleNamespace(notifications_arrive=True, wake_all=lambda: None, cancel=lambda _: None),
             held=held,
             alone=False,
             registrations=1,
             held_back=HeldBack(lambda _: None),
             room=lambda: 4,
             pool=SimpleNamespace(connection=lambda: nullcontext(SimpleNamespace(notices=[]))),
-            short=held.short,
+            short_tasks=held.short_tasks,
             stopping=False,
             runtime=SimpleNamespace(quick=frozenset()),
-            settler=SimpleNamespace(put=lambda claim, how: self.put.append((claim, how)), say_soon=lambda: None),
+            completer=SimpleNamespace(put=lambda claim, how: self.put.append((claim, how)), report_soon=lambda: None),
         )
 
 
@@ -63,10 +63,10 @@ class Acknowledging(Process):
 
     def __init__(self) -> None:
         super().__init__()
-        self.rung: list[str] = []
-        self.bells.ring = self.rung.append
-        self.settler.written = lambda _: None
-        self.settler.wait_for_room = lambda: None
+        self.woken: list[str] = []
+        self.wake_ups.wake = self.woken.append
+        self.completer.written = lambda _: None
+        self.completer.wait_for_room = lambda: None
         self.held_back = HeldBack(FREES.get)
 
     def claim(self, consumer: JobConsumer, task: str) -> JobMessage:
@@ -130,7 +130,7 @@ class ReadOnly(psycopg2.InternalError):
 @pytest.mark.parametrize(
     "error", [psycopg2.OperationalError("gone"), ReadOnly("cannot execute in a read-only transaction")]
 )
-def test_a_lost_connection_is_waited_out_here_and_leaves_its_claim_in_doubt(error: psycopg2.Error) -> None:
+def test_a_lost_connection_is_waited_out_here_and_its_claim_may_be_unknown(error: psycopg2.Error) -> None:
     process = Process()
     told: list[str] = []
 
@@ -139,11 +139,11 @@ def test_a_lost_connection_is_waited_out_here_and_leaves_its_claim_in_doubt(erro
 
     process.pool = SimpleNamespace(connection=fail, drop_idle=lambda: told.append("dropped"))
     process.handler_pool = SimpleNamespace(drop_idle=lambda: told.append("the handlers' dropped"))
-    process.proof = SimpleNamespace(doubt=lambda: told.append("doubted"))
+    process.proof = SimpleNamespace(answer_lost=lambda: told.append("answer lost"))
     consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
     # No exception: dramatiq would stay away for three seconds.
     assert next(consumer) is None
-    assert told == ["doubted", "dropped", "the handlers' dropped"]
+    assert told == ["answer lost", "dropped", "the handlers' dropped"]
 
 
 @pytest.mark.parametrize("since", ["before the first claim", "while it is under way"])
@@ -165,7 +165,7 @@ def test_a_job_that_must_run_alone_is_not_claimed_beside_another_queues_claim(
     monkeypatch.setattr("zeke_jobs.worker.claim.consumer._BUSY_LOOK", 0.0)
     monkeypatch.setattr(JobConsumer, "_claim", claim)
     monkeypatch.setattr(JobConsumer, "_claim_alone", claim)
-    monkeypatch.setattr(JobConsumer, "_say", lambda *_, **__: None)
+    monkeypatch.setattr(JobConsumer, "_report", lambda *_, **__: None)
     one._fill()
     other._fill()
     assert claims == ["default"]
@@ -188,21 +188,21 @@ def test_an_end_wakes_the_queues_that_its_limits_held_back_and_no_others() -> No
         ({"default": ["renamed since"]}, "pooled", ["default"]),
     ):
         for queue in ("default", "slow"):
-            process.held_back.found(queue, held.get(queue, ()))
+            process.held_back.look_ended(queue, held.get(queue, ()))
         process.end(consumer, process.claim(consumer, ended))
-        assert process.rung == woken, (held, ended)
-        process.rung.clear()
+        assert process.woken == woken, (held, ended)
+        process.woken.clear()
 
 
 def test_what_an_end_lets_start_is_looked_for_when_the_threads_have_nothing_left_to_begin() -> None:
     process = Acknowledging()
     consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
-    process.held_back.found("default", ["alone"])
+    process.held_back.look_ended("default", ["alone"])
     first, second = process.claim(consumer, "alone"), process.claim(consumer, "pooled")
     process.end(consumer, first)
-    assert process.rung == []
+    assert process.woken == []
     process.end(consumer, second)
-    assert process.rung == ["default"]
+    assert process.woken == ["default"]
 
 
 @pytest.mark.parametrize(
@@ -220,37 +220,37 @@ def test_an_end_that_goes_with_one_queues_claim_wakes_another_whose_look_may_hav
     process = Acknowledging()
     consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
     claim = process.claim(consumer, "also pooled").claim
-    process.settler.take_completions = lambda: [(claim, Completed())]
-    process.settler.flush_soon = lambda *_: None
+    process.completer.take_completions = lambda: [(claim, Completed())]
+    process.completer.flush_soon = lambda *_: None
     held_back = process.held_back
 
     def rows(*_: object, **__: object) -> list[tuple[Any, ...]]:
         if ends != "before its look":
-            held_back.looking("slow")
+            held_back.look_began("slow")
         if ends == "after its look":
-            held_back.found("slow", found)
+            held_back.look_ended("slow", found)
         return [header()]
 
-    held_back.found("slow", found)
+    held_back.look_ended("slow", found)
     monkeypatch.setattr("zeke_jobs.worker.claim.consumer.SQL", SimpleNamespace(rows=rows, run=lambda *_, **__: 1))
     consumer._fill()
-    assert process.rung == woken
-    assert held_back.found("slow", found) is (ends == "while it looks"), "only now it is known what it found"
+    assert process.woken == woken
+    assert held_back.look_ended("slow", found) is (ends == "while it looks"), "only now it is known what it found"
 
 
 def test_a_completion_that_frees_nothing_is_written_without_a_look_when_the_last_one_left_nothing() -> None:
     process, written = Acknowledging(), list[str]()
-    process.settler.write_now = lambda: written.append("at once")
+    process.completer.write_now = lambda: written.append("at once")
     consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
     for is_full, writes, looks in ((True, [], ["default"]), (False, ["at once"], [])):
-        for _ in range(2):  # the first one that is not full asks to be rung, and looks again
-            consumer._pace.said = consumer._pace.looked((), is_full=is_full)
+        for _ in range(2):  # the first one that is not full asks to be woken, and looks again
+            consumer._pace.reported = consumer._pace.look_ended((), is_full=is_full)
         process.end(consumer, process.claim(consumer, "pooled"), Completed())
-        assert (written, process.rung) == (writes, looks)
-        process.rung.clear()
-    process.held_back.found("default", ["pooled"])
+        assert (written, process.woken) == (writes, looks)
+        process.woken.clear()
+    process.held_back.look_ended("default", ["pooled"])
     process.end(consumer, process.claim(consumer, "pooled"), Completed())
-    assert (written, process.rung) == (["at once"], ["default"])
+    assert (written, process.woken) == (["at once"], ["default"])
 
 
 def test_no_more_are_claimed_than_threads_are_free_while_one_that_may_be_long_waits_for_a_thread() -> None:
@@ -260,7 +260,7 @@ def test_no_more_are_claimed_than_threads_are_free_while_one_that_may_be_long_wa
     process.end(consumer, process.claim(consumer, "short"))
     rooms = []
     for held in (["a", ANY], [LACKS_THREAD], []):
-        process.held_back.found("slow", held)
+        process.held_back.look_ended("slow", held)
         rooms.append(WorkerProcess.room(process))  # type: ignore[arg-type]
     assert rooms == [4 + 512, 4, 4 + 512]
 
@@ -271,13 +271,13 @@ def test_who_found_no_job_that_lacks_a_thread_with_threads_free_is_not_believed_
     clock = SimpleNamespace(now=100.0)
     monkeypatch.setattr("zeke_jobs.worker.claim.blocked.time", SimpleNamespace(monotonic=lambda: clock.now))
     held_back = HeldBack(lambda _: None)
-    held_back.found_no_long("default")
+    held_back.no_long_job_found("default")
     short = []
     for clock.now in (100.0, 100.1, 100.55, 100.7):
-        held_back.found("default", [LACKS_THREAD])
-        short.append(held_back.is_short_of_threads())
+        held_back.look_ended("default", [LACKS_THREAD])
+        short.append(held_back.long_jobs_wait())
         if clock.now == 100.0:
-            held_back.found_no_long("default")
+            held_back.no_long_job_found("default")
     assert short == [True, False, True, True]
 
 
@@ -286,7 +286,7 @@ def test_what_waits_for_a_slot_is_handed_back_at_once_when_others_lack_a_thread(
 ) -> None:
     process = Process()
     consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
-    monkeypatch.setattr(JobConsumer, "_say", lambda *_, **__: None)
+    monkeypatch.setattr(JobConsumer, "_report", lambda *_, **__: None)
     rows = [row(uuid4(), 1), row(uuid4(), 1, ahead=True)]
     monkeypatch.setattr(JobConsumer, "_claim", lambda *_: (rows, [LACKS_THREAD]))
     consumer._look(None, 9, alone=False)  # type: ignore[arg-type]
@@ -302,13 +302,13 @@ def test_a_job_that_ends_starts_the_one_that_waits_for_its_slot_and_rings_for_mo
     consumer._accept([row(job, 1, ahead=job != jobs[0]) for job in jobs])
     message = consumer._buffer.popleft()
     assert not consumer._buffer
-    rung = []
+    woken = []
     for _ in range(4):
         process.end(consumer, message, Completed())
         message = started.pop()
-        rung.append(list(process.rung))
+        woken.append(list(process.woken))
         assert process.held.free() == 3
-    assert rung == [[], ["default"], ["default"], ["default"]]
+    assert woken == [[], ["default"], ["default"], ["default"]]
 
 
 def test_what_waits_for_a_slot_starts_no_more_once_the_process_stops() -> None:
@@ -333,11 +333,11 @@ def test_what_waits_too_long_for_a_slot_is_handed_back(monkeypatch: pytest.Monke
     process = Process()
     consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
     consumer._accept([row(uuid4(), 1), row(uuid4(), 1, ahead=True)])
-    WorkerProcess.hand_back(process)  # type: ignore[arg-type]
+    WorkerProcess.hand_back_blocked(process)  # type: ignore[arg-type]
     assert process.put == []
     (waiting,) = [claim for claim in process.held.all() if claim.is_ahead]
     waiting.received -= 0.2
-    WorkerProcess.hand_back(process)  # type: ignore[arg-type]
+    WorkerProcess.hand_back_blocked(process)  # type: ignore[arg-type]
     assert process.put == [(waiting, RETURNED)]
 
 
@@ -347,8 +347,8 @@ def test_an_idle_consumer_looks_again_when_a_rate_opens_and_not_at_once(
 ) -> None:
     process = Process()
     waited: list[float] = []
-    process.bells.wait = lambda _, timeout: waited.append(timeout)
-    process.settler.take_completions = list
+    process.wake_ups.wait = lambda _, timeout: waited.append(timeout)
+    process.completer.take_completions = list
     now = datetime.now(UTC)
     opens = str(now + timedelta(seconds=opens_in)) if opens_in < 1e9 else "10000-01-01 04:59:59+00"
     said = header(["a"], opens, now)
@@ -367,7 +367,7 @@ def test_how_soon_a_rate_opened_is_forgotten_when_a_job_must_run_alone(monkeypat
     monkeypatch.setattr("zeke_jobs.worker.claim.consumer.SQL", SimpleNamespace(rows=lambda *_, **__: []))
     monkeypatch.setattr("zeke_jobs.worker.claim.pace.random.uniform", lambda *_: 1.0)
     consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
-    consumer._pace.looks_on(process.bells, 1, 0.02)
+    consumer._pace.look_again_in(process.wake_ups, 1, 0.02)
     process.proof = SimpleNamespace(is_due=False)
     consumer._claim_alone(None, 4)  # type: ignore[arg-type]
     assert process.proof.is_due
@@ -387,7 +387,7 @@ def test_a_job_that_is_handed_back_while_its_thread_reports_it_ends_once() -> No
 
     def settle_late(*said: Any, **how: Any) -> bool:
         worker.settle = settle
-        WorkerProcess.hand_back(worker)  # in the heartbeat's thread
+        WorkerProcess.hand_back_blocked(worker)  # in the heartbeat's thread
         return bool(settle(*said, **how))
 
     worker.settle = settle_late
@@ -412,5 +412,5 @@ def test_a_thread_that_comes_back_while_it_is_given_up_is_not_lost() -> None:
 @pytest.mark.parametrize(("began_on", "late"), [(NOON - timedelta(seconds=0.02), 0.02), (NOON, 0.0), (None, 0.0)])
 def test_a_claim_under_a_short_rate_is_taken_for_as_old_as_it_may_be(began_on: datetime | None, late: float) -> None:
     message = JobMessage(row(uuid4(), 1), "default", asked=100.0, received=100.5)
-    message.claim.claimed_after(began_on)
+    message.claim.assume_earliest_claim(began_on)
     assert message.claim.received == pytest.approx(100.0 + late)

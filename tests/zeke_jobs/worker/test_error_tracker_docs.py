@@ -14,7 +14,7 @@ import sentry_sdk
 import zeke_jobs
 from tests.waiting import eventually
 from tests.zeke_jobs.testing.blocks import blocks
-from tests.zeke_jobs.worker.test_sentry import Kept
+from tests.zeke_jobs.worker.test_sentry import Kept, end
 from zeke_jobs import config
 from zeke_jobs.errors import JobFailed
 from zeke_jobs.postgres.pool import connect
@@ -34,7 +34,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kept]:
     monkeypatch.setenv("SENTRY_DSN", "http://key@127.0.0.1:1/1")
     monkeypatch.setattr(sentry_sdk, "init", lambda **options: init(**options, transport=kept))
     yield kept
-    init()
+    end()
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_a_heartbeat_waits_for_no_change_of_the_catalogue(conn: Connection, monk
         done.append(beaten.wait(5.0))
         ended.set()
 
-    monkeypatch.setattr("zeke_jobs.revisions.applying.revert_and_say", long_change)
+    monkeypatch.setattr("zeke_jobs.revisions.applying.revert_and_log", long_change)
     heartbeat = Heartbeat(SimpleNamespace(url=None, proof=ProofOfLife(5.0)))  # type: ignore[arg-type]
     heartbeat._do(("revert",), conn)
     heartbeat._do(("revert",), conn)  # it is still being done
@@ -95,8 +95,8 @@ def test_a_heartbeat_waits_for_no_new_revision_to_come_into_force(
         register=lambda _: None,
     )
     heartbeat = Heartbeat(process)  # type: ignore[arg-type]
-    heartbeat.look(conn)
-    heartbeat.look(conn)  # it is still being done
+    heartbeat.check_revision(conn)
+    heartbeat.check_revision(conn)  # it is still being done
     beaten.set()
     assert ended.wait(5.0)
     assert done == [True]

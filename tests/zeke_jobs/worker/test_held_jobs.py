@@ -18,7 +18,7 @@ from zeke_jobs.worker.claim.held_jobs import End, HeldJobs
 
 if TYPE_CHECKING:
     from zeke_jobs.worker.claim.claims import Claim
-    from zeke_jobs.worker.claim.slots import Kept
+    from zeke_jobs.worker.claim.slots import KeptSlots
 
 LIMIT, THREADS = 3, 2
 
@@ -46,9 +46,9 @@ class Holding(RuleBasedStateMachine):
         self.held = HeldJobs(THREADS)
         self.stages: dict[Claim, Stage] = {}
         self.rows: set[Claim] = set()  # that hold a slot by their row
-        self.kept, self.said = 0, 0
+        self.kept, self.report = 0, 0
         self.unwritten: list[Claim] = []
-        self.under_way: list[tuple[Kept, list[Claim]]] = []
+        self.under_way: list[tuple[KeptSlots, list[Claim]]] = []
         self.rescued: set[Claim] = set()
 
     def at(self, *stages: Stage) -> list[Claim]:
@@ -72,7 +72,7 @@ class Holding(RuleBasedStateMachine):
             self.stages[claim] = Stage.WAITS_FOR_SLOT
             if accepted.starts is not None:
                 self.stages[accepted.starts.claim] = Stage.WAITS_FOR_THREAD
-        self.give_back(self.held.stranded())
+        self.hand_back(self.held.without_slot())
 
     @precondition(lambda self: self.at(Stage.WAITS_FOR_THREAD, Stage.ENDED))
     @rule(data=st.data())
@@ -84,33 +84,33 @@ class Holding(RuleBasedStateMachine):
             self.stages[claim] = Stage.RUNS
 
     @precondition(lambda self: self.stages)
-    @rule(data=st.data(), unstarted=st.booleans(), is_written=st.booleans(), gives=st.booleans())
-    def end(self, data: st.DataObject, unstarted: bool, is_written: bool, gives: bool) -> None:
+    @rule(data=st.data(), unstarted=st.booleans(), is_written=st.booleans(), hand_on=st.booleans())
+    def end(self, data: st.DataObject, unstarted: bool, is_written: bool, hand_on: bool) -> None:
         """Its thread reports, it is cancelled, or handed back."""
         claim = data.draw(st.sampled_from(list(self.stages)))
         stage = self.stages[claim]
         is_written = is_written and stage is Stage.RUNS and not unstarted
-        end = self.held.end(claim, unstarted=unstarted, is_written=is_written, gives=gives)
+        end = self.held.end(claim, unstarted=unstarted, is_written=is_written, hand_on=hand_on)
         has_started = stage in (Stage.RUNS, Stage.GIVEN_UP)
         ends = stage is not Stage.ENDED and not (unstarted and has_started)
         assert end.is_first == (ends and stage is not Stage.GIVEN_UP)
         if ends:
             self.stages[claim] = Stage.ENDED
-        self.has_ended(claim, end, is_written=is_written, gives=gives)
+        self.has_ended(claim, end, is_written=is_written, hand_on=hand_on)
 
     @precondition(lambda self: self.at(Stage.RUNS, Stage.WAITS_FOR_THREAD))
-    @rule(data=st.data(), gives=st.booleans())
-    def give_up(self, data: st.DataObject, gives: bool) -> None:
+    @rule(data=st.data(), hand_on=st.booleans())
+    def give_up(self, data: st.DataObject, hand_on: bool) -> None:
         claim = data.draw(st.sampled_from(self.at(Stage.RUNS, Stage.WAITS_FOR_THREAD)))
-        end = self.held.give_up(claim, gives=gives)
+        end = self.held.give_up(claim, hand_on=hand_on)
         assert end.is_first == (self.stages[claim] is Stage.RUNS)
         if end.is_first:
             self.stages[claim] = Stage.GIVEN_UP
-        self.has_ended(claim, end, is_written=False, gives=gives)
+        self.has_ended(claim, end, is_written=False, hand_on=hand_on)
 
-    def has_ended(self, claim: Claim, end: End, *, is_written: bool, gives: bool) -> None:
+    def has_ended(self, claim: Claim, end: End, *, is_written: bool, hand_on: bool) -> None:
         if end.successor is not None:
-            assert gives
+            assert hand_on
             assert self.stages[end.successor.claim] is Stage.WAITS_FOR_SLOT
             self.stages[end.successor.claim] = Stage.WAITS_FOR_THREAD
         if end.is_first and is_written:
@@ -118,9 +118,9 @@ class Holding(RuleBasedStateMachine):
             self.held.written([claim])
         elif end.is_first and claim not in self.rescued:
             self.unwritten.append(claim)
-        self.give_back(self.held.stranded())
+        self.hand_back(self.held.without_slot())
 
-    def give_back(self, claims: list[Claim]) -> None:
+    def hand_back(self, claims: list[Claim]) -> None:
         for claim in claims:
             assert self.stages[claim] is Stage.WAITS_FOR_SLOT
             self.stages[claim] = Stage.ENDED
@@ -128,7 +128,7 @@ class Holding(RuleBasedStateMachine):
 
     @rule()
     def those_that_wait_too_long_are_handed_back(self) -> None:
-        self.give_back(self.held.late_for_slots(self.clock.now - 0.1))
+        self.hand_back(self.held.waiting_for_slot_since(self.clock.now - 0.1))
 
     @rule(data=st.data())
     def write(self, data: st.DataObject) -> None:
@@ -147,12 +147,12 @@ class Holding(RuleBasedStateMachine):
             for claim in claims:
                 self.held.written([claim])
         else:
-            self.held.doubt_slots()
+            self.held.report_slots_again()
             self.unwritten += claims
 
-    def hear(self, kept: Kept) -> None:
-        if kept.counts and kept.said > self.said:
-            self.kept, self.said = kept.counts["t"], kept.said
+    def hear(self, kept: KeptSlots) -> None:
+        if kept.counts and kept.number > self.report:
+            self.kept, self.report = kept.counts["t"], kept.number
 
     @rule()
     def time_passes(self) -> None:
@@ -163,10 +163,10 @@ class Holding(RuleBasedStateMachine):
         """Others have all its jobs and slots. Its word of them goes with its row in the database."""
         self.clock.now += 0.01
         self.rescued |= set(self.stages)
-        self.give_back(self.held.lose_slots())
+        self.hand_back(self.held.lose_slots())
         self.unwritten = []
         self.rows.clear()
-        self.kept = self.said = 0
+        self.kept = self.report = 0
         self.clock.now += 0.01
 
     @invariant()
@@ -187,9 +187,9 @@ class Holding(RuleBasedStateMachine):
         """When all has ended and is written, nothing is kept and nothing is held."""
         while self.under_way:
             self.unwritten += self.under_way.pop()[1]
-            self.held.doubt_slots()
+            self.held.report_slots_again()
         for claim in list(self.stages):
-            end = self.held.end(claim, gives=False)
+            end = self.held.end(claim, hand_on=False)
             assert end.successor is None
             if end.is_first and claim not in self.rescued:
                 self.unwritten.append(claim)
@@ -198,7 +198,7 @@ class Holding(RuleBasedStateMachine):
             self.held.written([claim])
         assert self.kept == 0
         assert (len(self.held), self.held.free(), self.held.lost) == (0, THREADS, 0)
-        assert self.held.more({"t": 9}, may_wait=True)["more"] == [0]
+        assert self.held.ahead_limits({"t": 9}, may_wait=True)["more"] == [0]
 
 
 def test_each_claim_ends_once_and_no_more_run_than_the_database_counts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,7 +93,7 @@ def test_what_a_handler_sets_on_its_connection_does_not_reach_the_next_job(datab
     first.close()
     second = context(pool, Running(60))
     with second.transaction() if way == "transaction" else nullcontext(second.db) as conn, conn.cursor() as cursor:
-        second._hold = lambda *_: None  # type: ignore[method-assign] # there is no such job
+        second._fence = lambda *_: None  # type: ignore[method-assign] # there is no such job
         cursor.execute(LEFT)
     second.close()
     third = context(pool, Running(60))
@@ -131,7 +131,7 @@ def test_what_only_the_engine_did_costs_no_reset(database: str, monkeypatch: pyt
     monkeypatch.setattr("zeke_jobs.worker.run.job_context.renew", renewed.append)
     pool = Pool(database, max_size=1)
     ctx = context(pool, Running(60))
-    ctx._hold = lambda *_: None  # type: ignore[method-assign] # there is no such job
+    ctx._fence = lambda *_: None  # type: ignore[method-assign] # there is no such job
     ctx.complete("done")
     ctx.close()
     assert (renewed, len(pool._idle)) == ([], 1)

@@ -143,7 +143,7 @@ def test_a_completed_job_is_a_line_with_its_task_its_short_id_how_long_it_took_a
     log: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "console")
-    assert CompletedLines().say(a_claim(), Completed('"Hello, Ada"'))
+    assert CompletedLines().log(a_claim(), Completed('"Hello, Ada"'))
     assert 'greet 2d06086d completed in 2s: "Hello, Ada"' in log.getvalue()
 
 
@@ -151,7 +151,7 @@ def test_an_output_that_may_quote_a_sensitive_field_is_not_shown(
     log: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "console")
-    CompletedLines().say(a_claim(sensitive=("word",)), Completed('"sesame"'))
+    CompletedLines().log(a_claim(sensitive=("word",)), Completed('"sesame"'))
     assert "sesame" not in log.getvalue()
 
 
@@ -159,11 +159,11 @@ def test_above_ten_a_second_they_are_counted_instead(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "console")
     now = 5.0
     lines = CompletedLines(lambda: now)
-    assert [lines.say(a_claim(), Completed()) for _ in range(12)].count(True) == 10
+    assert [lines.log(a_claim(), Completed()) for _ in range(12)].count(True) == 10
     now = 6.1
-    assert lines.say(a_claim(), Completed())
+    assert lines.log(a_claim(), Completed())
 
 
 def test_machines_get_sums(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "json")
-    assert not CompletedLines().say(a_claim(), Completed())
+    assert not CompletedLines().log(a_claim(), Completed())

@@ -136,7 +136,7 @@ def test_an_unknown_target_is_refused_and_the_nearest_is_named(jobs: Jobs, targe
 @pytest.mark.parametrize(
     ("target", "queue"), [("task/analyze", "default"), ("queue/slow", "slow"), ("limit/ai", "default")]
 )
-def test_a_resume_rings_the_doorbell_of_the_queues_that_it_concerns(
+def test_a_resume_notifies_the_queues_that_it_concerns(
     jobs: Jobs, other_conn: Connection, target: str, queue: str
 ) -> None:
     jobs.worker(queues=("default", "slow"))
@@ -153,7 +153,7 @@ def test_a_resume_rings_the_doorbell_of_the_queues_that_it_concerns(
 def test_a_running_worker_honours_pause_and_resume_within_a_second(
     running: Callable[..., AbstractContextManager[JobBroker]], jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zeke_jobs.worker.claim.pace._POLL", 3600.0)  # the bell alone
+    monkeypatch.setattr("zeke_jobs.worker.claim.pace._POLL", 3600.0)  # only the notification
     with running(TASKS, TOP):
         zeke_jobs.wait(zeke_jobs.send("analyze").id, timeout=10)
         pausing.pause(jobs.conn, "task/analyze", by=BY)

@@ -246,13 +246,13 @@ def test_a_purge_in_progress_blocks_no_claim_and_waits_for_no_lock(jobs: Jobs, o
 def test_one_process_of_the_fleet_purges_each_minute(jobs: Jobs) -> None:
     ended(jobs, "b", "completed", 2)
     set_clock(jobs.conn, NOON + timedelta(days=2))
-    assert retention.take_turn(jobs.conn) == 2
+    assert retention.purge_if_due(jobs.conn) == 2
     ended(jobs, "b", "completed", 1)
     set_clock(jobs.conn, NOON + timedelta(days=2, seconds=59))
     jobs.rows("UPDATE zeke_jobs.queue SET completed_on = %s WHERE state = 'done'", NOON)
-    assert retention.take_turn(jobs.conn) == 0
+    assert retention.purge_if_due(jobs.conn) == 0
     set_clock(jobs.conn, NOON + timedelta(days=2, seconds=60))
-    assert retention.take_turn(jobs.conn) == 1
+    assert retention.purge_if_due(jobs.conn) == 1
 
 
 def test_a_worker_purges_by_itself(

@@ -300,7 +300,7 @@ def test_cancelling_what_was_claimed_a_moment_ago_ends_it_once_its_claim_has_com
     def late(consumer: JobConsumer, rows: list[Any]) -> None:
         if rows:
             zeke_jobs.cancel(rows[0][0], reason="not wanted")
-            time.sleep(0.3)  # the bell has rung, and was heard
+            time.sleep(0.3)  # the notification came
         accept(consumer, rows)
 
     monkeypatch.setattr(JobConsumer, "_accept", late)
@@ -315,10 +315,10 @@ def test_cancelling_what_was_claimed_a_moment_ago_ends_it_once_its_claim_has_com
     )
 
 
-def test_a_cancel_that_somebody_made_up_ends_neither_the_job_nor_the_doorbell(
+def test_a_cancel_that_somebody_made_up_ends_neither_the_job_nor_the_notifier(
     running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zeke_jobs.worker.life.heartbeat._WATCH", 3600.0)  # only the bell tells of a cancel
+    monkeypatch.setattr("zeke_jobs.worker.life.heartbeat._WATCH", 3600.0)  # only a notification tells of a cancel
     watch, watched = Heartbeat.watch, []
 
     def spy(heartbeat: Heartbeat, conn: Any) -> None:
@@ -402,7 +402,7 @@ def test_a_worker_that_leaves_hands_back_what_it_did_not_start(running: Running,
     assert jobs.rows("SELECT 1 FROM zeke_jobs.worker") == []
 
 
-def test_an_idle_worker_is_woken_by_the_bell_alone(
+def test_an_idle_worker_is_woken_by_the_notification_alone(
     running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("zeke_jobs.worker.claim.pace._POLL", 3600.0)
@@ -432,19 +432,19 @@ def test_a_process_that_was_taken_for_dead_hands_on_none_of_the_slots_that_other
         eventually(lambda: handlers.CALLS)
         held = broker.process.held
         claim = held.find(job)
-        assert held.more({"gated": 5}, may_wait=True)["more"] == [5]
+        assert held.ahead_limits({"gated": 5}, may_wait=True)["more"] == [5]
         jobs.rows("DELETE FROM zeke_jobs.worker")  # as who rescues does
         broker.lifecycle.heartbeat.beat(jobs.conn)
         assert claim is not None
         assert claim.slot is None
-        assert held.more({"gated": 5}, may_wait=True)["more"] == [0]
+        assert held.ahead_limits({"gated": 5}, may_wait=True)["more"] == [0]
 
 
 def test_jobs_that_may_run_once_only_are_not_claimed_ahead(running: Running) -> None:
     with running("  echo: {handler: 'H:echo', retry: {limit: 0}}\n  echo-async: {handler: 'H:echo_async'}") as broker:
         outcome("echo")
         outcome("echo-async")
-        assert list(broker.process.short()) == ["echo-async"]
+        assert list(broker.process.short_tasks()) == ["echo-async"]
 
 
 def test_a_queue_that_waits_is_rung_for_although_another_is_busy(
@@ -512,6 +512,6 @@ def test_a_job_whose_claim_was_lost_on_the_way_is_run_all_the_same(running: Runn
             "UPDATE zeke_jobs.queue SET state = 'consumed', claim = 1, worker = %s, claimed_on = now() - interval '11 seconds'",
             broker.process.id,
         )
-        broker.process.proof.doubt()
+        broker.process.proof.answer_lost()
         broker.lifecycle.heartbeat.beat(jobs.conn)
         assert zeke_jobs.status(job).status == "created"

@@ -80,7 +80,7 @@ def test_a_slot_is_handed_on_for_a_short_while_after_a_claim(clock: Clock) -> No
     assert [slots.end(second.claim)] == [third]
     clock.now += 0.02
     assert slots.end(third.claim) is None
-    assert slots.stranded() == [fourth.claim]
+    assert slots.without_slot() == [fourth.claim]
 
 
 def test_no_more_slots_are_handed_on_than_there_are_threads() -> None:
@@ -90,7 +90,7 @@ def test_no_more_slots_are_handed_on_than_there_are_threads() -> None:
     slots.take(second)
     slots.wait(third)
     slots.wait(fourth)
-    assert slots.more({"t": 5})["more"] == [3]
+    assert slots.ahead_limits({"t": 5})["more"] == [3]
     assert [slots.end(first)] == [None]
     assert [slots.end(second)] == [third]
 
@@ -119,7 +119,7 @@ def test_more_are_claimed_ahead_for_each_slot_that_is_held() -> None:
     slots = slots_of(8)
 
     def more(**short: int) -> dict[str, list[Any]]:
-        return slots.more(short)
+        return slots.ahead_limits(short)
 
     assert more(t=5, u=0) == {"short": ["t", "u"], "more": [0, 0], "per_slot": [5, 0], "most": [512, 512]}
     for _ in range(3):
@@ -136,7 +136,7 @@ def test_none_are_claimed_ahead_of_a_task_that_writes_its_ends_itself() -> None:
         slots.take(claim)
     slots.end(claims[0], is_written=True)
     slots.end(claims[1])
-    assert slots.more({"t": 5}) == {"short": ["t"], "more": [0], "per_slot": [0], "most": [512]}
+    assert slots.ahead_limits({"t": 5}) == {"short": ["t"], "more": [0], "per_slot": [0], "most": [512]}
 
 
 def test_those_for_whom_no_slot_is_left_are_let_go() -> None:
@@ -144,11 +144,11 @@ def test_those_for_whom_no_slot_is_left_are_let_go() -> None:
     first, second = a_claim(uuid4()), message()
     slots.take(first)
     slots.wait(second)
-    assert slots.stranded() == []
+    assert slots.without_slot() == []
     assert slots.end(first, is_written=True) is None
-    assert slots.stranded() == [second.claim]
+    assert slots.without_slot() == [second.claim]
     assert second.claim.ended
-    assert slots.stranded() == []
+    assert slots.without_slot() == []
 
 
 def test_it_is_time_to_claim_more_once_half_of_those_that_waited_have_started() -> None:

@@ -77,7 +77,6 @@ def up(
             grace=grace + LAST_WORDS,
             wait_for_change=reload,
             guardian=guardian,
-            has_changed=watch.has_changed if watch else lambda: False,
         )
         reloader = Reloader(running, write_line, env, watch)
         _obey_signals(running, reloader)

@@ -14,7 +14,7 @@ LACKS_THREAD = "*"
 """A job that may take long is held back because no thread is free for it."""
 ANY = "?"
 """Not known yet."""
-_DEAF = 0.5  # seconds in which LACKS_THREAD is ignored, after threads were free and no long job could be claimed
+_IGNORED = 0.5  # seconds in which LACKS_THREAD is ignored, after threads were free and no long job could be claimed
 
 
 class HeldBack:
@@ -26,21 +26,20 @@ class HeldBack:
 
     def __init__(self, frees: Callable[[str], Collection[str] | None]) -> None:
         self._frees = frees
-        self._looks: dict[
-            str, tuple[Collection[str], float]
-        ] = {}  # tasks held back, and end of the look in monotonic seconds
-        self._ended: dict[str, set[str]] = {}  # by queues whose look is under way: tasks of which jobs end meanwhile
-        self._short_of_threads: set[str] = set()
-        self._deaf_until: dict[str, float] = {}
-        self._owed: set[str] = set()
+        # By queue: the tasks held back, and the end of the look in monotonic seconds.
+        self._looks: dict[str, tuple[Collection[str], float]] = {}
+        self._ended: dict[str, set[str]] = {}  # by queues with a look under way: tasks of which jobs end meanwhile
+        self._lack_threads: set[str] = set()
+        self._ignored_until: dict[str, float] = {}
+        self._pending: set[str] = set()
         self._lock = threading.Lock()
 
-    def looking(self, queue: str) -> None:
+    def look_began(self, queue: str) -> None:
         """The queue's consumer looks for jobs. Only its result tells whether a job that ends meanwhile lets another one start."""
         with self._lock:
             self._ended[queue] = set()
 
-    def found(self, queue: str, tasks: Collection[str]) -> bool:
+    def look_ended(self, queue: str, tasks: Collection[str]) -> bool:
         """Note the result of the consumer's look: ids of tasks, ``LACKS_THREAD``, ``ANY``.
 
         Returns:
@@ -50,19 +49,19 @@ class HeldBack:
         with self._lock:
             self._looks[queue] = (tasks, now)
             ended = self._ended.pop(queue, ())
-        lacks = LACKS_THREAD in tasks and now >= self._deaf_until.get(queue, 0.0)
-        (self._short_of_threads.add if lacks else self._short_of_threads.discard)(queue)
+        lacks = LACKS_THREAD in tasks and now >= self._ignored_until.get(queue, 0.0)
+        (self._lack_threads.add if lacks else self._lack_threads.discard)(queue)
         return any(self._share(one, held) for one in ended for held in tasks)
 
-    def found_no_long(self, queue: str) -> None:
+    def no_long_job_found(self, queue: str) -> None:
         """Threads were free for long jobs, and none came: something else, such as their keys, holds them back."""
-        if queue in self._short_of_threads:
-            self._deaf_until[queue] = time.monotonic() + _DEAF
+        if queue in self._lack_threads:
+            self._ignored_until[queue] = time.monotonic() + _IGNORED
 
     def freed_by(self, ended: str, since: float = -math.inf) -> list[str]:
         """The queues to look at because a job of the task ``ended`` has ended, if their last look ended after ``since``.
 
-        A look that is under way learns of the end from ``found``.
+        A look that is under way learns of the end from ``look_ended``.
         """
         with self._lock:
             for meanwhile in self._ended.values():
@@ -74,20 +73,20 @@ class HeldBack:
             if looked > since and any(self._share(ended, held) for held in tasks)
         ]
 
-    def is_short_of_threads(self) -> bool:
+    def long_jobs_wait(self) -> bool:
         """Whether long jobs wait for a thread. Short jobs must then leave some threads to them."""
-        return bool(self._short_of_threads)
+        return bool(self._lack_threads)
 
-    def owe(self, queues: Iterable[str]) -> None:
-        """Note queues to look at later."""
+    def add_pending(self, queues: Iterable[str]) -> None:
+        """Note queues to look at soon."""
         with self._lock:
-            self._owed.update(queues)
+            self._pending.update(queues)
 
-    def pay(self) -> set[str]:
+    def take_pending(self) -> set[str]:
         """Return the noted queues, to be looked at now, and forget them."""
         with self._lock:
-            owed, self._owed = self._owed, set()
-            return owed
+            pending, self._pending = self._pending, set()
+            return pending
 
     def _share(self, ended: str, held: str) -> bool:
         """Whether an end makes room in a limit of the other task."""

@@ -33,7 +33,7 @@ class Capacity:
         self._taken_long = 0
         self._started = 0
         self._durations: dict[str, float] = {}
-        self._short: tuple[str, ...] = ()
+        self._short_tasks: tuple[str, ...] = ()
         self._duration = 0.0  # of short tasks' jobs in seconds, smoothed
 
     def take(self, claim: Claim) -> None:
@@ -41,7 +41,7 @@ class Capacity:
         claim.move(Stage.WAITS_FOR_THREAD)
         self._order += 1
         claim.order = self._order
-        claim.long = claim.task not in self._short
+        claim.long = claim.task not in self._short_tasks
         self._taken += 1
         self._taken_long += claim.long
 
@@ -70,8 +70,8 @@ class Capacity:
             self._learn(claim.task, time.monotonic() - claim.started)
         return self._taken == self.threads - 1
 
-    def too_late(self, claims: Iterable[Claim]) -> tuple[float, bool]:
-        """The time (monotonic seconds) before which a waiting job came too long ago, and whether a running job is the cause.
+    def too_long_since(self, claims: Iterable[Claim]) -> tuple[float, bool]:
+        """The time (monotonic seconds) since before which a job has waited too long, and whether a running job is the cause.
 
         The running job's task no longer counts as short: otherwise the jobs handed back would be claimed ahead again.
         """
@@ -83,13 +83,13 @@ class Capacity:
             if not claim.long:
                 claim.long = True
                 self._taken_long += 1
-            if claim.task in self._short:
+            if claim.task in self._short_tasks:
                 self._learn(claim.task, now - claim.started)
         return now - _TOO_LONG, is_long
 
-    def short(self) -> dict[str, int]:
+    def short_tasks(self) -> dict[str, int]:
         """Tasks whose jobs may be claimed ahead, with the number that one thread finishes in ``_AHEAD`` seconds."""
-        return {task: int(_AHEAD / max(self._durations[task], 1e-5)) for task in self._short}
+        return {task: int(_AHEAD / max(self._durations[task], 1e-5)) for task in self._short_tasks}
 
     def waiting(self) -> int:
         """Jobs that have a place and have not started."""
@@ -113,7 +113,7 @@ class Capacity:
         flowing = self.threads - self._taken_long  # threads that come back soon
         if self._taken_long:
             flowing -= 1  # where there are long jobs, the next one may be claimed along with this
-        if not self._short or flowing <= 0:
+        if not self._short_tasks or flowing <= 0:
             return max(0, free)
         ahead = min(_MOST_AHEAD, int(flowing * _AHEAD / max(self._duration, 1e-5)))
         return free + ahead if free + ahead > ahead // 4 else 0
@@ -125,6 +125,6 @@ class Capacity:
             duration = known + _SMOOTHING * (duration - known)
         self._durations[task] = duration
         if duration <= _AHEAD:
-            self._duration += (_SMOOTHING if self._short else 1.0) * (duration - self._duration)
-        if (duration <= _AHEAD) != (task in self._short):
-            self._short = tuple(task for task, known in self._durations.items() if known <= _AHEAD)
+            self._duration += (_SMOOTHING if self._short_tasks else 1.0) * (duration - self._duration)
+        if (duration <= _AHEAD) != (task in self._short_tasks):
+            self._short_tasks = tuple(task for task, known in self._durations.items() if known <= _AHEAD)

@@ -119,7 +119,7 @@ class Claim:
             raise RuntimeError(f"expected a claim that goes on from {self.stage.value!r}, got {to.value!r}")
         self.stage = to
 
-    def claimed_after(self, began_on: datetime | None) -> None:
+    def assume_earliest_claim(self, began_on: datetime | None) -> None:
         """Assume the earliest possible time of the claim. A rate counts from the start, so no start may be reported too early.
 
         Args:

@@ -56,7 +56,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         self._buffer: deque[JobMessage] = deque()
         self._handed: JobMessage | None = None  # the last message given to dramatiq
         self._pace = Pace()
-        self._said_as = 0  # the process's registration in which ``said`` was written
+        self._reported_in = 0  # the process's registration in which ``reported`` was written
         self._asked = 0.0
         self._began_on: datetime | None = None  # start of the last look by the server's clock
         self._pause = _PAUSE
@@ -78,7 +78,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         try:
             self._fill()
         except BaseException as error:
-            self._doubt()
+            self._answer_lost()
             if not isinstance(error, Exception):
                 raise RuntimeError(f"a claim ended with {error!r}") from error  # noqa: TRY004 (dramatiq's thread would end by it)
             if not is_away(error):
@@ -87,21 +87,21 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             self._log.warning("no claims: the database is away", queue=self._queue, error=str(error).strip())
             self._process.pool.drop_idle()
             self._process.handler_pool.drop_idle()
-            self._pace.said = Waits()
+            self._pace.reported = Waits()
             self._process.held.wait_for_change(self._pause)
             self._pause = min(_LONGEST_PAUSE, self._pause * 2)
             return False
         self._pause = _PAUSE
         return True
 
-    def _doubt(self) -> None:
+    def _answer_lost(self) -> None:
         # After an error the database may have given us jobs unknown to us, and may not know which slots we keep.
-        self._process.proof.doubt()
-        self._process.held.doubt_slots()
+        self._process.proof.answer_lost()
+        self._process.held.report_slots_again()
 
     def _fill(self) -> None:
         process = self._process
-        self._pace.wait(process.bells, self._queue)
+        self._pace.wait(process.wake_ups, self._queue)
         alone = process.alone
         with process.held.look(process.room(), alone=alone) as want:
             if want > 0:
@@ -116,27 +116,27 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
 
     def _look(self, conn: Connection, want: int, *, alone: bool) -> None:
         self._asked = time.monotonic()
-        self._process.bells.looks(self._queue)
+        self._process.wake_ups.cancel(self._queue)
         held_back = self._process.held_back
-        held_back.looking(self._queue)
-        if self._said_as != self._process.registrations:
-            self._pace.said, self._said_as = Waits(), self._process.registrations
+        held_back.look_began(self._queue)
+        if self._reported_in != self._process.registrations:
+            self._pace.reported, self._reported_in = Waits(), self._process.registrations
         rows, held = self._claim_alone(conn, want) if alone else self._claim(conn, want)
         self._accept(rows)
         if LACKS_THREAD not in held and not any(message.claim.long for message in self._buffer):
-            held_back.found_no_long(self._queue)
-        if held_back.found(self._queue, held):
-            self._process.bells.ring(self._queue)
-        if held_back.is_short_of_threads():
-            self._process.give_back(self._process.held.late_for_slots(math.inf))  # others need the threads
-        self._say(conn, self._pace.looked(held, is_full=len(rows) >= want))
+            held_back.no_long_job_found(self._queue)
+        if held_back.look_ended(self._queue, held):
+            self._process.wake_ups.wake(self._queue)
+        if held_back.long_jobs_wait():
+            self._process.hand_back(self._process.held.waiting_for_slot_since(math.inf))  # others need the threads
+        self._report(conn, self._pace.look_ended(held, is_full=len(rows) >= want))
 
     def _claim(self, conn: Connection, want: int) -> tuple[list[tuple[Any, ...]], Sequence[str]]:
         """The claimed jobs, and the tasks that have more due jobs than could be claimed."""
         process = self._process
         if process.runtime.quick:
             process.mark_started(conn, process.held.unmarked(0.0, process.runtime.quick))
-        completions = process.settler.take_completions()
+        completions = process.completer.take_completions()
         free = process.held.free()
         try:
             kept = process.held.write(claim for claim, _ in completions)
@@ -151,42 +151,42 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
                 free=free,
                 threads=process.held.threads,
                 ask=self._pace.asks_for_next_due(),
-                **process.held.more(process.short(), may_wait=not process.held_back.is_short_of_threads()),
+                **process.held.ahead_limits(process.short_tasks(), may_wait=not process.held_back.long_jobs_wait()),
                 **kept.columns(),
             )
-            self._say_what_turned(conn)
+            self._log_breakers(conn)
             header, jobs = _Header(*rows[0][:HEADER_COLUMNS]), [row[HEADER_COLUMNS:] for row in rows[1:]]
             self._began_on = header.began_on
             if completions:
-                process.settler.flush_soon(completions, header.lost)
+                process.completer.flush_soon(completions, header.lost)
         except BaseException as error:
-            process.settler.put_back(completions)
+            process.completer.put_back(completions)
             if not completions or is_away(error) or not isinstance(error, psycopg2.Error | ValueError):
                 raise
-            # Postgres cannot store one of the outputs: the settler finds it and notes it in its job.
-            self._doubt()
+            # Postgres cannot store one of the outputs: the completer finds it and notes it in its job.
+            self._answer_lost()
             return [], (ANY,)
         due = None if header.looks_on is None else seconds_until(header.looks_on, header.on_clock)
-        self._pace.looks_on(process.bells, len(process.queues), due)
+        self._pace.look_again_in(process.wake_ups, len(process.queues), due)
         if completions:
-            self._ring_for_who_looked_meanwhile({claim.task for claim, _ in completions})
+            self._wake_queues_that_looked_meanwhile({claim.task for claim, _ in completions})
         return jobs, [*header.held_back, LACKS_THREAD] if header.lacks_thread else header.held_back
 
-    def _say_what_turned(self, conn: Connection) -> None:
+    def _log_breakers(self, conn: Connection) -> None:
         for notice in conn.notices:
             if "breaker of " in notice:
                 self._log.warning("limit: " + notice.partition("WARNING:")[2].strip())
         conn.notices.clear()
 
-    def _ring_for_who_looked_meanwhile(self, ended: set[str]) -> None:
-        # Another queue's look that ran at the same time may have missed these ends. The server only rings other processes.
+    def _wake_queues_that_looked_meanwhile(self, ended: set[str]) -> None:
+        # Another queue's look that ran at the same time may have missed these ends. The server only notifies other processes.
         held_back = self._process.held_back
         for queue in {queue for task in ended for queue in held_back.freed_by(task, since=self._asked)} - {self._queue}:
-            self._process.bells.ring(queue)
+            self._process.wake_ups.wake(queue)
 
     def _claim_alone(self, conn: Connection, want: int) -> tuple[list[tuple[Any, ...]], Sequence[str]]:
         process = self._process
-        self._pace.looks_on(process.bells, len(process.queues))
+        self._pace.look_again_in(process.wake_ups, len(process.queues))
         self._began_on = None
         rows = SQL.rows(conn, "job/claim_alone", worker=process.id, queue=self._queue, tasks=process.tasks(), want=want)
         if not rows:
@@ -197,19 +197,19 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         process, received = self._process, time.monotonic()
         messages = [JobMessage(row, self._queue, self._asked, received) for row in rows]
         for claim in (message.claim for message in messages if message.claim.task in process.runtime.quick):
-            claim.claimed_after(self._began_on)
+            claim.assume_earliest_claim(self._began_on)
         for place, message in enumerate(messages):
             try:
-                self._take_on(message)
+                self._accept_one(message)
             except BaseException:
                 self.close()
                 for left in messages[place:]:
                     process.held.written([left.claim])  # forget it, so that it can be returned as unknown
                     process.settle(left.claim, RETURNED)
                 raise
-        process.give_back(process.held.stranded())
+        process.hand_back(process.held.without_slot())
 
-    def _take_on(self, message: JobMessage) -> None:
+    def _accept_one(self, message: JobMessage) -> None:
         held, starts = self._process.held.accept(message)
         if starts is not None:
             self._buffer.append(starts)
@@ -217,10 +217,10 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             # It was rescued from us and claimed by us again, while its earlier run has not ended here.
             self._process.settle(message.claim, _STILL_ENDING)
 
-    def _say(self, conn: Connection, waits: Waits) -> None:
-        if self._pace.said != waits:
+    def _report(self, conn: Connection, waits: Waits) -> None:
+        if self._pace.reported != waits:
             process = self._process
-            if process.bells.are_rung:
+            if process.wake_ups.notifications_arrive:
                 SQL.run(
                     conn,
                     "worker/waits",
@@ -229,10 +229,10 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
                     idle=waits.idle,
                     limited=sorted(waits.limited),
                 )
-            self._pace.said = waits
+            self._pace.reported = waits
 
     def ack(self, message: JobMessage) -> None:
-        """Give the outcome to the settler; called in the worker's thread."""
+        """Give the outcome to the completer; called in the worker's thread."""
         claim, process, outcome = message.claim, self._process, message.outcome
         if outcome is None and (claim.started is not None or process.held.start(claim)):
             # Dramatiq stopped between its hooks: because of a payload with a key `self`, a failed middleware or a late interrupt.
@@ -244,20 +244,20 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             outcome = failed_by_middleware(outcome)
         if not process.settle(claim, outcome or RETURNED):
             return  # handed back before it started, or given up: its end is recorded and its thread is free
-        process.settler.wait_for_room()
+        process.completer.wait_for_room()
         # Consumers may wait for a limit that this end frees; with its next claim, a consumer writes completions.
         held_back = process.held_back
         freed = held_back.freed_by(claim.task)
-        held_back.owe(freed)
+        held_back.add_pending(freed)
         needs_no_look = self._pace.is_idle and not freed
         if isinstance(outcome, Completed) and not needs_no_look:
-            held_back.owe((self._queue,))
+            held_back.add_pending((self._queue,))
         # A claim or a write costs the same for one job as for many, so both wait while a job waits for a thread.
         if not process.held.waiting():
-            for queue in held_back.pay():
-                process.bells.ring(queue)
+            for queue in held_back.take_pending():
+                process.wake_ups.wake(queue)
             if needs_no_look:
-                process.settler.write_now()
+                process.completer.write_now()
 
     nack = ack
 
@@ -279,4 +279,4 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         self.requeue(messages)
         # The last one may be lost on its way to dramatiq's threads.
         self.requeue([self._handed] if self._handed else [])
-        self._process.give_back(self._process.held.of_queue(self._queue))
+        self._process.hand_back(self._process.held.of_queue(self._queue))

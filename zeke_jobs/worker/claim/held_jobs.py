@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from zeke_jobs.worker.claim.claims import Claim, JobMessage
-    from zeke_jobs.worker.claim.slots import Kept
+    from zeke_jobs.worker.claim.slots import KeptSlots
 
 
 class Accepted(NamedTuple):
@@ -75,7 +75,7 @@ class HeldJobs:
                 # The server forgot the claim in a crash and gave the same number again; the run goes on.
                 held.marked = False
                 if claim.is_ahead:
-                    self._slots.forgotten(held)
+                    self._slots.claimed_again(held)
                 return Accepted(held)
             if held is not None and not held.ended:
                 return Accepted(held)
@@ -99,14 +99,14 @@ class HeldJobs:
             self._capacity.start(claim)
             return True
 
-    def end(self, claim: Claim, *, unstarted: bool = False, is_written: bool = False, gives: bool = True) -> End:
+    def end(self, claim: Claim, *, unstarted: bool = False, is_written: bool = False, hand_on: bool = True) -> End:
         """A job ends: its place is free, and its slot goes to another job.
 
         Args:
             claim: The job.
             unstarted: End it only if it has not started.
             is_written: The database knows the end, and has given the slot to others.
-            gives: False: no job starts in its slot.
+            hand_on: False: no job starts in its slot.
         """
         with self._changed:
             was = claim.stage
@@ -119,16 +119,16 @@ class HeldJobs:
             self._changed.notify_all()
             if was is Stage.GIVEN_UP:
                 return End(is_first=False, frees=frees)
-            successor = self._hand_on(claim, is_written=is_written, gives=gives)
+            successor = self._hand_on(claim, is_written=is_written, hand_on=hand_on)
             return End(True, successor, frees and successor is None)
 
-    def give_up(self, claim: Claim, *, gives: bool = True) -> End:
+    def give_up(self, claim: Claim, *, hand_on: bool = True) -> End:
         """End a running job without its handler. Its thread is lost until the handler returns."""
         with self._changed:
             if claim.stage is not Stage.RUNS:
                 return End(is_first=False)
             self._capacity.give_up(claim)
-            return End(True, self._hand_on(claim, is_written=False, gives=gives))
+            return End(True, self._hand_on(claim, is_written=False, hand_on=hand_on))
 
     def written(self, claims: Iterable[Claim]) -> None:
         """Forget claims whose ends the database knows, or that are no longer ours. Wakes a consumer that waits for room."""
@@ -138,8 +138,8 @@ class HeldJobs:
                     del self._claims[claim.id]
             self._changed.notify_all()
 
-    def _hand_on(self, claim: Claim, *, is_written: bool, gives: bool) -> JobMessage | None:
-        successor = self._slots.end(claim, is_written=is_written, gives=gives)
+    def _hand_on(self, claim: Claim, *, is_written: bool, hand_on: bool) -> JobMessage | None:
+        successor = self._slots.end(claim, is_written=is_written, hand_on=hand_on)
         if successor is not None:
             self._capacity.take(successor.claim)
         return successor
@@ -156,28 +156,28 @@ class HeldJobs:
             and (tasks is None or claim.task in tasks)
         ]
 
-    # ── waiting jobs to give back; the methods below end them ──
+    # ── waiting jobs to hand back; the methods below end them ──
 
     def behind_long_job(self) -> tuple[list[Claim], float]:
         """Jobs that have waited too long for a thread behind a long job; they are not ended yet.
 
         Returns:
-            The jobs, and the time (monotonic seconds) since before which they have waited.
+            The jobs, and ``Capacity.too_long_since``.
         """
         with self._changed:
-            before, is_long = self._capacity.too_late(self._claims.values())
+            before, is_long = self._capacity.too_long_since(self._claims.values())
             waiting = [one for one in self._claims.values() if is_long and one.stage is Stage.WAITS_FOR_THREAD]
             return [one for one in waiting if one.received < before], before
 
-    def late_for_slots(self, before: float) -> list[Claim]:
+    def waiting_for_slot_since(self, before: float) -> list[Claim]:
         """Jobs that have waited for a slot since before that time (monotonic seconds)."""
         with self._changed:
             return self._slots.waiting_since(before)
 
-    def stranded(self) -> list[Claim]:
+    def without_slot(self) -> list[Claim]:
         """Jobs that wait for a slot of a task that has none left here."""
         with self._changed:
-            return self._slots.stranded()
+            return self._slots.without_slot()
 
     def of_queue(self, queue: str) -> list[Claim]:
         """Jobs of a queue that wait for a slot."""
@@ -191,19 +191,19 @@ class HeldJobs:
 
     # ── reports about slots to the database ──
 
-    def write(self, claims: Iterable[Claim]) -> Kept:
+    def write(self, claims: Iterable[Claim]) -> KeptSlots:
         """The ends of these claims are about to be written. Write the returned report before them, or with them."""
         with self._changed:
             return self._slots.write(claims)
 
-    def doubt_slots(self) -> None:
+    def report_slots_again(self) -> None:
         """Report all slots again: the server may have crashed and forgotten them, or never have received the report."""
         with self._changed:
-            self._slots.doubt()
+            self._slots.report_again()
 
-    def has_unsaid(self) -> bool:
+    def has_unreported_slots(self) -> bool:
         """Whether some kept slots are not reported to the database yet."""
-        return self._slots.has_unsaid()
+        return self._slots.has_unreported()
 
     # ── how much to claim ──
 
@@ -235,15 +235,15 @@ class HeldJobs:
         with self._changed:
             return self._capacity.room(may_be_ahead=may_be_ahead)
 
-    def short(self) -> dict[str, int]:
-        """As ``Capacity.short``."""
+    def short_tasks(self) -> dict[str, int]:
+        """As ``Capacity.short_tasks``."""
         with self._changed:
-            return self._capacity.short()
+            return self._capacity.short_tasks()
 
-    def more(self, short: Mapping[str, int], *, may_wait: bool) -> dict[str, list[Any]]:
-        """As ``Slots.more``."""
+    def ahead_limits(self, short: Mapping[str, int], *, may_wait: bool) -> dict[str, list[Any]]:
+        """As ``Slots.ahead_limits``."""
         with self._changed:
-            return self._slots.more(short, may_wait=may_wait)
+            return self._slots.ahead_limits(short, may_wait=may_wait)
 
     def is_low(self, task: str) -> bool:
         """As ``Slots.is_low``."""

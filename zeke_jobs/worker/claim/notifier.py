@@ -24,59 +24,62 @@ if TYPE_CHECKING:
 
 _LOOK = 10.0  # seconds between checks of a silent connection
 _PAUSE = 1.0
-_LATER = 0.1  # seconds after which a process looks when a bell rang for another one first
+_LATER = 0.1  # seconds after which a process looks when another one was notified first
 _CHANNEL = "zeke_jobs."
 
 
-class Bells:
-    """Wake-up signals for the consumers of a process, one for each queue. A bell may ring without need, or be missed.
+class WakeUps:
+    """Wake-up signals for the consumers of a process, one for each queue. A wake-up may come without need, or be missed.
+
+    Its methods raise a KeyError for a queue that the process does not have.
 
     Attributes:
-        are_rung: The server's notifications arrive. Behind a pooler they do not, and consumers only poll.
+        notifications_arrive: False behind a pooler; consumers then only poll.
     """
 
     def __init__(self, queues: Iterable[str] = ()) -> None:
-        self.are_rung = True
-        self._bells = {queue: threading.Event() for queue in queues}
-        self._later: dict[str, float] = {}  # when to ring, in monotonic seconds
+        self.notifications_arrive = True
+        self._events = {queue: threading.Event() for queue in queues}
+        self._later: dict[str, float] = {}  # when to wake, in monotonic seconds
 
     @property
     def queues(self) -> list[str]:
-        """The queues that have a bell."""
-        return list(self._bells)
+        """The queues of the process."""
+        return list(self._events)
 
     def wait(self, queue: str, timeout: float) -> bool:
-        """Whether the bell rings within ``timeout`` seconds. It is then silent until it is rung again."""
-        rang = self._bells[queue].wait(timeout)
-        self._bells[queue].clear()
-        return rang
+        """Whether a wake-up comes within ``timeout`` seconds. It counts once."""
+        woken = self._events[queue].wait(timeout)
+        self._events[queue].clear()
+        return woken
 
-    def ring(self, queue: str) -> None:
+    def wake(self, queue: str) -> None:
         """Wake the queue's consumer."""
-        self._bells[queue].set()
+        self._events[queue].set()
 
-    def ring_later(self, queue: str) -> None:
+    def wake_later(self, queue: str) -> None:
         """Wake the queue's consumer in a moment, unless it looks before."""
-        if queue in self._bells:
-            self._later.setdefault(queue, time.monotonic() + _LATER)
+        if queue not in self._events:
+            raise KeyError(queue)
+        self._later.setdefault(queue, time.monotonic() + _LATER)
 
-    def looks(self, queue: str) -> None:
-        """The queue's consumer looks now, and need not be woken for anything that was there before."""
+    def cancel(self, queue: str) -> None:
+        """Drop the queue's later wake-up, because its consumer looks now."""
         self._later.pop(queue, None)
 
-    def ring_due(self) -> float:
-        """Ring the bells whose moment has come; return the seconds to the next one, infinite if there is none."""
+    def wake_due(self) -> float:
+        """Wake the consumers whose moment has come; return the seconds to the next one, infinite if there is none."""
         now = time.monotonic()
         for queue, due in list(self._later.items()):
             if due <= now:
-                self.looks(queue)
-                self.ring(queue)
+                self.cancel(queue)
+                self.wake(queue)
         return max(0.0, min(list(self._later.values()), default=math.inf) - now)
 
-    def ring_all(self) -> None:
+    def wake_all(self) -> None:
         """Wake all consumers, as for a shutdown."""
-        for bell in self._bells.values():
-            bell.set()
+        for event in self._events.values():
+            event.set()
 
 
 class Notifier:
@@ -85,7 +88,7 @@ class Notifier:
     Args:
         url: The database.
         worker: This process, as notifications name it.
-        bells: The bells that it rings.
+        wake_ups: The wake-ups that it sends.
         on_cancel: Called when a job is being cancelled.
         on_revision: Called when another revision of jobs.yaml is in force.
     """
@@ -94,13 +97,13 @@ class Notifier:
         self,
         url: str | None,
         worker: UUID,
-        bells: Bells,
+        wake_ups: WakeUps,
         on_cancel: Callable[[], object],
         on_revision: Callable[[], object],
     ) -> None:
         self._url = url
         self._worker = str(worker)
-        self._bells = bells
+        self._wake_ups = wake_ups
         self._on_cancel = on_cancel
         self._on_revision = on_revision
         self._stopping = False
@@ -110,7 +113,7 @@ class Notifier:
 
     def start(self) -> None:
         """Start listening."""
-        if self._bells.are_rung:
+        if self._wake_ups.notifications_arrive:
             self._thread.start()
         else:
             self._log.info("no notifications through a pooler; looking for jobs once a second")
@@ -121,7 +124,7 @@ class Notifier:
         os.write(self._wake_write, b"x")
         if self._thread.is_alive():
             self._thread.join(5.0)
-        self._bells.ring_all()
+        self._wake_ups.wake_all()
 
     def _run(self) -> None:
         while not self._stopping:
@@ -137,33 +140,33 @@ class Notifier:
             select.select([self._wake_read], [], [], _PAUSE)
 
     def _listen(self, conn: Connection) -> None:
-        channels = [f"{_CHANNEL}{queue}" for queue in self._bells.queues]
+        channels = [f"{_CHANNEL}{queue}" for queue in self._wake_ups.queues]
         with conn.cursor() as cursor:
             for channel in (*channels, "zeke_jobs.cancel", "zeke_jobs.revision"):
                 cursor.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
         self._on_revision()
-        self._bells.ring_all()  # for notifications sent before we listened
-        heard = time.monotonic()
+        self._wake_ups.wake_all()  # for notifications sent before we listened
+        received = time.monotonic()
         while not self._stopping:
-            wait = min(_LOOK, self._bells.ring_due())
+            wait = min(_LOOK, self._wake_ups.wake_due())
             ready, _, _ = select.select([conn.fileno(), self._wake_read], [], [], wait)
             if ready:
-                heard = time.monotonic()
-            elif time.monotonic() - heard >= _LOOK:
+                received = time.monotonic()
+            elif time.monotonic() - received >= _LOOK:
                 with conn.cursor() as cursor:
                     cursor.execute("SELECT 1")  # a dead connection sends nothing: only a query shows it
-                heard = time.monotonic()
+                received = time.monotonic()
             conn.poll()
             while conn.notifies:
-                self._hear(conn.notifies.pop(0))
+                self._receive(conn.notifies.pop(0))
 
-    def _hear(self, notification: Notify) -> None:
+    def _receive(self, notification: Notify) -> None:
         if notification.channel == "zeke_jobs.cancel":
             self._on_cancel()
         elif notification.channel == "zeke_jobs.revision":
             self._on_revision()
-            self._bells.ring_all()  # limits may be higher now
+            self._wake_ups.wake_all()  # limits may be higher now
         else:
             is_first = notification.payload in ("", self._worker)
-            ring = self._bells.ring if is_first else self._bells.ring_later
-            ring(notification.channel.removeprefix(_CHANNEL))
+            wake = self._wake_ups.wake if is_first else self._wake_ups.wake_later
+            wake(notification.channel.removeprefix(_CHANNEL))

@@ -14,18 +14,18 @@ from zeke_jobs.worker.claim.blocked import ANY, LACKS_THREAD
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from zeke_jobs.worker.claim.notifier import Bells
+    from zeke_jobs.worker.claim.notifier import WakeUps
 
 _POLL = 2.0  # seconds, times the queues of this process: the backstop of an idle consumer
 _POLL_ALONE = 1.0  # seconds; where no notifications arrive
 _SOON = (0.02, 0.2)  # seconds; looks that follow when a consumer has just become idle
 _SOONEST = 0.005  # seconds; the shortest wait for a rate's next start
-_BUSY_AFTER = 1.0  # seconds of full claims after which senders need not ring any more
+_BUSY_AFTER = 1.0  # seconds of full claims after which senders need not notify any more
 
 
 @dataclass(frozen=True)
 class Waits:
-    """The events that a consumer asks others to ring it for.
+    """The events that a consumer asks to be notified of.
 
     Attributes:
         idle: A new job of the queue.
@@ -43,22 +43,22 @@ class Pace:
     """The pace of one queue's consumer.
 
     Attributes:
-        said: The events last written to the database.
+        reported: The events last written to the database.
     """
 
     def __init__(self) -> None:
-        self.said = Waits()
-        self._held_on: dict[str, float] = {}  # when limits were last found to hold a task back
+        self.reported = Waits()
+        self._held_back_on: dict[str, float] = {}  # when limits were last found to hold a task back
         self._looks = 0  # claims in a row that brought less than asked for, since idle was written
-        self._dry_since = 0.0
-        self._patience = self._until_due = _POLL
-        self._owes_look = False
+        self._not_full_since = 0.0
+        self._next_wait = self._until_due = _POLL
+        self._look_is_due = False
 
-    def wait(self, bells: Bells, queue: str) -> None:
-        """Wait until it is time to look: no wait after a full claim, else until the bell rings or some time has passed."""
-        if self._looks and not self._owes_look:
-            bells.wait(queue, self._patience)
-            self._owes_look = True  # even if there is no room now, because the bell rings only once
+    def wait(self, wake_ups: WakeUps, queue: str) -> None:
+        """Wait until it is time to look: no wait after a full claim, else until a wake-up comes or some time has passed."""
+        if self._looks and not self._look_is_due:
+            wake_ups.wait(queue, self._next_wait)
+            self._look_is_due = True  # even if there is no room now, because the wake-up comes only once
 
     @property
     def is_idle(self) -> bool:
@@ -69,38 +69,38 @@ class Pace:
         """Whether the next look is one of an idle consumer, which needs the time of the next delayed job."""
         return self._looks >= len(_SOON)
 
-    def looks_on(self, bells: Bells, queues: int, seconds: float | None = None) -> None:
+    def look_again_in(self, wake_ups: WakeUps, queues: int, seconds: float | None = None) -> None:
         """Look again in so many seconds, when a rate opens or a job is due, and at the latest after the polling interval."""
         # Without notifications each queue is looked at each second, so that a resume and a send are noticed in time.
         # Otherwise the queues' looks are spread, because each one at the same time would need its own connection.
-        self._until_due = _POLL * queues * random.uniform(0.8, 1.2) if bells.are_rung else _POLL_ALONE  # noqa: S311 (no secrets)
+        self._until_due = _POLL * queues * random.uniform(0.8, 1.2) if wake_ups.notifications_arrive else _POLL_ALONE  # noqa: S311 (no secrets)
         if seconds is not None:
             # Do not look again at once, even when a rate lets jobs through very fast.
             self._until_due = max(_SOONEST, min(seconds, self._until_due))
 
-    def looked(self, held: Iterable[str], *, is_full: bool) -> Waits:
-        """A look has ended: return the events to be rung for from now on.
+    def look_ended(self, held: Iterable[str], *, is_full: bool) -> Waits:
+        """A look has ended: return the events to be notified of from now on.
 
         Args:
             held: The tasks that had more due jobs than it could claim.
             is_full: It brought all the jobs that were asked for.
         """
-        self._owes_look = False
+        self._look_is_due = False
         now = time.monotonic()
         # A limit lets a job through now and then; a task stays listed meanwhile, to save writes.
-        self._held_on = {task: on for task, on in self._held_on.items() if now - on < _BUSY_AFTER}
-        self._held_on |= {task: now for task in held if task not in (ANY, LACKS_THREAD)}
+        self._held_back_on = {task: on for task, on in self._held_back_on.items() if now - on < _BUSY_AFTER}
+        self._held_back_on |= {task: now for task in held if task not in (ANY, LACKS_THREAD)}
         if is_full:
             self._looks = 0
-            return Waits() if now - self._dry_since > _BUSY_AFTER else self.said
-        self._dry_since = now
-        waits = Waits(idle=True, limited=frozenset(self._held_on))
+            return Waits() if now - self._not_full_since > _BUSY_AFTER else self.reported
+        self._not_full_since = now
+        waits = Waits(idle=True, limited=frozenset(self._held_back_on))
         # After that is written, look again before waiting, and twice more soon after: a send or an end under way at that time may
-        # not have seen it, and so did not ring.
-        self._looks = self._looks + 1 if waits <= self.said else 0
+        # not have seen it, and so did not notify.
+        self._looks = self._looks + 1 if waits <= self.reported else 0
         if self._looks:
             soon = _SOON[self._looks - 1] if self._looks <= len(_SOON) else math.inf
-            self._patience = min(soon, self._until_due)
+            self._next_wait = min(soon, self._until_due)
         return waits
 
 

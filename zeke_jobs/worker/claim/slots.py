@@ -22,15 +22,15 @@ _MARGIN = 2e-6  # seconds; times in rows are rounded to microseconds
 
 
 @dataclass(frozen=True)
-class Kept:
-    """The report of the slots that this process keeps: ``counts`` by task, and a number that grows with each report."""
+class KeptSlots:
+    """A report of the slots that this process keeps: ``counts`` by task, and its number, which grows."""
 
     counts: Mapping[str, int]
-    said: int
+    number: int
 
     def columns(self) -> dict[str, object]:
         """As parallel arrays for SQL."""
-        return {"kept_of": list(self.counts), "kept": list(self.counts.values()), "said": self.said}
+        return {"kept_of": list(self.counts), "kept": list(self.counts.values()), "said": self.number}
 
 
 class Slots:
@@ -50,24 +50,24 @@ class Slots:
         self._low: dict[str, int] = {}
         self._vacant: dict[str, list[Slot]] = defaultdict(list)
         self._held: Counter[str] = Counter()
-        self._until: dict[str, float] = {}  # monotonic seconds
+        self._hand_on_until: dict[str, float] = {}  # monotonic seconds
         self._kept: Counter[str] = Counter()
-        self._unsaid: set[str] = set()
-        self._said = 0
-        self._write_their_ends: set[str] = set()
+        self._unreported: set[str] = set()
+        self._reports = 0
+        self._ended_by_handlers: set[str] = set()
 
     def take(self, claim: Claim) -> None:
         """A job was claimed with a slot."""
         if claim.asked < self._lost_on:
             return  # a late answer: others took this process for dead after the request
         claim.slot = Slot(claim, claim)
-        self._until[claim.task] = time.monotonic() + _WHILE
+        self._hand_on_until[claim.task] = time.monotonic() + _WHILE
         self._held[claim.task] += 1
 
     def wait(self, message: JobMessage) -> JobMessage | None:
         """A job was claimed ahead and waits here. If a slot is vacant, returns the job of its task that starts now."""
         task = message.claim.task
-        self._until[task] = time.monotonic() + _WHILE
+        self._hand_on_until[task] = time.monotonic() + _WHILE
         self._waiting[task].append(message)
         if self._vacant[task] and (first := self._next(task)) is not None:
             self._give(self._vacant[task].pop(), first.claim)
@@ -76,13 +76,13 @@ class Slots:
         self._low[task] = len(self._waiting[task]) // 2
         return None
 
-    def end(self, claim: Claim, *, is_written: bool = False, gives: bool = True) -> JobMessage | None:
+    def end(self, claim: Claim, *, is_written: bool = False, hand_on: bool = True) -> JobMessage | None:
         """A job has ended: returns the job that starts in its slot. Each claim gives its slot away only once.
 
         Args:
             claim: The job.
             is_written: The database knows the end, and has given the slot to others.
-            gives: False: no job starts, as at a shutdown.
+            hand_on: False: no job starts, as at a shutdown.
         """
         task = claim.task
         if claim.done is not None:
@@ -90,32 +90,34 @@ class Slots:
         claim.done = time.monotonic()
         if claim.slot is None:
             return None
-        gives = gives and not is_written and claim.done < self._until[task] and self._held[task] <= self.threads
-        if gives and (message := self._next(task)) is not None:
+        hand_on = (
+            hand_on and not is_written and claim.done < self._hand_on_until[task] and self._held[task] <= self.threads
+        )
+        if hand_on and (message := self._next(task)) is not None:
             self._give(claim.slot, message.claim)
             return message
         self._held[task] -= 1
         if is_written:
             # The same would happen to the next end of this task: its slot is free before another job here can have it.
-            self._write_their_ends.add(task)
+            self._ended_by_handlers.add(task)
             self._write(claim)
         else:
             self._vacant[task].append(claim.slot)
         return None
 
-    def write(self, claims: Iterable[Claim]) -> Kept:
+    def write(self, claims: Iterable[Claim]) -> KeptSlots:
         """The ends of these claims are about to be written. Write the returned report before them, or with them."""
         for claim in claims:
             self._write(claim)
-        said, self._unsaid = self._unsaid, set()
-        self._said += bool(said)
-        return Kept({task: self._kept[task] for task in said}, self._said)
+        tasks, self._unreported = self._unreported, set()
+        self._reports += bool(tasks)
+        return KeptSlots({task: self._kept[task] for task in tasks}, self._reports)
 
-    def doubt(self) -> None:
+    def report_again(self) -> None:
         """Report all slots again: the server may have crashed and forgotten them, or never have received the report."""
-        self._unsaid.update(self._kept)
+        self._unreported.update(self._kept)
 
-    def forgotten(self, claim: Claim) -> None:
+    def claimed_again(self, claim: Claim) -> None:
         """A server crash undid the claim of a job that runs here, and the job was claimed ahead again."""
         if claim.slot is not None and claim.slot.origin is claim:
             claim.slot.origin = None
@@ -129,12 +131,12 @@ class Slots:
         self._held.clear()
         self._vacant.clear()
         self._kept = Counter(dict.fromkeys(self._kept, 0))
-        self._unsaid.update(self._kept)  # an earlier report may still be under way
+        self._unreported.update(self._kept)  # an earlier report may still be under way
         return self._take_out(lambda _: True)
 
-    def has_unsaid(self) -> bool:
+    def has_unreported(self) -> bool:
         """Whether some kept slots are not reported to the database yet."""
-        return bool(self._unsaid)
+        return bool(self._unreported)
 
     def is_low(self, task: str) -> bool:
         """Whether half of the waiting jobs have started, so that more should be claimed. True only once until more wait."""
@@ -143,7 +145,7 @@ class Slots:
         del self._low[task]
         return True
 
-    def more(self, short: Mapping[str, int], *, may_wait: bool = True) -> dict[str, list[Any]]:
+    def ahead_limits(self, short: Mapping[str, int], *, may_wait: bool = True) -> dict[str, list[Any]]:
         """Number of jobs that may be claimed ahead: more of each task, more for each claimed slot, and at most.
 
         Args:
@@ -153,7 +155,7 @@ class Slots:
         Returns:
             Parallel arrays for SQL.
         """
-        each = [n if may_wait and task not in self._write_their_ends else 0 for task, n in short.items()]
+        each = [n if may_wait and task not in self._ended_by_handlers else 0 for task, n in short.items()]
         most = [_MOST_WAITING - len(self._waiting[task]) for task in short]
         held = [
             n * min(self._held[task], self.threads) - len(self._waiting[task])
@@ -161,7 +163,7 @@ class Slots:
         ]
         return {"short": list(short), "more": list(map(min, held, most)), "per_slot": each, "most": most}
 
-    def stranded(self) -> list[Claim]:
+    def without_slot(self) -> list[Claim]:
         """Take out the jobs that wait for a slot of a task that has none left here."""
         return self._take_out(lambda message: not self._held[message.claim.task])
 
@@ -217,4 +219,4 @@ class Slots:
 
     def _keep(self, task: str, by: int) -> None:
         self._kept[task] += by
-        self._unsaid.add(task)
+        self._unreported.add(task)

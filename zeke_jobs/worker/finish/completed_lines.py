@@ -31,7 +31,7 @@ class CompletedLines:
         self._is_on: bool | None = None  # set when the first job ends, because the log is configured by then
         self._log = get_logger("zeke_jobs.job")
 
-    def say(self, claim: Claim, outcome: Completed) -> bool:
+    def log(self, claim: Claim, outcome: Completed) -> bool:
         """Log the line; False when sums are wanted, or this second has its ten lines."""
         if self._is_on is None:
             self._is_on = not is_json()

@@ -37,7 +37,7 @@ _LONGEST_PAUSE = 2.0
 _LOOK = 0.5  # seconds between checks for work
 
 
-class Settler:
+class Completer:
     """The outcomes that are not written yet, and a thread that writes them unless a consumer does so with its next claim.
 
     A consumer commits completions without waiting for the disk, so that no limit is locked during a flush. The thread flushes
@@ -58,8 +58,8 @@ class Settler:
         self._completed: Counter[str] = Counter()  # completed jobs without a line of their own
         self._lines = CompletedLines()
         self._closing = False
-        self._thread = threading.Thread(target=self._run, name="settler", daemon=True)
-        self._log = get_logger("zeke_jobs.settler")
+        self._thread = threading.Thread(target=self._run, name="completer", daemon=True)
+        self._log = get_logger("zeke_jobs.completer")
 
     def start(self) -> None:
         """Start the thread."""
@@ -92,10 +92,10 @@ class Settler:
             while len(self._waiting) >= _MOST_WAITING and not self._is_stopping():
                 self._condition.wait(_LOOK)
 
-    def say_soon(self) -> None:
+    def report_soon(self) -> None:
         """Report changed slots soon, even if no end is written meanwhile."""
         with self._condition:
-            if self._held.has_unsaid() and not self._waiting:
+            if self._held.has_unreported_slots() and not self._waiting:
                 self._waiting_since = time.monotonic()
                 self._wake_by(self._waiting_since + _GRACE)
 
@@ -136,12 +136,12 @@ class Settler:
         """These endings are on disk. The ``lost`` ones were no longer ours and are not."""
         for claim, outcome in endings:
             if claim.id in lost:
-                self._say_lost(claim, outcome)
-            elif isinstance(outcome, Completed) and not self._lines.say(claim, outcome):
+                self._log_lost(claim, outcome)
+            elif isinstance(outcome, Completed) and not self._lines.log(claim, outcome):
                 self._completed[claim.task] += 1
         self._held.written(claim for claim, _ in endings)
 
-    def say_completed(self) -> None:
+    def log_completed(self) -> None:
         """Log the number of jobs completed without a line of their own since the last call; each failure has its own line."""
         completed, self._completed = self._completed, Counter()
         if completed:
@@ -153,7 +153,7 @@ class Settler:
             self._closing = True
             self._condition.notify_all()
         self._thread.join(timeout)
-        self.say_completed()
+        self.log_completed()
         if self._thread.is_alive():
             self._log.error("outcomes not written; the jobs will run again elsewhere", count=len(self._waiting))
 
@@ -190,7 +190,7 @@ class Settler:
                 batch = [*unflushed, *left.values()]
                 self._log.warning("outcomes wait for the database", count=len(batch), error=str(error).strip())
                 self._pool.drop_idle()
-                self._held.doubt_slots()
+                self._held.report_slots_again()
                 self.put_back(batch)
                 time.sleep(pause)
                 pause = min(_LONGEST_PAUSE, pause * 2)
@@ -207,7 +207,8 @@ class Settler:
         with self._condition:
             while True:
                 now = time.monotonic()
-                write_in = self._waiting_since + _GRACE - now if self._waiting or self._held.has_unsaid() else None
+                has_work = bool(self._waiting) or self._held.has_unreported_slots()
+                write_in = self._waiting_since + _GRACE - now if has_work else None
                 flush_in = self._unflushed_since + _FLUSH_GRACE - now if self._unflushed else None
                 if self._closing or len(self._waiting) >= _BATCH:
                     write_in = flush_in = 0.0
@@ -221,9 +222,11 @@ class Settler:
                 batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
             unflushed, self._unflushed = self._unflushed, []
             self._condition.notify_all()
-            return (batch, unflushed) if batch or unflushed or self._held.has_unsaid() or not self._closing else None
+            if self._closing and not (batch or unflushed or self._held.has_unreported_slots()):
+                return None
+            return batch, unflushed
 
-    def _say_lost(self, claim: Claim, outcome: Completed | Ended) -> None:
+    def _log_lost(self, claim: Claim, outcome: Completed | Ended) -> None:
         self._log.warning(
             "the job is no longer ours; its outcome changes nothing",
             task=claim.task,

@@ -1,4 +1,4 @@
-"""The outcome of an attempt: one value, made from the handler's result or exception, and written by the settler."""
+"""The outcome of an attempt: one value, made from the handler's result or exception, and written by the completer."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def of_exception(error: BaseException, policy: Retry, *, retries: int) -> Ended:
 def _of_exception(error: BaseException, policy: Retry, retries: int) -> Ended:
     match error:
         case Defer() | WaitFor() | RateLimitExceeded():
-            return _put_off(error)
+            return _deferral(error)
         case Cancelled():
             return Ended("cancelled", reason=text_of(error))
         case Reject() | InvalidPayload():
@@ -114,7 +114,7 @@ def _of_exception(error: BaseException, policy: Retry, retries: int) -> Ended:
     return Ended("retry", delay=delay, reason=text_of(error) or None, error=describe(error), breaks=True)
 
 
-def _put_off(error: Defer | WaitFor | RateLimitExceeded) -> Ended:
+def _deferral(error: Defer | WaitFor | RateLimitExceeded) -> Ended:
     # Check again, because a subclass may have set the fields without its base class.
     if isinstance(error, WaitFor):
         return Ended("waiting", delay=bounds.delay("timeout", error.timeout).total_seconds(), reason=error.event)
@@ -172,15 +172,15 @@ def describe(error: BaseException) -> dict[str, Any]:
 
 def _printed(error: BaseException, frames: TracebackType | None) -> str:
     """The traceback as Python prints it, also of causes, without our own frames; only a frame that raised stays in any case."""
-    told = TracebackException(type(error), error, frames, compact=True)
-    parts = [told]
+    printed = TracebackException(type(error), error, frames, compact=True)
+    parts = [printed]
     while parts:
         part = parts.pop()
         *callers, raised = part.stack or (None,)
         shown = [one for one in callers if one and not one.filename.startswith(_OURS)]
         part.stack = StackSummary.from_list([*shown, *([raised] if raised else [])])
         parts += filter(None, (part.__cause__, part.__context__, *(part.exceptions or ())))
-    return "".join(told.format())
+    return "".join(printed.format())
 
 
 def text_of(error: BaseException) -> str:

@@ -35,7 +35,7 @@ class EndingWriter:
     def __init__(self) -> None:
         self.worker: UUID | None = None
         self.revision = 0
-        self._log = get_logger("zeke_jobs.settler")
+        self._log = get_logger("zeke_jobs.completer")
 
     def write(self, conn: Connection, batch: Sequence[Ending]) -> Iterator[Written]:
         """Write a batch part by part; yield each part with the ids of its claims that were no longer ours.
@@ -49,7 +49,7 @@ class EndingWriter:
             yield from self._complete_all(conn, completions)
         returned = [one for one in endings if one[1] is RETURNED and one[0].started is None]
         if len(returned) > 1:
-            given = self._give_back(conn, [claim for claim, _ in returned])
+            given = self._hand_back(conn, [claim for claim, _ in returned])
             done = [one for one in returned if one[0].id in given]
             yield list(done), set()
             endings = [one for one in endings if one not in done]
@@ -66,7 +66,7 @@ class EndingWriter:
         else:
             yield list(completions), lost
 
-    def _give_back(self, conn: Connection, claims: Sequence[Claim]) -> set[UUID]:
+    def _hand_back(self, conn: Connection, claims: Sequence[Claim]) -> set[UUID]:
         given = SQL.all(
             conn,
             "job/give_back",
@@ -101,7 +101,7 @@ class EndingWriter:
         return set() if ours else {claim.id}
 
     def _finish(self, conn: Connection, claim: Claim, outcome: Ended) -> bool:
-        said = {
+        params = {
             "worker": self.worker,
             "id": claim.id,
             "claim": claim.number,
@@ -111,7 +111,7 @@ class EndingWriter:
             "took": claim.took,
         }
         if outcome.how == "waiting":
-            row = SQL.one(conn, "job/wait_for", event=outcome.reason, **said)
+            row = SQL.one(conn, "job/wait_for", event=outcome.reason, **params)
         else:
             row = SQL.one(
                 conn,
@@ -121,7 +121,7 @@ class EndingWriter:
                 reason=outcome.reason,
                 error=None if outcome.error is None else Json(outcome.error),
                 breaks=outcome.breaks,
-                **said,
+                **params,
             )
         return row is not None and bool(row["ours"])
 

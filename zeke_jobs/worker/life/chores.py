@@ -20,7 +20,7 @@ def do(conn: Connection, names: Collection[str]) -> None:
     """Do the named chores. Several processes may try at once; the first one does them."""
     log = get_logger("zeke_jobs.chores")
     if "revert" in names:
-        applying.revert_and_say(conn, log)
+        applying.revert_and_log(conn, log)
     if "gather" in names:
         for moved in rows.gather(conn):
             log.info("jobs follow their task", **moved)

@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from zeke_jobs.worker.process import WorkerProcess
 
 _TICK = 0.1  # seconds; the precision of timeouts
-_BREATH = 0.005  # seconds between two looks caused by notifications, because any client can send them
+_LEAST_PAUSE = 0.005  # seconds between two looks caused by notifications, because any client can send them
 _WATCH = 1.0  # seconds between looks at running jobs, only while there are some
 _MARK_AFTER = 0.05  # seconds of a handler's run after which its start is written before its end
 _TRIM_AFTER = 10.0
-_LOOK = 1.0  # seconds between looks at the number of the revision in force, where no notifications arrive
-_LONG_LOOK = 60.0  # seconds; where they arrive, and each heartbeat brings the number too
+_REVISION_CHECK = 1.0  # seconds between checks of the number of the revision in force, without notifications
+_RARE_REVISION_CHECK = 60.0  # seconds; with notifications, and each heartbeat brings the number too
 _SILENCE = 60.0  # seconds between checks for a scheduler's heartbeat
-_LAST_WORDS = 5.0  # seconds for running statements at shutdown; then the server rolls them back
+_CLOSE_WITHIN = 5.0  # seconds for running statements at shutdown; then the server rolls them back
 _SUMMARY = 10.0  # seconds between lines about completed jobs
 
 
@@ -45,7 +45,7 @@ class Heartbeat:
         self._pool = Pool(process.url, max_size=1, application_name="zeke-jobs heartbeat")
         self._next_beat = 0.0
         self._next_watch = 0.0
-        self._next_look = 0.0
+        self._next_revision_check = 0.0
         self._next_summary = 0.0
         self._next_silence = time.monotonic() + _SILENCE
         self._woken = threading.Event()
@@ -70,14 +70,14 @@ class Heartbeat:
         background = (self._follower, self._retention, self._chores)
         for one in background:
             one.close()
-        end = time.monotonic() + _LAST_WORDS
+        end = time.monotonic() + _CLOSE_WITHIN
         for thread in (self._thread, *background):
             thread.join(max(0.0, end - time.monotonic()))
         self._pool.close()
 
-    def look_soon(self) -> None:
+    def check_revision_soon(self) -> None:
         """Another revision is in force: follow it at the next tick."""
-        self._next_look = 0.0
+        self._next_revision_check = 0.0
 
     def watch_now(self) -> None:
         """Somebody cancels a job, perhaps one of ours that has not started: look before it starts."""
@@ -88,23 +88,24 @@ class Heartbeat:
         while not self._closing:
             if self._woken.wait(_TICK):
                 self._woken.clear()
-                time.sleep(_BREATH)
+                time.sleep(_LEAST_PAUSE)
             now = time.monotonic()
             try:
-                if (
-                    now >= self._next_beat or self._proof.is_due
-                ):  # first, because a failure of the rest must not stop the proof of life
+                # First, because a failure of the rest must not stop the proof of life.
+                if now >= self._next_beat or self._proof.is_due:
                     self._next_beat, self._proof.is_due = now + self._proof.every, False
                     with self._pool.connection() as conn:
                         self.beat(conn)
                 for job, interrupt in self._process.interrupts.tick():
                     self._process.give_up(job, interrupt)
-                if self._process.hand_back():
+                if self._process.hand_back_blocked():
                     self._next_watch = 0.0
-                if now >= self._next_look:
-                    self._next_look = now + (_LONG_LOOK if self._process.bells.are_rung else _LOOK)
+                if now >= self._next_revision_check:
+                    self._next_revision_check = now + (
+                        _RARE_REVISION_CHECK if self._process.wake_ups.notifications_arrive else _REVISION_CHECK
+                    )
                     with self._pool.connection() as conn:
-                        self.look(conn)
+                        self.check_revision(conn)
                 if now >= self._next_watch and len(self._process.held):
                     self._next_watch = now + _WATCH
                     with self._pool.connection() as conn:
@@ -136,28 +137,28 @@ class Heartbeat:
             self._log.warning("taken for dead; the jobs that run here are lost and stopped")
             process.interrupts.stop_all(Lost("this process was taken for dead; the job runs elsewhere"))
             process.register(conn)
-            process.lose()
-            process.bells.ring_all()  # and each consumer reports again that it waits
-            self._proof.begin_anew()
+            process.taken_for_dead()
+            process.wake_ups.wake_all()  # and each consumer reports again that it waits
+            self._proof.registered_again()
         self._proof.proved(sent)
         process.alone = row["alone"]
         if row["revision"] > process.runtime.revision:
-            self._next_look = 0.0
+            self._next_revision_check = 0.0
         self._do(row["chores"] or (), conn)
-        if self._proof.is_in_doubt():
+        if self._proof.may_hold_unknown_claims():
             rescue.disown(conn, process.id, process.held, self._log)
         if sent >= self._next_summary:
             self._next_summary = sent + _SUMMARY
-            process.settler.say_completed()
+            process.completer.log_completed()
         if sent >= self._next_silence:
             self._next_silence = sent + _SILENCE
             self._warn_of_silence(conn)
-        if sent >= self._next_purge and self._retention.start(retention.take_turn):
+        if sent >= self._next_purge and self._retention.start(retention.purge_if_due):
             self._next_purge = sent + retention.EVERY
         process.pool.trim(keep=1, older_than=_TRIM_AFTER)
         process.handler_pool.trim(keep=0, older_than=_TRIM_AFTER)
 
-    def look(self, conn: Connection) -> None:
+    def check_revision(self, conn: Connection) -> None:
         """Follow the revision in force, in a separate thread, because it imports handlers, and their code may take any time."""
         number = boot.latest_number(conn)
         if number > self._process.runtime.revision and number != self._refused:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from zeke_jobs.worker.claim.claims import Claim
 
 BEATS_TO_LOSS = 4  # missed heartbeats after which a process counts as lost
-_DOUBT = 60.0  # seconds in which a claim may still succeed after its answer was lost
+_ANSWER_WITHIN = 60.0  # seconds in which a claim may still succeed after its answer was lost
 
 
 class ProofOfLife:
@@ -26,13 +26,13 @@ class ProofOfLife:
         self.lost_after = every * BEATS_TO_LOSS
         self.is_due = False
         self._proved = self._alive_since = time.monotonic()
-        self._doubt_until = 0.0
+        self._unknown_until = 0.0
 
     def proved(self, sent: float) -> None:
         """A heartbeat sent at this time has succeeded."""
         self._proved = sent
 
-    def begin_anew(self) -> None:
+    def registered_again(self) -> None:
         """Others took this process for dead, and it has registered again: its next claims are valid."""
         self._alive_since = time.monotonic()
 
@@ -44,10 +44,10 @@ class ProofOfLife:
         """Whether the claim can still be ours: our jobs cannot have been rescued since, and were not."""
         return self.is_fresh() and claim.asked >= self._alive_since
 
-    def doubt(self) -> None:
+    def answer_lost(self) -> None:
         """The answer to a claim was lost: the database may have given us jobs that we do not know."""
-        self._doubt_until = time.monotonic() + _DOUBT
+        self._unknown_until = time.monotonic() + _ANSWER_WITHIN
 
-    def is_in_doubt(self) -> bool:
+    def may_hold_unknown_claims(self) -> bool:
         """Whether the database may have given us jobs that we do not know."""
-        return time.monotonic() < self._doubt_until
+        return time.monotonic() < self._unknown_until

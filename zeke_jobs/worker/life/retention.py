@@ -16,7 +16,7 @@ EVERY = 60.0  # seconds
 _BATCH = 1_000  # jobs; some 15 ms
 
 
-def take_turn(conn: Connection, stop: Callable[[], bool] = lambda: False) -> int:
+def purge_if_due(conn: Connection, stop: Callable[[], bool] = lambda: False) -> int:
     """Purge, unless a process has done so within the last minute; returns the number of removed jobs."""
     if not SQL.run(conn, "retention/take_turn", seconds=EVERY, again=False):
         return 0

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from zeke_jobs.worker.runtime import RunnableTask, Runtime
 
 
-class _Ran(NamedTuple):
+class _AttemptResult(NamedTuple):
     """The result of one attempt: its end, and the value or exception of the handler that dramatiq's middleware gets."""
 
     outcome: Outcome
@@ -45,7 +45,7 @@ class _Ran(NamedTuple):
 
 
 #: A handler raises these to decide how its job goes on; their traceback explains nothing.
-_TOLD = (Reject, Retry, InvalidPayload)
+_DECISIONS = (Reject, Retry, InvalidPayload)
 
 
 class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
@@ -74,7 +74,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         self._job_log = job_log
         self._current = threading.local()
         self._log = get_logger("zeke_jobs.executor")
-        logging.getLogger("dramatiq.worker.WorkerThread").addFilter(_is_news)
+        logging.getLogger("dramatiq.worker.WorkerThread").addFilter(_is_wanted)
 
     @property
     def actor_options(self) -> set[str]:
@@ -90,7 +90,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
     def after_skip_message(self, _broker: object, message: JobMessage) -> None:
         """End the job of a message that a middleware skipped: failed if the message is failed, else completed."""
         if message.outcome is None:
-            reason = f"a middleware skipped it before its handler began{_because(message)}"
+            reason = f"a middleware skipped it before its handler began{_reason_of(message)}"
             failed = Ended("failed", reason=reason, error={"type": "SkipMessage", "message": reason})
             message.outcome = self._begin(message.claim) or (failed if message.failed else Completed())
             self._log.info(reason, task=message.claim.task, job_id=str(message.claim.id), failed=message.failed)
@@ -105,42 +105,44 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         message.outcome = self._begin(message.claim)
         if message.outcome is not None:
             raise SkipMessage("its job does not start here")
-        ran = self._attempt(message, args, payload)
-        message.outcome = ran.outcome
-        if isinstance(ran.outcome, Ended):
-            if ran.outcome.how == "failed":
+        ended = self._traced_attempt(message, args, payload)
+        message.outcome = ended.outcome
+        if isinstance(ended.outcome, Ended):
+            if ended.outcome.how == "failed":
                 message.fail()
-            if ran.error is None:
+            if ended.error is None:
                 raise SkipMessage("its task has left jobs.yaml")
-        if ran.error is not None:
+        if ended.error is not None:
             try:
-                raise ran.error
+                raise ended.error
             finally:
-                del ran  # else error and frame would hold each other in memory
-        return ran.result
+                del ended  # else error and frame would hold each other in memory
+        return ended.result
 
-    def _attempt(self, message: JobMessage, args: tuple[Any, ...], payload: Mapping[str, Any]) -> _Ran:
+    def _traced_attempt(self, message: JobMessage, args: tuple[Any, ...], payload: Mapping[str, Any]) -> _AttemptResult:
         claim = message.claim
         with tracing.attempt(claim, message.traceparent) as attempt:
             trace = {"trace_id": attempt.trace_id} if attempt.trace_id else {}
             # Bind the job to every line that any library logs while the handler runs, so that a job's lines are found by its id.
             bound = bind_contextvars(task=claim.task, job_id=str(claim.id), attempt=claim.attempt + 1, **trace)
             try:
-                ran = self._ran(message, args, payload)
+                ended = self._attempt(message, args, payload)
             finally:
                 reset_contextvars(**bound)
-            attempt.end(ran.outcome)
-            return ran
+            attempt.end(ended.outcome)
+            return ended
 
-    def _ran(self, message: JobMessage, args: tuple[Any, ...], payload: Mapping[str, Any]) -> _Ran:
+    def _attempt(self, message: JobMessage, args: tuple[Any, ...], payload: Mapping[str, Any]) -> _AttemptResult:
         runnable = self._runtime.find(message.claim.task)
         if runnable is None:
             # The task left jobs.yaml since the claim. Another worker or a later revision may know it.
-            return _Ran(Ended("returned"))
+            return _AttemptResult(Ended("returned"))
         with hiding(payload, message.sensitive):
-            return self._end(message.claim, runnable, args, payload)
+            return self._guarded_call(message.claim, runnable, args, payload)
 
-    def _end(self, claim: Claim, runnable: RunnableTask, args: tuple[Any, ...], payload: Mapping[str, Any]) -> _Ran:
+    def _guarded_call(
+        self, claim: Claim, runnable: RunnableTask, args: tuple[Any, ...], payload: Mapping[str, Any]
+    ) -> _AttemptResult:
         policy = self._runtime.policy(claim.task, claim.retry)
         retries = claim.attempt - claim.attempt_base
         try:
@@ -149,16 +151,18 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         except ClaimLost as error:
             self._log.warning("claim lost", task=claim.task, job_id=str(claim.id), reason=str(error))
             # If the job was cancelled, the database records that instead; if it was rescued, the fence refuses our end.
-            return _Ran(of_exception(error, policy, retries=retries), error=error)
+            return _AttemptResult(of_exception(error, policy, retries=retries), error=error)
         except Lost as error:
             self._log.warning("handler stopped", task=claim.task, job_id=str(claim.id), reason=str(error))
-            return _Ran(RETURNED, error=error)
+            return _AttemptResult(RETURNED, error=error)
         except BaseException as error:  # noqa: BLE001 (it ends in the job's row, where people look)
             outcome = of_exception(error, policy, retries=retries)
-            self._log_end(claim, outcome, retries, limit_of(error, policy), is_told=isinstance(error, _TOLD))
-            return _Ran(outcome, error=error)
+            self._log_end(
+                claim, outcome, retries, limit_of(error, policy), has_traceback=not isinstance(error, _DECISIONS)
+            )
+            return _AttemptResult(outcome, error=error)
 
-    def _call(self, claim: Claim, runnable: RunnableTask, payload: BaseModel) -> _Ran:
+    def _call(self, claim: Claim, runnable: RunnableTask, payload: BaseModel) -> _AttemptResult:
         assert self.worker is not None
         pid = os.getpid()
         timeout = claim.timeout or runnable.task.timeout.total_seconds()
@@ -188,19 +192,19 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
                     _end_child(sys.exception())
                 context.close()
         if context.completed:
-            return _Ran(Settled(), result if context.output is None else context.output)
+            return _AttemptResult(Settled(), result if context.output is None else context.output)
         if running.interrupt is not None:
             raise running.interrupt  # the handler caught the interrupt and returned
         try:
-            return _Ran(Completed(json_text.encode(result)), result)
+            return _AttemptResult(Completed(json_text.encode(result)), result)
         except json_text.UnfitForJson as error:
             # Another run would repeat its effects and return the same output.
             raise Reject(f"the output cannot be stored: {error}") from None
 
-    def _log_end(self, claim: Claim, outcome: Ended, retries: int, limit: int, *, is_told: bool) -> None:
+    def _log_end(self, claim: Claim, outcome: Ended, retries: int, limit: int, *, has_traceback: bool) -> None:
         log = self._log.bind(task=claim.task, job_id=str(claim.id), attempt=claim.attempt + 1)
         error = outcome.error or {}
-        if outcome.how in ("failed", "retry") and not is_told:
+        if outcome.how in ("failed", "retry") and has_traceback:
             log = log.bind(exception=error.get("traceback", "").rstrip())
         if outcome.how == "failed":
             log.error("failed", error=error.get("type"), reason=error.get("message"), retries=retries, limit=limit)
@@ -217,16 +221,16 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             log.info(outcome.how, reason=outcome.reason)
 
 
-def _is_news(record: logging.LogRecord) -> bool:
+def _is_wanted(record: logging.LogRecord) -> bool:
     """False for dramatiq's lines about the end of our jobs: the executor logs that itself, without the payload."""
     args = record.args
     return not (isinstance(args, tuple) and args and isinstance(args[0], JobMessage) and record.levelno > logging.DEBUG)
 
 
-def _because(message: JobMessage) -> str:
+def _reason_of(message: JobMessage) -> str:
     """The reason that a middleware gave when it failed and skipped a message."""
-    said = str(getattr(message, "_exception", None) or "")
-    return f": {redact(said)}" if said else ""
+    reason = str(getattr(message, "_exception", None) or "")
+    return f": {redact(reason)}" if reason else ""
 
 
 def _throttle(context: JobContext, throttled: Throttled) -> None:
@@ -268,6 +272,6 @@ def _await(coroutine: Any, running: Running) -> Any:
         try:
             return await coroutine
         finally:
-            running.let_go()  # before the loop is closed
+            running.forget_all()  # before the loop is closed
 
     return asyncio.run(body())

@@ -64,7 +64,7 @@ class Running:
             self._call_stoppers()
             return True
 
-    def insist(self) -> None:
+    def stop_again(self) -> None:
         """Call the stoppers again: the first cancel may have come a moment before the server began the query."""
         with self._lock:
             if self._active and self.interrupt is not None:
@@ -83,7 +83,7 @@ class Running:
             if stopper in self.stoppers:
                 self.stoppers.remove(stopper)
 
-    def let_go(self) -> None:
+    def forget_all(self) -> None:
         """Remove all stoppers, as ``forget`` does."""
         with self._lock:
             self.stoppers.clear()
@@ -95,13 +95,13 @@ class Running:
                 with self._lock:
                     self._active = False
                 if self.interrupt is not None:
-                    _let_it_come()
+                    _receive_exception()
             except Interrupt:
                 continue  # an exception was still on its way
             return
 
 
-def _let_it_come() -> None:
+def _receive_exception() -> None:
     # Up to Python 3.12, withdrawing the exception would leave a mark for ever that stops traced threads (under a debugger).
     for _ in range(2):
         pass
@@ -165,7 +165,7 @@ class Interrupts:
         with self._lock:
             stopped = [(job, running) for job, running in self._running.items() if running.stopped is not None]
         for job, running in stopped:
-            running.insist()
+            running.stop_again()
             assert running.interrupt is not None
             assert running.stopped is not None
             if not running.given_up and now - running.stopped > STUCK_AFTER:

@@ -75,8 +75,8 @@ class JobContext(Context[Any]):
         self._running = running
         self._exits = ExitStack()
         self._conn: Connection | None = None
-        self._is_lent = False  # the handler has used it, and may have changed its settings
-        self._inside = False
+        self._was_used = False  # the handler may have changed its settings
+        self._in_transaction = False
         self.output: Any = None  # the argument of complete
         self._output: str | None = None
         self._statement_pool = statement_pool
@@ -93,12 +93,12 @@ class JobContext(Context[Any]):
     @property
     def db(self) -> Connection:
         """See ``Context.db``."""
-        self._is_lent = True
+        self._was_used = True
         return self._connection()
 
     def _connection(self) -> Connection:
-        if self._conn is None or (self._conn.closed and not self._inside):
-            self._let_go()  # give the dead one back first, because the pool has only one for each thread
+        if self._conn is None or (self._conn.closed and not self._in_transaction):
+            self._drop_connection()  # give the dead one back first, because the pool has only one for each thread
             self._conn = self._exits.enter_context(self._pool.connection())
             self._running.stoppers.append(self._conn.cancel)
             self._exits.callback(self._release, self._conn)
@@ -107,28 +107,28 @@ class JobContext(Context[Any]):
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """See ``Context.transaction``."""
-        self._is_lent = True
+        self._was_used = True
         with self._transaction() as conn:
             yield conn
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
-        if self._inside:
+        if self._in_transaction:
             raise RuntimeError("expected no open ctx.transaction(), got one; a transaction has no transaction inside")
         if self.completed:
             raise ClaimLost(f"job {self.job_id} is completed; nothing after that may commit")
         conn = self._connection()
-        self._inside, self._output = True, None
+        self._in_transaction, self._output = True, None
         try:
             with transaction(conn):
                 yield conn
-                self._hold(conn, self._output)
+                self._fence(conn, self._output)
             # Set only after the commit: an exception before it must leave the job to be retried.
             self.completed = self._output is not None
         finally:
-            self._inside = False
+            self._in_transaction = False
 
-    def _hold(self, conn: Connection, output: str | None) -> None:
+    def _fence(self, conn: Connection, output: str | None) -> None:
         if self._running.interrupt is not None:
             raise self._running.interrupt  # the handler caught the interrupt and went on
         claim = self._claim
@@ -153,7 +153,7 @@ class JobContext(Context[Any]):
         """
         text = json_text.encode(output)
         self.output = output
-        if self._inside:
+        if self._in_transaction:
             self._output = text
             return
         with self._transaction():
@@ -166,7 +166,7 @@ class JobContext(Context[Any]):
             Defer: the task has ``max_queued`` jobs waiting; this job is tried again later.
             UnknownTask, InvalidPayload: as ``zeke_jobs.send``.
         """
-        with _patient(), self._fenced(options.get("batch")) as conn:
+        with _deferring_when_full(), self._fenced(options.get("batch")) as conn:
             return sending.send(task, payload, parent=self.job_id, connection=conn, **options)
 
     def send_many(
@@ -182,13 +182,13 @@ class JobContext(Context[Any]):
         Raises:
             As ``send``.
         """
-        with _patient(), self._fenced(options.get("batch")) as conn:
+        with _deferring_when_full(), self._fenced(options.get("batch")) as conn:
             return sending.send_many(task, payloads, keys=keys, parent=self.job_id, connection=conn, **options)
 
     @contextmanager
     def _fenced(self, batch: str | None) -> Iterator[Connection]:
         """The connection. If a job adds to its own batch, which waits for its end, the commit needs the job's claim."""
-        if batch is None or batch != self.batch_id or self._inside:
+        if batch is None or batch != self.batch_id or self._in_transaction:
             yield self._connection()
             return
         with self._transaction() as conn:
@@ -204,7 +204,7 @@ class JobContext(Context[Any]):
 
     def _keep_step(self, name: str, result: str) -> str:
         claim = self._claim
-        with nullcontext(self._connection()) if self._inside else self._transaction() as conn:
+        with nullcontext(self._connection()) if self._in_transaction else self._transaction() as conn:
             row = SQL.one(
                 conn, "step/keep", name=name, result=result, id=claim.id, claim=claim.number, worker=self._worker
             )
@@ -254,24 +254,24 @@ class JobContext(Context[Any]):
     def close(self) -> None:
         """Give the connection back in its original state."""
         try:
-            self._let_go()
+            self._drop_connection()
         finally:
-            self._running.let_go()
+            self._running.forget_all()
 
-    def _let_go(self) -> None:
+    def _drop_connection(self) -> None:
         self._conn = None
         self._exits.close()
 
     def _release(self, conn: Connection) -> None:
         try:
-            if self._is_lent:
+            if self._was_used:
                 renew(conn)
         finally:
             self._running.forget(conn.cancel)
 
 
 @contextmanager
-def _patient() -> Iterator[None]:
+def _deferring_when_full() -> Iterator[None]:
     """Defer a job that meets a full queue when it sends."""
     try:
         yield

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from zeke_jobs.worker.claim.claims import Claim
 
-_SHORT = (1.0, 3.0)  # seconds before the next try, chosen at random so that waiting jobs do not come back together
+_AGAIN_IN = (1.0, 3.0)  # seconds before the next try, chosen at random so that waiting jobs do not come back together
 
 
 def take(
@@ -41,7 +41,7 @@ def take(
 
 def taken(name: str, by: str, wait: timedelta | float | None) -> Defer:
     """The exception for a job that does not get a lease."""
-    chance = random.uniform(*_SHORT)  # noqa: S311 (it spreads load, no secrets)
+    chance = random.uniform(*_AGAIN_IN)  # noqa: S311 (it spreads load, no secrets)
     return Defer(chance if wait is None else wait, f"lease {name} is taken {by}")
 
 

@@ -49,9 +49,9 @@ class Attempt:
         if how in _FAILED:
             error: dict[str, Any] = getattr(outcome, "error", None) or {}
             self._span.set_attribute("error.type", str(error.get("type")))
-            said = {"type": "type", "message": "message", "traceback": "stacktrace"}
+            names = {"type": "type", "message": "message", "traceback": "stacktrace"}
             # span.record_exception is not used, because it would include secrets.
-            described = {f"exception.{name}": str(error[part]) for part, name in said.items() if part in error}
+            described = {f"exception.{name}": str(error[part]) for part, name in names.items() if part in error}
             self._span.add_event("exception", described)
             self._span.set_status(Status(StatusCode.ERROR, str(error.get("message"))))
 

@@ -63,14 +63,14 @@ def test_long_jobs_are_never_claimed_ahead(clock: Clock) -> None:
     for _ in range(7):
         taken(load)
     assert load.room() == 1
-    assert list(load.short()) == []
+    assert list(load.short_tasks()) == []
 
 
 def test_short_jobs_are_claimed_ahead_by_what_starts_soon(clock: Clock) -> None:
     load = HeldJobs(8)
     worked(load, 2**-10, clock)
     assert load.room() == 8 + 245
-    assert list(load.short()) == ["t"]
+    assert list(load.short_tasks()) == ["t"]
 
 
 def test_one_long_job_ends_claiming_ahead_of_its_task_alone(clock: Clock) -> None:
@@ -79,7 +79,7 @@ def test_one_long_job_ends_claiming_ahead_of_its_task_alone(clock: Clock) -> Non
         worked(load, 2**-10, clock)
         worked(load, 2**-10, clock, "other")
     worked(load, 0.5, clock)
-    assert list(load.short()) == ["other"]
+    assert list(load.short_tasks()) == ["other"]
     assert load.room() == 8 + 245
 
 
@@ -98,7 +98,7 @@ def test_a_job_given_back_unstarted_frees_its_place_and_teaches_nothing() -> Non
     load = HeldJobs(2)
     load.end(taken(load))
     assert load.room() == 2
-    assert list(load.short()) == []
+    assert list(load.short_tasks()) == []
 
 
 def test_what_waits_behind_a_long_job_is_handed_back_and_never_starts_here(clock: Clock) -> None:
@@ -122,7 +122,7 @@ def test_a_task_of_which_a_job_takes_long_just_now_is_not_claimed_ahead_again(cl
     assert load.start(running)
     clock.now += 0.2
     load.behind_long_job()
-    assert list(load.short()) == ["other"]
+    assert list(load.short_tasks()) == ["other"]
     assert load.room() == 3 + 61, "the thread that it holds does not come back soon"
     load.end(running)
     assert load.room() == 4 + 122
@@ -139,7 +139,7 @@ def test_what_waits_while_no_job_takes_long_stays(clock: Clock) -> None:
 def test_the_first_thread_of_a_full_process_that_comes_free_is_told() -> None:
     load = HeldJobs(2)
     first, second, ahead = taken(load), taken(load), taken(load)
-    assert [load.end(one, gives=False).frees for one in (ahead, first, second)] == [False, True, False]
+    assert [load.end(one, hand_on=False).frees for one in (ahead, first, second)] == [False, True, False]
 
 
 def test_a_job_that_was_handed_back_is_not_counted_again_when_its_thread_reports_it() -> None:

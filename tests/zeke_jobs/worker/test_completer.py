@@ -16,7 +16,7 @@ from tests.zeke_jobs.worker.conftest import a_claim
 from zeke_jobs.postgres.pool import Pool
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.held_jobs import HeldJobs
-from zeke_jobs.worker.finish.completer import Settler
+from zeke_jobs.worker.finish.completer import Completer
 from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended
 from zeke_jobs.worker.finish.writer import columns
 
@@ -54,14 +54,14 @@ def holding(held: HeldJobs, claim: Claim) -> Claim:
 
 
 class Scene:
-    """A settler without its process: claims of real jobs, held as a process holds them."""
+    """A completer without its process: claims of real jobs, held as a process holds them."""
 
     def __init__(self, jobs: Jobs, url: str) -> None:
         self.jobs = jobs
         self.pool = Flaky(url)
         self.held = HeldJobs(4)
-        self.settler = Settler(self.pool, self.held)
-        self.worker = self.settler.writer.worker = jobs.worker()
+        self.completer = Completer(self.pool, self.held)
+        self.worker = self.completer.writer.worker = jobs.worker()
 
     def claim(self, count: int = 1, *, ahead: int = 0) -> list[Claim]:
         """Claim so many, of which the last are claimed ahead of a limit."""
@@ -74,12 +74,12 @@ class Scene:
         """As a consumer does along with its next claim."""
         done = [(claim, Completed()) for claim in claims]
         SQL.all(self.jobs.conn, "job/complete", worker=self.worker, **columns(done))
-        self.settler.flush_soon(done)
+        self.completer.flush_soon(done)
 
     def settle(self) -> None:
-        """Run the settler's thread until all is written."""
-        self.settler.start()
-        self.settler.close(30.0)
+        """Run the completer's thread until all is written."""
+        self.completer.start()
+        self.completer.close(30.0)
 
     def states(self, claims: list[Claim]) -> list[str]:
         return [self.jobs.row(claim.id)["state"] for claim in claims]
@@ -96,17 +96,17 @@ def scene(jobs: Jobs, database: str) -> Iterator[Scene]:
 def test_a_completion_that_is_not_flushed_is_still_held(scene: Scene) -> None:
     claims = scene.claim(2)
     scene.complete_without_flush(claims)
-    assert [claim for claim, _ in scene.settler.waiting()] == claims
+    assert [claim for claim, _ in scene.completer.waiting()] == claims
     assert len(scene.held) == 2
     scene.settle()
-    assert scene.settler.waiting() == []
+    assert scene.completer.waiting() == []
     assert len(scene.held) == 0
 
 
 def test_what_is_kept_of_slots_is_said_before_the_ends_that_make_it_so(scene: Scene) -> None:
     first, *_ = scene.claim(3, ahead=2)
     assert scene.held.end(first).successor is not None
-    scene.settler.put(first, Completed())
+    scene.completer.put(first, Completed())
     scene.jobs.rows("CREATE TABLE log (kept integer, state zeke_jobs.state)")
     scene.jobs.rows(
         """CREATE FUNCTION log() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -124,7 +124,7 @@ def test_what_is_no_longer_kept_is_said_though_no_end_is_written(scene: Scene) -
     SQL.all(scene.jobs.conn, "limits/keep", worker=scene.worker, **said.columns())
     assert scene.jobs.rows("SELECT count FROM zeke_jobs.kept_slot") == [{"count": 1}]
     scene.held.end(second, is_written=True)
-    scene.settler.say_soon()
+    scene.completer.report_soon()
     scene.settle()
     assert scene.jobs.rows("SELECT count FROM zeke_jobs.kept_slot") == [{"count": 0}]
 
@@ -145,7 +145,7 @@ def test_a_completion_that_a_crash_undid_is_written_again(scene: Scene) -> None:
 def test_a_completion_of_a_job_that_others_have_by_now_is_said_to_be_lost(scene: Scene) -> None:
     (claim,) = scene.claim()
     scene.jobs.rows("UPDATE zeke_jobs.queue SET worker = gen_random_uuid(), claim = claim + 1")
-    scene.settler.put(claim, Completed())
+    scene.completer.put(claim, Completed())
     with capture_logs() as lines:
         scene.settle()
     assert [line["outcome"] for line in lines if "no longer ours" in line["event"]] == ["completed"]
@@ -154,9 +154,9 @@ def test_a_completion_of_a_job_that_others_have_by_now_is_said_to_be_lost(scene:
 
 def test_an_outage_changes_no_outcome(scene: Scene) -> None:
     done, failed = claims = scene.claim(2)
-    scene.settler.put(done, Completed('"x"'))
+    scene.completer.put(done, Completed('"x"'))
     failed.started = failed.received
-    scene.settler.put(failed, Ended("failed", reason="broken"))
+    scene.completer.put(failed, Ended("failed", reason="broken"))
     scene.pool.failures = 3
     scene.settle()
     assert scene.states(claims) == ["done", "rejected"]
@@ -168,9 +168,9 @@ def test_a_database_that_writes_nothing_for_a_while_changes_no_outcome_and_ends_
     killed: list[int] = []
     monkeypatch.setattr("zeke_jobs.worker.finish.completer.os.kill", lambda _pid, number: killed.append(number))
     done, failed = claims = scene.claim(2)
-    scene.settler.put(done, Completed('"x"'))
+    scene.completer.put(done, Completed('"x"'))
     failed.started = failed.received
-    scene.settler.put(failed, Ended("failed", reason="broken"))
+    scene.completer.put(failed, Ended("failed", reason="broken"))
     scene.pool.read_only = 2
     with capture_logs() as lines:
         scene.settle()
@@ -185,9 +185,9 @@ def test_an_output_that_exceeds_a_limit_of_postgres_fails_its_job_and_waits_for_
     def refuse(*_: object) -> set[UUID]:
         raise psycopg2.errors.ProgramLimitExceeded("row is too big")
 
-    monkeypatch.setattr(scene.settler.writer, "_complete", refuse)
+    monkeypatch.setattr(scene.completer.writer, "_complete", refuse)
     (claim,) = scene.claim()
-    scene.settler.put(claim, Completed())
+    scene.completer.put(claim, Completed())
     scene.settle()
     assert scene.states([claim]) == ["rejected"]
     assert scene.jobs.row(claim.id)["attempts"][-1]["error"]["message"] == "row is too big"
@@ -198,7 +198,7 @@ def test_many_that_are_handed_back_go_back_together_but_for_the_cancelled(scene:
     cancelled: UUID = claims[2].id
     scene.jobs.rows("UPDATE zeke_jobs.queue SET cancelled_on = now() WHERE message_id = %s", cancelled)
     for claim in claims:
-        scene.settler.put(claim, RETURNED)
+        scene.completer.put(claim, RETURNED)
     scene.settle()
     assert scene.states(claims) == ["queued", "queued", "rejected", "queued", "queued"]
     rows = [scene.jobs.row(claim.id) for claim in claims if claim.id != cancelled]
@@ -208,7 +208,7 @@ def test_many_that_are_handed_back_go_back_together_but_for_the_cancelled(scene:
 
 def test_what_was_not_written_when_the_connection_broke_is_written_later_whatever_its_place_in_the_batch() -> None:
     held = HeldJobs(4)
-    settler = Settler(SimpleNamespace(connection=nullcontext, drop_idle=lambda: None), held)  # type: ignore[arg-type]
+    completer = Completer(SimpleNamespace(connection=nullcontext, drop_idle=lambda: None), held)  # type: ignore[arg-type]
     written: list[Claim] = []
 
     def write(_conn: object, batch: list[Any]) -> Iterator[Any]:
@@ -221,13 +221,13 @@ def test_what_was_not_written_when_the_connection_broke_is_written_later_whateve
             yield [one], set()
 
     broken: list[Any] = []
-    settler.writer.write = write  # type: ignore[assignment,method-assign]
+    completer.writer.write = write  # type: ignore[assignment,method-assign]
     claims = [holding(held, a_claim(uuid4())) for _ in range(3)]
-    settler.put(claims[0], Ended("retry", delay=0.0))
-    settler.put(claims[1], Completed())
-    settler.put(claims[2], Completed())
-    settler.start()
-    settler.close(20.0)
+    completer.put(claims[0], Ended("retry", delay=0.0))
+    completer.put(claims[1], Completed())
+    completer.put(claims[2], Completed())
+    completer.start()
+    completer.close(20.0)
     assert broken
     assert sorted(map(id, written)) == sorted(map(id, claims)), "each once, and none left out"
     assert len(held) == 0
@@ -238,10 +238,10 @@ def test_only_worker_threads_wait_while_very_many_outcomes_do_and_none_at_a_stop
 ) -> None:
     monkeypatch.setattr("zeke_jobs.worker.finish.completer._MOST_WAITING", 1)
     stopping = threading.Event()
-    settler = Settler(Pool("postgresql://nowhere"), HeldJobs(4), stopping.is_set)
+    completer = Completer(Pool("postgresql://nowhere"), HeldJobs(4), stopping.is_set)
     for _ in range(3):
-        settler.put(a_claim(uuid4()), RETURNED)  # as the heartbeat does, which must not wait
-    thread = threading.Thread(target=settler.wait_for_room, daemon=True)
+        completer.put(a_claim(uuid4()), RETURNED)  # as the heartbeat does, which must not wait
+    thread = threading.Thread(target=completer.wait_for_room, daemon=True)
     thread.start()
     thread.join(0.2)
     assert thread.is_alive()

@@ -1,4 +1,4 @@
-"""The processes that a job rings for, and a claim's report of jobs that it could not take."""
+"""The processes that a job notifies, and a claim's report of jobs that it could not take."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ QUEUES = ("default", "slow")
 
 
 def waits(jobs: Jobs, worker: UUID, queue: str = "default", limited: tuple[str, ...] = ()) -> None:
-    """Let a worker say that it waits at a bell."""
+    """Let a worker report that it waits."""
     SQL.run(jobs.conn, "worker/waits", worker=worker, queue=queue, idle=True, limited=list(limited))
 
 
-def test_jobs_ring_once_a_statement(jobs: Jobs, heard: Callable[[], list[str]]) -> None:
+def test_jobs_notify_once_a_statement(jobs: Jobs, heard: Callable[[], list[str]]) -> None:
     jobs.use("  a: {handler: 'H:echo'}")
     for _ in range(3):
         waits(jobs, jobs.worker())
@@ -60,9 +60,9 @@ def test_the_jobs_of_a_transaction_name_one_waiting_process_that_looks_first(
     assert len(named) > 3, "not always the same one"
 
 
-@pytest.mark.parametrize(("ringer", "payload"), [(True, "later"), (False, "")])
-def test_a_freed_limit_rings_later_where_its_own_process_looks(
-    jobs: Jobs, other_conn: Connection, ringer: bool, payload: str
+@pytest.mark.parametrize(("by_process", "payload"), [(True, "later"), (False, "")])
+def test_a_freed_limit_notifies_later_where_its_own_process_looks(
+    jobs: Jobs, other_conn: Connection, by_process: bool, payload: str
 ) -> None:
     jobs.use("  a: {handler: 'H:echo', concurrency: 1}")
     one, other = jobs.worker(), jobs.worker()
@@ -70,12 +70,12 @@ def test_a_freed_limit_rings_later_where_its_own_process_looks(
         waits(jobs, worker, limited=("a",))
     with other_conn.cursor() as cursor:
         cursor.execute('LISTEN "zeke_jobs.default"')
-        jobs.rows("SELECT zeke_jobs.ring_for_freed('{a}', %s)", one if ringer else None)
+        jobs.rows("SELECT zeke_jobs.ring_for_freed('{a}', %s)", one if by_process else None)
         cursor.execute("SELECT 1")
     assert [notify.payload for notify in other_conn.notifies] == [payload]
 
 
-def test_jobs_that_are_given_back_ring_for_all(jobs: Jobs, heard: Callable[[], list[str]]) -> None:
+def test_jobs_that_are_given_back_notify_all(jobs: Jobs, heard: Callable[[], list[str]]) -> None:
     jobs.use("  a: {handler: 'H:echo'}")
     for _ in range(3):
         waits(jobs, jobs.worker())
@@ -88,7 +88,7 @@ def test_jobs_that_are_given_back_ring_for_all(jobs: Jobs, heard: Callable[[], l
     assert heard() == ["default"]
 
 
-def test_only_the_queues_that_a_process_waits_at_are_rung(jobs: Jobs, heard: Callable[[], list[str]]) -> None:
+def test_only_the_queues_that_a_process_waits_at_are_notified(jobs: Jobs, heard: Callable[[], list[str]]) -> None:
     jobs.use("  a: {handler: 'H:echo'}\n  b: {handler: 'H:echo', queue: slow}")
     worker = jobs.worker(queues=QUEUES)
     waits(jobs, worker)
@@ -182,7 +182,7 @@ def test_a_look_says_which_completions_were_no_longer_the_workers(jobs: Jobs) ->
 
 
 @pytest.mark.parametrize(
-    ("limited", "ended", "rung"),
+    ("limited", "ended", "notified"),
     [
         (("a",), "a", ["default"]),
         (("a",), "b", ["default"]),  # a limit that both share
@@ -194,7 +194,7 @@ def test_a_look_says_which_completions_were_no_longer_the_workers(jobs: Jobs) ->
     ],
 )
 def test_an_end_rings_for_those_that_its_limits_held_back(
-    jobs: Jobs, heard: Callable[[], list[str]], limited: tuple[str, ...], ended: str, rung: list[str]
+    jobs: Jobs, heard: Callable[[], list[str]], limited: tuple[str, ...], ended: str, notified: list[str]
 ) -> None:
     jobs.use(SHARED, POOL)
     jobs.add(ended, options='{"key": "k"}')
@@ -205,7 +205,7 @@ def test_an_end_rings_for_those_that_its_limits_held_back(
         waits(jobs, other, queue, here)
         waits(jobs, mine, queue, here)
     jobs.complete(mine, [job])
-    assert heard() == rung
+    assert heard() == notified
 
 
 def test_what_a_worker_says_of_one_queue_leaves_the_other_alone(jobs: Jobs) -> None:
@@ -239,9 +239,9 @@ def test_however_a_job_ends_another_queue_under_its_limit_is_rung(
     assert heard() == ["slow"]
 
 
-@pytest.mark.parametrize(("again", "rung"), [("a", []), ("c", ["default"])])
+@pytest.mark.parametrize(("again", "notified"), [("a", []), ("c", ["default"])])
 def test_who_takes_another_tasks_job_for_the_one_that_ended_leaves_its_slot_to_others(
-    jobs: Jobs, heard: Callable[[], list[str]], again: str, rung: list[str]
+    jobs: Jobs, heard: Callable[[], list[str]], again: str, notified: list[str]
 ) -> None:
     jobs.use(SHARED, POOL)
     mine, other = jobs.worker(), jobs.worker()
@@ -251,7 +251,7 @@ def test_who_takes_another_tasks_job_for_the_one_that_ended_leaves_its_slot_to_o
     waits(jobs, other, limited=("a",))
     _, rows = jobs.look(mine, ["a", "c"], 1, [first], free=1, threads=4, short=[])
     assert [row["task"] for row in rows] == [again]
-    assert heard() == rung
+    assert heard() == notified
 
 
 def test_a_claim_that_is_asked_says_when_the_next_job_is_due_beside_what_it_took(jobs: Jobs) -> None:
