@@ -91,7 +91,10 @@ def test_neither_look_reads_a_table_through(conn: Connection, analysed_at: int |
         (4000, False),
         (4000, True),
     ):
-        execute(conn, FILL.format(first=first, last=count))
+        # What a trigger asks for each row is planned once, by the first rows: with none, its table would be read through.
+        execute(conn, FILL.format(first=first, last=min(count, first + 49)))
+        execute(conn, "DISCARD PLANS")
+        execute(conn, FILL.format(first=first + 50, last=count))
         first = count + 1
         if is_analysed:
             execute(conn, f"ANALYZE {', '.join(TABLES)}")
