@@ -172,6 +172,7 @@ def every_break(line: Line, act: Callable[[], None], verify: Callable[[], None],
     Every third statement, from one of the first three that is drawn anew each time. With ``ZEKE_TEST_DEEP=1`` each statement,
     and a break before it too, which leaves the same in the database as a break after the one before.
     """
+    count = 0
     for after in (True, False) if DEEP else (True,):
         for number in range(1, MOST) if DEEP else range(random.randint(1, 3), MOST, 3):
             reset()
@@ -180,7 +181,8 @@ def every_break(line: Line, act: Callable[[], None], verify: Callable[[], None],
                 left = line.left
             verify()
             if left is not None:
+                count = number - left
                 break
         else:
             raise AssertionError(f"more than {MOST} statements")
-    return number - left
+    return count
