@@ -93,6 +93,18 @@ def test_a_payload_is_given_as_json_or_from_standard_input(
 
 
 @pytest.mark.usefixtures("tasks")
+def test_a_send_estimates_units(cli: Callable[..., Ran], conn: Connection) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute("INSERT INTO zeke_jobs.gate (name) VALUES ('limit/ai')")
+        meters = "('limit/ai', 'tokens', 1000, '1 min'), ('limit/ai', 'pages', 2, '1 min')"
+        cursor.execute(f"INSERT INTO zeke_jobs.meter (gate, unit, amount, period) VALUES {meters}")
+        cursor.execute("UPDATE zeke_jobs.task SET gates = '{limit/ai}' WHERE id = 'pull'")
+        ran = cli("send", "pull", "--units", "tokens=900", "--units", "pages=1.5", "--json")
+        cursor.execute("SELECT units FROM zeke_jobs.queue WHERE message_id = %s", (ran.json["id"],))
+        assert cursor.fetchone() == ({"tokens": 900, "pages": 1.5},)
+
+
+@pytest.mark.usefixtures("tasks")
 def test_a_second_send_says_that_the_job_was_there(cli: Callable[..., Ran]) -> None:
     cli("send", "pull", "--idempotency-key", "k")
     ran = cli("send", "pull", "--idempotency-key", "k")
@@ -115,6 +127,8 @@ def test_a_second_send_says_that_the_job_was_there(cli: Callable[..., Ran]) -> N
         (["send", "oneoff", "{url}"], "got a fault in it"),
         (["send", "pull", "--delay", "soon"], "expected a duration such as 30s, 5m or 1h30m, got 'soon'"),
         (["send", "pull", "--run-at", "soon"], "expected a time such as"),
+        (["send", "pull", "--units", "tokens"], "expected --units as unit=amount, such as tokens=900, got 'tokens'"),
+        (["send", "pull", "--units", "tokens=-1"], "expected units of at least 0, got tokens=-1"),
         (["send", "pull", "--id", "7"], "expected id as a UUID, got '7'"),
         (["send"], "error: missing argument"),
         (["send", "pull", "--dealy", "1s"], "error: no such option"),

@@ -63,6 +63,10 @@ def send(
         timedelta | None,
         typer.Option(parser=options.duration, metavar="DURATION", help="How long the finished job stays."),
     ] = None,
+    units: Annotated[
+        list[str] | None,
+        typer.Option(metavar="UNIT=AMOUNT", help="Estimated use of a unit that limits count, such as tokens=900."),
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the end, and print the output.")] = False,
     timeout: options.Timeout = None,
     as_json: options.Json = False,
@@ -87,6 +91,7 @@ def send(
             retry=retries,
             timeout=attempt_timeout,
             keep=keep,
+            units=dict(map(_amount, units)) if units else None,
         )
     if wait or timeout is not None:
         if not as_json:
@@ -129,3 +134,11 @@ def _field(task: str, word: str) -> tuple[str, Any]:
         return name, json.loads(text)
     except ValueError:
         return name, text  # the payload's check gives the better message
+
+
+def _amount(word: str) -> tuple[str, float]:
+    unit, _, amount = word.partition("=")
+    try:
+        return unit, float(amount)
+    except ValueError:
+        raise UsageError(f"expected --units as unit=amount, such as tokens=900, got {word!r}") from None
