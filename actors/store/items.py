@@ -229,9 +229,7 @@ def backfill(conn: Connection, source_id: UUID, most: int) -> list[tuple[UUID, s
 
 def backlog(conn: Connection, source_id: UUID) -> int:
     """The number of items that were left out when the source was new."""
-    row = SQL.one(conn, "items_backlog", source_id=str(source_id))
-    assert row is not None
-    return int(row["items"])
+    return int(SQL.value(conn, "items_backlog", source_id=str(source_id)))
 
 
 def outcomes(conn: Connection, source_id: UUID | None = None) -> dict[str, int]:

@@ -77,9 +77,7 @@ def beat(conn: Connection, *, now: datetime | None = None) -> list[Tick]:
 
 def clock(conn: Connection) -> datetime:
     """The database's time."""
-    row = SQL.one(conn, "schedule/clock")
-    assert row is not None
-    return _as_time(row["now"])
+    return _as_time(SQL.value(conn, "schedule/clock"))
 
 
 def in_force(conn: Connection, schedule: str, *, now: datetime) -> InForce | None:
@@ -93,11 +91,8 @@ def silence(conn: Connection) -> timedelta | None:
 
     Also None when no task has a schedule.
     """
-    row = SQL.one(conn, "schedule/silence")
-    if row is None or row["silence"] <= SILENT_AFTER:
-        return None
-    passed: timedelta = row["silence"]
-    return passed
+    passed: timedelta | None = SQL.value(conn, "schedule/silence")
+    return None if passed is None or passed <= SILENT_AFTER else passed
 
 
 def record(conn: Connection, tick: Tick, *, origin: str = "schedule") -> None:
@@ -115,7 +110,7 @@ def send(
         "schedule": timetable.name,
         "key": timetable.key,
     }
-    row = SQL.one(
+    sent = SQL.value(
         conn,
         "send/one",
         task=timetable.task,
@@ -123,8 +118,7 @@ def send(
         payload=encode(timetable.payload or {}),
         options=encode({name: value for name, value in options.items() if value}),
     )
-    assert row is not None
-    outcome, job, _ = answer(row["sent"])
+    outcome, job, _ = answer(sent)
     return {"outcome": outcome, "job_id": job or None}
 
 

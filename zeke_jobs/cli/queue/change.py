@@ -207,7 +207,8 @@ def _whole(change: Callable[[], list[UUID]], what: str, *, as_json: bool) -> Non
 
 
 def _each(job_ids: list[str], change: Callable[[UUID], Changed], *, as_json: bool) -> None:
-    done = [change(job_id) for job_id in ids.find_all(job_ids)]
+    found = [ids.find(text) for text in job_ids]  # all, before any is changed
+    done = [change(job_id) for job_id in found]
     if as_json:
         print_json(done)
     else:
