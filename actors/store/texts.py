@@ -8,6 +8,7 @@ from uuid import UUID
 
 from actors.ai.protocol import Story
 from actors.store.statements import SQL
+from zeke_jobs import Reject
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -87,6 +88,18 @@ def read(conn: Connection, story_id: UUID) -> StoryText | None:
         age_days=row["age_days"],
         happened_at=row["happened_at"],
     )
+
+
+def needed(conn: Connection, story_id: UUID) -> StoryText:
+    """The story.
+
+    Raises:
+        Reject: it does not exist (any more).
+    """
+    text = read(conn, story_id)
+    if text is None:
+        raise Reject(f"expected a story with id {story_id}, got none")
+    return text
 
 
 def hold(conn: Connection, story_id: UUID) -> None:

@@ -4,7 +4,6 @@ SELECT
   coalesce(s.title, '') AS title,
   s.summary,
   s.kind,
-  s.cluster_id,
   s.published_at,
   coalesce(s.published_at, s.created_at) AS happened_at,
   coalesce(nullif(d.markdown, ''), c.text_body, '') AS document,
