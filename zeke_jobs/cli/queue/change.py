@@ -118,7 +118,7 @@ def prioritise(
 
     given = many.filters(job_ids, locals())
     with usage():
-        value = {"priority": priority_of(priority)}
+        value = {"priority": priority_of("priority", priority)}
     database.choose_to_write()
     if job_ids:
         with usage():
