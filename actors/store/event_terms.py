@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from actors.store.statements import SQL
 
 if TYPE_CHECKING:
-    from uuid import UUID
     from collections.abc import Sequence
     from datetime import datetime
+    from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
 

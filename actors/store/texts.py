@@ -10,8 +10,8 @@ from actors.store.statements import SQL
 from zeke_jobs import Reject
 
 if TYPE_CHECKING:
-    from uuid import UUID
     from datetime import datetime
+    from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
 
