@@ -43,7 +43,7 @@ _CLOSING = "\u201d"
 def claim_candidates(blocks: Sequence[Block]) -> list[Candidate]:
     """The candidates in the prose among ``blocks``; each sentence counts once, as the first kind that fits.
 
-    API changes and plain instructions are looked for only in texts with code: elsewhere their words mean something else.
+    API changes and instructions are looked for only in texts with code: elsewhere their words mean something else.
     """
     has_code = any(block.kind == "code" or "`" in block.text for block in blocks)
     found: list[Candidate] = []
@@ -119,7 +119,7 @@ def _judge(raw: str, text: str, *, is_item: bool, has_code: bool) -> tuple[Kind,
     judged: tuple[Kind, float] | None = None
     if has_code and cues.REPLACE.search(raw):
         judged = "code_change", 1.0
-    elif cues.CONDITIONAL_ORDER.search(text) and (_says_what(raw) or not _OWN_CASE.match(text)):
+    elif has_code and cues.CONDITIONAL_ORDER.search(text) and (_says_what(raw) or not _OWN_CASE.match(text)):
         judged = "action", 1.5
     elif has_code and cues.API.search(raw) and (changes := len(cues.CHANGED.findall(raw))):
         judged = "api_change", changes + (2.0 if cues.BROKEN.search(raw) else 0.0)

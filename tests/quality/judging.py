@@ -64,7 +64,8 @@ def _made(analyst: LocalAnalyst, page: Path) -> dict[str, Any]:
         "why": analysis.why_it_matters,
         "before why": [_ahead(text, one.start) for one in analysis.citations],
         "highlights": [
-            (one.kind, one.summary, _ahead(text, one.start)) for one in highlights(text, Selection(), item.title)
+            (one.kind, one.summary, one.quote if one.kind.startswith("code") else "", _ahead(text, one.start))
+            for one in highlights(text, Selection(), item.title)
         ],
     }
 
@@ -79,7 +80,7 @@ def sheet(out: str, key: str, seed: str, *versions: str) -> None:
     told: dict[str, list[tuple[str, str]]] = {}
     for version, pages in read.items():
         for page, made in pages.items():
-            said = json.dumps([page, made["one"], made["why"], [one[:2] for one in made["highlights"]]])
+            said = json.dumps([page, made["one"], made["why"], [one[:3] for one in made["highlights"]]])
             told.setdefault(said, []).append((version, page))
     order = sorted(told.values())
     random.Random(seed).shuffle(order)
@@ -91,8 +92,8 @@ def sheet(out: str, key: str, seed: str, *versions: str) -> None:
 def _shown(number: int, made: dict[str, Any]) -> str:
     lines = [f"## {number}. {made['title']}", f"TEXT {made['lead']}", f"ONE {made['one']}", f"WHY {made['why']}"]
     lines += [f"    behind: {one}" for one in made["before why"]]
-    for kind, summary, before in made["highlights"]:
-        lines += [f"- {kind}: {summary}", f"    behind: {before}"]
+    for kind, summary, code, before in made["highlights"]:
+        lines += [f"- {kind}: {summary}", *(f"    | {line}" for line in code.splitlines()), f"    behind: {before}"]
     return "\n".join(lines)
 
 

@@ -66,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
     """0 when every prediction holds, 1 when one does not."""
     parser = argparse.ArgumentParser(prog="nox -s validate --", description=__doc__)
     parser.add_argument("--seconds", type=float, default=45.0, help="for how long a run sends jobs")
-    parser.add_argument("--runs", type=int, default=3, help="identical real runs under each configuration")
+    parser.add_argument("--runs", type=int, default=5, help="identical real runs under each configuration")
     parser.add_argument("--page", type=Path, help="a page of the documentation whose table to replace")
     chosen = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that server and workers end with us

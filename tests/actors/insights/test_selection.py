@@ -92,6 +92,7 @@ def test_a_sentence_gives_itself_away(sentence: str, kind: str | None) -> None:
     [
         ("Support for callbacks was removed from the client's interface.", "api_change"),
         ("Rotate every key that was in use before Monday.", "action"),
+        ("When the sanding is finished, use tack cloths to wipe down the table.", "action"),
     ],
 )
 def test_only_a_text_with_code_tells_of_an_api_and_instructs(sentence: str, kind: str) -> None:
