@@ -70,7 +70,7 @@ class JobContext(Context[Any]):
         self.completed = False
         self._claim = claim
         self._worker = worker
-        self._held = {"id": claim.id, "claim": claim.number, "worker": worker}
+        self._held: dict[str, Any] = {"id": claim.id, "claim": claim.number, "worker": worker}
         self._runtime = runtime
         self._pool = pool
         self._running = running

@@ -34,7 +34,7 @@ class Reports:
     def __init__(self, pool: Pool, claim: Claim, worker: UUID, logger: Any) -> None:
         self._pool = pool
         self._claim = claim
-        self._held = {"id": claim.id, "claim": claim.number, "worker": worker}
+        self._held: dict[str, Any] = {"id": claim.id, "claim": claim.number, "worker": worker}
         self._logger = logger
         self._progress = Progress()
         self._leases: set[str] = set()
