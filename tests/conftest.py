@@ -7,7 +7,6 @@ import os
 import shutil
 import sys
 import tempfile
-import time
 import uuid
 from contextlib import closing, contextmanager
 from functools import cache
@@ -18,7 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 import hypothesis
 import pytest
 
-from tests import distributions
+from tests import distributions, recycling
 from zeke_jobs.postgres import embedded, migrate
 from zeke_jobs.postgres.pool import connect
 
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from psycopg2.extensions import connection as Connection
-    from psycopg2.extensions import cursor as Cursor
 
 # The duration of an example depends on the machine's other work.
 hypothesis.settings.register_profile(
@@ -131,19 +129,15 @@ def databases(server_url: str) -> Iterator[Callable[..., str]]:
         return at(server_url, name)
 
     yield make
-    with superuser(server_url).cursor() as cursor:
-        for name in made:
-            _end_sessions(cursor, name)
-            cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    for name in made:
+        drop(superuser(server_url), name)
 
 
-def _end_sessions(cursor: Cursor, database: str) -> None:
-    """End them here, because DROP DATABASE looks only every tenth of a second whether they have ended."""
-    cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (database,))
-    end = time.monotonic() + 1.0
-    while cursor.rowcount and time.monotonic() < end:
-        time.sleep(0.002)
-        cursor.execute("SELECT FROM pg_stat_activity WHERE datname = %s", (database,))
+def drop(conn: Connection, database: str) -> None:
+    """Drop a database; ``conn`` is one to another."""
+    recycling.end_sessions(conn, database)
+    with conn.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -160,19 +154,43 @@ def module_database(server_url: str, template: str) -> Iterator[str]:
         yield make(template)
 
 
+#: Databases that tests of this process have used and left as they should be.
+CLEAN: list[recycling.Recycled] = []
+
+
 @pytest.fixture
-def database(template: str, new_database: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> str:
+def recycled(server_url: str, template: str) -> Iterator[recycling.Recycled]:
+    """A migrated database as if it were new: tests use it one after another."""
+    server = superuser(server_url)
+    if CLEAN:
+        one = CLEAN.pop()
+    else:
+        name = f"t_{uuid.uuid4().hex[:12]}"
+        with server.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+        one = recycling.Recycled(at(server_url, name), name)
+    yield one
+    if one.clean(server):
+        CLEAN.append(one)
+    else:
+        drop(server, one.name)
+
+
+@pytest.fixture
+def database(
+    recycled: recycling.Recycled, server_url: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> str:
     """URL of a migrated database for this test alone; ``DATABASE_URL`` names it too."""
-    url = new_database(template)
-    monkeypatch.setenv("DATABASE_URL", url)
-    return url
+    if "conn" not in request.fixturenames:
+        recycled.disconnect(superuser(server_url))  # the test may count the sessions
+    monkeypatch.setenv("DATABASE_URL", recycled.url)
+    return recycled.url
 
 
 @pytest.fixture
-def conn(database: str) -> Iterator[Connection]:
+def conn(recycled: recycling.Recycled, database: str) -> Connection:
     """An autocommit connection to ``database``."""
-    with closing(connect(database)) as connection:
-        yield connection
+    return recycled.connection()
 
 
 @pytest.fixture

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from contextlib import closing
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
 
-from tests.conftest import databases
+from tests.conftest import databases, superuser
+from tests.each import each
+from tests.recycling import Recycled
 from zeke_jobs.postgres.pool import AddressError, connect
+from zeke_jobs.testing import set_clock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
 
 
 def test_a_database_ends_with_its_test_and_so_do_the_sessions_in_it(server_url: str, template: str) -> None:
@@ -23,3 +33,90 @@ def test_a_database_ends_with_its_test_and_so_do_the_sessions_in_it(server_url: 
     with databases(server_url) as make, closing(connect(make(template))) as conn, conn.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(1), (SELECT count(*) FROM zeke_jobs.queue)")
         assert cursor.fetchone() == (True, 0)
+
+
+@pytest.fixture
+def used(server_url: str, template: str) -> Iterator[Recycled]:
+    with databases(server_url) as make:
+        yield recycled(make(template))
+
+
+def recycled(url: str) -> Recycled:
+    return Recycled(url, urlsplit(url).path[1:])
+
+
+#: What one test may leave to the next: rows, the numbers of sequences, the time, and all that a session has.
+LEFT = """
+SELECT
+  (SELECT count(*) FROM zeke_jobs.queue), (SELECT count(*) FROM zeke_jobs.task), (SELECT count(*) FROM sources),
+  nextval('zeke_jobs.queue_seq_seq'), zeke_jobs.now() > now() - interval '1 hour', current_setting('lock_timeout'),
+  current_setting('TimeZone'), (SELECT count(*) FROM pg_listening_channels()), (SELECT count(*) FROM pg_prepared_statements),
+  (SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database WHERE l.locktype = 'advisory' AND d.datname = current_database()),
+  (SELECT reltuples FROM pg_class WHERE oid = 'zeke_jobs.queue'::regclass),
+  (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database())
+"""
+
+
+def test_a_test_finds_nothing_of_the_one_that_used_its_database_before(used: Recycled, server_url: str) -> None:
+    def look() -> object:
+        with used.connection().cursor() as cursor:
+            cursor.execute(LEFT)
+            return cursor.fetchone()
+
+    before = look()
+    assert used.clean(superuser(server_url))
+    for _ in range(2):
+        conn = used.connection()
+        set_clock(conn, datetime(2020, 1, 1, tzinfo=UTC))
+        other = connect(used.url)
+        other.cursor().execute("BEGIN; LOCK TABLE zeke_jobs.wait; SELECT pg_advisory_lock(2)")
+        with conn.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO zeke_jobs.task (id, queue, definition, revision) VALUES ('t', 'default', '{}', 1)"
+            )
+            cursor.execute("INSERT INTO sources (id, type) VALUES (gen_random_uuid(), 'rss')")
+            cursor.execute("SELECT zeke_jobs.send('t', '{}', '{}') FROM generate_series(1, 9)")
+            cursor.execute("SET lock_timeout = '1s'; SET TimeZone = 'Asia/Tokyo'; LISTEN a; PREPARE p AS SELECT 1")
+            cursor.execute("SELECT pg_advisory_lock(1)")
+            cursor.execute("VACUUM zeke_jobs.queue")
+        assert look() != before
+        assert used.clean(superuser(server_url))
+        assert used.connection() is conn
+        assert look() == before
+        assert used.clean(superuser(server_url))
+
+
+@each(
+    "change",
+    [
+        "CREATE TABLE public.other ()",
+        "CREATE TEMP TABLE other ()",
+        "DROP TRIGGER queue_failed ON zeke_jobs.queue",
+        "ALTER TABLE zeke_jobs.queue ALTER key SET DEFAULT 'x'",
+        "ALTER TABLE zeke_jobs.queue SET (autovacuum_enabled = false)",
+        "CREATE FUNCTION public.other() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+        "DROP FUNCTION zeke_jobs.ring(text)",
+        "CREATE OR REPLACE FUNCTION zeke_jobs.settle(p_ids uuid[], p_how text DEFAULT 'completed') RETURNS void LANGUAGE sql AS ''",
+        "GRANT SELECT ON zeke_jobs.queue TO PUBLIC",
+        "INSERT INTO zeke_jobs.pause (target, paused_by) VALUES ('task/a', 'b'); ANALYZE zeke_jobs.pause",
+        "DELETE FROM zeke_jobs.installation",
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET jit = on', current_database()); END $$",
+        "DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO PUBLIC', current_database()); END $$",
+    ],
+)
+def test_a_database_that_a_test_has_changed_is_not_used_again(server_url: str, template: str, change: str) -> None:
+    with databases(server_url) as make:
+        used = recycled(make(template))
+        used.connection().cursor().execute(change)
+        assert not used.clean(superuser(server_url))
+
+
+def test_a_connection_that_a_test_has_closed_or_changed_is_not_used_again(used: Recycled, server_url: str) -> None:
+    def change(conn: Any) -> None:
+        conn.autocommit = False
+
+    for spoil in (lambda conn: conn.close(), change):
+        conn = used.connection()
+        spoil(conn)
+        assert used.clean(superuser(server_url))
+        assert used.connection() is not conn

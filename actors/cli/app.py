@@ -19,6 +19,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+@app.callback()
+def _root() -> None:
+    pass
+
+
 app.add_typer(sources.app, name="sources", short_help="Add, list and switch sources; how well they are.")
 app.command("stories", short_help="List stories, the newest first.")(stories.stories)
 app.command(

@@ -7,7 +7,17 @@ from typing import Any
 
 from pydantic import model_validator
 
-from zeke_jobs.config.entries import BudgetText, Count, Failures, Name, PositiveDuration, Rate, RateText, Slots
+from zeke_jobs.config.entries import (
+    BudgetText,
+    Count,
+    EntryError,
+    Failures,
+    Name,
+    PositiveDuration,
+    Rate,
+    RateText,
+    Slots,
+)
 from zeke_jobs.config.keys import Keys, key, unit_keys
 
 
@@ -104,15 +114,18 @@ class LimitKeys(Keys, json_schema_extra=unit_keys):
     @classmethod
     def _gather_units(cls, value: Any) -> Any:
         """A key that no limit has, with a mapping that has a rate, is a unit."""
-        if not isinstance(value, dict):
+        given = value.get("units", {}) if isinstance(value, dict) else None
+        if not isinstance(given, dict):
             return value
         units = {
             name: one
             for name, one in value.items()
             if name not in cls.model_fields and isinstance(one, dict) and "rate" in one
         }
+        if twice := next((name for name in units if name in given), None):
+            raise EntryError(f"expected unit {twice} once, got it as a key of the limit and in units", "")
         rest = {name: one for name, one in value.items() if name not in units}
-        return {**rest, "units": {**rest.get("units", {}), **units}} if units else value
+        return {**rest, "units": {**given, **units}} if units else value
 
 
 class Limit(LimitKeys):

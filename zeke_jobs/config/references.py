@@ -13,6 +13,7 @@ from zeke_jobs.core.quoting import quote, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from decimal import Decimal
 
     from zeke_jobs.config.limits import LimitRate
     from zeke_jobs.config.models import Config, Defaults, Task
@@ -133,7 +134,9 @@ class _Checks:
             if one.window is not None:
                 most[unit] = min(one.window.count, most.get(unit, one.window.count))
         budgets = [task.budget, *(limit.budget for limit in limits)]
-        money = {budget.currency for budget in budgets if budget is not None}
+        money: dict[str, Decimal] = {}
+        for budget in filter(None, budgets):
+            money[budget.currency] = min(budget.amount, money.get(budget.currency, budget.amount))
         for unit, amount in task.units.items():
             at = (*path, "units", unit)
             if unit not in most and unit not in money:
@@ -141,8 +144,10 @@ class _Checks:
                 self._document.refuse_key(
                     at, f"expected a unit of a limit that {task.id} uses, got {quote(unit)}", help_
                 )
-            elif unit in most and amount > most[unit]:
-                fault = f"expected at most the {most[unit]:,} that a limit of {task.id} allows, got {amount:g}"
+                continue
+            allowed = min(each[unit] for each in (most, money) if unit in each)
+            if amount > allowed:
+                fault = f"expected at most the {allowed:,} that a limit of {task.id} allows, got {amount:g}"
                 self._document.refuse(at, fault)
         for unit in most:
             if unit not in task.units:

@@ -330,8 +330,10 @@ BEGIN
   ELSIF v_job.awaited THEN
     PERFORM pg_notify('zeke_jobs.done', p_id::text);
   END IF;
-  IF v_job.state = 'rejected' AND v_job.order_hold IS NOT NULL THEN
-    -- The next job of its key may run.
+  IF v_job.state = 'rejected' AND (
+    v_job.order_hold IS NOT NULL OR EXISTS (SELECT 1 FROM zeke_jobs.task AS t WHERE t.id = v_job.task AND t.metered))
+  THEN
+    -- The next job of its key may run, or a job that needs fewer units.
     PERFORM zeke_jobs.ring(v_job.queue_name), zeke_jobs.ring_for_freed(ARRAY[v_job.task]);
   END IF;
   cancel_unnoted.state := v_job.state;
@@ -389,11 +391,12 @@ BEGIN
     ELSE
       UPDATE zeke_jobs.queue AS q SET run_at = (v_value ->> 'run_at')::timestamptz, mtime = v_now WHERE q.message_id = ANY (v_held);
       changed := v_held;
-      IF (v_value ->> 'run_at')::timestamptz <= v_now THEN
-        PERFORM zeke_jobs.ring(r.queue_name)
-        FROM (SELECT DISTINCT q.queue_name FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_held)) AS r;
-      END IF;
   END CASE;
+  IF change_jobs.change IN ('prioritise', 'reschedule') THEN
+    -- The jobs may be due now or soon, or no longer hold back jobs that need fewer units.
+    PERFORM zeke_jobs.ring(r.queue_name)
+    FROM (SELECT DISTINCT q.queue_name FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_held)) AS r;
+  END IF;
   passed := ARRAY(SELECT f.id FROM unnest(v_found) AS f (id) WHERE f.id <> ALL (v_held));
   IF changed <> '{}' THEN
     PERFORM zeke_jobs.note(
@@ -855,8 +858,9 @@ COMMENT ON COLUMN zeke_jobs.gate.tripped_on IS 'The breaker is open since then; 
 CREATE FUNCTION zeke_jobs.concurrency_of(p_gate zeke_jobs.gate, p_now timestamp with time zone) RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
-  SELECT CASE WHEN (p_gate).concurrency IS NOT NULL THEN least((p_gate).concurrency, (p_gate).ceiling + floor(
-    extract(epoch FROM p_now - (p_gate).lowered_on) / extract(epoch FROM (p_gate).raise_every))::integer) END
+  -- After the clock was set back, the last throttling is in the future.
+  SELECT CASE WHEN (p_gate).concurrency IS NOT NULL THEN least((p_gate).concurrency, (p_gate).ceiling + floor(greatest(
+    0, extract(epoch FROM p_now - (p_gate).lowered_on) / extract(epoch FROM (p_gate).raise_every)))::integer) END
 $$;
 
 CREATE FUNCTION zeke_jobs.count_changes(change text, filter jsonb, value jsonb DEFAULT '{}'::jsonb, most integer DEFAULT NULL::integer) RETURNS TABLE(task text, status text, jobs bigint, until timestamp with time zone)
@@ -1357,7 +1361,7 @@ BEGIN
   v_unfit := coalesce(
     zeke_jobs.unfit_options(p_options),
     CASE WHEN p_options ? 'units' THEN zeke_jobs.unfit_units(v_task.id, p_options -> 'units') END,
-    (SELECT zeke_jobs.unfit_options(jsonb_build_object('key', k.key)) FROM unnest(p_keys) AS k (key) WHERE octet_length(k.key) > 1024 LIMIT 1),
+    (SELECT zeke_jobs.unfit_options(jsonb_build_object('key', k.key)) FROM unnest(p_keys) AS k (key) WHERE k.key = '' OR octet_length(k.key) > 1024 LIMIT 1),
     (SELECT format('payloads[%s] of %s: %s', p.n - 1, v_task.id, u.unfit)
      FROM jsonb_array_elements(p_payloads) WITH ORDINALITY AS p (payload, n)
      CROSS JOIN LATERAL (SELECT zeke_jobs.unfit_payload(p.payload) AS unfit OFFSET 0) AS u
@@ -1630,8 +1634,8 @@ BEGIN
     v_outcome := 'cancelled';
   ELSIF p_breaks AND v_outcome IN ('retry', 'failed') THEN
     SELECT 'deferred', greatest(g.closed_until, v_now + interval '1 second') INTO v_outcome, v_until
-    FROM zeke_jobs.task AS t JOIN zeke_jobs.gate AS g ON g.name = ANY (t.gates)
-    WHERE t.id = v_job.task AND g.tripped_on IS NOT NULL
+    FROM zeke_jobs.find_task(v_job.task) AS t JOIN zeke_jobs.gate AS g ON g.name = ANY (t.gates)
+    WHERE g.tripped_on IS NOT NULL
     ORDER BY g.closed_until DESC LIMIT 1;
     v_outcome := coalesce(v_outcome, p_outcome);
     v_until := coalesce(v_until, p_until);
@@ -2651,7 +2655,7 @@ BEGIN
   IF EXISTS (SELECT 1 FROM zeke_jobs.gate AS g WHERE g.breaker_pause IS NOT NULL) THEN
     INSERT INTO zeke_jobs.breaker_end (gate, ended_on, failed, job)
     SELECT g.name, zeke_jobs.now(), p_failed, q.message_id
-    FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task JOIN zeke_jobs.gate AS g ON g.name = ANY (t.gates)
+    FROM zeke_jobs.queue AS q CROSS JOIN LATERAL zeke_jobs.find_task(q.task) AS t JOIN zeke_jobs.gate AS g ON g.name = ANY (t.gates)
     WHERE q.message_id = ANY (p_ids) AND g.breaker_pause IS NOT NULL
       AND (p_failed OR g.breaker_share IS NOT NULL OR g.probe = q.message_id);
   END IF;
@@ -2915,6 +2919,7 @@ BEGIN
   IF NOT FOUND THEN
     RETURN false;
   END IF;
+  PERFORM zeke_jobs.ring_for_target(p_target); -- its jobs no longer hold back jobs that need fewer units
   PERFORM zeke_jobs.note('pause', p_target, p_by, p_reason);
   RETURN true;
 END
@@ -3665,7 +3670,7 @@ CREATE FUNCTION zeke_jobs.report(p_job uuid, p_claim bigint, p_units jsonb) RETU
   UPDATE zeke_jobs.meter_use AS u
   SET reported = coalesce(u.reported, 0) + (p_units ->> u.unit)::numeric,
     amount = greatest(u.amount, coalesce(u.reported, 0) + (p_units ->> u.unit)::numeric), taken_on = zeke_jobs.now()
-  WHERE u.job = p_job AND u.claim = p_claim AND p_units ? u.unit AND NOT u.settled
+  WHERE u.job = p_job AND u.claim = p_claim AND p_units ? u.unit AND u.unit <> 'jobs' AND NOT u.settled
 $$;
 
 CREATE FUNCTION zeke_jobs.rescue() RETURNS TABLE(message_id uuid, task text, deaths integer, outcome text)
@@ -3777,11 +3782,7 @@ BEGIN
   IF NOT FOUND THEN
     RETURN false;
   END IF;
-  PERFORM zeke_jobs.ring(q.queue)
-  FROM (
-    SELECT DISTINCT t.queue FROM zeke_jobs.task AS t
-    WHERE p_target IN ('task/' || t.id, 'queue/' || t.queue) OR p_target = ANY (t.gates)
-  ) AS q;
+  PERFORM zeke_jobs.ring_for_target(p_target);
   PERFORM zeke_jobs.note('resume', p_target, p_by, NULL);
   RETURN true;
 END
@@ -3926,6 +3927,16 @@ BEGIN
   END IF;
   RETURN NULL;
 END
+$$;
+
+CREATE FUNCTION zeke_jobs.ring_for_target(p_target text) RETURNS void
+    LANGUAGE sql
+    AS $$
+  SELECT zeke_jobs.ring(q.queue)
+  FROM (
+    SELECT DISTINCT t.queue FROM zeke_jobs.task AS t
+    WHERE p_target IN ('task/' || t.id, 'queue/' || t.queue) OR p_target = ANY (t.gates)
+  ) AS q
 $$;
 
 CREATE FUNCTION zeke_jobs.room(p_task zeke_jobs.task) RETURNS bigint
@@ -4075,9 +4086,9 @@ BEGIN
       WHERE u.job = ANY (p_ids) AND q.message_id = ANY (p_ids) AND q.message_id = u.job AND NOT u.settled
       RETURNING q.task, u.unit, u.reported
     )
-    SELECT e.task, e.unit, avg(e.reported) AS average FROM ended AS e
-    WHERE e.reported IS NOT NULL AND p_how <> 'cut off' GROUP BY e.task, e.unit
-    ORDER BY e.task, e.unit -- two that both add their first row must not wait for each other
+    SELECT t.id AS task, e.unit, avg(e.reported) AS average FROM ended AS e CROSS JOIN LATERAL zeke_jobs.find_task(e.task) AS t
+    WHERE e.reported IS NOT NULL AND p_how <> 'cut off' AND t.id IS NOT NULL GROUP BY t.id, e.unit
+    ORDER BY t.id, e.unit -- two that both add their first row must not wait for each other
   LOOP
     UPDATE zeke_jobs.unit_average AS a
     SET average = a.average + (v_known.average - a.average) / least(a.jobs + 1, 20), jobs = least(a.jobs + 1, 20)
@@ -4237,7 +4248,7 @@ BEGIN
       AND (t.per_key IS NULL OR q.key IS NULL OR t.per_key > (
         SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS a WHERE a.state = 'consumed' AND a.task = n.name AND a.key = q.key))
         FROM unnest(t.id || t.aliases) AS n (name)))
-      AND (NOT t.metered OR zeke_jobs.key_has_room(t.id, q.key, p_now))
+      AND (NOT t.metered OR zeke_jobs.key_has_room(t.id, q.key, p_now) AND zeke_jobs.units_fit(t, q.units, p_now))
       AND (q.order_hold IS NULL OR q.ctid = zeke_jobs.first_in_line(q.task, q.key))
     ORDER BY q.run_at, q.seq
     LIMIT 64;
@@ -4633,6 +4644,7 @@ CREATE FUNCTION zeke_jobs.unfit_options(p_options jsonb) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
   SELECT CASE
+    WHEN p_options ->> 'key' = '' THEN 'expected key of 1 to 1024 bytes, got 0'
     WHEN octet_length(p_options ->> 'key') > 1024 OR octet_length(p_options ->> 'idempotency_key') > 1024
       OR octet_length(p_options ->> 'unique_key') > 1024
       THEN 'expected key, unique_key and idempotency_key of at most 1024 bytes, got more'
@@ -4764,6 +4776,19 @@ BEGIN
     RAISE EXCEPTION 'expected unique while queued, active or for a period, got %', p_option
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.units_fit(p_task zeke_jobs.task, p_units jsonb, p_now timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  RETURN NOT EXISTS (
+    SELECT 1 FROM zeke_jobs.meter AS m
+    LEFT JOIN zeke_jobs.unit_average AS a ON a.task = p_task.id AND a.unit = m.unit
+    CROSS JOIN LATERAL (SELECT m.amount - zeke_jobs.taken(m.gate, m.unit, '', p_now) AS room) AS r
+    WHERE m.gate = ANY (p_task.gates) AND NOT m.per_key AND (r.room <= 0 OR r.room < least(
+      m.amount, coalesce((p_units ->> m.unit)::numeric, a.average, (p_task.units ->> m.unit)::numeric, 0))));
 END
 $$;
 
@@ -4920,7 +4945,10 @@ BEGIN
     metered = excluded.metered, least = excluded.least, raise_every = excluded.raise_every,
     breaker_failures = excluded.breaker_failures, breaker_share = excluded.breaker_share,
     breaker_within = excluded.breaker_within, breaker_pause = excluded.breaker_pause,
-    tripped_on = CASE WHEN excluded.breaker_pause IS NOT NULL THEN g.tripped_on END
+    -- A limit that loses its open breaker opens.
+    tripped_on = CASE WHEN excluded.breaker_pause IS NOT NULL THEN g.tripped_on END,
+    closed_until = CASE WHEN excluded.breaker_pause IS NOT NULL OR g.tripped_on IS NULL THEN g.closed_until END,
+    closed_by = CASE WHEN excluded.breaker_pause IS NOT NULL OR g.tripped_on IS NULL THEN g.closed_by END
   WHERE (g.concurrency, g.rate_count, g.rate_period, g.metered, g.least, g.raise_every, g.breaker_failures, g.breaker_share,
       g.breaker_within, g.breaker_pause)
     IS DISTINCT FROM (excluded.concurrency, excluded.rate_count, excluded.rate_period, excluded.metered, excluded.least,
@@ -4997,6 +5025,18 @@ BEGIN
       excluded.cron, excluded.paused, excluded.metered, excluded.units);
   DELETE FROM zeke_jobs.task AS t
   WHERE NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(p_tasks) AS w (id text) WHERE w.id = t.id);
+  -- What was learned under a task's former name counts for its new name. Rows of jobs that just end are skipped, as in write_limits.
+  WITH former AS (
+    DELETE FROM zeke_jobs.unit_average AS a
+    WHERE a.ctid = ANY (ARRAY(
+      SELECT o.ctid FROM zeke_jobs.unit_average AS o JOIN jsonb_to_recordset(p_tasks) AS w (aliases text[]) ON o.task = ANY (w.aliases)
+      FOR UPDATE OF o SKIP LOCKED))
+    RETURNING a.*
+  )
+  INSERT INTO zeke_jobs.unit_average (task, unit, average, jobs)
+  SELECT w.id, f.unit, f.average, f.jobs
+  FROM former AS f JOIN jsonb_to_recordset(p_tasks) AS w (id text, aliases text[]) ON f.task = ANY (w.aliases)
+  ON CONFLICT DO NOTHING;
 END
 $$;
 
@@ -5735,7 +5775,12 @@ CREATE VIEW zeke_jobs.gate_use AS
            FROM zeke_jobs.meter m
           WHERE (m.gate = g.name)) AS meters
    FROM (((zeke_jobs.gate g
-     CROSS JOIN LATERAL ( SELECT ((g.closed_until > zeke_jobs.now()) OR (g.tripped_on IS NOT NULL)) AS closed) c)
+     CROSS JOIN LATERAL ( SELECT ((g.closed_until > zeke_jobs.now()) OR ((g.tripped_on IS NOT NULL) AND (( SELECT e.failed
+                   FROM (zeke_jobs.breaker_end e
+                     JOIN zeke_jobs.queue q ON ((q.message_id = e.job)))
+                  WHERE ((e.gate = g.name) AND (e.job = g.probe) AND (e.ended_on >= GREATEST(g.closed_until, q.claimed_on)))
+                  ORDER BY e.ended_on DESC
+                 LIMIT 1) IS NOT FALSE))) AS closed) c)
      CROSS JOIN LATERAL ( SELECT sum(a_1.active) AS active
            FROM zeke_jobs.task_active a_1
           WHERE (g.name = ANY (a_1.gates))) a)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import socket
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from actors.engine.feeds import read_feed
 from tests.actors.scripted_site import rss
 
 CORPUS = Path(__file__).resolve().parents[4] / "shared" / "corpus" / "feeds"
+DEEP = bool(os.environ.get("ZEKE_TEST_DEEP"))
 URL = "https://feeds.example/news.xml"
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -24,7 +26,7 @@ needs_corpus = pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of fee
 def test_every_feed_of_the_corpus_is_read_or_refused_and_its_identities_are_stable() -> None:
     read = 0
     refused: set[str] = set()
-    for path in sorted(CORPUS.rglob("*")):
+    for path in sorted(CORPUS.rglob("*"))[:: 1 if DEEP else 4]:
         if not path.is_file():
             continue
         try:
@@ -38,7 +40,7 @@ def test_every_feed_of_the_corpus_is_read_or_refused_and_its_identities_are_stab
         assert len(ids) == len(set(ids)), path
         assert all(ids), path
         read += 1
-    assert read > 2000
+    assert read > (2000 if DEEP else 500)
     assert refused == {"not_a_feed"}
 
 

@@ -17,7 +17,7 @@ from zeke_jobs.postgres.pool import connect
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-KNOWN, ARRIVING = (800, 200) if os.environ.get("ZEKE_TEST_DEEP") else (300, 100)
+KNOWN, ARRIVING = (800, 200) if os.environ.get("ZEKE_TEST_DEEP") else (200, 60)
 
 
 @pytest.mark.quality

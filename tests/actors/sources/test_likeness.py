@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.sources.likeness import Likeness, bands, estimate, jaccard, shingles, signature, text_hash
+from tests.quality.corpora import WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +62,7 @@ def test_syndicated_copies_are_found_and_articles_of_one_template_are_not(
 ) -> None:
     chance = random.Random(11)
     bodies = [entry["articleBody"] for entry in json.loads((ARTICLES / "ground-truth.json").read_text()).values()]
-    bodies = [body for body in bodies if len(body.split()) >= 120]
+    bodies = [body for body in bodies if len(body.split()) >= 120][:: 1 if WHOLE else 3]
     texts: dict[str, str] = {}
     truth: set[frozenset[str]] = set()
     for place, body in enumerate(bodies):

@@ -160,7 +160,7 @@ def sql(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> Jobs:
 
 @pytest.mark.timeout(300)
 @settings(
-    max_examples=1000 if DEEP else 40,
+    max_examples=1000 if DEEP else 25,
     deadline=None,
     database=None,
     derandomize=not DEEP,

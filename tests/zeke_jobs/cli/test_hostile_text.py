@@ -7,6 +7,7 @@ import json
 import os
 import re
 import uuid
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -152,12 +153,18 @@ def plant(conn: Connection) -> dict[str, str]:
     return ids
 
 
+@cache
+def tree() -> Any:
+    """All commands, as typer builds them."""
+    return typer.main.get_command(app)
+
+
 def test_every_command_is_tried() -> None:
-    assert set(names(typer.main.get_command(app))) == set(COMMANDS)
+    assert set(names(tree())) == set(COMMANDS)
 
 
 def takes_json(name: str) -> bool:
-    command: Any = typer.main.get_command(app)
+    command = tree()
     for part in name.split():
         command = command.commands[part]
     return any("--json" in parameter.opts for parameter in command.params)

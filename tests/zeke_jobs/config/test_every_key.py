@@ -59,7 +59,7 @@ def loaded(path: tuple[str, ...], value: Any = None) -> Config | None:
     if value is not None:
         owner = stanza if len(path) == 1 else stanza.setdefault(path[0], {})
         owner |= {path[-1]: value, **BESIDE_LEAVES.get(path, {})}
-    text = yaml.safe_dump({"version": 1, "limits": {"ai": {"budget": "1 USD/d"}}, "tasks": {"greet": stanza}})
+    text = yaml.safe_dump({"version": 1, "limits": {"ai": {"budget": "4 USD/d"}}, "tasks": {"greet": stanza}})
     return check(text, "jobs.yaml", handlers=False)[0]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -11,18 +10,11 @@ import pytest
 
 from tests.zeke_jobs.worker.conftest import NOON, Jobs
 from zeke_jobs.diagnosis.why import Explanation, why
-from zeke_jobs.postgres.pool import connect
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.testing import set_clock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from psycopg2.extensions import connection as Connection
-
-TABLES = """zeke_jobs.queue, zeke_jobs.task, zeke_jobs.gate, zeke_jobs.revision, zeke_jobs.pause, zeke_jobs.worker, zeke_jobs.lease,
-  zeke_jobs.breach, zeke_jobs.meter_use, zeke_jobs.unit_average, zeke_jobs.history, zeke_jobs.tick, zeke_jobs.schedule_state, zeke_jobs.schedule_beat,
-  zeke_jobs.stored_schedule"""
 
 
 class Scene(Jobs):
@@ -98,15 +90,6 @@ class Scene(Jobs):
 
     def history(self, job: UUID) -> list[str]:
         return [one.sentence for one in self.why(job).history]
-
-
-@pytest.fixture
-def database(module_database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A migrated database that the module's tests share; each finds it empty. A clone for each takes longer than its test."""
-    monkeypatch.setenv("DATABASE_URL", module_database)
-    yield module_database
-    with closing(connect(module_database)) as conn, conn.cursor() as cursor:
-        cursor.execute(f"TRUNCATE {TABLES} RESTART IDENTITY CASCADE")
 
 
 @pytest.fixture

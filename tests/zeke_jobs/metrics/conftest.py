@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.zeke_jobs.diagnosis.conftest import Scene, database, scene
+from tests.zeke_jobs.diagnosis.conftest import Scene, scene
 from zeke_jobs.metrics.exporter import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["database", "scene"]
+__all__ = ["scene"]
 
 Values = dict[tuple[Any, ...], float]
 

@@ -1,7 +1,7 @@
-"""The same database and clock as in the tests of looking."""
+"""The same jobs and clock as in the tests of looking."""
 
 from __future__ import annotations
 
-from tests.zeke_jobs.diagnosis.conftest import database, scene
+from tests.zeke_jobs.diagnosis.conftest import scene
 
-__all__ = ["database", "scene"]
+__all__ = ["scene"]

@@ -53,9 +53,9 @@ def use_units(payload: Number, ctx: Context) -> None:
 
 def ask_throttled(payload: Number, ctx: Context) -> None:
     if payload.n:
-        ctx.throttled("ai", payload.n, "slow down")
+        ctx.throttled("ai", payload.n, "slow down\0\udc80")
     else:
-        raise Throttled(payload.story_id or "ai", 30, "slow down")
+        raise Throttled(payload.story_id or "ai", 30, "slow down\0\udc80")
 
 
 def fail(payload: Number, ctx: Context) -> None:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from structlog.testing import capture_logs
 
 import zeke_jobs
 from zeke_jobs import Context, Payload, Reject
@@ -98,6 +99,18 @@ def test_a_job_has_one_currency(running: Running) -> None:
         job = ended("spend", amounts=["3"], fail="mixed")
     assert (job.status, cost(job)) == ("failed", "6 USD")
     assert "expected a cost in USD, as this job's before, got EUR" in job.attempts[-1]["error"]["message"]
+
+
+def test_a_cost_that_no_budget_counts_because_of_its_currency_is_warned_of(running: Running) -> None:
+    tasks = f"""
+  euros: {{handler: '{HERE}:spend', budget: 5 EUR/d}}
+  spend: {{handler: '{HERE}:spend', budget: 5 USD/d}}
+"""
+    with capture_logs() as lines, running(tasks):
+        for task in ("spend", "euros"):
+            assert ended(task, amounts=["0.2"]).status == "completed"
+    said = [(line["budget"], line["cost"]) for line in lines if "another currency" in line["event"]]
+    assert said == [("EUR", "0.2 USD")]
 
 
 def test_a_completed_job_costs_no_more(running: Running) -> None:

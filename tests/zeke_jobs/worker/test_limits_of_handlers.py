@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tests.zeke_jobs.worker.conftest import Jobs
 
 TOP = "limits: {ai: {concurrency: 4, tokens: {rate: 1000/m}, budget: 5 USD/d}}"
+SAID = "slow down\N{SYMBOL FOR NULL}\\udc80"
 TASKS = """
   use: {handler: 'H:use_units', uses: [ai], units: {tokens: 400}}
   ask: {handler: 'H:ask_throttled', uses: [ai], units: {tokens: 1}}
@@ -52,12 +53,12 @@ def test_a_throttled_job_closes_its_limit_for_all(running: Callable[..., Any], j
         gate = "SELECT closed_by, closed_why, concurrency FROM zeke_jobs.gate_use WHERE name = 'limit/ai'"
         eventually(lambda: jobs.rows(gate)[0]["closed_by"])
         eventually(lambda: zeke_jobs.status(job).status == status)
-        assert jobs.rows(gate) == [{"closed_by": "throttled", "closed_why": "slow down", "concurrency": 2}]
+        assert jobs.rows(gate) == [{"closed_by": "throttled", "closed_why": SAID, "concurrency": 2}]
         assert jobs.row(job)["attempt"] == int(bool(n))
 
 
 def test_a_limit_that_jobs_yaml_does_not_have_leaves_the_job_deferred(running: Callable[..., Any], jobs: Jobs) -> None:
     with running(TASKS, TOP):
         job = zeke_jobs.send("ask", {"story_id": "engine"}).id
-        eventually(lambda: jobs.row(job)["waiting_for"] == "slow down")
+        eventually(lambda: jobs.row(job)["waiting_for"] == SAID)
         assert jobs.row(job)["state"] == "queued"

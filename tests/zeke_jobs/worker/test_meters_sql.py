@@ -610,3 +610,108 @@ def test_another_rate_counts_what_has_started_before(jobs: Jobs) -> None:
     jobs.use("  b: {handler: 'H:echo', aliases: [a], rate: 4/m}")
     jobs.rows("SELECT * FROM zeke_jobs.gather(100)")
     assert day.claim(4) == []
+
+
+def test_a_suspect_without_units_or_money_stops_no_process_from_claiming_others(jobs: Jobs) -> None:
+    day = Day(
+        jobs,
+        "  a: {handler: 'H:echo', uses: [ai], units: {USD: 1.5}}",
+        "limits: {ai: {budget: 2.00 USD/d}}",
+    )
+    jobs.add("a", 2)
+    assert len(day.claim(0)) == 1
+    day.at(100)
+    assert jobs.rows("SELECT * FROM zeke_jobs.rescue()")
+    day.worker = jobs.worker()
+    assert jobs.claim_alone(day.worker) == []
+    assert not jobs.beat(day.worker)["alone"]
+    day.at(12 * 3600)
+    assert jobs.beat(day.worker)["alone"]
+    assert len(jobs.claim_alone(day.worker)) == 1
+
+
+def test_a_breaker_is_shown_closed_after_its_probe_though_nothing_else_is_due(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], retry: {limit: 9}}", BREAKER)
+    jobs.add("a", 3)
+    for claim in day.claim(0):
+        day.fail(claim)
+    assert day.claim(1) == []
+    (probe,) = day.claim(12)
+    jobs.rows("UPDATE zeke_jobs.queue SET run_at = '2027-01-01Z' WHERE state = 'queued'")
+    assert day.gate("limit/ai")["closed_by"] == "breaker"
+    day.end([probe])
+    assert day.gate("limit/ai")["closed_by"] is None
+
+
+def test_a_breaker_counts_failures_of_jobs_whose_task_was_renamed_meanwhile(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], retry: {limit: 1}}", BREAKER)
+    jobs.add("a", 4)
+    *running, late = day.claim(0)
+    jobs.use("  b: {handler: 'H:echo', uses: [ai], retry: {limit: 1}, aliases: [a]}", BREAKER)
+    for claim in running:
+        day.fail(claim)
+    jobs.add("b")
+    assert day.claim(1) == []  # open
+    day.fail(late)
+    assert jobs.row(late["message_id"])["attempt"] == 0
+
+
+def test_what_was_learned_of_a_task_follows_it_to_its_new_name(jobs: Jobs) -> None:
+    top = "limits: {ai: {tokens: {rate: 1000/m}}}"
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], units: {tokens: 1000}}", top)
+    jobs.add("a")
+    (claim,) = day.claim(0)
+    day.used(claim, tokens=10)
+    day.end([claim])
+    jobs.rows("UPDATE zeke_jobs.meter_use SET amount = 0")
+    jobs.add("a")
+    (late,) = day.claim(1)
+    day.used(late, tokens=20)
+    jobs.use("  b: {handler: 'H:echo', uses: [ai], units: {tokens: 1000}, aliases: [a]}", top)
+    day.end([late])
+    averages = jobs.rows("SELECT task, average FROM zeke_jobs.unit_average")
+    assert averages == [{"task": "b", "average": 15}]
+
+
+def test_a_unit_called_jobs_is_no_start_of_a_job(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', rate: 3/h}")
+    jobs.add("a", 9)
+    (claim,) = day.claim(0, want=1)
+    day.used(claim, jobs=1000)
+    assert len(day.claim(1)) == 2
+
+
+def test_a_clock_that_was_set_back_does_not_lower_a_throttled_concurrency_further(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai]}", THROTTLE)
+    jobs.add("a")
+    (claim,) = day.claim(0)
+    throttle(day, claim, 1)
+    lowered = day.gate("limit/ai")["concurrency"]
+    day.at(-3600)
+    assert day.gate("limit/ai")["concurrency"] == lowered > 0
+
+
+def test_an_empty_key_is_refused_because_it_is_the_key_of_all_jobs_in_a_meter(jobs: Jobs) -> None:
+    jobs.use("  a: {handler: 'H:echo', rate: {limit: 9/s, per_key: 1/s}}")
+    with pytest.raises(psycopg2.errors.InvalidParameterValue, match="expected key of 1 to 1024 bytes, got 0"):
+        jobs.add("a", options='{"key": ""}')
+    with pytest.raises(psycopg2.errors.InvalidParameterValue, match="expected key of 1 to 1024 bytes, got 0"):
+        jobs.rows(
+            "SELECT * FROM zeke_jobs.enqueue_many('a', NULL, '[{}, {}]'::jsonb, ARRAY[gen_random_uuid(), gen_random_uuid()], ARRAY['k', ''], '{}'::jsonb)"
+        )
+
+
+def test_a_limit_opens_when_it_loses_its_breaker_but_not_from_a_throttling(jobs: Jobs) -> None:
+    tasks = "  a: {handler: 'H:echo', uses: [ai], retry: {limit: 9}}"
+    day = Day(jobs, tasks, BREAKER)
+    jobs.add("a", 4)
+    *running, last = day.claim(0)
+    for claim in running:
+        day.fail(claim)
+    assert day.claim(1) == []  # open
+    jobs.use(tasks, "limits: {ai: {concurrency: 9}}")
+    assert day.gate("limit/ai")["closed_by"] is None
+    assert len(day.claim(2)) == 3
+    throttle(day, last, 60)
+    jobs.use(tasks, "limits: {ai: {concurrency: 8}}")
+    assert day.gate("limit/ai")["closed_by"] == "throttled"

@@ -104,6 +104,27 @@ def test_only_the_queues_that_a_process_waits_at_are_notified(jobs: Jobs, heard:
     assert heard() == ["default"]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "SELECT zeke_jobs.cancel(%s, NULL, NULL)",
+        """SELECT zeke_jobs.change_jobs('cancel', jsonb_build_object('id', %s))""",
+        """SELECT zeke_jobs.change_jobs('prioritise', jsonb_build_object('id', %s), '{"priority": -9}')""",
+        """SELECT zeke_jobs.change_jobs('reschedule', jsonb_build_object('id', %s), '{"run_at": "2027-01-01T00:00:00Z"}')""",
+        "SELECT zeke_jobs.pause('task/a', 'me', 'why') WHERE %s::uuid IS NOT NULL",
+    ],
+)
+def test_jobs_behind_one_that_needs_many_units_are_rung_for_when_it_is_taken_away(
+    jobs: Jobs, heard: Callable[[], list[str]], change: str
+) -> None:
+    jobs.use("  a: {handler: 'H:echo', uses: [ai], units: {n: 9}}", "limits: {ai: {n: {rate: 9/m}}}")
+    waits(jobs, jobs.worker())
+    (job,) = jobs.add("a")
+    assert heard() == ["default"]
+    jobs.rows(change, job)
+    assert heard() == ["default"]
+
+
 POOL = "limits: {few: {concurrency: 2}}"
 SHARED = """
   a: {handler: 'H:echo', uses: [few]}

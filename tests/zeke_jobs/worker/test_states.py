@@ -131,10 +131,10 @@ class Engine(World):
         assert self.sql.finish(
             worker, ended, outcome, after=0.0 if has_started else None, delay=delay, reason="because"
         )
-        if outcome == "returned" and not has_started and not self.jobs[id_].cancelled:
-            self.rated.pop((id_, claim), None)
-        else:
+        if has_started:
             self.counts_from(id_, claim)
+        else:
+            self.rated.pop((id_, claim), None)
         self.jobs[id_].finished(outcome, self.now, has_started=has_started, delay=delay, reason="because")
         self.stale.append((worker, id_, claim))
 
@@ -170,7 +170,7 @@ class Engine(World):
 @pytest.mark.timeout(3_600 if DEEP else 180)
 def test_whatever_happens_the_table_is_what_the_model_says(module_database: str) -> None:
     profile = settings(
-        max_examples=1_000 if DEEP else 40,
+        max_examples=1_000 if DEEP else 25,
         stateful_step_count=60 if DEEP else 40,
         deadline=None,
         suppress_health_check=list(HealthCheck),

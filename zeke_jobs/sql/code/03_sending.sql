@@ -87,6 +87,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.unfit_options(p_options jsonb) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
   SELECT CASE
+    WHEN p_options ->> 'key' = '' THEN 'expected key of 1 to 1024 bytes, got 0'
     WHEN octet_length(p_options ->> 'key') > 1024 OR octet_length(p_options ->> 'idempotency_key') > 1024
       OR octet_length(p_options ->> 'unique_key') > 1024
       THEN 'expected key, unique_key and idempotency_key of at most 1024 bytes, got more'
@@ -703,7 +704,7 @@ BEGIN
   v_unfit := coalesce(
     zeke_jobs.unfit_options(p_options),
     CASE WHEN p_options ? 'units' THEN zeke_jobs.unfit_units(v_task.id, p_options -> 'units') END,
-    (SELECT zeke_jobs.unfit_options(jsonb_build_object('key', k.key)) FROM unnest(p_keys) AS k (key) WHERE octet_length(k.key) > 1024 LIMIT 1),
+    (SELECT zeke_jobs.unfit_options(jsonb_build_object('key', k.key)) FROM unnest(p_keys) AS k (key) WHERE k.key = '' OR octet_length(k.key) > 1024 LIMIT 1),
     (SELECT format('payloads[%s] of %s: %s', p.n - 1, v_task.id, u.unfit)
      FROM jsonb_array_elements(p_payloads) WITH ORDINALITY AS p (payload, n)
      CROSS JOIN LATERAL (SELECT zeke_jobs.unfit_payload(p.payload) AS unfit OFFSET 0) AS u

@@ -31,8 +31,9 @@ COMMENT ON VIEW zeke_jobs.task_active IS 'How many jobs of each task hold a slot
 CREATE OR REPLACE FUNCTION zeke_jobs.concurrency_of(p_gate zeke_jobs.gate, p_now timestamptz) RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
-  SELECT CASE WHEN (p_gate).concurrency IS NOT NULL THEN least((p_gate).concurrency, (p_gate).ceiling + floor(
-    extract(epoch FROM p_now - (p_gate).lowered_on) / extract(epoch FROM (p_gate).raise_every))::integer) END
+  -- After the clock was set back, the last throttling is in the future.
+  SELECT CASE WHEN (p_gate).concurrency IS NOT NULL THEN least((p_gate).concurrency, (p_gate).ceiling + floor(greatest(
+    0, extract(epoch FROM p_now - (p_gate).lowered_on) / extract(epoch FROM (p_gate).raise_every)))::integer) END
 $$;
 
 -- The use of a meter within its window; for a gate's rate, the unit is jobs and the key empty.
@@ -55,6 +56,20 @@ BEGIN
     SELECT 1 FROM zeke_jobs.meter AS m
     WHERE m.gate = 'task/' || p_task AND m.unit = 'jobs' AND m.per_key
       AND zeke_jobs.taken(m.gate, 'jobs', p_key, p_now) >= m.amount);
+END
+$$;
+
+-- Whether the task's limits have the units and the money that this job takes at its start (as zeke_jobs.take).
+CREATE OR REPLACE FUNCTION zeke_jobs.units_fit(p_task zeke_jobs.task, p_units jsonb, p_now timestamptz) RETURNS boolean
+LANGUAGE plpgsql VOLATILE -- as zeke_jobs.taken
+AS $$
+BEGIN
+  RETURN NOT EXISTS (
+    SELECT 1 FROM zeke_jobs.meter AS m
+    LEFT JOIN zeke_jobs.unit_average AS a ON a.task = p_task.id AND a.unit = m.unit
+    CROSS JOIN LATERAL (SELECT m.amount - zeke_jobs.taken(m.gate, m.unit, '', p_now) AS room) AS r
+    WHERE m.gate = ANY (p_task.gates) AND NOT m.per_key AND (r.room <= 0 OR r.room < least(
+      m.amount, coalesce((p_units ->> m.unit)::numeric, a.average, (p_task.units ->> m.unit)::numeric, 0))));
 END
 $$;
 
@@ -231,7 +246,7 @@ AS $$
   UPDATE zeke_jobs.meter_use AS u
   SET reported = coalesce(u.reported, 0) + (p_units ->> u.unit)::numeric,
     amount = greatest(u.amount, coalesce(u.reported, 0) + (p_units ->> u.unit)::numeric), taken_on = zeke_jobs.now()
-  WHERE u.job = p_job AND u.claim = p_claim AND p_units ? u.unit AND NOT u.settled
+  WHERE u.job = p_job AND u.claim = p_claim AND p_units ? u.unit AND u.unit <> 'jobs' AND NOT u.settled
 $$;
 
 -- Make the uses of ended attempts final: reported amounts replace the estimates, here and in the task's average. p_how is the kind of end,
@@ -277,9 +292,9 @@ BEGIN
       WHERE u.job = ANY (p_ids) AND q.message_id = ANY (p_ids) AND q.message_id = u.job AND NOT u.settled
       RETURNING q.task, u.unit, u.reported
     )
-    SELECT e.task, e.unit, avg(e.reported) AS average FROM ended AS e
-    WHERE e.reported IS NOT NULL AND p_how <> 'cut off' GROUP BY e.task, e.unit
-    ORDER BY e.task, e.unit -- two that both add their first row must not wait for each other
+    SELECT t.id AS task, e.unit, avg(e.reported) AS average FROM ended AS e CROSS JOIN LATERAL zeke_jobs.find_task(e.task) AS t
+    WHERE e.reported IS NOT NULL AND p_how <> 'cut off' AND t.id IS NOT NULL GROUP BY t.id, e.unit
+    ORDER BY t.id, e.unit -- two that both add their first row must not wait for each other
   LOOP
     UPDATE zeke_jobs.unit_average AS a
     SET average = a.average + (v_known.average - a.average) / least(a.jobs + 1, 20), jobs = least(a.jobs + 1, 20)
@@ -303,7 +318,7 @@ BEGIN
   IF EXISTS (SELECT 1 FROM zeke_jobs.gate AS g WHERE g.breaker_pause IS NOT NULL) THEN
     INSERT INTO zeke_jobs.breaker_end (gate, ended_on, failed, job)
     SELECT g.name, zeke_jobs.now(), p_failed, q.message_id
-    FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task JOIN zeke_jobs.gate AS g ON g.name = ANY (t.gates)
+    FROM zeke_jobs.queue AS q CROSS JOIN LATERAL zeke_jobs.find_task(q.task) AS t JOIN zeke_jobs.gate AS g ON g.name = ANY (t.gates)
     WHERE q.message_id = ANY (p_ids) AND g.breaker_pause IS NOT NULL
       AND (p_failed OR g.breaker_share IS NOT NULL OR g.probe = q.message_id);
   END IF;

@@ -742,7 +742,7 @@ BEGIN
       AND (t.per_key IS NULL OR q.key IS NULL OR t.per_key > (
         SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS a WHERE a.state = 'consumed' AND a.task = n.name AND a.key = q.key))
         FROM unnest(t.id || t.aliases) AS n (name)))
-      AND (NOT t.metered OR zeke_jobs.key_has_room(t.id, q.key, p_now))
+      AND (NOT t.metered OR zeke_jobs.key_has_room(t.id, q.key, p_now) AND zeke_jobs.units_fit(t, q.units, p_now))
       AND (q.order_hold IS NULL OR q.ctid = zeke_jobs.first_in_line(q.task, q.key))
     ORDER BY q.run_at, q.seq
     LIMIT 64;

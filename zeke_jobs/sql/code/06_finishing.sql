@@ -198,8 +198,8 @@ BEGIN
     v_outcome := 'cancelled';
   ELSIF p_breaks AND v_outcome IN ('retry', 'failed') THEN
     SELECT 'deferred', greatest(g.closed_until, v_now + interval '1 second') INTO v_outcome, v_until
-    FROM zeke_jobs.task AS t JOIN zeke_jobs.gate AS g ON g.name = ANY (t.gates)
-    WHERE t.id = v_job.task AND g.tripped_on IS NOT NULL
+    FROM zeke_jobs.find_task(v_job.task) AS t JOIN zeke_jobs.gate AS g ON g.name = ANY (t.gates)
+    WHERE g.tripped_on IS NOT NULL
     ORDER BY g.closed_until DESC LIMIT 1;
     v_outcome := coalesce(v_outcome, p_outcome);
     v_until := coalesce(v_until, p_until);

@@ -335,7 +335,13 @@ SELECT
         WHERE u.gate = m.gate AND u.unit = m.unit AND u.key = '' AND u.ends_on > zeke_jobs.now()) END) ORDER BY m.unit, m.per_key)
    FROM zeke_jobs.meter AS m WHERE m.gate = g.name) AS meters
 FROM zeke_jobs.gate AS g
-CROSS JOIN LATERAL (SELECT g.closed_until > zeke_jobs.now() OR g.tripped_on IS NOT NULL AS closed) AS c
+CROSS JOIN LATERAL (
+  -- The next claim closes the breaker after a probe that succeeded (zeke_jobs.turn_breakers); perhaps nothing is due for long.
+  SELECT g.closed_until > zeke_jobs.now() OR g.tripped_on IS NOT NULL AND (
+    SELECT e.failed FROM zeke_jobs.breaker_end AS e JOIN zeke_jobs.queue AS q ON q.message_id = e.job
+    WHERE e.gate = g.name AND e.job = g.probe AND e.ended_on >= greatest(g.closed_until, q.claimed_on)
+    ORDER BY e.ended_on DESC LIMIT 1) IS NOT FALSE AS closed
+) AS c
 CROSS JOIN LATERAL (
   SELECT sum(a.active) AS active FROM zeke_jobs.task_active AS a WHERE g.name = ANY (a.gates)
 ) AS a

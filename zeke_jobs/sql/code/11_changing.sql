@@ -79,8 +79,10 @@ BEGIN
   ELSIF v_job.awaited THEN
     PERFORM pg_notify('zeke_jobs.done', p_id::text);
   END IF;
-  IF v_job.state = 'rejected' AND v_job.order_hold IS NOT NULL THEN
-    -- The next job of its key may run.
+  IF v_job.state = 'rejected' AND (
+    v_job.order_hold IS NOT NULL OR EXISTS (SELECT 1 FROM zeke_jobs.task AS t WHERE t.id = v_job.task AND t.metered))
+  THEN
+    -- The next job of its key may run, or a job that needs fewer units.
     PERFORM zeke_jobs.ring(v_job.queue_name), zeke_jobs.ring_for_freed(ARRAY[v_job.task]);
   END IF;
   cancel_unnoted.state := v_job.state;
@@ -201,6 +203,17 @@ BEGIN
 END
 $$;
 
+-- Wake the queues of a pause's target.
+CREATE OR REPLACE FUNCTION zeke_jobs.ring_for_target(p_target text) RETURNS void
+LANGUAGE sql VOLATILE
+AS $$
+  SELECT zeke_jobs.ring(q.queue)
+  FROM (
+    SELECT DISTINCT t.queue FROM zeke_jobs.task AS t
+    WHERE p_target IN ('task/' || t.id, 'queue/' || t.queue) OR p_target = ANY (t.gates)
+  ) AS q
+$$;
+
 -- Pause a target: claims take no more of its jobs. Returns false if it was paused already; the first pause stands.
 CREATE OR REPLACE FUNCTION zeke_jobs.pause(p_target text, p_by text, p_reason text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
@@ -211,6 +224,7 @@ BEGIN
   IF NOT FOUND THEN
     RETURN false;
   END IF;
+  PERFORM zeke_jobs.ring_for_target(p_target); -- its jobs no longer hold back jobs that need fewer units
   PERFORM zeke_jobs.note('pause', p_target, p_by, p_reason);
   RETURN true;
 END
@@ -226,11 +240,7 @@ BEGIN
   IF NOT FOUND THEN
     RETURN false;
   END IF;
-  PERFORM zeke_jobs.ring(q.queue)
-  FROM (
-    SELECT DISTINCT t.queue FROM zeke_jobs.task AS t
-    WHERE p_target IN ('task/' || t.id, 'queue/' || t.queue) OR p_target = ANY (t.gates)
-  ) AS q;
+  PERFORM zeke_jobs.ring_for_target(p_target);
   PERFORM zeke_jobs.note('resume', p_target, p_by, NULL);
   RETURN true;
 END
@@ -259,7 +269,10 @@ BEGIN
     metered = excluded.metered, least = excluded.least, raise_every = excluded.raise_every,
     breaker_failures = excluded.breaker_failures, breaker_share = excluded.breaker_share,
     breaker_within = excluded.breaker_within, breaker_pause = excluded.breaker_pause,
-    tripped_on = CASE WHEN excluded.breaker_pause IS NOT NULL THEN g.tripped_on END
+    -- A limit that loses its open breaker opens.
+    tripped_on = CASE WHEN excluded.breaker_pause IS NOT NULL THEN g.tripped_on END,
+    closed_until = CASE WHEN excluded.breaker_pause IS NOT NULL OR g.tripped_on IS NULL THEN g.closed_until END,
+    closed_by = CASE WHEN excluded.breaker_pause IS NOT NULL OR g.tripped_on IS NULL THEN g.closed_by END
   WHERE (g.concurrency, g.rate_count, g.rate_period, g.metered, g.least, g.raise_every, g.breaker_failures, g.breaker_share,
       g.breaker_within, g.breaker_pause)
     IS DISTINCT FROM (excluded.concurrency, excluded.rate_count, excluded.rate_period, excluded.metered, excluded.least,
@@ -338,6 +351,18 @@ BEGIN
       excluded.cron, excluded.paused, excluded.metered, excluded.units);
   DELETE FROM zeke_jobs.task AS t
   WHERE NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(p_tasks) AS w (id text) WHERE w.id = t.id);
+  -- What was learned under a task's former name counts for its new name. Rows of jobs that just end are skipped, as in write_limits.
+  WITH former AS (
+    DELETE FROM zeke_jobs.unit_average AS a
+    WHERE a.ctid = ANY (ARRAY(
+      SELECT o.ctid FROM zeke_jobs.unit_average AS o JOIN jsonb_to_recordset(p_tasks) AS w (aliases text[]) ON o.task = ANY (w.aliases)
+      FOR UPDATE OF o SKIP LOCKED))
+    RETURNING a.*
+  )
+  INSERT INTO zeke_jobs.unit_average (task, unit, average, jobs)
+  SELECT w.id, f.unit, f.average, f.jobs
+  FROM former AS f JOIN jsonb_to_recordset(p_tasks) AS w (id text, aliases text[]) ON f.task = ANY (w.aliases)
+  ON CONFLICT DO NOTHING;
 END
 $$;
 

@@ -181,11 +181,12 @@ BEGIN
     ELSE
       UPDATE zeke_jobs.queue AS q SET run_at = (v_value ->> 'run_at')::timestamptz, mtime = v_now WHERE q.message_id = ANY (v_held);
       changed := v_held;
-      IF (v_value ->> 'run_at')::timestamptz <= v_now THEN
-        PERFORM zeke_jobs.ring(r.queue_name)
-        FROM (SELECT DISTINCT q.queue_name FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_held)) AS r;
-      END IF;
   END CASE;
+  IF change_jobs.change IN ('prioritise', 'reschedule') THEN
+    -- The jobs may be due now or soon, or no longer hold back jobs that need fewer units.
+    PERFORM zeke_jobs.ring(r.queue_name)
+    FROM (SELECT DISTINCT q.queue_name FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_held)) AS r;
+  END IF;
   passed := ARRAY(SELECT f.id FROM unnest(v_found) AS f (id) WHERE f.id <> ALL (v_held));
   IF changed <> '{}' THEN
     PERFORM zeke_jobs.note(

@@ -183,10 +183,15 @@ def _printed(error: BaseException, frames: TracebackType | None) -> str:
     return "".join(printed.format())
 
 
+def kept(text: str) -> str:
+    """A text shortened, without secrets and without characters that Postgres cannot store."""
+    return redact(_storable(text))[:_LONGEST_MESSAGE]
+
+
 def text_of(error: BaseException) -> str:
-    """The text of an exception, shortened and without characters that Postgres cannot store."""
+    """The text of an exception, as ``kept``."""
     try:
-        return redact(_storable(str(error)))[:_LONGEST_MESSAGE]
+        return kept(str(error))
     except Exception as broken:  # noqa: BLE001 (an exception's own code; what it hides is named)
         return f"{type(error).__name__}, whose text cannot be read ({type(broken).__name__})"
 

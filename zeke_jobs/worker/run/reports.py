@@ -11,6 +11,7 @@ from zeke_jobs.core import units as amounts
 from zeke_jobs.errors import ClaimLost
 from zeke_jobs.postgres.pool import DISCONNECTED
 from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.worker.finish.outcome import kept
 from zeke_jobs.worker.run import leases
 from zeke_jobs.worker.run.progress import Progress
 
@@ -61,6 +62,12 @@ class Reports:
             raise ClaimLost(f"job {self._claim.id} is no longer ours; {amount} {currency} were not added to its cost")
         if row["currency"] != currency:
             raise costs.mixed(row["currency"], currency)
+        if row["missed"] is not None:
+            self._logger.warning(
+                "a budget in another currency does not count this cost",
+                budget=row["missed"],
+                cost=f"{amount} {currency}",
+            )
 
     def used(self, units: dict[str, float]) -> None:
         """Add to the units that the job has used."""
@@ -76,7 +83,7 @@ class Reports:
         """
         seconds = amounts.pause(retry_after)
         with self._pool.connection() as conn:
-            params = {"limit": limit, "seconds": seconds, "job": self._claim.id, "why": reason or "429"}
+            params = {"limit": limit, "seconds": seconds, "job": self._claim.id, "why": kept(reason) or "429"}
             closed_until = SQL.value(conn, "limits/throttle", **params)
         if closed_until is None:
             raise ValueError(f"expected the name of a limit in jobs.yaml, got {limit!r}")

@@ -1,4 +1,5 @@
--- Add to a job's cost; only its holder may do so. Returns the currency, which is that of the first amount. Budgets count the cost.
+-- Add to a job's cost; only its holder may do so. Returns the currency, which is that of the first amount. Budgets in this currency count the
+-- cost; missed: the currency of a budget that does not.
 WITH said AS (
   UPDATE zeke_jobs.queue AS q
   SET
@@ -10,5 +11,7 @@ WITH said AS (
 )
 SELECT s.currency,
   CASE WHEN s.currency = %(currency)s THEN zeke_jobs.report(
-    %(id)s::uuid, %(claim)s, jsonb_build_object(%(currency)s::text, %(amount)s::numeric)) END AS reported
+    %(id)s::uuid, %(claim)s, jsonb_build_object(%(currency)s::text, %(amount)s::numeric)) END AS reported,
+  (SELECT min(u.unit) FROM zeke_jobs.meter_use AS u
+   WHERE u.job = %(id)s::uuid AND u.claim = %(claim)s AND u.lasts IS NULL AND u.unit <> %(currency)s) AS missed
 FROM said AS s
