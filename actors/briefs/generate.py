@@ -56,10 +56,8 @@ def generate_brief(payload: GenerateBrief, ctx: Context[BriefSettings]) -> dict[
 
 
 def _brief_story(payload: GenerateBrief, story_id: UUID, ctx: Context[BriefSettings]) -> dict[str, Any]:
-    text = texts.read(ctx.db, story_id)
+    text = texts.needed(ctx.db, story_id)
     overlay = overlays.read(ctx.db, story_id)
-    if text is None or overlay is None:
-        raise Reject(f"expected a story with id {story_id}, got none")
     if not text.document.strip():
         raise Reject(f"expected a story with text, got an empty one: {story_id}")
     if stays := kept(overlay.brief_author, is_asked_for=payload.reason != "new_story"):
@@ -71,8 +69,6 @@ def _brief_story(payload: GenerateBrief, story_id: UUID, ctx: Context[BriefSetti
     saved = time_saved_seconds(_reading_seconds(text, ctx.settings), brief, ctx.settings.words_per_minute)
     with ctx.transaction() as tx:
         locked = overlays.lock(tx, text.id)
-        if locked is None:
-            raise Reject(f"expected a story with id {story_id}, got one that was deleted meanwhile")
         output = _store(payload.reason, story_id, locked, brief, saved, tx)
         if unfounded is None:
             ctx.complete(output)

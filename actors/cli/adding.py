@@ -9,7 +9,7 @@ import typer
 
 from actors.cli import jobs
 from actors.cli.engine import cannot_read, in_force, open_engine, task_settings
-from actors.cli.output import Json, ago, as_json, console, database, escape, short, visible
+from actors.cli.output import Json, ago, as_json, console, database, escape, short, tell
 from actors.engine.contract import EngineError
 from actors.engine.discovery.addresses import typed
 from actors.engine.fetch import parse
@@ -96,7 +96,7 @@ def add(
         console().print(f"{kept} zeke-news sources backfill {short(source_id)} --items {left}", soft_wrap=True)
     if twin is not None:
         told = f"{twin['name']} has all of these: where it is the same feed, zeke-news sources merge"
-        console().print(visible(f"{told} {short(source_id)} {short(twin['id'])}"), soft_wrap=True, markup=False)
+        tell(f"{told} {short(source_id)} {short(twin['id'])}")
     if waits:
         console().print(waits, soft_wrap=True)
 
@@ -184,7 +184,7 @@ def _say_unread(source_id: UUID, kind: str, url: str, *, is_new: bool, is_json: 
     if is_json:
         as_json({"id": source_id, "type": kind, "url": url, "new": is_new})
         return
-    console().print(visible(f"{'added' if is_new else 'already there:'} {kind} {url}"), soft_wrap=True, markup=False)
+    tell(f"{'added' if is_new else 'already there:'} {kind} {url}")
     console().print(f"not read yet; read it now: zeke-news sources refresh {short(source_id)}", soft_wrap=True)
 
 
@@ -203,8 +203,8 @@ def _facts(feed: ContentSource) -> dict[str, Any]:
 def _print(feed: ContentSource, head: str) -> None:
     out = console()
     out.print(f"[bold]{escape(head)}[/bold]", soft_wrap=True)
-    out.print(visible(f"   {feed.url}"), soft_wrap=True, markup=False)
+    tell(f"   {feed.url}")
     if not feed.items:
         out.print("   no items yet")
     for item in _newest(feed)[:_SHOWN]:
-        out.print(visible(f"   {ago(item.published_at):>4}  {item.title or item.url}"), soft_wrap=True, markup=False)
+        tell(f"   {ago(item.published_at):>4}  {item.title or item.url}")

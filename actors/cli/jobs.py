@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -15,7 +16,7 @@ from actors.store import news, sources
 from zeke_jobs.postgres.pool import transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
@@ -78,19 +79,11 @@ def outcome(job: Mapping[str, Any] | None) -> str:
     return f"not yet, {ago(job['start_after'])}: {waiting}" if job["is_later"] else f"not yet: {job['state']}"
 
 
-class progress:  # noqa: N801 (used as a function)
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[..., None]]:
     """A bar on standard error if that is a terminal; yields a function that moves it on."""
-
-    def __init__(self, what: str, total: int) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        console = Console(file=sys.stderr, highlight=False, emoji=False)
-        self._bar = Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty() or total < 1)
-        self._what, self._total = what, total
-
-    def __enter__(self) -> Any:
-        self._bar.start()
-        task = self._bar.add_task(self._what, total=self._total)
-        return lambda count=1: self._bar.update(task, advance=count)
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    console = Console(file=sys.stderr, highlight=False, emoji=False)
+    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty() or total < 1) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda count=1: bar.update(task, advance=count)

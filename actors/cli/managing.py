@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from actors.cli import jobs
-from actors.cli.output import Json, as_json, console, database, short, visible
+from actors.cli.output import Json, as_json, console, database, short, tell, visible
 from actors.store import news, source_changes
 from actors.store import sources as store
 from actors.store.news import NotFound
@@ -57,8 +57,7 @@ def backfill(
         as_json(read)
     elif read["outcome"] in _GOOD:
         left = f"; {read['backlog_left']} are left" if read["backlog_left"] else "; none is left"
-        said = f"{read['source']}: {read['backfilled']} items become stories{left}"
-        console().print(visible(said), soft_wrap=True, markup=False)
+        tell(f"{read['source']}: {read['backfilled']} items become stories{left}")
     else:
         _print_reads([read], is_one=True)
     if read["outcome"] not in _GOOD:
@@ -79,8 +78,7 @@ def rename(
     if is_json:
         as_json({"id": found, "name": name.strip(), "changed": changed})
         return
-    said = visible(f"{source}: {'now' if changed else 'already'} called {name.strip()}")
-    console().print(said, soft_wrap=True, markup=False)
+    tell(f"{source}: {'now' if changed else 'already'} called {name.strip()}")
 
 
 def remove(
@@ -125,8 +123,7 @@ def merge(
     if is_json:
         as_json({"removed": old, "into": new, "items": moved})
         return
-    said = f"{source}: {moved} items moved to {into}; the source is removed"
-    console().print(visible(said), soft_wrap=True, markup=False)
+    tell(f"{source}: {moved} items moved to {into}; the source is removed")
 
 
 def find(conn: Connection, name: str) -> UUID:
@@ -190,9 +187,9 @@ def _print_reads(read: Sequence[dict[str, Any]], *, is_one: bool) -> None:
     for one in good:
         if is_one or one["new"] or one["edited"]:
             edited = f", {one['edited']} edited" if one["edited"] else ""
-            out.print(visible(f"{one['source']}: {one['new']} new{edited}"), soft_wrap=True, markup=False)
+            tell(f"{one['source']}: {one['new']} new{edited}")
     for one in bad:
-        out.print(visible(f"{one['source']}: could not be read: {one['detail']}"), soft_wrap=True, markup=False)
+        tell(f"{one['source']}: could not be read: {one['detail']}")
     if not is_one:
         new = sum(one["new"] for one in good)
         out.print(f"{len(good)} read, {new} new items" + (f"; {len(bad)} could not be read" if bad else ""))

@@ -14,7 +14,7 @@ import zeke_jobs
 from actors.cli.adding import type_of
 from actors.cli.engine import in_force, open_engine
 from actors.cli.jobs import progress
-from actors.cli.output import Json, as_json, console, database, say, visible
+from actors.cli.output import Json, as_json, console, database, say, tell
 from actors.engine.canonical import site_of
 from actors.engine.contract import EngineError
 from actors.engine.fetch import parse
@@ -70,7 +70,7 @@ def bring_in(
         return
     console().print(f"{added} added, {there} already there" + (f", {len(failed)} could not be read:" if failed else ""))
     for one in sorted(failed, key=lambda one: one["url"]):
-        console().print(visible(f"  {one['url']}  {one['why']}"), soft_wrap=True, markup=False)
+        tell(f"  {one['url']}  {one['why']}")
     if failed:
         console().print("the same command tries these again; --no-check adds them unread", soft_wrap=True)
 

@@ -45,6 +45,7 @@ __all__ = [
     "short",
     "table",
     "team_of",
+    "tell",
     "visible",
 ]
 
@@ -80,6 +81,11 @@ def team_of(text: str | None) -> UUID:
 def console() -> Console:
     """A console on stdout that colours only marked-up text."""
     return Console(highlight=False, emoji=False)
+
+
+def tell(text: str) -> None:
+    """Print a text, which may be foreign, on one line of any length."""
+    console().print(visible(text), soft_wrap=True, markup=False)
 
 
 def as_json(value: Any) -> None:

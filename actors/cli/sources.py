@@ -8,7 +8,7 @@ import typer
 
 from actors.cli import adding, managing, opml
 from actors.cli.managing import Which, find
-from actors.cli.output import Json, ago, as_json, console, database, escape, short, table, visible
+from actors.cli.output import Json, ago, as_json, console, database, escape, short, table, tell
 from actors.store import news
 from actors.store import sources as store
 
@@ -80,8 +80,7 @@ def _switch(name: str, *, on: bool, is_json: bool) -> None:
     if is_json:
         as_json({"id": found, "is_active": on, "changed": changed})
         return
-    said = visible(f"{name}: {'now' if changed else 'already'} {'on' if on else 'off'}")
-    console().print(said, soft_wrap=True, markup=False)
+    tell(f"{name}: {'now' if changed else 'already'} {'on' if on else 'off'}")
 
 
 @app.command(short_help="Say why sources do not deliver.")
@@ -121,10 +120,9 @@ def _print_health(row: dict[str, Any]) -> None:
         ("next check", _next(row)),
     ):
         if value:
-            out.print(visible(f"  {title:12} {value}"), soft_wrap=True, markup=False)
+            tell(f"  {title:12} {value}")
     for job in row["jobs"]:
-        said = visible(f"  job {job['task']} {job['state']} {job['waiting_for'] or ''}".rstrip())
-        out.print(said, soft_wrap=True, markup=False)
+        tell(f"  job {job['task']} {job['state']} {job['waiting_for'] or ''}".rstrip())
 
 
 def _health(row: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ import typer
 
 import zeke_jobs
 from actors.cli import jobs
-from actors.cli.output import Json, Team, as_json, console, database, short, team_of, visible
+from actors.cli.output import Json, Team, as_json, console, database, short, team_of, tell
 from actors.store import news
 from actors.store.news import NotFound
 from zeke_jobs.postgres.pool import transaction
@@ -57,7 +57,7 @@ def _change(names: Sequence[str], team: str | None, wish: Mapping[str, Any], sai
     if is_json:
         as_json(done)
     for one in () if is_json else done:
-        console().print(visible(f"{found[one['id']]}: {one['result']}"), markup=False, soft_wrap=True)
+        tell(f"{found[one['id']]}: {one['result']}")
     if not has_worker and not is_json:
         console().print(jobs.NO_WORKER, soft_wrap=True)
     if any(one["failed"] for one in done):

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import typer
 
-from actors.cli.output import ago, as_json, console, database, escape, short, visible
+from actors.cli.output import ago, as_json, console, database, escape, short, tell
 from actors.engine.canonical import canonical_url
 from actors.store import news
 
@@ -170,10 +170,9 @@ def _print(answer: Mapping[str, Any]) -> None:
     for job in answer["jobs"]:
         wait = f" ({job['waiting_for']})" if job["waiting_for"] else ""
         why_failed = f": {_message(job['error'])}" if job["state"] == "failed" else ""
-        said = f"job {job['task']} is {job['state']}{wait}, sent {ago(job['created_on'])} ago{why_failed}"
-        out.print(visible(said), soft_wrap=True, markup=False)
+        tell(f"job {job['task']} is {job['state']}{wait}, sent {ago(job['created_on'])} ago{why_failed}")
     if not answer["items"] and not answer["jobs"]:
-        out.print(visible(f"nothing is known of {answer['canonical_url']}"), soft_wrap=True, markup=False)
+        tell(f"nothing is known of {answer['canonical_url']}")
         for source in answer["sources"]:
             health = source["status"] or "not read yet"
             last = f"read {ago(source['checked_at'])} ago" if source["checked_at"] else "never read"
@@ -181,8 +180,7 @@ def _print(answer: Mapping[str, Any]) -> None:
             relation = "it is the address of a source" if is_it else "its site has a source"
             said = f"{relation}: {source['name'] or source['url']} ({health}, {last})"
             message = f": {source['message']}" if source["message"] else ""
-            out.print(visible(f"{said}{message}"), soft_wrap=True, markup=False)
+            tell(f"{said}{message}")
         if not answer["sources"]:
             out.print("no source covers its site; zeke-news sources add FEED, or:", markup=False)
-        said = f'zeke-jobs send ingest-oneoff \'{{"url": "{answer["url"]}"}}\''
-        out.print(visible(said), soft_wrap=True, markup=False)
+        tell(f'zeke-jobs send ingest-oneoff \'{{"url": "{answer["url"]}"}}\'')

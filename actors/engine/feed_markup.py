@@ -20,7 +20,7 @@ _TAG_OF_HTML = re.compile(
 
 def title_of(entry: dict[str, Any], key: str, *, typed: bool) -> str:
     """The title, or another line, without markup. ``typed`` says whether the format declares types, as Atom and JSON Feed do."""
-    line = _value(entry, key)[:_LONGEST_MARKUP]
+    line = value_of(entry, key)[:_LONGEST_MARKUP]
     if typed and _is_plain(entry, key):
         return line
     return clean(html.unescape((_TAG if typed else _TAG_OF_HTML).sub("", line)))
@@ -28,11 +28,13 @@ def title_of(entry: dict[str, Any], key: str, *, typed: bool) -> str:
 
 def fragment_of(entry: dict[str, Any], key: str, *, typed: bool) -> str:
     """A text as HTML."""
-    text = _value(entry, key)
+    text = value_of(entry, key)
     return html.escape(text, quote=False) if typed and _is_plain(entry, key) else text
 
 
-def _value(entry: dict[str, Any], key: str) -> str:
+def value_of(entry: dict[str, Any], key: str) -> str:
+    """A text as it stands in the feed."""
+    # dict.get: feedparser's own lookup maps one date to another, with a warning.
     value = dict.get(entry, key)
     return clean(value) if isinstance(value, str) else ""
 

@@ -23,8 +23,8 @@ from actors.engine.contract import (
 )
 from actors.engine.dates import read_date
 from actors.engine.feed_bytes import prepared
-from actors.engine.feed_markup import fragment_of, title_of
-from actors.engine.text import clean, of_the_web, one_line
+from actors.engine.feed_markup import fragment_of, title_of, value_of
+from actors.engine.text import of_the_web, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,8 +65,8 @@ def read_feed(
         url=url,
         source_type="youtube" if _is_youtube(url) else "podcast" if podcast else "rss",
         metadata={
-            "link": _get(feed, "link")[:LONGEST_ADDRESS],
-            "language": _get(feed, "language")[:100],
+            "link": value_of(feed, "link")[:LONGEST_ADDRESS],
+            "language": value_of(feed, "language")[:100],
             "format": version,
             "ttlMinutes": _ttl(feed),
         },
@@ -90,31 +90,25 @@ def _parse_xml(body: bytes, url: str, content_type: str) -> dict[str, Any]:
     return parsed
 
 
-def _get(entry: dict[str, Any], key: str) -> str:
-    # dict.get: feedparser's own lookup maps one date to another, with a warning.
-    value = dict.get(entry, key)
-    return clean(value) if isinstance(value, str) else ""
-
-
 def _item(entry: dict[str, Any], feed_url: str, now: datetime, *, typed: bool) -> ContentItem:
     link = _link(entry, feed_url)
     audio, duration = _audio(entry)
-    video = _get(entry, "yt_videoid")[:100]
+    video = value_of(entry, "yt_videoid")[:100]
     content = max(
         (fragment_of(part, "value", typed=typed) for part in dict.get(entry, "content") or []), key=len, default=""
     )
-    updated = _moment(_get(entry, "updated"))
-    published = _moment(_get(entry, "published")) or updated
+    updated = _moment(value_of(entry, "updated"))
+    published = _moment(value_of(entry, "published")) or updated
     metadata = {
         "content": content[:LONGEST_FRAGMENT],
         "updated": updated.isoformat() if updated else None,
         "enclosure": audio,
         "videoId": video,
-        "tags": [one_line(_get(tag, "term"), 100) for tag in (dict.get(entry, "tags") or [])[:_MOST_TAGS]],
+        "tags": [one_line(value_of(tag, "term"), 100) for tag in (dict.get(entry, "tags") or [])[:_MOST_TAGS]],
     }
-    author = one_line(_get(entry, "author"), 200)
+    author = one_line(value_of(entry, "author"), 200)
     return ContentItem(
-        id=_get(entry, "id").strip(),
+        id=value_of(entry, "id").strip(),
         title=one_line(title_of(entry, "title", typed=typed)),
         description=fragment_of(entry, "summary", typed=typed)[:LONGEST_FRAGMENT].strip(),
         url=link,
@@ -129,14 +123,14 @@ def _item(entry: dict[str, Any], feed_url: str, now: datetime, *, typed: bool) -
 
 def _link(entry: dict[str, Any], feed_url: str) -> str:
     """The page: an Atom entry has several links, RSS 1.0 its own ``about``, and some feeds only a guid that is one."""
-    links = [part for part in dict.get(entry, "links") or [] if _get(part, "href")]
-    pages = [part for part in links if _get(part, "rel") in {"alternate", ""}]
-    pages.sort(key=lambda part: "html" not in _get(part, "type"))
+    links = [part for part in dict.get(entry, "links") or [] if value_of(part, "href")]
+    pages = [part for part in links if value_of(part, "rel") in {"alternate", ""}]
+    pages.sort(key=lambda part: "html" not in value_of(part, "type"))
     candidates = [
-        *(_absolute(_get(part, "href"), feed_url) for part in pages),
-        _absolute(_get(entry, "link"), feed_url),
-        _get(entry, "id"),
-        *(_absolute(_get(part, "href"), feed_url) for part in links if _get(part, "rel") in {"via", "related"}),
+        *(_absolute(value_of(part, "href"), feed_url) for part in pages),
+        _absolute(value_of(entry, "link"), feed_url),
+        value_of(entry, "id"),
+        *(_absolute(value_of(part, "href"), feed_url) for part in links if value_of(part, "rel") in {"via", "related"}),
     ]
     return next((candidate.strip() for candidate in candidates if _is_web(candidate)), "")
 
@@ -189,9 +183,9 @@ def _moment(date: str) -> datetime | None:
 
 def _audio(entry: dict[str, Any]) -> tuple[str, float | None]:
     for part in dict.get(entry, "links") or []:
-        address = _get(part, "href")
-        if _get(part, "rel") == "enclosure" and _is_web(address) and _is_audio(address, _get(part, "type")):
-            return address, _seconds(_get(entry, "itunes_duration"))
+        address = value_of(part, "href")
+        if value_of(part, "rel") == "enclosure" and _is_web(address) and _is_audio(address, value_of(part, "type")):
+            return address, _seconds(value_of(entry, "itunes_duration"))
     return "", None
 
 
@@ -211,11 +205,11 @@ def _seconds(text: str) -> float | None:
 
 def _ttl(feed: dict[str, Any]) -> int | None:
     """Minutes that the feed asks readers to wait: ``ttl``, or the syndication module's period."""
-    text = _get(feed, "ttl").strip()
+    text = value_of(feed, "ttl").strip()
     if re.fullmatch(r"\d{1,6}", text, re.ASCII):
         return int(text)
-    period = _PERIODS.get(_get(feed, "sy_updateperiod").strip().lower())
-    frequency = _get(feed, "sy_updatefrequency").strip()
+    period = _PERIODS.get(value_of(feed, "sy_updateperiod").strip().lower())
+    frequency = value_of(feed, "sy_updatefrequency").strip()
     times = int(frequency) if re.fullmatch(r"[1-9]\d{0,3}", frequency, re.ASCII) else 1
     return period // times if period else None
 

@@ -14,7 +14,7 @@ from actors.engine.article.bylines import author, kinds, published
 from actors.engine.article.titles import letters, page_title
 from actors.engine.canonical import LONGEST_ADDRESS
 from actors.engine.contract import EARLIEST
-from actors.engine.text import clean, one_line
+from actors.engine.text import clean, one_line, text_at, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,14 +65,14 @@ def read(tree: HtmlElement, url: str) -> Metadata:
     site = one_line(metas.get("og:site_name") or _name(article.get("publisher")), 200)
     said = (
         metas.get("og:title"),
-        _text(article.get("headline")),
+        text_at(article, "headline"),
         metas.get("twitter:title"),
         _title(tree),
     )
     return Metadata(
         title=one_line(page_title([one_line(html.unescape(one)) for one in said if one], _headings(tree), site, url)),
         description=one_line(
-            metas.get("og:description") or metas.get("description") or _text(article.get("description")), 2000
+            metas.get("og:description") or metas.get("description") or text_at(article, "description"), 2000
         ),
         language=_language(tree, metas),
         canonical=_canonical(tree, url),
@@ -80,7 +80,7 @@ def read(tree: HtmlElement, url: str) -> Metadata:
         author=one_line(author(tree, metas, article, site), 200),
         site=site,
         is_free=_boolean(article.get("isAccessibleForFree")),
-        body=clean(_text(article.get("articleBody"))),
+        body=clean(text_at(article, "articleBody")),
     )
 
 
@@ -156,7 +156,7 @@ def _article(data: list[dict[str, Any]], titles: list[str]) -> dict[str, Any]:
     named = (
         one
         for one in articles
-        if any((name := letters(_text(one.get("headline")))) and name in letters(title) for title in titles)
+        if any((name := letters(text_at(one, "headline"))) and name in letters(title) for title in titles)
     )
     return next(named, None) or next(iter(articles), {})
 
@@ -183,17 +183,13 @@ def _of_type(data: Any, depth: int) -> Iterator[dict[str, Any]]:
             yield from _of_type(data.get(key), depth + 1)
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
 def _name(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(filter(None, (_name(part) for part in value[:10] if not isinstance(part, list))))
-    return _text(value.get("name")) if isinstance(value, dict) else _text(value)
+    return text_at(value, "name") if isinstance(value, dict) else text_of(value)
 
 
 def _boolean(value: Any) -> bool | None:
     if isinstance(value, bool):
         return value
-    return {"true": True, "false": False}.get(_text(value).strip().lower())
+    return {"true": True, "false": False}.get(text_of(value).strip().lower())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from typing import Any
 
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*+=\s*+[\"']?\s*+([\w.:-]{1,40})", re.IGNORECASE)
 _XML_ENCODING = re.compile(rb"^\s*+<\?xml[^>]{0,200}?encoding\s*+=\s*+[\"']([\w.:-]{1,40})", re.IGNORECASE)
@@ -117,6 +118,16 @@ def _guess(body: bytes) -> str:
 def clean(text: str) -> str:
     """Drop NUL, other control characters and lone surrogates, which Postgres or JSON refuse; unify line ends."""
     return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def text_of(value: Any) -> str:
+    """A value of foreign data if it is text; else an empty text."""
+    return value if isinstance(value, str) else ""
+
+
+def text_at(data: Any, key: str) -> str:
+    """The text under a key of foreign data; empty without one."""
+    return text_of(data.get(key)) if isinstance(data, dict) else ""
 
 
 def one_line(text: str, limit: int = 500) -> str:

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from actors.engine.contract import Author, ContentItem, ContentSource, EngineError
 from actors.engine.metadata import moment
-from actors.engine.text import clean, one_line
+from actors.engine.text import clean, one_line, text_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -53,7 +53,7 @@ class DataApi:
         """
         uploads = "UU" + channel.removeprefix("UC")
         listed = self._ask("playlistItems", part="contentDetails", playlistId=uploads, maxResults=str(_MOST))
-        ids = [_text(entry.get("contentDetails"), "videoId") for entry in _entries(listed)]
+        ids = [text_at(entry.get("contentDetails"), "videoId") for entry in _entries(listed)]
         videos = self.videos([one for one in ids if one])
         name = next((video.author.name for video in videos if video.author), "")
         return ContentSource(id=feed_url, name=name, url=feed_url, source_type="youtube", items=videos)
@@ -68,7 +68,7 @@ class DataApi:
         if not wanted:
             return []
         found = self._ask("videos", part="snippet,contentDetails", id=",".join(wanted), maxResults=str(_MOST))
-        return [_item(entry) for entry in _entries(found) if _text(entry, "id")]
+        return [_item(entry) for entry in _entries(found) if text_at(entry, "id")]
 
     def _ask(self, method: str, **parameters: str) -> dict[str, Any]:
         answer = self._get(f"{self._base}/{method}?{urlencode(parameters)}", {"X-Goog-Api-Key": self._key})
@@ -85,28 +85,23 @@ def _entries(answer: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _item(entry: dict[str, Any]) -> ContentItem:
-    video = _text(entry, "id")
+    video = text_at(entry, "id")
     snippet = entry.get("snippet")
-    author = one_line(_text(snippet, "channelTitle"), 200)
-    language = _text(snippet, "defaultAudioLanguage") or _text(snippet, "defaultLanguage")
+    author = one_line(text_at(snippet, "channelTitle"), 200)
+    language = text_at(snippet, "defaultAudioLanguage") or text_at(snippet, "defaultLanguage")
     return ContentItem(
         id=f"yt:video:{video}",  # the id of the keyless feed, so that a key makes no new items
-        title=one_line(_text(snippet, "title")),
-        description=clean(_text(snippet, "description")),
+        title=one_line(text_at(snippet, "title")),
+        description=clean(text_at(snippet, "description")),
         url=f"https://www.youtube.com/watch?v={video}",
         source_type="youtube",
         content_type="video",
-        published_at=moment(_text(snippet, "publishedAt")),
-        duration=_seconds(_text(entry.get("contentDetails"), "duration")),
+        published_at=moment(text_at(snippet, "publishedAt")),
+        duration=_seconds(text_at(entry.get("contentDetails"), "duration")),
         metadata={"videoId": video},
         author=Author(name=author) if author else None,
         language=language.split("-")[0].lower() or None,
     )
-
-
-def _text(part: Any, key: str) -> str:
-    value = part.get(key) if isinstance(part, dict) else None
-    return value if isinstance(value, str) else ""
 
 
 def _seconds(text: str) -> float | None:

@@ -34,9 +34,7 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
         Retry, Defer: the provider asked to wait.
         Unfounded: a model twice gave statements that the story does not support. The stored text is extractive, and labelled so.
     """
-    text = texts.read(ctx.db, payload.story_id)
-    if text is None:
-        raise Reject(f"expected a story with id {payload.story_id}, got none")
+    text = texts.needed(ctx.db, payload.story_id)
     analyst: Analyst = ctx.service("ai")
     if payload.trigger == "grown":
         with ctx.transaction() as tx:
@@ -62,8 +60,6 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
         told_by = clusters.sources(tx, text.id)
         analysis = _told_by(analysis, analyst, told_by)
         overlay = overlays.lock(tx, text.id)
-        if overlay is None:
-            raise Reject(f"expected a story with id {payload.story_id}, got one that was deleted meanwhile")
         stays = kept(overlay.analysis_author, is_asked_for=payload.trigger == "manual")
         changed = overlays.save_analysis(
             tx,

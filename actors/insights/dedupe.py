@@ -10,7 +10,7 @@ from actors.insights.keys import highlight_id, insight_key
 from actors.schema import DedupeInsights, Insight  # noqa: TC001 (the handler is read by its annotations)
 from actors.store import highlights, texts
 from actors.store.highlights import Highlight
-from zeke_jobs import Context, Reject
+from zeke_jobs import Context  # noqa: TC001
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,8 +34,7 @@ def dedupe_insights(payload: DedupeInsights, ctx: Context) -> dict[str, Any]:
         Reject: there is no such story.
     """
     with ctx.transaction() as tx:
-        if texts.read(tx, payload.story_id) is None:
-            raise Reject(f"expected a story with id {payload.story_id}, got none")
+        texts.needed(tx, payload.story_id)
         todo = plan(payload, highlights.of_story(tx, payload.story_id))
         added = highlights.insert(tx, todo.new)
         updated = highlights.update(tx, todo.known)

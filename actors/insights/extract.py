@@ -10,7 +10,7 @@ from actors.insights.selection import Selection, highlights
 from actors.schema import ExtractHighlights  # noqa: TC001 (the handler is read by its annotations)
 from actors.store import highlights as stored
 from actors.store import texts
-from zeke_jobs import Context, Reject
+from zeke_jobs import Context  # noqa: TC001
 
 
 def extract_highlights(payload: ExtractHighlights, ctx: Context[Selection]) -> dict[str, Any]:
@@ -21,9 +21,7 @@ def extract_highlights(payload: ExtractHighlights, ctx: Context[Selection]) -> d
     Raises:
         Reject: there is no such story.
     """
-    text = texts.read(ctx.db, payload.story_id)
-    if text is None:
-        raise Reject(f"expected a story with id {payload.story_id}, got none")
+    text = texts.needed(ctx.db, payload.story_id)
     found = highlights(text.document, ctx.settings, text.title)
     text_hash = hashlib.sha256(text.document.encode()).hexdigest()[:16]
     scope = [str(payload.team_id)] if payload.team_id else []

@@ -11,7 +11,7 @@ from actors.insights import interests
 from actors.insights.candidates import Kind
 from actors.schema import ScoreRelevance  # noqa: TC001 (the handler is read by its annotations)
 from actors.store import highlights, team_scores, texts
-from zeke_jobs import Context, Reject
+from zeke_jobs import Context  # noqa: TC001
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,9 +65,7 @@ def score_relevance(payload: ScoreRelevance, ctx: Context[RelevanceSettings]) ->
     Raises:
         Reject: there is no such story.
     """
-    text = texts.read(ctx.db, payload.story_id)
-    if text is None:
-        raise Reject(f"expected a story with id {payload.story_id}, got none")
+    text = texts.needed(ctx.db, payload.story_id)
     with ctx.transaction() as tx:
         ours = [each for each in highlights.of_story(tx, text.id) if each.origin == "system" and not each.is_withdrawn]
         teams = team_scores.of_story(tx, text.id)

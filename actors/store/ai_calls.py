@@ -53,12 +53,11 @@ class PostgresLedger:
         """The kept answer of an equal call, or None."""
         if self._is_fresh:
             return None
-        row = SQL.one(self._conn, "ai_answer_get", key=key)
-        return None if row is None else row["answer"]
+        return SQL.value(self._conn, "ai_answer_get", key=key)
 
     def reserve(self, call: CallStart) -> UUID:
         """Open a call. A crash leaves it open, with the most that it may have cost."""
-        opened = SQL.one(
+        opened = SQL.value(
             self._conn,
             "ai_call_open",
             operation=call.operation,
@@ -69,8 +68,7 @@ class PostgresLedger:
             prompt=call.prompt,
             cost=call.cost,
         )
-        assert opened is not None
-        return UUID(str(opened["id"]))
+        return UUID(str(opened))
 
     def settle(self, call_id: UUID, end: CallEnd, keep: tuple[str, Any] | None = None) -> None:
         """Record the cost and the outcome of a call, and keep its answer for equal calls. A second time changes nothing."""

@@ -55,8 +55,7 @@ def lead(conn: Connection, cluster_id: UUID) -> bool:
 
 def sources(conn: Connection, story_id: UUID) -> int:
     """The number of sources that tell of a story's event, copies of its text included; at least 1."""
-    row = SQL.one(conn, "event_sources", story_id=str(story_id))
-    return max(1, row["sources"]) if row else 1
+    return max(1, int(SQL.value(conn, "event_sources", story_id=str(story_id))))
 
 
 def _create(conn: Connection, story_id: object, title: str | None) -> str:

@@ -50,10 +50,7 @@ class Stored:
 def of_item(conn: Connection, item_id: UUID) -> Stored | None:
     """The item's stored content; None if it has none."""
     row = SQL.one(conn, "content_of_item", raw_item_id=str(item_id))
-    if row is None:
-        return None
-    story = row["story_id"]
-    return Stored(UUID(str(row["id"])), row["content_hash"], UUID(str(story)) if story else None)
+    return None if row is None else Stored(row["id"], row["content_hash"], row["story_id"])
 
 
 def put(conn: Connection, item_id: UUID, content: Content) -> UUID:

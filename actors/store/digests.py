@@ -21,9 +21,7 @@ Row = dict[str, Any]
 
 def today(conn: Connection) -> date:
     """Today's date in UTC, by the database's clock."""
-    row = SQL.one(conn, "digest_today")
-    assert row is not None
-    day: date = row["today"]
+    day: date = SQL.value(conn, "digest_today")
     return day
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from actors.store.statements import SQL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+    from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
 
@@ -47,8 +47,4 @@ def candidates(
         newest=_NEWEST,
         most=_MOST,
     )
-    return [Candidate(UUID(str(row["story_id"])), _id(row["cluster_id"])) for row in rows]
-
-
-def _id(value: object) -> UUID | None:
-    return None if value is None else UUID(str(value))
+    return [Candidate(row["story_id"], row["cluster_id"]) for row in rows]

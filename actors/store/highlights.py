@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from psycopg2.extras import Json
 
@@ -12,6 +11,7 @@ from actors.store.statements import SQL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
 
@@ -54,22 +54,8 @@ class Highlight:
 
 def of_story(conn: Connection, story_id: UUID) -> list[Highlight]:
     """All highlights of a story, oldest first."""
-    return [
-        Highlight(
-            id=UUID(str(row["id"])),
-            story_id=UUID(str(row["story_id"])),
-            team_id=None if row["team_id"] is None else UUID(str(row["team_id"])),
-            created_by=row["created_by"],
-            kind=row["kind"],
-            origin=row["origin"],
-            title=row["title"],
-            summary=row["summary"],
-            quote=row["quote"],
-            is_generated=row["is_generated"],
-            metadata=row["metadata"],
-        )
-        for row in SQL.all(conn, "highlights_of_story", story_id=str(story_id))
-    ]
+    rows = SQL.all(conn, "highlights_of_story", story_id=str(story_id))
+    return [Highlight(**{one.name: row[one.name] for one in fields(Highlight)}) for row in rows]
 
 
 def insert(conn: Connection, new: Sequence[Highlight]) -> int:
@@ -89,19 +75,8 @@ def score(conn: Connection, scores: Mapping[UUID, Mapping[str, Any]]) -> int:
 
 
 def _row(highlight: Highlight) -> dict[str, Any]:
-    return {
-        "id": str(highlight.id),
-        "story_id": str(highlight.story_id),
-        "team_id": None if highlight.team_id is None else str(highlight.team_id),
-        "created_by": highlight.created_by,
-        "kind": highlight.kind,
-        "origin": highlight.origin,
-        "title": highlight.title,
-        "summary": highlight.summary,
-        "quote": highlight.quote,
-        "is_generated": highlight.is_generated,
-        "metadata": dict(highlight.metadata),
-    }
+    team = None if highlight.team_id is None else str(highlight.team_id)
+    return {**asdict(highlight), "id": str(highlight.id), "story_id": str(highlight.story_id), "team_id": team}
 
 
 def withdraw(conn: Connection, story_id: UUID, team_id: UUID | None, text_hash: str, kept: Sequence[UUID]) -> int:

@@ -20,8 +20,5 @@ def rest(conn: Connection, host: str, wait: timedelta) -> None:
 
 def resting(conn: Connection, host: str) -> datetime | None:
     """The end of a host's rest; None if it may be asked."""
-    row = SQL.one(conn, "host_resting", host=host)
-    if row is None:
-        return None
-    until: datetime = row["until"]
+    until: datetime | None = SQL.value(conn, "host_resting", host=host)
     return until

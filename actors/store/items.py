@@ -138,23 +138,8 @@ def queue(conn: Connection, ids: Sequence[UUID]) -> None:
 
 def for_fetch(conn: Connection, ids: Sequence[UUID]) -> list[Item]:
     """The items of a fetch-content job. Items that do not exist (any more) are left out."""
-    return [_item(row) for row in SQL.all(conn, "items_for_fetch", ids=[str(one) for one in ids])]
-
-
-def _item(row: dict[str, Any]) -> Item:
-    return Item(
-        id=UUID(str(row["id"])),
-        source_id=UUID(str(row["source_id"])),
-        source_type=row["source_type"],
-        external_id=row["external_id"],
-        kind=row["kind"],
-        title=row["title"],
-        url=row["url"],
-        published_at=row["published_at"],
-        metadata=row["metadata"] or {},
-        outcome=Outcome(row["outcome"]) if row["outcome"] else None,
-        attempts=row["attempts"] or 0,
-    )
+    rows = SQL.all(conn, "items_for_fetch", ids=[str(one) for one in ids])
+    return [Item(**{**row, "outcome": row["outcome"] and Outcome(row["outcome"])}) for row in rows]
 
 
 def lock(conn: Connection, item_id: UUID) -> tuple[Outcome, int]:
@@ -229,9 +214,7 @@ def backfill(conn: Connection, source_id: UUID, most: int) -> list[tuple[UUID, s
 
 def backlog(conn: Connection, source_id: UUID) -> int:
     """The number of items that were left out when the source was new."""
-    row = SQL.one(conn, "items_backlog", source_id=str(source_id))
-    assert row is not None
-    return int(row["items"])
+    return int(SQL.value(conn, "items_backlog", source_id=str(source_id)))
 
 
 def outcomes(conn: Connection, source_id: UUID | None = None) -> dict[str, int]:

@@ -217,8 +217,7 @@ def jobs_named(conn: Connection, ids: Sequence[str]) -> list[Row]:
 
 def has_worker(conn: Connection) -> bool:
     """Whether a worker process is alive."""
-    row = SQL.one(conn, "news_has_worker")
-    return row is not None and bool(row["has_worker"])
+    return bool(SQL.value(conn, "news_has_worker"))
 
 
 def _only(rows: list[Row], what: str) -> UUID | None:

@@ -10,6 +10,7 @@ from psycopg2.extras import Json
 
 from actors.store.authorship import Author, author, mark
 from actors.store.statements import SQL
+from zeke_jobs import Reject
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,20 +50,25 @@ class Overlay:
         return author(self.citations.get("summary"), self.summary)
 
 
-def lock(conn: Connection, story_id: UUID) -> Overlay | None:
-    """The story's overlay, created if missing, locked until the transaction ends; None without a story."""
+def lock(conn: Connection, story_id: UUID) -> Overlay:
+    """The overlay of a story that was read before, created if missing, locked until the transaction ends.
+
+    Raises:
+        Reject: the story does not exist any more.
+    """
     SQL.run(conn, "overlay_ensure", story_id=str(story_id))
-    row = SQL.one(conn, "overlay_lock", story_id=str(story_id))
-    return None if row is None else _overlay(row)
+    return _overlay(conn, "overlay_lock", story_id)
 
 
-def read(conn: Connection, story_id: UUID) -> Overlay | None:
-    """The story's overlay, empty if it has none yet; None without a story."""
-    row = SQL.one(conn, "overlay_read", story_id=str(story_id))
-    return None if row is None else _overlay(row)
+def read(conn: Connection, story_id: UUID) -> Overlay:
+    """As ``lock``, without a lock: empty if the story has none yet."""
+    return _overlay(conn, "overlay_read", story_id)
 
 
-def _overlay(row: Mapping[str, Any]) -> Overlay:
+def _overlay(conn: Connection, statement: str, story_id: UUID) -> Overlay:
+    row = SQL.one(conn, statement, story_id=str(story_id))
+    if row is None:
+        raise Reject(f"expected a story with id {story_id}, got one that was deleted meanwhile")
     return Overlay(
         why_it_matters=row["why_it_matters"],
         brief=(row["brief_one_liner"], row["brief_two_liner"], row["brief_elevator"]),

@@ -36,8 +36,8 @@ def hold_alike(conn: Connection, keys: Sequence[str], bands: Sequence[int]) -> N
 
 def by_keys(conn: Connection, keys: Sequence[str]) -> UUID | None:
     """The oldest story with one of the keys."""
-    row = SQL.one(conn, "story_by_keys", keys=list(keys))
-    return None if row is None else UUID(str(row["story_id"]))
+    found = SQL.value(conn, "story_by_keys", keys=list(keys))
+    return None if found is None else UUID(str(found))
 
 
 def claimed(conn: Connection, keys: Sequence[str]) -> list[Candidate]:
@@ -61,7 +61,7 @@ def add(
     published_at: datetime | None,
 ) -> UUID:
     """Make a story of a stored content."""
-    row = SQL.one(
+    added = SQL.value(
         conn,
         "story_add",
         content_id=str(content_id),
@@ -71,8 +71,7 @@ def add(
         primary_url=url,
         published_at=published_at,
     )
-    assert row is not None
-    return UUID(str(row["id"]))
+    return UUID(str(added))
 
 
 def edit(conn: Connection, story_id: UUID, *, title: str) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from actors.ai.protocol import Story
 from actors.store.statements import SQL
+from zeke_jobs import Reject
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
 
@@ -69,24 +70,19 @@ class StoryText:
 def read(conn: Connection, story_id: UUID) -> StoryText | None:
     """The story, or None if it does not exist (any more)."""
     row = SQL.one(conn, "story_text", story_id=str(story_id))
-    if row is None:
-        return None
-    return StoryText(
-        id=UUID(str(row["id"])),
-        title=row["title"],
-        summary=row["summary"],
-        kind=row["kind"],
-        document=row["document"],
-        description=row["description"],
-        text_hash=row["content_hash"],
-        language=row["language_code"],
-        duration_seconds=row["duration_seconds"],
-        source=row["source_name"],
-        authority=None if row["authority_score"] is None else float(row["authority_score"]),
-        published_at=row["published_at"],
-        age_days=row["age_days"],
-        happened_at=row["happened_at"],
-    )
+    return None if row is None else StoryText(**row)
+
+
+def needed(conn: Connection, story_id: UUID) -> StoryText:
+    """The story.
+
+    Raises:
+        Reject: it does not exist (any more).
+    """
+    text = read(conn, story_id)
+    if text is None:
+        raise Reject(f"expected a story with id {story_id}, got none")
+    return text
 
 
 def hold(conn: Connection, story_id: UUID) -> None:

@@ -20,18 +20,17 @@ def save(conn: Connection, source_id: UUID, items: Sequence[Mapping[str, Any]], 
 
     ``items`` are objects as in the payload of ingest-from-upload.
     """
-    row = SQL.one(
+    saved = SQL.value(
         conn,
         "upload_save",
         source_id=str(source_id),
         uploaded_by=uploaded_by,
         items=Json([dict(item) for item in items]),
     )
-    assert row is not None
-    return UUID(str(row["id"]))
+    return UUID(str(saved))
 
 
 def get(conn: Connection, upload_id: UUID) -> list[dict[str, Any]] | None:
     """The items of an upload; None if no upload has this id."""
-    row = SQL.one(conn, "upload_get", upload_id=str(upload_id))
-    return None if row is None else list(row["items"])
+    items: list[dict[str, Any]] | None = SQL.value(conn, "upload_get", upload_id=str(upload_id))
+    return items

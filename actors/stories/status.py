@@ -6,7 +6,7 @@ from typing import Any
 
 from actors.schema import StoriesUpdateStatus  # noqa: TC001 (the handler is read by its annotations)
 from actors.store import team_states, texts
-from zeke_jobs import Context, Reject
+from zeke_jobs import Context  # noqa: TC001
 
 
 def stories_update_status(payload: StoriesUpdateStatus, ctx: Context) -> dict[str, Any]:
@@ -21,8 +21,7 @@ def stories_update_status(payload: StoriesUpdateStatus, ctx: Context) -> dict[st
         Reject: there is no such story.
     """
     with ctx.transaction() as tx:
-        if texts.read(tx, payload.story_id) is None:
-            raise Reject(f"expected a story with id {payload.story_id}, got none")
+        texts.needed(tx, payload.story_id)
         if payload.team_id is not None:
             teams = 1
             given = (payload.story_id, payload.team_id)

@@ -26,10 +26,8 @@ def story_summarize(payload: StorySummarize, ctx: Context) -> dict[str, Any]:
         Retry, Defer: the provider asked to wait.
         Unfounded: a model twice gave statements that the story does not support. The stored text is extractive, and labelled so.
     """
-    text = texts.read(ctx.db, payload.story_id)
+    text = texts.needed(ctx.db, payload.story_id)
     overlay = overlays.read(ctx.db, payload.story_id)
-    if text is None or overlay is None:
-        raise Reject(f"expected a story with id {payload.story_id}, got none")
     if not text.document.strip():
         raise Reject(f"expected a story with text, got an empty one: {payload.story_id}")
     is_asked_for = payload.mode != "auto"
@@ -43,8 +41,6 @@ def story_summarize(payload: StorySummarize, ctx: Context) -> dict[str, Any]:
     with ctx.transaction() as tx:
         texts.hold(tx, text.id)
         locked = overlays.lock(tx, text.id)
-        if locked is None:
-            raise Reject(f"expected a story with id {payload.story_id}, got one that was deleted meanwhile")
         outcome = kept(locked.summary_author, is_asked_for=is_asked_for)
         if outcome is None and summary.text is not None:
             changed = texts.save_summary(tx, text.id, summary.text, seen=locked.summary)

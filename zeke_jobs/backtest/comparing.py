@@ -124,14 +124,12 @@ def backtest(
 def of_newest(conn: Connection, before: Config, after: Config) -> Backtest | str:
     """A backtest of the last day's newest jobs, or the reason why there is none."""
     begin, end = history.period(conn, None, None, usual=timedelta(days=1))
-    row = SQL.one(conn, "backtest/newest", end=end, jobs=MOST_JOBS)
-    if row is not None and row["created_on"] is not None:
-        begin = max(begin, row["created_on"])
+    if newest := SQL.value(conn, "backtest/newest", end=end, jobs=MOST_JOBS):
+        begin = max(begin, newest)
     recording = history.read(conn, before, begin, end)
     jobs = sum(sent >= 0 for sent in recording.workload.sent)
     if jobs < ENOUGH_JOBS:
-        needed = f"{jobs} jobs in the last day, {ENOUGH_JOBS} are needed"
-        return f"not enough history: {needed}"
+        return f"not enough history: {jobs} jobs in the last day, {ENOUGH_JOBS} are needed"
     return backtest(recording, before, Proposal(after))
 
 

@@ -106,12 +106,6 @@ class Lane:
                 return meter.name
         return ""
 
-    def heads(self) -> list[int]:
-        """The candidates for the next job, once nothing blocks the lane."""
-        if self.per_key is None:
-            return [self.heap[0][3]]
-        return [self.keys[key][0][3] for key in self.open[max(self.open)]]
-
     def look_at(self, key: Key, *, had_turn: bool = False) -> None:
         """Update the place of a key after its first job or its free slots changed; last among equals when it had its turn."""
         waiting = self.keys.get(key)

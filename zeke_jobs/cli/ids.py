@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 from uuid import UUID
 
 import typer
@@ -13,9 +13,6 @@ from zeke_jobs.cli.run import UsageError
 from zeke_jobs.core.wording import when
 from zeke_jobs.errors import JobNotFound
 from zeke_jobs.postgres.queries import SQL
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The job's id, or its beginning or end.", show_default=False)]
 SomeIds = Annotated[
@@ -56,8 +53,3 @@ def find(text: str) -> UUID:
         more = "\n  and more" if len(found) > _LISTED else ""
         raise UsageError(f"expected more of the id, got {text!r}, which fits several jobs:\n{listed}{more}")
     return UUID(str(found[0]["id"]))
-
-
-def find_all(texts: Iterable[str]) -> list[UUID]:
-    """The jobs of all texts. All are found before the command changes any."""
-    return [find(text) for text in texts]

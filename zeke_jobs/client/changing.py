@@ -185,7 +185,7 @@ def prioritise(
     Raises:
         As ``cancel``.
     """
-    value = {"priority": priority_of(priority)}
+    value = {"priority": priority_of("priority", priority)}
     return _edit("prioritise", id, filters, value, f"its priority is {priority} now", limit, by, connection)
 
 

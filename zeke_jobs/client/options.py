@@ -114,14 +114,18 @@ def as_count(name: str, value: int) -> int:
     return value
 
 
-def priority_of(value: int) -> int:
+def priority_of(name: str, value: int) -> int:
     """A priority.
 
     Raises:
         TypeError: it is not an integer.
         ValueError: it has more than 32 bits.
     """
-    return _priority("priority", value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"expected {name} as an integer, got {value!r}")
+    if not -(2**31) <= value < 2**31:
+        raise ValueError(f"expected {name} of 32 bits, got {value}")
+    return value
 
 
 def run_time_of(run_at: datetime | None, delay: timedelta | float | None) -> dict[str, Any]:
@@ -176,14 +180,6 @@ def _units(name: str, value: Mapping[str, float]) -> dict[str, float]:
     return {unit: amount if isinstance(amount, int) else float(amount) for unit, amount in found.items()}
 
 
-def _priority(name: str, value: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"expected {name} as an integer, got {value!r}")
-    if not -(2**31) <= value < 2**31:
-        raise ValueError(f"expected {name} of 32 bits, got {value}")
-    return value
-
-
 def _key(name: str, value: str) -> str:
     if not isinstance(value, str):
         raise TypeError(f"expected {name} as text, got {value!r}")
@@ -217,7 +213,7 @@ def _timeout(name: str, value: timedelta | float) -> float:
 _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "delay": _seconds,
     "run_at": _moment,
-    "priority": _priority,
+    "priority": priority_of,
     "key": _key,
     "unique": lambda _name, value: value,
     "expires": _expires,

@@ -139,17 +139,6 @@ def list(*, task: str | None = None, connection: Any = None) -> builtins.list[Sc
     """The schedules in force, from jobs.yaml and stored ones, by name; with ``task``, only those of the task with this id."""
     rows = drivers.run_again(lambda run: run(SQL.text("schedule/shown"), {"task": task}), connection)
     return [
-        Schedule(
-            name,
-            of,
-            at,
-            zone,
-            json.loads(payload or "{}"),
-            key,
-            tick,
-            outcome,
-            as_id("id", job) if job else None,
-            paused,
-        )
+        Schedule(name, of, at, zone, json.loads(payload or "{}"), key, tick, outcome, job and as_id("id", job), paused)
         for name, of, at, zone, payload, key, tick, outcome, job, paused in rows
     ]

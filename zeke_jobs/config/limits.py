@@ -36,12 +36,8 @@ class LimitRate(Keys):
         return _window(self.limit, self.burst)
 
     def __str__(self) -> str:
-        return ", ".join(
-            [
-                *([str(self.limit)] if self.limit else []),
-                *([f"burst {self.burst}"] if self.burst else []),
-            ]
-        )
+        parts = (str(self.limit or ""), f"burst {self.burst}" if self.burst else "")
+        return ", ".join(filter(None, parts))
 
 
 class TaskRate(LimitRate):
@@ -50,9 +46,8 @@ class TaskRate(LimitRate):
     per_key: RateText | None = key(None, "Most starts of jobs that share a `key`.", "per_key: 1/s")
 
     def __str__(self) -> str:
-        return ", ".join(
-            part for part in (super().__str__(), f"{self.per_key} per key" if self.per_key else "") if part
-        )
+        parts = (super().__str__(), f"{self.per_key} per key" if self.per_key else "")
+        return ", ".join(filter(None, parts))
 
 
 class UnitRate(Keys):

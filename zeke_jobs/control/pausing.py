@@ -60,7 +60,7 @@ def pause(conn: Connection, target: str, *, by: str, reason: str = "") -> bool:
     kind, _, name = found.partition("/")
     if kind == "schedule":
         return schedules.pause(conn, name, by=by, reason=reason)
-    return schedules.changed(conn, "pause/write", target=found, by=by, reason=reason)
+    return bool(SQL.value(conn, "pause/write", target=found, by=by, reason=reason))
 
 
 def resume(conn: Connection, target: str, *, by: str = "") -> bool:
@@ -81,7 +81,7 @@ def resume(conn: Connection, target: str, *, by: str = "") -> bool:
     # A pause under a name that is now an alias does not belong to the schedule in force.
     if kind == "schedule" and schedules.resume(conn, name, by=by):
         return True
-    return schedules.changed(conn, "pause/end", target=found, by=by)
+    return bool(SQL.value(conn, "pause/end", target=found, by=by))
 
 
 def paused(conn: Connection) -> list[Pause]:

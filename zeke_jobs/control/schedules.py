@@ -90,13 +90,7 @@ def next_ticks(conn: Connection, name: str, count: int) -> list[datetime]:
 def pause(conn: Connection, name: str, *, by: str, reason: str = "") -> bool:
     """Stop sending ticks until ``resume``. False when the schedule was already paused; that pause stays."""
     target = f"schedule/{find(conn, name).timetable.id}"
-    return changed(conn, "pause/write", target=target, by=by, reason=reason)
-
-
-def changed(conn: Connection, statement: str, **params: Any) -> bool:
-    """Run a statement and return whether it changed a row."""
-    row = SQL.one(conn, statement, **params)
-    return row is not None and bool(row["changed"])
+    return bool(SQL.value(conn, "pause/write", target=target, by=by, reason=reason))
 
 
 def resume(conn: Connection, name: str, *, by: str = "") -> bool:
@@ -107,12 +101,12 @@ def resume(conn: Connection, name: str, *, by: str = "") -> bool:
     try:
         found = find(conn, name)
     except (UnknownTask, NoSchedule):
-        if changed(conn, "pause/end", target=f"schedule/{name}", by=by):
+        if SQL.value(conn, "pause/end", target=f"schedule/{name}", by=by):
             return True
         raise
     with transaction(conn):
         held = dispatch.lock(conn, found)
-        if not changed(conn, "pause/end", target=f"schedule/{found.timetable.id}", by=by):
+        if not SQL.value(conn, "pause/end", target=f"schedule/{found.timetable.id}", by=by):
             return False
         dispatch.advance(conn, held.timetable, max(held.decided_to, dispatch.clock(conn)))
     return True

@@ -113,7 +113,6 @@ class GateRow:
     rate_period: timedelta | None
     used: int | None
     free_on: datetime | None
-    full_concurrency: int | None
     closed_by: str | None
     closed_until: datetime | None
     closed_why: str | None

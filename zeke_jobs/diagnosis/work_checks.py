@@ -24,8 +24,7 @@ _SPARE = 1.2  # the advised value, relative to the need
 
 
 def _catalogue(patient: Patient) -> Iterator[Finding]:
-    row = SQL.one(patient.conn, "revision/number")
-    if row is None or not row["number"]:
+    if not SQL.value(patient.conn, "revision/number"):
         yield Finding(
             "no-revision",
             Severity.WARNING,
@@ -205,11 +204,10 @@ def _closed(patient: Patient) -> Iterator[Finding]:
 
 
 def _pauses(patient: Patient) -> Iterator[Finding]:
-    clock = SQL.one(patient.conn, "schedule/clock")
-    assert clock is not None
+    now = SQL.value(patient.conn, "schedule/clock")
     for row in pauses.in_force(patient.conn, "pause/list", most=MOST + 1):
         waiting = row.pop("waiting")
-        why = reasons.paused(PauseRow(**row), clock["now"])
+        why = reasons.paused(PauseRow(**row), now)
         began, ends = (moment and moment.isoformat() for moment in (row["paused_on"], row["ends_on"]))
         yield Finding(
             "paused",

@@ -22,7 +22,7 @@ def prepare() -> Path:
     """Make the folder, closed to other users, and remove the folders of commands that have ended."""
     ours = folder()
     for other in ours.parent.glob(f"{_PREFIX}{os.getuid()}-*"):
-        if other != ours and not _lives(int(other.name.rpartition("-")[2])):
+        if other != ours and not lives(int(other.name.rpartition("-")[2])):
             shutil.rmtree(other, ignore_errors=True)  # two workers may remove the same folder
     ours.mkdir(mode=0o700, exist_ok=True)
     if ours.stat().st_uid != os.getuid():
@@ -60,11 +60,12 @@ class _Quiet(WSGIRequestHandler):
         """Log no line for a scrape."""
 
 
-def _lives(pid: int) -> bool:
+def lives(pid: int) -> bool:
+    """Whether a process of this machine lives."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True
+        pass
     return True

@@ -75,6 +75,10 @@ class Queries:
             row = cursor.fetchone()
             return None if row is None else dict(zip(_names(cursor), row, strict=True))
 
+    def value(self, conn: Connection, name: str, /, **params: Any) -> Any:
+        """Run a statement and return the first value of its first row, or None."""
+        return next(iter((self.one(conn, name, **params) or {}).values()), None)
+
     def run(self, conn: Connection, name: str, /, **params: Any) -> int:
         """Run a statement and return the number of affected rows."""
         with conn.cursor() as cursor:

@@ -123,7 +123,7 @@ def put_in_force(conn: Connection, request: Request) -> Applied:
         "origin": request.origin,
         "overrides": [override.as_json() for override in proposal.overrides],
     }
-    row = SQL.one(
+    number = SQL.value(
         conn,
         "revision/put",
         revision=Json(revision),
@@ -132,8 +132,6 @@ def put_in_force(conn: Connection, request: Request) -> Applied:
         cancel=sorted(request.orders.cancel),
         priorities=Json(_priorities(proposal)),
     )
-    assert row is not None
-    number = int(row["number"])
     return Applied(number, config, proposal.plan, is_new=True)
 
 

@@ -69,7 +69,7 @@ def propose(conn: Connection, request: Request) -> Proposal:
     before = _readable(latest)
     _refuse_unknown_tasks(conn, orders, before)
     carried = by_hand.carried(file, in_force if request.overrides is None else request.overrides, in_force)
-    now = _clock(conn)
+    now: datetime = SQL.value(conn, "schedule/clock")
     kept = tuple(_ordered(carried.kept, request, latest, before, now))
     after = file
     if kept:
@@ -173,10 +173,3 @@ def _stanza(latest: Revision, task: str) -> dict[str, Any]:
     value = edited(parse(latest.source, "revision").value, [one.edit for one in latest.overrides])
     stanza: dict[str, Any] = value["tasks"][task]
     return {key: inner for key, inner in stanza.items() if key != "cron"}
-
-
-def _clock(conn: Connection) -> datetime:
-    row = SQL.one(conn, "schedule/clock")
-    assert row is not None
-    now: datetime = row["now"]
-    return now

@@ -129,15 +129,13 @@ def listed(conn: Connection, limit: int) -> list[Revision]:
 
 def latest_number(conn: Connection) -> int:
     """Number of the revision in force; 0 when there is none."""
-    row = SQL.one(conn, "revision/number")
-    assert row is not None
-    return int(row["number"])
+    return int(SQL.value(conn, "revision/number"))
 
 
 def number_of(conn: Connection, digest: str) -> int | None:
     """The newest revision with this text; None when the text was never in force."""
-    row = SQL.one(conn, "revision/by_digest", digest=digest)
-    return None if row is None else int(row["number"])
+    number: int | None = SQL.value(conn, "revision/by_digest", digest=digest)
+    return number
 
 
 def _read(row: dict[str, Any]) -> Revision:

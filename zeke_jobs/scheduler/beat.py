@@ -183,8 +183,7 @@ def _measure_skew(theirs: datetime) -> None:
 
 
 def _prove_life(conn: Any, file_revision: int | None) -> None:
-    state = SQL.one(conn, "revision/latest")
-    revision = 0 if state is None else state["number"]
+    revision = SQL.value(conn, "revision/number")
     if not revision:
         get_logger(__name__).warning("nothing to schedule: the catalogue is empty until a worker has started")
     SQL.run(

@@ -77,9 +77,8 @@ def beat(conn: Connection, *, now: datetime | None = None) -> list[Tick]:
 
 def clock(conn: Connection) -> datetime:
     """The database's time."""
-    row = SQL.one(conn, "schedule/clock")
-    assert row is not None
-    return _as_time(row["now"])
+    now: datetime = SQL.value(conn, "schedule/clock")
+    return now
 
 
 def in_force(conn: Connection, schedule: str, *, now: datetime) -> InForce | None:
@@ -93,11 +92,8 @@ def silence(conn: Connection) -> timedelta | None:
 
     Also None when no task has a schedule.
     """
-    row = SQL.one(conn, "schedule/silence")
-    if row is None or row["silence"] <= SILENT_AFTER:
-        return None
-    passed: timedelta = row["silence"]
-    return passed
+    passed: timedelta | None = SQL.value(conn, "schedule/silence")
+    return None if passed is None or passed <= SILENT_AFTER else passed
 
 
 def record(conn: Connection, tick: Tick, *, origin: str = "schedule") -> None:
@@ -115,7 +111,7 @@ def send(
         "schedule": timetable.name,
         "key": timetable.key,
     }
-    row = SQL.one(
+    sent = SQL.value(
         conn,
         "send/one",
         task=timetable.task,
@@ -123,8 +119,7 @@ def send(
         payload=encode(timetable.payload or {}),
         options=encode({name: value for name, value in options.items() if value}),
     )
-    assert row is not None
-    outcome, job, _ = answer(row["sent"])
+    outcome, job, _ = answer(sent)
     return {"outcome": outcome, "job_id": job or None}
 
 
@@ -144,8 +139,8 @@ def lock(conn: Connection, schedule: InForce) -> InForce:
     row = SQL.one(conn, "schedule/lock", task=timetable.id, decided_to=schedule.decided_to, **line)
     assert row is not None
     if (row["cron"], row["timezone"]) == (line["cron"], line["timezone"]):
-        return replace(schedule, decided_to=_as_time(row["decided_to"]))
-    return replace(schedule, decided_to=max(schedule.decided_to, _as_time(row["decided_to"])))
+        return replace(schedule, decided_to=row["decided_to"])
+    return replace(schedule, decided_to=max(schedule.decided_to, row["decided_to"]))
 
 
 def advance(conn: Connection, timetable: Timetable, decided_to: datetime) -> None:
@@ -176,7 +171,7 @@ def _decide(conn: Connection, schedule: InForce, now: datetime) -> list[Tick]:
     if decided_to - now > _CLOCK_PUT_BACK:
         decided_to = now  # the clock was set back: recorded ticks are not decided again
     ticks = due(timetable, decided_to, now)
-    done = {_as_time(r["scheduled_for"]) for r in SQL.all(conn, "schedule/ticks", task=timetable.id, ticks=ticks)}
+    done = {r["scheduled_for"] for r in SQL.all(conn, "schedule/ticks", task=timetable.id, ticks=ticks)}
     todo = [tick for tick in ticks if tick not in done]
     unfinished = _unfinished(conn, timetable) if todo else None
     decided = [_carry_out(conn, timetable, tick, now) for tick in decide(timetable, todo, now, unfinished)]
@@ -193,7 +188,7 @@ def _carry_out(conn: Connection, timetable: Timetable, tick: Tick, now: datetime
 
 def _unfinished(conn: Connection, timetable: Timetable) -> Unfinished | None:
     row = SQL.one(conn, "schedule/unfinished", names=list(timetable.names))
-    return None if row is None else Unfinished(row["job"], _as_time(row["scheduled_for"]), row["status"])
+    return None if row is None else Unfinished(row["job"], row["scheduled_for"], row["status"])
 
 
 def read_line(schedule: str, cron: Mapping[str, Any]) -> tuple[Cron, ZoneInfo, timedelta, timedelta]:
@@ -229,10 +224,10 @@ def _read(row: dict[str, Any], now: datetime) -> InForce:
     )
     known = (row["known_cron"], row["known_timezone"]) == (cron["at"], cron["timezone"])
     if known:
-        return InForce(timetable, _as_time(row["decided_to"]), is_known=True)
+        return InForce(timetable, row["decided_to"], is_known=True)
     # A new or changed cron line does not apply to the time before it was in force.
     begun = row["applied_on"] or now
-    return InForce(timetable, _as_time(max(begun, row["decided_to"] or begun)), is_known=False)
+    return InForce(timetable, max(begun, row["decided_to"] or begun), is_known=False)
 
 
 def _why_paused(row: dict[str, Any]) -> str:
@@ -240,11 +235,6 @@ def _why_paused(row: dict[str, Any]) -> str:
         return f"paused by {row['paused_by']} since {row['paused_on']:%Y-%m-%d %H:%M} UTC"
     where = "in jobs.yaml" if row["put_by"] is None else "where it was put"
     return f"paused {where}" if row["cron"]["paused"] else ""
-
-
-def _as_time(value: Any) -> datetime:
-    assert isinstance(value, datetime)
-    return value
 
 
 def _log(decided: list[Tick], now: datetime) -> None:

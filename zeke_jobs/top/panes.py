@@ -41,10 +41,6 @@ def _task_of(kind: str) -> Callable[[Board, str], str | None]:
     return lambda _board, key: f"{kind}/{key}"
 
 
-def _task_of_running(board: Board, key: str) -> str | None:
-    return next((f"task/{one.task}" for one in board.running if str(one.id) == key), None)
-
-
 _JOB = (Column("task", 16, grow=1), Column("job", 9), Column("job", 36, least=110))
 PANES = (
     Pane(
@@ -76,7 +72,7 @@ PANES = (
             Column("progress", 14, grow=2),
         ),
         rows.running,
-        _task_of_running,
+        lambda board, key: next((f"task/{one.task}" for one in board.running if str(one.id) == key), None),
         holds_jobs=True,
         empty="nothing runs",
     ),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from actors.engine.dates import read_date
-from actors.engine.text import one_line
+from actors.engine.text import one_line, text_at, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -74,11 +74,11 @@ def published(
         other: Structured data that describes no article.
         url: The page's address, which may have the date.
     """
-    pages = [_text(one.get("datePublished")) for one in other if _OF_PARTS.isdisjoint(kinds(one))]
+    pages = [text_at(one, "datePublished") for one in other if _OF_PARTS.isdisjoint(kinds(one))]
     match = _OF_ADDRESS.search(urlsplit(url).path)
     address = "-".join(filter(None, match.groups())) if match else ""
     times = _read(_times(tree))
-    declared = [*_read([_text(article.get("datePublished")), *_dated(metas), *pages]), *times, *_read([address])]
+    declared = [*_read([text_at(article, "datePublished"), *_dated(metas), *pages]), *times, *_read([address])]
     agreed = _agreed(next(iter(declared), None), times, list(_shown(tree)))
     is_doubtful = agreed is not None and (_is_of_last_build(agreed, article, metas) or _is_older(agreed, url))
     return None if is_doubtful else agreed
@@ -86,7 +86,7 @@ def published(
 
 def _is_of_last_build(moment: datetime, article: Mapping[str, Any], metas: Mapping[str, str]) -> bool:
     """Whether the structured data give it as the day of the change too, while a meta names another day for the change."""
-    changed = _read([_text(article.get("dateModified"))])
+    changed = _read([text_at(article, "dateModified")])
     metas_changed = _read(text for name, text in metas.items() if _CHANGED.search(name))
     return any(one.date() == moment.date() for one in changed) and any(
         not _is_close(one, {moment.date()}) for one in metas_changed
@@ -229,9 +229,9 @@ def _people(value: Any) -> Iterator[str]:
         if isinstance(one, dict):
             if _COMPANIES.isdisjoint(kinds(one)):
                 name = one.get("name")
-                yield from _people(name) if isinstance(name, list) else [_text(name)]
+                yield from _people(name) if isinstance(name, list) else [text_of(name)]
         else:
-            yield _text(one)
+            yield text_of(one)
 
 
 def _person(text: str, site: str) -> str:
@@ -243,7 +243,3 @@ def kinds(data: Mapping[str, Any]) -> list[str]:
     """The types of structured data."""
     named = data.get("@type")
     return [str(one) for one in (named if isinstance(named, list) else [named])]
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import TYPE_CHECKING
+
+from actors.engine.article.titles import letters
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -41,8 +42,8 @@ def without_furniture(text: str, titles: Iterable[str], links: Collection[str], 
         links: The texts of the page's links.
         least: Characters that must remain; otherwise the text stays as it is.
     """
-    names = {_letters(title) for title in titles} - {""}
-    shown = {_letters(link) for link in links}
+    names = {letters(title) for title in titles} - {""}
+    shown = {letters(link) for link in links}
     lines = text.split("\n")
     start = _below_titles(lines, names)
     kept = _without_links_elsewhere(lines[start : _end(lines, start, shown)])
@@ -54,7 +55,7 @@ def _below_titles(lines: list[str], names: set[str]) -> int:
     start = found = 0
     for at, line in enumerate(lines[:-1]):
         if line.strip():
-            if _letters(line) not in names or found == _MOST_ABOVE:
+            if letters(line) not in names or found == _MOST_ABOVE:
                 break
             found, start = found + 1, at + 1
     return start
@@ -68,7 +69,7 @@ def _end(lines: list[str], start: int, links: set[str]) -> int:
         line = lines[at]
         if not line.strip(" \t-*_="):
             continue
-        own = _letters(line)
+        own = letters(line)
         is_below = own in links if own else False
         if not is_below and not (len(line) <= _LONGEST and _BELOW.search(line)):
             break
@@ -88,7 +89,3 @@ def _without_links_elsewhere(lines: list[str]) -> list[str]:
         if is_code or len(line) > _LONGEST or not _ELSEWHERE.match(bare):
             kept.append(line)
     return kept
-
-
-def _letters(text: str) -> str:
-    return "".join(_LETTERS.findall(unicodedata.normalize("NFKC", text).casefold()))

@@ -1,8 +1,7 @@
 -- The items of a fetch-content job with their details, in the order of the job's list.
 SELECT
     r.id, r.source_id, r.external_id, r.kind, r.title, r.url, r.published_at, r.metadata,
-    o.outcome, o.attempts, o.story_id,
-    s.type AS source_type, s.name AS source_name
+    o.outcome, coalesce(o.attempts, 0) AS attempts, s.type AS source_type
 FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS wanted (id, place)
 JOIN public.raw_items AS r ON r.id = wanted.id
 JOIN public.sources AS s ON s.id = r.source_id

@@ -1,7 +1,7 @@
 -- One source with the state of its polling.
 SELECT
-    s.id, s.type, s.name, s.url, s.is_active, s.metadata, s.authority_score,
-    p.etag, p.last_modified, p.next_check_at, p.checked_at, p.interval_seconds,
+    s.id, s.type, s.name, s.url, s.is_active, s.metadata,
+    p.etag, p.last_modified, p.interval_seconds,
     COALESCE(p.failures, 0) AS failures,
     COALESCE(p.gone_count, 0) AS gone_count,
     p.moved_to,

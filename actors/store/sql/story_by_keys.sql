@@ -1,5 +1,5 @@
 -- The story with one of these keys.
-SELECT k.story_id, k.key
+SELECT k.story_id
 FROM public.story_keys AS k
 WHERE k.key = ANY (%(keys)s)
 ORDER BY k.created_at, k.story_id

@@ -4,16 +4,15 @@ SELECT
   coalesce(s.title, '') AS title,
   s.summary,
   s.kind,
-  s.cluster_id,
   s.published_at,
   coalesce(s.published_at, s.created_at) AS happened_at,
   coalesce(nullif(d.markdown, ''), c.text_body, '') AS document,
   coalesce(d.description, '') AS description,
-  c.language_code,
-  c.content_hash,
+  c.language_code AS language,
+  c.content_hash AS text_hash,
   c.duration_seconds,
-  coalesce(src.name, src.url, '') AS source_name,
-  src.authority_score,
+  coalesce(src.name, src.url, '') AS source,
+  src.authority_score::float8 AS authority,
   greatest(0, floor(extract(epoch FROM zeke_jobs.now() - coalesce(s.published_at, s.created_at)) / 86400))::int AS age_days
 FROM public.stories AS s
 JOIN public.contents AS c ON c.id = s.content_id

@@ -1,4 +1,4 @@
 -- Items of an upload.
-SELECT source_id, uploaded_by, items
+SELECT items
 FROM public.uploads
 WHERE id = %(upload_id)s

@@ -31,6 +31,13 @@ AS $$ SELECT current_setting('zeke_test.now')::timestamptz $$"""
 _ERRORS = dict.fromkeys(("retry", "failed", "rejected"), Json({"type": "ValueError"}))
 
 
+def heads(lane: Lane) -> list[int]:
+    """The candidates for the lane's next job, once nothing blocks it."""
+    if lane.per_key is None:
+        return [lane.heap[0][3]]
+    return [lane.keys[key][0][3] for key in lane.open[max(lane.open)]]
+
+
 class Witness(Board):
     """Does in the database what is done to the board, at the simulation's time."""
 
@@ -124,7 +131,7 @@ class Witness(Board):
         left, started = set(rows), list[int]()
         self.begin(now, queue)
         while (lanes := self.next_lanes(now, queue)) and len(started) < want:
-            may = {job: lane for lane in self.in_turn(lanes) for job in lane.heads()}
+            may = {job: lane for lane in self.in_turn(lanes) for job in heads(lane)}
             job = next((job for job in may if job in left), None)
             assert job is not None, f"at {now}: expected one of {sorted(may)} after {started}, got {sorted(left)}"
             started.append(self.start(may[job], now, job))

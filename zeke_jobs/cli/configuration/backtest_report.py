@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn
 from rich.progress import Progress as Bar
@@ -26,11 +25,11 @@ _COLOURS = {"high": "green", "fair": "yellow", "low": "red"}
 _LEAST_HELD = 0.5  # seconds; shorter holds are part of every claim
 
 
-class Progress(AbstractContextManager["Progress"]):
+class Progress(Bar):
     """A progress bar on standard error, if that is a terminal."""
 
     def __init__(self) -> None:
-        self._bar = Bar(
+        super().__init__(
             TextColumn("{task.description}"),
             BarColumn(),
             TaskProgressColumn(),
@@ -38,28 +37,20 @@ class Progress(AbstractContextManager["Progress"]):
             transient=True,
             disable=not sys.stderr.isatty(),
         )
-        self._tasks: dict[str, Any] = {}
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+        self._named: dict[str, Any] = {}
 
     def rows(self, count: int) -> None:
         """This number of jobs was read."""
-        task = self._task("reading", total=None)
-        self._bar.update(task, description=f"reading {count:,} jobs")
+        self.update(self._named_task("reading", total=None), description=f"reading {count:,} jobs")
 
     def share(self, what: str, share: float) -> None:
         """This share of a simulation is done."""
-        self._bar.update(self._task(what, total=1.0), completed=share)
+        self.update(self._named_task(what, total=1.0), completed=share)
 
-    def _task(self, what: str, total: float | None) -> Any:
-        if what not in self._tasks:
-            self._tasks[what] = self._bar.add_task(what, total=total)
-        return self._tasks[what]
+    def _named_task(self, what: str, total: float | None) -> Any:
+        if what not in self._named:
+            self._named[what] = self.add_task(what, total=total)
+        return self._named[what]
 
 
 def as_data(answer: Backtest) -> dict[str, Any]:

@@ -19,8 +19,6 @@ from zeke_jobs.errors import ConfigurationError
 if TYPE_CHECKING:
     from zeke_jobs.config import Config, Schedule, Task
 
-_FIRES = 3
-
 File = Annotated[
     Path | None,
     typer.Argument(metavar="FILE", help="By default $ZEKE_JOBS_CONFIG or jobs.yaml.", show_default=False),
@@ -131,16 +129,10 @@ def _crons(schedules: list[Schedule]) -> str:
 
 def fires(schedule: Schedule, now: datetime) -> str:
     """The next few ticks of a schedule, in its own time zone."""
-    from zeke_jobs.cron.calendar import parse
+    from zeke_jobs.revisions.diff import next_fires
 
     if schedule.paused:
         return "its schedule is paused"
     zone = ZoneInfo(schedule.timezone)
-    ticks, last = [], now
-    for _ in range(_FIRES):
-        following = parse(schedule.at).next_after(last, zone)
-        if following is None:
-            break
-        ticks.append(following.astimezone(zone).strftime("%a %Y-%m-%d %H:%M"))
-        last = following
+    ticks = [f"{tick.astimezone(zone):%a %Y-%m-%d %H:%M}" for tick in next_fires(schedule, now)]
     return f"next at {', '.join(ticks)} ({schedule.timezone})"

@@ -154,9 +154,10 @@ def _migrate(url: str, packages: Sequence[str]) -> None:
 def _say_others(conn: Connection) -> None:
     """Name other workers and schedulers of this database: they may run older code, and our Ctrl-C does not end them."""
     from zeke_jobs.diagnosis import fleet
+    from zeke_jobs.metrics.exposition import lives
 
     here = socket.gethostname()
-    others = [one for one in fleet.look(conn).members if one.host != here or _lives(one.pid)]
+    others = [one for one in fleet.look(conn).members if one.host != here or lives(one.pid)]
     if not others:
         return
     listed = ", ".join(f"{one.kind} {one.pid}{'' if one.host == here else f' on {one.host}'}" for one in others)
@@ -165,16 +166,6 @@ def _say_others(conn: Connection) -> None:
     )
     if ours := [str(one.pid) for one in others if one.host == here]:
         write_line("up", f"to end those on this machine: stop the command that started them, or kill {' '.join(ours)}")
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 def _end_early(_number: int, _frame: FrameType | None) -> None:

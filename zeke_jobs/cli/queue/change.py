@@ -118,7 +118,7 @@ def prioritise(
 
     given = many.filters(job_ids, locals())
     with usage():
-        value = {"priority": priority_of(priority)}
+        value = {"priority": priority_of("priority", priority)}
     database.choose_to_write()
     if job_ids:
         with usage():
@@ -207,7 +207,8 @@ def _whole(change: Callable[[], list[UUID]], what: str, *, as_json: bool) -> Non
 
 
 def _each(job_ids: list[str], change: Callable[[UUID], Changed], *, as_json: bool) -> None:
-    done = [change(job_id) for job_id in ids.find_all(job_ids)]
+    found = [ids.find(text) for text in job_ids]  # all, before any is changed
+    done = [change(job_id) for job_id in found]
     if as_json:
         print_json(done)
     else:

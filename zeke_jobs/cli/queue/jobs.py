@@ -15,7 +15,7 @@ from zeke_jobs.cli import database, ids, options
 from zeke_jobs.cli.output import age, console, escape, listing, plain, print_json, say, styled, tell, took, when
 from zeke_jobs.cli.run import FAILED, usage
 from zeke_jobs.core import costs
-from zeke_jobs.core.wording import progress, traceback_lines
+from zeke_jobs.core.wording import one_line, progress, traceback_lines
 
 if TYPE_CHECKING:
     from zeke_jobs.client import Job
@@ -149,19 +149,14 @@ def _note(job: Job) -> str:
     if job.status == "active" and job.cancelled_on is not None:
         return "being cancelled"
     if job.error:
-        return _cut(job.error_line())
+        return one_line(job.error_line(), _LINE)
     if job.status == "active" and job.progress:
-        return _cut(progress(job.progress))
+        return one_line(progress(job.progress), _LINE)
     if job.waiting_for:
-        return _cut(f"deferred until {when(job.run_at)}: {job.waiting_for}")
+        return one_line(f"deferred until {when(job.run_at)}: {job.waiting_for}", _LINE)
     if job.status in ("created", "retry") and job.run_at > job.created_on:
         return f"not before {when(job.run_at)}"
     return ""
-
-
-def _cut(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _LINE else line[: _LINE - 1] + "…"
 
 
 def _show(job: Job, children: list[Job], steps: list[str]) -> None:

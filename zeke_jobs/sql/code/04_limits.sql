@@ -387,33 +387,26 @@ BEGIN
   THEN
     RETURN NULL;
   END IF;
-  IF EXISTS (SELECT 1 FROM zeke_jobs.meter AS m WHERE m.gate = p_gate.name AND m.per_key) THEN
-    -- The starts of keys for which nothing waits open nothing.
-    RETURN (
-      SELECT min(o.opens)
-      FROM (
-        SELECT zeke_jobs.next_key_on(substr(p_gate.name, length('task/') + 1), p_now) AS opens
-        WHERE (zeke_jobs.taken(p_gate.name, 'jobs', '', p_now) >= p_gate.rate_count) IS NOT TRUE
-        UNION ALL
-        SELECT CASE WHEN u.unit = 'jobs' AND NOT u.settled THEN u.taken_on + u.lasts ELSE u.ends_on END
-        FROM (
-          SELECT 'jobs' AS unit WHERE p_gate.rate_count IS NOT NULL
-          UNION ALL
-          SELECT m.unit FROM zeke_jobs.meter AS m WHERE m.gate = p_gate.name AND NOT m.per_key
-        ) AS m
-        CROSS JOIN LATERAL (
-          SELECT f.* FROM zeke_jobs.meter_use AS f
-          WHERE f.gate = p_gate.name AND f.unit = m.unit AND f.key = '' AND f.ends_on > p_now AND f.ends_on < 'infinity'
-          ORDER BY f.ends_on LIMIT 20
-        ) AS u
-      ) AS o);
-  END IF;
-  -- A job whose start is not yet reported counts as if it had started at its claim.
   RETURN (
-    SELECT min(CASE WHEN u.unit = 'jobs' AND NOT u.settled THEN u.taken_on + u.lasts ELSE u.ends_on END)
+    SELECT min(o.opens)
     FROM (
-      SELECT f.* FROM zeke_jobs.meter_use AS f WHERE f.gate = p_gate.name AND f.ends_on > p_now ORDER BY f.ends_on LIMIT 20
-    ) AS u
-    WHERE u.ends_on < 'infinity');
+      -- The starts of keys for which nothing waits open nothing.
+      SELECT zeke_jobs.next_key_on(substr(m.gate, length('task/') + 1), p_now) AS opens
+      FROM zeke_jobs.meter AS m
+      WHERE m.gate = p_gate.name AND m.per_key AND (zeke_jobs.taken(m.gate, 'jobs', '', p_now) >= p_gate.rate_count) IS NOT TRUE
+      UNION ALL
+      -- A job whose start is not yet reported counts as if it had started at its claim.
+      SELECT CASE WHEN u.unit = 'jobs' AND NOT u.settled THEN u.taken_on + u.lasts ELSE u.ends_on END
+      FROM (
+        SELECT 'jobs' AS unit WHERE p_gate.rate_count IS NOT NULL
+        UNION ALL
+        SELECT m.unit FROM zeke_jobs.meter AS m WHERE m.gate = p_gate.name AND NOT m.per_key
+      ) AS m
+      CROSS JOIN LATERAL (
+        SELECT f.* FROM zeke_jobs.meter_use AS f
+        WHERE f.gate = p_gate.name AND f.unit = m.unit AND f.key = '' AND f.ends_on > p_now AND f.ends_on < 'infinity'
+        ORDER BY f.ends_on LIMIT 20
+      ) AS u
+    ) AS o);
 END
 $$;

@@ -54,6 +54,5 @@ def disown(
 
 def expire(conn: Connection, log: FilteringBoundLogger) -> None:
     """Cancel jobs that missed their start deadline, and log their number."""
-    expired = SQL.one(conn, "job/expire", limit=_EXPIRE_AT_ONCE)
-    if expired is not None and expired["count"]:
-        log.info("cancelled: not started in time", count=expired["count"])
+    if expired := SQL.value(conn, "job/expire", limit=_EXPIRE_AT_ONCE):
+        log.info("cancelled: not started in time", count=expired)

@@ -70,6 +70,7 @@ class JobContext(Context[Any]):
         self.completed = False
         self._claim = claim
         self._worker = worker
+        self._held: dict[str, Any] = {"id": claim.id, "claim": claim.number, "worker": worker}
         self._runtime = runtime
         self._pool = pool
         self._running = running
@@ -131,17 +132,7 @@ class JobContext(Context[Any]):
     def _fence(self, conn: Connection, output: str | None) -> None:
         if self._running.interrupt is not None:
             raise self._running.interrupt  # the handler caught the interrupt and went on
-        claim = self._claim
-        row = SQL.one(
-            conn,
-            "job/hold",
-            worker=self._worker,
-            id=claim.id,
-            claim=claim.number,
-            after=claim.after or 0.0,
-            result=output,
-        )
-        if row is None or not row["ours"]:
+        if not SQL.value(conn, "job/hold", after=self._claim.after or 0.0, result=output, **self._held):
             raise ClaimLost(f"job {self.job_id} is no longer ours, or was cancelled; nothing was committed")
 
     def complete(self, output: Any = None) -> None:
@@ -203,14 +194,10 @@ class JobContext(Context[Any]):
         return {row["name"]: row["result"] for row in SQL.all(self._connection(), "step/list", id=self.job_id)}
 
     def _keep_step(self, name: str, result: str) -> str:
-        claim = self._claim
         with nullcontext(self._connection()) if self._in_transaction else self._transaction() as conn:
-            row = SQL.one(
-                conn, "step/keep", name=name, result=result, id=claim.id, claim=claim.number, worker=self._worker
-            )
-        if row is None:
+            kept: str | None = SQL.value(conn, "step/keep", name=name, result=result, **self._held)
+        if kept is None:
             raise ClaimLost(f"job {self.job_id} is no longer ours; the result of step {name} was not kept")
-        kept: str = row["result"]
         return kept
 
     def event(self, name: str) -> Event | None:

@@ -35,7 +35,7 @@ class Reports:
     def __init__(self, pool: Pool, claim: Claim, worker: UUID, logger: Any) -> None:
         self._pool = pool
         self._claim = claim
-        self._worker = worker
+        self._held: dict[str, Any] = {"id": claim.id, "claim": claim.number, "worker": worker}
         self._logger = logger
         self._progress = Progress()
         self._leases: set[str] = set()
@@ -46,8 +46,7 @@ class Reports:
         if state is None:
             return
         with self._pool.connection() as conn:
-            claim = self._claim
-            SQL.run(conn, "job/progress", progress=state, id=claim.id, claim=claim.number, worker=self._worker)
+            SQL.run(conn, "job/progress", progress=state, **self._held)
 
     def add_cost(self, amount: Decimal | int, currency: str) -> None:
         """Add to the cost of the job.
@@ -57,19 +56,10 @@ class Reports:
             ValueError: the amount or the currency is not valid, or an earlier cost had another currency.
         """
         costs.check(amount, currency)
-        claim = self._claim
         with self._pool.connection() as conn:
-            row = SQL.one(
-                conn,
-                "job/add_cost",
-                amount=amount,
-                currency=currency,
-                id=claim.id,
-                claim=claim.number,
-                worker=self._worker,
-            )
+            row = SQL.one(conn, "job/add_cost", amount=amount, currency=currency, **self._held)
         if row is None:
-            raise ClaimLost(f"job {claim.id} is no longer ours; {amount} {currency} were not added to its cost")
+            raise ClaimLost(f"job {self._claim.id} is no longer ours; {amount} {currency} were not added to its cost")
         if row["currency"] != currency:
             raise costs.mixed(row["currency"], currency)
         if row["missed"] is not None:
@@ -93,10 +83,9 @@ class Reports:
         """
         seconds = amounts.pause(retry_after)
         with self._pool.connection() as conn:
-            row = SQL.one(
-                conn, "limits/throttle", limit=limit, seconds=seconds, job=self._claim.id, why=kept(reason) or "429"
-            )
-        if row is None or row["closed_until"] is None:
+            params = {"limit": limit, "seconds": seconds, "job": self._claim.id, "why": kept(reason) or "429"}
+            closed_until = SQL.value(conn, "limits/throttle", **params)
+        if closed_until is None:
             raise ValueError(f"expected the name of a limit in jobs.yaml, got {limit!r}")
         self._logger.warning(
             "limit closed: its provider throttles", limit=limit, seconds=round(seconds, 1), reason=reason
@@ -108,7 +97,7 @@ class Reports:
         if name in self._leases:
             raise RuntimeError(f"expected a lease that this job does not hold, got {name!r} for the second time")
         with self._pool.connection() as conn:
-            leases.take(conn, name, limit, self._claim, self._worker, wait=wait)
+            leases.take(conn, name, limit, self._claim, self._held["worker"], wait=wait)
         self._leases.add(name)
         try:
             yield

@@ -1,4 +1,4 @@
--- The canonical id for a name or an alias, and whether that task has a schedule.
-SELECT t.id, t.cron IS NOT NULL AS scheduled
+-- The canonical id for a name or an alias.
+SELECT t.id
 FROM zeke_jobs.find_task(%(name)s) AS t
 WHERE t.id IS NOT NULL

@@ -7,7 +7,6 @@ SELECT
   u.rate_period,
   u.used,
   u.free_on,
-  u.full_concurrency,
   u.closed_by,
   u.closed_until,
   u.closed_why,
