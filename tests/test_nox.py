@@ -36,7 +36,6 @@ def test_the_files_that_a_part_of_the_tests_names_are_there(noxfile: ModuleType)
     assert [one for one in files if not (ROOT / one).exists()] == []
 
 
-
 def test_the_first_words_say_what_it_is_and_how_long_it_takes(tmp_path: Path, noxfile: ModuleType) -> None:
     session = "tests"
     # Without an index nothing can be installed, so it ends soon.
