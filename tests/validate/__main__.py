@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from zeke_jobs.backtest.comparing import Run as Simulated
 
 _ALLOWED = 0.15
-#: Which task's turn it is, is left to chance: one simulation of a few hundred jobs is as much of a draw as one real run.
+#: Chance decides which task's turn it is: one simulation of a few hundred jobs is as much of a draw as one real run.
 _SEEDS = 10
 _BEGIN, _END = "<!-- validated -->\n", "<!-- end of validated -->\n"
 
@@ -87,7 +87,7 @@ def main(arguments: list[str] | None = None) -> int:
     other = _lines([answer.proposed for answer in answers if answer.proposed], tried)
     table = [*_table("its own configuration", own), *_table(f"the change: {changes}", other)]
     about = (
-        f"{len(load)} jobs and what they sent, over {chosen.seconds:.0f} s, on {scenario.PROCESSES} processes of"
+        f"{len(load)} jobs, and the jobs that they sent, over {chosen.seconds:.0f} s, on {scenario.PROCESSES} processes of"
         f" {scenario.THREADS} threads; load of the machine before {before:.1f}, after {os.getloadavg()[0]:.1f}, on"
         f" {os.cpu_count()} cores."
     )
