@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
-_NEWEST = 64  # stories of each term; bounds the rows that a look-up reads
-_MOST = 128
+_NEWEST = 256  # stories of each term; bounds the rows that a look-up reads. Among 100,000 stories, 64 missed 2.7 % of the pairs
+_MOST = 256
 _FEW = 16  # with fewer terms, one shared term is enough; with more, one may be chance
 
 

@@ -73,7 +73,10 @@ def test_stories_that_share_terms_are_found_the_most_alike_first(filled: Connect
     assert look_at(filled, mine, [501, 701]) == [five], "outside the window"
 
 
-def test_of_a_term_that_many_stories_have_the_newest_are_read(filled: Connection) -> None:
+def test_of_a_term_that_many_stories_have_the_newest_are_read(
+    filled: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_terms, "_NEWEST", 64)
     mine = story(filled, 1)
     execute(filled, "INSERT INTO story_terms SELECT 7, published_at + interval '1s' * title::int, id FROM stories")
     found = look_at(filled, mine, [7])
