@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import nox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
 nox.needs_version = ">=2024.4.15"
 nox.options.sessions = ["tests"]
@@ -73,13 +73,16 @@ PARTS = {
     "acceptance": "tests that start the real command lines",
     "debian": "tests of SQL, engine and pipeline on the system's own PostgreSQL, as Debian sets it up",
 }
+#: Checked before the tests.
+LINT = ("ruff check .", "ruff format --check .")
+CHECKS = (*LINT, "mypy", "lint-imports --no-cache")
 CORES = os.cpu_count() or 1
 PARALLEL = ("--dist=worksteal", "--durations=10", "--durations-min=2")
 LAST_FAILED = Path(".pytest_cache/v/cache/lastfailed")
 
 FIRST_WORDS = {
     "demo": "from feeds to briefs, on this machine: half a minute, of which twenty seconds are for the packages",
-    "tests": "all that CI runs: a minute for the packages, then some seventeen minutes on two cores",
+    "tests": "all that CI runs: a minute for the packages, then some fifteen minutes on two cores",
 }
 # Printed here, because nox makes an environment before it calls a session, which takes a while.
 for asked in sys.argv[1 : sys.argv.index("--") if "--" in sys.argv else None]:
@@ -141,12 +144,10 @@ def tests(session: nox.Session) -> None:
     if set(session.posargs) - {"--strict"}:
         session.run("pytest", *session.posargs)
         return
-    _lint(session)
-    session.log("types: a minute or two")
-    session.run("mypy")
-    session.run("lint-imports", "--no-cache")
+    session.log("lint, types (a minute or two), imports")
+    failed = _failed_checks(session, CHECKS)
     session.log("tests: over five thousand, a line of dots for each hundredth")
-    _run(session, *PARTS)
+    _run(session, *PARTS, checks=failed)
 
 
 def _tests_of(part: str) -> Callable[[nox.Session], None]:
@@ -191,7 +192,8 @@ def newest(session: nox.Session) -> None:
 def lint(session: nox.Session) -> None:
     """Ruff: its rules and its format."""
     install(session, *(requirement for requirement in DEV if requirement.startswith("ruff")))
-    _lint(session)
+    for command in LINT:
+        session.run(*command.split())
 
 
 @nox.session
@@ -303,13 +305,19 @@ def constraints(session: nox.Session) -> None:
     session.run(*command, *PINNED, *hashed, "--upgrade")  # to the versions of the other file
 
 
-def _lint(session: nox.Session) -> None:
-    session.run("ruff", "check", ".")
-    session.run("ruff", "format", "--check", ".")
+def _failed_checks(session: nox.Session, commands: Iterable[str]) -> list[str]:
+    """Run each of these commands, also after one has failed."""
+    failed = []
+    for command in commands:
+        try:
+            session.run(*command.split())
+        except nox.command.CommandFailed:
+            failed.append(command)
+    return failed
 
 
-def _run(session: nox.Session, *parts: str) -> None:
-    """Run each of these parts of the tests, also after one has failed.
+def _run(session: nox.Session, *parts: str, checks: Sequence[str] = ()) -> None:
+    """Run each of these parts of the tests, also after one has failed; then once more the checks that had failed.
 
     Tests that fail beside others run once more, one by one: those that pass then are flaky. Real processes wait for one another
     in real seconds, which a machine that is short of them may not keep.
@@ -337,8 +345,9 @@ def _run(session: nox.Session, *parts: str) -> None:
                 failed.append(part)
     for test in flaky:
         session.warn(f"flaky, passed only alone: {test}")
+    failed = [*_failed_checks(session, checks), *failed]
     if failed:
-        session.error(f"tests failed: {', '.join(failed)}")
+        session.error(f"failed: {', '.join(failed)}")
     if flaky and "--strict" in session.posargs:
         session.error("tests passed only alone, which --strict refuses")
 

@@ -115,9 +115,19 @@ def test_a_part_that_fails_does_not_hide_the_next(
 ) -> None:
     monkeypatch.setattr(noxfile, "LAST_FAILED", tmp_path / "lastfailed")
     session = Session(noxfile, passes_alone=False)
-    with pytest.raises(RuntimeError, match="tests failed: unit, acceptance"):
+    with pytest.raises(RuntimeError, match="^failed: unit, acceptance$"):
         noxfile._run(session, "unit", "acceptance")
     assert session.runs == 4
+
+
+def test_a_check_that_fails_does_not_hide_the_tests(
+    noxfile: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(noxfile, "LAST_FAILED", tmp_path / "lastfailed")
+    session = Session(noxfile, passes_alone=False)
+    with pytest.raises(RuntimeError, match="^failed: mypy, unit$"):
+        noxfile._run(session, "unit", checks=["mypy"])
+    assert session.runs == 3
 
 
 def test_every_test_that_is_marked_as_acceptance_is_where_they_are_looked_for(noxfile: ModuleType) -> None:

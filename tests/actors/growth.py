@@ -17,11 +17,13 @@ LINEAR = 8
 def growth(make: Callable[[int], T], work: Callable[[T], object], size: int) -> float:
     """How many times longer ``work`` takes on four times ``size``."""
     small, large = make(size), make(4 * size)
-    ratios = (
-        min(_seconds(work, large) for _ in range(3)) / min(_seconds(work, small) for _ in range(5)) for _ in range(3)
-    )
-    # Another one only after a high one: work beside the test can push its data out of the processor's cache.
-    return min((first := next(ratios)), *(ratios if first >= LINEAR else ()))
+
+    def ratio() -> float:
+        return min(_seconds(work, large) for _ in range(3)) / min(_seconds(work, small) for _ in range(5))
+
+    # Again only after a high one: work beside the test can push its data out of the processor's cache.
+    first = ratio()
+    return first if first < LINEAR else min(first, ratio(), ratio())
 
 
 def _seconds(work: Callable[[T], object], material: T) -> float:
