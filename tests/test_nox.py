@@ -87,9 +87,9 @@ class Session:
         self._noxfile, self._passes_alone = noxfile, passes_alone
         self.log = self.warn = self.said.append
 
-    def run(self, *command: str, env: dict[str, str]) -> None:
+    def run(self, *command: str, env: dict[str, str] | None = None) -> None:
         self.runs += 1
-        if "--last-failed" not in command:
+        if "pytest" in command and "--last-failed" not in command:
             self._noxfile.LAST_FAILED.write_text('{"tests/test_clock.py::test_it_ticks": true}')
         elif self._passes_alone:
             return
@@ -115,7 +115,7 @@ def test_a_part_that_fails_does_not_hide_the_next(
 ) -> None:
     monkeypatch.setattr(noxfile, "LAST_FAILED", tmp_path / "lastfailed")
     session = Session(noxfile, passes_alone=False)
-    with pytest.raises(RuntimeError, match="^failed: unit, acceptance$"):
+    with pytest.raises(RuntimeError, match=r"^failed: unit, acceptance$"):
         noxfile._run(session, "unit", "acceptance")
     assert session.runs == 4
 
@@ -125,7 +125,7 @@ def test_a_check_that_fails_does_not_hide_the_tests(
 ) -> None:
     monkeypatch.setattr(noxfile, "LAST_FAILED", tmp_path / "lastfailed")
     session = Session(noxfile, passes_alone=False)
-    with pytest.raises(RuntimeError, match="^failed: mypy, unit$"):
+    with pytest.raises(RuntimeError, match=r"^failed: mypy, unit$"):
         noxfile._run(session, "unit", checks=["mypy"])
     assert session.runs == 3
 
