@@ -59,6 +59,27 @@ CREATE TYPE zeke_jobs.state AS ENUM (
     'done'
 );
 
+CREATE FUNCTION zeke_jobs.add_cost(p_worker uuid, p_id uuid, p_claim bigint, p_amount numeric, p_currency text, OUT currency text, OUT missed text) RETURNS record
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+BEGIN
+  UPDATE zeke_jobs.queue AS q
+  SET cost = CASE WHEN coalesce(q.currency, p_currency) = p_currency THEN coalesce(q.cost, 0) + p_amount ELSE q.cost END,
+    currency = coalesce(q.currency, p_currency)
+  WHERE q.message_id = p_id AND q.claim = p_claim AND q.worker = p_worker
+  RETURNING q.currency INTO currency;
+  IF currency = p_currency THEN
+    PERFORM zeke_jobs.report(p_id, p_claim, jsonb_build_object(p_currency, p_amount));
+    missed := (
+      SELECT min(u.unit) FROM zeke_jobs.meter_use AS u
+      WHERE u.job = p_id AND u.claim = p_claim AND u.lasts IS NULL AND u.unit <> p_currency);
+  END IF;
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.add_up_batches() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -519,7 +540,11 @@ DECLARE
   v_due zeke_jobs.candidate[];
   v_searched text[];
   v_took interval;
+  v_gates text[];
   v_rooms zeke_jobs.room[] := '{}';
+  v_room zeke_jobs.room;
+  v_metered text[] := '{}';
+  v_used_up text[] := '{}';
   v_counted_on timestamptz := v_now; -- after the wait for the limits' locks, when rates may have more room
   v_picked record;
   v_blocked text[] := '{}';
@@ -552,14 +577,16 @@ BEGIN
     RETURN;
   END IF;
   v_took := zeke_jobs.now() - v_now;
-  IF v_took >= coalesce(nullif(current_setting('zeke_jobs.slow_claim', true), ''), '0.2 ms')::interval THEN
+  -- Slow: by what the search costs without dead entries, more with each task.
+  IF v_took >= coalesce(nullif(current_setting('zeke_jobs.slow_claim', true), ''), '0.1 ms')::interval * (2 + cardinality(v_searched)) THEN
     PERFORM zeke_jobs.remember_places(p_queue, v_due, v_searched, v_now, v_took, v_places, v_place, v_until);
   END IF;
 
-  IF zeke_jobs.lock_gates(v_due) THEN
+  v_gates := ARRAY(SELECT DISTINCT unnest(c.gates) FROM unnest(v_due) AS c);
+  IF zeke_jobs.lock_gates(v_gates) THEN
     v_counted_on := zeke_jobs.now();
-    PERFORM zeke_jobs.turn_breakers(ARRAY(SELECT unnest(c.gates) FROM unnest(v_due) AS c), v_counted_on);
-    v_rooms := zeke_jobs.count_rooms(v_due, p_queue, p_free, p_threads, v_counted_on);
+    PERFORM zeke_jobs.turn_breakers(v_gates, v_counted_on);
+    v_rooms := zeke_jobs.count_rooms(v_gates, p_queue, p_free, p_threads, v_counted_on);
   END IF;
   -- A new jobs.yaml locks the whole table of gates (zeke_jobs.write_limits). If this claim read the tasks before it was in force, perhaps
   -- because it waited for that lock, begin again: the tasks may have other limits now. From here on no new jobs.yaml can come between.
@@ -572,10 +599,11 @@ BEGIN
   -- Within a priority in rounds: the part of its share that a task cannot use goes to the other tasks in the next round.
   WHILE v_from <= cardinality(v_due) AND v_left > 0 LOOP
     v_to := v_from;
+    v_open := ARRAY[v_to];
     WHILE v_due[v_to + 1].priority = v_due[v_from].priority LOOP
       v_to := v_to + 1;
+      v_open := v_open || v_to;
     END LOOP;
-    v_open := ARRAY(SELECT generate_series(v_from, v_to));
     IF v_blocked <> '{}' THEN
       -- Lower priorities do not overtake a job that needs more units than are left, or it would never get enough.
       v_yields := ARRAY(
@@ -594,11 +622,14 @@ BEGIN
       v_left := v_left - cardinality(v_rows);
       FOR v_turn IN 1 .. cardinality(v_round.chosen) LOOP
         v_one := v_due[v_round.chosen[v_turn]];
-        v_taken := (SELECT count(*) FROM unnest(v_rows) AS r WHERE r.task = v_one.task);
+        v_taken := cardinality(v_rows);
+        IF v_taken > 0 AND cardinality(v_round.chosen) > 1 THEN
+          v_taken := (SELECT count(*) FROM unnest(v_rows) AS r WHERE r.task = v_one.task);
+        END IF;
         IF v_one.task <> ALL (p_short) THEN
           v_free := v_free - v_taken;
         END IF;
-        IF NOT v_round.ahead THEN
+        IF v_taken > 0 AND NOT v_round.ahead THEN
           FOR v_at IN 1 .. cardinality(v_rooms) LOOP
             IF v_rooms[v_at].gate = ANY (v_one.gates) THEN
               v_rooms[v_at].share := v_rooms[v_at].share - v_taken;
@@ -633,18 +664,27 @@ BEGIN
   IF v_place IS NOT NULL AND v_left = p_want THEN
     PERFORM set_config('zeke_jobs.cursors', (v_places - p_queue)::text, false);
   END IF;
-  full_gates := ARRAY(SELECT r.gate FROM unnest(v_rooms) AS r WHERE r.room <= r.used);
-  IF EXISTS (SELECT 1 FROM unnest(v_rooms) AS r WHERE r.is_metered) THEN
+  FOREACH v_room IN ARRAY v_rooms LOOP
+    IF v_room.room <= v_room.used THEN
+      full_gates := full_gates || v_room.gate;
+    END IF;
+    IF v_room.is_metered THEN
+      v_metered := v_metered || v_room.gate;
+      IF v_room.room <= v_room.used THEN
+        v_used_up := v_used_up || v_room.gate;
+      END IF;
+    END IF;
+  END LOOP;
+  IF v_metered <> '{}' THEN
     IF cardinality(jobs) > 0 THEN
       UPDATE zeke_jobs.gate AS g
       SET probe = (
         SELECT j.message_id FROM unnest(jobs) AS j JOIN zeke_jobs.task AS t ON t.id = j.task AND g.name = ANY (t.gates) LIMIT 1)
       WHERE g.name IN (SELECT r.gate FROM unnest(v_rooms) AS r WHERE r.used > 0) AND g.tripped_on IS NOT NULL;
-      PERFORM zeke_jobs.forget_uses(ARRAY(SELECT r.gate FROM unnest(v_rooms) AS r WHERE r.is_metered), v_counted_on);
+      PERFORM zeke_jobs.forget_uses(v_metered, v_counted_on);
     END IF;
     IF cardinality(held_back) > 0 THEN
-      opens_on := zeke_jobs.opens_on(held_back, v_blocked || ARRAY(
-        SELECT r.gate FROM unnest(v_rooms) AS r WHERE r.is_metered AND r.room <= r.used), v_counted_on);
+      opens_on := zeke_jobs.opens_on(held_back, v_blocked || v_used_up, v_counted_on);
     END IF;
   END IF;
 END
@@ -688,8 +728,7 @@ BEGIN
     -- If a new jobs.yaml is in force, stop: the next call obeys it.
     EXIT WHEN v_in_force IS DISTINCT FROM (SELECT max(r.number) FROM zeke_jobs.revision AS r);
     CONTINUE WHEN EXISTS (
-      SELECT 1 FROM zeke_jobs.gate AS g
-      WHERE g.name = ANY (v_one.gates) AND zeke_jobs.gate_room(g, zeke_jobs.now()) < 1);
+      SELECT 1 FROM zeke_jobs.gate_rooms(v_one.gates, zeke_jobs.now()) AS r WHERE r.room < 1);
     CONTINUE WHEN v_one.per_key IS NOT NULL AND v_one.key IS NOT NULL AND v_one.per_key <= (
       SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = n.name AND q.key = v_one.key))
       FROM unnest(v_one.names) AS n (name));
@@ -920,7 +959,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION zeke_jobs.count_rooms(p_due zeke_jobs.candidate[], p_queue text, p_free integer, p_threads integer, p_now timestamp with time zone) RETURNS zeke_jobs.room[]
+CREATE FUNCTION zeke_jobs.count_rooms(p_gates text[], p_queue text, p_free integer, p_threads integer, p_now timestamp with time zone) RETURNS zeke_jobs.room[]
     LANGUAGE plpgsql
     AS $$
 DECLARE
@@ -929,17 +968,15 @@ DECLARE
     WHERE w.kind = 'worker' AND NOT w.stopping AND p_queue = ANY (w.queues));
 BEGIN
   RETURN ARRAY(
-    SELECT (g.name, least(r.room, CASE
+    SELECT ((g).name, least(r.room, CASE
         WHEN p_free IS NULL THEN NULL
-        WHEN g.metered THEN greatest(0, p_free)
-        WHEN g.concurrency IS NOT NULL THEN greatest(
-          0, p_free, ceil(g.concurrency::numeric / v_workers)::integer - (p_threads - p_free))
-        END), r.room, g.metered OR g.closed_until > p_now, 0,
-        g.metered AND EXISTS (SELECT 1 FROM zeke_jobs.meter AS m WHERE m.gate = g.name AND NOT m.per_key))::zeke_jobs.room
-    FROM zeke_jobs.gate AS g
-    CROSS JOIN LATERAL (SELECT zeke_jobs.gate_room(g, p_now) AS room OFFSET 0) AS r
-    WHERE g.name IN (SELECT unnest(c.gates) FROM unnest(p_due) AS c)
-    ORDER BY g.name);
+        WHEN (g).metered THEN greatest(0, p_free)
+        WHEN (g).concurrency IS NOT NULL THEN greatest(
+          0, p_free, ceil((g).concurrency::numeric / v_workers)::integer - (p_threads - p_free))
+        END), r.room, (g).metered OR (g).closed_until > p_now, 0,
+        (g).metered AND EXISTS (SELECT 1 FROM zeke_jobs.meter AS m WHERE m.gate = (g).name AND NOT m.per_key))::zeke_jobs.room
+    FROM (SELECT r.gate AS g, r.room FROM zeke_jobs.gate_rooms(p_gates, p_now) AS r OFFSET 0) AS r
+    ORDER BY (g).name);
 END
 $$;
 
@@ -1586,23 +1623,28 @@ BEGIN
     v_one := p_due[v_at];
     v_long := p_short IS NOT NULL AND v_one.task <> ALL (p_short);
     CONTINUE WHEN p_left = 0 AND NOT (v_long AND p_free <= 0);
-    IF NOT v_long AND p_short IS NOT NULL OR EXISTS (
-      SELECT 1 FROM zeke_jobs.queue AS q
+    IF v_long OR p_short IS NULL THEN
+      PERFORM 1 FROM zeke_jobs.queue AS q
       WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = v_one.task AND q.priority = v_one.priority
-        AND q.run_at <= p_now AND (q.run_at, q.seq) > (v_one.after_run_at, v_one.after_seq))
-    THEN
-      tasks := tasks || v_one.task;
-      lacks_thread := lacks_thread OR v_long AND p_free <= 0 AND NOT EXISTS (
-        SELECT 1 FROM unnest(p_rooms) AS r WHERE r.gate = ANY (v_one.gates) AND r.room <= r.used);
+        AND q.run_at <= p_now AND (q.run_at, q.seq) > (v_one.after_run_at, v_one.after_seq)
+      LIMIT 1;
+      CONTINUE WHEN NOT FOUND;
+    END IF;
+    tasks := tasks || v_one.task;
+    IF v_long AND p_free <= 0 AND NOT lacks_thread THEN
+      lacks_thread := NOT EXISTS (SELECT 1 FROM unnest(p_rooms) AS r WHERE r.gate = ANY (v_one.gates) AND r.room <= r.used);
     END IF;
   END LOOP;
 END
 $$;
 
 CREATE FUNCTION zeke_jobs.find_task(p_name text) RETURNS zeke_jobs.task
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
+    SET jit TO 'off'
     AS $$
-  SELECT t FROM zeke_jobs.task AS t WHERE t.id = p_name OR p_name = ANY (t.aliases) ORDER BY (t.id = p_name) DESC LIMIT 1
+BEGIN
+  RETURN (SELECT t FROM zeke_jobs.task AS t WHERE t.id = p_name OR p_name = ANY (t.aliases) ORDER BY (t.id = p_name) DESC LIMIT 1);
+END
 $$;
 
 CREATE FUNCTION zeke_jobs.finish(p_worker uuid, p_id uuid, p_claim bigint, p_outcome text, p_after double precision, p_delay double precision, p_until timestamp with time zone, p_reason text, p_error jsonb, p_revision integer, p_took double precision DEFAULT NULL::double precision, p_breaks boolean DEFAULT false) RETURNS boolean
@@ -1775,28 +1817,17 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION zeke_jobs.gate_room(p_gate zeke_jobs.gate, p_now timestamp with time zone) RETURNS integer
-    LANGUAGE plpgsql
+CREATE FUNCTION zeke_jobs.gate_rooms(p_gates text[], p_now timestamp with time zone) RETURNS TABLE(gate zeke_jobs.gate, room integer)
+    LANGUAGE sql STABLE
     AS $$
-DECLARE
-  v_room integer;
-BEGIN
-  IF p_gate.closed_until > p_now THEN
-    RETURN 0;
-  END IF;
-  IF p_gate.concurrency IS NOT NULL THEN
-    v_room := zeke_jobs.concurrency_of(p_gate, p_now) - (
-      SELECT sum(a.active) FROM zeke_jobs.task_active AS a WHERE p_gate.name = ANY (a.gates));
-  END IF;
-  IF p_gate.rate_count IS NOT NULL THEN
-    v_room := least(v_room, greatest(0, p_gate.rate_count - zeke_jobs.taken(p_gate.name, 'jobs', '', p_now)));
-  END IF;
-  IF p_gate.tripped_on IS NOT NULL THEN
-    -- One that has ended probes no more; whoever claims turns the breaker first.
-    v_room := least(v_room, CASE WHEN zeke_jobs.probes(p_gate) THEN 0 ELSE 1 END);
-  END IF;
-  RETURN v_room;
-END
+  SELECT g, CASE WHEN g.closed_until > p_now THEN 0 ELSE least(
+    CASE WHEN g.concurrency IS NOT NULL THEN zeke_jobs.concurrency_of(g, p_now) - (
+      SELECT sum(a.active) FROM zeke_jobs.task_active AS a WHERE g.name = ANY (a.gates)) END,
+    CASE WHEN g.rate_count IS NOT NULL THEN greatest(0, g.rate_count - zeke_jobs.taken(g.name, 'jobs', '', p_now)) END,
+    -- A probe that has ended probes no more; whoever claims turns the breaker first.
+    CASE WHEN g.tripped_on IS NOT NULL THEN CASE WHEN zeke_jobs.probes(g) THEN 0 ELSE 1 END END) END::integer
+  FROM zeke_jobs.gate AS g
+  WHERE g.name = ANY (p_gates)
 $$;
 
 CREATE FUNCTION zeke_jobs.gather(p_limit integer) RETURNS TABLE(was text, was_in text, task text, queue text, jobs integer)
@@ -2042,8 +2073,8 @@ END
 $$;
 
 CREATE FUNCTION zeke_jobs.now() RETURNS timestamp with time zone
-    LANGUAGE sql STABLE PARALLEL SAFE
-    AS $$SELECT clock_timestamp()$$;
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$ BEGIN RETURN clock_timestamp(); END $$;
 
 CREATE TABLE zeke_jobs.queue (
     message_id uuid NOT NULL,
@@ -2358,14 +2389,11 @@ CREATE FUNCTION zeke_jobs.lock_event(p_event text) RETURNS void
   SELECT zeke_jobs.take_lock('event/' || (hashtext(p_event) & 63))
 $$;
 
-CREATE FUNCTION zeke_jobs.lock_gates(p_due zeke_jobs.candidate[]) RETURNS boolean
+CREATE FUNCTION zeke_jobs.lock_gates(p_gates text[]) RETURNS boolean
     LANGUAGE plpgsql
     AS $$
 BEGIN
-  PERFORM 1 FROM zeke_jobs.gate AS g
-  WHERE g.name IN (SELECT unnest(c.gates) FROM unnest(p_due) AS c)
-  ORDER BY g.name
-  FOR NO KEY UPDATE;
+  PERFORM 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (p_gates) ORDER BY g.name FOR NO KEY UPDATE;
   RETURN FOUND;
 END
 $$;
@@ -3665,12 +3693,17 @@ END
 $$;
 
 CREATE FUNCTION zeke_jobs.report(p_job uuid, p_claim bigint, p_units jsonb) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
+BEGIN
   UPDATE zeke_jobs.meter_use AS u
   SET reported = coalesce(u.reported, 0) + (p_units ->> u.unit)::numeric,
     amount = greatest(u.amount, coalesce(u.reported, 0) + (p_units ->> u.unit)::numeric), taken_on = zeke_jobs.now()
-  WHERE u.job = p_job AND u.claim = p_claim AND p_units ? u.unit AND u.unit <> 'jobs' AND NOT u.settled
+  WHERE u.job = p_job AND u.claim = p_claim AND p_units ? u.unit AND u.unit <> 'jobs' AND NOT u.settled;
+END
 $$;
 
 CREATE FUNCTION zeke_jobs.rescue() RETURNS TABLE(message_id uuid, task text, deaths integer, outcome text)
@@ -4057,7 +4090,7 @@ DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_known record;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM zeke_jobs.task AS t WHERE t.metered) THEN
+  IF NOT EXISTS (SELECT 1 FROM zeke_jobs.meter_use AS u WHERE u.job = ANY (p_ids) AND NOT u.settled) THEN
     RETURN;
   END IF;
   IF p_how = 'returned' THEN
@@ -4155,8 +4188,9 @@ DECLARE
   v_ready integer[];
   v_one zeke_jobs.candidate;
   v_long boolean;
+  v_longs integer;
   v_gate text;
-  v_room integer;
+  v_at integer;
 BEGIN
   chosen := '{}';
   quotas := '{}';
@@ -4179,6 +4213,7 @@ BEGIN
   END IF;
   v_share := p_left / cardinality(v_ready);
   v_rest := p_left % cardinality(v_ready);
+  v_longs := (SELECT count(*) FROM unnest(v_ready) AS o (i) WHERE p_due[o.i].task <> ALL (p_short));
   FOR v_turn IN 1 .. cardinality(v_ready) LOOP
     v_one := p_due[v_ready[v_turn]];
     v_long := v_one.task <> ALL (p_short);
@@ -4187,17 +4222,20 @@ BEGIN
       v_quota := least(v_quota, p_more[array_position(p_short, v_one.task)]);
     ELSE
       IF v_long THEN
-        v_quota := least(v_quota, ceil(v_free::numeric / (
-          SELECT count(*) FROM unnest(v_ready[v_turn:]) AS o (i) WHERE p_due[o.i].task <> ALL (p_short))));
+        v_quota := least(v_quota, ceil(v_free::numeric / v_longs));
+        v_longs := v_longs - 1;
       END IF;
       FOREACH v_gate IN ARRAY v_one.gates LOOP
-        v_room := v_shares[array_position(v_gates, v_gate)];
+        v_quota := least(v_quota, v_shares[array_position(v_gates, v_gate)]);
+        CONTINUE WHEN v_gate NOT LIKE 'limit/%';
         -- A shared limit is divided among its tasks whose turn is still to come. If it counts units, each of several tasks gets one job a round.
-        v_quota := least(v_quota, CASE WHEN v_gate = ANY (v_by_units) AND (
-          SELECT count(*) FROM unnest(v_ready) AS o (i) WHERE v_gate = ANY (p_due[o.i].gates)) > 1 THEN 1 END);
-        v_quota := least(v_quota, CASE WHEN v_gate LIKE 'limit/%' THEN ceil(v_room::numeric / (
-            SELECT count(*) FROM unnest(v_ready[v_turn:]) AS o (i) WHERE v_gate = ANY (p_due[o.i].gates)))
-          ELSE v_room END);
+        IF v_gate = ANY (v_by_units) AND v_quota > 1 THEN
+          v_quota := least(v_quota, (SELECT CASE WHEN count(*) > 1 THEN 1 END FROM unnest(v_ready) AS o (i) WHERE v_gate = ANY (p_due[o.i].gates)));
+        END IF;
+        IF v_quota > 1 THEN
+          v_quota := least(v_quota, ceil(v_shares[array_position(v_gates, v_gate)]::numeric / (
+            SELECT count(*) FROM unnest(v_ready[v_turn:]) AS o (i) WHERE v_gate = ANY (p_due[o.i].gates))));
+        END IF;
       END LOOP;
     END IF;
     CONTINUE WHEN v_quota <= 0;
@@ -4207,7 +4245,8 @@ BEGIN
     END IF;
     IF NOT ahead THEN
       FOREACH v_gate IN ARRAY v_one.gates LOOP
-        v_shares[array_position(v_gates, v_gate)] := v_shares[array_position(v_gates, v_gate)] - v_quota;
+        v_at := array_position(v_gates, v_gate);
+        v_shares[v_at] := v_shares[v_at] - v_quota;
       END LOOP;
     END IF;
     chosen := chosen || v_ready[v_turn];
@@ -4239,7 +4278,7 @@ BEGIN
     SELECT t.id FROM zeke_jobs.task AS t
     WHERE t.id = ANY (v_tasks) AND NOT t.paused
       AND NOT EXISTS (SELECT 1 FROM zeke_jobs.pause AS p WHERE p.target = 'task/' || t.id OR p.target = ANY (t.gates))
-      AND NOT EXISTS (SELECT 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (t.gates) AND zeke_jobs.gate_room(g, p_now) < 1));
+      AND NOT EXISTS (SELECT 1 FROM zeke_jobs.gate_rooms(t.gates, p_now) AS r WHERE r.room < 1));
   RETURN QUERY
     SELECT q.message_id, q.group_size
     FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task

@@ -84,31 +84,20 @@ CREATE OR REPLACE FUNCTION zeke_jobs.probes(p_gate zeke_jobs.gate) RETURNS boole
 LANGUAGE sql STABLE
 AS $$ SELECT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = (p_gate).probe AND q.state = 'consumed') $$;
 
--- The number of jobs that a gate still lets start: NULL if only its meters decide, negative if its limit was lowered. Call it with the
--- gate's row locked, in a later statement than the lock: the locking statement reads a snapshot from before the lock, and would let too many
+-- Gates with the number of jobs that each still lets start: NULL if only its meters decide, negative if its limit was lowered. Call it with the
+-- gates' rows locked, in a later statement than the lock: the locking statement reads a snapshot from before the lock, and would let too many
 -- start.
-CREATE OR REPLACE FUNCTION zeke_jobs.gate_room(p_gate zeke_jobs.gate, p_now timestamptz) RETURNS integer
-LANGUAGE plpgsql VOLATILE
+CREATE OR REPLACE FUNCTION zeke_jobs.gate_rooms(p_gates text[], p_now timestamptz) RETURNS TABLE (gate zeke_jobs.gate, room integer)
+LANGUAGE sql STABLE -- so that it becomes a part of the calling statement, whose plan is kept
 AS $$
-DECLARE
-  v_room integer;
-BEGIN
-  IF p_gate.closed_until > p_now THEN
-    RETURN 0;
-  END IF;
-  IF p_gate.concurrency IS NOT NULL THEN
-    v_room := zeke_jobs.concurrency_of(p_gate, p_now) - (
-      SELECT sum(a.active) FROM zeke_jobs.task_active AS a WHERE p_gate.name = ANY (a.gates));
-  END IF;
-  IF p_gate.rate_count IS NOT NULL THEN
-    v_room := least(v_room, greatest(0, p_gate.rate_count - zeke_jobs.taken(p_gate.name, 'jobs', '', p_now)));
-  END IF;
-  IF p_gate.tripped_on IS NOT NULL THEN
-    -- One that has ended probes no more; whoever claims turns the breaker first.
-    v_room := least(v_room, CASE WHEN zeke_jobs.probes(p_gate) THEN 0 ELSE 1 END);
-  END IF;
-  RETURN v_room;
-END
+  SELECT g, CASE WHEN g.closed_until > p_now THEN 0 ELSE least(
+    CASE WHEN g.concurrency IS NOT NULL THEN zeke_jobs.concurrency_of(g, p_now) - (
+      SELECT sum(a.active) FROM zeke_jobs.task_active AS a WHERE g.name = ANY (a.gates)) END,
+    CASE WHEN g.rate_count IS NOT NULL THEN greatest(0, g.rate_count - zeke_jobs.taken(g.name, 'jobs', '', p_now)) END,
+    -- A probe that has ended probes no more; whoever claims turns the breaker first.
+    CASE WHEN g.tripped_on IS NOT NULL THEN CASE WHEN zeke_jobs.probes(g) THEN 0 ELSE 1 END END) END::integer
+  FROM zeke_jobs.gate AS g
+  WHERE g.name = ANY (p_gates)
 $$;
 
 -- Open and close the breakers of locked gates, by the attempts that have ended. A breaker opens when the number or the share of failures
@@ -241,12 +230,37 @@ $$;
 
 -- Add to the units or costs that a running job reports. A sum above the estimate counts at once.
 CREATE OR REPLACE FUNCTION zeke_jobs.report(p_job uuid, p_claim bigint, p_units jsonb) RETURNS void
-LANGUAGE sql VOLATILE
+LANGUAGE plpgsql VOLATILE -- as zeke_jobs.taken
+SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
+BEGIN
   UPDATE zeke_jobs.meter_use AS u
   SET reported = coalesce(u.reported, 0) + (p_units ->> u.unit)::numeric,
     amount = greatest(u.amount, coalesce(u.reported, 0) + (p_units ->> u.unit)::numeric), taken_on = zeke_jobs.now()
-  WHERE u.job = p_job AND u.claim = p_claim AND p_units ? u.unit AND u.unit <> 'jobs' AND NOT u.settled
+  WHERE u.job = p_job AND u.claim = p_claim AND p_units ? u.unit AND u.unit <> 'jobs' AND NOT u.settled;
+END
+$$;
+
+-- Add to a job's cost; only its holder may do so. currency: that of the job, which its first amount sets; another one adds nothing; NULL: the job
+-- is no longer this worker's. Budgets in this currency count the cost; missed: the currency of a budget that does not.
+CREATE OR REPLACE FUNCTION zeke_jobs.add_cost(
+  p_worker uuid, p_id uuid, p_claim bigint, p_amount numeric, p_currency text, OUT currency text, OUT missed text)
+LANGUAGE plpgsql VOLATILE -- as zeke_jobs.taken
+SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+  UPDATE zeke_jobs.queue AS q
+  SET cost = CASE WHEN coalesce(q.currency, p_currency) = p_currency THEN coalesce(q.cost, 0) + p_amount ELSE q.cost END,
+    currency = coalesce(q.currency, p_currency)
+  WHERE q.message_id = p_id AND q.claim = p_claim AND q.worker = p_worker
+  RETURNING q.currency INTO currency;
+  IF currency = p_currency THEN
+    PERFORM zeke_jobs.report(p_id, p_claim, jsonb_build_object(p_currency, p_amount));
+    missed := (
+      SELECT min(u.unit) FROM zeke_jobs.meter_use AS u
+      WHERE u.job = p_id AND u.claim = p_claim AND u.lasts IS NULL AND u.unit <> p_currency);
+  END IF;
+END
 $$;
 
 -- Make the uses of ended attempts final: reported amounts replace the estimates, here and in the task's average. p_how is the kind of end,
@@ -263,7 +277,7 @@ DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_known record;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM zeke_jobs.task AS t WHERE t.metered) THEN
+  IF NOT EXISTS (SELECT 1 FROM zeke_jobs.meter_use AS u WHERE u.job = ANY (p_ids) AND NOT u.settled) THEN
     RETURN;
   END IF;
   IF p_how = 'returned' THEN

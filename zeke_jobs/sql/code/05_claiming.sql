@@ -204,16 +204,12 @@ BEGIN
 END
 $$;
 
--- Step 2: lock the gates of the due tasks, in the order of their names, so that two claims never wait for each other. Returns whether there are
--- any.
-CREATE OR REPLACE FUNCTION zeke_jobs.lock_gates(p_due zeke_jobs.candidate[]) RETURNS boolean
+-- Step 2: lock gates in the order of their names, so that two claims never wait for each other. Returns whether there are any.
+CREATE OR REPLACE FUNCTION zeke_jobs.lock_gates(p_gates text[]) RETURNS boolean
 LANGUAGE plpgsql VOLATILE -- as zeke_jobs.find_due
 AS $$
 BEGIN
-  PERFORM 1 FROM zeke_jobs.gate AS g
-  WHERE g.name IN (SELECT unnest(c.gates) FROM unnest(p_due) AS c)
-  ORDER BY g.name
-  FOR NO KEY UPDATE;
+  PERFORM 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (p_gates) ORDER BY g.name FOR NO KEY UPDATE;
   RETURN FOUND;
 END
 $$;
@@ -221,7 +217,7 @@ $$;
 -- Step 3: count the free places of the locked gates. It runs in a later statement than the locks, so its snapshot shows the jobs that earlier
 -- claims took. This worker has p_threads threads, of which p_free are free (NULL: threads do not limit the claim).
 CREATE OR REPLACE FUNCTION zeke_jobs.count_rooms(
-  p_due zeke_jobs.candidate[], p_queue text, p_free integer, p_threads integer, p_now timestamptz) RETURNS zeke_jobs.room[]
+  p_gates text[], p_queue text, p_free integer, p_threads integer, p_now timestamptz) RETURNS zeke_jobs.room[]
 LANGUAGE plpgsql VOLATILE -- as zeke_jobs.find_due
 AS $$
 DECLARE
@@ -230,17 +226,15 @@ DECLARE
     WHERE w.kind = 'worker' AND NOT w.stopping AND p_queue = ANY (w.queues));
 BEGIN
   RETURN ARRAY(
-    SELECT (g.name, least(r.room, CASE
+    SELECT ((g).name, least(r.room, CASE
         WHEN p_free IS NULL THEN NULL
-        WHEN g.metered THEN greatest(0, p_free)
-        WHEN g.concurrency IS NOT NULL THEN greatest(
-          0, p_free, ceil(g.concurrency::numeric / v_workers)::integer - (p_threads - p_free))
-        END), r.room, g.metered OR g.closed_until > p_now, 0,
-        g.metered AND EXISTS (SELECT 1 FROM zeke_jobs.meter AS m WHERE m.gate = g.name AND NOT m.per_key))::zeke_jobs.room
-    FROM zeke_jobs.gate AS g
-    CROSS JOIN LATERAL (SELECT zeke_jobs.gate_room(g, p_now) AS room OFFSET 0) AS r
-    WHERE g.name IN (SELECT unnest(c.gates) FROM unnest(p_due) AS c)
-    ORDER BY g.name);
+        WHEN (g).metered THEN greatest(0, p_free)
+        WHEN (g).concurrency IS NOT NULL THEN greatest(
+          0, p_free, ceil((g).concurrency::numeric / v_workers)::integer - (p_threads - p_free))
+        END), r.room, (g).metered OR (g).closed_until > p_now, 0,
+        (g).metered AND EXISTS (SELECT 1 FROM zeke_jobs.meter AS m WHERE m.gate = (g).name AND NOT m.per_key))::zeke_jobs.room
+    FROM (SELECT r.gate AS g, r.room FROM zeke_jobs.gate_rooms(p_gates, p_now) AS r OFFSET 0) AS r
+    ORDER BY (g).name);
 END
 $$;
 
@@ -263,8 +257,9 @@ DECLARE
   v_ready integer[];
   v_one zeke_jobs.candidate;
   v_long boolean;
+  v_longs integer;
   v_gate text;
-  v_room integer;
+  v_at integer;
 BEGIN
   chosen := '{}';
   quotas := '{}';
@@ -287,6 +282,7 @@ BEGIN
   END IF;
   v_share := p_left / cardinality(v_ready);
   v_rest := p_left % cardinality(v_ready);
+  v_longs := (SELECT count(*) FROM unnest(v_ready) AS o (i) WHERE p_due[o.i].task <> ALL (p_short));
   FOR v_turn IN 1 .. cardinality(v_ready) LOOP
     v_one := p_due[v_ready[v_turn]];
     v_long := v_one.task <> ALL (p_short);
@@ -295,17 +291,20 @@ BEGIN
       v_quota := least(v_quota, p_more[array_position(p_short, v_one.task)]);
     ELSE
       IF v_long THEN
-        v_quota := least(v_quota, ceil(v_free::numeric / (
-          SELECT count(*) FROM unnest(v_ready[v_turn:]) AS o (i) WHERE p_due[o.i].task <> ALL (p_short))));
+        v_quota := least(v_quota, ceil(v_free::numeric / v_longs));
+        v_longs := v_longs - 1;
       END IF;
       FOREACH v_gate IN ARRAY v_one.gates LOOP
-        v_room := v_shares[array_position(v_gates, v_gate)];
+        v_quota := least(v_quota, v_shares[array_position(v_gates, v_gate)]);
+        CONTINUE WHEN v_gate NOT LIKE 'limit/%';
         -- A shared limit is divided among its tasks whose turn is still to come. If it counts units, each of several tasks gets one job a round.
-        v_quota := least(v_quota, CASE WHEN v_gate = ANY (v_by_units) AND (
-          SELECT count(*) FROM unnest(v_ready) AS o (i) WHERE v_gate = ANY (p_due[o.i].gates)) > 1 THEN 1 END);
-        v_quota := least(v_quota, CASE WHEN v_gate LIKE 'limit/%' THEN ceil(v_room::numeric / (
-            SELECT count(*) FROM unnest(v_ready[v_turn:]) AS o (i) WHERE v_gate = ANY (p_due[o.i].gates)))
-          ELSE v_room END);
+        IF v_gate = ANY (v_by_units) AND v_quota > 1 THEN
+          v_quota := least(v_quota, (SELECT CASE WHEN count(*) > 1 THEN 1 END FROM unnest(v_ready) AS o (i) WHERE v_gate = ANY (p_due[o.i].gates)));
+        END IF;
+        IF v_quota > 1 THEN
+          v_quota := least(v_quota, ceil(v_shares[array_position(v_gates, v_gate)]::numeric / (
+            SELECT count(*) FROM unnest(v_ready[v_turn:]) AS o (i) WHERE v_gate = ANY (p_due[o.i].gates))));
+        END IF;
       END LOOP;
     END IF;
     CONTINUE WHEN v_quota <= 0;
@@ -315,7 +314,8 @@ BEGIN
     END IF;
     IF NOT ahead THEN
       FOREACH v_gate IN ARRAY v_one.gates LOOP
-        v_shares[array_position(v_gates, v_gate)] := v_shares[array_position(v_gates, v_gate)] - v_quota;
+        v_at := array_position(v_gates, v_gate);
+        v_shares[v_at] := v_shares[v_at] - v_quota;
       END LOOP;
     END IF;
     chosen := chosen || v_ready[v_turn];
@@ -430,14 +430,16 @@ BEGIN
     v_one := p_due[v_at];
     v_long := p_short IS NOT NULL AND v_one.task <> ALL (p_short);
     CONTINUE WHEN p_left = 0 AND NOT (v_long AND p_free <= 0);
-    IF NOT v_long AND p_short IS NOT NULL OR EXISTS (
-      SELECT 1 FROM zeke_jobs.queue AS q
+    IF v_long OR p_short IS NULL THEN
+      PERFORM 1 FROM zeke_jobs.queue AS q
       WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = v_one.task AND q.priority = v_one.priority
-        AND q.run_at <= p_now AND (q.run_at, q.seq) > (v_one.after_run_at, v_one.after_seq))
-    THEN
-      tasks := tasks || v_one.task;
-      lacks_thread := lacks_thread OR v_long AND p_free <= 0 AND NOT EXISTS (
-        SELECT 1 FROM unnest(p_rooms) AS r WHERE r.gate = ANY (v_one.gates) AND r.room <= r.used);
+        AND q.run_at <= p_now AND (q.run_at, q.seq) > (v_one.after_run_at, v_one.after_seq)
+      LIMIT 1;
+      CONTINUE WHEN NOT FOUND;
+    END IF;
+    tasks := tasks || v_one.task;
+    IF v_long AND p_free <= 0 AND NOT lacks_thread THEN
+      lacks_thread := NOT EXISTS (SELECT 1 FROM unnest(p_rooms) AS r WHERE r.gate = ANY (v_one.gates) AND r.room <= r.used);
     END IF;
   END LOOP;
 END
@@ -488,7 +490,11 @@ DECLARE
   v_due zeke_jobs.candidate[];
   v_searched text[];
   v_took interval;
+  v_gates text[];
   v_rooms zeke_jobs.room[] := '{}';
+  v_room zeke_jobs.room;
+  v_metered text[] := '{}';
+  v_used_up text[] := '{}';
   v_counted_on timestamptz := v_now; -- after the wait for the limits' locks, when rates may have more room
   v_picked record;
   v_blocked text[] := '{}';
@@ -521,14 +527,16 @@ BEGIN
     RETURN;
   END IF;
   v_took := zeke_jobs.now() - v_now;
-  IF v_took >= coalesce(nullif(current_setting('zeke_jobs.slow_claim', true), ''), '0.2 ms')::interval THEN
+  -- Slow: by what the search costs without dead entries, more with each task.
+  IF v_took >= coalesce(nullif(current_setting('zeke_jobs.slow_claim', true), ''), '0.1 ms')::interval * (2 + cardinality(v_searched)) THEN
     PERFORM zeke_jobs.remember_places(p_queue, v_due, v_searched, v_now, v_took, v_places, v_place, v_until);
   END IF;
 
-  IF zeke_jobs.lock_gates(v_due) THEN
+  v_gates := ARRAY(SELECT DISTINCT unnest(c.gates) FROM unnest(v_due) AS c);
+  IF zeke_jobs.lock_gates(v_gates) THEN
     v_counted_on := zeke_jobs.now();
-    PERFORM zeke_jobs.turn_breakers(ARRAY(SELECT unnest(c.gates) FROM unnest(v_due) AS c), v_counted_on);
-    v_rooms := zeke_jobs.count_rooms(v_due, p_queue, p_free, p_threads, v_counted_on);
+    PERFORM zeke_jobs.turn_breakers(v_gates, v_counted_on);
+    v_rooms := zeke_jobs.count_rooms(v_gates, p_queue, p_free, p_threads, v_counted_on);
   END IF;
   -- A new jobs.yaml locks the whole table of gates (zeke_jobs.write_limits). If this claim read the tasks before it was in force, perhaps
   -- because it waited for that lock, begin again: the tasks may have other limits now. From here on no new jobs.yaml can come between.
@@ -541,10 +549,11 @@ BEGIN
   -- Within a priority in rounds: the part of its share that a task cannot use goes to the other tasks in the next round.
   WHILE v_from <= cardinality(v_due) AND v_left > 0 LOOP
     v_to := v_from;
+    v_open := ARRAY[v_to];
     WHILE v_due[v_to + 1].priority = v_due[v_from].priority LOOP
       v_to := v_to + 1;
+      v_open := v_open || v_to;
     END LOOP;
-    v_open := ARRAY(SELECT generate_series(v_from, v_to));
     IF v_blocked <> '{}' THEN
       -- Lower priorities do not overtake a job that needs more units than are left, or it would never get enough.
       v_yields := ARRAY(
@@ -563,11 +572,14 @@ BEGIN
       v_left := v_left - cardinality(v_rows);
       FOR v_turn IN 1 .. cardinality(v_round.chosen) LOOP
         v_one := v_due[v_round.chosen[v_turn]];
-        v_taken := (SELECT count(*) FROM unnest(v_rows) AS r WHERE r.task = v_one.task);
+        v_taken := cardinality(v_rows);
+        IF v_taken > 0 AND cardinality(v_round.chosen) > 1 THEN
+          v_taken := (SELECT count(*) FROM unnest(v_rows) AS r WHERE r.task = v_one.task);
+        END IF;
         IF v_one.task <> ALL (p_short) THEN
           v_free := v_free - v_taken;
         END IF;
-        IF NOT v_round.ahead THEN
+        IF v_taken > 0 AND NOT v_round.ahead THEN
           FOR v_at IN 1 .. cardinality(v_rooms) LOOP
             IF v_rooms[v_at].gate = ANY (v_one.gates) THEN
               v_rooms[v_at].share := v_rooms[v_at].share - v_taken;
@@ -602,18 +614,27 @@ BEGIN
   IF v_place IS NOT NULL AND v_left = p_want THEN
     PERFORM set_config('zeke_jobs.cursors', (v_places - p_queue)::text, false);
   END IF;
-  full_gates := ARRAY(SELECT r.gate FROM unnest(v_rooms) AS r WHERE r.room <= r.used);
-  IF EXISTS (SELECT 1 FROM unnest(v_rooms) AS r WHERE r.is_metered) THEN
+  FOREACH v_room IN ARRAY v_rooms LOOP
+    IF v_room.room <= v_room.used THEN
+      full_gates := full_gates || v_room.gate;
+    END IF;
+    IF v_room.is_metered THEN
+      v_metered := v_metered || v_room.gate;
+      IF v_room.room <= v_room.used THEN
+        v_used_up := v_used_up || v_room.gate;
+      END IF;
+    END IF;
+  END LOOP;
+  IF v_metered <> '{}' THEN
     IF cardinality(jobs) > 0 THEN
       UPDATE zeke_jobs.gate AS g
       SET probe = (
         SELECT j.message_id FROM unnest(jobs) AS j JOIN zeke_jobs.task AS t ON t.id = j.task AND g.name = ANY (t.gates) LIMIT 1)
       WHERE g.name IN (SELECT r.gate FROM unnest(v_rooms) AS r WHERE r.used > 0) AND g.tripped_on IS NOT NULL;
-      PERFORM zeke_jobs.forget_uses(ARRAY(SELECT r.gate FROM unnest(v_rooms) AS r WHERE r.is_metered), v_counted_on);
+      PERFORM zeke_jobs.forget_uses(v_metered, v_counted_on);
     END IF;
     IF cardinality(held_back) > 0 THEN
-      opens_on := zeke_jobs.opens_on(held_back, v_blocked || ARRAY(
-        SELECT r.gate FROM unnest(v_rooms) AS r WHERE r.is_metered AND r.room <= r.used), v_counted_on);
+      opens_on := zeke_jobs.opens_on(held_back, v_blocked || v_used_up, v_counted_on);
     END IF;
   END IF;
 END
@@ -654,8 +675,7 @@ BEGIN
     -- If a new jobs.yaml is in force, stop: the next call obeys it.
     EXIT WHEN v_in_force IS DISTINCT FROM (SELECT max(r.number) FROM zeke_jobs.revision AS r);
     CONTINUE WHEN EXISTS (
-      SELECT 1 FROM zeke_jobs.gate AS g
-      WHERE g.name = ANY (v_one.gates) AND zeke_jobs.gate_room(g, zeke_jobs.now()) < 1);
+      SELECT 1 FROM zeke_jobs.gate_rooms(v_one.gates, zeke_jobs.now()) AS r WHERE r.room < 1);
     CONTINUE WHEN v_one.per_key IS NOT NULL AND v_one.key IS NOT NULL AND v_one.per_key <= (
       SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = n.name AND q.key = v_one.key))
       FROM unnest(v_one.names) AS n (name));
@@ -733,7 +753,7 @@ BEGIN
     SELECT t.id FROM zeke_jobs.task AS t
     WHERE t.id = ANY (v_tasks) AND NOT t.paused
       AND NOT EXISTS (SELECT 1 FROM zeke_jobs.pause AS p WHERE p.target = 'task/' || t.id OR p.target = ANY (t.gates))
-      AND NOT EXISTS (SELECT 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (t.gates) AND zeke_jobs.gate_room(g, p_now) < 1));
+      AND NOT EXISTS (SELECT 1 FROM zeke_jobs.gate_rooms(t.gates, p_now) AS r WHERE r.room < 1));
   RETURN QUERY
     SELECT q.message_id, q.group_size
     FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task

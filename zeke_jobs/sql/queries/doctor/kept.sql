@@ -17,5 +17,5 @@ CROSS JOIN LATERAL (
 ) AS d
 WHERE s.workers <@ %(kept)s::uuid[] AND d.due > 0
   AND NOT EXISTS (SELECT 1 FROM zeke_jobs.task_pause AS p WHERE p.task = t.id)
-  AND NOT EXISTS (SELECT 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (t.gates) AND zeke_jobs.gate_room(g, zeke_jobs.now()) < 1)
+  AND NOT EXISTS (SELECT 1 FROM zeke_jobs.gate_rooms(t.gates, zeke_jobs.now()) AS r WHERE r.room < 1)
 ORDER BY t.queue, t.id
