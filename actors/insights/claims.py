@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from actors.ai.gate import form
 from actors.ai.gate.evidence import SMALL, tokens
-from actors.ai.markdown import Block, marker, plain
+from actors.ai.markdown import Block, joins_lines, marker, plain
 from actors.ai.sentences import Sentence, is_whole, sentences
 from actors.ai.standing import (
     addresses_reader,
@@ -114,8 +114,14 @@ def _is_complete(text: str, *, is_item: bool) -> bool:
 def _judge(raw: str, text: str, *, is_item: bool, has_code: bool) -> tuple[Kind, float] | None:
     if len(text) > _MAX_CHARS or len(raw) > _MAX_MARKUP:
         return None
-    if not _is_complete(text, is_item=is_item) or is_scrap(text) or form.fault(text) is not None:
+    if not _is_complete(text, is_item=is_item) or is_scrap(text) or form.fault(text) is not None or joins_lines(raw):
         return None
+    if not has_code and cues.INSTRUCTION.match(text):
+        return None
+    return _kind(raw, text, has_code=has_code)
+
+
+def _kind(raw: str, text: str, *, has_code: bool) -> tuple[Kind, float] | None:
     judged: tuple[Kind, float] | None = None
     if has_code and cues.REPLACE.search(raw):
         judged = "code_change", 1.0
