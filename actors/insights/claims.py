@@ -66,7 +66,7 @@ def _sentences(block: Block, *, has_code: bool) -> list[Candidate]:
         judged = _judge(sentence.text, text, is_item=block.kind == "item", has_code=has_code)
         start = sentence.start
         if judged is not None and leans(text):
-            start = before.start if before is not None and _can_be_leant_on(plain(before.text)) else -1
+            start = before.start if before is not None and _can_be_leant_on(before.text) else -1
         before = sentence
         if judged is not None and start >= 0:
             kind, weight = judged
@@ -77,9 +77,10 @@ def _sentences(block: Block, *, has_code: bool) -> list[Candidate]:
     return found
 
 
-def _can_be_leant_on(text: str) -> bool:
+def _can_be_leant_on(raw: str) -> bool:
     """Whether a sentence together with the next one can be read alone."""
-    return is_whole(text) and is_independent(text) and form.fault(text) is None
+    text = plain(raw)
+    return is_whole(text) and is_independent(text) and form.fault(text) is None and not joins_lines(raw)
 
 
 def _with_speech(parts: list[Sentence], block: Block) -> Iterator[Sentence]:

@@ -61,7 +61,7 @@ class Surroundings:
 
     def _says_more(self, heading: str, text: str) -> bool:
         words = keys(heading)
-        is_known = len(words & self._title) >= _KNOWN * len(words)
+        is_known = bool(words) and len(words & self._title) >= _KNOWN * len(words)
         return not is_known and not text.casefold().startswith(heading.casefold().rstrip(":. "))
 
     def _before(self, at: int, start: int) -> str:

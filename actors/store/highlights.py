@@ -53,9 +53,9 @@ class Highlight:
 
 
 def context_line(metadata: Mapping[str, Any]) -> str:
-    """What stands above and before a highlight, as a reader sees it: ``[headings] sentence``; else empty."""
+    """What stands above and before a highlight, as a reader sees it: ``[heading > heading] sentence``; else empty."""
     context = metadata.get("context") or {}
-    headings = " \N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK} ".join(context.get("headings") or [])
+    headings = " > ".join(context.get("headings") or [])
     return " ".join(part for part in (f"[{headings}]" if headings else "", context.get("before")) if part)
 
 
