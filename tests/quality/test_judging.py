@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.quality import judging
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def test_a_sheet_shows_a_highlight_as_its_reader_sees_it_and_the_tally_counts_letters(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = {"title": "T", "lead": "L", "one": "O", "why": None, "before why": []}
+    text: dict[str, Any] = {"title": "T", "lead": "L", "one": "O", "why": None, "before why": []}
     seen, unseen = "[Heading] Before.", ("metric", "Down by 75 %.", "", "what is behind", "")
     new = {
         "p": {**text, "highlights": [("insight", "It fell.", "", "behind", seen), unseen]},
@@ -31,7 +31,7 @@ def test_a_sheet_shows_a_highlight_as_its_reader_sees_it_and_the_tally_counts_le
     assert f"  {seen}\n- insight: It fell.\n- metric: Down by 75 %.\n    behind: what is behind" in shown
     letters = {("new", 2): "gb f", ("new", 0): "- -", ("old", 1): "f b"}
     numbered = json.loads((tmp_path / "key.json").read_text())
-    versions = {"new": new, "old": old}
+    versions: dict[str, Any] = {"new": new, "old": old}
     lines = [f"{n} g e {letters[v, len(versions[v][page]['highlights'])]}" for n, [[v, page]] in numbered.items()]
     (tmp_path / "marks.txt").write_text("\n".join(lines))
     judging.tally(key, marks)
