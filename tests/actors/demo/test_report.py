@@ -101,7 +101,7 @@ def test_a_highlight_stands_below_its_context() -> None:
 
 
 def test_highlights_show_each_kind_before_a_second_of_one() -> None:
-    metric = {
+    metric: dict[str, Any] = {
         "kind": "metric",
         "summary": "m",
         "quote": None,
