@@ -242,7 +242,9 @@ def test_the_shortest_payload_that_is_too_deep_is_refused(conn: Connection) -> N
     with conn.cursor() as cursor:
         cursor.execute("SELECT zeke_jobs.enqueue('anything', NULL, %s, '{}')", ('{"":' + "[" * 99 + "]" * 99 + "}",))
         with pytest.raises(psycopg2.Error, match="expected at most 100 lists and objects"):
-            cursor.execute("SELECT zeke_jobs.enqueue('anything', NULL, %s, '{}')", ('{"":' + "[" * 100 + "]" * 100 + "}",))
+            cursor.execute(
+                "SELECT zeke_jobs.enqueue('anything', NULL, %s, '{}')", ('{"":' + "[" * 100 + "]" * 100 + "}",)
+            )
 
 
 def test_the_size_of_a_payload_is_that_of_compact_json() -> None:
