@@ -90,7 +90,9 @@ class Recycled:
             removal = ""
             if written := changed - schema:
                 removal = f"SET session_replication_role = replica; TRUNCATE {', '.join(written)} CASCADE; RESET session_replication_role;"
-            self._ask(f"{removal} {_RESTART}; {_FLUSH}")  # sequences also have numbers of transactions that were rolled back
+            self._ask(
+                f"{removal} {_RESTART}; {_FLUSH}"
+            )  # sequences also have numbers of transactions that were rolled back
             if changed:
                 self._ask("SELECT pg_stat_reset()")
         except psycopg2.Error:  # such as one that a test has broken, or from which it took rights
