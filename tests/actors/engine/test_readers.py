@@ -293,8 +293,9 @@ def test_ctrl_c_and_sigterm_are_for_the_worker(readers: Readers) -> None:
 
 def test_what_was_killed_is_started_again(readers: Readers) -> None:
     found = who(readers)
-    os.kill(found["server"], signal.SIGKILL)
-    os.kill(found["pid"], signal.SIGKILL)
+    for pid in (found["server"], found["pid"]):
+        os.kill(pid, signal.SIGKILL)
+        assert eventually(lambda pid=pid: not is_there(pid))  # type: ignore[misc]
     again = who(readers)
     assert found["pid"] != again["pid"]
     assert found["server"] != again["server"]
