@@ -141,6 +141,17 @@ class ScoreRelevance(Payload):
     story_id: UUID
 
 
+class Context(BaseModel):
+    """What stands above and before a highlight in its text."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="ignore", frozen=True
+    )
+
+    headings: list[str] = Field(default_factory=list)
+    before: str | None = None
+
+
 class Insight(BaseModel):
     """One candidate highlight on its way to the database."""
 
@@ -153,6 +164,7 @@ class Insight(BaseModel):
     quote: str | None = None
     tags: list[str] = Field(default_factory=list)
     metadata: dict[str, Any] = Field(default_factory=dict)
+    context: Context | None = None
     origin: Literal["user", "system"] = "system"
 
 

@@ -13,6 +13,7 @@ _HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(.*)$")
 _ITEM = re.compile(r"^[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]+")
 _QUOTE = re.compile(r"^ {0,3}>[ \t]?")
 _TABLE = re.compile(r"^[ \t]*\|")
+_SHORT_LINE = re.compile(r"^[^\n]{0,50}[^\n.!?:;,][ \t]*\n\W*[A-Z\u00c0-\u00dd]", re.MULTILINE)
 _RULE = re.compile(r"^ {0,3}([-*_])(?:[ \t]*\1){2,}[ \t]*$")
 
 _MARKED = re.compile(r"[`*_\[\]<\\\x00]")
@@ -106,6 +107,11 @@ def marker(block: Block) -> str:
     if block.kind == "quotation":
         return "\n".join(_QUOTE.sub("", line) for line in block.text.split("\n"))
     return block.text
+
+
+def joins_lines(text: str) -> bool:
+    """Whether a text runs over a short line that ends without a stop, such as a label or a field of a product."""
+    return _SHORT_LINE.search(text) is not None
 
 
 def _lines(document: str) -> list[tuple[int, str]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from actors.ai.gate import form
 from actors.ai.lexrank import choose, links, rank, vectors
-from actors.ai.markdown import blocks, plain
+from actors.ai.markdown import blocks, joins_lines, plain
 from actors.ai.sentences import Sentence, is_whole, sentences
 from actors.ai.standing import is_independent
 from actors.ai.words import count
@@ -72,7 +72,7 @@ class Ranked:
         is_glued = _GLUED.search(self.raw) is not None
         return (
             whole
-            and not is_glued
+            and not (is_glued or joins_lines(self.raw))
             and not self.is_spoken
             and not _LEANING.match(self.text)
             and form.fault(self.text) is None

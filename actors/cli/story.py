@@ -12,6 +12,7 @@ from rich.table import Table
 from actors.cli.explained import chili_lines, relevance_for, relevance_line
 from actors.cli.output import Json, Team, ago, as_json, chili, console, database, escape, short, team_of, visible
 from actors.store import ai_calls, news, team_scores
+from actors.store.highlights import context_line
 from actors.store.news import NotFound
 
 if TYPE_CHECKING:
@@ -93,7 +94,9 @@ def _print_highlights(out: Console, highlights: list[Mapping[str, Any]], team: U
         ((*_score(each, team), each) for each in highlights), key=lambda found: found[0] or 0, reverse=True
     ):
         relevance = each["metadata"].get("relevance") or {}
-        lines = [f"[bold]{escape(each['kind'])}[/bold]  {escape(each['summary'] or '', lines=True)}"]
+        context = context_line(each["metadata"])
+        lines = [f"[dim]{escape(context)}[/dim]"] if context else []
+        lines.append(f"[bold]{escape(each['kind'])}[/bold]  {escape(each['summary'] or '', lines=True)}")
         if relevance:
             lines.append(f"[dim]{escape(relevance_line(relevance, each['kind']))}[/dim]")
         if why:

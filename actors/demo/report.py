@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from actors.demo import progress
+from actors.store.highlights import context_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -86,7 +87,10 @@ def _highlights(highlights: list[dict[str, Any]]) -> Table:
     shown.add_column("story", ratio=3)
     for one in best:
         score = "·" if one["score"] is None else f"{one['score']:.2f}"
-        shown.add_row(score, one["kind"], Text(_short(one)), Text(one["story"] or ""))
+        said = Text(_short(one))
+        if context := context_line(one["metadata"]):
+            said = Text(f"{textwrap.shorten(context, 160, placeholder=' …')}\n", style="dim").append(said)
+        shown.add_row(score, one["kind"], said, Text(one["story"] or ""))
     return shown
 
 

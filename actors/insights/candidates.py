@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from actors.ai.composition import shorten
+from actors.insights.context import Context
 
 Kind = Literal["insight", "quote", "action", "question", "code_example", "code_change", "api_change", "metric"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -24,6 +25,7 @@ class Candidate:
         heading: The heading above it, else empty.
         language: The programming language that a code block names, else empty.
         weight: Its importance within its kind; higher is better.
+        context: What stands above and before it.
 
     """
 
@@ -35,6 +37,12 @@ class Candidate:
     heading: str = ""
     language: str = ""
     weight: float = 0.0
+    context: Context = field(default_factory=Context)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All that a reader sees of it."""
+        return (self.summary, self.context.before, *self.context.headings)
 
     def title(self, limit: int = 80) -> str:
         """A short name: the heading, else the beginning of the summary."""
@@ -55,5 +63,6 @@ class Candidate:
             "quote": self.quote,
             "tags": [self.kind, *([self.language] if self.language else [])],
             "metadata": metadata,
+            "context": {"headings": list(self.context.headings), "before": self.context.before or None},
             "origin": "system",
         }

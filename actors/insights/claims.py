@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from actors.ai.gate import form
 from actors.ai.gate.evidence import SMALL, tokens
-from actors.ai.markdown import Block, marker, plain
+from actors.ai.markdown import Block, joins_lines, marker, plain
 from actors.ai.sentences import Sentence, is_whole, sentences
 from actors.ai.standing import (
     addresses_reader,
@@ -66,7 +66,7 @@ def _sentences(block: Block, *, has_code: bool) -> list[Candidate]:
         judged = _judge(sentence.text, text, is_item=block.kind == "item", has_code=has_code)
         start = sentence.start
         if judged is not None and leans(text):
-            start = before.start if before is not None and _can_be_leant_on(plain(before.text)) else -1
+            start = before.start if before is not None and _can_be_leant_on(before.text) else -1
         before = sentence
         if judged is not None and start >= 0:
             kind, weight = judged
@@ -77,9 +77,10 @@ def _sentences(block: Block, *, has_code: bool) -> list[Candidate]:
     return found
 
 
-def _can_be_leant_on(text: str) -> bool:
+def _can_be_leant_on(raw: str) -> bool:
     """Whether a sentence together with the next one can be read alone."""
-    return is_whole(text) and is_independent(text) and form.fault(text) is None
+    text = plain(raw)
+    return is_whole(text) and is_independent(text) and form.fault(text) is None and not joins_lines(raw)
 
 
 def _with_speech(parts: list[Sentence], block: Block) -> Iterator[Sentence]:
@@ -114,8 +115,14 @@ def _is_complete(text: str, *, is_item: bool) -> bool:
 def _judge(raw: str, text: str, *, is_item: bool, has_code: bool) -> tuple[Kind, float] | None:
     if len(text) > _MAX_CHARS or len(raw) > _MAX_MARKUP:
         return None
-    if not _is_complete(text, is_item=is_item) or is_scrap(text) or form.fault(text) is not None:
+    if not _is_complete(text, is_item=is_item) or is_scrap(text) or form.fault(text) is not None or joins_lines(raw):
         return None
+    if not has_code and cues.INSTRUCTION.match(text):
+        return None
+    return _kind(raw, text, has_code=has_code)
+
+
+def _kind(raw: str, text: str, *, has_code: bool) -> tuple[Kind, float] | None:
     judged: tuple[Kind, float] | None = None
     if has_code and cues.REPLACE.search(raw):
         judged = "code_change", 1.0

@@ -70,6 +70,8 @@ _OUGHT = _alternatives(r"""
     (?<!that )(?<!like )(?:you|users|teams|everyone) (?:should|must|have to)
     we (?:strongly )?recommend|(?:is|are) advised to
 """)
+INSTRUCTION = re.compile(rf"^(?:{_CLAUSE})?(?:{_ORDER})", re.IGNORECASE)
+"""A step for the reader, such as ``Once it boils, add the salt``."""
 DIRECTED = re.compile(rf"^(?:{_ORDER})|\b(?:{_OUGHT})\b", re.IGNORECASE)
 REPLACE = re.compile(
     r"\b(?:replace|change|rename|swap|rewrite|turn)\b[^.]*`[^`]+`[^.]*\b(?:with|to|by|for|into)\b[^.]*`[^`]+`",

@@ -88,6 +88,7 @@ def _highlight(payload: DedupeInsights, insight: Insight, key: str, known: Highl
     scope = [str(payload.team_id)] if payload.team_id else []
     if insight.origin == "user":
         scope.append(f"user:{payload.created_by}")
+    context = {"context": insight.context.model_dump()} if insight.context else {}
     return Highlight(
         id=known.id if known else highlight_id(payload.story_id, scope, key),
         story_id=payload.story_id,
@@ -99,7 +100,7 @@ def _highlight(payload: DedupeInsights, insight: Insight, key: str, known: Highl
         summary=insight.summary,
         quote=insight.quote,
         is_generated=insight.origin == "system",
-        metadata={**insight.metadata, "tags": list(insight.tags), "key": key},
+        metadata={**insight.metadata, **context, "tags": list(insight.tags), "key": key},
     )
 
 

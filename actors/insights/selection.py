@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from actors.insights.candidates import Candidate, Kind
 from actors.insights.central import central_candidates
 from actors.insights.claims import claim_candidates
 from actors.insights.code import code_candidates
+from actors.insights.context import Context, Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,8 +65,10 @@ def highlights(document: str, settings: Selection, title: str = "") -> list[Cand
     taken = [(candidate.start, candidate.end) for candidate in claims]
     known = evidence(Story(UUID(int=0), "", document))
     central = central_candidates(document, settings.limits.get("insight", 0), taken, settings.lead, title)
-    told = [each for each in [*kept, *central] if statements.told_as_fact(each.summary, known) is None]
-    kept = _without_repetition(told, settings.repetition, settings.total)
+    around = Surroundings(parts, title)
+    placed = [replace(each, context=around.context(each.start, each.summary)) for each in [*kept, *central]]
+    told = [each for each in placed if not any(statements.told_as_fact(text, known) for text in each.texts)]
+    kept = _told_once(_without_repetition(told, settings.repetition, settings.total))
     return sorted(kept, key=lambda candidate: (candidate.start, candidate.end))
 
 
@@ -75,6 +79,16 @@ def _best(candidates: Sequence[Candidate], settings: Selection) -> list[Candidat
         of_kind.sort(key=lambda candidate: (-candidate.weight, candidate.start))
         kept += _without_repetition(of_kind, settings.repetition, limit)
     return kept
+
+
+def _told_once(kept: Sequence[Candidate]) -> list[Candidate]:
+    """The same, without a sentence in a context that is a highlight of its own."""
+    return [
+        replace(each, context=Context(each.context.headings))
+        if any(each.context.before in other.summary for other in kept)
+        else each
+        for each in kept
+    ]
 
 
 def _without_repetition(candidates: Sequence[Candidate], threshold: float, limit: int) -> list[Candidate]:

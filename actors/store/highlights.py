@@ -31,7 +31,7 @@ class Highlight:
         summary: Its content.
         quote: Verbatim text of the story, or None.
         is_generated: Whether the pipeline made it.
-        metadata: kind, place, tags, relevance and other facts.
+        metadata: kind, place, context, tags, relevance and other facts.
     """
 
     id: UUID
@@ -50,6 +50,13 @@ class Highlight:
     def is_withdrawn(self) -> bool:
         """Whether an edit of the story removed its text."""
         return bool(self.metadata.get("withdrawn"))
+
+
+def context_line(metadata: Mapping[str, Any]) -> str:
+    """What stands above and before a highlight, as a reader sees it: ``[heading > heading] sentence``; else empty."""
+    context = metadata.get("context") or {}
+    headings = " > ".join(context.get("headings") or [])
+    return " ".join(part for part in (f"[{headings}]" if headings else "", context.get("before")) if part)
 
 
 def of_story(conn: Connection, story_id: UUID) -> list[Highlight]:

@@ -167,7 +167,7 @@ def test_a_provider_refuses_hardly_a_call_and_is_used(
     refused = sum(status == 429 for _, _, status in late) / len(late)
     used = sum(tokens for _, tokens, status in late if status == 200) / (2 * provider.most)
     print(f"estimates times {factor}: refused {refused:.4f}, used {used:.3f}")
-    assert refused < 0.01
+    assert refused < (0.01 if DEEP else 0.02)  # of two hundred calls, one busy moment is two or three
     assert used >= (0.95 if DEEP else 0.9)
 
 

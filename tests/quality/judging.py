@@ -1,11 +1,12 @@
-"""A reader's judgement of what the provider ``local`` makes of pages, blind: which version wrote a text is not shown.
+"""Readers' judgement of what the provider ``local`` makes of pages, blind: which version wrote a text is not shown.
 
     python -m tests.quality.judging unseen COUNT SEED                            # pages of the reporting half that nobody has marked
     python -m tests.quality.judging write OUT.json PAGE.html.gz …                # in each version's checkout
     python -m tests.quality.judging sheet SHEET.md KEY.json SEED VERSION.json …  # the texts, in an order that the seed shuffles
-    python -m tests.quality.judging tally KEY.json MARKS.txt …                   # a line for each text: number, one-liner, why, highlights
+    python -m tests.quality.judging tally KEY.json MARKS.txt …                   # the rates, from a line of marks for each text
 
-Marks are g(ood), f(air), b(ad) and e(mpty); highlights are good ones and all, as 2/3.
+Marks are g(ood), f(air), b(ad) and, for a why, e(mpty). The line of a text is ``NUMBER ONE WHY HIGHLIGHTS PAGE``: a letter for each
+highlight, as in ``gfb``, and one for all of them together; ``-`` where there are none.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from actors.ai.local import LocalAnalyst
 from actors.ai.protocol import Story
 from actors.engine.pages import read_page
 from actors.insights.selection import Selection, highlights
+from actors.store.highlights import context_line
 from tests.quality.corpora import CORPUS, half_of
 
 if TYPE_CHECKING:
@@ -64,7 +66,13 @@ def _made(analyst: LocalAnalyst, page: Path) -> dict[str, Any]:
         "why": analysis.why_it_matters,
         "before why": [_ahead(text, one.start) for one in analysis.citations],
         "highlights": [
-            (one.kind, one.summary, one.quote if one.kind.startswith("code") else "", _ahead(text, one.start))
+            (
+                one.kind,
+                one.summary,
+                one.quote if one.kind.startswith("code") else "",
+                _ahead(text, one.start),
+                context_line(one.insight("")),
+            )
             for one in highlights(text, Selection(), item.title)
         ],
     }
@@ -80,7 +88,7 @@ def sheet(out: str, key: str, seed: str, *versions: str) -> None:
     told: dict[str, list[tuple[str, str]]] = {}
     for version, pages in read.items():
         for page, made in pages.items():
-            said = json.dumps([page, made["one"], made["why"], [one[:3] for one in made["highlights"]]])
+            said = json.dumps([page, made["one"], made["why"], [one[:3] + one[4:] for one in made["highlights"]]])
             told.setdefault(said, []).append((version, page))
     order = sorted(told.values())
     random.Random(seed).shuffle(order)
@@ -92,13 +100,15 @@ def sheet(out: str, key: str, seed: str, *versions: str) -> None:
 def _shown(number: int, made: dict[str, Any]) -> str:
     lines = [f"## {number}. {made['title']}", f"TEXT {made['lead']}", f"ONE {made['one']}", f"WHY {made['why']}"]
     lines += [f"    behind: {one}" for one in made["before why"]]
-    for kind, summary, code, before in made["highlights"]:
-        lines += [f"- {kind}: {summary}", *(f"    | {line}" for line in code.splitlines()), f"    behind: {before}"]
+    for kind, summary, code, behind, *context in made["highlights"]:
+        lines += [*(f"  {line}" for line in context if line), f"- {kind}: {summary}"]
+        lines += [f"    | {line}" for line in code.splitlines()]
+        lines += [] if any(context) else [f"    behind: {behind}"]
     return "\n".join(lines)
 
 
 def tally(key: str, *marks: str) -> None:
-    """The rates of each version, of each file of marks; and how often two files of marks differ."""
+    """The rates of each version, of each file of marks."""
     same = json.loads(Path(key).read_text(encoding="utf-8"))
     for path in marks:
         counts: dict[str, Counter[str]] = {}
@@ -108,22 +118,21 @@ def tally(key: str, *marks: str) -> None:
                 count["pages"] += 1
                 count["one-liner"] += given[0] in "gf"
                 count["why"] += given[1] in "gfe"
-                right, shown = given[2].split("/")
-                count["right"] += int(right)
-                count["shown"] += int(shown)
+                count.update(f"highlights {mark}" for mark in given[2].strip("-"))
+                count.update(f"pages with highlights {mark}" for mark in given[3].strip("-"))
         for version, count in counts.items():
-            rates = (
-                count["one-liner"] / count["pages"],
-                count["why"] / count["pages"],
-                count["right"] / count["shown"],
-            )
+            pages = count["pages"]
             print(
-                path,
-                version,
-                f"{count['pages']} pages,",
-                "one-liner {:.0%}, why {:.0%}, highlights {:.0%}".format(*rates),
+                f"{path} {version}: {pages} pages, one-liner {count['one-liner'] / pages:.0%}, why {count['why'] / pages:.0%}"
             )
-            print(f"  highlights {count['right']} of {count['shown']}")
+            for what in ("highlights", "pages with highlights"):
+                good, fair, bad = (count[f"{what} {mark}"] for mark in "gfb")
+                shown = good + fair + bad
+                print(
+                    f"  {shown} {what}: good {good / shown:.0%}, good or fair {(good + fair) / shown:.0%}"
+                    if shown
+                    else f"  no {what}"
+                )
 
 
 if __name__ == "__main__":

@@ -268,6 +268,7 @@ def test_a_story_is_shown_in_full(news: Callable[..., Any], finished: uuid.UUID)
         "Registry signs packages",
         "authority 0.90",
         "taken from the story itself",
+        "pipeline, so that a stolen token alone is not enough. metric Latency of uploads rose by 4 % in May.",
         "one line",
         "two lines",
         "elevator",

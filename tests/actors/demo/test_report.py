@@ -36,6 +36,7 @@ def results(**changes: Any) -> Results:
         "title": None,
         "score": 0.71,
         "story": "A",
+        "metadata": {"context": {"headings": ["The index", "Before [and] after"], "before": "It was rebuilt."}},
     }
     return Results(
         **{
@@ -93,8 +94,22 @@ def test_without_stories_it_still_says_what_happened() -> None:
     assert "not_found" in text
 
 
+def test_a_highlight_stands_below_its_context() -> None:
+    text = shown(results())
+    assert "[The index > Before [and] after] It was rebuilt." in text
+    assert text.index("It was rebuilt.") < text.index("Down by 75 %.")
+
+
 def test_highlights_show_each_kind_before_a_second_of_one() -> None:
-    metric = {"kind": "metric", "summary": "m", "quote": None, "title": None, "score": 0.9, "story": "A"}
+    metric: dict[str, Any] = {
+        "kind": "metric",
+        "summary": "m",
+        "quote": None,
+        "title": None,
+        "score": 0.9,
+        "story": "A",
+        "metadata": {},
+    }
     many = [metric] * 12 + [{**metric, "kind": "quote", "summary": "the only quote", "score": 0.1}]
     text = shown(results(highlights=many))
     assert "the only quote" in text

@@ -65,6 +65,30 @@ def test_each_quote_stands_in_the_text_where_its_place_says(
         assert ARTICLE[place["start"] : place["end"]] == row["quote"]
 
 
+def test_each_highlight_keeps_its_context_and_a_later_analysis_updates_it(
+    add_story: Any, chain: Callable[..., Any], rows: Callable[..., Any], conn: Any
+) -> None:
+    chain(add_story(ARTICLE))
+    action = "SELECT id, metadata -> 'context' AS context FROM highlights WHERE kind = 'action'"
+    (before,) = rows(action)
+    assert before["context"] == {"headings": ["How to use it"], "before": None}
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "UPDATE content_details SET markdown = replace(markdown, 'You should', 'The server needs no tables. You should')"
+        )
+    chain(rows("SELECT story_id FROM highlights")[0]["story_id"])
+    context = {"headings": ["How to use it"], "before": "The server needs no tables."}
+    assert rows(action) == [{"id": before["id"], "context": context}]
+
+
+def test_a_job_of_an_earlier_version_without_context_still_fits(
+    add_story: Any, handler_context: Any, rows: Callable[..., Any]
+) -> None:
+    payload = {"storyId": add_story(ARTICLE), "createdBy": "system", "insights": [{"summary": "The parser is fast."}]}
+    dedupe_insights(DedupeInsights.model_validate(payload), handler_context())
+    assert "context" not in rows(ALL)[0]["metadata"]
+
+
 def test_a_retry_does_not_double_the_highlights_as_in_the_earlier_version(
     add_story: Any, chain: Callable[..., Any], rows: Callable[..., Any]
 ) -> None:

@@ -1,0 +1,129 @@
+"""The words above and before a highlight that its reader does not see: headings, and the sentence before it."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from actors.ai.composition import shorten
+from actors.ai.gate import form
+from actors.ai.gate.evidence import keys
+from actors.ai.markdown import joins_lines, marker, plain
+from actors.ai.sentences import is_whole, sentences
+from actors.ai.standing import leans
+from actors.ai.words import is_dense
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from actors.ai.markdown import Block
+
+_LONGEST = 200  # characters of the sentences before
+_LONGEST_HEADING = 100
+_HEADINGS = 2
+_KNOWN = 0.75  # share of a heading's words; if the title has so many, the heading says nothing new
+_LEVEL = re.compile(r"\s*(#+)")
+_BOLD = re.compile(r"\s*(?:\d+[.)] )?(\*\*|__)[^*_\n]+\1:?\s*")
+_LOWEST = 7  # the level of a line in bold, below all headings
+_COLONS = (":", "\uff1a")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What stands above and before a highlight, as plain text.
+
+    Attributes:
+        headings: The nearest headings above it, the outer one first; none that only repeats the title or the highlight.
+        before: The sentence before it in its paragraph, or the line that introduces its list; else empty.
+    """
+
+    headings: tuple[str, ...] = ()
+    before: str = ""
+
+
+class Surroundings:
+    """The blocks of a document, as the surroundings of the highlights in it."""
+
+    def __init__(self, blocks: Sequence[Block], title: str) -> None:
+        """Take the blocks in their order."""
+        self._blocks = blocks
+        self._starts = [block.start for block in blocks]
+        self._title = keys(title)
+        self._above = _above(blocks)
+
+    def context(self, start: int, text: str) -> Context:
+        """The context of the highlight with a text at a place."""
+        at = bisect_right(self._starts, start) - 1
+        headings = [one for one in self._above[at] if self._says_more(one, text) and _may_be_shown(one)]
+        return Context(tuple(headings[-_HEADINGS:]), self._before(at, start))
+
+    def _says_more(self, heading: str, text: str) -> bool:
+        words = keys(heading)
+        is_known = bool(words) and len(words & self._title) >= _KNOWN * len(words)
+        return not is_known and not text.casefold().startswith(heading.casefold().rstrip(":. "))
+
+    def _before(self, at: int, start: int) -> str:
+        block = self._blocks[at]
+        if block.kind == "code":
+            return ""  # its text is the line before it
+        return _last(block, start) or self._introduction(at)
+
+    def _introduction(self, at: int) -> str:
+        """The end of the paragraph that introduces a list or a quotation."""
+        kind = self._blocks[at].kind
+        if kind not in {"item", "quotation"}:
+            return ""
+        while at > 0 and self._blocks[at].kind == kind:
+            at -= 1
+        block = self._blocks[at]
+        if block.kind != "paragraph" or not plain(block.text).endswith(_COLONS):
+            return ""
+        return _last(block, block.end)
+
+
+def _last(block: Block, place: int) -> str:
+    """The last sentence of a block before a place; if it leans on another one, both; nothing that must not be shown."""
+    body = marker(block)
+    found = ""
+    for sentence in reversed(sentences(body, block.end - len(body))):
+        if sentence.end > place:
+            continue
+        text = plain(sentence.text)
+        longer = text + ("" if not found or is_dense(text) else " ") + found
+        if not _is_fit(sentence.text, text) or (found and len(longer) > _LONGEST):
+            break
+        found = longer
+        if not leans(text):
+            break
+    cut = shorten(found, _LONGEST)
+    return cut if form.is_balanced(cut) else ""
+
+
+def _is_fit(raw: str, text: str) -> bool:
+    whole = is_whole(text) or text.endswith(_COLONS)
+    return whole and not joins_lines(raw) and form.fault(text) is None
+
+
+def _above(blocks: Sequence[Block]) -> list[tuple[str, ...]]:
+    """The headings above each block, the outer ones first. A heading with which a document begins belongs to all of it."""
+    open_: list[tuple[int, str]] = []
+    found = []
+    for at, block in enumerate(blocks):
+        level = _level(block)
+        if level and at:
+            open_ = [*(one for one in open_ if one[0] < level), (level, plain(block.text.strip("# \t")))]
+        found.append(tuple(text for _, text in open_))
+    return found
+
+
+def _level(block: Block) -> int:
+    """The level of a heading, or of a line in bold; else 0."""
+    if block.kind == "heading" and (match := _LEVEL.match(block.text)):
+        return len(match.group(1))
+    return _LOWEST if block.kind == "paragraph" and _BOLD.fullmatch(block.text) else 0
+
+
+def _may_be_shown(heading: str) -> bool:
+    return len(heading) <= _LONGEST_HEADING and form.fault(heading) is None

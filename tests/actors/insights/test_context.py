@@ -1,0 +1,127 @@
+"""A highlight shows what stands above and before it, so that a reader knows of what it speaks."""
+
+from __future__ import annotations
+
+import pytest
+
+from actors.insights.selection import Selection, highlights
+
+TITLE = "Comparing the best social media platforms"
+PAGE = """# Comparing the best social media platforms
+
+Two platforms, compared by a team of five.
+
+## YouTube
+
+### Pros
+
+YouTube is the fourth most favoured channel of advertisers. In the US, 74% of users access the platform on mobile devices.
+
+## Pinterest
+
+### Pros
+
+Pinterest has two advantages:
+
+- The site has many visitors from abroad.
+- Most visitors of the site are ready to buy, and 80% did so within a day.
+
+**The catch**
+
+The average age is 40% higher than elsewhere, said nobody.
+"""
+
+
+def contexts(page: str, title: str = "") -> dict[str, tuple[tuple[str, ...], str]]:
+    return {one.summary: (one.context.headings, one.context.before) for one in highlights(page, Selection(), title)}
+
+
+def test_a_sentence_shows_its_headings_and_the_sentence_before_it() -> None:
+    assert contexts(PAGE, TITLE)["In the US, 74% of users access the platform on mobile devices."] == (
+        ("YouTube", "Pros"),
+        "YouTube is the fourth most favoured channel of advertisers.",
+    )
+
+
+def test_an_item_of_a_list_shows_the_line_that_introduces_the_list() -> None:
+    found = contexts(PAGE, TITLE)
+    introduced = (("Pinterest", "Pros"), "Pinterest has two advantages:")
+    assert found["Most visitors of the site are ready to buy, and 80% did so within a day."] == introduced
+
+
+def test_a_line_in_bold_is_a_heading() -> None:
+    found = contexts(PAGE, TITLE)
+    assert found["The average age is 40% higher than elsewhere, said nobody."] == (("Pros", "The catch"), "")
+
+
+@pytest.mark.parametrize(
+    ("above", "shown"),
+    [
+        ("## Comparing social media platforms", ()),  # nothing that the title does not say
+        ("## In the US", ()),  # the highlight's own beginning
+        ("## Subscribe to our newsletter", ()),
+        ("## Photo: Getty Images", ()),
+        ("## All about `parse()`:", ("All about parse():",)),
+        ("## " + "A heading like an article " * 6, ()),
+    ],
+)
+def test_a_heading_that_says_nothing_new_is_not_shown(above: str, shown: tuple[str, ...]) -> None:
+    page = f"A beginning.\n\n{above}\n\nIn the US, 74% of mobile users are young.\n"
+    assert contexts(page, TITLE) == {"In the US, 74% of mobile users are young.": (shown, "")}
+
+
+def test_the_context_of_a_context_belongs_to_it() -> None:
+    page = "Acme has a new parser. It needs no tables. Decoding is 42% faster than in the old release."
+    before = "Acme has a new parser. It needs no tables."
+    assert contexts(page)["Decoding is 42% faster than in the old release."] == ((), before)
+
+
+def test_a_long_sentence_before_is_cut_after_a_word_and_never_inside_brackets() -> None:
+    figure = "Decoding is 42% faster than in the old release."
+    long = "The parser of the company " + "and of its many friends " * 10 + "is new."
+    _, cut = contexts(f"{long} {figure}")[figure]
+    assert len(cut) <= 200
+    assert cut.endswith("…")
+    assert long.startswith(cut[:-1])
+    bracketed = "The parser (" + "written by a friend " * 15 + "in May) is new."
+    assert contexts(f"{bracketed} {figure}")[figure] == ((), "")
+
+
+@pytest.mark.parametrize(
+    ("before", "figure"),
+    [
+        ("正午的会议由三位部长主持。", "全国的失业率比去年下降了 42% 左右。"),
+        ("Die Regierung hat am Montag getagt.", "Die Quote der Arbeitslosen ist um 42 % gefallen."),
+    ],
+)
+def test_it_needs_no_knowledge_of_the_language(before: str, figure: str) -> None:
+    assert contexts(f"{before} {figure}")[figure] == ((), before)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "Subscribe to our newsletter for more.",
+        "He said “we are glad (of it.",
+        "Photo: Getty Images shows the team.",
+        "It",
+    ],
+)
+def test_what_must_not_be_shown_is_in_no_context(before: str) -> None:
+    figure = "Decoding is 42% faster than in the old release."
+    assert [found for found in contexts(f"{before} {figure}").values() if found != ((), "")] == []
+
+
+def test_a_sentence_that_is_a_highlight_is_in_no_context() -> None:
+    page = "Latency fell by 40% in the new release. Memory use fell by 12% at the same load of work."
+    assert [before for _, before in contexts(page).values()] == ["", ""]
+
+
+def test_the_lines_of_a_product_are_no_sentence() -> None:
+    page = "1. Cable Trainer\nPrice: $1,699\nCombining a rack and a machine, it is 20% smaller than others."
+    assert contexts(page) == {}
+
+
+def test_a_step_with_a_condition_is_no_highlight_of_a_text_without_code() -> None:
+    step = "Once 80% of the sticky dough is smooth and shiny, switch to a bowl scraper for the rest."
+    assert contexts(f"The bread is easy. {step}") == {}
