@@ -82,7 +82,7 @@ LAST_FAILED = Path(".pytest_cache/v/cache/lastfailed")
 
 FIRST_WORDS = {
     "demo": "from feeds to briefs, on this machine: half a minute, of which twenty seconds are for the packages",
-    "tests": "all that CI runs: a minute for the packages, then some twelve minutes on two cores",
+    "tests": "all that CI runs: a minute for the packages, then some fifteen minutes on two cores",
 }
 # Printed here, because nox makes an environment before it calls a session, which takes a while.
 for asked in sys.argv[1 : sys.argv.index("--") if "--" in sys.argv else None]:
@@ -335,8 +335,9 @@ def _run(session: nox.Session, *parts: str, checks: Sequence[str] = ()) -> None:
         session.log(f"{part}: {PARTS.get(part, 'what a new Python may break first')}")
         LAST_FAILED.unlink(missing_ok=True)
         try:
-            # Tests often wait, for their server or for processes of their own; but each process first finds all tests by itself.
-            session.run("pytest", *arguments, f"--numprocesses={CORES + 1}", *PARALLEL, env=env)
+            # Tests often wait for their server; those of acceptance start processes of their own.
+            processes = CORES + 1 if part == "acceptance" else 2 * CORES
+            session.run("pytest", *arguments, f"--numprocesses={processes}", *PARALLEL, env=env)
         except nox.command.CommandFailed:
             again = list(json.loads(LAST_FAILED.read_text())) if LAST_FAILED.exists() else []
             session.warn(f"{len(again)} failed beside others: they run once more, one by one, and must pass")
