@@ -165,7 +165,10 @@ def many(
 
 
 def answer(sent: str) -> tuple[str, str, str]:
-    """Read the answer of the statement ``send/one``: outcome, the job's id, its status. The last two are empty without a job."""
+    """Read the answer of the statement ``send/one``: outcome, the job's id, its status. The last two are empty without a job.
+
+    It is one text, because three columns would need the function in FROM, which costs the server a sixth of the send.
+    """
     outcome, found, status = sent[1:-1].split(",")
     return outcome, found, status
 

@@ -238,6 +238,15 @@ def test_the_functions_below_send_refuse_a_payload_that_none_may_be(
     assert list(zeke_jobs.jobs()) == []
 
 
+def test_the_shortest_payload_that_is_too_deep_is_refused(conn: Connection) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT zeke_jobs.enqueue('anything', NULL, %s, '{}')", ('{"":' + "[" * 99 + "]" * 99 + "}",))
+        with pytest.raises(psycopg2.Error, match="expected at most 100 lists and objects"):
+            cursor.execute(
+                "SELECT zeke_jobs.enqueue('anything', NULL, %s, '{}')", ('{"":' + "[" * 100 + "]" * 100 + "}",)
+            )
+
+
 def test_the_size_of_a_payload_is_that_of_compact_json() -> None:
     payload = {"words": ["a, b: c"] * 50_000, "ones": [1] * 224_000}
     assert len(json.dumps(payload)) > 1024 * 1024 > len(json.dumps(payload, separators=(",", ":")))
