@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import gc
 import os
 import shutil
 import sys
@@ -56,15 +55,6 @@ RUN = os.environ.setdefault("ZEKE_TEST_RUN", uuid.uuid4().hex[:8])
 FOLDER = Path(tempfile.gettempdir()) / f"zeke-test-{RUN}"
 TEMPLATE = "zeke_template"
 PIPELINE = ["actors.store"]
-
-
-# Five thousand tests are found by making half a million objects, none of which is garbage.
-gc.disable()
-
-
-def pytest_collection_finish() -> None:
-    gc.freeze()
-    gc.enable()
 
 
 def server_binaries() -> Path | None:
