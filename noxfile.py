@@ -97,10 +97,13 @@ def install(session: nox.Session, *requirements: str) -> None:
     follower.start()
     try:
         with os.fdopen(writing, "w") as output:
-            command = ["--disable-pip-version-check", "--constraint", CONSTRAINTS, *requirements]
+            command = ["--disable-pip-version-check", "--no-compile", "--constraint", CONSTRAINTS, *requirements]
             session.install(*command, silent=False, stdout=output)
     finally:
         follower.join()
+    # Pip compiles on one core. Some files are of another Python, or no Python.
+    packages = Path(session.virtualenv.location).glob("lib/python*/site-packages")
+    session.run_install("python", "-m", "compileall", "-qq", "-j", "0", *map(str, packages), success_codes=[0, 1])
 
 
 def follow(session: nox.Session, reading: int, every: float = 2.0) -> None:

@@ -20,16 +20,17 @@ if TYPE_CHECKING:
 
 #: Tables whose rows migrations write. A database in which a test has changed them is not used again.
 SEEDED = ("zeke_jobs.migration", "zeke_jobs.installation", "zeke_jobs.retention")
-#: How many rows were inserted, updated and deleted, and how often statistics were made, by table. Those of the catalogue are changes of the schema.
-_COUNTS = """
-SELECT
-  n.nspname || '.' || c.relname,
-  pg_stat_get_tuples_inserted(c.oid) + pg_stat_get_tuples_updated(c.oid) + pg_stat_get_tuples_deleted(c.oid)
-    + pg_stat_get_vacuum_count(c.oid) + pg_stat_get_analyze_count(c.oid)
-    + pg_stat_get_autovacuum_count(c.oid) + pg_stat_get_autoanalyze_count(c.oid)
+#: The tables whose rows were inserted, updated or deleted, or whose statistics were made. Those of the catalogue are changes of the schema.
+_CHANGED = """
+SELECT n.nspname || '.' || c.relname
 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND NOT c.relisshared AND n.nspname NOT IN ('information_schema', 'pg_toast')
+  AND pg_stat_get_tuples_inserted(c.oid) + pg_stat_get_tuples_updated(c.oid) + pg_stat_get_tuples_deleted(c.oid)
+    + pg_stat_get_vacuum_count(c.oid) + pg_stat_get_analyze_count(c.oid)
+    + pg_stat_get_autovacuum_count(c.oid) + pg_stat_get_autoanalyze_count(c.oid) > 0
 """
+#: Counters reach the others when a statement has ended.
+_FLUSH = "SELECT pg_stat_force_next_flush()"
 #: The catalogues in which a function that is replaced is written. Many tests replace the clock, which is put back.
 _OF_FUNCTIONS = {"pg_catalog.pg_proc", "pg_catalog.pg_depend"}
 _CLOCK = "SELECT pg_get_functiondef('zeke_jobs.now()'::regprocedure)"
@@ -60,7 +61,6 @@ class Recycled:
     def __init__(self, url: str, name: str) -> None:
         self.url, self.name = url, name
         self._conn: Connection | None = None
-        self._before = dict[str, int]()
         self._since = self._ask("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")[0][0]
         if Recycled.fresh is None:
             Recycled.fresh = self._ask(_CLOCK)[0][0], self._ask(_FUNCTIONS.format(since=0))[0][0]
@@ -82,17 +82,19 @@ class Recycled:
         try:
             self._renew()
             end_sessions(server, self.name, but=self.connection().info.backend_pid)
-            changed = {name for name, count in self._counts().items() if count != self._before.get(name, 0)}
+            self._ask(_FLUSH)
+            changed = {name for (name,) in self._ask(_CHANGED)}
             schema = {name for name in changed if name.startswith("pg_catalog.")}
             if not self._as_before(schema) or changed & {*SEEDED} or self._ask(_OWN) != [(False,)]:
                 return False
-            changed -= schema
+            removal = ""
+            if written := changed - schema:
+                removal = f"SET session_replication_role = replica; TRUNCATE {', '.join(written)} CASCADE; RESET session_replication_role;"
+            self._ask(
+                f"{removal} {_RESTART}; {_FLUSH}"
+            )  # sequences also have numbers of transactions that were rolled back
             if changed:
-                removal = f"SET session_replication_role = replica; TRUNCATE {', '.join(changed)} CASCADE"
-                self._ask(f"{removal}; RESET session_replication_role; {_RESTART}")
-            else:
-                self._ask(_RESTART)  # numbers of transactions that were rolled back
-            self._before = self._counts()
+                self._ask("SELECT pg_stat_reset()")
         except psycopg2.Error:  # such as one that a test has broken, or from which it took rights
             return False
         return True
@@ -117,10 +119,6 @@ class Recycled:
         conn.notifies.clear()
         conn.notices = []
         renew(conn)
-
-    def _counts(self) -> dict[str, int]:
-        self._ask("SELECT pg_stat_force_next_flush()")
-        return dict(self._ask(_COUNTS))
 
     def _ask(self, statement: str) -> list[Any]:
         with self.connection().cursor() as cursor:

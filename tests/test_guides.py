@@ -49,7 +49,7 @@ def test_the_handler_ends_as_the_page_says(url: str, raised: type[Exception] | N
 
 @pytest.mark.parametrize("name", GUIDES)
 def test_each_command_exists(name: str) -> None:
-    commands = getattr(typer.main.get_command(app), "commands")  # noqa: B009 (typer does not export click's group)
+    commands = getattr(typer.main.get_command(app()), "commands")  # noqa: B009 (typer does not export click's group)
     named = set(re.findall(r"zeke-jobs ([a-z]+)", "\n".join(blocks(name, "console")) + PAGES[name]))
     assert named - set(commands) <= {"up", "s"}, named - set(commands)
 

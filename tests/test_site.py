@@ -100,7 +100,7 @@ def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:
 
 def test_the_page_of_the_command_line_has_the_help_of_every_command(site: Path) -> None:
     text = (site / "command-line.html").read_text(encoding="utf-8")
-    commands = getattr(typer.main.get_command(app), "commands")  # noqa: B009 (typer does not export click's group)
+    commands = getattr(typer.main.get_command(app()), "commands")  # noqa: B009 (typer does not export click's group)
     assert [name for name in commands if f"zeke-jobs {name} --help" not in text] == []
     assert "Usage: zeke-jobs schedule backfill" in text
 

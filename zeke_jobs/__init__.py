@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from zeke_jobs.client import status as status
     from zeke_jobs.client import wait as wait
     from zeke_jobs.core.context import Context as Context
-    from zeke_jobs.core.durations import Duration as Duration
+    from zeke_jobs.core.duration_field import Duration as Duration
     from zeke_jobs.core.durations import parse_duration as parse_duration
     from zeke_jobs.errors import Defer as Defer
     from zeke_jobs.errors import Reject as Reject
@@ -47,7 +47,7 @@ __version__ = "1.0.0.dev0"
 _HOMES = {
     "Context": "core.context",
     "Defer": "errors",
-    "Duration": "core.durations",
+    "Duration": "core.duration_field",
     "FailedJob": "payload.model",
     "Job": "client",
     "Payload": "payload.model",

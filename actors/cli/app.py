@@ -4,43 +4,43 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import typer
-
-from actors.cli import costs, digest, feed, search, sources, states, stories, story, why
 from zeke_jobs.cli import run as running
+from zeke_jobs.cli.run import Command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-app = typer.Typer(
-    help="Sources, stories, digests, costs, and where an article is.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
+    import typer
 
 
-@app.callback()
 def _root() -> None:
     pass
 
 
-app.add_typer(sources.app, name="sources", short_help="Add, list and switch sources; how well they are.")
-app.command("stories", short_help="List stories, the newest first.")(stories.stories)
-app.command(
-    "search",
-    short_help="Look for words in all stories, the best first.",
-    context_settings={"ignore_unknown_options": True},  # -word leaves a word out
-)(search.search)
-app.command("read", short_help="Mark stories as read.")(states.read)
-app.command("star", short_help="Star stories.")(states.star)
-app.command("archive", short_help="Put stories away; lists leave them out.")(states.archive)
-app.command("story", short_help="Show one story in full.")(story.story)
-app.command("why", short_help="Explain where an article is and why it waits.")(why.why)
-app.command("digest", short_help="Show the latest digest of a day or a week.")(digest.digest)
-app.command("feed", short_help="Write stories as Atom or JSON Feed.")(feed.feed)
-app.command("costs", short_help="Add up the costs of the AI step.")(costs.costs)
+_COMMANDS = (
+    Command("sources", "sources:app", "Add, list and switch sources; how well they are."),
+    Command("stories", "stories:stories", "List stories, the newest first."),
+    Command(
+        "search",
+        "search:search",
+        "Look for words in all stories, the best first.",
+        {"ignore_unknown_options": True},  # -word leaves a word out
+    ),
+    Command("read", "states:read", "Mark stories as read."),
+    Command("star", "states:star", "Star stories."),
+    Command("archive", "states:archive", "Put stories away; lists leave them out."),
+    Command("story", "story:story", "Show one story in full."),
+    Command("why", "why:why", "Explain where an article is and why it waits."),
+    Command("digest", "digest:digest", "Show the latest digest of a day or a week."),
+    Command("feed", "feed:feed", "Write stories as Atom or JSON Feed."),
+    Command("costs", "costs:costs", "Add up the costs of the AI step."),
+)
+
+
+def app(words: Sequence[str] = ()) -> typer.Typer:
+    """The application: the command that ``words`` name, or all."""
+    help_ = "Sources, stories, digests, costs, and where an article is."
+    return running.application(help_, _root, "actors.cli", _COMMANDS, words)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

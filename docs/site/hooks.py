@@ -26,7 +26,7 @@ def commands() -> str:
     from zeke_jobs.cli.root import app
 
     parts = ["## The help of each command\n", "Generated from the commands when this site was built.\n"]
-    for name, text in _helps(typer.main.get_command(app), "zeke-jobs", None):
+    for name, text in _helps(typer.main.get_command(app()), "zeke-jobs", None):
         parts.append(f"### {name} --help\n\n```text\n{text.rstrip()}\n```\n")
     return "\n".join(parts)
 

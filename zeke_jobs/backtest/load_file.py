@@ -13,7 +13,7 @@ from zeke_jobs.config.document import parse
 from zeke_jobs.config.entries import EntryError, PositiveDuration, RateText
 from zeke_jobs.config.keys import Keys
 from zeke_jobs.config.validation import Subject, note
-from zeke_jobs.core.durations import Duration
+from zeke_jobs.core.duration_field import Duration
 from zeke_jobs.core.quoting import describe, quote, suggest
 from zeke_jobs.errors import ConfigurationError
 

@@ -6,8 +6,8 @@ import io
 import sys
 import traceback
 from contextlib import closing, contextmanager
-from copy import copy
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 from psycopg2 import Error, OperationalError
@@ -28,7 +28,7 @@ from zeke_jobs.postgres.pool import UNMIGRATED, AddressError
 from zeke_jobs.postgres.roles import complaint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 FINE = 0
 FAILED = 1
@@ -64,15 +64,60 @@ _WRONG_USE = (
 _CLICK_ERROR: type[Exception] = next(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException")
 
 
-def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> int:
+class Command(NamedTuple):
+    """A command, or a group of them.
+
+    Attributes:
+        name: Its name.
+        place: Its module below the package of all commands, and its function or ``typer.Typer``, such as ``queue.send:send``.
+        help: Its line in the list of commands.
+        settings: Its context's settings.
+    """
+
+    name: str
+    place: str
+    help: str
+    settings: dict[str, Any] | None = None
+
+
+def application(
+    help_: str, root: Callable[..., None], package: str, commands: Sequence[Command], words: Sequence[str]
+) -> typer.Typer:
+    """The command that ``words`` begin with, or all commands, with the options of ``root``.
+
+    The others are not even imported: all together take three times as long as one.
+    """
+    app = typer.Typer(
+        help=help_, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
+    )
+    app.callback()(root)
+    for command in [one for one in commands if words and one.name == words[0]] or commands:
+        module, _, attribute = command.place.partition(":")
+        found = getattr(import_module(f"{package}.{module}"), attribute)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=command.name, short_help=command.help)
+        else:
+            app.command(command.name, short_help=command.help, context_settings=command.settings)(found)
+    return app
+
+
+def run(
+    app: typer.Typer | Callable[[Sequence[str]], typer.Typer], name: str, arguments: Sequence[str] | None = None
+) -> int:
     """Run the command in ``arguments`` (by default the process's own) and return its exit status.
 
     0 success, 1 failure, 2 configuration or usage, 3 a bug of zeke_jobs, 4 changes are pending, 130 interrupted.
+
+    Args:
+        app: The application, or a function that makes it for a command's words.
+        name: The name of the program.
+        arguments: The words of the command.
     """
     _never_fail_for_a_character()
     try:
         words = sys.argv[1:] if arguments is None else list(arguments)
-        status = _narrowed(app, words)(args=words, standalone_mode=False, prog_name=name)
+        made = app if isinstance(app, typer.Typer) else app(words)
+        status = made(args=words, standalone_mode=False, prog_name=name)
     except _CLICK_ERROR as error:
         return _refuse(error, name)
     except _WRONG_USE as error:
@@ -94,18 +139,6 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
     except Exception:  # noqa: BLE001 (shown in full, with a status of its own)
         return _our_bug()
     return status if isinstance(status, int) else FINE
-
-
-def _narrowed(app: typer.Typer, words: Sequence[str]) -> typer.Typer:
-    """The application with the command that the words name alone: typer takes a twentieth of a second to build them all."""
-    name = words[0] if words else ""
-    commands = [one for one in app.registered_commands if one.name == name]
-    groups = [one for one in app.registered_groups if one.name == name]
-    if not app.registered_callback or not (commands or groups):
-        return app  # one command alone would have no name; help, an option, or a command that does not exist
-    narrowed = copy(app)
-    narrowed.registered_commands, narrowed.registered_groups = commands, groups
-    return narrowed
 
 
 def _never_fail_for_a_character() -> None:

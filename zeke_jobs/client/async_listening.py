@@ -10,7 +10,6 @@ from weakref import WeakKeyDictionary
 from zeke_jobs.client import async_drivers, drivers
 from zeke_jobs.client.listening import CHANNEL
 from zeke_jobs.core import environment
-from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
@@ -105,6 +104,8 @@ class AsyncListener:
             except self.pool.disconnected:
                 pass  # callers go on waiting until their own deadline: servers come back
             except Exception:  # noqa: BLE001 (a caller without a deadline would wait for ever; it is logged)
+                from zeke_jobs.core.logs import get_logger
+
                 get_logger(__name__).exception("looking for the end of jobs failed; it is tried again")
             if not self._waiting:
                 return

@@ -10,7 +10,6 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from zeke_jobs.client import drivers
-from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.pool import DISCONNECTED, can_listen, connect
 from zeke_jobs.postgres.queries import SQL
 
@@ -78,6 +77,8 @@ class Listener:
             except DISCONNECTED:
                 pass  # callers keep waiting until their own deadline: servers come back
             except Exception:  # noqa: BLE001 (a caller without a deadline would wait for ever; it is logged each time)
+                from zeke_jobs.core.logs import get_logger
+
                 get_logger(__name__).exception("looking for the end of jobs failed; it is tried again")
             if self._is_over():
                 return

@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, Strict, WithJsonSchema
 from pydantic_core import core_schema
 
-from zeke_jobs.core.durations import UNITS, Duration, format_duration
+from zeke_jobs.core.duration_field import Duration
+from zeke_jobs.core.durations import UNITS, format_duration
 from zeke_jobs.core.quoting import describe, nearest, quote
 
 if TYPE_CHECKING:

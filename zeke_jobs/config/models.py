@@ -31,7 +31,7 @@ from zeke_jobs.config.entries import (
 from zeke_jobs.config.keys import SHOWN, Keys, key
 from zeke_jobs.config.limits import Limit, LimitKeys, TaskRate
 from zeke_jobs.config.schedules import NamedSchedule, Schedule
-from zeke_jobs.core.durations import Duration
+from zeke_jobs.core.duration_field import Duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from zeke_jobs.config.entries import Name, ZoneName
 from zeke_jobs.config.keys import Keys, key, no_default
-from zeke_jobs.core.durations import Duration
+from zeke_jobs.core.duration_field import Duration
 
 Missed = Literal["latest", "skip", "all"]
 Overlap = Literal["skip", "allow"]

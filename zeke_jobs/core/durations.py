@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Annotated, Any
-
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 from zeke_jobs.core.bounds import LONGEST
 
@@ -20,9 +17,10 @@ UNITS = {
 }
 """The length of each unit, the largest first."""
 
-_PATTERN = r"(?:\d+w)?(?:\d+d)?(?:\d+h)?(?:\d+m)?(?:\d+s)?(?:\d+ms)?"
+#: A duration, or nothing.
+PATTERN = r"(?:\d+w)?(?:\d+d)?(?:\d+h)?(?:\d+m)?(?:\d+s)?(?:\d+ms)?"
 _PART = re.compile(r"(\d+)(ms|[wdhms])", re.ASCII)
-_WHOLE = re.compile(_PATTERN, re.ASCII)
+_WHOLE = re.compile(PATTERN, re.ASCII)
 _MOST_DIGITS = 12
 
 
@@ -56,20 +54,3 @@ def format_duration(duration: timedelta) -> str:
 
 def _seconds(unit: str) -> float:
     return UNITS[unit].total_seconds()
-
-
-def _read(value: Any) -> timedelta:
-    if isinstance(value, timedelta):
-        return value
-    if isinstance(value, str):
-        return parse_duration(value)
-    raise ValueError(f"expected a duration such as 30s, 5m or 1h30m, got {value!r}")
-
-
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(_read),
-    PlainSerializer(format_duration, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": f"^(?=.){_PATTERN}$", "examples": ["30s", "5m", "1h30m"]}),
-]
-"""The type of a duration field in a pydantic model; its Python value is a ``timedelta``."""

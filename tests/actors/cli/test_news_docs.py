@@ -28,7 +28,7 @@ def options(command: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def test_every_command_and_option_is_documented() -> None:
-    there = options(typer.main.get_command(app))
+    there = options(typer.main.get_command(app()))
     assert [one for one in there if f"`{one[0]}" not in PAGE or one[1] not in PAGE] == []
 
 
@@ -39,6 +39,6 @@ def commands(command: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def test_a_command_is_listed_with_a_whole_sentence_that_fits_the_line() -> None:
-    for path, command in commands(typer.main.get_command(app)):
+    for path, command in commands(typer.main.get_command(app())):
         said = command.get_short_help_str(61)
         assert re.fullmatch(r".{,58}[^.]\.", said), path

@@ -22,12 +22,16 @@ if TYPE_CHECKING:
 COSTLY = "".join(f"<p {' '.join(f'a{number}=x' for number in range(9_900))}>{tag}</p>" for tag in range(20))
 
 
+@pytest.fixture(scope="module")
+def hurried() -> Iterator[Readers]:
+    found = Readers(limits=Limits(cpu=1))
+    yield found
+    found.close()
+
+
 @pytest.fixture(autouse=True)
-def short_of_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    readers = Readers(limits=Limits(cpu=1))
-    monkeypatch.setattr(reading, "_readers", readers)
-    yield
-    readers.close()
+def short_of_time(hurried: Readers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_readers", hurried)
 
 
 def test_a_page_ends_as_unreadable_and_holds_up_no_other(

@@ -31,7 +31,7 @@ def test_each_key_of_a_load_is_documented(key: str) -> None:
 
 @pytest.mark.parametrize("command", ["backtest", "capacity"])
 def test_each_option_is_documented(command: str) -> None:
-    said = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"}).output
+    said = CliRunner().invoke(app(), [command, "--help"], env={"COLUMNS": "200"}).output
     options = set(re.findall(r"--[a-z]+", said)) - {"--help"}
     assert len(options) > 5
     assert {option for option in options if f"`{option}" not in PAGE and f"{option} " not in PAGE} == set()

@@ -455,7 +455,7 @@ def commands(command: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def test_a_command_is_listed_with_a_whole_sentence_that_fits_the_line() -> None:
-    for path, command in commands(typer.main.get_command(app)):
+    for path, command in commands(typer.main.get_command(app())):
         said = command.get_short_help_str(61)
         assert re.fullmatch(r".{,58}[^.]\.", said), path
 
@@ -541,7 +541,7 @@ OTHERS = {"import", "init", "check", "schema", "migrate", "up", "reload", "docto
 
 
 def test_each_command_is_known_to_need_tables_or_not() -> None:
-    known = {path for path, _ in commands(typer.main.get_command(app))}
+    known = {path for path, _ in commands(typer.main.get_command(app()))}
     assert known == {*NEED_TABLES, *OTHERS}
 
 

@@ -156,7 +156,7 @@ def plant(conn: Connection) -> dict[str, str]:
 @cache
 def tree() -> Any:
     """All commands, as typer builds them."""
-    return typer.main.get_command(app)
+    return typer.main.get_command(app())
 
 
 def test_every_command_is_tried() -> None:

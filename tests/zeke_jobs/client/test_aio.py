@@ -15,7 +15,6 @@ import asyncpg
 import psycopg
 import psycopg_pool
 import pytest
-from sqlalchemy.ext.asyncio import create_async_engine
 
 import zeke_jobs
 from zeke_jobs import aio
@@ -74,6 +73,8 @@ async def opened(driver: str, url: str) -> AsyncIterator[Any]:
             async with asyncpg.create_pool(url, min_size=1) as pool:
                 yield pool
         case "sqlalchemy":
+            from sqlalchemy.ext.asyncio import create_async_engine
+
             engine = create_async_engine(
                 urlunsplit(urlsplit(url)._replace(scheme="postgresql+psycopg")), isolation_level="AUTOCOMMIT"
             )

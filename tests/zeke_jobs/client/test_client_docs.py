@@ -130,5 +130,5 @@ def options(command: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 def test_every_command_and_option_is_documented() -> None:
     page = (DOCS / "command-line.md").read_text(encoding="utf-8")
-    there = [one for one in options(typer.main.get_command(app)) if not one[0].startswith("schedule")]
+    there = [one for one in options(typer.main.get_command(app())) if not one[0].startswith("schedule")]
     assert [one for one in there if f"`{one[0]}" not in page or one[1] not in page] == []

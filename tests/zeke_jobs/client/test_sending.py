@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import psycopg
 import psycopg2
 import pytest
-import sqlalchemy
 from pydantic import Field
-from sqlalchemy.orm import Session
 
 import zeke_jobs
 from tests.each import each
@@ -27,6 +25,7 @@ from zeke_jobs.payload.model import Payload
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import sqlalchemy
     from psycopg2.extensions import connection as Connection
 
 MakeTask = "Callable[..., None]"
@@ -319,8 +318,16 @@ def psycopg3_connection(url: str) -> Any:
 
 
 def engine(url: str, driver: str) -> sqlalchemy.Engine:
+    import sqlalchemy  # half a second, in one process of the run
+
     address = url.replace("postgresql://", f"postgresql+{driver}://")
     return sqlalchemy.create_engine(address, poolclass=sqlalchemy.NullPool)
+
+
+def session(url: str) -> Any:
+    from sqlalchemy.orm import Session
+
+    return Session(engine(url, "psycopg"))
 
 
 @pytest.mark.parametrize(
@@ -331,7 +338,7 @@ def engine(url: str, driver: str) -> sqlalchemy.Engine:
         psycopg3_connection,
         lambda url: engine(url, "psycopg2").connect(),
         lambda url: engine(url, "psycopg").connect(),
-        lambda url: Session(engine(url, "psycopg")),
+        session,
     ],
     ids=["psycopg2", "psycopg2-dict", "psycopg3", "sqlalchemy-psycopg2", "sqlalchemy-psycopg", "session"],
 )
@@ -379,6 +386,8 @@ def test_a_statement_can_be_run_by_any_driver(database: str, conn: Connection) -
         cursor.execute(sql, params)
         (job_id,) = cursor.fetchone() or (None,)
     assert row(conn, job_id, "priority") == (7,)
+    import sqlalchemy
+
     with closing(psycopg.connect(database, autocommit=True, cursor_factory=psycopg.RawCursor)) as raw:
         numeric = zeke_jobs.statement("analyze-story", {"storyId": STORY}, id=STORY)
         assert [str(job_id) for (job_id,) in raw.execute(*numeric)] == [STORY]

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from zeke_jobs.core.bounds import LONGEST
-from zeke_jobs.core.durations import Duration, format_duration, parse_duration
+from zeke_jobs.core.duration_field import Duration
+from zeke_jobs.core.durations import format_duration, parse_duration
 
 
 @pytest.mark.parametrize(

@@ -168,5 +168,5 @@ def test_a_rule_asks_for_metrics_that_exist_and_says_what_to_do(rule: dict[str, 
     assert all(said <= set(LABELS[name]) for name in asked)
     assert rule["labels"]["severity"] in {"critical", "warning"}
     assert rule["annotations"].keys() == {"summary", "help"}
-    known = getattr(typer.main.get_command(app), "commands")  # noqa: B009 (typer does not export click's group)
+    known = getattr(typer.main.get_command(app()), "commands")  # noqa: B009 (typer does not export click's group)
     assert set(re.findall(r"zeke-jobs (\w+)", rule["annotations"]["help"])) <= set(known)
