@@ -540,7 +540,6 @@ DECLARE
   v_due zeke_jobs.candidate[];
   v_searched text[];
   v_took interval;
-  v_gates text[];
   v_rooms zeke_jobs.room[] := '{}';
   v_room zeke_jobs.room;
   v_metered text[] := '{}';
@@ -582,11 +581,10 @@ BEGIN
     PERFORM zeke_jobs.remember_places(p_queue, v_due, v_searched, v_now, v_took, v_places, v_place, v_until);
   END IF;
 
-  v_gates := ARRAY(SELECT DISTINCT unnest(c.gates) FROM unnest(v_due) AS c);
-  IF zeke_jobs.lock_gates(v_gates) THEN
+  IF zeke_jobs.lock_gates(v_due) THEN
     v_counted_on := zeke_jobs.now();
-    PERFORM zeke_jobs.turn_breakers(v_gates, v_counted_on);
-    v_rooms := zeke_jobs.count_rooms(v_gates, p_queue, p_free, p_threads, v_counted_on);
+    PERFORM zeke_jobs.turn_breakers(ARRAY(SELECT unnest(c.gates) FROM unnest(v_due) AS c), v_counted_on);
+    v_rooms := zeke_jobs.count_rooms(v_due, p_queue, p_free, p_threads, v_counted_on);
   END IF;
   -- A new jobs.yaml locks the whole table of gates (zeke_jobs.write_limits). If this claim read the tasks before it was in force, perhaps
   -- because it waited for that lock, begin again: the tasks may have other limits now. From here on no new jobs.yaml can come between.
@@ -959,7 +957,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION zeke_jobs.count_rooms(p_gates text[], p_queue text, p_free integer, p_threads integer, p_now timestamp with time zone) RETURNS zeke_jobs.room[]
+CREATE FUNCTION zeke_jobs.count_rooms(p_due zeke_jobs.candidate[], p_queue text, p_free integer, p_threads integer, p_now timestamp with time zone) RETURNS zeke_jobs.room[]
     LANGUAGE plpgsql
     AS $$
 DECLARE
@@ -975,7 +973,7 @@ BEGIN
           0, p_free, ceil((g).concurrency::numeric / v_workers)::integer - (p_threads - p_free))
         END), r.room, (g).metered OR (g).closed_until > p_now, 0,
         (g).metered AND EXISTS (SELECT 1 FROM zeke_jobs.meter AS m WHERE m.gate = (g).name AND NOT m.per_key))::zeke_jobs.room
-    FROM (SELECT r.gate AS g, r.room FROM zeke_jobs.gate_rooms(p_gates, p_now) AS r OFFSET 0) AS r
+    FROM (SELECT r.gate AS g, r.room FROM zeke_jobs.gate_rooms(ARRAY(SELECT unnest(c.gates) FROM unnest(p_due) AS c), p_now) AS r OFFSET 0) AS r
     ORDER BY (g).name);
 END
 $$;
@@ -1838,6 +1836,10 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION zeke_jobs.gate_room(p_gate zeke_jobs.gate, p_now timestamp with time zone) RETURNS integer
+    LANGUAGE sql STABLE
+    AS $$ SELECT r.room FROM zeke_jobs.gate_rooms(ARRAY[p_gate.name], p_now) AS r $$;
+
 CREATE FUNCTION zeke_jobs.gate_rooms(p_gates text[], p_now timestamp with time zone) RETURNS TABLE(gate zeke_jobs.gate, room integer)
     LANGUAGE sql STABLE
     AS $$
@@ -2410,11 +2412,14 @@ CREATE FUNCTION zeke_jobs.lock_event(p_event text) RETURNS void
   SELECT zeke_jobs.take_lock('event/' || (hashtext(p_event) & 63))
 $$;
 
-CREATE FUNCTION zeke_jobs.lock_gates(p_gates text[]) RETURNS boolean
+CREATE FUNCTION zeke_jobs.lock_gates(p_due zeke_jobs.candidate[]) RETURNS boolean
     LANGUAGE plpgsql
     AS $$
 BEGIN
-  PERFORM 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (p_gates) ORDER BY g.name FOR NO KEY UPDATE;
+  PERFORM 1 FROM zeke_jobs.gate AS g
+  WHERE g.name IN (SELECT unnest(c.gates) FROM unnest(p_due) AS c)
+  ORDER BY g.name
+  FOR NO KEY UPDATE;
   RETURN FOUND;
 END
 $$;
@@ -4106,6 +4111,8 @@ $$;
 
 CREATE FUNCTION zeke_jobs.settle(p_ids uuid[], p_how text DEFAULT 'completed'::text) RETURNS void
     LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
@@ -5407,15 +5414,20 @@ UNION ALL
     COALESCE(s.put_by, 'a program'::text) AS put_by,
     s.put_on AS begun_on
    FROM (zeke_jobs.stored_schedule s
-     CROSS JOIN LATERAL zeke_jobs.find_task(s.task) t(id, aliases, queue, description, definition, payload_schema, priority, per_key, gates, retry_limit, max_queued, unique_fields, unique_while, unique_period, sensitive, cron, paused, revision, keyed_on, keys_due, metered, units, order_hold))
-  WHERE ((t.id IS NOT NULL) AND (NOT (EXISTS ( SELECT 1
+     CROSS JOIN LATERAL ( SELECT o.id,
+            o.sensitive
+           FROM zeke_jobs.task o
+          WHERE ((o.id = s.task) OR (s.task = ANY (o.aliases)))
+          ORDER BY (o.id = s.task) DESC
+         LIMIT 1) t)
+  WHERE (NOT (EXISTS ( SELECT 1
            FROM (zeke_jobs.task o
              CROSS JOIN LATERAL jsonb_array_elements(
                 CASE jsonb_typeof(o.cron)
                     WHEN 'array'::text THEN o.cron
                     ELSE '[]'::jsonb
                 END) c(value))
-          WHERE (s.name = ((o.id || '/'::text) || (c.value ->> 'name'::text)))))));
+          WHERE (s.name = ((o.id || '/'::text) || (c.value ->> 'name'::text))))));
 
 COMMENT ON VIEW zeke_jobs.planned IS 'The schedules in force as the scheduler reads them: nothing masked.';
 

@@ -55,9 +55,9 @@ def set_clock(conn: Connection, moment: datetime) -> None:
 
 
 def release_clock(conn: Connection) -> None:
-    """Let the database's clock run again."""
+    """Let the database's clock run again: its function as in sql/code/01_basics.sql."""
     with conn.cursor() as cursor:
         cursor.execute(
             "CREATE OR REPLACE FUNCTION zeke_jobs.now() RETURNS timestamptz "
-            "LANGUAGE sql STABLE PARALLEL SAFE AS 'SELECT clock_timestamp()'"
+            "LANGUAGE plpgsql STABLE PARALLEL SAFE AS ' BEGIN RETURN clock_timestamp(); END '"
         )

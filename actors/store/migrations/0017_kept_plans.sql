@@ -28,12 +28,12 @@ AS $$
 BEGIN
     RETURN QUERY
     SELECT
-        s.id,
+        s.id::uuid,
         coalesce(s.title, '')::text,
         s.summary::text,
         s.kind::text,
-        s.published_at,
-        coalesce(s.published_at, s.created_at),
+        s.published_at::timestamptz,
+        coalesce(s.published_at, s.created_at)::timestamptz,
         coalesce(nullif(d.markdown, ''), c.text_body, '')::text,
         coalesce(d.description, '')::text,
         c.language_code::text,
@@ -229,5 +229,48 @@ BEGIN
         happened_at = EXCLUDED.happened_at,
         language = EXCLUDED.language,
         document = EXCLUDED.document;
+END
+$$;
+
+-- As in 0008, but for titles of any type.
+CREATE OR REPLACE FUNCTION public.story_clusters_hold(p_stories uuid[])
+RETURNS TABLE (id uuid, cluster_id uuid, title text)
+LANGUAGE plpgsql
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+    held uuid[];
+BEGIN
+    LOOP
+        BEGIN
+            held := ARRAY(
+                SELECT c.id
+                FROM public.story_clusters AS c
+                WHERE c.id IN (SELECT s.cluster_id FROM public.stories AS s WHERE s.id = ANY (p_stories))
+                ORDER BY c.id
+                FOR NO KEY UPDATE
+            );
+            -- With them the stories of all clusters but the first, which a merger would move into it.
+            PERFORM
+            FROM public.stories AS s
+            WHERE s.id = ANY (p_stories) OR s.cluster_id = ANY (held[2:])
+            ORDER BY s.id
+            FOR NO KEY UPDATE;
+            IF NOT EXISTS (
+                SELECT
+                FROM public.stories AS s
+                JOIN public.story_clusters AS c ON c.id = s.cluster_id
+                WHERE s.id = ANY (p_stories) AND c.id <> ALL (held)
+            ) THEN
+                RETURN QUERY
+                SELECT s.id, s.cluster_id, s.title::text FROM public.stories AS s WHERE s.id = ANY (p_stories) ORDER BY s.id;
+                RETURN;
+            END IF;
+            RAISE SQLSTATE 'ZN001';
+        EXCEPTION WHEN SQLSTATE 'ZN001' THEN
+            NULL;
+        END;
+    END LOOP;
 END
 $$;

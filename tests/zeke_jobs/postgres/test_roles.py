@@ -170,6 +170,7 @@ def test_a_reader_sees_every_view_and_nothing_else(log_in: Callable[[str], str],
     zeke_jobs.send("echo", {"n": 1})
     url = log_in(roles.READER)
     with conn.cursor() as cursor:
+        cursor.execute("SELECT zeke_jobs.put_schedule('echo/daily', 'echo', '0 8 * * *', 'UTC', '{\"n\": 1}')")
         cursor.execute("SELECT oid::regclass::text FROM pg_class WHERE relkind = 'v' AND relnamespace IN ('zeke_jobs'::regnamespace, 'pgboss'::regnamespace)")  # fmt: skip
         views = [row[0] for row in cursor.fetchall()]
     assert "zeke_jobs.job" in views

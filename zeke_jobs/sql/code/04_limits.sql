@@ -100,6 +100,11 @@ AS $$
   WHERE g.name = ANY (p_gates)
 $$;
 
+-- The same of one gate, for doctor of the version before.
+CREATE OR REPLACE FUNCTION zeke_jobs.gate_room(p_gate zeke_jobs.gate, p_now timestamptz) RETURNS integer
+LANGUAGE sql STABLE
+AS $$ SELECT r.room FROM zeke_jobs.gate_rooms(ARRAY[p_gate.name], p_now) AS r $$;
+
 -- Open and close the breakers of locked gates, by the attempts that have ended. A breaker opens when the number or the share of failures
 -- reaches its bound. After the pause one job at a time probes: its failure keeps the breaker open for another pause, its success closes it.
 -- Each change raises a warning to the claiming worker.
@@ -272,6 +277,7 @@ $$;
 --   returned: nothing counts, not even the start.
 CREATE OR REPLACE FUNCTION zeke_jobs.settle(p_ids uuid[], p_how text DEFAULT 'completed') RETURNS void
 LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off SET jit = off -- a rescue calls it too
 AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();

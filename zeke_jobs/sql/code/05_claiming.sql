@@ -204,12 +204,16 @@ BEGIN
 END
 $$;
 
--- Step 2: lock gates in the order of their names, so that two claims never wait for each other. Returns whether there are any.
-CREATE OR REPLACE FUNCTION zeke_jobs.lock_gates(p_gates text[]) RETURNS boolean
+-- Step 2: lock the gates of the due tasks, in the order of their names, so that two claims never wait for each other. Returns whether there are
+-- any.
+CREATE OR REPLACE FUNCTION zeke_jobs.lock_gates(p_due zeke_jobs.candidate[]) RETURNS boolean
 LANGUAGE plpgsql VOLATILE -- as zeke_jobs.find_due
 AS $$
 BEGIN
-  PERFORM 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (p_gates) ORDER BY g.name FOR NO KEY UPDATE;
+  PERFORM 1 FROM zeke_jobs.gate AS g
+  WHERE g.name IN (SELECT unnest(c.gates) FROM unnest(p_due) AS c)
+  ORDER BY g.name
+  FOR NO KEY UPDATE;
   RETURN FOUND;
 END
 $$;
@@ -217,7 +221,7 @@ $$;
 -- Step 3: count the free places of the locked gates. It runs in a later statement than the locks, so its snapshot shows the jobs that earlier
 -- claims took. This worker has p_threads threads, of which p_free are free (NULL: threads do not limit the claim).
 CREATE OR REPLACE FUNCTION zeke_jobs.count_rooms(
-  p_gates text[], p_queue text, p_free integer, p_threads integer, p_now timestamptz) RETURNS zeke_jobs.room[]
+  p_due zeke_jobs.candidate[], p_queue text, p_free integer, p_threads integer, p_now timestamptz) RETURNS zeke_jobs.room[]
 LANGUAGE plpgsql VOLATILE -- as zeke_jobs.find_due
 AS $$
 DECLARE
@@ -233,7 +237,7 @@ BEGIN
           0, p_free, ceil((g).concurrency::numeric / v_workers)::integer - (p_threads - p_free))
         END), r.room, (g).metered OR (g).closed_until > p_now, 0,
         (g).metered AND EXISTS (SELECT 1 FROM zeke_jobs.meter AS m WHERE m.gate = (g).name AND NOT m.per_key))::zeke_jobs.room
-    FROM (SELECT r.gate AS g, r.room FROM zeke_jobs.gate_rooms(p_gates, p_now) AS r OFFSET 0) AS r
+    FROM (SELECT r.gate AS g, r.room FROM zeke_jobs.gate_rooms(ARRAY(SELECT unnest(c.gates) FROM unnest(p_due) AS c), p_now) AS r OFFSET 0) AS r
     ORDER BY (g).name);
 END
 $$;
@@ -490,7 +494,6 @@ DECLARE
   v_due zeke_jobs.candidate[];
   v_searched text[];
   v_took interval;
-  v_gates text[];
   v_rooms zeke_jobs.room[] := '{}';
   v_room zeke_jobs.room;
   v_metered text[] := '{}';
@@ -532,11 +535,10 @@ BEGIN
     PERFORM zeke_jobs.remember_places(p_queue, v_due, v_searched, v_now, v_took, v_places, v_place, v_until);
   END IF;
 
-  v_gates := ARRAY(SELECT DISTINCT unnest(c.gates) FROM unnest(v_due) AS c);
-  IF zeke_jobs.lock_gates(v_gates) THEN
+  IF zeke_jobs.lock_gates(v_due) THEN
     v_counted_on := zeke_jobs.now();
-    PERFORM zeke_jobs.turn_breakers(v_gates, v_counted_on);
-    v_rooms := zeke_jobs.count_rooms(v_gates, p_queue, p_free, p_threads, v_counted_on);
+    PERFORM zeke_jobs.turn_breakers(ARRAY(SELECT unnest(c.gates) FROM unnest(v_due) AS c), v_counted_on);
+    v_rooms := zeke_jobs.count_rooms(v_due, p_queue, p_free, p_threads, v_counted_on);
   END IF;
   -- A new jobs.yaml locks the whole table of gates (zeke_jobs.write_limits). If this claim read the tasks before it was in force, perhaps
   -- because it waited for that lock, begin again: the tasks may have other limits now. From here on no new jobs.yaml can come between.

@@ -1,0 +1,27 @@
+"""The stopped clock of a test database."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from zeke_jobs.testing import release_clock, set_clock
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+def test_a_released_clock_is_the_function_that_migrate_makes(conn: Connection) -> None:
+    def shown(sql: str) -> object:
+        with conn.cursor() as cursor:
+            cursor.execute(sql)
+            return cursor.fetchall()[0][0]
+
+    made = shown("SELECT prolang::text || prosrc FROM pg_proc WHERE oid = 'zeke_jobs.now()'::regprocedure")
+    set_clock(conn, NOON)
+    assert shown("SELECT zeke_jobs.now()") == NOON
+    release_clock(conn)
+    assert shown("SELECT prolang::text || prosrc FROM pg_proc WHERE oid = 'zeke_jobs.now()'::regprocedure") == made
+    assert shown("SELECT zeke_jobs.now() > now()") is True
