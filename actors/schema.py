@@ -142,7 +142,7 @@ class ScoreRelevance(Payload):
 
 
 class Context(BaseModel):
-    """What stands above and before a highlight in its text."""
+    """The headings above a highlight in its text, and the sentence before it."""
 
     model_config = ConfigDict(
         alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="ignore", frozen=True

@@ -25,7 +25,7 @@ class Candidate:
         heading: The heading above it, else empty.
         language: The programming language that a code block names, else empty.
         weight: Its importance within its kind; higher is better.
-        context: What stands above and before it.
+        context: The headings above it, and the sentence before it.
 
     """
 

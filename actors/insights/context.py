@@ -32,7 +32,7 @@ _COLONS = (":", "\uff1a")
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What stands above and before a highlight, as plain text.
+    """The headings above a highlight and the sentence before it, as plain text.
 
     Attributes:
         headings: The nearest headings above it, the outer one first; none that only repeats the title or the highlight.

@@ -53,7 +53,7 @@ class Highlight:
 
 
 def context_line(metadata: Mapping[str, Any]) -> str:
-    """What stands above and before a highlight, as a reader sees it: ``[heading > heading] sentence``; else empty."""
+    """The context of a highlight, as a reader sees it: ``[heading > heading] sentence``; else empty."""
     context = metadata.get("context") or {}
     headings = " > ".join(context.get("headings") or [])
     return " ".join(part for part in (f"[{headings}]" if headings else "", context.get("before")) if part)
