@@ -17,7 +17,7 @@ from actors.store.ai_calls import ledger
 from actors.store.authorship import kept, mark
 from zeke_jobs import Context, Reject
 
-NO_REASON = "no sentence of the story gives a reason"
+NO_REASON = "no sentence was found that gives a reason"
 
 if TYPE_CHECKING:
     from actors.ai.protocol import Analysis, Analyst
