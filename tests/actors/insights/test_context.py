@@ -1,4 +1,4 @@
-"""A highlight shows what stands above and before it, so that a reader knows of what it speaks."""
+"""A highlight has its context: the headings above it, and the sentence before it."""
 
 from __future__ import annotations
 
