@@ -47,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             rows += found
             first.setdefault(name, found[0].value or 0)
             rows.append(_growth(name, count, found[0].value or 0, first[name], min(chosen.stories)))
+            show([*found, rows[-1]], f"{count:,} stories, {name}")
     words = "sentences of real news" if CORPUS.is_dir() else "invented words: the corpora are not beside the checkout"
     show(rows, f"same event, {words}")
     print(page.table(rows))

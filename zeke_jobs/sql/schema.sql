@@ -964,6 +964,8 @@ DECLARE
   v_workers bigint := (
     SELECT greatest(1, count(*)) FROM zeke_jobs.worker AS w
     WHERE w.kind = 'worker' AND NOT w.stopping AND p_queue = ANY (w.queues));
+  -- A variable, because with a sub-select as its argument gate_rooms would not become a part of the statement.
+  v_gates text[] := ARRAY(SELECT DISTINCT unnest(c.gates) FROM unnest(p_due) AS c);
 BEGIN
   RETURN ARRAY(
     SELECT ((g).name, least(r.room, CASE
@@ -973,7 +975,7 @@ BEGIN
           0, p_free, ceil((g).concurrency::numeric / v_workers)::integer - (p_threads - p_free))
         END), r.room, (g).metered OR (g).closed_until > p_now, 0,
         (g).metered AND EXISTS (SELECT 1 FROM zeke_jobs.meter AS m WHERE m.gate = (g).name AND NOT m.per_key))::zeke_jobs.room
-    FROM (SELECT r.gate AS g, r.room FROM zeke_jobs.gate_rooms(ARRAY(SELECT unnest(c.gates) FROM unnest(p_due) AS c), p_now) AS r OFFSET 0) AS r
+    FROM (SELECT r.gate AS g, r.room FROM zeke_jobs.gate_rooms(v_gates, p_now) AS r OFFSET 0) AS r
     ORDER BY (g).name);
 END
 $$;
@@ -2570,15 +2572,20 @@ CREATE FUNCTION zeke_jobs.message(p_queue text, p_task text, p_id uuid, p_payloa
 $$;
 
 CREATE FUNCTION zeke_jobs.message_options(p_options jsonb) RETURNS jsonb
-    LANGUAGE sql STABLE PARALLEL SAFE
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
     AS $$
-  SELECT coalesce(p_options -> 'carried', '{}') || jsonb_strip_nulls(jsonb_build_object(
-    'traceparent', p_options -> 'traceparent',
-    'batch', p_options -> 'batch',
-    'retry', (
-      SELECT jsonb_object_agg(r.name, CASE r.name WHEN 'limit' THEN r.value ELSE to_jsonb(extract(epoch FROM zeke_jobs.length_of(r.value))) END)
-      FROM jsonb_each(zeke_jobs.retry_rule(p_options -> 'retry')) AS r (name, value)),
-    'timeout', extract(epoch FROM zeke_jobs.length_of(p_options -> 'timeout'))))
+DECLARE
+  v_options jsonb := jsonb_build_object('traceparent', p_options -> 'traceparent', 'batch', p_options -> 'batch');
+BEGIN
+  IF p_options ?| ARRAY['retry', 'timeout'] THEN
+    v_options := v_options || jsonb_build_object(
+      'retry', (
+        SELECT jsonb_object_agg(r.name, CASE r.name WHEN 'limit' THEN r.value ELSE to_jsonb(extract(epoch FROM zeke_jobs.length_of(r.value))) END)
+        FROM jsonb_each(zeke_jobs.retry_rule(p_options -> 'retry')) AS r (name, value)),
+      'timeout', extract(epoch FROM zeke_jobs.length_of(p_options -> 'timeout')));
+  END IF;
+  RETURN coalesce(p_options -> 'carried', '{}') || jsonb_strip_nulls(v_options);
+END
 $$;
 
 CREATE FUNCTION zeke_jobs.moment(p_options jsonb, p_name text, p_now timestamp with time zone, p_default timestamp with time zone) RETURNS timestamp with time zone
@@ -3577,15 +3584,18 @@ END
 $_$;
 
 CREATE FUNCTION zeke_jobs.queued_names() RETURNS TABLE(queue text, task text)
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
     SET enable_indexscan TO 'on'
     SET enable_nestloop TO 'on'
     SET jit TO 'off'
     SET max_parallel_workers_per_gather TO '0'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
-  WITH RECURSIVE present (queue_name, task) AS (
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY WITH RECURSIVE present (queue_name, task) AS (
     (SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q
      WHERE q.state = 'queued' AND q.deaths = 0
      ORDER BY q.queue_name, q.task LIMIT 1)
@@ -3599,7 +3609,8 @@ CREATE FUNCTION zeke_jobs.queued_names() RETURNS TABLE(queue text, task text)
   )
   SELECT p.queue_name, p.task FROM present AS p
   UNION
-  SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 0
+  SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 0;
+END
 $$;
 
 CREATE FUNCTION zeke_jobs.readable(p_moment timestamp with time zone, p_name text, p_given text) RETURNS timestamp with time zone

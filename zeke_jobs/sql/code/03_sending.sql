@@ -118,15 +118,20 @@ $$;
 -- The options of a job's message: those of dramatiq's middleware, and for the worker the sender's W3C trace context, the batch, the retries
 -- and the timeout in seconds.
 CREATE OR REPLACE FUNCTION zeke_jobs.message_options(p_options jsonb) RETURNS jsonb
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE -- and not sql: only plpgsql keeps its plans
 AS $$
-  SELECT coalesce(p_options -> 'carried', '{}') || jsonb_strip_nulls(jsonb_build_object(
-    'traceparent', p_options -> 'traceparent',
-    'batch', p_options -> 'batch',
-    'retry', (
-      SELECT jsonb_object_agg(r.name, CASE r.name WHEN 'limit' THEN r.value ELSE to_jsonb(extract(epoch FROM zeke_jobs.length_of(r.value))) END)
-      FROM jsonb_each(zeke_jobs.retry_rule(p_options -> 'retry')) AS r (name, value)),
-    'timeout', extract(epoch FROM zeke_jobs.length_of(p_options -> 'timeout'))))
+DECLARE
+  v_options jsonb := jsonb_build_object('traceparent', p_options -> 'traceparent', 'batch', p_options -> 'batch');
+BEGIN
+  IF p_options ?| ARRAY['retry', 'timeout'] THEN
+    v_options := v_options || jsonb_build_object(
+      'retry', (
+        SELECT jsonb_object_agg(r.name, CASE r.name WHEN 'limit' THEN r.value ELSE to_jsonb(extract(epoch FROM zeke_jobs.length_of(r.value))) END)
+        FROM jsonb_each(zeke_jobs.retry_rule(p_options -> 'retry')) AS r (name, value)),
+      'timeout', extract(epoch FROM zeke_jobs.length_of(p_options -> 'timeout')));
+  END IF;
+  RETURN coalesce(p_options -> 'carried', '{}') || jsonb_strip_nulls(v_options);
+END
 $$;
 
 -- The units that a task's limits count, each with the largest amount that one job may use.

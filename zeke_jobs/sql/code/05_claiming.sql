@@ -228,6 +228,8 @@ DECLARE
   v_workers bigint := (
     SELECT greatest(1, count(*)) FROM zeke_jobs.worker AS w
     WHERE w.kind = 'worker' AND NOT w.stopping AND p_queue = ANY (w.queues));
+  -- A variable, because with a sub-select as its argument gate_rooms would not become a part of the statement.
+  v_gates text[] := ARRAY(SELECT DISTINCT unnest(c.gates) FROM unnest(p_due) AS c);
 BEGIN
   RETURN ARRAY(
     SELECT ((g).name, least(r.room, CASE
@@ -237,7 +239,7 @@ BEGIN
           0, p_free, ceil((g).concurrency::numeric / v_workers)::integer - (p_threads - p_free))
         END), r.room, (g).metered OR (g).closed_until > p_now, 0,
         (g).metered AND EXISTS (SELECT 1 FROM zeke_jobs.meter AS m WHERE m.gate = (g).name AND NOT m.per_key))::zeke_jobs.room
-    FROM (SELECT r.gate AS g, r.room FROM zeke_jobs.gate_rooms(ARRAY(SELECT unnest(c.gates) FROM unnest(p_due) AS c), p_now) AS r OFFSET 0) AS r
+    FROM (SELECT r.gate AS g, r.room FROM zeke_jobs.gate_rooms(v_gates, p_now) AS r OFFSET 0) AS r
     ORDER BY (g).name);
 END
 $$;

@@ -15,11 +15,13 @@ CREATE OR REPLACE TRIGGER revision_announce AFTER INSERT ON zeke_jobs.revision
 
 -- Each pair of queue and task name with queued jobs, found by probes of the index; also names unknown to the catalogue.
 CREATE OR REPLACE FUNCTION zeke_jobs.queued_names() RETURNS TABLE (queue text, task text)
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE -- and not sql: only plpgsql keeps its plans
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
-SET jit = off SET max_parallel_workers_per_gather = 0
+SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
 AS $$
-  WITH RECURSIVE present (queue_name, task) AS (
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY WITH RECURSIVE present (queue_name, task) AS (
     (SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q
      WHERE q.state = 'queued' AND q.deaths = 0
      ORDER BY q.queue_name, q.task LIMIT 1)
@@ -33,7 +35,8 @@ AS $$
   )
   SELECT p.queue_name, p.task FROM present AS p
   UNION
-  SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 0
+  SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 0;
+END
 $$;
 
 -- Let queued jobs follow their task to its new name or its new queue. Also finds jobs whose send was under way when the revision changed, and
