@@ -56,19 +56,28 @@ def lock(conn: Connection, story_id: UUID) -> Overlay:
     Raises:
         Reject: the story does not exist any more.
     """
-    SQL.run(conn, "overlay_ensure", story_id=str(story_id))
-    return _overlay(conn, "overlay_lock", story_id)
+    overlay = _find(conn, "overlay_lock", story_id)
+    if overlay is None:
+        SQL.run(conn, "overlay_ensure", story_id=str(story_id))
+        overlay = _find(conn, "overlay_lock", story_id)
+    return _existing(overlay, story_id)
 
 
 def read(conn: Connection, story_id: UUID) -> Overlay:
     """As ``lock``, without a lock: empty if the story has none yet."""
-    return _overlay(conn, "overlay_read", story_id)
+    return _existing(_find(conn, "overlay_read", story_id), story_id)
 
 
-def _overlay(conn: Connection, statement: str, story_id: UUID) -> Overlay:
+def _existing(overlay: Overlay | None, story_id: UUID) -> Overlay:
+    if overlay is None:
+        raise Reject(f"expected a story with id {story_id}, got one that was deleted meanwhile")
+    return overlay
+
+
+def _find(conn: Connection, statement: str, story_id: UUID) -> Overlay | None:
     row = SQL.one(conn, statement, story_id=str(story_id))
     if row is None:
-        raise Reject(f"expected a story with id {story_id}, got one that was deleted meanwhile")
+        return None
     return Overlay(
         why_it_matters=row["why_it_matters"],
         brief=(row["brief_one_liner"], row["brief_two_liner"], row["brief_elevator"]),
