@@ -81,7 +81,7 @@ class Readers:
             try:
                 answer, found = self._once(head, body)
             except _Died as died:
-                if died.code == -Signals.SIGXCPU:
+                if died.code == -Signals.SIGPROF:
                     raise self._unread(about, died.code) from died
                 try:
                     answer, found = self._once(head, body, is_fresh=True)
@@ -98,7 +98,7 @@ class Readers:
         if code is None or code == -Signals.SIGKILL:
             why = "its reader was killed twice, by nothing of its own, as where memory is short"
             return EngineError("engine_failed", f"{about} is not read: {why}")
-        if code == -Signals.SIGXCPU:
+        if code == -Signals.SIGPROF:
             return EngineError("unreadable", f"{about} cannot be read: it takes more than {self._limits.cpu} s of CPU")
         how = Signals(-code).name if code < 0 else f"status {code}"
         return EngineError("unreadable", f"{about} cannot be read: it ended two readers ({how})")

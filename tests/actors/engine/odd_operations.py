@@ -43,6 +43,15 @@ def _sleep(body: bytes) -> bytes:
     return b""
 
 
+def _time_left(body: bytes) -> bytes:
+    """The seconds of CPU that are left, by the clock that ends this process; then half a second is used."""
+    left = signal.getitimer(signal.ITIMER_PROF)[0]
+    end = time.process_time() + 0.5
+    while time.process_time() < end:
+        pass
+    return json.dumps(left).encode()
+
+
 def _rest(body: bytes) -> bytes:
     time.sleep(0.5)
     return body
@@ -108,6 +117,7 @@ OPERATIONS: dict[str, Callable[..., bytes]] = {
     "who": _who,
     "spin": _spin,
     "sleep": _sleep,
+    "time left": _time_left,
     "rest": _rest,
     "hog": _hog,
     "swallow": _swallow,

@@ -179,6 +179,12 @@ def test_one_reader_answers_one_question_after_another(readers: Readers) -> None
     assert readers.ask("echo", body, about="it") == body
 
 
+def test_each_reading_has_its_whole_time_however_long_its_reader_has_worked(readers: Readers) -> None:
+    # Not by the time since the reader's birth, which Linux counts in two ways that drift apart.
+    for _ in range(4):
+        assert 0.8 < json.loads(readers.ask("time left", b"", about="it")) <= TIGHT.cpu + 0.1
+
+
 def test_a_reader_that_has_grown_is_replaced(readers: Readers) -> None:
     first, second = (json.loads(readers.ask("grow", b"", about="it"))["pid"] for _ in range(2))
     assert first != second
