@@ -35,7 +35,7 @@ def fault(text: str, story: Story, *, is_translated: bool = False) -> str | None
 
 def is_in(language: str, story: Story) -> bool:
     """Whether a story is written in a language, given by its English name or its code. Judged by the story's small words."""
-    counted = tongues(evidence(story).text)
+    counted = evidence(story).tongues
     code = _LANGUAGES.get(language.lower(), language.lower())
     return max(counted, key=counted.__getitem__) == code
 
@@ -86,8 +86,8 @@ def _figures(sentence: str, story: Evidence) -> str | None:
 
 def _speaks_like(sentence: str, story: Evidence) -> bool:
     """Whether the sentence is in the story's script and, as far as its small words show it, in its language."""
-    if script(sentence) != script(story.text):
+    if script(sentence) != story.script:
         return not script(sentence)
-    mine, theirs = tongues(sentence), tongues(story.text)
+    mine, theirs = tongues(sentence), story.tongues
     most, theirs_most = max(mine, key=mine.__getitem__), max(theirs, key=theirs.__getitem__)
     return mine[most] < 4 or mine[most] <= 2 * mine[theirs_most]

@@ -16,6 +16,8 @@ _WEEKDAY = {
 _NAME = rf"(?P<month>{'|'.join(sorted(_MONTH, key=len, reverse=True))})\b\.?"
 _DAY = r"(?P<day>[0-3]?[1-9]|[123]0)"
 _YEAR = r"(?P<year>(?:1[5-9]|20)\d\d)"
+_DIGIT = re.compile(r"\d")
+#: Each of them has a digit.
 _PATTERNS = [
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
@@ -69,15 +71,18 @@ def _shown(name: str, part: object) -> str:
 
 def dates(text: str) -> Dates:
     """The dates of ``text``. A bare "may" or "march" is a verb, unless a day or a year stands beside it."""
-    found = Dates(times=set(_TIME.findall(text)))
-    rest = _TIME.sub(" ", text)
-    for pattern in _PATTERNS:
-        rest = pattern.sub(lambda match: _note(found, match.groupdict()), rest)
-    for match in _ALONE.finditer(rest):
+    found, rest = Dates(), text
+    if _DIGIT.search(text):
+        found.times = set(_TIME.findall(text))
+        rest = _TIME.sub(" ", text)
+        for pattern in _PATTERNS:
+            rest = pattern.sub(lambda match: _note(found, match.groupdict()), rest)
+    words = {word.lower() for word in _WORD.findall(rest)}
+    for match in [] if words.isdisjoint(_MONTH) else _ALONE.finditer(rest):
         name = match.group("month").lower()
         if name not in _UNSURE or (name in {"march", "may"} and _is_month(rest, match)):
             found.months.add(_MONTH[name])
-    found.weekdays = {_WEEKDAY[word] for word in map(str.lower, _WORD.findall(rest)) if word in _WEEKDAY}
+    found.weekdays = {_WEEKDAY[word] for word in words if word in _WEEKDAY}
     found.rest = rest
     return found
 

@@ -36,6 +36,7 @@ ORDER = re.compile(
 _MOST_CHARS = 60_000
 _MOST_SENTENCES = 2_000
 _TOKEN = re.compile(r"[^\W_]+(?:['\u2019.+#-][^\W_]+)*")
+_POSSESSIVE = ("'s", "\u2019s")
 UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
 _IRREGULAR_PAIRS = """
     fell fall fallen fall rose rise risen rise grew grow grown grow bought buy sold sell lost lose won win
@@ -130,10 +131,19 @@ class Evidence:
         return frozenset(word for word in tokens(self.text) if word.islower())
 
     @cached_property
+    def tongues(self) -> dict[str, int]:
+        """The number of small words of each language."""
+        return tongues(self.text)
+
+    @cached_property
+    def script(self) -> str:
+        """The script of most letters."""
+        return script(self.text)
+
+    @cached_property
     def is_german(self) -> bool:
         """Whether it is in German, which writes every noun with a capital."""
-        counted = tongues(self.text)
-        return max(counted, key=counted.__getitem__) == "de"
+        return max(self.tongues, key=self.tongues.__getitem__) == "de"
 
     @cached_property
     def is_unspaced(self) -> bool:
@@ -160,7 +170,7 @@ def evidence(story: Story) -> Evidence:
 
 def tokens(text: str) -> list[str]:
     """The words of a text as they are written, without ``'s``."""
-    return [re.sub(r"['\u2019]s$", "", word) for word in _TOKEN.findall(text)]
+    return [word[:-2] if word.endswith(_POSSESSIVE) else word for word in _TOKEN.findall(text)]
 
 
 def key(word: str) -> str:
