@@ -196,8 +196,9 @@ def _turned(clause: str, said: frozenset[str], story: Evidence) -> str | None:
     if _DENIAL_OR_LIKE.search(clause):
         return None
     for text, its in pairs:
-        words = set() if _NOT_YET.search(text) else set(_behind(text, _REFUSAL)) & said
-        if words and len(said & its) >= max(2, 0.6 * len(said)):
+        if len(said & its) < max(2, 0.6 * len(said)) or _NOT_YET.search(text):
+            continue
+        if words := set(_behind(text, _REFUSAL)) & said:
             free = [other for other, others in pairs if others >= words and not words & set(_behind(other, _REFUSAL))]
             if not free:
                 return f"it says what the story denies: {clause[:80]}"
