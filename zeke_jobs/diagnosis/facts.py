@@ -212,7 +212,7 @@ def gather(conn: Connection, job_id: UUID) -> Facts:
         task,
         pauses=tuple(PauseRow(**one) for one in pauses.in_force(conn, "why/pauses", task=task.id)),
         gates=tuple(_gate(one) for one in SQL.all(conn, "why/gates", gates=task.gates, job=job.id, most=_HOLDERS)),
-        key_holders=_of_key(conn, job, task),
+        key_holders=_key_holders(conn, job, task),
         before=_before(conn, job),
         ahead=_ahead(conn, job),
         workers=workers,
@@ -229,7 +229,7 @@ def _gate(row: dict[str, Any]) -> GateRow:
     return GateRow(**row, holders=holders)
 
 
-def _of_key(conn: Connection, job: JobRow, task: TaskRow) -> tuple[Holder, ...]:
+def _key_holders(conn: Connection, job: JobRow, task: TaskRow) -> tuple[Holder, ...]:
     if task.per_key is None or job.key is None:
         return ()
     return tuple(Holder(**one) for one in SQL.all(conn, "why/key", task=task.id, id=job.id))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from zeke_jobs.core.units import written
+from zeke_jobs.core.units import amount_text
 from zeke_jobs.core.wording import place, since, span, until
 from zeke_jobs.diagnosis.reasons import Reason, reason
 
@@ -78,10 +78,8 @@ def _closed(kind: str, gate: GateRow, now: datetime, what: str, opens: str, **fi
 
 
 def _used_up(kind: str, gate: GateRow, meter: dict[str, Any], when: str, opens: str) -> Reason:
-    needs = f", and the job may need {written(meter['estimate'])}" if meter["used"] < meter["amount"] else ""
-    used = (
-        f"has used up its {meter['unit']}, {written(meter['used'])} of {written(meter['amount'])} {when}{needs}{opens}"
-    )
+    needs = f", and the job may need {amount_text(meter['estimate'])}" if meter["used"] < meter["amount"] else ""
+    used = f"has used up its {meter['unit']}, {amount_text(meter['used'])} of {amount_text(meter['amount'])} {when}{needs}{opens}"
     return _of(kind, gate, used, **{name: meter[name] for name in ("unit", "used", "amount", "estimate")})
 
 

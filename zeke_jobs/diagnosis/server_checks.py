@@ -25,9 +25,9 @@ _OURS = "^zeke-jobs (worker|handler|heartbeat|notifier|retention|boot|scheduler)
 
 def _skew(patient: Patient) -> Iterator[Finding]:
     before = patient.clock()
-    theirs = clock(patient.conn)
+    database_time = clock(patient.conn)
     after = patient.clock()
-    ahead = theirs - (before + (after - before) / 2)
+    ahead = database_time - (before + (after - before) / 2)
     # All of the network's delay may be in one direction, so allow half of the round trip.
     if abs(ahead) > patient.thresholds.skew + (after - before) / 2:
         side = "behind" if ahead > timedelta(0) else "ahead of"

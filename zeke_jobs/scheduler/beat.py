@@ -172,8 +172,8 @@ def _send_due(conn: Connection) -> None:
             get_logger(__name__).error("failed; the others are done", what=notes, error=str(error), exc_info=trace)
 
 
-def _measure_skew(theirs: datetime) -> None:
-    skew = theirs - datetime.now(UTC)
+def _measure_skew(database_time: datetime) -> None:
+    skew = database_time - datetime.now(UTC)
     _PROCESS.skew = skew if abs(skew) > _TOLERANCE else timedelta(0)
     if _PROCESS.skew:
         seconds = round(skew.total_seconds(), 1)

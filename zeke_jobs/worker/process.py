@@ -14,7 +14,7 @@ import zeke_jobs
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.pool import Pool
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.worker.claim.blocked import HeldBack
+from zeke_jobs.worker.claim.blocked import BlockedTasks
 from zeke_jobs.worker.claim.held_jobs import HeldJobs
 from zeke_jobs.worker.claim.notifier import WakeUps
 from zeke_jobs.worker.finish.completer import Completer
@@ -57,7 +57,7 @@ class WorkerProcess:
         self.url = url
         self.runtime = runtime
         self.held = HeldJobs()
-        self.held_back = HeldBack(runtime.frees)
+        self.blocked = BlockedTasks(runtime.frees)
         self.interrupts = Interrupts()
         self.pool = Pool(url, max_size=_SPARE_CONNECTIONS, application_name="zeke-jobs worker")
         self.handler_pool = Pool(url, max_size=1, application_name="zeke-jobs handler")
@@ -84,7 +84,7 @@ class WorkerProcess:
         """Number of jobs that this process would claim now."""
         if self.stopping or not self.is_alive():
             return 0
-        return self.held.room(may_be_ahead=not (self.alone or self.held_back.long_jobs_wait()))
+        return self.held.room(may_be_ahead=not (self.alone or self.blocked.long_jobs_wait()))
 
     def tasks(self) -> list[str]:
         """Ids of this process's tasks."""
@@ -128,7 +128,7 @@ class WorkerProcess:
             False when the claim had ended before, or does not end; the outcome is then ignored.
         """
         is_written = isinstance(outcome, Settled)
-        hand_on = not (self.stopping or self.held_back.long_jobs_wait())
+        hand_on = not (self.stopping or self.blocked.long_jobs_wait())
         if gives_up:
             end = self.held.give_up(claim, hand_on=hand_on)
         else:
@@ -138,7 +138,7 @@ class WorkerProcess:
         if not end.is_first:
             return False
         if isinstance(outcome, Settled):
-            self.completer.written([(claim, Completed())])
+            self.completer.confirm([(claim, Completed())])
             self.hand_back(self.held.without_slot())
             self.completer.report_soon()
         else:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from zeke_jobs.config.handlers import Handler
     from zeke_jobs.config.models import Config, Task
 
-_SOON_OVER = timedelta(seconds=25)  # of a longer period, a quarter of a second is less than a hundredth
+_SHORT_PERIOD = timedelta(seconds=25)  # of a longer period, a quarter of a second is less than a hundredth
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def _quick(config: Config) -> frozenset[str]:
     """Tasks with so short a rate period that a start must be recorded at once; otherwise it may be recorded slightly late."""
 
     def is_quick(*rates: Rate | None) -> bool:
-        return any(rate is not None and rate.period < _SOON_OVER for rate in rates)
+        return any(rate is not None and rate.period < _SHORT_PERIOD for rate in rates)
 
     shared = {limit.name for limit in config.limits.values() if limit.rate and is_quick(limit.rate.window)}
     return frozenset(

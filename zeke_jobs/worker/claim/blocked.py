@@ -17,7 +17,7 @@ ANY = "?"
 _IGNORED = 0.5  # seconds in which LACKS_THREAD is ignored, after threads were free and no long job could be claimed
 
 
-class HeldBack:
+class BlockedTasks:
     """The tasks that the last look of each queue found held back. Thread-safe; a reading may be a moment old.
 
     Args:

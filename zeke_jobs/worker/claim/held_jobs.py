@@ -130,7 +130,7 @@ class HeldJobs:
             self._capacity.give_up(claim)
             return End(True, self._hand_on(claim, is_written=False, hand_on=hand_on))
 
-    def written(self, claims: Iterable[Claim]) -> None:
+    def forget(self, claims: Iterable[Claim]) -> None:
         """Forget claims whose ends the database knows, or that are no longer ours. Wakes a consumer that waits for room."""
         with self._changed:
             for claim in claims:

@@ -48,7 +48,7 @@ class Pace:
 
     def __init__(self) -> None:
         self.reported = Waits()
-        self._held_back_on: dict[str, float] = {}  # when limits were last found to hold a task back
+        self._blocked_on: dict[str, float] = {}  # when limits were last found to hold a task back
         self._looks = 0  # claims in a row that brought less than asked for, since idle was written
         self._not_full_since = 0.0
         self._next_wait = self._until_due = _POLL
@@ -88,13 +88,13 @@ class Pace:
         self._look_is_due = False
         now = time.monotonic()
         # A limit lets a job through now and then; a task stays listed meanwhile, to save writes.
-        self._held_back_on = {task: on for task, on in self._held_back_on.items() if now - on < _BUSY_AFTER}
-        self._held_back_on |= {task: now for task in held if task not in (ANY, LACKS_THREAD)}
+        self._blocked_on = {task: on for task, on in self._blocked_on.items() if now - on < _BUSY_AFTER}
+        self._blocked_on |= {task: now for task in held if task not in (ANY, LACKS_THREAD)}
         if is_full:
             self._looks = 0
             return Waits() if now - self._not_full_since > _BUSY_AFTER else self.reported
         self._not_full_since = now
-        waits = Waits(idle=True, limited=frozenset(self._held_back_on))
+        waits = Waits(idle=True, limited=frozenset(self._blocked_on))
         # After that is written, look again before waiting, and twice more soon after: a send or an end under way at that time may
         # not have seen it, and so did not notify.
         self._looks = self._looks + 1 if waits <= self.reported else 0

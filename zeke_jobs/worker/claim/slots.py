@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from zeke_jobs.worker.claim.claims import Claim, JobMessage
 
 _MOST_WAITING = 512  # jobs of a task
-_WHILE = 0.1  # seconds after a claim during which slots are handed on
-_CLOCKS = 0.05  # seconds by which clocks may drift apart within a claim; more means that a clock was set
+_HAND_ON_FOR = 0.1  # seconds after a claim during which slots are handed on
+_CLOCK_DRIFT = 0.05  # seconds by which clocks may drift apart within a claim; more means that a clock was set
 _MARGIN = 2e-6  # seconds; times in rows are rounded to microseconds
 
 
@@ -61,13 +61,13 @@ class Slots:
         if claim.asked < self._lost_on:
             return  # a late answer: others took this process for dead after the request
         claim.slot = Slot(claim, claim)
-        self._hand_on_until[claim.task] = time.monotonic() + _WHILE
+        self._hand_on_until[claim.task] = time.monotonic() + _HAND_ON_FOR
         self._held[claim.task] += 1
 
     def wait(self, message: JobMessage) -> JobMessage | None:
         """A job was claimed ahead and waits here. If a slot is vacant, returns the job of its task that starts now."""
         task = message.claim.task
-        self._hand_on_until[task] = time.monotonic() + _WHILE
+        self._hand_on_until[task] = time.monotonic() + _HAND_ON_FOR
         self._waiting[task].append(message)
         if self._vacant[task] and (first := self._next(task)) is not None:
             self._give(self._vacant[task].pop(), first.claim)
@@ -198,7 +198,7 @@ class Slots:
         # By its own times from the database it might seem to have started before the other one ended.
         before = slot.holder
         apart = (before.claimed_on - claim.claimed_on).total_seconds() - (before.received - claim.received)
-        if -_MARGIN < apart < claim.received - claim.asked + _CLOCKS:
+        if -_MARGIN < apart < claim.received - claim.asked + _CLOCK_DRIFT:
             claim.received -= apart + _MARGIN
         claim.slot, slot.holder = slot, claim
 

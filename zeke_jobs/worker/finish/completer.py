@@ -125,21 +125,21 @@ class Completer:
     def flush_soon(self, endings: Sequence[Ending], lost: Collection[UUID] = ()) -> None:
         """These endings are committed, but not yet on disk. The ``lost`` ones were no longer ours and are not."""
         if lost:
-            self.written([one for one in endings if one[0].id in lost], lost)
+            self.confirm([one for one in endings if one[0].id in lost], lost)
         with self._condition:
             if not self._unflushed:
                 self._unflushed_since = time.monotonic()
                 self._wake_by(self._unflushed_since + _FLUSH_GRACE)
             self._unflushed += [one for one in endings if one[0].id not in lost] if lost else endings
 
-    def written(self, endings: Sequence[Ending], lost: Collection[UUID] = ()) -> None:
+    def confirm(self, endings: Sequence[Ending], lost: Collection[UUID] = ()) -> None:
         """These endings are on disk. The ``lost`` ones were no longer ours and are not."""
         for claim, outcome in endings:
             if claim.id in lost:
                 self._log_lost(claim, outcome)
             elif isinstance(outcome, Completed) and not self._lines.log(claim, outcome):
                 self._completed[claim.task] += 1
-        self._held.written(claim for claim, _ in endings)
+        self._held.forget(claim for claim, _ in endings)
 
     def log_completed(self) -> None:
         """Log the number of jobs completed without a line of their own since the last call; each failure has its own line."""
@@ -175,13 +175,13 @@ class Completer:
                 with self._pool.connection() as conn:
                     if unflushed:
                         SQL.run(conn, "job/flush")
-                        self.written(unflushed)
+                        self.confirm(unflushed)
                         unflushed = []
                     kept = self._held.write(claim for claim, _ in batch)
                     if kept.counts:
                         SQL.run(conn, "limits/keep", worker=self.writer.worker, **kept.columns())
                     for part in self.writer.write(conn, batch):
-                        self.written(*part)
+                        self.confirm(*part)
                         for claim, _ in part[0]:
                             left.pop(id(claim), None)
             except psycopg2.Error as error:
