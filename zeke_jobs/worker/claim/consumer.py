@@ -48,7 +48,7 @@ HEADER_COLUMNS = len(_Header._fields)
 
 
 class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
-    """Dramatiq asks it for one message after another in a thread of its own, and acknowledges them in the worker threads."""
+    """Dramatiq takes messages from it in a thread of its own, and acknowledges them in the worker threads."""
 
     def __init__(self, process: WorkerProcess, queue: str) -> None:
         self._process = process
@@ -56,7 +56,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         self._buffer: deque[JobMessage] = deque()
         self._handed: JobMessage | None = None  # the last message given to dramatiq
         self._pace = Pace()
-        self._reported_in = 0  # the process's registration in which ``reported`` was written
+        self._reported_in = 0  # number of the process's registration when ``reported`` was written
         self._asked = 0.0
         self._began_on: datetime | None = None  # start of the last look by the server's clock
         self._pause = _PAUSE
@@ -95,7 +95,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         return True
 
     def _answer_lost(self) -> None:
-        # After an error the database may have given us jobs unknown to us, and may not know which slots we keep.
+        # After an error, the database may have given us jobs that we do not know, and may not know which slots we keep.
         self._process.proof.answer_lost()
         self._process.held.report_slots_again()
 
@@ -128,7 +128,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         if blocked.look_ended(self._queue, held):
             self._process.wake_ups.wake(self._queue)
         if blocked.long_jobs_wait():
-            self._process.hand_back(self._process.held.waiting_for_slot_since(math.inf))  # others need the threads
+            self._process.hand_back(self._process.held.waiting_for_slot_since(math.inf))  # long jobs need the threads
         self._report(conn, self._pace.look_ended(held, is_full=len(rows) >= want))
 
     def _claim(self, conn: Connection, want: int) -> tuple[list[tuple[Any, ...]], Sequence[str]]:
@@ -163,7 +163,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             process.completer.put_back(completions)
             if not completions or is_away(error) or not isinstance(error, psycopg2.Error | ValueError):
                 raise
-            # Postgres cannot store one of the outputs: the completer finds it and notes it in its job.
+            # Postgres cannot store one of the outputs. The completer finds out which one, and records that in its job.
             self._answer_lost()
             return [], (ANY,)
         due = None if header.looks_on is None else seconds_until(header.looks_on, header.on_clock)
@@ -179,7 +179,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         conn.notices.clear()
 
     def _wake_queues_that_looked_meanwhile(self, ended: set[str]) -> None:
-        # Another queue's look that ran at the same time may have missed these ends. The server only notifies other processes.
+        # Another queue's look at the same time may have missed these ends. The server notifies only other processes.
         blocked = self._process.blocked
         for queue in {queue for task in ended for queue in blocked.freed_by(task, since=self._asked)} - {self._queue}:
             self._process.wake_ups.wake(queue)
@@ -214,7 +214,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         if starts is not None:
             self._buffer.append(starts)
         elif held.number != message.claim.number:
-            # It was rescued from us and claimed by us again, while its earlier run has not ended here.
+            # Another process rescued this job from us, and we claimed it again; but its earlier run here has not ended.
             self._process.settle(message.claim, _STILL_ENDING)
 
     def _report(self, conn: Connection, waits: Waits) -> None:
@@ -235,8 +235,8 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         """Give the outcome to the completer; called in the worker's thread."""
         claim, process, outcome = message.claim, self._process, message.outcome
         if outcome is None and (claim.started is not None or process.held.start(claim)):
-            # Dramatiq stopped between its hooks: because of a payload with a key `self`, a failed middleware or a late interrupt.
-            # Count it as a start; otherwise the job would be tried for ever.
+            # Dramatiq stopped between its hooks: a payload has a key `self`, a middleware failed, or an interrupt came late.
+            # Count this as a start. Otherwise the job would be tried for ever.
             error = getattr(message, "_exception", None) or RuntimeError("the job was not run")
             retries = claim.attempt - claim.attempt_base
             outcome = of_exception(error, process.policy(claim), retries=retries)
@@ -245,7 +245,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         if not process.settle(claim, outcome or RETURNED):
             return  # handed back before it started, or given up: its end is recorded and its thread is free
         process.completer.wait_for_room()
-        # Consumers may wait for a limit that this end frees; with its next claim, a consumer writes completions.
+        # A consumer may wait for a limit that this end frees. With its next claim, a consumer also writes completions.
         blocked = process.blocked
         freed = blocked.freed_by(claim.task)
         blocked.add_pending(freed)
@@ -277,6 +277,6 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         """Hand back the messages that dramatiq did not take."""
         messages, self._buffer = list(self._buffer), deque()
         self.requeue(messages)
-        # The last one may be lost on its way to dramatiq's threads.
+        # The last message may have been lost on its way to dramatiq's threads.
         self.requeue([self._handed] if self._handed else [])
         self._process.hand_back(self._process.held.of_queue(self._queue))

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 _MOST_WAITING = 5_000  # outcomes; beyond that, worker threads wait, to save memory
 _BATCH = 500
-_GRACE = 0.025  # seconds in which a consumer, which is woken, may write completions along with its next claim
-_FLUSH_GRACE = 0.02  # seconds in which more completions may join a flush
+_GRACE = 0.025  # seconds to wait, so that a woken consumer can write completions with its next claim
+_FLUSH_GRACE = 0.02  # seconds to wait, so that more completions can join a flush
 _LONGEST_PAUSE = 2.0
 _LOOK = 0.5  # seconds between checks for work
 
@@ -81,9 +81,9 @@ class Completer:
                 self._wake_by(0.0)
 
     def wait_for_room(self) -> None:
-        """Wait while too many outcomes wait, as when the database is away; return at once when the process stops.
+        """Block while too many outcomes wait, as when the database is away; return when the process stops.
 
-        Only worker threads call it, because they produce outcomes and would fill the memory. A finished job stays held until its
+        Only worker threads call it: they produce the outcomes, which would fill the memory. A finished job stays held until its
         outcome is written.
         """
         if len(self._waiting) < _MOST_WAITING:
@@ -123,7 +123,7 @@ class Completer:
             self._condition.notify_all()
 
     def flush_soon(self, endings: Sequence[Ending], lost: Collection[UUID] = ()) -> None:
-        """These endings are committed, but not yet on disk. The ``lost`` ones were no longer ours and are not."""
+        """Flush endings that are committed, but not yet on disk. Jobs in ``lost`` were no longer ours: nothing was written."""
         if lost:
             self.confirm([one for one in endings if one[0].id in lost], lost)
         with self._condition:
@@ -133,7 +133,7 @@ class Completer:
             self._unflushed += [one for one in endings if one[0].id not in lost] if lost else endings
 
     def confirm(self, endings: Sequence[Ending], lost: Collection[UUID] = ()) -> None:
-        """These endings are on disk. The ``lost`` ones were no longer ours and are not."""
+        """Log endings that are on disk, and forget their claims. Jobs in ``lost`` were no longer ours: nothing was written."""
         for claim, outcome in endings:
             if claim.id in lost:
                 self._log_lost(claim, outcome)
@@ -170,7 +170,7 @@ class Completer:
         pause = 0.05
         while (work := self._next()) is not None:
             batch, unflushed = work
-            left = {id(one[0]): one for one in batch}  # parts are not in the batch's order
+            left = {id(one[0]): one for one in batch}  # unwritten; the parts come in another order than the batch
             try:
                 with self._pool.connection() as conn:
                     if unflushed:
@@ -203,7 +203,7 @@ class Completer:
             self._condition.notify_all()
 
     def _next(self) -> tuple[list[Ending], list[Ending]] | None:
-        """The endings to write now, and those to flush; None when closing and all is done."""
+        """The endings to write now, and the endings to flush now; None when closing and all is done."""
         with self._condition:
             while True:
                 now = time.monotonic()

@@ -74,7 +74,7 @@ class JobLog:
             try:
                 self._write()
             except DISCONNECTED:
-                pass  # the next time; meanwhile the oldest lines are dropped
+                pass  # the next round tries again; the oldest lines are dropped if too many wait
             except Exception:  # noqa: BLE001 (lines are lost, jobs go on; it is logged each time)
                 self._log.exception("lines of jobs could not be kept")
 
