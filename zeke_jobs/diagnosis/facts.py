@@ -67,7 +67,7 @@ class JobRow:
 
 @dataclass(frozen=True, slots=True)
 class TaskRow:
-    """The catalogue's row of its task."""
+    """The row of the job's task in the catalogue."""
 
     id: str
     queue: str
@@ -81,7 +81,7 @@ class TaskRow:
 
 @dataclass(frozen=True, slots=True)
 class PauseRow:
-    """A pause of its task."""
+    """A pause that holds the job's task."""
 
     target: str
     paused_by: str
@@ -123,7 +123,7 @@ class GateRow:
 
 @dataclass(frozen=True, slots=True)
 class WorkerRow:
-    """A worker process, from the view of the job's task."""
+    """A worker process; whether it consumes the job's queue and knows its task."""
 
     id: UUID
     host: str
@@ -188,14 +188,14 @@ def read(conn: Connection, job_id: UUID) -> Facts:
     """The facts about a job at one moment.
 
     Raises:
-        JobNotFound: no job has this id; JobPurged if one is known to have had it.
+        JobNotFound: no job has this id; JobPurged if a purged job had it.
     """
     with snapshot(conn):
         return gather(conn, job_id)
 
 
 def gather(conn: Connection, job_id: UUID) -> Facts:
-    """The same, in the caller's snapshot."""
+    """As ``read``, in the caller's snapshot."""
     row = SQL.one(conn, "why/job", id=job_id)
     if row is None:
         raise missing(job_id, conn)

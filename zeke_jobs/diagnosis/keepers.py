@@ -51,7 +51,7 @@ def read(conn: Connection) -> tuple[Keeper, ...]:
 
 
 def named(keepers: Sequence[Keeper], now: datetime) -> str:
-    """Names each process and its job, with the reason why no other job runs there."""
+    """A text that names each process and its job, with the reason why no other job runs there."""
     parts = [_one(keeper, now) for keeper in keepers[:_NAMED]]
     if len(keepers) > _NAMED:
         parts.append(f"{len(keepers) - _NAMED} more")

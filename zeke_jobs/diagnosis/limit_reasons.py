@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 def at_limit(gate: GateRow, now: datetime) -> Reason:
-    """The limit of the job's task, or one that it shares, is full."""
+    """The limit of the job's task, or a shared one, is full."""
     full = f"is at its limit, {gate.active} of {gate.concurrency} active: {_named(gate.holders, gate.active, now)}"
     return _of("at-limit", gate, full, limit=gate.concurrency, active=gate.active, holders=gate.holders, now=now)
 
 
 def at_rate(gate: GateRow, now: datetime) -> Reason:
-    """The rate of the job's task, or of a limit that it shares, is used up."""
+    """The rate of the job's task, or of a shared limit, is used up."""
     assert gate.rate_period is not None
     opens = f"; the next may start {_at(gate.free_on, now)}" if gate.free_on else ""
     full = f"is at its rate, {gate.used} of {gate.rate_count} starts within {span(gate.rate_period)}{opens}"

@@ -20,13 +20,13 @@ QUARANTINE = 3  # deaths of workers that count, as zeke_jobs.rescue() has it
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One thing that is true of a job and explains its state.
+    """One fact about a job that explains its state.
 
     Attributes:
         kind: Its name, for programs.
-        sentence: The same for people, with the figures.
+        sentence: The fact in words, with the figures.
         help: The remedy; empty if there is none.
-        figures: The figures again, for programs.
+        figures: The figures, for programs.
     """
 
     kind: str
@@ -52,7 +52,7 @@ def unknown_task(task: str) -> Reason:
 
 
 def moving(task: TaskRow) -> Reason:
-    """Its task has another name or queue by now."""
+    """Its task has another name or queue now."""
     sentence = f"its task is now {task.id} in queue {task.queue}; it follows at the next heartbeat of a worker"
     return reason("moving", sentence, task=task.id, queue=task.queue)
 
@@ -214,7 +214,7 @@ def ahead(row: AheadRow) -> Reason:
         "of other tasks in its queue with a higher priority": row.others,
     }
     parts = [f"{up_to_most(number, 'job')} {what}" for what, number in words.items() if number]
-    sentence = f"before it go {listed(parts)}"
+    sentence = f"ahead of it are {listed(parts)}"
     return reason("ahead", sentence, higher=row.higher, earlier=row.earlier, others=row.others)
 
 

@@ -28,7 +28,7 @@ def _skew(patient: Patient) -> Iterator[Finding]:
     database_time = clock(patient.conn)
     after = patient.clock()
     ahead = database_time - (before + (after - before) / 2)
-    # All of the network's delay may be in one direction, so allow half of the round trip.
+    # All of the network's delay may be on one way, so allow half of the round trip.
     if abs(ahead) > patient.thresholds.skew + (after - before) / 2:
         side = "behind" if ahead > timedelta(0) else "ahead of"
         yield Finding(

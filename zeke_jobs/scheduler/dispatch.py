@@ -53,7 +53,7 @@ def beat(conn: Connection, *, now: datetime | None = None) -> list[Tick]:
 
     Raises:
         psycopg2.Error: the database is away, or not migrated.
-        ExceptionGroup: some schedules failed, each with whatever exception; the others are done.
+        ExceptionGroup: some schedules failed, each with its own exception; the others are done.
     """
     now = now or clock(conn)
     decided: list[Tick] = []
@@ -61,7 +61,7 @@ def beat(conn: Connection, *, now: datetime | None = None) -> list[Tick]:
     for row in SQL.all(conn, "schedule/in_force", schedule=None):
         try:
             ticks = _look(conn, _read(row, now), now)
-        except Exception as error:  # a fault of one schedule is never one of the others
+        except Exception as error:  # a fault of one schedule must not stop the others
             if conn.closed:
                 raise
             error.add_note(f"schedule of {row['schedule']}")

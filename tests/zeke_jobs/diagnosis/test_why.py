@@ -156,7 +156,7 @@ def test_a_job_behind_others_says_how_many_go_first_and_why(scene: Scene) -> Non
     scene.later(1)
     (job,) = scene.add("plain")
     assert scene.reasons(job)["ahead"] == (
-        "before it go 3 jobs of its task with a higher priority, 2 jobs of its task that became due earlier and "
+        "ahead of it are 3 jobs of its task with a higher priority, 2 jobs of its task that became due earlier and "
         "1 job of other tasks in its queue with a higher priority"
     )
 

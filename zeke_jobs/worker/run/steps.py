@@ -15,7 +15,7 @@ LONGEST_NAME = 256  # bytes
 
 
 class Steps:
-    """``read`` returns the kept results of earlier attempts as JSON text. ``keep`` stores a result, or returns the one kept before."""
+    """``read`` returns the results that earlier attempts kept, as JSON text; ``keep`` stores one, and returns the kept one."""
 
     def __init__(self, read: Callable[[], dict[str, str]], keep: Callable[[str, str], str]) -> None:
         self._read = read
