@@ -48,7 +48,7 @@ def error_of(error: dict[str, Any] | None) -> str:
 def unknown_task(task: str) -> Reason:
     """No task of that name is in force."""
     help_ = f"put {task} back into jobs.yaml, or name its successor: zeke-jobs apply --rename {task}=NEW"
-    return reason("unknown-task", f"no task in force is called {task}, so nobody claims it", help_, task=task)
+    return reason("unknown-task", f"no task in force is called {task}, so no worker claims it", help_, task=task)
 
 
 def moving(task: TaskRow) -> Reason:
@@ -185,7 +185,7 @@ def after(job: JobRow, before: BeforeRow) -> Reason:
 def suspect(job: JobRow, emptying: Sequence[str]) -> Reason:
     """Workers died while they held it, so it runs alone in a process, or with others that may have been the cause."""
     died = "a worker died" if job.deaths == 1 else f"{job.deaths} workers died"
-    who = f"{listed(emptying)} makes itself empty for it" if emptying else "no worker makes itself empty yet"
+    who = f"{listed(emptying)} finishes its other jobs for it" if emptying else "no worker makes room for it yet"
     where = "alone in a process"
     if job.group_size > 1:
         where = f"in a process with {count(job.group_size - 1, 'other suspect')} at most, and nothing else"

@@ -103,7 +103,7 @@ def _dead_rows(patient: Patient) -> Iterator[Finding]:
             Severity.WARNING,
             name,
             f"{name} has {dead:,} dead rows beside {live:,} live ones ({table['bytes'] / 2**20:,.0f} MiB; {vacuumed})",
-            f"end what holds old transactions open (see open-transaction), then: VACUUM {name}",
+            f"end the old transactions (see open-transaction), then: VACUUM {name}",
             {"live": live, "dead": dead, "bytes": table["bytes"]},
         )
 

@@ -188,7 +188,7 @@ def _closed(patient: Patient) -> Iterator[Finding]:
             Severity.WARNING,
             row["name"],
             f"{row['name']} {how} ({row['closed_why']}), {opens}; its jobs wait",
-            "look at what these jobs talk to; they go on by themselves",
+            "look at the service that these jobs use; the jobs go on by themselves",
             {"by": row["closed_by"], "until": row["closed_until"].isoformat(), "why": row["closed_why"]},
         )
     for row in SQL.all(patient.conn, "doctor/spent"):

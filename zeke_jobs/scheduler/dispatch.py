@@ -195,7 +195,7 @@ def read_line(schedule: str, cron: Mapping[str, Any]) -> tuple[Cron, ZoneInfo, t
     """The line, the zone, the window and the jitter of a schedule in force.
 
     Raises:
-        Unreadable: SQL stored what this machine cannot read; the message has the reason.
+        Unreadable: SQL stored a value that this machine cannot read; the message has the reason.
     """
     try:
         lengths = [bounds.delay(name, cron[name]) for name in ("window", "jitter")]

@@ -150,7 +150,7 @@ class WorkerProcess:
     def _start_successor(self, successor: JobMessage) -> None:
         try:
             self.start(successor)
-        except BaseException:  # noqa: BLE001 (whatever it is: the job must not be lost with it)
+        except BaseException:  # noqa: BLE001 (any error: the job must not be lost)
             self._log.exception("a job could not be started; it is handed back", job_id=str(successor.claim.id))
             if self.held.end(successor.claim, unstarted=True, hand_on=False).is_first:
                 self.completer.put(successor.claim, RETURNED)

@@ -67,7 +67,7 @@ class Stop:
             except Exception:  # noqa: BLE001 (the other steps are to be taken too; unwritten jobs are rescued elsewhere)
                 self._log.exception("could not stop in good order; please report this")
         if is_command and (left := end_children()):
-            self._log.warning("ended what handlers had started and left behind", processes=left)
+            self._log.warning("ended processes that handlers had left running", processes=left)
 
     def _end_looks(self, worker: Any) -> None:
         # Repeat: in an earlier round, a look may have been on its way to the server, where it could not be cancelled.

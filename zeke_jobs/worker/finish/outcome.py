@@ -192,7 +192,7 @@ def text_of(error: BaseException) -> str:
     """The text of an exception, as ``kept``."""
     try:
         return kept(str(error))
-    except Exception as broken:  # noqa: BLE001 (an exception's own code; what it hides is named)
+    except Exception as broken:  # noqa: BLE001 (an exception's own code; the text names both errors)
         return f"{type(error).__name__}, whose text cannot be read ({type(broken).__name__})"
 
 
