@@ -74,4 +74,4 @@ def _one(keeper: Keeper, now: datetime) -> str:
     died = "a worker died" if keeper.deaths == 1 else f"{keeper.deaths} workers died"
     if keeper.runs:
         return f"{where} runs {job} {how} {began}, because {died} while running it"
-    return f"{where} finishes its other jobs to run {job} {how}, which could start {began}, because {died} while running it"
+    return f"{where} finishes its other jobs to run {job} {how}, which has been ready {began}, because {died} while running it"

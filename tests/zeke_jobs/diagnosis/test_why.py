@@ -260,7 +260,7 @@ def test_one_of_several_suspects_says_with_how_many_others_it_may_run(scene: Sce
         "a worker died while running it, so it waits to run in a process with 2 other suspects at most, and nothing else "
         "(box:9 finishes its other jobs for it); after 3 deaths it fails"
     )
-    assert f"empty to run plain {jobs[0]} with 2 other suspects, which" in scene.reasons(later)["kept-by-suspect"]
+    assert f"other jobs to run plain {jobs[0]} with 2 other suspects, which" in scene.reasons(later)["kept-by-suspect"]
     assert len(SQL.all(scene.conn, "job/claim_alone", worker=worker, queue="default", tasks=["plain"], want=2)) == 2
     assert f"box:9 runs plain {jobs[0]} with 1 other suspect since" in scene.reasons(later)["kept-by-suspect"]
 
@@ -277,7 +277,7 @@ def test_a_job_says_which_suspect_keeps_the_one_process_and_what_can_be_done(sce
     assert [one.kind for one in found] == ["kept-by-suspect", "ahead"]
     assert found[0].sentence == (
         f"the one process for queue default claims nothing else: box:9 finishes its other jobs to run plain {suspect} alone, "
-        f"which could start since {AT} (3s), because 2 workers died while running it"
+        f"which has been ready since {AT} (3s), because 2 workers died while running it"
     )
     assert scene.run_alone(worker) == suspect
     scene.later(20)
