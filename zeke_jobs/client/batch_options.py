@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def batch_options(options: Mapping[str, Any], database: Hashable) -> Plan[dict[str, Any]]:
-    """The options with ``then`` in the form that the database reads. The payload is checked with 0 for each number.
+    """The options with ``then`` in the form that the database reads. Its payload is checked with 0 in place of each number.
 
     Raises:
         UnknownTask, InvalidPayload: of ``then``.

@@ -51,7 +51,8 @@ def batch(
     Args:
         id: Its name: up to 1024 bytes that no other batch had within ninety days.
         then: The task and the payload of the job that is sent when the last job has ended.
-        after_failure: ``send``: a job that failed for good has ended; ``hold``: the batch waits until it is retried or cancelled.
+        after_failure: With ``send``, a job that failed for good counts as ended; with ``hold``, the batch waits until somebody
+            retries or cancels it.
         connection: As for ``send``; the default for its sends.
 
     Raises:
@@ -124,7 +125,7 @@ def cancel_batch(id: str, reason: str | None = None, *, by: str | None = None, c
 
 
 def retry_batch(id: str, *, by: str | None = None, connection: Any = None) -> list[UUID]:  # noqa: A002 (the field's word)
-    """Run the failed jobs of a batch again; for a cancelled batch the cancelled ones too, and its send at the end is due again.
+    """Run the failed jobs of a batch again. In a cancelled batch, its cancelled jobs too; the send at its end is then due again.
 
     Raises:
         BatchNotFound: no batch has this id.

@@ -23,6 +23,6 @@ def carrying(options: Mapping[str, Any]) -> Iterator[None]:
 
 
 def current() -> dict[str, Any]:
-    """The option of a send with these options, if there are any."""
+    """These options in the form of one option of a send; empty if there are none."""
     carried = _carried.get()
     return {} if carried is None else {"carried": dict(carried)}

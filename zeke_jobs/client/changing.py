@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _RUNS = "running, and being stopped"
 _ENDED = "cancelled; it does not run again"
-# A start is recorded a moment later.
+# Starts are recorded a moment later, so the job may have started.
 _CLAIMED = "claimed by a worker, which cancels it before it starts; if it has just started, it may still run"
 
 
@@ -221,7 +221,7 @@ def reschedule(
 ) -> Changed | list[UUID]:
     """Give a queued job another run time, or all queued jobs that match filters. ``delay=0`` is at once.
 
-    The result and the other arguments are those of ``retry``. A job that was already due does not change if the new time is past.
+    The result and the other arguments are those of ``retry``. A job that is due already does not change if the new time is past.
 
     Args:
         id: The job's id.
@@ -258,7 +258,10 @@ def _edit(
         return Changed(job_id, True, job.status, done)
     same = job.status in ("created", "retry")
     return Changed(
-        job_id, False, job.status, "it was so already" if same else f"{job.status}; only queued jobs are changed"
+        job_id,
+        False,
+        job.status,
+        "it has this value already" if same else f"{job.status}; only queued jobs are changed",
     )
 
 

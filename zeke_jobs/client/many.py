@@ -1,4 +1,4 @@
-"""One change of many jobs: counted first, then made in parts with a transaction each, so that nobody waits for long."""
+"""One change of many jobs: count them first, then change them in parts with a transaction each, so that nobody waits for long."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def _job(row: tuple[Any, ...]) -> Job:
     }
     values["data"] = values["data"] or {}
     if values["key"] == str(values["id"]):
-        values["key"] = None  # sent without one: a limit per key counts it as its own
+        values["key"] = None  # sent without a key: limits per key count the job by its id
     return Job(**values)
 
 
@@ -91,8 +91,8 @@ def _missing(job_id: UUID) -> Plan[JobNotFound]:
 def jobs(*, limit: int | None = None, connection: Any = None, **filters: Unpack[JobFilter]) -> Iterator[Job]:
     """All jobs that match every filter, the newest first, read page by page while the caller iterates.
 
-    Each page is its own statement, so no transaction stays open, and a program may take hours over millions of jobs. A
-    job has its state at the time of its page; jobs that are sent meanwhile are left out.
+    Each page is its own statement. So no transaction stays open, and a program may take hours over millions of jobs. A
+    job has its state at the time of its page. Jobs that are sent meanwhile are left out.
 
     Args:
         limit: Most jobs.

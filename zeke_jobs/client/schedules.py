@@ -68,9 +68,9 @@ def put(
     by: str | None = None,
     connection: Any = None,
 ) -> None:
-    """Store or change a schedule with its own name; in force at the scheduler's next beat.
+    """Store or change a schedule with its own name; it is in force from the scheduler's next beat on.
 
-    A change sends no ticks from before it. Storing the same schedule again has no effect.
+    A changed schedule sends no ticks of the time before the change. Storing the same schedule again has no effect.
 
     Args:
         name: At least two parts, such as ``digest/team-7``.
@@ -93,7 +93,7 @@ def put(
     _check_name(name)
     try:
         parse(at)
-    except (CronError, AttributeError, TypeError) as error:  # the latter two: it is not a text
+    except (CronError, AttributeError, TypeError) as error:  # the last two if it is not a text
         raise ValueError(f"the cron line of {name}: {error}") from error
     try:
         ZoneInfo(timezone)

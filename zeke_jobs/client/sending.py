@@ -47,8 +47,9 @@ def send(
         unique: Make no second job with the same values of these payload fields while the first is queued: a name, several
             names, ``True`` for the task's fields or else the whole payload, ``False`` for none; or a mapping of ``fields``
             with ``while`` (``queued``; ``active``: queued or running) or with ``period`` (a timedelta, or seconds, after the
-            first was sent). A running job may send its own successor. With ``on_duplicate`` a later send ``replace``s payload and
-            run time of the queued job, or ``postpone``s it, until ``at_most`` after the first send.
+            first was sent). A running job may send its own successor. With ``on_duplicate``, a later send gives the queued job
+            its own payload and run time (``replace``), or does so without making it earlier (``postpone``), until ``at_most``
+            after the first send.
         unique_key: A text in place of fields: make no second job of the task with this text while the first is queued or
             running, or as ``unique`` says.
         retry: A number of retries in place of the task's, or a mapping of ``limit``, ``delay`` and ``max_delay``.
@@ -57,7 +58,7 @@ def send(
         batch: Its batch: an open one, that of the sending job, or a new one for this job alone.
         expires: The job is cancelled if it has not started by this time: a time with a zone, or a time from now.
         id: The job's id, chosen by the caller. A second send with it makes no job.
-        idempotency_key: The caller's name for this send, per task. A second send with it makes no job, until the first is purged.
+        idempotency_key: The caller's name for this send, per task. Until its job is purged, a second send with it makes no job.
         parent: The job that sends this one.
         units: Estimated use of the units that its limits count, such as ``{"tokens": 900}``; by default the average of recent
             jobs, or the task's estimate.
@@ -81,7 +82,7 @@ def send(
 def one(task: str, payload: Mapping[str, Any] | BaseModel | None, options: Mapping[str, Any]) -> Planned[Sent]:
     """The plan of ``send``."""
     refuse_unknown(options)
-    # The id is chosen here, so that a send can be repeated after its connection died, without a second job.
+    # Choose the id here, so that a send whose connection died can be repeated without a second job.
     own = new_id() if options.get("id") is None else None
     options = {**options, "id": own or options.get("id")}
 
@@ -112,10 +113,11 @@ def send_many(
 ) -> list[Sent]:
     """Send many jobs of one task in one statement: all of them, or none if one is refused.
 
-    The options are ``send``'s and hold for each job; ``keys`` gives each its own key. The answers are in the payloads' order.
-    With ``batch`` the jobs are one batch, which ends with the last of them: then the job ``then`` (its task and its payload) is
-    sent, once, in the transaction of that end. In its payload ``{"$batch": "failed"}`` is filled in, and so are ``jobs``,
-    ``completed``, ``cancelled`` and ``id``. ``after_failure="hold"`` waits until failed jobs are retried or cancelled.
+    The options are those of ``send`` and hold for each job; ``keys`` gives each job its own key. The answers are in the payloads'
+    order. With ``batch``, the jobs are one batch, which ends with its last job. In the transaction of that end, the job ``then``
+    (a task and a payload) is sent, once. ``{"$batch": "failed"}`` in its payload becomes the number of failed jobs; ``jobs``,
+    ``completed``, ``cancelled`` and ``id`` work in the same way. With ``after_failure="hold"``, the batch waits until failed jobs
+    are retried or cancelled.
 
     Raises:
         As ``send``. InvalidPayload names the payload by its index, such as ``[3].url``.
@@ -165,7 +167,7 @@ def many(
 
 
 def answer(sent: str) -> tuple[str, str, str]:
-    """Read the answer of the statement ``send/one``: outcome, the job's id, its status. The last two are empty without a job.
+    """Read the answer of the statement ``send/one``: the outcome, and the job's id and status, which are empty without a job.
 
     It is one text, because three columns would need the function in FROM, which costs the server a sixth of the send.
     """
@@ -199,7 +201,7 @@ def statement(
         options: The options.
 
     Raises:
-        As ``send``; a full queue and a task that has left are errors of the statement.
+        As ``send``. For a full queue and for a task that has left jobs.yaml, the statement itself fails.
     """
     refuse_unknown(options)
 

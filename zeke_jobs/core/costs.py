@@ -30,6 +30,6 @@ def mixed(known: str, given: str) -> ValueError:
     return ValueError(f"expected a cost in {known}, as this job's before, got {given}; convert it first")
 
 
-def written(amount: Decimal, currency: str | None) -> str:
+def cost_text(amount: Decimal, currency: str | None) -> str:
     """The cost as text: ``0.0125 USD``."""
     return f"{amount.normalize():f} {currency}"

@@ -24,7 +24,7 @@ def check(units: Mapping[str, float]) -> None:
             raise ValueError(f"expected {unit} as a number of at least 0, got {amount!r}")
 
 
-def written(amount: Decimal | float) -> str:
+def amount_text(amount: Decimal | float) -> str:
     """An amount for people, with four decimals at most: an average has more than anybody reads."""
     return f"{amount:,.4f}".rstrip("0").rstrip(".")
 

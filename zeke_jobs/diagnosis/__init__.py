@@ -1,1 +1,1 @@
-"""Read-only explanations: why a job does not run, the state of all jobs, faults of the system."""
+"""Explains, and changes nothing: why a job does not run, the state of the fleet, faults of the installation."""

@@ -48,10 +48,10 @@ def examine(url: str, file: Path | None = None) -> Report:
     try:
         conn = connect(url, application_name="zeke-jobs doctor")
     except AddressError as error:
-        return _stopped("wrong-address", one_line(str(error)), "mend DATABASE_URL")
+        return _stopped("wrong-address", one_line(str(error)), "correct DATABASE_URL")
     except psycopg2.OperationalError as error:
         return _stopped(
-            "unreachable", f"the database does not answer: {one_line(str(error))}", "start it, or mend DATABASE_URL"
+            "unreachable", f"the database does not answer: {one_line(str(error))}", "start it, or correct DATABASE_URL"
         )
     with closing(conn):
         try:

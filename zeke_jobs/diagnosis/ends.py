@@ -26,7 +26,7 @@ def running(job: JobRow, started_on: datetime, worker: WorkerRow | None, timeout
         parts.append(f"timeout in {span(left)}" if left > timedelta(0) else f"its timeout of {span(timeout)} is over")
     if heartbeat is not None:
         parts.append(f"last heartbeat {span(job.now - heartbeat)} ago")
-    parts.append(f"progress: {how_far}" if how_far else "it has said nothing about its progress")
+    parts.append(f"progress: {how_far}" if how_far else "it has reported no progress")
     return reason(
         "running",
         "; ".join(parts),

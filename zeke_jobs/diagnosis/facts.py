@@ -67,7 +67,7 @@ class JobRow:
 
 @dataclass(frozen=True, slots=True)
 class TaskRow:
-    """The catalogue's row of its task."""
+    """The row of the job's task in the catalogue."""
 
     id: str
     queue: str
@@ -81,7 +81,7 @@ class TaskRow:
 
 @dataclass(frozen=True, slots=True)
 class PauseRow:
-    """A pause of its task."""
+    """A pause that holds the job's task."""
 
     target: str
     paused_by: str
@@ -123,7 +123,7 @@ class GateRow:
 
 @dataclass(frozen=True, slots=True)
 class WorkerRow:
-    """A worker process, from the view of the job's task."""
+    """A worker process; whether it consumes the job's queue and knows its task."""
 
     id: UUID
     host: str
@@ -188,14 +188,14 @@ def read(conn: Connection, job_id: UUID) -> Facts:
     """The facts about a job at one moment.
 
     Raises:
-        JobNotFound: no job has this id; JobPurged if one is known to have had it.
+        JobNotFound: no job has this id; JobPurged if a purged job had it.
     """
     with snapshot(conn):
         return gather(conn, job_id)
 
 
 def gather(conn: Connection, job_id: UUID) -> Facts:
-    """The same, in the caller's snapshot."""
+    """As ``read``, in the caller's snapshot."""
     row = SQL.one(conn, "why/job", id=job_id)
     if row is None:
         raise missing(job_id, conn)
@@ -212,7 +212,7 @@ def gather(conn: Connection, job_id: UUID) -> Facts:
         task,
         pauses=tuple(PauseRow(**one) for one in pauses.in_force(conn, "why/pauses", task=task.id)),
         gates=tuple(_gate(one) for one in SQL.all(conn, "why/gates", gates=task.gates, job=job.id, most=_HOLDERS)),
-        key_holders=_of_key(conn, job, task),
+        key_holders=_key_holders(conn, job, task),
         before=_before(conn, job),
         ahead=_ahead(conn, job),
         workers=workers,
@@ -229,7 +229,7 @@ def _gate(row: dict[str, Any]) -> GateRow:
     return GateRow(**row, holders=holders)
 
 
-def _of_key(conn: Connection, job: JobRow, task: TaskRow) -> tuple[Holder, ...]:
+def _key_holders(conn: Connection, job: JobRow, task: TaskRow) -> tuple[Holder, ...]:
     if task.per_key is None or job.key is None:
         return ()
     return tuple(Holder(**one) for one in SQL.all(conn, "why/key", task=task.id, id=job.id))

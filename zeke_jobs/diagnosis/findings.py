@@ -49,13 +49,13 @@ class Thresholds:
 
     Attributes:
         skew: Allowed difference between this machine's clock and the database's.
-        dead_rows: Allowed dead rows of a table; a finding also exceeds ``dead_share``.
+        dead_rows: Allowed dead rows of a table. A finding must exceed this and ``dead_share``.
         dead_share: Allowed ratio of dead rows to live ones.
         open_transaction: Allowed duration of a transaction.
         window: The period in which arrivals are counted.
         shortest: The shortest period assumed for counted arrivals.
         least: Least number of arrivals, and of completed jobs, from which a rate is computed.
-        backlog_wait: If the oldest job waits less than this, the backlog does not count against a limit.
+        backlog_wait: If the oldest job waits for a shorter time, a limit counts as keeping up.
         kept: If one job keeps all processes of a queue longer than this, the notice becomes a warning.
     """
 
@@ -91,7 +91,7 @@ class Check:
 
     Attributes:
         name: The id of its findings.
-        fine: The statement to print without findings.
+        fine: The sentence to print when the check finds nothing.
         look: Runs the check and yields findings.
     """
 

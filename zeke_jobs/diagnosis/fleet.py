@@ -119,11 +119,11 @@ def _drift(row: dict[str, Any], number: int, versions: set[str]) -> list[str]:
     elif row["is_silent"]:
         found.append("no heartbeat: it has ended, or hangs")
     if row["kind"] == "worker" and row["revision"] != number:
-        # A fault of jobs.yaml is followed by the line of the file that it is in.
+        # Only the first line: for a fault of jobs.yaml, the next ones quote the file.
         reason = (row["refusal"] or "it follows within two seconds").splitlines()[0]
         found.append(f"runs by revision {row['revision']}: {reason}")
-    # A revision that only sets a value by hand has a new number but the same text. A process that has not taken up the revision
-    # in force has not read its file since.
+    # Compare the texts, because a revision that only sets a value by hand has a new number but the same text. Leave out processes
+    # that do not use the revision in force yet: they have not read their file since.
     elif row["file_digest"] is not None and row["file_digest"] != row["digest_in_force"] and row["revision"] == number:
         found.append(f"its file is that of revision {row['file_revision']}; it changes nothing")
     if len(versions) > 1 and row["version"] != max(versions):

@@ -21,7 +21,7 @@ def _scheduler(patient: Patient) -> Iterator[Finding]:
             "no-scheduler",
             Severity.CRITICAL,
             "",
-            f"no scheduler has got through for {span(silence)}; cron jobs are not sent",
+            f"no scheduler has completed a beat for {span(silence)}; cron jobs are not sent",
             "start one, better two: periodiq zeke_jobs.actors",
             {"seconds": round(silence.total_seconds())},
         )

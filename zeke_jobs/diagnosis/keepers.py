@@ -30,7 +30,7 @@ class Keeper:
         task: Its task.
         deaths: Number of workers that died while they held it.
         since: Time of its start there, or the time since which it could start.
-        runs: Whether it runs; else the process waits until it is empty.
+        runs: Whether it runs; else the process finishes its other jobs first.
         beside: Number of other suspects that run there too, or the most that may.
     """
 
@@ -51,7 +51,7 @@ def read(conn: Connection) -> tuple[Keeper, ...]:
 
 
 def named(keepers: Sequence[Keeper], now: datetime) -> str:
-    """Names each process and its job, with the reason why no other job runs there."""
+    """A text that names each process and its job, with the reason why no other job runs there."""
     parts = [_one(keeper, now) for keeper in keepers[:_NAMED]]
     if len(keepers) > _NAMED:
         parts.append(f"{len(keepers) - _NAMED} more")
@@ -74,4 +74,4 @@ def _one(keeper: Keeper, now: datetime) -> str:
     died = "a worker died" if keeper.deaths == 1 else f"{keeper.deaths} workers died"
     if keeper.runs:
         return f"{where} runs {job} {how} {began}, because {died} while running it"
-    return f"{where} makes itself empty to run {job} {how}, which could start {began}, because {died} while running it"
+    return f"{where} finishes its other jobs to run {job} {how}, which has been ready {began}, because {died} while running it"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from zeke_jobs.core.units import written
+from zeke_jobs.core.units import amount_text
 from zeke_jobs.core.wording import place, since, span, until
 from zeke_jobs.diagnosis.reasons import Reason, reason
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 def at_limit(gate: GateRow, now: datetime) -> Reason:
-    """The limit of the job's task, or one that it shares, is full."""
+    """The limit of the job's task, or a shared one, is full."""
     full = f"is at its limit, {gate.active} of {gate.concurrency} active: {_named(gate.holders, gate.active, now)}"
     return _of("at-limit", gate, full, limit=gate.concurrency, active=gate.active, holders=gate.holders, now=now)
 
 
 def at_rate(gate: GateRow, now: datetime) -> Reason:
-    """The rate of the job's task, or of a limit that it shares, is used up."""
+    """The rate of the job's task, or of a shared limit, is used up."""
     assert gate.rate_period is not None
     opens = f"; the next may start {_at(gate.free_on, now)}" if gate.free_on else ""
     full = f"is at its rate, {gate.used} of {gate.rate_count} starts within {span(gate.rate_period)}{opens}"
@@ -78,10 +78,8 @@ def _closed(kind: str, gate: GateRow, now: datetime, what: str, opens: str, **fi
 
 
 def _used_up(kind: str, gate: GateRow, meter: dict[str, Any], when: str, opens: str) -> Reason:
-    needs = f", and the job may need {written(meter['estimate'])}" if meter["used"] < meter["amount"] else ""
-    used = (
-        f"has used up its {meter['unit']}, {written(meter['used'])} of {written(meter['amount'])} {when}{needs}{opens}"
-    )
+    needs = f", and the job may need {amount_text(meter['estimate'])}" if meter["used"] < meter["amount"] else ""
+    used = f"has used up its {meter['unit']}, {amount_text(meter['used'])} of {amount_text(meter['amount'])} {when}{needs}{opens}"
     return _of(kind, gate, used, **{name: meter[name] for name in ("unit", "used", "amount", "estimate")})
 
 

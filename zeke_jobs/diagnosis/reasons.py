@@ -20,13 +20,13 @@ QUARANTINE = 3  # deaths of workers that count, as zeke_jobs.rescue() has it
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One thing that is true of a job and explains its state.
+    """One fact about a job that explains its state.
 
     Attributes:
         kind: Its name, for programs.
-        sentence: The same for people, with the figures.
+        sentence: The fact in words, with the figures.
         help: The remedy; empty if there is none.
-        figures: The figures again, for programs.
+        figures: The figures, for programs.
     """
 
     kind: str
@@ -48,11 +48,11 @@ def error_of(error: dict[str, Any] | None) -> str:
 def unknown_task(task: str) -> Reason:
     """No task of that name is in force."""
     help_ = f"put {task} back into jobs.yaml, or name its successor: zeke-jobs apply --rename {task}=NEW"
-    return reason("unknown-task", f"no task in force is called {task}, so nobody claims it", help_, task=task)
+    return reason("unknown-task", f"no task in force is called {task}, so no worker claims it", help_, task=task)
 
 
 def moving(task: TaskRow) -> Reason:
-    """Its task has another name or queue by now."""
+    """Its task has another name or queue now."""
     sentence = f"its task is now {task.id} in queue {task.queue}; it follows at the next heartbeat of a worker"
     return reason("moving", sentence, task=task.id, queue=task.queue)
 
@@ -185,7 +185,7 @@ def after(job: JobRow, before: BeforeRow) -> Reason:
 def suspect(job: JobRow, emptying: Sequence[str]) -> Reason:
     """Workers died while they held it, so it runs alone in a process, or with others that may have been the cause."""
     died = "a worker died" if job.deaths == 1 else f"{job.deaths} workers died"
-    who = f"{listed(emptying)} makes itself empty for it" if emptying else "no worker makes itself empty yet"
+    who = f"{listed(emptying)} finishes its other jobs for it" if emptying else "no worker makes room for it yet"
     where = "alone in a process"
     if job.group_size > 1:
         where = f"in a process with {count(job.group_size - 1, 'other suspect')} at most, and nothing else"
@@ -214,7 +214,7 @@ def ahead(row: AheadRow) -> Reason:
         "of other tasks in its queue with a higher priority": row.others,
     }
     parts = [f"{up_to_most(number, 'job')} {what}" for what, number in words.items() if number]
-    sentence = f"before it go {listed(parts)}"
+    sentence = f"ahead of it are {listed(parts)}"
     return reason("ahead", sentence, higher=row.higher, earlier=row.earlier, others=row.others)
 
 

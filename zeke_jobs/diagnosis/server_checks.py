@@ -25,10 +25,10 @@ _OURS = "^zeke-jobs (worker|handler|heartbeat|notifier|retention|boot|scheduler)
 
 def _skew(patient: Patient) -> Iterator[Finding]:
     before = patient.clock()
-    theirs = clock(patient.conn)
+    database_time = clock(patient.conn)
     after = patient.clock()
-    ahead = theirs - (before + (after - before) / 2)
-    # All of the network's delay may be in one direction, so allow half of the round trip.
+    ahead = database_time - (before + (after - before) / 2)
+    # All of the network's delay may be on one way, so allow half of the round trip.
     if abs(ahead) > patient.thresholds.skew + (after - before) / 2:
         side = "behind" if ahead > timedelta(0) else "ahead of"
         yield Finding(
@@ -103,7 +103,7 @@ def _dead_rows(patient: Patient) -> Iterator[Finding]:
             Severity.WARNING,
             name,
             f"{name} has {dead:,} dead rows beside {live:,} live ones ({table['bytes'] / 2**20:,.0f} MiB; {vacuumed})",
-            f"end what holds old transactions open (see open-transaction), then: VACUUM {name}",
+            f"end the old transactions (see open-transaction), then: VACUUM {name}",
             {"live": live, "dead": dead, "bytes": table["bytes"]},
         )
 

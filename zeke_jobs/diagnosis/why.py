@@ -49,7 +49,7 @@ def why(conn: Connection, job_id: UUID) -> Explanation:
         job_id: The job.
 
     Raises:
-        JobNotFound: no job has this id; JobPurged if one is known to have had it.
+        JobNotFound: no job has this id; JobPurged if a purged job had it.
     """
     return explain(facts.read(conn, job_id))
 
@@ -135,7 +135,7 @@ def _closed(gate: GateRow, job: JobRow) -> Iterator[Reason]:
     elif gate.closed_by is not None:
         yield limit_reasons.breaker_open(gate, job.now)
     for meter in gate.meters or ():
-        # The rest of the amount may be less than this job needs.
+        # The amount that is left may be less than this job needs.
         if meter["used"] < meter["amount"] and meter["used"] + meter["estimate"] <= meter["amount"]:
             continue
         if meter["per_key"]:
@@ -149,7 +149,7 @@ def _closed(gate: GateRow, job: JobRow) -> Iterator[Reason]:
 def _queue_before(known: Facts, serving: list[WorkerRow]) -> list[Reason]:
     job = known.job
     found: list[Reason] = []
-    # A process that stops claiming may do so for this very job.
+    # A process may have stopped claiming for the sake of this very job.
     keepers = {keeper.worker: keeper for keeper in known.keepers if keeper.runs or not job.deaths}
     kept = tuple(keepers[one.id] for one in serving if one.id in keepers)
     free = [one for one in serving if one.id not in keepers]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from zeke_jobs.core.units import written
+from zeke_jobs.core.units import amount_text
 from zeke_jobs.core.wording import MOST, listed, since, span, up_to_most
 from zeke_jobs.diagnosis import reasons
 from zeke_jobs.diagnosis.facts import PauseRow
@@ -46,7 +46,7 @@ def _unknown_tasks(patient: Patient) -> Iterator[Finding]:
         )
 
 
-def _late(patient: Patient) -> Iterator[Finding]:
+def _max_wait(patient: Patient) -> Iterator[Finding]:
     for row in SQL.all(patient.conn, "schedule/late"):
         yield Finding(
             "max-wait",
@@ -188,11 +188,11 @@ def _closed(patient: Patient) -> Iterator[Finding]:
             Severity.WARNING,
             row["name"],
             f"{row['name']} {how} ({row['closed_why']}), {opens}; its jobs wait",
-            "look at what these jobs talk to; they go on by themselves",
+            "look at the service that these jobs use; the jobs go on by themselves",
             {"by": row["closed_by"], "until": row["closed_until"].isoformat(), "why": row["closed_why"]},
         )
     for row in SQL.all(patient.conn, "doctor/spent"):
-        spent = f"{written(row['used'])} of {written(row['amount'])} {row['unit']}"
+        spent = f"{amount_text(row['used'])} of {amount_text(row['amount'])} {row['unit']}"
         yield Finding(
             "budget-spent",
             Severity.NOTICE,
@@ -226,5 +226,5 @@ CHECKS = (
     Check("limit-closed", "no limit is throttled, paused by its breaker, or out of money", _closed),
     Check("paused", "nothing is paused", _pauses),
     Check("skipped-ticks", "no schedule skips ticks because one job stays queued", _skipped),
-    Check("max-wait", "no task's oldest due job waits longer than its max_wait", _late),
+    Check("max-wait", "no task's oldest due job waits longer than its max_wait", _max_wait),
 )

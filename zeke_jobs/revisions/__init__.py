@@ -1,1 +1,1 @@
-"""The jobs.yaml in force, the effects of a change, and applying it."""
+"""Keeps the jobs.yaml in force, tells the effects of a change, and puts it in force."""

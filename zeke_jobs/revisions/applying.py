@@ -86,8 +86,8 @@ def apply(
 def one_at_a_time(conn: Connection, change: Callable[[], T]) -> T:
     """Change the catalogue in a transaction, one process at a time; try again when the database aborts the transaction.
 
-    A worker that finishes and claims jobs in one transaction locks jobs and limits in another order than this change. In a
-    deadlock the database aborts one of the two.
+    A worker that finishes and claims jobs in one transaction locks jobs and limits in another order than this change. If the two
+    deadlock, the database aborts one of them.
 
     Raises:
         Contended: every attempt over some seconds was aborted.
@@ -140,7 +140,7 @@ def set_by_hand(
 ) -> Applied:
     """Put in force the overrides that ``change`` returns for the file in force and its present overrides.
 
-    Both are read under the lock, so that of two changes at once neither is lost; ``change`` may be called again.
+    Both are read under the lock, so that two changes at once do not undo each other; ``change`` may be called again.
 
     Raises:
         ConfigurationError: no configuration is in force yet, or the values do not fit.

@@ -33,9 +33,9 @@ class InForce:
 def sync(conn: Connection, config: Config, *, by: str | None = None, message: str | None = None) -> InForce:
     """Bring a booting process and the database to one configuration.
 
-    A file that is new to the database becomes the next revision and is in force, with the checks of ``apply``. The file in force
-    stays, with its overrides. The file of an older revision does not turn the fleet back: the result is then the configuration in
-    force, read from the database.
+    A file that is new to the database becomes the next revision and is put in force, with the checks of ``apply``. A file that is
+    in force already stays, with its overrides. The file of an older revision changes nothing: the result is then the
+    configuration in force, read from the database.
 
     Raises:
         ConfigurationError: the revision in force does not fit this process's code.
@@ -71,7 +71,7 @@ def load_latest(conn: Connection) -> tuple[int, Config] | None:
 
 
 def file_revision(conn: Connection, known: int | None) -> int | None:
-    """The newest revision with the text of this process's jobs.yaml as it is on disk now: a restart would begin with it.
+    """The newest revision with the text of this process's jobs.yaml as it is on disk now; a restart would begin with this text.
 
     Returns ``known`` when the file cannot be read, or was never in force.
     """

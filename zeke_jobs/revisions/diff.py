@@ -51,9 +51,9 @@ class Touched:
     """Jobs that a change affects.
 
     Attributes:
-        why: stranded: unfinished jobs that no task would run; cancelled: such jobs, with an order to cancel them; renamed: they
-            get their task's new name; unfit: queued jobs whose payload no longer fits; above: more active jobs than a lowered
-            limit; moved: to another queue; priority: they get the task's new priority.
+        why: stranded: no task would run these unfinished jobs; cancelled: an order cancels such jobs; renamed: the jobs get
+            their task's new name; unfit: the payloads of queued jobs no longer fit; above: more jobs are active than a lowered
+            limit allows; moved: the jobs move to another queue; priority: the jobs get the task's new priority.
         name: The task, or ``limits.NAME``.
         queued: Number of waiting jobs.
         active: Number of running jobs.

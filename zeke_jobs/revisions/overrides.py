@@ -55,7 +55,7 @@ def carried(file: Config, overrides: Sequence[Override], set_before: Sequence[Ov
         others = [one for one in kept if one.path != override.path]
         if _effects(file, others, times) == effects:
             kept = others
-            reasons[override.path] = "the file says so itself"
+            reasons[override.path] = "the file has the same value"
     notes = [
         f"{one.label} is no longer set by hand: {reasons[one.path]}"
         for one in overrides
@@ -78,7 +78,7 @@ def refuse_stuck(file: Config, overrides: Sequence[Override]) -> None:
             when = f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
             raise ConfigurationError(
                 f"{found[0].message}, when {ended} ends at {when}\n"
-                f"  help: set what needs it for no longer than that, or set {ended} for good"
+                f"  help: let the values that need it end by then, too, or set {ended} without an end"
             )
 
 
@@ -161,7 +161,7 @@ def read_path(text: str, config: Config) -> tuple[str, ...]:
             )
         return (first, name, *_steps(rest[len(name) + 1 :], text))
     name = body.partition(".")[0]
-    hint = f"name what of it, such as {name}.concurrency" if body in names else suggest(name, names, what="tasks")
+    hint = f"name one of its keys, such as {name}.concurrency" if body in names else suggest(name, names, what="tasks")
     raise ConfigurationError(
         f"expected TASK.KEY=VALUE, limits.NAME.KEY=VALUE or services.NAME.KEY=VALUE, got {text!r}{_help(hint)}"
     )
@@ -170,8 +170,7 @@ def read_path(text: str, config: Config) -> tuple[str, ...]:
 def read_value(text: str) -> Any:
     """Read a value as in jobs.yaml: ``3``, ``5m``, ``[a, b]``, ``{limit: 2}``.
 
-    ``*/5 * * * *`` and ``@daily`` need no quotes here: the shell has removed the user's quotes, and YAML has no other meaning for
-    them.
+    ``*/5 * * * *`` and ``@daily`` need no quotes here: the shell has removed the user's quotes, and YAML allows no such text.
 
     Raises:
         ConfigurationError: it is not YAML, or is ambiguous in YAML.

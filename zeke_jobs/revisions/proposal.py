@@ -119,7 +119,7 @@ def _settings_notes(before: Sequence[Override], after: Sequence[Override]) -> li
     return [f"{name} drains: it takes no new jobs, and leaves when its jobs have ended" for name in drained] + [
         f"{one.label} returns to its earlier value set by hand"
         if one in known[one.path].beneath
-        else f"{one.label} is set by hand anew"
+        else f"{one.label} is set by hand again"
         for one in after
         if one.path in known and replace(one, set_on=known[one.path].set_on) != known[one.path]
     ]

@@ -146,7 +146,7 @@ def _crons(task: Task, handler: handlers.Handler) -> Any:
 
 
 def _jobs_of_a_key(task: Task) -> int | None:
-    """Limit on a key's active jobs. If only the rate of a key is limited, a huge number, so that jobs are claimed by key."""
+    """Limit on a key's active jobs. If only the rate of a key is limited, it is huge, so that jobs are claimed by key."""
     by_rate = task.rate is not None and task.rate.per_key is not None
     return task.per_key or (_MANY if by_rate else None)
 

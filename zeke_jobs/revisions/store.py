@@ -31,7 +31,7 @@ class Override:
         why: The reason given.
         set_on: The time it was set.
         until: The time it ends by itself; None: never.
-        drains: The queue of the jobs of a removed task that is kept until they have ended.
+        drains: For a removed task that is kept until its jobs have ended: the queue of these jobs.
         beneath: The longer-lasting overrides that it hides until its end.
     """
 

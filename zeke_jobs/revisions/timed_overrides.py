@@ -31,13 +31,13 @@ def hidden_by(new: Override, overrides: Sequence[Override]) -> tuple[Override, .
 
 
 def after(overrides: Sequence[Override], moment: datetime) -> list[Override]:
-    """The overrides left at a moment, after all those have ended whose time is over by then."""
+    """The overrides that are left at a moment, when every override that ends by then has ended."""
     if not overrides:
         return []
     first, later = overrides[0], after(overrides[1:], moment)
     if first.until is None or first.until > moment:
         return [first, *later]
-    # Overrides set later at its place stay.
+    # Do not bring back an override that a later one has replaced.
     back = [one for one in after(first.beneath, moment) if not any(covers(by.path, one.path) for by in later)]
     return [*back, *later]
 

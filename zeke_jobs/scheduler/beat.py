@@ -35,8 +35,8 @@ __all__ = ["NAME", "Beat", "Shown", "beat", "obey_signals", "scheduler_silence"]
 
 #: The only actor that periodiq sends to.
 NAME = "zeke-metronome"
-_SIGNALS = 0.5  # seconds until a signal is heard that came at the wrong moment
-_BEAT_WITHIN = 50.0  # seconds before a slow beat is left alone, so that periodiq can go on to the next minute
+_SIGNALS = 0.5  # seconds; the longest time that a wait delays a signal
+_BEAT_WITHIN = 50.0  # seconds to wait for a beat; a slower one goes on by itself, and periodiq turns to the next minute
 _AGAIN = 5  # seconds before the next try when the database is away
 _TOLERANCE = timedelta(milliseconds=500)  # a smaller difference of two clocks is ignored
 _LOST_AFTER = timedelta(minutes=3)  # a scheduler beats once a minute
@@ -122,7 +122,7 @@ def beat(url: str | None, prepare: Callable[[Connection], int | None] = lambda _
         if beating is None or not beating.is_alive():
             beating = _PROCESS.beating = threading.Thread(target=_beat, args=(url, prepare), name="beat", daemon=True)
             beating.start()
-    # In short waits: a signal that comes just before one is heard at its end.
+    # Wait in short steps: a signal that comes just before a step is handled at its end.
     end = time.monotonic() + _BEAT_WITHIN
     while beating.is_alive() and time.monotonic() < end:
         beating.join(_SIGNALS)
@@ -152,7 +152,7 @@ def _beat(url: str | None, prepare: Callable[[Connection], int | None]) -> None:
             return
         _PROCESS.away = True
         log.warning("the database is away; trying again soon", error=str(error).strip())
-    except Exception:  # the scheduler goes on; workers and the command line report that schedule_beat stands still
+    except Exception:  # the scheduler goes on; workers and the command line report that schedule_beat is not updated
         log.exception("this beat failed; the next one tries again")
     else:
         if _PROCESS.away:
@@ -172,8 +172,8 @@ def _send_due(conn: Connection) -> None:
             get_logger(__name__).error("failed; the others are done", what=notes, error=str(error), exc_info=trace)
 
 
-def _measure_skew(theirs: datetime) -> None:
-    skew = theirs - datetime.now(UTC)
+def _measure_skew(database_time: datetime) -> None:
+    skew = database_time - datetime.now(UTC)
     _PROCESS.skew = skew if abs(skew) > _TOLERANCE else timedelta(0)
     if _PROCESS.skew:
         seconds = round(skew.total_seconds(), 1)

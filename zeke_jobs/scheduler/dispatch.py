@@ -53,7 +53,7 @@ def beat(conn: Connection, *, now: datetime | None = None) -> list[Tick]:
 
     Raises:
         psycopg2.Error: the database is away, or not migrated.
-        ExceptionGroup: some schedules failed, each with whatever exception; the others are done.
+        ExceptionGroup: some schedules failed, each with its own exception; the others are done.
     """
     now = now or clock(conn)
     decided: list[Tick] = []
@@ -61,7 +61,7 @@ def beat(conn: Connection, *, now: datetime | None = None) -> list[Tick]:
     for row in SQL.all(conn, "schedule/in_force", schedule=None):
         try:
             ticks = _look(conn, _read(row, now), now)
-        except Exception as error:  # a fault of one schedule is never one of the others
+        except Exception as error:  # a fault of one schedule must not stop the others
             if conn.closed:
                 raise
             error.add_note(f"schedule of {row['schedule']}")
@@ -195,7 +195,7 @@ def read_line(schedule: str, cron: Mapping[str, Any]) -> tuple[Cron, ZoneInfo, t
     """The line, the zone, the window and the jitter of a schedule in force.
 
     Raises:
-        Unreadable: SQL stored what this machine cannot read; the message has the reason.
+        Unreadable: SQL stored a value that this machine cannot read; the message has the reason.
     """
     try:
         lengths = [bounds.delay(name, cron[name]) for name in ("window", "jitter")]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def record(conn: Connection) -> list[dict[str, Any]]:
     """Record the breaches of ``max_wait`` that began or ended since the last call of any process, log and return them.
 
-    Each one is logged once, by one scheduler, however many call this.
+    Each breach is logged once, however many schedulers call this.
 
     Args:
         conn: An autocommit connection.

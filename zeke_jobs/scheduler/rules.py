@@ -20,7 +20,7 @@ Outcome = Literal["sent", "skipped"]
 
 #: A tick handled within this time is not missed, because a restart or the database may cost one beat.
 ON_TIME = timedelta(minutes=2)
-#: periodiq wakes just before the minute (59.9 s), so a beat includes ticks up to this far in the future.
+#: periodiq wakes just before the minute (59.9 s), so a beat includes ticks that are due this much later.
 GRACE = timedelta(seconds=1)
 #: Number of skipped ticks recorded at once, the newest ones; enough after a long absence.
 MOST_SKIPPED = 1000
@@ -102,8 +102,8 @@ def decide(
 ) -> list[Tick]:
     """The outcome of each due tick, in order.
 
-    Several at once mean that no scheduler ran for a while. ``missed`` decides about ticks older than ``ON_TIME``, and
-    ``overlap`` then about the rest. With ``missed: all`` every tick is sent, as the user asked.
+    Several ticks at once mean that no scheduler ran for a while. ``missed`` decides about ticks older than ``ON_TIME``, then
+    ``overlap`` about the rest. With ``missed: all``, every tick is sent, as the user asked.
     """
     if timetable.paused:
         return _newest([Tick(timetable.id, at, "skipped", timetable.paused) for at in ticks])

@@ -354,7 +354,7 @@ BEGIN
   IF v_job.state = 'rejected' AND (
     v_job.order_hold IS NOT NULL OR EXISTS (SELECT 1 FROM zeke_jobs.task AS t WHERE t.id = v_job.task AND t.metered))
   THEN
-    -- The next job of its key may run, or a job that needs fewer units.
+    -- Now the next job of its key may run, or a job that needs fewer units.
     PERFORM zeke_jobs.ring(v_job.queue_name), zeke_jobs.ring_for_freed(ARRAY[v_job.task]);
   END IF;
   cancel_unnoted.state := v_job.state;
@@ -833,7 +833,7 @@ BEGIN
   SELECT c.* INTO v_found
   FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most) AS c;
   IF cardinality(v_ours) > 0 AND EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id <> p_worker) THEN
-    -- Limits that this claim did not fill again may have room for jobs of other processes.
+    -- Limits that this claim has not filled again may have room for jobs of other processes.
     PERFORM zeke_jobs.ring_for_freed(array_agg(DISTINCT q.task), p_worker)
     FROM zeke_jobs.queue AS q LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
     WHERE q.message_id = ANY (v_ours) AND (t.gates <@ v_found.full_gates) IS NOT TRUE
@@ -895,7 +895,7 @@ COMMENT ON COLUMN zeke_jobs.gate.tripped_on IS 'The breaker is open since then; 
 CREATE FUNCTION zeke_jobs.concurrency_of(p_gate zeke_jobs.gate, p_now timestamp with time zone) RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
-  -- After the clock was set back, the last throttling is in the future.
+  -- If the clock was set back, the last throttling is in the future.
   SELECT CASE WHEN (p_gate).concurrency IS NOT NULL THEN least((p_gate).concurrency, (p_gate).ceiling + floor(greatest(
     0, extract(epoch FROM p_now - (p_gate).lowered_on) / extract(epoch FROM (p_gate).raise_every)))::integer) END
 $$;
@@ -1519,7 +1519,7 @@ BEGIN
     RETURN true;
   END IF;
   RETURN zeke_jobs.make_batch(v_batch, p_options -> 'then', coalesce(p_options ->> 'after_failure', 'send'), false, v_first)
-    -- Other jobs of the same send, or its repetition after a lost answer.
+    -- The batch exists: for other jobs of the same send, or for a repetition of this send after a lost answer.
     OR EXISTS (SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = v_batch AND b.first_job = v_first);
 END
 $$;
@@ -1784,7 +1784,7 @@ BEGIN
   DELETE FROM zeke_jobs.breaker_end AS e USING zeke_jobs.gate AS g
   WHERE g.name = ANY (p_gates) AND g.tripped_on IS NULL AND e.gate = g.name AND e.ended_on <= p_now - g.breaker_within;
   IF random() < 0.01 THEN
-    -- Into two hundred parts of the window; each counts as long as its latest use.
+    -- Merge the uses into two hundred parts of the window; each part counts as long as its latest use.
     WITH many AS (
       DELETE FROM zeke_jobs.meter_use AS u
       WHERE u.ctid = ANY (ARRAY(
@@ -1808,7 +1808,7 @@ BEGIN
   IF p_gate.closed_until > p_now THEN
     RETURN p_gate.closed_until;
   END IF;
-  -- The rate has room and there are no other meters, so the concurrency is full: the end of a job makes room, not time.
+  -- The rate has room and there are no other meters, so the concurrency is full: only the end of a job makes room.
   IF zeke_jobs.taken(p_gate.name, 'jobs', '', p_now) < p_gate.rate_count
     AND NOT EXISTS (SELECT 1 FROM zeke_jobs.meter AS m WHERE m.gate = p_gate.name)
   THEN
@@ -1817,7 +1817,7 @@ BEGIN
   RETURN (
     SELECT min(o.opens)
     FROM (
-      -- The starts of keys for which nothing waits open nothing.
+      -- Ask only for keys for which jobs wait.
       SELECT zeke_jobs.next_key_on(substr(m.gate, length('task/') + 1), p_now) AS opens
       FROM zeke_jobs.meter AS m
       WHERE m.gate = p_gate.name AND m.per_key AND (zeke_jobs.taken(m.gate, 'jobs', '', p_now) >= p_gate.rate_count) IS NOT TRUE
@@ -1849,7 +1849,7 @@ CREATE FUNCTION zeke_jobs.gate_rooms(p_gates text[], p_now timestamp with time z
     CASE WHEN g.concurrency IS NOT NULL THEN zeke_jobs.concurrency_of(g, p_now) - (
       SELECT sum(a.active) FROM zeke_jobs.task_active AS a WHERE g.name = ANY (a.gates)) END,
     CASE WHEN g.rate_count IS NOT NULL THEN greatest(0, g.rate_count - zeke_jobs.taken(g.name, 'jobs', '', p_now)) END,
-    -- A probe that has ended probes no more; whoever claims turns the breaker first.
+    -- A job that has ended does not probe any more. A claim opens or closes the breaker before it calls this.
     CASE WHEN g.tripped_on IS NOT NULL THEN CASE WHEN zeke_jobs.probes(g) THEN 0 ELSE 1 END END) END::integer
   FROM zeke_jobs.gate AS g
   WHERE g.name = ANY (p_gates)
@@ -2292,7 +2292,7 @@ BEGIN
         WHEN v_job ->> 'singleton_key' IS NOT NULL THEN v_task.id || ' =' || (v_job ->> 'singleton_key')
         WHEN v_task.unique_fields IS NOT NULL THEN zeke_jobs.unique_key(v_task, v_task.unique_fields, v_one -> 'payload') END;
     END IF;
-    -- If another unfinished job has the unique key, it keeps it, and both jobs run, as in pg-boss.
+    -- If another unfinished job has the unique key, that job keeps the key, and both jobs run, as in pg-boss.
     IF v_key IS NOT NULL THEN
       INSERT INTO zeke_jobs.unique_holder AS u (unique_key, job) VALUES (v_key, v_id)
       ON CONFLICT (unique_key) DO UPDATE SET job = excluded.job
@@ -2471,7 +2471,7 @@ BEGIN
   IF p_open THEN
     INSERT INTO zeke_jobs.batch_open (batch) VALUES (p_batch);
   END IF;
-  -- So that a closed batch without jobs ends with this transaction.
+  -- This row makes a closed batch without jobs end with this transaction.
   INSERT INTO zeke_jobs.batch_change (batch, part, open) VALUES (p_batch, 0, p_open::integer);
   RETURN true;
 END
@@ -2514,7 +2514,7 @@ BEGIN
     FROM unnest(p_ids, p_claims, p_after) AS d (id, claim, after)
     JOIN zeke_jobs.queue AS q ON q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker AND q.started_on IS NULL
     WHERE q.message_id = ANY (p_ids)
-    -- Skip locked rows: they are just being finished, which records the start too. Waiting for them could deadlock.
+    -- Skip locked rows: another transaction is finishing these jobs, and records the start too. To wait for it could deadlock.
     FOR UPDATE OF q SKIP LOCKED
   )
   UPDATE zeke_jobs.queue AS q
@@ -3480,7 +3480,7 @@ BEGIN
   ),
   left_behind AS (
     SELECT u.unique_key FROM zeke_jobs.unique_holder AS u JOIN gone AS g ON u.unique_key = g.unique_key AND u.job = g.message_id
-    -- Do not wait for a sender that is taking over the key.
+    -- Skip locked keys: a sender is taking them over.
     FOR UPDATE OF u SKIP LOCKED
   ),
   steps AS (
@@ -3768,7 +3768,7 @@ BEGIN
     ORDER BY w.id
     FOR UPDATE SKIP LOCKED
   );
-  -- A worker without a row, but with claimed jobs, did not end in an orderly way. A minute's grace, because its row may not be committed yet.
+  -- Workers without a row, but with claimed jobs, did not end in an orderly way. Wait a minute, because their rows may not be committed yet.
   v_rowless := ARRAY(
     SELECT DISTINCT q.worker FROM zeke_jobs.queue AS q
     WHERE q.state = 'consumed' AND q.claimed_on < v_now - interval '1 minute'
@@ -3907,7 +3907,7 @@ BEGIN
       ORDER BY q.message_id) AS f
     CROSS JOIN LATERAL zeke_jobs.retry(f.message_id, NULL, 'failed', NULL, 1, p_by) AS r);
   IF v_cancelled AND cardinality(v_jobs) > 0 THEN
-    -- The counters first, in the order in which every commit locks them.
+    -- Change the counters first, because every commit locks them in this order.
     SET CONSTRAINTS zeke_jobs.batch_add_up IMMEDIATE;
     UPDATE zeke_jobs.batch AS b SET cancelled_on = NULL, ended_on = NULL WHERE b.id = p_batch;
     SET CONSTRAINTS zeke_jobs.batch_add_up DEFERRED;
@@ -3958,7 +3958,7 @@ CREATE FUNCTION zeke_jobs.ring(p_queue text) RETURNS void
     LANGUAGE plpgsql
     AS $$
 DECLARE
-  -- By a hash, so that all jobs of a transaction ring for the same one.
+  -- Choose the first process by a hash, so that all jobs of a transaction wake the same one.
   v_first uuid := (
     SELECT w.id FROM zeke_jobs.worker AS w WHERE p_queue = ANY (w.idle)
     ORDER BY uuid_hash_extended(w.id, pg_current_xact_id()::text::bigint) LIMIT 1);
@@ -4154,20 +4154,20 @@ BEGIN
           WHEN u.reported IS NOT NULL THEN u.taken_on
           ELSE coalesce(q.started_on, u.taken_on) END END
       FROM zeke_jobs.queue AS q
-      -- The ids also for the jobs: zeke_jobs.complete joins by hashing.
+      -- Compare the jobs with the ids, too: zeke_jobs.complete switches nested loops off, and the join is hashed.
       WHERE u.job = ANY (p_ids) AND q.message_id = ANY (p_ids) AND q.message_id = u.job AND NOT u.settled
       RETURNING q.task, u.unit, u.reported
     )
     SELECT t.id AS task, e.unit, avg(e.reported) AS average FROM ended AS e CROSS JOIN LATERAL zeke_jobs.find_task(e.task) AS t
     WHERE e.reported IS NOT NULL AND p_how <> 'cut off' AND t.id IS NOT NULL GROUP BY t.id, e.unit
-    ORDER BY t.id, e.unit -- two that both add their first row must not wait for each other
+    ORDER BY t.id, e.unit -- so that two transactions that add the first rows do not deadlock
   LOOP
     UPDATE zeke_jobs.unit_average AS a
     SET average = a.average + (v_known.average - a.average) / least(a.jobs + 1, 20), jobs = least(a.jobs + 1, 20)
     WHERE a.ctid = (
       SELECT o.ctid FROM zeke_jobs.unit_average AS o
       WHERE o.task = v_known.task AND o.unit = v_known.unit FOR UPDATE SKIP LOCKED);
-    -- New. If the row is only locked, another transaction is updating it, and an INSERT would wait for that in spite of ON CONFLICT.
+    -- Insert only a new row. If the row is locked, another transaction is updating it, and an INSERT would wait for that in spite of ON CONFLICT.
     IF NOT FOUND AND NOT EXISTS (SELECT 1 FROM zeke_jobs.unit_average AS a WHERE a.task = v_known.task AND a.unit = v_known.unit) THEN
       INSERT INTO zeke_jobs.unit_average (task, unit, average, jobs) VALUES (v_known.task, v_known.unit, v_known.average, 1)
       ON CONFLICT DO NOTHING;
@@ -4626,7 +4626,7 @@ BEGIN
       -- The claiming worker logs it.
       RAISE WARNING 'breaker of % opens: % jobs failed', v_gate.name, v_ends.failed;
     ELSIF v_gate.probe IS NOT NULL THEN
-      -- An attempt from before the pause may end after it, and is no probe.
+      -- An attempt that began before the pause may end after it, but is no probe.
       SELECT e.failed, e.ended_on INTO v_ends
       FROM zeke_jobs.breaker_end AS e JOIN zeke_jobs.queue AS q ON q.message_id = e.job
       WHERE e.gate = v_gate.name AND e.job = v_gate.probe AND e.ended_on >= greatest(v_gate.closed_until, q.claimed_on)
@@ -4945,7 +4945,7 @@ DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_wait zeke_jobs.wait;
 BEGIN
-  -- Before the job's row, in the order in which an event locks them.
+  -- Lock the event before the job's row, in the same order as deliver_event.
   PERFORM zeke_jobs.lock_event(p_event);
   PERFORM 1 FROM zeke_jobs.queue AS q WHERE q.message_id = p_id AND q.claim = p_claim AND q.worker = p_worker FOR UPDATE;
   IF NOT FOUND THEN
@@ -5027,7 +5027,7 @@ BEGIN
     metered = excluded.metered, least = excluded.least, raise_every = excluded.raise_every,
     breaker_failures = excluded.breaker_failures, breaker_share = excluded.breaker_share,
     breaker_within = excluded.breaker_within, breaker_pause = excluded.breaker_pause,
-    -- A limit that loses its open breaker opens.
+    -- If a limit loses its breaker, the pause of this breaker ends.
     tripped_on = CASE WHEN excluded.breaker_pause IS NOT NULL THEN g.tripped_on END,
     closed_until = CASE WHEN excluded.breaker_pause IS NOT NULL OR g.tripped_on IS NULL THEN g.closed_until END,
     closed_by = CASE WHEN excluded.breaker_pause IS NOT NULL OR g.tripped_on IS NULL THEN g.closed_by END
@@ -5035,8 +5035,8 @@ BEGIN
       g.breaker_within, g.breaker_pause)
     IS DISTINCT FROM (excluded.concurrency, excluded.rate_count, excluded.rate_period, excluded.metered, excluded.least,
       excluded.raise_every, excluded.breaker_failures, excluded.breaker_share, excluded.breaker_within, excluded.breaker_pause);
-  -- Starts under a task's former name count for its new name, for the time of the new rate. Skip rows of jobs that just end: a worker may have
-  -- locked them while it waits for the limits.
+  -- Starts under a task's former name count for its new name, for the period of the new rate. Skip rows of jobs that are just ending: a worker may
+  -- have locked them while it waits for the limits.
   UPDATE zeke_jobs.meter_use AS u
   SET gate = w.name
   FROM jsonb_to_recordset(p_gates) AS w (name text, former text[])
@@ -5107,7 +5107,7 @@ BEGIN
       excluded.cron, excluded.paused, excluded.metered, excluded.units);
   DELETE FROM zeke_jobs.task AS t
   WHERE NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(p_tasks) AS w (id text) WHERE w.id = t.id);
-  -- What was learned under a task's former name counts for its new name. Rows of jobs that just end are skipped, as in write_limits.
+  -- Averages under a task's former name count for its new name. Skip locked rows, as in write_limits.
   WITH former AS (
     DELETE FROM zeke_jobs.unit_average AS a
     WHERE a.ctid = ANY (ARRAY(
@@ -5760,7 +5760,7 @@ UNION ALL
            FROM zeke_jobs.queue q
           WHERE (q.message_id = h.id))));
 
-COMMENT ON VIEW zeke_jobs.finished IS 'Jobs that ended: those whose rows are there, and those of the last ninety days whose rows are not.';
+COMMENT ON VIEW zeke_jobs.finished IS 'Ended jobs: the rows that are kept, and the history of removed rows for ninety days.';
 
 CREATE TABLE zeke_jobs.kept_slot (
     worker uuid NOT NULL,
@@ -5933,7 +5933,7 @@ CREATE VIEW zeke_jobs.job_step AS
     kept_on
    FROM zeke_jobs.step s;
 
-COMMENT ON VIEW zeke_jobs.job_step IS 'The steps that jobs have behind them, without their results, which may be secret.';
+COMMENT ON VIEW zeke_jobs.job_step IS 'The finished steps of jobs, without their results, which may be secret.';
 
 CREATE TABLE zeke_jobs.key_cursor (
     task text NOT NULL,
@@ -6091,7 +6091,7 @@ CREATE VIEW zeke_jobs.task_cost AS
           WHERE ((h.cost IS NOT NULL) AND (h.completed_on > (zeke_jobs.now() - '1 day'::interval)))) c
   GROUP BY task, currency;
 
-COMMENT ON VIEW zeke_jobs.task_cost IS 'What jobs said that they cost: those that ended within the last day, and those that have not ended.';
+COMMENT ON VIEW zeke_jobs.task_cost IS 'The costs that jobs reported: jobs that ended within the last day, and jobs that have not ended.';
 
 CREATE VIEW zeke_jobs.task_depth AS
  SELECT id AS task,

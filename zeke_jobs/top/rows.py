@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from zeke_jobs.core.units import written
+from zeke_jobs.core.units import amount_text
 from zeke_jobs.core.wording import one_line, place, span
 from zeke_jobs.top import figures
 from zeke_jobs.top.board import COUNTED
@@ -173,7 +173,7 @@ def _limit(one: LimitLine, now: datetime) -> Row:
 
 
 def _metered(meter: dict[str, Any]) -> str:
-    return f"{written(meter['used'])}/{written(meter['amount'])} {meter['unit']}"
+    return f"{amount_text(meter['used'])}/{amount_text(meter['amount'])} {meter['unit']}"
 
 
 def workers(board: Board) -> list[Row]:

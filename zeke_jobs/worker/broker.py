@@ -68,14 +68,14 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
             self.add_middleware(open_middleware(stanza))
 
     def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None:
-        """As dramatiq's, but an exception before an acknowledgement is only logged, because the job's end must be written."""
+        """Like dramatiq's, but an exception before an acknowledgement is only logged, because the job's end must be written."""
         if signal in ("ack", "nack"):
             self._emit(self.middleware, f"before_{signal}", *args, **kwargs)
         else:
             super().emit_before(signal, *args, **kwargs)
 
     def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
-        """As dramatiq's, but a ``SystemExit`` after a job does not end the worker's thread."""
+        """Like dramatiq's, but a ``SystemExit`` after a job does not end the worker's thread."""
         if signal in ("process_message", "skip_message", "ack", "nack"):
             self._emit(reversed(self.middleware), f"after_{signal}", *args, **kwargs)
         else:
@@ -129,7 +129,7 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
         return message
 
     def _options(self, given: dict[str, Any]) -> dict[str, Any]:
-        """The options of a send. Others stay with the message, as in dramatiq, if a middleware declares them.
+        """The options of a send. Other options stay with the message, as in dramatiq, if a middleware declares them.
 
         Packages that call ``message_with_options(options=…)``, such as OpenTelemetry's instrumentor, nest theirs in ``options``.
         """

@@ -40,7 +40,7 @@ def build(config: Config, url: str | None = None) -> JobBroker:
 
 
 def _declare(broker: JobBroker, task: Task) -> None:
-    """Make the task's actor unless it exists. An actor needs no update: the settings of its jobs are read at each job."""
+    """Make the task's actor unless it exists. An actor needs no update: the task's settings are read anew for each job."""
     if task.id in broker.actors:
         return
     options: dict[str, Any] = {"throws": EXPECTED}

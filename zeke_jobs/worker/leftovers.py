@@ -18,8 +18,8 @@ _LOOK = 0.02
 def end_children() -> int:
     """End all processes below this one, even those that ignore SIGTERM; returns their number.
 
-    Processes outside this process's tree, such as daemons, are not found, and without /proc none is. They end with the container,
-    the systemd unit or the process group of ``zeke-jobs up``.
+    It does not find processes outside this process's tree, such as daemons, and without /proc it finds none. These end with the
+    container, the systemd unit or the process group of ``zeke-jobs up``.
     """
     found = _below(os.getpid())
     _signal(found, signal.SIGTERM)
@@ -34,12 +34,12 @@ def end_children() -> int:
 def end_within(seconds: float) -> None:
     """End this process and its children after so many seconds, even while its threads run.
 
-    At its end Python itself would wait for each non-daemon thread, and multiprocessing for each child.
+    Without this, Python would wait at its end for each non-daemon thread, and multiprocessing for each child.
     """
 
     def end() -> None:
         time.sleep(seconds)
-        get_logger("zeke_jobs.worker").warning("ended, although something goes on that does not end by itself")
+        get_logger("zeke_jobs.worker").warning("ended by force: something in this process did not end by itself")
         end_children()
         os._exit(0)
 

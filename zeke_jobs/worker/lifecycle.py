@@ -1,4 +1,4 @@
-"""Starts and ends a worker process in dramatiq's hooks, with the threads beside dramatiq's own."""
+"""Starts and ends a worker process and its own threads, in dramatiq's hooks."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         return True
 
     def boot_scheduler(self, conn: Connection) -> int | None:
-        """Run the checks of a start for a scheduler, when its first beat reaches the database. Returns the revision of its file.
+        """Run the start checks of a scheduler when its first beat reaches the database. Returns the revision of its file.
 
         Raises:
             ConfigurationError, MigrationError: the database or the configuration in force does not fit this code.

@@ -14,7 +14,7 @@ import zeke_jobs
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.pool import Pool
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.worker.claim.blocked import HeldBack
+from zeke_jobs.worker.claim.blocked import BlockedTasks
 from zeke_jobs.worker.claim.held_jobs import HeldJobs
 from zeke_jobs.worker.claim.notifier import WakeUps
 from zeke_jobs.worker.finish.completer import Completer
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from zeke_jobs.worker.runtime import Runtime
 
 _SPARE_CONNECTIONS = 4  # for claims, completer, heartbeat, and progress with leases; the handlers' own come on top
-_LATEST_START = 0.25  # seconds after the claim; zeke_jobs.take counts with the same limit
+_LATEST_START = 0.25  # seconds after the claim, for tasks with quick rates; zeke_jobs.take assumes the same limit
 TO_WRITE = 8.0  # seconds for the last outcomes at the end of the process
 
 
@@ -57,7 +57,7 @@ class WorkerProcess:
         self.url = url
         self.runtime = runtime
         self.held = HeldJobs()
-        self.held_back = HeldBack(runtime.frees)
+        self.blocked = BlockedTasks(runtime.frees)
         self.interrupts = Interrupts()
         self.pool = Pool(url, max_size=_SPARE_CONNECTIONS, application_name="zeke-jobs worker")
         self.handler_pool = Pool(url, max_size=1, application_name="zeke-jobs handler")
@@ -84,16 +84,16 @@ class WorkerProcess:
         """Number of jobs that this process would claim now."""
         if self.stopping or not self.is_alive():
             return 0
-        return self.held.room(may_be_ahead=not (self.alone or self.held_back.long_jobs_wait()))
+        return self.held.room(may_be_ahead=not (self.alone or self.blocked.long_jobs_wait()))
 
     def tasks(self) -> list[str]:
         """Ids of this process's tasks."""
         return list(self.runtime.tasks)
 
     def short_tasks(self) -> dict[str, int]:
-        """Tasks whose jobs may be claimed ahead, with the number that a thread finishes while a claimed job may wait.
+        """Tasks whose jobs may be claimed ahead, with the number that a thread finishes in the time that a claimed job may wait.
 
-        Leaves out tasks whose jobs may start only once: if this process dies, nobody would know which of them had started.
+        Leaves out tasks whose jobs may start only once: if this process died, nobody would know which of them had started.
         """
         return {task: each for task, each in self.held.short_tasks().items() if self.runtime.policy(task).limit}
 
@@ -108,15 +108,15 @@ class WorkerProcess:
     # ── ends of claims ──
 
     def begin(self, claim: Claim) -> Outcome | None:
-        """Start the handler (None), or the outcome with which the claim ends instead."""
+        """Record that the handler starts, and return None; or return the outcome with which the claim ends instead."""
         if not self.proof.holds(claim) and not claim.ended:
             return RETURNED
         if claim.task in self.runtime.quick and time.monotonic() - claim.received > _LATEST_START and not claim.ended:
-            return RETURNED  # the process was frozen in between, and the rate does not allow for so late a start
+            return RETURNED  # the process was frozen meanwhile, and the rate counts on an earlier start
         return None if self.held.start(claim) else Settled()
 
     def settle(self, claim: Claim, outcome: Outcome, *, unstarted: bool = False, gives_up: bool = False) -> bool:
-        """End a claim: the next job starts in its slot, and the completer writes the end unless it is written.
+        """End a claim: the next job starts in its slot, and the completer writes the end unless the database has it.
 
         Args:
             claim: A claim held here.
@@ -128,7 +128,7 @@ class WorkerProcess:
             False when the claim had ended before, or does not end; the outcome is then ignored.
         """
         is_written = isinstance(outcome, Settled)
-        hand_on = not (self.stopping or self.held_back.long_jobs_wait())
+        hand_on = not (self.stopping or self.blocked.long_jobs_wait())
         if gives_up:
             end = self.held.give_up(claim, hand_on=hand_on)
         else:
@@ -138,7 +138,7 @@ class WorkerProcess:
         if not end.is_first:
             return False
         if isinstance(outcome, Settled):
-            self.completer.written([(claim, Completed())])
+            self.completer.confirm([(claim, Completed())])
             self.hand_back(self.held.without_slot())
             self.completer.report_soon()
         else:
@@ -150,7 +150,7 @@ class WorkerProcess:
     def _start_successor(self, successor: JobMessage) -> None:
         try:
             self.start(successor)
-        except BaseException:  # noqa: BLE001 (whatever it is: the job must not be lost with it)
+        except BaseException:  # noqa: BLE001 (any error: the job must not be lost)
             self._log.exception("a job could not be started; it is handed back", job_id=str(successor.claim.id))
             if self.held.end(successor.claim, unstarted=True, hand_on=False).is_first:
                 self.completer.put(successor.claim, RETURNED)
@@ -181,10 +181,11 @@ class WorkerProcess:
         """Return jobs to the queue that wait here for a thread behind a long job.
 
         Returns:
-            Whether a job claimed ahead has run so long that the database must learn of its start: it is still shown as waiting.
+            Whether a job that was claimed ahead has run so long that its start must be recorded: the database still shows it as
+            waiting.
         """
         behind, before = self.held.behind_long_job()
-        # If a job waits longer than this, another process has its slot or the task is paused: give it back.
+        # If a job has waited longer for a slot, another process has the slot or the task is paused: hand the job back.
         self.hand_back(self.held.waiting_for_slot_since(before))
         for claim in behind:
             self.settle(claim, RETURNED, unstarted=True)
@@ -258,5 +259,5 @@ class WorkerProcess:
             file_revision=self.runtime.file_revision,
             lost_after=timedelta(seconds=self.proof.lost_after),
         )
-        # The row may be new, and then the consumers must report in it again.
+        # If the row is new, the consumers must report in it again.
         self.registrations = next(self._counted)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from zeke_jobs.config.handlers import Handler
     from zeke_jobs.config.models import Config, Task
 
-_SOON_OVER = timedelta(seconds=25)  # of a longer period, a quarter of a second is less than a hundredth
+_SHORT_PERIOD = timedelta(seconds=25)  # a quarter of a second is less than a hundredth of a longer period
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +34,10 @@ class RunnableTask:
 
 
 def _quick(config: Config) -> frozenset[str]:
-    """Tasks with so short a rate period that a start must be recorded at once; otherwise it may be recorded slightly late."""
+    """Tasks with a short rate period: each start must be recorded at once. Other starts may be recorded a little later."""
 
     def is_quick(*rates: Rate | None) -> bool:
-        return any(rate is not None and rate.period < _SOON_OVER for rate in rates)
+        return any(rate is not None and rate.period < _SHORT_PERIOD for rate in rates)
 
     shared = {limit.name for limit in config.limits.values() if limit.rate and is_quick(limit.rate.window)}
     return frozenset(
@@ -134,7 +134,7 @@ class Runtime:
             opened = self._services.get(name)
             if opened is None or opened[0] != stanza:
                 settings: Any = services.settings(stanza)
-                # The old object is not closed, because a handler may still use it; it goes with its last user.
+                # Do not close the old object: a handler may still use it. It goes when its last user has ended.
                 self._services[name] = opened = (stanza, settings.open())
             return opened[1]
 

@@ -1,4 +1,4 @@
-"""Ends a worker process in an orderly way within a stated time, whatever hangs."""
+"""Ends a worker process in an orderly way and within a stated time, even if something hangs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from zeke_jobs.worker.process import WorkerProcess
 
-_CLOSE_WITHIN = 15.0  # seconds that a stop takes after the time allowed for jobs, whatever hangs
+_CLOSE_WITHIN = 15.0  # most seconds that a stop takes after the time allowed for jobs
 _TO_LOOK = 2.0  # seconds for a consumer's last look
 _TO_LEAVE = 1.0
 
@@ -67,10 +67,10 @@ class Stop:
             except Exception:  # noqa: BLE001 (the other steps are to be taken too; unwritten jobs are rescued elsewhere)
                 self._log.exception("could not stop in good order; please report this")
         if is_command and (left := end_children()):
-            self._log.warning("ended what handlers had started and left behind", processes=left)
+            self._log.warning("ended processes that handlers had left running", processes=left)
 
     def _end_looks(self, worker: Any) -> None:
-        # Repeat, because a look may still have been on its way to the server in an earlier round.
+        # Repeat: in an earlier round, a look may have been on its way to the server, where it could not be cancelled.
         threads = list(worker.consumers.values())
         while any(thread.is_alive() for thread in threads):
             time.sleep(_TO_LOOK)
@@ -96,7 +96,7 @@ class Stop:
     def _unregister(self) -> None:
         try:
             with closing(connect(self._process.url)) as conn:
-                # Return jobs that our consumers do not know of; otherwise others would count their rescue as a crash.
+                # Return jobs that our consumers do not know. Otherwise others would rescue them and count a death.
                 disown(conn, self._process.id, self._process.held, self._log, older=0.0)
                 SQL.run(conn, "worker/leave", worker=self._process.id)
         except psycopg2.Error as error:

@@ -90,7 +90,7 @@ def test_a_queued_job_gets_another_priority_and_another_time() -> None:
     sent = zeke_jobs.send("anything")
     done = zeke_jobs.prioritise(sent.id, priority=7)
     assert (done.changed, done.status, done.note) == (True, "created", "its priority is 7 now")
-    assert zeke_jobs.prioritise(sent.id, priority=7).note == "it was so already"
+    assert zeke_jobs.prioritise(sent.id, priority=7).note == "it has this value already"
     assert zeke_jobs.reschedule(sent.id, run_at=LATER).changed
     job = zeke_jobs.status(sent.id)
     assert (job.priority, job.run_at) == (7, LATER)

@@ -223,7 +223,7 @@ def test_a_scheduler_that_is_missing_is_found(scene: Scene) -> None:
     (one,) = found(scene.conn, "no-scheduler")
     assert (one.severity, one.sentence) == (
         "critical",
-        "no scheduler has got through for 3m20s; cron jobs are not sent",
+        "no scheduler has completed a beat for 3m20s; cron jobs are not sent",
     )
     SQL.run(scene.conn, "schedule/beaten", scheduler=scene.worker(kind="scheduler"))
     assert found(scene.conn, "no-scheduler") == []
@@ -253,7 +253,7 @@ def test_a_queue_that_a_job_which_runs_alone_keeps_is_noticed_and_warned_of_afte
     scene.add("other")
     scene.add("other", options='{"delay": 3600}')
     (one,) = found(scene.conn, "kept-by-suspect")
-    assert f"box:9 makes itself empty to run slow {suspect} alone" in one.sentence
+    assert f"box:9 finishes its other jobs to run slow {suspect} alone" in one.sentence
     scene.run_alone(worker, "slow")
     scene.later(59)
     scene.beat(worker)

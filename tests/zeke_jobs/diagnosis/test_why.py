@@ -156,7 +156,7 @@ def test_a_job_behind_others_says_how_many_go_first_and_why(scene: Scene) -> Non
     scene.later(1)
     (job,) = scene.add("plain")
     assert scene.reasons(job)["ahead"] == (
-        "before it go 3 jobs of its task with a higher priority, 2 jobs of its task that became due earlier and "
+        "ahead of it are 3 jobs of its task with a higher priority, 2 jobs of its task that became due earlier and "
         "1 job of other tasks in its queue with a higher priority"
     )
 
@@ -210,7 +210,7 @@ def test_a_task_that_is_not_in_force_is_named(scene: Scene) -> None:
     scene.serve()
     (job,) = scene.add("plain")
     scene.rows("DELETE FROM zeke_jobs.task")  # as a rollback of the database's owner would
-    assert scene.reasons(job) == {"unknown-task": "no task in force is called plain, so nobody claims it"}
+    assert scene.reasons(job) == {"unknown-task": "no task in force is called plain, so no worker claims it"}
 
 
 def test_a_job_that_follows_its_task_to_another_queue_says_so(scene: Scene, other_conn: Connection) -> None:
@@ -239,11 +239,11 @@ def test_a_suspect_waits_to_run_alone_and_says_who_makes_room(scene: Scene) -> N
     (job,) = scene.add("plain")
     died(scene, 1)
     worker = scene.serve(pid=9)
-    assert "no worker makes itself empty yet" in scene.reasons(job)["suspect"]
+    assert "no worker makes room for it yet" in scene.reasons(job)["suspect"]
     SQL.one(scene.conn, "worker/heartbeat", worker=worker, busy=0, revision=1, stopping=False)
     assert scene.reasons(job)["suspect"] == (
         "a worker died while running it, so it waits to run alone in a process "
-        "(box:9 makes itself empty for it); after 3 deaths it fails"
+        "(box:9 finishes its other jobs for it); after 3 deaths it fails"
     )
 
 
@@ -258,9 +258,9 @@ def test_one_of_several_suspects_says_with_how_many_others_it_may_run(scene: Sce
     scene.beat(worker)
     assert scene.reasons(jobs[0])["suspect"] == (
         "a worker died while running it, so it waits to run in a process with 2 other suspects at most, and nothing else "
-        "(box:9 makes itself empty for it); after 3 deaths it fails"
+        "(box:9 finishes its other jobs for it); after 3 deaths it fails"
     )
-    assert f"empty to run plain {jobs[0]} with 2 other suspects, which" in scene.reasons(later)["kept-by-suspect"]
+    assert f"other jobs to run plain {jobs[0]} with 2 other suspects, which" in scene.reasons(later)["kept-by-suspect"]
     assert len(SQL.all(scene.conn, "job/claim_alone", worker=worker, queue="default", tasks=["plain"], want=2)) == 2
     assert f"box:9 runs plain {jobs[0]} with 1 other suspect since" in scene.reasons(later)["kept-by-suspect"]
 
@@ -276,8 +276,8 @@ def test_a_job_says_which_suspect_keeps_the_one_process_and_what_can_be_done(sce
     found = scene.why(job).reasons
     assert [one.kind for one in found] == ["kept-by-suspect", "ahead"]
     assert found[0].sentence == (
-        f"the one process for queue default claims nothing else: box:9 makes itself empty to run plain {suspect} alone, "
-        f"which could start since {AT} (3s), because 2 workers died while running it"
+        f"the one process for queue default claims nothing else: box:9 finishes its other jobs to run plain {suspect} alone, "
+        f"which has been ready since {AT} (3s), because 2 workers died while running it"
     )
     assert scene.run_alone(worker) == suspect
     scene.later(20)
@@ -302,7 +302,7 @@ def test_a_suspect_of_another_queue_keeps_the_process_too(scene: Scene) -> None:
     worker = scene.serve()
     scene.beat(worker)
     (job,) = scene.add("plain")
-    assert f"box:1 makes itself empty to run slow {suspect} alone" in scene.reasons(job)["kept-by-suspect"]
+    assert f"box:1 finishes its other jobs to run slow {suspect} alone" in scene.reasons(job)["kept-by-suspect"]
     scene.run_alone(worker, "slow")
     assert f"box:1 runs slow {suspect} alone" in scene.reasons(job)["kept-by-suspect"]
 
@@ -365,7 +365,7 @@ def test_a_suspect_waits_for_another_one_that_runs_and_is_not_made_room_for(scen
     assert list(scene.reasons(first)) == list(scene.reasons(second)) == ["suspect"]
     assert scene.run_alone(worker) == first
     found = scene.reasons(second)
-    assert "no worker makes itself empty yet" in found["suspect"]
+    assert "no worker makes room for it yet" in found["suspect"]
     assert f"box:1 runs plain {first} alone" in found["kept-by-suspect"]
 
 

@@ -216,7 +216,7 @@ def test_a_rename_that_the_file_says_itself_is_no_longer_set_by_hand(base: Confi
     apply(conn, load(WITHOUT + "  analyse: {handler: 'H:work'}\n"), orders=Orders(rename={"analyze": "analyse"}))
     done = apply(conn, load(WITHOUT + "  analyse: {handler: 'H:work', aliases: [analyze]}\n"))
     assert done.plan.overrides == ()
-    assert done.plan.notes == ("analyse.aliases is no longer set by hand: the file says so itself",)
+    assert done.plan.notes == ("analyse.aliases is no longer set by hand: the file has the same value",)
 
 
 def test_an_order_that_was_obeyed_already_changes_nothing(base: Config, conn: Connection) -> None:

@@ -172,7 +172,7 @@ def test_set_refuses_in_words_what_would_not_fit_later(cli: Callable[..., tuple[
     assert (
         "error: expected per_key to be at most limit, got 15 and 5, when analyze.concurrency.limit ends at 20" in said
     )
-    assert "help: set what needs it for no longer than that" in said
+    assert "help: let the values that need it end by then, too" in said
 
 
 def test_a_pause_set_for_a_time_is_shown_with_its_end_and_resume_names_the_command_that_ends_it(

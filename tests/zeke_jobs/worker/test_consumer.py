@@ -11,7 +11,7 @@ import pytest
 
 from tests.zeke_jobs.worker.conftest import NOON
 from zeke_jobs.config.models import Retry
-from zeke_jobs.worker.claim.blocked import ANY, LACKS_THREAD, HeldBack
+from zeke_jobs.worker.claim.blocked import ANY, LACKS_THREAD, BlockedTasks
 from zeke_jobs.worker.claim.claims import JobMessage
 from zeke_jobs.worker.claim.consumer import JobConsumer
 from zeke_jobs.worker.claim.held_jobs import HeldJobs
@@ -48,7 +48,7 @@ class Process(SimpleNamespace):
             held=held,
             alone=False,
             registrations=1,
-            held_back=HeldBack(lambda _: None),
+            blocked=BlockedTasks(lambda _: None),
             room=lambda: 4,
             pool=SimpleNamespace(connection=lambda: nullcontext(SimpleNamespace(notices=[]))),
             short_tasks=held.short_tasks,
@@ -65,9 +65,9 @@ class Acknowledging(Process):
         super().__init__()
         self.woken: list[str] = []
         self.wake_ups.wake = self.woken.append
-        self.completer.written = lambda _: None
+        self.completer.confirm = lambda _: None
         self.completer.wait_for_room = lambda: None
-        self.held_back = HeldBack(FREES.get)
+        self.blocked = BlockedTasks(FREES.get)
 
     def claim(self, consumer: JobConsumer, task: str) -> JobMessage:
         """A claimed job of a task."""
@@ -169,7 +169,7 @@ def test_a_job_that_must_run_alone_is_not_claimed_beside_another_queues_claim(
     one._fill()
     other._fill()
     assert claims == ["default"]
-    process.held.written(process.held.all()[:1])
+    process.held.forget(process.held.all()[:1])
     other._fill()
     assert claims == ["default", "other"]
 
@@ -188,7 +188,7 @@ def test_an_end_wakes_the_queues_that_its_limits_held_back_and_no_others() -> No
         ({"default": ["renamed since"]}, "pooled", ["default"]),
     ):
         for queue in ("default", "slow"):
-            process.held_back.look_ended(queue, held.get(queue, ()))
+            process.blocked.look_ended(queue, held.get(queue, ()))
         process.end(consumer, process.claim(consumer, ended))
         assert process.woken == woken, (held, ended)
         process.woken.clear()
@@ -197,7 +197,7 @@ def test_an_end_wakes_the_queues_that_its_limits_held_back_and_no_others() -> No
 def test_what_an_end_lets_start_is_looked_for_when_the_threads_have_nothing_left_to_begin() -> None:
     process = Acknowledging()
     consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
-    process.held_back.look_ended("default", ["alone"])
+    process.blocked.look_ended("default", ["alone"])
     first, second = process.claim(consumer, "alone"), process.claim(consumer, "pooled")
     process.end(consumer, first)
     assert process.woken == []
@@ -222,20 +222,20 @@ def test_an_end_that_goes_with_one_queues_claim_wakes_another_whose_look_may_hav
     claim = process.claim(consumer, "also pooled").claim
     process.completer.take_completions = lambda: [(claim, Completed())]
     process.completer.flush_soon = lambda *_: None
-    held_back = process.held_back
+    blocked = process.blocked
 
     def rows(*_: object, **__: object) -> list[tuple[Any, ...]]:
         if ends != "before its look":
-            held_back.look_began("slow")
+            blocked.look_began("slow")
         if ends == "after its look":
-            held_back.look_ended("slow", found)
+            blocked.look_ended("slow", found)
         return [header()]
 
-    held_back.look_ended("slow", found)
+    blocked.look_ended("slow", found)
     monkeypatch.setattr("zeke_jobs.worker.claim.consumer.SQL", SimpleNamespace(rows=rows, run=lambda *_, **__: 1))
     consumer._fill()
     assert process.woken == woken
-    assert held_back.look_ended("slow", found) is (ends == "while it looks"), "only now it is known what it found"
+    assert blocked.look_ended("slow", found) is (ends == "while it looks"), "only now it is known what it found"
 
 
 def test_a_completion_that_frees_nothing_is_written_without_a_look_when_the_last_one_left_nothing() -> None:
@@ -248,7 +248,7 @@ def test_a_completion_that_frees_nothing_is_written_without_a_look_when_the_last
         process.end(consumer, process.claim(consumer, "pooled"), Completed())
         assert (written, process.woken) == (writes, looks)
         process.woken.clear()
-    process.held_back.look_ended("default", ["pooled"])
+    process.blocked.look_ended("default", ["pooled"])
     process.end(consumer, process.claim(consumer, "pooled"), Completed())
     assert (written, process.woken) == (["at once"], ["default"])
 
@@ -260,7 +260,7 @@ def test_no_more_are_claimed_than_threads_are_free_while_one_that_may_be_long_wa
     process.end(consumer, process.claim(consumer, "short"))
     rooms = []
     for held in (["a", ANY], [LACKS_THREAD], []):
-        process.held_back.look_ended("slow", held)
+        process.blocked.look_ended("slow", held)
         rooms.append(WorkerProcess.room(process))  # type: ignore[arg-type]
     assert rooms == [4 + 512, 4, 4 + 512]
 
@@ -270,14 +270,14 @@ def test_who_found_no_job_that_lacks_a_thread_with_threads_free_is_not_believed_
 ) -> None:
     clock = SimpleNamespace(now=100.0)
     monkeypatch.setattr("zeke_jobs.worker.claim.blocked.time", SimpleNamespace(monotonic=lambda: clock.now))
-    held_back = HeldBack(lambda _: None)
-    held_back.no_long_job_found("default")
+    blocked = BlockedTasks(lambda _: None)
+    blocked.no_long_job_found("default")
     short = []
     for clock.now in (100.0, 100.1, 100.55, 100.7):
-        held_back.look_ended("default", [LACKS_THREAD])
-        short.append(held_back.long_jobs_wait())
+        blocked.look_ended("default", [LACKS_THREAD])
+        short.append(blocked.long_jobs_wait())
         if clock.now == 100.0:
-            held_back.no_long_job_found("default")
+            blocked.no_long_job_found("default")
     assert short == [True, False, True, True]
 
 

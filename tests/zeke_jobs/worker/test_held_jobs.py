@@ -115,7 +115,7 @@ class Holding(RuleBasedStateMachine):
             self.stages[end.successor.claim] = Stage.WAITS_FOR_THREAD
         if end.is_first and is_written:
             self.rows.discard(claim)
-            self.held.written([claim])
+            self.held.forget([claim])
         elif end.is_first and claim not in self.rescued:
             self.unwritten.append(claim)
         self.hand_back(self.held.without_slot())
@@ -145,7 +145,7 @@ class Holding(RuleBasedStateMachine):
             self.rows -= set(claims)
         if is_done and is_heard:
             for claim in claims:
-                self.held.written([claim])
+                self.held.forget([claim])
         else:
             self.held.report_slots_again()
             self.unwritten += claims
@@ -195,7 +195,7 @@ class Holding(RuleBasedStateMachine):
                 self.unwritten.append(claim)
         self.hear(self.held.write(self.unwritten))
         for claim in self.stages:
-            self.held.written([claim])
+            self.held.forget([claim])
         assert self.kept == 0
         assert (len(self.held), self.held.free(), self.held.lost) == (0, THREADS, 0)
         assert self.held.ahead_limits({"t": 9}, may_wait=True)["more"] == [0]

@@ -135,7 +135,7 @@ def _batch(job: Job) -> str:
 
 
 def _cost(job: Job) -> str:
-    return "" if job.cost is None else costs.written(job.cost, job.currency)
+    return "" if job.cost is None else costs.cost_text(job.cost, job.currency)
 
 
 def _took(job: Job) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.output import coloured, listing, spelled
 from zeke_jobs.core.durations import format_duration
-from zeke_jobs.core.units import written
+from zeke_jobs.core.units import amount_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,7 @@ def tasks(as_json: options.Json = False) -> None:
 def metered(meter: dict[str, Any]) -> str:
     """Amount used of a unit, or of a daily budget: ``1,500 of 90,000 tokens in 1m``."""
     window = f"in {format_duration(timedelta(seconds=meter['seconds']))}" if meter["seconds"] else "today"
-    return f"{written(meter['used'])} of {written(meter['amount'])} {meter['unit']} {window}"
+    return f"{amount_text(meter['used'])} of {amount_text(meter['amount'])} {meter['unit']} {window}"
 
 
 def _spelled(key: str, task: dict[str, Any]) -> str:

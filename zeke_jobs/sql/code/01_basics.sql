@@ -1,4 +1,4 @@
--- The basics of the other files: the time, ids, names, states, tasks by name.
+-- Functions that all other files use: the time, ids, names, states, tasks by name.
 
 -- The clock of all statements; tests replace it. STABLE, so that an index can be searched by it. In plpgsql, because an sql function that calls a
 -- volatile one is not inlined, and each call would cost 20 µs.
@@ -164,7 +164,7 @@ BEGIN
 END
 $$;
 
--- The texts in a payload's sensitive fields, the longest first, also as JSON spells them. Shorter ones are common words.
+-- The texts in a payload's sensitive fields, the longest first, also as JSON spells them; without very short ones, which are common words.
 CREATE OR REPLACE FUNCTION zeke_jobs.secrets(p_payload jsonb, p_fields text[]) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$

@@ -1,12 +1,12 @@
 -- Waking idle processes.
 
--- Wake the processes that wait at a queue: one at once, the others a moment later unless they look before, because one job is not worth a
--- look of each. If none waits, nothing is sent: a NOTIFY in every send would serialise commits.
+-- Wake the processes that wait for jobs of a queue: one at once, the others a moment later unless they have looked by then, because one job does
+-- not need a look by each of them. If none waits, send nothing: a NOTIFY in every send would serialise commits.
 CREATE OR REPLACE FUNCTION zeke_jobs.ring(p_queue text) RETURNS void
 LANGUAGE plpgsql VOLATILE -- and not sql: only plpgsql keeps its plans
 AS $$
 DECLARE
-  -- By a hash, so that all jobs of a transaction ring for the same one.
+  -- Choose the first process by a hash, so that all jobs of a transaction wake the same one.
   v_first uuid := (
     SELECT w.id FROM zeke_jobs.worker AS w WHERE p_queue = ANY (w.idle)
     ORDER BY uuid_hash_extended(w.id, pg_current_xact_id()::text::bigint) LIMIT 1);
@@ -32,8 +32,8 @@ $$;
 CREATE OR REPLACE TRIGGER queue_ring AFTER INSERT ON zeke_jobs.queue
   REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.ring_for_new();
 
--- Jobs of these tasks ended. Wake the processes that found jobs held back by the same limits, in any queue. A caller that is one of them looks
--- by itself, and the others a moment later if they do not look before.
+-- Jobs of these tasks have ended. Wake the processes that found jobs held back by the same limits, in any queue. If the caller is one of them, it
+-- looks by itself, and the others are woken a moment later unless they have looked by then.
 CREATE OR REPLACE FUNCTION zeke_jobs.ring_for_freed(p_tasks text[], p_ringer uuid DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$

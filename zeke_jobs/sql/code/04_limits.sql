@@ -14,7 +14,7 @@ BEGIN
 END
 $$;
 
--- The number of jobs of each task that hold a slot of its limits. Each name is counted by itself: for a join, a planner without statistics
+-- The number of jobs of each task that hold a slot of its limits. Count each name by itself: for a join, a planner without statistics
 -- would read the active jobs of all tasks. Jobs claimed before a rename are active under the former name.
 CREATE OR REPLACE VIEW zeke_jobs.task_active AS
 SELECT
@@ -31,7 +31,7 @@ COMMENT ON VIEW zeke_jobs.task_active IS 'How many jobs of each task hold a slot
 CREATE OR REPLACE FUNCTION zeke_jobs.concurrency_of(p_gate zeke_jobs.gate, p_now timestamptz) RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
-  -- After the clock was set back, the last throttling is in the future.
+  -- If the clock was set back, the last throttling is in the future.
   SELECT CASE WHEN (p_gate).concurrency IS NOT NULL THEN least((p_gate).concurrency, (p_gate).ceiling + floor(greatest(
     0, extract(epoch FROM p_now - (p_gate).lowered_on) / extract(epoch FROM (p_gate).raise_every)))::integer) END
 $$;
@@ -73,13 +73,13 @@ BEGIN
 END
 $$;
 
--- How long a start counts: a four-hundredth longer than the period, at most a quarter of a second longer, because a handler acts a little after
--- its start.
+-- How long a start counts for a rate: longer than the period by a four-hundredth of it, but by a quarter of a second at most, because a handler
+-- acts a little after its start.
 CREATE OR REPLACE FUNCTION zeke_jobs.counts_for(p_period interval) RETURNS interval
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$ SELECT p_period + least(p_period / 400, interval '250 ms') $$;
 
--- Whether a job runs that probes for the breaker of a gate.
+-- Whether the job that probes for the breaker of a gate is active.
 CREATE OR REPLACE FUNCTION zeke_jobs.probes(p_gate zeke_jobs.gate) RETURNS boolean
 LANGUAGE sql STABLE
 AS $$ SELECT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = (p_gate).probe AND q.state = 'consumed') $$;
@@ -94,13 +94,13 @@ AS $$
     CASE WHEN g.concurrency IS NOT NULL THEN zeke_jobs.concurrency_of(g, p_now) - (
       SELECT sum(a.active) FROM zeke_jobs.task_active AS a WHERE g.name = ANY (a.gates)) END,
     CASE WHEN g.rate_count IS NOT NULL THEN greatest(0, g.rate_count - zeke_jobs.taken(g.name, 'jobs', '', p_now)) END,
-    -- A probe that has ended probes no more; whoever claims turns the breaker first.
+    -- A job that has ended does not probe any more. A claim opens or closes the breaker before it calls this.
     CASE WHEN g.tripped_on IS NOT NULL THEN CASE WHEN zeke_jobs.probes(g) THEN 0 ELSE 1 END END) END::integer
   FROM zeke_jobs.gate AS g
   WHERE g.name = ANY (p_gates)
 $$;
 
--- The same of one gate, for doctor of the version before.
+-- The room of one gate, for doctor of the version before.
 CREATE OR REPLACE FUNCTION zeke_jobs.gate_room(p_gate zeke_jobs.gate, p_now timestamptz) RETURNS integer
 LANGUAGE sql STABLE
 AS $$ SELECT r.room FROM zeke_jobs.gate_rooms(ARRAY[p_gate.name], p_now) AS r $$;
@@ -129,7 +129,7 @@ BEGIN
       -- The claiming worker logs it.
       RAISE WARNING 'breaker of % opens: % jobs failed', v_gate.name, v_ends.failed;
     ELSIF v_gate.probe IS NOT NULL THEN
-      -- An attempt from before the pause may end after it, and is no probe.
+      -- An attempt that began before the pause may end after it, but is no probe.
       SELECT e.failed, e.ended_on INTO v_ends
       FROM zeke_jobs.breaker_end AS e JOIN zeke_jobs.queue AS q ON q.message_id = e.job
       WHERE e.gate = v_gate.name AND e.job = v_gate.probe AND e.ended_on >= greatest(v_gate.closed_until, q.claimed_on)
@@ -308,20 +308,20 @@ BEGIN
           WHEN u.reported IS NOT NULL THEN u.taken_on
           ELSE coalesce(q.started_on, u.taken_on) END END
       FROM zeke_jobs.queue AS q
-      -- The ids also for the jobs: zeke_jobs.complete joins by hashing.
+      -- Compare the jobs with the ids, too: zeke_jobs.complete switches nested loops off, and the join is hashed.
       WHERE u.job = ANY (p_ids) AND q.message_id = ANY (p_ids) AND q.message_id = u.job AND NOT u.settled
       RETURNING q.task, u.unit, u.reported
     )
     SELECT t.id AS task, e.unit, avg(e.reported) AS average FROM ended AS e CROSS JOIN LATERAL zeke_jobs.find_task(e.task) AS t
     WHERE e.reported IS NOT NULL AND p_how <> 'cut off' AND t.id IS NOT NULL GROUP BY t.id, e.unit
-    ORDER BY t.id, e.unit -- two that both add their first row must not wait for each other
+    ORDER BY t.id, e.unit -- so that two transactions that add the first rows do not deadlock
   LOOP
     UPDATE zeke_jobs.unit_average AS a
     SET average = a.average + (v_known.average - a.average) / least(a.jobs + 1, 20), jobs = least(a.jobs + 1, 20)
     WHERE a.ctid = (
       SELECT o.ctid FROM zeke_jobs.unit_average AS o
       WHERE o.task = v_known.task AND o.unit = v_known.unit FOR UPDATE SKIP LOCKED);
-    -- New. If the row is only locked, another transaction is updating it, and an INSERT would wait for that in spite of ON CONFLICT.
+    -- Insert only a new row. If the row is locked, another transaction is updating it, and an INSERT would wait for that in spite of ON CONFLICT.
     IF NOT FOUND AND NOT EXISTS (SELECT 1 FROM zeke_jobs.unit_average AS a WHERE a.task = v_known.task AND a.unit = v_known.unit) THEN
       INSERT INTO zeke_jobs.unit_average (task, unit, average, jobs) VALUES (v_known.task, v_known.unit, v_known.average, 1)
       ON CONFLICT DO NOTHING;
@@ -358,7 +358,7 @@ BEGIN
   DELETE FROM zeke_jobs.breaker_end AS e USING zeke_jobs.gate AS g
   WHERE g.name = ANY (p_gates) AND g.tripped_on IS NULL AND e.gate = g.name AND e.ended_on <= p_now - g.breaker_within;
   IF random() < 0.01 THEN
-    -- Into two hundred parts of the window; each counts as long as its latest use.
+    -- Merge the uses into two hundred parts of the window; each part counts as long as its latest use.
     WITH many AS (
       DELETE FROM zeke_jobs.meter_use AS u
       WHERE u.ctid = ANY (ARRAY(
@@ -375,8 +375,8 @@ BEGIN
 END
 $$;
 
--- When a job of one of these tasks may start again, given these full or closed gates ('keys of GATE': now, because it has keys that were not
--- looked at); NULL if only the end of another job can make room.
+-- When a job of one of these tasks may start again, given these full or closed gates; NULL if only the end of another job can make room. With
+-- 'keys of GATE' the time is now, because the claim did not look at all keys.
 CREATE OR REPLACE FUNCTION zeke_jobs.opens_on(p_tasks text[], p_full text[], p_now timestamptz) RETURNS timestamptz
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -401,7 +401,7 @@ BEGIN
   IF p_gate.closed_until > p_now THEN
     RETURN p_gate.closed_until;
   END IF;
-  -- The rate has room and there are no other meters, so the concurrency is full: the end of a job makes room, not time.
+  -- The rate has room and there are no other meters, so the concurrency is full: only the end of a job makes room.
   IF zeke_jobs.taken(p_gate.name, 'jobs', '', p_now) < p_gate.rate_count
     AND NOT EXISTS (SELECT 1 FROM zeke_jobs.meter AS m WHERE m.gate = p_gate.name)
   THEN
@@ -410,7 +410,7 @@ BEGIN
   RETURN (
     SELECT min(o.opens)
     FROM (
-      -- The starts of keys for which nothing waits open nothing.
+      -- Ask only for keys for which jobs wait.
       SELECT zeke_jobs.next_key_on(substr(m.gate, length('task/') + 1), p_now) AS opens
       FROM zeke_jobs.meter AS m
       WHERE m.gate = p_gate.name AND m.per_key AND (zeke_jobs.taken(m.gate, 'jobs', '', p_now) >= p_gate.rate_count) IS NOT TRUE

@@ -13,7 +13,7 @@ BEGIN
     FROM unnest(p_ids, p_claims, p_after) AS d (id, claim, after)
     JOIN zeke_jobs.queue AS q ON q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker AND q.started_on IS NULL
     WHERE q.message_id = ANY (p_ids)
-    -- Skip locked rows: they are just being finished, which records the start too. Waiting for them could deadlock.
+    -- Skip locked rows: another transaction is finishing these jobs, and records the start too. To wait for it could deadlock.
     FOR UPDATE OF q SKIP LOCKED
   )
   UPDATE zeke_jobs.queue AS q
@@ -116,7 +116,7 @@ BEGIN
   SELECT c.* INTO v_found
   FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most) AS c;
   IF cardinality(v_ours) > 0 AND EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id <> p_worker) THEN
-    -- Limits that this claim did not fill again may have room for jobs of other processes.
+    -- Limits that this claim has not filled again may have room for jobs of other processes.
     PERFORM zeke_jobs.ring_for_freed(array_agg(DISTINCT q.task), p_worker)
     FROM zeke_jobs.queue AS q LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
     WHERE q.message_id = ANY (v_ours) AND (t.gates <@ v_found.full_gates) IS NOT TRUE
@@ -254,8 +254,8 @@ BEGIN
 END
 $$;
 
--- When a job fails for good, send a job to the task that on_failed names, in the same transaction. A job that was sent this way sends none, or
--- two tasks that name each other would never stop. A payload that does not fit is left out, because the job must end.
+-- When a job fails for good, send a job to the task that on_failed names, in the same transaction. A job that was sent in this way sends none:
+-- two tasks that name each other would never stop. If the failed job's payload does not fit, leave it out, because the job must end.
 CREATE OR REPLACE FUNCTION zeke_jobs.tell_failure() RETURNS trigger
 LANGUAGE plpgsql
 AS $$
@@ -376,8 +376,8 @@ BEGIN
 END
 $$;
 
--- Have the end of a job announced on channel zeke_jobs.done. Returns its state; NULL: it has ended already, or is unknown. Wakes idle processes,
--- because a claim skips the row while this call holds its lock.
+-- Ask that the end of a job be announced on channel zeke_jobs.done. Returns its state; NULL: it has ended already, or is unknown. Wakes idle
+-- processes, because a claim skips the row while this call holds its lock.
 CREATE OR REPLACE FUNCTION zeke_jobs.await_end(p_id uuid) RETURNS zeke_jobs.state
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp

@@ -12,14 +12,14 @@ $$;
 CREATE OR REPLACE TRIGGER worker_beating BEFORE UPDATE OF heartbeat_on ON zeke_jobs.worker
   FOR EACH ROW WHEN (NEW.heartbeat_on > OLD.heartbeat_on + OLD.lost_after) EXECUTE FUNCTION zeke_jobs.begin_beating();
 
--- Return the jobs of lost processes: they have not proved life for their lost_after, while another process has. So an outage of the database
--- makes no process lost.
--- A returned job may have taken effect, so its attempt counts; it may have killed the process, so it becomes a suspect, and this first death
--- counts. If the process held several jobs, most may not have started, so the death uses up no retry, and a process then runs at most half
--- of them. If that process dies too, its suspects are halved again, until each runs alone. A death among several suspects counts for none
--- of them and uses up no retry. A death alone counts; the third that counts quarantines the job.
--- The rows are locked, so that two rescuers never count one death twice. Locked jobs are left for the next call: their worker may have stopped
--- before a commit, and its transaction ends by itself.
+-- Return the jobs of lost processes to the queue. A process is lost if it has not proved life for its lost_after, while another process has. So an
+-- outage of the database makes no process lost.
+-- A returned job may have taken effect, so its attempt counts. It may have killed the process, so it becomes a suspect, and this first death
+-- counts. If the process held several jobs, most of them may not have started. Then the death uses up no retry, and the next process runs at most
+-- half of them. If that process dies too, its suspects are halved again, until each runs alone. A death among several suspects counts for none
+-- of them and uses up no retry; the death of a suspect that ran alone counts. The third death that counts quarantines the job.
+-- Lock the rows, so that two rescuers never count one death twice. Leave locked jobs to the next call: their worker may have stopped before a
+-- commit, and its transaction ends by itself.
 CREATE OR REPLACE FUNCTION zeke_jobs.rescue() RETURNS TABLE (message_id uuid, task text, deaths integer, outcome text)
 LANGUAGE plpgsql VOLATILE
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
@@ -40,7 +40,7 @@ BEGIN
     ORDER BY w.id
     FOR UPDATE SKIP LOCKED
   );
-  -- A worker without a row, but with claimed jobs, did not end in an orderly way. A minute's grace, because its row may not be committed yet.
+  -- Workers without a row, but with claimed jobs, did not end in an orderly way. Wait a minute, because their rows may not be committed yet.
   v_rowless := ARRAY(
     SELECT DISTINCT q.worker FROM zeke_jobs.queue AS q
     WHERE q.state = 'consumed' AND q.claimed_on < v_now - interval '1 minute'

@@ -153,7 +153,7 @@ BEGIN
   ),
   left_behind AS (
     SELECT u.unique_key FROM zeke_jobs.unique_holder AS u JOIN gone AS g ON u.unique_key = g.unique_key AND u.job = g.message_id
-    -- Do not wait for a sender that is taking over the key.
+    -- Skip locked keys: a sender is taking them over.
     FOR UPDATE OF u SKIP LOCKED
   ),
   steps AS (

@@ -47,7 +47,7 @@ SELECT
 FROM zeke_jobs.queue AS q
 LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
 CROSS JOIN LATERAL (
-  -- The fields that were sensitive at the send, and those that are now, also after a rename of the task.
+  -- The fields that were sensitive at the send and the fields that are sensitive now, also after a rename of the task.
   SELECT nullif(q.sensitive || coalesce(t.sensitive, (
     SELECT a.sensitive FROM zeke_jobs.task AS a WHERE q.task = ANY (a.aliases) LIMIT 1)), '{}') AS fields
 ) AS s;
@@ -55,7 +55,7 @@ COMMENT ON VIEW zeke_jobs.job IS 'All jobs, in the words of pg-boss. Sensitive f
 
 CREATE OR REPLACE VIEW zeke_jobs.job_step AS
 SELECT s.job, s.name, s.kept_on FROM zeke_jobs.step AS s;
-COMMENT ON VIEW zeke_jobs.job_step IS 'The steps that jobs have behind them, without their results, which may be secret.';
+COMMENT ON VIEW zeke_jobs.job_step IS 'The finished steps of jobs, without their results, which may be secret.';
 
 CREATE OR REPLACE VIEW zeke_jobs.finished AS
 SELECT
@@ -106,7 +106,7 @@ SELECT
   h.currency
 FROM zeke_jobs.history AS h
 WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = h.id);
-COMMENT ON VIEW zeke_jobs.finished IS 'Jobs that ended: those whose rows are there, and those of the last ninety days whose rows are not.';
+COMMENT ON VIEW zeke_jobs.finished IS 'Ended jobs: the rows that are kept, and the history of removed rows for ninety days.';
 
 -- The schedules in force, from jobs.yaml and stored ones. Their ticks may be recorded under any of names.
 CREATE OR REPLACE VIEW zeke_jobs.planned AS
@@ -339,7 +339,7 @@ SELECT
    FROM zeke_jobs.meter AS m WHERE m.gate = g.name) AS meters
 FROM zeke_jobs.gate AS g
 CROSS JOIN LATERAL (
-  -- The next claim closes the breaker after a probe that succeeded (zeke_jobs.turn_breakers); perhaps nothing is due for long.
+  -- After a successful probe, only the next claim closes the breaker (zeke_jobs.turn_breakers), and no job may be due for long.
   SELECT g.closed_until > zeke_jobs.now() OR g.tripped_on IS NOT NULL AND (
     SELECT e.failed FROM zeke_jobs.breaker_end AS e JOIN zeke_jobs.queue AS q ON q.message_id = e.job
     WHERE e.gate = g.name AND e.job = g.probe AND e.ended_on >= greatest(g.closed_until, q.claimed_on)
@@ -396,7 +396,7 @@ FROM (
   WHERE h.cost IS NOT NULL AND h.completed_on > zeke_jobs.now() - interval '1 day'
 ) AS c
 GROUP BY c.task, c.currency;
-COMMENT ON VIEW zeke_jobs.task_cost IS 'What jobs said that they cost: those that ended within the last day, and those that have not ended.';
+COMMENT ON VIEW zeke_jobs.task_cost IS 'The costs that jobs reported: jobs that ended within the last day, and jobs that have not ended.';
 
 CREATE OR REPLACE VIEW zeke_jobs.task_failed AS
 SELECT

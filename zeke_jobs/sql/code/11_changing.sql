@@ -7,7 +7,7 @@ AS $$
   VALUES (p_action, p_target, nullif(p_by, ''), nullif(p_reason, ''), p_jobs)
 $$;
 
--- Keep audit entries as they are. This also guards against slips of the owner, although the owner could remove the trigger.
+-- Keep audit entries as they are. This also guards against mistakes of the owner, although the owner could remove the trigger.
 CREATE OR REPLACE FUNCTION zeke_jobs.refuse_to_rewrite() RETURNS trigger
 LANGUAGE plpgsql
 AS $$
@@ -34,7 +34,7 @@ AS $$
   DELETE FROM zeke_jobs.audit AS a WHERE a.done_on < zeke_jobs.now() - interval '400 days'
 $$;
 
--- Record that a person had a schedule send jobs: one now (run), or the jobs of a past time (backfill).
+-- Record that a person made a schedule send jobs: one now (run), or the jobs of a past time (backfill).
 CREATE OR REPLACE FUNCTION zeke_jobs.note_sent(p_action text, p_task text, p_by text, p_reason text, p_jobs uuid[]) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
@@ -82,7 +82,7 @@ BEGIN
   IF v_job.state = 'rejected' AND (
     v_job.order_hold IS NOT NULL OR EXISTS (SELECT 1 FROM zeke_jobs.task AS t WHERE t.id = v_job.task AND t.metered))
   THEN
-    -- The next job of its key may run, or a job that needs fewer units.
+    -- Now the next job of its key may run, or a job that needs fewer units.
     PERFORM zeke_jobs.ring(v_job.queue_name), zeke_jobs.ring_for_freed(ARRAY[v_job.task]);
   END IF;
   cancel_unnoted.state := v_job.state;
@@ -269,7 +269,7 @@ BEGIN
     metered = excluded.metered, least = excluded.least, raise_every = excluded.raise_every,
     breaker_failures = excluded.breaker_failures, breaker_share = excluded.breaker_share,
     breaker_within = excluded.breaker_within, breaker_pause = excluded.breaker_pause,
-    -- A limit that loses its open breaker opens.
+    -- If a limit loses its breaker, the pause of this breaker ends.
     tripped_on = CASE WHEN excluded.breaker_pause IS NOT NULL THEN g.tripped_on END,
     closed_until = CASE WHEN excluded.breaker_pause IS NOT NULL OR g.tripped_on IS NULL THEN g.closed_until END,
     closed_by = CASE WHEN excluded.breaker_pause IS NOT NULL OR g.tripped_on IS NULL THEN g.closed_by END
@@ -277,8 +277,8 @@ BEGIN
       g.breaker_within, g.breaker_pause)
     IS DISTINCT FROM (excluded.concurrency, excluded.rate_count, excluded.rate_period, excluded.metered, excluded.least,
       excluded.raise_every, excluded.breaker_failures, excluded.breaker_share, excluded.breaker_within, excluded.breaker_pause);
-  -- Starts under a task's former name count for its new name, for the time of the new rate. Skip rows of jobs that just end: a worker may have
-  -- locked them while it waits for the limits.
+  -- Starts under a task's former name count for its new name, for the period of the new rate. Skip rows of jobs that are just ending: a worker may
+  -- have locked them while it waits for the limits.
   UPDATE zeke_jobs.meter_use AS u
   SET gate = w.name
   FROM jsonb_to_recordset(p_gates) AS w (name text, former text[])
@@ -351,7 +351,7 @@ BEGIN
       excluded.cron, excluded.paused, excluded.metered, excluded.units);
   DELETE FROM zeke_jobs.task AS t
   WHERE NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(p_tasks) AS w (id text) WHERE w.id = t.id);
-  -- What was learned under a task's former name counts for its new name. Rows of jobs that just end are skipped, as in write_limits.
+  -- Averages under a task's former name count for its new name. Skip locked rows, as in write_limits.
   WITH former AS (
     DELETE FROM zeke_jobs.unit_average AS a
     WHERE a.ctid = ANY (ARRAY(

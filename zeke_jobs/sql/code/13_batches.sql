@@ -47,7 +47,7 @@ CREATE OR REPLACE TRIGGER queue_batch_update AFTER UPDATE OF state, cancelled_on
 CREATE OR REPLACE TRIGGER queue_batch_delete AFTER DELETE ON zeke_jobs.queue
   FOR EACH ROW WHEN (OLD.batch IS NOT NULL AND OLD.state IN ('queued', 'consumed')) EXECUTE FUNCTION zeke_jobs.count_in_batch();
 
--- At the commit, once for all rows of the transaction.
+-- Change the counters at the commit, once for all rows of the transaction.
 CREATE OR REPLACE FUNCTION zeke_jobs.add_up_batches() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
@@ -218,7 +218,7 @@ BEGIN
   IF p_open THEN
     INSERT INTO zeke_jobs.batch_open (batch) VALUES (p_batch);
   END IF;
-  -- So that a closed batch without jobs ends with this transaction.
+  -- This row makes a closed batch without jobs end with this transaction.
   INSERT INTO zeke_jobs.batch_change (batch, part, open) VALUES (p_batch, 0, p_open::integer);
   RETURN true;
 END
@@ -251,7 +251,7 @@ BEGIN
     RETURN true;
   END IF;
   RETURN zeke_jobs.make_batch(v_batch, p_options -> 'then', coalesce(p_options ->> 'after_failure', 'send'), false, v_first)
-    -- Other jobs of the same send, or its repetition after a lost answer.
+    -- The batch exists: for other jobs of the same send, or for a repetition of this send after a lost answer.
     OR EXISTS (SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = v_batch AND b.first_job = v_first);
 END
 $$;
@@ -339,7 +339,7 @@ BEGIN
       ORDER BY q.message_id) AS f
     CROSS JOIN LATERAL zeke_jobs.retry(f.message_id, NULL, 'failed', NULL, 1, p_by) AS r);
   IF v_cancelled AND cardinality(v_jobs) > 0 THEN
-    -- The counters first, in the order in which every commit locks them.
+    -- Change the counters first, because every commit locks them in this order.
     SET CONSTRAINTS zeke_jobs.batch_add_up IMMEDIATE;
     UPDATE zeke_jobs.batch AS b SET cancelled_on = NULL, ended_on = NULL WHERE b.id = p_batch;
     SET CONSTRAINTS zeke_jobs.batch_add_up DEFERRED;

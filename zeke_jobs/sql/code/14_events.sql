@@ -1,4 +1,4 @@
--- Events: a job that waits for one is queued until the event comes or its time is over.
+-- Events: a job that waits for an event is queued until the event comes or the wait is over.
 --
 -- An event and a job that begins to wait for it must not miss each other, so each looks for the other under the same lock: the job when it
 -- is queued again, the event at the commit of its sender. The lock is held only for a statement or a commit.
@@ -77,7 +77,7 @@ DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_wait zeke_jobs.wait;
 BEGIN
-  -- Before the job's row, in the order in which an event locks them.
+  -- Lock the event before the job's row, in the same order as deliver_event.
   PERFORM zeke_jobs.lock_event(p_event);
   PERFORM 1 FROM zeke_jobs.queue AS q WHERE q.message_id = p_id AND q.claim = p_claim AND q.worker = p_worker FOR UPDATE;
   IF NOT FOUND THEN

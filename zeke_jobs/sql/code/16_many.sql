@@ -127,9 +127,9 @@ BEGIN
 END
 $$;
 
--- Change up to "most" matching jobs, in the order of their ids, from the job after "after" on. Locked jobs, such as one whose end is being
--- written, are skipped and returned as "passed"; a job filtered by its id is waited for. The next part begins after "last"; NULL if there
--- is none. Audited with the login.
+-- Change up to "most" matching jobs, in the order of their ids, from the job after "after" on. Skip locked jobs, such as one whose end is being
+-- written, and return them as "passed"; but wait for a job that is given by its id. The next part begins after "last"; NULL if there is none.
+-- Audited with the login.
 CREATE OR REPLACE FUNCTION zeke_jobs.change_jobs(
   change text, filter jsonb, value jsonb DEFAULT '{}', reason text DEFAULT NULL, by text DEFAULT NULL, after uuid DEFAULT NULL,
   most integer DEFAULT 1000, OUT changed uuid[], OUT passed uuid[], OUT last uuid)

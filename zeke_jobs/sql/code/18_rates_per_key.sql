@@ -1,6 +1,6 @@
 -- Rates per key: a claim finds the keys whose rate lets a job through, however many others wait.
 
--- A job that waits for its key becomes new to claims again when it changes: when it was claimed and came back, or got another time, priority or
+-- A job that waits for its key becomes new to claims again when it changes: when it is claimed and comes back, or gets another time, priority or
 -- task.
 CREATE OR REPLACE FUNCTION zeke_jobs.unsee() RETURNS trigger
 LANGUAGE plpgsql
@@ -143,9 +143,9 @@ BEGIN
 END
 $$;
 
--- Note which keys must wait, and until when. A key waits if the claim takes all jobs that it has room for. If the claim could have taken more
--- jobs (p_is_dry), a key also waits if no job of it can start for another reason. Their other jobs are found by their key from now on. p_keys to
--- p_unseen: the answer of zeke_jobs.pick_by_rate. p_places: the jobs that the claim takes.
+-- Record which keys must wait, and until when. A key waits if the claim takes all jobs that the key has room for. If the claim could have taken
+-- more jobs (p_is_dry), a key also waits if its jobs cannot start for another reason. From now on, claims find the other jobs of waiting keys by
+-- their key. p_keys to p_unseen: the answer of zeke_jobs.pick_by_rate. p_places: the jobs that the claim takes.
 CREATE OR REPLACE FUNCTION zeke_jobs.note_keys(
   p_queue text, p_one zeke_jobs.candidate, p_keys text[], p_rooms integer[], p_waiting text[], p_unseen tid[], p_places tid[],
   p_is_dry boolean, p_now timestamptz) RETURNS void

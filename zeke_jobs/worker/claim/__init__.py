@@ -1,1 +1,1 @@
-"""Claiming jobs: number, order, and time of the next look."""
+"""Claims jobs: decides how many, in which order they start, and when to look again."""

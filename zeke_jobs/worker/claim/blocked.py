@@ -1,4 +1,4 @@
-"""Tasks whose due jobs a limit holds back. When another job ends, one of them may start."""
+"""Blocked tasks: a limit holds their due jobs back. When another job ends, one of these jobs may start."""
 
 from __future__ import annotations
 
@@ -11,31 +11,33 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
 LACKS_THREAD = "*"
-"""A job that may take long is held back because no thread is free for it."""
+"""A long job waits, because no thread is free for it."""
 ANY = "?"
-"""Not known yet."""
-_IGNORED = 0.5  # seconds in which LACKS_THREAD is ignored, after threads were free and no long job could be claimed
+"""The look did not tell which tasks are blocked: it may be any of them."""
+_IGNORED = 0.5  # seconds to ignore LACKS_THREAD after a look that had free threads and claimed no long job
 
 
-class HeldBack:
-    """The tasks that the last look of each queue found held back. Thread-safe; a reading may be a moment old.
+class BlockedTasks:
+    """The blocked tasks that the last look of each queue found. Thread-safe; a value read may be a moment old.
 
     Args:
-        frees: Returns the limits in which the end of a task's job makes room; None for a task that this process does not know.
+        frees: Returns the limits that get room when a job of a task ends; None for a task that this process does not know.
     """
 
     def __init__(self, frees: Callable[[str], Collection[str] | None]) -> None:
         self._frees = frees
-        # By queue: the tasks held back, and the end of the look in monotonic seconds.
+        # By queue: the blocked tasks, and the end of the look in monotonic seconds.
         self._looks: dict[str, tuple[Collection[str], float]] = {}
-        self._ended: dict[str, set[str]] = {}  # by queues with a look under way: tasks of which jobs end meanwhile
+        self._ended: dict[
+            str, set[str]
+        ] = {}  # by queue with a look under way: tasks whose jobs have ended since it began
         self._lack_threads: set[str] = set()
         self._ignored_until: dict[str, float] = {}
         self._pending: set[str] = set()
         self._lock = threading.Lock()
 
     def look_began(self, queue: str) -> None:
-        """The queue's consumer looks for jobs. Only its result tells whether a job that ends meanwhile lets another one start."""
+        """The queue's consumer begins a look. ``look_ended`` will compare its result with the jobs that end meanwhile."""
         with self._lock:
             self._ended[queue] = set()
 
@@ -43,7 +45,7 @@ class HeldBack:
         """Note the result of the consumer's look: ids of tasks, ``LACKS_THREAD``, ``ANY``.
 
         Returns:
-            Whether to look again at once, because a job ended meanwhile and may let one of them start.
+            Whether to look again at once: a job ended during the look and may have made room for one of these tasks.
         """
         now = time.monotonic()
         with self._lock:
@@ -54,14 +56,14 @@ class HeldBack:
         return any(self._share(one, held) for one in ended for held in tasks)
 
     def no_long_job_found(self, queue: str) -> None:
-        """Threads were free for long jobs, and none came: something else, such as their keys, holds them back."""
+        """Threads were free, but no long job came: something else, such as their keys, holds the long jobs back."""
         if queue in self._lack_threads:
             self._ignored_until[queue] = time.monotonic() + _IGNORED
 
     def freed_by(self, ended: str, since: float = -math.inf) -> list[str]:
-        """The queues to look at because a job of the task ``ended`` has ended, if their last look ended after ``since``.
+        """The queues to look at again because a job of the task ``ended`` has ended.
 
-        A look that is under way learns of the end from ``look_ended``.
+        Leaves out queues whose last look ended before ``since``. ``look_ended`` decides about queues with a look under way.
         """
         with self._lock:
             for meanwhile in self._ended.values():
@@ -74,7 +76,7 @@ class HeldBack:
         ]
 
     def long_jobs_wait(self) -> bool:
-        """Whether long jobs wait for a thread. Short jobs must then leave some threads to them."""
+        """Whether long jobs wait for a thread. Then short jobs must leave threads free for them."""
         return bool(self._lack_threads)
 
     def add_pending(self, queues: Iterable[str]) -> None:
@@ -89,12 +91,12 @@ class HeldBack:
             return pending
 
     def _share(self, ended: str, held: str) -> bool:
-        """Whether an end makes room in a limit of the other task."""
+        """Whether the end of a job of one task makes room in a limit of the other task."""
         one = self._frees(ended)
         if held == LACKS_THREAD:
             return True
         if one is not None and not one:
             return False
         other = None if held == ANY else self._frees(held)
-        # The task was renamed or has left jobs.yaml, but may have had limits.
+        # An unknown task was renamed or has left jobs.yaml. It may have shared any limit.
         return one is None or other is None or not {*one}.isdisjoint(other)

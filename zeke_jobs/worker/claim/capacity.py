@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _AHEAD = 0.03
 _MOST_AHEAD = 512
 _SMOOTHING = 0.2
-_TOO_LONG = 0.1  # seconds; a job that waits longer behind one that runs longer is handed back
+_TOO_LONG = 0.1  # seconds; if a job runs longer, the jobs that have waited longer are handed back
 
 
 class Capacity:
@@ -71,9 +71,12 @@ class Capacity:
         return self._taken == self.threads - 1
 
     def too_long_since(self, claims: Iterable[Claim]) -> tuple[float, bool]:
-        """The time (monotonic seconds) since before which a job has waited too long, and whether a running job is the cause.
+        """Find out whether a job runs so long that waiting jobs must be handed back.
 
-        The running job's task no longer counts as short: otherwise the jobs handed back would be claimed ahead again.
+        The task of such a job no longer counts as short. Otherwise the jobs handed back would be claimed ahead again.
+
+        Returns:
+            A time (monotonic seconds), and whether a job runs too long. Jobs received before this time have then waited too long.
         """
         now, is_long = time.monotonic(), False
         for claim in claims:
@@ -110,9 +113,9 @@ class Capacity:
         free = self.free()
         if not may_be_ahead:
             return max(0, free)
-        flowing = self.threads - self._taken_long  # threads that come back soon
+        flowing = self.threads - self._taken_long  # threads whose jobs end soon
         if self._taken_long:
-            flowing -= 1  # where there are long jobs, the next one may be claimed along with this
+            flowing -= 1  # this claim may bring another long job
         if not self._short_tasks or flowing <= 0:
             return max(0, free)
         ahead = min(_MOST_AHEAD, int(flowing * _AHEAD / max(self._duration, 1e-5)))

@@ -53,8 +53,8 @@ PLACED = {Stage.WAITS_FOR_THREAD, Stage.RUNS, Stage.GIVEN_UP}
 class Slot:
     """One place under a task's limits. One job after another uses it.
 
-    The database counts the slot by the row of its ``origin``, the job that was claimed with it, until the end of that row is
-    written. After that it counts the number of slots that this process reports as kept.
+    ``origin`` is the job that was claimed with the slot. The database counts the slot by that job's row until the job's end is
+    written. After that, it counts the slots that this process reports as kept.
 
     Attributes:
         origin: None once its end is being written.
@@ -120,7 +120,7 @@ class Claim:
         self.stage = to
 
     def assume_earliest_claim(self, began_on: datetime | None) -> None:
-        """Assume the earliest possible time of the claim. A rate counts from the start, so no start may be reported too early.
+        """Assume the earliest possible time of the claim. Rates count from a job's start, so no start may be reported too early.
 
         Args:
             began_on: When the database began the look that claimed it; None: use the time of the request.
@@ -175,7 +175,7 @@ def _read(message: str, scheduled_for: str | None) -> _Read:
     retry = {part: float(value) for part, value in (options.pop("retry", None) or {}).items()}
     timeout = options.pop("timeout", None)
     batch = options.pop("batch", None)
-    # dramatiq would delay the message for eta and compare an exception with a text for throws; only the database uses producer.
+    # Dramatiq would delay a message with eta, and compare exceptions with the text in throws. Only the database uses producer.
     for name in ("eta", "throws", "producer"):
         options.pop(name, None)
     return _Read(
@@ -194,7 +194,7 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
     """The dramatiq message of a claimed job. The executor sets ``outcome``; it is written when dramatiq acknowledges.
 
     ``traceparent`` is the sender's trace context; ``sensitive`` are the fields that are never shown. If the row cannot be read,
-    ``claim.fault`` has the reason, and the message is empty, so that the job takes the usual way to its end.
+    the message is empty, ``claim.fault`` has the reason, and the job ends in the usual way.
 
     Args:
         row: A job of ``job_complete_and_claim``.
@@ -210,14 +210,14 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
         try:
             read = _read(message, scheduled_for)
         except (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
-            # The database's checks should have refused this row. It must not stop the other jobs of the same claim.
+            # The database should have refused this row. It must not stop the other jobs of the same claim.
             fault = InvalidPayload(f"expected a row that a worker can read, got {type(error).__name__}: {error}")
             read = _Read()
         if attempt > attempt_base:
-            read.options["retries"] = attempt - attempt_base  # where dramatiq's own retries count
+            read.options["retries"] = attempt - attempt_base  # the option in which dramatiq counts retries
         super().__init__(
             Message(
-                # Dramatiq looks up its consumer by this name; a message of a stock producer may still name a .DQ queue.
+                # Dramatiq finds the consumer by this name. A message of an unmodified producer may name a delay queue (.DQ).
                 queue_name=queue,
                 actor_name=task,
                 args=tuple(read.args),

@@ -48,7 +48,7 @@ HEADER_COLUMNS = len(_Header._fields)
 
 
 class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
-    """Dramatiq asks it for one message after another in a thread of its own, and acknowledges them in the worker threads."""
+    """Dramatiq takes messages from it in a thread of its own, and acknowledges them in the worker threads."""
 
     def __init__(self, process: WorkerProcess, queue: str) -> None:
         self._process = process
@@ -56,11 +56,11 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         self._buffer: deque[JobMessage] = deque()
         self._handed: JobMessage | None = None  # the last message given to dramatiq
         self._pace = Pace()
-        self._reported_in = 0  # the process's registration in which ``reported`` was written
+        self._reported_in = 0  # number of the process's registration when ``reported`` was written
         self._asked = 0.0
         self._began_on: datetime | None = None  # start of the last look by the server's clock
         self._pause = _PAUSE
-        self._looking: Connection | None = None  # while a look is under way
+        self._look_connection: Connection | None = None  # while a look is under way
         self._log = get_logger("zeke_jobs.consumer")
 
     def __next__(self) -> JobMessage | None:
@@ -95,7 +95,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         return True
 
     def _answer_lost(self) -> None:
-        # After an error the database may have given us jobs unknown to us, and may not know which slots we keep.
+        # After an error, the database may have given us jobs that we do not know, and may not know which slots we keep.
         self._process.proof.answer_lost()
         self._process.held.report_slots_again()
 
@@ -106,29 +106,29 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         with process.held.look(process.room(), alone=alone) as want:
             if want > 0:
                 with process.pool.connection() as conn:
-                    self._looking = conn
+                    self._look_connection = conn
                     try:
                         self._look(conn, want, alone=alone)
                     finally:
-                        self._looking = None
+                        self._look_connection = None
                 return
         process.held.wait_for_change(_BUSY_LOOK)
 
     def _look(self, conn: Connection, want: int, *, alone: bool) -> None:
         self._asked = time.monotonic()
         self._process.wake_ups.cancel(self._queue)
-        held_back = self._process.held_back
-        held_back.look_began(self._queue)
+        blocked = self._process.blocked
+        blocked.look_began(self._queue)
         if self._reported_in != self._process.registrations:
             self._pace.reported, self._reported_in = Waits(), self._process.registrations
         rows, held = self._claim_alone(conn, want) if alone else self._claim(conn, want)
         self._accept(rows)
         if LACKS_THREAD not in held and not any(message.claim.long for message in self._buffer):
-            held_back.no_long_job_found(self._queue)
-        if held_back.look_ended(self._queue, held):
+            blocked.no_long_job_found(self._queue)
+        if blocked.look_ended(self._queue, held):
             self._process.wake_ups.wake(self._queue)
-        if held_back.long_jobs_wait():
-            self._process.hand_back(self._process.held.waiting_for_slot_since(math.inf))  # others need the threads
+        if blocked.long_jobs_wait():
+            self._process.hand_back(self._process.held.waiting_for_slot_since(math.inf))  # long jobs need the threads
         self._report(conn, self._pace.look_ended(held, is_full=len(rows) >= want))
 
     def _claim(self, conn: Connection, want: int) -> tuple[list[tuple[Any, ...]], Sequence[str]]:
@@ -151,7 +151,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
                 free=free,
                 threads=process.held.threads,
                 ask=self._pace.asks_for_next_due(),
-                **process.held.ahead_limits(process.short_tasks(), may_wait=not process.held_back.long_jobs_wait()),
+                **process.held.ahead_limits(process.short_tasks(), may_wait=not process.blocked.long_jobs_wait()),
                 **kept.columns(),
             )
             self._log_breakers(conn)
@@ -163,7 +163,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             process.completer.put_back(completions)
             if not completions or is_away(error) or not isinstance(error, psycopg2.Error | ValueError):
                 raise
-            # Postgres cannot store one of the outputs: the completer finds it and notes it in its job.
+            # Postgres cannot store one of the outputs. The completer finds out which one, and records that in its job.
             self._answer_lost()
             return [], (ANY,)
         due = None if header.looks_on is None else seconds_until(header.looks_on, header.on_clock)
@@ -179,9 +179,9 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         conn.notices.clear()
 
     def _wake_queues_that_looked_meanwhile(self, ended: set[str]) -> None:
-        # Another queue's look that ran at the same time may have missed these ends. The server only notifies other processes.
-        held_back = self._process.held_back
-        for queue in {queue for task in ended for queue in held_back.freed_by(task, since=self._asked)} - {self._queue}:
+        # Another queue's look at the same time may have missed these ends. The server notifies only other processes.
+        blocked = self._process.blocked
+        for queue in {queue for task in ended for queue in blocked.freed_by(task, since=self._asked)} - {self._queue}:
             self._process.wake_ups.wake(queue)
 
     def _claim_alone(self, conn: Connection, want: int) -> tuple[list[tuple[Any, ...]], Sequence[str]]:
@@ -204,7 +204,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             except BaseException:
                 self.close()
                 for left in messages[place:]:
-                    process.held.written([left.claim])  # forget it, so that it can be returned as unknown
+                    process.held.forget([left.claim])  # forget it, so that it can be returned as unknown
                     process.settle(left.claim, RETURNED)
                 raise
         process.hand_back(process.held.without_slot())
@@ -214,7 +214,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         if starts is not None:
             self._buffer.append(starts)
         elif held.number != message.claim.number:
-            # It was rescued from us and claimed by us again, while its earlier run has not ended here.
+            # Another process rescued this job from us, and we claimed it again; but its earlier run here has not ended.
             self._process.settle(message.claim, _STILL_ENDING)
 
     def _report(self, conn: Connection, waits: Waits) -> None:
@@ -235,8 +235,8 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         """Give the outcome to the completer; called in the worker's thread."""
         claim, process, outcome = message.claim, self._process, message.outcome
         if outcome is None and (claim.started is not None or process.held.start(claim)):
-            # Dramatiq stopped between its hooks: because of a payload with a key `self`, a failed middleware or a late interrupt.
-            # Count it as a start; otherwise the job would be tried for ever.
+            # Dramatiq stopped between its hooks: a payload has a key `self`, a middleware failed, or an interrupt came late.
+            # Count this as a start. Otherwise the job would be tried for ever.
             error = getattr(message, "_exception", None) or RuntimeError("the job was not run")
             retries = claim.attempt - claim.attempt_base
             outcome = of_exception(error, process.policy(claim), retries=retries)
@@ -245,16 +245,16 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         if not process.settle(claim, outcome or RETURNED):
             return  # handed back before it started, or given up: its end is recorded and its thread is free
         process.completer.wait_for_room()
-        # Consumers may wait for a limit that this end frees; with its next claim, a consumer writes completions.
-        held_back = process.held_back
-        freed = held_back.freed_by(claim.task)
-        held_back.add_pending(freed)
+        # A consumer may wait for a limit that this end frees. With its next claim, a consumer also writes completions.
+        blocked = process.blocked
+        freed = blocked.freed_by(claim.task)
+        blocked.add_pending(freed)
         needs_no_look = self._pace.is_idle and not freed
         if isinstance(outcome, Completed) and not needs_no_look:
-            held_back.add_pending((self._queue,))
+            blocked.add_pending((self._queue,))
         # A claim or a write costs the same for one job as for many, so both wait while a job waits for a thread.
         if not process.held.waiting():
-            for queue in held_back.take_pending():
+            for queue in blocked.take_pending():
                 process.wake_ups.wake(queue)
             if needs_no_look:
                 process.completer.write_now()
@@ -268,7 +268,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
 
     def end_look(self) -> None:
         """Cancel the look that is under way, as at a stop: it may wait for a lock or a silent server."""
-        conn = self._looking
+        conn = self._look_connection
         if conn is not None:
             self._log.warning("its last look for jobs takes too long; it is ended", queue=self._queue)
             conn.cancel()
@@ -277,6 +277,6 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         """Hand back the messages that dramatiq did not take."""
         messages, self._buffer = list(self._buffer), deque()
         self.requeue(messages)
-        # The last one may be lost on its way to dramatiq's threads.
+        # The last message may have been lost on its way to dramatiq's threads.
         self.requeue([self._handed] if self._handed else [])
         self._process.hand_back(self._process.held.of_queue(self._queue))

@@ -72,14 +72,14 @@ class HeldJobs:
         with self._changed:
             held = self._claims.get(claim.id)
             if held is not None and held.number == claim.number:
-                # The server forgot the claim in a crash and gave the same number again; the run goes on.
+                # The server lost the claim in a crash, and has given it again with the same number. The run goes on.
                 held.marked = False
                 if claim.is_ahead:
                     self._slots.claimed_again(held)
                 return Accepted(held)
             if held is not None and not held.ended:
                 return Accepted(held)
-            # The end of the earlier run is written, but that answer has not arrived here yet.
+            # The database has the end of the earlier run, but its answer has not arrived here yet.
             self._claims[claim.id] = claim
             starts: JobMessage | None = message
             if claim.is_ahead:
@@ -130,7 +130,7 @@ class HeldJobs:
             self._capacity.give_up(claim)
             return End(True, self._hand_on(claim, is_written=False, hand_on=hand_on))
 
-    def written(self, claims: Iterable[Claim]) -> None:
+    def forget(self, claims: Iterable[Claim]) -> None:
         """Forget claims whose ends the database knows, or that are no longer ours. Wakes a consumer that waits for room."""
         with self._changed:
             for claim in claims:
@@ -145,7 +145,7 @@ class HeldJobs:
         return successor
 
     def unmarked(self, longer_than: float, tasks: Collection[str] | None = None) -> list[Claim]:
-        """Jobs that have run longer than this many seconds without the database knowing of their start; of some tasks only."""
+        """Jobs, of these tasks only, that have run longer than so many seconds and whose start the database does not know."""
         now = time.monotonic()
         return [
             claim
@@ -159,10 +159,10 @@ class HeldJobs:
     # ── waiting jobs to hand back; the methods below end them ──
 
     def behind_long_job(self) -> tuple[list[Claim], float]:
-        """Jobs that have waited too long for a thread behind a long job; they are not ended yet.
+        """Jobs that have waited too long for a thread behind a long job. This does not end them yet.
 
         Returns:
-            The jobs, and ``Capacity.too_long_since``.
+            The jobs, and the time of ``Capacity.too_long_since``.
         """
         with self._changed:
             before, is_long = self._capacity.too_long_since(self._claims.values())
@@ -192,7 +192,7 @@ class HeldJobs:
     # ── reports about slots to the database ──
 
     def write(self, claims: Iterable[Claim]) -> KeptSlots:
-        """The ends of these claims are about to be written. Write the returned report before them, or with them."""
+        """Prepare to write the ends of these claims. Write the returned report before the ends, or with them."""
         with self._changed:
             return self._slots.write(claims)
 
@@ -209,14 +209,14 @@ class HeldJobs:
 
     @contextmanager
     def look(self, room: int, *, alone: bool) -> Iterator[int]:
-        """Number of jobs to claim inside the block; 0: do not look. The block ends when the jobs are accepted.
+        """Yield the number of jobs to claim inside the block; 0: do not look. The block ends when the jobs are accepted.
 
         Args:
             room: Number of jobs that the process has room for.
             alone: Claim a job that must run apart from all others: only while no job is held and no other look is under way.
         """
         with self._changed:
-            # The result of a look that is under way is unknown.
+            # Another look under way may still bring jobs.
             if self._one_looks_alone or (alone and (self._looks or self._claims)):
                 room = 0
             if room > 0:

@@ -58,13 +58,13 @@ class WakeUps:
         self._events[queue].set()
 
     def wake_later(self, queue: str) -> None:
-        """Wake the queue's consumer in a moment, unless it looks before."""
+        """Wake the queue's consumer in a moment, unless it has looked by then."""
         if queue not in self._events:
             raise KeyError(queue)
         self._later.setdefault(queue, time.monotonic() + _LATER)
 
     def cancel(self, queue: str) -> None:
-        """Drop the queue's later wake-up, because its consumer looks now."""
+        """Cancel the delayed wake-up of a queue, because its consumer looks now."""
         self._later.pop(queue, None)
 
     def wake_due(self) -> float:

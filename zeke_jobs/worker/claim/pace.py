@@ -1,4 +1,4 @@
-"""When a consumer looks for jobs again, and which events it asks to be woken for meanwhile."""
+"""Decides when a consumer looks for jobs again, and which events wake it before."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from zeke_jobs.worker.claim.notifier import WakeUps
 
-_POLL = 2.0  # seconds, times the queues of this process: the backstop of an idle consumer
-_POLL_ALONE = 1.0  # seconds; where no notifications arrive
-_SOON = (0.02, 0.2)  # seconds; looks that follow when a consumer has just become idle
+_POLL = 2.0  # seconds, times the number of this process's queues; an idle consumer looks at least this often
+_POLL_ALONE = 1.0  # seconds; the same where no notifications arrive
+_SOON = (0.02, 0.2)  # seconds before the two extra looks of a consumer that has just become idle
 _SOONEST = 0.005  # seconds; the shortest wait for a rate's next start
 _BUSY_AFTER = 1.0  # seconds of full claims after which senders need not notify any more
 
@@ -29,7 +29,7 @@ class Waits:
 
     Attributes:
         idle: A new job of the queue.
-        limited: The end of a job that counts under a limit of these tasks, because a limit held some of their jobs back.
+        limited: The end of a job that counts under a limit of these tasks, because a limit holds some of their jobs back.
     """
 
     idle: bool = False
@@ -48,8 +48,8 @@ class Pace:
 
     def __init__(self) -> None:
         self.reported = Waits()
-        self._held_back_on: dict[str, float] = {}  # when limits were last found to hold a task back
-        self._looks = 0  # claims in a row that brought less than asked for, since idle was written
+        self._blocked_on: dict[str, float] = {}  # by task: when a look last found it blocked
+        self._looks = 0  # looks in a row that brought less than asked for, since idle was written
         self._not_full_since = 0.0
         self._next_wait = self._until_due = _POLL
         self._look_is_due = False
@@ -58,7 +58,7 @@ class Pace:
         """Wait until it is time to look: no wait after a full claim, else until a wake-up comes or some time has passed."""
         if self._looks and not self._look_is_due:
             wake_ups.wait(queue, self._next_wait)
-            self._look_is_due = True  # even if there is no room now, because the wake-up comes only once
+            self._look_is_due = True  # even if the process has no room now, because the wake-up comes only once
 
     @property
     def is_idle(self) -> bool:
@@ -66,16 +66,16 @@ class Pace:
         return self._looks > 0
 
     def asks_for_next_due(self) -> bool:
-        """Whether the next look is one of an idle consumer, which needs the time of the next delayed job."""
+        """Whether the next look must ask when the next delayed job is due, because the consumer is idle."""
         return self._looks >= len(_SOON)
 
     def look_again_in(self, wake_ups: WakeUps, queues: int, seconds: float | None = None) -> None:
-        """Look again in so many seconds, when a rate opens or a job is due, and at the latest after the polling interval."""
-        # Without notifications each queue is looked at each second, so that a resume and a send are noticed in time.
-        # Otherwise the queues' looks are spread, because each one at the same time would need its own connection.
+        """Look again in so many seconds, when a rate opens or a job is due, but after the polling interval at the latest."""
+        # Without notifications, look at each queue every second, so that a send and a resume are noticed in time.
+        # With them, spread the queues' looks: each of several looks at the same time needs its own connection.
         self._until_due = _POLL * queues * random.uniform(0.8, 1.2) if wake_ups.notifications_arrive else _POLL_ALONE  # noqa: S311 (no secrets)
         if seconds is not None:
-            # Do not look again at once, even when a rate lets jobs through very fast.
+            # Wait a little even if a rate lets jobs through very fast.
             self._until_due = max(_SOONEST, min(seconds, self._until_due))
 
     def look_ended(self, held: Iterable[str], *, is_full: bool) -> Waits:
@@ -87,16 +87,16 @@ class Pace:
         """
         self._look_is_due = False
         now = time.monotonic()
-        # A limit lets a job through now and then; a task stays listed meanwhile, to save writes.
-        self._held_back_on = {task: on for task, on in self._held_back_on.items() if now - on < _BUSY_AFTER}
-        self._held_back_on |= {task: now for task in held if task not in (ANY, LACKS_THREAD)}
+        # A limit lets a job through now and then. Keep its task listed for a while all the same, to save writes.
+        self._blocked_on = {task: on for task, on in self._blocked_on.items() if now - on < _BUSY_AFTER}
+        self._blocked_on |= {task: now for task in held if task not in (ANY, LACKS_THREAD)}
         if is_full:
             self._looks = 0
             return Waits() if now - self._not_full_since > _BUSY_AFTER else self.reported
         self._not_full_since = now
-        waits = Waits(idle=True, limited=frozenset(self._held_back_on))
-        # After that is written, look again before waiting, and twice more soon after: a send or an end under way at that time may
-        # not have seen it, and so did not notify.
+        waits = Waits(idle=True, limited=frozenset(self._blocked_on))
+        # Once these events are written, look again before waiting, and twice more soon after. A send or an end that was under way
+        # may not have seen them, and then did not notify this process.
         self._looks = self._looks + 1 if waits <= self.reported else 0
         if self._looks:
             soon = _SOON[self._looks - 1] if self._looks <= len(_SOON) else math.inf

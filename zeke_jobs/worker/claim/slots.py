@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from zeke_jobs.worker.claim.claims import Claim, JobMessage
 
-_MOST_WAITING = 512  # jobs of a task
-_WHILE = 0.1  # seconds after a claim during which slots are handed on
-_CLOCKS = 0.05  # seconds by which clocks may drift apart within a claim; more means that a clock was set
+_MOST_WAITING = 512  # jobs of one task
+_HAND_ON_FOR = 0.1  # seconds after a claim during which slots are handed on
+_CLOCK_DRIFT = 0.05  # seconds by which clocks may drift apart within a claim; more means that a clock was set
 _MARGIN = 2e-6  # seconds; times in rows are rounded to microseconds
 
 
@@ -59,15 +59,15 @@ class Slots:
     def take(self, claim: Claim) -> None:
         """A job was claimed with a slot."""
         if claim.asked < self._lost_on:
-            return  # a late answer: others took this process for dead after the request
+            return  # after the request, others took this process for dead: the claim is no longer valid
         claim.slot = Slot(claim, claim)
-        self._hand_on_until[claim.task] = time.monotonic() + _WHILE
+        self._hand_on_until[claim.task] = time.monotonic() + _HAND_ON_FOR
         self._held[claim.task] += 1
 
     def wait(self, message: JobMessage) -> JobMessage | None:
         """A job was claimed ahead and waits here. If a slot is vacant, returns the job of its task that starts now."""
         task = message.claim.task
-        self._hand_on_until[task] = time.monotonic() + _WHILE
+        self._hand_on_until[task] = time.monotonic() + _HAND_ON_FOR
         self._waiting[task].append(message)
         if self._vacant[task] and (first := self._next(task)) is not None:
             self._give(self._vacant[task].pop(), first.claim)
@@ -98,7 +98,8 @@ class Slots:
             return message
         self._held[task] -= 1
         if is_written:
-            # The same would happen to the next end of this task: its slot is free before another job here can have it.
+            # The handler wrote its own end, which frees the slot before another job here can have it. Expect the same of the
+            # task's other jobs, and claim none of them ahead.
             self._ended_by_handlers.add(task)
             self._write(claim)
         else:
@@ -106,7 +107,7 @@ class Slots:
         return None
 
     def write(self, claims: Iterable[Claim]) -> KeptSlots:
-        """The ends of these claims are about to be written. Write the returned report before them, or with them."""
+        """Prepare to write the ends of these claims. Write the returned report before the ends, or with them."""
         for claim in claims:
             self._write(claim)
         tasks, self._unreported = self._unreported, set()
@@ -139,17 +140,17 @@ class Slots:
         return bool(self._unreported)
 
     def is_low(self, task: str) -> bool:
-        """Whether half of the waiting jobs have started, so that more should be claimed. True only once until more wait."""
+        """Whether half of the waiting jobs have started, so that more should be claimed. True only once, until more wait."""
         if len(self._waiting[task]) > self._low.get(task, -1):
             return False
         del self._low[task]
         return True
 
     def ahead_limits(self, short: Mapping[str, int], *, may_wait: bool = True) -> dict[str, list[Any]]:
-        """Number of jobs that may be claimed ahead: more of each task, more for each claimed slot, and at most.
+        """Numbers of jobs that may be claimed ahead, by task: now, for each slot that the claim brings, and at most.
 
         Args:
-            short: Tasks with short jobs, and the number that one slot lets through while a claimed job may wait.
+            short: Tasks with short jobs, and the number that one slot lets through in the time that a claimed job may wait.
             may_wait: False: claim none ahead.
 
         Returns:
@@ -195,10 +196,10 @@ class Slots:
 
     def _give(self, slot: Slot, claim: Claim) -> None:
         assert slot.holder is not None
-        # By its own times from the database it might seem to have started before the other one ended.
+        # By the database's times alone, this job might seem to start before the last holder of the slot ended.
         before = slot.holder
         apart = (before.claimed_on - claim.claimed_on).total_seconds() - (before.received - claim.received)
-        if -_MARGIN < apart < claim.received - claim.asked + _CLOCKS:
+        if -_MARGIN < apart < claim.received - claim.asked + _CLOCK_DRIFT:
             claim.received -= apart + _MARGIN
         claim.slot, slot.holder = slot, claim
 

@@ -1,1 +1,1 @@
-"""The end of an attempt, and writing it until the database has it."""
+"""Decides how an attempt ended, and writes that until the database has it."""

@@ -1,4 +1,4 @@
-"""A log line for each completed job, for a person who watches; sums where there are many."""
+"""Logs a line for each completed job, for a person who watches; if there are many, only their number."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class CompletedLines:
         self._log = get_logger("zeke_jobs.job")
 
     def log(self, claim: Claim, outcome: Completed) -> bool:
-        """Log the line; False when sums are wanted, or this second has its ten lines."""
+        """Log the line; False in the format for machines, and when this second already has its ten lines."""
         if self._is_on is None:
             self._is_on = not is_json()
         if not self._is_on:

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 _MOST_WAITING = 5_000  # outcomes; beyond that, worker threads wait, to save memory
 _BATCH = 500
-_GRACE = 0.025  # seconds in which a consumer, which is woken, may write completions along with its next claim
-_FLUSH_GRACE = 0.02  # seconds in which more completions may join a flush
+_GRACE = 0.025  # seconds to wait, so that a woken consumer can write completions with its next claim
+_FLUSH_GRACE = 0.02  # seconds to wait, so that more completions can join a flush
 _LONGEST_PAUSE = 2.0
 _LOOK = 0.5  # seconds between checks for work
 
@@ -81,9 +81,9 @@ class Completer:
                 self._wake_by(0.0)
 
     def wait_for_room(self) -> None:
-        """Wait while too many outcomes wait, as when the database is away; return at once when the process stops.
+        """Block while too many outcomes wait, as when the database is away; return when the process stops.
 
-        Only worker threads call it, because they produce outcomes and would fill the memory. A finished job stays held until its
+        Only worker threads call it: they produce the outcomes, which would fill the memory. A finished job stays held until its
         outcome is written.
         """
         if len(self._waiting) < _MOST_WAITING:
@@ -123,23 +123,23 @@ class Completer:
             self._condition.notify_all()
 
     def flush_soon(self, endings: Sequence[Ending], lost: Collection[UUID] = ()) -> None:
-        """These endings are committed, but not yet on disk. The ``lost`` ones were no longer ours and are not."""
+        """Flush endings that are committed, but not yet on disk. Jobs in ``lost`` were no longer ours: nothing was written."""
         if lost:
-            self.written([one for one in endings if one[0].id in lost], lost)
+            self.confirm([one for one in endings if one[0].id in lost], lost)
         with self._condition:
             if not self._unflushed:
                 self._unflushed_since = time.monotonic()
                 self._wake_by(self._unflushed_since + _FLUSH_GRACE)
             self._unflushed += [one for one in endings if one[0].id not in lost] if lost else endings
 
-    def written(self, endings: Sequence[Ending], lost: Collection[UUID] = ()) -> None:
-        """These endings are on disk. The ``lost`` ones were no longer ours and are not."""
+    def confirm(self, endings: Sequence[Ending], lost: Collection[UUID] = ()) -> None:
+        """Log endings that are on disk, and forget their claims. Jobs in ``lost`` were no longer ours: nothing was written."""
         for claim, outcome in endings:
             if claim.id in lost:
                 self._log_lost(claim, outcome)
             elif isinstance(outcome, Completed) and not self._lines.log(claim, outcome):
                 self._completed[claim.task] += 1
-        self._held.written(claim for claim, _ in endings)
+        self._held.forget(claim for claim, _ in endings)
 
     def log_completed(self) -> None:
         """Log the number of jobs completed without a line of their own since the last call; each failure has its own line."""
@@ -170,18 +170,18 @@ class Completer:
         pause = 0.05
         while (work := self._next()) is not None:
             batch, unflushed = work
-            left = {id(one[0]): one for one in batch}  # parts are not in the batch's order
+            left = {id(one[0]): one for one in batch}  # unwritten; the parts come in another order than the batch
             try:
                 with self._pool.connection() as conn:
                     if unflushed:
                         SQL.run(conn, "job/flush")
-                        self.written(unflushed)
+                        self.confirm(unflushed)
                         unflushed = []
                     kept = self._held.write(claim for claim, _ in batch)
                     if kept.counts:
                         SQL.run(conn, "limits/keep", worker=self.writer.worker, **kept.columns())
                     for part in self.writer.write(conn, batch):
-                        self.written(*part)
+                        self.confirm(*part)
                         for claim, _ in part[0]:
                             left.pop(id(claim), None)
             except psycopg2.Error as error:
@@ -203,7 +203,7 @@ class Completer:
             self._condition.notify_all()
 
     def _next(self) -> tuple[list[Ending], list[Ending]] | None:
-        """The endings to write now, and those to flush; None when closing and all is done."""
+        """The endings to write now, and the endings to flush now; None when closing and all is done."""
         with self._condition:
             while True:
                 now = time.monotonic()

@@ -43,8 +43,8 @@ class Completed:
 class Ended:
     """The attempt ended in another way.
 
-    ``delay`` is in seconds; ``until`` takes precedence. ``breaks``: circuit breakers count it. ``reason`` of an attempt that
-    waits for an event is the event's name.
+    ``delay`` is in seconds; ``until`` takes precedence. ``breaks``: circuit breakers count it. If the attempt waits for an event,
+    ``reason`` is the event's name.
     """
 
     how: Literal["retry", "deferred", "waiting", "returned", "failed", "cancelled"]
@@ -171,7 +171,7 @@ def describe(error: BaseException) -> dict[str, Any]:
 
 
 def _printed(error: BaseException, frames: TracebackType | None) -> str:
-    """The traceback as Python prints it, also of causes, without our own frames; only a frame that raised stays in any case."""
+    """The traceback as Python prints it, with its causes, but without our own frames. The frame that raised always stays."""
     printed = TracebackException(type(error), error, frames, compact=True)
     parts = [printed]
     while parts:
@@ -192,7 +192,7 @@ def text_of(error: BaseException) -> str:
     """The text of an exception, as ``kept``."""
     try:
         return kept(str(error))
-    except Exception as broken:  # noqa: BLE001 (an exception's own code; what it hides is named)
+    except Exception as broken:  # noqa: BLE001 (an exception's own code; the text names both errors)
         return f"{type(error).__name__}, whose text cannot be read ({type(broken).__name__})"
 
 

@@ -30,7 +30,7 @@ _UNFIT = (ValueError, DataError, IntegrityError, ProgramLimitExceeded)
 
 
 class EndingWriter:
-    """``worker`` is the process that holds the claims; ``revision`` is the one it runs by."""
+    """``worker`` is the process that holds the claims; ``revision`` is the revision that it uses."""
 
     def __init__(self) -> None:
         self.worker: UUID | None = None
@@ -82,8 +82,8 @@ class EndingWriter:
         if lost:
             # When a connection breaks during a commit, the commit may or may not have succeeded.
             claims = {claim.id: claim.number for claim, _ in batch if claim.id in lost}
-            written = SQL.all(conn, "job/written", ids=list(claims), claims=list(claims.values()))
-            lost -= {row["id"] for row in written}
+            committed = SQL.all(conn, "job/written", ids=list(claims), claims=list(claims.values()))
+            lost -= {row["id"] for row in committed}
         return lost
 
     def _complete_alone(self, conn: Connection, one: Completion) -> set[UUID]:
@@ -96,8 +96,8 @@ class EndingWriter:
         try:
             ours = self._finish(conn, claim, outcome)
         except _UNFIT as error:
-            self._log.exception("how a job ended could not be stored", task=claim.task, job_id=str(claim.id))
-            ours = self._finish(conn, claim, _unstorable("how it ended", error))
+            self._log.exception("the end of a job could not be stored", task=claim.task, job_id=str(claim.id))
+            ours = self._finish(conn, claim, _unstorable("its end", error))
         return set() if ours else {claim.id}
 
     def _finish(self, conn: Connection, claim: Claim, outcome: Ended) -> bool:

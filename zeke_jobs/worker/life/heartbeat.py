@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _TICK = 0.1  # seconds; the precision of timeouts
 _LEAST_PAUSE = 0.005  # seconds between two looks caused by notifications, because any client can send them
 _WATCH = 1.0  # seconds between looks at running jobs, only while there are some
-_MARK_AFTER = 0.05  # seconds of a handler's run after which its start is written before its end
+_MARK_AFTER = 0.05  # seconds; if a handler has run longer, its start is written before its end
 _TRIM_AFTER = 10.0
 _REVISION_CHECK = 1.0  # seconds between checks of the number of the revision in force, without notifications
 _RARE_REVISION_CHECK = 60.0  # seconds; with notifications, and each heartbeat brings the number too
@@ -37,7 +37,7 @@ _SUMMARY = 10.0  # seconds between lines about completed jobs
 
 
 class Heartbeat:
-    """A thread that ticks. Its monotonic time serves only for waiting; the database decides whether a process is late."""
+    """A thread that ticks. It uses the monotonic clock only for waiting; the database decides whether a process is late."""
 
     def __init__(self, process: WorkerProcess) -> None:
         self._process = process
@@ -64,7 +64,7 @@ class Heartbeat:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop ticking, and end the work beside it."""
+        """Stop ticking, and end the background work."""
         self._closing = True
         self._woken.set()
         background = (self._follower, self._retention, self._chores)
@@ -138,7 +138,7 @@ class Heartbeat:
             process.interrupts.stop_all(Lost("this process was taken for dead; the job runs elsewhere"))
             process.register(conn)
             process.taken_for_dead()
-            process.wake_ups.wake_all()  # and each consumer reports again that it waits
+            process.wake_ups.wake_all()  # so that each consumer reports again that it waits
             self._proof.registered_again()
         self._proof.proved(sent)
         process.alone = row["alone"]
@@ -159,7 +159,7 @@ class Heartbeat:
         process.handler_pool.trim(keep=0, older_than=_TRIM_AFTER)
 
     def check_revision(self, conn: Connection) -> None:
-        """Follow the revision in force, in a separate thread, because it imports handlers, and their code may take any time."""
+        """Follow the revision in force, in a separate thread: that imports handlers, and their code may take any time."""
         number = boot.latest_number(conn)
         if number > self._process.runtime.revision and number != self._refused:
             self._follower.start(lambda conn, _: self.follow(conn))
@@ -192,7 +192,9 @@ class Heartbeat:
     def _do(self, found: Sequence[str], conn: Connection) -> None:
         """Do the work that the database found. In a fleet, the first process does it."""
         if "rescue" in found and rescue.rescue(conn, self._log):
-            self._proof.is_due = True  # one of us stops claiming so that the rescued jobs can run alone
+            self._proof.is_due = (
+                True  # its answer tells which process stops claiming, so that rescued jobs can run alone
+            )
         if "expire" in found:
             rescue.expire(conn, self._log)
         if ours := chores.NAMES.intersection(found):
@@ -210,4 +212,6 @@ class Heartbeat:
         process.mark_started(conn, process.held.unmarked(_MARK_AFTER))
         for row in SQL.all(conn, "job/cancelling", worker=process.id):
             if not process.cancel(row["id"], Cancelled(row["reason"] or "cancelled")):
-                self._next_watch = 0.0  # its claim or its thread is still on the way: look again at the next tick
+                self._next_watch = (
+                    0.0  # its claim has not arrived, or its handler is just starting: look again at the next tick
+                )

@@ -41,7 +41,7 @@ class ProofOfLife:
         return time.monotonic() - self._proved < self.lost_after
 
     def holds(self, claim: Claim) -> bool:
-        """Whether the claim can still be ours: our jobs cannot have been rescued since, and were not."""
+        """Whether the claim is still ours: since its request, no process has rescued our jobs, or can have done so."""
         return self.is_fresh() and claim.asked >= self._alive_since
 
     def answer_lost(self) -> None:

@@ -35,7 +35,7 @@ def rescue(conn: Connection, log: FilteringBoundLogger) -> int:
 def disown(
     conn: Connection, worker: UUID, held: HeldJobs, log: FilteringBoundLogger, *, older: float | None = None
 ) -> None:
-    """Return jobs that are ours in the database and unknown here, because the answer to their claim was lost or not understood.
+    """Return jobs to the queue that are ours in the database but unknown here: the answer to their claim was lost or unreadable.
 
     ``older``: seconds that must have passed since the claim, by default ``UNDER_WAY``.
     """

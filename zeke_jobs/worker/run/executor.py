@@ -49,9 +49,10 @@ _DECISIONS = (Reject, Retry, InvalidPayload)
 
 
 class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
-    """Knows the message that each thread works on; the actors' functions come back here.
+    """Remembers the message that each thread works on; ``run`` is the function of every actor.
 
-    ``begin`` records that a job starts. It returns an outcome when the job must not start: it was handed back or may be rescued.
+    ``begin`` records that a job starts. If the job must not start, because it was handed back or may have been rescued, it
+    returns an outcome instead.
     ``pool`` has a connection for each thread; ``statement_pool`` is for short statements outside the handler's transaction.
     """
 
@@ -96,7 +97,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             self._log.info(reason, task=message.claim.task, job_id=str(message.claim.id), failed=message.failed)
 
     def run(self, *args: Any, **payload: Any) -> Any:
-        """The function of every actor. It leaves the outcome on the message, and returns or raises as the handler does.
+        """Run the job of this thread's message. Leaves the outcome on the message, and returns or raises as the handler does.
 
         Raises:
             SkipMessage: the handler was not called, because the job has ended or goes back to the queue.

@@ -59,7 +59,7 @@ class Running:
                 return False
             self.interrupt = interrupt
             self.stopped = time.monotonic()
-            # CPython takes a class and makes the exception in the target thread. end() puts the text back.
+            # CPython takes a class, and makes the exception in the target thread. ``Interrupts.running`` puts the text back.
             pythonapi.PyThreadState_SetAsyncExc(c_ulong(self.thread), py_object(type(interrupt)))
             self._call_stoppers()
             return True
@@ -102,7 +102,8 @@ class Running:
 
 
 def _receive_exception() -> None:
-    # Up to Python 3.12, withdrawing the exception would leave a mark for ever that stops traced threads (under a debugger).
+    # Run some bytecode, so that a pending exception is raised here. To withdraw it instead would, up to Python 3.12, leave a mark
+    # that stops traced threads (under a debugger) for ever.
     for _ in range(2):
         pass
 

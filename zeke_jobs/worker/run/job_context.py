@@ -82,7 +82,7 @@ class JobContext(Context[Any]):
         self._output: str | None = None
         self._statement_pool = statement_pool
 
-    # Most jobs use neither, so they are made at the first use.
+    # Most jobs use neither of the next two, so they are made at the first use.
     @cached_property
     def _reports(self) -> Reports:
         return Reports(self._statement_pool, self._claim, self._worker, self.logger)
@@ -178,7 +178,7 @@ class JobContext(Context[Any]):
 
     @contextmanager
     def _fenced(self, batch: str | None) -> Iterator[Connection]:
-        """The connection. If a job adds to its own batch, which waits for its end, the commit needs the job's claim."""
+        """The connection for a send. If a job adds to its own batch, the send is fenced: the batch may end with this job."""
         if batch is None or batch != self.batch_id or self._in_transaction:
             yield self._connection()
             return

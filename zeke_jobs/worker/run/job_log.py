@@ -31,7 +31,7 @@ class JobLog:
         self._pool = pool
         self._open: dict[int, tuple[Claim, Captured]] = {}
         self._ended: list[tuple[Claim, Captured]] = []
-        self._written: list[UUID] = []  # jobs of the last write
+        self._last_jobs: list[UUID] = []  # jobs of the last write
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="job log", daemon=True)
@@ -74,7 +74,7 @@ class JobLog:
             try:
                 self._write()
             except DISCONNECTED:
-                pass  # the next time; meanwhile the oldest lines are dropped
+                pass  # the next round tries again; the oldest lines are dropped if too many wait
             except Exception:  # noqa: BLE001 (lines are lost, jobs go on; it is logged each time)
                 self._log.exception("lines of jobs could not be kept")
 
@@ -82,7 +82,7 @@ class JobLog:
         with self._lock:
             ended, self._ended = self._ended, []
             found = [*ended, *(one for one in self._open.values() if one[1].is_new)]
-        if not (found or self._written):
+        if not (found or self._last_jobs):
             return
         read = [(claim, captured.read()) for claim, captured in found]
         try:
@@ -90,7 +90,7 @@ class JobLog:
                 SQL.run(
                     conn,
                     "job/keep_log",
-                    before=self._written,
+                    before=self._last_jobs,
                     jobs=[claim.id for claim, _ in read],
                     claims=[claim.number for claim, _ in read],
                     attempts=[claim.attempt + 1 for claim, _ in read],
@@ -103,4 +103,4 @@ class JobLog:
             with self._lock:
                 self._ended = [*ended, *self._ended][-_MOST:]
             raise
-        self._written = [claim.id for claim, _ in read]
+        self._last_jobs = [claim.id for claim, _ in read]

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 class Reports:
     """The reports of one job. The methods are those of ``Context``.
 
-    ``pool`` is a separate pool: in the handlers' pool every connection may be in use by a thread that would wait here for a
-    second one for ever.
+    ``pool`` is not the handlers' pool. There, every connection may be in use by a thread that waits here for a second one, and
+    all would wait for ever.
     """
 
     def __init__(self, pool: Pool, claim: Claim, worker: UUID, logger: Any) -> None:

@@ -15,7 +15,7 @@ LONGEST_NAME = 256  # bytes
 
 
 class Steps:
-    """``read`` gives the results kept by earlier attempts as JSON text; ``keep`` stores one and returns the valid one."""
+    """``read`` returns the results that earlier attempts kept, as JSON text; ``keep`` stores one, and returns the kept one."""
 
     def __init__(self, read: Callable[[], dict[str, str]], keep: Callable[[str, str], str]) -> None:
         self._read = read
