@@ -70,6 +70,7 @@ ON_DEBIANS_SERVER = (
 #: The parts of the tests, in the order in which they run. The quick ones come first.
 PARTS = {
     "unit": "tests of the code and of the SQL on the embedded server",
+    "quality": "what is read and found in real pages, beside what people marked: the short form of nox -s quality",
     "acceptance": "tests that start the real command lines",
     "debian": "tests of SQL, engine and pipeline on the system's own PostgreSQL, as Debian sets it up",
 }
@@ -162,14 +163,14 @@ def _tests_of(part: str) -> Callable[[nox.Session], None]:
     return run
 
 
-for name in PARTS:
+for name in [part for part in PARTS if part != "quality"]:
     nox.session(default=False, name=name)(_tests_of(name))
 
 
 def _tests_on(session: nox.Session) -> None:
     """The tests without acceptance, on another Python, where it is installed."""
     install(session, *ALL)
-    _run(session, "unit")
+    _run(session, "unit", "quality")
 
 
 for version in OTHER_PYTHONS:
@@ -364,7 +365,9 @@ def _selected(part: str) -> tuple[tuple[str, ...], dict[str, str]] | None:
         return ON_THE_NEWEST, {}
     if part == "acceptance":
         return ("-m", "acceptance", *ACCEPTANCE), {}
-    return ("-m", "not acceptance"), {}
+    if part == "quality":
+        return ("-m", "quality and not acceptance"), {}
+    return ("-m", "not acceptance and not quality"), {}
 
 
 @nox.session(default=False)
