@@ -58,7 +58,7 @@ def context_line(metadata: Mapping[str, Any]) -> str:
     A person's highlight may have any metadata, so a ``context`` of another form is none.
     """
     match metadata.get("context"):
-        case {"headings": [*headings], "before": str() | None as before} if all(isinstance(one, str) for one in headings):
+        case {"headings": [*headings], "before": str() | None as before} if {*map(type, headings)} <= {str}:
             shown = f"[{' > '.join(headings)}]" if headings else ""
             return " ".join(part for part in (shown, before) if part)
     return ""
