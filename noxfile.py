@@ -102,8 +102,11 @@ def install(session: nox.Session, *requirements: str) -> None:
             session.install(*command, silent=False, stdout=output)
     finally:
         follower.join()
+    location = getattr(session.virtualenv, "location", None)
+    if location is None:
+        return  # with --no-venv --no-install the packages are those of nox
     # Pip compiles on one core. Some files are of another Python, or no Python.
-    packages = Path(session.virtualenv.location).glob("lib/python*/site-packages")
+    packages = Path(location).glob("lib/python*/site-packages")
     session.run_install("python", "-m", "compileall", "-qq", "-j", "0", *map(str, packages), success_codes=[0, 1])
 
 

@@ -59,6 +59,18 @@ def test_the_first_words_say_what_it_is_and_how_long_it_takes(tmp_path: Path, no
     assert done.stdout.startswith(f"{session}: {noxfile.FIRST_WORDS[session]}\n"), done.stdout
 
 
+def test_a_session_runs_in_the_environment_of_nox_with_nothing_to_install(noxfile: ModuleType) -> None:
+    ran: list[tuple[str, ...]] = []
+    session: Any = SimpleNamespace(
+        log=lambda _: None,
+        install=lambda *_, **__: None,
+        run_install=lambda *words, **__: ran.append(words),
+        virtualenv=nox.virtualenv.PassthroughEnv(),
+    )
+    noxfile.install(session, "ruff")
+    assert ran == []
+
+
 def test_while_packages_are_installed_it_says_where_it_is(noxfile: ModuleType) -> None:
     said: list[str] = []
     reading, writing = os.pipe()

@@ -10,10 +10,12 @@ BlockKind = Literal["heading", "paragraph", "item", "code", "quotation", "table"
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}+|~{3,}+)[ \t]*+([\w+#.-]*+)[^\n`]*+$")
 _HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(.*)$")
+_LANGUAGE = re.compile(r"\W?[A-Z]")  # the end of a heading before the # of C# and F#
 _ITEM = re.compile(r"^[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]+")
 _QUOTE = re.compile(r"^ {0,3}>[ \t]?")
 _TABLE = re.compile(r"^[ \t]*\|")
-_SHORT_LINE = re.compile(r"^[^\n]{0,50}[^\n.!?:;,][ \t]*\n\W*[A-Z\u00c0-\u00dd]", re.MULTILINE)
+# White space at its end is no part of a line. It reads on in the next line alone, because a page may be lines of symbols.
+_SHORT_LINE = re.compile(r"^[^\n]{0,50}[^\s.!?:;,][^\S\n]*\n[^\w\n]*+[A-Z\u00c0-\u00dd]", re.MULTILINE)
 _RULE = re.compile(r"^ {0,3}([-*_])(?:[ \t]*\1){2,}[ \t]*$")
 
 _MARKED = re.compile(r"[`*_\[\]<\\\x00]")
@@ -62,7 +64,7 @@ def blocks(document: str) -> list[Block]:
             block, index = _code(document, lines, index, fence, heading)
             found.extend(block)
         elif match := _HEADING.match(line):
-            heading = plain(match.group(1).rstrip(" \t").rstrip("#").rstrip(" \t"))
+            heading = plain(_without_closing(match.group(1)))
             found.append(Block("heading", start, start + len(line), line, heading))
             index += 1
         else:
@@ -121,6 +123,13 @@ def _lines(document: str) -> list[tuple[int, str]]:
         lines.append((start, line.rstrip("\r")))
         start += len(line) + 1
     return lines
+
+
+def _without_closing(heading: str) -> str:
+    """A heading without the ``#`` that closes it, or that leads to it on a page of documentation."""
+    text = heading.rstrip(" \t")
+    bare = text.rstrip("#")
+    return f"{bare}#" if bare != text and _LANGUAGE.fullmatch(bare[-2:]) else bare
 
 
 def _kind(line: str) -> BlockKind:

@@ -39,11 +39,6 @@ class Candidate:
     weight: float = 0.0
     context: Context = field(default_factory=Context)
 
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """All that a reader sees of it."""
-        return (self.summary, self.context.before, *self.context.headings)
-
     def title(self, limit: int = 80) -> str:
         """A short name: the heading, else the beginning of the summary."""
         return shorten(self.heading or self.summary, limit)

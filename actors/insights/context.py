@@ -113,7 +113,8 @@ def _above(blocks: Sequence[Block]) -> list[tuple[str, ...]]:
     for at, block in enumerate(blocks):
         level = _level(block)
         if level and at:
-            open_ = [*(one for one in open_ if one[0] < level), (level, plain(block.text.strip("# \t")))]
+            text = block.heading if block.kind == "heading" else plain(block.text)
+            open_ = [*(one for one in open_ if one[0] < level), (level, text)]
         found.append(tuple(text for _, text in open_))
     return found
 

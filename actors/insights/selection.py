@@ -22,6 +22,8 @@ from actors.insights.context import Context, Surroundings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from actors.ai.gate.evidence import Evidence
+
 
 class Selection(BaseModel, frozen=True, extra="forbid"):
     """Settings of extract-highlights: how many highlights of each kind a story may have.
@@ -66,9 +68,9 @@ def highlights(document: str, settings: Selection, title: str = "") -> list[Cand
     known = evidence(Story(UUID(int=0), "", document))
     central = central_candidates(document, settings.limits.get("insight", 0), taken, settings.lead, title)
     around = Surroundings(parts, title)
-    placed = [replace(each, context=around.context(each.start, each.summary)) for each in [*kept, *central]]
-    told = [each for each in placed if not any(statements.told_as_fact(text, known) for text in each.texts)]
-    kept = _told_once(_without_repetition(told, settings.repetition, settings.total))
+    told = [each for each in [*kept, *central] if statements.told_as_fact(each.summary, known) is None]
+    placed = [replace(each, context=_told(around.context(each.start, each.summary), known)) for each in told]
+    kept = _told_once(_without_repetition(placed, settings.repetition, settings.total))
     return sorted(kept, key=lambda candidate: (candidate.start, candidate.end))
 
 
@@ -79,6 +81,12 @@ def _best(candidates: Sequence[Candidate], settings: Selection) -> list[Candidat
         of_kind.sort(key=lambda candidate: (-candidate.weight, candidate.start))
         kept += _without_repetition(of_kind, settings.repetition, limit)
     return kept
+
+
+def _told(context: Context, known: Evidence) -> Context:
+    """A context without the claims that a fact-check refutes."""
+    headings = tuple(one for one in context.headings if statements.told_as_fact(one, known) is None)
+    return Context(headings, "" if statements.told_as_fact(context.before, known) else context.before)
 
 
 def _told_once(kept: Sequence[Candidate]) -> list[Candidate]:

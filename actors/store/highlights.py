@@ -53,10 +53,15 @@ class Highlight:
 
 
 def context_line(metadata: Mapping[str, Any]) -> str:
-    """The context of a highlight, as a reader sees it: ``[heading > heading] sentence``; else empty."""
-    context = metadata.get("context") or {}
-    headings = " > ".join(context.get("headings") or [])
-    return " ".join(part for part in (f"[{headings}]" if headings else "", context.get("before")) if part)
+    """The context of a highlight, as a reader sees it: ``[heading > heading] sentence``; else empty.
+
+    A person's highlight may have any metadata, so a ``context`` of another form is none.
+    """
+    match metadata.get("context"):
+        case {"headings": [*headings], "before": str() | None as before} if {*map(type, headings)} <= {str}:
+            shown = f"[{' > '.join(headings)}]" if headings else ""
+            return " ".join(part for part in (shown, before) if part)
+    return ""
 
 
 def of_story(conn: Connection, story_id: UUID) -> list[Highlight]:

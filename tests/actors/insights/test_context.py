@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from time import process_time
+
 import pytest
 
 from actors.insights.selection import Selection, highlights
+from actors.store.highlights import context_line
 
 TITLE = "Comparing the best social media platforms"
 PAGE = """# Comparing the best social media platforms
@@ -62,6 +65,10 @@ def test_a_line_in_bold_is_a_heading() -> None:
         ("## Subscribe to our newsletter", ()),
         ("## Photo: Getty Images", ()),
         ("## All about `parse()`:", ("All about parse():",)),
+        ("## What is new in C# ##", ("What is new in C#",)),
+        ("## F#", ("F#",)),
+        ("## #metoo in figures", ("#metoo in figures",)),
+        ("## Installation#", ("Installation",)),  # a link to the heading
         ("## " + "A heading like an article " * 6, ()),
     ],
 )
@@ -112,6 +119,13 @@ def test_what_must_not_be_shown_is_in_no_context(before: str) -> None:
     assert [found for found in contexts(f"{before} {figure}").values() if found != ((), "")] == []
 
 
+@pytest.mark.parametrize("claim", ["Claim: the vaccine has tiny chips in it. ", "## Claim: the vaccine has chips\n\n"])
+def test_a_claim_that_a_fact_check_refutes_is_in_no_context_and_costs_no_highlight(claim: str) -> None:
+    figure = "Doctors at the hospital found that 92% of patients recovered faster than before."
+    page = f"Fact check: what the posts say about the new vaccine.\n\n{claim}{figure}\n"
+    assert contexts(page) == {figure: ((), "")}
+
+
 def test_a_sentence_that_is_a_highlight_is_in_no_context() -> None:
     page = "Latency fell by 40% in the new release. Memory use fell by 12% at the same load of work."
     assert [before for _, before in contexts(page).values()] == ["", ""]
@@ -122,6 +136,36 @@ def test_the_lines_of_a_product_are_no_sentence() -> None:
     assert contexts(page) == {}
 
 
+@pytest.mark.parametrize("end", ["\n", "  \n", "\r\n"])
+def test_a_line_that_ends_with_a_comma_is_no_line_of_a_product_whatever_white_space_follows(end: str) -> None:
+    page = f"In the first quarter of 2024,{end}Acme sold 12% more phones than in the year before."
+    assert list(contexts(page)) == ["In the first quarter of 2024, Acme sold 12% more phones than in the year before."]
+
+
+def test_a_page_with_a_symbol_on_each_line_is_read_in_no_time() -> None:
+    page = "Acme has a new parser that " + "\u2605\n" * 30_000 + "needs no tables."
+    began = process_time()
+    assert contexts(page) == {}
+    assert process_time() - began < 3  # it took a quarter of a minute
+
+
 def test_a_step_with_a_condition_is_no_highlight_of_a_text_without_code() -> None:
     step = "Once 80% of the sticky dough is smooth and shiny, switch to a bowl scraper for the rest."
     assert contexts(f"The bread is easy. {step}") == {}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "line"),
+    [
+        ({}, ""),
+        ({"context": None}, ""),
+        ({"context": {"headings": ["Pros", "Speed"], "before": "It is new."}}, "[Pros > Speed] It is new."),
+        ({"context": {"headings": [], "before": None}}, ""),
+        ({"context": "seen on the train"}, ""),
+        ({"context": ["a", "b"]}, ""),
+        ({"context": {"headings": "Pros", "before": 3}}, ""),
+        ({"context": {"headings": [1], "before": None}}, ""),
+    ],
+)
+def test_a_person_may_keep_anything_in_the_metadata_of_a_highlight(metadata: dict[str, object], line: str) -> None:
+    assert context_line(metadata) == line
