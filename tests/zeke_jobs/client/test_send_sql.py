@@ -99,6 +99,12 @@ def test_payload_and_options_may_be_left_out(conn: Connection) -> None:
     assert zeke_jobs.status(call(conn, "anything")).data == {}
 
 
+def test_options_of_json_null_below_send_are_none(conn: Connection) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT (zeke_jobs.enqueue('anything', NULL, '{}', 'null')).outcome")
+        assert cursor.fetchone() == ("created",)
+
+
 def test_it_is_part_of_the_callers_transaction(conn: Connection) -> None:
     with transaction(conn), conn.cursor() as cursor:
         cursor.execute("SAVEPOINT before")

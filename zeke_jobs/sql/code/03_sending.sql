@@ -550,7 +550,7 @@ BEGIN
   v_now := zeke_jobs.now();
   v_run_at := v_now;
   -- PL/pgSQL prepares each expression anew in each transaction, so a send without options must not reach the expressions about them.
-  IF p_options - 'id' <> '{}' THEN
+  IF jsonb_typeof(p_options) = 'object' AND p_options - 'id' <> '{}' THEN
     v_unfit := coalesce(
       zeke_jobs.unfit_options(p_options),
       CASE WHEN p_options ? 'units' THEN zeke_jobs.unfit_units(v_task.id, p_options -> 'units') END);
