@@ -122,7 +122,7 @@ def _shown(story: Story, lead: float = 0.6) -> list[Ranked]:
         item
         for item in ranked(story.document, lead)
         if item.is_statement
-        and script(item.text) == script(known.text)
+        and script(item.text) == known.script
         and statements.told_as_fact(item.text, known) is None
     ]
 

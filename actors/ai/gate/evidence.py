@@ -151,11 +151,16 @@ class Evidence:
         return is_unspaced(self.text)
 
 
-@lru_cache(maxsize=16)
 def evidence(story: Story) -> Evidence:
     """The story as evidence. An order to a model and the rest of its paragraph are no evidence."""
-    found, orders = [story.title, story.source], []
-    for block in blocks(_TAG.sub(" ", story.document[:_MOST_CHARS])):
+    # By these parts alone: a story's age is another one in each of its jobs.
+    return _evidence(story.title, story.source, story.document, story.language)
+
+
+@lru_cache(maxsize=16)
+def _evidence(title: str, source: str, document: str, language: str | None) -> Evidence:
+    found, orders = [title, source], []
+    for block in blocks(_TAG.sub(" ", document[:_MOST_CHARS])):
         if len(found) > _MOST_SENTENCES:
             break
         text = marker(block)
@@ -165,7 +170,7 @@ def evidence(story: Story) -> Evidence:
                 break
             found.append(plain(sentence.text))
     told = (unicodedata.normalize("NFKC", text) for text in found[:_MOST_SENTENCES] if text)
-    return Evidence(tuple(told), "\n".join(orders), story.language)
+    return Evidence(tuple(told), "\n".join(orders), language)
 
 
 def tokens(text: str) -> list[str]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from actors.ai import gate
 from actors.ai.gate import form
 from actors.ai.gate.dates import dates
+from actors.ai.gate.evidence import evidence
 from actors.ai.gate.numbers import numbers
 from actors.ai.gate.quotations import normal, place
 from actors.ai.protocol import Story
@@ -21,6 +23,12 @@ STORY = (
 
 def fault(text: str, document: str = STORY, title: str = "Orbis buys machines") -> str | None:
     return gate.fault(text, Story(uuid.UUID(int=1), title, document))
+
+
+def test_the_jobs_of_a_story_read_it_once_though_it_grows_older_and_its_event_larger() -> None:
+    story = Story(uuid.UUID(int=1), "Orbis buys machines", STORY, age_days=0.1)
+    assert evidence(replace(story, age_days=0.2, cluster_size=3)) is evidence(story)
+    assert evidence(replace(story, language="de")) is not evidence(story)
 
 
 @pytest.mark.parametrize(
