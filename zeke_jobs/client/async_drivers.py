@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 from zeke_jobs.client import drivers
 from zeke_jobs.client.drivers import foreign, numbered, refuse_unmigrated
 from zeke_jobs.core import environment, extras
+from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping
@@ -72,14 +73,14 @@ async def _on(connection: Any, planned: Planned[T]) -> T:
 async def _carry_out(planned: Planned[T], database: Hashable, execute: Execute) -> T:
     plan = planned(database)
     try:
-        asked = next(plan)
+        name, params = next(plan)
         while True:
             try:
-                rows = await execute(*asked)
+                rows = await execute(SQL.text(name), params)
             except Exception as error:
                 refuse_unmigrated(error)
                 raise
-            asked = plan.send(rows)
+            name, params = plan.send(rows)
     except StopIteration as end:
         found: T = end.value
         return found

@@ -41,7 +41,7 @@ async def ended(job_id: UUID, deadline: float | None, connection: Any = None) ->
 
 async def _poll(job_id: str, deadline: float | None, connection: Any) -> bool:
     pause = _SHORTEST
-    while not await async_drivers.perform(drivers.ask(SQL.text("job/ended"), {"ids": [job_id]}), connection):
+    while not await async_drivers.perform(drivers.ask("job/ended", {"ids": [job_id]}), connection):
         left = _LONGEST if deadline is None else deadline - now()
         if left <= 0:
             return False
@@ -70,7 +70,7 @@ class AsyncListener:
         self._waiting.setdefault(job_id, []).append(event)
         try:
             # From here on its end is announced; an earlier end shows in the answer.
-            if await async_drivers.perform(drivers.ask(SQL.text("job/await"), {"id": job_id})):
+            if await async_drivers.perform(drivers.ask("job/await", {"id": job_id})):
                 if not event.is_set() and (self._task is None or self._task.done()):
                     self._task = asyncio.create_task(self._run(), name="zeke-jobs listener")
                 with suppress(TimeoutError):

@@ -12,7 +12,6 @@ from zeke_jobs.client.options import as_count, as_id
 from zeke_jobs.core.batch import Batch, BatchStatus
 from zeke_jobs.errors import BatchClosed, BatchNotFound
 from zeke_jobs.payload import json_text
-from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -73,7 +72,7 @@ def open_(batch_id: str, then: Then | None, after_failure: AfterFailure, connect
             (checked["then"]["task"], json_text.encode(checked["then"]["payload"])) if checked["then"] else (None, "{}")
         )
         params = {"id": batch_id, "task": task, "payload": payload, "after_failure": after_failure}
-        ((opened,),) = yield SQL.text("batch/open"), params
+        ((opened,),) = yield "batch/open", params
         if not opened:
             raise BatchClosed(f"expected a batch that is new or open, got {batch_id!r}, which was closed")
 
@@ -82,7 +81,7 @@ def open_(batch_id: str, then: Then | None, after_failure: AfterFailure, connect
 
 def close(batch_id: str, connection: Any = None) -> bool:
     """Close it; False if it is already closed."""
-    ((closed,),) = drivers.run_again(lambda run: run(SQL.text("batch/close"), {"id": batch_id}), connection)
+    ((closed,),) = drivers.perform(drivers.ask("batch/close", {"id": batch_id}), connection)
     return bool(closed)
 
 
@@ -109,7 +108,7 @@ def batches(*, limit: int = 20, connection: Any = None) -> list[BatchStatus]:
 
 def find(connection: Any, **filters: Any) -> list[BatchStatus]:
     """One batch by its id, or the newest."""
-    rows = drivers.run_again(lambda run: run(SQL.text("batch/list"), filters), connection)
+    rows = drivers.perform(drivers.ask("batch/list", filters), connection)
     found = [BatchStatus(*row) for row in rows]
     return [replace(one, then_job=as_id("id", one.then_job)) if one.then_job else one for one in found]
 
@@ -133,13 +132,13 @@ def retry_batch(id: str, *, by: str | None = None, connection: Any = None) -> li
     return _changed(id, connection, "batch/retry", {"id": id, "by": by})
 
 
-def changeable(verb: Literal["cancel", "retry"], id: str, *, connection: Any = None) -> JobFilter:  # noqa: A002 (the field's word)
+def changeable(verb: Literal["cancel", "retry"], id: str) -> JobFilter:  # noqa: A002 (the field's word)
     """The filter of the jobs that ``cancel_batch`` or ``retry_batch`` would change now.
 
     Raises:
         BatchNotFound: no batch has this id.
     """
-    rows = drivers.run_again(lambda run: run(SQL.text("batch/whole"), {"id": id}), connection)
+    rows = drivers.perform(drivers.ask("batch/whole", {"id": id}))
     if not rows:
         raise BatchNotFound(f"expected the id of a batch, got {id!r}")
     ((holds, is_cancelled),) = rows
@@ -149,7 +148,7 @@ def changeable(verb: Literal["cancel", "retry"], id: str, *, connection: Any = N
 
 
 def _changed(batch_id: str, connection: Any, statement: str, params: dict[str, Any]) -> list[UUID]:
-    rows = drivers.run_again(lambda run: run(SQL.text(statement), params), connection)
+    rows = drivers.perform(drivers.ask(statement, params), connection)
     if not rows:
         batch_status(batch_id, connection=connection)
     return [as_id("id", row[0]) for row in rows]

@@ -9,7 +9,6 @@ from zeke_jobs.client import drivers, reading
 from zeke_jobs.client.filters import FILTERS
 from zeke_jobs.client.many import Change
 from zeke_jobs.client.options import as_id, priority_of, run_time_of
-from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -92,7 +91,7 @@ def cancel_one(job_id: UUID, reason: str | None, by: str | None) -> Planned[Chan
     """The plan of ``cancel`` by id."""
 
     def plan(database: Hashable) -> Plan[Changed]:
-        rows = yield SQL.text("cancel/one"), {"id": str(job_id), "reason": reason, "by": by}
+        rows = yield "cancel/one", {"id": str(job_id), "reason": reason, "by": by}
         if not rows:
             job = yield from reading.one(job_id)(database)
             return Changed(job_id, False, job.status, f"ended already as {job.status}; nothing was changed")
@@ -147,7 +146,7 @@ def retry_one(job_id: UUID, by: str | None) -> Planned[Changed]:
     """The plan of ``retry`` by id."""
 
     def plan(database: Hashable) -> Plan[Changed]:
-        rows = yield SQL.text("retry/one"), {"id": str(job_id), "by": by}
+        rows = yield "retry/one", {"id": str(job_id), "by": by}
         if rows:
             return Changed(job_id, True, rows[0][1], "queued again, with a fresh retry limit")
         job = yield from reading.one(job_id)(database)

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 from zeke_jobs.core import environment
 from zeke_jobs.errors import MigrationError
 from zeke_jobs.postgres.pool import DISCONNECTED, Cursor, Pool
+from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.postgres.tolerant import tolerate
 
 _PARAMETER = re.compile(r"%\((\w+)\)s")
@@ -23,8 +24,8 @@ _POOL_SIZE = 8
 T = TypeVar("T")
 
 Rows: TypeAlias = list[tuple[Any, ...]]
-#: The statements of a call: a generator that yields each with its parameters, and is sent its rows. This module runs it, or
-#: ``aio``.
+#: The statements of a call: a generator that yields the name and the parameters of each, and is sent its rows. This module runs
+#: it, or ``aio``.
 Plan: TypeAlias = Generator[tuple[str, Mapping[str, Any]], Rows, T]
 #: A plan for a database, made from a value that identifies the database.
 Planned: TypeAlias = Callable[[Hashable], Plan[T]]
@@ -43,25 +44,22 @@ class Runner:
     database: Hashable
     execute: Callable[[str, Mapping[str, Any]], Rows]
 
-    def __call__(self, sql: str, params: Mapping[str, Any]) -> Rows:
-        """Run one statement.
+    def carry_out(self, planned: Planned[T]) -> T:
+        """Run the statements of a plan, and return its result.
 
         Raises:
             MigrationError: the database lacks the tables or functions.
         """
-        try:
-            return self.execute(sql, params)
-        except Exception as error:
-            refuse_unmigrated(error)
-            raise
-
-    def carry_out(self, planned: Planned[T]) -> T:
-        """Run the statements of a plan, and return its result."""
         plan = planned(self.database)
         try:
-            asked = next(plan)
+            name, params = next(plan)
             while True:
-                asked = plan.send(self(*asked))
+                try:
+                    rows = self.execute(SQL.text(name), params)
+                except Exception as error:
+                    refuse_unmigrated(error)
+                    raise
+                name, params = plan.send(rows)
         except StopIteration as end:
             found: T = end.value
             return found
@@ -80,25 +78,7 @@ def refuse_unmigrated(error: Exception) -> None:
 
 
 def perform(planned: Planned[T], connection: Any = None, *, pool: Pool | None = None) -> T:
-    """Run a plan, as ``run_again`` runs statements.
-
-    Raises:
-        TypeError, ConfigurationError: as ``run_again``.
-    """
-    return run_again(lambda run: run.carry_out(planned), connection, pool=pool)
-
-
-def ask(statement: str, params: Mapping[str, Any]) -> Planned[Rows]:
-    """The plan of one statement: its rows."""
-
-    def plan(_database: Hashable) -> Plan[Rows]:
-        return (yield statement, params)
-
-    return plan
-
-
-def run_again(run: Callable[[Runner], T], connection: Any = None, *, pool: Pool | None = None) -> T:
-    """Run statements on the caller's connection, in its transaction and without a commit; without one, on a pool.
+    """Run a plan on the caller's connection, in its transaction and without a commit; without one, on a pool.
 
     On a pool, by default the process's own, each statement commits by itself, and all run once more if the pooled
     connection turns out to be dead, so they must be safe to repeat.
@@ -109,18 +89,27 @@ def run_again(run: Callable[[Runner], T], connection: Any = None, *, pool: Pool 
     """
     own = None if connection is None else foreign(connection)
     if (runner := stand_in or own) is not None:
-        return run(runner)
+        return runner.carry_out(planned)
     pool = pool or own_pool()
     try:
-        return _run_on(pool, run)
+        return _perform_on(pool, planned)
     except DISCONNECTED:
         pool.drop_idle()
-        return _run_on(pool, run)
+        return _perform_on(pool, planned)
 
 
-def _run_on(pool: Pool, run: Callable[[Runner], T]) -> T:
+def _perform_on(pool: Pool, planned: Planned[T]) -> T:
     with pool.connection() as conn:
-        return run(Runner(pool.url, lambda sql, params: _execute(conn.cursor(), sql, params)))
+        return Runner(pool.url, lambda sql, params: _execute(conn.cursor(), sql, params)).carry_out(planned)
+
+
+def ask(name: str, params: Mapping[str, Any]) -> Planned[Rows]:
+    """The plan of one statement: its rows."""
+
+    def plan(_database: Hashable) -> Plan[Rows]:
+        return (yield name, params)
+
+    return plan
 
 
 def foreign(connection: Any) -> Runner:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from zeke_jobs.client import drivers
 from zeke_jobs.core.event import check_name
 from zeke_jobs.payload.json_text import UnfitForJson, encode
-from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
     from zeke_jobs.client.drivers import Planned, Rows
@@ -35,4 +34,4 @@ def emission(name: str, data: Any) -> Planned[Rows]:
         text = encode(data)
     except UnfitForJson as error:
         raise ValueError(f"data of the event {name!r}: {error}") from error
-    return drivers.ask(SQL.text("event/emit"), {"name": check_name(name), "data": text})
+    return drivers.ask("event/emit", {"name": check_name(name), "data": text})

@@ -50,7 +50,7 @@ class Listener:
             self._waiting.setdefault(key, []).append(event)
         try:
             # From here on its end is announced; an earlier end shows in the answer.
-            if not drivers.run_again(lambda run: run(SQL.text("job/await"), {"id": key}), pool=self.pool):
+            if not drivers.perform(drivers.ask("job/await", {"id": key}), pool=self.pool):
                 return True
             self._start()
             return event.wait(None if deadline is None else max(0.0, deadline - monotonic()))

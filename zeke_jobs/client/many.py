@@ -11,7 +11,6 @@ from zeke_jobs.client.filters import checked
 from zeke_jobs.client.options import as_count, as_id
 from zeke_jobs.client.task_cache import KNOWN_TASKS
 from zeke_jobs.payload.json_text import encode
-from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping
@@ -88,7 +87,7 @@ class Change:
         """
 
         def count(database: Hashable) -> Plan[Rows]:
-            rows = yield SQL.text("change/count"), {**self._params(self._filter), "limit": self._limit}
+            rows = yield "change/count", {**self._params(self._filter), "limit": self._limit}
             if not rows and "task" in self._filter:
                 # A task that left jobs.yaml may still have jobs, but this name has none.
                 yield from KNOWN_TASKS.refresh(database, self._filter["task"])
@@ -136,9 +135,7 @@ class Change:
 
     def _change(self, within: dict[str, Any], after: str | None, most: int) -> tuple[list[str], list[str], str | None]:
         params = {**self._params(within), **self._audit, "after": after, "most": most}
-        ((changed, passed, last),) = drivers.run_again(
-            lambda run: run(SQL.text("change/jobs"), params), self._connection
-        )
+        ((changed, passed, last),) = drivers.perform(drivers.ask("change/jobs", params), self._connection)
         return changed, passed, last
 
     def _params(self, filters: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from zeke_jobs.client.filters import FILTERS, checked
 from zeke_jobs.client.options import as_count, as_id
 from zeke_jobs.core.job import Job
 from zeke_jobs.errors import JobFailed, JobNotFound, JobPurged, WaitTimeout
-from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.postgres.tolerant import payload_of, value_of
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def one(job_id: UUID) -> Planned[Job]:
     """The plan of ``status``."""
 
     def plan(_database: Hashable) -> Plan[Job]:
-        rows = yield SQL.text("job/list"), {**_NO_FILTER, "id": str(job_id)}
+        rows = yield "job/list", {**_NO_FILTER, "id": str(job_id)}
         if rows:
             return _job(rows[0])
         raise (yield from _missing(job_id))
@@ -79,7 +78,7 @@ def missing(job_id: UUID, connection: Any) -> JobNotFound:
 
 
 def _missing(job_id: UUID) -> Plan[JobNotFound]:
-    rows = yield SQL.text("job/purged"), {"id": str(job_id)}
+    rows = yield "job/purged", {"id": str(job_id)}
     if rows:
         task, outcome, ended = rows[0]
         return JobPurged(
@@ -110,7 +109,8 @@ def _pages(filters: dict[str, Any], limit: int | None, connection: Any) -> Itera
     last: dict[str, Any] = {}
     while limit is None or limit > 0:
         size = _PAGE if limit is None else min(limit, _PAGE)
-        page = _find(connection, **filters, **last, limit=size)
+        params = {**_NO_FILTER, **filters, **last, "limit": size}
+        page = [_job(row) for row in drivers.perform(drivers.ask("job/list", params), connection)]
         yield from page
         if len(page) < size:
             return
@@ -118,15 +118,10 @@ def _pages(filters: dict[str, Any], limit: int | None, connection: Any) -> Itera
         limit = None if limit is None else limit - size
 
 
-def _find(connection: Any, **filters: Any) -> list[Job]:
-    params = {**_NO_FILTER, **filters}
-    return [_job(row) for row in drivers.run_again(lambda run: run(SQL.text("job/list"), params), connection)]
-
-
 def steps(id: UUID | str, *, connection: Any = None) -> list[str]:  # noqa: A002 (the field's word)
     """Names of the finished steps of a job, in order."""
-    params = {"id": str(as_id("id", id))}
-    return [row[0] for row in drivers.run_again(lambda run: run(SQL.text("step/names"), params), connection)]
+    found = drivers.perform(drivers.ask("step/names", {"id": str(as_id("id", id))}), connection)
+    return [row[0] for row in found]
 
 
 def wait(id: UUID | str, timeout: timedelta | float | None = None) -> Any:  # noqa: A002 (the field's word)
@@ -187,7 +182,7 @@ def output(job_id: UUID) -> Any:
 
 
 def _output(job_id: UUID) -> Plan[Any]:
-    rows = yield SQL.text("job/output"), {"id": str(job_id)}
+    rows = yield "job/output", {"id": str(job_id)}
     if not rows:
         raise JobNotFound(f"expected the id of a completed job, got {job_id}")
     return None if rows[0][0] is None else json.loads(rows[0][0])

@@ -15,7 +15,6 @@ from zeke_jobs.client.task_cache import with_task
 from zeke_jobs.core import bounds
 from zeke_jobs.cron.calendar import CronError, parse
 from zeke_jobs.payload.json_text import encode
-from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
     import builtins
@@ -110,7 +109,7 @@ def put(
 
     def store(_database: Hashable, known: KnownTask) -> Plan[bool]:
         params = {"name": name, "task": known.id, "at": at, "timezone": timezone, "payload": known.accept(payload)}
-        yield SQL.text("schedule/put"), {**params, "key": key, "options": encode(options), "by": by}
+        yield "schedule/put", {**params, "key": key, "options": encode(options), "by": by}
         return True
 
     try:
@@ -131,13 +130,13 @@ def _check_name(name: str) -> None:
 def delete(name: str, *, by: str | None = None, connection: Any = None) -> bool:
     """Delete a stored schedule; its jobs stay. False if there is none of this name."""
     params = {"name": name, "by": by}
-    ((deleted,),) = drivers.run_again(lambda run: run(SQL.text("schedule/delete"), params), connection)
+    ((deleted,),) = drivers.perform(drivers.ask("schedule/delete", params), connection)
     return bool(deleted)
 
 
 def list(*, task: str | None = None, connection: Any = None) -> builtins.list[Schedule]:  # noqa: A001 (read as schedules.list)
     """The schedules in force, from jobs.yaml and stored ones, by name; with ``task``, only those of the task with this id."""
-    rows = drivers.run_again(lambda run: run(SQL.text("schedule/shown"), {"task": task}), connection)
+    rows = drivers.perform(drivers.ask("schedule/shown", {"task": task}), connection)
     return [
         Schedule(name, of, at, zone, json.loads(payload or "{}"), key, tick, outcome, job and as_id("id", job), paused)
         for name, of, at, zone, payload, key, tick, outcome, job, paused in rows

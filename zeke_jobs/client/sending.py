@@ -94,7 +94,7 @@ def one(task: str, payload: Mapping[str, Any] | BaseModel | None, options: Mappi
             "payload": known.accept(payload),
             "options": encode(chosen),
         }
-        ((text,),) = yield SQL.text("send/one"), params
+        ((text,),) = yield "send/one", params
         outcome, found, status = answer(text)
         if outcome in _CATALOGUE_IS_OLD:
             return None
@@ -156,7 +156,7 @@ def many(
             "options": encode(chosen),
         }
         sent = list(map(Sent, ids, repeat("created"), repeat(known.id)))
-        rows = yield SQL.text("send/many"), params
+        rows = yield "send/many", params
         for ordinal, outcome, found, status in rows:
             if outcome in _CATALOGUE_IS_OLD:
                 return None
@@ -250,7 +250,7 @@ def _sent(
 def _with_units(known: KnownTask, chosen: dict[str, Any]) -> Plan[dict[str, Any]]:
     """The options, if the limits of the task would ever let a job with these units start."""
     if "units" in chosen:
-        ((unfit,),) = yield SQL.text("send/unfit_units"), {"task": known.id, "units": encode(chosen["units"])}
+        ((unfit,),) = yield "send/unfit_units", {"task": known.id, "units": encode(chosen["units"])}
         if unfit is not None:
             raise ValueError(unfit)
     return chosen

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from zeke_jobs.errors import InvalidPayload, UnknownTask
 from zeke_jobs.payload.json_text import UnfitForJson, encode
 from zeke_jobs.payload.schema import PayloadSchema
-from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -81,10 +80,10 @@ class KnownTasks:
         """
         if not isinstance(name, str):
             raise TypeError(f"expected the task's name as text, got {type(name).__name__}")
-        rows = yield SQL.text("send/task"), {"task": name}
+        rows = yield "send/task", {"task": name}
         if not rows:
             self._tasks.pop((database, name), None)
-            names = yield SQL.text("send/task_names"), {}
+            names = yield "send/task_names", {}
             raise unknown_task(name, [row[0] for row in names])
         task_id, revision, schema_text, sensitive = rows[0]
         schema = json.loads(schema_text) if schema_text else None

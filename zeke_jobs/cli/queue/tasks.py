@@ -20,10 +20,9 @@ def tasks(as_json: options.Json = False) -> None:
     """List the tasks of the revision in force, with their jobs by status."""
     from zeke_jobs.client import drivers
     from zeke_jobs.config.models import Task
-    from zeke_jobs.postgres.queries import SQL
 
     database.choose()
-    found = [_task(row) for row in drivers.run_again(lambda run: run(SQL.text("job/counts"), {}))]
+    found = [_task(row) for row in drivers.perform(drivers.ask("job/counts", {}))]
     columns: dict[str, Callable[[dict[str, Any]], object]] = {
         "task": lambda task: task["id"],
         "queued": lambda task: task["queued"] or "",
