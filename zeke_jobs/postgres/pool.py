@@ -257,23 +257,3 @@ class Pool:
         """Close all idle connections now, and the others when they come back."""
         self._closed = True
         self.drop_idle()
-
-    # The interface that dramatiq_pg needs (its result backend and its command line).
-    def getconn(self, *_: Any) -> Connection:
-        """Take a connection out; ``putconn`` must follow."""
-        self._wait()
-        try:
-            return self._take()
-        except BaseException:
-            self._slots.release()
-            raise
-
-    def putconn(self, conn: Connection, *_: Any, **__: Any) -> None:
-        """Give a connection back."""
-        self._give_back(conn)
-        self._slots.release()
-
-    @property
-    def minconn(self) -> int:
-        """Number of connections that dramatiq_pg may test after a disconnection."""
-        return self.max_size
