@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
     from psycopg2.extensions import connection as Connection
-    from psycopg2.extensions import cursor as Cursor
 
 
 class Queries:
@@ -57,7 +56,8 @@ class Queries:
                 tolerate(cursor)
             cursor.execute(self.text(name), params)
             found = cursor.fetchall()
-            names = _names(cursor)
+            # Dictionaries are made by hand, because the driver's own cost as much as a round trip.
+            names = [column.name for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in found]
 
     def rows(self, conn: Connection, name: str, /, **params: Any) -> list[tuple[Any, ...]]:
@@ -68,12 +68,7 @@ class Queries:
 
     def one(self, conn: Connection, name: str, /, **params: Any) -> dict[str, Any] | None:
         """Run a statement and return its first row, or None."""
-        with conn.cursor() as cursor:
-            if self._tolerant:
-                tolerate(cursor)
-            cursor.execute(self.text(name), params)
-            row = cursor.fetchone()
-            return None if row is None else dict(zip(_names(cursor), row, strict=True))
+        return next(iter(self.all(conn, name, **params)), None)
 
     def value(self, conn: Connection, name: str, /, **params: Any) -> Any:
         """Run a statement and return the first value of its first row, or None."""
@@ -84,11 +79,6 @@ class Queries:
         with conn.cursor() as cursor:
             cursor.execute(self.text(name), params)
             return int(cursor.rowcount)
-
-
-def _names(cursor: Cursor) -> list[str]:
-    # Dictionaries are made by hand, because the driver's own cost as much as a round trip.
-    return [column.name for column in cursor.description or ()]
 
 
 SQL = Queries("zeke_jobs", "sql/queries", tolerant=True)
