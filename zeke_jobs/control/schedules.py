@@ -79,12 +79,8 @@ def find(conn: Connection, name: str) -> InForce:
 
 def next_ticks(conn: Connection, name: str, count: int) -> list[datetime]:
     """The next ``count`` ticks from now, in UTC; fewer at the end of the calendar."""
-    timetable, moment = find(conn, name).timetable, dispatch.clock(conn)
-    ticks: list[datetime] = []
-    while len(ticks) < count and (following := timetable.next_after(moment)) is not None:
-        ticks.append(following)
-        moment = following
-    return ticks
+    timetable = find(conn, name).timetable
+    return list(islice(timetable.cron.after(dispatch.clock(conn), timetable.zone), count))
 
 
 def pause(conn: Connection, name: str, *, by: str, reason: str = "") -> bool:

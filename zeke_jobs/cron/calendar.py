@@ -54,29 +54,24 @@ class Cron:
         return len(self.fields.hours) == _HOURS
 
     def next_after(self, moment: datetime, zone: tzinfo) -> datetime | None:
-        """The first fire time after ``moment``, or None if there is none before the calendar ends.
+        """The first of ``after``, or None if there is none before the calendar ends."""
+        return next(self.after(moment, zone), None)
+
+    def between(self, start: datetime, end: datetime, zone: tzinfo) -> Iterator[datetime]:
+        """Those of ``after`` up to and including ``end``."""
+        return takewhile(lambda tick: tick <= end, self.after(start, zone))
+
+    def after(self, moment: datetime, zone: tzinfo) -> Iterator[datetime]:
+        """All fire times after ``moment``, in order.
 
         Raises:
             ValueError: ``moment`` has no time zone.
         """
         if moment.tzinfo is None:
             raise ValueError(f"expected a time with a zone, got the naive {moment!r}; add tzinfo")
-        return next(self._after(moment.astimezone(UTC), zone), None)
-
-    def between(self, start: datetime, end: datetime, zone: tzinfo) -> Iterator[datetime]:
-        """All fire times after ``start`` up to and including ``end``, in order.
-
-        Raises:
-            ValueError: ``start`` has no time zone.
-        """
-        if start.tzinfo is None:
-            raise ValueError(f"expected a time with a zone, got the naive {start!r}; add tzinfo")
-        return takewhile(lambda tick: tick <= end, self._after(start.astimezone(UTC), zone))
-
-    def _after(self, moment: datetime, zone: tzinfo) -> Iterator[datetime]:
         ticks = self._steps if self.follows_real_time else self._times_of_day
         try:
-            yield from ticks(moment, zone)
+            yield from ticks(moment.astimezone(UTC), zone)
         except OverflowError:
             return  # the calendar ends with the year 9999
 

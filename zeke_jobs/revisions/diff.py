@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -157,13 +158,7 @@ def next_fires(cron: Schedule | None, now: datetime) -> tuple[datetime, ...]:
     """A schedule's next few fires; none when it is paused."""
     if cron is None or cron.paused:
         return ()
-    zone, line, ticks = ZoneInfo(cron.timezone), parse(cron.at), list["datetime"]()
-    last: datetime | None = now
-    while last is not None and len(ticks) < _FIRES:
-        last = line.next_after(last, zone)
-        if last is not None:
-            ticks.append(last)
-    return tuple(ticks)
+    return tuple(islice(parse(cron.at).after(now, ZoneInfo(cron.timezone)), _FIRES))
 
 
 def restarts(before: Config | None, after: Config) -> tuple[str, ...]:
