@@ -27,14 +27,7 @@ def build(config: Config, url: str | None = None) -> JobBroker:
         _declare(broker, task)
     broker.process.declare = lambda task: _declare(broker, task)
     # periodiq needs at least one actor; this one does the scheduler's work.
-    Actor(
-        broker.process.executor.run,
-        broker=broker,
-        actor_name=beat.NAME,
-        queue_name=config.defaults.queue,
-        priority=0,
-        options={"periodic": beat.Beat()},
-    )
+    _make_actor(broker, beat.NAME, config.defaults.queue, {"periodic": beat.Beat()})
     dramatiq.set_broker(broker)
     return broker
 
@@ -46,14 +39,12 @@ def _declare(broker: JobBroker, task: Task) -> None:
     options: dict[str, Any] = {"throws": EXPECTED}
     if schedules := list(task.schedules.values()):
         options["periodic"] = beat.Shown(schedules[0].at, schedules[0].timezone, more=len(schedules) - 1)
-    Actor(
-        broker.process.executor.run,
-        broker=broker,
-        actor_name=task.id,
-        queue_name=task.queue,
-        priority=0,
-        options=options,
-    )
+    _make_actor(broker, task.id, task.queue, options)
+
+
+def _make_actor(broker: JobBroker, name: str, queue: str, options: dict[str, Any]) -> None:
+    run = broker.process.executor.run
+    Actor(run, broker=broker, actor_name=name, queue_name=queue, priority=0, options=options)
 
 
 def attribute(task: str) -> str:
