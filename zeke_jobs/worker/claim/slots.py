@@ -132,7 +132,7 @@ class Slots:
         self._held.clear()
         self._vacant.clear()
         self._kept = Counter(dict.fromkeys(self._kept, 0))
-        self._unreported.update(self._kept)  # an earlier report may still be under way
+        self.report_again()  # an earlier report may still be under way
         return self._take_out(lambda _: True)
 
     def has_unreported(self) -> bool:
@@ -172,9 +172,9 @@ class Slots:
         """Take out the jobs that have waited since before that time (monotonic seconds)."""
         return self._take_out(lambda message: message.claim.received < before)
 
-    def drop(self, claim: Claim) -> bool:
-        """Take one job out; False when it does not wait for a slot (any more)."""
-        return bool(self._take_out(lambda message: message.claim is claim))
+    def drop(self, claim: Claim) -> None:
+        """Take one job out."""
+        self._take_out(lambda message: message.claim is claim)
 
     def of_queue(self, queue: str) -> list[Claim]:
         """Take out the jobs of a queue that wait."""
