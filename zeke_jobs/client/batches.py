@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.client import drivers, sending
 from zeke_jobs.client.batch_options import batch_options
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from zeke_jobs.client.drivers import Plan
     from zeke_jobs.client.filters import JobFilter
+    from zeke_jobs.client.many import Verb
     from zeke_jobs.core.batch import AfterFailure, Then
     from zeke_jobs.core.job import Sent
 
@@ -132,7 +133,7 @@ def retry_batch(id: str, *, by: str | None = None, connection: Any = None) -> li
     return _changed(id, connection, "batch/retry", {"id": id, "by": by})
 
 
-def changeable(verb: Literal["cancel", "retry"], id: str) -> JobFilter:  # noqa: A002 (the field's word)
+def changeable(verb: Verb, id: str) -> JobFilter:  # noqa: A002 (the field's word)
     """The filter of the jobs that ``cancel_batch`` or ``retry_batch`` would change now.
 
     Raises:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta  # noqa: TC003 (typer reads the annotations)
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zeke_jobs.cli import database, ids, options
-from zeke_jobs.cli.output import console, counted, print_json, tell
+from zeke_jobs.cli.output import print_json, tell
 from zeke_jobs.cli.queue import many
 from zeke_jobs.cli.run import FAILED, usage
 from zeke_jobs.core.environment import author
@@ -49,13 +50,9 @@ def cancel(
     if job_ids:
         _each(job_ids, lambda one: client.cancel(one, reason, by=author()), as_json=as_json)
         return
+    whole = partial(client.cancel_batch, reason=reason, by=author())
     done = "cancelled, or being stopped"
-    if given.keys() == {"batch"} and limit is None:
-        if not dry_run:
-            _whole(lambda: client.cancel_batch(given["batch"], reason, by=author()), done, as_json=as_json)
-            return
-        given = _changeable("cancel", given)
-    _many("cancel", given, done, reason=reason, limit=limit, dry_run=dry_run, yes=yes, as_json=as_json)
+    _many("cancel", given, done, whole, reason=reason, limit=limit, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
 def retry(
@@ -87,12 +84,8 @@ def retry(
     if job_ids:
         _each(job_ids, lambda one: client.retry(one, by=author()), as_json=as_json)
         return
-    if given.keys() == {"batch"} and limit is None:
-        if not dry_run:
-            _whole(lambda: client.retry_batch(given["batch"], by=author()), "queued again", as_json=as_json)
-            return
-        given = _changeable("retry", given)
-    _many("retry", given, "queued again", limit=limit, dry_run=dry_run, yes=yes, as_json=as_json)
+    whole = partial(client.retry_batch, by=author())
+    _many("retry", given, "queued again", whole, limit=limit, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
 def prioritise(
@@ -171,6 +164,7 @@ def _many(
     verb: Verb,
     given: dict[str, Any],
     done: str,
+    whole: Callable[[str], list[UUID]] | None = None,
     *,
     value: dict[str, Any] | None = None,
     reason: str | None = None,
@@ -179,31 +173,18 @@ def _many(
     yes: bool,
     as_json: bool,
 ) -> None:
+    """Change all jobs that match filters. A batch alone, without a limit, is changed with its end, by ``whole``."""
+    from zeke_jobs.client.batches import changeable
     from zeke_jobs.client.many import Change
 
     with usage():
+        if whole is not None and given.keys() == {"batch"} and limit is None:
+            if not dry_run:
+                many.tell_changed(whole(given["batch"]), done, as_json=as_json)
+                return
+            given = dict(changeable(verb, given["batch"]))
         change = Change(verb, given, value=value, limit=limit, reason=reason, by=author())
     many.run(change, verb, done, dry_run=dry_run, yes=yes, as_json=as_json)
-
-
-def _changeable(verb: Literal["cancel", "retry"], given: dict[str, Any]) -> dict[str, Any]:
-    """The filter of the jobs that a change of the whole batch would change now."""
-    from zeke_jobs.client.batches import changeable
-
-    with usage():
-        return dict(changeable(verb, given["batch"]))
-
-
-def _whole(change: Callable[[], list[UUID]], what: str, *, as_json: bool) -> None:
-    """Change a whole batch, with its end. Beside another filter, or a limit, a batch is a filter like the others."""
-    with usage():
-        changed = change()
-    if as_json:
-        print_json([str(job_id) for job_id in changed])
-    else:
-        console().print(f"{counted(len(changed), 'job')} {'is' if len(changed) == 1 else 'are'} {what}")
-    if not changed:
-        raise typer.Exit(FAILED)
 
 
 def _each(job_ids: list[str], change: Callable[[UUID], Changed], *, as_json: bool) -> None:

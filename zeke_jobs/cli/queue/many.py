@@ -78,18 +78,23 @@ def run(change: Change, verb: str, done: str, *, dry_run: bool, yes: bool, as_js
     total = sum(one.jobs for one in found)
     if dry_run:
         _show(found, as_json=as_json)
+        if total == 0:
+            raise typer.Exit(FAILED)
+        return
+    asks = total > 0 and not yes and not as_json and sys.stdin.isatty() and sys.stdout.isatty()
+    if asks:
+        _show(found, as_json=False)
+        typer.confirm(f"{verb} {counted(total, 'job')}?", abort=True)
+    tell_changed(_change(change, total, as_json=as_json), done, as_json=as_json)
+
+
+def tell_changed(changed: list[UUID], done: str, *, as_json: bool) -> None:
+    """Print the number of changed jobs, or their ids as JSON; exit 1 if there are none."""
+    if as_json:
+        print_json([str(job_id) for job_id in changed])
     else:
-        asks = total > 0 and not yes and not as_json and sys.stdin.isatty() and sys.stdout.isatty()
-        if asks:
-            _show(found, as_json=False)
-            typer.confirm(f"{verb} {counted(total, 'job')}?", abort=True)
-        changed = _change(change, total, as_json=as_json)
-        total = len(changed)
-        if as_json:
-            print_json([str(job_id) for job_id in changed])
-        else:
-            console().print(f"{counted(total, 'job')} {'is' if total == 1 else 'are'} {done}")
-    if total == 0:
+        console().print(f"{counted(len(changed), 'job')} {'is' if len(changed) == 1 else 'are'} {done}")
+    if not changed:
         raise typer.Exit(FAILED)
 
 
