@@ -110,11 +110,10 @@ def limits(as_json: options.Json = False) -> None:
 
 def _rate(written: dict[str, Any]) -> str:
     from zeke_jobs.config import Rate
+    from zeke_jobs.config.limits import TaskRate
 
-    rates = {key: str(Rate.model_validate(written[key])) for key in ("limit", "per_key") if written.get(key)}
-    burst = written.get("burst")
-    parts = (rates.get("limit"), burst and f"burst {burst}", "per_key" in rates and f"{rates['per_key']} per key")
-    return ", ".join(part for part in parts if part)
+    rates = {key: Rate.model_validate(written[key]) for key in ("limit", "per_key") if written.get(key)}
+    return str(TaskRate(**rates, burst=written.get("burst")))
 
 
 def _limit(row: dict[str, Any]) -> dict[str, Any]:
