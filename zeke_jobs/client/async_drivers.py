@@ -133,14 +133,9 @@ def _text(value: Any) -> str:
 
 
 class AsyncPool:
-    """Autocommit connections of psycopg 3 for one event loop, opened on demand; if all are in use, callers wait.
+    """Autocommit connections of psycopg 3 for one event loop, opened on demand; if all are in use, callers wait."""
 
-    Args:
-        url: The server's address.
-        size: Most connections.
-    """
-
-    def __init__(self, url: str, size: int = _POOL_SIZE) -> None:
+    def __init__(self, url: str) -> None:
         try:
             import psycopg
         except ImportError as error:
@@ -150,7 +145,7 @@ class AsyncPool:
         self.url = url
         self.disconnected = (psycopg.OperationalError, psycopg.InterfaceError)
         self._psycopg = psycopg
-        self._places = asyncio.Semaphore(size)
+        self._places = asyncio.Semaphore(_POOL_SIZE)
         self._idle: list[Any] = []
         self._is_closed = False
 

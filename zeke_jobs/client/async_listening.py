@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from zeke_jobs.client.async_drivers import AsyncPool
 
-_SHORTEST, _LONGEST = 0.05, 1.0  # seconds between two looks on a caller's connection
+_SHORTEST, _LONGEST = 0.05, 1.0  # seconds between two looks at awaited jobs, which find ends without an announcement
 _LINGER = 10.0  # seconds that our connection stays open after the last waiting call
 
 
@@ -53,14 +53,11 @@ async def _poll(job_id: str, deadline: float | None, connection: Any) -> bool:
 class AsyncListener:
     """Wakes the waiting calls of one event loop when their jobs have ended.
 
-    Args:
-        pool: Connections for polls; one more connection listens while a call waits.
-        poll: Seconds between two polls of the awaited jobs, which find ends without an announcement.
+    ``pool`` has the connections for polls; one more connection listens while a call waits.
     """
 
-    def __init__(self, pool: AsyncPool, poll: float = 1.0) -> None:
+    def __init__(self, pool: AsyncPool) -> None:
         self.pool = pool
-        self.poll = poll
         self._waiting: dict[str, list[asyncio.Event]] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -109,7 +106,7 @@ class AsyncListener:
                 get_logger(__name__).exception("looking for the end of jobs failed; it is tried again")
             if not self._waiting:
                 return
-            await asyncio.sleep(self.poll)
+            await asyncio.sleep(_LONGEST)
 
     async def _serve(self, connection: Any) -> None:
         # No announcement arrives through a pooler; a poll each second is enough.
@@ -122,7 +119,7 @@ class AsyncListener:
                 needed = loop.time()
                 cursor = await connection.execute(SQL.text("job/ended"), {"ids": list(self._waiting)})
                 self._notify([row[0] for row in await cursor.fetchall()])
-            async for notification in connection.notifies(timeout=self.poll):
+            async for notification in connection.notifies(timeout=_LONGEST):
                 self._notify([notification.payload])
 
     def _notify(self, ids: list[str]) -> None:
