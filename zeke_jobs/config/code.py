@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
@@ -20,8 +20,12 @@ from zeke_jobs.errors import MigrationError
 from zeke_jobs.payload.model import FailedJob
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from zeke_jobs.config.models import Config, Middleware, Service, Task
     from zeke_jobs.config.places import Document, Path
+
+T = TypeVar("T")
 
 
 def check_code(document: Document, config: Config) -> None:
@@ -52,36 +56,22 @@ class _Checks:
     def service(self, service: Service) -> None:
         base: Path = ("services", service.name)
         filled = self._fill(service.settings, base)
-        if not service.use:
-            return
-        try:
-            model = resolve_model(service.use)
-        except EntryError as error:
-            self._document.refuse((*base, "use"), *error.args)
-            return
-        self._fits(filled, model, base, f"service {service.name}")
+        model = self._found(resolve_model, service.use, (*base, "use"))
+        if model is not None:
+            self._fits(filled, model, base, f"service {service.name}")
 
     def middleware(self, middleware: Middleware, base: Path) -> None:
         filled = self._fill(middleware.settings, base)
-        if not middleware.use:
-            return
-        try:
-            model = settings_model(resolve_middleware(middleware.use))
-        except EntryError as error:
-            self._document.refuse((*base, "use"), *error.args)
-            return
-        self._fits(filled, model, base, f"the settings of {model.__name__}")
+        found = self._found(resolve_middleware, middleware.use, (*base, "use"))
+        if found is not None:
+            self._fits(filled, settings_model(found), base, f"the settings of {found.__name__}")
 
     def task(self, task: Task) -> None:
         base: Path = ("tasks", task.id)
         settings = (*base, "settings")
         filled = self._fill(task.settings, settings)
-        if not task.handler:
-            return
-        try:
-            handler = resolve_path(task.handler)
-        except EntryError as error:
-            self._document.refuse((*base, "handler"), *error.args)
+        handler = self._found(resolve_path, task.handler, (*base, "handler"))
+        if handler is None:
             return
         if handler.settings_model is not None:
             self._fits(filled, handler.settings_model, settings, f"the settings of {task.id}")
@@ -91,6 +81,14 @@ class _Checks:
         self._payload(task, handler.payload_model, base)
         for teller in self._tellers(task):
             self._is_told(task, handler.payload_model, teller)
+
+    def _found(self, resolve: Callable[[str], T], name: str, path: Path) -> T | None:
+        """The object that the file names, or None, with a fault unless the key is missing."""
+        try:
+            return resolve(name) if name else None
+        except EntryError as error:
+            self._document.refuse(path, *error.args)
+            return None
 
     def _tellers(self, task: Task) -> list[Path]:
         """Places in the file from which the task gets a job when another one has failed."""
@@ -104,8 +102,7 @@ class _Checks:
         ]
 
     def _is_told(self, task: Task, model: type[BaseModel], path: Path) -> None:
-        payloads: tuple[dict[str, Any] | None, ...] = ({}, None)
-        for payload in payloads:
+        for payload in (dict[str, Any](), None):
             told = FailedJob(job_id=UUID(int=0), task="a-task", error={"type": "ValueError"}, payload=payload)
             try:
                 model.model_validate(told.model_dump(mode="json"))
