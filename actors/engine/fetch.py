@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -110,15 +111,10 @@ class Fetcher:
         budget = Budget(time.monotonic() + limits.seconds, limits.raw_bytes)
         target = parse(url)
         permanent = True
-        backend = GuardedBackend(budget, self.allowed, self.resolver)
-        tls = self._tls if target.scheme == "https" else None
         for hop in range(limits.redirects + 1):
-            tls = tls or (self._tls if target.scheme == "https" else None)
-            with httpcore.ConnectionPool(ssl_context=tls, network_backend=backend) as pool:
-                answer = self._one(pool, target, limits, headers or {}, budget)
+            answer = self._one(target, limits, headers or {}, budget)
             if answer.status not in _REDIRECTS:
-                moved = answer.url if hop and permanent else None
-                return Fetched(answer.url, answer.status, answer.headers, answer.body, moved)
+                return replace(answer, moved_to=answer.url) if hop and permanent else answer
             permanent = permanent and answer.status in _PERMANENT
             target = parse(_join(target, answer.headers.get("location", "")))
         raise EngineError("too_many_redirects", f"{url} redirects more than {limits.redirects} times")
@@ -130,15 +126,10 @@ class Fetcher:
             EngineError: any failure, and any answer but 2xx.
         """
         budget = Budget(time.monotonic() + limits.seconds, limits.raw_bytes)
-        target = parse(url)
-        backend = GuardedBackend(budget, self.allowed, self.resolver)
-        tls = self._tls if target.scheme == "https" else None
-        with httpcore.ConnectionPool(ssl_context=tls, network_backend=backend) as pool:
-            return self._one(pool, target, limits, headers, budget, body).status
+        return self._one(parse(url), limits, headers, budget, body).status
 
     def _one(
         self,
-        pool: httpcore.ConnectionPool,
         url: httpx.URL,
         limits: Limits,
         headers: Mapping[str, str],
@@ -160,12 +151,14 @@ class Fetcher:
             content=posted,
             extensions={"timeout": {"connect": left, "read": left, "write": left, "pool": left}},
         )
+        tls = self._tls if url.scheme == "https" else None
+        backend = GuardedBackend(budget, self.allowed, self.resolver)
         try:
-            response = pool.handle_request(request)
-            try:
+            with (
+                httpcore.ConnectionPool(ssl_context=tls, network_backend=backend) as pool,
+                closing(pool.handle_request(request)) as response,
+            ):
                 return _read(response, url, limits) if posted is None else _taken(response, url)
-            finally:
-                response.close()
         except httpcore.TimeoutException as error:
             raise EngineError("timeout", f"{url} took longer than {limits.seconds:g} s") from error
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
