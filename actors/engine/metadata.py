@@ -94,7 +94,7 @@ def moment(text: str) -> datetime | None:
         value = value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
-    return min(value, datetime.now(UTC)) if value >= EARLIEST else None
+    return _bounded(value)
 
 
 def _metas(tree: HtmlElement) -> dict[str, str]:

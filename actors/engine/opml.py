@@ -73,10 +73,10 @@ def read_opml(data: bytes) -> list[Listed]:
     return list(found.values())
 
 
-def write_opml(feeds: Iterable[Listed], title: str = "Sources") -> bytes:
+def write_opml(feeds: Iterable[Listed]) -> bytes:
     """A list of feeds in their folders."""
     root = ET.Element("opml", version="2.0")
-    ET.SubElement(ET.SubElement(root, "head"), "title").text = clean(title)
+    ET.SubElement(ET.SubElement(root, "head"), "title").text = "Sources"
     outlines: dict[tuple[str, ...], ET.Element] = {(): ET.SubElement(root, "body")}
     for feed in feeds:
         text = clean(feed.name or feed.address)
