@@ -29,7 +29,7 @@ app.command("export", short_help="Write the feeds that are on as OPML.")(opml.ex
 def default(context: typer.Context, is_json: Json = False) -> None:
     """List the sources unless a command is named."""
     if context.invoked_subcommand is None:
-        _list(is_json=is_json, active=False)
+        listing(is_json=is_json)
 
 
 @app.command("list", short_help="List all sources with health and next check.")
@@ -38,10 +38,6 @@ def listing(
     active: Annotated[bool, typer.Option("--active", help="Only sources that are switched on.")] = False,
 ) -> None:
     """All sources with their health and next check."""
-    _list(is_json=is_json, active=active)
-
-
-def _list(*, is_json: bool, active: bool) -> None:
     with database() as conn:
         rows = store.listing(conn, active_only=active)
     if is_json:
