@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from actors.ai.keywords import DEFAULT_KEYWORDS, hits
 
@@ -14,10 +14,8 @@ if TYPE_CHECKING:
     from actors.ai.protocol import Story
 
 
-class ChiliWeights(BaseModel):
+class ChiliWeights(BaseModel, frozen=True, extra="forbid"):
     """The weight of each part; they are divided by their sum."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     authority: float = Field(default=0.30, ge=0)
     keywords: float = Field(default=0.35, ge=0)
@@ -25,7 +23,7 @@ class ChiliWeights(BaseModel):
     freshness: float = Field(default=0.15, ge=0)
 
 
-class Chili(BaseModel):
+class Chili(BaseModel, frozen=True, extra="forbid"):
     """Settings of the local chili score: ``round(5 * weighted mean of four parts from 0 to 1)``, each part with three digits.
 
     Attributes:
@@ -36,8 +34,6 @@ class Chili(BaseModel):
         fresh_days: From this age in days on, freshness is 0.
         default_authority: Authority of a source that nobody rated, 0 to 1.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     weights: ChiliWeights = ChiliWeights()
     keywords: tuple[str, ...] = DEFAULT_KEYWORDS

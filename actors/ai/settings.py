@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, model_validator
 
 from actors.ai.chili import Chili
 from actors.ai.openai.settings import OpenAISettings
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from actors.ai.protocol import Analyst
 
 
-class Settings(BaseModel):
+class Settings(BaseModel, frozen=True, extra="forbid"):
     """Settings of the AI step.
 
     Attributes:
@@ -24,8 +24,6 @@ class Settings(BaseModel):
         embeddings: The local ones: ``hashed`` words, or ``wordllama`` (installed by the extra ``local``).
         openai: Address, model, prices and other settings of the provider ``openai``.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     provider: Literal["local", "openai"] = "local"
     chili: Chili = Chili()

@@ -9,16 +9,14 @@ from array import array
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class AnalysisAnswer(BaseModel):
+class AnalysisAnswer(BaseModel, extra="forbid", strict=True):
     """The answer to ``analyze``."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     why_it_matters: str = Field(min_length=1, max_length=1200)
     chili: int = Field(ge=0, le=5)
@@ -26,20 +24,16 @@ class AnalysisAnswer(BaseModel):
     quotes: list[str] = Field(max_length=10)
 
 
-class BriefAnswer(BaseModel):
+class BriefAnswer(BaseModel, extra="forbid", strict=True):
     """The answer to ``brief``."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     one_liner: str = Field(min_length=1, max_length=1000)
     two_liner: str = Field(min_length=1, max_length=2000)
     elevator: str = Field(min_length=1, max_length=4000)
 
 
-class SummaryAnswer(BaseModel):
+class SummaryAnswer(BaseModel, extra="forbid", strict=True):
     """The answer to ``summarize``."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     summary: str = Field(min_length=1, max_length=3000)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -99,11 +100,8 @@ class Client:
         headers = [(b"Host", host), (b"Content-Length", str(len(payload)).encode()), *self._headers]
         request = httpcore.Request("POST", url, headers=headers, content=payload, extensions=self._timeouts)
         try:
-            response = self._pool.handle_request(request)
-            try:
+            with closing(self._pool.handle_request(request)) as response:
                 body = self._read(response, started)
-            finally:
-                response.close()
         except _NEVER_SENT as error:
             reason = f"the AI provider cannot be reached: {error!r}"
             raise CallFailed("failed", Retry(reason=reason), is_charged=False) from error

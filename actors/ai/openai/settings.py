@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from zeke_jobs import Duration, parse_duration
 
@@ -13,16 +13,14 @@ _THINKING = 8_000
 _OURS = {"model", "messages", "input", "stream", "n", "max_tokens", "max_completion_tokens", "max_output_tokens"}
 
 
-class Price(BaseModel):
+class Price(BaseModel, frozen=True, extra="forbid"):
     """US dollars for a million tokens."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     input: float = Field(ge=0)
     output: float = Field(default=0.0, ge=0)
 
 
-class OpenAISettings(BaseModel):
+class OpenAISettings(BaseModel, frozen=True, extra="forbid"):
     """Settings of the provider ``openai``.
 
     Attributes:
@@ -48,8 +46,6 @@ class OpenAISettings(BaseModel):
         limit: Name of the limit that closes for all when the provider asks to wait.
         cache: Whether the answer to an equal earlier question is used again.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["chat", "responses", "anthropic"] = "chat"
     base_url: str = "https://api.openai.com/v1"
