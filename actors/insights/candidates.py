@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from actors.ai.composition import shorten
 from actors.insights.context import Context
 
 Kind = Literal["insight", "quote", "action", "question", "code_example", "code_change", "api_change", "metric"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True, slots=True)
