@@ -10,7 +10,7 @@ from psycopg2.extras import Json
 from actors.store.statements import SQL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from datetime import date
     from decimal import Decimal
 
@@ -101,9 +101,8 @@ def ledger(ctx: Context[Any], story_id: UUID, *, is_fresh: bool = False) -> Post
 
 def costs(
     conn: Connection, *, by: str, since: date, story_id: UUID | None = None, limit: int = 50
-) -> list[Mapping[str, Any]]:
+) -> list[dict[str, Any]]:
     """Calls and costs since a day, dearest first. ``by``: day, task, model, outcome or story."""
-    rows = SQL.all(
+    return SQL.all(
         conn, "ai_costs", by=by, since=since, story_id=None if story_id is None else str(story_id), limit=limit
     )
-    return list(rows)
