@@ -17,8 +17,9 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.acceptance.conftest import ROOT, eventually, scalar
+from tests.zeke_jobs.metrics.exported import ALL, DRAMATIQ, WORKER
 from zeke_jobs import client
-from zeke_jobs.metrics.families import ALL, DATABASE, DRAMATIQ, WORKER
+from zeke_jobs.metrics.families import DATABASE
 
 if TYPE_CHECKING:
     from pathlib import Path

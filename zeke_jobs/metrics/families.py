@@ -1,4 +1,4 @@
-"""Every exported metric: its name, kind, labels and meaning."""
+"""Our metrics: name, kind, labels and meaning of each."""
 
 from __future__ import annotations
 
@@ -28,13 +28,10 @@ def _gauge(name: str, labels: tuple[str, ...], meaning: str, column: str = "") -
 
 _TASK = ("task", "queue")
 
-UP = _gauge("up", (), "1 when the database could be read, 0 when not; then it is the only one of these.")
-READ_SECONDS = _gauge("read_seconds", (), "How long reading the database took.")
-
 #: Read from the database in one snapshot for each scrape.
 DATABASE: tuple[Family, ...] = (
-    UP,
-    READ_SECONDS,
+    _gauge("up", (), "1 when the database could be read, 0 when not; then it is the only one of these."),
+    _gauge("read_seconds", (), "How long reading the database took."),
     _gauge("queued", _TASK, "Queued jobs, due or not.", "queued"),
     _gauge("active", _TASK, "Active jobs.", "active"),
     _gauge("active_limit", _TASK, "How many may be active at once; absent without a limit.", "active_limit"),
@@ -93,30 +90,3 @@ ATTEMPT_SECONDS = Family(
 THREADS_LOST = Family(
     "zeke_jobs_threads_lost", "gauge", (), "Threads whose handler ignores its timeout or its cancellation."
 )
-
-#: Counted by workers, summed over all processes of one ``dramatiq`` command.
-WORKER: tuple[Family, ...] = (ATTEMPTS, ATTEMPT_SECONDS, THREADS_LOST)
-
-_DRAMATIQ = ("queue_name", "actor_name")
-
-#: Dramatiq's own names, for existing dashboards. A failed attempt counts as an error, though no exception reaches Dramatiq.
-DRAMATIQ: tuple[Family, ...] = (
-    Family("dramatiq_messages_total", "counter", _DRAMATIQ, "Attempts that ended."),
-    Family("dramatiq_message_errors_total", "counter", _DRAMATIQ, "Attempts that failed."),
-    Family(
-        "dramatiq_message_retries_total", "counter", _DRAMATIQ, "Attempts that failed and will be followed by another."
-    ),
-    Family("dramatiq_message_rejects_total", "counter", _DRAMATIQ, "Jobs that failed for good."),
-    Family("dramatiq_messages_inprogress", "gauge", _DRAMATIQ, "Attempts that run."),
-    Family(
-        "dramatiq_delayed_messages_inprogress", "gauge", _DRAMATIQ, "Always absent: delayed jobs wait in the database."
-    ),
-    Family(
-        "dramatiq_message_duration_milliseconds",
-        "histogram",
-        _DRAMATIQ,
-        "Durations of attempts, in whole milliseconds.",
-    ),
-)
-
-ALL = (*DATABASE, *WORKER, *DRAMATIQ)

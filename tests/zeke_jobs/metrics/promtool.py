@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from zeke_jobs.metrics.families import ALL
+from tests.zeke_jobs.metrics.exported import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

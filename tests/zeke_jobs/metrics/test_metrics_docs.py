@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.zeke_jobs.metrics.exported import ALL
 from tests.zeke_jobs.metrics.promtool import RULES
-from zeke_jobs.metrics.families import ALL
 
 PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
 

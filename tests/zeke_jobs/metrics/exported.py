@@ -1,0 +1,32 @@
+"""Every exported metric: ours and Dramatiq's."""
+
+from __future__ import annotations
+
+from zeke_jobs.metrics.families import ATTEMPT_SECONDS, ATTEMPTS, DATABASE, THREADS_LOST, Family
+
+#: Counted by workers, summed over all processes of one ``dramatiq`` command.
+WORKER: tuple[Family, ...] = (ATTEMPTS, ATTEMPT_SECONDS, THREADS_LOST)
+
+_DRAMATIQ = ("queue_name", "actor_name")
+
+#: Dramatiq's own names, for existing dashboards. A failed attempt counts as an error, though no exception reaches Dramatiq.
+DRAMATIQ: tuple[Family, ...] = (
+    Family("dramatiq_messages_total", "counter", _DRAMATIQ, "Attempts that ended."),
+    Family("dramatiq_message_errors_total", "counter", _DRAMATIQ, "Attempts that failed."),
+    Family(
+        "dramatiq_message_retries_total", "counter", _DRAMATIQ, "Attempts that failed and will be followed by another."
+    ),
+    Family("dramatiq_message_rejects_total", "counter", _DRAMATIQ, "Jobs that failed for good."),
+    Family("dramatiq_messages_inprogress", "gauge", _DRAMATIQ, "Attempts that run."),
+    Family(
+        "dramatiq_delayed_messages_inprogress", "gauge", _DRAMATIQ, "Always absent: delayed jobs wait in the database."
+    ),
+    Family(
+        "dramatiq_message_duration_milliseconds",
+        "histogram",
+        _DRAMATIQ,
+        "Durations of attempts, in whole milliseconds.",
+    ),
+)
+
+ALL = (*DATABASE, *WORKER, *DRAMATIQ)
