@@ -114,49 +114,37 @@ def _too_low(bound: dict[str, Any], load: _Load) -> Finding:
         if is_queue
         else f"{bound['name']} allows {bound['concurrency']}"
     )
-    return Finding(
-        "falling-behind",
-        Severity.WARNING,
-        bound["name"],
-        f"{_arriving(load)}, which takes {load.need:,.1f} at once on average; {has}; {_waiting(load)}",
+    return _behind(
+        bound,
+        load,
+        f", which takes {load.need:,.1f} at once on average; {has}",
         f"run at least {advised} threads for it" if is_queue else _raise(bound["name"], advised),
-        {
-            "limit": bound["concurrency"],
-            "need": round(load.need, 2),
-            "arrivals_per_minute": round(load.arrivals * 60, 2),
-        },
+        limit=bound["concurrency"],
+        need=round(load.need, 2),
+        arrivals_per_minute=round(load.arrivals * 60, 2),
     )
 
 
 def _too_slow(bound: dict[str, Any], load: _Load) -> Finding:
     allowed = bound["rate_count"] / bound["rate_seconds"] * 60
-    return Finding(
-        "falling-behind",
-        Severity.WARNING,
-        bound["name"],
-        f"{_arriving(load)}; the rate of {bound['name']} allows {allowed:,.1f}; {_waiting(load)}",
+    said, help_ = (
+        f"; the rate of {bound['name']} allows {allowed:,.1f}",
         f"raise the rate of {bound['name']}, or send less",
-        {"allowed_per_minute": round(allowed, 2), "arrivals_per_minute": round(load.arrivals * 60, 2)},
     )
+    figures = {"allowed_per_minute": round(allowed, 2), "arrivals_per_minute": round(load.arrivals * 60, 2)}
+    return _behind(bound, load, said, help_, **figures)
 
 
 def _too_little(bound: dict[str, Any], load: _Load, unit: str, *, used: float, allowed: float) -> Finding:
-    return Finding(
-        "falling-behind",
-        Severity.WARNING,
-        bound["name"],
-        f"{_arriving(load)}, which use {used:,.0f} {unit} a minute; {bound['name']} allows {allowed:,.0f}; {_waiting(load)}",
-        f"raise the {unit} of {bound['name']}, or send less",
-        {"unit": unit, "allowed_per_minute": round(allowed, 2), "used_per_minute": round(used, 2)},
-    )
+    said = f", which use {used:,.0f} {unit} a minute; {bound['name']} allows {allowed:,.0f}"
+    figures = {"unit": unit, "allowed_per_minute": round(allowed, 2), "used_per_minute": round(used, 2)}
+    return _behind(bound, load, said, f"raise the {unit} of {bound['name']}, or send less", **figures)
 
 
-def _arriving(load: _Load) -> str:
-    return f"{load.arrivals * 60:,.1f} jobs a minute of {listed(load.tasks)} arrive"
-
-
-def _waiting(load: _Load) -> str:
-    return f"the oldest waits {span(timedelta(seconds=load.waits))}"
+def _behind(bound: dict[str, Any], load: _Load, said: str, help_: str, **figures: Any) -> Finding:
+    arriving = f"{load.arrivals * 60:,.1f} jobs a minute of {listed(load.tasks)} arrive"
+    sentence = f"{arriving}{said}; the oldest waits {span(timedelta(seconds=load.waits))}"
+    return Finding("falling-behind", Severity.WARNING, bound["name"], sentence, help_, figures)
 
 
 def _raise(gate: str, advised: int) -> str:
