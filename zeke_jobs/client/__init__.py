@@ -6,19 +6,16 @@ from zeke_jobs.client.batches import batch, batch_status, batches, cancel_batch,
 from zeke_jobs.client.changing import Changed, cancel, prioritise, reschedule, retry
 from zeke_jobs.client.events import emit
 from zeke_jobs.client.reading import jobs, status, steps, wait
-from zeke_jobs.client.sending import Statement, send, send_many, statement
-from zeke_jobs.core.batch import Batch, BatchStatus
-from zeke_jobs.core.job import STATUSES, Job, Sent
+from zeke_jobs.client.sending import send, send_many, statement
+from zeke_jobs.core.batch import BatchStatus
+from zeke_jobs.core.job import Job, Sent
 from zeke_jobs.core.send_options import UniqueRule
 
 __all__ = [
-    "STATUSES",
-    "Batch",
     "BatchStatus",
     "Changed",
     "Job",
     "Sent",
-    "Statement",
     "UniqueRule",
     "batch",
     "batch_status",

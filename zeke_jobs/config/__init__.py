@@ -10,8 +10,7 @@ from zeke_jobs.config.diagnostics import summary
 from zeke_jobs.config.document import parse
 from zeke_jobs.config.editing import edited
 from zeke_jobs.config.entries import Rate
-from zeke_jobs.config.limits import Limit
-from zeke_jobs.config.models import Concurrency, Config, Defaults, Keep, Retry, Service, Task, Unique
+from zeke_jobs.config.models import Config, Task
 from zeke_jobs.config.reading import read, resolve
 from zeke_jobs.config.references import check_references
 from zeke_jobs.config.schedules import Schedule
@@ -24,23 +23,7 @@ if TYPE_CHECKING:
 
     from zeke_jobs.config.editing import Edit
 
-__all__ = [
-    "Concurrency",
-    "Config",
-    "Defaults",
-    "Diagnostic",
-    "Keep",
-    "Limit",
-    "Rate",
-    "Retry",
-    "Schedule",
-    "Service",
-    "Task",
-    "Unique",
-    "check",
-    "load",
-    "load_text",
-]
+__all__ = ["Config", "Rate", "Schedule", "Task", "check", "load", "load_text"]
 
 
 def check(

@@ -10,7 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from zeke_jobs import config
-from zeke_jobs.config import Concurrency, Config, Keep, Rate, Retry, Schedule, Unique
+from zeke_jobs.config import Config, Rate, Schedule
+from zeke_jobs.config.models import Concurrency, Keep, Retry, Unique
 from zeke_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:
