@@ -10,14 +10,11 @@ from zeke_jobs.core import environment
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.revisions import applying, rows, store
 from zeke_jobs.revisions.proposal import Request
-from zeke_jobs.revisions.store import latest_number
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
     from zeke_jobs.config.models import Config
-
-__all__ = ["InForce", "file_revision", "latest_number", "load_latest", "sync"]
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,6 @@ from zeke_jobs.postgres.pool import DISCONNECTED, AddressError, connect
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import applying
 from zeke_jobs.scheduler import dispatch, lateness
-from zeke_jobs.scheduler.dispatch import silence as scheduler_silence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 
     from pendulum import DateTime
     from psycopg2.extensions import connection as Connection
-
-__all__ = ["NAME", "Beat", "Shown", "beat", "obey_signals", "scheduler_silence"]
 
 #: The only actor that periodiq sends to.
 NAME = "zeke-metronome"
@@ -41,7 +38,6 @@ _AGAIN = 5  # seconds before the next try when the database is away
 _TOLERANCE = timedelta(milliseconds=500)  # a smaller difference of two clocks is ignored
 _LOST_AFTER = timedelta(minutes=3)  # a scheduler beats once a minute
 _UNREGISTER_WITHIN = 0.8  # seconds for leaving the fleet at the end
-_WIDTH = 24  # characters of periodiq's column of crons
 
 
 class Beat:

@@ -11,7 +11,7 @@ from zeke_jobs.core.logs import get_logger
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres.pool import Pool, is_away
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.revisions import boot
+from zeke_jobs.revisions import boot, store
 from zeke_jobs.scheduler import dispatch
 from zeke_jobs.worker.life import chores, rescue, retention
 from zeke_jobs.worker.life.background import BackgroundThread
@@ -160,14 +160,14 @@ class Heartbeat:
 
     def check_revision(self, conn: Connection) -> None:
         """Follow the revision in force, in a separate thread: that imports handlers, and their code may take any time."""
-        number = boot.latest_number(conn)
+        number = store.latest_number(conn)
         if number > self._process.runtime.revision and number != self._refused:
             self._follower.start(lambda conn, _: self.follow(conn))
 
     def follow(self, conn: Connection) -> None:
         """Use the revision in force from the next job on. If it does not fit this code, note the reason in the worker's row."""
         process = self._process
-        number = boot.latest_number(conn)
+        number = store.latest_number(conn)
         try:
             latest = boot.load_latest(conn)
             if latest is None:
