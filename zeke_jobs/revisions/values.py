@@ -11,6 +11,7 @@ from zeke_jobs.config.fields import accepted_keys
 from zeke_jobs.config.keys import Keys
 from zeke_jobs.config.schedules import NamedSchedule
 from zeke_jobs.core.durations import format_duration
+from zeke_jobs.payload.json_text import join
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,10 +65,6 @@ def _kept(value: Any) -> Any:
     return Null.NULL if value is None else value
 
 
-def _below(key: str, name: str) -> str:
-    return f"{key}.{name}" if key else name
-
-
 def _pairs(key: str, value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Rate | Budget):
         yield key, str(value)
@@ -76,13 +73,13 @@ def _pairs(key: str, value: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, Keys):
         short = value.short_form[0] if value.short_form and value.short_form[1] is not list else None
         for name, written in zip(type(value).model_fields, accepted_keys(type(value)), strict=True):
-            yield from _pairs(key if name in (short, value.spread) else _below(key, written), getattr(value, name))
+            yield from _pairs(key if name in (short, value.spread) else join(key, written), getattr(value, name))
     elif isinstance(value, dict) and (value or not key):
         for name, inner in value.items():
-            yield from _pairs(_below(key, name), inner)
+            yield from _pairs(join(key, name), inner)
     elif isinstance(value, tuple) and value and isinstance(value[0], NamedSchedule):
         for one in value:
-            yield from _pairs(_below(key, one.name), one)
+            yield from _pairs(join(key, one.name), one)
     elif isinstance(value, tuple | list):
         yield key, list(value)
     else:
