@@ -31,23 +31,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
-__all__ = [
-    "Console",
-    "Json",
-    "Team",
-    "ago",
-    "as_json",
-    "chili",
-    "console",
-    "database",
-    "escape",
-    "say",
-    "short",
-    "table",
-    "team_of",
-    "tell",
-    "visible",
-]
+__all__ = ["Console", "escape", "say", "visible"]
 
 TEAM = "ZEKE_NEWS_TEAM"
 
