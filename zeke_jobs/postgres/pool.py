@@ -179,7 +179,6 @@ class Pool:
 
     def __init__(self, url: str | None = None, *, max_size: int = 4, application_name: str = "zeke-jobs") -> None:
         self.url = url
-        self.max_size = max_size
         self.application_name = application_name
         self._idle: list[tuple[float, Connection]] = []
         self._opening: set[Session] = set()
@@ -238,7 +237,6 @@ class Pool:
 
     def resize(self, max_size: int) -> None:
         """Set the largest number of connections. Only before the pool is used."""
-        self.max_size = max_size
         self._slots = threading.BoundedSemaphore(max_size)
 
     def cut_opening(self) -> None:
