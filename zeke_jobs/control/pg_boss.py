@@ -135,8 +135,7 @@ class Import:
 
     def _all(self, *, takes: bool, told: Callable[[int], None]) -> Report:
         report = Report(self.version, self._queues())
-        for name in {queue.name for queue in report.queues if queue.task_id}:
-            self._known[name] = self._find(next(q.task_id or "" for q in report.queues if q.name == name))
+        self._known = {queue.name: self._find(queue.task_id) for queue in report.queues if queue.task_id}
         self._take_schedules(report, takes=takes)
         for states in (_QUEUED, _ENDED):
             for _ in self._pages(states, report, takes=takes):
