@@ -121,9 +121,7 @@ def _shown(story: Story, lead: float = 0.6) -> list[Ranked]:
     return [
         item
         for item in ranked(story.document, lead)
-        if item.is_statement
-        and script(item.text) == known.script
-        and statements.told_as_fact(item.text, known) is None
+        if item.is_statement and script(item.text) == known.script and statements.told_as_fact(item.text, known) is None
     ]
 
 
