@@ -178,6 +178,7 @@ def tokens(text: str) -> list[str]:
     return [word[:-2] if word.endswith(_POSSESSIVE) else word for word in _TOKEN.findall(text)]
 
 
+@lru_cache(maxsize=4096)
 def key(word: str) -> str:
     """The common part of a word's forms: its first letters without an ending."""
     lower = _IRREGULAR.get(word.lower(), word.lower())
@@ -200,7 +201,8 @@ def keys(text: str) -> frozenset[str]:
 
 def is_unspaced(text: str) -> bool:
     """Whether most letters of a text are of Chinese or Japanese."""
-    return 2 * len(UNSPACED.findall(text)) > sum(char.isalpha() for char in text)
+    found = UNSPACED.findall(text)
+    return bool(found) and 2 * len(found) > sum(map(str.isalpha, text))
 
 
 def tongues(text: str) -> dict[str, int]:
