@@ -65,7 +65,8 @@ def holder_silent(worker: WorkerRow | None, now: datetime) -> Reason:
         sentence = "the worker that claimed it is not in the fleet; the others take its jobs back after a minute"
     else:
         silence = f"{place(host, pid)} last proved life {span(now - worker.heartbeat_on)} ago"
-        sentence = f"{silence}; after {span(worker.lost_after)} the other workers take its jobs back"
+        least = span(worker.lost_after)
+        sentence = f"{silence}; after {least} another worker takes its jobs back, once it has run for {least} itself"
     help_ = "where no other worker is alive, start one: dramatiq zeke_jobs.actors"
     figures = {"host": host, "pid": pid, "heartbeat": heartbeat, "lost_after": lost_after, "now": now}
     return reason("holder-silent", sentence, help_, **figures)

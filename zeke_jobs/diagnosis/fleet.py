@@ -113,11 +113,11 @@ def await_follow(conn: Connection, revision: int, seconds: float) -> list[Member
 
 
 def _drift(row: dict[str, Any], number: int, versions: set[str]) -> list[str]:
-    found = []
     if row["is_late"]:
-        found.append("no heartbeat: it counts as lost")
-    elif row["is_silent"]:
-        found.append("no heartbeat: it has ended, or hangs")
+        return ["no heartbeat: it counts as lost"]
+    if row["is_silent"]:
+        return ["no heartbeat: it has ended, or hangs"]
+    found = []
     if row["kind"] == "worker" and row["revision"] != number:
         # Only the first line: for a fault of jobs.yaml, the next ones quote the file.
         reason = (row["refusal"] or "it follows within two seconds").splitlines()[0]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from zeke_jobs import config
 from zeke_jobs.core.wording import MOST, count, listed, place, span, up_to_most
 from zeke_jobs.diagnosis import fleet, keepers
 from zeke_jobs.diagnosis.findings import Check, Finding, Patient, Severity
+from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.scheduler import dispatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 def _scheduler(patient: Patient) -> Iterator[Finding]:
@@ -127,21 +130,37 @@ def _drift(patient: Patient) -> Iterator[Finding]:
                 Severity.WARNING,
                 place(one.host, one.pid),
                 f"the {one.kind} {place(one.host, one.pid)}: {drift}",
-                "zeke-jobs fleet shows all of them; restart it with the code and the jobs.yaml of the others",
+                "restart it if it hangs; if it has ended, another worker takes its jobs back, and it leaves this list"
+                if one.silent
+                else "zeke-jobs fleet shows all of them; restart it with the code and the jobs.yaml of the others",
                 {"kind": one.kind, "revision": one.revision},
             )
 
 
 def _unapplied(patient: Patient) -> Iterator[Finding]:
-    differs = None if patient.file is None else fleet.unapplied(patient.conn, patient.file)
-    if differs is not None:
-        yield Finding(
-            "not-applied",
-            Severity.NOTICE,
-            str(patient.file),
-            differs,
-            "zeke-jobs plan shows the difference; zeke-jobs apply -m WHY puts the file in force",
-        )
+    file = patient.file
+    differs = None if file is None else fleet.unapplied(patient.conn, file)
+    if file is None or differs is None:
+        return
+    fault = _fault(file)
+    yield Finding(
+        "not-applied",
+        Severity.NOTICE if fault is None else Severity.WARNING,
+        str(file),
+        differs if fault is None else f"{differs}. It is wrong: {fault}",
+        "zeke-jobs plan shows the difference; zeke-jobs apply -m WHY puts the file in force, and so does a process that starts, "
+        "as after a crash"
+        if fault is None
+        else "zeke-jobs check shows all faults; until they are mended, a process that starts, as after a crash, refuses the file",
+    )
+
+
+def _fault(file: Path) -> str | None:
+    try:
+        config.load(file, handlers=False)
+    except ConfigurationError as error:
+        return str(error).splitlines()[0]
+    return None
 
 
 CHECKS = (

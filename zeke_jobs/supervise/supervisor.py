@@ -51,6 +51,7 @@ class _Child:
     process: subprocess.Popen[str] | None = None
     started: float = 0.0
     deaths: int = 0
+    has_run: bool = False  # an earlier start accepted its configuration
     start_at: float | None = 0.0  # None: do not start
     kill_at: float | None = None  # set when it is asked to end
     reader: threading.Thread | None = None
@@ -60,10 +61,11 @@ class _Child:
 class Supervisor:
     """Runs ``commands`` until ``stop``.
 
-    A child that dies is started again after ``pause``, and the rest of its process group is ended. On ``stop`` each child's main
-    process gets SIGTERM, and SIGKILL after ``grace`` seconds. The group gets no SIGTERM, because Dramatiq's main process passes
-    the signal on, and its workers take a second one for "now". If ``run`` itself fails, all children are killed. If this process
-    is killed, ``guardian`` ends them.
+    A child that dies is started again after ``pause``, and the rest of its process group is ended. A configuration that is
+    wrong at the first start ends everything; after a crash, the start is repeated until it is right. On ``stop`` the main
+    process of each child gets SIGTERM, and SIGKILL after ``grace`` seconds. The group gets no SIGTERM, because Dramatiq's
+    main process passes the signal on, and its workers take a second one for "now". If ``run`` itself fails, all children are
+    killed. If this process is killed, ``guardian`` ends them.
 
     Args:
         commands: The commands to run.
@@ -223,12 +225,16 @@ class Supervisor:
         self._tell_guardian()  # because another process may get the id
         if asked:
             return
-        if code == CONFIGURATION:
+        if code == CONFIGURATION and (self.wait_for_change or not child.has_run):
             self._configuration_error(child)
             return
         if now - child.started >= _HEALTHY:
             child.deaths = 0
         seconds = self._again(child, now)
+        if code == CONFIGURATION:
+            self._log.error(f"refused its configuration, tried again in {seconds:g} s", command=child.command.name)
+            return
+        child.has_run = True
         self._log.warning(f"ended, starts again in {seconds:g} s", command=child.command.name, status=code)
 
     def _again(self, child: _Child, now: float) -> float:

@@ -509,6 +509,12 @@ def test_a_jobs_yaml_that_was_not_applied_is_noticed(scene: Scene, tmp_path: Pat
     (one,) = [one for one in report.findings if one.id == "not-applied"]
     assert one.sentence == f"{file} was changed and not applied; in force is revision {in_force.number}"
     assert one.severity == "notice"
+    file.write_text("version: 1\ntasks:\n  a: {handler: 'os:getcwd', concurency: 3}\n")
+    with snapshot(scene.conn):
+        report = look(Patient(scene.conn, file=file))
+    (one,) = [one for one in report.findings if one.id == "not-applied"]
+    assert f"It is wrong: {file}:3:29: error: expected a key of a task, got 'concurency'" in one.sentence
+    assert one.severity == "warning"
 
 
 # The command

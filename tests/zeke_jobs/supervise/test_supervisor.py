@@ -241,6 +241,26 @@ def test_a_configuration_error_ends_everything_with_its_status(started: Start) -
     assert supervisor.pids == {}
 
 
+def test_after_a_crash_a_wrong_file_is_tried_again_until_it_is_right(started: Start, tmp_path: Path) -> None:
+    broken, clock = tmp_path / "broken", Clock()
+    look = f"import os; os.path.exists({str(broken)!r}) and (print('refused'), exit(2))"
+    supervisor, log = started(python("a", f"{look}\n{textwrap.dedent(SERVE)}"), python("b", SERVE), clock=clock)
+    until(lambda: log.of("a") == log.of("b") == ["ready"], supervisor)
+    broken.touch()
+    os.kill(supervisor.pids["a"], signal.SIGKILL)
+    until(lambda: "a" not in supervisor.pids, supervisor)
+    while len(log.of("a")) < 4:
+        clock.now += 30
+        before = len(log.of("a"))
+        until(lambda: len(log.of("a")) > before and "a" not in supervisor.pids, supervisor)  # noqa: B023 (called here)
+    assert log.of("a") == ["ready", *["refused"] * 3]
+    broken.unlink()
+    clock.now += 30
+    until(lambda: log.of("a").count("ready") == 2, supervisor)
+    assert log.of("b") == ["ready"]
+    assert supervisor.status == 0
+
+
 def test_while_watching_a_configuration_error_waits_for_a_change(started: Start) -> None:
     clock = Clock()
     supervisor, log = started(python("a", "print('tried'); raise SystemExit(2)"), clock=clock, wait_for_change=True)
