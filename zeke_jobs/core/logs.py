@@ -21,7 +21,7 @@ from zeke_jobs.core import environment, redaction
 from zeke_jobs.core.terminal import indented, visible, visible_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import TextIO
 
     from structlog.typing import EventDict, FilteringBoundLogger, Processor
@@ -165,6 +165,37 @@ def _storable(line: str) -> str:
 def get_logger(name: str = "zeke_jobs", **bound: Any) -> FilteringBoundLogger:
     """A structlog logger; each of its lines shows ``bound`` (``task=``, ``job_id=``)."""
     return cast("FilteringBoundLogger", structlog.get_logger(name, **bound))
+
+
+class Printed:
+    """Standard output whose lines become lines of the log, at level info: they name their job, and are kept with it.
+
+    Args:
+        stream: The stream that it replaces, for all but writing.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._begun = threading.local()  # the line that the thread has not ended
+
+    def write(self, text: str) -> int:
+        """Log the lines that ``text`` ends; keep the rest for the next call."""
+        *lines, self._begun.text = (getattr(self._begun, "text", "") + text).split("\n")
+        for line in lines:
+            if line.strip():
+                get_logger("stdout").info(line)
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write each of them."""
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """Do nothing: a line is logged when it ends."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def _says_something(record: logging.LogRecord) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from zeke_jobs import config
 from zeke_jobs.core import environment, logs
@@ -14,6 +14,8 @@ from zeke_jobs.scheduler import beat
 from zeke_jobs.worker import builder
 
 if TYPE_CHECKING:
+    from typing import TextIO
+
     from zeke_jobs.worker.broker import JobBroker
 
 _COMMAND_LINES = {"dramatiq", "dramatiq-gevent", "periodiq"}
@@ -31,6 +33,8 @@ def load() -> JobBroker:
             logs.configure()
             if _name() == "periodiq":
                 beat.obey_signals()  # from the start, so that it works as PID 1 too
+            else:
+                sys.stdout = cast("TextIO", logs.Printed(sys.stdout))
             environment.check()
             url: str | None = environment.database_url()
         else:

@@ -3,6 +3,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import structlog
@@ -32,6 +33,21 @@ def test_a_line_is_one_json_object_with_what_was_bound() -> None:
     assert line["event"] == "fetched"
     assert line["bytes"] == 10
     assert line["level"] == "info"
+
+
+def test_printed_lines_become_lines_of_the_log_with_their_job() -> None:
+    stream = io.StringIO()
+    logs.configure(stream, json=True)
+    printed: Any = logs.Printed(io.StringIO())
+    with structlog.contextvars.bound_contextvars(job_id="42"), logs.capturing(10, lambda _: None) as captured:
+        print("half a", end=" ", file=printed)
+        assert stream.getvalue() == ""
+        print("line of 5 %\n\nand one", file=printed, flush=True)
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["event"] for line in lines] == ["half a line of 5 %", "and one"]
+    assert {(line["level"], line["logger"], line["job_id"]) for line in lines} == {("info", "stdout", "42")}
+    assert captured.read()[0].count("\n") == 1
+    assert not printed.isatty()
 
 
 def test_the_libraries_lines_have_the_same_form() -> None:
