@@ -25,6 +25,7 @@ ENVIRONMENT = "ZEKE_JOBS_ENVIRONMENT"
 LISTEN = "ZEKE_JOBS_LISTEN"
 METRICS = "ZEKE_JOBS_METRICS"
 REASON = "ZEKE_JOBS_REASON"
+RESTART = "ZEKE_JOBS_RESTART"
 OTEL_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 LogFormat = Literal["auto", "console", "json"]
@@ -133,6 +134,11 @@ def traces_endpoint() -> str | None:
 def reason() -> str:
     """Reason shown in the history when a starting process puts a new jobs.yaml in force: ``ZEKE_JOBS_REASON``."""
     return lookup(REASON) or "a process started with this file"
+
+
+def is_restart() -> bool:
+    """Whether `zeke-jobs up` starts this process again after a crash; it says so by ``ZEKE_JOBS_RESTART``."""
+    return lookup(RESTART) is not None
 
 
 def author() -> str:

@@ -148,10 +148,9 @@ def _unapplied(patient: Patient) -> Iterator[Finding]:
         Severity.NOTICE if fault is None else Severity.WARNING,
         str(file),
         differs if fault is None else f"{differs}. It is wrong: {fault}",
-        "zeke-jobs plan shows the difference; zeke-jobs apply -m WHY puts the file in force, and so does a process that starts, "
-        "as after a crash"
+        "zeke-jobs plan shows the difference; zeke-jobs apply -m WHY puts the file in force, and so does a process that starts"
         if fault is None
-        else "zeke-jobs check shows all faults; until they are mended, a process that starts, as after a crash, refuses the file",
+        else "zeke-jobs check shows all faults; until they are mended, a process that starts refuses the file",
     )
 
 

@@ -19,12 +19,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class InForce:
-    """The configuration of the fleet. ``is_file`` is False when the caller's file is an older revision, which is ignored."""
+    """The configuration of the fleet.
+
+    Attributes:
+        revision: Its revision.
+        config: The configuration.
+        is_file: Whether the caller's file has the same text; else the file is ignored.
+        file_revision: The revision with the text of the file; None if it was never in force.
+    """
 
     revision: int
     config: Config
     is_file: bool
-    file_revision: int
+    file_revision: int | None
 
 
 def sync(conn: Connection, config: Config, *, by: str | None = None, message: str | None = None) -> InForce:
@@ -32,7 +39,8 @@ def sync(conn: Connection, config: Config, *, by: str | None = None, message: st
 
     A file that is new to the database becomes the next revision and is put in force, with the checks of ``apply``. A file that is
     in force already stays, with its overrides. The file of an older revision changes nothing: the result is then the
-    configuration in force, read from the database.
+    configuration in force, read from the database. So it is with any other file if the process starts again after a crash: a
+    crash must not put a change in force that somebody is still working on.
 
     Raises:
         ConfigurationError: the revision in force does not fit this process's code.
@@ -46,7 +54,7 @@ def sync(conn: Connection, config: Config, *, by: str | None = None, message: st
 def _sync(conn: Connection, config: Config, by: str, message: str) -> InForce:
     latest = store.latest(conn)
     known = store.number_of(conn, config.digest)
-    if known is None or latest is None:
+    if latest is None or (known is None and not environment.is_restart()):
         made = applying.put_in_force(conn, Request(config, by, message, "boot"))
         return InForce(made.revision, made.config, is_file=True, file_revision=made.revision)
     in_force = latest.config() if latest.overrides or latest.digest != config.digest else config

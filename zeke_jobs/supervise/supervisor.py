@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from zeke_jobs.core.environment import RESTART
 from zeke_jobs.core.logs import get_logger
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 #: Status of a command with a wrong configuration; another start would fail too.
 CONFIGURATION = 2
 _TICK = 0.2  # seconds between checks of the children
+_BOOTED = 5.0  # seconds after which a process has read its configuration
 _HEALTHY = 30.0  # seconds after which a start counts as a success and resets the backoff
 _LONGEST_PAUSE = 30.0
 _ONE_SIGNAL = (
@@ -51,7 +53,7 @@ class _Child:
     process: subprocess.Popen[str] | None = None
     started: float = 0.0
     deaths: int = 0
-    has_run: bool = False  # an earlier start accepted its configuration
+    has_run: bool = False  # an earlier start accepted the configuration
     start_at: float | None = 0.0  # None: do not start
     kill_at: float | None = None  # set when it is asked to end
     reader: threading.Thread | None = None
@@ -181,6 +183,9 @@ class Supervisor:
         return {c.command.name: c.process.pid for c in self._children if c.process is not None}
 
     def _start(self, child: _Child, now: float) -> None:
+        env = child.command.environment
+        if child.has_run and child.deaths:
+            env = {**(os.environ if env is None else env), RESTART: "1"}
         try:
             child.process = subprocess.Popen(  # noqa: S603 (our own commands)
                 child.command.argv,
@@ -189,7 +194,7 @@ class Supervisor:
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors="replace",
-                env=None if child.command.environment is None else dict(child.command.environment),
+                env=None if env is None else dict(env),
                 start_new_session=True,  # so that Ctrl-C reaches only us, and we pass it on to the main process
             )
         except OSError as error:  # out of memory or processes, or no such program
@@ -223,6 +228,7 @@ class Supervisor:
             self._leftovers[child.process.pid] = now + self.grace
         child.process, child.kill_at = None, None
         self._tell_guardian()  # because another process may get the id
+        child.has_run = child.has_run or (code != CONFIGURATION and now - child.started >= _BOOTED)
         if asked:
             return
         if code == CONFIGURATION and (self.wait_for_change or not child.has_run):
@@ -234,7 +240,6 @@ class Supervisor:
         if code == CONFIGURATION:
             self._log.error(f"refused its configuration, tried again in {seconds:g} s", command=child.command.name)
             return
-        child.has_run = True
         self._log.warning(f"ended, starts again in {seconds:g} s", command=child.command.name, status=code)
 
     def _again(self, child: _Child, now: float) -> float:

@@ -128,8 +128,9 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         self._process.runtime.file_revision = state.file_revision
         self._process.put_in_force(state.config, state.revision)
         if not state.is_file:
+            what = "an older revision" if state.file_revision else "not applied"
             self._log.warning(
-                "this process's jobs.yaml is an older revision and changes nothing; running by the one in force",
+                f"this process's jobs.yaml is {what} and changes nothing; running by the one in force",
                 file_revision=state.file_revision,
                 revision=state.revision,
             )

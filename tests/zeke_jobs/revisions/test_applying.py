@@ -424,3 +424,21 @@ def test_a_change_that_the_database_gives_up_each_time_ends_in_words(conn: Conne
         applying.one_at_a_time(conn, lose)
     assert len(tries) == 5
     assert run(conn, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()") == [(0,)]
+
+
+def test_a_restart_after_a_crash_puts_no_changed_file_in_force(
+    base: Config, conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft = load(BASE.replace("concurrency: 5", "concurrency: 1"))
+    monkeypatch.setenv("ZEKE_JOBS_RESTART", "1")
+    again = boot.sync(conn, draft)
+    assert (again.revision, again.config.digest, again.is_file, again.file_revision) == (1, base.digest, False, None)
+    assert store.latest_number(conn) == 1
+    assert boot.sync(conn, base).is_file
+    monkeypatch.delenv("ZEKE_JOBS_RESTART")
+    assert boot.sync(conn, draft).revision == 2
+
+
+def test_a_first_file_is_put_in_force_by_a_restart_too(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZEKE_JOBS_RESTART", "1")
+    assert boot.sync(conn, load()).revision == 1

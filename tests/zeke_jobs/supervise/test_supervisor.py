@@ -246,6 +246,7 @@ def test_after_a_crash_a_wrong_file_is_tried_again_until_it_is_right(started: St
     look = f"import os; os.path.exists({str(broken)!r}) and (print('refused'), exit(2))"
     supervisor, log = started(python("a", f"{look}\n{textwrap.dedent(SERVE)}"), python("b", SERVE), clock=clock)
     until(lambda: log.of("a") == log.of("b") == ["ready"], supervisor)
+    clock.now += 6  # it has read its configuration
     broken.touch()
     os.kill(supervisor.pids["a"], signal.SIGKILL)
     until(lambda: "a" not in supervisor.pids, supervisor)
@@ -259,6 +260,25 @@ def test_after_a_crash_a_wrong_file_is_tried_again_until_it_is_right(started: St
     until(lambda: log.of("a").count("ready") == 2, supervisor)
     assert log.of("b") == ["ready"]
     assert supervisor.status == 0
+
+
+def test_a_process_learns_that_it_starts_again_after_a_crash_and_not_after_a_reload(started: Start) -> None:
+    clock = Clock()
+    supervisor, log = started(
+        python(
+            "a",
+            f"import os; print('again' if os.environ.get('ZEKE_JOBS_RESTART') else 'new')\n{textwrap.dedent(SERVE)}",
+        ),
+        clock=clock,
+    )
+    until(lambda: log.of("a") == ["new", "ready"], supervisor)
+    clock.now += 6
+    os.kill(supervisor.pids["a"], signal.SIGKILL)
+    until(lambda: not supervisor.pids, supervisor)
+    clock.now += 30
+    until(lambda: log.of("a") == ["new", "ready", "again", "ready"], supervisor)
+    supervisor.reload()
+    until(lambda: log.of("a") == ["new", "ready", "again", "ready", "ended", "new", "ready"], supervisor)
 
 
 def test_while_watching_a_configuration_error_waits_for_a_change(started: Start) -> None:
