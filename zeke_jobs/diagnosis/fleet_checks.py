@@ -14,7 +14,6 @@ from zeke_jobs.scheduler import dispatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 def _scheduler(patient: Patient) -> Iterator[Finding]:
@@ -142,24 +141,16 @@ def _unapplied(patient: Patient) -> Iterator[Finding]:
     differs = None if file is None else fleet.unapplied(patient.conn, file)
     if file is None or differs is None:
         return
-    fault = _fault(file)
-    yield Finding(
-        "not-applied",
-        Severity.NOTICE if fault is None else Severity.WARNING,
-        str(file),
-        differs if fault is None else f"{differs}. It is wrong: {fault}",
-        "zeke-jobs plan shows the difference; zeke-jobs apply -m WHY puts the file in force, and so does a process that starts"
-        if fault is None
-        else "zeke-jobs check shows all faults; until they are mended, a process that starts refuses the file",
-    )
-
-
-def _fault(file: Path) -> str | None:
+    severity = Severity.NOTICE
+    advice = "zeke-jobs plan shows the difference; "
+    advice += "zeke-jobs apply -m WHY puts the file in force, and so does a process that starts"
     try:
         config.load(file, handlers=False)
     except ConfigurationError as error:
-        return str(error).splitlines()[0]
-    return None
+        severity = Severity.WARNING
+        differs += f". It is wrong: {str(error).splitlines()[0]}"
+        advice = "zeke-jobs check shows all faults; until they are mended, a process that starts refuses the file"
+    yield Finding("not-applied", severity, str(file), differs, advice)
 
 
 CHECKS = (

@@ -28,9 +28,8 @@ class BlockedTasks:
         self._frees = frees
         # By queue: the blocked tasks, and the end of the look in monotonic seconds.
         self._looks: dict[str, tuple[Collection[str], float]] = {}
-        self._ended: dict[
-            str, set[str]
-        ] = {}  # by queue with a look under way: tasks whose jobs have ended since it began
+        # By queue with a look under way: tasks whose jobs have ended since it began.
+        self._ended: dict[str, set[str]] = {}
         self._lack_threads: set[str] = set()
         self._ignored_until: dict[str, float] = {}
         self._pending: set[str] = set()
