@@ -23,24 +23,22 @@ AS $$
 BEGIN
   RETURN QUERY WITH RECURSIVE present (queue_name, task) AS (
     (SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q
-     WHERE q.state = 'queued' AND q.deaths = 0
+     WHERE q.state = 'queued'
      ORDER BY q.queue_name, q.task LIMIT 1)
     UNION ALL
     SELECT n.queue_name, n.task
     FROM present AS p
     CROSS JOIN LATERAL (
       SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q
-      WHERE q.state = 'queued' AND q.deaths = 0 AND (q.queue_name, q.task) > (p.queue_name, p.task)
+      WHERE q.state = 'queued' AND (q.queue_name, q.task) > (p.queue_name, p.task)
       ORDER BY q.queue_name, q.task LIMIT 1) AS n
   )
-  SELECT p.queue_name, p.task FROM present AS p
-  UNION
-  SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 0;
+  SELECT p.queue_name, p.task FROM present AS p;
 END
 $$;
 
--- Let queued jobs follow their task to its new name or its new queue. Also finds jobs whose send was under way when the revision changed, and
--- jobs that were retried later. Probes the indexes once for each pair of queue and task with jobs.
+-- Let queued jobs follow their task to its new name, queue or order. Also finds jobs whose send was under way when the revision changed, and
+-- jobs that were retried later. Skips locked jobs: the next call finds them.
 CREATE OR REPLACE FUNCTION zeke_jobs.gather(p_limit integer)
 RETURNS TABLE (was text, was_in text, task text, queue text, jobs integer)
 LANGUAGE plpgsql VOLATILE
@@ -52,62 +50,49 @@ DECLARE
   v_pair record;
   v_task zeke_jobs.task;
   v_ids uuid[];
-  v_count integer;
 BEGIN
-  -- Not in the function's header, where only a superuser may set a custom setting.
-  PERFORM set_config('zeke_jobs.gathering', 'on', true);
   FOR v_pair IN
     SELECT p.queue AS queue_name, p.task FROM zeke_jobs.queued_names() AS p
   LOOP
     v_task := zeke_jobs.find_task(v_pair.task);
-    CONTINUE WHEN v_task.id IS NULL OR v_task.id = v_pair.task AND v_task.queue = v_pair.queue_name;
+    CONTINUE WHEN v_task.id IS NULL OR v_task.id = v_pair.task AND v_task.queue = v_pair.queue_name AND v_task.order_hold IS NULL;
     v_ids := ARRAY(
       SELECT q.message_id FROM zeke_jobs.queue AS q
-      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = v_pair.queue_name AND q.task = v_pair.task
+      WHERE q.state = 'queued' AND q.queue_name = v_pair.queue_name AND q.task = v_pair.task
+        AND (v_task.id <> v_pair.task OR v_task.queue <> v_pair.queue_name OR q.order_hold IS DISTINCT FROM v_task.order_hold)
       LIMIT p_limit
-      FOR UPDATE SKIP LOCKED
-    ) || ARRAY(
-      SELECT q.message_id FROM zeke_jobs.queue AS q
-      WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = v_pair.queue_name AND q.task = v_pair.task
-      LIMIT p_limit
-      FOR UPDATE SKIP LOCKED
-    );
-    WITH moved AS (
-      UPDATE zeke_jobs.queue AS q
-      SET queue_name = v_task.queue, mtime = zeke_jobs.now(),
-        message = q.message || jsonb_build_object('actor_name', v_task.id, 'queue_name', v_task.queue),
-        key = coalesce(q.key, CASE WHEN v_task.per_key IS NOT NULL THEN q.message_id::text END),
-        unique_key = v_task.id || substr(q.unique_key, length(v_pair.task) + 1),
-        idempotency_key = CASE WHEN v_task.id = v_pair.task OR NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS o
-            WHERE o.task = v_task.id AND o.idempotency_key = q.idempotency_key)
-          THEN q.idempotency_key END,
-        scheduled_for = CASE WHEN v_task.id = v_pair.task OR NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS o
-            WHERE o.task = v_task.id AND o.scheduled_for = q.scheduled_for AND o.schedule IS NOT DISTINCT FROM q.schedule)
-          THEN q.scheduled_for END
-      WHERE q.message_id = ANY (v_ids)
-      RETURNING q.message_id, q.unique_key
-    ),
-    former AS (
-      DELETE FROM zeke_jobs.unique_holder AS u
-      USING moved AS m
-      WHERE v_task.id <> v_pair.task AND u.job = m.message_id
-        AND u.unique_key = v_pair.task || substr(m.unique_key, length(v_task.id) + 1)
-      RETURNING m.unique_key, u.job
-    ),
-    held AS (
-      -- If a job of the new name already has the key, both jobs stay, as before.
-      INSERT INTO zeke_jobs.unique_holder (unique_key, job)
-      SELECT f.unique_key, f.job FROM former AS f ORDER BY f.unique_key
-      ON CONFLICT DO NOTHING
-    )
-    SELECT count(*) INTO v_count FROM moved;
-    IF v_count > 0 THEN
-      PERFORM zeke_jobs.ring(v_task.queue);
-      RETURN QUERY SELECT v_pair.task, v_pair.queue_name, v_task.id, v_task.queue, v_count;
+      FOR UPDATE SKIP LOCKED);
+    CONTINUE WHEN v_ids = '{}';
+    UPDATE zeke_jobs.queue AS q
+    SET queue_name = v_task.queue, mtime = zeke_jobs.now(), order_hold = v_task.order_hold,
+      message = q.message || jsonb_build_object('actor_name', v_task.id, 'queue_name', v_task.queue),
+      key = coalesce(q.key, CASE WHEN v_task.per_key IS NOT NULL THEN q.message_id::text END)
+    WHERE q.message_id = ANY (v_ids);
+    IF v_task.id <> v_pair.task THEN
+      PERFORM zeke_jobs.rename_holders(v_ids, v_pair.task, v_task.id);
     END IF;
+    PERFORM zeke_jobs.notify_idle(v_task.queue);
+    RETURN QUERY SELECT v_pair.task, v_pair.queue_name, v_task.id, v_task.queue, cardinality(v_ids)
+    WHERE v_task.id <> v_pair.task OR v_task.queue <> v_pair.queue_name;
   END LOOP;
-  PERFORM set_config('zeke_jobs.gathering', '', true);
 END
+$$;
+
+-- Let jobs hold their unique keys under their task's new name. If a job of the new name already has the key, both jobs stay, as before.
+CREATE OR REPLACE FUNCTION zeke_jobs.rename_holders(p_ids uuid[], p_was text, p_is text) RETURNS void
+LANGUAGE sql VOLATILE
+AS $$
+  WITH former AS (
+    DELETE FROM zeke_jobs.unique_holder AS u
+    WHERE u.job = ANY (p_ids) AND starts_with(u.unique_key, p_was || ' ')
+    RETURNING u.unique_key, u.job
+  )
+  INSERT INTO zeke_jobs.unique_holder (unique_key, job)
+  SELECT p_is || substr(f.unique_key, length(p_was) + 1), f.job FROM former AS f ORDER BY 1
+  ON CONFLICT DO NOTHING;
+  UPDATE zeke_jobs.queue AS q
+  SET extra = q.extra || jsonb_build_object('unique_key', p_is || substr(q.extra ->> 'unique_key', length(p_was) + 1)), mtime = zeke_jobs.now()
+  WHERE q.message_id = ANY (p_ids) AND q.extra ? 'unique_key'
 $$;
 
 -- Let pauses follow a task to its new name. If several fall together, the earliest stays.
@@ -148,8 +133,5 @@ AS $$
       SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (d.names))
     AND NOT EXISTS (
       SELECT 1 FROM zeke_jobs.queue AS q
-      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = o.value ->> 'drains' AND q.task = ANY (d.names))
-    AND NOT EXISTS (
-      SELECT 1 FROM zeke_jobs.queue AS q
-      WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = o.value ->> 'drains' AND q.task = ANY (d.names))
+      WHERE q.state = 'queued' AND q.queue_name = o.value ->> 'drains' AND q.task = ANY (d.names))
 $$;

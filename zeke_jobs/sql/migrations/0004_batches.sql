@@ -1,11 +1,5 @@
 -- Jobs that belong together: a batch, its counters, and the changes of them in a transaction that has not committed yet.
 
-ALTER TABLE zeke_jobs.queue ADD COLUMN batch text;
-COMMENT ON COLUMN zeke_jobs.queue.batch IS 'The batch that it belongs to.';
-
--- Serves the list of a batch's jobs, its cancel and its retry.
-CREATE INDEX queue_batch ON zeke_jobs.queue (batch) WHERE batch IS NOT NULL;
-
 CREATE TABLE zeke_jobs.batch (
   id text NOT NULL,
   task text,
@@ -64,7 +58,6 @@ CREATE UNLOGGED TABLE zeke_jobs.batch_change (
 );
 COMMENT ON TABLE zeke_jobs.batch_change IS
   'What the running transactions change in the counters of batches: added up at each commit, so that no counter is locked before. Empty but for them.';
-
 COMMENT ON COLUMN zeke_jobs.batch_change.cancels IS 'The batch as a whole was cancelled: nothing is sent at its end.';
 
 -- Serves the commit, which looks for its own.

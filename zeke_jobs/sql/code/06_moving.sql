@@ -1,0 +1,358 @@
+-- Moving: the one way of a job from one state to another, and what follows from it.
+
+-- Move jobs to a state, and do all that follows: wake-ups, the announcement of an end, batches, units, the task for failures. Returns the jobs that
+-- were moved. Without a worker the caller has chosen and locked the rows; with a worker, p_claims is the fence: a job whose claim is another one
+-- stays as it is. A job with the cancel mark ends as cancelled, whatever its worker says.
+--   completed: with the output.
+--   failed, cancelled, expired: ended without one.
+--   retry, deferred: queued again for p_change.run_at.
+--   returned: handed back, started or not; counts nothing.
+--   died, quarantined: its process was lost; queued again, or failed. Counts a death and no retry.
+--   again: retried by hand, with a fresh limit of retries.
+-- p_after and p_took: seconds from the claim to the start and to the end of the handler, NULL if it has not started; so the recorded end of a job is
+-- earlier than the start of the job that follows it. p_change: run_at, reason, by, error, revision, and how attempts ended for their units.
+CREATE OR REPLACE FUNCTION zeke_jobs.move(
+  p_ids uuid[], p_to text, p_change jsonb DEFAULT '{}', p_worker uuid DEFAULT NULL, p_claims bigint[] DEFAULT NULL,
+  p_after double precision[] DEFAULT NULL, p_took double precision[] DEFAULT NULL, p_results text[] DEFAULT NULL) RETURNS uuid[]
+LANGUAGE plpgsql VOLATILE
+-- The array of ids finds the rows by the primary key, even with a plan that was made for an empty table. The batch is then hashed: a nested loop
+-- would compare each row with each id.
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = off
+SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+  v_moved record;
+BEGIN
+  IF p_to = 'completed' THEN
+    WITH moved AS (
+      UPDATE zeke_jobs.queue AS q
+      SET state = CASE WHEN q.cancelled_on IS NULL THEN 'done' ELSE 'rejected' END::zeke_jobs.state,
+        result = CASE WHEN q.cancelled_on IS NULL THEN d.result::jsonb END,
+        worker = NULL, mtime = v_now, completed_on = least(v_now, q.claimed_on + d.took * interval '1 second'),
+        attempt = q.attempt + CASE WHEN q.started_on IS NULL THEN 1 ELSE 0 END,
+        started_on = coalesce(q.started_on, least(v_now, q.claimed_on + d.after * interval '1 second'))
+      -- claim and worker are the fence; a condition on state would walk the dead entries of its index.
+      FROM unnest(p_ids, p_claims, p_after, p_took, p_results) AS d (id, claim, after, took, result)
+      WHERE q.message_id = ANY (p_ids) AND q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker
+      RETURNING q.message_id, q.task, q.queue_name, q.state, q.extra, q.order_hold
+    )
+    SELECT array_agg(m.message_id) AS ids, array_agg(DISTINCT m.task) AS tasks, '{}'::text[] AS queues, '{}'::uuid[] AS failed,
+      bool_or(m.extra IS NOT NULL) AS has_extra, array_agg(DISTINCT m.queue_name) FILTER (WHERE m.order_hold IS NOT NULL) AS lines
+    INTO v_moved FROM moved AS m;
+  ELSE
+    IF p_worker IS NULL THEN
+      PERFORM zeke_jobs.count_in_batches(p_ids, -1);
+    END IF;
+    WITH held AS MATERIALIZED (
+      SELECT q.message_id, q.state AS was, CASE WHEN q.cancelled_on IS NOT NULL AND p_worker IS NOT NULL THEN 'cancelled' ELSE p_to END AS outcome,
+        least(v_now, q.claimed_on + d.took * interval '1 second') AS ended,
+        coalesce(q.started_on, least(v_now, q.claimed_on + d.after * interval '1 second')) AS started,
+        d.after IS NOT NULL OR q.started_on IS NOT NULL AS has_started
+      FROM unnest(p_ids, p_claims, p_after, p_took) AS d (id, claim, after, took) JOIN zeke_jobs.queue AS q ON q.message_id = d.id
+      WHERE q.message_id = ANY (p_ids) AND (p_worker IS NULL OR q.claim = d.claim AND q.worker = p_worker)
+      FOR UPDATE OF q
+    ),
+    moved AS (
+      UPDATE zeke_jobs.queue AS q
+      SET
+        state = CASE WHEN h.outcome IN ('failed', 'quarantined', 'cancelled', 'expired') THEN 'rejected' ELSE 'queued' END::zeke_jobs.state,
+        worker = NULL, mtime = v_now,
+        attempt = q.attempt + CASE
+          WHEN h.outcome IN ('died', 'quarantined') THEN (q.started_on IS NULL)::integer
+          WHEN h.was <> 'consumed' THEN 0
+          WHEN h.outcome IN ('deferred', 'returned') OR NOT h.has_started THEN -(q.started_on IS NOT NULL)::integer
+          ELSE (q.started_on IS NULL)::integer END,
+        attempt_base = CASE WHEN h.outcome = 'again' THEN q.attempt ELSE q.attempt_base + (h.outcome IN ('died', 'quarantined'))::integer END,
+        deaths = CASE
+          WHEN h.outcome IN ('died', 'quarantined') THEN q.deaths + 1
+          WHEN h.outcome = 'again' OR h.outcome IN ('retry', 'deferred') AND q.deaths = 1 AND h.has_started THEN 0
+          ELSE q.deaths END,
+        started_on = CASE WHEN h.outcome <> 'again' THEN h.started END,
+        run_at = CASE WHEN h.outcome = 'again' THEN v_now WHEN h.outcome IN ('retry', 'deferred') THEN (p_change ->> 'run_at')::timestamptz ELSE q.run_at END,
+        completed_on = CASE WHEN h.outcome IN ('failed', 'quarantined', 'cancelled', 'expired') THEN coalesce(q.completed_on, h.ended, v_now) END,
+        cancelled_on = CASE WHEN h.outcome IN ('cancelled', 'expired') THEN coalesce(q.cancelled_on, h.ended, v_now) WHEN h.outcome <> 'again' THEN q.cancelled_on END,
+        expires_on = CASE WHEN h.outcome <> 'again' THEN q.expires_on END,
+        result = CASE WHEN h.outcome <> 'again' THEN q.result END,
+        attempts = CASE WHEN h.was <> 'consumed' OR h.outcome = 'returned' THEN q.attempts
+          -- Keep the last hundred entries: a job may be deferred again and again for days.
+          ELSE (CASE WHEN jsonb_array_length(q.attempts) >= 100 THEN q.attempts - 0 ELSE q.attempts END)
+            || jsonb_strip_nulls(jsonb_build_object(
+              'attempt', q.attempt + (q.started_on IS NULL AND (h.has_started OR h.outcome IN ('died', 'quarantined')))::integer,
+              'outcome', CASE WHEN h.outcome = 'quarantined' OR p_change ? 'died' THEN 'died' ELSE h.outcome END,
+              'worker', q.worker, 'revision', coalesce((p_change ->> 'revision')::integer, q.revision),
+              'started_on', coalesce(h.started, CASE WHEN p_change ? 'died' THEN q.claimed_on END), 'ended_on', coalesce(h.ended, v_now),
+              'reason', p_change ->> 'reason', 'error', nullif(p_change -> 'error', 'null'))) END,
+        extra = CASE
+          WHEN h.outcome = 'again' THEN nullif(q.extra - '{waiting_for,progress,cancel_reason,cancelled_by}'::text[], '{}')
+          WHEN q.extra IS NULL AND h.outcome NOT IN ('cancelled', 'expired', 'deferred') THEN NULL
+          ELSE nullif((coalesce(q.extra, '{}') - 'waiting_for') || jsonb_strip_nulls(jsonb_build_object(
+            'waiting_for', CASE WHEN h.outcome = 'deferred' THEN p_change ->> 'reason' END,
+            'cancel_reason', CASE WHEN h.outcome = 'cancelled' THEN coalesce(q.extra ->> 'cancel_reason', p_change ->> 'reason')
+              WHEN h.outcome = 'expired' THEN format('expired: not started by %s', to_char(q.expires_on AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')) END,
+            'cancelled_by', coalesce(q.extra ->> 'cancelled_by', CASE WHEN h.outcome = 'cancelled' AND q.cancelled_on IS NULL THEN p_change ->> 'by' END))), '{}') END
+      FROM held AS h
+      WHERE q.message_id = ANY (p_ids) AND q.message_id = h.message_id
+      RETURNING q.message_id, q.task, q.queue_name, q.state, q.extra, q.order_hold, q.run_at, q.cancelled_on, h.was
+    )
+    SELECT array_agg(m.message_id) AS ids, array_agg(DISTINCT m.task) AS tasks,
+      array_agg(DISTINCT m.queue_name) FILTER (WHERE m.state = 'queued' AND m.run_at <= v_now) AS queues,
+      array_agg(m.message_id) FILTER (WHERE m.state = 'rejected' AND m.was <> 'rejected' AND m.cancelled_on IS NULL) AS failed,
+      bool_or(m.extra IS NOT NULL) AS has_extra, array_agg(DISTINCT m.queue_name) FILTER (WHERE m.order_hold IS NOT NULL) AS lines
+    INTO v_moved FROM moved AS m;
+  END IF;
+  IF v_moved.ids IS NULL THEN
+    RETURN '{}';
+  END IF;
+  PERFORM zeke_jobs.after_move(
+    v_moved.ids, v_moved.tasks, v_moved.queues || v_moved.lines, v_moved.failed, v_moved.has_extra, p_worker,
+    coalesce(p_change ->> 'units', CASE p_to WHEN 'completed' THEN 'completed' WHEN 'deferred' THEN 'deferred' WHEN 'returned' THEN 'returned' ELSE 'cut off' END));
+  RETURN v_moved.ids;
+END
+$$;
+
+-- What follows from a move. p_queues: where a job may start now. p_failed: the jobs that failed for good. p_has_extra: one of the jobs has extra.
+CREATE OR REPLACE FUNCTION zeke_jobs.after_move(
+  p_ids uuid[], p_tasks text[], p_queues text[], p_failed uuid[], p_has_extra boolean, p_worker uuid, p_units text) RETURNS void
+LANGUAGE plpgsql VOLATILE -- with the settings of zeke_jobs.move, which alone calls it
+AS $$
+BEGIN
+  PERFORM zeke_jobs.settle_units(p_ids, p_units);
+  IF p_has_extra THEN
+    PERFORM zeke_jobs.count_in_batches(p_ids, CASE WHEN p_worker IS NULL THEN 1 ELSE 0 END);
+    INSERT INTO zeke_jobs.purge_due AS p (job, purge_on)
+    SELECT q.message_id, q.completed_on + (q.extra ->> 'keep')::interval
+    FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (p_ids) AND q.extra ? 'keep' AND q.completed_on IS NOT NULL
+    ON CONFLICT ON CONSTRAINT purge_due_pkey DO UPDATE SET purge_on = excluded.purge_on;
+    PERFORM zeke_jobs.tell_producer(q) FROM zeke_jobs.queue AS q
+    WHERE q.message_id = ANY (p_ids) AND q.extra ? 'producer' AND q.state IN ('done', 'rejected');
+  END IF;
+  IF p_failed <> '{}' THEN
+    PERFORM zeke_jobs.tell_failure(q) FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (p_failed);
+  END IF;
+  IF EXISTS (SELECT 1 FROM zeke_jobs.awaited AS a WHERE a.job = ANY (p_ids)) THEN
+    PERFORM pg_notify('zeke_jobs.done', q.message_id::text) FROM zeke_jobs.queue AS q
+    WHERE q.message_id = ANY (p_ids) AND q.state IN ('done', 'rejected') AND EXISTS (SELECT 1 FROM zeke_jobs.awaited AS a WHERE a.job = q.message_id);
+    DELETE FROM zeke_jobs.awaited AS a USING zeke_jobs.queue AS q
+    WHERE a.job = ANY (p_ids) AND q.message_id = ANY (p_ids) AND q.message_id = a.job AND q.state IN ('done', 'rejected');
+  END IF;
+  PERFORM zeke_jobs.notify_idle(u.queue) FROM (SELECT DISTINCT unnest(p_queues) AS queue) AS u;
+  PERFORM zeke_jobs.notify_freed(p_tasks, p_worker);
+END
+$$;
+
+-- Complete jobs whose handlers returned. Returns the ids of the jobs that were still this worker's.
+CREATE OR REPLACE FUNCTION zeke_jobs.complete(
+  p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_took double precision[], p_results text[]) RETURNS SETOF uuid
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+  v_ours uuid[] := zeke_jobs.move(p_ids, 'completed', '{}', p_worker, p_claims, p_after, p_took, p_results);
+BEGIN
+  PERFORM zeke_jobs.note_ends(v_ours, false);
+  RETURN QUERY SELECT o.id FROM unnest(v_ours) AS o (id);
+END
+$$;
+
+-- Complete ended jobs and claim new ones, in one round trip and one commit. The commit does not wait for the disk, so that no limit stays locked
+-- during a flush. The caller flushes soon after; until then it remembers the completed jobs, to complete them again after a crash of the server.
+-- A completed job that was no longer this worker's comes back as a row of kind lost; the other rows are those of zeke_jobs.claim.
+CREATE OR REPLACE FUNCTION zeke_jobs.complete_and_claim(
+  p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_took double precision[], p_results text[],
+  p_queue text, p_tasks text[], p_want integer, p_revision integer, p_is_empty boolean)
+RETURNS TABLE (
+  kind text, message_id uuid, claim bigint, task text, message text, attempt integer, attempt_base integer, deaths integer, revision integer,
+  parent uuid, scheduled_for timestamptz, claimed_on timestamptz, sensitive text[], on_time double precision,
+  held_by text, reason text, wait double precision)
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+  RETURN QUERY
+    SELECT 'lost', d.id, NULL::bigint, NULL::text, NULL::text, NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::uuid,
+      NULL::timestamptz, NULL::timestamptz, NULL::text[], NULL::double precision, NULL::text, NULL::text, NULL::double precision
+    FROM (SELECT ARRAY(SELECT zeke_jobs.complete(p_worker, p_ids, p_claims, p_after, p_took, p_results)) AS ids) AS ours
+    CROSS JOIN unnest(p_ids) AS d (id)
+    WHERE d.id <> ALL (ours.ids);
+  RETURN QUERY SELECT c.* FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_revision, p_is_empty) AS c;
+END
+$$;
+
+-- End one attempt other than by completion: as retry, deferred, returned, failed or cancelled. Returns whether the job was still this worker's.
+-- p_after: seconds from the claim to the start; NULL: not started. p_delay: seconds until the job is due again; p_until: that time instead.
+-- p_breaks: the failure may come from a service that the job uses, so it counts for breakers; while one of the task's breakers is open, the job
+-- is deferred and loses no attempt.
+CREATE OR REPLACE FUNCTION zeke_jobs.finish(
+  p_worker uuid, p_id uuid, p_claim bigint, p_outcome text, p_after double precision, p_delay double precision,
+  p_until timestamptz, p_reason text, p_error jsonb, p_revision integer, p_took double precision DEFAULT NULL,
+  p_breaks boolean DEFAULT false
+) RETURNS boolean
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+  v_outcome text := p_outcome;
+  v_until timestamptz;
+  v_again timestamptz;
+  v_ours uuid[];
+BEGIN
+  IF p_breaks AND v_outcome IN ('retry', 'failed') THEN
+    SELECT greatest(b.closed_until, v_now + interval '1 second') INTO v_until
+    FROM zeke_jobs.queue AS q CROSS JOIN LATERAL zeke_jobs.find_task(q.task) AS t JOIN zeke_jobs.bucket AS b ON b.name = ANY (t.limits)
+    WHERE q.message_id = p_id AND b.tripped_on IS NOT NULL
+    ORDER BY b.closed_until DESC LIMIT 1;
+    IF FOUND THEN
+      v_outcome := 'deferred';
+    END IF;
+  END IF;
+  IF v_outcome IN ('retry', 'deferred') THEN
+    v_again := coalesce(v_until, p_until, v_now + p_delay * interval '1 second');
+    v_again := zeke_jobs.readable(v_again, 'a time to run again', v_again::text);
+  END IF;
+  v_ours := zeke_jobs.move(
+    ARRAY[p_id], v_outcome,
+    jsonb_strip_nulls(jsonb_build_object('run_at', v_again, 'reason', p_reason, 'revision', p_revision, 'units', CASE
+      WHEN p_outcome = 'deferred' THEN 'deferred'
+      WHEN p_outcome = 'returned' OR p_after IS NULL THEN 'returned'
+      -- A timeout or the worker's stop cut the attempt off; its handler did not raise.
+      WHEN p_outcome IN ('retry', 'failed') AND p_error ->> 'type' NOT IN ('TimedOut', 'WorkerStopped') THEN 'raised'
+      ELSE 'cut off' END)) || jsonb_build_object('error', p_error),
+    p_worker, ARRAY[p_claim], ARRAY[p_after], ARRAY[p_took]);
+  IF v_ours <> '{}' AND (p_breaks OR v_outcome = 'failed') THEN
+    PERFORM zeke_jobs.note_ends(v_ours, p_breaks);
+  END IF;
+  RETURN v_ours <> '{}';
+END
+$$;
+
+-- Record that handlers have started. p_after: seconds from the claim to the start. Short jobs need no call, because their end records the start too.
+CREATE OR REPLACE FUNCTION zeke_jobs.mark_started(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[]) RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = off -- see move
+SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+  WITH running AS (
+    SELECT q.message_id, d.after
+    FROM unnest(p_ids, p_claims, p_after) AS d (id, claim, after)
+    JOIN zeke_jobs.queue AS q ON q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker AND q.started_on IS NULL
+    WHERE q.message_id = ANY (p_ids)
+    -- Skip locked rows: another transaction is finishing these jobs, and records the start too. To wait for it could deadlock.
+    FOR UPDATE OF q SKIP LOCKED
+  )
+  UPDATE zeke_jobs.queue AS q
+  SET started_on = least(zeke_jobs.now(), q.claimed_on + r.after * interval '1 second'), attempt = q.attempt + 1
+  FROM running AS r
+  WHERE q.message_id = ANY (p_ids) AND q.message_id = r.message_id;
+END
+$$;
+
+-- Send a job to the task that on_failed names, because a job has failed for good. A job that was sent in this way sends none: two tasks that name
+-- each other would never stop. If the failed job's payload does not fit, leave it out, because the job must end.
+CREATE OR REPLACE FUNCTION zeke_jobs.tell_failure(p_job zeke_jobs.queue) RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+  v_task zeke_jobs.task := zeke_jobs.find_task(p_job.task);
+  v_payload jsonb;
+  v_sent uuid;
+BEGIN
+  IF v_task.definition ->> 'on_failed' IS NULL OR p_job.message #> '{options,failure_of}' IS NOT NULL THEN
+    RETURN;
+  END IF;
+  v_payload := jsonb_build_object(
+    'job_id', p_job.message_id, 'task', p_job.task, 'error', coalesce(p_job.attempts #> '{-1,error}', '{}'),
+    'payload', coalesce(nullif(p_job.message -> 'kwargs', 'null'), '{}'));
+  IF zeke_jobs.unfit_payload(v_payload) IS NOT NULL THEN
+    v_payload := v_payload || '{"payload": null}';
+  END IF;
+  v_sent := (zeke_jobs.enqueue(v_task.definition ->> 'on_failed', NULL, v_payload, jsonb_build_object(
+    'parent', p_job.message_id, 'unique', false, 'carried', jsonb_build_object('failure_of', p_job.message_id)))).job_id;
+  UPDATE zeke_jobs.queue AS q
+  SET sensitive = nullif(ARRAY(
+    SELECT DISTINCT f.name
+    FROM unnest(q.sensitive || ARRAY(SELECT 'payload.' || s.name FROM unnest(p_job.sensitive || v_task.sensitive) AS s (name))) AS f (name)
+    ORDER BY f.name), '{}')
+  WHERE q.message_id = v_sent;
+END
+$$;
+
+-- Notify an unmodified dramatiq-pg producer of the end of its job, in the format of dramatiq-pg's result backend: its get_result(block=True)
+-- reads the result from the notification. A notification carries less than 8,000 bytes. Instead of a longer result it carries a sentence
+-- that is no JSON, so the producer's call raises with that sentence at once, not at its timeout.
+CREATE OR REPLACE FUNCTION zeke_jobs.tell_producer(p_job zeke_jobs.queue) RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+  v_result jsonb := p_job.result;
+  v_error jsonb := p_job.attempts #> '{-1,error}';
+BEGIN
+  IF p_job.state = 'rejected' THEN
+    v_result := jsonb_build_object('__t', 'dramatiq.results.Result', 'exn', jsonb_build_object(
+      'type', coalesce(CASE WHEN p_job.cancelled_on IS NULL THEN v_error ->> 'type' END, 'cancelled'),
+      'msg', coalesce(CASE WHEN p_job.cancelled_on IS NULL THEN v_error ->> 'message' ELSE p_job.extra ->> 'cancel_reason' END, '')));
+    UPDATE zeke_jobs.queue AS q SET result = v_result WHERE q.message_id = p_job.message_id;
+  END IF;
+  PERFORM pg_notify('dramatiq.' || p_job.message_id || '.results', CASE WHEN octet_length(v_result::text) < 8000 THEN v_result::text
+    ELSE format('the result has %s bytes, more than a notification can carry: get_result(block=False) has it', octet_length(v_result::text)) END);
+END
+$$;
+
+-- The fence of ctx.transaction(): returns whether the job is still this worker's and not cancelled. Locks the row, so that nothing can change
+-- before the commit. With p_result the job is completed, too.
+CREATE OR REPLACE FUNCTION zeke_jobs.fence(
+  p_worker uuid, p_id uuid, p_claim bigint, p_after double precision DEFAULT NULL, p_result text DEFAULT NULL
+) RETURNS boolean
+LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+  PERFORM 1 FROM zeke_jobs.queue AS q
+  WHERE q.message_id = p_id AND q.claim = p_claim AND q.worker = p_worker AND q.cancelled_on IS NULL
+  FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  IF p_result IS NOT NULL THEN
+    PERFORM zeke_jobs.complete(p_worker, ARRAY[p_id], ARRAY[p_claim], ARRAY[p_after], ARRAY[NULL::double precision], ARRAY[p_result]);
+  END IF;
+  RETURN true;
+END
+$$;
+
+-- Cancel jobs that were not started in time, in small batches, and skip rows that a claim has locked.
+CREATE OR REPLACE FUNCTION zeke_jobs.expire(p_limit integer) RETURNS integer
+LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_custom_plan
+AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+  v_ids uuid[] := ARRAY(
+    SELECT q.message_id FROM zeke_jobs.queue AS q
+    WHERE q.state = 'queued' AND q.expires_on IS NOT NULL AND q.deaths IN (0, 1) AND q.expires_on <= v_now AND q.attempt = 0
+    LIMIT p_limit
+    FOR UPDATE SKIP LOCKED);
+BEGIN
+  RETURN cardinality(zeke_jobs.move(v_ids, 'expired'));
+END
+$$;
+
+-- Ask that the end of a job be announced on channel zeke_jobs.done. Returns its state; NULL: it has ended already, or is unknown. Locks nothing:
+-- the caller's transaction may stay open for long. Called in a transaction of its own, it misses no end.
+CREATE OR REPLACE FUNCTION zeke_jobs.await_end(p_id uuid) RETURNS zeke_jobs.state
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  INSERT INTO zeke_jobs.awaited (job) SELECT q.message_id FROM zeke_jobs.queue AS q WHERE q.message_id = p_id AND q.state IN ('queued', 'consumed');
+  RETURN (SELECT q.state FROM zeke_jobs.queue AS q WHERE q.message_id = p_id AND q.state IN ('queued', 'consumed'));
+END
+$$;
+
+-- The unmasked result of a completed job, for the program that waits for it. The views mask sensitive fields.
+CREATE OR REPLACE FUNCTION zeke_jobs.output_of(p_id uuid) RETURNS SETOF jsonb
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+  SELECT q.result FROM zeke_jobs.queue AS q WHERE q.message_id = p_id AND q.state = 'done'
+$$;
