@@ -140,13 +140,10 @@ def many(
     given = list(payloads)
     own_keys = [] if keys is None else keys_of(keys, len(given))
     ids = [new_id() for _ in given]
-    first = str(ids[0] if ids else new_id())
 
     def attempt(database: Hashable, known: KnownTask) -> Plan[list[Sent] | None]:
         with_batch = yield from batch_options(options, database)
         chosen = yield from _with_units(known, checked_options(with_batch, known))
-        if "batch" in chosen:
-            chosen["first_job"] = first
         params = {
             "task": known.id,
             "revision": known.revision,

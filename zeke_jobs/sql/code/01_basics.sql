@@ -32,13 +32,12 @@ AS $$
 $$;
 
 CREATE OR REPLACE FUNCTION zeke_jobs.status_of(
-  p_state zeke_jobs.state, p_attempt integer, p_cancelled_on timestamptz, p_waits boolean DEFAULT false)
+  p_state zeke_jobs.state, p_attempt integer, p_cancelled_on timestamptz)
 RETURNS zeke_jobs.job_status
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
   SELECT CASE
-    WHEN p_state = 'queued' OR p_state = 'consumed' AND p_waits AND p_cancelled_on IS NULL
-      THEN CASE WHEN p_attempt = 0 THEN 'created' ELSE 'retry' END
+    WHEN p_state = 'queued' THEN CASE WHEN p_attempt = 0 THEN 'created' ELSE 'retry' END
     WHEN p_state = 'consumed' THEN 'active'
     WHEN p_state = 'done' THEN 'completed'
     ELSE CASE WHEN p_cancelled_on IS NULL THEN 'failed' ELSE 'cancelled' END

@@ -67,7 +67,8 @@ BEGIN
   IF v_wrong IS NOT NULL THEN
     RETURN format('expected retry with limit, delay and max_delay, got %s', v_wrong);
   END IF;
-  IF (v_retry ->> 'limit')::numeric NOT BETWEEN 0 AND 1000 OR (v_retry ->> 'limit')::numeric % 1 <> 0 THEN
+  -- As the views read it: "1e2" is a number, and no integer.
+  IF coalesce(v_retry ->> 'limit', '0') !~ '^[0-9]{1,4}$' OR (v_retry ->> 'limit')::integer > 1000 THEN
     RETURN format('expected 0 to 1000 retries, got %s', v_retry ->> 'limit');
   END IF;
   v_wrong := (
@@ -101,6 +102,9 @@ AS $$
       THEN zeke_jobs.unfit_wishes(p_options)
     WHEN jsonb_typeof(p_options -> 'carried') NOT IN ('object', 'null') OR octet_length(p_options ->> 'carried') > 16384
       THEN format('expected carried as an object of at most 16 KiB, got %s', jsonb_typeof(p_options -> 'carried'))
+    -- These are options of the send itself, and are checked there.
+    WHEN p_options -> 'carried' ?| ARRAY['retry', 'timeout', 'batch', 'traceparent', 'eta', 'throws', 'producer']
+      THEN 'expected carried without retry, timeout, batch, traceparent, eta, throws and producer, got one of them'
     WHEN p_options ? 'carried' THEN zeke_jobs.unfit_json(p_options -> 'carried', octet_length(p_options ->> 'carried'))
   END
 $$;
@@ -140,9 +144,9 @@ LANGUAGE sql STABLE
 AS $$
   SELECT coalesce(jsonb_object_agg(m.unit, m.most), '{}')
   FROM (
-    SELECT m.unit, min(m.amount) AS most
-    FROM zeke_jobs.task AS t JOIN zeke_jobs.meter AS m ON m.gate = ANY (t.gates) AND NOT m.per_key
-    WHERE t.id = p_task GROUP BY m.unit) AS m
+    SELECT b.unit, min(b.amount) AS most
+    FROM zeke_jobs.task AS t JOIN zeke_jobs.bucket AS b ON b.name = ANY (t.limits) AND b.unit <> 'jobs'
+    WHERE t.id = p_task GROUP BY b.unit) AS m
 $$;
 
 -- The fault of a job's units; NULL for none.
@@ -232,9 +236,11 @@ BEGIN
   END IF;
   NEW.message := NEW.message || jsonb_build_object(
     'queue_name', NEW.queue_name, 'actor_name', coalesce(v_task.id, NEW.message ->> 'actor_name'),
-    'options', coalesce(nullif(NEW.message -> 'options', 'null'), '{}') - 'eta' || '{"producer": "dramatiq-pg"}');
-  NEW.awaited := true; -- a stock producer may wait, and cannot request the announcement
+    'options', coalesce(nullif(NEW.message -> 'options', 'null'), '{}') - 'eta');
+  NEW.extra := coalesce(NEW.extra, '{}') || '{"producer": "dramatiq-pg"}'; -- it may wait for the end, and cannot ask for the announcement
   NEW.revision := (SELECT coalesce(max(number), 0) FROM zeke_jobs.revision);
+  NEW.mtime := clock_timestamp();
+  PERFORM zeke_jobs.notify_idle(NEW.queue_name);
   RETURN NEW;
 END
 $$;
@@ -242,88 +248,9 @@ $$;
 CREATE OR REPLACE TRIGGER queue_adopt_insert BEFORE INSERT ON zeke_jobs.queue
   FOR EACH ROW WHEN (NEW.revision IS NULL) EXECUTE FUNCTION zeke_jobs.adopt();
 
--- Only for a stock producer's upsert: a rename keeps the priority and the revision of its jobs.
+-- Only for a stock producer's upsert: our own changes move mtime.
 CREATE OR REPLACE TRIGGER queue_adopt_update BEFORE UPDATE OF message ON zeke_jobs.queue
-  FOR EACH ROW WHEN (current_setting('zeke_jobs.gathering', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION zeke_jobs.adopt();
-
-CREATE OR REPLACE FUNCTION zeke_jobs.give_keys() RETURNS trigger
-LANGUAGE plpgsql
-AS $$
-BEGIN
-  UPDATE zeke_jobs.queue AS q
-  SET key = q.message_id::text
-  WHERE q.task = NEW.id AND q.key IS NULL AND q.state <> 'done';
-  UPDATE zeke_jobs.task AS t
-  SET keyed_on = zeke_jobs.now(), keys_due = zeke_jobs.now() + interval '5 seconds'
-  WHERE t.id = NEW.id;
-  RETURN NULL;
-END
-$$;
-
-CREATE OR REPLACE TRIGGER task_keys_insert AFTER INSERT ON zeke_jobs.task
-  FOR EACH ROW WHEN (NEW.per_key IS NOT NULL) EXECUTE FUNCTION zeke_jobs.give_keys();
-
-CREATE OR REPLACE TRIGGER task_keys_update AFTER UPDATE ON zeke_jobs.task
-  FOR EACH ROW WHEN (NEW.per_key IS NOT NULL AND OLD.per_key IS NULL) EXECUTE FUNCTION zeke_jobs.give_keys();
-
--- When a task's order changes, its jobs follow the new order at once.
-CREATE OR REPLACE FUNCTION zeke_jobs.give_order() RETURNS trigger
-LANGUAGE plpgsql
-AS $$
-BEGIN
-  UPDATE zeke_jobs.queue AS q
-  SET order_hold = NEW.order_hold
-  WHERE q.task = NEW.id AND q.state <> 'done' AND q.order_hold IS DISTINCT FROM NEW.order_hold;
-  UPDATE zeke_jobs.task AS t
-  SET keyed_on = zeke_jobs.now(), keys_due = zeke_jobs.now() + interval '5 seconds'
-  WHERE t.id = NEW.id AND NEW.per_key IS NOT NULL;
-  RETURN NULL;
-END
-$$;
-
-CREATE OR REPLACE TRIGGER task_order_insert AFTER INSERT ON zeke_jobs.task
-  FOR EACH ROW WHEN (NEW.order_hold IS NOT NULL) EXECUTE FUNCTION zeke_jobs.give_order();
-
-CREATE OR REPLACE TRIGGER task_order_update AFTER UPDATE ON zeke_jobs.task
-  FOR EACH ROW WHEN (NEW.order_hold IS DISTINCT FROM OLD.order_hold) EXECUTE FUNCTION zeke_jobs.give_order();
-
--- Give the missing keys and orders where a search is due: one process at a time, skipping locked jobs. Returns the number of changed jobs.
-CREATE OR REPLACE FUNCTION zeke_jobs.give_late_keys() RETURNS integer
-LANGUAGE plpgsql VOLATILE
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
-SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_custom_plan
-AS $$
-DECLARE
-  v_now timestamptz := zeke_jobs.now();
-  v_task record;
-  v_count integer;
-  v_total integer := 0;
-BEGIN
-  FOR v_task IN
-    SELECT t.id, t.queue, t.keyed_on, t.order_hold FROM zeke_jobs.task AS t
-    WHERE t.per_key IS NOT NULL AND t.keys_due <= v_now
-    FOR UPDATE SKIP LOCKED
-  LOOP
-    UPDATE zeke_jobs.queue AS q
-    SET key = coalesce(q.key, q.message_id::text), order_hold = v_task.order_hold
-    WHERE q.message_id = ANY (ARRAY(
-      SELECT l.message_id FROM zeke_jobs.queue AS l
-      WHERE l.state = 'queued' AND l.deaths = 0 AND l.queue_name = v_task.queue AND l.task = v_task.id
-        AND (l.key IS NULL OR l.order_hold IS DISTINCT FROM v_task.order_hold)
-      FOR UPDATE SKIP LOCKED));
-    GET DIAGNOSTICS v_count = ROW_COUNT;
-    v_total := v_total + v_count;
-    UPDATE zeke_jobs.task AS t
-    SET keys_due = CASE WHEN v_now < t.keyed_on + interval '1 day'
-      THEN v_now + greatest(v_now - t.keyed_on, interval '5 seconds') END
-    WHERE t.id = v_task.id;
-    IF v_count > 0 THEN
-      PERFORM zeke_jobs.ring(v_task.queue);
-    END IF;
-  END LOOP;
-  RETURN v_total;
-END
-$$;
+  FOR EACH ROW WHEN (NEW.mtime = OLD.mtime AND NEW.state = 'queued') EXECUTE FUNCTION zeke_jobs.adopt();
 
 -- The key under which a send is unique: its task and the values of the fields (without fields: the whole payload). A missing field counts
 -- as its default.
@@ -429,14 +356,14 @@ END
 $$;
 
 -- The number of jobs of the task that may still be queued. Concurrent senders may exceed it by one job each.
-CREATE OR REPLACE FUNCTION zeke_jobs.room(p_task zeke_jobs.task) RETURNS bigint
+CREATE OR REPLACE FUNCTION zeke_jobs.places_left(p_task zeke_jobs.task) RETURNS bigint
 LANGUAGE sql STABLE
 AS $$
   SELECT (p_task).max_queued - count(*)
   FROM (
     SELECT 1
     FROM zeke_jobs.queue AS q
-    WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = (p_task).queue AND q.task = (p_task).id
+    WHERE q.state = 'queued' AND q.queue_name = (p_task).queue AND q.task = (p_task).id
     LIMIT (p_task).max_queued
   ) AS queued
 $$;
@@ -461,69 +388,88 @@ CREATE OR REPLACE FUNCTION zeke_jobs.take_place(
 LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
-  v_was text := current_setting('zeke_jobs.gathering', true);
   v_queue text;
 BEGIN
-  PERFORM set_config('zeke_jobs.gathering', 'on', true); -- marks this update as ours, not a stock producer's upsert
   UPDATE zeke_jobs.queue AS q
-  SET message = zeke_jobs.message(
-      p_task.queue, p_task.id, q.message_id, p_payload, (p_options - 'batch') || jsonb_strip_nulls(jsonb_build_object('batch', q.batch)), p_now),
+  SET message = zeke_jobs.message(p_task.queue, p_task.id, q.message_id, p_payload,
+      (p_options - 'batch') || jsonb_strip_nulls(jsonb_build_object('batch', q.extra -> 'batch')), p_now),
     run_at = greatest(
       CASE WHEN q.attempt > 0 THEN q.run_at ELSE '-infinity' END,
       least(CASE p_how WHEN 'postpone' THEN greatest(q.run_at, p_run_at) ELSE p_run_at END, q.created_on + p_at_most)),
     priority = coalesce((p_options ->> 'priority')::integer, q.priority),
     expires_on = coalesce(p_expires, q.expires_on),
-    keep = coalesce(zeke_jobs.length_of(p_options -> 'keep'), q.keep),
-    units = coalesce(p_options -> 'units', q.units),
+    extra = nullif(coalesce(q.extra, '{}') || jsonb_strip_nulls(jsonb_build_object(
+      'keep', zeke_jobs.length_of(p_options -> 'keep'), 'units', p_options -> 'units')), '{}'),
     sensitive = nullif(p_task.sensitive, '{}'),
-    mtime = p_now
+    mtime = clock_timestamp()
   WHERE q.message_id = p_job AND q.state = 'queued'
   RETURNING q.queue_name INTO v_queue;
-  PERFORM set_config('zeke_jobs.gathering', coalesce(v_was, ''), true);
   IF v_queue IS NULL THEN
     RETURN false;
   END IF;
   DELETE FROM zeke_jobs.step AS s WHERE s.job = p_job;
   DELETE FROM zeke_jobs.wait AS w WHERE w.job = p_job;
   -- Claims skipped the job while this transaction held its row.
-  PERFORM zeke_jobs.ring(v_queue);
+  PERFORM zeke_jobs.notify_idle(v_queue);
   RETURN true;
+END
+$$;
+
+-- Take a unique key for a job that is about to be sent. Returns the job that holds the key: this one, or an earlier one. p_while, p_period: how long a
+-- job holds it (zeke_jobs.holds); without p_while as long as its row is there. Without p_takes it only looks.
+CREATE OR REPLACE FUNCTION zeke_jobs.take_key(
+  p_key text, p_job uuid, p_takes boolean, p_while text DEFAULT NULL, p_period interval DEFAULT NULL, p_parent uuid DEFAULT NULL) RETURNS uuid
+LANGUAGE plpgsql VOLATILE -- with the settings of zeke_jobs.put, which calls it
+AS $$
+DECLARE
+  v_holder uuid;
+BEGIN
+  LOOP
+    IF p_takes THEN
+      -- Waits for another sender that is inserting the key; the next statement sees that sender's job.
+      INSERT INTO zeke_jobs.unique_holder (unique_key, job) VALUES (p_key, p_job) ON CONFLICT DO NOTHING;
+      IF FOUND THEN
+        RETURN p_job;
+      END IF;
+    END IF;
+    SELECT u.job INTO v_holder FROM zeke_jobs.unique_holder AS u WHERE u.unique_key = p_key;
+    IF EXISTS (
+      SELECT 1 FROM zeke_jobs.queue AS q
+      WHERE q.message_id = v_holder AND (p_while IS NULL OR zeke_jobs.holds(q, p_while, p_period, p_parent)))
+    THEN
+      RETURN v_holder;
+    END IF;
+    IF NOT p_takes THEN
+      RETURN p_job;
+    END IF;
+    UPDATE zeke_jobs.unique_holder AS u SET job = p_job WHERE u.unique_key = p_key AND u.job = v_holder;
+    IF FOUND THEN
+      RETURN p_job;
+    END IF;
+  END LOOP;
 END
 $$;
 
 -- Insert one job, or find the job that it duplicates. Ordinary refusals raise no error, because an error would abort the caller's
 -- transaction. The outcome is created, duplicate (job_id is the first job), full, unknown (no such task), stale (the payload was checked
 -- against another revision of the task), taken (the id belongs to a job of another task), beyond (an option exceeds the task's per_send),
--- closed (the batch accepts no more jobs) or replaced (job_id is the queued job that now has the payload).
-CREATE OR REPLACE FUNCTION zeke_jobs.enqueue(
-  p_task text, p_revision integer, p_payload jsonb, p_options jsonb,
+-- closed (the batch accepts no more jobs) or replaced (job_id is the queued job that now has the payload). p_is_promised: send it even if the
+-- queue is full.
+CREATE OR REPLACE FUNCTION zeke_jobs.put(
+  p_task text, p_revision integer, p_payload jsonb, p_options jsonb, p_is_promised boolean DEFAULT false,
   OUT outcome text, OUT job_id uuid, OUT status zeke_jobs.job_status)
 LANGUAGE plpgsql VOLATILE
-SECURITY DEFINER SET search_path TO pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
 SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
   v_task zeke_jobs.task;
-  v_now timestamptz;
-  v_id uuid := (p_options ->> 'id')::uuid;
-  v_idempotency_key text;
-  v_run_at timestamptz;
-  v_expires timestamptz;
-  v_tick timestamptz;
-  v_parent uuid;
-  v_key text;
-  v_priority integer;
-  v_keep interval;
-  v_fields text[];
-  v_while text;
-  v_period interval;
-  v_unique_key text;
-  v_holder uuid;
-  v_took boolean;
-  v_full boolean := false;
+  v_now timestamptz := zeke_jobs.now();
+  v_job zeke_jobs.queue;
   v_unfit text;
-  v_first record;
+  v_full boolean := false;
+  v_holder uuid;
+  v_unique record;
   v_rule record;
 BEGIN
   -- Without the long definition and payload schema; only a unique send reads them, below.
@@ -533,13 +479,9 @@ BEGIN
   FROM zeke_jobs.task AS t WHERE t.id = p_task;
   IF v_task.id IS NULL THEN
     v_task := zeke_jobs.find_task(p_task);
-    IF v_task.id IS NULL THEN
-      outcome := 'unknown';
-      RETURN;
-    END IF;
   END IF;
-  IF p_revision <> v_task.revision THEN
-    outcome := 'stale';
+  IF v_task.id IS NULL OR p_revision <> v_task.revision THEN
+    outcome := CASE WHEN v_task.id IS NULL THEN 'unknown' ELSE 'stale' END;
     RETURN;
   END IF;
   -- Any sender may call this function without Python's checks.
@@ -547,8 +489,9 @@ BEGIN
   IF v_unfit IS NOT NULL THEN
     RAISE EXCEPTION 'payload of %: %', v_task.id, v_unfit USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  v_now := zeke_jobs.now();
-  v_run_at := v_now;
+  v_job.message_id := coalesce((p_options ->> 'id')::uuid, zeke_jobs.new_id());
+  v_job.priority := v_task.priority;
+  v_job.run_at := v_now;
   -- PL/pgSQL prepares each expression anew in each transaction, so a send without options must not reach the expressions about them.
   IF jsonb_typeof(p_options) = 'object' AND p_options - 'id' <> '{}' THEN
     v_unfit := coalesce(
@@ -561,150 +504,164 @@ BEGIN
       outcome := 'beyond';
       RETURN;
     END IF;
-    v_priority := (p_options ->> 'priority')::integer;
-    v_key := p_options ->> 'key';
-    v_idempotency_key := p_options ->> 'idempotency_key';
-    v_parent := (p_options ->> 'parent')::uuid;
-    v_keep := zeke_jobs.length_of(p_options -> 'keep');
+    v_job.priority := coalesce((p_options ->> 'priority')::integer, v_job.priority);
+    v_job.key := p_options ->> 'key';
+    v_job.parent := (p_options ->> 'parent')::uuid;
+    v_job.extra := nullif(jsonb_strip_nulls(jsonb_build_object(
+      'batch', p_options -> 'batch', 'keep', zeke_jobs.length_of(p_options -> 'keep'), 'units', p_options -> 'units',
+      'idempotency_key', p_options -> 'idempotency_key')), '{}');
     IF p_options ?| ARRAY['run_at', 'delay', 'expires', 'scheduled_for'] THEN
-      v_run_at := zeke_jobs.moment(p_options, 'run_at', v_now, zeke_jobs.moment(p_options, 'delay', v_now, v_now));
-      v_expires := zeke_jobs.moment(p_options, 'expires', v_now, NULL);
-      v_tick := zeke_jobs.moment(p_options, 'scheduled_for', v_now, NULL);
-      -- With this option a sender could send the job of a tick before the scheduler does, and so replace it.
-      IF v_tick IS NOT NULL AND NOT has_function_privilege(
-        session_user, 'zeke_jobs.record_tick(text, timestamptz, text, text, text, uuid)', 'EXECUTE')
-      THEN
-        RAISE EXCEPTION 'expected no option scheduled_for from %: only a role that runs schedules sends the job of a tick',
-          session_user USING ERRCODE = 'insufficient_privilege';
-      END IF;
+      v_job.run_at := zeke_jobs.moment(p_options, 'run_at', v_now, zeke_jobs.moment(p_options, 'delay', v_now, v_now));
+      v_job.expires_on := zeke_jobs.moment(p_options, 'expires', v_now, NULL);
+      v_job.scheduled_for := zeke_jobs.moment(p_options, 'scheduled_for', v_now, NULL);
     END IF;
   END IF;
-  IF v_id IS NULL THEN
-    v_id := zeke_jobs.new_id();
-  END IF;
-  IF v_task.unique_fields IS NOT NULL OR p_options ?| ARRAY['unique', 'unique_key'] THEN
-    SELECT * INTO v_task FROM zeke_jobs.task AS t WHERE t.id = v_task.id;
-    SELECT * INTO v_fields, v_while, v_period FROM zeke_jobs.unique_rule(v_task, p_options -> 'unique');
-    IF p_options ->> 'unique_key' IS NOT NULL THEN
-      -- The caller's own text; the prefix keeps it apart from keys made of fields.
-      v_unique_key := v_task.id || ' =' || (p_options ->> 'unique_key');
-      v_while := CASE WHEN p_options ? 'unique' THEN v_while ELSE 'active' END;
-    ELSIF v_fields IS NOT NULL THEN
-      v_unique_key := zeke_jobs.unique_key(v_task, v_fields, p_payload);
-    END IF;
-    SELECT * INTO v_rule FROM zeke_jobs.duplicate_rule(v_task, p_options -> 'unique');
-    IF v_rule.on_duplicate <> 'ignore' AND v_while <> 'queued' THEN
-      RAISE EXCEPTION 'expected on_duplicate % while queued, got while %: a job that runs or has run keeps its payload',
-        v_rule.on_duplicate, v_while USING ERRCODE = 'invalid_parameter_value';
+  v_holder := v_job.message_id;
+  IF p_options ? 'id' THEN
+    -- A send that is repeated after a lost answer finds its job before it takes a key anew.
+    PERFORM 1 FROM zeke_jobs.queue AS q WHERE q.message_id = v_job.message_id;
+    IF FOUND THEN
+      SELECT f.* INTO outcome, job_id, status FROM zeke_jobs.found(v_holder, v_task.id) AS f;
+      RETURN;
     END IF;
   END IF;
   -- The job of on_failed, and the job at the end of a batch, are sent even if the queue is full.
-  IF v_task.max_queued IS NOT NULL THEN
-    IF (p_options -> 'carried' ? 'failure_of') IS NOT TRUE AND NOT (p_options ? 'beyond_max_queued' AND pg_trigger_depth() > 0) THEN
-      v_full := zeke_jobs.room(v_task) <= 0;
-    END IF;
+  IF v_task.max_queued IS NOT NULL AND NOT p_is_promised THEN
+    v_full := zeke_jobs.places_left(v_task) <= 0;
   END IF;
-  IF p_options ? 'batch' THEN
-    IF NOT v_full AND NOT zeke_jobs.enter_batch(p_options, v_id) THEN
-      outcome := 'closed';
-      RETURN;
-    END IF;
+  IF p_options ? 'batch' AND NOT v_full AND NOT zeke_jobs.enter_batch(p_options, v_job.message_id) THEN
+    outcome := 'closed';
+    RETURN;
   END IF;
-  LOOP
-    v_took := false;
-    IF v_unique_key IS NOT NULL AND NOT v_full THEN
-      v_holder := NULL;
-      -- Waits for another sender that is inserting the key; the next statement sees that sender's job.
-      INSERT INTO zeke_jobs.unique_holder (unique_key, job) VALUES (v_unique_key, v_id) ON CONFLICT DO NOTHING;
-      v_took := FOUND;
-      IF NOT v_took THEN
-        SELECT u.job INTO v_holder FROM zeke_jobs.unique_holder AS u WHERE u.unique_key = v_unique_key;
-        IF NOT EXISTS (
-          SELECT 1 FROM zeke_jobs.queue AS q
-          WHERE q.message_id = v_holder AND zeke_jobs.holds(q, v_while, v_period, v_parent))
-        THEN
-          UPDATE zeke_jobs.unique_holder AS u SET job = v_id WHERE u.unique_key = v_unique_key AND u.job = v_holder;
-          v_took := FOUND;
-          CONTINUE WHEN NOT v_took;
-        ELSIF v_rule.on_duplicate <> 'ignore' AND NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = v_id) THEN
-          -- If a claim came first, the job no longer holds its key.
-          CONTINUE WHEN NOT zeke_jobs.take_place(
-            v_holder, v_task, p_payload, p_options, v_now, v_run_at, v_expires, v_rule.on_duplicate, v_rule.at_most);
-          outcome := 'replaced';
-          job_id := v_holder;
-          status := (SELECT zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) FROM zeke_jobs.queue AS q WHERE q.message_id = v_holder);
-          RETURN;
-        END IF;
-      END IF;
+  IF p_options ? 'idempotency_key' THEN
+    v_holder := zeke_jobs.take_key(v_task.id || ' !' || (p_options ->> 'idempotency_key'), v_job.message_id, NOT v_full);
+  END IF;
+  IF v_job.scheduled_for IS NOT NULL AND v_holder = v_job.message_id THEN
+    v_job.extra := nullif(coalesce(v_job.extra, '{}') || jsonb_strip_nulls(jsonb_build_object('schedule', p_options -> 'schedule')), '{}');
+    v_holder := zeke_jobs.take_key(
+      format('%s @%s %s', v_task.id, extract(epoch FROM v_job.scheduled_for), p_options ->> 'schedule'), v_job.message_id, NOT v_full);
+  END IF;
+  IF v_holder = v_job.message_id AND (v_task.unique_fields IS NOT NULL OR p_options ?| ARRAY['unique', 'unique_key']) THEN
+    SELECT * INTO v_task FROM zeke_jobs.task AS t WHERE t.id = v_task.id;
+    SELECT * INTO v_unique FROM zeke_jobs.unique_by(v_task, p_payload, p_options);
+    SELECT * INTO v_rule FROM zeke_jobs.duplicate_rule(v_task, p_options -> 'unique');
+    IF v_rule.on_duplicate <> 'ignore' AND v_unique.held_while <> 'queued' THEN
+      RAISE EXCEPTION 'expected on_duplicate % while queued, got while %: a job that runs or has run keeps its payload',
+        v_rule.on_duplicate, v_unique.held_while USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    IF NOT v_full AND (v_unique_key IS NULL OR v_took) THEN
-      INSERT INTO zeke_jobs.queue (
-        message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, idempotency_key, created_on, parent,
-        scheduled_for, revision, sensitive, keep, batch, order_hold, schedule, units)
-      VALUES (
-        v_id,
-        v_task.queue,
-        zeke_jobs.message(v_task.queue, v_task.id, v_id, p_payload, p_options, v_now),
-        coalesce(v_priority, v_task.priority),
-        v_run_at,
-        v_expires,
-        coalesce(v_key, CASE WHEN v_task.per_key IS NOT NULL THEN v_id::text END),
-        v_unique_key,
-        v_idempotency_key,
-        v_now,
-        v_parent,
-        v_tick,
-        coalesce((SELECT r.number FROM zeke_jobs.revision AS r ORDER BY r.number DESC LIMIT 1), 0),
-        nullif(v_task.sensitive, '{}'),
-        v_keep,
-        p_options ->> 'batch',
-        v_task.order_hold,
-        CASE WHEN v_tick IS NOT NULL THEN p_options ->> 'schedule' END,
-        p_options -> 'units')
-      ON CONFLICT DO NOTHING;
-      IF FOUND THEN
-        outcome := 'created';
-        job_id := v_id;
-        status := 'created';
-        RETURN;
-      END IF;
-      -- Another job has the id, idempotency key or tick: restore the unique key.
-      IF v_took AND v_holder IS NULL THEN
-        DELETE FROM zeke_jobs.unique_holder AS u WHERE u.unique_key = v_unique_key AND u.job = v_id;
-      ELSIF v_took THEN
-        UPDATE zeke_jobs.unique_holder AS u SET job = v_holder WHERE u.unique_key = v_unique_key AND u.job = v_id;
-      END IF;
+    IF v_unique.key IS NOT NULL THEN
+      v_job.extra := coalesce(v_job.extra, '{}') || jsonb_build_object('unique_key', v_unique.key);
     END IF;
-    -- Find the job that won the conflict.
-    SELECT * INTO v_first FROM (
-      SELECT q.message_id, q.task, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits) AS status,
-        true AS holds
-      FROM zeke_jobs.queue AS q WHERE q.message_id = v_id
-      UNION ALL
-      SELECT q.message_id, q.task, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits), true
-      FROM zeke_jobs.queue AS q WHERE q.task = v_task.id AND q.idempotency_key = v_idempotency_key
-      UNION ALL
-      SELECT q.message_id, q.task, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits), true
-      FROM zeke_jobs.queue AS q
-      WHERE q.task = v_task.id AND q.scheduled_for = v_tick AND coalesce(q.schedule, '') = coalesce(p_options ->> 'schedule', '')
-      UNION ALL
-      SELECT q.message_id, q.task, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits),
-        zeke_jobs.holds(q, v_while, v_period, v_parent)
-      FROM zeke_jobs.unique_holder AS u JOIN zeke_jobs.queue AS q ON q.message_id = u.job WHERE u.unique_key = v_unique_key
-    ) AS f
-    ORDER BY f.holds DESC
-    LIMIT 1;
-    IF FOUND AND v_first.holds THEN
-      outcome := CASE WHEN v_first.task = v_task.id THEN 'duplicate' ELSE 'taken' END;
-      job_id := v_first.message_id;
-      status := v_first.status;
+    WHILE v_unique.key IS NOT NULL LOOP
+      v_holder := zeke_jobs.take_key(v_unique.key, v_job.message_id, NOT v_full, v_unique.held_while, v_unique.period, v_job.parent);
+      EXIT WHEN v_holder = v_job.message_id OR v_rule.on_duplicate = 'ignore';
+      -- If a claim came first, the job no longer holds its key.
+      CONTINUE WHEN NOT zeke_jobs.take_place(
+        v_holder, v_task, p_payload, p_options, v_now, v_job.run_at, v_job.expires_on, v_rule.on_duplicate, v_rule.at_most);
+      SELECT 'replaced', f.job_id, f.status INTO outcome, job_id, status FROM zeke_jobs.found(v_holder, v_task.id) AS f;
+      RETURN;
+    END LOOP;
+  END IF;
+  IF v_holder = v_job.message_id AND NOT v_full THEN
+    INSERT INTO zeke_jobs.queue (
+      message_id, queue_name, message, priority, run_at, expires_on, key, created_on, parent, scheduled_for, revision, sensitive, order_hold, extra)
+    VALUES (
+      v_job.message_id,
+      v_task.queue,
+      zeke_jobs.message(v_task.queue, v_task.id, v_job.message_id, p_payload, p_options, v_now),
+      v_job.priority,
+      v_job.run_at,
+      v_job.expires_on,
+      coalesce(v_job.key, CASE WHEN v_task.per_key IS NOT NULL THEN v_job.message_id::text END),
+      v_now,
+      v_job.parent,
+      v_job.scheduled_for,
+      coalesce((SELECT r.number FROM zeke_jobs.revision AS r ORDER BY r.number DESC LIMIT 1), 0),
+      nullif(v_task.sensitive, '{}'),
+      v_task.order_hold,
+      v_job.extra)
+    ON CONFLICT DO NOTHING;
+    IF FOUND THEN
+      IF p_options ? 'batch' THEN
+        PERFORM zeke_jobs.count_in_batches(ARRAY[v_job.message_id], 1);
+      END IF;
+      IF v_job.run_at <= v_now THEN
+        PERFORM zeke_jobs.notify_idle(v_task.queue);
+      END IF;
+      outcome := 'created';
+      job_id := v_job.message_id;
+      status := 'created';
       RETURN;
     END IF;
-    IF v_full THEN
-      outcome := 'full';
-      RETURN;
-    END IF;
-  END LOOP;
+  ELSIF v_holder = v_job.message_id THEN
+    outcome := 'full';
+    RETURN;
+  ELSIF p_options ? 'idempotency_key' THEN
+    -- This send makes no job, so it keeps no key.
+    DELETE FROM zeke_jobs.unique_holder AS u WHERE u.unique_key = v_task.id || ' !' || (p_options ->> 'idempotency_key') AND u.job = v_job.message_id;
+  END IF;
+  SELECT f.* INTO outcome, job_id, status FROM zeke_jobs.found(v_holder, v_task.id) AS f;
+END
+$$;
+
+-- The answer to a send that found a job: duplicate, or taken if it is another task's.
+CREATE OR REPLACE FUNCTION zeke_jobs.found(p_job uuid, p_task text, OUT outcome text, OUT job_id uuid, OUT status zeke_jobs.job_status)
+LANGUAGE sql STABLE
+AS $$
+  SELECT CASE WHEN q.task = p_task THEN 'duplicate' ELSE 'taken' END, q.message_id, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)
+  FROM zeke_jobs.queue AS q WHERE q.message_id = p_job
+$$;
+
+-- By which key a send is unique, and while what; key is NULL for none. The caller's own text has another prefix than keys made of fields.
+CREATE OR REPLACE FUNCTION zeke_jobs.unique_by(
+  p_task zeke_jobs.task, p_payload jsonb, p_options jsonb, OUT key text, OUT held_while text, OUT period interval)
+LANGUAGE plpgsql STABLE
+AS $$
+DECLARE
+  v_fields text[];
+BEGIN
+  SELECT r.fields, r.held_while, r.period INTO v_fields, unique_by.held_while, unique_by.period
+  FROM zeke_jobs.unique_rule(p_task, p_options -> 'unique') AS r;
+  IF p_options ->> 'unique_key' IS NOT NULL THEN
+    unique_by.key := p_task.id || ' =' || (p_options ->> 'unique_key');
+    unique_by.held_while := CASE WHEN p_options ? 'unique' THEN held_while ELSE 'active' END;
+  ELSIF v_fields IS NOT NULL THEN
+    unique_by.key := zeke_jobs.unique_key(p_task, v_fields, p_payload);
+  END IF;
+END
+$$;
+
+-- Send a job with options that any sender may give: zeke_jobs.put without what only we may say.
+CREATE OR REPLACE FUNCTION zeke_jobs.enqueue(
+  p_task text, p_revision integer, p_payload jsonb, p_options jsonb,
+  OUT outcome text, OUT job_id uuid, OUT status zeke_jobs.job_status)
+LANGUAGE plpgsql VOLATILE
+SECURITY DEFINER SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  PERFORM zeke_jobs.check_sender(p_options);
+  SELECT p.* INTO outcome, job_id, status FROM zeke_jobs.put(p_task, p_revision, p_payload, p_options) AS p;
+END
+$$;
+
+-- Refuse options that are not a sender's to give.
+CREATE OR REPLACE FUNCTION zeke_jobs.check_sender(p_options jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+  IF p_options IS NULL OR p_options = '{}' OR NOT p_options ?| ARRAY['carried', 'scheduled_for'] THEN
+    RETURN;
+  END IF;
+  IF p_options -> 'carried' ? 'failure_of' THEN
+    RAISE EXCEPTION 'expected carried without failure_of, got it' USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  -- With this option a sender could send the job of a tick before the scheduler does, and so replace it.
+  IF p_options ? 'scheduled_for' AND NOT has_function_privilege(
+    session_user, 'zeke_jobs.record_tick(text, timestamptz, text, text, text, uuid)', 'EXECUTE')
+  THEN
+    RAISE EXCEPTION 'expected no option scheduled_for from %: only a role that runs schedules sends the job of a tick',
+      session_user USING ERRCODE = 'insufficient_privilege';
+  END IF;
 END
 $$;
 
@@ -720,12 +677,14 @@ AS $$
 DECLARE
   v_task zeke_jobs.task := zeke_jobs.find_task(p_task);
   v_now timestamptz := zeke_jobs.now();
+  v_run_at timestamptz;
   v_fields text[];
   v_unique_keys text[];
   v_taken uuid[];
   v_unfit text;
-  v_made bigint;
+  v_made uuid[];
 BEGIN
+  PERFORM zeke_jobs.check_sender(p_options);
   IF v_task.id IS NULL OR p_revision <> v_task.revision THEN
     RETURN QUERY SELECT 0::bigint, CASE WHEN v_task.id IS NULL THEN 'unknown' ELSE 'stale' END, NULL::uuid,
       NULL::zeke_jobs.job_status;
@@ -749,13 +708,16 @@ BEGIN
   END IF;
   SELECT r.fields INTO v_fields FROM zeke_jobs.unique_rule(v_task, p_options -> 'unique') AS r;
   -- A send that is repeated after a lost answer needs room only for the jobs that the first try did not write.
-  IF v_task.max_queued IS NOT NULL AND zeke_jobs.room(v_task) < (
+  IF v_task.max_queued IS NOT NULL AND zeke_jobs.places_left(v_task) < (
     SELECT count(*) FROM unnest(p_ids) AS i (id) WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = i.id))
   THEN
     RETURN QUERY SELECT 0::bigint, 'full', NULL::uuid, NULL::zeke_jobs.job_status;
     RETURN;
   END IF;
-  IF p_options ? 'batch' AND NOT zeke_jobs.enter_batch(p_options, p_ids[1]) THEN
+  -- A send that is repeated after a lost answer adds no job.
+  IF p_options ? 'batch' AND NOT zeke_jobs.enter_batch(p_options, p_ids[1]) AND EXISTS (
+    SELECT 1 FROM unnest(p_ids) AS i (id) WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = i.id))
+  THEN
     RETURN QUERY SELECT 0::bigint, 'closed', NULL::uuid, NULL::zeke_jobs.job_status;
     RETURN;
   END IF;
@@ -775,33 +737,40 @@ BEGIN
     )
     SELECT coalesce(array_agg(t.job), '{}') INTO v_taken FROM taken AS t;
   END IF;
-  INSERT INTO zeke_jobs.queue (
-    message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, created_on, parent, revision, sensitive, keep, batch,
-    order_hold, units)
-  SELECT
-    j.id,
-    v_task.queue,
-    zeke_jobs.message(v_task.queue, v_task.id, j.id, j.payload, p_options, v_now),
-    coalesce((p_options ->> 'priority')::integer, v_task.priority),
-    zeke_jobs.moment(p_options, 'run_at', v_now, zeke_jobs.moment(p_options, 'delay', v_now, v_now)),
-    zeke_jobs.moment(p_options, 'expires', v_now, NULL),
-    coalesce(j.key, p_options ->> 'key', CASE WHEN v_task.per_key IS NOT NULL THEN j.id::text END),
-    j.unique_key,
-    v_now,
-    (p_options ->> 'parent')::uuid,
-    (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r),
-    nullif(v_task.sensitive, '{}'),
-    zeke_jobs.length_of(p_options -> 'keep'),
-    p_options ->> 'batch',
-    v_task.order_hold,
-    p_options -> 'units'
-  FROM ROWS FROM (unnest(p_ids), unnest(p_keys), jsonb_array_elements(p_payloads), unnest(v_unique_keys))
-    AS j (id, key, payload, unique_key)
-  LEFT JOIN unnest(v_taken) AS t (id) ON t.id = j.id
-  WHERE v_fields IS NULL OR t.id IS NOT NULL
-  ON CONFLICT DO NOTHING;
-  GET DIAGNOSTICS v_made = ROW_COUNT;
-  IF v_made = cardinality(p_ids) THEN
+  v_run_at := zeke_jobs.moment(p_options, 'run_at', v_now, zeke_jobs.moment(p_options, 'delay', v_now, v_now));
+  WITH made AS (
+    INSERT INTO zeke_jobs.queue AS q (
+      message_id, queue_name, message, priority, run_at, expires_on, key, created_on, parent, revision, sensitive, order_hold, extra)
+    SELECT
+      j.id,
+      v_task.queue,
+      zeke_jobs.message(v_task.queue, v_task.id, j.id, j.payload, p_options, v_now),
+      coalesce((p_options ->> 'priority')::integer, v_task.priority),
+      v_run_at,
+      zeke_jobs.moment(p_options, 'expires', v_now, NULL),
+      coalesce(j.key, p_options ->> 'key', CASE WHEN v_task.per_key IS NOT NULL THEN j.id::text END),
+      v_now,
+      (p_options ->> 'parent')::uuid,
+      (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r),
+      nullif(v_task.sensitive, '{}'),
+      v_task.order_hold,
+      nullif(jsonb_strip_nulls(jsonb_build_object(
+        'batch', p_options -> 'batch', 'keep', zeke_jobs.length_of(p_options -> 'keep'), 'units', p_options -> 'units', 'unique_key', j.unique_key)), '{}')
+    FROM ROWS FROM (unnest(p_ids), unnest(p_keys), jsonb_array_elements(p_payloads), unnest(v_unique_keys))
+      AS j (id, key, payload, unique_key)
+    LEFT JOIN unnest(v_taken) AS t (id) ON t.id = j.id
+    WHERE v_fields IS NULL OR t.id IS NOT NULL
+    ON CONFLICT DO NOTHING
+    RETURNING q.message_id
+  )
+  SELECT coalesce(array_agg(m.message_id), '{}') INTO v_made FROM made AS m;
+  IF p_options ? 'batch' THEN
+    PERFORM zeke_jobs.count_in_batches(v_made, 1);
+  END IF;
+  IF v_made <> '{}' AND v_run_at <= v_now THEN
+    PERFORM zeke_jobs.notify_idle(v_task.queue);
+  END IF;
+  IF cardinality(v_made) = cardinality(p_ids) THEN
     RETURN;
   END IF;
   -- Other jobs have some of the unique keys: decide these sends one by one, in the same order.
@@ -811,15 +780,14 @@ BEGIN
       SELECT i.id, i.key, i.payload, i.n
       FROM ROWS FROM (unnest(p_ids), unnest(p_keys), jsonb_array_elements(p_payloads), unnest(v_unique_keys))
         WITH ORDINALITY AS i (id, key, payload, unique_key, n)
-      WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = i.id)
+      WHERE i.id <> ALL (v_made) AND NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = i.id)
       ORDER BY i.unique_key, i.n
       OFFSET 0
     ) AS j
-    CROSS JOIN LATERAL zeke_jobs.enqueue(
+    CROSS JOIN LATERAL zeke_jobs.put(
       v_task.id, NULL, j.payload,
       (p_options - 'then') || jsonb_strip_nulls(jsonb_build_object(
-        'id', j.id, 'key', coalesce(j.key, p_options ->> 'key'),
-        'first_job', CASE WHEN p_options ? 'batch' THEN coalesce(p_options ->> 'first_job', p_ids[1]::text) END))) AS e;
+        'id', j.id, 'key', coalesce(j.key, p_options ->> 'key')))) AS e;
 END
 $$;
 

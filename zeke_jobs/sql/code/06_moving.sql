@@ -265,8 +265,8 @@ BEGIN
   IF zeke_jobs.unfit_payload(v_payload) IS NOT NULL THEN
     v_payload := v_payload || '{"payload": null}';
   END IF;
-  v_sent := (zeke_jobs.enqueue(v_task.definition ->> 'on_failed', NULL, v_payload, jsonb_build_object(
-    'parent', p_job.message_id, 'unique', false, 'carried', jsonb_build_object('failure_of', p_job.message_id)))).job_id;
+  v_sent := (zeke_jobs.put(v_task.definition ->> 'on_failed', NULL, v_payload, jsonb_build_object(
+    'parent', p_job.message_id, 'unique', false, 'carried', jsonb_build_object('failure_of', p_job.message_id)), true)).job_id;
   UPDATE zeke_jobs.queue AS q
   SET sensitive = nullif(ARRAY(
     SELECT DISTINCT f.name

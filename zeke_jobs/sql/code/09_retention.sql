@@ -1,31 +1,13 @@
 -- Retention: finished jobs move from the table to the history when their time is over.
 
--- A keep option of the send decides when its job is purged.
-CREATE OR REPLACE FUNCTION zeke_jobs.set_purge() RETURNS trigger
-LANGUAGE plpgsql
-AS $$
-BEGIN
-  NEW.purge_on := NEW.completed_on + NEW.keep;
-  RETURN NEW;
-END
-$$;
-
-CREATE OR REPLACE TRIGGER queue_keep BEFORE UPDATE OF completed_on ON zeke_jobs.queue
-  FOR EACH ROW WHEN (NEW.keep IS NOT NULL) EXECUTE FUNCTION zeke_jobs.set_purge();
-
 -- The next task with finished jobs, in the order of ids, found by probes of the indexes.
 CREATE OR REPLACE FUNCTION zeke_jobs.ended_task_after(p_task text) RETURNS text
 LANGUAGE sql STABLE
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
 SET jit = off SET max_parallel_workers_per_gather = 0
 AS $$
-  SELECT least(
-    (SELECT q.task FROM zeke_jobs.queue AS q
-     WHERE q.state = 'done' AND q.task > p_task ORDER BY q.task LIMIT 1),
-    (SELECT q.task FROM zeke_jobs.queue AS q
-     WHERE q.state = 'rejected' AND q.cancelled_on IS NULL AND q.task > p_task ORDER BY q.task LIMIT 1),
-    (SELECT q.task FROM zeke_jobs.queue AS q
-     WHERE q.state = 'rejected' AND q.cancelled_on IS NOT NULL AND q.task > p_task ORDER BY q.task LIMIT 1))
+  SELECT (
+    SELECT q.task FROM zeke_jobs.queue AS q WHERE q.state IN ('done', 'rejected') AND q.task > p_task ORDER BY q.task LIMIT 1)
 $$;
 
 -- Finished jobs past their retention: by task and outcome, the time before which they ended. Jobs of a task that is unique for a period stay at
@@ -52,26 +34,29 @@ AS $$
   WHERE p.task IS NOT NULL AND CASE s.status
     WHEN 'completed' THEN EXISTS (
       SELECT 1 FROM zeke_jobs.queue AS q
-      WHERE q.state = 'done' AND q.task = p.task AND q.completed_on < b.before AND q.keep IS NULL)
+      WHERE q.state = 'done' AND q.task = p.task AND q.completed_on < b.before AND (q.extra ->> 'keep') IS NULL)
     WHEN 'failed' THEN EXISTS (
       SELECT 1 FROM zeke_jobs.queue AS q
-      WHERE q.state = 'rejected' AND q.cancelled_on IS NULL AND q.task = p.task AND q.completed_on < b.before AND q.keep IS NULL)
+      WHERE q.state = 'rejected' AND q.cancelled_on IS NULL AND q.task = p.task AND q.completed_on < b.before AND (q.extra ->> 'keep') IS NULL)
     ELSE EXISTS (
       SELECT 1 FROM zeke_jobs.queue AS q
       WHERE q.state = 'rejected' AND q.cancelled_on IS NOT NULL AND q.task = p.task AND q.completed_on < b.before
-        AND q.keep IS NULL) END
+        AND (q.extra ->> 'keep') IS NULL) END
   UNION ALL
-  SELECT NULL, NULL, zeke_jobs.now() WHERE EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.purge_on < zeke_jobs.now())
+  SELECT NULL, NULL, zeke_jobs.now() WHERE EXISTS (SELECT 1 FROM zeke_jobs.purge_due AS p WHERE p.purge_on < zeke_jobs.now())
 $$;
 
 -- Whether a failed job blocks the end of its batch or the next job of its key, until somebody retries or cancels it. If its task left
 -- jobs.yaml, its key has no next job.
-CREATE OR REPLACE FUNCTION zeke_jobs.holds_up(p_id uuid, p_task text, p_key text, p_order_hold boolean, p_batch text) RETURNS boolean
+CREATE OR REPLACE FUNCTION zeke_jobs.holds_up(p_job zeke_jobs.queue) RETURNS boolean
 LANGUAGE plpgsql STABLE -- and not sql: only plpgsql keeps its plans
 AS $$
 BEGIN
-  RETURN coalesce(p_order_hold, false) AND p_key <> p_id::text AND (zeke_jobs.find_task(p_task)).id IS NOT NULL
-    OR EXISTS (SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = p_batch AND b.after_failure = 'hold' AND b.ended_on IS NULL);
+  IF p_job.order_hold IS NOT TRUE AND p_job.extra IS NULL THEN
+    RETURN false;
+  END IF;
+  RETURN coalesce(p_job.order_hold, false) AND p_job.key <> p_job.message_id::text AND (zeke_jobs.find_task(p_job.task)).id IS NOT NULL
+    OR EXISTS (SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = p_job.extra ->> 'batch' AND b.after_failure = 'hold' AND b.ended_on IS NULL);
 END
 $$;
 
@@ -94,33 +79,31 @@ BEGIN
   PERFORM set_config('synchronous_commit', 'off', true);
   IF p_task IS NULL THEN
     v_places := ARRAY(
-      SELECT q.ctid FROM zeke_jobs.queue AS q
-      WHERE q.purge_on >= p_after AND q.purge_on < p_before AND q.state IN ('done', 'rejected')
-        AND (q.state = 'done' OR q.cancelled_on IS NOT NULL OR q.order_hold IS NOT TRUE AND q.batch IS NULL
-          OR NOT zeke_jobs.holds_up(q.message_id, q.task, q.key, q.order_hold, q.batch))
-      ORDER BY q.purge_on LIMIT p_limit
-      FOR UPDATE SKIP LOCKED);
+      SELECT q.ctid FROM zeke_jobs.purge_due AS p JOIN zeke_jobs.queue AS q ON q.message_id = p.job
+      WHERE p.purge_on >= p_after AND p.purge_on < p_before AND q.state IN ('done', 'rejected')
+        AND (q.state = 'done' OR q.cancelled_on IS NOT NULL OR NOT zeke_jobs.holds_up(q))
+      ORDER BY p.purge_on LIMIT p_limit
+      FOR UPDATE OF q SKIP LOCKED);
   ELSIF p_status = 'completed' THEN
     v_places := ARRAY(
       SELECT q.ctid FROM zeke_jobs.queue AS q
       WHERE q.state = 'done' AND q.task = p_task
-        AND q.completed_on >= p_after AND q.completed_on < p_before AND q.keep IS NULL
+        AND q.completed_on >= p_after AND q.completed_on < p_before AND (q.extra ->> 'keep') IS NULL
       ORDER BY q.completed_on LIMIT p_limit
       FOR UPDATE SKIP LOCKED);
   ELSIF p_status = 'failed' THEN
     v_places := ARRAY(
       SELECT q.ctid FROM zeke_jobs.queue AS q
       WHERE q.state = 'rejected' AND q.cancelled_on IS NULL AND q.task = p_task
-        AND q.completed_on >= p_after AND q.completed_on < p_before AND q.keep IS NULL
-        AND (q.order_hold IS NOT TRUE AND q.batch IS NULL
-          OR NOT zeke_jobs.holds_up(q.message_id, q.task, q.key, q.order_hold, q.batch))
+        AND q.completed_on >= p_after AND q.completed_on < p_before AND (q.extra ->> 'keep') IS NULL
+        AND NOT zeke_jobs.holds_up(q)
       ORDER BY q.completed_on LIMIT p_limit
       FOR UPDATE SKIP LOCKED);
   ELSE
     v_places := ARRAY(
       SELECT q.ctid FROM zeke_jobs.queue AS q
       WHERE q.state = 'rejected' AND q.cancelled_on IS NOT NULL AND q.task = p_task
-        AND q.completed_on >= p_after AND q.completed_on < p_before AND q.keep IS NULL
+        AND q.completed_on >= p_after AND q.completed_on < p_before AND (q.extra ->> 'keep') IS NULL
       ORDER BY q.completed_on LIMIT p_limit
       FOR UPDATE SKIP LOCKED);
   END IF;
@@ -128,8 +111,9 @@ BEGIN
     DELETE FROM zeke_jobs.queue AS q
     WHERE q.ctid = ANY (v_places)
     RETURNING q.message_id, q.task, q.queue_name, q.priority, q.key, q.attempt, q.deaths, q.parent, q.scheduled_for, q.revision,
-      q.run_at, q.created_on, q.started_on, q.completed_on, q.cost, q.currency, q.seq, q.claimed_on, q.expires_on, q.attempts,
-      q.unique_key, q.batch, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS status, coalesce(q.purge_on, q.completed_on) AS place,
+      q.run_at, q.created_on, q.started_on, q.completed_on, q.seq, q.claimed_on, q.expires_on, q.attempts, q.extra ->> 'batch' AS batch,
+      zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS status,
+      CASE WHEN p_task IS NULL THEN q.completed_on + (q.extra ->> 'keep')::interval ELSE q.completed_on END AS place,
       zeke_jobs.unquoted(q.key, q.message, q.sensitive || coalesce(
         v_sensitive, (SELECT t.sensitive FROM zeke_jobs.find_task(q.task) AS t))) <> q.key AS is_sensitive
   ),
@@ -139,9 +123,9 @@ BEGIN
       completed_on, purged_on, cost, currency, seq, claimed_on, expires_on, attempts, is_sensitive, batch)
     SELECT
       g.message_id, g.task, g.status, g.queue_name, g.priority, g.key, g.attempt, g.deaths, g.parent, g.scheduled_for, g.revision,
-      g.run_at, g.created_on, g.started_on, g.completed_on, v_now, g.cost, g.currency, g.seq, g.claimed_on, g.expires_on,
+      g.run_at, g.created_on, g.started_on, g.completed_on, v_now, c.cost, c.currency, g.seq, g.claimed_on, g.expires_on,
       zeke_jobs.brief_attempts(g.attempts), coalesce(g.is_sensitive, false), g.batch
-    FROM gone AS g
+    FROM gone AS g LEFT JOIN zeke_jobs.cost AS c ON c.job = g.message_id
     -- A caller may use its own id again after the first job with it was purged.
     ON CONFLICT (id) DO UPDATE
     SET name = excluded.name, state = excluded.state, queue = excluded.queue, priority = excluded.priority, key = excluded.key,
@@ -152,7 +136,7 @@ BEGIN
       attempts = excluded.attempts, is_sensitive = excluded.is_sensitive, batch = excluded.batch
   ),
   left_behind AS (
-    SELECT u.unique_key FROM zeke_jobs.unique_holder AS u JOIN gone AS g ON u.unique_key = g.unique_key AND u.job = g.message_id
+    SELECT u.unique_key FROM zeke_jobs.unique_holder AS u JOIN gone AS g ON u.job = g.message_id
     -- Skip locked keys: a sender is taking them over.
     FOR UPDATE OF u SKIP LOCKED
   ),
@@ -162,22 +146,18 @@ BEGIN
   waits AS (
     DELETE FROM zeke_jobs.wait AS w USING gone AS g WHERE w.job = g.message_id
   ),
+  logs AS (
+    DELETE FROM zeke_jobs.job_log AS l USING gone AS g WHERE l.job = g.message_id
+  ),
+  costs AS (
+    DELETE FROM zeke_jobs.cost AS c USING gone AS g WHERE c.job = g.message_id
+  ),
+  purged AS (
+    DELETE FROM zeke_jobs.purge_due AS p USING gone AS g WHERE p.job = g.message_id
+  ),
   freed AS (
     DELETE FROM zeke_jobs.unique_holder AS u USING left_behind AS l WHERE u.unique_key = l.unique_key
   )
   SELECT count(*), max(g.place) INTO purged, reached FROM gone AS g;
 END
 $$;
-
--- Remove the log of each removed job.
-CREATE OR REPLACE FUNCTION zeke_jobs.remove_log() RETURNS trigger
-LANGUAGE plpgsql VOLATILE
-AS $$
-BEGIN
-  DELETE FROM zeke_jobs.job_log AS l USING removed AS r WHERE l.job = r.message_id;
-  RETURN NULL;
-END
-$$;
-
-CREATE OR REPLACE TRIGGER queue_log AFTER DELETE ON zeke_jobs.queue
-REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.remove_log();

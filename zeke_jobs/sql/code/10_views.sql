@@ -4,7 +4,7 @@ CREATE OR REPLACE VIEW zeke_jobs.job AS
 SELECT
   q.message_id AS id,
   q.task AS name,
-  zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits) AS state,
+  zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS state,
   q.queue_name AS queue,
   q.priority,
   zeke_jobs.masked(q.message -> 'kwargs', s.fields) AS data,
@@ -12,7 +12,7 @@ SELECT
     THEN zeke_jobs.unquoted(zeke_jobs.masked(nullif(q.result, 'null'), s.fields), q.message, s.fields) END AS output,
   zeke_jobs.unquoted(CASE
     WHEN q.state = 'rejected' AND q.cancelled_on IS NOT NULL
-      THEN jsonb_build_object('type', 'Cancelled', 'message', coalesce(q.cancel_reason, 'cancelled'))
+      THEN jsonb_build_object('type', 'Cancelled', 'message', coalesce(q.extra ->> 'cancel_reason', 'cancelled'))
     WHEN q.state = 'rejected' OR q.attempt > 0 AND q.state = 'queued' THEN (
       SELECT a.value -> 'error'
       FROM jsonb_array_elements(q.attempts) WITH ORDINALITY AS a (value, n)
@@ -25,11 +25,11 @@ SELECT
   q.attempt,
   zeke_jobs.unquoted(q.attempts, q.message, s.fields) AS attempts,
   q.deaths,
-  zeke_jobs.unquoted(q.progress, q.message, s.fields) AS progress,
-  zeke_jobs.unquoted(q.waiting_for, q.message, s.fields) AS waiting_for,
+  zeke_jobs.unquoted(q.extra -> 'progress', q.message, s.fields) AS progress,
+  zeke_jobs.unquoted(q.extra ->> 'waiting_for', q.message, s.fields) AS waiting_for,
   zeke_jobs.unquoted(q.key, q.message, s.fields) AS key,
-  q.unique_key,
-  zeke_jobs.unquoted(q.idempotency_key, q.message, s.fields) AS idempotency_key,
+  q.extra ->> 'unique_key' AS unique_key,
+  zeke_jobs.unquoted(q.extra ->> 'idempotency_key', q.message, s.fields) AS idempotency_key,
   q.parent,
   q.scheduled_for,
   q.revision,
@@ -40,12 +40,13 @@ SELECT
   q.started_on,
   q.completed_on,
   q.cancelled_on,
-  zeke_jobs.unquoted(q.cancel_reason, q.message, s.fields) AS cancel_reason,
-  q.cost,
-  q.currency,
-  q.batch
+  zeke_jobs.unquoted(q.extra ->> 'cancel_reason', q.message, s.fields) AS cancel_reason,
+  c.cost,
+  c.currency,
+  q.extra ->> 'batch' AS batch
 FROM zeke_jobs.queue AS q
 LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
+LEFT JOIN zeke_jobs.cost AS c ON c.job = q.message_id
 CROSS JOIN LATERAL (
   -- The fields that were sensitive at the send and the fields that are sensitive now, also after a rename of the task.
   SELECT nullif(q.sensitive || coalesce(t.sensitive, (
@@ -75,10 +76,11 @@ SELECT
   q.started_on,
   q.completed_on,
   NULL::timestamptz AS purged_on,
-  q.cost,
-  q.currency
+  c.cost,
+  c.currency
 FROM zeke_jobs.queue AS q
 LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
+LEFT JOIN zeke_jobs.cost AS c ON c.job = q.message_id
 CROSS JOIN LATERAL (
   SELECT nullif(q.sensitive || coalesce(t.sensitive, (
     SELECT a.sensitive FROM zeke_jobs.task AS a WHERE q.task = ANY (a.aliases) LIMIT 1)), '{}') AS fields
@@ -150,7 +152,7 @@ SELECT
   CASE
     WHEN l.outcome = 'skipped' THEN 'skipped'
     WHEN q.message_id IS NULL THEN h.state::text
-    ELSE zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits)::text
+    ELSE zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text
   END AS last_result,
   CASE WHEN s.cron = t.cron ->> 'at' AND s.timezone = t.cron ->> 'timezone' THEN s.next_tick END AS next_tick,
   p.target IS NOT NULL OR (t.cron ->> 'paused')::boolean AS paused,
@@ -185,26 +187,24 @@ AS $$
   WITH RECURSIVE level (priority) AS (
     SELECT (
       SELECT q.priority FROM zeke_jobs.queue AS q
-      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = p_task
+      WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task
       ORDER BY q.priority DESC LIMIT 1)
     UNION ALL
     SELECT (
       SELECT q.priority FROM zeke_jobs.queue AS q
-      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = p_task AND q.priority < l.priority
+      WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.priority < l.priority
       ORDER BY q.priority DESC LIMIT 1)
     FROM level AS l
     WHERE l.priority IS NOT NULL
   )
-  SELECT least(
+  SELECT
     (SELECT min((
        SELECT q.run_at FROM zeke_jobs.queue AS q
-       WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = p_task
+       WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task
          AND q.priority = l.priority AND q.run_at <= zeke_jobs.now()
        ORDER BY q.run_at, q.seq LIMIT 1))
      FROM level AS l
-     WHERE l.priority IS NOT NULL),
-    (SELECT min(q.run_at) FROM zeke_jobs.queue AS q
-     WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = p_queue AND q.run_at <= zeke_jobs.now() AND q.task = p_task))
+     WHERE l.priority IS NOT NULL)
 $$;
 
 -- Queued jobs of a task, due or not, counted up to a number: an exact count of a million would read a million entries.
@@ -215,14 +215,7 @@ SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on S
 SET jit = off SET max_parallel_workers_per_gather = 0
 AS $$
   SELECT count(*) FROM (
-    (SELECT 1 FROM zeke_jobs.queue AS q
-     WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = p_task
-     LIMIT p_most)
-    UNION ALL
-    (SELECT 1 FROM zeke_jobs.queue AS q
-     WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = p_queue AND q.task = p_task)
-    UNION ALL
-    (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.waits AND q.task = p_task)
+    SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task LIMIT p_most
   ) AS queued
 $$;
 
@@ -272,14 +265,14 @@ CREATE OR REPLACE VIEW zeke_jobs.task_pause AS
 SELECT t.id AS task, p.target, p.paused_by, p.paused_on, p.reason
 FROM zeke_jobs.task AS t
 JOIN zeke_jobs.pause AS p
-  ON p.target = 'task/' || t.id OR p.target = 'queue/' || t.queue OR p.target = ANY (t.gates)
+  ON p.target = 'task/' || t.id OR p.target = 'queue/' || t.queue OR p.target = ANY (t.limits)
 UNION ALL
 SELECT
   t.id,
-  CASE WHEN (t.definition ->> 'paused')::boolean OR NOT EXISTS (SELECT 1 FROM unnest(t.gates) AS g (name) WHERE starts_with(g.name, 'limit/'))
+  CASE WHEN (t.definition ->> 'paused')::boolean OR NOT EXISTS (SELECT 1 FROM unnest(t.limits) AS g (name) WHERE starts_with(g.name, 'limit/'))
     THEN 'task/' || t.id
     -- The catalogue does not tell which of several limits the file pauses.
-    ELSE (SELECT string_agg(g.name, ' or ' ORDER BY g.name) FROM unnest(t.gates) AS g (name) WHERE starts_with(g.name, 'limit/')) END,
+    ELSE (SELECT string_agg(g.name, ' or ' ORDER BY g.name) FROM unnest(t.limits) AS g (name) WHERE starts_with(g.name, 'limit/')) END,
   'jobs.yaml', r.applied_on, ''
 FROM zeke_jobs.task AS t
 LEFT JOIN zeke_jobs.revision AS r ON r.number = t.revision
@@ -311,50 +304,18 @@ SELECT
   t.id AS task,
   t.queue,
   zeke_jobs.depth(t.queue, t.id, 2147483647) AS queued,
-  (SELECT a.active FROM zeke_jobs.task_active AS a WHERE a.task = t.id) AS active,
+  zeke_jobs.active_of(t.id || t.aliases) AS active,
   (t.definition #>> '{concurrency,limit}')::integer AS active_limit
 FROM zeke_jobs.task AS t;
 COMMENT ON VIEW zeke_jobs.task_depth IS 'Queued and active jobs of each task, counted exactly: reads an index entry for each queued job.';
 
--- The same sums and times as in zeke_jobs.taken and zeke_jobs.gate_opens, so that readers of this view need no right to their tables.
-CREATE OR REPLACE VIEW zeke_jobs.gate_use AS
-SELECT
-  g.name,
-  zeke_jobs.concurrency_of(g, zeke_jobs.now()) AS concurrency,
-  g.concurrency AS full_concurrency,
-  coalesce(a.active, 0)::bigint AS active,
-  g.rate_count,
-  g.rate_period,
-  CASE WHEN g.rate_count IS NOT NULL THEN r.used END AS used,
-  CASE WHEN r.used >= g.rate_count THEN r.free_on END AS free_on,
-  CASE WHEN c.closed THEN coalesce(g.closed_by, 'breaker') END AS closed_by,
-  CASE WHEN c.closed THEN g.closed_until END AS closed_until,
-  CASE WHEN c.closed THEN g.closed_why END AS closed_why,
-  g.probe,
-  (SELECT jsonb_agg(jsonb_build_object(
-     'unit', m.unit, 'per_key', m.per_key, 'amount', m.amount, 'seconds', extract(epoch FROM m.period), 'zone', m.zone,
-     'used', CASE WHEN NOT m.per_key THEN (
-        SELECT coalesce(sum(u.amount), 0) FROM zeke_jobs.meter_use AS u
-        WHERE u.gate = m.gate AND u.unit = m.unit AND u.key = '' AND u.ends_on > zeke_jobs.now()) END) ORDER BY m.unit, m.per_key)
-   FROM zeke_jobs.meter AS m WHERE m.gate = g.name) AS meters
-FROM zeke_jobs.gate AS g
-CROSS JOIN LATERAL (
-  -- After a successful probe, only the next claim closes the breaker (zeke_jobs.turn_breakers), and no job may be due for long.
-  SELECT g.closed_until > zeke_jobs.now() OR g.tripped_on IS NOT NULL AND (
-    SELECT e.failed FROM zeke_jobs.breaker_end AS e JOIN zeke_jobs.queue AS q ON q.message_id = e.job
-    WHERE e.gate = g.name AND e.job = g.probe AND e.ended_on >= greatest(g.closed_until, q.claimed_on)
-    ORDER BY e.ended_on DESC LIMIT 1) IS NOT FALSE AS closed
-) AS c
-CROSS JOIN LATERAL (
-  SELECT sum(a.active) AS active FROM zeke_jobs.task_active AS a WHERE g.name = ANY (a.gates)
-) AS a
-CROSS JOIN LATERAL (
-  SELECT coalesce(sum(u.amount), 0)::bigint AS used,
-    min(CASE WHEN u.settled THEN u.ends_on ELSE u.taken_on + u.lasts END) AS free_on
-  FROM zeke_jobs.meter_use AS u
-  WHERE u.gate = g.name AND u.unit = 'jobs' AND u.key = '' AND u.ends_on > zeke_jobs.now()
-) AS r;
-COMMENT ON VIEW zeke_jobs.gate_use IS 'How full each limit is; free_on is when one that is at its rate lets the next job start.';
+-- Limits, with what is used of them. zeke_jobs.room says what a claim would be told.
+CREATE OR REPLACE VIEW zeke_jobs.limit_use AS
+SELECT b.name, zeke_jobs.concurrency_of(b, zeke_jobs.now()) AS concurrency, b.concurrency AS full_concurrency,
+  zeke_jobs.active_of(b.tasks) AS active, b.amount AS rate_count, b.period AS rate_period, b.next_at AS next_on,
+  b.closed_by, b.closed_until, b.closed_why, b.probe
+FROM zeke_jobs.bucket AS b WHERE b.unit = 'jobs';
+COMMENT ON VIEW zeke_jobs.limit_use IS 'How full each limit is; next_on is when its rate lets the next job start.';
 
 -- The breaches of max_wait that began or ended since the last call. Only one caller gets each change.
 CREATE OR REPLACE FUNCTION zeke_jobs.note_breaches() RETURNS TABLE (
@@ -389,14 +350,13 @@ $$;
 CREATE OR REPLACE VIEW zeke_jobs.task_cost AS
 SELECT c.task, c.currency, sum(c.cost) AS cost
 FROM (
-  SELECT q.task, q.currency, q.cost FROM zeke_jobs.queue AS q
-  WHERE q.cost IS NOT NULL AND (q.completed_on IS NULL OR q.completed_on > zeke_jobs.now() - interval '1 day')
+  SELECT c.task, c.currency, c.cost FROM zeke_jobs.cost AS c WHERE c.reported_on > zeke_jobs.now() - interval '1 day'
   UNION ALL
   SELECT h.name, h.currency, h.cost FROM zeke_jobs.history AS h
   WHERE h.cost IS NOT NULL AND h.completed_on > zeke_jobs.now() - interval '1 day'
 ) AS c
 GROUP BY c.task, c.currency;
-COMMENT ON VIEW zeke_jobs.task_cost IS 'The costs that jobs reported: jobs that ended within the last day, and jobs that have not ended.';
+COMMENT ON VIEW zeke_jobs.task_cost IS 'The costs that jobs reported within the last day.';
 
 CREATE OR REPLACE VIEW zeke_jobs.task_failed AS
 SELECT

@@ -47,124 +47,71 @@ BEGIN
 END
 $$;
 
--- Cancel a queued job at once. Mark an active job, so that its worker stops it. Cancel a failed job if it holds up the end of its batch or the
--- next job of its key. Returns the state of the row; NULL: there was nothing to cancel.
-CREATE OR REPLACE FUNCTION zeke_jobs.cancel_unnoted(
-  p_id uuid, p_reason text, p_by text, OUT state zeke_jobs.state, OUT has_started boolean)
+-- Cancel queued jobs at once. Mark active jobs, so that their workers stop them. Cancel a failed job if it holds up the end of its batch or the
+-- next job of its key. Returns the jobs for which there was something to cancel, with their states now.
+CREATE OR REPLACE FUNCTION zeke_jobs.cancel_jobs(p_ids uuid[], p_reason text, p_by text)
+RETURNS TABLE (id uuid, state zeke_jobs.state, has_started boolean)
 LANGUAGE plpgsql VOLATILE
 AS $$
 #variable_conflict use_column
 DECLARE
-  v_job record;
+  v_change jsonb := jsonb_strip_nulls(jsonb_build_object('reason', p_reason, 'by', p_by));
+  v_now timestamptz := zeke_jobs.now();
+  v_ended uuid[];
 BEGIN
-  UPDATE zeke_jobs.queue AS q
-  SET
-    cancelled_on = coalesce(q.cancelled_on, zeke_jobs.now()),
-    cancelled_by = CASE WHEN q.cancelled_on IS NULL THEN p_by ELSE q.cancelled_by END,
-    cancel_reason = coalesce(q.cancel_reason, p_reason),
-    completed_on = CASE q.state WHEN 'queued' THEN zeke_jobs.now() ELSE q.completed_on END,
-    mtime = zeke_jobs.now(),
-    state = CASE q.state WHEN 'queued' THEN 'rejected' ELSE q.state END
-  WHERE q.message_id = p_id AND (
-    q.state IN ('queued', 'consumed')
-    OR q.state = 'rejected' AND q.cancelled_on IS NULL AND (q.order_hold OR EXISTS (
-      SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = q.batch AND b.after_failure = 'hold' AND b.ended_on IS NULL)))
-  RETURNING q.state, q.awaited, q.started_on, q.task, q.queue_name, q.order_hold INTO v_job;
-  IF NOT FOUND THEN
-    RETURN;
-  END IF;
-  IF v_job.state = 'consumed' THEN
-    -- If the notification is lost, the job's worker sees the mark within a second.
-    PERFORM pg_notify('zeke_jobs.cancel', p_id::text);
-  ELSIF v_job.awaited THEN
-    PERFORM pg_notify('zeke_jobs.done', p_id::text);
-  END IF;
-  IF v_job.state = 'rejected' AND (
-    v_job.order_hold IS NOT NULL OR EXISTS (SELECT 1 FROM zeke_jobs.task AS t WHERE t.id = v_job.task AND t.metered))
-  THEN
-    -- Now the next job of its key may run, or a job that needs fewer units.
-    PERFORM zeke_jobs.ring(v_job.queue_name), zeke_jobs.ring_for_freed(ARRAY[v_job.task]);
-  END IF;
-  cancel_unnoted.state := v_job.state;
-  cancel_unnoted.has_started := v_job.started_on IS NOT NULL;
+  v_ended := ARRAY(
+    SELECT q.message_id FROM zeke_jobs.queue AS q
+    WHERE q.message_id = ANY (p_ids) AND (q.state = 'queued' OR q.state = 'rejected' AND q.cancelled_on IS NULL AND zeke_jobs.holds_up(q))
+    ORDER BY q.message_id
+    FOR UPDATE);
+  PERFORM zeke_jobs.move(v_ended, 'cancelled', v_change);
+  RETURN QUERY
+    WITH marked AS (
+      UPDATE zeke_jobs.queue AS q
+      SET cancelled_on = coalesce(q.cancelled_on, v_now), mtime = v_now,
+        extra = CASE WHEN q.cancelled_on IS NOT NULL THEN q.extra ELSE coalesce(q.extra, '{}') || jsonb_strip_nulls(jsonb_build_object(
+          'cancel_reason', p_reason, 'cancelled_by', p_by)) END
+      WHERE q.message_id = ANY (p_ids) AND q.state = 'consumed'
+      RETURNING q.message_id, q.state, q.started_on IS NOT NULL AS has_started,
+        -- If the notification is lost, the job's worker sees the mark within a second.
+        pg_notify('zeke_jobs.cancel', q.message_id::text)
+    )
+    SELECT m.message_id, m.state, m.has_started FROM marked AS m
+    UNION ALL
+    SELECT q.message_id, q.state, q.started_on IS NOT NULL FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_ended);
 END
 $$;
 
--- Cancel a job, and record it with the login.
+-- Cancel a job, and record it with the login. The state is NULL if there was nothing to cancel.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel(
   p_id uuid, p_reason text, p_by text, OUT state zeke_jobs.state, OUT has_started boolean)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
 AS $$
 BEGIN
-  SELECT c.state, c.has_started INTO cancel.state, cancel.has_started FROM zeke_jobs.cancel_unnoted(p_id, p_reason, p_by) AS c;
+  SELECT c.state, c.has_started INTO cancel.state, cancel.has_started FROM zeke_jobs.cancel_jobs(ARRAY[p_id], p_reason, p_by) AS c;
   IF cancel.state IS NOT NULL THEN
     PERFORM zeke_jobs.note('cancel', 'job/' || p_id, p_by, p_reason, ARRAY[p_id]);
   END IF;
 END
 $$;
 
--- Cancel all unfinished jobs of a task that is being removed, under all its names: queued jobs at once, active jobs by a mark for their workers.
+-- Cancel all unfinished jobs of a task that is being removed, under all its names: queued jobs at once, active jobs by a mark for their workers. A
+-- job that somebody else has locked is left: it ends as unknown to jobs.yaml, or a later cancel finds it.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel_all(p_task text, p_reason text, p_by text) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
-  v_jobs uuid[];
   v_names text[] := p_task || coalesce((SELECT t.aliases FROM zeke_jobs.task AS t WHERE t.id = p_task), '{}');
-BEGIN
-  WITH cancelled AS (
-    UPDATE zeke_jobs.queue AS q
-    SET
-      cancelled_on = coalesce(q.cancelled_on, zeke_jobs.now()),
-      cancelled_by = CASE WHEN q.cancelled_on IS NULL THEN p_by ELSE q.cancelled_by END,
-      cancel_reason = coalesce(q.cancel_reason, p_reason),
-      completed_on = CASE q.state WHEN 'queued' THEN zeke_jobs.now() END,
-      mtime = zeke_jobs.now(),
-      state = CASE q.state WHEN 'queued' THEN 'rejected' ELSE q.state END
+  v_jobs uuid[] := ARRAY(
+    SELECT q.message_id FROM zeke_jobs.queue AS q
     WHERE q.task = ANY (v_names) AND q.state IN ('queued', 'consumed')
-    RETURNING q.message_id, q.state, q.awaited
-  ),
-  announced AS (
-    SELECT pg_notify(CASE c.state WHEN 'rejected' THEN 'zeke_jobs.done' ELSE 'zeke_jobs.cancel' END, c.message_id::text)
-    FROM cancelled AS c
-    WHERE c.awaited OR c.state = 'consumed'
-  )
-  SELECT array_agg(c.message_id) INTO v_jobs FROM cancelled AS c WHERE (SELECT count(*) FROM announced) >= 0;
+    ORDER BY q.message_id
+    FOR UPDATE SKIP LOCKED);
+BEGIN
+  v_jobs := ARRAY(SELECT c.id FROM zeke_jobs.cancel_jobs(v_jobs, p_reason, p_by) AS c);
   PERFORM zeke_jobs.note('cancel', 'task/' || p_task, p_by, p_reason, v_jobs);
 END
-$$;
-
--- Return failed and cancelled jobs to the queue, with their history and a fresh retry limit, and wake the idle processes of their queues. The
--- caller has locked the rows.
-CREATE OR REPLACE FUNCTION zeke_jobs.retry_unnoted(p_jobs uuid[]) RETURNS TABLE (id uuid, status zeke_jobs.job_status)
-LANGUAGE sql VOLATILE
-AS $$
-  WITH retried AS (
-    UPDATE zeke_jobs.queue AS q
-    SET
-      state = 'queued',
-      attempt_base = q.attempt,
-      deaths = 0,
-      run_at = zeke_jobs.now(),
-      mtime = zeke_jobs.now(),
-      worker = NULL,
-      started_on = NULL,
-      completed_on = NULL,
-      expires_on = NULL,
-      cancelled_on = NULL,
-      cancelled_by = NULL,
-      cancel_reason = NULL,
-      waiting_for = NULL,
-      progress = NULL,
-      result = NULL
-    WHERE q.message_id = ANY (p_jobs)
-    RETURNING q.message_id, q.queue_name, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS status
-  ),
-  rung AS (
-    SELECT zeke_jobs.ring(r.queue_name)
-    FROM (SELECT DISTINCT queue_name FROM retried) AS r
-  )
-  SELECT r.message_id, r.status FROM retried AS r WHERE (SELECT count(*) FROM rung) >= 0
 $$;
 
 -- Retry the job p_id, or the oldest jobs that match, and record it with the login. If p_id waits for its next attempt, it gets the attempt now.
@@ -199,18 +146,19 @@ BEGIN
   PERFORM zeke_jobs.note(
     'retry', coalesce('job/' || p_id, 'task/' || p_task, 'all'), p_by,
     CASE WHEN p_id IS NULL THEN p_status || coalesce(' within ' || p_newer || ' s', '') END, v_jobs);
-  RETURN QUERY SELECT r.id, r.status FROM zeke_jobs.retry_unnoted(v_jobs) AS r;
+  PERFORM zeke_jobs.move(v_jobs, 'again');
+  RETURN QUERY SELECT q.message_id, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_jobs);
 END
 $$;
 
--- Wake the queues of a pause's target.
-CREATE OR REPLACE FUNCTION zeke_jobs.ring_for_target(p_target text) RETURNS void
+-- Notify the processes of a pause's target.
+CREATE OR REPLACE FUNCTION zeke_jobs.notify_target(p_target text) RETURNS void
 LANGUAGE sql VOLATILE
 AS $$
-  SELECT zeke_jobs.ring(q.queue)
+  SELECT zeke_jobs.notify_idle(q.queue)
   FROM (
     SELECT DISTINCT t.queue FROM zeke_jobs.task AS t
-    WHERE p_target IN ('task/' || t.id, 'queue/' || t.queue) OR p_target = ANY (t.gates)
+    WHERE p_target IN ('task/' || t.id, 'queue/' || t.queue) OR p_target = ANY (t.limits)
   ) AS q
 $$;
 
@@ -224,7 +172,6 @@ BEGIN
   IF NOT FOUND THEN
     RETURN false;
   END IF;
-  PERFORM zeke_jobs.ring_for_target(p_target); -- its jobs no longer hold back jobs that need fewer units
   PERFORM zeke_jobs.note('pause', p_target, p_by, p_reason);
   RETURN true;
 END
@@ -240,7 +187,7 @@ BEGIN
   IF NOT FOUND THEN
     RETURN false;
   END IF;
-  PERFORM zeke_jobs.ring_for_target(p_target);
+  PERFORM zeke_jobs.notify_target(p_target);
   PERFORM zeke_jobs.note('resume', p_target, p_by, NULL);
   RETURN true;
 END
@@ -248,75 +195,49 @@ $$;
 
 -- Make the limits equal to those of jobs.yaml. Until the transaction ends, the lock of the table holds back every claim, because a claim locks
 -- rows of this table, even if there are none for its tasks. A claim that has waited obeys the new limits. A lowered limit lets running jobs
--- finish.
-CREATE OR REPLACE FUNCTION zeke_jobs.write_limits(p_gates jsonb) RETURNS void
+-- finish. While it holds this lock, the transaction must wait for no row that a sender may have locked.
+CREATE OR REPLACE FUNCTION zeke_jobs.write_limits(p_buckets jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
-DECLARE
-  v_tasks text[];
 BEGIN
-  LOCK TABLE zeke_jobs.gate IN EXCLUSIVE MODE;
-  INSERT INTO zeke_jobs.gate AS g (name, concurrency, rate_count, rate_period, metered, least, raise_every,
-    breaker_failures, breaker_share, breaker_within, breaker_pause)
-  SELECT w.name, w.concurrency, w.rate_count, w.rate_period, coalesce(w.metered, false), w.least, w.raise_every,
-    w.breaker_failures, w.breaker_share, w.breaker_within, w.breaker_pause
-  FROM jsonb_to_recordset(p_gates) AS w (name text, concurrency integer, rate_count integer, rate_period interval, metered boolean,
-    least integer, raise_every interval, breaker_failures integer, breaker_share double precision, breaker_within interval,
-    breaker_pause interval)
-  ORDER BY w.name
-  ON CONFLICT (name) DO UPDATE
-  SET concurrency = excluded.concurrency, rate_count = excluded.rate_count, rate_period = excluded.rate_period,
-    metered = excluded.metered, least = excluded.least, raise_every = excluded.raise_every,
+  LOCK TABLE zeke_jobs.bucket IN EXCLUSIVE MODE;
+  -- Under a new name a task's own limit goes on as it was.
+  UPDATE zeke_jobs.bucket AS b SET name = w.name
+  FROM jsonb_to_recordset(p_buckets) AS w (name text, unit text, former text[])
+  WHERE b.name = ANY (w.former) AND b.unit = w.unit
+    AND NOT EXISTS (SELECT 1 FROM zeke_jobs.bucket AS o WHERE o.name = w.name AND o.unit = w.unit);
+  UPDATE zeke_jobs.bucket_key AS k SET name = w.name
+  FROM jsonb_to_recordset(p_buckets) AS w (name text, former text[]) WHERE k.name = ANY (w.former);
+  INSERT INTO zeke_jobs.bucket AS b (name, unit, tasks, concurrency, amount, period, burst, zone, step, slack, key_amount, key_period, key_step, key_slack,
+    least, raise_every, breaker_failures, breaker_share, breaker_within, breaker_pause)
+  SELECT w.name, w.unit, w.tasks, w.concurrency, w.amount, w.period, coalesce(w.burst, 0), w.zone,
+    CASE WHEN w.period IS NOT NULL THEN zeke_jobs.step_of(w.amount, w.period, coalesce(w.burst, 0)) END,
+    CASE WHEN w.period IS NOT NULL THEN
+      zeke_jobs.catch_up(w.period) + coalesce(w.burst, 0) * zeke_jobs.step_of(w.amount, w.period, coalesce(w.burst, 0)) END,
+    w.key_amount, w.key_period,
+    CASE WHEN w.key_period IS NOT NULL THEN zeke_jobs.step_of(w.key_amount, w.key_period, 0) END,
+    CASE WHEN w.key_period IS NOT NULL THEN zeke_jobs.catch_up(w.key_period) END,
+    w.least, w.raise_every, w.breaker_failures, w.breaker_share, w.breaker_within, w.breaker_pause
+  FROM jsonb_to_recordset(p_buckets) AS w (name text, unit text, tasks text[], concurrency integer, amount numeric, period interval, burst numeric,
+    zone text, key_amount integer, key_period interval, least integer, raise_every interval, breaker_failures integer,
+    breaker_share double precision, breaker_within interval, breaker_pause interval)
+  ORDER BY w.name, w.unit
+  ON CONFLICT (name, unit) DO UPDATE
+  SET tasks = excluded.tasks, concurrency = excluded.concurrency, amount = excluded.amount, period = excluded.period, burst = excluded.burst,
+    zone = excluded.zone, step = excluded.step, slack = excluded.slack, key_amount = excluded.key_amount, key_period = excluded.key_period,
+    key_step = excluded.key_step, key_slack = excluded.key_slack, least = excluded.least, raise_every = excluded.raise_every,
+    -- A slower rate spaces its starts from the last one on.
+    next_at = CASE WHEN b.step < excluded.step AND b.unit = 'jobs' THEN b.next_at + make_interval(secs => excluded.step - b.step) ELSE b.next_at END,
     breaker_failures = excluded.breaker_failures, breaker_share = excluded.breaker_share,
     breaker_within = excluded.breaker_within, breaker_pause = excluded.breaker_pause,
     -- If a limit loses its breaker, the pause of this breaker ends.
-    tripped_on = CASE WHEN excluded.breaker_pause IS NOT NULL THEN g.tripped_on END,
-    closed_until = CASE WHEN excluded.breaker_pause IS NOT NULL OR g.tripped_on IS NULL THEN g.closed_until END,
-    closed_by = CASE WHEN excluded.breaker_pause IS NOT NULL OR g.tripped_on IS NULL THEN g.closed_by END
-  WHERE (g.concurrency, g.rate_count, g.rate_period, g.metered, g.least, g.raise_every, g.breaker_failures, g.breaker_share,
-      g.breaker_within, g.breaker_pause)
-    IS DISTINCT FROM (excluded.concurrency, excluded.rate_count, excluded.rate_period, excluded.metered, excluded.least,
-      excluded.raise_every, excluded.breaker_failures, excluded.breaker_share, excluded.breaker_within, excluded.breaker_pause);
-  -- Starts under a task's former name count for its new name, for the period of the new rate. Skip rows of jobs that are just ending: a worker may
-  -- have locked them while it waits for the limits.
-  UPDATE zeke_jobs.meter_use AS u
-  SET gate = w.name
-  FROM jsonb_to_recordset(p_gates) AS w (name text, former text[])
-  WHERE u.ctid = ANY (ARRAY(
-    SELECT o.ctid FROM zeke_jobs.meter_use AS o WHERE o.gate = ANY (w.former) FOR UPDATE SKIP LOCKED));
-  DELETE FROM zeke_jobs.meter AS m
-  WHERE NOT EXISTS (
-    SELECT 1 FROM jsonb_to_recordset(p_gates) AS w (name text, meters jsonb)
-    CROSS JOIN LATERAL jsonb_to_recordset(w.meters) AS n (unit text, per_key boolean)
-    WHERE w.name = m.gate AND n.unit = m.unit AND n.per_key = m.per_key);
-  WITH written AS (
-    INSERT INTO zeke_jobs.meter AS m (gate, unit, per_key, amount, period, zone)
-    SELECT w.name, n.unit, n.per_key, n.amount, n.period, n.zone
-    FROM jsonb_to_recordset(p_gates) AS w (name text, meters jsonb)
-    CROSS JOIN LATERAL jsonb_to_recordset(w.meters) AS n (unit text, per_key boolean, amount numeric, period interval, zone text)
-    ON CONFLICT ON CONSTRAINT meter_pkey DO UPDATE SET amount = excluded.amount, period = excluded.period, zone = excluded.zone
-    WHERE (m.amount, m.period, m.zone) IS DISTINCT FROM (excluded.amount, excluded.period, excluded.zone)
-    RETURNING m.gate, m.per_key
-  )
-  SELECT array_agg(substr(w.gate, length('task/') + 1)) FILTER (WHERE w.per_key) INTO v_tasks FROM written AS w;
-  UPDATE zeke_jobs.meter_use AS u
-  SET lasts = r.lasts, ends_on = u.ends_on + (r.lasts - u.lasts)
-  FROM (
-    SELECT g.name AS gate, 'jobs' AS unit, false AS per_key, zeke_jobs.counts_for(g.rate_period) AS lasts FROM zeke_jobs.gate AS g
-    UNION ALL
-    SELECT m.gate, m.unit, m.per_key, zeke_jobs.counts_for(m.period) FROM zeke_jobs.meter AS m
-  ) AS r
-  WHERE u.ctid = ANY (ARRAY(
-    SELECT o.ctid FROM zeke_jobs.meter_use AS o
-    WHERE o.gate = r.gate AND o.unit = r.unit AND (o.key <> '') = r.per_key AND o.lasts <> r.lasts
-    FOR UPDATE SKIP LOCKED));
-  DELETE FROM zeke_jobs.gate AS g
-  WHERE NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(p_gates) AS w (name text) WHERE w.name = g.name);
-  DELETE FROM zeke_jobs.meter_use AS u
-  WHERE u.ctid = ANY (ARRAY(
-    SELECT o.ctid FROM zeke_jobs.meter_use AS o WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.gate AS g WHERE g.name = o.gate)
-    FOR UPDATE SKIP LOCKED));
-  PERFORM zeke_jobs.renew_key_waits(v_tasks);
+    tripped_on = CASE WHEN excluded.breaker_pause IS NOT NULL THEN b.tripped_on END,
+    closed_until = CASE WHEN excluded.breaker_pause IS NOT NULL OR b.tripped_on IS NULL THEN b.closed_until END,
+    closed_by = CASE WHEN excluded.breaker_pause IS NOT NULL OR b.tripped_on IS NULL THEN b.closed_by END;
+  DELETE FROM zeke_jobs.bucket AS b
+  WHERE NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(p_buckets) AS w (name text, unit text) WHERE w.name = b.name AND w.unit = b.unit);
+  DELETE FROM zeke_jobs.bucket_key AS k
+  WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.bucket AS b WHERE b.name = k.name AND b.key_step IS NOT NULL);
 END
 $$;
 
@@ -325,44 +246,56 @@ $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.write_tasks(p_revision integer, p_tasks jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
+DECLARE
+  v_keyed text[] := ARRAY(
+    SELECT w.id FROM jsonb_to_recordset(p_tasks) AS w (id text, per_key integer) LEFT JOIN zeke_jobs.task AS t ON t.id = w.id
+    WHERE w.per_key IS NOT NULL AND t.per_key IS NULL);
+  v_ordered text[] := ARRAY(
+    SELECT w.id FROM jsonb_to_recordset(p_tasks) AS w (id text, order_hold boolean) LEFT JOIN zeke_jobs.task AS t ON t.id = w.id
+    WHERE w.order_hold IS DISTINCT FROM t.order_hold);
 BEGIN
-  INSERT INTO zeke_jobs.task AS t (id, aliases, queue, description, definition, payload_schema, priority, per_key, gates,
+  INSERT INTO zeke_jobs.task AS t (id, aliases, queue, description, definition, payload_schema, priority, per_key, limits,
     retry_limit, max_queued, order_hold, unique_fields, unique_while, unique_period, sensitive, cron, paused, metered, units, revision)
-  SELECT w.id, w.aliases, w.queue, w.description, w.definition, w.payload_schema, w.priority, w.per_key, w.gates,
+  SELECT w.id, w.aliases, w.queue, w.description, w.definition, w.payload_schema, w.priority, w.per_key, w.limits,
     w.retry_limit, w.max_queued, w.order_hold, w.unique_fields, w.unique_while, w.unique_period, w.sensitive, w.cron, w.paused, coalesce(w.metered, false), coalesce(w.units, '{}'),
     p_revision
   FROM jsonb_to_recordset(p_tasks) AS w (id text, aliases text[], queue text, description text, definition jsonb,
-    payload_schema jsonb, priority integer, per_key integer, gates text[], retry_limit integer, max_queued integer, order_hold boolean,
+    payload_schema jsonb, priority integer, per_key integer, limits text[], retry_limit integer, max_queued integer, order_hold boolean,
     unique_fields text[], unique_while text, unique_period interval, sensitive text[], cron jsonb, paused boolean,
     metered boolean, units jsonb)
   ON CONFLICT (id) DO UPDATE
   SET aliases = excluded.aliases, queue = excluded.queue, description = excluded.description,
     definition = excluded.definition, payload_schema = excluded.payload_schema, priority = excluded.priority,
-    per_key = excluded.per_key, gates = excluded.gates, retry_limit = excluded.retry_limit,
+    per_key = excluded.per_key, limits = excluded.limits, retry_limit = excluded.retry_limit,
     max_queued = excluded.max_queued, order_hold = excluded.order_hold, unique_fields = excluded.unique_fields, unique_while = excluded.unique_while,
     unique_period = excluded.unique_period, sensitive = excluded.sensitive, cron = excluded.cron,
     paused = excluded.paused, metered = excluded.metered, units = excluded.units, revision = excluded.revision
-  WHERE (t.aliases, t.queue, t.description, t.definition, t.payload_schema, t.priority, t.per_key, t.gates, t.retry_limit,
+  WHERE (t.aliases, t.queue, t.description, t.definition, t.payload_schema, t.priority, t.per_key, t.limits, t.retry_limit,
       t.max_queued, t.order_hold, t.unique_fields, t.unique_while, t.unique_period, t.sensitive, t.cron, t.paused, t.metered,
       t.units)
     IS DISTINCT FROM (excluded.aliases, excluded.queue, excluded.description, excluded.definition,
-      excluded.payload_schema, excluded.priority, excluded.per_key, excluded.gates, excluded.retry_limit,
+      excluded.payload_schema, excluded.priority, excluded.per_key, excluded.limits, excluded.retry_limit,
       excluded.max_queued, excluded.order_hold, excluded.unique_fields, excluded.unique_while, excluded.unique_period, excluded.sensitive,
       excluded.cron, excluded.paused, excluded.metered, excluded.units);
   DELETE FROM zeke_jobs.task AS t
   WHERE NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(p_tasks) AS w (id text) WHERE w.id = t.id);
-  -- Averages under a task's former name count for its new name. Skip locked rows, as in write_limits.
-  WITH former AS (
-    DELETE FROM zeke_jobs.unit_average AS a
-    WHERE a.ctid = ANY (ARRAY(
-      SELECT o.ctid FROM zeke_jobs.unit_average AS o JOIN jsonb_to_recordset(p_tasks) AS w (aliases text[]) ON o.task = ANY (w.aliases)
-      FOR UPDATE OF o SKIP LOCKED))
-    RETURNING a.*
-  )
-  INSERT INTO zeke_jobs.unit_average (task, unit, average, jobs)
-  SELECT w.id, f.unit, f.average, f.jobs
-  FROM former AS f JOIN jsonb_to_recordset(p_tasks) AS w (id text, aliases text[]) ON f.task = ANY (w.aliases)
-  ON CONFLICT DO NOTHING;
+  UPDATE zeke_jobs.task AS t
+  SET on_time = (
+    SELECT least(min(zeke_jobs.allowance(b.period)), min(zeke_jobs.allowance(b.key_period))) FROM zeke_jobs.bucket AS b
+    WHERE b.name = ANY (t.limits) AND b.unit = 'jobs' AND (b.step IS NOT NULL OR b.key_step IS NOT NULL));
+  -- A task that has got a limit per key gives its queued jobs keys. A job that a sender has locked keeps none, and counts as a key of its own.
+  UPDATE zeke_jobs.queue AS q SET key = q.message_id::text
+  WHERE q.message_id = ANY (ARRAY(
+    SELECT o.message_id FROM zeke_jobs.task AS t JOIN zeke_jobs.queue AS o ON o.queue_name = t.queue AND o.task = t.id
+    WHERE t.id = ANY (v_keyed) AND o.state = 'queued' AND o.key IS NULL
+    FOR UPDATE OF o SKIP LOCKED));
+  -- Jobs follow a new order of their task at once; zeke_jobs.gather changes the locked ones later.
+  UPDATE zeke_jobs.queue AS q SET order_hold = t.order_hold
+  FROM zeke_jobs.task AS t
+  WHERE t.id = q.task AND q.message_id = ANY (ARRAY(
+    SELECT o.message_id FROM zeke_jobs.queue AS o
+    WHERE o.task = ANY (v_ordered) AND o.state IN ('rejected', 'queued', 'consumed')
+    FOR UPDATE SKIP LOCKED));
 END
 $$;
 
@@ -377,7 +310,7 @@ $$;
 -- Put a jobs.yaml and the values set beside it in force: write the revision, limits and tasks, and change jobs accordingly. p_revision: digest,
 -- source, by, message, origin and overrides. p_cancel: the removed tasks whose jobs are cancelled. p_priorities: the tasks whose queued jobs get
 -- the new priority. Returns the revision's number; the numbers have no gaps.
-CREATE OR REPLACE FUNCTION zeke_jobs.put_in_force(p_revision jsonb, p_gates jsonb, p_tasks jsonb, p_cancel text[], p_priorities jsonb)
+CREATE OR REPLACE FUNCTION zeke_jobs.put_in_force(p_revision jsonb, p_buckets jsonb, p_tasks jsonb, p_cancel text[], p_priorities jsonb)
 RETURNS integer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
@@ -391,19 +324,21 @@ BEGIN
   -- Cancel before the limits are locked: a worker may hold one of these jobs while it waits for a limit.
   PERFORM zeke_jobs.cancel_all(c.task, 'its task was removed from jobs.yaml', v_by) FROM unnest(p_cancel) AS c (task);
   -- Write the limits before the revision: their lock holds back claims, so the revision's time is later than the last claim before it.
-  PERFORM zeke_jobs.write_limits(p_gates);
+  PERFORM zeke_jobs.write_limits(p_buckets);
   INSERT INTO zeke_jobs.revision (number, digest, source, applied_by, message, origin, overrides)
   OVERRIDING SYSTEM VALUE
   VALUES ((SELECT coalesce(max(r.number), 0) + 1 FROM zeke_jobs.revision AS r), p_revision ->> 'digest', p_revision ->> 'source',
     v_by, p_revision ->> 'message', p_revision ->> 'origin', p_revision -> 'overrides')
   RETURNING number INTO v_number;
   PERFORM zeke_jobs.write_tasks(v_number, p_tasks);
-  PERFORM zeke_jobs.give_late_keys();
   PERFORM zeke_jobs.gather(10000);
   PERFORM zeke_jobs.pauses_follow();
   FOR v_one IN SELECT w.task, w.priority, w.was FROM jsonb_to_recordset(p_priorities) AS w (task text, priority integer, was integer) LOOP
+    -- A job that a sender has locked keeps its priority: claims must not wait for that sender.
     UPDATE zeke_jobs.queue AS q SET priority = v_one.priority
-    WHERE q.state = 'queued' AND q.task = v_one.task AND q.priority = v_one.was;
+    WHERE q.message_id = ANY (ARRAY(
+      SELECT o.message_id FROM zeke_jobs.queue AS o WHERE o.state = 'queued' AND o.task = v_one.task AND o.priority = v_one.was
+      FOR UPDATE SKIP LOCKED));
   END LOOP;
   PERFORM zeke_jobs.note(p_revision ->> 'origin', 'revision/' || v_number, v_by, p_revision ->> 'message');
   RETURN v_number;

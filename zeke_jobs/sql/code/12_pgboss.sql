@@ -132,9 +132,9 @@ LEFT JOIN zeke_jobs.revision AS r ON r.number = t.revision
 LEFT JOIN (
   SELECT
     q.task,
-    count(*) FILTER (WHERE q.state = 'queued' OR q.waits)::integer AS queued,
+    count(*) FILTER (WHERE q.state = 'queued')::integer AS queued,
     count(*) FILTER (WHERE q.state = 'queued' AND q.run_at > zeke_jobs.now())::integer AS deferred,
-    count(*) FILTER (WHERE q.state = 'consumed' AND NOT q.waits)::integer AS active,
+    count(*) FILTER (WHERE q.state = 'consumed')::integer AS active,
     count(*) FILTER (WHERE q.state = 'rejected' AND q.cancelled_on IS NULL)::integer AS failed,
     count(*)::integer AS total
   FROM zeke_jobs.queue AS q

@@ -1,53 +1,31 @@
 -- Batches: counting their jobs without a hot row, and sending the one job at their end.
 --
--- Each change of a job's state that matters to its batch inserts a row into zeke_jobs.batch_change, so nobody waits. The deferred trigger on
--- that table runs at the commit: it sums the transaction's rows and changes the counters, part by part in one order. When a part has no
--- unfinished job left, the batch's count of parts falls by one; the transaction that makes it zero sends the job. Both counts are exact,
--- because each is one locked row, and the locks last only as long as a commit.
+-- Each change of a job's state that matters to its batch inserts a row into zeke_jobs.batch_change, so nobody waits. At the commit of an end a
+-- deferred trigger changes the counters, part by part in one order. When a part has no unfinished job left, the batch's count of parts falls by
+-- one; the transaction that makes it zero sends the job. Both counts are exact, because each is one locked row, and the locks last only as long as
+-- a commit. A sender locks no counter: its rows stay until the next end adds them up, and no end can come too early, because an open batch and a job
+-- that sends hold the batch up themselves.
 
--- Record that a job of a batch was made, ended, was retried, or was removed before its end.
-CREATE OR REPLACE FUNCTION zeke_jobs.count_in_batch() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path TO pg_catalog, pg_temp
+-- Record the states of jobs in their batches: with p_sign 1 the present states are added, with -1 they are taken away. With 0 the jobs, which were
+-- unfinished, have moved to their present states.
+CREATE OR REPLACE FUNCTION zeke_jobs.count_in_batches(p_ids uuid[], p_sign integer) RETURNS void
+LANGUAGE sql VOLATILE
 AS $$
-DECLARE
-  v_was text := CASE WHEN TG_OP <> 'INSERT' THEN CASE
-    WHEN OLD.state IN ('queued', 'consumed') THEN 'unfinished' WHEN OLD.state = 'done' THEN 'completed'
-    WHEN OLD.cancelled_on IS NULL THEN 'failed' ELSE 'cancelled' END END;
-  v_is text := CASE WHEN TG_OP <> 'DELETE' THEN CASE
-    WHEN NEW.state IN ('queued', 'consumed') THEN 'unfinished' WHEN NEW.state = 'done' THEN 'completed'
-    WHEN NEW.cancelled_on IS NULL THEN 'failed' ELSE 'cancelled' END END;
-  v_id uuid := coalesce(NEW.message_id, OLD.message_id);
-BEGIN
-  -- The purge of an ended job changes no counter.
-  IF v_was IS DISTINCT FROM v_is AND NOT (TG_OP = 'DELETE' AND v_was <> 'unfinished') THEN
-    INSERT INTO zeke_jobs.batch_change (batch, part, unfinished, completed, failed, cancelled)
-    VALUES (
-      coalesce(NEW.batch, OLD.batch), uuid_hash(v_id) & 15,
-      (v_is IS NOT DISTINCT FROM 'unfinished')::integer - (v_was IS NOT DISTINCT FROM 'unfinished')::integer,
-      (v_is IS NOT DISTINCT FROM 'completed')::integer - (v_was IS NOT DISTINCT FROM 'completed')::integer,
-      (v_is IS NOT DISTINCT FROM 'failed')::integer - (v_was IS NOT DISTINCT FROM 'failed')::integer,
-      (v_is IS NOT DISTINCT FROM 'cancelled')::integer - (v_was IS NOT DISTINCT FROM 'cancelled')::integer);
-    -- The transaction's rows are summed once, at the commit. Rolling back to a savepoint undoes row, sum and setting together.
-    IF current_setting('zeke_jobs.adds_up', true) IS DISTINCT FROM pg_current_xact_id()::text THEN
-      PERFORM set_config('zeke_jobs.adds_up', pg_current_xact_id()::text, true);
-    END IF;
-  END IF;
-  RETURN NULL;
-END
+  INSERT INTO zeke_jobs.batch_change (batch, part, unfinished, completed, failed, cancelled, is_sent)
+  SELECT j.batch, j.part, sum(j.unfinished), sum(j.completed), sum(j.failed), sum(j.cancelled), p_sign = 1 AND bool_and(j.unfinished = 1)
+  FROM (
+    SELECT q.extra ->> 'batch' AS batch, uuid_hash(q.message_id) & 15 AS part,
+      CASE WHEN q.state IN ('queued', 'consumed') THEN p_sign WHEN p_sign = 0 THEN -1 ELSE 0 END AS unfinished,
+      CASE WHEN q.state = 'done' THEN s.by ELSE 0 END AS completed,
+      CASE WHEN q.state = 'rejected' AND q.cancelled_on IS NULL THEN s.by ELSE 0 END AS failed,
+      CASE WHEN q.state = 'rejected' AND q.cancelled_on IS NOT NULL THEN s.by ELSE 0 END AS cancelled
+    FROM zeke_jobs.queue AS q CROSS JOIN (SELECT CASE WHEN p_sign = 0 THEN 1 ELSE p_sign END AS by) AS s
+    WHERE q.message_id = ANY (p_ids) AND (q.extra ->> 'batch') IS NOT NULL AND NOT (p_sign = 0 AND q.state IN ('queued', 'consumed'))
+  ) AS j
+  GROUP BY j.batch, j.part
 $$;
 
-CREATE OR REPLACE TRIGGER queue_batch_insert AFTER INSERT ON zeke_jobs.queue
-  FOR EACH ROW WHEN (NEW.batch IS NOT NULL) EXECUTE FUNCTION zeke_jobs.count_in_batch();
-
-CREATE OR REPLACE TRIGGER queue_batch_update AFTER UPDATE OF state, cancelled_on ON zeke_jobs.queue
-  FOR EACH ROW WHEN (OLD.batch IS NOT NULL AND (OLD.state IN ('done', 'rejected') OR NEW.state IN ('done', 'rejected')))
-  EXECUTE FUNCTION zeke_jobs.count_in_batch();
-
-CREATE OR REPLACE TRIGGER queue_batch_delete AFTER DELETE ON zeke_jobs.queue
-  FOR EACH ROW WHEN (OLD.batch IS NOT NULL AND OLD.state IN ('queued', 'consumed')) EXECUTE FUNCTION zeke_jobs.count_in_batch();
-
--- Change the counters at the commit, once for all rows of the transaction.
+-- Change the counters at the commit.
 CREATE OR REPLACE FUNCTION zeke_jobs.add_up_batches() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
@@ -55,70 +33,76 @@ SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on
 SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
-  v_one record;
-  v_part zeke_jobs.batch_part;
-  v_was boolean;
-  v_is boolean;
-  v_batches text[] := '{}';
-  v_changes integer[] := '{}';
-  v_cancels text[] := '{}';
-  v_at integer;
+  v_batch text;
 BEGIN
-  -- Later changes in the same transaction need another sum.
-  PERFORM set_config('zeke_jobs.adds_up', '', true);
-  -- Lock rows of batch_part before rows of batch, each in the order of its key, so that no two commits wait for each other.
-  FOR v_one IN
-    WITH mine AS (
-      DELETE FROM zeke_jobs.batch_change AS c WHERE c.xact = pg_current_xact_id()
-      RETURNING c.batch, c.part, c.open, c.unfinished, c.completed, c.failed, c.cancelled, c.cancels
-    )
-    SELECT m.batch, m.part, sum(m.open)::integer AS open, sum(m.unfinished)::integer AS unfinished, sum(m.completed)::integer AS completed,
-      sum(m.failed)::integer AS failed, sum(m.cancelled)::integer AS cancelled, bool_or(m.cancels) AS cancels,
-      (SELECT b.after_failure = 'hold' FROM zeke_jobs.batch AS b WHERE b.id = m.batch) AS holds
-    FROM mine AS m
-    GROUP BY m.batch, m.part
-    ORDER BY m.batch, m.part
+  -- The trigger comes once for each row; the first one adds up all that this transaction changed, batch by batch in one order.
+  FOR v_batch IN
+    SELECT DISTINCT c.batch FROM zeke_jobs.batch_change AS c WHERE c.xact = pg_current_xact_id() AND NOT c.is_sent ORDER BY c.batch
   LOOP
-    CONTINUE WHEN v_one.holds IS NULL; -- the batch ended long ago and was removed
-    INSERT INTO zeke_jobs.batch_part AS p (batch, part, open, unfinished, completed, failed, cancelled)
-    VALUES (v_one.batch, v_one.part, v_one.open, v_one.unfinished, v_one.completed, v_one.failed, v_one.cancelled)
-    ON CONFLICT (batch, part) DO UPDATE
-    SET open = p.open + excluded.open, unfinished = p.unfinished + excluded.unfinished, completed = p.completed + excluded.completed,
-      failed = p.failed + excluded.failed, cancelled = p.cancelled + excluded.cancelled
-    RETURNING p.* INTO v_part;
-    v_is := v_part.open + v_part.unfinished + CASE WHEN v_one.holds THEN v_part.failed ELSE 0 END > 0;
-    v_was := v_part.open - v_one.open + v_part.unfinished - v_one.unfinished
-      + CASE WHEN v_one.holds THEN v_part.failed - v_one.failed ELSE 0 END > 0;
-    v_at := array_position(v_batches, v_one.batch);
-    IF v_at IS NULL THEN
-      v_batches := v_batches || v_one.batch;
-      v_changes := v_changes || 0;
-      v_at := cardinality(v_batches);
-    END IF;
-    v_changes[v_at] := v_changes[v_at] + v_is::integer - v_was::integer;
-    v_cancels := v_cancels || CASE WHEN v_one.cancels THEN ARRAY[v_one.batch] END;
-  END LOOP;
-  FOR v_one IN SELECT b.id, b.change FROM unnest(v_batches, v_changes) AS b (id, change) ORDER BY b.id LOOP
-    -- No part became empty or busy here, and other parts are unfinished.
-    CONTINUE WHEN v_one.change = 0 AND v_one.id <> ALL (v_cancels) AND EXISTS (SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = v_one.id AND b.parts > 0);
-    UPDATE zeke_jobs.batch AS b
-    SET parts = b.parts + v_one.change,
-      cancelled_on = CASE WHEN v_one.id = ANY (v_cancels) AND b.ended_on IS NULL THEN coalesce(b.cancelled_on, zeke_jobs.now()) ELSE b.cancelled_on END
-    WHERE b.id = v_one.id
-    RETURNING b.parts = 0 AND b.ended_on IS NULL INTO v_is;
-    IF v_is THEN
-      PERFORM zeke_jobs.end_batch(v_one.id);
-    END IF;
+    PERFORM zeke_jobs.add_up_batch(v_batch);
   END LOOP;
   RETURN NULL;
 END
 $$;
 
+-- Change the counters of a batch by all rows that this transaction can see: its own, and those of senders.
+CREATE OR REPLACE FUNCTION zeke_jobs.add_up_batch(p_batch text) RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+  v_holds boolean := (SELECT b.after_failure = 'hold' FROM zeke_jobs.batch AS b WHERE b.id = p_batch);
+  v_part smallint;
+  v_sum record;
+  v_moved integer;
+  v_change integer := 0;
+  v_cancels boolean := false;
+  v_ends boolean;
+BEGIN
+  -- Lock rows of batch_part before the row of batch, in the order of their key, so that no two commits wait for each other.
+  FOR v_part IN
+    SELECT DISTINCT c.part FROM zeke_jobs.batch_change AS c
+    WHERE c.batch = p_batch AND (c.is_sent OR c.xact = pg_current_xact_id()) ORDER BY c.part
+  LOOP
+    IF v_holds IS NOT NULL THEN
+      INSERT INTO zeke_jobs.batch_part AS p (batch, part, open, unfinished, completed, failed, cancelled) VALUES (p_batch, v_part, 0, 0, 0, 0, 0)
+      ON CONFLICT (batch, part) DO UPDATE SET open = p.open;
+    END IF;
+    WITH gone AS (
+      DELETE FROM zeke_jobs.batch_change AS c
+      WHERE c.batch = p_batch AND c.part = v_part AND (c.is_sent OR c.xact = pg_current_xact_id())
+      RETURNING c.*
+    )
+    SELECT coalesce(sum(g.open), 0) AS open, coalesce(sum(g.unfinished), 0) AS unfinished, coalesce(sum(g.completed), 0) AS completed,
+      coalesce(sum(g.failed), 0) AS failed, coalesce(sum(g.cancelled), 0) AS cancelled, coalesce(bool_or(g.cancels), false) AS cancels
+    INTO v_sum FROM gone AS g;
+    v_cancels := v_cancels OR v_sum.cancels;
+    UPDATE zeke_jobs.batch_part AS p
+    SET open = p.open + v_sum.open, unfinished = p.unfinished + v_sum.unfinished, completed = p.completed + v_sum.completed,
+      failed = p.failed + v_sum.failed, cancelled = p.cancelled + v_sum.cancelled
+    WHERE p.batch = p_batch AND p.part = v_part
+    RETURNING (p.open + p.unfinished + CASE WHEN v_holds THEN p.failed ELSE 0 END > 0)::integer
+      - (p.open - v_sum.open + p.unfinished - v_sum.unfinished + CASE WHEN v_holds THEN p.failed - v_sum.failed ELSE 0 END > 0)::integer
+    INTO v_moved;
+    v_change := v_change + coalesce(v_moved, 0);
+  END LOOP;
+  -- No part became empty or busy here, and other parts are unfinished.
+  IF v_change = 0 AND NOT v_cancels AND EXISTS (SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = p_batch AND b.parts > 0) THEN
+    RETURN;
+  END IF;
+  UPDATE zeke_jobs.batch AS b
+  SET parts = b.parts + v_change,
+    cancelled_on = CASE WHEN v_cancels AND b.ended_on IS NULL THEN coalesce(b.cancelled_on, zeke_jobs.now()) ELSE b.cancelled_on END
+  WHERE b.id = p_batch
+  RETURNING b.parts = 0 AND b.ended_on IS NULL INTO v_ends;
+  IF v_ends THEN
+    PERFORM zeke_jobs.end_batch(p_batch);
+  END IF;
+END
+$$;
+
 DROP TRIGGER IF EXISTS batch_add_up ON zeke_jobs.batch_change;
 CREATE CONSTRAINT TRIGGER batch_add_up AFTER INSERT ON zeke_jobs.batch_change
-  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
-  WHEN (current_setting('zeke_jobs.adds_up', true) IS DISTINCT FROM pg_current_xact_id()::text)
-  EXECUTE FUNCTION zeke_jobs.add_up_batches();
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NOT NEW.is_sent) EXECUTE FUNCTION zeke_jobs.add_up_batches();
 
 CREATE OR REPLACE VIEW zeke_jobs.batch_state AS
 SELECT
@@ -142,7 +126,11 @@ FROM zeke_jobs.batch AS b
 CROSS JOIN LATERAL (
   SELECT coalesce(sum(c.unfinished), 0) AS unfinished, coalesce(sum(c.completed), 0) AS completed,
     coalesce(sum(c.failed), 0) AS failed, coalesce(sum(c.cancelled), 0) AS cancelled
-  FROM zeke_jobs.batch_part AS c WHERE c.batch = b.id
+  FROM (
+    SELECT p.unfinished, p.completed, p.failed, p.cancelled FROM zeke_jobs.batch_part AS p WHERE p.batch = b.id
+    UNION ALL
+    SELECT p.unfinished, p.completed, p.failed, p.cancelled FROM zeke_jobs.batch_change AS p WHERE p.batch = b.id
+  ) AS c
 ) AS p;
 COMMENT ON VIEW zeke_jobs.batch_state IS 'Batches, and how many of their jobs are unfinished, completed, failed and cancelled.';
 
@@ -173,7 +161,7 @@ BEGIN
   BEGIN
     -- This job may exceed max_queued, because it was promised when the batch was made.
     SELECT e.outcome, e.job_id INTO v_sent
-    FROM zeke_jobs.enqueue(v_batch.task, NULL, zeke_jobs.with_counts(v_batch.payload, p_batch), '{"beyond_max_queued": true}') AS e;
+    FROM zeke_jobs.put(v_batch.task, NULL, zeke_jobs.with_counts(v_batch.payload, p_batch), '{}', true) AS e;
   EXCEPTION WHEN invalid_parameter_value THEN
     SELECT SQLERRM AS outcome, NULL::uuid AS job_id INTO v_sent;
   END;
@@ -231,7 +219,7 @@ LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
   -- No lock is needed: the batch cannot end before the sending job, which is one of its own.
-  IF EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = p_parent AND q.batch = p_batch AND q.state IN ('queued', 'consumed')) THEN
+  IF EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = p_parent AND (q.extra ->> 'batch') = p_batch AND q.state IN ('queued', 'consumed')) THEN
     RETURN true;
   END IF;
   PERFORM 1 FROM zeke_jobs.batch_open AS o WHERE o.batch = p_batch FOR SHARE;
@@ -245,14 +233,13 @@ LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
   v_batch text := p_options ->> 'batch';
-  v_first uuid := coalesce((p_options ->> 'first_job')::uuid, p_first_job);
 BEGIN
   IF zeke_jobs.takes_jobs(v_batch, (p_options ->> 'parent')::uuid) AND NOT p_options ? 'then' THEN
     RETURN true;
   END IF;
-  RETURN zeke_jobs.make_batch(v_batch, p_options -> 'then', coalesce(p_options ->> 'after_failure', 'send'), false, v_first)
-    -- The batch exists: for other jobs of the same send, or for a repetition of this send after a lost answer.
-    OR EXISTS (SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = v_batch AND b.first_job = v_first);
+  RETURN zeke_jobs.make_batch(v_batch, p_options -> 'then', coalesce(p_options ->> 'after_failure', 'send'), false, p_first_job)
+    -- For other jobs of the same send.
+    OR EXISTS (SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = v_batch AND b.made_in = pg_current_xact_id());
 END
 $$;
 
@@ -309,13 +296,9 @@ DECLARE
 BEGIN
   PERFORM zeke_jobs.close_batch(p_batch);
   v_jobs := ARRAY(
-    SELECT c.id FROM (
-      SELECT q.message_id AS id FROM zeke_jobs.queue AS q
-      WHERE q.batch = p_batch AND q.cancelled_on IS NULL AND (q.state IN ('queued', 'consumed') OR q.state = 'rejected' AND EXISTS (
-        SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = p_batch AND b.after_failure = 'hold' AND b.ended_on IS NULL))
-      ORDER BY q.message_id) AS c
-    CROSS JOIN LATERAL zeke_jobs.cancel_unnoted(c.id, p_reason, p_by) AS x
-    WHERE x.state IS NOT NULL);
+    SELECT c.id FROM zeke_jobs.cancel_jobs(
+      ARRAY(SELECT q.message_id FROM zeke_jobs.queue AS q WHERE (q.extra ->> 'batch') = p_batch AND q.cancelled_on IS NULL ORDER BY q.message_id),
+      p_reason, p_by) AS c);
   INSERT INTO zeke_jobs.batch_change (batch, part, cancels) SELECT b.id, 0, true FROM zeke_jobs.batch AS b WHERE b.id = p_batch;
   PERFORM zeke_jobs.note('cancel', 'batch/' || p_batch, p_by, p_reason, v_jobs);
   RETURN QUERY SELECT unnest(v_jobs);
@@ -335,7 +318,7 @@ BEGIN
   v_jobs := ARRAY(
     SELECT r.id FROM (
       SELECT q.message_id FROM zeke_jobs.queue AS q
-      WHERE q.batch = p_batch AND q.state = 'rejected' AND (q.cancelled_on IS NULL OR v_cancelled)
+      WHERE (q.extra ->> 'batch') = p_batch AND q.state = 'rejected' AND (q.cancelled_on IS NULL OR v_cancelled)
       ORDER BY q.message_id) AS f
     CROSS JOIN LATERAL zeke_jobs.retry(f.message_id, NULL, 'failed', NULL, 1, p_by) AS r);
   IF v_cancelled AND cardinality(v_jobs) > 0 THEN

@@ -53,11 +53,11 @@ BEGIN
   woken AS (
     UPDATE zeke_jobs.queue AS q SET run_at = zeke_jobs.now(), mtime = zeke_jobs.now()
     FROM given AS g
-    WHERE q.message_id = g.job AND q.state = 'queued' AND q.waiting_for = 'event ' || NEW.name
+    WHERE q.message_id = g.job AND q.state = 'queued' AND q.extra ->> 'waiting_for' = 'event ' || NEW.name
     RETURNING q.queue_name
   )
   SELECT array_agg(DISTINCT w.queue_name) INTO v_queues FROM woken AS w;
-  PERFORM zeke_jobs.ring(r.queue) FROM unnest(v_queues) AS r (queue);
+  PERFORM zeke_jobs.notify_idle(r.queue) FROM unnest(v_queues) AS r (queue);
   RETURN NULL;
 END
 $$;

@@ -45,7 +45,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.changeable(
 RETURNS TABLE (id uuid, task text, status text)
 LANGUAGE sql STABLE
 AS $$
-  SELECT q.message_id, q.task, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits)::text
+  SELECT q.message_id, q.task, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text
   FROM zeke_jobs.queue AS q
   WHERE (
       q.state = 'queued' AND (
@@ -57,14 +57,14 @@ AS $$
       -- A failed job can be cancelled only while it blocks others.
       OR p_change = 'cancel' AND 'failed' = ANY (p_statuses) AND q.state = 'rejected' AND q.cancelled_on IS NULL AND (
         q.order_hold OR EXISTS (
-          SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = q.batch AND b.after_failure = 'hold' AND b.ended_on IS NULL))
+          SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = q.extra ->> 'batch' AND b.after_failure = 'hold' AND b.ended_on IS NULL))
       OR p_change = 'retry' AND 'failed' = ANY (p_statuses) AND q.state = 'rejected' AND q.cancelled_on IS NULL
       OR p_change = 'retry' AND 'cancelled' = ANY (p_statuses) AND q.state = 'rejected' AND q.cancelled_on IS NOT NULL)
-    AND zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits)::text = ANY (p_statuses)
+    AND zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text = ANY (p_statuses)
     AND (p_task IS NULL OR q.task = p_task)
     AND (p_filter ->> 'id' IS NULL OR q.message_id = (p_filter ->> 'id')::uuid)
     AND (p_filter ->> 'key' IS NULL OR q.key = p_filter ->> 'key')
-    AND (p_filter ->> 'batch' IS NULL OR q.batch = p_filter ->> 'batch')
+    AND (p_filter ->> 'batch' IS NULL OR (q.extra ->> 'batch') = p_filter ->> 'batch')
     AND (p_filter ->> 'parent' IS NULL OR q.parent = (p_filter ->> 'parent')::uuid)
     AND (p_filter ->> 'queue' IS NULL OR q.queue_name = p_filter ->> 'queue')
     -- Ended jobs by their end, others by their send.
@@ -162,18 +162,16 @@ BEGIN
   v_held := ARRAY(
     SELECT q.message_id FROM zeke_jobs.queue AS q
     WHERE q.message_id = ANY (v_found)
-      AND zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits)::text = ANY (v_statuses)
+      AND zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text = ANY (v_statuses)
       AND (change_jobs.change IN ('cancel', 'retry') OR q.state = 'queued')
     ORDER BY q.message_id
     FOR UPDATE SKIP LOCKED);
   CASE change_jobs.change
     WHEN 'cancel' THEN
       changed := ARRAY(
-        SELECT h.id FROM unnest(v_held) AS h (id)
-        CROSS JOIN LATERAL zeke_jobs.cancel_unnoted(h.id, change_jobs.reason, change_jobs.by) AS c
-        WHERE c.state IS NOT NULL);
+        SELECT c.id FROM zeke_jobs.cancel_jobs(v_held, change_jobs.reason, change_jobs.by) AS c);
     WHEN 'retry' THEN
-      PERFORM zeke_jobs.retry_unnoted(v_held);
+      PERFORM zeke_jobs.move(v_held, 'again');
       changed := v_held;
     WHEN 'prioritise' THEN
       UPDATE zeke_jobs.queue AS q SET priority = (v_value ->> 'priority')::integer, mtime = v_now WHERE q.message_id = ANY (v_held);
@@ -184,7 +182,7 @@ BEGIN
   END CASE;
   IF change_jobs.change IN ('prioritise', 'reschedule') THEN
     -- The jobs may be due now or soon, or no longer hold back jobs that need fewer units.
-    PERFORM zeke_jobs.ring(r.queue_name)
+    PERFORM zeke_jobs.notify_idle(r.queue_name)
     FROM (SELECT DISTINCT q.queue_name FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_held)) AS r;
   END IF;
   passed := ARRAY(SELECT f.id FROM unnest(v_found) AS f (id) WHERE f.id <> ALL (v_held));

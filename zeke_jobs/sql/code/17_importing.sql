@@ -146,7 +146,7 @@ BEGIN
       v_key := CASE WHEN FOUND THEN v_key END;
     END IF;
     INSERT INTO zeke_jobs.queue (
-      message_id, queue_name, message, state, priority, run_at, key, unique_key, created_on, started_on, completed_on, attempt, attempts,
+      message_id, queue_name, message, state, priority, run_at, key, extra, created_on, started_on, completed_on, attempt, attempts,
       result, revision, sensitive, order_hold)
     VALUES (
       v_id,
@@ -156,7 +156,7 @@ BEGIN
       (v_job ->> 'priority')::integer,
       (v_job ->> 'start_after')::timestamptz,
       coalesce(v_job ->> 'group_id', CASE WHEN v_task.per_key IS NOT NULL THEN v_id::text END),
-      v_key,
+      CASE WHEN v_key IS NOT NULL THEN jsonb_build_object('unique_key', v_key) END,
       (v_job ->> 'created_on')::timestamptz,
       CASE WHEN v_job ->> 'state' IN ('completed', 'failed') THEN (v_job ->> 'started_on')::timestamptz END,
       (v_job ->> 'completed_on')::timestamptz,

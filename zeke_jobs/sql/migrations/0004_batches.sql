@@ -7,6 +7,7 @@ CREATE TABLE zeke_jobs.batch (
   after_failure text NOT NULL DEFAULT 'send',
   parts integer NOT NULL DEFAULT 0,
   first_job uuid,
+  made_in xid8 NOT NULL DEFAULT pg_current_xact_id(),
   created_on timestamptz NOT NULL DEFAULT zeke_jobs.now(),
   cancelled_on timestamptz,
   ended_on timestamptz,
@@ -19,6 +20,7 @@ COMMENT ON TABLE zeke_jobs.batch IS 'Batches of jobs. When the last job has ende
 COMMENT ON COLUMN zeke_jobs.batch.task IS 'The task of the job that is sent at the end; NULL: none.';
 COMMENT ON COLUMN zeke_jobs.batch.parts IS 'How many rows of batch_part count jobs that hold the end up. At 0 the batch ends.';
 COMMENT ON COLUMN zeke_jobs.batch.first_job IS 'The first job of the send that made it: by it a repeated send is recognised.';
+COMMENT ON COLUMN zeke_jobs.batch.made_in IS 'The transaction that made it: a closed batch takes the jobs of that transaction only.';
 COMMENT ON COLUMN zeke_jobs.batch.then_outcome IS 'What became of the send at the end: created, or why there is no job.';
 
 -- Serves top, which counts them.
@@ -45,7 +47,7 @@ CREATE TABLE zeke_jobs.batch_part (
 COMMENT ON TABLE zeke_jobs.batch_part IS 'The counters of a batch, in sixteen parts by the jobs'' ids, so that few ends wait for one row.';
 COMMENT ON COLUMN zeke_jobs.batch_part.open IS '1 while whoever opened the batch has not closed it; in part 0.';
 
-CREATE UNLOGGED TABLE zeke_jobs.batch_change (
+CREATE TABLE zeke_jobs.batch_change (
   xact xid8 NOT NULL DEFAULT pg_current_xact_id(),
   batch text NOT NULL,
   part smallint NOT NULL,
@@ -54,11 +56,16 @@ CREATE UNLOGGED TABLE zeke_jobs.batch_change (
   completed integer NOT NULL DEFAULT 0,
   failed integer NOT NULL DEFAULT 0,
   cancelled integer NOT NULL DEFAULT 0,
-  cancels boolean NOT NULL DEFAULT false
+  cancels boolean NOT NULL DEFAULT false,
+  is_sent boolean NOT NULL DEFAULT false
 );
 COMMENT ON TABLE zeke_jobs.batch_change IS
-  'What the running transactions change in the counters of batches: added up at each commit, so that no counter is locked before. Empty but for them.';
+  'Changes of the counters of batches that are not added up yet. An end adds up at its commit, so that no counter is locked before.';
+COMMENT ON COLUMN zeke_jobs.batch_change.is_sent IS 'By a sender, which locks no counter at all: the next end adds it up.';
 COMMENT ON COLUMN zeke_jobs.batch_change.cancels IS 'The batch as a whole was cancelled: nothing is sent at its end.';
 
--- Serves the commit, which looks for its own.
+-- Serves the commit of an end.
+CREATE INDEX batch_change_batch ON zeke_jobs.batch_change (batch, part);
+
+-- Serves the same commit, which looks for its own batches.
 CREATE INDEX batch_change_xact ON zeke_jobs.batch_change (xact);
