@@ -8,13 +8,13 @@ from typing import Any
 from pydantic import model_validator
 
 from zeke_jobs.config.entries import (
+    Amount,
     BudgetText,
     Count,
     EntryError,
     Failures,
     Name,
     PositiveDuration,
-    Rate,
     RateText,
     Slots,
 )
@@ -27,16 +27,11 @@ class LimitRate(Keys):
     called = "rate"
     short_form = ("limit", str, "a rate such as 60/m")
 
-    limit: RateText | None = key(None, "Most starts over any longer time.", "limit: 60/m")
-    burst: Count | None = key(None, "Most starts at once; by default the count of the rate.", "burst: 10")
-
-    @property
-    def window(self) -> Rate | None:
-        """The rate that a claim checks: at most ``burst`` starts in the time in which the rate allows that many."""
-        return _window(self.limit, self.burst)
+    limit: RateText | None = key(None, "Most starts in any such time, evenly spaced.", "limit: 60/m")
+    burst: Count = key(1, "Most starts at once; the rest are spaced wider. At most half of the rate.", "burst: 10")
 
     def __str__(self) -> str:
-        parts = (str(self.limit or ""), f"burst {self.burst}" if self.burst else "")
+        parts = (str(self.limit or ""), f"burst {self.burst}" if self.burst > 1 else "")
         return ", ".join(filter(None, parts))
 
 
@@ -56,13 +51,10 @@ class UnitRate(Keys):
     called = "a unit"
     required = ("rate",)
 
-    rate: RateText | None = key(None, "Most use over any longer time.", "rate: 90000/m")
-    burst: Count | None = key(None, "Most use at once; by default the count of the rate.", "burst: 30000")
-
-    @property
-    def window(self) -> Rate | None:
-        """As in ``LimitRate``."""
-        return _window(self.rate, self.burst)
+    rate: RateText | None = key(None, "Most use in any such time, evenly spread.", "rate: 90000/m")
+    burst: Amount = key(
+        0, "Use at once beside one job; the rest is spread wider. At most half of the rate.", "burst: 30000"
+    )
 
 
 class Throttle(Keys):
@@ -132,9 +124,3 @@ class Limit(LimitKeys):
     """A shared limit with its name."""
 
     name: str
-
-
-def _window(rate: Rate | None, burst: int | None) -> Rate | None:
-    if rate is None or burst is None:
-        return rate
-    return Rate(count=burst, period=rate.period * burst / rate.count)

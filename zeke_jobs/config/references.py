@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from decimal import Decimal
 
+    from zeke_jobs.config.entries import Rate
     from zeke_jobs.config.limits import LimitRate
     from zeke_jobs.config.models import Config, Defaults, Task
     from zeke_jobs.config.places import Document, Path
@@ -108,31 +109,44 @@ class _Checks:
                 self._document.refuse((*path, "throttle", "least"), fault)
             if limit.breaker is not None:
                 self._required((*path, "breaker"), "failures", f"the breaker of {name}", "for example failures: 20")
-            for unit in limit.units:
+            for unit, one in limit.units.items():
                 self._required((*path, "units", unit), "rate", f"unit {unit}", "for example rate: 90000/m")
+                if one.rate is not None:
+                    at = (*path, unit) if self._has((*path, unit)) else (*path, "units", unit)
+                    self._burst(at, one.burst, one.rate)
                 if unit == "jobs" or (limit.budget is not None and unit == limit.budget.currency):
                     meant = "rate" if unit == "jobs" else "budget"
                     fault = f"expected a unit of its own name, got {quote(unit)}, which {meant}: counts"
                     self._document.refuse_key((*path, unit), fault)
 
     def _rate(self, path: Path, rate: LimitRate | None) -> None:
-        if rate is None or rate.limit is not None:
+        if rate is None:
             return
-        per_key = getattr(rate, "per_key", None)
-        if per_key is None or rate.burst is not None:
-            got = "burst alone" if rate.burst is not None else "neither"
+        if rate.limit is not None:
+            self._burst(path, rate.burst if rate.burst > 1 else 0, rate.limit)
+            return
+        has_burst = self._has((*path, "burst"))
+        if getattr(rate, "per_key", None) is None or has_burst:
+            got = "burst alone" if has_burst else "neither"
             wanted = "limit or per_key" if hasattr(rate, "per_key") else "limit"
             self._document.refuse(
                 path, f"expected {wanted} in rate, got {got}", "for example rate: {limit: 60/m, burst: 10}"
             )
+
+    def _burst(self, path: Path, burst: float, rate: Rate) -> None:
+        """The rest of a rate has to fit between two bursts: with a larger burst it would be spaced ever wider."""
+        if 2 * burst > rate.count:
+            fault = f"expected a burst of at most half of {rate}, got {burst:g}"
+            help_ = f"at most burst: {max(1, rate.count // 2)}; without it, starts are evenly spaced"
+            self._document.refuse((*path, "burst"), fault, help_)
 
     def _units(self, path: Path, task: Task) -> None:
         """Check that a task has an estimate for each unit of its limits, and no others."""
         limits = [self._config.limits[name] for name in task.uses if name in self._config.limits]
         most: dict[str, int] = {}
         for unit, one in ((unit, one) for limit in limits for unit, one in limit.units.items()):
-            if one.window is not None:
-                most[unit] = min(one.window.count, most.get(unit, one.window.count))
+            if one.rate is not None:
+                most[unit] = min(one.rate.count, most.get(unit, one.rate.count))
         budgets = [task.budget, *(limit.budget for limit in limits)]
         money: dict[str, Decimal] = {}
         for budget in filter(None, budgets):

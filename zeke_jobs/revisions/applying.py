@@ -127,7 +127,7 @@ def put_in_force(conn: Connection, request: Request) -> Applied:
         conn,
         "revision/put",
         revision=Json(revision),
-        gates=Json(rows.gates(config)),
+        buckets=Json(rows.buckets(config)),
         tasks=Json(rows.tasks(config, draining)),
         cancel=sorted(request.orders.cancel),
         priorities=Json(_priorities(proposal)),

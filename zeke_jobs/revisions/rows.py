@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 from psycopg2.extras import Json
 
 from zeke_jobs.config import handlers
+from zeke_jobs.config.limits import Limit
 from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import timedelta
 
     from psycopg2.extensions import connection as Connection
 
-    from zeke_jobs.config.limits import Breaker, Limit, LimitRate
+    from zeke_jobs.config.entries import Rate
+    from zeke_jobs.config.limits import Breaker, TaskRate
     from zeke_jobs.config.models import Config, Task
     from zeke_jobs.config.schedules import Schedule
 
@@ -25,7 +27,7 @@ GATHER = 10_000  # jobs of a task moved to its new name or queue in one statemen
 
 def write(conn: Connection, config: Config, revision: int, draining: Collection[str]) -> None:
     """Write limits and tasks as configured. Limits come first: their locks stop all claims until the transaction ends."""
-    SQL.run(conn, "revision/limits", gates=Json(gates(config)))
+    SQL.run(conn, "revision/limits", buckets=Json(buckets(config)))
     SQL.run(conn, "revision/tasks", revision=revision, tasks=Json(tasks(config, draining)))
 
 
@@ -37,70 +39,70 @@ def gather(conn: Connection) -> list[dict[str, Any]]:
 
 def tasks(config: Config, draining: Collection[str] = ()) -> list[dict[str, Any]]:
     """The rows of its tasks. A draining task takes no new jobs."""
-    own = {gate["name"]: gate["metered"] for gate in gates(config)}
+    # Whether each limit counts more than active jobs.
+    metered: dict[str, bool] = {}
+    for row in buckets(config):
+        counts = row["amount"] is not None or row.get("key_amount") or row.get("breaker_pause")
+        metered[row["name"]] = metered.get(row["name"], False) or bool(counts)
     return [
-        {**_row(config, task, own), **({"max_queued": 0} if task.id in draining else {})}
+        {**_row(config, task, metered), **({"max_queued": 0} if task.id in draining else {})}
         for task in config.tasks.values()
     ]
 
 
-def gates(config: Config) -> list[dict[str, Any]]:
-    """The rows of its limits, shared ones and those of single tasks."""
-    found = [
-        _gate(
+def buckets(config: Config) -> list[dict[str, Any]]:
+    """The rows of its limits: one of unit ``jobs`` for each, and one more for each other unit or currency that it counts."""
+    found = list[dict[str, Any]]()
+    for limit in config.limits.values():
+        users = [name for task in config.tasks.values() if limit.name in task.uses for name in (task.id, *task.aliases)]
+        found += _buckets(
             f"limit/{limit.name}",
-            limit.concurrency,
-            limit.rate,
-            [*_units(limit), *_budget(limit, config)],
+            users,
+            config,
+            limit,
+            concurrency=limit.concurrency,
             least=limit.throttle.least,
             raise_every=_seconds(limit.throttle.raise_every),
             **_breaker(limit.breaker),
         )
-        for limit in config.limits.values()
-    ]
     for task in config.tasks.values():
-        meters = [*_per_key(task), *_budget(task, config)]
-        # The gate's lock also protects the count of a per-key limit.
-        if task.concurrency.limit is not None or task.per_key is not None or task.rate is not None or meters:
+        own = task.concurrency.limit is not None or task.per_key or task.rate or task.budget or task.order
+        if own:  # the lock of the row also protects the counts of a key
             former = [f"task/{name}" for name in task.aliases]
-            found.append(_gate(f"task/{task.id}", task.concurrency.limit, task.rate, meters, former=former))
+            found += _buckets(
+                f"task/{task.id}",
+                (task.id, *task.aliases),
+                config,
+                task,
+                concurrency=task.concurrency.limit,
+                former=former,
+                **_key_rate(task.rate),
+            )
     return found
 
 
-def _gate(
-    name: str, concurrency: int | None, rate: LimitRate | None, meters: list[dict[str, Any]], **more: Any
-) -> dict[str, Any]:
-    window = rate.window if rate else None
-    return {
-        "name": name,
-        "former": [],
-        "concurrency": concurrency,
-        "rate_count": window.count if window else None,
-        "rate_period": _seconds(window.period if window else None),
-        "metered": bool(window or meters or more.get("breaker_pause")),
-        "meters": meters,
-        **more,
-    }
-
-
-def _units(limit: Limit) -> Iterator[dict[str, Any]]:
-    for unit, one in limit.units.items():
-        assert one.window is not None
-        yield _meter(unit, one.window.count, period=_seconds(one.window.period))
-
-
-def _budget(one: Task | Limit, config: Config) -> Iterator[dict[str, Any]]:
+def _buckets(
+    name: str, tasks: Sequence[str], config: Config, one: Task | Limit, **jobs: Any
+) -> Iterator[dict[str, Any]]:
+    shared = {"name": name, "tasks": list(tasks), "former": jobs.pop("former", [])}
+    rate, burst = (one.rate.limit, one.rate.burst - 1) if one.rate else (None, 0)
+    yield {**shared, "unit": "jobs", **_amount(rate, burst), **jobs}
+    for unit, use in one.units.items() if isinstance(one, Limit) else ():
+        yield {**shared, "unit": unit, **_amount(use.rate, use.burst)}
     if one.budget is not None:
-        yield _meter(one.budget.currency, str(one.budget.amount), zone=config.timezone)
+        yield {**shared, "unit": one.budget.currency, "amount": str(one.budget.amount), "zone": config.timezone}
 
 
-def _per_key(task: Task) -> Iterator[dict[str, Any]]:
-    if task.rate is not None and task.rate.per_key is not None:
-        yield _meter("jobs", task.rate.per_key.count, period=_seconds(task.rate.per_key.period), per_key=True)
+def _amount(rate: Rate | None, burst: float) -> dict[str, Any]:
+    if rate is None:
+        return {"amount": None}
+    return {"amount": rate.count, "period": _seconds(rate.period), "burst": burst}
 
 
-def _meter(unit: str, amount: int | str, **more: Any) -> dict[str, Any]:
-    return {"unit": unit, "amount": amount, "per_key": False, "period": None, "zone": None, **more}
+def _key_rate(rate: TaskRate | None) -> dict[str, Any]:
+    if rate is None or rate.per_key is None:
+        return {}
+    return {"key_amount": rate.per_key.count, "key_period": _seconds(rate.per_key.period)}
 
 
 def _breaker(breaker: Breaker | None) -> dict[str, Any]:
@@ -119,17 +121,17 @@ def _seconds(length: timedelta | None) -> str | None:
     return None if length is None else f"{length.total_seconds()} seconds"
 
 
-def _row(config: Config, task: Task, own: Mapping[str, bool]) -> dict[str, Any]:
+def _row(config: Config, task: Task, metered: Mapping[str, bool]) -> dict[str, Any]:
     handler, definition, unique = handlers.resolve(task), task.definition, task.unique
-    passed = [name for name in (f"task/{task.id}", *(f"limit/{used}" for used in task.uses)) if name in own]
+    passed = [name for name in (f"task/{task.id}", *(f"limit/{used}" for used in task.uses)) if name in metered]
     return {
         **definition,  # a key becomes a column if zeke_jobs.write_tasks names it
         "definition": definition,
         "payload_schema": handler.payload_model.model_json_schema(by_alias=False),
         "per_key": _jobs_of_a_key(task),
         "order_hold": task.after_failure == "hold" if task.order else None,
-        "gates": sorted(passed),
-        "metered": any(own[name] for name in passed),
+        "limits": sorted(passed),
+        "metered": any(metered[name] for name in passed),
         "retry_limit": task.retry.limit,
         "unique_fields": list(unique.fields or handler.payload_model.model_fields) if unique else None,
         "unique_while": unique.while_ if unique else None,

@@ -1,2 +1,2 @@
 -- Bring the limits into line with jobs.yaml.
-SELECT zeke_jobs.write_limits(%(gates)s::jsonb)
+SELECT zeke_jobs.write_limits(%(buckets)s::jsonb)
