@@ -1,8 +1,8 @@
 -- Unfinished jobs of some tasks, by the names under which they are stored: a task's id and its former ids.
 SELECT
   n.task,
-  (SELECT count(*) FROM zeke_jobs.queue AS q WHERE (q.state = 'queued' OR q.state = 'consumed' AND q.waits) AND q.task = ANY (m.names)) AS queued,
-  (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND NOT q.waits AND q.task = ANY (m.names)) AS active,
+  (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.task = ANY (m.names)) AS queued,
+  (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (m.names)) AS active,
   (SELECT count(*) FROM zeke_jobs.queue AS q
    WHERE q.state = 'consumed' AND q.task = ANY (m.names) AND q.cancelled_on IS NOT NULL) AS stopping
 FROM unnest(%(tasks)s::text[]) AS n (task)
