@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import BaseModel, Field
 
 from actors.engine.contract import Engine, EngineError
+from actors.outcomes import IN_FLIGHT, Outcome
 from actors.schema import FetchContent  # noqa: TC001 (the handler is read by its annotations)
 from actors.sources.fetching import PoliteEngine, send_fetches
 from actors.sources.filing import file_text
 from actors.sources.likeness import Likeness
 from actors.sources.obtain import Missing, obtain
 from actors.store import contents, items
-from actors.store.outcomes import IN_FLIGHT, Outcome
 from zeke_jobs import Context, Defer, Duration, parse_duration
 from zeke_jobs.errors import ClaimLost
 from zeke_jobs.postgres.pool import is_away
@@ -137,7 +137,7 @@ def _failed(ctx: Context[ContentSettings], item: Item, error: EngineError) -> st
             return "ended_elsewhere"
         attempts = before + 1
         if attempts >= settings.attempts:
-            return _missing(tx, item, Missing(Outcome(error.code), f"{error} (attempt {attempts}, the last)"))
+            return _missing(tx, item, Missing(error.code, f"{error} (attempt {attempts}, the last)"))
         wait = settings.wait(attempts, error.retry_after)
         detail = f"{error.code}: {error} (attempt {attempts} of {settings.attempts})"
         items.decide(tx, item.id, Outcome.RETRYING, detail, attempts=attempts, wait=wait)

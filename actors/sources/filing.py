@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from actors.engine.canonical import canonical_url, site_of
+from actors.outcomes import Outcome
 from actors.sources.likeness import text_hash
 from actors.store import clusters, contents, items, stories
 from actors.store.contents import Content
-from actors.store.outcomes import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

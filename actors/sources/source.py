@@ -12,12 +12,12 @@ from pydantic import BaseModel, Field
 from actors.engine import youtube
 from actors.engine.contract import ContentItem, ContentSource, Engine, EngineError
 from actors.engine.text import one_line
+from actors.outcomes import Outcome
 from actors.schema import MAX_BATCH, IngestSource
 from actors.sources.feed_items import FirstFetch, new_item, split_first
 from actors.sources.fetching import PoliteEngine, send_fetches
 from actors.sources.rhythm import Rhythm
 from actors.store import items, sources
-from actors.store.outcomes import Outcome
 from zeke_jobs import Context  # noqa: TC001 (the handler is read by its annotations)
 from zeke_jobs.errors import ZekeJobsError
 from zeke_jobs.postgres.pool import is_away

@@ -10,6 +10,7 @@ from actors.engine.canonical import LONGEST_ADDRESS
 from actors.engine.contract import LONGEST_TEXT, EngineError, bounded_metadata, short_identity
 from actors.engine.fetch import parse
 from actors.engine.text import clean, one_line
+from actors.outcomes import Outcome
 from actors.schema import (
     MAX_BATCH,
     IngestFromUpload,
@@ -19,7 +20,6 @@ from actors.sources.digest import Period, open_batch
 from actors.sources.fetching import send_fetches
 from actors.store import items, sources, uploads
 from actors.store.items import NewItem
-from actors.store.outcomes import Outcome
 from zeke_jobs import Context, Reject
 
 
@@ -97,7 +97,7 @@ def _fault(item: UploadItem) -> tuple[Outcome, str] | None:
     try:
         parse(item.url)
     except EngineError as error:
-        return Outcome(error.code), str(error)
+        return error.code, str(error)
     return None
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from psycopg2.extras import Json
 
-from actors.store.outcomes import IN_FLIGHT, Outcome
+from actors.outcomes import IN_FLIGHT, Outcome
 from actors.store.statements import SQL
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 _LONGEST_DETAIL = 2000
+_AGAIN = sorted(Outcome.having("again"))
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def upsert(conn: Connection, source_id: UUID, items: Sequence[NewItem]) -> dict[
         }
         for item in items
     ]
-    found = SQL.all(conn, "items_upsert", source_id=str(source_id), items=Json(rows))
+    found = SQL.all(conn, "items_upsert", source_id=str(source_id), items=Json(rows), again=_AGAIN)
     return {row["external_id"]: (UUID(str(row["id"])), row["is_new"]) for row in found}
 
 
