@@ -21,7 +21,7 @@ from zeke_jobs.core import environment, redaction
 from zeke_jobs.core.terminal import indented, visible, visible_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from typing import TextIO
 
     from structlog.typing import EventDict, FilteringBoundLogger, Processor
@@ -32,6 +32,7 @@ _IDLE = re.compile(r"$|Scheduling |.*:zeke-metronome@")
 _LONGEST_LINE = 2_000  # characters of a line stored with a job
 _OF_A_JOB = ("task", "job_id", "attempt", "logger", "trace_id")
 _HEAD = ("timestamp", "level", "logger", "event", "task", "job_id")
+_NO_FIELDS = {*_OF_A_JOB, *_HEAD, "exc_info", "exception", "stack"}
 
 
 def configure(stream: TextIO | None = None, *, json: bool | None = None) -> None:
@@ -50,15 +51,7 @@ def configure(stream: TextIO | None = None, *, json: bool | None = None) -> None
     as_json = is_json() if json is None else json
     level = logging.getLevelNamesMapping()[environment.log_level().upper()]
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(
-        _Redacting(
-            foreign_pre_chain=[*_common(as_json=as_json), structlog.stdlib.ExtraAdder()],
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *_renderers(as_json=as_json),
-            ],
-        )
-    )
+    handler.setFormatter(_Redacting(*_renderers(as_json=as_json), as_json=as_json))
     handler.addFilter(_says_something)
     logging.basicConfig(handlers=[handler, _Capturing()], level=level, force=True)
     logging.captureWarnings(capture=True)
@@ -73,7 +66,13 @@ def configure(stream: TextIO | None = None, *, json: bool | None = None) -> None
 
 
 class _Redacting(structlog.stdlib.ProcessorFormatter):
-    """Removes secrets that a message or an exception contains."""
+    """Masks the secrets in a line: a sensitive field under its name, others in the text of a message or an exception."""
+
+    def __init__(self, *processors: Processor, as_json: bool) -> None:
+        super().__init__(
+            foreign_pre_chain=[*_common(as_json=as_json), structlog.stdlib.ExtraAdder()],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _masked, *processors],
+        )
 
     def format(self, record: logging.LogRecord) -> str:
         return redaction.redact(super().format(record))
@@ -132,15 +131,12 @@ class _Capturing(logging.Handler):
         super().__init__()
         self.setFormatter(
             _Redacting(
-                foreign_pre_chain=[*_common(as_json=False), structlog.stdlib.ExtraAdder()],
-                processors=[
-                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                    _without_job,
-                    _one_line,
-                    structlog.dev.ConsoleRenderer(
-                        colors=False, exception_formatter=_traceback, sort_keys=False, pad_event_to=0, pad_level=False
-                    ),
-                ],
+                _without_job,
+                _one_line,
+                structlog.dev.ConsoleRenderer(
+                    colors=False, exception_formatter=_traceback, sort_keys=False, pad_event_to=0, pad_level=False
+                ),
+                as_json=False,
             )
         )
 
@@ -151,6 +147,13 @@ class _Capturing(logging.Handler):
                 captured.add(_storable(self.format(record)))
             except Exception:  # noqa: BLE001 (as the standard library's handlers: a line is lost, its job goes on)
                 self.handleError(record)
+
+
+def _masked(_logger: object, _method: str, event: EventDict) -> EventDict:
+    name = str(event.get("logger"))
+    if name.startswith("zeke_jobs.") and name != "zeke_jobs.job":
+        return event  # our own lines, which may use a field's name for something else
+    return {key: value if key in _NO_FIELDS else redaction.shown(key, value) for key, value in event.items()}
 
 
 def _without_job(_logger: object, _method: str, event: EventDict) -> EventDict:
@@ -165,37 +168,6 @@ def _storable(line: str) -> str:
 def get_logger(name: str = "zeke_jobs", **bound: Any) -> FilteringBoundLogger:
     """A structlog logger; each of its lines shows ``bound`` (``task=``, ``job_id=``)."""
     return cast("FilteringBoundLogger", structlog.get_logger(name, **bound))
-
-
-class Printed:
-    """Standard output whose lines become lines of the log, at level info: they name their job, and are kept with it.
-
-    Args:
-        stream: The stream that it replaces, for all but writing.
-    """
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._begun = threading.local()  # the line that the thread has not ended
-
-    def write(self, text: str) -> int:
-        """Log the lines that ``text`` ends; keep the rest for the next call."""
-        *lines, self._begun.text = (getattr(self._begun, "text", "") + text).split("\n")
-        for line in lines:
-            if line.strip():
-                get_logger("stdout").info(line)
-        return len(text)
-
-    def writelines(self, lines: Iterable[str]) -> None:
-        """Write each of them."""
-        for line in lines:
-            self.write(line)
-
-    def flush(self) -> None:
-        """Do nothing: a line is logged when it ends."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
 
 
 def _says_something(record: logging.LogRecord) -> bool:
