@@ -40,7 +40,7 @@ def test_printed_lines_become_lines_of_the_log_with_their_job() -> None:
     stream = io.StringIO()
     logs.configure(stream, json=True)
     printed: Any = Printed(io.StringIO())
-    with structlog.contextvars.bound_contextvars(job_id="42"), logs.capturing(10, lambda _: None) as captured:
+    with structlog.contextvars.bound_contextvars(job_id="42"), logs.capturing(10) as captured:
         print("half a", end=" ", file=printed)
         assert stream.getvalue() == ""
         print("line of 5 %\n\nand one", file=printed, flush=True)

@@ -486,6 +486,19 @@ def talk(payload: Payload, ctx: Context) -> None:
         raise ValueError("no luck")
 
 
+def talk_and_complete(payload: Payload, ctx: Context) -> None:
+    """Logs a line, and completes itself."""
+    ctx.logger.info("done soon")
+    ctx.complete()
+
+
+def log_and_wait(payload: Payload, ctx: Context) -> None:
+    """Logs a line, and waits at the gate."""
+    ctx.logger.info("before the gate")
+    CALLS.append("began")
+    GATE.wait(20)
+
+
 class Word(Payload):
     """A secret."""
 
@@ -495,6 +508,7 @@ class Word(Payload):
 def whisper(payload: Word, ctx: Context) -> None:
     """Logs its secret."""
     ctx.logger.info(payload.word)
+    logging.getLogger("library").info("%s", payload.word)
 
 
 def record(payload: Number, ctx: Context) -> None:

@@ -19,7 +19,7 @@ from zeke_jobs.errors import ClaimLost, InvalidPayload, Reject, Retry, Throttled
 from zeke_jobs.payload import json_text
 from zeke_jobs.worker.claim.claims import JobMessage
 from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Outcome, Settled, limit_of, of_exception
-from zeke_jobs.worker.run import tracing
+from zeke_jobs.worker.run import job_log, tracing
 from zeke_jobs.worker.run.interrupts import Interrupt, Interrupts, Lost
 from zeke_jobs.worker.run.job_context import JobContext
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from zeke_jobs.postgres.pool import Pool
     from zeke_jobs.worker.claim.claims import Claim
     from zeke_jobs.worker.run.interrupts import Running
-    from zeke_jobs.worker.run.job_log import JobLog
     from zeke_jobs.worker.runtime import RunnableTask, Runtime
 
 
@@ -64,7 +63,6 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         begin: Callable[[Claim], Outcome | None],
         *,
         statement_pool: Pool,
-        job_log: JobLog,
     ) -> None:
         self.worker: UUID | None = None
         self._runtime = runtime
@@ -72,7 +70,6 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         self._statement_pool = statement_pool
         self._interrupts = interrupts
         self._begin = begin
-        self._job_log = job_log
         self._current = threading.local()
         self._log = get_logger("zeke_jobs.executor")
         logging.getLogger("dramatiq.worker.WorkerThread").addFilter(_is_wanted)
@@ -147,7 +144,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         policy = self._runtime.policy(claim.task, claim.retry)
         retries = claim.attempt - claim.attempt_base
         try:
-            with self._job_log.keeping(claim, runnable.task.log_lines):
+            with job_log.keeping(claim, runnable.task):
                 return self._call(claim, runnable, _validated(claim, runnable, args, payload))
         except ClaimLost as error:
             self._log.warning("claim lost", task=claim.task, job_id=str(claim.id), reason=str(error))
