@@ -13,6 +13,7 @@ from typing import Any
 
 import dramatiq
 from dramatiq.middleware import CurrentMessage
+from dramatiq.middleware.time_limit import TimeLimitExceeded
 from dramatiq.rate_limits import ConcurrentRateLimiter
 from pydantic import BaseModel
 
@@ -416,6 +417,24 @@ async def stepwise_async(payload: Number, ctx: Context) -> dict[str, Any]:
 def spin(payload: Number, ctx: Context) -> None:
     while True:
         pass
+
+
+def tidies_up(payload: Number, ctx: Context) -> None:
+    """Catches its timeout by dramatiq's name, and raises it again."""
+    try:
+        spin(payload, ctx)
+    except TimeLimitExceeded:
+        CALLS.append("tidied up")
+        raise
+
+
+def carries_on(payload: Number, ctx: Context) -> str:
+    """Catches its timeout, and returns."""
+    try:
+        spin(payload, ctx)
+    except TimeLimitExceeded:
+        CALLS.append("went on")
+    return "done"
 
 
 class SignUp(Payload):
