@@ -119,7 +119,7 @@ def test_a_sensitive_field_is_masked_under_its_name_however_short(secret: str) -
     payload = Login(password=secret, user=User(name="Ada", e_mail=secret))
     with (
         hiding(payload.model_dump(), ["password", "user.e_mail"]),
-        logs.capturing(10, lambda _: None) as captured,
+        logs.capturing(10) as captured,
     ):
         for as_json in (True, False):
             stream = io.StringIO()
@@ -166,7 +166,7 @@ def test_what_a_handler_writes_to_standard_error_is_a_masked_line_of_its_job() -
     logs.configure(stream, json=True)
     printed: Any = Printed(stderr, "stderr")
     with hiding({"token": LONG}, ["token"]):
-        with structlog.contextvars.bound_contextvars(job_id="42"), logs.capturing(10, lambda _: None) as captured:
+        with structlog.contextvars.bound_contextvars(job_id="42"), logs.capturing(10) as captured:
             print(f"10 %\r20 %\rno luck with {LONG}\nhalf", end="", file=printed)
         print(f"outside of a job {LONG}", file=printed)
     line = json.loads(stream.getvalue())
