@@ -170,6 +170,7 @@ def _failure(response: _Answer) -> EngineError:
             transient=bool(body["transient"]) if "transient" in body else None,
             retry_after=_seconds(body.get("retryAfter")),
             is_away=is_away,
+            is_unreachable=body.get("unreachable") is True,
         )
     by_status: dict[int, str] = {400: "invalid_url", 404: "not_found"}
     if (known := by_status.get(response.status)) is not None:

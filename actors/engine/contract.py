@@ -89,6 +89,7 @@ class EngineError(Exception):
         transient: Whether another try later may help; by default, whether the reason may pass.
         retry_after: Seconds that the server asked us to wait; None if it did not.
         is_away: Whether the Engine itself is unavailable, for every page and feed.
+        is_unreachable: Whether the host cannot be reached, for each of its pages and feeds.
     """
 
     def __init__(
@@ -99,12 +100,14 @@ class EngineError(Exception):
         transient: bool | None = None,
         retry_after: float | None = None,
         is_away: bool = False,
+        is_unreachable: bool = False,
     ) -> None:
         super().__init__(message[:_LONGEST_MESSAGE])
         self.code = reason(code)
         self.transient = "passes" in self.code.traits if transient is None else transient
         self.retry_after = retry_after
         self.is_away = is_away
+        self.is_unreachable = is_unreachable
 
 
 class ContractModel(BaseModel):

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from actors.store.items import Item
 
 
+_ARTICLE = 1000  # characters of a description that is more than a teaser
+_LONGEST_CHOICE = 300
+
+
 @dataclass(frozen=True)
 class Text:
     """An item's text and its description.
@@ -80,10 +84,30 @@ def obtain(item: Item, engine: Engine, least: int) -> Text | Missing:
     except EngineError as error:
         if error.transient:
             raise
-        if told is not None and "feed" in error.code.traits:
-            return told
-        return Missing(error.code, str(error))
+        return _instead(told, error) or Missing(error.code, str(error))
     return _of_page(item, page, told, least)
+
+
+def stand_in(item: Item, error: EngineError, least: int) -> Text | None:
+    """The feed's text of an item whose page cannot be had for now; None if it has none."""
+    try:
+        return _instead(_told(item, least)[0], error)
+    except EngineError:  # the feed's text cannot be read for now either
+        return None
+
+
+def is_article(told: Text) -> bool:
+    """Whether a feed's text is an article's, and not a teaser: what the feed calls the content, or a long description."""
+    return told.origin == "feed" or len(told.text) >= _ARTICLE
+
+
+def _instead(told: Text | None, error: EngineError) -> Text | None:
+    """The feed's text, if it may stand in for the page, with the reason."""
+    if told is None or "feed" not in error.code.traits:
+        return None
+    return replace(
+        told, choice=one_line(f"{told.origin}: the page cannot be had ({error.code}: {error})", _LONGEST_CHOICE)
+    )
 
 
 def _of_page(item: Item, page: ContentItem, told: Text | None, least: int) -> Text | Missing:

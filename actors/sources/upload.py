@@ -11,11 +11,7 @@ from actors.engine.contract import LONGEST_TEXT, EngineError, bounded_metadata, 
 from actors.engine.fetch import parse
 from actors.engine.text import clean, one_line
 from actors.outcomes import Outcome
-from actors.schema import (
-    MAX_BATCH,
-    IngestFromUpload,
-    UploadItem,
-)
+from actors.schema import MAX_BATCH, IngestFromUpload, UploadItem
 from actors.sources.digest import Period, open_batch
 from actors.sources.fetching import send_fetches
 from actors.store import items, sources, uploads
@@ -56,7 +52,7 @@ def ingest_from_upload(payload: IngestFromUpload, ctx: Context[UploadSettings]) 
                 if not found.is_new and found.outcome is not None:
                     counts["known"] += 1
                 elif (why := _fault(item)) is not None:
-                    items.decide(tx, found.id, *why)
+                    items.decide(tx, [found.id], *why)
                     counts["broken"] += 1
                 else:
                     queued.append((found.id, item.url))
