@@ -21,6 +21,11 @@ def host(name: str) -> str:
     return f"host/{name}"
 
 
+def model(name: str) -> str:
+    """The name of a model among those that rest."""
+    return f"model/{name}"
+
+
 def grown(
     failures: int, first: timedelta, longest: timedelta, asked: float | None = None, most_asked: timedelta = LONGEST
 ) -> timedelta:

@@ -7,6 +7,7 @@ import re
 import time
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -46,12 +47,15 @@ class CallFailed(Exception):
         outcome: rate_limited, timeout, failed or invalid.
         verdict: The exception for the job: ``Retry``, ``Defer`` or ``Reject``.
         is_charged: Whether the provider may charge for it.
+        rests: Seconds that the provider asked to be left alone; None if it did not.
     """
 
     def __init__(self, outcome: str, verdict: Exception, *, is_charged: bool) -> None:
         super().__init__(str(verdict))
         self.outcome = outcome
         self.verdict = verdict
+        wait = verdict.retry_after if isinstance(verdict, Throttled) else None
+        self.rests = wait.total_seconds() if isinstance(wait, timedelta) else wait
         self.is_charged = is_charged
 
 
