@@ -20,9 +20,9 @@ from zeke_jobs.worker.claim.notifier import WakeUps
 from zeke_jobs.worker.finish.completer import Completer
 from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Settled, of_exception
 from zeke_jobs.worker.leftovers import end_children
+from zeke_jobs.worker.run import job_log
 from zeke_jobs.worker.run.executor import Executor
 from zeke_jobs.worker.run.interrupts import Cancelled, Interrupt, Interrupts
-from zeke_jobs.worker.run.job_log import JobLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -61,10 +61,7 @@ class WorkerProcess:
         self.interrupts = Interrupts()
         self.pool = Pool(url, max_size=_SPARE_CONNECTIONS, application_name="zeke-jobs worker")
         self.handler_pool = Pool(url, max_size=1, application_name="zeke-jobs handler")
-        self.job_log = JobLog(self.pool)
-        self.executor = Executor(
-            runtime, self.handler_pool, self.interrupts, self.begin, statement_pool=self.pool, job_log=self.job_log
-        )
+        self.executor = Executor(runtime, self.handler_pool, self.interrupts, self.begin, statement_pool=self.pool)
         self.completer = Completer(self.pool, self.held, lambda: self.stopping)
         self.wake_ups = WakeUps()
         self.queues: tuple[str, ...] = ()
@@ -137,6 +134,8 @@ class WorkerProcess:
             self.wake_ups.wake_all()  # other queues may have waited for a thread
         if not end.is_first:
             return False
+        if job_log.is_to_store(claim, completed=is_written or isinstance(outcome, Completed)):
+            self.completer.store_log(claim)
         if isinstance(outcome, Settled):
             self.completer.confirm([(claim, Completed())])
             self.hand_back(self.held.without_slot())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import dramatiq
+import dramatiq_pg
 import pytest
 from psycopg2.extras import RealDictCursor
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
+    from dramatiq.actor import Actor
     from psycopg2.extensions import connection as Connection
 
     from zeke_jobs.worker.broker import JobBroker
@@ -218,3 +220,14 @@ def running(database: str) -> Callable[..., AbstractContextManager[JobBroker]]:
             broker.close()
 
     return start
+
+
+@pytest.fixture
+def stock(database: str) -> Callable[[str], Actor]:
+    """Actors of an unmodified dramatiq-pg producer on our table."""
+    broker = dramatiq_pg.PostgresBroker(url=database, schema="zeke_jobs", prefix="", results=False)
+
+    def actor(name: str) -> Actor:
+        return dramatiq.actor(lambda **_: None, actor_name=name, broker=broker, queue_name="default")
+
+    return actor
