@@ -84,12 +84,12 @@ class Jobs:
         return worker
 
     def claim(
-        self, worker: UUID, want: int, tasks: list[str] | None = None, queue: str = "default"
+        self, worker: UUID, want: int, tasks: list[str] | None = None, queue: str = "default", *, is_empty: bool = True
     ) -> list[dict[str, Any]]:
-        """Claim for a worker that serves these tasks, by default all."""
+        """Claim for a worker that serves these tasks, by default all: the jobs."""
         tasks = tasks if tasks is not None else self._all_tasks()
-        sql = "SELECT j.* FROM zeke_jobs.claim(%s::uuid, %s, %s::text[], %s) AS c, unnest(c.jobs) AS j"
-        return self.rows(sql, worker, queue, tasks, want)
+        sql = "SELECT c.* FROM zeke_jobs.claim(%s::uuid, %s, %s::text[], %s, 1, %s) AS c WHERE c.kind = 'job'"
+        return self.rows(sql, worker, queue, tasks, want, is_empty)
 
     def claim_alone(
         self, worker: UUID, want: int = 8, tasks: list[str] | None = None, queue: str = "default"
