@@ -195,7 +195,7 @@ def running(database: str) -> Callable[..., AbstractContextManager[JobBroker]]:
     """``with running(tasks) as broker``: a worker in this process, with all its threads."""
 
     @contextmanager
-    def start(tasks: str, top: str = "", *, threads: int = 4) -> Iterator[JobBroker]:
+    def start(tasks: str, top: str = "", *, threads: int = 4, stop_within: int = 5_000) -> Iterator[JobBroker]:
         from zeke_jobs.worker import builder
 
         broker = builder.build(load(tasks, top), database)
@@ -210,7 +210,7 @@ def running(database: str) -> Callable[..., AbstractContextManager[JobBroker]]:
                 time.sleep(0.01)
             yield broker
         finally:
-            worker.stop(timeout=5_000)
+            worker.stop(timeout=stop_within)
             broker.close()
 
     return start

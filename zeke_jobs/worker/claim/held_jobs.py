@@ -40,7 +40,7 @@ class HeldJobs:
         self._taken = self._started = self._long = 0  # jobs with a thread or waiting for one; started ones; long ones
         self._apart = 0  # held jobs that must run alone
         self._durations: dict[str, float] = {}  # seconds, by task
-        self._duration = _AHEAD  # of short jobs, smoothed
+        self._duration = 0.0  # of short jobs, smoothed
         self._flows = False  # the last claim brought short jobs only
 
     # ── stages of a claim ──
@@ -176,7 +176,7 @@ class HeldJobs:
             duration = known + _SMOOTHING * (duration - known)
         self._durations[task] = duration
         if duration <= _AHEAD:
-            self._duration += _SMOOTHING * (duration - self._duration)
+            self._duration += (_SMOOTHING if self._duration else 1.0) * (duration - self._duration)
 
     # ── state; a reading may be a moment old ──
 
