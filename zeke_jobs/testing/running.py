@@ -21,8 +21,8 @@ from zeke_jobs.postgres.pool import Pool, connect
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import boot
 from zeke_jobs.testing.clock import set_clock
+from zeke_jobs.worker.claim.answer import ask, with_messages
 from zeke_jobs.worker.claim.claims import JobMessage
-from zeke_jobs.worker.claim.consumer import HEADER_COLUMNS
 from zeke_jobs.worker.finish.outcome import Settled
 from zeke_jobs.worker.finish.writer import EndingWriter
 from zeke_jobs.worker.run.executor import Executor
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 #: Triggers that normally run at a commit, for jobs in a transaction that may never commit: ends of batches, events.
 _AT_COMMIT = """SET CONSTRAINTS zeke_jobs.batch_add_up, zeke_jobs.event_deliver IMMEDIATE;
 SET CONSTRAINTS zeke_jobs.batch_add_up, zeke_jobs.event_deliver DEFERRED"""
-_NOT_SAID = ("free", "threads", "short", "more", "per_slot", "most", "kept_of", "kept", "said")
 
 
 def prepare(url: str, config: Config) -> None:
@@ -158,15 +157,11 @@ class _Run:
         if self._conn.info.transaction_status != TRANSACTION_STATUS_IDLE:
             with self._conn.cursor() as cursor:
                 cursor.execute(_AT_COMMIT)
-        nothing: dict[str, Any] = {"ids": [], "claims": [], "after": [], "took": [], "results": []}
-        received = time.monotonic()
-        rows = SQL.rows(
-            self._conn, "job/complete_and_claim", worker=self._id, queue=queue, tasks=self._tasks, want=1, ask=False,
-            **nothing, **dict.fromkeys(_NOT_SAID),
-        )  # fmt: skip
-        for row in rows[1:]:
-            self._run(JobMessage(row[HEADER_COLUMNS:], queue, received, received))
-        return len(rows) > 1
+        asked = time.monotonic()
+        jobs = ask(self._conn, self._id, queue, self._tasks, 1, is_empty=True).jobs
+        for row in with_messages(self._conn, self._id, jobs):
+            self._run(JobMessage(row, queue, asked))
+        return bool(jobs)
 
     def _run(self, message: JobMessage) -> None:
         claim, error = message.claim, None

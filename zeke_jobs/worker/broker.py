@@ -97,8 +97,8 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
             self.emit_after("declare_queue", queue_name)
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30_000) -> JobConsumer:  # noqa: ARG002
-        """The consumer of a queue. It ignores dramatiq's prefetch and decides itself how much to claim ahead."""
-        return JobConsumer(self.process, queue_name)
+        """The consumer of a queue. It brings nothing, because the process's producer claims for all queues."""
+        return JobConsumer(self.process, timeout)
 
     def enqueue(self, message: Message, *, delay: int | None = None) -> Message:
         """Send a job through dramatiq's interface; ``delay`` is in milliseconds.

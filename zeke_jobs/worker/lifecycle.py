@@ -20,7 +20,7 @@ from zeke_jobs.postgres.pool import AddressError, can_listen, connect, is_away
 from zeke_jobs.postgres.roles import complaint
 from zeke_jobs.revisions import boot
 from zeke_jobs.worker.boot import Boot, guarded
-from zeke_jobs.worker.claim.notifier import Notifier, WakeUps
+from zeke_jobs.worker.claim.notifier import Notifier
 from zeke_jobs.worker.life.heartbeat import Heartbeat
 from zeke_jobs.worker.life.proof import ProofOfLife
 from zeke_jobs.worker.stop import Closing, Stop
@@ -67,9 +67,8 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         for name in set(process.queues) - set(broker.queues):
             help_ = suggest(name, sorted(broker.queues), what="queues")
             self._log.warning(f"no task of jobs.yaml has the queue {quote(name)}; {help_}")
-        process.wake_ups = WakeUps(process.queues)
         process.start = lambda message: worker.work_queue.put((broker.get_actor(message.actor_name).priority, message))
-        process.held.resize(worker.worker_threads)
+        process.held.threads = worker.worker_threads
         process.handler_pool.resize(worker.worker_threads)
         process.executor.worker = process.completer.writer.worker = process.id
         guarded(self._prepare)
@@ -80,7 +79,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         process.proof = ProofOfLife(environment.heartbeat())
         self.heartbeat = Heartbeat(process)
         self.notifier = Notifier(
-            process.url, process.id, process.wake_ups, self.heartbeat.watch_now, self.heartbeat.check_revision_soon
+            process.url, process.id, process.producer, self.heartbeat.watch_now, self.heartbeat.check_revision_soon
         )
         return True
 
@@ -99,7 +98,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         try:
             with closing(connect(self._process.url, application_name="zeke-jobs boot")) as conn:
                 self._check(conn)
-                self._process.wake_ups.notifications_arrive = can_listen(conn)
+                self._process.producer.notifications_arrive = can_listen(conn)
                 if self._process.stopping:
                     return False  # threads started now would never be ended
                 self._process.register(conn)
@@ -114,8 +113,9 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
             return False
         self._process.completer.start()
         self.heartbeat.start()
-        self.notifier.start()
         self._process.is_booted = True
+        self._process.producer.start()
+        self.notifier.start()
         self._log.info("ready", revision=self._process.runtime.revision, queues=list(self._process.queues))
         return True
 
@@ -134,10 +134,10 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
                 revision=state.revision,
             )
 
-    def before_worker_shutdown(self, _broker: object, worker: Any) -> None:
+    def before_worker_shutdown(self, _broker: object, _worker: object) -> None:
         """Stop claiming. Jobs that have not started are handed back after dramatiq's threads have ended."""
         self._process.stopping = True
-        self._stop.begin(worker)
+        self._stop.begin()
 
     def after_worker_shutdown(self, _broker: object, _worker: object) -> None:
         """Write the last outcomes, hand back jobs that run past the time allowed, and end."""

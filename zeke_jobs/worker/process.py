@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 import time
 from datetime import timedelta
 from itertools import count
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import psycopg2
+
 import zeke_jobs
 from zeke_jobs.core.logs import get_logger
-from zeke_jobs.postgres.pool import Pool
+from zeke_jobs.postgres.pool import Pool, is_away
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.worker.claim.blocked import BlockedTasks
 from zeke_jobs.worker.claim.held_jobs import HeldJobs
-from zeke_jobs.worker.claim.notifier import WakeUps
+from zeke_jobs.worker.claim.producer import Producer
 from zeke_jobs.worker.finish.completer import Completer
 from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Settled, of_exception
 from zeke_jobs.worker.leftovers import end_children
@@ -25,7 +27,7 @@ from zeke_jobs.worker.run.executor import Executor
 from zeke_jobs.worker.run.interrupts import Cancelled, Interrupt, Interrupts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
@@ -37,17 +39,17 @@ if TYPE_CHECKING:
     from zeke_jobs.worker.runtime import Runtime
 
 _SPARE_CONNECTIONS = 4  # for claims, completer, heartbeat, and progress with leases; the handlers' own come on top
-_LATEST_START = 0.25  # seconds after the claim, for tasks with quick rates; zeke_jobs.take assumes the same limit
+_MARGIN = 0.02  # seconds from the report of a late start to the start
 TO_WRITE = 8.0  # seconds for the last outcomes at the end of the process
 
 
 class WorkerProcess:
-    """``HeldJobs`` owns the claims; this class decides their ends, and wakes the threads that wait for an end.
+    """The producer claims, ``HeldJobs`` knows the stage of each job, the completer writes ends, the heartbeat proves life.
 
     Attributes:
-        alone: It claims only jobs that must run apart from all others.
         is_booted: Database and configuration are checked, and the process's row is written.
-        registrations: Number of the process's current row; it grows with each new row, in which consumers must report again.
+        stop_begun: Set once dramatiq stops its threads; ``stopping`` may be true earlier.
+        registrations: Number of the process's current row; it grows with each new row, in which the producer must report again.
         start: Puts a job into dramatiq's queue for its threads.
         declare: Makes a task's actor.
     """
@@ -57,17 +59,16 @@ class WorkerProcess:
         self.url = url
         self.runtime = runtime
         self.held = HeldJobs()
-        self.blocked = BlockedTasks(runtime.frees)
         self.interrupts = Interrupts()
         self.pool = Pool(url, max_size=_SPARE_CONNECTIONS, application_name="zeke-jobs worker")
         self.handler_pool = Pool(url, max_size=1, application_name="zeke-jobs handler")
         self.executor = Executor(runtime, self.handler_pool, self.interrupts, self.begin, statement_pool=self.pool)
-        self.completer = Completer(self.pool, self.held, lambda: self.stopping)
-        self.wake_ups = WakeUps()
+        self.producer = Producer(self)
+        self.completer = Completer(self.pool, self.held, lambda: self.stopping, self.producer.freed)
         self.queues: tuple[str, ...] = ()
-        self.alone = False
         self.is_booted = False
         self.stopping = False
+        self.stop_begun = threading.Event()
         self.registrations = 0
         self._counted = count(1)  # two threads may register, and each needs its own number
         self.proof: ProofOfLife
@@ -75,24 +76,11 @@ class WorkerProcess:
         self.declare: Callable[[Task], object] = lambda _task: None
         self._log = get_logger("zeke_jobs.worker")
 
-    # ── answers for the consumers ──
-
-    def room(self) -> int:
-        """Number of jobs that this process would claim now."""
-        if self.stopping or not self.is_alive():
-            return 0
-        return self.held.room(may_be_ahead=not (self.alone or self.blocked.long_jobs_wait()))
+    # ── its claims ──
 
     def tasks(self) -> list[str]:
         """Ids of this process's tasks."""
         return list(self.runtime.tasks)
-
-    def short_tasks(self) -> dict[str, int]:
-        """Tasks whose jobs may be claimed ahead, with the number that a thread finishes in the time that a claimed job may wait.
-
-        Leaves out tasks whose jobs may start only once: if this process died, nobody would know which of them had started.
-        """
-        return {task: each for task, each in self.held.short_tasks().items() if self.runtime.policy(task).limit}
 
     def policy(self, claim: Claim) -> Retry:
         """The retry policy of the job."""
@@ -102,18 +90,36 @@ class WorkerProcess:
         """Whether others, as far as this process can know, still count it as alive."""
         return self.is_booted and self.proof.is_fresh()
 
-    # ── ends of claims ──
+    def give(self, message: JobMessage) -> None:
+        """Give a claimed job to the threads."""
+        try:
+            self.start(message)
+        except Exception:  # noqa: BLE001 (any error: the job must not be lost)
+            self._log.exception("a job could not be started; it is handed back", job_id=str(message.claim.id))
+            self.settle(message.claim, RETURNED, unstarted=True)
 
     def begin(self, claim: Claim) -> Outcome | None:
         """Record that the handler starts, and return None; or return the outcome with which the claim ends instead."""
         if not self.proof.holds(claim) and not claim.ended:
             return RETURNED
-        if claim.task in self.runtime.quick and time.monotonic() - claim.received > _LATEST_START and not claim.ended:
-            return RETURNED  # the process was frozen meanwhile, and the rate counts on an earlier start
+        try:
+            self._report_late_start(claim)
+        except psycopg2.Error as error:
+            if not is_away(error):
+                raise
+            return RETURNED
         return None if self.held.start(claim) else Settled()
 
+    def _report_late_start(self, claim: Claim) -> None:
+        """Tell the rates of a job that starts late, because they count from the claim."""
+        while claim.on_time is not None and (now := time.monotonic()) - claim.asked > claim.on_time:
+            with self.pool.connection() as conn:
+                SQL.run(conn, "job/started_late", job=claim.id, margin=_MARGIN)
+            if time.monotonic() - now < _MARGIN:
+                return
+
     def settle(self, claim: Claim, outcome: Outcome, *, unstarted: bool = False, gives_up: bool = False) -> bool:
-        """End a claim: the next job starts in its slot, and the completer writes the end unless the database has it.
+        """End a claim; the completer writes the end unless the database has it.
 
         Args:
             claim: A claim held here.
@@ -124,37 +130,15 @@ class WorkerProcess:
         Returns:
             False when the claim had ended before, or does not end; the outcome is then ignored.
         """
-        is_written = isinstance(outcome, Settled)
-        hand_on = not (self.stopping or self.blocked.long_jobs_wait())
-        if gives_up:
-            end = self.held.give_up(claim, hand_on=hand_on)
-        else:
-            end = self.held.end(claim, unstarted=unstarted, is_written=is_written, hand_on=hand_on)
-        if end.frees:
-            self.wake_ups.wake_all()  # other queues may have waited for a thread
-        if not end.is_first:
+        if not (self.held.give_up(claim) if gives_up else self.held.end(claim, unstarted=unstarted)):
             return False
-        if job_log.is_to_store(claim, completed=is_written or isinstance(outcome, Completed)):
+        if job_log.is_to_store(claim, completed=isinstance(outcome, Completed | Settled)):
             self.completer.store_log(claim)
         if isinstance(outcome, Settled):
             self.completer.confirm([(claim, Completed())])
-            self.hand_back(self.held.without_slot())
-            self.completer.report_soon()
         else:
             self.completer.put(claim, outcome)
-        if end.successor is not None:
-            self._start_successor(end.successor)
         return True
-
-    def _start_successor(self, successor: JobMessage) -> None:
-        try:
-            self.start(successor)
-        except BaseException:  # noqa: BLE001 (any error: the job must not be lost)
-            self._log.exception("a job could not be started; it is handed back", job_id=str(successor.claim.id))
-            if self.held.end(successor.claim, unstarted=True, hand_on=False).is_first:
-                self.completer.put(successor.claim, RETURNED)
-        if self.held.is_low(successor.claim.task):
-            self.wake_ups.wake(successor.queue_name)
 
     def mark_started(self, conn: Connection, claims: list[Claim]) -> None:
         """Record in the database that these handlers have started."""
@@ -171,30 +155,10 @@ class WorkerProcess:
         for claim in claims:
             claim.marked = True
 
-    def hand_back(self, unstarted: Iterable[Claim]) -> None:
-        """Return jobs to the queue that wait here for a slot and have not started."""
-        for claim in unstarted:
-            self.completer.put(claim, RETURNED)
-
-    def hand_back_blocked(self) -> bool:
-        """Return jobs to the queue that wait here for a thread behind a long job.
-
-        Returns:
-            Whether a job that was claimed ahead has run so long that its start must be recorded: the database still shows it as
-            waiting.
-        """
-        behind, before = self.held.behind_long_job()
-        # If a job has waited longer for a slot, another process has the slot or the task is paused: hand the job back.
-        self.hand_back(self.held.waiting_for_slot_since(before))
-        for claim in behind:
+    def hand_back_blocked(self) -> None:
+        """Return jobs to the queue that wait here for a thread behind a long job."""
+        for claim in self.held.behind_long_job():
             self.settle(claim, RETURNED, unstarted=True)
-        unmarked = [claim for claim in self.held.all() if claim.is_ahead and not claim.marked and not claim.ended]
-        return any(claim.started is not None and claim.started < before for claim in unmarked)
-
-    def taken_for_dead(self) -> None:
-        """Others took this process for dead and have its jobs and slots."""
-        self.hand_back(self.held.lose_slots())
-        self.completer.report_soon()
 
     def cancel(self, job: UUID, interrupt: Cancelled) -> bool:
         """End a cancelled job before it starts, or stop its handler; False when it is between the two and cannot be found."""
@@ -258,5 +222,5 @@ class WorkerProcess:
             file_revision=self.runtime.file_revision,
             lost_after=timedelta(seconds=self.proof.lost_after),
         )
-        # If the row is new, the consumers must report in it again.
+        # If the row is new, the producer must report in it again.
         self.registrations = next(self._counted)

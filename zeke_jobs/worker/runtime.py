@@ -17,11 +17,8 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from zeke_jobs.config.entries import Rate
     from zeke_jobs.config.handlers import Handler
     from zeke_jobs.config.models import Config, Task
-
-_SHORT_PERIOD = timedelta(seconds=25)  # a quarter of a second is less than a hundredth of a longer period
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +28,6 @@ class RunnableTask:
     task: Task
     handler: Handler
     settings: BaseModel | None
-
-
-def _quick(config: Config) -> frozenset[str]:
-    """Tasks with a short rate period: each start must be recorded at once. Other starts may be recorded a little later."""
-
-    def is_quick(*rates: Rate | None) -> bool:
-        return any(rate is not None and rate.period < _SHORT_PERIOD for rate in rates)
-
-    shared = {limit.name for limit in config.limits.values() if limit.rate and is_quick(limit.rate.window)}
-    return frozenset(
-        task.id
-        for task in config.tasks.values()
-        if not shared.isdisjoint(task.uses) or (task.rate and is_quick(task.rate.window, task.rate.per_key))
-    )
 
 
 def _freed(task: Task, config: Config) -> frozenset[str]:
@@ -66,7 +49,6 @@ class Runtime:
         revision: Its number; 0 before the database was asked.
         file_revision: The revision number of this process's own file; None until it has one.
         file: The configuration of this process's own file.
-        quick: Tasks whose starts must be recorded at once because of their rates.
     """
 
     def __init__(self, config: Config) -> None:
@@ -92,7 +74,6 @@ class Runtime:
             self.config = config
             self.revision = revision
             self.tasks = tasks
-            self.quick = _quick(config)
             self._frees = {task.id: _freed(task, config) for task in config.tasks.values()}
 
     def find(self, task: str) -> RunnableTask | None:

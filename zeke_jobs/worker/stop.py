@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import threading
-import time
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import psycopg2
 
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.worker.finish.outcome import of_shutdown
+from zeke_jobs.worker.finish.outcome import STOPPED
 from zeke_jobs.worker.leftovers import end_children, end_within
 from zeke_jobs.worker.life.rescue import disown
 from zeke_jobs.worker.process import TO_WRITE
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from zeke_jobs.worker.process import WorkerProcess
 
 _CLOSE_WITHIN = 15.0  # most seconds that a stop takes after the time allowed for jobs
-_TO_LOOK = 2.0  # seconds for a consumer's last look
+_TO_LOOK = 2.0  # seconds for the last look
 _TO_LEAVE = 1.0
 
 
@@ -41,14 +40,11 @@ class Stop:
         self._process = process
         self._log = get_logger("zeke_jobs.worker")
 
-    def begin(self, worker: Any) -> None:
-        """Wake all waiting threads and end the consumers, because dramatiq waits for them as long as for jobs.
-
-        Args:
-            worker: Dramatiq's worker with its consumers.
-        """
-        self._process.wake_ups.wake_all()
-        threading.Thread(target=self._end_looks, args=(worker,), name="end looks", daemon=True).start()
+    def begin(self) -> None:
+        """Let the waiting threads end, and the last look within a stated time."""
+        self._process.stop_begun.set()
+        self._process.producer.wake()
+        threading.Thread(target=self._end_look, name="end look", daemon=True).start()
 
     def end(self, threads: Sequence[Closing], *, is_command: bool) -> None:
         """End the jobs whose time is over, and leave.
@@ -60,7 +56,9 @@ class Stop:
         process = self._process
         if is_command:
             end_within(_CLOSE_WITHIN)
-        steps = [self._end_jobs, *(thread.close for thread in threads), self._leave] if threads else []
+        steps = (
+            [self._end_claims, self._end_jobs, *(thread.close for thread in threads), self._leave] if threads else []
+        )
         for step in (*steps, process.runtime.close, process.pool.close, process.handler_pool.close):
             try:
                 step()
@@ -69,22 +67,24 @@ class Stop:
         if is_command and (left := end_children()):
             self._log.warning("ended processes that handlers had left running", processes=left)
 
-    def _end_looks(self, worker: Any) -> None:
-        # Repeat: in an earlier round, a look may have been on its way to the server, where it could not be cancelled.
-        threads = list(worker.consumers.values())
-        while any(thread.is_alive() for thread in threads):
-            time.sleep(_TO_LOOK)
+    def _end_look(self) -> None:
+        # Repeat: in an earlier round, the look may have been on its way to the server, where it could not be cancelled.
+        producer = self._process.producer
+        while producer.is_alive():
+            producer.join(_TO_LOOK)
             self._process.pool.cut_opening()
-            for thread in threads:
-                if thread.is_alive() and thread.consumer is not None:
-                    threading.Thread(target=thread.consumer.end_look, name="end look", daemon=True).start()
+            threading.Thread(target=producer.end_look, name="cancel look", daemon=True).start()
+
+    def _end_claims(self) -> None:
+        self._process.producer.join(_CLOSE_WITHIN)
 
     def _end_jobs(self) -> None:
         process = self._process
         for claim in process.held.all():
-            outcome = of_shutdown(process.policy(claim), retries=claim.attempt - claim.attempt_base)
-            if process.settle(claim, outcome, gives_up=True):
-                self._log.warning(str(outcome.reason), task=claim.task, job_id=str(claim.id), outcome=outcome.how)
+            if process.settle(claim, STOPPED, gives_up=True):
+                self._log.warning(str(STOPPED.reason), task=claim.task, job_id=str(claim.id), outcome=STOPPED.how)
+            else:
+                process.settle(claim, STOPPED, unstarted=True)
         process.completer.close(TO_WRITE)
 
     def _leave(self) -> None:

@@ -21,7 +21,7 @@ from zeke_jobs.revisions import boot
 from zeke_jobs.worker.claim.claims import Claim
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     from dramatiq.actor import Actor
@@ -83,36 +83,32 @@ class Jobs:
         )  # fmt: skip
         return worker
 
-    def claim(
-        self, worker: UUID, want: int, tasks: list[str] | None = None, queue: str = "default", *, is_empty: bool = True
-    ) -> list[dict[str, Any]]:
-        """Claim for a worker that serves these tasks, by default all: the jobs."""
-        tasks = tasks if tasks is not None else self._all_tasks()
-        sql = "SELECT c.* FROM zeke_jobs.claim(%s::uuid, %s, %s::text[], %s, 1, %s) AS c WHERE c.kind = 'job'"
-        return self.rows(sql, worker, queue, tasks, want, is_empty)
-
-    def claim_alone(
-        self, worker: UUID, want: int = 8, tasks: list[str] | None = None, queue: str = "default"
-    ) -> list[dict[str, Any]]:
-        """Claim suspects for a worker that holds nothing and serves these tasks, by default all."""
-        tasks = tasks if tasks is not None else self._all_tasks()
-        return SQL.all(self.conn, "job/claim_alone", worker=worker, queue=queue, tasks=tasks, want=want)
-
     def look(
-        self, worker: UUID, tasks: list[str], want: int, ended: Sequence[dict[str, Any]] = (), **said: Any
-    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        """A look of a worker's consumer, which completes what has ended: the header, and the jobs."""
-        none = dict.fromkeys(("free", "threads", "short", "more", "per_slot", "most", "kept_of", "kept", "said"))
-        ends = {
-            "ids": [claim["message_id"] for claim in ended],
-            "claims": [claim["claim"] for claim in ended],
-            "after": [0.0] * len(ended),
-            "took": [claim.get("took") for claim in ended],
-            "results": ["null"] * len(ended),
-        }
-        options = {"queue": "default", "ask": False, **none, **ends, **said}
-        header, *rows = SQL.all(self.conn, "job/complete_and_claim", worker=worker, tasks=tasks, want=want, **options)
-        return header, rows
+        self,
+        worker: UUID,
+        want: int,
+        tasks: list[str] | None = None,
+        queue: str = "default",
+        *,
+        is_empty: bool = False,
+        revision: int | None = None,
+    ) -> list[dict[str, Any]]:
+        """Claim for a worker that serves these tasks, by default all: all rows of the answer."""
+        tasks = tasks if tasks is not None else self._all_tasks()
+        sql = "SELECT * FROM zeke_jobs.claim(%s::uuid, %s, %s::text[], %s, %s, %s)"
+        return self.rows(sql, worker, queue, tasks, want, revision, is_empty)
+
+    def claim(
+        self,
+        worker: UUID,
+        want: int,
+        tasks: list[str] | None = None,
+        queue: str = "default",
+        *,
+        is_empty: bool = False,
+    ) -> list[dict[str, Any]]:
+        """As ``look``: the claimed jobs."""
+        return [row for row in self.look(worker, want, tasks, queue, is_empty=is_empty) if row["kind"] == "job"]
 
     def complete(self, worker: UUID, claims: list[dict[str, Any]], result: str = "null") -> list[UUID]:
         """Complete claims; returns the jobs that were still the worker's."""
@@ -130,9 +126,9 @@ class Jobs:
             )
         ]
 
-    def hold(self, worker: UUID, job: UUID, claim: int, result: str | None = None) -> bool:
+    def fence(self, worker: UUID, job: UUID, claim: int, result: str | None = None) -> bool:
         """The fence of a handler's transaction, in this connection's; with a result the job is completed."""
-        row = SQL.one(self.conn, "job/hold", worker=worker, id=job, claim=claim, after=0.0, result=result)
+        row = SQL.one(self.conn, "job/fence", worker=worker, id=job, claim=claim, after=0.0, result=result)
         assert row is not None
         return bool(row["ours"])
 
@@ -182,14 +178,14 @@ def pool(database: str) -> Iterator[Pool]:
 
 @pytest.fixture
 def heard(other_conn: Connection) -> Callable[[], list[str]]:
-    """Listens at both queues; answers which of them rang since it was asked last."""
+    """Listens for wake-ups; answers for which queues some came since it was asked last."""
     with other_conn.cursor() as cursor:
-        cursor.execute('LISTEN "zeke_jobs.default"; LISTEN "zeke_jobs.slow"')
+        cursor.execute('LISTEN "zeke_jobs.wake"')
 
     def take() -> list[str]:
         with other_conn.cursor() as cursor:
             cursor.execute("SELECT 1")
-        found = [notify.channel.removeprefix("zeke_jobs.") for notify in other_conn.notifies]
+        found = [notify.payload.partition(" ")[2] for notify in other_conn.notifies]
         other_conn.notifies.clear()
         return sorted(found)
 
@@ -201,7 +197,7 @@ def running(database: str) -> Callable[..., AbstractContextManager[JobBroker]]:
     """``with running(tasks) as broker``: a worker in this process, with all its threads."""
 
     @contextmanager
-    def start(tasks: str, top: str = "", *, threads: int = 4) -> Iterator[JobBroker]:
+    def start(tasks: str, top: str = "", *, threads: int = 4, stop_within: int = 5_000) -> Iterator[JobBroker]:
         from zeke_jobs.worker import builder
 
         broker = builder.build(load(tasks, top), database)
@@ -216,7 +212,7 @@ def running(database: str) -> Callable[..., AbstractContextManager[JobBroker]]:
                 time.sleep(0.01)
             yield broker
         finally:
-            worker.stop(timeout=5_000)
+            worker.stop(timeout=stop_within)
             broker.close()
 
     return start

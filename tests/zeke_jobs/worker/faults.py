@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,8 @@ from zeke_jobs.postgres.pool import Cursor, Pool, connect
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import boot
 from zeke_jobs.testing import set_clock
+from zeke_jobs.worker.claim.answer import ask, with_messages
 from zeke_jobs.worker.claim.claims import JobMessage
-from zeke_jobs.worker.claim.consumer import HEADER_COLUMNS
 from zeke_jobs.worker.finish.outcome import Completed, of_exception
 from zeke_jobs.worker.finish.writer import EndingWriter
 from zeke_jobs.worker.run.interrupts import Running
@@ -97,7 +98,7 @@ class Life:
         with self.conn.cursor() as cursor:
             cursor.execute(
                 """SELECT count(*) FILTER (WHERE state = 'consumed'), count(*) FILTER (WHERE state = 'queued')
-                FROM zeke_jobs.queue WHERE state = 'consumed' OR state = 'queued' AND attempt > 0 AND waiting_for IS NULL"""
+                FROM zeke_jobs.queue WHERE state = 'consumed' OR state = 'queued' AND attempt > 0 AND extra ->> 'waiting_for' IS NULL"""
             )
             held, waiting = cursor.fetchone() or (0, 0)
         if held or waiting:
@@ -127,24 +128,10 @@ class Life:
         return ran
 
     def _claim(self, conn: Connection, worker: Any) -> JobMessage | None:
-        tasks = list(self.config.tasks)
-        none = dict.fromkeys(("free", "threads", "short", "more", "per_slot", "most", "kept_of", "kept", "said"))
-        ends: dict[str, list[Any]] = {"ids": [], "claims": [], "after": [], "took": [], "results": []}
-        _, *rows = SQL.rows(
-            conn,
-            "job/complete_and_claim",
-            worker=worker,
-            tasks=tasks,
-            want=1,
-            queue="default",
-            ask=False,
-            **none,
-            **ends,
-        )
-        found = [row[HEADER_COLUMNS:] for row in rows] or SQL.rows(
-            conn, "job/claim_alone", worker=worker, queue="default", tasks=tasks, want=1
-        )
-        return JobMessage(found[0], "default", 0.0, 0.0) if found else None
+        asked = time.monotonic()
+        jobs = ask(conn, worker, "default", list(self.config.tasks), 1, is_empty=True).jobs
+        found = with_messages(conn, worker, jobs)
+        return JobMessage(found[0], "default", asked) if found else None
 
     def _run(self, conn: Connection, worker: Any, message: JobMessage) -> None:
         claim, pool = message.claim, Pool(self.url)

@@ -38,6 +38,10 @@ def echo(payload: Number, ctx: Context) -> dict[str, Any]:
     return {"n": payload.n, "attempt": ctx.attempt, "task": ctx.task_id}
 
 
+def echo_story(payload: Number, ctx: Context) -> str:
+    return payload.story_id
+
+
 async def echo_async(payload: Number, ctx: Context) -> int:
     await asyncio.sleep(0)
     return payload.n

@@ -11,7 +11,7 @@ import zeke_jobs
 from tests.waiting import eventually
 from tests.zeke_jobs.worker import handlers
 from zeke_jobs.errors import JobFailed
-from zeke_jobs.worker.claim.consumer import JobConsumer
+from zeke_jobs.worker.claim.producer import Producer
 from zeke_jobs.worker.life.heartbeat import Heartbeat
 from zeke_jobs.worker.run.interrupts import TimedOut
 
@@ -268,12 +268,11 @@ def test_cancelling_ends_the_handler_wherever_it_is(running: Running, handler: s
     assert time.monotonic() - began < 5
 
 
-@pytest.mark.parametrize("limit", ["", ", concurrency: 1"], ids=["for a thread", "for a slot"])
 def test_cancelling_what_is_claimed_and_waits_ends_it_before_it_starts(
-    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch, limit: str
+    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zeke_jobs.worker.claim.capacity._TOO_LONG", 60.0)  # nothing is handed back
-    with running(f"  t: {{handler: 'H:first_gated'{limit}}}", threads=1) as broker:
+    monkeypatch.setattr("zeke_jobs.worker.claim.held_jobs._TOO_LONG", 60.0)  # nothing is handed back
+    with running("  t: {handler: 'H:first_gated'}", threads=1) as broker:
         for _ in range(2):
             outcome("t")  # its jobs are short, so that more may be claimed
         _, second, third = [sent.id for sent in zeke_jobs.send_many("t", [{"n": n} for n in (1, 2, 3)])]
@@ -295,15 +294,16 @@ def test_cancelling_what_is_claimed_and_waits_ends_it_before_it_starts(
 def test_cancelling_what_was_claimed_a_moment_ago_ends_it_once_its_claim_has_come(
     running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    accept = JobConsumer._accept
+    accept = Producer._accept
 
-    def late(consumer: JobConsumer, rows: list[Any]) -> None:
-        if rows:
-            zeke_jobs.cancel(rows[0][0], reason="not wanted")
+    def late(producer: Producer, messages: Any) -> None:
+        messages = list(messages)
+        for message in messages:
+            zeke_jobs.cancel(message.claim.id, reason="not wanted")
             time.sleep(0.3)  # the notification came
-        accept(consumer, rows)
+        accept(producer, messages)
 
-    monkeypatch.setattr(JobConsumer, "_accept", late)
+    monkeypatch.setattr(Producer, "_accept", late)
     with running("  busy: {handler: 'H:busy'}"):
         job = zeke_jobs.send("busy").id
         with pytest.raises(JobFailed):
@@ -405,7 +405,7 @@ def test_a_worker_that_leaves_hands_back_what_it_did_not_start(running: Running,
 def test_an_idle_worker_is_woken_by_the_notification_alone(
     running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zeke_jobs.worker.claim.pace._POLL", 3600.0)
+    monkeypatch.setattr("zeke_jobs.worker.claim.producer._POLL", 3600.0)
     with running(TASKS):
         for n in range(3):
             eventually(lambda: jobs.rows("SELECT 1 FROM zeke_jobs.worker WHERE idle <> '{}'"))
@@ -415,7 +415,7 @@ def test_an_idle_worker_is_woken_by_the_notification_alone(
 def test_a_process_that_was_taken_for_dead_is_rung_for_again(
     running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zeke_jobs.worker.claim.pace._POLL", 3600.0)
+    monkeypatch.setattr("zeke_jobs.worker.claim.producer._POLL", 3600.0)
     with running(TASKS) as broker:
         eventually(lambda: jobs.rows("SELECT 1 FROM zeke_jobs.worker WHERE idle <> '{}'"))
         jobs.rows("DELETE FROM zeke_jobs.worker")  # as who rescues does
@@ -424,34 +424,11 @@ def test_a_process_that_was_taken_for_dead_is_rung_for_again(
         assert outcome("echo", {"n": 1})["n"] == 1
 
 
-def test_a_process_that_was_taken_for_dead_hands_on_none_of_the_slots_that_others_have_by_now(
-    running: Running, jobs: Jobs
-) -> None:
-    with running("  gated: {handler: 'H:gated', concurrency: 1}") as broker:
-        job = zeke_jobs.send("gated").id
-        eventually(lambda: handlers.CALLS)
-        held = broker.process.held
-        claim = held.find(job)
-        assert held.ahead_limits({"gated": 5}, may_wait=True)["more"] == [5]
-        jobs.rows("DELETE FROM zeke_jobs.worker")  # as who rescues does
-        broker.lifecycle.heartbeat.beat(jobs.conn)
-        assert claim is not None
-        assert claim.slot is None
-        assert held.ahead_limits({"gated": 5}, may_wait=True)["more"] == [0]
-
-
-def test_jobs_that_may_run_once_only_are_not_claimed_ahead(running: Running) -> None:
-    with running("  echo: {handler: 'H:echo', retry: {limit: 0}}\n  echo-async: {handler: 'H:echo_async'}") as broker:
-        outcome("echo")
-        outcome("echo-async")
-        assert list(broker.process.short_tasks()) == ["echo-async"]
-
-
 def test_a_queue_that_waits_is_rung_for_although_another_is_busy(
     running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zeke_jobs.worker.claim.pace._POLL", 3600.0)
-    monkeypatch.setattr("zeke_jobs.worker.claim.pace._BUSY_AFTER", 0.0)
+    monkeypatch.setattr("zeke_jobs.worker.claim.producer._POLL", 3600.0)
+    monkeypatch.setattr("zeke_jobs.worker.claim.producer._BUSY_AFTER", 0.0)
     with running("  echo: {handler: 'H:echo'}\n  gated: {handler: 'H:gated', queue: busy}", threads=2):
         eventually(lambda: jobs.rows("SELECT 1 FROM zeke_jobs.worker WHERE idle @> '{busy,default}'"))
         zeke_jobs.send_many("gated", [{}] * 5)
@@ -461,37 +438,71 @@ def test_a_queue_that_waits_is_rung_for_although_another_is_busy(
         assert zeke_jobs.wait(job, timeout=20)["n"] == 1
 
 
-def test_short_jobs_follow_each_other_in_the_slots_of_their_limit_without_a_claim_for_each(
-    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    looks: list[JobConsumer] = []
-    look = JobConsumer._look
-
-    def counted(consumer: JobConsumer, *args: Any, **said: Any) -> None:
-        looks.append(consumer)
-        look(consumer, *args, **said)
-
-    monkeypatch.setattr(JobConsumer, "_look", counted)
+def test_no_more_jobs_run_than_their_limit_allows_and_their_recorded_times_show_it(running: Running, jobs: Jobs) -> None:
     with running("  echo: {handler: 'H:echo', concurrency: 2}") as broker:
         outcome("echo")  # now it is known that they are short
         sent = zeke_jobs.send_many("echo", [{"n": n} for n in range(300)])
         zeke_jobs.wait(sent[-1].id, timeout=20)
         eventually(lambda: not jobs.rows("SELECT 1 FROM zeke_jobs.queue WHERE state <> 'done'"))
-        eventually(lambda: jobs.rows("SELECT active FROM zeke_jobs.gate_use") == [{"active": 0}])
         eventually(lambda: not len(broker.process.held))
     ran = jobs.rows("SELECT started_on, completed_on, claimed_on, result FROM zeke_jobs.queue ORDER BY started_on")
     assert [row["result"]["attempt"] for row in ran] == [1] * 301
     beside = [sum(one["claimed_on"] <= at["claimed_on"] < one["completed_on"] for one in ran) for at in ran]
     assert max(beside) == 2
-    assert len(looks) < 150
     assert all(row["claimed_on"] <= row["started_on"] for row in ran)
+
+
+def test_jobs_that_a_crash_must_not_repeat_wait_for_no_thread_in_a_process(running: Running, jobs: Jobs) -> None:
+    tasks = "  gated: {handler: 'H:first_gated', retry: {limit: 0}}"
+    with running(tasks, threads=1):
+        for _ in range(3):
+            outcome("gated")
+        zeke_jobs.send_many("gated", [{"n": n} for n in (1, 2, 3)])
+        eventually(lambda: 1 in handlers.CALLS)
+        assert jobs.rows("SELECT count(*) FROM zeke_jobs.queue WHERE state = 'consumed'") == [{"count": 1}]
+        handlers.GATE.set()
+        eventually(lambda: handlers.CALLS[-1] == 3)
+
+
+def test_a_job_with_a_long_payload_comes_with_all_of_it(running: Running) -> None:
+    with running("  echo: {handler: 'H:echo_story'}"):
+        assert outcome("echo", {"story_id": "é" * 5_000}) == "é" * 5_000
+
+
+def test_a_job_that_has_seen_two_processes_die_runs_alone_and_the_others_after_it(running: Running, jobs: Jobs) -> None:
+    with running("  gated: {handler: 'H:first_gated'}\n  echo: {handler: 'H:echo', queue: slow}") as broker:
+        first, apart = [sent.id for sent in zeke_jobs.send_many("gated", [{"n": 1}, {"n": 2}])]
+        eventually(lambda: 1 in handlers.CALLS)
+        zeke_jobs.wait(apart, timeout=10)
+        jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2, state = 'queued', result = NULL WHERE message_id = %s", apart)
+        eventually(lambda: broker.process.producer._apart, 10)
+        later = zeke_jobs.send("echo", {"n": 3}).id
+        assert not handlers.GATE.wait(0.3)
+        assert zeke_jobs.status(later).status == "created", "the process empties itself"
+        handlers.GATE.set()
+        assert zeke_jobs.wait(first, timeout=10) is None
+        eventually(lambda: zeke_jobs.status(apart).status == "completed", 10)
+        assert zeke_jobs.wait(later, timeout=10)["n"] == 3
+    rows = {row["message_id"]: row for row in jobs.rows("SELECT * FROM zeke_jobs.queue")}
+    assert rows[first]["completed_on"] <= rows[apart]["claimed_on"]
+    assert rows[apart]["completed_on"] <= rows[later]["claimed_on"]
+
+
+def test_a_process_that_stops_hands_back_what_runs_and_counts_nothing(running: Running, jobs: Jobs) -> None:
+    with running("  long: {handler: 'H:gated', retry: {limit: 0}}", stop_within=300) as broker:
+        job = zeke_jobs.send("long").id
+        eventually(lambda: handlers.CALLS)
+        claim = broker.process.held.find(job)
+    row = jobs.row(job)
+    assert claim is not None
+    assert (row["state"], row["worker"], row["attempt"], row["attempts"]) == ("queued", None, 0, [])
 
 
 def test_the_end_of_a_job_wakes_another_queue_that_shares_its_limit(
     running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zeke_jobs.worker.claim.pace._POLL", 3600.0)
-    monkeypatch.setattr("zeke_jobs.worker.claim.pace._SOON", (3600.0, 3600.0))
+    monkeypatch.setattr("zeke_jobs.worker.claim.producer._POLL", 3600.0)
+    monkeypatch.setattr("zeke_jobs.worker.claim.producer._SOON", (3600.0, 3600.0))
     pool = "limits: {few: {concurrency: 1}}"
     tasks = "  gated: {handler: 'H:gated', uses: [few]}\n  echo: {handler: 'H:echo', uses: [few], queue: slow}"
     with running(tasks, pool):
@@ -499,7 +510,7 @@ def test_the_end_of_a_job_wakes_another_queue_that_shares_its_limit(
         zeke_jobs.send("gated")
         eventually(lambda: handlers.CALLS)
         job = zeke_jobs.send("echo", {"n": 1}).id
-        eventually(lambda: jobs.rows("SELECT 1 FROM zeke_jobs.worker WHERE limited = '{echo}'"))
+        eventually(lambda: jobs.rows("SELECT 1 FROM zeke_jobs.worker WHERE limited = '{limit/few}'"))
         handlers.GATE.set()
         assert zeke_jobs.wait(job, timeout=20)["n"] == 1
 

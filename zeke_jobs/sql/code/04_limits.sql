@@ -191,17 +191,19 @@ BEGIN
 END
 $$;
 
--- A handler started later after its claim than its rates allow for. Adds the delay to them. The worker calls it before the handler acts.
-CREATE OR REPLACE FUNCTION zeke_jobs.started_late(p_job uuid, p_after double precision) RETURNS void
+-- A handler is about to start later after its claim than its rates allow for: within p_margin seconds from now. Adds the delay to them. The worker
+-- calls it before the handler acts; the delay is counted from the claim by this clock, because a worker may have been frozen.
+CREATE OR REPLACE FUNCTION zeke_jobs.started_late(p_job uuid, p_margin double precision) RETURNS void
 LANGUAGE sql VOLATILE
 AS $$
   INSERT INTO zeke_jobs.bucket_change (name, unit, key, delay)
-  SELECT b.name, 'jobs', r.key, p_after - zeke_jobs.allowance(r.period)
+  SELECT b.name, 'jobs', r.key, a.after - zeke_jobs.allowance(r.period)
   FROM zeke_jobs.queue AS q
   JOIN zeke_jobs.task AS t ON t.id = q.task
   JOIN zeke_jobs.bucket AS b ON b.name = ANY (t.limits) AND b.unit = 'jobs'
+  CROSS JOIN LATERAL (SELECT extract(epoch FROM zeke_jobs.now() - q.claimed_on)::double precision + p_margin AS after) AS a
   CROSS JOIN LATERAL (VALUES ('', b.period), (q.key, b.key_period)) AS r (key, period)
-  WHERE q.message_id = p_job AND r.key IS NOT NULL AND p_after > zeke_jobs.allowance(r.period)
+  WHERE q.message_id = p_job AND r.key IS NOT NULL AND a.after > zeke_jobs.allowance(r.period)
 $$;
 
 -- Add to the units or costs that a running job reports. A sum above what it took counts at once.

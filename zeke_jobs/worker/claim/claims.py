@@ -18,10 +18,11 @@ from zeke_jobs.errors import InvalidPayload
 from zeke_jobs.payload.json_text import is_too_deep
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from uuid import UUID
 
     from zeke_jobs.core.logs import Captured
+    from zeke_jobs.worker.claim.answer import Row
     from zeke_jobs.worker.finish.outcome import Outcome
 
 
@@ -29,8 +30,7 @@ class Stage(Enum):
     """Stage of a claim in this process. The claim is held in every stage until the database knows its end."""
 
     CLAIMED = "claimed"
-    WAITS_FOR_SLOT = "waits for a slot"
-    WAITS_FOR_THREAD = "waits for a thread"
+    WAITS = "waits for a thread"
     RUNS = "runs"
     GIVEN_UP = "given up"
     """The job has ended, but its handler still runs and keeps its thread."""
@@ -38,45 +38,26 @@ class Stage(Enum):
 
 
 _ARROWS = {
-    Stage.CLAIMED: {Stage.WAITS_FOR_SLOT, Stage.WAITS_FOR_THREAD, Stage.ENDED},
-    Stage.WAITS_FOR_SLOT: {Stage.WAITS_FOR_THREAD, Stage.ENDED},
-    Stage.WAITS_FOR_THREAD: {Stage.RUNS, Stage.ENDED},
+    Stage.CLAIMED: {Stage.WAITS, Stage.ENDED},
+    Stage.WAITS: {Stage.RUNS, Stage.ENDED},
     Stage.RUNS: {Stage.GIVEN_UP, Stage.ENDED},
     Stage.GIVEN_UP: {Stage.ENDED},
     Stage.ENDED: set[Stage](),
 }
-UNSTARTED = {Stage.CLAIMED, Stage.WAITS_FOR_SLOT, Stage.WAITS_FOR_THREAD}
-PLACED = {Stage.WAITS_FOR_THREAD, Stage.RUNS, Stage.GIVEN_UP}
-"""The stages of a claim that has a thread or waits for one."""
-
-
-@dataclass(slots=True, eq=False)
-class Slot:
-    """One place under a task's limits. One job after another uses it.
-
-    ``origin`` is the job that was claimed with the slot. The database counts the slot by that job's row until the job's end is
-    written. After that, it counts the slots that this process reports as kept.
-
-    Attributes:
-        origin: None once its end is being written.
-        holder: The claim that has the slot, or had it last; None once the slot is given up.
-    """
-
-    origin: Claim | None
-    holder: Claim | None
 
 
 @dataclass(slots=True, eq=False)
 class Claim:
-    """A row of ``zeke_jobs.claim``, with times of this process's monotonic clock. Only ``HeldJobs`` changes it.
+    """A job of ``zeke_jobs.claim``, with times of this process's monotonic clock. Only ``HeldJobs`` changes it.
 
     Attributes:
-        done: When its slot was given away, or its end was recorded.
-        is_ahead: It was claimed ahead of its limit.
-        slot: Its place under the limit.
-        order: Its position among the jobs that may start now; 0 if it may not start yet.
+        asked: When the database was asked for it; the claim itself came later.
+        received: When the answer came.
+        done: When its end was decided.
+        order: Its position among the claims of this process.
         marked: The database was told that it has started.
-        long: It counts as a job that may take long.
+        long: It may take long, so it must not wait for a thread here.
+        on_time: If the handler starts later after the claim, in seconds, its rates must be told. None: it has no rate.
         sensitive: The fields that its task marked as sensitive at the time of the send.
         retry: Parts of the retry policy that the send set; lengths are in seconds.
         timeout: Seconds that the send allowed an attempt; None: the task's own timeout.
@@ -99,13 +80,12 @@ class Claim:
     received: float = field(default_factory=time.monotonic)
     started: float | None = None
     done: float | None = None
-    slot: Slot | None = None
-    is_ahead: bool = False
+    on_time: float | None = None
     sensitive: tuple[str, ...] = ()
     order: int = 0
     stage: Stage = Stage.CLAIMED
     marked: bool = False
-    long: bool = False
+    long: bool = True
     retry: Mapping[str, float] = field(default_factory=dict)
     timeout: float | None = None
     batch: str | None = None
@@ -121,15 +101,6 @@ class Claim:
         if to not in _ARROWS[self.stage]:
             raise RuntimeError(f"expected a claim that goes on from {self.stage.value!r}, got {to.value!r}")
         self.stage = to
-
-    def assume_earliest_claim(self, began_on: datetime | None) -> None:
-        """Assume the earliest possible time of the claim. Rates count from a job's start, so no start may be reported too early.
-
-        Args:
-            began_on: When the database began the look that claimed it; None: use the time of the request.
-        """
-        since = 0.0 if began_on is None else max(0.0, (self.claimed_on - began_on).total_seconds())
-        self.received = min(self.received, self.asked + since)
 
     @property
     def ended(self) -> bool:
@@ -200,54 +171,50 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
     the message is empty, ``claim.fault`` has the reason, and the job ends in the usual way.
 
     Args:
-        row: A job of ``job_complete_and_claim``.
+        row: A job of the answer to a claim.
         queue: The queue that it was claimed from.
-        asked: When the database was asked for it (monotonic seconds); the claim itself came later.
-        received: When the answer came (monotonic seconds).
+        asked: As in ``Claim``.
     """
 
-    def __init__(self, row: Sequence[Any], queue: str, asked: float, received: float) -> None:
-        message_id, number, task, message, attempt, attempt_base, deaths, revision, parent, *rest = row
-        sensitive, scheduled_for, claimed_on, is_ahead = rest
+    def __init__(self, row: Row, queue: str, asked: float) -> None:
         fault = None
         try:
-            read = _read(message, scheduled_for)
+            read = _read(row.message or "", row.scheduled_for)
         except (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
             # The database should have refused this row. It must not stop the other jobs of the same claim.
             fault = InvalidPayload(f"expected a row that a worker can read, got {type(error).__name__}: {error}")
             read = _Read()
-        if attempt > attempt_base:
-            read.options["retries"] = attempt - attempt_base  # the option in which dramatiq counts retries
+        if row.attempt > row.attempt_base:
+            read.options["retries"] = row.attempt - row.attempt_base  # the option in which dramatiq counts retries
         super().__init__(
             Message(
                 # Dramatiq finds the consumer by this name. A message of an unmodified producer may name a delay queue (.DQ).
                 queue_name=queue,
-                actor_name=task,
+                actor_name=row.task,
                 args=tuple(read.args),
                 kwargs=read.kwargs,
                 options=read.options,
-                message_id=str(message_id),
+                message_id=str(row.message_id),
                 message_timestamp=read.timestamp,
             )
         )
         self.outcome: Outcome | None = None
         self.traceparent: Any = read.options.get("traceparent")
-        self.sensitive: frozenset[str] = frozenset(sensitive or ())
+        self.sensitive: frozenset[str] = frozenset(row.sensitive or ())
         self.claim = Claim(
-            id=message_id,
-            number=number,
-            task=task,
-            attempt=attempt,
-            attempt_base=attempt_base,
-            deaths=deaths,
-            revision=revision or 0,
-            parent=parent,
+            id=row.message_id,
+            number=row.claim,
+            task=row.task,
+            attempt=row.attempt,
+            attempt_base=row.attempt_base,
+            deaths=row.deaths,
+            revision=row.revision or 0,
+            parent=row.parent,
             scheduled_for=read.tick,
-            claimed_on=claimed_on,
+            claimed_on=row.claimed_on,
             asked=asked,
-            received=received,
-            is_ahead=is_ahead,
-            sensitive=tuple(sensitive or ()),
+            on_time=row.on_time,
+            sensitive=tuple(row.sensitive or ()),
             retry=read.retry,
             timeout=read.timeout,
             batch=read.batch,

@@ -34,25 +34,38 @@ if TYPE_CHECKING:
 
 _MOST_WAITING = 5_000  # outcomes; beyond that, worker threads wait, to save memory
 _BATCH = 500
-_GRACE = 0.025  # seconds to wait, so that a woken consumer can write completions with its next claim
+_GRACE = 0.025  # seconds to wait, so that a woken producer can write completions with its next claim
 _FLUSH_GRACE = 0.02  # seconds to wait, so that more completions can join a flush, and more log lines a statement
 _LONGEST_PAUSE = 2.0
 _LOOK = 0.5  # seconds between checks for work
 
 
 class Completer:
-    """The outcomes that are not written yet, and a thread that writes them unless a consumer does so with its next claim.
+    """The outcomes that are not written yet, and a thread that writes them unless a producer does so with its next claim.
 
-    A consumer commits completions without waiting for the disk, so that no limit is locked during a flush. The thread flushes
+    A producer commits completions without waiting for the disk, so that no limit is locked during a flush. The thread flushes
     many of them together a moment later. A job counts as held until its outcome is on disk; if the server crashes before that,
     its completion is written again.
+
+    Args:
+        pool: Where it takes connections.
+        held: The process's jobs.
+        is_stopping: Whether the process stops.
+        on_written: Called with the tasks whose ends it has written.
     """
 
-    def __init__(self, pool: Pool, held: HeldJobs, is_stopping: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        held: HeldJobs,
+        is_stopping: Callable[[], bool] = lambda: False,
+        on_written: Callable[[set[str]], object] = lambda _: None,
+    ) -> None:
         self.writer = EndingWriter()
         self._pool = pool
         self._held = held
         self._is_stopping = is_stopping
+        self._on_written = on_written
         self._waiting: list[Ending] = []
         self._logs: list[Claim] = []  # ended attempts whose log lines are not stored yet
         self._unflushed: list[Ending] = []
@@ -84,7 +97,7 @@ class Completer:
             self._logs = [*self._logs[1 - _MOST_WAITING :], claim]
 
     def write_now(self) -> None:
-        """Write the waiting outcomes at once: no consumer will look soon."""
+        """Write the waiting outcomes at once: no producer will look soon."""
         with self._condition:
             if self._waiting:
                 self._waiting_since = 0.0
@@ -102,20 +115,13 @@ class Completer:
             while len(self._waiting) >= _MOST_WAITING and not self._is_stopping():
                 self._condition.wait(_LOOK)
 
-    def report_soon(self) -> None:
-        """Report changed slots soon, even if no end is written meanwhile."""
-        with self._condition:
-            if self._held.has_unreported_slots() and not self._waiting:
-                self._waiting_since = time.monotonic()
-                self._wake_by(self._waiting_since + _GRACE)
-
     def waiting(self) -> list[Ending]:
         """The outcomes that are not yet on disk."""
         with self._condition:
             return [*self._waiting, *self._unflushed]
 
     def take_completions(self) -> list[Completion]:
-        """Completions for a consumer to write with its next claim. It must then call ``flush_soon`` or ``put_back``."""
+        """Completions for a producer to write with its next claim. It must then call ``flush_soon`` or ``put_back``."""
         with self._condition:
             taken = [(claim, outcome) for claim, outcome in self._waiting if isinstance(outcome, Completed)][:_BATCH]
             if len(taken) == len(self._waiting):
@@ -191,20 +197,18 @@ class Completer:
                         self.confirm(unflushed)
                         unflushed = []
                     self._store_logs(conn)
-                    kept = self._held.write(claim for claim, _ in batch)
-                    if kept.counts:
-                        SQL.run(conn, "limits/keep", worker=self.writer.worker, **kept.columns())
                     for part in self.writer.write(conn, batch):
                         self.confirm(*part)
                         for claim, _ in part[0]:
                             left.pop(id(claim), None)
+                if batch:
+                    self._on_written({claim.task for claim, _ in batch})
             except psycopg2.Error as error:
                 if not is_away(error):
                     raise
                 batch = [*unflushed, *left.values()]
                 self._log.warning("outcomes wait for the database", count=len(batch), error=str(error).strip())
                 self._pool.drop_idle()
-                self._held.report_slots_again()
                 self.put_back(batch)
                 time.sleep(pause)
                 pause = min(_LONGEST_PAUSE, pause * 2)
@@ -235,8 +239,7 @@ class Completer:
         with self._condition:
             while True:
                 now = time.monotonic()
-                has_work = bool(self._waiting) or self._held.has_unreported_slots()
-                write_in = self._waiting_since + _GRACE - now if has_work else None
+                write_in = self._waiting_since + _GRACE - now if self._waiting else None
                 flush_in = self._unflushed_since + _FLUSH_GRACE - now if self._unflushed or self._logs else None
                 if self._closing or len(self._waiting) >= _BATCH:
                     write_in = flush_in = 0.0
@@ -250,7 +253,7 @@ class Completer:
                 batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
             unflushed, self._unflushed = self._unflushed, []
             self._condition.notify_all()
-            if self._closing and not (batch or unflushed or self._logs or self._held.has_unreported_slots()):
+            if self._closing and not (batch or unflushed or self._logs):
                 return None
             return batch, unflushed
 

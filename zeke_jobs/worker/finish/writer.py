@@ -10,7 +10,7 @@ from psycopg2.extras import Json
 
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, describe, text_of
+from zeke_jobs.worker.finish.outcome import Completed, Ended, describe, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,14 +47,11 @@ class EndingWriter:
         endings = [(claim, outcome) for claim, outcome in batch if isinstance(outcome, Ended)]
         if completions:
             yield from self._complete_all(conn, completions)
-        returned = [one for one in endings if one[1] is RETURNED and one[0].started is None]
-        if len(returned) > 1:
-            given = self._hand_back(conn, [claim for claim, _ in returned])
-            done = [one for one in returned if one[0].id in given]
-            yield list(done), set()
-            endings = [one for one in endings if one not in done]
+        if returned := [(claim, outcome) for claim, outcome in endings if outcome.how == "returned"]:
+            yield list(returned), self._hand_back(conn, [claim for claim, _ in returned])
         for claim, outcome in endings:
-            yield [(claim, outcome)], self._finish_alone(conn, claim, outcome)
+            if outcome.how != "returned":
+                yield [(claim, outcome)], self._finish_alone(conn, claim, outcome)
 
     def _complete_all(self, conn: Connection, completions: list[Completion]) -> Iterator[Written]:
         try:
@@ -69,12 +66,14 @@ class EndingWriter:
     def _hand_back(self, conn: Connection, claims: Sequence[Claim]) -> set[UUID]:
         given = SQL.all(
             conn,
-            "job/give_back",
+            "job/hand_back",
             worker=self.worker,
             ids=[claim.id for claim in claims],
             claims=[claim.number for claim in claims],
+            after=[claim.after for claim in claims],
+            took=[claim.took for claim in claims],
         )
-        return {row["id"] for row in given}
+        return {claim.id for claim in claims} - {row["id"] for row in given}
 
     def _complete(self, conn: Connection, batch: list[Completion]) -> set[UUID]:
         ours = {row["id"] for row in SQL.all(conn, "job/complete", worker=self.worker, **columns(batch))}

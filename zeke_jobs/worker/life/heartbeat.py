@@ -33,6 +33,7 @@ _REVISION_CHECK = 1.0  # seconds between checks of the number of the revision in
 _RARE_REVISION_CHECK = 60.0  # seconds; with notifications, and each heartbeat brings the number too
 _SILENCE = 60.0  # seconds between checks for a scheduler's heartbeat
 _CLOSE_WITHIN = 5.0  # seconds for running statements at shutdown; then the server rolls them back
+_THOROUGH = 60.0  # seconds between searches for chores that read all queued jobs
 _SUMMARY = 10.0  # seconds between lines about completed jobs
 
 
@@ -47,6 +48,8 @@ class Heartbeat:
         self._next_watch = 0.0
         self._next_revision_check = 0.0
         self._next_summary = 0.0
+        # Spread the processes of a fleet, because they boot together.
+        self._next_thorough = time.monotonic() + random.uniform(0, _THOROUGH)  # noqa: S311 (it spreads load, no secrets)
         self._next_silence = time.monotonic() + _SILENCE
         self._woken = threading.Event()
         self._closing = False
@@ -55,7 +58,6 @@ class Heartbeat:
         self._refused = 0
         self._follower = BackgroundThread(process.url, "revision")
         self._retention = BackgroundThread(process.url, "retention")
-        # Spread the processes of a fleet, because they boot together.
         self._next_purge = time.monotonic() + random.uniform(0, retention.EVERY)  # noqa: S311 (it spreads load, no secrets)
         self._chores = BackgroundThread(process.url, "chores")
 
@@ -92,17 +94,16 @@ class Heartbeat:
             now = time.monotonic()
             try:
                 # First, because a failure of the rest must not stop the proof of life.
-                if now >= self._next_beat or self._proof.is_due:
-                    self._next_beat, self._proof.is_due = now + self._proof.every, False
+                if now >= self._next_beat:
+                    self._next_beat = now + self._proof.every
                     with self._pool.connection() as conn:
                         self.beat(conn)
                 for job, interrupt in self._process.interrupts.tick():
                     self._process.give_up(job, interrupt)
-                if self._process.hand_back_blocked():
-                    self._next_watch = 0.0
+                self._process.hand_back_blocked()
                 if now >= self._next_revision_check:
                     self._next_revision_check = now + (
-                        _RARE_REVISION_CHECK if self._process.wake_ups.notifications_arrive else _REVISION_CHECK
+                        _RARE_REVISION_CHECK if self._process.producer.notifications_arrive else _REVISION_CHECK
                     )
                     with self._pool.connection() as conn:
                         self.check_revision(conn)
@@ -137,14 +138,15 @@ class Heartbeat:
             self._log.warning("taken for dead; the jobs that run here are lost and stopped")
             process.interrupts.stop_all(Lost("this process was taken for dead; the job runs elsewhere"))
             process.register(conn)
-            process.taken_for_dead()
-            process.wake_ups.wake_all()  # so that each consumer reports again that it waits
             self._proof.registered_again()
+            process.producer.wake()  # so that it asks for its wake-ups again
         self._proof.proved(sent)
-        process.alone = row["alone"]
         if row["revision"] > process.runtime.revision:
             self._next_revision_check = 0.0
-        self._do(row["chores"] or (), conn)
+        thorough = sent >= self._next_thorough
+        if thorough:
+            self._next_thorough = sent + _THOROUGH
+        self._do(SQL.value(conn, "worker/chores", thorough=thorough), conn)
         if self._proof.may_hold_unknown_claims():
             rescue.disown(conn, process.id, process.held, self._log)
         if sent >= self._next_summary:
@@ -191,10 +193,8 @@ class Heartbeat:
 
     def _do(self, found: Sequence[str], conn: Connection) -> None:
         """Do the work that the database found. In a fleet, the first process does it."""
-        if "rescue" in found and rescue.rescue(conn, self._log):
-            self._proof.is_due = (
-                True  # its answer tells which process stops claiming, so that rescued jobs can run alone
-            )
+        if "rescue" in found:
+            rescue.rescue(conn, self._log)
         if "expire" in found:
             rescue.expire(conn, self._log)
         if ours := chores.NAMES.intersection(found):
@@ -210,8 +210,6 @@ class Heartbeat:
         """Report started handlers, and stop handlers of cancelled jobs."""
         process = self._process
         process.mark_started(conn, process.held.unmarked(_MARK_AFTER))
-        for row in SQL.all(conn, "job/cancelling", worker=process.id):
+        for row in SQL.all(conn, "job/cancelling", worker=process.id, held=[claim.id for claim in process.held.all()]):
             if not process.cancel(row["id"], Cancelled(row["reason"] or "cancelled")):
-                self._next_watch = (
-                    0.0  # its claim has not arrived, or its handler is just starting: look again at the next tick
-                )
+                self._next_watch = 0.0  # its handler is just starting: look again at the next tick

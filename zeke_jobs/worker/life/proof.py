@@ -18,13 +18,11 @@ class ProofOfLife:
     Attributes:
         every: Seconds between heartbeats.
         lost_after: Seconds without a heartbeat after which others take the jobs.
-        is_due: The next tick must send a heartbeat.
     """
 
     def __init__(self, every: float) -> None:
         self.every = every
         self.lost_after = every * BEATS_TO_LOSS
-        self.is_due = False
         self._proved = self._alive_since = time.monotonic()
         self._unknown_until = 0.0
 

@@ -18,10 +18,9 @@ _EXPIRE_AT_ONCE = 500
 UNDER_WAY = 10.0  # seconds in which the answer to a claim may still come
 
 
-def rescue(conn: Connection, log: FilteringBoundLogger) -> int:
-    """Return the jobs of lost processes and log it; the result is their number."""
-    rows = SQL.all(conn, "worker/rescue")
-    for row in rows:
+def rescue(conn: Connection, log: FilteringBoundLogger) -> None:
+    """Return the jobs of lost processes, and log it."""
+    for row in SQL.all(conn, "worker/rescue"):
         log.warning(
             "rescued from a lost worker",
             task=row["task"],
@@ -29,7 +28,6 @@ def rescue(conn: Connection, log: FilteringBoundLogger) -> int:
             deaths=row["deaths"],
             outcome=row["outcome"],
         )
-    return len(rows)
 
 
 def disown(

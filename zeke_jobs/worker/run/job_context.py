@@ -132,7 +132,7 @@ class JobContext(Context[Any]):
     def _fence(self, conn: Connection, output: str | None) -> None:
         if self._running.interrupt is not None:
             raise self._running.interrupt  # the handler caught the interrupt and went on
-        if not SQL.value(conn, "job/hold", after=self._claim.after or 0.0, result=output, **self._held):
+        if not SQL.value(conn, "job/fence", after=self._claim.after or 0.0, result=output, **self._held):
             raise ClaimLost(f"job {self.job_id} is no longer ours, or was cancelled; nothing was committed")
 
     def complete(self, output: Any = None) -> None:

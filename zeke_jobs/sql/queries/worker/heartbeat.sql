@@ -1,3 +1,3 @@
--- Prove life, and return the chores that are due.
-SELECT alive, revision, alone, zeke_jobs.chores() AS chores
+-- Prove life; returns whether this process still counts as alive, and the revision in force.
+SELECT alive, revision
 FROM zeke_jobs.heartbeat(%(worker)s::uuid, %(busy)s, %(revision)s, %(stopping)s)

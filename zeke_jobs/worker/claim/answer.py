@@ -1,0 +1,98 @@
+"""Asks the database for jobs of a queue, and reads its answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.worker.finish.writer import columns
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.worker.finish.writer import Completion
+
+
+class Row(NamedTuple):
+    """A row of ``zeke_jobs.complete_and_claim``, which describes the kinds; a column that its kind does not use is None."""
+
+    kind: str
+    message_id: UUID
+    claim: int
+    task: str
+    message: str | None
+    attempt: int
+    attempt_base: int
+    deaths: int
+    revision: int | None
+    parent: UUID | None
+    scheduled_for: str | None
+    claimed_on: datetime
+    sensitive: list[str] | None
+    on_time: float | None
+    held_by: str | None
+    reason: str | None
+    wait: float | None
+
+
+class Answer(NamedTuple):
+    """The answer to a claim.
+
+    Attributes:
+        jobs: The claimed jobs. A long message is missing: see ``with_messages``.
+        held: What holds due jobs back: the limit, the reason, and the seconds until there is room (None: until a job ends).
+        lost: Completed jobs that were no longer this worker's.
+    """
+
+    jobs: list[Row]
+    held: list[Row]
+    lost: set[UUID]
+
+
+def ask(
+    conn: Connection,
+    worker: UUID,
+    queue: str,
+    tasks: Sequence[str],
+    want: int,
+    *,
+    is_empty: bool,
+    revision: int | None = None,
+    completions: Sequence[Completion] = (),
+) -> Answer:
+    """Complete ended jobs and claim due ones. ``is_empty``: the worker holds no job, so it may claim one that must run alone."""
+    rows = [
+        Row(*row)
+        for row in SQL.rows(
+            conn,
+            "job/complete_and_claim",
+            worker=worker,
+            queue=queue,
+            tasks=list(tasks),
+            want=want,
+            revision=revision,
+            is_empty=is_empty,
+            **columns(completions),
+        )
+    ]
+    return Answer(
+        [row for row in rows if row.kind == "job"],
+        [row for row in rows if row.kind == "held"],
+        {row.message_id for row in rows if row.kind == "lost"},
+    )
+
+
+def with_messages(conn: Connection, worker: UUID, jobs: list[Row]) -> list[Row]:
+    """Claimed jobs with the long messages too, which are read after the commit of the claim. Leaves out jobs lost since."""
+    missing = [row.message_id for row in jobs if row.message is None]
+    if not missing:
+        return jobs
+    found: dict[tuple[Any, ...], str] = {
+        (job, claim): message for job, claim, message in SQL.rows(conn, "job/messages", worker=worker, ids=missing)
+    }
+    complete = (row._replace(message=row.message or found.get((row.message_id, row.claim))) for row in jobs)
+    return [row for row in complete if row.message is not None]

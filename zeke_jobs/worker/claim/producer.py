@@ -1,0 +1,292 @@
+"""The loop that claims: wait for a wake-up or a time, ask for as many jobs as can start, and give them to the threads."""
+
+from __future__ import annotations
+
+import math
+import random
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import psycopg2
+
+from zeke_jobs.core.logs import get_logger
+from zeke_jobs.postgres.pool import is_away
+from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.worker.claim.answer import ask, with_messages
+from zeke_jobs.worker.claim.claims import JobMessage
+from zeke_jobs.worker.finish.outcome import RETURNED, Ended
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.worker.claim.answer import Answer, Row
+    from zeke_jobs.worker.process import WorkerProcess
+
+_POLL = 2.0  # seconds, times the number of this process's queues; an idle process looks at a queue at least this often
+_POLL_ALONE = 1.0  # seconds; the same where no notifications arrive
+_SOON = (0.02, 0.2)  # seconds before the two extra looks of a process that has just become idle
+_SOONEST = 0.005  # seconds; the shortest wait for a time at which a limit lets a job start
+_LATER = 0.1  # seconds after which a process looks when another one was notified first
+_BUSY_AFTER = 1.0  # seconds of full claims after which senders need not notify any more
+_CHECK = 0.2  # seconds; the longest wait of a process without room
+_PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds between attempts while the database is away
+_AFTER_FAULT = 3.0  # seconds
+_STILL_ENDING = Ended("deferred", delay=1.0, reason="an earlier run of this job still ends in the same process")
+
+
+@dataclass(eq=False)
+class _Queue:
+    """A queue of this process; times are monotonic seconds.
+
+    Attributes:
+        look_on: The next look; infinite while one is under way.
+        due_on: When the next delayed job is due, as far as this process knows.
+        looks: Looks in a row that found less than they asked for, since the process asked to be notified.
+        busy_since: Since when each look has found all it asked for.
+        idle: The process asks to be notified of new jobs.
+        limited: Limits that held jobs back and get room when a job ends, with the time of the last such look.
+        freed: A job of this process that counts for one of them has ended.
+    """
+
+    name: str
+    look_on: float = 0.0
+    due_on: float = math.inf
+    looks: int = 0
+    busy_since: float = field(default_factory=time.monotonic)
+    idle: bool = False
+    limited: dict[str, float] = field(default_factory=dict)
+    freed: bool = False
+
+
+class Producer:
+    """One thread, which alone claims.
+
+    Attributes:
+        notifications_arrive: False behind a pooler; the process then only polls.
+    """
+
+    def __init__(self, process: WorkerProcess) -> None:
+        self.notifications_arrive = True
+        self._process = process
+        self._held = process.held
+        self._changed = process.held.changed
+        self._queues: dict[str, _Queue] = {}
+        self._apart: _Queue | None = (
+            None  # a job of this queue must run alone: claim nothing until the process is empty
+        )
+        self._reported: tuple[object, ...] = ()  # the wake-ups last asked for
+        self._pause = _PAUSE
+        self._look_connection: Connection | None = None  # while a look is under way
+        self._thread = threading.Thread(target=self._run, name="producer", daemon=True)
+        self._log = get_logger("zeke_jobs.producer")
+
+    def start(self) -> None:
+        """Begin to claim."""
+        self._queues = {name: _Queue(name) for name in self._process.queues}
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._process.stopping:
+            queue, want = self._next()
+            if queue is None:
+                continue
+            try:
+                self._look(queue, want)
+                self._pause = _PAUSE
+            except BaseException as error:  # noqa: BLE001 (this thread must live on; it is logged each time)
+                self._recover(queue, error)
+
+    def _next(self) -> tuple[_Queue | None, int]:
+        """Wait until a queue is due and there is room; return it with the number of jobs to claim. None: ask again."""
+        with self._changed:
+            want, now = self._want(), time.monotonic()
+            queue = self._apart or min(self._queues.values(), key=lambda queue: queue.look_on)
+            if want > 0 and queue.look_on <= now:
+                queue.look_on = math.inf
+                return queue, want
+            self._changed.wait(min(_POLL, queue.look_on - now) if want > 0 else _CHECK)
+            return None, 0
+
+    def _want(self) -> int:
+        if self._process.stopping or not self._process.is_alive() or (self._apart is not None and len(self._held)):
+            return 0
+        return self._held.want()
+
+    def _look(self, queue: _Queue, want: int) -> None:
+        process = self._process
+        with process.pool.connection() as conn:
+            self._look_connection = conn
+            try:
+                asked, is_empty = time.monotonic(), not len(self._held)
+                answer = self._ask(conn, queue, want, is_empty=is_empty)
+                if answer is not None:
+                    jobs = with_messages(conn, process.id, answer.jobs)
+                    self._accept(JobMessage(row, queue.name, asked) for row in jobs)
+                    self._look_ended(conn, queue, answer, is_full=len(answer.jobs) >= want)
+            finally:
+                self._look_connection = None
+
+    def _ask(self, conn: Connection, queue: _Queue, want: int, *, is_empty: bool) -> Answer | None:
+        """Claim, and complete ended jobs in the same round trip. None: an output cannot be stored."""
+        process = self._process
+        completions = process.completer.take_completions()
+        try:
+            answer = ask(
+                conn,
+                process.id,
+                queue.name,
+                process.tasks(),
+                want,
+                is_empty=is_empty,
+                revision=process.runtime.revision,
+                completions=completions,
+            )
+        except BaseException as error:
+            process.completer.put_back(completions)
+            if not completions or is_away(error) or not isinstance(error, psycopg2.Error | ValueError):
+                raise
+            # The completer finds out which output Postgres cannot store, and records that in its job.
+            process.proof.answer_lost()
+            self.wake(queue.name, _LATER)
+            return None
+        if completions:
+            process.completer.flush_soon(completions, answer.lost)
+            self.freed({claim.task for claim, _ in completions}, but=queue)
+        for notice in conn.notices:
+            if "breaker of " in notice:
+                self._log.warning("limit: " + notice.partition("WARNING:")[2].strip())
+        conn.notices.clear()
+        return answer
+
+    def _accept(self, messages: Iterable[JobMessage]) -> None:
+        """Give claimed jobs to the threads; hand back long ones without a free thread."""
+        process, messages = self._process, list(messages)
+        held = self._held.accept([(one.claim, process.policy(one.claim).limit > 0) for one in messages])
+        surplus = -self._held.free()
+        for message, ours in zip(reversed(messages), reversed(held), strict=True):
+            if ours is message.claim and ((surplus > 0 and ours.long) or process.stopping):
+                surplus -= process.settle(ours, RETURNED, unstarted=True)
+        for message, ours in zip(messages, held, strict=True):
+            if ours is message.claim and not ours.ended:
+                process.give(message)
+            elif ours.number != message.claim.number:
+                # Another process rescued this job from us, and we claimed it again; but its earlier run here has not ended.
+                process.settle(message.claim, _STILL_ENDING)
+
+    def _look_ended(self, conn: Connection, queue: _Queue, answer: Answer, *, is_full: bool) -> None:
+        """Decide when to look again, and ask to be notified of new jobs and of the ends that make room."""
+        now = time.monotonic()
+        # A limit lets a job through now and then. Keep its name for a while all the same, to save writes.
+        queue.limited = {name: on for name, on in queue.limited.items() if now - on < _BUSY_AFTER}
+        queue.limited |= {str(row.held_by): now for row in answer.held if self._opens_by_an_end(row)}
+        self._apart = queue if any(row.reason == "alone" for row in answer.held) else None
+        if is_full:
+            queue.looks = 0
+            if now - queue.busy_since > _BUSY_AFTER:
+                queue.idle, queue.limited = False, {}
+                self._report(conn)
+            self.wake(queue.name)
+            return
+        queue.busy_since, queue.idle = now, True
+        # Once these wake-ups are written, look again before waiting, and twice more soon after. A send or an end that was under
+        # way may not have seen them, and then did not notify this process.
+        queue.looks = 0 if self._report(conn) else queue.looks + 1
+        if queue.looks > len(_SOON) and (not answer.jobs or queue.due_on <= now):
+            due = SQL.value(conn, "job/next_due", queue=queue.name, tasks=self._process.tasks())
+            queue.due_on = math.inf if due is None else now + due
+        self.wake(queue.name, self._until_next_look(queue, answer.held, now))
+
+    def _opens_by_an_end(self, row: Row) -> bool:
+        freed = self._process.runtime.frees(row.task) if row.held_by and row.task else ()
+        return freed is None or row.held_by in freed
+
+    def _until_next_look(self, queue: _Queue, held: Iterable[Row], now: float) -> float:
+        if not queue.looks:
+            return 0.0
+        # Without notifications, look at each queue every second, so that a send is noticed in time. With them, spread the looks.
+        poll = _POLL * len(self._queues) * random.uniform(0.8, 1.2) if self.notifications_arrive else _POLL_ALONE  # noqa: S311
+        if queue.looks <= len(_SOON):
+            poll = _SOON[queue.looks - 1]
+        opens = [row.wait for row in held if row.wait is not None]
+        return max(_SOONEST, min(poll, queue.due_on - now, *opens, math.inf))
+
+    def _report(self, conn: Connection) -> bool:
+        """Write the wake-ups that this process asks for, if they have changed; whether it asks for more than before."""
+        process, before = self._process, self._reported
+        idle = {queue.name for queue in self._queues.values() if queue.idle and not self._apart}
+        limited = {name for queue in self._queues.values() for name in queue.limited}
+        if before == (process.registrations, idle, limited):
+            return False
+        self._reported = (process.registrations, idle, limited)
+        if self.notifications_arrive:
+            SQL.run(conn, "worker/waits", worker=process.id, idle=sorted(idle), limited=sorted(limited))
+        return not before or before[0] != process.registrations or not (idle <= before[1] and limited <= before[2])  # type: ignore[operator]
+
+    def _recover(self, queue: _Queue, error: BaseException) -> None:
+        process = self._process
+        process.proof.answer_lost()  # the database may have given us jobs that we do not know
+        if not is_away(error):
+            self._log.exception("a claim failed; please report this", queue=queue.name)
+            self.wake(queue.name, _AFTER_FAULT)
+            return
+        self._log.warning("no claims: the database is away", queue=queue.name, error=str(error).strip())
+        process.pool.drop_idle()
+        process.handler_pool.drop_idle()
+        self._reported = ()
+        time.sleep(self._pause)
+        self._pause = min(_LONGEST_PAUSE, self._pause * 2)
+        self.wake(queue.name)
+
+    # ── called by other threads ──
+
+    def wake(self, queue: str | None = None, after: float = 0.0) -> None:
+        """Look at a queue, or at all, in so many seconds at the latest."""
+        with self._changed:
+            for one in self._queues.values() if queue is None else filter(None, [self._queues.get(queue)]):
+                one.look_on = min(one.look_on, time.monotonic() + after)
+            self._changed.notify_all()
+
+    def wake_later(self, queue: str) -> None:
+        """Look in a moment, unless a look begins before: another process was notified first."""
+        self.wake(queue, _LATER)
+
+    def freed(self, tasks: set[str], *, but: _Queue | None = None) -> bool:
+        """Jobs of these tasks have ended: look at the queues that they make room for, once no job waits for a thread.
+
+        Returns:
+            Whether a look follows soon.
+        """
+        limits = [self._process.runtime.frees(task) for task in tasks]
+        with self._changed:
+            now = time.monotonic()
+            for queue in self._queues.values():
+                if queue is not but and any(one is None or not one.isdisjoint(queue.limited) for one in limits):
+                    queue.freed = bool(queue.limited)
+                if queue.freed and self._held.waiting() <= 0:
+                    queue.freed, queue.look_on = False, min(queue.look_on, now)
+            if any(queue.look_on <= now for queue in self._queues.values()):
+                if self._want() > 0:
+                    self._changed.notify_all()
+                return True
+            # If the look that is under way finds all it asks for, the next one follows at once.
+            return any(not queue.looks and queue.look_on == math.inf for queue in self._queues.values())
+
+    def is_alive(self) -> bool:
+        """Whether it still runs, as while its last look is under way."""
+        return self._thread.is_alive()
+
+    def join(self, timeout: float) -> None:
+        """Wait for its end after a stop."""
+        if self.is_alive():
+            self._thread.join(timeout)
+
+    def end_look(self) -> None:
+        """Cancel the look that is under way, as at a stop: it may wait for a lock or a silent server."""
+        conn = self._look_connection
+        if conn is not None:
+            self._log.warning("its last look for jobs takes too long; it is ended")
+            conn.cancel()
