@@ -6,7 +6,7 @@ SELECT
   t.aliases,
   t.definition::text,
   t.cron::text,
-  t.paused OR EXISTS (SELECT 1 FROM zeke_jobs.pause AS p WHERE p.target IN ('task/' || t.id, 'queue/' || t.queue) OR p.target = ANY (t.gates)),
+  t.paused OR EXISTS (SELECT 1 FROM zeke_jobs.pause AS p WHERE p.target IN ('task/' || t.id, 'queue/' || t.queue) OR p.target = ANY (t.limits)),
   count(*) FILTER (WHERE q.state = 'queued' OR q.waits),
   count(*) FILTER (WHERE q.state = 'consumed' AND NOT q.waits),
   count(*) FILTER (WHERE q.state = 'done'),
