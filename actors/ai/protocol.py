@@ -145,6 +145,7 @@ class CallEnd:
         cost: In US dollars; None when unknown: then the highest possible cost counts as spent.
         is_charged: False when the provider did no work, so that the call is free.
         latency_ms: From the request to the end of the answer.
+        rests: The model whose provider asked to be left alone, and for how many seconds.
     """
 
     outcome: str
@@ -155,6 +156,7 @@ class CallEnd:
     cost: float | None = None
     is_charged: bool = True
     latency_ms: int | None = None
+    rests: tuple[str, float] | None = None
 
 
 class Unfounded(Reject):

@@ -30,6 +30,7 @@ _COMMANDS = (
     Command("star", "states:star", "Star stories."),
     Command("archive", "states:archive", "Put stories away; lists leave them out."),
     Command("story", "story:story", "Show one story in full."),
+    Command("open", "story:open_", "Open a story's page, or print its address."),
     Command("why", "why:why", "Explain where an article is and why it waits."),
     Command("digest", "digest:digest", "Show the latest digest of a day or a week."),
     Command("feed", "feed:feed", "Write stories as Atom or JSON Feed."),

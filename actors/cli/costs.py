@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from actors.cli.output import as_json, console, database, table
-from actors.store import ai_calls, news
-from actors.store.news import NotFound
+from actors.cli.output import Json, as_json, console, database, table
+from actors.cli.stories import find
+from actors.store import ai_calls
 
 
 class By(StrEnum):
@@ -29,14 +29,12 @@ def costs(
     story: Annotated[
         str | None, typer.Option(metavar="ID", help="Only this story; the beginning of its id is enough.")
     ] = None,
-    is_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    is_json: Json = False,
 ) -> None:
     """Calls, tokens and US dollars of the AI step; a missing price counts as unknown, not as 0."""
     since = datetime.now(UTC).date() - timedelta(days=days - 1)
     with database() as conn:
-        story_id = None if story is None else news.find_story(conn, story)
-        if story is not None and story_id is None:
-            raise NotFound(f"expected the id of a story, got {story!r}; see zeke-news stories")
+        story_id = None if story is None else find(conn, story)
         rows = ai_calls.costs(conn, by=by.value, since=since, story_id=story_id)
     if is_json:
         as_json(rows)
@@ -47,18 +45,7 @@ def costs(
     right: dict[str, Any] = {"justify": "right"}
     columns: list[str | tuple[str, dict[str, Any]]] = [by.value]
     columns += [(title, right) for title in ("calls", "cached", "failed", "in", "out", "US$", "unknown", "ms")]
-    shown = [
-        (
-            row["name"],
-            row["calls"],
-            row["cached"],
-            row["failed"],
-            row["input_tokens"],
-            row["output_tokens"],
-            "?" if row["cost_usd"] is None else f"{row['cost_usd']:.4f}",
-            row["unknown"],
-            row["latency_ms"],
-        )
-        for row in rows
-    ]
-    console().print(table(columns, shown))
+    names = ("name", "calls", "cached", "failed", "input_tokens", "output_tokens", "cost_usd", "unknown", "latency_ms")
+    for row in rows:
+        row["cost_usd"] = "?" if row["cost_usd"] is None else f"{row['cost_usd']:.4f}"
+    console().print(table(columns, ([row[name] for name in names] for row in rows)))

@@ -6,11 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
-from actors.cli import adding, managing, opml
+from actors.cli import adding, articles, managing, opml
 from actors.cli.managing import Which, find
 from actors.cli.output import Json, ago, as_json, console, database, escape, short, table, tell
-from actors.store import news
+from actors.engine.canonical import site_of
+from actors.store import news, rests
 from actors.store import sources as store
+from actors.waiting import host
+
+_WELL = {"ok", "by hand", "not read yet"}
 
 app = typer.Typer(help="Sources: add, list, read, switch on and off, health.", invoke_without_command=True)
 
@@ -47,9 +51,18 @@ def listing(
         console().print("no sources yet; add one: zeke-news sources add https://example.org/", soft_wrap=True)
         return
     shown = [
-        (short(row["id"]), row["type"], _named(row), _health(row), _next(row), row["authority_score"]) for row in rows
+        (
+            short(row["id"]),
+            row["type"],
+            _named(row),
+            _health(row),
+            articles.words(row),
+            _next(row),
+            row["authority_score"],
+        )
+        for row in rows
     ]
-    console().print(table(["id", "type", "source", "health", "next check", "authority"], shown))
+    console().print(table(["id", "type", "source", "health", "stories", "next check", "authority"], shown))
 
 
 def _named(row: dict[str, Any]) -> str:
@@ -84,17 +97,19 @@ def health(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="One source; by default all with problems.")] = "",
     is_json: Json = False,
 ) -> None:
-    """Show why a source does not deliver: status, message, last success and error, unfinished jobs."""
+    """Show why a source does not deliver: status, message, articles that failed or wait, rests, unfinished jobs."""
     with database() as conn:
         rows = store.listing(conn)
         if source:
             wanted = find(conn, source)
-            rows = [row for row in rows if str(row["id"]) == str(wanted)]
+            rows = [row for row in rows if row["id"] == wanted]
         else:
-            rows = [row for row in rows if not row["is_active"] or row["status"] not in {None, "ok"}]
+            rows = [row for row in rows if not row["is_active"] or _health(row) not in _WELL]
+        resting = {row["who"]: row for row in rests.now(conn)}
         for row in rows:
             jobs = news.jobs_about(conn, sources=[str(row["id"])])
             row["jobs"] = [job for job in jobs if job["state"] not in {"completed", "cancelled"}]
+            row["rests"] = resting.pop(host(site_of(row["url"] or "")), None)
     if is_json:
         as_json(rows)
         return
@@ -102,6 +117,8 @@ def health(
         console().print("all sources are well")
     for row in rows:
         _print_health(row)
+    for rest in resting.values():
+        tell(f"{rest['who']} is left alone, {_rest(rest)}")
 
 
 def _print_health(row: dict[str, Any]) -> None:
@@ -114,6 +131,9 @@ def _print_health(row: dict[str, Any]) -> None:
         ("last success", ago(row["last_success_at"])),
         ("last error", ago(row["last_error_at"])),
         ("next check", _next(row)),
+        ("stories", articles.words(row)),
+        *(("", reason) for reason in articles.reasons(row)),
+        ("left alone", _rest(row["rests"]) if row["rests"] else ""),
     ):
         if value:
             tell(f"  {title:12} {value}")
@@ -121,9 +141,15 @@ def _print_health(row: dict[str, Any]) -> None:
         tell(f"  job {job['task']} {job['state']} {job['waiting_for'] or ''}".rstrip())
 
 
+def _rest(row: dict[str, Any]) -> str:
+    return f"until {row['until']:%Y-%m-%d %H:%M:%S} UTC: {row['why']}"
+
+
 def _health(row: dict[str, Any]) -> str:
     if not row["is_active"]:
         return "off"
+    if row["status"] in {"ok", None} and articles.fails(row):
+        return "articles fail"
     return row["status"] or ("by hand" if row["type"] == store.MANUAL else "not read yet")
 
 

@@ -9,8 +9,8 @@ import typer
 import zeke_jobs
 from actors.cli import jobs
 from actors.cli.output import Json, Team, as_json, console, database, short, team_of, tell
+from actors.cli.stories import find
 from actors.store import news
-from actors.store.news import NotFound
 from zeke_jobs.postgres.pool import transaction
 
 if TYPE_CHECKING:
@@ -41,12 +41,7 @@ def archive(story: Which, undo: Undo = False, team: Team = None, is_json: Json =
 def _change(names: Sequence[str], team: str | None, wish: Mapping[str, Any], said: str, *, is_json: bool) -> None:
     team_id = team_of(team)
     with database() as conn:
-        found = {}
-        for name in names:
-            story = news.find_story(conn, name)
-            if story is None:
-                raise NotFound(f"expected the number or id of a story, got {name!r}; see zeke-news stories")
-            found[story] = name
+        found = {find(conn, name): name for name in names}
         with transaction(conn):
             payloads = [{"story_id": str(story), "team_id": str(team_id), **wish} for story in found]
             sent = zeke_jobs.send_many(_TASK, payloads, connection=conn)

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from actors.cli.output import Json, Team, ago, as_json, chili, console, database, short, team_of, visible
 from actors.store import news
+from actors.store.news import NotFound
 from zeke_jobs.core.durations import parse_duration
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from zeke_jobs.cli.output import Console
 
-_LINK = re.compile(r"https?://[!-~]{1,2000}")
+LINK = re.compile(r"https?://[!-~]{1,2000}")
 
 
 def stories(
@@ -81,12 +82,25 @@ def print_story(out: Console, row: Mapping[str, Any], said: str | None) -> None:
         visible(f"{head}{row['source'] or '?'}{star}  {short(row['id'])}"), style="dim", markup=False, soft_wrap=True
     )
     url = row["url"] or ""
-    style = Style(bold=row.get("state", "unread") == "unread", link=url if _LINK.fullmatch(url) else None)
+    style = Style(bold=row.get("state", "unread") == "unread", link=url if LINK.fullmatch(url) else None)
     out.print(Padding(Text(visible(row["title"] or "(no title)"), style), (0, 0, 0, 6), expand=False))
     if said:
         out.print(Padding(Text(visible(said)), (0, 0, 0, 6), expand=False))
     if url:
         out.print(visible(f"      {url}"), style="dim", markup=False, soft_wrap=True)
+
+
+def find(conn: Connection, name: str) -> UUID:
+    """The story with this number or beginning of an id.
+
+    Raises:
+        NotFound: there is none.
+        NotUnique: there are several.
+    """
+    found = news.find_story(conn, name)
+    if found is None:
+        raise NotFound(f"expected the number or id of a story, got {name!r}; see zeke-news stories")
+    return found
 
 
 def sources_of(conn: Connection, part: str | None) -> list[UUID] | None:

@@ -1,17 +1,35 @@
-"""``zeke-news story ID``: one story in full."""
+"""``zeke-news story`` and ``open``: one story in full, its text, its page."""
 
 from __future__ import annotations
 
+import sys
+import webbrowser
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
+import click
 import typer
 from rich.table import Table
 
 from actors.cli.explained import chili_lines, relevance_for, relevance_line
-from actors.cli.output import Json, Team, ago, as_json, chili, console, database, escape, short, team_of, visible
-from actors.store import ai_calls, news, team_scores
+from actors.cli.output import (
+    Json,
+    Team,
+    ago,
+    as_json,
+    chili,
+    console,
+    database,
+    escape,
+    say,
+    short,
+    team_of,
+    tell,
+    visible,
+)
+from actors.cli.stories import LINK, find
+from actors.store import ai_calls, news, team_scores, texts
 from actors.store.highlights import context_line
 from actors.store.news import NotFound
 
@@ -24,21 +42,26 @@ if TYPE_CHECKING:
 _CODE_LINES = 12
 
 
+Which = Annotated[str, typer.Argument(help="Its number, or its id; the beginning is enough.", metavar="STORY")]
+
+
 def story(
-    story_id: Annotated[str, typer.Argument(help="Its number, or its id; the beginning is enough.", metavar="ID")],
+    story_id: Which,
+    only_text: Annotated[bool, typer.Option("--text", help="Its text alone; on a terminal page by page.")] = False,
     team: Team = None,
     is_json: Json = False,
 ) -> None:
     """One story in full: analysis, brief and highlights, each score with its parts in words, source, same event."""
     team_id = team_of(team)
     with database() as conn:
-        found = news.find_story(conn, story_id)
-        row = None if found is None else news.story(conn, found)
-        if row is not None:
-            row["team_scores"] = team_scores.of_story(conn, row["id"])
-            row["costs"] = ai_calls.costs(conn, by="task", since=date.min, story_id=found)
-    if row is None:
-        raise NotFound(f"expected the number or id of a story, got {story_id!r}; see zeke-news stories")
+        found = find(conn, story_id)
+        row = news.story(conn, found)
+        assert row is not None
+        if only_text:
+            _print_text(row, texts.needed(conn, found).document, is_json=is_json)
+            return
+        row["team_scores"] = team_scores.of_story(conn, found)
+        row["costs"] = ai_calls.costs(conn, by="task", since=date.min, story_id=found)
     if is_json:
         as_json(row)
         return
@@ -49,6 +72,29 @@ def story(
     _print_event(out, row)
     if row["costs"]:
         out.print(f"\n[bold]Cost[/bold]  {_cost(row['costs'])}")
+
+
+def open_(story_id: Which) -> None:
+    """Open a story's address in a browser; where there is none, print it."""
+    with database() as conn:
+        row = news.story(conn, find(conn, story_id))
+    url = (row or {}).get("url") or ""
+    if not LINK.fullmatch(url):
+        raise NotFound(f"expected a story with a web address, got {url!r}")
+    if not (sys.stdout.isatty() and webbrowser.open(url)):
+        tell(url)
+
+
+def _print_text(row: Mapping[str, Any], text: str, *, is_json: bool) -> None:
+    if is_json:
+        as_json({"id": row["id"], "title": row["title"], "url": row["url"], "origin": row["text_origin"], "text": text})
+        return
+    head = [row["title"] or "(no title)", row["url"] or "", f"from {row['text_origin'] or 'an unknown origin'}"]
+    shown = visible("\n".join([*filter(None, head), "", text]), lines=True)
+    if sys.stdout.isatty():
+        click.echo_via_pager(shown)
+    else:
+        say(shown)
 
 
 def _print_head(out: Console, row: Mapping[str, Any], team: UUID) -> None:

@@ -118,7 +118,7 @@ def steps(item: Mapping[str, Any], story: Mapping[str, Any] | None, jobs: Sequen
     is_analysed = story["analysis_state"] != "pending"
     way.append(_step("analysis", ("analyze-story",), jobs, story["analysis_state"] if is_analysed else ""))
     scored = sum("relevance" in each["metadata"] for each in story["highlights"])
-    chain = ("extract-highlights", "dedupe-insights", "score-relevance")
+    chain = ("extract-highlights", "score-relevance")
     found = f"{len(story['highlights'])} found, {scored} scored" if story["highlights"] else ""
     way.append(_step("highlights", chain, jobs, found))
     way.append(_step("brief", ("generate-brief",), jobs, "written" if story["one_liner"] else ""))

@@ -6,14 +6,15 @@ import json
 import math
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 from pydantic import ValidationError
 
-from actors.engine.contract import ContentItem, ContentSource, ContractModel, EngineError, Failure, Found
+from actors.engine.contract import ContentItem, ContentSource, ContractModel, EngineError, Found
 from actors.engine.decode import Decoder
 from actors.engine.discovery.addresses import typed
+from actors.outcomes import is_reason
 from actors.retry_after import bounded, retry_after
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound=ContractModel)
 
-_CODES: frozenset[str] = frozenset(get_args(Failure))
 # With these answers the Engine has not tried to serve, so no page is the cause. A 500 or 502 may be caused by one page.
 _AWAY = {401, 403, 429, 503}
 _LARGEST = 32 * 1024 * 1024
@@ -163,15 +163,16 @@ def _failure(response: _Answer) -> EngineError:
     message = str(body.get("error") or f"the Engine answers {response.status}")[:1000]
     code = body.get("code")
     is_away = response.status in _AWAY and code in (None, "engine_failed")
-    if isinstance(code, str) and code in _CODES:
+    if isinstance(code, str) and is_reason(code):
         return EngineError(
-            cast("Failure", code),
+            code,
             message,
             transient=bool(body["transient"]) if "transient" in body else None,
             retry_after=_seconds(body.get("retryAfter")),
             is_away=is_away,
+            is_unreachable=body.get("unreachable") is True,
         )
-    by_status: dict[int, Failure] = {400: "invalid_url", 404: "not_found"}
+    by_status: dict[int, str] = {400: "invalid_url", 404: "not_found"}
     if (known := by_status.get(response.status)) is not None:
         return EngineError(known, message)
     passing = response.status >= httpx.codes.INTERNAL_SERVER_ERROR or response.status in {408, 429}

@@ -30,7 +30,7 @@ def resolve(host: str, port: int) -> list[str]:
     try:
         answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise EngineError("fetch_failed", f"{host} does not resolve: {error}") from error
+        raise EngineError("fetch_failed", f"{host} does not resolve: {error}", is_unreachable=True) from error
     return list(dict.fromkeys(str(answer[4][0]) for answer in answers))
 
 
@@ -101,7 +101,7 @@ class GuardedBackend(httpcore.NetworkBackend):
                 failure = error
             else:
                 return _BudgetedStream(stream, self._budget)
-        raise EngineError("fetch_failed", f"{host}: no connection: {failure}")
+        raise EngineError("fetch_failed", f"{host}: no connection: {failure}", is_unreachable=True)
 
 
 class _BudgetedStream(httpcore.NetworkStream):

@@ -7,39 +7,16 @@ import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Protocol
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from actors.engine.canonical import LONGEST_ADDRESS
 from actors.engine.text import clean, one_line
+from actors.outcomes import Outcome, obstacle, reason
 
 SourceType = Literal["youtube", "arxiv", "rss", "twitter", "blog", "podcast", "paper", "semantic-scholar"]
 ContentType = Literal["video", "audio", "text", "paper", "article", "post"]
 TextOrigin = Literal["page", "structured", "feed", "description", "upload"]
-
-Failure = Literal[
-    "invalid_url",
-    "blocked_address",
-    "not_found",
-    "gone",
-    "forbidden",
-    "paywall",
-    "consent",
-    "no_text",
-    "too_large",
-    "too_many_redirects",
-    "unsupported_type",
-    "not_a_feed",
-    "unreadable",
-    "rate_limited",
-    "fetch_failed",
-    "timeout",
-    "engine_failed",
-]
-"""Why an Engine has nothing to give. The first thirteen stay true when asked again; the last four may pass."""
-
-TRANSIENT: frozenset[Failure] = frozenset({"rate_limited", "fetch_failed", "timeout", "engine_failed"})
-
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 """No news is older: an earlier date is one that nobody set."""
@@ -107,27 +84,30 @@ class EngineError(Exception):
     """An Engine could not answer a request.
 
     Args:
-        code: The reason, from the closed list ``Failure``.
+        code: The reason, an ``Outcome`` that is skipped or failed.
         message: The reason for a person.
-        transient: Whether another try later may help; by default, whether the code is in ``TRANSIENT``.
+        transient: Whether another try later may help; by default, whether the reason may pass.
         retry_after: Seconds that the server asked us to wait; None if it did not.
         is_away: Whether the Engine itself is unavailable, for every page and feed.
+        is_unreachable: Whether the host cannot be reached, for each of its pages and feeds.
     """
 
     def __init__(
         self,
-        code: Failure,
+        code: str,
         message: str,
         *,
         transient: bool | None = None,
         retry_after: float | None = None,
         is_away: bool = False,
+        is_unreachable: bool = False,
     ) -> None:
         super().__init__(message[:_LONGEST_MESSAGE])
-        self.code: Failure = code
-        self.transient = code in TRANSIENT if transient is None else transient
+        self.code = reason(code)
+        self.transient = "passes" in self.code.traits if transient is None else transient
         self.retry_after = retry_after
         self.is_away = is_away
+        self.is_unreachable = is_unreachable
 
 
 class ContractModel(BaseModel):
@@ -146,6 +126,7 @@ _Text = Annotated[str, AfterValidator(lambda text: clean(text[:LONGEST_TEXT]))]
 _Url = Annotated[str, AfterValidator(lambda url: _address(url) or "")]
 _Address = Annotated[str | None, AfterValidator(_address)]
 _Header = Annotated[str | None, AfterValidator(bounded_header)]
+_Obstacle = Annotated[Outcome | None, BeforeValidator(obstacle)]
 _Metadata = Annotated[dict[str, Any], AfterValidator(bounded_metadata)]
 
 
@@ -172,7 +153,7 @@ class ContentItem(ContractModel):
         canonical_url: The page's own statement of its address.
         text_origin: The origin of ``text``.
         text_choice: The way of reading that found it, and the reason for the choice.
-        obstacle: ``paywall`` or ``consent``, if one blocked the text.
+        obstacle: The outcome that the page shows instead of its text, such as ``paywall``.
     """
 
     id: Annotated[str, AfterValidator(short_identity)]
@@ -192,7 +173,7 @@ class ContentItem(ContractModel):
     canonical_url: _Address = None
     text_origin: TextOrigin | None = None
     text_choice: _Word | None = None
-    obstacle: Literal["paywall", "consent"] | None = None
+    obstacle: _Obstacle = None
 
 
 class ContentSource(ContractModel):

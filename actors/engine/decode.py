@@ -8,6 +8,7 @@ from actors.engine.contract import EngineError
 
 _GZIP = 16 + zlib.MAX_WBITS
 _STEP = 256 * 1024
+_LARGEST = 64 * 1024 * 1024
 
 
 class Decoder:
@@ -86,3 +87,16 @@ class Decoder:
             if not self._inflater.eof:
                 raise EngineError("fetch_failed", f"the {self._name} body ended in the middle")
         return bytes(self.body)
+
+
+def unpacked(body: bytes) -> bytes:
+    """The bytes without the gzip around them: some servers send a packed file without saying so.
+
+    Raises:
+        EngineError: ``too_large``, or ``fetch_failed`` for bytes that only begin like gzip.
+    """
+    if not body.startswith(b"\x1f\x8b"):
+        return body
+    decoder = Decoder("gzip", _LARGEST)
+    decoder.feed(body)
+    return decoder.finish()

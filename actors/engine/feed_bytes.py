@@ -23,6 +23,7 @@ _BASE = re.compile(rb"(?<=[\s\"'])(?:xml:)?base(?=\s*+=\s*+[\"'](?!https?://)([^
 _MOST_DIGITS = 8
 _HIGH, _LOW, _BEHIND_SURROGATES = 0xD800, 0xDC00, 0xE000
 _LAST = 0x10FFFF
+_RSS_1_1, _RSS_1_0 = b"http://purl.org/net/rss1.1#", b"http://purl.org/rss/1.0/"  # the parser knows the latter
 
 
 def prepared(body: bytes, url: str) -> bytes:
@@ -35,6 +36,7 @@ def prepared(body: bytes, url: str) -> bytes:
         EngineError: ``not_a_feed`` if the first element comes too late or the encoding is unknown; ``too_large`` for too many
             entries or attributes.
     """
+    body = body.replace(_RSS_1_1, _RSS_1_0)
     # In UTF-16 and UTF-32, markup is ASCII with NULs in between.
     plain = body.replace(b"\0", b"") if b"\0" in body else body
     first = _ELEMENT.search(plain)

@@ -1,4 +1,4 @@
-"""A feed's bytes become a source with its items: RSS 0.9 to 2.0, RSS 1.0, Atom, JSON Feed, podcasts, YouTube's own."""
+"""A feed's bytes become a source with its items: RSS 0.9 to 2.0, Atom, JSON Feed, podcasts, YouTube's own."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from actors.engine.contract import (
     short_identity,
 )
 from actors.engine.dates import read_date
+from actors.engine.decode import unpacked
 from actors.engine.feed_bytes import prepared
 from actors.engine.feed_markup import fragment_of, title_of, value_of
 from actors.engine.text import of_the_web, one_line
@@ -47,6 +48,7 @@ def read_feed(
         EngineError: ``not_a_feed``, ``too_large``.
     """
     now = now or datetime.now(UTC)
+    body = unpacked(body)
     parsed = json_feed.parse(body, url) if json_feed.is_json(body) else _parse_xml(body, url, content_type)
     feed: dict[str, Any] = parsed.get("feed", {})
     version = str(parsed.get("version") or "")

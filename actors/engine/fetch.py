@@ -14,7 +14,7 @@ import httpx
 
 from actors.engine.canonical import LONGEST_ADDRESS, LONGEST_HOST
 from actors.engine.connect import Budget, GuardedBackend, resolve
-from actors.engine.contract import EngineError, Failure
+from actors.engine.contract import EngineError
 from actors.engine.decode import Decoder
 from actors.retry_after import retry_after
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _REDIRECTS = {301, 302, 303, 307, 308}
 _PERMANENT = {301, 308}
 _HOST = re.compile(r"[A-Za-z0-9._:-]+")
-_REFUSALS: dict[int, Failure] = {
+_REFUSALS: dict[int, str] = {
     401: "forbidden",
     402: "paywall",
     403: "forbidden",
@@ -227,7 +227,7 @@ def _media_type(headers: Mapping[str, str]) -> str:
 
 
 def _refused(status: int, url: httpx.URL, headers: Mapping[str, str]) -> EngineError:
-    code: Failure = _REFUSALS.get(status, "fetch_failed")
+    code = _REFUSALS.get(status, "fetch_failed")
     transient = code == "rate_limited" or status in {408, 425} or status >= httpx.codes.INTERNAL_SERVER_ERROR
     wait = retry_after(headers.get("retry-after", "")) if transient else None
     return EngineError(code, f"{url} answers {status}", transient=transient, retry_after=wait)

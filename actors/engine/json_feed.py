@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from typing import Any
 
 from actors.engine.contract import EngineError
 from actors.engine.text import decode, text_at
 
-_VERSION = "https://jsonfeed.org/version/"
+_VERSION = re.compile(r"(https?://(?:www\.)?jsonfeed\.org/version/)?(\d[\d.]{0,8})/?", re.ASCII)
 _MOST = 20  # authors, tags or attachments of an item
 
 
@@ -28,8 +29,9 @@ def parse(body: bytes, url: str) -> dict[str, Any]:
         data = json.loads(decode(body), strict=False)
     except (ValueError, RecursionError) as error:
         raise EngineError("not_a_feed", f"{url} is no feed: its JSON cannot be read") from error
-    version = text_at(data, "version")
-    if not version.startswith(_VERSION) or not isinstance(data.get("items"), list):
+    version = _VERSION.fullmatch(text_at(data, "version"))
+    # Other JSON has a version "1.0" and items too, but no title.
+    if version is None or not isinstance(data.get("items"), list) or not (version[1] or text_at(data, "title")):
         raise EngineError("not_a_feed", f"{url} is no feed: it is JSON, but no JSON Feed")
     feed = {
         "title": text_at(data, "title"),
@@ -41,7 +43,7 @@ def parse(body: bytes, url: str) -> dict[str, Any]:
     }
     authors = _authors(data)
     entries = [_entry(item, authors) for item in data["items"] if isinstance(item, dict)]
-    return {"version": f"json{version.removeprefix(_VERSION)[:10]}", "feed": feed, "entries": entries}
+    return {"version": f"json{version[2]}", "feed": feed, "entries": entries}
 
 
 def _entry(item: dict[str, Any], authors: str) -> dict[str, Any]:

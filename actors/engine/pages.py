@@ -14,11 +14,10 @@ from actors.engine.attributes import check_attributes
 from actors.engine.contract import Author, ContentItem, EngineError
 from actors.engine.metadata import Metadata, read
 from actors.engine.text import clean, decode, one_line
+from actors.outcomes import Outcome
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
-
-    Obstacle = Literal["paywall", "consent"]
 
 _TEASER = 1200  # a page that is marked as not free and shows less than this shows only a teaser
 _MOST_ELEMENTS = 60_000
@@ -98,17 +97,17 @@ def _all_text(tree: HtmlElement) -> str:
     return str(tree.xpath("string()"))
 
 
-def _obstacle(url: str, about: Metadata, text: str, tree: HtmlElement) -> Obstacle | None:
+def _obstacle(url: str, about: Metadata, text: str, tree: HtmlElement) -> Outcome | None:
     if _CONSENT_HOST.match(urlsplit(url).hostname or ""):
-        return "consent"
+        return Outcome.CONSENT
     if about.is_free is False and len(text) < _TEASER:
-        return "paywall"
+        return Outcome.PAYWALL
     if len(text) >= SHORT * 3:
         return None
     shown = text if len(text) >= SHORT else " ".join(_all_text(tree).split())[:20_000]
     if _PAYWALL_WORDS.search(shown):
-        return "paywall"
-    return "consent" if len(text) < SHORT * 2 and _CONSENT_WORDS.search(shown) else None
+        return Outcome.PAYWALL
+    return Outcome.CONSENT if len(text) < SHORT * 2 and _CONSENT_WORDS.search(shown) else None
 
 
 def _item(
@@ -117,7 +116,7 @@ def _item(
     text: str,
     markdown: str,
     *,
-    obstacle: Obstacle | None = None,
+    obstacle: Outcome | None = None,
     origin: Literal["page", "structured"] = "page",
     choice: str | None = None,
 ) -> ContentItem:

@@ -89,6 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
                 "code": error.code,
                 "transient": error.transient,
                 "retryAfter": error.retry_after,
+                "unreachable": error.is_unreachable,
             }
             self._answer(_STATUS_OF_CODE.get(error.code, 500), told)
             return

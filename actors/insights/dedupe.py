@@ -15,6 +15,8 @@ from zeke_jobs import Context  # noqa: TC001
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from psycopg2.extensions import connection as Connection
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -34,19 +36,23 @@ def dedupe_insights(payload: DedupeInsights, ctx: Context) -> dict[str, Any]:
         Reject: there is no such story.
     """
     with ctx.transaction() as tx:
-        texts.needed(tx, payload.story_id)
-        todo = plan(payload, highlights.of_story(tx, payload.story_id))
-        added = highlights.insert(tx, todo.new)
-        updated = highlights.update(tx, todo.known)
+        texts.hold(tx, payload.story_id)
+        changes = store(tx, payload)
         ctx.send("score-relevance", {"story_id": str(payload.story_id)})
-        output = {
-            "outcome": "stored" if added or updated else "unchanged",
-            "added": added,
-            "updated": updated,
-            "duplicates": todo.duplicates,
-        }
+        is_new = changes["added"] or changes["updated"]
+        output = {"outcome": "stored" if is_new else "unchanged", **changes}
         ctx.complete(output)
     return output
+
+
+def store(tx: Connection, payload: DedupeInsights) -> dict[str, int]:
+    """Store the insights of a story that the caller holds; returns the numbers of added, updated and duplicate ones."""
+    todo = plan(payload, highlights.of_story(tx, payload.story_id))
+    return {
+        "added": highlights.insert(tx, todo.new),
+        "updated": highlights.update(tx, todo.known),
+        "duplicates": todo.duplicates,
+    }
 
 
 def plan(payload: DedupeInsights, existing: Sequence[Highlight]) -> Plan:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from actors.insights.dedupe import store
 from actors.insights.keys import highlight_id, insight_key
 from actors.insights.selection import Selection, highlights
-from actors.schema import ExtractHighlights  # noqa: TC001 (the handler is read by its annotations)
+from actors.schema import DedupeInsights, ExtractHighlights, Insight
 from actors.store import highlights as stored
 from actors.store import texts
 from zeke_jobs import Context  # noqa: TC001
 
 
 def extract_highlights(payload: ExtractHighlights, ctx: Context[Selection]) -> dict[str, Any]:
-    """Find the highlights of a story and send them to dedupe-insights.
+    """Find the highlights of a story, store them as dedupe-insights does, and send score-relevance.
 
     Highlights of an earlier text that are not in this one are marked as withdrawn, in the same transaction.
 
@@ -26,17 +27,18 @@ def extract_highlights(payload: ExtractHighlights, ctx: Context[Selection]) -> d
     text_hash = hashlib.sha256(text.document.encode()).hexdigest()[:16]
     scope = [str(payload.team_id)] if payload.team_id else []
     kept = [highlight_id(text.id, scope, insight_key(each.summary, each.quote)) for each in found]
+    new = DedupeInsights(
+        story_id=text.id,
+        team_id=payload.team_id,
+        created_by=payload.user_id,
+        insights=[Insight.model_validate(each.insight(text_hash)) for each in found],
+    )
     output: dict[str, Any] = {"outcome": "extracted" if found else "nothing_found", "found": len(found)}
     with ctx.transaction() as tx:
+        texts.hold(tx, text.id)
         output["withdrawn"] = stored.withdraw(tx, text.id, payload.team_id, text_hash, kept)
-        ctx.send(
-            "dedupe-insights",
-            {
-                "story_id": str(text.id),
-                "team_id": str(payload.team_id) if payload.team_id else None,
-                "created_by": payload.user_id,
-                "insights": [each.insight(text_hash) for each in found],
-            },
-        )
+        output |= store(tx, new)
+        if found:
+            ctx.send("score-relevance", {"story_id": str(text.id)})
         ctx.complete(output)
     return output

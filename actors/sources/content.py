@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel, Field
 
 from actors.engine.contract import Engine, EngineError
+from actors.outcomes import IN_FLIGHT, Outcome
 from actors.schema import FetchContent  # noqa: TC001 (the handler is read by its annotations)
 from actors.sources.fetching import PoliteEngine, send_fetches
 from actors.sources.filing import file_text
 from actors.sources.likeness import Likeness
-from actors.sources.obtain import Missing, obtain
-from actors.store import contents, items
-from actors.store.outcomes import IN_FLIGHT, Outcome
+from actors.sources.obtain import Missing, Text, is_article, obtain, stand_in
+from actors.store import items, stories
+from actors.waiting import grown
 from zeke_jobs import Context, Defer, Duration, parse_duration
 from zeke_jobs.errors import ClaimLost
 from zeke_jobs.postgres.pool import is_away
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import timedelta
 
     from psycopg2.extensions import connection as Connection
 
-    from actors.sources.obtain import Text
+    from actors.sources.filing import Filed
     from actors.store.items import Item
 
 
@@ -48,22 +49,19 @@ class ContentSettings(BaseModel, extra="forbid", frozen=True):
     longest_wait: Duration = parse_duration("6h")
     engine_wait: Duration = parse_duration("1m")
 
-    def wait(self, attempts: int, asked_for: float | None) -> timedelta:
+    def wait(self, attempts: int, asked: float | None) -> timedelta:
         """The wait after ``attempts`` failed ones."""
-        own = self.first_wait * 2 ** min(attempts - 1, 20)
-        asked = timedelta(seconds=asked_for) if asked_for else timedelta(0)
-        wait: timedelta = min(max(own, asked), self.longest_wait)
-        return wait
+        return grown(attempts, self.first_wait, self.longest_wait, asked, self.longest_wait)
 
 
 def fetch_content(payload: FetchContent, ctx: Context[ContentSettings]) -> dict[str, Any]:
     """Fetch the items one after another; each ends by itself, in a transaction of its own.
 
     Items that have ended are skipped, so a job that runs again goes on where it stopped. A failed item does not
-    block the others: it is sent again by itself, later.
+    block the others: it is sent again by itself, later; if its feed has an article's text, that is its story meanwhile.
 
     Raises:
-        Defer: another job is asking the same host, or the Engine is unavailable.
+        Defer: another job is asking the same host, the host rests, or the Engine is unavailable.
     """
     found = items.for_fetch(ctx.db, payload.raw_item_ids)
     waiting = [item for item in found if item.is_in_flight]
@@ -82,10 +80,13 @@ def _fetch(ctx: Context[ContentSettings], waiting: list[Item], engine: Engine) -
             counts[_end(ctx, item, text)] += 1
         except EngineError as error:
             counts[_failed(ctx, item, error)] += 1
-            if error.code == "rate_limited":
-                counts["postponed"] += _postpone(ctx, waiting[place + 1 :], error)
+            rest = waiting[place + 1 :]
+            if error.is_unreachable:  # for them too: to ask for each would take its time, and change nothing
+                counts.update(_failed(ctx, one, error) for one in rest)
                 break
-            continue
+            if error.code is Outcome.RATE_LIMITED:
+                counts["postponed"] += _postpone(ctx, rest, error)
+                break
         except (Defer, ClaimLost):  # another job is asking this host, the Engine is away, or this job is no longer ours
             raise
         except Exception as error:  # raised below, after the other items
@@ -93,54 +94,66 @@ def _fetch(ctx: Context[ContentSettings], waiting: list[Item], engine: Engine) -
                 raise
             ctx.logger.exception("an item cannot be brought in", item=str(item.id), url=item.url)
             broken = broken or error
-            continue
-        ctx.progress(place + 1, len(waiting))
+        else:
+            ctx.progress(place + 1, len(waiting))
     if broken is not None:
         raise broken
     return counts
 
 
 def _end(ctx: Context[ContentSettings], item: Item, text: Text | Missing) -> str:
-    likeness = None if isinstance(text, Missing) else Likeness.of(text.text)
+    likeness = Likeness.of(text.text) if isinstance(text, Text) else None
     with ctx.transaction() as tx:
         outcome, _ = items.lock(tx, item.id)
         if outcome not in IN_FLIGHT:
             return "ended_elsewhere"
-        if isinstance(text, Missing) or likeness is None:
-            assert isinstance(text, Missing)
+        if isinstance(text, Missing):
             return _missing(tx, item, text)
-        filed = file_text(tx, item, text, likeness, ctx.settings.near_duplicate)
-        if filed.is_news or filed.has_grown:
-            payload = {"story_id": str(filed.story_id), "trigger": "auto" if filed.is_news else "grown"}
-            ctx.send("analyze-story", payload, priority=item.metadata.get("priority"), batch=ctx.batch_id)
-    return filed.outcome.value
+        assert likeness is not None
+        return _file(ctx, tx, item, text, likeness).outcome.value
+
+
+def _file(ctx: Context[ContentSettings], tx: Connection, item: Item, text: Text, likeness: Likeness) -> Filed:
+    filed = file_text(tx, item, text, likeness, ctx.settings.near_duplicate)
+    if filed.is_news or filed.has_grown:
+        payload = {"story_id": str(filed.story_id), "trigger": "auto" if filed.is_news else "grown"}
+        ctx.send("analyze-story", payload, priority=item.metadata.get("priority"), batch=ctx.batch_id)
+    return filed
 
 
 def _missing(tx: Connection, item: Item, missing: Missing) -> str:
     outcome, detail = missing.outcome, missing.detail
-    known = contents.of_item(tx, item.id)
+    known = stories.of_item(tx, item.id)
     story_id = known.story_id if known else None
     if story_id is not None:
         # A story stays a story, unless its source withdrew it.
         taken_back = outcome in {Outcome.NOT_FOUND, Outcome.GONE}
         outcome, detail = Outcome.RETRACTED if taken_back else Outcome.STORED, f"read again: {detail}"
-    items.decide(tx, item.id, outcome, detail, story_id=story_id)
+    items.decide(tx, [item.id], outcome, detail, story_id=story_id)
     return outcome.value
 
 
 def _failed(ctx: Context[ContentSettings], item: Item, error: EngineError) -> str:
-    """After a temporary fault, send the item again by itself, or give up with the reason."""
+    """After a temporary fault, send the item again by itself, or give up with the reason; its feed's text counts meanwhile."""
     settings = ctx.settings
+    told = stand_in(item, error, settings.least_characters)
+    likeness = Likeness.of(told.text) if told else None
     with ctx.transaction() as tx:
         outcome, before = items.lock(tx, item.id)
         if outcome not in IN_FLIGHT:
             return "ended_elsewhere"
         attempts = before + 1
-        if attempts >= settings.attempts:
-            return _missing(tx, item, Missing(Outcome(error.code), f"{error} (attempt {attempts}, the last)"))
+        is_last = attempts >= settings.attempts
+        filed = None
+        if told and likeness and (is_last or is_article(told)) and stories.of_item(tx, item.id) is None:
+            filed = _file(ctx, tx, item, told, likeness)
+        if is_last:
+            reason = f"{error} (attempt {attempts}, the last)"
+            return filed.outcome.value if filed else _missing(tx, item, Missing(error.code, reason))
         wait = settings.wait(attempts, error.retry_after)
-        detail = f"{error.code}: {error} (attempt {attempts} of {settings.attempts})"
-        items.decide(tx, item.id, Outcome.RETRYING, detail, attempts=attempts, wait=wait)
+        meanwhile = "; the feed's text is its story meanwhile" if filed else ""
+        detail = f"{error.code}: {error} (attempt {attempts} of {settings.attempts}){meanwhile}"
+        items.decide(tx, [item.id], Outcome.RETRYING, detail, attempts=attempts, wait=wait)
         send_fetches(ctx, [(item.id, item.url)], delay=wait, priority=item.metadata.get("priority"))
     return Outcome.RETRYING.value
 
@@ -154,7 +167,7 @@ def _postpone(ctx: Context[ContentSettings], rest: Sequence[Item], error: Engine
             outcome, attempts = items.lock(tx, item.id)
             if outcome in IN_FLIGHT:
                 detail = f"waits with its host: {error}"
-                items.decide(tx, item.id, Outcome.RETRYING, detail, attempts=attempts, wait=wait)
+                items.decide(tx, [item.id], Outcome.RETRYING, detail, attempts=attempts, wait=wait)
                 held.append((item.id, item.url))
         send_fetches(ctx, held, delay=wait)
     return len(held)

@@ -53,13 +53,8 @@ def send_due(
     """
     settings = ctx.settings
     with ctx.transaction() as tx:
-        due = sources.claim_due(
-            tx,
-            types,
-            everything=reason == "manual",
-            lost_after=settings.lost_after,
-            most=settings.most,
-        )
+        everything = reason == "manual"
+        due = sources.claim_due(tx, types, everything=everything, lost_after=settings.lost_after, most=settings.most)
         batch = open_batch(ctx, tx, "pull", settings.digest) if due and settings.digest else None
         for delay, group in _spread(due, settings):
             payloads = [{"source_id": str(source_id), "reason": reason} for source_id, _ in group]
@@ -91,12 +86,8 @@ def sweep(ctx: Context[PullSettings]) -> dict[str, int]:
     """
     settings = ctx.settings
     with ctx.transaction() as tx:
-        again, abandoned = items.sweep(
-            tx,
-            lost_after=settings.lost_after,
-            most=settings.most_items,
-            most_times=settings.most_times,
-        )
+        lost = items.sweep(tx, lost_after=settings.lost_after, most=settings.most_items, most_times=settings.most_times)
+        again = [item for item in lost if not item.is_given_up]
         send_fetches(ctx, [(item.id, item.url) for item in again if item.times == 1])
         send_fetches(ctx, [(item.id, item.url) for item in again if item.times > 1], size=1)
-    return {"queued_again": len(again), "abandoned": len(abandoned)}
+    return {"queued_again": len(again), "abandoned": len(lost) - len(again)}

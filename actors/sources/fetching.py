@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, timedelta
-from typing import TYPE_CHECKING, Any, Self
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
+from actors import waiting
 from actors.engine.canonical import site_of
 from actors.engine.contract import EngineError
+from actors.outcomes import Outcome
 from actors.schema import MAX_BATCH
-from actors.store import hosts
 from zeke_jobs import Defer, Throttled
 
 if TYPE_CHECKING:
@@ -20,15 +21,16 @@ if TYPE_CHECKING:
     from zeke_jobs import Context
 
 
-class PoliteEngine:
+class PoliteEngine(ExitStack):
     """An engine that asks a host, for a feed or a page, only while no other job of the fleet does. A lease holds the host.
 
-    If a host names the time of the next request, no job asks it before.
+    If a host, or the Engine, refuses, no job asks it before the time that it names. A host or an Engine that cannot be
+    reached is left alone for ``away``.
 
     Args:
         engine: The engine that fetches.
         ctx: The job's context.
-        away: The wait for an unavailable Engine that names no time.
+        away: The wait for those that name no time.
 
     Raises:
         Defer: by its methods, if another job holds the host (this one is tried again in some seconds), the host
@@ -36,56 +38,49 @@ class PoliteEngine:
     """
 
     def __init__(self, engine: Engine, ctx: Context[Any], away: timedelta = timedelta(minutes=1)) -> None:
+        super().__init__()
         self._engine = engine
         self._ctx = ctx
         self._away = away
-        self._held = ExitStack()
         self._host = ""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._held.close()
 
     def fetch_item(self, url: str) -> ContentItem:
         """See ``Engine``."""
-        self._hold(url)
-        with self._there():
+        with self._asking(url):
             return self._engine.fetch_item(url)
 
     def fetch_source(self, url: str, etag: str | None = None, last_modified: str | None = None) -> ContentSource:
         """See ``Engine``."""
-        self._hold(url)
-        with self._there():
+        with self._asking(url):
             return self._engine.fetch_source(url, etag, last_modified)
 
     @contextmanager
-    def _there(self) -> Iterator[None]:
-        """Make all jobs wait for a host that asks for it, and this job for an Engine that is away."""
+    def _asking(self, url: str) -> Iterator[None]:
+        self._hold(url)
         try:
             yield
         except EngineError as error:
-            if error.code == "rate_limited" and error.retry_after and self._host:
-                with self._ctx.transaction() as tx:
-                    hosts.rest(tx, self._host, timedelta(seconds=error.retry_after))
-            if not error.is_away:
-                raise
-            if error.retry_after:
-                raise Throttled("engine", error.retry_after, str(error)) from error
-            raise Defer(self._away, str(error)) from error
+            wait = error.retry_after or self._away.total_seconds()
+            if error.is_away:
+                waiting.rest(self._ctx, waiting.ENGINE, wait, str(error))
+                raise (
+                    Throttled("engine", wait, str(error)) if error.retry_after else Defer(wait, str(error))
+                ) from error
+            is_refusal = error.code is Outcome.RATE_LIMITED and error.retry_after is not None
+            if self._host and (is_refusal or error.is_unreachable):
+                waiting.rest(self._ctx, waiting.host(self._host), wait, str(error))
+            raise
 
     def _hold(self, url: str) -> None:
         host = site_of(url)
         if host == self._host:
             return
-        self._held.close()
+        self.close()
         self._host = ""
         if host:
-            self._held.enter_context(self._ctx.lease(f"host/{host}"))
+            self.enter_context(self._ctx.lease(waiting.host(host)))
             # Under the lease, so that a rest noted by its last holder is visible.
-            if (until := hosts.resting(self._ctx.db, host)) is not None:
-                raise Defer(until, f"{host} asked to be left alone until {until.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC")
+            waiting.keep(self._ctx, waiting.host(host), waiting.ENGINE)
             self._host = host
 
 

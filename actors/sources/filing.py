@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from actors.engine.canonical import canonical_url, site_of
+from actors.outcomes import Outcome
 from actors.sources.likeness import text_hash
-from actors.store import clusters, contents, items, stories
-from actors.store.contents import Content
-from actors.store.outcomes import Outcome
+from actors.store import clusters, items, stories
+from actors.store.stories import Content
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     from actors.sources.likeness import Likeness
     from actors.sources.obtain import Text
-    from actors.store.contents import Stored
     from actors.store.items import Item
-    from actors.store.stories import Candidate
+    from actors.store.stories import Candidate, Stored
 
 _STORY_KINDS = {"video": "video", "podcast": "podcast", "pdf": "pdf", "tweet": "tweet"}
+_OF_FEEDS = {"feed", "description"}
 _CONTENT_TYPES = {"video": "video", "podcast": "audio"}
 
 
@@ -58,7 +58,7 @@ def file_text(tx: Connection, item: Item, text: Text, likeness: Likeness, near_d
         near_duplicate: From this Jaccard similarity on, two texts are versions of one text.
     """
     content = _content(item, text)
-    known = contents.of_item(tx, item.id)
+    known = stories.of_item(tx, item.id)
     if known is not None and known.story_id is not None:
         filed = _file_again(tx, item, content, text, likeness, near_duplicate, known, known.story_id)
     else:
@@ -66,17 +66,15 @@ def file_text(tx: Connection, item: Item, text: Text, likeness: Likeness, near_d
     is_copy = filed.outcome is Outcome.DUPLICATE
     before = clusters.sources(tx, filed.story_id) if is_copy else 0
     detail = f"near duplicate of {len(filed.near)}" if filed.near else None
-    items.decide(tx, item.id, filed.outcome, detail, story_id=filed.story_id)
+    items.decide(tx, [item.id], filed.outcome, detail, story_id=filed.story_id)
     return replace(filed, has_grown=is_copy and clusters.sources(tx, filed.story_id) > before)
 
 
 def _file_new(
     tx: Connection, item: Item, content: Content, text: Text, likeness: Likeness, near_duplicate: float
 ) -> Filed:
-    own = _addresses(item.url, text.url)
-    certain = [_text_key(content), *_keys("url", own)]
-    believed = _keys("canonical", _addresses(content.canonical_url))
-    claims = [*_keys("canonical", own), *_keys_of_claim(text)]
+    certain, believed = _certain(item, content, text), _keys("canonical", _addresses(content.canonical_url))
+    claims = [*_keys("canonical", _addresses(item.url, text.url)), *_keys_of_claim(text)]
     stories.hold_alike(tx, [*certain, *believed, *claims], likeness.bands)
     story_id = stories.by_keys(tx, certain)
     rivals: list[Candidate] = []
@@ -86,7 +84,7 @@ def _file_new(
     if story_id is not None:
         stories.add_keys(tx, story_id, [*certain, *believed])
         return Filed(Outcome.DUPLICATE, story_id, is_news=False)
-    content_id = contents.put(tx, item.id, content)
+    content_id = stories.put(tx, item.id, content)
     # If another text claims the address too, it does not distinguish the pages of this site.
     address = None if rivals else content.canonical_url
     story_id = stories.add(
@@ -97,9 +95,11 @@ def _file_new(
         kind=_STORY_KINDS.get(item.kind, "article"),
         url=address or text.url or item.url,
         published_at=text.published_at,
+        keys=[*certain, *believed],
+        signature=likeness.signature,
+        bands=likeness.bands,
     )
-    stories.add_keys(tx, story_id, [*certain, *believed])
-    return Filed(Outcome.STORED, story_id, is_news=True, near=_place(tx, story_id, likeness, near_duplicate))
+    return Filed(Outcome.STORED, story_id, is_news=True, near=_near(tx, story_id, likeness, near_duplicate))
 
 
 def _file_again(
@@ -112,24 +112,26 @@ def _file_again(
     known: Stored,
     story_id: UUID,
 ) -> Filed:
-    """File the new text of an article that was read before: its story follows."""
+    """File the new text of an article that was read before: its story follows, also from the feed's text to the page's."""
     stories.hold_alike(tx, [_text_key(content)], likeness.bands)
     is_reworded = known.text_hash != content.text_hash
-    near = _place(tx, story_id, likeness, near_duplicate) if is_reworded else ()  # locks clusters, so before any story
+    is_first_page = known.text_origin in _OF_FEEDS and content.text_origin not in _OF_FEEDS
+    near: tuple[UUID, ...] = ()
+    if is_reworded:  # locks clusters, so before any story
+        stories.sign(tx, story_id, likeness.signature, likeness.bands)
+        near = _near(tx, story_id, likeness, near_duplicate)
     retitled = stories.edit(tx, story_id, title=text.title)
-    if not (is_reworded or retitled):
-        return Filed(Outcome.STORED, story_id, is_news=False)
-    contents.put(tx, item.id, content)
-    stories.add_keys(tx, story_id, [_text_key(content)])
-    return Filed(Outcome.UPDATED, story_id, is_news=True, near=near)
+    is_news = is_reworded or retitled
+    if is_news or is_first_page:
+        stories.put(tx, item.id, content)
+        stories.add_keys(tx, story_id, _certain(item, content, text))
+    is_edited = is_news and not is_first_page
+    return Filed(Outcome.UPDATED if is_edited else Outcome.STORED, story_id, is_news=is_news, near=near)
 
 
-def _place(tx: Connection, story_id: UUID, likeness: Likeness, least: float) -> tuple[UUID, ...]:
-    """Let similar texts find the story, and unite it with stories that are nearly the same."""
-    stories.sign(tx, story_id, likeness.signature, likeness.bands)
-    if not likeness.bands:
-        return ()
-    found = stories.candidates(tx, story_id, likeness.bands)
+def _near(tx: Connection, story_id: UUID, likeness: Likeness, least: float) -> tuple[UUID, ...]:
+    """The stories that are nearly the same, united with this one."""
+    found = stories.candidates(tx, story_id, likeness.bands) if likeness.bands else []
     near = tuple(one.story_id for one in found if _resembles(likeness, one, least))
     if near:
         clusters.unite(tx, [story_id, *near])
@@ -142,6 +144,11 @@ def _resembles(likeness: Likeness, other: Candidate, least: float) -> bool:
 
 def _text_key(content: Content) -> str:
     return f"text:{content.text_hash}"
+
+
+def _certain(item: Item, content: Content, text: Text) -> list[str]:
+    """Keys of which one is enough for the same story: of the text, and of the addresses at which it was found."""
+    return [_text_key(content), *_keys("url", _addresses(item.url, text.url))]
 
 
 def _keys(kind: str, addresses: Iterable[str]) -> list[str]:

@@ -10,19 +10,18 @@ from actors.engine.article.full_text import CUT
 from actors.engine.contract import EngineError, plausible_duration
 from actors.engine.reading import html_to_text
 from actors.engine.text import clean, one_line
+from actors.outcomes import Outcome
 from actors.sources.likeness import words
-from actors.store.outcomes import Outcome
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from actors.engine.contract import ContentItem, Engine, Failure
+    from actors.engine.contract import ContentItem, Engine
     from actors.store.items import Item
 
-# A paywall or consent page does not block the feed's text; a page that is gone outweighs its feed.
-_FEED_MAY_HELP: frozenset[Failure] = frozenset(
-    {"forbidden", "paywall", "consent", "no_text", "too_large", "unreadable", "unsupported_type"}
-)
+
+_ARTICLE = 1000  # characters of a description that is more than a teaser
+_LONGEST_CHOICE = 300
 
 
 @dataclass(frozen=True)
@@ -85,10 +84,30 @@ def obtain(item: Item, engine: Engine, least: int) -> Text | Missing:
     except EngineError as error:
         if error.transient:
             raise
-        if told is not None and error.code in _FEED_MAY_HELP:
-            return told
-        return Missing(Outcome(error.code), str(error))
+        return _instead(told, error) or Missing(error.code, str(error))
     return _of_page(item, page, told, least)
+
+
+def stand_in(item: Item, error: EngineError, least: int) -> Text | None:
+    """The feed's text of an item whose page cannot be had for now; None if it has none."""
+    try:
+        return _instead(_told(item, least)[0], error)
+    except EngineError:  # the feed's text cannot be read for now either
+        return None
+
+
+def is_article(told: Text) -> bool:
+    """Whether a feed's text is an article's, and not a teaser: what the feed calls the content, or a long description."""
+    return told.origin == "feed" or len(told.text) >= _ARTICLE
+
+
+def _instead(told: Text | None, error: EngineError) -> Text | None:
+    """The feed's text, if it may stand in for the page, with the reason."""
+    if told is None or "feed" not in error.code.traits:
+        return None
+    return replace(
+        told, choice=one_line(f"{told.origin}: the page cannot be had ({error.code}: {error})", _LONGEST_CHOICE)
+    )
 
 
 def _of_page(item: Item, page: ContentItem, told: Text | None, least: int) -> Text | Missing:
@@ -115,7 +134,7 @@ def _of_page(item: Item, page: ContentItem, told: Text | None, least: int) -> Te
         told_by_page = page.description.strip()
         return replace(_with_text(item, told_by_page, told_by_page, "description"), title=item.title or page.title)
     if page.obstacle is not None:
-        return Missing(Outcome(page.obstacle), f"{page.url or item.url} shows {len(text)} characters before it")
+        return Missing(page.obstacle, f"{page.url or item.url} shows {len(text)} characters before it")
     if page.text is None:
         return Missing(Outcome.NO_TEXT, f"the Engine gives no text for {item.url}")
     if not text:
@@ -141,7 +160,7 @@ def _told(item: Item, least: int) -> tuple[Text | None, Missing | None]:
             except EngineError as error:
                 if error.transient:
                     raise
-                unread = Missing(Outcome(error.code), str(error))
+                unread = Missing(error.code, str(error))
                 continue
             if len(text) >= least:
                 return _with_text(item, text, markdown, origin), None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
 
+from actors.waiting import grown
 from zeke_jobs import Duration, parse_duration
 
 if TYPE_CHECKING:
@@ -57,9 +58,7 @@ class Rhythm(BaseModel, extra="forbid", frozen=True):
 
     def backoff(self, failures: int, asked_for: float | None = None) -> timedelta:
         """The time until the next poll after consecutive ``failures``: 1 h, 2 h, 4 h … or as long as the server asked for."""
-        own: timedelta = min(self.first_backoff * 2 ** min(failures - 1, 20), self.longest)
-        asked = timedelta(seconds=asked_for) if asked_for else timedelta(0)
-        return max(own, min(asked, self.longest_wait))
+        return grown(failures, self.first_backoff, self.longest, asked_for, self.longest_wait)
 
     def after_success(
         self, polling: Polling, *, etag: str | None, last_modified: str | None, not_modified: bool

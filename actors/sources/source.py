@@ -5,26 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, cast
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field
 
 from actors.engine import youtube
 from actors.engine.contract import ContentItem, ContentSource, Engine, EngineError
 from actors.engine.text import one_line
+from actors.outcomes import Outcome
 from actors.schema import MAX_BATCH, IngestSource
 from actors.sources.feed_items import FirstFetch, new_item, split_first
 from actors.sources.fetching import PoliteEngine, send_fetches
 from actors.sources.rhythm import Rhythm
 from actors.store import items, sources
-from actors.store.outcomes import Outcome
 from zeke_jobs import Context  # noqa: TC001 (the handler is read by its annotations)
 from zeke_jobs.errors import ZekeJobsError
 from zeke_jobs.postgres.pool import is_away
 
 if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
-
     from actors.store.sources import Polling, Source
 
 
@@ -50,47 +47,46 @@ def ingest_source(payload: IngestSource, ctx: Context[SourceSettings]) -> dict[s
     """
     source = sources.get(ctx.db, payload.source_id)
     if source is None:
-        return _done(ctx, {"outcome": "no_such_source"})
+        return {"outcome": "no_such_source"}
     if not source.is_active:
         return _untouched(ctx, source, "inactive")
     if not source.url:
-        return _without_address(ctx, source)
+        problem = "the source has no address"
+        wait = ctx.settings.rhythm.longest
+        result = {"outcome": "invalid_url", "detail": problem}
+        return _unread(ctx, source, source.polling, wait, f"invalid_url: {problem}", result)
     if payload.reason == "schedule" and not source.is_due:
         return _untouched(ctx, source, "not_due")
+    failures = source.polling.failures + 1
     try:
         return _poll(ctx, source, payload.backfill)
+    except EngineError as error:
+        return _failed(ctx, source, error, failures)
     except Exception as error:
         # Exceptions that direct the job, and an unavailable database, are no fault of the source.
         if not isinstance(error, ZekeJobsError) and not is_away(error):
-            _broken(ctx, source, error)
+            problem = one_line(f"ingest-source failed: {type(error).__name__}: {error}")
+            wait = ctx.settings.rhythm.backoff(failures)
+            _unread(ctx, source, replace(source.polling, failures=failures), wait, problem)
         raise
 
 
 def _poll(ctx: Context[SourceSettings], source: Source, backfill: int) -> dict[str, Any]:
-    try:
-        with PoliteEngine(cast("Engine", ctx.service("engine")), ctx) as engine:
-            answer = engine.fetch_source(source.url, source.polling.etag, source.polling.last_modified)
-    except EngineError as error:
-        return _failed(ctx, source, error)
+    with PoliteEngine(cast("Engine", ctx.service("engine")), ctx) as engine:
+        answer = engine.fetch_source(source.url, source.polling.etag, source.polling.last_modified)
     if answer.gone:
         return _gone(ctx, source)
     if answer.items is None:
-        reason = "the Engine gives no list of a feed's items"
-        return _failed(ctx, source, EngineError("engine_failed", reason))
+        raise EngineError("engine_failed", "the Engine gives no list of a feed's items")
     return _read(ctx, source, answer, answer.items, backfill)
 
 
-def _done(ctx: Context[SourceSettings], result: dict[str, Any]) -> dict[str, Any]:
-    ctx.logger.info("source", **result)
-    return result
-
-
 def _untouched(ctx: Context[SourceSettings], source: Source, outcome: str) -> dict[str, Any]:
+    result = {"outcome": outcome}
     with ctx.transaction() as tx:
         sources.release(tx, source.id)
-        result = {"outcome": outcome}
         ctx.complete(result)
-    return _done(ctx, result)
+    return result
 
 
 def _read(
@@ -107,7 +103,9 @@ def _read(
         fresh = [entry for entry in entries if found.get(entry.id, (None, False))[1]]
         wanted, backlog = split_first(fresh, settings.first_fetch, source.now) if is_first else (fresh, [])
         edited = [entry for entry in entries if entry.id in found and not found[entry.id][1]]
-        items.decide_all(tx, (found[entry.id][0] for entry in backlog), Outcome.BACKLOG, "older than the first fetch")
+        left_out = [found[entry.id][0] for entry in backlog]
+        if left_out:
+            items.decide(tx, left_out, Outcome.BACKLOG, "older than the first fetch")
         again = items.backfill(tx, source.id, backfill) if backfill else []
         queued = [*((found[entry.id][0], entry.url or None) for entry in (*wanted, *edited)), *again]
         items.queue(tx, [one for one, _ in queued])
@@ -149,52 +147,42 @@ def _interval(rhythm: Rhythm, answer: ContentSource, entries: list[ContentItem],
     return rhythm.interval((entry.published_at for entry in entries), source.now)
 
 
-def _failed(ctx: Context[SourceSettings], source: Source, error: EngineError) -> dict[str, Any]:
-    failures = source.polling.failures + 1
+def _failed(ctx: Context[SourceSettings], source: Source, error: EngineError, failures: int) -> dict[str, Any]:
     wait = ctx.settings.rhythm.backoff(failures, error.retry_after)
+    result = {"outcome": error.code.value, "detail": str(error), "next_check_in_s": int(wait.total_seconds())}
+    ctx.logger.warning("source cannot be read", source=source.url, **result)
+    polling = replace(source.polling, failures=failures, gone_count=0)
     # One answer of "not now" is no fault of the source; several in a row are.
     status: Literal["warn", "error"] = "warn" if error.transient and failures < 3 else "error"
-    with ctx.transaction() as tx:
-        _remember(tx, source, replace(source.polling, failures=failures, gone_count=0), wait)
-        sources.health(tx, source.id, status, f"{error.code}: {error}")
-        if error.code == "rate_limited" and error.retry_after:
-            sources.let_host_rest(tx, source.id, urlsplit(source.url).netloc, wait)
-        result = {"outcome": error.code, "detail": str(error), "next_check_in_s": int(wait.total_seconds())}
-        ctx.complete(result)
-    ctx.logger.warning("source cannot be read", source=source.url, **result)
-    return result
-
-
-def _broken(ctx: Context[SourceSettings], source: Source, error: Exception) -> None:
-    failures = source.polling.failures + 1
-    with ctx.transaction() as tx:
-        _remember(tx, source, replace(source.polling, failures=failures), ctx.settings.rhythm.backoff(failures))
-        sources.health(tx, source.id, "error", one_line(f"ingest-source failed: {type(error).__name__}: {error}"))
+    return _unread(ctx, source, polling, wait, f"{error.code}: {error}", result, status=status)
 
 
 def _gone(ctx: Context[SourceSettings], source: Source) -> dict[str, Any]:
     count = source.polling.gone_count + 1
     off = count >= ctx.settings.rhythm.gone_after
+    times = "once" if count == 1 else f"{count} times in a row"
+    problem = f"gone: the server answered 410 {times}" + ("; switched off" if off else "")
+    polling, wait = replace(source.polling, gone_count=count), ctx.settings.rhythm.backoff(count)
+    return _unread(ctx, source, polling, wait, problem, {"outcome": "gone", "switched_off": off}, off=off)
+
+
+def _unread(
+    ctx: Context[SourceSettings],
+    source: Source,
+    polling: Polling,
+    wait: timedelta,
+    problem: str,
+    result: dict[str, Any] | None = None,
+    *,
+    status: Literal["warn", "error"] = "error",
+    off: bool = False,
+) -> dict[str, Any]:
+    """Record why the source could not be read; with a ``result``, complete the job."""
     with ctx.transaction() as tx:
-        _remember(tx, source, replace(source.polling, gone_count=count), ctx.settings.rhythm.backoff(count))
+        sources.polled(tx, source.id, polling, wait=wait, interval=source.interval or timedelta(hours=1))
+        sources.health(tx, source.id, status, problem)
         if off:
             sources.switch(tx, source.id, on=False)
-        times = "once" if count == 1 else f"{count} times in a row"
-        message = f"gone: the server answered 410 {times}" + ("; switched off" if off else "")
-        sources.health(tx, source.id, "error", message)
-        result = {"outcome": "gone", "switched_off": off}
-        ctx.complete(result)
-    return result
-
-
-def _without_address(ctx: Context[SourceSettings], source: Source) -> dict[str, Any]:
-    with ctx.transaction() as tx:
-        _remember(tx, source, source.polling, ctx.settings.rhythm.longest)
-        sources.health(tx, source.id, "error", "invalid_url: the source has no address")
-        result = {"outcome": "invalid_url", "detail": "the source has no address"}
-        ctx.complete(result)
-    return result
-
-
-def _remember(tx: Connection, source: Source, polling: Polling, wait: timedelta) -> None:
-    sources.polled(tx, source.id, polling, wait=wait, interval=source.interval or timedelta(hours=1))
+        if result is not None:
+            ctx.complete(result)
+    return result or {}

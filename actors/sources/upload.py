@@ -10,16 +10,12 @@ from actors.engine.canonical import LONGEST_ADDRESS
 from actors.engine.contract import LONGEST_TEXT, EngineError, bounded_metadata, short_identity
 from actors.engine.fetch import parse
 from actors.engine.text import clean, one_line
-from actors.schema import (
-    MAX_BATCH,
-    IngestFromUpload,
-    UploadItem,
-)
+from actors.outcomes import Outcome
+from actors.schema import MAX_BATCH, IngestFromUpload, UploadItem
 from actors.sources.digest import Period, open_batch
 from actors.sources.fetching import send_fetches
 from actors.store import items, sources, uploads
 from actors.store.items import NewItem
-from actors.store.outcomes import Outcome
 from zeke_jobs import Context, Reject
 
 
@@ -56,7 +52,7 @@ def ingest_from_upload(payload: IngestFromUpload, ctx: Context[UploadSettings]) 
                 if not found.is_new and found.outcome is not None:
                     counts["known"] += 1
                 elif (why := _fault(item)) is not None:
-                    items.decide(tx, found.id, *why)
+                    items.decide(tx, [found.id], *why)
                     counts["broken"] += 1
                 else:
                     queued.append((found.id, item.url))
@@ -97,7 +93,7 @@ def _fault(item: UploadItem) -> tuple[Outcome, str] | None:
     try:
         parse(item.url)
     except EngineError as error:
-        return Outcome(error.code), str(error)
+        return error.code, str(error)
     return None
 
 

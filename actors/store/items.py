@@ -5,19 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from psycopg2.extras import Json
 
-from actors.store.outcomes import IN_FLIGHT, Outcome
+from actors.outcomes import IN_FLIGHT, Outcome
 from actors.store.statements import SQL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
+    from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
 
 _LONGEST_DETAIL = 2000
+_AGAIN = sorted(Outcome.having("again"))
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,12 @@ class Known:
 
 @dataclass(frozen=True)
 class Stranded:
-    """An item that is queued again, because its job was lost for the ``times``-th time."""
+    """An item whose job was lost for the ``times``-th time: it is queued again, or given up."""
 
     id: UUID
     url: str | None
     times: int
+    is_given_up: bool
 
 
 def upsert(conn: Connection, source_id: UUID, items: Sequence[NewItem]) -> dict[str, tuple[UUID, bool]]:
@@ -84,74 +86,46 @@ def upsert(conn: Connection, source_id: UUID, items: Sequence[NewItem]) -> dict[
     Returns:
         Of these, by external id: the item's id, and whether it is new.
     """
-    rows = [
-        {
-            "external_id": item.external_id,
-            "kind": item.kind,
-            "title": item.title,
-            "url": item.url,
-            "published_at": item.published_at.isoformat() if item.published_at else None,
-            "metadata": item.metadata,
-        }
-        for item in items
-    ]
-    found = SQL.all(conn, "items_upsert", source_id=str(source_id), items=Json(rows))
-    return {row["external_id"]: (UUID(str(row["id"])), row["is_new"]) for row in found}
+    rows = [{**vars(one), "published_at": one.published_at.isoformat() if one.published_at else None} for one in items]
+    found = SQL.all(conn, "items_upsert", source_id=source_id, items=Json(rows), again=_AGAIN)
+    return {row["external_id"]: (row["id"], row["is_new"]) for row in found}
 
 
 def add(conn: Connection, source_id: UUID, item: NewItem) -> Known:
     """Add one item, or find the existing one."""
-    row = SQL.one(
-        conn,
-        "item_add",
-        source_id=str(source_id),
-        external_id=item.external_id,
-        kind=item.kind,
-        title=item.title,
-        url=item.url,
-        published_at=item.published_at,
-        metadata=Json(item.metadata),
-    )
+    row = SQL.one(conn, "item_add", source_id=source_id, **{**vars(item), "metadata": Json(item.metadata)})
     if row is None:  # another transaction added it between the two halves of the statement
         return add(conn, source_id, item)
-    story = row["story_id"]
-    return Known(
-        id=UUID(str(row["id"])),
-        is_new=row["is_new"],
-        outcome=Outcome(row["outcome"]) if row["outcome"] else None,
-        story_id=UUID(str(story)) if story else None,
-    )
+    return Known(**{**row, "outcome": row["outcome"] and Outcome(row["outcome"])})
 
 
 def reset(conn: Connection, item_id: UUID, *, url: str | None, title: str | None, metadata: dict[str, Any]) -> None:
     """Update an item with its new details when somebody asks for it again."""
-    SQL.run(conn, "item_reset", raw_item_id=str(item_id), url=url, title=title, metadata=Json(metadata))
+    SQL.run(conn, "item_reset", raw_item_id=item_id, url=url, title=title, metadata=Json(metadata))
 
 
 def queue(conn: Connection, ids: Sequence[UUID]) -> None:
     """Mark items as queued for fetch-content; send that in the same transaction."""
     if ids:
-        texts = sorted(map(str, ids))
-        SQL.run(conn, "items_queue", ids=texts)
-        SQL.run(conn, "items_status", ids=texts, status=Outcome.QUEUED.status)
+        SQL.run(conn, "items_queue", ids=list(ids), status=Outcome.QUEUED.status)
 
 
 def for_fetch(conn: Connection, ids: Sequence[UUID]) -> list[Item]:
     """The items of a fetch-content job. Items that do not exist (any more) are left out."""
-    rows = SQL.all(conn, "items_for_fetch", ids=[str(one) for one in ids])
+    rows = SQL.all(conn, "items_for_fetch", ids=list(ids))
     return [Item(**{**row, "outcome": row["outcome"] and Outcome(row["outcome"])}) for row in rows]
 
 
 def lock(conn: Connection, item_id: UUID) -> tuple[Outcome, int]:
     """Lock an item until the end of the transaction; returns its outcome and attempts so far."""
-    row = SQL.one(conn, "item_lock", raw_item_id=str(item_id))
+    row = SQL.one(conn, "item_lock", raw_item_id=item_id)
     assert row is not None
     return Outcome(row["outcome"]), row["attempts"]
 
 
 def decide(
     conn: Connection,
-    item_id: UUID,
+    ids: Sequence[UUID],
     outcome: Outcome,
     detail: str | None = None,
     *,
@@ -159,65 +133,31 @@ def decide(
     attempts: int = 0,
     wait: timedelta = timedelta(0),
 ) -> None:
-    """Record an item's outcome, or its wait for another attempt, and set the status to match."""
+    """Record the outcome of items, or their wait for another attempt, and set the status to match."""
     SQL.run(
-        conn,
-        "item_decide",
-        raw_item_id=str(item_id),
-        outcome=outcome.value,
-        detail=detail[:_LONGEST_DETAIL] if detail else None,
-        story_id=str(story_id) if story_id else None,
-        attempts=attempts,
-        is_final=outcome not in IN_FLIGHT,
-        wait=wait,
-    )
-    SQL.run(conn, "items_status", ids=[str(item_id)], status=outcome.status)
+        conn, "items_decide", ids=list(ids), outcome=outcome.value, status=outcome.status, story_id=story_id,
+        detail=detail[:_LONGEST_DETAIL] if detail else None, attempts=attempts, is_final=outcome not in IN_FLIGHT, wait=wait,
+    )  # fmt: skip
 
 
-def decide_all(conn: Connection, ids: Iterable[UUID], outcome: Outcome, detail: str | None = None) -> None:
-    """Record the same outcome for several items."""
-    for one in ids:
-        decide(conn, one, outcome, detail)
-
-
-def sweep(conn: Connection, *, lost_after: timedelta, most: int, most_times: int) -> tuple[list[Stranded], list[UUID]]:
-    """Find lost items: in flight for long, and without an unfinished job.
+def sweep(conn: Connection, *, lost_after: timedelta, most: int, most_times: int) -> list[Stranded]:
+    """Find lost items, in flight for long and without an unfinished job; queue them again, or give them up.
 
     Args:
         conn: A connection inside a transaction that also sends the jobs.
         lost_after: An item in flight for longer is lost.
         most: Most items at once.
         most_times: Number of times after which an item is given up instead.
-
-    Returns:
-        The items to send again, and the items that were given up.
     """
     rows = SQL.all(conn, "items_sweep", lost_after=lost_after, most=most, most_times=most_times)
-    again, abandoned = [], []
-    for row in rows:
-        one = UUID(str(row["id"]))
-        if row["outcome"] == Outcome.ABANDONED:
-            abandoned.append(one)
-        else:
-            again.append(Stranded(one, row["url"], times=row["queued_count"] - 1))
-    if abandoned:
-        texts = [str(one) for one in abandoned]
-        SQL.run(conn, "items_status", ids=texts, status=Outcome.ABANDONED.status)
-    return again, abandoned
+    return [Stranded(**row) for row in rows]
 
 
 def backfill(conn: Connection, source_id: UUID, most: int) -> list[tuple[UUID, str | None]]:
     """The newest items that were left out when the source was new, up to a number, with their addresses; locked."""
-    rows = SQL.all(conn, "items_backfill", source_id=str(source_id), most=most)
-    return [(UUID(str(row["id"])), row["url"]) for row in rows]
+    return [(row["id"], row["url"]) for row in SQL.all(conn, "items_backfill", source_id=source_id, most=most)]
 
 
 def backlog(conn: Connection, source_id: UUID) -> int:
     """The number of items that were left out when the source was new."""
-    return int(SQL.value(conn, "items_backlog", source_id=str(source_id)))
-
-
-def outcomes(conn: Connection, source_id: UUID | None = None) -> dict[str, int]:
-    """The number of items by outcome."""
-    rows = SQL.all(conn, "items_outcomes", source_id=str(source_id) if source_id else None)
-    return {row["outcome"]: row["items"] for row in rows}
+    return int(SQL.value(conn, "items_backlog", source_id=source_id))

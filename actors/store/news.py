@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 Row = dict[str, Any]
+Jobs = Counter[tuple[str, str]]
 
 _LEFT_OUT: dict[str | None, list[str]] = {
     None: ["archived"],
@@ -213,6 +215,11 @@ def jobs_about(
 def jobs_named(conn: Connection, ids: Sequence[str]) -> list[Row]:
     """The state of some jobs; ``is_later`` for a job that waits longer than a person watches."""
     return SQL.all(conn, "news_jobs_named", ids=list(ids))
+
+
+def jobs_by_task(conn: Connection) -> Jobs:
+    """The number of jobs by task and state."""
+    return Counter({(row["task"], row["state"]): row["jobs"] for row in SQL.all(conn, "news_jobs_by_task")})
 
 
 def has_worker(conn: Connection) -> bool:

@@ -10,7 +10,6 @@ from uuid import UUID, uuid5
 from psycopg2.extras import Json
 
 from actors.engine.canonical import site_of
-from actors.store.hosts import LONGEST_REST
 from actors.store.statements import SQL
 
 if TYPE_CHECKING:
@@ -65,22 +64,12 @@ class Source:
 
 def get(conn: Connection, source_id: UUID) -> Source | None:
     """The source; None if no source has this id."""
-    row = SQL.one(conn, "source_get", source_id=str(source_id))
+    row = SQL.one(conn, "source_get", source_id=source_id)
     if row is None:
         return None
-    names = Polling.__dataclass_fields__
-    return Source(
-        id=UUID(str(row["id"])),
-        type=row["type"],
-        name=row["name"] or "",
-        url=row["url"] or "",
-        is_active=row["is_active"],
-        is_due=row["is_due"],
-        now=row["moment"],
-        interval=timedelta(seconds=row["interval_seconds"]) if row["interval_seconds"] else None,
-        polling=Polling(**{name: row[name] for name in names}),
-        metadata=row["metadata"] or {},
-    )
+    seconds = row.pop("interval_seconds")
+    polling = Polling(**{name: row.pop(name) for name in Polling.__dataclass_fields__})
+    return Source(**row, interval=timedelta(seconds=seconds) if seconds else None, polling=polling)
 
 
 def add(
@@ -97,22 +86,13 @@ def add(
     Returns:
         Its id, and whether it is new.
     """
-    known = SQL.one(conn, "source_find", type=kind, url=url)
+    known = SQL.value(conn, "source_find", type=kind, url=url)
     if known is not None:
-        return UUID(str(known["id"])), False
+        return UUID(str(known)), False
     # Two workers that add the same source at once compute the same id.
     source_id = uuid5(_NAMESPACE, f"{kind} {url}")
-    added = SQL.run(
-        conn,
-        "source_add",
-        source_id=str(source_id),
-        type=kind,
-        name=name or None,
-        url=url,
-        authority_score=authority,
-        metadata=Json(metadata or {}),
-    )
-    return source_id, added > 0
+    told = {"name": name or None, "authority_score": authority, "metadata": Json(metadata or {})}
+    return source_id, SQL.run(conn, "source_add", source_id=str(source_id), type=kind, url=url, **told) > 0
 
 
 def at(conn: Connection, urls: Sequence[str]) -> dict[str, Any] | None:
@@ -128,7 +108,7 @@ def twin(conn: Connection, items: Sequence[tuple[str, str | None]]) -> dict[str,
 
 def queued(conn: Connection, ids: Sequence[UUID]) -> None:
     """Mark these sources as queued, so that pulls skip them: this transaction sends their jobs."""
-    SQL.run(conn, "sources_queue", ids=[str(one) for one in ids])
+    SQL.run(conn, "sources_queue", ids=list(ids))
 
 
 def manual(conn: Connection, page: str) -> UUID:
@@ -138,7 +118,7 @@ def manual(conn: Connection, page: str) -> UUID:
 
 
 def listing(conn: Connection, *, active_only: bool = False) -> list[dict[str, Any]]:
-    """All sources with health and next check, oldest first."""
+    """All sources with health, next check, and what became of their ``articles``, oldest first."""
     return SQL.all(conn, "source_list", active_only=active_only)
 
 
@@ -149,13 +129,12 @@ def addresses(conn: Connection) -> set[str]:
 
 def folder_of(row: Mapping[str, Any]) -> tuple[str, ...]:
     """The folders of a listed source, the outermost first; empty if it is in none."""
-    folder = row["folder"]
-    return tuple(str(step) for step in folder) if isinstance(folder, list) else ()
+    return tuple(map(str, row["folder"])) if isinstance(row["folder"], list) else ()
 
 
 def switch(conn: Connection, source_id: UUID, *, on: bool) -> bool:
     """Switch a source on or off; returns whether that changed anything."""
-    return SQL.run(conn, "source_switch", source_id=str(source_id), is_active=on) > 0
+    return SQL.run(conn, "source_switch", source_id=source_id, is_active=on) > 0
 
 
 def claim_due(
@@ -171,38 +150,32 @@ def claim_due(
         most: Most sources, the longest due first.
     """
     rows = SQL.all(conn, "sources_claim_due", types=list(types), all=everything, lost_after=lost_after, most=most)
-    return [(UUID(str(row["id"])), row["url"] or "") for row in rows]
+    return [(row["id"], row["url"] or "") for row in rows]
 
 
 def lock(conn: Connection, source_id: UUID) -> None:
     """Let one poll of this source write at a time, until the end of the transaction."""
-    SQL.one(conn, "source_lock", source_id=str(source_id))
+    SQL.one(conn, "source_lock", source_id=source_id)
 
 
 def polled(conn: Connection, source_id: UUID, polling: Polling, *, wait: timedelta, interval: timedelta) -> None:
     """Store the result of a poll, and poll again after ``wait``; ``interval`` is the source's own rhythm."""
-    values = {name: getattr(polling, name) for name in Polling.__dataclass_fields__}
     seconds = int(interval.total_seconds())
-    SQL.run(conn, "source_polled", source_id=str(source_id), wait=wait, interval_seconds=seconds, **values)
+    SQL.run(conn, "source_polled", source_id=source_id, wait=wait, interval_seconds=seconds, **vars(polling))
 
 
 def release(conn: Connection, source_id: UUID) -> None:
     """Let the next pull queue a source whose job ended without asking it."""
-    SQL.run(conn, "source_release", source_id=str(source_id))
+    SQL.run(conn, "source_release", source_id=source_id)
 
 
 def describe(conn: Connection, source_id: UUID, *, name: str, url: str | None = None) -> None:
     """Name an unnamed source, and change its address to ``url``."""
-    SQL.run(conn, "source_describe", source_id=str(source_id), name=name, url=url)
+    SQL.run(conn, "source_describe", source_id=source_id, name=name, url=url)
 
 
 def health(
     conn: Connection, source_id: UUID, status: Literal["ok", "warn", "error"], message: str | None = None
 ) -> None:
     """Record the result of the last poll."""
-    SQL.run(conn, "source_health_put", source_id=str(source_id), status=status, message=message)
-
-
-def let_host_rest(conn: Connection, source_id: UUID, host: str, wait: timedelta) -> None:
-    """The host of this source asked for a rest: its other sources wait too, a day at most."""
-    SQL.run(conn, "hosts_wait", source_id=str(source_id), host=host.lower(), wait=min(wait, LONGEST_REST))
+    SQL.run(conn, "source_health_put", source_id=source_id, status=status, message=message)

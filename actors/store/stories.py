@@ -1,9 +1,9 @@
-"""Stories: one for each text, found again by address, by text, and by similarity."""
+"""Texts of items, and stories: one for each text, found again by address, by text, and by similarity."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from actors.store.statements import SQL
@@ -18,12 +18,58 @@ _MOST_CANDIDATES = 50
 
 
 @dataclass(frozen=True)
+class Content:
+    """The text of an item.
+
+    Attributes:
+        text_hash: Hash of the normalised text.
+        text_origin: page, structured, feed, description or upload.
+        text_choice: The way of reading that found it, and the reason for the choice.
+        description: The page's own description.
+        canonical_url: The address that stands for the page; ``final_url`` is the address of the fetch.
+    """
+
+    text: str
+    text_hash: str
+    text_origin: str
+    content_type: str = "text"
+    markdown: str | None = None
+    language: str | None = None
+    canonical_url: str | None = None
+    final_url: str | None = None
+    author: str | None = None
+    text_choice: str | None = None
+    description: str | None = None
+    duration_seconds: int | None = None
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The text that an item already has, and its story."""
+
+    text_hash: str
+    text_origin: str | None
+    story_id: UUID | None
+
+
+@dataclass(frozen=True)
 class Candidate:
     """A story that may be a near duplicate."""
 
     story_id: UUID
     signature: list[int]
     text: str
+
+
+def of_item(conn: Connection, item_id: UUID) -> Stored | None:
+    """The item's stored text; None if it has none."""
+    row = SQL.one(conn, "content_of_item", raw_item_id=item_id)
+    return None if row is None else Stored(**row)
+
+
+def put(conn: Connection, item_id: UUID, content: Content) -> UUID:
+    """Store the text of an item, in place of its old text; returns the content's id."""
+    return UUID(str(SQL.value(conn, "content_put", raw_item_id=item_id, **vars(content))))
 
 
 def hold_alike(conn: Connection, keys: Sequence[str], bands: Sequence[int]) -> None:
@@ -36,18 +82,19 @@ def hold_alike(conn: Connection, keys: Sequence[str], bands: Sequence[int]) -> N
 
 def by_keys(conn: Connection, keys: Sequence[str]) -> UUID | None:
     """The oldest story with one of the keys."""
-    found = SQL.value(conn, "story_by_keys", keys=list(keys))
-    return None if found is None else UUID(str(found))
+    found: UUID | None = SQL.value(conn, "story_by_keys", keys=list(keys))
+    return found
 
 
 def claimed(conn: Connection, keys: Sequence[str]) -> list[Candidate]:
     """The stories with one of the keys, oldest first, for comparison."""
-    return [_candidate(row) for row in SQL.all(conn, "story_claimed", keys=list(keys))]
+    return [Candidate(**row) for row in SQL.all(conn, "story_claimed", keys=list(keys))]
 
 
-def add_keys(conn: Connection, story_id: UUID, keys: Sequence[str]) -> None:
-    """Let a story be found by further keys."""
-    SQL.run(conn, "story_keys_add", story_id=str(story_id), keys=sorted(keys))
+def candidates(conn: Connection, story_id: UUID, bands: Sequence[int]) -> list[Candidate]:
+    """Other stories that share a band, newest first."""
+    rows = SQL.all(conn, "story_candidates", story_id=story_id, bands=list(bands), most=_MOST_CANDIDATES)
+    return [Candidate(**row) for row in rows]
 
 
 def add(
@@ -59,36 +106,28 @@ def add(
     kind: str,
     url: str | None,
     published_at: datetime | None,
+    keys: Sequence[str],
+    signature: Sequence[int],
+    bands: Sequence[int],
 ) -> UUID:
-    """Make a story of a stored content."""
-    added = SQL.value(
-        conn,
-        "story_add",
-        content_id=str(content_id),
-        source_id=str(source_id),
-        title=title,
-        kind=kind,
-        primary_url=url,
-        published_at=published_at,
-    )
-    return UUID(str(added))
+    """Make a story of a stored text. It is found by ``keys``, and by ``signature`` and ``bands`` where it is similar."""
+    added: UUID = SQL.value(
+        conn, "story_add", content_id=content_id, source_id=source_id, title=title, kind=kind, primary_url=url,
+        published_at=published_at, keys=list(keys), signature=list(signature), bands=list(bands),
+    )  # fmt: skip
+    return added
+
+
+def add_keys(conn: Connection, story_id: UUID, keys: Sequence[str]) -> None:
+    """Let a story be found by further keys."""
+    SQL.run(conn, "story_keys_add", story_id=story_id, keys=list(keys))
 
 
 def edit(conn: Connection, story_id: UUID, *, title: str) -> bool:
     """Set the new title of an edited article, unless a person gave it one; returns whether that changed anything."""
-    return SQL.run(conn, "story_edit", story_id=str(story_id), title=title) > 0
+    return SQL.run(conn, "story_edit", story_id=story_id, title=title) > 0
 
 
 def sign(conn: Connection, story_id: UUID, signature: Sequence[int], bands: Sequence[int]) -> None:
     """Store the data that find near duplicates of a story."""
-    SQL.run(conn, "story_signature_put", story_id=str(story_id), signature=list(signature), bands=list(bands))
-
-
-def candidates(conn: Connection, story_id: UUID, bands: Sequence[int]) -> list[Candidate]:
-    """Other stories that share a band, newest first."""
-    rows = SQL.all(conn, "story_candidates", story_id=str(story_id), bands=list(bands), most=_MOST_CANDIDATES)
-    return [_candidate(row) for row in rows]
-
-
-def _candidate(row: dict[str, Any]) -> Candidate:
-    return Candidate(UUID(str(row["story_id"])), row["signature"], row["text_body"] or "")
+    SQL.run(conn, "story_signature_put", story_id=story_id, signature=list(signature), bands=list(bands))

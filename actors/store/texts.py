@@ -86,8 +86,13 @@ def needed(conn: Connection, story_id: UUID) -> StoryText:
 
 
 def hold(conn: Connection, story_id: UUID) -> None:
-    """Lock the story against other writers until the transaction ends; lock it before its overlay."""
-    SQL.one(conn, "story_hold", story_id=str(story_id))
+    """Lock the story against other writers until the transaction ends; lock it before its overlay.
+
+    Raises:
+        Reject: it does not exist (any more).
+    """
+    if SQL.one(conn, "story_hold", story_id=str(story_id)) is None:
+        raise Reject(f"expected a story with id {story_id}, got none")
 
 
 def save_summary(conn: Connection, story_id: UUID, summary: str, *, seen: str | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from typing import Any
 
 from pydantic import BaseModel, SecretStr
@@ -40,6 +41,7 @@ def log_in(payload: Login, ctx: Context[Settings]) -> dict[str, Any]:
     )
     ctx.progress(1, 2, f"logged in with {payload.password}")
     logging.getLogger("some.library").warning("POST /login password=%s token=%s", payload.password, token)
+    print(f"written by hand: {payload.password} {token}", file=sys.stderr)
     if payload.fail == "raise":
         raise RuntimeError(f"401 for {payload.password} with {ctx.settings.token.get_secret_value()}")
     if payload.fail == "chain":

@@ -104,6 +104,7 @@ def test_planted_secrets_come_out_nowhere(planted: Fleet, conn: Connection) -> N
     assert "${VAULT_TOKEN}" in zeke(planted, "status", jobs["raise"])
     logs = "\n".join(command.text() for command in planted.commands)
     assert "logging in" in logs
+    assert "written by hand: *** ${VAULT_TOKEN}" in logs
     assert "POST /login password=*** token=${VAULT_TOKEN}" in logs
     assert shown(logs) == []
 

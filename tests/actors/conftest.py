@@ -66,6 +66,7 @@ def add_story(conn: Connection) -> Callable[..., uuid.UUID]:
         kind: str = "article",
         duration: int | None = None,
         summary: str | None = None,
+        url: str = "",
     ) -> uuid.UUID:
         source_id, item, content, story = source or uuid.uuid4(), uuid.uuid4(), uuid.uuid4(), uuid.uuid4()
         with conn.cursor() as cursor:
@@ -97,7 +98,7 @@ def add_story(conn: Connection) -> Callable[..., uuid.UUID]:
                     title,
                     kind,
                     summary,
-                    f"https://a.example/{story}",
+                    url or f"https://a.example/{story}",
                     days_old * 86400,
                 ),
             )

@@ -37,7 +37,7 @@ def hops(add_story: Any, conn: Any) -> dict[str, tuple[Callable[..., Any], Any, 
             UploadSettings(),
             "fetch-content",
         ),
-        "extract-highlights": (extract_highlights, ExtractHighlights(story_id=story), Selection(), "dedupe-insights"),
+        "extract-highlights": (extract_highlights, ExtractHighlights(story_id=story), Selection(), "score-relevance"),
         "dedupe-insights": (
             dedupe_insights,
             DedupeInsights.model_validate({"storyId": story, "createdBy": "system", "insights": [insight]}),

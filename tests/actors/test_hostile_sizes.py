@@ -10,6 +10,7 @@ import pytest
 from actors.ai.gate.quotations import place
 from actors.ai.lexrank import similarity
 from actors.ai.markdown import blocks
+from actors.ai.openai import answers
 from actors.ai.sentences import sentences
 from actors.engine.canonical import canonical_url
 from actors.engine.contract import EngineError
@@ -175,3 +176,14 @@ def test_a_feed_in_an_encoding_that_is_none_of_the_web(name: str, where: str) ->
         assert [item.title for item in read_feed(feed.encode(), URL, content_type=header).items or []] == ["t\\x41"]
     else:
         assert refused(lambda: read_feed(feed.encode(), URL, content_type=header)) == "not_a_feed"
+
+
+@pytest.mark.parametrize(
+    "mark", ["<think>", "</think>", "<think>{", "{</think>", "<think></think>", "{<thinking>", "{"]
+)
+def test_a_models_answer_of_nothing_but_marks(mark: str) -> None:
+    def attempt(answer: str) -> None:
+        with suppress(ValueError):
+            answers.read(answers.BriefAnswer, answer)
+
+    assert growth(lambda size: mark * (size // len(mark)), attempt, 4_000) < LINEAR

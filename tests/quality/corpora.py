@@ -23,7 +23,11 @@ if TYPE_CHECKING:
     Half = Literal["choosing", "reporting"]
     T = TypeVar("T")
 
-CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
+#: Beside the checkout, or beside the folder of several checkouts.
+CORPUS = next(
+    (found for above in Path(__file__).resolve().parents[3:] if (found := above / "shared" / "corpus").is_dir()),
+    Path("corpus-is-absent"),
+)
 
 needs_corpora = pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpora are not beside the repository")
 

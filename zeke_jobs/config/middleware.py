@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 
     from zeke_jobs.config.models import Middleware
 
+_INSTEAD = {
+    "Callbacks": "a handler calls ctx.send at its end; on_failed: in a task names one that gets its failed jobs",
+    "GroupCallbacks": "ctx.batch or zeke_jobs.batch with then=: a job is sent when all jobs of the batch have ended",
+    "Pipelines": "a handler sends the next job with what it found: ctx.send",
+    "Results": "each job keeps its output",
+    "Retries": "retry: in defaults or in a task",
+    "TimeLimit": "timeout: in defaults or in a task",
+}
+
 
 def resolve_middleware(path: str) -> type[DramatiqMiddleware]:
     """The class named by ``module:Class``.
@@ -26,8 +35,7 @@ def resolve_middleware(path: str) -> type[DramatiqMiddleware]:
     Raises:
         EntryError: it cannot be imported, is not a middleware, or would do zeke_jobs's own work.
     """
-    from dramatiq.middleware import Middleware, Retries
-    from dramatiq.results import Results
+    from dramatiq.middleware import Middleware
 
     found = import_object(path)
     if not (isinstance(found, type) and issubclass(found, Middleware)):
@@ -35,8 +43,8 @@ def resolve_middleware(path: str) -> type[DramatiqMiddleware]:
             f"expected {path} to be a Dramatiq middleware, got {kind_of(found)}",
             "a middleware is a subclass of dramatiq.Middleware",
         )
-    for theirs, instead in ((Retries, "retry: in defaults or in a task"), (Results, "each job keeps its output")):
-        if issubclass(found, theirs):
+    for theirs in found.__mro__:
+        if theirs.__module__.startswith("dramatiq.") and (instead := _INSTEAD.get(theirs.__name__)):
             raise EntryError(
                 f"expected a middleware that zeke_jobs does not replace, got Dramatiq's {theirs.__name__}", instead
             )

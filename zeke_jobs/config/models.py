@@ -127,7 +127,12 @@ class Defaults(Keys):
     max_wait: Annotated[PositiveDuration | None, SHOWN] = key(
         None, "Longest time that a due job should wait; longer waits are shown.", "max_wait: 2m"
     )
-    log_lines: LogLines = key(50, "Number of an attempt's last log lines that are kept with the job.", "log_lines: 0")
+    log: Literal["failed", "always", "never"] = key(
+        "failed",
+        "The attempts whose last log lines are kept with the job: those that do not complete (`failed`), all, or none.",
+        "log: always",
+    )
+    log_lines: LogLines = key(50, "Number of an attempt's last log lines that are kept.", "log_lines: 200")
 
 
 class TaskKeys(Defaults):

@@ -55,7 +55,7 @@ def libpq(text: str) -> str:
         raise ConfigurationError("expected DATABASE_URL in UTF-8, got other bytes") from None
     if not all(port == "" or _is_port(port) for port in parts.get("port", "").split(",")):
         raise ConfigurationError(f"expected in DATABASE_URL a port from 1 to 65535, got something else; {_ENCODE}")
-    redaction.remember_password(parts.get("password", ""))
+    redaction.remember_address(text, parts.get("password", ""))
     return address
 
 

@@ -11,8 +11,9 @@ import sys
 import threading
 from collections import deque
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 import structlog
@@ -21,7 +22,7 @@ from zeke_jobs.core import environment, redaction
 from zeke_jobs.core.terminal import indented, visible, visible_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterator
     from typing import TextIO
 
     from structlog.typing import EventDict, FilteringBoundLogger, Processor
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
 _CHATTY = ("httpx", "httpcore", "urllib3")
 _IDLE = re.compile(r"$|Scheduling |.*:zeke-metronome@")
 _LONGEST_LINE = 2_000  # characters of a line stored with a job
+_PLAIN = (int, float, bool, type(None))
 _OF_A_JOB = ("task", "job_id", "attempt", "logger", "trace_id")
 _HEAD = ("timestamp", "level", "logger", "event", "task", "job_id")
+_NO_FIELDS = {*_OF_A_JOB, *_HEAD, "exc_info", "exception", "stack"}
 
 
 def configure(stream: TextIO | None = None, *, json: bool | None = None) -> None:
@@ -50,15 +53,7 @@ def configure(stream: TextIO | None = None, *, json: bool | None = None) -> None
     as_json = is_json() if json is None else json
     level = logging.getLevelNamesMapping()[environment.log_level().upper()]
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(
-        _Redacting(
-            foreign_pre_chain=[*_common(as_json=as_json), structlog.stdlib.ExtraAdder()],
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *_renderers(as_json=as_json),
-            ],
-        )
-    )
+    handler.setFormatter(_Redacting(*_renderers(as_json=as_json), as_json=as_json))
     handler.addFilter(_says_something)
     logging.basicConfig(handlers=[handler, _Capturing()], level=level, force=True)
     logging.captureWarnings(capture=True)
@@ -73,51 +68,48 @@ def configure(stream: TextIO | None = None, *, json: bool | None = None) -> None
 
 
 class _Redacting(structlog.stdlib.ProcessorFormatter):
-    """Removes secrets that a message or an exception contains."""
+    """Masks the secrets in a line: a sensitive field under its name, others in the text of a message or an exception."""
+
+    def __init__(self, *processors: Processor, as_json: bool) -> None:
+        super().__init__(
+            foreign_pre_chain=_of_foreign(as_json=as_json),
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _masked, *processors],
+        )
 
     def format(self, record: logging.LogRecord) -> str:
         return redaction.redact(super().format(record))
 
 
 class Captured:
-    """The last lines logged in a block, and the number of earlier ones that were dropped.
+    """The last lines logged in a block. ``count`` is the number of all its lines; ``always``: they are wanted however it ends."""
 
-    Args:
-        most: Number of lines to keep.
-        on_first: Called before the first line is kept.
-    """
-
-    def __init__(self, most: int, on_first: Callable[[Captured], None]) -> None:
-        self._on_first = on_first
-        self.is_new = False  # whether there are lines since ``read``
-        self.is_over = False  # whether the block has ended
-        self._lines: deque[str] = deque(maxlen=most)
-        self._count = 0
+    def __init__(self, most: int, *, always: bool = False) -> None:
+        self.always = always
+        self.count = 0
+        self._lines: deque[str | EventDict] = deque(maxlen=most)
+        self._context = copy_context()  # it knows the sensitive values to mask
         self._lock = threading.Lock()  # one thread logs, another reads
 
-    def add(self, line: str) -> None:
-        """Keep a line, cut to a length."""
-        if not self._count:
-            self._on_first(self)
+    def add(self, line: str | EventDict) -> None:
+        """Keep a line: its text, or the event of which ``read`` makes it."""
         with self._lock:
-            self._lines.append(line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…")
-            self._count += 1
-            self.is_new = True
+            self._lines.append(line)
+            self.count += 1
 
     def read(self) -> tuple[str, int]:
         """The lines, and the number of earlier ones that were dropped."""
         with self._lock:
-            self.is_new = False
-            return "\n".join(self._lines), self._count - len(self._lines)
+            texts = [one if isinstance(one, str) else self._context.run(_text, one) for one in self._lines]
+            return "\n".join(texts), self.count - len(texts)
 
 
 _captured: ContextVar[Captured | None] = ContextVar("captured", default=None)
 
 
 @contextmanager
-def capturing(most: int, on_first: Callable[[Captured], None]) -> Iterator[Captured]:
-    """Keep the last lines logged in this context (a thread, its asyncio tasks), in the readable format."""
-    captured = Captured(most, on_first)
+def capturing(most: int, *, always: bool = False) -> Iterator[Captured]:
+    """Keep the last lines logged in this context (a thread, its asyncio tasks)."""
+    captured = Captured(most, always=always)
     token = _captured.set(captured)
     try:
         yield captured
@@ -126,76 +118,65 @@ def capturing(most: int, on_first: Callable[[Captured], None]) -> Iterator[Captu
 
 
 class _Capturing(logging.Handler):
-    """Adds lines to the ones that ``capturing`` keeps, without the fields that all lines of a job share."""
+    """Adds lines to the ones that ``capturing`` keeps. Most lines are never read, so their text is made when they are."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.setFormatter(
-            _Redacting(
-                foreign_pre_chain=[*_common(as_json=False), structlog.stdlib.ExtraAdder()],
-                processors=[
-                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                    _without_job,
-                    _one_line,
-                    structlog.dev.ConsoleRenderer(
-                        colors=False, exception_formatter=_traceback, sort_keys=False, pad_event_to=0, pad_level=False
-                    ),
-                ],
-            )
-        )
+        self._chain = _of_foreign(as_json=False)
 
     def emit(self, record: logging.LogRecord) -> None:
         captured = _captured.get()
         if captured is not None:
             try:
-                captured.add(_storable(self.format(record)))
+                event = self._event(record)
+                captured.add(event if _may_wait(event) else _text(event))
             except Exception:  # noqa: BLE001 (as the standard library's handlers: a line is lost, its job goes on)
                 self.handleError(record)
 
+    def _event(self, record: logging.LogRecord) -> EventDict:
+        if isinstance(record.msg, dict) and hasattr(record, "_logger"):
+            return record.msg  # from structlog
+        event: Any = {"event": record.getMessage(), "exc_info": record.exc_info, "stack_info": record.stack_info}
+        event["_record"] = record
+        for processor in self._chain:
+            event = processor(None, record.levelname.lower(), event)
+        del event["_record"]
+        return cast("EventDict", event)
 
-def _without_job(_logger: object, _method: str, event: EventDict) -> EventDict:
-    return {key: value for key, value in event.items() if key not in _OF_A_JOB}
+
+def _masked(_logger: object, _method: str, event: EventDict) -> EventDict:
+    name = str(event.get("logger"))
+    if name.startswith("zeke_jobs.") and name != "zeke_jobs.job":
+        return event  # our own lines, which may use a field's name for something else
+    return {key: value if key in _NO_FIELDS else redaction.shown(key, value) for key, value in event.items()}
 
 
-def _storable(line: str) -> str:
+def _may_wait(event: EventDict) -> bool:
+    """Whether nobody can change a line's values, and they are small."""
+    return not event.get("exc_info") and all(
+        type(value) in _PLAIN or (type(value) is str and len(value) <= _LONGEST_LINE) for value in event.values()
+    )
+
+
+def _text(event: EventDict) -> str:
+    """A kept line, without the fields that all lines of a job share."""
+    shown = {key: value for key, value in _masked(None, "", event).items() if key not in _OF_A_JOB}
+    line = redaction.redact(_renderer()(None, "", _one_line(None, "", shown)))
+    short = f"{line[:_LONGEST_LINE]}…" if len(line) > _LONGEST_LINE else line
     # Postgres stores no NUL or lone surrogates. The readable format escapes them, but not in an exception's text.
-    return line.replace("\0", r"\0").encode("utf-8", "backslashreplace").decode()
+    return short.replace("\0", r"\0").encode("utf-8", "backslashreplace").decode()
+
+
+@cache
+def _renderer() -> structlog.dev.ConsoleRenderer:
+    return structlog.dev.ConsoleRenderer(
+        colors=False, exception_formatter=_traceback, sort_keys=False, pad_event_to=0, pad_level=False
+    )
 
 
 def get_logger(name: str = "zeke_jobs", **bound: Any) -> FilteringBoundLogger:
     """A structlog logger; each of its lines shows ``bound`` (``task=``, ``job_id=``)."""
     return cast("FilteringBoundLogger", structlog.get_logger(name, **bound))
-
-
-class Printed:
-    """Standard output whose lines become lines of the log, at level info: they name their job, and are kept with it.
-
-    Args:
-        stream: The stream that it replaces, for all but writing.
-    """
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._begun = threading.local()  # the line that the thread has not ended
-
-    def write(self, text: str) -> int:
-        """Log the lines that ``text`` ends; keep the rest for the next call."""
-        *lines, self._begun.text = (getattr(self._begun, "text", "") + text).split("\n")
-        for line in lines:
-            if line.strip():
-                get_logger("stdout").info(line)
-        return len(text)
-
-    def writelines(self, lines: Iterable[str]) -> None:
-        """Write each of them."""
-        for line in lines:
-            self.write(line)
-
-    def flush(self) -> None:
-        """Do nothing: a line is logged when it ends."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
 
 
 def _says_something(record: logging.LogRecord) -> bool:
@@ -229,6 +210,10 @@ def _common(*, as_json: bool) -> list[Processor]:
         structlog.processors.TimeStamper(fmt="iso" if as_json else "%H:%M:%S", utc=as_json),
         structlog.processors.StackInfoRenderer(),
     ]
+
+
+def _of_foreign(*, as_json: bool) -> list[Processor]:
+    return [*_common(as_json=as_json), structlog.stdlib.ExtraAdder()]
 
 
 def _renderers(*, as_json: bool) -> list[Processor]:

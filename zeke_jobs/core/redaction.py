@@ -1,4 +1,8 @@
-"""Removes secrets from logs, errors and messages. Exception texts of other libraries may contain them."""
+"""Owns secrets: passwords of addresses, values of ``${NAME}``, sensitive fields. Masks each where it stands.
+
+A field is masked by its name or path, a password by the form of its address. Texts of handlers and libraries may quote a value
+anywhere. There it is replaced as a whole, and only if it cannot be an ordinary word of the text.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import re
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, quote_plus
 
 from zeke_jobs.core.case import camel_case
@@ -17,40 +21,51 @@ if TYPE_CHECKING:
 
 #: Variables with such names hold secrets. Other values from the environment, such as a URL, must stay readable.
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|PRIVATE", re.IGNORECASE)
-_SHORTEST = 6  # characters; a shorter secret may be a common word, and removing it everywhere would reveal it
-_SHORTEST_FIELD = 4
 _MASK = "***"
+_SHORTEST = 8  # characters
+_LONGEST_WORD = 15
+_WORD = re.compile(r"[A-Za-z_./-]*")  # a word, a module's name, a path; zeke_jobs.is_distinct is the same in SQL
+# The passwords of addresses within a text. Neither form reaches across a quotation mark, so JSON stays JSON.
+_WITHIN = re.compile(r"""(://[^\s/:@'"\\]*:)[^\s/'"\\]*(?=@)|(\b(?:ssl)?password\s*=\s*)(?:'[^'"]*'|[^\s&'"\\]+)""")
+_WHOLE = re.compile(
+    r"(://[^:/@]*:)[^/]*(?=@)|(\b(?:ssl)?password\s*=\s*)(?:'(?:\\.|[^'\\])*'|\S+)"
+)  # of a text that is an address
+
+
+class _Hidden(NamedTuple):
+    """The sensitive fields of the payload in this context, and their values that texts are searched for."""
+
+    fields: frozenset[str] = frozenset()
+    values: tuple[str, ...] = ()
+
 
 _known: dict[str, str] = {}
-_hidden: ContextVar[tuple[str, ...]] = ContextVar("hidden", default=())
+_NOTHING = _Hidden()
+_hidden: ContextVar[_Hidden] = ContextVar("hidden", default=_NOTHING)
 
 
 def remember(name: str, value: str) -> None:
-    """Note a value of the variable ``name``. If the name marks a secret, ``redact`` removes the value from now on."""
-    if _SECRET_NAME.search(name) and len(value) >= _SHORTEST:
+    """Note a value of the variable ``name``. If the name marks a secret, ``redact`` replaces the value from now on."""
+    if _SECRET_NAME.search(name) and _is_distinct(value):
         _known[value] = f"${{{name}}}"
 
 
-def remember_password(password: str) -> None:
-    """Note a password for ``redact``, also in its URI form, and its parts, because an @ in it misleads parsers."""
-    for form in (password, quote(password, safe="")):
-        for part in {form, *form.split("@")}:
-            if len(part) >= _SHORTEST_FIELD:
-                _known[part] = _MASK
+def remember_address(text: str, password: str) -> None:
+    """Note a database's address as somebody wrote it: its password may have characters that end an address within a text."""
+    if password:
+        _known[text] = _WHOLE.sub(_without_password, text)
+        parts = {password, *password.split("@")}  # an @ misleads parsers, which then name the rest as a host
+        _known.update(dict.fromkeys(filter(_is_distinct, parts), _MASK))
 
 
 @contextmanager
 def hiding(payload: Mapping[str, Any], sensitive: Collection[str]) -> Iterator[None]:
-    """Remove the values of a payload's sensitive fields from texts made in this context (a thread, an asyncio task).
-
-    For texts made elsewhere, the database masks the same values in its views (``zeke_jobs.unquoted``).
-    """
+    """Mask a payload's sensitive fields in what is said in this context (a thread, an asyncio task)."""
     if not sensitive:
         yield
         return
-    found = {text for name in sensitive for text in _texts(payload, name.split("."))}
-    values = tuple(text for text in found if len(text) >= _SHORTEST_FIELD)
-    token = _hidden.set(values)
+    found = {str(leaf) for place, leaf in _leaves(payload) if is_sensitive(place, sensitive)}
+    token = _hidden.set(_Hidden(frozenset(sensitive), tuple(filter(_is_distinct, found))))
     try:
         yield
     finally:
@@ -59,15 +74,83 @@ def hiding(payload: Mapping[str, Any], sensitive: Collection[str]) -> Iterator[N
 
 def redact(text: str) -> str:
     """The text with each secret replaced by a mask or by its variable's name."""
-    hidden = _hidden.get()
-    if not _known and not hidden:
-        return text
-    stand_ins = {**_known, **dict.fromkeys(hidden, _MASK)}
+    stand_ins = {**_known, **dict.fromkeys(_hidden.get().values, _MASK)}
     for value in sorted(stand_ins, key=len, reverse=True):
         for form in _forms(value):
             if form in text:
                 text = text.replace(form, stand_ins[value])
+    if "://" in text or "password" in text:
+        text = _WITHIN.sub(_without_password, text)
     return text
+
+
+def _without_password(found: re.Match[str]) -> str:
+    return f"{found[1] or found[2]}{_MASK}"
+
+
+def redacted(value: Any) -> Any:
+    """A JSON value whose texts, keys and numbers are redacted."""
+    match value:
+        case str():
+            return redact(value)
+        case dict():
+            return {redact(key) if isinstance(key, str) else key: redacted(item) for key, item in value.items()}
+        case list() | tuple():
+            return [redacted(item) for item in value]
+        case int() | float() if str(value) in _hidden.get().values:
+            return _MASK
+    return value
+
+
+def masked(payload: Mapping[str, Any], sensitive: Collection[str]) -> dict[str, Any]:
+    """The payload with its sensitive fields masked."""
+    return {key: _masked(value, (key,), sensitive) for key, value in payload.items()}
+
+
+def shown(name: str, value: Any) -> Any:
+    """The value of the payload's field ``name`` as a log may show it while ``hiding``."""
+    fields = _hidden.get().fields
+    if not is_sensitive((name,), fields):
+        return value
+    from pydantic_core import to_jsonable_python
+
+    return _masked(to_jsonable_python(value, by_alias=False, fallback=repr), (name,), fields)
+
+
+def is_sensitive(place: Sequence[str | int], fields: Collection[str]) -> bool:
+    """Whether the value at a place in a payload is one of these fields, lies inside one, or contains one."""
+    steps = [step for step in place if isinstance(step, str)]
+    return any(_meet(steps, field.split(".")) for field in fields)
+
+
+def _meet(place: Sequence[str], field: Sequence[str]) -> bool:
+    return all(given in (name, camel_case(name)) for given, name in zip(place, field, strict=False))
+
+
+def _masked(value: Any, place: tuple[str, ...], fields: Collection[str]) -> Any:
+    is_leaf = not isinstance(value, dict | list)
+    if any(_meet(place, steps) and (is_leaf or len(place) >= len(steps)) for steps in (f.split(".") for f in fields)):
+        return _MASK
+    if isinstance(value, dict):
+        return {key: _masked(item, (*place, key), fields) for key, item in value.items()}
+    return value if is_leaf else [_masked(item, place, fields) for item in value]
+
+
+def _leaves(value: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """The texts and numbers of a payload, each with its place; a list has the place of its items."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _leaves(item, (*place, key))
+    elif isinstance(value, list):
+        for item in value:
+            yield from _leaves(item, place)
+    elif value is not None and not isinstance(value, bool):
+        yield place, value
+
+
+def _is_distinct(value: str) -> bool:
+    """Whether a text may be searched for the value: no word, module or path of the text is likely to be the same."""
+    return len(value) > _LONGEST_WORD or (len(value) >= _SHORTEST and not _WORD.fullmatch(value))
 
 
 @lru_cache(maxsize=256)
@@ -75,38 +158,3 @@ def _forms(value: str) -> tuple[str, ...]:
     """The forms in which texts quote a secret: unchanged, in JSON, in Python, in an address."""
     said = (value, json.dumps(value, ensure_ascii=False)[1:-1], json.dumps(value)[1:-1], repr(value)[1:-1])
     return tuple(dict.fromkeys((*said, quote(value, safe=""), quote_plus(value))))
-
-
-def masked(payload: Mapping[str, Any], sensitive: Collection[str]) -> dict[str, Any]:
-    """The payload with its sensitive fields masked."""
-    return {key: _masked(value, (key,), sensitive) for key, value in payload.items()} if sensitive else dict(payload)
-
-
-def _masked(value: Any, place: tuple[str, ...], sensitive: Collection[str]) -> Any:
-    is_leaf = not isinstance(value, dict | list)
-    for steps in (field.split(".") for field in sensitive):
-        leads_there = all(a in (b, camel_case(b)) for a, b in zip(place, steps, strict=False))
-        if leads_there and (is_leaf or len(place) >= len(steps)):
-            return _MASK
-    if isinstance(value, dict):
-        return {key: _masked(item, (*place, key), sensitive) for key, item in value.items()}
-    return value if is_leaf else [_masked(item, place, sensitive) for item in value]
-
-
-def is_sensitive(place: Sequence[str | int], fields: Collection[str]) -> bool:
-    """Whether the value at a place in a payload is one of these fields, lies inside one, or contains one."""
-    steps = [step for step in place if isinstance(step, str)]
-    return any(all(a == b for a, b in zip(steps, field.split("."), strict=False)) for field in fields)
-
-
-def _texts(value: Any, path: Sequence[str] = ()) -> Iterator[str]:
-    """The texts at a path, through lists; if the path ends early, the texts there."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if not path or key in (path[0], camel_case(path[0])):
-                yield from _texts(item, path[1:])
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item, path)
-    elif value is not None and not isinstance(value, bool):
-        yield str(value)

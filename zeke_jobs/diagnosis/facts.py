@@ -38,7 +38,6 @@ class JobRow:
     attempt_base: int
     attempts: list[dict[str, Any]]
     deaths: int
-    group_size: int
     error: dict[str, Any] | None
     output: Any
     progress: dict[str, Any] | None
@@ -71,7 +70,7 @@ class TaskRow:
 
     id: str
     queue: str
-    gates: list[str]
+    limits: list[str]
     per_key: int | None
     timeout: timedelta | None
     definition: dict[str, Any]
@@ -93,7 +92,7 @@ class PauseRow:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """An active job that takes a slot. It has no host if its worker is gone."""
+    """An active job that counts for a limit. It has no host if its worker is gone."""
 
     id: UUID
     task: str
@@ -103,22 +102,35 @@ class Holder:
 
 
 @dataclass(frozen=True, slots=True)
-class GateRow:
-    """A limit of the job, and the oldest jobs that fill it."""
+class LimitRow:
+    """A limit that lets no job start now, with the claim's reason, and the oldest jobs that fill it.
+
+    ``opens_on`` is None if only the end of a job makes room. ``unit`` has the figures if a unit or money is used up.
+    """
 
     name: str
+    reason: str
+    opens_on: datetime | None
     concurrency: int | None
     active: int
     rate_count: int | None
     rate_period: timedelta | None
-    used: int | None
-    free_on: datetime | None
     closed_by: str | None
     closed_until: datetime | None
     closed_why: str | None
     probe: UUID | None
-    meters: list[dict[str, Any]] | None
+    unit: dict[str, Any] | None
     holders: tuple[Holder, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRate:
+    """The rate of the job's key, which lets none of its jobs start before ``next_at``."""
+
+    name: str
+    amount: int
+    period: timedelta
+    next_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +187,8 @@ class Facts:
     job: JobRow
     task: TaskRow | None = None
     pauses: tuple[PauseRow, ...] = ()
-    gates: tuple[GateRow, ...] = ()
+    limits: tuple[LimitRow, ...] = ()
+    key_rate: KeyRate | None = None
     key_holders: tuple[Holder, ...] = ()
     before: BeforeRow | None = None
     ahead: AheadRow = AheadRow()
@@ -207,11 +220,13 @@ def gather(conn: Connection, job_id: UUID) -> Facts:
     workers = tuple(WorkerRow(**one) for one in SQL.all(conn, "why/workers", queue=queue, task=job.task))
     if job.status not in ("created", "retry") or task is None:
         return Facts(job, task, workers=workers, sent=sent)
+    key_rate = SQL.one(conn, "why/key_rate", task=task.id, id=job.id)
     return Facts(
         job,
         task,
         pauses=tuple(PauseRow(**one) for one in pauses.in_force(conn, "why/pauses", task=task.id)),
-        gates=tuple(_gate(one) for one in SQL.all(conn, "why/gates", gates=task.gates, job=job.id, most=_HOLDERS)),
+        limits=tuple(_limit(one) for one in SQL.all(conn, "why/limits", limits=task.limits, most=_HOLDERS)),
+        key_rate=None if key_rate is None else KeyRate(**key_rate),
         key_holders=_key_holders(conn, job, task),
         before=_before(conn, job),
         ahead=_ahead(conn, job),
@@ -221,12 +236,12 @@ def gather(conn: Connection, job_id: UUID) -> Facts:
     )
 
 
-def _gate(row: dict[str, Any]) -> GateRow:
+def _limit(row: dict[str, Any]) -> LimitRow:
     holders = tuple(
         Holder(UUID(one["id"]), one["task"], one["host"], one["pid"], datetime.fromisoformat(one["since"]))
         for one in row.pop("holders") or ()
     )
-    return GateRow(**row, holders=holders)
+    return LimitRow(**row, holders=holders)
 
 
 def _key_holders(conn: Connection, job: JobRow, task: TaskRow) -> tuple[Holder, ...]:
@@ -241,7 +256,7 @@ def _before(conn: Connection, job: JobRow) -> BeforeRow | None:
 
 
 def _ahead(conn: Connection, job: JobRow) -> AheadRow:
-    if job.deaths:  # it runs apart from other jobs, so none are ahead of it
+    if job.deaths > 1:  # it runs alone, so none are ahead of it
         return AheadRow()
     place = {name: getattr(job, name) for name in ("queue", "task", "priority", "run_at", "seq")}
     row = SQL.one(conn, "why/ahead", **place, most=MOST + 1)

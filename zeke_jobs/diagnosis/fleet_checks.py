@@ -157,7 +157,7 @@ CHECKS = (
     Check("no-scheduler", "a scheduler beats, or there is nothing to schedule", _scheduler),
     Check("unreadable-schedule", "each schedule in force can be read", _unreadable),
     Check("unserved", "each task has a live worker", _unserved),
-    Check("kept-by-suspect", "no due job waits for suspects that keep all processes", _kept),
+    Check("kept-by-suspect", "no due job waits because all processes run single jobs alone", _kept),
     Check("too-few-threads", "no limit is above the threads that serve it", _threads),
     Check("not-held", "each claimed job is held by a live worker", _not_held),
     Check("drift", "all processes use the revision in force", _drift),

@@ -1,11 +1,11 @@
-"""Processes reserved for suspects (jobs during which workers died): they run one, or stop claiming to run one alone."""
+"""Processes that claim nothing else because of one job that must run alone: they run it, or first finish their other jobs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zeke_jobs.core.wording import count, place, since
+from zeke_jobs.core.wording import place, since
 from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ class Keeper:
         deaths: Number of workers that died while they held it.
         since: Time of its start there, or the time since which it could start.
         runs: Whether it runs; else the process finishes its other jobs first.
-        beside: Number of other suspects that run there too, or the most that may.
     """
 
     worker: UUID
@@ -42,7 +41,6 @@ class Keeper:
     deaths: int
     since: datetime
     runs: bool
-    beside: int
 
 
 def read(conn: Connection) -> tuple[Keeper, ...]:
@@ -52,10 +50,8 @@ def read(conn: Connection) -> tuple[Keeper, ...]:
 
 def named(keepers: Sequence[Keeper], now: datetime) -> str:
     """A text that names each process and its job, with the reason why no other job runs there."""
-    parts = [_one(keeper, now) for keeper in keepers[:_NAMED]]
-    if len(keepers) > _NAMED:
-        parts.append(f"{len(keepers) - _NAMED} more")
-    return "; ".join(parts)
+    more = [f"{len(keepers) - _NAMED} more"] if len(keepers) > _NAMED else []
+    return "; ".join([*(_one(keeper, now) for keeper in keepers[:_NAMED]), *more])
 
 
 def advice(keepers: Sequence[Keeper]) -> str:
@@ -70,8 +66,7 @@ def advice(keepers: Sequence[Keeper]) -> str:
 
 def _one(keeper: Keeper, now: datetime) -> str:
     where, job, began = place(keeper.host, keeper.pid), f"{keeper.task} {keeper.job}", since(keeper.since, now)
-    how = f"with {count(keeper.beside, 'other suspect')}" if keeper.beside else "alone"
-    died = "a worker died" if keeper.deaths == 1 else f"{keeper.deaths} workers died"
+    died = f"because {keeper.deaths} workers died while running it"
     if keeper.runs:
-        return f"{where} runs {job} {how} {began}, because {died} while running it"
-    return f"{where} finishes its other jobs to run {job} {how}, which has been ready {began}, because {died} while running it"
+        return f"{where} runs {job} alone {began}, {died}"
+    return f"{where} finishes its other jobs to run {job} alone, which has been ready {began}, {died}"

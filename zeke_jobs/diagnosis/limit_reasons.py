@@ -1,8 +1,8 @@
-"""Reasons why a limit holds a job back; each function makes one, with its sentence and its figures."""
+"""Reasons why a limit holds a job back: what zeke_jobs.room tells the claim, in a sentence with its figures."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.core.units import amount_text
@@ -10,53 +10,35 @@ from zeke_jobs.core.wording import place, since, span, until
 from zeke_jobs.diagnosis.reasons import Reason, reason
 
 if TYPE_CHECKING:
-    from zeke_jobs.diagnosis.facts import GateRow, Holder, JobRow
+    from datetime import datetime
+
+    from zeke_jobs.diagnosis.facts import Holder, JobRow, KeyRate, LimitRow
 
 
-def at_limit(gate: GateRow, now: datetime) -> Reason:
-    """The limit of the job's task, or a shared one, is full."""
-    full = f"is at its limit, {gate.active} of {gate.concurrency} active: {_named(gate.holders, gate.active, now)}"
-    return _of("at-limit", gate, full, limit=gate.concurrency, active=gate.active, holders=gate.holders, now=now)
+def of(limit: LimitRow, now: datetime) -> Reason:
+    """The reason that the claim is told."""
+    match limit.reason:
+        case "concurrency":
+            return _at_limit(limit, now)
+        case "rate":
+            return _at_rate(limit, now)
+        case "units" | "budget":
+            return _used_up(limit, now)
+        case _:
+            return _closed(limit, now)
 
 
-def at_rate(gate: GateRow, now: datetime) -> Reason:
-    """The rate of the job's task, or of a shared limit, is used up."""
-    assert gate.rate_period is not None
-    opens = f"; the next may start {_at(gate.free_on, now)}" if gate.free_on else ""
-    full = f"is at its rate, {gate.used} of {gate.rate_count} starts within {span(gate.rate_period)}{opens}"
-    figures = {"count": gate.rate_count, "period": gate.rate_period, "used": gate.used}
-    return _of("at-rate", gate, full, **figures, until=gate.free_on, now=now)
-
-
-def throttled(gate: GateRow, now: datetime) -> Reason:
-    """The provider behind a limit asked for a pause."""
-    return _closed("throttled", gate, now, "is throttled by its provider", _opens(gate, now))
-
-
-def breaker_open(gate: GateRow, now: datetime) -> Reason:
-    """Too many jobs under a limit failed."""
-    probes = gate.closed_until is not None and gate.closed_until <= now
-    opens = "one job at a time probes" if probes else _opens(gate, now)
-    return _closed("breaker-open", gate, now, "is paused by its breaker", opens, probe=gate.probe)
-
-
-def units_used(gate: GateRow, meter: dict[str, Any], now: datetime) -> Reason:
-    """The amount of a unit that jobs may use in a period is used up."""
-    frees = f"; the first of it is free again {_at(_free_on(meter), now)}" if meter["free_on"] else ""
-    return _used_up("units-used", gate, meter, f"within {_window(meter)}", frees)
-
-
-def budget_spent(gate: GateRow, meter: dict[str, Any]) -> Reason:
-    """The money that jobs may cost a day is spent."""
-    return _used_up("budget-spent", gate, meter, "today", f"; it begins anew at midnight in {meter['zone']}")
-
-
-def key_at_rate(gate: GateRow, meter: dict[str, Any], job: JobRow) -> Reason:
+def key_at_rate(rate: KeyRate, job: JobRow) -> Reason:
     """The rate of the job's key is used up."""
-    opens = f"; the next may start {_at(_free_on(meter), job.now)}" if meter["free_on"] else ""
-    full = f"its key {job.key!r} is at its rate, {meter['used']} of {meter['amount']} starts within {_window(meter)}{opens}"
-    figures = {name: meter[name] for name in ("amount", "used")}
-    return reason("key-at-rate", full, gate=gate.name, key=job.key, **figures, until=_free_on(meter), now=job.now)
+    full = f"its key {job.key!r} is at its rate of {rate.amount} starts within {span(rate.period)}"
+    figures = {"limit": rate.name, "key": job.key, "count": rate.amount, "period": rate.period, "until": rate.next_at}
+    return reason(
+        "key-at-rate",
+        f"{full}; the next may start {_at(rate.next_at, job.now)}",
+        **figures,
+        until=rate.next_at,
+        now=job.now,
+    )
 
 
 def key_taken(job: JobRow, per_key: int, holders: tuple[Holder, ...]) -> Reason:
@@ -66,33 +48,47 @@ def key_taken(job: JobRow, per_key: int, holders: tuple[Holder, ...]) -> Reason:
     return reason("key-taken", sentence, key=job.key, per_key=per_key, holders=holders, now=job.now)
 
 
-def _of(kind: str, gate: GateRow, what: str, **figures: Any) -> Reason:
-    of, _, name = gate.name.partition("/")
+def _at_limit(limit: LimitRow, now: datetime) -> Reason:
+    full = f"is at its limit, {limit.active} of {limit.concurrency} active: {_named(limit.holders, limit.active, now)}"
+    return _of(
+        "at-limit", limit, full, concurrency=limit.concurrency, active=limit.active, holders=limit.holders, now=now
+    )
+
+
+def _at_rate(limit: LimitRow, now: datetime) -> Reason:
+    assert limit.rate_period is not None
+    full = f"is at its rate of {limit.rate_count} starts within {span(limit.rate_period)}"
+    figures = {"count": limit.rate_count, "period": limit.rate_period, "until": limit.opens_on, "now": now}
+    return _of("at-rate", limit, f"{full}; the next may start {_at(limit.opens_on, now)}", **figures)
+
+
+def _used_up(limit: LimitRow, now: datetime) -> Reason:
+    unit: dict[str, Any] = limit.unit or {}
+    used = f"has used up its {unit['unit']}, {amount_text(unit['used'])} of {amount_text(unit['amount'])}"
+    figures = {name: unit[name] for name in ("unit", "used", "amount")} | {"until": limit.opens_on, "now": now}
+    if limit.reason == "budget":
+        return _of("budget-spent", limit, f"{used} today; it begins anew at midnight in {unit['zone']}", **figures)
+    period = span(timedelta(seconds=float(unit["seconds"])))
+    return _of("units-used", limit, f"{used} within {period}; the next may start {_at(limit.opens_on, now)}", **figures)
+
+
+def _closed(limit: LimitRow, now: datetime) -> Reason:
+    is_breaker = limit.reason == "breaker"
+    what = "is paused by its breaker" if is_breaker else "is throttled by its provider"
+    opens = "one job at a time probes" if limit.opens_on is None else f"it opens {_at(limit.opens_on, now)}"
+    figures = {
+        "until": limit.closed_until,
+        "why": limit.closed_why,
+        **({"probe": limit.probe} if is_breaker else {}),
+        "now": now,
+    }
+    return _of("breaker-open" if is_breaker else "throttled", limit, f"{what} ({limit.closed_why}); {opens}", **figures)
+
+
+def _of(kind: str, limit: LimitRow, what: str, **figures: Any) -> Reason:
+    of, _, name = limit.name.partition("/")
     whose = f"its task {name}" if of == "task" else f"the shared limit {name}"
-    return reason(kind, f"{whose} {what}", gate=gate.name, **figures)
-
-
-def _closed(kind: str, gate: GateRow, now: datetime, what: str, opens: str, **figures: Any) -> Reason:
-    figures = {"until": gate.closed_until, "why": gate.closed_why, **figures, "now": now}
-    return _of(kind, gate, f"{what} ({gate.closed_why}); {opens}", **figures)
-
-
-def _used_up(kind: str, gate: GateRow, meter: dict[str, Any], when: str, opens: str) -> Reason:
-    needs = f", and the job may need {amount_text(meter['estimate'])}" if meter["used"] < meter["amount"] else ""
-    used = f"has used up its {meter['unit']}, {amount_text(meter['used'])} of {amount_text(meter['amount'])} {when}{needs}{opens}"
-    return _of(kind, gate, used, **{name: meter[name] for name in ("unit", "used", "amount", "estimate")})
-
-
-def _window(meter: dict[str, Any]) -> str:
-    return span(timedelta(seconds=float(meter["seconds"])))
-
-
-def _free_on(meter: dict[str, Any]) -> datetime | None:
-    return datetime.fromisoformat(meter["free_on"]) if meter["free_on"] else None
-
-
-def _opens(gate: GateRow, now: datetime) -> str:
-    return f"it opens {_at(gate.closed_until, now)}"
+    return reason(kind, f"{whose} {what}", limit=limit.name, **figures)
 
 
 def _at(moment: datetime | None, now: datetime) -> str:

@@ -110,6 +110,7 @@ def deferred(job: JobRow) -> Reason:
     """Its handler, or a lease, deferred it."""
     why = job.waiting_for or ""
     sentence = f"its handler deferred it {until(job.run_at, job.now)}: {one_line(why)}"
+    sentence += "; the jobs that are due before then go first"
     return reason("deferred", sentence, until=job.run_at, reason=why, now=job.now)
 
 
@@ -183,24 +184,20 @@ def after(job: JobRow, before: BeforeRow) -> Reason:
 
 
 def suspect(job: JobRow, emptying: Sequence[str]) -> Reason:
-    """Workers died while they held it, so it runs alone in a process, or with others that may have been the cause."""
-    died = "a worker died" if job.deaths == 1 else f"{job.deaths} workers died"
+    """Workers died while they held it, so it runs alone in a process."""
     who = f"{listed(emptying)} finishes its other jobs for it" if emptying else "no worker makes room for it yet"
-    where = "alone in a process"
-    if job.group_size > 1:
-        where = f"in a process with {count(job.group_size - 1, 'other suspect')} at most, and nothing else"
     return reason(
         "suspect",
-        f"{died} while running it, so it waits to run {where} ({who}); after {QUARANTINE} deaths it fails",
+        f"{job.deaths} workers died while running it, so it waits to run alone in a process ({who}); "
+        f"after {QUARANTINE} deaths it fails",
         deaths=job.deaths,
-        group_size=job.group_size,
         most=QUARANTINE,
         emptying=emptying,
     )
 
 
 def kept_by_suspect(queue: str, kept: tuple[Keeper, ...], now: datetime) -> Reason:
-    """All processes that could run it are reserved for suspects, and claim nothing else."""
+    """All processes that could run it claim nothing else, each for the sake of one job that must run alone."""
     who = "the one process" if len(kept) == 1 else f"each of the {len(kept)} processes"
     sentence = f"{who} for queue {queue} claims nothing else: {keepers.named(kept, now)}"
     return reason("kept-by-suspect", sentence, keepers.advice(kept), queue=queue, keepers=kept, now=now)
@@ -219,9 +216,9 @@ def ahead(row: AheadRow) -> Reason:
 
 
 def workers_busy(queue: str, *, threads: int, busy: int, processes: int, kept: int) -> Reason:
-    """All threads that could run it have a job, in the processes that are not reserved for suspects."""
+    """All threads that could run it have a job, in the processes that claim."""
     where = "the one process" if processes == 1 else f"the {processes} processes"
-    beside = f"; kept by suspects: {count(kept, 'more process', 'more processes')}" if kept else ""
+    beside = f"; kept by jobs that run alone: {count(kept, 'more process', 'more processes')}" if kept else ""
     return reason(
         "workers-busy",
         f"all {threads} threads of {where} for queue {queue} are busy ({busy} jobs claimed){beside}",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
-    from zeke_jobs.diagnosis.facts import Facts, GateRow, JobRow, WorkerRow
+    from zeke_jobs.diagnosis.facts import Facts, WorkerRow
     from zeke_jobs.diagnosis.reasons import Reason
 
 
@@ -90,7 +90,7 @@ def _queued(known: Facts) -> list[Reason]:
         stopping = sum(one.stopping for one in consuming)
         found.append(reasons.unserved(task, alive=len(alive), consuming=len(consuming), stopping=stopping))
     found += _limits(known)
-    if job.deaths:
+    if job.deaths > 1:
         taken = {keeper.worker for keeper in known.keepers if keeper.runs}
         emptying = [f"{one.host}:{one.pid}" for one in known.workers if one.alone and one.id not in taken]
         found.append(reasons.suspect(job, emptying))
@@ -113,44 +113,23 @@ def _later(known: Facts) -> Reason:
     return reasons.not_due(job)
 
 
-def _limits(known: Facts) -> list[Reason]:
+def _limits(known: Facts) -> Iterator[Reason]:
     job, per_key = known.job, known.task.per_key if known.task else None
-    found: list[Reason] = []
-    for gate in known.gates:
-        found += _closed(gate, job)
-        if gate.concurrency is not None and gate.active >= gate.concurrency:
-            found.append(limit_reasons.at_limit(gate, job.now))
-        if gate.rate_count is not None and (gate.used or 0) >= gate.rate_count:
-            found.append(limit_reasons.at_rate(gate, job.now))
+    for limit in known.limits:
+        yield limit_reasons.of(limit, job.now)
     if known.before is not None:
-        found.append(reasons.after(job, known.before))
+        yield reasons.after(job, known.before)
     elif per_key is not None and job.key is not None and len(known.key_holders) >= per_key:
-        found.append(limit_reasons.key_taken(job, per_key, known.key_holders))
-    return found
-
-
-def _closed(gate: GateRow, job: JobRow) -> Iterator[Reason]:
-    if gate.closed_by == "throttled":
-        yield limit_reasons.throttled(gate, job.now)
-    elif gate.closed_by is not None:
-        yield limit_reasons.breaker_open(gate, job.now)
-    for meter in gate.meters or ():
-        # The amount that is left may be less than this job needs.
-        if meter["used"] < meter["amount"] and meter["used"] + meter["estimate"] <= meter["amount"]:
-            continue
-        if meter["per_key"]:
-            yield limit_reasons.key_at_rate(gate, meter, job)
-        elif meter["zone"] is None:
-            yield limit_reasons.units_used(gate, meter, job.now)
-        else:
-            yield limit_reasons.budget_spent(gate, meter)
+        yield limit_reasons.key_taken(job, per_key, known.key_holders)
+    if known.key_rate is not None:
+        yield limit_reasons.key_at_rate(known.key_rate, job)
 
 
 def _queue_before(known: Facts, serving: list[WorkerRow]) -> list[Reason]:
     job = known.job
     found: list[Reason] = []
     # A process may have stopped claiming for the sake of this very job.
-    keepers = {keeper.worker: keeper for keeper in known.keepers if keeper.runs or not job.deaths}
+    keepers = {keeper.worker: keeper for keeper in known.keepers if keeper.runs or job.deaths < 2}
     kept = tuple(keepers[one.id] for one in serving if one.id in keepers)
     free = [one for one in serving if one.id not in keepers]
     threads, busy = sum(one.threads for one in free), sum(one.busy for one in free)

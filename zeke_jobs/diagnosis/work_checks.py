@@ -83,7 +83,7 @@ def _keeping_up(patient: Patient) -> Iterator[Finding]:
         if row["arrived"] >= limits.least and not row["paused"]
     ]
     for bound in SQL.all(patient.conn, "doctor/room"):
-        under = [row for row in rows if bound["name"] in row["gates"] or bound["name"] == f"queue/{row['queue']}"]
+        under = [row for row in rows if bound["name"] in row["limits"] or bound["name"] == f"queue/{row['queue']}"]
         if not under:
             continue
         load = _sum(under, limits.least)
@@ -147,8 +147,8 @@ def _behind(bound: dict[str, Any], load: _Load, said: str, help_: str, **figures
     return Finding("falling-behind", Severity.WARNING, bound["name"], sentence, help_, figures)
 
 
-def _raise(gate: str, advised: int) -> str:
-    kind, _, name = gate.partition("/")
+def _raise(limit: str, advised: int) -> str:
+    kind, _, name = limit.partition("/")
     target = f"{name}.concurrency" if kind == "task" else f"limits.{name}.concurrency"
     return f"zeke-jobs set {target}={advised} -m 'keeps up with arrivals', or send less"
 
@@ -184,9 +184,9 @@ def _closed(patient: Patient) -> Iterator[Finding]:
         yield Finding(
             "budget-spent",
             Severity.NOTICE,
-            row["gate"],
-            f"{row['gate']} has spent its budget of the day, {spent}; its jobs wait",
-            f"raise the budget of {row['gate']}, or let them wait",
+            row["name"],
+            f"{row['name']} has spent its budget of the day, {spent}; its jobs wait",
+            f"raise the budget of {row['name']}, or let them wait",
             {"used": float(row["used"]), "amount": float(row["amount"]), "unit": row["unit"]},
         )
 

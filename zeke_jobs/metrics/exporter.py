@@ -95,11 +95,9 @@ def _limit(row: dict[str, Any]) -> Iterator[Sample]:
     yield from _columns(row, _LIMIT_COLUMNS, (row["name"],))
     if row["closed_by"] is not None:
         yield Sample("zeke_jobs_limit_closed", (row["name"], row["closed_by"]), 1.0)
-    for meter in row["meters"] or ():
-        if not meter["per_key"]:
-            labels = (row["name"], meter["unit"])
-            columns = {"zeke_jobs_limit_unit_used": "used", "zeke_jobs_limit_unit": "amount"}
-            yield from _columns(meter, columns, labels)
+    for unit in row["units"] or ():
+        columns = {"zeke_jobs_limit_unit_used": "used", "zeke_jobs_limit_unit": "amount"}
+        yield from _columns(unit, columns, (row["name"], unit["unit"]))
 
 
 def _columns(row: dict[str, Any], columns: dict[str, str], labels: tuple[str, ...]) -> Iterator[Sample]:

@@ -61,10 +61,15 @@ DATABASE: tuple[Family, ...] = (
         "Most active jobs under a limit; absent for one that is only a rate.",
         "concurrency",
     ),
-    _gauge("limit_rate_used", ("limit",), "Starts within the period of its rate; absent without one.", "used"),
-    _gauge("limit_rate", ("limit",), "Most starts within that period; absent without a rate.", "rate_count"),
-    _gauge("limit_unit_used", ("limit", "unit"), "Use of a unit within its time, or money spent today."),
-    _gauge("limit_unit", ("limit", "unit"), "Most use of the unit in that time, or the daily budget."),
+    _gauge(
+        "limit_rate_wait_seconds",
+        ("limit",),
+        "Until the rate lets the next job start; 0 if it does now, absent without a rate.",
+        "rate_wait",
+    ),
+    _gauge("limit_rate", ("limit",), "Most starts within the period of its rate; absent without one.", "rate_count"),
+    _gauge("limit_unit_used", ("limit", "unit"), "Use of a unit that its rate still counts, or money spent today."),
+    _gauge("limit_unit", ("limit", "unit"), "Most use of the unit in the period of its rate, or the daily budget."),
     _gauge("limit_closed", ("limit", "by"), "1 while a limit is closed: throttled by its provider, or by its breaker."),
     _gauge(
         "schedule_lag_seconds", ("task",), "Seconds since the next tick was due; 0 if it is not yet due or is paused."

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
+
+from zeke_jobs.core import redaction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Payload(BaseModel):
     """Base of payload models. Stored in snake_case; camelCase is accepted at the door.
 
     A worker ignores fields that it does not know, so that old and new code can overlap; ``send`` refuses them.
+    While its job runs, its repr and its text show sensitive fields as ``***``.
     """
 
     model_config = ConfigDict(
         alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="ignore", frozen=True
     )
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """The fields as logs and errors show them."""
+        for name, value in super().__repr_args__():
+            yield name, value if name is None else redaction.shown(name, value)
 
 
 class FailedJob(Payload):

@@ -1118,14 +1118,15 @@ CREATE FUNCTION zeke_jobs.emit(name text, data jsonb DEFAULT 'null'::jsonb) RETU
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  v_unfit text := zeke_jobs.unfit_json(emit.data, octet_length(emit.data::text));
+  v_size integer := zeke_jobs.json_size(emit.data);
+  v_unfit text := zeke_jobs.unfit_json(emit.data, v_size);
 BEGIN
   IF emit.name IS NULL OR emit.name = '' OR octet_length(emit.name) > 1024 THEN
     RAISE EXCEPTION 'expected the name of an event of 1 to 1024 bytes, got %', coalesce(octet_length(emit.name)::text, 'NULL')
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  IF emit.data IS NULL OR octet_length(emit.data::text) > 2097152 THEN
-    v_unfit := 'expected data of at most 2 MiB of JSON, got ' || CASE WHEN emit.data IS NULL THEN 'NULL' ELSE 'more' END;
+  IF emit.data IS NULL OR v_size > 1048576 THEN
+    v_unfit := format('expected at most 1 MiB, got %s', coalesce(v_size || ' bytes', 'NULL'));
   END IF;
   IF v_unfit IS NOT NULL THEN
     RAISE EXCEPTION '%', v_unfit USING ERRCODE = 'invalid_parameter_value';
@@ -2362,6 +2363,20 @@ $$;
 CREATE FUNCTION zeke_jobs.is_readable(p_moment timestamp with time zone) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$ SELECT p_moment >= '1970-01-01 00:00:00+00' AND p_moment < '9000-01-01 00:00:00+00' $$;
+
+CREATE FUNCTION zeke_jobs.json_size(p_value jsonb) RETURNS integer
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+DECLARE
+  v_text text := p_value::text;
+BEGIN
+  -- jsonb writes a space after each comma and colon: half as much again at most.
+  IF octet_length(v_text) > 1048576 AND octet_length(v_text) < 2097152 THEN
+    v_text := regexp_replace(v_text, '("(?:[^"\\]|\\.)*")|([,:]) ', '\1\2', 'g');
+  END IF;
+  RETURN octet_length(v_text);
+END
+$$;
 
 CREATE FUNCTION zeke_jobs.keep_slots(p_worker uuid, p_tasks text[], p_counts integer[], p_said bigint) RETURNS void
     LANGUAGE plpgsql
@@ -4749,11 +4764,7 @@ BEGIN
   IF jsonb_typeof(p_payload) IS DISTINCT FROM 'object' THEN
     RETURN format('expected a JSON object, got %s', coalesce(jsonb_typeof(p_payload), 'NULL'));
   END IF;
-  v_size := octet_length(p_payload::text);
-  -- jsonb writes a space after each comma and colon: half as much again at most.
-  IF v_size > 1048576 AND v_size < 2097152 THEN
-    v_size := octet_length(regexp_replace(p_payload::text, '("(?:[^"\\]|\\.)*")|([,:]) ', '\1\2', 'g'));
-  END IF;
+  v_size := zeke_jobs.json_size(p_payload);
   IF v_size > 1048576 THEN
     RETURN format('expected at most 1 MiB, got %s bytes', v_size);
   END IF;

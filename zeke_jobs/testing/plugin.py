@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 _EMPTY = """
 TRUNCATE zeke_jobs.queue, zeke_jobs.unique_holder, zeke_jobs.lease, zeke_jobs.worker, zeke_jobs.history, zeke_jobs.job_log,
-  zeke_jobs.meter_use, zeke_jobs.key_wait, zeke_jobs.breaker_end CASCADE
+  zeke_jobs.bucket_key, zeke_jobs.bucket_change, zeke_jobs.unit_use, zeke_jobs.breaker_end CASCADE
 """
 
 

@@ -27,7 +27,6 @@ from zeke_jobs.worker.finish.outcome import Settled
 from zeke_jobs.worker.finish.writer import EndingWriter
 from zeke_jobs.worker.run.executor import Executor
 from zeke_jobs.worker.run.interrupts import Interrupts
-from zeke_jobs.worker.run.job_log import JobLog
 from zeke_jobs.worker.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -115,7 +114,7 @@ class _Run:
         self._runtime, self._conn, self._raises = runtime, conn, raises
         self._clock: str | None = None  # its state before it was moved
         self._id = uuid4()
-        self._executor = Executor(runtime, pool, Interrupts(), _start, statement_pool=pool, job_log=JobLog(pool))
+        self._executor = Executor(runtime, pool, Interrupts(), _start, statement_pool=pool)
         self._writer = EndingWriter()
         self._executor.worker = self._writer.worker = self._id
         row = {"kind": "worker", "host": socket.gethostname(), "pid": os.getpid(), "version": zeke_jobs.__version__}

@@ -102,12 +102,11 @@ class LimitLine:
     active: int
     rate_count: int | None
     rate_period: timedelta | None
-    used: int | None
-    free_on: datetime | None
+    next_on: datetime | None
     paused_by: str | None
     closed_by: str | None = None
     closed_until: datetime | None = None
-    meters: list[dict[str, Any]] | None = None
+    units: list[dict[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,8 +106,8 @@ def _why_waiting(one: WaitingLine, board: Board) -> str:
     due = figures.day_and_clock(one.run_at, board.now)
     if one.waiting_for:
         return one_line(f"deferred until {due}: {one.waiting_for}")
-    if one.deaths:
-        return f"must run apart: {one.deaths} of its workers died"
+    if one.deaths > 1:
+        return f"must run alone: {one.deaths} of its workers died"
     if one.run_at > board.now:
         return f"{'next attempt' if one.attempt else 'not before'} {due}"
     return f"attempt {one.attempt + 1}" if one.attempt else ""
@@ -155,9 +155,10 @@ def limits(board: Board) -> list[Row]:
 
 
 def _limit(one: LimitLine, now: datetime) -> Row:
-    rates = [f"{one.used}/{one.rate_count} in {span(one.rate_period)}"] if one.rate_count and one.rate_period else []
-    rate = ", ".join([*rates, *map(_metered, one.meters or ())])
-    opens = "" if one.free_on is None else f"next {figures.clock(one.free_on)}"
+    rates = [f"{one.rate_count} in {span(one.rate_period)}"] if one.rate_count and one.rate_period else []
+    used = [f"{amount_text(unit['used'])}/{amount_text(unit['amount'])} {unit['unit']}" for unit in one.units or ()]
+    rate = ", ".join([*rates, *used])
+    opens = "" if one.next_on is None else f"next {figures.clock(one.next_on)}"
     active = str(one.active) if one.concurrency is None else f"{one.active}/{one.concurrency}"
     closed = ""
     if one.closed_by and one.closed_until:
@@ -170,10 +171,6 @@ def _limit(one: LimitLine, now: datetime) -> Row:
     return Row(
         one.name, (one.name.removeprefix("limit/"), active, rate, note), styles={1: "bold" if full else "", 3: PAUSED}
     )
-
-
-def _metered(meter: dict[str, Any]) -> str:
-    return f"{amount_text(meter['used'])}/{amount_text(meter['amount'])} {meter['unit']}"
 
 
 def workers(board: Board) -> list[Row]:

@@ -23,6 +23,7 @@ from zeke_jobs.worker.claim.consumer import JobConsumer
 from zeke_jobs.worker.lifecycle import Lifecycle
 from zeke_jobs.worker.process import WorkerProcess
 from zeke_jobs.worker.results import JobResultBackend
+from zeke_jobs.worker.run.dramatiq_options import INSTEAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -115,6 +116,7 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
             return message
         if message.args:
             raise TypeError(f"expected the payload as keywords, got {len(message.args)} positional arguments")
+        delay = message.options.pop("delay", None) if delay is None else delay
         options = self._options(message.options)
         self.emit_before("enqueue", message, delay)
         with carrying({name: value for name, value in message.options.items() if name not in options}):
@@ -133,9 +135,9 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
 
         Packages that call ``message_with_options(options=…)``, such as OpenTelemetry's instrumentor, nest theirs in ``options``.
         """
-        for name in given.keys() - _OPTIONS - self.actor_options - {"options"}:
-            nearest = suggest(name, sorted(_OPTIONS), what="options")
-            raise TypeError(f"expected an option of send or of a middleware, got {quote(name)}; {nearest}")
+        for name in given.keys() - _OPTIONS - (self.actor_options - INSTEAD.keys()) - {"options"}:
+            instead = INSTEAD.get(name) or suggest(name, sorted(_OPTIONS), what="options")
+            raise TypeError(f"expected an option of send or of a middleware, got {quote(name)}; {instead}")
         return {name: value for name, value in given.items() if name in _OPTIONS}
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from zeke_jobs import config
 from zeke_jobs.core import environment, logs
+from zeke_jobs.core.printed import Printed
 from zeke_jobs.core.refusal import refuse
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.scheduler import beat
@@ -34,7 +35,8 @@ def load() -> JobBroker:
             if _name() == "periodiq":
                 beat.obey_signals()  # from the start, so that it works as PID 1 too
             else:
-                sys.stdout = cast("TextIO", logs.Printed(sys.stdout))
+                sys.stdout = cast("TextIO", Printed(sys.stdout))
+                sys.stderr = cast("TextIO", Printed(sys.stderr, "stderr"))
             environment.check()
             url: str | None = environment.database_url()
         else:

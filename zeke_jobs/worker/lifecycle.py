@@ -113,7 +113,6 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
             return False
         self._process.completer.start()
         self.heartbeat.start()
-        self._process.job_log.start()
         self._process.is_booted = True
         self._process.producer.start()
         self.notifier.start()
@@ -143,7 +142,5 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
     def after_worker_shutdown(self, _broker: object, _worker: object) -> None:
         """Write the last outcomes, hand back jobs that run past the time allowed, and end."""
         self._boot.end()
-        threads: list[Closing] = (
-            [self.heartbeat, self.notifier, self._process.job_log] if self._process.is_booted else []
-        )
+        threads: list[Closing] = [self.heartbeat, self.notifier] if self._process.is_booted else []
         self._stop.end(threads, is_command=self._is_command)

@@ -22,9 +22,9 @@ from zeke_jobs.worker.claim.producer import Producer
 from zeke_jobs.worker.finish.completer import Completer
 from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Settled, of_exception
 from zeke_jobs.worker.leftovers import end_children
+from zeke_jobs.worker.run import job_log
 from zeke_jobs.worker.run.executor import Executor
 from zeke_jobs.worker.run.interrupts import Cancelled, Interrupt, Interrupts
-from zeke_jobs.worker.run.job_log import JobLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,10 +62,7 @@ class WorkerProcess:
         self.interrupts = Interrupts()
         self.pool = Pool(url, max_size=_SPARE_CONNECTIONS, application_name="zeke-jobs worker")
         self.handler_pool = Pool(url, max_size=1, application_name="zeke-jobs handler")
-        self.job_log = JobLog(self.pool)
-        self.executor = Executor(
-            runtime, self.handler_pool, self.interrupts, self.begin, statement_pool=self.pool, job_log=self.job_log
-        )
+        self.executor = Executor(runtime, self.handler_pool, self.interrupts, self.begin, statement_pool=self.pool)
         self.producer = Producer(self)
         self.completer = Completer(self.pool, self.held, lambda: self.stopping, self.producer.freed)
         self.queues: tuple[str, ...] = ()
@@ -135,6 +132,8 @@ class WorkerProcess:
         """
         if not (self.held.give_up(claim) if gives_up else self.held.end(claim, unstarted=unstarted)):
             return False
+        if job_log.is_to_store(claim, completed=isinstance(outcome, Completed | Settled)):
+            self.completer.store_log(claim)
         if isinstance(outcome, Settled):
             self.completer.confirm([(claim, Completed())])
         else:

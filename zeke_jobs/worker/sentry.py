@@ -1,4 +1,4 @@
-"""Adds the job to Sentry events and removes sensitive fields from them, where a program uses Sentry's own integration."""
+"""Adds the job to Sentry events and removes secrets from them, where a program uses Sentry's own integration."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dramatiq.middleware import Middleware
 
-from zeke_jobs.core.redaction import hiding, redact
+from zeke_jobs.core.redaction import hiding, redacted
 
 if TYPE_CHECKING:
     from zeke_jobs.worker.claim.claims import JobMessage
@@ -41,18 +41,25 @@ def _of_job(message: JobMessage, event: Any, _hint: object) -> Any:
     """The event with its outcome. Local variables of a job with sensitive fields are removed, as any may hold such a field."""
     if (how := getattr(message.outcome, "how", None)) is not None:
         event.setdefault("tags", {})["outcome"] = how
-    if not message.sensitive:
-        return event
     with hiding(message.kwargs, message.sensitive):
-        return _cleaned(event)
+        return _cleaned(event, has_variables=not message.sensitive)
 
 
-def _cleaned(value: Any) -> Any:
+def _cleaned(value: Any, *, has_variables: bool) -> Any:
+    """The value with its texts redacted. Modules, files and lines in the frames of a stack are code, and stay."""
     match value:
-        case str():
-            return redact(value)
         case dict():
-            return {key: _cleaned(item) for key, item in value.items() if key != "vars"}
+            return {
+                key: [_frame(frame, has_variables=has_variables) for frame in item]
+                if key == "frames"
+                else _cleaned(item, has_variables=has_variables)
+                for key, item in value.items()
+            }
         case list() | tuple():
-            return [_cleaned(item) for item in value]
-    return value
+            return [_cleaned(item, has_variables=has_variables) for item in value]
+    return redacted(value)
+
+
+def _frame(frame: dict[str, Any], *, has_variables: bool) -> dict[str, Any]:
+    shown = {key: item for key, item in frame.items() if key != "vars"}
+    return {**shown, "vars": redacted(frame["vars"])} if has_variables and "vars" in frame else shown

@@ -194,7 +194,8 @@ class OpenAIAnalyst:
         try:
             reply = self._client.post(path, payload)
         except CallFailed as failure:
-            books.settle(call, CallEnd(failure.outcome, str(failure), is_charged=failure.is_charged))
+            rests = None if failure.rests is None else (model, failure.rests)
+            books.settle(call, CallEnd(failure.outcome, str(failure), is_charged=failure.is_charged, rests=rests))
             raise failure.verdict from failure
         end = self._end(model, reply)
         try:

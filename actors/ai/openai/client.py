@@ -7,12 +7,14 @@ import re
 import time
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import httpcore
 import httpx
 
+from actors.ai.openai.deadline import Deadline
 from actors.ai.openai.wire import WIRES
 from actors.ai.prompting import visible
 from actors.retry_after import bounded, retry_after
@@ -45,12 +47,15 @@ class CallFailed(Exception):
         outcome: rate_limited, timeout, failed or invalid.
         verdict: The exception for the job: ``Retry``, ``Defer`` or ``Reject``.
         is_charged: Whether the provider may charge for it.
+        rests: Seconds that the provider asked to be left alone; None if it did not.
     """
 
     def __init__(self, outcome: str, verdict: Exception, *, is_charged: bool) -> None:
         super().__init__(str(verdict))
         self.outcome = outcome
         self.verdict = verdict
+        wait = verdict.retry_after if isinstance(verdict, Throttled) else None
+        self.rests = wait.total_seconds() if isinstance(wait, timedelta) else wait
         self.is_charged = is_charged
 
 
@@ -78,10 +83,15 @@ class Client:
         given |= {name: value.get_secret_value() for name, value in settings.extra_headers.items()}
         self._headers += [(name.encode(), value.encode()) for name, value in given.items()]
         self._query = settings.query
-        self._timeouts = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), self._timeout)}
+        self._timeouts = {"timeout": {"pool": self._timeout}}
+        self._deadline = Deadline()
         tls = httpx.create_ssl_context(trust_env=False) if self._base.startswith("https://") else None
         self._pool = httpcore.ConnectionPool(
-            ssl_context=tls, max_connections=100, max_keepalive_connections=20, keepalive_expiry=5.0
+            ssl_context=tls,
+            max_connections=100,
+            max_keepalive_connections=20,
+            keepalive_expiry=5.0,
+            network_backend=self._deadline,
         )
         self._address = cache(self._address_of)
 
@@ -96,12 +106,13 @@ class Client:
             CallFailed: there is no answer; it has the verdict for the job.
         """
         started = time.monotonic()
+        self._deadline.end = started + self._timeout
         url, host = self._address(path)
         headers = [(b"Host", host), (b"Content-Length", str(len(payload)).encode()), *self._headers]
         request = httpcore.Request("POST", url, headers=headers, content=payload, extensions=self._timeouts)
         try:
             with closing(self._pool.handle_request(request)) as response:
-                body = self._read(response, started)
+                body = self._read(response)
         except _NEVER_SENT as error:
             reason = f"the AI provider cannot be reached: {error!r}"
             raise CallFailed("failed", Retry(reason=reason), is_charged=False) from error
@@ -127,15 +138,13 @@ class Client:
         parts = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
         return parts, url.netloc
 
-    def _read(self, response: httpcore.Response, started: float) -> bytes:
+    def _read(self, response: httpcore.Response) -> bytes:
         body = bytearray()
         for chunk in response.iter_stream():
             body += chunk
             if len(body) > _MAX_BYTES:
                 reason = f"the AI provider answered more than {_MAX_BYTES} bytes"
                 raise CallFailed("invalid", Retry(reason=reason), is_charged=True)
-            if time.monotonic() - started > self._timeout:
-                raise self._too_slow()
         return bytes(body)
 
     def _too_slow(self) -> CallFailed:

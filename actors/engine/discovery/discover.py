@@ -22,7 +22,7 @@ MOST_FEEDS = 8
 
 _PATIENCE = 60.0  # seconds after which no more addresses are tried
 _MARKUP = (b"<html", b"<!doctype html", b"<head", b"<body")
-_FEED = (b"<rss", b"<feed", b"<rdf")
+_FEED = (b"<rss", b"<feed", b"<rdf", b"<channel")
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,18 @@ class Discovery:
         """
         url = typed(text)
         parse(url)
+        try:
+            return self._of_address(url)
+        except EngineError as error:
+            if url == text.strip() or error.code != "fetch_failed" or not url.startswith("https:"):
+                raise
+            plain = "http:" + url.removeprefix("https:")
+            try:
+                return self._of_address(plain)
+            except EngineError as again:
+                raise EngineError(again.code, f"{error}; then {again}", transient=again.transient) from again
+
+    def _of_address(self, url: str) -> list[ContentSource]:
         if youtube.is_youtube(url):
             return [self.fetch(url)]
         known = of_known_site(url) or self._listed(url)

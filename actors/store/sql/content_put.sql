@@ -1,18 +1,36 @@
--- The text of an item.
-INSERT INTO public.contents AS c (
-    raw_item_id, content_type, text_body, html_url, language_code, content_hash, duration_seconds, extracted_at
+-- The text of an item, with the facts from extraction beside it.
+WITH content AS (
+    INSERT INTO public.contents AS c (
+        raw_item_id, content_type, text_body, html_url, language_code, content_hash, duration_seconds, extracted_at
+    )
+    VALUES (
+        %(raw_item_id)s, %(content_type)s, %(text)s, %(final_url)s, %(language)s, %(text_hash)s, %(duration_seconds)s, zeke_jobs.now()
+    )
+    ON CONFLICT (raw_item_id) DO UPDATE SET
+        content_type = EXCLUDED.content_type,
+        text_body = EXCLUDED.text_body,
+        html_url = EXCLUDED.html_url,
+        language_code = EXCLUDED.language_code,
+        content_hash = EXCLUDED.content_hash,
+        duration_seconds = EXCLUDED.duration_seconds,
+        extracted_at = EXCLUDED.extracted_at,
+        updated_at = zeke_jobs.now()
+    RETURNING id
 )
-VALUES (
-    %(raw_item_id)s, %(content_type)s, %(text_body)s, %(html_url)s, %(language_code)s, %(content_hash)s,
-    %(duration_seconds)s, zeke_jobs.now()
+INSERT INTO public.content_details AS d (
+    content_id, markdown, canonical_url, final_url, author, text_origin, text_choice, description
 )
-ON CONFLICT (raw_item_id) DO UPDATE SET
-    content_type = EXCLUDED.content_type,
-    text_body = EXCLUDED.text_body,
-    html_url = EXCLUDED.html_url,
-    language_code = EXCLUDED.language_code,
-    content_hash = EXCLUDED.content_hash,
-    duration_seconds = EXCLUDED.duration_seconds,
-    extracted_at = EXCLUDED.extracted_at,
+SELECT
+    content.id, %(markdown)s, %(canonical_url)s, %(final_url)s, %(author)s, %(text_origin)s, %(text_choice)s, %(description)s
+FROM content
+ON CONFLICT (content_id) DO UPDATE SET
+    markdown = EXCLUDED.markdown,
+    canonical_url = EXCLUDED.canonical_url,
+    final_url = EXCLUDED.final_url,
+    author = EXCLUDED.author,
+    text_origin = EXCLUDED.text_origin,
+    text_choice = EXCLUDED.text_choice,
+    description = EXCLUDED.description,
+    revision = d.revision + 1,
     updated_at = zeke_jobs.now()
-RETURNING id
+RETURNING d.content_id

@@ -2,7 +2,7 @@
 SELECT o.story_id, o.citations
 FROM public.story_overlays AS o
 JOIN public.stories AS m ON m.id = o.story_id
-WHERE m.id = %(story_id)s::uuid
-  OR m.cluster_id = (SELECT s.cluster_id FROM public.stories AS s WHERE s.id = %(story_id)s::uuid)
+WHERE o.citations ? 'chili'
+  AND (m.id = %(story_id)s::uuid OR m.cluster_id = (SELECT s.cluster_id FROM public.stories AS s WHERE s.id = %(story_id)s::uuid))
 ORDER BY o.story_id
 FOR UPDATE OF o

@@ -33,19 +33,30 @@ stranded AS (
         AND o.outcome IN ('queued', 'retrying')
         AND o.queued_at < zeke_jobs.now() - %(lost_after)s::interval
     FOR UPDATE SKIP LOCKED
+),
+swept AS (
+    UPDATE public.item_outcomes AS o
+    SET
+        outcome = CASE WHEN o.queued_count >= %(most_times)s THEN 'abandoned' ELSE 'queued' END,
+        detail = CASE
+            WHEN o.queued_count >= %(most_times)s
+                THEN 'its fetch-content job was lost or failed ' || o.queued_count || ' times'
+            ELSE o.detail
+        END,
+        queued_at = zeke_jobs.now(),
+        queued_count = o.queued_count + 1,
+        decided_at = CASE WHEN o.queued_count >= %(most_times)s THEN zeke_jobs.now() END,
+        updated_at = zeke_jobs.now()
+    FROM stranded
+    WHERE o.raw_item_id = stranded.raw_item_id
+    RETURNING o.raw_item_id, o.outcome, o.queued_count
+),
+given_up AS (
+    UPDATE public.raw_items AS r
+    SET status = 'failed', updated_at = zeke_jobs.now()
+    FROM swept
+    WHERE r.id = swept.raw_item_id AND swept.outcome = 'abandoned'
 )
-UPDATE public.item_outcomes AS o
-SET
-    outcome = CASE WHEN o.queued_count >= %(most_times)s THEN 'abandoned' ELSE 'queued' END,
-    detail = CASE
-        WHEN o.queued_count >= %(most_times)s
-            THEN 'its fetch-content job was lost or failed ' || o.queued_count || ' times'
-        ELSE o.detail
-    END,
-    queued_at = zeke_jobs.now(),
-    queued_count = o.queued_count + 1,
-    decided_at = CASE WHEN o.queued_count >= %(most_times)s THEN zeke_jobs.now() END,
-    updated_at = zeke_jobs.now()
-FROM stranded, public.raw_items AS r
-WHERE o.raw_item_id = stranded.raw_item_id AND r.id = o.raw_item_id
-RETURNING o.raw_item_id AS id, r.url, o.outcome, o.queued_count
+SELECT r.id, r.url, swept.queued_count - 1 AS times, swept.outcome = 'abandoned' AS is_given_up
+FROM swept
+JOIN public.raw_items AS r ON r.id = swept.raw_item_id

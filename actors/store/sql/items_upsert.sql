@@ -25,10 +25,7 @@ edited AS (
         SELECT to_char(zeke_jobs.now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"') AS now
     ) AS moment
     WHERE r.id = old.id
-        AND o.outcome IN (
-            'stored', 'updated', 'retracted', 'not_found', 'forbidden',
-            'rate_limited', 'timeout', 'fetch_failed', 'engine_failed', 'abandoned'
-        )
+        AND o.outcome = ANY (%(again)s)
         AND (
             (
                 (g.metadata ->> 'updated') <= moment.now

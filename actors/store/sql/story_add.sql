@@ -1,4 +1,4 @@
--- Make a story of a text, and note its title.
+-- Make a story of a text, with its title as written, its keys, the data that find near duplicates, and an empty overlay.
 WITH added AS (
     INSERT INTO public.stories (content_id, primary_source_id, title, kind, primary_url, published_at)
     VALUES (%(content_id)s, %(source_id)s, %(title)s, %(kind)s, %(primary_url)s, %(published_at)s)
@@ -9,5 +9,19 @@ noted AS (
     SET written_title = added.title
     FROM added
     WHERE d.content_id = added.content_id
+),
+found_by AS (
+    INSERT INTO public.story_keys (key, story_id)
+    SELECT given.key, added.id
+    FROM added, unnest(%(keys)s::text[]) AS given (key)
+    ORDER BY given.key
+    ON CONFLICT (key) DO NOTHING
+),
+signed AS (
+    INSERT INTO public.story_signatures (story_id, signature, bands)
+    SELECT added.id, %(signature)s::bigint[], %(bands)s::bigint[] FROM added
+),
+overlaid AS (
+    INSERT INTO public.story_overlays (story_id) SELECT added.id FROM added
 )
 SELECT id FROM added

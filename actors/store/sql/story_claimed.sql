@@ -1,5 +1,5 @@
 -- Stories with one of these keys, oldest first, with the columns for the comparison with a text.
-SELECT g.story_id, g.signature, c.text_body
+SELECT g.story_id, g.signature, coalesce(c.text_body, '') AS text
 FROM (
     SELECT k.story_id, min(k.created_at) AS created_at
     FROM public.story_keys AS k

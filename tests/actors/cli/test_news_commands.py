@@ -12,12 +12,11 @@ from actors.briefs.generate import BriefSettings, generate_brief
 from actors.cli.app import run
 from actors.cli.output import ago
 from actors.insights.analyze import analyze_story
-from actors.insights.dedupe import dedupe_insights
 from actors.insights.events import EventSettings
 from actors.insights.extract import extract_highlights
 from actors.insights.relevance import RelevanceSettings, score_relevance
 from actors.insights.selection import Selection
-from actors.schema import AnalyzeStory, DedupeInsights, ExtractHighlights, GenerateBrief, ScoreRelevance
+from actors.schema import AnalyzeStory, ExtractHighlights, GenerateBrief, ScoreRelevance
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect
 
@@ -61,9 +60,7 @@ def finished(add_story: Any, handler_context: Any) -> uuid.UUID:
     story: uuid.UUID = add_story(ARTICLE, title="Registry signs packages", authority=0.9)
     analyze_story(AnalyzeStory(story_id=story), handler_context(EventSettings()))
     generate_brief(GenerateBrief(story_id=story), handler_context(BriefSettings()))
-    ctx = handler_context(Selection())
-    extract_highlights(ExtractHighlights(story_id=story), ctx)
-    dedupe_insights(DedupeInsights.model_validate(ctx.sent[0].payload), handler_context())
+    extract_highlights(ExtractHighlights(story_id=story), handler_context(Selection()))
     score_relevance(ScoreRelevance(story_id=story), handler_context(RelevanceSettings()))
     return story
 

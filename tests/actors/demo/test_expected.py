@@ -1,7 +1,7 @@
+from collections import Counter
 from typing import Any
 
 from actors.demo import expected
-from actors.demo.results import Results
 from actors.demo.sample_site import entries
 
 PAIR = {
@@ -16,26 +16,25 @@ def story(title: str, **changes: Any) -> dict[str, Any]:
         "cluster_id": "pair" if title in PAIR else None,
         "chili": 3,
         "analysis_state": "extractive",
-        "brief_one_liner": "One sentence.",
+        "one_liner": "One sentence.",
         **changes,
     }
 
 
-def right() -> Results:
+def right() -> expected.Results:
     good = [entry.title for entry in entries() if not entry.missing and entry.topic != "Short"]
-    outcomes = ["stored"] * len(good) + ["not_found", "too_short"]
-    jobs = {task: {"completed": len(good)} for task in expected._PER_STORY}
-    return Results(
-        sources=[{"status": "ok"}, {"status": "ok"}],
-        items=[{"title": "x", "outcome": outcome} for outcome in outcomes],
+    return expected.Results(
+        feeds=2,
+        outcomes=Counter(stored=len(good), not_found=1, too_short=1),
         stories=[story(title) for title in good],
-        highlights=[{"kind": kind, "score": 0.5} for kind in expected._KINDS],
-        unfinished=[],
-        jobs={**jobs, "ingest-source": {"completed": 2}},
+        highlights=[{"kind": kind, "metadata": {"relevance": {}}} for kind in sorted(expected._KINDS)],
+        jobs=Counter(
+            {(task, "completed"): len(good) for task in expected._PER_STORY} | {("ingest-source", "completed"): 2}
+        ),
     )
 
 
-def broken(results: Results) -> list[str]:
+def broken(results: expected.Results) -> list[str]:
     return [check.name for check in expected.of_sample_site(results) if not check.holds]
 
 
@@ -70,9 +69,9 @@ def test_a_stranger_in_the_pairs_cluster_is_noticed() -> None:
 
 def test_a_one_liner_that_is_missing_or_too_long_is_noticed() -> None:
     results = right()
-    results.stories[0]["brief_one_liner"] = None
+    results.stories[0]["one_liner"] = None
     assert "every story has a one-liner of at most 140 characters" in broken(results)
-    results.stories[0]["brief_one_liner"] = "x" * 141
+    results.stories[0]["one_liner"] = "x" * 141
     assert "every story has a one-liner of at most 140 characters" in broken(results)
 
 
@@ -84,24 +83,30 @@ def test_a_kind_of_highlight_that_was_not_found_is_noticed() -> None:
 
 def test_a_kind_of_highlight_beyond_the_expected_is_fine() -> None:
     results = right()
-    results.highlights.append({"kind": "warning", "score": 0.5})
+    results.highlights.append({"kind": "warning", "metadata": {"relevance": {}}})
     assert broken(results) == []
 
 
 def test_a_failed_job_is_noticed() -> None:
     results = right()
-    results.jobs["analyze-story"]["failed"] = 1
+    results.jobs["analyze-story", "failed"] = 1
     assert broken(results) == ["no job failed"]
+
+
+def test_a_highlight_without_a_score_is_noticed() -> None:
+    results = right()
+    results.highlights[0]["metadata"] = {}
+    assert broken(results) == ["every highlight has a score"]
 
 
 def test_of_unknown_feeds_each_item_must_have_an_outcome() -> None:
     results = right()
-    assert all(check.holds for check in expected.of_any_feeds(results, ["a", "b"]))
-    results.items[0]["outcome"] = "retrying"
-    names = [check.name for check in expected.of_any_feeds(results, ["a", "b"]) if not check.holds]
+    assert all(check.holds for check in expected.of_any_feeds(results, 2))
+    results.outcomes["retrying"] = 1
+    names = [check.name for check in expected.of_any_feeds(results, 2) if not check.holds]
     assert names == ["every item has an outcome"]
 
 
 def test_of_unknown_feeds_each_must_have_been_read() -> None:
-    names = [check.name for check in expected.of_any_feeds(right(), ["a", "b", "c"]) if not check.holds]
+    names = [check.name for check in expected.of_any_feeds(right(), 3) if not check.holds]
     assert names == ["every feed was read"]

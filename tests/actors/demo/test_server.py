@@ -45,20 +45,8 @@ def test_a_known_etag_is_answered_by_304_without_a_body(site: SampleSite) -> Non
     assert again.headers["etag"] == first.headers["etag"]
 
 
-def test_another_etag_is_answered_in_full_whatever_the_date(site: SampleSite) -> None:
-    first = get(site.feeds[0])
-    again = get(site.feeds[0], If_None_Match='"other"', If_Modified_Since=first.headers["last-modified"])
-    assert again.status_code == 200
-
-
-def test_a_known_date_is_answered_by_304(site: SampleSite) -> None:
-    first = get(site.feeds[0])
-    assert get(site.feeds[0], If_Modified_Since=first.headers["last-modified"]).status_code == 304
-
-
-def test_an_older_or_unreadable_date_is_answered_in_full(site: SampleSite) -> None:
-    assert get(site.feeds[0], If_Modified_Since="Tue, 24 Nov 2026 12:00:00 GMT").status_code == 200
-    assert get(site.feeds[0], If_Modified_Since="yesterday").status_code == 200
+def test_another_etag_is_answered_in_full(site: SampleSite) -> None:
+    assert get(site.feeds[0], If_None_Match='"other"').status_code == 200
 
 
 def test_answers_are_counted_by_path_and_status(site: SampleSite) -> None:

@@ -262,6 +262,19 @@ def test_an_address_that_is_not_public_names_the_setting(site: ScriptedSite) -> 
     assert site.asked == []
 
 
+def test_an_address_without_a_scheme_is_tried_by_http_where_https_fails(site: ScriptedSite) -> None:
+    engine = LocalEngine(Settings.model_validate({"allow_networks": ["127.0.0.0/8"], "feed_timeout": "5s"}))
+    site.pages["/f.xml"] = Answer(feed("Plain", "1"), content_type=RSS)
+    bare = site.url.removeprefix("http://")
+    (found,) = engine.discover(f"{bare}/f.xml").feeds
+    assert (found.name, found.url) == ("Plain", f"{site.url}/f.xml")
+    with pytest.raises(EngineError, match=rf"^https://{bare}/none: .*; then http://{bare}/none answers 404") as caught:
+        engine.discover(f"{bare}/none")
+    assert caught.value.code == "not_found"
+    with pytest.raises(EngineError, match=r"^https://(?!.*; then)"):  # who writes https means it
+        engine.discover(f"https://{bare}/f.xml")
+
+
 def test_a_page_leads_to_no_private_feed(site: ScriptedSite) -> None:
     engine = LocalEngine(Settings.model_validate({"allow_networks": ["127.0.0.1/32"]}))
     site.pages["/"] = Answer(page("T", "x", link("http://127.0.0.2:1/feed")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from datetime import UTC, datetime
 
@@ -106,12 +107,43 @@ def test_a_json_feed_is_read(version: str) -> None:
     assert (third.content_type, third.duration, third.metadata["enclosure"]) == ("audio", 61, "https://a.example/1")
 
 
+@pytest.mark.parametrize("version", ["1", "1.0", "1.1"])
+def test_a_json_feed_may_name_its_version_by_the_number_alone(version: str) -> None:
+    body = json.dumps({"version": version, "title": "Short", "items": [{"id": "1", "url": "https://a.example/1"}]})
+    source = read_feed(body.encode(), URL, now=NOW)
+    assert (source.name, [one.url for one in source.items or []]) == ("Short", ["https://a.example/1"])
+    assert source.metadata["format"] == f"json{version}"
+
+
+@pytest.mark.parametrize("prefix", ["", "r:"])
+def test_rss_1_1_is_read(prefix: str) -> None:
+    body = (
+        '<r:Channel xmlns:r="http://purl.org/net/rss1.1#" xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        '<r:title>Eleven</r:title><r:items rdf:parseType="Collection"><r:item rdf:about="https://a.example/1">'
+        "<r:title>One</r:title><r:link>https://a.example/1</r:link></r:item></r:items></r:Channel>"
+    )
+    if not prefix:
+        body = body.replace("xmlns:r=", "xmlns=").replace("<r:", "<").replace("</r:", "</")
+    source = read_feed(body.encode(), URL, now=NOW)
+    assert [(one.id, one.title) for one in source.items or []] == [("https://a.example/1", "One")]
+
+
+def test_a_feed_in_a_gzip_file_is_read_within_bounds() -> None:
+    body = rss(("1", "Packed", "https://a.example/1")).encode()
+    assert [one.title for one in read_feed(gzip.compress(body), URL).items or []] == ["Packed"]
+    for broken, code in ((gzip.compress(body)[:-12], "fetch_failed"), (gzip.compress(bytes(65 << 20)), "too_large")):
+        with pytest.raises(EngineError) as caught:
+            read_feed(broken, URL)
+        assert caught.value.code == code
+
+
 @pytest.mark.parametrize(
     "body",
     [
         b'{"version": "https://jsonfeed.org/version/1.1"}',
         b'{"version": "https://jsonfeed.org/version/1.1", "items": {}}',
         b'{"version": 1, "items": []}',
+        b'{"version": "1.0", "items": [{"name": "any other JSON"}]}',
         b'{"version": "https://jsonfeed.org/version/1.1", "items": [',
         b"{" * 100_000,
         b'{"a":' * 100_000,

@@ -4,7 +4,6 @@ import os
 import socket
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,20 +12,21 @@ from hypothesis import strategies as st
 from actors.engine.contract import EngineError
 from actors.engine.feeds import read_feed
 from tests.actors.scripted_site import rss
+from tests.quality.corpora import CORPUS
 
-CORPUS = Path(__file__).resolve().parents[4] / "shared" / "corpus" / "feeds"
+FEEDS = CORPUS / "feeds"
 DEEP = bool(os.environ.get("ZEKE_TEST_DEEP"))
 URL = "https://feeds.example/news.xml"
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
-needs_corpus = pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of feeds is not beside the repository")
+needs_corpus = pytest.mark.skipif(not FEEDS.is_dir(), reason="the corpus of feeds is not beside the repository")
 
 
 @needs_corpus
 def test_every_feed_of_the_corpus_is_read_or_refused_and_its_identities_are_stable() -> None:
     read = 0
     refused: set[str] = set()
-    for path in sorted(CORPUS.rglob("*"))[:: 1 if DEEP else 4]:
+    for path in sorted(FEEDS.rglob("*"))[:: 1 if DEEP else 4]:
         if not path.is_file():
             continue
         try:
@@ -49,7 +49,7 @@ def test_every_feed_of_the_corpus_is_read_or_refused_and_its_identities_are_stab
     ("name", "count"), [("cn_nytimes_com", 20), ("ft_com", 25), ("independant_co_uk", 100), ("theverge_com", 10)]
 )
 def test_a_real_feed_gives_all_its_items_with_address_title_and_date(name: str, count: int) -> None:
-    source = read_feed((CORPUS / "news" / f"{name}.xml").read_bytes(), URL)
+    source = read_feed((FEEDS / "news" / f"{name}.xml").read_bytes(), URL)
     items = source.items or []
     assert len(items) == count
     assert all(item.url.startswith("https://") and item.title and item.published_at for item in items)

@@ -24,7 +24,7 @@ TEAM = uuid.UUID("11111111-1111-1111-1111-111111111111")
 
 @pytest.fixture
 def chain(handler_context: Any) -> Callable[..., dict[str, Any]]:
-    """Runs the three tasks one after another, each with the job that the one before sent; returns their outputs."""
+    """Runs both tasks one after another, each with the job that the one before sent; returns their outputs."""
 
     def run(story: uuid.UUID, **payload: Any) -> dict[str, Any]:
         first = handler_context(Selection())
@@ -32,14 +32,10 @@ def chain(handler_context: Any) -> Callable[..., dict[str, Any]]:
             "extract": extract_highlights(ExtractHighlights.model_validate({"storyId": story, **payload}), first)
         }
         (sent,) = first.sent
-        assert sent.task == "dedupe-insights"
-        second = handler_context()
-        outputs["dedupe"] = dedupe_insights(DedupeInsights.model_validate(sent.payload), second)
-        (sent,) = second.sent
         assert sent.task == "score-relevance"
-        third = handler_context(RelevanceSettings())
-        outputs["score"] = score_relevance(ScoreRelevance.model_validate(sent.payload), third)
-        assert third.sent == []
+        second = handler_context(RelevanceSettings())
+        outputs["score"] = score_relevance(ScoreRelevance.model_validate(sent.payload), second)
+        assert second.sent == []
         return outputs
 
     return run
@@ -89,6 +85,12 @@ def test_a_job_of_an_earlier_version_without_context_still_fits(
     assert "context" not in rows(ALL)[0]["metadata"]
 
 
+def test_a_story_without_highlights_needs_no_scores(add_story: Any, handler_context: Any) -> None:
+    ctx = handler_context(Selection())
+    output = extract_highlights(ExtractHighlights(story_id=add_story("It is so. They said it.")), ctx)
+    assert (output["outcome"], ctx.sent) == ("nothing_found", [])
+
+
 def test_a_retry_does_not_double_the_highlights_as_in_the_earlier_version(
     add_story: Any, chain: Callable[..., Any], rows: Callable[..., Any]
 ) -> None:
@@ -97,7 +99,8 @@ def test_a_retry_does_not_double_the_highlights_as_in_the_earlier_version(
     before = rows(ALL)
     outputs = chain(story)
     assert rows(ALL) == before
-    assert [output["outcome"] for output in outputs.values()] == ["extracted", "unchanged", "unchanged"]
+    assert [output["outcome"] for output in outputs.values()] == ["extracted", "unchanged"]
+    assert (outputs["extract"]["added"], outputs["extract"]["updated"]) == (0, 0)
 
 
 def test_rows_that_an_earlier_version_stored_keep_their_ids(
@@ -128,7 +131,7 @@ def test_a_persons_highlight_is_never_touched(
     before = rows(own)
     outputs = chain(story)
     assert rows(own) == before
-    assert outputs["dedupe"]["duplicates"] == 1
+    assert outputs["extract"]["duplicates"] == 1
     assert rows("SELECT id FROM highlights WHERE kind = 'metric'") == []
 
 
@@ -163,7 +166,7 @@ def test_a_team_gets_its_own_highlights_only_where_there_is_no_common_one(
     other = add_story(ARTICLE)
     chain(other)
     outputs = chain(other, teamId=TEAM, userId="ann")
-    assert outputs["dedupe"]["duplicates"] == len(own)
+    assert outputs["extract"]["duplicates"] == len(own)
     assert len(rows(ALL)) == 2 * len(own)
 
 

@@ -11,13 +11,12 @@ from pydantic import ValidationError
 
 from actors.cli.app import run
 from actors.insights.analyze import analyze_story
-from actors.insights.dedupe import dedupe_insights
 from actors.insights.events import EventSettings
 from actors.insights.extract import extract_highlights
 from actors.insights.interests import Interest, Interests, score
 from actors.insights.relevance import RelevanceSettings, score_relevance
 from actors.insights.selection import Selection
-from actors.schema import AnalyzeStory, DedupeInsights, ExtractHighlights, ScoreRelevance
+from actors.schema import AnalyzeStory, ExtractHighlights, ScoreRelevance
 from actors.store import news
 
 if TYPE_CHECKING:
@@ -69,9 +68,7 @@ def analyse(handler_context: Any) -> Callable[..., None]:
         ctx = handler_context(settings)
         analyze_story(AnalyzeStory.model_validate({"story_id": story, "trigger": trigger}), ctx)
         if trigger == "auto":
-            ctx = handler_context(Selection())
-            extract_highlights(ExtractHighlights(story_id=story), ctx)
-            dedupe_insights(DedupeInsights.model_validate(ctx.sent[0].payload), handler_context())
+            extract_highlights(ExtractHighlights(story_id=story), handler_context(Selection()))
         score_relevance(ScoreRelevance(story_id=story), handler_context(RelevanceSettings()))
 
     return run_all

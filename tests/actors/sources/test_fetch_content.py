@@ -133,9 +133,8 @@ def test_an_engine_that_is_away_costs_no_item_an_attempt(pipeline: Pipeline, add
     pipeline.engine = engine
     ids = [add_item(f"https://a.example/{n}") for n in range(2)]
     for _ in range(9):
-        with pytest.raises(Defer, match=r"the Engine at .* cannot be reached") as caught:
+        with pytest.raises(Defer, match=r"the Engine at .* cannot be reached"):
             pipeline.run("fetch-content", raw_item_ids=ids)
-        assert caught.value.until == timedelta(minutes=1)
     engine.close()
     assert pipeline.outcomes() == {"queued": 2}
     assert pipeline.query("SELECT sum(attempts) FROM item_outcomes") == [(0,)]

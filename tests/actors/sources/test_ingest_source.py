@@ -15,7 +15,6 @@ from psycopg2 import InterfaceError
 
 from actors.engine.client import HttpEngine
 from actors.engine.contract import EngineError
-from actors.store import items
 from tests.actors.scripted_site import Answer, page, paragraphs, rss
 from tests.actors.sources.conftest import Pipeline
 from zeke_jobs import Defer
@@ -314,7 +313,7 @@ def test_the_feeds_of_the_corpus_pass_and_a_second_run_adds_nothing(
         pipeline.run("ingest-source", source_id=source, reason="manual")
     assert pipeline.query("SELECT count(*) FROM raw_items") == count
     assert len(pipeline.sent) == sent
-    assert sum(items.outcomes(pipeline.conn).values()) == count[0][0]
+    assert sum(pipeline.outcomes().values()) == count[0][0]
 
 
 def test_two_polls_at_the_same_time_add_and_send_each_item_once(

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import socket
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from actors.store import hosts
+from actors import waiting
+from actors.store import rests
 from tests.actors.scripted_site import Answer, ScriptedSite, page, paragraphs, rss
 from zeke_jobs import Defer
 
@@ -69,7 +71,7 @@ def test_a_host_that_asks_for_less_is_asked_by_no_other_job_until_then(
         pipeline.run(first, **jobs.pop(first))
         ((second, payload),) = jobs.items()
         for task, asked in ((second, payload), ("fetch-content", {"raw_item_ids": [waiting]})):
-            with pytest.raises(Defer, match="asked to be left alone until") as caught:
+            with pytest.raises(Defer, match=r"is left alone until .* answers 503") as caught:
                 pipeline.run(task, **asked)
             assert isinstance(caught.value.until, datetime)
             assert caught.value.until - datetime.now(UTC) == pytest.approx(
@@ -77,17 +79,33 @@ def test_a_host_that_asks_for_less_is_asked_by_no_other_job_until_then(
             )
         assert len(site.asked) == 1
         assert pipeline.run("fetch-content", raw_item_ids=[other])["outcomes"] == {"stored": 1}
-    pipeline.query("UPDATE host_rests SET until = zeke_jobs.now()")
+    pipeline.query("UPDATE rests SET until = zeke_jobs.now()")
     assert pipeline.run("fetch-content", raw_item_ids=[waiting])["outcomes"] == {"stored": 1}
 
 
-def test_a_host_rests_as_long_as_it_asked_at_most_but_a_day(conn: Connection) -> None:
-    for wait in (timedelta(days=30), timedelta(minutes=1)):
-        hosts.rest(conn, "a.example", wait)
-        until = hosts.resting(conn, "a.example")
-        assert until is not None
+def test_a_host_rests_as_long_as_it_asked_at_most_but_a_day(
+    handler_context: Callable[..., Any], conn: Connection
+) -> None:
+    for seconds in (30 * 86_400, 60):
+        waiting.rest(handler_context(), "host/a.example", seconds, "busy")
+        ((who, until, why),) = [row.values() for row in rests.now(conn)]
+        assert (who, why) == ("host/a.example", "busy")
         assert timedelta(hours=23) < until - datetime.now(UTC) < timedelta(hours=25)
-    assert hosts.resting(conn, "b.example") is None
+    assert rests.now(conn, ["host/b.example"]) == []
+
+
+def test_a_host_that_cannot_be_reached_is_asked_once_and_then_left_alone(
+    pipeline: Pipeline, add_source: Callable[..., UUID], add_item: Callable[..., UUID]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        dead = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    ids = [add_item(f"{dead}/{n}") for n in range(3)]
+    assert pipeline.run("fetch-content", raw_item_ids=ids)["outcomes"] == {"retrying": 3}
+    assert pipeline.query(
+        "SELECT count(*) FROM item_outcomes WHERE attempts = 1 AND detail LIKE '%%no connection%%'"
+    ) == [(3,)]
+    with pytest.raises(Defer, match=r"is left alone until .* no connection"):
+        pipeline.run("ingest-source", source_id=add_source(f"{dead}/feed"))
 
 
 def test_what_needs_no_request_waits_for_no_host(pipeline: Pipeline, add_item: Callable[..., UUID]) -> None:

@@ -3,12 +3,10 @@ from __future__ import annotations
 import itertools
 from contextlib import closing
 from importlib.resources import files
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import psycopg2
 
-from actors.engine.contract import Failure
-from actors.store.outcomes import Outcome
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.postgres.queries import Queries
@@ -95,11 +93,3 @@ def _prepared(text: str) -> str:
             return f"${next(numbers)}"
 
     return text % Numbered()
-
-
-def test_every_reason_of_an_engine_is_an_outcome_of_an_item() -> None:
-    assert set(get_args(Failure)) <= {outcome.value for outcome in Outcome}
-
-
-def test_only_an_item_in_flight_is_pending() -> None:
-    assert {outcome.status for outcome in Outcome} == {"pending", "completed", "skipped", "failed"}

@@ -1,4 +1,4 @@
-"""The cost of log lines that are kept with their jobs: handlers that log five lines, with and without `log_lines`."""
+"""The cost of log lines: handlers that log five lines, which `log` keeps with their jobs or not."""
 
 from __future__ import annotations
 
@@ -13,14 +13,19 @@ if TYPE_CHECKING:
     from tests.bench.drain import Drain
 
 MEASURE = "log-lines"
-_SILENT, _FORGOTTEN, _KEPT = "score-relevance", "fetch-content", "analyze-story"
+_SILENT, _FORGOTTEN, _DEFAULT, _KEPT = "score-relevance", "fetch-content", "analyze-story", "ingest-pull"
 
 
 def measure(bench: Bench) -> list[Row]:
-    """Jobs that log nothing, that log five lines, and that log five lines which are kept, in turns."""
+    """Jobs that log nothing, and jobs that complete and log five lines, under each value of `log`, in turns."""
     count = 10_000 if bench.quick else 30_000
     talk = {"handler": f"{ours.HANDLERS}:talk"}
-    changed: dict[str, dict[str, Any]] = {_SILENT: {}, _FORGOTTEN: {**talk, "log_lines": 0}, _KEPT: talk}
+    changed: dict[str, dict[str, Any]] = {
+        _SILENT: {},
+        _FORGOTTEN: {**talk, "log": "never"},
+        _DEFAULT: talk,
+        _KEPT: {**talk, "log": "always"},
+    }
     drains: dict[str, list[Drain]] = {name: [] for name in changed}
     with bench.running(bench.installation("logging", ours.jobs_yaml(changed))) as up:
         up.drain(2_000)
@@ -29,8 +34,9 @@ def measure(bench: Bench) -> list[Row]:
                 found.append(up.drain(count, tasks=(task,)))
     return [
         _row("nothing logged", drains[_SILENT], drains[_SILENT]),
-        _row("five lines a job, not kept", drains[_FORGOTTEN], drains[_SILENT]),
-        _row("five lines a job, kept", drains[_KEPT], drains[_FORGOTTEN]),
+        _row("five lines a job, log: never", drains[_FORGOTTEN], drains[_SILENT]),
+        _row("five lines a job, log: failed", drains[_DEFAULT], drains[_FORGOTTEN]),
+        _row("five lines a job, log: always", drains[_KEPT], drains[_FORGOTTEN]),
     ]
 
 

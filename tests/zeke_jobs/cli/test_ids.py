@@ -85,7 +85,10 @@ def test_a_failed_job_is_shown_with_the_traceback_of_each_attempt(cli: Callable[
 @pytest.mark.usefixtures("two")
 def test_what_attempts_logged_is_shown(cli: Callable[..., Ran], conn: Connection) -> None:
     ran = cli("logs", "2d06086d")
-    assert (ran.status, ran.err) == (1, "no lines: its handler logged none, or log_lines is 0 for its task\n")
+    assert (ran.status, ran.err) == (
+        1,
+        "no lines: no attempt that keeps them (log in jobs.yaml) has ended and logged any\n",
+    )
     with conn.cursor() as cursor:
         cursor.execute(
             "INSERT INTO zeke_jobs.job_log (job, claim, attempt, lines, dropped) VALUES (%s, 1, 1, E'one\\ntwo\\x1b', 3), (%s, 2, 2, 'three', 0)",

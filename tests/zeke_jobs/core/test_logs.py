@@ -9,6 +9,7 @@ import pytest
 import structlog
 
 from zeke_jobs.core import logs
+from zeke_jobs.core.printed import Printed
 
 
 @pytest.fixture(autouse=True)
@@ -38,8 +39,8 @@ def test_a_line_is_one_json_object_with_what_was_bound() -> None:
 def test_printed_lines_become_lines_of_the_log_with_their_job() -> None:
     stream = io.StringIO()
     logs.configure(stream, json=True)
-    printed: Any = logs.Printed(io.StringIO())
-    with structlog.contextvars.bound_contextvars(job_id="42"), logs.capturing(10, lambda _: None) as captured:
+    printed: Any = Printed(io.StringIO())
+    with structlog.contextvars.bound_contextvars(job_id="42"), logs.capturing(10) as captured:
         print("half a", end=" ", file=printed)
         assert stream.getvalue() == ""
         print("line of 5 %\n\nand one", file=printed, flush=True)

@@ -111,7 +111,9 @@ def test_it_reads_its_own_answer_the_same() -> None:
     assert libpq(once) == once
 
 
-@pytest.mark.parametrize("text", ["postgresql+asyncpg://me:pl@nted-1@box/x", "host=box password='pl@nted-1'"])
+@pytest.mark.parametrize("text", ["postgresql+asyncpg://me:pl@nted-12@box/x", "host=box password='pl@nted-12'"])
 def test_a_password_that_was_read_is_taken_out_of_what_people_see(text: str) -> None:
     libpq(text)
-    assert "nted-1" not in redact(f"{text} and pl%40nted-1 at nted-1@box")
+    shown = redact(f"{text} and pl%40nted-12, no host pl@nted-12@box")
+    assert "nted-1" not in shown
+    assert "box" in shown

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import dramatiq
+import dramatiq_pg
 import pytest
 from psycopg2.extras import RealDictCursor
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
+    from dramatiq.actor import Actor
     from psycopg2.extensions import connection as Connection
 
     from zeke_jobs.worker.broker import JobBroker
@@ -103,10 +105,11 @@ class Jobs:
         tasks: list[str] | None = None,
         queue: str = "default",
         *,
-        is_empty: bool = False,
+        is_empty: bool = True,
     ) -> list[dict[str, Any]]:
         """As ``look``: the claimed jobs."""
-        return [row for row in self.look(worker, want, tasks, queue, is_empty=is_empty) if row["kind"] == "job"]
+        rows = self.look(worker, want, tasks, queue, is_empty=is_empty, revision=1)
+        return [row for row in rows if row["kind"] == "job"]
 
     def complete(self, worker: UUID, claims: list[dict[str, Any]], result: str = "null") -> list[UUID]:
         """Complete claims; returns the jobs that were still the worker's."""
@@ -214,3 +217,14 @@ def running(database: str) -> Callable[..., AbstractContextManager[JobBroker]]:
             broker.close()
 
     return start
+
+
+@pytest.fixture
+def stock(database: str) -> Callable[[str], Actor]:
+    """Actors of an unmodified dramatiq-pg producer on our table."""
+    broker = dramatiq_pg.PostgresBroker(url=database, schema="zeke_jobs", prefix="", results=False)
+
+    def actor(name: str) -> Actor:
+        return dramatiq.actor(lambda **_: None, actor_name=name, broker=broker, queue_name="default")
+
+    return actor

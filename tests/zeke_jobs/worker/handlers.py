@@ -13,6 +13,7 @@ from typing import Any
 
 import dramatiq
 from dramatiq.middleware import CurrentMessage
+from dramatiq.middleware.time_limit import TimeLimitExceeded
 from dramatiq.rate_limits import ConcurrentRateLimiter
 from pydantic import BaseModel
 
@@ -422,6 +423,24 @@ def spin(payload: Number, ctx: Context) -> None:
         pass
 
 
+def tidies_up(payload: Number, ctx: Context) -> None:
+    """Catches its timeout by dramatiq's name, and raises it again."""
+    try:
+        spin(payload, ctx)
+    except TimeLimitExceeded:
+        CALLS.append("tidied up")
+        raise
+
+
+def carries_on(payload: Number, ctx: Context) -> str:
+    """Catches its timeout, and returns."""
+    try:
+        spin(payload, ctx)
+    except TimeLimitExceeded:
+        CALLS.append("went on")
+    return "done"
+
+
 class SignUp(Payload):
     email: str
     pin: int = 0
@@ -490,6 +509,19 @@ def talk(payload: Payload, ctx: Context) -> None:
         raise ValueError("no luck")
 
 
+def talk_and_complete(payload: Payload, ctx: Context) -> None:
+    """Logs a line, and completes itself."""
+    ctx.logger.info("done soon")
+    ctx.complete()
+
+
+def log_and_wait(payload: Payload, ctx: Context) -> None:
+    """Logs a line, and waits at the gate."""
+    ctx.logger.info("before the gate")
+    CALLS.append("began")
+    GATE.wait(20)
+
+
 class Word(Payload):
     """A secret."""
 
@@ -499,6 +531,7 @@ class Word(Payload):
 def whisper(payload: Word, ctx: Context) -> None:
     """Logs its secret."""
     ctx.logger.info(payload.word)
+    logging.getLogger("library").info("%s", payload.word)
 
 
 def record(payload: Number, ctx: Context) -> None:

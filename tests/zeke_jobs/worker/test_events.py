@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from contextlib import closing
@@ -15,6 +16,7 @@ import zeke_jobs
 from tests.zeke_jobs.worker import handlers
 from tests.zeke_jobs.worker.conftest import NOON, Jobs
 from tests.zeke_jobs.worker.faults import Life, Line, every_break
+from zeke_jobs.core import bounds
 from zeke_jobs.core.event import Event
 from zeke_jobs.diagnosis import why
 from zeke_jobs.postgres.pool import connect, transaction
@@ -116,9 +118,23 @@ def test_sql_emits_too_and_refuses_what_no_worker_could_read(life: Life, jobs: J
     jobs.rows("""SELECT zeke_jobs.emit('callback/1', '{"by": "sql"}')""")
     life.drain()
     assert zeke_jobs.status(job).output["data"] == {"by": "sql"}
-    for name, data in (("", "1"), ("x" * 1025, "1"), ("x", "[" * 101 + "]" * 101)):
+    for name, data in (("", "1"), ("x" * 1025, "1"), ("x", "[" * 101 + "]" * 101), ("x", None)):
         with pytest.raises(psycopg2.errors.InvalidParameterValue):
             jobs.rows("SELECT zeke_jobs.emit(%s, %s)", name, data)
+
+
+def test_the_data_of_an_event_are_at_most_what_a_job_may_give_back(life: Life, jobs: Jobs) -> None:
+    job = zeke_jobs.send("await", {"n": 1}).id
+    life.drain()
+    many = "[" + ",".join(["10"] * 349_000) + "]"  # 1,047,001 bytes, and half as many spaces in jsonb
+    for data in ('"' + "x" * bounds.LARGEST + '"', many.replace("10", "100"), '"' + "x" * 1_900_000 + '"'):
+        with pytest.raises(psycopg2.errors.InvalidParameterValue, match="expected at most 1 MiB, got"):
+            jobs.rows("SELECT zeke_jobs.emit('callback/1', %s)", data)
+        with pytest.raises(ValueError, match="expected at most 1 MiB"):
+            zeke_jobs.emit("callback/1", json.loads(data))
+    jobs.rows("SELECT zeke_jobs.emit('callback/1', %s)", many)
+    life.drain()
+    assert outcome(job)[1]["data"] == json.loads(many)
 
 
 def test_names_data_and_timeouts_are_checked() -> None:

@@ -1,24 +1,24 @@
-"""Log lines of attempts are kept with their job, and visible while it runs."""
+"""The last log lines of attempts are kept with their job when they end."""
 
 from __future__ import annotations
 
 import io
 import logging
-from contextvars import copy_context
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
 
 import zeke_jobs
 from tests.waiting import eventually
+from tests.zeke_jobs.worker.handlers import CALLS, GATE
 from zeke_jobs.core import logs
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.claims import Claim
 from zeke_jobs.worker.finish.completed_lines import CompletedLines
-from zeke_jobs.worker.finish.outcome import Completed
-from zeke_jobs.worker.run.job_log import JobLog
+from zeke_jobs.worker.finish.outcome import Completed, Ended
+from zeke_jobs.worker.run import job_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,12 +26,11 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
-    from zeke_jobs.postgres.pool import Pool
     from zeke_jobs.worker.broker import JobBroker
 
     Running = Callable[..., AbstractContextManager[JobBroker]]
 
-TASK = "  talk: {{handler: 'H:talk', retry: {{limit: 1, delay: 1ms}}, log_lines: {most}}}"
+TASK = "  talk: {{handler: 'H:talk', retry: {{limit: 1, delay: 1ms}}, log_lines: 3{more}}}"
 
 
 @pytest.fixture
@@ -50,86 +49,100 @@ def kept(conn: Connection, job: Any) -> list[dict[str, Any]]:
     return SQL.all(conn, "job/log", id=job)
 
 
-def test_each_attempts_last_lines_are_kept_with_its_job(running: Running, conn: Connection, log: io.StringIO) -> None:
-    with running(TASK.format(most=3)):
+def test_an_attempt_that_does_not_complete_has_its_last_lines_with_its_outcome(
+    running: Running, conn: Connection, log: io.StringIO
+) -> None:
+    with running(TASK.format(more="")):
         job = zeke_jobs.send("talk").id
+        eventually(lambda: zeke_jobs.status(job).retry_count == 1)
+        (first,) = kept(conn, job)  # no later than the outcome
         zeke_jobs.wait(job, timeout=20)
-        eventually(lambda: len(kept(conn, job)) == 2)
-    first, second = kept(conn, job)
-    assert [line.partition("] ")[2] for line in first["lines"].split("\n")] == [
-        "step number=9",
-        "step number=10",
-        "half done",
-    ]
-    assert (first["attempt"], second["attempt"], first["dropped"]) == (1, 2, 9)
+    assert [one["attempt"] for one in kept(conn, job)] == [1]  # the second attempt completed
+    lines = first["lines"].split("\n")
+    assert [line.partition("] ")[2] for line in lines] == ["step number=9", "step number=10", "half done"]
+    assert first["dropped"] == 9
     assert "Traceback" in log.getvalue()
     assert "in talk" in log.getvalue()
 
 
+def test_all_attempts_have_theirs_where_the_task_wants_that(
+    running: Running, conn: Connection, log: io.StringIO
+) -> None:
+    del log
+    both = f"{TASK.format(more=', log: always')}\n  complete: {{handler: 'H:talk_and_complete', log: always}}"
+    with running(both):
+        talk, complete = zeke_jobs.send("talk").id, zeke_jobs.send("complete").id
+        zeke_jobs.wait(talk, timeout=20)
+        eventually(lambda: len(kept(conn, talk)) == 2 and len(kept(conn, complete)) == 1)
+    assert [one["attempt"] for one in kept(conn, talk)] == [1, 2]
+
+
 def test_none_are_kept_where_the_task_wants_none(running: Running, conn: Connection, log: io.StringIO) -> None:
-    with running(TASK.format(most=0)):
+    with running(TASK.format(more=", log: never")):
         job = zeke_jobs.send("talk").id
         zeke_jobs.wait(job, timeout=20)
     assert kept(conn, job) == []
     assert "half done" in log.getvalue()
 
 
+def test_a_handler_that_ends_after_its_job_leaves_the_lines_of_the_end(
+    running: Running, conn: Connection, log: io.StringIO
+) -> None:
+    """A worker's stop ends a job whose handler goes on."""
+    del log
+    with running("  wait: {handler: 'H:log_and_wait'}") as broker:
+        job = zeke_jobs.send("wait").id
+        eventually(lambda: CALLS == ["began"])
+        (claim,) = broker.process.held.all()
+        broker.process.settle(claim, Ended("returned"), gives_up=True)
+        eventually(lambda: len(kept(conn, job)) == 1)
+        GATE.set()
+    assert "before the gate" in kept(conn, job)[0]["lines"]
+
+
 def test_a_sensitive_value_is_masked_in_what_is_kept(running: Running, conn: Connection, log: io.StringIO) -> None:
     del log
-    with running("  whisper: {handler: 'H:whisper', sensitive: [word]}"):
+    with running("  whisper: {handler: 'H:whisper', sensitive: [word], log: always}"):
         job = zeke_jobs.send("whisper", {"word": "sesame-123"}).id
         zeke_jobs.wait(job, timeout=20)
         eventually(lambda: bool(kept(conn, job)))
     (found,) = kept(conn, job)
-    assert "[info] ***" in found["lines"]
+    assert found["lines"].count("[info] ***") == 2
     assert "sesame-123" not in found["lines"]
 
 
-def test_a_thread_that_logs_after_its_handler_leaves_nothing_behind(log: io.StringIO) -> None:
+def test_a_line_says_what_its_values_were_when_it_was_logged(log: io.StringIO) -> None:
     del log
-    job_log = JobLog(cast("Pool", None))
-    with job_log.keeping(a_claim(), 5):
-        context = copy_context()
-    context.run(logging.getLogger("late").info, "too late")
-    assert not job_log._open
-    with job_log.keeping(a_claim(), 5):
-        logging.getLogger("in time").info("now")
-        assert len(job_log._open) == 1
-    assert not job_log._open
-    assert len(job_log._ended) == 1
+    changing, long = ["one"], "x" * 3_000
+    with logs.capturing(10) as captured:
+        logs.get_logger().info("given", values=changing, none=None, text="a b", number=1.5)
+        logging.getLogger("library").warning("given %s \0", changing, extra={"more": changing})
+        logs.get_logger().info(long)
+        logs.get_logger().error("broke", exc_info=ValueError("no \0 luck"))
+        changing.append("two")
+    text, dropped = captured.read()
+    first, second, third, fourth, error = (line.partition("] ")[2] or line for line in text.split("\n"))
+    assert first == "given values=['one'] none=None text='a b' number=1.5"
+    assert second == r"given ['one'] \x00 more=['one']"
+    assert (len(text.split("\n")[2]), third[-1]) == (2_001, "…")
+    assert (fourth, error, dropped) == ("broke", r"    ValueError: no \x00 luck", 0)
 
 
-def test_the_lines_go_with_their_job(running: Running, conn: Connection, log: io.StringIO) -> None:
+def test_lines_go_with_their_job_and_come_for_none_that_is_gone(
+    running: Running, conn: Connection, log: io.StringIO
+) -> None:
     del log
-    with running(TASK.format(most=3)):
+    with running(TASK.format(more="")):
         job = zeke_jobs.send("talk").id
         zeke_jobs.wait(job, timeout=20)
-        eventually(lambda: len(kept(conn, job)) == 2)
     with conn.cursor() as cursor:
         cursor.execute("DELETE FROM zeke_jobs.queue")
+        gone = a_claim()
+        with logs.capturing(1) as gone.log:
+            logging.getLogger("late").info("too late")
+        job_log.store(conn, [gone])
         cursor.execute("SELECT count(*) FROM zeke_jobs.job_log")
         assert cursor.fetchall() == [(0,)]
-
-
-def test_lines_that_came_while_their_job_was_removed_are_removed_next_time(conn: Connection) -> None:
-    gone = a_claim()
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO zeke_jobs.job_log (job, claim, attempt, lines, dropped) VALUES (%s, 1, 1, 'late', 0)",
-            (str(gone.id),),
-        )
-    nothing: list[Any] = []
-    SQL.run(
-        conn,
-        "job/keep_log",
-        before=[gone.id],
-        jobs=nothing,
-        claims=nothing,
-        attempts=nothing,
-        lines=nothing,
-        dropped=nothing,
-    )
-    assert kept(conn, gone.id) == []
 
 
 def a_claim(**values: Any) -> Claim:

@@ -26,16 +26,6 @@ if TYPE_CHECKING:
     Running = Callable[..., AbstractContextManager[JobBroker]]
 
 
-@pytest.fixture
-def stock(database: str) -> Callable[[str], Actor]:
-    broker = dramatiq_pg.PostgresBroker(url=database, schema="zeke_jobs", prefix="", results=False)
-
-    def actor(name: str) -> Actor:
-        return dramatiq.actor(lambda **_: None, actor_name=name, broker=broker, queue_name="default")
-
-    return actor
-
-
 def test_its_message_becomes_a_job_with_what_ours_have(jobs: Jobs, stock: Callable[[str], Actor]) -> None:
     jobs.use("  echo: {handler: 'H:echo', priority: 4, queue: fast}")
     message = stock("echo").send(n=3)

@@ -15,9 +15,9 @@ def logs(
     attempt: Annotated[int | None, typer.Option(metavar="N", help="Only of this attempt.", min=1)] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Show the last lines that each attempt logged, also of a job that runs. Exit 1 when there are none.
+    """Show the last lines that each ended attempt logged or printed. Exit 1 when there are none.
 
-    `log_lines` in jobs.yaml sets the number kept. Text that a handler prints is no log; it is in the worker's output.
+    By default, attempts that completed keep none: `log` in jobs.yaml says which ones do, `log_lines` how many lines.
     """
     from zeke_jobs import client
     from zeke_jobs.postgres.queries import SQL
@@ -29,7 +29,7 @@ def logs(
     if as_json:
         print_json([{**row, "lines": row["lines"].split("\n")} for row in found])
     elif not found:
-        say("no lines: its handler logged none, or log_lines is 0 for its task", is_trouble=True)
+        say("no lines: no attempt that keeps them (log in jobs.yaml) has ended and logged any", is_trouble=True)
     else:
         for row in found:
             earlier = f", {counted(row['dropped'], 'earlier line')} not kept" if row["dropped"] else ""

@@ -44,10 +44,10 @@ def tasks(as_json: options.Json = False) -> None:
     listing(found, columns, right=numbers, empty=empty, as_json=as_json)
 
 
-def metered(meter: dict[str, Any]) -> str:
+def used(unit: dict[str, Any]) -> str:
     """Amount used of a unit, or of a daily budget: ``1,500 of 90,000 tokens in 1m``."""
-    window = f"in {format_duration(timedelta(seconds=meter['seconds']))}" if meter["seconds"] else "today"
-    return f"{amount_text(meter['used'])} of {amount_text(meter['amount'])} {meter['unit']} {window}"
+    period = f"in {format_duration(timedelta(seconds=unit['seconds']))}" if unit["seconds"] else "today"
+    return f"{amount_text(unit['used'])} of {amount_text(unit['amount'])} {unit['unit']} {period}"
 
 
 def _spelled(key: str, task: dict[str, Any]) -> str:
@@ -98,14 +98,13 @@ def limits(as_json: options.Json = False) -> None:
         "limit": lambda one: one["name"],
         "active": lambda one: one["active"] or "",
         "at most": lambda one: one["concurrency"] or "",
-        "started": lambda one: one["started"] or "",
         "rate": lambda one: one["rate"],
-        "used": lambda one: ", ".join(map(metered, one["meters"])),
+        "used": lambda one: ", ".join(map(used, one["units"])),
         "tasks": lambda one: ", ".join(one["tasks"]),
         "": lambda one: coloured("yellow", ", ".join(filter(None, ("paused" if one["paused"] else "", one["closed"])))),
     }
     empty = "no task shares a limit or has a budget in the jobs.yaml in force"
-    listing(found, columns, right=("active", "at most", "started"), empty=empty, as_json=as_json)
+    listing(found, columns, right=("active", "at most"), empty=empty, as_json=as_json)
 
 
 def _rate(written: dict[str, Any]) -> str:
@@ -121,6 +120,7 @@ def _limit(row: dict[str, Any]) -> dict[str, Any]:
 
     count, period = row.pop("rate_count"), row.pop("rate_period")
     rate = str(Rate(count=count, period=period)) if count is not None else None
-    closed_by, until = row["closed_by"], row["closed_until"]
+    closed_by, until, opens = row["closed_by"], row["closed_until"], row["next_on"]
     closed = closed_by and f"{closed_by}: {row['closed_why']}"
-    return {**row, "rate": rate, "closed_until": until and until.isoformat(), "closed": closed}
+    times = {"next_on": opens and opens.isoformat(), "closed_until": until and until.isoformat()}
+    return {**row, **times, "rate": rate, "closed": closed}

@@ -13,7 +13,22 @@ AS $$
   END
 $$;
 
--- The fault of a payload that no task accepts; NULL for none. The size is that of compact JSON, as Python's send counts it.
+-- The bytes of a value as compact JSON, as Python counts them; of a value far above 1 MiB, more.
+CREATE OR REPLACE FUNCTION zeke_jobs.json_size(p_value jsonb) RETURNS integer
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+AS $$
+DECLARE
+  v_text text := p_value::text;
+BEGIN
+  -- jsonb writes a space after each comma and colon: half as much again at most.
+  IF octet_length(v_text) > 1048576 AND octet_length(v_text) < 2097152 THEN
+    v_text := regexp_replace(v_text, '("(?:[^"\\]|\\.)*")|([,:]) ', '\1\2', 'g');
+  END IF;
+  RETURN octet_length(v_text);
+END
+$$;
+
+-- The fault of a payload that no task accepts; NULL for none.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_payload(p_payload jsonb) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -27,11 +42,7 @@ BEGIN
   IF jsonb_typeof(p_payload) IS DISTINCT FROM 'object' THEN
     RETURN format('expected a JSON object, got %s', coalesce(jsonb_typeof(p_payload), 'NULL'));
   END IF;
-  v_size := octet_length(p_payload::text);
-  -- jsonb writes a space after each comma and colon: half as much again at most.
-  IF v_size > 1048576 AND v_size < 2097152 THEN
-    v_size := octet_length(regexp_replace(p_payload::text, '("(?:[^"\\]|\\.)*")|([,:]) ', '\1\2', 'g'));
-  END IF;
+  v_size := zeke_jobs.json_size(p_payload);
   IF v_size > 1048576 THEN
     RETURN format('expected at most 1 MiB, got %s bytes', v_size);
   END IF;

@@ -29,7 +29,7 @@ $$;
 -- How many units may start now, by a rate.
 CREATE OR REPLACE FUNCTION zeke_jobs.ready_units(p_next_at timestamptz, p_step double precision, p_slack double precision, p_now timestamptz)
 RETURNS integer
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE -- as it is, so that it becomes a part of the calling statement
 AS $$
   SELECT CASE WHEN p_next_at > p_now THEN 0 ELSE
     1 + least(1000000, floor(extract(epoch FROM p_now - greatest(p_next_at, p_now - make_interval(secs => p_slack))) / p_step))::integer END
@@ -38,23 +38,29 @@ $$;
 -- next_at after so many units.
 CREATE OR REPLACE FUNCTION zeke_jobs.moved_on(
   p_next_at timestamptz, p_step double precision, p_slack double precision, p_units double precision, p_now timestamptz) RETURNS timestamptz
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE -- as it is, so that it becomes a part of the calling statement
 AS $$ SELECT greatest(p_next_at, p_now - make_interval(secs => p_slack)) + make_interval(secs => p_step * p_units) $$;
 
--- The number of active jobs of tasks. Count each name by itself: for a join, a planner without statistics would read the active jobs of all tasks.
+-- The number of active jobs of tasks, and of a key of them. Each name by itself: for a join, a planner without statistics would read the active jobs of
+-- all tasks.
 CREATE OR REPLACE FUNCTION zeke_jobs.active_of(p_tasks text[]) RETURNS bigint
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE -- and not sql: only plpgsql keeps its plans
 AS $$
-  SELECT count(*) FROM unnest(p_tasks) AS n (name)
-  CROSS JOIN LATERAL (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = n.name) AS a
+BEGIN
+  RETURN (
+    SELECT coalesce(sum((SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = n.name)), 0)
+    FROM unnest(p_tasks) AS n (name));
+END
 $$;
 
--- The number of active jobs of a key.
 CREATE OR REPLACE FUNCTION zeke_jobs.active_of_key(p_tasks text[], p_key text) RETURNS bigint
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE -- as active_of
 AS $$
-  SELECT count(*) FROM unnest(p_tasks) AS n (name)
-  CROSS JOIN LATERAL (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = n.name AND q.key = p_key) AS a
+BEGIN
+  RETURN (
+    SELECT coalesce(sum((SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = n.name AND q.key = p_key)), 0)
+    FROM unnest(p_tasks) AS n (name));
+END
 $$;
 
 -- A limit's concurrency after throttling: the last throttling halved it, and each raise_every since then adds one.
@@ -78,25 +84,31 @@ CREATE OR REPLACE FUNCTION zeke_jobs.room(p_limits text[], p_now timestamptz)
 RETURNS TABLE (name text, unit text, room integer, reason text, opens_on timestamptz)
 LANGUAGE sql STABLE -- so that it becomes a part of the calling statement, whose plan is kept
 AS $$
-  SELECT b.name, b.unit, r.room, r.reason, r.opens_on
-  FROM zeke_jobs.bucket AS b
-  CROSS JOIN LATERAL (
-    SELECT v.room, v.reason, v.opens_on
-    FROM (VALUES
-      (CASE WHEN b.closed_until > p_now THEN 0 END, coalesce(b.closed_by, 'throttled'), b.closed_until),
-      (CASE WHEN b.tripped_on IS NOT NULL AND b.closed_until <= p_now THEN CASE WHEN zeke_jobs.probes(b.probe) THEN 0 ELSE 1 END END, 'breaker', NULL),
-      (CASE WHEN b.zone IS NOT NULL THEN CASE WHEN b.spent >= b.amount AND b.spent_on = (p_now AT TIME ZONE b.zone)::date THEN 0 ELSE 1 END END,
-        'budget', CASE WHEN b.zone IS NOT NULL THEN ((p_now AT TIME ZONE b.zone)::date + 1)::timestamp AT TIME ZONE b.zone END),
-      (CASE WHEN b.step IS NOT NULL THEN
-          CASE b.unit WHEN 'jobs' THEN zeke_jobs.ready_units(b.next_at, b.step, b.slack, p_now) WHEN b.unit THEN (b.next_at <= p_now)::integer END END,
-        CASE b.unit WHEN 'jobs' THEN 'rate' ELSE 'units' END, b.next_at),
-      (CASE WHEN b.concurrency IS NOT NULL THEN zeke_jobs.concurrency_of(b, p_now) - zeke_jobs.active_of(b.tasks)::integer END, 'concurrency', NULL)
-    ) AS v (room, reason, opens_on)
-    WHERE v.room IS NOT NULL
-    ORDER BY v.room, v.opens_on DESC
-    LIMIT 1
+  SELECT r.name, r.unit, r.room, CASE r.room
+      WHEN r.closed THEN r.closed_by WHEN r.probes THEN 'breaker' WHEN r.budget THEN 'budget' WHEN r.rate THEN r.rated ELSE 'concurrency' END,
+    CASE r.room WHEN r.closed THEN r.closed_until WHEN r.probes THEN NULL WHEN r.budget THEN r.day_ends WHEN r.rate THEN r.next_at END
+  FROM (
+    SELECT v.*, least(v.closed, v.probes, v.budget, v.rate, v.free) AS room
+    FROM (
+      SELECT b.name, b.unit, b.closed_until, coalesce(b.closed_by, 'throttled') AS closed_by, b.next_at,
+        CASE b.unit WHEN 'jobs' THEN 'rate' ELSE 'units' END AS rated,
+        CASE WHEN b.closed_until > p_now THEN 0 END AS closed,
+        CASE WHEN b.tripped_on IS NOT NULL AND b.closed_until <= p_now THEN (NOT zeke_jobs.probes(b.probe))::integer END AS probes,
+        CASE WHEN b.zone IS NOT NULL THEN 1 - (b.spent >= b.amount AND b.spent_on = (p_now AT TIME ZONE b.zone)::date)::integer END AS budget,
+        CASE WHEN b.zone IS NOT NULL THEN ((p_now AT TIME ZONE b.zone)::date + 1)::timestamp AT TIME ZONE b.zone END AS day_ends,
+        CASE WHEN b.step IS NOT NULL THEN
+          CASE WHEN b.unit = 'jobs' THEN zeke_jobs.ready_units(b.next_at, b.step, b.slack, p_now) ELSE (b.next_at <= p_now)::integer END END AS rate,
+        CASE WHEN b.concurrency IS NOT NULL THEN zeke_jobs.concurrency_of(b, p_now) - (
+          -- Each name by itself: for a join, a planner without statistics would read the active jobs of all tasks.
+          SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = n.name)) FROM unnest(b.tasks) AS n (name)
+        )::integer END AS free
+      FROM zeke_jobs.bucket AS b
+      WHERE b.name = ANY (p_limits)
+      OFFSET 0
+    ) AS v
+    OFFSET 0
   ) AS r
-  WHERE b.name = ANY (p_limits)
+  WHERE r.room IS NOT NULL
 $$;
 
 -- Add up the changes since the last claim, for locked buckets.

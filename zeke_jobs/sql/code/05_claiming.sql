@@ -112,7 +112,8 @@ BEGIN
       CONTINUE;
     END IF;
     -- Tasks of one priority share the jobs: each takes its part and goes behind the others, until it has no more.
-    v_peers := (SELECT count(*) FROM unnest(v_priorities[v_at:]) AS p (priority) WHERE p.priority = v_priorities[v_at]);
+    v_peers := CASE WHEN v_at = cardinality(v_due) THEN 1 ELSE (
+      SELECT count(*) FROM unnest(v_priorities[v_at:]) AS p (priority) WHERE p.priority = v_priorities[v_at]) END;
     v_share := least(ceil(v_left::numeric / v_peers), v_room.room);
     v_opens := NULL;
     IF v_apart.place IS NOT NULL THEN
@@ -140,7 +141,7 @@ BEGIN
       SET state = 'consumed', claim = q.claim + 1, worker = p_worker, claimed_on = zeke_jobs.now(), started_on = NULL, mtime = zeke_jobs.now(),
         revision = coalesce(p_revision, q.revision)
       FROM unnest(v_places) AS p (place)
-      WHERE q.ctid = p.place AND q.state = 'queued'
+      WHERE q.ctid = p.place
       RETURNING 'job', q.message_id, q.claim, q.task, CASE WHEN pg_column_size(q.message) <= 2000 THEN q.message::text END, q.attempt, q.attempt_base,
         q.deaths, q.revision, q.parent, q.scheduled_for, q.claimed_on, q.sensitive, v_one.on_time, NULL::text, NULL::text, NULL::double precision;
     v_left := v_left - cardinality(v_places);
@@ -175,6 +176,11 @@ AS $$
 #variable_conflict use_column
 BEGIN
   must_empty := false;
+  IF NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 1)
+    AND NOT EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.id = p_worker AND w.alone)
+  THEN
+    RETURN;
+  END IF;
   SELECT q.task, q.ctid INTO find_apart.task, find_apart.place
   FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task
   WHERE q.state = 'queued' AND q.deaths > 1 AND q.queue_name = p_queue AND q.task = ANY (p_tasks) AND q.run_at <= p_now

@@ -309,13 +309,60 @@ SELECT
 FROM zeke_jobs.task AS t;
 COMMENT ON VIEW zeke_jobs.task_depth IS 'Queued and active jobs of each task, counted exactly: reads an index entry for each queued job.';
 
--- Limits, with what is used of them. zeke_jobs.room says what a claim would be told.
+-- What leaves a limit least room, for the view, whose readers may not read the tables of zeke_jobs.room.
+CREATE OR REPLACE FUNCTION zeke_jobs.room_of(p_limit text, OUT room integer, OUT unit text, OUT reason text, OUT opens_on timestamptz)
+LANGUAGE sql STABLE
+SECURITY DEFINER SET search_path TO pg_catalog, pg_temp
+AS $$
+  SELECT r.room, r.unit, r.reason, r.opens_on FROM zeke_jobs.room(ARRAY[p_limit], zeke_jobs.now()) AS r ORDER BY r.room, r.opens_on DESC LIMIT 1
+$$;
+
 CREATE OR REPLACE VIEW zeke_jobs.limit_use AS
-SELECT b.name, zeke_jobs.concurrency_of(b, zeke_jobs.now()) AS concurrency, b.concurrency AS full_concurrency,
-  zeke_jobs.active_of(b.tasks) AS active, b.amount AS rate_count, b.period AS rate_period, b.next_at AS next_on,
-  b.closed_by, b.closed_until, b.closed_why, b.probe
-FROM zeke_jobs.bucket AS b WHERE b.unit = 'jobs';
-COMMENT ON VIEW zeke_jobs.limit_use IS 'How full each limit is; next_on is when its rate lets the next job start.';
+SELECT
+  b.name,
+  zeke_jobs.concurrency_of(b, zeke_jobs.now()) AS concurrency,
+  b.concurrency AS full_concurrency,
+  (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (b.tasks)) AS active,
+  b.amount::integer AS rate_count,
+  b.period AS rate_period,
+  CASE WHEN b.step IS NOT NULL AND b.next_at > zeke_jobs.now() THEN b.next_at END AS next_on,
+  CASE WHEN c.closed THEN coalesce(b.closed_by, 'breaker') END AS closed_by,
+  CASE WHEN c.closed THEN b.closed_until END AS closed_until,
+  CASE WHEN c.closed THEN b.closed_why END AS closed_why,
+  b.probe,
+  u.units,
+  r.room,
+  r.unit,
+  r.reason,
+  r.opens_on
+FROM zeke_jobs.bucket AS b
+CROSS JOIN LATERAL (
+  -- After a successful probe, only the next claim closes the breaker (zeke_jobs.turn_breakers), and no job may be due for long.
+  SELECT b.closed_until > zeke_jobs.now() OR b.tripped_on IS NOT NULL AND (
+    SELECT e.failed FROM zeke_jobs.breaker_end AS e JOIN zeke_jobs.queue AS q ON q.message_id = e.job
+    WHERE e.name = b.name AND e.job = b.probe AND e.ended_on >= greatest(b.closed_until, q.claimed_on)
+    ORDER BY e.ended_on DESC LIMIT 1) IS NOT FALSE AS closed
+) AS c
+CROSS JOIN LATERAL (
+  SELECT jsonb_agg(jsonb_build_object(
+    'unit', m.unit, 'amount', m.amount, 'seconds', extract(epoch FROM m.period), 'zone', m.zone,
+    'used', greatest(0, x.changed + CASE
+      -- What was taken and has not flowed back yet.
+      WHEN m.zone IS NULL THEN round((extract(epoch FROM greatest(m.next_at, e.empty) - e.empty) / m.step)::numeric, 1)
+      WHEN m.spent_on = (zeke_jobs.now() AT TIME ZONE m.zone)::date THEN m.spent
+      ELSE 0 END),
+    'next_on', CASE WHEN m.zone IS NULL AND m.next_at > zeke_jobs.now() THEN m.next_at END) ORDER BY m.unit) AS units
+  FROM zeke_jobs.bucket AS m
+  CROSS JOIN LATERAL (SELECT zeke_jobs.now() - make_interval(secs => coalesce(m.slack, 0)) AS empty) AS e
+  CROSS JOIN LATERAL (
+    SELECT coalesce(sum(h.amount), 0) AS changed FROM zeke_jobs.bucket_change AS h WHERE h.name = m.name AND h.unit = m.unit AND h.key = ''
+  ) AS x
+  WHERE m.name = b.name AND m.unit <> 'jobs'
+) AS u
+CROSS JOIN LATERAL zeke_jobs.room_of(b.name) AS r
+WHERE b.unit = 'jobs';
+COMMENT ON VIEW zeke_jobs.limit_use IS
+  'How full each limit is. room: how many jobs it lets start now; reason: what leaves no more; opens_on: until when, NULL: until a job ends.';
 
 -- The breaches of max_wait that began or ended since the last call. Only one caller gets each change.
 CREATE OR REPLACE FUNCTION zeke_jobs.note_breaches() RETURNS TABLE (

@@ -17,14 +17,15 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_unfit text := zeke_jobs.unfit_json(emit.data, octet_length(emit.data::text));
+  v_size integer := zeke_jobs.json_size(emit.data);
+  v_unfit text := zeke_jobs.unfit_json(emit.data, v_size);
 BEGIN
   IF emit.name IS NULL OR emit.name = '' OR octet_length(emit.name) > 1024 THEN
     RAISE EXCEPTION 'expected the name of an event of 1 to 1024 bytes, got %', coalesce(octet_length(emit.name)::text, 'NULL')
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  IF emit.data IS NULL OR octet_length(emit.data::text) > 2097152 THEN
-    v_unfit := 'expected data of at most 2 MiB of JSON, got ' || CASE WHEN emit.data IS NULL THEN 'NULL' ELSE 'more' END;
+  IF emit.data IS NULL OR v_size > 1048576 THEN
+    v_unfit := format('expected at most 1 MiB, got %s', coalesce(v_size || ' bytes', 'NULL'));
   END IF;
   IF v_unfit IS NOT NULL THEN
     RAISE EXCEPTION '%', v_unfit USING ERRCODE = 'invalid_parameter_value';

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from uuid import UUID
 
+    from zeke_jobs.core.logs import Captured
     from zeke_jobs.worker.claim.answer import Row
     from zeke_jobs.worker.finish.outcome import Outcome
 
@@ -62,6 +63,7 @@ class Claim:
         timeout: Seconds that the send allowed an attempt; None: the task's own timeout.
         batch: The batch that it belongs to.
         fault: The reason why its row cannot be read; the handler then never starts.
+        log: The last lines that its handler has logged.
     """
 
     id: UUID
@@ -88,6 +90,7 @@ class Claim:
     timeout: float | None = None
     batch: str | None = None
     fault: InvalidPayload | None = None
+    log: Captured | None = None
 
     def move(self, to: Stage) -> None:
         """Move to another stage.

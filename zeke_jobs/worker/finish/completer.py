@@ -18,10 +18,13 @@ from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.finish.completed_lines import CompletedLines
 from zeke_jobs.worker.finish.outcome import Completed
 from zeke_jobs.worker.finish.writer import EndingWriter
+from zeke_jobs.worker.run import job_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
     from uuid import UUID
+
+    from psycopg2.extensions import connection as Connection
 
     from zeke_jobs.postgres.pool import Pool
     from zeke_jobs.worker.claim.claims import Claim
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
 _MOST_WAITING = 5_000  # outcomes; beyond that, worker threads wait, to save memory
 _BATCH = 500
 _GRACE = 0.025  # seconds to wait, so that a woken producer can write completions with its next claim
-_FLUSH_GRACE = 0.02  # seconds to wait, so that more completions can join a flush
+_FLUSH_GRACE = 0.02  # seconds to wait, so that more completions can join a flush, and more log lines a statement
 _LONGEST_PAUSE = 2.0
 _LOOK = 0.5  # seconds between checks for work
 
@@ -64,6 +67,7 @@ class Completer:
         self._is_stopping = is_stopping
         self._on_written = on_written
         self._waiting: list[Ending] = []
+        self._logs: list[Claim] = []  # ended attempts whose log lines are not stored yet
         self._unflushed: list[Ending] = []
         self._waiting_since = self._unflushed_since = 0.0
         self._wakes_at = math.inf  # monotonic seconds; the thread's next look without a signal
@@ -85,6 +89,12 @@ class Completer:
             if len(self._waiting) == 1:
                 self._waiting_since = time.monotonic()
                 self._wake_by(self._waiting_since + _GRACE)
+
+    def store_log(self, claim: Claim) -> None:
+        """Store the log lines of an attempt that ends; called before ``put``, so that its outcome is not written earlier."""
+        with self._condition:
+            self._begin_flush()
+            self._logs = [*self._logs[1 - _MOST_WAITING :], claim]
 
     def write_now(self) -> None:
         """Write the waiting outcomes at once: no producer will look soon."""
@@ -133,10 +143,13 @@ class Completer:
         if lost:
             self.confirm([one for one in endings if one[0].id in lost], lost)
         with self._condition:
-            if not self._unflushed:
-                self._unflushed_since = time.monotonic()
-                self._wake_by(self._unflushed_since + _FLUSH_GRACE)
+            self._begin_flush()
             self._unflushed += [one for one in endings if one[0].id not in lost] if lost else endings
+
+    def _begin_flush(self) -> None:
+        if not (self._unflushed or self._logs):
+            self._unflushed_since = time.monotonic()
+            self._wake_by(self._unflushed_since + _FLUSH_GRACE)
 
     def confirm(self, endings: Sequence[Ending], lost: Collection[UUID] = ()) -> None:
         """Log endings that are on disk, and forget their claims. Jobs in ``lost`` were no longer ours: nothing was written."""
@@ -183,6 +196,7 @@ class Completer:
                         SQL.run(conn, "job/flush")
                         self.confirm(unflushed)
                         unflushed = []
+                    self._store_logs(conn)
                     for part in self.writer.write(conn, batch):
                         self.confirm(*part)
                         for claim, _ in part[0]:
@@ -201,6 +215,20 @@ class Completer:
                 continue
             pause = 0.05
 
+    def _store_logs(self, conn: Connection) -> None:
+        with self._condition:
+            claims, self._logs = self._logs, []
+        if not claims:
+            return
+        try:
+            job_log.store(conn, claims)
+        except Exception as error:
+            if isinstance(error, psycopg2.Error) and is_away(error):
+                with self._condition:
+                    self._logs[:0] = claims
+                raise
+            self._log.exception("log lines could not be stored with their jobs", jobs=len(claims))
+
     def _wake_by(self, when: float) -> None:
         # Do not wake the thread if it wakes earlier anyway, because a wake-up takes the interpreter from others.
         if when < self._wakes_at:
@@ -212,7 +240,7 @@ class Completer:
             while True:
                 now = time.monotonic()
                 write_in = self._waiting_since + _GRACE - now if self._waiting else None
-                flush_in = self._unflushed_since + _FLUSH_GRACE - now if self._unflushed else None
+                flush_in = self._unflushed_since + _FLUSH_GRACE - now if self._unflushed or self._logs else None
                 if self._closing or len(self._waiting) >= _BATCH:
                     write_in = flush_in = 0.0
                 waits = [seconds for seconds in (write_in, flush_in) if seconds is not None]
@@ -225,7 +253,7 @@ class Completer:
                 batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
             unflushed, self._unflushed = self._unflushed, []
             self._condition.notify_all()
-            if self._closing and not (batch or unflushed):
+            if self._closing and not (batch or unflushed or self._logs):
                 return None
             return batch, unflushed
 

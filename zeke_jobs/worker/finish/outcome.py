@@ -16,7 +16,7 @@ import dramatiq
 from dramatiq.errors import RateLimitExceeded
 
 from zeke_jobs.core import bounds
-from zeke_jobs.core.redaction import redact
+from zeke_jobs.core.redaction import redact, redacted
 from zeke_jobs.errors import ClaimLost, Defer, InvalidPayload, Reject, WaitFor
 from zeke_jobs.errors import Retry as RetryRequested
 from zeke_jobs.payload import json_text
@@ -157,7 +157,7 @@ def describe(error: BaseException) -> dict[str, Any]:
     }
     if isinstance(error, Reject) and error.details is not None:
         try:
-            described["details"] = json.loads(redact(json_text.encode(error.details)))
+            described["details"] = redacted(json.loads(json_text.encode(error.details)))
         except json_text.UnfitForJson as unfit:
             described["details"] = f"not JSON: {unfit}"
     return described

@@ -19,7 +19,7 @@ from zeke_jobs.errors import ClaimLost, InvalidPayload, Reject, Retry, Throttled
 from zeke_jobs.payload import json_text
 from zeke_jobs.worker.claim.claims import JobMessage
 from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Outcome, Settled, limit_of, of_exception
-from zeke_jobs.worker.run import tracing
+from zeke_jobs.worker.run import dramatiq_options, job_log, tracing
 from zeke_jobs.worker.run.interrupts import Interrupt, Interrupts, Lost
 from zeke_jobs.worker.run.job_context import JobContext
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from zeke_jobs.postgres.pool import Pool
     from zeke_jobs.worker.claim.claims import Claim
     from zeke_jobs.worker.run.interrupts import Running
-    from zeke_jobs.worker.run.job_log import JobLog
     from zeke_jobs.worker.runtime import RunnableTask, Runtime
 
 
@@ -64,7 +63,6 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         begin: Callable[[Claim], Outcome | None],
         *,
         statement_pool: Pool,
-        job_log: JobLog,
     ) -> None:
         self.worker: UUID | None = None
         self._runtime = runtime
@@ -72,7 +70,6 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         self._statement_pool = statement_pool
         self._interrupts = interrupts
         self._begin = begin
-        self._job_log = job_log
         self._current = threading.local()
         self._log = get_logger("zeke_jobs.executor")
         logging.getLogger("dramatiq.worker.WorkerThread").addFilter(_is_wanted)
@@ -101,8 +98,13 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
 
         Raises:
             SkipMessage: the handler was not called, because the job has ended or goes back to the queue.
+            TypeError: a program called the actor, which only Dramatiq's worker does.
         """
-        message: JobMessage = self._current.message
+        message: JobMessage | None = self._current.__dict__.pop("message", None)
+        if message is None:
+            raise TypeError(
+                "expected a job, got a call of its actor; send it: actor.send(…), or call the handler itself"
+            )
         message.outcome = self._begin(message.claim)
         if message.outcome is not None:
             raise SkipMessage("its job does not start here")
@@ -139,16 +141,17 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             # The task left jobs.yaml since the claim. Another worker or a later revision may know it.
             return _AttemptResult(Ended("returned"))
         with hiding(payload, message.sensitive):
-            return self._guarded_call(message.claim, runnable, args, payload)
+            return self._guarded_call(message, runnable, args, payload)
 
     def _guarded_call(
-        self, claim: Claim, runnable: RunnableTask, args: tuple[Any, ...], payload: Mapping[str, Any]
+        self, message: JobMessage, runnable: RunnableTask, args: tuple[Any, ...], payload: Mapping[str, Any]
     ) -> _AttemptResult:
+        claim = message.claim
         policy = self._runtime.policy(claim.task, claim.retry)
         retries = claim.attempt - claim.attempt_base
         try:
-            with self._job_log.keeping(claim, runnable.task.log_lines):
-                return self._call(claim, runnable, _validated(claim, runnable, args, payload))
+            with job_log.keeping(claim, runnable.task):
+                return self._call(claim, runnable, _validated(message, runnable, args, payload))
         except ClaimLost as error:
             self._log.warning("claim lost", task=claim.task, job_id=str(claim.id), reason=str(error))
             # If the job was cancelled, the database records that instead; if it was rescued, the fence refuses our end.
@@ -247,9 +250,12 @@ def _end_child(error: BaseException | None) -> NoReturn:
     os._exit(code if isinstance(code, int) else 0 if code is None else 1)
 
 
-def _validated(claim: Claim, runnable: RunnableTask, args: tuple[Any, ...], payload: Mapping[str, Any]) -> BaseModel:
-    if claim.fault is not None:
-        raise claim.fault
+def _validated(
+    message: JobMessage, runnable: RunnableTask, args: tuple[Any, ...], payload: Mapping[str, Any]
+) -> BaseModel:
+    if message.claim.fault is not None:
+        raise message.claim.fault
+    dramatiq_options.check(message.options)
     if args:
         raise InvalidPayload(f"expected the payload as keywords, got {len(args)} positional arguments")
     try:

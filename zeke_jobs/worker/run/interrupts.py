@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from ctypes import c_ulong, py_object, pythonapi
 from typing import TYPE_CHECKING
 
+from dramatiq.middleware.time_limit import TimeLimitExceeded
+
 from zeke_jobs.core.logs import get_logger
 
 if TYPE_CHECKING:
@@ -19,8 +21,8 @@ class Interrupt(BaseException):
     """Raised in a handler's thread. It is no ``Exception``, so a handler's ``except Exception`` does not catch it."""
 
 
-class TimedOut(Interrupt):
-    """The task's ``timeout`` is over."""
+class TimedOut(Interrupt, TimeLimitExceeded):  # type: ignore[misc] # dramatiq has no types
+    """The task's ``timeout`` is over. A handler may catch it as dramatiq's exception, to tidy up."""
 
 
 class Cancelled(Interrupt):

@@ -2,10 +2,11 @@
 -- Times are seconds of the epoch. An attempt is [outcome, start, end, type of error]; NULL is unknown.
 WITH jobs AS (
   SELECT
-    q.message_id AS id, q.task AS name, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits)::text AS state, q.priority, q.key,
+    q.message_id AS id, q.task AS name, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text AS state, q.priority, q.key,
     q.attempt, q.parent, q.scheduled_for, q.created_on, q.run_at, q.expires_on, q.claimed_on, q.started_on, q.completed_on,
-    q.attempts, q.cost, q.currency, q.batch
+    q.attempts, c.cost, c.currency, q.extra ->> 'batch' AS batch
   FROM zeke_jobs.queue AS q
+  LEFT JOIN zeke_jobs.cost AS c ON c.job = q.message_id
   WHERE q.created_on < %(end)s AND (q.completed_on IS NULL OR q.completed_on >= %(begin)s)
   UNION ALL
   SELECT

@@ -1,5 +1,4 @@
--- Tasks with due jobs whose live workers all serve suspects and claim no other jobs, except tasks that a pause or a full limit blocks
--- anyway.
+-- Tasks with due jobs whose live workers all claim nothing else for the sake of one job, except tasks that a pause or a full limit blocks anyway.
 SELECT t.queue, t.id AS task, d.due, s.workers, zeke_jobs.now() AS now
 FROM zeke_jobs.task AS t
 CROSS JOIN LATERAL (
@@ -12,10 +11,10 @@ CROSS JOIN LATERAL (
   SELECT count(*) AS due
   FROM (
     SELECT 1 FROM zeke_jobs.queue AS q
-    WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = t.queue AND q.task = t.id AND q.run_at <= zeke_jobs.now()
+    WHERE q.state = 'queued' AND q.deaths < 2 AND q.queue_name = t.queue AND q.task = t.id AND q.run_at <= zeke_jobs.now()
     LIMIT %(most)s) AS x
 ) AS d
 WHERE s.workers <@ %(kept)s::uuid[] AND d.due > 0
   AND NOT EXISTS (SELECT 1 FROM zeke_jobs.task_pause AS p WHERE p.task = t.id)
-  AND NOT EXISTS (SELECT 1 FROM zeke_jobs.gate_rooms(t.gates, zeke_jobs.now()) AS r WHERE r.room < 1)
+  AND NOT EXISTS (SELECT 1 FROM zeke_jobs.room(t.limits, zeke_jobs.now()) AS r WHERE r.room < 1)
 ORDER BY t.queue, t.id

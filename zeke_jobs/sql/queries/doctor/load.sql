@@ -24,13 +24,14 @@ span AS (
 SELECT
   t.id AS task,
   t.queue,
-  t.gates,
+  t.limits,
   coalesce(a.jobs, 0) AS arrived,
   s.seconds,
   p.mean,
   p.sample,
   -- What a job uses of each unit.
-  t.units || coalesce((SELECT jsonb_object_agg(a.unit, a.average) FROM zeke_jobs.unit_average AS a WHERE a.task = t.id), '{}') AS units,
+  t.units || coalesce((
+    SELECT jsonb_object_agg(b.unit, b.averages -> t.id) FROM zeke_jobs.bucket AS b WHERE b.name = ANY (t.limits) AND b.averages ? t.id), '{}') AS units,
   w.paused,
   extract(epoch FROM w.wait)::double precision AS waits
 FROM zeke_jobs.task AS t

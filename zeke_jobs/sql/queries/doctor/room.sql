@@ -1,8 +1,9 @@
 -- The limits on jobs that run at once, start, or use units: limits by name, and for each queue the threads of its live workers.
-SELECT g.name, g.concurrency, g.rate_count, extract(epoch FROM g.rate_period)::double precision AS rate_seconds,
-  (SELECT jsonb_object_agg(m.unit, m.amount / extract(epoch FROM m.period)) FROM zeke_jobs.meter AS m
-   WHERE m.gate = g.name AND NOT m.per_key AND m.period IS NOT NULL) AS units
-FROM zeke_jobs.gate AS g
+SELECT b.name, b.concurrency, b.amount AS rate_count, extract(epoch FROM b.period)::double precision AS rate_seconds,
+  (SELECT jsonb_object_agg(m.unit, m.amount / extract(epoch FROM m.period)) FROM zeke_jobs.bucket AS m
+   WHERE m.name = b.name AND m.unit <> 'jobs' AND m.period IS NOT NULL) AS units
+FROM zeke_jobs.bucket AS b
+WHERE b.unit = 'jobs'
 UNION ALL
 SELECT 'queue/' || n.queue, sum(w.threads)::integer, NULL, NULL, NULL
 FROM (SELECT DISTINCT t.queue FROM zeke_jobs.task AS t) AS n

@@ -11,5 +11,5 @@ SELECT
     AS table_vacuums
 FROM pg_stat_user_tables AS s
 JOIN pg_class AS c ON c.oid = s.relid
-WHERE s.schemaname = 'zeke_jobs' AND s.relname IN ('queue', 'worker', 'gate', 'meter_use', 'key_cursor', 'key_wait')
+WHERE s.schemaname = 'zeke_jobs' AND s.relname IN ('queue', 'worker', 'bucket', 'bucket_key', 'bucket_change', 'unit_use')
 ORDER BY s.relname

@@ -20,6 +20,6 @@ SELECT
   (SELECT r.digest FROM zeke_jobs.revision AS r ORDER BY r.number DESC LIMIT 1) AS digest_in_force
 FROM zeke_jobs.worker AS w
 LEFT JOIN (
-  SELECT q.worker, count(*) AS jobs FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND NOT q.waits GROUP BY q.worker) AS b ON b.worker = w.id
+  SELECT q.worker, count(*) AS jobs FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' GROUP BY q.worker) AS b ON b.worker = w.id
 LEFT JOIN zeke_jobs.revision AS f ON f.number = w.file_revision
 ORDER BY w.kind DESC, w.host, w.started_on

@@ -1,2 +1,6 @@
 -- Exported figures of limits, of single tasks and shared.
-SELECT g.name, g.active, g.concurrency, g.used, g.rate_count, g.closed_by, g.meters FROM zeke_jobs.gate_use AS g ORDER BY g.name
+SELECT l.name, l.active, l.concurrency, l.rate_count,
+  CASE WHEN l.rate_count IS NOT NULL THEN greatest(0, extract(epoch FROM l.next_on - zeke_jobs.now())) END AS rate_wait,
+  l.closed_by, l.units
+FROM zeke_jobs.limit_use AS l
+ORDER BY l.name

@@ -4,7 +4,7 @@ FROM (
   SELECT p.target, p.paused_by, p.paused_on, p.reason, t.id AS task
   FROM zeke_jobs.pause AS p
   LEFT JOIN zeke_jobs.task AS t
-    ON p.target IN ('task/' || t.id, 'queue/' || t.queue) OR starts_with(p.target, 'limit/') AND p.target = ANY (t.gates)
+    ON p.target IN ('task/' || t.id, 'queue/' || t.queue) OR starts_with(p.target, 'limit/') AND p.target = ANY (t.limits)
   UNION ALL
   SELECT f.target, f.paused_by, f.paused_on, f.reason, f.task
   FROM zeke_jobs.task_pause AS f

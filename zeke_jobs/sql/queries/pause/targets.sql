@@ -5,9 +5,9 @@ UNION ALL
 SELECT DISTINCT 'queue/' || t.queue, '{}'::text[]
 FROM zeke_jobs.task AS t
 UNION ALL
-SELECT g.name, '{}'::text[]
-FROM zeke_jobs.gate AS g
-WHERE starts_with(g.name, 'limit/')
+SELECT b.name, '{}'::text[]
+FROM zeke_jobs.bucket AS b
+WHERE starts_with(b.name, 'limit/') AND b.unit = 'jobs'
 UNION ALL
 SELECT 'schedule/' || p.schedule, array_remove(p.names, p.schedule)
 FROM zeke_jobs.planned AS p

@@ -3,7 +3,7 @@
 SELECT
   s.job,
   s.scheduled_for,
-  zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits)::text AS status
+  zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text AS status
 FROM unnest(%(names)s::text[]) AS n (name)
 CROSS JOIN LATERAL (
   SELECT k.job, k.scheduled_for

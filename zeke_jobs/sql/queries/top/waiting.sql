@@ -1,10 +1,10 @@
--- Queued jobs of a task in claim order; jobs that must run apart come first; sensitive fields are masked.
+-- Queued jobs of a task in claim order; jobs that must run alone come first; sensitive fields are masked.
 SELECT n.id, n.attempt, n.deaths, n.priority, n.run_at, j.key, j.waiting_for
 FROM (
   (SELECT q.message_id AS id, q.attempt, q.deaths, q.priority, q.run_at, q.seq
    FROM zeke_jobs.task AS t
    JOIN zeke_jobs.queue AS q ON q.queue_name = t.queue AND q.task = t.id
-   WHERE t.id = %(task)s AND q.state = 'queued' AND q.deaths > 0
+   WHERE t.id = %(task)s AND q.state = 'queued' AND q.deaths > 1
    ORDER BY q.run_at
    LIMIT %(most)s)
   UNION ALL
@@ -13,9 +13,9 @@ FROM (
    CROSS JOIN LATERAL (
      SELECT q.message_id AS id, q.attempt, q.deaths, q.priority, q.run_at, q.seq
      FROM zeke_jobs.queue AS q
-     WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = t.queue AND q.task = t.id
+     WHERE q.state = 'queued' AND q.deaths < 2 AND q.queue_name = t.queue AND q.task = t.id
      ORDER BY q.priority DESC, q.run_at, q.seq
      LIMIT %(most)s) AS l
    WHERE t.id = %(task)s)) AS n
 JOIN zeke_jobs.job AS j ON j.id = n.id
-ORDER BY n.deaths = 0, CASE WHEN n.deaths = 0 THEN n.priority END DESC, n.run_at, n.seq
+ORDER BY n.deaths < 2, CASE WHEN n.deaths < 2 THEN n.priority END DESC, n.run_at, n.seq

@@ -2,7 +2,7 @@
 SELECT
   q.message_id AS id,
   q.task,
-  zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits)::text AS status,
+  zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text AS status,
   q.run_at,
   coalesce(q.completed_on, q.created_on) AS since
 FROM zeke_jobs.queue AS q

@@ -10,7 +10,6 @@ SELECT
   q.attempt_base,
   j.attempts,
   j.deaths,
-  q.group_size,
   j.error,
   j.output,
   j.progress,
@@ -31,7 +30,7 @@ SELECT
   j.started_on,
   j.completed_on,
   j.cancelled_on,
-  q.cancelled_by,
+  q.extra ->> 'cancelled_by' AS cancelled_by,
   j.cancel_reason,
   j.retry_limit,
   make_interval(secs => (q.message #>> '{options,timeout}')::double precision) AS timeout

@@ -1,7 +1,7 @@
 -- Jobs that a job sent, by task and status, with the first of each.
 SELECT
   q.task,
-  zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits)::text AS status,
+  zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text AS status,
   count(*) AS jobs,
   (array_agg(q.message_id ORDER BY q.seq))[1:3] AS first
 FROM zeke_jobs.queue AS q

@@ -2,7 +2,7 @@
 SELECT
   t.id,
   t.queue,
-  t.gates,
+  t.limits,
   t.per_key,
   (t.definition ->> 'timeout')::interval AS timeout,
   t.definition,

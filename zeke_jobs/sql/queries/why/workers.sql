@@ -13,6 +13,6 @@ SELECT
   %(task)s = ANY (w.tasks) AS knows
 FROM zeke_jobs.worker AS w
 LEFT JOIN (
-  SELECT q.worker, count(*) AS jobs FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND NOT q.waits GROUP BY q.worker) AS b ON b.worker = w.id
+  SELECT q.worker, count(*) AS jobs FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' GROUP BY q.worker) AS b ON b.worker = w.id
 WHERE w.kind = 'worker'
 ORDER BY w.started_on

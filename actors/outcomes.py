@@ -1,0 +1,122 @@
+"""The outcomes of an item, and every fact that the pipeline knows about each of them: the one place for a new outcome."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+
+class Outcome(StrEnum):
+    """A value of ``item_outcomes.outcome``: its ``raw_items.status``, and words about it.
+
+    - ``passes``: may be gone at the next try.
+    - ``feed``: the feed's own text may stand in for the page.
+    - ``obstacle``: a page shows this instead of its text.
+    - ``again``: if the feed changes the entry, the page is fetched again.
+
+    Pending ones are not final. Skipped and failed ones are the reasons that an Engine may give.
+    """
+
+    status: str
+    traits: frozenset[str]
+
+    def __new__(cls, value: str, status: str = "", traits: str = "") -> Self:
+        """One outcome; a look-up by value gives the others."""
+        outcome = str.__new__(cls, value)
+        outcome._value_ = value
+        outcome.status = status
+        outcome.traits = frozenset(traits.split())
+        return outcome
+
+    QUEUED = "queued", "pending"
+    """Waiting for fetch-content."""
+    RETRYING = "retrying", "pending"
+    """A temporary fault; a further job is queued."""
+
+    STORED = "stored", "completed", "again"
+    """Became a story."""
+    UPDATED = "updated", "completed", "again"
+    """Was edited at its source; its story follows."""
+    DUPLICATE = "duplicate", "completed"
+    """Another item's story has this text or address."""
+    RETRACTED = "retracted", "completed", "again"
+    """Was a story, and its source took it back."""
+
+    BACKLOG = "backlog", "skipped"
+    """Older than the items that a new source brings at first."""
+    TOO_SHORT = "too_short", "skipped"
+    """Less text than a story needs."""
+    PAYWALL = "paywall", "skipped", "feed obstacle"
+    """The page shows its text to subscribers only."""
+    CONSENT = "consent", "skipped", "feed obstacle"
+    """The page asks for consent instead of showing its text."""
+    NO_TEXT = "no_text", "skipped", "feed"
+    """There is a page, and no text in it; or an Engine that gives none."""
+    NO_URL = "no_url", "skipped"
+    """Neither text nor an address to fetch it from."""
+    UNSUPPORTED_TYPE = "unsupported_type", "skipped", "feed"
+    """Not a page: an image, an archive, a PDF."""
+
+    INVALID_URL = "invalid_url", "failed"
+    """Its address is none."""
+    BLOCKED_ADDRESS = "blocked_address", "failed"
+    """Its address leads into a private network."""
+    NOT_FOUND = "not_found", "failed", "again"
+    """404."""
+    GONE = "gone", "failed"
+    """410."""
+    FORBIDDEN = "forbidden", "failed", "feed again"
+    """401, 403, 451."""
+    TOO_LARGE = "too_large", "failed", "feed"
+    """More bytes or elements than are read."""
+    UNREADABLE = "unreadable", "failed", "feed"
+    """Reading it takes too much time or memory, or ends the process that reads it."""
+    TOO_MANY_REDIRECTS = "too_many_redirects", "failed"
+    """A loop, mostly."""
+    RATE_LIMITED = "rate_limited", "failed", "passes feed again"
+    """The site kept answering 429 or 503."""
+    TIMEOUT = "timeout", "failed", "passes feed again"
+    """The site took too long each time."""
+    FETCH_FAILED = "fetch_failed", "failed", "passes feed again"
+    """The site could not be reached or answered with an error each time."""
+    ENGINE_FAILED = "engine_failed", "failed", "passes feed again"
+    """The Engine could not be reached or answered with an error each time."""
+    NOT_A_FEED = "not_a_feed", "failed"
+    """An address of YouTube that is no video's."""
+    ABANDONED = "abandoned", "failed", "again"
+    """Its jobs were lost or failed time and again."""
+
+    @classmethod
+    def having(cls, trait: str) -> frozenset[Outcome]:
+        """The outcomes with a word."""
+        return frozenset(one for one in cls if trait in one.traits)
+
+
+IN_FLIGHT = frozenset(outcome for outcome in Outcome if outcome.status == "pending")
+
+
+def is_reason(code: str) -> bool:
+    """Whether it is a reason why a page or feed cannot be had."""
+    return any(code == one and one.status in {"skipped", "failed"} for one in Outcome)
+
+
+def reason(code: str) -> Outcome:
+    """The outcome of this name, a reason why a page or feed cannot be had.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not is_reason(code):
+        raise ValueError(f"expected a reason why a page cannot be had, got {code!r}; actors/outcomes.py has them all")
+    return Outcome(code)
+
+
+def obstacle(code: str | None) -> Outcome | None:
+    """The outcome of this name, which a page shows instead of its text; None for None.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if code is not None and code not in (known := Outcome.having("obstacle")):
+        raise ValueError(f"expected one of {', '.join(sorted(known))}, got {code!r}")
+    return None if code is None else Outcome(code)

@@ -1,0 +1,6 @@
+-- How many jobs of each task are in each state; a digest is of no one story, and is left out.
+SELECT j.name AS task, j.state::text AS state, count(*) AS jobs
+FROM zeke_jobs.job AS j
+WHERE j.data ->> 'period' IS NULL
+GROUP BY j.name, j.state
+ORDER BY j.name, j.state

@@ -1,0 +1,5 @@
+-- Who rests now, the longest first: all, or some.
+SELECT r.who, r.until, r.why
+FROM public.rests AS r
+WHERE r.until > zeke_jobs.now() AND (%(of)s::text[] IS NULL OR r.who = ANY (%(of)s::text[]))
+ORDER BY r.until DESC, r.who

@@ -1,0 +1,58 @@
+"""The one way to wait: a refusal of a site, an Engine or a provider becomes a rest that all jobs keep, or a delay that grows."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from actors.retry_after import LONGEST_WAIT
+from actors.store import rests
+from zeke_jobs import Defer
+
+if TYPE_CHECKING:
+    from zeke_jobs import Context
+
+LONGEST = timedelta(seconds=LONGEST_WAIT)
+ENGINE = "engine"
+
+
+def host(name: str) -> str:
+    """The name of a host among those that rest."""
+    return f"host/{name}"
+
+
+def model(name: str) -> str:
+    """The name of a model among those that rest."""
+    return f"model/{name}"
+
+
+def grown(
+    failures: int, first: timedelta, longest: timedelta, asked: float | None = None, most_asked: timedelta = LONGEST
+) -> timedelta:
+    """The delay after consecutive failures: ``first``, doubled with each further one up to ``longest``.
+
+    Or the seconds that were ``asked`` for, up to ``most_asked``, if they are more.
+    """
+    own: timedelta = min(first * 2 ** min(max(failures, 1) - 1, 20), longest)
+    return max(own, min(timedelta(seconds=asked or 0.0), most_asked))
+
+
+def rest(ctx: Context[Any], who: str, seconds: float, why: str) -> None:
+    """Let nobody ask ``who`` for some seconds, a day at most."""
+    with ctx.transaction() as tx:
+        rests.note(tx, who, min(timedelta(seconds=seconds), LONGEST), why)
+
+
+def keep(ctx: Context[Any], *who: str) -> None:
+    """Put the job off until none of them rests any more.
+
+    Raises:
+        Defer: one of them rests.
+    """
+    for row in rests.now(ctx.db, who):
+        raise resting(row["who"], row["until"], row["why"])
+
+
+def resting(who: str, until: datetime, why: str) -> Defer:
+    """The exception for a job that met one that rests."""
+    return Defer(until, f"{who} is left alone until {until.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC: {why}")

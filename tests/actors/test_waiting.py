@@ -1,0 +1,53 @@
+"""Hosts, the Engine and models wait in one way: a refusal is a rest in one table, which every job keeps."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from actors import waiting
+from actors.ai.protocol import CallEnd, CallStart
+from actors.store import rests
+from actors.store.ai_calls import ledger
+from zeke_jobs import Defer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HOUR = timedelta(hours=1)
+
+
+def test_a_model_that_asks_for_patience_is_asked_by_no_job_until_then(
+    handler_context: Callable[..., Any], conn: Any
+) -> None:
+    call, story = CallStart("analyze", "large-1", "analyze-3", 0.01), uuid.uuid4()
+    books = ledger(handler_context(), story)
+    refused = books.reserve(call)
+    books.settle(refused, CallEnd("rate_limited", "429: slow down", is_charged=False, rests=("large-1", 600.0)))
+    assert [(row["who"], row["why"]) for row in rests.now(conn)] == [("model/large-1", "429: slow down")]
+    with pytest.raises(Defer, match=r"model/large-1 is left alone until .* slow down"):
+        ledger(handler_context(), story).reserve(call)
+    ledger(handler_context(), story).reserve(CallStart("analyze", "small-1", "analyze-3", 0.01))
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE rests SET until = zeke_jobs.now()")
+        books.reserve(call)
+        cursor.execute("SELECT count(*) FROM ai_calls")
+        assert cursor.fetchone() == (3,)
+
+
+def test_a_longer_rest_outlasts_a_shorter_one(conn: Any) -> None:
+    for wait in (2 * HOUR, HOUR):
+        rests.note(conn, "engine", wait, f"for {wait}")
+    assert [row["why"] for row in rests.now(conn, ["engine"])] == [f"for {2 * HOUR}"]
+
+
+@pytest.mark.parametrize(
+    ("failures", "asked", "hours"), [(1, None, 1), (2, None, 2), (9, None, 6), (2, 10_800, 3), (2, 999_999, 24)]
+)
+def test_a_delay_doubles_up_to_the_longest_or_is_what_was_asked_for(
+    failures: int, asked: float | None, hours: int
+) -> None:
+    assert waiting.grown(failures, HOUR, 6 * HOUR, asked) == hours * HOUR

@@ -1,0 +1,190 @@
+"""Secrets are masked where they stand: nothing else of a log or an error changes, and a short one damages no text."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import structlog
+
+from tests.each import each
+from zeke_jobs import Payload, Reject
+from zeke_jobs.config.substitution import substitute
+from zeke_jobs.core import logs, redaction
+from zeke_jobs.core.address import libpq
+from zeke_jobs.core.printed import Printed
+from zeke_jobs.core.redaction import hiding, redact
+from zeke_jobs.worker.finish.outcome import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LONG = "q7Rk2mZs9vTx4pLw8nBd3cYf6hJg1aQe5uWi0oKr"
+PASSWORDS = ["worker", "zeke", "a", "1", LONG]
+PLAIN = (
+    "worker a of zeke-jobs: 1 job of zeke_jobs.worker.life.heartbeat in dramatiq/worker.py, line 1, "
+    "http://box:80/a and a@example.org, 11:01 (see https://example.org/a?b=1&c=a@b)"
+)
+
+
+class User(Payload):
+    name: str = ""
+    e_mail: str = ""
+
+
+class Login(Payload):
+    user: User = User()
+    password: str = ""
+    pin: int = 1
+
+
+@pytest.fixture(autouse=True)
+def _restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(redaction, "_known", {})
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    logging.captureWarnings(capture=False)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.fixture(params=PASSWORDS)
+def secret(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A password of the database, of a service and of a payload at once."""
+    value: str = request.param
+    monkeypatch.setenv("API_KEY", value)
+    assert substitute({"token": "${API_KEY}"}).value == {"token": value}
+    libpq(f"postgresql://me:{value}@box/news")
+    return value
+
+
+def test_a_secret_changes_no_other_word(secret: str) -> None:
+    with hiding({"reason": secret}, ["reason"]):
+        assert redact(PLAIN) == PLAIN
+        for as_json in (True, False):
+            stream = io.StringIO()
+            logs.configure(stream, json=as_json)
+            logs.get_logger("zeke_jobs.worker", worker=1).warning(PLAIN, reason="kept in our own lines", a="a")
+            assert PLAIN in stream.getvalue()
+            assert "***" not in stream.getvalue()
+            assert "${" not in stream.getvalue()
+
+
+def test_the_frames_of_an_error_stay(secret: str) -> None:
+    with hiding({"password": secret}, ["password"]):
+        with pytest.raises(ValueError, match="Expecting") as raised:
+            json.loads("{")
+        assert describe(raised.value)["traceback"] == "".join(traceback.format_exception(raised.value))
+
+
+@each(
+    "address",
+    [
+        "postgresql://me:{}@box/news",
+        "postgresql+asyncpg://me:{}@box:5432,other/news?sslmode=require",
+        "host=box user=me password={} dbname=news",
+        "host=box user=me password = '{}' dbname=news",
+        "postgresql://box/news?user=me&password={}&sslmode=require",
+        "amqp://me:{}@broker//",
+    ],
+)
+def test_the_password_of_an_address_is_masked_in_its_place(address: str) -> None:
+    for password in PASSWORDS:
+        for text in ("cannot reach {}", '{{"url": "{}"}}', "'{}' (1 of 1)", "{} and {}"):
+            said = text.replace("{{", "{").replace("}}", "}").replace("{}", address.format(password))
+            shown = (
+                text.replace("{{", "{").replace("}}", "}").replace("{}", address.format("***").replace("'***'", "***"))
+            )
+            assert redact(said) == shown, password
+
+
+def test_an_address_with_odd_characters_in_its_password_is_masked_as_it_was_written() -> None:
+    for password in ("a b", "a'b", 'a"b', "p@ss", "1?2#3"):
+        text = f"postgresql://me:{password}@box/news"
+        libpq(text)
+        for said in (text, repr(text), json.dumps(text)):
+            assert "me:***@box/news" in redact(said), said
+    written = r"host=box password='a\'b c' user=me"
+    libpq(written)
+    assert redact(f"{written}.") == "host=box password=*** user=me."
+
+
+def test_a_sensitive_field_is_masked_under_its_name_however_short(secret: str) -> None:
+    payload = Login(password=secret, user=User(name="Ada", e_mail=secret))
+    with (
+        hiding(payload.model_dump(), ["password", "user.e_mail"]),
+        logs.capturing(10) as captured,
+    ):
+        for as_json in (True, False):
+            stream = io.StringIO()
+            logs.configure(stream, json=as_json)
+            logs.get_logger("zeke_jobs.job").info(
+                "log in", password=secret, user={"e_mail": secret, "name": "Ada"}, given=payload
+            )
+            logging.getLogger("library").warning("says", extra={"password": secret})
+            shown = stream.getvalue() + captured.read()[0]
+            assert shown.count("***") >= 5, shown
+            assert shown.count("Ada") >= 2
+            assert f"={secret!r}" not in shown, shown
+            assert f"{secret!r}" not in shown.replace("'1'", "" if secret != "1" else "'1'"), shown
+            assert f'"{secret}"' not in shown, shown
+        assert repr(payload) == "Login(user={'name': 'Ada', 'e_mail': '***'}, password='***', pin=1)"
+        assert "password='***'" in f"no luck with {payload}"
+    assert secret in repr(payload)
+
+
+def test_a_value_that_is_no_word_is_masked_in_any_text() -> None:
+    with hiding({"a": {"b": [LONG, "+49-30-901820", "Ada Lovelace", 4111111111111111]}}, ["a.b"]):
+        assert (
+            redact(f"401 for {LONG}, +49-30-901820 (Ada Lovelace), 4111111111111111") == "401 for ***, *** (***), ***"
+        )
+    assert redact(LONG) == LONG
+
+
+def test_the_value_of_a_variable_is_shown_as_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_KEY", LONG)
+    monkeypatch.setenv("BASE_URL", "https://example.org/v1")
+    substitute(["${API_KEY}", "${BASE_URL}"])
+    assert redact(f"Bearer {LONG} to https://example.org/v1") == "Bearer ${API_KEY} to https://example.org/v1"
+
+
+def test_the_details_of_a_rejection_keep_their_form() -> None:
+    with hiding({"card": 4111111111111111, "token": LONG}, ["card", "token"]):
+        details = {"card": 4111111111111111, "said": f"no {LONG}", LONG: ["worker", 1, None], "url": "http://a:1@b/c"}
+        told = describe(Reject("no", details=details))["details"]
+    assert told == {"card": "***", "said": "no ***", "***": ["worker", 1, None], "url": "http://a:***@b/c"}
+
+
+def test_what_a_handler_writes_to_standard_error_is_a_masked_line_of_its_job() -> None:
+    stream, stderr = io.StringIO(), io.StringIO()
+    logs.configure(stream, json=True)
+    printed: Any = Printed(stderr, "stderr")
+    with hiding({"token": LONG}, ["token"]):
+        with structlog.contextvars.bound_contextvars(job_id="42"), logs.capturing(10) as captured:
+            print(f"10 %\r20 %\rno luck with {LONG}\nhalf", end="", file=printed)
+        print(f"outside of a job {LONG}", file=printed)
+    line = json.loads(stream.getvalue())
+    assert line["event"].endswith("no luck with ***")
+    assert (line["level"], line["logger"], line["job_id"]) == ("warning", "stderr", "42")
+    assert "no luck with ***" in captured.read()[0]
+    assert stderr.getvalue() == "outside of a job ***\n"
+
+
+def test_a_log_that_cannot_be_written_complains_once_and_in_no_circle() -> None:
+    class Full(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise OSError("no space left")
+
+    stderr = io.StringIO()
+    printed: Any = Printed(stderr, "stderr")
+    logs.configure(Full(), json=True)
+    with pytest.MonkeyPatch.context() as patch, structlog.contextvars.bound_contextvars(job_id="42"):
+        patch.setattr("sys.stderr", printed)
+        print("a line", file=printed)
+    assert stderr.getvalue().count("OSError: no space left") == 1

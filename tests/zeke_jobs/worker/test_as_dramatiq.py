@@ -1,0 +1,159 @@
+"""Dramatiq's interface on our broker: what its own tests promise holds, or is refused with what to use instead (docs/from-dramatiq.md)."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+import dramatiq
+import pytest
+from dramatiq import group
+from dramatiq.results import ResultMissing, ResultTimeout
+
+import zeke_jobs
+from tests.zeke_jobs.worker.handlers import CALLS, GATE
+from tests.zeke_jobs.worker.test_middleware import refused
+from tests.zeke_jobs.worker.test_running import failure
+from zeke_jobs.errors import JobFailed, UnknownTask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.worker.broker import JobBroker
+
+    Running = Callable[..., AbstractContextManager[JobBroker]]
+
+TASKS = """
+  echo: {handler: 'H:echo', retry: {limit: 0}}
+  hold: {handler: 'H:gated', retry: {limit: 0}}
+  tidies: {handler: 'H:tidies_up', timeout: 100ms, retry: {limit: 0}}
+  carries-on: {handler: 'H:carries_on', timeout: 100ms, retry: {limit: 0}}
+"""
+MIDDLEWARE = "dramatiq.middleware"
+
+
+# ── what is refused, and what to use instead ──
+
+
+@pytest.mark.parametrize(
+    ("middleware", "instead"),
+    [
+        (f"{MIDDLEWARE}:Callbacks", "ctx.send"),
+        (f"{MIDDLEWARE}:Pipelines", "ctx.send"),
+        (f"{MIDDLEWARE}:GroupCallbacks", "then="),
+        (f"{MIDDLEWARE}:TimeLimit", "timeout:"),
+        ("tests.zeke_jobs.worker.middleware:OwnPipelines", "ctx.send"),
+    ],
+)
+def test_check_refuses_middleware_that_would_drop_jobs(middleware: str, instead: str) -> None:
+    said = refused(f"middleware: ['{middleware}']")
+    assert "expected a middleware that zeke_jobs does not replace" in said
+    assert instead in said.partition("help: ")[2]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "instead"),
+    [
+        ("on_success", "echo", "ctx.send"),
+        ("on_failure", "echo", "on_failed:"),
+        ("on_retry_exhausted", "echo", "on_failed:"),
+        ("pipe_ignore", True, "ctx.send"),
+        ("max_retries", 3, "retry="),
+        ("min_backoff", 3, "retry:"),
+        ("time_limit", 1000, "timeout="),
+        ("throws", [], "Reject"),
+        ("store_results", False, "keep="),
+        ("result_ttl", 1000, "keep="),
+        ("periodic", "x", "cron:"),
+    ],
+)
+def test_an_option_that_no_worker_obeys_is_refused(running: Running, option: str, value: Any, instead: str) -> None:
+    with running(TASKS) as broker, pytest.raises(TypeError, match=rf"'{option}'; .*{re.escape(instead)}"):
+        broker.get_actor("echo").send_with_options(kwargs={"n": 1}, **{option: value})
+
+
+def test_a_pipeline_and_a_group_with_a_callback_send_nothing_and_say_so(running: Running, conn: Connection) -> None:
+    with running(TASKS) as broker:
+        echo = broker.get_actor("echo")
+        with pytest.raises(TypeError, match="'pipe_target'; the handler sends the next job itself"):
+            (echo.message(n=1) | echo.message(n=2)).run()
+        several = group([echo.message(n=1)], broker=broker)
+        several.add_completion_callback(echo.message(n=2))
+        with pytest.raises(RuntimeError, match="GroupCallbacks"):
+            several.run()
+        with conn.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM zeke_jobs.queue")
+            assert cursor.fetchone() == (0,)
+
+
+@pytest.mark.parametrize("option", ["pipe_target", "on_success", "on_failure", "group_completion_callbacks"])
+def test_a_message_of_another_producer_after_which_others_should_run_fails_before_its_handler(
+    running: Running, stock: Callable[[str], Any], option: str
+) -> None:
+    with running(TASKS):
+        hold = stock("hold")
+        message = hold.message(n=1).copy(options={option: "echo"})
+        hold.broker.enqueue(message)
+        with pytest.raises(JobFailed, match=f"no other job follows, got '{option}'"):
+            zeke_jobs.wait(message.message_id, timeout=20)
+    assert not CALLS
+
+
+def test_positional_arguments_an_unknown_actor_and_a_direct_call_are_refused(running: Running) -> None:
+    with running(TASKS) as broker:
+        echo = broker.get_actor("echo")
+        with pytest.raises(TypeError, match="expected the payload as keywords, got 2 positional"):
+            echo.send(1, 2)
+        with pytest.raises(TypeError, match=r"expected a job, got a call of its actor; send it: actor\.send"):
+            echo(n=1)
+        mine = dramatiq.actor(lambda: None, actor_name="mine", broker=broker, queue_name="default")
+        with pytest.raises(UnknownTask):
+            mine.send()
+
+
+# ── what holds ──
+
+
+def test_a_group_runs_and_has_its_results_in_order(running: Running) -> None:
+    with running(TASKS) as broker:
+        echo = broker.get_actor("echo")
+        inner = group([echo.message(n=1), echo.message(n=2)], broker=broker)
+        outer = group([inner, echo.message(n=3)], broker=broker).run()
+        (first, second), third = outer.get_results(block=True, timeout=20_000)
+        assert [one["n"] for one in (first, second, third)] == [1, 2, 3]
+        assert outer.completed
+        assert outer.completed_count == 2
+
+
+def test_a_group_that_has_not_ended_says_so(running: Running) -> None:
+    with running(TASKS) as broker:
+        several = group([broker.get_actor("hold").message(n=1)], broker=broker).run()
+        with pytest.raises(ResultTimeout):
+            several.wait(timeout=10)
+        assert not several.completed
+        GATE.set()
+        several.wait(timeout=20_000)
+        assert several.completed
+
+
+def test_a_delay_among_a_messages_options_delays_it(running: Running) -> None:
+    with running(TASKS) as broker:
+        echo = broker.get_actor("echo")
+        began = time.monotonic()
+        later = group([echo.message_with_options(kwargs={"n": 1}, delay=300)], broker=broker).run()
+        later.wait(timeout=20_000)
+        assert time.monotonic() - began >= 0.3
+        with pytest.raises(ResultMissing):
+            echo.message(n=1).get_result(block=True)  # never sent
+
+
+def test_a_handler_may_catch_its_timeout_as_dramatiqs_exception(running: Running) -> None:
+    with running(TASKS):
+        assert failure("tidies").error["type"] == "TimedOut"  # type: ignore[index]
+        assert CALLS == ["tidied up"]
+        assert "timeout of 0.1 s" in failure("carries-on").error["message"]  # type: ignore[index]
+    assert CALLS == ["tidied up", "went on"]

@@ -1,0 +1,59 @@
+"""Standard output and standard error of a worker, as lines of its log."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Any
+
+from structlog.contextvars import get_contextvars
+
+from zeke_jobs.core.logs import get_logger
+from zeke_jobs.core.redaction import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import TextIO
+
+
+class Printed:
+    """A standard stream whose lines become lines of the log: they name their job, are masked, and are kept with it.
+
+    Args:
+        stream: The stream that it replaces, for all but writing.
+        name: The logger's name: ``stdout`` logs at level info; ``stderr`` at warning, and only what a job writes.
+    """
+
+    def __init__(self, stream: TextIO, name: str = "stdout") -> None:
+        self._stream = stream
+        self._name = name
+        self._level = logging.WARNING if name == "stderr" else logging.INFO
+        self._begun = threading.local()  # the line that the thread has not ended, and whether it logs one
+
+    def write(self, text: str) -> int:
+        """Log the lines that ``text`` ends; keep the rest for the next call."""
+        is_logging = getattr(self._begun, "is_logging", False)  # the log complains of itself on standard error
+        if is_logging or (self._name == "stderr" and "job_id" not in get_contextvars()):
+            self._stream.write(redact(text))
+            return len(text)
+        *lines, rest = (getattr(self._begun, "text", "") + text).split("\n")
+        self._begun.text = rest[:-1].rpartition("\r")[2] + rest[-1:]  # a progress bar writes over its line
+        self._begun.is_logging = True
+        try:
+            for line in filter(str.strip, lines):
+                get_logger(self._name).log(self._level, line)
+        finally:
+            self._begun.is_logging = False
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write each of them."""
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """Flush the stream; a line is logged when it ends."""
+        self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)

@@ -1,0 +1,29 @@
+-- The limits that let no job of a task start now, as zeke_jobs.room has them, with what fills each one.
+SELECT
+  u.name,
+  r.reason,
+  r.opens_on,
+  u.concurrency,
+  u.active,
+  u.rate_count,
+  u.rate_period,
+  u.closed_by,
+  u.closed_until,
+  u.closed_why,
+  u.probe,
+  (SELECT m.value FROM jsonb_array_elements(u.units) AS m (value) WHERE m.value ->> 'unit' = r.unit) AS unit,
+  CASE WHEN r.reason = 'concurrency' THEN (
+    SELECT jsonb_agg(to_jsonb(h) ORDER BY h.since)
+    FROM (
+      SELECT q.message_id AS id, q.task, w.host, w.pid, coalesce(q.started_on, q.claimed_on) AS since
+      FROM zeke_jobs.bucket AS b
+      JOIN zeke_jobs.queue AS q ON q.state = 'consumed' AND q.task = ANY (b.tasks)
+      LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
+      WHERE b.name = u.name AND b.unit = 'jobs'
+      ORDER BY since
+      LIMIT %(most)s
+    ) AS h) END AS holders
+FROM zeke_jobs.room(%(limits)s::text[], zeke_jobs.now()) AS r
+JOIN zeke_jobs.limit_use AS u ON u.name = r.name
+WHERE r.room < 1
+ORDER BY u.name, r.unit <> 'jobs', r.unit

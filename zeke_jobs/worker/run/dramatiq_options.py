@@ -1,0 +1,40 @@
+"""Options of Dramatiq's messages that no worker of zeke_jobs obeys, each with what to use instead."""
+
+from __future__ import annotations
+
+from zeke_jobs.core.quoting import quote
+from zeke_jobs.errors import InvalidPayload
+
+_NEXT = "the handler sends the next job itself: ctx.send"
+_AFTER_FAILURE = "on_failed: in a task of jobs.yaml names one that gets its failed jobs"
+_AFTER_GROUP = "zeke_jobs.batch with then=: a job is sent when all jobs of the batch have ended"
+_FOLLOWS = {
+    "pipe_target": _NEXT,
+    "pipe_ignore": _NEXT,
+    "on_success": _NEXT,
+    "on_failure": _AFTER_FAILURE,
+    "on_retry_exhausted": _AFTER_FAILURE,
+    "group_completion_uuid": _AFTER_GROUP,
+    "group_completion_callbacks": _AFTER_GROUP,
+}
+_OUTPUT = "each output is stored with its job; keep= says for how long"
+INSTEAD = {
+    **_FOLLOWS,
+    "max_retries": "retry= is the number of retries",
+    **dict.fromkeys(("min_backoff", "max_backoff", "retry_when"), "retry: in a task of jobs.yaml"),
+    "time_limit": "timeout= has the seconds",
+    "throws": "a handler raises Reject",
+    "store_results": _OUTPUT,
+    "result_ttl": _OUTPUT,
+    "periodic": "cron: in a task of jobs.yaml",
+}
+
+
+def check(options: dict[str, object]) -> None:
+    """Refuse a message, of a program that writes the table itself, after which other jobs should run: they never would.
+
+    Raises:
+        InvalidPayload: there is such an option; the text says what to use instead.
+    """
+    for name in options.keys() & _FOLLOWS.keys():
+        raise InvalidPayload(f"expected a message after which no other job follows, got {quote(name)}; {INSTEAD[name]}")
