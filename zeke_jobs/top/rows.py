@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zeke_jobs.core.units import amount_text
 from zeke_jobs.core.wording import one_line, place, span
