@@ -105,10 +105,11 @@ class Jobs:
         tasks: list[str] | None = None,
         queue: str = "default",
         *,
-        is_empty: bool = False,
+        is_empty: bool = True,
     ) -> list[dict[str, Any]]:
         """As ``look``: the claimed jobs."""
-        return [row for row in self.look(worker, want, tasks, queue, is_empty=is_empty) if row["kind"] == "job"]
+        rows = self.look(worker, want, tasks, queue, is_empty=is_empty, revision=1)
+        return [row for row in rows if row["kind"] == "job"]
 
     def complete(self, worker: UUID, claims: list[dict[str, Any]], result: str = "null") -> list[UUID]:
         """Complete claims; returns the jobs that were still the worker's."""

@@ -17,7 +17,7 @@ from zeke_jobs.postgres.pool import Pool
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.held_jobs import HeldJobs
 from zeke_jobs.worker.finish.completer import Completer
-from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended
+from zeke_jobs.worker.finish.outcome import RETURNED, STOPPED, Completed, Ended
 from zeke_jobs.worker.finish.writer import columns
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Flaky(Pool):
 
 def holding(held: HeldJobs, claim: Claim) -> Claim:
     """A claim that came from the database."""
-    return held.accept(SimpleNamespace(claim=claim, queue_name="default")).held  # type: ignore[arg-type]
+    return held.accept([(claim, True)])[0]
 
 
 class Scene:
@@ -63,15 +63,14 @@ class Scene:
         self.completer = Completer(self.pool, self.held)
         self.worker = self.completer.writer.worker = jobs.worker()
 
-    def claim(self, count: int = 1, *, ahead: int = 0) -> list[Claim]:
-        """Claim so many, of which the last are claimed ahead of a limit."""
+    def claim(self, count: int = 1) -> list[Claim]:
+        """Send and claim so many."""
         self.jobs.add("a", count)
-        rows = enumerate(self.jobs.claim(self.worker, count))
-        claims = [a_claim(row["message_id"], row["claim"], "a", is_ahead=n >= count - ahead) for n, row in rows]
-        return [holding(self.held, claim) for claim in claims]
+        rows = self.jobs.claim(self.worker, count)
+        return [holding(self.held, a_claim(row["message_id"], row["claim"], "a")) for row in rows]
 
     def complete_without_flush(self, claims: list[Claim]) -> None:
-        """As a consumer does along with its next claim."""
+        """As the producer does along with its next claim."""
         done = [(claim, Completed()) for claim in claims]
         SQL.all(self.jobs.conn, "job/complete", worker=self.worker, **columns(done))
         self.completer.flush_soon(done)
@@ -101,32 +100,6 @@ def test_a_completion_that_is_not_flushed_is_still_held(scene: Scene) -> None:
     scene.settle()
     assert scene.completer.waiting() == []
     assert len(scene.held) == 0
-
-
-def test_what_is_kept_of_slots_is_said_before_the_ends_that_make_it_so(scene: Scene) -> None:
-    first, *_ = scene.claim(3, ahead=2)
-    assert scene.held.end(first).successor is not None
-    scene.completer.put(first, Completed())
-    scene.jobs.rows("CREATE TABLE log (kept integer, state zeke_jobs.state)")
-    scene.jobs.rows(
-        """CREATE FUNCTION log() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-        INSERT INTO log SELECT (SELECT sum(s.count) FROM zeke_jobs.kept_slot AS s), new.state; RETURN NULL; END $$"""
-    )
-    scene.jobs.rows("CREATE TRIGGER log AFTER UPDATE ON zeke_jobs.queue FOR EACH ROW EXECUTE FUNCTION log()")
-    scene.settle()
-    assert scene.jobs.rows("SELECT * FROM log") == [{"kept": 1, "state": "done"}]
-
-
-def test_what_is_no_longer_kept_is_said_though_no_end_is_written(scene: Scene) -> None:
-    first, second = scene.claim(2, ahead=1)
-    scene.held.end(first)
-    said = scene.held.write([first])
-    SQL.all(scene.jobs.conn, "limits/keep", worker=scene.worker, **said.columns())
-    assert scene.jobs.rows("SELECT count FROM zeke_jobs.kept_slot") == [{"count": 1}]
-    scene.held.end(second, is_written=True)
-    scene.completer.report_soon()
-    scene.settle()
-    assert scene.jobs.rows("SELECT count FROM zeke_jobs.kept_slot") == [{"count": 0}]
 
 
 def test_a_completion_that_a_crash_undid_is_written_again(scene: Scene) -> None:
@@ -193,12 +166,13 @@ def test_an_output_that_exceeds_a_limit_of_postgres_fails_its_job_and_waits_for_
     assert scene.jobs.row(claim.id)["attempts"][-1]["error"]["message"] == "row is too big"
 
 
-def test_many_that_are_handed_back_go_back_together_but_for_the_cancelled(scene: Scene) -> None:
+def test_many_that_are_handed_back_go_back_together_started_or_not_but_for_the_cancelled(scene: Scene) -> None:
     claims = scene.claim(5)
     cancelled: UUID = claims[2].id
     scene.jobs.rows("UPDATE zeke_jobs.queue SET cancelled_on = now() WHERE message_id = %s", cancelled)
+    claims[1].started = claims[1].received
     for claim in claims:
-        scene.completer.put(claim, RETURNED)
+        scene.completer.put(claim, STOPPED if claim.started else RETURNED)
     scene.settle()
     assert scene.states(claims) == ["queued", "queued", "rejected", "queued", "queued"]
     rows = [scene.jobs.row(claim.id) for claim in claims if claim.id != cancelled]
@@ -248,3 +222,12 @@ def test_only_worker_threads_wait_while_very_many_outcomes_do_and_none_at_a_stop
     stopping.set()
     thread.join(5.0)
     assert not thread.is_alive()
+
+
+def test_it_tells_which_tasks_ends_it_has_written(scene: Scene) -> None:
+    told: list[set[str]] = []
+    scene.completer._on_written = told.append
+    (claim,) = scene.claim()
+    scene.completer.put(claim, Completed())
+    scene.settle()
+    assert told == [{"a"}]

@@ -1,10 +1,9 @@
-"""Threads, heartbeat, server and stop may end claims in any order: each ends once, and the count is never too low."""
+"""Threads, heartbeat, server and stop may end claims in any order: each ends once, and free threads are counted right."""
 
 from __future__ import annotations
 
 import os
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import hypothesis.strategies as st
@@ -14,209 +13,113 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from tests.zeke_jobs.worker.conftest import a_claim
 from zeke_jobs.worker.claim.claims import Stage
-from zeke_jobs.worker.claim.held_jobs import End, HeldJobs
+from zeke_jobs.worker.claim.held_jobs import HeldJobs
 
 if TYPE_CHECKING:
     from zeke_jobs.worker.claim.claims import Claim
-    from zeke_jobs.worker.claim.slots import KeptSlots
 
-LIMIT, THREADS = 3, 2
+THREADS = 2
 
 
 class Clock:
-    """Instead of the module ``time``."""
+    """Instead of the real one."""
 
     def __init__(self) -> None:
         self.now = 100.0
 
-    def monotonic(self) -> float:
+    def __call__(self) -> float:
         return self.now
 
 
-def a_message(*, ahead: bool = False) -> Any:
-    return SimpleNamespace(claim=a_claim(uuid4(), is_ahead=ahead, asked=100.0, received=100.0), queue_name="default")
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("time.monotonic", clock)
+    return clock
 
 
 class Holding(RuleBasedStateMachine):
-    """One process, and a database that hears of its ends in other statements, in any order, and of some not at all."""
+    """One process, whose ends are written in any order."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.clock = clock
         self.held = HeldJobs(THREADS)
         self.stages: dict[Claim, Stage] = {}
-        self.rows: set[Claim] = set()  # that hold a slot by their row
-        self.kept, self.report = 0, 0
         self.unwritten: list[Claim] = []
-        self.under_way: list[tuple[KeptSlots, list[Claim]]] = []
-        self.rescued: set[Claim] = set()
 
     def at(self, *stages: Stage) -> list[Claim]:
         return [claim for claim, stage in self.stages.items() if stage in stages]
 
-    @property
-    def counted(self) -> int:
-        return len(self.rows) + self.kept
+    @rule(count=st.integers(0, 3), deaths=st.sampled_from([0, 0, 2]))
+    def claim(self, count: int, deaths: int) -> None:
+        claims = [a_claim(uuid4(), deaths=deaths) for _ in range(count)]
+        assert self.held.accept([(claim, True) for claim in claims]) == claims
+        self.stages |= dict.fromkeys(claims, Stage.WAITS)
 
-    @rule(ahead=st.integers(0, 4))
-    def claim(self, ahead: int) -> None:
-        for message in [a_message() for _ in range(LIMIT - self.counted)] + [
-            a_message(ahead=True) for _ in range(ahead)
-        ]:
-            claim = message.claim
-            claim.asked = claim.received = self.clock.now
-            if not claim.is_ahead:
-                self.rows.add(claim)
-            accepted = self.held.accept(message)
-            assert accepted.held is claim
-            self.stages[claim] = Stage.WAITS_FOR_SLOT
-            if accepted.starts is not None:
-                self.stages[accepted.starts.claim] = Stage.WAITS_FOR_THREAD
-        self.hand_back(self.held.without_slot())
-
-    @precondition(lambda self: self.at(Stage.WAITS_FOR_THREAD, Stage.ENDED))
+    @precondition(lambda self: self.at(Stage.WAITS, Stage.ENDED))
     @rule(data=st.data())
     def start(self, data: st.DataObject) -> None:
-        claim = data.draw(st.sampled_from(self.at(Stage.WAITS_FOR_THREAD, Stage.ENDED)))
-        waits = self.stages[claim] is Stage.WAITS_FOR_THREAD
+        claim = data.draw(st.sampled_from(self.at(Stage.WAITS, Stage.ENDED)))
+        waits = self.stages[claim] is Stage.WAITS
         assert self.held.start(claim) == waits
         if waits:
             self.stages[claim] = Stage.RUNS
 
     @precondition(lambda self: self.stages)
-    @rule(data=st.data(), unstarted=st.booleans(), is_written=st.booleans(), hand_on=st.booleans())
-    def end(self, data: st.DataObject, unstarted: bool, is_written: bool, hand_on: bool) -> None:
+    @rule(data=st.data(), unstarted=st.booleans())
+    def end(self, data: st.DataObject, unstarted: bool) -> None:
         """Its thread reports, it is cancelled, or handed back."""
         claim = data.draw(st.sampled_from(list(self.stages)))
         stage = self.stages[claim]
-        is_written = is_written and stage is Stage.RUNS and not unstarted
-        end = self.held.end(claim, unstarted=unstarted, is_written=is_written, hand_on=hand_on)
-        has_started = stage in (Stage.RUNS, Stage.GIVEN_UP)
-        ends = stage is not Stage.ENDED and not (unstarted and has_started)
-        assert end.is_first == (ends and stage is not Stage.GIVEN_UP)
+        ends = stage is not Stage.ENDED and not (unstarted and stage is not Stage.WAITS)
+        is_first = self.held.end(claim, unstarted=unstarted)
+        assert is_first == (ends and stage is not Stage.GIVEN_UP)
         if ends:
             self.stages[claim] = Stage.ENDED
-        self.has_ended(claim, end, is_written=is_written, hand_on=hand_on)
-
-    @precondition(lambda self: self.at(Stage.RUNS, Stage.WAITS_FOR_THREAD))
-    @rule(data=st.data(), hand_on=st.booleans())
-    def give_up(self, data: st.DataObject, hand_on: bool) -> None:
-        claim = data.draw(st.sampled_from(self.at(Stage.RUNS, Stage.WAITS_FOR_THREAD)))
-        end = self.held.give_up(claim, hand_on=hand_on)
-        assert end.is_first == (self.stages[claim] is Stage.RUNS)
-        if end.is_first:
-            self.stages[claim] = Stage.GIVEN_UP
-        self.has_ended(claim, end, is_written=False, hand_on=hand_on)
-
-    def has_ended(self, claim: Claim, end: End, *, is_written: bool, hand_on: bool) -> None:
-        if end.successor is not None:
-            assert hand_on
-            assert self.stages[end.successor.claim] is Stage.WAITS_FOR_SLOT
-            self.stages[end.successor.claim] = Stage.WAITS_FOR_THREAD
-        if end.is_first and is_written:
-            self.rows.discard(claim)
-            self.held.forget([claim])
-        elif end.is_first and claim not in self.rescued:
-            self.unwritten.append(claim)
-        self.hand_back(self.held.without_slot())
-
-    def hand_back(self, claims: list[Claim]) -> None:
-        for claim in claims:
-            assert self.stages[claim] is Stage.WAITS_FOR_SLOT
-            self.stages[claim] = Stage.ENDED
+        if is_first:
             self.unwritten.append(claim)
 
-    @rule()
-    def those_that_wait_too_long_are_handed_back(self) -> None:
-        self.hand_back(self.held.waiting_for_slot_since(self.clock.now - 0.1))
-
+    @precondition(lambda self: self.at(Stage.RUNS, Stage.WAITS))
     @rule(data=st.data())
-    def write(self, data: st.DataObject) -> None:
-        claims = data.draw(st.lists(st.sampled_from(self.unwritten), unique=True)) if self.unwritten else []
-        self.unwritten = [claim for claim in self.unwritten if claim not in claims]
-        self.under_way.append((self.held.write(claims), claims))
+    def give_up(self, data: st.DataObject) -> None:
+        claim = data.draw(st.sampled_from(self.at(Stage.RUNS, Stage.WAITS)))
+        is_first = self.held.give_up(claim)
+        assert is_first == (self.stages[claim] is Stage.RUNS)
+        if is_first:
+            self.stages[claim] = Stage.GIVEN_UP
+            self.unwritten.append(claim)
 
-    @precondition(lambda self: self.under_way)
-    @rule(data=st.data(), is_done=st.sampled_from([True, True, False]), is_heard=st.sampled_from([True, True, False]))
-    def comes_through(self, data: st.DataObject, is_done: bool, is_heard: bool) -> None:
-        kept, claims = self.under_way.pop(data.draw(st.integers(0, len(self.under_way) - 1)))
-        if is_done:
-            self.hear(kept)
-            self.rows -= set(claims)
-        if is_done and is_heard:
-            for claim in claims:
-                self.held.forget([claim])
-        else:
-            self.held.report_slots_again()
-            self.unwritten += claims
-
-    def hear(self, kept: KeptSlots) -> None:
-        if kept.counts and kept.number > self.report:
-            self.kept, self.report = kept.counts["t"], kept.number
-
-    @rule()
-    def time_passes(self) -> None:
-        self.clock.now += 0.06
-
-    @rule()
-    def is_taken_for_dead(self) -> None:
-        """Others have all its jobs and slots. Its word of them goes with its row in the database."""
-        self.clock.now += 0.01
-        self.rescued |= set(self.stages)
-        self.hand_back(self.held.lose_slots())
-        self.unwritten = []
-        self.rows.clear()
-        self.kept = self.report = 0
-        self.clock.now += 0.01
+    @precondition(lambda self: self.unwritten)
+    @rule(data=st.data())
+    def is_written(self, data: st.DataObject) -> None:
+        claim = data.draw(st.sampled_from(self.unwritten))
+        self.unwritten.remove(claim)
+        self.held.forget([claim])
 
     @invariant()
-    def no_more_run_than_are_counted(self) -> None:
-        ours = [claim for claim in self.at(Stage.WAITS_FOR_THREAD, Stage.RUNS) if claim not in self.rescued]
-        assert len(ours) <= self.counted
-        assert len(ours) <= LIMIT
-
-    @invariant()
-    def each_is_where_it_should_be_and_each_place_is_counted_once(self) -> None:
+    def each_is_where_it_should_be_and_counted_once(self) -> None:
         assert {claim: claim.stage for claim in self.stages} == self.stages
-        placed = len(self.at(Stage.WAITS_FOR_THREAD, Stage.RUNS, Stage.GIVEN_UP))
-        assert self.held.free() == THREADS - placed
-        assert self.held.waiting() == len(self.at(Stage.WAITS_FOR_THREAD))
+        assert self.held.free() == THREADS - len(self.at(Stage.WAITS, Stage.RUNS, Stage.GIVEN_UP))
+        assert self.held.waiting() == len(self.at(Stage.WAITS))
         assert self.held.lost == len(self.at(Stage.GIVEN_UP))
+        assert set(self.held.all()) == {*self.at(Stage.WAITS, Stage.RUNS), *self.unwritten}
 
-    def teardown(self) -> None:
-        """When all has ended and is written, nothing is kept and nothing is held."""
-        while self.under_way:
-            self.unwritten += self.under_way.pop()[1]
-            self.held.report_slots_again()
-        for claim in list(self.stages):
-            end = self.held.end(claim, hand_on=False)
-            assert end.successor is None
-            if end.is_first and claim not in self.rescued:
-                self.unwritten.append(claim)
-        self.hear(self.held.write(self.unwritten))
-        for claim in self.stages:
-            self.held.forget([claim])
-        assert self.kept == 0
-        assert (len(self.held), self.held.free(), self.held.lost) == (0, THREADS, 0)
-        assert self.held.ahead_limits({"t": 9}, may_wait=True)["more"] == [0]
+    @invariant()
+    def beside_a_job_that_must_run_alone_none_is_wanted(self) -> None:
+        if any(claim.deaths > 1 for claim in self.held.all()):
+            assert self.held.want() == 0
 
 
-def test_each_claim_ends_once_and_no_more_run_than_the_database_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock()
-    for module in ("slots", "capacity"):
-        monkeypatch.setattr(f"zeke_jobs.worker.claim.{module}.time", clock)
-    run = settings(
-        max_examples=1000 if os.environ.get("ZEKE_TEST_DEEP") else 100, stateful_step_count=40, deadline=None
-    )
-    run_state_machine_as_test(lambda: Holding(clock), settings=run)  # type: ignore[arg-type]
+def test_each_claim_ends_once_and_each_thread_is_counted_once() -> None:
+    examples = 1000 if os.environ.get("ZEKE_TEST_DEEP") else 100
+    run_state_machine_as_test(Holding, settings=settings(max_examples=examples, stateful_step_count=40, deadline=None))
 
 
 @pytest.mark.parametrize(
     ("at", "to"),
     [
         (Stage.CLAIMED, Stage.RUNS),
-        (Stage.WAITS_FOR_SLOT, Stage.RUNS),
-        (Stage.RUNS, Stage.WAITS_FOR_THREAD),
+        (Stage.RUNS, Stage.WAITS),
         (Stage.GIVEN_UP, Stage.RUNS),
         (Stage.ENDED, Stage.RUNS),
         (Stage.ENDED, Stage.ENDED),
@@ -232,3 +135,101 @@ def test_a_step_that_no_arrow_allows_raises(at: Stage, to: Stage) -> None:
 def test_a_job_that_never_came_cannot_start() -> None:
     with pytest.raises(RuntimeError, match="expected a claim"):
         HeldJobs(1).start(a_claim(uuid4()))
+
+
+# ── how much to claim ──
+
+
+def taken(held: HeldJobs, task: str = "t", *, may_wait: bool = True) -> Claim:
+    one = a_claim(uuid4(), task=task, received=100.0)
+    assert held.accept([(one, may_wait)]) == [one]
+    return one
+
+
+def handed_back(held: HeldJobs) -> list[Claim]:
+    return [claim for claim in held.behind_long_job() if held.end(claim, unstarted=True)]
+
+
+def worked(held: HeldJobs, seconds: float, clock: Clock, task: str = "t", *, times: int = 1) -> None:
+    for _ in range(times):
+        one = taken(held, task)
+        assert held.start(one)
+        clock.now += seconds
+        assert held.end(one)
+        held.forget([one])
+
+
+def test_an_unknown_load_claims_one_job_a_thread() -> None:
+    held = HeldJobs(8)
+    assert held.want() == 8
+    for _ in range(3):
+        taken(held)
+    assert held.want() == 5
+
+
+def test_long_jobs_are_never_claimed_ahead(clock: Clock) -> None:
+    held = HeldJobs(8)
+    worked(held, 1.0, clock, times=2)
+    for _ in range(7):
+        taken(held)
+    assert held.want() == 1
+
+
+def test_while_claims_bring_short_jobs_only_some_more_are_claimed_than_threads_are_free(clock: Clock) -> None:
+    held = HeldJobs(8)
+    worked(held, 2**-10, clock, times=2)
+    assert held.want() == 8 + 245
+    taken(held, "unknown")
+    assert held.want() == 7
+    worked(held, 2**-10, clock)
+    assert held.want() == 7 + 184, "seven threads flow, but one more long job may come"
+
+
+def test_jobs_that_a_crash_must_not_repeat_are_never_claimed_ahead(clock: Clock) -> None:
+    held = HeldJobs(8)
+    worked(held, 2**-10, clock, times=2)
+    taken(held, may_wait=False)
+    assert held.want() == 7
+
+
+def test_a_task_whose_job_takes_long_is_no_longer_claimed_ahead_while_another_one_is(clock: Clock) -> None:
+    held = HeldJobs(8)
+    for task in ("t", "other"):
+        worked(held, 2**-10, clock, task, times=2)
+    running = taken(held)
+    assert held.start(running)
+    clock.now += 0.2
+    assert held.behind_long_job() == []
+    assert held.want() == 7 + 184, "the thread that it holds does not come back soon"
+    held.end(running)
+    worked(held, 2**-10, clock, "other")
+    assert held.want() == 8 + 245
+    worked(held, 2**-10, clock)
+    assert held.want() == 8
+
+
+def test_a_job_given_back_unstarted_frees_its_place_and_teaches_nothing() -> None:
+    held = HeldJobs(2)
+    held.end(taken(held))
+    assert held.want() == 2
+
+
+def test_jobs_that_wait_behind_a_long_one_are_handed_back_and_never_start_here(clock: Clock) -> None:
+    held = HeldJobs(1)
+    running, waiting = taken(held), taken(held)
+    assert held.start(running)
+    clock.now += 0.09
+    assert handed_back(held) == []
+    clock.now += 0.02
+    assert handed_back(held) == [waiting]
+    assert not held.start(waiting)
+    assert handed_back(held) == []
+    assert held.free() == 0
+
+
+def test_jobs_that_wait_while_none_takes_long_stay(clock: Clock) -> None:
+    held = HeldJobs(1)
+    running, _ = taken(held), taken(held)
+    clock.now += 5.0
+    assert held.start(running)
+    assert handed_back(held) == []

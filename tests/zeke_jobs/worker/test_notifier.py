@@ -1,19 +1,31 @@
 from __future__ import annotations
 
-import math
+import queue
 import threading
 from contextlib import closing
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-import pytest
 from structlog.testing import capture_logs
 
-from zeke_jobs.worker.claim.notifier import Notifier, WakeUps
+from zeke_jobs.worker.claim.notifier import Notifier
 
 if TYPE_CHECKING:
+    import pytest
     from psycopg2.extensions import connection as Connection
+
+
+class Woken(SimpleNamespace):
+    """As much of a producer as a notifier needs; says what woke it."""
+
+    def __init__(self) -> None:
+        self.calls: queue.Queue[tuple[str, str | None]] = queue.Queue()
+        super().__init__(
+            notifications_arrive=True,
+            wake=lambda name=None: self.calls.put(("now", name)),
+            wake_later=lambda name: self.calls.put(("later", name)),
+        )
 
 
 def test_a_notifier_in_which_something_broke_is_tried_again(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,7 +38,7 @@ def test_a_notifier_in_which_something_broke_is_tried_again(database: str, monke
             raise RuntimeError("what nobody thought of")
         listens.set()
 
-    notifier = Notifier(database, uuid4(), WakeUps(["default"]), lambda: None, on_revision)
+    notifier = Notifier(database, uuid4(), Woken(), lambda: None, on_revision)  # type: ignore[arg-type]
     with capture_logs() as lines:
         notifier.start()
         assert listens.wait(10.0)
@@ -34,52 +46,20 @@ def test_a_notifier_in_which_something_broke_is_tried_again(database: str, monke
     assert [line["event"] for line in lines] == ["the notifier failed; it is tried again"]
 
 
-def test_a_notification_wakes_the_consumer_of_its_queue_once_whatever_it_carries(
+def test_a_notification_wakes_the_named_process_at_once_and_the_others_later_whatever_else_it_carries(
     database: str, conn: Connection
 ) -> None:
-    listens, cancelled = threading.Event(), threading.Event()
-    wake_ups = WakeUps(["default", "slow"])
-    notifier = Notifier(database, uuid4(), wake_ups, cancelled.set, listens.set)
+    cancelled, ours, woken = threading.Event(), uuid4(), Woken()
+    notifier = Notifier(database, ours, woken, cancelled.set, lambda: None)  # type: ignore[arg-type]
     notifier.start()
     with closing(notifier):
-        assert listens.wait(10.0)
-        for queue in wake_ups.queues:
-            assert wake_ups.wait(queue, 10.0), "once it listens it looks for what came before"
+        assert woken.calls.get(timeout=10.0) == ("now", None), "once it listens it looks for what came before"
+        payloads: list[Any] = [f"{ours} two words", f"{uuid4()} default", "later default", "", "x"]
         with conn.cursor() as cursor:
-            cursor.execute("SELECT pg_notify('zeke_jobs.default', 'anything'), pg_notify('zeke_jobs.cancel', '')")
-        assert wake_ups.wait("default", 10.0)
+            for payload in payloads:
+                cursor.execute(
+                    "SELECT pg_notify('zeke_jobs.wake', %s), pg_notify('zeke_jobs.cancel', %s)", [payload] * 2
+                )
+        found = [woken.calls.get(timeout=10.0) for _ in payloads]
+        assert found == [("now", "two words"), ("later", "default"), ("later", "default"), ("later", ""), ("later", "")]
         assert cancelled.wait(10.0)
-        assert not wake_ups.wait("default", 0.0), "it woke once"
-        assert not wake_ups.wait("slow", 0.0)
-
-
-def test_a_notification_for_another_process_wakes_later_unless_the_queue_was_looked_at(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    clock = SimpleNamespace(now=100.0)
-    monkeypatch.setattr("zeke_jobs.worker.claim.notifier.time", SimpleNamespace(monotonic=lambda: clock.now))
-    ours, wake_ups = uuid4(), WakeUps(["default", "slow"])
-    notifier = Notifier(None, ours, wake_ups, lambda: None, lambda: None)
-
-    def notify(queue: str, payload: object) -> None:
-        notifier._receive(SimpleNamespace(channel=f"zeke_jobs.{queue}", payload=str(payload)))  # type: ignore[arg-type]
-
-    notify("default", ours)
-    assert wake_ups.wait("default", 0.0)
-    notify("default", uuid4())
-    notify("slow", "later")
-    assert wake_ups.wake_due() == pytest.approx(0.1)
-    assert not wake_ups.wait("default", 0.0)
-    wake_ups.cancel("slow")
-    clock.now += 0.1
-    assert wake_ups.wake_due() == math.inf
-    assert wake_ups.wait("default", 0.0)
-    assert not wake_ups.wait("slow", 0.0)
-
-
-def test_a_queue_that_the_process_does_not_have_cannot_be_woken_now_or_later() -> None:
-    wake_ups = WakeUps(["default"])
-    for wake in (wake_ups.wake, wake_ups.wake_later):
-        with pytest.raises(KeyError):
-            wake("unknown")
-    assert wake_ups.wake_due() == math.inf

@@ -438,7 +438,9 @@ def test_a_queue_that_waits_is_rung_for_although_another_is_busy(
         assert zeke_jobs.wait(job, timeout=20)["n"] == 1
 
 
-def test_no_more_jobs_run_than_their_limit_allows_and_their_recorded_times_show_it(running: Running, jobs: Jobs) -> None:
+def test_no_more_jobs_run_than_their_limit_allows_and_their_recorded_times_show_it(
+    running: Running, jobs: Jobs
+) -> None:
     with running("  echo: {handler: 'H:echo', concurrency: 2}") as broker:
         outcome("echo")  # now it is known that they are short
         sent = zeke_jobs.send_many("echo", [{"n": n} for n in range(300)])
