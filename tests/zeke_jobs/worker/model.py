@@ -21,11 +21,12 @@ TASKS = """
 """
 RETRIES = {"limited": 1, "shared": 3, "keyed": 3, "rated": 3, "free": 0}
 PRIORITY = {"limited": 0, "shared": 0, "keyed": 0, "rated": 1, "free": 1}
-#: The most that may be active at once, by gate, and which tasks a gate counts.
+#: The most that may be active at once, by limit, and which limits a task must pass.
 LIMITS = {"limited": 2, "pool": 3}
-GATES = {"limited": ("limited",), "shared": ("pool",), "keyed": ("pool",), "rated": (), "free": ()}
-RATE, RATE_PERIOD = 2, timedelta(seconds=60.15)
-LATEST_START = timedelta(seconds=0.25)  # after its claim, of a job that has not said yet that it started
+PASSES = {"limited": ("limited",), "shared": ("pool",), "keyed": ("pool",), "rated": (), "free": ()}
+RATE = 2  # a minute
+#: Between two starts: the minute, the time from a claim to its start, and what a late claim may catch up.
+STEP, SLACK = timedelta(seconds=(60 + 0.25 + 0.05) / RATE), timedelta(seconds=0.05)
 
 LOST_AFTER = timedelta(seconds=20)
 ROWLESS_AFTER = timedelta(minutes=1)
@@ -53,12 +54,12 @@ class JobModel:
     entries: int = 0
     claimed_on: datetime | None = field(default=None)
     marked: bool = False
-    group_size: int = 1
 
     def shown(self) -> dict[str, Any]:
-        own = {"seq", "entries", "claimed_on", "marked", "group_size"}
+        own = {"seq", "entries", "claimed_on", "marked"}
         shown = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in own}
-        return {**shown, "entries": self.entries, "status": self.status}
+        waiting_for = self.waiting_for if self.state == "queued" else None
+        return {**shown, "entries": self.entries, "status": self.status, "waiting_for": waiting_for}
 
     @property
     def status(self) -> str:
@@ -89,12 +90,11 @@ class JobModel:
         self._leave("rejected" if self.cancelled else "done")
 
     def finished(self, outcome: str, now: datetime, *, has_started: bool, delay: float, reason: str) -> None:
-        counts = outcome in ("retry", "failed", "cancelled") and has_started
-        if counts:
+        outcome = "cancelled" if self.cancelled else outcome
+        if outcome in ("retry", "failed", "cancelled") and has_started:
             self.started()
         elif self.marked:
             self.attempt -= 1
-        outcome = "cancelled" if self.cancelled else outcome
         self.cancelled = outcome == "cancelled"
         self.entries += outcome != "returned"
         if outcome in ("retry", "deferred"):
@@ -104,19 +104,15 @@ class JobModel:
         self._leave("rejected" if outcome in ("failed", "cancelled") else "queued")
         self.waiting_for = reason if outcome == "deferred" else None
 
-    def died(self, *, suspects: int) -> str:
-        self.started()
+    def died(self) -> str:
         self.entries += 1
-        among_suspects = self.deaths > 0 and self.group_size > 1
-        self.attempt_base += among_suspects or (suspects > 1 and RETRIES[self.task] > 0)
-        self.deaths += not among_suspects
-        self.group_size = -(-suspects // 2)
         if self.cancelled:
-            outcome = "cancelled"
-        elif self.deaths >= MOST_DEATHS:
-            outcome = "quarantined"
-        else:
-            outcome = "failed" if self.attempt - self.attempt_base > RETRIES[self.task] else "rescued"
+            self._leave("rejected")
+            return "cancelled"
+        self.started()
+        self.attempt_base += 1
+        self.deaths += 1
+        outcome = "quarantined" if self.deaths >= MOST_DEATHS else "rescued" if RETRIES[self.task] else "failed"
         self._leave("queued" if outcome == "rescued" else "rejected")
         return outcome
 
@@ -137,20 +133,18 @@ class JobModel:
 
 
 def active(jobs: Iterable[JobModel]) -> tuple[Counter[str], Counter[tuple[str, str | None]]]:
-    """How much is active, by gate and by (task, key)."""
+    """How much is active, by limit and by (task, key)."""
     consumed = [job for job in jobs if job.state == "consumed"]
-    return Counter(g for job in consumed for g in GATES[job.task]), Counter((job.task, job.key) for job in consumed)
+    return Counter(n for job in consumed for n in PASSES[job.task]), Counter((job.task, job.key) for job in consumed)
 
 
-def is_blocked(
-    job: JobModel, beside: Iterable[JobModel], rate_used: int, paused: set[str], *, more: Iterable[JobModel] = ()
-) -> bool:
-    """Whether a limit or a pause keeps a due job from being claimed beside these; ``more`` are claims that only rates count."""
-    gates, keys = active(beside)
-    if f"task/{job.task}" in paused or any(f"limit/{gate}" in paused for gate in GATES[job.task]):
+def is_blocked(job: JobModel, beside: Iterable[JobModel], paused: set[str], *, rate_opens: bool) -> bool:
+    """Whether a limit or a pause keeps a due job from being claimed beside these."""
+    limits, keys = active(beside)
+    if f"task/{job.task}" in paused or any(f"limit/{name}" in paused for name in PASSES[job.task]):
         return True
-    if any(gates[gate] >= LIMITS[gate] for gate in GATES[job.task]):
+    if any(limits[name] >= LIMITS[name] for name in PASSES[job.task]):
         return True
     if job.task == "keyed" and keys[job.task, job.key] >= 1:
         return True
-    return job.task == "rated" and rate_used + sum(other.task == "rated" for other in more) >= RATE
+    return job.task == "rated" and not rate_opens

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -12,14 +11,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.zeke_jobs.worker.conftest import NOON, Jobs
 from tests.zeke_jobs.worker.model import (
-    GATES,
-    LATEST_START,
     LIMITS,
     LOST_AFTER,
+    PASSES,
     PRIORITY,
     RATE,
-    RATE_PERIOD,
     ROWLESS_AFTER,
+    SLACK,
+    STEP,
     JobModel,
     active,
 )
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
 SEEN = """
   SELECT q.message_id, q.task, q.key, q.priority, q.run_at, q.expires_on, q.state::text, q.attempt, q.attempt_base, q.deaths,
-    q.claim, q.worker, q.cancelled_on IS NOT NULL AS cancelled, q.waiting_for, jsonb_array_length(q.attempts) AS entries,
+    q.claim, q.worker, q.cancelled_on IS NOT NULL AS cancelled, j.waiting_for, jsonb_array_length(q.attempts) AS entries,
     j.state::text AS status
   FROM zeke_jobs.queue AS q JOIN zeke_jobs.job AS j ON j.id = q.message_id"""
 #: worker, job, claim
@@ -46,8 +45,9 @@ class World(RuleBasedStateMachine):
         super().__init__()
         self.sql = Jobs(conn)
         self.sql.rows(
-            "TRUNCATE zeke_jobs.queue, zeke_jobs.worker, zeke_jobs.pause, zeke_jobs.meter_use, zeke_jobs.key_cursor, zeke_jobs.key_wait CASCADE"
+            "TRUNCATE zeke_jobs.queue, zeke_jobs.worker, zeke_jobs.pause, zeke_jobs.bucket_key, zeke_jobs.bucket_change CASCADE"
         )
+        self.sql.rows("UPDATE zeke_jobs.bucket SET next_at = '-infinity'")
         self.now: datetime = NOON
         set_clock(conn, self.now)
         # The chance by which tasks take turns is the same whenever a run is repeated.
@@ -57,8 +57,11 @@ class World(RuleBasedStateMachine):
         self.beats: dict[UUID, datetime] = {}
         self.beating_since: dict[UUID, datetime] = {}
         self.stale: list[Held] = []
-        #: When starts of the task with a rate were claimed, and until when they count.
-        self.rated: dict[tuple[UUID, int], tuple[datetime, datetime]] = {}
+        #: When jobs of the task with a rate were claimed, and when the next one may be.
+        self.rated: list[datetime] = []
+        self.rate_opens_on = datetime.min.replace(tzinfo=NOON.tzinfo)
+        #: The processes that claim nothing until they are empty, and then one job that must run alone.
+        self.alone: set[UUID] = set()
         self.paused: set[str] = set()
 
     # ── what is drawn from ──
@@ -69,25 +72,21 @@ class World(RuleBasedStateMachine):
     def draw(self, data: st.DataObject, of: list[Any]) -> Any:
         return data.draw(st.sampled_from(of))
 
-    def rate_used(self) -> int:
-        return sum(ends > self.now for _, ends in self.rated.values())
+    def rate_opens(self) -> bool:
+        return self.rate_opens_on <= self.now
 
     def passed(self, rows: list[dict[str, Any]]) -> None:
-        """Jobs were claimed: those with a rate are used up."""
-        ends = self.now + LATEST_START + RATE_PERIOD
-        self.rated |= {(row["message_id"], row["claim"]): (self.now, ends) for row in rows if row["task"] == "rated"}
-
-    def counts_from(self, id_: UUID, claim: int, start: datetime | None = None) -> None:
-        """A job says when it started, by default with its claim, unless it has said so before."""
-        if (id_, claim) in self.rated and not self.jobs[id_].marked:
-            claimed, _ = self.rated[id_, claim]
-            self.rated[id_, claim] = (claimed, (start or claimed) + RATE_PERIOD)
+        """Jobs were claimed: those with a rate move it on."""
+        for row in rows:
+            if row["task"] == "rated":
+                self.rated.append(self.now)
+                self.rate_opens_on = max(self.rate_opens_on, self.now - SLACK) + STEP
 
     # ── senders and people ──
 
     @initialize()
     def a_backlog_waits(self) -> None:
-        for task in sorted(GATES):
+        for task in sorted(PASSES):
             for priority in (None, None, 2):
                 self.send(task, 1, None, priority, 0, None)
 
@@ -109,7 +108,7 @@ class World(RuleBasedStateMachine):
             )
 
     @rule(
-        task=st.sampled_from(sorted(GATES)), count=st.integers(1, 3), key=st.sampled_from([None, None, "x", "y"]),
+        task=st.sampled_from(sorted(PASSES)), count=st.integers(1, 3), key=st.sampled_from([None, None, "x", "y"]),
         priority=st.sampled_from([None, None, 0, 2]), delay=st.sampled_from([0, 0, 0, 30]),
         expires=st.sampled_from([None, None, None, 45]),
     )  # fmt: skip
@@ -153,6 +152,7 @@ class World(RuleBasedStateMachine):
         if leaves:
             SQL.run(self.sql.conn, "worker/leave", worker=worker)
             self.beats.pop(worker, None)
+            self.alone.discard(worker)
             return
         row = SQL.one(self.sql.conn, "worker/heartbeat", worker=worker, busy=0, revision=1, stopping=False)
         assert row is not None
@@ -174,14 +174,13 @@ class World(RuleBasedStateMachine):
                 assert job.claimed_on is not None
                 lost |= {job.worker} if job.claimed_on < self.now - ROWLESS_AFTER else set()
         expected = {}
-        suspects = Counter(worker for worker, _, _ in self.held())
         for worker, id_, claim in self.held():
             if worker in lost:
                 self.stale.append((worker, id_, claim))
-                self.counts_from(id_, claim, self.now)
-                expected[id_] = self.jobs[id_].died(suspects=suspects[worker])
+                expected[id_] = self.jobs[id_].died()
         assert {row["message_id"]: row["outcome"] for row in SQL.all(self.sql.conn, "worker/rescue")} == expected
         self.beats = {worker: at for worker, at in self.beats.items() if worker not in lost}
+        self.alone &= self.beats.keys()
 
     @rule()
     def expire(self) -> None:
@@ -214,9 +213,14 @@ class World(RuleBasedStateMachine):
 
     @invariant()
     def no_limit_is_exceeded(self) -> None:
-        gates, keys = active(self.jobs.values())
-        assert all(gates[gate] <= most for gate, most in LIMITS.items())
+        limits, keys = active(self.jobs.values())
+        assert all(limits[name] <= most for name, most in LIMITS.items())
         assert all(count <= 1 for (task, _), count in keys.items() if task == "keyed")
-        starts = [start for start, _ in self.rated.values()]
-        for start in starts:
-            assert sum(start <= at < start + timedelta(seconds=60) for at in starts) <= RATE
+        for start in self.rated:
+            assert sum(start <= at < start + timedelta(seconds=60) for at in self.rated) <= RATE
+
+    @invariant()
+    def a_job_that_must_run_alone_does(self) -> None:
+        for worker, id_, _ in self.held():
+            if self.jobs[id_].deaths > 1:
+                assert sum(other == worker for other, _, _ in self.held()) == 1

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
 from tests.zeke_jobs.worker.conftest import Jobs
-from tests.zeke_jobs.worker.model import GATES, TASKS, TOP, is_blocked
+from tests.zeke_jobs.worker.model import LOST_AFTER, PASSES, TASKS, TOP, JobModel, is_blocked
 from tests.zeke_jobs.worker.state_world import World
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.postgres.queries import SQL
@@ -29,56 +29,73 @@ class Engine(World):
     def claim(self, data: st.DataObject, want: int) -> None:
         worker = self.worker(data)
         before = [job for job in self.jobs.values() if job.state == "consumed"]
-        used = self.rate_used()
-        rows = self.check(worker, self.sql.claim(worker, want))
+        mine = [job for job in before if job.worker == worker]
+        if any(job.deaths > 1 for job in mine):
+            return  # the worker does not ask
+        opens = self.rate_opens()
+        apart = [
+            job
+            for job in self.jobs.values()
+            if job.deaths > 1 and job.is_due(self.now) and not is_blocked(job, before, self.paused, rate_opens=opens)
+        ]
+        answer = self.sql.look(worker, want, is_empty=not mine)
+        rows = self.check(worker, [row for row in answer if row["kind"] == "job"])
         taken = [self.jobs[row["message_id"]] for row in rows]
-        assert len(taken) <= want
-        assert all(job.deaths == 0 for job in taken)
         self.passed(rows)
+        if not apart and any(
+            job.state == "queued" and job.run_at <= self.now and not self.is_paused(job) for job in self.jobs.values()
+        ):
+            self.alone.discard(worker)
+        if apart and not mine:
+            assert taken == [min(apart, key=lambda job: (job.run_at, job.seq))]
+            return
+        if apart and self.empties(worker):
+            assert (taken, [row["reason"] for row in answer]) == ([], ["alone"])
+            return
+        assert len(taken) <= want
+        assert all(job.deaths < 2 for job in taken)
+        assert sum(job.task == "rated" for job in taken) <= opens
 
         for left in self.jobs.values():
-            if not left.is_due(self.now) or left.deaths:
+            if not left.is_due(self.now) or left.deaths > 1:
                 continue
             above = [job for job in taken if job.priority >= left.priority]
-            assert len(above) == want or is_blocked(left, before + above, used, self.paused, more=above), left
+            opens_still = opens and not any(job.task == "rated" for job in taken)
+            assert len(above) == want or is_blocked(left, before + above, self.paused, rate_opens=opens_still), left
             for job in taken:
                 comparable = job.key == left.key if job.task == "keyed" else job.priority == left.priority
                 if job.task == left.task and comparable:
                     order = [(-j.priority, j.run_at, j.seq) for j in (job, left)]
                     assert order == sorted(order), (job, left)
 
-    @precondition(lambda self: any(job.deaths and job.state == "queued" for job in self.jobs.values()))
-    @rule(data=st.data())
-    def claim_alone(self, data: st.DataObject) -> None:
-        worker = self.worker(data)
-        if any(job.worker == worker for job in self.jobs.values()):
-            return
-        before = [job for job in self.jobs.values() if job.state == "consumed"]
-        used = self.rate_used()
-        suspects = [job for job in self.jobs.values() if job.deaths and job.is_due(self.now)]
-        free = [job for job in suspects if not is_blocked(job, before, used, self.paused)]
-        rows = self.sql.claim_alone(worker, tasks=sorted(GATES))
-        taken = [self.jobs[row["message_id"]] for row in self.check(worker, rows)]
-        self.passed(rows)
-        assert bool(taken) == bool(free)
-        if taken:
-            first, size = min(job.run_at for job in free), taken[0].group_size
-            assert taken[0].run_at == first
-            assert len(taken) <= size
-            assert all(job in free and job.group_size == size for job in taken)
-            left = [job for job in free if job.group_size == size and job not in taken]
-            assert len(taken) == size or all(
-                is_blocked(job, before + taken, used, self.paused, more=taken) for job in left
-            )
+    def is_paused(self, job: JobModel) -> bool:
+        return not self.paused.isdisjoint({f"task/{job.task}", *(f"limit/{name}" for name in PASSES[job.task])})
+
+    def empties(self, worker: UUID) -> bool:
+        """Whether a busy worker is the one that empties itself for the next job that must run alone; one at a time."""
+        others = {other for other in self.alone - {worker} if self.beats[other] >= self.now - LOST_AFTER}
+        if worker in self.alone or not others:
+            self.alone.add(worker)
+        return worker in self.alone
 
     @precondition(lambda self: self.held())
     @rule(data=st.data(), times=st.integers(1, 3))
     def all_workers_die(self, data: st.DataObject, times: int) -> None:
-        """And those that take over the first suspect, too."""
+        """And those that take over, too."""
         for _ in range(times):
             self.time_passes(21)
             self.rescue()
-            self.claim_alone(data)
+            self.claim(data, 2)
+
+    @precondition(lambda self: any(job.state == "queued" for job in self.jobs.values()))
+    @rule(data=st.data())
+    def two_processes_have_died_of_a_job(self, data: st.DataObject) -> None:
+        id_ = self.draw(data, [id_ for id_, job in self.jobs.items() if job.state == "queued"])
+        self.sql.rows("UPDATE zeke_jobs.queue SET deaths = 2, attempt = 2, attempt_base = 2 WHERE message_id = %s", id_)
+        job = self.jobs[id_]
+        job.deaths = job.attempt = job.attempt_base = 2
+        for _ in range(2):
+            self.claim(data, 2)
 
     def check(self, worker: UUID, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Check every claim's result, and update the model."""
@@ -99,8 +116,6 @@ class Engine(World):
 
     def mark(self, worker: UUID, id_: UUID, claim: int) -> None:
         SQL.all(self.sql.conn, "job/mark_started", worker=worker, ids=[id_], claims=[claim], after=[0.0])
-        if self.jobs[id_].worker == worker and self.jobs[id_].claim == claim:
-            self.counts_from(id_, claim)
 
     @precondition(lambda self: self.held())
     @rule(data=st.data())
@@ -111,8 +126,7 @@ class Engine(World):
         )
         claims = [{"message_id": id_, "claim": claim} for _, id_, claim in batch]
         assert sorted(self.sql.complete(worker, claims)) == sorted(id_ for _, id_, _ in batch)
-        for _, id_, claim in batch:
-            self.counts_from(id_, claim)
+        for _, id_, _ in batch:
             self.jobs[id_].completed()
         self.stale += batch
 
@@ -131,15 +145,11 @@ class Engine(World):
         assert self.sql.finish(
             worker, ended, outcome, after=0.0 if has_started else None, delay=delay, reason="because"
         )
-        if has_started:
-            self.counts_from(id_, claim)
-        else:
-            self.rated.pop((id_, claim), None)
         self.jobs[id_].finished(outcome, self.now, has_started=has_started, delay=delay, reason="because")
         self.stale.append((worker, id_, claim))
 
     @precondition(lambda self: self.stale or self.held())
-    @rule(data=st.data(), way=st.sampled_from(["complete", "finish", "mark", "hold", "progress"]))
+    @rule(data=st.data(), way=st.sampled_from(["complete", "finish", "mark", "fence", "progress"]))
     def a_stale_or_foreign_claim_changes_nothing(self, data: st.DataObject, way: str) -> None:
         foreign = [(UUID(int=99), id_, claim) for _, id_, claim in self.held()]
         # The most dangerous ones first: the same worker holds the same job again, under a later claim.
@@ -153,18 +163,18 @@ class Engine(World):
                 assert not self.sql.finish(worker, {"message_id": id_, "claim": claim}, "failed")
             case "mark":
                 self.mark(worker, id_, claim)
-            case "hold":
-                assert not self.sql.hold(worker, id_, claim, result="null")
+            case "fence":
+                assert not self.sql.fence(worker, id_, claim, result="null")
             case "progress":
                 assert SQL.run(self.sql.conn, "job/progress", worker=worker, id=id_, claim=claim, progress="{}") == 0
         assert self.sql.rows(ALL) == before
 
     @precondition(lambda self: self.held())
     @rule(data=st.data())
-    def hold(self, data: st.DataObject) -> None:
+    def fence(self, data: st.DataObject) -> None:
         worker, id_, claim = self.draw(data, self.held())
         ours = not self.jobs[id_].cancelled
-        assert self.sql.hold(worker, id_, claim) == ours
+        assert self.sql.fence(worker, id_, claim) == ours
 
 
 @pytest.mark.timeout(3_600 if DEEP else 180)

@@ -26,7 +26,7 @@ SELECT
   zeke_jobs.unquoted(q.attempts, q.message, s.fields) AS attempts,
   q.deaths,
   zeke_jobs.unquoted(q.extra -> 'progress', q.message, s.fields) AS progress,
-  zeke_jobs.unquoted(q.extra ->> 'waiting_for', q.message, s.fields) AS waiting_for,
+  CASE WHEN q.state = 'queued' THEN zeke_jobs.unquoted(q.extra ->> 'waiting_for', q.message, s.fields) END AS waiting_for,
   zeke_jobs.unquoted(q.key, q.message, s.fields) AS key,
   q.extra ->> 'unique_key' AS unique_key,
   zeke_jobs.unquoted(q.extra ->> 'idempotency_key', q.message, s.fields) AS idempotency_key,
