@@ -17,15 +17,7 @@ if TYPE_CHECKING:
 
 def of(limit: LimitRow, now: datetime) -> Reason:
     """The reason that the claim is told."""
-    match limit.reason:
-        case "concurrency":
-            return _at_limit(limit, now)
-        case "rate":
-            return _at_rate(limit, now)
-        case "units" | "budget":
-            return _used_up(limit, now)
-        case _:
-            return _closed(limit, now)
+    return _REASONS[limit.reason](limit, now)
 
 
 def key_at_rate(rate: KeyRate, job: JobRow) -> Reason:
@@ -36,7 +28,6 @@ def key_at_rate(rate: KeyRate, job: JobRow) -> Reason:
         "key-at-rate",
         f"{full}; the next may start {_at(rate.next_at, job.now)}",
         **figures,
-        until=rate.next_at,
         now=job.now,
     )
 
@@ -72,17 +63,15 @@ def _used_up(limit: LimitRow, now: datetime) -> Reason:
     return _of("units-used", limit, f"{used} within {period}; the next may start {_at(limit.opens_on, now)}", **figures)
 
 
-def _closed(limit: LimitRow, now: datetime) -> Reason:
-    is_breaker = limit.reason == "breaker"
-    what = "is paused by its breaker" if is_breaker else "is throttled by its provider"
+def _throttled(limit: LimitRow, now: datetime) -> Reason:
+    opens = f"is throttled by its provider ({limit.closed_why}); it opens {_at(limit.opens_on, now)}"
+    return _of("throttled", limit, opens, until=limit.closed_until, why=limit.closed_why, now=now)
+
+
+def _breaker_open(limit: LimitRow, now: datetime) -> Reason:
     opens = "one job at a time probes" if limit.opens_on is None else f"it opens {_at(limit.opens_on, now)}"
-    figures = {
-        "until": limit.closed_until,
-        "why": limit.closed_why,
-        **({"probe": limit.probe} if is_breaker else {}),
-        "now": now,
-    }
-    return _of("breaker-open" if is_breaker else "throttled", limit, f"{what} ({limit.closed_why}); {opens}", **figures)
+    figures = {"until": limit.closed_until, "why": limit.closed_why, "probe": limit.probe, "now": now}
+    return _of("breaker-open", limit, f"is paused by its breaker ({limit.closed_why}); {opens}", **figures)
 
 
 def _of(kind: str, limit: LimitRow, what: str, **figures: Any) -> Reason:
@@ -100,3 +89,13 @@ def _named(holders: tuple[Holder, ...], active: int, now: datetime) -> str:
     if active > len(named):
         named.append(f"{active - len(named)} more")
     return "; ".join(named)
+
+
+_REASONS = {
+    "concurrency": _at_limit,
+    "rate": _at_rate,
+    "units": _used_up,
+    "budget": _used_up,
+    "throttled": _throttled,
+    "breaker": _breaker_open,
+}

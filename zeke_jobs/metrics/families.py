@@ -53,7 +53,7 @@ DATABASE: tuple[Family, ...] = (
     ),
     _gauge("serving_processes", _TASK, "Live worker processes that would run a job of the task.", "processes"),
     _gauge("serving_threads", _TASK, "Their threads.", "threads"),
-    _gauge("cost_last_day", ("task", "currency"), "Reported costs of jobs that ended within a day or have not ended."),
+    _gauge("cost_last_day", ("task", "currency"), "Costs that jobs reported within the last day."),
     _gauge("limit_active", ("limit",), "Active jobs under a limit: task/NAME or limit/NAME.", "active"),
     _gauge(
         "limit_concurrency",

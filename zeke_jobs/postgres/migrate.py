@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -28,25 +28,18 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"\d{4}_[a-z0-9_]+\.sql")
 _CODE = re.compile(r"code-(\d{4})")
 _EDITION = "edition"  # the file that counts the changes of sql/code
-_TABLES = "0001_tables.sql"
-#: SHA-256 of the names and checksums of 0.1.0's files. Databases of that version get the tables by an upgrade.
-_OF_0_1_0 = "113852c4009bc2a047958730f7a56052cf2c2d634c522e1c2f76fc9a7869ef5a"
 OURS = "zeke_jobs"
 
 
 @dataclass(frozen=True)
 class Migration:
-    """One file, identified by ``package`` and ``name``. ``checksum`` shows whether it was edited after it was applied.
-
-    ``upgrade`` runs instead of ``text`` when the database has an earlier form of the same tables.
-    """
+    """One file, identified by ``package`` and ``name``. ``checksum`` shows whether it was edited after it was applied."""
 
     package: str
     name: str
     text: str
     in_transaction: bool
     breaking: bool
-    upgrade: str = ""
 
     @property
     def checksum(self) -> str:
@@ -73,25 +66,6 @@ def of_package(package: str) -> list[Migration]:
         MigrationError: the package or its ``migrations`` folder is missing, or a file has a wrong name.
     """
     return _of_folder(package, "migrations")
-
-
-def _from_where_it_is(packages: Iterable[str], applied: Mapping[tuple[str, str], str]) -> list[Migration]:
-    """All migrations, in the form that suits the database: one of version 0.1.0 has most of the tables already.
-
-    Raises:
-        MigrationError: unreleased code between two versions made the database.
-    """
-    ours = sorted((name, checksum) for (package, name), checksum in applied.items() if package == OURS)
-    if not any(name == "0001_queue.sql" for name, _ in ours):
-        return available(packages)
-    listed = "\n".join(f"{name} {checksum}" for name, checksum in ours if name != "0000_dramatiq_pg.sql")
-    if hashlib.sha256(listed.encode()).hexdigest() != _OF_0_1_0:
-        raise MigrationError(
-            "expected the schema of version 0.1.0 or later, got one that was made in between\n"
-            "  help: migrate a new database, or take everything out first with: zeke-jobs uninstall"
-        )
-    upgrade = files(OURS).joinpath("sql/upgrade_0_1_0.sql").read_text(encoding="utf-8")
-    return [replace(one, upgrade=upgrade) if one.name == _TABLES else one for one in available(packages)]
 
 
 def code() -> Migration:
@@ -174,7 +148,7 @@ def _apply(conn: Connection, migration: Migration) -> bool:
             if _is_applied(conn, migration):
                 return False
             before = _objects(conn, migration)
-            cursor.execute(migration.upgrade or migration.text)
+            cursor.execute(migration.text)
             _record(conn, migration, before)
     return True
 
@@ -270,7 +244,7 @@ def pending(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
     if SQL.one(conn, "migration/table_exists") is None:
         return available(packages)
     applied = _applied(conn)
-    return [migration for migration in _from_where_it_is(packages, applied) if _is_missing(migration, applied)]
+    return [migration for migration in available(packages) if _is_missing(migration, applied)]
 
 
 def verify(conn: Connection, packages: Sequence[str] = ()) -> None:

@@ -33,7 +33,6 @@ def write(conn: Connection, config: Config, revision: int, draining: Collection[
 
 def gather(conn: Connection) -> list[dict[str, Any]]:
     """Give queued jobs their tasks' present names, queues and keys; returns the moves."""
-    SQL.all(conn, "job/late_keys")
     return SQL.all(conn, "job/gather", limit=GATHER)
 
 

@@ -77,7 +77,8 @@ def test_a_cancel_of_a_queued_job_is_announced_to_who_waits_for_its_end(
     conn: Connection, other_conn: Connection
 ) -> None:
     sent = zeke_jobs.send("anything")
-    change(conn, sent.id, "awaited = true")
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT zeke_jobs.await_end(%s)", (str(sent.id),))
     with other_conn.cursor() as cursor:
         cursor.execute('LISTEN "zeke_jobs.done"')
         zeke_jobs.cancel(sent.id)
@@ -169,7 +170,7 @@ def test_a_filter_by_another_status_is_refused() -> None:
 def test_a_retry_notifies_its_queue(conn: Connection, other_conn: Connection) -> None:
     job_id = failed(conn)
     with other_conn.cursor() as cursor:
-        cursor.execute('LISTEN "zeke_jobs.default"')
+        cursor.execute('LISTEN "zeke_jobs.wake"')
         cursor.execute(
             "INSERT INTO zeke_jobs.worker (id, kind, host, pid, version, queues, idle)"
             " VALUES (gen_random_uuid(), 'worker', 'h', 1, '0', '{default}', '{default}')"

@@ -81,7 +81,7 @@ def test_a_failed_job_is_cancelled_by_filter_only_where_it_holds_others_up(conn:
     plain, holds = zeke_jobs.send("anything"), zeke_jobs.send("anything")
     for job in (plain, holds):
         fail(conn, job.id)
-    change(conn, holds.id, "order_hold = true")
+    change(conn, holds.id, "order_hold = true, key = 'k'")
     assert zeke_jobs.cancel(task="anything", status="failed") == [holds.id]
     assert zeke_jobs.status(plain.id).status == "failed"
 
@@ -111,7 +111,7 @@ def test_an_active_job_is_not_edited_and_an_unknown_one_is_said(conn: Connection
 def test_a_job_that_is_made_due_notifies_its_queue(conn: Connection, other_conn: Connection) -> None:
     sent = zeke_jobs.send("anything", delay=3600)
     with other_conn.cursor() as cursor:
-        cursor.execute('LISTEN "zeke_jobs.default"')
+        cursor.execute('LISTEN "zeke_jobs.wake"')
         cursor.execute(
             "INSERT INTO zeke_jobs.worker (id, kind, host, pid, version, queues, idle)"
             " VALUES (gen_random_uuid(), 'worker', 'h', 1, '0', '{default}', '{default}')"

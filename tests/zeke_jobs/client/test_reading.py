@@ -42,7 +42,7 @@ def finish(conn: Connection, job_id: object, result: str = "null") -> None:
     with conn.cursor() as cursor:
         cursor.execute(
             "SELECT zeke_jobs.complete('00000000-0000-4000-8000-000000000000', ARRAY[%s]::uuid[], ARRAY[1::bigint],"
-            " ARRAY[0.0], ARRAY[%s])",
+            " ARRAY[0.0], ARRAY[NULL::float8], ARRAY[%s])",
             (str(job_id), result),
         )
 
@@ -64,7 +64,7 @@ ERROR = """'[{"attempt": 1, "outcome": "retry", "error": {"type": "OSError", "me
 @pytest.mark.parametrize(
     ("changes", "status", "retries", "error"),
     [
-        ("attempt = 0, waiting_for = 'budget'", "created", 0, None),
+        ("attempt = 0, extra = '{\"waiting_for\": \"budget\"}'", "created", 0, None),
         (f"attempt = 1, attempts = {ERROR}", "retry", 0, {"type": "OSError", "message": "no route"}),
         ("state = 'consumed', attempt = 1", "active", 0, None),
         (f"state = 'consumed', attempt = 2, attempts = {ERROR}", "active", 1, None),
@@ -76,7 +76,7 @@ ERROR = """'[{"attempt": 1, "outcome": "retry", "error": {"type": "OSError", "me
             {"type": "OSError", "message": "no route"},
         ),
         (
-            "state = 'rejected', cancelled_on = now(), cancel_reason = 'too late'",
+            "state = 'rejected', cancelled_on = now(), extra = '{\"cancel_reason\": \"too late\"}'",
             "cancelled",
             0,
             {"type": "Cancelled", "message": "too late"},
@@ -177,7 +177,7 @@ def waited_for(conn: Connection, job_id: object, patience: float = 20) -> None:
     with conn.cursor() as cursor:
         while monotonic() < deadline:
             cursor.execute(
-                "SELECT q.awaited FROM zeke_jobs.queue AS q WHERE q.message_id = %s AND EXISTS (SELECT 1 FROM pg_stat_activity"
+                "SELECT true FROM zeke_jobs.awaited AS a WHERE a.job = %s AND EXISTS (SELECT 1 FROM pg_stat_activity"
                 " WHERE datname = current_database() AND application_name = 'zeke-jobs listener' AND query NOT LIKE 'SET%%')",
                 (str(job_id),),
             )

@@ -61,7 +61,7 @@ def columns(conn: Connection, job_id: object) -> dict[str, Any]:
     job = zeke_jobs.status(str(job_id))
     with conn.cursor() as cursor:
         cursor.execute(
-            "SELECT message - 'message_id' - 'message_timestamp', run_at - created_on, unique_key, idempotency_key, revision"
+            "SELECT message - 'message_id' - 'message_timestamp', run_at - created_on, extra ->> 'unique_key', extra ->> 'idempotency_key', revision"
             " FROM zeke_jobs.queue WHERE message_id = %s",
             (str(job_id),),
         )

@@ -190,7 +190,7 @@ def test_the_options_end_in_their_columns(conn: Connection) -> None:
     assert row(
         conn,
         sent.id,
-        "run_at - created_on, priority, key, expires_on - created_on, parent::text, scheduled_for, idempotency_key",
+        "run_at - created_on, priority, key, expires_on - created_on, parent::text, scheduled_for, extra ->> 'idempotency_key'",
     ) == (timedelta(minutes=5), 9, "host/example.org", timedelta(hours=1), str(parent), tick, "once")
 
 

@@ -63,14 +63,17 @@ class Scene(Jobs):
         )
 
     def run_alone(self, worker: UUID, queue: str = "default") -> UUID:
-        """Claim the suspect that waits longest for a worker that has made itself empty, and start it."""
-        tasks = [row["id"] for row in self.rows("SELECT id FROM zeke_jobs.task")]
-        (claim,) = SQL.all(self.conn, "job/claim_alone", worker=worker, queue=queue, tasks=tasks, want=1)
+        """Claim the job that must run alone for a worker that has made itself empty, and start it."""
+        (claim,) = self.claim(worker, 8, queue=queue)
         self.start(worker, [claim])
         job: UUID = claim["message_id"]
         return job
 
-    def suspect(self, task: str, deaths: int = 1) -> UUID:
+    def empty(self, worker: UUID, queue: str = "default") -> None:
+        """A claim of a worker that holds jobs: for one that must run alone it claims nothing until it is empty."""
+        assert not self.claim(worker, 8, queue=queue, is_empty=False)
+
+    def suspect(self, task: str, deaths: int = 2) -> UUID:
         """A due job during which so many workers died."""
         (job,) = self.add(task)
         self.rows(

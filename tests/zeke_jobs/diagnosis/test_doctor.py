@@ -239,7 +239,7 @@ def test_a_task_that_no_worker_has_is_found(scene: Scene) -> None:
     assert (one.severity, one.figures["queued"]) == ("critical", 1)
     other = scene.serve()
     assert found(scene.conn, "unserved") == []
-    SQL.one(scene.conn, "worker/heartbeat", worker=other, busy=0, revision=1, stopping=True)
+    scene.beat(other, stopping=True)
     assert found(scene.conn, "unserved")
 
 
@@ -247,7 +247,7 @@ def test_a_queue_that_a_job_which_runs_alone_keeps_is_noticed_and_warned_of_afte
     scene.use(PLAIN + "  other: {handler: 'H:echo'}\n  slow: {handler: 'H:echo', queue: slow}\n")
     suspect = scene.suspect("slow")
     worker = scene.serve(pid=9)
-    scene.beat(worker)
+    scene.empty(worker, "slow")
     assert found(scene.conn, "kept-by-suspect") == []  # nothing waits
     scene.add("plain", 2)
     scene.add("other")
@@ -261,7 +261,7 @@ def test_a_queue_that_a_job_which_runs_alone_keeps_is_noticed_and_warned_of_afte
     assert (one.severity, one.subject) == ("notice", "queue/default")
     assert one.sentence == (
         f"no live worker claims other and plain of queue default: box:9 runs slow {suspect} alone "
-        "since 2026-03-10 12:00:00 UTC (59s), because a worker died while running it; 3 jobs due"
+        "since 2026-03-10 12:00:00 UTC (59s), because 2 workers died while running it; 3 jobs due"
     )
     assert one.help.startswith(f"wait until it has ended, or: zeke-jobs cancel {suspect}; with more processes")
     assert one.figures == {
@@ -282,7 +282,7 @@ def test_jobs_that_wait_for_something_else_anyway_are_not_said_to_wait_for_one_t
     healthy(scene, PLAIN + "  slow: {handler: 'H:echo', concurrency: 1}\n", pid=9)
     (worker,) = [row["id"] for row in scene.rows("SELECT id FROM zeke_jobs.worker")]
     scene.suspect("slow")
-    scene.beat(worker)
+    scene.empty(worker)
     scene.add("slow")
     (one,) = found(scene.conn, "kept-by-suspect")
     assert one.figures["tasks"] == ["slow"]
@@ -340,7 +340,7 @@ def work(scene: Scene, task: str, *, jobs: int, seconds: float, every: float) ->
     for n in range(jobs):
         scene.later(every)
         scene.add(task)
-        SQL.one(scene.conn, "worker/heartbeat", worker=worker, busy=0, revision=1, stopping=False)
+        scene.beat(worker)
         if n * every >= busy_until and work_off(scene, worker, seconds):
             busy_until = n * every + seconds
 
@@ -409,9 +409,7 @@ def test_units_below_what_the_arrivals_use_are_found(scene: Scene) -> None:
     work(scene, "extract-highlights", jobs=30, seconds=16.0, every=10.0)
     (one,) = found(scene.conn, "falling-behind")
     assert "which use 6,000 tokens a minute; limit/ai allows 5,000" in one.sentence
-    scene.rows(
-        "INSERT INTO zeke_jobs.unit_average (task, unit, average, jobs) VALUES ('extract-highlights', 'tokens', 700, 9)"
-    )
+    scene.rows("""UPDATE zeke_jobs.bucket SET averages = '{"extract-highlights": 700}' WHERE unit = 'tokens'""")
     assert found(scene.conn, "falling-behind") == []
 
 
@@ -431,7 +429,7 @@ def test_a_limit_that_keeps_up_is_not_found_and_neither_is_a_burst_of_the_hour(s
     worker = scene.serve()
     for _ in range(8):
         scene.later(8)
-        SQL.one(scene.conn, "worker/heartbeat", worker=worker, busy=0, revision=1, stopping=False)
+        scene.beat(worker)
         assert work_off(scene, worker, 8.0)
     assert found(scene.conn, "falling-behind") == []
 

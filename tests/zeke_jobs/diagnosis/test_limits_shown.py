@@ -78,39 +78,37 @@ def shown(scene: Scene) -> Shown:
 
 
 def test_the_rate_of_a_key(shown: Shown) -> None:
-    for _ in range(2):
-        shown.scene.add("polite", options='{"key": "k"}')
+    shown.scene.add("polite", options='{"key": "k"}')
     shown.scene.complete(shown.worker, shown.scene.claim(shown.worker, 9, ["polite"]))
     job = shown.waits("polite", key="k")
     assert shown.scene.reasons(job) == {
-        "key-at-rate": "its key 'k' is at its rate, 2 of 2 starts within 1m; "
-        "the next may start 2026-03-10 12:01:00 UTC (in 1m)"
+        "key-at-rate": "its key 'k' is at its rate of 2 starts within 1m; the next may start 2026-03-10 12:00:30 UTC (in 30s)"
     }
     (other,) = shown.scene.add("polite", options='{"key": "other"}')
     assert "key-at-rate" not in shown.scene.reasons(other)
 
 
 def test_units(shown: Shown, capsys: pytest.CaptureFixture[str]) -> None:
-    first, second = shown.claim("ask", 2)
-    shown.used(first, tokens=45000.5)
+    (first,) = shown.claim("ask", 1)
     job = shown.waits("ask")
-    words = "the shared limit ai has used up its tokens, 75,000.5 of 90,000 within 1m"
-    assert shown.scene.reasons(job)["units-used"] == f"{words}, and the job may need 30,000"
-    shown.scene.later(1)
-    shown.scene.complete(shown.worker, [first, second])
-    frees = "the first of it is free again 2026-03-10 12:01:00 UTC (in 59s)"
-    assert shown.scene.reasons(job)["units-used"] == f"{words}, and the job may need 45,000.5; {frees}"
-    assert "75,000.5 of 90,000 tokens in 1m" in _printed(capsys)
-    assert "75,000.5/90,000 tokens" in shown.row("limit/ai")[2]
-    assert shown.samples("limit/ai")["unit_used", "tokens"] == 75000.5
-
-
-def test_a_budget_with_less_than_a_job_may_need(shown: Shown, capsys: pytest.CaptureFixture[str]) -> None:
-    shown.claim("dear", 2)
-    job = shown.waits("dear")
-    spent = "1.5 of 2"
+    words = "the shared limit ai has used up its tokens"
     assert shown.scene.reasons(job) == {
-        "budget-spent": f"its task dear has used up its USD, {spent} today, and the job may need 0.75; it begins anew at midnight in UTC"
+        "units-used": f"{words}, 30,000 of 90,000 within 1m; the next may start 2026-03-10 12:00:20 UTC (in 20s)"
+    }
+    shown.used(first, tokens=45000.5)
+    assert "45,000.5 of 90,000 tokens in 1m" in _printed(capsys)
+    assert "45,000.5/90,000 tokens" in shown.row("limit/ai")[2]
+    assert shown.samples("limit/ai")["unit_used", "tokens"] == 45000.5
+    shown.waits("ask")
+    assert "45,000.5 of 90,000 within 1m; the next may start 2026-03-10 12:00:30 UTC" in str(shown.scene.reasons(job))
+
+
+def test_a_budget(shown: Shown, capsys: pytest.CaptureFixture[str]) -> None:
+    shown.claim("dear", 3)
+    job = shown.waits("dear")
+    spent = "2.25 of 2"
+    assert shown.scene.reasons(job) == {
+        "budget-spent": f"its task dear has used up its USD, {spent} today; it begins anew at midnight in UTC"
     }
     (finding,) = found(shown.scene.conn, "budget-spent")
     assert finding.subject == "task/dear"
@@ -119,8 +117,8 @@ def test_a_budget_with_less_than_a_job_may_need(shown: Shown, capsys: pytest.Cap
     assert run(app, "zeke-jobs", ["tasks", "--json"]) == 0
     assert {one["id"]: one["budget"] for one in json.loads(capsys.readouterr().out)}["dear"] == "2.00 USD/d"
     assert f"{spent} USD today" in _printed(capsys)
-    assert shown.row("task/dear")[2] == "1.5/2 USD"
-    assert shown.samples("task/dear") == {("active",): 2.0, ("unit_used", "USD"): 1.5, ("unit", "USD"): 2.0}
+    assert shown.row("task/dear")[2] == "2.25/2 USD"
+    assert shown.samples("task/dear") == {("active",): 3.0, ("unit_used", "USD"): 2.25, ("unit", "USD"): 2.0}
 
 
 def test_a_budget_that_is_spent_to_the_cent_holds_jobs_without_an_estimate_too(shown: Shown) -> None:
@@ -128,23 +126,24 @@ def test_a_budget_that_is_spent_to_the_cent_holds_jobs_without_an_estimate_too(s
     shown.used(claim, USD=5)
     job = shown.waits("free")
     words = "the shared limit ai has used up its USD, 5 of 5 today; it begins anew at midnight in UTC"
-    assert shown.scene.reasons(job) == {"budget-spent": words}
+    assert shown.scene.reasons(job)["budget-spent"] == words
 
 
-def test_a_budget_with_room_for_some_of_its_tasks_is_not_told_to_be_spent(shown: Shown) -> None:
+def test_a_budget_with_some_left_is_not_told_to_be_spent(shown: Shown) -> None:
     (claim,) = shown.claim("ask", 1)
     shown.used(claim, USD=4.9)
+    shown.waits("ask")
     assert not found(shown.scene.conn, "budget-spent")
 
 
 def test_an_average_is_shown_with_four_decimals_at_most(shown: Shown, capsys: pytest.CaptureFixture[str]) -> None:
-    claims = shown.claim("ask", 3)
+    claims = shown.claim("dear", 3)
     for claim, cost in zip(claims, (0.1, 0.1, 0.2), strict=True):
-        shown.used(claim, USD=cost, tokens=1)
+        shown.used(claim, USD=cost)
     shown.scene.complete(shown.worker, claims)
-    shown.claim("ask", 1)
-    assert "0.5333 of 5 USD today" in _printed(capsys)
-    assert "0.5333/5 USD" in shown.row("limit/ai")[2]
+    shown.claim("dear", 1)
+    assert "0.5333 of 2 USD today" in _printed(capsys)
+    assert "0.5333/2 USD" in shown.row("task/dear")[2]
 
 
 def test_throttling(shown: Shown, capsys: pytest.CaptureFixture[str]) -> None:

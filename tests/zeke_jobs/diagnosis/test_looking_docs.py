@@ -18,7 +18,7 @@ PAGE = (DOCS / "looking.md").read_text(encoding="utf-8")
 KINDS = sorted(
     kind
     for module in (reasons, limit_reasons, ends)
-    for kind in re.findall(r'\b(?:reason|_of|_closed|_used_up)\(\s*"([a-z-]+)"', inspect.getsource(module))
+    for kind in re.findall(r'\b(?:reason|_of)\(\s*"([a-z-]+)"', inspect.getsource(module))
 )
 
 

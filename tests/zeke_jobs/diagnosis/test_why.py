@@ -12,12 +12,10 @@ from tests.zeke_jobs.worker.conftest import NOON, load
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.control import pausing
-from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import applying
 from zeke_jobs.revisions.affected_jobs import Orders
-from zeke_jobs.worker.life import rescue
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -95,14 +93,14 @@ def test_a_full_pool_names_the_job_of_another_task_that_fills_it(scene: Scene) -
 def test_a_rate_that_is_used_up_says_when_the_next_may_start(scene: Scene) -> None:
     scene.use("  rated: {handler: 'H:echo', rate: 2/m}\n")
     worker = scene.serve()
-    job = scene.add("rated", 3)[-1]
+    job = scene.add("rated", 2)[-1]
     scene.complete(worker, scene.claim(worker, 3))
     scene.later(20)
     sentence = scene.reasons(job)["at-rate"]
     assert sentence == (
-        "its task rated is at its rate, 2 of 2 starts within 1m; the next may start 2026-03-10 12:01:00 UTC (in 40s)"
+        "its task rated is at its rate of 2 starts within 1m; the next may start 2026-03-10 12:00:30 UTC (in 10s)"
     )
-    scene.later(41)
+    scene.later(11)
     scene.serve()
     assert list(scene.reasons(job)) == ["starts-next"]
 
@@ -131,7 +129,8 @@ def test_a_deferred_job_says_until_when_and_why(scene: Scene) -> None:
     (job,) = scene.add("plain")
     scene.finish(worker, scene.claim(worker, 1)[0], "deferred", delay=90.0, reason="the budget of today is spent")
     assert scene.reasons(job) == {
-        "deferred": "its handler deferred it until 2026-03-10 12:01:30 UTC (in 1m30s): the budget of today is spent"
+        "deferred": "its handler deferred it until 2026-03-10 12:01:30 UTC (in 1m30s): the budget of today is spent; "
+        "the jobs that are due before then go first"
     }
 
 
@@ -201,7 +200,7 @@ def test_workers_that_are_all_stopping_are_no_workers(scene: Scene) -> None:
     scene.use(PLAIN)
     worker = scene.serve()
     (job,) = scene.add("plain")
-    SQL.one(scene.conn, "worker/heartbeat", worker=worker, busy=0, revision=1, stopping=True)
+    scene.beat(worker, stopping=True)
     assert scene.reasons(job)["unserved"].endswith("but all that consume queue default are stopping")
 
 
@@ -225,53 +224,34 @@ def test_a_job_that_follows_its_task_to_another_queue_says_so(scene: Scene, othe
 
 def died(scene: Scene, times: int) -> None:
     for _ in range(times):
-        worker = scene.serve()
-        claims = scene.claim(worker, 1) or SQL.all(
-            scene.conn, "job/claim_alone", worker=worker, queue="default", tasks=["plain"], want=8
-        )
-        assert len(claims) == 1
+        assert len(scene.claim(scene.serve(), 1)) == 1
         scene.later(21)
-        rescue.rescue(scene.conn, get_logger("test"))
+        scene.rows("SELECT zeke_jobs.rescue()")
 
 
-def test_a_suspect_waits_to_run_alone_and_says_who_makes_room(scene: Scene) -> None:
+def test_a_job_of_which_two_workers_died_waits_to_run_alone_and_says_who_makes_room(scene: Scene) -> None:
     scene.use(PLAIN)
     (job,) = scene.add("plain")
     died(scene, 1)
     worker = scene.serve(pid=9)
-    assert "no worker makes room for it yet" in scene.reasons(job)["suspect"]
-    SQL.one(scene.conn, "worker/heartbeat", worker=worker, busy=0, revision=1, stopping=False)
-    assert scene.reasons(job)["suspect"] == (
-        "a worker died while running it, so it waits to run alone in a process "
-        "(box:9 finishes its other jobs for it); after 3 deaths it fails"
-    )
-
-
-def test_one_of_several_suspects_says_with_how_many_others_it_may_run(scene: Scene) -> None:
-    scene.use(PLAIN)
-    jobs = scene.add("plain", 5)
-    scene.claim(scene.serve(), 5)
-    scene.later(21)
-    rescue.rescue(scene.conn, get_logger("test"))
-    later = scene.add("plain")[0]
+    assert list(scene.reasons(job)) == ["starts-next"]
+    died(scene, 1)
     worker = scene.serve(pid=9)
-    scene.beat(worker)
-    assert scene.reasons(jobs[0])["suspect"] == (
-        "a worker died while running it, so it waits to run in a process with 2 other suspects at most, and nothing else "
+    assert "no worker makes room for it yet" in scene.reasons(job)["suspect"]
+    scene.empty(worker)
+    assert scene.reasons(job)["suspect"] == (
+        "2 workers died while running it, so it waits to run alone in a process "
         "(box:9 finishes its other jobs for it); after 3 deaths it fails"
     )
-    assert f"other jobs to run plain {jobs[0]} with 2 other suspects, which" in scene.reasons(later)["kept-by-suspect"]
-    assert len(SQL.all(scene.conn, "job/claim_alone", worker=worker, queue="default", tasks=["plain"], want=2)) == 2
-    assert f"box:9 runs plain {jobs[0]} with 1 other suspect since" in scene.reasons(later)["kept-by-suspect"]
 
 
 def test_a_job_says_which_suspect_keeps_the_one_process_and_what_can_be_done(scene: Scene) -> None:
     scene.use(PLAIN)
-    suspect = scene.suspect("plain", deaths=2)
+    suspect = scene.suspect("plain")
     earlier, job = scene.add("plain", 2)
     worker = scene.serve(pid=9)
-    assert "kept-by-suspect" not in scene.reasons(job)  # it goes on until its next heartbeat
-    scene.beat(worker)
+    assert "kept-by-suspect" not in scene.reasons(job)  # it goes on until its next claim
+    scene.empty(worker)
     scene.later(3)
     found = scene.why(job).reasons
     assert [one.kind for one in found] == ["kept-by-suspect", "ahead"]
@@ -300,7 +280,7 @@ def test_a_suspect_of_another_queue_keeps_the_process_too(scene: Scene) -> None:
     scene.use(PLAIN + "  slow: {handler: 'H:echo', queue: slow}\n")
     suspect = scene.suspect("slow")
     worker = scene.serve()
-    scene.beat(worker)
+    scene.empty(worker, "slow")
     (job,) = scene.add("plain")
     assert f"box:1 finishes its other jobs to run slow {suspect} alone" in scene.reasons(job)["kept-by-suspect"]
     scene.run_alone(worker, "slow")
@@ -310,7 +290,7 @@ def test_a_suspect_of_another_queue_keeps_the_process_too(scene: Scene) -> None:
 def test_a_suspect_that_a_pause_holds_back_keeps_nobody(scene: Scene) -> None:
     scene.use(PLAIN + "  slow: {handler: 'H:echo'}\n")
     scene.suspect("slow")
-    scene.beat(scene.serve())
+    scene.empty(scene.serve())
     (job,) = scene.add("plain")
     assert list(scene.reasons(job)) == ["kept-by-suspect"]
     pausing.pause(scene.conn, "task/slow", by=BY)
@@ -320,7 +300,7 @@ def test_a_suspect_that_a_pause_holds_back_keeps_nobody(scene: Scene) -> None:
 def test_a_job_that_is_not_due_waits_for_no_suspect(scene: Scene) -> None:
     scene.use(PLAIN + "  slow: {handler: 'H:echo'}\n")
     scene.suspect("slow")
-    scene.beat(scene.serve())
+    scene.empty(scene.serve())
     (job,) = scene.add("plain", options='{"delay": 60}')
     pausing.pause(scene.conn, "task/plain", by=BY)
     assert list(scene.reasons(job)) == ["paused", "not-due"]
@@ -330,7 +310,6 @@ def test_where_another_process_goes_on_a_job_waits_for_no_suspect(scene: Scene) 
     scene.use(PLAIN)
     scene.suspect("plain")
     kept, other = scene.serve(pid=1), scene.serve(pid=2, threads=2)
-    scene.beat(kept)
     scene.run_alone(kept)
     (job,) = scene.add("plain")
     assert list(scene.reasons(job)) == ["starts-next"]
@@ -340,7 +319,7 @@ def test_where_another_process_goes_on_a_job_waits_for_no_suspect(scene: Scene) 
     (job,) = scene.add("plain")
     assert scene.reasons(job) == {
         "workers-busy": "all 2 threads of the one process for queue default are busy (2 jobs claimed); "
-        "kept by suspects: 1 more process"
+        "kept by jobs that run alone: 1 more process"
     }
 
 
@@ -351,7 +330,7 @@ def test_a_process_that_does_not_serve_a_job_does_not_go_on_with_it(scene: Scene
     other = scene.serve(pid=2, tasks=["else"] if how == "without the task" else None)
     scene.later(21 if how == "silent" else 0)
     worker = scene.serve()
-    scene.beat(worker)
+    scene.empty(worker)
     (job,) = scene.add("plain")
     scene.beat(other, stopping=True) if how == "stopping" else None
     assert list(scene.reasons(job)) == ["kept-by-suspect"]
@@ -361,7 +340,7 @@ def test_a_suspect_waits_for_another_one_that_runs_and_is_not_made_room_for(scen
     scene.use(PLAIN)
     first, second = scene.suspect("plain"), scene.suspect("plain")
     worker = scene.serve()
-    scene.beat(worker)
+    scene.empty(worker)
     assert list(scene.reasons(first)) == list(scene.reasons(second)) == ["suspect"]
     assert scene.run_alone(worker) == first
     found = scene.reasons(second)
@@ -510,14 +489,14 @@ def test_a_job_that_runs_again_forgets_who_cancelled_it(scene: Scene) -> None:
     zeke_jobs.cancel(job, by=BY)
     zeke_jobs.retry(job)
     assert list(scene.reasons(job)) == ["starts-next"]
-    assert scene.row(job)["cancelled_by"] is None
+    assert scene.row(job)["extra"] is None
 
 
 def test_an_expired_job_says_how_long_it_had_waited(scene: Scene) -> None:
     scene.use(PLAIN)
     (job,) = scene.add("plain", options='{"expires": 60}')
     scene.later(61)
-    SQL.one(scene.conn, "job/expire", limit=10)
+    scene.rows("SELECT zeke_jobs.expire(10)")
     assert scene.reasons(job) == {
         "expired": "it expired: it had to start by 2026-03-10 12:01:00 UTC, and had been due for 1m then"
     }

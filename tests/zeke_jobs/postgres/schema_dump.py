@@ -1,4 +1,4 @@
-"""The schema that the migrations make, as text; ``python -m tests.zeke_jobs.postgres.schema_dump`` writes it and related files."""
+"""The tables, indexes and triggers that the migrations make, as text; ``python -m tests.zeke_jobs.postgres.schema_dump`` writes it and related files."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ SCHEMA = SQL / "schema.sql"
 EDITION = SQL / "code" / "edition"
 FROZEN = Path(__file__).parent / "schemas" / "frozen.txt"
 COMMAND = "nox -s schema"
-HEADER = f"-- All that the migrations of zeke_jobs make, for reading and review. Written by `{COMMAND}`; never edited, never run.\n"
+HEADER = f"-- The tables, indexes and triggers that the migrations of zeke_jobs make, for reading and review; functions and views are in code/. Written by `{COMMAND}`; never edited, never run.\n"
 
 #: pg_dump's own remarks, session settings and one-time tokens: they differ from run to run or from version to version.
+_CODE = re.compile(
+    r"^(CREATE FUNCTION .*?\$\$;|CREATE VIEW .*?;\n|(COMMENT ON (FUNCTION|VIEW|SCHEMA|COLUMN pgboss) .*?;)|CREATE SCHEMA .*?;)$", re.MULTILINE | re.DOTALL
+)
 _NOISE = re.compile(r"^(--.*|SET .*;|SELECT pg_catalog\.set_config\(.*|\\(un)?restrict .*)$", re.MULTILINE)
 
 
@@ -31,7 +34,7 @@ def dump(url: str) -> str:
     form = ["--schema-only", "--no-owner", "--no-privileges", "--no-tablespaces"]
     command = [str(embedded.binaries() / "pg_dump"), *form, "--schema=zeke_jobs", "--schema=pgboss", url]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return HEADER + "\n" + re.sub(r"\n{2,}", "\n\n", _NOISE.sub("", done.stdout)).strip() + "\n"
+    return HEADER + "\n" + re.sub(r"\n{2,}", "\n\n", _CODE.sub("", _NOISE.sub("", done.stdout))).strip() + "\n"
 
 
 def edition() -> str:

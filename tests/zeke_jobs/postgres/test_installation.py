@@ -62,10 +62,10 @@ def test_another_installation_may_not_migrate(conn: Connection, monkeypatch: pyt
     give_to(conn, "production")
     monkeypatch.setenv(NAME, "staging")
     with conn.cursor() as cursor:
-        cursor.execute("DELETE FROM zeke_jobs.migration WHERE name = '0001_tables.sql'")
+        cursor.execute("DELETE FROM zeke_jobs.migration WHERE name = '0001_jobs.sql'")
     with pytest.raises(ConfigurationError, match=REFUSED):
         migrate.migrate(conn)
-    assert "0001_tables.sql" in [m.name for m in migrate.pending(conn)]
+    assert "0001_jobs.sql" in [m.name for m in migrate.pending(conn)]
 
 
 def test_the_refusal_says_what_to_do(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,8 +52,8 @@ def test_what_a_package_lacks_is_told_with_the_line_that_brings_it(new_database:
 
 def test_an_edited_migration_is_refused(conn: Connection) -> None:
     with conn.cursor() as cursor:
-        cursor.execute("UPDATE zeke_jobs.migration SET checksum = 'other' WHERE name = '0001_tables.sql'")
-    with pytest.raises(MigrationError, match=r"0001_tables\.sql was edited"):
+        cursor.execute("UPDATE zeke_jobs.migration SET checksum = 'other' WHERE name = '0001_jobs.sql'")
+    with pytest.raises(MigrationError, match=r"0001_jobs\.sql was edited"):
         migrate.migrate(conn)
 
 

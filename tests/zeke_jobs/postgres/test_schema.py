@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from zeke_jobs.postgres.pool import connect
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from psycopg2.extensions import connection as Connection
+
 
 @pytest.mark.skipif(server_binaries() is not None, reason="schema.sql is as the embedded server's version spells it")
 def test_the_committed_schema_is_what_the_migrations_make(new_database: Callable[..., str]) -> None:
@@ -22,9 +25,10 @@ def test_the_committed_schema_is_what_the_migrations_make(new_database: Callable
     assert SCHEMA.read_text(encoding="utf-8") == dump(url), f"schema.sql is behind the migrations; run: {COMMAND}"
 
 
-def test_it_shows_functions_and_comments_and_nothing_of_one_run() -> None:
+def test_it_shows_tables_and_comments_and_nothing_of_one_run() -> None:
     text = SCHEMA.read_text(encoding="utf-8")
-    assert "CREATE FUNCTION zeke_jobs.claim(" in text
+    assert "CREATE TABLE zeke_jobs.bucket (" in text
+    assert "FUNCTION zeke_jobs.claim(" not in text
     assert "COMMENT ON COLUMN zeke_jobs.queue.claim" in text
     assert "restrict" not in text.replace("RESTRICT", "")
     assert "Dumped" not in text
@@ -38,3 +42,22 @@ def test_the_edition_grows_with_each_change_of_the_code() -> None:
     number, _, checksum = EDITION.read_text(encoding="utf-8").strip().partition(" ")
     assert (number.isdecimal(), checksum) == (True, migrate.code().checksum), f"the code has changed; run: {COMMAND}"
     assert edition() == EDITION.read_text(encoding="utf-8")
+
+
+def test_the_table_of_jobs_stays_narrow(conn: Connection) -> None:
+    assert count(conn, "SELECT count(*) FROM pg_attribute WHERE attrelid = 'zeke_jobs.queue'::regclass AND attnum > 0 AND NOT attisdropped") <= 30
+    assert count(conn, "SELECT count(*) FROM pg_index WHERE indrelid = 'zeke_jobs.queue'::regclass AND NOT indisprimary") <= 9
+    assert count(conn, "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'zeke_jobs.queue'::regclass AND NOT tgisinternal") <= 4
+
+
+def test_a_claim_can_be_read_in_ten_minutes_and_keeps_nothing_in_the_session(conn: Connection) -> None:
+    code = migrate.code().text
+    body = code.split("FUNCTION zeke_jobs.claim(")[1].split("$$")[1]
+    assert body.count("\n") <= 120
+    assert set(re.findall(r"set_config\('(\w+)", code)) <= {"search_path", "synchronous_commit"}
+
+
+def count(conn: Connection, sql: str) -> int:
+    with conn.cursor() as cursor:
+        cursor.execute(sql)
+        return int(cursor.fetchone()[0])

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[3]
 #: Files that are scripts of many statements, by design.
-SCRIPTS = {"migrations", "code", "schema.sql", "roles.sql", "upgrade_0_1_0.sql"}
+SCRIPTS = {"migrations", "code", "schema.sql", "roles.sql"}
 FILES = {
     str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
     for package in ("zeke_jobs", "actors")

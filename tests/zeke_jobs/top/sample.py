@@ -95,8 +95,8 @@ BOARD = Board(
         ScheduleLine("send-digest", "30 6 * * *", "UTC", ago(105_000), "completed", None, "ann@desk"),
     ),
     limits=(
-        LimitLine("limit/ai", 8, 8, 60, MINUTE, 42, None, None),
-        LimitLine("limit/hosts", None, 9, 600, MINUTE, 600, NOW + timedelta(seconds=3), None),
+        LimitLine("limit/ai", 8, 8, 60, MINUTE, None, None),
+        LimitLine("limit/hosts", None, 9, 20, MINUTE, NOW + timedelta(seconds=3), None),
     ),
     workers=(
         WorkerLine(job(60), "worker", "worker-1", 4711, "0.1.0", 12, ["ai", "ingest"], 16, 16, False, ago(2), False),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from tests.zeke_jobs.diagnosis.conftest import Scene
 
-TOP = "limits: {ai: {concurrency: 3, rate: 5/m}}"
+TOP = "limits: {ai: {concurrency: 3, rate: {limit: 60/m, burst: 10}}}"
 TASKS = """
   limited: {handler: 'H:echo', concurrency: 2, max_wait: 1m}
   plain: {handler: 'H:echo', uses: [ai]}
@@ -65,7 +65,7 @@ def test_a_task_shows_what_waits_runs_and_ends(scene: Scene, worker: UUID) -> No
     assert [(one.task, one.since) for one in read.running] == [("limited", limited_since(scene))] * 2
     assert [(one.task, one.type, one.message) for one in read.failed] == [("plain", "OSError", "no route")]
     (limit,) = read.limits
-    assert (limit.name, limit.active, limit.concurrency, limit.used) == ("limit/ai", 0, 3, 2)
+    assert (limit.name, limit.active, limit.concurrency, limit.rate_count) == ("limit/ai", 0, 3, 60)
     assert [(one.kind, one.busy, one.threads) for one in read.workers] == [("worker", 2, 8)]
     assert [(one.schedule, one.cron) for one in read.schedules] == [("pull", "*/5 * * * *")]
     assert read.now > NOON
@@ -191,7 +191,7 @@ def test_commands_go_the_way_of_the_command_line_and_say_what_became_of_them(sce
     assert top_app.perform(database, Command("pause", "schedule/pull")) == "schedule/pull is paused"
     assert top_app.perform(database, Command("resume", "schedule/pull")) == "schedule/pull is resumed"
     assert top_app.perform(database, Command("cancel", str(job))) == f"{job}: cancelled before it started"
-    assert scene.row(job)["cancelled_by"] == pause.paused_by
+    assert scene.row(job)["extra"]["cancelled_by"] == pause.paused_by
     assert top_app.perform(database, Command("retry", str(job))).endswith("queued again, with a fresh retry limit")
     assert "expected task/NAME" in top_app.perform(database, Command("pause", "task/nope"))
     assert "cancel" in top_app.perform("postgresql://127.0.0.1:1/none", Command("cancel", str(job)))
@@ -210,8 +210,8 @@ def test_progress_of_a_running_job_is_shown(scene: Scene, worker: UUID) -> None:
     scene.add("plain")
     (claim,) = scene.claim(worker, 1)
     scene.rows(
-        "UPDATE zeke_jobs.queue SET progress = %s WHERE message_id = %s",
-        json.dumps({"done": 1, "total": 4}),
+        "UPDATE zeke_jobs.queue SET extra = %s WHERE message_id = %s",
+        json.dumps({"progress": {"done": 1, "total": 4}}),
         claim["message_id"],
     )
     with closing(connect()) as conn:

@@ -113,19 +113,10 @@ class Jobs:
 
     def complete(self, worker: UUID, claims: list[dict[str, Any]], result: str = "null") -> list[UUID]:
         """Complete claims; returns the jobs that were still the worker's."""
-        return [
-            row["id"]
-            for row in SQL.all(
-                self.conn,
-                "job/complete",
-                worker=worker,
-                ids=[c["message_id"] for c in claims],
-                claims=[c["claim"] for c in claims],
-                after=[0.0] * len(claims),
-                took=[None] * len(claims),
-                results=[result] * len(claims),
-            )
-        ]
+        sql = "SELECT c AS id FROM zeke_jobs.complete(%s, %s::uuid[], %s::bigint[], %s::float[], %s::float[], %s) AS c"
+        ids, numbers = [claim["message_id"] for claim in claims], [claim["claim"] for claim in claims]
+        ends = [0.0] * len(claims), [None] * len(claims), [result] * len(claims)
+        return [row["id"] for row in self.rows(sql, worker, ids, numbers, *ends)]
 
     def fence(self, worker: UUID, job: UUID, claim: int, result: str | None = None) -> bool:
         """The fence of a handler's transaction, in this connection's; with a result the job is completed."""
@@ -144,9 +135,7 @@ class Jobs:
 
     def beat(self, worker: UUID, *, stopping: bool = False) -> dict[str, Any]:
         """One heartbeat of a worker."""
-        row = SQL.one(self.conn, "worker/heartbeat", worker=worker, busy=0, revision=1, stopping=stopping)
-        assert row is not None
-        return row
+        return self.rows("SELECT * FROM zeke_jobs.heartbeat(%s, 0, 1, %s)", worker, stopping)[0]
 
     def _all_tasks(self) -> list[str]:
         return [row["id"] for row in self.rows("SELECT id FROM zeke_jobs.task")]

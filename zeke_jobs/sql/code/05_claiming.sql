@@ -80,8 +80,8 @@ BEGIN
   END IF;
   -- If the server crashes before the claim is on disk, the job is simply queued again: its end cannot be on disk before the claim.
   PERFORM set_config('synchronous_commit', 'off', true);
-  -- Lock the limits, in one order for all claims; each later statement then counts what earlier claims took. A new jobs.yaml waits for this lock,
-  -- and this lock for it: if one came in between, the tasks may have other limits now, so the caller looks again.
+  -- Lock the limits, in one order for all claims; each later statement then counts what earlier claims took. If a new jobs.yaml came while this lock
+  -- waited for it, the tasks may have other limits now, so the caller claims again.
   v_in_force := (SELECT max(r.number) FROM zeke_jobs.revision AS r);
   SELECT array_agg(DISTINCT n.name), bool_or(t.metered) INTO v_limits, v_metered
   FROM zeke_jobs.task AS t LEFT JOIN LATERAL unnest(t.limits) AS n (name) ON true WHERE t.id = ANY (v_due);
@@ -111,9 +111,8 @@ BEGIN
       v_at := v_at + 1;
       CONTINUE;
     END IF;
-    -- Tasks of one priority share the jobs: each takes its part and goes behind the others, until it has no more.
-    v_peers := CASE WHEN v_at = cardinality(v_due) THEN 1 ELSE (
-      SELECT count(*) FROM unnest(v_priorities[v_at:]) AS p (priority) WHERE p.priority = v_priorities[v_at]) END;
+    -- Tasks of one priority take turns, until they have no more.
+    v_peers := CASE WHEN v_at = cardinality(v_due) THEN 1 ELSE cardinality(array_positions(v_priorities[v_at:], v_priorities[v_at])) END;
     v_share := least(ceil(v_left::numeric / v_peers), v_room.room);
     v_opens := NULL;
     IF v_apart.place IS NOT NULL THEN

@@ -11,7 +11,7 @@ CROSS JOIN LATERAL (
   (SELECT q.message_id, q.task, q.deaths, greatest(q.run_at, q.mtime), false
    FROM zeke_jobs.queue AS q
    WHERE w.alone AND q.state = 'queued' AND q.deaths > 1 AND q.queue_name = ANY (w.queues) AND q.task = ANY (w.tasks)
-     AND q.run_at <= zeke_jobs.now()
+     AND q.run_at <= zeke_jobs.now() AND NOT EXISTS (SELECT 1 FROM zeke_jobs.task_pause AS p WHERE p.task = q.task)
    ORDER BY q.run_at, q.seq
    LIMIT 1)
   ORDER BY runs DESC

@@ -6,9 +6,9 @@ SELECT
   t.aliases,
   t.definition::text,
   t.cron::text,
-  t.paused OR EXISTS (SELECT 1 FROM zeke_jobs.pause AS p WHERE p.target IN ('task/' || t.id, 'queue/' || t.queue) OR p.target = ANY (t.gates)),
-  count(*) FILTER (WHERE q.state = 'queued' OR q.waits),
-  count(*) FILTER (WHERE q.state = 'consumed' AND NOT q.waits),
+  t.paused OR EXISTS (SELECT 1 FROM zeke_jobs.pause AS p WHERE p.target IN ('task/' || t.id, 'queue/' || t.queue) OR p.target = ANY (t.limits)),
+  count(*) FILTER (WHERE q.state = 'queued'),
+  count(*) FILTER (WHERE q.state = 'consumed'),
   count(*) FILTER (WHERE q.state = 'done'),
   count(*) FILTER (WHERE q.state = 'rejected'),
   extract(epoch FROM zeke_jobs.now() - min(q.run_at) FILTER (WHERE q.state = 'queued' AND q.run_at <= zeke_jobs.now()))::double precision

@@ -3,7 +3,7 @@ SELECT
   t.id AS task,
   t.queue,
   zeke_jobs.depth(t.queue, t.id, %(most)s) AS queued,
-  (SELECT a.active FROM zeke_jobs.task_active AS a WHERE a.task = t.id) AS active,
+  zeke_jobs.active_of(t.id || t.aliases) AS active,
   (t.definition #>> '{concurrency,limit}')::integer AS active_limit,
   p.done_per_minute,
   p.failed_per_minute,
