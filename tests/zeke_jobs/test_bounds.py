@@ -24,6 +24,7 @@ from zeke_jobs.payload import json_text
 from zeke_jobs.payload.model import Payload
 from zeke_jobs.postgres import roles
 from zeke_jobs.postgres.pool import connect
+from zeke_jobs.worker.claim.answer import Row
 from zeke_jobs.worker.claim.claims import JobMessage
 
 if TYPE_CHECKING:
@@ -313,8 +314,18 @@ def test_sql_accepts_exactly_what_a_worker_can_read(conn: Connection, text: str)
     assert accepted == (run(conn, "SELECT zeke_jobs.unfit_payload(%s::jsonb -> 'kwargs')", stored) is None)
     assert accepted == _readable(stored)
     if accepted:
-        claimed = (uuid.uuid4(), 1, "anything", stored, 0, 0, 0, 0, None, None, None, bounds.EARLIEST, False)
-        assert JobMessage(claimed, "default", 0.0, 0.0).claim.fault is None
+        nothing = dict.fromkeys(Row._fields)
+        claimed = Row(
+            **{
+                **nothing,
+                "message_id": uuid.uuid4(),
+                "task": "anything",
+                "message": stored,
+                "attempt": 0,
+                "attempt_base": 0,
+            }
+        )  # type: ignore[arg-type]
+        assert JobMessage(claimed, "default", 0.0).claim.fault is None
 
 
 def _readable(text: str) -> bool:

@@ -21,7 +21,7 @@ from zeke_jobs.postgres.pool import Pool, connect
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import boot
 from zeke_jobs.testing.clock import set_clock
-from zeke_jobs.worker.claim.answer import ask, with_messages
+from zeke_jobs.worker.claim.answer import Asking, ask, with_messages
 from zeke_jobs.worker.claim.claims import JobMessage
 from zeke_jobs.worker.finish.outcome import Settled
 from zeke_jobs.worker.finish.writer import EndingWriter
@@ -158,8 +158,9 @@ class _Run:
             with self._conn.cursor() as cursor:
                 cursor.execute(_AT_COMMIT)
         asked = time.monotonic()
-        jobs = ask(self._conn, self._id, queue, self._tasks, 1, is_empty=True).jobs
-        for row in with_messages(self._conn, self._id, jobs):
+        who = Asking(self._id, self._tasks)
+        jobs = ask(self._conn, who, queue, 1, is_empty=True).jobs
+        for row in with_messages(self._conn, who, jobs):
             self._run(JobMessage(row, queue, asked))
         return bool(jobs)
 

@@ -90,14 +90,6 @@ class WorkerProcess:
         """Whether others, as far as this process can know, still count it as alive."""
         return self.is_booted and self.proof.is_fresh()
 
-    def give(self, message: JobMessage) -> None:
-        """Give a claimed job to the threads."""
-        try:
-            self.start(message)
-        except Exception:  # noqa: BLE001 (any error: the job must not be lost)
-            self._log.exception("a job could not be started; it is handed back", job_id=str(message.claim.id))
-            self.settle(message.claim, RETURNED, unstarted=True)
-
     def begin(self, claim: Claim) -> Outcome | None:
         """Record that the handler starts, and return None; or return the outcome with which the claim ends instead."""
         if not self.proof.holds(claim) and not claim.ended:

@@ -19,7 +19,7 @@ from zeke_jobs.postgres.pool import Cursor, Pool, connect
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import boot
 from zeke_jobs.testing import set_clock
-from zeke_jobs.worker.claim.answer import ask, with_messages
+from zeke_jobs.worker.claim.answer import Asking, ask, with_messages
 from zeke_jobs.worker.claim.claims import JobMessage
 from zeke_jobs.worker.finish.outcome import Completed, of_exception
 from zeke_jobs.worker.finish.writer import EndingWriter
@@ -129,8 +129,8 @@ class Life:
 
     def _claim(self, conn: Connection, worker: Any) -> JobMessage | None:
         asked = time.monotonic()
-        jobs = ask(conn, worker, "default", list(self.config.tasks), 1, is_empty=True).jobs
-        found = with_messages(conn, worker, jobs)
+        who = Asking(worker, list(self.config.tasks))
+        found = with_messages(conn, who, ask(conn, who, "default", 1, is_empty=True).jobs)
         return JobMessage(found[0], "default", asked) if found else None
 
     def _run(self, conn: Connection, worker: Any, message: JobMessage) -> None:

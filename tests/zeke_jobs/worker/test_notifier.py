@@ -23,8 +23,7 @@ class Woken(SimpleNamespace):
         self.calls: queue.Queue[tuple[str, str | None]] = queue.Queue()
         super().__init__(
             notifications_arrive=True,
-            wake=lambda name=None: self.calls.put(("now", name)),
-            wake_later=lambda name: self.calls.put(("later", name)),
+            wake=lambda name=None, after=0.0: self.calls.put(("later" if after else "now", name)),
         )
 
 

@@ -1,9 +1,10 @@
-"""Any value that SQL and Python accept passes a real consumer, and delays no other job."""
+"""Any value that SQL and Python accept passes a real producer, and delays no other job."""
 
 from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from contextlib import closing, contextmanager
 from datetime import datetime
@@ -23,10 +24,9 @@ from zeke_jobs.errors import ZekeJobsError
 from zeke_jobs.postgres import roles
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.worker import builder
-from zeke_jobs.worker.claim.consumer import JobConsumer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from uuid import UUID
 
     import pytest
@@ -47,30 +47,26 @@ DUE = """SELECT state FROM zeke_jobs.queue
 
 
 class Loop:
-    """A worker whose consumer and threads are stepped by hand."""
+    """A worker whose producer and threads are stepped by hand."""
 
     def __init__(self, broker: JobBroker, monkeypatch: pytest.MonkeyPatch) -> None:
         worker = dramatiq.Worker(broker, worker_threads=THREADS)
+        monkeypatch.setattr("threading.Thread.start", _unless_producer(threading.Thread.start))
         broker.emit_before("worker_boot", worker)
         parts: dict[str, Any] = {"broker": broker, "work_queue": worker.work_queue, "worker_timeout": 100}
         thread = _ConsumerThread(queue_name="default", prefetch=1, **parts)
-        thread.consumer = self.consumer = broker.consume("default")
+        thread.consumer = broker.consume("default")
         self.runner = _WorkerThread(consumers={"default": thread}, **parts)
         self.worker = worker
+        self.producer = broker.process.producer
         self.looks = 0
-        look = JobConsumer._look
-
-        def counted(*of: Any, **said: Any) -> None:
-            self.looks += 1
-            look(*of, **said)
-
-        monkeypatch.setattr(JobConsumer, "_look", counted)
 
     def step(self) -> set[str]:
         """One look at most, and all that it lets start is run; answers the jobs that were."""
-        message = next(self.consumer)
-        if message is not None:
-            self.worker.work_queue.put((0, message))
+        queue, want = self.producer._next()
+        if queue is not None:
+            self.looks += 1
+            self.producer._look(queue, want)
         ran = set()
         while not self.worker.work_queue.empty():
             _, message = self.worker.work_queue.get()
@@ -86,6 +82,10 @@ class Loop:
         return self.looks - began
 
 
+def _unless_producer(start: Callable[[threading.Thread], None]) -> Callable[[threading.Thread], None]:
+    return lambda thread: None if thread.name == "producer" else start(thread)
+
+
 @contextmanager
 def loop(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loop]:
     broker = builder.build(load(TASKS), database)
@@ -93,7 +93,6 @@ def loop(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loop]:
     try:
         yield one
     finally:
-        one.consumer.close()
         broker.emit_after("worker_shutdown", one.worker)
         broker.close()
 
@@ -151,7 +150,7 @@ def test_no_honest_job_waits_longer_beside_whatever_was_accepted(
         def drain() -> None:
             until = run.looks + 500
             while left := jobs.rows(DUE):
-                if run.consumer._buffer or left[0]["state"] == "queued":
+                if left[0]["state"] == "queued":
                     run.step()
                 else:
                     time.sleep(0.005)  # its end is being written

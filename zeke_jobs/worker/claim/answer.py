@@ -53,28 +53,28 @@ class Answer(NamedTuple):
     lost: set[UUID]
 
 
+class Asking(NamedTuple):
+    """A process that asks for jobs: its id, its tasks, and the revision that it runs by."""
+
+    worker: UUID
+    tasks: Sequence[str]
+    revision: int | None = None
+
+
 def ask(
-    conn: Connection,
-    worker: UUID,
-    queue: str,
-    tasks: Sequence[str],
-    want: int,
-    *,
-    is_empty: bool,
-    revision: int | None = None,
-    completions: Sequence[Completion] = (),
+    conn: Connection, who: Asking, queue: str, want: int, *, is_empty: bool, completions: Sequence[Completion] = ()
 ) -> Answer:
-    """Complete ended jobs and claim due ones. ``is_empty``: the worker holds no job, so it may claim one that must run alone."""
+    """Complete ended jobs and claim due ones. ``is_empty``: the process holds no job, so it may claim one that must run alone."""
     rows = [
         Row(*row)
         for row in SQL.rows(
             conn,
             "job/complete_and_claim",
-            worker=worker,
+            worker=who.worker,
             queue=queue,
-            tasks=list(tasks),
+            tasks=list(who.tasks),
             want=want,
-            revision=revision,
+            revision=who.revision,
             is_empty=is_empty,
             **columns(completions),
         )
@@ -86,13 +86,20 @@ def ask(
     )
 
 
-def with_messages(conn: Connection, worker: UUID, jobs: list[Row]) -> list[Row]:
+def with_messages(conn: Connection, who: Asking, jobs: list[Row]) -> list[Row]:
     """Claimed jobs with the long messages too, which are read after the commit of the claim. Leaves out jobs lost since."""
     missing = [row.message_id for row in jobs if row.message is None]
     if not missing:
         return jobs
     found: dict[tuple[Any, ...], str] = {
-        (job, claim): message for job, claim, message in SQL.rows(conn, "job/messages", worker=worker, ids=missing)
+        (job, claim): message for job, claim, message in SQL.rows(conn, "job/messages", worker=who.worker, ids=missing)
     }
     complete = (row._replace(message=row.message or found.get((row.message_id, row.claim))) for row in jobs)
     return [row for row in complete if row.message is not None]
+
+
+def turned_breakers(conn: Connection) -> list[str]:
+    """What the server said of breakers that its claims have opened or closed."""
+    said = [notice.partition("WARNING:")[2].strip() for notice in conn.notices if "breaker of " in notice]
+    conn.notices.clear()
+    return said

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _LOOK = 10.0  # seconds between checks of a silent connection
 _PAUSE = 1.0
+_LATER = 0.1  # seconds after which a process looks when another one was notified first
 _CHANNELS = ("zeke_jobs.wake", "zeke_jobs.cancel", "zeke_jobs.revision")
 
 
@@ -107,5 +108,4 @@ class Notifier:
             self._producer.wake()  # limits may be higher now
         else:
             first, _, queue = notification.payload.partition(" ")
-            wake = self._producer.wake if first == self._worker else self._producer.wake_later
-            wake(queue)
+            self._producer.wake(queue, 0.0 if first == self._worker else _LATER)

@@ -9,14 +9,13 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import psycopg2
-
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.pool import is_away
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.worker.claim.answer import ask, with_messages
+from zeke_jobs.worker.claim.answer import Asking, ask, turned_breakers, with_messages
 from zeke_jobs.worker.claim.claims import JobMessage
 from zeke_jobs.worker.finish.outcome import RETURNED, Ended
+from zeke_jobs.worker.finish.writer import UNFIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +29,6 @@ _POLL = 2.0  # seconds, times the number of this process's queues; an idle proce
 _POLL_ALONE = 1.0  # seconds; the same where no notifications arrive
 _SOON = (0.02, 0.2)  # seconds before the two extra looks of a process that has just become idle
 _SOONEST = 0.005  # seconds; the shortest wait for a time at which a limit lets a job start
-_LATER = 0.1  # seconds after which a process looks when another one was notified first
 _BUSY_AFTER = 1.0  # seconds of full claims after which senders need not notify any more
 _CHECK = 0.2  # seconds; the longest wait of a process without room
 _PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds between attempts while the database is away
@@ -91,12 +89,12 @@ class Producer:
 
     def _run(self) -> None:
         while not self._process.stopping:
-            queue, want = self._next()
-            if queue is None:
-                continue
+            queue = None
             try:
-                self._look(queue, want)
-                self._pause = _PAUSE
+                queue, want = self._next()
+                if queue is not None:
+                    self._look(queue, want)
+                    self._pause = _PAUSE
             except BaseException as error:  # noqa: BLE001 (this thread must live on; it is logged each time)
                 self._recover(queue, error)
 
@@ -117,65 +115,46 @@ class Producer:
         return self._held.want()
 
     def _look(self, queue: _Queue, want: int) -> None:
-        process = self._process
-        with process.pool.connection() as conn:
-            self._look_connection = conn
-            try:
-                asked, is_empty = time.monotonic(), not len(self._held)
-                answer = self._ask(conn, queue, want, is_empty=is_empty)
-                if answer is not None:
-                    jobs = with_messages(conn, process.id, answer.jobs)
-                    self._accept(JobMessage(row, queue.name, asked) for row in jobs)
-                    self._look_ended(conn, queue, answer, is_full=len(answer.jobs) >= want)
-            finally:
-                self._look_connection = None
-
-    def _ask(self, conn: Connection, queue: _Queue, want: int, *, is_empty: bool) -> Answer | None:
-        """Claim, and complete ended jobs in the same round trip. None: an output cannot be stored."""
-        process = self._process
+        """Claim, and complete ended jobs in the same round trip."""
+        process, is_empty = self._process, not len(self._held)
         completions = process.completer.take_completions()
         try:
-            answer = ask(
-                conn,
-                process.id,
-                queue.name,
-                process.tasks(),
-                want,
-                is_empty=is_empty,
-                revision=process.runtime.revision,
-                completions=completions,
-            )
-        except BaseException as error:
-            process.completer.put_back(completions)
-            if not completions or is_away(error) or not isinstance(error, psycopg2.Error | ValueError):
-                raise
-            # The completer finds out which output Postgres cannot store, and records that in its job.
-            process.proof.answer_lost()
-            self.wake(queue.name, _LATER)
-            return None
-        if completions:
-            process.completer.flush_soon(completions, answer.lost)
-            self.freed({claim.task for claim, _ in completions}, but=queue)
-        for notice in conn.notices:
-            if "breaker of " in notice:
-                self._log.warning("limit: " + notice.partition("WARNING:")[2].strip())
-        conn.notices.clear()
-        return answer
+            with process.pool.connection() as conn:
+                self._look_connection, asked = conn, time.monotonic()
+                who = Asking(process.id, process.tasks(), process.runtime.revision)
+                answer = ask(conn, who, queue.name, want, is_empty=is_empty, completions=completions)
+                if completions:
+                    process.completer.flush_soon(completions, answer.lost)
+                    ended, completions = {claim.task for claim, _ in completions}, []
+                    self.freed(ended, but=queue)
+                for line in turned_breakers(conn):
+                    self._log.warning(f"limit: {line}")
+                self._accept([JobMessage(row, queue.name, asked) for row in with_messages(conn, who, answer.jobs)])
+                self._look_ended(conn, queue, answer, is_full=len(answer.jobs) >= want)
+        finally:
+            self._look_connection = None
+            if completions:
+                process.completer.put_back(completions)
 
-    def _accept(self, messages: Iterable[JobMessage]) -> None:
+    def _accept(self, messages: list[JobMessage]) -> None:
         """Give claimed jobs to the threads; hand back long ones without a free thread."""
-        process, messages = self._process, list(messages)
-        held = self._held.accept([(one.claim, process.policy(one.claim).limit > 0) for one in messages])
-        surplus = -self._held.free()
-        for message, ours in zip(reversed(messages), reversed(held), strict=True):
-            if ours is message.claim and ((surplus > 0 and ours.long) or process.stopping):
-                surplus -= process.settle(ours, RETURNED, unstarted=True)
-        for message, ours in zip(messages, held, strict=True):
-            if ours is message.claim and not ours.ended:
-                process.give(message)
-            elif ours.number != message.claim.number:
-                # Another process rescued this job from us, and we claimed it again; but its earlier run here has not ended.
-                process.settle(message.claim, _STILL_ENDING)
+        process = self._process
+        try:
+            held = self._held.accept([(one.claim, process.policy(one.claim).limit > 0) for one in messages])
+            surplus = -self._held.free()
+            for message, ours in zip(reversed(messages), reversed(held), strict=True):
+                if ours is message.claim and ((surplus > 0 and ours.long) or process.stopping):
+                    surplus -= process.settle(ours, RETURNED, unstarted=True)
+            for message, ours in zip(messages, held, strict=True):
+                if ours is message.claim and not ours.ended:
+                    process.start(message)
+                elif ours.number != message.claim.number:
+                    # Another process rescued this job from us, and we claimed it again; but its earlier run here has not ended.
+                    process.settle(message.claim, _STILL_ENDING)
+        except BaseException:
+            for claim in (one.claim for one in messages if self._held.find(one.claim.id) in (None, one.claim)):
+                process.settle(claim, RETURNED, unstarted=True)
+            raise
 
     def _look_ended(self, conn: Connection, queue: _Queue, answer: Answer, *, is_full: bool) -> None:
         """Decide when to look again, and ask to be notified of new jobs and of the ends that make room."""
@@ -226,20 +205,26 @@ class Producer:
             SQL.run(conn, "worker/waits", worker=process.id, idle=sorted(idle), limited=sorted(limited))
         return not before or before[0] != process.registrations or not (idle <= before[1] and limited <= before[2])  # type: ignore[operator]
 
-    def _recover(self, queue: _Queue, error: BaseException) -> None:
+    def _recover(self, queue: _Queue | None, error: BaseException) -> None:
         process = self._process
         process.proof.answer_lost()  # the database may have given us jobs that we do not know
-        if not is_away(error):
-            self._log.exception("a claim failed; please report this", queue=queue.name)
-            self.wake(queue.name, _AFTER_FAULT)
-            return
-        self._log.warning("no claims: the database is away", queue=queue.name, error=str(error).strip())
-        process.pool.drop_idle()
-        process.handler_pool.drop_idle()
         self._reported = ()
-        time.sleep(self._pause)
-        self._pause = min(_LONGEST_PAUSE, self._pause * 2)
-        self.wake(queue.name)
+        if is_away(error):
+            self._log.warning("no claims: the database is away", error=str(error).strip())
+            process.pool.drop_idle()
+            process.handler_pool.drop_idle()
+            process.stop_begun.wait(self._pause)
+            self._pause = min(_LONGEST_PAUSE, self._pause * 2)
+        elif isinstance(error, UNFIT) and process.completer.waiting():
+            # The completer finds out which output Postgres cannot store, and records that in its job.
+            self._log.warning("the ends of jobs are written without a claim", error=str(error).strip())
+            process.completer.write_now()
+            process.stop_begun.wait(_PAUSE)
+        else:
+            self._log.exception("a claim failed; please report this", exc_info=error)
+            process.stop_begun.wait(_AFTER_FAULT)
+        if queue is not None:
+            self.wake(queue.name)
 
     # ── called by other threads ──
 
@@ -249,10 +234,6 @@ class Producer:
             for one in self._queues.values() if queue is None else filter(None, [self._queues.get(queue)]):
                 one.look_on = min(one.look_on, time.monotonic() + after)
             self._changed.notify_all()
-
-    def wake_later(self, queue: str) -> None:
-        """Look in a moment, unless a look begins before: another process was notified first."""
-        self.wake(queue, _LATER)
 
     def freed(self, tasks: set[str], *, but: _Queue | None = None) -> bool:
         """Jobs of these tasks have ended: look at the queues that they make room for, once no job waits for a thread.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # Errors caused by a value: psycopg2 refuses NUL with a ValueError; Postgres refuses times beyond its calendar and values that
 # are too large. All other errors have nothing to do with the outcome.
-_UNFIT = (ValueError, DataError, IntegrityError, ProgramLimitExceeded)
+UNFIT = (ValueError, DataError, IntegrityError, ProgramLimitExceeded)
 
 
 class EndingWriter:
@@ -56,7 +56,7 @@ class EndingWriter:
     def _complete_all(self, conn: Connection, completions: list[Completion]) -> Iterator[Written]:
         try:
             lost = self._complete(conn, completions)
-        except _UNFIT:
+        except UNFIT:
             # An output that Postgres cannot store must not stop the others.
             for one in completions:
                 yield [one], self._complete_alone(conn, one)
@@ -88,13 +88,13 @@ class EndingWriter:
     def _complete_alone(self, conn: Connection, one: Completion) -> set[UUID]:
         try:
             return self._complete(conn, [one])
-        except _UNFIT as error:
+        except UNFIT as error:
             return self._finish_alone(conn, one[0], _unstorable("the output", error))
 
     def _finish_alone(self, conn: Connection, claim: Claim, outcome: Ended) -> set[UUID]:
         try:
             ours = self._finish(conn, claim, outcome)
-        except _UNFIT as error:
+        except UNFIT as error:
             self._log.exception("the end of a job could not be stored", task=claim.task, job_id=str(claim.id))
             ours = self._finish(conn, claim, _unstorable("its end", error))
         return set() if ours else {claim.id}
