@@ -125,11 +125,11 @@ def _limits(config: Config, needs: _Needs) -> Iterator[Bound]:
         if slots is not None:
             yield needs.bound(name, "limit", slots, ids, "held")
         if owner.rate and owner.rate.limit:
-            has = 1 / Spacing(owner.rate.limit, owner.rate.burst - 1).step
+            has = 1 / Spacing(owner.rate.limit, owner.rate.beside).step
             yield needs.bound(f"{name} rate", "rate", has, ids, "starts")
         for unit, one in owner.units.items() if isinstance(owner, Limit) else ():
             if one.rate:
-                has = 1 / Spacing(one.rate, one.burst).step
+                has = 1 / Spacing(one.rate, one.beside).step
                 yield needs.bound(f"{name} {unit}", "units", has, ids, f"unit {unit}")
         if (budget := owner.budget) is not None:
             costs = ["cost"] if needs.currency == budget.currency else []

@@ -60,7 +60,7 @@ class Bucket:
 
     def __init__(self, name: str, amount: float, rate: limits.UnitRate | None) -> None:
         self.name, self.amount = name, amount
-        self._spacing = Spacing(rate.rate, rate.burst) if rate and rate.rate else None
+        self._spacing = Spacing(rate.rate, rate.beside) if rate and rate.rate else None
         self._starts = -NEVER
         self._changes = 0.0
         self._used: dict[str, list[float]] = {}
@@ -199,7 +199,7 @@ class Limit:
         self.name, self.active = name, 0
         shared = owner if isinstance(owner, limits.Limit) else None
         self.slots = owner.concurrency if isinstance(owner, limits.Limit) else owner.concurrency.limit
-        self.spacing = Spacing(owner.rate.limit, owner.rate.burst - 1) if owner.rate and owner.rate.limit else None
+        self.spacing = Spacing(owner.rate.limit, owner.rate.beside) if owner.rate and owner.rate.limit else None
         self.breaker = Breaker(shared.breaker) if shared and shared.breaker else None
         self.uses: dict[str, Bucket] = {
             unit: Bucket(f"{name} {unit}", float(one.rate.count), one)
