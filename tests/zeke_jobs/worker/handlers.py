@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 import zeke_jobs
 from zeke_jobs import Context, Defer, FailedJob, Payload, Reject, Retry, Throttled
+from zeke_jobs.core import bounds
 from zeke_jobs.errors import InvalidPayload
 
 GATE = Event()
@@ -435,6 +436,14 @@ def carries_on(payload: Number, ctx: Context) -> str:
     except TimeLimitExceeded:
         CALLS.append("went on")
     return "done"
+
+
+def reject_with_details(payload: Number, ctx: Context) -> None:
+    """Details at the bounds: their size, or their depth."""
+    details: Any = "x" * (bounds.LARGEST - 2) if payload.story_id == "large" else "the innermost"
+    for _ in range(0 if payload.story_id == "large" else bounds.DEEPEST):
+        details = [details]
+    raise Reject("it does not fit", details)
 
 
 class SignUp(Payload):
