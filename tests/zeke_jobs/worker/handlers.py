@@ -420,6 +420,13 @@ def spin(payload: Number, ctx: Context) -> None:
         pass
 
 
+def throttled_once(payload: Number, ctx: Context) -> None:
+    """The limit is closed at its first call."""
+    if not CALLS:
+        CALLS.append("throttled")
+        raise Throttled("ai", 3600)
+
+
 def tidies_up(payload: Number, ctx: Context) -> None:
     """Catches its timeout by dramatiq's name, and raises it again."""
     try:

@@ -33,7 +33,7 @@ _STILL_ENDING = Ended("deferred", delay=1.0, reason="an earlier run of this job 
 _PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds between attempts while the database is away
 
 
-class _Header(NamedTuple):
+class Header(NamedTuple):
     """The first row of ``job_complete_and_claim``; ``zeke_jobs.complete_and_claim`` describes it. The other rows are jobs."""
 
     lost: list[UUID]
@@ -44,7 +44,7 @@ class _Header(NamedTuple):
     on_clock: datetime
 
 
-HEADER_COLUMNS = len(_Header._fields)
+HEADER_COLUMNS = len(Header._fields)
 
 
 class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
@@ -155,7 +155,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
                 **kept.columns(),
             )
             self._log_breakers(conn)
-            header, jobs = _Header(*rows[0][:HEADER_COLUMNS]), [row[HEADER_COLUMNS:] for row in rows[1:]]
+            header, jobs = Header(*rows[0][:HEADER_COLUMNS]), [row[HEADER_COLUMNS:] for row in rows[1:]]
             self._began_on = header.began_on
             if completions:
                 process.completer.flush_soon(completions, header.lost)

@@ -169,7 +169,7 @@ def describe(error: BaseException) -> dict[str, Any]:
 
 
 def _details(details: Any) -> Any:
-    """The details of a ``Reject``, if they fit into the job's attempts and, beside the error, into the payload of ``on_failed``."""
+    """The details of a ``Reject``, if they fit into the job's attempts and, beside the error, into an ``on_failed`` payload."""
     try:
         value = json.loads(json_text.encode(details))
         json_text.encode([[[[value]]], _REST])
