@@ -29,7 +29,7 @@ from actors.cli.output import (
     visible,
 )
 from actors.cli.stories import LINK, find
-from actors.store import ai_calls, news, team_scores, texts
+from actors.store import ai_calls, news, teams, texts
 from actors.store.highlights import context_line
 from actors.store.news import NotFound
 
@@ -60,7 +60,7 @@ def story(
         if only_text:
             _print_text(row, texts.needed(conn, found).document, is_json=is_json)
             return
-        row["team_scores"] = team_scores.of_story(conn, found)
+        row["team_scores"] = teams.scores(conn, found)
         row["costs"] = ai_calls.costs(conn, by="task", since=date.min, story_id=found)
     if is_json:
         as_json(row)

@@ -67,22 +67,16 @@ class StoryText:
         )
 
 
-def read(conn: Connection, story_id: UUID) -> StoryText | None:
-    """The story, or None if it does not exist (any more)."""
-    row = SQL.one(conn, "story_text", story_id=str(story_id))
-    return None if row is None else StoryText(**row)
-
-
 def needed(conn: Connection, story_id: UUID) -> StoryText:
     """The story.
 
     Raises:
         Reject: it does not exist (any more).
     """
-    text = read(conn, story_id)
-    if text is None:
+    row = SQL.one(conn, "story_text", story_id=story_id)
+    if row is None:
         raise Reject(f"expected a story with id {story_id}, got none")
-    return text
+    return StoryText(**row)
 
 
 def hold(conn: Connection, story_id: UUID) -> None:
@@ -91,10 +85,5 @@ def hold(conn: Connection, story_id: UUID) -> None:
     Raises:
         Reject: it does not exist (any more).
     """
-    if SQL.one(conn, "story_hold", story_id=str(story_id)) is None:
+    if SQL.one(conn, "story_hold", story_id=story_id) is None:
         raise Reject(f"expected a story with id {story_id}, got none")
-
-
-def save_summary(conn: Connection, story_id: UUID, summary: str, *, seen: str | None) -> bool:
-    """Store the story's summary, unless the present one differs from ``seen``; returns whether that changed anything."""
-    return SQL.run(conn, "story_save_summary", story_id=str(story_id), summary=summary, seen=seen) > 0
