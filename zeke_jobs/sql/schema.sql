@@ -189,12 +189,20 @@ END
 $_$;
 
 CREATE FUNCTION zeke_jobs.advance_schedule(p_task text, p_cron text, p_timezone text, p_decided_to timestamp with time zone, p_next_tick timestamp with time zone) RETURNS void
-    LANGUAGE sql SECURITY DEFINER
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+BEGIN
   UPDATE zeke_jobs.schedule_state AS s
-  SET cron = p_cron, timezone = p_timezone, decided_to = p_decided_to, next_tick = p_next_tick
-  WHERE s.task = p_task
+  SET cron = p_cron, timezone = p_timezone, next_tick = p_next_tick,
+    decided_to = CASE WHEN p_decided_to <= s.decided_to THEN p_decided_to ELSE zeke_jobs.decidable(p_decided_to, p_task) END
+  WHERE s.task = p_task;
+  IF NOT has_table_privilege(session_user, 'zeke_jobs.schedule_state', 'UPDATE') AND NOT EXISTS (
+    SELECT 1 FROM zeke_jobs.audit AS a
+    WHERE a.target = 'schedule/' || p_task AND a.action = 'resume' AND a.xmin = pg_current_xact_id()::xid) THEN
+    PERFORM zeke_jobs.note('advance', 'schedule/' || p_task, NULL, 'ticks decided up to ' || p_decided_to);
+  END IF;
+END
 $$;
 
 CREATE FUNCTION zeke_jobs.announce_revision() RETURNS trigger
@@ -242,8 +250,9 @@ $$;
 
 CREATE FUNCTION zeke_jobs.brief_attempts(p_attempts jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  SELECT CASE WHEN p_attempts = '[]' THEN p_attempts ELSE (
+  SELECT CASE WHEN p_attempts = '[]' OR jsonb_typeof(p_attempts) <> 'array' THEN '[]' ELSE (
     SELECT jsonb_agg(
       jsonb_strip_nulls(jsonb_build_object(
         'attempt', a.value -> 'attempt', 'outcome', a.value -> 'outcome', 'started_on', a.value -> 'started_on',
@@ -252,12 +261,13 @@ CREATE FUNCTION zeke_jobs.brief_attempts(p_attempts jsonb) RETURNS jsonb
     FROM jsonb_array_elements(p_attempts) WITH ORDINALITY AS a (value, n)) END
 $$;
 
+CREATE FUNCTION zeke_jobs.camel_of_words(p_name text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT string_agg(CASE WHEN (w.n = 1) THEN w.word ELSE (upper("left"(w.word, 1)) || substr(w.word, 2)) END, ''::text ORDER BY w.n) AS string_agg FROM unnest(string_to_array(camel_of_words.p_name, '_'::text)) WITH ORDINALITY w(word, n));
+
 CREATE FUNCTION zeke_jobs.camel(p_name text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $$
-  SELECT string_agg(CASE WHEN n = 1 THEN word ELSE upper(left(word, 1)) || substr(word, 2) END, '' ORDER BY n)
-  FROM unnest(string_to_array(p_name, '_')) WITH ORDINALITY AS w (word, n)
-$$;
+    RETURN CASE WHEN (strpos(p_name, '_'::text) = 0) THEN p_name ELSE zeke_jobs.camel_of_words(p_name) END;
 
 CREATE FUNCTION zeke_jobs.cancel(p_id uuid, p_reason text, p_by text, OUT state zeke_jobs.state, OUT has_started boolean) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
@@ -983,6 +993,17 @@ $$;
 CREATE FUNCTION zeke_jobs.counts_for(p_period interval) RETURNS interval
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$ SELECT p_period + least(p_period / 400, interval '250 ms') $$;
+
+CREATE FUNCTION zeke_jobs.decidable(p_moment timestamp with time zone, p_schedule text) RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE
+    AS $$
+BEGIN
+  IF p_moment > zeke_jobs.now() AND NOT has_table_privilege(session_user, 'zeke_jobs.schedule_state', 'UPDATE') THEN
+    RAISE EXCEPTION 'expected ticks of % that are due, got %', p_schedule, p_moment USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  RETURN p_moment;
+END
+$$;
 
 CREATE FUNCTION zeke_jobs.delete_schedule(name text, deleted_by text DEFAULT NULL::text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2283,10 +2304,11 @@ BEGIN
     ON CONFLICT DO NOTHING;
     CONTINUE WHEN NOT FOUND;
     v_attempt := CASE v_job ->> 'state' WHEN 'created' THEN 0 ELSE (v_job ->> 'retry_count')::integer + 1 END;
-    v_error := CASE WHEN v_job ->> 'state' IN ('retry', 'failed') THEN jsonb_strip_nulls(jsonb_build_object(
+    -- Its texts are masked here, as a worker masks those that it writes.
+    v_error := CASE WHEN v_job ->> 'state' IN ('retry', 'failed') THEN zeke_jobs.mask(jsonb_strip_nulls(jsonb_build_object(
       'type', coalesce(v_job #>> '{output,name}', 'Error'),
       'message', left(coalesce(v_job #>> '{output,message}', v_job ->> 'output', ''), 4000),
-      'traceback', left(v_job #>> '{output,stack}', 16000))) END;
+      'traceback', left(v_job #>> '{output,stack}', 16000))), v_task.sensitive, v_one -> 'payload') END;
     v_key := NULL;
     IF v_job ->> 'state' IN ('created', 'retry') THEN
       v_key := CASE
@@ -2333,6 +2355,10 @@ BEGIN
   RETURN v_taken;
 END
 $$;
+
+CREATE FUNCTION zeke_jobs.integer_of(p_value jsonb) RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (jsonb_typeof(p_value) = 'number'::text) THEN (LEAST(GREATEST((p_value)::numeric, ('-2147483648'::integer)::numeric), (2147483647)::numeric))::integer ELSE NULL::integer END;
 
 CREATE FUNCTION zeke_jobs.is_beyond(p_task text, p_options jsonb) RETURNS boolean
     LANGUAGE sql STABLE
@@ -2409,12 +2435,44 @@ CREATE FUNCTION zeke_jobs.known_task(p_name text, OUT id text, OUT revision inte
   SELECT t.id, t.revision, t.payload_schema, t.sensitive FROM zeke_jobs.find_task(p_name) AS t WHERE t.id IS NOT NULL
 $$;
 
+CREATE FUNCTION zeke_jobs.leaves(p_value jsonb, p_path text[]) RETURNS text[]
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+DECLARE
+  v_found text[] := '{}';
+  v_key text;
+  v_item jsonb;
+BEGIN
+  CASE jsonb_typeof(p_value)
+    WHEN 'object' THEN
+      FOR v_key, v_item IN SELECT e.key, e.value FROM jsonb_each(p_value) AS e (key, value) LOOP
+        IF p_path = '{}' OR v_key = p_path[1] OR v_key = zeke_jobs.camel(p_path[1]) THEN
+          v_found := v_found || zeke_jobs.leaves(v_item, p_path[2:]);
+        END IF;
+      END LOOP;
+    WHEN 'array' THEN
+      FOR v_item IN SELECT e.value FROM jsonb_array_elements(p_value) AS e (value) LOOP
+        v_found := v_found || zeke_jobs.leaves(v_item, p_path);
+      END LOOP;
+    WHEN 'string', 'number' THEN
+      v_found := ARRAY[p_value #>> '{}'];
+    ELSE
+      NULL;
+  END CASE;
+  RETURN v_found;
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.length_of(p_option jsonb) RETURNS interval
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
   SELECT CASE WHEN jsonb_typeof(p_option) = 'number' THEN make_interval(secs => (p_option #>> '{}')::double precision)
     ELSE (p_option #>> '{}')::interval END
 $$;
+
+CREATE FUNCTION zeke_jobs.length_of(p_duration text) RETURNS interval
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (p_duration ~ '^(\d{1,9}(\.\d{1,6})? ?(ms|s|m|h|d|w|seconds?|minutes?|hours?|days?) ?){1,6}$'::text) THEN LEAST((p_duration)::interval, '1000 years'::interval) ELSE NULL::interval END;
 
 CREATE FUNCTION zeke_jobs.lock_catalogue() RETURNS void
     LANGUAGE sql SECURITY DEFINER
@@ -2446,7 +2504,7 @@ CREATE FUNCTION zeke_jobs.lock_schedule(p_task text, p_cron text, p_timezone tex
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   INSERT INTO zeke_jobs.schedule_state AS s (task, cron, timezone, decided_to)
-  VALUES (p_task, p_cron, p_timezone, p_decided_to)
+  VALUES (p_task, p_cron, p_timezone, zeke_jobs.decidable(p_decided_to, p_task))
   ON CONFLICT (task) DO UPDATE SET task = excluded.task
   RETURNING s.cron, s.timezone, s.decided_to
 $$;
@@ -2546,33 +2604,101 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION zeke_jobs.masked(p_value jsonb, p_fields text[], p_inside boolean DEFAULT false) RETURNS jsonb
+CREATE FUNCTION zeke_jobs.mask(p_value jsonb, p_fields text[], p_payload jsonb DEFAULT NULL::jsonb) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
+DECLARE
+  v_secrets text[];
+  v_one text;
 BEGIN
-  IF coalesce(cardinality(p_fields), 0) = 0 THEN
+  IF p_value IS NULL OR p_fields IS NULL THEN
     RETURN p_value;
+  END IF;
+  FOREACH v_one IN ARRAY p_fields LOOP
+    p_value := zeke_jobs.mask_at(p_value, string_to_array(v_one, '.'), false);
+  END LOOP;
+  IF p_payload IS NOT NULL THEN
+    v_secrets := zeke_jobs.secrets_in(p_payload, p_fields);
+    FOREACH v_one IN ARRAY coalesce(v_secrets, '{}') LOOP
+      IF strpos(p_value::text, v_one) > 0 THEN
+        RETURN zeke_jobs.mask_texts(p_value, v_secrets);
+      END IF;
+    END LOOP;
+  END IF;
+  RETURN p_value;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.mask_all(p_text text, p_secrets text[]) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+DECLARE
+  v_secret text;
+BEGIN
+  FOREACH v_secret IN ARRAY coalesce(p_secrets, '{}') LOOP
+    p_text := replace(p_text, v_secret, '***');
+  END LOOP;
+  RETURN p_text;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.mask_at(p_value jsonb, p_path text[], p_inside boolean) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+DECLARE
+  v_key text;
+BEGIN
+  IF p_path = '{}' THEN
+    RETURN '"***"';
   END IF;
   CASE jsonb_typeof(p_value)
     WHEN 'object' THEN
-      RETURN (
-        SELECT coalesce(jsonb_object_agg(
-          e.key, CASE WHEN '' = ANY (f.rests) THEN '"***"' ELSE zeke_jobs.masked(e.value, f.rests, true) END), '{}')
-        FROM jsonb_each(p_value) AS e (key, value)
-        CROSS JOIN LATERAL (
-          SELECT array_agg(substr(n.field, length(n.name) + 2)) AS rests
-          FROM (SELECT p.field, split_part(p.field, '.', 1) AS name FROM unnest(p_fields) AS p (field)) AS n
-          WHERE e.key IN (n.name, zeke_jobs.camel(n.name))) AS f);
+      FOREACH v_key IN ARRAY ARRAY[p_path[1], zeke_jobs.camel(p_path[1])] LOOP
+        IF p_value ? v_key THEN
+          p_value := jsonb_set(p_value, ARRAY[v_key], zeke_jobs.mask_at(p_value -> v_key, p_path[2:], true));
+        END IF;
+      END LOOP;
+      RETURN p_value;
     WHEN 'array' THEN
       RETURN (
-        SELECT coalesce(jsonb_agg(zeke_jobs.masked(e.value, p_fields, p_inside) ORDER BY e.n), '[]')
+        SELECT coalesce(jsonb_agg(zeke_jobs.mask_at(e.value, p_path, p_inside) ORDER BY e.n), '[]')
         FROM jsonb_array_elements(p_value) WITH ORDINALITY AS e (value, n));
     WHEN 'null' THEN
       RETURN p_value;
     ELSE
       RETURN CASE WHEN p_inside THEN '"***"' ELSE p_value END;
   END CASE;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.mask_text(p_text text, p_payload jsonb, p_fields text[]) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    AS $$
+BEGIN
+  RETURN CASE WHEN p_text IS NULL OR p_fields IS NULL THEN p_text ELSE zeke_jobs.mask_all(p_text, zeke_jobs.secrets_in(p_payload, p_fields)) END;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.mask_texts(p_value jsonb, p_secrets text[]) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+BEGIN
+  RETURN CASE jsonb_typeof(p_value)
+    WHEN 'object' THEN (
+      SELECT coalesce(jsonb_object_agg(zeke_jobs.mask_all(e.key, p_secrets), zeke_jobs.mask_texts(e.value, p_secrets)), '{}')
+      FROM jsonb_each(p_value) AS e (key, value))
+    WHEN 'array' THEN (
+      SELECT coalesce(jsonb_agg(zeke_jobs.mask_texts(e.value, p_secrets) ORDER BY e.n), '[]')
+      FROM jsonb_array_elements(p_value) WITH ORDINALITY AS e (value, n))
+    WHEN 'string' THEN to_jsonb(zeke_jobs.mask_all(p_value #>> '{}', p_secrets))
+    WHEN 'number' THEN CASE WHEN p_value #>> '{}' = ANY (p_secrets) THEN '"***"' ELSE p_value END
+    ELSE p_value
+  END;
 END
 $$;
 
@@ -3472,7 +3598,7 @@ BEGIN
     RETURNING q.message_id, q.task, q.queue_name, q.priority, q.key, q.attempt, q.deaths, q.parent, q.scheduled_for, q.revision,
       q.run_at, q.created_on, q.started_on, q.completed_on, q.cost, q.currency, q.seq, q.claimed_on, q.expires_on, q.attempts,
       q.unique_key, q.batch, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS status, coalesce(q.purge_on, q.completed_on) AS place,
-      zeke_jobs.unquoted(q.key, q.message, q.sensitive || coalesce(
+      zeke_jobs.mask_text(q.key, q.message -> 'kwargs', q.sensitive || coalesce(
         v_sensitive, (SELECT t.sensitive FROM zeke_jobs.find_task(q.task) AS t))) <> q.key AS is_sensitive
   ),
   kept AS (
@@ -3640,15 +3766,34 @@ END
 $$;
 
 CREATE FUNCTION zeke_jobs.record_tick(p_task text, p_scheduled_for timestamp with time zone, p_outcome text, p_reason text, p_origin text, p_job uuid) RETURNS void
-    LANGUAGE sql SECURITY DEFINER
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+BEGIN
+  IF p_origin <> 'backfill' AND NOT has_table_privilege(session_user, 'zeke_jobs.tick', 'INSERT') THEN
+    RAISE EXCEPTION 'expected a tick of a backfill from a login that is no scheduler, got origin %', p_origin
+      USING ERRCODE = 'insufficient_privilege';
+  END IF;
   INSERT INTO zeke_jobs.tick AS t (task, scheduled_for, outcome, reason, origin, job)
-  VALUES (p_task, p_scheduled_for, p_outcome, p_reason, p_origin, p_job)
+  VALUES (p_task, zeke_jobs.decidable(p_scheduled_for, p_task), p_outcome, p_reason, p_origin, p_job)
   ON CONFLICT (task, scheduled_for) DO UPDATE
   SET outcome = excluded.outcome, reason = excluded.reason, origin = excluded.origin, job = excluded.job,
     decided_on = excluded.decided_on
-  WHERE t.outcome = 'skipped' AND excluded.origin = 'backfill'
+  WHERE t.outcome = 'skipped' AND excluded.origin = 'backfill';
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.refuse_telling_batch() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF zeke_jobs.mask_text(NEW.batch, NEW.message -> 'kwargs', NEW.sensitive) <> NEW.batch THEN
+    RAISE EXCEPTION 'expected the id of a batch without the value of a sensitive field of %, got one with it', NEW.task
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  RETURN NEW;
+END
 $$;
 
 CREATE FUNCTION zeke_jobs.refuse_to_rewrite() RETURNS trigger
@@ -4042,32 +4187,30 @@ CREATE FUNCTION zeke_jobs.runs_suspect(p_worker uuid) RETURNS boolean
   SELECT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.worker = p_worker AND q.deaths > 0)
 $$;
 
-CREATE FUNCTION zeke_jobs.secrets(p_payload jsonb, p_fields text[]) RETURNS text[]
+CREATE FUNCTION zeke_jobs.seconds_of(p_duration text) RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $$
-  WITH RECURSIVE at (value, path) AS (
-    SELECT p_payload, string_to_array(f.field, '.') FROM unnest(p_fields) AS f (field)
-    UNION ALL
-    SELECT n.value, n.path
-    FROM at AS a
-    CROSS JOIN LATERAL (
-      SELECT e.value, CASE WHEN a.path = '{}' THEN a.path ELSE a.path[2:] END AS path
-      FROM jsonb_each(CASE jsonb_typeof(a.value) WHEN 'object' THEN a.value ELSE '{}' END) AS e (key, value)
-      WHERE a.path = '{}' OR e.key IN (a.path[1], zeke_jobs.camel(a.path[1]))
-      UNION ALL
-      SELECT e.value, a.path
-      FROM jsonb_array_elements(CASE jsonb_typeof(a.value) WHEN 'array' THEN a.value ELSE '[]' END) AS e (value)) AS n
-  ),
-  leaf (text) AS (
-    SELECT a.value #>> '{}' FROM at AS a WHERE jsonb_typeof(a.value) IN ('string', 'number')
-  ),
-  form (text) AS (
-    SELECT l.text FROM leaf AS l
-    UNION
-    SELECT substr(to_jsonb(l.text)::text, 2, length(to_jsonb(l.text)::text) - 2) FROM leaf AS l
-  )
-  SELECT coalesce(array_agg(f.text ORDER BY length(f.text) DESC), '{}') FROM form AS f WHERE length(f.text) >= 4
-$$;
+    RETURN CASE WHEN (zeke_jobs.length_of(p_duration) < '68 years'::interval) THEN (EXTRACT(epoch FROM zeke_jobs.length_of(p_duration)))::integer WHEN (zeke_jobs.length_of(p_duration) IS NOT NULL) THEN 2147483647 ELSE NULL::integer END;
+
+CREATE FUNCTION zeke_jobs.secrets_in(p_payload jsonb, p_fields text[]) RETURNS text[]
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $_$
+DECLARE
+  v_found text[] := '{}';
+  v_field text;
+BEGIN
+  FOREACH v_field IN ARRAY p_fields LOOP
+    v_found := v_found || zeke_jobs.leaves(p_payload, string_to_array(v_field, '.'));
+  END LOOP;
+  RETURN (
+    SELECT array_agg(f.text ORDER BY length(f.text) DESC)
+    FROM unnest(v_found) AS l (text)
+    CROSS JOIN LATERAL unnest(ARRAY[l.text, substr(to_jsonb(l.text)::text, 2, length(to_jsonb(l.text)::text) - 2)]) AS f (text)
+    WHERE length(f.text) > 15 OR length(f.text) >= 8 AND f.text !~ '^[A-Za-z_./-]*$');
+END
+$_$;
 
 CREATE FUNCTION zeke_jobs.send(task text, payload jsonb DEFAULT '{}'::jsonb, options jsonb DEFAULT '{}'::jsonb) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4208,13 +4351,13 @@ BEGIN
     UNION ALL
     SELECT b.value
     FROM unnest(ARRAY['anyOf', 'oneOf', 'allOf']) AS k (keyword),
-      jsonb_array_elements(coalesce(p_schema -> k.keyword, '[]')) AS b (value)
+      jsonb_array_elements(CASE jsonb_typeof(p_schema -> k.keyword) WHEN 'array' THEN p_schema -> k.keyword ELSE '[]' END) AS b (value)
   LOOP
     v_part := zeke_jobs.shape(v_branch, p_root, p_depth + 1);
     v_shape := v_shape || v_part
       || jsonb_build_object('properties', coalesce(v_shape -> 'properties', '{}') || coalesce(v_part -> 'properties', '{}'));
   END LOOP;
-  IF p_schema ? 'properties' THEN
+  IF jsonb_typeof(p_schema -> 'properties') = 'object' THEN
     v_shape := v_shape
       || jsonb_build_object('properties', coalesce(v_shape -> 'properties', '{}') || (p_schema -> 'properties'));
   END IF;
@@ -4350,15 +4493,7 @@ $$;
 
 CREATE FUNCTION zeke_jobs.status_of(p_state zeke_jobs.state, p_attempt integer, p_cancelled_on timestamp with time zone, p_waits boolean DEFAULT false) RETURNS zeke_jobs.job_status
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $$
-  SELECT CASE
-    WHEN p_state = 'queued' OR p_state = 'consumed' AND p_waits AND p_cancelled_on IS NULL
-      THEN CASE WHEN p_attempt = 0 THEN 'created' ELSE 'retry' END
-    WHEN p_state = 'consumed' THEN 'active'
-    WHEN p_state = 'done' THEN 'completed'
-    ELSE CASE WHEN p_cancelled_on IS NULL THEN 'failed' ELSE 'cancelled' END
-  END::zeke_jobs.job_status
-$$;
+    RETURN (CASE WHEN ((p_state = 'queued'::zeke_jobs.state) OR ((p_state = 'consumed'::zeke_jobs.state) AND p_waits AND (p_cancelled_on IS NULL))) THEN CASE WHEN (p_attempt = 0) THEN 'created'::text ELSE 'retry'::text END WHEN (p_state = 'consumed'::zeke_jobs.state) THEN 'active'::text WHEN (p_state = 'done'::zeke_jobs.state) THEN 'completed'::text ELSE CASE WHEN (p_cancelled_on IS NULL) THEN 'failed'::text ELSE 'cancelled'::text END END)::zeke_jobs.job_status;
 
 CREATE FUNCTION zeke_jobs.statuses_of(p_change text, p_filter jsonb) RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -4895,33 +5030,6 @@ CREATE FUNCTION zeke_jobs.units_of(p_task text) RETURNS jsonb
     WHERE t.id = p_task GROUP BY m.unit) AS m
 $$;
 
-CREATE FUNCTION zeke_jobs.unquoted(p_value jsonb, p_message jsonb, p_fields text[]) RETURNS jsonb
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET jit TO 'off'
-    AS $$
-DECLARE
-  v_secrets text[];
-BEGIN
-  IF coalesce(cardinality(p_fields), 0) = 0 OR p_value IS NULL OR p_value IN ('[]', '{}', 'null') THEN
-    RETURN p_value;
-  END IF;
-  v_secrets := zeke_jobs.secrets(p_message -> 'kwargs', p_fields);
-  RETURN CASE WHEN v_secrets = '{}' THEN p_value ELSE zeke_jobs.without(p_value, v_secrets) END;
-END
-$$;
-
-CREATE FUNCTION zeke_jobs.unquoted(p_value text, p_message jsonb, p_fields text[]) RETURNS text
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET jit TO 'off'
-    AS $$
-BEGIN
-  IF coalesce(cardinality(p_fields), 0) = 0 OR p_value IS NULL THEN
-    RETURN p_value;
-  END IF;
-  RETURN zeke_jobs.unquoted(to_jsonb(p_value), p_message, p_fields) #>> '{}';
-END
-$$;
-
 CREATE FUNCTION zeke_jobs.unsee() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -4985,38 +5093,6 @@ CREATE FUNCTION zeke_jobs.with_counts(p_payload jsonb, p_batch text) RETURNS jso
   LEFT JOIN (
     SELECT b.id, b.jobs, b.completed, b.failed, b.cancelled FROM zeke_jobs.batch_state AS b WHERE b.id = p_batch) AS s ON true
 $_$;
-
-CREATE FUNCTION zeke_jobs.without(p_value jsonb, p_secrets text[]) RETURNS jsonb
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET jit TO 'off'
-    AS $$
-DECLARE
-  v_text text;
-  v_secret text;
-BEGIN
-  CASE jsonb_typeof(p_value)
-    WHEN 'object' THEN
-      RETURN (
-        SELECT coalesce(jsonb_object_agg(
-          zeke_jobs.without(to_jsonb(e.key), p_secrets) #>> '{}', zeke_jobs.without(e.value, p_secrets)), '{}')
-        FROM jsonb_each(p_value) AS e (key, value));
-    WHEN 'array' THEN
-      RETURN (
-        SELECT coalesce(jsonb_agg(zeke_jobs.without(e.value, p_secrets) ORDER BY e.n), '[]')
-        FROM jsonb_array_elements(p_value) WITH ORDINALITY AS e (value, n));
-    WHEN 'string' THEN
-      v_text := p_value #>> '{}';
-      FOREACH v_secret IN ARRAY p_secrets LOOP
-        v_text := replace(v_text, v_secret, '***');
-      END LOOP;
-      RETURN to_jsonb(v_text);
-    WHEN 'number' THEN
-      RETURN CASE WHEN p_value #>> '{}' = ANY (p_secrets) THEN '"***"' ELSE p_value END;
-    ELSE
-      RETURN p_value;
-  END CASE;
-END
-$$;
 
 CREATE FUNCTION zeke_jobs.write_limits(p_gates jsonb) RETURNS void
     LANGUAGE plpgsql
@@ -5210,31 +5286,69 @@ CREATE VIEW zeke_jobs.job AS
     zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits) AS state,
     q.queue_name AS queue,
     q.priority,
-    zeke_jobs.masked((q.message -> 'kwargs'::text), s.fields) AS data,
         CASE
-            WHEN (q.state = 'done'::zeke_jobs.state) THEN zeke_jobs.unquoted(zeke_jobs.masked(NULLIF(q.result, 'null'::jsonb), s.fields), q.message, s.fields)
-            ELSE NULL::jsonb
+            WHEN (s.fields IS NULL) THEN (q.message -> 'kwargs'::text)
+            ELSE zeke_jobs.mask((q.message -> 'kwargs'::text), s.fields)
+        END AS data,
+        CASE
+            WHEN ((q.state <> 'done'::zeke_jobs.state) OR (q.result = 'null'::jsonb)) THEN NULL::jsonb
+            WHEN (s.fields IS NULL) THEN q.result
+            ELSE zeke_jobs.mask(q.result, s.fields, (q.message -> 'kwargs'::text))
         END AS output,
-    zeke_jobs.unquoted(
         CASE
-            WHEN ((q.state = 'rejected'::zeke_jobs.state) AND (q.cancelled_on IS NOT NULL)) THEN jsonb_build_object('type', 'Cancelled', 'message', COALESCE(q.cancel_reason, 'cancelled'::text))
-            WHEN ((q.state = 'rejected'::zeke_jobs.state) OR ((q.attempt > 0) AND (q.state = 'queued'::zeke_jobs.state))) THEN ( SELECT (a.value -> 'error'::text)
-               FROM jsonb_array_elements(q.attempts) WITH ORDINALITY a(value, n)
+            WHEN ((q.state = 'rejected'::zeke_jobs.state) AND (q.cancelled_on IS NOT NULL)) THEN jsonb_build_object('type', 'Cancelled', 'message', COALESCE(
+            CASE
+                WHEN (s.fields IS NULL) THEN q.cancel_reason
+                ELSE zeke_jobs.mask_text(q.cancel_reason, (q.message -> 'kwargs'::text), s.fields)
+            END, 'cancelled'::text))
+            WHEN ((q.state = 'rejected'::zeke_jobs.state) OR ((q.attempt > 0) AND (q.state = 'queued'::zeke_jobs.state))) THEN ( SELECT
+                    CASE
+                        WHEN s.grown THEN jsonb_build_object('type', (a.value #> '{error,type}'::text[]), 'message', '***')
+                        ELSE (a.value -> 'error'::text)
+                    END AS "case"
+               FROM jsonb_array_elements(
+                    CASE jsonb_typeof(q.attempts)
+                        WHEN 'array'::text THEN q.attempts
+                        ELSE '[]'::jsonb
+                    END) WITH ORDINALITY a(value, n)
               WHERE (a.value ? 'error'::text)
               ORDER BY a.n DESC
              LIMIT 1)
             ELSE NULL::jsonb
-        END, q.message, s.fields) AS error,
+        END AS error,
     GREATEST((q.attempt - 1), 0) AS retry_count,
-    COALESCE(((q.message #>> '{options,retry,limit}'::text[]))::integer, t.retry_limit, 0) AS retry_limit,
+    COALESCE(zeke_jobs.integer_of((q.message #> '{options,retry,limit}'::text[])), t.retry_limit, 0) AS retry_limit,
     q.attempt,
-    zeke_jobs.unquoted(q.attempts, q.message, s.fields) AS attempts,
+        CASE
+            WHEN s.grown THEN zeke_jobs.brief_attempts(q.attempts)
+            ELSE q.attempts
+        END AS attempts,
     q.deaths,
-    zeke_jobs.unquoted(q.progress, q.message, s.fields) AS progress,
-    zeke_jobs.unquoted(q.waiting_for, q.message, s.fields) AS waiting_for,
-    zeke_jobs.unquoted(q.key, q.message, s.fields) AS key,
-    q.unique_key,
-    zeke_jobs.unquoted(q.idempotency_key, q.message, s.fields) AS idempotency_key,
+        CASE
+            WHEN (s.grown AND (jsonb_typeof(q.progress) = 'object'::text)) THEN (q.progress || '{"note": "***"}'::jsonb)
+            ELSE q.progress
+        END AS progress,
+        CASE
+            WHEN s.grown THEN
+            CASE
+                WHEN (q.waiting_for IS NOT NULL) THEN '***'::text
+                ELSE NULL::text
+            END
+            WHEN (s.fields IS NULL) THEN q.waiting_for
+            ELSE zeke_jobs.mask_text(q.waiting_for, (q.message -> 'kwargs'::text), s.fields)
+        END AS waiting_for,
+        CASE
+            WHEN (s.fields IS NULL) THEN q.key
+            ELSE zeke_jobs.mask_text(q.key, (q.message -> 'kwargs'::text), s.fields)
+        END AS key,
+        CASE
+            WHEN (s.fields IS NULL) THEN q.unique_key
+            ELSE zeke_jobs.mask_text(q.unique_key, (q.message -> 'kwargs'::text), s.fields)
+        END AS unique_key,
+        CASE
+            WHEN (s.fields IS NULL) THEN q.idempotency_key
+            ELSE zeke_jobs.mask_text(q.idempotency_key, (q.message -> 'kwargs'::text), s.fields)
+        END AS idempotency_key,
     q.parent,
     q.scheduled_for,
     q.revision,
@@ -5245,16 +5359,24 @@ CREATE VIEW zeke_jobs.job AS
     q.started_on,
     q.completed_on,
     q.cancelled_on,
-    zeke_jobs.unquoted(q.cancel_reason, q.message, s.fields) AS cancel_reason,
+        CASE
+            WHEN (s.fields IS NULL) THEN q.cancel_reason
+            ELSE zeke_jobs.mask_text(q.cancel_reason, (q.message -> 'kwargs'::text), s.fields)
+        END AS cancel_reason,
     q.cost,
     q.currency,
-    q.batch
+        CASE
+            WHEN (s.fields IS NULL) THEN q.batch
+            ELSE zeke_jobs.mask_text(q.batch, (q.message -> 'kwargs'::text), s.fields)
+        END AS batch
    FROM ((zeke_jobs.queue q
      LEFT JOIN zeke_jobs.task t ON ((t.id = q.task)))
-     CROSS JOIN LATERAL ( SELECT NULLIF((q.sensitive || COALESCE(t.sensitive, ( SELECT a.sensitive
-                   FROM zeke_jobs.task a
-                  WHERE (q.task = ANY (a.aliases))
-                 LIMIT 1))), '{}'::text[]) AS fields) s);
+     CROSS JOIN LATERAL ( SELECT NULLIF((q.sensitive || n.fields), '{}'::text[]) AS fields,
+            (NOT (n.fields <@ COALESCE(q.sensitive, '{}'::text[]))) AS grown
+           FROM ( SELECT COALESCE(t.sensitive, ( SELECT a.sensitive
+                           FROM zeke_jobs.task a
+                          WHERE (q.task = ANY (a.aliases))
+                         LIMIT 1), '{}'::text[]) AS fields) n) s);
 
 COMMENT ON VIEW zeke_jobs.job IS 'All jobs, in the words of pg-boss. Sensitive fields are masked.';
 
@@ -5266,25 +5388,25 @@ CREATE VIEW pgboss.job AS
     j.state,
     j.retry_limit,
     j.retry_count,
-    (EXTRACT(epoch FROM ((t.definition #>> '{retry,delay}'::text[]))::interval))::integer AS retry_delay,
-    COALESCE((((t.definition #>> '{retry,factor}'::text[]))::numeric > (1)::numeric), false) AS retry_backoff,
+    zeke_jobs.seconds_of((t.definition #>> '{retry,delay}'::text[])) AS retry_delay,
+    COALESCE(((t.definition #> '{retry,factor}'::text[]) > '1'::jsonb), false) AS retry_backoff,
     j.start_after,
     j.started_on,
     j.unique_key AS singleton_key,
     NULL::timestamp with time zone AS singleton_on,
-    ((t.definition ->> 'timeout'::text))::interval AS expire_in,
+    zeke_jobs.length_of((t.definition ->> 'timeout'::text)) AS expire_in,
     j.created_on,
     j.completed_on,
-    (j.completed_on + ((t.definition #>> ARRAY['keep'::text, (j.state)::text]))::interval) AS keep_until,
+    (j.completed_on + zeke_jobs.length_of((t.definition #>> ARRAY['keep'::text, (j.state)::text]))) AS keep_until,
         CASE
             WHEN (j.state = ANY (ARRAY['failed'::zeke_jobs.job_status, 'cancelled'::zeke_jobs.job_status, 'retry'::zeke_jobs.job_status])) THEN j.error
             ELSE j.output
         END AS output,
     NULL::text AS dead_letter,
     'standard'::text AS policy,
-    (EXTRACT(epoch FROM ((t.definition #>> '{retry,max_delay}'::text[]))::interval))::integer AS retry_delay_max,
-    (EXTRACT(epoch FROM ((t.definition ->> 'timeout'::text))::interval))::integer AS expire_seconds,
-    (EXTRACT(epoch FROM ((t.definition #>> '{keep,completed}'::text[]))::interval))::integer AS deletion_seconds,
+    zeke_jobs.seconds_of((t.definition #>> '{retry,max_delay}'::text[])) AS retry_delay_max,
+    zeke_jobs.seconds_of((t.definition ->> 'timeout'::text)) AS expire_seconds,
+    zeke_jobs.seconds_of((t.definition #>> '{keep,completed}'::text[])) AS deletion_seconds,
     NULL::text AS group_id,
     NULL::text AS group_tier,
     NULL::timestamp with time zone AS heartbeat_on,
@@ -5298,16 +5420,16 @@ CREATE VIEW pgboss.job AS
     NULL::integer AS source_retry_count,
     j.retry_limit AS retrylimit,
     j.retry_count AS retrycount,
-    (EXTRACT(epoch FROM ((t.definition #>> '{retry,delay}'::text[]))::interval))::integer AS retrydelay,
-    COALESCE((((t.definition #>> '{retry,factor}'::text[]))::numeric > (1)::numeric), false) AS retrybackoff,
+    zeke_jobs.seconds_of((t.definition #>> '{retry,delay}'::text[])) AS retrydelay,
+    COALESCE(((t.definition #> '{retry,factor}'::text[]) > '1'::jsonb), false) AS retrybackoff,
     j.start_after AS startafter,
     j.started_on AS startedon,
     j.unique_key AS singletonkey,
     NULL::timestamp with time zone AS singletonon,
-    ((t.definition ->> 'timeout'::text))::interval AS expirein,
+    zeke_jobs.length_of((t.definition ->> 'timeout'::text)) AS expirein,
     j.created_on AS createdon,
     j.completed_on AS completedon,
-    (j.completed_on + ((t.definition #>> ARRAY['keep'::text, (j.state)::text]))::interval) AS keepuntil,
+    (j.completed_on + zeke_jobs.length_of((t.definition #>> ARRAY['keep'::text, (j.state)::text]))) AS keepuntil,
     false AS on_complete
    FROM (zeke_jobs.job j
      LEFT JOIN zeke_jobs.task t ON ((t.id = j.name)));
@@ -5336,12 +5458,12 @@ CREATE VIEW pgboss.queue AS
  SELECT t.id AS name,
     'standard'::text AS policy,
     t.retry_limit,
-    (EXTRACT(epoch FROM ((t.definition #>> '{retry,delay}'::text[]))::interval))::integer AS retry_delay,
-    COALESCE((((t.definition #>> '{retry,factor}'::text[]))::numeric > (1)::numeric), false) AS retry_backoff,
-    (EXTRACT(epoch FROM ((t.definition #>> '{retry,max_delay}'::text[]))::interval))::integer AS retry_delay_max,
-    (EXTRACT(epoch FROM ((t.definition ->> 'timeout'::text))::interval))::integer AS expire_seconds,
+    zeke_jobs.seconds_of((t.definition #>> '{retry,delay}'::text[])) AS retry_delay,
+    COALESCE(((t.definition #> '{retry,factor}'::text[]) > '1'::jsonb), false) AS retry_backoff,
+    zeke_jobs.seconds_of((t.definition #>> '{retry,max_delay}'::text[])) AS retry_delay_max,
+    zeke_jobs.seconds_of((t.definition ->> 'timeout'::text)) AS expire_seconds,
     NULL::integer AS retention_seconds,
-    (EXTRACT(epoch FROM ((t.definition #>> '{keep,completed}'::text[]))::interval))::integer AS deletion_seconds,
+    zeke_jobs.seconds_of((t.definition #>> '{keep,completed}'::text[])) AS deletion_seconds,
     NULL::text AS dead_letter,
     false AS partition,
     'job'::text AS table_name,
@@ -5426,6 +5548,7 @@ UNION ALL
             WHEN 'array'::text THEN t.cron
             ELSE '[]'::jsonb
         END) c(value))
+  WHERE (jsonb_typeof(c.value) = 'object'::text)
 UNION ALL
  SELECT s.name AS schedule,
     t.id AS task,
@@ -5442,16 +5565,16 @@ UNION ALL
           WHERE ((o.id = s.task) OR (s.task = ANY (o.aliases)))
           ORDER BY (o.id = s.task) DESC
          LIMIT 1) t)
-  WHERE (NOT (EXISTS ( SELECT 1
+  WHERE ((jsonb_typeof(s.cron) = 'object'::text) AND (NOT (EXISTS ( SELECT 1
            FROM (zeke_jobs.task o
              CROSS JOIN LATERAL jsonb_array_elements(
                 CASE jsonb_typeof(o.cron)
                     WHEN 'array'::text THEN o.cron
                     ELSE '[]'::jsonb
                 END) c(value))
-          WHERE (s.name = ((o.id || '/'::text) || (c.value ->> 'name'::text))))));
+          WHERE (s.name = ((o.id || '/'::text) || (c.value ->> 'name'::text)))))));
 
-COMMENT ON VIEW zeke_jobs.planned IS 'The schedules in force as the scheduler reads them: nothing masked.';
+COMMENT ON VIEW zeke_jobs.planned IS 'The schedules in force as the scheduler reads them: nothing masked, so no role but operators and workers may read it.';
 
 CREATE TABLE zeke_jobs.schedule_state (
     task text NOT NULL,
@@ -5490,7 +5613,7 @@ CREATE VIEW zeke_jobs.schedule AS
  SELECT t.task,
     (t.cron ->> 'at'::text) AS cron,
     (t.cron ->> 'timezone'::text) AS timezone,
-    zeke_jobs.masked((t.cron -> 'payload'::text), t.sensitive) AS payload,
+    zeke_jobs.mask((t.cron -> 'payload'::text), t.sensitive) AS payload,
     (t.cron - '{at,timezone,payload,paused}'::text[]) AS options,
     l.scheduled_for AS last_tick,
     l.outcome AS last_outcome,
@@ -5505,15 +5628,15 @@ CREATE VIEW zeke_jobs.schedule AS
             WHEN ((s.cron = (t.cron ->> 'at'::text)) AND (s.timezone = (t.cron ->> 'timezone'::text))) THEN s.next_tick
             ELSE NULL::timestamp with time zone
         END AS next_tick,
-    ((p.target IS NOT NULL) OR ((t.cron ->> 'paused'::text))::boolean) AS paused,
+    ((p.target IS NOT NULL) OR ((t.cron -> 'paused'::text) = 'true'::jsonb)) AS paused,
     COALESCE(p.paused_by,
         CASE
-            WHEN ((t.cron ->> 'paused'::text))::boolean THEN COALESCE(t.put_by, 'jobs.yaml'::text)
+            WHEN ((t.cron -> 'paused'::text) = 'true'::jsonb) THEN COALESCE(t.put_by, 'jobs.yaml'::text)
             ELSE NULL::text
         END) AS paused_by,
     COALESCE(p.paused_on,
         CASE
-            WHEN ((t.cron ->> 'paused'::text))::boolean THEN t.begun_on
+            WHEN ((t.cron -> 'paused'::text) = 'true'::jsonb) THEN t.begun_on
             ELSE NULL::timestamp with time zone
         END) AS paused_on,
     p.reason AS pause_reason,
@@ -5724,7 +5847,10 @@ CREATE VIEW zeke_jobs.finished AS
     zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS state,
     q.queue_name AS queue,
     q.priority,
-    zeke_jobs.unquoted(q.key, q.message, s.fields) AS key,
+        CASE
+            WHEN (s.fields IS NULL) THEN q.key
+            ELSE zeke_jobs.mask_text(q.key, (q.message -> 'kwargs'::text), s.fields)
+        END AS key,
     q.attempt,
     q.deaths,
     q.parent,
@@ -5739,10 +5865,12 @@ CREATE VIEW zeke_jobs.finished AS
     q.currency
    FROM ((zeke_jobs.queue q
      LEFT JOIN zeke_jobs.task t ON ((t.id = q.task)))
-     CROSS JOIN LATERAL ( SELECT NULLIF((q.sensitive || COALESCE(t.sensitive, ( SELECT a.sensitive
-                   FROM zeke_jobs.task a
-                  WHERE (q.task = ANY (a.aliases))
-                 LIMIT 1))), '{}'::text[]) AS fields) s)
+     CROSS JOIN LATERAL ( SELECT NULLIF((q.sensitive || n.fields), '{}'::text[]) AS fields,
+            (NOT (n.fields <@ COALESCE(q.sensitive, '{}'::text[]))) AS grown
+           FROM ( SELECT COALESCE(t.sensitive, ( SELECT a.sensitive
+                           FROM zeke_jobs.task a
+                          WHERE (q.task = ANY (a.aliases))
+                         LIMIT 1), '{}'::text[]) AS fields) n) s)
   WHERE (q.state = ANY (ARRAY['done'::zeke_jobs.state, 'rejected'::zeke_jobs.state]))
 UNION ALL
  SELECT h.id,
@@ -5939,10 +6067,21 @@ CREATE TABLE zeke_jobs.step (
 COMMENT ON TABLE zeke_jobs.step IS 'Results of steps (ctx.step), kept as long as the row of their job.';
 
 CREATE VIEW zeke_jobs.job_step AS
- SELECT job,
-    name,
-    kept_on
-   FROM zeke_jobs.step s;
+ SELECT p.job,
+        CASE
+            WHEN (s.fields IS NULL) THEN p.name
+            ELSE zeke_jobs.mask_text(p.name, (q.message -> 'kwargs'::text), s.fields)
+        END AS name,
+    p.kept_on
+   FROM (((zeke_jobs.step p
+     LEFT JOIN zeke_jobs.queue q ON ((q.message_id = p.job)))
+     LEFT JOIN zeke_jobs.task t ON ((t.id = q.task)))
+     CROSS JOIN LATERAL ( SELECT NULLIF((q.sensitive || n.fields), '{}'::text[]) AS fields,
+            (NOT (n.fields <@ COALESCE(q.sensitive, '{}'::text[]))) AS grown
+           FROM ( SELECT COALESCE(t.sensitive, ( SELECT a.sensitive
+                           FROM zeke_jobs.task a
+                          WHERE (q.task = ANY (a.aliases))
+                         LIMIT 1), '{}'::text[]) AS fields) n) s);
 
 COMMENT ON VIEW zeke_jobs.job_step IS 'The finished steps of jobs, without their results, which may be secret.';
 
@@ -6111,7 +6250,7 @@ CREATE VIEW zeke_jobs.task_depth AS
     ( SELECT a.active
            FROM zeke_jobs.task_active a
           WHERE (a.task = t.id)) AS active,
-    ((definition #>> '{concurrency,limit}'::text[]))::integer AS active_limit
+    zeke_jobs.integer_of((definition #> '{concurrency,limit}'::text[])) AS active_limit
    FROM zeke_jobs.task t;
 
 COMMENT ON VIEW zeke_jobs.task_depth IS 'Queued and active jobs of each task, counted exactly: reads an index entry for each queued job.';
@@ -6153,7 +6292,7 @@ CREATE VIEW zeke_jobs.task_pause AS
 UNION ALL
  SELECT t.id AS task,
         CASE
-            WHEN (((t.definition ->> 'paused'::text))::boolean OR (NOT (EXISTS ( SELECT 1
+            WHEN (((t.definition -> 'paused'::text) = 'true'::jsonb) OR (NOT (EXISTS ( SELECT 1
                FROM unnest(t.gates) g(name)
               WHERE starts_with(g.name, 'limit/'::text))))) THEN ('task/'::text || t.id)
             ELSE ( SELECT string_agg(g.name, ' or '::text ORDER BY g.name) AS string_agg
@@ -6183,11 +6322,11 @@ COMMENT ON VIEW zeke_jobs.task_served IS 'Live worker processes that would run a
 CREATE VIEW zeke_jobs.task_wait AS
  SELECT t.id AS task,
     t.queue,
-    ((t.definition ->> 'max_wait'::text))::interval AS max_wait,
+    zeke_jobs.length_of((t.definition ->> 'max_wait'::text)) AS max_wait,
     o.due AS oldest_due,
     (zeke_jobs.now() - o.due) AS wait,
     p.paused,
-    COALESCE(((NOT p.paused) AND ((zeke_jobs.now() - o.due) > ((t.definition ->> 'max_wait'::text))::interval)), false) AS is_late
+    COALESCE(((NOT p.paused) AND ((zeke_jobs.now() - o.due) > zeke_jobs.length_of((t.definition ->> 'max_wait'::text)))), false) AS is_late
    FROM ((zeke_jobs.task t
      CROSS JOIN LATERAL ( SELECT zeke_jobs.oldest_due(t.queue, t.id) AS due) o)
      CROSS JOIN LATERAL ( SELECT (EXISTS ( SELECT 1
@@ -6419,6 +6558,8 @@ CREATE TRIGGER queue_keep BEFORE UPDATE OF completed_on ON zeke_jobs.queue FOR E
 CREATE TRIGGER queue_log AFTER DELETE ON zeke_jobs.queue REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.remove_log();
 
 CREATE TRIGGER queue_ring AFTER INSERT ON zeke_jobs.queue REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.ring_for_new();
+
+CREATE TRIGGER queue_telling_batch AFTER INSERT ON zeke_jobs.queue FOR EACH ROW WHEN (((new.batch IS NOT NULL) AND (new.sensitive IS NOT NULL))) EXECUTE FUNCTION zeke_jobs.refuse_telling_batch();
 
 CREATE TRIGGER queue_unsee BEFORE UPDATE OF state, run_at, priority, key, message, queue_name, order_hold ON zeke_jobs.queue FOR EACH ROW WHEN (old.key_seen) EXECUTE FUNCTION zeke_jobs.unsee();
 

@@ -130,7 +130,7 @@ BEGIN
     RETURNING q.message_id, q.task, q.queue_name, q.priority, q.key, q.attempt, q.deaths, q.parent, q.scheduled_for, q.revision,
       q.run_at, q.created_on, q.started_on, q.completed_on, q.cost, q.currency, q.seq, q.claimed_on, q.expires_on, q.attempts,
       q.unique_key, q.batch, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS status, coalesce(q.purge_on, q.completed_on) AS place,
-      zeke_jobs.unquoted(q.key, q.message, q.sensitive || coalesce(
+      zeke_jobs.mask_text(q.key, q.message -> 'kwargs', q.sensitive || coalesce(
         v_sensitive, (SELECT t.sensitive FROM zeke_jobs.find_task(q.task) AS t))) <> q.key AS is_sensitive
   ),
   kept AS (
