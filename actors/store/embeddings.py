@@ -44,9 +44,10 @@ def save(conn: Connection, story_id: UUID, embedding: Written) -> bool:
     return SQL.run(conn, "embedding_save", story_id=story_id, model_version=model, vector=vector) > 0
 
 
-def near(conn: Connection, embedding: Written, stories: Iterable[UUID], least: float) -> list[UUID]:
-    """The ``stories`` with an embedding of the same model and at least this cosine."""
+def near(conn: Connection, embedding: Written, stories: Iterable[UUID], least: float) -> dict[UUID, float]:
+    """The cosines of those ``stories`` that have an embedding of the same model and at least this cosine."""
     model, vector = embedding.model_version, embedding.literal
     rows = SQL.all(conn, "story_cosines", stories=list(stories), model_version=model, vector=vector)
     # A vector of zeros has no cosine: NULL, or NaN by pgvector.
-    return [row["story_id"] for row in rows if row["cosine"] is not None and row["cosine"] >= least]
+    known = {row["story_id"]: float(row["cosine"]) for row in rows if row["cosine"] is not None}
+    return {story: cosine for story, cosine in known.items() if cosine >= least}

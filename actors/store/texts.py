@@ -67,16 +67,21 @@ class StoryText:
         )
 
 
+def read(conn: Connection, story_id: UUID) -> StoryText | None:
+    """The story, or None if it does not exist (any more)."""
+    row = SQL.one(conn, "story_text", story_id=story_id)
+    return None if row is None else StoryText(**row)
+
+
 def needed(conn: Connection, story_id: UUID) -> StoryText:
     """The story.
 
     Raises:
         Reject: it does not exist (any more).
     """
-    row = SQL.one(conn, "story_text", story_id=story_id)
-    if row is None:
+    if (text := read(conn, story_id)) is None:
         raise Reject(f"expected a story with id {story_id}, got none")
-    return StoryText(**row)
+    return text
 
 
 def hold(conn: Connection, story_id: UUID) -> None:
