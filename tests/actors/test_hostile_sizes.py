@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from actors.ai.gate import names
+from actors.ai.gate.evidence import Evidence
 from actors.ai.gate.quotations import place
 from actors.ai.lexrank import similarity
 from actors.ai.markdown import blocks
@@ -195,3 +197,7 @@ def test_a_providers_header_of_nothing_but_digits() -> None:
         wait_seconds({"x-ratelimit-reset-tokens": value, "x-ratelimit-remaining-tokens": "0"})
 
     assert growth(lambda size: "1" * size + "x", read_header, 2_000) < LINEAR
+
+
+def test_a_story_of_one_word_of_capitals() -> None:
+    assert names.unknown("They said that the IMF agreed.", Evidence(("A" * MANY,), "")) == "IMF"
