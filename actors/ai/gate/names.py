@@ -37,7 +37,9 @@ _KNOWN = frozenset(
     "i mr mrs ms dr prof ceo cto api apis url os http https json html sql cpu gpu ram ok tv pm am gmbh ag inc ltd co".split()  # noqa: SIM905
     + "kb mb gb tb kw mw gw kwh mwh hz mhz ghz euro euros".split()  # noqa: SIM905
 )
-_RUN = re.compile(r"(?:[A-Z][\w'’-]{0,40}(?: (?:of|for|and|the) | ))+[A-Z][\w'’-]{0,40}")  # bounded: a page may be one long word
+_RUN = re.compile(
+    r"(?:[A-Z][\w'’-]{0,40}(?: (?:of|for|and|the) | ))+[A-Z][\w'’-]{0,40}"
+)  # bounded: a page may be one long word
 _LONGEST = 8  # letters of an abbreviated name
 _CAPITALS = 0.25  # share of words with a capital from which on a language writes its nouns so
 
