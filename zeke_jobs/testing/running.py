@@ -159,7 +159,7 @@ class _Run:
                 cursor.execute(_AT_COMMIT)
         asked = time.monotonic()
         who = Asking(self._id, self._tasks)
-        jobs = ask(self._conn, who, queue, 1, is_empty=True).jobs
+        jobs = ask(self._conn, who, queue, 1, is_empty=True, free=1).jobs
         for row in with_messages(self._conn, who, jobs):
             self._run(JobMessage(row, queue, asked))
         return bool(jobs)
