@@ -196,4 +196,4 @@ def test_an_outage_costs_no_more_attempts_than_the_breaker_takes(
     asked = sum(status == 503 for _, _, status in provider.calls)
     print(f"attempts lost {lost}, calls during the outage {asked}")
     assert lost <= 5 + 6  # those of the breaker, and what ran when it opened
-    assert scalar(started, "SELECT count(*) FROM zeke_jobs.gate WHERE tripped_on IS NOT NULL") == 0
+    assert scalar(started, "SELECT count(*) FROM zeke_jobs.bucket WHERE tripped_on IS NOT NULL") == 0

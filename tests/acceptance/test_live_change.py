@@ -164,7 +164,7 @@ def test_two_workers_with_two_files_end_in_one_stated_truth(
     fleet.workers(ZEKE_JOBS_CONFIG=str(files[order[0]]))
     fleet.ready(effects, 2)
     assert scalar(effects, runs) == [2]
-    assert scalar(effects, "SELECT concurrency FROM zeke_jobs.gate") == last
+    assert scalar(effects, "SELECT concurrency FROM zeke_jobs.bucket") == last
     seen = json.loads(cli(fleet, "fleet", "--json"))
     assert seen["revision"] == 2
     drifts = [drift for member in seen["members"] for drift in member["drift"]]
@@ -177,14 +177,14 @@ def test_what_is_set_for_a_time_reverts_by_itself_once(fleet: Fleet, effects: Co
     fleet.ready(effects, 2)
     said = cli(fleet, "set", "work.concurrency=1", "-m", "model is slow", "--for", "2h")
     assert "work.concurrency: the file says 4, in force 1" in said
-    assert scalar(effects, "SELECT concurrency FROM zeke_jobs.gate") == 1
+    assert scalar(effects, "SELECT concurrency FROM zeke_jobs.bucket") == 1
     fleet.workers()
     fleet.ready(effects, 3)
-    assert scalar(effects, "SELECT concurrency FROM zeke_jobs.gate") == 1  # the same file, booting, turns nothing back
+    assert scalar(effects, "SELECT concurrency FROM zeke_jobs.bucket") == 1  # the same file, booting, turns nothing back
     with effects.cursor() as cursor:  # the two hours are over
         cursor.execute("""UPDATE zeke_jobs.revision SET overrides = jsonb_set(overrides, '{0,until}', to_jsonb(now()))
             WHERE overrides <> '[]'""")
-    eventually(lambda: scalar(effects, "SELECT concurrency FROM zeke_jobs.gate") == 4, 30, fleet)
+    eventually(lambda: scalar(effects, "SELECT concurrency FROM zeke_jobs.bucket") == 4, 30, fleet)
     shown: list[dict[str, Any]] = json.loads(cli(fleet, "history", "--json"))
     assert [one["origin"] for one in shown] == ["revert", "set", "boot"]
     assert "model is slow" in shown[0]["why"]
@@ -211,7 +211,7 @@ def test_a_rollback_brings_back_what_was_in_force(fleet: Fleet, effects: Connect
     cli(fleet, "apply", "-m", "first")
     applied(fleet, work(2))
     cli(fleet, "rollback", "1", "-m", "too slow")
-    assert scalar(effects, "SELECT concurrency FROM zeke_jobs.gate") == 4
+    assert scalar(effects, "SELECT concurrency FROM zeke_jobs.bucket") == 4
     assert "concurrency: 4 → 2" in cli(fleet, "diff", "1", "2")
     assert "the same in effect" in cli(fleet, "diff", "1", "3")
     assert "concurrency: 4" in cli(fleet, "show", "3")

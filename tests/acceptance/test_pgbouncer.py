@@ -346,7 +346,7 @@ def make_done(conn: Connection) -> Iterator[str]:
     )
 
     def finish() -> None:
-        eventually(lambda: scalar(conn, "SELECT awaited FROM zeke_jobs.queue"), 10)
+        eventually(lambda: scalar(conn, "SELECT EXISTS (SELECT 1 FROM zeke_jobs.awaited)"), 10)
         conn.cursor().execute("UPDATE zeke_jobs.queue SET state = 'done', completed_on = now(), result = 'null'")
 
     thread = threading.Thread(target=finish)
@@ -373,7 +373,7 @@ def test_a_timeout_that_the_role_has_ends_a_claim_that_waits_and_no_job(
     fleet.ready(effects, 2)
     with pool.transaction(effects):
         # Of the claims' own order: each waits here, longer than the role's statements may.
-        effects.cursor().execute("SELECT FROM zeke_jobs.gate FOR UPDATE")
+        effects.cursor().execute("SELECT FROM zeke_jobs.bucket FOR UPDATE")
         with closing(connect(pooled)) as through:
             zeke_jobs.send_many("work", [{"n": n, "seconds": 0.005} for n in range(60)], connection=through)
         eventually(lambda: said in fleet.logs(), 30, fleet)

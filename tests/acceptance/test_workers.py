@@ -188,7 +188,7 @@ def test_editing_the_file_and_restarting_changes_the_limit_and_an_old_file_does_
     """,
         "new.yaml",
     )
-    limit = "SELECT concurrency FROM zeke_jobs.gate WHERE name = 'task/work'"
+    limit = "SELECT concurrency FROM zeke_jobs.bucket WHERE name = 'task/work'"
     first = fleet.workers(ZEKE_JOBS_CONFIG=str(old))
     fleet.ready(effects, 1)
     assert scalar(effects, limit) == 2

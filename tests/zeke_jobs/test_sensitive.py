@@ -69,7 +69,8 @@ def plant(conn: Connection, job: object) -> None:
     rows(
         conn,
         """UPDATE zeke_jobs.queue
-        SET progress = jsonb_build_object('done', 1, 'note', %(text)s::text), waiting_for = %(text)s, cancel_reason = %(text)s,
+        SET extra = jsonb_build_object(
+            'progress', jsonb_build_object('done', 1, 'note', %(text)s::text), 'waiting_for', %(text)s::text, 'cancel_reason', %(text)s::text),
           attempts = jsonb_build_array(jsonb_build_object('outcome', 'retry', 'attempt', 1, 'reason', %(text)s::text, 'error',
             jsonb_build_object('type', 'OSError', 'message', %(text)s::text, 'traceback', %(text)s::text, 'details', %(payload)s::jsonb))),
           attempt = 1, result = jsonb_build_object('said', %(text)s::text, 'copy', %(payload)s::jsonb, %(text)s::text, 1, 'n', %(card)s)

@@ -68,10 +68,10 @@ class Attempts:
         if attempt.how == "deferred":
             return attempt.gap or 0.0, False
         policy = self._tasks[lane.task].retry
+        if attempt.how == "died":  # uses up no retry, but a task without retries fails
+            return (0.0, False) if policy.limit else None
         if retries >= policy.limit and not attempt.own:
             return None
-        if attempt.how == "died":
-            return 0.0, True
         if attempt.gap is not None:
             return attempt.gap, True
         return backoff(policy, retries + 1, chance=self._random()), True

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from zeke_jobs.backtest.figures import percentile
-from zeke_jobs.backtest.gates import owners, rate_window
+from zeke_jobs.backtest.limits import Spacing, owners
 from zeke_jobs.config.limits import Limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from zeke_jobs.backtest.fleet import Fleet
-    from zeke_jobs.backtest.workload import Key, Workload
+    from zeke_jobs.backtest.workload import Fleet, Key, Workload
     from zeke_jobs.config.models import Config
 
 Kind = Literal["threads", "limit", "rate", "units", "key", "key rate", "budget", "database"]
@@ -125,11 +124,12 @@ def _limits(config: Config, needs: _Needs) -> Iterator[Bound]:
         slots = owner.concurrency if isinstance(owner, Limit) else owner.concurrency.limit
         if slots is not None:
             yield needs.bound(name, "limit", slots, ids, "held")
-        if owner.rate and (rate := owner.rate.window):
-            yield needs.bound(f"{name} rate", "rate", rate.count / rate_window(rate), ids, "starts")
+        if owner.rate and owner.rate.limit:
+            has = 1 / Spacing(owner.rate.limit, owner.rate.beside).step
+            yield needs.bound(f"{name} rate", "rate", has, ids, "starts")
         for unit, one in owner.units.items() if isinstance(owner, Limit) else ():
-            if one.window:
-                has = one.window.count / rate_window(one.window)
+            if one.rate:
+                has = 1 / Spacing(one.rate, one.beside).step
                 yield needs.bound(f"{name} {unit}", "units", has, ids, f"unit {unit}")
         if (budget := owner.budget) is not None:
             costs = ["cost"] if needs.currency == budget.currency else []
@@ -143,7 +143,7 @@ def _keys(config: Config, needs: _Needs) -> Iterator[Bound]:
         rate = task.rate.per_key if task.rate else None
         bounds: list[tuple[str, Kind, float | None, Mapping[Key, float]]] = [
             ("", "key", task.per_key, needs.by_key[task.id]),
-            (" rate", "key rate", rate.count / rate_window(rate) if rate else None, needs.key_starts[task.id]),
+            (" rate", "key rate", 1 / Spacing(rate, 0).step if rate else None, needs.key_starts[task.id]),
         ]
         for suffix, kind, has, keys in bounds:
             if has is None or not keys:

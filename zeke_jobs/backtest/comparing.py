@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, TypeAlias
 from zeke_jobs.backtest import history
 from zeke_jobs.backtest.confidence import ENOUGH_JOBS, Confidence, Finding, judge
 from zeke_jobs.backtest.figures import Figures, figures
-from zeke_jobs.backtest.fleet import Fleet
 from zeke_jobs.backtest.simulation import Simulation
 from zeke_jobs.backtest.synthetic import synthesize
 from zeke_jobs.backtest.variations import unknown_schedules, vary
+from zeke_jobs.backtest.workload import Fleet
 from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zeke_jobs.backtest.fleet import Fleet
     from zeke_jobs.backtest.simulation import Simulation
     from zeke_jobs.backtest.tally import TaskTally
+    from zeke_jobs.backtest.workload import Fleet
     from zeke_jobs.config.models import Task
 
 _COUNTS = ["jobs", "completed", "failed", "retried", "expired", "refused", "skipped", "unstarted", "left", "cost"]
@@ -140,7 +140,7 @@ def _task(one: TaskTally, task: Task, simulation: Simulation, fleet: Fleet, seco
         utilisation=one.busy / seconds / slots if slots else None,
         max_wait=max_wait,
         breaches=None if max_wait is None else sum(wait > max_wait for wait in waits),
-        held_by=dict(sorted(lane.held.items(), key=lambda item: -item[1])),
+        held_by=dict(sorted(lane.holdups.held.items(), key=lambda item: -item[1])),
     )
 
 
@@ -149,17 +149,17 @@ def _limits(simulation: Simulation, fleet: Fleet, seconds: float) -> dict[str, L
     busy = {lane.task: simulation.tally.tasks[lane.task].busy / seconds for lane in lanes}
     found: dict[str, LimitFigures] = {}
     slots: dict[str, tuple[int | None, float]] = {"threads": (fleet.slots, sum(busy.values()))}
-    for gate in simulation.board.gates.values():
-        used = sum(busy[lane.task] for lane in lanes if gate in lane.gates)
-        if gate.limit is not None:
-            slots[gate.name] = (gate.limit, used)
-        if gate.rate is not None:
-            slots[gate.rate_name] = (None, 0.0)
+    for one in simulation.board.limits.values():
+        used = sum(busy[lane.task] for lane in lanes if one in lane.limits)
+        if one.slots is not None:
+            slots[one.name] = (one.slots, used)
+        if one.spacing is not None:
+            slots[f"{one.name} rate"] = (None, 0.0)
     for lane in lanes:
-        for cause in lane.held:
+        for cause in lane.holdups.held:
             slots.setdefault(cause, (None, 0.0))
     for name, (limit, used) in slots.items():
-        held = {lane.task: lane.held[name] for lane in lanes if name in lane.held}
+        held = {lane.task: lane.holdups.held[name] for lane in lanes if name in lane.holdups.held}
         found[name] = LimitFigures(
             limit,
             used / limit if limit else None,

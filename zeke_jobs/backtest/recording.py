@@ -207,9 +207,9 @@ class Recorder:
             is_last = number == len(entries) - 1
             following = row.run_at if is_last else entries[number + 1][1]
             gap = None if following is None else max(0.0, following - ended)
-            retry = sum(attempt.how != "deferred" for attempt in attempts) + 1
+            retry = sum(attempt.how == "retry" for attempt in attempts) + 1
             made = _attempt(how, max(0.0, ended - started), gap, task.retry if task else None, retry, is_last=is_last)
-            attempts.append(made._replace(own=how != "deferred" and retry > limit))
+            attempts.append(made._replace(own=how not in ("deferred", "died") and retry > limit))
             claims.append(started)
         return tuple(attempts), claims
 

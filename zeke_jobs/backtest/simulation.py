@@ -7,8 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from zeke_jobs.backtest.attempts import Attempts
-from zeke_jobs.backtest.gates import NEVER
-from zeke_jobs.backtest.lanes import THREADS
+from zeke_jobs.backtest.limits import NEVER
 from zeke_jobs.backtest.rules import Board
 from zeke_jobs.backtest.senders import WAIT_WHEN_FULL, Senders
 from zeke_jobs.backtest.tally import Tally
@@ -16,9 +15,8 @@ from zeke_jobs.backtest.tally import Tally
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from zeke_jobs.backtest.fleet import Fleet
     from zeke_jobs.backtest.lanes import Lane
-    from zeke_jobs.backtest.workload import Workload
+    from zeke_jobs.backtest.workload import Fleet, Workload
     from zeke_jobs.config.models import Config
 
 _DUE, _SEND, _END, _LEAVE, _LOOK = range(5)
@@ -64,9 +62,6 @@ class Simulation:
             for name, given in zip(workload.task, workload.priority, strict=True)
         ]
         self._queues = list(config.queues)
-        self._is_timed = any(gate.rate is not None or gate.breaker for gate in self.board.gates.values()) or any(
-            lane.meters or lane.key_rate for lane in self.board.lanes.values()
-        )
         self._free = fleet.slots
         self._events: list[tuple[float, int, int, int]] = []
         self._sequence = self._sent = 0
@@ -159,7 +154,7 @@ class Simulation:
         assert lane is not None
         self._free += 1
         self._attempts.cut(sender)
-        self.board.end(lane, sender, self.workload.key[sender], now, how="deferred")
+        self.board.end(lane, sender, self.workload.key[sender], now, "deferred", failed=None, spent=None)
         self.tally.cut(lane, now, until)
         self.tally.again(lane, sender, is_retry=False)
         self._queue(lane, sender, NEVER if is_hopeless else now + WAIT_WHEN_FULL, now)
@@ -186,8 +181,8 @@ class Simulation:
         if self._expiring and job in self._expiring:
             self._expiring[job] = True
         self.board.release(lane, job, self._priorities[job], due, self._order[job], self.workload.key[job])
-        if not self._free and not lane.cause:
-            lane.note(lane.obstacle(now) or THREADS, now)
+        if not self._free and not lane.holdups.cause:
+            lane.holdups.note(lane.obstacle(now), now)
 
     def _leave(self, job: int, now: float) -> None:
         is_due = self._expiring.pop(job, None)
@@ -195,10 +190,7 @@ class Simulation:
         if is_due is None or lane is None:  # it started in time
             return
         due = self._due.pop(job)
-        if is_due:
-            self.board.withdraw(lane, job, self._priorities[job], self.workload.key[job], now)
-        else:
-            self.board.unqueue(lane, self._priorities[job])
+        self.board.withdraw(lane, job, self._priorities[job], self.workload.key[job], now, is_due=is_due)
         self.tally.left_unstarted(lane, job, now, now - due)
         self._over(lane, job)
 
@@ -209,8 +201,8 @@ class Simulation:
         self._senders.ended(job)
         attempt = self._attempts.next(job)[1]
         again = self._attempts.end(lane, job, attempt, now)
-        cost = self._attempts.cost(job, attempt) if lane.meters else None
-        self.board.end(lane, job, self.workload.key[job], now, how=attempt.how, failed=attempt.failed, spent=cost)
+        cost = self._attempts.cost(job, attempt) if lane.metered else None
+        self.board.end(lane, job, self.workload.key[job], now, attempt.how, failed=attempt.failed, spent=cost)
         self._push(now + self._wake_up(), _LOOK, -1)
         if again is None:
             self.tally.finished(lane, job, now, completed=attempt.how == "completed")
@@ -246,16 +238,15 @@ class Simulation:
         if len(queues) > 1:
             queues = [queue for queue in queues if self.board.busy[queue]]
             self._random.shuffle(queues)
+        self.board.opens = NEVER
         for queue in queues:
             if self.board.busy[queue]:
                 for job in self.board.claim(now, self._free, queue):
                     self._start(job, now)
-        if self._is_timed and self._free:
-            # If a rate, a budget or a breaker blocks the claim, it is repeated when they let a job start.
-            opens = max(now, min(self.board.opens(), default=NEVER))
-            if opens < self._opens:
-                self._opens = opens
-                self._push(opens + self._wake_up(), _LOOK, -1)
+        # If a rate, a budget or a breaker blocks the claim, it is repeated when they let a job start.
+        if self._free and self.board.opens < self._opens:
+            self._opens = self.board.opens
+            self._push(self._opens + self._wake_up(), _LOOK, -1)
 
     def _wake_up(self) -> float:
         """Seconds until a worker claims, after a job fell due or ended or a limit opened."""

@@ -28,10 +28,17 @@ class LimitRate(Keys):
     short_form = ("limit", str, "a rate such as 60/m")
 
     limit: RateText | None = key(None, "Most starts in any such time, evenly spaced.", "limit: 60/m")
-    burst: Count = key(1, "Most starts at once; the rest are spaced wider. At most half of the rate.", "burst: 10")
+    burst: Count | None = key(
+        None, "Most starts at once; the rest are spaced wider. At most half of the rate.", "burst: 10"
+    )
+
+    @property
+    def beside(self) -> int:
+        """Starts at once beside the first one."""
+        return (self.burst or 1) - 1
 
     def __str__(self) -> str:
-        parts = (str(self.limit or ""), f"burst {self.burst}" if self.burst > 1 else "")
+        parts = (str(self.limit or ""), f"burst {self.burst}" if self.burst else "")
         return ", ".join(filter(None, parts))
 
 
@@ -52,9 +59,14 @@ class UnitRate(Keys):
     required = ("rate",)
 
     rate: RateText | None = key(None, "Most use in any such time, evenly spread.", "rate: 90000/m")
-    burst: Amount = key(
-        0, "Use at once beside one job; the rest is spread wider. At most half of the rate.", "burst: 30000"
+    burst: Amount | None = key(
+        None, "Use at once beside one job; the rest is spread wider. At most half of the rate.", "burst: 30000"
     )
+
+    @property
+    def beside(self) -> float:
+        """Use at once beside one job."""
+        return self.burst or 0
 
 
 class Throttle(Keys):

@@ -123,19 +123,18 @@ class _Checks:
         if rate is None:
             return
         if rate.limit is not None:
-            self._burst(path, rate.burst if rate.burst > 1 else 0, rate.limit)
+            self._burst(path, rate.burst if rate.beside else None, rate.limit)
             return
-        has_burst = self._has((*path, "burst"))
-        if getattr(rate, "per_key", None) is None or has_burst:
-            got = "burst alone" if has_burst else "neither"
+        if getattr(rate, "per_key", None) is None or rate.burst is not None:
+            got = "burst alone" if rate.burst is not None else "neither"
             wanted = "limit or per_key" if hasattr(rate, "per_key") else "limit"
             self._document.refuse(
                 path, f"expected {wanted} in rate, got {got}", "for example rate: {limit: 60/m, burst: 10}"
             )
 
-    def _burst(self, path: Path, burst: float, rate: Rate) -> None:
+    def _burst(self, path: Path, burst: float | None, rate: Rate) -> None:
         """The rest of a rate has to fit between two bursts: with a larger burst it would be spaced ever wider."""
-        if 2 * burst > rate.count:
+        if burst is not None and 2 * burst > rate.count:
             fault = f"expected a burst of at most half of {rate}, got {burst:g}"
             help_ = f"at most burst: {max(1, rate.count // 2)}; without it, starts are evenly spaced"
             self._document.refuse((*path, "burst"), fault, help_)

@@ -84,18 +84,18 @@ def _buckets(
     name: str, tasks: Sequence[str], config: Config, one: Task | Limit, **jobs: Any
 ) -> Iterator[dict[str, Any]]:
     shared = {"name": name, "tasks": list(tasks), "former": jobs.pop("former", [])}
-    rate, burst = (one.rate.limit, one.rate.burst - 1) if one.rate else (None, 0)
+    rate, burst = (one.rate.limit, one.rate.beside) if one.rate else (None, 0)
     yield {**shared, "unit": "jobs", **_amount(rate, burst), **jobs}
     for unit, use in one.units.items() if isinstance(one, Limit) else ():
-        yield {**shared, "unit": unit, **_amount(use.rate, use.burst)}
+        yield {**shared, "unit": unit, **_amount(use.rate, use.beside)}
     if one.budget is not None:
         yield {**shared, "unit": one.budget.currency, "amount": str(one.budget.amount), "zone": config.timezone}
 
 
-def _amount(rate: Rate | None, burst: float) -> dict[str, Any]:
+def _amount(rate: Rate | None, beside: float) -> dict[str, Any]:
     if rate is None:
         return {"amount": None}
-    return {"amount": rate.count, "period": _seconds(rate.period), "burst": burst}
+    return {"amount": rate.count, "period": _seconds(rate.period), "burst": beside}
 
 
 def _key_rate(rate: TaskRate | None) -> dict[str, Any]:

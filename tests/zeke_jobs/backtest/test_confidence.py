@@ -9,10 +9,9 @@ import pytest
 from tests.zeke_jobs.worker.conftest import load
 from zeke_jobs.backtest.comparing import backtest, fleet_of, wake_ups_of
 from zeke_jobs.backtest.confidence import Confidence
-from zeke_jobs.backtest.fleet import Fleet
 from zeke_jobs.backtest.history import Facts, Recording
 from zeke_jobs.backtest.recording import Oddities
-from zeke_jobs.backtest.workload import Attempt, Workload
+from zeke_jobs.backtest.workload import Attempt, Fleet, Workload
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

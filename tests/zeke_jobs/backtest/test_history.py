@@ -7,9 +7,8 @@ import pytest
 
 from tests.zeke_jobs.worker.conftest import NOON
 from zeke_jobs.backtest import history
-from zeke_jobs.backtest.fleet import Fleet
 from zeke_jobs.backtest.simulation import Simulation
-from zeke_jobs.backtest.workload import Attempt, FollowUp
+from zeke_jobs.backtest.workload import Attempt, Fleet, FollowUp
 from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:

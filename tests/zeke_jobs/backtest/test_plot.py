@@ -9,7 +9,7 @@ import pytest
 from tests.zeke_jobs.worker.conftest import load
 from zeke_jobs.backtest import load_file, plot
 from zeke_jobs.backtest.comparing import Backtest, Proposal, rehearsal
-from zeke_jobs.backtest.fleet import Fleet
+from zeke_jobs.backtest.workload import Fleet
 from zeke_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -13,9 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from tests.zeke_jobs.backtest.witness import CLOCK, witnessed
 from tests.zeke_jobs.worker.conftest import NOON, Jobs, load
-from zeke_jobs.backtest import gates
-from zeke_jobs.backtest.fleet import Fleet
-from zeke_jobs.backtest.workload import Attempt, Workload
+from zeke_jobs.backtest.workload import Attempt, Fleet, Workload
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
 #: Three seconds before midnight in the zone of the file.
 BEGIN = NOON - timedelta(seconds=3)
 DEEP = bool(os.environ.get("ZEKE_TEST_DEEP"))
-#: Without jitter all times are quarters of seconds: exact for Postgres, too, which knows only microseconds.
+#: Without jitter all times of jobs are quarters of seconds: exact for Postgres, too, which knows only microseconds.
 TOP = """
 timezone: Asia/Anadyr
 limits:
@@ -142,17 +140,9 @@ def workload(many: list[dict[str, Any]]) -> Workload:
     return made
 
 
-#: For the same reason: a window that is longer than its time by a quarter, and not by a hundredth.
-COUNTS_FOR = """
-CREATE OR REPLACE FUNCTION zeke_jobs.counts_for(p_period interval) RETURNS interval LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$ SELECT p_period + least(p_period / 4, interval '250 ms') $$"""
-
-
 @pytest.fixture
-def sql(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> Jobs:
+def sql(conn: Connection) -> Jobs:
     jobs = Jobs(conn)
-    jobs.rows(COUNTS_FOR)
-    monkeypatch.setattr(gates, "RATE_SHARE", 0.25)
     jobs.use(TASKS, TOP)
     jobs.rows(CLOCK)
     return jobs

@@ -9,11 +9,9 @@ import pytest
 
 from tests.zeke_jobs.worker.conftest import load
 from zeke_jobs.backtest.figures import Figures, figures
-from zeke_jobs.backtest.fleet import Fleet
-from zeke_jobs.backtest.gates import RATE_SHARE
 from zeke_jobs.backtest.senders import WAIT_WHEN_FULL
 from zeke_jobs.backtest.simulation import Simulation
-from zeke_jobs.backtest.workload import Attempt, Workload
+from zeke_jobs.backtest.workload import Attempt, Fleet, Workload
 from zeke_jobs.worker.run import job_context
 
 
@@ -111,12 +109,16 @@ def test_jobs_of_one_key_run_one_after_the_other_and_keys_beside_each_other() ->
     assert sorted(starts["a"]) == [0, 0, 0, 0, 10]
 
 
-def test_a_rate_lets_through_so_many_in_its_period() -> None:
-    # The third finds the rate full until a minute and a quarter of a second after the first.
+def test_a_rate_spaces_starts_evenly_and_a_burst_comes_at_once() -> None:
+    # A period counts .3 s longer; a claim may come .05 s late.
     day = Day()
     for held in (1, 10, 1):
         day.job("a", 0, held)
-    assert day.starts("  a: {handler: 'H:echo', rate: 2/m}")["a"] == [0, 0, pytest.approx(60 * (1 + RATE_SHARE))]
+    step = 60.3 / 2
+    assert day.starts("  a: {handler: 'H:echo', rate: 2/m}")["a"] == pytest.approx([0, step - 0.05, 2 * step - 0.05])
+    assert day.starts("  a: {handler: 'H:echo', rate: {limit: 4/m, burst: 2}}")["a"] == pytest.approx(
+        [0, 0, 60.3 / 3 - 0.05]
+    )
 
 
 def test_a_retry_waits_by_the_policy_and_ends_when_its_limit_does() -> None:
@@ -334,7 +336,7 @@ def test_a_job_in_strict_order_waits_for_the_retry_of_the_one_before() -> None:
 
 
 def test_a_budget_holds_back_until_midnight_in_the_zone_of_the_file() -> None:
-    # The first job is expected to cost 0.20, and costs 0.40, as all others are expected to then: two fit into a day of 1.00.
+    # Jobs start until a day's 1.00 is spent: the third finds 0.80.
     day = Day()
     day.workload.origin = datetime(2026, 3, 10, 22, 0, tzinfo=UTC).timestamp()
     for sent in (0, 20, 40, 60, 80):
@@ -344,21 +346,22 @@ def test_a_budget_holds_back_until_midnight_in_the_zone_of_the_file() -> None:
     assert day.starts(tasks, "timezone: Europe/Berlin", horizon=1e5)["a"] == [
         0,
         20,
+        40,
         midnight,
         midnight,
-        midnight + 86_400,
     ]
-    assert day.figures(tasks, "timezone: Europe/Berlin").limits["task/a budget"].held == pytest.approx(1000 - 40)
+    assert day.figures(tasks, "timezone: Europe/Berlin").limits["task/a budget"].held == pytest.approx(1000 - 60)
 
 
 def test_attempts_share_the_cost_of_their_job_and_a_deferral_has_none_of_it() -> None:
-    # 0.30 for each of the two that ran to an end: the third finds 0.40 left, and is expected to cost 0.30.
+    # 0.30 for each of the two that ran to an end: the fourth job finds 1.20 spent.
     day = Day()
     day.job("a", 0, 1, 1, 1, how=("deferred", "retry"), cost=0.6)
     day.job("a", 10, 1, cost=0.3)
     day.job("a", 20, 1, cost=0.3)
+    day.job("a", 30, 1, cost=0.3)
     tasks = "  a: {handler: 'H:echo', budget: 1.00 USD/d, retry: {delay: 1s, jitter: 0}}"
-    assert day.starts(tasks)["a"] == [0, 10, 1000]
+    assert day.starts(tasks)["a"] == [0, 10, 20, 1000]
 
 
 def test_costs_in_another_currency_replace_no_estimate() -> None:

@@ -4,9 +4,8 @@ import time
 from random import Random
 
 from tests.zeke_jobs.worker.conftest import load
-from zeke_jobs.backtest.fleet import Fleet
 from zeke_jobs.backtest.simulation import Simulation
-from zeke_jobs.backtest.workload import Attempt, Workload
+from zeke_jobs.backtest.workload import Attempt, Fleet, Workload
 
 JOBS = 20_000
 TASKS = "\n".join(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from copy import copy, deepcopy
 from datetime import UTC, datetime
+from itertools import permutations, product
 from typing import TYPE_CHECKING, Any
 
 from psycopg2.extras import Json
@@ -12,13 +14,13 @@ from zeke_jobs.backtest.simulation import Simulation
 from zeke_jobs.payload.json_text import encode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from random import Random
     from uuid import UUID
 
     from tests.zeke_jobs.worker.conftest import Jobs
-    from zeke_jobs.backtest.fleet import Fleet
-    from zeke_jobs.backtest.lanes import Lane
-    from zeke_jobs.backtest.workload import Ending, Key, Workload
+    from zeke_jobs.backtest.lanes import Lane, Level
+    from zeke_jobs.backtest.workload import Ending, Fleet, Key, Workload
     from zeke_jobs.config import Config
 
 
@@ -29,13 +31,6 @@ AS $$ SELECT current_setting('zeke_test.now')::timestamptz $$"""
 
 #: Of what raised; one whose worker died has none here.
 _ERRORS = dict.fromkeys(("retry", "failed", "rejected"), Json({"type": "ValueError"}))
-
-
-def heads(lane: Lane) -> list[int]:
-    """The candidates for the lane's next job, once nothing blocks it."""
-    if lane.per_key is None:
-        return [lane.heap[0][3]]
-    return [lane.keys[key][0][3] for key in lane.open[max(lane.open)]]
 
 
 class Witness(Board):
@@ -56,6 +51,8 @@ class Witness(Board):
         self._how: Ending = "completed"
         self._breaks = False
         self._failed: set[int] = set()
+        self._turns: dict[int, tuple[str, ...]] = {}  # by priority
+        self._expected: set[int] = set()
 
     def queue(self, lane: Lane, job: int, priority: int, due: float, key: Key | None) -> None:
         super().queue(lane, job, priority, due, key)
@@ -86,12 +83,12 @@ class Witness(Board):
         job: int,
         key: Key | None,
         now: float,
-        *,
         how: Ending,
-        failed: bool | None = None,
-        spent: float | None = None,
+        *,
+        failed: bool | None,
+        spent: float | None,
     ) -> None:
-        super().end(lane, job, key, now, how=how, failed=failed, spent=spent)
+        super().end(lane, job, key, now, how, failed=failed, spent=spent)
         self._settle()
         self._ended, self._ended_at, self._how, self._breaks = job, now, how, bool(failed)
         if spent is not None:
@@ -106,12 +103,8 @@ class Witness(Board):
         if failed:
             self._failed.add(job)
 
-    def withdraw(self, lane: Lane, job: int, priority: int, key: Key | None, now: float) -> None:
-        super().withdraw(lane, job, priority, key, now)
-        self._expire()
-
-    def unqueue(self, lane: Lane, priority: int) -> None:
-        super().unqueue(lane, priority)
+    def withdraw(self, lane: Lane, job: int, priority: int, key: Key | None, now: float, *, is_due: bool) -> None:
+        super().withdraw(lane, job, priority, key, now, is_due=is_due)
         self._expire()
 
     def _expire(self) -> None:
@@ -128,18 +121,42 @@ class Witness(Board):
             "SELECT zeke_jobs.mark_started(%s, %s::uuid[], %s::bigint[], %s::double precision[])",
             self.worker, [row["message_id"] for row in rows.values()], [row["claim"] for row in rows.values()], [0.0] * len(rows),
         )  # fmt: skip
-        left, started = set(rows), list[int]()
-        self.begin(now, queue)
-        while (lanes := self.next_lanes(now, queue)) and len(started) < want:
-            may = {job: lane for lane in self.in_turn(lanes) for job in heads(lane)}
-            job = next((job for job in may if job in left), None)
-            assert job is not None, f"at {now}: expected one of {sorted(may)} after {started}, got {sorted(left)}"
-            started.append(self.start(may[job], now, job))
-            left.remove(job)
-        assert not left, f"at {now}: expected nothing to start after {started}, got {sorted(left)}"
+        self._expected = set(rows)
+        self._turns = next(filter(lambda turns: self._would(turns, now, want, queue), self._orders(queue)), {})
+        started = super().claim(now, want, queue)
+        assert set(started) == self._expected, f"at {now}: expected {sorted(started)} in some order, got {sorted(self._expected)}"
         self._claims |= rows
         self.starts += [(now, job) for job in started]
         return started
+
+    def _orders(self, queue: str) -> Iterator[dict[int, tuple[str, ...]]]:
+        """All orders of the tasks of each priority: the database draws one."""
+        tasks: dict[int, list[str]] = {}
+        for lane in self.busy[queue]:
+            for priority in lane.levels if not lane.paused else ():
+                tasks.setdefault(priority, []).append(lane.task)
+        for orders in product(*(permutations(some) for some in tasks.values())):
+            yield dict(zip(tasks, orders, strict=True))
+
+    def _would(self, turns: dict[int, tuple[str, ...]], now: float, want: int, queue: str) -> bool:
+        """Whether the rules, in this order, start what the database did."""
+        trial = copy(self)
+        trial.lanes, trial.limits, trial.busy = deepcopy((self.lanes, self.limits, self.busy))
+        trial._turns = turns
+        return set(Board.claim(trial, now, want, queue)) == self._expected
+
+    def order(self, levels: list[tuple[Lane, Level]]) -> list[tuple[Lane, Level]]:
+        turns = self._turns.get(levels[0][1].priority, ())
+        return sorted(levels, key=lambda one: turns.index(one[0].task) if turns else 0)
+
+    def keys(self, lane: Lane, level: Level) -> Iterator[Key | None]:
+        """First the keys of which the database started all that had room, at last those of which it started none."""
+
+        def place(key: Key | None) -> int:
+            jobs = {waiting[2] for waiting in level.open[key]}
+            return 2 if not jobs & self._expected else 1 if jobs - self._expected else 0
+
+        yield from sorted(level.open, key=place)
 
     def _settle(self) -> None:
         """An attempt that is not followed by another one completed."""
@@ -162,10 +179,11 @@ class Witness(Board):
 
 def witnessed(sql: Jobs, workload: Workload, config: Config, fleet: Fleet, *, seed: int = 0) -> list[tuple[float, int]]:
     """Run a workload on the real claims; answers which job started when."""
-    for table in ("queue", "meter_use", "unit_average", "breaker_end", "key_cursor", "key_wait", "worker"):
+    for table in ("queue", "bucket_key", "bucket_change", "unit_use", "breaker_end", "worker"):
         sql.rows(f"DELETE FROM zeke_jobs.{table}")
     sql.rows(
-        "UPDATE zeke_jobs.gate SET tripped_on = NULL, closed_until = NULL, closed_by = NULL, closed_why = NULL, probe = NULL"
+        "UPDATE zeke_jobs.bucket SET tripped_on = NULL, closed_until = NULL, closed_by = NULL, closed_why = NULL, probe = NULL, "
+        "next_at = '-infinity', spent = 0, spent_on = NULL, averages = '{}', key_cursor = ''"
     )
     # Not for ever: jobs that alone probe, and fail each time, lose no attempt.
     horizon = workload.end + 30.0

@@ -96,12 +96,11 @@ def test_a_payload_is_given_as_json_or_from_standard_input(
 @pytest.mark.usefixtures("tasks")
 def test_a_send_estimates_units(cli: Callable[..., Ran], conn: Connection) -> None:
     with conn.cursor() as cursor:
-        cursor.execute("INSERT INTO zeke_jobs.gate (name) VALUES ('limit/ai')")
-        meters = "('limit/ai', 'tokens', 1000, '1 min'), ('limit/ai', 'pages', 2, '1 min')"
-        cursor.execute(f"INSERT INTO zeke_jobs.meter (gate, unit, amount, period) VALUES {meters}")
-        cursor.execute("UPDATE zeke_jobs.task SET gates = '{limit/ai}' WHERE id = 'pull'")
+        units = "('limit/ai', 'tokens', 1000, '1 min'), ('limit/ai', 'pages', 2, '1 min')"
+        cursor.execute(f"INSERT INTO zeke_jobs.bucket (name, unit, amount, period) VALUES {units}")
+        cursor.execute("UPDATE zeke_jobs.task SET limits = '{limit/ai}' WHERE id = 'pull'")
         ran = cli("send", "pull", "--units", "tokens=900", "--units", "pages=1.5", "--json")
-        cursor.execute("SELECT units FROM zeke_jobs.queue WHERE message_id = %s", (ran.json["id"],))
+        cursor.execute("SELECT extra -> 'units' FROM zeke_jobs.queue WHERE message_id = %s", (ran.json["id"],))
         assert cursor.fetchone() == ({"tokens": 900, "pages": 1.5},)
 
 

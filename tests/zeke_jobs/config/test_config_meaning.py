@@ -78,7 +78,7 @@ def test_concurrency_is_a_number_or_a_mapping(written: str, meant: Concurrency) 
 def test_a_rate_is_a_count_in_a_time(written: str, count: int, period: int) -> None:
     rate = loaded(f"rate: {written}").tasks["greet"].rate
     assert rate is not None
-    assert (rate.limit, rate.burst) == (Rate(count=count, period=timedelta(seconds=period)), 1)
+    assert (rate.limit, rate.beside + 1) == (Rate(count=count, period=timedelta(seconds=period)), 1)
     assert str(rate) == written
 
 
@@ -92,7 +92,7 @@ def test_a_limit_counts_units_by_their_own_names() -> None:
         "uses: [ai]\nunits: {tokens: 5, pages: 1}",
         "limits: {ai: {tokens: {rate: 90/m, burst: 45}, pages: {rate: 10/s}}}\n",
     ).limits["ai"]
-    assert {unit: (str(one.rate), one.burst) for unit, one in limit.units.items()} == {
+    assert {unit: (str(one.rate), one.beside) for unit, one in limit.units.items()} == {
         "tokens": ("90/m", 45),
         "pages": ("10/s", 0),
     }

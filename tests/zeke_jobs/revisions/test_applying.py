@@ -371,7 +371,7 @@ def test_a_rollback_is_a_new_revision_with_the_old_text(base: Config, conn: Conn
     apply(conn, load(BASE.replace("concurrency: 5", "concurrency: 1")))
     done = apply(conn, base, origin="rollback")
     assert done.revision == 3
-    assert run(conn, "SELECT concurrency FROM zeke_jobs.gate WHERE name = 'task/analyze'") == [(5,)]
+    assert run(conn, "SELECT concurrency FROM zeke_jobs.bucket WHERE name = 'task/analyze'") == [(5,)]
 
 
 # in the way of workers
@@ -389,7 +389,7 @@ def deadlock(base: Config, conn: Connection, other_conn: Connection, change: Cal
                 other_conn, "SELECT 1 FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))"
             ):
                 assert not over.wait(0.01)
-            run(other_conn, "SELECT 1 FROM zeke_jobs.gate FOR UPDATE")
+            run(other_conn, "SELECT 1 FROM zeke_jobs.bucket FOR UPDATE")
 
     begun, over = threading.Event(), threading.Event()
     run(conn, "SET deadlock_timeout = '300ms'")

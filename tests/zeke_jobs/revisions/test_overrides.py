@@ -146,7 +146,7 @@ def test_a_booting_file_that_is_in_force_does_not_turn_back_what_is_set(conn: Co
     assert (booted.revision, booted.is_file) == (2, True)
     assert booted.config.tasks["analyze"].concurrency.limit == 3
     with conn.cursor() as cursor:
-        cursor.execute("SELECT concurrency FROM zeke_jobs.gate WHERE name = 'task/analyze'")
+        cursor.execute("SELECT concurrency FROM zeke_jobs.bucket WHERE name = 'task/analyze'")
         assert cursor.fetchone() == (3,)
 
 

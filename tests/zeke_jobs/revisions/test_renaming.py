@@ -64,8 +64,8 @@ def test_a_job_that_must_run_alone_obeys_the_limit_too(jobs: Jobs, top: str, sta
     start(jobs, stanza, top)
     rename(jobs, stanza, top)
     (suspect,) = jobs.add("new", options=KEYED)
-    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 1, attempt = 1 WHERE message_id = %s", suspect)
-    assert jobs.claim_alone(WORKER, tasks=["new"]) == []
+    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2, attempt = 2 WHERE message_id = %s", suspect)
+    assert jobs.claim(WORKER, 5, ["new"], is_empty=True) == []
 
 
 @pytest.mark.parametrize(("top", "stanza"), [limit for limit in LIMITS if "rate" not in limit[1]])
@@ -89,13 +89,13 @@ def test_an_end_under_the_old_name_wakes_who_waits_for_the_limit(jobs: Jobs, oth
     job = start(jobs, "concurrency: 1")
     rename(jobs, "concurrency: 1")
     jobs.add("new")
-    SQL.run(jobs.conn, "worker/waits", worker=jobs.worker(), queue="default", idle=True, limited=["new"])
+    SQL.run(jobs.conn, "worker/waits", worker=jobs.worker(), queue="default", idle=True, limited=["task/new"])
     with other_conn.cursor() as cursor:
-        cursor.execute('LISTEN "zeke_jobs.default"')
+        cursor.execute('LISTEN "zeke_jobs.wake"')
     jobs.complete(WORKER, [jobs.row(job)])
     select.select([other_conn], [], [], 2)
     other_conn.poll()
-    assert [notify.channel for notify in other_conn.notifies] == ["zeke_jobs.default"]
+    assert [notify.payload.split()[1] for notify in other_conn.notifies] == ["default"]
 
 
 def test_what_is_shown_of_limits_and_tasks_has_the_old_name_in_it(jobs: Jobs) -> None:
@@ -103,7 +103,7 @@ def test_what_is_shown_of_limits_and_tasks_has_the_old_name_in_it(jobs: Jobs) ->
     stanza = "uses: [few], concurrency: {limit: 2, per_key: 1}"
     job = start(jobs, stanza, top)
     rename(jobs, stanza, top)
-    used = "SELECT name, active FROM zeke_jobs.gate_use ORDER BY name"
+    used = "SELECT name, active FROM zeke_jobs.limit_use ORDER BY name"
     assert jobs.rows(used) == [{"name": "limit/few", "active": 1}, {"name": "task/new", "active": 1}]
     assert [row["active"] for row in SQL.all(jobs.conn, "limits/counts")] == [1]
     assert [row["active"] for row in SQL.all(jobs.conn, "top/tasks", most=9, sample=9)] == [1]

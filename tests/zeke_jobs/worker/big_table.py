@@ -37,7 +37,7 @@ ACTIVE = {"bulk": 20, "full": 5, "keyed": 1, "shared": 3}
 # Each line of "shares" is a part of the table: of whose jobs, in which state, how many of a hundred.
 SEED = """
   INSERT INTO zeke_jobs.queue (
-    queue_name, message_id, state, message, priority, run_at, expires_on, key, unique_key, idempotency_key, created_on,
+    queue_name, message_id, state, message, priority, run_at, expires_on, key, extra, created_on,
     claimed_on, started_on, completed_on, cancelled_on, attempt, claim, revision, parent)
   SELECT
     'default',
@@ -50,8 +50,7 @@ SEED = """
     CASE WHEN s.task = 'bulk' AND n %% 100 = 7 AND s.state = 'queued' THEN made + interval '1 year' END,
     -- One key has half of the jobs, and one of them is active; the others are many.
     CASE WHEN t.per_key IS NOT NULL THEN CASE WHEN n %% 2 = 0 THEN 'key-5' ELSE 'key-' || n %% 2000 END END,
-    CASE WHEN s.task = 'once' THEN 'seeded ' || m.id END,
-    CASE WHEN n %% 50 = 0 THEN 'send ' || m.id END,
+    CASE WHEN s.task = 'once' THEN jsonb_build_object('unique_key', 'seeded ' || m.id) END,
     made,
     CASE WHEN s.state <> 'queued' THEN made END,
     CASE WHEN s.state <> 'queued' THEN made END,

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
     from zeke_jobs.worker.broker import JobBroker
 
+EXTRA = (
+    *("batch", "cancel_reason", "cancelled_by", "idempotency_key", "keep", "progress", "schedule", "unique_key", "units"),
+    "waiting_for",
+)
 NOON = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 
 
@@ -142,8 +146,12 @@ class Jobs:
         return [row["id"] for row in self.rows("SELECT id FROM zeke_jobs.task")]
 
     def row(self, job: UUID) -> dict[str, Any]:
-        """A job's whole row."""
-        return self.rows("SELECT * FROM zeke_jobs.queue WHERE message_id = %s", job)[0]
+        """A job's whole row, with what is in its extra and its cost."""
+        row = self.rows(
+            "SELECT q.*, c.cost, c.currency FROM zeke_jobs.queue AS q LEFT JOIN zeke_jobs.cost AS c ON c.job = q.message_id WHERE q.message_id = %s",
+            job,
+        )[0]
+        return {**dict.fromkeys(EXTRA), **row, **(row["extra"] or {})}
 
 
 @pytest.fixture(autouse=True)

@@ -143,17 +143,17 @@ def test_a_resume_notifies_the_queues_that_it_concerns(
     jobs.rows("UPDATE zeke_jobs.worker SET idle = queues")
     pausing.pause(jobs.conn, target, by=BY)
     with other_conn.cursor() as cursor:
-        cursor.execute('LISTEN "zeke_jobs.default"; LISTEN "zeke_jobs.slow"')
+        cursor.execute('LISTEN "zeke_jobs.wake"')
     pausing.resume(jobs.conn, target)
     assert select.select([other_conn], [], [], 5)[0]
     other_conn.poll()
-    assert [notify.channel for notify in other_conn.notifies] == [f"zeke_jobs.{queue}"]
+    assert [notify.payload.split()[1] for notify in other_conn.notifies] == [queue]
 
 
 def test_a_running_worker_honours_pause_and_resume_within_a_second(
     running: Callable[..., AbstractContextManager[JobBroker]], jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zeke_jobs.worker.claim.pace._POLL", 3600.0)  # only the notification
+    monkeypatch.setattr("zeke_jobs.worker.claim.producer._POLL", 3600.0)  # only the notification
     with running(TASKS, TOP):
         zeke_jobs.wait(zeke_jobs.send("analyze").id, timeout=10)
         pausing.pause(jobs.conn, "task/analyze", by=BY)

@@ -67,129 +67,101 @@ def test_a_process_that_was_taken_for_dead_is_told_so(jobs: Jobs) -> None:
     assert row["alive"] is False
 
 
-def test_a_job_that_saw_a_death_is_claimed_only_alone(jobs: Jobs) -> None:
-    (job,) = jobs.add("a")
-    jobs.claim(jobs.worker(), 1)
-    rescue(jobs, 21)
-    worker = jobs.worker()
-    assert jobs.claim(worker, 10) == []
-    alone = jobs.claim_alone(worker)
-    assert [c["message_id"] for c in alone] == [job]
+def test_a_job_that_saw_one_death_runs_beside_others(jobs: Jobs) -> None:
+    held = jobs.add("a", 8)
+    jobs.claim(jobs.worker(), 8)
+    assert died_with(jobs, held) == {"rescued": set(held)}
+    assert sorted(ids(jobs.claim(jobs.worker(), 8))) == sorted(held)
 
 
-def test_the_third_death_quarantines_with_the_reason(jobs: Jobs) -> None:
-    (job,) = jobs.add("a")
-    outcomes = []
-    for n in range(3):
-        set_clock(jobs.conn, NOON + timedelta(minutes=n))
-        worker = jobs.worker()
-        claimed = jobs.claim(worker, 1) or jobs.claim_alone(worker)
-        assert len(claimed) == 1
-        outcomes += [r["outcome"] for r in rescue(jobs, 60 * n + 21)]
-    assert outcomes == ["rescued", "rescued", "quarantined"]
-    row = jobs.row(job)
-    assert (row["state"], row["deaths"]) == ("rejected", 3)
+def test_from_its_second_death_on_a_job_runs_alone_and_the_third_quarantines_it(jobs: Jobs) -> None:
+    (killer,) = jobs.add("a")
+    for _ in range(2):
+        jobs.claim(jobs.worker(), 8)
+        assert died_with(jobs, [killer]) == {"rescued": {killer}}
+    others = jobs.add("a", 3)
+    worker, beside = jobs.worker(), jobs.worker()
+    assert reasons(jobs, worker) == ["alone"], "it empties itself"
+    assert ids(jobs.claim(beside, 2)) == others[:2], "the others go on"
+    assert ids(jobs.claim(worker, 8, is_empty=True)) == [killer]
+    beat(jobs, beside)
+    assert died_with(jobs, [killer, *others]) == {"quarantined": {killer}, "rescued": set(others[:2])}
+    row = jobs.row(killer)
+    assert (row["state"], row["deaths"], row["attempt"] - row["attempt_base"]) == ("rejected", 3, 0)
     assert "death 3 of this job, quarantined" in row["attempts"][-1]["error"]["message"]
 
 
-def test_a_death_past_the_last_retry_fails_the_job(jobs: Jobs) -> None:
-    (job,) = jobs.add("once")
+def test_one_process_at_a_time_empties_itself_until_there_is_no_such_job_left(jobs: Jobs) -> None:
+    first, second = (suspect(jobs) for _ in range(2))
+    (plain,) = jobs.add("a")
+    worker, beside = jobs.worker(), jobs.worker()
+    assert reasons(jobs, worker) == ["alone"]
+    assert ids(jobs.claim(beside, 8)) == [plain]
+    assert reasons(jobs, worker) == ["alone"]
+    for job in (first, second):
+        claims = jobs.claim(worker, 8, is_empty=True)
+        assert ids(claims) == [job]
+        jobs.complete(worker, claims)
+    (plain,) = jobs.add("a")
+    assert ids(jobs.claim(worker, 8)) == [plain]
+
+
+@pytest.mark.parametrize("kind", ["full", "keyed", "paused", "later", "other queue"])
+def test_a_job_that_may_not_start_now_empties_no_process(jobs: Jobs, kind: str) -> None:
+    jobs.use(HELD, "limits: {pool: {concurrency: 1}}")
+    jobs.add("held", options='{"key": "k"}')
     jobs.claim(jobs.worker(), 1)
-    assert [r["outcome"] for r in rescue(jobs, 21)] == ["failed"]
-    assert jobs.row(job)["state"] == "rejected"
-
-
-def test_a_cancelled_job_of_a_lost_worker_is_cancelled(jobs: Jobs) -> None:
-    (job,) = jobs.add("a")
-    jobs.claim(jobs.worker(), 1)
-    jobs.rows("UPDATE zeke_jobs.queue SET cancelled_on = zeke_jobs.now()")
-    assert [r["outcome"] for r in rescue(jobs, 21)] == ["cancelled"]
-    assert jobs.row(job)["state"] == "rejected"
-
-
-def test_one_process_of_two_makes_itself_empty_for_a_suspect(jobs: Jobs) -> None:
-    jobs.add("a")
-    jobs.claim(jobs.worker(), 1)
-    rescue(jobs, 21)
-    workers = [jobs.worker(), jobs.worker()]
-    said = [SQL.one(jobs.conn, "worker/heartbeat", worker=w, busy=0, revision=1, stopping=False) for w in workers]
-    assert sorted(row["alone"] for row in said if row) == [False, True]
-    (claim,) = jobs.claim_alone(workers[0])
-    jobs.complete(workers[0], [claim])
-    said = [SQL.one(jobs.conn, "worker/heartbeat", worker=w, busy=0, revision=1, stopping=False) for w in workers]
-    assert [row["alone"] for row in said if row] == [False, False]
-
-
-def suspect(jobs: Jobs, task: str, *, options: str = "{}", queue: str = "default") -> UUID:
-    """A job that is due and saw a worker die."""
-    (job,) = jobs.add(task, options=options)
-    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 1, attempt = 1 WHERE message_id = %s", job)
-    assert jobs.row(job)["queue_name"] == queue
-    return job
-
-
-def claim_alone(jobs: Jobs, worker: UUID, *tasks: str, queue: str = "default") -> list[UUID]:
-    return [row["message_id"] for row in jobs.claim_alone(worker, tasks=list(tasks), queue=queue)]
+    job = suspect(jobs, "keyed" if kind == "keyed" else "held" if kind == "full" else "other", key="k")
+    jobs.add("keyed", options='{"key": "k"}')
+    if kind == "keyed":
+        jobs.claim(jobs.worker(), 1, ["keyed"])
+    elif kind == "paused":
+        jobs.rows("INSERT INTO zeke_jobs.pause (target, paused_by) VALUES ('task/other', 'me')")
+    elif kind == "later":
+        jobs.rows("UPDATE zeke_jobs.queue SET run_at = run_at + interval '1 hour' WHERE message_id = %s", job)
+    elif kind == "other queue":
+        jobs.rows("UPDATE zeke_jobs.queue SET queue_name = 'elsewhere' WHERE message_id = %s", job)
+    assert "alone" not in reasons(jobs, jobs.worker())
 
 
 HELD = """
-  held: {handler: 'H:echo', concurrency: 1}
+  held: {handler: 'H:echo', uses: [pool]}
   keyed: {handler: 'H:echo', concurrency: {per_key: 1}}
-  paused: {handler: 'H:echo', paused: true}
-  stopped: {handler: 'H:echo', uses: [pool]}
   other: {handler: 'H:echo'}
-  elsewhere: {handler: 'H:echo', queue: elsewhere}"""
+"""
 
 
-@pytest.mark.parametrize("task", ["held", "keyed", "paused", "stopped", "other"])
-def test_a_suspect_that_may_not_start_now_empties_no_process(jobs: Jobs, task: str) -> None:
-    jobs.use(HELD, "limits: {pool: {concurrency: 1}}")
-    serves = ["held", "keyed", "paused", "stopped", "elsewhere"]
-    for full in ("held", "keyed"):
-        jobs.add(full, options='{"key": "k"}')
-    assert len(jobs.claim(jobs.worker(), 9)) == 2
-    jobs.rows("INSERT INTO zeke_jobs.pause (target, paused_by) VALUES ('limit/pool', 'test')")
-    suspect(jobs, task, options='{"key": "k"}')
-    workers = [jobs.worker(tasks=serves) for _ in range(3)]
-    assert not any(jobs.beat(worker)["alone"] for worker in workers)
+def suspect(jobs: Jobs, task: str = "a", key: str | None = None) -> UUID:
+    """A queued job that saw two processes die."""
+    (job,) = jobs.add(task, options="{}" if key is None else f'{{"key": "{key}"}}')
+    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2 WHERE message_id = %s", job)
+    return job
 
 
-def test_a_process_runs_on_with_others_when_its_suspect_may_no_longer_start(jobs: Jobs) -> None:
-    suspect(jobs, "a")
-    worker = jobs.worker()
-    assert jobs.beat(worker)["alone"]
-    jobs.rows("INSERT INTO zeke_jobs.pause (target, paused_by) VALUES ('task/a', 'test')")
-    assert not jobs.beat(worker)["alone"]
+def reasons(jobs: Jobs, worker: UUID) -> list[str]:
+    """Why due jobs are held back from a process that holds a job."""
+    return [row["reason"] for row in jobs.look(worker, 8) if row["kind"] == "held"]
 
 
-def test_a_process_stays_empty_until_its_suspect_has_ended(jobs: Jobs) -> None:
-    suspect(jobs, "a")
-    worker = jobs.worker()
-    assert jobs.beat(worker)["alone"]
-    (claim,) = jobs.claim_alone(worker)
-    assert jobs.beat(worker)["alone"]
-    jobs.complete(worker, [claim])
-    assert not jobs.beat(worker)["alone"]
+def test_one_row_that_is_wrong_does_not_stop_the_rescue_of_others(jobs: Jobs) -> None:
+    bad, good = jobs.add("a", 2)
+    jobs.claim(jobs.worker(), 2)
+    jobs.rows("ALTER TABLE zeke_jobs.queue ADD CONSTRAINT broken CHECK (message_id <> %s OR state = 'consumed') NOT VALID", bad)
+    try:
+        assert died_with(jobs, [bad, good]) == {"rescued": {good}}
+        assert any(str(bad) in notice for notice in jobs.conn.notices)
+    finally:
+        jobs.rows("ALTER TABLE zeke_jobs.queue DROP CONSTRAINT broken")
+    assert died_with(jobs, [bad]) == {"rescued": {bad}}
 
 
-def test_a_suspect_waits_for_no_process_of_another_queue(jobs: Jobs) -> None:
-    jobs.use(HELD, "limits: {pool: {concurrency: 1}}")
-    suspect(jobs, "other")
-    suspect(jobs, "elsewhere", queue="elsewhere")
-    assert jobs.beat(jobs.worker())["alone"]
-    assert jobs.beat(jobs.worker(queues=("elsewhere",)))["alone"]
-
-
-def test_suspects_that_may_not_start_hide_none_that_may(jobs: Jobs) -> None:
-    jobs.use(HELD, "limits: {pool: {concurrency: 1}}")
-    jobs.add("held")
+def test_a_job_cancelled_with_its_task_is_rescued_as_cancelled(jobs: Jobs) -> None:
+    (job,) = jobs.add("a")
     jobs.claim(jobs.worker(), 1)
-    for _ in range(20):
-        suspect(jobs, "held")
-    job = suspect(jobs, "other")
-    worker = jobs.worker()
-    assert jobs.beat(worker)["alone"]
-    assert claim_alone(jobs, worker, "held", "other") == [job]
+    jobs.rows("SELECT zeke_jobs.cancel_all('a', 'gone', 'me')")
+    jobs.use("  once: {handler: 'H:echo'}")
+    assert died_with(jobs, [job]) == {"cancelled": {job}}
+    assert jobs.row(job)["state"] == "rejected"
 
 
 def test_the_jobs_of_a_worker_without_a_row_are_returned_too(jobs: Jobs) -> None:
@@ -223,7 +195,7 @@ def test_a_rescue_leaves_a_job_whose_row_is_locked_and_takes_it_later(jobs: Jobs
     worker = jobs.worker()
     claims = {c["message_id"]: c["claim"] for c in jobs.claim(worker, 2)}
     with transaction(other_conn):
-        assert Jobs(other_conn).hold(worker, locked, claims[locked])
+        assert Jobs(other_conn).fence(worker, locked, claims[locked])
         jobs.rows("SET statement_timeout TO '10s'")
         assert [r["message_id"] for r in rescue(jobs, 21)] == [free]
     assert [r["message_id"] for r in rescue(jobs, 61)] == [locked]
@@ -236,7 +208,7 @@ def test_a_worker_that_stops_short_of_its_commit_is_not_waited_for(jobs: Jobs, o
     with transaction(other_conn), other_conn.cursor() as cursor:
         cursor.execute("SHOW idle_in_transaction_session_timeout")
         assert cursor.fetchone() == ("0",)
-        Jobs(other_conn).hold(worker, job, claim["claim"])
+        Jobs(other_conn).fence(worker, job, claim["claim"])
         cursor.execute("SHOW idle_in_transaction_session_timeout")
         assert cursor.fetchone() == ("15s",)
     with other_conn.cursor() as cursor:
@@ -285,69 +257,23 @@ def test_a_death_that_several_may_have_caused_uses_up_nobodys_retry(jobs: Jobs) 
     assert [(row["attempt"], row["attempt_base"], row["deaths"]) for row in map(jobs.row, held)] == [(1, 1, 1)] * 2
 
 
-def test_a_death_among_several_suspects_halves_them_and_counts_for_none(jobs: Jobs) -> None:
-    held = jobs.add("a", 8)
-    jobs.claim(jobs.worker(), 8)
-    died_with(jobs, held)
-    for size in (4, 2):
-        group = ids(jobs.claim_alone(jobs.worker()))
-        assert len(group) == size
-        assert died_with(jobs, group) == {"rescued": set(group)}
-        rows = [jobs.row(job) for job in group]
-        assert {(row["deaths"], row["group_size"]) for row in rows} == {(1, size // 2)}
-        assert {row["attempt"] - row["attempt_base"] for row in rows} == {0}, "it uses up no retry"
-        assert "counts for none of them" in rows[0]["attempts"][-1]["error"]["message"]
-        jobs.rows("UPDATE zeke_jobs.queue SET run_at = run_at - interval '1 minute' WHERE message_id = ANY (%s)", group)
-    (alone,) = ids(jobs.claim_alone(jobs.worker()))
-    died_with(jobs, [alone])
-    row = jobs.row(alone)
-    assert (row["deaths"], row["attempt"], row["attempt_base"]) == (2, 4, 3)
-
-
-@pytest.mark.parametrize("place", [0, 40, 99])
-def test_the_killer_among_many_is_found_by_halves_and_nobody_else_is_quarantined(jobs: Jobs, place: int) -> None:
-    jobs.use("  a: {handler: 'H:echo', retry: {limit: 1}}")
-    many = jobs.add("a", 100)
-    killer = many[place]
+@pytest.mark.parametrize(("deaths", "left"), [(1, 0), (2, 2)])
+def test_an_attempt_that_ends_by_itself_clears_a_first_death_only(jobs: Jobs, deaths: int, left: int) -> None:
+    (job,) = jobs.add("a")
+    jobs.rows("UPDATE zeke_jobs.queue SET deaths = %s", deaths)
     worker = jobs.worker()
-    claims = jobs.claim(worker, 100)
-    deaths = 0
-    while claims:
-        if killer in ids(claims):
-            deaths += 1
-            died_with(jobs, ids(claims))
-        else:
-            assert sorted(jobs.complete(worker, claims)) == sorted(ids(claims))
-        worker = jobs.worker()
-        claims = jobs.claim_alone(worker, 64)
-    rows = {row["message_id"]: row for row in jobs.rows("SELECT message_id, state, deaths FROM zeke_jobs.queue")}
-    assert deaths <= 1 + 6 + 2, "with the others, by halves of 100, and twice alone"
-    assert rows.pop(killer)["state"] == "rejected"
-    assert {(row["state"], row["deaths"]) for row in rows.values()} == {("done", 1)}
+    (claim,) = jobs.claim(worker, 1, is_empty=True)
+    jobs.finish(worker, claim, "retry")
+    assert jobs.row(job)["deaths"] == left
 
 
-def test_a_suspect_that_runs_to_an_end_is_none_any_more_unless_it_died_alone(jobs: Jobs) -> None:
-    doubtful, bad = (suspect(jobs, "a") for _ in range(2))
-    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2 WHERE message_id = %s", bad)
+def test_a_hand_back_counts_nothing_whether_the_handler_had_started_or_not(jobs: Jobs) -> None:
+    (job,) = jobs.add("a")
     worker = jobs.worker()
-    for _ in range(2):
-        (claim,) = jobs.claim_alone(worker)
-        jobs.finish(worker, claim, "retry")
-    assert ids(jobs.claim(worker, 9)) == [doubtful]
-    assert jobs.row(bad)["deaths"] == 2
-
-
-def test_a_group_takes_no_more_than_its_process_has_threads_for_and_its_limits_let_through(jobs: Jobs) -> None:
-    jobs.use("  a: {handler: 'H:echo'}\n  held: {handler: 'H:echo', concurrency: 2}")
-    suspects = [suspect(jobs, task) for task in ("held", "held", "held", "a", "a", "a")]
-    jobs.rows("UPDATE zeke_jobs.queue SET group_size = 6")
-    claims = jobs.claim_alone(jobs.worker(), 4)
-    assert ids(claims) == [suspects[0], suspects[1], suspects[3], suspects[4]]
-
-
-def test_as_many_processes_make_themselves_empty_as_there_are_groups(jobs: Jobs) -> None:
-    for _ in range(6):
-        suspect(jobs, "a")
-    jobs.rows("UPDATE zeke_jobs.queue SET group_size = 3")
-    workers = [jobs.worker() for _ in range(6)]
-    assert [jobs.beat(worker)["alone"] for worker in workers] == [True, True, False, False, False, False]
+    for after in (None, 1.0):
+        (claim,) = jobs.claim(worker, 1)
+        if after is not None:
+            SQL.all(jobs.conn, "job/mark_started", worker=worker, ids=[job], claims=[claim["claim"]], after=[0.5])
+        jobs.finish(worker, claim, "returned", after=after)
+        row = jobs.row(job)
+        assert (row["state"], row["attempt"], row["attempts"], row["deaths"]) == ("queued", 0, [], 0)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
     from zeke_jobs.backtest.comparing import Backtest
-    from zeke_jobs.backtest.fleet import Fleet
     from zeke_jobs.backtest.history import Recording
+    from zeke_jobs.backtest.workload import Fleet
     from zeke_jobs.cli.configuration.backtest_report import Progress
     from zeke_jobs.config.editing import Edit
     from zeke_jobs.config.models import Config
@@ -106,7 +106,7 @@ def backtest(
 ) -> None:
     """Run recorded jobs again by the workers' rules: without and with the change."""
     from zeke_jobs.backtest import plot as plotting
-    from zeke_jobs.backtest.fleet import Fleet
+    from zeke_jobs.backtest.workload import Fleet
     from zeke_jobs.cli.configuration import backtest_report
 
     find_modules_here()
@@ -153,7 +153,7 @@ def _of_spec(spec: Path, asked: Asked, progress: Progress) -> Backtest:
     from zeke_jobs import config
     from zeke_jobs.backtest import load_file
     from zeke_jobs.backtest.comparing import Proposal, rehearsal
-    from zeke_jobs.backtest.fleet import Fleet
+    from zeke_jobs.backtest.workload import Fleet
     from zeke_jobs.core import environment
 
     if asked.end is not None:

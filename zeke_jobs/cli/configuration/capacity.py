@@ -49,7 +49,7 @@ def capacity(
     from zeke_jobs.backtest.capacity import busiest_second
     from zeke_jobs.backtest.capacity import capacity as of
     from zeke_jobs.backtest.comparing import fleet_of
-    from zeke_jobs.backtest.fleet import Fleet
+    from zeke_jobs.backtest.workload import Fleet
 
     find_modules_here()
     with databases.connection("capacity") as conn:

@@ -112,7 +112,7 @@ def _rate(written: dict[str, Any]) -> str:
     from zeke_jobs.config.limits import TaskRate
 
     rates = {key: Rate.model_validate(written[key]) for key in ("limit", "per_key") if written.get(key)}
-    return str(TaskRate(**rates, burst=written.get("burst") or 1))
+    return str(TaskRate(**rates, burst=written.get("burst")))
 
 
 def _limit(row: dict[str, Any]) -> dict[str, Any]:

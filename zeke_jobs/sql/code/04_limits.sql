@@ -41,6 +41,15 @@ CREATE OR REPLACE FUNCTION zeke_jobs.moved_on(
 LANGUAGE sql STABLE PARALLEL SAFE -- as it is, so that it becomes a part of the calling statement
 AS $$ SELECT greatest(p_next_at, p_now - make_interval(secs => p_slack)) + make_interval(secs => p_step * p_units) $$;
 
+-- next_at after so many starts were handed back that were taken at a time. Only if nothing has started since: later starts kept their distance from these.
+CREATE OR REPLACE FUNCTION zeke_jobs.moved_back(
+  p_next_at timestamptz, p_step double precision, p_slack double precision, p_starts bigint, p_taken_on timestamptz) RETURNS timestamptz
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+  SELECT CASE WHEN p_starts > 0 AND p_next_at - make_interval(secs => p_step * p_starts) <= p_taken_on + interval '1 millisecond'
+    THEN p_next_at - make_interval(secs => p_step * p_starts) ELSE p_next_at END
+$$;
+
 -- The number of active jobs of tasks, and of a key of them. Each name by itself: for a join, a planner without statistics would read the active jobs of
 -- all tasks.
 CREATE OR REPLACE FUNCTION zeke_jobs.active_of(p_tasks text[]) RETURNS bigint
@@ -122,11 +131,16 @@ BEGIN
   WITH gone AS (
     DELETE FROM zeke_jobs.bucket_change AS c WHERE c.name = ANY (p_limits) RETURNING c.*
   ),
+  change AS MATERIALIZED (
+    SELECT g.name, g.unit, g.key, sum(g.amount) AS amount, sum(g.delay) AS delay, count(g.returned_of) AS returned, max(g.returned_of) AS returned_of,
+      min(g.noted_on) AS noted_on
+    FROM gone AS g GROUP BY g.name, g.unit, g.key
+  ),
   keyed AS (
     UPDATE zeke_jobs.bucket_key AS k
-    SET next_at = greatest(k.next_at, p_now) + make_interval(secs => g.delay)
-    FROM (SELECT g.name, g.key, sum(g.delay) AS delay FROM gone AS g WHERE g.key <> '' GROUP BY g.name, g.key) AS g
-    WHERE k.name = g.name AND k.key = g.key
+    SET next_at = zeke_jobs.moved_back(k.next_at, b.key_step, b.key_slack, g.returned, g.returned_of) + make_interval(secs => g.delay)
+    FROM change AS g JOIN zeke_jobs.bucket AS b ON b.name = g.name AND b.unit = 'jobs'
+    WHERE g.key <> '' AND k.name = g.name AND k.key = g.key
   ),
   average AS (
     SELECT a.name, a.unit, jsonb_object_agg(a.task, round(coalesce(a.was + (a.used - a.was) * least(1, a.jobs / 20.0), a.used), 6)) AS averages
@@ -140,12 +154,11 @@ BEGIN
   )
   UPDATE zeke_jobs.bucket AS b
   SET next_at = CASE WHEN b.step IS NULL THEN b.next_at
-      ELSE zeke_jobs.moved_on(b.next_at, b.step, b.slack, g.amount, p_now) + make_interval(secs => g.delay) END,
+      WHEN g.amount = 0 AND g.delay = 0 THEN zeke_jobs.moved_back(b.next_at, b.step, b.slack, g.returned, g.returned_of)
+      ELSE zeke_jobs.moved_on(b.next_at, b.step, b.slack, g.amount, g.noted_on) + make_interval(secs => g.delay) END,
     spent = CASE WHEN b.zone IS NOT NULL AND b.spent_on = (p_now AT TIME ZONE b.zone)::date THEN greatest(0, b.spent + g.amount) ELSE b.spent END,
     averages = b.averages || coalesce(a.averages, '{}')
-  FROM (
-    SELECT g.name, g.unit, sum(g.amount) AS amount, sum(g.delay) AS delay FROM gone AS g WHERE g.key = '' GROUP BY g.name, g.unit
-  ) AS g
+  FROM (SELECT g.* FROM change AS g WHERE g.key = '') AS g
   LEFT JOIN average AS a ON a.name = g.name AND a.unit = g.unit
   WHERE b.name = g.name AND b.unit = g.unit;
 END
@@ -255,12 +268,21 @@ $$;
 -- Attempts have ended: replace what they took by what they used. p_how decides about an attempt without a report:
 --   completed: the estimate counts.
 --   raised: the estimate counts for units, nothing for money, because an outage would use up the whole day.
---   deferred, returned: nothing counts.
---   cut off (by a timeout, a cancel, a death): at least the estimate counts, because the attempt could not report everything.
+--   deferred: nothing counts.
+--   returned (unstarted): nothing counts, not even the start.
+--   cut off (by a timeout, a cancel, a stop, a death): at least the estimate counts, because the attempt could not report everything.
 CREATE OR REPLACE FUNCTION zeke_jobs.settle_units(p_ids uuid[], p_how text) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
+  IF p_how = 'returned' THEN
+    INSERT INTO zeke_jobs.bucket_change (name, unit, key, returned_of)
+    SELECT b.name, 'jobs', r.key, q.claimed_on
+    FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task AND t.on_time IS NOT NULL
+    JOIN zeke_jobs.bucket AS b ON b.name = ANY (t.limits) AND b.unit = 'jobs'
+    CROSS JOIN LATERAL (VALUES ('', b.step), (q.key, b.key_step)) AS r (key, step)
+    WHERE q.message_id = ANY (p_ids) AND r.step IS NOT NULL AND r.key IS NOT NULL;
+  END IF;
   IF NOT EXISTS (SELECT 1 FROM zeke_jobs.unit_use AS u WHERE u.job = ANY (p_ids)) THEN
     RETURN;
   END IF;

@@ -212,7 +212,7 @@ BEGIN
     ARRAY[p_id], v_outcome,
     jsonb_strip_nulls(jsonb_build_object('run_at', v_again, 'reason', p_reason, 'revision', p_revision, 'units', CASE
       WHEN p_outcome = 'deferred' THEN 'deferred'
-      WHEN p_outcome = 'returned' OR p_after IS NULL THEN 'returned'
+      WHEN p_after IS NULL THEN 'returned'
       -- A timeout or the worker's stop cut the attempt off; its handler did not raise.
       WHEN p_outcome IN ('retry', 'failed') AND p_error ->> 'type' NOT IN ('TimedOut', 'WorkerStopped') THEN 'raised'
       ELSE 'cut off' END)) || jsonb_build_object('error', p_error),

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from zeke_jobs.backtest.gates import next_midnight
+from zeke_jobs.backtest.limits import next_midnight
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
