@@ -188,7 +188,7 @@ class _Run:
                 cursor.execute(_AT_COMMIT)
         asked = time.monotonic()
         who = Asking(self._id, self._tasks)
-        answer = ask(self._conn, who, queue, 1, is_empty=True)
+        answer = ask(self._conn, who, queue, 1, is_empty=True, free=1)
         self._opens += [row.wait for row in answer.held if row.wait is not None]
         for row in with_messages(self._conn, who, answer.jobs):
             self._run(JobMessage(row, queue, asked))

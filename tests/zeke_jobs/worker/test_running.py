@@ -296,12 +296,11 @@ def test_cancelling_what_was_claimed_a_moment_ago_ends_it_once_its_claim_has_com
 ) -> None:
     accept = Producer._accept
 
-    def late(producer: Producer, messages: Any) -> None:
-        messages = list(messages)
+    def late(producer: Producer, messages: Any, **said: Any) -> None:
         for message in messages:
             zeke_jobs.cancel(message.claim.id, reason="not wanted")
             time.sleep(0.3)  # the notification came
-        accept(producer, messages)
+        accept(producer, messages, **said)
 
     monkeypatch.setattr(Producer, "_accept", late)
     with running("  busy: {handler: 'H:busy'}"):
@@ -528,3 +527,17 @@ def test_a_job_whose_claim_was_lost_on_the_way_is_run_all_the_same(running: Runn
         broker.process.proof.answer_lost()
         broker.lifecycle.heartbeat.beat(jobs.conn)
         assert zeke_jobs.status(job).status == "created"
+
+
+def test_two_processes_share_a_limit_by_their_threads_even_while_jobs_are_short(jobs: Jobs) -> None:
+    jobs.use("  a: {handler: 'H:echo', concurrency: 16}\n  free: {handler: 'H:echo'}")
+    jobs.add("a", 60)
+    busy, other = jobs.worker(), jobs.worker()
+    first = jobs.look(busy, 100, free=8)
+    assert [row["kind"] for row in first] == ["job"] * 10 + ["held"], "two wait for a thread, an eighth of the room"
+    assert first[-1]["reason"] == "thread"
+    jobs.complete(busy, first[:1])
+    assert [row["reason"] for row in jobs.look(busy, 100, free=-1)] == ["thread"]
+    assert len(jobs.claim(other, 8)) == 7
+    jobs.add("free", 60)
+    assert [row["task"] for row in jobs.look(busy, 50, free=-1) if row["kind"] == "job"] == ["free"] * 50

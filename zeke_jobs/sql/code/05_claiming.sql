@@ -15,13 +15,15 @@ $$;
 
 -- Claim up to p_want due jobs of a queue and of the tasks in p_tasks, never more than the limits allow. Higher priorities come first; tasks of
 -- equal priority take turns; jobs of one task and priority come in the order in which they are due. p_revision: the one that the process runs by.
--- p_is_empty: the process holds no job, so it may claim one that must run alone.
+-- p_is_empty: the process holds no job, so it may claim one that must run alone. p_free: its free threads; negative: jobs that wait for one. Beyond
+-- them a claim takes an eighth of a limit's room at most, because another process may have a thread.
 --
 -- Returns a row for each claimed job (kind job), and for what holds due jobs back (kind held): the task, the limit, the reason and the seconds
 -- until there is room; wait is NULL if only the end of a job makes room. A long message is left out, so that no claim waits, with its limits locked,
 -- until a slow process has read it: the caller reads it with zeke_jobs.messages.
 CREATE OR REPLACE FUNCTION zeke_jobs.claim(
-  p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_revision integer DEFAULT NULL, p_is_empty boolean DEFAULT false)
+  p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_revision integer DEFAULT NULL, p_is_empty boolean DEFAULT false,
+  p_free integer DEFAULT NULL)
 RETURNS TABLE (
   kind text, message_id uuid, claim bigint, task text, message text, attempt integer, attempt_base integer, deaths integer, revision integer,
   parent uuid, scheduled_for timestamptz, claimed_on timestamptz, sensitive text[], on_time double precision,
@@ -42,6 +44,7 @@ DECLARE
   v_apart record;
   v_at integer := 1;
   v_left integer := p_want;
+  v_free integer := coalesce(p_free, p_want);
   v_one record;
   v_room record;
   v_peers integer;
@@ -105,14 +108,15 @@ BEGIN
   WHILE v_at <= cardinality(v_due) AND v_left > 0 LOOP
     SELECT t.id, t.aliases, t.limits, t.per_key, t.order_hold, t.metered, t.on_time INTO v_one FROM zeke_jobs.task AS t WHERE t.id = v_due[v_at];
     SELECT r.* INTO v_room FROM zeke_jobs.room(v_one.limits, v_now) AS r ORDER BY r.room LIMIT 1;
-    IF v_room.room <= 0 THEN
-      RETURN QUERY SELECT h.* FROM zeke_jobs.held_back(v_one.id, v_room.name, v_room.reason, v_room.opens_on, v_now) AS h;
+    IF v_room.room <= 0 OR v_free + v_room.room / 8 <= 0 THEN
+      RETURN QUERY SELECT h.* FROM zeke_jobs.held_back(
+        v_one.id, v_room.name, CASE WHEN v_room.room <= 0 THEN v_room.reason ELSE 'thread' END, v_room.opens_on, v_now) AS h;
       v_at := v_at + 1;
       CONTINUE;
     END IF;
     -- Tasks of one priority take turns, until they have no more.
     v_peers := CASE WHEN v_at = cardinality(v_due) THEN 1 ELSE cardinality(array_positions(v_priorities[v_at:], v_priorities[v_at])) END;
-    v_share := least(ceil(v_left::numeric / v_peers), v_room.room);
+    v_share := least(ceil(v_left::numeric / v_peers), v_room.room, v_free + v_room.room / 8);
     v_opens := NULL;
     IF v_apart.place IS NOT NULL THEN
       v_places := ARRAY(SELECT q.ctid FROM zeke_jobs.queue AS q WHERE q.ctid = v_apart.place AND q.state = 'queued' FOR UPDATE SKIP LOCKED);
@@ -143,6 +147,7 @@ BEGIN
       RETURNING 'job', q.message_id, q.claim, q.task, CASE WHEN pg_column_size(q.message) <= 2000 THEN q.message::text END, q.attempt, q.attempt_base,
         q.deaths, q.revision, q.parent, q.scheduled_for, q.claimed_on, q.sensitive, v_one.on_time, NULL::text, NULL::text, NULL::double precision;
     v_left := v_left - cardinality(v_places);
+    v_free := v_free - cardinality(v_places);
     IF cardinality(v_places) < v_share THEN
       v_at := v_at + 1;
     ELSE

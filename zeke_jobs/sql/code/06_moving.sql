@@ -159,7 +159,7 @@ $$;
 -- A completed job that was no longer this worker's comes back as a row of kind lost; the other rows are those of zeke_jobs.claim.
 CREATE OR REPLACE FUNCTION zeke_jobs.complete_and_claim(
   p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_took double precision[], p_results text[],
-  p_queue text, p_tasks text[], p_want integer, p_revision integer, p_is_empty boolean)
+  p_queue text, p_tasks text[], p_want integer, p_revision integer, p_is_empty boolean, p_free integer DEFAULT NULL)
 RETURNS TABLE (
   kind text, message_id uuid, claim bigint, task text, message text, attempt integer, attempt_base integer, deaths integer, revision integer,
   parent uuid, scheduled_for timestamptz, claimed_on timestamptz, sensitive text[], on_time double precision,
@@ -173,7 +173,7 @@ BEGIN
     FROM (SELECT ARRAY(SELECT zeke_jobs.complete(p_worker, p_ids, p_claims, p_after, p_took, p_results)) AS ids) AS ours
     CROSS JOIN unnest(p_ids) AS d (id)
     WHERE d.id <> ALL (ours.ids);
-  RETURN QUERY SELECT c.* FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_revision, p_is_empty) AS c;
+  RETURN QUERY SELECT c.* FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_revision, p_is_empty, p_free) AS c;
 END
 $$;
 

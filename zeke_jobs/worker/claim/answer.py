@@ -45,6 +45,7 @@ class Answer(NamedTuple):
     Attributes:
         jobs: The claimed jobs. A long message is missing: see ``with_messages``.
         held: What holds due jobs back: the limit, the reason, and the seconds until there is room (None: until a job ends).
+            The reason ``thread``: there is room, but only for a process with a free thread.
         lost: Completed jobs that were no longer this worker's.
     """
 
@@ -62,9 +63,26 @@ class Asking(NamedTuple):
 
 
 def ask(
-    conn: Connection, who: Asking, queue: str, want: int, *, is_empty: bool, completions: Sequence[Completion] = ()
+    conn: Connection,
+    who: Asking,
+    queue: str,
+    want: int,
+    *,
+    is_empty: bool,
+    free: int,
+    completions: Sequence[Completion] = (),
 ) -> Answer:
-    """Complete ended jobs and claim due ones. ``is_empty``: the process holds no job, so it may claim one that must run alone."""
+    """Complete ended jobs and claim due ones.
+
+    Args:
+        conn: An autocommit connection.
+        who: The process.
+        queue: Claim jobs of this queue.
+        want: As many at most.
+        is_empty: The process holds no job, so it may claim one that must run alone.
+        free: Its free threads; negative: jobs that wait for one.
+        completions: The jobs to complete.
+    """
     rows = [
         Row(*row)
         for row in SQL.rows(
@@ -76,6 +94,7 @@ def ask(
             want=want,
             revision=who.revision,
             is_empty=is_empty,
+            free=free,
             **columns(completions),
         )
     ]

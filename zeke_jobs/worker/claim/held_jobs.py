@@ -45,16 +45,20 @@ class HeldJobs:
 
     # ── stages of a claim ──
 
-    def accept(self, claims: Iterable[tuple[Claim, bool]]) -> list[Claim]:
-        """Claims came from the database, each with whether it may wait for a thread if its task's jobs are short.
+    def accept(self, claims: Iterable[tuple[Claim, bool]], *, lack_threads: bool = False) -> list[Claim]:
+        """Claims came from the database.
+
+        Args:
+            claims: Each with whether it may wait for a thread if its task's jobs are short.
+            lack_threads: Other jobs were left for processes with free threads.
 
         Returns:
             For each, the claim that this process holds for its job: the same one, which starts now; or an earlier one.
         """
         with self.changed:
             held = [self._accept(claim, may_wait=may_wait) for claim, may_wait in claims]
-            if held:
-                self._flows = not any(claim.long for claim in held)
+            if held or lack_threads:
+                self._flows = not (lack_threads or any(claim.long for claim in held))
             return held
 
     def _accept(self, claim: Claim, *, may_wait: bool) -> Claim:

@@ -122,25 +122,29 @@ class Producer:
             with process.pool.connection() as conn:
                 self._look_connection, asked = conn, time.monotonic()
                 who = Asking(process.id, process.tasks(), process.runtime.revision)
-                answer = ask(conn, who, queue.name, want, is_empty=is_empty, completions=completions)
+                free = self._held.free()
+                answer = ask(conn, who, queue.name, want, is_empty=is_empty, free=free, completions=completions)
                 if completions:
                     process.completer.flush_soon(completions, answer.lost)
                     ended, completions = {claim.task for claim, _ in completions}, []
                     self.freed(ended, but=queue)
                 for line in turned_breakers(conn):
                     self._log.warning(f"limit: {line}")
-                self._accept([JobMessage(row, queue.name, asked) for row in with_messages(conn, who, answer.jobs)])
-                self._look_ended(conn, queue, answer, is_full=len(answer.jobs) >= want)
+                jobs = [JobMessage(row, queue.name, asked) for row in with_messages(conn, who, answer.jobs)]
+                lack_threads = any(row.reason == "thread" for row in answer.held)
+                self._accept(jobs, lack_threads=lack_threads)
+                self._look_ended(conn, queue, answer, is_full=lack_threads or len(answer.jobs) >= want)
         finally:
             self._look_connection = None
             if completions:
                 process.completer.put_back(completions)
 
-    def _accept(self, messages: list[JobMessage]) -> None:
+    def _accept(self, messages: list[JobMessage], *, lack_threads: bool = False) -> None:
         """Give claimed jobs to the threads; hand back long ones without a free thread."""
         process = self._process
         try:
-            held = self._held.accept([(one.claim, process.policy(one.claim).limit > 0) for one in messages])
+            claims = [(one.claim, process.policy(one.claim).limit > 0) for one in messages]
+            held = self._held.accept(claims, lack_threads=lack_threads)
             surplus = -self._held.free()
             for message, ours in zip(reversed(messages), reversed(held), strict=True):
                 if ours is message.claim and ((surplus > 0 and ours.long) or process.stopping):
@@ -180,7 +184,7 @@ class Producer:
         self.wake(queue.name, self._until_next_look(queue, answer.held, now))
 
     def _opens_by_an_end(self, row: Row) -> bool:
-        freed = self._process.runtime.frees(row.task) if row.held_by and row.task else ()
+        freed = self._process.runtime.frees(row.task) if row.task and row.reason != "thread" else ()
         return freed is None or row.held_by in freed
 
     def _until_next_look(self, queue: _Queue, held: Iterable[Row], now: float) -> float:

@@ -3,4 +3,4 @@ SELECT kind, message_id, claim, task, message, attempt, attempt_base, deaths, re
   on_time, held_by, reason, wait
 FROM zeke_jobs.complete_and_claim(
   %(worker)s::uuid, %(ids)s::uuid[], %(claims)s::bigint[], %(after)s::double precision[], %(took)s::double precision[], %(results)s::text[],
-  %(queue)s, %(tasks)s::text[], %(want)s::integer, %(revision)s::integer, %(is_empty)s)
+  %(queue)s, %(tasks)s::text[], %(want)s::integer, %(revision)s::integer, %(is_empty)s, %(free)s::integer)
