@@ -69,7 +69,11 @@ def add(
         if no_check:
             kind = kind or _guess(address)
             source_id, is_new = store.add(conn, kind, address, name=name, authority=authority, metadata=metadata)
-            _say_unread(source_id, kind, address, is_new=is_new, is_json=is_json)
+            if is_json:
+                as_json({"id": source_id, "type": kind, "url": address, "new": is_new})
+                return
+            tell(f"{'added' if is_new else 'already there:'} {kind} {address}")
+            tell(f"not read yet; read it now: zeke-news sources refresh {short(source_id)}")
             return
         feed = _choose(discover(conn, url), pick, is_json=is_json)
         known = store.at(conn, [feed.url, feed.id, address])
@@ -177,14 +181,6 @@ def _read_now(conn: Connection, source_id: UUID, url: str) -> str:
     return "" if news.has_worker(conn) else jobs.NO_WORKER
 
 
-def _say_unread(source_id: UUID, kind: str, url: str, *, is_new: bool, is_json: bool) -> None:
-    if is_json:
-        as_json({"id": source_id, "type": kind, "url": url, "new": is_new})
-        return
-    tell(f"{'added' if is_new else 'already there:'} {kind} {url}")
-    console().print(f"not read yet; read it now: zeke-news sources refresh {short(source_id)}", soft_wrap=True)
-
-
 def _newest(feed: ContentSource) -> list[Any]:
     dated = [item for item in feed.items or [] if item.published_at is not None]
     return sorted(dated, key=lambda item: item.published_at, reverse=True) or list(feed.items or [])
@@ -192,7 +188,7 @@ def _newest(feed: ContentSource) -> list[Any]:
 
 def _facts(feed: ContentSource) -> dict[str, Any]:
     newest = [
-        {"title": item.title, "url": item.url, "published_at": item.published_at} for item in _newest(feed)[:_SHOWN]
+        {name: getattr(item, name) for name in ("title", "url", "published_at")} for item in _newest(feed)[:_SHOWN]
     ]
     return {"name": feed.name, "type": type_of(feed), "url": feed.url, "items": len(feed.items or []), "newest": newest}
 

@@ -56,7 +56,9 @@ def bring_in(
         new = [feed for feed in feeds if feed.address not in known]
         added = 0
         with progress("reading feeds", len(new)) as step:
-            for feed, answer in _unread(new) if no_check else _read(open_engine(in_force(conn)), new):
+            for feed, answer in (
+                ((feed, _fault(feed.address)) for feed in new) if no_check else _read(open_engine(in_force(conn)), new)
+            ):
                 if isinstance(answer, EngineError):
                     failed.append({"url": feed.address, "name": feed.name, "code": answer.code, "why": str(answer)})
                 else:
@@ -75,14 +77,12 @@ def bring_in(
         console().print("the same command tries these again; --no-check adds them unread", soft_wrap=True)
 
 
-def _unread(feeds: Sequence[Listed]) -> Iterator[tuple[Listed, EngineError | None]]:
-    for feed in feeds:
-        try:
-            parse(feed.address)
-        except EngineError as error:
-            yield feed, error
-        else:
-            yield feed, None
+def _fault(address: str) -> EngineError | None:
+    try:
+        parse(address)
+    except EngineError as error:
+        return error
+    return None
 
 
 def _read(engine: Finder, feeds: Sequence[Listed]) -> Iterator[tuple[Listed, ContentSource | EngineError]]:
