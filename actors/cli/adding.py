@@ -9,7 +9,7 @@ import typer
 
 from actors.cli import jobs
 from actors.cli.engine import cannot_read, in_force, open_engine, task_settings
-from actors.cli.output import Json, ago, as_json, console, database, escape, short, tell
+from actors.cli.output import Json, ago, as_json, console, database, escape, in_json, short, tell
 from actors.engine.contract import EngineError
 from actors.engine.discovery.addresses import typed
 from actors.engine.fetch import parse
@@ -90,8 +90,7 @@ def add(
     said: dict[str, Any] = {"id": source_id, **_facts(feed), "type": kind, "new": is_new}
     if twin is not None:
         said["same_items_as"] = twin["id"]
-    if is_json:
-        as_json(said)
+    if in_json(said, is_json=is_json):
         return
     _print(feed, f"{'added' if is_new else 'already there:'} {said['type']}  {name or feed.name}  {short(source_id)}")
     left = len(feed.items or []) - first.items
@@ -110,8 +109,7 @@ def try_out(url: Url, is_json: Json = False) -> None:
     _checked(url)
     with database() as conn:
         found = discover(conn, url)
-    if is_json:
-        as_json([_facts(feed) for feed in found])
+    if in_json([_facts(feed) for feed in found], is_json=is_json):
         return
     for feed in found:
         _print(feed, f"can be read: {type_of(feed)}  {feed.name}")

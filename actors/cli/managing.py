@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from actors.cli import jobs
-from actors.cli.output import Json, as_json, console, database, short, tell, visible
+from actors.cli.output import Json, as_json, console, database, in_json, short, tell, visible
 from actors.store import news
 from actors.store import sources as store
 from actors.store.news import NotFound
@@ -74,8 +74,7 @@ def rename(
     with database() as conn:
         found = find(conn, source)
         changed = store.rename(conn, found, name.strip())
-    if is_json:
-        as_json({"id": found, "name": name.strip(), "changed": changed})
+    if in_json({"id": found, "name": name.strip(), "changed": changed}, is_json=is_json):
         return
     tell(f"{source}: {'now' if changed else 'already'} called {name.strip()}")
 
@@ -98,8 +97,7 @@ def remove(
                 raise typer.Exit(1)
         with transaction(conn):
             store.remove(conn, found)
-    if is_json:
-        as_json({"id": found, **told, "removed": True})
+    if in_json({"id": found, **told, "removed": True}, is_json=is_json):
         return
     kept = f"; {told['shared']} stories stay with other sources that tell them" if told["shared"] else ""
     console().print(f"removed {said}{kept}", soft_wrap=True, markup=False)
@@ -117,8 +115,7 @@ def merge(
             raise typer.BadParameter("expected two sources, got the same one twice", param_hint="INTO")
         with transaction(conn):
             moved = store.merge(conn, old, new)
-    if is_json:
-        as_json({"removed": old, "into": new, "items": moved})
+    if in_json({"removed": old, "into": new, "items": moved}, is_json=is_json):
         return
     tell(f"{source}: {moved} items moved to {into}; the source is removed")
 

@@ -14,7 +14,7 @@ import zeke_jobs
 from actors.cli.adding import type_of
 from actors.cli.engine import in_force, open_engine
 from actors.cli.jobs import progress
-from actors.cli.output import Json, as_json, console, database, say, tell
+from actors.cli.output import Json, console, database, in_json, say, tell
 from actors.engine.canonical import site_of
 from actors.engine.contract import EngineError
 from actors.engine.fetch import parse
@@ -67,8 +67,7 @@ def bring_in(
         if added:
             _pull(conn)
     there = len(feeds) - added - len(failed)
-    if is_json:
-        as_json({"added": added, "already_there": there, "failed": failed})
+    if in_json({"added": added, "already_there": there, "failed": failed}, is_json=is_json):
         return
     console().print(f"{added} added, {there} already there" + (f", {len(failed)} could not be read:" if failed else ""))
     for one in sorted(failed, key=lambda one: one["url"]):

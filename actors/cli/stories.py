@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.style import Style
 from rich.text import Text
 
-from actors.cli.output import Json, Team, ago, as_json, chili, console, database, short, team_of, visible
+from actors.cli.output import Json, Team, ago, chili, console, database, in_json, short, team_of, visible
 from actors.store import news
 from actors.store.news import NotFound
 from zeke_jobs.core.durations import parse_duration
@@ -66,8 +66,7 @@ def stories(
             state="unread" if unread else "archived" if archived else None,
             starred=starred,
         )
-    if is_json:
-        as_json(rows)
+    if in_json(rows, is_json=is_json):
         return
     if not rows:
         console().print("no stories fit; zeke-news sources says whether the feeds deliver", soft_wrap=True)
