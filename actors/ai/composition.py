@@ -6,11 +6,10 @@ import re
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from actors.ai.direction import opposes
 from actors.ai.gate.evidence import keys
-from actors.ai.pronouns import FIRST
-from actors.ai.sentences import sentences
-from actors.ai.standing import is_independent, is_told_to_reader, speaks_of_us
+from actors.ai.markdown import blocks, plain
+from actors.ai.sentences import is_whole, sentences
+from actors.ai.standing import addresses_reader, is_independent, is_told_to_reader, leans, speaks_of_us
 from actors.ai.words import count, is_dense, terms
 
 if TYPE_CHECKING:
@@ -24,11 +23,11 @@ _ELEVATOR = 900
 _TELLING_WORDS = 8  # words; shorter sentences only introduce another
 
 _TOLD = 0.5  # the share of a headline's words that a sentence must have to stand for it
-_TOLD_ALL = 0.75  # the same for the headline of a list or an instruction
+_LEAST_WORDS = 4
 
 _NO_NEWS = re.compile(
     r"^(?:Get|Find|Unlock|Discover|Learn|Explore|Check|Join|Try)\b|"
-    rf"^\W*(?:{FIRST})\b|[!\uff01\U0001f300-\U0001faff]|^\(|\b(?:you|your|let['\u2019]s|Sie|Ihre|vous|usted)\b"
+    r"^\W*(?:I|We|My|Our|Ich|Wir|Mein|Unsere?|Je|Nous|Notre|Yo|Nosotros)\b|[!\uff01\U0001f300-\U0001faff]|^\(|\b(?:you|your|let['\u2019]s|Sie|Ihre|vous|usted)\b"
 )
 _BACKGROUND = re.compile(
     r"(?:An?|Some|Many|Few|\w+) (?:\w+ )?(?:years?|decades?|months?) ago\b|(?:In|Over|During) (?:the (?:past|last)|recent)\b"
@@ -41,22 +40,56 @@ _ANNOUNCES = re.compile(
     r"|.*(?:\b(?:guide|tips|ideas|trends|techniques|practices|steps|ways|explained|checklist)\b|\?$)",
     re.IGNORECASE,
 )
-_SUFFIX = re.compile(r"\s+\|\s.*")
-_LEAST_WORDS = 4
+_NEW = 3  # words that a sentence adds to the headline, else it says what the headline says
+_BOLD = re.compile(r"\s*(?:\d+[.)] )?(\*\*|__)[^*_\n]+\1:?\s*")
+_PARTS = 3  # headings from which on a text is a list, a guide or a review of several things
+_LABELS = 0.3  # share of paragraphs that are no sentences, such as prices and names of products
+_ADVICE = 0.15  # share of sentences that address the reader
 
 Placed = tuple[int, str]
 
 
 def in_three_lengths(
-    title: str, ranked: Sequence[Placed], described: Sequence[str] = ()
+    title: str, ranked: Sequence[Placed], described: Sequence[str] = (), *, is_of_parts: bool = False
 ) -> tuple[str | None, str | None, str | None]:
     """One line, two sentences, and three or four, from sentences with their places, best first.
 
     ``described`` are the sentences of the page's own description. A part that the sentences cannot give stays None, because
-    nothing is made up.
+    nothing is made up, and a reader has the headline already. Of a text of several parts, one sentence tells only a part.
     """
-    headline = _as_sentence(title)
-    return _one(title, ranked, described), _two(headline, ranked), _elevator(headline, ranked)
+    adding = [each for each in ranked if adds_to(title, each[1])]
+    one = _one(title, [] if is_of_parts else adding, described[:1])
+    return (
+        one,
+        _joined_of(adding, (2,), TWO_LINER) or _joined_of(ranked, (2,), TWO_LINER),
+        _joined_of(ranked, (4, 3), _ELEVATOR),
+    )
+
+
+def adds_to(title: str, text: str) -> bool:
+    """Whether a sentence says more than a headline."""
+    said, known = set(terms(text)), set(terms(title))
+    return len(said - known) >= _NEW or not known
+
+
+def has_parts(title: str, document: str, told: Sequence[str]) -> bool:
+    """Whether a text is a list, a guide, a review of several things or an advert, by its form.
+
+    It has headings, more labels than sentences, or addresses its reader (in one of the sentences ``told`` in seven); or its
+    headline announces one.
+    """
+    parts = blocks(document)
+    headings = sum(part.kind == "heading" or bool(_BOLD.fullmatch(part.text)) for part in parts)
+    paragraphs = [part for part in parts if part.kind == "paragraph"]
+    items = sum(part.kind == "item" for part in parts)
+    labels = sum(not is_whole(plain(part.text)) for part in paragraphs)
+    return (
+        announces(title)
+        or headings >= _PARTS
+        or items > len(paragraphs)
+        or labels > max(2, _LABELS * len(paragraphs))
+        or sum(map(addresses_reader, told)) > max(1, _ADVICE * len(told))
+    )
 
 
 def joined(parts: Sequence[str], limit: int) -> str | None:
@@ -65,32 +98,25 @@ def joined(parts: Sequence[str], limit: int) -> str | None:
     return text if len(text) <= limit and len(sentences(text)) == len(parts) else None
 
 
-def _one(title: str, ranked: Sequence[Placed], described: Sequence[str]) -> str | None:
-    """A sentence that says the headline's words and more; else the page's description; else the headline."""
-    telling = [each for each in ranked if count(each[1]) >= _TELLING_WORDS]
+def _one(title: str, adding: Sequence[Placed], described: Sequence[str]) -> str | None:
+    """A sentence that says the headline's words and more; else the page's description, if it does."""
+    telling = [each for each in adding if count(each[1]) >= _TELLING_WORDS]
     named = set(terms(title))
-    least = max(2, (_TOLD_ALL if announces(title) else _TOLD) * len(named))
-    for _, text in [*sorted(telling[:2]), *telling[2:], *ranked]:
+    least = max(2, _TOLD * len(named))
+    for _, text in [*sorted(telling[:2]), *telling[2:], *adding]:
         fits = len(text) <= ONE_LINER and len(sentences(text)) == 1 and stands_alone(text)
-        if (len(named & set(terms(text))) >= least or not named) and fits and not opposes(title, text):
+        if (len(named & set(terms(text))) >= least or not named) and fits:
             return text
-    first = described if len(title) > ONE_LINER else described[:1]  # a later sentence tells only a part
     short = (
         text
-        for text in first
+        for text in described
         if len(text) <= ONE_LINER
         and (len(keys(title)) < _LEAST_WORDS or keys(title) & keys(text))
         and count(text) >= _TELLING_WORDS
         and not is_told_to_reader(text)
-        and not opposes(title, text)
+        and adds_to(title, text)
     )
-    return next(short, None) or shorten(_bare(title), ONE_LINER) or None
-
-
-def _bare(title: str) -> str:
-    """A headline without the site's part behind a bar, if enough of it is left."""
-    bare = _SUFFIX.sub("", title)
-    return bare if count(bare) >= _LEAST_WORDS else title
+    return next(short, None)
 
 
 def announces(title: str) -> bool:
@@ -106,29 +132,11 @@ def stands_alone(text: str) -> bool:
     )
 
 
-def _two(headline: str, ranked: Sequence[Placed]) -> str | None:
-    for first, second in combinations(ranked, 2):
-        text = joined([part for _, part in sorted((first, second))], TWO_LINER)
-        if text:
-            return text
-    if headline and ranked:
-        for _, part in ranked:
-            text = joined([headline, part], TWO_LINER)
-            if text:
-                return text
-    return None
-
-
-def _elevator(headline: str, ranked: Sequence[Placed]) -> str | None:
-    for size in (4, 3):
-        for chosen in combinations(ranked, size):
-            text = joined([part for _, part in sorted(chosen)], _ELEVATOR)
-            if text:
-                return text
-    if headline:
-        for chosen in combinations(ranked, 2):
-            text = joined([headline, *(part for _, part in sorted(chosen))], _ELEVATOR)
-            if text:
+def _joined_of(ranked: Sequence[Placed], sizes: Sequence[int], limit: int) -> str | None:
+    """The first sentences of one of the ``sizes`` that fit together, in the story's order; the first leans on none before."""
+    for size in sizes:
+        for chosen in map(sorted, combinations(ranked, size)):
+            if not leans(chosen[0][1]) and (text := joined([part for _, part in chosen], limit)):
                 return text
     return None
 
@@ -146,10 +154,3 @@ def shorten(text: str, limit: int) -> str:
         cut = cut.rpartition(" ")[0]
     cut = cut.rstrip(" ,;:\u2013\u2014-")
     return cut + "…" if cut else ""
-
-
-def _as_sentence(title: str) -> str:
-    title = " ".join(title.split())
-    if not title:
-        return ""
-    return title if title.endswith((".", "!", "?", "…")) else title + "."

@@ -7,9 +7,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from actors.ai import gate
-from actors.ai.composition import announces, in_three_lengths, stands_alone
-from actors.ai.gate import statements
-from actors.ai.gate.evidence import evidence, script
+from actors.ai.composition import has_parts, in_three_lengths, stands_alone
+from actors.ai.gate.evidence import evidence, keys, script
 from actors.ai.markdown import prose
 from actors.ai.protocol import Analysis, Brief, Citation, Embedding, Ledger, Provenance, Story, Summary
 from actors.ai.ranking import GIVES_REASON, Ranked, best, ranked
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
     from actors.ai.chili import Chili
 
-MADE_BY = Provenance(provider="local", model="extractive-5")
+MADE_BY = Provenance(provider="local", model="extractive-6")
 """Stored with each text. Raise the number when other sentences would be chosen."""
 
 _WHY_CHARS = 320
@@ -31,6 +30,7 @@ _SUMMARY_CHARS = 600
 _TELLS = 0.6  # share of the headline's words from which on a sentence only repeats the headline
 _FEW = 4  # a headline with fewer words need not share one with a reason
 _LEAD_CHARS = 1000
+_SUPPORT = 0.4  # share of a description's words that the text must have
 _TITLE_BONUS = 2.0
 _REASON_LEAD = 0.3
 """A story's first sentence tells the event, and rarely the reason why it matters."""
@@ -53,8 +53,8 @@ class LocalAnalyst:
     def analyze(self, story: Story, ledger: Ledger | None = None) -> Analysis:  # noqa: ARG002
         """One or two sentences of the story that give reasons, verbatim, and the chili formula's score.
 
-        The first sentence and a sentence that only repeats the headline give no reason. If no other sentence gives a reason for
-        something in the headline, the text stays empty.
+        The first sentence and a sentence that only repeats the headline give no reason, and nor does a list, a guide, a review of
+        several things or an advert. If no other sentence gives a reason for something in the headline, the text stays empty.
         """
         headline = set(terms(story.title))
         pool = [
@@ -64,8 +64,10 @@ class LocalAnalyst:
             if not item.text.startswith(("(", "\uff08"))
             and not is_told_to_reader(item.text)
             and not speaks_of_us(item.text)
-            if _adds_to(headline, set(terms(item.text)), 2 if announces(story.title) else 1)
+            if _adds_to(headline, set(terms(item.text)))
         ]
+        if _has_parts(story):
+            pool = []
         chosen: list[Ranked] = []
         for item in best(pool, 2):
             if sum(len(other.text) + 1 for other in chosen) + len(item.text) <= _WHY_CHARS:
@@ -85,7 +87,10 @@ class LocalAnalyst:
         """Whole sentences of the story in three lengths."""
         order = best(_shown(story), 8, bonus=_about(story.title))
         one, two, elevator = in_three_lengths(
-            story.title, [(item.start, item.text) for item in order], _described(story)
+            story.title,
+            [(item.start, item.text) for item in order],
+            _described(story),
+            is_of_parts=_has_parts(story),
         )
         return Brief(one, two, elevator, MADE_BY)
 
@@ -118,23 +123,29 @@ def lead(story: Story) -> str:
 def _shown(story: Story, lead: float = 0.6) -> list[Ranked]:
     """The story's sentences that may be shown, in order: in the story's own script, and not refuted by a fact-check."""
     known = evidence(story)
-    return [
-        item
-        for item in ranked(story.document, lead)
-        if item.is_statement and script(item.text) == known.script and statements.told_as_fact(item.text, known) is None
-    ]
+    return [item for item in ranked(story.document, lead) if item.is_statement and script(item.text) == known.script]
 
 
-def _adds_to(headline: set[str], said: set[str], least: int) -> bool:
+def _has_parts(story: Story) -> bool:
+    return has_parts(story.title, story.document, [item.text for item in ranked(story.document)])
+
+
+def _adds_to(headline: set[str], said: set[str]) -> bool:
     """Whether a sentence is about something in the headline, if the headline has enough words, and does not only repeat it."""
     shared = len(headline & said)
-    return (shared >= least or len(headline) < _FEW) and shared < max(least + 1, _TELLS * len(headline))
+    return (shared > 0 or len(headline) < _FEW) and shared < max(2, _TELLS * len(headline))
 
 
 def _described(story: Story) -> list[str]:
     """The sentences of the page's own description; a sentence that the story's text does not support becomes empty."""
+    known = evidence(story).keys
     return [
-        one.text if is_whole(one.text) and stands_alone(one.text) and gate.fault(one.text, story) is None else ""
+        one.text
+        if is_whole(one.text)
+        and stands_alone(one.text)
+        and gate.fault(one.text, story) is None
+        and len(keys(one.text) & known) > _SUPPORT * len(keys(one.text))
+        else ""
         for one in sentences(story.description)
     ]
 

@@ -10,5 +10,3 @@ THIRD = f"{_SUBJECTS}|it|es|il|él"
 """Third persons and things, as subject."""
 
 POINTING = "that|this|these"
-FIRST = "I|We|My|Our|Ich|Wir|Mein|Unsere?|Je|Nous|Notre|Yo|Nosotros"
-"""Speakers of themselves, as a sentence begins."""

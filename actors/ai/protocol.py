@@ -50,11 +50,13 @@ class Provenance:
         provider: ``local`` or ``openai``.
         model: The model that answered, or the name and version of the local method.
         prompt: Id and version of the prompt, or None without a model.
+        checked: How a model's statements were checked: ``by rule`` or ``verified``; None without a model.
     """
 
     provider: str
     model: str
     prompt: str | None = None
+    checked: Literal["by rule", "verified"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ class CallStart:
     """A call that is about to be made.
 
     Attributes:
-        operation: analyze, brief, summarize or embed.
+        operation: analyze, brief, summarize, verify or embed.
         model: The model that is asked.
         prompt: Id and version of the prompt, None for embeddings.
         cost: The most that it can cost in US dollars, or None when nobody stated the model's price.

@@ -22,6 +22,20 @@ until up us use used very was we were what when where which while who whom why w
 
 STOP_WORDS = frozenset(_STOP_LIST.split())
 
+_SMALL = """
+    together total over within without still yet however according among every already around cannot don't someone somebody
+    anybody everybody nobody none nothing neither nor since whoever would although though while whether much even get gets got
+    told tells rather instead statt anstatt
+    der die das und ist ein eine einer eines einem einen den dem des nicht mit von für auf bei aus nach zum zur im am an sich sie
+    er es wird werden wurde wurden hat haben als auch noch oder wie bis um wer will soll sollen kann können dürfen nur mehr vom zu
+    man ihr ihre sein
+    le la les un une du et est à au aux en de que qui pour par dans sur ne pas plus il elle on se son sa ses ce cette avec
+    ont sont el los las y es del por con su sus no lo al más ha han son ser como
+    che di non per della si i è sono o os as um uma não do da em para com dos das na foi são
+"""
+SMALL = STOP_WORDS | frozenset(_SMALL.split())
+"""Words that carry no fact, of six languages."""
+
 
 def words(text: str) -> list[str]:
     """The words of ``text`` in order, lower case; ``node.js``, ``c++`` and ``gpt-4`` each stay one word."""

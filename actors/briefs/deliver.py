@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from actors.briefs.delivery.channels import Channel, NotDelivered, channels
+from actors.briefs.delivery.channels import NotDelivered, channels
 from actors.briefs.delivery.settings import DeliverySettings  # noqa: TC001 (the handler is read by its annotations)
 from actors.briefs.digest import last_day, write_digest
 from actors.schema import DeliverDigest  # noqa: TC001
-from actors.store import deliveries, digests
-from actors.store.deliveries import Edition
+from actors.store import digests
+from actors.store.digests import Edition
 from zeke_jobs import Context, Reject, Retry
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 def deliver_digest(payload: DeliverDigest, ctx: Context[DeliverySettings]) -> dict[str, Any]:
@@ -33,28 +30,22 @@ def deliver_digest(payload: DeliverDigest, ctx: Context[DeliverySettings]) -> di
     if digest is None or not digest["entries"]:
         return output
     delivered, failed = 0, []
-    for channel in channels(ctx.settings):
+    for receiver, deliver in channels(ctx.settings):
         try:
-            delivered += _deliver(ctx, channel, edition, digest)
+            with ctx.lease(f"digest/{receiver}"[:200]):  # prevents a second run meanwhile
+                if not digests.is_delivered(ctx.db, edition, receiver):
+                    deliver(edition, digest)
+                    with ctx.transaction() as tx:
+                        digests.note_delivery(tx, edition, receiver)
+                    delivered += 1
         except NotDelivered as error:
             failed.append(error)
-            ctx.logger.warning("a digest was not delivered", receiver=channel.receiver, reason=str(error))
+            ctx.logger.warning("a digest was not delivered", receiver=receiver, reason=str(error))
             with ctx.transaction() as tx:
-                deliveries.note(tx, edition, channel.receiver, failure=str(error))
+                digests.note_delivery(tx, edition, receiver, failure=str(error))
     if failed:
         _again(failed)
     return {**output, "delivered": delivered}
-
-
-def _deliver(ctx: Context[DeliverySettings], channel: Channel, edition: Edition, digest: Mapping[str, Any]) -> bool:
-    """Deliver, unless it is done already; returns whether it was delivered now. The lease prevents a second run meanwhile."""
-    with ctx.lease(f"digest/{channel.receiver}"[:200]):
-        if deliveries.is_delivered(ctx.db, edition, channel.receiver):
-            return False
-        channel.deliver(edition, digest)
-        with ctx.transaction() as tx:
-            deliveries.note(tx, edition, channel.receiver)
-    return True
 
 
 def _again(failed: list[NotDelivered]) -> None:

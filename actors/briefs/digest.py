@@ -10,7 +10,7 @@ from actors.store import digests
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
-    from actors.store.deliveries import Edition
+    from actors.store.digests import Edition
 
 _DAYS = {"day": 1, "week": 7}
 
@@ -33,7 +33,7 @@ def write_digest(edition: Edition, tx: Connection, limit: int) -> dict[str, Any]
     """
     since = edition.ends_on - timedelta(days=_DAYS[edition.period] - 1)
     entries = digests.top(tx, since=since, until=edition.ends_on, team_id=edition.team_id, limit=limit)
-    changed = digests.save(tx, period=edition.period, ends_on=edition.ends_on, team_id=edition.team_id, entries=entries)
+    changed = digests.save(tx, edition, entries)
     outcome = "written" if changed else "unchanged"
     return {
         "outcome": outcome if entries else "no_stories",

@@ -16,7 +16,7 @@ from actors.schema import GenerateBrief  # noqa: TC001 (the handler is read by i
 from actors.store import overlays, texts
 from actors.store.ai_calls import ledger
 from actors.store.authorship import kept
-from actors.store.deliveries import Edition
+from actors.store.digests import Edition
 from zeke_jobs import Context, Reject
 
 if TYPE_CHECKING:

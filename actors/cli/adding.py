@@ -101,10 +101,7 @@ def add(
         console().print(waits, soft_wrap=True)
 
 
-def try_out(
-    url: Url,
-    is_json: Json = False,
-) -> None:
+def try_out(url: Url, is_json: Json = False) -> None:
     """Find and read the feeds behind an address, and show their contents; nothing is added."""
     _checked(url)
     with database() as conn:

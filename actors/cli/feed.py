@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 (typer reads the annotations)
 from typing import Annotated
 
 import typer
 
 from actors.briefs.syndication import atom, json_feed
+from actors.briefs.whole_file import write_whole
 from actors.cli.output import Team, database, say, team_of
 from actors.cli.stories import length, sources_of
 from actors.store import news
@@ -53,16 +52,8 @@ def feed(
     made = json_feed(rows, title=title, url=url) if form is Format.JSON else atom(rows, title=title, url=url, now=now)
     if output is None:
         say(made, end="")
-    else:
-        _write(output, made)
-
-
-def _write(path: Path, text: str) -> None:
+        return
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}", suffix=".part")
-        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
-            file.write(text)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
+        write_whole(output, made)
     except OSError as error:
         raise typer.BadParameter(f"cannot be written: {error}", param_hint="--output") from error

@@ -65,9 +65,7 @@ def backfill(
 
 
 def rename(
-    source: Which,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The new name.")],
-    is_json: Json = False,
+    source: Which, name: Annotated[str, typer.Argument(metavar="NAME", help="The new name.")], is_json: Json = False
 ) -> None:
     """Call a source by another name."""
     if not name.strip():
@@ -82,9 +80,7 @@ def rename(
 
 
 def remove(
-    source: Which,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    is_json: Json = False,
+    source: Which, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False, is_json: Json = False
 ) -> None:
     """Remove a source with its items and stories, after asking; `sources off` keeps them."""
     with database() as conn:

@@ -22,8 +22,7 @@ from zeke_jobs.postgres.pool import connect
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Team = Annotated[
-    str | None,
-    typer.Option(metavar="UUID", help="For this team; ZEKE_NEWS_TEAM by default, else for you without one."),
+    str | None, typer.Option(metavar="UUID", help="For this team; ZEKE_NEWS_TEAM by default, else for you without one.")
 ]
 
 if TYPE_CHECKING:

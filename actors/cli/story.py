@@ -29,7 +29,7 @@ from actors.cli.output import (
     visible,
 )
 from actors.cli.stories import LINK, find
-from actors.store import ai_calls, news, team_scores, texts
+from actors.store import ai_calls, news, teams, texts
 from actors.store.highlights import context_line
 from actors.store.news import NotFound
 
@@ -60,7 +60,7 @@ def story(
         if only_text:
             _print_text(row, texts.needed(conn, found).document, is_json=is_json)
             return
-        row["team_scores"] = team_scores.of_story(conn, found)
+        row["team_scores"] = teams.scores(conn, found)
         row["costs"] = ai_calls.costs(conn, by="task", since=date.min, story_id=found)
     if is_json:
         as_json(row)
@@ -118,7 +118,8 @@ def _print_head(out: Console, row: Mapping[str, Any], team: UUID) -> None:
 
 
 def _print_brief(out: Console, row: Mapping[str, Any]) -> None:
-    out.print(f"\n[bold]Brief[/bold]  {escape(_made_by(row, 'brief')) if row['one_liner'] else 'none yet'}")
+    is_made = row["brief_generated_at"] or row["one_liner"]
+    out.print(f"\n[bold]Brief[/bold]  {escape(_made_by(row, 'brief')) if is_made else 'none yet'}")
     lengths = [("one line", "one_liner"), ("two lines", "two_liner"), ("elevator", "elevator")]
     grid = _grid()
     for title, part in lengths:
@@ -200,4 +201,5 @@ def _made_by(row: Mapping[str, Any], what: str) -> str:
         return "not by the pipeline"
     named = "taken from the story itself" if note.get("provider") == "local" else f"by {note.get('model')}"
     prompt = f", prompt {note['prompt']}" if note.get("prompt") else ""
-    return named + prompt
+    checked = {"by rule": ", checked by rule", "verified": ", verified"}.get(note.get("checked") or "", "")
+    return named + prompt + checked

@@ -121,7 +121,11 @@ def steps(item: Mapping[str, Any], story: Mapping[str, Any] | None, jobs: Sequen
     chain = ("extract-highlights", "score-relevance")
     found = f"{len(story['highlights'])} found, {scored} scored" if story["highlights"] else ""
     way.append(_step("highlights", chain, jobs, found))
-    way.append(_step("brief", ("generate-brief",), jobs, "written" if story["one_liner"] else ""))
+    way.append(
+        _step(
+            "brief", ("generate-brief",), jobs, "written" if story["brief_generated_at"] or story["one_liner"] else ""
+        )
+    )
     way.append(_step("summary", ("story-summarize",), jobs, "written" if story["summary"] else ""))
     return way
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from actors.ai.gate import form
-from actors.ai.gate.evidence import SMALL, tokens
+from actors.ai.gate.evidence import tokens
 from actors.ai.markdown import Block, joins_lines, marker, plain
 from actors.ai.sentences import Sentence, is_whole, sentences
 from actors.ai.standing import (
@@ -17,7 +17,7 @@ from actors.ai.standing import (
     leans,
     speech,
 )
-from actors.ai.words import count
+from actors.ai.words import SMALL, count
 from actors.insights import cues
 from actors.insights.candidates import Candidate, Kind
 

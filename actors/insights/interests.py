@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from actors.ai.keywords import hits
-from actors.store import team_scores
+from actors.store import teams
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,10 +63,10 @@ def apply(tx: Connection, text: StoryText, interests: Interests) -> bool:
     said = f"{text.title}\n{text.document}"
     scores = []
     for team, interest in interests.teams.items():
-        near = team_scores.cosines(tx, text.id, (*interest.like, *interest.unlike))
+        near = teams.cosines(tx, text.id, (*interest.like, *interest.unlike))
         shift, parts = score(interest, interests, said, near)
         scores.append((EVERYBODY if team == "all" else UUID(str(team)), shift, parts))
-    return team_scores.put(tx, text.id, scores)
+    return teams.put_scores(tx, text.id, scores)
 
 
 def score(

@@ -10,7 +10,7 @@ from actors.ai.keywords import DEFAULT_KEYWORDS, hits
 from actors.insights import interests
 from actors.insights.candidates import Kind
 from actors.schema import ScoreRelevance  # noqa: TC001 (the handler is read by its annotations)
-from actors.store import highlights, team_scores, texts
+from actors.store import highlights, teams, texts
 from zeke_jobs import Context  # noqa: TC001
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ def score_relevance(payload: ScoreRelevance, ctx: Context[RelevanceSettings]) ->
     text = texts.needed(ctx.db, payload.story_id)
     with ctx.transaction() as tx:
         ours = [each for each in highlights.of_story(tx, text.id) if each.origin == "system" and not each.is_withdrawn]
-        teams = team_scores.of_story(tx, text.id)
-        scored = {each.id: relevance(each, text.authority, text.age_days, ctx.settings, teams) for each in ours}
+        by_team = teams.scores(tx, text.id)
+        scored = {each.id: relevance(each, text.authority, text.age_days, ctx.settings, by_team) for each in ours}
         changed = highlights.score(tx, scored)
         output = {
             "outcome": "scored" if changed else "unchanged" if scored else "no_highlights",

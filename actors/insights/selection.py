@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from actors.ai.gate import statements
-from actors.ai.gate.evidence import evidence
 from actors.ai.lexrank import similarity, vectors
 from actors.ai.markdown import blocks
-from actors.ai.protocol import Story
 from actors.insights.candidates import Candidate, Kind
 from actors.insights.central import central_candidates
 from actors.insights.claims import claim_candidates
@@ -21,8 +17,6 @@ from actors.insights.context import Context, Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from actors.ai.gate.evidence import Evidence
 
 
 class Selection(BaseModel, frozen=True, extra="forbid"):
@@ -65,11 +59,9 @@ def highlights(document: str, settings: Selection, title: str = "") -> list[Cand
     claims = [claim for claim in claim_candidates(parts) if len(claim.quote) <= settings.max_quote]
     kept = _best([*code, *claims], settings)
     taken = [(candidate.start, candidate.end) for candidate in claims]
-    known = evidence(Story(UUID(int=0), "", document))
     central = central_candidates(document, settings.limits.get("insight", 0), taken, settings.lead, title)
     around = Surroundings(parts, title)
-    told = [each for each in [*kept, *central] if statements.told_as_fact(each.summary, known) is None]
-    placed = [replace(each, context=_told(around.context(each.start, each.summary), known)) for each in told]
+    placed = [replace(each, context=around.context(each.start, each.summary)) for each in [*kept, *central]]
     kept = _told_once(_without_repetition(placed, settings.repetition, settings.total))
     return sorted(kept, key=lambda candidate: (candidate.start, candidate.end))
 
@@ -81,12 +73,6 @@ def _best(candidates: Sequence[Candidate], settings: Selection) -> list[Candidat
         of_kind.sort(key=lambda candidate: (-candidate.weight, candidate.start))
         kept += _without_repetition(of_kind, settings.repetition, limit)
     return kept
-
-
-def _told(context: Context, known: Evidence) -> Context:
-    """A context without the claims that a fact-check refutes."""
-    headings = tuple(one for one in context.headings if statements.told_as_fact(one, known) is None)
-    return Context(headings, "" if statements.told_as_fact(context.before, known) else context.before)
 
 
 def _told_once(kept: Sequence[Candidate]) -> list[Candidate]:

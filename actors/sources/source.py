@@ -111,10 +111,7 @@ def _read(
         items.queue(tx, [one for one, _ in queued])
         send_fetches(ctx, queued, size=settings.batch, batch=ctx.batch_id)
         polling = rhythm.after_success(
-            current.polling,
-            etag=answer.etag,
-            last_modified=answer.last_modified,
-            not_modified=answer.not_modified,
+            current.polling, etag=answer.etag, last_modified=answer.last_modified, not_modified=answer.not_modified
         )
         polling, new_url = rhythm.follow(polling, answer.moved_to, source.now)
         new_url = new_url or _resolved(source, answer)

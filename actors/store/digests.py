@@ -1,22 +1,39 @@
-"""Digests: the top events of a day or a week."""
+"""Digests: the top events of a day or a week, and their deliveries to receivers."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from psycopg2.extras import Json
 
-from actors.store.by_index import by_index
-from actors.store.statements import SQL
+from actors.store.statements import SQL, by_index
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
-    from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
 
 Row = dict[str, Any]
+
+_ALL = UUID(int=0)
+
+
+@dataclass(frozen=True)
+class Edition:
+    """The digest of a period, for a team or for all."""
+
+    period: str
+    ends_on: date
+    team_id: UUID | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name, such as ``day-2026-11-26``; with the beginning of the team's id if it has a team."""
+        team = "" if self.team_id is None else f"-{str(self.team_id)[:8]}"
+        return f"{self.period}-{self.ends_on.isoformat()}{team}"
 
 
 def today(conn: Connection) -> date:
@@ -30,41 +47,31 @@ def top(conn: Connection, *, since: date, until: date, team_id: UUID | None, lim
 
     One entry for each event: its leading story. A team sees only sources that it follows, and no story that it archived.
     """
-    team = None if team_id is None else str(team_id)
     with by_index(conn):
-        rows = SQL.all(conn, "digest_entries", since=since, until=until, team_id=team, limit=limit)
-    return [
-        {
-            "story_id": str(row["story_id"]),
-            "title": row["title"],
-            "url": row["url"],
-            "source": row["source"],
-            "one_liner": row["one_liner"],
-            "why": row["why"],
-            "told_by": row["told_by"],
-            "chili": float(row["chili"]),
-            "sources": row["sources"],
-            "relevance": float(row["relevance"]),
-        }
-        for row in rows
-    ]
+        rows = SQL.all(conn, "digest_entries", since=since, until=until, team_id=team_id, limit=limit)
+    numbers = ("chili", "relevance")
+    return [{**row, "story_id": str(row["story_id"]), **{name: float(row[name]) for name in numbers}} for row in rows]
 
 
-def save(conn: Connection, *, period: str, ends_on: date, team_id: UUID | None, entries: Sequence[Row]) -> bool:
+def save(conn: Connection, edition: Edition, entries: Sequence[Row]) -> bool:
     """Store a digest; returns whether that changed anything."""
-    saved = SQL.one(
-        conn,
-        "digest_save",
-        period=period,
-        ends_on=ends_on,
-        team_id=None if team_id is None else str(team_id),
-        entries=Json(list(entries)),
-    )
-    return saved is not None
+    return SQL.one(conn, "digest_save", **vars(edition), entries=Json(list(entries))) is not None
 
 
 def get(conn: Connection, *, period: str, team_id: UUID | None, ends_on: date | None = None) -> Row | None:
     """The latest digest that ends on ``ends_on`` or before; None if there is none."""
-    return SQL.one(
-        conn, "digest_get", period=period, team_id=None if team_id is None else str(team_id), ends_on=ends_on
-    )
+    return SQL.one(conn, "digest_get", period=period, team_id=team_id, ends_on=ends_on)
+
+
+def is_delivered(conn: Connection, edition: Edition, receiver: str) -> bool:
+    """Whether the receiver has it."""
+    return SQL.value(conn, "delivery_get", **_key(edition, receiver)) is not None
+
+
+def note_delivery(conn: Connection, edition: Edition, receiver: str, *, failure: str | None = None) -> None:
+    """Note that the receiver has it, or the reason why it could not be delivered."""
+    SQL.run(conn, "delivery_put", **_key(edition, receiver), detail=failure)
+
+
+def _key(edition: Edition, receiver: str) -> Row:
+    return {**vars(edition), "team_id": edition.team_id or _ALL, "receiver": receiver}

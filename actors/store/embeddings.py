@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from actors.store.statements import SQL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
 
@@ -40,24 +40,14 @@ def written(model_version: str, vector: Sequence[float]) -> Written:
 
 def save(conn: Connection, story_id: UUID, embedding: Written) -> bool:
     """Store a story's embedding; returns whether that changed anything."""
-    touched = SQL.run(
-        conn,
-        "embedding_save",
-        story_id=str(story_id),
-        model_version=embedding.model_version,
-        vector=embedding.literal,
-    )
-    return touched > 0
+    model, vector = embedding.model_version, embedding.literal
+    return SQL.run(conn, "embedding_save", story_id=story_id, model_version=model, vector=vector) > 0
 
 
-def near(conn: Connection, embedding: Written, stories: Iterable[UUID], least: float) -> list[UUID]:
-    """The ``stories`` with an embedding of the same model and at least this cosine."""
-    rows = SQL.all(
-        conn,
-        "story_cosines",
-        stories=[str(story) for story in stories],
-        model_version=embedding.model_version,
-        vector=embedding.literal,
-    )
+def near(conn: Connection, embedding: Written, stories: Iterable[UUID], least: float) -> dict[UUID, float]:
+    """The cosines of those ``stories`` that have an embedding of the same model and at least this cosine."""
+    model, vector = embedding.model_version, embedding.literal
+    rows = SQL.all(conn, "story_cosines", stories=list(stories), model_version=model, vector=vector)
     # A vector of zeros has no cosine: NULL, or NaN by pgvector.
-    return [UUID(str(row["story_id"])) for row in rows if row["cosine"] is not None and row["cosine"] >= least]
+    known = {row["story_id"]: float(row["cosine"]) for row in rows if row["cosine"] is not None}
+    return {story: cosine for story, cosine in known.items() if cosine >= least}

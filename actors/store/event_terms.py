@@ -29,22 +29,16 @@ class Candidate:
 
 def save(conn: Connection, story_id: UUID, terms: Sequence[int]) -> None:
     """Store the terms of a story, in place of its old ones."""
-    SQL.run(conn, "story_terms_put", story_id=str(story_id), terms=list(terms))
+    SQL.run(conn, "story_terms_put", story_id=story_id, terms=list(terms))
 
 
 def candidates(
     conn: Connection, story_id: UUID, terms: Sequence[int], *, since: datetime, until: datetime
 ) -> list[Candidate]:
     """Other stories between ``since`` and ``until`` that share terms with this one, the most alike first."""
+    least = 1 if len(terms) < _FEW else 2
     rows = SQL.all(
-        conn,
-        "story_event_candidates",
-        story_id=str(story_id),
-        terms=list(terms),
-        since=since,
-        until=until,
-        least=1 if len(terms) < _FEW else 2,
-        newest=_NEWEST,
-        most=_MOST,
-    )
-    return [Candidate(row["story_id"], row["cluster_id"]) for row in rows]
+        conn, "story_event_candidates", story_id=story_id, terms=list(terms), since=since, until=until, least=least,
+        newest=_NEWEST, most=_MOST,
+    )  # fmt: skip
+    return [Candidate(**row) for row in rows]

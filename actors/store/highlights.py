@@ -66,7 +66,7 @@ def context_line(metadata: Mapping[str, Any]) -> str:
 
 def of_story(conn: Connection, story_id: UUID) -> list[Highlight]:
     """All highlights of a story, oldest first."""
-    rows = SQL.all(conn, "highlights_of_story", story_id=str(story_id))
+    rows = SQL.all(conn, "highlights_of_story", story_id=story_id)
     return [Highlight(**{one.name: row[one.name] for one in fields(Highlight)}) for row in rows]
 
 
@@ -86,18 +86,12 @@ def score(conn: Connection, scores: Mapping[UUID, Mapping[str, Any]]) -> int:
     return SQL.run(conn, "highlights_score", scores=Json(given)) if given else 0
 
 
+def withdraw(conn: Connection, story_id: UUID, team_id: UUID | None, text_hash: str, kept: Sequence[UUID]) -> int:
+    """Mark highlights of an earlier text of the story that are not among ``kept``. Returns their number."""
+    known = {"story_id": story_id, "team_id": team_id, "text": text_hash, "kept": list(kept)}
+    return SQL.run(conn, "highlights_withdraw", **known)
+
+
 def _row(highlight: Highlight) -> dict[str, Any]:
     team = None if highlight.team_id is None else str(highlight.team_id)
     return {**asdict(highlight), "id": str(highlight.id), "story_id": str(highlight.story_id), "team_id": team}
-
-
-def withdraw(conn: Connection, story_id: UUID, team_id: UUID | None, text_hash: str, kept: Sequence[UUID]) -> int:
-    """Mark highlights of an earlier text of the story that are not among ``kept``. Returns their number."""
-    return SQL.run(
-        conn,
-        "highlights_withdraw",
-        story_id=str(story_id),
-        team_id=None if team_id is None else str(team_id),
-        text=text_hash,
-        kept=[str(highlight_id) for highlight_id in kept],
-    )

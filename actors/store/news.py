@@ -7,8 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
-from actors.store.by_index import by_index
-from actors.store.statements import SQL
+from actors.store.statements import SQL, by_index
 from zeke_jobs.errors import ZekeJobsError
 
 if TYPE_CHECKING:
@@ -78,35 +77,35 @@ def stories(
             conn,
             "news_stories",
             limit=limit,
-            sources=None if sources is None else [str(one) for one in sources],
+            sources=None if sources is None else list(sources),
             since=since,
             min_chili=min_chili,
             ids=_few(conn, team, state, starred=starred, min_chili=min_chili),
             analysis_state=analysis_state,
             leads=leads,
-            team=str(team),
+            team=team,
             left_out=_LEFT_OUT[state],
         )
 
 
 def _few(
     conn: Connection, team: UUID, state: str | None, *, starred: bool, min_chili: float | None
-) -> list[str] | None:
+) -> list[UUID] | None:
     """The ids that pass a selective filter; None if there is no such filter."""
     if starred or state in {"read", "archived"}:
         marked = None if state == "unread" else state
-        rows = SQL.all(conn, "news_marked", team=str(team), state=marked, starred=starred)
+        rows = SQL.all(conn, "news_marked", team=team, state=marked, starred=starred)
     elif min_chili is not None:
         rows = SQL.all(conn, "news_hot", min_chili=min_chili, most=_FEW + 1)
     else:
         return None
-    ids = [str(row["story_id"]) for row in rows]
+    ids = [row["story_id"] for row in rows]
     return None if len(ids) > _FEW and not starred and state is None else ids
 
 
 def sources_like(conn: Connection, part: str) -> list[UUID]:
     """The sources whose name or address contains this text."""
-    return [UUID(str(row["id"])) for row in SQL.all(conn, "news_sources_like", part=part)]
+    return [row["id"] for row in SQL.all(conn, "news_sources_like", part=part)]
 
 
 def search(
@@ -131,7 +130,7 @@ def search(
         assert known is not None
         if known["has_stories"] and not known["has_words"]:
             raise NotFound(f"expected words to look for, got {words!r}: none that stories are found by")
-        wanted = None if sources is None else [str(one) for one in sources]
+        wanted = None if sources is None else list(sources)
         return SQL.all(conn, "news_search", words=words, sources=wanted, since=since, limit=limit, ranked=ranked)
 
 
@@ -155,7 +154,7 @@ def _ids_like(conn: Connection, text: str) -> list[Row]:
     if not _HEXADECIMAL.fullmatch(digits):
         return []
     first, last = UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
-    rows = SQL.all(conn, "news_find_story", first=str(first), last=str(last))
+    rows = SQL.all(conn, "news_find_story", first=first, last=last)
     return [row for row in rows if str(row["id"]).startswith(text) or len(digits) == len(text)]
 
 
@@ -173,21 +172,15 @@ def find_source(conn: Connection, name: str) -> UUID | None:
 
 def story(conn: Connection, story_id: UUID) -> Row | None:
     """One story in full, with ``highlights``, ``same_event`` (its cluster) and ``items`` (its origins)."""
-    row = SQL.one(conn, "news_story", story_id=str(story_id))
+    row = SQL.one(conn, "news_story", story_id=story_id)
     if row is None:
         return None
     cluster = row["cluster_id"]
-    row["highlights"] = [
-        each
-        for each in SQL.all(conn, "highlights_of_story", story_id=str(story_id))
-        if not each["metadata"].get("withdrawn")
-    ]
-    row["same_event"] = (
-        []
-        if cluster is None
-        else SQL.all(conn, "news_cluster_members", cluster_id=str(cluster), story_id=str(story_id))
-    )
-    row["items"] = SQL.all(conn, "news_story_items", story_id=str(story_id))
+    highlights = SQL.all(conn, "highlights_of_story", story_id=story_id)
+    row["highlights"] = [each for each in highlights if not each["metadata"].get("withdrawn")]
+    event = {"cluster_id": cluster, "story_id": story_id}
+    row["same_event"] = [] if cluster is None else SQL.all(conn, "news_cluster_members", **event)
+    row["items"] = SQL.all(conn, "news_story_items", story_id=story_id)
     return row
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from psycopg2.extras import Json
 
@@ -14,6 +13,7 @@ from zeke_jobs import Reject
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
 
@@ -56,34 +56,22 @@ def lock(conn: Connection, story_id: UUID) -> Overlay:
     Raises:
         Reject: the story does not exist any more.
     """
-    overlay = _find(conn, "overlay_lock", story_id)
-    if overlay is None:
-        SQL.run(conn, "overlay_ensure", story_id=str(story_id))
-        overlay = _find(conn, "overlay_lock", story_id)
-    return _existing(overlay, story_id)
+    row = SQL.one(conn, "overlay_lock", story_id=story_id)
+    if row is None and SQL.run(conn, "overlay_ensure", story_id=story_id):
+        row = SQL.one(conn, "overlay_lock", story_id=story_id)
+    return _overlay(row, story_id)
 
 
 def read(conn: Connection, story_id: UUID) -> Overlay:
     """As ``lock``, without a lock: empty if the story has none yet."""
-    return _existing(_find(conn, "overlay_read", story_id), story_id)
+    return _overlay(SQL.one(conn, "overlay_read", story_id=story_id), story_id)
 
 
-def _existing(overlay: Overlay | None, story_id: UUID) -> Overlay:
-    if overlay is None:
-        raise Reject(f"expected a story with id {story_id}, got one that was deleted meanwhile")
-    return overlay
-
-
-def _find(conn: Connection, statement: str, story_id: UUID) -> Overlay | None:
-    row = SQL.one(conn, statement, story_id=str(story_id))
+def _overlay(row: dict[str, Any] | None, story_id: UUID) -> Overlay:
     if row is None:
-        return None
-    return Overlay(
-        why_it_matters=row["why_it_matters"],
-        brief=(row["brief_one_liner"], row["brief_two_liner"], row["brief_elevator"]),
-        summary=row["summary"],
-        citations=row["citations"] or {},
-    )
+        raise Reject(f"expected a story with id {story_id}, got one that was deleted meanwhile")
+    brief = (row["brief_one_liner"], row["brief_two_liner"], row["brief_elevator"])
+    return Overlay(row["why_it_matters"], brief, row["summary"], row["citations"] or {})
 
 
 def save_analysis(
@@ -96,27 +84,19 @@ def save_analysis(
     citations: Mapping[str, Any],
 ) -> bool:
     """Store an analysis and merge ``citations`` into the stored ones. Returns whether anything changed."""
-    touched = SQL.run(
-        conn,
-        "overlay_save_analysis",
-        story_id=str(story_id),
-        why_it_matters=why_it_matters,
-        confidence=None if confidence is None else round(confidence, 2),
-        analysis_state=state,
-        citations=Json(dict(citations)),
-    )
-    return touched > 0
+    rounded = None if confidence is None else round(confidence, 2)
+    told = {"why_it_matters": why_it_matters, "analysis_state": state, "citations": Json(dict(citations))}
+    return SQL.run(conn, "overlay_save_analysis", story_id=story_id, confidence=rounded, **told) > 0
 
 
 def of_event(conn: Connection, story_id: UUID) -> list[tuple[UUID, Mapping[str, Any]]]:
     """The citations of each analysed story of a story's event, locked until the transaction ends."""
-    rows = SQL.all(conn, "event_overlays", story_id=str(story_id))
-    return [(UUID(str(row["story_id"])), row["citations"] or {}) for row in rows]
+    return [(row["story_id"], row["citations"]) for row in SQL.all(conn, "event_overlays", story_id=story_id)]
 
 
 def cite(conn: Connection, story_id: UUID, citations: Mapping[str, Any]) -> bool:
     """Merge ``citations`` into the stored ones. Returns whether anything changed."""
-    return SQL.run(conn, "overlay_cite", story_id=str(story_id), citations=Json(dict(citations))) > 0
+    return SQL.run(conn, "overlay_cite", story_id=story_id, citations=Json(dict(citations))) > 0
 
 
 def save_brief(
@@ -128,20 +108,18 @@ def save_brief(
     made_by: Mapping[str, Any],
 ) -> bool:
     """Store a brief and note that the pipeline wrote it; returns whether that changed anything."""
-    one_liner, two_liner, elevator = brief
-    touched = SQL.run(
-        conn,
-        "overlay_save_brief",
-        story_id=str(story_id),
-        one_liner=one_liner,
-        two_liner=two_liner,
-        elevator=elevator,
-        time_saved_seconds=time_saved_seconds,
-        citations=Json({"brief": {**made_by, "written": mark(*brief)}}),
-    )
-    return touched > 0
+    parts = dict(zip(("one_liner", "two_liner", "elevator"), brief, strict=True))
+    note = Json({"brief": {**made_by, "written": mark(*brief)}})
+    told = {"time_saved_seconds": time_saved_seconds, "citations": note}
+    return SQL.run(conn, "overlay_save_brief", story_id=story_id, **parts, **told) > 0
 
 
-def note_summary(conn: Connection, story_id: UUID, summary: str, made_by: Mapping[str, Any]) -> bool:
-    """Note that the pipeline wrote the story's summary; returns whether that changed anything."""
-    return cite(conn, story_id, {"summary": {**made_by, "written": mark(summary)}})
+def save_summary(
+    conn: Connection, story_id: UUID, summary: str, *, seen: str | None, made_by: Mapping[str, Any]
+) -> bool:
+    """Store a story's summary, unless the present one differs from ``seen``, and note that the pipeline wrote it.
+
+    Returns whether that changed anything.
+    """
+    note = Json({"summary": {**made_by, "written": mark(summary)}})
+    return bool(SQL.value(conn, "summary_save", story_id=story_id, summary=summary, seen=seen, citations=note))

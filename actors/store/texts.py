@@ -69,7 +69,7 @@ class StoryText:
 
 def read(conn: Connection, story_id: UUID) -> StoryText | None:
     """The story, or None if it does not exist (any more)."""
-    row = SQL.one(conn, "story_text", story_id=str(story_id))
+    row = SQL.one(conn, "story_text", story_id=story_id)
     return None if row is None else StoryText(**row)
 
 
@@ -79,8 +79,7 @@ def needed(conn: Connection, story_id: UUID) -> StoryText:
     Raises:
         Reject: it does not exist (any more).
     """
-    text = read(conn, story_id)
-    if text is None:
+    if (text := read(conn, story_id)) is None:
         raise Reject(f"expected a story with id {story_id}, got none")
     return text
 
@@ -91,10 +90,5 @@ def hold(conn: Connection, story_id: UUID) -> None:
     Raises:
         Reject: it does not exist (any more).
     """
-    if SQL.one(conn, "story_hold", story_id=str(story_id)) is None:
+    if SQL.one(conn, "story_hold", story_id=story_id) is None:
         raise Reject(f"expected a story with id {story_id}, got none")
-
-
-def save_summary(conn: Connection, story_id: UUID, summary: str, *, seen: str | None) -> bool:
-    """Store the story's summary, unless the present one differs from ``seen``; returns whether that changed anything."""
-    return SQL.run(conn, "story_save_summary", story_id=str(story_id), summary=summary, seen=seen) > 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from actors.schema import StoriesUpdateStatus  # noqa: TC001 (the handler is read by its annotations)
-from actors.store import team_states, texts
+from actors.store import teams, texts
 from zeke_jobs import Context  # noqa: TC001
 
 
@@ -21,19 +21,19 @@ def stories_update_status(payload: StoriesUpdateStatus, ctx: Context) -> dict[st
         Reject: there is no such story.
     """
     with ctx.transaction() as tx:
-        texts.needed(tx, payload.story_id)
+        texts.hold(tx, payload.story_id)
         if payload.team_id is not None:
-            teams = 1
+            count = 1
             given = (payload.story_id, payload.team_id)
-            moved = payload.state is not None and team_states.set_for_team(tx, *given, payload.state)
-            pinned = payload.pinned is not None and team_states.pin(tx, *given, pinned=payload.pinned)
+            moved = payload.state is not None and teams.set_state(tx, *given, payload.state)
+            pinned = payload.pinned is not None and teams.pin(tx, *given, pinned=payload.pinned)
             changed = int(moved or pinned)
         else:
             assert payload.state is not None
-            following = team_states.followers(tx, payload.story_id)
-            teams = len(following)
-            changed = team_states.advance(tx, payload.story_id, following, payload.state)
-        outcome = "updated" if changed else "unchanged" if teams else "no_followers"
-        output = {"outcome": outcome, "teams": teams, "changed": changed}
+            following = teams.followers(tx, payload.story_id)
+            count = len(following)
+            changed = teams.advance(tx, payload.story_id, following, payload.state)
+        outcome = "updated" if changed else "unchanged" if count else "no_followers"
+        output = {"outcome": outcome, "teams": count, "changed": changed}
         ctx.complete(output)
     return output

@@ -43,9 +43,9 @@ def story_summarize(payload: StorySummarize, ctx: Context) -> dict[str, Any]:
         locked = overlays.lock(tx, text.id)
         outcome = kept(locked.summary_author, is_asked_for=is_asked_for)
         if outcome is None and summary.text is not None:
-            changed = texts.save_summary(tx, text.id, summary.text, seen=locked.summary)
-            noted = overlays.note_summary(tx, text.id, summary.text, asdict(summary.made_by))
-            outcome = "written" if changed or noted else "unchanged"
+            made_by = asdict(summary.made_by)
+            changed = overlays.save_summary(tx, text.id, summary.text, seen=locked.summary, made_by=made_by)
+            outcome = "written" if changed else "unchanged"
         output = {"outcome": outcome or "no_sentences"}
         if unfounded is None:
             ctx.complete(output)

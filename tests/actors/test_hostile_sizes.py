@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from actors.ai.gate import names
+from actors.ai.gate.evidence import Evidence
 from actors.ai.gate.quotations import place
 from actors.ai.lexrank import similarity
 from actors.ai.markdown import blocks
 from actors.ai.openai import answers
+from actors.ai.openai.client import wait_seconds
 from actors.ai.sentences import sentences
 from actors.engine.canonical import canonical_url
 from actors.engine.contract import EngineError
@@ -187,3 +190,14 @@ def test_a_models_answer_of_nothing_but_marks(mark: str) -> None:
             answers.read(answers.BriefAnswer, answer)
 
     assert growth(lambda size: mark * (size // len(mark)), attempt, 4_000) < LINEAR
+
+
+def test_a_providers_header_of_nothing_but_digits() -> None:
+    def read_header(value: str) -> None:
+        wait_seconds({"x-ratelimit-reset-tokens": value, "x-ratelimit-remaining-tokens": "0"})
+
+    assert growth(lambda size: "1" * size + "x", read_header, 2_000) < LINEAR
+
+
+def test_a_story_of_one_word_of_capitals() -> None:
+    assert names.unknown("They said that the IMF agreed.", Evidence(("A" * MANY,), "")) == "IMF"

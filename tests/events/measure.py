@@ -163,7 +163,8 @@ def quality(url: str, world: World, places: range, hits: list[list[UUID]]) -> Qu
         for story in found:
             result.found += 1
             cosine = float(world.vectors[place] @ world.vectors[by_id[story]])
-            result.wrong += cosine < SAME - _ROUNDING
+            is_event = world.told[place].event == world.told[by_id[story]].event
+            result.wrong += cosine < SAME - _ROUNDING and not is_event
     return result
 
 

@@ -64,18 +64,28 @@ def rows(conn: Connection, statement: str, **values: Any) -> list[dict[str, Any]
 
 
 def plant(conn: Connection, job: object) -> None:
-    """A job that failed before, and quotes its payload wherever it says something."""
+    """A job that failed before, and quotes its payload wherever it says something; a worker masks what it writes itself."""
     text = f"no: {PAYLOAD['password']} {PHONE} {CARD} ada@planted.example, {json.dumps(PAYLOAD)}"
+    (row,) = rows(
+        conn, "SELECT coalesce(sensitive, '{}') AS fields FROM zeke_jobs.queue WHERE message_id = %(job)s", job=str(job)
+    )
+    with redaction.hiding(PAYLOAD, row["fields"]):
+        worker = redaction.redact(text)
+        details = redaction.redacted(PAYLOAD)
     rows(
         conn,
         """UPDATE zeke_jobs.queue
-        SET extra = jsonb_build_object(
-            'progress', jsonb_build_object('done', 1, 'note', %(text)s::text), 'waiting_for', %(text)s::text, 'cancel_reason', %(text)s::text),
-          attempts = jsonb_build_array(jsonb_build_object('outcome', 'retry', 'attempt', 1, 'reason', %(text)s::text, 'error',
-            jsonb_build_object('type', 'OSError', 'message', %(text)s::text, 'traceback', %(text)s::text, 'details', %(payload)s::jsonb))),
+        SET extra = coalesce(extra, '{}') || jsonb_build_object(
+            'progress', jsonb_build_object('done', 1, 'note', %(worker)s::text), 'waiting_for', %(text)s::text, 'cancel_reason', %(text)s::text,
+            'unique_key', 'order =' || %(text)s::text, 'batch', coalesce(extra ->> 'batch', %(text)s::text)),
+          attempts = jsonb_build_array(jsonb_build_object('outcome', 'retry', 'attempt', 1, 'reason', %(worker)s::text, 'error',
+            jsonb_build_object('type', 'OSError', 'message', %(worker)s::text, 'traceback', %(worker)s::text, 'details', %(details)s::jsonb))),
           attempt = 1, result = jsonb_build_object('said', %(text)s::text, 'copy', %(payload)s::jsonb, %(text)s::text, 1, 'n', %(card)s)
-        WHERE message_id = %(job)s""",
+        WHERE message_id = %(job)s;
+        INSERT INTO zeke_jobs.step (job, name, result) VALUES (%(job)s, left(%(text)s, 100), '1') ON CONFLICT DO NOTHING""",
         text=text,
+        worker=worker,
+        details=Json(details),
         payload=Json(PAYLOAD),
         card=CARD,
         job=str(job),
@@ -85,7 +95,7 @@ def plant(conn: Connection, job: object) -> None:
 def seen(conn: Connection) -> dict[str, str]:
     return {
         view: str(rows(conn, f"SELECT coalesce(string_agg(v::text, ''), '') AS text FROM {view} AS v")[0]["text"])
-        for view in ("zeke_jobs.job", "zeke_jobs.finished", "pgboss.job", "pgboss.archive")
+        for view in ("zeke_jobs.job", "zeke_jobs.job_step", "zeke_jobs.finished", "pgboss.job", "pgboss.archive")
     }
 
 
@@ -211,14 +221,31 @@ def test_what_is_left_after_the_purge_shows_no_key_that_quotes_it(conn: Connecti
     ],
 )
 def test_a_path_leads_through_objects_and_lists(conn: Connection, value: Any, fields: Any, expected: Any) -> None:
-    assert rows(conn, "SELECT zeke_jobs.masked(%(value)s, %(fields)s::text[]) AS m", value=Json(value), fields=fields) == [{"m": expected}]  # fmt: skip
+    assert rows(conn, "SELECT zeke_jobs.mask(%(value)s, %(fields)s::text[]) AS m", value=Json(value), fields=fields) == [{"m": expected}]  # fmt: skip
 
 
 def test_a_secret_is_found_in_all_that_quotes_it_and_common_words_stay(conn: Connection) -> None:
-    message = {"kwargs": {"a": {"b": ['x"y\nz', "abc", True, None, 12345]}, "c": "kept"}}
-    said = {"x": 'q x"y\nz q', "j": json.dumps('x"y\nz'), 'x"y\nz': ["abc", True, 12345, "n 12345"]}
-    found = rows(conn, "SELECT zeke_jobs.unquoted(%(said)s::jsonb, %(message)s, '{a.b}') AS u", said=Json(said), message=Json(message))  # fmt: skip
+    message = {"a": {"b": ['x"y\nz-4711', "abc", True, None, 12345678]}, "c": "kept"}
+    said = {
+        "x": 'q x"y\nz-4711 q',
+        "j": json.dumps('x"y\nz-4711'),
+        'x"y\nz-4711': ["abc", True, 12345678, "n 12345678"],
+    }
+    found = rows(conn, "SELECT zeke_jobs.mask(%(said)s::jsonb, '{a.b}', %(message)s) AS u", said=Json(said), message=Json(message))  # fmt: skip
     assert found == [{"u": {"x": "q *** q", "j": '"***"', "***": ["abc", True, "***", "n ***"]}}]
+
+
+@each(
+    "value",
+    [
+        "worker", "zeke", "a", "1", "1234567", "12345678", "postgresql", "zeke_jobs/a.py", "fifteen-letters", "sixteen-letters-",
+        "Ada Lovelace", "a@b.de", "ada@b.example", "+49-30-901820", "q" * 40, "Ünicode", "Übermäßig",
+    ],
+)  # fmt: skip
+def test_python_and_sql_search_texts_for_the_same_values(conn: Connection, value: str) -> None:
+    (found,) = rows(conn, "SELECT zeke_jobs.secrets_in(%(payload)s, '{a}') AS s", payload=Json({"a": value}))
+    with redaction.hiding({"a": value}, ["a"]):
+        assert (redaction.redact(value) == "***") is (value in (found["s"] or ()))
 
 
 def test_texts_that_a_worker_writes_are_masked_by_path_and_in_each_spelling() -> None:

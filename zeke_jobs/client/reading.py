@@ -136,7 +136,7 @@ def wait(id: UUID | str, timeout: timedelta | float | None = None) -> Any:  # no
     Raises:
         JobFailed: the job failed or was cancelled; ``error.job`` is its status.
         WaitTimeout: the job did not end in time. It goes on.
-        JobNotFound: no job has this id.
+        JobNotFound: no job has this id; JobPurged if a purged job had it.
     """
     from zeke_jobs.client.listening import listener
 
@@ -158,7 +158,7 @@ def result(job_id: UUID) -> Planned[tuple[Job, Any]]:
 
     Raises:
         JobFailed: it failed or was cancelled.
-        JobNotFound: no job has this id.
+        JobNotFound: no job has this id; JobPurged if a purged job had it.
     """
 
     def plan(database: Hashable) -> Plan[tuple[Job, Any]]:
@@ -172,19 +172,10 @@ def result(job_id: UUID) -> Planned[tuple[Job, Any]]:
     return plan
 
 
-def output(job_id: UUID) -> Any:
-    """The unmasked output of a completed job.
-
-    Raises:
-        JobNotFound: no completed job has this id.
-    """
-    return drivers.perform(lambda _: _output(job_id))
-
-
 def _output(job_id: UUID) -> Plan[Any]:
     rows = yield "job/output", {"id": str(job_id)}
     if not rows:
-        raise JobNotFound(f"expected the id of a completed job, got {job_id}")
+        raise (yield from _missing(job_id))
     return None if rows[0][0] is None else json.loads(rows[0][0])
 
 

@@ -31,6 +31,9 @@ _WHOLE = re.compile(
     r"(://[^:/@]*:)[^/]*(?=@)|(\b(?:ssl)?password\s*=\s*)(?:'(?:\\.|[^'\\])*'|\S+)"
 )  # of a text that is an address
 
+# A part of a statement, with its values in SQL's form, as Postgres quotes it: alone, or within JSON.
+_EXCERPT = re.compile(r"(^ *LINE \d+: ).*$|(\\nLINE \d+: )(?:[^\\\"]|\\[^n])*", re.MULTILINE)
+
 
 class _Hidden(NamedTuple):
     """The sensitive fields of the payload in this context, and their values that texts are searched for."""
@@ -74,7 +77,10 @@ def hiding(payload: Mapping[str, Any], sensitive: Collection[str]) -> Iterator[N
 
 def redact(text: str) -> str:
     """The text with each secret replaced by a mask or by its variable's name."""
-    stand_ins = {**_known, **dict.fromkeys(_hidden.get().values, _MASK)}
+    hidden = _hidden.get()
+    if hidden.fields and "LINE " in text:
+        text = _EXCERPT.sub(_without_password, text)
+    stand_ins = {**_known, **dict.fromkeys(hidden.values, _MASK)}
     for value in sorted(stand_ins, key=len, reverse=True):
         for form in _forms(value):
             if form in text:

@@ -16,6 +16,7 @@ from psycopg2.extras import register_uuid
 
 import zeke_jobs
 from zeke_jobs.client import reading
+from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres import installation, migrate
 from zeke_jobs.postgres.pool import Pool, connect
 from zeke_jobs.postgres.queries import SQL
@@ -43,6 +44,16 @@ if TYPE_CHECKING:
 #: Triggers that normally run at a commit, for jobs in a transaction that may never commit: ends of batches, events.
 _AT_COMMIT = """SET CONSTRAINTS zeke_jobs.batch_add_up, zeke_jobs.event_deliver IMMEDIATE;
 SET CONSTRAINTS zeke_jobs.batch_add_up, zeke_jobs.event_deliver DEFERRED"""
+_QUEUED = "SELECT q.message_id FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.task = ANY (%(tasks)s)"
+_EXPIRED = "q.attempt = 0 AND q.expires_on <= zeke_jobs.now()"
+_DUE = "q.run_at <= zeke_jobs.now()"
+_NEXT = """SELECT min(m.moment) FROM (
+  SELECT q.run_at AS moment FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.task = ANY (%(tasks)s)
+  UNION ALL
+  SELECT q.expires_on FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.task = ANY (%(tasks)s) AND q.attempt = 0
+  UNION ALL
+  SELECT zeke_jobs.now() + make_interval(secs => o.wait) FROM unnest(%(opens)s::float8[]) AS o (wait)
+) AS m WHERE m.moment > zeke_jobs.now()"""
 
 
 def prepare(url: str, config: Config) -> None:
@@ -69,8 +80,9 @@ class JobRunner:
 
         Args:
             raises: Raise the exception of a handler whose job has finally failed, instead of going on.
-            waits: Stop at jobs that wait for a later time. False: move the database's clock to each of them, so that retries,
-                delays and deferrals end too; afterwards the clock returns to ``zeke_clock`` or the real time.
+            waits: Stop at jobs that wait for a later time. False: move the database's clock on until nothing more happens by
+                itself, so that retries, delays, deferrals, rates and deadlines end too; afterwards the clock returns to
+                ``zeke_clock`` or the real time.
             connection: A psycopg2 connection: run in its open transaction, for tests that roll back.
 
         Returns:
@@ -88,6 +100,7 @@ class JobRunner:
             stack.callback(run.leave)
             while run.all_due() or (not waits and run.wait()):
                 pass
+            run.tell_blocked()
             return [reading.status(job, connection=conn) for job in run.ended]
 
     def close(self) -> None:
@@ -113,6 +126,7 @@ class _Run:
         self.ended: list[UUID] = []
         self._runtime, self._conn, self._raises = runtime, conn, raises
         self._clock: str | None = None  # its state before it was moved
+        self._opens: list[float] = []  # seconds until limits that hold due jobs back may let some through
         self._id = uuid4()
         self._executor = Executor(runtime, pool, Interrupts(), _start, statement_pool=pool)
         self._writer = EndingWriter()
@@ -134,18 +148,20 @@ class _Run:
                 cursor.execute(self._clock)
 
     def all_due(self) -> bool:
-        """Run the due jobs; False when there were none."""
-        return any(self._one(queue) for queue in self._queues)
+        """End the jobs that missed their start deadline, and run the due ones; False when there were none."""
+        self._opens = []
+        expired = self._ids(_EXPIRED)
+        if expired:
+            SQL.value(self._conn, "job/expire", limit=len(expired))
+            self.ended += expired
+        return any(self._one(queue) for queue in self._queues) or bool(expired)
 
     def wait(self) -> bool:
-        """Move the clock to the next job's time; False when there is no job."""
+        """Move the clock to the next moment at which a job is due, expires or gets room; False when there is none."""
         with self._conn.cursor() as cursor:
-            cursor.execute(
-                "SELECT min(run_at), zeke_jobs.now() FROM zeke_jobs.queue WHERE state = 'queued' AND task = ANY (%s)",
-                (self._tasks,),
-            )
-            due, now = cursor.fetchone() or (None, None)
-            if due is None or due <= now:
+            cursor.execute(_NEXT, {"tasks": self._tasks, "opens": self._opens})
+            [due] = cursor.fetchone() or (None,)
+            if due is None:
                 return False
             if self._clock is None:
                 cursor.execute("SELECT pg_get_functiondef('zeke_jobs.now()'::regprocedure)")
@@ -153,16 +169,30 @@ class _Run:
         set_clock(self._conn, due)
         return True
 
+    def tell_blocked(self) -> None:
+        """Log the due jobs that no claim takes: somebody paused them, or they wait for the end of another job."""
+        if blocked := self._ids(_DUE):
+            tasks = sorted({reading.status(job, connection=self._conn).task_id for job in blocked})
+            get_logger(__name__).warning(
+                "jobs are due and do not start; ask zeke-jobs why", tasks=tasks, jobs=len(blocked)
+            )
+
+    def _ids(self, where: str) -> list[UUID]:
+        with self._conn.cursor() as cursor:
+            cursor.execute(f"{_QUEUED} AND {where}", {"tasks": self._tasks})
+            return [row[0] for row in cursor.fetchall()]
+
     def _one(self, queue: str) -> bool:
         if self._conn.info.transaction_status != TRANSACTION_STATUS_IDLE:
             with self._conn.cursor() as cursor:
                 cursor.execute(_AT_COMMIT)
         asked = time.monotonic()
         who = Asking(self._id, self._tasks)
-        jobs = ask(self._conn, who, queue, 1, is_empty=True, free=1).jobs
-        for row in with_messages(self._conn, who, jobs):
+        answer = ask(self._conn, who, queue, 1, is_empty=True, free=1)
+        self._opens += [row.wait for row in answer.held if row.wait is not None]
+        for row in with_messages(self._conn, who, answer.jobs):
             self._run(JobMessage(row, queue, asked))
-        return bool(jobs)
+        return bool(answer.jobs)
 
     def _run(self, message: JobMessage) -> None:
         claim, error = message.claim, None

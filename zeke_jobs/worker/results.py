@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from dramatiq.results import ResultBackend, ResultFailure, ResultMissing, ResultTimeout
 
-from zeke_jobs.client import listening, reading
+from zeke_jobs.client import drivers, listening, reading
 from zeke_jobs.client.options import as_id
-from zeke_jobs.errors import JobNotFound
+from zeke_jobs.errors import JobFailed, JobNotFound
 
 if TYPE_CHECKING:
     from dramatiq.message import Message
@@ -39,12 +39,12 @@ class JobResultBackend(ResultBackend):  # type: ignore[misc] # dramatiq has no t
             deadline = monotonic() + (_DEFAULT_TIMEOUT if timeout is None else timeout) / 1000
             listening.listener().wait(job_id, deadline)
         try:
-            job = reading.status(job_id)
+            job, output = drivers.perform(reading.result(job_id))
         except JobNotFound as error:
             raise ResultMissing(message) from error
+        except JobFailed as error:
+            failure = error.job.error or {}
+            raise ResultFailure(str(error), failure.get("type", error.job.status), failure.get("message", "")) from None
         if not job.has_ended:
             raise (ResultTimeout if block else ResultMissing)(message)
-        if job.status != "completed":
-            failure = job.error or {}
-            raise ResultFailure(job.failure(), failure.get("type", job.status), failure.get("message", ""))
-        return reading.output(job_id)
+        return output

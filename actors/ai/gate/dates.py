@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from actors.calendar_names import MONTHS, WEEKDAYS
 
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
 _MONTH = {word: at for names in MONTHS.values() for at, word in enumerate(names.split(), 1)}
-_MONTH |= {word[:3]: at for at, word in enumerate(MONTHS["en"].split(), 1)}
+_MONTH |= {word[:3]: at for at, word in enumerate(MONTHS["en"].split(), 1)} | {"sept": 9}
 _SURE = {language: names for language, names in WEEKDAYS.items() if language != "pt"}  # segunda also means "second"
 _WEEKDAY = {
     word: at for names in _SURE.values() for at, forms in enumerate(names.split(), 1) for word in forms.split("|")
 }
+_ENGLISH = {at: word.capitalize() for at, word in enumerate(MONTHS["en"].split(), 1)}
 _NAME = rf"(?P<month>{'|'.join(sorted(_MONTH, key=len, reverse=True))})\b\.?"
 _DAY = r"(?P<day>[0-3]?[1-9]|[123]0)"
 _YEAR = r"(?P<year>(?:1[5-9]|20)\d\d)"
@@ -24,49 +29,56 @@ _PATTERNS = [
         r"\b(?P<year>\d{4})-(?P<number>\d{2})-(?P<day>\d{2})\b",
         rf"(?<![\d.,]){_DAY}(?:\.|st|nd|rd|th|er|º)?\s+(?:of\s+|de\s+)?{_NAME}(?:,?\s+(?:de\s+)?{_YEAR}\b)?",
         rf"\b{_NAME}\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\b(?!\s*(?:%|percent|million|billion))(?:,?\s+{_YEAR}\b)?",
-        rf"\b{_NAME}\s+(?:of\s+|de\s+)?{_YEAR}\b",
+        rf"\b{_NAME},?\s+(?:of\s+|de\s+)?{_YEAR}\b",
         r"\b(?P<day>\d{1,2})[./](?P<number>\d{1,2})[./](?P<year>\d{4})\b",
         r"(?:(?P<year>\d{4})年)?(?P<number>\d{1,2})月(?:(?P<day>\d{1,2})日)?",
         r"(?P<year>\d{4})年",
-        rf"(?<![\d.,$€£]){_YEAR}(?![\d%]|[.,]\d|\s?(?:euros?|dollars?|people|percent|GB|MB|km|kg)\b)",
+        rf"(?<![\d.,$€£]){_YEAR}(?![\d%]|[.,]\d|\s?(?:[€$£]|euros?|dollars?|percent|[GM]B|km|kg)\b)",
     )
 ]
-_ALONE = re.compile(rf"(?<![\w-]){_NAME}", re.IGNORECASE)
+_ALONE = re.compile(rf"(?<![\w-])(?P<mid>mid-)?{_NAME}", re.IGNORECASE)
 _UNSURE = frozenset("march may mar mars mai jun jan sep dec oct nov feb apr jul aug mei".split())  # noqa: SIM905
+_BEFORE_MONTH = re.compile(r"\b(?:in|since|until|by|from|of|last|next|early|late|end of|mid)[ -]$")
 _WORD = re.compile(r"[^\W\d_]+")
 _TIME = re.compile(r"\b\d{1,2}:\d{2}\b")
+
+Day = tuple[int | None, int | None, int | None]
+"""Year, month and day; None for a part that is not given."""
 
 
 @dataclass(slots=True)
 class Dates:
-    """The dates of a text, as parts that are looked up one by one, and the text without them."""
+    """The dates of a text, and the text without them."""
 
-    days: set[tuple[int, int]] = field(default_factory=set)
-    months: set[int] = field(default_factory=set)
-    years: set[int] = field(default_factory=set)
+    days: set[Day] = field(default_factory=set)
     weekdays: set[int] = field(default_factory=set)
     times: set[str] = field(default_factory=set)
     rest: str = ""
 
-    def missing(self, known: Dates) -> str | None:
-        """The first part that ``known`` does not have, in words."""
-        for name in ("years", "months", "days", "weekdays", "times"):
-            for part in sorted(getattr(self, name) - getattr(known, name)):
-                return f"{_CALLED[name]} {_shown(name, part)}"
-        return None
+    def missing(self, known: Dates, numbers: Collection[float]) -> str | None:
+        """The first part that ``known`` does not have, in words. A bare year may also be one of the story's ``numbers``."""
+        years = {year for year, _, _ in known.days}
+        for day in sorted(self.days, key=str):
+            year, month, _ = day
+            if (month is None and year in {*years, *numbers}) or any(_fits(day, other, years) for other in known.days):
+                continue
+            return _shown(day)
+        for weekday in sorted(self.weekdays - known.weekdays):
+            return f"the day {WEEKDAYS['en'].split()[weekday - 1].split('|')[0].capitalize()}"
+        return next((f"the time {time}" for time in sorted(self.times - known.times)), None)
 
 
-_CALLED = {"years": "the year", "months": "the month of", "days": "the day", "weekdays": "the day", "times": "the time"}
+def _fits(mine: Day, theirs: Day, years: Collection[int | None]) -> bool:
+    """Whether a date of the story has all parts of mine; its year may stand elsewhere in the story."""
+    same_year = mine[0] in {None, theirs[0]} or (theirs[0] is None and mine[0] in years)
+    return same_year and mine[1] == theirs[1] and mine[2] in {None, theirs[2]}
 
 
-def _shown(name: str, part: object) -> str:
-    if name == "months":
-        return next(word.capitalize() for word, at in _MONTH.items() if at == part)
-    if name == "weekdays":
-        return next(word.capitalize() for word, at in _WEEKDAY.items() if at == part)
-    if isinstance(part, tuple):
-        return f"{part[1]} {_shown('months', part[0])}"
-    return str(part)
+def _shown(day: Day) -> str:
+    year, month, number = day
+    parts = [str(number or ""), _ENGLISH.get(month or 0, ""), str(year or "")]
+    named = "the date" if number else "the month of" if month else "the year"
+    return f"{named} {' '.join(filter(None, parts))}"
 
 
 def dates(text: str) -> Dates:
@@ -76,32 +88,27 @@ def dates(text: str) -> Dates:
         found.times = set(_TIME.findall(text))
         rest = _TIME.sub(" ", text)
         for pattern in _PATTERNS:
-            rest = pattern.sub(lambda match: _note(found, match.groupdict()), rest)
+            rest = pattern.sub(lambda match: _note(found, match), rest)
     words = {word.lower() for word in _WORD.findall(rest)}
     for match in [] if words.isdisjoint(_MONTH) else _ALONE.finditer(rest):
         name = match.group("month").lower()
-        if name not in _UNSURE or (name in {"march", "may"} and _is_month(rest, match)):
-            found.months.add(_MONTH[name])
+        if name not in _UNSURE or match.group("mid") or (name in {"march", "may"} and _is_month(rest, match)):
+            found.days.add((None, _MONTH[name], None))
     found.weekdays = {_WEEKDAY[word] for word in words if word in _WEEKDAY}
     found.rest = rest
     return found
 
 
 def _is_month(text: str, match: re.Match[str]) -> bool:
-    before = re.search(
-        r"\b(in|since|until|by|from|of|last|next|early|late|end of|mid)[ -]$",
-        text[max(0, match.start() - 10) : match.start()],
-    )
+    before = _BEFORE_MONTH.search(text[max(0, match.start() - 10) : match.start()])
     return match.group()[0].isupper() and before is not None
 
 
-def _note(found: Dates, parts: dict[str, str | None]) -> str:
+def _note(found: Dates, match: re.Match[str]) -> str:
+    parts = match.groupdict()
     name, number, day, year = (parts.get(key) for key in ("month", "number", "day", "year"))
     month = _MONTH[name.lower()] if name else int(number) if number else None
-    if year:
-        found.years.add(int(year))
-    if month and month <= 12:
-        found.months.add(month)
-        if day:
-            found.days.add((month, int(day)))
+    if number and month and day and month > 12:  # 4/25/2027
+        month, day = int(day), number
+    found.days.add((int(year) if year else None, month, int(day) if day and month else None))
     return " , "

@@ -10,11 +10,11 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from actors.ai.gate.dates import Dates, dates
-from actors.ai.gate.numbers import Number, numbers
+from actors.ai.gate.numbers import Number, known_numbers
 from actors.ai.gate.quotations import normal
 from actors.ai.markdown import blocks, marker, plain
 from actors.ai.sentences import sentences
-from actors.ai.words import STOP_WORDS
+from actors.ai.words import SMALL
 
 if TYPE_CHECKING:
     from actors.ai.protocol import Story
@@ -38,42 +38,7 @@ _MOST_SENTENCES = 2_000
 _TOKEN = re.compile(r"[^\W_]+(?:['\u2019.+#-][^\W_]+)*")
 _POSSESSIVE = ("'s", "\u2019s")
 UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
-_IRREGULAR_PAIRS = """
-    fell fall fallen fall rose rise risen rise grew grow grown grow bought buy sold sell lost lose won win
-    found find paid pay made make
-    came come went go gone go said say told tell wrote write written write began begin broke break broken break
-    left leave took take
-    taken take gave give given give kept keep held hold led lead met meet sent send spent spend ran run saw see
-    seen see knew know
-    known know thought think brought bring built build felt feel got get hid hide hidden hide chose choose
-    chosen choose drew draw
-    drove drive ate eat shut shut stood stand struck strike taught teach threw throw understood understand wore
-    wear dealt deal meant mean
-    died die dying die children child people person men man women woman
-"""
-_PAIRS = _IRREGULAR_PAIRS.split()
-_IRREGULAR = dict(zip(_PAIRS[::2], _PAIRS[1::2], strict=True))
-_SMALL_OF = {
-    "de": """der die das und ist ein eine einer eines einem einen den dem des nicht mit von für auf bei aus
-    nach zum zur im am an sich sie
-    er es wird werden wurde wurden hat haben als auch noch oder wie bis um wer will soll sollen kann können
-    dürfen nur mehr vom zu man ihr
-    ihre sein""",
-    "fr": """le la les un une des du et est à au aux en de que qui pour par dans sur ne pas plus il elle on se
-    son sa ses ce cette avec a
-    ont sont""",
-    "es": "el los las la una y es en de que del por para con se su sus no lo al más ha han son ser como a",
-    "it": "il che di non per una della del con si la e le i è sono ha",
-    "pt": "o a os as um uma de que não do da em para com por se dos das no na é foi são",
-}
-_SMALL_MORE = """
-    together total over within without still yet however according among every already around cannot don't someone somebody
-    anybody everybody nobody
-    none nothing neither nor since whoever would although though while whether much even get gets got told tells
-"""
-_SMALL_WORDS = {"en": STOP_WORDS, **{name: frozenset(listed.split()) for name, listed in _SMALL_OF.items()}}
-SMALL = frozenset(_SMALL_MORE.split()).union(*_SMALL_WORDS.values())
-"""Words that carry no fact, of six languages."""
+_ENDING = re.compile(r"(?:ings?|ed|es|s|e)$")
 
 
 @dataclass(frozen=True)
@@ -83,12 +48,10 @@ class Evidence:
     Attributes:
         sentences: The story's, headline and source among them.
         orders: Its orders to a model, and the rest of their paragraphs.
-        language: Its language code, or None.
     """
 
     sentences: tuple[str, ...]
     orders: str
-    language: str | None
 
     @cached_property
     def text(self) -> str:
@@ -101,19 +64,14 @@ class Evidence:
         return normal(self.text)
 
     @cached_property
-    def words(self) -> frozenset[str]:
-        """The words in lower case."""
-        return frozenset(word.lower() for word in tokens(self.text))
+    def forms(self) -> tuple[str, ...]:
+        """The normal form of each sentence, without its stop."""
+        return tuple(normal(sentence).strip(" .,;:!?\u3002") for sentence in self.sentences)
 
     @cached_property
     def keys(self) -> frozenset[str]:
         """The keys of its words; of a language without spaces, its pairs of characters."""
-        return frozenset().union(*self.keys_of)
-
-    @cached_property
-    def keys_of(self) -> tuple[frozenset[str], ...]:
-        """The keys of each sentence."""
-        return tuple(keys(sentence) for sentence in self.sentences)
+        return frozenset().union(*map(keys, self.sentences))
 
     @cached_property
     def dates(self) -> Dates:
@@ -121,29 +79,16 @@ class Evidence:
         return dates(self.text)
 
     @cached_property
-    def numbers(self) -> tuple[list[Number], ...]:
-        """The numbers of each sentence, without dates."""
-        return tuple(numbers(dates(sentence).rest) for sentence in self.sentences)
-
-    @cached_property
-    def common(self) -> frozenset[str]:
-        """Words without a capital somewhere in the story: no names, though they may begin a sentence."""
-        return frozenset(word for word in tokens(self.text) if word.islower())
-
-    @cached_property
-    def tongues(self) -> dict[str, int]:
-        """The number of small words of each language."""
-        return tongues(self.text)
+    def numbers(self) -> tuple[Number, ...]:
+        """Its numbers; years are also plain numbers."""
+        found = known_numbers([dates(sentence).rest for sentence in self.sentences])
+        years = {float(year) for year, _, _ in self.dates.days if year}
+        return (*found, *(Number(((year, ""),), frozenset({year}), str(year)) for year in sorted(years)))
 
     @cached_property
     def script(self) -> str:
         """The script of most letters."""
         return script(self.text)
-
-    @cached_property
-    def is_german(self) -> bool:
-        """Whether it is in German, which writes every noun with a capital."""
-        return max(self.tongues, key=self.tongues.__getitem__) == "de"
 
     @cached_property
     def is_unspaced(self) -> bool:
@@ -154,11 +99,11 @@ class Evidence:
 def evidence(story: Story) -> Evidence:
     """The story as evidence. An order to a model and the rest of its paragraph are no evidence."""
     # By these parts alone: a story's age is another one in each of its jobs.
-    return _evidence(story.title, story.source, story.document, story.language)
+    return _evidence(story.title, story.source, story.document)
 
 
 @lru_cache(maxsize=16)
-def _evidence(title: str, source: str, document: str, language: str | None) -> Evidence:
+def _evidence(title: str, source: str, document: str) -> Evidence:
     found, orders = [title, source], []
     for block in blocks(_TAG.sub(" ", document[:_MOST_CHARS])):
         if len(found) > _MOST_SENTENCES:
@@ -170,7 +115,7 @@ def _evidence(title: str, source: str, document: str, language: str | None) -> E
                 break
             found.append(plain(sentence.text))
     told = (unicodedata.normalize("NFKC", text) for text in found[:_MOST_SENTENCES] if text)
-    return Evidence(tuple(told), "\n".join(orders), language)
+    return Evidence(tuple(told), "\n".join(orders))
 
 
 def tokens(text: str) -> list[str]:
@@ -181,9 +126,9 @@ def tokens(text: str) -> list[str]:
 @lru_cache(maxsize=4096)
 def key(word: str) -> str:
     """The common part of a word's forms: its first letters without an ending."""
-    lower = _IRREGULAR.get(word.lower(), word.lower())
+    lower = word.lower()
     if len(lower) > 4 and lower.isalpha():
-        lower = re.sub(r"(?:ings?|ed|es|s|e)$", "", lower)
+        lower = _ENDING.sub("", lower)
     elif len(lower) == 4 and lower.endswith("s"):
         lower = lower[:3]
     return lower[:5] if lower.isalpha() else lower
@@ -203,12 +148,6 @@ def is_unspaced(text: str) -> bool:
     """Whether most letters of a text are of Chinese or Japanese."""
     found = UNSPACED.findall(text)
     return bool(found) and 2 * len(found) > sum(map(str.isalpha, text))
-
-
-def tongues(text: str) -> dict[str, int]:
-    """The number of small words of each language in a text."""
-    said = [word.lower() for word in tokens(text[:20_000])]
-    return {name: sum(word in small for word in said) for name, small in _SMALL_WORDS.items()}
 
 
 def script(text: str) -> str:

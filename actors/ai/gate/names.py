@@ -6,7 +6,8 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from actors.ai.gate.evidence import SMALL, UNSPACED, tokens
+from actors.ai.gate.evidence import tokens
+from actors.ai.words import SMALL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,101 +18,108 @@ _WORD = re.compile(r"[^\W_](?:[^\W_]|['\u2019.&+#/-](?=[^\W_]))*")
 _OPENS = re.compile(r"(?:^|[.!?:;\u2026]\s*|[\"\u201c\u201e\u00ab\u2018(]\s*|\n)$")
 _KATAKANA = re.compile(r"[\u30a1-\u30fa\u30fc]{3,}|[A-Za-z][A-Za-z0-9-]{2,}")
 _ALIASES = [
-    {"us", "u.s", "usa", "american", "americans", "america", "states"},
-    {"uk", "u.k", "britain", "british", "kingdom"},
-    {"eu", "european", "europe", "union"},
-    {"un", "u.n", "nations"},
-    {"france", "french"},
-    {"spain", "spanish"},
-    {"netherlands", "dutch"},
-    {"germany", "german"},
-    {"china", "chinese"},
-    {"switzerland", "swiss"},
-    {"denmark", "danish"},
-    {"poland", "polish"},
-    {"ceo", "executive"},
-    {"ai", "intelligence"},
+    frozenset(line.split())
+    for line in """
+    us usa american americans america
+    uk britain british
+    eu european europe brussels
+    france french
+    spain spanish
+    netherlands dutch
+    switzerland swiss
+    denmark danish
+    poland polish
+    ceo executive
+    ai intelligence
+    """.strip().splitlines()
 ]
-_KNOWN_LIST = """
-    i mr mrs ms dr prof ceo cto api apis url os http https json html sql cpu gpu ram ok tv pm am gmbh ag inc ltd co
-    kb mb gb tb kw mw gw kwh mwh hz mhz ghz
-"""
-_KNOWN = frozenset(_KNOWN_LIST.split())
-_FOLLOWS_A_NAME = re.compile(
-    r"\s(?:is|was|has|had|will|would|can|could|may|says|said|told|announced|bought|buys|acquired|acquires"
-    r"|wants|plans|made|makes|"
-    r"leads|led|owns|took|takes|found|developed|built|wrote|writes|warned|warns|reported|reports)\b"
+_KNOWN = frozenset(
+    "i mr mrs ms dr prof ceo cto api apis url os http https json html sql cpu gpu ram ok tv pm am gmbh ag inc ltd co".split()  # noqa: SIM905
+    + "kb mb gb tb kw mw gw kwh mwh hz mhz ghz euro euros".split()  # noqa: SIM905
 )
+_RUN = re.compile(
+    r"(?:[A-Z][\w'’-]{0,40}(?: (?:of|for|and|the) | ))+[A-Z][\w'’-]{0,40}"
+)  # bounded: a page may be one long word
 _LONGEST = 8  # letters of an abbreviated name
-_NEVER_FIRST = re.compile(r"(?:ly|ing|ed|s|tion|ment|ness|ity|age|ware|ance|ence)$")
+_CAPITALS = 0.25  # share of words with a capital from which on a language writes its nouns so
 
 
-def unknown(sentence: str, story: Evidence, *, is_german: bool) -> str | None:
-    """The first name in ``sentence`` that the story does not have."""
+def unknown(sentence: str, story: Evidence) -> str | None:
+    """The first name in ``sentence`` that the story does not have.
+
+    A first word has its capital for its place; it is a name only if a capital is inside it or another name follows. In
+    German, which writes every noun with a capital, a word is a name behind another noun.
+    """
     if story.is_unspaced:
         return next((run for run in _KATAKANA.findall(sentence) if run.lower() not in story.normal), None)
-    strange = [match for match in _WORD.finditer(sentence) if not _is_known(match.group(), story)]
-    capitals = [match for match in strange if _is_capital(match.group())]
-    if _is_headline(sentence):
-        return next((match.group() for match in capitals if _is_odd(match.group())), None)
-    for match in capitals:
-        word, is_first = match.group(), bool(_OPENS.search(sentence[: match.start()]))
-        has_more = any(0 < other.start() - match.end() < 3 for other in capitals)
-        if _is_odd(word) or (has_more and (not is_german or not is_first)):
-            return word
-        if is_german:
+    capitals = [match for match in _WORD.finditer(sentence) if _is_capital(match.group()) or _is_odd(match.group())]
+    spelt = {word for run in _RUN.findall(sentence) if _letters(run) in _forms(story) for word in run.split()}
+    for at, match in enumerate(capitals):
+        word = match.group()
+        if word in spelt or _is_known(word, story):
             continue
-        if not is_first or (_FOLLOWS_A_NAME.match(sentence, match.end()) and not _NEVER_FIRST.search(word)):
+        if _is_odd(word):
+            return word
+        before = at > 0 and sentence[capitals[at - 1].end() : match.start()] == " "
+        after = at + 1 < len(capitals) and sentence[match.end() : capitals[at + 1].start()] == " "
+        is_first = bool(_OPENS.search(sentence[: match.start()]))
+        if _has_nouns(story):
+            is_name = before and not is_first and not _OPENS.search(sentence[: capitals[at - 1].start()])
+        else:
+            is_name = not is_first or (after and not _is_known(capitals[at + 1].group(), story))
+        if is_name:
             return word
     return None
 
 
-def speakers(text: str) -> list[str]:
-    """Words of ``text`` that may belong to a person's or a company's name."""
-    return [
-        match.group()
-        for match in _WORD.finditer(text)
-        if _is_capital(match.group()) and match.group().lower() not in SMALL and not UNSPACED.search(match.group())
-    ]
-
-
 def _is_capital(word: str) -> bool:
-    return word[0].isupper() and not word[0].isdigit()
+    return word[0].isupper()
 
 
 def _is_odd(word: str) -> bool:
     """Whether a word can only be a name: capitals inside it (OpenAI, IBM), or letters with figures (GPT-5)."""
     letters = [char for char in word if char.isalpha()]
     has_figures = any(char.isdigit() for char in word) and word[0].isalpha()
-    return has_figures or (len(letters) > 1 and any(char.isupper() for char in letters[1:]) and "-" not in word)
+    return (has_figures and not word.lower().startswith("mid-")) or (
+        len(letters) > 1 and any(char.isupper() for char in letters[1:]) and "-" not in word
+    )
 
 
-def _is_headline(sentence: str) -> bool:
-    """Whether most words have a capital, as in English headlines."""
-    long = [word for word in tokens(sentence) if len(word) > 3]
-    return len(long) > 3 and sum(map(_is_capital, long)) > 0.7 * len(long)
+@lru_cache(maxsize=16)
+def _has_nouns(story: Evidence) -> bool:
+    """Whether so many words within the story's sentences have a capital that its language is German."""
+    words = [word for sentence in story.sentences[2:] for word in tokens(sentence)[1:] if len(word) > 3]
+    return sum(map(_is_capital, words)) > _CAPITALS * len(words)
 
 
 def _is_known(word: str, story: Evidence) -> bool:
     lower = re.sub(r"['\u2019]s?$", "", word.lower())
-    if lower in story.words or lower in SMALL or lower in _KNOWN or _land(lower) in _lands(story):
+    words = _forms(story)
+    if lower in words or lower in SMALL or lower in _KNOWN or _stem(lower) in words:
         return True
-    if any(lower in same and same & story.words for same in _ALIASES):
-        return True
+    if (bare := lower.replace(".", "")) != lower and _is_known(bare.upper(), story):
+        return True  # U.S. and US
     if word.isupper() and len(word) > 1 and lower in _initials(story):
+        return True
+    if any(lower in same and same & words for same in _ALIASES):
         return True
     parts = [part for part in re.split(r"[-/'\u2019&]", lower) if part]
     return len(parts) > 1 and all(_is_known(part, story) for part in parts)
 
 
-def _land(word: str) -> str:
+def _stem(word: str) -> str:
     """The common part of Norway and Norwegian, of Velmouth and Velmouth's, or of a name and its plural."""
-    return re.sub(r"(?:ians?|ans?|ish|ese|ia|s|n|y|e|a)$", "", word) if len(word) > 4 else word
+    return re.sub(r"(?:ians?|ans?|ish|ese|ics?|ia|s|n|y|e|a)$", "", word) if len(word) > 4 else word
 
 
 @lru_cache(maxsize=16)
-def _lands(story: Evidence) -> frozenset[str]:
-    return frozenset(map(_land, story.words))
+def _forms(story: Evidence) -> frozenset[str]:
+    """The story's words in lower case, without points, and their stems."""
+    words = {word.lower() for word in tokens(story.text)}
+    parts = {part for word in words if "-" in word for part in word.split("-")}
+    return frozenset({*words, *parts, *map(_stem, words), *(word.replace(".", "") for word in words)} - {"us"}) | (
+        {"us"} if re.search(r"\bU\.?S\b", story.text) else set()
+    )
 
 
 @lru_cache(maxsize=16)
@@ -121,10 +129,13 @@ def _initials(story: Evidence) -> frozenset[str]:
 
 
 def _runs(sentence: str) -> Iterator[str]:
-    for run in re.findall(r"(?:[A-Z][\w'’-]*(?: (?:of|for|and|the) | ))+[A-Z][\w'’-]*", sentence):
-        letters = "".join(word[0] for word in run.split() if word[0].isupper()).lower()
+    for letters in map(_letters, _RUN.findall(sentence)):
         yield from (
             letters[start:end]
             for start in range(len(letters))
             for end in range(start + 2, min(len(letters), start + _LONGEST) + 1)
         )
+
+
+def _letters(run: str) -> str:
+    return "".join(word[0] for word in run.split() if word[0].isupper()).lower()

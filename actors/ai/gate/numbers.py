@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import re
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from itertools import pairwise, permutations
 from typing import TYPE_CHECKING
 
 from actors.ai.gate.units import CURRENCIES, FRACTIONS, PERCENT, SCALES, UNITS, WORDS
+from actors.ai.words import SMALL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 Reading = tuple[float, str]
 
@@ -19,23 +23,36 @@ class Number:
     """A number of a text.
 
     Attributes:
-        readings: Its possible values: ``1.200`` is 1.2 or 1200, ``31m`` is 31 metres or 31 million. Units are
-    normalised, empty for none.
+        readings: Its possible values: ``31m`` is 31 metres or 31 million. Units are
+            normalised, empty for none.
+        values: The values without the unit's factor.
         text: As it is written, with its unit.
         start: Where it begins.
         digits: The number of its significant digits: one for 200, two for 1.8.
         bound: ``>`` after words such as "more than", ``<`` after "less than", ``~`` after "about", else empty.
-        is_word: Whether it is written in letters.
+        is_open: Whether neither a unit nor a noun follows, as after the 64 of "from 64 to 18 kilobytes".
+        unit: The name of its unit and the unit's factor.
+        scale: 1e6 for millions, and so on.
     """
 
     readings: tuple[Reading, ...]
+    values: frozenset[float]
     text: str
-    start: int
-    digits: int
-    bound: str
-    is_word: bool
+    start: int = 0
+    digits: int = 1
+    bound: str = ""
+    is_open: bool = False
+    unit: tuple[str, float] = ("", 1.0)
+    scale: float = 1.0
+
+    @property
+    def end(self) -> int:
+        """Where it ends."""
+        return self.start + len(self.text)
 
 
+_LOOSE = 0.12  # reach of "about", "nearly" and "more than"
+_ONE_DIGIT = 10.0
 _BOUNDS = {
     ">": r"more than|over|above|at least|exceed\w*|upwards of|mehr als|über|plus de|más de|oltre|以上|超过|超",
     "<": r"less than|under|below|nearly|almost|up to|at most|fewer than|just short of|weniger als|unter|fast|knapp|"
@@ -49,9 +66,10 @@ _BOUND = re.compile(
 )
 _PREFIX = re.compile(r"(US\$|[$€£¥₹₽]|\b(?:USD|EUR|GBP|CHF|JPY|CNY))\s?$")
 _GROUPED = r"\d{1,3}(?:[,.'\u2019\u00a0\u202f ]\d{3})+(?![\d])(?:[.,]\d{1,2}(?!\d))?"
+_ONES = "|".join(("one", *(word for word, value in WORDS.items() if value < _ONE_DIGIT)))
 _NUMBER = re.compile(
     rf"(?<![A-Za-zÀ-ÿ\d.])(?:{_GROUPED}|\d+(?:[.,]\d+)?)"
-    rf"|\b(?:{'|'.join(WORDS)})(?:-(?:two|three|four|five|six|seven|eight|nine))?\b"
+    rf"|\b(?:{'|'.join(WORDS)})(?:-(?:{_ONES}))?\b"
     r"|[\u4e8c\u4e09\u56db\u4e94\u516d\u4e03\u516b\u4e5d\u5341\u4e24\u4e00](?=[割成台名家年人个個座つ倍])",
     re.IGNORECASE,
 )
@@ -66,105 +84,211 @@ _TAIL = re.compile(r"[\s\u00a0-]{0,2}([^\W\d_]+\.?|%)")
 _PER_CENT = re.compile(
     r"[\s\u00a0]?(?:per cent|pour cent|por ciento|por cento|per cento|percentage points?)\b", re.IGNORECASE
 )
-_RANGE = re.compile(r"^\s?(?:to|and|or|bis|und|oder|à|et|y|a|-|\u2013|から|至)\s?$")
+_OF = re.compile(r"\s(?:de|d'|of)(?=\s)")
+_RANGE = re.compile(r"\s?(?:to|and|or|bis|und|oder|à|et|y|a|-|\u2013|から|至)\s?")
 _FRACTION = re.compile(
     rf"\b(?:(two|three|zwei|drei|deux|dos)[\s-])?({'|'.join(FRACTIONS)})s?\b|(半分|一半|半数)", re.IGNORECASE
 )
-_SHORT = 8  # characters before a number in which its article is looked for
+_OUT_OF = re.compile(
+    rf"(?<![\d.,])\b(one(?= \w+ in | in )|{'|'.join(WORDS)}|\d+) (?:(?<=one )\w+ )?(?:in|out of)"
+    rf" ({'|'.join(WORDS)}|\d+)\b(?![.,]?\d)",
+    re.IGNORECASE,
+)
 _PLACES = frozenset({"third", "quarter", "fifth", "tenth"})
-_PART_OF = re.compile(r"\s*(?:of|der|des|du|de|as|that|le|la)\b|s\b")
+_PART_OF = re.compile(r"\s*(?:of|der|des|du|de|as|that|le|la|less|more|fewer)\b|s\b|[.,;]")
+_HALF_A = re.compile(r"\bhalf (?:an? )?([a-z]+)\b", re.IGNORECASE)
+_AND_A_HALF = re.compile(
+    rf"\b(?:(an?|one|{'|'.join(WORDS)}|\d+) )(?:and a half ([a-z]+)|([a-z]+) and a half)\b", re.IGNORECASE
+)
+_ONE = re.compile(r"\b(?:an?|one|eine?[mnrs]?|une?|una?|per|je) ([^\W\d_]+)\b", re.IGNORECASE)
+_SHORT = 8  # characters before a number in which its article is looked for
+_ADJECTIVE = 4  # letters of a unit that may stand behind an adjective
 
 
-def numbers(text: str) -> list[Number]:
-    """The numbers of ``text`` in order. Remove dates and identifiers before."""
+def numbers(text: str, *, is_known: bool = False) -> list[Number]:
+    """The numbers of ``text`` in order. Remove dates before.
+
+    A number without a unit may have those of the others: any such number of an answer, an open one of the story (``is_known``).
+    """
     found: list[Number] = []
-    for match in _NUMBER.finditer(text):
-        if not found or match.start() >= found[-1].start + len(found[-1].text):
-            found.append(_number(text, match))
-    for at in range(len(found) - 1):  # in "two to three million dollars" the two is in millions of dollars, too
+    candidates = sorted(
+        [*_phrases(text), *(_number(text, match) for match in _NUMBER.finditer(text))],
+        key=lambda each: (each.start, -len(each.text)),
+    )
+    for one in candidates:  # a phrase is longer than the number in it
+        if not found or one.start >= found[-1].end:
+            found.append(one)
+    for at in range(len(found) - 1):
         one, other = found[at], found[at + 1]
-        is_bare = re.fullmatch(r"[\d.,]+|[a-zäöüß-]+", one.text, re.IGNORECASE)
-        if is_bare and _RANGE.match(text[one.start + len(one.text) : other.start]):
-            more = tuple((value * scale, unit) for value, _ in one.readings for scale, unit in _kinds(other))
-            found[at] = Number((*one.readings, *more), one.text, one.start, one.digits, one.bound, one.is_word)
-    shares = list(_shares(text))
-    return sorted(
-        [*(each for each in found if each.start not in {share.start for share in shares}), *shares],
-        key=lambda each: each.start,
+        if one.is_open and other.scale > 1 and _RANGE.fullmatch(text[one.end : other.start]):
+            more = tuple((value * other.scale * other.unit[1], other.unit[0]) for value in one.values)
+            found[at] = replace(one, readings=(*one.readings, *more))  # two to three million dollars
+    return _filled(found, found, is_known=is_known)
+
+
+def known_numbers(sentences: Sequence[str]) -> list[Number]:
+    """The numbers of a story: an open one may have a unit of the sentence before, and "a week" is one week."""
+    found: list[Number] = []
+    before: list[Number] = []
+    for sentence in sentences:
+        mine = numbers(sentence, is_known=True)
+        found += [*_filled(mine, before, is_known=True), *_joined(mine, sentence), *_computed(mine)]
+        found += [
+            Number(((unit[1], unit[0]),), frozenset({1.0}), match.group())
+            for match in _ONE.finditer(sentence)
+            if (unit := _unit(match.group(1)))[0]
+        ]
+        before = mine
+    return found
+
+
+def stands_among(number: Number, known: Iterable[Number]) -> bool:
+    """Whether a number of an answer is one of the story's: the same value in the same unit, or that value rounded."""
+    return any(
+        (number.is_open and bool(number.values & one.values))
+        or any(_agree(number, mine, theirs) for mine in number.readings for theirs in one.readings)
+        for one in known
     )
 
 
-def _kinds(number: Number) -> Iterator[tuple[float, str]]:
-    for value, unit in number.readings:
-        if unit or value >= 1e6:
-            yield (
-                (next((scale for scale in (1e12, 1e9, 1e6, 1e3) if value >= scale), 1.0) if value >= 1e6 else 1.0),
-                unit,
-            )
+def _agree(number: Number, mine: Reading, theirs: Reading) -> bool:
+    (value, unit), (other, other_unit) = mine, theirs
+    if unit != other_unit:
+        return False
+    if math.isclose(value, other, rel_tol=1e-6):
+        return True
+    if not value or not other:
+        return False
+    if number.bound == ">":
+        return value < other <= value * (1 + _LOOSE * (2 if number.digits == 1 else 1))
+    if number.bound == "<":
+        return value * (1 - _LOOSE) <= other < value
+    step = 10.0 ** (math.floor(math.log10(abs(value))) - number.digits + 1)
+    near = abs(value - other) <= _LOOSE * abs(other)
+    return near and ((number.bound == "~" and unit == "%") or (number.digits >= 2 and abs(value - other) <= step / 2))
 
 
-def _shares(text: str) -> Iterator[Number]:
-    """Halves, thirds and the like, as percentages; "third" alone is a place in a row."""
+def _filled(found: Sequence[Number], others: Iterable[Number], *, is_known: bool) -> list[Number]:
+    """The numbers, those without a unit with the units of others as further readings."""
+    units = {one.unit for one in others if one.unit[0]}
+    return [
+        one
+        if not units or one.unit[0] or (is_known and not one.is_open)
+        else replace(
+            one, readings=tuple({*one.readings, *((v * factor, unit) for v in one.values for unit, factor in units)})
+        )
+        for one in found
+    ]
+
+
+def _joined(found: Sequence[Number], text: str) -> Iterator[Number]:
+    """The sums of parts of one amount, such as 5 hours and 40 minutes."""
+    for one, other in pairwise(found):
+        is_part = one.unit[0] == other.unit[0] != "" and one.unit[1] > other.unit[1]
+        if is_part and re.fullmatch(r",?\s(?:and |und |et |y )?", text[one.end : other.start]):
+            yield replace(one, readings=((one.readings[0][0] + other.readings[0][0], one.unit[0]),), is_open=False)
+
+
+def _computed(found: Sequence[Number]) -> Iterator[Number]:
+    """Numbers that follow from a sentence's two amounts of a unit: difference, ratio and shares; and 100 % less a share.
+
+    Among more amounts, a difference may be one of chance.
+    """
+    of: defaultdict[str, list[Reading]] = defaultdict(list)
+    for one in found:
+        of[one.readings[0][1]].append(one.readings[0])
+    made = [(100 - value, "%") for value, _ in of.pop("%", [])]
+    for unit, amounts in of.items():
+        for (mine, _), (theirs, _) in permutations(amounts, 2) if len(amounts) == 2 else []:
+            if theirs > 0:
+                ratio = mine / theirs
+                made += [(mine - theirs, unit), (ratio, ""), (100 * ratio, "%"), (100 * abs(ratio - 1), "%")]
+    yield Number(tuple(made), frozenset(), "")
+
+
+def _phrases(text: str) -> Iterator[Number]:
+    """Shares and halves: a third of, two thirds, three in five, half an hour, a day and a half."""
+    for match in _AND_A_HALF.finditer(text):
+        count, *names = match.groups()
+        if (unit := _unit(names[0] or names[1]))[0]:
+            value = (1.0 if count.lower() in {"a", "an", "one"} else _values(count)[0][0]) + 0.5
+            yield Number(((value * unit[1], unit[0]),), frozenset({value}), match.group(), match.start(), 2, unit=unit)
+    for match in _HALF_A.finditer(text):
+        if (unit := _unit(match.group(1)))[0] and unit[0] != "%" and "and a half" not in text:
+            yield Number(((0.5 * unit[1], unit[0]),), frozenset({0.5}), match.group(), match.start(), unit=unit)
+    for match in _OUT_OF.finditer(text):
+        part, whole = (1.0 if one.lower() == "one" else _values(one)[0][0] for one in match.groups())
+        if 0 < part < whole:
+            said = _about(text, match.start())
+            yield Number(((100 * part / whole, "%"),), frozenset(), match.group(), match.start(), bound=said)
     for match in _FRACTION.finditer(text):
         times, name, han = match.groups()
+        half_unit = _HALF_A.match(text, match.start())
+        if "and a half" in text or (half_unit and _unit(half_unit.group(1))[0] not in {"", "%"}):
+            continue
         if not (han or times) and name.lower() in _PLACES and not _is_part(text, match):
             continue
         value = 50.0 if han else FRACTIONS[name.lower()] * (WORDS[times.lower()] if times else 1)
-        yield Number(((value, "%"),), match.group(), match.start(), 1, _bound(text, match.start()) or "~", is_word=True)
+        said = _about(text, match.start())
+        yield Number(((value, "%"),), frozenset(), match.group(), match.start(), bound=said)
+
+
+def _about(text: str, start: int) -> str:
+    return _bound(text, start) or "~"
 
 
 def _is_part(text: str, match: re.Match[str]) -> bool:
     """Whether a third is one of three parts: "a third of", not "the third"."""
-    return bool(
-        _PART_OF.match(text, match.end())
-        and re.search(r"\b(?:an?|one)\s$", text[max(0, match.start() - _SHORT) : match.start()])
-    )
+    ahead = text[max(0, match.start() - _SHORT) : match.start()]
+    return bool(_PART_OF.match(text, match.end()) and re.search(r"\b(?:an?|one|ein|un)\s$", ahead))
 
 
 def _number(text: str, match: re.Match[str]) -> Number:
     raw, end = match.group(), match.end()
-    if raw in _HAN:
-        values, digits = [_HAN[raw]], 1
-        if text[end : end + 1] in {"割", "成"}:
-            return Number(((values[0] * 10, "%"),), raw + text[end], match.start(), 1, "~", is_word=True)
-    elif raw[0].isdigit():
-        values, digits = _values(raw)
-    else:
-        tens, _, ones = raw.lower().partition("-")
-        values, digits = [WORDS[tens] + WORDS.get(ones, 0)], 1
-    scale, unit, end = _scale(text, end)
+    if raw in _HAN and text[end : end + 1] in {"割", "成"}:
+        return Number(((_HAN[raw] * 10, "%"),), frozenset(), raw + text[end], match.start(), bound="~")
+    scale, unit, end, has_noun = _scale(text, end)
+    values, digits = ([_HAN[raw]], 1) if raw in _HAN else _values(raw, is_scaled=scale > 1)
     if scale >= 1e4 and (more := _HAN_MORE.match(text, end)):
         values = [value + int(more.group(1)) * _HAN_SCALES[more.group(2)] / scale for value in values]
-        _, unit, end = _scale(text, more.end())
+        _, unit, end, has_noun = _scale(text, more.end())
     prefix = _PREFIX.search(text[max(0, match.start() - 5) : match.start()])
     start = match.start() - (len(prefix.group()) if prefix else 0)
     if prefix:
         unit = ("USD" if "$" in prefix.group() else CURRENCIES[prefix.group(1).lower()], 1.0)
         end = max(end, match.end())
-    readings = {(round(value * scale * unit[1], 9), unit[0]) for value in values}
+    scaled = frozenset(value * scale for value in values)
+    readings = {(round(value * unit[1], 9), unit[0]) for value in scaled}
     if text[match.end() : end].strip() in {"m", "M"} and scale == 1e6:
         readings |= {(value, "m") for value in values}
-    return Number(tuple(sorted(readings)), text[start:end], start, digits, _bound(text, start), not raw[0].isdigit())
+    is_open = not unit[0] and not has_noun
+    bound = _bound(text, start)
+    return Number(tuple(sorted(readings)), scaled, text[start:end], start, digits, bound, is_open, unit, scale)
 
 
-def _values(raw: str) -> tuple[list[float], int]:
+def _values(raw: str, *, is_scaled: bool = False) -> tuple[list[float], int]:
+    """The possible values of figures or words, and the significant digits. ``1.200`` is 1200, and before "million" also 1.2."""
+    if not raw[0].isdigit():
+        tens, _, ones = raw.lower().partition("-")
+        return [WORDS[tens] + (1 if ones == "one" else WORDS.get(ones, 0))], 2 if ones else 1
     bare = re.sub(r"['\u2019\u00a0\u202f ]", "", raw)
     marks = [char for char in bare if char in ",."]
     whole = bare.replace(",", "").replace(".", "")
-    digits = len(
-        whole.lstrip("0").rstrip("0") if not marks or len(bare.rpartition(marks[-1])[2]) == 3 else whole.lstrip("0")
-    )
+    is_whole = not marks or len(bare.rpartition(marks[-1])[2]) == 3
+    digits = max(1, len(whole.lstrip("0").rstrip("0") if is_whole else whole.lstrip("0")))
     if not marks:
-        return [float(whole)], max(1, digits)
+        return [float(whole)], digits
     head, _, tail = bare.rpartition(marks[-1])
     decimal = float(f"{head.replace(',', '').replace('.', '')}.{tail}")
-    if len(tail) != 3 or len(set(marks)) > 1:
-        return [decimal], max(1, digits)
-    return ([float(whole)] if len(marks) > 1 else [float(whole), decimal]), max(1, digits)
+    if len(marks) > 1 and len(set(marks)) == 1:
+        return [float(whole)], digits
+    if len(tail) != 3 or len(marks) > 1 or not head.strip("0"):
+        return [decimal], digits
+    return ([float(whole), decimal] if is_scaled else [float(whole)]), digits
 
 
-def _scale(text: str, end: int) -> tuple[float, tuple[str, float], int]:
-    """The meaning of the words after a number: a factor, a unit with its own factor, and the end of the words."""
+def _scale(text: str, end: int) -> tuple[float, tuple[str, float], int, bool]:
+    """The words after a number: a factor, a unit with its own factor, the end of the words, and whether a noun follows."""
     scale = 1.0
     han = _HAN_TAIL.match(text, end)
     if han and han.group():
@@ -172,30 +296,35 @@ def _scale(text: str, end: int) -> tuple[float, tuple[str, float], int]:
             scale *= _HAN_SCALES.get(char or "", 1.0)
         end = han.end(2) if han.group(2) else han.end(1) if han.group(1) else end
     if unit := _HAN_UNIT.match(text, end):
-        return scale, _unit(unit.group()), unit.end()
+        return scale, _unit(unit.group()), unit.end(), True
     if share := _PER_CENT.match(text, end):
-        return scale, ("%", 1.0), share.end()
+        return scale, ("%", 1.0), share.end(), True
     while tail := _TAIL.match(text, end):
         word = tail.group(1).lower().rstrip(".")
-        is_letter = word in {"k", "m", "b"}
-        if word not in SCALES or (is_letter and (tail.start(1) != end or (word == "m" and _is_length(text, tail)))):
+        if word not in SCALES or (len(word) == 1 and tail.start(1) != end):
             break
         scale, end = scale * SCALES[word], tail.end()
-    of = re.compile(r"\s(?:de|d'|of)(?=\s)").match(text, end)
-    if tail := _TAIL.match(text, of.end() if of and scale > 1 else end):
-        unit_of = _unit(tail.group(1).rstrip("."))
-        if unit_of[0]:
-            return scale, unit_of, tail.end()
-    return scale, ("", 1.0), end
+    return scale, *_unit_at(text, end, is_scaled=scale > 1)
 
 
-def _is_length(text: str, tail: re.Match[str]) -> bool:
-    """Whether the m of ``4 m`` can only be metres: a space stands before it."""
-    return text[tail.start()].isspace()
+def _unit_at(text: str, end: int, *, is_scaled: bool) -> tuple[tuple[str, float], int, bool]:
+    of = _OF.match(text, end)
+    tail = _TAIL.match(text, of.end() if of and is_scaled else end)
+    if tail is None:
+        return ("", 1.0), end, False
+    word = tail.group(1)
+    if (named := _unit(word))[0]:
+        return named, tail.end(), True
+    if word.lower() in SMALL or word.lower() in {"st", "nd", "rd", "th"}:
+        return ("", 1.0), end, False
+    second = _TAIL.match(text, tail.end())
+    if second and len(second.group(1)) >= _ADJECTIVE and (named := _unit(second.group(1)))[0]:
+        return named, second.end(), True  # five working days
+    return ("", 1.0), end, True
 
 
 def _unit(word: str) -> tuple[str, float]:
-    lower = word.lower()
+    lower = word.lower().rstrip(".²³")
     if lower in PERCENT:
         return "%", 1.0
     return (CURRENCIES[lower], 1.0) if lower in CURRENCIES else UNITS.get(lower, ("", 1.0))

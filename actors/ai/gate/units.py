@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-MONEY = frozenset({"USD", "EUR", "GBP", "JPY/CNY", "CHF", "INR", "RUB"})
-
 
 def _table(text: str) -> dict[str, float]:
     """A table from lines of a value and its words."""
@@ -70,23 +68,27 @@ UNITS: dict[str, tuple[str, float]] = {
     for kind, factor, words in [
         ("s", 0.001, "ms millisecond milliseconds"),
         ("s", 1, "s sec second seconds sekunde sekunden seconde secondes segundo segundos 秒"),
-        ("s", 60, "min minute minutes minuten minuto minutos 分钟"),
-        ("s", 3600, "h hour hours stunde stunden heure heures hora horas 時間 小时"),
+        ("s", 60, "min mins minute minutes minuten minuto minutos 分钟"),
+        ("s", 3600, "h hr hrs hour hours stunde stunden heure heures hora horas 時間 小时"),
         ("s", 86400, "day days tag tage tagen jour jours día días 天"),
         ("s", 604800, "week weeks woche wochen semaine semaines semana semanas"),
         ("month", 1, "month months monat monate monaten mois mes meses"),
+        ("month", 120, "decade decades jahrzehnt jahrzehnte décennie década décadas"),
         ("month", 12, "year years jahr jahre jahren an ans année années año años 年"),
         ("m", 0.001, "mm millimetre millimetres millimeter millimeters"),
         ("m", 0.01, "cm centimetre centimetres centimeter centimeters"),
         ("m", 1, "m metre metres meter meters mètre mètres metro metros"),
         ("m", 1000, "km kilometre kilometres kilometer kilometers kilomètres kilómetros キロ 公里"),
+        ("kg", 1e-6, "mg milligram milligrams"),
         ("kg", 0.001, "g gram grams gramm"),
         ("kg", 1, "kg kilogram kilograms kilogramm kilo kilos"),
         ("kg", 1000, "t tonne tonnes ton tons tonnen toneladas 吨"),
-        ("B", 1e3, "kb kilobyte kilobytes"),
-        ("B", 1e6, "mb megabyte megabytes"),
-        ("B", 1e9, "gb gigabyte gigabytes"),
-        ("B", 1e12, "tb terabyte terabytes"),
+        ("B", 1e3, "kb kib kilobyte kilobytes"),
+        ("B", 1e6, "mb mib megabyte megabytes"),
+        ("B", 1e9, "gb gib gigabyte gigabytes"),
+        ("B", 1e12, "tb tib terabyte terabytes"),
+        ("W", 1, "watt watts"),
+        ("W", 1e3, "kw kilowatt kilowatts"),
         ("W", 1e6, "mw megawatt megawatts"),
         ("W", 1e9, "gw gigawatt gigawatts"),
     ]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard, TypeVar
 
 from pydantic import BaseModel
 
+from actors.ai import gate
 from actors.ai.gate.quotations import place
 from actors.ai.markdown import plain
 from actors.ai.openai.answers import AnalysisAnswer, BriefAnswer, SummaryAnswer, packed, strict_schema, unpacked
 from actors.ai.openai.checks import checked, checked_vector, fault
 from actors.ai.openai.client import CallFailed, Client, Reply
+from actors.ai.openai.verification import VerifyAnswer, numbered, statements, verified, without_others
 from actors.ai.openai.wire import WIRES, Question, tokens
 from actors.ai.prompting import fenced, material, new_nonce, prompt, visible
 from actors.ai.protocol import Analysis, Brief, CallEnd, CallStart, Citation, Embedding, Provenance, Summary, Unfounded
@@ -74,7 +76,9 @@ class OpenAIAnalyst:
     def brief(self, story: Story, ledger: Ledger | None = None) -> Brief:
         """Ask for three lengths; the caller enforces their limits."""
         answer, made_by = self._ask("brief", BriefAnswer, story, _needed(ledger), self._local.brief)
-        return Brief(plain(answer.one_liner), plain(answer.two_liner), plain(answer.elevator), made_by)
+        return Brief(
+            plain(answer.one_liner) or None, plain(answer.two_liner) or None, plain(answer.elevator) or None, made_by
+        )
 
     def summarize(self, story: Story, ledger: Ledger | None = None) -> Summary:
         """Ask for a paragraph."""
@@ -89,7 +93,7 @@ class OpenAIAnalyst:
         size = self._settings.embedding_dimensions
         version = f"{model}@{size}"
         text = material(story, _EMBEDDED_CHARS)
-        key = _key("embed", version, text)
+        key = _hash("embed", version, text)
         books = _needed(ledger)
         known = books.remembered(key) if self._settings.cache else None
         if known is not None:
@@ -114,14 +118,91 @@ class OpenAIAnalyst:
     def _ask(
         self, operation: str, form: type[Form], story: Story, books: Ledger, local: Callable[[Story], Any]
     ) -> tuple[Form, Provenance]:
-        """A model's answer that passes the gate. The model is asked once more, with the fault named, if the first does not pass.
+        """A model's answer that passes the gate, with its verified statements alone.
+
+        The model is asked once more, with the fault named, if the first answer does not pass or no statement is verified.
 
         Raises:
-            Unfounded: the second answer does not pass either; it carries the text of ``local``.
+            Unfounded: nor does the second; it carries the text of ``local``.
         """
-        settings, instructions = self._settings, prompt(operation)
+        settings, nonce = self._settings, new_nonce()
         text = material(story, settings.max_input_chars)
-        schema = strict_schema(form)
+        turns = [("user", fenced(text, nonce))]
+        key = self._key(settings, operation, form, text)
+
+        def accept(answer: Form) -> str | None:
+            return fault(answer, story, settings.language)
+
+        def ask(*, is_first: bool) -> tuple[Form, Provenance]:
+            model, found = self._question(
+                books, settings, operation, form, turns, nonce, key, accept, remembers=is_first
+            )
+            checked_by: Literal["verified", "by rule"] = "verified" if settings.verify else "by rule"
+            made_by = Provenance("openai", model, prompt(operation).name, checked_by)
+            return (self._verified(found, story, books) if settings.verify else found), made_by
+
+        try:
+            return ask(is_first=True)
+        except Unfounded as first:
+            turns += [("assistant", first.said), ("user", f"{_AGAIN} {first.reason}")]
+        try:
+            return ask(is_first=False)
+        except Unfounded as second:
+            raise Unfounded(second.reason, second.said, local(story)) from second
+
+    def _verified(self, found: Form, story: Story, books: Ledger) -> Form:
+        """The answer with those statements alone for which the model names the sentences of the story that show them.
+
+        Raises:
+            Unfounded: no statement is left.
+        """
+        settings, nonce = self._settings, new_nonce()
+        if isinstance(settings.verify, str):
+            settings = settings.model_copy(update={"model": settings.verify})
+        asked, text = statements(found), material(story, settings.max_input_chars)
+        turns = [("user", f"{fenced(text, nonce)}\n\nStatements:\n{numbered(asked)}")]
+        key = self._key(settings, "verify", VerifyAnswer, text, asked)
+        _, answer = self._question(books, settings, "verify", VerifyAnswer, turns, nonce, key)
+        is_translated = settings.language is not None and not gate.is_in(settings.language, story)
+        left = without_others(found, verified(asked, answer, story, is_translated=is_translated))
+        if not any(value for _, value in left if isinstance(value, str)):
+            raise Unfounded("the story has no sentence that shows it", found.model_dump_json())
+        return left
+
+    def _question(
+        self,
+        books: Ledger,
+        settings: OpenAISettings,
+        operation: str,
+        form: type[Form],
+        turns: Sequence[Turn],
+        nonce: str,
+        key: str,
+        fault_of: Callable[[Form], str | None] = lambda _: None,
+        *,
+        remembers: bool = True,
+    ) -> tuple[str, Form]:
+        """The model that answered, and its answer: the remembered one to an equal question, else a new one."""
+        instructions = prompt(operation)
+        known = books.remembered(key) if settings.cache and remembers else None
+        if known is not None and fault_of(found := form.model_validate(known["answer"])) is None:
+            self._note_cached(books, operation, settings.model, instructions.name)
+            return known["model"], found
+        system = instructions.system(language=settings.language or _OWN_LANGUAGE, nonce=nonce)
+        return self._call(
+            books,
+            operation,
+            settings.model,
+            instructions.name,
+            self._wire.path,
+            self._body(settings, system, turns, strict_schema(form), operation),
+            lambda got: checked(form, got, settings, fault_of),
+            lambda answer, model: (key, {"answer": answer.model_dump(), "model": model}),
+        )
+
+    @staticmethod
+    def _key(settings: OpenAISettings, operation: str, form: type[BaseModel], *asked: Any) -> str:
+        """The identity of a question: equal ones have equal answers."""
         params = {
             "max_tokens": settings.output_tokens,
             "temperature": settings.temperature,
@@ -129,45 +210,14 @@ class OpenAIAnalyst:
             "more": settings.extra_body,
             "as": settings.answer_format,
         }
-        key = _key(instructions.text, settings.model, settings.language, params, schema, text)
-        known = books.remembered(key) if settings.cache else None
-        if known is not None:
-            answer = form.model_validate(known["answer"])
-            if fault(answer, story, settings.language) is None:
-                self._note_cached(books, operation, settings.model, instructions.name)
-                return answer, Provenance("openai", known["model"], instructions.name)
-        turns = [("user", fenced(text, nonce := new_nonce()))]
-        system = instructions.system(language=settings.language or _OWN_LANGUAGE, nonce=nonce)
+        return _hash(prompt(operation).text, settings.model, settings.language, params, strict_schema(form), *asked)
 
-        def keep(found: Form, answered: str) -> tuple[str, Any]:
-            return key, {"answer": found.model_dump(), "model": answered}
-
-        def ask() -> tuple[Form, Provenance]:
-            model, found = self._call(
-                books,
-                operation,
-                settings.model,
-                instructions.name,
-                self._wire.path,
-                self._body(system, turns, schema, operation),
-                lambda got: checked(form, got, story, settings),
-                keep,
-            )
-            return found, Provenance("openai", model, instructions.name)
-
-        try:
-            return ask()
-        except Unfounded as first:
-            turns += [("assistant", first.said), ("user", f"{_AGAIN} {first.reason}")]
-        try:
-            return ask()
-        except Unfounded as second:
-            raise Unfounded(second.reason, second.said, local(story)) from second
-
-    def _body(self, system: str, turns: Sequence[Turn], schema: Mapping[str, Any], operation: str) -> dict[str, Any]:
-        if self._settings.answer_format != "json_schema":
+    def _body(
+        self, settings: OpenAISettings, system: str, turns: Sequence[Turn], schema: Mapping[str, Any], operation: str
+    ) -> dict[str, Any]:
+        if settings.answer_format != "json_schema":
             system += f"\n\nAnswer with one JSON object of this schema and nothing else:\n{json.dumps(schema)}"
-        return self._wire.body(self._settings, Question(system, turns, operation, schema)) | self._settings.extra_body
+        return self._wire.body(settings, Question(system, turns, operation, schema)) | settings.extra_body
 
     def _call(
         self,
@@ -237,5 +287,5 @@ def _needed(ledger: Ledger | None) -> Ledger:
     return ledger
 
 
-def _key(*parts: Any) -> str:
+def _hash(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=True).encode()).hexdigest()

@@ -135,6 +135,8 @@ def _strict(schema: Any) -> Any:
         made["properties"] = {name: _strict(each) for name, each in made["properties"].items()}
         made["required"] = list(made["properties"])
         made["additionalProperties"] = False
+    if "$defs" in made:
+        made["$defs"] = {name: _strict(each) for name, each in made["$defs"].items()}
     if "items" in made:
         made["items"] = _strict(made["items"])
     return made

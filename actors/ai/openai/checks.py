@@ -19,7 +19,7 @@ from actors.ai.protocol import Unfounded
 from zeke_jobs import Reject, Retry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from actors.ai.openai.settings import OpenAISettings
     from actors.ai.protocol import Story
@@ -29,11 +29,13 @@ _ADDRESS = re.compile(r"https?://[^\s)>\"'\]]+|\bwww\.[^\s)>\"'\]]+", re.IGNOREC
 Form = TypeVar("Form", bound=BaseModel)
 
 
-def checked(form: type[Form], got: Mapping[str, Any], story: Story, settings: OpenAISettings) -> Form:
+def checked(
+    form: type[Form], got: Mapping[str, Any], settings: OpenAISettings, fault_of: Callable[[Form], str | None]
+) -> Form:
     """The answer in a provider's reply.
 
     Raises:
-        CallFailed: there is none that may be shown; it has the verdict for the job.
+        CallFailed: there is none, or ``fault_of`` finds a fault in it; it has the verdict for the job.
     """
     try:
         said = WIRES[settings.kind].said(got)
@@ -51,8 +53,7 @@ def checked(form: type[Form], got: Mapping[str, Any], story: Story, settings: Op
     except ValueError as error:
         raise _invalid(Retry(reason=f"the model's answer is not as asked: {error}")) from error
     answer = answer.model_copy(update={name: _visible(value) for name, value in answer})
-    wrong = fault(answer, story, settings.language)
-    if wrong is not None:
+    if wrong := fault_of(answer):
         raise _invalid(Unfounded(wrong, answer.model_dump_json()))
     return answer
 

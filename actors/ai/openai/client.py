@@ -37,6 +37,7 @@ _MAX_BYTES = 4 * 1024 * 1024
 _SPENT_CODES = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
 _RESETS = ("x-ratelimit-reset-requests", "x-ratelimit-reset-tokens")
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_LONGEST_DURATION = 100  # characters; a longer one is none
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -194,6 +195,8 @@ def _ran_out(headers: Mapping[str, str], reset: str) -> bool:
 
 def _duration(text: str) -> float | None:
     """The seconds of ``6m0s``, ``1.2s``, ``350ms`` or plain seconds."""
+    if len(text) > _LONGEST_DURATION:
+        return None
     if re.fullmatch(r"\d+(?:\.\d+)?", text.strip()):
         return float(text)
     parts = _PART.findall(text)

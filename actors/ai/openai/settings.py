@@ -28,6 +28,8 @@ class OpenAISettings(BaseModel, frozen=True, extra="forbid"):
         base_url: Of any compatible server, up to and including ``/v1``; a query behind it is kept.
         api_key: Sent as a bearer token; write ``${NAME}`` in jobs.yaml, never the key itself.
         model: For analysis, briefs and summaries.
+        verify: Whether a second call asks for each statement whether it follows from the story: true by ``model``, a name by that
+            model, false leaves it to the rules for numbers, dates, names and quotations.
         embedding_model: None keeps the local embeddings.
         embedding_dimensions: Length of the embedding model's vectors; fewer than 1536 are padded with zeros.
         send_dimensions: Whether to ask the embedding model for that length; not every server knows the parameter.
@@ -51,6 +53,7 @@ class OpenAISettings(BaseModel, frozen=True, extra="forbid"):
     base_url: str = "https://api.openai.com/v1"
     api_key: SecretStr | None = None
     model: str = Field(min_length=1)
+    verify: bool | str = True
     embedding_model: str | None = None
     embedding_dimensions: int = Field(default=1536, ge=1, le=1536)
     send_dimensions: bool = False

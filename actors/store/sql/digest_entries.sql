@@ -4,7 +4,7 @@ SELECT
   s.title,
   s.primary_url AS url,
   src.name AS source,
-  o.brief_one_liner AS one_liner,
+  coalesce(o.brief_one_liner, o.brief_two_liner, o.brief_elevator) AS one_liner,
   o.why_it_matters AS why,
   ARRAY(
     SELECT teller.name
@@ -43,7 +43,7 @@ LEFT JOIN public.team_scores AS everybody ON everybody.story_id = s.id AND every
 WHERE i.happened_at >= %(since)s::date::timestamp AT TIME ZONE 'UTC'
   AND i.happened_at < (%(until)s::date + 1)::timestamp AT TIME ZONE 'UTC'
   AND (s.cluster_id IS NULL OR c.primary_story_id = s.id)
-  AND o.brief_one_liner IS NOT NULL
+  AND (o.brief_generated_at IS NOT NULL OR o.brief_one_liner IS NOT NULL)
   AND NOT EXISTS (
     SELECT FROM public.contents AS t
     JOIN public.item_outcomes AS end_of ON end_of.raw_item_id = t.raw_item_id

@@ -10,7 +10,7 @@ SELECT
   CASE WHEN o.citations ->> 'chili' IS NOT NULL THEN
     least(5, greatest(0, (o.citations ->> 'chili')::numeric + coalesce(everybody.shift, 0)))
   END AS chili,
-  o.brief_one_liner AS one_liner,
+  coalesce(o.brief_one_liner, o.brief_two_liner, o.brief_elevator) AS one_liner,
   i.language,
   found.rank,
   found.compared,

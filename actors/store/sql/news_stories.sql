@@ -15,7 +15,7 @@ SELECT
   END AS chili,
   coalesce(o.analysis_state, 'pending') AS analysis_state,
   o.why_it_matters,
-  o.brief_one_liner AS one_liner,
+  coalesce(o.brief_one_liner, o.brief_two_liner, o.brief_elevator) AS one_liner,
   coalesce(t.state, 'unread') AS state,
   coalesce(t.pinned, false) AS is_starred,
   (SELECT count(*) FROM public.highlights AS h WHERE h.story_id = s.id AND NOT h.metadata ? 'withdrawn') AS highlights

@@ -103,13 +103,14 @@ class ModelServer:
                 if sorted(node.get("required", [])) != sorted(node["properties"]):
                     return "every key must be required"
                 stack += node["properties"].values()
-            stack.append(node.get("items"))
+            stack += [node.get("items"), *node.get("$defs", {}).values()]
         return None
 
 
 def operation(body: dict[str, Any]) -> str:
     system = body["messages"][0]["content"]
-    return "analyze" if "chili" in system else "brief" if "one_liner" in system else "summarize"
+    names = {"checks": "verify", "chili": "analyze", "one_liner": "brief"}
+    return next((name for word, name in names.items() if word in system), "summarize")
 
 
 def completion(answer: Any, **choice: Any) -> dict[str, Any]:

@@ -85,7 +85,14 @@ def server() -> Iterator[ModelServer]:
 @pytest.fixture(scope="module")
 def analyst(server: ModelServer) -> Iterator[Any]:
     prices = {name: {"input": 1.0, "output": 1.0} for name in ("m", "e")}
-    options = {"base_url": server.url, "model": "m", "embedding_model": "e", "prices": prices, "timeout": "5s"}
+    options = {
+        "base_url": server.url,
+        "model": "m",
+        "embedding_model": "e",
+        "prices": prices,
+        "timeout": "5s",
+        "verify": False,
+    }
     made = Settings.model_validate({"provider": "openai", "openai": options}).open()
     yield made
     made.close()  # type: ignore[attr-defined]
@@ -181,7 +188,7 @@ relaxed = settings(
 
 
 @relaxed
-@given(body=ANYWHERE, operation=st.sampled_from([*VERSIONS, "embed"]))
+@given(body=ANYWHERE, operation=st.sampled_from([*GOOD, "embed"]))
 @example(
     body={**completion(GOOD["analyze"]), "usage": {"prompt_tokens": -(10**9), "completion_tokens": 10**400}},
     operation="analyze",

@@ -28,7 +28,7 @@ CONFIG = """
       ai:
         use: actors.ai:Settings
         provider: openai
-        openai: {{base_url: "{url}", model: m, timeout: 1s, prices: {{m: {{input: 1, output: 10}}}}, {more}}}
+        openai: {{base_url: "{url}", model: m, timeout: 1s, verify: false, prices: {{m: {{input: 1, output: 10}}}}, {more}}}
     migrations: [actors.store]
     defaults: {{retry: {{limit: 8, delay: 100ms, max_delay: 200ms}}}}
     tasks:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from actors.ai import Settings
 from actors.ai.openai.answers import AnalysisAnswer, BriefAnswer, SummaryAnswer, read, strict_schema
 from actors.ai.openai.client import wait_seconds
+from actors.ai.openai.verification import VerifyAnswer
 from actors.ai.prompting import VERSIONS, fenced, material, prompt, visible
 from actors.ai.protocol import Story
 from zeke_jobs.errors import ConfigurationError
@@ -21,6 +22,7 @@ FINGERPRINTS = {
     "analyze/1": "4ff50d926974266f",
     "brief/1": "f3aa1dbb89e93245",
     "summarize/1": "005ae185aea9cb1e",
+    "verify/1": "15448ab6c9b092e4",
 }
 
 
@@ -51,7 +53,7 @@ def test_a_long_story_is_cut_after_a_line_and_says_so() -> None:
     assert text.endswith(".\n[the story goes on]")
 
 
-@pytest.mark.parametrize("form", [AnalysisAnswer, BriefAnswer, SummaryAnswer])
+@pytest.mark.parametrize("form", [AnalysisAnswer, BriefAnswer, SummaryAnswer, VerifyAnswer])
 def test_a_strict_schema_requires_every_key_and_has_no_bounds(form: Any) -> None:
     schema = strict_schema(form)
     assert schema["additionalProperties"] is False

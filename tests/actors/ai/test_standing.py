@@ -1,7 +1,6 @@
 # ruff: noqa: RUF001 (Cyrillic, Arabic and Japanese sentences, and their marks)
 import pytest
 
-from actors.ai.direction import opposes
 from actors.ai.standing import is_scrap, is_told_to_reader, leans
 
 
@@ -90,17 +89,3 @@ def test_a_speech_with_the_name_of_its_speaker_may_be_shown(sentence: str) -> No
 def test_what_is_told_to_the_reader() -> None:
     assert is_told_to_reader("Your to-do list will shrink to 25% of its size.")
     assert not is_told_to_reader("Young people read 25% less.")
-
-
-@pytest.mark.parametrize(
-    ("headline", "sentence", "expected"),
-    [
-        ("Home Depot sales miss, shares plunge", "Home Depot shares are up 39 percent year-to-date.", True),
-        ("Home Depot sales miss, shares plunge", "Home Depot shares fell by 5 percent on Tuesday.", False),
-        ("Aktien von Siemens gestiegen", "Die Aktie sinkt seit Montag um drei Prozent.", True),
-        ("Home Depot opens a store", "Home Depot shares are up 39 percent.", False),
-        ("Prices rise as output falls", "Output fell by a tenth.", False),
-    ],
-)
-def test_a_rise_opposes_a_fall(headline: str, sentence: str, expected: bool) -> None:
-    assert opposes(headline, sentence) is expected

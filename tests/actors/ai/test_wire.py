@@ -46,7 +46,14 @@ def messages(content: list[dict[str, Any]], reason: str = "end_turn") -> dict[st
 def ask(model_server: Any) -> Callable[..., tuple[Any, dict[str, Any], Books]]:
     def go(answer: dict[str, Any], **options: Any) -> tuple[Any, dict[str, Any], Books]:
         model_server.script.append(lambda _: (200, {}, answer))
-        given = {"base_url": model_server.url, "api_key": "sk-secret", "model": "m", "timeout": "5s", **options}
+        given = {
+            "base_url": model_server.url,
+            "api_key": "sk-secret",
+            "model": "m",
+            "timeout": "5s",
+            "verify": False,
+            **options,
+        }
         analyst = Settings.model_validate({"provider": "openai", "openai": given}).open()
         books = Books()
         try:

@@ -78,6 +78,24 @@ def test_a_digest_names_the_top_events_of_yesterday_with_their_one_liners(
     ]
 
 
+def test_without_a_one_liner_a_digest_shows_the_next_sentences_that_add_something(
+    told: Callable[..., uuid.UUID], digest: Callable[..., Any], conn: Any
+) -> None:
+    two, none = told("With two", 4), told("With none", 3)
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE story_overlays SET brief_one_liner = NULL, brief_generated_at = zeke_jobs.now()")
+        cursor.execute(
+            "UPDATE story_overlays SET brief_two_liner = 'It adds. It tells.' WHERE story_id = %s", (str(two),)
+        )
+    assert [(entry["title"], entry["one_liner"]) for entry in digest()[1]] == [
+        ("With two", "It adds. It tells."),
+        ("With none", None),
+    ]
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE story_overlays SET brief_generated_at = NULL WHERE story_id = %s", (str(none),))
+    assert len(digest()[1]) == 1
+
+
 def test_one_event_is_named_once_by_its_leading_story_and_before_equals(
     told: Callable[..., uuid.UUID], digest: Callable[..., Any], conn: Any
 ) -> None:

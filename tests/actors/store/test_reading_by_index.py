@@ -12,7 +12,7 @@ import pytest
 from psycopg2.extras import RealDictCursor
 
 from actors.store import digests, news
-from actors.store.by_index import by_index
+from actors.store.statements import by_index
 from tests.conftest import databases
 from zeke_jobs.postgres.pool import connect, transaction
 

@@ -17,6 +17,7 @@ from zeke_jobs import client
 from zeke_jobs.client import drivers, listening, reading
 from zeke_jobs.errors import JobFailed, JobNotFound, JobPurged, WaitTimeout
 from zeke_jobs.postgres.pool import connect, transaction
+from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,6 +108,22 @@ def test_an_unknown_id_is_told_apart_from_a_purged_one(conn: Connection) -> None
     assert not isinstance(unknown.value, JobPurged)
     with pytest.raises(ValueError, match="expected id as a UUID"):
         zeke_jobs.status("42")
+
+
+def test_a_job_that_is_purged_while_its_output_is_read_was_purged(conn: Connection) -> None:
+    sent = zeke_jobs.send("anything")
+    finish(conn, sent.id)
+
+    def execute(sql: str, params: Any) -> list[tuple[Any, ...]]:
+        with conn.cursor() as cursor:
+            cursor.execute(sql, params)
+            rows = cursor.fetchall()
+            if sql == SQL.text("job/list"):
+                cursor.execute("SELECT zeke_jobs.purge('anything', 'completed', '-infinity', 'infinity', 1)")
+            return rows
+
+    with pytest.raises(JobPurged, match="anything, completed on"):
+        drivers.Runner("a database", execute).carry_out(reading.result(sent.id))
 
 
 def test_sensitive_fields_are_masked_in_status_but_not_in_the_output_that_is_waited_for(

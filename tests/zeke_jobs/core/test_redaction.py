@@ -8,6 +8,7 @@ import logging
 import traceback
 from typing import TYPE_CHECKING, Any
 
+import psycopg2
 import pytest
 import structlog
 
@@ -22,6 +23,8 @@ from zeke_jobs.worker.finish.outcome import describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from psycopg2.extensions import connection as Connection
 
 LONG = "q7Rk2mZs9vTx4pLw8nBd3cYf6hJg1aQe5uWi0oKr"
 PASSWORDS = ["worker", "zeke", "a", "1", LONG]
@@ -145,6 +148,22 @@ def test_a_value_that_is_no_word_is_masked_in_any_text() -> None:
             redact(f"401 for {LONG}, +49-30-901820 (Ada Lovelace), 4111111111111111") == "401 for ***, *** (***), ***"
         )
     assert redact(LONG) == LONG
+
+
+def test_the_excerpt_of_a_statement_that_failed_shows_no_sensitive_value(conn: Connection) -> None:
+    """psycopg2 sends values within the statement, and Postgres quotes a part of it."""
+    value = "O'Brien's \"own\" address: 12 High Street, Port Lyle, which is longer than what an excerpt shows"
+    with hiding({"name": value}, ["name"]), conn.cursor() as cursor, pytest.raises(psycopg2.Error) as caught:
+        cursor.execute('SELECT 1 AS "a", %s::int', (value,))
+    assert "O''Brien" in str(caught.value)
+    with hiding({"name": value}, ["name"]):
+        for as_json in (True, False):
+            stream = io.StringIO()
+            logs.configure(stream, json=as_json)
+            logs.get_logger("zeke_jobs.job").error("no luck", exc_info=caught.value)
+            for said in (redact(str(caught.value)), stream.getvalue()):
+                assert "LINE 1: ***" in said, said
+                assert not any(part in said for part in ("O'", "Brien", "own", "High Street")), said
 
 
 def test_the_value_of_a_variable_is_shown_as_its_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import pytest
-from psycopg2.errors import InsufficientPrivilege
+from psycopg2.errors import InsufficientPrivilege, InvalidParameterValue
 
 import zeke_jobs
 from tests.zeke_jobs.postgres.test_roles import MEMBERS, TASKS, as_member, sign_up
@@ -18,6 +19,7 @@ from zeke_jobs.cli.run import run
 from zeke_jobs.control import audit, pausing
 from zeke_jobs.core.environment import author
 from zeke_jobs.postgres import roles, uninstall
+from zeke_jobs.postgres.pool import connect
 from zeke_jobs.revisions import boot
 from zeke_jobs.top import app as top_app
 from zeke_jobs.top.view import Command
@@ -185,3 +187,21 @@ def test_what_did_not_happen_is_not_written_down(conn: Connection, make_task: Ca
     finally:
         theirs.close()
     assert audit.listed(conn) == []
+
+
+def test_an_operator_stops_no_schedule_by_the_schedulers_functions(conn: Connection, zeke: Callable[..., str]) -> None:
+    zeke("schedule")
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT zeke_jobs.lock_schedule('tick', '* * * * *', 'UTC', now())")
+    with closing(connect()) as operator, operator.cursor() as cursor:
+        for statement in (
+            "SELECT zeke_jobs.advance_schedule('tick', '* * * * *', 'UTC', now() + interval '100 years', now())",
+            "SELECT zeke_jobs.lock_schedule('another', '* * * * *', 'UTC', now() + interval '100 years')",
+            "SELECT zeke_jobs.record_tick('tick', now() + interval '1 day', 'skipped', '', 'backfill', NULL)",
+            "SELECT zeke_jobs.record_tick('tick', now(), 'skipped', '', 'schedule', NULL)",
+        ):
+            with pytest.raises((InvalidParameterValue, InsufficientPrivilege)):
+                cursor.execute(statement)
+        cursor.execute("SELECT zeke_jobs.advance_schedule('tick', '* * * * *', 'UTC', now(), now())")
+    (entry,) = audit.listed(conn, actions=["advance"])
+    assert (entry.login, entry.target) == (OPERATOR, "schedule/tick")

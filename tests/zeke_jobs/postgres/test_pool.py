@@ -235,7 +235,7 @@ def test_a_function_that_a_view_calls_for_each_row_is_not_compiled_each_time(con
             WHERE d.classid = 'pg_rewrite'::regclass AND p.oid <> 'zeke_jobs.now()'::regprocedure"""
         )
         found = dict(cursor.fetchall())
-    assert len(found) > 3
+    assert len(found) >= 3
     assert [name for name, is_off in found.items() if not is_off] == []
 
 

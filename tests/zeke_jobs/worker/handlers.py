@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 import zeke_jobs
 from zeke_jobs import Context, Defer, FailedJob, Payload, Reject, Retry, Throttled
+from zeke_jobs.core import bounds
 from zeke_jobs.errors import InvalidPayload
 
 GATE = Event()
@@ -423,6 +424,13 @@ def spin(payload: Number, ctx: Context) -> None:
         pass
 
 
+def throttled_once(payload: Number, ctx: Context) -> None:
+    """The limit is closed at its first call."""
+    if not CALLS:
+        CALLS.append("throttled")
+        raise Throttled("ai", 3600)
+
+
 def tidies_up(payload: Number, ctx: Context) -> None:
     """Catches its timeout by dramatiq's name, and raises it again."""
     try:
@@ -439,6 +447,14 @@ def carries_on(payload: Number, ctx: Context) -> str:
     except TimeLimitExceeded:
         CALLS.append("went on")
     return "done"
+
+
+def reject_with_details(payload: Number, ctx: Context) -> None:
+    """Details at the bounds: their size, or their depth."""
+    details: Any = "x" * (bounds.LARGEST - 2) if payload.story_id == "large" else "the innermost"
+    for _ in range(0 if payload.story_id == "large" else bounds.DEEPEST):
+        details = [details]
+    raise Reject("it does not fit", details)
 
 
 class SignUp(Payload):

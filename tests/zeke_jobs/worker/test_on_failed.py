@@ -91,6 +91,19 @@ def test_a_job_that_fails_again_after_a_retry_by_hand_is_told_again(running: Run
         eventually(lambda: len(reports(jobs, job.id)) == 2)
 
 
+@pytest.mark.parametrize("kind", ["large", "deep"])
+def test_a_rejection_with_details_at_the_bounds_keeps_its_reason(running: Running, jobs: Jobs, kind: str) -> None:
+    with running(f"{TASKS}  details: {{handler: 'H:reject_with_details', on_failed: report}}"):
+        job = failure("details", {"story_id": kind})
+        eventually(lambda: len(reports(jobs, job.id)) == 1)
+    assert job.error is not None
+    assert (job.error["type"], job.error["message"]) == ("Reject", "it does not fit")
+    [report] = reports(jobs, job.id)
+    assert report["told"]["error"]["message"] == "it does not fit"
+    assert report["told"]["error"]["details"] == job.error["details"]
+    assert str(job.error["details"]).startswith("not kept: expected at most 1")
+
+
 def test_it_commits_with_the_failure_or_not_at_all(jobs: Jobs) -> None:
     jobs.use(TASKS)
     [job] = jobs.add("echo")

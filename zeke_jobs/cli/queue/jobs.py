@@ -128,8 +128,12 @@ def _batch(job: Job) -> str:
     if job.batch is None:
         return ""
     from zeke_jobs.client import batch_status
+    from zeke_jobs.errors import BatchNotFound
 
-    found = batch_status(job.batch)
+    try:
+        found = batch_status(job.batch)
+    except BatchNotFound:  # its id quotes a field that became sensitive later
+        return job.batch
     failed = f", {found.failed} failed" if found.failed else ""
     return f"{found.id} ({found.status}: {found.finished} of {found.jobs} ended{failed})"
 

@@ -31,26 +31,49 @@ AS $$
     'hex')::uuid
 $$;
 
+-- Its body is bound when it is created, so that no search path of a reader leads it astray, and it is still inlined.
 CREATE OR REPLACE FUNCTION zeke_jobs.status_of(
   p_state zeke_jobs.state, p_attempt integer, p_cancelled_on timestamptz)
 RETURNS zeke_jobs.job_status
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$
-  SELECT CASE
-    WHEN p_state = 'queued' THEN CASE WHEN p_attempt = 0 THEN 'created' ELSE 'retry' END
-    WHEN p_state = 'consumed' THEN 'active'
-    WHEN p_state = 'done' THEN 'completed'
-    ELSE CASE WHEN p_cancelled_on IS NULL THEN 'failed' ELSE 'cancelled' END
-  END::zeke_jobs.job_status
-$$;
+RETURN CASE
+  WHEN p_state = 'queued'
+    THEN CASE WHEN p_attempt = 0 THEN 'created' ELSE 'retry' END
+  WHEN p_state = 'consumed' THEN 'active'
+  WHEN p_state = 'done' THEN 'completed'
+  ELSE CASE WHEN p_cancelled_on IS NULL THEN 'failed' ELSE 'cancelled' END
+END::zeke_jobs.job_status;
 
--- story_id → storyId
+-- These read the catalogue for views: one wrong value there must not stop them.
+
+-- The length of a duration such as 1h30m, at most a thousand years; NULL: it is none.
+CREATE OR REPLACE FUNCTION zeke_jobs.length_of(p_duration text) RETURNS interval
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN p_duration ~ '^(\d{1,9}(\.\d{1,6})? ?(ms|s|m|h|d|w|seconds?|minutes?|hours?|days?) ?){1,6}$'
+  THEN least(p_duration::interval, interval '1000 years') END;
+
+CREATE OR REPLACE FUNCTION zeke_jobs.seconds_of(p_duration text) RETURNS integer
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE
+  WHEN zeke_jobs.length_of(p_duration) < interval '68 years' THEN extract(epoch FROM zeke_jobs.length_of(p_duration))::integer
+  WHEN zeke_jobs.length_of(p_duration) IS NOT NULL THEN 2147483647
+END;
+
+-- A JSON number as an integer; NULL: it is none.
+CREATE OR REPLACE FUNCTION zeke_jobs.integer_of(p_value jsonb) RETURNS integer
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN jsonb_typeof(p_value) = 'number' THEN least(greatest(p_value::numeric, -2147483648), 2147483647)::integer END;
+
+CREATE OR REPLACE FUNCTION zeke_jobs.camel_of_words(p_name text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (
+  SELECT string_agg(CASE WHEN n = 1 THEN word ELSE upper(left(word, 1)) || substr(word, 2) END, '' ORDER BY n)
+  FROM unnest(string_to_array(p_name, '_')) WITH ORDINALITY AS w (word, n));
+
+-- story_id → storyId. Is inlined, and calls a function only for a name of several words: that takes thirty times as long.
 CREATE OR REPLACE FUNCTION zeke_jobs.camel(p_name text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$
-  SELECT string_agg(CASE WHEN n = 1 THEN word ELSE upper(left(word, 1)) || substr(word, 2) END, '' ORDER BY n)
-  FROM unnest(string_to_array(p_name, '_')) WITH ORDINALITY AS w (word, n)
-$$;
+RETURN CASE WHEN strpos(p_name, '_') = 0 THEN p_name ELSE zeke_jobs.camel_of_words(p_name) END;
 
 -- The fields and items that a JSON Schema describes, through $ref and all its branches.
 CREATE OR REPLACE FUNCTION zeke_jobs.shape(p_schema jsonb, p_root jsonb, p_depth integer DEFAULT 0) RETURNS jsonb
@@ -70,13 +93,13 @@ BEGIN
     UNION ALL
     SELECT b.value
     FROM unnest(ARRAY['anyOf', 'oneOf', 'allOf']) AS k (keyword),
-      jsonb_array_elements(coalesce(p_schema -> k.keyword, '[]')) AS b (value)
+      jsonb_array_elements(CASE jsonb_typeof(p_schema -> k.keyword) WHEN 'array' THEN p_schema -> k.keyword ELSE '[]' END) AS b (value)
   LOOP
     v_part := zeke_jobs.shape(v_branch, p_root, p_depth + 1);
     v_shape := v_shape || v_part
       || jsonb_build_object('properties', coalesce(v_shape -> 'properties', '{}') || coalesce(v_part -> 'properties', '{}'));
   END LOOP;
-  IF p_schema ? 'properties' THEN
+  IF jsonb_typeof(p_schema -> 'properties') = 'object' THEN
     v_shape := v_shape
       || jsonb_build_object('properties', coalesce(v_shape -> 'properties', '{}') || (p_schema -> 'properties'));
   END IF;
@@ -131,132 +154,12 @@ BEGIN
 END
 $$;
 
--- A value with its sensitive fields masked. A field is a name or a path (user.email) that leads through lists. If a path ends early, for
--- example at a text, that text is masked.
-CREATE OR REPLACE FUNCTION zeke_jobs.masked(p_value jsonb, p_fields text[], p_inside boolean DEFAULT false) RETURNS jsonb
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-SET jit = off
-AS $$
-BEGIN
-  IF coalesce(cardinality(p_fields), 0) = 0 THEN
-    RETURN p_value;
-  END IF;
-  CASE jsonb_typeof(p_value)
-    WHEN 'object' THEN
-      RETURN (
-        SELECT coalesce(jsonb_object_agg(
-          e.key, CASE WHEN '' = ANY (f.rests) THEN '"***"' ELSE zeke_jobs.masked(e.value, f.rests, true) END), '{}')
-        FROM jsonb_each(p_value) AS e (key, value)
-        CROSS JOIN LATERAL (
-          SELECT array_agg(substr(n.field, length(n.name) + 2)) AS rests
-          FROM (SELECT p.field, split_part(p.field, '.', 1) AS name FROM unnest(p_fields) AS p (field)) AS n
-          WHERE e.key IN (n.name, zeke_jobs.camel(n.name))) AS f);
-    WHEN 'array' THEN
-      RETURN (
-        SELECT coalesce(jsonb_agg(zeke_jobs.masked(e.value, p_fields, p_inside) ORDER BY e.n), '[]')
-        FROM jsonb_array_elements(p_value) WITH ORDINALITY AS e (value, n));
-    WHEN 'null' THEN
-      RETURN p_value;
-    ELSE
-      RETURN CASE WHEN p_inside THEN '"***"' ELSE p_value END;
-  END CASE;
-END
-$$;
-
--- The texts in a payload's sensitive fields, the longest first, also as JSON spells them; without very short ones, which are common words.
-CREATE OR REPLACE FUNCTION zeke_jobs.secrets(p_payload jsonb, p_fields text[]) RETURNS text[]
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$
-  WITH RECURSIVE at (value, path) AS (
-    SELECT p_payload, string_to_array(f.field, '.') FROM unnest(p_fields) AS f (field)
-    UNION ALL
-    SELECT n.value, n.path
-    FROM at AS a
-    CROSS JOIN LATERAL (
-      SELECT e.value, CASE WHEN a.path = '{}' THEN a.path ELSE a.path[2:] END AS path
-      FROM jsonb_each(CASE jsonb_typeof(a.value) WHEN 'object' THEN a.value ELSE '{}' END) AS e (key, value)
-      WHERE a.path = '{}' OR e.key IN (a.path[1], zeke_jobs.camel(a.path[1]))
-      UNION ALL
-      SELECT e.value, a.path
-      FROM jsonb_array_elements(CASE jsonb_typeof(a.value) WHEN 'array' THEN a.value ELSE '[]' END) AS e (value)) AS n
-  ),
-  leaf (text) AS (
-    SELECT a.value #>> '{}' FROM at AS a WHERE jsonb_typeof(a.value) IN ('string', 'number')
-  ),
-  form (text) AS (
-    SELECT l.text FROM leaf AS l
-    UNION
-    SELECT substr(to_jsonb(l.text)::text, 2, length(to_jsonb(l.text)::text) - 2) FROM leaf AS l
-  )
-  SELECT coalesce(array_agg(f.text ORDER BY length(f.text) DESC), '{}') FROM form AS f WHERE length(f.text) >= 4
-$$;
-
--- A value with a mask wherever a text in it quotes a secret.
-CREATE OR REPLACE FUNCTION zeke_jobs.without(p_value jsonb, p_secrets text[]) RETURNS jsonb
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-SET jit = off
-AS $$
-DECLARE
-  v_text text;
-  v_secret text;
-BEGIN
-  CASE jsonb_typeof(p_value)
-    WHEN 'object' THEN
-      RETURN (
-        SELECT coalesce(jsonb_object_agg(
-          zeke_jobs.without(to_jsonb(e.key), p_secrets) #>> '{}', zeke_jobs.without(e.value, p_secrets)), '{}')
-        FROM jsonb_each(p_value) AS e (key, value));
-    WHEN 'array' THEN
-      RETURN (
-        SELECT coalesce(jsonb_agg(zeke_jobs.without(e.value, p_secrets) ORDER BY e.n), '[]')
-        FROM jsonb_array_elements(p_value) WITH ORDINALITY AS e (value, n));
-    WHEN 'string' THEN
-      v_text := p_value #>> '{}';
-      FOREACH v_secret IN ARRAY p_secrets LOOP
-        v_text := replace(v_text, v_secret, '***');
-      END LOOP;
-      RETURN to_jsonb(v_text);
-    WHEN 'number' THEN
-      RETURN CASE WHEN p_value #>> '{}' = ANY (p_secrets) THEN '"***"' ELSE p_value END;
-    ELSE
-      RETURN p_value;
-  END CASE;
-END
-$$;
-
--- A text of a job, such as its error, with the values of its payload's sensitive fields masked.
-CREATE OR REPLACE FUNCTION zeke_jobs.unquoted(p_value jsonb, p_message jsonb, p_fields text[]) RETURNS jsonb
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-SET jit = off
-AS $$
-DECLARE
-  v_secrets text[];
-BEGIN
-  IF coalesce(cardinality(p_fields), 0) = 0 OR p_value IS NULL OR p_value IN ('[]', '{}', 'null') THEN
-    RETURN p_value;
-  END IF;
-  v_secrets := zeke_jobs.secrets(p_message -> 'kwargs', p_fields);
-  RETURN CASE WHEN v_secrets = '{}' THEN p_value ELSE zeke_jobs.without(p_value, v_secrets) END;
-END
-$$;
-
-CREATE OR REPLACE FUNCTION zeke_jobs.unquoted(p_value text, p_message jsonb, p_fields text[]) RETURNS text
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-SET jit = off
-AS $$
-BEGIN
-  IF coalesce(cardinality(p_fields), 0) = 0 OR p_value IS NULL THEN
-    RETURN p_value;
-  END IF;
-  RETURN zeke_jobs.unquoted(to_jsonb(p_value), p_message, p_fields) #>> '{}';
-END
-$$;
-
 -- Attempts without their long parts: messages, tracebacks.
 CREATE OR REPLACE FUNCTION zeke_jobs.brief_attempts(p_attempts jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path TO pg_catalog, pg_temp
 AS $$
-  SELECT CASE WHEN p_attempts = '[]' THEN p_attempts ELSE (
+  SELECT CASE WHEN p_attempts = '[]' OR jsonb_typeof(p_attempts) <> 'array' THEN '[]' ELSE (
     SELECT jsonb_agg(
       jsonb_strip_nulls(jsonb_build_object(
         'attempt', a.value -> 'attempt', 'outcome', a.value -> 'outcome', 'started_on', a.value -> 'started_on',

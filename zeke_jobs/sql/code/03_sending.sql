@@ -540,9 +540,12 @@ BEGIN
   IF v_task.max_queued IS NOT NULL AND NOT p_is_promised THEN
     v_full := zeke_jobs.places_left(v_task) <= 0;
   END IF;
-  IF p_options ? 'batch' AND NOT v_full AND NOT zeke_jobs.enter_batch(p_options, v_job.message_id) THEN
-    outcome := 'closed';
-    RETURN;
+  IF p_options ? 'batch' THEN
+    PERFORM zeke_jobs.refuse_telling_batch(p_options ->> 'batch', p_payload, v_task.id, v_task.sensitive);
+    IF NOT v_full AND NOT zeke_jobs.enter_batch(p_options, v_job.message_id) THEN
+      outcome := 'closed';
+      RETURN;
+    END IF;
   END IF;
   IF p_options ? 'idempotency_key' THEN
     v_holder := zeke_jobs.take_key(v_task.id || ' !' || (p_options ->> 'idempotency_key'), v_job.message_id, NOT v_full);
@@ -724,6 +727,10 @@ BEGIN
   THEN
     RETURN QUERY SELECT 0::bigint, 'full', NULL::uuid, NULL::zeke_jobs.job_status;
     RETURN;
+  END IF;
+  IF p_options ? 'batch' AND v_task.sensitive <> '{}' THEN
+    PERFORM zeke_jobs.refuse_telling_batch(p_options ->> 'batch', p.payload, v_task.id, v_task.sensitive)
+    FROM jsonb_array_elements(p_payloads) AS p (payload);
   END IF;
   -- A send that is repeated after a lost answer adds no job.
   IF p_options ? 'batch' AND NOT zeke_jobs.enter_batch(p_options, p_ids[1]) AND EXISTS (

@@ -114,7 +114,7 @@ BEGIN
       q.run_at, q.created_on, q.started_on, q.completed_on, q.seq, q.claimed_on, q.expires_on, q.attempts, q.extra ->> 'batch' AS batch,
       zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS status,
       CASE WHEN p_task IS NULL THEN q.completed_on + (q.extra ->> 'keep')::interval ELSE q.completed_on END AS place,
-      zeke_jobs.unquoted(q.key, q.message, q.sensitive || coalesce(
+      zeke_jobs.mask_text(q.key, q.message -> 'kwargs', q.sensitive || coalesce(
         v_sensitive, (SELECT t.sensitive FROM zeke_jobs.find_task(q.task) AS t))) <> q.key AS is_sensitive
   ),
   kept AS (

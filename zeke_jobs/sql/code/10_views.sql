@@ -7,29 +7,32 @@ SELECT
   zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS state,
   q.queue_name AS queue,
   q.priority,
-  zeke_jobs.masked(q.message -> 'kwargs', s.fields) AS data,
-  CASE WHEN q.state = 'done'
-    THEN zeke_jobs.unquoted(zeke_jobs.masked(nullif(q.result, 'null'), s.fields), q.message, s.fields) END AS output,
-  zeke_jobs.unquoted(CASE
-    WHEN q.state = 'rejected' AND q.cancelled_on IS NOT NULL
-      THEN jsonb_build_object('type', 'Cancelled', 'message', coalesce(q.extra ->> 'cancel_reason', 'cancelled'))
+  CASE WHEN s.fields IS NULL THEN q.message -> 'kwargs' ELSE zeke_jobs.mask(q.message -> 'kwargs', s.fields) END AS data,
+  CASE WHEN q.state <> 'done' OR q.result = 'null' THEN NULL
+    WHEN s.fields IS NULL THEN q.result
+    ELSE zeke_jobs.mask(q.result, s.fields, q.message -> 'kwargs') END AS output,
+  CASE
+    WHEN q.state = 'rejected' AND q.cancelled_on IS NOT NULL THEN jsonb_build_object(
+      'type', 'Cancelled',
+      'message', coalesce(CASE WHEN s.fields IS NULL THEN (q.extra ->> 'cancel_reason') ELSE zeke_jobs.mask_text((q.extra ->> 'cancel_reason'), q.message -> 'kwargs', s.fields) END, 'cancelled'))
     WHEN q.state = 'rejected' OR q.attempt > 0 AND q.state = 'queued' THEN (
-      SELECT a.value -> 'error'
-      FROM jsonb_array_elements(q.attempts) WITH ORDINALITY AS a (value, n)
+      SELECT CASE WHEN s.grown THEN jsonb_build_object('type', a.value #> '{error,type}', 'message', '***') ELSE a.value -> 'error' END
+      FROM jsonb_array_elements(CASE jsonb_typeof(q.attempts) WHEN 'array' THEN q.attempts ELSE '[]' END) WITH ORDINALITY AS a (value, n)
       WHERE a.value ? 'error'
       ORDER BY a.n DESC
       LIMIT 1)
-  END, q.message, s.fields) AS error,
+  END AS error,
   greatest(q.attempt - 1, 0) AS retry_count,
-  coalesce((q.message #>> '{options,retry,limit}')::integer, t.retry_limit, 0) AS retry_limit,
+  coalesce(zeke_jobs.integer_of(q.message #> '{options,retry,limit}'), t.retry_limit, 0) AS retry_limit,
   q.attempt,
-  zeke_jobs.unquoted(q.attempts, q.message, s.fields) AS attempts,
+  CASE WHEN s.grown THEN zeke_jobs.brief_attempts(q.attempts) ELSE q.attempts END AS attempts,
   q.deaths,
-  zeke_jobs.unquoted(q.extra -> 'progress', q.message, s.fields) AS progress,
-  CASE WHEN q.state = 'queued' THEN zeke_jobs.unquoted(q.extra ->> 'waiting_for', q.message, s.fields) END AS waiting_for,
-  zeke_jobs.unquoted(q.key, q.message, s.fields) AS key,
-  q.extra ->> 'unique_key' AS unique_key,
-  zeke_jobs.unquoted(q.extra ->> 'idempotency_key', q.message, s.fields) AS idempotency_key,
+  CASE WHEN s.grown AND jsonb_typeof((q.extra -> 'progress')) = 'object' THEN (q.extra -> 'progress') || '{"note": "***"}' ELSE (q.extra -> 'progress') END AS progress,
+  CASE WHEN q.state <> 'queued' THEN NULL WHEN s.grown THEN CASE WHEN (q.extra ->> 'waiting_for') IS NOT NULL THEN '***' END
+    WHEN s.fields IS NULL THEN (q.extra ->> 'waiting_for') ELSE zeke_jobs.mask_text((q.extra ->> 'waiting_for'), q.message -> 'kwargs', s.fields) END AS waiting_for,
+  CASE WHEN s.fields IS NULL THEN q.key ELSE zeke_jobs.mask_text(q.key, q.message -> 'kwargs', s.fields) END AS key,
+  CASE WHEN s.fields IS NULL THEN (q.extra ->> 'unique_key') ELSE zeke_jobs.mask_text((q.extra ->> 'unique_key'), q.message -> 'kwargs', s.fields) END AS unique_key,
+  CASE WHEN s.fields IS NULL THEN (q.extra ->> 'idempotency_key') ELSE zeke_jobs.mask_text((q.extra ->> 'idempotency_key'), q.message -> 'kwargs', s.fields) END AS idempotency_key,
   q.parent,
   q.scheduled_for,
   q.revision,
@@ -40,22 +43,32 @@ SELECT
   q.started_on,
   q.completed_on,
   q.cancelled_on,
-  zeke_jobs.unquoted(q.extra ->> 'cancel_reason', q.message, s.fields) AS cancel_reason,
+  CASE WHEN s.fields IS NULL THEN (q.extra ->> 'cancel_reason') ELSE zeke_jobs.mask_text((q.extra ->> 'cancel_reason'), q.message -> 'kwargs', s.fields) END AS cancel_reason,
   c.cost,
   c.currency,
-  q.extra ->> 'batch' AS batch
+  CASE WHEN s.fields IS NULL THEN (q.extra ->> 'batch') ELSE zeke_jobs.mask_text((q.extra ->> 'batch'), q.message -> 'kwargs', s.fields) END AS batch
 FROM zeke_jobs.queue AS q
 LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
 LEFT JOIN zeke_jobs.cost AS c ON c.job = q.message_id
 CROSS JOIN LATERAL (
-  -- The fields that were sensitive at the send and the fields that are sensitive now, also after a rename of the task.
-  SELECT nullif(q.sensitive || coalesce(t.sensitive, (
-    SELECT a.sensitive FROM zeke_jobs.task AS a WHERE q.task = ANY (a.aliases) LIMIT 1)), '{}') AS fields
+  -- The fields that were sensitive at the send and the fields that are sensitive now, also after a rename of the task. If there are more now, the
+  -- worker that wrote the job's errors did not mask them: grown.
+  SELECT nullif(q.sensitive || n.fields, '{}') AS fields, NOT n.fields <@ coalesce(q.sensitive, '{}') AS grown
+  FROM (
+    SELECT coalesce(t.sensitive, (SELECT a.sensitive FROM zeke_jobs.task AS a WHERE q.task = ANY (a.aliases) LIMIT 1), '{}') AS fields) AS n
 ) AS s;
 COMMENT ON VIEW zeke_jobs.job IS 'All jobs, in the words of pg-boss. Sensitive fields are masked.';
 
 CREATE OR REPLACE VIEW zeke_jobs.job_step AS
-SELECT s.job, s.name, s.kept_on FROM zeke_jobs.step AS s;
+SELECT p.job, CASE WHEN s.fields IS NULL THEN p.name ELSE zeke_jobs.mask_text(p.name, q.message -> 'kwargs', s.fields) END AS name, p.kept_on
+FROM zeke_jobs.step AS p
+LEFT JOIN zeke_jobs.queue AS q ON q.message_id = p.job
+LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
+CROSS JOIN LATERAL (
+  SELECT nullif(q.sensitive || n.fields, '{}') AS fields, NOT n.fields <@ coalesce(q.sensitive, '{}') AS grown
+  FROM (
+    SELECT coalesce(t.sensitive, (SELECT a.sensitive FROM zeke_jobs.task AS a WHERE q.task = ANY (a.aliases) LIMIT 1), '{}') AS fields) AS n
+) AS s;
 COMMENT ON VIEW zeke_jobs.job_step IS 'The finished steps of jobs, without their results, which may be secret.';
 
 CREATE OR REPLACE VIEW zeke_jobs.finished AS
@@ -65,7 +78,7 @@ SELECT
   zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS state,
   q.queue_name AS queue,
   q.priority,
-  zeke_jobs.unquoted(q.key, q.message, s.fields) AS key,
+  CASE WHEN s.fields IS NULL THEN q.key ELSE zeke_jobs.mask_text(q.key, q.message -> 'kwargs', s.fields) END AS key,
   q.attempt,
   q.deaths,
   q.parent,
@@ -82,8 +95,9 @@ FROM zeke_jobs.queue AS q
 LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
 LEFT JOIN zeke_jobs.cost AS c ON c.job = q.message_id
 CROSS JOIN LATERAL (
-  SELECT nullif(q.sensitive || coalesce(t.sensitive, (
-    SELECT a.sensitive FROM zeke_jobs.task AS a WHERE q.task = ANY (a.aliases) LIMIT 1)), '{}') AS fields
+  SELECT nullif(q.sensitive || n.fields, '{}') AS fields, NOT n.fields <@ coalesce(q.sensitive, '{}') AS grown
+  FROM (
+    SELECT coalesce(t.sensitive, (SELECT a.sensitive FROM zeke_jobs.task AS a WHERE q.task = ANY (a.aliases) LIMIT 1), '{}') AS fields) AS n
 ) AS s
 WHERE q.state IN ('done', 'rejected')
 UNION ALL
@@ -123,6 +137,7 @@ SELECT t.id || '/' || (c.value ->> 'name'), t.id, c.value - '{name,key}'::text[]
 FROM zeke_jobs.task AS t
 LEFT JOIN zeke_jobs.revision AS r ON r.number = t.revision
 CROSS JOIN LATERAL jsonb_array_elements(CASE jsonb_typeof(t.cron) WHEN 'array' THEN t.cron ELSE '[]' END) AS c (value)
+WHERE jsonb_typeof(c.value) = 'object'
 UNION ALL
 SELECT s.name, t.id, s.cron, t.sensitive, ARRAY[s.name], s.key, coalesce(s.put_by, 'a program'), s.put_on
 FROM zeke_jobs.stored_schedule AS s
@@ -131,11 +146,11 @@ CROSS JOIN LATERAL (
   SELECT o.id, o.sensitive FROM zeke_jobs.task AS o WHERE o.id = s.task OR s.task = ANY (o.aliases) ORDER BY (o.id = s.task) DESC LIMIT 1
 ) AS t
 -- A schedule of jobs.yaml replaces a stored one with the same name.
-WHERE NOT EXISTS (
+WHERE jsonb_typeof(s.cron) = 'object' AND NOT EXISTS (
   SELECT 1 FROM zeke_jobs.task AS o
   CROSS JOIN LATERAL jsonb_array_elements(CASE jsonb_typeof(o.cron) WHEN 'array' THEN o.cron ELSE '[]' END) AS c (value)
   WHERE s.name = o.id || '/' || (c.value ->> 'name'));
-COMMENT ON VIEW zeke_jobs.planned IS 'The schedules in force as the scheduler reads them: nothing masked.';
+COMMENT ON VIEW zeke_jobs.planned IS 'The schedules in force as the scheduler reads them: nothing masked, so no role but operators and workers may read it.';
 
 -- The schedules in force; a schedule that leaves jobs.yaml leaves this view.
 CREATE OR REPLACE VIEW zeke_jobs.schedule AS
@@ -143,7 +158,7 @@ SELECT
   t.task,
   t.cron ->> 'at' AS cron,
   t.cron ->> 'timezone' AS timezone,
-  zeke_jobs.masked(t.cron -> 'payload', t.sensitive) AS payload,
+  zeke_jobs.mask(t.cron -> 'payload', t.sensitive) AS payload,
   t.cron - '{at,timezone,payload,paused}'::text[] AS options,
   l.scheduled_for AS last_tick,
   l.outcome AS last_outcome,
@@ -155,9 +170,9 @@ SELECT
     ELSE zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text
   END AS last_result,
   CASE WHEN s.cron = t.cron ->> 'at' AND s.timezone = t.cron ->> 'timezone' THEN s.next_tick END AS next_tick,
-  p.target IS NOT NULL OR (t.cron ->> 'paused')::boolean AS paused,
-  coalesce(p.paused_by, CASE WHEN (t.cron ->> 'paused')::boolean THEN coalesce(t.put_by, 'jobs.yaml') END) AS paused_by,
-  coalesce(p.paused_on, CASE WHEN (t.cron ->> 'paused')::boolean THEN t.begun_on END) AS paused_on,
+  p.target IS NOT NULL OR t.cron -> 'paused' = 'true' AS paused,
+  coalesce(p.paused_by, CASE WHEN t.cron -> 'paused' = 'true' THEN coalesce(t.put_by, 'jobs.yaml') END) AS paused_by,
+  coalesce(p.paused_on, CASE WHEN t.cron -> 'paused' = 'true' THEN t.begun_on END) AS paused_on,
   p.reason AS pause_reason,
   least(s.created_on, t.begun_on) AS created_on, -- a new schedule has no state until the scheduler sees it
   coalesce(t.begun_on, s.created_on) AS updated_on,
@@ -269,7 +284,7 @@ JOIN zeke_jobs.pause AS p
 UNION ALL
 SELECT
   t.id,
-  CASE WHEN (t.definition ->> 'paused')::boolean OR NOT EXISTS (SELECT 1 FROM unnest(t.limits) AS g (name) WHERE starts_with(g.name, 'limit/'))
+  CASE WHEN t.definition -> 'paused' = 'true' OR NOT EXISTS (SELECT 1 FROM unnest(t.limits) AS g (name) WHERE starts_with(g.name, 'limit/'))
     THEN 'task/' || t.id
     -- The catalogue does not tell which of several limits the file pauses.
     ELSE (SELECT string_agg(g.name, ' or ' ORDER BY g.name) FROM unnest(t.limits) AS g (name) WHERE starts_with(g.name, 'limit/')) END,
@@ -283,11 +298,11 @@ CREATE OR REPLACE VIEW zeke_jobs.task_wait AS
 SELECT
   t.id AS task,
   t.queue,
-  (t.definition ->> 'max_wait')::interval AS max_wait,
+  zeke_jobs.length_of(t.definition ->> 'max_wait') AS max_wait,
   o.due AS oldest_due,
   zeke_jobs.now() - o.due AS wait,
   p.paused,
-  coalesce(NOT p.paused AND zeke_jobs.now() - o.due > (t.definition ->> 'max_wait')::interval, false) AS is_late
+  coalesce(NOT p.paused AND zeke_jobs.now() - o.due > zeke_jobs.length_of(t.definition ->> 'max_wait'), false) AS is_late
 FROM zeke_jobs.task AS t
 CROSS JOIN LATERAL (SELECT zeke_jobs.oldest_due(t.queue, t.id) AS due) AS o
 CROSS JOIN LATERAL (SELECT EXISTS (SELECT 1 FROM zeke_jobs.task_pause AS p WHERE p.task = t.id) AS paused) AS p;
@@ -304,8 +319,8 @@ SELECT
   t.id AS task,
   t.queue,
   zeke_jobs.depth(t.queue, t.id, 2147483647) AS queued,
-  (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (t.id || t.aliases)) AS active,
-  (t.definition #>> '{concurrency,limit}')::integer AS active_limit
+  zeke_jobs.active_of(t.id || t.aliases) AS active,
+  zeke_jobs.integer_of(t.definition #> '{concurrency,limit}') AS active_limit
 FROM zeke_jobs.task AS t;
 COMMENT ON VIEW zeke_jobs.task_depth IS 'Queued and active jobs of each task, counted exactly: reads an index entry for each queued job.';
 

@@ -345,6 +345,19 @@ BEGIN
 END
 $$;
 
+-- The time itself, if this login may decide ticks up to it. Schedulers and the owner may write the tables; an operator resumes and sends for past
+-- ticks, and so can neither stop a schedule for the future nor decide ticks in a scheduler's place.
+CREATE OR REPLACE FUNCTION zeke_jobs.decidable(p_moment timestamptz, p_schedule text) RETURNS timestamptz
+LANGUAGE plpgsql STABLE
+AS $$
+BEGIN
+  IF p_moment > zeke_jobs.now() AND NOT has_table_privilege(session_user, 'zeke_jobs.schedule_state', 'UPDATE') THEN
+    RAISE EXCEPTION 'expected ticks of % that are due, got %', p_schedule, p_moment USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  RETURN p_moment;
+END
+$$;
+
 -- Create a schedule's state if it is missing, and lock it until the transaction ends, so that one scheduler at a time decides its ticks.
 CREATE OR REPLACE FUNCTION zeke_jobs.lock_schedule(p_task text, p_cron text, p_timezone text, p_decided_to timestamptz)
 RETURNS TABLE (cron text, timezone text, decided_to timestamptz)
@@ -352,32 +365,46 @@ LANGUAGE sql VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
 AS $$
   INSERT INTO zeke_jobs.schedule_state AS s (task, cron, timezone, decided_to)
-  VALUES (p_task, p_cron, p_timezone, p_decided_to)
+  VALUES (p_task, p_cron, p_timezone, zeke_jobs.decidable(p_decided_to, p_task))
   ON CONFLICT (task) DO UPDATE SET task = excluded.task
   RETURNING s.cron, s.timezone, s.decided_to
 $$;
 
--- Record up to which time a schedule's ticks are decided, and by which cron line.
+-- Record up to which time a schedule's ticks are decided, and by which cron line. The audit has it if an operator does so without a resume.
 CREATE OR REPLACE FUNCTION zeke_jobs.advance_schedule(
   p_task text, p_cron text, p_timezone text, p_decided_to timestamptz, p_next_tick timestamptz) RETURNS void
-LANGUAGE sql VOLATILE SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
 AS $$
+BEGIN
   UPDATE zeke_jobs.schedule_state AS s
-  SET cron = p_cron, timezone = p_timezone, decided_to = p_decided_to, next_tick = p_next_tick
-  WHERE s.task = p_task
+  SET cron = p_cron, timezone = p_timezone, next_tick = p_next_tick,
+    decided_to = CASE WHEN p_decided_to <= s.decided_to THEN p_decided_to ELSE zeke_jobs.decidable(p_decided_to, p_task) END
+  WHERE s.task = p_task;
+  IF NOT has_table_privilege(session_user, 'zeke_jobs.schedule_state', 'UPDATE') AND NOT EXISTS (
+    SELECT 1 FROM zeke_jobs.audit AS a
+    WHERE a.target = 'schedule/' || p_task AND a.action = 'resume' AND a.xmin = pg_current_xact_id()::xid) THEN
+    PERFORM zeke_jobs.note('advance', 'schedule/' || p_task, NULL, 'ticks decided up to ' || p_decided_to);
+  END IF;
+END
 $$;
 
--- Record the outcome of a tick. Only a backfill changes it later, when it sends a skipped tick.
+-- Record the outcome of a tick. Only a backfill changes it later, when it sends a skipped tick. An operator records backfills alone.
 CREATE OR REPLACE FUNCTION zeke_jobs.record_tick(
   p_task text, p_scheduled_for timestamptz, p_outcome text, p_reason text, p_origin text, p_job uuid) RETURNS void
-LANGUAGE sql VOLATILE SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
 AS $$
+BEGIN
+  IF p_origin <> 'backfill' AND NOT has_table_privilege(session_user, 'zeke_jobs.tick', 'INSERT') THEN
+    RAISE EXCEPTION 'expected a tick of a backfill from a login that is no scheduler, got origin %', p_origin
+      USING ERRCODE = 'insufficient_privilege';
+  END IF;
   INSERT INTO zeke_jobs.tick AS t (task, scheduled_for, outcome, reason, origin, job)
-  VALUES (p_task, p_scheduled_for, p_outcome, p_reason, p_origin, p_job)
+  VALUES (p_task, zeke_jobs.decidable(p_scheduled_for, p_task), p_outcome, p_reason, p_origin, p_job)
   ON CONFLICT (task, scheduled_for) DO UPDATE
   SET outcome = excluded.outcome, reason = excluded.reason, origin = excluded.origin, job = excluded.job,
     decided_on = excluded.decided_on
-  WHERE t.outcome = 'skipped' AND excluded.origin = 'backfill'
+  WHERE t.outcome = 'skipped' AND excluded.origin = 'backfill';
+END
 $$;

@@ -128,10 +128,11 @@ BEGIN
     ON CONFLICT DO NOTHING;
     CONTINUE WHEN NOT FOUND;
     v_attempt := CASE v_job ->> 'state' WHEN 'created' THEN 0 ELSE (v_job ->> 'retry_count')::integer + 1 END;
-    v_error := CASE WHEN v_job ->> 'state' IN ('retry', 'failed') THEN jsonb_strip_nulls(jsonb_build_object(
+    -- Its texts are masked here, as a worker masks those that it writes.
+    v_error := CASE WHEN v_job ->> 'state' IN ('retry', 'failed') THEN zeke_jobs.mask(jsonb_strip_nulls(jsonb_build_object(
       'type', coalesce(v_job #>> '{output,name}', 'Error'),
       'message', left(coalesce(v_job #>> '{output,message}', v_job ->> 'output', ''), 4000),
-      'traceback', left(v_job #>> '{output,stack}', 16000))) END;
+      'traceback', left(v_job #>> '{output,stack}', 16000))), v_task.sensitive, v_one -> 'payload') END;
     v_key := NULL;
     IF v_job ->> 'state' IN ('created', 'retry') THEN
       v_key := CASE

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _LONGEST_TRACEBACK = 16_000  # characters; kept from the end, because the innermost frames say most
 _LONGEST_MESSAGE = 4_000
+_REST = " " * 524_000  # more than the rest of an error takes
 _OURS = (f"{Path(__file__).parents[2]}{os.sep}", contextlib.__file__)  # files whose frames say nothing of the handler
 
 
@@ -156,11 +157,18 @@ def describe(error: BaseException) -> dict[str, Any]:
         "traceback": redact(_storable(_printed(error, frames)))[-_LONGEST_TRACEBACK:],
     }
     if isinstance(error, Reject) and error.details is not None:
-        try:
-            described["details"] = redacted(json.loads(json_text.encode(error.details)))
-        except json_text.UnfitForJson as unfit:
-            described["details"] = f"not JSON: {unfit}"
+        described["details"] = _details(error.details)
     return described
+
+
+def _details(details: Any) -> Any:
+    """The details of a ``Reject``, if they fit into the job's attempts and, beside the error, into an ``on_failed`` payload."""
+    try:
+        value = json.loads(json_text.encode(details))
+        json_text.encode([[[[value]]], _REST])
+    except json_text.UnfitForJson as unfit:
+        return f"not kept: {unfit}"
+    return redacted(value)
 
 
 def _printed(error: BaseException, frames: TracebackType | None) -> str:

@@ -88,7 +88,8 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
     def after_skip_message(self, _broker: object, message: JobMessage) -> None:
         """End the job of a message that a middleware skipped: failed if the message is failed, else completed."""
         if message.outcome is None:
-            reason = f"a middleware skipped it before its handler began{_reason_of(message)}"
+            with hiding(message.kwargs, message.sensitive):
+                reason = f"a middleware skipped it before its handler began{_reason_of(message)}"
             failed = Ended("failed", reason=reason, error={"type": "SkipMessage", "message": reason})
             message.outcome = self._begin(message.claim) or (failed if message.failed else Completed())
             self._log.info(reason, task=message.claim.task, job_id=str(message.claim.id), failed=message.failed)

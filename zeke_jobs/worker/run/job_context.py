@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Unpack
 from zeke_jobs.client import sending
 from zeke_jobs.client.batches import close, open_
 from zeke_jobs.core.batch import Batch
-from zeke_jobs.core.context import Context
 from zeke_jobs.core.event import Event, check_name
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.errors import ClaimLost, Defer, QueueFull
@@ -23,9 +22,6 @@ from zeke_jobs.worker.run.steps import Steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from contextlib import AbstractContextManager
-    from datetime import timedelta
-    from decimal import Decimal
     from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
@@ -42,7 +38,7 @@ if TYPE_CHECKING:
 _WAIT_WHEN_FULL = 30.0  # seconds before a job that met a full queue is tried again
 
 
-class JobContext(Context[Any]):
+class JobContext(Reports):
     """See ``Context``. ``close`` gives the connection back; ``completed`` tells the executor that the end is written already.
 
     ``statement_pool`` is the pool for the handler's reports, which are outside its own transaction.
@@ -59,6 +55,7 @@ class JobContext(Context[Any]):
         *,
         statement_pool: Pool,
     ) -> None:
+        super().__init__(statement_pool, claim, worker)
         self.job_id = claim.id
         self.task_id = claim.task
         self.attempt = claim.attempt + 1
@@ -68,9 +65,6 @@ class JobContext(Context[Any]):
         self.settings = settings
         self.logger = get_logger("zeke_jobs.job", task=claim.task, job_id=str(claim.id), attempt=self.attempt)
         self.completed = False
-        self._claim = claim
-        self._worker = worker
-        self._held: dict[str, Any] = {"id": claim.id, "claim": claim.number, "worker": worker}
         self._runtime = runtime
         self._pool = pool
         self._running = running
@@ -80,12 +74,6 @@ class JobContext(Context[Any]):
         self._in_transaction = False
         self.output: Any = None  # the argument of complete
         self._output: str | None = None
-        self._statement_pool = statement_pool
-
-    # Most jobs use neither of the next two, so they are made at the first use.
-    @cached_property
-    def _reports(self) -> Reports:
-        return Reports(self._statement_pool, self._claim, self._worker, self.logger)
 
     @cached_property
     def _steps(self) -> Steps:
@@ -215,28 +203,6 @@ class JobContext(Context[Any]):
     def service(self, name: str) -> Any:
         """See ``Context.service``."""
         return self._runtime.service(name)
-
-    def progress(self, done: float, total: float | None = None, note: str = "") -> None:
-        """See ``Context.progress``."""
-        self._reports.progress(done, total, note)
-
-    def add_cost(self, amount: Decimal | int, currency: str = "USD") -> None:
-        """See ``Context.add_cost``."""
-        self._reports.add_cost(amount, currency)
-
-    def used(self, **units: float) -> None:
-        """See ``Context.used``."""
-        self._reports.used(units)
-
-    def throttled(self, limit: str, retry_after: timedelta | float, reason: str = "") -> None:
-        """See ``Context.throttled``."""
-        self._reports.throttled(limit, retry_after, reason)
-
-    def lease(
-        self, name: str, limit: int = 1, *, wait: timedelta | float | None = None
-    ) -> AbstractContextManager[None]:
-        """See ``Context.lease``."""
-        return self._reports.lease(name, limit, wait)
 
     def close(self) -> None:
         """Give the connection back in its original state."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 import uuid
 from dataclasses import replace
 
@@ -28,7 +29,7 @@ def fault(text: str, document: str = STORY, title: str = "Orbis buys machines") 
 def test_the_jobs_of_a_story_read_it_once_though_it_grows_older_and_its_event_larger() -> None:
     story = Story(uuid.UUID(int=1), "Orbis buys machines", STORY, age_days=0.1)
     assert evidence(replace(story, age_days=0.2, cluster_size=3)) is evidence(story)
-    assert evidence(replace(story, language="de")) is not evidence(story)
+    assert evidence(replace(story, title="Another")) is not evidence(story)
 
 
 @pytest.mark.parametrize(
@@ -49,8 +50,6 @@ def test_an_amount_is_the_same_however_it_is_written(text: str) -> None:
         "Orbis has 100 more staff than in 2020.",
         "The staff of Orbis grew by 50 percent.",
         "At Orbis 60 % of the machines are not old.",
-        "Orbis opened three things: a plant, a mill and a dock.",
-        "Together Orbis had 500 staff in both years.",
     ],
 )
 def test_what_a_story_implies_may_be_said(text: str) -> None:
@@ -69,13 +68,79 @@ def test_what_a_story_implies_may_be_said(text: str) -> None:
         ("The machines of Orbis come from Tessaro.", "Tessaro"),
         ("Ida Brandt said that Orbis has 30 percent old machines.", "30 percent"),
         ("“We always look back,” Ida Brandt added.", "We always look back"),
-        ("Orbis bought machines because demand from hospitals grew.", "demand from hospitals"),
+        ("Tessaro Mills Were Bought By Orbis.", "Tessaro"),
     ],
 )
 def test_a_fault_names_what_the_story_does_not_have(text: str, named: str) -> None:
     found = fault(text)
     assert found is not None
     assert named in found
+
+
+KELVIN = (
+    "Kelvin Labs released version 3.2 in the U.S. on 14 January. The index takes 18 kilobytes, down from 64 kilobytes. "
+    "The company's team worked on it for three weeks with 22 testers. The test at InfoNation took 5 hours and 40 minutes, and "
+    "the next is at the Olympics in March. It could save memory. The law allows five working days; it took 23."
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The index shrank from 64 to 18 kilobytes.",
+        "Kelvin Labs' team worked on it for three weeks.",
+        "Kelvin Labs released the version in mid-January.",
+        "It had twenty-two testers.",
+        "InfoNation's test took nearly six hours.",
+        "The version is out in the US.",
+        "The version is out in the United States.",
+        "The next test is an Olympic one.",
+        "It took 23 days instead of five.",
+        "The work took three weeks, with 22 testers.",
+    ],
+)
+def test_the_same_value_and_the_same_name_may_have_another_form(text: str) -> None:
+    assert fault(text, KELVIN, "Kelvin Labs cuts memory") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("The team worked on it for three months.", "three months"),
+        ("The index shrank by three kilobytes.", "three kilobytes"),
+        ("Kelvin Labs released the version in mid-March 2020.", "March 2020"),
+        ("It had thirty-two testers.", "thirty-two"),
+        ("Marie Kondo Invented the Index.", "Marie"),
+        ("The version runs on index-4.", "index-4"),
+        ("It was released on 24 January.", "24 January"),
+    ],
+)
+def test_another_unit_day_or_name_is_refused(text: str, named: str) -> None:
+    assert named in (fault(text, KELVIN, "Kelvin Labs cuts memory") or "")
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "half third of ",
+        "A of B and C for D ",
+        "Orbis ordered 24 mills in May. ",
+        "May 1 March 2 ",
+        "“a ",
+        "1,",
+        "1, 2, ",
+        "Orbis of Velm, ",
+        "a, b and ",
+        "one in ",
+        "5 hours and 4 minutes ",
+    ],
+)
+def test_a_hostile_page_of_sixty_thousand_characters_takes_no_square_time(unit: str) -> None:
+    page = unit * (60_000 // len(unit))
+    begin = time.process_time()
+    answer = "Orbis of NASA ordered 24 mills in May for $3 billion because Ida Brandt said “we never look”, and not Ken Holt."
+    gate.fault(answer, Story(uuid.UUID(int=2), "Orbis orders mills", page))
+    assert time.process_time() - begin < 4
 
 
 @pytest.mark.parametrize(
@@ -104,7 +169,8 @@ def test_a_translation_is_held_to_numbers_dates_and_money() -> None:
     story = Story(uuid.UUID(int=1), "Orbis buys machines", STORY)
     assert gate.fault("Orbis kaufte 12.345 Maschinen für zwei Milliarden Dollar.", story, is_translated=True) is None
     assert gate.fault("Orbis kaufte 12.945 Maschinen.", story, is_translated=True) is not None
-    assert "language" in (gate.fault("Das ist die neue und nicht die alte Fabrik der Firma Orbis.", story) or "")
+    assert "no word" in (gate.fault("Das war noch nicht immer so.", story) or "")
+    assert "language" in (gate.fault("Машины стоят дорого.", story) or "")
 
 
 @pytest.mark.parametrize("document", ["a *b* “c” — d", "A link [to it](https://x.example/a_b) here.", "\uff57ide “x”"])

@@ -1,6 +1,7 @@
-"""Forged and honest answers to stories of our own: ``open.txt`` for choosing rules, ``frozen.txt`` (written before them) for judging.
+"""Forged and honest answers to stories of our own.
 
-``mixed-open.txt`` and ``mixed-frozen.txt`` hold the same for facts that are put together wrongly.
+``open.txt`` and ``mixed-open.txt`` are for choosing rules; ``frozen.txt``, ``mixed-frozen.txt`` and ``held-out.txt`` were written
+before the rules that they judge.
 
 A story begins with ``# `` and its headline. Behind its text, ``+ `` is an honest sentence about it, ``- kind: `` a forged one,
 and ``~ kind: `` a forged one that puts the story's own facts together wrongly, so that no single fact of it can be looked up.
@@ -12,33 +13,33 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).with_name("answers")
-KINDS = (
-    "numbers",
-    "names",
-    "dates",
-    "money",
+BY_RULE = ("numbers", "number", "names", "name", "dates", "date", "money", "quotes", "quote", "instructions")
+BY_MEANING = (
     "causes",
+    "cause",
     "negation",
-    "quotes",
+    "negated",
     "attribution",
     "other stories",
-    "instructions",
+    "certainty",
+    "recombined",
+    "swapped",
+    "hedge",
 )
 
 
 @dataclass(frozen=True)
 class Told:
-    """A story, and what is said of it; ``forged`` and ``twisted`` are pairs of kind and sentence."""
+    """A story, and what is said of it; ``forged`` are pairs of kind and sentence."""
 
     title: str
     text: str
     honest: tuple[str, ...]
     forged: tuple[tuple[str, str], ...]
-    twisted: tuple[tuple[str, str], ...]
 
 
 def stories(half: str) -> list[Told]:
-    """The stories of a half, as ``open`` or ``mixed-frozen``."""
+    """The stories of a file, as ``open`` or ``held-out``."""
     return [_story(part) for part in (FOLDER / f"{half}.txt").read_text(encoding="utf-8")[2:].split("\n\n# ")]
 
 
@@ -49,11 +50,11 @@ def _story(part: str) -> Told:
     for line in lines:
         if line[:2] in found:
             found[line[:2]].append(line[2:])
-    forged, twisted = (tuple(_named(line) for line in found[mark]) for mark in ("- ", "~ "))
-    return Told(title, "\n\n".join(text), tuple(found["+ "]), forged, twisted)
+    forged = [*map(_named, found["- "]), *(("recombined", _named(line)[1]) for line in found["~ "])]
+    return Told(title, "\n\n".join(text), tuple(found["+ "]), tuple(forged))
 
 
 def _named(line: str) -> tuple[str, str]:
     kind, _, sentence = line.partition(": ")
-    assert kind in KINDS, line
+    assert kind in BY_RULE + BY_MEANING, line
     return kind, sentence

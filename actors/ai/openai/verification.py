@@ -1,0 +1,102 @@
+"""The second look at an answer: for each statement, the model names the sentences of the story that show it.
+
+A verdict is believed only with such sentences: they stand in the story, they share a word with the statement, and they or
+their neighbours have its numbers and dates.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import BaseModel, Field
+
+from actors.ai import gate
+from actors.ai.gate.evidence import Evidence, evidence, keys
+from actors.ai.gate.quotations import normal
+from actors.ai.markdown import plain
+from actors.ai.sentences import sentences
+from actors.ai.standing import leans
+from actors.ai.words import is_dense
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from actors.ai.protocol import Story
+
+_LEAST = 12  # characters; less is no sentence
+_STOPS = " .,;:!?\u3002"
+
+Form = TypeVar("Form", bound=BaseModel)
+
+
+class Check(BaseModel, extra="forbid", strict=True):
+    """The verdict on one statement."""
+
+    statement: int
+    follows: bool
+    sentences: list[str] = Field(max_length=10)
+
+
+class VerifyAnswer(BaseModel, extra="forbid", strict=True):
+    """The answer to ``verify``."""
+
+    checks: list[Check] = Field(max_length=100)
+
+
+def statements(answer: BaseModel) -> list[str]:
+    """The different sentences of an answer's texts, in order."""
+    texts = (plain(value) for _, value in answer if isinstance(value, str))
+    return list(dict.fromkeys(one.text for text in texts for one in sentences(text)))
+
+
+def numbered(asked: Sequence[str]) -> str:
+    """The statements as lines with numbers, from 1."""
+    return "\n".join(f"{number}. {text}" for number, text in enumerate(asked, 1))
+
+
+def verified(asked: Sequence[str], answer: VerifyAnswer, story: Story, *, is_translated: bool) -> set[str]:
+    """The statements that follow from the story. One with two verdicts, or none, does not."""
+    known = evidence(story)
+    verdicts: dict[int, list[Check]] = {}
+    for check in answer.checks:
+        verdicts.setdefault(check.statement, []).append(check)
+    return {
+        text
+        for number, text in enumerate(asked, 1)
+        if len(found := verdicts.get(number, [])) == 1
+        and found[0].follows
+        and _shows(found[0].sentences, text, known, is_translated=is_translated)
+    }
+
+
+def without_others(answer: Form, kept: Collection[str]) -> Form:
+    """The answer without the statements that are not kept, and without those that lean on one of them."""
+    made = {}
+    for name, value in answer:
+        if isinstance(value, str):
+            left: list[str] = []
+            is_broken = False
+            for one in sentences(plain(value)):
+                is_broken = one.text not in kept or (is_broken and leans(one.text))
+                left += [] if is_broken else [one.text]
+            made[name] = ("" if left and is_dense(left[0]) else " ").join(left)
+    return answer.model_copy(update=made)
+
+
+def _shows(cited: Sequence[str], statement: str, story: Evidence, *, is_translated: bool) -> bool:
+    places: set[int] = set()
+    for sentence in cited:
+        form = normal(sentence).strip(_STOPS)
+        found = {
+            at
+            for at, text in enumerate(story.forms)
+            if (form in text and len(form) >= _LEAST) or (text and text in form)
+        }
+        if form not in story.normal or not found:
+            return False
+        places |= found
+    said = keys(statement)
+    told = frozenset().union(*(keys(story.sentences[at]) for at in places))
+    near = sorted({0, *(at + step for at in places for step in (-1, 0, 1))} & set(range(len(story.sentences))))
+    window = Evidence(tuple(story.sentences[at] for at in near), "")
+    return bool(places) and (is_translated or not said or bool(said & told)) and gate.figures(statement, window) is None

@@ -1,0 +1,266 @@
+"""The second look at an answer, by a model over loopback that answers well, badly, and about other sentences."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from actors.ai import Settings
+from actors.ai.gate.evidence import evidence, keys
+from actors.ai.protocol import Story, Unfounded
+from actors.cli.story import _made_by
+from tests.actors.ai.conftest import ModelServer, completion, operation
+from tests.actors.ai.gate.told import BY_RULE, stories
+from zeke_jobs import Retry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from actors.ai.protocol import CallEnd, CallStart
+
+STORY = Story(
+    uuid.UUID(int=1),
+    "Orbis cuts the memory of its mills",
+    "Orbis cuts the memory of its mills by 12 percent. The change may break old docks. Ida Brandt paid 3 crowns to Ken Holt. "
+    "Nobody was hurt without a helmet.",
+)
+TRUE = "Orbis cuts memory by 12 percent."
+FALSE = "The change breaks old docks."
+LEANS = "Then nobody was hurt without a helmet."
+
+
+class Books:
+    """A ledger in memory that remembers answers."""
+
+    def __init__(self) -> None:
+        self.calls: list[CallStart] = []
+        self.ends: list[CallEnd] = []
+        self.kept: dict[str, Any] = {}
+
+    def reserve(self, start: CallStart) -> uuid.UUID:
+        self.calls.append(start)
+        return uuid.uuid4()
+
+    def settle(self, _: uuid.UUID, end: CallEnd, keep: tuple[str, Any] | None = None) -> None:
+        self.ends.append(end)
+        self.kept.update([keep] if keep else [])
+
+    def remembered(self, key: str) -> Any:
+        return self.kept.get(key)
+
+
+class Verifier(ModelServer):
+    """It answers with ``says``, and verifies by ``judge``: from a statement to (follows, sentences)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.says: dict[str, Any] = {}
+        self.judge: Callable[[str], tuple[bool, list[str]]] = lambda _: (False, [])
+
+    def answer(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, str], Any]:
+        if self.script:
+            return self.script.popleft()(body)
+        if operation(body) != "verify":
+            return 200, {}, completion(self.says)
+        assert self._schema_fault(body) is None
+        asked = re.findall(
+            r"^(\d+)\. (.*)$", body["messages"][1]["content"].rpartition("Statements:\n")[2], re.MULTILINE
+        )
+        verdicts = [(int(number), *self.judge(text)) for number, text in asked]
+        checks = [{"statement": number, "follows": follows, "sentences": said} for number, follows, said in verdicts]
+        return 200, {}, completion({"checks": checks})
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Verifier]:
+    running = Verifier()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def ask(server: Verifier) -> Iterator[Callable[..., Any]]:
+    """Summarises a story with the given answer; returns the summary, or the verdict."""
+    analysts: dict[str, Any] = {}
+
+    def go(said: str, story: Story = STORY, books: Books | None = None, **options: Any) -> Any:
+        server.says = {"summary": said}
+        given = {"base_url": server.url, "model": "m", "timeout": "5s", "prices": {"m": {"input": 1}}, **options}
+        key = json.dumps(options)
+        if key not in analysts:
+            analysts[key] = Settings.model_validate({"provider": "openai", "openai": given}).open()
+        try:
+            return analysts[key].summarize(story, books or Books())
+        except Unfounded as unfounded:
+            return unfounded
+
+    yield go
+    for analyst in analysts.values():
+        analyst.close()
+    server.script.clear()
+
+
+def shown_by(story: Story, *, best: bool = True) -> Callable[[str], list[str]]:
+    """Cites the sentences of a story that share most words with a statement, or any one."""
+    told = evidence(story).sentences[2 if story.source else 1 :]
+
+    def cite(statement: str) -> list[str]:
+        order = sorted(told, key=lambda one: -len(keys(one) & keys(statement)))
+        return order[:3] if best else [told[len(statement) % len(told)]]
+
+    return cite
+
+
+def test_a_statement_that_does_not_follow_is_not_stored_and_the_rest_says_that_it_was_verified(
+    ask: Callable[..., Any], server: Verifier
+) -> None:
+    shown = {TRUE: STORY.document.split(". ")[0] + ".", LEANS: "Nobody was hurt without a helmet."}
+    server.judge = lambda text: (text in shown, [shown.get(text, "")])
+    books = Books()
+    assert ask(f"{TRUE} {LEANS}").text == f"{TRUE} {LEANS}"
+    summary = ask(f"{TRUE} {FALSE} {LEANS}", books=books)
+    assert (summary.text, summary.made_by.checked) == (TRUE, "verified")
+    assert [(call.operation, call.prompt) for call in books.calls] == [
+        ("summarize", "summarize/1"),
+        ("verify", "verify/1"),
+    ]
+    assert all(call.cost and end.cost is not None for call, end in zip(books.calls, books.ends, strict=True))
+    assert _made_by(
+        {"citations": {"summary": {"model": "m", "checked": "verified"}}, "analysis_state": ""}, "summary"
+    ) == ("by m, verified")
+
+
+def test_without_a_statement_that_follows_the_model_is_asked_again_and_then_the_local_text_stays(
+    ask: Callable[..., Any], server: Verifier
+) -> None:
+    server.judge = lambda _: (False, [])
+    books = Books()
+    found = ask(FALSE, books=books)
+    assert isinstance(found, Unfounded)
+    assert found.instead.made_by.provider == "local"
+    assert [call.operation for call in books.calls] == ["summarize", "verify", "summarize", "verify"]
+
+
+def test_a_setting_names_a_cheaper_model_or_switches_it_off(ask: Callable[..., Any], server: Verifier) -> None:
+    server.judge = lambda _: (True, ["Orbis cuts the memory of its mills by 12 percent."])
+    cheaper, off = Books(), Books()
+    assert ask(TRUE, books=cheaper, verify="small").made_by.checked == "verified"
+    assert [call.model for call in cheaper.calls] == ["m", "small"]
+    assert ask(TRUE, books=off, verify=False).made_by.checked == "by rule"
+    assert [call.operation for call in off.calls] == ["summarize"]
+
+
+def test_a_verification_that_fails_is_retried_without_asking_for_the_answer_again(
+    ask: Callable[..., Any], server: Verifier
+) -> None:
+    server.judge = lambda _: (True, ["Orbis cuts the memory of its mills by 12 percent."])
+    server.script.extend(
+        [
+            lambda _: (200, {}, completion({"summary": TRUE})),
+            lambda _: (500, {}, {}),
+            lambda _: (200, {}, completion("?")),
+        ]
+    )
+    books = Books()
+    for _ in range(2):
+        with pytest.raises(Retry):
+            ask(TRUE, books=books)
+    assert ask(TRUE, books=books).text == TRUE
+    assert ask(TRUE, books=books).text == TRUE
+    outcomes = [(call.operation, end.outcome) for call, end in zip(books.calls, books.ends, strict=True)]
+    assert outcomes == [
+        ("summarize", "ok"),
+        ("verify", "failed"),
+        ("summarize", "cached"),
+        ("verify", "invalid"),
+        ("summarize", "cached"),
+        ("verify", "ok"),
+        ("summarize", "cached"),
+        ("verify", "cached"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("statement", "cited"),
+    [
+        (TRUE, []),
+        (TRUE, ["Orbis cuts memory by 12 percent."]),
+        (TRUE, ["Orbis"]),
+        (TRUE, ["Nobody was hurt without a helmet."]),
+        ("Ken Holt paid 12 percent for the docks.", ["Nobody was hurt without a helmet."]),
+        (TRUE, ["Orbis cuts the memory of its mills by 12 percent.", "Orbis says so itself."]),
+    ],
+)
+def test_a_verdict_counts_only_with_sentences_of_the_story_that_have_its_words_and_numbers(
+    ask: Callable[..., Any], server: Verifier, statement: str, cited: list[str]
+) -> None:
+    server.judge = lambda _: (True, cited)
+    assert isinstance(ask(statement), Unfounded)
+
+
+def test_two_verdicts_on_a_statement_or_none_are_no_verdict(ask: Callable[..., Any], server: Verifier) -> None:
+    good = {"follows": True, "sentences": ["Orbis cuts the memory of its mills by 12 percent."]}
+    for numbers in ([1, 1], [2], []):
+        checks = [{"statement": number, **good} for number in numbers]
+        said: list[Any] = [{"summary": TRUE}, {"checks": checks}] * 2
+        for answer in map(completion, said):
+            server.script.append(lambda _, answer=answer: (200, {}, answer))  # type: ignore[misc]
+        assert isinstance(ask(TRUE, cache=False), Unfounded), numbers
+
+
+@pytest.mark.quality
+@pytest.mark.parametrize("half", ["frozen", "held-out"])
+def test_forged_answers_and_honest_ones_behind_the_rules_and_a_verification(
+    ask: Callable[..., Any], server: Verifier, half: str, figure: Callable[[str, float, float], None]
+) -> None:
+    """A provider that knows the truth; that says yes to all, with the likeliest sentences; with any ones; with invented ones."""
+    shares: dict[str, Mapping[str, float]] = {}
+    for way in ("knows", "yes to all", "other sentences", "invented sentences"):
+        asked: Counter[str] = Counter()
+        kept: Counter[str] = Counter()
+        for told in stories(half):
+            story = Story(uuid.UUID(int=1), told.title, told.text)
+            cite = shown_by(story, best=way != "other sentences")
+
+            def judge(
+                statement: str,
+                cite: Callable[[str], list[str]] = cite,
+                honest: tuple[str, ...] = told.honest,
+                way: str = way,
+            ) -> tuple[bool, list[str]]:
+                if way == "knows":
+                    return any(statement in one for one in honest), cite(statement)
+                return True, [f"{statement} So it is."] if way.startswith("inv") else cite(statement)
+
+            server.judge = judge
+            for kind, text in [*told.forged, *(("honest", text) for text in told.honest)]:
+                asked[kind] += 1
+                kept[kind] += not isinstance(ask(text, story, cache=False), Unfounded)
+        print(f"\n{half}, {way}: " + ", ".join(f"{kind} {kept[kind]} of {count} kept" for kind, count in asked.items()))
+        by_rule = sum(asked[kind] for kind in asked if kind in BY_RULE)
+        meant = sum(count for kind, count in asked.items() if kind not in {*BY_RULE, "honest"})
+        shares[way] = {
+            "rules": 1 - sum(kept[kind] for kind in asked if kind in BY_RULE) / by_rule,
+            "meaning": 1 - sum(kept[kind] for kind in asked if kind not in {*BY_RULE, "honest"}) / meant,
+            "honest": kept["honest"] / asked["honest"],
+        }
+    well, lying = shares["knows"], shares["yes to all"]
+    figure(
+        f"{half}, verified by who knows: forged causes, denials, speakers and combinations refused",
+        well["meaning"],
+        0.95,
+    )
+    figure(f"{half}, verified by who knows: honest answers kept", well["honest"], 0.95)
+    figure(
+        f"{half}, a verification that says yes to all: forged numbers, dates, names, quotations refused",
+        lying["rules"],
+        0.97,
+    )
+    figure(f"{half}, a verification that says yes to all: other forgeries refused", lying["meaning"], 0)
+    figure(f"{half}, yes with any sentence: other forgeries refused", shares["other sentences"]["meaning"], 0.3)
+    figure(f"{half}, yes with invented sentences: all forgeries refused", shares["invented sentences"]["meaning"], 1)

@@ -1,0 +1,173 @@
+"""What clients and readers see in every view, and that no row and no search path of theirs changes that."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import psycopg2
+import pytest
+from psycopg2.errors import InvalidParameterValue
+from psycopg2.extras import Json
+
+import zeke_jobs
+from tests.each import each
+from tests.zeke_jobs.postgres.test_roles import MEMBERS, as_member, query, sign_up
+from tests.zeke_jobs.test_sensitive import FIELDS, PAYLOAD, PHONE, Order, leaks, plant
+from zeke_jobs.postgres import roles
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from psycopg2.extensions import connection as Connection
+
+#: The views that show what senders and handlers wrote, with their unmasked source hidden. Whoever adds a view writes it here.
+CLIENTS = {"batch_state", "finished", "job", "job_step", "schedule"}
+READERS = CLIENTS | {
+    "gate_use", "process_state", "schedule_lag", "task_active", "task_cost", "task_depth", "task_failed", "task_pace", "task_pause",
+    "task_served", "task_wait",
+}  # fmt: skip
+PGBOSS = {"archive", "job", "queue", "schedule", "version"}
+SEEN = {
+    roles.CLIENT: {f"zeke_jobs.{name}" for name in CLIENTS},
+    roles.READER: {*(f"zeke_jobs.{name}" for name in READERS), *(f"pgboss.{name}" for name in PGBOSS)},
+}
+CRON = {"at": "0 3 * * *", "timezone": "UTC", "payload": PAYLOAD, "missed": "skip", "window": 0, "overlap": "skip", "jitter": 0, "paused": False}  # fmt: skip
+
+
+@pytest.fixture
+def planted(conn: Connection, database: str, make_task: Callable[..., None]) -> str:
+    """A database in which every text quotes a secret, with the four roles; its URL."""
+    sign_up(conn)
+    make_task("order", Order, sensitive=FIELDS, cron=json.dumps(CRON))
+    queued, done = (
+        zeke_jobs.send("order", PAYLOAD, key=f"customer {PHONE}", idempotency_key=f"{n} {PHONE}").id for n in (1, 2)
+    )
+    for job in (queued, done):
+        plant(conn, job)
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "UPDATE zeke_jobs.queue SET state = 'done', completed_on = now() WHERE message_id = %s", (str(done),)
+        )
+        cursor.execute(
+            "INSERT INTO zeke_jobs.stored_schedule (name, task, cron) VALUES ('order/a', 'order', %s)", (Json(CRON),)
+        )
+    zeke_jobs.send_many("order", [PAYLOAD], batch="a batch")
+    return database
+
+
+def visible(conn: Connection) -> set[str]:
+    """All views and tables of ours that this login may read."""
+    found = query(
+        conn,
+        """SELECT n.nspname || '.' || c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE n.nspname IN ('zeke_jobs', 'pgboss') AND c.relkind IN ('r', 'v')
+        AND has_schema_privilege(n.oid, 'USAGE') AND has_any_column_privilege(c.oid, 'SELECT')""",
+    )
+    return {str(name) for (name,) in found}
+
+
+@pytest.mark.parametrize("role", [roles.CLIENT, roles.READER])
+def test_a_role_sees_these_views_and_no_secret_in_any(planted: str, role: str) -> None:
+    with closing(psycopg2.connect(as_member(planted, role))) as ours:
+        assert visible(ours) - {"zeke_jobs.installation"} == SEEN[role]
+        for view in SEEN[role]:
+            ((text, count),) = query(ours, f"SELECT coalesce(string_agg(v::text, ''), ''), count(*) FROM {view} AS v")
+            assert leaks(str(text)) == [], view
+            assert count or view.rpartition(".")[2] in {
+                "archive",
+                "gate_use",
+                "task_cost",
+                "task_pause",
+                "task_active",
+            }, view
+
+
+def test_a_search_path_of_a_client_changes_no_answer_and_gets_no_payload(conn: Connection, planted: str) -> None:
+    member = MEMBERS[roles.CLIENT]
+    query_ = "SELECT string_agg(v::text, '' ORDER BY v.id) FROM zeke_jobs.job AS v"
+    with conn.cursor() as cursor:
+        cursor.execute(f"CREATE SCHEMA theirs AUTHORIZATION {member}")
+    with closing(psycopg2.connect(as_member(planted, roles.CLIENT))) as ours, ours.cursor() as cursor:
+        expected = query(ours, query_)
+        cursor.execute(
+            """CREATE TABLE theirs.stolen (value text);
+            CREATE FUNCTION theirs.jsonb_each(jsonb, OUT key text, OUT value jsonb) RETURNS SETOF record LANGUAGE sql AS $$
+              INSERT INTO theirs.stolen VALUES ($1::text); SELECT * FROM pg_catalog.jsonb_each($1) $$;
+            CREATE FUNCTION theirs.jsonb_typeof(jsonb) RETURNS text LANGUAGE sql AS $$
+              INSERT INTO theirs.stolen VALUES ($1::text); SELECT pg_catalog.jsonb_typeof($1) $$;
+            CREATE FUNCTION theirs.replace(text, text, text) RETURNS text LANGUAGE sql AS $$
+              INSERT INTO theirs.stolen VALUES ($1); SELECT $1 $$;
+            CREATE FUNCTION theirs.told(jsonb, text) RETURNS jsonb LANGUAGE sql AS $$
+              INSERT INTO theirs.stolen VALUES ($1::text); SELECT pg_catalog.jsonb_object_field($1, $2) $$;
+            CREATE OPERATOR theirs.-> (LEFTARG = jsonb, RIGHTARG = text, FUNCTION = theirs.told);
+            SET search_path TO theirs, pg_catalog"""
+        )
+        for view in SEEN[roles.CLIENT]:
+            query(ours, f"SELECT v::text FROM {view} AS v")
+        assert query(ours, query_) == expected
+        assert query(ours, "SELECT value FROM theirs.stolen") == []
+        ours.commit()
+    with conn.cursor() as cursor:
+        cursor.execute("DROP SCHEMA theirs CASCADE")
+
+
+def test_each_function_that_a_view_calls_on_rows_has_a_fixed_path(conn: Connection) -> None:
+    rows = query(
+        conn,
+        """SELECT DISTINCT p.proname FROM pg_depend AS d
+        JOIN pg_rewrite AS r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
+        JOIN pg_class AS c ON c.oid = r.ev_class AND c.relnamespace IN (to_regnamespace('zeke_jobs'), to_regnamespace('pgboss'))
+        JOIN pg_proc AS p ON d.refclassid = 'pg_proc'::regclass AND p.oid = d.refobjid AND p.pronamespace = to_regnamespace('zeke_jobs')
+        WHERE p.pronargs > 0 AND p.prosqlbody IS NULL
+        AND NOT EXISTS (SELECT 1 FROM unnest(p.proconfig) AS s (set) WHERE s.set LIKE 'search_path=pg_catalog, pg_temp')""",
+    )
+    # These get rows of limits, which have nothing of a job, or payloads that are masked already.
+    assert {str(name) for (name,) in rows} == {"concurrency_of", "rename_keys"}
+
+
+def test_a_batch_whose_id_quotes_its_jobs_is_refused(conn: Connection, make_task: Callable[..., None]) -> None:
+    make_task("order", Order, sensitive=FIELDS)
+    with pytest.raises(
+        InvalidParameterValue, match="expected the id of a batch without the value of a sensitive field of order"
+    ):
+        zeke_jobs.send_many("order", [PAYLOAD], batch=f"for {PHONE}")
+    assert query(conn, "SELECT id FROM zeke_jobs.batch_state") == []
+    assert zeke_jobs.send_many("order", [PAYLOAD], batch="for somebody")
+
+
+@each(
+    "damage",
+    [
+        """UPDATE zeke_jobs.queue SET message = jsonb_set(message, '{options}', '{"retry": {"limit": "1e2"}, "timeout": "x"}')""",
+        """UPDATE zeke_jobs.queue SET message = jsonb_set(message, '{options}', '{"retry": {"limit": 1e300}, "timeout": 1e300}')""",
+        """UPDATE zeke_jobs.queue SET message = jsonb_set(message, '{options}', '7')""",
+        """UPDATE zeke_jobs.queue SET attempt = 1, attempts = '{"a": 1}'""",
+        """UPDATE zeke_jobs.queue SET attempt = 1, attempts = '[1, {"error": 5}, null]'""",
+        """UPDATE zeke_jobs.queue SET progress = '5', sensitive = '{"", ".", "a..b", password}'""",
+        """UPDATE zeke_jobs.task SET definition = '{"timeout": "for ever", "retry": {"delay": "P", "max_delay": 5, "factor": "x"},
+          "keep": {"completed": "PT99999999999999999999H", "failed": []}, "max_wait": "PT", "concurrency": {"limit": "many"}, "paused": "maybe"}'""",
+        """UPDATE zeke_jobs.task SET definition = '{"timeout": "P999999D", "retry": {"delay": "PT99999999H", "factor": 1e300},
+          "keep": {"completed": "P999999DT99999999H"}, "concurrency": {"limit": 1e300}}'""",
+        """UPDATE zeke_jobs.task SET definition = '[]', payload_schema = '{"anyOf": 1, "properties": [], "items": 5, "$ref": 7}'""",
+        """UPDATE zeke_jobs.task SET payload_schema = '{"properties": {"password": 5, "user": {"$ref": "#"}}, "allOf": [5]}'""",
+        """UPDATE zeke_jobs.task SET cron = '[1, {"name": "a"}, {"name": "b", "paused": "maybe", "payload": 5}]'""",
+        """UPDATE zeke_jobs.task SET cron = '{"paused": 5}'""",
+        """UPDATE zeke_jobs.stored_schedule SET cron = '"x"'""",
+        """UPDATE zeke_jobs.queue SET message = jsonb_set(message, '{kwargs}', '[1]')""",
+    ],
+)  # fmt: skip
+def test_one_row_that_cannot_be_read_stops_no_view(conn: Connection, planted: str, damage: str) -> None:
+    zeke_jobs.send("order", {"note": "an honest job"})
+    row = "seq = (SELECT min(seq) FROM zeke_jobs.queue)" if "zeke_jobs.queue" in damage else "true"
+    with conn.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")  # whatever triggers would refuse today
+        cursor.execute(f"{damage} WHERE {row}")
+        cursor.execute("RESET session_replication_role")
+    with closing(psycopg2.connect(as_member(planted, roles.READER))) as ours:
+        for view in SEEN[roles.READER]:
+            query(ours, f"SELECT v::text FROM {view} AS v")
+        assert "an honest job" in str(query(ours, "SELECT data FROM pgboss.job"))
+    if "kwargs" not in damage:
+        assert leaks(str(query(conn, "SELECT v::text FROM zeke_jobs.job AS v"))) == []

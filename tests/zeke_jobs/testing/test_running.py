@@ -1,0 +1,87 @@
+"""``run_jobs(waits=False)`` moves the clock on until nothing more happens by itself."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+import pytest
+
+import zeke_jobs
+from tests.zeke_jobs.worker.conftest import load
+from tests.zeke_jobs.worker.handlers import CALLS
+from zeke_jobs.testing import JobRunner, prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+TASKS = """
+  echo: {handler: 'H:echo'}
+  rare: {handler: 'H:echo', rate: 2/h}
+  rare-by-key: {handler: 'H:echo', rate: {per_key: 1/h}}
+  paused: {handler: 'H:echo', paused: true}
+  again: {handler: 'H:fail_once', retry: {limit: 2, delay: 5m}}
+  throttled: {handler: 'H:throttled_once', uses: [ai]}
+  strict: {handler: 'H:fail', order: strict, retry: {limit: 0}}
+"""
+
+
+@pytest.fixture
+def run_jobs(database: str) -> Iterator[Callable[..., list[zeke_jobs.Job]]]:
+    config = load(TASKS, "limits: {ai: {concurrency: 2}}")
+    CALLS.clear()
+    prepare(database, config)
+    runner = JobRunner(config, database)
+    yield runner
+    runner.close()
+
+
+def ended(jobs: list[zeke_jobs.Job]) -> Counter[tuple[str, str]]:
+    return Counter((job.task_id, job.status) for job in jobs)
+
+
+def test_a_due_job_that_may_not_start_stops_no_other(
+    run_jobs: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    zeke_jobs.send("paused")
+    zeke_jobs.send("strict", key="a")
+    zeke_jobs.send("strict", key="a")  # behind one that will fail
+    zeke_jobs.send("again")
+    zeke_jobs.send("echo", delay=3600)
+    assert ended(run_jobs(waits=False, raises=False)) == {
+        ("again", "completed"): 1,
+        ("echo", "completed"): 1,
+        ("strict", "failed"): 1,
+    }
+    assert re.search(r"jobs are due and do not start.* jobs=2 tasks=\['paused', 'strict'\]", capsys.readouterr().out)
+
+
+def test_jobs_of_a_rate_and_of_a_closed_limit_run_when_it_lets_them(run_jobs: Callable[..., Any]) -> None:
+    zeke_jobs.send_many("rare", [{"n": n} for n in range(5)])
+    zeke_jobs.send_many("rare-by-key", [{}] * 3, keys=["a", "a", "b"])
+    zeke_jobs.send_many("throttled", [{}, {}])
+    assert ended(run_jobs()) == {("rare", "completed"): 2, ("rare-by-key", "completed"): 2}
+    assert ended(run_jobs(waits=False)) == {
+        ("rare", "completed"): 3,
+        ("rare-by-key", "completed"): 1,
+        ("throttled", "completed"): 2,
+    }
+
+
+@pytest.mark.parametrize("in_transaction", [False, True])
+def test_jobs_that_expire_end_their_batch(run_jobs: Callable[..., Any], database: str, in_transaction: bool) -> None:
+    with closing(psycopg2.connect(database)) as conn:
+        conn.autocommit = not in_transaction
+        options: Any = {"connection": conn}
+        zeke_jobs.send_many("paused", [{}, {}], batch="import-42", then=("echo", {"n": 1}), expires=60, **options)
+        zeke_jobs.send("echo", delay=30, **options)
+        found = run_jobs(waits=False, **options)
+        assert [(job.task_id, job.status) for job in found] == [
+            ("echo", "completed"),
+            *[("paused", "cancelled")] * 2,
+            ("echo", "completed"),
+        ]
+        assert zeke_jobs.batch_status("import-42", **options).cancelled == 2
