@@ -198,7 +198,7 @@ def test_costs_of_one_currency_are_summed_and_others_told(story: Story) -> None:
     story.use(ONE)
     for number, currency in enumerate(("USD", "EUR", "USD")):
         job = story.job("a", sent=number, start=number, end=number + 1)
-        story.rows("UPDATE zeke_jobs.queue SET cost = 0.5, currency = %s WHERE message_id = %s", currency, job)
+        story.rows("INSERT INTO zeke_jobs.cost (job, task, cost, currency) VALUES (%s, 'a', 0.5, %s)", job, currency)
     found = read(story)
     assert (found.workload.cost, found.workload.currency) == ([0.5, None, 0.5], "USD")
     assert found.oddities.other_currency == 1

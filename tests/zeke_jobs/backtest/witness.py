@@ -124,7 +124,9 @@ class Witness(Board):
         self._expected = set(rows)
         self._turns = next(filter(lambda turns: self._would(turns, now, want, queue), self._orders(queue)), {})
         started = super().claim(now, want, queue)
-        assert set(started) == self._expected, f"at {now}: expected {sorted(started)} in some order, got {sorted(self._expected)}"
+        assert set(started) == self._expected, (
+            f"at {now}: expected {sorted(started)} in some order, got {sorted(self._expected)}"
+        )
         self._claims |= rows
         self.starts += [(now, job) for job in started]
         return started

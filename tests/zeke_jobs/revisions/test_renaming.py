@@ -65,7 +65,7 @@ def test_a_job_that_must_run_alone_obeys_the_limit_too(jobs: Jobs, top: str, sta
     rename(jobs, stanza, top)
     (suspect,) = jobs.add("new", options=KEYED)
     jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2, attempt = 2 WHERE message_id = %s", suspect)
-    assert jobs.claim(WORKER, 5, ["new"], is_empty=True) == []
+    assert jobs.claim(jobs.worker(), 8, ["new"]) == []
 
 
 @pytest.mark.parametrize(("top", "stanza"), [limit for limit in LIMITS if "rate" not in limit[1]])
@@ -89,13 +89,14 @@ def test_an_end_under_the_old_name_wakes_who_waits_for_the_limit(jobs: Jobs, oth
     job = start(jobs, "concurrency: 1")
     rename(jobs, "concurrency: 1")
     jobs.add("new")
-    SQL.run(jobs.conn, "worker/waits", worker=jobs.worker(), queue="default", idle=True, limited=["task/new"])
+    waiting = jobs.worker()
+    SQL.run(jobs.conn, "worker/waits", worker=waiting, idle=["default"], limited=["task/new"])
     with other_conn.cursor() as cursor:
         cursor.execute('LISTEN "zeke_jobs.wake"')
     jobs.complete(WORKER, [jobs.row(job)])
     select.select([other_conn], [], [], 2)
     other_conn.poll()
-    assert [notify.payload.split()[1] for notify in other_conn.notifies] == ["default"]
+    assert [notify.payload for notify in other_conn.notifies] == [f"{waiting} default"]
 
 
 def test_what_is_shown_of_limits_and_tasks_has_the_old_name_in_it(jobs: Jobs) -> None:
@@ -108,8 +109,9 @@ def test_what_is_shown_of_limits_and_tasks_has_the_old_name_in_it(jobs: Jobs) ->
     assert [row["active"] for row in SQL.all(jobs.conn, "limits/counts")] == [1]
     assert [row["active"] for row in SQL.all(jobs.conn, "top/tasks", most=9, sample=9)] == [1]
     assert jobs.rows("SELECT active FROM zeke_jobs.task_depth") == [{"active": 1}]
-    for row in SQL.all(jobs.conn, "why/gates", gates=["limit/few", "task/new"], job=job, most=5):
-        assert [UUID(one["id"]) for one in row["holders"]] == [job]
+    jobs.use(f"  new: {{handler: 'H:echo', aliases: [old], {stanza}}}".replace("limit: 2", "limit: 1"), top)
+    (row,) = SQL.all(jobs.conn, "why/limits", limits=["limit/few", "task/new"], most=5)
+    assert (row["name"], [UUID(one["id"]) for one in row["holders"]]) == ("task/new", [job])
     assert [row["id"] for row in SQL.all(jobs.conn, "why/key", task="new", id=job)] == [job]
 
 

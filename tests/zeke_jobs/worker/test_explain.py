@@ -96,9 +96,9 @@ def started(big: BigTable) -> None:
     SQL.all(big.jobs.conn, "job/mark_started", worker=WORKER, ids=ids, claims=numbers, after=[0.0] * len(ids))
 
 
-def hold(big: BigTable) -> None:
+def fence(big: BigTable) -> None:
     held = big.active("full")[0]
-    assert big.jobs.hold(WORKER, held["message_id"], held["claim"])
+    assert big.jobs.fence(WORKER, held["message_id"], held["claim"])
 
 
 def pause(target: str, then: Callable[[BigTable], Any]) -> Callable[[BigTable], Any]:
@@ -129,24 +129,29 @@ CASES = [
     Case("claim by key, the longest key blocked", "queue_ready_key", claim("keyed")),
     Case("claim where nothing is due yet", "queue_ready", claim("later")),
     Case("claim where all is paused", "queue_ready", pause("task/bulk", lambda big: big.claim())),
-    Case("claim of a suspect", "queue_suspect", lambda big: big.jobs.claim_alone(WORKER, tasks=["bulk"])),
+    Case("claim of a job that runs alone", "queue_apart", lambda big: big.jobs.claim(WORKER, 8, ["bulk"], is_empty=True)),
     Case(
         "when the next is due",
         "queue_ready",
         lambda big: big.jobs.rows(
-            "SELECT zeke_jobs.next_due('default', ARRAY['bulk', 'later', 'keyed'], zeke_jobs.now())"
+            "SELECT zeke_jobs.next_due('default', ARRAY['bulk', 'later', 'keyed'])"
         ),
     ),
     Case("start mark", "queue_pkey", started),
     Case("completion", "queue_pkey", complete),
     *(Case(f"end by {how}", "queue_pkey", finish(how)) for how in ("retry", "failed", "deferred", "returned")),
-    Case("fence", "queue_pkey", hold),
-    Case("cancelled jobs of a worker", "queue_cancelling", run("job/cancelling", worker=WORKER)),
-    Case("heartbeat", "queue_suspect", run("worker/heartbeat", worker=WORKER, busy=0, revision=1, stopping=False)),
+    Case("fence", "queue_pkey", fence),
+    Case(
+        "cancelled jobs of a worker",
+        "queue_pkey",
+        lambda big: SQL.all(
+            big.jobs.conn, "job/cancelling", worker=WORKER, held=[c["message_id"] for c in big.active("full")]
+        ),
+    ),
     Case("rescue with nobody lost", "queue_active", run("worker/rescue")),
     Case("rescue", "queue_active", rescue),
-    Case("expiry", "queue_expiring", run("job/expire", limit=500)),
-    Case("send with an idempotency key", "queue_idempotency", send("bulk", '{"idempotency_key": "k"}')),
+    Case("expiry", "queue_apart", run("job/expire", limit=500)),
+    Case("send with an idempotency key", "queue_pkey", send("bulk", '{"idempotency_key": "k"}')),
     Case(
         "send with an id that is taken", "queue_pkey", lambda big: send("bulk", f'{{"id": "{big.known(QUEUED)}"}}')(big)
     ),
@@ -158,7 +163,7 @@ CASES = [
     Case("unique send", "queue_pkey", lambda big: [send("once")(big) for _ in range(2)]),
     Case(
         "send for a tick",
-        "queue_tick",
+        "queue_pkey",
         lambda big: [send("bulk", '{"scheduled_for": "2026-01-01Z"}')(big) for _ in range(2)],
     ),
     Case("status", "queue_pkey", by_id("job/list", QUEUED, **NO_FILTER), in_any_session=False),
@@ -166,7 +171,7 @@ CASES = [
     Case("retry", "queue_pkey", by_id("retry/one", FAILED, by="y"), in_any_session=False),
     # All that failed of the task: a part takes the jobs in the order of their ids, to go on behind the last one.
     Case(
-        "retry of what failed", "queue_failed", retry(100, task="bulk", status=["failed"]), 8000, in_any_session=False
+        "retry of what failed", "queue_ended", retry(100, task="bulk", status=["failed"]), 8000, in_any_session=False
     ),
     Case("ask for the end", "queue_pkey", by_id("job/await", QUEUED)),
     Case("output", "queue_pkey", by_id("job/output", "state = 'done'")),
@@ -178,16 +183,16 @@ CASES = [
     ),
     Case("how long each task waits", "queue_ready", run("schedule/late"), in_any_session=False),
     Case("how far each limit is used", "queue_active", look("top/limits")),
-    Case("who fills a limit", "queue_active", look("why/gates", gates=["limit/pool"], job=str(WORKER), most=5)),
+    Case("who fills a limit", "queue_active", look("why/limits", limits=["limit/pool"], most=5)),
     Case("who fills a key", "queue_active", by_id("why/key", "key = 'key-5'", task="keyed"), in_any_session=False),
     Case("queued jobs of unknown tasks", "queue_ready", look("doctor/unknown", most=1001)),
     # Up to a thousand and one queued jobs of each task are counted.
     Case("tasks on the board", "queue_ready", look("top/tasks", most=1001, sample=200), most=8 * 1_100 + MOST),
     Case("what waits next", "queue_ready", look("top/waiting", task="bulk", most=100)),
-    Case("what failed last", "queue_failed", look("top/failed", most=100)),
-    Case("what a purge may remove", "queue_completed", run("retention/overdue"), in_any_session=False),
-    Case("purge of completed jobs", "queue_completed", purge("completed")),
-    Case("purge of failed jobs", "queue_failed", purge("failed")),
+    Case("what failed last", "queue_ended", look("top/failed", most=100)),
+    Case("what a purge may remove", "queue_ended", run("retention/overdue"), in_any_session=False),
+    Case("purge of completed jobs", "queue_ended", purge("completed")),
+    Case("purge of failed jobs", "queue_ended", purge("failed")),
 ]
 
 

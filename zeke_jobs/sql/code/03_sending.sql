@@ -669,6 +669,7 @@ BEGIN
   IF p_options -> 'carried' ? 'failure_of' THEN
     RAISE EXCEPTION 'expected carried without failure_of, got it' USING ERRCODE = 'invalid_parameter_value';
   END IF;
+  PERFORM zeke_jobs.moment(p_options, 'scheduled_for', zeke_jobs.now(), NULL);
   -- With this option a sender could send the job of a tick before the scheduler does, and so replace it.
   IF p_options ? 'scheduled_for' AND NOT has_function_privilege(
     session_user, 'zeke_jobs.record_tick(text, timestamptz, text, text, text, uuid)', 'EXECUTE')

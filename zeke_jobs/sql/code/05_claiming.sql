@@ -50,7 +50,7 @@ DECLARE
   v_peers integer;
   v_share integer;
   v_places tid[];
-  v_opens timestamptz;
+  v_opens timestamptz; -- of a key
 BEGIN
   v_due := ARRAY(
     SELECT t.id FROM zeke_jobs.task AS t
@@ -59,7 +59,7 @@ BEGIN
   IF v_due = '{}' THEN
     RETURN;
   END IF;
-  -- Each task with each priority that has a due job, in its thousand highest priorities.
+  -- Each task with each priority that has a due job.
   WITH RECURSIVE level (task, n, priority) AS (
     SELECT d.task, 1, (SELECT q.priority FROM zeke_jobs.queue AS q
       WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = d.task ORDER BY q.priority DESC LIMIT 1)
@@ -97,10 +97,9 @@ BEGIN
   IF v_metered THEN
     PERFORM zeke_jobs.add_up_changes(v_limits, v_now), zeke_jobs.turn_breakers(v_limits, v_now);
   END IF;
-  -- A job that has seen two processes die runs in a process that holds nothing else.
   v_apart := zeke_jobs.find_apart(p_worker, p_queue, v_due, p_is_empty, v_now);
   IF v_apart.must_empty THEN
-    RETURN QUERY SELECT h.* FROM zeke_jobs.held_back(v_apart.task, NULL, 'alone', NULL, v_now) AS h;
+    RETURN QUERY SELECT h.* FROM zeke_jobs.held_back(v_apart.task, NULL, 'alone', NULL, v_now) AS h; -- this process empties itself first
     RETURN;
   ELSIF v_apart.place IS NOT NULL THEN
     v_due := ARRAY[v_apart.task];

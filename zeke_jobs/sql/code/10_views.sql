@@ -319,7 +319,9 @@ SELECT
   t.id AS task,
   t.queue,
   zeke_jobs.depth(t.queue, t.id, 2147483647) AS queued,
-  zeke_jobs.active_of(t.id || t.aliases) AS active,
+  (
+    SELECT coalesce(sum((SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = n.name)), 0)
+    FROM unnest(t.id || t.aliases) AS n (name))::bigint AS active,
   zeke_jobs.integer_of(t.definition #> '{concurrency,limit}') AS active_limit
 FROM zeke_jobs.task AS t;
 COMMENT ON VIEW zeke_jobs.task_depth IS 'Queued and active jobs of each task, counted exactly: reads an index entry for each queued job.';
