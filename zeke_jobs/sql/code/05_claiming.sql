@@ -179,14 +179,17 @@ AS $$
 #variable_conflict use_column
 BEGIN
   must_empty := false;
-  IF NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 1)
+  -- The order asks for queue_apart: a planner without statistics takes queue_ready for as good.
+  IF (SELECT q.deaths FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 1 ORDER BY q.deaths, q.expires_on LIMIT 1) IS NULL
     AND NOT EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.id = p_worker AND w.alone)
   THEN
     RETURN;
   END IF;
   SELECT q.task, q.ctid INTO find_apart.task, find_apart.place
-  FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task
-  WHERE q.state = 'queued' AND q.deaths > 1 AND q.queue_name = p_queue AND q.task = ANY (p_tasks) AND q.run_at <= p_now
+  FROM (
+    SELECT q.*, q.ctid FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 1 ORDER BY q.deaths, q.expires_on LIMIT 1000
+  ) AS q JOIN zeke_jobs.task AS t ON t.id = q.task
+  WHERE q.queue_name = p_queue AND q.task = ANY (p_tasks) AND q.run_at <= p_now
     AND NOT EXISTS (SELECT 1 FROM zeke_jobs.room(t.limits, p_now) AS r WHERE r.room <= 0)
     AND (t.per_key IS NULL OR q.key IS NULL OR zeke_jobs.active_of_key(t.id || t.aliases, q.key) < t.per_key)
     AND (q.order_hold IS NULL OR q.ctid = zeke_jobs.first_in_line(q.task, q.key))
