@@ -18,6 +18,14 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Url = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4096)]
 
 
+class _Part(BaseModel):
+    """A part of a payload, in camelCase or snake_case."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="ignore", frozen=True
+    )
+
+
 class IngestPull(Payload):
     """ingest-pull: send ingest-source for every feed that is due (``manual``: for every active feed)."""
 
@@ -49,12 +57,8 @@ class IngestSource(Payload):
     backfill: int = Field(default=0, ge=0, le=10_000)
 
 
-class UploadItem(BaseModel):
+class UploadItem(_Part):
     """One uploaded article: its text, or the address to fetch it from."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="ignore", frozen=True
-    )
 
     external_id: Text
     url: Url | None = None
@@ -141,23 +145,15 @@ class ScoreRelevance(Payload):
     story_id: UUID
 
 
-class Context(BaseModel):
+class Context(_Part):
     """The headings above a highlight in its text, and the sentence before it."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="ignore", frozen=True
-    )
 
     headings: list[str] = Field(default_factory=list)
     before: str | None = None
 
 
-class Insight(BaseModel):
+class Insight(_Part):
     """One candidate highlight on its way to the database."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="ignore", frozen=True
-    )
 
     title: str | None = None
     summary: Text

@@ -15,8 +15,8 @@ from actors.briefs.limits import enforce, seconds, time_saved_seconds
 from actors.schema import GenerateBrief  # noqa: TC001 (the handler is read by its annotations)
 from actors.store import overlays, texts
 from actors.store.ai_calls import ledger
-from actors.store.authorship import kept
 from actors.store.digests import Edition
+from actors.store.overlays import kept
 from zeke_jobs import Context, Reject
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import typer
 
 from actors.cli import jobs
 from actors.cli.engine import cannot_read, in_force, open_engine, task_settings
-from actors.cli.output import Json, ago, as_json, console, database, escape, short, tell
+from actors.cli.output import Json, ago, as_json, console, database, escape, in_json, short, tell
 from actors.engine.contract import EngineError
 from actors.engine.discovery.addresses import typed
 from actors.engine.fetch import parse
@@ -69,7 +69,11 @@ def add(
         if no_check:
             kind = kind or _guess(address)
             source_id, is_new = store.add(conn, kind, address, name=name, authority=authority, metadata=metadata)
-            _say_unread(source_id, kind, address, is_new=is_new, is_json=is_json)
+            if is_json:
+                as_json({"id": source_id, "type": kind, "url": address, "new": is_new})
+                return
+            tell(f"{'added' if is_new else 'already there:'} {kind} {address}")
+            tell(f"not read yet; read it now: zeke-news sources refresh {short(source_id)}")
             return
         feed = _choose(discover(conn, url), pick, is_json=is_json)
         known = store.at(conn, [feed.url, feed.id, address])
@@ -86,8 +90,7 @@ def add(
     said: dict[str, Any] = {"id": source_id, **_facts(feed), "type": kind, "new": is_new}
     if twin is not None:
         said["same_items_as"] = twin["id"]
-    if is_json:
-        as_json(said)
+    if in_json(said, is_json=is_json):
         return
     _print(feed, f"{'added' if is_new else 'already there:'} {said['type']}  {name or feed.name}  {short(source_id)}")
     left = len(feed.items or []) - first.items
@@ -106,8 +109,7 @@ def try_out(url: Url, is_json: Json = False) -> None:
     _checked(url)
     with database() as conn:
         found = discover(conn, url)
-    if is_json:
-        as_json([_facts(feed) for feed in found])
+    if in_json([_facts(feed) for feed in found], is_json=is_json):
         return
     for feed in found:
         _print(feed, f"can be read: {type_of(feed)}  {feed.name}")
@@ -177,14 +179,6 @@ def _read_now(conn: Connection, source_id: UUID, url: str) -> str:
     return "" if news.has_worker(conn) else jobs.NO_WORKER
 
 
-def _say_unread(source_id: UUID, kind: str, url: str, *, is_new: bool, is_json: bool) -> None:
-    if is_json:
-        as_json({"id": source_id, "type": kind, "url": url, "new": is_new})
-        return
-    tell(f"{'added' if is_new else 'already there:'} {kind} {url}")
-    console().print(f"not read yet; read it now: zeke-news sources refresh {short(source_id)}", soft_wrap=True)
-
-
 def _newest(feed: ContentSource) -> list[Any]:
     dated = [item for item in feed.items or [] if item.published_at is not None]
     return sorted(dated, key=lambda item: item.published_at, reverse=True) or list(feed.items or [])
@@ -192,7 +186,7 @@ def _newest(feed: ContentSource) -> list[Any]:
 
 def _facts(feed: ContentSource) -> dict[str, Any]:
     newest = [
-        {"title": item.title, "url": item.url, "published_at": item.published_at} for item in _newest(feed)[:_SHOWN]
+        {name: getattr(item, name) for name in ("title", "url", "published_at")} for item in _newest(feed)[:_SHOWN]
     ]
     return {"name": feed.name, "type": type_of(feed), "url": feed.url, "items": len(feed.items or []), "newest": newest}
 

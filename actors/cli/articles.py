@@ -14,38 +14,28 @@ if TYPE_CHECKING:
 
 def fails(row: Row) -> bool:
     """Whether at least half of a source's articles, of those that were tried, failed or wait after a failure."""
-    lost, waiting = _lost(row), _of(row, Outcome.RETRYING)
-    good = sum(count for outcome, count in _told(row) if outcome.status == "completed")
-    return sum(lost.values()) + waiting >= max(1, good)
+    good, lost = _counts(row)
+    return sum(lost.values()) >= max(1, good)
 
 
 def words(row: Row) -> str:
     """Such as ``12; 3 forbidden, 2 wait``; the first number counts stories."""
-    good = sum(count for outcome, count in _told(row) if outcome.status == "completed")
-    waiting = _of(row, Outcome.QUEUED) + _of(row, Outcome.RETRYING)
-    parts = [f"{count} {outcome.value}" for outcome, count in _lost(row).items()]
+    good, lost = _counts(row)
+    waiting = lost.pop(Outcome.RETRYING, 0) + row["articles"].get(Outcome.QUEUED, 0)
+    parts = [f"{count} {outcome.value}" for outcome, count in lost.items()]
     parts += [f"{waiting} wait" if waiting > 1 else "1 waits"] if waiting else []
-    return f"{good}; {', '.join(parts)}" if parts else str(good) if good else ""
+    return f"{good}; {', '.join(parts)}" if parts else str(good or "")
 
 
 def reasons(row: Row) -> list[str]:
     """A line for each outcome of articles that failed, or wait after a failure, with the latest reason."""
-    waiting = _of(row, Outcome.RETRYING)
-    lost = _lost(row) | ({Outcome.RETRYING: waiting} if waiting else {})
     details = row["article_details"]
-    return [f"{count} {outcome.value}: {details.get(outcome) or 'no reason given'}" for outcome, count in lost.items()]
+    return [f"{count} {one.value}: {details.get(one) or 'no reason given'}" for one, count in _counts(row)[1].items()]
 
 
-def _told(row: Row) -> list[tuple[Outcome, int]]:
-    return [(Outcome(name), count) for name, count in row["articles"].items()]
-
-
-def _of(row: Row, outcome: Outcome) -> int:
-    return int(row["articles"].get(outcome.value, 0))
-
-
-def _lost(row: Row) -> dict[Outcome, int]:
-    """The articles that became no story, most first."""
-    lost = {outcome: count for outcome, count in _told(row) if outcome.status in {"failed", "skipped"}}
-    lost.pop(Outcome.BACKLOG, None)
-    return dict(sorted(lost.items(), key=lambda one: -one[1]))
+def _counts(row: Row) -> tuple[int, dict[Outcome, int]]:
+    """The number of stories; and of articles that became none or wait after a failure, by outcome, most first."""
+    told = {Outcome(name): count for name, count in row["articles"].items()}
+    good = sum(count for outcome, count in told.items() if outcome.status == "completed")
+    is_lost = {*Outcome} - {one for one in Outcome if one.status == "completed"} - {Outcome.QUEUED, Outcome.BACKLOG}
+    return good, {one: told[one] for one in sorted(told, key=lambda one: -told[one]) if one in is_lost}

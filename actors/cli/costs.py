@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from actors.cli.output import Json, as_json, console, database, table
+from actors.cli.output import Json, console, database, in_json, table
 from actors.cli.stories import find
 from actors.store import ai_calls
 
@@ -36,8 +36,7 @@ def costs(
     with database() as conn:
         story_id = None if story is None else find(conn, story)
         rows = ai_calls.costs(conn, by=by.value, since=since, story_id=story_id)
-    if is_json:
-        as_json(rows)
+    if in_json(rows, is_json=is_json):
         return
     if not rows:
         console().print(f"no AI calls since {since}; the local provider makes none")

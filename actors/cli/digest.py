@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import typer
@@ -13,9 +13,6 @@ from actors.briefs import rendering
 from actors.cli.output import Json, as_json, database, say
 from actors.store import digests
 from actors.store.news import NotFound
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 
 class Period(StrEnum):
@@ -59,11 +56,5 @@ def digest(
     if is_json or form is Format.JSON:
         as_json(found)
         return
-    say(_RENDER[form](found), end="")
-
-
-_RENDER: dict[Format, Callable[[Mapping[str, Any]], str]] = {
-    Format.TEXT: rendering.text,
-    Format.MARKDOWN: rendering.markdown,
-    Format.HTML: rendering.html,
-}
+    render = {Format.TEXT: rendering.text, Format.MARKDOWN: rendering.markdown, Format.HTML: rendering.html}
+    say(render[form](found), end="")

@@ -24,17 +24,26 @@ def chili_lines(row: Mapping[str, Any], team: UUID, everybody: UUID) -> list[str
     if all(isinstance(breakdown.get(name), int | float) for name in (*_PARTS, "value")):
         lines.append(f"chili {chili(base)} is 5 * {breakdown['value']:g}, rounded. Its parts, each from 0 to 1:")
         weights = breakdown.get("weights") or {}
+        source, found = row["source"] or "its source", breakdown.get("found") or []
+        tellers = (row["cluster_metrics"] or {}).get("sources", 1)
         said = {
-            "authority": _authority(row),
-            "keywords": _keywords(breakdown.get("found") or []),
-            "cluster": _told_by(row),
+            "authority": f"nobody rated {source}: the default"
+            if row["authority"] is None
+            else f"{source} is trusted with {row['authority']}",
+            "keywords": f"{len(found)} different keywords: {', '.join(found)}"
+            if found
+            else "none of the keywords is in it",
+            "cluster": f"{tellers} sources tell of it" if tellers > 1 else "one source tells of it",
             "freshness": "by its age when it was scored; 0 once it is old",
         }
         for name in _PARTS:
             weight = f" * {weights[name]:g}" if name in weights else ""
             lines.append(f"  {name:9} {breakdown[name]:.2f}{weight:8} {said[name]}")
     else:
-        lines.append(f"chili {chili(base)} is what {_judge(citations)} said; no formula has a part in it")
+        note = citations.get("analysis") or {}
+        by_model = note.get("model") and note.get("provider") != "local"
+        judge = f"the model {note['model']}" if by_model else "somebody else"
+        lines.append(f"chili {chili(base)} is what {judge} said; no formula has a part in it")
     return lines + _interests(base, row.get("team_scores") or [], team, everybody)
 
 
@@ -59,26 +68,6 @@ def relevance_for(relevance: Mapping[str, Any], team: UUID, everybody: UUID) -> 
     words = [f"raised by {', '.join(mine['more'])}"] if mine["more"] else []
     words += [f"lowered by {', '.join(mine['less'])}"] if mine["less"] else []
     return float(mine["score"]), f"{' and '.join(words)}, from {relevance['score']:.2f}"
-
-
-def _authority(row: Mapping[str, Any]) -> str:
-    if row["authority"] is None:
-        return f"nobody rated {row['source'] or 'its source'}: the default"
-    return f"{row['source'] or 'its source'} is trusted with {row['authority']}"
-
-
-def _keywords(found: Sequence[str]) -> str:
-    return f"{len(found)} different keywords: {', '.join(found)}" if found else "none of the keywords is in it"
-
-
-def _told_by(row: Mapping[str, Any]) -> str:
-    sources = (row["cluster_metrics"] or {}).get("sources", 1)
-    return f"{sources} sources tell of it" if sources > 1 else "one source tells of it"
-
-
-def _judge(citations: Mapping[str, Any]) -> str:
-    note = citations.get("analysis") or {}
-    return f"the model {note['model']}" if note.get("model") and note.get("provider") != "local" else "somebody else"
 
 
 def _interests(base: Any, scores: Sequence[Mapping[str, Any]], team: UUID, everybody: UUID) -> list[str]:

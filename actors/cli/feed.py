@@ -12,7 +12,7 @@ import typer
 from actors.briefs.syndication import atom, json_feed
 from actors.briefs.whole_file import write_whole
 from actors.cli.output import Team, database, say, team_of
-from actors.cli.stories import length, sources_of
+from actors.cli.stories import Leads, MinChili, Since, Source, Starred, earliest_of, sources_of
 from actors.store import news
 
 
@@ -30,20 +30,16 @@ def feed(
     ] = None,
     title: Annotated[str, typer.Option(metavar="NAME", help="Its title.")] = "zeke-news",
     url: Annotated[str | None, typer.Option(metavar="URL", help="Where readers will find it.")] = None,
-    source: Annotated[str | None, typer.Option(metavar="TEXT", help="Part of the source's name or address.")] = None,
-    since: Annotated[str | None, typer.Option(metavar="DURATION", help="How far back, such as 24h or 7d.")] = None,
-    min_chili: Annotated[
-        float | None, typer.Option(metavar="N", help="At least this hot, 0 to 5.", min=0, max=5)
-    ] = None,
-    leads: Annotated[bool, typer.Option("--leads", help="Of one event, only the leading story.")] = False,
-    starred: Annotated[bool, typer.Option("--starred", help="Only starred stories.")] = False,
+    source: Source = None,
+    since: Since = None,
+    min_chili: MinChili = None,
+    leads: Leads = False,
+    starred: Starred = False,
     team: Team = None,
     limit: Annotated[int, typer.Option(metavar="N", help="Largest number of stories.", min=1, max=1000)] = 50,
 ) -> None:
     """Stories as Atom or JSON Feed, newest first."""
-    now = datetime.now(UTC)
-    earliest = None if since is None else now - length(since)
-    team_id = team_of(team)
+    now, earliest, team_id = datetime.now(UTC), earliest_of(since), team_of(team)
     with database() as conn:
         rows = news.stories(
             conn, limit=limit, sources=sources_of(conn, source), since=earliest, min_chili=min_chili, leads=leads,

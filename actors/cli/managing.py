@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from actors.cli import jobs
-from actors.cli.output import Json, as_json, console, database, short, tell, visible
-from actors.store import news, source_changes
+from actors.cli.output import Json, as_json, console, database, in_json, short, tell, visible
+from actors.store import news
 from actors.store import sources as store
 from actors.store.news import NotFound
 from zeke_jobs.errors import ZekeJobsError
@@ -53,14 +53,15 @@ def backfill(
     """Bring in items that were left out when the source was new; they become stories one after another."""
     with database() as conn:
         (read,) = _read(conn, [_readable(conn, source)], backfill=items)
+    is_good = read["outcome"] in _GOOD
     if is_json:
         as_json(read)
-    elif read["outcome"] in _GOOD:
-        left = f"; {read['backlog_left']} are left" if read["backlog_left"] else "; none is left"
-        tell(f"{read['source']}: {read['backfilled']} items become stories{left}")
+    elif is_good:
+        left = f"{read['backlog_left']} are left" if read["backlog_left"] else "none is left"
+        tell(f"{read['source']}: {read['backfilled']} items become stories; {left}")
     else:
         _print_reads([read], is_one=True)
-    if read["outcome"] not in _GOOD:
+    if not is_good:
         raise typer.Exit(1)
 
 
@@ -72,9 +73,8 @@ def rename(
         raise typer.BadParameter("expected a name, got nothing", param_hint="NAME")
     with database() as conn:
         found = find(conn, source)
-        changed = source_changes.rename(conn, found, name.strip())
-    if is_json:
-        as_json({"id": found, "name": name.strip(), "changed": changed})
+        changed = store.rename(conn, found, name.strip())
+    if in_json({"id": found, "name": name.strip(), "changed": changed}, is_json=is_json):
         return
     tell(f"{source}: {'now' if changed else 'already'} called {name.strip()}")
 
@@ -85,7 +85,7 @@ def remove(
     """Remove a source with its items and stories, after asking; `sources off` keeps them."""
     with database() as conn:
         found = find(conn, source)
-        told = source_changes.extent(conn, found)
+        told = store.extent(conn, found)
         going = told["stories"] - told["shared"]
         said = visible(f"{source}: {told['items']} items, {going} stories of its own ({told['starred']} starred)")
         if not yes:
@@ -96,9 +96,8 @@ def remove(
                 console().print("nothing was removed; zeke-news sources off keeps the stories", soft_wrap=True)
                 raise typer.Exit(1)
         with transaction(conn):
-            source_changes.remove(conn, found)
-    if is_json:
-        as_json({"id": found, **told, "removed": True})
+            store.remove(conn, found)
+    if in_json({"id": found, **told, "removed": True}, is_json=is_json):
         return
     kept = f"; {told['shared']} stories stay with other sources that tell them" if told["shared"] else ""
     console().print(f"removed {said}{kept}", soft_wrap=True, markup=False)
@@ -115,9 +114,8 @@ def merge(
         if old == new:
             raise typer.BadParameter("expected two sources, got the same one twice", param_hint="INTO")
         with transaction(conn):
-            moved = source_changes.merge(conn, old, new)
-    if is_json:
-        as_json({"removed": old, "into": new, "items": moved})
+            moved = store.merge(conn, old, new)
+    if in_json({"removed": old, "into": new, "items": moved}, is_json=is_json):
         return
     tell(f"{source}: {moved} items moved to {into}; the source is removed")
 
@@ -142,7 +140,7 @@ def _all(conn: Connection) -> list[dict[str, Any]]:
 
 def _readable(conn: Connection, name: str) -> dict[str, Any]:
     found = find(conn, name)
-    row = next((row for row in _all(conn) if str(row["id"]) == str(found)), None)
+    row = next((row for row in _all(conn) if row["id"] == found), None)
     if row is None:
         raise ZekeJobsError(f"expected a source with a feed, got {name!r}, whose items come by hand")
     if not row["is_active"]:
@@ -152,10 +150,9 @@ def _readable(conn: Connection, name: str) -> dict[str, Any]:
 
 def _read(conn: Connection, wanted: Sequence[dict[str, Any]], *, backfill: int = 0) -> list[dict[str, Any]]:
     """Send the jobs that read sources, and report the result of each."""
-    if wanted and not news.has_worker(conn):
-        jobs.send_reads(conn, [(row["id"], row["url"]) for row in wanted], backfill=backfill)
-        raise ZekeJobsError(f"sent, but {jobs.NO_WORKER}")
     sent = jobs.send_reads(conn, [(row["id"], row["url"]) for row in wanted], backfill=backfill)
+    if sent and not news.has_worker(conn):
+        raise ZekeJobsError(f"sent, but {jobs.NO_WORKER}")
     known = jobs.follow(conn, sent, "reading sources")
     names = {str(row["id"]): row["name"] or row["url"] for row in wanted}
     return [_fate(names[str(source_id)], source_id, known.get(job_id)) for job_id, source_id in sent.items()]
@@ -164,16 +161,10 @@ def _read(conn: Connection, wanted: Sequence[dict[str, Any]], *, backfill: int =
 def _fate(name: str, source_id: UUID, job: dict[str, Any] | None) -> dict[str, Any]:
     output = job["output"] if job is not None and isinstance(job["output"], dict) else {}
     done = job is not None and job["state"] == "completed"
-    return {
-        "id": source_id,
-        "source": name,
-        "outcome": output.get("outcome", "unknown") if done else "not_read",
-        "new": output.get("new", 0),
-        "edited": output.get("edited", 0),
-        "backfilled": output.get("backfilled", 0),
-        "backlog_left": output.get("backlog_left", 0),
-        "detail": "" if done and output.get("outcome") in _GOOD else jobs.outcome(job),
-    }
+    outcome = output.get("outcome", "unknown") if done else "not_read"
+    counts = {count: output.get(count, 0) for count in ("new", "edited", "backfilled", "backlog_left")}
+    detail = "" if outcome in _GOOD else jobs.outcome(job)
+    return {"id": source_id, "source": name, "outcome": outcome, **counts, "detail": detail}
 
 
 def _print_reads(read: Sequence[dict[str, Any]], *, is_one: bool) -> None:

@@ -14,7 +14,7 @@ import zeke_jobs
 from actors.cli.adding import type_of
 from actors.cli.engine import in_force, open_engine
 from actors.cli.jobs import progress
-from actors.cli.output import Json, as_json, console, database, say, tell
+from actors.cli.output import Json, console, database, in_json, say, tell
 from actors.engine.canonical import site_of
 from actors.engine.contract import EngineError
 from actors.engine.fetch import parse
@@ -56,7 +56,9 @@ def bring_in(
         new = [feed for feed in feeds if feed.address not in known]
         added = 0
         with progress("reading feeds", len(new)) as step:
-            for feed, answer in _unread(new) if no_check else _read(open_engine(in_force(conn)), new):
+            for feed, answer in (
+                ((feed, _fault(feed.address)) for feed in new) if no_check else _read(open_engine(in_force(conn)), new)
+            ):
                 if isinstance(answer, EngineError):
                     failed.append({"url": feed.address, "name": feed.name, "code": answer.code, "why": str(answer)})
                 else:
@@ -65,8 +67,7 @@ def bring_in(
         if added:
             _pull(conn)
     there = len(feeds) - added - len(failed)
-    if is_json:
-        as_json({"added": added, "already_there": there, "failed": failed})
+    if in_json({"added": added, "already_there": there, "failed": failed}, is_json=is_json):
         return
     console().print(f"{added} added, {there} already there" + (f", {len(failed)} could not be read:" if failed else ""))
     for one in sorted(failed, key=lambda one: one["url"]):
@@ -75,14 +76,12 @@ def bring_in(
         console().print("the same command tries these again; --no-check adds them unread", soft_wrap=True)
 
 
-def _unread(feeds: Sequence[Listed]) -> Iterator[tuple[Listed, EngineError | None]]:
-    for feed in feeds:
-        try:
-            parse(feed.address)
-        except EngineError as error:
-            yield feed, error
-        else:
-            yield feed, None
+def _fault(address: str) -> EngineError | None:
+    try:
+        parse(address)
+    except EngineError as error:
+        return error
+    return None
 
 
 def _read(engine: Finder, feeds: Sequence[Listed]) -> Iterator[tuple[Listed, ContentSource | EngineError]]:

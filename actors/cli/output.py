@@ -76,6 +76,13 @@ def as_json(value: Any) -> None:
     say(visible_json(json.dumps(value, indent=2, default=_plain, ensure_ascii=False)))
 
 
+def in_json(value: Any, *, is_json: bool) -> bool:
+    """Print ``value`` as JSON if that was asked for; returns whether it was."""
+    if is_json:
+        as_json(value)
+    return is_json
+
+
 def table(columns: Sequence[str | tuple[str, dict[str, Any]]], rows: Iterable[Sequence[object]]) -> Rows:
     """A table without borders; a column is a title, or a title with options of rich. Cells are one line, and no markup."""
     made = Rows(box=None, pad_edge=False, header_style="bold")

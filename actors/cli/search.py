@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from actors.cli.output import Json, as_json, console, database
+from actors.cli.output import Json, console, database, in_json
 from actors.cli.stories import print_story
 from actors.store import news
 from actors.store.news import NotFound
@@ -59,8 +59,7 @@ def search(
         rows = news.search(
             conn, wanted.words, sources=_sources(conn, wanted), since=wanted.since, limit=limit, ranked=RANKED
         )
-    if is_json:
-        as_json(rows)
+    if in_json(rows, is_json=is_json):
         return
     if not rows:
         console().print("no story has all these words; with `or` between them one is enough", soft_wrap=True)

@@ -8,7 +8,7 @@ import typer
 
 from actors.cli import adding, articles, managing, opml
 from actors.cli.managing import Which, find
-from actors.cli.output import Json, ago, as_json, console, database, escape, short, table, tell
+from actors.cli.output import Json, ago, console, database, escape, in_json, short, table, tell
 from actors.engine.canonical import site_of
 from actors.store import news, rests
 from actors.store import sources as store
@@ -44,8 +44,7 @@ def listing(
     """All sources with their health and next check."""
     with database() as conn:
         rows = store.listing(conn, active_only=active)
-    if is_json:
-        as_json(rows)
+    if in_json(rows, is_json=is_json):
         return
     if not rows:
         console().print("no sources yet; add one: zeke-news sources add https://example.org/", soft_wrap=True)
@@ -86,8 +85,7 @@ def _switch(name: str, *, on: bool, is_json: bool) -> None:
     with database() as conn:
         found = find(conn, name)
         changed = store.switch(conn, found, on=on)
-    if is_json:
-        as_json({"id": found, "is_active": on, "changed": changed})
+    if in_json({"id": found, "is_active": on, "changed": changed}, is_json=is_json):
         return
     tell(f"{name}: {'now' if changed else 'already'} {'on' if on else 'off'}")
 
@@ -110,8 +108,7 @@ def health(
             jobs = news.jobs_about(conn, sources=[str(row["id"])])
             row["jobs"] = [job for job in jobs if job["state"] not in {"completed", "cancelled"}]
             row["rests"] = resting.pop(host(site_of(row["url"] or "")), None)
-    if is_json:
-        as_json(rows)
+    if in_json(rows, is_json=is_json):
         return
     if not rows:
         console().print("all sources are well")

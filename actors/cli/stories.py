@@ -11,14 +11,13 @@ from rich.padding import Padding
 from rich.style import Style
 from rich.text import Text
 
-from actors.cli.output import Json, Team, ago, as_json, chili, console, database, short, team_of, visible
+from actors.cli.output import Json, Team, ago, chili, console, database, in_json, short, team_of, visible
 from actors.store import news
 from actors.store.news import NotFound
 from zeke_jobs.core.durations import parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import timedelta
     from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
@@ -28,16 +27,21 @@ if TYPE_CHECKING:
 LINK = re.compile(r"https?://[!-~]{1,2000}")
 
 
+Source = Annotated[str | None, typer.Option(metavar="TEXT", help="Part of the source's name or address.")]
+Since = Annotated[str | None, typer.Option(metavar="DURATION", help="How far back, such as 24h or 7d.")]
+MinChili = Annotated[float | None, typer.Option(metavar="N", help="At least this hot, 0 to 5.", min=0, max=5)]
+Leads = Annotated[bool, typer.Option("--leads", help="Of one event, only the leading story.")]
+Starred = Annotated[bool, typer.Option("--starred", help="Only starred stories.")]
+
+
 def stories(
-    source: Annotated[str | None, typer.Option(metavar="TEXT", help="Part of the source's name or address.")] = None,
-    since: Annotated[str | None, typer.Option(metavar="DURATION", help="How far back, such as 24h or 7d.")] = None,
-    min_chili: Annotated[
-        float | None, typer.Option(metavar="N", help="At least this hot, 0 to 5.", min=0, max=5)
-    ] = None,
+    source: Source = None,
+    since: Since = None,
+    min_chili: MinChili = None,
     state: Annotated[str | None, typer.Option(metavar="STATE", help="pending, extractive or completed.")] = None,
-    leads: Annotated[bool, typer.Option("--leads", help="Of one event, only the leading story.")] = False,
+    leads: Leads = False,
     unread: Annotated[bool, typer.Option("--unread", help="Only unread stories.")] = False,
-    starred: Annotated[bool, typer.Option("--starred", help="Only starred stories.")] = False,
+    starred: Starred = False,
     archived: Annotated[
         bool, typer.Option("--archived", help="Archived stories; lists leave them out otherwise.")
     ] = False,
@@ -48,8 +52,7 @@ def stories(
     """Stories, newest first; each with the number by which `story`, `read`, `star` and `archive` know it."""
     if unread and archived:
         raise typer.BadParameter("expected one of --unread and --archived, got both", param_hint="--unread")
-    earliest = None if since is None else datetime.now(UTC) - length(since)
-    team_id = team_of(team)
+    team_id, earliest = team_of(team), earliest_of(since)
     with database() as conn:
         rows = news.stories(
             conn,
@@ -63,8 +66,7 @@ def stories(
             state="unread" if unread else "archived" if archived else None,
             starred=starred,
         )
-    if is_json:
-        as_json(rows)
+    if in_json(rows, is_json=is_json):
         return
     if not rows:
         console().print("no stories fit; zeke-news sources says whether the feeds deliver", soft_wrap=True)
@@ -108,13 +110,13 @@ def sources_of(conn: Connection, part: str | None) -> list[UUID] | None:
     return None if part is None else news.sources_like(conn, part)
 
 
-def length(text: str) -> timedelta:
-    """Read how far back to go.
+def earliest_of(text: str | None) -> datetime | None:
+    """The moment that a list goes back to.
 
     Raises:
-        typer.BadParameter: it is not a duration.
+        typer.BadParameter: the text is not a duration.
     """
     try:
-        return parse_duration(text)
+        return None if text is None else datetime.now(UTC) - parse_duration(text)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--since") from error

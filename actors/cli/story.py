@@ -17,11 +17,11 @@ from actors.cli.output import (
     Json,
     Team,
     ago,
-    as_json,
     chili,
     console,
     database,
     escape,
+    in_json,
     say,
     short,
     team_of,
@@ -62,8 +62,7 @@ def story(
             return
         row["team_scores"] = teams.scores(conn, found)
         row["costs"] = ai_calls.costs(conn, by="task", since=date.min, story_id=found)
-    if is_json:
-        as_json(row)
+    if in_json(row, is_json=is_json):
         return
     out = console()
     _print_head(out, row, team_id)
@@ -86,8 +85,10 @@ def open_(story_id: Which) -> None:
 
 
 def _print_text(row: Mapping[str, Any], text: str, *, is_json: bool) -> None:
-    if is_json:
-        as_json({"id": row["id"], "title": row["title"], "url": row["url"], "origin": row["text_origin"], "text": text})
+    if in_json(
+        {"id": row["id"], "title": row["title"], "url": row["url"], "origin": row["text_origin"], "text": text},
+        is_json=is_json,
+    ):
         return
     head = [row["title"] or "(no title)", row["url"] or "", f"from {row['text_origin'] or 'an unknown origin'}"]
     shown = visible("\n".join([*filter(None, head), "", text]), lines=True)

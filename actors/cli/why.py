@@ -12,6 +12,7 @@ import typer
 
 from actors.cli.output import ago, as_json, console, database, escape, short, tell
 from actors.engine.canonical import canonical_url
+from actors.outcomes import IN_FLIGHT
 from actors.store import news
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ _UNFINISHED = {"created", "retry", "active", "failed"}
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?!\d)")
 _PLAIN = re.compile(r"[A-Za-z0-9/._~-]+")
 _PLAIN_QUERY = re.compile(r"[A-Za-z0-9._=-]+")
-_IN_FLIGHT = {None, "queued", "retrying"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ def steps(item: Mapping[str, Any], story: Mapping[str, Any] | None, jobs: Sequen
 
 def _text(item: Mapping[str, Any], jobs: Sequence[Mapping[str, Any]]) -> Step:
     outcome, detail = item["outcome"], item["detail"] or ""
-    if outcome in _IN_FLIGHT:
+    if outcome is None or outcome in IN_FLIGHT:
         step = _step("text", ("fetch-content",), jobs, "")
         tries = f"after {item['attempts']} failed fetches" if item["attempts"] else ""
         reasons = [each for each in (step.detail, tries, detail) if each]

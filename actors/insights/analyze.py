@@ -14,7 +14,7 @@ from actors.insights.sketch import sketch
 from actors.schema import AnalyzeStory  # noqa: TC001
 from actors.store import clusters, embeddings, overlays, texts
 from actors.store.ai_calls import ledger
-from actors.store.authorship import kept, mark
+from actors.store.overlays import kept, mark
 from zeke_jobs import Context, Reject
 
 NO_REASON = "no sentence was found that gives a reason"

@@ -65,11 +65,12 @@ def score_relevance(payload: ScoreRelevance, ctx: Context[RelevanceSettings]) ->
     Raises:
         Reject: there is no such story.
     """
-    text = texts.needed(ctx.db, payload.story_id)
+    story_id = payload.story_id
     with ctx.transaction() as tx:
-        ours = [each for each in highlights.of_story(tx, text.id) if each.origin == "system" and not each.is_withdrawn]
-        by_team = teams.scores(tx, text.id)
-        scored = {each.id: relevance(each, text.authority, text.age_days, ctx.settings, by_team) for each in ours}
+        authority, age_days = texts.trust(tx, story_id)
+        ours = [each for each in highlights.of_story(tx, story_id) if each.origin == "system" and not each.is_withdrawn]
+        by_team = teams.scores(tx, story_id)
+        scored = {each.id: relevance(each, authority, age_days, ctx.settings, by_team) for each in ours}
         changed = highlights.score(tx, scored)
         output = {
             "outcome": "scored" if changed else "unchanged" if scored else "no_highlights",

@@ -13,8 +13,9 @@ from actors.schema import FetchContent  # noqa: TC001 (the handler is read by it
 from actors.sources.fetching import PoliteEngine, send_fetches
 from actors.sources.filing import file_text
 from actors.sources.likeness import Likeness
-from actors.sources.obtain import Missing, Text, is_article, obtain, stand_in
+from actors.sources.obtain import Missing, is_article, obtain, stand_in
 from actors.store import items, stories
+from actors.store.stories import Text
 from actors.waiting import grown
 from zeke_jobs import Context, Defer, Duration, parse_duration
 from zeke_jobs.errors import ClaimLost

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, Field
 
 from actors.engine.canonical import site_of
-from actors.sources.digest import Period, open_batch
-from actors.sources.fetching import send_fetches
+from actors.sources.fetching import Period, open_batch, send_fetches
 from actors.store import items, sources
 from zeke_jobs import Duration, parse_duration
 

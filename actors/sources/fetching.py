@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from actors import waiting
 from actors.engine.canonical import site_of
 from actors.engine.contract import EngineError
 from actors.outcomes import Outcome
 from actors.schema import MAX_BATCH
+from actors.store import digests
 from zeke_jobs import Defer, Throttled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from uuid import UUID
 
+    from psycopg2.extensions import connection as Connection
+
     from actors.engine.contract import ContentItem, ContentSource, Engine
     from zeke_jobs import Context
+
+Period = Literal["day", "week"]
+"""Of the digest that follows a pull or an upload."""
 
 
 class PoliteEngine(ExitStack):
@@ -116,3 +122,9 @@ def send_fetches(
         payload = {"raw_item_ids": [str(one) for one in ids]}
         ctx.send("fetch-content", payload, key=host or None, priority=priority, delay=delay, batch=batch)
     return len(grouped)
+
+
+def open_batch(ctx: Context[Any], tx: Connection, kind: str, period: Period) -> Any:
+    """Open the batch of this job's stories, with the digest of the period that ends today at its end."""
+    then = ("generate-brief", {"period": period, "ends_on": digests.today(tx).isoformat()})
+    return ctx.batch(f"{kind}/{ctx.job_id}", then=then)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from actors.engine.canonical import canonical_url, site_of
 from actors.outcomes import Outcome
 from actors.sources.likeness import text_hash
 from actors.store import clusters, items, stories
-from actors.store.stories import Content
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
     from actors.sources.likeness import Likeness
-    from actors.sources.obtain import Text
     from actors.store.items import Item
-    from actors.store.stories import Candidate, Stored
+    from actors.store.stories import Candidate, Stored, Text
 
 _STORY_KINDS = {"video": "video", "podcast": "podcast", "pdf": "pdf", "tweet": "tweet"}
 _OF_FEEDS = {"feed", "description"}
@@ -57,12 +56,9 @@ def file_text(tx: Connection, item: Item, text: Text, likeness: Likeness, near_d
         likeness: The text's likeness.
         near_duplicate: From this Jaccard similarity on, two texts are versions of one text.
     """
-    content = _content(item, text)
+    filing = _Filing(tx, item, text, likeness, near_duplicate)
     known = stories.of_item(tx, item.id)
-    if known is not None and known.story_id is not None:
-        filed = _file_again(tx, item, content, text, likeness, near_duplicate, known, known.story_id)
-    else:
-        filed = _file_new(tx, item, content, text, likeness, near_duplicate)
+    filed = filing.again(known, known.story_id) if known and known.story_id else filing.anew()
     is_copy = filed.outcome is Outcome.DUPLICATE
     before = clusters.sources(tx, filed.story_id) if is_copy else 0
     detail = f"near duplicate of {len(filed.near)}" if filed.near else None
@@ -70,85 +66,89 @@ def file_text(tx: Connection, item: Item, text: Text, likeness: Likeness, near_d
     return replace(filed, has_grown=is_copy and clusters.sources(tx, filed.story_id) > before)
 
 
-def _file_new(
-    tx: Connection, item: Item, content: Content, text: Text, likeness: Likeness, near_duplicate: float
-) -> Filed:
-    certain, believed = _certain(item, content, text), _keys("canonical", _addresses(content.canonical_url))
-    claims = [*_keys("canonical", _addresses(item.url, text.url)), *_keys_of_claim(text)]
-    stories.hold_alike(tx, [*certain, *believed, *claims], likeness.bands)
-    story_id = stories.by_keys(tx, certain)
-    rivals: list[Candidate] = []
-    if story_id is None:
-        rivals = stories.claimed(tx, claims)
-        story_id = next((one.story_id for one in rivals if _resembles(likeness, one, near_duplicate)), None)
-    if story_id is not None:
-        stories.add_keys(tx, story_id, [*certain, *believed])
-        return Filed(Outcome.DUPLICATE, story_id, is_news=False)
-    content_id = stories.put(tx, item.id, content)
-    # If another text claims the address too, it does not distinguish the pages of this site.
-    address = None if rivals else content.canonical_url
-    story_id = stories.add(
-        tx,
-        content_id,
-        source_id=item.source_id,
-        title=text.title,
-        kind=_STORY_KINDS.get(item.kind, "article"),
-        url=address or text.url or item.url,
-        published_at=text.published_at,
-        keys=[*certain, *believed],
-        signature=likeness.signature,
-        bands=likeness.bands,
-    )
-    return Filed(Outcome.STORED, story_id, is_news=True, near=_near(tx, story_id, likeness, near_duplicate))
+@dataclass(frozen=True)
+class _Filing:
+    tx: Connection
+    item: Item
+    text: Text
+    likeness: Likeness
+    least: float
 
+    def anew(self) -> Filed:
+        """File the first text of an item."""
+        text, tx = self.text, self.tx
+        certain, believed = self._certain(), _keys("canonical", _addresses(self._canonical()))
+        claims = [*_keys("canonical", _addresses(self.item.url, text.url)), *_keys_of_claim(text)]
+        stories.hold_alike(tx, [*certain, *believed, *claims], self.likeness.bands)
+        story_id = stories.by_keys(tx, certain)
+        rivals: list[Candidate] = []
+        if story_id is None:
+            rivals = stories.claimed(tx, claims)
+            story_id = next((one.story_id for one in rivals if self._resembles(one)), None)
+        if story_id is not None:
+            stories.add_keys(tx, story_id, [*certain, *believed])
+            return Filed(Outcome.DUPLICATE, story_id, is_news=False)
+        # If another text claims the address too, it does not distinguish the pages of this site.
+        address = None if rivals else self._canonical()
+        story_id = stories.add(
+            tx,
+            self._put(),
+            text,
+            source_id=self.item.source_id,
+            kind=_STORY_KINDS.get(self.item.kind, "article"),
+            url=address or text.url or self.item.url,
+            keys=[*certain, *believed],
+            signature=self.likeness.signature,
+            bands=self.likeness.bands,
+        )
+        return Filed(Outcome.STORED, story_id, is_news=True, near=self._near(story_id))
 
-def _file_again(
-    tx: Connection,
-    item: Item,
-    content: Content,
-    text: Text,
-    likeness: Likeness,
-    near_duplicate: float,
-    known: Stored,
-    story_id: UUID,
-) -> Filed:
-    """File the new text of an article that was read before: its story follows, also from the feed's text to the page's."""
-    stories.hold_alike(tx, [_text_key(content)], likeness.bands)
-    is_reworded = known.text_hash != content.text_hash
-    is_first_page = known.text_origin in _OF_FEEDS and content.text_origin not in _OF_FEEDS
-    near: tuple[UUID, ...] = ()
-    if is_reworded:  # locks clusters, so before any story
-        stories.sign(tx, story_id, likeness.signature, likeness.bands)
-        near = _near(tx, story_id, likeness, near_duplicate)
-    retitled = stories.edit(tx, story_id, title=text.title)
-    is_news = is_reworded or retitled
-    if is_news or is_first_page:
-        stories.put(tx, item.id, content)
-        stories.add_keys(tx, story_id, _certain(item, content, text))
-    is_edited = is_news and not is_first_page
-    return Filed(Outcome.UPDATED if is_edited else Outcome.STORED, story_id, is_news=is_news, near=near)
+    def again(self, known: Stored, story_id: UUID) -> Filed:
+        """File the new text of an article that was read before: its story follows, also from the feed's text to the page's."""
+        stories.hold_alike(self.tx, [f"text:{self._hash}"], self.likeness.bands)
+        is_reworded = known.text_hash != self._hash
+        is_first_page = known.text_origin in _OF_FEEDS and self.text.origin not in _OF_FEEDS
+        near: tuple[UUID, ...] = ()
+        if is_reworded:  # locks clusters, so before any story
+            stories.sign(self.tx, story_id, self.likeness.signature, self.likeness.bands)
+            near = self._near(story_id)
+        is_news = stories.edit(self.tx, story_id, title=self.text.title) or is_reworded
+        if is_news or is_first_page:
+            self._put()
+            stories.add_keys(self.tx, story_id, self._certain())
+        is_edited = is_news and not is_first_page
+        return Filed(Outcome.UPDATED if is_edited else Outcome.STORED, story_id, is_news=is_news, near=near)
 
+    @cached_property
+    def _hash(self) -> str:
+        return text_hash(self.text.text)
 
-def _near(tx: Connection, story_id: UUID, likeness: Likeness, least: float) -> tuple[UUID, ...]:
-    """The stories that are nearly the same, united with this one."""
-    found = stories.candidates(tx, story_id, likeness.bands) if likeness.bands else []
-    near = tuple(one.story_id for one in found if _resembles(likeness, one, least))
-    if near:
-        clusters.unite(tx, [story_id, *near])
-    return near
+    def _put(self) -> UUID:
+        kind, canonical = _CONTENT_TYPES.get(self.item.kind, "text"), self._canonical()
+        return stories.put(
+            self.tx, self.item.id, self.text, text_hash=self._hash, content_type=kind, canonical_url=canonical
+        )
 
+    def _near(self, story_id: UUID) -> tuple[UUID, ...]:
+        """The stories that are nearly the same, united with this one."""
+        bands = self.likeness.bands
+        found = stories.candidates(self.tx, story_id, bands) if bands else []
+        near = tuple(one.story_id for one in found if self._resembles(one))
+        if near:
+            clusters.unite(self.tx, [story_id, *near])
+        return near
 
-def _resembles(likeness: Likeness, other: Candidate, least: float) -> bool:
-    return likeness.resembles(other.signature, other.text, least)
+    def _resembles(self, other: Candidate) -> bool:
+        return self.likeness.resembles(other.signature, other.text, self.least)
 
+    def _certain(self) -> list[str]:
+        """Keys of which one is enough for the same story: of the text, and of the addresses at which it was found."""
+        return [f"text:{self._hash}", *_keys("url", _addresses(self.item.url, self.text.url))]
 
-def _text_key(content: Content) -> str:
-    return f"text:{content.text_hash}"
-
-
-def _certain(item: Item, content: Content, text: Text) -> list[str]:
-    """Keys of which one is enough for the same story: of the text, and of the addresses at which it was found."""
-    return [_text_key(content), *_keys("url", _addresses(item.url, text.url))]
+    def _canonical(self) -> str | None:
+        """The page's own statement of its address, unless that is on another site."""
+        claim, page = self.text.canonical, self.text.url or self.item.url
+        return claim if claim and page and site_of(claim) == site_of(page) else None
 
 
 def _keys(kind: str, addresses: Iterable[str]) -> list[str]:
@@ -165,28 +165,3 @@ def _keys_of_claim(text: Text) -> list[str]:
 
 def _addresses(*urls: str | None) -> set[str]:
     return {canonical_url(url) for url in urls if url}
-
-
-def _believed(item: Item, text: Text) -> str | None:
-    """The page's own statement of its address, unless that is on another site."""
-    page = text.url or item.url
-    if text.canonical is None or page is None or site_of(text.canonical) != site_of(page):
-        return None
-    return text.canonical
-
-
-def _content(item: Item, text: Text) -> Content:
-    return Content(
-        text=text.text,
-        text_hash=text_hash(text.text),
-        text_origin=text.origin,
-        content_type=_CONTENT_TYPES.get(item.kind, "text"),
-        markdown=text.markdown,
-        language=text.language,
-        canonical_url=_believed(item, text),
-        final_url=text.url,
-        author=text.author,
-        text_choice=text.choice,
-        description=text.description,
-        duration_seconds=round(text.duration) if text.duration else None,
-    )

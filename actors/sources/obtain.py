@@ -12,41 +12,14 @@ from actors.engine.reading import html_to_text
 from actors.engine.text import clean, one_line
 from actors.outcomes import Outcome
 from actors.sources.likeness import words
+from actors.store.stories import Text
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from actors.engine.contract import ContentItem, Engine
     from actors.store.items import Item
 
-
 _ARTICLE = 1000  # characters of a description that is more than a teaser
 _LONGEST_CHOICE = 300
-
-
-@dataclass(frozen=True)
-class Text:
-    """An item's text and its description.
-
-    Attributes:
-        origin: page, structured, feed, description or upload.
-        choice: The way of reading that found it, and the reason for the choice.
-        description: The page's own description.
-        url: The address of the fetch; ``canonical`` is the page's own statement.
-    """
-
-    text: str
-    markdown: str
-    origin: str
-    title: str = ""
-    url: str | None = None
-    canonical: str | None = None
-    language: str | None = None
-    author: str | None = None
-    published_at: datetime | None = None
-    duration: float | None = None
-    choice: str | None = None
-    description: str | None = None
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,7 @@ from actors.engine.fetch import parse
 from actors.engine.text import clean, one_line
 from actors.outcomes import Outcome
 from actors.schema import MAX_BATCH, IngestFromUpload, UploadItem
-from actors.sources.digest import Period, open_batch
-from actors.sources.fetching import send_fetches
+from actors.sources.fetching import Period, open_batch, send_fetches
 from actors.store import items, sources, uploads
 from actors.store.items import NewItem
 from zeke_jobs import Context, Reject

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg2.extras import Json
 
 from actors.store.statements import SQL
+from zeke_jobs import Reject
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,6 +63,16 @@ def context_line(metadata: Mapping[str, Any]) -> str:
             shown = f"[{' > '.join(headings)}]" if headings else ""
             return " ".join(part for part in (shown, before) if part)
     return ""
+
+
+def hold(conn: Connection, story_id: UUID) -> None:
+    """Let no other transaction write highlights of the story until this one ends.
+
+    Raises:
+        Reject: the story does not exist (any more).
+    """
+    if not SQL.value(conn, "highlights_hold", story_id=story_id):
+        raise Reject(f"expected a story with id {story_id}, got none")
 
 
 def of_story(conn: Connection, story_id: UUID) -> list[Highlight]:

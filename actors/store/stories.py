@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from actors.store.statements import SQL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+    from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
 
@@ -18,29 +18,29 @@ _MOST_CANDIDATES = 50
 
 
 @dataclass(frozen=True)
-class Content:
-    """The text of an item.
+class Text:
+    """The text of an item, with what its page or feed says of it.
 
     Attributes:
-        text_hash: Hash of the normalised text.
-        text_origin: page, structured, feed, description or upload.
-        text_choice: The way of reading that found it, and the reason for the choice.
+        origin: page, structured, feed, description or upload.
+        choice: The way of reading that found it, and the reason for the choice.
         description: The page's own description.
-        canonical_url: The address that stands for the page; ``final_url`` is the address of the fetch.
+        url: The address of the fetch; ``canonical`` is the page's own statement.
+        duration: Seconds of a video or podcast.
     """
 
     text: str
-    text_hash: str
-    text_origin: str
-    content_type: str = "text"
-    markdown: str | None = None
+    markdown: str
+    origin: str
+    title: str = ""
+    url: str | None = None
+    canonical: str | None = None
     language: str | None = None
-    canonical_url: str | None = None
-    final_url: str | None = None
     author: str | None = None
-    text_choice: str | None = None
+    published_at: datetime | None = None
+    duration: float | None = None
+    choice: str | None = None
     description: str | None = None
-    duration_seconds: int | None = None
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,16 @@ def of_item(conn: Connection, item_id: UUID) -> Stored | None:
     return None if row is None else Stored(**row)
 
 
-def put(conn: Connection, item_id: UUID, content: Content) -> UUID:
-    """Store the text of an item, in place of its old text; returns the content's id."""
-    return UUID(str(SQL.value(conn, "content_put", raw_item_id=item_id, **vars(content))))
+def put(
+    conn: Connection, item_id: UUID, text: Text, *, text_hash: str, content_type: str, canonical_url: str | None
+) -> UUID:
+    """Store the text of an item, in place of its old text; returns the content's id.
+
+    ``text_hash`` is of the normalised text, ``canonical_url`` the address that stands for the page.
+    """
+    told = {"text_hash": text_hash, "content_type": content_type, "canonical_url": canonical_url}
+    content_id: UUID = SQL.value(conn, "content_put", raw_item_id=item_id, **vars(text), **told)
+    return content_id
 
 
 def hold_alike(conn: Connection, keys: Sequence[str], bands: Sequence[int]) -> None:
@@ -100,22 +107,20 @@ def candidates(conn: Connection, story_id: UUID, bands: Sequence[int]) -> list[C
 def add(
     conn: Connection,
     content_id: UUID,
+    text: Text,
     *,
     source_id: UUID,
-    title: str,
     kind: str,
     url: str | None,
-    published_at: datetime | None,
     keys: Sequence[str],
     signature: Sequence[int],
     bands: Sequence[int],
 ) -> UUID:
     """Make a story of a stored text. It is found by ``keys``, and by ``signature`` and ``bands`` where it is similar."""
-    added: UUID = SQL.value(
-        conn, "story_add", content_id=content_id, source_id=source_id, title=title, kind=kind, primary_url=url,
-        published_at=published_at, keys=list(keys), signature=list(signature), bands=list(bands),
-    )  # fmt: skip
-    return added
+    found_by = {"keys": list(keys), "signature": list(signature), "bands": list(bands)}
+    told = {"source_id": source_id, "kind": kind, "url": url, "title": text.title, "published_at": text.published_at}
+    story_id: UUID = SQL.value(conn, "story_add", content_id=content_id, **told, **found_by)
+    return story_id
 
 
 def add_keys(conn: Connection, story_id: UUID, keys: Sequence[str]) -> None:

@@ -84,6 +84,18 @@ def needed(conn: Connection, story_id: UUID) -> StoryText:
     return text
 
 
+def trust(conn: Connection, story_id: UUID) -> tuple[float | None, int]:
+    """The authority of a story's source, and the story's age in days; its text is not read.
+
+    Raises:
+        Reject: it does not exist (any more).
+    """
+    row = SQL.one(conn, "story_trust", story_id=story_id)
+    if row is None:
+        raise Reject(f"expected a story with id {story_id}, got none")
+    return row["authority"], row["age_days"]
+
+
 def hold(conn: Connection, story_id: UUID) -> None:
     """Lock the story against other writers until the transaction ends; lock it before its overlay.
 

@@ -9,7 +9,7 @@ from actors.ai.protocol import answered
 from actors.schema import StorySummarize  # noqa: TC001 (the handler is read by its annotations)
 from actors.store import overlays, texts
 from actors.store.ai_calls import ledger
-from actors.store.authorship import kept
+from actors.store.overlays import kept
 from zeke_jobs import Context, Reject
 
 if TYPE_CHECKING:

@@ -324,7 +324,7 @@ def test_sql_accepts_exactly_what_a_worker_can_read(conn: Connection, text: str)
                 "attempt": 0,
                 "attempt_base": 0,
             }
-        )  # type: ignore[arg-type]
+        )
         assert JobMessage(claimed, "default", 0.0).claim.fault is None
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg2
 
 from zeke_jobs.errors import MigrationError
-from zeke_jobs.postgres import installation
+from zeke_jobs.postgres import installation, lock_waits
 from zeke_jobs.postgres.pool import is_pooled, transaction
 from zeke_jobs.postgres.queries import SQL
 
@@ -89,12 +89,7 @@ def _dramatiq_pg() -> Migration:
 def _of_folder(package: str, folder: str) -> list[Migration]:
     try:
         names = sorted(p.name for p in files(package).joinpath(folder).iterdir() if p.name.endswith(".sql"))
-    except (
-        ImportError,
-        FileNotFoundError,
-        NotADirectoryError,
-        TypeError,
-    ) as error:  # TypeError: a module, not a package
+    except (ImportError, FileNotFoundError, NotADirectoryError, TypeError) as error:  # TypeError: a module
         raise MigrationError(f"expected a package with a folder {folder}, got {package!r}: {error}") from error
     return [_read(package, folder, name) for name in names]
 
@@ -119,7 +114,7 @@ def migrate(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
     Other processes that migrate at the same time wait, and then find nothing to do. Works through PgBouncer too.
 
     Raises:
-        MigrationError: an applied file was edited, or a file failed; the files before it stay applied.
+        MigrationError: an applied file was edited, a file failed, or others held its locks; the files before it stay applied.
         ConfigurationError: the database belongs to another installation or is not supported; nothing was applied.
     """
     installation.verify_server(conn)
@@ -144,12 +139,17 @@ def _apply(conn: Connection, migration: Migration) -> bool:
     with _words(f"{migration.package}/{migration.name}"):
         if not migration.in_transaction:
             return _apply_outside(conn, migration)
-        with _lock(conn), conn.cursor() as cursor:
-            if _is_applied(conn, migration):
-                return False
-            before = _objects(conn, migration)
-            cursor.execute(migration.text)
-            _record(conn, migration, before)
+        return lock_waits.patiently(conn, migration.name, lambda: _apply_within(conn, migration))
+
+
+def _apply_within(conn: Connection, migration: Migration) -> bool:
+    with _lock(conn), conn.cursor() as cursor:
+        if _is_applied(conn, migration):
+            return False
+        before = _objects(conn, migration)
+        lock_waits.bound(conn)
+        cursor.execute(migration.text)
+        _record(conn, migration, before)
     return True
 
 

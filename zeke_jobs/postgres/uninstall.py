@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg2
 
 from zeke_jobs.errors import MigrationError, ZekeJobsError
+from zeke_jobs.postgres import lock_waits
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
 
@@ -92,8 +93,14 @@ def uninstall(conn: Connection, removal: Removal) -> list[str]:
 
     Raises:
         StillNeeded: another object in the database needs an object to be removed; the message names it.
+        MigrationError: another session reads our tables and goes on; the message names it.
     """
+    return lock_waits.patiently(conn, "uninstall", lambda: _remove(conn, removal))
+
+
+def _remove(conn: Connection, removal: Removal) -> list[str]:
     with transaction(conn):
+        lock_waits.bound(conn)
         views = SQL.all(conn, "uninstall/views")
         _drop(conn, "VIEW", (row["view"] for row in views))
         for schema in sorted({row["schema"] for row in views}):

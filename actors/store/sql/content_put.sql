@@ -4,7 +4,7 @@ WITH content AS (
         raw_item_id, content_type, text_body, html_url, language_code, content_hash, duration_seconds, extracted_at
     )
     VALUES (
-        %(raw_item_id)s, %(content_type)s, %(text)s, %(final_url)s, %(language)s, %(text_hash)s, %(duration_seconds)s, zeke_jobs.now()
+        %(raw_item_id)s, %(content_type)s, %(text)s, %(url)s, %(language)s, %(text_hash)s, round(%(duration)s::numeric)::integer, zeke_jobs.now()
     )
     ON CONFLICT (raw_item_id) DO UPDATE SET
         content_type = EXCLUDED.content_type,
@@ -21,7 +21,7 @@ INSERT INTO public.content_details AS d (
     content_id, markdown, canonical_url, final_url, author, text_origin, text_choice, description
 )
 SELECT
-    content.id, %(markdown)s, %(canonical_url)s, %(final_url)s, %(author)s, %(text_origin)s, %(text_choice)s, %(description)s
+    content.id, %(markdown)s, %(canonical_url)s, %(url)s, %(author)s, %(origin)s, %(choice)s, %(description)s
 FROM content
 ON CONFLICT (content_id) DO UPDATE SET
     markdown = EXCLUDED.markdown,

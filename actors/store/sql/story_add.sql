@@ -1,7 +1,7 @@
 -- Make a story of a text, with its title as written, its keys, the data that find near duplicates, and an empty overlay.
 WITH added AS (
     INSERT INTO public.stories (content_id, primary_source_id, title, kind, primary_url, published_at)
-    VALUES (%(content_id)s, %(source_id)s, %(title)s, %(kind)s, %(primary_url)s, %(published_at)s)
+    VALUES (%(content_id)s, %(source_id)s, %(title)s, %(kind)s, %(url)s, %(published_at)s)
     RETURNING id, content_id, title
 ),
 noted AS (

@@ -11,7 +11,7 @@ import pytest
 
 from actors.cli import jobs
 from actors.cli.app import run
-from actors.store import clusters, items, source_changes, sources
+from actors.store import clusters, items, sources
 from actors.store.items import NewItem
 from tests.actors.scripted_site import Answer, page, rss
 
@@ -235,7 +235,7 @@ def test_a_merged_source_keeps_all_its_stories(
 
 def test_a_source_is_removed_whole_or_not_at_all(told_twice: Any, conn: Any, rows: Callable[..., Any]) -> None:
     first, *_ = told_twice
-    assert source_changes.extent(conn, first) == {"items": 2, "stories": 2, "starred": 0, "shared": 1}
+    assert sources.extent(conn, first) == {"items": 2, "stories": 2, "starred": 0, "shared": 1}
 
 
 JOBS: list[tuple[dict[str, Any] | None, str]] = [

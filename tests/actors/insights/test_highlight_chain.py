@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from psycopg2.errors import LockNotAvailable
 
 from actors.insights.dedupe import dedupe_insights
 from actors.insights.extract import extract_highlights
 from actors.insights.relevance import RelevanceSettings, score_relevance
 from actors.insights.selection import Selection
 from actors.schema import DedupeInsights, ExtractHighlights, ScoreRelevance
+from actors.store import highlights
 from zeke_jobs import Reject
+from zeke_jobs.postgres.pool import connect, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,6 +87,16 @@ def test_a_job_of_an_earlier_version_without_context_still_fits(
     payload = {"storyId": add_story(ARTICLE), "createdBy": "system", "insights": [{"summary": "The parser is fast."}]}
     dedupe_insights(DedupeInsights.model_validate(payload), handler_context())
     assert "context" not in rows(ALL)[0]["metadata"]
+
+
+def test_two_jobs_never_write_highlights_of_one_story_at_once(add_story: Any, conn: Any, database: str) -> None:
+    story, other = add_story(ARTICLE), add_story("Another text.")
+    with closing(connect(database)) as beside, transaction(conn), beside.cursor() as cursor:
+        highlights.hold(conn, story)
+        cursor.execute("SET lock_timeout = '50ms'")
+        with pytest.raises(LockNotAvailable):
+            highlights.hold(beside, story)
+        highlights.hold(beside, other)
 
 
 def test_a_story_without_highlights_needs_no_scores(add_story: Any, handler_context: Any) -> None:

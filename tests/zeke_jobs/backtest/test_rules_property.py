@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 #: Three seconds before midnight in the zone of the file.
 BEGIN = NOON - timedelta(seconds=3)
 DEEP = bool(os.environ.get("ZEKE_TEST_DEEP"))
-#: Without jitter all times of jobs are quarters of seconds: exact for Postgres, too, which knows only microseconds.
+#: Without jitter all times of jobs are quarters of seconds, and rates move by whole microseconds: exact for Postgres, too.
 TOP = """
 timezone: Asia/Anadyr
 limits:
   pool: {concurrency: 2}
   slow: {concurrency: 3, rate: 4/s}
-  ai: {tokens: {rate: 900/s}, concurrency: 5}
+  ai: {tokens: {rate: 1000/s}, concurrency: 5}
   model: {budget: 3.25 USD/d}
   site: {breaker: {failures: 2, within: 3s, pause: 2s}}
   shaky: {breaker: {failures: 50%, within: 10s, pause: 1s}, concurrency: 6}
@@ -43,7 +43,7 @@ TASKS = """
   keyed: {handler: 'H:echo', concurrency: {limit: 3, per_key: 1}}
   wide: {handler: 'H:echo', uses: [slow], concurrency: {per_key: 2}}
   rated: {handler: 'H:echo', rate: 2/s, priority: 1}
-  paced: {handler: 'H:echo', rate: {limit: 8/s, burst: 2}}
+  paced: {handler: 'H:echo', rate: {limit: 6/s, burst: 2}}
   polite: {handler: 'H:echo', rate: {limit: 4/s, per_key: 1/s}}
   short: {handler: 'H:echo', uses: [ai], units: {tokens: 200}}
   heavy: {handler: 'H:echo', uses: [ai], units: {tokens: 500}, concurrency: {per_key: 1}}

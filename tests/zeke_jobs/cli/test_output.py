@@ -25,7 +25,7 @@ FIGURES = {
     "now": NOON,
     "took": timedelta(seconds=1.5),
     "holders": (Holder(JOB, "plain", "box", 1, NOON),),
-    "keepers": (Keeper(JOB, "box", 1, JOB, "plain", 1, NOON, True, 0),),
+    "keepers": (Keeper(JOB, "box", 1, JOB, "plain", 1, NOON, True),),
     "jobs": (SentRow("plain", "created", 1, [JOB]),),
 }
 

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
+import zeke_jobs
 from zeke_jobs.errors import MigrationError
-from zeke_jobs.postgres import migrate
+from zeke_jobs.postgres import lock_waits, migrate, uninstall
 from zeke_jobs.postgres.pool import connect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from psycopg2.extensions import connection as Connection
 
@@ -92,3 +95,62 @@ def test_a_database_that_is_ahead_is_refused_only_past_a_breaking_migration(
 def test_an_unknown_package_is_named(conn: Connection) -> None:
     with pytest.raises(MigrationError, match="'no_such_package'"):
         migrate.pending(conn, ["no_such_package"])
+
+
+@pytest.fixture
+def reader(conn: Connection, database: str, make_task: Callable[..., None]) -> Iterator[Connection]:
+    """A dashboard's session that has read our views and has not ended its transaction; the code of the database is of an earlier edition."""
+    make_task("echo")
+    zeke_jobs.send("echo", {"n": 1})
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE zeke_jobs.migration SET checksum = 'earlier' WHERE name LIKE 'code-%'")
+    with closing(connect(database, application_name="dashboard")) as reading, reading.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT count(*) FROM zeke_jobs.job, pgboss.job AS theirs, zeke_jobs.queue")
+        yield reading
+
+
+def test_beside_an_open_read_sends_go_on_and_migrate_says_who_reads(
+    conn: Connection, database: str, reader: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock_waits, "PATIENCE", 2.5)
+    with ThreadPoolExecutor(1) as threads, closing(connect(database)) as other:
+        done = threads.submit(migrate.migrate, other)
+        sent = 0
+        with conn.cursor() as cursor:
+            cursor.execute("SET statement_timeout = '2s'")
+            while not done.done():
+                cursor.execute("SELECT zeke_jobs.send('echo', '{\"n\": 1}')")
+                sent += 1
+        with pytest.raises(MigrationError, match=r"expected code-\d+\.?\w* to get its locks within 2 s") as refused:
+            done.result()
+    assert sent > 3
+    assert f"session {reader.info.backend_pid} (postgres, dashboard, open for " in str(refused.value)
+    assert f"pg_terminate_backend({reader.info.backend_pid})" in str(refused.value)
+
+
+def test_migrate_goes_on_when_the_reader_has_ended(
+    database: str, reader: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses = []
+
+    def end_the_read(seconds: float) -> None:
+        pauses.append(seconds)
+        with reader.cursor() as cursor:
+            cursor.execute("ROLLBACK")
+
+    monkeypatch.setattr(time, "sleep", end_the_read)
+    with closing(connect(database)) as other:
+        assert [one.name for one in migrate.migrate(other)] == [migrate.code().name]
+    assert len(pauses) == 1
+
+
+def test_beside_an_open_read_uninstall_removes_nothing_and_says_who_reads(
+    conn: Connection, reader: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock_waits, "PATIENCE", 0)
+    with pytest.raises(MigrationError, match=f"session {reader.info.backend_pid} "):
+        uninstall.uninstall(conn, uninstall.plan(conn))
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM zeke_jobs.job")
+        assert cursor.fetchone() == (1,)

@@ -60,4 +60,5 @@ def test_a_claim_can_be_read_in_ten_minutes_and_keeps_nothing_in_the_session(con
 def count(conn: Connection, sql: str) -> int:
     with conn.cursor() as cursor:
         cursor.execute(sql)
-        return int(cursor.fetchone()[0])
+        (found,) = cursor.fetchone() or (0,)
+        return int(found)

@@ -44,13 +44,13 @@ def test_a_stale_claim_can_neither_complete_nor_fail_nor_hold_the_job(jobs: Jobs
     assert fresh["claim"] == stale["claim"] + 1
     assert jobs.complete(worker, [stale]) == []
     assert not jobs.finish(worker, stale, "failed")
-    assert not jobs.hold(worker, job, stale["claim"])
-    assert not jobs.hold(worker, job, stale["claim"], result="1")
-    assert jobs.hold(worker, job, fresh["claim"])
+    assert not jobs.fence(worker, job, stale["claim"])
+    assert not jobs.fence(worker, job, stale["claim"], result="1")
+    assert jobs.fence(worker, job, fresh["claim"])
     assert jobs.row(job)["state"] == "consumed"
-    assert jobs.hold(worker, job, fresh["claim"], result="1")
+    assert jobs.fence(worker, job, fresh["claim"], result="1")
     assert (jobs.row(job)["state"], jobs.row(job)["result"]) == ("done", 1)
-    assert not jobs.hold(worker, job, fresh["claim"], result="2")
+    assert not jobs.fence(worker, job, fresh["claim"], result="2")
 
 
 def test_another_worker_cannot_end_the_job(jobs: Jobs) -> None:
@@ -116,8 +116,8 @@ def test_a_cancelled_job_never_ends_as_completed(jobs: Jobs) -> None:
     worker = jobs.worker()
     claims = jobs.claim(worker, 1)
     jobs.rows("UPDATE zeke_jobs.queue SET cancelled_on = zeke_jobs.now(), cancel_reason = 'not wanted'")
-    assert not jobs.hold(worker, job, 1)
-    assert not jobs.hold(worker, job, 1, result='"late"')
+    assert not jobs.fence(worker, job, 1)
+    assert not jobs.fence(worker, job, 1, result='"late"')
     assert jobs.row(job)["state"] == "consumed"
     jobs.complete(worker, claims, '"late"')
     row = jobs.row(job)

@@ -47,7 +47,7 @@ BEGIN
     WITH held AS MATERIALIZED (
       SELECT q.message_id, q.state AS was, CASE WHEN q.cancelled_on IS NOT NULL AND p_worker IS NOT NULL THEN 'cancelled' ELSE p_to END AS outcome,
         least(v_now, q.claimed_on + d.took * interval '1 second') AS ended,
-        coalesce(q.started_on, least(v_now, q.claimed_on + d.after * interval '1 second')) AS started,
+        coalesce(q.started_on, CASE WHEN d.after IS NOT NULL THEN least(v_now, q.claimed_on + d.after * interval '1 second') END) AS started,
         d.after IS NOT NULL OR q.started_on IS NOT NULL AS has_started
       FROM unnest(p_ids, p_claims, p_after, p_took) AS d (id, claim, after, took) JOIN zeke_jobs.queue AS q ON q.message_id = d.id
       WHERE q.message_id = ANY (p_ids) AND (p_worker IS NULL OR q.claim = d.claim AND q.worker = p_worker)

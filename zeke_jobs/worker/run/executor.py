@@ -109,7 +109,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         message.outcome = self._begin(message.claim)
         if message.outcome is not None:
             raise SkipMessage("its job does not start here")
-        ended = self._traced_attempt(message, args, payload)
+        ended = self._attempt(message, args, payload)
         message.outcome = ended.outcome
         if isinstance(ended.outcome, Ended):
             if ended.outcome.how == "failed":
@@ -123,26 +123,22 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
                 del ended  # else error and frame would hold each other in memory
         return ended.result
 
-    def _traced_attempt(self, message: JobMessage, args: tuple[Any, ...], payload: Mapping[str, Any]) -> _AttemptResult:
+    def _attempt(self, message: JobMessage, args: tuple[Any, ...], payload: Mapping[str, Any]) -> _AttemptResult:
         claim = message.claim
-        with tracing.attempt(claim, message.traceparent) as attempt:
+        runnable = self._runtime.find(claim.task)
+        if runnable is None:
+            # The task left jobs.yaml since the claim. Another worker or a later revision may know it.
+            return _AttemptResult(Ended("returned"))
+        with hiding(payload, message.sensitive), tracing.attempt(claim, message.traceparent) as attempt:
             trace = {"trace_id": attempt.trace_id} if attempt.trace_id else {}
             # Bind the job to every line that any library logs while the handler runs, so that a job's lines are found by its id.
             bound = bind_contextvars(task=claim.task, job_id=str(claim.id), attempt=claim.attempt + 1, **trace)
             try:
-                ended = self._attempt(message, args, payload)
+                ended = self._guarded_call(message, runnable, args, payload)
             finally:
                 reset_contextvars(**bound)
             attempt.end(ended.outcome)
             return ended
-
-    def _attempt(self, message: JobMessage, args: tuple[Any, ...], payload: Mapping[str, Any]) -> _AttemptResult:
-        runnable = self._runtime.find(message.claim.task)
-        if runnable is None:
-            # The task left jobs.yaml since the claim. Another worker or a later revision may know it.
-            return _AttemptResult(Ended("returned"))
-        with hiding(payload, message.sensitive):
-            return self._guarded_call(message, runnable, args, payload)
 
     def _guarded_call(
         self, message: JobMessage, runnable: RunnableTask, args: tuple[Any, ...], payload: Mapping[str, Any]

@@ -1,0 +1,11 @@
+-- Of the sessions that hold locks on tables and views of this database, the one with the oldest transaction.
+SELECT a.pid, a.usename AS login, a.application_name AS program, extract(epoch FROM clock_timestamp() - a.xact_start) AS seconds
+FROM pg_locks AS l
+JOIN pg_class AS c ON c.oid = l.relation
+JOIN pg_stat_activity AS a ON a.pid = l.pid
+WHERE l.granted
+  AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+  AND c.relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace, 'pg_toast'::regnamespace)
+  AND a.pid <> pg_backend_pid()
+ORDER BY a.xact_start
+LIMIT 1
