@@ -63,6 +63,7 @@ class Producer:
     """One thread, which alone claims.
 
     Attributes:
+        thread: It ends after the look that is under way once the process stops.
         notifications_arrive: False behind a pooler; the process then only polls.
     """
 
@@ -76,13 +77,13 @@ class Producer:
         self._reported = _NOTHING  # the wake-ups last asked for
         self._pause = _PAUSE
         self._look_connection: Connection | None = None  # while a look is under way
-        self._thread = threading.Thread(target=self._run, name="producer", daemon=True)
+        self.thread = threading.Thread(target=self._run, name="producer", daemon=True)
         self._log = get_logger("zeke_jobs.producer")
 
     def start(self) -> None:
         """Begin to claim."""
         self._queues = {name: _Queue(name) for name in self._process.queues}
-        self._thread.start()
+        self.thread.start()
 
     def _run(self) -> None:
         while not self._process.stopping:
@@ -241,15 +242,6 @@ class Producer:
                 return True
             # If the look that is under way finds all it asks for, the next one follows at once.
             return any(not queue.looks and queue.look_on == math.inf for queue in self._queues.values())
-
-    def is_alive(self) -> bool:
-        """Whether it still runs, as while its last look is under way."""
-        return self._thread.is_alive()
-
-    def join(self, timeout: float) -> None:
-        """Wait for its end after a stop."""
-        if self.is_alive():
-            self._thread.join(timeout)
 
     def end_look(self) -> None:
         """Cancel the look that is under way, as at a stop: it may wait for a lock or a silent server."""
