@@ -70,13 +70,13 @@ class Stop:
     def _end_look(self) -> None:
         # Repeat: in an earlier round, the look may have been on its way to the server, where it could not be cancelled.
         producer = self._process.producer
-        while producer.is_alive():
-            producer.join(_TO_LOOK)
+        while producer.thread.is_alive():
+            producer.thread.join(_TO_LOOK)
             self._process.pool.cut_opening()
             threading.Thread(target=producer.end_look, name="cancel look", daemon=True).start()
 
     def _end_claims(self) -> None:
-        self._process.producer.join(_CLOSE_WITHIN)
+        self._process.producer.thread.join(3 * _TO_LOOK)
 
     def _end_jobs(self) -> None:
         process = self._process
@@ -96,7 +96,7 @@ class Stop:
     def _unregister(self) -> None:
         try:
             with closing(connect(self._process.url)) as conn:
-                # Return jobs that our consumers do not know. Otherwise others would rescue them and count a death.
+                # Return jobs that this process does not know that it has. Otherwise others would rescue them and count a death.
                 disown(conn, self._process.id, self._process.held, self._log, older=0.0)
                 SQL.run(conn, "worker/leave", worker=self._process.id)
         except psycopg2.Error as error:

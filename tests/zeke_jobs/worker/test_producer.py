@@ -105,7 +105,7 @@ class Process(SimpleNamespace):
             if not due or not self.producer._want():
                 return found
             queue, want = self.producer._next()
-            if queue is None:
+            if queue is None or (queue.name, want) in found:
                 return found
             found.append((queue.name, want))
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.finish.writer import columns
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -52,6 +54,26 @@ class Answer(NamedTuple):
     jobs: list[Row]
     held: list[Row]
     lost: set[UUID]
+
+    @property
+    def lacks_threads(self) -> bool:
+        """Whether jobs were left for processes with free threads."""
+        return any(row.reason == "thread" for row in self.held)
+
+    @property
+    def must_empty(self) -> bool:
+        """Whether the process must end all its jobs, because a job must run alone."""
+        return any(row.reason == "alone" for row in self.held)
+
+    @property
+    def opens_in(self) -> float:
+        """Seconds until a limit lets a job start; infinite if none says when."""
+        return min((row.wait for row in self.held if row.wait is not None), default=math.inf)
+
+    def limited_by(self, frees: Callable[[str], Collection[str] | None]) -> set[str]:
+        """The limits that held jobs back and get room when a job ends; ``frees`` as ``Runtime.frees``."""
+        by_end = [row for row in self.held if row.task and row.held_by and row.reason != "thread"]
+        return {str(row.held_by) for row in by_end if (freed := frees(row.task)) is None or row.held_by in freed}
 
 
 class Asking(NamedTuple):
@@ -98,6 +120,10 @@ def ask(
             **columns(completions),
         )
     ]
+    for notice in conn.notices:
+        if "breaker of " in notice:
+            get_logger("zeke_jobs.producer").warning("limit: " + notice.partition("WARNING:")[2].strip())
+    conn.notices.clear()
     return Answer(
         [row for row in rows if row.kind == "job"],
         [row for row in rows if row.kind == "held"],
@@ -115,10 +141,3 @@ def with_messages(conn: Connection, who: Asking, jobs: list[Row]) -> list[Row]:
     }
     complete = (row._replace(message=row.message or found.get((row.message_id, row.claim))) for row in jobs)
     return [row for row in complete if row.message is not None]
-
-
-def turned_breakers(conn: Connection) -> list[str]:
-    """What the server said of breakers that its claims have opened or closed."""
-    said = [notice.partition("WARNING:")[2].strip() for notice in conn.notices if "breaker of " in notice]
-    conn.notices.clear()
-    return said

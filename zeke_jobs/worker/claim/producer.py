@@ -12,17 +12,15 @@ from typing import TYPE_CHECKING
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.pool import is_away
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.worker.claim.answer import Asking, ask, turned_breakers, with_messages
+from zeke_jobs.worker.claim.answer import Asking, ask, with_messages
 from zeke_jobs.worker.claim.claims import JobMessage
 from zeke_jobs.worker.finish.outcome import RETURNED, Ended
 from zeke_jobs.worker.finish.writer import UNFIT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from psycopg2.extensions import connection as Connection
 
-    from zeke_jobs.worker.claim.answer import Answer, Row
+    from zeke_jobs.worker.claim.answer import Answer
     from zeke_jobs.worker.process import WorkerProcess
 
 _POLL = 2.0  # seconds, times the number of this process's queues; an idle process looks at a queue at least this often
@@ -33,6 +31,7 @@ _BUSY_AFTER = 1.0  # seconds of full claims after which senders need not notify 
 _CHECK = 0.2  # seconds; the longest wait of a process without room
 _PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds between attempts while the database is away
 _AFTER_FAULT = 3.0  # seconds
+_NOTHING: tuple[int, set[str], set[str]] = (0, set(), set())
 _STILL_ENDING = Ended("deferred", delay=1.0, reason="an earlier run of this job still ends in the same process")
 
 
@@ -64,6 +63,7 @@ class Producer:
     """One thread, which alone claims.
 
     Attributes:
+        thread: It ends after the look that is under way once the process stops.
         notifications_arrive: False behind a pooler; the process then only polls.
     """
 
@@ -73,19 +73,17 @@ class Producer:
         self._held = process.held
         self._changed = process.held.changed
         self._queues: dict[str, _Queue] = {}
-        self._apart: _Queue | None = (
-            None  # a job of this queue must run alone: claim nothing until the process is empty
-        )
-        self._reported: tuple[object, ...] = ()  # the wake-ups last asked for
+        self._apart: _Queue | None = None  # a job of it must run alone: claim nothing until the process is empty
+        self._reported = _NOTHING  # the wake-ups last asked for
         self._pause = _PAUSE
         self._look_connection: Connection | None = None  # while a look is under way
-        self._thread = threading.Thread(target=self._run, name="producer", daemon=True)
+        self.thread = threading.Thread(target=self._run, name="producer", daemon=True)
         self._log = get_logger("zeke_jobs.producer")
 
     def start(self) -> None:
         """Begin to claim."""
         self._queues = {name: _Queue(name) for name in self._process.queues}
-        self._thread.start()
+        self.thread.start()
 
     def _run(self) -> None:
         while not self._process.stopping:
@@ -103,7 +101,7 @@ class Producer:
         with self._changed:
             want, now = self._want(), time.monotonic()
             queue = self._apart or min(self._queues.values(), key=lambda queue: queue.look_on)
-            if want > 0 and queue.look_on <= now:
+            if want > 0 and (self._apart or queue.look_on <= now):
                 queue.look_on = math.inf
                 return queue, want
             self._changed.wait(min(_POLL, queue.look_on - now) if want > 0 else _CHECK)
@@ -128,12 +126,9 @@ class Producer:
                     process.completer.flush_soon(completions, answer.lost)
                     ended, completions = {claim.task for claim, _ in completions}, []
                     self.freed(ended, but=queue)
-                for line in turned_breakers(conn):
-                    self._log.warning(f"limit: {line}")
                 jobs = [JobMessage(row, queue.name, asked) for row in with_messages(conn, who, answer.jobs)]
-                lack_threads = any(row.reason == "thread" for row in answer.held)
-                self._accept(jobs, lack_threads=lack_threads)
-                self._look_ended(conn, queue, answer, is_full=lack_threads or len(answer.jobs) >= want)
+                self._accept(jobs, lack_threads=answer.lacks_threads)
+                self._look_ended(conn, queue, answer, is_full=answer.lacks_threads or len(answer.jobs) >= want)
         finally:
             self._look_connection = None
             if completions:
@@ -146,15 +141,16 @@ class Producer:
             claims = [(one.claim, process.policy(one.claim).limit > 0) for one in messages]
             held = self._held.accept(claims, lack_threads=lack_threads)
             surplus = -self._held.free()
-            for message, ours in zip(reversed(messages), reversed(held), strict=True):
-                if ours is message.claim and ((surplus > 0 and ours.long) or process.stopping):
-                    surplus -= process.settle(ours, RETURNED, unstarted=True)
-            for message, ours in zip(messages, held, strict=True):
-                if ours is message.claim and not ours.ended:
-                    process.start(message)
-                elif ours.number != message.claim.number:
+            for message, ours in reversed(list(zip(messages, held, strict=True))):
+                if ours.number != message.claim.number:
                     # Another process rescued this job from us, and we claimed it again; but its earlier run here has not ended.
                     process.settle(message.claim, _STILL_ENDING)
+                elif ours is message.claim and ((surplus > 0 and ours.long) or process.stopping):
+                    surplus -= process.settle(ours, RETURNED, unstarted=True)
+            for message in (
+                one for one in messages if self._held.find(one.claim.id) is one.claim and not one.claim.ended
+            ):
+                process.start(message)
         except BaseException:
             for claim in (one.claim for one in messages if self._held.find(one.claim.id) in (None, one.claim)):
                 process.settle(claim, RETURNED, unstarted=True)
@@ -165,8 +161,8 @@ class Producer:
         now = time.monotonic()
         # A limit lets a job through now and then. Keep its name for a while all the same, to save writes.
         queue.limited = {name: on for name, on in queue.limited.items() if now - on < _BUSY_AFTER}
-        queue.limited |= {str(row.held_by): now for row in answer.held if self._opens_by_an_end(row)}
-        self._apart = queue if any(row.reason == "alone" for row in answer.held) else None
+        queue.limited |= dict.fromkeys(answer.limited_by(self._process.runtime.frees), now)
+        self._apart = queue if answer.must_empty else None
         if is_full:
             queue.looks = 0
             if now - queue.busy_since > _BUSY_AFTER:
@@ -181,38 +177,25 @@ class Producer:
         if queue.looks > len(_SOON) and (not answer.jobs or queue.due_on <= now):
             due = SQL.value(conn, "job/next_due", queue=queue.name, tasks=self._process.tasks())
             queue.due_on = math.inf if due is None else now + due
-        self.wake(queue.name, self._until_next_look(queue, answer.held, now))
-
-    def _opens_by_an_end(self, row: Row) -> bool:
-        freed = self._process.runtime.frees(row.task) if row.task and row.reason != "thread" else ()
-        return freed is None or row.held_by in freed
-
-    def _until_next_look(self, queue: _Queue, held: Iterable[Row], now: float) -> float:
-        if not queue.looks:
-            return 0.0
         # Without notifications, look at each queue every second, so that a send is noticed in time. With them, spread the looks.
         poll = _POLL * len(self._queues) * random.uniform(0.8, 1.2) if self.notifications_arrive else _POLL_ALONE  # noqa: S311
-        if queue.looks <= len(_SOON):
-            poll = _SOON[queue.looks - 1]
-        opens = [row.wait for row in held if row.wait is not None]
-        return max(_SOONEST, min(poll, queue.due_on - now, *opens, math.inf))
+        soon = (0.0, *_SOON)[queue.looks] if queue.looks <= len(_SOON) else poll
+        self.wake(queue.name, max(_SOONEST if soon else 0.0, min(soon, queue.due_on - now, answer.opens_in)))
 
     def _report(self, conn: Connection) -> bool:
         """Write the wake-ups that this process asks for, if they have changed; whether it asks for more than before."""
         process, before = self._process, self._reported
         idle = {queue.name for queue in self._queues.values() if queue.idle and not self._apart}
         limited = {name for queue in self._queues.values() for name in queue.limited}
-        if before == (process.registrations, idle, limited):
-            return False
         self._reported = (process.registrations, idle, limited)
-        if self.notifications_arrive:
+        if before != self._reported and self.notifications_arrive:
             SQL.run(conn, "worker/waits", worker=process.id, idle=sorted(idle), limited=sorted(limited))
-        return not before or before[0] != process.registrations or not (idle <= before[1] and limited <= before[2])  # type: ignore[operator]
+        return before[0] != process.registrations or not (idle <= before[1] and limited <= before[2])
 
     def _recover(self, queue: _Queue | None, error: BaseException) -> None:
         process = self._process
         process.proof.answer_lost()  # the database may have given us jobs that we do not know
-        self._reported = ()
+        self._reported = _NOTHING
         if is_away(error):
             self._log.warning("no claims: the database is away", error=str(error).strip())
             process.pool.drop_idle()
@@ -259,15 +242,6 @@ class Producer:
                 return True
             # If the look that is under way finds all it asks for, the next one follows at once.
             return any(not queue.looks and queue.look_on == math.inf for queue in self._queues.values())
-
-    def is_alive(self) -> bool:
-        """Whether it still runs, as while its last look is under way."""
-        return self._thread.is_alive()
-
-    def join(self, timeout: float) -> None:
-        """Wait for its end after a stop."""
-        if self.is_alive():
-            self._thread.join(timeout)
 
     def end_look(self) -> None:
         """Cancel the look that is under way, as at a stop: it may wait for a lock or a silent server."""
