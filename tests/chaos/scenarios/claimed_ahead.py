@@ -81,7 +81,9 @@ def killer(*, quick: bool) -> Outcome:
         suspects = here.look(_SAW_A_DEATH)
         here.promise("the killer is quarantined, after three deaths that count", (state, deaths) == ("rejected", 3))
         here.promise("all others complete, and none saw three deaths", others[0] == 0 and others[1] < 3)
-        here.promise(f"{worker.starts - 1} processes died of it, with {suspects} jobs that saw a death", worker.starts - 1 == 3)
+        here.promise(
+            f"{worker.starts - 1} processes died of it, with {suspects} jobs that saw a death", worker.starts - 1 == 3
+        )
         return here.outcome(
             f"one job of {len(here.traffic.ledger):,} kills its process, with {THREADS} threads and many short jobs beside it",
             after_share=None,
