@@ -44,7 +44,7 @@ def at(jobs: Jobs, **passed: float) -> None:
 
 def sent(jobs: Jobs) -> list[tuple[str | None, str]]:
     rows = jobs.rows(
-        "SELECT extra ->> 'schedule' AS schedule, to_char(scheduled_for AT TIME ZONE 'UTC', 'HH24:MI') AS tick FROM zeke_jobs.queue ORDER BY scheduled_for, 1"
+        "SELECT extra ->> 'schedule' AS schedule, to_char(scheduled_for AT TIME ZONE 'UTC', 'HH24:MI') AS tick FROM zeke_jobs.queue ORDER BY extra ->> 'schedule'd_for, 1"
     )
     return [(row["schedule"], row["tick"]) for row in rows]
 
@@ -61,7 +61,7 @@ def test_each_tenant_has_its_digest_in_its_own_zone_with_its_own_payload(jobs: J
         dispatch.beat(jobs.conn)
         dispatch.beat(jobs.conn)
     assert sent(jobs) == [("digest/kathmandu", "02:15"), (None, "06:00"), ("digest/paris", "07:00")]
-    rows = jobs.rows("SELECT key, message -> 'kwargs' AS data FROM zeke_jobs.queue WHERE schedule = 'digest/paris'")
+    rows = jobs.rows("SELECT key, message -> 'kwargs' AS data FROM zeke_jobs.queue WHERE extra ->> 'schedule' = 'digest/paris'")
     assert rows == [{"key": "paris", "data": {"n": 1}}]
 
 
@@ -262,7 +262,7 @@ def test_a_task_has_several_schedules_in_the_file(jobs: Jobs) -> None:
     at(jobs, hours=6)
     dispatch.beat(jobs.conn)
     assert sent(jobs) == [("digest/day", "06:00"), ("digest/week", "06:00")]
-    rows = jobs.rows("SELECT key, message #>> '{kwargs,n}' AS n FROM zeke_jobs.queue ORDER BY schedule")
+    rows = jobs.rows("SELECT key, message #>> '{kwargs,n}' AS n FROM zeke_jobs.queue ORDER BY extra ->> 'schedule'")
     assert rows == [{"key": None, "n": "1"}, {"key": "weekly", "n": "7"}]
     with pytest.raises(by_hand.NoSchedule, match="digest/day, digest/week"):
         by_hand.find(jobs.conn, "digest")

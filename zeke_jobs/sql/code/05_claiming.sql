@@ -113,7 +113,7 @@ BEGIN
     END IF;
     -- Tasks of one priority take turns, until they have no more.
     v_peers := CASE WHEN v_at = cardinality(v_due) THEN 1 ELSE cardinality(array_positions(v_priorities[v_at:], v_priorities[v_at])) END;
-    v_share := least(ceil(least(v_left, v_room.room)::numeric / (v_peers - v_served)), v_free + v_room.room / 8);
+    v_share := least(ceil(least(v_left, v_room.room)::numeric / greatest(1, v_peers - v_served)), v_free + v_room.room / 8);
     IF v_apart.place IS NOT NULL THEN
       v_places := ARRAY(SELECT q.ctid FROM zeke_jobs.queue AS q WHERE q.ctid = v_apart.place AND q.state = 'queued' FOR UPDATE SKIP LOCKED);
     ELSIF v_one.per_key IS NOT NULL OR v_one.order_hold IS NOT NULL THEN

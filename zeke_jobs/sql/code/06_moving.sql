@@ -341,7 +341,7 @@ $$;
 -- the caller's transaction may stay open for long. Called in a transaction of its own, it misses no end.
 CREATE OR REPLACE FUNCTION zeke_jobs.await_end(p_id uuid) RETURNS zeke_jobs.state
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path TO pg_catalog, pg_temp
+SET search_path TO pg_catalog, pg_temp SET enable_seqscan = off SET jit = off
 AS $$
 BEGIN
   INSERT INTO zeke_jobs.awaited (job) SELECT q.message_id FROM zeke_jobs.queue AS q WHERE q.message_id = p_id AND q.state IN ('queued', 'consumed');

@@ -5,7 +5,7 @@ FROM (
    FROM zeke_jobs.task AS t
    JOIN zeke_jobs.queue AS q ON q.queue_name = t.queue AND q.task = t.id
    WHERE t.id = %(task)s AND q.state = 'queued' AND q.deaths > 1
-   ORDER BY q.run_at
+   ORDER BY q.deaths, q.expires_on -- so that queue_apart is read
    LIMIT %(most)s)
   UNION ALL
   (SELECT l.id, l.attempt, l.deaths, l.priority, l.run_at, l.seq
