@@ -30,7 +30,17 @@ if TYPE_CHECKING:
     from zeke_jobs.worker.broker import JobBroker
 
 EXTRA = (
-    *("batch", "cancel_reason", "cancelled_by", "idempotency_key", "keep", "progress", "schedule", "unique_key", "units"),
+    *(
+        "batch",
+        "cancel_reason",
+        "cancelled_by",
+        "idempotency_key",
+        "keep",
+        "progress",
+        "schedule",
+        "unique_key",
+        "units",
+    ),
     "waiting_for",
 )
 NOON = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)

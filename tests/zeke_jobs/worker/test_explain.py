@@ -129,13 +129,13 @@ CASES = [
     Case("claim by key, the longest key blocked", "queue_ready_key", claim("keyed")),
     Case("claim where nothing is due yet", "queue_ready", claim("later")),
     Case("claim where all is paused", "queue_ready", pause("task/bulk", lambda big: big.claim())),
-    Case("claim of a job that runs alone", "queue_apart", lambda big: big.jobs.claim(WORKER, 8, ["bulk"], is_empty=True)),
+    Case(
+        "claim of a job that runs alone", "queue_apart", lambda big: big.jobs.claim(WORKER, 8, ["bulk"], is_empty=True)
+    ),
     Case(
         "when the next is due",
         "queue_ready",
-        lambda big: big.jobs.rows(
-            "SELECT zeke_jobs.next_due('default', ARRAY['bulk', 'later', 'keyed'])"
-        ),
+        lambda big: big.jobs.rows("SELECT zeke_jobs.next_due('default', ARRAY['bulk', 'later', 'keyed'])"),
     ),
     Case("start mark", "queue_pkey", started),
     Case("completion", "queue_pkey", complete),
@@ -170,9 +170,7 @@ CASES = [
     Case("cancel", "queue_pkey", by_id("cancel/one", QUEUED, reason="x", by="y")),
     Case("retry", "queue_pkey", by_id("retry/one", FAILED, by="y"), in_any_session=False),
     # All that failed of the task: a part takes the jobs in the order of their ids, to go on behind the last one.
-    Case(
-        "retry of what failed", "queue_ended", retry(100, task="bulk", status=["failed"]), 8000, in_any_session=False
-    ),
+    Case("retry of what failed", "queue_ended", retry(100, task="bulk", status=["failed"]), 8000, in_any_session=False),
     Case("ask for the end", "queue_pkey", by_id("job/await", QUEUED)),
     Case("output", "queue_pkey", by_id("job/output", "state = 'done'")),
     Case(

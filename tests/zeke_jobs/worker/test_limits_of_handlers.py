@@ -24,7 +24,9 @@ TASKS = """
 
 
 def used(jobs: Jobs) -> dict[str, Any]:
-    found = jobs.rows("SELECT unit, sum(used)::float8 AS used FROM zeke_jobs.bucket_change WHERE used IS NOT NULL GROUP BY unit")
+    found = jobs.rows(
+        "SELECT unit, sum(used)::float8 AS used FROM zeke_jobs.bucket_change WHERE used IS NOT NULL GROUP BY unit"
+    )
     return {row["unit"]: row["used"] for row in found}
 
 

@@ -146,7 +146,10 @@ def reasons(jobs: Jobs, worker: UUID) -> list[str]:
 def test_one_row_that_is_wrong_does_not_stop_the_rescue_of_others(jobs: Jobs) -> None:
     bad, good = jobs.add("a", 2)
     jobs.claim(jobs.worker(), 2)
-    jobs.rows("ALTER TABLE zeke_jobs.queue ADD CONSTRAINT broken CHECK (message_id <> %s OR state = 'consumed') NOT VALID", bad)
+    jobs.rows(
+        "ALTER TABLE zeke_jobs.queue ADD CONSTRAINT broken CHECK (message_id <> %s OR state = 'consumed') NOT VALID",
+        bad,
+    )
     try:
         assert died_with(jobs, [bad, good]) == {"rescued": {good}}
         assert any(str(bad) in notice for notice in jobs.conn.notices)
