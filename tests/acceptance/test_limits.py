@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 DEEP = bool(os.environ.get("ZEKE_TEST_DEEP"))
 LENGTH = 600.0 if DEEP else 15.0  # seconds of load
 PROCESSES = 3
-#: In so many seconds a limit of 600 tokens a second counts; jobs of up to 60 leave less of a longer one unused.
-TOKENS_WITHIN = 6 if DEEP else 2
 #: A handler notes the time a little after its start: that much later at most on a machine that does other things, too.
 ROW = 0.05
 
@@ -35,7 +33,7 @@ HANDLERS = "tests.acceptance.limits_handlers"
 JOBS_YAML = f"""
     version: 1
     limits:
-      ai: {{tokens: {{rate: 600/s, burst: {600 * TOKENS_WITHIN}}}}}
+      ai: {{tokens: {{rate: 600/s}}}}
     defaults: {{retry: {{limit: 30, delay: 10ms}}}}
     tasks:
       rated: {{handler: "{HANDLERS}:measured", rate: 20/s}}
@@ -43,8 +41,11 @@ JOBS_YAML = f"""
       polite: {{handler: "{HANDLERS}:measured", rate: {{per_key: 2/s}}}}
       weighted: {{handler: "{HANDLERS}:measured", uses: [ai], units: {{tokens: 60}}}}
 """
-#: The promise: for each group of rows, an amount within some seconds.
-PROMISED = {"rated": (20, 1.0), "paced": (4, 0.4), "polite": (2, 1.0), "weighted": (600 * TOKENS_WITHIN, TOKENS_WITHIN)}
+#: The promise: for each group of rows, an amount within a second. Units pass it by one job.
+PROMISED = {"rated": (20, 1.0), "paced": (10, 1.0), "polite": (2, 1.0), "weighted": (600, 1.0)}
+BEYOND = {"weighted": 60}
+#: After its burst of 4, six of ten a second are spaced.
+REACH = {"paced": 0.6}
 
 
 def most_within(rows: Iterable[tuple[float, float]], window: float) -> float:
@@ -91,7 +92,7 @@ def seed(chance: random.Random, url: str, seconds: float) -> None:
 def check(found: dict[str, list[tuple[float, float]]]) -> None:
     for group, rows in found.items():
         most, window = PROMISED[group.split()[0]]
-        assert most_within(rows, window - ROW) <= most, group
+        assert most_within(rows, window - ROW) <= most + BEYOND.get(group, 0), group
 
 
 def reached(rows: list[tuple[float, float]], most: float, window: float, begin: float, end: float) -> float:
@@ -114,8 +115,7 @@ def test_what_is_promised_is_never_exceeded_and_almost_reached(fleet: Fleet, sta
         for name in (name for name in found if name.split()[0] == group):
             share = reached(found[name], most, window, begin, begin + LENGTH - 0.5)
             print(f"{name}: {share:.3f}")
-            # Of a window below a second, the time until a worker looks again is a visible part.
-            assert share >= (least if window >= 1 else 0.75), (name, share)
+            assert share >= REACH.get(group, least), (name, share)
 
 
 def test_killed_processes_let_nothing_more_through(fleet: Fleet, started: Connection) -> None:
@@ -146,11 +146,10 @@ def test_a_provider_refuses_hardly_a_call_and_is_used(
     fleet: Fleet, started: Connection, provider: Provider, factor: float
 ) -> None:
     chance = random.Random(3)
-    burst = "" if DEEP else ", burst: 15000"
     fleet.configure(f"""
         version: 1
         limits:
-          ai: {{concurrency: 12, tokens: {{rate: 90000/m{burst}}}}}
+          ai: {{concurrency: 12, tokens: {{rate: 90000/m}}}}
         tasks:
           ask: {{handler: "{HANDLERS}:asking", uses: [ai], units: {{tokens: {int(150 * factor)}}}}}
     """)

@@ -180,7 +180,9 @@ def test_what_is_set_for_a_time_reverts_by_itself_once(fleet: Fleet, effects: Co
     assert scalar(effects, "SELECT concurrency FROM zeke_jobs.bucket") == 1
     fleet.workers()
     fleet.ready(effects, 3)
-    assert scalar(effects, "SELECT concurrency FROM zeke_jobs.bucket") == 1  # the same file, booting, turns nothing back
+    assert (
+        scalar(effects, "SELECT concurrency FROM zeke_jobs.bucket") == 1
+    )  # the same file, booting, turns nothing back
     with effects.cursor() as cursor:  # the two hours are over
         cursor.execute("""UPDATE zeke_jobs.revision SET overrides = jsonb_set(overrides, '{0,until}', to_jsonb(now()))
             WHERE overrides <> '[]'""")

@@ -100,7 +100,7 @@ def test_nothing_is_lost_nothing_invented_and_every_call_counted(
         "invalid": 1,
         "refused": 1,
     }
-    spent = scalar(conn, "SELECT sum(cost) FROM zeke_jobs.queue")
+    spent = scalar(conn, "SELECT sum(cost) FROM zeke_jobs.cost")
     assert spent == sum(row["cost_usd"] for row in calls)
     assert scalar(conn, "SELECT count(*) FROM highlights WHERE NOT metadata ? 'relevance'") == 0
     assert scalar(conn, "SELECT count(DISTINCT story_id) FROM highlights") == 7
@@ -123,7 +123,7 @@ def test_past_the_budget_jobs_wait_visibly_and_go_on_tomorrow(
         "SELECT coalesce(sum(cost_usd), 0)::float8 FROM ai_calls WHERE day = (zeke_jobs.now() AT TIME ZONE 'UTC')::date"
     )
     active = "SELECT count(*) FROM zeke_jobs.job WHERE state = 'active'"
-    waits = "SELECT count(*) FROM zeke_jobs.meter AS m WHERE zeke_jobs.taken(m.gate, m.unit, '', zeke_jobs.now()) + 0.004 > m.amount"
+    waits = "SELECT count(*) FROM zeke_jobs.room('{limit/ai}', zeke_jobs.now()) AS r WHERE r.reason = 'budget' AND r.room = 0"
 
     def is_spent() -> bool:
         return bool(scalar(conn, waits)) and scalar(conn, active) == 0

@@ -65,7 +65,7 @@ ERROR = """'[{"attempt": 1, "outcome": "retry", "error": {"type": "OSError", "me
 @pytest.mark.parametrize(
     ("changes", "status", "retries", "error"),
     [
-        ("attempt = 0, extra = '{\"waiting_for\": \"budget\"}'", "created", 0, None),
+        ('attempt = 0, extra = \'{"waiting_for": "budget"}\'', "created", 0, None),
         (f"attempt = 1, attempts = {ERROR}", "retry", 0, {"type": "OSError", "message": "no route"}),
         ("state = 'consumed', attempt = 1", "active", 0, None),
         (f"state = 'consumed', attempt = 2, attempts = {ERROR}", "active", 1, None),

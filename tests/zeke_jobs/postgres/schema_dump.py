@@ -20,7 +20,8 @@ HEADER = f"-- The tables, indexes and triggers that the migrations of zeke_jobs 
 
 #: pg_dump's own remarks, session settings and one-time tokens: they differ from run to run or from version to version.
 _CODE = re.compile(
-    r"^(CREATE FUNCTION .*?\$\$;|CREATE VIEW .*?;\n|(COMMENT ON (FUNCTION|VIEW|SCHEMA|COLUMN pgboss) .*?;)|CREATE SCHEMA .*?;)$", re.MULTILINE | re.DOTALL
+    r"^(CREATE FUNCTION .*?\$\$;|CREATE VIEW .*?;\n|(COMMENT ON (FUNCTION|VIEW|SCHEMA|COLUMN pgboss) .*?;)|CREATE SCHEMA .*?;)$",
+    re.MULTILINE | re.DOTALL,
 )
 _NOISE = re.compile(r"^(--.*|SET .*;|SELECT pg_catalog\.set_config\(.*|\\(un)?restrict .*)$", re.MULTILINE)
 

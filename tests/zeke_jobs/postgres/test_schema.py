@@ -45,9 +45,21 @@ def test_the_edition_grows_with_each_change_of_the_code() -> None:
 
 
 def test_the_table_of_jobs_stays_narrow(conn: Connection) -> None:
-    assert count(conn, "SELECT count(*) FROM pg_attribute WHERE attrelid = 'zeke_jobs.queue'::regclass AND attnum > 0 AND NOT attisdropped") <= 30
-    assert count(conn, "SELECT count(*) FROM pg_index WHERE indrelid = 'zeke_jobs.queue'::regclass AND NOT indisprimary") <= 9
-    assert count(conn, "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'zeke_jobs.queue'::regclass AND NOT tgisinternal") <= 4
+    assert (
+        count(
+            conn,
+            "SELECT count(*) FROM pg_attribute WHERE attrelid = 'zeke_jobs.queue'::regclass AND attnum > 0 AND NOT attisdropped",
+        )
+        <= 30
+    )
+    assert (
+        count(conn, "SELECT count(*) FROM pg_index WHERE indrelid = 'zeke_jobs.queue'::regclass AND NOT indisprimary")
+        <= 9
+    )
+    assert (
+        count(conn, "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'zeke_jobs.queue'::regclass AND NOT tgisinternal")
+        <= 4
+    )
 
 
 def test_a_claim_can_be_read_in_ten_minutes_and_keeps_nothing_in_the_session(conn: Connection) -> None:

@@ -115,7 +115,7 @@ def test_a_cancelled_job_never_ends_as_completed(jobs: Jobs) -> None:
     (job,) = jobs.add("a")
     worker = jobs.worker()
     claims = jobs.claim(worker, 1)
-    jobs.rows("UPDATE zeke_jobs.queue SET cancelled_on = zeke_jobs.now(), cancel_reason = 'not wanted'")
+    jobs.rows('UPDATE zeke_jobs.queue SET cancelled_on = zeke_jobs.now(), extra = \'{"cancel_reason": "not wanted"}\'')
     assert not jobs.fence(worker, job, 1)
     assert not jobs.fence(worker, job, 1, result='"late"')
     assert jobs.row(job)["state"] == "consumed"

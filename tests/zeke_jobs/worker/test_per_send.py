@@ -158,7 +158,7 @@ def test_sql_takes_intervals(jobs: Jobs) -> None:
     )
     row = jobs.row(job)
     assert row["message"]["options"] == {"retry": {"limit": 7, "delay": 120}, "timeout": 3600}
-    assert row["keep"] == timedelta(days=90)
+    assert row["keep"] == "90 days"
     assert jobs.rows("SELECT retry_limit FROM zeke_jobs.job WHERE id = %s", job) == [{"retry_limit": 7}]
 
 

@@ -146,7 +146,7 @@ def test_a_unique_key_may_replace(jobs: Jobs) -> None:
 def test_a_replaced_job_stays_in_its_batch(jobs: Jobs) -> None:
     zeke_jobs.send_many("replace", [{"n": 1}], batch="b", then=("plain", {}))
     zeke_jobs.send("replace", {"n": 2})
-    row = jobs.rows("SELECT batch, message -> 'options' AS options FROM zeke_jobs.queue")
+    row = jobs.rows("SELECT extra ->> 'batch' AS batch, message -> 'options' AS options FROM zeke_jobs.queue")
     assert row == [{"batch": "b", "options": {"batch": "b"}}]
 
 

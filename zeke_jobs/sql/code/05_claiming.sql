@@ -48,6 +48,7 @@ DECLARE
   v_one record;
   v_room record;
   v_peers integer;
+  v_served integer := 0; -- of the peers, in this turn
   v_share integer;
   v_places tid[];
   v_opens timestamptz; -- of a key
@@ -56,9 +57,7 @@ BEGIN
     SELECT t.id FROM zeke_jobs.task AS t
     WHERE t.queue = p_queue AND t.id = ANY (p_tasks) AND EXISTS (
       SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = t.id));
-  IF v_due = '{}' THEN
-    RETURN;
-  END IF;
+  IF v_due = '{}' THEN RETURN; END IF;
   -- Each task with each priority that has a due job.
   WITH RECURSIVE level (task, n, priority) AS (
     SELECT d.task, 1, (SELECT q.priority FROM zeke_jobs.queue AS q
@@ -78,9 +77,7 @@ BEGIN
         WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = l.task AND q.priority = l.priority AND q.run_at <= v_now)
     ORDER BY l.priority DESC, random()
   ) AS l;
-  IF v_due IS NULL THEN
-    RETURN;
-  END IF;
+  IF v_due IS NULL THEN RETURN; END IF;
   -- If the server crashes before the claim is on disk, the job is simply queued again: its end cannot be on disk before the claim.
   PERFORM set_config('synchronous_commit', 'off', true);
   -- Lock the limits, in one order for all claims; each later statement then counts what earlier claims took. If a new jobs.yaml came while this lock
@@ -116,8 +113,7 @@ BEGIN
     END IF;
     -- Tasks of one priority take turns, until they have no more.
     v_peers := CASE WHEN v_at = cardinality(v_due) THEN 1 ELSE cardinality(array_positions(v_priorities[v_at:], v_priorities[v_at])) END;
-    v_share := least(ceil(v_left::numeric / v_peers), v_room.room, v_free + v_room.room / 8);
-    v_opens := NULL;
+    v_share := least(ceil(least(v_left, v_room.room)::numeric / (v_peers - v_served)), v_free + v_room.room / 8);
     IF v_apart.place IS NOT NULL THEN
       v_places := ARRAY(SELECT q.ctid FROM zeke_jobs.queue AS q WHERE q.ctid = v_apart.place AND q.state = 'queued' FOR UPDATE SKIP LOCKED);
     ELSIF v_one.per_key IS NOT NULL OR v_one.order_hold IS NOT NULL THEN
@@ -148,6 +144,7 @@ BEGIN
         q.deaths, q.revision, q.parent, q.scheduled_for, q.claimed_on, q.sensitive, v_one.on_time, NULL::text, NULL::text, NULL::double precision;
     v_left := v_left - cardinality(v_places);
     v_free := v_free - cardinality(v_places);
+    v_served := CASE WHEN v_served + 1 >= v_peers THEN 0 ELSE v_served + (cardinality(v_places) = v_share)::integer END;
     IF cardinality(v_places) < v_share THEN
       v_at := v_at + 1;
     ELSE
@@ -179,14 +176,17 @@ AS $$
 #variable_conflict use_column
 BEGIN
   must_empty := false;
-  IF NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 1)
+  -- The order asks for queue_apart: a planner without statistics takes queue_ready for as good.
+  IF (SELECT q.deaths FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 1 ORDER BY q.deaths, q.expires_on LIMIT 1) IS NULL
     AND NOT EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.id = p_worker AND w.alone)
   THEN
     RETURN;
   END IF;
   SELECT q.task, q.ctid INTO find_apart.task, find_apart.place
-  FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task
-  WHERE q.state = 'queued' AND q.deaths > 1 AND q.queue_name = p_queue AND q.task = ANY (p_tasks) AND q.run_at <= p_now
+  FROM (
+    SELECT q.*, q.ctid FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 1 ORDER BY q.deaths, q.expires_on LIMIT 1000
+  ) AS q JOIN zeke_jobs.task AS t ON t.id = q.task
+  WHERE q.queue_name = p_queue AND q.task = ANY (p_tasks) AND q.run_at <= p_now
     AND NOT EXISTS (SELECT 1 FROM zeke_jobs.room(t.limits, p_now) AS r WHERE r.room <= 0)
     AND (t.per_key IS NULL OR q.key IS NULL OR zeke_jobs.active_of_key(t.id || t.aliases, q.key) < t.per_key)
     AND (q.order_hold IS NULL OR q.ctid = zeke_jobs.first_in_line(q.task, q.key))
