@@ -324,6 +324,21 @@ def test_an_idle_process_looks_twice_soon_and_then_when_a_rate_opens_or_it_polls
     assert waits == pytest.approx([0.0, min(0.02, opens), min(0.2, opens), *[min(2.0, opens)] * 2])
 
 
+def test_jobs_under_a_limit_that_were_left_for_free_threads_are_asked_for_once_a_thread_is_free(
+    answers: list[Answer],
+) -> None:
+    process = Process(threads=1)
+    process.end(process.claim("pooled"))
+    running = process.claim("pooled")
+    assert process.held.want() > 1, "its jobs are short"
+    answers.append(Answer([], [held_back("pooled", "limit/few", "thread")], set()))
+    assert look(process) == 0.0
+    assert (process.queue().idle, process.queue().limited) == (False, {})
+    assert process.looks() == []
+    process.end(running)
+    assert process.looks() == [("default", 1)]
+
+
 def test_an_idle_process_looks_when_a_delayed_job_is_due_and_then_asks_for_the_next(
     answers: list[Answer], monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
