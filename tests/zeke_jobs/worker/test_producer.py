@@ -44,6 +44,11 @@ class Clock(SimpleNamespace):
         super().__init__(now=100.0, monotonic=lambda: self.now, sleep=lambda _: None)
 
 
+def now() -> float:
+    """The time of the test's clock."""
+    return float(vars(module)["time"].monotonic())
+
+
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
@@ -99,9 +104,9 @@ class Process(SimpleNamespace):
 
     def looks(self) -> list[tuple[str, int]]:
         """The looks that are due now, with the numbers of jobs to ask for; each then counts as under way."""
-        found = []
+        found: list[tuple[str, int]] = []
         while True:
-            due = [queue for queue in self.producer._queues.values() if queue.look_on <= module.time.monotonic()]
+            due = [queue for queue in self.producer._queues.values() if queue.look_on <= now()]
             if not due or not self.producer._want():
                 return found
             queue, want = self.producer._next()
@@ -151,7 +156,7 @@ def look(process: Process, name: str = "default", want: int = 4) -> float:
     queue = process.queue(name)
     queue.look_on = math.inf
     process.producer._look(queue, want)
-    return queue.look_on - module.time.monotonic()
+    return queue.look_on - now()
 
 
 # ── what comes ──
@@ -471,7 +476,7 @@ def test_a_job_that_is_handed_back_while_its_thread_reports_it_ends_once(clock: 
 
     def settle_late(*said: Any, **how: Any) -> bool:
         worker.settle = settle
-        process.hand_back_blocked()  # in the heartbeat's thread
+        worker.hand_back_blocked()  # in the heartbeat's thread
         return bool(settle(*said, **how))
 
     worker.settle = settle_late
