@@ -141,10 +141,10 @@ def test_a_poison_job_is_quarantined_alone_and_the_innocents_complete(fleet: Fle
         "failed",
         3,
     )
-    assert len(job.attempts) <= 5, "with seven others, with three, with one, and twice alone"
+    assert len(job.attempts) == 3, "twice beside others, and once alone"
     assert "quarantined" in job.attempts[-1]["error"]["message"]
     assert len(innocents) == scalar(effects, "SELECT count(*) FROM effect") == 7
-    assert scalar(effects, "SELECT max(deaths) FROM zeke_jobs.queue WHERE task = 'effect'") == 1
+    assert scalar(effects, "SELECT max(deaths) FROM zeke_jobs.queue WHERE task = 'effect'") <= 2
 
 
 def test_stock_producers_jobs_run_plain_and_delayed(fleet: Fleet, effects: Connection) -> None:

@@ -11,7 +11,7 @@ import psycopg2
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.worker.finish.outcome import STOPPED
+from zeke_jobs.worker.finish.outcome import RETURNED, of_shutdown
 from zeke_jobs.worker.leftovers import end_children, end_within
 from zeke_jobs.worker.life.rescue import disown
 from zeke_jobs.worker.process import TO_WRITE
@@ -81,10 +81,11 @@ class Stop:
     def _end_jobs(self) -> None:
         process = self._process
         for claim in process.held.all():
-            if process.settle(claim, STOPPED, gives_up=True):
-                self._log.warning(str(STOPPED.reason), task=claim.task, job_id=str(claim.id), outcome=STOPPED.how)
+            outcome = of_shutdown(process.policy(claim))
+            if process.settle(claim, outcome, gives_up=True):
+                self._log.warning(str(outcome.reason), task=claim.task, job_id=str(claim.id), outcome=outcome.how)
             else:
-                process.settle(claim, STOPPED, unstarted=True)
+                process.settle(claim, RETURNED, unstarted=True)
         process.completer.close(TO_WRITE)
 
     def _leave(self) -> None:

@@ -13,11 +13,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.zeke_jobs.worker.conftest import a_claim
+from zeke_jobs.config.models import Retry
 from zeke_jobs.postgres.pool import Pool
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.held_jobs import HeldJobs
 from zeke_jobs.worker.finish.completer import Completer
-from zeke_jobs.worker.finish.outcome import RETURNED, STOPPED, Completed, Ended
+from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, of_shutdown
 from zeke_jobs.worker.finish.writer import columns
 
 if TYPE_CHECKING:
@@ -172,7 +173,7 @@ def test_many_that_are_handed_back_go_back_together_started_or_not_but_for_the_c
     scene.jobs.rows("UPDATE zeke_jobs.queue SET cancelled_on = now() WHERE message_id = %s", cancelled)
     claims[1].started = claims[1].received
     for claim in claims:
-        scene.completer.put(claim, STOPPED if claim.started else RETURNED)
+        scene.completer.put(claim, of_shutdown(Retry()) if claim.started else RETURNED)
     scene.settle()
     assert scene.states(claims) == ["queued", "queued", "rejected", "queued", "queued"]
     rows = [scene.jobs.row(claim.id) for claim in claims if claim.id != cancelled]

@@ -44,6 +44,11 @@ class Clock(SimpleNamespace):
         super().__init__(now=100.0, monotonic=lambda: self.now, sleep=lambda _: None)
 
 
+def now() -> float:
+    """The time of the test's clock."""
+    return float(vars(module)["time"].monotonic())
+
+
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
@@ -99,9 +104,9 @@ class Process(SimpleNamespace):
 
     def looks(self) -> list[tuple[str, int]]:
         """The looks that are due now, with the numbers of jobs to ask for; each then counts as under way."""
-        found = []
+        found: list[tuple[str, int]] = []
         while True:
-            due = [queue for queue in self.producer._queues.values() if queue.look_on <= module.time.monotonic()]
+            due = [queue for queue in self.producer._queues.values() if queue.look_on <= now()]
             if not due or not self.producer._want():
                 return found
             queue, want = self.producer._next()
@@ -151,7 +156,7 @@ def look(process: Process, name: str = "default", want: int = 4) -> float:
     queue = process.queue(name)
     queue.look_on = math.inf
     process.producer._look(queue, want)
-    return queue.look_on - module.time.monotonic()
+    return queue.look_on - now()
 
 
 # ── what comes ──
@@ -324,6 +329,21 @@ def test_an_idle_process_looks_twice_soon_and_then_when_a_rate_opens_or_it_polls
     assert waits == pytest.approx([0.0, min(0.02, opens), min(0.2, opens), *[min(2.0, opens)] * 2])
 
 
+def test_jobs_under_a_limit_that_were_left_for_free_threads_are_asked_for_once_a_thread_is_free(
+    answers: list[Answer],
+) -> None:
+    process = Process(threads=1)
+    process.end(process.claim("pooled"))
+    running = process.claim("pooled")
+    assert process.held.want() > 1, "its jobs are short"
+    answers.append(Answer([], [held_back("pooled", "limit/few", "thread")], set()))
+    assert look(process) == 0.0
+    assert (process.queue().idle, process.queue().limited) == (False, {})
+    assert process.looks() == []
+    process.end(running)
+    assert process.looks() == [("default", 1)]
+
+
 def test_an_idle_process_looks_when_a_delayed_job_is_due_and_then_asks_for_the_next(
     answers: list[Answer], monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
@@ -456,7 +476,7 @@ def test_a_job_that_is_handed_back_while_its_thread_reports_it_ends_once(clock: 
 
     def settle_late(*said: Any, **how: Any) -> bool:
         worker.settle = settle
-        process.hand_back_blocked()  # in the heartbeat's thread
+        worker.hand_back_blocked()  # in the heartbeat's thread
         return bool(settle(*said, **how))
 
     worker.settle = settle_late

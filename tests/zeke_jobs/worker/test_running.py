@@ -490,7 +490,7 @@ def test_a_job_that_has_seen_two_processes_die_runs_alone_and_the_others_after_i
 
 
 def test_a_process_that_stops_hands_back_what_runs_and_counts_nothing(running: Running, jobs: Jobs) -> None:
-    with running("  long: {handler: 'H:gated', retry: {limit: 0}}", stop_within=300) as broker:
+    with running("  long: {handler: 'H:gated', retry: {limit: 1}}", stop_within=300) as broker:
         job = zeke_jobs.send("long").id
         eventually(lambda: handlers.CALLS)
         claim = broker.process.held.find(job)

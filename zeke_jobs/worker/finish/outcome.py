@@ -63,8 +63,6 @@ class Settled:
 
 Outcome = Completed | Ended | Settled
 RETURNED = Ended("returned")
-STOPPED = Ended("returned", reason="the worker stopped before the job had ended")
-"""The end of a job that is stopped with its worker: it counts no attempt and no retry."""
 EXPECTED = (RetryRequested, Defer, Reject, ClaimLost, Cancelled, Lost, dramatiq.Retry, RateLimitExceeded)
 """Exceptions of a handler that are no errors. Dramatiq's option ``throws`` passes them to middleware."""
 _LIMITED = (1.0, 3.0)  # seconds that a job waits when dramatiq's rate limiter refuses it
@@ -126,6 +124,15 @@ def _deferral(error: Defer | WaitFor | RateLimitExceeded) -> Ended:
     if isinstance(error.until, datetime):
         return Ended("deferred", until=bounds.moment("until", error.until), reason=text_of(error))
     return Ended("deferred", delay=bounds.delay("until", error.until).total_seconds(), reason=text_of(error))
+
+
+def of_shutdown(policy: Retry) -> Ended:
+    """The end of a running job that is stopped with its worker: it is handed back, or fails if it may start only once."""
+    reason = "the worker stopped before the job had ended"
+    if policy.limit:
+        return Ended("returned", reason=reason)
+    reason += "; no retries allowed"
+    return Ended("failed", reason=reason, error={"type": "WorkerStopped", "message": reason})
 
 
 def failed_by_middleware(outcome: Outcome | None) -> Outcome | None:
