@@ -115,6 +115,7 @@ class Board:
         self, levels: list[tuple[Lane, Level]], want: int, now: float, started: list[int], causes: dict[Lane, str]
     ) -> None:
         """Start jobs of levels of one priority: each takes its part and goes behind the others, until it has no more."""
+        served = 0  # of the peers, in this turn
         while levels and len(started) < want:
             peers = len(levels)
             lane, level = levels.pop(0)
@@ -122,12 +123,14 @@ class Board:
             if room <= 0:
                 causes.setdefault(lane, cause)
                 self.opens = min(self.opens, opens)
+                served = 0
                 continue
-            share = min(-((len(started) - want) // peers), room)
+            share = -(-min(want - len(started), room) // (peers - served))
             taken = lane.take(level, share, now, self.keys(lane, level))
             for limit in lane.limits if taken else ():
                 limit.start(lane.task, lane.estimates, taken, now)
             started += taken
+            served = 0 if served + 1 >= peers else served + (len(taken) == share)
             if len(taken) == share:
                 levels.append((lane, level))
             elif lane.is_keyed:

@@ -215,17 +215,15 @@ def ahead(row: AheadRow) -> Reason:
     return reason("ahead", sentence, higher=row.higher, earlier=row.earlier, others=row.others)
 
 
-def workers_busy(queue: str, *, threads: int, busy: int, processes: int, kept: int) -> Reason:
+def workers_busy(queue: str, *, threads: int, busy: int, processes: int) -> Reason:
     """All threads that could run it have a job, in the processes that claim."""
     where = "the one process" if processes == 1 else f"the {processes} processes"
-    beside = f"; kept by jobs that run alone: {count(kept, 'more process', 'more processes')}" if kept else ""
     return reason(
         "workers-busy",
-        f"all {threads} threads of {where} for queue {queue} are busy ({busy} jobs claimed){beside}",
+        f"all {threads} threads of {where} for queue {queue} are busy ({busy} jobs claimed)",
         "more threads or processes: dramatiq zeke_jobs.actors --processes N --threads M",
         queue=queue,
         threads=threads,
         busy=busy,
         processes=processes,
-        kept=kept,
     )

@@ -125,22 +125,18 @@ def _limits(known: Facts) -> Iterator[Reason]:
         yield limit_reasons.key_at_rate(known.key_rate, job)
 
 
-def _queue_before(known: Facts, serving: list[WorkerRow]) -> list[Reason]:
+def _queue_before(known: Facts, serving: list[WorkerRow]) -> Iterator[Reason]:
     job = known.job
-    found: list[Reason] = []
     # A process may have stopped claiming for the sake of this very job.
     keepers = {keeper.worker: keeper for keeper in known.keepers if keeper.runs or job.deaths < 2}
-    kept = tuple(keepers[one.id] for one in serving if one.id in keepers)
     free = [one for one in serving if one.id not in keepers]
     threads, busy = sum(one.threads for one in free), sum(one.busy for one in free)
-    if kept and not free:
-        found.append(reasons.kept_by_suspect(job.queue, kept, job.now))
+    if serving and not free:
+        yield reasons.kept_by_suspect(job.queue, tuple(keepers[one.id] for one in serving), job.now)
     elif free and busy >= threads:
-        figures = {"threads": threads, "busy": busy, "processes": len(free), "kept": len(kept)}
-        found.append(reasons.workers_busy(job.queue, **figures))
+        yield reasons.workers_busy(job.queue, threads=threads, busy=busy, processes=len(free))
     if any((known.ahead.higher, known.ahead.earlier, known.ahead.others)):
-        found.append(reasons.ahead(known.ahead))
-    return found
+        yield reasons.ahead(known.ahead)
 
 
 def _also(known: Facts) -> list[Reason]:

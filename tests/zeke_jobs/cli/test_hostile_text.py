@@ -112,13 +112,15 @@ def plant(conn: Connection) -> dict[str, str]:
     execute(
         conn,
         """UPDATE zeke_jobs.queue AS q
-        SET waiting_for = %(text)s, progress = jsonb_build_object('done', 1, 'note', %(text)s::text), attempt = 1,
+        SET extra = jsonb_build_object('waiting_for', %(text)s::text,
+            'progress', jsonb_build_object('done', 1, 'note', %(text)s::text)), attempt = 1,
           message = jsonb_set(q.message, '{kwargs,text}', to_jsonb(%(text)s::text)),
-          result = to_jsonb(%(text)s::text), cost = 1, currency = %(text)s, run_at = now() + interval '1 hour',
+          result = to_jsonb(%(text)s::text), run_at = now() + interval '1 hour',
           attempts = jsonb_build_array(jsonb_build_object('attempt', 1, 'outcome', 'retry', 'reason', %(text)s::text,
             'error', %(json)s::jsonb, 'ended_on', now()))""",
         **hostile,
     )
+    execute(conn, "INSERT INTO zeke_jobs.cost (job, task, cost, currency) SELECT message_id, task, 1, %s FROM zeke_jobs.queue", HOSTILE)
     worker = uuid.uuid4()
     execute(
         conn,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 #: The views that show what senders and handlers wrote, with their unmasked source hidden. Whoever adds a view writes it here.
 CLIENTS = {"batch_state", "finished", "job", "job_step", "schedule"}
 READERS = CLIENTS | {
-    "gate_use", "process_state", "schedule_lag", "task_active", "task_cost", "task_depth", "task_failed", "task_pace", "task_pause",
+    "limit_use", "process_state", "schedule_lag", "task_cost", "task_depth", "task_failed", "task_pace", "task_pause",
     "task_served", "task_wait",
 }  # fmt: skip
 PGBOSS = {"archive", "job", "queue", "schedule", "version"}
@@ -77,10 +77,9 @@ def test_a_role_sees_these_views_and_no_secret_in_any(planted: str, role: str) -
             assert leaks(str(text)) == [], view
             assert count or view.rpartition(".")[2] in {
                 "archive",
-                "gate_use",
+                "limit_use",
                 "task_cost",
                 "task_pause",
-                "task_active",
             }, view
 
 
@@ -145,7 +144,7 @@ def test_a_batch_whose_id_quotes_its_jobs_is_refused(conn: Connection, make_task
         """UPDATE zeke_jobs.queue SET message = jsonb_set(message, '{options}', '7')""",
         """UPDATE zeke_jobs.queue SET attempt = 1, attempts = '{"a": 1}'""",
         """UPDATE zeke_jobs.queue SET attempt = 1, attempts = '[1, {"error": 5}, null]'""",
-        """UPDATE zeke_jobs.queue SET progress = '5', sensitive = '{"", ".", "a..b", password}'""",
+        """UPDATE zeke_jobs.queue SET extra = '{"progress": 5}', sensitive = '{"", ".", "a..b", password}'""",
         """UPDATE zeke_jobs.task SET definition = '{"timeout": "for ever", "retry": {"delay": "P", "max_delay": 5, "factor": "x"},
           "keep": {"completed": "PT99999999999999999999H", "failed": []}, "max_wait": "PT", "concurrency": {"limit": "many"}, "paused": "maybe"}'""",
         """UPDATE zeke_jobs.task SET definition = '{"timeout": "P999999D", "retry": {"delay": "PT99999999H", "factor": 1e300},

@@ -108,7 +108,7 @@ BEGIN
     IF v_room.room <= 0 OR v_free + v_room.room / 8 <= 0 THEN
       RETURN QUERY SELECT h.* FROM zeke_jobs.held_back(
         v_one.id, v_room.name, CASE WHEN v_room.room <= 0 THEN v_room.reason ELSE 'thread' END, v_room.opens_on, v_now) AS h;
-      v_at := v_at + 1;
+      SELECT v_at + 1, 0 INTO v_at, v_served;
       CONTINUE;
     END IF;
     -- Tasks of one priority take turns, until they have no more.
