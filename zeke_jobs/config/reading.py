@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from zeke_jobs.config.document import EXAMPLE
+from zeke_jobs.config.fields import only_model_at
 from zeke_jobs.config.keys import Keys
 from zeke_jobs.config.limits import Limit
 from zeke_jobs.config.models import Config, File, Middleware, Service, Task
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from zeke_jobs.config.places import Document, Path
+
+Edit = tuple[tuple[str, ...], Any]
+"""A path of keys from the top of the file, and its value."""
 
 
 def read(document: Document) -> File | None:
@@ -49,6 +53,22 @@ def resolve(file: File, *, text: str, digest: str) -> Config:
         own["cron"] = _in_zone(written.cron, file.timezone)
         found["tasks"][name] = Task.model_construct(id=name, **own)
     return Config(**{**dict(file), **found}, text=text, digest=digest)
+
+
+def edited(value: dict[str, Any], edits: Iterable[Edit]) -> dict[str, Any]:
+    """The file's values with the edits applied; missing mappings on the way are made."""
+    result = deepcopy(value)
+    for path, new in edits:
+        owner = result
+        for depth, step in enumerate(path[:-1], start=1):
+            inner = owner.get(step)
+            if not isinstance(inner, dict):
+                short = getattr(only_model_at(File, path[:depth]), "short_form", None)
+                inner = {} if inner is None or short is None else {short[0]: inner}
+                owner[step] = inner
+            owner = inner
+        owner[path[-1]] = deepcopy(new)
+    return result
 
 
 def _in_zone(cron: Any, zone: str) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.config import load_text
 from zeke_jobs.config.document import parse
-from zeke_jobs.config.editing import edited
+from zeke_jobs.config.reading import edited
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import diff, store

@@ -8,17 +8,14 @@ import typer
 
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.configuration import changes, replay
-from zeke_jobs.cli.configuration.check import File, find_modules_here
+from zeke_jobs.cli.configuration.check import File, load
 from zeke_jobs.cli.output import console, escape, plain, print_json, tell, when
 from zeke_jobs.cli.run import PENDING, UsageError
 from zeke_jobs.core import environment
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from psycopg2.extensions import connection as Connection
 
-    from zeke_jobs.config.models import Config
     from zeke_jobs.revisions.affected_jobs import Orders
     from zeke_jobs.revisions.diff import Plan
 
@@ -36,7 +33,7 @@ def plan(
     """Show the changes that a jobs.yaml would make. Exit 0 for none, 4 for some, 2 if the file is refused."""
     from zeke_jobs.revisions import applying
 
-    wanted = load(file)
+    wanted = load(file or environment.config_path())
     with database.connection("plan") as conn:
         found = applying.plan(conn, wanted, orders=orders(drain, cancel, rename), by=environment.author())
         if as_json:
@@ -46,14 +43,6 @@ def plan(
             replay.show(conn, wanted, found)
     if found.is_pending:
         raise typer.Exit(PENDING)
-
-
-def load(file: Path | None) -> Config:
-    """A checked jobs.yaml, by default the environment's."""
-    from zeke_jobs import config
-
-    find_modules_here()
-    return config.load(file or environment.config_path())
 
 
 def orders(drain: list[str] | None, cancel: list[str] | None, rename: list[str] | None) -> Orders:

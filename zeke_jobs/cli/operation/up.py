@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zeke_jobs.cli.configuration.check import find_modules_here
+from zeke_jobs.cli.configuration.check import load
 from zeke_jobs.core import environment, logs
 from zeke_jobs.core.terminal import visible_but_colours
 
@@ -43,7 +43,6 @@ def up(
 ) -> None:
     """Run workers and scheduler until Ctrl-C, on an embedded PostgreSQL unless DATABASE_URL is set."""
     signal.signal(signal.SIGTERM, _end_early)  # until the supervisor handles signals
-    from zeke_jobs import config
     from zeke_jobs.postgres import server_programs
     from zeke_jobs.postgres.own_server import own_server
     from zeke_jobs.supervise.guardian import Guardian
@@ -52,9 +51,8 @@ def up(
     from zeke_jobs.supervise.supervisor import Supervisor
 
     logs.configure()
-    find_modules_here()
     path = environment.config_path().absolute()
-    checked = config.load(path)
+    checked = load(path)
     url = environment.database_url_or_none()
     if url is None:
         server_programs.binaries()  # fails early if the wheel is missing
