@@ -31,17 +31,17 @@ def plan(
     file: File = None, drain: Drain = None, cancel: Cancel = None, rename: Rename = None, as_json: options.Json = False
 ) -> None:
     """Show the changes that a jobs.yaml would make. Exit 0 for none, 4 for some, 2 if the file is refused."""
-    from zeke_jobs.revisions import applying
+    from zeke_jobs.revisions.proposal import Request, propose
 
     wanted = load(file or environment.config_path())
     with database.connection("plan") as conn:
-        found = applying.plan(conn, wanted, orders=orders(drain, cancel, rename), by=environment.author())
+        found = propose(conn, Request(wanted, environment.author(), orders=orders(drain, cancel, rename)))
         if as_json:
-            print_json({**as_data(found), "backtest": replay.as_data(conn, wanted, found)})
+            print_json({**as_data(found.plan), "backtest": replay.as_data(conn, found)})
         else:
-            show(conn, found)
-            replay.show(conn, wanted, found)
-    if found.is_pending:
+            show(conn, found.plan)
+            replay.show(conn, found)
+    if found.plan.is_pending:
         raise typer.Exit(PENDING)
 
 
