@@ -593,7 +593,7 @@ def test_a_bug_of_ours_is_status_3_and_asks_for_a_report(
     assert "please report it" in ran.err
 
 
-@pytest.mark.parametrize(("raised", "status"), [(KeyboardInterrupt, 130), (BrokenPipeError, 1)])
+@pytest.mark.parametrize(("raised", "status"), [(KeyboardInterrupt, 130)])
 def test_an_interrupt_and_a_reader_that_left_are_no_bugs(
     cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, raised: type[BaseException], status: int
 ) -> None:

@@ -72,7 +72,12 @@ def edit(path: Path, old: str, new: str) -> None:
 def test_a_command_reads_each_text_once(file: Path, cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
     real = document._Builder.document
-    monkeypatch.setattr(document._Builder, "document", lambda self, text: [read.append(text), real(self, text)][1])
+
+    def noted(self: Any, text: str) -> Any:
+        read.append(text)
+        return real(self, text)
+
+    monkeypatch.setattr(document._Builder, "document", noted)
     assert cli("set", "pull.concurrency=4", "-m", "busy", "--for", "1h").status == 0
     for command, status in (("plan", 4), ("apply", 0), ("plan", 0), ("check", 0)):
         document._parsed.cache_clear()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import shlex
 import signal
 import socket
@@ -33,6 +35,7 @@ _OWN = ("up", "database")  # their lines are no errors
 _STOP_SERVER = "import sys; from zeke_jobs.postgres import own_server; own_server.stop_abandoned(sys.argv[1])"
 _TICK = 0.1  # seconds between checks for a signal
 _READY = "Worker process is ready"
+_OF_DRAMATIQ = re.compile(r"\[[^]]+\] \[PID \d+\] \[[^]]+\] \[([^]]+)\] \[([A-Z]+)\] (.*)")
 
 
 def up(
@@ -88,9 +91,11 @@ def up(
 def write_line(name: str, line: str) -> None:
     """Write one line of a command to standard error, after the command's name or as JSON."""
     if not line.startswith("{") and logs.is_json():
-        # Workers and scheduler log JSON; any other line is an error message.
-        logger = logs.get_logger(name)
-        if line.strip():
+        # Workers and scheduler log JSON. Dramatiq's main process has lines of its own; any other line is an error message.
+        if theirs := _OF_DRAMATIQ.fullmatch(line):
+            logs.get_logger(theirs[1]).log(logging.getLevelNamesMapping().get(theirs[2], logging.ERROR), theirs[3])
+        elif line.strip():
+            logger = logs.get_logger(name)
             (logger.info if name in _OWN else logger.error)(line)
         return
     shown = visible_but_colours(line)
