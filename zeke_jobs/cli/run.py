@@ -107,8 +107,8 @@ def run(
 ) -> int:
     """Run the command in ``arguments`` (by default the process's own) and return its exit status.
 
-    0 success, 1 failure, 2 configuration or usage, 3 a bug of zeke_jobs, 4 changes are pending, 130 interrupted. It is the same if a reader
-    closes the output; an output that is full is a failure.
+    0 success, 1 failure, 2 configuration or usage, 3 a bug of zeke_jobs, 4 changes are pending, 130 interrupted. A reader that
+    closes the output changes nothing; an output that is full is a failure.
 
     Args:
         app: The application, or a function that makes it for a command's words.

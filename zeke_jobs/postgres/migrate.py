@@ -295,9 +295,8 @@ def _refuse_ahead(conn: Connection, packages: Sequence[str]) -> None:
     known = {(m.package, m.name) for m in available(packages)}
     rows = (row for row in SQL.all(conn, "migration/list") if row["breaking"] and row["package"] in {OURS, *packages})
     if ahead := [row for row in rows if (row["package"], row["name"]) not in known]:
-        names = ", ".join("{package}/{name}".format_map(row) for row in ahead)
-        needed = ahead[-1]["version"] or "the version that migrated it"
         raise MigrationError(
-            f"expected a database for zeke-jobs {version(OURS)}, got one past a breaking migration: {names}\n"
-            f"  help: upgrade this code to zeke-jobs {needed}"
+            f"expected a database for zeke-jobs {version(OURS)}, got one past a breaking migration: "
+            f"{', '.join(map('{package}/{name}'.format_map, ahead))}\n"
+            f"  help: upgrade this code to zeke-jobs {ahead[-1]['version'] or 'as new as it'}"
         )
