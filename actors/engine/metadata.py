@@ -10,7 +10,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
-from actors.engine.article.bylines import author, kinds, published
+from actors.engine.article.authors import kinds, page_author
+from actors.engine.article.lines import short_lines
+from actors.engine.article.published import published
 from actors.engine.article.titles import letters, page_title
 from actors.engine.canonical import LONGEST_ADDRESS
 from actors.engine.contract import EARLIEST
@@ -42,6 +44,7 @@ class Metadata:
     """See the module. Values that the page lacks are empty or None.
 
     Attributes:
+        is_article: Whether the page declares itself an article.
         is_free: The value of ``isAccessibleForFree``; None without one.
         body: ``articleBody`` of the structured data.
     """
@@ -53,6 +56,7 @@ class Metadata:
     published_at: datetime | None = None
     author: str = ""
     site: str = ""
+    is_article: bool = False
     is_free: bool | None = None
     body: str = ""
 
@@ -63,6 +67,7 @@ def read(tree: HtmlElement, url: str) -> Metadata:
     data = list(_data(tree))
     article = _article(data, [metas.get("og:title", ""), _title(tree)])
     site = one_line(metas.get("og:site_name") or _name(article.get("publisher")), 200)
+    lines = short_lines(tree)
     said = (
         metas.get("og:title"),
         text_at(article, "headline"),
@@ -76,9 +81,10 @@ def read(tree: HtmlElement, url: str) -> Metadata:
         ),
         language=_language(tree, metas),
         canonical=_canonical(tree, url),
-        published_at=_bounded(published(tree, metas, article, data, url)),
-        author=one_line(author(tree, metas, article, site), 200),
+        published_at=_bounded(published(tree, lines, metas, article, data, url)),
+        author=one_line(page_author(article, metas, lines, site), 200),
         site=site,
+        is_article=bool(article) or metas.get("og:type", "").lower() == "article",
         is_free=_boolean(article.get("isAccessibleForFree")),
         body=clean(text_at(article, "articleBody")),
     )
