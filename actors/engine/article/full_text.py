@@ -5,7 +5,8 @@
    others agree most is taken.
 2. A reading that looks cut is replaced by one that holds most of it and has 1.8 times its words, or 1.15 times if most of the
    additional words, at least 300, stand between common parts. The text in the page's own data may replace a reading too.
-3. If the taken text is short and readability's is three times as long, readability's is taken.
+3. If the taken text is short and readability's is three times as long, readability's is taken. If it holds readability's and has
+   a tenth more words, trafilatura reads for precision, which is taken if it is nearer to readability's.
 4. If no reading has 200 characters, the longest is taken.
 5. The title above the text, links to other articles, and the lines below each article of a site are left out.
 """
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from lxml.html import HtmlElement
 
-    Way = Literal["trafilatura", "readability", "cascade", "structured"]
+    Way = Literal["trafilatura", "readability", "cascade", "precise", "structured"]
 
 SHORT = 200
 """Characters below which a reading counts as failed."""
@@ -41,6 +42,7 @@ _WITHIN = 0.9  # of these words
 _SECTIONS = 300  # of these words are sections of an article rather than teasers in it; chosen on the choosing halves
 _HELD = 0.6  # of its runs of words are in the longer one: both are of the same article
 _BRIEF = 200  # words: what stands beside an article, such as a reader's praise, is seldom longer
+_MORE = 1.1  # times the words of readability's text: some of them may stand around the article
 _ASIDE = 3  # times the words of such a text
 _MOST_ELEMENTS = 20_000  # of a page for readability, because its time grows faster than the page
 
@@ -73,7 +75,11 @@ class Article:
 
 def read_article(tree: HtmlElement, structured: str) -> Article:
     """Read the article of a parsed page. ``structured`` is the text in the page's own data, or empty."""
-    chosen, reason = choose(readings(tree, structured))
+
+    def precise() -> Reading:
+        return Reading("precise", *by_trafilatura(tree, fast=True, favor_precision=True))
+
+    chosen, reason = choose(readings(tree, structured), precise)
     if chosen is None:
         return Article("", "", reason)
     return Article(chosen.text, chosen.marked(), f"{chosen.way}: {reason}")
@@ -102,8 +108,8 @@ def _paragraphs(tree: HtmlElement) -> int:
     return sum(size for size in sizes if size > _LONG)
 
 
-def choose(found: list[Reading]) -> tuple[Reading | None, str]:
-    """The chosen reading, and the reason in words."""
+def choose(found: list[Reading], precise: Callable[[], Reading] | None = None) -> tuple[Reading | None, str]:
+    """The chosen reading, and the reason in words; ``precise`` reads once more, for precision."""
     whole = [one for one in found if len(one.text) >= SHORT]
     if not whole:
         longest = max(found, key=lambda one: len(one.text), default=None)
@@ -114,11 +120,13 @@ def choose(found: list[Reading]) -> tuple[Reading | None, str]:
     support = {one.way: round(sum(one.said.agreement(other.said) for other in judges), 2) for one in judges}
     chosen = max(judges, key=lambda one: support[one.way])
     reason = f"the others agree with it most ({len(judges)} readings)"
-    aside = next(
-        (one for one in judges if one.way == "readability" and one.said.size > _ASIDE * chosen.said.size), None
-    )
-    if aside is not None and chosen.said.size < _BRIEF:
-        chosen, reason = aside, f"{chosen.way} has {chosen.said.size} words that stand beside its long text"
+    other = next((one for one in judges if one.way == "readability"), chosen)
+    if chosen.said.size < _BRIEF and other.said.size > _ASIDE * chosen.said.size:
+        chosen, reason = other, f"{chosen.way} has {chosen.said.size} words that stand beside its long text"
+    elif precise and chosen.said.size > _MORE * other.said.size and chosen.said.holds(other.said) >= _SAME:
+        bare = precise()
+        if len(bare.text) >= SHORT and bare.said.agreement(other.said) >= bare.said.agreement(chosen.said):
+            chosen, reason = bare, f"readability agrees with it, and {chosen.way} has more"
     # Each replacement has more words, so this ends.
     while (longer := next((one for one in whole if looks_cut(chosen.said, one.said)), None)) is not None:
         share = longer.said.size / chosen.said.size

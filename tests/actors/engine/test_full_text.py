@@ -49,6 +49,23 @@ def test_where_readings_are_alike_the_first_is_taken() -> None:
     assert chosen(reading("trafilatura", ARTICLE), reading("readability", ARTICLE))[0] == "trafilatura"
 
 
+def test_a_short_text_beside_the_article_gives_way_to_readabilitys_long_one() -> None:
+    praise = "A reader says that this shop is the best of all shops. " * 5
+    way, reason = chosen(reading("trafilatura", praise), reading("readability", ARTICLE), reading("cascade", praise))
+    assert way == "readability"
+    assert reason == "trafilatura has 60 words that stand beside its long text"
+
+
+def test_what_stands_around_an_article_is_left_to_a_reading_for_precision() -> None:
+    longer = reading("trafilatura", f"{ARTICLE} {TEASERS[:900]}")
+    found = [longer, reading("readability", ARTICLE)]
+    for text, way in ((ARTICLE, "precise"), (longer.text, "trafilatura"), ("", "trafilatura")):
+        taken, _ = choose(found, lambda text=text: reading("precise", text))  # type: ignore[misc]
+        assert taken is not None
+        assert taken.way == way
+    assert choose([reading("trafilatura", ARTICLE), found[1]], lambda: pytest.fail("no doubt"))[0] is not None
+
+
 @pytest.mark.parametrize("whole", ["cascade", "readability", "structured"])
 def test_a_reading_that_looks_cut_is_never_taken(whole: Way) -> None:
     start = ARTICLE[: len(ARTICLE) // 3]
