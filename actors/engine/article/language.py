@@ -12,5 +12,5 @@ def text_language(text: str) -> str | None:
         return None
     from py3langid.langid import classify
 
-    code, _ = classify(text[:_MOST])
+    code, _ = classify(text[:_MOST])  # type: ignore[no-untyped-call]
     return str(code)
