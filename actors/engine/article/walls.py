@@ -70,10 +70,11 @@ def wall(tree: HtmlElement, url: str, text: str, about: Metadata) -> Wall | None
     if about.is_free is False and size < _TEASER:
         return Wall("paywall", f"the page is not free and shows {len(text)} characters")
     shown = plain_text(tree, without=_FRAME)
-    if size < _NOTICE and not about.is_article and (found := _notice(tree, about.title, shown, size)):
+    if not about.is_article and (found := _notice(tree, about.title, shown, size)):
         return found
+    is_teaser = about.is_article or size >= _NOTICE
     for code, pattern in _words("offered") if about.is_free is not True else ():
-        if offer := pattern.search(shown, _end(text, shown, pattern)):
+        if offer := pattern.search(shown, _end(text, shown, pattern) if is_teaser else 0):
             return Wall(code, f"the page shows {len(text)} characters and asks: {_around(shown, offer)}")
     has_form = any(one.get("type") == "password" for one in tree.iter("input"))
     if has_form and size < _A_FEW and not about.is_article:
@@ -82,11 +83,14 @@ def wall(tree: HtmlElement, url: str, text: str, about: Metadata) -> Wall | None
 
 
 def _notice(tree: HtmlElement, title: str, shown: str, size: int) -> Wall | None:
-    names = [title, *(heading.text_content() for tag in ("title", "h1", "h2") for heading in tree.iter(tag))]
+    tags = ("title", "h1", "h2") if size < _A_FEW else ("title", "h1")
+    names = [title, *(heading.text_content() for heading in tree.iter(*tags))]
     for name in (" ".join(one.split()) for one in names):
         for code, pattern in _words("named"):
             if pattern.search(name):
                 return Wall(code, f"the page is named {name[:100]!r}")
+    if size >= _NOTICE:
+        return None
     said = shown if size < _A_FEW else shown[:_NOTICE]
     for code, pattern in _words("said"):
         if found := pattern.search(said):
