@@ -1,7 +1,6 @@
 """Whether a sentence can be read alone: it needs no sentence before it, and names the speaker of its speech.
 
-The words are those of some twenty languages; ``leaning.txt`` has words that refer to an earlier sentence from the
-beginning of a later one.
+The words are those of some twenty languages, in ``patterns.txt``.
 """
 
 from __future__ import annotations
