@@ -94,7 +94,9 @@ def _inherited(own: Keys, base: Keys) -> Keys:
 
 def _rest(kept: dict[str, Any], error: ValidationError) -> File:
     while True:
-        _remove(kept, {_existing(kept, one["loc"]) for one in error.errors(include_url=False)})
+        paths = {_existing(kept, one["loc"]) for one in error.errors(include_url=False)}
+        # If only a part of a mapping is faulty, the other parts are kept and checked, too.
+        _remove(kept, paths - {path[:depth] for path in paths for depth in range(len(path))})
         try:
             return File.read(kept)
         except ValidationError as further:  # each round removes a value, and no value is required

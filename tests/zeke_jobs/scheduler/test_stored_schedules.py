@@ -177,6 +177,14 @@ def test_a_wrong_value_is_a_value_error_in_words(jobs: Jobs, said: dict[str, Any
     assert jobs.rows("SELECT 1 FROM zeke_jobs.stored_schedule") == []
 
 
+def test_a_wrong_cron_line_and_a_wrong_zone_are_told_together(jobs: Jobs) -> None:
+    with pytest.raises(
+        ValueError, match=r"^the cron line of plain/one: .*; expected the name of a time zone, got 'Mars/X'$"
+    ):
+        zeke_jobs.schedules.put("plain/one", task="plain", at="99 * * *", timezone="Mars/X")
+    assert jobs.rows("SELECT 1 FROM zeke_jobs.stored_schedule") == []
+
+
 def test_a_zone_that_postgres_does_not_know_is_a_value_error(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zeke_jobs.client.schedules.ZoneInfo", lambda name: name)
     with pytest.raises(ValueError, match=r"^expected the name of a time zone, got 'Mars/Olympus'$"):

@@ -253,7 +253,11 @@ def test_a_completion_that_frees_nothing_is_written_without_a_look_when_the_last
     assert (written, process.woken) == (["at once"], ["default"])
 
 
-def test_no_more_are_claimed_than_threads_are_free_while_one_that_may_be_long_waits_for_a_thread() -> None:
+def test_no_more_are_claimed_than_threads_are_free_while_one_that_may_be_long_waits_for_a_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A job takes no time, however busy the machine is.
+    monkeypatch.setattr("zeke_jobs.worker.claim.capacity.time", SimpleNamespace(monotonic=lambda: 100.0))
     process = Acknowledging()
     consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
     process.is_alive = lambda: True
