@@ -18,7 +18,7 @@ from zeke_jobs.core.quoting import quote, suggest
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres import installation, migrate
 from zeke_jobs.postgres.pool import AddressError, can_listen, connect, is_away
-from zeke_jobs.postgres.roles import complaint
+from zeke_jobs.postgres.roles import WORKER, complaint
 from zeke_jobs.revisions import boot
 from zeke_jobs.worker.boot import Boot, guarded
 from zeke_jobs.worker.claim.notifier import Notifier, WakeUps
@@ -110,7 +110,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         except AddressError as error:
             raise ConfigurationError(str(error)) from error
         except InsufficientPrivilege as error:
-            raise ConfigurationError(complaint(error)) from error
+            raise ConfigurationError(complaint(error, WORKER)) from error
         except psycopg2.Error as error:
             if not is_away(error):
                 raise
