@@ -37,6 +37,8 @@ PINNED = (
     *("--universal", "--python-version", "3.11", "--no-header", "--no-annotate", "--no-emit-index-url"),
     *("--no-emit-package", "zeke-jobs", "--no-emit-package", "zeke-news"),
 )
+#: The pips of Debian 12 and of Python 3.12, and the newest.
+PIPS = ("pip==23.0.1", "pip==23.2.1", "pip")
 OTHER_PYTHONS = ("3.12", "3.13", "3.14")
 BENCH_PEERS = (
     "procrastinate>=3.10,<4",
@@ -193,6 +195,24 @@ def newest(session: nox.Session) -> None:
     install(session, *ALL)
     _run(session, "newest")
     run_servers(session, "actors.demo")
+
+
+@nox.session(default=False, python="3.11")
+def pips(session: nox.Session) -> None:
+    """Old and new pips find versions for what the tutorial installs: half a minute for all of them at once."""
+    found = []
+    for pip in PIPS:
+        folder = Path(session.create_tmp()).absolute() / pip
+        session.install("--quiet", "--target", str(folder), pip)
+        command = [str(Path(session.bin, "python")), str(folder / "pip"), "install", "--quiet", "--dry-run"]
+        found.append(
+            subprocess.Popen(
+                [*command, ".[dev]", "./actors"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
+        )
+    failed = [f"{pip}: {one.communicate()[0]}" for pip, one in zip(PIPS, found, strict=True) if one.wait()]
+    if failed:
+        session.error("\n".join(failed))
 
 
 @nox.session

@@ -50,6 +50,8 @@ class Outcome(StrEnum):
     """The page shows its text to subscribers only."""
     CONSENT = "consent", "skipped", "feed obstacle"
     """The page asks for consent instead of showing its text."""
+    BLOCKED = "blocked", "skipped", "feed again obstacle"
+    """The site asks for a proof that a person reads, or refuses readers like us or of our country."""
     NO_TEXT = "no_text", "skipped", "feed"
     """There is a page, and no text in it; or an Engine that gives none."""
     NO_URL = "no_url", "skipped"

@@ -1,26 +1,46 @@
-"""Figures that tests measure, such as the quality of texts, in a table at the end of a run."""
+"""Figures that tests measure, such as the quality of texts, in one table at the end of a run."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from _pytest.terminal import TerminalReporter
 
 _NAME = "figure"
 
 
-@pytest.fixture
-def figure(request: pytest.FixtureRequest) -> Callable[[str, float, float], None]:
-    """Asserts and shows a figure: ``figure("full text, F1", 0.975, 0.958)`` fails where it is below the last."""
+class Figure(Protocol):
+    """Asserts a figure and shows it in the table.
 
-    def measured(what: str, value: float, least: float) -> None:
-        request.node.user_properties.append((_NAME, [what, value, least]))
-        assert value >= least, f"{what}: expected at least {least}, got {value:.3f}"
+    ``figure("full text, F1", 0.975, 0.958)`` fails below the last. ``most`` bounds it from above instead; ``before`` is the
+    figure at ed24dd87 (2026-11-29), for comparison.
+    """
+
+    def __call__(
+        self,
+        what: str,
+        value: float,
+        least: float | None = None,
+        *,
+        most: float | None = None,
+        before: float | None = None,
+    ) -> None:
+        """Measure."""
+
+
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> Figure:
+    """See ``Figure``."""
+
+    def measured(
+        what: str, value: float, least: float | None = None, *, most: float | None = None, before: float | None = None
+    ) -> None:
+        request.node.user_properties.append((_NAME, [what, value, least, most, before]))
+        assert least is None or value >= least, f"{what}: expected at least {least}, got {value:.3f}"
+        assert most is None or value <= most, f"{what}: expected at most {most}, got {value:.3f}"
 
     return measured
 
@@ -35,6 +55,12 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
     ]
     if found:
         terminalreporter.section("figures")
-        width = max(len(what) for what, _, _ in found)
-        for what, value, least in sorted(found):
-            terminalreporter.write_line(f"{what:{width}}  {value:.3f}  (at least {least:g})")
+        width = max(len(what) for what, *_ in found)
+        terminalreporter.write_line(f"{'':{width}} {'before':>9} {'now':>9}  bound")
+        for what, value, least, most, before in sorted(found, key=lambda one: str(one[0])):
+            bound = f"≥ {least:g}" if least is not None else f"≤ {most:g}" if most is not None else ""
+            terminalreporter.write_line(f"{what:{width}} {_shown(before):>9} {_shown(value):>9}  {bound}")
+
+
+def _shown(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)

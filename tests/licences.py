@@ -16,7 +16,7 @@ After this page you know the licence of each package that an installation brings
 The table has every package that `pip install zeke-jobs`, its extra `embedded` and `zeke-news` install, with the licence that its authors state. Both
 distributions are under the MIT licence. `python -m tests.licences` writes this page; a test compares it with the installed packages.
 
-The only duty of an application is to pass the licences on. chardet, dramatiq, periodiq and psycopg2 are under the LGPL: they are used as
+The only duty of an application is to pass the licences on. dramatiq, periodiq and psycopg2 are under the LGPL: they are used as
 published, and users may replace them by their own versions.
 
 Other extras and their dependencies have permissive licences: `local` adds wordllama (MIT), `otel` OpenTelemetry (Apache-2.0), `plot` matplotlib (a licence

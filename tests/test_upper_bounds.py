@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections import defaultdict
 from importlib.metadata import requires
 
 import periodiq
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.distributions import FOLDERS, PACKAGES, ROOT, project
 from zeke_jobs.postgres import server_programs
@@ -60,6 +62,22 @@ def is_data_read_by_one_major_version_only() -> bool:
     return server_programs.binaries().parent.name == "pginstall18"
 
 
+def spellings() -> dict[tuple[str, str], set[str]]:
+    """The ways in which installed packages spell the extras of others, for what ours bring along."""
+    found = defaultdict[tuple[str, str], set[str]](set)
+    seen = {("zeke-jobs", "embedded"), ("zeke-news", "")}
+    left = [*seen]
+    for name, its_extra in left:
+        for asked in map(Requirement, requires(name) or ()):
+            if asked.marker is None or asked.marker.evaluate({"extra": its_extra}):
+                for extra in asked.extras:
+                    found[canonicalize_name(asked.name), canonicalize_name(extra)].add(extra)
+                new = {(asked.name, extra) for extra in ("", *asked.extras)} - seen
+                seen |= new
+                left += new
+    return found
+
+
 CAUSES = {
     "dramatiq": is_dramatiq_1_asked_for_by_dramatiq_pg,
     "dramatiq-pg": is_dramatiq_pgs_sql_a_migration,
@@ -73,6 +91,12 @@ def test_an_upper_bound_has_a_reason_beside_it_and_a_test_that_says_when_it_can_
     lines = bounded()
     assert [line for line in lines.values() if " # " not in line] == []
     assert set(lines) == set(CAUSES)
+
+
+def test_no_extra_is_spelled_in_two_ways_of_which_pip_23_makes_two_packages() -> None:
+    found = spellings()
+    assert found
+    assert [place for place, ways in found.items() if len(ways) > 1] == []
 
 
 @pytest.mark.parametrize("name", CAUSES)

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 from actors.ai.gate.evidence import keys
 from actors.ai.markdown import blocks, plain
+from actors.ai.patterns import patterns
 from actors.ai.sentences import is_whole, sentences
 from actors.ai.standing import addresses_reader, is_independent, is_told_to_reader, leans, speaks_of_us
 from actors.ai.words import count, is_dense, terms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_SAYS = patterns("actors.ai", "patterns.txt")
 
 ONE_LINER = 140
 TWO_LINER = 280
@@ -25,21 +28,6 @@ _TELLING_WORDS = 8  # words; shorter sentences only introduce another
 _TOLD = 0.5  # the share of a headline's words that a sentence must have to stand for it
 _LEAST_WORDS = 4
 
-_NO_NEWS = re.compile(
-    r"^(?:Get|Find|Unlock|Discover|Learn|Explore|Check|Join|Try)\b|"
-    r"^\W*(?:I|We|My|Our|Ich|Wir|Mein|Unsere?|Je|Nous|Notre|Yo|Nosotros)\b|[!\uff01\U0001f300-\U0001faff]|^\(|\b(?:you|your|let['\u2019]s|Sie|Ihre|vous|usted)\b"
-)
-_BACKGROUND = re.compile(
-    r"(?:An?|Some|Many|Few|\w+) (?:\w+ )?(?:years?|decades?|months?) ago\b|(?:In|Over|During) (?:the (?:past|last)|recent)\b"
-    r"|For (?:years|decades|centuries)\b|In (?:today['\u2019]s|the (?:world|age|era))\b|(?:Up to|Until) now\b|Nowadays\b|Once\b"
-    r"|Vor (?:\w+ )*Jahren\b|Seit Jahren\b|Il y a\b|Depuis des\b|Hace (?:\w+ )*años\b|Há (?:\w+ )*anos\b"
-)
-"""Begins a sentence about the time before the story."""
-_ANNOUNCES = re.compile(
-    r"\W*(?:the )?(?:(?:top|best|these|our|my) )*\d+\b|how (?:to|do|can|much|many)\b|what\b|why\b"
-    r"|.*(?:\b(?:guide|tips|ideas|trends|techniques|practices|steps|ways|explained|checklist)\b|\?$)",
-    re.IGNORECASE,
-)
 _NEW = 3  # words that a sentence adds to the headline, else it says what the headline says
 _BOLD = re.compile(r"\s*(?:\d+[.)] )?(\*\*|__)[^*_\n]+\1:?\s*")
 _PARTS = 3  # headings from which on a text is a list, a guide or a review of several things
@@ -121,14 +109,14 @@ def _one(title: str, adding: Sequence[Placed], described: Sequence[str]) -> str 
 
 def announces(title: str) -> bool:
     """Whether a headline belongs to a list, an instruction or a question; a single sentence tells only a part of those."""
-    return _ANNOUNCES.match(title) is not None
+    return _SAYS["announces"].match(title) is not None
 
 
 def stands_alone(text: str) -> bool:
     """Whether a sentence can be the only one: it needs no sentence before it, is no cry, and has no ``I`` of its author."""
     is_addressed = is_told_to_reader(text) or speaks_of_us(text)
     return is_independent(text) and not (
-        is_addressed or _BACKGROUND.match(text) or _NO_NEWS.search(text) or "..." in text
+        is_addressed or _SAYS["background"].match(text) or _SAYS["no_news"].search(text) or "..." in text
     )
 
 

@@ -5,40 +5,10 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-DEFAULT_KEYWORDS = (
-    "agent",
-    "agents",
-    "AI",
-    "API",
-    "benchmark",
-    "breaking change",
-    "CVE",
-    "database",
-    "deprecated",
-    "embedding",
-    "embeddings",
-    "GPU",
-    "inference",
-    "Kubernetes",
-    "latency",
-    "LLM",
-    "LLMs",
-    "migration",
-    "model",
-    "models",
-    "open source",
-    "performance",
-    "Postgres",
-    "PostgreSQL",
-    "Python",
-    "RAG",
-    "release",
-    "Rust",
-    "security",
-    "throughput",
-    "TypeScript",
-    "vector",
-    "vulnerability",
+DEFAULT_KEYWORDS = tuple(
+    """agent, agents, AI, API, benchmark, breaking change, CVE, database, deprecated, embedding, embeddings, GPU, inference,
+    Kubernetes, latency, LLM, LLMs, migration, model, models, open source, performance, Postgres, PostgreSQL, Python, RAG,
+    release, Rust, security, throughput, TypeScript, vector, vulnerability""".replace("\n    ", " ").split(", ")
 )
 
 

@@ -10,8 +10,9 @@ from actors.ai import gate
 from actors.ai.composition import has_parts, in_three_lengths, stands_alone
 from actors.ai.gate.evidence import evidence, keys, script
 from actors.ai.markdown import prose
+from actors.ai.patterns import patterns
 from actors.ai.protocol import Analysis, Brief, Citation, Embedding, Ledger, Provenance, Story, Summary
-from actors.ai.ranking import GIVES_REASON, Ranked, best, ranked
+from actors.ai.ranking import Ranked, best, ranked
 from actors.ai.sentences import is_whole, sentences
 from actors.ai.standing import is_told_to_reader, speaks_of_us
 from actors.ai.words import terms
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 MADE_BY = Provenance(provider="local", model="extractive-6")
 """Stored with each text. Raise the number when other sentences would be chosen."""
 
+_SAYS = patterns("actors.ai", "patterns.txt")
 _WHY_CHARS = 320
 _SUMMARY_CHARS = 600
 _TELLS = 0.6  # share of the headline's words from which on a sentence only repeats the headline
@@ -60,7 +62,7 @@ class LocalAnalyst:
         pool = [
             item
             for item in _shown(story, _REASON_LEAD)[1:]
-            if GIVES_REASON.search(item.text) and item.is_independent and len(item.text) <= _WHY_CHARS
+            if _SAYS["reason"].search(item.text) and item.is_independent and len(item.text) <= _WHY_CHARS
             if not item.text.startswith(("(", "\uff08"))
             and not is_told_to_reader(item.text)
             and not speaks_of_us(item.text)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from actors.ai.gate import form
 from actors.ai.lexrank import choose, links, rank, vectors
 from actors.ai.markdown import blocks, joins_lines, plain
+from actors.ai.patterns import patterns
 from actors.ai.sentences import Sentence, is_whole, sentences
 from actors.ai.standing import is_independent
 from actors.ai.words import count
@@ -22,23 +21,10 @@ if TYPE_CHECKING:
     from actors.ai.lexrank import Links, Vector
     from actors.ai.markdown import Block
 
+_SAYS = patterns("actors.ai", "patterns.txt")
+
 _MAX_SENTENCES = 200
 _MIN_WORDS = 6
-
-_REASONS = (
-    "because|means?|meant|therefore|so that|as a result|turn(?:s|ed) out|in practice|surpris\\w+|key",
-    "the (?:lesson|reason|result|cause|fix|catch|trick|trade-?off|problem|point)|root cause",
-    "instead of|rather than|what matters|the more",
-)
-GIVES_REASON = re.compile(
-    "|".join((files("actors.ai") / "reasons.txt").read_text(encoding="utf-8").splitlines()), re.IGNORECASE
-)
-"""Marks a sentence with a reason or a consequence, in some twenty languages."""
-_GLUED = re.compile(r"\w\*\*[A-ZÀ-Ý][a-zà-ÿ]+ ")
-"""A heading in bold without a space behind it."""
-_LEANING = re.compile(r"(?:And|But|Or|So)\b|(?:\S+ ){1,5}does: ")
-REASON = re.compile(rf"\b(?:{'|'.join(_REASONS)})\b", re.IGNORECASE)
-"""Marks a sentence that gives a reason or a lesson (English)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +55,12 @@ class Ranked:
     def is_statement(self) -> bool:
         """Whether it may be shown: a whole sentence of at least six words, in good form, and no question or scrap."""
         whole = is_whole(self.text) and count(self.text) >= _MIN_WORDS and not self.text.endswith(("?", "\uff1f"))
-        is_glued = _GLUED.search(self.raw) is not None
+        is_glued = _SAYS["glued"].search(self.raw) is not None
         return (
             whole
             and not (is_glued or joins_lines(self.raw))
             and not self.is_spoken
-            and not _LEANING.match(self.text)
+            and not _SAYS["leaning"].match(self.text)
             and form.fault(self.text) is None
         )
 

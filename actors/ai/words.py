@@ -5,36 +5,17 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from importlib.resources import files
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019.+#-]*[^\W_]+)*[+#]*")
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
 _DENSE = re.compile(r"[\u3001-\u3011\uff01-\uff60\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
 _POSSESSIVE = re.compile(r"['\u2019]s$")
 
-_STOP_LIST = """
-a about above after again all also am an and any are as at be because been before being below between
-both but by can could did do does doing down during each few for from further get had has have having he
-her here hers him his how i if in into is it its itself just like made make many may me might more most
-much must my no nor not now of off on once one only or other our out over own said same say says she
-should so some such than that the their them then there these they this those through to too two under
-until up us use used very was we were what when where which while who whom why will with would you your
-"""
-
-STOP_WORDS = frozenset(_STOP_LIST.split())
-
-_SMALL = """
-    together total over within without still yet however according among every already around cannot don't someone somebody
-    anybody everybody nobody none nothing neither nor since whoever would although though while whether much even get gets got
-    told tells rather instead statt anstatt
-    der die das und ist ein eine einer eines einem einen den dem des nicht mit von für auf bei aus nach zum zur im am an sich sie
-    er es wird werden wurde wurden hat haben als auch noch oder wie bis um wer will soll sollen kann können dürfen nur mehr vom zu
-    man ihr ihre sein
-    le la les un une du et est à au aux en de que qui pour par dans sur ne pas plus il elle on se son sa ses ce cette avec
-    ont sont el los las y es del por con su sus no lo al más ha han son ser como
-    che di non per della si i è sono o os as um uma não do da em para com dos das na foi são
-"""
-SMALL = STOP_WORDS | frozenset(_SMALL.split())
-"""Words that carry no fact, of six languages."""
+_STOP, _, _MORE = (files("actors.ai") / "words.txt").read_text(encoding="utf-8").partition("\n\n")
+STOP_WORDS = frozenset(_STOP.split())
+SMALL = STOP_WORDS | frozenset(_MORE.split())
+"""Words that carry no fact, of six languages; ``STOP_WORDS`` are the English ones that embeddings count less."""
 
 
 def words(text: str) -> list[str]:

@@ -57,10 +57,9 @@ def generate_brief(payload: GenerateBrief, ctx: Context[BriefSettings]) -> dict[
 
 def _brief_story(payload: GenerateBrief, story_id: UUID, ctx: Context[BriefSettings]) -> dict[str, Any]:
     text = texts.needed(ctx.db, story_id)
-    overlay = overlays.read(ctx.db, story_id)
     if not text.document.strip():
         raise Reject(f"expected a story with text, got an empty one: {story_id}")
-    if stays := kept(overlay.brief_author, is_asked_for=payload.reason != "new_story"):
+    if stays := kept(text.overlay.brief_author, is_asked_for=payload.reason != "new_story"):
         return {"outcome": stays}
     analyst: Analyst = ctx.service("ai")
     books = ledger(ctx, text.id, is_fresh=payload.reason == "regenerate")

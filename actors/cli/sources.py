@@ -145,7 +145,7 @@ def _rest(row: dict[str, Any]) -> str:
 def _health(row: dict[str, Any]) -> str:
     if not row["is_active"]:
         return "off"
-    if row["status"] in {"ok", None} and articles.fails(row):
+    if row["type"] != store.MANUAL and row["status"] in {"ok", None} and articles.fails(row):
         return "articles fail"
     return row["status"] or ("by hand" if row["type"] == store.MANUAL else "not read yet")
 

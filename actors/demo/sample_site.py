@@ -6,16 +6,15 @@ import hashlib
 import json
 import tomllib
 from dataclasses import dataclass
+from datetime import timedelta
 from email.utils import format_datetime
 from html import escape
 from importlib.resources import files
 from string import Template
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-from datetime import timedelta
 
 _FOLDER = files("actors.demo") / "site"
 _FEED_TYPES = {"rss": "application/rss+xml", "atom": "application/atom+xml"}
@@ -89,11 +88,11 @@ def render(base_url: str, now: datetime) -> dict[str, Page]:
         base_url: ``http://host:port``, without a slash at its end.
         now: The moment from which the entries' ages count back. The pages depend on nothing else.
     """
-    everything = entries()
     pages = {
         "/style.css": Page(_read("style.css").encode(), "text/css; charset=utf-8"),
         "/robots.txt": Page(b"User-agent: *\nAllow: /\n", "text/plain; charset=utf-8"),
     }
+    everything = entries()
     for publication in dict.fromkeys(entry.publication for entry in everything):
         own = sorted((e for e in everything if e.publication == publication), key=lambda e: e.age)
         pages |= _publication(publication, own, base_url, now)
@@ -101,67 +100,56 @@ def render(base_url: str, now: datetime) -> dict[str, Page]:
 
 
 def _publication(publication: Publication, own: list[Entry], base_url: str, now: datetime) -> dict[str, Page]:
+    feed_type = _FEED_TYPES[publication.format]
     site = {
-        "publication": escape(publication.name),
-        "publication_json": json.dumps(publication.name),
-        "tagline": escape(publication.tagline),
+        **_texts(publication=publication.name, tagline=publication.tagline),
+        **_moments("updated", now, own[0].age),
         "home": base_url + publication.home,
         "feed": base_url + publication.feed,
-        "feed_type": _FEED_TYPES[publication.format],
-        "updated": _iso(now, own[0].age),
-        "updated_rfc822": _rfc822(now, own[0].age),
+        "feed_type": feed_type,
     }
-    pages = {}
+    pages, items = {}, []
     for entry in own:
+        told = {
+            **site,
+            **_texts(title=entry.title, author=entry.author, topic=entry.topic, summary=entry.summary),
+            **_moments("published", now, entry.age),
+            "url": base_url + entry.path,
+            "id": f"urn:sample:{publication.slug}:{entry.slug}",
+            "date": f"{now - timedelta(hours=entry.age):%d %B %Y}",
+        }
+        items.append(_fill(f"{publication.format}_entry.xml", told).strip())
         if not entry.missing:
-            others = [other for other in own if other is not entry][:_RELATED]
-            values = {**site, **_values(entry, base_url, now), "related": _links(others)}
-            values["body"] = _read(f"articles/{entry.slug}.html").strip()
-            pages[entry.path] = _html(publication.template, values)
-    items = "\n".join(
-        _fill(f"{publication.format}_entry.xml", {**site, **_values(e, base_url, now)}).strip() for e in own
-    )
-    feed = _fill(f"{publication.format}.xml", {**site, "entries": items})
-    pages[publication.feed] = Page(feed.encode(), f"{site['feed_type']}; charset=utf-8")
+            told["body"] = _read(f"articles/{entry.slug}.html").strip()
+            told["related"] = _links([other for other in own if other is not entry][:_RELATED])
+            pages[entry.path] = _html(publication.template, told)
+    feed = _fill(f"{publication.format}.xml", {**site, "entries": "\n".join(items)})
+    pages[publication.feed] = Page(feed.encode(), f"{feed_type}; charset=utf-8")
     pages[publication.home] = _html("index.html", {**site, "related": _links(own)})
     return pages
 
 
-def _values(entry: Entry, base_url: str, now: datetime) -> dict[str, str]:
-    return {
-        "title": escape(entry.title),
-        "title_json": json.dumps(entry.title),
-        "author": escape(entry.author),
-        "author_json": json.dumps(entry.author),
-        "topic": escape(entry.topic),
-        "summary": escape(entry.summary),
-        "url": base_url + entry.path,
-        "id": f"urn:sample:{entry.publication.slug}:{entry.slug}",
-        "published": _iso(now, entry.age),
-        "published_rfc822": _rfc822(now, entry.age),
-        "date": f"{now - timedelta(hours=entry.age):%d %B %Y}",
-    }
+def _texts(**texts: str) -> dict[str, str]:
+    """Each text for HTML and, under ``name_json``, for a script."""
+    return {name: escape(text) for name, text in texts.items()} | {f"{n}_json": json.dumps(t) for n, t in texts.items()}
+
+
+def _moments(name: str, now: datetime, age: int) -> dict[str, str]:
+    moment = now - timedelta(hours=age)
+    return {name: moment.isoformat(timespec="seconds"), f"{name}_rfc822": format_datetime(moment, usegmt=True)}
 
 
 def _links(others: list[Entry]) -> str:
     return "\n".join(f'<li><a href="{e.path}">{escape(e.title)}</a></li>' for e in others)
 
 
-def _html(template: str, values: dict[str, Any]) -> Page:
+def _html(template: str, values: dict[str, str]) -> Page:
     return Page(_fill(template, values).encode(), "text/html; charset=utf-8")
 
 
-def _fill(template: str, values: dict[str, Any]) -> str:
+def _fill(template: str, values: dict[str, str]) -> str:
     return Template(_read(template)).substitute(values)
 
 
 def _read(name: str) -> str:
     return _FOLDER.joinpath(name).read_text(encoding="utf-8")
-
-
-def _iso(now: datetime, age: int) -> str:
-    return (now - timedelta(hours=age)).isoformat(timespec="seconds")
-
-
-def _rfc822(now: datetime, age: int) -> str:
-    return format_datetime(now - timedelta(hours=age), usegmt=True)

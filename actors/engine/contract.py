@@ -73,11 +73,11 @@ def plausible_duration(seconds: float | None) -> float | None:
 
 
 def _publication(moment: datetime | None) -> datetime | None:
-    """A time without a zone counts as UTC."""
+    """A time without a zone counts as UTC, one in the future as now."""
     if moment is None:
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return moment if moment >= EARLIEST else None
+    return min(moment, datetime.now(UTC)) if moment >= EARLIEST else None
 
 
 class EngineError(Exception):
@@ -145,7 +145,7 @@ class ContentItem(ContractModel):
 
     Attributes:
         id: Stable within its source: a feed's guid, else the address, or the hash of a long one.
-        published_at: None if it is before 1970.
+        published_at: None if it is before 1970; now if it is later.
         duration: Seconds, up to 31 days.
         text: The plain body; None if the Engine does not extract one.
         markdown: The same body with code blocks kept.

@@ -6,7 +6,7 @@ import zlib
 
 from actors.engine.contract import EngineError
 
-_GZIP = 16 + zlib.MAX_WBITS
+_GZIP = b"\x1f\x8b"
 _STEP = 256 * 1024
 _LARGEST = 64 * 1024 * 1024
 
@@ -23,13 +23,11 @@ class Decoder:
     """
 
     def __init__(self, encoding: str, limit: int) -> None:
-        name = encoding.strip().lower()
-        if name not in {"", "identity", "gzip", "x-gzip", "deflate"}:
+        self._name = encoding.strip().lower() or "identity"
+        if self._name not in {"identity", "gzip", "x-gzip", "deflate"}:
             raise EngineError("unsupported_type", f"expected gzip or no encoding, got {encoding!r}")
         self._limit = limit
-        self._name = name
-        self._inflater = None if name in {"", "identity"} else zlib.decompressobj(_GZIP)
-        self._started = False
+        self._inflater: zlib._Decompress | None = None
         self.body = bytearray()
 
     def feed(self, chunk: bytes) -> None:
@@ -38,38 +36,28 @@ class Decoder:
         Raises:
             EngineError: ``too_large``, or ``fetch_failed`` if the chunk does not fit the header.
         """
-        if self._inflater is None:
+        if self._name == "identity":
             self._append(chunk)
             return
-        if not self._started and chunk:
-            self._start(chunk)
         while chunk:
-            self._append(self._inflate(chunk))
-            chunk = self._rest()
+            inflater = self._inflater = self._inflater or zlib.decompressobj(self._window(chunk))
+            try:
+                self._append(inflater.decompress(chunk, _STEP))
+            except zlib.error as error:
+                raise EngineError("fetch_failed", f"the body is not valid {self._name}: {error}") from error
+            chunk = inflater.unconsumed_tail
+            # A further member may follow; zero padding and other bytes after the end are ignored.
+            if inflater.eof and inflater.unused_data.startswith(_GZIP):
+                self._inflater, chunk = None, inflater.unused_data
 
-    def _start(self, chunk: bytes) -> None:
-        self._started = True
-        if self._name == "deflate":
-            # Both forms are in use: with the zlib header (RFC 9110) and without.
-            head = int.from_bytes(chunk[:2], "big")
-            has_header = chunk[0] & 0x0F == zlib.DEFLATED and (len(chunk) == 1 or head % 31 == 0)
-            self._inflater = zlib.decompressobj(zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS)
-
-    def _inflate(self, chunk: bytes) -> bytes:
-        assert self._inflater is not None
-        try:
-            return self._inflater.decompress(chunk, _STEP)
-        except zlib.error as error:
-            raise EngineError("fetch_failed", f"the body is not valid {self._name}: {error}") from error
-
-    def _rest(self) -> bytes:
-        assert self._inflater is not None
-        if self._inflater.unconsumed_tail:
-            return self._inflater.unconsumed_tail
-        if self._inflater.eof and (rest := self._inflater.unused_data).startswith(b"\x1f\x8b"):
-            self._inflater = zlib.decompressobj(_GZIP)  # a further gzip member
-            return rest
-        return b""  # zero padding and other bytes after the end are ignored
+    def _window(self, start: bytes) -> int:
+        """Deflate comes with the zlib header (RFC 9110) and without."""
+        if self._name != "deflate":
+            return 16 + zlib.MAX_WBITS
+        has_header = start[0] & 0x0F == zlib.DEFLATED and (
+            len(start) == 1 or int.from_bytes(start[:2], "big") % 31 == 0
+        )
+        return zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS
 
     def _append(self, data: bytes) -> None:
         self.body += data
@@ -82,7 +70,7 @@ class Decoder:
         Raises:
             EngineError: ``fetch_failed``, the body ended in the middle.
         """
-        if self._inflater is not None and self._started:
+        if self._inflater is not None:
             self._append(self._inflater.flush())
             if not self._inflater.eof:
                 raise EngineError("fetch_failed", f"the {self._name} body ended in the middle")
@@ -95,7 +83,7 @@ def unpacked(body: bytes) -> bytes:
     Raises:
         EngineError: ``too_large``, or ``fetch_failed`` for bytes that only begin like gzip.
     """
-    if not body.startswith(b"\x1f\x8b"):
+    if not body.startswith(_GZIP):
         return body
     decoder = Decoder("gzip", _LARGEST)
     decoder.feed(body)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import sys
 from itertools import islice
 
 from actors.engine.attributes import check_attributes
@@ -14,15 +15,13 @@ _MOST_ENTRIES = 50_000
 _MOST_BASES = 4096  # bytes of all relative bases
 _ELEMENT = re.compile(rb"<\w")
 _ENTRY = re.compile(rb"<(?:[\w.-]{1,50}:)?(?:item|entry)[\s/>]", re.IGNORECASE)
-_REFERENCE = re.compile(rb"&#(?:[xX]([0-9A-Fa-f]+)|([0-9]+));")
+_REFERENCE = re.compile(rb"&#(?:[xX]0*+([0-9A-Fa-f]{1,8})|0*+([0-9]{1,10}));")  # a longer number is no character's
 _REFERENCES = re.compile(rb"(?:&#(?:[xX][0-9A-Fa-f]+|[0-9]+);)+")
 _ENCODING = re.compile(rb"encoding=[\"']([^\"']{1,40})[\"']")
 # Python's own codecs, which no feed uses; the time of some grows with the square of the text.
 _NO_ENCODINGS = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
 _BASE = re.compile(rb"(?<=[\s\"'])(?:xml:)?base(?=\s*+=\s*+[\"'](?!https?://)([^\"']*))", re.IGNORECASE)
-_MOST_DIGITS = 8
-_HIGH, _LOW, _BEHIND_SURROGATES = 0xD800, 0xDC00, 0xE000
-_LAST = 0x10FFFF
+_NO_CHARACTER = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # XML 1.0, section 2.2
 _RSS_1_1, _RSS_1_0 = b"http://purl.org/net/rss1.1#", b"http://purl.org/rss/1.0/"  # the parser knows the latter
 
 
@@ -64,28 +63,7 @@ def _codec(label: str) -> str:
 
 def _mended(match: re.Match[bytes]) -> bytes:
     """Adjacent references: two that spell one character in UTF-16 become that character; invalid ones are dropped."""
-    mended: list[bytes] = []
-    high = 0
-    for reference in _REFERENCE.finditer(match.group()):
-        code = _code(reference)
-        if _HIGH <= code < _LOW:
-            high = code
-            continue
-        if high and _LOW <= code < _BEHIND_SURROGATES:
-            mended.append(b"&#%d;" % (0x10000 + ((high - _HIGH) << 10) + code - _LOW))
-        elif _is_character(code):
-            mended.append(reference.group())
-        high = 0
-    return b"".join(mended)
-
-
-def _code(reference: re.Match[bytes]) -> int:
-    """The number of a reference; -1 if it is beyond all characters."""
-    digits, base = (reference[1], 16) if reference[1] is not None else (reference[2], 10)
-    digits = digits.lstrip(b"0") or b"0"
-    return int(digits, base) if len(digits) <= _MOST_DIGITS else -1
-
-
-def _is_character(code: int) -> bool:
-    """Whether XML 1.0 (section 2.2) allows it."""
-    return code in {9, 10, 13} or 0x20 <= code < _HIGH or _BEHIND_SURROGATES <= code <= 0xFFFD or 0xFFFF < code <= _LAST
+    numbers = (int(one[1], 16) if one[1] else int(one[2]) for one in _REFERENCE.finditer(match.group()))
+    text = "".join(chr(number) for number in numbers if number <= sys.maxunicode)
+    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")
+    return b"".join(b"&#%d;" % ord(one) for one in whole if not _NO_CHARACTER.match(one))

@@ -5,19 +5,20 @@ from __future__ import annotations
 import html
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
-from actors.engine.article.bylines import author, kinds, published
+from actors.engine.article.authors import kinds, page_author
+from actors.engine.article.lines import short_lines
+from actors.engine.article.published import published
 from actors.engine.article.titles import letters, page_title
 from actors.engine.canonical import LONGEST_ADDRESS
-from actors.engine.contract import EARLIEST
 from actors.engine.text import clean, one_line, text_at, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from lxml.html import HtmlElement
 
@@ -42,6 +43,7 @@ class Metadata:
     """See the module. Values that the page lacks are empty or None.
 
     Attributes:
+        is_article: Whether the page declares itself an article.
         is_free: The value of ``isAccessibleForFree``; None without one.
         body: ``articleBody`` of the structured data.
     """
@@ -53,6 +55,7 @@ class Metadata:
     published_at: datetime | None = None
     author: str = ""
     site: str = ""
+    is_article: bool = False
     is_free: bool | None = None
     body: str = ""
 
@@ -63,6 +66,7 @@ def read(tree: HtmlElement, url: str) -> Metadata:
     data = list(_data(tree))
     article = _article(data, [metas.get("og:title", ""), _title(tree)])
     site = one_line(metas.get("og:site_name") or _name(article.get("publisher")), 200)
+    lines = short_lines(tree)
     said = (
         metas.get("og:title"),
         text_at(article, "headline"),
@@ -76,25 +80,13 @@ def read(tree: HtmlElement, url: str) -> Metadata:
         ),
         language=_language(tree, metas),
         canonical=_canonical(tree, url),
-        published_at=_bounded(published(tree, metas, article, data, url)),
-        author=one_line(author(tree, metas, article, site), 200),
+        published_at=published(tree, lines, metas, article, data, url),
+        author=one_line(page_author(article, metas, lines, site), 200),
         site=site,
+        is_article=bool(article) or metas.get("og:type", "").lower() == "article",
         is_free=_boolean(article.get("isAccessibleForFree")),
         body=clean(text_at(article, "articleBody")),
     )
-
-
-def moment(text: str) -> datetime | None:
-    """Read an ISO 8601 date; one without a zone counts as UTC, one in the future as now.
-
-    None where unreadable or before 1970, as the year 1 of a date that nobody set.
-    """
-    try:
-        value = datetime.fromisoformat(text.strip())
-        value = value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        return None
-    return _bounded(value)
 
 
 def _metas(tree: HtmlElement) -> dict[str, str]:
@@ -143,11 +135,6 @@ def _headings(tree: HtmlElement) -> list[str]:
         for heading in islice(tree.iter("h1"), _MOST_BLOCKS)
         if (text := one_line(html.unescape(heading.text_content())))
     ]
-
-
-def _bounded(moment: datetime | None) -> datetime | None:
-    """One in the future is now; one before 1970 is none."""
-    return min(moment, datetime.now(UTC)) if moment is not None and moment >= EARLIEST else None
 
 
 def _article(data: list[dict[str, Any]], titles: list[str]) -> dict[str, Any]:

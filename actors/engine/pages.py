@@ -3,44 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-import re
+from functools import cache
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import urlsplit
 
 from actors.engine.article.full_text import SHORT, by_trafilatura, read_article
 from actors.engine.article.furniture import without_furniture
+from actors.engine.article.language import text_language
 from actors.engine.article.plain import plain_text
+from actors.engine.article.walls import wall
 from actors.engine.attributes import check_attributes
 from actors.engine.contract import Author, ContentItem, EngineError
 from actors.engine.metadata import Metadata, read
 from actors.engine.text import clean, decode, one_line
-from actors.outcomes import Outcome
 
 if TYPE_CHECKING:
-    from lxml.html import HtmlElement
+    from lxml.html import HtmlElement, HTMLParser
 
-_TEASER = 1200  # a page that is marked as not free and shows less than this shows only a teaser
 _MOST_ELEMENTS = 60_000
-_CONSENT_HOST = re.compile(r"^(?:consent|guce|privacy-mgmt|cmp)\.")
-_CONSENT_WORDS = re.compile(
-    r"before you continue|we value your privacy|accept (?:all )?cookies|we and our (?:\d+ )?partners|"
-    r"manage (?:your )?(?:cookie|privacy) (?:settings|preferences|choices)|enable cookies to continue|"
-    r"consent to the (?:use|processing)",
-    re.IGNORECASE,
-)
-_PAYWALL_WORDS = re.compile(
-    r"(?:subscribe|sign in|log in|register)(?: now)? to (?:continue|keep|read)|to (?:continue|keep) reading|"
-    r"subscribers? only|only (?:available )?(?:for|to) subscribers|already a (?:subscriber|member)|"
-    r"this (?:article|content|story) is (?:reserved )?for (?:subscribers|members)",
-    re.IGNORECASE,
-)
 
 
 def read_page(body: bytes, url: str, content_type: str = "") -> ContentItem:
     """Extract the article of a page; ``text`` is empty if there is none.
 
     Raises:
-        EngineError: ``no_text`` if the bytes are not a page, ``too_large`` for absurdly many elements or attributes.
+        EngineError: ``no_text`` if the bytes are not a page, ``too_large`` for absurdly many elements or attributes;
+            ``blocked``, ``paywall``, ``consent`` or ``not_found`` if something else stands in place of the article.
     """
     markup = decode(body, content_type)
     if content_type.partition(";")[0].strip().lower() == "text/plain":
@@ -50,15 +37,16 @@ def read_page(body: bytes, url: str, content_type: str = "") -> ContentItem:
     check_attributes(markup, url)
     tree = parse_page(markup)
     about = read(tree, url)
-    article = read_article(tree, url, about.body.strip())
-    obstacle = _obstacle(url, about, article.text, tree)
+    article = read_article(tree, about.body.strip())
+    if (found := wall(tree, url, article.text, about)) is not None:
+        raise EngineError(found.code, f"{url}: {found.reason}")
     origin: Literal["page", "structured"] = "page"
     if article.text and article.text.split() == about.body.split():
         origin = "structured"
     titles = [about.title, *(heading.text_content() for heading in tree.iter("h1"))]
     links = [link.text_content() for link in tree.iter("a")]
     text, marked = (without_furniture(one, titles, links, SHORT) for one in (article.text, article.markdown))
-    return _item(url, about, text, marked, obstacle=obstacle, origin=origin, choice=article.reason)
+    return _item(url, about, text, marked, origin=origin, choice=article.reason)
 
 
 def html_to_text(fragment: str) -> tuple[str, str]:
@@ -70,7 +58,7 @@ def html_to_text(fragment: str) -> tuple[str, str]:
         tree = parse_page(f"<html><body><article>{fragment}</article></body></html>")
     except EngineError:
         return "", ""
-    text, marked = by_trafilatura(tree, None)
+    text, marked = by_trafilatura(tree)
     # An extractor for pages would drop much of a short fragment.
     if len(text) * 2 < len(" ".join(_all_text(tree).split())):
         return plain_text(tree), plain_text(tree, marked=True)
@@ -83,31 +71,38 @@ def parse_page(markup: str) -> HtmlElement:
     Raises:
         EngineError: ``no_text``, ``too_large``.
     """
-    from trafilatura import load_html
+    from lxml.etree import ParserError
+    from lxml.html import document_fromstring
+    from trafilatura.utils import repair_faulty_html
 
-    tree: HtmlElement | None = load_html(markup.replace("\x00", "")) if markup.strip() else None
-    if tree is None:
-        raise EngineError("no_text", "the page is empty or is no HTML")
+    # Faults that make libxml2 stop early, as in the doctype, are repaired first.
+    repaired = repair_faulty_html(markup.replace("\x00", ""), markup[:50].lower())
+    try:
+        tree: HtmlElement = document_fromstring(  # type: ignore[no-untyped-call]
+            repaired.encode("utf-8", "replace"), parser=_parser()
+        )
+    except ParserError as error:
+        raise EngineError("no_text", "the page is empty or is no HTML") from error
     if sum(1 for _ in tree.iter()) > _MOST_ELEMENTS:
         raise EngineError("too_large", f"the page has more than {_MOST_ELEMENTS} elements")
     return tree
 
 
+@cache
+def _parser() -> HTMLParser:
+    """Lxml's own looks up a class in Python for each element that is touched, which is a tenth of a page's time."""
+    from lxml.etree import ElementDefaultClassLookup
+    from lxml.html import HtmlElement, HTMLParser
+
+    parser = HTMLParser(  # type: ignore[no-untyped-call]
+        encoding="utf-8", remove_comments=True, remove_pis=True, collect_ids=False, default_doctype=False
+    )
+    parser.set_element_class_lookup(ElementDefaultClassLookup(element=HtmlElement))
+    return parser
+
+
 def _all_text(tree: HtmlElement) -> str:
     return str(tree.xpath("string()"))
-
-
-def _obstacle(url: str, about: Metadata, text: str, tree: HtmlElement) -> Outcome | None:
-    if _CONSENT_HOST.match(urlsplit(url).hostname or ""):
-        return Outcome.CONSENT
-    if about.is_free is False and len(text) < _TEASER:
-        return Outcome.PAYWALL
-    if len(text) >= SHORT * 3:
-        return None
-    shown = text if len(text) >= SHORT else " ".join(_all_text(tree).split())[:20_000]
-    if _PAYWALL_WORDS.search(shown):
-        return Outcome.PAYWALL
-    return Outcome.CONSENT if len(text) < SHORT * 2 and _CONSENT_WORDS.search(shown) else None
 
 
 def _item(
@@ -116,7 +111,6 @@ def _item(
     text: str,
     markdown: str,
     *,
-    obstacle: Outcome | None = None,
     origin: Literal["page", "structured"] = "page",
     choice: str | None = None,
 ) -> ContentItem:
@@ -132,10 +126,9 @@ def _item(
         author=Author(name=about.author) if about.author else None,
         text=text,
         markdown=markdown,
-        language=about.language,
+        language=text_language(text) or about.language,
         content_hash=hashlib.sha256(text.encode()).hexdigest() if text else None,
         canonical_url=about.canonical,
         text_origin=origin,
         text_choice=choice,
-        obstacle=obstacle,
     )

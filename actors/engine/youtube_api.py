@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from actors.engine.contract import Author, ContentItem, ContentSource, EngineError
-from actors.engine.metadata import moment
+from actors.engine.dates import read_date
 from actors.engine.text import clean, one_line, text_at
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _item(entry: dict[str, Any]) -> ContentItem:
         url=f"https://www.youtube.com/watch?v={video}",
         source_type="youtube",
         content_type="video",
-        published_at=moment(text_at(snippet, "publishedAt")),
+        published_at=read_date(text_at(snippet, "publishedAt")),
         duration=_seconds(text_at(entry.get("contentDetails"), "duration")),
         metadata={"videoId": video},
         author=Author(name=author) if author else None,

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 from actors.ai import words
 from actors.ai.gate.evidence import keys
-from actors.ai.ranking import REASON, Ranked, best, ranked
+from actors.ai.patterns import patterns
+from actors.ai.ranking import Ranked, best, ranked
 from actors.ai.standing import addresses_reader, is_told_to_reader, speaks_of_us
-from actors.insights import cues
 from actors.insights.candidates import Candidate
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+_SAYS = patterns("actors.insights", "cues.txt")
+_LESSON = patterns("actors.ai", "patterns.txt")["lesson"]
 _REASON = 1.5
 _JUDGED = 0.3
 _LEAST = 0.5  # share of the best score; a sentence with less is not central
@@ -43,7 +45,7 @@ def central_candidates(
         and not is_told_to_reader(item.text)
         and (
             has_code
-            or not (speaks_of_us(item.text) or addresses_reader(item.text) or cues.INSTRUCTION.match(item.text))
+            or not (speaks_of_us(item.text) or addresses_reader(item.text) or _SAYS["instruction"].match(item.text))
         )
         and (len(headline) < _FEW or headline & keys(item.text))
         and words.count(item.text) >= _MIN_WORDS
@@ -65,5 +67,5 @@ def central_candidates(
 
 
 def _bonus(item: Ranked) -> float:
-    judging = min(2, cues.judging(item.text))
-    return (_REASON if REASON.search(item.text) else 1.0) * (1 + _JUDGED * judging)
+    judging = min(2, len(_SAYS["judging"].findall(item.text)))
+    return (_REASON if _LESSON.search(item.text) else 1.0) * (1 + _JUDGED * judging)

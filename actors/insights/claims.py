@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from actors.ai.gate import form
 from actors.ai.gate.evidence import tokens
 from actors.ai.markdown import Block, joins_lines, marker, plain
+from actors.ai.patterns import patterns
 from actors.ai.sentences import Sentence, is_whole, sentences
 from actors.ai.standing import (
     addresses_reader,
@@ -18,23 +18,16 @@ from actors.ai.standing import (
     speech,
 )
 from actors.ai.words import SMALL, count
-from actors.insights import cues
 from actors.insights.candidates import Candidate, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+_SAYS = patterns("actors.insights", "cues.txt")
+
 _MAX_CHARS = 500
 _SMALL_WORDS = 3  # an item of a list with fewer small words is a scrap
 _MIN_WORDS = 5
-_LABELLED = re.compile(r"\w+(?: \w+){1,4}: |\w+(?: \S+){0,7}: (?=[A-Z])")
-_ASKING = re.compile(
-    r"(?:How|What|When|Where|Why|Who|Which|Wie|Was|Warum|Comment|Pourquoi|Cómo|Qué|Como|Come)\b[^.?!]*$"
-)
-"""An entry of a table of contents."""
-_SPECIFIC = re.compile(r"`|\d|(?<=[a-z,] )(?!I\b)[A-Z]")
-"""Code, a number or a name: without one, an instruction about the reader's own things says too little."""
-_OWN_CASE = re.compile(r"(?:If|When|Once|After) (?:you\b|\w+ing\b)")
 _MAX_MARKUP = 2000  # characters, with the addresses of links and pictures
 _OPENING = "\u201c"
 _CLOSING = "\u201d"
@@ -108,7 +101,7 @@ def _is_complete(text: str, *, is_item: bool) -> bool:
     if not is_item:
         return whole
     small = sum(word.lower() in SMALL for word in tokens(text))
-    is_entry = _LABELLED.match(text) or _ASKING.match(text)
+    is_entry = _SAYS["labelled"].match(text) or _SAYS["asking"].match(text)
     return small >= _SMALL_WORDS and whole and not is_entry
 
 
@@ -117,43 +110,45 @@ def _judge(raw: str, text: str, *, is_item: bool, has_code: bool) -> tuple[Kind,
         return None
     if not _is_complete(text, is_item=is_item) or is_scrap(text) or form.fault(text) is not None or joins_lines(raw):
         return None
-    if not has_code and cues.INSTRUCTION.match(text):
+    if not has_code and _SAYS["instruction"].match(text):
         return None
     return _kind(raw, text, has_code=has_code)
 
 
 def _kind(raw: str, text: str, *, has_code: bool) -> tuple[Kind, float] | None:
     judged: tuple[Kind, float] | None = None
-    if has_code and cues.REPLACE.search(raw):
+    if has_code and _SAYS["replace"].search(raw):
         judged = "code_change", 1.0
-    elif has_code and cues.CONDITIONAL_ORDER.search(text) and (_says_what(raw) or not _OWN_CASE.match(text)):
+    elif (
+        has_code and _SAYS["conditional_order"].search(text) and (_says_what(raw) or not _SAYS["own_case"].match(text))
+    ):
         judged = "action", 1.5
-    elif has_code and cues.API.search(raw) and (changes := len(cues.CHANGED.findall(raw))):
-        judged = "api_change", changes + (2.0 if cues.BROKEN.search(raw) else 0.0)
+    elif has_code and _SAYS["api"].search(raw) and (changes := len(_SAYS["changed"].findall(raw))):
+        judged = "api_change", changes + (2.0 if _SAYS["broken"].search(raw) else 0.0)
     elif (parts := speech(text)) and _is_speech(text, len(parts[0].group())):
         judged = "quote", len(parts[0].group()) / 100
     elif figures := _figures(text):
         judged = "metric", float(figures)
     elif text.endswith("?"):
         judged = ("question", 1.0) if len(text.split()) >= 6 else None
-    elif has_code and cues.DIRECTED.search(text) and _says_what(raw):
+    elif has_code and _SAYS["directed"].search(text) and _says_what(raw):
         judged = "action", 1.0
     return judged
 
 
 def _says_what(raw: str) -> bool:
-    return not addresses_reader(raw) or _SPECIFIC.search(raw) is not None
+    return not addresses_reader(raw) or _SAYS["specific"].search(raw) is not None
 
 
 def _figures(text: str) -> int:
     """The number of quantities in a sentence with a share or a measurement; 0 if it addresses the reader, as adverts do."""
-    if not cues.DIGIT.search(text) or is_told_to_reader(text):
+    if not _SAYS["digit"].search(text) or is_told_to_reader(text):
         return 0
-    return len(cues.QUANTITY.findall(text)) if cues.SHARE.search(text) or cues.MEASURED.search(text) else 0
+    return len(_SAYS["quantity"].findall(text)) if _SAYS["share"].search(text) or _SAYS["measured"].search(text) else 0
 
 
 def _is_speech(text: str, spoken: int) -> bool:
-    return bool(cues.SPEAKER.search(text)) or spoken > len(text) / 2
+    return bool(_SAYS["speaker"].search(text)) or spoken > len(text) / 2
 
 
 def _quotation(block: Block) -> Iterator[Candidate]:

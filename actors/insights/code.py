@@ -6,20 +6,18 @@ import re
 from typing import TYPE_CHECKING
 
 from actors.ai.markdown import Block, marker, plain
+from actors.ai.patterns import patterns
 from actors.ai.sentences import sentences
 from actors.insights.candidates import Candidate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_BEFORE = re.compile(r"\b(before|old|previously|until now|used to|instead of)\b", re.IGNORECASE)
-_AFTER = re.compile(r"\b(after|new|now|becomes?|instead|replace[sd]?|change[sd]? to)\b", re.IGNORECASE)
-_BEFORE_AND_AFTER = re.compile(r"\bbefore and after\b|\bold and new\b", re.IGNORECASE)
-_SHOWN = re.compile(r"\b(?:output|prints?|printed|query plan|the plan|logs?|logged|result)\b", re.IGNORECASE)
+_SAYS = patterns("actors.insights", "cues.txt")
+
 _COMMENT_BEFORE = re.compile(r"^[^\S\n]*(?:#|//|--|;)\s*(before|old)\b", re.IGNORECASE | re.MULTILINE)
 _COMMENT_AFTER = re.compile(r"^[^\S\n]*(?:#|//|--|;)\s*(after|new)\b", re.IGNORECASE | re.MULTILINE)
 _MIN_WORDS = 4
-_CODE = re.compile(r"[{};]|\w\(")
 _OUTPUT = frozenset({"text", "txt", "output", "log", "logs", "plaintext", "none"})
 
 
@@ -65,15 +63,15 @@ def _is_change(blocks: Sequence[Block], index: int, lines: Sequence[str]) -> boo
         return True
     if _COMMENT_BEFORE.search(block.text) and _COMMENT_AFTER.search(block.text):
         return True
-    if _BEFORE_AND_AFTER.search(block.heading) and _has_previous_code(blocks, index):
+    if _SAYS["before_and_after"].search(block.heading) and _has_previous_code(blocks, index):
         return True
     first, second = _introduction(blocks, index), _introduction_of_previous_code(blocks, index)
-    return bool(second and _BEFORE.search(second) and _AFTER.search(first))
+    return bool(second and _SAYS["before"].search(second) and _SAYS["after"].search(first))
 
 
 def _is_output(blocks: Sequence[Block], index: int) -> bool:
     """Whether the block is a program's output: it names no language, and the text calls it output."""
-    return not blocks[index].language and bool(_SHOWN.search(_introduction(blocks, index)))
+    return not blocks[index].language and bool(_SAYS["shown"].search(_introduction(blocks, index)))
 
 
 def _introduction(blocks: Sequence[Block], index: int) -> str:
@@ -104,7 +102,7 @@ def _forget_old_form(found: list[Candidate], blocks: Sequence[Block], index: int
 def _said_about(blocks: Sequence[Block], index: int) -> str:
     block = blocks[index]
     introduction = _introduction(blocks, index)
-    if len(introduction.split()) >= _MIN_WORDS and not _CODE.search(introduction):
+    if len(introduction.split()) >= _MIN_WORDS and not _SAYS["code"].search(introduction):
         return introduction.rstrip(" :") + ("." if introduction.rstrip().endswith(":") else "")
     following = blocks[index + 1] if index + 1 < len(blocks) else None
     if following is not None and following.kind == "paragraph":

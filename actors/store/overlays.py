@@ -89,17 +89,13 @@ def lock(conn: Connection, story_id: UUID) -> Overlay:
     row = SQL.one(conn, "overlay_lock", story_id=story_id)
     if row is None and SQL.run(conn, "overlay_ensure", story_id=story_id):
         row = SQL.one(conn, "overlay_lock", story_id=story_id)
-    return _overlay(row, story_id)
-
-
-def read(conn: Connection, story_id: UUID) -> Overlay:
-    """As ``lock``, without a lock: empty if the story has none yet."""
-    return _overlay(SQL.one(conn, "overlay_read", story_id=story_id), story_id)
-
-
-def _overlay(row: dict[str, Any] | None, story_id: UUID) -> Overlay:
     if row is None:
         raise Reject(f"expected a story with id {story_id}, got one that was deleted meanwhile")
+    return of_row(row)
+
+
+def of_row(row: Mapping[str, Any]) -> Overlay:
+    """The overlay in a row; empty if the story has none yet."""
     brief = (row["brief_one_liner"], row["brief_two_liner"], row["brief_elevator"])
     return Overlay(row["why_it_matters"], brief, row["summary"], row["citations"] or {})
 

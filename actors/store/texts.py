@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from actors.ai.protocol import Story
+from actors.store import overlays
 from actors.store.statements import SQL
 from zeke_jobs import Reject
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
+
+    from actors.store.overlays import Overlay
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class StoryText:
         published_at: Time of publication, or None.
         age_days: Whole days since it was published, or else found.
         happened_at: Time of publication, or else of the find.
+        overlay: Its analysis, brief and summary as they were when it was read.
     """
 
     id: UUID
@@ -51,6 +55,7 @@ class StoryText:
     published_at: datetime | None
     age_days: int
     happened_at: datetime
+    overlay: Overlay
 
     def for_ai(self, sources: int = 1) -> Story:
         """The story in the AI step's form, with the number of sources of its event."""
@@ -70,7 +75,9 @@ class StoryText:
 def read(conn: Connection, story_id: UUID) -> StoryText | None:
     """The story, or None if it does not exist (any more)."""
     row = SQL.one(conn, "story_text", story_id=story_id)
-    return None if row is None else StoryText(**row)
+    if row is None:
+        return None
+    return StoryText(**{one.name: row[one.name] for one in fields(StoryText)[:-1]}, overlay=overlays.of_row(row))
 
 
 def needed(conn: Connection, story_id: UUID) -> StoryText:

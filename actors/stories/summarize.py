@@ -27,11 +27,10 @@ def story_summarize(payload: StorySummarize, ctx: Context) -> dict[str, Any]:
         Unfounded: a model twice gave statements that the story does not support. The stored text is extractive, and labelled so.
     """
     text = texts.needed(ctx.db, payload.story_id)
-    overlay = overlays.read(ctx.db, payload.story_id)
     if not text.document.strip():
         raise Reject(f"expected a story with text, got an empty one: {payload.story_id}")
     is_asked_for = payload.mode != "auto"
-    if stays := kept(overlay.summary_author, is_asked_for=is_asked_for):
+    if stays := kept(text.overlay.summary_author, is_asked_for=is_asked_for):
         return {"outcome": stays}
     analyst: Analyst = ctx.service("ai")
     books = ledger(ctx, text.id, is_fresh=payload.mode == "force")

@@ -59,6 +59,7 @@ def test_sigterm_ends_workers_that_wait_for_the_database_which_they_say_at_once(
     fleet.configure(ONE)
     started = fleet.workers(DATABASE_URL=NOWHERE, processes=2)
     eventually(lambda: started.text().count("waiting for the database") >= 2, 15, fleet)
+    assert "ready" not in started.text()
     assert took(started) < 5
 
 
@@ -70,7 +71,8 @@ def test_workers_that_waited_for_the_database_are_refused_with_status_2_all_the_
         cursor.execute("DELETE FROM zeke_jobs.migration WHERE name LIKE 'code-%'")
         cursor.execute("LOCK TABLE zeke_jobs.migration IN ACCESS EXCLUSIVE MODE")
     started = fleet.workers()
-    eventually(lambda: "ready for action" in started.text(), fleet=fleet)  # dramatiq went on
+    eventually(lambda: "is booting up" in started.text(), fleet=fleet)  # dramatiq went on
+    assert "ready" not in started.text()
     with lock.cursor() as cursor:
         cursor.execute("COMMIT")
     assert started.wait() == 2

@@ -231,4 +231,4 @@ def test_a_breaking_migration_keeps_old_code_from_starting(fleet: Fleet, release
         )
     worker = start(fleet, old)
     assert worker.wait(60) == 2
-    assert "past a breaking migration: zeke_jobs/9998_breaks; upgrade this process" in worker.text()
+    assert "past a breaking migration: zeke_jobs/9998_breaks\n" in worker.text()

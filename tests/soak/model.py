@@ -69,12 +69,16 @@ class Model:
 
 
 def _said(body: dict[str, Any]) -> dict[str, Any]:
-    """Sentences of the story, as the schema asks for them."""
+    """Sentences of the story, as the schema asks for them; each statement is shown by itself."""
+    properties = body["response_format"]["json_schema"]["schema"]["properties"]
+    if "checks" in properties:
+        _, _, lines = body["messages"][1]["content"].rpartition("Statements:\n")
+        shown = [line.partition(". ")[2] for line in lines.splitlines()]
+        return {"checks": [{"statement": n, "follows": True, "sentences": [text]} for n, text in enumerate(shown, 1)]}
     _, _, story = body["messages"][1]["content"].partition("\n\n")
     paragraph = next(line for line in story.split("\n") if line.strip() and not line.startswith("#"))
     sentences = [sentence.strip() + "." for sentence in paragraph.split(". ") if sentence.strip(" .")][:3]
     first = " ".join(sentences[0].split()[:12])
-    properties = body["response_format"]["json_schema"]["schema"]["properties"]
     if _KEYS["analyze"] in properties:
         return {"why_it_matters": sentences[0], "chili": 3, "confidence": 0.8, "quotes": [first, "never said"]}
     if _KEYS["brief"] in properties:

@@ -19,7 +19,7 @@ from tests.validate import real, scenario
 from tests.validate.real import Waits, waits_of
 from zeke_jobs import config
 from zeke_jobs.backtest.comparing import Proposal, backtest
-from zeke_jobs.config.editing import edited
+from zeke_jobs.config.reading import edited
 from zeke_jobs.revisions import overrides
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from psycopg2 import Error, OperationalError
 from psycopg2.errors import InsufficientPrivilege, UndefinedFunction
 
 from zeke_jobs.cli.output import say
+from zeke_jobs.cli.streams import forgiving
 from zeke_jobs.core.redaction import redact
 from zeke_jobs.errors import (
     ConfigurationError,
@@ -106,7 +107,8 @@ def run(
 ) -> int:
     """Run the command in ``arguments`` (by default the process's own) and return its exit status.
 
-    0 success, 1 failure, 2 configuration or usage, 3 a bug of zeke_jobs, 4 changes are pending, 130 interrupted.
+    0 success, 1 failure, 2 configuration or usage, 3 a bug of zeke_jobs, 4 changes are pending, 130 interrupted. A reader that
+    closes the output changes nothing; an output that is full is a failure.
 
     Args:
         app: The application, or a function that makes it for a command's words.
@@ -114,8 +116,16 @@ def run(
         arguments: The words of the command.
     """
     _never_fail_for_a_character()
+    with forgiving() as out:
+        status = _run(app, name, sys.argv[1:] if arguments is None else list(arguments))
+        out.flush()
+        if out.refusal:
+            return complain(f"expected to write all of the output, got: {out.refusal}", status or FAILED)
+        return status
+
+
+def _run(app: typer.Typer | Callable[[Sequence[str]], typer.Typer], name: str, words: list[str]) -> int:
     try:
-        words = sys.argv[1:] if arguments is None else list(arguments)
         made = app if isinstance(app, typer.Typer) else app(words)
         status = made(args=words, standalone_mode=False, prog_name=name)
     except _CLICK_ERROR as error:
@@ -132,10 +142,6 @@ def run(
         return complain(f"{error}{next_step}", FAILED)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output has ended, as `head` does.
-        sys.stdout = None  # so that nothing is flushed at exit
-        return FAILED
     except Exception:  # noqa: BLE001 (shown in full, with a status of its own)
         return _our_bug()
     return status if isinstance(status, int) else FINE

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _READ: dict[str, Callable[[str], Any]] = {
     "id": UUID,
     "parent": UUID,
+    "worker": UUID,
     "data": payload_of,
     "output": value_of,
     "error": value_of,

@@ -18,7 +18,7 @@ from zeke_jobs.payload.json_text import encode
 
 if TYPE_CHECKING:
     import builtins
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Hashable, Iterator, Mapping
     from datetime import datetime
     from uuid import UUID
 
@@ -90,14 +90,8 @@ def put(
         ValueError: an argument is not valid, or Postgres does not know the zone.
     """
     _check_name(name)
-    try:
-        parse(at)
-    except (CronError, AttributeError, TypeError) as error:  # the last two if it is not a text
-        raise ValueError(f"the cron line of {name}: {error}") from error
-    try:
-        ZoneInfo(timezone)
-    except (ZoneInfoNotFoundError, ValueError, OSError, TypeError, AttributeError) as error:
-        raise ValueError(f"expected the name of a time zone, got {timezone!r}") from error
+    if faults := [*_faults(name, at, timezone)]:
+        raise ValueError("; ".join(faults))
     if key is not None and not (isinstance(key, str) and 0 < len(key.encode()) <= LONGEST_KEY):
         raise ValueError(f"expected key as text of 1 to {LONGEST_KEY} bytes, got {key!r:.60}")
     if missed not in ("latest", "skip", "all") or overlap not in ("skip", "allow"):
@@ -118,6 +112,17 @@ def put(
         if drivers.sqlstate(error) != "22023":  # put_schedule refuses a value
             raise
         raise ValueError(str(getattr(error, "orig", None) or error).partition("\n")[0]) from error
+
+
+def _faults(name: str, at: str, timezone: str) -> Iterator[str]:
+    try:
+        parse(at)
+    except (CronError, AttributeError, TypeError) as error:  # the last two if it is not a text
+        yield f"the cron line of {name}: {error}"
+    try:
+        ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError, TypeError, AttributeError):
+        yield f"expected the name of a time zone, got {timezone!r}"
 
 
 def _check_name(name: str) -> None:

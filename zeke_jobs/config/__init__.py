@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from zeke_jobs.config.diagnostics import summary
 from zeke_jobs.config.document import parse
-from zeke_jobs.config.editing import edited
 from zeke_jobs.config.entries import Rate
 from zeke_jobs.config.models import Config, Task
-from zeke_jobs.config.reading import read, resolve
+from zeke_jobs.config.reading import edited, read, resolve
 from zeke_jobs.config.references import check_references
 from zeke_jobs.config.schedules import Schedule
 from zeke_jobs.core.diagnostic import Diagnostic
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from os import PathLike
 
-    from zeke_jobs.config.editing import Edit
+    from zeke_jobs.config.reading import Edit
 
 __all__ = ["Config", "Rate", "Schedule", "Task", "check", "load", "load_text"]
 

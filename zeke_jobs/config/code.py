@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
 
+from zeke_jobs.config import catalogue
 from zeke_jobs.config.entries import EntryError
 from zeke_jobs.config.fields import accepted_keys, all_keys, lost_step, mappings, only_model_at
 from zeke_jobs.config.handlers import resolve_path
@@ -17,6 +20,7 @@ from zeke_jobs.config.validation import Subject, note
 from zeke_jobs.config.wording import unknown_key
 from zeke_jobs.core.quoting import quote, suggest
 from zeke_jobs.errors import MigrationError
+from zeke_jobs.payload.json_text import UnfitForJson, encode
 from zeke_jobs.payload.model import FailedJob
 
 if TYPE_CHECKING:
@@ -39,11 +43,23 @@ def check_code(document: Document, config: Config) -> None:
         checks.middleware(middleware, ("middleware", at))
     for task in config.tasks.values():
         checks.task(task)
+    if not document.report.found:
+        checks.catalogue(config)
 
 
 class _Checks:
     def __init__(self, document: Document) -> None:
         self._document = document
+        tasks = document.value.get("tasks")
+        stanzas: dict[Path, Any] = {
+            ("tasks", name): one for name, one in (tasks if isinstance(tasks, dict) else {}).items()
+        }
+        stanzas[("defaults",)] = document.value.get("defaults")
+        # The places by which a task gets a job when another one has failed, by its name there.
+        self._tellers: defaultdict[str, list[Path]] = defaultdict(list)
+        for path, stanza in stanzas.items():
+            if isinstance(stanza, dict) and isinstance(told := stanza.get("on_failed"), str):
+                self._tellers[told].append((*path, "on_failed"))
 
     def migrations(self, package: str, path: Path) -> None:
         from zeke_jobs.postgres.migrate import of_package
@@ -79,8 +95,23 @@ class _Checks:
             fault = f"expected no settings, got some for {task.handler}, which takes none"
             self._document.refuse_key(settings, fault, "a handler that takes settings has ctx: Context[MySettings]")
         self._payload(task, handler.payload_model, base)
-        for teller in self._tellers(task):
-            self._is_told(task, handler.payload_model, teller)
+        for name in (task.id, *task.aliases):
+            for teller in self._tellers.get(name, ()):
+                self._is_told(task, handler.payload_model, teller)
+
+    def catalogue(self, config: Config) -> None:
+        """Make the rows that a booting worker writes, and see that Postgres can store them."""
+        rows = catalogue.tasks(config)
+        for name in config.tasks:
+            base: Path = ("tasks", name)
+            try:
+                encode(next(rows))
+            except UnfitForJson as error:
+                steps = (int(step) if step.isdecimal() else step for step in re.findall(r"[^.\[\]]+", error.path))
+                self._document.refuse((*base, *steps), error.message)
+            except Exception as error:  # noqa: BLE001 (a model is foreign code; what it raised is shown)
+                what = f"{type(error).__name__}: {' '.join(str(error).split())}"
+                self._document.refuse_key(base, f"expected {name} to fit the catalogue, got {what}")
 
     def _found(self, resolve: Callable[[str], T], name: str, path: Path) -> T | None:
         """The object that the file names, or None, with a fault unless the key is missing."""
@@ -89,17 +120,6 @@ class _Checks:
         except EntryError as error:
             self._document.refuse(path, *error.args)
             return None
-
-    def _tellers(self, task: Task) -> list[Path]:
-        """Places in the file from which the task gets a job when another one has failed."""
-        value = self._document.value
-        stanzas: dict[Path, Any] = {("tasks", name): one for name, one in value["tasks"].items()}
-        stanzas[("defaults",)] = value.get("defaults")
-        return [
-            (*path, "on_failed")
-            for path, stanza in stanzas.items()
-            if isinstance(stanza, dict) and stanza.get("on_failed") in (task.id, *task.aliases)
-        ]
 
     def _is_told(self, task: Task, model: type[BaseModel], path: Path) -> None:
         for payload in (dict[str, Any](), None):

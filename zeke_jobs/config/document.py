@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -45,9 +47,17 @@ class _StopError(Exception):
 def parse(text: str, name: str) -> Document:
     """Read one YAML document of mappings, lists and scalars. Tags, anchors and merges are refused, never run.
 
-    ``name`` is the name of the text in diagnostics.
+    ``name`` is the name of the text in diagnostics. Reading a text again costs nothing: a command checks it alone,
+    with the values set by hand, and without those that end.
     """
-    report = Report(name, split_lines(text))
+    read = _parsed(text)
+    found = {place: replace(one, file=name) for place, one in read.report.found.items()}
+    return Document(Report(name, read.report.lines, found), read.value, read.root, read.is_whole)
+
+
+@lru_cache(maxsize=4)
+def _parsed(text: str) -> Document:
+    report = Report("", split_lines(text))
     if len(text) > LONGEST_TEXT:
         report.add(START, f"expected at most {LONGEST_TEXT:,} characters, got {len(text):,}")
         return Document(report, is_whole=False)

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
     from pydantic.config import JsonDict
 
-RESERVED = frozenset({"broker"})
-"""Task ids that would hide another attribute of ``zeke_jobs.actors``."""
+RESERVED = frozenset({"broker", "zeke-metronome"})
+"""Task ids that would hide another attribute of ``zeke_jobs.actors``: the broker, and the actor by which periodiq drives us."""
 
 LONGEST_NAME = 100
+_MOST_FAILURES = 1_000_000
 HIGHEST_PRIORITY = 100
 
 _RATE = r"([0-9]{1,9})\s*/\s*(s|m|h|d)"
@@ -171,7 +172,7 @@ def parse_failures(value: Any) -> Any:
     if (
         isinstance(value, int | float)
         and not isinstance(value, bool)
-        and value > 0
+        and 0 < value <= _MOST_FAILURES
         and (value < 1 or value == int(value))
     ):
         return value
@@ -240,7 +241,14 @@ BudgetText = Annotated[
 Failures = Annotated[
     int | float,
     BeforeValidator(parse_failures),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": f"^{_SHARE}$"}]}),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": _MOST_FAILURES},
+                {"type": "string", "pattern": f"^{_SHARE}$"},
+            ]
+        }
+    ),
 ]
 Amount = Annotated[int | float, Field(ge=0, le=1_000_000_000)]
 PositiveDuration = Annotated[Duration, AfterValidator(_positive)]

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from zeke_jobs.config.annotations import evaluate
 from zeke_jobs.config.entries import EntryError
 from zeke_jobs.config.imports import import_object, kind_of
+from zeke_jobs.config.model_schemas import complete, json_schema
 from zeke_jobs.config.substitution import substitute
 from zeke_jobs.core.context import Context
 from zeke_jobs.errors import ConfigurationError
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 _SHAPE = "def {name}(payload: MyPayload, ctx: Context) -> None, or ctx: Context[MySettings]"
 
+_known: dict[str, Handler] = {}  # by path, because many tasks may share one and a schema takes a millisecond
+
 
 @dataclass(frozen=True)
 class Handler:
@@ -30,12 +33,14 @@ class Handler:
     Attributes:
         function: Called with a payload and a context.
         payload_model: The model of the payload.
+        payload_schema: Its JSON Schema.
         settings_model: The model of ``settings``; None for a handler without settings.
         is_async: Whether a call returns a coroutine.
     """
 
     function: Callable[..., Any]
     payload_model: type[BaseModel]
+    payload_schema: dict[str, Any]
     settings_model: type[BaseModel] | None
     is_async: bool
 
@@ -72,6 +77,13 @@ def resolve_path(path: str) -> Handler:
         EntryError: it cannot be imported or is not a handler.
     """
     found = import_object(path)
+    known = _known.get(path)
+    if known is None or known.function is not found:
+        known = _known[path] = _read(found, path)
+    return known
+
+
+def _read(found: Any, path: str) -> Handler:
     if isinstance(found, type) or not callable(found):
         raise EntryError(f"expected {path} to be a function, got {kind_of(found)}", _shape(path))
     function = inspect.unwrap(found)
@@ -80,9 +92,11 @@ def resolve_path(path: str) -> Handler:
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise EntryError(f"expected {path} to return its output, got a generator", "return instead of yield")
     payload, context = _parameters(function, path)
+    payload_model = _payload_model(payload, function, path)
     return Handler(
         function=found,
-        payload_model=_payload_model(payload, function, path),
+        payload_model=payload_model,
+        payload_schema=json_schema(payload_model),
         settings_model=_settings_model(context, function, path),
         is_async=inspect.iscoroutinefunction(function),
     )
@@ -120,7 +134,9 @@ def _settings_model(parameter: inspect.Parameter, function: Callable[..., Any], 
     settings = arguments[0]
     if settings in (None, type(None), Any) or isinstance(settings, TypeVar):
         return None
-    return _model(settings, f"Context[...] of {path} to name", path)
+    model = _model(settings, f"Context[...] of {path} to name", path)
+    complete(model)
+    return model
 
 
 def _model(found: Any, where: str, path: str) -> type[BaseModel]:

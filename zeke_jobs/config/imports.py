@@ -63,9 +63,9 @@ def _raised(name: str, error: BaseException) -> EntryError:
 
 def _where(error: BaseException) -> str:
     if isinstance(error, SyntaxError) and error.filename:
-        return f"{_shown(error.filename)}:{error.lineno}"
+        return f"{shown_path(error.filename)}:{error.lineno}"
     frames = _frames(error.__traceback__)
-    return f"{_shown(frames[-1].filename)}:{frames[-1].lineno}" if frames else "code without a file"
+    return f"{shown_path(frames[-1].filename)}:{frames[-1].lineno}" if frames else "code without a file"
 
 
 def _frames(trace: TracebackType | None) -> list[traceback.FrameSummary]:
@@ -74,7 +74,8 @@ def _frames(trace: TracebackType | None) -> list[traceback.FrameSummary]:
     return [one for one in traceback.extract_tb(trace) if not one.filename.startswith(machinery)]
 
 
-def _shown(filename: str) -> str:
+def shown_path(filename: str) -> str:
+    """A file as people see it: below the current folder without the path to it."""
     path = Path(filename)
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else filename
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from zeke_jobs.config.document import EXAMPLE
+from zeke_jobs.config.fields import only_model_at
 from zeke_jobs.config.keys import Keys
 from zeke_jobs.config.limits import Limit
 from zeke_jobs.config.models import Config, File, Middleware, Service, Task
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from zeke_jobs.config.places import Document, Path
+
+Edit = tuple[tuple[str, ...], Any]
+"""A path of keys from the top of the file, and its value."""
 
 
 def read(document: Document) -> File | None:
@@ -51,6 +55,22 @@ def resolve(file: File, *, text: str, digest: str) -> Config:
     return Config(**{**dict(file), **found}, text=text, digest=digest)
 
 
+def edited(value: dict[str, Any], edits: Iterable[Edit]) -> dict[str, Any]:
+    """The file's values with the edits applied; missing mappings on the way are made."""
+    result = deepcopy(value)
+    for path, new in edits:
+        owner = result
+        for depth, step in enumerate(path[:-1], start=1):
+            inner = owner.get(step)
+            if not isinstance(inner, dict):
+                short = getattr(only_model_at(File, path[:depth]), "short_form", None)
+                inner = {} if inner is None or short is None else {short[0]: inner}
+                owner[step] = inner
+            owner = inner
+        owner[path[-1]] = deepcopy(new)
+    return result
+
+
 def _in_zone(cron: Any, zone: str) -> Any:
     """A cron, or each one of a list, with the file's time zone unless it has its own."""
     if isinstance(cron, tuple):
@@ -74,7 +94,9 @@ def _inherited(own: Keys, base: Keys) -> Keys:
 
 def _rest(kept: dict[str, Any], error: ValidationError) -> File:
     while True:
-        _remove(kept, {_existing(kept, one["loc"]) for one in error.errors(include_url=False)})
+        paths = {_existing(kept, one["loc"]) for one in error.errors(include_url=False)}
+        # If only a part of a mapping is faulty, the other parts are kept and checked, too.
+        _remove(kept, paths - {path[:depth] for path in paths for depth in range(len(path))})
         try:
             return File.read(kept)
         except ValidationError as further:  # each round removes a value, and no value is required

@@ -31,6 +31,7 @@ class _Checks:
     def __init__(self, document: Document, config: Config) -> None:
         self._document = document
         self._config = config
+        self._names_of_tasks = {name for one in config.tasks.values() for name in (one.id, *one.aliases)}
 
     def all(self) -> None:
         self._required((), "version", "the file", "the first line is version: 1")
@@ -205,7 +206,7 @@ class _Checks:
             self._cron(task.cron, (*path, "cron"))
 
     def _on_failed(self, path: Path, of: Defaults) -> None:
-        if of.on_failed is not None and self._has((*path, "on_failed")) and self._config.task(of.on_failed) is None:
+        if of.on_failed is not None and self._has((*path, "on_failed")) and of.on_failed not in self._names_of_tasks:
             fault = f"expected the name of a task, got {quote(of.on_failed)}"
             self._document.refuse(
                 (*path, "on_failed"), fault, suggest(of.on_failed, self._config.tasks, what="tasks are")

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from zeke_jobs.config.entries import EntryError
 from zeke_jobs.config.imports import import_object, kind_of
+from zeke_jobs.config.model_schemas import complete
 from zeke_jobs.config.substitution import substitute
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def resolve_model(path: str) -> type[BaseModel]:
             f"expected {path} to have a method open(), got a model without one",
             "def open(self) -> MyService is called once in each process",
         )
+    complete(found)
     return found
 
 

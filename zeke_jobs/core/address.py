@@ -45,7 +45,8 @@ def libpq(text: str) -> str:
     if uri is None and text.startswith("jdbc:"):
         raise ConfigurationError(f"{_WHOLE}; write it without jdbc:")
     if uri is None and not re.match(r"\w+\s*=", text):
-        raise ConfigurationError(f"{_WHOLE}, got something else")
+        got = "a host and a port alone" if re.match(r"[\w.-]+:\d+(/|$)", text) else "something else"
+        raise ConfigurationError(f"{_WHOLE}, got {got}")
     try:
         address = text if uri is None else _of_uri(uri)
         parts = parse_dsn(address)

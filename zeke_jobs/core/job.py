@@ -36,6 +36,8 @@ class Job:
         cost: Cost reported by the handler so far, over all attempts; None means unknown, not zero.
         batch: The batch that it belongs to.
         currency: Currency of the cost, such as ``USD``.
+        attempt: Starts of the handler so far; of an active job, its present attempt.
+        worker: While it is active, the id of the process that has it, as ``zeke-jobs fleet --json`` shows it.
     """
 
     id: UUID
@@ -64,6 +66,8 @@ class Job:
     cost: Decimal | None
     currency: str | None
     batch: str | None = None
+    attempt: int = 0
+    worker: UUID | None = None
 
     @property
     def has_ended(self) -> bool:

@@ -180,7 +180,12 @@ def get_logger(name: str = "zeke_jobs", **bound: Any) -> FilteringBoundLogger:
 
 
 def _says_something(record: logging.LogRecord) -> bool:
-    """False for periodiq's empty lines and its lines about our minute beat; its lines about tasks' crons stay."""
+    """False for periodiq's empty lines and its lines about our minute beat, and for dramatiq's "ready".
+
+    Periodiq's lines about tasks' crons stay. We say "ready" ourselves; dramatiq says it also while there is no database.
+    """
+    if record.name.startswith("dramatiq.") and str(record.msg).startswith("Worker process is ready"):
+        return False
     return record.name != "periodiq" or record.levelno > logging.INFO or not _IDLE.match(str(record.msg))
 
 
@@ -192,6 +197,11 @@ def is_json() -> bool:
     """
     chosen = environment.log_format()
     return chosen == "json" or (chosen == "auto" and not _on_terminal())
+
+
+def must_be_json() -> bool:
+    """Whether ``ZEKE_JOBS_LOG_FORMAT`` asks for JSON in so many words, so that no line may be text."""
+    return environment.lookup(environment.LOG_FORMAT) == "json"
 
 
 def _on_terminal() -> bool:

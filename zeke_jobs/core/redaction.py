@@ -25,8 +25,12 @@ _MASK = "***"
 _SHORTEST = 8  # characters
 _LONGEST_WORD = 15
 _WORD = re.compile(r"[A-Za-z_./-]*")  # a word, a module's name, a path; zeke_jobs.is_distinct is the same in SQL
-# The passwords of addresses within a text. Neither form reaches across a quotation mark, so JSON stays JSON.
-_WITHIN = re.compile(r"""(://[^\s/:@'"\\]*:)[^\s/'"\\]*(?=@)|(\b(?:ssl)?password\s*=\s*)(?:'[^'"]*'|[^\s&'"\\]+)""")
+# The passwords of addresses within a text, but not that of an example, user:password@host. Neither form reaches across a
+# quotation mark, so JSON stays JSON.
+_WITHIN = re.compile(
+    r"""(://[^\s/:@'"\\]*:)(?!password@)[^\s/'"\\]*(?=@)"""
+    r"""|(\b(?:ssl)?password\s*=\s*)(?:'[^'"]*'|[^\s&'"\\]+)"""
+)
 _WHOLE = re.compile(
     r"(://[^:/@]*:)[^/]*(?=@)|(\b(?:ssl)?password\s*=\s*)(?:'(?:\\.|[^'\\])*'|\S+)"
 )  # of a text that is an address

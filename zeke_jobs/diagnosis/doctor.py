@@ -57,7 +57,8 @@ def examine(url: str, file: Path | None = None) -> Report:
         try:
             migrate.verify(conn)
         except MigrationError as error:
-            return _stopped("not-migrated", str(error), "zeke-jobs migrate, or upgrade the code that is behind")
+            sentence, _, help_ = str(error).partition("\n  help: ")
+            return _stopped("not-migrated", sentence, help_ or "zeke-jobs migrate")
         with snapshot(conn):
             return look(Patient(conn, file=file))
 

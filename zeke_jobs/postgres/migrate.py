@@ -10,6 +10,7 @@ import hashlib
 import re
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -231,6 +232,7 @@ def _record(conn: Connection, migration: Migration, before: set[str]) -> None:
         name=migration.name,
         checksum=migration.checksum,
         breaking=migration.breaking,
+        version=version(OURS),
         made=sorted(_objects(conn, migration) - before),
     )
 
@@ -239,10 +241,11 @@ def pending(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
     """The files that ``migrate`` would apply.
 
     Raises:
-        MigrationError: an applied file was edited.
+        MigrationError: an applied file was edited, or the database is ahead of this code past a breaking migration.
     """
     if SQL.one(conn, "migration/table_exists") is None:
         return available(packages)
+    _refuse_ahead(conn, packages)
     applied = _applied(conn)
     return [migration for migration in available(packages) if _is_missing(migration, applied)]
 
@@ -260,14 +263,14 @@ def verify(conn: Connection, packages: Sequence[str] = ()) -> None:
         where = f", in a folder whose jobs.yaml has the line migrations: [{others}]" if others else ""
         lacks = f"{todo[0].package}/{todo[0].name}" if len(todo) == 1 else f"{len(todo)} migrations"
         raise MigrationError(f"expected a migrated database, got one without {lacks}; run: zeke-jobs migrate{where}")
+
+
+def _refuse_ahead(conn: Connection, packages: Sequence[str]) -> None:
     known = {(m.package, m.name) for m in available(packages)}
-    ahead = [
-        row
-        for row in SQL.all(conn, "migration/list")
-        if row["breaking"] and row["package"] in {OURS, *packages} and (row["package"], row["name"]) not in known
-    ]
-    if ahead:
-        names = ", ".join(f"{row['package']}/{row['name']}" for row in ahead)
+    rows = (row for row in SQL.all(conn, "migration/list") if row["breaking"] and row["package"] in {OURS, *packages})
+    if ahead := [row for row in rows if (row["package"], row["name"]) not in known]:
         raise MigrationError(
-            f"the database is ahead of this code past a breaking migration: {names}; upgrade this process"
+            f"expected a database for zeke-jobs {version(OURS)}, got one past a breaking migration: "
+            f"{', '.join(map('{package}/{name}'.format_map, ahead))}\n"
+            f"  help: upgrade this code to zeke-jobs {ahead[-1]['version'] or 'as new as it'}"
         )

@@ -43,6 +43,7 @@ _WRONG_ADDRESS = {
     # With several hosts, another one may exist and only be away.
     "the name of a host that exists": "(?s)^(?!.*connection to server)"
     ".*(?:Name or service not known|No address associated with hostname|Name does not resolve)",
+    "the port of a PostgreSQL server": "received invalid response to|expected authentication request from server, but received",
     "a user and a password that the server accepts": "password authentication failed|no password supplied"
     '|SASL authentication failed|role ".*" does not exist|is not permitted to log in|no pg_hba.conf entry|no such user',
     "the name of a database that exists": 'database ".*" does not exist|no such database|permission denied for database',

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 from typing import TYPE_CHECKING
+
+from psycopg2.extensions import parse_dsn
+
+from zeke_jobs.core import environment
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -16,11 +21,39 @@ def script() -> str:
     return files("zeke_jobs").joinpath("sql", "roles.sql").read_text(encoding="utf-8")
 
 
-def complaint(error: Exception) -> str:
-    """The message for a missing right: the server's words, and the command that lists the rights."""
+def complaint(error: Exception, role: str = "") -> str:
+    """The message for a missing right: the server's words, the login, and the GRANT of the role that it lacks.
+
+    Args:
+        error: The server's refusal.
+        role: The role that the caller's work needs; by default the least one that has the right.
+    """
     said = str(error).strip().partition("\n")[0]
-    help_ = "help: `zeke-jobs roles` shows the rights of each database role"
-    return f"expected a database user with this right, got: {said}\n  {help_}"
+    login = parse_dsn(environment.database_url_or_none() or "").get("user") or "the_login"
+    if wanted := role or _role_with(said):
+        quoted = login if re.fullmatch(r"[a-z_][a-z0-9_]*", login) else '"' + login.replace('"', '""') + '"'
+        help_ = (
+            f"GRANT {wanted} TO {quoted}; if {login} has that role, its rights are older than this code: "
+            "let the schema's owner run zeke-jobs roles --apply"
+        )
+    else:
+        help_ = "`zeke-jobs roles` shows the rights of each database role"
+    return f"expected a database user with this right, got: {said}, as {login}\n  help: {help_}"
+
+
+def _role_with(said: str) -> str:
+    """The least role that has the right to a function, or to read a view or table; empty where no role has it."""
+    match = re.fullmatch(r".*permission denied for (function|view|table|schema) (\w+)", said)
+    if match is None:
+        return ""
+    kind, name = match.groups()
+    of = rf"\bzeke_jobs\.{name}" + (r"\(" if kind == "function" else r"\b")
+    given = "".join(
+        one.rpartition("\nTO ")[2] if kind == "function" else one for one in script().split(";") if re.search(of, one)
+    )
+    least = (READER, CLIENT, OPERATOR, WORKER) if kind == "function" else (CLIENT,)
+    usual = {"view": READER, "schema": READER, "table": OPERATOR}.get(kind, "")
+    return next((role for role in least if role in given), usual)
 
 
 def grant(conn: Connection) -> None:

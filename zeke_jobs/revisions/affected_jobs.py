@@ -88,12 +88,12 @@ class _Jobs:
 
     def unfit(self, task: Task) -> Iterator[Touched]:
         """Queued jobs whose payload the task refuses; also jobs under a former name of the task, because it gets them."""
-        model = handlers.resolve(task).payload_model
+        handler = handlers.resolve(task)
         schema = self._schemas.get(task.id)
-        is_changed = task.id in self._schemas and schema != model.model_json_schema(by_alias=False)
+        is_changed = task.id in self._schemas and schema != handler.payload_schema
         for name in (task.id, *task.aliases):
             if self._counts[name].queued and (name != task.id or is_changed):
-                yield from self._unfit(name, task.id, model)
+                yield from self._unfit(name, task.id, handler.payload_model)
 
     def _unfit(self, stored_as: str, task: str, model: type[BaseModel]) -> Iterator[Touched]:
         faults: Counter[str] = Counter()

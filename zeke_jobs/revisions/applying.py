@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from psycopg2.extensions import TransactionRollbackError
 from psycopg2.extras import Json
 
-from zeke_jobs.config import load_text
+from zeke_jobs.config import catalogue, load_text
 from zeke_jobs.errors import ConfigurationError, Contended, StrandedJobs
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import overrides as by_hand
-from zeke_jobs.revisions import rows, store
+from zeke_jobs.revisions import store
 from zeke_jobs.revisions.affected_jobs import Orders
 from zeke_jobs.revisions.proposal import Proposal, Request, propose
 from zeke_jobs.revisions.timed_overrides import after
@@ -127,8 +127,8 @@ def put_in_force(conn: Connection, request: Request) -> Applied:
         conn,
         "revision/put",
         revision=Json(revision),
-        buckets=Json(rows.buckets(config)),
-        tasks=Json(rows.tasks(config, draining)),
+        buckets=Json(catalogue.buckets(config)),
+        tasks=Json([*catalogue.tasks(config, draining)]),
         cancel=sorted(request.orders.cancel),
         priorities=Json(_priorities(proposal)),
     )

@@ -45,6 +45,8 @@ def carried(file: Config, overrides: Sequence[Override], set_before: Sequence[Ov
     Raises:
         ConfigurationError: one does not fit the file.
     """
+    if not overrides:
+        return Carried((), ())
     before = overrides if set_before is None else set_before
     reasons = {one.path: reason for one in overrides if (reason := _lapse(file, one))}
     kept = [one for one in overrides if one.path not in reasons]

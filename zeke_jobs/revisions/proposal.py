@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.config import load_text
 from zeke_jobs.config.document import parse
-from zeke_jobs.config.editing import edited
+from zeke_jobs.config.reading import edited
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import diff, store
@@ -66,7 +66,7 @@ def propose(conn: Connection, request: Request) -> Proposal:
     file, orders = request.file, request.orders
     latest = store.latest(conn)
     in_force = latest.overrides if latest else ()
-    before = _readable(latest)
+    before = _readable(latest, file)
     _refuse_unknown_tasks(conn, orders, before)
     carried = by_hand.carried(file, in_force if request.overrides is None else request.overrides, in_force)
     now: datetime = SQL.value(conn, "schedule/clock")
@@ -104,8 +104,10 @@ def _refuse_unknown_tasks(conn: Connection, orders: Orders, before: Config | Non
             raise ConfigurationError(f"expected a task with jobs to cancel, got {row['task']!r}, which has none")
 
 
-def _readable(latest: Revision | None) -> Config | None:
-    """The configuration in force; None if this version of the code cannot read it."""
+def _readable(latest: Revision | None, file: Config) -> Config | None:
+    """The configuration in force, mostly the file's; None if this version of the code cannot read it."""
+    if latest and latest.digest == file.digest and not latest.overrides:
+        return file
     try:
         return latest.config(handlers=False) if latest else None
     except ConfigurationError:

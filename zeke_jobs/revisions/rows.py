@@ -6,158 +6,25 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg2.extras import Json
 
-from zeke_jobs.config import handlers
-from zeke_jobs.config.limits import Limit
+from zeke_jobs.config import catalogue
 from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
-    from datetime import timedelta
+    from collections.abc import Collection
 
     from psycopg2.extensions import connection as Connection
 
-    from zeke_jobs.config.entries import Rate
-    from zeke_jobs.config.limits import Breaker, TaskRate
-    from zeke_jobs.config.models import Config, Task
-    from zeke_jobs.config.schedules import Schedule
+    from zeke_jobs.config.models import Config
 
-_MANY = 1_000_000
 GATHER = 10_000  # jobs of a task moved to its new name or queue in one statement
 
 
 def write(conn: Connection, config: Config, revision: int, draining: Collection[str]) -> None:
     """Write limits and tasks as configured. Limits come first: their locks stop all claims until the transaction ends."""
-    SQL.run(conn, "revision/limits", buckets=Json(buckets(config)))
-    SQL.run(conn, "revision/tasks", revision=revision, tasks=Json(tasks(config, draining)))
+    SQL.run(conn, "revision/limits", buckets=Json(catalogue.buckets(config)))
+    SQL.run(conn, "revision/tasks", revision=revision, tasks=Json([*catalogue.tasks(config, draining)]))
 
 
 def gather(conn: Connection) -> list[dict[str, Any]]:
     """Give queued jobs their tasks' present names, queues and keys; returns the moves."""
     return SQL.all(conn, "job/gather", limit=GATHER)
-
-
-def tasks(config: Config, draining: Collection[str] = ()) -> list[dict[str, Any]]:
-    """The rows of its tasks. A draining task takes no new jobs."""
-    # Whether each limit counts more than active jobs.
-    metered: dict[str, bool] = {}
-    for row in buckets(config):
-        counts = row["amount"] is not None or row.get("key_amount") or row.get("breaker_pause")
-        metered[row["name"]] = metered.get(row["name"], False) or bool(counts)
-    return [
-        {**_row(config, task, metered), **({"max_queued": 0} if task.id in draining else {})}
-        for task in config.tasks.values()
-    ]
-
-
-def buckets(config: Config) -> list[dict[str, Any]]:
-    """The rows of its limits: one of unit ``jobs`` for each, and one more for each other unit or currency that it counts."""
-    found = list[dict[str, Any]]()
-    for limit in config.limits.values():
-        users = [name for task in config.tasks.values() if limit.name in task.uses for name in (task.id, *task.aliases)]
-        found += _buckets(
-            f"limit/{limit.name}",
-            users,
-            config,
-            limit,
-            concurrency=limit.concurrency,
-            least=limit.throttle.least,
-            raise_every=_seconds(limit.throttle.raise_every),
-            **_breaker(limit.breaker),
-        )
-    for task in config.tasks.values():
-        own = task.concurrency.limit is not None or task.per_key or task.rate or task.budget or task.order
-        if own:  # the lock of the row also protects the counts of a key
-            former = [f"task/{name}" for name in task.aliases]
-            found += _buckets(
-                f"task/{task.id}",
-                (task.id, *task.aliases),
-                config,
-                task,
-                concurrency=task.concurrency.limit,
-                former=former,
-                **_key_rate(task.rate),
-            )
-    return found
-
-
-def _buckets(
-    name: str, tasks: Sequence[str], config: Config, one: Task | Limit, **jobs: Any
-) -> Iterator[dict[str, Any]]:
-    shared = {"name": name, "tasks": list(tasks), "former": jobs.pop("former", [])}
-    rate, burst = (one.rate.limit, one.rate.beside) if one.rate else (None, 0)
-    yield {**shared, "unit": "jobs", **_amount(rate, burst), **jobs}
-    for unit, use in one.units.items() if isinstance(one, Limit) else ():
-        yield {**shared, "unit": unit, **_amount(use.rate, use.beside)}
-    if one.budget is not None:
-        yield {**shared, "unit": one.budget.currency, "amount": str(one.budget.amount), "zone": config.timezone}
-
-
-def _amount(rate: Rate | None, beside: float) -> dict[str, Any]:
-    if rate is None:
-        return {"amount": None}
-    return {"amount": rate.count, "period": _seconds(rate.period), "burst": beside}
-
-
-def _key_rate(rate: TaskRate | None) -> dict[str, Any]:
-    if rate is None or rate.per_key is None:
-        return {}
-    return {"key_amount": rate.per_key.count, "key_period": _seconds(rate.per_key.period)}
-
-
-def _breaker(breaker: Breaker | None) -> dict[str, Any]:
-    if breaker is None:
-        return {}
-    is_share = breaker.failures < 1
-    return {
-        "breaker_failures": None if is_share else int(breaker.failures),
-        "breaker_share": breaker.failures if is_share else None,
-        "breaker_within": _seconds(breaker.within),
-        "breaker_pause": _seconds(breaker.pause),
-    }
-
-
-def _seconds(length: timedelta | None) -> str | None:
-    return None if length is None else f"{length.total_seconds()} seconds"
-
-
-def _row(config: Config, task: Task, metered: Mapping[str, bool]) -> dict[str, Any]:
-    handler, definition, unique = handlers.resolve(task), task.definition, task.unique
-    passed = [name for name in (f"task/{task.id}", *(f"limit/{used}" for used in task.uses)) if name in metered]
-    return {
-        **definition,  # a key becomes a column if zeke_jobs.write_tasks names it
-        "definition": definition,
-        "payload_schema": handler.payload_model.model_json_schema(by_alias=False),
-        "per_key": _jobs_of_a_key(task),
-        "order_hold": task.after_failure == "hold" if task.order else None,
-        "limits": sorted(passed),
-        "metered": any(metered[name] for name in passed),
-        "retry_limit": task.retry.limit,
-        "unique_fields": list(unique.fields or handler.payload_model.model_fields) if unique else None,
-        "unique_while": unique.while_ if unique else None,
-        "unique_period": _seconds(unique.period if unique else None),
-        "cron": _crons(task, handler),
-        "paused": task.paused or any(config.limits[used].paused for used in task.uses),
-    }
-
-
-def _crons(task: Task, handler: handlers.Handler) -> Any:
-    if isinstance(task.cron, tuple):
-        return [{**_cron(one, handler), "name": one.name, "key": one.job_key} for one in task.cron]
-    return None if task.cron is None else _cron(task.cron, handler)
-
-
-def _jobs_of_a_key(task: Task) -> int | None:
-    """Limit on a key's active jobs. If only the rate of a key is limited, it is huge, so that jobs are claimed by key."""
-    by_rate = task.rate is not None and task.rate.per_key is not None
-    return task.per_key or (_MANY if by_rate else None)
-
-
-def _cron(cron: Schedule, handler: handlers.Handler) -> dict[str, Any]:
-    # Store the payload in the usual form: snake_case, only the fields in the file.
-    payload = handler.payload_model.model_validate(cron.payload)
-    return {
-        **cron.model_dump(mode="json", exclude={"name", "job_key"}),
-        "window": cron.window.total_seconds(),
-        "jitter": cron.jitter.total_seconds(),
-        "payload": payload.model_dump(mode="json", by_alias=False, exclude_unset=True),
-    }

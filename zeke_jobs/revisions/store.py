@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
     from zeke_jobs.config import Config
-    from zeke_jobs.config.editing import Edit
+    from zeke_jobs.config.reading import Edit
 
 
 @dataclass(frozen=True)

@@ -629,7 +629,8 @@ CREATE TABLE zeke_jobs.migration (
     checksum text NOT NULL,
     breaking boolean DEFAULT false NOT NULL,
     applied_on timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    made text[] DEFAULT '{}'::text[] NOT NULL
+    made text[] DEFAULT '{}'::text[] NOT NULL,
+    version text
 );
 
 CREATE TABLE zeke_jobs.purge_due (

@@ -44,15 +44,14 @@ if TYPE_CHECKING:
 #: Triggers that normally run at a commit, for jobs in a transaction that may never commit: ends of batches, events.
 _AT_COMMIT = """SET CONSTRAINTS zeke_jobs.batch_add_up, zeke_jobs.event_deliver IMMEDIATE;
 SET CONSTRAINTS zeke_jobs.batch_add_up, zeke_jobs.event_deliver DEFERRED"""
-_QUEUED = "SELECT q.message_id FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.task = ANY (%(tasks)s)"
-_EXPIRED = "q.attempt = 0 AND q.expires_on <= zeke_jobs.now()"
-_DUE = "q.run_at <= zeke_jobs.now()"
+_EXPIRED = """SELECT q.message_id FROM zeke_jobs.queue AS q
+WHERE q.state = 'queued' AND q.task = ANY (%(tasks)s) AND q.attempt = 0 AND q.expires_on <= zeke_jobs.now()"""
+_BLOCKED = """SELECT q.task, count(*) FROM zeke_jobs.queue AS q
+WHERE q.state = 'queued' AND q.task = ANY (%(tasks)s) AND q.run_at <= zeke_jobs.now() GROUP BY q.task ORDER BY q.task"""
 _NEXT = """SELECT min(m.moment) FROM (
-  SELECT q.run_at AS moment FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.task = ANY (%(tasks)s)
-  UNION ALL
-  SELECT q.expires_on FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.task = ANY (%(tasks)s) AND q.attempt = 0
-  UNION ALL
-  SELECT zeke_jobs.now() + make_interval(secs => o.wait) FROM unnest(%(opens)s::float8[]) AS o (wait)
+  SELECT unnest(ARRAY[q.run_at, CASE WHEN q.attempt = 0 THEN q.expires_on END]) AS moment
+  FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.task = ANY (%(tasks)s)
+  UNION ALL SELECT zeke_jobs.now() + make_interval(secs => o.wait) FROM unnest(%(opens)s::float8[]) AS o (wait)
 ) AS m WHERE m.moment > zeke_jobs.now()"""
 
 
@@ -150,7 +149,7 @@ class _Run:
     def all_due(self) -> bool:
         """End the jobs that missed their start deadline, and run the due ones; False when there were none."""
         self._opens = []
-        expired = self._ids(_EXPIRED)
+        expired = [job for (job,) in self._ask(_EXPIRED)]
         if expired:
             SQL.value(self._conn, "job/expire", limit=len(expired))
             self.ended += expired
@@ -158,29 +157,23 @@ class _Run:
 
     def wait(self) -> bool:
         """Move the clock to the next moment at which a job is due, expires or gets room; False when there is none."""
-        with self._conn.cursor() as cursor:
-            cursor.execute(_NEXT, {"tasks": self._tasks, "opens": self._opens})
-            [due] = cursor.fetchone() or (None,)
-            if due is None:
-                return False
-            if self._clock is None:
-                cursor.execute("SELECT pg_get_functiondef('zeke_jobs.now()'::regprocedure)")
-                [self._clock] = cursor.fetchone() or (None,)
+        [(due,)] = self._ask(_NEXT)
+        if due is None:
+            return False
+        if self._clock is None:
+            [(self._clock,)] = self._ask("SELECT pg_get_functiondef('zeke_jobs.now()'::regprocedure)")
         set_clock(self._conn, due)
         return True
 
     def tell_blocked(self) -> None:
         """Log the due jobs that no claim takes: somebody paused them, or they wait for the end of another job."""
-        if blocked := self._ids(_DUE):
-            tasks = sorted({reading.status(job, connection=self._conn).task_id for job in blocked})
-            get_logger(__name__).warning(
-                "jobs are due and do not start; ask zeke-jobs why", tasks=tasks, jobs=len(blocked)
-            )
+        if blocked := self._ask(_BLOCKED):
+            get_logger(__name__).warning("jobs are due and do not start; ask zeke-jobs why", jobs=dict(blocked))
 
-    def _ids(self, where: str) -> list[UUID]:
+    def _ask(self, sql: str) -> list[tuple[Any, ...]]:
         with self._conn.cursor() as cursor:
-            cursor.execute(f"{_QUEUED} AND {where}", {"tasks": self._tasks})
-            return [row[0] for row in cursor.fetchall()]
+            cursor.execute(sql, {"tasks": self._tasks, "opens": self._opens})
+            return cursor.fetchall()
 
     def _one(self, queue: str) -> bool:
         if self._conn.info.transaction_status != TRANSACTION_STATUS_IDLE:

@@ -64,7 +64,7 @@ class SentJobs(list[SentCall]):
                 task = self._config.task(params["task"])
                 if task is None:
                     return []
-                schema = resolve(task).payload_model.model_json_schema(by_alias=False)
+                schema = resolve(task).payload_schema
                 return [(task.id, 1, json.dumps(schema), list(task.sensitive))]
             case _ if sql == SQL.text("send/task_names"):
                 return [(name,) for task in self._config.tasks.values() for name in (task.id, *task.aliases)]

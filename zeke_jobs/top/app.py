@@ -77,6 +77,9 @@ def _loop(url: str, console: Console, live: Live, feed: Feed) -> None:
     while not view.quits:
         # rich would read COLUMNS and LINES, which do not follow the terminal's size.
         console.size = ConsoleDimensions(*os.get_terminal_size(sys.stdout.fileno()))
+        if feed.newest is not None and not view.task:
+            view = replace(view, task=feed.newest.waiting_of)  # it stays, also when another one becomes the busiest
+            feed.look_at(view.task, view.opened)
         current = (feed.newest, feed.trouble, view, console.size)
         if current != shown:
             live.update(_current(feed, view, console), refresh=True)

@@ -148,7 +148,7 @@ class Board:
 
 
 def read(conn: Connection, task: str = "", job: UUID | None = None) -> Board:
-    """Read the board, with the waiting jobs of one task and the explanation of one job.
+    """Read the board, with the waiting jobs of one task (by default the busiest) and the explanation of one job.
 
     Raises:
         JobNotFound: the job is gone.
@@ -160,7 +160,8 @@ def read(conn: Connection, task: str = "", job: UUID | None = None) -> Board:
             TaskLine(**row, is_counted=row["queued"] <= COUNTED)
             for row in SQL.all(conn, "top/tasks", most=COUNTED + 1, sample=_SAMPLE)
         )
-        shown = task or next((line.task for line in tasks), "")
+        busiest = max(tasks, key=lambda line: line.active + line.queued, default=None)
+        shown = task or (busiest.task if busiest else "")
         return Board(
             **head,
             tasks=tasks,

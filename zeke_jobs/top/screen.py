@@ -138,7 +138,7 @@ def _pane(pane: Pane, board: Board, view: View, width: int, height: int) -> list
     lines = [_titles(title, columns, width, has_keys=has_keys)]
     if not rows:
         return _fitted([*lines, Text(f"  {pane.empty}", style="dim")], width, height)
-    chosen = place(view, pane.name, [row.key for row in rows])
+    chosen = place(view, pane.name, [row.key for row in rows], board)
     room = height - 1
     first = min(max(0, chosen - room + 1), max(0, len(rows) - room))
     for at, row in enumerate(rows[first : first + room], first):

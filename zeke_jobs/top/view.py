@@ -36,7 +36,7 @@ class View:
     Attributes:
         pane: The pane that receives the keys.
         selected: The selected row of each pane, by key; if it is gone, the row in its place.
-        task: The task whose waiting jobs are shown; empty: the first one.
+        task: The task whose waiting jobs are shown; empty: the busiest.
         asking: The command that waits for a yes.
         opened: The opened job.
         scroll: The first line shown of the opened job.
@@ -122,7 +122,7 @@ def _move(view: View, key: str, board: Board) -> View:
     keys = [row.key for row in panes.by_name(view.pane).rows(board)]
     if not keys:
         return view
-    at = place(view, view.pane, keys) + _STEPS[key] if key in _STEPS else _ENDS[key] % len(keys)
+    at = place(view, view.pane, keys, board) + _STEPS[key] if key in _STEPS else _ENDS[key] % len(keys)
     chosen = keys[min(max(at, 0), len(keys) - 1)]
     moved = replace(view, selected={**view.selected, view.pane: chosen})
     return replace(moved, task=chosen) if view.pane == "tasks" else moved
@@ -131,10 +131,10 @@ def _move(view: View, key: str, board: Board) -> View:
 def selected_key(view: View, board: Board) -> str | None:
     """The selected row of the active pane; None if the pane is empty."""
     keys = [row.key for row in panes.by_name(view.pane).rows(board)]
-    return keys[place(view, view.pane, keys)] if keys else None
+    return keys[place(view, view.pane, keys, board)] if keys else None
 
 
-def place(view: View, pane: str, keys: list[str]) -> int:
-    """Position of a pane's selected row; the first row if it is gone."""
-    chosen = view.selected.get(pane)
+def place(view: View, pane: str, keys: list[str], board: Board) -> int:
+    """Position of a pane's selected row; the first row if it is gone. At first the task is selected whose jobs are shown."""
+    chosen = view.selected.get(pane, board.waiting_of if pane == "tasks" else None)
     return keys.index(chosen) if chosen in keys else 0

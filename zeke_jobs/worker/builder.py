@@ -7,13 +7,25 @@ from typing import TYPE_CHECKING, Any
 import dramatiq
 from dramatiq.actor import Actor
 
+from zeke_jobs.config import load
 from zeke_jobs.scheduler import beat
 from zeke_jobs.worker.broker import JobBroker
 from zeke_jobs.worker.finish.outcome import EXPECTED
 from zeke_jobs.worker.runtime import Runtime
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from zeke_jobs.config.models import Config, Task
+
+
+def from_file(path: Path, url: str | None = None) -> JobBroker:
+    """The broker of a jobs.yaml: all that a booting process does before it needs the database. ``check`` does the same.
+
+    Raises:
+        ConfigurationError: the file cannot be read, has faults or does not fit the code.
+    """
+    return build(load(path), url)
 
 
 def build(config: Config, url: str | None = None) -> JobBroker:

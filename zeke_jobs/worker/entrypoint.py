@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from zeke_jobs import config
 from zeke_jobs.core import environment, logs
 from zeke_jobs.core.printed import Printed
 from zeke_jobs.core.refusal import refuse
@@ -41,7 +40,7 @@ def load() -> JobBroker:
             url: str | None = environment.database_url()
         else:
             url = environment.database_url_or_none()
-        return builder.build(config.load(environment.config_path()), url)
+        return builder.from_file(environment.config_path(), url)
     except ConfigurationError as error:
         if not _is_command_line():
             raise

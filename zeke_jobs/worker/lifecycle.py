@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from contextlib import closing
 from inspect import getclosurevars
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from zeke_jobs.core.quoting import quote, suggest
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres import installation, migrate
 from zeke_jobs.postgres.pool import AddressError, can_listen, connect, is_away
-from zeke_jobs.postgres.roles import complaint
+from zeke_jobs.postgres.roles import WORKER, complaint
 from zeke_jobs.revisions import boot
 from zeke_jobs.worker.boot import Boot, guarded
 from zeke_jobs.worker.claim.notifier import Notifier
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
     from zeke_jobs.worker.process import WorkerProcess
 
+_WARN_EACH = 60.0  # seconds
+
 
 class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
     """Created with the broker; the process starts when dramatiq boots its worker."""
@@ -39,6 +42,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         self._boot = Boot(self._try_to_boot, lambda: process.stopping)
         self._stop = Stop(process)
         self._is_command = False  # True in dramatiq's own process, False for a worker inside another program
+        self._warn_at, self._warn_after = 0.0, 1.0  # seconds
         self.notifier: Notifier
         self.heartbeat: Heartbeat
         self._log = get_logger("zeke_jobs.worker")
@@ -105,19 +109,31 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         except AddressError as error:
             raise ConfigurationError(str(error)) from error
         except InsufficientPrivilege as error:
-            raise ConfigurationError(complaint(error)) from error
+            raise ConfigurationError(complaint(error, WORKER)) from error
         except psycopg2.Error as error:
             if not is_away(error):
                 raise
-            self._log.warning("waiting for the database", error=str(error).strip())
+            self._warn_of(error)
             return False
         self._process.completer.start()
         self.heartbeat.start()
         self._process.is_booted = True
         self._process.producer.start()
         self.notifier.start()
-        self._log.info("ready", revision=self._process.runtime.revision, queues=list(self._process.queues))
+        self._log.info(
+            "Worker process is ready for action",
+            revision=self._process.runtime.revision,
+            queues=list(self._process.queues),
+        )
         return True
+
+    def _warn_of(self, error: Exception) -> None:
+        """Say that the database is away: at once, then ever less often, at least once a minute."""
+        now = time.monotonic()
+        if now >= self._warn_at:
+            self._log.warning("waiting for the database", error=str(error).strip())
+            self._warn_after = min(2 * self._warn_after, _WARN_EACH)
+            self._warn_at = now + self._warn_after
 
     def _check(self, conn: Connection) -> None:
         installation.verify(conn)

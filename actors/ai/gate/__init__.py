@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from actors.ai.gate import form, names
 from actors.ai.gate.dates import dates
 from actors.ai.gate.evidence import Evidence, evidence, keys, script
-from actors.ai.gate.numbers import numbers, stands_among
+from actors.ai.gate.figures import stands_among
+from actors.ai.gate.numbers import numbers
 from actors.ai.gate.quotations import quoted, stands_in
 from actors.ai.sentences import sentences
 

@@ -10,28 +10,20 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from actors.ai.gate.dates import Dates, dates
-from actors.ai.gate.numbers import Number, known_numbers
+from actors.ai.gate.figures import known_numbers
+from actors.ai.gate.numbers import Number
 from actors.ai.gate.quotations import normal
 from actors.ai.markdown import blocks, marker, plain
+from actors.ai.patterns import patterns
 from actors.ai.sentences import sentences
 from actors.ai.words import SMALL
 
 if TYPE_CHECKING:
     from actors.ai.protocol import Story
 
+_SAYS = patterns("actors.ai", "patterns.txt")
+
 _TAG = re.compile(r"</?[a-z][^<>]{0,300}>", re.IGNORECASE)
-_TOLD = r"(?:instructions?|rules|prompts?|guidelines|text above|the above|anweisungen|regeln|instrucciones|consignes)"
-ORDER = re.compile(
-    rf"\b(?:ignore|disregard|forget|override|ignoriere|ignora|ignorez)\b[^.!?]{{0,60}}\b{_TOLD}\b"
-    r"|^\W*(?:system|assistant|user)\s*(?:note|prompt|message)?\s*:"
-    r"|\b(?:notes?|messages?|instructions?|attention) (?:to|for) (?:all |any |the )?(?:AIs?|LLMs?"
-    r"|language models?|(?:AI )?summari[sz]ers?|"
-    r"(?:AI )?assistants?|chatbots?|crawlers?)\b"
-    r"|\b(?:as|you are|i am|i'm) (?:now )?an? (?:AI|large language|language) (?:language )?(?:model|assistant)\b"
-    r"|\b(?:reply|respond|answer) (?:only )?with\b|\brate (?:this|the) (?:story|article|page)\b",
-    re.IGNORECASE,
-)
-"""Marks a sentence that is written for a model, and no news."""
 
 _MOST_CHARS = 60_000
 _MOST_SENTENCES = 2_000
@@ -110,7 +102,7 @@ def _evidence(title: str, source: str, document: str) -> Evidence:
             break
         text = marker(block)
         for sentence in sentences(text):
-            if ORDER.search(sentence.text):
+            if _SAYS["order"].search(sentence.text):
                 orders.append(text[sentence.start :])
                 break
             found.append(plain(sentence.text))

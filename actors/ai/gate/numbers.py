@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections import defaultdict
 from dataclasses import dataclass, replace
-from itertools import pairwise, permutations
 from typing import TYPE_CHECKING
 
-from actors.ai.gate.units import CURRENCIES, FRACTIONS, PERCENT, SCALES, UNITS, WORDS
+from actors.ai.gate.units import FRACTIONS, SCALES, WORDS
+from actors.ai.gate.units import unit as unit_of
 from actors.ai.words import SMALL
 
 if TYPE_CHECKING:
@@ -51,7 +49,6 @@ class Number:
         return self.start + len(self.text)
 
 
-_LOOSE = 0.12  # reach of "about", "nearly" and "more than"
 _ONE_DIGIT = 10.0
 _BOUNDS = {
     ">": r"more than|over|above|at least|exceed\w*|upwards of|mehr als|über|plus de|más de|oltre|以上|超过|超",
@@ -100,7 +97,6 @@ _HALF_A = re.compile(r"\bhalf (?:an? )?([a-z]+)\b", re.IGNORECASE)
 _AND_A_HALF = re.compile(
     rf"\b(?:(an?|one|{'|'.join(WORDS)}|\d+) )(?:and a half ([a-z]+)|([a-z]+) and a half)\b", re.IGNORECASE
 )
-_ONE = re.compile(r"\b(?:an?|one|eine?[mnrs]?|une?|una?|per|je) ([^\W\d_]+)\b", re.IGNORECASE)
 _SHORT = 8  # characters before a number in which its article is looked for
 _ADJECTIVE = 4  # letters of a unit that may stand behind an adjective
 
@@ -123,52 +119,10 @@ def numbers(text: str, *, is_known: bool = False) -> list[Number]:
         if one.is_open and other.scale > 1 and _RANGE.fullmatch(text[one.end : other.start]):
             more = tuple((value * other.scale * other.unit[1], other.unit[0]) for value in one.values)
             found[at] = replace(one, readings=(*one.readings, *more))  # two to three million dollars
-    return _filled(found, found, is_known=is_known)
+    return filled(found, found, is_known=is_known)
 
 
-def known_numbers(sentences: Sequence[str]) -> list[Number]:
-    """The numbers of a story: an open one may have a unit of the sentence before, and "a week" is one week."""
-    found: list[Number] = []
-    before: list[Number] = []
-    for sentence in sentences:
-        mine = numbers(sentence, is_known=True)
-        found += [*_filled(mine, before, is_known=True), *_joined(mine, sentence), *_computed(mine)]
-        found += [
-            Number(((unit[1], unit[0]),), frozenset({1.0}), match.group())
-            for match in _ONE.finditer(sentence)
-            if (unit := _unit(match.group(1)))[0]
-        ]
-        before = mine
-    return found
-
-
-def stands_among(number: Number, known: Iterable[Number]) -> bool:
-    """Whether a number of an answer is one of the story's: the same value in the same unit, or that value rounded."""
-    return any(
-        (number.is_open and bool(number.values & one.values))
-        or any(_agree(number, mine, theirs) for mine in number.readings for theirs in one.readings)
-        for one in known
-    )
-
-
-def _agree(number: Number, mine: Reading, theirs: Reading) -> bool:
-    (value, unit), (other, other_unit) = mine, theirs
-    if unit != other_unit:
-        return False
-    if math.isclose(value, other, rel_tol=1e-6):
-        return True
-    if not value or not other:
-        return False
-    if number.bound == ">":
-        return value < other <= value * (1 + _LOOSE * (2 if number.digits == 1 else 1))
-    if number.bound == "<":
-        return value * (1 - _LOOSE) <= other < value
-    step = 10.0 ** (math.floor(math.log10(abs(value))) - number.digits + 1)
-    near = abs(value - other) <= _LOOSE * abs(other)
-    return near and ((number.bound == "~" and unit == "%") or (number.digits >= 2 and abs(value - other) <= step / 2))
-
-
-def _filled(found: Sequence[Number], others: Iterable[Number], *, is_known: bool) -> list[Number]:
+def filled(found: Sequence[Number], others: Iterable[Number], *, is_known: bool) -> list[Number]:
     """The numbers, those without a unit with the units of others as further readings."""
     units = {one.unit for one in others if one.unit[0]}
     return [
@@ -181,60 +135,35 @@ def _filled(found: Sequence[Number], others: Iterable[Number], *, is_known: bool
     ]
 
 
-def _joined(found: Sequence[Number], text: str) -> Iterator[Number]:
-    """The sums of parts of one amount, such as 5 hours and 40 minutes."""
-    for one, other in pairwise(found):
-        is_part = one.unit[0] == other.unit[0] != "" and one.unit[1] > other.unit[1]
-        if is_part and re.fullmatch(r",?\s(?:and |und |et |y )?", text[one.end : other.start]):
-            yield replace(one, readings=((one.readings[0][0] + other.readings[0][0], one.unit[0]),), is_open=False)
-
-
-def _computed(found: Sequence[Number]) -> Iterator[Number]:
-    """Numbers that follow from a sentence's two amounts of a unit: difference, ratio and shares; and 100 % less a share.
-
-    Among more amounts, a difference may be one of chance.
-    """
-    of: defaultdict[str, list[Reading]] = defaultdict(list)
-    for one in found:
-        of[one.readings[0][1]].append(one.readings[0])
-    made = [(100 - value, "%") for value, _ in of.pop("%", [])]
-    for unit, amounts in of.items():
-        for (mine, _), (theirs, _) in permutations(amounts, 2) if len(amounts) == 2 else []:
-            if theirs > 0:
-                ratio = mine / theirs
-                made += [(mine - theirs, unit), (ratio, ""), (100 * ratio, "%"), (100 * abs(ratio - 1), "%")]
-    yield Number(tuple(made), frozenset(), "")
-
-
 def _phrases(text: str) -> Iterator[Number]:
     """Shares and halves: a third of, two thirds, three in five, half an hour, a day and a half."""
     for match in _AND_A_HALF.finditer(text):
         count, *names = match.groups()
-        if (unit := _unit(names[0] or names[1]))[0]:
+        if (unit := unit_of(names[0] or names[1]))[0]:
             value = (1.0 if count.lower() in {"a", "an", "one"} else _values(count)[0][0]) + 0.5
             yield Number(((value * unit[1], unit[0]),), frozenset({value}), match.group(), match.start(), 2, unit=unit)
     for match in _HALF_A.finditer(text):
-        if (unit := _unit(match.group(1)))[0] and unit[0] != "%" and "and a half" not in text:
+        if (unit := unit_of(match.group(1)))[0] not in {"", "%"}:
             yield Number(((0.5 * unit[1], unit[0]),), frozenset({0.5}), match.group(), match.start(), unit=unit)
     for match in _OUT_OF.finditer(text):
         part, whole = (1.0 if one.lower() == "one" else _values(one)[0][0] for one in match.groups())
         if 0 < part < whole:
-            said = _about(text, match.start())
-            yield Number(((100 * part / whole, "%"),), frozenset(), match.group(), match.start(), bound=said)
+            yield _share(100 * part / whole, match, text)
     for match in _FRACTION.finditer(text):
         times, name, han = match.groups()
         half_unit = _HALF_A.match(text, match.start())
-        if "and a half" in text or (half_unit and _unit(half_unit.group(1))[0] not in {"", "%"}):
+        is_half_unit = half_unit is not None and unit_of(half_unit.group(1))[0] not in {"", "%"}
+        if is_half_unit or text[: match.start()].endswith("and a "):
             continue
         if not (han or times) and name.lower() in _PLACES and not _is_part(text, match):
             continue
         value = 50.0 if han else FRACTIONS[name.lower()] * (WORDS[times.lower()] if times else 1)
-        said = _about(text, match.start())
-        yield Number(((value, "%"),), frozenset(), match.group(), match.start(), bound=said)
+        yield _share(value, match, text)
 
 
-def _about(text: str, start: int) -> str:
-    return _bound(text, start) or "~"
+def _share(value: float, match: re.Match[str], text: str) -> Number:
+    bound = _bound(text, match.start()) or "~"
+    return Number(((value, "%"),), frozenset(), match.group(), match.start(), bound=bound)
 
 
 def _is_part(text: str, match: re.Match[str]) -> bool:
@@ -255,7 +184,7 @@ def _number(text: str, match: re.Match[str]) -> Number:
     prefix = _PREFIX.search(text[max(0, match.start() - 5) : match.start()])
     start = match.start() - (len(prefix.group()) if prefix else 0)
     if prefix:
-        unit = ("USD" if "$" in prefix.group() else CURRENCIES[prefix.group(1).lower()], 1.0)
+        unit = unit_of(prefix.group(1))
         end = max(end, match.end())
     scaled = frozenset(value * scale for value in values)
     readings = {(round(value * unit[1], 9), unit[0]) for value in scaled}
@@ -296,7 +225,7 @@ def _scale(text: str, end: int) -> tuple[float, tuple[str, float], int, bool]:
             scale *= _HAN_SCALES.get(char or "", 1.0)
         end = han.end(2) if han.group(2) else han.end(1) if han.group(1) else end
     if unit := _HAN_UNIT.match(text, end):
-        return scale, _unit(unit.group()), unit.end(), True
+        return scale, unit_of(unit.group()), unit.end(), True
     if share := _PER_CENT.match(text, end):
         return scale, ("%", 1.0), share.end(), True
     while tail := _TAIL.match(text, end):
@@ -313,21 +242,14 @@ def _unit_at(text: str, end: int, *, is_scaled: bool) -> tuple[tuple[str, float]
     if tail is None:
         return ("", 1.0), end, False
     word = tail.group(1)
-    if (named := _unit(word))[0]:
+    if (named := unit_of(word))[0]:
         return named, tail.end(), True
     if word.lower() in SMALL or word.lower() in {"st", "nd", "rd", "th"}:
         return ("", 1.0), end, False
     second = _TAIL.match(text, tail.end())
-    if second and len(second.group(1)) >= _ADJECTIVE and (named := _unit(second.group(1)))[0]:
+    if second and len(second.group(1)) >= _ADJECTIVE and (named := unit_of(second.group(1)))[0]:
         return named, second.end(), True  # five working days
     return ("", 1.0), end, True
-
-
-def _unit(word: str) -> tuple[str, float]:
-    lower = word.lower().rstrip(".²³")
-    if lower in PERCENT:
-        return "%", 1.0
-    return (CURRENCIES[lower], 1.0) if lower in CURRENCIES else UNITS.get(lower, ("", 1.0))
 
 
 def _bound(text: str, start: int) -> str:

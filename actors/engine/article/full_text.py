@@ -1,15 +1,18 @@
-"""Reads the article of a page in several ways, and chooses one reading by these rules.
+"""Reads the article of a page in two ways, and in a third where these two differ, and chooses one reading by these rules.
 
-1. Among the readings of 200 characters and more, the one with which the others agree most is taken.
+1. If trafilatura (for recall) and readability agree, and have most of the page's paragraphs, trafilatura's is taken. Else
+   trafilatura reads the page with all its fallbacks too, and of the readings of 200 characters and more the one with which the
+   others agree most is taken.
 2. A reading that looks cut is replaced by one that holds most of it and has 1.8 times its words, or 1.15 times if most of the
-   additional words, at least 300, stand between common parts.
-3. If no reading has 200 characters, the longest is taken.
-4. The title above the text, links to other articles, and the lines below each article of a site are left out.
+   additional words, at least 300, stand between common parts. The text in the page's own data may replace a reading too.
+3. If the taken text is short and readability's is three times as long, readability's is taken. If it holds readability's and has
+   a tenth more words, trafilatura reads for precision, which is taken if it is nearer to readability's.
+4. If no reading has 200 characters, the longest is taken.
+5. The title above the text, links to other articles, and the lines below each article of a site are left out.
 """
 
 from __future__ import annotations
 
-import time
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,11 +22,11 @@ from actors.engine.article.plain import plain_text, tidy
 from actors.engine.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from lxml.html import HtmlElement
 
-    Way = Literal["precise", "balanced", "generous", "readability", "structured"]
+    Way = Literal["trafilatura", "readability", "cascade", "precise", "structured"]
 
 SHORT = 200
 """Characters below which a reading counts as failed."""
@@ -31,11 +34,16 @@ SHORT = 200
 CUT = 1.8
 """A text looks cut if another one has so many times its words."""
 
+_SAME = 0.9  # of their runs of words are in both readings: none of them is doubtful; chosen on the choosing halves
+_PART = 0.4  # of the page's long paragraphs; a text with less is doubtful too
+_LONG = 80  # characters of such a paragraph
 _CUT_WITHIN = 1.15  # times, if the additional words stand within the text
 _WITHIN = 0.9  # of these words
 _SECTIONS = 300  # of these words are sections of an article rather than teasers in it; chosen on the choosing halves
 _HELD = 0.6  # of its runs of words are in the longer one: both are of the same article
-_ENOUGH = 2.0  # seconds of CPU after which no other way is tried: its reader has ten for all of them
+_BRIEF = 200  # words: what stands beside an article, such as a reader's praise, is seldom longer
+_MORE = 1.1  # times the words of readability's text: some of them may stand around the article
+_ASIDE = 3  # times the words of such a text
 _MOST_ELEMENTS = 20_000  # of a page for readability, because its time grows faster than the page
 
 
@@ -65,16 +73,43 @@ class Article:
     reason: str
 
 
-def read_article(tree: HtmlElement, url: str | None, structured: str) -> Article:
+def read_article(tree: HtmlElement, structured: str) -> Article:
     """Read the article of a parsed page. ``structured`` is the text in the page's own data, or empty."""
-    chosen, reason = choose(list(readings(tree, url, structured)))
+
+    def precise() -> Reading:
+        return Reading("precise", *by_trafilatura(tree, fast=True, favor_precision=True))
+
+    chosen, reason = choose(readings(tree, structured), precise)
     if chosen is None:
         return Article("", "", reason)
     return Article(chosen.text, chosen.marked(), f"{chosen.way}: {reason}")
 
 
-def choose(found: list[Reading]) -> tuple[Reading | None, str]:
-    """The chosen reading, and the reason in words."""
+def readings(tree: HtmlElement, structured: str) -> list[Reading]:
+    """The readings of the page, each of its own copy of the tree; the first one is preferred among equals."""
+    found = [Reading("trafilatura", *by_trafilatura(tree, fast=True, favor_recall=True))]
+    if sum(1 for _ in tree.iter()) <= _MOST_ELEMENTS:
+        found.append(Reading("readability", *_by_readability(tree)))
+        if not _are_alike(*found) or len(found[0].text) < _PART * _paragraphs(tree):
+            found.append(Reading("cascade", *by_trafilatura(tree)))
+    if structured:
+        text = tidy(structured)
+        found.append(Reading("structured", text, lambda: text))
+    return found
+
+
+def _are_alike(one: Reading, other: Reading) -> bool:
+    return min(len(one.text), len(other.text)) >= SHORT and one.said.agreement(other.said) >= _SAME
+
+
+def _paragraphs(tree: HtmlElement) -> int:
+    """Characters of the page's long paragraphs."""
+    sizes = (len(" ".join(one.text_content().split())) for one in tree.iter("p"))
+    return sum(size for size in sizes if size > _LONG)
+
+
+def choose(found: list[Reading], precise: Callable[[], Reading] | None = None) -> tuple[Reading | None, str]:
+    """The chosen reading, and the reason in words; ``precise`` reads once more, for precision."""
     whole = [one for one in found if len(one.text) >= SHORT]
     if not whole:
         longest = max(found, key=lambda one: len(one.text), default=None)
@@ -82,10 +117,16 @@ def choose(found: list[Reading]) -> tuple[Reading | None, str]:
             (longest, "the longest of short readings") if longest and longest.text else (None, "no reading has a text")
         )
     judges = [one for one in whole if one.way != "structured"] or whole
-    judges.sort(key=lambda one: one.way != "precise")  # of two with the same support, it has less around the article
     support = {one.way: round(sum(one.said.agreement(other.said) for other in judges), 2) for one in judges}
     chosen = max(judges, key=lambda one: support[one.way])
     reason = f"the others agree with it most ({len(judges)} readings)"
+    other = next((one for one in judges if one.way == "readability"), chosen)
+    if chosen.said.size < _BRIEF and other.said.size > _ASIDE * chosen.said.size:
+        chosen, reason = other, f"{chosen.way} has {chosen.said.size} words that stand beside its long text"
+    elif precise and chosen.said.size > _MORE * other.said.size and chosen.said.holds(other.said) >= _SAME:
+        bare = precise()
+        if len(bare.text) >= SHORT and bare.said.agreement(other.said) >= bare.said.agreement(chosen.said):
+            chosen, reason = bare, f"readability agrees with it, and {chosen.way} has more"
     # Each replacement has more words, so this ends.
     while (longer := next((one for one in whole if looks_cut(chosen.said, one.said)), None)) is not None:
         share = longer.said.size / chosen.said.size
@@ -104,51 +145,22 @@ def looks_cut(text: Said, other: Said) -> bool:
     return more >= _SECTIONS and within >= _WITHIN * more
 
 
-def readings(tree: HtmlElement, url: str | None, structured: str) -> Iterator[Reading]:
-    """All readings of the page that end within its time."""
-    begin = time.process_time()
-    ways: tuple[tuple[Way, dict[str, bool]], ...] = (
-        ("balanced", {}),
-        ("precise", {"favor_precision": True}),
-        ("generous", {"favor_recall": True}),
-    )
-    for way, options in ways:
-        yield _by_trafilatura(tree, url, way, options)
-        if time.process_time() - begin > _ENOUGH:
-            break
-    else:
-        if sum(1 for _ in tree.iter()) <= _MOST_ELEMENTS:
-            yield from _by_readability(tree)
-    if structured:
-        text = tidy(structured)
-        yield Reading("structured", text, lambda: text)
-
-
-def _by_trafilatura(tree: HtmlElement, url: str | None, way: Way, options: dict[str, bool]) -> Reading:
-    text, marked = by_trafilatura(tree, url, **options)
-    return Reading(way, text, marked)
-
-
-def by_trafilatura(tree: HtmlElement, url: str | None, **options: Any) -> tuple[str, Callable[[], str]]:
+def by_trafilatura(tree: HtmlElement, **options: Any) -> tuple[str, Callable[[], str]]:
     """The text as trafilatura finds it, without comments, and its markdown once it is wanted."""
     import trafilatura
     from trafilatura.xml import xmltotxt
 
     document = trafilatura.bare_extraction(
-        tree, url=url, output_format="markdown", include_comments=False, include_formatting=True, **options
+        tree, output_format="markdown", include_comments=False, include_formatting=True, **options
     )
     if document is None or isinstance(document, dict):
         return "", str
     return tidy(clean(xmltotxt(document.body, False))), lambda: clean(xmltotxt(document.body, True)).strip()
 
 
-def _by_readability(tree: HtmlElement) -> Iterator[Reading]:
-    from readability.readability import Document, Unparseable
-    from trafilatura import load_html
+def _by_readability(tree: HtmlElement) -> tuple[str, Callable[[], str]]:
+    """By trafilatura's own readability, which takes a tree; the package of that name takes five times as long."""
+    from trafilatura.external import try_readability
 
-    try:
-        article = load_html(Document(deepcopy(tree)).summary())  # type: ignore[no-untyped-call]
-    except (Unparseable, ValueError):  # it finds no article, or fails on this page
-        return
-    if article is not None:
-        yield Reading("readability", plain_text(article), lambda: plain_text(article, marked=True))
+    article = try_readability(deepcopy(tree))
+    return plain_text(article), lambda: plain_text(article, marked=True)

@@ -18,8 +18,8 @@ _SILENT = frozenset({"script", "style", "noscript", "template", "head", "title"}
 _SPACE = re.compile(r"\s+")
 
 
-def plain_text(tree: HtmlElement, *, marked: bool = False) -> str:
-    """The text, a line for each block; with marks of markdown if ``marked``."""
+def plain_text(tree: HtmlElement, *, marked: bool = False, without: frozenset[str] = frozenset()) -> str:
+    """The text, a line for each block; with marks of markdown if ``marked``, and ``without`` some elements."""
     parts: list[str] = []
     preformatted = 0
     # Without recursion, because a page may be nested very deeply.
@@ -36,7 +36,7 @@ def plain_text(tree: HtmlElement, *, marked: bool = False) -> str:
             if element is not tree:
                 parts.append(_shown(element.tail, preformatted))
             continue
-        if tag is None or tag in _SILENT:
+        if tag is None or tag in _SILENT or tag in without:
             parts.append(_shown(element.tail, preformatted) if element is not tree else "")
             continue
         if tag in _BLOCKS:

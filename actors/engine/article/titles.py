@@ -26,12 +26,14 @@ def page_title(declared: Sequence[str], headings: Sequence[str], site: str, url:
         site: The site's name, if the page has it.
         url: The page's address; its host names the site too.
     """
-    bare = [_without_site(title, site, url) for title in declared if title]
+    names = _names(site, url)
+    whole = [title for title in declared if title and letters(title) not in names]
+    bare = [_without_site(title, names) for title in whole]
     best, alike = "", 0.0
     for heading in headings:
-        shown = _without_site(heading, site, url)
+        shown = _without_site(heading, names)
         words = _words(shown)
-        if not words or letters(shown) == letters(site):
+        if not words or letters(shown) in names:
             continue
         if len(words) < _LEAST and letters(shown) not in map(letters, bare):
             continue
@@ -42,13 +44,19 @@ def page_title(declared: Sequence[str], headings: Sequence[str], site: str, url:
             best, alike = shown, shared
     if alike >= _ALIKE:
         return best
-    return next(iter(bare), None) or next(iter(headings), "")
+    others = (heading for heading in headings if letters(heading) not in names)
+    return next(iter(bare), "") or next(others, "") or next(iter([*declared, *headings]), "")
 
 
-def _without_site(title: str, site: str, url: str) -> str:
+def _names(site: str, url: str) -> list[str]:
+    """The letters of the site's name and of its domains, with and without their ends."""
+    labels = (urlsplit(url).hostname or "").removeprefix("www.").split(".")
+    domains = [".".join(labels[at:]) for at in range(len(labels) - 1)]
+    return [name for name in map(letters, (site, *domains, *(one.rpartition(".")[0] for one in domains))) if name]
+
+
+def _without_site(title: str, names: list[str]) -> str:
     """``The story | The Site`` and ``The Site: The story`` without the site's name."""
-    host = (urlsplit(url).hostname or "").removeprefix("www.").rpartition(".")[0]
-    names = [name for name in (letters(site), letters(host)) if name]
     while (match := next(iter(_SEPARATOR.finditer(title)), None)) is not None:
         *_, last = _SEPARATOR.finditer(title)
         if _names_site(title[last.end() :], names):

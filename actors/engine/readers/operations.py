@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import feedparser.api  # noqa: F401 (imported once, before readers are forked)
-import readability  # noqa: F401 (the same)
 import trafilatura  # noqa: F401 (the same)
 
+from actors.engine.article.language import text_language
 from actors.engine.contract import EngineError
 from actors.engine.discovery.links import feed_links
 from actors.engine.feeds import read_feed
@@ -55,5 +55,6 @@ OPERATIONS: dict[str, Callable[..., bytes]] = {
 
 
 def warm_up() -> None:
-    """Read one line, so that the libraries load everything before readers are forked."""
+    """Read a little, so that the libraries load everything before readers are forked."""
     html_to_text("<p>A line.</p>")
+    text_language("A few lines. " * 20)

@@ -236,4 +236,5 @@ def _exchange(
 def _environment() -> dict[str, str]:
     """The variables that a reader needs to find its code; no address, key or token."""
     kept = {name: value for name in _KEPT if (value := lookup(name)) is not None}
-    return {**kept, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
+    # Each thread of numpy's would take address space, and no reader computes on several.
+    return {**kept, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}

@@ -213,6 +213,22 @@ def test_two_verdicts_on_a_statement_or_none_are_no_verdict(ask: Callable[..., A
         assert isinstance(ask(TRUE, cache=False), Unfounded), numbers
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "The memory of the mills rose by 12 percent.",
+        "Nobody was hurt with a helmet.",
+        "Ken Holt paid 3 crowns to Ida Brandt.",
+    ],
+)
+def test_an_opposite_or_a_swap_passes_the_rules_and_not_the_verification(
+    ask: Callable[..., Any], server: Verifier, said: str
+) -> None:
+    server.judge = lambda _: (False, [])
+    assert ask(said, verify=False).text == said
+    assert isinstance(ask(said), Unfounded)
+
+
 @pytest.mark.quality
 @pytest.mark.parametrize("half", ["frozen", "held-out"])
 def test_forged_answers_and_honest_ones_behind_the_rules_and_a_verification(

@@ -35,9 +35,9 @@ def news(
     return call
 
 
-def feed(conn: Any, url: str, counts: dict[Outcome, int]) -> None:
+def feed(conn: Any, url: str, counts: dict[Outcome, int], kind: str = "rss") -> None:
     """A source that was read well, with items of these outcomes."""
-    source = sources.add(conn, "rss", url, name=url.split("/")[2])[0]
+    source = sources.add(conn, kind, url, name=url.split("/")[2])[0]
     sources.health(conn, source, "ok")
     for outcome, count in counts.items():
         ids = [items.add(conn, source, NewItem(external_id=f"{outcome}{n}")).id for n in range(count)]
@@ -48,6 +48,7 @@ def test_a_feed_whose_articles_all_failed_is_not_well_and_says_why(conn: Any, ne
     feed(conn, "https://bad.example/feed", {Outcome.FORBIDDEN: 38, Outcome.RETRYING: 2, Outcome.BACKLOG: 9})
     feed(conn, "https://good.example/feed", {Outcome.STORED: 40, Outcome.NOT_FOUND: 1, Outcome.QUEUED: 1})
     feed(conn, "https://new.example/feed", {Outcome.QUEUED: 3})
+    feed(conn, "https://hand.example", {Outcome.NOT_FOUND: 1}, "manual")
     status, out = news("sources")
     lines = {line.split()[2]: line for line in out.splitlines()[1:]}
     assert "articles fail" in lines["bad.example"]
@@ -60,6 +61,7 @@ def test_a_feed_whose_articles_all_failed_is_not_well_and_says_why(conn: Any, ne
     assert "2 retrying: the reason of retrying" in out
     assert "good.example" not in out
     assert "new.example" not in out
+    assert "hand.example" not in out, "a page that somebody named makes its site no bad feed"
     assert "1 not_found: the reason of not_found" in news("sources", "health", "good.example")[1]
     (row,) = json.loads(news("sources", "health", "--json")[1])
     assert row["articles"] == {"backlog": 9, "forbidden": 38, "retrying": 2}

@@ -9,7 +9,6 @@ import pytest
 
 from actors.engine.contract import ContentItem, EngineError
 from actors.engine.feeds import read_feed
-from actors.engine.metadata import moment
 from tests.actors.scripted_site import rss
 
 if TYPE_CHECKING:
@@ -58,11 +57,16 @@ def test_a_date_before_1970_is_none(date: str) -> None:
         read_feed(rss(("g", "t", "https://a.example/1"), extra=f"<pubDate>{date}</pubDate>").encode(), URL).items or []
     )
     assert item.published_at is None
-    assert moment(date) is None
-    assert moment("1970-01-01T00:00:00Z") is not None
     if "T" in date:
         told = {"id": "1", "publishedAt": date}
         assert ContentItem.model_validate(told).published_at is None
+    assert ContentItem.model_validate({"id": "1", "publishedAt": "1970-01-01T00:00:00Z"}).published_at is not None
+
+
+def test_a_date_in_the_future_is_now() -> None:
+    moment = ContentItem.model_validate({"id": "1", "publishedAt": "2999-01-01T00:00:00Z"}).published_at
+    assert moment is not None
+    assert moment <= datetime.now(UTC)
 
 
 def test_a_date_of_an_engine_that_names_no_zone_is_utc() -> None:

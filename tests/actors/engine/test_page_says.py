@@ -42,6 +42,13 @@ def test_a_title_comes_without_the_site(declared: str, headings: list[str], site
     assert page_title([declared], headings, site, URL) == "A story of queues"
 
 
+@pytest.mark.parametrize("declared", ["WordPress.com", "Daily News", "daily-news.example"])
+def test_the_name_of_the_site_is_no_title_where_there_is_a_heading(declared: str) -> None:
+    url = "https://daily-news.example/a" if "." not in declared else f"https://blog.{declared.lower()}/a"
+    assert page_title([declared], [declared, "A story of queues"], "Daily News", url) == "A story of queues"
+    assert page_title([declared], [], "Daily News", url) == declared
+
+
 def test_a_heading_that_has_nothing_to_do_with_the_declared_title_is_none() -> None:
     assert page_title(["A story of queues"], ["Your cart is empty", "Blog"], "", URL) == "A story of queues"
     assert page_title(["Rust - a language"], [], "Daily News", URL) == "Rust - a language"
@@ -115,11 +122,35 @@ def test_dates_that_contradict_each_other_by_days_are_none() -> None:
         (linked(author=[{"@type": "Organization", "name": "Acme"}, {"name": "Ada &amp; Bob"}]), "Ada & Bob"),
         ('<meta name="author" content="By Ada Lovelace">', "Ada Lovelace"),
         ('<meta property="article:author" content="https://social.example/ada">', None),
-        (linked(author={"@type": "Organization", "name": "Acme"}), None),
-        ('<meta property="og:site_name" content="Acme"><meta name="author" content="ACME">', None),
-        ('<meta name="author" content="Acme Staff">', None),
+        ('<meta name="author" content="admin">', None),
+        ('<meta name="author" content="page.head.author">', None),
     ],
 )
-def test_a_company_and_the_address_of_a_profile_are_no_author(head: str, name: str | None) -> None:
-    author = read(head).author
-    assert (author.name if author else None) == name
+def test_the_address_of_a_profile_and_a_name_of_a_program_are_no_author(head: str, name: str | None) -> None:
+    assert named(read(head)) == name
+
+
+def named(item: ContentItem) -> str | None:
+    return item.author.name if item.author else None
+
+
+@pytest.mark.parametrize(
+    "byline",
+    [
+        "<p>By Ada Lovelace</p>",
+        "<p>Written by Ada Lovelace, Senior Editor</p>",
+        "<div>Von Ada Lovelace | 3. Mai 2026</div>",
+        '<a href="/authors/ada">Ada Lovelace</a>',
+        '<span class="byline-author">Ada Lovelace</span>',
+        '<div class="meta"><span>by <b>Ada Lovelace</b></span><span>May 3, 2026</span></div>',
+    ],
+)
+def test_a_byline_near_the_heading_names_the_author(byline: str) -> None:
+    company = '<meta property="og:site_name" content="Acme"><meta name="author" content="Acme Staff">'
+    assert named(read(company, f"<h1>A story</h1>{byline}")) == "Ada Lovelace"
+
+
+def test_a_team_or_company_is_the_author_where_no_person_is_named() -> None:
+    assert named(read('<meta name="author" content="Acme Staff">')) == "Acme Staff"
+    assert named(read(linked(author={"@type": "Organization", "name": "Acme"}))) == "Acme"
+    assert named(read(body="<h1>A story</h1><p>By clicking here you agree to more</p><p>Read by millions</p>")) is None

@@ -22,7 +22,7 @@ def test_an_article_comes_without_navigation_and_footer() -> None:
     assert "Paragraph 6 says" in item.text
     assert "Imprint" not in item.text
     assert "About" not in item.text
-    assert (item.title, item.language, item.text_origin, item.obstacle) == ("The scheduler", "en", "page", None)
+    assert (item.title, item.language, item.text_origin) == ("The scheduler", "en", "page")
 
 
 def test_code_keeps_its_lines_in_markdown() -> None:
@@ -71,35 +71,6 @@ def test_the_structured_body_stands_in_for_a_page_that_is_drawn_by_scripts() -> 
     assert item.text_origin == "structured"
     assert item.text is not None
     assert item.text.startswith("All of the text")
-
-
-@pytest.mark.parametrize("free", [False, "False"])
-def test_a_teaser_of_a_page_that_is_not_free_is_behind_a_paywall(free: object) -> None:
-    data = {"@type": "NewsArticle", "isAccessibleForFree": free}
-    head = f'<script type="application/ld+json">{json.dumps(data)}</script>'
-    item = read_page(page("t", paragraphs("a teaser", 2), head).encode(), URL)
-    assert item.obstacle == "paywall"
-
-
-def test_a_page_that_is_not_free_but_shows_all_its_text_is_read() -> None:
-    head = '<script type="application/ld+json">{"@type": "NewsArticle", "isAccessibleForFree": false}</script>'
-    assert read_page(page("t", paragraphs("everything", 12), head).encode(), URL).obstacle is None
-
-
-@pytest.mark.parametrize(
-    ("words", "obstacle"),
-    [
-        ("Subscribe to continue reading this article. Already a subscriber? Log in.", "paywall"),
-        ("Before you continue, accept all cookies. We value your privacy.", "consent"),
-    ],
-)
-def test_what_stands_before_the_text_is_recognised(words: str, obstacle: str) -> None:
-    assert read_page(page("t", f"<p>{words}</p>").encode(), URL).obstacle == obstacle
-
-
-def test_an_article_that_only_mentions_cookies_is_read() -> None:
-    text = BODY + "<p>Sites ask you to accept all cookies, and subscribers only read on.</p>"
-    assert read_page(page("t", text).encode(), URL).obstacle is None
 
 
 @pytest.mark.parametrize(

@@ -203,6 +203,7 @@ def test_a_reader_knows_nothing_of_the_workers_secrets(monkeypatch: pytest.Monke
         "LANG",
         "LC_ALL",
         "TMPDIR",
+        "OPENBLAS_NUM_THREADS",
         "PYTHONPATH",
         "LC_CTYPE",
     }

@@ -592,7 +592,7 @@ def test_a_bug_of_ours_is_status_3_and_asks_for_a_report(
     assert "please report it" in ran.err
 
 
-@pytest.mark.parametrize(("raised", "status"), [(KeyboardInterrupt, 130), (BrokenPipeError, 1)])
+@pytest.mark.parametrize(("raised", "status"), [(KeyboardInterrupt, 130)])
 def test_an_interrupt_and_a_reader_that_left_are_no_bugs(
     cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, raised: type[BaseException], status: int
 ) -> None:
@@ -636,6 +636,20 @@ def test_migrate_applies_what_is_missing_and_check_says_what_would_be(
     )
     assert cli("migrate", "--check").status == 0
     assert cli("migrate", "--json").json == {"applied": []}
+
+
+def test_a_database_ahead_of_the_code_gets_one_answer_from_all(conn: Connection, cli: Callable[..., Ran]) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO zeke_jobs.migration (package, name, checksum, breaking, version)"
+            " VALUES ('zeke_jobs', '9999_future.sql', 'x', true, '7.0.0')"
+        )
+    for words in (("migrate",), ("migrate", "--check"), ("migrate", "--json"), ("doctor",)):
+        ran = cli(*words)
+        assert ran.status == (1 if words == ("doctor",) else 2)
+        assert "past a breaking migration: zeke_jobs/9999_future.sql" in ran.err + ran.out
+        assert "upgrade this code to zeke-jobs 7.0.0" in ran.err + ran.out
+        assert "zeke-jobs migrate" not in ran.err + ran.out
 
 
 def test_migrate_finds_packages_in_the_current_folder(

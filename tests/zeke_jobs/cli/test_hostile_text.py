@@ -120,7 +120,11 @@ def plant(conn: Connection) -> dict[str, str]:
             'error', %(json)s::jsonb, 'ended_on', now()))""",
         **hostile,
     )
-    execute(conn, "INSERT INTO zeke_jobs.cost (job, task, cost, currency) SELECT message_id, task, 1, %s FROM zeke_jobs.queue", HOSTILE)
+    execute(
+        conn,
+        "INSERT INTO zeke_jobs.cost (job, task, cost, currency) SELECT message_id, task, 1, %(text)s FROM zeke_jobs.queue",
+        text=HOSTILE,
+    )
     worker = uuid.uuid4()
     execute(
         conn,

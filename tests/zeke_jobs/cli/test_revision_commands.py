@@ -20,6 +20,7 @@ from tests.zeke_jobs.revisions.world import BASE, load, text
 from zeke_jobs.cli.output import took
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
+from zeke_jobs.config import document
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import applying, store
@@ -66,6 +67,25 @@ def edit(path: Path, old: str, new: str) -> None:
     content = path.read_text()
     assert old in content
     path.write_text(content.replace(old, new, 1))
+
+
+def test_a_command_reads_each_text_once(file: Path, cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    real = document._Builder.document
+
+    def noted(self: Any, text: str) -> Any:
+        read.append(text)
+        return real(self, text)
+
+    monkeypatch.setattr(document._Builder, "document", noted)
+    assert cli("set", "pull.concurrency=4", "-m", "busy", "--for", "1h").status == 0
+    for command, status in (("plan", 4), ("apply", 0), ("plan", 0), ("check", 0)):
+        document._parsed.cache_clear()
+        read.clear()
+        file.write_text(text().replace("concurrency: 5", "concurrency: 6"))
+        assert cli(command).status == status
+        assert len(read) == len(set(read)) <= 2
+        assert file.read_text() in read
 
 
 def test_a_plan_has_status_0_without_and_4_with_changes_and_2_for_a_broken_file(cli: Callable[..., Ran], file: Path) -> None:  # fmt: skip

@@ -1,9 +1,12 @@
 """Output that a terminal cannot show, and errors with a next step."""
 
 import io
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -70,3 +73,33 @@ def test_a_list_of_failed_jobs_is_legible_on_80_columns(monkeypatch: pytest.Monk
     assert lines[1].split()[:3] == ["0000ada0", "send-invoice", "failed"]
     assert len(lines) <= 6
     assert max(map(len, lines)) <= 80
+
+
+def shell(line: str) -> tuple[int, str]:
+    programs = str(Path(sys.executable).parent)
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line],
+        env={**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stderr
+
+
+LONG = "version: 1\ntasks:\n" + "".join(f"  t-{n}: {{handler: a:b}}\n" for n in range(3000))
+
+
+@pytest.mark.parametrize("command", ["zeke-jobs schema", "zeke-jobs --help", "zeke-news --help"])
+def test_output_that_is_closed_or_full_ends_quietly_with_the_usual_statuses(command: str) -> None:
+    assert shell(f"{command} | true") == (0, "")
+    assert shell(f"{command} | head -n 1 > /dev/null") == (0, "")
+    full = "error: expected to write all of the output, got: No space left on device\n"
+    assert shell(f"{command} >/dev/full") == (1, full)
+
+
+def test_a_complaint_that_nobody_can_read_keeps_its_status(tmp_path: Path) -> None:
+    wrong = tmp_path / "jobs.yaml"
+    wrong.write_text(LONG)
+    for end in ("2>/dev/full", "2>&1 | true", ">/dev/full 2>&1"):
+        assert shell(f"zeke-jobs check {wrong} {end}") == (2, "")

@@ -48,6 +48,12 @@ def finish(conn: Connection, job_id: object, result: str = "null") -> None:
         )
 
 
+def test_the_status_of_an_active_job_has_its_attempt_and_its_worker(conn: Connection) -> None:
+    sent, worker = zeke_jobs.send("anything", {}), uuid.uuid4()
+    change(conn, sent.id, f"state = 'consumed', claim = 1, attempt = 2, worker = '{worker}'")
+    assert (zeke_jobs.status(sent.id).attempt, zeke_jobs.status(sent.id).worker) == (2, worker)
+
+
 def test_the_status_of_a_new_job_has_everything() -> None:
     parent = uuid.uuid4()
     sent = zeke_jobs.send("anything", {"a": [1]}, priority=4, parent=parent, key="k")
@@ -55,6 +61,7 @@ def test_the_status_of_a_new_job_has_everything() -> None:
     assert isinstance(job, client.Job)
     assert (job.id, job.status, job.task_id, job.data, job.output) == (sent.id, "created", "anything", {"a": [1]}, None)
     assert (job.retry_count, job.error, job.parent, job.attempts, job.priority) == (0, None, parent, [], 4)
+    assert (job.attempt, job.worker) == (0, None)
     assert abs(job.created_on - datetime.now(UTC)) < timedelta(minutes=1)
     assert (job.started_on, job.completed_on, job.key, job.has_ended) == (None, None, "k", False)
 

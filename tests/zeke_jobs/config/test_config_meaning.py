@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -207,3 +208,16 @@ def test_load_names_the_byte_that_is_not_utf8(tmp_path: Path) -> None:
     path.write_bytes(b"version: 1\n# caf\xe9\n")
     with pytest.raises(ConfigurationError, match=r"jobs\.yaml:2:6: error: expected UTF-8, got the byte 0xe9"):
         config.load(path)
+
+
+def test_the_time_of_a_check_grows_with_the_number_of_tasks_and_not_with_its_square() -> None:
+    def seconds(count: int) -> float:
+        stanza = "handler: sample_handlers:tick, on_failed: told, aliases"
+        tasks = "".join(f"  t-{number}: {{{stanza}: [a-{number}]}}\n" for number in range(count))
+        text = f"version: 1\ntasks:\n{tasks}  last: {{handler: sample_handlers:told, aliases: [told]}}\n"
+        begin = time.process_time()
+        assert config.check(text, "jobs.yaml")[1] == []
+        return time.process_time() - begin
+
+    seconds(10)
+    assert seconds(4000) < 8 * 2.5 * seconds(500)

@@ -10,6 +10,8 @@ import structlog
 
 from zeke_jobs.core import logs
 from zeke_jobs.core.printed import Printed
+from zeke_jobs.core.refusal import refuse
+from zeke_jobs.errors import ConfigurationError
 
 
 @pytest.fixture(autouse=True)
@@ -174,3 +176,17 @@ def test_json_lines_hold_no_character_that_commands_a_terminal() -> None:
     assert not re.search("[\x7f-\x9f\u2028-\u202e]", stream.getvalue())
     assert json.loads(stream.getvalue())["key"] == "\x9b2J\x7f\u202e\u2028 ä"
     assert "ä" in stream.getvalue()
+
+
+def test_a_refusal_is_a_line_of_json_where_all_lines_must_be(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "json")
+    with pytest.raises(SystemExit, match="2"):
+        refuse(ConfigurationError("expected a database\n  help: start one"))
+    [line] = capsys.readouterr().err.splitlines()
+    assert (json.loads(line)["level"], json.loads(line)["event"].splitlines()[1]) == ("critical", "  help: start one")
+    monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "auto")
+    with pytest.raises(SystemExit, match="2"):
+        refuse(ConfigurationError("expected a database"))
+    assert capsys.readouterr().err == "zeke_jobs: error: expected a database\n"

@@ -107,6 +107,11 @@ def test_the_password_of_an_address_is_masked_in_its_place(address: str) -> None
             assert redact(said) == shown, password
 
 
+def test_the_address_of_an_example_stays() -> None:
+    said = "export DATABASE_URL=postgresql://user:password@host/name; and postgresql://user:password1@host/name"
+    assert redact(said) == said.replace("password1", "***")
+
+
 def test_an_address_with_odd_characters_in_its_password_is_masked_as_it_was_written() -> None:
     for password in ("a b", "a'b", 'a"b', "p@ss", "1?2#3"):
         text = f"postgresql://me:{password}@box/news"

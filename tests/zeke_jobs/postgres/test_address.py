@@ -91,6 +91,8 @@ def test_a_user_may_hold_an_at_sign() -> None:
         ("postgresql://me:s3cret%E9@box/news", "in UTF-8"),
         ("postgresql://me:s3cret\udce9@box/news", "in UTF-8"),
         ("host=box s3cret=x", "PostgreSQL"),
+        ("localhost:5432", "got a host and a port alone"),
+        ("localhost:5432/s3cret", "got a host and a port alone"),
         ("postgresql://me:s3cret@box/news?s3cret", "name=value"),
         ("postgresql://me:s3cret@box/news?schema=app", "options=-csearch_path%3Dapp"),
         ("postgresql://me:s3cret@box/news?sslaccept=strict", "got sslaccept"),

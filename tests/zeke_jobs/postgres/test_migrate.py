@@ -82,12 +82,18 @@ def test_a_database_that_is_ahead_is_refused_only_past_a_breaking_migration(
 ) -> None:
     with conn.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO zeke_jobs.migration (package, name, checksum, breaking) VALUES ('zeke_jobs', '9999_future.sql', 'x', %s)",
+            "INSERT INTO zeke_jobs.migration (package, name, checksum, breaking, version)"
+            " VALUES ('zeke_jobs', '9999_future.sql', 'x', %s, '7.0.0')",
             (breaking,),
         )
+        if refused:
+            cursor.execute("DELETE FROM zeke_jobs.migration WHERE name LIKE '0001%'")  # the newer one has other files
     if refused:
-        with pytest.raises(MigrationError, match=r"ahead.*9999_future"):
-            migrate.verify(conn)
+        for answer in (migrate.verify, migrate.migrate, migrate.pending):
+            with pytest.raises(
+                MigrationError, match=r"(?s)past a breaking .*9999_future.sql\n.* upgrade this .* 7\.0\.0$"
+            ):
+                answer(conn)
     else:
         migrate.verify(conn)
 

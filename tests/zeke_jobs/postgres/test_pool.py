@@ -19,7 +19,7 @@ from psycopg2 import OperationalError
 import zeke_jobs
 from actors.store.statements import SQL as STORE
 from zeke_jobs.postgres import pool as postgres
-from zeke_jobs.postgres.pool import DISCONNECTED, Pool, connect
+from zeke_jobs.postgres.pool import DISCONNECTED, AddressError, Pool, connect
 from zeke_jobs.postgres.queries import SQL as OURS
 from zeke_jobs.postgres.session import Session
 
@@ -266,3 +266,18 @@ def test_a_connection_that_a_silent_server_never_greets_can_be_cut(
         pool.cut_opening()
         thread.join(0.05)
     assert len(errors) == 1
+
+
+def test_a_server_that_is_no_postgres_is_a_wrong_address() -> None:
+    def answer() -> None:
+        for _ in range(2):  # with SSL and without
+            client, _ = other.accept()
+            with client:
+                client.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        url = f"postgresql://somebody@127.0.0.1:{other.getsockname()[1]}/news"
+        with pytest.raises(AddressError, match=r"^expected the port of a PostgreSQL server in DATABASE_URL, got: "):
+            connect(url)

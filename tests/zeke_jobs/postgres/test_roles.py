@@ -553,3 +553,35 @@ def test_a_heartbeat_without_a_suspect_takes_no_lock_but_of_its_own_row(conn: Co
         )
         assert cursor.fetchall() == []
         cursor.execute("ROLLBACK")
+
+
+@pytest.mark.parametrize(
+    ("member", "statement", "lacks"),
+    [
+        (roles.CLIENT, "SELECT zeke_jobs.count_changes('cancel', '{}', '{}', 1)", roles.OPERATOR),
+        (roles.READER, "SELECT zeke_jobs.enqueue('echo', 1, '{}', '{}')", roles.CLIENT),
+        (roles.OPERATOR, "SELECT zeke_jobs.forget_audit()", roles.WORKER),
+        (roles.READER, "SELECT 1 FROM zeke_jobs.queue", roles.OPERATOR),
+        (roles.CLIENT, "SELECT 1 FROM zeke_jobs.task_wait", roles.READER),
+    ],
+)
+def test_a_refused_right_names_the_login_and_the_grant_of_the_role_that_has_it(
+    log_in: Callable[[str], str], member: str, statement: str, lacks: str
+) -> None:
+    with (
+        closing(connect(log_in(member))) as conn,
+        conn.cursor() as cursor,
+        pytest.raises(InsufficientPrivilege) as refusal,
+    ):
+        cursor.execute(statement)
+    said = roles.complaint(refusal.value)
+    assert "got: permission denied for " in said
+    assert f", as {MEMBERS[member]}\n  help: GRANT {lacks} TO {MEMBERS[member]}; " in said
+
+
+def test_a_command_without_the_right_says_which_role_has_it(
+    log_in: Callable[[str], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    log_in(roles.CLIENT)
+    assert run(app, "zeke-jobs", ["cancel", "--task", "echo", "--yes"]) == 1
+    assert f"GRANT zeke_jobs_operator TO {MEMBERS[roles.CLIENT]}" in capsys.readouterr().err

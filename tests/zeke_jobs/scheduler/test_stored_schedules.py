@@ -61,7 +61,9 @@ def test_each_tenant_has_its_digest_in_its_own_zone_with_its_own_payload(jobs: J
         dispatch.beat(jobs.conn)
         dispatch.beat(jobs.conn)
     assert sent(jobs) == [("digest/kathmandu", "02:15"), (None, "06:00"), ("digest/paris", "07:00")]
-    rows = jobs.rows("SELECT key, message -> 'kwargs' AS data FROM zeke_jobs.queue WHERE extra ->> 'schedule' = 'digest/paris'")
+    rows = jobs.rows(
+        "SELECT key, message -> 'kwargs' AS data FROM zeke_jobs.queue WHERE extra ->> 'schedule' = 'digest/paris'"
+    )
     assert rows == [{"key": "paris", "data": {"n": 1}}]
 
 
@@ -174,6 +176,14 @@ def test_a_wrong_value_is_a_value_error_in_words(jobs: Jobs, said: dict[str, Any
     good: dict[str, Any] = {"name": "plain/one", "task": "plain", "at": "0 8 * * *", **said}
     with pytest.raises(ValueError, match=r"^expected |^the cron line of plain/one: "):
         zeke_jobs.schedules.put(good.pop("name"), **good)
+    assert jobs.rows("SELECT 1 FROM zeke_jobs.stored_schedule") == []
+
+
+def test_a_wrong_cron_line_and_a_wrong_zone_are_told_together(jobs: Jobs) -> None:
+    with pytest.raises(
+        ValueError, match=r"^the cron line of plain/one: .*; expected the name of a time zone, got 'Mars/X'$"
+    ):
+        zeke_jobs.schedules.put("plain/one", task="plain", at="99 * * *", timezone="Mars/X")
     assert jobs.rows("SELECT 1 FROM zeke_jobs.stored_schedule") == []
 
 

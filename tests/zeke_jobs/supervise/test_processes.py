@@ -69,6 +69,20 @@ def test_for_machines_what_a_command_writes_beside_its_log_is_an_error(
     assert [line["log_level"] for line in lines] == [level]
 
 
+def test_for_machines_a_line_of_dramatiqs_main_process_keeps_its_level(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "json")
+    head = "[2026-11-29 17:40:37,039] [PID 7] [MainThread] [dramatiq.MainProcess]"
+    with structlog.testing.capture_logs() as lines:
+        write_line("workers", f"{head} [INFO] Dramatiq '1.18.0' is booting up.")
+        write_line("workers", f"{head} [CRITICAL] Worker with PID 8 exited unexpectedly (code -9). Shutting down...")
+    assert [(line["log_level"], line["event"].split()[0]) for line in lines] == [
+        ("info", "Dramatiq"),
+        ("critical", "Worker"),
+    ]
+
+
 def test_a_line_that_is_json_stays_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     write_line("workers", '{"event": "ready"}')
     assert capsys.readouterr().err == '{"event": "ready"}\n'

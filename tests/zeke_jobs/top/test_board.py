@@ -92,6 +92,17 @@ def test_a_late_task_and_a_paused_one_are_known(scene: Scene, worker: UUID) -> N
     assert (read.is_late, read.paused) == (False, "queue/default by ann")
 
 
+def test_without_a_choice_the_busiest_task_is_shown(scene: Scene, worker: UUID) -> None:
+    assert worker
+    first = board.read(scene.conn)
+    assert first.waiting_of == first.tasks[0].task
+    busiest = first.tasks[-1].task
+    scene.add(busiest, 3)
+    scene.add(first.tasks[0].task)
+    assert board.read(scene.conn).waiting_of == busiest
+    assert board.read(scene.conn, "plain").waiting_of == "plain"
+
+
 def test_waiting_jobs_are_in_the_order_in_which_they_are_claimed(scene: Scene, worker: UUID) -> None:
     first, second = scene.add("plain", 2)
     scene.later(1)

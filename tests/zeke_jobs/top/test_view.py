@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def after(*keys: str, view: View | None = None, board: Board = BOARD) -> tuple[View, list[Command]]:
-    view = view or View()
+    view = view or View(selected={"tasks": board.tasks[0].task} if board.tasks else {})
     done = []
     for key in keys:
         view, command = press(view, key, board)
@@ -111,3 +111,9 @@ def test_any_key_ends_the_help() -> None:
     assert view.helps
     view, _ = after("q", view=view)
     assert (view.helps, view.quits) == (False, False)
+
+
+def test_at_first_the_task_is_selected_whose_jobs_are_shown() -> None:
+    shown = replace(BOARD, waiting_of=BOARD.tasks[2].task)
+    assert selected_key(View(), shown) == BOARD.tasks[2].task
+    assert selected_key(after("up", view=View(), board=shown)[0], shown) == BOARD.tasks[1].task

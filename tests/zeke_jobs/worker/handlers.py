@@ -12,7 +12,7 @@ from threading import Event, Lock
 from typing import Any
 
 import dramatiq
-from dramatiq.middleware import CurrentMessage
+from dramatiq.middleware import CurrentMessage, Shutdown
 from dramatiq.middleware.time_limit import TimeLimitExceeded
 from dramatiq.rate_limits import ConcurrentRateLimiter
 from pydantic import BaseModel
@@ -437,6 +437,17 @@ def tidies_up(payload: Number, ctx: Context) -> None:
         spin(payload, ctx)
     except TimeLimitExceeded:
         CALLS.append("tidied up")
+        raise
+
+
+def told_of_shutdown(payload: Number, ctx: Context) -> None:
+    """Runs on until dramatiq tells it of the shutdown, or the test ends."""
+    CALLS.append(payload.n)
+    try:
+        while not GATE.is_set():
+            time.sleep(0.01)
+    except Shutdown:
+        CALLS.append(f"shut down {payload.n}")
         raise
 
 

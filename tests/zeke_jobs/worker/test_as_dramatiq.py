@@ -12,6 +12,7 @@ from dramatiq import group
 from dramatiq.results import ResultMissing, ResultTimeout
 
 import zeke_jobs
+from tests.waiting import eventually
 from tests.zeke_jobs.worker.handlers import CALLS, GATE
 from tests.zeke_jobs.worker.test_middleware import refused
 from tests.zeke_jobs.worker.test_running import failure
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 TASKS = """
   echo: {handler: 'H:echo', retry: {limit: 0}}
   hold: {handler: 'H:gated', retry: {limit: 0}}
+  told: {handler: 'H:told_of_shutdown', retry: {limit: 1, delay: 10m}}
+  record: {handler: 'H:record'}
   tidies: {handler: 'H:tidies_up', timeout: 100ms, retry: {limit: 0}}
   carries-on: {handler: 'H:carries_on', timeout: 100ms, retry: {limit: 0}}
 """
@@ -157,3 +160,27 @@ def test_a_handler_may_catch_its_timeout_as_dramatiqs_exception(running: Running
         assert CALLS == ["tidied up"]
         assert "timeout of 0.1 s" in failure("carries-on").error["message"]  # type: ignore[index]
     assert CALLS == ["tidied up", "went on"]
+
+
+def test_a_handler_may_be_told_of_its_workers_shutdown(running: Running) -> None:
+    with running(TASKS, f"middleware: ['{MIDDLEWARE}:ShutdownNotifications']") as broker:
+        told = broker.get_actor("told").send_with_options(kwargs={"n": 1}, notify_shutdown=True)
+        untold = broker.get_actor("told").send_with_options(kwargs={"n": 2})
+        eventually(lambda: sorted(CALLS) == [1, 2])
+    assert sorted(CALLS, key=str) == [1, 2, "shut down 1"]
+    job = zeke_jobs.status(told.message_id)
+    assert (job.status, job.retry_count, job.attempts[-1]["error"]["type"]) == ("retry", 0, "Shutdown")
+    assert zeke_jobs.status(untold.message_id).attempts[-1]["reason"] == "the worker stopped before the job had ended"
+
+
+def test_delays_are_independent_of_each_other_and_a_higher_priority_runs_first(running: Running) -> None:
+    with running(TASKS, threads=1) as broker:
+        record = broker.get_actor("record")
+        hold = broker.get_actor("hold").send(n=0)  # takes the only thread
+        eventually(lambda: CALLS == ["started"])
+        sent = [record.send_with_options(kwargs={"n": n}, delay=delay) for n, delay in ((1, 200), (2, 100))]
+        sent += [record.send_with_options(kwargs={"n": n}, priority=n) for n in (3, 4)]
+        GATE.set()
+        for message in (hold, *sent):
+            message.get_result(block=True, timeout=20_000)
+    assert CALLS == ["started", 4, 3, 2, 1]

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zeke_jobs.cli import database, options
-from zeke_jobs.cli.configuration.check import File, find_modules_here
-from zeke_jobs.cli.configuration.plan import Cancel, Drain, Rename, as_data, load, orders, show
+from zeke_jobs.cli.configuration.check import File, find_modules_here, load
+from zeke_jobs.cli.configuration.plan import Cancel, Drain, Rename, as_data, orders, show
 from zeke_jobs.cli.output import console, escape, print_json, tell
 from zeke_jobs.cli.run import FAILED
-from zeke_jobs.core.environment import author
+from zeke_jobs.core.environment import author, config_path
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -34,7 +34,7 @@ def apply(
     """Put a jobs.yaml in force: it becomes a revision, and running workers and schedulers follow within two seconds."""
     from zeke_jobs.revisions import applying
 
-    wanted = load(file)
+    wanted = load(file or config_path())
     with database.connection("apply", writes=True) as conn:
         said = orders(drain, cancel, rename)
         if not as_json:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from zeke_jobs.backtest.history import Recording
     from zeke_jobs.backtest.workload import Fleet
     from zeke_jobs.cli.configuration.backtest_report import Progress
-    from zeke_jobs.config.editing import Edit
     from zeke_jobs.config.models import Config
+    from zeke_jobs.config.reading import Edit
     from zeke_jobs.revisions.store import Revision
 
 

@@ -38,14 +38,12 @@ def run(path: Path | None) -> int:
     Returns:
         The exit status: 0, or 2 for a fault.
     """
-    from zeke_jobs import config
     from zeke_jobs.config.diagnostics import summary
     from zeke_jobs.config.json_schema import check_comment
 
-    find_modules_here()
     path = path or environment.config_path()
     try:
-        checked = config.load(path)
+        checked = load(path)
     except ConfigurationError as error:
         return complain(str(error), WRONG_USE)
     if outdated := check_comment(checked.text, str(path)):
@@ -53,6 +51,18 @@ def run(path: Path | None) -> int:
         return WRONG_USE
     _summarize(checked, path, datetime.now(UTC))
     return 0
+
+
+def load(path: Path) -> Config:
+    """A jobs.yaml with which a worker of this code boots.
+
+    Raises:
+        ConfigurationError: it would not.
+    """
+    from zeke_jobs.worker import builder
+
+    find_modules_here()
+    return builder.from_file(path).runtime.file
 
 
 def schema(

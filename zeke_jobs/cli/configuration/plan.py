@@ -8,17 +8,14 @@ import typer
 
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.configuration import changes, replay
-from zeke_jobs.cli.configuration.check import File, find_modules_here
+from zeke_jobs.cli.configuration.check import File, load
 from zeke_jobs.cli.output import console, escape, plain, print_json, tell, when
 from zeke_jobs.cli.run import PENDING, UsageError
 from zeke_jobs.core import environment
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from psycopg2.extensions import connection as Connection
 
-    from zeke_jobs.config.models import Config
     from zeke_jobs.revisions.affected_jobs import Orders
     from zeke_jobs.revisions.diff import Plan
 
@@ -34,26 +31,18 @@ def plan(
     file: File = None, drain: Drain = None, cancel: Cancel = None, rename: Rename = None, as_json: options.Json = False
 ) -> None:
     """Show the changes that a jobs.yaml would make. Exit 0 for none, 4 for some, 2 if the file is refused."""
-    from zeke_jobs.revisions import applying
+    from zeke_jobs.revisions.proposal import Request, propose
 
-    wanted = load(file)
+    wanted = load(file or environment.config_path())
     with database.connection("plan") as conn:
-        found = applying.plan(conn, wanted, orders=orders(drain, cancel, rename), by=environment.author())
+        found = propose(conn, Request(wanted, environment.author(), orders=orders(drain, cancel, rename)))
         if as_json:
-            print_json({**as_data(found), "backtest": replay.as_data(conn, wanted, found)})
+            print_json({**as_data(found.plan), "backtest": replay.as_data(conn, found)})
         else:
-            show(conn, found)
-            replay.show(conn, wanted, found)
-    if found.is_pending:
+            show(conn, found.plan)
+            replay.show(conn, found)
+    if found.plan.is_pending:
         raise typer.Exit(PENDING)
-
-
-def load(file: Path | None) -> Config:
-    """A checked jobs.yaml, by default the environment's."""
-    from zeke_jobs import config
-
-    find_modules_here()
-    return config.load(file or environment.config_path())
 
 
 def orders(drain: list[str] | None, cancel: list[str] | None, rename: list[str] | None) -> Orders:

@@ -11,13 +11,12 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
     from zeke_jobs.backtest.comparing import Backtest
-    from zeke_jobs.config.models import Config
-    from zeke_jobs.revisions.diff import Plan
+    from zeke_jobs.revisions.proposal import Proposal
 
 
-def show(conn: Connection, wanted: Config, plan: Plan) -> None:
+def show(conn: Connection, proposal: Proposal) -> None:
     """Print the headline; nothing when the change has no effect on jobs."""
-    answer = _answer(conn, wanted, plan)
+    answer = _answer(conn, proposal)
     if isinstance(answer, str):
         tell(f"backtest: {escape(answer)}")
     elif answer is not None:
@@ -29,27 +28,19 @@ def show(conn: Connection, wanted: Config, plan: Plan) -> None:
             tell(f"    {line}")
 
 
-def as_data(conn: Connection, wanted: Config, plan: Plan) -> dict[str, Any] | None:
+def as_data(conn: Connection, proposal: Proposal) -> dict[str, Any] | None:
     """The same for scripts: the whole backtest, or the reason why there is none."""
-    answer = _answer(conn, wanted, plan)
+    answer = _answer(conn, proposal)
     if answer is None:
         return None
     return {"none": answer} if isinstance(answer, str) else backtest_report.as_data(answer)
 
 
-def _answer(conn: Connection, wanted: Config, plan: Plan) -> Backtest | str | None:
-    from zeke_jobs import config
+def _answer(conn: Connection, proposal: Proposal) -> Backtest | str | None:
     from zeke_jobs.backtest.comparing import of_newest
-    from zeke_jobs.errors import ConfigurationError
-    from zeke_jobs.revisions import store
 
-    latest = store.latest(conn)
-    if latest is None or not plan.changes:
+    if proposal.latest is None or not proposal.plan.changes:
         return None
-    try:
-        before = latest.config(handlers=False)
-    except ConfigurationError:
+    if proposal.before is None:
         return "this code can no longer read the revision in force"
-    edits = [one.edit for one in plan.overrides]
-    after = config.load_text(wanted.text, "jobs.yaml", handlers=False, edits=edits)
-    return of_newest(conn, before, after)
+    return of_newest(conn, proposal.before, proposal.config)

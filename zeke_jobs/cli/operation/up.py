@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import shlex
 import signal
 import socket
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zeke_jobs.cli.configuration.check import find_modules_here
+from zeke_jobs.cli.configuration.check import load
 from zeke_jobs.core import environment, logs
 from zeke_jobs.core.terminal import visible_but_colours
 
@@ -33,6 +35,7 @@ _OWN = ("up", "database")  # their lines are no errors
 _STOP_SERVER = "import sys; from zeke_jobs.postgres import own_server; own_server.stop_abandoned(sys.argv[1])"
 _TICK = 0.1  # seconds between checks for a signal
 _READY = "Worker process is ready"
+_OF_DRAMATIQ = re.compile(r"\[[^]]+\] \[PID \d+\] \[[^]]+\] \[([^]]+)\] \[([A-Z]+)\] (.*)")
 
 
 def up(
@@ -43,7 +46,6 @@ def up(
 ) -> None:
     """Run workers and scheduler until Ctrl-C, on an embedded PostgreSQL unless DATABASE_URL is set."""
     signal.signal(signal.SIGTERM, _end_early)  # until the supervisor handles signals
-    from zeke_jobs import config
     from zeke_jobs.postgres import server_programs
     from zeke_jobs.postgres.own_server import own_server
     from zeke_jobs.supervise.guardian import Guardian
@@ -52,9 +54,8 @@ def up(
     from zeke_jobs.supervise.supervisor import Supervisor
 
     logs.configure()
-    find_modules_here()
     path = environment.config_path().absolute()
-    checked = config.load(path)
+    checked = load(path)
     url = environment.database_url_or_none()
     if url is None:
         server_programs.binaries()  # fails early if the wheel is missing
@@ -90,9 +91,11 @@ def up(
 def write_line(name: str, line: str) -> None:
     """Write one line of a command to standard error, after the command's name or as JSON."""
     if not line.startswith("{") and logs.is_json():
-        # Workers and scheduler log JSON; any other line is an error message.
-        logger = logs.get_logger(name)
-        if line.strip():
+        # Workers and scheduler log JSON. Dramatiq's main process has lines of its own; any other line is an error message.
+        if theirs := _OF_DRAMATIQ.fullmatch(line):
+            logs.get_logger(theirs[1]).log(logging.getLevelNamesMapping().get(theirs[2], logging.ERROR), theirs[3])
+        elif line.strip():
+            logger = logs.get_logger(name)
             (logger.info if name in _OWN else logger.error)(line)
         return
     shown = visible_but_colours(line)

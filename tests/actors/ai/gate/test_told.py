@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 FROZEN = {
     "frozen": "e39ba40de676017e9ed9baf5c27f97550765c78dcb8152f4125613229eba29e2",
     "mixed-frozen": "c08808afebe216ab477c346035497148438a208bcd62164750868a4b36c90e16",
+    "later": "e7bac2bdb25cd3714778a1887e9ce6bf0a1dfa59528eba84f6b3bc7f55c82fbd",
     "held-out": "910aad348f19056a67d66045fca93a4617477471d1826ed85c5a8309bce828ce",
 }
 
@@ -31,7 +32,14 @@ def test_a_frozen_file_is_as_it_was_before_the_rules_were_written(half: str, kno
 @pytest.mark.quality
 @pytest.mark.parametrize(
     ("half", "honest"),
-    [("open", 0.96), ("frozen", 0.96), ("mixed-open", 0.9), ("mixed-frozen", 0.97), ("held-out", 0.97)],
+    [
+        ("open", 0.96),
+        ("frozen", 0.96),
+        ("mixed-open", 0.9),
+        ("mixed-frozen", 0.97),
+        ("held-out", 0.97),
+        ("later", 0.97),
+    ],
 )
 def test_the_rules_refuse_what_the_story_has_not_and_keep_honest_answers(
     half: str, honest: float, figure: Callable[[str, float, float], None]

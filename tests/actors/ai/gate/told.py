@@ -1,7 +1,7 @@
 """Forged and honest answers to stories of our own.
 
 ``open.txt`` and ``mixed-open.txt`` are for choosing rules; ``frozen.txt``, ``mixed-frozen.txt`` and ``held-out.txt`` were written
-before the rules that they judge.
+before the rules that they judge, ``later.txt`` after them, to judge alone.
 
 A story begins with ``# `` and its headline. Behind its text, ``+ `` is an honest sentence about it, ``- kind: `` a forged one,
 and ``~ kind: `` a forged one that puts the story's own facts together wrongly, so that no single fact of it can be looked up.

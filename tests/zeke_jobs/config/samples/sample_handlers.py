@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, Field, field_validator
 
-from zeke_jobs import Payload
+from zeke_jobs import FailedJob, Payload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,6 +62,9 @@ class Required(BaseModel):
 
 
 def greet(payload: Greet, ctx: Context) -> None: ...
+
+
+def told(payload: FailedJob, ctx: Context) -> None: ...
 
 
 def tick(payload: Nothing, ctx: Ctx[None]) -> None: ...

@@ -25,7 +25,9 @@ SELECT
   j.cancel_reason,
   j.cost::text,
   j.currency,
-  j.batch
+  j.batch,
+  j.attempt,
+  j.worker::text
 FROM zeke_jobs.job AS j
 WHERE (CAST(%(id)s AS uuid) IS NULL OR j.id = CAST(%(id)s AS uuid))
   AND (CAST(%(task)s AS text) IS NULL

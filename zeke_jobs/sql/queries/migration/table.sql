@@ -14,11 +14,16 @@ BEGIN
         applied_on timestamptz NOT NULL DEFAULT clock_timestamp(),
         -- Objects that the migration made outside the schema zeke_jobs: an uninstall may remove only these.
         made text[] NOT NULL DEFAULT '{}',
+        -- The version of zeke-jobs that applied it: code that is too old for the database names it.
+        version text,
         CONSTRAINT migration_pkey PRIMARY KEY (package, name)
       );
     EXCEPTION WHEN unique_violation OR duplicate_schema OR duplicate_table THEN
       NULL; -- another process has just created it, and its transaction has ended
     END;
   END LOOP;
+  IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'zeke_jobs.migration'::regclass AND attname = 'version') THEN
+    ALTER TABLE zeke_jobs.migration ADD COLUMN IF NOT EXISTS version text;
+  END IF;
 END
 $$

@@ -1,8 +1,7 @@
-"""The date and the authors of a page, read from its structured data, metas, markup and address."""
+"""The date of a page, read from its structured data, metas, markup and address."""
 
 from __future__ import annotations
 
-import html
 import math
 import re
 from dataclasses import dataclass
@@ -10,14 +9,17 @@ from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from actors.engine.article.authors import kinds
 from actors.engine.dates import read_date
-from actors.engine.text import one_line, text_at, text_of
+from actors.engine.text import text_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import date
 
     from lxml.html import HtmlElement
+
+    from actors.engine.article.lines import Line
 
 _DATE_METAS = tuple(
     re.compile(names)
@@ -39,27 +41,20 @@ _BEFORE_A_DATE = re.compile(
     r"^(?:(?:first |originally )?(?:published|posted|(?:last )?updated|date|release date|created|written)(?: on| at)?\W*|on )",
     re.IGNORECASE,
 )
-_COMPANIES = frozenset({"Organization", "NewsMediaOrganization", "Corporation"})
 _OF_PARTS = frozenset(
     {"Review", "Comment", "Answer", "Question", "VideoObject", "ImageObject", "AudioObject", "Book", "Movie"}
 )
 """Structured data about a part of a page or about its subject; their dates are not the page's."""
 _LONGEST = 60
 _MOST_CHILDREN = 3
-_NO_TEXT = frozenset({"script", "style", "title"})
+_YEAR = re.compile(r"(?:19|20)\d\d")
 _A_DAY = timedelta(days=1)
 _ABOVE, _BELOW, _FAR_BELOW = 15, 20, 60  # elements from the heading; chosen on the choosing half of WCXB
-_PEOPLE = 10
-_BY = re.compile(r"^(?:by|von|par|por|di|door|av)[\s:]+", re.IGNORECASE)
-_NO_PERSON = re.compile(
-    r"https?://|www\.|@|\b(?:inc|llc|ltd|gmbh|corp|admin|administrator|editorial|editors?|staff|team|newsroom|redaktion|"
-    r"magazine|news|media)\b",
-    re.IGNORECASE,
-)
 
 
 def published(
     tree: HtmlElement,
+    lines: Sequence[Line],
     metas: Mapping[str, str],
     article: Mapping[str, Any],
     other: Iterable[Mapping[str, Any]],
@@ -69,6 +64,7 @@ def published(
 
     Args:
         tree: The page.
+        lines: Its short texts.
         metas: Its metas by name.
         article: The structured data of its article.
         other: Structured data that describes no article.
@@ -79,7 +75,7 @@ def published(
     address = "-".join(filter(None, match.groups())) if match else ""
     times = _read(_times(tree))
     declared = [*_read([text_at(article, "datePublished"), *_dated(metas), *pages]), *times, *_read([address])]
-    agreed = _agreed(next(iter(declared), None), times, list(_shown(tree)))
+    agreed = _agreed(next(iter(declared), None), times, list(_shown(lines)))
     is_doubtful = agreed is not None and (_is_of_last_build(agreed, article, metas) or _is_older(agreed, url))
     return None if is_doubtful else agreed
 
@@ -179,26 +175,14 @@ class Shown:
     is_publication: bool
 
 
-def _shown(tree: HtmlElement) -> Iterator[Shown]:
-    heading: int | None = None
-    found: list[tuple[int, str, date]] = []
-    for at, element in enumerate(tree.iter()):
-        if not isinstance(element.tag, str) or element.tag in _NO_TEXT:
+def _shown(lines: Iterable[Line]) -> Iterator[Shown]:
+    for place, element, text in lines:
+        if len(text) > _LONGEST or len(element) > _MOST_CHILDREN or not _YEAR.search(text):
             continue
-        if heading is None and element.tag == "h1" and element.text_content().strip():
-            heading = at
-        if len(element) <= _MOST_CHILDREN and (element.text or len(element)):
-            text = " ".join("".join(element.itertext()).split())
-            if len(text) <= _LONGEST and any(map(str.isdigit, text)):
-                moment = read_date(_BEFORE_A_DATE.sub("", text))
-                if moment is not None:
-                    found.append((at, text, moment.date()))
-    for at, text, day in found:
-        is_change = _CHANGED.search(text) is not None
-        place = math.inf if heading is None else at - heading
-        yield Shown(
-            day, _swapped(text, day), place, is_change, not is_change and _IS_PUBLICATION.search(text) is not None
-        )
+        if (moment := read_date(_BEFORE_A_DATE.sub("", text))) is not None:
+            is_change = _CHANGED.search(text) is not None
+            is_publication = not is_change and _IS_PUBLICATION.search(text) is not None
+            yield Shown(moment.date(), _swapped(text, moment.date()), place, is_change, is_publication)
 
 
 def _swapped(text: str, day: date) -> date | None:
@@ -207,39 +191,3 @@ def _swapped(text: str, day: date) -> date | None:
 
 def _only(days: set[date]) -> datetime | None:
     return datetime.combine(next(iter(days)), time.min, UTC) if len(days) == 1 else None
-
-
-def author(tree: HtmlElement, metas: Mapping[str, str], article: Mapping[str, Any], site: str) -> str:
-    """Names of people; a company, a team or the address of a profile does not count."""
-    links = (one.text_content() for one in tree.iter("a") if "author" in (one.get("rel") or "").lower().split())
-    for names in (
-        list(_people(article.get("author"))),
-        [metas.get("author", "")],
-        [metas.get("article:author", "")],
-        list(links)[:1],
-    ):
-        people = [name for one in names if (name := _person(one, site))]
-        if people:
-            return ", ".join(dict.fromkeys(people))
-    return ""
-
-
-def _people(value: Any) -> Iterator[str]:
-    for one in value[:_PEOPLE] if isinstance(value, list) else [value]:
-        if isinstance(one, dict):
-            if _COMPANIES.isdisjoint(kinds(one)):
-                name = one.get("name")
-                yield from _people(name) if isinstance(name, list) else [text_of(name)]
-        else:
-            yield text_of(one)
-
-
-def _person(text: str, site: str) -> str:
-    name = _BY.sub("", one_line(html.unescape(text), 200)).strip(' ",')
-    return "" if _NO_PERSON.search(name) or name.casefold() == site.casefold() else name
-
-
-def kinds(data: Mapping[str, Any]) -> list[str]:
-    """The types of structured data."""
-    named = data.get("@type")
-    return [str(one) for one in (named if isinstance(named, list) else [named])]

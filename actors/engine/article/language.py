@@ -1,0 +1,16 @@
+"""The language of a text, by py3langid."""
+
+from __future__ import annotations
+
+_LEAST = 200  # characters; of a shorter text the page's own attribute is believed
+_MOST = 4000
+
+
+def text_language(text: str) -> str | None:
+    """The ISO 639-1 code of a text; None if it is too short to tell."""
+    if len(text) < _LEAST:
+        return None
+    from py3langid.langid import classify
+
+    code, _ = classify(text[:_MOST])  # type: ignore[no-untyped-call]
+    return str(code)

@@ -1,0 +1,113 @@
+"""Pages that stand before an article or in place of one: challenges, blocks, missing pages, consent, logins and paywalls.
+
+A long text is an article whatever it says. A short one is none if the page's names, its words and its structure say so.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
+
+from actors.engine.article.plain import plain_text
+
+if TYPE_CHECKING:
+    from lxml.html import HtmlElement
+
+    from actors.engine.metadata import Metadata
+
+_ARTICLE = 2000  # characters of a text that needs no look; chosen on the choosing halves, as the next ones
+_TEASER = 1200  # of one that is declared as not free
+_NOTICE = 1500  # of a page that only tells why there is no article
+_A_FEW = 600
+_PARAGRAPH, _START = 100, 30
+_WIDE = 3  # letters that a Chinese or Japanese character counts for
+_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_FRAME = frozenset({"nav", "header", "footer", "select", "svg"})
+_CONSENT_HOST = re.compile(r"^(?:consent|guce|privacy-mgmt|cmp)\.")
+_CHALLENGE = re.compile(
+    r"chl_page|cf[-_]chl|px-captcha|captcha-delivery\.com|_Incapsula_Resource|validateCaptcha|arkoselabs\.com|"
+    r"awswaf\.com|challenges\.cloudflare\.com|[gh]-?re?captcha",
+)
+
+
+@cache
+def _words(where: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """The outcomes, each with the words that stand for it at a place."""
+    found: dict[str, list[str]] = {}
+    kept: list[str] = []
+    for line in files(__package__).joinpath("walls.txt").read_text(encoding="utf-8").splitlines():
+        if head := re.fullmatch(r"\[(\w+) (\w+)\]", line):
+            kept = found.setdefault(head[1], []) if head[2] == where else []
+        elif line and not line.startswith("#"):
+            kept.append(line)
+    return tuple((code, re.compile("|".join(lines), re.IGNORECASE)) for code, lines in found.items())
+
+
+class Wall(NamedTuple):
+    """The name of an outcome, and the reason."""
+
+    code: str
+    reason: str
+
+
+def wall(tree: HtmlElement, url: str, text: str, about: Metadata) -> Wall | None:
+    """What stands before the article of a page; None if ``text`` is its article.
+
+    Args:
+        tree: The page.
+        url: Its address; hosts of consent are known by their names.
+        text: The article as it was read.
+        about: What the page says about itself.
+    """
+    if _CONSENT_HOST.match(urlsplit(url).hostname or ""):
+        return Wall("consent", "the site asks for consent first")
+    size = len(text) + (_WIDE - 1) * len(_CJK.findall(text[:_ARTICLE]))
+    if size >= _ARTICLE:
+        return None
+    if about.is_free is False and size < _TEASER:
+        return Wall("paywall", f"the page is not free and shows {len(text)} characters")
+    shown = plain_text(tree, without=_FRAME)
+    if not about.is_article and (found := _notice(tree, about.title, shown, size)):
+        return found
+    is_teaser = about.is_article or size >= _NOTICE
+    for code, pattern in _words("offered") if about.is_free is not True else ():
+        if offer := pattern.search(shown, _end(text, shown, pattern) if is_teaser else 0):
+            return Wall(code, f"the page shows {len(text)} characters and asks: {_around(shown, offer)}")
+    has_form = any(one.get("type") == "password" for one in tree.iter("input"))
+    if has_form and size < _A_FEW and not about.is_article:
+        return Wall("paywall", f"the page asks for a login and shows {len(text)} characters")
+    return None
+
+
+def _notice(tree: HtmlElement, title: str, shown: str, size: int) -> Wall | None:
+    tags = ("title", "h1", "h2") if size < _A_FEW else ("title", "h1")
+    names = [title, *(heading.text_content() for heading in tree.iter(*tags))]
+    for name in (" ".join(one.split()) for one in names):
+        for code, pattern in _words("named"):
+            if pattern.search(name):
+                return Wall(code, f"the page is named {name[:100]!r}")
+    if size >= _NOTICE:
+        return None
+    said = shown if size < _A_FEW else shown[:_NOTICE]
+    for code, pattern in _words("said"):
+        if found := pattern.search(said):
+            return Wall(code, f"the page says: {_around(said, found)}")
+    if size < _A_FEW and any(
+        _CHALLENGE.search(one.get("src") or one.get("id") or one.get("action") or "")
+        for one in tree.iter("script", "iframe", "div", "form")
+    ):
+        return Wall("blocked", "the page holds a challenge")
+    return None
+
+
+def _end(text: str, shown: str, pattern: re.Pattern[str]) -> int:
+    """Where the last paragraph of the text begins in the page; an offer before it does not keep anybody from reading."""
+    paragraphs = [line for line in text.split("\n") if len(line) >= _PARAGRAPH and not pattern.search(line)]
+    return max(shown.find(paragraphs[-1][:_START]), 0) if paragraphs else 0
+
+
+def _around(text: str, found: re.Match[str]) -> str:
+    return repr(text[max(0, found.start() - 30) : found.end() + 30].strip())

@@ -1,0 +1,63 @@
+"""Pages that stand before an article end in an outcome that says so; articles about such things do not."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from actors.engine.contract import EngineError
+from actors.engine.pages import read_page
+from tests.actors.engine.wall_pages import WALLS
+from tests.actors.scripted_site import page, paragraphs
+
+URL = "https://news.example/a-story"
+
+
+@pytest.mark.parametrize("kind", WALLS)
+def test_a_page_that_is_no_article_ends_in_an_outcome_of_its_own(kind: str) -> None:
+    code, html = WALLS[kind]
+    with pytest.raises(EngineError) as caught:
+        read_page(html.encode(), URL, "text/html; charset=utf-8")
+    assert (caught.value.code, caught.value.transient) == (code, False)
+    assert str(caught.value).startswith(f"{URL}: the ")
+
+
+def refusal(html: str) -> str:
+    with pytest.raises(EngineError) as caught:
+        read_page(html.encode(), URL)
+    return caught.value.code
+
+
+def said(free: object) -> str:
+    data = {"@type": "NewsArticle", "isAccessibleForFree": free}
+    return f'<script type="application/ld+json">{json.dumps(data)}</script>'
+
+
+@pytest.mark.parametrize("free", [False, "False"])
+def test_a_teaser_of_a_page_that_is_not_free_is_behind_a_paywall_and_its_whole_text_is_read(free: object) -> None:
+    assert refusal(page("t", paragraphs("a teaser", 2), said(free))) == "paywall"
+    assert "Paragraph 12" in (read_page(page("t", paragraphs("everything", 12), said(free)).encode(), URL).text or "")
+
+
+OFFER = "<p>Subscribe to continue reading. Already a subscriber? Log in.</p>"
+
+
+def test_an_offer_beside_a_teaser_is_a_paywall_unless_the_page_says_that_it_is_free() -> None:
+    assert refusal(page("t", paragraphs("a teaser", 3) + OFFER)) == "paywall"
+    assert read_page(page("t", paragraphs("a note", 3) + OFFER, said(True)).encode(), URL).text
+    assert read_page(page("t", OFFER + paragraphs("everything", 40)).encode(), URL).text
+    assert read_page(page("t", f"<nav>{OFFER}</nav>" + paragraphs("a note", 3)).encode(), URL).text
+
+
+def test_an_article_about_walls_is_read() -> None:
+    about = "<p>Sites ask: verify you are human. They say that you have been blocked, and want you to accept all cookies.</p>"
+    assert read_page(page("Robots at the door", about + paragraphs("captchas", 20)).encode(), URL).text
+    declared = '<meta property="og:type" content="article">'
+    assert read_page(page("A note on robots", about + paragraphs("captchas", 2), declared).encode(), URL).text
+
+
+def test_a_site_of_consent_is_known_by_its_name() -> None:
+    with pytest.raises(EngineError) as caught:
+        read_page(page("t", paragraphs("cookies")).encode(), "https://consent.news.example/collect")
+    assert caught.value.code == "consent"

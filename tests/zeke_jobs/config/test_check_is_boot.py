@@ -1,0 +1,206 @@
+"""``zeke-jobs check`` and the boot of a worker refuse the same files, with the same words."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, event, example, given, settings
+from hypothesis import strategies as st
+
+from tests.each import each
+from zeke_jobs.cli.configuration import check as command
+from zeke_jobs.errors import ConfigurationError
+from zeke_jobs.revisions import boot
+from zeke_jobs.worker import entrypoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from psycopg2.extensions import connection as Connection
+
+GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.yaml"))
+HANDLERS = """
+from __future__ import annotations
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from dramatiq import Middleware
+from pydantic import BaseModel, field_serializer
+from zeke_jobs import Context, Payload
+if TYPE_CHECKING:
+    from datetime import datetime
+
+class Fine(Payload):
+    name: str = ""
+class Late(Payload):
+    name: str
+    when: list[datetime] = []
+class Inherits(Late):
+    more: int = 0
+class Call(Payload):
+    back: Callable[[int], int]
+class Inner(Payload):
+    calls: dict[str, list[Call]] = {}
+class Thing: ...
+class Arbitrary(Payload, arbitrary_types_allowed=True):
+    thing: Thing
+class Nan(Payload):
+    share: float = float("nan")
+class Unwritable(Payload):
+    name: str = ""
+    @field_serializer("name")
+    def write(self, value: str) -> str:
+        raise LookupError(value)
+class Tuning(BaseModel):
+    when: datetime | None = None
+    def open(self) -> None: ...
+class Raises(Middleware):
+    def __init__(self, port: int = 0) -> None:
+        raise RuntimeError("the port is taken")
+
+def fine(payload: Fine, ctx: Context) -> None: ...
+def late(payload: Late, ctx: Context) -> None: ...
+def inherits(payload: Inherits, ctx: Context) -> None: ...
+def call(payload: Call, ctx: Context) -> None: ...
+def inner(payload: Inner, ctx: Context) -> None: ...
+def arbitrary(payload: Arbitrary, ctx: Context) -> None: ...
+def nan(payload: Nan, ctx: Context) -> None: ...
+def unwritable(payload: Unwritable, ctx: Context) -> None: ...
+def tuned(payload: Fine, ctx: Context[Tuning]) -> None: ...
+"""
+
+
+@pytest.fixture
+def refusals(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, conn: Connection
+) -> Iterator[Callable[[str], tuple[str, str]]]:
+    """What check and a boot say of a text; empty where they accept it."""
+    path = Path("jobs.yaml")
+    (tmp_path / "boot_handlers.py").write_text(HANDLERS)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    def checked() -> str:
+        try:
+            command.load(path)
+        except ConfigurationError as error:
+            return str(error)
+        return ""
+
+    def booted() -> str:
+        try:
+            broker = entrypoint.load()
+            state = boot.sync(conn, broker.runtime.file)
+            broker.process.put_in_force(state.config, state.revision)
+        except ConfigurationError as error:
+            return str(error)
+        return ""
+
+    def both(text: str) -> tuple[str, str]:
+        path.write_bytes(text.encode("utf-8", "surrogatepass"))
+        return checked(), booted()
+
+    yield both
+    sys.modules.pop("boot_handlers", None)
+
+
+@each("case", GOLDEN)
+def test_a_file_that_check_refuses_ends_a_boot_with_the_same_words(
+    case: Path, refusals: Callable[[str], tuple[str, str]]
+) -> None:
+    checked, booted = refusals(case.read_bytes().decode())
+    assert checked
+    assert booted == checked
+
+
+def with_task(stanza: dict[str, Any], **more: Any) -> str:
+    return yaml.safe_dump({"version": 1, **more, "tasks": {"one": stanza}})
+
+
+def test_what_cannot_be_in_force_is_refused_before_the_boot(refusals: Callable[[str], tuple[str, str]]) -> None:
+    faults = {
+        "late": "expected field when of Late (boot_handlers.py:15) to have a type that exists at run time, got datetime",
+        "inherits": "expected field when of Inherits (boot_handlers.py:15) to have a type",
+        "call": "expected field back of Call (boot_handlers.py:19) to have a type with a JSON Schema, got",
+        "inner": "expected field back of Call (boot_handlers.py:19) to have a type with a JSON Schema, got",
+        "arbitrary": "expected field thing of Arbitrary (boot_handlers.py:24) to have a type with a JSON Schema, got Thing",
+        "nan": "expected a JSON Schema of Nan (boot_handlers.py:25) that Postgres can store, got one with properties.share",
+        "tuned": "expected field when of Tuning (boot_handlers.py:33) to have a type that exists at run time, got datetime",
+    }
+    for name, fault in faults.items():
+        checked, booted = refusals(with_task({"handler": f"boot_handlers:{name}"}))
+        assert checked.startswith(f"jobs.yaml:3:14: error: {fault}")
+        assert booted == checked
+    for text, fault in (
+        (
+            with_task({"handler": "boot_handlers:unwritable", "cron": {"at": "@daily", "payload": {"name": "a"}}}),
+            "LookupError",
+        ),
+        (with_task({"handler": "boot_handlers:fine"}, middleware=["boot_handlers:Raises"]), "the port is taken"),
+        (
+            with_task({"handler": "boot_handlers:fine"}, services={"s": {"use": "boot_handlers:Tuning"}}),
+            "field when of Tuning",
+        ),
+        (
+            with_task({"handler": "boot_handlers:fine"}).replace("one:", "zeke-metronome:"),
+            "zeke_jobs.actors keeps for itself",
+        ),
+    ):
+        checked, booted = refusals(text)
+        assert fault in checked
+        assert booted == checked
+
+
+NAMES = st.from_regex(r"[a-z][a-z0-9]{0,99}", fullmatch=True)
+DURATIONS = st.sampled_from(["1s", "5m", "2h", "1h30m", "1d", "7d", "30d", "1ms", "3650d", "0s"])
+COUNTS = st.sampled_from([*range(1, 21), 100, 2**31 - 1, 10**18 - 1, 0])
+RATES = st.sampled_from(["1/s", "10/s", "60/m", "999999999/d", "0/s"])
+SCHEDULES = st.sampled_from(["*/5 * * * *", "@daily", "59 23 31 12 *", "0 6 * * mon-fri", "0 0 30 2 *"])
+TASK = st.fixed_dictionaries(
+    {"handler": st.sampled_from(["sample_handlers:tick", "sample_handlers:greet", "sample_handlers:tuned"]), "uses": st.just(["ai"]), "units": st.just({"tokens": 100})},
+    optional={
+        "description": st.text(max_size=20),
+        "queue": NAMES,
+        "aliases": st.lists(NAMES, max_size=2),
+        "concurrency": COUNTS | st.fixed_dictionaries({}, optional={"limit": COUNTS, "per_key": COUNTS}),
+        "rate": RATES | st.fixed_dictionaries({}, optional={"limit": RATES, "per_key": RATES, "burst": COUNTS}),
+        "budget": st.sampled_from(["5 USD/d", "999999999.999999 EUR/d", "0 USD/d"]),
+        "priority": st.sampled_from([-100, 0, 100, 101]),
+        "timeout": DURATIONS,
+        "retry": st.fixed_dictionaries({}, optional={"limit": COUNTS, "delay": DURATIONS, "max_delay": DURATIONS}),
+        "keep": st.fixed_dictionaries({}, optional={"completed": DURATIONS, "failed": DURATIONS}),
+        "max_queued": COUNTS,
+        "expires": DURATIONS,
+        "unique": st.booleans() | st.fixed_dictionaries({"while": st.just("period"), "period": DURATIONS}),
+        "cron": SCHEDULES
+        | st.fixed_dictionaries({"at": SCHEDULES}, optional={"timezone": st.sampled_from(["UTC", "Asia/Kathmandu"]), "window": DURATIONS, "jitter": DURATIONS, "payload": st.dictionaries(st.sampled_from(["userName", "tone"]), st.text(max_size=5))}),
+        "order": st.just("strict"),
+        "paused": st.booleans(),
+        "settings": st.dictionaries(st.sampled_from(["words", "token", "count"]), st.sampled_from([["a"], "t-a", 5])),
+    },
+)  # fmt: skip
+LIMIT = st.fixed_dictionaries(
+    {"concurrency": COUNTS, "units": st.just({"tokens": {"rate": "90000/m"}})},
+    optional={
+        "rate": RATES,
+        "budget": st.just("3 USD/d"),
+        "breaker": st.fixed_dictionaries({"failures": st.sampled_from([1, 20, "50%", 2**31])}, optional={"within": DURATIONS, "pause": DURATIONS}),
+        "throttle": st.fixed_dictionaries({}, optional={"least": COUNTS, "raise_every": DURATIONS}),
+        "paused": st.booleans(),
+    },
+)  # fmt: skip
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.dictionaries(NAMES, TASK, min_size=1, max_size=2), LIMIT)
+@example({"a": {"handler": "sample_handlers:tick", "queue": "q" * 100}}, {"concurrency": 1})
+def test_a_generated_file_is_accepted_by_both_or_by_none(
+    refusals: Callable[[str], tuple[str, str]], tasks: dict[str, Any], limit: dict[str, Any]
+) -> None:
+    file = {"version": 1, "tasks": tasks, "limits": {"ai": limit}}
+    checked, booted = refusals(yaml.safe_dump(file, allow_unicode=True))
+    event("refused" if checked else "accepted")
+    assert booted == checked

@@ -1,0 +1,127 @@
+"""Builds the schemas of models in handlers' code, and names the field that has none."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import textwrap
+from typing import TYPE_CHECKING, Annotated, Any, ForwardRef, get_args
+
+from pydantic import BaseModel, TypeAdapter
+from pydantic.errors import PydanticUndefinedAnnotation
+
+from zeke_jobs.config.entries import EntryError
+from zeke_jobs.config.imports import shown_path
+from zeke_jobs.payload.json_text import UnfitForJson, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic.fields import FieldInfo
+
+_AT_RUN_TIME = "import it outside if TYPE_CHECKING:, because pydantic needs it at run time"
+
+
+def complete(model: type[BaseModel]) -> None:
+    """See that all types of a model's fields exist, so that it can check values.
+
+    Raises:
+        EntryError: one does not; the message names field, model, file and line.
+    """
+    if not model.__pydantic_complete__ and not model.model_rebuild(raise_errors=False, _types_namespace={}):
+        raise _fault(model)
+
+
+def json_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """The JSON Schema of a payload model, in snake_case, as the catalogue keeps it.
+
+    Raises:
+        EntryError: it has none that Postgres can store; the message names field, model, file and line.
+    """
+    complete(model)
+    try:
+        schema = model.model_json_schema(by_alias=False)
+    except Exception as error:  # pydantic's or a model's own code
+        raise _fault(model, error) from error
+    try:
+        encode(schema)
+    except UnfitForJson as error:
+        fault = f"expected a JSON Schema of {_named(model)} that Postgres can store, got one with {error}"
+        raise EntryError(fault, "such a value is mostly the default of a field") from error
+    return schema
+
+
+def _fault(model: type[BaseModel], error: Exception | None = None) -> EntryError:
+    for owner in _models(model, set()):
+        fields = owner.__pydantic_fields__
+        if missing := _missing_name(owner):
+            its = next((name for name, field in fields.items() if _mentions(field.annotation, missing)), "")
+            got = f"{missing}, which its module does not import then"
+            fault = f"expected {_named(owner, its)} to have a type that exists at run time, got {got}"
+            return EntryError(fault, _AT_RUN_TIME)
+        for name, field in fields.items() if error else ():
+            if not _has_schema(field):
+                got = field.annotation.__name__ if isinstance(field.annotation, type) else str(field.annotation)
+                fault = f"expected {_named(owner, name)} to have a type with a JSON Schema, got {got}"
+                return EntryError(fault, "a payload is JSON: use types such as str, int, list or another model")
+    why = f": {type(error).__name__}: {' '.join(str(error).split())}" if error else ""
+    return EntryError(f"expected a JSON Schema of {_named(model)}, got none{why}", "")
+
+
+def _has_schema(field: FieldInfo) -> bool:
+    try:
+        alone: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+        TypeAdapter(alone).json_schema(by_alias=False)
+    except Exception:  # noqa: BLE001 (the caller has the first error, which says why)
+        return False
+    return True
+
+
+def _missing_name(model: type[BaseModel]) -> str:
+    try:
+        model.model_rebuild(_types_namespace={})
+    except PydanticUndefinedAnnotation as error:
+        return str(error.name)
+    return ""
+
+
+def _mentions(annotation: Any, name: str) -> bool:
+    if isinstance(annotation, str | ForwardRef):
+        text = annotation if isinstance(annotation, str) else annotation.__forward_arg__
+        return re.search(rf"\b{re.escape(name)}\b", text) is not None
+    return any(_mentions(argument, name) for argument in get_args(annotation))
+
+
+def _models(annotation: Any, seen: set[type]) -> Iterator[type[BaseModel]]:
+    """The models in an annotation, each after those inside it."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel) and annotation not in seen:
+        seen.add(annotation)
+        for field in annotation.__pydantic_fields__.values():
+            yield from _models(field.annotation, seen)
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument, seen)
+
+
+def _named(model: type[BaseModel], field: str = "") -> str:
+    """``field when of Ping (handlers.py:7)``; without file and line where there is no source."""
+    what = f"field {field} of {model.__name__}" if field else model.__name__
+    for owner in model.__mro__ if field else (model,):
+        try:
+            lines, first = inspect.getsourcelines(owner)
+            file = inspect.getsourcefile(owner)
+        except (OSError, TypeError):  # made at run time, or built in
+            continue
+        at = _line(textwrap.dedent("".join(lines)), field) if field else 1
+        if at and file:
+            return f"{what} ({shown_path(file)}:{first + at - 1})"
+    return what
+
+
+def _line(source: str, field: str) -> int:
+    """The line of a field's annotation in its class's source; 0 if it is not there."""
+    for one in ast.walk(ast.parse(source)):
+        if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name) and one.target.id == field:
+            return one.lineno
+    return 0
