@@ -50,11 +50,8 @@ BENCH_PEERS = (
 ACCEPTANCE = ("tests/acceptance", "tests/actors/ai", "tests/soak", "tests/endure", "tests/test_readme.py")
 #: The tests that run on the system's own PostgreSQL too: statements and functions, all plans, the soak.
 ON_DEBIANS_SERVER = (
-    *(
-        f"tests/zeke_jobs/worker/test_{part}_sql.py"
-        for part in ("ahead", "claim", "cursor", "finish", "meters", "rescue")
-    ),
-    *(f"tests/zeke_jobs/worker/test_{part}.py" for part in ("claim_steps", "notifications", "slots", "explain")),
+    *(f"tests/zeke_jobs/worker/test_{part}_sql.py" for part in ("claim", "finish", "limits", "rescue")),
+    *(f"tests/zeke_jobs/worker/test_{part}.py" for part in ("notifications", "producer", "explain")),
     *(f"tests/zeke_jobs/worker/test_{part}.py" for part in ("batches", "steps", "events", "strict_order", "replacing")),
     *(f"tests/zeke_jobs/worker/test_{part}.py" for part in ("pausing", "producers", "retention", "server_settings")),
     *(f"tests/zeke_jobs/{part}.py" for part in ("client/test_send_sql", "client/test_reading", "client/test_changing")),

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"\d{4}_[a-z0-9_]+\.sql")
 _CODE = re.compile(r"code-(\d{4})")
+_OF_EARLIER = "0001_tables.sql"  # of versions before 1.0, whose jobs cannot be taken over
 _EDITION = "edition"  # the file that counts the changes of sql/code
 OURS = "zeke_jobs"
 
@@ -241,12 +242,18 @@ def pending(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
     """The files that ``migrate`` would apply.
 
     Raises:
-        MigrationError: an applied file was edited, or the database is ahead of this code past a breaking migration.
+        MigrationError: an applied file was edited, or the database is of an earlier version or ahead of this code past a breaking
+            migration.
     """
     if SQL.one(conn, "migration/table_exists") is None:
         return available(packages)
     _refuse_ahead(conn, packages)
     applied = _applied(conn)
+    if (OURS, _OF_EARLIER) in applied:
+        raise MigrationError(
+            "expected a new database or one of zeke-jobs 1.0, got one with the tables of an earlier version\n"
+            "  help: let that version finish its jobs; then zeke-jobs uninstall removes them, or name another database"
+        )
     return [migration for migration in available(packages) if _is_missing(migration, applied)]
 
 

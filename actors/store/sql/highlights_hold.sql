@@ -1,4 +1,5 @@
--- Lock the highlights of a story, if it exists, against other writers of highlights until the transaction ends.
-SELECT count(pg_advisory_xact_lock(hashtextextended('highlights/' || s.id, 0))) AS held
+-- Lock a story, if it exists, against other writers of its highlights until the transaction ends.
+SELECT true AS held
 FROM public.stories AS s
 WHERE s.id = %(story_id)s::uuid
+FOR NO KEY UPDATE

@@ -98,6 +98,15 @@ def test_a_database_that_is_ahead_is_refused_only_past_a_breaking_migration(
         migrate.verify(conn)
 
 
+def test_the_tables_of_an_earlier_version_are_refused_with_what_to_do(conn: Connection) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute("DELETE FROM zeke_jobs.migration WHERE name LIKE '000_%'")
+        cursor.execute("INSERT INTO zeke_jobs.migration VALUES ('zeke_jobs', '0001_tables.sql', 'x')")
+    for answer in (migrate.verify, migrate.migrate):
+        with pytest.raises(MigrationError, match=r"an earlier version\n  help: .* zeke-jobs uninstall"):
+            answer(conn)
+
+
 def test_an_unknown_package_is_named(conn: Connection) -> None:
     with pytest.raises(MigrationError, match="'no_such_package'"):
         migrate.pending(conn, ["no_such_package"])

@@ -69,7 +69,7 @@ def test_a_freed_limit_wakes_one_process_at_once_or_all_later_where_its_own_proc
         waits(jobs, worker, limited=("task/a",))
     with other_conn.cursor() as cursor:
         cursor.execute('LISTEN "zeke_jobs.wake"')
-        jobs.rows("SELECT zeke_jobs.notify_freed('{a}', %s)", one if by_process else None)
+        jobs.rows("SELECT zeke_jobs.notify_freed('{a}', %s, true)", one if by_process else None)
         cursor.execute("SELECT 1")
     (payload,) = [notify.payload for notify in other_conn.notifies]
     assert payload in (["later default"] if by_process else [f"{one} default", f"{other} default"])

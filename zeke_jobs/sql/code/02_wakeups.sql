@@ -17,25 +17,32 @@ BEGIN
 END
 $$;
 
--- Jobs of these tasks have ended. Notify the processes that found due jobs held back by one of the same limits. If the caller is one of them, it
--- looks by itself, and the others are woken a moment later unless they have looked by then.
-CREATE OR REPLACE FUNCTION zeke_jobs.notify_freed(p_tasks text[], p_caller uuid DEFAULT NULL) RETURNS void
+-- Jobs of these tasks have ended. Notify the processes that found due jobs held back by one of the same limits, if it has room now. p_looks: the
+-- caller will look for jobs itself; the others are woken a moment later unless they have looked by then.
+CREATE OR REPLACE FUNCTION zeke_jobs.notify_freed(p_tasks text[], p_caller uuid, p_looks boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
+DECLARE
+  v_open text[];
 BEGIN
   IF EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id IS DISTINCT FROM p_caller) THEN
-    PERFORM pg_notify('zeke_jobs.wake', CASE WHEN f.looks THEN 'later ' ELSE f.first::text || ' ' END || f.queue)
-    FROM (
-      SELECT o.queue, bool_or(w.id IS NOT DISTINCT FROM p_caller) AS looks, bool_or(w.id IS DISTINCT FROM p_caller) AS waits,
-        (array_agg(w.id ORDER BY random()))[1] AS first
-      FROM zeke_jobs.worker AS w
-      -- If a task was renamed after the claim, its job ended under the former name.
-      JOIN zeke_jobs.task AS t ON t.id || t.aliases && p_tasks AND t.limits && w.limited
-      JOIN zeke_jobs.task AS o ON o.id = ANY (w.tasks) AND o.limits && t.limits
-      WHERE w.limited <> '{}'
-      GROUP BY o.queue
-    ) AS f
-    WHERE f.waits;
+    -- If a task was renamed after the claim, its job ended under the former name.
+    v_open := ARRAY(
+      SELECT r.name FROM zeke_jobs.room(ARRAY(
+        SELECT DISTINCT n.name FROM zeke_jobs.task AS t CROSS JOIN LATERAL unnest(t.limits) AS n (name)
+        WHERE t.id || t.aliases && p_tasks), zeke_jobs.now()) AS r
+      GROUP BY r.name HAVING min(r.room) > 0);
+    IF v_open <> '{}' THEN
+      PERFORM pg_notify('zeke_jobs.wake', CASE WHEN f.looks THEN 'later ' ELSE f.first::text || ' ' END || f.queue)
+      FROM (
+        SELECT o.queue, p_looks AND bool_or(w.id IS NOT DISTINCT FROM p_caller) AS looks, bool_or(w.id IS DISTINCT FROM p_caller) AS waits,
+          (array_agg(w.id ORDER BY random()) FILTER (WHERE w.id IS DISTINCT FROM p_caller))[1] AS first
+        FROM zeke_jobs.worker AS w JOIN zeke_jobs.task AS o ON o.id = ANY (w.tasks) AND o.limits && v_open AND o.limits && w.limited
+        WHERE w.limited && v_open
+        GROUP BY o.queue
+      ) AS f
+      WHERE f.waits;
+    END IF;
   END IF;
 END
 $$;

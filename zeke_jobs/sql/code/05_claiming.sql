@@ -55,8 +55,9 @@ DECLARE
 BEGIN
   v_due := ARRAY(
     SELECT t.id FROM zeke_jobs.task AS t
-    WHERE t.queue = p_queue AND t.id = ANY (p_tasks) AND EXISTS (
-      SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = t.id));
+    -- A subquery and not EXISTS, of which a planner that takes the table for small makes a join that reads the backlog.
+    WHERE t.queue = p_queue AND t.id = ANY (p_tasks) AND (
+      SELECT true FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = t.id LIMIT 1));
   IF v_due = '{}' THEN RETURN; END IF;
   -- Each task with each priority that has a due job.
   WITH RECURSIVE level (task, n, priority) AS (
@@ -73,8 +74,8 @@ BEGIN
     SELECT l.task, l.priority FROM level AS l JOIN zeke_jobs.task AS t ON t.id = l.task
     WHERE l.priority IS NOT NULL AND NOT t.paused
       AND NOT EXISTS (SELECT 1 FROM zeke_jobs.pause AS p WHERE p.target IN ('task/' || t.id, 'queue/' || p_queue) OR p.target = ANY (t.limits))
-      AND EXISTS (SELECT 1 FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = l.task AND q.priority = l.priority AND q.run_at <= v_now)
+      AND (SELECT true FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = l.task AND q.priority = l.priority AND q.run_at <= v_now LIMIT 1)
     ORDER BY l.priority DESC, random()
   ) AS l;
   IF v_due IS NULL THEN RETURN; END IF;

@@ -106,14 +106,16 @@ BEGIN
   END IF;
   PERFORM zeke_jobs.after_move(
     v_moved.ids, v_moved.tasks, v_moved.queues || v_moved.lines, v_moved.failed, v_moved.has_extra, p_worker,
-    coalesce(p_change ->> 'units', CASE p_to WHEN 'completed' THEN 'completed' WHEN 'deferred' THEN 'deferred' WHEN 'returned' THEN 'returned' ELSE 'cut off' END));
+    coalesce(p_change ->> 'units', CASE p_to WHEN 'completed' THEN 'completed' WHEN 'deferred' THEN 'deferred' WHEN 'returned' THEN 'returned' ELSE 'cut off' END),
+    p_change ? 'claims_next');
   RETURN v_moved.ids;
 END
 $$;
 
 -- What follows from a move. p_queues: where a job may start now. p_failed: the jobs that failed for good. p_has_extra: one of the jobs has extra.
+-- p_claims_next: a claim follows in the same transaction, which tells of the room that it leaves.
 CREATE OR REPLACE FUNCTION zeke_jobs.after_move(
-  p_ids uuid[], p_tasks text[], p_queues text[], p_failed uuid[], p_has_extra boolean, p_worker uuid, p_units text) RETURNS void
+  p_ids uuid[], p_tasks text[], p_queues text[], p_failed uuid[], p_has_extra boolean, p_worker uuid, p_units text, p_claims_next boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE -- with the settings of zeke_jobs.move, which alone calls it
 AS $$
 BEGIN
@@ -137,17 +139,20 @@ BEGIN
     WHERE a.job = ANY (p_ids) AND q.message_id = ANY (p_ids) AND q.message_id = a.job AND q.state IN ('done', 'rejected');
   END IF;
   PERFORM zeke_jobs.notify_idle(u.queue) FROM (SELECT DISTINCT unnest(p_queues) AS queue) AS u;
-  PERFORM zeke_jobs.notify_freed(p_tasks, p_worker);
+  IF NOT p_claims_next THEN
+    PERFORM zeke_jobs.notify_freed(p_tasks, p_worker, true);
+  END IF;
 END
 $$;
 
 -- Complete jobs whose handlers returned. Returns the ids of the jobs that were still this worker's.
 CREATE OR REPLACE FUNCTION zeke_jobs.complete(
-  p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_took double precision[], p_results text[]) RETURNS SETOF uuid
+  p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_took double precision[], p_results text[],
+  p_change jsonb DEFAULT '{}') RETURNS SETOF uuid
 LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
-  v_ours uuid[] := zeke_jobs.move(p_ids, 'completed', '{}', p_worker, p_claims, p_after, p_took, p_results);
+  v_ours uuid[] := zeke_jobs.move(p_ids, 'completed', p_change, p_worker, p_claims, p_after, p_took, p_results);
 BEGIN
   PERFORM zeke_jobs.note_ends(v_ours, false);
   RETURN QUERY SELECT o.id FROM unnest(v_ours) AS o (id);
@@ -170,10 +175,13 @@ BEGIN
   RETURN QUERY
     SELECT 'lost', d.id, NULL::bigint, NULL::text, NULL::text, NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::uuid,
       NULL::timestamptz, NULL::timestamptz, NULL::text[], NULL::double precision, NULL::text, NULL::text, NULL::double precision
-    FROM (SELECT ARRAY(SELECT zeke_jobs.complete(p_worker, p_ids, p_claims, p_after, p_took, p_results)) AS ids) AS ours
+    FROM (SELECT ARRAY(SELECT zeke_jobs.complete(p_worker, p_ids, p_claims, p_after, p_took, p_results, '{"claims_next": true}')) AS ids) AS ours
     CROSS JOIN unnest(p_ids) AS d (id)
     WHERE d.id <> ALL (ours.ids);
   RETURN QUERY SELECT c.* FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_revision, p_is_empty, p_free) AS c;
+  IF p_ids <> '{}' THEN
+    PERFORM zeke_jobs.notify_freed(ARRAY(SELECT DISTINCT q.task FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (p_ids)), p_worker, false);
+  END IF;
 END
 $$;
 
