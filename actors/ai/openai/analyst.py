@@ -157,8 +157,9 @@ class OpenAIAnalyst:
             Unfounded: no statement is left.
         """
         settings, nonce = self._settings, new_nonce()
-        if isinstance(settings.verify, str):
-            settings = settings.model_copy(update={"model": settings.verify})
+        model = settings.verify if isinstance(settings.verify, str) else settings.model
+        # It copies sentences of the story, which may be longer than the answer.
+        settings = settings.model_copy(update={"model": model, "max_output_tokens": 2 * settings.output_tokens})
         asked, text = statements(found), material(story, settings.max_input_chars)
         turns = [("user", f"{fenced(text, nonce)}\n\nStatements:\n{numbered(asked)}")]
         key = self._key(settings, "verify", VerifyAnswer, text, asked)
@@ -198,6 +199,7 @@ class OpenAIAnalyst:
             self._body(settings, system, turns, strict_schema(form), operation),
             lambda got: checked(form, got, settings, fault_of),
             lambda answer, model: (key, {"answer": answer.model_dump(), "model": model}),
+            settings.output_tokens,
         )
 
     @staticmethod
@@ -229,6 +231,7 @@ class OpenAIAnalyst:
         body: Mapping[str, Any],
         check: Callable[[Mapping[str, Any]], Any],
         keep: Callable[[Any, str], tuple[str, Any]],
+        most_output: int = 0,
     ) -> tuple[str, Any]:
         """Reserve, ask, check and settle a call, and remember a good answer. Returns the model's name and the answer.
 
@@ -238,7 +241,6 @@ class OpenAIAnalyst:
         # A token has at least one byte, so this is never too low.
         payload = json.dumps(body, ensure_ascii=False).encode()
         most_input = len(payload) + _OVERHEAD_TOKENS
-        most_output = self._settings.output_tokens if prompt_name else 0
         most = self._settings.cost(model, most_input, most_output)
         call = books.reserve(CallStart(operation, model, prompt_name, most))
         try:

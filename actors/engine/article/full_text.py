@@ -41,6 +41,7 @@ _CUT_WITHIN = 1.15  # times, if the additional words stand within the text
 _WITHIN = 0.9  # of these words
 _SECTIONS = 300  # of these words are sections of an article rather than teasers in it; chosen on the choosing halves
 _HELD = 0.6  # of its runs of words are in the longer one: both are of the same article
+_PAIR = 2
 _BRIEF = 200  # words: what stands beside an article, such as a reader's praise, is seldom longer
 _MORE = 1.1  # times the words of readability's text: some of them may stand around the article
 _ASIDE = 3  # times the words of such a text
@@ -117,8 +118,12 @@ def choose(found: list[Reading], precise: Callable[[], Reading] | None = None) -
             (longest, "the longest of short readings") if longest and longest.text else (None, "no reading has a text")
         )
     judges = [one for one in whole if one.way != "structured"] or whole
-    support = {one.way: round(sum(one.said.agreement(other.said) for other in judges), 2) for one in judges}
-    chosen = max(judges, key=lambda one: support[one.way])
+    # Two agree with each other alike, so the first is taken.
+    support = {
+        one.way: round(sum(one.said.agreement(other.said) for other in judges if other is not one), 2)
+        for one in (judges if len(judges) > _PAIR else ())
+    }
+    chosen = max(judges, key=lambda one: support.get(one.way, 0))
     reason = f"the others agree with it most ({len(judges)} readings)"
     other = next((one for one in judges if one.way == "readability"), chosen)
     if chosen.said.size < _BRIEF and other.said.size > _ASIDE * chosen.said.size:

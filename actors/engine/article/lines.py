@@ -41,14 +41,10 @@ def short_lines(tree: HtmlElement) -> list[Line]:
 
 def _short(element: HtmlElement) -> str:
     """The element's text with single spaces; empty if it is long."""
-    parts: list[str] = []
-    size = 0
+    text = ""
     for part in element.itertext():
-        words = part.split()
-        if words:
-            parts += words
-            size += len(part)
-            if size > 4 * _LONGEST:
+        if words := part.split():
+            text = f"{text} {' '.join(words)}" if text else " ".join(words)
+            if len(text) > _LONGEST:
                 return ""
-    text = " ".join(parts)
-    return text if len(text) <= _LONGEST else ""
+    return text

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import feedparser.api  # noqa: F401 (imported once, before readers are forked)
 import trafilatura  # noqa: F401 (the same)
+from trafilatura.external import jt_stoplist_init
 
 from actors.engine.article.language import text_language
 from actors.engine.contract import EngineError
@@ -58,3 +59,4 @@ def warm_up() -> None:
     """Read a little, so that the libraries load everything before readers are forked."""
     html_to_text("<p>A line.</p>")
     text_language("A few lines. " * 20)
+    jt_stoplist_init()

@@ -90,7 +90,13 @@ def ask(server: Verifier) -> Iterator[Callable[..., Any]]:
 
     def go(said: str, story: Story = STORY, books: Books | None = None, **options: Any) -> Any:
         server.says = {"summary": said}
-        given = {"base_url": server.url, "model": "m", "timeout": "5s", "prices": {"m": {"input": 1}}, **options}
+        given = {
+            "base_url": server.url,
+            "model": "m",
+            "timeout": "5s",
+            "prices": {"m": {"input": 1, "output": 10}},
+            **options,
+        }
         key = json.dumps(options)
         if key not in analysts:
             analysts[key] = Settings.model_validate({"provider": "openai", "openai": given}).open()
@@ -129,7 +135,12 @@ def test_a_statement_that_does_not_follow_is_not_stored_and_the_rest_says_that_i
         ("summarize", "summarize/1"),
         ("verify", "verify/1"),
     ]
-    assert all(call.cost and end.cost is not None for call, end in zip(books.calls, books.ends, strict=True))
+    bounds = [asked["body"]["max_completion_tokens"] for asked in server.asked[-2:]]
+    assert bounds == [1000, 2000], "the sentences that it copies may be longer than the answer"
+    for call, end, most in zip(books.calls, books.ends, bounds, strict=True):
+        assert call.cost is not None
+        assert end.cost is not None
+        assert call.cost > most * 10e-6 > end.cost / 2
     assert _made_by(
         {"citations": {"summary": {"model": "m", "checked": "verified"}}, "analysis_state": ""}, "summary"
     ) == ("by m, verified")

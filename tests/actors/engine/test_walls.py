@@ -53,6 +53,8 @@ def test_an_offer_beside_a_teaser_is_a_paywall_unless_the_page_says_that_it_is_f
 def test_an_article_about_walls_is_read() -> None:
     about = "<p>Sites ask: verify you are human. They say that you have been blocked, and want you to accept all cookies.</p>"
     assert read_page(page("Robots at the door", about + paragraphs("captchas", 20)).encode(), URL).text
+    for title in ("Maintenance of bridges is late", "The 404 best songs", "Consent in law", "Blocked roads open again"):
+        assert read_page(page(title, paragraphs("a note", 3)).encode(), URL).text
     declared = '<meta property="og:type" content="article">'
     assert read_page(page("A note on robots", about + paragraphs("captchas", 2), declared).encode(), URL).text
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import pytest
+from structlog.testing import capture_logs
 
 import zeke_jobs
 from tests.zeke_jobs.worker.conftest import load
@@ -42,21 +43,17 @@ def ended(jobs: list[zeke_jobs.Job]) -> Counter[tuple[str, str]]:
     return Counter((job.task_id, job.status) for job in jobs)
 
 
-def test_a_due_job_that_may_not_start_stops_no_other(
-    run_jobs: Callable[..., Any], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_due_job_that_may_not_start_stops_no_other(run_jobs: Callable[..., Any]) -> None:
     zeke_jobs.send("paused")
     zeke_jobs.send("strict", key="a")
     zeke_jobs.send("strict", key="a")  # behind one that will fail
     zeke_jobs.send("again")
     zeke_jobs.send("echo", delay=3600)
-    assert ended(run_jobs(waits=False, raises=False)) == {
-        ("again", "completed"): 1,
-        ("echo", "completed"): 1,
-        ("strict", "failed"): 1,
-    }
-    assert "jobs are due and do not start" in (said := capsys.readouterr().out)
-    assert "{'paused': 1, 'strict': 1}" in said
+    with capture_logs() as said:
+        found = ended(run_jobs(waits=False, raises=False))
+    assert found == {("again", "completed"): 1, ("echo", "completed"): 1, ("strict", "failed"): 1}
+    [blocked] = [line for line in said if "jobs are due and do not start" in line["event"]]
+    assert blocked["jobs"] == {"paused": 1, "strict": 1}
 
 
 def test_jobs_of_a_rate_and_of_a_closed_limit_run_when_it_lets_them(run_jobs: Callable[..., Any]) -> None:

@@ -1,0 +1,155 @@
+"""Readers and operators call all that their rights allow, with any values: honest jobs run, views answer, schedules go on."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from contextlib import closing
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import dramatiq
+import psycopg2.extras
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+import zeke_jobs
+from tests.zeke_jobs.postgres.test_roles import CHANGING, DECIDING, LOOKING, as_member, query, sign_up
+from tests.zeke_jobs.postgres.test_views_of_roles import SEEN
+from tests.zeke_jobs.worker.conftest import load
+from zeke_jobs.postgres import roles
+from zeke_jobs.postgres.pool import connect
+from zeke_jobs.revisions import boot
+from zeke_jobs.scheduler import dispatch
+from zeke_jobs.worker import builder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TASKS = """
+  honest: {handler: 'H:echo', queue: honest, cron: {at: '* * * * *', overlap: allow, payload: {n: 1}}}
+  victim: {handler: 'H:echo', cron: '* * * * *', sensitive: [story_id]}
+"""
+#: An operator may put any catalogue in force, also one without the honest task: a wrong row of it is in test_views_of_roles.
+BY_RIGHT = {"put_in_force"}
+SCHEDULING = {"lock_schedule", "advance_schedule", "record_tick"}
+PATIENCE = 10  # seconds; a job takes some milliseconds
+
+words = st.sampled_from(
+    ["victim", "task/victim", "schedule/victim", "limit/none", "queue/none", "* * * * *", "UTC", "", "NaN", "1e400", "%s $1 ' \\", "x" * 5000,
+     "sent", "skipped", "backfill", "schedule", "run", "cancel", "retry", "prioritise", "reschedule", "infinity"]
+) | st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)  # fmt: skip
+numbers: st.SearchStrategy[Any] = (
+    st.sampled_from([0, 1, -1, 7, 2**31 - 1, -(2**31)])
+    | st.floats()
+    | st.sampled_from(["1e2", "NaN", None, True, [], {}])
+)
+moments = st.sampled_from(["2026-01-01Z", "0001-01-01Z", "8999-12-31Z", "294276-01-01Z", "infinity", "-infinity", None])
+ids = st.uuids().map(str)
+jobs = st.fixed_dictionaries(
+    {"id": ids, "name": words, "state": st.sampled_from(["created", "retry", "completed", "failed"])},
+    optional={
+        "retry_count": numbers, "priority": numbers, "start_after": moments, "created_on": moments, "started_on": moments,
+        "completed_on": moments, "output": st.dictionaries(words, words, max_size=2) | numbers, "singleton_key": words, "group_id": words,
+    },
+)  # fmt: skip
+imports = st.lists(
+    st.fixed_dictionaries({"job": jobs, "task": st.just("victim"), "payload": st.sampled_from([{}, {"n": 1}, [], 5])}),
+    max_size=3,
+)
+filters = st.dictionaries(
+    st.sampled_from(["task", "status", "key", "error", "batch", "older", "newer", "id", "priority", "delay", "run_at"]),
+    words | numbers | moments,
+    max_size=3,
+)
+#: Values for the parameters of a function, by type.
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "text": st.one_of(words, words, words, words, words, words, st.none()),
+    "uuid": ids | st.none(),
+    "jsonb": (filters | imports | numbers).map(lambda value: psycopg2.extras.Json(value, dumps=_json)),
+    "integer": st.sampled_from([0, 1, -1, 2**31 - 1, -(2**31), None]),
+    "double precision": st.floats() | st.none(),
+    "timestamp with time zone": moments,
+    "text[]": st.lists(words, max_size=2) | st.none(),
+    "schedule": st.sampled_from(
+        ["honest", "victim"]
+    ),  # a scheduler's functions, by the name of their first parameter's task
+    "uuid[]": st.lists(ids, max_size=2) | st.none(),
+}
+
+
+def _json(value: object) -> str:
+    return json.dumps(value).replace("NaN", "0").replace("-Infinity", "-1e300").replace("Infinity", "1e300")
+
+
+@pytest.fixture(scope="module")
+def doors(module_database: str) -> Iterator[dict[str, Any]]:
+    """The functions that readers and operators may call, each with the types of its parameters, beside a worker of the owner."""
+    with closing(connect(module_database)) as conn:
+        boot.sync(conn, load(TASKS))
+        sign_up(conn)
+        found = query(
+            conn,
+            """SELECT p.proname, ARRAY(SELECT format_type(t.oid, NULL) FROM unnest(p.proargtypes) WITH ORDINALITY AS t (oid, n) ORDER BY t.n)
+            FROM pg_proc AS p WHERE p.pronamespace = to_regnamespace('zeke_jobs')""",
+        )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATABASE_URL", module_database)
+        broker = builder.build(load(TASKS), module_database)
+        worker = dramatiq.Worker(broker, worker_threads=2, worker_timeout=100)
+        worker.start()
+        yield {
+            "url": module_database,
+            "functions": {name: types for name, types in found if name in (CHANGING | DECIDING | LOOKING) - BY_RIGHT},
+            "minutes": itertools.count(1),
+        }
+        worker.stop(timeout=5_000)
+        broker.close()
+
+
+def honest(url: str, minutes: Iterator[int]) -> None:
+    """An honest job is sent, runs and ends; a reader's views get through; the scheduler sends the next minute's tick."""
+    with closing(connect(url)) as conn, conn.cursor() as cursor:
+        cursor.execute("SET statement_timeout = '10s'")
+        sent = zeke_jobs.send("honest", {"n": 1}, connection=conn)
+        assert zeke_jobs.wait(sent.id, timeout=PATIENCE)["n"] == 1
+        now = dispatch.clock(conn) + timedelta(minutes=next(minutes))
+        assert ("honest", "sent") in [(tick.task, tick.outcome) for tick in dispatch.beat(conn, now=now)]
+    with closing(psycopg2.connect(as_member(url, roles.READER))) as reader:
+        for view in SEEN[roles.READER]:
+            query(reader, f"SELECT v::text FROM {view} AS v")
+
+
+# The worker's threads use the random module meanwhile.
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module:hypothesis.errors.HypothesisDeprecationWarning")
+@settings(max_examples=15, phases=[Phase.generate])  # to shrink would take minutes
+@given(st.data())
+def test_what_readers_and_operators_may_do_stops_no_honest_job(doors: dict[str, Any], data: st.DataObject) -> None:
+    role = data.draw(st.sampled_from([roles.OPERATOR, roles.OPERATOR, roles.READER]), "role")
+    stays_open = data.draw(st.booleans(), "the transaction stays open")
+    mine = set(doors["functions"] if role == roles.OPERATOR else LOOKING)
+    # While an operator decides ticks of a schedule or changes the catalogue, others do not: by right, the transaction holds them up.
+    mine -= SCHEDULING | {"lock_catalogue"} if stays_open else set()
+    calls = data.draw(
+        st.lists(st.sampled_from(sorted(mine) + 2 * sorted(mine & SCHEDULING)), min_size=15, max_size=30), "functions"
+    )
+    with closing(psycopg2.connect(as_member(doors["url"], role))) as hostile, hostile.cursor() as cursor:
+        hostile.autocommit = not stays_open
+        cursor.execute("SET statement_timeout = '5s'")
+        for name in calls:
+            types = doors["functions"][name]
+            kinds = ["schedule", *types[1:]] if name in SCHEDULING else types
+            values = [data.draw(VALUES[one], f"{name}: {one}") for one in kinds]
+            if stays_open:
+                cursor.execute("SAVEPOINT one")
+            try:
+                cursor.execute(f"SELECT * FROM zeke_jobs.{name}({', '.join(f'%s::{one}' for one in types)})", values)
+            except psycopg2.Error:  # refused; what it did before must not matter
+                if stays_open:
+                    cursor.execute("ROLLBACK TO SAVEPOINT one")
+        if stays_open:
+            for view in SEEN[role if role in SEEN else roles.READER]:
+                cursor.execute(f"SELECT v::text FROM {view} AS v")
+        honest(doors["url"], doors["minutes"])
+    honest(doors["url"], doors["minutes"])
