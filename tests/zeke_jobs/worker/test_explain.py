@@ -147,6 +147,7 @@ CASES = [
         lambda big: SQL.all(
             big.jobs.conn, "job/cancelling", worker=WORKER, held=[c["message_id"] for c in big.active("full")]
         ),
+        in_any_session=False,
     ),
     Case("rescue with nobody lost", "queue_active", run("worker/rescue")),
     Case("rescue", "queue_active", rescue),

@@ -29,7 +29,8 @@ RETURNS TABLE (
   parent uuid, scheduled_for timestamptz, claimed_on timestamptz, sensitive text[], on_time double precision,
   held_by text, reason text, wait double precision)
 LANGUAGE plpgsql VOLATILE
--- Generic plans that suit any backlog: planning costs more than claiming.
+-- Generic plans that suit any backlog: planning costs more than claiming. Subqueries and not EXISTS, of which a planner that takes the table for
+-- small makes joins that read the backlog.
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
 SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
 AS $$
@@ -55,7 +56,6 @@ DECLARE
 BEGIN
   v_due := ARRAY(
     SELECT t.id FROM zeke_jobs.task AS t
-    -- A subquery and not EXISTS, of which a planner that takes the table for small makes a join that reads the backlog.
     WHERE t.queue = p_queue AND t.id = ANY (p_tasks) AND (
       SELECT true FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = t.id LIMIT 1));
   IF v_due = '{}' THEN RETURN; END IF;

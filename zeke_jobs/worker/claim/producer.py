@@ -42,8 +42,8 @@ class _Queue:
 
     Attributes:
         look_on: The next look; infinite while one is under way.
-        not_before: No look before this time. All claims of a limit wait for each other, so where a limit holds jobs back, a process
-            rests as long as its look took: the ends of some jobs share the next look.
+        not_before: No look before this time. All claims of a limit wait for each other, so where a limit holds jobs back, a
+            process rests as long as its look took: the ends of some jobs share the next look.
         due_on: When the next delayed job is due, as far as this process knows.
         looks: Looks in a row that found less than they asked for, since the process asked to be notified.
         busy_since: Since when each look has found all it asked for.

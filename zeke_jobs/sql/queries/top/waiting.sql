@@ -1,11 +1,14 @@
 -- Queued jobs of a task in claim order; jobs that must run alone come first; sensitive fields are masked.
 SELECT n.id, n.attempt, n.deaths, n.priority, n.run_at, j.key, j.waiting_for
 FROM (
-  (SELECT q.message_id AS id, q.attempt, q.deaths, q.priority, q.run_at, q.seq
-   FROM zeke_jobs.task AS t
-   JOIN zeke_jobs.queue AS q ON q.queue_name = t.queue AND q.task = t.id
-   WHERE t.id = %(task)s AND q.state = 'queued' AND q.deaths > 1
-   ORDER BY q.deaths, q.expires_on -- so that queue_apart is read
+  (SELECT l.id, l.attempt, l.deaths, l.priority, l.run_at, l.seq
+   FROM (
+     SELECT q.message_id AS id, q.task, q.attempt, q.deaths, q.priority, q.run_at, q.seq
+     FROM zeke_jobs.queue AS q
+     WHERE q.state = 'queued' AND q.deaths > 1
+     ORDER BY q.deaths, q.expires_on -- so that queue_apart is read
+     LIMIT 1000) AS l
+   WHERE l.task = %(task)s
    LIMIT %(most)s)
   UNION ALL
   (SELECT l.id, l.attempt, l.deaths, l.priority, l.run_at, l.seq
