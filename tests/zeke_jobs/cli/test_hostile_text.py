@@ -143,8 +143,8 @@ def plant(conn: Connection) -> dict[str, str]:
     execute(conn, "UPDATE zeke_jobs.queue SET state = 'rejected', completed_on = now(), started_on = now() WHERE message_id = %(id)s", id=ids["FAILED"])  # fmt: skip
     execute(
         conn,
-        """UPDATE zeke_jobs.queue SET state = 'rejected', completed_on = now(), cancelled_on = now(), cancelled_by = %(text)s,
-          cancel_reason = %(text)s, message = message || jsonb_build_object('actor_name', %(text)s::text)
+        """UPDATE zeke_jobs.queue SET state = 'rejected', completed_on = now(), cancelled_on = now(),
+          extra = jsonb_build_object('cancelled_by', %(text)s::text, 'cancel_reason', %(text)s::text), message = message || jsonb_build_object('actor_name', %(text)s::text)
         WHERE message_id = %(id)s""",
         id=ids["CANCELLED"],
         **hostile,

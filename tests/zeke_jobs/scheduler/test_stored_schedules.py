@@ -44,7 +44,7 @@ def at(jobs: Jobs, **passed: float) -> None:
 
 def sent(jobs: Jobs) -> list[tuple[str | None, str]]:
     rows = jobs.rows(
-        "SELECT extra ->> 'schedule' AS schedule, to_char(scheduled_for AT TIME ZONE 'UTC', 'HH24:MI') AS tick FROM zeke_jobs.queue ORDER BY extra ->> 'schedule'd_for, 1"
+        "SELECT extra ->> 'schedule' AS schedule, to_char(scheduled_for AT TIME ZONE 'UTC', 'HH24:MI') AS tick FROM zeke_jobs.queue ORDER BY scheduled_for, 1"
     )
     return [(row["schedule"], row["tick"]) for row in rows]
 
