@@ -21,17 +21,18 @@ $$;
 -- caller will look for jobs itself; the others are woken a moment later unless they have looked by then.
 CREATE OR REPLACE FUNCTION zeke_jobs.notify_freed(p_tasks text[], p_caller uuid, p_looks boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
+  v_now timestamptz;
+  v_limits text[];
   v_open text[];
 BEGIN
   IF EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id IS DISTINCT FROM p_caller) THEN
-    -- If a task was renamed after the claim, its job ended under the former name.
-    v_open := ARRAY(
-      SELECT r.name FROM zeke_jobs.room(ARRAY(
-        SELECT DISTINCT n.name FROM zeke_jobs.task AS t CROSS JOIN LATERAL unnest(t.limits) AS n (name)
-        WHERE t.id || t.aliases && p_tasks), zeke_jobs.now()) AS r
-      GROUP BY r.name HAVING min(r.room) > 0);
+    v_now := zeke_jobs.now();
+    v_limits := ARRAY( -- if a task was renamed after the claim, its job ended under the former name
+      SELECT DISTINCT n.name FROM zeke_jobs.task AS t CROSS JOIN LATERAL unnest(t.limits) AS n (name) WHERE t.id || t.aliases && p_tasks);
+    v_open := ARRAY(SELECT r.name FROM zeke_jobs.room(v_limits, v_now) AS r GROUP BY r.name HAVING min(r.room) > 0);
     IF v_open <> '{}' THEN
       PERFORM pg_notify('zeke_jobs.wake', CASE WHEN f.looks THEN 'later ' ELSE f.first::text || ' ' END || f.queue)
       FROM (

@@ -40,6 +40,7 @@ DECLARE
   v_in_force integer;
   v_due text[];
   v_priorities integer[];
+  v_from timestamptz[]; v_from_seq bigint[]; -- the first job of each
   v_limits text[];
   v_metered boolean;
   v_apart record;
@@ -54,28 +55,26 @@ DECLARE
   v_places tid[];
   v_opens timestamptz; -- of a key
 BEGIN
-  v_due := ARRAY(
-    SELECT t.id FROM zeke_jobs.task AS t
-    WHERE t.queue = p_queue AND t.id = ANY (p_tasks) AND (
-      SELECT true FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = t.id LIMIT 1));
-  IF v_due = '{}' THEN RETURN; END IF;
-  -- Each task with each priority that has a due job.
-  WITH RECURSIVE level (task, n, priority) AS (
-    SELECT d.task, 1, (SELECT q.priority FROM zeke_jobs.queue AS q
-      WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = d.task ORDER BY q.priority DESC LIMIT 1)
-    FROM unnest(v_due) AS d (task)
+  -- Each task with each priority that has a due job, and its first job: an index has dead entries before that, so it is searched for once.
+  WITH RECURSIVE level (task, n, priority, run_at, seq) AS (
+    SELECT t.id, 1, h.priority, h.run_at, h.seq
+    FROM zeke_jobs.task AS t CROSS JOIN LATERAL (
+      SELECT q.priority, q.run_at, q.seq FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = t.id ORDER BY q.priority DESC, q.run_at, q.seq LIMIT 1) AS h
+    WHERE t.queue = p_queue AND t.id = ANY (p_tasks)
     UNION ALL
-    SELECT l.task, l.n + 1, (SELECT q.priority FROM zeke_jobs.queue AS q
-      WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = l.task AND q.priority < l.priority ORDER BY q.priority DESC LIMIT 1)
-    FROM level AS l WHERE l.priority IS NOT NULL AND l.n < 1000
+    SELECT l.task, l.n + 1, h.priority, h.run_at, h.seq
+    FROM level AS l CROSS JOIN LATERAL (
+      SELECT q.priority, q.run_at, q.seq FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = l.task AND q.priority < l.priority
+      ORDER BY q.priority DESC, q.run_at, q.seq LIMIT 1) AS h
+    WHERE l.n < 1000
   )
-  SELECT array_agg(l.task), array_agg(l.priority) INTO v_due, v_priorities
+  SELECT array_agg(l.task), array_agg(l.priority), array_agg(l.run_at), array_agg(l.seq) INTO v_due, v_priorities, v_from, v_from_seq
   FROM (
-    SELECT l.task, l.priority FROM level AS l JOIN zeke_jobs.task AS t ON t.id = l.task
-    WHERE l.priority IS NOT NULL AND NOT t.paused
+    SELECT l.* FROM level AS l JOIN zeke_jobs.task AS t ON t.id = l.task
+    WHERE l.run_at <= v_now AND NOT t.paused
       AND NOT EXISTS (SELECT 1 FROM zeke_jobs.pause AS p WHERE p.target IN ('task/' || t.id, 'queue/' || p_queue) OR p.target = ANY (t.limits))
-      AND (SELECT true FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = l.task AND q.priority = l.priority AND q.run_at <= v_now LIMIT 1)
     ORDER BY l.priority DESC, random()
   ) AS l;
   IF v_due IS NULL THEN RETURN; END IF;
@@ -107,8 +106,7 @@ BEGIN
     SELECT t.id, t.aliases, t.limits, t.per_key, t.order_hold, t.metered, t.on_time INTO v_one FROM zeke_jobs.task AS t WHERE t.id = v_due[v_at];
     SELECT r.* INTO v_room FROM zeke_jobs.room(v_one.limits, v_now) AS r ORDER BY r.room LIMIT 1;
     IF v_room.room <= 0 OR v_free + v_room.room / 8 <= 0 THEN
-      RETURN QUERY SELECT h.* FROM zeke_jobs.held_back(
-        v_one.id, v_room.name, CASE WHEN v_room.room <= 0 THEN v_room.reason ELSE 'thread' END, v_room.opens_on, v_now) AS h;
+      RETURN QUERY SELECT h.* FROM zeke_jobs.held_back(v_one.id, v_room.name, CASE WHEN v_room.room <= 0 THEN v_room.reason ELSE 'thread' END, v_room.opens_on, v_now) AS h;
       SELECT v_at + 1, 0 INTO v_at, v_served;
       CONTINUE;
     END IF;
@@ -127,7 +125,7 @@ BEGIN
       v_places := ARRAY(
         SELECT q.ctid FROM zeke_jobs.queue AS q
         WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = v_one.id AND q.priority = v_priorities[v_at] AND q.run_at <= v_now
-          AND q.deaths < 2 AND (q.expires_on IS NULL OR q.expires_on > v_now OR q.attempt > 0)
+          AND (q.run_at, q.seq) >= (v_from[v_at], v_from_seq[v_at]) AND q.deaths < 2 AND (q.expires_on IS NULL OR q.expires_on > v_now OR q.attempt > 0)
         ORDER BY q.run_at, q.seq LIMIT v_share
         FOR UPDATE SKIP LOCKED);
     END IF;
@@ -150,6 +148,8 @@ BEGIN
       v_at := v_at + 1;
     ELSE
       v_due := v_due[:v_at - 1] || v_due[v_at + 1:v_at + v_peers - 1] || v_due[v_at] || v_due[v_at + v_peers:];
+      v_from := v_from[:v_at - 1] || v_from[v_at + 1:v_at + v_peers - 1] || v_from[v_at] || v_from[v_at + v_peers:];
+      v_from_seq := v_from_seq[:v_at - 1] || v_from_seq[v_at + 1:v_at + v_peers - 1] || v_from_seq[v_at] || v_from_seq[v_at + v_peers:];
     END IF;
   END LOOP;
 END

@@ -170,6 +170,7 @@ RETURNS TABLE (
   parent uuid, scheduled_for timestamptz, claimed_on timestamptz, sensitive text[], on_time double precision,
   held_by text, reason text, wait double precision)
 LANGUAGE plpgsql VOLATILE
+SET plan_cache_mode = force_generic_plan -- for what it calls, too
 AS $$
 BEGIN
   RETURN QUERY

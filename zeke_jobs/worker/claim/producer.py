@@ -28,7 +28,8 @@ _POLL_ALONE = 1.0  # seconds; the same where no notifications arrive
 _SOON = (0.02, 0.2)  # seconds before the two extra looks of a process that has just become idle
 _SOONEST = 0.005  # seconds; the shortest wait for a time at which a limit lets a job start
 _BUSY_AFTER = 1.0  # seconds of full claims after which senders need not notify any more
-_LONGEST_REST = 0.05  # seconds
+# Seconds from an end that makes room to the look, which other ends may share: all claims of a limit wait for each other.
+_TOGETHER = 0.002
 _CHECK = 0.2  # seconds; the longest wait of a process without room
 _PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds between attempts while the database is away
 _AFTER_FAULT = 3.0  # seconds
@@ -42,8 +43,6 @@ class _Queue:
 
     Attributes:
         look_on: The next look; infinite while one is under way.
-        not_before: No look before this time. All claims of a limit wait for each other, so where a limit holds jobs back, a
-            process rests as long as its look took: the ends of some jobs share the next look.
         due_on: When the next delayed job is due, as far as this process knows.
         looks: Looks in a row that found less than they asked for, since the process asked to be notified.
         busy_since: Since when each look has found all it asked for.
@@ -54,17 +53,12 @@ class _Queue:
 
     name: str
     look_on: float = 0.0
-    not_before: float = 0.0
     due_on: float = math.inf
     looks: int = 0
     busy_since: float = field(default_factory=time.monotonic)
     idle: bool = False
     limited: dict[str, float] = field(default_factory=dict)
     freed: bool = False
-
-    def next_on(self) -> float:
-        """The next look."""
-        return max(self.look_on, self.not_before)
 
 
 class Producer:
@@ -108,11 +102,11 @@ class Producer:
         """Wait until a queue is due and there is room; return it with the number of jobs to claim. None: ask again."""
         with self._changed:
             want, now = self._want(), time.monotonic()
-            queue = self._apart or min(self._queues.values(), key=_Queue.next_on)
-            if want > 0 and (self._apart or queue.next_on() <= now):
+            queue = self._apart or min(self._queues.values(), key=lambda queue: queue.look_on)
+            if want > 0 and (self._apart or queue.look_on <= now):
                 queue.look_on = math.inf
                 return queue, want
-            self._changed.wait(min(_POLL, queue.next_on() - now) if want > 0 else _CHECK)
+            self._changed.wait(min(_POLL, queue.look_on - now) if want > 0 else _CHECK)
             return None, 0
 
     def _want(self) -> int:
@@ -136,7 +130,7 @@ class Producer:
                     self.freed(ended, but=queue)
                 jobs = [JobMessage(row, queue.name, asked) for row in with_messages(conn, who, answer.jobs)]
                 self._accept(jobs, lack_threads=answer.lacks_threads)
-                self._look_ended(conn, queue, answer, asked, is_full=answer.lacks_threads or len(answer.jobs) >= want)
+                self._look_ended(conn, queue, answer, is_full=answer.lacks_threads or len(answer.jobs) >= want)
         finally:
             self._look_connection = None
             if completions:
@@ -164,10 +158,9 @@ class Producer:
                 process.settle(claim, RETURNED, unstarted=True)
             raise
 
-    def _look_ended(self, conn: Connection, queue: _Queue, answer: Answer, asked: float, *, is_full: bool) -> None:
+    def _look_ended(self, conn: Connection, queue: _Queue, answer: Answer, *, is_full: bool) -> None:
         """Decide when to look again, and ask to be notified of new jobs and of the ends that make room."""
         now = time.monotonic()
-        queue.not_before = now + min(now - asked, _LONGEST_REST) if answer.held else 0.0
         # A limit lets a job through now and then. Keep its name for a while all the same, to save writes.
         queue.limited = {name: on for name, on in queue.limited.items() if now - on < _BUSY_AFTER}
         queue.limited |= dict.fromkeys(answer.limited_by(self._process.runtime.frees), now)
@@ -244,8 +237,8 @@ class Producer:
                 if queue is not but and any(one is None or not one.isdisjoint(queue.limited) for one in limits):
                     queue.freed = bool(queue.limited)
                 if queue.freed and self._held.waiting() <= 0:
-                    queue.freed, queue.look_on = False, min(queue.look_on, now)
-            if any(queue.look_on <= now for queue in self._queues.values()):
+                    queue.freed, queue.look_on = False, min(queue.look_on, now + _TOGETHER)
+            if any(queue.look_on <= now + _TOGETHER for queue in self._queues.values()):
                 if self._want() > 0:
                     self._changed.notify_all()
                 return True
