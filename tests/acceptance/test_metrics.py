@@ -34,9 +34,9 @@ DOCKER = ROOT / "docker"
 DASHBOARD = json.loads((DOCKER / "grafana/dashboards/zeke-jobs.json").read_text())
 TASKS = """
     version: 1
-    limits: {ai: {concurrency: 4, rate: 600/m}}
+    limits: {ai: {concurrency: 4, rate: 600/m, tokens: {rate: 90000/m}}}
     tasks:
-      work: {handler: "H:work", concurrency: 3, max_wait: 2m, uses: [ai], cron: "0 0 1 1 *"}
+      work: {handler: "H:work", concurrency: 3, max_wait: 2m, uses: [ai], units: {tokens: 1}, cron: "0 0 1 1 *"}
       broken: {handler: "H:fail", retry: {limit: 1, delay: 0s}}
 """
 
@@ -145,8 +145,6 @@ def test_the_dashboard_asks_for_nothing_that_is_not_exported() -> None:
 NOT_SHOWN = [
     "zeke_jobs_paused",
     "zeke_jobs_serving_threads",
-    "zeke_jobs_limit_unit_used",
-    "zeke_jobs_limit_unit",
     "zeke_jobs_limit_closed",
 ]
 

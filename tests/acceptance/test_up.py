@@ -106,7 +106,7 @@ def test_a_job_that_outlasts_the_stop_is_handed_back_and_nobody_counts_as_dead(u
     assert "killed after its grace time" not in up.text
     with conn.cursor() as cursor:
         cursor.execute("SELECT state::text, attempt, deaths FROM zeke_jobs.queue")
-        assert cursor.fetchall() == [("queued", 1, 0)]
+        assert cursor.fetchall() == [("queued", 0, 0)]
         cursor.execute("SELECT count(*) FROM zeke_jobs.worker WHERE kind = 'worker'")
         assert cursor.fetchall() == [(0,)]
 

@@ -46,10 +46,11 @@ END::zeke_jobs.job_status;
 
 -- These read the catalogue for views: one wrong value there must not stop them.
 
--- The length of a duration such as 1h30m, at most a thousand years; NULL: it is none.
+-- The length of a duration such as 1h30m, at most a thousand years; NULL: it is none. No backslash: a database may have
+-- standard_conforming_strings off, which gives it another meaning.
 CREATE OR REPLACE FUNCTION zeke_jobs.length_of(p_duration text) RETURNS interval
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN p_duration ~ '^(\d{1,9}(\.\d{1,6})? ?(ms|s|m|h|d|w|seconds?|minutes?|hours?|days?) ?){1,6}$'
+RETURN CASE WHEN p_duration ~ '^([0-9]{1,9}([.][0-9]{1,6})? ?(ms|s|m|h|d|w|seconds?|minutes?|hours?|days?) ?){1,6}$'
   THEN least(p_duration::interval, interval '1000 years') END;
 
 CREATE OR REPLACE FUNCTION zeke_jobs.seconds_of(p_duration text) RETURNS integer

@@ -22,7 +22,7 @@ DECLARE
 BEGIN
   -- jsonb writes a space after each comma and colon: half as much again at most.
   IF octet_length(v_text) > 1048576 AND octet_length(v_text) < 2097152 THEN
-    v_text := regexp_replace(v_text, '("(?:[^"\\]|\\.)*")|([,:]) ', '\1\2', 'g');
+    v_text := regexp_replace(v_text, E'("(?:[^"\\\\]|\\\\.)*")|([,:]) ', E'\\1\\2', 'g');
   END IF;
   RETURN octet_length(v_text);
 END
@@ -230,7 +230,7 @@ BEGIN
   IF v_unfit IS NOT NULL THEN
     RAISE EXCEPTION '%', v_unfit USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  NEW.queue_name := regexp_replace(NEW.queue_name, '\.DQ$', '');
+  NEW.queue_name := regexp_replace(NEW.queue_name, '[.]DQ$', '');
   v_task := zeke_jobs.find_task(NEW.message ->> 'actor_name');
   IF v_task.id IS NOT NULL THEN
     NEW.queue_name := v_task.queue;

@@ -31,7 +31,7 @@ BEGIN
   RETURN QUERY EXECUTE format($query$
     SELECT j.name, j.state::text, count(*), count(*) FILTER (WHERE j.state::text IN ('created', 'retry') AND j.start_after > now())
     FROM %I.job AS j
-    WHERE j.name NOT LIKE '\_\_pgboss\_\_%%'
+    WHERE NOT starts_with(j.name, '__pgboss__')
       AND (j.state::text IN ('created', 'retry', 'active') OR j.state::text IN ('completed', 'failed') AND j.completed_on >= $1)
       AND NOT EXISTS (SELECT 1 FROM zeke_jobs.imported AS i WHERE i.source = $2 AND i.source_id = j.id AND i.name = j.name)
     GROUP BY j.name, j.state
