@@ -173,12 +173,14 @@ LANGUAGE plpgsql VOLATILE
 SET plan_cache_mode = force_generic_plan -- for what it calls, too
 AS $$
 BEGIN
-  RETURN QUERY
-    SELECT 'lost', d.id, NULL::bigint, NULL::text, NULL::text, NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::uuid,
-      NULL::timestamptz, NULL::timestamptz, NULL::text[], NULL::double precision, NULL::text, NULL::text, NULL::double precision
-    FROM (SELECT ARRAY(SELECT zeke_jobs.complete(p_worker, p_ids, p_claims, p_after, p_took, p_results, '{"claims_next": true}')) AS ids) AS ours
-    CROSS JOIN unnest(p_ids) AS d (id)
-    WHERE d.id <> ALL (ours.ids);
+  IF p_ids <> '{}' THEN
+    RETURN QUERY
+      SELECT 'lost', d.id, NULL::bigint, NULL::text, NULL::text, NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::uuid,
+        NULL::timestamptz, NULL::timestamptz, NULL::text[], NULL::double precision, NULL::text, NULL::text, NULL::double precision
+      FROM (SELECT ARRAY(SELECT zeke_jobs.complete(p_worker, p_ids, p_claims, p_after, p_took, p_results, '{"claims_next": true}')) AS ids) AS ours
+      CROSS JOIN unnest(p_ids) AS d (id)
+      WHERE d.id <> ALL (ours.ids);
+  END IF;
   RETURN QUERY SELECT c.* FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_revision, p_is_empty, p_free) AS c;
   IF p_ids <> '{}' THEN
     PERFORM zeke_jobs.notify_freed(ARRAY(SELECT DISTINCT q.task FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (p_ids)), p_worker, false);
