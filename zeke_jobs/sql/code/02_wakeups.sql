@@ -21,7 +21,7 @@ $$;
 -- caller will look for jobs itself; the others are woken a moment later unless they have looked by then.
 CREATE OR REPLACE FUNCTION zeke_jobs.notify_freed(p_tasks text[], p_caller uuid, p_looks boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE
-SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
   v_now timestamptz;

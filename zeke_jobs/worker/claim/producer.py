@@ -28,8 +28,6 @@ _POLL_ALONE = 1.0  # seconds; the same where no notifications arrive
 _SOON = (0.02, 0.2)  # seconds before the two extra looks of a process that has just become idle
 _SOONEST = 0.005  # seconds; the shortest wait for a time at which a limit lets a job start
 _BUSY_AFTER = 1.0  # seconds of full claims after which senders need not notify any more
-# Seconds from an end that makes room to the look, which other ends may share: all claims of a limit wait for each other.
-_TOGETHER = 0.002
 _CHECK = 0.2  # seconds; the longest wait of a process without room
 _PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds between attempts while the database is away
 _AFTER_FAULT = 3.0  # seconds
@@ -237,8 +235,8 @@ class Producer:
                 if queue is not but and any(one is None or not one.isdisjoint(queue.limited) for one in limits):
                     queue.freed = bool(queue.limited)
                 if queue.freed and self._held.waiting() <= 0:
-                    queue.freed, queue.look_on = False, min(queue.look_on, now + _TOGETHER)
-            if any(queue.look_on <= now + _TOGETHER for queue in self._queues.values()):
+                    queue.freed, queue.look_on = False, min(queue.look_on, now)
+            if any(queue.look_on <= now for queue in self._queues.values()):
                 if self._want() > 0:
                     self._changed.notify_all()
                 return True
