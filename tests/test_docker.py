@@ -184,7 +184,7 @@ def test_the_wheels_build_of_what_the_image_copies_and_nothing_else(tmp_path: Pa
         scripts |= set(re.findall(r"^([\w-]+) =", wheel.read(entries).decode(), re.MULTILINE))
         names |= set(wheel.namelist())
     assert scripts == SCRIPTS
-    assert {"zeke_jobs/actors.py", "zeke_jobs/sql/migrations/0001_tables.sql", "actors/engine/__main__.py"} <= names
+    assert {"zeke_jobs/actors.py", "zeke_jobs/sql/migrations/0001_jobs.sql", "actors/engine/__main__.py"} <= names
 
 
 def test_the_build_sends_docker_what_the_image_copies_and_no_more() -> None:

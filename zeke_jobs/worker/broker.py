@@ -21,6 +21,7 @@ from zeke_jobs.postgres.pool import AddressError
 from zeke_jobs.scheduler import beat
 from zeke_jobs.worker.claim.consumer import JobConsumer
 from zeke_jobs.worker.lifecycle import Lifecycle
+from zeke_jobs.worker.claim.producer import Producer
 from zeke_jobs.worker.process import WorkerProcess
 from zeke_jobs.worker.results import JobResultBackend
 from zeke_jobs.worker.run.dramatiq_options import INSTEAD
@@ -44,6 +45,7 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
     def __init__(self, runtime: Runtime, url: str | None = None) -> None:
         self.runtime = runtime
         self.process = WorkerProcess(runtime, url)
+        self.process.producer = Producer(self.process)
         self.lifecycle = Lifecycle(self.process)
         super().__init__(pool=self.process.pool, results=False, schema=SCHEMA, prefix="", middleware=[])
         # Dramatiq looks for Results itself (not a subclass) before it warns about an unused return value.

@@ -8,7 +8,7 @@ import threading
 import time
 from datetime import timedelta
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
 
 import psycopg2
@@ -18,7 +18,6 @@ from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.pool import Pool, is_away
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.held_jobs import HeldJobs
-from zeke_jobs.worker.claim.producer import Producer
 from zeke_jobs.worker.finish.completer import Completer
 from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Settled, of_exception
 from zeke_jobs.worker.leftovers import end_children
@@ -43,6 +42,18 @@ _MARGIN = 0.02  # seconds from the report of a late start to the start
 TO_WRITE = 8.0  # seconds for the last outcomes at the end of the process
 
 
+class Looks(Protocol):
+    """What the process and its threads need of the producer, which itself needs the process."""
+
+    notifications_arrive: bool
+    thread: threading.Thread
+
+    def start(self) -> None: ...
+    def wake(self, queue: str | None = None, after: float = 0.0) -> None: ...
+    def freed(self, tasks: set[str]) -> bool: ...
+    def end_look(self) -> None: ...
+
+
 class WorkerProcess:
     """The producer claims, ``HeldJobs`` knows the stage of each job, the completer writes ends, the heartbeat proves life.
 
@@ -63,14 +74,16 @@ class WorkerProcess:
         self.pool = Pool(url, max_size=_SPARE_CONNECTIONS, application_name="zeke-jobs worker")
         self.handler_pool = Pool(url, max_size=1, application_name="zeke-jobs handler")
         self.executor = Executor(runtime, self.handler_pool, self.interrupts, self.begin, statement_pool=self.pool)
-        self.producer = Producer(self)
-        self.completer = Completer(self.pool, self.held, lambda: self.stopping, self.producer.freed)
+        self.completer = Completer(
+            self.pool, self.held, lambda: self.stopping, lambda ended: self.producer.freed(ended)
+        )
         self.queues: tuple[str, ...] = ()
         self.is_booted = False
         self.stopping = False
         self.stop_begun = threading.Event()
         self.registrations = 0
         self._counted = count(1)  # two threads may register, and each needs its own number
+        self.producer: Looks
         self.proof: ProofOfLife
         self.start: Callable[[JobMessage], object]
         self.declare: Callable[[Task], object] = lambda _task: None

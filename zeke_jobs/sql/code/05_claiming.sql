@@ -226,6 +226,7 @@ DECLARE
       AND q.deaths < 2 AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
     ORDER BY q.run_at, q.seq LIMIT c_oldest);
   v_keys text[];
+  v_tried text[];
   v_more record;
 BEGIN
   places := ARRAY(
@@ -243,6 +244,7 @@ BEGIN
   IF cardinality(places) >= p_most OR cardinality(v_oldest) < c_oldest THEN
     RETURN;
   END IF;
+  v_tried := v_keys;
   v_keys := ARRAY(
     WITH RECURSIVE present (key, n) AS (
       SELECT (SELECT q.key FROM zeke_jobs.queue AS q
@@ -258,7 +260,8 @@ BEGIN
     SELECT p.key FROM present AS p WHERE p.key IS NOT NULL ORDER BY p.n);
   SELECT f.places, f.opens_on INTO v_more
   FROM zeke_jobs.pick_of_keys(
-    p_queue, p_task, p_names, p_per_key, p_is_strict, p_priority, v_keys, p_most - cardinality(places), p_now) AS f;
+    p_queue, p_task, p_names, p_per_key, p_is_strict, p_priority, ARRAY(SELECT k.key FROM unnest(v_keys) AS k (key) WHERE k.key <> ALL (v_tried)),
+    p_most - cardinality(places), p_now) AS f;
   places := places || v_more.places;
   opens_on := CASE WHEN cardinality(v_keys) = c_keys THEN p_now ELSE least(opens_on, v_more.opens_on) END;
   UPDATE zeke_jobs.bucket AS b
