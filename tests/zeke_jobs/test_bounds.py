@@ -24,8 +24,7 @@ from zeke_jobs.payload import json_text
 from zeke_jobs.payload.model import Payload
 from zeke_jobs.postgres import roles
 from zeke_jobs.postgres.pool import connect
-from zeke_jobs.worker.claim.answer import Row
-from zeke_jobs.worker.claim.claims import JobMessage
+from zeke_jobs.worker.claim.claims import JobMessage, Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable

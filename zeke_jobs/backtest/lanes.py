@@ -8,7 +8,6 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from zeke_jobs.backtest.limits import NEVER, Limit, Spacing
-from zeke_jobs.backtest.tally import KEY, PAUSED, THREADS, Holdups
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,8 +15,33 @@ if TYPE_CHECKING:
     from zeke_jobs.backtest.workload import Key
     from zeke_jobs.config.models import Task
 
+#: What holds due jobs back, beside limits by their names.
+THREADS, PAUSED, KEY = "threads", "paused", "key"
+
 _DEFERRED = 1.0  # seconds; the least deferral of a job that fails while a breaker is open
 Waiting = tuple[float, int, int]  # due time, order of sending, job
+
+
+class Holdups:
+    """What holds the due jobs of a task back.
+
+    Attributes:
+        cause: The cause at the last look; empty if there was none, or no job is due.
+        held: Seconds in which each cause did so, within ``span``.
+    """
+
+    def __init__(self) -> None:
+        self.cause, self.held = "", dict[str, float]()
+        self.span = (float("-inf"), float("inf"))
+        self._since = 0.0
+
+    def note(self, cause: str, now: float) -> None:
+        """Note what does so from now on."""
+        if cause != self.cause:
+            passed = min(now, self.span[1]) - max(self._since, self.span[0])
+            if self.cause and passed > 0:
+                self.held[self.cause] = self.held.get(self.cause, 0.0) + passed
+            self.cause, self._since = cause, now
 
 
 @dataclass(slots=True)

@@ -11,9 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from zeke_jobs.backtest.lanes import Lane
+from zeke_jobs.backtest.lanes import KEY, Lane
 from zeke_jobs.backtest.limits import NEVER, Limit, owners
-from zeke_jobs.backtest.tally import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

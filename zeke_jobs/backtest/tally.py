@@ -12,32 +12,8 @@ if TYPE_CHECKING:
     from zeke_jobs.backtest.rules import Board
     from zeke_jobs.backtest.workload import Workload
 
-#: What holds due jobs back, beside limits by their names.
-THREADS, PAUSED, KEY = "threads", "paused", "key"
 #: Moments at which queues are sampled, evenly over the time that counts.
 SAMPLES = 120
-
-
-class Holdups:
-    """What holds the due jobs of a task back.
-
-    Attributes:
-        cause: The cause at the last look; empty if there was none, or no job is due.
-        held: Seconds in which each cause did so, within ``span``.
-    """
-
-    def __init__(self) -> None:
-        self.cause, self.held = "", dict[str, float]()
-        self.span = (float("-inf"), float("inf"))
-        self._since = 0.0
-
-    def note(self, cause: str, now: float) -> None:
-        """Note what does so from now on."""
-        if cause != self.cause:
-            passed = min(now, self.span[1]) - max(self._since, self.span[0])
-            if self.cause and passed > 0:
-                self.held[self.cause] = self.held.get(self.cause, 0.0) + passed
-            self.cause, self._since = cause, now
 
 
 class TaskTally:

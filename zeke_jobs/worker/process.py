@@ -48,10 +48,17 @@ class Looks(Protocol):
     notifications_arrive: bool
     thread: threading.Thread
 
-    def start(self) -> None: ...
-    def wake(self, queue: str | None = None, after: float = 0.0) -> None: ...
-    def freed(self, tasks: set[str]) -> bool: ...
-    def end_look(self) -> None: ...
+    def start(self) -> None:
+        """Begin to claim."""
+
+    def wake(self, queue: str | None = None, after: float = 0.0) -> None:
+        """Look at a queue, or at all, in so many seconds at the latest."""
+
+    def freed(self, tasks: set[str]) -> bool:
+        """Jobs of these tasks have ended; returns whether a look follows soon."""
+
+    def end_look(self) -> None:
+        """Cancel the look that is under way."""
 
 
 class WorkerProcess:
@@ -74,9 +81,7 @@ class WorkerProcess:
         self.pool = Pool(url, max_size=_SPARE_CONNECTIONS, application_name="zeke-jobs worker")
         self.handler_pool = Pool(url, max_size=1, application_name="zeke-jobs handler")
         self.executor = Executor(runtime, self.handler_pool, self.interrupts, self.begin, statement_pool=self.pool)
-        self.completer = Completer(
-            self.pool, self.held, lambda: self.stopping, lambda ended: self.producer.freed(ended)
-        )
+        self.completer = Completer(self.pool, self.held, lambda: self.stopping, self._freed)
         self.queues: tuple[str, ...] = ()
         self.is_booted = False
         self.stopping = False
@@ -114,6 +119,9 @@ class WorkerProcess:
                 raise
             return RETURNED
         return None if self.held.start(claim) else Settled()
+
+    def _freed(self, tasks: set[str]) -> bool:
+        return self.producer.freed(tasks)
 
     def _report_late_start(self, claim: Claim) -> None:
         """Tell the rates of a job that starts late, because they count from the claim."""

@@ -37,7 +37,7 @@ def test_a_notifier_in_which_something_broke_is_tried_again(database: str, monke
             raise RuntimeError("what nobody thought of")
         listens.set()
 
-    notifier = Notifier(database, uuid4(), Woken(), lambda: None, on_revision)  # type: ignore[arg-type]
+    notifier = Notifier(database, uuid4(), Woken(), lambda: None, on_revision)
     with capture_logs() as lines:
         notifier.start()
         assert listens.wait(10.0)
@@ -49,7 +49,7 @@ def test_a_notification_wakes_the_named_process_at_once_and_the_others_later_wha
     database: str, conn: Connection
 ) -> None:
     cancelled, ours, woken = threading.Event(), uuid4(), Woken()
-    notifier = Notifier(database, ours, woken, cancelled.set, lambda: None)  # type: ignore[arg-type]
+    notifier = Notifier(database, ours, woken, cancelled.set, lambda: None)
     notifier.start()
     with closing(notifier):
         assert woken.calls.get(timeout=10.0) == ("now", None), "once it listens it looks for what came before"

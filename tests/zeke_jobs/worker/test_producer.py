@@ -15,8 +15,8 @@ from structlog.testing import capture_logs
 from tests.zeke_jobs.worker.conftest import NOON, a_claim
 from zeke_jobs.config.models import Retry
 from zeke_jobs.worker.claim import producer as module
-from zeke_jobs.worker.claim.answer import Answer, Row
-from zeke_jobs.worker.claim.claims import JobMessage
+from zeke_jobs.worker.claim.answer import Answer
+from zeke_jobs.worker.claim.claims import JobMessage, Row
 from zeke_jobs.worker.claim.consumer import JobConsumer
 from zeke_jobs.worker.claim.held_jobs import HeldJobs
 from zeke_jobs.worker.claim.producer import Producer, _Queue

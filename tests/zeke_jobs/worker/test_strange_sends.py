@@ -63,10 +63,10 @@ class Loop:
 
     def step(self) -> set[str]:
         """One look at most, and all that it lets start is run; answers the jobs that were."""
-        queue, want = self.producer._next()
+        queue, want = self.producer._next()  # type: ignore[attr-defined]
         if queue is not None:
             self.looks += 1
-            self.producer._look(queue, want)
+            self.producer._look(queue, want)  # type: ignore[attr-defined]
         ran = set()
         while not self.worker.work_queue.empty():
             _, message = self.worker.work_queue.get()

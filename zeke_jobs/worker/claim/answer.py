@@ -7,38 +7,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.worker.claim.claims import Row
 from zeke_jobs.worker.finish.writer import columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
-    from datetime import datetime
     from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
 
     from zeke_jobs.worker.finish.writer import Completion
-
-
-class Row(NamedTuple):
-    """A row of ``zeke_jobs.complete_and_claim``, which describes the kinds; a column that its kind does not use is None."""
-
-    kind: str
-    message_id: UUID
-    claim: int
-    task: str
-    message: str | None
-    attempt: int
-    attempt_base: int
-    deaths: int
-    revision: int | None
-    parent: UUID | None
-    scheduled_for: str | None
-    claimed_on: datetime
-    sensitive: list[str] | None
-    on_time: float | None
-    held_by: str | None
-    reason: str | None
-    wait: float | None
 
 
 class Answer(NamedTuple):

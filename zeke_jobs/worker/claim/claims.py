@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dramatiq.broker import MessageProxy
 from dramatiq.message import Message
@@ -22,8 +22,29 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from zeke_jobs.core.logs import Captured
-    from zeke_jobs.worker.claim.answer import Row
     from zeke_jobs.worker.finish.outcome import Outcome
+
+
+class Row(NamedTuple):
+    """A row of ``zeke_jobs.complete_and_claim``, which describes the kinds; a column that its kind does not use is None."""
+
+    kind: str
+    message_id: UUID
+    claim: int
+    task: str
+    message: str | None
+    attempt: int
+    attempt_base: int
+    deaths: int
+    revision: int | None
+    parent: UUID | None
+    scheduled_for: str | None
+    claimed_on: datetime
+    sensitive: list[str] | None
+    on_time: float | None
+    held_by: str | None
+    reason: str | None
+    wait: float | None
 
 
 class Stage(Enum):
