@@ -125,9 +125,10 @@ class WorkerProcess:
 
     def _report_late_start(self, claim: Claim) -> None:
         """Tell the rates of a job that starts late, because they count from the claim."""
+        told = 0.0
         while claim.on_time is not None and (now := time.monotonic()) - claim.asked > claim.on_time:
             with self.pool.connection() as conn:
-                SQL.run(conn, "job/started_late", job=claim.id, margin=_MARGIN)
+                told = SQL.value(conn, "job/started_late", job=claim.id, margin=_MARGIN, told=told) or told
             if time.monotonic() - now < _MARGIN:
                 return
 

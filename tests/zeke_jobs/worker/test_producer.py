@@ -512,14 +512,15 @@ def test_a_handler_under_a_rate_that_starts_late_tells_the_rate_before_it_starts
     process.proof.holds = lambda _: True
     said: list[float] = []
 
-    def run(_conn: object, name: str, **params: Any) -> int:
+    def value(_conn: object, name: str, **params: Any) -> float:
         assert name == "job/started_late"
         assert claim.started is None
+        assert params["told"] == len(said), "what the last call returned"
         said.append(params["margin"])
         clock.now += calls_take[len(said) - 1]
-        return 1
+        return len(said)
 
-    monkeypatch.setattr("zeke_jobs.worker.process.SQL", SimpleNamespace(run=run))
+    monkeypatch.setattr("zeke_jobs.worker.process.SQL", SimpleNamespace(value=value))
     monkeypatch.setattr("zeke_jobs.worker.process.time", clock)
     claim = process.claim("rated").claim
     claim.on_time = 0.25

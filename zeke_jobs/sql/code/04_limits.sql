@@ -205,18 +205,24 @@ END
 $$;
 
 -- A handler is about to start later after its claim than its rates allow for: within p_margin seconds from now. Adds the delay to them. The worker
--- calls it before the handler acts; the delay is counted from the claim by this clock, because a worker may have been frozen.
-CREATE OR REPLACE FUNCTION zeke_jobs.started_late(p_job uuid, p_margin double precision) RETURNS void
-LANGUAGE sql VOLATILE
+-- calls it before the handler acts; the delay is counted from the claim by this clock, because a worker may have been frozen. Returns that delay: given
+-- as p_told, it is not counted again by another call.
+CREATE OR REPLACE FUNCTION zeke_jobs.started_late(p_job uuid, p_margin double precision, p_told double precision DEFAULT 0) RETURNS double precision
+LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
+DECLARE
+  v_after double precision := (SELECT extract(epoch FROM zeke_jobs.now() - q.claimed_on) + p_margin FROM zeke_jobs.queue AS q WHERE q.message_id = p_job);
+BEGIN
   INSERT INTO zeke_jobs.bucket_change (name, unit, key, delay)
-  SELECT b.name, 'jobs', r.key, a.after - zeke_jobs.allowance(r.period)
+  SELECT b.name, 'jobs', r.key, v_after - greatest(zeke_jobs.allowance(r.period), p_told)
   FROM zeke_jobs.queue AS q
   JOIN zeke_jobs.task AS t ON t.id = q.task
   JOIN zeke_jobs.bucket AS b ON b.name = ANY (t.limits) AND b.unit = 'jobs'
-  CROSS JOIN LATERAL (SELECT extract(epoch FROM zeke_jobs.now() - q.claimed_on)::double precision + p_margin AS after) AS a
   CROSS JOIN LATERAL (VALUES ('', b.period), (q.key, b.key_period)) AS r (key, period)
-  WHERE q.message_id = p_job AND r.key IS NOT NULL AND a.after > zeke_jobs.allowance(r.period)
+  WHERE q.message_id = p_job AND r.key IS NOT NULL AND v_after > greatest(zeke_jobs.allowance(r.period), p_told);
+  RETURN v_after;
+END
 $$;
 
 -- Add to the units or costs that a running job reports. A sum above what it took counts at once.
