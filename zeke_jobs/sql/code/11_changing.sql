@@ -52,6 +52,7 @@ $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel_jobs(p_ids uuid[], p_reason text, p_by text)
 RETURNS TABLE (id uuid, state zeke_jobs.state, has_started boolean)
 LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -87,6 +88,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.cancel(
   p_id uuid, p_reason text, p_by text, OUT state zeke_jobs.state, OUT has_started boolean)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
+SET enable_seqscan = off SET jit = off
 AS $$
 BEGIN
   SELECT c.state, c.has_started INTO cancel.state, cancel.has_started FROM zeke_jobs.cancel_jobs(ARRAY[p_id], p_reason, p_by) AS c;
