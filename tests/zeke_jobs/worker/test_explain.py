@@ -147,7 +147,6 @@ CASES = [
         lambda big: SQL.all(
             big.jobs.conn, "job/cancelling", worker=WORKER, held=[c["message_id"] for c in big.active("full")]
         ),
-        in_any_session=False,
     ),
     Case("rescue with nobody lost", "queue_active", run("worker/rescue")),
     Case("rescue", "queue_active", rescue),
@@ -187,7 +186,7 @@ CASES = [
     Case("queued jobs of unknown tasks", "queue_ready", look("doctor/unknown", most=1001)),
     # Up to a thousand and one queued jobs of each task are counted.
     Case("tasks on the board", "queue_ready", look("top/tasks", most=1001, sample=200), most=8 * 1_100 + MOST),
-    Case("what waits next", "queue_ready", look("top/waiting", task="bulk", most=100), in_any_session=False),
+    Case("what waits next", "queue_ready", look("top/waiting", task="bulk", most=100)),
     Case("what failed last", "queue_ended", look("top/failed", most=100)),
     Case("what a purge may remove", "queue_ended", run("retention/overdue"), in_any_session=False),
     Case("purge of completed jobs", "queue_ended", purge("completed")),

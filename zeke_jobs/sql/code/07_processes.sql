@@ -122,3 +122,12 @@ BEGIN
         WHERE q.state = 'queued' AND q.queue_name = p.queue AND q.task = p.task AND q.order_hold IS DISTINCT FROM t.order_hold)));
 END
 $$;
+
+-- Of these jobs of a worker: those that are being cancelled.
+CREATE OR REPLACE FUNCTION zeke_jobs.cancelling(p_worker uuid, p_held uuid[]) RETURNS TABLE (id uuid, reason text)
+LANGUAGE sql STABLE
+SET enable_seqscan = off SET jit = off
+AS $$
+  SELECT q.message_id, q.extra ->> 'cancel_reason' FROM zeke_jobs.queue AS q
+  WHERE q.message_id = ANY (p_held) AND q.worker = p_worker AND q.cancelled_on IS NOT NULL
+$$;

@@ -20,5 +20,6 @@ FROM (
      ORDER BY q.priority DESC, q.run_at, q.seq
      LIMIT %(most)s) AS l
    WHERE t.id = %(task)s)) AS n
-JOIN zeke_jobs.job AS j ON j.id = n.id
+-- one by one, so that no plan reads the whole index
+CROSS JOIN LATERAL (SELECT o.key, o.waiting_for FROM zeke_jobs.job AS o WHERE o.id = n.id OFFSET 0) AS j
 ORDER BY n.deaths < 2, CASE WHEN n.deaths < 2 THEN n.priority END DESC, n.run_at, n.seq
