@@ -47,7 +47,7 @@ BENCH_PEERS = (
     "awa-pg>=0.6.9,<0.7",
 )
 #: Folders and files with tests of the real command lines, so that pytest need not read others to find them.
-ACCEPTANCE = ("tests/acceptance", "tests/actors/ai", "tests/soak", "tests/endure", "tests/test_readme.py")
+ACCEPTANCE = ("tests/acceptance", "tests/actors/ai", "tests/lab/soak", "tests/lab/endure", "tests/test_readme.py")
 #: The tests that run on the system's own PostgreSQL too: statements and functions, all plans, the soak.
 ON_DEBIANS_SERVER = (
     *(f"tests/zeke_jobs/worker/test_{part}_sql.py" for part in ("claim", "finish", "limits", "rescue")),
@@ -61,7 +61,7 @@ ON_DEBIANS_SERVER = (
     ),
     *(f"tests/zeke_jobs/{part}.py" for part in ("metrics/test_exporter", "top/test_board", "scheduler/test_dispatch")),
     *(f"tests/zeke_jobs/postgres/test_{part}.py" for part in ("migrate", "pool", "roles", "statements", "views")),
-    *("tests/actors/store", "tests/soak"),
+    *("tests/actors/store", "tests/lab/soak"),
     *("-k", "not whatever_statement_breaks"),  # a connection that breaks is on our side
 )
 
@@ -279,42 +279,42 @@ def quality(session: nox.Session) -> None:
 def soak(session: nox.Session) -> None:
     """200 feeds while everything fails now and then and workers are killed: nox -s soak [-- --server PATH --sources N …]."""
     install(session, *OURS, "psutil")
-    run_servers(session, "tests.soak")
+    run_servers(session, "tests.lab.soak")
 
 
 @nox.session(default=False)
 def events(session: nox.Session) -> None:
     """Same event beside a comparison of all, at up to 100,000 stories: nox -s events [-- --server FOLDER-OF-PROGRAMS …]."""
     install(session, *ALL)
-    session.run("python", "-m", "tests.events", *session.posargs)
+    session.run("python", "-m", "tests.lab.events", *session.posargs)
 
 
 @nox.session(default=False, python=_newest_python())
 def bench(session: nox.Session) -> None:
     """Speed beside the peers, as a table: nox -s bench [-- [--quick] [--server PATH] [--json FILE] [MEASURE …]]."""
     install(session, *OURS, "psutil", *BENCH_PEERS)
-    run_servers(session, "tests.bench")
+    run_servers(session, "tests.lab.bench")
 
 
 @nox.session(default=False)
 def endure(session: nox.Session) -> None:
     """A steady 500 jobs a second, by the minute: nox -s endure [-- [--minutes N] [--server PATH] [--page FILE] …]."""
     install(session, "--editable", ".", "psutil")
-    run_servers(session, "tests.endure")
+    run_servers(session, "tests.lab.endure")
 
 
 @nox.session(default=False)
 def chaos(session: nox.Session) -> None:
     """Break one thing after another under load, as a table: nox -s chaos [-- [--quick] [--server PATH] [SCENARIO …]]."""
     install(session, *ALL)
-    run_servers(session, "tests.chaos")
+    run_servers(session, "tests.lab.chaos")
 
 
 @nox.session(default=False)
 def validate(session: nox.Session) -> None:
     """Predict the waits of real runs by a backtest, run them, compare: nox -s validate [-- --seconds N] [-- --page FILE]."""
     install(session, *OURS, "psutil")
-    run_servers(session, "tests.validate")
+    run_servers(session, "tests.lab.validate")
 
 
 @nox.session(default=False)

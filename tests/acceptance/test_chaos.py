@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.chaos import outcome, proof, world
-from tests.chaos.__main__ import BEGIN, END, main
-from tests.chaos.outcome import Outcome, Promise
-from tests.chaos.proof import Run
-from tests.chaos.scenarios import SCENARIOS
+from tests.lab.chaos import outcome, proof, world
+from tests.lab.chaos.__main__ import BEGIN, END, main
+from tests.lab.chaos.outcome import Outcome, Promise
+from tests.lab.chaos.proof import Run
+from tests.lab.chaos.scenarios import SCENARIOS
 
 if TYPE_CHECKING:
     from pathlib import Path

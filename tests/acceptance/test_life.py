@@ -12,7 +12,7 @@ import pytest
 import zeke_jobs
 from tests.acceptance.conftest import Fleet, eventually, scalar
 from tests.acceptance.handlers import CHILD
-from tests.chaos.proxy import Proxy
+from tests.lab.chaos.proxy import Proxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from actors.engine.contract import EngineError
 from actors.engine.feeds import read_feed
 from tests.actors.scripted_site import rss
-from tests.quality.corpora import CORPUS
+from tests.lab.quality.corpora import CORPUS
 
 FEEDS = CORPUS / "feeds"
 DEEP = bool(os.environ.get("ZEKE_TEST_DEEP"))

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.events import workers
-from tests.events.measure import one_by_one, quality
-from tests.events.world import World
+from tests.lab.events import workers
+from tests.lab.events.measure import one_by_one, quality
+from tests.lab.events.world import World
 from zeke_jobs.postgres.pool import connect
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.sources.likeness import Likeness, bands, estimate, jaccard, shingles, signature, text_hash
-from tests.quality.corpora import WHOLE
+from tests.lab.quality.corpora import WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -149,7 +149,7 @@ def test_a_query_that_another_thread_waits_for_is_cancelled_or_its_connection_cu
 
 SILENT = """
 import sys, threading, time
-from tests.chaos.proxy import Proxy
+from tests.lab.chaos.proxy import Proxy
 from zeke_jobs.postgres.pool import connect, is_away
 
 with Proxy(sys.argv[1]) as proxy:

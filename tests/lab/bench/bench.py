@@ -1,0 +1,95 @@
+"""The arguments of every measurement: the server, a folder, and the time allowed."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tests.lab.bench import drain, ours
+from tests.lab.bench.processes import fleet
+from zeke_jobs.postgres.pool import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from psycopg2.extensions import connection as Connection
+
+    from tests.lab.bench.drain import Drain
+    from tests.lab.bench.processes import Fleet
+    from tests.lab.bench.server import Server
+
+
+@dataclass
+class Running:
+    """A system whose workers are up, and how to drain it."""
+
+    system: Any
+    fleet: Fleet
+    conn: Connection
+    server: Server
+
+    def drain(self, count: int, **kind: Any) -> Drain:
+        """See ``drain.once``."""
+        return drain.once(self.system, self.fleet, self.conn, self.server, count, **kind)
+
+    def sized(self, seconds: float, least: int = 500, **kind: Any) -> int:
+        """See ``drain.sized``."""
+        return drain.sized(self.system, self.fleet, self.conn, self.server, seconds, least, **kind)
+
+
+@dataclass
+class Bench:
+    """One run."""
+
+    server: Server
+    folder: Path
+    quick: bool
+    alone: bool = False  # without the peers
+    _names: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(exist_ok=True)
+
+    @property
+    def rounds(self) -> int:
+        """How often each figure is taken."""
+        return 3 if self.quick else 5
+
+    @property
+    def seconds(self) -> float:
+        """How long a round should take."""
+        return 1.0 if self.quick else 5.0
+
+    def say(self, text: str) -> None:
+        """Show progress."""
+        print(f"  {text}", file=sys.stderr, flush=True)
+
+    def database(self, name: str) -> str:
+        """A new database; of names that come twice, the second is another."""
+        unique = name
+        while unique in self._names:
+            unique += "_"
+        self._names.add(unique)
+        return self.server.create(unique)
+
+    def installation(self, name: str, text: str) -> ours.Installation:
+        """zeke_jobs on a new database."""
+        return ours.Installation(self.database(name), self.folder / f"config-{len(self._names)}", text)
+
+    @contextmanager
+    def running(self, system: Any, **start: Any) -> Iterator[Running]:
+        """The system with its workers up, and its database dropped afterwards."""
+        with fleet(self.folder / f"fleet-{len(self._names)}-{id(system)}") as up, closing(connect(system.url)) as conn:
+            system.start(up, **start)
+            drain.eventually(lambda: system.ready(conn), up, patience=60)
+            yield Running(system, up, conn, self.server)
+        self.server.drop(system.url)
+
+
+def ratio(figures: list[float], others: list[float]) -> float:
+    """Of the medians: rounds that were interleaved saw the same machine."""
+    return statistics.median(figures) / statistics.median(others)

@@ -1,0 +1,140 @@
+"""Measures how fast a system works off a burst, from recorded times, without boot, warm-up and tail."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tests.lab.bench import server
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+    from tests.lab.bench.processes import Fleet
+    from tests.lab.bench.server import Server
+
+_TRIM = 0.05  # of the jobs, at either end
+_LOOK = 0.05
+_RAMP = 0.5  # seconds until a burst is in full flow
+_PATIENCE = 300.0
+_MOST = 400_000  # jobs of a burst
+
+
+class System(Protocol):
+    """The kinds of backlogs to drain."""
+
+    name: str
+    url: str
+
+    def start(self, fleet: Fleet) -> None:
+        """Start the workers."""
+
+    def ready(self, conn: Connection) -> bool:
+        """Whether all workers are up."""
+
+    def seed(self, conn: Connection, count: int, **kind: Any) -> None:
+        """Queue jobs in one transaction."""
+
+    def left(self, conn: Connection, **kind: Any) -> bool:
+        """Whether some of these jobs have not ended."""
+
+    def clear(self, conn: Connection) -> None:
+        """Delete the queued jobs."""
+
+    def completions(self, conn: Connection, since: float) -> list[float]:
+        """When jobs ended."""
+
+
+@dataclass(frozen=True)
+class Drain:
+    """One burst, worked off.
+
+    Attributes:
+        jobs: How many.
+        rate: Jobs a second, between the first and the last twentieth of them.
+        client: Microseconds of CPU of the workers per job.
+        server: Microseconds of CPU of the server per job.
+        took: Seconds from the burst until all of it had ended.
+    """
+
+    jobs: int
+    rate: float
+    client: float
+    server: float
+    took: float
+
+
+def eventually(condition: Any, fleet: Fleet | None = None, patience: float = _PATIENCE, look: float = _LOOK) -> None:
+    """Poll what other processes bring about."""
+    end = time.monotonic() + patience
+    while not condition():
+        if fleet:
+            fleet.check()
+        if time.monotonic() > end:
+            raise RuntimeError(
+                f"expected it to come about in {patience:g} s, got nothing\n{fleet.logs() if fleet else ''}"
+            )
+        time.sleep(look)
+
+
+def once(system: System, fleet: Fleet, conn: Connection, where: Server, count: int, **kind: Any) -> Drain:
+    """Let idle workers work off a burst of ``count`` jobs."""
+    server.vacuum(conn)
+    since = float(server.scalar(conn, "SELECT extract(epoch FROM clock_timestamp())"))
+    system.seed(conn, count, **kind)
+    client_before, server_before, begin = fleet.cpu(), where.cpu(), time.monotonic()
+    eventually(lambda: not system.left(conn, **kind), fleet)
+    client, served = fleet.cpu() - client_before, where.cpu() - server_before
+    took = time.monotonic() - begin
+    times = system.completions(conn, since)
+    return Drain(len(times), rate(times), client / count * 1e6, served / count * 1e6, took)
+
+
+def window(
+    system: System, fleet: Fleet, conn: Connection, where: Server, count: int, seconds: float, **kind: Any
+) -> Drain:
+    """Look at ``seconds`` of working on a backlog too large to be worked off, and throw the rest of it away."""
+    server.vacuum(conn)
+    system.seed(conn, count, **kind)
+    time.sleep(_RAMP)
+    begin = float(server.scalar(conn, "SELECT extract(epoch FROM clock_timestamp())"))
+    client_before, server_before = fleet.cpu(), where.cpu()
+    time.sleep(seconds)
+    client, served = fleet.cpu() - client_before, where.cpu() - server_before
+    end = float(server.scalar(conn, "SELECT extract(epoch FROM clock_timestamp())"))
+    done = sum(at < end for at in system.completions(conn, begin))
+    system.clear(conn)
+    eventually(lambda: not system.left(conn, **kind), fleet)
+    return Drain(done, done / (end - begin), client / max(done, 1) * 1e6, served / max(done, 1) * 1e6, end - begin)
+
+
+def rate(times: list[float]) -> float:
+    """Events a second in the middle part of them."""
+    skip = int(len(times) * _TRIM)
+    first, last = times[skip], times[len(times) - 1 - skip]
+    return (len(times) - 2 * skip - 1) / max(last - first, 1e-9)
+
+
+def sized(
+    system: System, fleet: Fleet, conn: Connection, where: Server, seconds: float, least: int, **kind: Any
+) -> int:
+    """Warm up, and answer how many jobs take about ``seconds``, of at most ``_MOST``."""
+    # By the clock, not by the recorded times: few jobs may all end in one batch, at one time.
+    count = least
+    for _ in range(3):
+        per_second = count / once(system, fleet, conn, where, count, **kind).took
+        count = max(least, min(_MOST, int(per_second * seconds), count * 8))
+    return count
+
+
+def median(drains: list[Drain]) -> Drain:
+    """The medians of several."""
+    return Drain(
+        drains[0].jobs,
+        statistics.median(d.rate for d in drains),
+        statistics.median(d.client for d in drains),
+        statistics.median(d.server for d in drains),
+        statistics.median(d.took for d in drains),
+    )

@@ -1,0 +1,130 @@
+"""zeke_jobs as the bench runs it: the real command line, thirteen tasks shaped as in the real jobs.yaml."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from tests.lab.bench import server
+from tests.lab.bench.processes import ROOT
+from zeke_jobs import client, config
+from zeke_jobs.postgres import migrate
+from zeke_jobs.postgres.pool import connect, transaction
+from zeke_jobs.revisions.boot import sync
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from psycopg2.extensions import connection as Connection
+
+    from tests.lab.bench.processes import Fleet
+
+NAME = "zeke_jobs"
+HANDLERS = "tests.lab.bench.handlers"
+FREE = "score-relevance"  # the task that has no limit where nothing else is said
+_OWN_SHAPE = ("concurrency", "rate", "uses", "priority", "timeout", "retry", "aliases", "queue", "description")
+
+
+def jobs_yaml(changed: Mapping[str, Mapping[str, Any]], *, every: Mapping[str, Any] | None = None) -> str:
+    """The real jobs.yaml with handlers that do nothing.
+
+    Args:
+        changed: For some tasks, values in place of their limits in the real file.
+        every: The same for all other tasks.
+    """
+    real = yaml.safe_load((ROOT / "jobs.yaml").read_text())
+    tasks = {}
+    for name, stanza in real["tasks"].items():
+        task = {key: value for key, value in stanza.items() if key in _OWN_SHAPE}
+        instead = changed.get(name, every)
+        if instead is not None:
+            task = {key: value for key, value in task.items() if key not in ("concurrency", "uses", "priority")}
+            task |= instead
+        tasks[name] = {"handler": f"{HANDLERS}:no_op", **task}
+    real = {key: value for key, value in real.items() if key not in ("services", "migrations")}
+    return yaml.safe_dump({**real, "tasks": tasks}, sort_keys=False)
+
+
+class Installation:
+    """A migrated database with a jobs.yaml in force."""
+
+    name = NAME
+
+    def __init__(self, url: str, folder: Path, text: str) -> None:
+        self.url = url
+        self.folder = folder
+        folder.mkdir(exist_ok=True)
+        self.path = folder / "jobs.yaml"
+        self.path.write_text(text)
+        with closing(connect(url)) as conn:
+            migrate.migrate(conn, [])
+            sync(conn, config.load(self.path))
+
+    def start(self, fleet: Fleet, *, processes: int = 2, threads: int = 8) -> None:
+        """``dramatiq zeke_jobs.actors``."""
+        fleet.run(
+            ["dramatiq", "zeke_jobs.actors", "-p", str(processes), "-t", str(threads)],
+            {"DATABASE_URL": self.url, "ZEKE_JOBS_CONFIG": str(self.path)},
+        )
+
+    def ready(self, conn: Connection, processes: int = 2) -> bool:
+        """Whether so many worker processes have announced themselves."""
+        return bool(server.scalar(conn, "SELECT count(*) >= %s FROM zeke_jobs.worker WHERE idle <> '{}'", processes))
+
+    def seed(self, conn: Connection, count: int, *, tasks: tuple[str, ...] = (FREE,), **kind: Any) -> None:
+        """Queue ``count`` jobs in one transaction, shared among the tasks."""
+        with transaction(conn):
+            for task in tasks:
+                sent = client.send(task, kind.get("payload", {}), connection=conn, key=kind.get("key"))
+                multiply(conn, sent.id, count // len(tasks) - 1, **kind.get("instead", {}))
+
+    def left(self, conn: Connection, *, tasks: tuple[str, ...] = (FREE,), which: str = "true", **_: Any) -> bool:
+        """Whether some jobs of these tasks have not ended; ``which`` is SQL that leaves some out."""
+        sql = f"""SELECT EXISTS (
+            SELECT FROM zeke_jobs.queue WHERE state = 'queued' AND deaths = 0 AND queue_name = 'default' AND task = t AND {which}
+          ) OR EXISTS (SELECT FROM zeke_jobs.queue WHERE state = 'consumed' AND task = t AND {which})
+          FROM unnest(%s) AS t"""
+        with transaction(conn):
+            server.run(conn, "SET LOCAL enable_seqscan = off")
+            return any(row[0] for row in server.rows(conn, sql, list(tasks)))
+
+    def clear(self, conn: Connection) -> None:
+        """Delete the queued jobs."""
+        # Jobs that a worker is claiming are left to it.
+        sql = """DELETE FROM zeke_jobs.queue WHERE ctid = ANY (ARRAY(
+            SELECT ctid FROM zeke_jobs.queue WHERE state = 'queued' FOR UPDATE SKIP LOCKED))"""
+        server.run(conn, sql)
+
+    def completions(self, conn: Connection, since: float) -> list[float]:
+        """When jobs ended, in seconds since the epoch, from ``since`` on, in order."""
+        sql = """SELECT extract(epoch FROM completed_on)::double precision FROM zeke_jobs.queue
+            WHERE state = 'done' AND completed_on >= to_timestamp(%s) ORDER BY 1"""
+        return [row[0] for row in server.rows(conn, sql, since)]
+
+
+def multiply(conn: Connection, job: Any, count: int, **instead: str) -> None:
+    """Copy a job's row ``count`` times, each copy with an id and a place of its own; ``instead`` is SQL for some columns."""
+    columns = server.rows(
+        conn,
+        """SELECT column_name FROM information_schema.columns WHERE table_schema = 'zeke_jobs' AND table_name = 'queue'
+        AND is_generated = 'NEVER' AND is_identity = 'NO'""",
+    )
+    source = {
+        **{name: f"q.{name}" for (name,) in columns},
+        "message_id": "new.id",
+        "message": "jsonb_set(q.message, '{message_id}', to_jsonb(new.id))",
+        "run_at": "clock_timestamp()",
+        **instead,
+    }
+    server.run(
+        conn,
+        f"""INSERT INTO zeke_jobs.queue ({", ".join(source)})
+        SELECT {", ".join(source.values())} FROM zeke_jobs.queue AS q,
+          LATERAL (SELECT zeke_jobs.new_id() AS id, n FROM generate_series(1, %s) AS n OFFSET 0) AS new
+        WHERE q.message_id = %s""",
+        count,
+        job,
+    )

@@ -1,0 +1,108 @@
+"""Unmodified dramatiq-pg: its broker, its command line, its own way to announce a message."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import dramatiq
+import dramatiq_pg
+import psycopg2
+from dramatiq_pg.schema import generate_init_sql
+
+from tests.lab.bench import server, threads
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+    from tests.lab.bench.processes import Fleet
+
+# With dramatiq's default of twice the threads it sleeps up to a second whenever so many are under way (its back-off is never
+# reset), and is slower still by a third.
+_PREFETCH = 1000
+
+
+def declare(url: str) -> dramatiq.Actor:
+    """A broker with one actor that does nothing."""
+    dramatiq.set_broker(dramatiq_pg.PostgresBroker(url=url))
+
+    def no_op(n: int) -> None:
+        pass
+
+    return dramatiq.actor(no_op)
+
+
+if os.environ.get("BENCH_URL"):  # this module is what the command line loads
+    declare(os.environ["BENCH_URL"])
+
+
+class System:
+    """See ``tests.lab.bench.drain.System``."""
+
+    name = "dramatiq-pg"
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        with closing(psycopg2.connect(url)) as conn, conn, conn.cursor() as cursor:
+            cursor.execute(generate_init_sql())
+
+    def start(self, fleet: Fleet) -> None:
+        environment = {"BENCH_URL": self.url, "dramatiq_queue_prefetch": str(_PREFETCH)}
+        fleet.run(["dramatiq", __name__, "-p", "2", "-t", "8"], environment)
+
+    def ready(self, conn: Connection) -> bool:
+        """Each process has a connection that listens on the queue, and one on its delay queue."""
+        sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        return int(server.scalar(conn, sql)) >= 4
+
+    def seed(self, conn: Connection, count: int, **_: Any) -> None:
+        """As its ``enqueue``: a row and a NOTIFY with the message for each."""
+        server.run(
+            conn,
+            """WITH message AS (
+              SELECT gen_random_uuid() AS id, n FROM generate_series(1, %s) AS n
+            ), inserted AS (
+              INSERT INTO dramatiq.queue (queue_name, message_id, state, message)
+              SELECT 'default', id, 'queued', jsonb_build_object('queue_name', 'default', 'actor_name', 'no_op',
+                'args', jsonb_build_array(n), 'kwargs', '{}'::jsonb, 'options', '{}'::jsonb, 'message_id', id,
+                'message_timestamp', 1700000000000)
+              FROM message RETURNING queue_name, message
+            ) SELECT pg_notify('dramatiq.default.enqueue', message::text) FROM inserted""",
+            count,
+        )
+
+    def left(self, conn: Connection, **_: Any) -> bool:
+        sql = "SELECT EXISTS (SELECT FROM dramatiq.queue WHERE state IN ('queued', 'consumed'))"
+        return bool(server.scalar(conn, sql))
+
+    def completions(self, conn: Connection, since: float) -> list[float]:
+        """It records only when it took a message."""
+        sql = """SELECT extract(epoch FROM mtime)::double precision FROM dramatiq.queue
+            WHERE state = 'done' AND mtime >= to_timestamp(%s) ORDER BY 1"""
+        return [row[0] for row in server.rows(conn, sql, since)]
+
+    def send_rate(self, seconds: float) -> float:
+        """Sends a second, one by one."""
+        actor = declare(self.url)
+        actor.send(0)
+        count, end = 0, time.perf_counter() + seconds
+        begin = time.perf_counter()
+        while time.perf_counter() < end:
+            actor.send(count)
+            count += 1
+        took = time.perf_counter() - begin
+        actor.broker.close()
+        return count / took
+
+    def send_rate_at_once(self, seconds: float, at_once: int) -> float:
+        """Sends a second of so many threads."""
+        actor = declare(self.url)
+        found = threads.rate(actor.send, at_once, seconds)
+        actor.broker.close()
+        return found
+
+    def send_many_rate(self, seconds: float, batch: int) -> float | None:
+        """It has no way to send many."""
+        return None

@@ -1,0 +1,38 @@
+"""The scenarios by name. Each one is called with ``quick`` and returns its row of the table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.lab.chaos.scenarios import changes, claimed_ahead, database, failover, network, processes, rows, stops
+from tests.lab.chaos.scenarios.possible import Impossible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.lab.chaos.outcome import Outcome
+
+__all__ = ["SCENARIOS", "Impossible"]
+
+SCENARIOS: dict[str, Callable[..., Outcome]] = {
+    "kill-workers": processes.kill_workers,
+    "kill-ahead": claimed_ahead.kill,
+    "killer-ahead": claimed_ahead.killer,
+    "kill-schedulers": processes.kill_schedulers,
+    "freeze": processes.freeze,
+    "stop-at-boot": stops.stop_at_boot,
+    "eat-memory": processes.eat_memory,
+    "wrong-clock": processes.wrong_clock,
+    "restart-database": database.restart,
+    "cut-connections": database.cut_connections,
+    "use-up-connections": database.use_up_connections,
+    "hold-transaction": database.hold_transaction,
+    "fill-disk": database.fill_disk,
+    "fail-over": failover.fail_over,
+    "stall": network.stall,
+    "restart-pooler": network.restart_pooler,
+    "unplug-host": network.unplug_host,
+    "unreadable-rows": rows.unreadable,
+    "roll-out": changes.roll_out,
+    "refuse": changes.refuse,
+}

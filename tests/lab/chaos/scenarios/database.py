@@ -1,0 +1,197 @@
+"""A database that crashes, cuts connections, runs out of them, is blocked by a transaction, or has a full disk."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import time
+from contextlib import ExitStack, closing, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg2
+
+from tests.lab.chaos.scenarios.possible import need_program, need_root
+from tests.lab.chaos.world import PHASE, world
+from zeke_jobs.postgres.pool import DISCONNECTED, connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from psycopg2.extensions import connection as Connection
+
+    from tests.lab.chaos.outcome import Outcome
+
+_CUT = """
+  SELECT count(pg_terminate_backend(pid)) FROM (
+    SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'zeke-jobs %%' ORDER BY random() LIMIT 2) AS chosen"""
+
+
+def restart(*, quick: bool) -> Outcome:
+    """The server is stopped as by a crash, and started ten seconds later."""
+    with world("restart-database", quick=quick) as here:
+        workers = [here.worker("one"), here.worker("two")]
+        scheduler = here.scheduler()
+        here.flow()
+        here.until(
+            lambda: here.look("SELECT count(*) FROM zeke_jobs.worker WHERE kind = 'scheduler'"), 70, "a scheduler"
+        )
+        here.measure("before")
+        with here.phase("during"):
+            here.stop_server("immediate")
+            time.sleep(3 if quick else 10)
+        here.start_server()
+        over = time.time()
+        beaten = here.look("SELECT max(beat_on) FROM zeke_jobs.schedule_beat")
+        here.whole()
+        time.sleep(5)
+        here.measure("after")
+        back = here.comes(lambda: here.look("SELECT max(beat_on) > %s FROM zeke_jobs.schedule_beat", beaten), 70)
+        here.promise("the scheduler beats again", back)
+        here.drain()  # which stops the schedulers
+        here.promise("no command line ended", all(kept.starts == 1 for kept in (*workers, scheduler)))
+        return here.outcome(
+            f"Postgres stopped (immediate), {3 if quick else 10} s down, started", fault_over=over, recovers_in=10
+        )
+
+
+def cut_connections(*, quick: bool) -> Outcome:
+    """Backends of workers are ended at random, two every half second."""
+    seconds = 8 if quick else 30
+    with world("cut-connections", quick=quick) as here:
+        workers = [here.worker("one"), here.worker("two")]
+        here.flow()
+        here.measure("before")
+        end = time.monotonic() + seconds
+        cut = 0
+        with here.phase("during"), closing(connect(here.url)) as conn, conn.cursor() as cursor:
+            while time.monotonic() < end:
+                cursor.execute(_CUT, ())
+                cut += (cursor.fetchone() or (0,))[0]
+                time.sleep(0.5)
+        over = time.time()
+        here.measure("after")
+        here.drain()
+        here.promise("no command line ended", all(kept.starts == 1 for kept in workers))
+        return here.outcome(
+            f"{cut} of the workers' database sessions ended at random, in {seconds} s", fault_over=over, recovers_in=10
+        )
+
+
+def use_up_connections(*, quick: bool) -> Outcome:
+    """Others take every connection that the server allows, the workers' too, and give them back."""
+    seconds = 6 if quick else 15
+    with world("use-up-connections", quick=quick, settings={"max_connections": "40"}) as here:
+        workers = [here.worker("one"), here.worker("two")]
+        here.flow()
+        here.measure("before")
+        with here.phase("during"), ExitStack() as stack:
+            admin = stack.enter_context(closing(connect(here.url)))
+            end = time.monotonic() + seconds
+            taken = 0
+            while time.monotonic() < end:
+                with suppress(psycopg2.OperationalError):
+                    while True:
+                        stack.enter_context(closing(psycopg2.connect(here.url)))
+                        taken += 1
+                _cut_all(admin)
+                time.sleep(0.05)
+        over = time.time()
+        here.measure("after")
+        here.drain()
+        here.promise(
+            "workers say what they wait for", here.said("too many clients") or here.said("remaining connection slots")
+        )
+        here.promise("no command line ended", all(kept.starts == 1 for kept in workers))
+        return here.outcome(
+            f"all of 40 connections taken by others for {seconds} s",
+            fault_over=over,
+            recovers_in=10,
+            note=f"{taken} taken",
+        )
+
+
+def _cut_all(admin: Connection) -> None:
+    with admin.cursor() as cursor:
+        cursor.execute(
+            """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+            WHERE application_name LIKE 'zeke-jobs%' AND pid <> pg_backend_pid()"""
+        )
+
+
+def hold_transaction(*, quick: bool) -> Outcome:
+    """Somebody's transaction stays open, so that no dead row can be cleaned away, while many short jobs run."""
+    seconds = 10 if quick else 60
+    with world("hold-transaction", quick=quick, kinds={}) as here:
+        here.worker("one")
+        here.worker("two")
+        here.flow(count=0)
+        sample = 20_000
+        here.backlog("fast", {"plain": True}, sample)
+        began = time.monotonic()
+        here.until(lambda: here.look("SELECT count(*) FROM zeke_jobs.queue WHERE state <> 'done'") == 0, 60, "a rate")
+        rate = sample / (time.monotonic() - began)
+        here.backlog("fast", {"plain": True}, int(rate * (seconds + 2 * sum(PHASE[quick])) * 1.25))
+        here.measure("before")
+        with closing(connect(here.url)) as other, other.cursor() as cursor:
+            cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+            cursor.execute("SELECT pg_current_xact_id(), count(*) FROM zeke_jobs.queue")
+            with here.phase("during"):
+                time.sleep(seconds)
+            here.measure("after")  # while it is still open, when most is dead
+            cursor.execute("ROLLBACK")
+        here.drain(200)
+        return here.outcome(
+            f"a transaction held open by somebody else for {seconds} s and more",
+            after_share=0.8,
+            note="after: while it is still open",
+        )
+
+
+def fill_disk(*, quick: bool) -> Outcome:
+    """The disk of the database has no byte left, and then has again."""
+    seconds = 5 if quick else 15
+    settings = {"min_wal_size": "32MB", "max_wal_size": "64MB"}
+    with _small_disk(400) as disk, world("fill-disk", quick=quick, settings=settings, data=disk / "server") as here:
+        workers = [here.worker("one"), here.worker("two")]
+        here.flow()
+        here.measure("before")
+        filler = disk / "filler"
+        with here.phase("during"):
+            end = time.monotonic() + seconds
+            with filler.open("ab", buffering=0) as file:
+                while time.monotonic() < end:
+                    with suppress(OSError):
+                        while True:
+                            file.write(bytes(65536))
+                    time.sleep(0.05)
+        filler.unlink()
+        with suppress(*DISCONNECTED):
+            here.execute("CHECKPOINT")
+        here.start_server()  # where it gave up
+        over = time.time()
+        here.comes(lambda: here.look("SELECT true"), 30)
+        time.sleep(3)
+        here.measure("after")
+        here.drain()
+        here.promise(
+            "workers say that the disk is full, or that the database is away",
+            here.said("No space left on device") or here.said("the database is away"),
+        )
+        here.promise("no command line ended", all(kept.starts == 1 for kept in workers))
+        return here.outcome(f"the database's disk (tmpfs) full for {seconds} s", fault_over=over, recovers_in=15)
+
+
+@contextmanager
+def _small_disk(megabytes: int) -> Iterator[Path]:
+    """A file system in memory with so much room."""
+    need_root("mounting a small tmpfs")
+    need_program("mount", "mount")
+    with tempfile.TemporaryDirectory(prefix="zeke-chaos-disk-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=711", "tmpfs", name], check=True)
+        try:
+            yield folder
+        finally:
+            subprocess.run(["umount", "--lazy", name], check=True)

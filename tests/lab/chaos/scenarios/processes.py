@@ -1,0 +1,194 @@
+"""Worker and scheduler processes that die, freeze, eat memory, or have a wrong clock."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.lab.chaos import proof
+from tests.lab.chaos.memory import limited_group
+from tests.lab.chaos.scenarios.possible import Impossible
+from tests.lab.chaos.world import world
+
+if TYPE_CHECKING:
+    from tests.lab.chaos.outcome import Outcome
+    from tests.lab.chaos.world import World
+
+#: The longest time from a worker's death to its jobs' return.
+_RETURNED = """
+  SELECT coalesce(max(extract(epoch FROM (a.value ->> 'ended_on')::timestamptz - substring(
+    a.value #>> '{error,message}' FROM 'proved life at ([^;]+);')::timestamptz)), 0)::float8
+  FROM zeke_jobs.queue AS q CROSS JOIN jsonb_array_elements(q.attempts) AS a (value)
+  WHERE a.value ->> 'outcome' = 'died'"""
+
+
+def kill_workers(*, quick: bool) -> Outcome:
+    """One of two worker commands is killed every five seconds, the two in turns."""
+    with world("kill-workers", quick=quick) as here:
+        both = [here.worker("one"), here.worker("two")]
+        here.scheduler()
+        here.flow()
+        here.measure("before")
+        strikes = 3 if quick else 12
+        with here.phase("during"):
+            for strike in range(strikes):
+                here.kill(both[strike % 2])
+                time.sleep(5)
+        over = time.time()
+        here.whole()
+        here.measure("after")
+        here.drain()
+        _promise_return(here)
+        return here.outcome(
+            f"SIGKILL a worker command every 5 s, {strikes} times; it is started again",
+            fault_over=over,
+            recovers_in=here.lost_after + here.heartbeat,
+        )
+
+
+def freeze(*, quick: bool) -> Outcome:
+    """One of two worker commands is stopped for longer than others wait for it, and goes on."""
+    with world("freeze", quick=quick) as here:
+        frozen = here.worker("one")
+        # Two, since one makes itself empty for what has seen a death.
+        here.worker("two")
+        here.worker("three")
+        here.flow(3)
+        here.measure("before")
+        with here.phase("during"):
+            pids = frozen.pids()
+            os.killpg(frozen.command.pid, signal.SIGSTOP)
+            begin = time.monotonic()
+            taken = here.comes(
+                lambda: here.look("SELECT count(*) FROM zeke_jobs.worker WHERE kind = 'worker'") == 2, 30
+            )
+            time.sleep(2)
+            thawed = time.monotonic()
+            here.note_gone(pids, begin, thawed)
+            os.killpg(frozen.command.pid, signal.SIGCONT)
+        over = time.time()
+        fenced = here.comes(lambda: "taken for dead" in frozen.command.text(), 15)
+        here.whole(3)
+        here.measure("after")
+        here.drain()
+        here.promise("others take its jobs", taken)
+        here.promise("it notices that it was taken for dead", fenced)
+        _promise_return(here)
+        return here.outcome(
+            f"SIGSTOP of one of three workers for {thawed - begin:.0f} s, then SIGCONT",
+            fault_over=over,
+            recovers_in=10,
+        )
+
+
+def eat_memory(*, quick: bool) -> Outcome:
+    """A job takes memory until the kernel kills its process, in which seven others run."""
+    with limited_group(400) as before, world("eat-memory", quick=quick, kinds={}) as here:
+        worker = here.worker("one", before=before)
+        here.until(lambda: here.look("SELECT count(*) FROM zeke_jobs.worker") == 1, 60, "a worker")
+        innocents = [here.traffic.send("slow", {"seconds": 3.0}) for _ in range(7)]
+        here.until(lambda: len(proof.runs(here.trace)) == 7, 30, "seven jobs that run")
+        eater = here.traffic.send("eat", {"megabytes": 4000})
+        here.drain(150)
+        state, deaths, said = here.row(
+            "SELECT state::text, deaths, attempts -> -1 #>> '{error,message}' FROM zeke_jobs.queue WHERE message_id = %s",
+            eater,
+        )
+        hurt = here.look("SELECT max(deaths) FROM zeke_jobs.queue WHERE message_id <> %s", eater)
+        done = here.look(
+            "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done' AND message_id = ANY (%s::uuid[])", innocents
+        )
+        here.promise(
+            "it alone is quarantined, after three deaths", (state, deaths) == ("rejected", 3) and "quarantined" in said
+        )
+        here.promise("the seven complete, and saw one death", (done, hurt) == (7, 1))
+        return here.outcome(
+            "a job takes memory until the kernel kills its process (cgroup), seven innocent jobs beside it",
+            after_share=None,
+            note=f"the worker was started {worker.starts} times",
+        )
+
+
+def wrong_clock(*, quick: bool) -> Outcome:
+    """One of two workers, and the scheduler, believe that it is an hour later."""
+    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    if not found:
+        raise Impossible("libfaketime is not installed: apt-get install libfaketime")
+    ahead = {"LD_PRELOAD": str(found[0]), "FAKETIME": "+1h", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    with world("wrong-clock", quick=quick) as here:
+        here.worker("right")
+        here.worker("ahead", **ahead)
+        scheduler = here.scheduler(**ahead)
+        here.flow()
+        here.measure("before")
+        delayed = [here.traffic.send("fast", {"plain": True}, delay=5.0) for _ in range(20)]
+        with here.phase("during"):
+            time.sleep(6 if quick else 75)
+        here.measure("after")
+        here.drain()
+        early = here.look(
+            "SELECT count(*) FROM zeke_jobs.queue WHERE message_id = ANY (%s::uuid[]) AND started_on < run_at", delayed
+        )
+        here.promise("no delayed job starts early", early == 0)
+        both = here.look("SELECT count(DISTINCT worker) FROM zeke_jobs.worker AS w (worker) WHERE w.kind = 'worker'")
+        here.promise(
+            "neither worker is taken for dead", both == 2 and here.look("SELECT max(deaths) FROM zeke_jobs.queue") == 0
+        )
+        if not quick:
+            here.promise("the scheduler says whose clock it follows", "not the database's" in scheduler.command.text())
+            _promise_ticks(here)
+        return here.outcome("the clocks of a worker and of the scheduler are an hour ahead (libfaketime)")
+
+
+def kill_schedulers(*, quick: bool) -> Outcome:
+    """Both schedulers are killed at the start of a minute, where they send; one is started after the next."""
+    with world("kill-schedulers", quick=quick) as here:
+        for name in ("one", "two"):  # one alone would fall behind
+            here.worker(name)
+        schedulers = [here.scheduler("first"), here.scheduler("second")]
+        here.flow()
+        here.until(lambda: here.look(_SCHEDULERS) == 2, 80, "two schedulers")
+        here.measure("before")
+        wait = 60 - here.look("SELECT extract(second FROM clock_timestamp())::float8")
+        time.sleep(wait + random.uniform(0, 0.15))
+        with here.phase("during"):
+            for scheduler in schedulers:
+                here.keeper.release(scheduler)
+                scheduler.command.kill()
+            if not quick:
+                time.sleep(61)
+        here.scheduler("third")
+        over = here.look("SELECT clock_timestamp()")
+        here.until(lambda: here.look("SELECT max(scheduled_for) > %s FROM zeke_jobs.queue", over), 70, "a tick")
+        here.drain()
+        _promise_ticks(here)
+        return here.outcome(
+            "SIGKILL both schedulers at the start of a minute, in mid-beat, one is started after the next minute",
+            after_share=None,
+        )
+
+
+_SCHEDULERS = "SELECT count(*) FROM zeke_jobs.worker WHERE kind = 'scheduler'"
+#: From the first tick to now: minutes, ticks that are written down, jobs of them.
+_TICKS = """
+  SELECT extract(epoch FROM date_trunc('minute', clock_timestamp()) - min(scheduled_for))::integer / 60 + 1,
+    (SELECT count(*) FROM zeke_jobs.tick WHERE outcome = 'sent'), count(*), count(DISTINCT scheduled_for)
+  FROM zeke_jobs.queue WHERE scheduled_for IS NOT NULL"""
+
+
+def _promise_ticks(here: World) -> None:
+    minutes, written, jobs, distinct = here.row(_TICKS)
+    here.promise(
+        f"every tick once ({jobs} in {minutes} minutes)",
+        jobs > 0 and jobs == distinct == written and minutes - 1 <= jobs <= minutes,
+    )
+
+
+def _promise_return(here: World) -> None:
+    limit = here.lost_after + 2 * here.heartbeat
+    longest = here.look(_RETURNED)
+    here.promise(f"jobs of the dead return in ≤ {limit:g} s ({longest:.1f} s)", 0 < longest <= limit)

@@ -1,0 +1,148 @@
+"""The sender: a number of jobs of each kind every second, and a record of the sent jobs."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING, Any
+
+import zeke_jobs
+from zeke_jobs.client.options import new_id
+from zeke_jobs.postgres.pool import DISCONNECTED, connect
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
+
+    from psycopg2.extensions import connection as Connection
+
+GROUPS = ("a", "b", "c", "d", "e")  # keys of the keyed task
+_TICK = 0.05  # seconds between two sends
+_LONGEST = 0.5  # seconds that are made up for after a pause; an outage does not end in a burst
+_AT_ONCE = 5_000
+_PATIENCE = 0.2  # seconds before a send that failed is tried again
+
+#: The work of one job of each task, and the jobs sent in a second. Together they occupy some 13 of 16 threads: a fleet that
+#: has lost more than a fifth of what it can do falls behind.
+MIXED: dict[str, tuple[dict[str, Any], float]] = {
+    "fast": ({"seconds": 0.05, "plain": True}, 10.0),
+    "slow": ({"seconds": 1.5}, 5.0),
+    "limited": ({"seconds": 0.2}, 8.0),
+    "keyed": ({"seconds": 0.2}, 7.0),
+    "pool-a": ({"seconds": 0.15, "plain": True}, 6.0),
+    "pool-b": ({"seconds": 0.15}, 6.0),
+    "chained": ({"seconds": 0.05, "child": True}, 5.0),
+    "failing": ({"seconds": 0.05, "fails": 1}, 4.0),
+}
+
+TASKS = """\
+version: 1
+limits: {pool: {concurrency: 4}}
+defaults: {retry: {limit: 20, delay: 50ms, max_delay: 1s}, timeout: 2m}
+tasks:
+  fast: {handler: "tests.lab.chaos.handlers:work"}
+  slow: {handler: "tests.lab.chaos.handlers:work"}
+  limited: {handler: "tests.lab.chaos.handlers:work", concurrency: 3}
+  keyed: {handler: "tests.lab.chaos.handlers:work", concurrency: {per_key: 1}}
+  pool-a: {handler: "tests.lab.chaos.handlers:work", uses: [pool]}
+  pool-b: {handler: "tests.lab.chaos.handlers:work", uses: [pool], priority: 1}
+  chained: {handler: "tests.lab.chaos.handlers:work"}
+  link: {handler: "tests.lab.chaos.handlers:work"}
+  failing: {handler: "tests.lab.chaos.handlers:work"}
+  eat: {handler: "tests.lab.chaos.handlers:eat", retry: {limit: 9}}
+  tick: {handler: "tests.lab.chaos.handlers:work", cron: {at: "* * * * *", missed: all}}
+"""
+SHARED = {"pool-a": "pool", "pool-b": "pool"}
+LIMITS = {"limited": 3, "pool": 4, **{f"keyed/{group}": 1 for group in GROUPS}}
+
+
+class Traffic:
+    """A thread that sends. ``ledger`` has the ids of all that the database has acknowledged.
+
+    A send whose answer did not come is repeated with its id until there is one, as the docs tell senders to.
+    """
+
+    def __init__(self, url: str, kinds: Mapping[str, tuple[dict[str, Any], float]] = MIXED) -> None:
+        self.ledger: set[str] = set()
+        self.repeated = 0
+        self._url = url
+        self._kinds = kinds
+        self._conn: Connection | None = None
+        self._chance = random.Random(1)
+        self._credit: dict[str, float] = {}
+        self._last = time.monotonic()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="traffic")
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Send no more; returns when the last send is acknowledged."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(120)
+
+    def send(self, task: str, payload: dict[str, Any], **options: Any) -> str:
+        """One job more; the answer is its id."""
+        with closing(connect(self._url)) as conn:
+            return self._send(conn, task, payload, new_id(), **options)
+
+    def send_many(self, task: str, payload: dict[str, Any], count: int) -> None:
+        """Many jobs more, all alike."""
+        with closing(connect(self._url)) as conn:
+            for _ in range(0, count, _AT_ONCE):
+                sent = zeke_jobs.send_many(task, [payload] * _AT_ONCE, connection=conn)
+                self.ledger.update(str(one.id) for one in sent)
+
+    def _run(self) -> None:
+        unanswered: tuple[str, dict[str, Any], UUID] | None = None
+        while not self._stopping.is_set() or unanswered:
+            try:
+                if self._conn is None:
+                    self._conn = connect(self._url)
+                if unanswered:
+                    self._send(self._conn, *unanswered)
+                    unanswered = None
+                for task, count in self._due().items():
+                    for _ in range(count):
+                        unanswered = task, self._payload(task), new_id()
+                        self._send(self._conn, *unanswered)
+                        unanswered = None
+                self._stopping.wait(_TICK)
+            except DISCONNECTED:
+                self.repeated += unanswered is not None
+                self._disconnect()
+                self._stopping.wait(_PATIENCE)
+        self._disconnect()
+
+    def _disconnect(self) -> None:
+        if self._conn is not None:
+            with suppress(*DISCONNECTED):
+                self._conn.close()
+        self._conn = None
+
+    def _due(self) -> dict[str, int]:
+        """How many of each kind to send now."""
+        now = time.monotonic()
+        passed, self._last = min(now - self._last, _LONGEST), now
+        due = {}
+        for task, (_, rate) in self._kinds.items():
+            self._credit[task] = self._credit.get(task, 0.0) + passed * rate
+            due[task] = int(self._credit[task])
+            self._credit[task] -= due[task]
+        return {} if self._stopping.is_set() else due
+
+    def _payload(self, task: str) -> dict[str, Any]:
+        payload = dict(self._kinds[task][0])
+        if task == "keyed":
+            payload["group"] = self._chance.choice(GROUPS)
+        return payload
+
+    def _send(self, conn: Connection, task: str, payload: dict[str, Any], job: UUID, **options: Any) -> str:
+        zeke_jobs.send(task, payload, id=job, key=payload.get("group"), connection=conn, **options)
+        self.ledger.add(str(job))
+        return str(job)

@@ -1,0 +1,308 @@
+"""One system under load: a server of its own, workers and a scheduler by their command lines, a sender, and a proof at the end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tests.acceptance.conftest import Fleet
+from tests.conftest import server_binaries
+from tests.lab.bench import server
+from tests.lab.chaos.handlers import TRACE
+from tests.lab.chaos.keeper import Keeper
+from tests.lab.chaos.outcome import Promise
+from tests.lab.chaos.traffic import MIXED, TASKS, Traffic
+from tests.lab.chaos.verdict import judge
+from zeke_jobs.control import pausing
+from zeke_jobs.postgres import embedded, migrate
+from zeke_jobs.postgres.pool import DISCONNECTED, connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from tests.acceptance.conftest import Command
+    from tests.lab.chaos.keeper import Kept
+    from tests.lab.chaos.outcome import Outcome
+    from tests.lab.chaos.proof import Interval
+
+BIN = Path(sys.executable).parent
+THREADS = 8
+#: Seconds to settle and to measure, when quick and when not.
+PHASE = {True: (2.0, 3.0), False: (2.0, 9.0)}
+_WORKERS = "SELECT count(*) FROM zeke_jobs.worker WHERE kind = 'worker'"
+_SUSPECTS = "SELECT count(*) FROM zeke_jobs.queue WHERE deaths > 0 AND state IN ('queued', 'consumed')"
+_STUCK = """
+  SELECT q.message_id::text, (to_jsonb(q) - 'message')::text || coalesce((SELECT ' of ' || to_jsonb(w)::text FROM zeke_jobs.worker AS w
+    WHERE w.id = q.worker), ' of nobody') || ' at ' || clock_timestamp()
+  FROM zeke_jobs.queue AS q WHERE q.state IN ('queued', 'consumed') ORDER BY q.seq LIMIT 5"""
+_IN_FLOW = 30  # jobs that wait or run while the workers keep up
+_OPEN = "SELECT count(*) FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')"
+
+
+Kind = TypeVar("Kind", bound="World")
+
+
+class World:
+    """The system that a scenario breaks.
+
+    Args:
+        name: The scenario's.
+        quick: Short phases.
+        heartbeat: Seconds; four without one, and a process is lost.
+        settings: Of the server.
+        kinds: The kinds of jobs to send.
+        data: Where the server lives; by default in the world's own folder.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        quick: bool,
+        heartbeat: float = 1.0,
+        settings: Mapping[str, str] | None = None,
+        kinds: Mapping[str, tuple[dict[str, Any], float]] = MIXED,
+        data: Path | None = None,
+    ) -> None:
+        self.name = name
+        self.quick = quick
+        self.heartbeat = heartbeat
+        self.lost_after = 4 * heartbeat
+        self.folder = Path(tempfile.mkdtemp(prefix="zeke-chaos-"))
+        self.folder.chmod(0o711)  # the server runs as another user where we are root
+        self.server = data or self.folder / "server"
+        self.settings = dict(settings or {})
+        self.trace = self.folder / "trace"
+        self.gone: dict[int, list[Interval]] = {}
+        self.phases: dict[str, Interval] = {}
+        self.promises: list[Promise] = []
+        self.kinds = kinds
+        self.keeper = Keeper()
+        self.schedulers: list[Kept] = []
+        self.stuck: list[str] = []
+        self.began = time.monotonic()
+
+    # ── its life ──
+
+    def open(self) -> None:
+        """Server, schema, catalogue."""
+        self.url = self.start_server()
+        self.about = server.describe(self.url, server_binaries())
+        with closing(connect(self.url)) as conn:
+            migrate.migrate(conn)
+            with conn.cursor() as cursor:
+                cursor.execute("CREATE TABLE effect (job uuid NOT NULL)")
+                cursor.execute("CREATE INDEX ON effect (job)")
+        self.fleet = Fleet(
+            self.folder,
+            self.url,
+            environment={"ZEKE_JOBS_HEARTBEAT": str(self.heartbeat), TRACE: str(self.trace), "ZEKE_JOBS_CONFIG": ""},
+        )
+        self.jobs_yaml = self.folder / "jobs.yaml"
+        self.jobs_yaml.write_text(TASKS)
+        self.traffic = Traffic(self.url, self.kinds)
+        self.zeke("apply", "jobs.yaml")
+
+    def close(self) -> None:
+        """End every process, remove every file."""
+        self.keeper.close()
+        with suppress(AttributeError):
+            self.fleet.stop()
+        with suppress(AttributeError):
+            self.traffic.stop()
+        self.stop_server("immediate")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def start_server(self) -> str:
+        """Start the server, or find it running."""
+        return embedded.ensure(self.server, bin_dir=server_binaries(), settings=self.settings)
+
+    def stop_server(self, mode: str) -> None:
+        """Stop the server, as pg_ctl does."""
+        with suppress(FileNotFoundError):
+            embedded.stop(self.server, mode=mode)
+
+    def allow(self, network: str) -> None:
+        """Let hosts of a network connect."""
+        with (self.server / "data" / "pg_hba.conf").open("a") as rules:
+            rules.write(f"host all all {network} trust\n")
+        self.look("SELECT pg_reload_conf()")
+
+    def zeke(self, *arguments: str, fine: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run ``zeke-jobs`` and wait for it."""
+        done = subprocess.run(
+            [BIN / "zeke-jobs", *arguments],
+            cwd=self.folder,
+            env={**os.environ, "DATABASE_URL": self.url, "PYTHONPATH": str(Path(__file__).parents[3]), **environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        if fine and done.returncode:
+            raise RuntimeError(f"zeke-jobs {' '.join(arguments)} ended with {done.returncode}: {done.stderr}")
+        return done
+
+    # ── what runs in it ──
+
+    def worker(self, name: str, *, before: Sequence[str] = (), **environment: str) -> Kept:
+        """``dramatiq zeke_jobs.actors``, kept running; ``before`` starts it."""
+
+        def begin() -> Command:
+            sizes = ("-p", "1", "-t", str(THREADS))
+            return self.fleet.run("dramatiq", "zeke_jobs.actors", *sizes, before=before, **environment)
+
+        return self.keeper.keep(name, begin)
+
+    def scheduler(self, name: str = "scheduler", **environment: str) -> Kept:
+        """``periodiq zeke_jobs.actors``, kept running."""
+        self.schedulers.append(self.keeper.keep(name, lambda: self.fleet.scheduler(**environment)))
+        return self.schedulers[-1]
+
+    def flow(self, workers: int = 2, *, count: int = 100) -> None:
+        """Wait for the workers, begin to send, and wait until so many jobs have completed and the workers have caught up."""
+        self.until(lambda: self.look(_WORKERS) >= workers, 60, f"{workers} workers")
+        self.traffic.start()
+        self.until(
+            lambda: self.look("SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done'") >= count,
+            60,
+            "a flow of jobs",
+        )
+        if self.kinds:
+            # Waiting jobs would make the rate look higher than the sends.
+            self.comes(lambda: self.look(_OPEN) <= _IN_FLOW, 30)
+
+    def whole(self, workers: int = 2, patience: float = 60.0) -> bool:
+        """Wait until so many worker processes are in the fleet again, and what saw a death has been run, alone."""
+        return self.comes(lambda: self.look(_WORKERS) >= workers and self.look(_SUSPECTS) == 0, patience)
+
+    def backlog(self, task: str, payload: dict[str, Any], count: int) -> None:
+        """Let so many jobs wait, and then begin."""
+        with closing(connect(self.url)) as conn:
+            pausing.pause(conn, f"task/{task}", by="chaos")
+            self.traffic.send_many(task, payload, count)
+            pausing.resume(conn, f"task/{task}")
+
+    def kill(self, kept: Kept) -> None:
+        """SIGKILL a command line and its processes; its keeper starts it again."""
+        pids = kept.pids()
+        kept.command.kill()
+        self.note_gone(pids, time.monotonic(), float("inf"))
+
+    def note_gone(self, pids: list[int], begin: float, end: float) -> None:
+        """Remember that processes could not run from ``begin`` to ``end`` (monotonic)."""
+        for pid in pids:
+            self.gone.setdefault(pid, []).append((begin, end))
+
+    # ── what is seen of it ──
+
+    def look(self, sql: str, *params: Any) -> Any:
+        """The first value of the first row, by a connection of its own."""
+        row = self.row(sql, *params)
+        return None if row is None else row[0]
+
+    def row(self, sql: str, *params: Any) -> Any:
+        """The first row."""
+        with closing(connect(self.url)) as conn, conn.cursor() as cursor:
+            cursor.execute(sql, params or None)
+            return cursor.fetchone()
+
+    def execute(self, sql: str) -> None:
+        """Change something in the database behind everybody's back."""
+        with closing(connect(self.url)) as conn, conn.cursor() as cursor:
+            cursor.execute(sql)
+
+    def write(self, name: str, text: str) -> str:
+        """A file in the commands' folder; the answer is its name."""
+        (self.folder / name).write_text(text)
+        return name
+
+    def comes(self, condition: Callable[[], Any], patience: float) -> bool:
+        """Whether it comes about in so many seconds; a database that is away is no answer."""
+        end = time.monotonic() + patience
+        while True:
+            with suppress(*DISCONNECTED):
+                if condition():
+                    return True
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.05)
+
+    def until(self, condition: Callable[[], Any], patience: float, what: str) -> None:
+        """Wait for the state that the scenario breaks."""
+        if not self.comes(condition, patience):
+            raise RuntimeError(f"{what}: not in {patience:g} s\n{self.fleet.logs()}")
+
+    def said(self, words: str) -> bool:
+        """Whether any command has said this."""
+        return any(words in command.text() for command in self.fleet.commands)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Note begin and end of ``before``, ``during`` or ``after``."""
+        begin = time.time()
+        try:
+            yield
+        finally:
+            self.phases[name] = begin, time.time()
+
+    def measure(self, name: str) -> None:
+        """A phase in which nothing happens, after a moment in which things settle."""
+        settle, length = PHASE[self.quick]
+        time.sleep(settle)
+        with self.phase(name):
+            time.sleep(length)
+
+    def promise(self, text: str, held: bool) -> None:
+        """State one thing that must hold, and whether it does."""
+        self.promises.append(Promise(text, bool(held)))
+
+    # ── the end ──
+
+    def drain(self, patience: float = 120.0) -> None:
+        """Send no more, neither by the clock, and wait until everything that was sent has ended."""
+        self.traffic.stop()
+        for scheduler in self.schedulers:
+            if scheduler.wanted:
+                self.keeper.release(scheduler)
+                scheduler.command.stop(30)
+        self.drained = self.comes(lambda: self.look(_OPEN) == 0, patience)
+        if not self.drained:
+            self.stuck = self._stuck()
+
+    def _stuck(self) -> list[str]:
+        """Unfinished jobs with their rows and the commands' logs, for finding the fault."""
+        with closing(connect(self.url)) as conn, conn.cursor() as cursor:
+            cursor.execute(_STUCK)
+            rows = cursor.fetchall()
+        logs = "\n".join(command.text() for command in self.fleet.commands)
+        said = [line for job, _ in rows for line in logs.splitlines() if job in line]
+        return [text for _, text in rows] + said[-50:]
+
+    def outcome(self, broke: str, **promised: Any) -> Outcome:
+        """See ``verdict.judge``."""
+        return judge(self, broke, **promised)
+
+
+@contextmanager
+def opened(made: Kind) -> Iterator[Kind]:
+    """The world, opened, and closed whatever happens in it."""
+    try:
+        made.open()
+        yield made
+    finally:
+        made.close()
+
+
+def world(name: str, *, quick: bool, **options: Any) -> AbstractContextManager[World]:
+    """A world of one server, opened, and closed whatever happens in it."""
+    return opened(World(name, quick=quick, **options))

@@ -1,0 +1,101 @@
+"""``nox -s endure``: a steady rate with the stock autovacuum, finished jobs purged as they come of age; a table by the minute."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.lab.bench import page, server
+from tests.lab.endure.run import Minute, Plan, complaints, endure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+BEGIN, END = "<!-- endured: nox -s endure -- --page docs/performance.md -->", "<!-- end of endured -->"
+_HEADS = ("minute", "ended a second", "not ended", "rows", "table MB", "indexes MB", "dead rows", "vacuums", "WAL MB")
+_MOST_SHOWN = 12  # minutes on the page; the terminal shows all
+_DAY = 86_400
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run it on a server of its own; 1 where the rate was not kept or a table still grows, else 0."""
+    parser = argparse.ArgumentParser(prog="nox -s endure --", description=__doc__)
+    for name, default in (("minutes", Plan.minutes), ("rate", Plan.rate), ("keep", Plan.keep)):
+        parser.add_argument(f"--{name}", type=int, default=default, help="default: %(default)s")
+    parser.add_argument(
+        "--server", type=server.binaries, metavar="PATH-OF-BIN", help="another PostgreSQL, with its own defaults"
+    )
+    parser.add_argument("--page", type=Path, help="a page of the documentation whose table to replace")
+    chosen = vars(parser.parse_args(arguments))
+    bin_dir, where = chosen.pop("server"), chosen.pop("page")
+    plan = Plan(**chosen)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    print(f"| {' | '.join(_HEADS)} |\n|{'---:|' * len(_HEADS)}", flush=True)
+    found: list[Minute] = []
+
+    def say(minute: Minute) -> None:
+        found.append(minute)
+        print(line(len(found), minute), flush=True)
+
+    with server.start(bin_dir) as started, tempfile.TemporaryDirectory(prefix="zeke-endure-") as folder:
+        endure(started, Path(folder), plan, say)
+    said = complaints(found, plan)
+    about = (
+        f"{started.about}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end: {plan.rate} jobs a second of thirteen"
+        f" tasks for {plan.minutes} minutes, kept for {plan.keep} s."
+    )
+    print(f"\n{outlook(found, plan)}\n\n{verdict(said)}")
+    if where:
+        page.put_between(where, BEGIN, END, f"{about}\n\n{table(found)}\n\n{outlook(found, plan)}\n\n{verdict(said)}")
+    return 1 if said else 0
+
+
+def table(found: Sequence[Minute]) -> str:
+    """Some of the minutes, the first and the last among them."""
+    step = max(1, -(-len(found) // _MOST_SHOWN))
+    shown = [n for n in range(len(found)) if n % step == 0 or n == len(found) - 1]
+    rows = [line(number + 1, found[number]) for number in shown]
+    return "\n".join([f"| {' | '.join(_HEADS)} |", f"|{'---:|' * len(_HEADS)}", *rows])
+
+
+def line(number: int, minute: Minute) -> str:
+    """A row of the table."""
+    sizes = (f"{size / 1e6:,.0f}" for size in (minute.table, minute.indexes))
+    counts = (f"{minute.behind:,}", f"{minute.rows:,}", *sizes, f"{minute.dead:,}", str(minute.vacuums))
+    return f"| {' | '.join((str(number), f'{minute.done:,.0f}', *counts, f'{minute.wal / 1e6:,.0f}'))} |"
+
+
+def outlook(found: Sequence[Minute], plan: Plan) -> str:
+    """The projection for a day and a month, from the last third."""
+    last = found[-max(1, len(found) // 3) :]
+    a_row = statistics.median((m.table + m.indexes) / max(1, m.rows) for m in last)
+    a_line = statistics.median(m.history / max(1, m.remembered) for m in last)
+    wal = statistics.median(m.wal for m in last) / plan.every * _DAY
+    cores = [statistics.median(getattr(m, which) for m in last) for which in ("server", "workers")]
+    jobs = plan.rate * _DAY
+    return (
+        f"A day of this: {jobs / 1e6:,.1f} million jobs, {wal / 1e9:,.0f} GB of WAL, {cores[0]:.2f} cores of the server and"
+        f" {cores[1]:.2f} of the workers. A finished job takes {a_row:,.0f} bytes with its indexes as long as it is kept (a day:"
+        f" {a_row * jobs / 1e9:,.0f} GB), and then {a_line:,.0f} bytes of history for ninety days. A month: {30 * jobs / 1e9:,.2f}"
+        f" billion jobs, {30 * wal / 1e12:,.1f} TB of WAL, and a history that has grown by {30 * a_line * jobs / 1e9:,.0f} GB."
+    )
+
+
+def verdict(said: Sequence[str]) -> str:
+    """In words."""
+    return (
+        "Missed: " + "; ".join(said) + "."
+        if said
+        else "The rate stayed within 10 %, and tables and indexes stopped growing."
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

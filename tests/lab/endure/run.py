@@ -1,0 +1,175 @@
+"""A steady stream of jobs through real workers, looked at once a minute."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import cycle
+from typing import TYPE_CHECKING
+
+import yaml
+
+from tests.lab.bench import drain, ours
+from tests.lab.bench import server as servers
+from tests.lab.bench.processes import fleet
+from zeke_jobs import client
+from zeke_jobs.postgres.pool import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from psycopg2.extensions import connection as Connection
+
+    from tests.lab.bench.processes import Fleet
+    from tests.lab.bench.server import Server
+
+_TICK = 0.05  # seconds between two batches of sends
+_LOOK = """
+SELECT
+  (SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done' AND completed_on >= to_timestamp(%s) AND completed_on < to_timestamp(%s)),
+  (SELECT count(*) FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')),
+  (SELECT count(*) FROM zeke_jobs.queue),
+  (SELECT count(*) FROM zeke_jobs.history),
+  pg_table_size('zeke_jobs.queue'),
+  pg_indexes_size('zeke_jobs.queue'),
+  pg_total_relation_size('zeke_jobs.history'),
+  (SELECT s.n_dead_tup FROM pg_stat_user_tables AS s WHERE s.relid = 'zeke_jobs.queue'::regclass),
+  (SELECT s.autovacuum_count FROM pg_stat_user_tables AS s WHERE s.relid = 'zeke_jobs.queue'::regclass),
+  pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint
+"""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long, how much.
+
+    Attributes:
+        minutes: So many looks.
+        rate: Jobs a second that are sent.
+        keep: Seconds after which a finished job is purged. A worker purges once a minute.
+        every: Seconds between two looks: a minute.
+    """
+
+    minutes: int = 30
+    rate: int = 500
+    keep: int = 180
+    every: float = 60.0
+
+
+@dataclass(frozen=True)
+class Minute:
+    """One observation. Sizes in bytes; CPU as a share of one core since the one before.
+
+    Attributes:
+        done: Jobs a second that ended since the look before.
+        behind: Jobs that had not ended.
+        rows: Of the table of jobs.
+        remembered: Rows of the history of purged jobs.
+        table: Size of the table of jobs.
+        indexes: Size of its indexes.
+        history: Size of the history, its indexes included.
+        dead: Rows that no vacuum has removed yet.
+        vacuums: How often autovacuum has been there so far.
+        wal: Bytes of WAL since the look before.
+        server: CPU of the server.
+        workers: CPU of the workers.
+    """
+
+    done: float
+    behind: int
+    rows: int
+    remembered: int
+    table: int
+    indexes: int
+    history: int
+    dead: int
+    vacuums: int
+    wal: int
+    server: float
+    workers: float
+
+
+def endure(started: Server, folder: Path, plan: Plan, say: Callable[[Minute], None]) -> list[Minute]:
+    """Send, work and look, as long as planned."""
+    text = yaml.safe_load(ours.jobs_yaml({}))
+    text["defaults"] = {**text.get("defaults", {}), "keep": {"completed": f"{plan.keep}s"}}
+    installation = ours.Installation(started.create("endure"), folder / "config", yaml.safe_dump(text))
+    os.environ["DATABASE_URL"] = installation.url
+    with fleet(folder / "fleet") as up, closing(connect(installation.url)) as conn:
+        installation.start(up)
+        drain.eventually(lambda: installation.ready(conn), up, patience=60)
+        stop = threading.Event()
+        sender = threading.Thread(target=_send, args=(list(text["tasks"]), plan.rate, stop), name="sender")
+        sender.start()
+        try:
+            return _look(conn, started, up, plan, say)
+        finally:
+            stop.set()
+            sender.join()
+
+
+def _send(tasks: list[str], rate: int, stop: threading.Event) -> None:
+    """Send a number of jobs a second, whatever their results; make up for late sends."""
+    begin, sent, names = time.monotonic(), 0, cycle(tasks)
+    while not stop.wait(_TICK):
+        due = int((time.monotonic() - begin) * rate) - sent
+        client.send_many(next(names), [{} for _ in range(due)])
+        sent += due
+
+
+def _look(conn: Connection, started: Server, up: Fleet, plan: Plan, say: Callable[[Minute], None]) -> list[Minute]:
+    found: list[Minute] = []
+    at = float(servers.scalar(conn, "SELECT extract(epoch FROM clock_timestamp())"))
+    wal = int(servers.scalar(conn, "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint"))
+    cpu, workers, begin = started.cpu(), up.cpu(), time.monotonic()
+    for number in range(1, plan.minutes + 1):
+        while time.monotonic() < begin + number * plan.every:
+            time.sleep(min(0.5, max(0.0, begin + number * plan.every - time.monotonic())))
+            up.check()
+        now = float(servers.scalar(conn, "SELECT extract(epoch FROM clock_timestamp())"))
+        row = servers.rows(conn, _LOOK, at, now)[0]
+        done, behind, rows, remembered, table, indexes, history, dead, vacuums, wal_now = row
+        cpu_now, workers_now, took = started.cpu(), up.cpu(), now - at
+        found.append(
+            Minute(
+                done / took,
+                behind,
+                rows,
+                remembered,
+                table,
+                indexes,
+                history,
+                dead,
+                vacuums,
+                wal_now - wal,
+                (cpu_now - cpu) / took,
+                (workers_now - workers) / took,
+            )
+        )
+        say(found[-1])
+        at, wal, cpu, workers = now, wal_now, cpu_now, workers_now
+    return found
+
+
+def complaints(found: list[Minute], plan: Plan) -> list[str]:
+    """The faults: a minute's rate, except the first one's, or a table that still grows."""
+    said = [
+        f"minute {number}: {minute.done:.0f} jobs a second ended, {plan.rate} were sent"
+        for number, minute in enumerate(found, 1)
+        if number > 1 and abs(minute.done / plan.rate - 1) > 0.1
+    ]
+    third = len(found) // 3
+    if third * plan.every < plan.keep + 120:
+        return [
+            *said,
+            f"too short to tell whether tables grow: {3 * (plan.keep + 120) / plan.every:.0f} minutes would do",
+        ]
+    for what in ("table", "indexes"):
+        before, after = (max(getattr(m, what) for m in part) for part in (found[third:-third], found[-third:]))
+        if after > before * 1.1:
+            said.append(f"the {what} of jobs grew from {before / 1e6:,.0f} to {after / 1e6:,.0f} MB in the last third")
+    return said

@@ -1,0 +1,64 @@
+"""The long run in short, and the evaluation of its figures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.lab.bench import server
+from tests.lab.endure.__main__ import outlook, table, verdict
+from tests.lab.endure.run import Minute, Plan, complaints, endure
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STEADY = Minute(500, 3, 120_000, 9_000, 60_000_000, 40_000_000, 4_000_000, 100, 2, 30_000_000, 0.5, 0.4)
+PLAN = Plan(minutes=15)
+
+
+def test_a_steady_rate_and_tables_that_keep_their_size_are_fine() -> None:
+    assert complaints([STEADY] * 15, PLAN) == []
+    assert verdict([]) == "The rate stayed within 10 %, and tables and indexes stopped growing."
+
+
+def test_a_minute_that_is_slower_by_more_than_a_tenth_is_named() -> None:
+    assert complaints([STEADY] * 7 + [replace(STEADY, done=440)] + [STEADY] * 7, PLAN) == [
+        "minute 8: 440 jobs a second ended, 500 were sent"
+    ]
+
+
+def test_the_first_minute_may_be_slower_while_workers_start() -> None:
+    assert complaints([replace(STEADY, done=300)] + [STEADY] * 14, PLAN) == []
+
+
+def test_indexes_that_grow_until_the_end_are_named() -> None:
+    grown = [replace(STEADY, indexes=number * 10_000_000) for number in range(1, 16)]
+    assert complaints(grown, PLAN) == ["the indexes of jobs grew from 100 to 150 MB in the last third"]
+
+
+def test_a_run_that_is_too_short_says_so() -> None:
+    assert complaints([STEADY] * 3, PLAN) == ["too short to tell whether tables grow: 15 minutes would do"]
+
+
+def test_a_page_shows_the_first_and_the_last_minute_and_some_between() -> None:
+    lines = table([STEADY] * 30).splitlines()
+    assert len(lines) <= 2 + 13
+    assert lines[2].startswith("| 1 | 500 | 3 | 120,000 | 60 | 40 | 100 | 2 | 30 |")
+    assert lines[-1].startswith("| 30 |")
+    assert "A day of this: 43.2 million jobs, 43 GB of WAL" in outlook([STEADY] * 30, PLAN)
+
+
+@pytest.mark.acceptance
+@pytest.mark.timeout(120)
+def test_a_short_run_sees_each_second_what_was_sent(tmp_path: Path) -> None:
+    seen: list[Minute] = []
+    with server.start() as started:
+        found = endure(started, tmp_path, Plan(minutes=4, rate=20, keep=600, every=2.0), seen.append)
+    assert seen == found
+    # What was sent in the last second may not have ended, and nothing else is missing.
+    assert all(minute.rows >= minute.done * 2 for minute in found)
+    assert found[-1].rows - found[0].rows == pytest.approx(3 * 2 * 20, abs=20)
+    assert found[-1].behind <= 20
+    assert found[-1].wal > 0

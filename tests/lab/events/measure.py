@@ -1,0 +1,188 @@
+"""Cost and waits of joining an event, and its recall compared with a full comparison."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import psutil
+
+from actors.ai import Settings, hashing
+from actors.ai.protocol import Analysis, Embedding, Provenance
+from actors.insights import events
+from actors.insights.analyze import analyze_story
+from actors.insights.events import EventSettings
+from actors.schema import AnalyzeStory
+from tests.lab.events.world import SAME, World
+from zeke_jobs.postgres.pool import connect
+from zeke_jobs.testing import FakeContext
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from uuid import UUID
+
+    from psycopg2.extensions import connection as Connection
+
+    from actors.ai.protocol import Story
+
+WORKERS = 4
+_ROUNDING = 1e-6  # of numbers as they are stored, beside those that were computed
+
+
+class Prepared:
+    """An AI step with prepared answers, so that only the database is measured."""
+
+    def __init__(self, world: World) -> None:
+        self._vectors = dict(zip(world.ids, world.vectors, strict=True))
+        self.rescore = Settings().open().rescore
+
+    def analyze(self, *_: Any) -> Analysis:
+        """Always the same."""
+        return Analysis("It matters.", 3, "extractive", Provenance("local", "prepared"))
+
+    def embed(self, story: Story, *_: Any) -> Embedding:
+        """The vector computed before."""
+        return Embedding(tuple(self._vectors[story.id].tolist()), hashing.MODEL_VERSION)
+
+
+@dataclass
+class Cost:
+    """Milliseconds a story, by the clock and of the server's CPU."""
+
+    joining: list[float] = field(default_factory=list)
+    alone: list[float] = field(default_factory=list)
+    server: float = 0.0
+
+    def median(self, *, joining: bool) -> float:
+        """Of those that join an event, or of those that do not."""
+        return statistics.median(self.joining if joining else self.alone)
+
+
+@dataclass
+class Waits:
+    """Locks that were waited for while four analyse at once.
+
+    Attributes:
+        seconds: How long it took, and how long all together waited for locks.
+        stories: How many were analysed.
+        unrelated: How often one was seen to wait for a story of another event.
+    """
+
+    seconds: float = 0.0
+    waited: float = 0.0
+    stories: int = 0
+    unrelated: int = 0
+
+
+@dataclass
+class Quality:
+    """Beside a comparison of all: pairs that are in one cluster as they should be, and pairs that should not be one."""
+
+    pairs: int = 0
+    together: int = 0
+    found: int = 0
+    wrong: int = 0
+
+
+def one_by_one(url: str, world: World, places: range) -> tuple[Cost, list[list[UUID]]]:
+    """Analyse stories one after another; returns the cost of each, and the similar stories found."""
+    cost, hits = Cost(), []
+    ai = Prepared(world)
+    with closing(connect(url)) as conn, watched() as found:
+        server = psutil.Process(conn.info.backend_pid)
+        before = server.cpu_times()
+        for place in places:
+            found.clear()
+            begin = time.perf_counter()
+            analyse(conn, ai, world.ids[place])
+            spent = (time.perf_counter() - begin) * 1e3
+            hits.append(list(found))
+            (cost.joining if found else cost.alone).append(spent)
+        after = server.cpu_times()
+    cost.server = (after.user + after.system - before.user - before.system) * 1e3 / len(places)
+    return cost, hits
+
+
+def at_once(url: str, world: World, places: range) -> Waits:
+    """Analyse stories by four threads, and observe the waits for locks meanwhile."""
+    waits, ai, over = Waits(stories=len(places)), Prepared(world), threading.Event()
+
+    def work(mine: range) -> None:
+        with closing(connect(url)) as conn, conn.cursor() as cursor:
+            for place in mine:
+                cursor.execute(
+                    "SELECT set_config('application_name', %s, false)", (f"event {world.told[place].event}",)
+                )
+                analyse(conn, ai, world.ids[place])
+
+    def look() -> None:
+        with closing(connect(url)) as conn, conn.cursor() as cursor:
+            last = time.perf_counter()
+            while not over.wait(0.002):
+                cursor.execute(
+                    "SELECT w.application_name <> h.application_name FROM pg_stat_activity AS w"
+                    " CROSS JOIN LATERAL unnest(pg_blocking_pids(w.pid)) AS b (pid)"
+                    " JOIN pg_stat_activity AS h ON h.pid = b.pid"
+                    " WHERE w.wait_event_type = 'Lock' AND w.application_name LIKE 'event %'"
+                )
+                seen, now = cursor.fetchall(), time.perf_counter()
+                waits.waited += (now - last) * len(seen)
+                waits.unrelated += sum(unrelated for (unrelated,) in seen)
+                last = now
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    begin = time.perf_counter()
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for done in [pool.submit(work, places[start::WORKERS]) for start in range(WORKERS)]:
+            done.result()
+    waits.seconds = time.perf_counter() - begin
+    over.set()
+    watcher.join()
+    return waits
+
+
+def quality(url: str, world: World, places: range, hits: list[list[UUID]]) -> Quality:
+    """Compare the result with a comparison of all stories."""
+    with closing(connect(url)) as conn, conn.cursor() as cursor:
+        cursor.execute("SELECT id::text, cluster_id::text FROM stories WHERE cluster_id IS NOT NULL")
+        cluster = dict(cursor.fetchall())
+    by_id = {id_: place for place, id_ in enumerate(world.ids)}
+    result = Quality()
+    for place, found in zip(places, hits, strict=True):
+        mine = cluster.get(str(world.ids[place]))
+        for other in world.truth(place):
+            result.pairs += 1
+            result.together += mine is not None and mine == cluster.get(str(world.ids[other]))
+        for story in found:
+            result.found += 1
+            cosine = float(world.vectors[place] @ world.vectors[by_id[story]])
+            is_event = world.told[place].event == world.told[by_id[story]].event
+            result.wrong += cosine < SAME - _ROUNDING and not is_event
+    return result
+
+
+def analyse(conn: Connection, ai: Any, story: UUID) -> None:
+    """Run analyze-story as a worker would."""
+    analyze_story(AnalyzeStory(story_id=story), FakeContext(conn, settings=EventSettings(), services={"ai": ai}))
+
+
+@contextmanager
+def watched() -> Iterator[list[UUID]]:
+    """The stories that each look for the same event finds."""
+    found: list[UUID] = []
+    look = events.like
+
+    def like(*arguments: Any) -> list[UUID]:
+        result = look(*arguments)
+        found.extend(result)
+        return result
+
+    with mock.patch.object(events, "like", like):
+        yield found

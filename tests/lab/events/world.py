@@ -1,0 +1,175 @@
+"""A database with many stories in the window of same events, as the pipeline would have left it; others arrive."""
+
+from __future__ import annotations
+
+import io
+import json
+import uuid
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from actors.ai import hashing
+from actors.ai.local import lead
+from actors.ai.protocol import Story
+from actors.insights.sketch import sketch
+from tests.lab.events.texts import Told, stories
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from psycopg2.extensions import connection as Connection
+
+SAME = 0.6
+_SOURCES = 400
+_HOURS = 70.0
+_CITATIONS = json.dumps(
+    {
+        "chili": 1,
+        "breakdown": {"authority": 0.7, "keywords": 0.0, "cluster": 0.0, "freshness": 0.5, "found": [], "value": 0.285},
+    }
+)
+
+
+def vector_and_terms(told: Told) -> tuple[bytes, list[int]]:
+    """The vector of a story by the default embeddings."""
+    text = lead(Story(uuid.UUID(int=0), told.title, told.text))
+    return np.array(hashing.embed(text), dtype=np.float32).tobytes(), sketch(text)
+
+
+@dataclass
+class World:
+    """Stories by their place in the order of arrival; the first ``known`` were analysed before.
+
+    Attributes:
+        told: The stories.
+        vectors: Their embeddings, a row each.
+        terms: Their terms.
+        ids: Their ids in a database.
+        known: How many there are before the others arrive.
+    """
+
+    told: list[Told]
+    vectors: np.ndarray[Any, np.dtype[np.float32]]
+    terms: list[list[int]]
+    ids: list[uuid.UUID]
+    known: int
+
+    @classmethod
+    def made(cls, known: int, arriving: int) -> World:
+        """Make one; it takes some three milliseconds a story."""
+        told = stories(known + arriving, seed=11)
+        with ProcessPoolExecutor() as pool:
+            found = list(pool.map(vector_and_terms, told, chunksize=500))
+        vectors = np.frombuffer(b"".join(vector for vector, _ in found), dtype=np.float32).reshape(len(told), -1)
+        return cls(told, vectors, [terms for _, terms in found], [uuid.uuid4() for _ in told], known)
+
+    def truth(self, place: int) -> list[int]:
+        """All stories that arrived earlier and tell of the same event, by comparison with every one of them."""
+        return [int(each) for each in np.nonzero(self.vectors[:place] @ self.vectors[place] >= SAME)[0]]
+
+    def clusters(self) -> dict[int, uuid.UUID]:
+        """The clusters of the stories that are known: by exact comparison within each event of the generator."""
+        by_event: dict[int, list[int]] = {}
+        for place, told in enumerate(self.told[: self.known]):
+            by_event.setdefault(told.event, []).append(place)
+        cluster: dict[int, uuid.UUID] = {}
+        for places in by_event.values():
+            near = self.vectors[places] @ self.vectors[places].T >= SAME
+            left = set(range(len(places)))
+            while left:
+                group, edge = set(), {left.pop()}
+                while edge:
+                    group |= edge
+                    edge = {other for one in edge for other in np.nonzero(near[one])[0].tolist()} - group
+                left -= group
+                if len(group) > 1:
+                    cluster |= dict.fromkeys((places[one] for one in group), uuid.uuid4())
+        return cluster
+
+    def load(self, conn: Connection) -> None:
+        """Write it into an empty, migrated database, and tell the planner."""
+        start, step = datetime.now(UTC) - timedelta(hours=_HOURS), timedelta(hours=_HOURS) / len(self.told)
+        cluster = self.clusters()
+        known, everything = range(self.known), range(len(self.told))
+        sources = [uuid.uuid4() for _ in range(_SOURCES)]
+
+        def published(place: int) -> str:
+            return (start + step * place).isoformat()
+
+        copy(conn, "sources (id, type, name)", ((each, "rss", "Feed") for each in sources))
+        copy(
+            conn,
+            "raw_items (id, source_id, external_id)",
+            ((self.ids[place], sources[place * 7919 % _SOURCES], place) for place in everything),
+        )
+        copy(
+            conn,
+            "contents (id, raw_item_id, content_hash, text_body)",
+            ((self.ids[place], self.ids[place], place, self.told[place].text) for place in everything),
+        )
+        copy(conn, "story_clusters (id, cluster_key)", ((each, each) for each in set(cluster.values())))
+        copy(
+            conn,
+            "stories (id, content_id, cluster_id, primary_source_id, title, published_at)",
+            (
+                (
+                    self.ids[place],
+                    self.ids[place],
+                    cluster.get(place),
+                    sources[place * 7919 % _SOURCES],
+                    self.told[place].title,
+                    published(place),
+                )
+                for place in everything
+            ),
+        )
+        copy(conn, "story_overlays (story_id, citations)", ((self.ids[place], _CITATIONS) for place in known))
+        vector = "[{}]" if _is_vector(conn) else "{{{}}}"
+        copy(
+            conn,
+            "story_embeddings (story_id, model_version, embedding)",
+            (
+                (
+                    self.ids[place],
+                    hashing.MODEL_VERSION,
+                    vector.format(",".join(["%.7g"] * hashing.DIMENSIONS) % tuple(self.vectors[place].tolist())),
+                )
+                for place in known
+            ),
+        )
+        copy(
+            conn,
+            "story_terms (term, happened_at, story_id)",
+            ((term, published(place), self.ids[place]) for place in known for term in self.terms[place]),
+        )
+        with conn.cursor() as cursor:
+            cursor.execute("VACUUM ANALYZE")
+
+
+def copy(conn: Connection, table: str, rows: Iterable[tuple[object, ...]]) -> None:
+    """Load rows in batches."""
+
+    def lines() -> Iterator[str]:
+        for row in rows:
+            yield "\t".join("\\N" if value is None else _escaped(str(value)) for value in row) + "\n"
+
+    left = lines()
+    with conn.cursor() as cursor:
+        while batch := "".join(islice(left, 2000)):
+            cursor.copy_expert(f"COPY {table} FROM STDIN", io.StringIO(batch))
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+
+
+def _is_vector(conn: Connection) -> bool:
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT udt_name FROM information_schema.columns WHERE column_name = 'embedding'")
+        row = cursor.fetchone()
+    return row is not None and row[0] == "vector"

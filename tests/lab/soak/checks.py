@@ -1,0 +1,156 @@
+"""Checks the database after a soak; each complaint is a sentence, and a good run has none."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from tests.lab.soak.news import STORY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from psycopg2.extensions import connection as Connection
+
+    from tests.lab.soak.news import News
+
+_MOST = 5  # examples of one kind
+
+
+def rows(conn: Connection, sql: str, *params: Any) -> list[tuple[Any, ...]]:
+    """All rows of a query."""
+    with conn.cursor() as cursor:
+        cursor.execute(sql, params or None)
+        return cursor.fetchall()
+
+
+def complaints(conn: Connection, news: News, model: dict[str, Any]) -> list[str]:
+    """The faults. ``model``: the counts of the model server."""
+    return [
+        *_items(conn, news),
+        *_texts(conn, news),
+        *_stories(conn),
+        *_clusters(conn, news),
+        *_jobs(conn),
+        *_books(conn, model),
+    ]
+
+
+def _items(conn: Connection, news: News) -> Iterator[str]:
+    """Every item ends in exactly one stated outcome: the one that was planned."""
+    found = {
+        external_id: (outcome, status, detail)
+        for external_id, outcome, status, detail in rows(
+            conn,
+            """SELECT r.external_id, o.outcome, r.status, o.detail
+            FROM raw_items AS r LEFT JOIN item_outcomes AS o ON o.raw_item_id = r.id""",
+        )
+    }
+    if missing := news.items.keys() - found.keys():
+        yield f"{len(missing)} items never arrived, such as {sorted(missing)[:_MOST]}"
+    if strange := found.keys() - news.items.keys():
+        yield f"{len(strange)} items that nobody published, such as {sorted(strange)[:_MOST]}"
+    wrong = []
+    for external_id, item in news.items.items():
+        outcome, status, detail = found.get(external_id, (None, None, None))
+        wanted = {"stored", "duplicate"} if item.end == STORY else {item.end}
+        if outcome not in wanted or status == "pending":
+            wrong.append(
+                f"{external_id} ({item.kind}): expected {' or '.join(sorted(wanted))}, got {outcome}: {detail}"
+            )
+    if wrong:
+        yield f"{len(wrong)} items ended otherwise: {'; '.join(wrong[:_MOST])}"
+
+
+def _texts(conn: Connection, news: News) -> Iterator[str]:
+    """One story a text: of its items, one is stored and the others are duplicates of that story."""
+    by_text: dict[int, list[tuple[str, str]]] = defaultdict(list)
+    for external_id, outcome, story in rows(
+        conn,
+        """SELECT r.external_id, o.outcome, o.story_id::text
+        FROM raw_items AS r JOIN item_outcomes AS o ON o.raw_item_id = r.id WHERE o.story_id IS NOT NULL""",
+    ):
+        if (item := news.items.get(external_id)) is not None:
+            by_text[item.text].append((outcome, story))
+    wrong = [
+        number
+        for number in news.texts
+        if len({story for _, story in by_text[number]}) != 1 or [o for o, _ in by_text[number]].count("stored") != 1
+    ]
+    if wrong:
+        yield f"{len(wrong)} texts do not have exactly one story: {[(n, by_text[n]) for n in wrong[:_MOST]]}"
+    ((stories, hashes),) = rows(
+        conn, "SELECT count(*), count(DISTINCT content_hash) FROM stories JOIN contents c ON c.id = content_id"
+    )
+    if not stories == hashes == len(news.texts):
+        yield f"expected {len(news.texts)} stories of as many texts, got {stories} of {hashes}"
+
+
+def _stories(conn: Connection) -> Iterator[str]:
+    """Each story went the whole way, once."""
+    for what, sql in {
+        "stories without a model's analysis": """SELECT s.id FROM stories AS s LEFT JOIN story_overlays AS o ON o.story_id = s.id
+            WHERE o.analysis_state IS DISTINCT FROM 'completed' OR o.why_it_matters IS NULL""",
+        "stories without a brief": """SELECT s.id FROM stories AS s LEFT JOIN story_overlays AS o ON o.story_id = s.id
+            WHERE o.brief_one_liner IS NULL OR o.brief_two_liner IS NULL OR o.brief_elevator IS NULL""",
+        "stories without a summary": "SELECT id FROM stories WHERE summary IS NULL",
+        "stories without the model's embedding": """SELECT s.id FROM stories AS s LEFT JOIN story_embeddings AS e ON e.story_id = s.id
+            WHERE e.model_version IS DISTINCT FROM 'embedding-1@1536'""",
+        # One in five hundred of these texts of invented words has no sentence that is worth it.
+        "stories without the highlights that were found": """SELECT id::text FROM stories EXCEPT (SELECT story_id::text FROM highlights
+            UNION SELECT message -> 'kwargs' ->> 'story_id' FROM zeke_jobs.queue
+            WHERE task = 'extract-highlights' AND state = 'done' AND result ->> 'outcome' = 'nothing_found')""",
+        "stories in which nothing was found, which is more than one in a hundred": """WITH ended AS (
+                SELECT message -> 'kwargs' ->> 'story_id' AS story, result ->> 'outcome' = 'nothing_found' AS is_empty
+                FROM zeke_jobs.queue WHERE task = 'extract-highlights' AND state = 'done')
+            SELECT story FROM ended
+            WHERE is_empty AND (SELECT count(*) FILTER (WHERE is_empty) > greatest(1, count(*) / 100) FROM ended)""",
+        "highlights without a score": "SELECT id FROM highlights WHERE NOT metadata ? 'relevance'",
+        "highlights twice": "SELECT story_id FROM highlights GROUP BY story_id, metadata ->> 'key' HAVING count(*) > 1",
+        "quotes that their story does not say": """SELECT o.story_id FROM story_overlays AS o JOIN stories AS s ON s.id = o.story_id
+            JOIN contents AS c ON c.id = s.content_id, jsonb_array_elements(o.citations -> 'quotes') AS q
+            WHERE strpos(c.text_body, q ->> 'text') = 0""",
+    }.items():
+        if found := rows(conn, sql):
+            yield f"{len(found)} {what}, such as {found[0][0]}"
+
+
+def _clusters(conn: Connection, news: News) -> Iterator[str]:
+    """Edited copies share a cluster with their original, and nobody else shares one."""
+    number = {
+        story: news.items[external_id].text
+        for external_id, story in rows(
+            conn,
+            """SELECT r.external_id, o.story_id::text FROM raw_items AS r
+            JOIN item_outcomes AS o ON o.raw_item_id = r.id WHERE o.outcome = 'stored'""",
+        )
+        if external_id in news.items
+    }
+    found: dict[str, set[int]] = defaultdict(set)
+    for story, cluster in rows(conn, "SELECT id::text, cluster_id::text FROM stories WHERE cluster_id IS NOT NULL"):
+        found[cluster].add(number.get(story, -1))
+    planned = {frozenset(pair) for pair in news.twins.items()}
+    got = {frozenset(members) for members in found.values()}
+    if got != planned:
+        yield f"{len(planned - got)} pairs without a cluster of their own, {len(got - planned)} clusters that nobody planned"
+
+
+def _jobs(conn: Connection) -> Iterator[str]:
+    for task, status, jobs, message in rows(
+        conn,
+        """SELECT name, state::text, count(*), min(error ->> 'message') FROM zeke_jobs.job
+        WHERE state NOT IN ('completed', 'cancelled') GROUP BY 1, 2""",
+    ):
+        yield f"{jobs} jobs of {task} are {status}: {message}"
+
+
+def _books(conn: Connection, model: dict[str, Any]) -> Iterator[str]:
+    """Every call that reached the model is a row."""
+    ((calls, opened),) = rows(
+        conn,
+        "SELECT count(*) FILTER (WHERE outcome <> 'cached'), count(*) FILTER (WHERE outcome = 'open') FROM ai_calls",
+    )
+    if not 0 <= calls - model["asked"] <= opened:
+        yield f"expected a row for each of the model's {model['asked']} calls, got {calls}, of which {opened} are open"
+    if model["wrong"]:
+        yield f"the model refused schemas: {model['wrong'][:_MOST]}"

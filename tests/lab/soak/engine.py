@@ -1,0 +1,74 @@
+"""The Engine of a soak: ``python -m tests.lab.soak.engine PORT SEED SHARE``; the real server, a share of whose answers fails."""
+
+from __future__ import annotations
+
+import random
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+from actors.engine import Settings
+from actors.engine.contract import ContentItem, ContentSource, EngineError
+from actors.engine.local import LocalEngine
+from actors.engine.server import EngineServer
+
+if TYPE_CHECKING:
+    from actors.engine.contract import Finder, Found
+
+SETTINGS = {"allow_networks": ["127.0.0.0/8"], "contact": "https://soak.example"}
+
+
+class Faulty:
+    """An engine that fails by chance: with a reason, or by breaking off without an answer."""
+
+    def __init__(self, engine: Finder, share: float, seed: int) -> None:
+        self._engine = engine
+        self._share = share
+        self._chance = random.Random(seed)
+
+    def _strike(self) -> None:
+        lot = self._chance.random()
+        if lot < self._share / 2:
+            raise EngineError("engine_failed", "the Engine has a bad moment")
+        if lot < self._share:
+            raise ConnectionAbortedError("the Engine broke off")
+
+    def fetch_item(self, url: str) -> ContentItem:
+        """See ``Engine``."""
+        self._strike()
+        return self._engine.fetch_item(url)
+
+    def fetch_source(self, url: str, etag: str | None = None, last_modified: str | None = None) -> ContentSource:
+        """See ``Engine``."""
+        self._strike()
+        return self._engine.fetch_source(url, etag, last_modified)
+
+    def discover(self, text: str) -> Found:
+        """See ``Finder``."""
+        self._strike()
+        return self._engine.discover(text)
+
+
+class _Server(EngineServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Broken connections here are intended."""
+
+
+def main(port: int, seed: int, share: float) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    engine = Faulty(LocalEngine(Settings.model_validate(SETTINGS)), share, seed)
+    with _Server(engine, "127.0.0.1", port) as server:
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1})
+        thread.start()
+        print("ready", flush=True)
+        stop.wait()
+        server.shutdown()
+        thread.join()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))

@@ -1,0 +1,198 @@
+"""A soak: feeds, single addresses and uploads through real workers, while everything fails now and then and workers are killed."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+import zeke_jobs
+from actors.store import sources
+from tests.lab.soak import model, site
+from tests.lab.soak.checks import complaints, rows
+from tests.lab.soak.news import News
+from tests.lab.soak.world import ROOT, Workers, counts, free_port, server
+from zeke_jobs import config
+from zeke_jobs.postgres.pool import connect, transaction
+from zeke_jobs.revisions.boot import sync
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from psycopg2.extensions import connection as Connection
+
+_COUNTS = """SELECT
+    (SELECT count(*) FROM item_outcomes WHERE outcome NOT IN ('queued', 'retrying')),
+    (SELECT count(*) FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')),
+    (SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done')"""
+_CUT = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name LIKE 'zeke-jobs%%' AND pid <> pg_backend_pid()
+    ORDER BY random() LIMIT 1"""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How large and how rough.
+
+    Attributes:
+        sources: Feeds, each on a host of its own; half as many single addresses, a tenth as many uploads come along.
+        items: Of each feed.
+        share: Of all answers of sites, Engine and model that fail; one connection in so many jobs is cut, too.
+        kills: How often all workers are killed.
+        seconds: The longest that it may take.
+    """
+
+    sources: int = 200
+    items: int = 20
+    seed: int = 1
+    share: float = 0.01
+    kills: int = 2
+    processes: int = 2
+    threads: int = 8
+    seconds: float = 1800.0
+
+
+@dataclass
+class Found:
+    """The results. ``peak`` is the highest number of requests to one host at once."""
+
+    complaints: list[str]
+    outcomes: Counter[str]
+    stories: int
+    jobs: int
+    kills: int
+    cuts: int
+    faults: dict[str, int]
+    peak: int
+    wall: float
+    worker_cpu: float
+    bare_cpu: float
+    other_cpu: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def ratio(self) -> float:
+        """CPU of the workers for each second of CPU of bare fetching, parsing and extracting."""
+        return self.worker_cpu / self.bare_cpu
+
+
+def soak(url: str, folder: Path, plan: Plan, say: Callable[[str], None] = lambda _: None) -> Found:
+    """Run it on a migrated database that ``DATABASE_URL`` names too, and that no jobs.yaml is in force in."""
+    ports = [free_port() for _ in range(4)]
+    news = News(site.hosts(ports[0], plan.sources), plan.items, plan.seed)
+    size = (plan.sources, plan.items, plan.seed)
+    (folder / "jobs.yaml").write_text(_jobs_yaml(ports[1], ports[2], plan))
+    with ExitStack() as stack:
+        conn = stack.enter_context(closing(connect(url)))
+        sync(conn, config.load(folder / "jobs.yaml"))
+        servers = {
+            "sites": stack.enter_context(server("tests.lab.soak.site", ports[0], *size, plan.share)),
+            "Engine": stack.enter_context(server("tests.lab.soak.engine", ports[1], plan.seed, plan.share)),
+            "model": stack.enter_context(server("tests.lab.soak.model", ports[2], plan.seed, plan.share)),
+        }
+        stack.enter_context(server("tests.lab.soak.site", ports[3], *size, 0.0))
+        say(f"{len(news.items)} items of {len(news.texts)} texts")
+        began = time.monotonic()
+        bare = stack.enter_context(_bare(ports[3], size))
+        stack.callback(bare.kill)
+        workers = Workers(folder, url, plan.processes, plan.threads)
+        stack.callback(workers.stop)
+        cuts = _drive(conn, news, workers, plan, say)
+        wall, worker_cpu = time.monotonic() - began, workers.cpu()
+        workers.stop()
+        bare_cpu = float(bare.communicate(timeout=plan.seconds)[0])
+        sites = counts(news.hosts[0])
+        asked = counts(f"http://127.0.0.1:{ports[2]}")
+        return Found(
+            complaints(conn, news, asked),
+            Counter(dict(rows(conn, "SELECT outcome, count(*) FROM item_outcomes GROUP BY 1"))),
+            rows(conn, "SELECT count(*) FROM stories")[0][0],
+            rows(conn, _COUNTS)[0][2],
+            workers.kills,
+            cuts,
+            {"sites": sites["faults"], "model": asked["faults"]},
+            sites["peak"],
+            wall,
+            worker_cpu,
+            bare_cpu,
+            {name: one.cpu() for name, one in servers.items()},
+        )
+
+
+def _jobs_yaml(engine_port: int, model_port: int, plan: Plan) -> str:
+    """The shipped file with Engine and model elsewhere, everything of a feed wanted, and waits of seconds instead of minutes."""
+    text: dict[str, Any] = yaml.safe_load((ROOT / "jobs.yaml").read_text())
+    text["services"]["engine"] |= {"kind": "http", "url": f"http://127.0.0.1:{engine_port}"}
+    openai = {
+        "base_url": f"http://127.0.0.1:{model_port}/v1",
+        "model": model.MODEL,
+        "embedding_model": model.EMBEDDING,
+        "prices": model.PRICES,
+    }
+    text["limits"]["ai"]["budget"] = "1000 USD/d"
+    text["services"]["ai"] |= {"provider": "openai", "openai": openai}
+    tasks = text["tasks"]
+    tasks["ingest-source"]["settings"] |= {
+        "first_fetch": {"items": plan.items, "within": "7d"},
+        "rhythm": {"first_backoff": "1s"},
+    }
+    tasks["fetch-content"]["settings"] |= {"first_wait": "1s", "attempts": 8}
+    for name in ("ingest-source", "fetch-content", "analyze-story", "generate-brief", "story-summarize"):
+        tasks[name]["retry"] |= {"delay": "500ms", "limit": 8}
+    return yaml.safe_dump(text, sort_keys=False)
+
+
+def _bare(port: int, size: tuple[int, int, int]) -> subprocess.Popen[str]:
+    """The bare work, begun."""
+    arguments = [sys.executable, "-m", "tests.lab.soak.bare", str(port), *map(str, size)]
+    return subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+def _drive(conn: Connection, news: News, workers: Workers, plan: Plan, say: Callable[[str], None]) -> int:
+    """Send everything, kill and cut, pull again and again, until every item has ended and no job is left; how often it cut."""
+    _send(conn, news)
+    chance = random.Random(plan.seed)
+    every = round(1 / plan.share) if plan.share else 0
+    cuts, pulled, said = 0, 0.0, time.monotonic()
+    end = time.monotonic() + plan.seconds
+    while True:
+        now = time.monotonic()
+        if now > end:
+            say(f"not done in {plan.seconds:g} s")
+            return cuts
+        workers.check()
+        ended, left, done = rows(conn, _COUNTS)[0]
+        if ended >= len(news.items) and not left:
+            return cuts
+        if workers.kills < plan.kills and ended > len(news.items) * (workers.kills + 1) / (plan.kills + 1):
+            workers.kill()
+            say(f"killed all workers after {ended} items and {done} jobs")
+        if every and done > (cuts + 1) * every:
+            rows(conn, _CUT)
+            cuts += 1
+        if now - pulled > 2:
+            zeke_jobs.send("ingest-pull", {}, connection=conn)
+            pulled = now
+        if now - said > 15:
+            say(
+                f"{ended} of {len(news.items)} items ended, {done} jobs done, {left} left, {workers.cpu():.0f} s of CPU"
+            )
+            said = now
+        time.sleep(chance.uniform(0.2, 0.5))  # the server's time for these counts is in the figures
+
+
+def _send(conn: Connection, news: News) -> None:
+    with transaction(conn):
+        for feed in news.feeds:
+            sources.add(conn, "rss", feed)
+        manual = sources.add(conn, "manual", "https://uploads.example")[0]
+        zeke_jobs.send_many("ingest-oneoff", [{"url": item.url} for item in news.oneoffs], connection=conn)
+        for upload in news.uploads:
+            zeke_jobs.send("ingest-from-upload", {"sourceId": str(manual), "items": upload}, connection=conn)

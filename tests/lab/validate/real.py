@@ -1,0 +1,96 @@
+"""A real run of the load: real workers, a real server, sleeping handlers."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from tests.lab.bench import server
+from tests.lab.bench.ours import Installation
+from tests.lab.bench.processes import fleet
+from tests.lab.validate.scenario import PROCESSES, THREADS, WITH_BUDGET, Send
+from zeke_jobs import client, config
+from zeke_jobs.backtest import history
+from zeke_jobs.backtest.figures import percentile
+from zeke_jobs.postgres.pool import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from psycopg2.extensions import connection as Connection
+
+    from tests.lab.bench.processes import Fleet
+    from zeke_jobs.backtest.history import Recording
+
+_PATIENCE = 300.0
+_UNFINISHED = f"""
+SELECT count(*) FROM zeke_jobs.queue WHERE state = 'consumed' OR state = 'queued' AND task <> '{WITH_BUDGET}'"""
+#: From when each job was due first to its first start, in seconds.
+_WAITS = """
+SELECT q.task, extract(epoch FROM coalesce((q.attempts #>> '{0,started_on}')::timestamptz, q.started_on) - q.created_on)::float
+FROM zeke_jobs.queue AS q WHERE q.started_on IS NOT NULL"""
+
+
+@dataclass(frozen=True)
+class Waits:
+    """How many jobs of a task started, and how long they waited, in seconds."""
+
+    started: int
+    mean: float
+    p95: float
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a real run showed."""
+
+    waits: dict[str, Waits]
+    recording: Recording
+
+
+def run(started: server.Server, folder: Path, name: str, text: str, load: Sequence[Send]) -> Run:
+    """Send the load to fresh workers under this jobs.yaml, and wait until all of it has ended.
+
+    Raises:
+        RuntimeError: the workers ended, or did not get through.
+    """
+    installation = Installation(started.create(name), folder / name, text)
+    with fleet(folder / name) as workers, closing(connect(installation.url)) as conn:
+        installation.start(workers, processes=PROCESSES, threads=THREADS)
+        _until(lambda: installation.ready(conn, PROCESSES), workers)
+        begin = server.scalar(conn, "SELECT zeke_jobs.now()")
+        _send(conn, load)
+        end = server.scalar(conn, "SELECT zeke_jobs.now()")
+        _until(lambda: server.scalar(conn, _UNFINISHED) == 0, workers)
+        in_force = config.load_text(text, "jobs.yaml", handlers=False)
+        recording = history.read(conn, in_force, begin, end + timedelta(milliseconds=1))
+        waits: dict[str, list[float]] = {}
+        for task, wait in server.rows(conn, _WAITS):
+            waits.setdefault(task, []).append(wait)
+    started.drop(installation.url)
+    return Run({task: waits_of(many) for task, many in sorted(waits.items())}, recording)
+
+
+def waits_of(many: Sequence[float]) -> Waits:
+    """Number, mean and 95th percentile."""
+    return Waits(len(many), sum(many) / len(many), percentile(sorted(many), 0.95) or 0.0)
+
+
+def _send(conn: Connection, load: Sequence[Send]) -> None:
+    begin = time.monotonic()
+    for send in load:
+        time.sleep(max(0.0, begin + send.at - time.monotonic()))
+        client.send(send.task, send.payload, connection=conn, key=send.key)
+
+
+def _until(done: Callable[[], bool], workers: Fleet) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while not done():
+        workers.check()
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"expected all to end in {_PATIENCE:.0f} s, got some that did not")
+        time.sleep(0.2)
