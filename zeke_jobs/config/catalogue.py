@@ -22,15 +22,22 @@ if TYPE_CHECKING:
 _MANY = 1_000_000
 
 
-def tasks(config: Config, draining: Collection[str] = ()) -> Iterator[dict[str, Any]]:
+def tasks(config: Config, draining: Collection[str] = ()) -> list[dict[str, Any]]:
     """The rows of its tasks, in their order. A draining task takes no new jobs."""
-    # Whether each limit counts more than active jobs.
-    metered: dict[str, bool] = {}
-    for row in buckets(config):
-        counts = row["amount"] is not None or row.get("key_amount") or row.get("breaker_pause")
-        metered[row["name"]] = metered.get(row["name"], False) or bool(counts)
-    for task in config.tasks.values():
-        yield {**_row(config, task, metered), **({"max_queued": 0} if task.id in draining else {})}
+    counted = metered(config)
+    return [
+        {**row(config, task, counted), **({"max_queued": 0} if task.id in draining else {})}
+        for task in config.tasks.values()
+    ]
+
+
+def metered(config: Config) -> dict[str, bool]:
+    """Whether each limit counts more than active jobs."""
+    found: dict[str, bool] = {}
+    for one in buckets(config):
+        counts = one["amount"] is not None or one.get("key_amount") or one.get("breaker_pause")
+        found[one["name"]] = found.get(one["name"], False) or bool(counts)
+    return found
 
 
 def buckets(config: Config) -> list[dict[str, Any]]:
@@ -104,7 +111,8 @@ def _seconds(length: timedelta | None) -> str | None:
     return None if length is None else f"{length.total_seconds()} seconds"
 
 
-def _row(config: Config, task: Task, metered: Mapping[str, bool]) -> dict[str, Any]:
+def row(config: Config, task: Task, metered: Mapping[str, bool]) -> dict[str, Any]:
+    """The row of one task. ``metered`` is the function's answer for the configuration."""
     handler, definition, unique = handlers.resolve(task), task.definition, task.unique
     passed = [name for name in (f"task/{task.id}", *(f"limit/{used}" for used in task.uses)) if name in metered]
     return {

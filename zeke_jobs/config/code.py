@@ -101,11 +101,11 @@ class _Checks:
 
     def catalogue(self, config: Config) -> None:
         """Make the rows that a booting worker writes, and see that Postgres can store them."""
-        rows = catalogue.tasks(config)
-        for name in config.tasks:
+        metered = catalogue.metered(config)
+        for name, task in config.tasks.items():
             base: Path = ("tasks", name)
             try:
-                encode(next(rows))
+                encode(catalogue.row(config, task, metered))
             except UnfitForJson as error:
                 steps = (int(step) if step.isdecimal() else step for step in re.findall(r"[^.\[\]]+", error.path))
                 self._document.refuse((*base, *steps), error.message)

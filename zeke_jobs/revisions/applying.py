@@ -128,7 +128,7 @@ def put_in_force(conn: Connection, request: Request) -> Applied:
         "revision/put",
         revision=Json(revision),
         buckets=Json(catalogue.buckets(config)),
-        tasks=Json([*catalogue.tasks(config, draining)]),
+        tasks=Json(catalogue.tasks(config, draining)),
         cancel=sorted(request.orders.cancel),
         priorities=Json(_priorities(proposal)),
     )

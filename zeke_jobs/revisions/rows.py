@@ -22,7 +22,7 @@ GATHER = 10_000  # jobs of a task moved to its new name or queue in one statemen
 def write(conn: Connection, config: Config, revision: int, draining: Collection[str]) -> None:
     """Write limits and tasks as configured. Limits come first: their locks stop all claims until the transaction ends."""
     SQL.run(conn, "revision/limits", buckets=Json(catalogue.buckets(config)))
-    SQL.run(conn, "revision/tasks", revision=revision, tasks=Json([*catalogue.tasks(config, draining)]))
+    SQL.run(conn, "revision/tasks", revision=revision, tasks=Json(catalogue.tasks(config, draining)))
 
 
 def gather(conn: Connection) -> list[dict[str, Any]]:

@@ -154,6 +154,16 @@ def test_what_cannot_be_in_force_is_refused_before_the_boot(refusals: Callable[[
         assert booted == checked
 
 
+def test_one_task_that_does_not_fit_the_catalogue_is_no_fault_of_the_next(
+    refusals: Callable[[str], tuple[str, str]],
+) -> None:
+    unwritable = {"handler": "boot_handlers:unwritable", "cron": {"at": "@daily", "payload": {"name": "a"}}}
+    tasks = {"one": unwritable, "two": {"handler": "boot_handlers:fine"}}
+    checked, _ = refusals(yaml.safe_dump({"version": 1, "tasks": tasks}))
+    assert "LookupError: a" in checked
+    assert checked.endswith("\n\n1 error in jobs.yaml")
+
+
 NAMES = st.from_regex(r"[a-z][a-z0-9]{0,99}", fullmatch=True)
 DURATIONS = st.sampled_from(["1s", "5m", "2h", "1h30m", "1d", "7d", "30d", "1ms", "3650d", "0s"])
 COUNTS = st.sampled_from([*range(1, 21), 100, 2**31 - 1, 10**18 - 1, 0])
