@@ -48,7 +48,8 @@ def error_of(error: dict[str, Any] | None) -> str:
 def unknown_task(task: str) -> Reason:
     """No task of that name is in force."""
     help_ = f"put {task} back into jobs.yaml, or name its successor: zeke-jobs apply --rename {task}=NEW"
-    return reason("unknown-task", f"no task in force is called {task}, so no worker claims it", help_, task=task)
+    sentence = f"no task in force is called {task}, so a worker cancels it within a minute"
+    return reason("unknown-task", sentence, help_, task=task)
 
 
 def moving(task: TaskRow) -> Reason:

@@ -28,3 +28,8 @@ def write(conn: Connection, config: Config, revision: int, draining: Collection[
 def gather(conn: Connection) -> list[dict[str, Any]]:
     """Give queued jobs their tasks' present names, queues and keys; returns the moves."""
     return SQL.all(conn, "job/gather", limit=GATHER)
+
+
+def cancel_removed(conn: Connection) -> list[dict[str, Any]]:
+    """Cancel queued jobs whose name no task has any more; returns their number by task."""
+    return SQL.all(conn, "job/cancel_removed")

@@ -37,7 +37,7 @@ GRANT SELECT ON zeke_jobs.job, zeke_jobs.finished, zeke_jobs.batch_state, zeke_j
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA zeke_jobs TO zeke_jobs_worker;
 REVOKE INSERT, UPDATE, DELETE ON zeke_jobs.migration, zeke_jobs.installation, zeke_jobs.revision, zeke_jobs.pause, zeke_jobs.audit
 FROM zeke_jobs_worker;
-GRANT EXECUTE ON FUNCTION zeke_jobs.forget_audit() TO zeke_jobs_worker;
+GRANT EXECUTE ON FUNCTION zeke_jobs.forget_audit(), zeke_jobs.cancel_removed() TO zeke_jobs_worker;
 
 -- Operators see everything, and write no table: they cancel, retry, pause, apply, set and run schedules by functions that record their name.
 GRANT SELECT ON ALL TABLES IN SCHEMA zeke_jobs TO zeke_jobs_operator;

@@ -209,7 +209,9 @@ def test_a_task_that_is_not_in_force_is_named(scene: Scene) -> None:
     scene.serve()
     (job,) = scene.add("plain")
     scene.rows("DELETE FROM zeke_jobs.task")  # as a rollback of the database's owner would
-    assert scene.reasons(job) == {"unknown-task": "no task in force is called plain, so no worker claims it"}
+    assert scene.reasons(job) == {
+        "unknown-task": "no task in force is called plain, so a worker cancels it within a minute"
+    }
 
 
 def test_a_job_that_follows_its_task_to_another_queue_says_so(scene: Scene, other_conn: Connection) -> None:

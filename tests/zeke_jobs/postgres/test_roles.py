@@ -375,7 +375,7 @@ DECIDING = {"lock_catalogue", "put_in_force", "lock_schedule", "advance_schedule
 #: writes it here.
 FUNCTIONS = {
     roles.CLIENT: SENDING,
-    roles.WORKER: SENDING | LOOKING | DECIDING | {"forget_audit"},
+    roles.WORKER: SENDING | LOOKING | DECIDING | {"forget_audit", "cancel_removed"},
     roles.OPERATOR: SENDING | LOOKING | CHANGING | DECIDING,
     roles.READER: LOOKING,
 }

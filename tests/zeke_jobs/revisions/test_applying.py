@@ -12,11 +12,13 @@ from psycopg2.errors import SerializationFailure
 import zeke_jobs
 from tests.each import each
 from tests.zeke_jobs.revisions.world import BASE, TOP, load
+from zeke_jobs.diagnosis.why import why
 from zeke_jobs.errors import ConfigurationError, Contended, QueueFull, StrandedJobs, UnknownTask
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.revisions import applying, boot, store
 from zeke_jobs.revisions.affected_jobs import Orders
 from zeke_jobs.revisions.proposal import Request
+from zeke_jobs.worker.life import chores
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -186,6 +188,32 @@ def test_cancel_ends_queued_jobs_and_marks_active_ones(base: Config, conn: Conne
     assert rows == [("consumed", 1, "its task was removed from jobs.yaml"), ("rejected", 3, "its task was removed from jobs.yaml")]  # fmt: skip
     with pytest.raises(UnknownTask):
         zeke_jobs.send("analyze")
+
+
+def test_a_job_that_is_committed_after_its_task_was_removed_ends_with_the_reason(
+    base: Config, conn: Connection, other_conn: Connection, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with transaction(other_conn):
+        stray = zeke_jobs.send("score", {"n": 1}, connection=other_conn)
+        apply(conn, load(BASE.replace("  score:", "  other:")))
+    assert (
+        why(conn, stray.id).reasons[0].sentence
+        == "no task in force is called score, so a worker cancels it within a minute"
+    )
+    assert run(conn, "SELECT zeke_jobs.chores(true)") == [(["gather"],)]
+    chores.do(conn, {"gather"})
+    job = zeke_jobs.status(stray.id)
+    assert (job.status, job.cancel_reason) == ("cancelled", "its task was removed from jobs.yaml")
+    assert "its task was removed from jobs.yaml" in why(conn, stray.id).reasons[0].sentence
+    assert run(conn, "SELECT action, target, said_by, jobs FROM zeke_jobs.audit WHERE action = 'cancel'") == [
+        ("cancel", "task/score", "zeke-jobs", [stray.id])
+    ]
+    assert "jobs cancelled: no task in force has their name" in capsys.readouterr().out
+    # The task comes back, and its job with it when somebody asks for it.
+    apply(conn, base)
+    zeke_jobs.retry(stray.id)
+    assert run(conn, "SELECT zeke_jobs.chores(true)") == [([],)]
+    assert zeke_jobs.status(stray.id).status == "created"
 
 
 def test_rename_moves_queued_jobs_and_keeps_the_old_name_for_senders(base: Config, conn: Connection) -> None:

@@ -117,7 +117,7 @@ BEGIN
     UNION ALL
     SELECT 'gather' WHERE p_thorough AND EXISTS (
       SELECT 1 FROM zeke_jobs.queued_names() AS p LEFT JOIN LATERAL zeke_jobs.find_task(p.task) AS t ON true
-      WHERE t.id <> p.task OR t.queue <> p.queue OR t.order_hold IS NOT NULL AND EXISTS (
+      WHERE t.id IS NULL OR t.id <> p.task OR t.queue <> p.queue OR t.order_hold IS NOT NULL AND EXISTS (
         SELECT 1 FROM zeke_jobs.queue AS q
         WHERE q.state = 'queued' AND q.queue_name = p.queue AND q.task = p.task AND q.order_hold IS DISTINCT FROM t.order_hold)));
 END

@@ -78,6 +78,22 @@ BEGIN
 END
 $$;
 
+-- Cancel queued jobs whose name no task has: their sender, or somebody who retried them, committed after the task had left jobs.yaml. As apply does
+-- with the jobs that are there before it.
+CREATE OR REPLACE FUNCTION zeke_jobs.cancel_removed() RETURNS TABLE (task text, jobs integer)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+    SELECT n.task, zeke_jobs.cancel_all(n.task, 'its task was removed from jobs.yaml', 'zeke-jobs')
+    FROM (SELECT DISTINCT p.task FROM zeke_jobs.queued_names() AS p) AS n
+    WHERE (zeke_jobs.find_task(n.task)).id IS NULL
+    ORDER BY n.task;
+END
+$$;
+
 -- Let jobs hold their unique keys under their task's new name. If a job of the new name already has the key, both jobs stay, as before.
 CREATE OR REPLACE FUNCTION zeke_jobs.rename_holders(p_ids uuid[], p_was text, p_is text) RETURNS void
 LANGUAGE sql VOLATILE

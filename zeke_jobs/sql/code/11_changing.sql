@@ -99,8 +99,8 @@ END
 $$;
 
 -- Cancel all unfinished jobs of a task that is being removed, under all its names: queued jobs at once, active jobs by a mark for their workers. A
--- job that somebody else has locked is left: it ends as unknown to jobs.yaml, or a later cancel finds it.
-CREATE OR REPLACE FUNCTION zeke_jobs.cancel_all(p_task text, p_reason text, p_by text) RETURNS void
+-- job that somebody else has locked is left to zeke_jobs.cancel_removed. Returns the number of jobs.
+CREATE OR REPLACE FUNCTION zeke_jobs.cancel_all(p_task text, p_reason text, p_by text) RETURNS integer
 LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
@@ -113,6 +113,7 @@ DECLARE
 BEGIN
   v_jobs := ARRAY(SELECT c.id FROM zeke_jobs.cancel_jobs(v_jobs, p_reason, p_by) AS c);
   PERFORM zeke_jobs.note('cancel', 'task/' || p_task, p_by, p_reason, v_jobs);
+  RETURN cardinality(v_jobs);
 END
 $$;
 
@@ -243,8 +244,8 @@ BEGIN
 END
 $$;
 
--- Make the tasks equal to those of jobs.yaml. A task gets the new revision only if something of it changed. If a task left the file, its jobs
--- stay and wait for a task of that name.
+-- Make the tasks equal to those of jobs.yaml. A task gets the new revision only if something of it changed. Jobs of a task
+-- that left the file are the caller's.
 CREATE OR REPLACE FUNCTION zeke_jobs.write_tasks(p_revision integer, p_tasks jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$

@@ -1,4 +1,4 @@
-"""Chores of a heartbeat that may take long: end timed values, and move jobs to their tasks' new settings."""
+"""Chores of a heartbeat that may take long: end timed values, let jobs follow their tasks, and end jobs whose task is gone."""
 
 from __future__ import annotations
 
@@ -24,3 +24,5 @@ def do(conn: Connection, names: Collection[str]) -> None:
     if "gather" in names:
         for moved in rows.gather(conn):
             log.info("jobs follow their task", **moved)
+        for ended in rows.cancel_removed(conn):
+            log.warning("jobs cancelled: no task in force has their name", **ended)
