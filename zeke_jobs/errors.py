@@ -40,7 +40,7 @@ class StrandedJobs(ConfigurationError):
 
 
 class Contended(ZekeJobsError):
-    """A change of the catalogue conflicted with other work, and every attempt was aborted. Nothing was changed; try again."""
+    """A change got no locks in time: another session, which the message names, holds them. Nothing was changed; try again."""
 
 
 class UnknownRevision(ZekeJobsError):

@@ -1,6 +1,7 @@
 """Schedules by hand: list, pause, resume, run now, send the ticks of a past time.
 
 An unknown schedule raises UnknownTask or NoSchedule, as in ``find``.
+``resume`` and ``backfill`` raise Contended if another session holds it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from uuid import UUID
 
 from zeke_jobs.client.task_cache import unknown_task
 from zeke_jobs.errors import QueueFull, UnknownTask, ZekeJobsError
-from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.scheduler import dispatch
 from zeke_jobs.scheduler.rules import Tick
@@ -100,8 +100,7 @@ def resume(conn: Connection, name: str, *, by: str = "") -> bool:
         if SQL.value(conn, "pause/end", target=f"schedule/{name}", by=by):
             return True
         raise
-    with transaction(conn):
-        held = dispatch.lock(conn, found)
+    with dispatch.locked(conn, found) as held:
         if not SQL.value(conn, "pause/end", target=f"schedule/{found.timetable.id}", by=by):
             return False
         dispatch.advance(conn, held.timetable, max(held.decided_to, dispatch.clock(conn)))
@@ -139,8 +138,7 @@ def backfill(
     ticks = list(islice(timetable.cron.between(start - timedelta(microseconds=1), end, timetable.zone), MOST + 1))
     if len(ticks) > MOST:
         raise ValueError(f"expected at most {MOST} ticks, got more; choose a shorter range")
-    with transaction(conn):
-        dispatch.lock(conn, found)
+    with dispatch.locked(conn, found):
         sent = {
             row["scheduled_for"]: row["job"]
             for row in SQL.all(conn, "schedule/ticks", task=timetable.id, ticks=ticks)

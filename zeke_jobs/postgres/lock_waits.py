@@ -1,56 +1,90 @@
-"""Bounds how long a change of the schema waits for locks: whoever queues behind it, such as a send, waits no longer than that."""
+"""Bounds how long a change waits for locks: whoever queues behind it, such as a send, waits no longer than that."""
 
 from __future__ import annotations
 
+import random
+import re
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from psycopg2.errors import DeadlockDetected, LockNotAvailable
+from psycopg2.errors import LockNotAvailable
+from psycopg2.extensions import TransactionRollbackError
 
-from zeke_jobs.errors import MigrationError
+from zeke_jobs.errors import Contended
 from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from psycopg2 import Error
     from psycopg2.extensions import connection as Connection
 
 _Result = TypeVar("_Result")
 
 #: Seconds for all tries together; one try waits half a second for each lock, and lets go of all that it has.
 PATIENCE = 60.0
+_CONTENDED = (LockNotAvailable, TransactionRollbackError)
 _PAUSE = 0.5  # seconds between two tries, in which others get their locks
 
 
-def bound(conn: Connection) -> None:
-    """Let the statements of this transaction wait half a second for a lock."""
-    SQL.all(conn, "migration/bound")
+def bound(conn: Connection, seconds: float = 0.5) -> None:
+    """Let the statements of this transaction wait so long for a lock."""
+    SQL.all(conn, "migration/bound", milliseconds=round(1000 * seconds))
 
 
-def patiently(conn: Connection, what: str, change: Callable[[], _Result]) -> _Result:
+def patiently(conn: Connection, what: str, change: Callable[[], _Result], *, patience: float | None = None) -> _Result:
     """Try a change, a transaction that calls ``bound``, until it gets its locks.
 
+    Two transactions that lock the same rows in different orders may deadlock; the database then aborts one, and this tries again.
+
+    Args:
+        conn: An autocommit connection.
+        what: The change, in the words of an error.
+        change: What to try.
+        patience: Seconds for all tries; by default ``PATIENCE``. With 0 there is one.
+
     Raises:
-        MigrationError: ``what`` got none within ``PATIENCE``; the message names the session that holds them. Nothing was changed.
+        Contended: ``what`` got no locks in that time; the message names the session that holds them. Nothing was changed.
     """
-    deadline = time.monotonic() + PATIENCE
+    begun = time.monotonic()
+    allowed = PATIENCE if patience is None else patience
     while True:
         try:
             return change()
-        except (LockNotAvailable, DeadlockDetected) as error:
-            if time.monotonic() + _PAUSE > deadline:
-                raise MigrationError(_held(conn, what)) from error
-        time.sleep(_PAUSE)
+        except _CONTENDED as error:
+            if time.monotonic() + _PAUSE > begun + allowed:
+                raise Contended(_held(conn, what, error, time.monotonic() - begun)) from error
+        time.sleep(random.uniform(_PAUSE / 2, _PAUSE))  # noqa: S311 (it spreads load, no secrets)
 
 
-def _held(conn: Connection, what: str) -> str:
-    holder = SQL.one(conn, "migration/holder")
-    expected = f"expected {what} to get its locks within {PATIENCE:.0f} s"
+@contextmanager
+def told(conn: Connection, what: str) -> Iterator[None]:
+    """Try a transaction of this block once.
+
+    Raises:
+        Contended: as ``patiently``.
+    """
+    begun = time.monotonic()
+    try:
+        yield
+    except _CONTENDED as error:
+        raise Contended(_held(conn, what, error, time.monotonic() - begun)) from error
+
+
+def _held(conn: Connection, what: str, error: Error, seconds: float) -> str:
+    expected = f"expected {what} to get its locks within {seconds:.3g} s"
+    if not isinstance(error, LockNotAvailable):
+        return f"{expected}, got each time: {str(error).strip()}\n  help: run it again"
+    # The server names the table of a row, or an index of it, but no session.
+    named = re.search(r'"(\w+)"|LOCK TABLE zeke_jobs[.](\w+)', error.diag.context or "")
+    holder = SQL.one(conn, "migration/holder", relation=named and (named[1] or named[2]))
     if holder is None:
         return f"{expected}, got none: other sessions held them, and have ended since\n  help: run it again"
     since = "" if holder["seconds"] is None else f", open for {holder['seconds']:.0f} s"
     session = f"session {holder['pid']} ({holder['login']}, {holder['program'] or 'no name'}{since})"
+    used = "changed" if named else "read or changed"
     return (
-        f"{expected}, got none: a transaction of {session} has read or changed our tables and goes on\n"
+        f"{expected}, got none: a transaction of {session} has {used} our tables and goes on\n"
         f"  help: end it, for example by SELECT pg_terminate_backend({holder['pid']}), and run this again"
     )

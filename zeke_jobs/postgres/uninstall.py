@@ -93,7 +93,7 @@ def uninstall(conn: Connection, removal: Removal) -> list[str]:
 
     Raises:
         StillNeeded: another object in the database needs an object to be removed; the message names it.
-        MigrationError: another session reads our tables and goes on; the message names it.
+        Contended: another session reads our tables and goes on; the message names it.
     """
     return lock_waits.patiently(conn, "uninstall", lambda: _remove(conn, removal))
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import random
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from psycopg2.extensions import TransactionRollbackError
 from psycopg2.extras import Json
 
 from zeke_jobs.config import catalogue, load_text
 from zeke_jobs.errors import ConfigurationError, Contended, StrandedJobs
+from zeke_jobs.postgres import lock_waits
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import overrides as by_hand
@@ -30,8 +28,8 @@ if TYPE_CHECKING:
     from zeke_jobs.revisions.diff import Plan, Touched
     from zeke_jobs.revisions.store import Override
 
-_TRIES = 5
-_PAUSE = 0.2  # seconds; the longest wait before the second attempt, doubled before each further one
+_TURN = 10.0  # seconds to wait for another change of the catalogue; this wait is in nobody's way
+_REVERT_WITHIN = 2.0  # seconds; after that another process, or a later call, does it
 T = TypeVar("T")
 ITSELF = "zeke-jobs"  # the author of the end of a timed override
 
@@ -77,33 +75,32 @@ def apply(
     Raises:
         ConfigurationError: a value set by hand does not fit the file, or an order names an unknown task.
         StrandedJobs: a removed task has unfinished jobs, and no order covers them.
-        Contended: workers conflicted with every attempt.
+        Contended: another session holds the locks, or every attempt was aborted.
     """
     request = Request(file, by, message, origin, orders or Orders(), overrides)
     return one_at_a_time(conn, lambda: put_in_force(conn, request))
 
 
-def one_at_a_time(conn: Connection, change: Callable[[], T]) -> T:
+def one_at_a_time(conn: Connection, change: Callable[[], T], *, patience: float | None = None) -> T:
     """Change the catalogue in a transaction, one process at a time; try again when the database aborts the transaction.
 
-    A worker that finishes and claims jobs in one transaction locks jobs and limits in another order than this change. If the two
-    deadlock, the database aborts one of them.
+    Args:
+        conn: An autocommit connection.
+        change: Called while the catalogue is locked.
+        patience: Seconds for all tries; by default ``lock_waits.PATIENCE``.
 
     Raises:
-        Contended: every attempt over some seconds was aborted.
+        Contended: the locks could not be had in that time; the message names the session that holds them.
     """
-    for count in range(1, _TRIES + 1):
-        try:
-            with transaction(conn):
-                SQL.run(conn, "revision/lock")
-                return change()
-        except TransactionRollbackError as error:  # a deadlock or a serialisation failure
-            if count == _TRIES:
-                raise Contended(
-                    f"expected to change the catalogue in {_TRIES} tries, got {str(error).strip()} each time"
-                ) from error
-            time.sleep(random.uniform(0, _PAUSE * 2**count / 2))  # noqa: S311 (it spreads load, no secrets)
-    raise AssertionError("unreachable")
+
+    def attempt() -> T:
+        with transaction(conn):
+            lock_waits.bound(conn, _TURN if patience is None else min(_TURN, patience))
+            SQL.run(conn, "revision/lock")
+            lock_waits.bound(conn)
+            return change()
+
+    return lock_waits.patiently(conn, "a change of the catalogue", attempt, patience=patience)
 
 
 def put_in_force(conn: Connection, request: Request) -> Applied:
@@ -144,7 +141,7 @@ def set_by_hand(
 
     Raises:
         ConfigurationError: no configuration is in force yet, or the values do not fit.
-        Contended: workers conflicted with every attempt.
+        Contended: another session holds the locks, or every attempt was aborted.
     """
 
     def set_under_lock() -> Applied:
@@ -165,11 +162,11 @@ def revert_due(conn: Connection) -> Applied | None:
 
     Raises:
         ConfigurationError: the configuration without them does not fit this process's code; another process may succeed.
-        Contended: workers conflicted with every attempt.
+        Contended: another session holds the locks, or every attempt was aborted.
     """
     if SQL.one(conn, "revision/due") is None:
         return None
-    return one_at_a_time(conn, lambda: _revert(conn))
+    return one_at_a_time(conn, lambda: _revert(conn), patience=_REVERT_WITHIN)
 
 
 def revert_and_log(conn: Connection, log: FilteringBoundLogger) -> None:

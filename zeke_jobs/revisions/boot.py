@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from zeke_jobs.config.models import Config
 
+_PATIENCE = 10.0  # seconds; then the process says who holds the catalogue, and boots again
+
 
 @dataclass(frozen=True)
 class InForce:
@@ -45,10 +47,12 @@ def sync(conn: Connection, config: Config, *, by: str | None = None, message: st
     Raises:
         ConfigurationError: the revision in force does not fit this process's code.
         StrandedJobs: the file is new and lacks a task that has unfinished jobs.
-        Contended: workers conflicted with every attempt.
+        Contended: another session holds the locks, or every attempt was aborted.
     """
     message = environment.reason() if message is None else message
-    return applying.one_at_a_time(conn, lambda: _sync(conn, config, by or environment.author(), message))
+    return applying.one_at_a_time(
+        conn, lambda: _sync(conn, config, by or environment.author(), message), patience=_PATIENCE
+    )
 
 
 def _sync(conn: Connection, config: Config, by: str, message: str) -> InForce:

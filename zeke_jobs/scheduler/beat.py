@@ -17,7 +17,7 @@ import psycopg2
 
 import zeke_jobs
 from zeke_jobs.core.logs import get_logger
-from zeke_jobs.errors import ConfigurationError, MigrationError
+from zeke_jobs.errors import ConfigurationError, Contended, MigrationError
 from zeke_jobs.postgres.pool import DISCONNECTED, AddressError, connect
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import applying
@@ -163,7 +163,7 @@ def _send_due(conn: Connection) -> None:
         if failed.subgroup(psycopg2.Error) is not None:  # the database refuses the scheduler's statements
             raise
         for error in failed.exceptions:
-            trace = None if isinstance(error, dispatch.Unreadable) else error
+            trace = None if isinstance(error, dispatch.Unreadable | Contended) else error
             notes = "; ".join(error.__notes__)
             get_logger(__name__).error("failed; the others are done", what=notes, error=str(error), exc_info=trace)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -11,19 +12,22 @@ from zeke_jobs.client.sending import answer
 from zeke_jobs.core import bounds
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.cron.calendar import Cron, parse
-from zeke_jobs.errors import ZekeJobsError
+from zeke_jobs.errors import Contended, ZekeJobsError
 from zeke_jobs.payload.json_text import encode
+from zeke_jobs.postgres import lock_waits
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.scheduler.rules import Tick, Timetable, Unfinished, decide, due, start_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from psycopg2.extensions import connection as Connection
 
 #: A warning appears after two and a half beats without any scheduler.
 SILENT_AFTER = timedelta(seconds=150)
+_WAIT = 1.0  # seconds that a beat waits for the first lock that another session holds
+_NO_WAIT = 0.01  # seconds for each one after it: many locks must not make the other schedules late
 _CLOCK_PUT_BACK = timedelta(minutes=1)
 _NOT_SENT = {
     "full": "full: max_queued jobs of the task are waiting",
@@ -58,12 +62,15 @@ def beat(conn: Connection, *, now: datetime | None = None) -> list[Tick]:
     now = now or clock(conn)
     decided: list[Tick] = []
     failed: list[Exception] = []
+    wait = _WAIT
     for row in SQL.all(conn, "schedule/in_force", schedule=None):
         try:
-            ticks = _look(conn, _read(row, now), now)
+            ticks = _look(conn, _read(row, now), now, wait=wait)
         except Exception as error:  # a fault of one schedule must not stop the others
             if conn.closed:
                 raise
+            if isinstance(error, Contended):
+                wait = _NO_WAIT
             error.add_note(f"schedule of {row['schedule']}")
             failed.append(error)
         else:
@@ -132,15 +139,28 @@ def send_tick(conn: Connection, timetable: Timetable, tick: Tick, start: datetim
     return replace(tick, outcome="skipped", reason=_NOT_SENT[sent["outcome"]], job=sent["job_id"])
 
 
-def lock(conn: Connection, schedule: InForce) -> InForce:
-    """Lock a schedule until the transaction ends, and read its progress."""
+@contextmanager
+def locked(conn: Connection, schedule: InForce, *, wait: float = 5.0) -> Iterator[InForce]:
+    """A transaction in which no other session decides the schedule's ticks; yields its progress.
+
+    Args:
+        conn: An autocommit connection.
+        schedule: The schedule, read before.
+        wait: Seconds to wait for each lock.
+
+    Raises:
+        Contended: another session holds it; the message names that session.
+    """
     timetable = schedule.timetable
     line = {"cron": str(timetable.cron), "timezone": timetable.zone.key}
-    row = SQL.one(conn, "schedule/lock", task=timetable.id, decided_to=schedule.decided_to, **line)
-    assert row is not None
-    if (row["cron"], row["timezone"]) == (line["cron"], line["timezone"]):
-        return replace(schedule, decided_to=row["decided_to"])
-    return replace(schedule, decided_to=max(schedule.decided_to, row["decided_to"]))
+    with lock_waits.told(conn, f"schedule {timetable.id}"), transaction(conn):
+        SQL.all(conn, "schedule/bounds", lock_wait=round(1000 * wait))
+        row = SQL.one(conn, "schedule/lock", task=timetable.id, decided_to=schedule.decided_to, **line)
+        assert row is not None
+        is_same = (row["cron"], row["timezone"]) == (line["cron"], line["timezone"])
+        yield replace(
+            schedule, decided_to=row["decided_to"] if is_same else max(schedule.decided_to, row["decided_to"])
+        )
 
 
 def advance(conn: Connection, timetable: Timetable, decided_to: datetime) -> None:
@@ -156,17 +176,15 @@ def advance(conn: Connection, timetable: Timetable, decided_to: datetime) -> Non
     )
 
 
-def _look(conn: Connection, schedule: InForce, now: datetime) -> list[Tick]:
+def _look(conn: Connection, schedule: InForce, now: datetime, *, wait: float) -> list[Tick]:
     is_ahead = schedule.decided_to - now > _CLOCK_PUT_BACK
     if schedule.is_known and not is_ahead and not due(schedule.timetable, schedule.decided_to, now):
         return []
-    with transaction(conn):
-        SQL.all(conn, "schedule/bounds")
-        return _decide(conn, schedule, now)
+    with locked(conn, schedule, wait=wait) as held:
+        return _decide(conn, held, now)
 
 
-def _decide(conn: Connection, schedule: InForce, now: datetime) -> list[Tick]:
-    held = lock(conn, schedule)
+def _decide(conn: Connection, held: InForce, now: datetime) -> list[Tick]:
     timetable, decided_to = held.timetable, held.decided_to
     if decided_to - now > _CLOCK_PUT_BACK:
         decided_to = now  # the clock was set back: recorded ticks are not decided again

@@ -15,7 +15,7 @@ from psycopg2.errors import InsufficientPrivilege
 from zeke_jobs.core import environment
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.core.quoting import quote, suggest
-from zeke_jobs.errors import ConfigurationError
+from zeke_jobs.errors import ConfigurationError, Contended
 from zeke_jobs.postgres import installation, migrate
 from zeke_jobs.postgres.pool import AddressError, can_listen, connect, is_away
 from zeke_jobs.postgres.roles import WORKER, complaint
@@ -110,8 +110,8 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
             raise ConfigurationError(str(error)) from error
         except InsufficientPrivilege as error:
             raise ConfigurationError(complaint(error, WORKER)) from error
-        except psycopg2.Error as error:
-            if not is_away(error):
+        except (psycopg2.Error, Contended) as error:
+            if not isinstance(error, Contended) and not is_away(error):
                 raise
             self._warn_of(error)
             return False
@@ -128,7 +128,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         return True
 
     def _warn_of(self, error: Exception) -> None:
-        """Say that the database is away: at once, then ever less often, at least once a minute."""
+        """Say why the database cannot be used yet: at once, then ever less often, at least once a minute."""
         now = time.monotonic()
         if now >= self._warn_at:
             self._log.warning("waiting for the database", error=str(error).strip())

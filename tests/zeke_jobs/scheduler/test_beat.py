@@ -315,7 +315,7 @@ def test_a_beat_s_statements_are_bounded(world: World) -> None:
         cursor.execute("BEGIN")
         from zeke_jobs.postgres.queries import SQL
 
-        SQL.all(world.conn, "schedule/bounds")
+        SQL.all(world.conn, "schedule/bounds", lock_wait=5000)
         cursor.execute("SHOW statement_timeout")
         assert cursor.fetchone() == ("10s",)
         cursor.execute("ROLLBACK")

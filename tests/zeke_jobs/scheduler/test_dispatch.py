@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime, timedelta
@@ -10,7 +11,10 @@ from typing import TYPE_CHECKING
 import psycopg2
 import pytest
 
+import zeke_jobs
 from tests.zeke_jobs.scheduler.world import MINUTE, NINE, World
+from zeke_jobs.control import schedules
+from zeke_jobs.errors import Contended
 from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.scheduler import dispatch, rules
@@ -264,35 +268,53 @@ def test_an_exception_that_nobody_thought_of_is_of_one_schedule(world: World, mo
     assert world.jobs("second") == ["09:05"]
 
 
-def test_a_schedule_that_somebody_holds_locked_does_not_stop_the_others(
-    world: World, other_conn: Connection, monkeypatch: pytest.MonkeyPatch
+def test_schedules_that_somebody_holds_locked_make_no_other_late_and_the_holder_is_named(
+    world: World, other_conn: Connection
 ) -> None:
-    world.put("first")
+    held = [f"held-{n}" for n in range(20)]
+    for task in (*held, "other"):
+        world.put(task)
+    world.beat(NINE)
+    world.at(NINE + 5 * MINUTE)
+    with transaction(other_conn), other_conn.cursor() as cursor:
+        for task in held:
+            cursor.execute("SELECT zeke_jobs.lock_schedule(%s, '*/5 * * * *', 'UTC', %s)", [task, NINE])
+        begun = time.monotonic()
+        with pytest.raises(ExceptionGroup) as caught:
+            dispatch.beat(world.conn)
+        assert time.monotonic() - begun < 5  # and not a second for each
+        assert world.jobs("other") == ["09:05"]
+        named = f"a transaction of session {other_conn.info.backend_pid} "
+        assert [named in str(error) for error in caught.value.exceptions] == [True] * 20
+        with pytest.raises(Contended, match=named):
+            schedules.backfill(world.conn, "held-1", NINE, NINE)
+    assert world.beat(NINE + 6 * MINUTE) == ["09:05 sent"] * 20
+
+
+def test_a_sender_that_holds_a_unique_key_makes_no_other_schedule_late(world: World, other_conn: Connection) -> None:
+    world.put("first", unique_fields=[])
     world.put("second")
     world.beat(NINE)
-    monkeypatch.setattr(dispatch, "SQL", _Impatient())
     world.at(NINE + 5 * MINUTE)
     with transaction(other_conn):
-        with other_conn.cursor() as cursor:
-            cursor.execute("SELECT FROM zeke_jobs.schedule_state WHERE task = 'first' FOR UPDATE")
-        with pytest.raises(ExceptionGroup):
+        zeke_jobs.send("first", {}, unique=True, connection=other_conn)
+        with pytest.raises(ExceptionGroup) as caught:
             dispatch.beat(world.conn)
+        assert f"a transaction of session {other_conn.info.backend_pid} " in str(caught.value.exceptions)
     assert world.jobs("second") == ["09:05"]
-    assert world.beat(NINE + 6 * MINUTE) == ["09:05 sent"]
+    assert world.beat(NINE + 6 * MINUTE) == ["09:05 skipped unique"]
 
 
-class _Impatient:
-    """The statements, with a lock that is waited for only a moment."""
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(SQL, name)
-
-    def all(self, conn: Connection, name: str, /, **params: object) -> object:
-        rows = SQL.all(conn, name, **params)
-        if name == "schedule/bounds":
-            with conn.cursor() as cursor:
-                cursor.execute("SET LOCAL lock_timeout TO '10ms'")
-        return rows
+def test_what_somebody_holds_locked_is_tidied_up_later(world: World, other_conn: Connection) -> None:
+    world.put("first")
+    world.beat(NINE)
+    world.put("first", at=None)
+    with transaction(other_conn), other_conn.cursor() as cursor:
+        cursor.execute("SELECT zeke_jobs.lock_schedule('first', '*/5 * * * *', 'UTC', %s)", [NINE])
+        world.beat(NINE + MINUTE)
+        assert world.rows("SELECT task FROM zeke_jobs.schedule_state") == [{"task": "first"}]
+    world.beat(NINE + 2 * MINUTE)
+    assert world.rows("SELECT task FROM zeke_jobs.schedule_state") == []
 
 
 def test_eight_schedulers_at_once_send_each_tick_once(world: World, database: str) -> None:

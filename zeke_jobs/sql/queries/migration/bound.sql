@@ -1,2 +1,2 @@
--- Let this transaction's statements wait half a second for a lock.
-SELECT set_config('lock_timeout', '500ms', true)
+-- Let this transaction's statements wait no longer than this for a lock.
+SELECT set_config('lock_timeout', %(milliseconds)s::text, true)

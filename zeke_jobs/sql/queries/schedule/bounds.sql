@@ -1,5 +1,5 @@
 -- Limit the duration of this transaction's statements and lock waits, so that none delays the scheduler for long.
 SELECT
   set_config('statement_timeout', '10s', true),
-  set_config('lock_timeout', '5s', true),
+  set_config('lock_timeout', %(lock_wait)s::text, true),
   set_config('idle_in_transaction_session_timeout', '15s', true)

@@ -1,9 +1,15 @@
 -- Delete the progress of schedules that left jobs.yaml or were deleted. Ticks are kept for ninety days, like the history of jobs; each task's
--- last tick is kept longer.
+-- last tick is kept longer. The next beat deletes what somebody holds locked.
 WITH left_the_file AS (
   DELETE FROM zeke_jobs.schedule_state AS s
-  WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.planned AS p WHERE p.schedule = s.task)
+  WHERE s.task = ANY (ARRAY(
+    SELECT o.task FROM zeke_jobs.schedule_state AS o
+    WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.planned AS p WHERE p.schedule = o.task)
+    FOR UPDATE SKIP LOCKED))
 )
 DELETE FROM zeke_jobs.tick AS k
-WHERE k.decided_on < zeke_jobs.now() - interval '90 days'
-  AND EXISTS (SELECT 1 FROM zeke_jobs.tick AS l WHERE l.task = k.task AND l.scheduled_for > k.scheduled_for)
+WHERE k.ctid = ANY (ARRAY(
+  SELECT o.ctid FROM zeke_jobs.tick AS o
+  WHERE o.decided_on < zeke_jobs.now() - interval '90 days'
+    AND EXISTS (SELECT 1 FROM zeke_jobs.tick AS l WHERE l.task = o.task AND l.scheduled_for > o.scheduled_for)
+  FOR UPDATE SKIP LOCKED))
