@@ -40,14 +40,9 @@ PINNED = (
 #: The pips of Debian 12 and of Python 3.12, and the newest.
 PIPS = ("pip==23.0.1", "pip==23.2.1", "pip")
 OTHER_PYTHONS = ("3.12", "3.13", "3.14")
-BENCH_PEERS = (
-    "procrastinate>=3.10,<4",
-    "pgqueuer[asyncpg]>=1.6,<2",
-    "oban>=0.7; python_version >= '3.12'",
-    "awa-pg>=0.6.9,<0.7",
-)
+BENCH_PEERS = ("pgqueuer[asyncpg]>=1.6,<2",)
 #: Folders and files with tests of the real command lines, so that pytest need not read others to find them.
-ACCEPTANCE = ("tests/acceptance", "tests/actors/ai", "tests/lab/soak", "tests/lab/endure", "tests/test_readme.py")
+ACCEPTANCE = ("tests/acceptance", "tests/actors/ai", "tests/lab", "tests/test_readme.py")
 #: The tests that run on the system's own PostgreSQL too: statements and functions, all plans, the soak.
 ON_DEBIANS_SERVER = (
     *(f"tests/zeke_jobs/worker/test_{part}_sql.py" for part in ("claim", "finish", "limits", "rescue")),
@@ -258,16 +253,6 @@ def schedules(session: nox.Session) -> None:
     session.run("pytest", "-s", "tests/acceptance/test_schedules.py", env={"ZEKE_TEST_MINUTES": minutes})
 
 
-def _newest_python() -> str | None:
-    """A Python for all peers of the bench (oban asks for 3.12); where there is none, nox's own, and no oban."""
-    for wanted in reversed(OTHER_PYTHONS):
-        program = shutil.which(f"python{wanted}")
-        # A version manager's shim may be there and answer that the version is not.
-        if program and subprocess.run([program, "--version"], capture_output=True, check=False).returncode == 0:
-            return wanted
-    return None
-
-
 @nox.session(default=False)
 def quality(session: nox.Session) -> None:
     """Measure the quality of full text, likeness, embeddings, highlights and the gate, with lists and a table: nox -s quality."""
@@ -284,12 +269,12 @@ def soak(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def events(session: nox.Session) -> None:
-    """Same event beside a comparison of all, at up to 100,000 stories: nox -s events [-- --server FOLDER-OF-PROGRAMS …]."""
+    """Same event beside a comparison of all, at up to 100,000 stories: nox -s events [-- --server PATH …]."""
     install(session, *ALL)
     session.run("python", "-m", "tests.lab.events", *session.posargs)
 
 
-@nox.session(default=False, python=_newest_python())
+@nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Speed beside the peers, as a table: nox -s bench [-- [--quick] [--server PATH] [--json FILE] [MEASURE …]]."""
     install(session, *OURS, "psutil", *BENCH_PEERS)
@@ -298,7 +283,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def endure(session: nox.Session) -> None:
-    """A steady 500 jobs a second, by the minute: nox -s endure [-- [--minutes N] [--server PATH] [--page FILE] …]."""
+    """A steady 500 jobs a second, by the minute: nox -s endure [-- [--minutes N] [--server PATH] …]."""
     install(session, "--editable", ".", "psutil")
     run_servers(session, "tests.lab.endure")
 
@@ -312,7 +297,7 @@ def chaos(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def validate(session: nox.Session) -> None:
-    """Predict the waits of real runs by a backtest, run them, compare: nox -s validate [-- --seconds N] [-- --page FILE]."""
+    """Predict the waits of real runs by a backtest, run them, compare: nox -s validate [-- --seconds N]."""
     install(session, *OURS, "psutil")
     run_servers(session, "tests.lab.validate")
 

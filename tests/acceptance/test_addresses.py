@@ -8,8 +8,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from tests.acceptance.conftest import Fleet, eventually, scalar
 from tests.conftest import FOLDER
+from tests.fleet import Fleet, eventually, scalar
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.postgres.pool import AddressError, connect, is_away

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tests.acceptance.conftest import ROOT, Fleet, eventually
+from tests.fleet import ROOT, Fleet, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import zeke_jobs
-from tests.acceptance.conftest import Fleet, eventually, scalar
 from tests.conftest import PIPELINE, server_binaries
+from tests.fleet import Fleet, eventually, scalar
 from zeke_jobs.postgres import embedded, migrate
 from zeke_jobs.postgres.pool import connect
 

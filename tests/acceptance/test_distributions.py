@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import distributions
-from tests.acceptance.conftest import ROOT, Fleet, eventually
 from tests.acceptance.installed import HANDLER, JOBS, Place, first_minute
+from tests.fleet import ROOT, Fleet, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.acceptance.conftest import scalar
+from tests.fleet import scalar
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
-    from tests.acceptance.conftest import Fleet
+    from tests.fleet import Fleet
 
 pytestmark = pytest.mark.acceptance
 

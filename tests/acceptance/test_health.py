@@ -12,8 +12,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.acceptance.conftest import ROOT, eventually
 from tests.acceptance.test_metrics import free_port
+from tests.fleet import ROOT, eventually
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.diagnosis.health import of_processes
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
-    from tests.acceptance.conftest import Fleet
+    from tests.fleet import Fleet
 
     Health = Callable[..., tuple[int, str]]
 

@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 import zeke_jobs
-from tests.acceptance.conftest import Fleet, eventually, scalar
 from tests.acceptance.handlers import CHILD
+from tests.fleet import Fleet, eventually, scalar
 from tests.lab.chaos.proxy import Proxy
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
-    from tests.acceptance.conftest import Command
+    from tests.fleet import Command
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import zeke_jobs
-from tests.acceptance.conftest import Fleet, eventually, scalar
 from tests.acceptance.limits_handlers import Provider
+from tests.fleet import Fleet, eventually, scalar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

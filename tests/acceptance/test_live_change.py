@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import zeke_jobs
-from tests.acceptance.conftest import ROOT, Fleet, eventually, scalar
 from tests.acceptance.test_workers import OPEN
+from tests.fleet import ROOT, Fleet, eventually, scalar
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import zeke_jobs
-from tests.acceptance.conftest import HANDLERS, Fleet, eventually, scalar
 from tests.acceptance.test_live_change import cli
+from tests.fleet import HANDLERS, Fleet, eventually, scalar
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.worker.life import retention
 

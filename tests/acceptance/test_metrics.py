@@ -16,7 +16,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.acceptance.conftest import ROOT, eventually, scalar
+from tests.fleet import ROOT, eventually, scalar
 from tests.zeke_jobs.metrics.exported import ALL, DRAMATIQ, WORKER
 from zeke_jobs import client
 from zeke_jobs.metrics.families import DATABASE
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
-    from tests.acceptance.conftest import Command, Fleet
+    from tests.fleet import Command, Fleet
 
 pytestmark = pytest.mark.acceptance
 

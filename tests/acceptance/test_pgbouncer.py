@@ -19,8 +19,8 @@ import psycopg2
 import pytest
 
 import zeke_jobs
-from tests.acceptance.conftest import Fleet, eventually, scalar
 from tests.acceptance.test_workers import OPEN, OVERLAP
+from tests.fleet import Fleet, eventually, scalar
 from zeke_jobs import config
 from zeke_jobs.control import pausing
 from zeke_jobs.core import environment

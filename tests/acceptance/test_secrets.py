@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 import zeke_jobs
-from tests.acceptance.conftest import Fleet, eventually, scalar
+from tests.fleet import Fleet, eventually, scalar
 from zeke_jobs.postgres import embedded
 from zeke_jobs.postgres.pool import connect
 

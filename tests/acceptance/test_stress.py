@@ -20,7 +20,7 @@ import pytest
 from psycopg2.extras import RealDictCursor
 
 import zeke_jobs
-from tests.acceptance.conftest import Command, Fleet, eventually, scalar
+from tests.fleet import Command, Fleet, eventually, scalar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,7 +11,7 @@ import pytest
 import zeke_jobs
 from actors.demo.server import SampleSite
 from actors.store import sources
-from tests.acceptance.conftest import ROOT, Fleet, eventually, scalar
+from tests.fleet import ROOT, Fleet, eventually, scalar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

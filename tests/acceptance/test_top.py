@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from tests.acceptance.conftest import Fleet, eventually, scalar
+from tests.fleet import Fleet, eventually, scalar
 from zeke_jobs import client, config
 from zeke_jobs.revisions import boot
 

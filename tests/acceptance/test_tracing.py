@@ -12,7 +12,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 import zeke_jobs
-from tests.acceptance.conftest import ROOT, eventually
+from tests.fleet import ROOT, eventually
 from zeke_jobs.errors import JobFailed
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
-    from tests.acceptance.conftest import Fleet
+    from tests.fleet import Fleet
 
 pytestmark = pytest.mark.acceptance
 

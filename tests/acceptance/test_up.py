@@ -12,8 +12,8 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from tests.acceptance.conftest import eventually
 from tests.acceptance.running import BIN, Up, up_in_a_folder
+from tests.fleet import eventually
 from zeke_jobs.postgres.own_server import server_folder
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]

@@ -22,8 +22,8 @@ import psycopg2
 import pytest
 
 from tests import distributions
-from tests.acceptance.conftest import ROOT, Command, Fleet, eventually, scalar
 from tests.acceptance.test_workers import OPEN, OVERLAP
+from tests.fleet import ROOT, Command, Fleet, eventually, scalar
 from zeke_jobs.postgres.pool import connect
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import dramatiq_pg
 import pytest
 
 import zeke_jobs
-from tests.acceptance.conftest import Fleet, eventually, scalar
+from tests.fleet import Fleet, eventually, scalar
 from tests.zeke_jobs.postgres.test_roles import as_member, sign_up
 from zeke_jobs.postgres import roles
 

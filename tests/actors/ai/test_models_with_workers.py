@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import zeke_jobs
-from tests.acceptance.conftest import Fleet, eventually, scalar
+from tests.fleet import Fleet, eventually, scalar
 from zeke_jobs.testing import set_clock
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lab.events import workers
 from tests.lab.events.measure import one_by_one, quality
 from tests.lab.events.world import World
 from zeke_jobs.postgres.pool import connect
@@ -36,17 +35,6 @@ def test_what_a_comparison_of_all_finds_is_found_by_terms(
     way = "pgvector" if has_pgvector else "plain"
     figure(f"same event among {len(world.ids):,}, {way}, recall", found.together / found.pairs, 0.98)
     figure(f"same event among {len(world.ids):,}, {way}, precision", 1 - found.wrong / found.found, 1)
-
-
-def test_a_worker_of_the_measurement_gets_answers_that_may_be_shown(database: str, world: World) -> None:
-    with closing(connect(database)) as conn:
-        world.load(conn)
-    model = workers.SlowModel()
-    try:
-        taken = workers.seconds(database, model.url, world.ids[KNOWN : KNOWN + workers.WARM + 1], 1)
-    finally:
-        model.close()
-    assert taken > workers.LATENCY
 
 
 @pytest.fixture(scope="module")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import statistics
 import sys
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tests.fleet import fleet
 from tests.lab.bench import drain, ours
-from tests.lab.bench.processes import fleet
 from zeke_jobs.postgres.pool import connect
 
 if TYPE_CHECKING:
@@ -18,9 +17,11 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
+    from tests.fleet import Fleet
     from tests.lab.bench.drain import Drain
-    from tests.lab.bench.processes import Fleet
-    from tests.lab.bench.server import Server
+    from tests.lab.server import Server
+
+PRODUCTION = {"ZEKE_JOBS_HEARTBEAT": "5"}
 
 
 @dataclass
@@ -48,7 +49,6 @@ class Bench:
     server: Server
     folder: Path
     quick: bool
-    alone: bool = False  # without the peers
     _names: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -81,15 +81,12 @@ class Bench:
         return ours.Installation(self.database(name), self.folder / f"config-{len(self._names)}", text)
 
     @contextmanager
-    def running(self, system: Any, **start: Any) -> Iterator[Running]:
-        """The system with its workers up, and its database dropped afterwards."""
-        with fleet(self.folder / f"fleet-{len(self._names)}-{id(system)}") as up, closing(connect(system.url)) as conn:
+    def running(self, system: Any, *, keep: bool = False, **start: Any) -> Iterator[Running]:
+        """The system with its workers up, and its database dropped afterwards, unless it is to ``keep``."""
+        folder = self.folder / f"fleet-{len(self._names)}-{id(system)}"
+        with fleet(folder, system.url, **PRODUCTION) as up, closing(connect(system.url)) as conn:
             system.start(up, **start)
-            drain.eventually(lambda: system.ready(conn), up, patience=60)
+            drain.eventually(lambda: system.ready(conn, **start), up, patience=120)
             yield Running(system, up, conn, self.server)
-        self.server.drop(system.url)
-
-
-def ratio(figures: list[float], others: list[float]) -> float:
-    """Of the medians: rounds that were interleaved saw the same machine."""
-    return statistics.median(figures) / statistics.median(others)
+        if not keep:
+            self.server.drop(system.url)

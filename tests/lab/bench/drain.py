@@ -7,13 +7,15 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tests.lab.bench import server
+from tests.lab import server
+from tests.lab.bench import result
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
-    from tests.lab.bench.processes import Fleet
-    from tests.lab.bench.server import Server
+    from tests.fleet import Fleet
+    from tests.lab.bench.result import Row
+    from tests.lab.server import Server
 
 _TRIM = 0.05  # of the jobs, at either end
 _LOOK = 0.05
@@ -129,12 +131,16 @@ def sized(
     return count
 
 
-def median(drains: list[Drain]) -> Drain:
-    """The medians of several."""
-    return Drain(
-        drains[0].jobs,
-        statistics.median(d.rate for d in drains),
-        statistics.median(d.client for d in drains),
-        statistics.median(d.server for d in drains),
-        statistics.median(d.took for d in drains),
+def row(
+    what: str, drains: list[Drain], others: list[Drain] | None = None, against: str = "", least: float | None = None
+) -> Row:
+    """The medians of several drains as a row, beside those of others."""
+    client, served = (statistics.median(getattr(one, part) for one in drains) for part in ("client", "server"))
+    return result.middle(
+        what,
+        [one.rate for one in drains],
+        None if others is None else [one.rate for one in others],
+        against=against,
+        least=least,
+        note=f"CPU per job: workers {client:.0f} µs, server {served:.0f} µs",
     )

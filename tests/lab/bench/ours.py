@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from tests.lab.bench import server
-from tests.lab.bench.processes import ROOT
+from tests.fleet import ROOT
+from tests.lab import server
 from zeke_jobs import client, config
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect, transaction
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
-    from tests.lab.bench.processes import Fleet
+    from tests.fleet import Fleet
 
 NAME = "zeke_jobs"
 HANDLERS = "tests.lab.bench.handlers"
@@ -65,10 +65,7 @@ class Installation:
 
     def start(self, fleet: Fleet, *, processes: int = 2, threads: int = 8) -> None:
         """``dramatiq zeke_jobs.actors``."""
-        fleet.run(
-            ["dramatiq", "zeke_jobs.actors", "-p", str(processes), "-t", str(threads)],
-            {"DATABASE_URL": self.url, "ZEKE_JOBS_CONFIG": str(self.path)},
-        )
+        fleet.workers(processes=processes, threads=threads, ZEKE_JOBS_CONFIG=str(self.path))
 
     def ready(self, conn: Connection, processes: int = 2) -> bool:
         """Whether so many worker processes have announced themselves."""

@@ -1,16 +1,15 @@
-"""The result of a measurement, and whether it meets its target."""
+"""The rows of a run as one table, and what a row's rounds say."""
 
 from __future__ import annotations
 
 import statistics
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
-
-from rich.console import Console
-from rich.table import Table
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+
+_HEAD = "| what | figure | ratio | target | note |\n|---|---:|---|---|---|"
 
 
 @dataclass(frozen=True)
@@ -18,76 +17,52 @@ class Row:
     """One figure.
 
     Attributes:
-        measure: Name of the measure, as on the command line.
-        what: The measure.
+        what: What was measured.
         value: The figure; None where it could not be measured, and ``note`` says why.
         unit: Of the figure.
         rounds: The figures of the rounds whose median it is.
         ratio: The figure divided by that of ``against``.
         against: The other side of the ratio.
-        target: The target, in words.
-        reached: Whether it was; None where nothing was aimed at.
+        least: The ratio to reach; None where nothing was aimed at.
+        most: The figure to stay below; None where nothing was aimed at.
         note: Other facts for the reader.
     """
 
-    measure: str
     what: str
     value: float | None
     unit: str = "jobs/s"
-    rounds: tuple[float, ...] = ()
+    rounds: Sequence[float] = ()
     ratio: float | None = None
     against: str = ""
-    target: str = ""
-    reached: bool | None = None
+    least: float | None = None
+    most: float | None = None
     note: str = ""
-    details: dict[str, Any] = field(default_factory=dict)
+
+    def line(self) -> str:
+        """The row of the table."""
+        figure = "—" if self.value is None else f"{number(self.value)} {self.unit}"
+        ratio = "" if self.ratio is None else f"{self.ratio:.2f} ({self.against})"
+        return f"| {self.what} | {figure} | {ratio} | {self._target()} | {self.note} |"
+
+    def _target(self) -> str:
+        if self.least is not None and self.ratio is not None:
+            return f"≥ {self.least:g}: {'reached' if self.ratio >= self.least else '**missed**'}"
+        if self.most is not None and self.value is not None:
+            return f"≤ {self.most:g}: {'reached' if self.value <= self.most else '**missed**'}"
+        return ""
 
 
-def together(turns: list[list[Row]]) -> list[Row]:
-    """The rows of several turns of a measure as one's: each figure is the median of the turns'."""
-    rows: dict[str, list[Row]] = {}
-    for turn in turns:
-        for row in turn:
-            rows.setdefault(row.what, []).append(row)
-    return [_middle(same[0], same) for same in rows.values()]
+def middle(what: str, rounds: Sequence[float], others: Sequence[float] | None = None, **more: object) -> Row:
+    """The median of rounds, and its ratio to the median of others, which were interleaved with them."""
+    value = statistics.median(rounds)
+    ratio = None if others is None else value / statistics.median(others)
+    return Row(what, value, rounds=tuple(rounds), ratio=ratio, **more)  # type: ignore[arg-type] # Row's own names
 
 
-def _middle(first: Row, same: list[Row]) -> Row:
-    values = [row.value for row in same if row.value is not None]
-    rounds = tuple(figure for row in same for figure in row.rounds)
-    return replace(first, value=statistics.median(values) if values else None, rounds=rounds)
-
-
-def as_json(rows: Iterable[Row]) -> list[dict[str, Any]]:
-    """For the file."""
-    return [asdict(row) for row in rows]
-
-
-def show(rows: Iterable[Row], title: str) -> None:
-    """Print a table."""
-    table = Table(title=title, title_justify="left")
-    for heading, justify in (("measure", "left"), ("what", "left"), ("figure", "right"), ("unit", "left")):
-        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
-    table.add_column("ratio", justify="right")
-    for heading in ("against", "target", "", "note"):
-        table.add_column(heading)
-    before = ""
-    for row in rows:
-        if before and row.measure != before:
-            table.add_section()
-        table.add_row(
-            row.measure if row.measure != before else "",
-            row.what,
-            "—" if row.value is None else number(row.value),
-            row.unit,
-            "" if row.ratio is None else f"{row.ratio:.2f}",
-            row.against,
-            row.target,
-            {None: "", True: "reached", False: "MISSED"}[row.reached],
-            row.note,
-        )
-        before = row.measure
-    Console(width=None if Console().is_terminal else 200).print(table)
+def table(found: dict[str, Iterable[Row]], about: str) -> str:
+    """All measures as a table in Markdown."""
+    lines = [line for name, rows in found.items() for line in (f"| `{name}` | | | | |", *(row.line() for row in rows))]
+    return "\n".join([about, "", _HEAD, *lines])
 
 
 def number(value: float) -> str:

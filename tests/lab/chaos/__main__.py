@@ -11,11 +11,10 @@ import sys
 import tempfile
 import time
 import traceback
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.lab.bench import page, server
+from tests.lab import server
 from tests.lab.chaos import outcome
 from tests.lab.chaos.outcome import Outcome, Promise
 from tests.lab.chaos.scenarios import SCENARIOS, Impossible
@@ -23,7 +22,6 @@ from tests.lab.chaos.scenarios import SCENARIOS, Impossible
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-BEGIN, END = "<!-- chaos: nox -s chaos -- --page docs/reliability.md -->", "<!-- end of chaos -->"
 _JSON = Path(tempfile.gettempdir()) / "zeke-chaos.json"
 _LONGEST = 420  # seconds; a scenario that takes longer hangs
 
@@ -37,15 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="nox -s chaos --", description=__doc__)
     parser.add_argument("scenario", nargs="*", help=f"of: {', '.join(SCENARIOS)}; without one, all")
     parser.add_argument("--quick", action="store_true", help="short phases")
-    parser.add_argument(
-        "--server", type=server.binaries, metavar="PATH-OF-BIN", help="another PostgreSQL, with its own defaults"
-    )
+    server.add_option(parser)
     parser.add_argument("--json", type=Path, default=_JSON, help=f"where to write what was found; by default {_JSON}")
-    parser.add_argument("--page", type=Path, help="a page of the documentation whose rows to replace")
     chosen = parser.parse_args(arguments)
     if unknown := set(chosen.scenario) - SCENARIOS.keys():
         parser.error(f"expected scenarios among {', '.join(SCENARIOS)}, got {', '.join(sorted(unknown))}")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything that was started ends with us
+    server.end_with_us()
     signal.signal(signal.SIGALRM, _too_long)
     for name in [name for name in os.environ if name.startswith("ZEKE_JOBS_") or name == "DATABASE_URL"]:
         del os.environ[name]
@@ -60,10 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"  {_said(outcomes[-1])}", file=sys.stderr, flush=True)
         about = _about(outcomes, time.monotonic() - began, quick=chosen.quick)
         chosen.json.write_text(json.dumps({"about": about, "scenarios": outcome.as_json(outcomes)}, indent=1) + "\n")
-        if chosen.page:
-            text = chosen.page.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
-            page.put_between(chosen.page, BEGIN, END, outcome.merged(text, outcomes, about, list(SCENARIOS)))
-    outcome.show(outcomes, about)
+    print(outcome.table(outcomes, about))
     print(f"figures: {chosen.json}", file=sys.stderr)
     return 0 if all(one.held for one in outcomes) else 1
 
@@ -96,13 +88,10 @@ def _said(one: Outcome) -> str:
 
 
 def _about(outcomes: Sequence[Outcome], seconds: float, *, quick: bool) -> str:
-    memory = 0.0
-    with suppress(OSError, ValueError):
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     which = next((f"{one.details['server']}; " for one in outcomes if "server" in one.details), "")
     return (
-        f"{which}Python {platform.python_version()}, {os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} "
-        f"{platform.release().split('-')[0]}; {seconds:.0f} s{', quick' if quick else ''}, load {os.getloadavg()[0]:.1f} at the end."
+        f"{which}Python {platform.python_version()}, {os.cpu_count()} cores, {seconds:.0f} s{', quick' if quick else ''}, "
+        f"load {os.getloadavg()[0]:.1f} at the end."
     )
 
 

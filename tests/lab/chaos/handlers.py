@@ -25,7 +25,6 @@ class Work(Payload):
     fails: int = 0
     child: bool = False
     plain: bool = False
-    megabytes: int = 0
     kills: bool = False
 
 
@@ -64,16 +63,6 @@ def work(payload: Work, ctx: Context) -> None:
         if payload.child:
             ctx.send("link", {"seconds": 0.01})
         ctx.complete()
-
-
-def eat(payload: Work, ctx: Context) -> None:
-    """Takes memory until the kernel ends the process."""
-    with _traced(payload, ctx):
-        eaten = []
-        for _ in range(payload.megabytes):
-            eaten.append(bytearray(os.urandom(1024) * 1024))
-            time.sleep(0.005)
-        raise RuntimeError(f"ate {len(eaten)} MB, and lives")
 
 
 def _rest(seconds: float) -> None:

@@ -13,7 +13,7 @@ import psutil
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.acceptance.conftest import Command
+    from tests.fleet import Command
 
 _LOOK = 0.05  # seconds
 _PAUSE = 0.1  # seconds from an end to the next start, as systemd has it

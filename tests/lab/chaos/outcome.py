@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
 
 @dataclass(frozen=True)
@@ -101,59 +97,13 @@ def cells(outcome: Outcome) -> tuple[str, ...]:
     )
 
 
-HEADINGS = (
-    "scenario",
-    "broke",
-    "jobs/s before → during → after",
-    "recovery",
-    "sent = completed + stated",
-    "lost",
-    "twice in effect",
-    "",
-    "what had to hold",
-)
+HEADINGS = ("scenario", "jobs/s before → during → after", "recovery", "sent = completed + stated", "lost", "twice", "")
 
 
-def show(outcomes: Iterable[Outcome], title: str) -> None:
-    """Print the table."""
-    table = Table(title=title, title_justify="left", show_lines=True)
-    for heading in HEADINGS:
-        table.add_column(heading)
-    for outcome in outcomes:
-        table.add_row(*cells(outcome))
-    Console(width=None if Console().is_terminal else 220).print(table)
-
-
-def _named(line: str) -> set[str]:
-    return set(re.findall(r"`([\w-]+)`", line.partition(": ")[0]))
-
-
-_HEAD = (
-    "| scenario | jobs/s before → during → after | recovery | sent = completed + stated | lost, twice | |",
-    "|---|---|---:|---|---|---|",
-)
-
-
-def merged(text: str, outcomes: Sequence[Outcome], about: str, order: Sequence[str]) -> str:
-    """The same for a page, narrow enough for it: what had to hold follows below the table. Other scenarios' rows in ``text`` stay."""
-    names = [outcome.scenario for outcome in outcomes]
-    rows, words, heading = {}, {}, []
-    for line in text.splitlines():
-        if found := re.match(r"\| `([\w-]+)` \|", line):
-            rows[found[1]] = line
-        elif found := re.match(r"- `([\w-]+)`: ", line):
-            words[found[1]] = line
-        elif line.strip() and line not in _HEAD:
-            heading.append(line)
-    if set(rows) <= set(names):
-        heading = [about]
-    else:
-        heading = [line for line in heading if not (line.startswith("`") and _named(line) <= set(names))]
-        heading.append(f"{', '.join(f'`{name}`' for name in names)}: {about}")
-    for outcome in outcomes:
-        name, broke, rates, recovery, account, lost, twice, verdict, held = cells(outcome)
-        rows[name] = f"| `{name}` | {rates} | {recovery} | {account} | {lost}, {twice} | {verdict} |"
-        words[name] = " ".join(f"- `{name}`: {broke}. Required: {held}.".split())
-    shown = [name for name in order if name in rows]
-    heading = [f"\n{line}" if line.startswith("`") else line for line in heading]
-    return "\n".join([*heading, "", *_HEAD, *(rows[name] for name in shown), "", *(words[name] for name in shown)])
+def table(outcomes: Iterable[Outcome], about: str) -> str:
+    """All of them in Markdown; what had to hold follows below the rows."""
+    found = [cells(outcome) for outcome in outcomes]
+    rows = [f"| `{row[0]}` | {' | '.join(row[2:8])} |" for row in found]
+    said = [f"- `{name}`: {broke}. Required: {held}." for name, broke, *_, held in found]
+    heads = [f"| {' | '.join(HEADINGS)} |", f"|{'---|' * len(HEADINGS)}"]
+    return "\n".join([about, "", *heads, *rows, "", *said])

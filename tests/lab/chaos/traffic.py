@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 GROUPS = ("a", "b", "c", "d", "e")  # keys of the keyed task
 _TICK = 0.05  # seconds between two sends
 _LONGEST = 0.5  # seconds that are made up for after a pause; an outage does not end in a burst
-_AT_ONCE = 5_000
 _PATIENCE = 0.2  # seconds before a send that failed is tried again
 
 #: The work of one job of each task, and the jobs sent in a second. Together they occupy some 13 of 16 threads: a fleet that
@@ -51,7 +50,6 @@ tasks:
   chained: {handler: "tests.lab.chaos.handlers:work"}
   link: {handler: "tests.lab.chaos.handlers:work"}
   failing: {handler: "tests.lab.chaos.handlers:work"}
-  eat: {handler: "tests.lab.chaos.handlers:eat", retry: {limit: 9}}
   tick: {handler: "tests.lab.chaos.handlers:work", cron: {at: "* * * * *", missed: all}}
 """
 SHARED = {"pool-a": "pool", "pool-b": "pool"}
@@ -90,13 +88,6 @@ class Traffic:
         """One job more; the answer is its id."""
         with closing(connect(self._url)) as conn:
             return self._send(conn, task, payload, new_id(), **options)
-
-    def send_many(self, task: str, payload: dict[str, Any], count: int) -> None:
-        """Many jobs more, all alike."""
-        with closing(connect(self._url)) as conn:
-            for _ in range(0, count, _AT_ONCE):
-                sent = zeke_jobs.send_many(task, [payload] * _AT_ONCE, connection=conn)
-                self.ledger.update(str(one.id) for one in sent)
 
     def _run(self) -> None:
         unanswered: tuple[str, dict[str, Any], UUID] | None = None

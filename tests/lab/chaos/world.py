@@ -12,15 +12,14 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tests.acceptance.conftest import Fleet
 from tests.conftest import server_binaries
-from tests.lab.bench import server
+from tests.fleet import ROOT, Fleet
+from tests.lab import server
 from tests.lab.chaos.handlers import TRACE
 from tests.lab.chaos.keeper import Keeper
 from tests.lab.chaos.outcome import Promise
 from tests.lab.chaos.traffic import MIXED, TASKS, Traffic
 from tests.lab.chaos.verdict import judge
-from zeke_jobs.control import pausing
 from zeke_jobs.postgres import embedded, migrate
 from zeke_jobs.postgres.pool import DISCONNECTED, connect
 
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from tests.acceptance.conftest import Command
+    from tests.fleet import Command
     from tests.lab.chaos.keeper import Kept
     from tests.lab.chaos.outcome import Outcome
     from tests.lab.chaos.proof import Interval
@@ -141,7 +140,7 @@ class World:
         done = subprocess.run(
             [BIN / "zeke-jobs", *arguments],
             cwd=self.folder,
-            env={**os.environ, "DATABASE_URL": self.url, "PYTHONPATH": str(Path(__file__).parents[3]), **environment},
+            env={**os.environ, "DATABASE_URL": self.url, "PYTHONPATH": str(ROOT), **environment},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -184,13 +183,6 @@ class World:
     def whole(self, workers: int = 2, patience: float = 60.0) -> bool:
         """Wait until so many worker processes are in the fleet again, and what saw a death has been run, alone."""
         return self.comes(lambda: self.look(_WORKERS) >= workers and self.look(_SUSPECTS) == 0, patience)
-
-    def backlog(self, task: str, payload: dict[str, Any], count: int) -> None:
-        """Let so many jobs wait, and then begin."""
-        with closing(connect(self.url)) as conn:
-            pausing.pause(conn, f"task/{task}", by="chaos")
-            self.traffic.send_many(task, payload, count)
-            pausing.resume(conn, f"task/{task}")
 
     def kill(self, kept: Kept) -> None:
         """SIGKILL a command line and its processes; its keeper starts it again."""

@@ -1,25 +1,22 @@
-"""``nox -s endure``: a steady rate with the stock autovacuum, finished jobs purged as they come of age; a table by the minute."""
+"""``nox -s endure``: a steady rate with the stock autovacuum, finished jobs purged as they come of age; a line a minute."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import signal
 import statistics
 import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.lab.bench import page, server
+from tests.lab import server
 from tests.lab.endure.run import Minute, Plan, complaints, endure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-BEGIN, END = "<!-- endured: nox -s endure -- --page docs/performance.md -->", "<!-- end of endured -->"
 _HEADS = ("minute", "ended a second", "not ended", "rows", "table MB", "indexes MB", "dead rows", "vacuums", "WAL MB")
-_MOST_SHOWN = 12  # minutes on the page; the terminal shows all
 _DAY = 86_400
 
 
@@ -28,15 +25,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="nox -s endure --", description=__doc__)
     for name, default in (("minutes", Plan.minutes), ("rate", Plan.rate), ("keep", Plan.keep)):
         parser.add_argument(f"--{name}", type=int, default=default, help="default: %(default)s")
-    parser.add_argument(
-        "--server", type=server.binaries, metavar="PATH-OF-BIN", help="another PostgreSQL, with its own defaults"
-    )
-    parser.add_argument("--page", type=Path, help="a page of the documentation whose table to replace")
+    server.add_option(parser)
     chosen = vars(parser.parse_args(arguments))
-    bin_dir, where = chosen.pop("server"), chosen.pop("page")
+    bin_dir = chosen.pop("server")
     plan = Plan(**chosen)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    server.end_with_us()
     print(f"| {' | '.join(_HEADS)} |\n|{'---:|' * len(_HEADS)}", flush=True)
     found: list[Minute] = []
 
@@ -51,18 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{started.about}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end: {plan.rate} jobs a second of thirteen"
         f" tasks for {plan.minutes} minutes, kept for {plan.keep} s."
     )
-    print(f"\n{outlook(found, plan)}\n\n{verdict(said)}")
-    if where:
-        page.put_between(where, BEGIN, END, f"{about}\n\n{table(found)}\n\n{outlook(found, plan)}\n\n{verdict(said)}")
+    print(f"\n{about}\n\n{outlook(found, plan)}\n\n{verdict(said)}")
     return 1 if said else 0
-
-
-def table(found: Sequence[Minute]) -> str:
-    """Some of the minutes, the first and the last among them."""
-    step = max(1, -(-len(found) // _MOST_SHOWN))
-    shown = [n for n in range(len(found)) if n % step == 0 or n == len(found) - 1]
-    rows = [line(number + 1, found[number]) for number in shown]
-    return "\n".join([f"| {' | '.join(_HEADS)} |", f"|{'---:|' * len(_HEADS)}", *rows])
 
 
 def line(number: int, minute: Minute) -> str:

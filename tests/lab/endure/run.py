@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from tests.fleet import fleet
+from tests.lab import server as servers
 from tests.lab.bench import drain, ours
-from tests.lab.bench import server as servers
-from tests.lab.bench.processes import fleet
+from tests.lab.bench.bench import PRODUCTION
 from zeke_jobs import client
 from zeke_jobs.postgres.pool import connect
 
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
-    from tests.lab.bench.processes import Fleet
-    from tests.lab.bench.server import Server
+    from tests.fleet import Fleet
+    from tests.lab.server import Server
 
 _TICK = 0.05  # seconds between two batches of sends
 _LOOK = """
@@ -99,7 +100,7 @@ def endure(started: Server, folder: Path, plan: Plan, say: Callable[[Minute], No
     text["defaults"] = {**text.get("defaults", {}), "keep": {"completed": f"{plan.keep}s"}}
     installation = ours.Installation(started.create("endure"), folder / "config", yaml.safe_dump(text))
     os.environ["DATABASE_URL"] = installation.url
-    with fleet(folder / "fleet") as up, closing(connect(installation.url)) as conn:
+    with fleet(folder / "fleet", installation.url, **PRODUCTION) as up, closing(connect(installation.url)) as conn:
         installation.start(up)
         drain.eventually(lambda: installation.ready(conn), up, patience=60)
         stop = threading.Event()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lab.bench import server
-from tests.lab.endure.__main__ import outlook, table, verdict
+from tests.lab import server
+from tests.lab.endure.__main__ import outlook, verdict
 from tests.lab.endure.run import Minute, Plan, complaints, endure
 
 if TYPE_CHECKING:
@@ -42,11 +42,7 @@ def test_a_run_that_is_too_short_says_so() -> None:
     assert complaints([STEADY] * 3, PLAN) == ["too short to tell whether tables grow: 15 minutes would do"]
 
 
-def test_a_page_shows_the_first_and_the_last_minute_and_some_between() -> None:
-    lines = table([STEADY] * 30).splitlines()
-    assert len(lines) <= 2 + 13
-    assert lines[2].startswith("| 1 | 500 | 3 | 120,000 | 60 | 40 | 100 | 2 | 30 |")
-    assert lines[-1].startswith("| 30 |")
+def test_a_day_is_told_from_the_last_third() -> None:
     assert "A day of this: 43.2 million jobs, 43 GB of WAL" in outlook([STEADY] * 30, PLAN)
 
 

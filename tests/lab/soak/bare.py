@@ -14,9 +14,9 @@ import psutil
 from actors.engine import Settings
 from actors.engine.contract import EngineError
 from actors.engine.local import LocalEngine
+from tests.fleet import cpu_of
 from tests.lab.soak import engine, site
 from tests.lab.soak.news import News
-from tests.lab.soak.world import cpu_of
 
 
 def main(port: int, count: int, per_feed: int, seed: int) -> None:

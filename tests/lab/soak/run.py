@@ -15,10 +15,11 @@ import yaml
 
 import zeke_jobs
 from actors.store import sources
+from tests.fleet import ROOT, Fleet, fleet
 from tests.lab.soak import model, site
 from tests.lab.soak.checks import complaints, rows
 from tests.lab.soak.news import News
-from tests.lab.soak.world import ROOT, Workers, counts, free_port, server
+from tests.lab.soak.world import counts, free_port, server
 from zeke_jobs import config
 from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.revisions.boot import sync
@@ -102,9 +103,9 @@ def soak(url: str, folder: Path, plan: Plan, say: Callable[[str], None] = lambda
         began = time.monotonic()
         bare = stack.enter_context(_bare(ports[3], size))
         stack.callback(bare.kill)
-        workers = Workers(folder, url, plan.processes, plan.threads)
-        stack.callback(workers.stop)
-        cuts = _drive(conn, news, workers, plan, say)
+        workers = stack.enter_context(fleet(folder, url))
+        workers.workers(processes=plan.processes, threads=plan.threads)
+        kills, cuts = _drive(conn, news, workers, plan, say)
         wall, worker_cpu = time.monotonic() - began, workers.cpu()
         workers.stop()
         bare_cpu = float(bare.communicate(timeout=plan.seconds)[0])
@@ -115,7 +116,7 @@ def soak(url: str, folder: Path, plan: Plan, say: Callable[[str], None] = lambda
             Counter(dict(rows(conn, "SELECT outcome, count(*) FROM item_outcomes GROUP BY 1"))),
             rows(conn, "SELECT count(*) FROM stories")[0][0],
             rows(conn, _COUNTS)[0][2],
-            workers.kills,
+            kills,
             cuts,
             {"sites": sites["faults"], "model": asked["faults"]},
             sites["peak"],
@@ -155,24 +156,26 @@ def _bare(port: int, size: tuple[int, int, int]) -> subprocess.Popen[str]:
     return subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
-def _drive(conn: Connection, news: News, workers: Workers, plan: Plan, say: Callable[[str], None]) -> int:
-    """Send everything, kill and cut, pull again and again, until every item has ended and no job is left; how often it cut."""
+def _drive(conn: Connection, news: News, workers: Fleet, plan: Plan, say: Callable[[str], None]) -> tuple[int, int]:
+    """Send everything, kill and cut, pull again and again, until every item has ended and no job is left; how often it killed and cut."""
     _send(conn, news)
     chance = random.Random(plan.seed)
     every = round(1 / plan.share) if plan.share else 0
-    cuts, pulled, said = 0, 0.0, time.monotonic()
+    kills, cuts, pulled, said = 0, 0, 0.0, time.monotonic()
     end = time.monotonic() + plan.seconds
     while True:
         now = time.monotonic()
         if now > end:
             say(f"not done in {plan.seconds:g} s")
-            return cuts
+            return kills, cuts
         workers.check()
         ended, left, done = rows(conn, _COUNTS)[0]
         if ended >= len(news.items) and not left:
-            return cuts
-        if workers.kills < plan.kills and ended > len(news.items) * (workers.kills + 1) / (plan.kills + 1):
-            workers.kill()
+            return kills, cuts
+        if kills < plan.kills and ended > len(news.items) * (kills + 1) / (plan.kills + 1):
+            workers.commands[-1].kill()
+            workers.workers(processes=plan.processes, threads=plan.threads)
+            kills += 1
             say(f"killed all workers after {ended} items and {done} jobs")
         if every and done > (cuts + 1) * every:
             rows(conn, _CUT)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from tests.fleet import ROOT
 from tests.lab.soak import site
 from tests.lab.soak.checks import complaints
 from tests.lab.soak.news import STORY, News
 from tests.lab.soak.run import Plan, soak
-from tests.lab.soak.world import ROOT
 from zeke_jobs.postgres.pool import connect
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from tests.lab.bench import server
+from tests.lab import server
 from tests.lab.validate import real, scenario
 from tests.lab.validate.real import Waits, waits_of
 from zeke_jobs import config
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 _ALLOWED = 0.15
 #: Chance decides which task's turn it is: one simulation of a few hundred jobs is as much of a draw as one real run.
 _SEEDS = 10
-_BEGIN, _END = "<!-- validated -->\n", "<!-- end of validated -->\n"
 
 
 @dataclass(frozen=True)
@@ -67,9 +65,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="nox -s validate --", description=__doc__)
     parser.add_argument("--seconds", type=float, default=45.0, help="for how long a run sends jobs")
     parser.add_argument("--runs", type=int, default=5, help="identical real runs under each configuration")
-    parser.add_argument("--page", type=Path, help="a page of the documentation whose table to replace")
     chosen = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that server and workers end with us
+    server.end_with_us()
     load = scenario.sends(chosen.seconds)
     today = config.load_text(scenario.TODAY, "jobs.yaml", handlers=False)
     edits = [(overrides.read_path(key, today), overrides.read_value(value)) for key, value in scenario.CHANGES.items()]
@@ -91,10 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
         f" {scenario.THREADS} threads; load of the machine before {before:.1f}, after {os.getloadavg()[0]:.1f}, on"
         f" {os.cpu_count()} cores."
     )
-    page = "\n".join([about, "", *table])
-    print(page)
-    if chosen.page is not None:
-        _replace(chosen.page, page)
+    print("\n".join([about, "", *table]))
     lines = [*own, *other]
     missed = [line for line in lines if not line.holds]
     print(f"{len(lines) - len(missed)} of {len(lines)} predictions hold", file=sys.stderr)
@@ -134,13 +128,6 @@ def _table(title: str, lines: Sequence[Line]) -> list[str]:
 
 def _s(seconds: float) -> str:
     return f"{seconds * 1000:.0f} ms" if seconds < 0.1 else f"{seconds:.2f} s"
-
-
-def _replace(page: Path, table: str) -> None:
-    text = page.read_text()
-    head, rest = text.split(_BEGIN)
-    _, tail = rest.split(_END)
-    page.write_text(f"{head}{_BEGIN}\n{table}\n\n{_END}{tail}")
 
 
 if __name__ == "__main__":

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from tests.lab.bench import server
+from tests.fleet import fleet
+from tests.lab import server
+from tests.lab.bench.bench import PRODUCTION
+from tests.lab.bench.drain import eventually
 from tests.lab.bench.ours import Installation
-from tests.lab.bench.processes import fleet
 from tests.lab.validate.scenario import PROCESSES, THREADS, WITH_BUDGET, Send
 from zeke_jobs import client, config
 from zeke_jobs.backtest import history
@@ -18,15 +20,13 @@ from zeke_jobs.backtest.figures import percentile
 from zeke_jobs.postgres.pool import connect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from psycopg2.extensions import connection as Connection
 
-    from tests.lab.bench.processes import Fleet
     from zeke_jobs.backtest.history import Recording
 
-_PATIENCE = 300.0
 _UNFINISHED = f"""
 SELECT count(*) FROM zeke_jobs.queue WHERE state = 'consumed' OR state = 'queued' AND task <> '{WITH_BUDGET}'"""
 #: From when each job was due first to its first start, in seconds.
@@ -59,13 +59,13 @@ def run(started: server.Server, folder: Path, name: str, text: str, load: Sequen
         RuntimeError: the workers ended, or did not get through.
     """
     installation = Installation(started.create(name), folder / name, text)
-    with fleet(folder / name) as workers, closing(connect(installation.url)) as conn:
+    with fleet(folder / name, installation.url, **PRODUCTION) as workers, closing(connect(installation.url)) as conn:
         installation.start(workers, processes=PROCESSES, threads=THREADS)
-        _until(lambda: installation.ready(conn, PROCESSES), workers)
+        eventually(lambda: installation.ready(conn, PROCESSES), workers)
         begin = server.scalar(conn, "SELECT zeke_jobs.now()")
         _send(conn, load)
         end = server.scalar(conn, "SELECT zeke_jobs.now()")
-        _until(lambda: server.scalar(conn, _UNFINISHED) == 0, workers)
+        eventually(lambda: server.scalar(conn, _UNFINISHED) == 0, workers)
         in_force = config.load_text(text, "jobs.yaml", handlers=False)
         recording = history.read(conn, in_force, begin, end + timedelta(milliseconds=1))
         waits: dict[str, list[float]] = {}
@@ -85,12 +85,3 @@ def _send(conn: Connection, load: Sequence[Send]) -> None:
     for send in load:
         time.sleep(max(0.0, begin + send.at - time.monotonic()))
         client.send(send.task, send.payload, connection=conn, key=send.key)
-
-
-def _until(done: Callable[[], bool], workers: Fleet) -> None:
-    deadline = time.monotonic() + _PATIENCE
-    while not done():
-        workers.check()
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"expected all to end in {_PATIENCE:.0f} s, got some that did not")
-        time.sleep(0.2)

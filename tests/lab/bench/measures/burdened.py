@@ -1,24 +1,20 @@
-"""Draining a task under difficult conditions: old snapshots, many rows, many jobs that may not run."""
+"""Draining a task under difficult conditions: an old snapshot, many jobs that may not run."""
 
 from __future__ import annotations
 
-import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from tests.lab.bench import drain, ours, server
-from tests.lab.bench.bench import ratio
-from tests.lab.bench.result import Row
+from tests.lab import server
+from tests.lab.bench import drain, ours
 from zeke_jobs import client
 from zeke_jobs.postgres.pool import connect
 
 if TYPE_CHECKING:
     from tests.lab.bench.bench import Bench, Running
     from tests.lab.bench.drain import Drain
+    from tests.lab.bench.result import Row
 
-HELD = "drain-held-transaction"
-LARGE = "drain-large-table"
-BLOCKED = "drain-blocked"
 _KEYED = "fetch-content"  # one job a key
 _ONE = "dedupe-insights"  # one job at a time
 _PAUSED = "extract-highlights"
@@ -37,27 +33,9 @@ def held_transaction(bench: Bench) -> list[Row]:
             server.run(other, "BEGIN ISOLATION LEVEL REPEATABLE READ")
             server.scalar(other, "SELECT pg_current_xact_id()::text")
             held = _long_window(up, count, seconds)
-    bench.say(f"{free.rate:,.0f}/s; with a transaction open {held.rate:,.0f}/s")
-    rows = [Row(HELD, f"{seconds:g} s of draining", free.rate, note=_cost(free))]
-    return [*rows, _row(HELD, f"{seconds:g} s, a transaction open", [held], [free], 0.8)]
-
-
-def large_table(bench: Bench) -> list[Row]:
-    """The same window on a table that is nearly empty, and on one full of queued and finished jobs."""
-    queued, finished = (200_000, 500_000) if bench.quick else (1_000_000, 5_000_000)
-    with bench.running(bench.installation("large", ours.jobs_yaml({ours.FREE: {}}))) as up:
-        count = up.sized(bench.seconds, 2_000)
-        empty = [up.drain(count) for _ in range(bench.rounds)]
-        _finish_many(up, finished)
-        bench.say(f"{finished:,} finished rows are there")
-        full = [
-            drain.window(up.system, up.fleet, up.conn, up.server, queued, bench.seconds) for _ in range(bench.rounds)
-        ]
-    rates = drain.median(empty).rate, drain.median(full).rate
-    bench.say(f"{rates[0]:,.0f}/s; on the full table {rates[1]:,.0f}/s")
     return [
-        Row(LARGE, "empty table", rates[0], rounds=tuple(d.rate for d in empty), note=_cost(drain.median(empty))),
-        _row(LARGE, f"{queued:,} queued, {finished:,} finished", full, empty, 0.8),
+        drain.row(f"{seconds:g} s of draining", [free]),
+        drain.row(f"{seconds:g} s, a transaction open", [held], [free], "without", 0.6),
     ]
 
 
@@ -76,15 +54,7 @@ def blocked(bench: Bench) -> list[Row]:
         count, keyed = up.sized(bench.seconds, 2_000), up.sized(bench.seconds, 2_000, **keys)
         empty = [up.drain(count) for _ in range(bench.rounds)]
         empty_keyed = [up.drain(keyed, **keys) for _ in range(bench.rounds)]
-        rows = [
-            Row(BLOCKED, "empty table", drain.median(empty).rate, rounds=tuple(d.rate for d in empty)),
-            Row(
-                BLOCKED,
-                "empty table, 1,000 keys",
-                drain.median(empty_keyed).rate,
-                rounds=tuple(d.rate for d in empty_keyed),
-            ),
-        ]
+        rows = [drain.row("empty table", empty), drain.row("empty table, 1,000 keys", empty_keyed)]
         server.run(up.conn, "INSERT INTO zeke_jobs.pause (target, paused_by) VALUES (%s, 'bench')", f"task/{_PAUSED}")
         for what, task, key in (("a pause", _PAUSED, None), ("a limit", _ONE, None), ("their key", _KEYED, "z")):
             holder = None if task == _PAUSED else _occupy(up, task, key)
@@ -92,8 +62,8 @@ def blocked(bench: Bench) -> list[Row]:
             bench.say(f"{many:,} jobs are blocked by {what}")
             kind = keys if key else {}
             drains = [up.drain(keyed if key else count, **kind) for _ in range(bench.rounds)]
-            rows.append(_row(BLOCKED, f"past {many:,} blocked by {what}", drains, empty_keyed if key else empty, 0.5))
-            bench.say(f"past them {drain.median(drains).rate:,.0f}/s")
+            others = empty_keyed if key else empty
+            rows.append(drain.row(f"past {many:,} blocked by {what}", drains, others, "empty table", 0.6))
             up.system.clear(up.conn)
             if holder:
                 client.cancel(holder, connection=up.conn)
@@ -111,38 +81,3 @@ def _occupy(up: Running, task: str, key: str | None) -> Any:
         lambda: server.scalar(up.conn, "SELECT state = 'consumed' FROM zeke_jobs.queue WHERE message_id = %s", str(job))
     )
     return job
-
-
-def _finish_many(up: Running, count: int) -> None:
-    """Finished jobs of all tasks, over the last days."""
-    job = server.scalar(up.conn, "SELECT message_id::text FROM zeke_jobs.queue WHERE state = 'done' LIMIT 1")
-    names = server.scalar(up.conn, "SELECT array_agg(id ORDER BY id)::text FROM zeke_jobs.task")
-    task = f"('{names}'::text[])[1 + mod(new.n, 13)]"
-    message = f"jsonb_set(jsonb_set(q.message, '{{message_id}}', to_jsonb(new.id)), '{{actor_name}}', to_jsonb({task}))"
-    for _ in range(max(1, count // 500_000)):
-        then = "clock_timestamp() - new.n * interval '1 second'"
-        times = dict.fromkeys(("run_at", "created_on", "claimed_on", "started_on", "completed_on"), then)
-        ours.multiply(up.conn, job, min(count, 500_000), message=message, **times)
-        time.sleep(0)
-
-
-def _cost(one: Drain) -> str:
-    return f"CPU per job: workers {one.client:.0f} µs, server {one.server:.0f} µs"
-
-
-def _row(measure: str, what: str, drains: list[Drain], others: list[Drain], goal: float) -> Row:
-    middle = drain.median(drains)
-    share = ratio([d.rate for d in drains], [d.rate for d in others])
-    rounds = tuple(d.rate for d in drains)
-    target = f"≥ {goal:g}"
-    return Row(
-        measure,
-        what,
-        middle.rate,
-        rounds=rounds,
-        ratio=share,
-        against="without",
-        target=target,
-        reached=share >= goal,
-        note=_cost(middle),
-    )

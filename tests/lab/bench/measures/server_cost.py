@@ -11,8 +11,7 @@ import psutil
 from psycopg2.extras import register_uuid
 
 import zeke_jobs
-from tests.lab.bench import ours
-from tests.lab.bench.result import Row
+from tests.lab.bench import ours, result
 from zeke_jobs import config
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.postgres.queries import SQL
@@ -26,9 +25,9 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
     from tests.lab.bench.bench import Bench
+    from tests.lab.bench.result import Row
     from zeke_jobs.worker.finish.writer import Completion
 
-MEASURE = "server-cost"
 _TASK = "story-summarize"
 _AT_ONCE = 8
 
@@ -85,12 +84,7 @@ def measure(bench: Bench) -> list[Row]:
             cycle = session.cost(times, session.cycle)
             found.setdefault("send, look, completion and look", []).append(cycle)
     bench.server.drop(installation.url)
-    rows = []
-    for what, rounds in found.items():
-        middle = sorted(rounds)[len(rounds) // 2]
-        bench.say(f"{what}: {middle:.0f} µs")
-        rows.append(Row(MEASURE, what, middle, "µs", rounds=tuple(rounds)))
-    return rows
+    return [result.middle(what, rounds, unit="µs") for what, rounds in found.items()]
 
 
 def _drain(session: _Session, jobs: int) -> float:

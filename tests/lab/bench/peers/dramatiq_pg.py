@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +11,13 @@ import dramatiq_pg
 import psycopg2
 from dramatiq_pg.schema import generate_init_sql
 
-from tests.lab.bench import server, threads
+from tests.lab import server
+from tests.lab.bench import threads
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
-    from tests.lab.bench.processes import Fleet
+    from tests.fleet import Fleet
 
 # With dramatiq's default of twice the threads it sleeps up to a second whenever so many are under way (its back-off is never
 # reset), and is slower still by a third.
@@ -50,7 +50,7 @@ class System:
 
     def start(self, fleet: Fleet) -> None:
         environment = {"BENCH_URL": self.url, "dramatiq_queue_prefetch": str(_PREFETCH)}
-        fleet.run(["dramatiq", __name__, "-p", "2", "-t", "8"], environment)
+        fleet.run("dramatiq", __name__, "-p", "2", "-t", "8", **environment)
 
     def ready(self, conn: Connection) -> bool:
         """Each process has a connection that listens on the queue, and one on its delay queue."""
@@ -83,26 +83,9 @@ class System:
             WHERE state = 'done' AND mtime >= to_timestamp(%s) ORDER BY 1"""
         return [row[0] for row in server.rows(conn, sql, since)]
 
-    def send_rate(self, seconds: float) -> float:
-        """Sends a second, one by one."""
-        actor = declare(self.url)
-        actor.send(0)
-        count, end = 0, time.perf_counter() + seconds
-        begin = time.perf_counter()
-        while time.perf_counter() < end:
-            actor.send(count)
-            count += 1
-        took = time.perf_counter() - begin
-        actor.broker.close()
-        return count / took
-
-    def send_rate_at_once(self, seconds: float, at_once: int) -> float:
+    def send_rate(self, seconds: float, at_once: int) -> float:
         """Sends a second of so many threads."""
         actor = declare(self.url)
         found = threads.rate(actor.send, at_once, seconds)
         actor.broker.close()
         return found
-
-    def send_many_rate(self, seconds: float, batch: int) -> float | None:
-        """It has no way to send many."""
-        return None

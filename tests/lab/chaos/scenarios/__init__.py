@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.lab.chaos.scenarios import changes, claimed_ahead, database, failover, network, processes, rows, stops
+from tests.lab.chaos.scenarios import changes, database, failover, killer, network, processes, rows, stops
 from tests.lab.chaos.scenarios.possible import Impossible
 
 if TYPE_CHECKING:
@@ -16,17 +16,14 @@ __all__ = ["SCENARIOS", "Impossible"]
 
 SCENARIOS: dict[str, Callable[..., Outcome]] = {
     "kill-workers": processes.kill_workers,
-    "kill-ahead": claimed_ahead.kill,
-    "killer-ahead": claimed_ahead.killer,
+    "killer": killer.killer,
     "kill-schedulers": processes.kill_schedulers,
     "freeze": processes.freeze,
     "stop-at-boot": stops.stop_at_boot,
-    "eat-memory": processes.eat_memory,
     "wrong-clock": processes.wrong_clock,
     "restart-database": database.restart,
     "cut-connections": database.cut_connections,
     "use-up-connections": database.use_up_connections,
-    "hold-transaction": database.hold_transaction,
     "fill-disk": database.fill_disk,
     "fail-over": failover.fail_over,
     "stall": network.stall,
@@ -34,5 +31,4 @@ SCENARIOS: dict[str, Callable[..., Outcome]] = {
     "unplug-host": network.unplug_host,
     "unreadable-rows": rows.unreadable,
     "roll-out": changes.roll_out,
-    "refuse": changes.refuse,
 }

@@ -1,4 +1,4 @@
-"""Changes of code, configuration and schema while the system runs, correct and faulty ones."""
+"""A change of code, configuration and schema while the system runs."""
 
 from __future__ import annotations
 
@@ -58,57 +58,6 @@ def roll_out(*, quick: bool) -> Outcome:
             fault_over=over,
             recovers_in=10,
         )
-
-
-def refuse(*, quick: bool) -> Outcome:
-    """The commands refuse every wrong input in words, and the running fleet goes on."""
-    with world("refuse", quick=quick) as here:
-        newer = _write_newer(here)
-        workers = [here.worker("one"), here.worker("two")]
-        scheduler = here.scheduler()
-        here.flow()
-        here.measure("before")
-        with here.phase("during"):
-            broken = here.write("broken.yaml", TASKS.replace("concurrency: 3", "concurency: 3"))
-            missing = here.write("missing.yaml", TASKS.replace("handlers:eat", "handlers:eats"))
-            _refused(here, "a broken jobs.yaml at apply", "did you mean", "apply", broken)
-            _refused(
-                here,
-                "a broken jobs.yaml at reload",
-                "did you mean",
-                "reload",
-                str(workers[0].command.pid),
-                "--file",
-                broken,
-            )
-            _refused(here, "a missing handler at apply", "eats", "apply", missing)
-            _does_not_start(here, "a missing handler at a worker's start", "eats", missing)
-            _does_not_start(here, "a database that is behind", "run: zeke-jobs migrate", newer)
-            here.execute(
-                "INSERT INTO zeke_jobs.migration (package, name, checksum, breaking) VALUES ('zeke_jobs', '9999_next.sql', '', true)"
-            )
-            _does_not_start(here, "a database that is ahead", "upgrade this process", "jobs.yaml")
-            here.execute("DELETE FROM zeke_jobs.migration WHERE name = '9999_next.sql'")
-            time.sleep(0 if quick else 5)
-        here.measure("after")
-        here.drain()
-        here.promise("the running fleet goes on", all(kept.starts == 1 for kept in (*workers, scheduler)))
-        here.promise("by the revision that it had", here.look("SELECT max(number) FROM zeke_jobs.revision") == 1)
-        return here.outcome("broken jobs.yaml at apply and reload, a missing handler, migrations behind and ahead")
-
-
-def _refused(here: World, what: str, words: str, *command: str) -> None:
-    done = here.zeke(*command, fine=False)
-    here.promise(
-        f"{what} is refused in words", done.returncode == 2 and words in done.stderr and "Traceback" not in done.stderr
-    )
-
-
-def _does_not_start(here: World, what: str, words: str, config: str) -> None:
-    started = here.fleet.workers(threads=1, ZEKE_JOBS_CONFIG=config)
-    status = started.wait(60)
-    text = started.text()
-    here.promise(f"{what} is refused in words", status == 2 and words in text and "Traceback" not in text)
 
 
 def _write_newer(here: World) -> str:

@@ -1,4 +1,4 @@
-"""A database that crashes, cuts connections, runs out of them, is blocked by a transaction, or has a full disk."""
+"""A database that crashes, cuts connections, runs out of them, or has a full disk."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import psycopg2
 
 from tests.lab.chaos.scenarios.possible import need_program, need_root
-from tests.lab.chaos.world import PHASE, world
+from tests.lab.chaos.world import world
 from zeke_jobs.postgres.pool import DISCONNECTED, connect
 
 if TYPE_CHECKING:
@@ -116,35 +116,6 @@ def _cut_all(admin: Connection) -> None:
         cursor.execute(
             """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
             WHERE application_name LIKE 'zeke-jobs%' AND pid <> pg_backend_pid()"""
-        )
-
-
-def hold_transaction(*, quick: bool) -> Outcome:
-    """Somebody's transaction stays open, so that no dead row can be cleaned away, while many short jobs run."""
-    seconds = 10 if quick else 60
-    with world("hold-transaction", quick=quick, kinds={}) as here:
-        here.worker("one")
-        here.worker("two")
-        here.flow(count=0)
-        sample = 20_000
-        here.backlog("fast", {"plain": True}, sample)
-        began = time.monotonic()
-        here.until(lambda: here.look("SELECT count(*) FROM zeke_jobs.queue WHERE state <> 'done'") == 0, 60, "a rate")
-        rate = sample / (time.monotonic() - began)
-        here.backlog("fast", {"plain": True}, int(rate * (seconds + 2 * sum(PHASE[quick])) * 1.25))
-        here.measure("before")
-        with closing(connect(here.url)) as other, other.cursor() as cursor:
-            cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
-            cursor.execute("SELECT pg_current_xact_id(), count(*) FROM zeke_jobs.queue")
-            with here.phase("during"):
-                time.sleep(seconds)
-            here.measure("after")  # while it is still open, when most is dead
-            cursor.execute("ROLLBACK")
-        here.drain(200)
-        return here.outcome(
-            f"a transaction held open by somebody else for {seconds} s and more",
-            after_share=0.8,
-            note="after: while it is still open",
         )
 
 

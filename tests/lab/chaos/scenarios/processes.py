@@ -1,4 +1,4 @@
-"""Worker and scheduler processes that die, freeze, eat memory, or have a wrong clock."""
+"""Worker and scheduler processes that die, freeze, or have a wrong clock."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.lab.chaos import proof
-from tests.lab.chaos.memory import limited_group
 from tests.lab.chaos.scenarios.possible import Impossible
 from tests.lab.chaos.world import world
 
@@ -82,34 +80,6 @@ def freeze(*, quick: bool) -> Outcome:
             f"SIGSTOP of one of three workers for {thawed - begin:.0f} s, then SIGCONT",
             fault_over=over,
             recovers_in=10,
-        )
-
-
-def eat_memory(*, quick: bool) -> Outcome:
-    """A job takes memory until the kernel kills its process, in which seven others run."""
-    with limited_group(400) as before, world("eat-memory", quick=quick, kinds={}) as here:
-        worker = here.worker("one", before=before)
-        here.until(lambda: here.look("SELECT count(*) FROM zeke_jobs.worker") == 1, 60, "a worker")
-        innocents = [here.traffic.send("slow", {"seconds": 3.0}) for _ in range(7)]
-        here.until(lambda: len(proof.runs(here.trace)) == 7, 30, "seven jobs that run")
-        eater = here.traffic.send("eat", {"megabytes": 4000})
-        here.drain(150)
-        state, deaths, said = here.row(
-            "SELECT state::text, deaths, attempts -> -1 #>> '{error,message}' FROM zeke_jobs.queue WHERE message_id = %s",
-            eater,
-        )
-        hurt = here.look("SELECT max(deaths) FROM zeke_jobs.queue WHERE message_id <> %s", eater)
-        done = here.look(
-            "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done' AND message_id = ANY (%s::uuid[])", innocents
-        )
-        here.promise(
-            "it alone is quarantined, after three deaths", (state, deaths) == ("rejected", 3) and "quarantined" in said
-        )
-        here.promise("the seven complete, and saw one death", (done, hurt) == (7, 1))
-        return here.outcome(
-            "a job takes memory until the kernel kills its process (cgroup), seven innocent jobs beside it",
-            after_share=None,
-            note=f"the worker was started {worker.starts} times",
         )
 
 

@@ -12,7 +12,7 @@ from tests.lab.chaos.proxy import Proxy
 from tests.lab.chaos.world import world
 
 if TYPE_CHECKING:
-    from tests.acceptance.conftest import Command
+    from tests.fleet import Command
     from tests.lab.chaos.outcome import Outcome
     from tests.lab.chaos.world import World
 

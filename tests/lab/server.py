@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import statistics
+import signal
+import sys
 import tempfile
-import time
 from argparse import ArgumentTypeError
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -17,10 +16,12 @@ from urllib.parse import urlsplit, urlunsplit
 import psutil
 import psycopg2
 
+from tests.fleet import cpu_of
 from zeke_jobs.postgres import embedded
 from zeke_jobs.postgres.pool import connect
 
 if TYPE_CHECKING:
+    from argparse import ArgumentParser
     from collections.abc import Iterator
 
     from psycopg2.extensions import connection as Connection
@@ -53,41 +54,38 @@ class Server:
 
     def cpu(self) -> float:
         """Seconds of CPU that all server processes have used so far, ended ones included."""
-        postmaster = psutil.Process(int((self.folder / "data" / "postmaster.pid").read_text().split("\n", 1)[0]))
-        times = postmaster.cpu_times()
-        return float(times.children_user + times.children_system) + cpu(postmaster.children(recursive=True))
-
-    def statements(self) -> int:
-        """How many statements the server has logged, of databases that log theirs."""
-        log = (self.folder / "data" / "log").read_text(errors="replace")
-        return sum("LOG:  statement: " in line or "LOG:  execute " in line for line in log.splitlines())
-
-    def flush(self) -> float:
-        """Milliseconds that the disk under the server takes now to make a page durable: the median of many."""
-        times = []
-        with (self.folder / "flush").open("wb", buffering=0) as file:
-            for _ in range(200):
-                file.seek(0)
-                file.write(b"x" * 8192)
-                begin = time.perf_counter()
-                os.fdatasync(file.fileno())
-                times.append(time.perf_counter() - begin)
-        return statistics.median(times) * 1e3
+        return cpu_of(psutil.Process(int((self.folder / "data" / "postmaster.pid").read_text().split("\n", 1)[0])))
 
 
-def binaries(named: str) -> Path | None:
-    """The value of ``--server``: ``embedded``, or the folder of another PostgreSQL's programs.
+def add_option(parser: ArgumentParser) -> None:
+    """The option ``--server`` of each laboratory."""
+    said = "another PostgreSQL, with its own defaults, instead of the embedded one"
+    parser.add_argument("--server", type=binaries, metavar="PATH-OF-BIN", help=said)
+
+
+def binaries(named: str) -> Path:
+    """The value of ``--server``: the folder of a PostgreSQL's programs.
 
     Raises:
         ArgumentTypeError: there is no such folder.
     """
-    if named == "embedded":
-        return None
     if not (Path(named) / "initdb").exists():
         raise ArgumentTypeError(
             f"expected a folder with PostgreSQL's initdb, such as /usr/lib/postgresql/15/bin, got {named}"
         )
     return Path(named)
+
+
+def end_with_us() -> None:
+    """Let SIGTERM and SIGINT end everything that a laboratory has started; a second signal does not disturb that."""
+
+    def stop(number: int, _frame: object) -> None:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, signal.SIG_IGN)
+        sys.exit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
 
 
 @contextmanager
@@ -108,18 +106,6 @@ def describe(url: str, bin_dir: Path | None) -> str:
         version, jit = rows(conn, "SELECT split_part(current_setting('server_version'), ' ', 1), pg_jit_available()")[0]
     kind = "embedded" if bin_dir is None else "with its own defaults"
     return f"PostgreSQL {version} {kind}, JIT {'on' if jit else 'off'}"
-
-
-def cpu(processes: list[psutil.Process]) -> float:
-    """Seconds of CPU that these processes used so far."""
-    total = 0.0
-    for process in processes:
-        try:
-            times = process.cpu_times()
-        except psutil.NoSuchProcess:
-            continue
-        total += times.user + times.system
-    return total
 
 
 def run(conn: Connection, sql: str, *params: Any) -> int:

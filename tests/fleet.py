@@ -1,0 +1,172 @@
+"""Real command lines as processes: what tests and laboratories start, kill, wait for and read the logs of."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from psycopg2.extensions import connection as Connection
+
+ROOT = Path(__file__).parents[1]
+HANDLERS = "tests.acceptance.handlers"
+
+
+@dataclass
+class Command:
+    """One running command line, and its output."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+    spent: float = 0.0  # seconds of CPU until we ended it
+    is_wanted: bool = True  # until we end it
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def text(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def kill(self) -> None:
+        """SIGKILL the command and the processes it started, as a machine that loses power."""
+        self.spent, self.is_wanted = self.cpu(), False
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(10)
+
+    def stop(self, timeout: float = 20.0) -> int:
+        """SIGTERM the command alone, as a supervisor does."""
+        self.spent, self.is_wanted = self.cpu(), False
+        self.process.terminate()
+        return self.process.wait(timeout)
+
+    def wait(self, timeout: float = 20.0) -> int:
+        return self.process.wait(timeout)
+
+    def cpu(self) -> float:
+        """Seconds of CPU so far, with the processes below it, those that have ended included."""
+        with suppress(psutil.NoSuchProcess):
+            if self.process.poll() is None:
+                return cpu_of(psutil.Process(self.process.pid))
+        return self.spent
+
+
+@dataclass
+class Fleet:
+    """Worker and scheduler commands that share a jobs.yaml and a database."""
+
+    folder: Path
+    database: str
+    commands: list[Command] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def configure(self, text: str, name: str = "jobs.yaml") -> Path:
+        """Write a jobs.yaml; ``H:`` stands for the module of test handlers."""
+        path = self.folder / name
+        path.write_text(textwrap.dedent(text).replace("H:", f"{HANDLERS}:"))
+        return path
+
+    def run(self, *arguments: str, before: Sequence[str] = (), **environment: str) -> Command:
+        """Start a command line, behind a program that starts it (``before``), with the environment that a user would set."""
+        log = self.folder / f"{len(self.commands)}-{Path(arguments[0]).name}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [*before, str(Path(sys.executable).parent / arguments[0]), *arguments[1:]],
+                cwd=self.folder,
+                env={
+                    **os.environ,
+                    "DATABASE_URL": self.database,
+                    "PYTHONPATH": str(ROOT),
+                    "ZEKE_JOBS_HEARTBEAT": "0.5",
+                    **self.environment,
+                    **environment,
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.commands.append(Command(process, log))
+        return self.commands[-1]
+
+    def workers(self, *, processes: int = 1, threads: int = 4, **environment: str) -> Command:
+        """``dramatiq zeke_jobs.actors``."""
+        return self.run("dramatiq", "zeke_jobs.actors", "-p", str(processes), "-t", str(threads), **environment)
+
+    def scheduler(self, **environment: str) -> Command:
+        """``periodiq zeke_jobs.actors``."""
+        return self.run("periodiq", "zeke_jobs.actors", **environment)
+
+    def ready(self, conn: Connection, count: int, timeout: float = 30.0) -> None:
+        """Wait until so many worker processes have announced themselves."""
+        eventually(
+            lambda: scalar(conn, "SELECT count(*) FROM zeke_jobs.worker WHERE kind = 'worker'") >= count, timeout, self
+        )
+
+    def cpu(self) -> float:
+        """Seconds of CPU of all commands so far, of those that were killed too."""
+        return sum(command.cpu() for command in self.commands)
+
+    def check(self) -> None:
+        """Raise RuntimeError, with the ends of the logs, when a command has ended by itself."""
+        for command in self.commands:
+            if command.is_wanted and (status := command.process.poll()) is not None:
+                raise RuntimeError(f"expected commands that run, got exit status {status}\n{self.logs()}")
+
+    def stop(self) -> None:
+        """Kill whatever still runs."""
+        for command in self.commands:
+            if command.process.poll() is None:
+                command.kill()
+
+    def logs(self) -> str:
+        return "\n".join(f"── {c.log.name}\n{c.text()[-4000:]}" for c in self.commands)
+
+
+@contextmanager
+def fleet(folder: Path, database: str, **environment: str) -> Iterator[Fleet]:
+    """Commands that end with the block; the folder is made if it is not there."""
+    folder.mkdir(exist_ok=True)
+    started = Fleet(folder, database, environment=environment)
+    try:
+        yield started
+    finally:
+        started.stop()
+
+
+def cpu_of(parent: psutil.Process) -> float:
+    """Seconds of CPU that a process used, and all processes below it, those that have ended included."""
+    total = 0.0
+    for process in [parent, *parent.children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):
+            total += sum(process.cpu_times()[:4])  # its own, and of the children that have ended
+    return total
+
+
+def scalar(conn: Connection, sql: str, *params: Any) -> Any:
+    """The first value of the first row."""
+    with conn.cursor() as cursor:
+        cursor.execute(sql, params or None)
+        row = cursor.fetchone()
+    return None if row is None else row[0]
+
+
+def eventually(condition: Callable[[], Any], timeout: float = 30.0, fleet: Fleet | None = None) -> Any:
+    """Poll what other processes bring about."""
+    end = time.monotonic() + timeout
+    while not (value := condition()):
+        assert time.monotonic() < end, f"it did not come about in {timeout} s\n{fleet.logs() if fleet else ''}"
+        time.sleep(0.05)
+    return value
