@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from zeke_jobs.backtest.figures import percentile
-from zeke_jobs.backtest.limits import Spacing, owners
-from zeke_jobs.config.limits import Limit
+from zeke_jobs.backtest.limits import Rate
+from zeke_jobs.config import catalogue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
-    from zeke_jobs.backtest.workload import Fleet, Key, Workload
+    from zeke_jobs.backtest.workload import Fleet, Job, Workload
     from zeke_jobs.config.models import Config
 
 Kind = Literal["threads", "limit", "rate", "units", "key", "key rate", "budget", "database"]
@@ -60,12 +60,10 @@ class Capacity:
     """The load that a configuration carries.
 
     Attributes:
-        seconds: Length of the recording.
         jobs: Jobs a day that were sent, by task.
         bounds: The supplies, the scarcest first.
     """
 
-    seconds: float
     jobs: dict[str, float]
     bounds: tuple[Bound, ...]
 
@@ -101,114 +99,94 @@ def capacity(
         database: Jobs a second that the database carries, if measured.
     """
     needs = _Needs(workload, config)
-    found = [
-        needs.bound("threads", "threads", fleet.slots, needs.tasks(config.tasks), "held"),
-        *_limits(config, needs),
-        *_keys(config, needs),
-    ]
+    found = [needs.bound("threads", "threads", fleet.slots, config.tasks, "held"), *_limits(config, needs)]
     if budget is not None:
-        found.append(needs.bound("budget", "budget", budget / DAY, needs.tasks(config.tasks), "cost"))
+        found.append(needs.bound("budget", "budget", budget / DAY, config.tasks, "cost"))
     if database is not None:
-        found.append(needs.bound("database", "database", database, needs.tasks(config.tasks), "starts"))
-    used = [bound for bound in found if bound.needs > 0]
-    return Capacity(
-        needs.seconds,
-        {name: count / needs.seconds * DAY for name, count in sorted(needs.jobs.items())},
-        tuple(sorted(used, key=lambda bound: bound.carries)),
-    )
+        found.append(needs.bound("database", "database", database, config.tasks, "starts"))
+    used = sorted((bound for bound in found if bound.needs > 0), key=lambda bound: bound.carries)
+    return Capacity({name: count / needs.seconds * DAY for name, count in sorted(needs.jobs.items())}, tuple(used))
 
 
 def _limits(config: Config, needs: _Needs) -> Iterator[Bound]:
-    for name, owner, users in owners(config):
-        ids = needs.tasks(task.id for task in users)
-        slots = owner.concurrency if isinstance(owner, Limit) else owner.concurrency.limit
-        if slots is not None:
-            yield needs.bound(name, "limit", slots, ids, "held")
-        if owner.rate and owner.rate.limit:
-            has = 1 / Spacing(owner.rate.limit, owner.rate.beside).step
-            yield needs.bound(f"{name} rate", "rate", has, ids, "starts")
-        for unit, one in owner.units.items() if isinstance(owner, Limit) else ():
-            if one.rate:
-                has = 1 / Spacing(one.rate, one.beside).step
-                yield needs.bound(f"{name} {unit}", "units", has, ids, f"unit {unit}")
-        if (budget := owner.budget) is not None:
-            costs = ["cost"] if needs.currency == budget.currency else []
-            has = float(budget.amount) / DAY
-            yield needs.bound(f"{name} budget", "budget", has, ids, *costs, f"unit {budget.currency}")
-
-
-def _keys(config: Config, needs: _Needs) -> Iterator[Bound]:
-    """The busiest key of each task that bounds its keys: more load of the same key has to wait for it."""
+    for row in catalogue.buckets(config):
+        name, unit, tasks = row["name"], row["unit"], row["tasks"]
+        if row.get("concurrency") is not None:
+            yield needs.bound(name, "limit", row["concurrency"], tasks, "held")
+        if "zone" in row:
+            costs = ["cost"] if needs.currency == unit else []
+            yield needs.bound(f"{name} budget", "budget", float(row["amount"]) / DAY, tasks, *costs, unit)
+        elif row["amount"] is not None:
+            has = 1 / Rate(row["amount"], row["period"], row["burst"]).step
+            if unit == "jobs":
+                yield needs.bound(f"{name} rate", "rate", has, tasks, "starts")
+            else:
+                yield needs.bound(f"{name} {unit}", "units", has, tasks, unit)
+        if "key_period" in row:
+            yield from needs.busiest_key(
+                tasks[0], " rate", "key rate", 1 / Rate(row["key_amount"], row["key_period"]).step
+            )
     for task in config.tasks.values():
-        rate = task.rate.per_key if task.rate else None
-        bounds: list[tuple[str, Kind, float | None, Mapping[Key, float]]] = [
-            ("", "key", task.per_key, needs.by_key[task.id]),
-            (" rate", "key rate", 1 / Spacing(rate, 0).step if rate else None, needs.key_starts[task.id]),
-        ]
-        for suffix, kind, has, keys in bounds:
-            if has is None or not keys:
-                continue
-            busiest = max(keys, key=lambda key: keys[key])
-            if needs.key_jobs[task.id, busiest] >= _LEAST_KEY_JOBS:
-                need = keys[busiest] / needs.seconds
-                yield Bound(f"key {busiest} of {task.id}{suffix}", kind, has, need, need, (task.id,))
+        if task.per_key:
+            yield from needs.busiest_key(task.id, "", "key", task.per_key)
 
 
 class _Needs:
-    """The need of each task's jobs: thread-seconds, starts, units and money, in all and in each hour.
+    """The need of each task's jobs: thread-seconds (held), starts, units and money (cost), in each hour.
 
     Units are not recorded: the estimates of jobs.yaml count, and of money where a job has no cost in that currency.
     """
 
     def __init__(self, workload: Workload, config: Config) -> None:
         self.seconds = max(workload.end - workload.begin, 1.0)
-        self.jobs: Counter[str] = Counter()
-        self.by_key: defaultdict[str, defaultdict[Key, float]] = defaultdict(lambda: defaultdict(float))
-        self.key_starts: defaultdict[str, defaultdict[Key, float]] = defaultdict(lambda: defaultdict(float))
-        self.key_jobs: Counter[tuple[str, Key]] = Counter()
         self.currency = workload.currency
-        self._estimates = {task.id: task.units for task in config.tasks.values()}
+        self.jobs: Counter[str] = Counter()
         self._hours = max(1, round(self.seconds / _PEAK))
         self._sums: defaultdict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0] * self._hours)
-        ids = {name: task.id for name in set(workload.task) if (task := config.task(name))}
-        for job, name in enumerate(workload.task):
-            at = workload.sent[job] - workload.begin
-            if name in ids and at >= 0:
-                self._add(workload, job, ids[name], min(int(at / self.seconds * self._hours), self._hours - 1))
+        self._keys: defaultdict[str, defaultdict[object, list[Job]]] = defaultdict(lambda: defaultdict(list))
+        for job in workload.counted():
+            task = config.task(job.task)
+            if task is None:
+                continue
+            hour = min(int((job.sent - workload.begin) / self.seconds * self._hours), self._hours - 1)
+            needs = {unit: float(estimate) * len(job.attempts) for unit, estimate in task.units.items()}
+            if job.cost is not None and self.currency:
+                needs[self.currency] = 0.0
+            needs |= {"held": _held(job), "starts": len(job.attempts), "cost": job.cost or 0.0}
+            for what, need in needs.items():
+                self._sums[task.id, what][hour] += need
+            self.jobs[task.id] += 1
+            if job.key is not None:
+                self._keys[task.id][job.key].append(job)
 
-    def _add(self, workload: Workload, job: int, task: str, hour: int) -> None:
-        attempts = workload.attempts[job]
-        held = sum(attempt.held for attempt in attempts)
-        self.jobs[task] += 1
-        self._sums[task, "held"][hour] += held
-        self._sums[task, "starts"][hour] += len(attempts)
-        cost = workload.cost[job]
-        self._sums[task, "cost"][hour] += cost or 0.0
-        for unit, estimate in self._estimates[task].items():
-            if cost is None or unit != self.currency:
-                self._sums[task, f"unit {unit}"][hour] += float(estimate) * len(attempts)
-        key = workload.key[job]
-        if key is not None:
-            self.by_key[task][key] += held
-            self.key_starts[task][key] += len(attempts)
-            self.key_jobs[task, key] += 1
-
-    def tasks(self, ids: Iterable[str]) -> list[str]:
-        """The tasks with jobs."""
-        return [task for task in ids if task in self.jobs]
-
-    def bound(self, name: str, kind: Kind, has: float, tasks: list[str], *what: str) -> Bound:
+    def bound(self, name: str, kind: Kind, has: float, ids: Iterable[str], *what: str) -> Bound:
         """The common need of these tasks, compared with the supply."""
+        tasks = [task for task in ids if task in self.jobs]
         whole = {task: sum(sum(self._sums[task, one]) for one in what) for task in tasks}
         hours = [sum(self._sums[task, one][hour] for task in tasks for one in what) for hour in range(self._hours)]
-        order = sorted((task for task in whole if whole[task]), key=lambda task: -whole[task])
-        per_hour = self.seconds / self._hours
-        return Bound(
-            name, kind, has, sum(whole.values()) / self.seconds, max(hours, default=0.0) / per_hour, tuple(order)
-        )
+        order = tuple(sorted((task for task in whole if whole[task]), key=lambda task: -whole[task]))
+        peak = max(hours) / (self.seconds / self._hours)
+        return Bound(name, kind, has, sum(whole.values()) / self.seconds, peak, order)
+
+    def busiest_key(self, task: str, suffix: str, kind: Kind, has: float) -> Iterator[Bound]:
+        """The busiest key of a task that bounds its keys: more load of the same key has to wait for it."""
+        need = _held if kind == "key" else _starts
+        needs = {key: sum(map(need, jobs)) for key, jobs in self._keys[task].items()}
+        busiest = max(needs, key=lambda key: needs[key], default=None)
+        if busiest is not None and len(self._keys[task][busiest]) >= _LEAST_KEY_JOBS:
+            average = needs[busiest] / self.seconds
+            yield Bound(f"key {busiest} of {task}{suffix}", kind, has, average, average, (task,))
+
+
+def _held(job: Job) -> float:
+    return sum(attempt.held for attempt in job.attempts)
+
+
+def _starts(job: Job) -> float:
+    return len(job.attempts)
 
 
 def busiest_second(workload: Workload) -> float:
     """Jobs a second in the busiest minute (the 99th percentile of the minutes), which the database has carried."""
-    minutes: Counter[int] = Counter(int(sent // 60) for sent in workload.sent)
+    minutes: Counter[int] = Counter(int(job.sent // 60) for job in workload.jobs())
     return (percentile(sorted(minutes.values()), 0.99) or 0.0) / 60

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
+from itertools import accumulate
 from typing import TYPE_CHECKING, TypeAlias
 
 from zeke_jobs.backtest import history
 from zeke_jobs.backtest.confidence import ENOUGH_JOBS, Confidence, Finding, judge
-from zeke_jobs.backtest.figures import Figures, figures
 from zeke_jobs.backtest.simulation import Simulation
 from zeke_jobs.backtest.synthetic import synthesize
 from zeke_jobs.backtest.variations import unknown_schedules, vary
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
+    from zeke_jobs.backtest.figures import Figures
     from zeke_jobs.backtest.history import Recording
     from zeke_jobs.backtest.load_file import LoadStanza
-    from zeke_jobs.backtest.tally import Tally
     from zeke_jobs.backtest.workload import Workload
     from zeke_jobs.config.models import Config
 
@@ -35,14 +36,6 @@ _USUAL_WAKE_UPS = (0.003,)
 _MOST_WAKE_UPS = 1000
 #: A plan must answer in a second or two, so only the newest jobs of a busy day are run again.
 MOST_JOBS = 20_000
-
-
-@dataclass(frozen=True)
-class Run:
-    """One simulation that has run."""
-
-    figures: Figures
-    tally: Tally
 
 
 @dataclass(frozen=True)
@@ -66,8 +59,8 @@ class Backtest:
     fleet_from: str
     confidence: Confidence
     notes: tuple[str, ...]
-    today: Run
-    proposed: Run | None
+    today: Figures
+    proposed: Figures | None
 
 
 @dataclass(frozen=True)
@@ -92,29 +85,28 @@ def backtest(
     workload = recording.workload
     known, fleet_from = fleet_of(recording)
     fleet = fleet or known
-    today = run(workload, in_force, fleet, seed=seed, progress=lambda share: progress("today", share))
+    today = Simulation(workload, in_force, fleet, seed=seed).run(partial(progress, "today"))
     proposed = None
     notes: list[str] = []
     if proposal is not None:
         varied = vary(workload, in_force, proposal.config, load=proposal.load, seed=seed)
-        workers = proposal.fleet or fleet
-        workers = replace(workers, wake_ups=fleet.wake_ups)
-        proposed = run(varied, proposal.config, workers, seed=seed, progress=lambda share: progress("proposed", share))
+        workers = replace(proposal.fleet or fleet, wake_ups=fleet.wake_ups)
+        proposed = Simulation(varied, proposal.config, workers, seed=seed).run(partial(progress, "proposed"))
         notes += [
             f"{task} has a new schedule and no recorded job: how long its jobs take is not known"
             for task in unknown_schedules(workload, in_force, proposal.config)
         ]
         notes += [
             f"{count} jobs of {name} are left out: the proposal has no such task"
-            for name, count in proposed.figures.unserved.items()
+            for name, count in proposed.unserved.items()
             if in_force.task(name) is not None
         ]
     return Backtest(
         recording.begin,
         recording.end,
-        sum(sent >= workload.begin for sent in workload.sent),
+        sum(1 for _ in workload.counted()),
         fleet_from,
-        judge(recording, today.figures, slots=fleet.slots, at_once=most_at_once(workload)),
+        judge(recording, today, slots=fleet.slots, at_once=most_at_once(workload)),
         tuple(notes),
         today,
         proposed,
@@ -127,7 +119,7 @@ def of_newest(conn: Connection, before: Config, after: Config) -> Backtest | str
     if newest := SQL.value(conn, "backtest/newest", end=end, jobs=MOST_JOBS):
         begin = max(begin, newest)
     recording = history.read(conn, before, begin, end)
-    jobs = sum(sent >= 0 for sent in recording.workload.sent)
+    jobs = sum(1 for _ in recording.workload.counted())
     if jobs < ENOUGH_JOBS:
         return f"not enough history: {jobs} jobs in the last day, {ENOUGH_JOBS} are needed"
     return backtest(recording, before, Proposal(after))
@@ -146,29 +138,14 @@ def rehearsal(
     """Run a described load under a configuration and under a proposal. The same arguments give the same answer."""
     fleet = replace(fleet, wake_ups=_USUAL_WAKE_UPS)
     workload = synthesize(stanza, config, begin, seed=seed)
-    today = run(workload, config, fleet, seed=seed, progress=lambda share: progress("today", share))
+    today = Simulation(workload, config, fleet, seed=seed).run(partial(progress, "today"))
     proposed = None
     if proposal is not None:
         varied = synthesize(stanza, proposal.config, begin, load=proposal.load, seed=seed)
-        proposed = run(varied, proposal.config, fleet, seed=seed, progress=lambda share: progress("proposed", share))
-    confidence = Confidence(
-        "fair", (Finding("fair", "the load is described, not recorded: it is as good as its description"),)
-    )
-    return Backtest(begin, begin + stanza.length, len(workload), "as given", confidence, (), today, proposed)
-
-
-def run(
-    workload: Workload,
-    config: Config,
-    fleet: Fleet,
-    *,
-    seed: int = 0,
-    progress: Callable[[float], object] = lambda _share: None,
-) -> Run:
-    """Simulate a workload."""
-    simulation = Simulation(workload, config, fleet, seed=seed)
-    tally = simulation.run(progress)
-    return Run(figures(simulation), tally)
+        proposed = Simulation(varied, proposal.config, fleet, seed=seed).run(partial(progress, "proposed"))
+    found = Finding("fair", "the load is described, not recorded: it is as good as its description")
+    jobs = sum(1 for _ in workload.counted())
+    return Backtest(begin, begin + stanza.length, jobs, "as given", Confidence("fair", (found,)), (), today, proposed)
 
 
 def fleet_of(recording: Recording) -> tuple[Fleet, str]:
@@ -183,23 +160,16 @@ def fleet_of(recording: Recording) -> tuple[Fleet, str]:
 
 def wake_ups_of(workload: Workload) -> tuple[float, ...]:
     """Seconds from a job's due time to the claim of an idle worker: a sample of jobs that hardly waited, the shortest first."""
-    soon = sorted(
-        wait
-        for waited, start in zip(workload.waited, workload.start, strict=True)
-        if waited is not None and 0 <= (wait := waited - start) < _AT_ONCE
-    )
+    waits = (job.waited - job.start for job in workload.jobs() if job.waited is not None)
+    soon = sorted(wait for wait in waits if 0 <= wait < _AT_ONCE)
     return tuple(soon[:: max(1, len(soon) // _MOST_WAKE_UPS)]) or _USUAL_WAKE_UPS
 
 
 def most_at_once(workload: Workload) -> int:
     """The most jobs that were active at once, as recorded; only first attempts count."""
     marks = []
-    for job, waited in enumerate(workload.waited):
-        if waited is not None:
-            claimed = workload.sent[job] + workload.delay[job] + waited - workload.start[job]
-            marks += [(claimed, 1), (claimed + workload.attempts[job][0].held, -1)]
-    most = running = 0
-    for _, change in sorted(marks):
-        running += change
-        most = max(most, running)
-    return most
+    for job in workload.jobs():
+        if job.waited is not None:
+            claimed = job.sent + job.delay + job.waited - job.start
+            marks += [(claimed, 1), (claimed + job.attempts[0].held, -1)]
+    return max(accumulate(change for _, change in sorted(marks)), default=0)

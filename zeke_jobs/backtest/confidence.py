@@ -74,7 +74,7 @@ def _level(findings: list[Finding]) -> Confidence:
 
 def _of_recording(recording: Recording) -> Iterator[Finding]:
     workload, odd, facts = recording.workload, recording.oddities, recording.facts
-    jobs = sum(sent >= workload.begin for sent in workload.sent)
+    jobs = sum(1 for _ in workload.counted())
     if jobs < ENOUGH_JOBS:
         yield Finding("low" if jobs < LEAST_JOBS else "fair", f"only {jobs} jobs were recorded; their tails are chance")
     if facts.first_job is not None and facts.first_job > recording.begin + timedelta(minutes=15):
@@ -93,7 +93,6 @@ def _of_recording(recording: Recording) -> Iterator[Finding]:
     yield from _counted(
         odd.unfinished, jobs, "jobs have not ended; their durations are drawn from other jobs of their task"
     )
-    yield from _counted(odd.vague, jobs, "jobs were retried and only their last attempt is known")
     yield from _counted(
         odd.other_currency, jobs, f"jobs have costs in another currency than {workload.currency}; these are left out"
     )
@@ -111,9 +110,9 @@ def _of_recording(recording: Recording) -> Iterator[Finding]:
 def misfits(workload: Workload, today: Figures) -> Iterator[Finding]:
     """Tasks whose recorded waits differ from the waits of the recording run again."""
     recorded: dict[str, list[float]] = {}
-    for name, sent, waited in zip(workload.task, workload.sent, workload.waited, strict=True):
-        if waited is not None and sent >= workload.begin:
-            recorded.setdefault(name, []).append(waited)
+    for job in workload.counted():
+        if job.waited is not None:
+            recorded.setdefault(job.task, []).append(job.waited)
     for name, waits in sorted(recorded.items()):
         figures = today.tasks.get(name)
         if figures is None or figures.wait_mean is None or len(waits) < LEAST_JOBS:

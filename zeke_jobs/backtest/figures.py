@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from array import array
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
-    from zeke_jobs.backtest.simulation import Simulation
-    from zeke_jobs.backtest.tally import TaskTally
+    from zeke_jobs.backtest.lanes import Lane
     from zeke_jobs.backtest.workload import Fleet
-    from zeke_jobs.config.models import Task
-
-_COUNTS = ["jobs", "completed", "failed", "retried", "expired", "refused", "skipped", "unstarted", "left", "cost"]
 
 
-@dataclass(frozen=True)
+@dataclass
 class TaskFigures:
-    """One task. Waits are seconds from a job's due time to the start of its handler.
+    """One task, only for jobs sent in the time that counts. Waits are seconds from a job's due time to the start of its handler.
 
     Attributes:
         jobs: Sent in the time that counts.
@@ -28,30 +25,60 @@ class TaskFigures:
         utilisation: Occupied share of its limit, or of all threads if it has none; None if that is zero.
         max_wait: The max_wait of jobs.yaml in seconds, if there is one.
         breaches: Jobs that waited longer than max_wait; None without one.
+        retried: Attempts after the first, without deferrals.
+        expired: Jobs that left the queue unstarted.
+        refused: Sends into a full queue.
+        skipped: Ticks skipped because the job of an earlier one was unfinished.
+        left: Jobs that had not ended at the end of the simulation.
         cost: Cost of the started jobs; None if no cost is known.
         held_by: Seconds in which a due job was blocked, by cause.
+        waits, starts: Each wait, and its end.
+        depth: The most due jobs between each sample and the one before.
     """
 
-    jobs: int
-    wait_mean: float | None
-    wait_p50: float | None
-    wait_p95: float | None
-    wait_p99: float | None
-    queue_peak: int
-    busy: float
-    utilisation: float | None
-    max_wait: float | None
-    breaches: int | None
-    completed: int
-    failed: int
-    retried: int
-    expired: int
-    refused: int
-    skipped: int
-    unstarted: int
-    left: int
-    cost: float | None
-    held_by: dict[str, float]
+    max_wait: float | None = None
+    jobs: int = 0
+    wait_mean: float | None = None
+    wait_p50: float | None = None
+    wait_p95: float | None = None
+    wait_p99: float | None = None
+    queue_peak: int = 0
+    busy: float = 0.0
+    utilisation: float | None = None
+    breaches: int | None = None
+    completed: int = 0
+    failed: int = 0
+    retried: int = 0
+    expired: int = 0
+    refused: int = 0
+    skipped: int = 0
+    unstarted: int = 0
+    left: int = 0
+    cost: float | None = None
+    held_by: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # No fields of the dataclass: scripts do not get them.
+        self.waits, self.starts = array("d"), array("d")
+        self.depth: list[int] = []
+
+    def waited(self, wait: float, now: float) -> None:
+        """A wait ended."""
+        self.waits.append(max(0.0, wait))
+        self.starts.append(now)
+
+    def close(self, lane: Lane, seconds: float, slots: int | None) -> None:
+        """Make the figures of the whole time; ``slots`` is its limit, or all threads."""
+        ordered = sorted(self.waits)
+        self.wait_mean = sum(ordered) / len(ordered) if ordered else None
+        self.wait_p50, self.wait_p95, self.wait_p99 = (percentile(ordered, share) for share in (0.5, 0.95, 0.99))
+        self.queue_peak = max(self.depth, default=0)
+        self.busy /= seconds
+        self.utilisation = self.busy / slots if slots else None
+        if self.max_wait is not None:
+            self.breaches = sum(wait > self.max_wait for wait in ordered)
+        self.left = self.jobs - self.completed - self.failed - self.expired
+        self.held_by = dict(sorted(lane.held.items(), key=lambda item: -item[1]))
 
 
 @dataclass(frozen=True)
@@ -94,23 +121,23 @@ class Figures:
         return sum(known) if known else None
 
 
-def figures(simulation: Simulation) -> Figures:
-    """The figures of a simulation that has run."""
-    tally, fleet = simulation.tally, simulation.fleet
-    seconds = max(simulation.workload.end - simulation.workload.begin, 1e-9)
-    tasks = {
-        name: _task(one, simulation.config.tasks[name], simulation, fleet, seconds)
-        for name, one in tally.tasks.items()
-        if one.jobs or one.refused or one.skipped
-    }
-    return Figures(
-        str(fleet),
-        seconds,
-        tasks,
-        _limits(simulation, fleet, seconds),
-        dict(tally.unserved_jobs),
-        simulation.workload.currency,
-    )
+def of_limits(lanes: Collection[Lane], tasks: dict[str, TaskFigures], fleet: Fleet) -> dict[str, LimitFigures]:
+    """The figures of all threads, of each limit and rate, and of all else that held jobs back."""
+    slots: dict[str, tuple[int | None, float]] = {"threads": (fleet.slots, sum(task.busy for task in tasks.values()))}
+    for bucket in {bucket: None for lane in lanes for bucket, _ in lane.limits}:
+        if bucket.slots is not None:
+            used = sum(tasks[lane.task].busy for lane in lanes if any(one is bucket for one, _ in lane.limits))
+            slots[bucket.name] = (bucket.slots, used)
+        if bucket.rate is not None and bucket.unit == "jobs":
+            slots[bucket.cause] = (None, 0.0)
+    for lane in lanes:
+        slots |= {cause: (None, 0.0) for cause in lane.held if cause not in slots}
+    found = {}
+    for name, (limit, used) in slots.items():
+        held = {lane.task: lane.held[name] for lane in lanes if name in lane.held}
+        by_length = tuple(sorted(held, key=lambda task: -held[task]))
+        found[name] = LimitFigures(limit, used / limit if limit else None, sum(held.values()), by_length)
+    return found
 
 
 def percentile(ordered: Sequence[float], share: float) -> float | None:
@@ -121,49 +148,3 @@ def percentile(ordered: Sequence[float], share: float) -> float | None:
     low = int(at)
     high = min(low + 1, len(ordered) - 1)
     return ordered[low] + (ordered[high] - ordered[low]) * (at - low)
-
-
-def _task(one: TaskTally, task: Task, simulation: Simulation, fleet: Fleet, seconds: float) -> TaskFigures:
-    waits = sorted(one.waits)
-    lane = simulation.board.lanes[task.id]
-    max_wait = task.max_wait.total_seconds() if task.max_wait else None
-    slots = min(task.concurrency.limit or fleet.slots, fleet.slots)
-    counts = {name: getattr(one, name) for name in _COUNTS}
-    return TaskFigures(
-        **counts,
-        wait_mean=sum(waits) / len(waits) if waits else None,
-        wait_p50=percentile(waits, 0.5),
-        wait_p95=percentile(waits, 0.95),
-        wait_p99=percentile(waits, 0.99),
-        queue_peak=max(one.depth, default=0),
-        busy=one.busy / seconds,
-        utilisation=one.busy / seconds / slots if slots else None,
-        max_wait=max_wait,
-        breaches=None if max_wait is None else sum(wait > max_wait for wait in waits),
-        held_by=dict(sorted(lane.holdups.held.items(), key=lambda item: -item[1])),
-    )
-
-
-def _limits(simulation: Simulation, fleet: Fleet, seconds: float) -> dict[str, LimitFigures]:
-    lanes = simulation.board.lanes.values()
-    busy = {lane.task: simulation.tally.tasks[lane.task].busy / seconds for lane in lanes}
-    found: dict[str, LimitFigures] = {}
-    slots: dict[str, tuple[int | None, float]] = {"threads": (fleet.slots, sum(busy.values()))}
-    for one in simulation.board.limits.values():
-        used = sum(busy[lane.task] for lane in lanes if one in lane.limits)
-        if one.slots is not None:
-            slots[one.name] = (one.slots, used)
-        if one.spacing is not None:
-            slots[f"{one.name} rate"] = (None, 0.0)
-    for lane in lanes:
-        for cause in lane.holdups.held:
-            slots.setdefault(cause, (None, 0.0))
-    for name, (limit, used) in slots.items():
-        held = {lane.task: lane.holdups.held[name] for lane in lanes if name in lane.holdups.held}
-        found[name] = LimitFigures(
-            limit,
-            used / limit if limit else None,
-            sum(held.values()),
-            tuple(sorted(held, key=lambda task: -held[task])),
-        )
-    return found

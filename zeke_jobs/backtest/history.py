@@ -39,12 +39,12 @@ class Facts:
     """
 
     first_job: datetime | None
-    revisions: tuple[int, ...]
+    revisions: list[int]
     sent_back: int
     ticks_without_job: int
     threads: int
     processes: int
-    pauses: tuple[str, ...]
+    pauses: list[str]
     now: datetime
 
 
@@ -63,7 +63,7 @@ def facts(conn: Connection, begin: datetime, end: datetime) -> Facts:
     """Read the facts about a time."""
     row = SQL.one(conn, "backtest/facts", begin=begin, end=end)
     assert row is not None
-    return Facts(**{**row, "revisions": tuple(row["revisions"]), "pauses": tuple(row["pauses"])})
+    return Facts(**row)
 
 
 def period(

@@ -2,56 +2,61 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from dataclasses import dataclass, field
+from copy import copy
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from zeke_jobs.backtest.limits import NEVER, Limit, Spacing
+from zeke_jobs.backtest.limits import NEVER, Rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from zeke_jobs.backtest.workload import Key
+    from zeke_jobs.backtest.limits import Bucket
+    from zeke_jobs.backtest.workload import Attempt, Job
     from zeke_jobs.config.models import Task
 
 #: What holds due jobs back, beside limits by their names.
 THREADS, PAUSED, KEY = "threads", "paused", "key"
-
 _DEFERRED = 1.0  # seconds; the least deferral of a job that fails while a breaker is open
-Waiting = tuple[float, int, int]  # due time, order of sending, job
 
 
-class Holdups:
-    """What holds the due jobs of a task back.
+class Live:
+    """A job that has been sent and has not ended.
 
     Attributes:
-        cause: The cause at the last look; empty if there was none, or no job is due.
-        held: Seconds in which each cause did so, within ``span``.
+        key: Its key as its lane counts it: a job without a key has its own.
+        order: Its order of sending.
+        due: When it is due, while it is queued.
+        is_due: Whether it is due, and has not started.
+        tried: Attempts that have ended.
+        retries: Retries by the policy among them.
     """
 
-    def __init__(self) -> None:
-        self.cause, self.held = "", dict[str, float]()
-        self.span = (float("-inf"), float("inf"))
-        self._since = 0.0
+    __slots__ = ("due", "is_due", "job", "key", "lane", "order", "priority", "retries", "tried")
 
-    def note(self, cause: str, now: float) -> None:
-        """Note what does so from now on."""
-        if cause != self.cause:
-            passed = min(now, self.span[1]) - max(self._since, self.span[0])
-            if self.cause and passed > 0:
-                self.held[self.cause] = self.held.get(self.cause, 0.0) + passed
-            self.cause, self._since = cause, now
+    def __init__(self, job: Job, lane: Lane, order: int) -> None:
+        self.job, self.lane, self.order = job, lane, order
+        self.priority = lane.priority if job.priority is None else job.priority
+        self.key: Any = None if not lane.is_keyed else self if job.key is None else job.key
+        self.due, self.is_due = 0.0, False
+        self.tried = self.retries = 0
+
+    @property
+    def attempt(self) -> Attempt:
+        """The attempt that it makes now. A job whose last recorded attempt failed is assumed to fail again."""
+        attempts = self.job.attempts
+        return attempts[self.tried] if self.tried < len(attempts) else attempts[-1]
 
 
-@dataclass(slots=True)
 class Level:
-    """The due jobs of one task and priority, in order, by key: of keys that may have room, and of others. ``due`` counts them."""
+    """The due jobs of one task and priority, in order, by key. ``open``: the keys that may have room, in the order of turns."""
 
-    priority: int
-    open: OrderedDict[Key | None, list[Waiting]] = field(default_factory=OrderedDict)
-    shut: dict[Key | None, list[Waiting]] = field(default_factory=dict)
-    due: int = 0
+    __slots__ = ("jobs", "open", "priority")
+
+    def __init__(self, priority: int) -> None:
+        self.priority = priority
+        self.jobs: dict[Any, list[tuple[float, int, Live]]] = {}
+        self.open: dict[Any, None] = {}
 
 
 class Lane:
@@ -60,97 +65,121 @@ class Lane:
     Attributes:
         levels: Its due jobs by priority.
         due, high: Number of due jobs, and the highest since it was last reset.
-        holdups: What holds its due jobs back.
+        cause: What holds its due jobs back; empty if nothing did at the last look, or no job is due.
+        held: Seconds in which each cause did so, within ``span``.
     """
 
-    def __init__(self, task: Task, limits: tuple[Limit, ...], *, paused: bool) -> None:
-        self.task, self.queue, self.limits, self.paused = task.id, task.queue, limits, paused
-        rate = task.rate.per_key if task.rate else None
-        self.strict, self.holds = task.order is not None, task.after_failure == "hold"
-        self.is_keyed = bool(task.per_key or rate or self.strict)
-        self.metered = any(limit.is_metered for limit in limits)
-        self.estimates = {unit: float(estimate) for unit, estimate in task.units.items()}
+    def __init__(self, task: Task, limits: list[Bucket], *, key_rate: Rate | None, paused: bool) -> None:
+        self.task, self.queue, self.priority, self.paused = task.id, task.queue, task.priority, paused
+        self.limits = [(bucket, float(task.units.get(bucket.unit, 0))) for bucket in limits]
+        self.is_metered = not all(bucket.is_plain for bucket, _ in self.limits)
+        self._is_strict, self._holds = task.order is not None, task.after_failure == "hold"
+        self.is_keyed = task.per_key is not None or key_rate is not None
         self.levels: dict[int, Level] = {}
         self.due = self.high = 0
-        self.holdups = Holdups()
-        self._per_key = task.per_key or NEVER
-        self._spacing = Spacing(rate, 0) if rate else None
-        self._active: dict[Key | None, int] = {}
-        self._shut: set[Key | None] = set()
-        self._gone: set[int] = set()  # jobs that left the queue unstarted and are still in a heap, not at its head
-        self._next: dict[Key | None, float] = {}
-        self._resting: list[tuple[float, int, Key | None]] = []  # when the rates of keys let the next job start
+        self.cause, self.held, self.span = "", dict[str, float](), (-NEVER, NEVER)
+        self._since = 0.0
+        self._per_key, self._rate = task.per_key or NEVER, key_rate
+        self._rates: dict[Any, Rate] = {}
+        self._active: dict[Any, int] = {}
+        self._resting: list[tuple[float, int, Any]] = []  # when the rates of keys let the next job start
         self._pushed = 0
-        # In strict order, each key's jobs that have not ended, and where a due one waits for another.
-        self._line: dict[Key | None, dict[int, tuple[int, Waiting] | None]] = {}
+        self._line: dict[Any, dict[Live, None]] = {}  # in strict order, each key's jobs that have not ended
 
     # ── due jobs ──
 
-    def line_up(self, job: int, key: Key | None) -> None:
+    def line_up(self, live: Live) -> None:
         """Give a job that was sent its place in the strict order."""
-        if self.strict:
-            self._line.setdefault(self._key(job, key), {}).setdefault(job, None)
+        if self._is_strict:
+            self._line.setdefault(live.key, {}).setdefault(live)
 
-    def add(self, priority: int, waiting: Waiting, key: Key | None) -> None:
+    def add(self, live: Live, now: float) -> None:
         """Add a due job."""
-        key = self._key(waiting[2], key)
+        live.is_due = True
         self.due += 1
-        if self.strict and next(iter(self._line[key])) != waiting[2]:
-            self._line[key][waiting[2]] = priority, waiting
-        else:
-            self._put(priority, waiting, key)
+        self.high = max(self.high, self.due)
+        if not self._is_strict or next(iter(self._line[live.key])) is live:
+            self._put(live, now)
 
-    def _put(self, priority: int, waiting: Waiting, key: Key | None) -> None:
-        level = self.levels.get(priority)
+    def _put(self, live: Live, now: float) -> None:
+        level = self.levels.get(live.priority)
         if level is None:
-            level = self.levels[priority] = Level(priority)
-        level.due += 1
-        heappush((level.shut if key in self._shut else level.open).setdefault(key, []), waiting)
+            level = self.levels[live.priority] = Level(live.priority)
+        heappush(level.jobs.setdefault(live.key, []), (live.due, live.order, live))
+        if not self.is_keyed or self._room(live.key, now) > 0:
+            level.open.setdefault(live.key)
 
-    def remove(self, priority: int, job: int, key: Key | None) -> None:
+    def remove(self, live: Live) -> None:
         """Remove a due job that has not started."""
-        key = self._key(job, key)
+        live.is_due = False
         self.due -= 1
-        if self.strict and self._line[key].get(job) is not None:
-            self._line[key][job] = None
-            return
-        level = self.levels[priority]
-        self._gone.add(job)
-        self._less(level, level.open if key in level.open else level.shut, key, 1)
+        level = self.levels.get(live.priority)
+        if level is not None and live.key in level.jobs:
+            self._clean(level, live.key)
 
-    def leave(self, job: int, key: Key | None, *, failed: bool) -> None:
+    def _clean(self, level: Level, key: Any) -> None:
+        """Forget jobs of a key that left the queue unstarted, the key if none is left, and the level if no key is."""
+        jobs = level.jobs[key]
+        while jobs and not jobs[0][2].is_due:
+            heappop(jobs)
+        if not jobs:
+            del level.jobs[key]
+            level.open.pop(key, None)
+            if not level.jobs:
+                del self.levels[level.priority]
+
+    def leave(self, live: Live, now: float, *, failed: bool) -> None:
         """A job has ended for good: in strict order the next one of its key may start, unless it failed and holds the key."""
-        line = self._line.get(self._key(job, key))
-        if line is None or job not in line or (failed and self.holds):
+        line = self._line.get(live.key, {})
+        if live not in line or (failed and self._holds):
             return
-        del line[job]
-        first = next(iter(line), None)
-        if first is not None and (waits := line[first]) is not None:
-            line[first] = None
-            self._put(*waits, self._key(job, key))
+        is_first = next(iter(line)) is live
+        del line[live]
+        if is_first and line and (first := next(iter(line))).is_due:
+            self._put(first, now)
 
-    def _less(self, level: Level, keys: dict[Key | None, list[Waiting]], key: Key | None, count: int) -> None:
-        self._clean(keys[key])
-        if not keys[key]:
-            del keys[key]
-        level.due -= count
-        if not level.due:
-            del self.levels[level.priority]
+    # ── starts ──
 
-    def _clean(self, jobs: list[Waiting]) -> None:
-        while jobs and jobs[0][2] in self._gone:
-            self._gone.discard(heappop(jobs)[2])
+    def take(self, level: Level, most: float, now: float, keys: Iterable[Any]) -> list[Live]:
+        """Start up to ``most`` jobs of a level; ``keys`` are its keys in the order of their turns."""
+        started: list[Live] = []
+        for key in keys:
+            jobs, count = level.jobs[key], 0
+            room = self._room(key, now) if self.is_keyed else NEVER
+            level.open[key] = level.open.pop(key)  # behind the others
+            while jobs and count < room and len(started) < most:
+                live = heappop(jobs)[2]
+                if live.is_due:
+                    live.is_due = False
+                    started.append(live)
+                    count += 1
+            if self.is_keyed:
+                self._began(key, count, now)
+                if count == room:
+                    for one in self.levels.values():
+                        one.open.pop(key, None)
+            self._clean(level, key)
+            if len(started) == most:
+                break
+        self.due -= len(started)
+        return started
 
-    def _key(self, job: int, key: Key | None) -> Key | None:
-        if not self.is_keyed:
-            return None
-        return -1 - job if key is None else key  # a job without a key has its own
+    def _began(self, key: Any, count: int, now: float) -> None:
+        if count:
+            self._active[key] = self._active.get(key, 0) + count
+        if count and self._rate is not None:
+            rate = self._rates.setdefault(key, copy(self._rate))
+            rate.move(count, now)
+            self._pushed += 1
+            heappush(self._resting, (rate.next_at, self._pushed, key))
 
-    # ── keys ──
-
-    def _room(self, key: Key | None, now: float) -> float:
-        room = self._per_key - self._active.get(key, 0)
-        return room if self._spacing is None else min(room, self._spacing.ready(self._next.get(key, -NEVER), now))
+    def end(self, key: Any) -> None:
+        """An attempt ended: its key has room for another job."""
+        if self.is_keyed:
+            self._active[key] -= 1
+            if not self._active[key]:
+                del self._active[key]
+            self._reopen(key)
 
     def rested(self, now: float) -> float:
         """Reopen the keys whose rates let a job start now; returns when the next one does."""
@@ -158,60 +187,22 @@ class Lane:
             self._reopen(heappop(self._resting)[2])
         return self._resting[0][0] if self._resting else NEVER
 
-    def _reopen(self, key: Key | None) -> None:
-        """Look at a key again in the next claim."""
-        if key in self._shut:
-            self._shut.discard(key)
-            for level in self.levels.values():
-                if key in level.shut:
-                    level.open[key] = level.shut.pop(key)
+    def _reopen(self, key: Any) -> None:
+        for level in self.levels.values():
+            if key in level.jobs:
+                level.open.setdefault(key)
 
-    def take(self, level: Level, most: float, now: float, keys: Iterable[Key | None]) -> list[int]:
-        """Start up to ``most`` jobs of a level; ``keys`` are its keys in the order of their turns."""
-        started: list[int] = []
-        for key in keys:
-            jobs, room, count = level.open[key], self._room(key, now), 0
-            while jobs and count < room and len(started) < most:
-                started.append(heappop(jobs)[2])
-                self._clean(jobs)
-                count += 1
-            if self.is_keyed:
-                self._began(key, count, now)
-                level.open.move_to_end(key)
-            self._less(level, level.open, key, count)
-            if count == room:
-                self._shut.add(key)
-                for one in self.levels.values():
-                    if key in one.open:
-                        one.shut[key] = one.open.pop(key)
-            if len(started) == most:
-                break
-        self.due -= len(started)
-        return started
-
-    def _began(self, key: Key | None, count: int, now: float) -> None:
-        self._active[key] = self._active.get(key, 0) + count
-        if self._spacing is not None and count:
-            self._next[key] = self._spacing.moved(self._next.get(key, -NEVER), count, now)
-            self._pushed += 1
-            heappush(self._resting, (self._next[key], self._pushed, key))
-
-    def end(self, job: int, key: Key | None) -> None:
-        """An attempt ended: its key has room for another job."""
-        if self.is_keyed:
-            key = self._key(job, key)
-            self._active[key] -= 1
-            if not self._active[key]:
-                del self._active[key]
-            self._reopen(key)
+    def _room(self, key: Any, now: float) -> float:
+        room = self._per_key - self._active.get(key, 0)
+        return min(room, self._rates[key].ready(now)) if key in self._rates else room
 
     # ── causes ──
 
     def room(self, now: float) -> tuple[float, str, float]:
         """How many jobs its limits let start, what allows no more, and until when."""
         found = (NEVER, "", NEVER)
-        for limit in self.limits:
-            one = limit.room(now)
+        for bucket, _ in self.limits:
+            one = bucket.room(now)
             if one[0] < found[0]:
                 found = one
         return found
@@ -223,7 +214,16 @@ class Lane:
             return cause
         return THREADS if any(level.open for level in self.levels.values()) else KEY
 
+    def note(self, cause: str, now: float) -> None:
+        """Note what holds its due jobs back from now on."""
+        if cause != self.cause:
+            passed = min(now, self.span[1]) - max(self._since, self.span[0])
+            if self.cause and passed > 0:
+                self.held[self.cause] = self.held.get(self.cause, 0.0) + passed
+            self.cause, self._since = cause, now
+
     def deferred_until(self, now: float) -> float | None:
         """The end of the deferral for a job that fails while a breaker is open; None if none is open."""
-        paused = [limit.breaker.until for limit in self.limits if limit.breaker and limit.breaker.until is not None]
+        breakers = [bucket.breaker for bucket, _ in self.limits if bucket.breaker]
+        paused = [breaker.until for breaker in breakers if breaker.until is not None]
         return max(now + _DEFERRED, *paused) if paused else None

@@ -8,7 +8,7 @@ from itertools import pairwise
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
-from zeke_jobs.backtest.workload import Attempt, Workload
+from zeke_jobs.backtest.workload import Attempt, Job, Workload
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +40,7 @@ class Row(NamedTuple):
     claimed: float | None
     started: float | None
     completed: float | None
-    attempts: Sequence[tuple[str, float | None, float | None, str | None]] | None
+    attempts: Sequence[tuple[str, float | None, float | None, str | None]]
     cost: float | None
     currency: str | None
     batch: str | None = None
@@ -54,7 +54,6 @@ class Oddities:
     Attributes:
         backwards: Jobs whose times run backwards: the clock was put back, or rows were changed by hand.
         unfinished: Jobs that have not ended; their durations are drawn from other jobs of their task.
-        vague: Jobs with unknown earlier attempts, which are assumed to be like the last one.
         orphans: Jobs whose sender is missing.
         unknown: Jobs of tasks that the configuration lacks, by name.
         other_currency: Jobs with a cost in another currency than the first cost.
@@ -64,7 +63,6 @@ class Oddities:
 
     backwards: int = 0
     unfinished: int = 0
-    vague: int = 0
     orphans: int = 0
     unknown: Counter[str] = field(default_factory=Counter)
     other_currency: int = 0
@@ -88,45 +86,45 @@ class Recorder:
         self._config = config
         self._begin = begin
         self._random = Random(seed)  # noqa: S311 (chance, no secrets)
-        self._numbers: dict[str, int] = {}
-        self._claims: list[Sequence[float]] = []  # for each job, the claims of its attempts
-        self._parents: list[tuple[int, str]] = []
-        self._members: defaultdict[str, list[int]] = defaultdict(list)
-        self._ends: list[tuple[int, str]] = []
+        self._jobs: dict[str, tuple[Job, Sequence[float]]] = {}  # with the claims of its attempts
+        self._parents: list[tuple[Job, str]] = []
+        self._members: defaultdict[str, list[Job]] = defaultdict(list)
+        self._ends: list[tuple[Job, str]] = []
         self._held: defaultdict[str, list[float]] = defaultdict(list)
         self._starts: list[float] = []
-        self._unmeasured: list[tuple[int, tuple[Attempt, ...], float]] = []
-        self._without_start: list[int] = []
+        self._unmeasured: list[Job] = []
+        self._without_start: list[Job] = []
 
     def add(self, row: Row) -> None:
         """Add one job."""
-        if row.name not in self._config.tasks and self._config.task(row.name) is None:
+        task = self._config.task(row.name)
+        if task is None:
             self.oddities.unknown[row.name] += 1
-        if _is_backwards(row):
-            self.oddities.backwards += 1
+        self.oddities.backwards += _is_backwards(row)
         earlier, claims = self._earlier(row)
         first = not earlier and row.attempt <= 1
         due = max(row.run_at, row.created) if first else row.created
-        task = self._config.task(row.name)
         last, claim, is_measured = self._last(row, earlier)
-        leaves = _leaves(row)
-        job = self.workload.add(
+        job = Job(
             row.name,
             row.created - self._begin,
             (*earlier, last),
             priority=None if task is not None and row.priority == task.priority else row.priority,
             key=row.key,
             delay=due - row.created,
-            leaves=leaves,
+            leaves=_leaves(row),
             cost=self._cost(row),
             waited=row.started - due if first and row.started is not None else None,
             tick=row.tick,
         )
-        self._numbers[row.id] = job
-        self._claims.append((*claims, claim))
+        self._jobs[row.id] = job, (*claims, claim)
         if not is_measured:
-            self._unmeasured.append((job, earlier, last.held))
-        self._measure_start(row, job)
+            self._unmeasured.append(job)
+        if row.claimed is not None and row.started is not None and row.started >= row.claimed:
+            job.start = row.started - row.claimed
+            self._starts.append(job.start)
+        else:
+            self._without_start.append(job)
         if row.batch is not None:
             self._members[row.batch].append(job)
         if row.ends is not None:
@@ -146,56 +144,44 @@ class Recorder:
             return None
         return row.cost
 
-    def _measure_start(self, row: Row, job: int) -> None:
-        if row.claimed is not None and row.started is not None and row.started >= row.claimed:
-            self.workload.start[job] = row.started - row.claimed
-            self._starts.append(row.started - row.claimed)
-        else:
-            self._without_start.append(job)
-
     def finish(self) -> Workload:
         """After the last row: link jobs to their senders, and estimate lengths that could not be measured."""
         workload = self.workload
         usual_start = _median(self._starts)
         for job in self._without_start:
-            workload.start[job] = usual_start
-        for job, earlier, least in self._unmeasured:
-            known = self._held.get(workload.task[job])
-            held = max(least, self._random.choice(known) if known else 0.0)
-            workload.attempts[job] = (*earlier, workload.attempts[job][-1]._replace(held=held))
+            job.start = usual_start
+        for job in self._unmeasured:
+            *earlier, last = job.attempts
+            known = self._held.get(job.task)
+            job.attempts = (*earlier, last._replace(held=self._random.choice(known) if known else 0.0))
         for job, parent in self._parents:
             self._link(job, parent)
         for job, batch in self._ends:
             if members := self._members.get(batch):
-                workload.ends[job] = members
+                workload.batches.append((job, members))
             else:  # all jobs of the batch are older than the recording
                 workload.roots.append(job)
-        workload.roots.sort(key=workload.sent.__getitem__)
-        self._gaps()
+        workload.roots.sort(key=lambda job: job.sent)
+        marks = [0.0, *sorted(job.sent for job in workload.counted()), workload.end]
+        gaps = [(after - before, before) for before, after in pairwise(marks)]
+        self.oddities.longest_gap = max(gaps)
+        self.oddities.usual_gap = _median([gap for gap, _ in gaps])
         return workload
 
-    def _link(self, job: int, parent_id: str) -> None:
-        workload = self.workload
-        parent = self._numbers.get(parent_id)
-        if parent is None or not self._claims[parent][0]:
-            if _made_on(parent_id) >= self._begin:
-                self.oddities.orphans += 1
-            workload.roots.append(job)
+    def _link(self, job: Job, parent_id: str) -> None:
+        parent, claims = self._jobs.get(parent_id, (None, (0.0,)))
+        if parent is None or not claims[0]:
+            self.oddities.orphans += _made_on(parent_id) >= self._begin
+            self.workload.roots.append(job)
             return
-        created = workload.sent[job] + self._begin
-        claims = self._claims[parent]
+        created = job.sent + self._begin
         attempt = max((n for n, claim in enumerate(claims) if claim and claim <= created), default=0)
-        workload.follows(parent, job, attempt=attempt, after=max(0.0, created - claims[attempt]))
+        parent.send(job, attempt=attempt, after=max(0.0, created - claims[attempt]))
 
     def _earlier(self, row: Row) -> tuple[tuple[Attempt, ...], list[float]]:
         """The attempts before the last, and their claims. Retries beyond the policy's limit come from the handler's own limit."""
         task = self._config.task(row.name)
         limit = task.retry.limit if task else 0
-        if row.attempts is None:
-            self.oddities.vague += 1
-            held = max(0.0, (row.completed or 0.0) - (row.started or row.completed or 0.0))
-            vague = tuple(Attempt(held, "retry", own=retry > limit) for retry in range(1, row.attempt))
-            return vague, [0.0] * (row.attempt - 1)
         entries = row.attempts
         if row.state in ("failed", "cancelled") and entries and entries[-1][0] in ("failed", "cancelled", "died"):
             entries = entries[:-1]
@@ -246,13 +232,6 @@ class Recorder:
             known.append(held)
         else:  # keeps a random sample
             known[self._random.randrange(_MOST_SAMPLES)] = held
-
-    def _gaps(self) -> None:
-        sent = [at for at in self.workload.sent if at >= 0]
-        marks = [0.0, *sent, self.workload.end]
-        gaps = [(after - before, before) for before, after in pairwise(marks)]
-        self.oddities.longest_gap = max(gaps)
-        self.oddities.usual_gap = _median([gap for gap, _ in gaps])
 
 
 def _attempt(how: str, held: float, gap: float | None, policy: Retry | None, retry: int, *, is_last: bool) -> Attempt:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from heapq import heappop, heappush
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from zeke_jobs.backtest.attempts import Attempts
+from zeke_jobs.backtest.figures import Figures, TaskFigures, of_limits
+from zeke_jobs.backtest.lanes import Live
 from zeke_jobs.backtest.limits import NEVER
 from zeke_jobs.backtest.rules import Board
-from zeke_jobs.backtest.senders import WAIT_WHEN_FULL, Senders
-from zeke_jobs.backtest.tally import Tally
+from zeke_jobs.worker.finish.outcome import backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from zeke_jobs.backtest.lanes import Lane
-    from zeke_jobs.backtest.workload import Fleet, Workload
+    from zeke_jobs.backtest.workload import Attempt, Fleet, Job, Workload
     from zeke_jobs.config.models import Config
 
 _DUE, _SEND, _END, _LEAVE, _LOOK = range(5)
+_SAMPLES = 120  # moments at which queues are sampled, evenly over the time that counts
 _SHOW_EVERY = 20_000  # events between two calls of ``progress``
+_WAIT_WHEN_FULL = 30.0  # seconds until a job sends again that met a full queue, as with ``ctx.send``
 
 
 class Simulation:
@@ -46,190 +49,213 @@ class Simulation:
         horizon: float | None = None,
         board: Callable[[Config, Random, float, str | None], Board] = Board,
     ) -> None:
-        self.workload = workload
-        self.config = config
-        self.fleet = fleet
-        self.now = 0.0
+        self.workload, self.now, self.last = workload, 0.0, 0.0
+        self._config, self._fleet = config, fleet
+        self._begin, self._end_of_time = workload.begin, workload.end
         self.horizon = horizon if horizon is not None else workload.end + max(3600.0, workload.end - workload.begin)
         self._random = Random(seed)  # noqa: S311 (chance, no secrets)
         self.board = board(config, self._random, workload.origin, workload.currency)
-        ids = {name: task.id for name in set(workload.task) if (task := config.task(name))}
-        self.tally = Tally(workload, self.board, ids)
-        self._tasks = config.tasks
-        self._lanes = [self.board.lanes[ids[name]] if name in ids else None for name in workload.task]
-        self._priorities = [
-            config.tasks[ids[name]].priority if given is None and name in ids else given or 0
-            for name, given in zip(workload.task, workload.priority, strict=True)
-        ]
+        self.tasks: dict[str, TaskFigures] = {}
+        for task in config.tasks.values():
+            self.tasks[task.id] = TaskFigures(max_wait=task.max_wait.total_seconds() if task.max_wait else None)
+            self.board.lanes[task.id].span = (workload.begin, workload.end)
+        self._lanes: dict[str, Lane | None] = {}  # by the name in the recording
+        self._unserved: Counter[str] = Counter()
         self._queues = list(config.queues)
         self._free = fleet.slots
-        self._events: list[tuple[float, int, int, int]] = []
-        self._sequence = self._sent = 0
-        self._order = [0] * len(workload)
-        self._due: dict[int, float] = {}  # queued jobs
-        self._attempts = Attempts(workload, config, self._random)
-        self._expiring: dict[int, bool] = {}  # jobs that will expire, and whether they are due
-        self._unfinished_ticks: dict[str, int] = {}
+        self._events: list[tuple[float, int, int, Any]] = []
+        self._pushed = self._sent = 0
+        self._queued: dict[Live, None] = {}
+        self._of_task: Counter[str] = Counter()  # these, by task
+        self._unfinished_ticks: Counter[str] = Counter()
         self._opens = NEVER  # when a limit lets another job start
-        self._senders = Senders(workload, self._is_bounded)
-        self._end_of = {job: end for end, members in workload.ends.items() for job in members}
-        self._unended = {end: len(members) for end, members in workload.ends.items()}  # jobs of a batch
+        self._batch_of = {member: at for at, (_, members) in enumerate(workload.batches) for member in members}
+        self._unended = [len(members) for _, members in workload.batches]
 
-    def run(self, progress: Callable[[float], object] = lambda _share: None) -> Tally:
+    def run(self, progress: Callable[[float], object] = lambda _share: None) -> Figures:
         """Run to the end; ``progress`` gets the share of the time that has passed."""
-        events, roots, sent = self._events, self.workload.roots, self.workload.sent
-        void = self._senders.void
+        events, roots = self._events, self.workload.roots
         at_root, count = 0, len(roots)
-        due_root = sent[roots[0]] if count else NEVER
-        next_sample = self.workload.begin
-        whole = max(self.workload.end, 1e-9)
-        step = 0
+        due_root = roots[0].sent if count else NEVER
+        step, next_sample = 0, self._begin
         # In the order of _DUE, _SEND, …
-        handle = (self._release, self._send, self._end, self._leave, self._look)
+        handle = (self._release, self._send_again, self._end, self._leave, self._look)
         while events or at_root < count:
             now = min(due_root, events[0][0]) if events else due_root
             if now > self.horizon:
                 break
             self.now = now
             if now > next_sample:
-                next_sample = self.tally.sample(now)
+                next_sample = self._sample(next_sample, now)
             acts = due_root <= now
             while due_root <= now:
                 self._send(roots[at_root], now)
                 at_root += 1
-                due_root = sent[roots[at_root]] if at_root < count else NEVER
+                due_root = roots[at_root].sent if at_root < count else NEVER
             while events and events[0][0] <= now:
-                _, number, kind, job = heappop(events)
-                if number in void:
-                    void.discard(number)
-                    continue
-                handle[kind](job, now)
+                _, _, kind, what = heappop(events)
+                handle[kind](what, now)
                 acts = acts or kind != _END  # a claim follows later
             if acts and self._free:
                 self._claim(now)
             step += 1
             if not step % _SHOW_EVERY:
-                progress(min(1.0, now / whole))
-        self.tally.close(min(self.horizon, max(self.tally.last, self.workload.end)), self._due, self._attempts.tried)
-        return self.tally
+                progress(min(1.0, now / max(self._end_of_time, 1e-9)))
+        self._sample(next_sample, self._end_of_time)
+        return self._figures(min(self.horizon, max(self.last, self._end_of_time)))
+
+    def _figures(self, now: float) -> Figures:
+        for live in self._queued:
+            if not live.tried and self._counts(live.job):
+                figures = self.tasks[live.lane.task]
+                figures.unstarted += 1
+                figures.waited(now - live.due, now)
+        lanes, seconds = self.board.lanes.values(), max(self._end_of_time - self._begin, 1e-9)
+        for lane in lanes:
+            lane.note("", now)
+            limit = self._config.tasks[lane.task].concurrency.limit
+            self.tasks[lane.task].close(lane, seconds, self._fleet.slots if limit is None else limit)
+        shown = {name: one for name, one in self.tasks.items() if one.jobs or one.refused or one.skipped}
+        limits = of_limits(lanes, self.tasks, self._fleet)
+        return Figures(str(self._fleet), seconds, shown, limits, dict(self._unserved), self.workload.currency)
+
+    def _sample(self, moment: float, now: float) -> float:
+        """Note the lengths of the queues at the samples up to now; returns the time of the next sample."""
+        while moment <= now and moment <= self._end_of_time:
+            for name, lane in self.board.lanes.items():
+                self.tasks[name].depth.append(lane.due if moment == self._begin else lane.high)
+                lane.high = lane.due
+            moment += max((self._end_of_time - self._begin) / _SAMPLES, 1e-9)
+        return moment if moment <= self._end_of_time else NEVER
+
+    def _counts(self, job: Job) -> bool:
+        return job.sent >= self._begin
 
     # ── events ──
 
-    def _is_bounded(self, job: int) -> bool:
-        lane = self._lanes[job]
-        return lane is not None and self._tasks[lane.task].max_queued is not None
+    def _lane(self, name: str) -> Lane | None:
+        if name not in self._lanes:
+            task = self._config.task(name)
+            self._lanes[name] = None if task is None else self.board.lanes[task.id]
+        return self._lanes[name]
 
-    def _send(self, job: int, now: float) -> None:
-        lane = self._lanes[job]
-        self._senders.sends(job)
+    def _send_again(self, job: Job, now: float) -> None:
+        """Another job sends a job, and does so again after a time while the queue is full, unless it can never empty."""
+        if not self._send(job, now, is_last=False):
+            self._push(now + _WAIT_WHEN_FULL, _SEND, job)
+
+    def _send(self, job: Job, now: float, *, is_last: bool = True) -> bool:
+        """Send a job; whether no other try follows."""
+        lane = self._lane(job.task)
         if lane is None:
-            self.tally.unserved(job)
+            self._unserved[job.task] += 1
             self._leave_batch(job)
-            return
-        workload = self.workload
-        if workload.tick[job]:
-            if self._skips(lane):
-                self.tally.tasks[lane.task].skipped += 1
-                return
-            self._unfinished_ticks[lane.task] = self._unfinished_ticks.get(lane.task, 0) + 1
-        bound = self._tasks[lane.task].max_queued
-        if bound is not None and self.tally.queued[lane.task] >= bound:
-            self.tally.tasks[lane.task].refused += 1
-            self._over(lane, job)
-            if (cut := self._senders.cut(job)) is not None:
-                self._put_off(*cut, now, is_hopeless=lane.paused)
-            return
-        self.tally.sent(lane, job)
+            return True
+        figures = self.tasks[lane.task]
+        if job.tick:
+            schedules = self._config.tasks[lane.task].schedules.values()
+            if self._unfinished_ticks[lane.task] and any(cron.overlap == "skip" for cron in schedules):
+                figures.skipped += 1
+                return True
+            self._unfinished_ticks[lane.task] += 1
+        bound = self._config.tasks[lane.task].max_queued
+        if bound is not None and self._of_task[lane.task] >= bound:
+            figures.refused += 1
+            if not is_last and not lane.paused:
+                return False
+            self._unfinished_ticks[lane.task] -= job.tick
+            self._leave_batch(job)
+            return True
+        figures.jobs += self._counts(job)
         self._sent += 1
-        self._order[job] = self._sent
-        leaves = workload.leaves[job]
-        if leaves is not None:
-            self._expiring[job] = False
-            self._push(now + leaves, _LEAVE, job)
-        self._queue(lane, job, now + workload.delay[job], now)
+        live = Live(job, lane, self._sent)
+        if job.leaves is not None:
+            self._push(now + job.leaves, _LEAVE, live)
+        self._queue(live, now + job.delay, now)
+        return True
 
-    def _put_off(self, sender: int, until: float, now: float, *, is_hopeless: bool) -> None:
-        """A sender met a full queue: end its attempt early and repeat it later, unless the queue can never empty."""
-        lane = self._lanes[sender]
-        assert lane is not None
-        self._free += 1
-        self._attempts.cut(sender)
-        self.board.end(lane, sender, self.workload.key[sender], now, "deferred", failed=None, spent=None)
-        self.tally.cut(lane, now, until)
-        self.tally.again(lane, sender, is_retry=False)
-        self._queue(lane, sender, NEVER if is_hopeless else now + WAIT_WHEN_FULL, now)
-
-    def _skips(self, lane: Lane) -> bool:
-        """Whether a schedule's tick is skipped, because the job of an earlier tick is unfinished."""
-        schedules = self._tasks[lane.task].schedules.values()
-        return any(cron.overlap == "skip" for cron in schedules) and self._unfinished_ticks.get(lane.task, 0) > 0
-
-    def _queue(self, lane: Lane, job: int, due: float, now: float) -> None:
-        self._due[job] = due
-        self.board.queue(lane, job, self._priorities[job], due, self.workload.key[job])
+    def _queue(self, live: Live, due: float, now: float) -> None:
+        self._queued[live] = None
+        self._of_task[live.lane.task] += 1
+        self.board.queue(live, due)
         seen = due + self._wake_up()
         if seen <= now:
-            self._release(job, now)
+            self._release(live, now)
         else:
-            self._push(seen, _DUE, job)
+            self._push(seen, _DUE, live)
 
-    def _release(self, job: int, now: float) -> None:
-        due = self._due.get(job)
-        lane = self._lanes[job]
-        if due is None or lane is None:  # it expired before it was due
+    def _release(self, live: Live, now: float) -> None:
+        if live not in self._queued:  # it left before it was due
             return
-        if self._expiring and job in self._expiring:
-            self._expiring[job] = True
-        self.board.release(lane, job, self._priorities[job], due, self._order[job], self.workload.key[job])
-        if not self._free and not lane.holdups.cause:
-            lane.holdups.note(lane.obstacle(now), now)
+        self.board.release(live, now)
+        if not self._free and not live.lane.cause:
+            live.lane.note(live.lane.obstacle(now), now)
 
-    def _leave(self, job: int, now: float) -> None:
-        is_due = self._expiring.pop(job, None)
-        lane = self._lanes[job]
-        if is_due is None or lane is None:  # it started in time
+    def _leave(self, live: Live, now: float) -> None:
+        if live not in self._queued or live.tried:  # it started in time
             return
-        due = self._due.pop(job)
-        self.board.withdraw(lane, job, self._priorities[job], self.workload.key[job], now, is_due=is_due)
-        self.tally.left_unstarted(lane, job, now, now - due)
-        self._over(lane, job)
+        self._unqueue(live)
+        self.board.withdraw(live, now)
+        if self._counts(live.job):
+            self.tasks[live.lane.task].expired += 1
+            self.tasks[live.lane.task].waited(now - live.due, now)
+        self._over(live, now)
 
-    def _end(self, job: int, now: float) -> None:
-        lane = self._lanes[job]
-        assert lane is not None
+    def _unqueue(self, live: Live) -> None:
+        del self._queued[live]
+        self._of_task[live.lane.task] -= 1
+
+    def _end(self, live: Live, now: float) -> None:
+        lane, attempt = live.lane, live.attempt
         self._free += 1
-        self._senders.ended(job)
-        attempt = self._attempts.next(job)[1]
-        again = self._attempts.end(lane, job, attempt, now)
-        cost = self._attempts.cost(job, attempt) if lane.metered else None
-        self.board.end(lane, job, self.workload.key[job], now, attempt.how, failed=attempt.failed, spent=cost)
-        self._push(now + self._wake_up(), _LOOK, -1)
+        again = None if attempt.how == "completed" else self._again(live, attempt, now)
+        self.board.end(live, now, attempt, live.job.cost_of(attempt) if lane.is_metered else None)
+        self._push(now + self._wake_up(), _LOOK, None)
+        figures, counts = self.tasks[lane.task], self._counts(live.job)
         if again is None:
-            self.tally.finished(lane, job, now, completed=attempt.how == "completed")
-            self._over(lane, job, failed=attempt.how not in ("completed", "cancelled"))
+            self.last = now
+            figures.completed += counts and attempt.how == "completed"
+            figures.failed += counts and attempt.how != "completed"
+            self._over(live, now, failed=attempt.how not in ("completed", "cancelled"))
             return
         delay, is_retry = again
-        self.tally.again(lane, job, is_retry=is_retry)
-        self._queue(lane, job, now + delay, now)
+        live.tried += 1
+        live.retries += is_retry
+        figures.retried += is_retry and counts
+        self._queue(live, now + delay, now)
 
-    def _leave_batch(self, job: int) -> None:
+    def _again(self, live: Live, attempt: Attempt, now: float) -> tuple[float, bool] | None:
+        """The seconds until a job is due again, and whether that is a retry; None if it has ended."""
+        if attempt.failed and (until := live.lane.deferred_until(now)) is not None:
+            return until - now, False
+        if attempt.how in ("rejected", "cancelled"):
+            return None
+        if attempt.how == "deferred":
+            return attempt.gap or 0.0, False
+        policy = self._config.tasks[live.lane.task].retry
+        if attempt.how == "died":  # uses up no retry, but a task without retries fails
+            return (0.0, False) if policy.limit else None
+        if live.retries >= policy.limit and not attempt.own:
+            return None
+        return backoff(
+            policy, live.retries + 1, chance=self._random.random()
+        ) if attempt.gap is None else attempt.gap, True
+
+    def _over(self, live: Live, now: float, *, failed: bool = False) -> None:
+        self._leave_batch(live.job)
+        self.board.leave(live, now, failed=failed)
+        self._unfinished_ticks[live.lane.task] -= live.job.tick
+
+    def _leave_batch(self, job: Job) -> None:
         """Count a job of a batch as ended, and send the job at the batch's end after the last one."""
-        if (end := self._end_of.pop(job, None)) is None:
-            return
-        self._unended[end] -= 1
-        if not self._unended[end]:
-            self._push(self.now, _SEND, end)
-
-    def _over(self, lane: Lane, job: int, *, failed: bool = False) -> None:
-        if self._end_of:
-            self._leave_batch(job)
-        self.board.leave(lane, job, self.workload.key[job], failed=failed)
-        if self.workload.tick[job]:
-            self._unfinished_ticks[lane.task] -= 1
+        if self._batch_of and (batch := self._batch_of.get(job)) is not None:
+            self._unended[batch] -= 1
+            if not self._unended[batch]:
+                self._push(self.now, _SEND, self.workload.batches[batch][0])
 
     # ── claims ──
 
-    def _look(self, _job: int, now: float) -> None:
+    def _look(self, _: None, now: float) -> None:
         if self._opens <= now:
             self._opens = NEVER
 
@@ -241,43 +267,32 @@ class Simulation:
         self.board.opens = NEVER
         for queue in queues:
             if self.board.busy[queue]:
-                for job in self.board.claim(now, self._free, queue):
-                    self._start(job, now)
+                for live in self.board.claim(now, self._free, queue):
+                    self._start(live, now)
         # If a rate, a budget or a breaker blocks the claim, it is repeated when they let a job start.
         if self._free and self.board.opens < self._opens:
             self._opens = self.board.opens
-            self._push(self._opens + self._wake_up(), _LOOK, -1)
+            self._push(self._opens + self._wake_up(), _LOOK, None)
 
     def _wake_up(self) -> float:
         """Seconds until a worker claims, after a job fell due or ended or a limit opened."""
-        wake_ups = self.fleet.wake_ups
+        wake_ups = self._fleet.wake_ups
         return wake_ups[0] if len(wake_ups) == 1 else wake_ups[int(self._random.random() * len(wake_ups))]
 
-    def _start(self, job: int, now: float) -> None:
-        workload = self.workload
-        lane = self._lanes[job]
-        assert lane is not None
+    def _start(self, live: Live, now: float) -> None:
+        job, figures, held = live.job, self.tasks[live.lane.task], live.attempt.held
         self._free -= 1
-        tried, attempt = self._attempts.next(job)
-        held = attempt.held
-        wait = now - self._due.pop(job) + workload.start[job]
-        self.tally.started(lane, job, now, wait, held, first=job not in self._attempts.tried)
-        if self._expiring:
-            self._expiring.pop(job, None)
-        if job in self._senders:
-            # Before an end at the same moment, because a full queue ends the attempt.
-            sends = [
-                self._push(now + min(one.after, held), _SEND, one.job) for one in self._senders.to_send(job, tried)
-            ]
-            self._senders.started(job, now + held, [*sends, self._push(now + held, _END, job)])
-            return
-        self._push(now + held, _END, job)
-        if job in workload.follow_ups:
-            for follow_up in workload.follow_ups[job]:
-                if follow_up.attempt == tried:
-                    self._push(now + min(follow_up.after, held), _SEND, follow_up.job)
+        self._unqueue(live)
+        figures.busy += max(0.0, min(now + held, self._end_of_time) - max(now, self._begin))
+        if not live.tried and self._counts(job):
+            figures.waited(now - live.due + job.start, now)
+            if job.cost is not None:
+                figures.cost = (figures.cost or 0.0) + job.cost
+        self._push(now + held, _END, live)
+        for follow_up in job.sends:
+            if follow_up.attempt == live.tried:
+                self._push(now + min(follow_up.after, held), _SEND, follow_up.job)
 
-    def _push(self, at: float, kind: int, job: int) -> int:
-        self._sequence += 1
-        heappush(self._events, (at, self._sequence, kind, job))
-        return self._sequence
+    def _push(self, at: float, kind: int, what: Live | Job | None) -> None:
+        self._pushed += 1
+        heappush(self._events, (at, self._pushed, kind, what))

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
 from random import Random
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
-from zeke_jobs.backtest.workload import Attempt, Workload
-from zeke_jobs.cron.calendar import parse
+from zeke_jobs.backtest.variations import ticks_of, whole
+from zeke_jobs.backtest.workload import Attempt, Job, Workload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from zeke_jobs.backtest.load_file import LoadStanza, SentStanza, TakesStanza
     from zeke_jobs.config.models import Config
@@ -30,28 +29,29 @@ def synthesize(stanza: LoadStanza, config: Config, begin: datetime, *, load: flo
 class _Synthesis:
     def __init__(self, stanza: LoadStanza, config: Config, begin: datetime, load: float, seed: int) -> None:
         self._stanza = stanza
-        self._config = config
         self._chance = Random(seed)  # noqa: S311 (chance, no secrets)
         self.workload = Workload(origin=begin.timestamp(), end=stanza.length.total_seconds())
+        roots = self.workload.roots
         for name, one in stanza.tasks.items():
-            for sent in self._moments(one, load):
-                self.workload.roots.append(self._job(name, sent, load=1.0))
-            for tick in self._ticks(name):
-                self.workload.roots.append(self._job(name, tick, load=load, tick=True))
-        self.workload.roots.sort(key=self.workload.sent.__getitem__)
+            roots += [self._job(name, sent) for sent in self._moments(one, load)]
+            task = config.task(name)
+            for cron in task.schedules.values() if task else ():
+                for tick in ticks_of(cron, self.workload) if not cron.paused else ():
+                    late = self._chance.random() * cron.jitter.total_seconds()
+                    roots.append(self._job(name, tick + late, load=load, tick=True))
+        roots.sort(key=lambda job: job.sent)
 
-    def _job(self, name: str, sent: float, *, load: float, tick: bool = False) -> int:
-        """Add a job and its follow-ups. More load adds no ticks to a schedule, but more follow-ups."""
+    def _job(self, name: str, sent: float, *, load: float = 1.0, tick: bool = False) -> Job:
+        """A job and its follow-ups. More load adds no ticks to a schedule, but more follow-ups."""
         one = self._stanza.tasks.get(name)
         if one is None:
-            return self.workload.add(name, sent, (Attempt(0.0),))
+            return Job(name, sent, (Attempt(0.0),))
         key = self._chance.randrange(one.keys) if one.keys else None
-        job = self.workload.add(name, sent, self._attempts(one), key=key, cost=one.cost, tick=tick)
-        last = len(self.workload.attempts[job]) - 1
-        held = self.workload.attempts[job][last].held
+        job = Job(name, sent, self._attempts(one), key=key, cost=one.cost, tick=tick)
+        last = len(job.attempts) - 1
         for child, count in one.sends.items():
-            for _ in range(self._whole(count * load)):
-                self.workload.follows(job, self._job(child, sent, load=1.0), attempt=last, after=held)
+            for _ in range(whole(count * load, self._chance)):
+                job.send(self._job(child, sent), attempt=last, after=job.attempts[last].held)
         return job
 
     def _attempts(self, one: SentStanza) -> tuple[Attempt, ...]:
@@ -89,17 +89,3 @@ class _Synthesis:
                 at += step
                 if at < end:
                     yield at
-
-    def _ticks(self, name: str) -> Iterator[float]:
-        task = self._config.task(name)
-        if task is None:
-            return
-        begin, origin = datetime.fromtimestamp(self.workload.origin, UTC), self.workload.origin
-        until = datetime.fromtimestamp(origin + self.workload.end, UTC)
-        for cron in task.schedules.values():
-            if not cron.paused:
-                for tick in parse(cron.at).between(begin, until, ZoneInfo(cron.timezone)):
-                    yield tick.timestamp() - origin + self._chance.random() * cron.jitter.total_seconds()
-
-    def _whole(self, count: float) -> int:
-        return int(count) + (self._chance.random() < count - int(count))

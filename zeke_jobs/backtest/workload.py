@@ -1,9 +1,12 @@
-"""The jobs that a simulation runs, as columns: when each is sent or by which job, how long its attempts take, how they end."""
+"""The jobs that a simulation runs: when each is sent or by which job, how long its attempts take, how they end."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Ending = Literal["completed", "failed", "rejected", "cancelled", "retry", "deferred", "died"]
 Key = int | str
@@ -38,92 +41,87 @@ class Attempt(NamedTuple):
 
 
 class FollowUp(NamedTuple):
-    """A job that another job sends.
-
-    Attributes:
-        attempt: The sending attempt, from 0.
-        after: Seconds after that attempt's claim.
-        job: Number of the job that is sent.
-    """
+    """A job that an attempt (from 0) of another job sends, ``after`` seconds after that attempt's claim."""
 
     attempt: int
     after: float
-    job: int
+    job: Job
 
 
-_DEFAULTS: dict[str, Any] = {
-    "priority": None,
-    "key": None,
-    "delay": 0.0,
-    "leaves": None,
-    "start": 0.0,
-    "cost": None,
-    "waited": None,
-    "tick": False,
-}
+@dataclass(slots=True, eq=False)
+class Job:
+    """One job. Times are seconds from the workload's origin.
+
+    Attributes:
+        task: Name of the task.
+        sent: When it is sent; for follow-ups, the recorded time.
+        attempts: Its attempts.
+        priority: Its priority; None is its task's.
+        key: Its key, if it has one.
+        delay: Seconds from its sending to its due time.
+        leaves: Seconds from its sending until it leaves the queue unstarted; None for never.
+        start: Seconds from a claim to the start of the handler.
+        cost: Its cost, if known.
+        waited: Recorded seconds from its due time to its first start; None if unknown.
+        tick: Whether a schedule sends it.
+        sends: The jobs that it sends.
+    """
+
+    task: str
+    sent: float
+    attempts: tuple[Attempt, ...]
+    priority: int | None = None
+    key: Key | None = None
+    delay: float = 0.0
+    leaves: float | None = None
+    start: float = 0.0
+    cost: float | None = None
+    waited: float | None = None
+    tick: bool = False
+    sends: list[FollowUp] = field(default_factory=list)
+
+    def send(self, job: Job, *, attempt: int = 0, after: float = 0.0) -> None:
+        """Make ``job`` one that this job sends."""
+        self.sends.append(FollowUp(attempt, after, job))
+
+    def cost_of(self, attempt: Attempt) -> float | None:
+        """The cost of an attempt: attempts that ran to their end share the job's cost. None if it is unknown."""
+        if self.cost is None or not attempt.costs:
+            return None
+        return self.cost / sum(one.costs for one in self.attempts)
 
 
 @dataclass
 class Workload:
-    """Jobs by number. Times are seconds from ``origin``.
+    """The jobs of a time.
 
     Attributes:
         origin: Time 0 in seconds of the epoch.
         begin: Start of the time that counts in the report; earlier jobs only fill the queue.
         end: The last moment at which a job is sent.
         currency: The currency of costs; None if no cost is known.
-        roots: Jobs that no other job of the workload sends, by the time of sending.
-        sent: When a root is sent; for other jobs, the recorded time.
-        task: Name of the task.
-        priority: Its priority; None is its task's.
-        key: Its key, if it has one.
-        delay: Seconds from its sending to its due time.
-        leaves: Seconds from its sending until it leaves the queue unstarted; None for never.
-        start: Seconds from a claim to the start of the handler.
-        attempts: Its attempts.
-        cost: Its cost, if known.
-        waited: Recorded seconds from its due time to its first start; None if unknown.
-        tick: Whether a schedule sends it.
-        follow_ups: The jobs that a job sends.
-        ends: The jobs at the end of batches, each with the jobs of its batch.
+        roots: Jobs that no other job sends, by the time of sending.
+        batches: The job at the end of each batch, with the jobs of the batch.
     """
 
     origin: float = 0.0
     begin: float = 0.0
     end: float = 0.0
     currency: str | None = None
-    roots: list[int] = field(default_factory=list)
-    sent: list[float] = field(default_factory=list)
-    task: list[str] = field(default_factory=list)
-    priority: list[int | None] = field(default_factory=list)
-    key: list[Key | None] = field(default_factory=list)
-    delay: list[float] = field(default_factory=list)
-    leaves: list[float | None] = field(default_factory=list)
-    start: list[float] = field(default_factory=list)
-    attempts: list[tuple[Attempt, ...]] = field(default_factory=list)
-    cost: list[float | None] = field(default_factory=list)
-    waited: list[float | None] = field(default_factory=list)
-    tick: list[bool] = field(default_factory=list)
-    follow_ups: dict[int, list[FollowUp]] = field(default_factory=dict)
-    ends: dict[int, list[int]] = field(default_factory=dict)
+    roots: list[Job] = field(default_factory=list)
+    batches: list[tuple[Job, list[Job]]] = field(default_factory=list)
 
-    def add(self, task: str, sent: float, attempts: tuple[Attempt, ...], **columns: Any) -> int:
-        """Append a job that is not yet a root or a follow-up; returns its number. Other columns have defaults."""
-        for name, value in {**_DEFAULTS, "task": task, "sent": sent, "attempts": attempts, **columns}.items():
-            getattr(self, name).append(value)
-        return len(self.sent) - 1
+    def jobs(self) -> Iterator[Job]:
+        """All jobs: those that are sent, and those that each of them sends."""
+        todo = [job for job, _ in self.batches] + self.roots[::-1]
+        while todo:
+            job = todo.pop()
+            yield job
+            todo += [one.job for one in job.sends]
 
-    def copy(self, job: int, sent: float, key: Key | None) -> int:
-        """Append a copy of a job, without its follow-ups."""
-        columns = {name: getattr(self, name)[job] for name in _DEFAULTS} | {"key": key, "waited": None}
-        return self.add(self.task[job], sent, self.attempts[job], **columns)
-
-    def follows(self, parent: int, job: int, *, attempt: int = 0, after: float = 0.0) -> None:
-        """Make a job a follow-up of ``parent``."""
-        self.follow_ups.setdefault(parent, []).append(FollowUp(attempt, after, job))
-
-    def __len__(self) -> int:
-        return len(self.sent)
+    def counted(self) -> Iterator[Job]:
+        """The jobs that count in the report."""
+        return (job for job in self.jobs() if job.sent >= self.begin)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from zeke_jobs.revisions import overrides
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zeke_jobs.backtest.comparing import Run as Simulated
+    from zeke_jobs.backtest.figures import Figures
 
 _ALLOWED = 0.15
 #: Chance decides which task's turn it is: one simulation of a few hundred jobs is as much of a draw as one real run.
@@ -100,11 +100,11 @@ def _run(started: server.Server, folder: Path, name: str, text: str, load: Seque
     return real.run(started, folder, name, text, load)
 
 
-def _lines(predicted: Sequence[Simulated], runs: Sequence[real.Run]) -> list[Line]:
+def _lines(predicted: Sequence[Figures], runs: Sequence[real.Run]) -> list[Line]:
     lines = []
     for task in runs[0].waits:
-        tallies = [one.tally.tasks[task] for one in predicted]
-        told: list[Waits] = [waits_of(one.waits[: len(one.waits) - one.unstarted]) for one in tallies]
+        figures = [one.tasks[task] for one in predicted]
+        told: list[Waits] = [waits_of(one.waits[: len(one.waits) - one.unstarted]) for one in figures]
         for figure in ("started",) if task == scenario.WITH_BUDGET else ("mean", "p95"):
             shown = tuple(getattr(run.waits[task], figure) for run in runs)
             lines.append(Line(task, figure, fmean(getattr(one, figure) for one in told), shown))

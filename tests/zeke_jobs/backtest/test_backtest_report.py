@@ -13,7 +13,7 @@ from zeke_jobs.cli.configuration.backtest_report import headline
 def answer(**waits: tuple[float, float]) -> Any:
     def run(at: int) -> Any:
         task = SimpleNamespace(left=0, **{f"wait_{name}": pair[at] for name, pair in waits.items()})
-        return SimpleNamespace(figures=SimpleNamespace(tasks={"pull": task}, breaches=0, cost=None))
+        return SimpleNamespace(tasks={"pull": task}, breaches=0, cost=None)
 
     return SimpleNamespace(today=run(0), proposed=run(1))
 

@@ -4,16 +4,16 @@ import pytest
 
 from tests.zeke_jobs.worker.conftest import load
 from zeke_jobs.backtest.capacity import Capacity, capacity
-from zeke_jobs.backtest.workload import Attempt, Fleet, Workload
+from zeke_jobs.backtest.workload import Attempt, Fleet, Job, Workload
 
 
 def carried(tasks: str, top: str = "", fleet: Fleet = Fleet(1, 8), **bounds: float) -> Capacity:  # noqa: B008
     """Of a day with a job of a each minute, that takes 30 s, and one of b each hour, that takes 6 min."""
     made = Workload(end=86_400, currency="USD")
     for minute in range(1440):
-        made.add("a", 60.0 * minute, (Attempt(30),), cost=0.01, key=f"host {minute % 2}")
+        made.roots.append(Job("a", 60.0 * minute, (Attempt(30),), cost=0.01, key=f"host {minute % 2}"))
     for hour in range(24):
-        made.add("b", 3600.0 * hour, (Attempt(360),))
+        made.roots.append(Job("b", 3600.0 * hour, (Attempt(360),)))
     return capacity(made, load(tasks, top), fleet, **bounds)
 
 
@@ -95,7 +95,7 @@ def test_a_busy_key_is_shown_and_is_not_what_runs_out_first() -> None:
 def test_the_busiest_hour_carries_less() -> None:
     made = Workload(end=7200)
     for number in range(30):
-        made.add("a", 3600.0 + number, (Attempt(60),))
+        made.roots.append(Job("a", 3600.0 + number, (Attempt(60),)))
     found = capacity(made, load("  a: {handler: 'H:echo', concurrency: 1}"), Fleet()).first
     assert found is not None
     assert (found.carries, found.carries_at_peak) == pytest.approx((4, 2))

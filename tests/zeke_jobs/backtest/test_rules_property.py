@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from tests.zeke_jobs.backtest.witness import CLOCK, witnessed
 from tests.zeke_jobs.worker.conftest import NOON, Jobs, load
-from zeke_jobs.backtest.workload import Attempt, Fleet, Workload
+from zeke_jobs.backtest.workload import Attempt, Fleet, Job, Workload
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -58,31 +58,7 @@ TASKS = """
   lined: {handler: 'H:echo', order: strict, retry: {limit: 1}}
   skipped: {handler: 'H:echo', order: strict, after_failure: skip, concurrency: {limit: 2}, retry: {limit: 1}}
 """
-NAMES = (
-    "free",
-    "one",
-    "pooled",
-    "both",
-    "keyed",
-    "wide",
-    "rated",
-    "paced",
-    "polite",
-    "short",
-    "heavy",
-    "costly",
-    "dear",
-    "remote",
-    "distant",
-    "frail",
-    "aside",
-    "full",
-    "still",
-    "lined",
-    "skipped",
-)
-
-
+NAMES = tuple(line.split(":")[0].strip() for line in TASKS.strip().splitlines())
 #: Their jobs end within a second of midnight: what a job costs that ends later, no average learns.
 WITH_BUDGET = ("costly", "dear", "frail")
 #: Their jobs do not expire: the database lets one expire whose first attempt was deferred, and the simulation does not.
@@ -130,14 +106,13 @@ def history(chance: Random) -> list[dict[str, Any]]:
 
 def workload(many: list[dict[str, Any]]) -> Workload:
     made = Workload(origin=BEGIN.timestamp(), end=4.0)
-    for number, one in enumerate(many):
-        parent = one["parent"]
-        job = made.add(**{name: value for name, value in one.items() if name != "parent"})
-        if parent is not None and parent < number:
-            made.follows(parent, job, after=one["sent"])
+    jobs = [Job(**{name: value for name, value in one.items() if name != "parent"}) for one in many]
+    for number, (job, one) in enumerate(zip(jobs, many, strict=True)):
+        if one["parent"] is not None and one["parent"] < number:
+            jobs[one["parent"]].send(job, after=job.sent)
         else:
             made.roots.append(job)
-    made.roots.sort(key=made.sent.__getitem__)
+    made.roots.sort(key=lambda job: job.sent)
     return made
 
 

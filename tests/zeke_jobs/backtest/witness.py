@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from tests.zeke_jobs.worker.conftest import Jobs
-    from zeke_jobs.backtest.lanes import Lane, Level
-    from zeke_jobs.backtest.workload import Ending, Fleet, Key, Workload
+    from zeke_jobs.backtest.lanes import Lane, Level, Live
+    from zeke_jobs.backtest.workload import Attempt, Fleet, Workload
     from zeke_jobs.config import Config
 
 
@@ -42,69 +42,50 @@ class Witness(Board):
 
     def __init__(self, config: Config, chance: Random, origin: float, currency: str | None) -> None:
         super().__init__(config, chance, origin, currency)
-        self.starts: list[tuple[float, int]] = []
-        self._ids: dict[int, UUID] = {}
-        self._jobs: dict[UUID, int] = {}
-        self._claims: dict[int, dict[str, Any]] = {}
-        self._ended: int | None = None
-        self._ended_at = 0.0
-        self._how: Ending = "completed"
-        self._breaks = False
-        self._failed: set[int] = set()
+        self._ids: dict[Live, UUID] = {}
+        self._jobs: dict[UUID, Live] = {}
+        self._claims: dict[Live, dict[str, Any]] = {}
+        self._ended: tuple[Live, float, Attempt] | None = None
+        self._failed: set[Live] = set()
         self._turns: dict[int, tuple[str, ...]] = {}  # by priority
-        self._expected: set[int] = set()
+        self._expected: set[int] = set()  # orders of sending
 
-    def queue(self, lane: Lane, job: int, priority: int, due: float, key: Key | None) -> None:
-        super().queue(lane, job, priority, due, key)
-        if self._ended == job:
-            self._ended = None
+    def queue(self, live: Live, due: float) -> None:
+        super().queue(live, due)
+        if self._ended is not None and self._ended[0] is live:
+            attempt, self._ended = self._ended[2], None
             self._clock(self.simulation.now)
-            outcome = "deferred" if self._how == "deferred" else "retry"
-            said = {"until": self._moment(due), "breaks": self._breaks, "error": _ERRORS.get(self._how)}
-            assert self.sql.finish(self.worker, self._claims.pop(job), outcome, **said)
-            assert self.sql.row(self._ids[job])["run_at"] == self._moment(due)  # an open breaker says when
+            outcome = "deferred" if attempt.how == "deferred" else "retry"
+            said = {"until": self._moment(due), "breaks": bool(attempt.failed), "error": _ERRORS.get(attempt.how)}
+            assert self.sql.finish(self.worker, self._claims.pop(live), outcome, **said)
+            assert self.sql.row(self._ids[live])["run_at"] == self._moment(due)  # an open breaker says when
             return
         self._settle()
         self._clock(self.simulation.now)
-        options: dict[str, Any] = {
-            "priority": priority,
-            "run_at": self._moment(due).isoformat(),
-            **({"key": key} if key else {}),
-        }
-        leaves = self.simulation.workload.leaves[job]
-        if leaves is not None:
-            options["expires"] = leaves
-        (made,) = self.sql.add(lane.task, options=encode(options))
-        self._ids[job], self._jobs[made] = made, job
+        options: dict[str, Any] = {"priority": live.priority, "run_at": self._moment(due).isoformat()}
+        options |= {"key": live.job.key} if live.job.key else {}
+        options |= {"expires": live.job.leaves} if live.job.leaves is not None else {}
+        (made,) = self.sql.add(live.lane.task, options=encode(options))
+        self._ids[live], self._jobs[made] = made, live
 
-    def end(
-        self,
-        lane: Lane,
-        job: int,
-        key: Key | None,
-        now: float,
-        how: Ending,
-        *,
-        failed: bool | None,
-        spent: float | None,
-    ) -> None:
-        super().end(lane, job, key, now, how, failed=failed, spent=spent)
+    def end(self, live: Live, now: float, attempt: Attempt, spent: float | None) -> None:
+        super().end(live, now, attempt, spent)
         self._settle()
-        self._ended, self._ended_at, self._how, self._breaks = job, now, how, bool(failed)
+        self._ended = live, now, attempt
         if spent is not None:
             self._clock(now)
-            claim = self._claims[job]
+            claim = self._claims[live]
             self.sql.rows(
                 "SELECT zeke_jobs.report(%s, %s, %s)", claim["message_id"], claim["claim"], encode({"USD": spent})
             )
 
-    def leave(self, lane: Lane, job: int, key: Key | None, *, failed: bool) -> None:
-        super().leave(lane, job, key, failed=failed)
+    def leave(self, live: Live, now: float, *, failed: bool) -> None:
+        super().leave(live, now, failed=failed)
         if failed:
-            self._failed.add(job)
+            self._failed.add(live)
 
-    def withdraw(self, lane: Lane, job: int, priority: int, key: Key | None, now: float, *, is_due: bool) -> None:
-        super().withdraw(lane, job, priority, key, now, is_due=is_due)
+    def withdraw(self, live: Live, now: float) -> None:
+        super().withdraw(live, now)
         self._expire()
 
     def _expire(self) -> None:
@@ -113,7 +94,7 @@ class Witness(Board):
         self._clock(self.simulation.now)
         self.sql.rows("SELECT zeke_jobs.expire(100)")
 
-    def claim(self, now: float, want: int, queue: str) -> list[int]:
+    def claim(self, now: float, want: int, queue: str) -> list[Live]:
         self._settle()
         self._clock(now)
         rows = {self._jobs[row["message_id"]]: row for row in self.sql.claim(self.worker, want, queue=queue)}
@@ -121,14 +102,14 @@ class Witness(Board):
             "SELECT zeke_jobs.mark_started(%s, %s::uuid[], %s::bigint[], %s::double precision[])",
             self.worker, [row["message_id"] for row in rows.values()], [row["claim"] for row in rows.values()], [0.0] * len(rows),
         )  # fmt: skip
-        self._expected = set(rows)
+        self._expected = {live.order for live in rows}
         self._turns = next(filter(lambda turns: self._would(turns, now, want, queue), self._orders(queue)), {})
         started = super().claim(now, want, queue)
-        assert set(started) == self._expected, (
-            f"at {now}: expected {sorted(started)} in some order, got {sorted(self._expected)}"
+        orders = {live.order for live in started}
+        assert orders == self._expected, (
+            f"at {now}: expected {sorted(orders)} in some order, got {sorted(self._expected)}"
         )
         self._claims |= rows
-        self.starts += [(now, job) for job in started]
         return started
 
     def _orders(self, queue: str) -> Iterator[dict[int, tuple[str, ...]]]:
@@ -143,34 +124,35 @@ class Witness(Board):
     def _would(self, turns: dict[int, tuple[str, ...]], now: float, want: int, queue: str) -> bool:
         """Whether the rules, in this order, start what the database did."""
         trial = copy(self)
-        trial.lanes, trial.limits, trial.busy = deepcopy((self.lanes, self.limits, self.busy))
+        trial.lanes, trial.busy = deepcopy((self.lanes, self.busy))
         trial._turns = turns
-        return set(Board.claim(trial, now, want, queue)) == self._expected
+        return {live.order for live in Board.claim(trial, now, want, queue)} == self._expected
 
     def order(self, levels: list[tuple[Lane, Level]]) -> list[tuple[Lane, Level]]:
         turns = self._turns.get(levels[0][1].priority, ())
         return sorted(levels, key=lambda one: turns.index(one[0].task) if turns else 0)
 
-    def keys(self, lane: Lane, level: Level) -> Iterator[Key | None]:
+    def keys(self, lane: Lane, level: Level) -> Iterator[Any]:
         """First the keys of which the database started all that had room, at last those of which it started none."""
 
-        def place(key: Key | None) -> int:
-            jobs = {waiting[2] for waiting in level.open[key]}
+        def place(key: Any) -> int:
+            jobs = {order for _, order, _ in level.jobs[key]}
             return 2 if not jobs & self._expected else 1 if jobs - self._expected else 0
 
         yield from sorted(level.open, key=place)
 
     def _settle(self) -> None:
         """An attempt that is not followed by another one completed."""
-        if self._ended is not None:
-            job, self._ended = self._ended, None
-            self._clock(self._ended_at)
-            if job in self._failed:
-                assert self.sql.finish(
-                    self.worker, self._claims.pop(job), "failed", breaks=self._breaks, error=_ERRORS["failed"]
-                )
-                return
-            assert self.sql.complete(self.worker, [self._claims.pop(job)]) == [self._ids[job]]
+        if self._ended is None:
+            return
+        (live, ended_at, attempt), self._ended = self._ended, None
+        self._clock(ended_at)
+        claim = self._claims.pop(live)
+        if live in self._failed:
+            breaks = bool(attempt.failed)
+            assert self.sql.finish(self.worker, claim, "failed", breaks=breaks, error=_ERRORS["failed"])
+        else:
+            assert self.sql.complete(self.worker, [claim]) == [self._ids[live]]
 
     def _clock(self, now: float) -> None:
         self.sql.rows("SELECT set_config('zeke_test.now', %s, false)", self._moment(now).isoformat())
@@ -179,8 +161,8 @@ class Witness(Board):
         return datetime.fromtimestamp(self.simulation.workload.origin + at, UTC)
 
 
-def witnessed(sql: Jobs, workload: Workload, config: Config, fleet: Fleet, *, seed: int = 0) -> list[tuple[float, int]]:
-    """Run a workload on the real claims; answers which job started when."""
+def witnessed(sql: Jobs, workload: Workload, config: Config, fleet: Fleet, *, seed: int = 0) -> None:
+    """Run a workload on the real claims, and compare which job starts when."""
     for table in ("queue", "bucket_key", "bucket_change", "unit_use", "breaker_end", "worker"):
         sql.rows(f"DELETE FROM zeke_jobs.{table}")
     sql.rows(
@@ -196,4 +178,3 @@ def witnessed(sql: Jobs, workload: Workload, config: Config, fleet: Fleet, *, se
     board._clock(0.0)
     board.worker = sql.worker()
     simulation.run()
-    return board.starts

@@ -216,7 +216,7 @@ def recorded(
     if first >= last:
         raise UsageError(f"expected --from before --to, got {when(first)} and {when(last)}")
     found = history.read(conn, in_force, first, last, seed=seed, progress=progress)
-    if not len(found.workload):
+    if next(found.workload.jobs(), None) is None:
         raise UsageError(
             f"expected recorded jobs from {when(first)} to {when(last)}, got none\n"
             "  help: name another time with --from and --to, or describe a load with --spec"

@@ -62,14 +62,14 @@ def as_data(answer: Backtest) -> dict[str, Any]:
         "workers_from": answer.fleet_from,
         "confidence": plain(answer.confidence),
         "notes": list(answer.notes),
-        "today": plain(answer.today.figures),
-        "proposed": plain(answer.proposed.figures) if answer.proposed else None,
+        "today": plain(answer.today),
+        "proposed": plain(answer.proposed) if answer.proposed else None,
     }
 
 
 def show(answer: Backtest) -> None:
     """A backtest for people."""
-    today, proposed = answer.today.figures, answer.proposed.figures if answer.proposed else None
+    today, proposed = answer.today, answer.proposed
     tell(
         f"{answer.jobs:,} jobs from {when(answer.begin)} to {when(answer.end)}, run again on {today.workers} worker threads"
         f" ({answer.fleet_from})" + (f"; proposed: {proposed.workers}" if proposed else "")
@@ -90,7 +90,7 @@ def headline(answer: Backtest) -> list[str]:
     """The largest effects of a proposal, in a few lines; empty without one."""
     if answer.proposed is None:
         return []
-    today, proposed = answer.today.figures, answer.proposed.figures
+    today, proposed = answer.today, answer.proposed
     changed = []
     for name, after in proposed.tasks.items():
         before = today.tasks.get(name)
