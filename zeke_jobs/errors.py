@@ -36,7 +36,11 @@ class MigrationError(ZekeJobsError):
 
 
 class StrandedJobs(ConfigurationError):
-    """This configuration would leave jobs without a task to run them. Nothing was changed."""
+    """This configuration would leave jobs without a task to run them. Nothing was changed. ``proposal`` has its plan."""
+
+    def __init__(self, message: str, proposal: Any = None) -> None:
+        super().__init__(message)
+        self.proposal = proposal
 
 
 class Contended(ZekeJobsError):

@@ -14,9 +14,7 @@ from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import overrides as by_hand
 from zeke_jobs.revisions import store
-from zeke_jobs.revisions.affected_jobs import Orders
 from zeke_jobs.revisions.proposal import Proposal, Request, propose
-from zeke_jobs.revisions.timed_overrides import after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,60 +23,34 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from zeke_jobs.config.models import Config
-    from zeke_jobs.revisions.diff import Plan, Touched
+    from zeke_jobs.revisions.diff import Touched
     from zeke_jobs.revisions.store import Override
 
 _TURN = 10.0  # seconds to wait for another change of the catalogue; this wait is in nobody's way
 _REVERT_WITHIN = 2.0  # seconds; after that another process, or a later call, does it
+_GATHERED = 10_000  # jobs of a task moved to its new name or queue in one statement
 T = TypeVar("T")
 ITSELF = "zeke-jobs"  # the author of the end of a timed override
 
 
 @dataclass(frozen=True)
 class Applied:
-    """The configuration in force after the call. ``is_new`` is False when nothing had to change."""
+    """The proposal that is in force after the call. ``is_new`` is False when nothing had to change."""
 
     revision: int
-    config: Config
-    plan: Plan
+    proposal: Proposal
     is_new: bool
 
 
-def plan(
-    conn: Connection,
-    file: Config,
-    *,
-    orders: Orders | None = None,
-    overrides: Sequence[Override] | None = None,
-    by: str = "",
-) -> Plan:
-    """Plan the changes of ``apply`` without making them.
-
-    Raises:
-        ConfigurationError: a value set by hand does not fit the file.
-    """
-    return propose(conn, Request(file, by, orders=orders or Orders(), overrides=overrides)).plan
-
-
-def apply(
-    conn: Connection,
-    file: Config,
-    *,
-    by: str,
-    message: str,
-    origin: str = "apply",
-    orders: Orders | None = None,
-    overrides: Sequence[Override] | None = None,
-) -> Applied:
-    """Put a configuration in force; the arguments are those of ``Request``. ``conn`` is an autocommit connection.
+def apply(conn: Connection, request: Request) -> Applied:
+    """Put a configuration in force. ``conn`` is an autocommit connection.
 
     Raises:
         ConfigurationError: a value set by hand does not fit the file, or an order names an unknown task.
-        StrandedJobs: a removed task has unfinished jobs, and no order covers them.
+        StrandedJobs: a removed task has unfinished jobs, and no order covers them; ``proposal`` has the plan.
         Contended: another session holds the locks, or every attempt was aborted.
     """
-    request = Request(file, by, message, origin, orders or Orders(), overrides)
-    return one_at_a_time(conn, lambda: put_in_force(conn, request))
+    return one_at_a_time(conn, lambda: apply_locked(conn, request))
 
 
 def one_at_a_time(conn: Connection, change: Callable[[], T], *, patience: float | None = None) -> T:
@@ -103,13 +75,13 @@ def one_at_a_time(conn: Connection, change: Callable[[], T], *, patience: float 
     return lock_waits.patiently(conn, "a change of the catalogue", attempt, patience=patience)
 
 
-def put_in_force(conn: Connection, request: Request) -> Applied:
+def apply_locked(conn: Connection, request: Request) -> Applied:
     """Do the work of ``apply`` in the caller's transaction, which holds the catalogue's lock."""
     proposal = propose(conn, request)
     if proposal.latest is not None and not proposal.plan.is_pending:
-        return Applied(proposal.latest.number, proposal.config, proposal.plan, is_new=False)
+        return Applied(proposal.latest.number, proposal, is_new=False)
     if proposal.plan.stranded:
-        raise StrandedJobs(_stranded(proposal.plan.stranded))
+        raise StrandedJobs(_stranded(proposal.plan.stranded), proposal)
     config = proposal.config
     draining = [override.path[1] for override in proposal.overrides if override.drains is not None]
     revision = {
@@ -129,7 +101,17 @@ def put_in_force(conn: Connection, request: Request) -> Applied:
         cancel=sorted(request.orders.cancel),
         priorities=Json(_priorities(proposal)),
     )
-    return Applied(number, config, proposal.plan, is_new=True)
+    return Applied(number, proposal, is_new=True)
+
+
+def gather(conn: Connection) -> list[dict[str, Any]]:
+    """Give queued jobs their tasks' present names, queues and keys; returns the moves."""
+    return SQL.all(conn, "job/gather", limit=_GATHERED)
+
+
+def cancel_removed(conn: Connection) -> list[dict[str, Any]]:
+    """Cancel queued jobs whose name no task has any more; returns their number by task."""
+    return SQL.all(conn, "job/cancel_removed")
 
 
 def set_by_hand(
@@ -152,7 +134,7 @@ def set_by_hand(
             )
         file = load_text(latest.source, f"revision {latest.number}")
         kept = change(file, latest.overrides)
-        return put_in_force(conn, Request(file, by, message, "set", overrides=kept))
+        return apply_locked(conn, Request(file, by, message, "set", overrides=kept))
 
     return one_at_a_time(conn, set_under_lock)
 
@@ -182,24 +164,23 @@ def revert_and_log(conn: Connection, log: FilteringBoundLogger) -> None:
 
 def _revert(conn: Connection) -> Applied | None:
     latest = store.latest(conn)
-    ended = [] if latest is None else by_hand.due(conn, latest.overrides)
+    ended = {row["place"] for row in SQL.all(conn, "revision/due")}
     if latest is None or not ended:
         return None
-    kept = [one for one in latest.overrides if one.drains is None or one not in ended]
-    if times := [one.until for one in ended if one.until is not None]:
-        kept = after(kept, max(times))
+    before = latest.overrides
     file = load_text(latest.source, f"revision {latest.number}")
-    message = "; ".join(_ended(one) for one in ended)
-    return put_in_force(conn, Request(file, ITSELF, message, "revert", overrides=kept))
+    message = "; ".join(_ended(one, before) for place, one in enumerate(before, start=1) if place in ended)
+    kept = [one for place, one in enumerate(before, start=1) if place not in ended]
+    return apply_locked(conn, Request(file, ITSELF, message, "revert", overrides=kept))
 
 
-def _ended(override: Override) -> str:
+def _ended(override: Override, before: Sequence[Override]) -> str:
     if override.drains is not None:
         return f"{override.path[1]} has drained"
-    back = (
-        f", back to {override.back_to} ({'; '.join(one.why for one in override.beneath)})" if override.beneath else ""
-    )
-    return f"{override.label} was set until now" + (f" ({override.why})" if override.why else "") + back
+    back = by_hand.hidden_by(override, before)
+    why = f" ({override.why})" if override.why else ""
+    then = f", back to {by_hand.listed(back, override)} ({'; '.join(one.why for one in back)})" if back else ""
+    return f"{override.label} was set until now{why}{then}"
 
 
 def _priorities(proposal: Proposal) -> list[dict[str, Any]]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zeke_jobs.config import digest_of, read_text
+from psycopg2.extras import Json
+
+from zeke_jobs.config import catalogue, digest_of, read_text
 from zeke_jobs.core import environment
 from zeke_jobs.errors import ConfigurationError
-from zeke_jobs.revisions import applying, rows, store
+from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.revisions import applying, store
 from zeke_jobs.revisions.proposal import Request
 
 if TYPE_CHECKING:
@@ -59,12 +62,15 @@ def _sync(conn: Connection, config: Config, by: str, message: str) -> InForce:
     latest = store.latest(conn)
     known = store.number_of(conn, config.digest)
     if latest is None or (known is None and not environment.is_restart()):
-        made = applying.put_in_force(conn, Request(config, by, message, "boot"))
-        return InForce(made.revision, made.config, is_file=True, file_revision=made.revision)
+        made = applying.apply_locked(conn, Request(config, by, message, "boot"))
+        return InForce(made.revision, made.proposal.config, is_file=True, file_revision=made.revision)
     in_force = latest.config() if latest.overrides or latest.digest != config.digest else config
     if latest.digest == config.digest:
         # The file is the same, but the code may be newer and have other payload models.
-        rows.write(conn, in_force, latest.number, latest.draining)
+        # Limits come first: their locks stop all claims until the transaction ends.
+        SQL.run(conn, "revision/limits", buckets=Json(catalogue.buckets(in_force)))
+        rows = catalogue.tasks(in_force, latest.draining)
+        SQL.run(conn, "revision/tasks", revision=latest.number, tasks=Json(rows))
         return InForce(latest.number, in_force, is_file=True, file_revision=latest.number)
     return InForce(latest.number, in_force, is_file=False, file_revision=known)
 

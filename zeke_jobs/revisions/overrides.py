@@ -1,8 +1,12 @@
-"""Values set by hand beside jobs.yaml: reading their names, keeping them beside a new file, finding expired ones."""
+"""Values set by hand beside jobs.yaml, in the order in which they were set: reading them, ending them, keeping them.
+
+An override replaces those before it at its place and below. A timed one keeps what outlasts it in the list: that applies again.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import json
+from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
@@ -10,18 +14,14 @@ from zeke_jobs.config import check, load_text
 from zeke_jobs.config.document import parse
 from zeke_jobs.core.quoting import suggest
 from zeke_jobs.errors import ConfigurationError
-from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.revisions.timed_overrides import after, covers, ends, hidden_by
+from zeke_jobs.revisions.store import Override, edits, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from psycopg2.extensions import connection as Connection
-
     from zeke_jobs.config.models import Config
     from zeke_jobs.core.diagnostic import Diagnostic
-    from zeke_jobs.revisions.store import Override
 
 _SECTIONS = ("tasks", "limits", "services", "defaults")
 _TOP = ("timezone",)
@@ -47,22 +47,22 @@ def carried(file: Config, overrides: Sequence[Override], set_before: Sequence[Ov
     """
     if not overrides:
         return Carried((), ())
-    before = overrides if set_before is None else set_before
-    reasons = {one.path: reason for one in overrides if (reason := _lapse(file, one))}
-    kept = [one for one in overrides if one.path not in reasons]
-    load_text(file.text, NAME, handlers=False, edits=[one.edit for one in kept])
+    lapsed = [(one, reason) for one in overrides if (reason := _lapse(file, one))]
+    kept = [one for one in overrides if not _lapse(file, one)]
+    load_text(file.text, NAME, handlers=False, edits=edits(kept))
     times = ends(kept)
     effects = _effects(file, kept, times)
     for override in reversed(kept.copy()):
-        others = [one for one in kept if one.path != override.path]
+        others = [one for one in kept if one is not override]
         if _effects(file, others, times) == effects:
             kept = others
-            reasons[override.path] = "the file has the same value"
-    notes = [
-        f"{one.label} is no longer set by hand: {reasons[one.path]}"
-        for one in overrides
-        if one.path in reasons and len(without(before, one.path)) < len(before)
-    ]
+            lapsed.append((override, "the file has the same value"))
+    before = overrides if set_before is None else set_before
+    notes = {
+        f"{one.label} is no longer set by hand: {reason}": None
+        for one, reason in lapsed
+        if any(one.covers(other) for other in before)
+    }
     return Carried(tuple(kept), tuple(notes))
 
 
@@ -72,11 +72,9 @@ def refuse_stuck(file: Config, overrides: Sequence[Override]) -> None:
     Raises:
         ConfigurationError: the configuration after their end does not fit.
     """
-    left = list(overrides)
     for moment in ends(overrides):
-        ended = ", ".join(one.label for one in left if one.until == moment)
-        left = after(left, moment)
-        if found := check(file.text, NAME, edits=[one.edit for one in left])[1]:
+        ended = ", ".join(one.label for one in overrides if one.until == moment)
+        if found := check(file.text, NAME, edits=edits(after(overrides, moment)))[1]:
             when = f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
             raise ConfigurationError(
                 f"{found[0].message}, when {ended} ends at {when}\n"
@@ -85,19 +83,58 @@ def refuse_stuck(file: Config, overrides: Sequence[Override]) -> None:
 
 
 def with_overrides(overrides: Sequence[Override], new: Iterable[Override]) -> list[Override]:
-    """The overrides with new ones added; each new one replaces those at its path and below."""
+    """The overrides with new ones added. Each new one removes those at its path and below, but for the ones that outlast it."""
     result = list(overrides)
     for one in new:
-        result = [*without(result, one.path), replace(one, beneath=hidden_by(one, result))]
+        result = [old for old in result if not one.covers(old) or _outlasts(old, one)] + [one]
     return result
+
+
+def hidden_by(override: Override, overrides: Sequence[Override]) -> list[Override]:
+    """The overrides that apply again when this one ends."""
+    before = next(at for at, one in enumerate(overrides) if one is override)
+    return [one for one in visible(overrides[:before]) if override.covers(one)]
+
+
+def listed(overrides: Sequence[Override], of: Override) -> str:
+    """Their values in words, with the keys that are not that of ``of``."""
+    return ", ".join(
+        (f"{one.label} = " if one.path != of.path else "")
+        + (one.value if isinstance(one.value, str) else json.dumps(one.value, ensure_ascii=False))
+        for one in overrides
+    )
+
+
+def after(overrides: Sequence[Override], moment: datetime) -> list[Override]:
+    """The overrides that are left at a moment."""
+    return [one for one in overrides if one.until is None or one.until > moment]
+
+
+def ends(overrides: Sequence[Override]) -> list[datetime]:
+    """The end times of overrides, the earliest first."""
+    return sorted({one.until for one in overrides if one.until is not None})
+
+
+def lasting(overrides: Sequence[Override]) -> list[Override]:
+    """Permanent overrides; none for draining tasks."""
+    return [one for one in overrides if one.until is None and one.drains is None]
+
+
+def cleared(overrides: Sequence[Override], path: tuple[str, ...]) -> list[Override]:
+    """The overrides except those in effect at a path and below. If one of them was timed, what it hid applies again."""
+    gone = [one for one in visible(overrides) if one.path[: len(path)] == path]
+    return [one for one in overrides if not any(one is other for other in gone)]
+
+
+def _outlasts(old: Override, new: Override) -> bool:
+    return new.until is not None and (old.until is None or old.until > new.until)
 
 
 def faults(file: Config, overrides: Sequence[Override], new: Mapping[str, Override]) -> list[str]:
     """The faults of all new overrides together, each after the name of its override."""
 
     def found(some: Iterable[Override]) -> list[Diagnostic]:
-        edits = [one.edit for one in with_overrides(overrides, some)]
-        return check(file.text, NAME, edits=edits)[1]
+        return check(file.text, NAME, edits=edits(with_overrides(overrides, some)))[1]
 
     together = found(new.values())
     if not together:
@@ -113,28 +150,6 @@ def _words(found: Diagnostic) -> str:
 
 def _help(text: str) -> str:
     return f"\n  help: {text}" if text else ""
-
-
-def without(overrides: Sequence[Override], path: tuple[str, ...]) -> list[Override]:
-    """The overrides except those at a path and below."""
-    return [one for one in overrides if not covers(path, one.path)]
-
-
-def cleared(overrides: Sequence[Override], path: tuple[str, ...]) -> list[Override]:
-    """The overrides except those at a path and below. If a timed one hid an earlier override, that one applies again."""
-    left: list[Override] = []
-    for place, one in enumerate(overrides, start=1):
-        if not covers(path, one.path):
-            left.append(one)
-        else:
-            left += [back for back in one.beneath if not any(covers(by.path, back.path) for by in overrides[place:])]
-    return left
-
-
-def due(conn: Connection, overrides: Sequence[Override]) -> list[Override]:
-    """Overrides in force whose time is over, or whose task has no unfinished jobs left."""
-    paths = {tuple(row["path"]) for row in SQL.all(conn, "revision/due")}
-    return [one for one in overrides if one.path in paths]
 
 
 def read_path(text: str, config: Config) -> tuple[str, ...]:
@@ -208,4 +223,4 @@ def _lapse(file: Config, override: Override) -> str:
 def _effects(file: Config, overrides: Sequence[Override], times: Sequence[datetime]) -> list[Config | None]:
     """The configurations with the overrides, now and at each of these times; None where they do not fit."""
     states = (overrides, *(after(overrides, time) for time in times))
-    return [check(file.text, NAME, handlers=False, edits=[one.edit for one in state])[0] for state in states]
+    return [check(file.text, NAME, handlers=False, edits=edits(state))[0] for state in states]

@@ -73,7 +73,7 @@ def propose(conn: Connection, request: Request) -> Proposal:
     kept = tuple(_ordered(carried.kept, request, latest, before, now))
     after = file
     if kept:
-        after = load_text(file.text, by_hand.NAME, edits=[one.edit for one in kept])
+        after = load_text(file.text, by_hand.NAME, edits=store.edits(kept))
     if request.origin != "revert":  # a timed override ends even if a later one could not
         by_hand.refuse_stuck(file, kept)
     return Proposal(
@@ -116,13 +116,11 @@ def _readable(latest: Revision | None, file: Config) -> Config | None:
 
 def _settings_notes(before: Sequence[Override], after: Sequence[Override]) -> list[str]:
     """Notes about changes of overrides that no value shows: a task begins to drain, a reason or an end time changes."""
-    known = {one.path: one for one in before}
+    known = {one.path: one for one in store.visible(before)}
     drained = [one.path[1] for one in after if one.drains is not None and one.path not in known]
     return [f"{name} drains: it takes no new jobs, and leaves when its jobs have ended" for name in drained] + [
-        f"{one.label} returns to its earlier value set by hand"
-        if one in known[one.path].beneath
-        else f"{one.label} is set by hand again"
-        for one in after
+        f"{one.label} {'returns to its earlier value set by hand' if one in before else 'is set by hand again'}"
+        for one in store.visible(after)
         if one.path in known and replace(one, set_on=known[one.path].set_on) != known[one.path]
     ]
 
@@ -172,6 +170,6 @@ def _refuse_contradictions(orders: Orders, file: Config) -> None:
 
 def _stanza(latest: Revision, task: str) -> dict[str, Any]:
     """A task's stanza in the revision in force, without its schedule."""
-    value = edited(parse(latest.source, "revision").value, [one.edit for one in latest.overrides])
+    value = edited(parse(latest.source, "revision").value, store.edits(latest.overrides))
     stanza: dict[str, Any] = value["tasks"][task]
     return {key: inner for key, inner in stanza.items() if key != "cron"}

@@ -14,6 +14,8 @@ from zeke_jobs.errors import UnknownRevision
 from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from psycopg2.extensions import connection as Connection
 
     from zeke_jobs.config import Config
@@ -32,7 +34,6 @@ class Override:
         set_on: The time it was set.
         until: The time it ends by itself; None: never.
         drains: For a removed task that is kept until its jobs have ended: the queue of these jobs.
-        beneath: The longer-lasting overrides that it hides until its end.
     """
 
     path: tuple[str, ...]
@@ -42,16 +43,6 @@ class Override:
     set_on: datetime
     until: datetime | None = None
     drains: str | None = None
-    beneath: tuple[Override, ...] = ()
-
-    @property
-    def back_to(self) -> str:
-        """A description of the overrides that apply again after its end; empty when the file's value does."""
-        return ", ".join(
-            (f"{one.label} = " if one.path != self.path else "")
-            + (one.value if isinstance(one.value, str) else json.dumps(one.value, ensure_ascii=False))
-            for one in self.beneath
-        )
 
     @property
     def label(self) -> str:
@@ -62,6 +53,10 @@ class Override:
     def edit(self) -> Edit:
         """The edit of the text's values."""
         return self.path, self.value
+
+    def covers(self, other: Override) -> bool:
+        """Whether its value replaces that of the other: at the same place or below."""
+        return other.path[: len(self.path)] == self.path
 
     def as_json(self) -> dict[str, Any]:
         """The override in the database's form."""
@@ -76,7 +71,7 @@ class Override:
 
 @dataclass(frozen=True)
 class Revision:
-    """One configuration that was in force. ``source`` is empty in lists."""
+    """One configuration that was in force. ``source`` is empty in lists; an override replaces those before it at its place."""
 
     number: int
     digest: str
@@ -93,13 +88,22 @@ class Revision:
         Raises:
             ConfigurationError: it does not fit this code.
         """
-        edits = [override.edit for override in self.overrides]
-        return load_text(self.source, name=f"revision {self.number}", handlers=handlers, edits=edits)
+        return load_text(self.source, name=f"revision {self.number}", handlers=handlers, edits=edits(self.overrides))
 
     @property
     def draining(self) -> frozenset[str]:
         """Tasks kept only until their jobs have ended."""
         return frozenset(override.path[1] for override in self.overrides if override.drains is not None)
+
+
+def visible(overrides: Sequence[Override]) -> list[Override]:
+    """The overrides in effect: no later one replaces them."""
+    return [one for at, one in enumerate(overrides, start=1) if not any(later.covers(one) for later in overrides[at:])]
+
+
+def edits(overrides: Sequence[Override]) -> list[Edit]:
+    """The edits of the file's values."""
+    return [one.edit for one in visible(overrides)]
 
 
 def latest(conn: Connection) -> Revision | None:

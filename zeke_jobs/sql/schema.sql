@@ -338,7 +338,7 @@ COMMENT ON TABLE zeke_jobs.revision IS 'Every jobs.yaml that was put in force; t
 
 COMMENT ON COLUMN zeke_jobs.revision.origin IS 'What made it: a booting process, a command, or an override whose time was over.';
 
-COMMENT ON COLUMN zeke_jobs.revision.overrides IS 'What is set beside the text: path, value, by, why, set_on; until or drains say when it ends by itself, beneath what comes back then.';
+COMMENT ON COLUMN zeke_jobs.revision.overrides IS 'What is set beside the text: path, value, by, why, set_on; until or drains say when it ends by itself. A later one hides those before it at its path.';
 
 CREATE TABLE zeke_jobs.pause (
     target text NOT NULL,

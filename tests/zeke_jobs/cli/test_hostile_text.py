@@ -20,6 +20,7 @@ from zeke_jobs.cli.output import Console, table
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.revisions import applying, boot
+from zeke_jobs.revisions.proposal import Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,7 +105,7 @@ def execute(conn: Connection, statement: str, **values: Any) -> Any:
 def plant(conn: Connection) -> dict[str, str]:
     """Jobs, pauses, processes and revisions with hostile text wherever there is text; the jobs' ids by what they are."""
     boot.sync(conn, load(TASKS, TOP), by=HOSTILE, message=HOSTILE)
-    applying.apply(conn, load(TASKS + "  third: {handler: 'H:echo'}\n", TOP), by=HOSTILE, message=HOSTILE)
+    applying.apply(conn, Request(load(TASKS + "  third: {handler: 'H:echo'}\n", TOP), HOSTILE, HOSTILE))
     ids = {
         name: str(client.send("echo", {"n": 1}, key=HOSTILE).id) for name in ("QUEUED", "ACTIVE", "FAILED", "CANCELLED")
     }

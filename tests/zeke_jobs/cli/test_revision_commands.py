@@ -393,7 +393,7 @@ def test_set_works_on_what_is_in_force_when_its_turn_comes(
     command = threading.Thread(target=run, args=(app, "zeke-jobs", ["set", *keys]))
     with transaction(conn):
         SQL.run(conn, "revision/lock")
-        applying.put_in_force(conn, Request(newer, "ann", overrides=hand))
+        applying.apply_locked(conn, Request(newer, "ann", overrides=hand))
         command.start()
         with other_conn.cursor() as cursor:
             while not cursor.rowcount > 0:

@@ -16,6 +16,7 @@ from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import applying
 from zeke_jobs.revisions.affected_jobs import Orders
+from zeke_jobs.revisions.proposal import Request
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -479,7 +480,8 @@ def test_a_cancelled_job_says_by_whom(scene: Scene, by: str | None) -> None:
 def test_jobs_of_a_removed_task_say_who_applied_that(scene: Scene) -> None:
     scene.use(PLAIN + LIMITED)
     (job,) = scene.add("limited")
-    applying.apply(scene.conn, load(PLAIN), by=BY, message="gone", orders=Orders(cancel=frozenset({"limited"})))
+    orders = Orders(cancel=frozenset({"limited"}))
+    applying.apply(scene.conn, Request(load(PLAIN), BY, "gone", orders=orders))
     assert scene.reasons(job) == {"cancelled": f"it was cancelled by {BY} on {AT}: its task was removed from jobs.yaml"}
 
 

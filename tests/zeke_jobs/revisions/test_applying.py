@@ -11,7 +11,7 @@ from psycopg2.errors import SerializationFailure
 
 import zeke_jobs
 from tests.each import each
-from tests.zeke_jobs.revisions.world import BASE, TOP, load
+from tests.zeke_jobs.revisions.world import BASE, TOP, apply, load, planned
 from zeke_jobs.diagnosis.why import why
 from zeke_jobs.errors import ConfigurationError, Contended, QueueFull, StrandedJobs, UnknownTask
 from zeke_jobs.postgres import lock_waits
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
     from zeke_jobs.config import Config
-    from zeke_jobs.revisions.applying import Applied
 
 
 @pytest.fixture
@@ -44,13 +43,9 @@ def run(conn: Connection, sql: str, *params: Any) -> list[tuple[Any, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
-def apply(conn: Connection, config: Config, **options: Any) -> Applied:
-    return applying.apply(conn, config, by="me", message="why", **options)
-
-
 def said(config: Config, conn: Connection, **options: Any) -> list[str]:
     """The changes and touched jobs of a plan, each in short."""
-    plan = applying.plan(conn, config, **options)
+    plan = planned(conn, config, **options)
     return [
         *(f"{c.how} {c.kind} {c.name}" + (f" {c.key} {c.before} → {c.after}" if c.key else "") for c in plan.changes),
         *(f"{t.why} {t.name} {t.queued}+{t.active}" for t in plan.touched),
@@ -119,19 +114,19 @@ def test_a_limit_below_what_is_active_is_said(base: Config, conn: Connection) ->
 def test_the_plan_of_the_file_in_force_is_empty_and_applying_it_makes_no_revision(
     base: Config, conn: Connection
 ) -> None:
-    assert not applying.plan(conn, base).is_pending
+    assert not planned(conn, base).is_pending
     assert not apply(conn, base).is_new
     assert store.latest_number(conn) == 1
 
 
 def test_a_plan_changes_nothing(base: Config, conn: Connection) -> None:
     before = run(conn, "SELECT * FROM zeke_jobs.task"), run(conn, "SELECT * FROM zeke_jobs.revision")
-    applying.plan(conn, load("  other: {handler: 'H:work'}"))
+    planned(conn, load("  other: {handler: 'H:work'}"))
     assert before == (run(conn, "SELECT * FROM zeke_jobs.task"), run(conn, "SELECT * FROM zeke_jobs.revision"))
 
 
 def test_the_next_fires_are_shown_before_and_after(base: Config, conn: Connection) -> None:
-    plan = applying.plan(conn, load(BASE.replace('"*/5 * * * *"', '{at: "0 9 * * *", timezone: Asia/Tokyo}')))
+    plan = planned(conn, load(BASE.replace('"*/5 * * * *"', '{at: "0 9 * * *", timezone: Asia/Tokyo}')))
     (fires,) = plan.fires
     assert (fires.task, len(fires.before), len(fires.after)) == ("pull", 3, 3)
     assert {tick.hour for tick in fires.after} == {0}  # nine o'clock in Tokyo
@@ -141,16 +136,16 @@ def test_an_order_that_gives_jobs_to_a_task_that_was_there_is_said_with_the_jobs
     base: Config, conn: Connection
 ) -> None:
     without = load(BASE.replace("  analyze: {", "  extra: {"))
-    plan = applying.plan(conn, without, orders=Orders(rename={"analyze": "score"}))
+    plan = planned(conn, without, orders=Orders(rename={"analyze": "score"}))
     (touched,) = plan.touched
     assert (touched.why, touched.name, touched.queued, touched.active) == ("renamed", "score", 3, 1)
     assert touched.detail == "queued jobs of analyze become jobs of score"
 
 
 def test_what_needs_a_restart_is_said(base: Config, conn: Connection) -> None:
-    plan = applying.plan(conn, load(BASE + "  extra: {handler: 'H:strict', queue: slow}\n"))
+    plan = planned(conn, load(BASE + "  extra: {handler: 'H:strict', queue: slow}\n"))
     assert [one.partition(":")[0] for one in plan.restarts] == ["queue slow", "extra"]
-    assert applying.plan(conn, load(BASE + "  extra: {handler: 'H:work'}\n")).restarts == ()  # its code is known to run
+    assert planned(conn, load(BASE + "  extra: {handler: 'H:work'}\n")).restarts == ()  # its code is known to run
 
 
 def test_a_revision_keeps_who_why_when_and_the_whole_file(base: Config, conn: Connection) -> None:
@@ -224,7 +219,7 @@ def test_rename_moves_queued_jobs_and_keeps_the_old_name_for_senders(base: Confi
     rows = run(conn, "SELECT DISTINCT task, queue_name, priority, message ->> 'actor_name' FROM zeke_jobs.queue WHERE state = 'queued'")  # fmt: skip
     assert rows == [("analyse", "slow", 9, "analyse")]
     assert zeke_jobs.send("analyze").task_id == "analyse"
-    assert [one.label for one in done.plan.overrides] == ["analyse.aliases"]
+    assert [one.label for one in done.proposal.plan.overrides] == ["analyse.aliases"]
 
 
 def test_a_unique_job_stays_the_one_under_its_tasks_new_name(base: Config, conn: Connection) -> None:
@@ -242,8 +237,8 @@ def test_a_unique_job_stays_the_one_under_its_tasks_new_name(base: Config, conn:
 def test_a_rename_that_the_file_says_itself_is_no_longer_set_by_hand(base: Config, conn: Connection) -> None:
     apply(conn, load(WITHOUT + "  analyse: {handler: 'H:work'}\n"), orders=Orders(rename={"analyze": "analyse"}))
     done = apply(conn, load(WITHOUT + "  analyse: {handler: 'H:work', aliases: [analyze]}\n"))
-    assert done.plan.overrides == ()
-    assert done.plan.notes == ("analyse.aliases is no longer set by hand: the file has the same value",)
+    assert done.proposal.plan.overrides == ()
+    assert done.proposal.plan.notes == ("analyse.aliases is no longer set by hand: the file has the same value",)
 
 
 def test_an_order_that_was_obeyed_already_changes_nothing(base: Config, conn: Connection) -> None:
@@ -287,14 +282,14 @@ def test_a_job_sent_under_the_old_name_while_the_name_changed_follows_later(base
 
 def test_drain_keeps_the_task_until_its_jobs_have_ended_and_takes_no_new_ones(base: Config, conn: Connection) -> None:
     done = apply(conn, load(WITHOUT), orders=Orders(drain=frozenset({"analyze"})))
-    assert "analyze" in done.config.tasks
+    assert "analyze" in done.proposal.config.tasks
     with pytest.raises(QueueFull):
         zeke_jobs.send("analyze", {"n": 9})
     assert applying.revert_due(conn) is None
     run(conn, "UPDATE zeke_jobs.queue SET state = 'done', completed_on = zeke_jobs.now()")
     reverted = applying.revert_due(conn)
     assert reverted is not None
-    assert list(reverted.config.tasks) == ["pull", "score"]
+    assert list(reverted.proposal.config.tasks) == ["pull", "score"]
     assert store.find(conn, 3).message == "analyze has drained"
     assert applying.revert_due(conn) is None
 
@@ -336,7 +331,7 @@ def test_no_claim_passes_between_new_limits_and_their_revision(
 ) -> None:
     zeke_jobs.send_many("score", [{}] * 3)
     with transaction(conn):
-        applying.put_in_force(conn, Request(load(BASE.replace("concurrency: 5", "concurrency: 1")), "me"))
+        applying.apply_locked(conn, Request(load(BASE.replace("concurrency: 5", "concurrency: 1")), "me"))
         run(other_conn, "SET lock_timeout = '50ms'")
         with pytest.raises(Exception, match="lock timeout"):
             run(other_conn, "SELECT kind FROM zeke_jobs.claim(gen_random_uuid(), 'default', %s, 9)", [task])
@@ -372,7 +367,7 @@ def test_a_claim_that_began_before_a_revision_obeys_it(
 
     worker = threading.Thread(target=claim)
     with transaction(conn):
-        applying.put_in_force(conn, Request(load(BASE.replace(*edit), top), "me"))
+        applying.apply_locked(conn, Request(load(BASE.replace(*edit), top), "me"))
         worker.start()
         pid = other_conn.info.backend_pid
         while not run(conn, "SELECT 1 FROM pg_locks WHERE pid = %s AND NOT granted", pid):

@@ -5,23 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import zeke_jobs
-from tests.zeke_jobs.revisions.world import BASE, load
-from zeke_jobs.revisions import applying, boot, store
+from tests.zeke_jobs.revisions.world import BASE, apply, load, planned
+from zeke_jobs.revisions import boot, store
 from zeke_jobs.revisions.affected_jobs import Orders
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
-    from zeke_jobs.config import Config
-    from zeke_jobs.revisions.applying import Applied
 
 WITHOUT = "\n".join(line for line in BASE.splitlines() if "analyze" not in line) + "\n"
 CANCEL = Orders(cancel=frozenset({"analyze"}))
 DRAIN = Orders(drain=frozenset({"analyze"}))
-
-
-def apply(conn: Connection, config: Config, orders: Orders | None = None) -> Applied:
-    return applying.apply(conn, config, by="me", message="why", orders=orders)
 
 
 def run(conn: Connection, sql: str) -> list[tuple[Any, ...]]:
@@ -45,45 +39,45 @@ def test_jobs_of_a_task_that_is_gone_are_cancelled_although_nothing_else_changes
     boot.sync(conn, load(WITHOUT))
     message = "jsonb_build_object('actor_name', 'analyze', 'queue_name', 'default')"
     run(conn, f"INSERT INTO zeke_jobs.queue (message_id, queue_name, state, message, revision) VALUES (gen_random_uuid(), 'default', 'queued', {message}, 1)")  # fmt: skip
-    plan = applying.plan(conn, load(WITHOUT), orders=CANCEL)
+    plan = planned(conn, load(WITHOUT), orders=CANCEL)
     assert plan.is_pending
     assert [(one.why, one.name, one.queued) for one in plan.touched] == [("cancelled", "analyze", 1)]
-    assert apply(conn, load(WITHOUT), CANCEL).is_new
+    assert apply(conn, load(WITHOUT), orders=CANCEL).is_new
     assert cancelled(conn) == 1
 
 
 def test_the_same_order_again_changes_nothing_while_the_active_ones_are_being_stopped(conn: Connection) -> None:
     begin(conn)
-    assert apply(conn, load(WITHOUT), CANCEL).is_new
+    assert apply(conn, load(WITHOUT), orders=CANCEL).is_new
     assert cancelled(conn) == 2
-    assert not applying.plan(conn, load(WITHOUT), orders=CANCEL).is_pending
-    assert not apply(conn, load(WITHOUT), CANCEL).is_new
+    assert not planned(conn, load(WITHOUT), orders=CANCEL).is_pending
+    assert not apply(conn, load(WITHOUT), orders=CANCEL).is_new
 
 
 def test_jobs_of_a_task_that_drains_can_be_cancelled_after_all(conn: Connection) -> None:
     begin(conn)
-    apply(conn, load(WITHOUT), DRAIN)
-    done = apply(conn, load(WITHOUT), CANCEL)
-    assert "analyze" not in done.config.tasks
+    apply(conn, load(WITHOUT), orders=DRAIN)
+    done = apply(conn, load(WITHOUT), orders=CANCEL)
+    assert "analyze" not in done.proposal.config.tasks
     assert cancelled(conn) == 2
-    assert done.plan.overrides == ()
+    assert done.proposal.plan.overrides == ()
 
 
 def test_a_task_that_drains_can_be_renamed_after_all(conn: Connection) -> None:
     begin(conn)
-    apply(conn, load(WITHOUT), DRAIN)
+    apply(conn, load(WITHOUT), orders=DRAIN)
     new = load(WITHOUT + "  analyse: {handler: 'H:work'}\n")
-    done = apply(conn, new, Orders(rename={"analyze": "analyse"}))
-    assert [one.label for one in done.plan.overrides] == ["analyse.aliases"]
+    done = apply(conn, new, orders=Orders(rename={"analyze": "analyse"}))
+    assert [one.label for one in done.proposal.plan.overrides] == ["analyse.aliases"]
     assert run(conn, "SELECT task FROM zeke_jobs.queue WHERE state = 'queued'") == [("analyse",)]
     assert zeke_jobs.send("analyze").task_id == "analyse"
 
 
 def test_a_task_that_drains_goes_on_draining_without_another_order(conn: Connection) -> None:
     begin(conn)
-    apply(conn, load(WITHOUT), DRAIN)
+    apply(conn, load(WITHOUT), orders=DRAIN)
     done = apply(conn, load(WITHOUT + "  # more\n"))
-    assert "analyze" in done.config.tasks
+    assert "analyze" in done.proposal.config.tasks
     latest = store.latest(conn)
     assert latest is not None
     assert latest.draining == {"analyze"}

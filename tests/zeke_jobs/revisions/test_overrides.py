@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.zeke_jobs.revisions.world import BASE, TOP, load
+from tests.zeke_jobs.revisions.world import BASE, TOP, apply, load, planned
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.revisions import applying, boot, store
-from zeke_jobs.revisions.overrides import carried, read_path, read_value, with_overrides, without
+from zeke_jobs.revisions.overrides import carried, cleared, read_path, read_value, with_overrides
 from zeke_jobs.revisions.store import Override
 from zeke_jobs.scheduler import beat
 
@@ -83,7 +83,7 @@ def test_another_value_for_a_place_takes_that_of_the_first_and_of_what_is_below(
     below = override("tasks.analyze.retry.limit", 1)
     whole = override("tasks.analyze.retry", {"limit": 2})
     assert with_overrides([below, CONCURRENCY], [whole]) == [CONCURRENCY, whole]
-    assert without([below, whole, CONCURRENCY], ("tasks", "analyze", "retry")) == [CONCURRENCY]
+    assert cleared([below, CONCURRENCY], ("tasks", "analyze", "retry")) == [CONCURRENCY]
 
 
 def test_a_new_file_keeps_what_is_set_unless_it_says_the_same_or_lacks_the_task() -> None:
@@ -100,13 +100,13 @@ def test_a_new_file_keeps_what_is_set_unless_it_says_the_same_or_lacks_the_task(
 def test_setting_what_the_file_says_changes_nothing(conn: Connection) -> None:
     boot.sync(conn, load())
     same = override("tasks.analyze.concurrency", 5)
-    assert not applying.apply(conn, load(), by="me", message="why", origin="set", overrides=[same]).is_new
+    assert not apply(conn, load(), origin="set", overrides=[same]).is_new
 
 
 def test_what_is_set_is_kept_with_its_reason_and_read_back(conn: Connection) -> None:
     boot.sync(conn, load())
     until = override("tasks.analyze.concurrency", 3, until=NOW + timedelta(days=9999))
-    applying.apply(conn, load(), by="me", message="slow", origin="set", overrides=[until])
+    apply(conn, load(), by="me", message="slow", origin="set", overrides=[until])
     latest = store.latest(conn)
     assert latest is not None
     assert latest.overrides == (until,)
@@ -121,7 +121,7 @@ def test_what_is_set_is_kept_with_its_reason_and_read_back(conn: Connection) -> 
 def test_a_value_that_does_not_fit_is_refused_as_in_the_file(conn: Connection, key: str, value: Any) -> None:
     boot.sync(conn, load())
     with pytest.raises(ConfigurationError, match="expected"):
-        applying.apply(conn, load(), by="me", message="", origin="set", overrides=[override(key, value)])
+        apply(conn, load(), origin="set", overrides=[override(key, value)])
     assert store.latest_number(conn) == 1
 
 
@@ -141,7 +141,7 @@ def test_a_value_may_go_inside_a_short_form_or_where_nothing_is(key: str, value:
 
 def test_a_booting_file_that_is_in_force_does_not_turn_back_what_is_set(conn: Connection) -> None:
     boot.sync(conn, load())
-    applying.apply(conn, load(), by="me", message="slow", origin="set", overrides=[CONCURRENCY])
+    apply(conn, load(), by="me", message="slow", origin="set", overrides=[CONCURRENCY])
     booted = boot.sync(conn, load())
     assert (booted.revision, booted.is_file) == (2, True)
     assert booted.config.tasks["analyze"].concurrency.limit == 3
@@ -152,8 +152,8 @@ def test_a_booting_file_that_is_in_force_does_not_turn_back_what_is_set(conn: Co
 
 def test_a_plan_shows_what_is_set_against_the_file(conn: Connection) -> None:
     boot.sync(conn, load())
-    applying.apply(conn, load(), by="me", message="slow", origin="set", overrides=[CONCURRENCY])
-    plan = applying.plan(conn, load())
+    apply(conn, load(), by="me", message="slow", origin="set", overrides=[CONCURRENCY])
+    plan = planned(conn, load())
     assert not plan.is_pending
     assert [(c.name, c.key, c.before, c.after) for c in plan.overridden] == [("analyze", "concurrency", 5, 3)]
 
@@ -162,7 +162,7 @@ def test_what_is_set_for_a_time_reverts_once_however_many_ask(conn: Connection, 
     boot.sync(conn, load())
     past = override("tasks.analyze.concurrency", 3, until=NOW - timedelta(days=999))
     stays = override("tasks.analyze.timeout", "9m")
-    applying.apply(conn, load(), by="me", message="slow", origin="set", overrides=[past, stays])
+    apply(conn, load(), by="me", message="slow", origin="set", overrides=[past, stays])
     assert [done is None for done in (applying.revert_due(conn), applying.revert_due(other_conn))] == [False, True]
     latest = store.latest(conn)
     assert latest is not None
@@ -173,7 +173,7 @@ def test_what_is_set_for_a_time_reverts_once_however_many_ask(conn: Connection, 
 def test_a_scheduler_alone_takes_back_what_is_over_before_it_sends(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     boot.sync(conn, load())
     past = override("tasks.pull.cron.timezone", "Asia/Tokyo", until=NOW - timedelta(days=999))
-    applying.apply(conn, load(), by="me", message="for Tokyo", origin="set", overrides=[past])
+    apply(conn, load(), by="me", message="for Tokyo", origin="set", overrides=[past])
     monkeypatch.setattr(beat, "obey_signals", lambda: None)
     monkeypatch.setattr(beat, "_PROCESS", beat._Process())
     beat.beat(None, lambda _: 1)

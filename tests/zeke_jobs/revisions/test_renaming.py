@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from tests.zeke_jobs.postgres.test_roles import as_member, sign_up
+from tests.zeke_jobs.revisions.world import apply
 from tests.zeke_jobs.worker.conftest import Jobs, load
 from zeke_jobs.control import pausing
 from zeke_jobs.errors import StrandedJobs
@@ -80,7 +81,7 @@ def test_the_next_one_starts_when_the_one_under_the_old_name_has_ended(jobs: Job
 def test_a_rename_by_an_order_is_the_same(jobs: Jobs) -> None:
     start(jobs, "concurrency: 1")
     renamed = load("  new: {handler: 'H:echo', concurrency: 1}")
-    applying.apply(jobs.conn, renamed, by="me", message="", orders=Orders(rename={"old": "new"}))
+    apply(jobs.conn, renamed, orders=Orders(rename={"old": "new"}))
     jobs.add("new")
     assert jobs.claim(WORKER, 5) == []
 
@@ -185,14 +186,14 @@ def test_a_task_does_not_leave_while_a_job_runs_under_its_former_name(jobs: Jobs
 def test_cancel_stops_what_runs_under_the_former_name(jobs: Jobs) -> None:
     job = start(jobs, "concurrency: 1")
     rename(jobs, "concurrency: 1")
-    applying.apply(jobs.conn, load(WITHOUT), by="me", message="", orders=Orders(cancel=frozenset({"new"})))
+    apply(jobs.conn, load(WITHOUT), orders=Orders(cancel=frozenset({"new"})))
     assert jobs.row(job)["cancelled_on"] is not None
 
 
 def test_a_task_drains_until_what_runs_under_its_former_name_has_ended(jobs: Jobs) -> None:
     job = start(jobs, "concurrency: 1")
     rename(jobs, "concurrency: 1")
-    applying.apply(jobs.conn, load(WITHOUT), by="me", message="", orders=Orders(drain=frozenset({"new"})))
+    apply(jobs.conn, load(WITHOUT), orders=Orders(drain=frozenset({"new"})))
     assert applying.revert_due(jobs.conn) is None
     jobs.finish(WORKER, jobs.row(job), "retry", delay=60.0)
     assert applying.revert_due(jobs.conn) is None

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
 from zeke_jobs import Context, Payload, config
+from zeke_jobs.revisions import applying
+from zeke_jobs.revisions.proposal import Request, propose
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.revisions.applying import Applied
+    from zeke_jobs.revisions.diff import Plan
 
 HERE = "tests.zeke_jobs.revisions.world"
 BASE = """
@@ -58,3 +66,11 @@ def text(tasks: str = BASE, top: str = TOP) -> str:
 
 def load(tasks: str = BASE, top: str = TOP, **options: Any) -> config.Config:
     return config.load_text(text(tasks, top), "jobs.yaml", **options)
+
+
+def planned(conn: Connection, file: config.Config, **options: Any) -> Plan:
+    return propose(conn, Request(file, **options)).plan
+
+
+def apply(conn: Connection, file: config.Config, **options: Any) -> Applied:
+    return applying.apply(conn, Request(file, **{"by": "me", "message": "why", **options}))

@@ -12,11 +12,15 @@ from zeke_jobs.cli.configuration.plan import Cancel, Drain, Rename, as_data, ord
 from zeke_jobs.cli.output import console, escape, print_json, tell
 from zeke_jobs.cli.run import FAILED
 from zeke_jobs.core.environment import author, config_path
+from zeke_jobs.errors import StrandedJobs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from psycopg2.extensions import connection as Connection
 
     from zeke_jobs.revisions.applying import Applied
+    from zeke_jobs.revisions.proposal import Request
 
 _PATIENCE = 3.0  # seconds to wait for workers to follow
 
@@ -32,14 +36,10 @@ def apply(
     as_json: options.Json = False,
 ) -> None:
     """Put a jobs.yaml in force: it becomes a revision, and running workers and schedulers follow within two seconds."""
-    from zeke_jobs.revisions import applying
+    from zeke_jobs.revisions.proposal import Request
 
     wanted = load(file or config_path())
-    with database.connection("apply", writes=True) as conn:
-        said = orders(drain, cancel, rename)
-        if not as_json:
-            show(conn, applying.plan(conn, wanted, orders=said, by=author()))
-        report(conn, applying.apply(conn, wanted, by=author(), message=message, orders=said), as_json=as_json)
+    _apply("apply", lambda _: Request(wanted, author(), message, "apply", orders(drain, cancel, rename)), as_json)
 
 
 def rollback(
@@ -52,25 +52,31 @@ def rollback(
 ) -> None:
     """Put an older revision in force again, with its values set by hand; it becomes a new revision."""
     from zeke_jobs.config import load_text
-    from zeke_jobs.revisions import applying, store
-    from zeke_jobs.revisions.timed_overrides import lasting
+    from zeke_jobs.revisions import overrides, store
+    from zeke_jobs.revisions.proposal import Request
 
-    find_modules_here()
-    with database.connection("rollback", writes=True) as conn:
+    def request(conn: Connection) -> Request:
         old = store.find(conn, revision)
         wanted = load_text(old.source, f"revision {revision}")
-        said, overrides = orders(drain, cancel, rename), lasting(old.overrides)
+        said, by_hand = orders(drain, cancel, rename), overrides.lasting(old.overrides)
+        return Request(wanted, author(), message or f"back to revision {revision}", "rollback", said, by_hand)
+
+    find_modules_here()
+    _apply("rollback", request, as_json)
+
+
+def _apply(command: str, request: Callable[[Connection], Request], as_json: bool) -> None:
+    from zeke_jobs.revisions import applying
+
+    with database.connection(command, writes=True) as conn:
+        try:
+            done = applying.apply(conn, request(conn))
+        except StrandedJobs as error:
+            if not as_json:
+                show(error.proposal, of_file=command == "apply")
+            raise
         if not as_json:
-            show(conn, applying.plan(conn, wanted, orders=said, overrides=overrides, by=author()), of_file=False)
-        done = applying.apply(
-            conn,
-            wanted,
-            by=author(),
-            message=message or f"back to revision {revision}",
-            origin="rollback",
-            orders=said,
-            overrides=overrides,
-        )
+            show(done.proposal, of_file=command == "apply")
         report(conn, done, as_json=as_json)
 
 
@@ -80,7 +86,9 @@ def report(conn: Connection, done: Applied, *, as_json: bool) -> None:
 
     behind = fleet.await_follow(conn, done.revision, _PATIENCE) if done.is_new else []
     if as_json:
-        print_json({"revision": done.revision, "new": done.is_new, "behind": behind, "plan": as_data(done.plan)})
+        print_json(
+            {"revision": done.revision, "new": done.is_new, "behind": behind, "plan": as_data(done.proposal.plan)}
+        )
     elif not done.is_new:
         console().print(f"nothing to change; revision {done.revision} stays in force")
     else:

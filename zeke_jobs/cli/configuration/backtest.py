@@ -182,12 +182,12 @@ def latest(conn: Connection) -> Revision:
 def proposal_of(revision: Revision, file: Path | None, assignments: Sequence[str]) -> Config:
     """The configuration to try: the file as `apply` would put it in force, or the one in force, with new values beside it."""
     from zeke_jobs import config
-    from zeke_jobs.revisions import overrides
+    from zeke_jobs.revisions import overrides, store
 
     base = revision.config(handlers=False) if file is None else config.load(file, handlers=False)
     by_hand = revision.overrides if file is None else overrides.carried(base, revision.overrides).kept
     name = str(file or f"revision {revision.number}")
-    return with_values(base, name, [one.edit for one in by_hand], assignments)
+    return with_values(base, name, store.edits(by_hand), assignments)
 
 
 def with_values(base: Config, name: str, edits: Sequence[Edit], assignments: Sequence[str]) -> Config:

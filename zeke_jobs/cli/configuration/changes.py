@@ -10,10 +10,11 @@ from zeke_jobs.cli.output import counted, escape, when
 from zeke_jobs.config.limits import Limit
 from zeke_jobs.config.models import Task
 from zeke_jobs.config.scalars import TrapError, meaning
-from zeke_jobs.revisions import values
+from zeke_jobs.revisions import overrides, values
+from zeke_jobs.revisions.store import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from zeke_jobs.revisions.diff import Change, Fires, Plan, Touched
@@ -72,13 +73,14 @@ def summary(plan: Plan) -> str:
     return "only jobs would be cancelled" if plan.is_pending else "no change"
 
 
-def override_line(override: Override) -> str:
-    """An override with its reason."""
+def _override_line(override: Override, all_: Sequence[Override]) -> str:
+    """An override with its reason, and what applies after its end."""
     if override.drains is not None:
         text = f"{override.path[1]} drains: it takes no new jobs, and leaves when its last has ended"
     else:
         text = f"{override.label} = {_plain(override.value)}"
-    then = f", then {override.back_to}" if override.beneath else ""
+    back = overrides.hidden_by(override, all_)
+    then = f", then {overrides.listed(back, override)}" if back else ""
     until = f", until {when(override.until)}{then}" if override.until else ""
     why = f": {override.why}" if override.why else ""
     return escape(f"{text}, by {override.by} since {when(override.set_on)}{until}{why}")
@@ -156,8 +158,8 @@ def _touched(touched: Touched) -> str:
 
 
 def _by_hand(plan: Plan) -> Iterator[str]:
-    for override in plan.overrides:
-        yield f"    {override_line(override)}"
+    for override in visible(plan.overrides):
+        yield f"    {_override_line(override, plan.overrides)}"
     for change in plan.overridden:
         if change.key:
             label = f"{'' if change.kind == 'task' else f'{change.kind}s.'}{change.name}.{change.key}"

@@ -42,7 +42,7 @@ def history(
         "by": lambda one: one.applied_by,
         "how": lambda one: one.origin,
         "why": lambda one: one.message,
-        "set by hand": lambda one: ", ".join(override.label for override in one.overrides),
+        "set by hand": lambda one: ", ".join(override.label for override in store.visible(one.overrides)),
     }
     empty = "nothing was ever in force: the first worker that starts puts its jobs.yaml"
     listing(found, columns, right=("rev",), empty=empty)
@@ -59,7 +59,7 @@ def show(number: Number, as_json: options.Json = False) -> None:
         return
     why = f": {one.message}" if one.message else ""
     say(visible(f"# revision {one.number}, by {one.origin}, since {when(one.applied_on)}, {one.applied_by}{why}"))
-    for override in one.overrides:
+    for override in store.visible(one.overrides):
         say(visible(f"# set by hand: {override.label} = {override.value} ({override.by}: {override.why})"))
     say(one.source, end="" if one.source.endswith("\n") else "\n")
 

@@ -14,10 +14,9 @@ from zeke_jobs.cli.run import PENDING, UsageError
 from zeke_jobs.core import environment
 
 if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
-
     from zeke_jobs.revisions.affected_jobs import Orders
     from zeke_jobs.revisions.diff import Plan
+    from zeke_jobs.revisions.proposal import Proposal
 
 Drain = Annotated[
     list[str] | None,
@@ -39,7 +38,7 @@ def plan(
         if as_json:
             print_json({**as_data(found.plan), "backtest": replay.as_data(conn, found)})
         else:
-            show(conn, found.plan)
+            show(found)
             replay.show(conn, found)
     if found.plan.is_pending:
         raise typer.Exit(PENDING)
@@ -66,11 +65,9 @@ def as_data(found: Plan) -> dict[str, Any]:
     return {"pending": found.is_pending, "stranded": bool(found.stranded), **data}
 
 
-def show(conn: Connection, found: Plan, *, of_file: bool = True) -> None:
+def show(proposal: Proposal, *, of_file: bool = True) -> None:
     """Print a plan; with ``of_file``, also whether this file was in force before."""
-    from zeke_jobs.revisions import store
-
-    latest = store.latest(conn)
+    latest, found = proposal.latest, proposal.plan
     if latest is None:
         tell("nothing was ever in force; all of the file is new")
     else:

@@ -56,7 +56,7 @@ def set_(
 
         done = applying.set_by_hand(conn, change, by=author(), message=message)
         if not as_json:
-            for line in changes.plan_lines(done.plan):
+            for line in changes.plan_lines(done.proposal.plan):
                 tell(line)
         report(conn, done, as_json=as_json)
 

@@ -133,13 +133,13 @@ AS $$
   WHERE excluded.paused_on < p.paused_on
 $$;
 
--- The paths of overrides that have expired: their time is over, or the jobs of the removed task have ended.
-CREATE OR REPLACE FUNCTION zeke_jobs.overrides_over() RETURNS SETOF jsonb
+-- The places (from 1) of overrides in their list that have expired: their time is over, or the jobs of the removed task have ended.
+CREATE OR REPLACE FUNCTION zeke_jobs.overrides_over() RETURNS SETOF bigint
 LANGUAGE sql STABLE
 AS $$
-  SELECT o.value -> 'path' AS path
+  SELECT o.place
   FROM (SELECT r.overrides FROM zeke_jobs.revision AS r ORDER BY r.number DESC LIMIT 1) AS latest
-  CROSS JOIN jsonb_array_elements(latest.overrides) AS o (value)
+  CROSS JOIN jsonb_array_elements(latest.overrides) WITH ORDINALITY AS o (value, place)
   CROSS JOIN LATERAL (
     SELECT (o.value #>> '{path,1}') || coalesce(
       (SELECT t.aliases FROM zeke_jobs.task AS t WHERE t.id = o.value #>> '{path,1}'), '{}') AS names) AS d

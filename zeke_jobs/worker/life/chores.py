@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zeke_jobs.core.logs import get_logger
-from zeke_jobs.revisions import applying, rows
+from zeke_jobs.revisions import applying
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -22,7 +22,7 @@ def do(conn: Connection, names: Collection[str]) -> None:
     if "revert" in names:
         applying.revert_and_log(conn, log)
     if "gather" in names:
-        for moved in rows.gather(conn):
+        for moved in applying.gather(conn):
             log.info("jobs follow their task", **moved)
-        for ended in rows.cancel_removed(conn):
+        for ended in applying.cancel_removed(conn):
             log.warning("jobs cancelled: no task in force has their name", **ended)
