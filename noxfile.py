@@ -45,7 +45,7 @@ BENCH_PEERS = ("pgqueuer[asyncpg]>=1.6,<2",)
 ACCEPTANCE = ("tests/acceptance", "tests/actors/ai", "tests/lab", "tests/test_readme.py")
 #: The tests that run on the system's own PostgreSQL too: statements and functions, all plans, the soak.
 ON_DEBIANS_SERVER = (
-    *(f"tests/zeke_jobs/worker/test_{part}_sql.py" for part in ("claim", "finish", "limits", "rescue")),
+    *(f"tests/zeke_jobs/worker/test_{part}_sql.py" for part in ("claim", "finish", "limits", "breakers", "rescue")),
     *(f"tests/zeke_jobs/worker/test_{part}.py" for part in ("notifications", "producer", "explain")),
     *(f"tests/zeke_jobs/worker/test_{part}.py" for part in ("batches", "steps", "events", "strict_order", "replacing")),
     *(f"tests/zeke_jobs/worker/test_{part}.py" for part in ("pausing", "producers", "retention", "server_settings")),

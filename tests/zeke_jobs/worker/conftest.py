@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID, uuid4
 
 import dramatiq
@@ -14,6 +12,7 @@ import pytest
 from psycopg2.extras import RealDictCursor
 
 from tests.zeke_jobs.worker import handlers
+from tests.zeke_jobs.working import working
 from zeke_jobs import config
 from zeke_jobs.postgres.pool import Pool
 from zeke_jobs.postgres.queries import SQL
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
 
     from zeke_jobs.worker.broker import JobBroker
 
+#: The type of the fixture ``running``.
+Running: TypeAlias = "Callable[..., AbstractContextManager[JobBroker]]"
 EXTRA = (
     *(
         "batch",
@@ -202,27 +203,11 @@ def heard(other_conn: Connection) -> Callable[[], list[str]]:
 
 
 @pytest.fixture
-def running(database: str) -> Callable[..., AbstractContextManager[JobBroker]]:
+def running(database: str) -> Running:
     """``with running(tasks) as broker``: a worker in this process, with all its threads."""
 
-    @contextmanager
-    def start(tasks: str, top: str = "", *, threads: int = 4, stop_within: int = 5_000) -> Iterator[JobBroker]:
-        from zeke_jobs.worker import builder
-
-        broker = builder.build(load(tasks, top), database)
-        worker = dramatiq.Worker(broker, worker_threads=threads, worker_timeout=20)
-        worker.start()
-        try:
-            # On a busy machine, dramatiq goes on before the boot is done.
-            end = time.monotonic() + 60.0
-            while not broker.process.is_booted:
-                # An earlier send would find an empty catalogue.
-                assert time.monotonic() < end, "the worker did not boot in time"
-                time.sleep(0.01)
-            yield broker
-        finally:
-            worker.stop(timeout=stop_within)
-            broker.close()
+    def start(tasks: str, top: str = "", **how: int) -> AbstractContextManager[JobBroker]:
+        return working(load(tasks, top), database, **how)
 
     return start
 

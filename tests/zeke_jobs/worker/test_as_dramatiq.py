@@ -20,13 +20,11 @@ from zeke_jobs.errors import JobFailed, UnknownTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractContextManager
 
     from psycopg2.extensions import connection as Connection
 
-    from zeke_jobs.worker.broker import JobBroker
+    from tests.zeke_jobs.worker.conftest import Running
 
-    Running = Callable[..., AbstractContextManager[JobBroker]]
 
 TASKS = """
   echo: {handler: 'H:echo', retry: {limit: 0}}

@@ -1,37 +1,9 @@
 from __future__ import annotations
 
-import threading
-from typing import TYPE_CHECKING
-
 import pytest
 from structlog.testing import capture_logs
 
 from zeke_jobs.worker.life.background import BackgroundThread
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from psycopg2.extensions import connection as Connection
-
-
-def test_it_does_nothing_twice_at_once_and_ends_when_it_is_told(database: str) -> None:
-    background = BackgroundThread(database, "chores")
-    began, called = threading.Event(), list[str]()
-
-    def work(conn: Connection, stop: Callable[[], bool]) -> None:
-        with conn.cursor() as cursor:
-            cursor.execute("SELECT current_setting('application_name')")
-            called.extend(cursor.fetchone() or ())
-        began.set()
-        while not stop():
-            pass
-
-    assert background.start(work)
-    assert began.wait(10.0)
-    assert not background.start(work)
-    background.close()
-    background.join(5.0)
-    assert called == ["zeke-jobs chores"]
 
 
 @pytest.mark.parametrize(

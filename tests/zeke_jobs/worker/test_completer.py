@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-from contextlib import contextmanager, nullcontext
-from types import SimpleNamespace
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import psycopg2
 import pytest
@@ -93,16 +90,6 @@ def scene(jobs: Jobs, database: str) -> Iterator[Scene]:
     scene.pool.close()
 
 
-def test_a_completion_that_is_not_flushed_is_still_held(scene: Scene) -> None:
-    claims = scene.claim(2)
-    scene.complete_without_flush(claims)
-    assert [claim for claim, _ in scene.completer.waiting()] == claims
-    assert len(scene.held) == 2
-    scene.settle()
-    assert scene.completer.waiting() == []
-    assert len(scene.held) == 0
-
-
 def test_a_completion_that_a_crash_undid_is_written_again(scene: Scene) -> None:
     kept, undone = claims = scene.claim(2)
     scene.complete_without_flush(claims)
@@ -124,33 +111,6 @@ def test_a_completion_of_a_job_that_others_have_by_now_is_said_to_be_lost(scene:
         scene.settle()
     assert [line["outcome"] for line in lines if "no longer ours" in line["event"]] == ["completed"]
     assert scene.states([claim]) == ["consumed"]
-
-
-def test_an_outage_changes_no_outcome(scene: Scene) -> None:
-    done, failed = claims = scene.claim(2)
-    scene.completer.put(done, Completed('"x"'))
-    failed.started = failed.received
-    scene.completer.put(failed, Ended("failed", reason="broken"))
-    scene.pool.failures = 3
-    scene.settle()
-    assert scene.states(claims) == ["done", "rejected"]
-
-
-def test_a_database_that_writes_nothing_for_a_while_changes_no_outcome_and_ends_no_process(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    killed: list[int] = []
-    monkeypatch.setattr("zeke_jobs.worker.finish.completer.os.kill", lambda _pid, number: killed.append(number))
-    done, failed = claims = scene.claim(2)
-    scene.completer.put(done, Completed('"x"'))
-    failed.started = failed.received
-    scene.completer.put(failed, Ended("failed", reason="broken"))
-    scene.pool.read_only = 2
-    with capture_logs() as lines:
-        scene.settle()
-    assert killed == []
-    assert scene.states(claims) == ["done", "rejected"]
-    assert {line["event"] for line in lines if line["log_level"] != "info"} == {"outcomes wait for the database"}
 
 
 def test_an_output_that_exceeds_a_limit_of_postgres_fails_its_job_and_waits_for_nothing(
@@ -181,54 +141,20 @@ def test_many_that_are_handed_back_go_back_together_started_or_not_but_for_the_c
     assert len(scene.held) == 0
 
 
-def test_what_was_not_written_when_the_connection_broke_is_written_later_whatever_its_place_in_the_batch() -> None:
-    held = HeldJobs(4)
-    completer = Completer(SimpleNamespace(connection=nullcontext, drop_idle=lambda: None), held)  # type: ignore[arg-type]
-    written: list[Claim] = []
-
-    def write(_conn: object, batch: list[Any]) -> Iterator[Any]:
-        """Completions first, as the real one; then the connection breaks, once."""
-        for one in sorted(batch, key=lambda one: isinstance(one[1], Ended)):
-            if isinstance(one[1], Ended) and not broken:
-                broken.append(one)
-                raise psycopg2.OperationalError("gone")
-            written.append(one[0])
-            yield [one], set()
-
-    broken: list[Any] = []
-    completer.writer.write = write  # type: ignore[assignment,method-assign]
-    claims = [holding(held, a_claim(uuid4())) for _ in range(3)]
-    completer.put(claims[0], Ended("retry", delay=0.0))
-    completer.put(claims[1], Completed())
-    completer.put(claims[2], Completed())
-    completer.start()
-    completer.close(20.0)
-    assert broken
-    assert sorted(map(id, written)) == sorted(map(id, claims)), "each once, and none left out"
-    assert len(held) == 0
-
-
-def test_only_worker_threads_wait_while_very_many_outcomes_do_and_none_at_a_stop(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("kind", ["failures", "read_only"])
+def test_an_outage_changes_no_outcome_and_ends_no_process(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    monkeypatch.setattr("zeke_jobs.worker.finish.completer._MOST_WAITING", 1)
-    stopping = threading.Event()
-    completer = Completer(Pool("postgresql://nowhere"), HeldJobs(4), stopping.is_set)
-    for _ in range(3):
-        completer.put(a_claim(uuid4()), RETURNED)  # as the heartbeat does, which must not wait
-    thread = threading.Thread(target=completer.wait_for_room, daemon=True)
-    thread.start()
-    thread.join(0.2)
-    assert thread.is_alive()
-    stopping.set()
-    thread.join(5.0)
-    assert not thread.is_alive()
-
-
-def test_it_tells_which_tasks_ends_it_has_written(scene: Scene) -> None:
-    told: list[set[str]] = []
-    scene.completer._on_written = told.append
-    (claim,) = scene.claim()
-    scene.completer.put(claim, Completed())
-    scene.settle()
-    assert told == [{"a"}]
+    """The database is away, or writes nothing for a while."""
+    killed: list[int] = []
+    monkeypatch.setattr("zeke_jobs.worker.finish.completer.os.kill", lambda _pid, number: killed.append(number))
+    done, failed = claims = scene.claim(2)
+    scene.completer.put(done, Completed('"x"'))
+    failed.started = failed.received
+    scene.completer.put(failed, Ended("failed", reason="broken"))
+    setattr(scene.pool, kind, 2)
+    with capture_logs() as lines:
+        scene.settle()
+    assert killed == []
+    assert scene.states(claims) == ["done", "rejected"]
+    assert {line["event"] for line in lines if line["log_level"] != "info"} == {"outcomes wait for the database"}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -13,19 +14,12 @@ from zeke_jobs import Context, Payload, Reject
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.errors import ClaimLost, JobFailed
-from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.testing import FakeContext, set_clock
 from zeke_jobs.worker.life import retention
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
-    from uuid import UUID
+    from tests.zeke_jobs.worker.conftest import Jobs, Running
 
-    from tests.zeke_jobs.worker.conftest import Jobs
-    from zeke_jobs.worker.broker import JobBroker
-
-    Running = Callable[..., AbstractContextManager[JobBroker]]
 
 HERE = "tests.zeke_jobs.worker.test_costs"
 TASKS = f"""
@@ -67,22 +61,16 @@ def cost(job: zeke_jobs.Job) -> str:
 
 def ended(task: str, **payload: Any) -> zeke_jobs.Job:
     job = zeke_jobs.send(task, payload).id
-    try:
+    with suppress(JobFailed):
         zeke_jobs.wait(job, timeout=30)
-    except JobFailed as error:
-        return error.job
     return zeke_jobs.status(job)
 
 
-def test_what_a_handler_says_it_cost_adds_up_exactly(running: Running) -> None:
+def test_amounts_add_up_exactly_and_a_job_that_says_nothing_costs_an_unknown_amount(running: Running) -> None:
     with running(TASKS):
         assert cost(ended("spend", amounts=["0.1", "0.2", "0.00000001"])) == "0.30000001 USD"
-
-
-def test_a_job_that_says_nothing_costs_an_unknown_amount_and_not_0(running: Running) -> None:
-    with running(TASKS):
-        assert cost(ended("echo")) == "None None"
         assert cost(ended("spend", amounts=["0"])) == "0 USD"
+        assert cost(ended("echo")) == "None None"
 
 
 @pytest.mark.parametrize(("fail", "status", "said"), [("once", "completed", "0.4 USD"), ("rejected", "failed", "0.2 USD")])  # fmt: skip
@@ -119,20 +107,6 @@ def test_a_completed_job_costs_no_more(running: Running) -> None:
     assert (job.status, cost(job)) == ("completed", "None None")
 
 
-def test_only_the_holder_of_the_claim_adds_to_the_cost(jobs: Jobs) -> None:
-    jobs.use(TASKS)
-    jobs.add("spend")
-    worker = jobs.worker()
-    (claim,) = jobs.claim(worker, 1)
-    said = {"id": claim["message_id"], "amount": Decimal(1), "currency": "USD"}
-    added = SQL.one(jobs.conn, "job/add_cost", **said, claim=claim["claim"], worker=worker)
-    assert added is not None
-    assert added["currency"] == "USD"
-    assert SQL.one(jobs.conn, "job/add_cost", **said, claim=claim["claim"] - 1, worker=worker) is None
-    assert SQL.one(jobs.conn, "job/add_cost", **said, claim=claim["claim"], worker=jobs.worker()) is None
-    assert jobs.row(claim["message_id"])["cost"] == 1
-
-
 def test_the_history_keeps_the_cost_when_the_row_goes(running: Running, jobs: Jobs) -> None:
     with running(TASKS):
         job = ended("spend", amounts=["0.25"])
@@ -144,30 +118,20 @@ def test_the_history_keeps_the_cost_when_the_row_goes(running: Running, jobs: Jo
     assert jobs.rows(kept, job.id) == before == [{"cost": Decimal("0.25"), "currency": "USD"}]
 
 
-@pytest.fixture
-def spent(running: Running, database: str) -> list[UUID]:
-    """Jobs with and without a cost, in two currencies."""
+def test_status_lists_and_compare_show_the_cost(running: Running, capsys: pytest.CaptureFixture[str]) -> None:
+    def shown(*command: str) -> str:
+        assert run(app, "zeke-jobs", command) == 0
+        return capsys.readouterr().out
+
     with running(TASKS):
-        said: list[dict[str, Any]] = [{"amounts": ["0.1"]}, {"amounts": ["0.20"]}, {"amounts": ["2"], "currency": "EUR"}, {}]  # fmt: skip
-        return [ended("spend", **payload).id for payload in said]
-
-
-def test_status_and_lists_show_the_cost(spent: list[UUID], capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(app, "zeke-jobs", ["status", str(spent[1])]) == 0
-    assert "\n  cost      0.2 USD\n" in capsys.readouterr().out
-    run(app, "zeke-jobs", ["status", str(spent[1]), "--json"])
-    assert json.loads(capsys.readouterr().out)["cost"] == "0.20"
-    run(app, "zeke-jobs", ["jobs"])
-    assert "2 EUR" in capsys.readouterr().out
-
-
-def test_compare_adds_up_by_currency_and_says_of_how_many_jobs(
-    spent: list[UUID], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(app, "zeke-jobs", ["compare", "1"]) == 0
-    assert "2 EUR + 0.3 USD (of 3 jobs)" in capsys.readouterr().out
-    run(app, "zeke-jobs", ["compare", "1", "--json"])
-    first = json.loads(capsys.readouterr().out)[0]
+        payloads: tuple[dict[str, Any], ...] = ({"amounts": ["0.20"]}, {"amounts": ["2"], "currency": "EUR"}, {"amounts": ["0.1"]}, {})  # fmt: skip
+        job, *_ = [str(ended("spend", **payload).id) for payload in payloads]
+    capsys.readouterr()
+    assert "\n  cost      0.2 USD\n" in shown("status", job)
+    assert json.loads(shown("status", job, "--json"))["cost"] == "0.20"
+    assert "2 EUR" in shown("jobs")
+    assert "2 EUR + 0.3 USD (of 3 jobs)" in shown("compare", "1")
+    first = json.loads(shown("compare", "1", "--json"))[0]
     assert (first["jobs"], first["with_cost"], first["cost"]) == (4, 3, {"EUR": "2", "USD": "0.3"})
 
 

@@ -1,8 +1,9 @@
+"""Ends of claims: what ``test_states`` does not say, such as outputs, errors and the ends beside open transactions."""
+
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import pytest
 
@@ -15,126 +16,36 @@ if TYPE_CHECKING:
 ONE = "  a: {handler: 'H:echo', retry: {limit: 2}}"
 
 
-def test_completion_stores_the_output_and_clears_the_worker(jobs: Jobs) -> None:
+def test_an_end_keeps_output_times_error_and_reason(jobs: Jobs) -> None:
     jobs.use(ONE)
-    (job,) = jobs.add("a")
+    done, failed, deferred = jobs.add("a", 3)
     worker = jobs.worker()
-    assert jobs.complete(worker, jobs.claim(worker, 1), '{"x": 1}') == [job]
-    row = jobs.row(job)
-    assert (row["state"], row["result"], row["worker"], row["attempt"]) == ("done", {"x": 1}, None, 1)
+    claims = jobs.claim(worker, 3)
+    jobs.complete(worker, claims[:1], '{"x": 1}')
+    jobs.finish(worker, claims[1], "retry", reason="no luck", error='{"type": "ValueError"}')
+    jobs.finish(worker, claims[2], "deferred", until=NOON, reason="the budget is spent")
+    row = jobs.row(done)
+    assert (row["result"], row["attempt"]) == ({"x": 1}, 1)
     assert row["claimed_on"] <= row["started_on"] <= row["completed_on"]
-
-
-def test_a_second_completion_of_the_same_claim_changes_nothing(jobs: Jobs) -> None:
-    jobs.use(ONE)
-    jobs.add("a")
-    worker = jobs.worker()
-    claims = jobs.claim(worker, 1)
-    assert len(jobs.complete(worker, claims)) == 1
-    assert jobs.complete(worker, claims, '"late"') == []
-
-
-def test_a_stale_claim_can_neither_complete_nor_fail_nor_hold_the_job(jobs: Jobs) -> None:
-    jobs.use(ONE)
-    (job,) = jobs.add("a")
-    worker = jobs.worker()
-    (stale,) = jobs.claim(worker, 1)
-    assert jobs.finish(worker, stale, "retry")
-    (fresh,) = jobs.claim(worker, 1)
-    assert fresh["claim"] == stale["claim"] + 1
-    assert jobs.complete(worker, [stale]) == []
-    assert not jobs.finish(worker, stale, "failed")
-    assert not jobs.fence(worker, job, stale["claim"])
-    assert not jobs.fence(worker, job, stale["claim"], result="1")
-    assert jobs.fence(worker, job, fresh["claim"])
-    assert jobs.row(job)["state"] == "consumed"
-    assert jobs.fence(worker, job, fresh["claim"], result="1")
-    assert (jobs.row(job)["state"], jobs.row(job)["result"]) == ("done", 1)
-    assert not jobs.fence(worker, job, fresh["claim"], result="2")
-
-
-def test_another_worker_cannot_end_the_job(jobs: Jobs) -> None:
-    jobs.use(ONE)
-    jobs.add("a")
-    claims = jobs.claim(jobs.worker(), 1)
-    assert jobs.complete(uuid4(), claims) == []
-    assert not jobs.finish(uuid4(), claims[0], "failed")
-
-
-def test_a_retry_goes_back_to_the_queue_and_counts(jobs: Jobs) -> None:
-    jobs.use(ONE)
-    set_clock(jobs.conn, NOON)
-    (job,) = jobs.add("a")
-    worker = jobs.worker()
-    (claim,) = jobs.claim(worker, 1)
-    jobs.finish(worker, claim, "retry", delay=30.0, reason="no luck", error='{"type": "ValueError"}')
-    row = jobs.row(job)
-    assert (row["state"], row["attempt"], row["worker"]) == ("queued", 1, None)
-    assert row["run_at"] == NOON + timedelta(seconds=30)
-    (entry,) = row["attempts"]
+    (entry,) = jobs.row(failed)["attempts"]
     assert (entry["attempt"], entry["outcome"], entry["error"]["type"]) == (1, "retry", "ValueError")
+    assert (jobs.row(deferred)["run_at"], jobs.row(deferred)["waiting_for"]) == (NOON, "the budget is spent")
 
 
-@pytest.mark.parametrize("marked", [False, True])
-def test_a_deferral_counts_no_attempt_and_says_why(jobs: Jobs, marked: bool) -> None:
+def test_a_fence_that_completes_is_the_end_and_a_cancelled_job_passes_none(jobs: Jobs) -> None:
     jobs.use(ONE)
-    set_clock(jobs.conn, NOON)
-    (job,) = jobs.add("a")
+    first, cancelled = jobs.add("a", 2)
     worker = jobs.worker()
-    (claim,) = jobs.claim(worker, 1)
-    if marked:
-        jobs.rows(
-            "SELECT zeke_jobs.mark_started(%s, ARRAY[%s]::uuid[], ARRAY[%s]::bigint[], ARRAY[0.5])",
-            worker,
-            job,
-            claim["claim"],
-        )
-        assert jobs.row(job)["attempt"] == 1
-    jobs.finish(worker, claim, "deferred", until=NOON + timedelta(hours=1), reason="the budget is spent")
-    row = jobs.row(job)
-    assert (row["state"], row["attempt"], row["waiting_for"]) == ("queued", 0, "the budget is spent")
-    assert row["run_at"] == NOON + timedelta(hours=1)
-
-
-def test_a_job_that_is_handed_back_unstarted_keeps_its_place_and_its_counts(jobs: Jobs) -> None:
-    jobs.use(ONE)
-    (job, _) = jobs.add("a", 2)
-    worker = jobs.worker()
-    before = jobs.row(job)
-    (claim,) = jobs.claim(worker, 1)
-    jobs.finish(worker, claim, "returned", after=None)
-    after = jobs.row(job)
-    assert [after[k] for k in ("state", "attempt", "deaths", "run_at", "attempts")] == [
-        before[k] for k in ("state", "attempt", "deaths", "run_at", "attempts")
-    ]
-    assert jobs.claim(worker, 1)[0]["message_id"] == job
-
-
-def test_a_cancelled_job_never_ends_as_completed(jobs: Jobs) -> None:
-    jobs.use(ONE)
-    (job,) = jobs.add("a")
-    worker = jobs.worker()
-    claims = jobs.claim(worker, 1)
-    jobs.rows('UPDATE zeke_jobs.queue SET cancelled_on = zeke_jobs.now(), extra = \'{"cancel_reason": "not wanted"}\'')
-    assert not jobs.fence(worker, job, 1)
-    assert not jobs.fence(worker, job, 1, result='"late"')
-    assert jobs.row(job)["state"] == "consumed"
+    claims = jobs.claim(worker, 2)
+    jobs.rows(
+        'UPDATE zeke_jobs.queue SET cancelled_on = now(), extra = \'{"cancel_reason": "no"}\' WHERE message_id = %s',
+        cancelled,
+    )
+    assert [jobs.fence(worker, job, 1, result="1") for job in (first, first, cancelled)] == [True, False, False]
     jobs.complete(worker, claims, '"late"')
-    row = jobs.row(job)
-    assert (row["state"], row["result"], row["cancel_reason"]) == ("rejected", None, "not wanted")
-
-
-@pytest.mark.parametrize("outcome", ["retry", "failed", "deferred", "returned"])
-def test_whatever_a_cancelled_attempt_ended_with_the_job_is_cancelled(jobs: Jobs, outcome: str) -> None:
-    jobs.use(ONE)
-    (job,) = jobs.add("a")
-    worker = jobs.worker()
-    (claim,) = jobs.claim(worker, 1)
-    jobs.rows("UPDATE zeke_jobs.queue SET cancelled_on = zeke_jobs.now()")
-    jobs.finish(worker, claim, outcome)
-    row = jobs.row(job)
-    assert row["state"] == "rejected"
-    assert row["cancelled_on"] is not None
+    assert (jobs.row(first)["state"], jobs.row(first)["result"]) == ("done", 1)
+    row = jobs.row(cancelled)
+    assert (row["state"], row["result"], row["cancel_reason"]) == ("rejected", None, "no")
 
 
 def test_the_history_of_a_job_that_is_deferred_for_ever_stays_small(jobs: Jobs) -> None:
@@ -145,8 +56,7 @@ def test_the_history_of_a_job_that_is_deferred_for_ever_stays_small(jobs: Jobs) 
         (claim,) = jobs.claim(worker, 1)
         jobs.finish(worker, claim, "deferred", reason=str(n))
     attempts = jobs.row(job)["attempts"]
-    assert len(attempts) == 100
-    assert attempts[-1]["reason"] == "104"
+    assert (len(attempts), attempts[-1]["reason"]) == (100, "104")
 
 
 @pytest.mark.parametrize("many", [False, True], ids=["send", "send many"])
@@ -171,3 +81,14 @@ def test_an_end_waits_for_no_sender_of_the_jobs_successor(jobs: Jobs, other_conn
     sender.rows("COMMIT")
     states = jobs.rows("SELECT state FROM zeke_jobs.queue WHERE message_id <> ALL (%s::uuid[])", ended)
     assert [row["state"] for row in states] == ["queued", "queued"]
+
+
+def test_a_hand_back_keeps_the_jobs_place(jobs: Jobs) -> None:
+    jobs.use(ONE)
+    set_clock(jobs.conn, NOON)
+    first, _ = jobs.add("a", 2)
+    worker = jobs.worker()
+    (claim,) = jobs.claim(worker, 1)
+    set_clock(jobs.conn, NOON + timedelta(seconds=9))
+    jobs.finish(worker, claim, "returned", after=None)
+    assert [one["message_id"] for one in jobs.claim(worker, 1)] == [first]

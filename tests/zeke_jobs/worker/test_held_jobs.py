@@ -115,28 +115,6 @@ def test_each_claim_ends_once_and_each_thread_is_counted_once() -> None:
     run_state_machine_as_test(Holding, settings=settings(max_examples=examples, stateful_step_count=40, deadline=None))
 
 
-@pytest.mark.parametrize(
-    ("at", "to"),
-    [
-        (Stage.CLAIMED, Stage.RUNS),
-        (Stage.RUNS, Stage.WAITS),
-        (Stage.GIVEN_UP, Stage.RUNS),
-        (Stage.ENDED, Stage.RUNS),
-        (Stage.ENDED, Stage.ENDED),
-    ],
-)
-def test_a_step_that_no_arrow_allows_raises(at: Stage, to: Stage) -> None:
-    claim = a_claim(uuid4(), stage=at)
-    with pytest.raises(RuntimeError, match=at.value):
-        claim.move(to)
-    assert claim.stage is at
-
-
-def test_a_job_that_never_came_cannot_start() -> None:
-    with pytest.raises(RuntimeError, match="expected a claim"):
-        HeldJobs(1).start(a_claim(uuid4()))
-
-
 # ── how much to claim ──
 
 
@@ -144,10 +122,6 @@ def taken(held: HeldJobs, task: str = "t", *, may_wait: bool = True) -> Claim:
     one = a_claim(uuid4(), task=task, received=100.0)
     assert held.accept([(one, may_wait)]) == [one]
     return one
-
-
-def handed_back(held: HeldJobs) -> list[Claim]:
-    return [claim for claim in held.behind_long_job() if held.end(claim, unstarted=True)]
 
 
 def worked(held: HeldJobs, seconds: float, clock: Clock, task: str = "t", *, times: int = 1) -> None:
@@ -159,22 +133,6 @@ def worked(held: HeldJobs, seconds: float, clock: Clock, task: str = "t", *, tim
         held.forget([one])
 
 
-def test_an_unknown_load_claims_one_job_a_thread() -> None:
-    held = HeldJobs(8)
-    assert held.want() == 8
-    for _ in range(3):
-        taken(held)
-    assert held.want() == 5
-
-
-def test_long_jobs_are_never_claimed_ahead(clock: Clock) -> None:
-    held = HeldJobs(8)
-    worked(held, 1.0, clock, times=2)
-    for _ in range(7):
-        taken(held)
-    assert held.want() == 1
-
-
 def test_while_claims_bring_short_jobs_only_some_more_are_claimed_than_threads_are_free(clock: Clock) -> None:
     held = HeldJobs(8)
     worked(held, 2**-10, clock, times=2)
@@ -183,13 +141,6 @@ def test_while_claims_bring_short_jobs_only_some_more_are_claimed_than_threads_a
     assert held.want() == 7
     worked(held, 2**-10, clock)
     assert held.want() == 7 + 184, "seven threads flow, but one more long job may come"
-
-
-def test_jobs_that_a_crash_must_not_repeat_are_never_claimed_ahead(clock: Clock) -> None:
-    held = HeldJobs(8)
-    worked(held, 2**-10, clock, times=2)
-    taken(held, may_wait=False)
-    assert held.want() == 7
 
 
 def test_a_task_whose_job_takes_long_is_no_longer_claimed_ahead_while_another_one_is(clock: Clock) -> None:
@@ -206,30 +157,3 @@ def test_a_task_whose_job_takes_long_is_no_longer_claimed_ahead_while_another_on
     assert held.want() == 8 + 245
     worked(held, 2**-10, clock)
     assert held.want() == 8
-
-
-def test_a_job_given_back_unstarted_frees_its_place_and_teaches_nothing() -> None:
-    held = HeldJobs(2)
-    held.end(taken(held))
-    assert held.want() == 2
-
-
-def test_jobs_that_wait_behind_a_long_one_are_handed_back_and_never_start_here(clock: Clock) -> None:
-    held = HeldJobs(1)
-    running, waiting = taken(held), taken(held)
-    assert held.start(running)
-    clock.now += 0.09
-    assert handed_back(held) == []
-    clock.now += 0.02
-    assert handed_back(held) == [waiting]
-    assert not held.start(waiting)
-    assert handed_back(held) == []
-    assert held.free() == 0
-
-
-def test_jobs_that_wait_while_none_takes_long_stay(clock: Clock) -> None:
-    held = HeldJobs(1)
-    running, _ = taken(held), taken(held)
-    clock.now += 5.0
-    assert held.start(running)
-    assert handed_back(held) == []

@@ -8,47 +8,12 @@ from uuid import uuid4
 
 import pytest
 
-from zeke_jobs.worker.run.interrupts import Cancelled, Interrupts, TimedOut
+from zeke_jobs.worker.run.interrupts import Cancelled, Interrupts
 
 
 def spin() -> None:
     while True:
         pass
-
-
-def test_an_interrupt_comes_out_with_its_own_text() -> None:
-    interrupts, job, started = Interrupts(), uuid4(), threading.Event()
-    caught: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            with interrupts.running(job, 60):
-                started.set()
-                spin()
-        except Cancelled as error:
-            caught.append(error)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    started.wait(5)
-    assert interrupts.stop(job, Cancelled("by a person"))
-    thread.join(5)
-    assert [str(error) for error in caught] == ["by a person"]
-
-
-def test_a_deadline_stops_the_handler() -> None:
-    interrupts = Interrupts()
-    threading.Timer(0.05, interrupts.tick).start()
-    with pytest.raises(TimedOut, match=r"timeout of 0\.01 s"), interrupts.running(uuid4(), 0.01):
-        spin()
-
-
-def test_a_handler_that_has_ended_is_not_interrupted() -> None:
-    interrupts, job = Interrupts(), uuid4()
-    with interrupts.running(job, 60) as running:
-        pass
-    assert not interrupts.stop(job, Cancelled("late"))
-    assert not running.stop(Cancelled("late"))
 
 
 def test_a_run_that_was_given_up_and_ends_late_leaves_the_jobs_next_run_its_timeout_and_cancel() -> None:

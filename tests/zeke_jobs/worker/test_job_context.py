@@ -126,18 +126,6 @@ def test_a_connection_that_psycopg2_makes_something_else_of_is_not_used_again(da
     pool.close()
 
 
-def test_what_only_the_engine_did_costs_no_reset(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    renewed: list[Any] = []
-    monkeypatch.setattr("zeke_jobs.worker.run.job_context.renew", renewed.append)
-    pool = Pool(database, max_size=1)
-    ctx = context(pool, Running(60))
-    ctx._fence = lambda *_: None  # type: ignore[method-assign] # there is no such job
-    ctx.complete("done")
-    ctx.close()
-    assert (renewed, len(pool._idle)) == ([], 1)
-    pool.close()
-
-
 def test_a_session_that_cannot_be_reset_is_closed(database: str) -> None:
     pool = Pool(database, max_size=1)
     ctx = context(pool, Running(60))

@@ -21,14 +21,12 @@ from zeke_jobs.worker.finish.outcome import Completed, Ended
 from zeke_jobs.worker.run import job_log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator
 
     from psycopg2.extensions import connection as Connection
 
-    from zeke_jobs.worker.broker import JobBroker
+    from tests.zeke_jobs.worker.conftest import Running
 
-    Running = Callable[..., AbstractContextManager[JobBroker]]
 
 TASK = "  talk: {{handler: 'H:talk', retry: {{limit: 1, delay: 1ms}}, log_lines: 3{more}}}"
 
@@ -65,24 +63,18 @@ def test_an_attempt_that_does_not_complete_has_its_last_lines_with_its_outcome(
     assert "in talk" in log.getvalue()
 
 
-def test_all_attempts_have_theirs_where_the_task_wants_that(
+def test_all_attempts_have_theirs_or_none_where_the_task_wants_that(
     running: Running, conn: Connection, log: io.StringIO
 ) -> None:
     del log
-    both = f"{TASK.format(more=', log: always')}\n  complete: {{handler: 'H:talk_and_complete', log: always}}"
-    with running(both):
-        talk, complete = zeke_jobs.send("talk").id, zeke_jobs.send("complete").id
+    tasks = TASK.format(more=", log: always") + "\n  complete: {handler: 'H:talk_and_complete', log: always}"
+    with running(f"{tasks}\n  never: {{handler: 'H:talk', retry: {{limit: 0}}, log: never}}"):
+        talk, complete, never = (zeke_jobs.send(task).id for task in ("talk", "complete", "never"))
         zeke_jobs.wait(talk, timeout=20)
+        eventually(lambda: zeke_jobs.status(never).has_ended)
         eventually(lambda: len(kept(conn, talk)) == 2 and len(kept(conn, complete)) == 1)
     assert [one["attempt"] for one in kept(conn, talk)] == [1, 2]
-
-
-def test_none_are_kept_where_the_task_wants_none(running: Running, conn: Connection, log: io.StringIO) -> None:
-    with running(TASK.format(more=", log: never")):
-        job = zeke_jobs.send("talk").id
-        zeke_jobs.wait(job, timeout=20)
-    assert kept(conn, job) == []
-    assert "half done" in log.getvalue()
+    assert kept(conn, never) == []
 
 
 def test_a_handler_that_ends_after_its_job_leaves_the_lines_of_the_end(
@@ -158,12 +150,6 @@ def test_a_completed_job_is_a_line_with_its_task_its_short_id_how_long_it_took_a
     monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "console")
     assert CompletedLines().log(a_claim(), Completed('"Hello, Ada"'))
     assert 'greet 2d06086d completed in 2s: "Hello, Ada"' in log.getvalue()
-
-
-def test_an_output_that_may_quote_a_sensitive_field_is_not_shown(
-    log: io.StringIO, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "console")
     CompletedLines().log(a_claim(sensitive=("word",)), Completed('"sesame"'))
     assert "sesame" not in log.getvalue()
 
@@ -175,8 +161,5 @@ def test_above_ten_a_second_they_are_counted_instead(monkeypatch: pytest.MonkeyP
     assert [lines.log(a_claim(), Completed()) for _ in range(12)].count(True) == 10
     now = 6.1
     assert lines.log(a_claim(), Completed())
-
-
-def test_machines_get_sums(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "json")
-    assert not CompletedLines().log(a_claim(), Completed())
+    assert not CompletedLines().log(a_claim(), Completed()), "machines get sums"

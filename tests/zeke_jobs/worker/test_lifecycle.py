@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import MagicMock
@@ -35,15 +34,3 @@ def test_a_queue_that_no_task_has_is_named(
         )
     assert [line["event"] for line in lines] == told
     assert process.queues == tuple(sorted(asked or {"default", "video"}))
-
-
-def test_the_wait_for_a_database_is_said_at_once_and_then_ever_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    life = Lifecycle(MagicMock())
-    said = []
-    for second in range(1, 601):
-        monkeypatch.setattr("zeke_jobs.worker.lifecycle.time.monotonic", lambda second=second: float(second))
-        with structlog.testing.capture_logs() as lines:
-            life._warn_of(OSError("away"))
-        said += [second] * len(lines)
-    assert said[:7] == [1, 3, 7, 15, 31, 63, 123]
-    assert max(later - earlier for earlier, later in pairwise(said)) == 60

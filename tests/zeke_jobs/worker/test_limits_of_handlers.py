@@ -36,16 +36,6 @@ def test_what_a_job_used_and_cost_replaces_its_estimate(running: Callable[..., A
     assert used(jobs) == {"tokens": 120, "USD": 0.5}
 
 
-def test_a_job_that_could_never_start_is_refused_in_words(running: Callable[..., Any]) -> None:
-    with running(TASKS, TOP):
-        with pytest.raises(ValueError, match="expected at most the 1000 tokens that a limit of use allows, got 1200"):
-            zeke_jobs.send("use", units={"tokens": 1200})
-        with pytest.raises(ValueError, match="expected a unit that a limit of use counts, got words"):
-            zeke_jobs.send_many("use", [{}], units={"words": 1})
-        with pytest.raises(TypeError, match="expected units as numbers by unit, got tokens='many'"):
-            zeke_jobs.send("use", units={"tokens": "many"})  # type: ignore[dict-item]
-
-
 @pytest.mark.parametrize(("n", "status"), [(0, "created"), (30, "completed")])
 def test_a_throttled_job_closes_its_limit_for_all(running: Callable[..., Any], jobs: Jobs, n: int, status: str) -> None:
     with running(TASKS, TOP):

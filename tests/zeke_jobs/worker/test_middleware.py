@@ -12,20 +12,17 @@ from dramatiq.middleware import Prometheus
 
 import zeke_jobs
 from tests.waiting import eventually
-from tests.zeke_jobs.worker.conftest import load
+from tests.zeke_jobs.worker.conftest import Running, load
 from tests.zeke_jobs.worker.middleware import HEARD
 from tests.zeke_jobs.worker.test_running import failure, outcome
 from zeke_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator
     from uuid import UUID
 
     from tests.zeke_jobs.worker.conftest import Jobs
-    from zeke_jobs.worker.broker import JobBroker
 
-    Running = Callable[..., AbstractContextManager[JobBroker]]
 
 M = "tests.zeke_jobs.worker.middleware"
 TASKS = """

@@ -75,17 +75,6 @@ def test_a_freed_limit_wakes_one_process_at_once_or_all_later_where_its_own_proc
     assert payload in (["later default"] if by_process else [f"{one} default", f"{other} default"])
 
 
-def test_jobs_that_are_handed_back_notify(jobs: Jobs, heard: Callable[[], list[str]]) -> None:
-    jobs.use("  a: {handler: 'H:echo'}")
-    for _ in range(3):
-        waits(jobs, jobs.worker())
-    jobs.add("a", 2)
-    heard()
-    taker = jobs.worker()
-    hand_back(jobs, taker, jobs.claim(taker, 2))
-    assert heard() == ["default"]
-
-
 def test_only_the_queues_that_a_process_waits_at_are_notified(jobs: Jobs, heard: Callable[[], list[str]]) -> None:
     jobs.use("  a: {handler: 'H:echo'}\n  b: {handler: 'H:echo', queue: slow}")
     worker = jobs.worker(queues=QUEUES)

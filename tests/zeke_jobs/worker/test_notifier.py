@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from contextlib import closing
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from structlog.testing import capture_logs
@@ -13,7 +12,6 @@ from zeke_jobs.worker.claim.notifier import Notifier
 
 if TYPE_CHECKING:
     import pytest
-    from psycopg2.extensions import connection as Connection
 
 
 class Woken(SimpleNamespace):
@@ -43,22 +41,3 @@ def test_a_notifier_in_which_something_broke_is_tried_again(database: str, monke
         assert listens.wait(10.0)
         notifier.close()
     assert [line["event"] for line in lines] == ["the notifier failed; it is tried again"]
-
-
-def test_a_notification_wakes_the_named_process_at_once_and_the_others_later_whatever_else_it_carries(
-    database: str, conn: Connection
-) -> None:
-    cancelled, ours, woken = threading.Event(), uuid4(), Woken()
-    notifier = Notifier(database, ours, woken, cancelled.set, lambda: None)
-    notifier.start()
-    with closing(notifier):
-        assert woken.calls.get(timeout=10.0) == ("now", None), "once it listens it looks for what came before"
-        payloads: list[Any] = [f"{ours} two words", f"{uuid4()} default", "later default", "", "x"]
-        with conn.cursor() as cursor:
-            for payload in payloads:
-                cursor.execute(
-                    "SELECT pg_notify('zeke_jobs.wake', %s), pg_notify('zeke_jobs.cancel', %s)", [payload] * 2
-                )
-        found = [woken.calls.get(timeout=10.0) for _ in payloads]
-        assert found == [("now", "two words"), ("later", "default"), ("later", "default"), ("later", ""), ("later", "")]
-        assert cancelled.wait(10.0)

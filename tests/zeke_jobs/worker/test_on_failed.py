@@ -8,19 +8,15 @@ import pytest
 
 import zeke_jobs
 from tests.waiting import eventually
-from tests.zeke_jobs.worker.conftest import load
+from tests.zeke_jobs.worker.conftest import Running, load
 from tests.zeke_jobs.worker.test_running import failure
 from zeke_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
     from uuid import UUID
 
     from tests.zeke_jobs.worker.conftest import Jobs
-    from zeke_jobs.worker.broker import JobBroker
 
-    Running = Callable[..., AbstractContextManager[JobBroker]]
 
 TASKS = """
   echo: {handler: 'H:echo', on_failed: report, retry: {limit: 0}}
@@ -49,11 +45,13 @@ def test_a_job_that_failed_for_good_sends_one_with_its_id_error_and_payload(runn
     assert report["result"] == {"type": "ValueError", "n": 3}
 
 
-@pytest.mark.parametrize(("task", "kind"), [("reject", "Reject"), ("slow", "TimedOut")])
-def test_a_rejection_and_a_timeout_are_failures(running: Running, jobs: Jobs, task: str, kind: str) -> None:
+def test_rejections_and_timeouts_are_failures_each_time(running: Running, jobs: Jobs) -> None:
     with running(TASKS):
-        job = failure(task)
-    assert [report["told"]["error"]["type"] for report in reports(jobs, job.id)] == [kind]
+        for task, kind in (("reject", "Reject"), ("slow", "TimedOut")):
+            job = failure(task)
+            assert [report["told"]["error"]["type"] for report in reports(jobs, job.id)] == [kind]
+        zeke_jobs.retry(job.id)
+        eventually(lambda: len(reports(jobs, job.id)) == 2)
 
 
 def test_a_job_whose_worker_died_is_told_by_the_database(jobs: Jobs) -> None:
@@ -82,13 +80,6 @@ def test_a_retry_a_cancellation_and_an_expiry_are_no_failures(jobs: Jobs) -> Non
     jobs.add("echo", options='{"expires": 0}')
     assert jobs.rows("SELECT zeke_jobs.expire(10) AS count") == [{"count": 1}]
     assert reports(jobs) == []
-
-
-def test_a_job_that_fails_again_after_a_retry_by_hand_is_told_again(running: Running, jobs: Jobs) -> None:
-    with running(TASKS):
-        job = failure("reject")
-        zeke_jobs.retry(job.id)
-        eventually(lambda: len(reports(jobs, job.id)) == 2)
 
 
 @pytest.mark.parametrize("kind", ["large", "deep"])
@@ -162,37 +153,18 @@ def test_what_is_sensitive_in_its_payload_is_so_in_the_report(running: Running, 
     assert "ada@example.org" not in str(shown)
 
 
-def test_a_stock_producers_job_is_told_too(jobs: Jobs) -> None:
-    jobs.use(TASKS)
-    jobs.rows("""INSERT INTO zeke_jobs.queue (queue_name, message_id, state, message) VALUES ('default', gen_random_uuid(), 'queued',
-      '{"queue_name": "default", "actor_name": "echo", "args": [], "kwargs": null, "options": {}, "message_timestamp": 1}')""")
-    worker = jobs.worker()
-    jobs.finish(worker, jobs.claim(worker, 1)[0], "failed")
-    assert [report["told"]["payload"] for report in reports(jobs)] == [{}]
-
-
-def refused(tasks: str, top: str = "") -> str:
+@pytest.mark.parametrize(
+    ("top", "on_failed", "place", "words"),
+    [
+        ("", ", on_failed: reprot", "5:70", "expected the name of a task, got 'reprot'"),
+        ("", ", on_failed: strict", "5:70", "expected strict to accept zeke_jobs.FailedJob"),
+        ("defaults: {on_failed: strict}", "", "2:23", "expected strict to accept zeke_jobs.FailedJob"),
+    ],
+)
+def test_a_task_that_is_unknown_or_takes_no_failed_job_is_refused_at_its_place(
+    top: str, on_failed: str, place: str, words: str
+) -> None:
+    tasks = f"\n  echo: {{handler: 'H:echo'{on_failed}}}\n  strict: {{handler: 'H:strict'}}\n  report: {{handler: 'H:report'}}"
     with pytest.raises(ConfigurationError) as caught:
         load(tasks, top)
-    return str(caught.value)
-
-
-def test_the_file_may_say_it_for_all_tasks() -> None:
-    config = load("\n  echo: {handler: 'H:echo'}\n  report: {handler: 'H:report'}", "defaults: {on_failed: report}")
-    assert config.tasks["echo"].on_failed == "report"
-
-
-def test_a_name_that_no_task_has_is_refused_at_its_place() -> None:
-    said = refused("\n  echo: {handler: 'H:echo', on_failed: reprot}\n  report: {handler: 'H:report'}")
-    assert "jobs.yaml:5:70: error: expected the name of a task, got 'reprot'" in said
-    assert "did you mean 'report'?" in said
-
-
-@pytest.mark.parametrize(
-    ("top", "tasks", "place"),
-    [("", "\n  echo: {handler: 'H:echo', on_failed: strict}", "5:70"), ("defaults: {on_failed: strict}", "", "2:23")],
-)
-def test_a_task_that_does_not_take_a_failed_job_is_refused_at_its_place(top: str, tasks: str, place: str) -> None:
-    said = refused(f"{tasks}\n  strict: {{handler: 'H:strict'}}", top)
-    assert f"jobs.yaml:{place}: error: expected strict to accept zeke_jobs.FailedJob" in said
-    assert "zeke_jobs.FailedJob" in said
+    assert f"jobs.yaml:{place}: error: {words}" in str(caught.value)

@@ -15,15 +15,11 @@ import zeke_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractContextManager
 
     from dramatiq.actor import Actor
     from psycopg2.extensions import connection as Connection
 
-    from tests.zeke_jobs.worker.conftest import Jobs
-    from zeke_jobs.worker.broker import JobBroker
-
-    Running = Callable[..., AbstractContextManager[JobBroker]]
+    from tests.zeke_jobs.worker.conftest import Jobs, Running
 
 
 def test_its_message_becomes_a_job_with_what_ours_have(jobs: Jobs, stock: Callable[[str], Actor]) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
-from dramatiq.broker import MessageProxy
 from dramatiq.message import Message
-from dramatiq.results import ResultFailure, ResultMissing, Results, ResultTimeout
+from dramatiq.results import ResultFailure, ResultMissing, ResultTimeout
 
 import zeke_jobs
 from zeke_jobs.worker.results import JobResultBackend
@@ -61,26 +59,9 @@ def test_a_job_that_has_not_ended_has_no_result_yet() -> None:
         message_of(sent.id).get_result(backend=JobResultBackend(), block=True, timeout=10)
 
 
-def test_a_message_that_was_never_sent_has_no_result() -> None:
-    with pytest.raises(ResultMissing):
-        message_of("6f2e1c3a-0000-4000-8000-000000000001").get_result(backend=JobResultBackend(), block=True)
-
-
 def test_the_result_of_a_failed_job_is_its_failure(conn: Connection) -> None:
     sent = zeke_jobs.send("anything")
     end(conn, sent.id, "rejected")
     with pytest.raises(ResultFailure, match="no route") as failed:
         message_of(sent.id).get_result(backend=JobResultBackend(), block=True)
     assert (failed.value.orig_exc_type, failed.value.orig_exc_msg) == ("OSError", "no route")
-
-
-def test_dramatiqs_middleware_stores_nothing(conn: Connection) -> None:
-    middleware = Results(backend=JobResultBackend(), store_results=True)
-    broker = SimpleNamespace(get_actor=lambda _: SimpleNamespace(options={}))
-    sent = zeke_jobs.send("anything")
-    message = MessageProxy(message_of(sent.id))
-    middleware.after_process_message(broker, message, result="kept by the finish")
-    middleware.after_skip_message(broker, message)
-    message.fail()
-    middleware.after_nack(broker, message)
-    assert zeke_jobs.status(sent.id).status == "created"

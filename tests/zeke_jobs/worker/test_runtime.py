@@ -70,16 +70,6 @@ def opening(of: Runtime) -> threading.Thread:
     return thread
 
 
-def test_a_configuration_comes_into_force_while_a_service_opens() -> None:
-    here = runtime(slow="Slow")
-    thread = opening(here)
-    change = beside(here.put_in_force, here.config, 7)
-    change.join(5)
-    assert here.revision == 7
-    GATE.set()
-    thread.join(5)
-
-
 def test_a_service_opens_beside_another_and_each_of_them_once() -> None:
     here = runtime(slow="Slow", quick="Fast")
     threads = [opening(here), beside(here.service, "slow"), beside(here.service, "quick")]
@@ -99,11 +89,6 @@ def test_a_service_whose_settings_changed_is_opened_anew() -> None:
     assert here.service("one") is before
     here.put_in_force(load(TASKS, f"services: {{one: {{use: '{__name__}:Fast', name: new}}}}"), 3)
     assert here.service("one").name == "new"
-
-
-def test_an_unknown_service_is_refused_with_those_there_are() -> None:
-    with pytest.raises(KeyError, match=r"expected one of the services of jobs.yaml \(one\), got 'other'"):
-        runtime(one="Fast").service("other")
 
 
 def test_a_service_that_cannot_be_closed_keeps_no_other_open() -> None:

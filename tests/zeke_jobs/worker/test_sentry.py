@@ -19,11 +19,8 @@ from tests.zeke_jobs.worker.test_running import failure, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
 
-    from zeke_jobs.worker.broker import JobBroker
-
-    Running = Callable[..., AbstractContextManager[JobBroker]]
+    from tests.zeke_jobs.worker.conftest import Running
 
 
 class Kept(Transport):

@@ -149,13 +149,18 @@ class Engine(World):
         self.stale.append((worker, id_, claim))
 
     @precondition(lambda self: self.stale or self.held())
-    @rule(data=st.data(), way=st.sampled_from(["complete", "finish", "mark", "fence", "progress"]))
+    @rule(
+        data=st.data(),
+        way=st.sampled_from(
+            [*("complete", "finish", "mark", "fence"), *("progress", "cost", "step", "lease", "hand back")]
+        ),
+    )
     def a_stale_or_foreign_claim_changes_nothing(self, data: st.DataObject, way: str) -> None:
         foreign = [(UUID(int=99), id_, claim) for _, id_, claim in self.held()]
         # The most dangerous ones first: the same worker holds the same job again, under a later claim.
         again = [old for old in self.stale if old[0] == self.jobs[old[1]].worker]
         worker, id_, claim = self.draw(data, again or self.stale + foreign)
-        before = self.sql.rows(ALL)
+        before, conn, held = self.sql.rows(ALL), self.sql.conn, {"worker": worker, "id": id_, "claim": claim}
         match way:
             case "complete":
                 assert self.sql.complete(worker, [{"message_id": id_, "claim": claim}]) == []
@@ -166,7 +171,18 @@ class Engine(World):
             case "fence":
                 assert not self.sql.fence(worker, id_, claim, result="null")
             case "progress":
-                assert SQL.run(self.sql.conn, "job/progress", worker=worker, id=id_, claim=claim, progress="{}") == 0
+                assert SQL.run(conn, "job/progress", **held, progress="{}") == 0
+            case "cost":
+                assert SQL.one(conn, "job/add_cost", **held, amount=1, currency="USD") is None
+            case "step":
+                assert not SQL.value(conn, "step/keep", **held, name="one", result="1")
+            case "lease":
+                taken = SQL.one(conn, "lease/take", name="x", limit=9, worker=worker, job=id_, claim=claim)
+                assert taken is not None
+                assert taken["outcome"] == "lost"
+            case "hand back":
+                ends: Any = {"ids": [id_], "claims": [claim], "after": [None], "took": [None]}
+                assert SQL.all(conn, "job/hand_back", worker=worker, **ends) == []
         assert self.sql.rows(ALL) == before
 
     @precondition(lambda self: self.held())

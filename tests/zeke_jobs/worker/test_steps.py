@@ -11,21 +11,16 @@ import pytest
 
 import zeke_jobs
 from tests.zeke_jobs.worker import handlers
-from tests.zeke_jobs.worker.conftest import Jobs, a_claim
+from tests.zeke_jobs.worker.conftest import Jobs, Running, a_claim
 from tests.zeke_jobs.worker.faults import Life, Line, every_break
-from zeke_jobs.errors import ClaimLost
 from zeke_jobs.payload.json_text import UnfitForJson
 from zeke_jobs.testing import FakeContext
 from zeke_jobs.worker.life import retention
-from zeke_jobs.worker.run.interrupts import Running
+from zeke_jobs.worker.run import interrupts
 from zeke_jobs.worker.run.job_context import JobContext
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
-
     from zeke_jobs.postgres.pool import Pool
-    from zeke_jobs.worker.broker import JobBroker
 
 TASKS = """
   stepwise: {handler: 'H:stepwise', retry: {limit: 9, delay: 1ms}}
@@ -42,13 +37,11 @@ def held(jobs: Jobs, pool: Pool) -> JobContext:
     claimed = jobs.claim(worker, 1)[0]
     runtime: Any = type("Runtime", (), {"revision": 1})
     claim = a_claim(claimed["message_id"], claimed["claim"], "a")
-    return JobContext(claim, worker, runtime, pool, Running(60), None, statement_pool=pool)
+    return JobContext(claim, worker, runtime, pool, interrupts.Running(60), None, statement_pool=pool)
 
 
 @pytest.mark.parametrize("task", ["stepwise", "stepwise-async"])
-def test_a_retry_gets_the_result_and_does_not_run_the_step_again(
-    jobs: Jobs, running: Callable[..., AbstractContextManager[JobBroker]], task: str
-) -> None:
+def test_a_retry_gets_the_result_and_does_not_run_the_step_again(jobs: Jobs, running: Running, task: str) -> None:
     with running(TASKS):
         sent = zeke_jobs.send(task, {"n": 3})
         assert zeke_jobs.wait(sent.id, 10) == {"first": [1, 3], "second": "done", "attempt": 3}
@@ -56,35 +49,16 @@ def test_a_retry_gets_the_result_and_does_not_run_the_step_again(
     assert zeke_jobs.client.steps(sent.id) == ["first", "second"]
 
 
-def test_a_result_has_been_through_json_the_first_time_too(jobs: Jobs, pool: Pool) -> None:
+def test_names_are_unique_and_results_go_through_json_the_first_time_too(jobs: Jobs, pool: Pool) -> None:
     ctx = held(jobs, pool)
     pair: object = ctx.step("pair", lambda: (1, None))
     assert pair == [1, None]
-    assert ctx.step("nothing", lambda: None) is None
-
-
-def test_a_name_is_unique_within_a_run(jobs: Jobs, pool: Pool) -> None:
-    ctx = held(jobs, pool)
-    ctx.step("one", int)
-    with pytest.raises(ValueError, match="'one' twice"):
-        ctx.step("one", int)
-    with pytest.raises(ValueError, match="1 to 256 bytes"):
-        ctx.step("", int)
-
-
-def test_a_result_that_is_no_json_or_too_large_is_refused(jobs: Jobs, pool: Pool) -> None:
-    ctx = held(jobs, pool)
-    for name, result in (("object", object()), ("large", "x" * 1_100_000)):
+    for name, words in (("pair", "'pair' twice"), ("", "1 to 256 bytes")):
+        with pytest.raises(ValueError, match=words):
+            ctx.step(name, int)
+    for result in (object(), "x" * 1_100_000):
         with pytest.raises(UnfitForJson):
-            ctx.step(name, deepcopy, result)
-
-
-def test_a_worker_that_lost_the_job_keeps_nothing(jobs: Jobs, pool: Pool) -> None:
-    ctx = held(jobs, pool)
-    jobs.rows("UPDATE zeke_jobs.queue SET claim = claim + 1")
-    with pytest.raises(ClaimLost):
-        ctx.step("one", int)
-    assert jobs.rows("SELECT * FROM zeke_jobs.step") == []
+            ctx.step(f"unfit {type(result)}", deepcopy, result)
 
 
 def test_in_a_transaction_a_step_is_kept_with_the_writes_or_not_at_all(jobs: Jobs, pool: Pool) -> None:

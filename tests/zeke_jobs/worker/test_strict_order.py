@@ -11,9 +11,7 @@ import zeke_jobs
 from tests.zeke_jobs.worker import handlers
 from tests.zeke_jobs.worker.conftest import NOON, Jobs
 from tests.zeke_jobs.worker.faults import Life, Line, every_break
-from zeke_jobs import config
 from zeke_jobs.diagnosis import why
-from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.testing import set_clock
 
@@ -44,9 +42,10 @@ def claimed(jobs: Jobs, worker: UUID, want: int = 10) -> dict[UUID, dict[str, An
 
 def test_the_oldest_job_of_each_key_runs_alone(jobs: Jobs) -> None:
     ids = send("hold", "a", "a", "b", "a")
+    without = {zeke_jobs.send("hold").id for _ in range(2)}
     worker = jobs.worker()
     first = claimed(jobs, worker)
-    assert set(first) == {ids[0], ids[2]}
+    assert set(first) == {ids[0], ids[2], *without}, "jobs without a key are in no line"
     assert claimed(jobs, worker) == {}
     jobs.complete(worker, [first[ids[0]]])
     assert set(claimed(jobs, worker)) == {ids[1]}
@@ -107,11 +106,6 @@ def test_a_cancelled_job_lets_the_next_one_run_and_rings(jobs: Jobs, heard: Any)
     assert set(claimed(jobs, worker)) == {second}
 
 
-def test_jobs_without_a_key_are_in_no_line(jobs: Jobs) -> None:
-    sent = [zeke_jobs.send("hold").id for _ in range(3)]
-    assert set(claimed(jobs, jobs.worker())) == set(sent)
-
-
 def test_a_suspect_that_is_not_the_oldest_waits_its_turn(jobs: Jobs) -> None:
     first, second = send("hold", "a", "a")
     worker = jobs.worker()
@@ -135,16 +129,6 @@ def test_a_task_that_gets_an_order_puts_its_jobs_in_line_and_one_that_loses_it_t
     assert first
 
 
-def test_a_send_that_was_under_way_when_the_order_came_is_found_later(jobs: Jobs) -> None:
-    send("later", "a", "a")
-    jobs.use("  later: {handler: 'H:record', order: strict}")
-    jobs.rows("UPDATE zeke_jobs.queue SET order_hold = NULL")
-    set_clock(jobs.conn, NOON + timedelta(seconds=6))
-    assert "gather" in jobs.rows("SELECT zeke_jobs.chores(true) AS due")[0]["due"]
-    jobs.rows("SELECT * FROM zeke_jobs.gather(100)")
-    assert len(claimed(jobs, jobs.worker())) == 1
-
-
 def test_why_names_the_one_before(jobs: Jobs) -> None:
     first, second = send("hold", "a", "a")
     worker = jobs.worker()
@@ -155,12 +139,6 @@ def test_why_names_the_one_before(jobs: Jobs) -> None:
     (found,) = [one for one in why.why(jobs.conn, second).reasons if one.kind == "after"]
     assert f"hold {first}, which was sent earlier, failed" in found.sentence
     assert f"zeke-jobs cancel {first}" in found.help
-
-
-def test_an_order_of_more_than_one_job_a_key_is_refused() -> None:
-    text = "version: 1\ntasks:\n  a:\n    handler: tests.zeke_jobs.worker.handlers:echo\n    order: strict\n    concurrency: {per_key: 2}\n"
-    with pytest.raises(ConfigurationError, match="expected per_key: 1 together with order: strict, got 2"):
-        config.load_text(text, "jobs.yaml")
 
 
 def test_a_claim_reads_little_where_one_key_has_many_jobs(jobs: Jobs) -> None:

@@ -18,16 +18,11 @@ from zeke_jobs.client import tracing
 from zeke_jobs.errors import JobFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
-
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.trace import Tracer
 
-    from tests.zeke_jobs.worker.conftest import Jobs
-    from zeke_jobs.worker.broker import JobBroker
+    from tests.zeke_jobs.worker.conftest import Jobs, Running
 
-    Running = Callable[..., AbstractContextManager[JobBroker]]
 
 TASKS = """
   echo: {handler: 'H:echo'}

@@ -20,14 +20,10 @@ from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.life import rescue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
-
-    from tests.zeke_jobs.worker.conftest import Jobs
+    from tests.zeke_jobs.worker.conftest import Jobs, Running
     from zeke_jobs.worker.broker import JobBroker
     from zeke_jobs.worker.process import WorkerProcess
 
-    Running = Callable[..., AbstractContextManager[JobBroker]]
 
 TASKS = """
   echo: {handler: 'H:echo', retry: {limit: 3, delay: 1ms}}
