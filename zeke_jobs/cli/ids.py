@@ -6,18 +6,14 @@ import re
 from typing import Annotated
 from uuid import UUID
 
-import typer
-
 from zeke_jobs.cli import database
+from zeke_jobs.cli.options import argument
 from zeke_jobs.cli.run import UsageError
 from zeke_jobs.core.wording import when
 from zeke_jobs.errors import JobNotFound
 from zeke_jobs.postgres.queries import SQL
 
-Id = Annotated[str, typer.Argument(metavar="ID", help="The job's id, or its beginning or end.", show_default=False)]
-SomeIds = Annotated[
-    list[str] | None, typer.Argument(metavar="ID", help="Ids of jobs, or their beginnings or ends.", show_default=False)
-]
+Id = Annotated[str, argument("The job's id, or its beginning or end.", "ID")]
 
 _LEAST = 4  # digits
 _LISTED = 10  # candidates

@@ -1,9 +1,11 @@
-"""Options that several commands share, with their parsers."""
+"""Declares options and arguments, and reads their values."""
 
 from __future__ import annotations
 
+import json
+import sys
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -26,7 +28,53 @@ def moment(text: str) -> datetime:
     return read if read.tzinfo else read.replace(tzinfo=UTC)
 
 
-Json = Annotated[bool, typer.Option("--json", help="Answer with JSON.")]
-Timeout = Annotated[
-    timedelta | None, typer.Option(parser=duration, metavar="DURATION", help="Longest wait, such as 30s.")
-]
+def option(help_: str, metavar: str | None = None, *names: str, **more: Any) -> Any:
+    """An option; its name is the parameter's unless ``names`` are given."""
+    return typer.Option(*names, metavar=metavar, help=help_, **more)
+
+
+def span(help_: str, *names: str) -> Any:
+    """An option whose value is a duration."""
+    return option(help_, "DURATION", *names, parser=duration)
+
+
+def time(help_: str, *names: str) -> Any:
+    """An option whose value is a time."""
+    return option(help_, "TIME", *names, parser=moment, show_default=False)
+
+
+def argument(help_: str, metavar: str) -> Any:
+    """A word of the command line; help shows no default."""
+    return typer.Argument(metavar=metavar, help=help_, show_default=False)
+
+
+def pair(text: str, expected: str) -> tuple[str, str]:
+    """Read ``NAME=VALUE``.
+
+    Raises:
+        UsageError: a part is missing; the message begins with ``expected``.
+    """
+    name, equals, value = text.partition("=")
+    if not (equals and name and value):
+        raise UsageError(f"expected {expected}, got {text!r}")
+    return name, value
+
+
+def read_json(text: str, what: str) -> Any:
+    """Read a word in JSON; ``-`` stands for standard input."""
+    try:
+        return json.loads(sys.stdin.read() if text == "-" else text)
+    except ValueError as error:
+        raise UsageError(f"expected {what} as JSON, got a fault in it: {error}") from error
+
+
+def is_asked(*, yes: bool, as_json: bool) -> bool:
+    """Whether to ask before a change: a person is at the terminal, and has not agreed beforehand."""
+    return not yes and not as_json and sys.stdin.isatty() and sys.stdout.isatty()
+
+
+Json = Annotated[bool, option("Answer with JSON.", None, "--json")]
+DryRun = Annotated[bool, option("Change nothing; show the jobs that would change.", None, "--dry-run")]
+Yes = Annotated[bool, option("Do not ask, on a terminal.", None, "--yes")]
+Timeout = Annotated[timedelta | None, span("Longest wait, such as 30s.")]
+Reason = Annotated[str, option("Kept for people, with the change.", "WHY")]

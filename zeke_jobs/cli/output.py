@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -19,12 +20,12 @@ from rich.table import Table
 from zeke_jobs.core.console import Console
 from zeke_jobs.core.durations import format_duration
 from zeke_jobs.core.terminal import visible, visible_json
-from zeke_jobs.core.wording import when
+from zeke_jobs.core.wording import count, when
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-__all__ = ["Console", "when"]
+__all__ = ["Console", "count", "when"]
 
 _WIDE = 200  # columns of text in a file or pipe
 
@@ -64,6 +65,31 @@ def say(text: str, *, end: str = "\n", is_trouble: bool = False) -> None:
 def tell(text: str) -> None:
     """Print a text with rich's markup on one line of any length."""
     console().print(text, soft_wrap=True)
+
+
+def facts(title: str, values: Mapping[str, object]) -> None:
+    """Print values under a title, each with its name; values that are empty or None are left out."""
+    tell(f"[bold]{escape(title)}[/]")
+    for name, value in values.items():
+        if value:
+            tell(f"  {name:<9} {_cell(value)}")
+
+
+@contextmanager
+def counter(*, shows: bool) -> Iterator[Callable[[str], None]]:
+    """A function that shows how far the block is: a line on standard error that is written over, if that is a terminal."""
+    shows = shows and sys.stderr.isatty()
+
+    def told(text: str) -> None:
+        if shows:
+            sys.stderr.write(f"\x1b[2K\r{visible(text)}")
+            sys.stderr.flush()
+
+    try:
+        yield told
+    finally:
+        if shows:
+            sys.stderr.write("\n")
 
 
 def table(*titles: str, right: tuple[str, ...] = ()) -> Rows:
@@ -190,8 +216,3 @@ def styled(status: str) -> Markup:
 def coloured(style: str, text: str) -> Markup:
     """A text in a style; markup in the text is escaped."""
     return Markup(f"[{style}]{escape(text)}[/]" if style and text else escape(text))
-
-
-def counted(number: int, noun: str) -> str:
-    """``1 task``, ``3 tasks``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, Strict, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, Strict, WithJsonSchema, model_serializer
 from pydantic_core import core_schema
 
 from zeke_jobs.core.duration_field import Duration
@@ -112,6 +112,7 @@ class Rate(BaseModel, frozen=True, extra="forbid"):
     count: int
     period: timedelta
 
+    @model_serializer
     def __str__(self) -> str:
         unit = next((unit for unit, worth in UNITS.items() if worth == self.period), None)
         return f"{self.count}/{unit or format_duration(self.period)}"
@@ -140,6 +141,7 @@ class Budget(BaseModel, frozen=True, extra="forbid"):
     amount: Decimal
     currency: str
 
+    @model_serializer
     def __str__(self) -> str:
         return f"{self.amount:f} {self.currency}/d"
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
 import re
-import textwrap
-from typing import TYPE_CHECKING, Annotated, Any, ForwardRef, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from pydantic import BaseModel, TypeAdapter
 from pydantic.errors import PydanticUndefinedAnnotation
 
 from zeke_jobs.config.entries import EntryError
-from zeke_jobs.config.imports import shown_path
 from zeke_jobs.payload.json_text import UnfitForJson, encode
 
 if TYPE_CHECKING:
@@ -27,7 +23,7 @@ def complete(model: type[BaseModel]) -> None:
     """See that all types of a model's fields exist, so that it can check values.
 
     Raises:
-        EntryError: one does not; the message names field, model, file and line.
+        EntryError: one does not; the message names field and model.
     """
     if not model.__pydantic_complete__ and not model.model_rebuild(raise_errors=False, _types_namespace={}):
         raise _fault(model)
@@ -37,7 +33,7 @@ def json_schema(model: type[BaseModel]) -> dict[str, Any]:
     """The JSON Schema of a payload model, in snake_case, as the catalogue keeps it.
 
     Raises:
-        EntryError: it has none that Postgres can store; the message names field, model, file and line.
+        EntryError: it has none that Postgres can store; the message names field and model.
     """
     complete(model)
     try:
@@ -87,10 +83,7 @@ def _missing_name(model: type[BaseModel]) -> str:
 
 
 def _mentions(annotation: Any, name: str) -> bool:
-    if isinstance(annotation, str | ForwardRef):
-        text = annotation if isinstance(annotation, str) else annotation.__forward_arg__
-        return re.search(rf"\b{re.escape(name)}\b", text) is not None
-    return any(_mentions(argument, name) for argument in get_args(annotation))
+    return re.search(rf"\b{re.escape(name)}\b", str(annotation)) is not None
 
 
 def _models(annotation: Any, seen: set[type]) -> Iterator[type[BaseModel]]:
@@ -105,23 +98,5 @@ def _models(annotation: Any, seen: set[type]) -> Iterator[type[BaseModel]]:
 
 
 def _named(model: type[BaseModel], field: str = "") -> str:
-    """``field when of Ping (handlers.py:7)``; without file and line where there is no source."""
-    what = f"field {field} of {model.__name__}" if field else model.__name__
-    for owner in model.__mro__ if field else (model,):
-        try:
-            lines, first = inspect.getsourcelines(owner)
-            file = inspect.getsourcefile(owner)
-        except (OSError, TypeError):  # made at run time, or built in
-            continue
-        at = _line(textwrap.dedent("".join(lines)), field) if field else 1
-        if at and file:
-            return f"{what} ({shown_path(file)}:{first + at - 1})"
-    return what
-
-
-def _line(source: str, field: str) -> int:
-    """The line of a field's annotation in its class's source; 0 if it is not there."""
-    for one in ast.walk(ast.parse(source)):
-        if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name) and one.target.id == field:
-            return one.lineno
-    return 0
+    """``field when of handlers.Ping``."""
+    return (f"field {field} of " if field else "") + f"{model.__module__}.{model.__qualname__}"

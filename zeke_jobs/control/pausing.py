@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zeke_jobs.control import schedules
-from zeke_jobs.errors import ZekeJobsError
+from zeke_jobs.errors import UnknownTask
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import pauses
 
@@ -19,7 +19,7 @@ _ALL = 2**31 - 1
 KINDS = ("task", "queue", "limit", "schedule")
 
 
-class UnknownTarget(ZekeJobsError):
+class UnknownTarget(UnknownTask):
     """No target has this name. The message suggests the nearest name."""
 
 

@@ -122,13 +122,13 @@ def with_task(stanza: dict[str, Any], **more: Any) -> str:
 
 def test_what_cannot_be_in_force_is_refused_before_the_boot(refusals: Callable[[str], tuple[str, str]]) -> None:
     faults = {
-        "late": "expected field when of Late (boot_handlers.py:15) to have a type that exists at run time, got datetime",
-        "inherits": "expected field when of Inherits (boot_handlers.py:15) to have a type",
-        "call": "expected field back of Call (boot_handlers.py:19) to have a type with a JSON Schema, got",
-        "inner": "expected field back of Call (boot_handlers.py:19) to have a type with a JSON Schema, got",
-        "arbitrary": "expected field thing of Arbitrary (boot_handlers.py:24) to have a type with a JSON Schema, got Thing",
-        "nan": "expected a JSON Schema of Nan (boot_handlers.py:25) that Postgres can store, got one with properties.share",
-        "tuned": "expected field when of Tuning (boot_handlers.py:33) to have a type that exists at run time, got datetime",
+        "late": "expected field when of boot_handlers.Late to have a type that exists at run time, got datetime",
+        "inherits": "expected field when of boot_handlers.Inherits to have a type",
+        "call": "expected field back of boot_handlers.Call to have a type with a JSON Schema, got",
+        "inner": "expected field back of boot_handlers.Call to have a type with a JSON Schema, got",
+        "arbitrary": "expected field thing of boot_handlers.Arbitrary to have a type with a JSON Schema, got Thing",
+        "nan": "expected a JSON Schema of boot_handlers.Nan that Postgres can store, got one with properties.share",
+        "tuned": "expected field when of boot_handlers.Tuning to have a type that exists at run time, got datetime",
     }
     for name, fault in faults.items():
         checked, booted = refusals(with_task({"handler": f"boot_handlers:{name}"}))
@@ -142,7 +142,7 @@ def test_what_cannot_be_in_force_is_refused_before_the_boot(refusals: Callable[[
         (with_task({"handler": "boot_handlers:fine"}, middleware=["boot_handlers:Raises"]), "the port is taken"),
         (
             with_task({"handler": "boot_handlers:fine"}, services={"s": {"use": "boot_handlers:Tuning"}}),
-            "field when of Tuning",
+            "field when of boot_handlers.Tuning",
         ),
         (
             with_task({"handler": "boot_handlers:fine"}).replace("one:", "zeke-metronome:"),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _PATIENCE = 3.0  # seconds to wait for workers to follow
 
-Message = Annotated[str, typer.Option("--message", "-m", metavar="WHY", help="Kept with the revision, for people.")]
+Message = Annotated[str, options.option("Kept with the revision, for people.", "WHY", "--message", "-m")]
 
 
 def apply(
@@ -43,7 +43,7 @@ def apply(
 
 
 def rollback(
-    revision: Annotated[int, typer.Argument(metavar="REV", help="Number of a revision.", show_default=False)],
+    revision: Annotated[int, options.argument("Number of a revision.", "REV")],
     message: Message = "",
     drain: Drain = None,
     cancel: Cancel = None,

@@ -7,8 +7,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
-import typer
-
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.configuration.check import find_modules_here
 from zeke_jobs.cli.output import print_json, when
@@ -54,31 +52,21 @@ def read_workers(text: str) -> Workers:
 
 File = Annotated[
     Path | None,
-    typer.Option(
-        "--file", metavar="FILE", help="The jobs.yaml to try; by default the revision in force.", show_default=False
-    ),
+    options.option("The jobs.yaml to try; by default the revision in force.", "FILE", "--file", show_default=False),
 ]
 Assignments = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Try a value, such as my-task.concurrency=3; may be given again."),
+    options.option("Try a value, such as my-task.concurrency=3; may be given again.", "KEY=VALUE", "--set"),
 ]
-Begin = Annotated[
-    datetime | None,
-    typer.Option(
-        "--from", parser=options.moment, metavar="TIME", help="Jobs from this time on; by default the last day's."
-    ),
-]
-End = Annotated[
-    datetime | None,
-    typer.Option("--to", parser=options.moment, metavar="TIME", help="Jobs until this time; by default now."),
-]
+Begin = Annotated[datetime | None, options.time("Jobs from this time on; by default the last day's.", "--from")]
+End = Annotated[datetime | None, options.time("Jobs until this time; by default now.", "--to")]
 WorkersOption = Annotated[
     Workers | None,
-    typer.Option(
+    options.option(
+        "P processes of T threads each, such as 2x8; by default as now, with --spec 1x8.",
+        "PxT",
         "--workers",
         parser=read_workers,
-        metavar="PxT",
-        help="P processes of T threads each, such as 2x8; by default as now, with --spec 1x8.",
     ),
 ]
 
@@ -89,19 +77,15 @@ def backtest(
     begin: Begin = None,
     end: End = None,
     workers: WorkersOption = None,
-    load: Annotated[str, typer.Option(metavar="Nx", help="Send N times as much.")] = "1x",
+    load: Annotated[str, options.option("Send N times as much.", "Nx")] = "1x",
     spec: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE", help="A load that this file describes, instead of recorded jobs; needs no database."
-        ),
+        options.option("A load that this file describes, instead of recorded jobs; needs no database.", "FILE"),
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw queues and waits over time, as .png, .svg or .pdf.")
+        Path | None, options.option("Draw queues and waits over time, as .png, .svg or .pdf.", "FILE")
     ] = None,
-    seed: Annotated[
-        int, typer.Option(metavar="N", help="Seed of random choices; the same seed gives the same answer.")
-    ] = 0,
+    seed: Annotated[int, options.option("Seed of random choices; the same seed gives the same answer.", "N")] = 0,
     as_json: options.Json = False,
 ) -> None:
     """Run recorded jobs again by the workers' rules: without and with the change."""

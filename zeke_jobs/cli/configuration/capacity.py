@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from zeke_jobs.cli import database as databases
 from zeke_jobs.cli import options
 from zeke_jobs.cli.configuration.backtest import (
@@ -36,12 +34,10 @@ def capacity(
     workers: WorkersOption = None,
     budget: Annotated[
         float | None,
-        typer.Option(
-            metavar="MONEY", help="Money that may be spent in a day, in the currency of the jobs' costs.", min=0
-        ),
+        options.option("Money that may be spent in a day, in the currency of the jobs' costs.", "MONEY", min=0),
     ] = None,
     database: Annotated[
-        float | None, typer.Option(metavar="JOBS", help="Measured jobs a second that the database carries.", min=1)
+        float | None, options.option("Measured jobs a second that the database carries.", "JOBS", min=1)
     ] = None,
     as_json: options.Json = False,
 ) -> None:

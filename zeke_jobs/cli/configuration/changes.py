@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from zeke_jobs.cli.output import counted, escape, when
+from zeke_jobs.cli.output import count, escape, when
 from zeke_jobs.config.limits import Limit
 from zeke_jobs.config.models import Task
 from zeke_jobs.config.scalars import TrapError, meaning
@@ -64,7 +64,7 @@ def summary(plan: Plan) -> str:
     if plan.changes:
         subjects = {(change.kind, change.name) for change in plan.changes}
         kinds = Counter(kind for kind, _ in subjects)
-        parts = [counted(kinds[kind], kind) for kind in ("task", "limit", "service") if kinds[kind]]
+        parts = [count(kinds[kind], kind) for kind in ("task", "limit", "service") if kinds[kind]]
         return f"{', '.join(parts) or 'the file'} would change"
     if plan.notes:
         return "only values set by hand would change"

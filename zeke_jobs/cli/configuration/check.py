@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from zeke_jobs.cli.output import console, counted, escape, listing, say, tell
+from zeke_jobs.cli.options import argument, option
+from zeke_jobs.cli.output import console, count, escape, listing, say, tell
 from zeke_jobs.cli.run import WRONG_USE, complain
 from zeke_jobs.core import environment
 from zeke_jobs.errors import ConfigurationError
@@ -19,10 +20,7 @@ from zeke_jobs.errors import ConfigurationError
 if TYPE_CHECKING:
     from zeke_jobs.config import Config, Schedule, Task
 
-File = Annotated[
-    Path | None,
-    typer.Argument(metavar="FILE", help="By default $ZEKE_JOBS_CONFIG or jobs.yaml.", show_default=False),
-]
+File = Annotated[Path | None, argument("By default $ZEKE_JOBS_CONFIG or jobs.yaml.", "FILE")]
 
 
 def check(file: File = None) -> None:
@@ -67,10 +65,7 @@ def load(path: Path) -> Config:
 
 def schema(
     write: Annotated[
-        Path | None,
-        typer.Option(
-            "--write", metavar="FILE", help="Write it to this file, and print the line that names it in jobs.yaml."
-        ),
+        Path | None, option("Write it to this file, and print the line that names it in jobs.yaml.", "FILE")
     ] = None,
 ) -> None:
     """Print the JSON Schema of jobs.yaml, from which editors complete and explain its keys."""
@@ -118,7 +113,7 @@ def _summarize(config: Config, path: Path, now: datetime) -> None:
             tell(f"\n{escape(name)}: {escape(fires(schedule, now))}")
     crons = sum(len(task.schedules) for task in tasks)
     has = {"task": len(tasks), "schedule": crons, "shared limit": len(config.limits), "service": len(config.services)}
-    tell(f"\n{escape(str(path))} is fine: {', '.join(counted(number, noun) for noun, number in has.items())}")
+    tell(f"\n{escape(str(path))} is fine: {', '.join(count(number, noun) for noun, number in has.items())}")
 
 
 def _limit(task: Task) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.configuration import changes
 from zeke_jobs.cli.output import console, listing, print_json, say, tell, took, when
@@ -17,15 +15,12 @@ if TYPE_CHECKING:
 
     from zeke_jobs.revisions.store import Revision
 
-Number = Annotated[int, typer.Argument(metavar="REV", help="Number of a revision.", show_default=False)]
-Other = Annotated[
-    int | None,
-    typer.Argument(metavar="REV", help="Another revision; by default the one in force.", show_default=False),
-]
+Number = Annotated[int, options.argument("Number of a revision.", "REV")]
+Other = Annotated[int | None, options.argument("Another revision; by default the one in force.", "REV")]
 
 
 def history(
-    limit: Annotated[int, typer.Option(metavar="N", help="Number of newest revisions.", min=1)] = 20,
+    limit: Annotated[int, options.option("Number of newest revisions.", "N", min=1)] = 20,
     as_json: options.Json = False,
 ) -> None:
     """List the revisions, with their times, authors, reasons and values set by hand."""
@@ -67,7 +62,7 @@ def show(number: Number, as_json: options.Json = False) -> None:
 def diff(
     number: Number,
     other: Other = None,
-    text: Annotated[bool, typer.Option("--text", help="Line by line, with comments.")] = False,
+    text: Annotated[bool, options.option("Line by line, with comments.", None, "--text")] = False,
     as_json: options.Json = False,
 ) -> None:
     """Show the differences in effect between two revisions; with --text, those of the files."""

@@ -7,8 +7,7 @@ import shlex
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
+from zeke_jobs.cli.options import argument
 from zeke_jobs.cli.output import say
 from zeke_jobs.cli.run import UsageError
 from zeke_jobs.core import environment, extras
@@ -58,9 +57,7 @@ __pycache__/
 
 
 def init(
-    folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="Where to write; it is made if it is missing.")
-    ] = Path(),
+    folder: Annotated[Path, argument("Where to write; it is made if it is missing.", "FOLDER")] = Path(),
 ) -> None:
     """Write jobs.yaml, a handler, its test and a .gitignore into a folder, never over a file."""
     there = [name for name in _FILES if (folder / name).exists() and name != ".gitignore"]

@@ -19,11 +19,10 @@ if TYPE_CHECKING:
     from zeke_jobs.revisions.proposal import Proposal
 
 Drain = Annotated[
-    list[str] | None,
-    typer.Option(metavar="TASK", help="A removed task runs until its jobs have ended, and takes no new ones."),
+    list[str] | None, options.option("A removed task runs until its jobs have ended, and takes no new ones.", "TASK")
 ]
-Cancel = Annotated[list[str] | None, typer.Option(metavar="TASK", help="The jobs of a removed task are cancelled.")]
-Rename = Annotated[list[str] | None, typer.Option(metavar="OLD=NEW", help="The jobs of OLD become jobs of NEW.")]
+Cancel = Annotated[list[str] | None, options.option("The jobs of a removed task are cancelled.", "TASK")]
+Rename = Annotated[list[str] | None, options.option("The jobs of OLD become jobs of NEW.", "OLD=NEW")]
 
 
 def plan(
@@ -50,9 +49,7 @@ def orders(drain: list[str] | None, cancel: list[str] | None, rename: list[str] 
 
     names: dict[str, str] = {}
     for one in rename or []:
-        old, equals, new = one.partition("=")
-        if not (old and equals and new):
-            raise UsageError(f"expected --rename OLD=NEW, got {one!r}")
+        old, new = options.pair(one, "--rename OLD=NEW")
         if old in names:
             raise UsageError(f"expected one new name for {old}, got {names[old]} and {new}")
         names[old] = new

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta  # noqa: TC003 (typer reads the annotation)
 from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
 
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.configuration import changes
@@ -17,7 +16,7 @@ from zeke_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from zeke_jobs.config.models import Config
     from zeke_jobs.revisions.store import Override
@@ -25,19 +24,13 @@ if TYPE_CHECKING:
 
 def set_(
     assignments: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="KEY=VALUE", help="Such as my-task.concurrency=3, or limits.ai.rate=30/m.", show_default=False
-        ),
+        list[str], options.argument("Such as my-task.concurrency=3, or limits.ai.rate=30/m.", "KEY=VALUE")
     ],
     message: Annotated[
-        str,
-        typer.Option("--message", "-m", metavar="WHY", help="The reason, for people.  [required without --clear]"),
+        str, options.option("The reason, for people.  [required without --clear]", "WHY", "--message", "-m")
     ] = "",
-    for_: Annotated[
-        str | None, typer.Option("--for", metavar="DURATION", help="End by itself after this time, such as 2h.")
-    ] = None,
-    clear: Annotated[bool, typer.Option("--clear", help="Remove values set by hand: name their keys.")] = False,
+    for_: Annotated[timedelta | None, options.span("End by itself after this time, such as 2h.", "--for")] = None,
+    clear: Annotated[bool, options.option("Remove values set by hand: name their keys.", None, "--clear")] = False,
     as_json: options.Json = False,
 ) -> None:
     """Set values beside jobs.yaml; the file stays as it is, and `plan` shows what differs from it."""
@@ -66,13 +59,15 @@ def _set(
     file: Config,
     overrides: Sequence[Override],
     message: str,
-    for_: str | None,
+    for_: timedelta | None,
     now: datetime,
 ) -> list[Override]:
     from zeke_jobs.revisions import overrides as by_hand
     from zeke_jobs.revisions.store import Override
 
-    until = None if for_ is None else now + _time(for_)
+    if for_ is not None and not for_:
+        raise UsageError("expected --for a time that passes, got 0s")
+    until = None if for_ is None else now + for_
     faults: list[str] = []
     made: dict[str, Override] = {}
     for assignment in assignments:
@@ -91,13 +86,6 @@ def _set(
     if faults:
         raise UsageError("\nerror: ".join(faults))
     return by_hand.with_overrides(overrides, made.values())
-
-
-def _time(text: str) -> timedelta:
-    time = options.duration(text)
-    if not time:
-        raise UsageError(f"expected --for a time that passes, got {text}")
-    return time
 
 
 def read_assignment(assignment: str, file: Config) -> tuple[tuple[str, ...], Any]:

@@ -5,31 +5,20 @@ from __future__ import annotations
 from datetime import datetime  # noqa: TC003 (typer reads the annotation)
 from typing import Annotated
 
-import typer
-
 from zeke_jobs.cli import database, options
+from zeke_jobs.cli.options import option
 from zeke_jobs.cli.output import listing, when
 
 
 def audit(
-    who: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only by this database user or this given name.")
-    ] = None,
+    who: Annotated[str | None, option("Only by this database user or this given name.", "NAME")] = None,
     action: Annotated[
-        list[str] | None,
-        typer.Option(metavar="ACTION", help="Only this action, such as cancel; may be given more than once."),
+        list[str] | None, option("Only this action, such as cancel; may be given more than once.", "ACTION")
     ] = None,
-    target: Annotated[
-        str | None, typer.Option(metavar="TARGET", help="Only of this target, such as task/my-task, or a job's id.")
-    ] = None,
-    begin: Annotated[
-        datetime | None,
-        typer.Option("--from", parser=options.moment, metavar="TIME", help="Only from this time on: ISO 8601."),
-    ] = None,
-    end: Annotated[
-        datetime | None, typer.Option("--to", parser=options.moment, metavar="TIME", help="Only before this time.")
-    ] = None,
-    limit: Annotated[int, typer.Option(metavar="N", help="Number of newest changes.", min=1)] = 50,
+    target: Annotated[str | None, option("Only of this target, such as task/my-task, or a job's id.", "TARGET")] = None,
+    begin: Annotated[datetime | None, options.time("Only from this time on: ISO 8601.", "--from")] = None,
+    end: Annotated[datetime | None, options.time("Only before this time.", "--to")] = None,
+    limit: Annotated[int, option("Number of newest changes.", "N", min=1)] = 50,
     as_json: options.Json = False,
 ) -> None:
     """List changes by hand, with their times, database users and the names that callers gave. Kept for 400 days."""

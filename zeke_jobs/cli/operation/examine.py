@@ -86,11 +86,9 @@ def fleet(as_json: options.Json = False) -> None:
 
 
 def health(
-    part: Annotated[str, typer.Argument(metavar="PART", help="worker, scheduler, or an address http://…")],
-    contains: Annotated[
-        str, typer.Option(metavar="TEXT", help="Text that the answer must contain.", show_default=False)
-    ] = "",
-    host: Annotated[str, typer.Option(help="Ask for this host's processes.", show_default="this one's")] = "",
+    part: Annotated[str, options.argument("worker, scheduler, or an address http://…", "PART")],
+    contains: Annotated[str, options.option("Text that the answer must contain.", "TEXT", show_default=False)] = "",
+    host: Annotated[str, options.option("Ask for this host's processes.", show_default="this one's")] = "",
 ) -> None:
     """Exit 0 when the part does its work, 1 when not: this host's workers prove life, or an address answers."""
     from zeke_jobs.diagnosis import health as checking

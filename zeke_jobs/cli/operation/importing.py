@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -10,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zeke_jobs.cli import database, options
-from zeke_jobs.cli.output import counted, escape, listing, print_json, say, tell
-from zeke_jobs.cli.run import UsageError
+from zeke_jobs.cli.output import count, counter, escape, listing, print_json, tell
 from zeke_jobs.core.environment import author
 
 if TYPE_CHECKING:
@@ -31,21 +29,14 @@ def _root() -> None:
 def pg_boss(
     names: Annotated[
         list[str] | None,
-        typer.Option(
-            "--map", metavar="NAME=TASK", help="Jobs of this queue become this task; may be given more than once."
-        ),
+        options.option("Jobs of this queue become this task; may be given more than once.", "NAME=TASK", "--map"),
     ] = None,
     recent: Annotated[
-        timedelta | None,
-        typer.Option(
-            parser=options.duration,
-            metavar="DURATION",
-            help="Also jobs that completed or failed within this time, for the record.",
-        ),
+        timedelta | None, options.span("Also jobs that completed or failed within this time, for the record.")
     ] = None,
-    schema: Annotated[str, typer.Option(metavar="NAME", help="The schema of pg-boss.")] = "pgboss",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the jobs that would be taken or left.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, on a terminal.")] = False,
+    schema: Annotated[str, options.option("The schema of pg-boss.", "NAME")] = "pgboss",
+    dry_run: options.DryRun = False,
+    yes: options.Yes = False,
     as_json: options.Json = False,
 ) -> None:
     """Take over queued and scheduled jobs, recent ones and schedules of a pg-boss 10 to 12 in this database.
@@ -55,10 +46,10 @@ def pg_boss(
     """
     from zeke_jobs.control.pg_boss import Import
 
-    mapped = dict(_pair(name) for name in names or [])
+    mapped = dict(options.pair(name, "--map NAME=TASK") for name in names or [])
     with database.connection("import", writes=True) as conn:
         importing = Import(conn, schema=schema, names=mapped, recent=recent or timedelta(0), by=author())
-        asks = not dry_run and not yes and not as_json and sys.stdin.isatty() and sys.stdout.isatty()
+        asks = not dry_run and options.is_asked(yes=yes, as_json=as_json)
         if dry_run or asks:
             report = importing.look()
             if not as_json:
@@ -66,21 +57,12 @@ def pg_boss(
         if asks:
             typer.confirm("take them over?", abort=True)
         if not dry_run:
-            shows = sys.stderr.isatty() and not as_json
-            report = importing.run(lambda done: say(f"\x1b[2K\r{done:,}", end="", is_trouble=True) if shows else None)
-            if shows:
-                say("", is_trouble=True)
+            with counter(shows=not as_json) as told:
+                report = importing.run(lambda done: told(f"{done:,}"))
             if not as_json:
                 _show(report, "taken over")
         if as_json:
             print_json(_data(report))
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, task = text.partition("=")
-    if not equals or not name or not task:
-        raise UsageError(f"expected --map NAME=TASK, got {text!r}")
-    return name, task
 
 
 def _data(report: Report) -> dict[str, object]:
@@ -118,7 +100,7 @@ def _show(report: Report, what: str) -> None:
         )
     active = sum(queue.active for queue in report.queues)
     if active:
-        tell(f"left: {counted(active, 'active job')}; run this again later, in case pg-boss retries them")
+        tell(f"left: {count(active, 'active job')}; run this again later, in case pg-boss retries them")
     _show_left(report)
 
 
@@ -127,7 +109,7 @@ def _show_left(report: Report) -> None:
     for one in report.left:
         kinds.setdefault((one.name, one.what.partition(" ")[0], " ".join(one.why.split())), []).append(one.what)
     for (name, kind, why), found in list(kinds.items())[:_LISTED]:
-        first = found[0] if len(found) == 1 else f"{counted(len(found), kind)}, the first {found[0]}"
+        first = found[0] if len(found) == 1 else f"{count(len(found), kind)}, the first {found[0]}"
         tell(f"left: {escape(name)}: {escape(first)}: {escape(why)}")
     if len(kinds) > _LISTED:
         tell(f"and for {len(kinds) - _LISTED} more reasons; --json has all")

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 def migrate(
-    check: Annotated[bool, typer.Option("--check", help="Change nothing; exit 4 if migrations are missing.")] = False,
+    check: Annotated[
+        bool, options.option("Change nothing; exit 4 if migrations are missing.", None, "--check")
+    ] = False,
     as_json: options.Json = False,
 ) -> None:
     """Apply the missing migrations: first of zeke_jobs, then of the packages in jobs.yaml."""
@@ -56,7 +58,7 @@ def _packages() -> list[str]:
 def roles(
     apply: Annotated[
         bool,
-        typer.Option("--apply", help="Run the statements; needs the schema's owner with the right to create roles."),
+        options.option("Run the statements; needs the schema's owner with the right to create roles.", None, "--apply"),
     ] = False,
 ) -> None:
     """Print the statements that create the roles zeke_jobs_client, _worker, _operator and _reader with their rights."""
@@ -82,9 +84,9 @@ def roles(
 def uninstall(
     package: Annotated[
         list[str] | None,
-        typer.Option(metavar="PACKAGE", help="Also the objects of this package's migrations, such as actors.store."),
+        options.option("Also the objects of this package's migrations, such as actors.store.", "PACKAGE"),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, options.option("Do not ask.", None, "--yes")] = False,
 ) -> None:
     """Remove the schema zeke_jobs with all jobs, and the views beside it, after asking. Tables of packages stay unless named."""
     from zeke_jobs.postgres import uninstall as removing

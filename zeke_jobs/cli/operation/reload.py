@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from zeke_jobs.cli.options import argument, option
 from zeke_jobs.cli.output import console
 from zeke_jobs.cli.run import UsageError
 
@@ -16,15 +17,9 @@ _COMMANDS = ("dramatiq", "zeke-jobs")
 
 
 def reload(
-    process: Annotated[
-        str,
-        typer.Argument(
-            metavar="PID|PIDFILE", help="The process of a dramatiq or `zeke-jobs up` command.", show_default=False
-        ),
-    ],
+    process: Annotated[str, argument("The process of a dramatiq or `zeke-jobs up` command.", "PID|PIDFILE")],
     file: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="The file that it reads; by default $ZEKE_JOBS_CONFIG or jobs.yaml."),
+        Path | None, option("The file that it reads; by default $ZEKE_JOBS_CONFIG or jobs.yaml.", "FILE")
     ] = None,
 ) -> None:
     """Check jobs.yaml, and only then send SIGHUP, on which workers restart with new code: a broken file would end them."""

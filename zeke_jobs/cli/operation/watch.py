@@ -9,12 +9,13 @@ from typing import Annotated
 import typer
 
 from zeke_jobs.cli import database
+from zeke_jobs.cli.options import option
 from zeke_jobs.cli.output import console, say
 from zeke_jobs.cli.run import FAILED, UsageError
 
 
 def top(
-    once: Annotated[bool, typer.Option("--once", help="Print one picture and end; needs no terminal.")] = False,
+    once: Annotated[bool, option("Print one picture and end; needs no terminal.", None, "--once")] = False,
 ) -> None:
     """Watch tasks, jobs, schedules, limits and workers on a full screen; pause, resume, cancel, retry and open by keys."""
     from zeke_jobs.top import app
@@ -29,9 +30,7 @@ def top(
 
 
 def metrics(
-    listen: Annotated[
-        str, typer.Option(metavar="HOST:PORT", help="Serve at http://HOST:PORT/metrics instead.", show_default=False)
-    ] = "",
+    listen: Annotated[str, option("Serve at http://HOST:PORT/metrics instead.", "HOST:PORT", show_default=False)] = "",
 ) -> None:
     """Print the database's metrics in Prometheus's text format; with --listen, serve it until Ctrl-C or SIGTERM.
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from zeke_jobs.cli import database, options
-from zeke_jobs.cli.output import age, counted, escape, listing, print_json, styled, tell, when
+from zeke_jobs.cli.output import age, count, escape, facts, listing, print_json, styled, tell, when
 from zeke_jobs.cli.run import usage
 from zeke_jobs.core.wording import progress
 
@@ -16,10 +14,8 @@ if TYPE_CHECKING:
 
 
 def batch(
-    batch_id: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="The batch; without it, the newest ones.", show_default=False)
-    ] = None,
-    limit: Annotated[int, typer.Option(metavar="N", help="Largest number of batches.", min=1)] = 20,
+    batch_id: Annotated[str | None, options.argument("The batch; without it, the newest ones.", "[ID]")] = None,
+    limit: Annotated[int, options.option("Largest number of batches.", "N", min=1)] = 20,
     as_json: options.Json = False,
 ) -> None:
     """Show a batch: its numbers of unfinished, completed, failed and cancelled jobs, and the job at its end."""
@@ -51,23 +47,20 @@ def batch(
 
 
 def _show(found: BatchStatus) -> None:
-    facts = {
+    values = {
         "state": found.status,
         "jobs": f"{progress({'done': found.finished, 'total': found.jobs, 'note': ''})} ended",
         "completed": str(found.completed),
-        "failed": str(found.failed or ""),
-        "cancelled": str(found.cancelled or ""),
+        "failed": found.failed,
+        "cancelled": found.cancelled,
         "made": when(found.created_on),
         "ended": when(found.ended_on),
         "then": _end(found),
     }
-    tell(f"[bold]{escape(found.id)}[/]")
-    for name, value in facts.items():
-        if value:
-            tell(f"  {name:<9} {escape(value)}")
+    facts(found.id, values)
     if found.status == "held":
         tell(
-            f"  {'':<9} {counted(found.failed, 'failed job')} hold the end up: "
+            f"  {'':<9} {count(found.failed, 'failed job')} hold the end up: "
             f"zeke-jobs retry --batch {escape(found.id)}, or cancel them"
         )
 

@@ -1,17 +1,17 @@
-"""``zeke-jobs cancel``, ``retry``, ``prioritise`` and ``reschedule``."""
+"""``zeke-jobs cancel``, ``retry``, ``prioritise`` and ``reschedule``: change jobs by id, or all that match filters."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta  # noqa: TC003 (typer reads the annotations)
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from zeke_jobs.cli import database, ids, options
-from zeke_jobs.cli.output import print_json, tell
-from zeke_jobs.cli.queue import many
-from zeke_jobs.cli.run import FAILED, usage
+from zeke_jobs.cli.output import console, count, counter, listing, print_json, say, styled, tell
+from zeke_jobs.cli.queue.filters import FILTERS, filtered
+from zeke_jobs.cli.run import FAILED, UsageError, usage
 from zeke_jobs.core.environment import author
 
 if TYPE_CHECKING:
@@ -19,24 +19,35 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from zeke_jobs.client import Changed
-    from zeke_jobs.client.many import Verb
+    from zeke_jobs.client.many import Change, Count, Verb
+
+Ids = Annotated[list[str] | None, options.argument("Ids of jobs, or their beginnings or ends.", "ID")]
+Limit = Annotated[
+    int | None, options.option("Largest number of jobs, the first sent first; by default all.", "N", min=1)
+]
+
+_SLOW = 1000  # jobs; a change of more shows its progress
 
 
+class _Asked(NamedTuple):
+    """The parts that the four commands have in common."""
+
+    given: dict[str, Any]
+    job_ids: list[str] | None
+    limit: int | None
+    dry_run: bool
+    yes: bool
+    as_json: bool
+
+
+@filtered
 def cancel(
-    job_ids: ids.SomeIds = None,
-    task: many.Task = None,
-    status: many.Status = None,
-    newer: many.Newer = None,
-    older: many.Older = None,
-    key: many.Key = None,
-    error: many.Error = None,
-    queue: many.Queue = None,
-    parent: many.Parent = None,
-    batch: many.Batch = None,
-    reason: Annotated[str | None, typer.Option(metavar="WHY", help="Kept with the job, for people.")] = None,
-    limit: many.Limit = None,
-    dry_run: many.DryRun = False,
-    yes: many.Yes = False,
+    given: dict[str, Any],
+    job_ids: Ids = None,
+    reason: Annotated[str | None, options.option("Kept with the job, for people.", "WHY")] = None,
+    limit: Limit = None,
+    dry_run: options.DryRun = False,
+    yes: options.Yes = False,
     as_json: options.Json = False,
 ) -> None:
     """Cancel jobs, by id or by filter: queued ones at once, active ones within moments.
@@ -45,32 +56,23 @@ def cancel(
     """
     from zeke_jobs import client
 
-    given = many.filters(job_ids, locals())
-    database.choose_to_write()
-    if job_ids:
-        _each(job_ids, lambda one: client.cancel(one, reason, by=author()), as_json=as_json)
-        return
-    whole = partial(client.cancel_batch, reason=reason, by=author())
-    done = "cancelled, or being stopped"
-    _many("cancel", given, done, whole, reason=reason, limit=limit, dry_run=dry_run, yes=yes, as_json=as_json)
+    _change(
+        _Asked(given, job_ids, limit, dry_run, yes, as_json),
+        "cancel",
+        "cancelled, or being stopped",
+        lambda one: client.cancel(one, reason, by=author()),
+        partial(client.cancel_batch, reason=reason, by=author()),
+        reason=reason,
+    )
 
 
+@filtered
 def retry(
-    job_ids: ids.SomeIds = None,
-    task: many.Task = None,
-    status: Annotated[
-        list[str] | None, typer.Option(metavar="STATUS", help="All jobs in this status: failed or cancelled.")
-    ] = None,
-    newer: many.Newer = None,
-    older: many.Older = None,
-    key: many.Key = None,
-    error: many.Error = None,
-    queue: many.Queue = None,
-    parent: many.Parent = None,
-    batch: many.Batch = None,
-    limit: many.Limit = None,
-    dry_run: many.DryRun = False,
-    yes: many.Yes = False,
+    given: dict[str, Any],
+    job_ids: Ids = None,
+    limit: Limit = None,
+    dry_run: options.DryRun = False,
+    yes: options.Yes = False,
     as_json: options.Json = False,
 ) -> None:
     """Run failed or cancelled jobs again, by id or by filter. They keep their history and get a fresh retry limit.
@@ -79,112 +81,106 @@ def retry(
     """
     from zeke_jobs import client
 
-    given = many.filters(job_ids, locals())
-    database.choose_to_write()
-    if job_ids:
-        _each(job_ids, lambda one: client.retry(one, by=author()), as_json=as_json)
-        return
-    whole = partial(client.retry_batch, by=author())
-    _many("retry", given, "queued again", whole, limit=limit, dry_run=dry_run, yes=yes, as_json=as_json)
+    _change(
+        _Asked(given, job_ids, limit, dry_run, yes, as_json),
+        "retry",
+        "queued again",
+        lambda one: client.retry(one, by=author()),
+        partial(client.retry_batch, by=author()),
+    )
 
 
+@filtered
 def prioritise(
-    priority: Annotated[int, typer.Option(metavar="N", help="Higher runs first.", show_default=False)],
-    job_ids: ids.SomeIds = None,
-    task: many.Task = None,
-    status: many.Status = None,
-    newer: many.Newer = None,
-    older: many.Older = None,
-    key: many.Key = None,
-    error: many.Error = None,
-    queue: many.Queue = None,
-    parent: many.Parent = None,
-    batch: many.Batch = None,
-    limit: many.Limit = None,
-    dry_run: many.DryRun = False,
-    yes: many.Yes = False,
+    given: dict[str, Any],
+    priority: Annotated[int, options.option("Higher runs first.", "N", show_default=False)],
+    job_ids: Ids = None,
+    limit: Limit = None,
+    dry_run: options.DryRun = False,
+    yes: options.Yes = False,
     as_json: options.Json = False,
 ) -> None:
     """Give queued jobs another priority, by id or by filter. Exit 1 when there was nothing to change."""
     from zeke_jobs import client
     from zeke_jobs.client.options import priority_of
 
-    given = many.filters(job_ids, locals())
     with usage():
         value = {"priority": priority_of("priority", priority)}
-    database.choose_to_write()
-    if job_ids:
-        with usage():
-            _each(job_ids, lambda one: client.prioritise(one, priority=priority, by=author()), as_json=as_json)
-        return
-    done = f"of priority {priority} now"
-    _many("prioritise", given, done, value=value, limit=limit, dry_run=dry_run, yes=yes, as_json=as_json)
+    _change(
+        _Asked(given, job_ids, limit, dry_run, yes, as_json),
+        "prioritise",
+        f"of priority {priority} now",
+        lambda one: client.prioritise(one, priority=priority, by=author()),
+        value=value,
+    )
 
 
+@filtered
 def reschedule(
-    job_ids: ids.SomeIds = None,
-    run_at: Annotated[
-        datetime | None,
-        typer.Option(parser=options.moment, metavar="TIME", help="Not before this time, such as 2026-01-31T08:00Z."),
-    ] = None,
-    delay: Annotated[
-        timedelta | None,
-        typer.Option(parser=options.duration, metavar="DURATION", help="Not before this time from now; 0s is at once."),
-    ] = None,
-    task: many.Task = None,
-    status: many.Status = None,
-    newer: many.Newer = None,
-    older: many.Older = None,
-    key: many.Key = None,
-    error: many.Error = None,
-    queue: many.Queue = None,
-    parent: many.Parent = None,
-    batch: many.Batch = None,
-    limit: many.Limit = None,
-    dry_run: many.DryRun = False,
-    yes: many.Yes = False,
+    given: dict[str, Any],
+    job_ids: Ids = None,
+    run_at: Annotated[datetime | None, options.time("Not before this time, such as 2026-01-31T08:00Z.")] = None,
+    delay: Annotated[timedelta | None, options.span("Not before this time from now; 0s is at once.")] = None,
+    limit: Limit = None,
+    dry_run: options.DryRun = False,
+    yes: options.Yes = False,
     as_json: options.Json = False,
 ) -> None:
     """Let queued jobs run at another time, by id or by filter. Exit 1 when there was nothing to change."""
     from zeke_jobs import client
     from zeke_jobs.client.options import run_time_of
 
-    given = many.filters(job_ids, locals())
     with usage():
         value = run_time_of(run_at, delay)
-    database.choose_to_write()
-    if job_ids:
-        _each(job_ids, lambda one: client.reschedule(one, run_at=run_at, delay=delay, by=author()), as_json=as_json)
-        return
-    done = "due at their new time"
-    _many("reschedule", given, done, value=value, limit=limit, dry_run=dry_run, yes=yes, as_json=as_json)
+    _change(
+        _Asked(given, job_ids, limit, dry_run, yes, as_json),
+        "reschedule",
+        "due at their new time",
+        lambda one: client.reschedule(one, run_at=run_at, delay=delay, by=author()),
+        value=value,
+    )
 
 
-def _many(
+def _change(
+    asked: _Asked,
     verb: Verb,
-    given: dict[str, Any],
     done: str,
+    one: Callable[[UUID], Changed],
     whole: Callable[[str], list[UUID]] | None = None,
     *,
     value: dict[str, Any] | None = None,
     reason: str | None = None,
-    limit: int | None,
-    dry_run: bool,
-    yes: bool,
-    as_json: bool,
 ) -> None:
-    """Change all jobs that match filters. A batch alone, without a limit, is changed with its end, by ``whole``."""
+    """Change jobs: each by ``one``, or all that match filters; a batch alone, without a limit, with its end, by ``whole``."""
     from zeke_jobs.client.batches import changeable
     from zeke_jobs.client.many import Change
 
+    given = asked.given
+    if bool(asked.job_ids) is bool(given):
+        names = ", ".join(f"--{name}" for name in FILTERS)
+        raise UsageError(f"expected ids, or filters ({names}), got {'both' if given else 'neither'}")
+    database.choose_to_write()
     with usage():
-        if whole is not None and given.keys() == {"batch"} and limit is None:
-            if not dry_run:
-                many.tell_changed(whole(given["batch"]), done, as_json=as_json)
+        if asked.job_ids:
+            _each(asked.job_ids, one, as_json=asked.as_json)
+            return
+        if whole is not None and given.keys() == {"batch"} and asked.limit is None:
+            if not asked.dry_run:
+                _tell_changed(whole(given["batch"]), done, as_json=asked.as_json)
                 return
             given = dict(changeable(verb, given["batch"]))
-        change = Change(verb, given, value=value, limit=limit, reason=reason, by=author())
-    many.run(change, verb, done, dry_run=dry_run, yes=yes, as_json=as_json)
+        change = Change(verb, given, value=value, limit=asked.limit, reason=reason, by=author())
+        found = change.count()
+    total = sum(one.jobs for one in found)
+    if asked.dry_run:
+        _show(found, as_json=asked.as_json)
+        if total == 0:
+            raise typer.Exit(FAILED)
+        return
+    if total > 0 and options.is_asked(yes=asked.yes, as_json=asked.as_json):
+        _show(found, as_json=False)
+        typer.confirm(f"{verb} {count(total, 'job')}?", abort=True)
+    _tell_changed(_parts(change, total, as_json=asked.as_json), done, as_json=asked.as_json)
 
 
 def _each(job_ids: list[str], change: Callable[[UUID], Changed], *, as_json: bool) -> None:
@@ -197,3 +193,33 @@ def _each(job_ids: list[str], change: Callable[[UUID], Changed], *, as_json: boo
             tell(f"{one.id}: {one.note}")
     if not all(one.changed for one in done):
         raise typer.Exit(FAILED)
+
+
+def _parts(change: Change, total: int, *, as_json: bool) -> list[UUID]:
+    changed: list[UUID] = []
+    try:
+        with counter(shows=total > _SLOW and not as_json) as told:
+            for part in change.parts():
+                changed += part
+                told(f"{len(changed):,} of {total:,}")
+    except BaseException:
+        # Each part is a transaction, so earlier parts stay changed; the answer about the last one may be lost.
+        jobs = count(len(changed), "job")
+        say(f"at least {jobs} changed before it was interrupted; run it again for the rest", is_trouble=True)
+        raise
+    return changed
+
+
+def _tell_changed(changed: list[UUID], done: str, *, as_json: bool) -> None:
+    """Print the number of changed jobs, or their ids as JSON; exit 1 if there are none."""
+    if as_json:
+        print_json(changed)
+    else:
+        console().print(f"{count(len(changed), 'job')} {'is' if len(changed) == 1 else 'are'} {done}")
+    if not changed:
+        raise typer.Exit(FAILED)
+
+
+def _show(found: list[Count], *, as_json: bool) -> None:
+    columns = {"task": lambda one: one.task_id, "status": lambda one: styled(one.status), "jobs": lambda one: one.jobs}
+    listing(found, columns, right=("jobs",), empty="no such jobs", as_json=as_json)

@@ -5,14 +5,28 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import suppress
-from datetime import timedelta  # noqa: TC003 (typer reads the annotation)
 from textwrap import indent, wrap
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zeke_jobs.cli import database, ids, options
-from zeke_jobs.cli.output import age, console, escape, listing, plain, print_json, say, styled, tell, took, when
+from zeke_jobs.cli.output import (
+    Markup,
+    age,
+    console,
+    escape,
+    facts,
+    listing,
+    plain,
+    print_json,
+    say,
+    styled,
+    tell,
+    took,
+    when,
+)
+from zeke_jobs.cli.queue.filters import filtered
 from zeke_jobs.cli.run import FAILED, usage
 from zeke_jobs.core import costs
 from zeke_jobs.core.wording import one_line, progress, traceback_lines
@@ -27,7 +41,9 @@ _ROOM = 130  # columns of a terminal on which a list shows ids in full
 
 def status(
     job_id: ids.Id,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait for its end first; exit 1 unless it completed.")] = False,
+    wait: Annotated[
+        bool, options.option("Wait for its end first; exit 1 unless it completed.", None, "--wait")
+    ] = False,
     timeout: options.Timeout = None,
     as_json: options.Json = False,
 ) -> None:
@@ -52,27 +68,10 @@ def status(
         raise typer.Exit(FAILED)
 
 
+@filtered
 def jobs(
-    task: Annotated[str | None, typer.Option(metavar="TASK", help="Only of this task, by id or alias.")] = None,
-    status: Annotated[
-        list[str] | None, typer.Option(metavar="STATUS", help="Only in this status; may be given more than once.")
-    ] = None,
-    parent: Annotated[str | None, typer.Option(metavar="ID", help="Only jobs that this job sent.")] = None,
-    newer: Annotated[
-        timedelta | None,
-        typer.Option(parser=options.duration, metavar="DURATION", help="Only sent within this time, such as 1h."),
-    ] = None,
-    older: Annotated[
-        timedelta | None,
-        typer.Option(parser=options.duration, metavar="DURATION", help="Only sent longer ago than this, such as 10m."),
-    ] = None,
-    key: Annotated[str | None, typer.Option(metavar="KEY", help="Only with this key.")] = None,
-    error: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Only with this text in the last error's type or message.")
-    ] = None,
-    batch: Annotated[str | None, typer.Option(metavar="ID", help="Only of this batch.")] = None,
-    queue: Annotated[str | None, typer.Option(metavar="NAME", help="Only of this queue.")] = None,
-    limit: Annotated[int, typer.Option(metavar="N", help="Largest number of jobs.", min=1)] = 20,
+    given: dict[str, Any],
+    limit: Annotated[int, options.option("Largest number of jobs.", "N", min=1)] = 20,
     as_json: options.Json = False,
 ) -> None:
     """List jobs, the newest first."""
@@ -80,20 +79,7 @@ def jobs(
 
     database.choose()
     with usage():
-        found = list(
-            client.jobs(
-                task=task,
-                status=status or None,
-                parent=ids.find(parent) if parent else None,
-                batch=batch,
-                queue=queue,
-                key=key,
-                error=error,
-                newer=newer,
-                older=older,
-                limit=limit,
-            )
-        )
+        found = list(client.jobs(**given, limit=limit))
     # The end of an id leaves room for the note, and every command takes it.
     is_short = sys.stdout.isatty() and console().width < _ROOM
     columns = {
@@ -164,27 +150,25 @@ def _note(job: Job) -> str:
 
 
 def _show(job: Job, children: list[Job], steps: list[str]) -> None:
-    facts = {
-        "task": escape(job.task_id),
-        "status": styled(job.status) + (f" · {escape(_note(job))}" if _note(job) else ""),
+    note = _note(job)
+    values = {
+        "task": job.task_id,
+        "status": Markup(styled(job.status) + (f" · {escape(note)}" if note else "")),
         "sent": when(job.created_on) + (f" by {job.parent}" if job.parent else ""),
-        "batch": escape(_batch(job)),
-        "steps": escape(", ".join(steps)),
+        "batch": _batch(job),
+        "steps": ", ".join(steps),
         "tick": when(job.scheduled_for),
         "started": when(job.started_on),
         "ended": when(job.completed_on),
-        "revision": str(job.revision or ""),
-        "priority": str(job.priority) if job.priority else "",
-        "key": escape(job.key or ""),
+        "revision": job.revision,
+        "priority": job.priority,
+        "key": job.key,
         "expires": when(job.expires_on),
-        "cost": escape(_cost(job)),
-        "data": escape(json.dumps(job.data, ensure_ascii=False)),
-        "output": "" if job.status != "completed" else escape(json.dumps(job.output, ensure_ascii=False)),
+        "cost": _cost(job),
+        "data": json.dumps(job.data, ensure_ascii=False),
+        "output": "" if job.status != "completed" else json.dumps(job.output, ensure_ascii=False),
     }
-    tell(f"[bold]{job.id}[/]")
-    for name, value in facts.items():
-        if value:
-            tell(f"  {name:<9} {value}")
+    facts(str(job.id), values)
     _show_attempts(job)
     for child in children:
         head = f"  {'sent' if child is children[0] else '':<9}"

@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from zeke_jobs.cli import database, ids, options
-from zeke_jobs.cli.output import counted, print_json, say
+from zeke_jobs.cli.output import count, print_json, say
 
 
 def logs(
     job_id: ids.Id,
-    attempt: Annotated[int | None, typer.Option(metavar="N", help="Only of this attempt.", min=1)] = None,
+    attempt: Annotated[int | None, options.option("Only of this attempt.", "N", min=1)] = None,
     as_json: options.Json = False,
 ) -> None:
     """Show the last lines that each ended attempt logged or printed. Exit 1 when there are none.
@@ -32,7 +32,7 @@ def logs(
         say("no lines: no attempt that keeps them (log in jobs.yaml) has ended and logged any", is_trouble=True)
     else:
         for row in found:
-            earlier = f", {counted(row['dropped'], 'earlier line')} not kept" if row["dropped"] else ""
+            earlier = f", {count(row['dropped'], 'earlier line')} not kept" if row["dropped"] else ""
             say(f"attempt {row['attempt']}{earlier}")
             say("\n".join(f"  {line}" for line in row["lines"].split("\n")))
     if not found:

@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import Annotated
 
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.output import escape, listing, tell, when
-from zeke_jobs.cli.run import UsageError
 from zeke_jobs.core.environment import author
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from psycopg2.extensions import connection as Connection
-
-Target = Annotated[
-    str,
-    typer.Argument(metavar="TARGET", help="task/ID, queue/NAME, limit/NAME or schedule/ID.", show_default=False),
-]
+Target = Annotated[str, options.argument("task/ID, queue/NAME, limit/NAME or schedule/ID.", "TARGET")]
 
 
-def pause(
-    target: Target, reason: Annotated[str, typer.Option(metavar="WHY", help="Kept with the pause, for people.")] = ""
-) -> None:
+def pause(target: Target, reason: options.Reason = "") -> None:
     """Start no more jobs of a task, a queue or a shared limit until it is resumed; running jobs go on."""
     from zeke_jobs.control import pausing
 
-    with _connection() as conn:
+    with database.connection("pause", writes=True, is_migrated=False) as conn:
         changed = pausing.pause(conn, target, by=author(), reason=reason)
         standing = [] if changed else [one for one in pausing.paused(conn) if one.target == target and one.paused_on]
     if changed:
@@ -44,7 +30,7 @@ def resume(target: Target) -> None:
     """Start jobs of a paused task, queue or shared limit again."""
     from zeke_jobs.control import pausing
 
-    with _connection() as conn:
+    with database.connection("pause", writes=True, is_migrated=False) as conn:
         changed = pausing.resume(conn, target, by=author())
         left = [one for one in pausing.paused(conn) if target in one.target.split(" or ")]
     if changed:
@@ -64,7 +50,7 @@ def paused(as_json: options.Json = False) -> None:
     """List all pauses, with their authors, reasons and numbers of waiting jobs."""
     from zeke_jobs.control import pausing
 
-    with _connection(writes=False) as conn:
+    with database.connection("pause", is_migrated=False) as conn:
         found = pausing.paused(conn)
     columns = {
         "target": lambda one: one.target,
@@ -75,14 +61,3 @@ def paused(as_json: options.Json = False) -> None:
         "reason": lambda one: one.reason,
     }
     listing(found, columns, right=("waiting",), empty="nothing is paused", as_json=as_json)
-
-
-@contextmanager
-def _connection(*, writes: bool = True) -> Iterator[Connection]:
-    from zeke_jobs.control.pausing import UnknownTarget
-
-    with database.connection("pause", writes=writes, is_migrated=False) as conn:
-        try:
-            yield conn
-        except UnknownTarget as error:
-            raise UsageError(str(error)) from error

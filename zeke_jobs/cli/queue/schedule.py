@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 app = typer.Typer(help="List, pause, resume, run and backfill the schedules of jobs.yaml.", rich_markup_mode=None)
-Task = Annotated[str, typer.Argument(metavar="TASK", help="Id or alias of a task.", show_default=False)]
+Task = Annotated[str, options.argument("Id or alias of a task.", "TASK")]
 
 
 @app.callback(invoke_without_command=True)
 def schedules(
     context: typer.Context,
     next_: Annotated[
-        tuple[int, str] | None, typer.Option("--next", metavar="N TASK", help="The next N fire times of a task.")
+        tuple[int, str] | None, options.option("The next N fire times of a task.", "N TASK", "--next")
     ] = None,
     as_json: options.Json = False,
 ) -> None:
@@ -58,9 +58,7 @@ def run(task: Task, as_json: options.Json = False) -> None:
 
 
 @app.command(short_help="Send no more ticks of a task until it is resumed.")
-def pause(
-    task: Task, reason: Annotated[str, typer.Option(metavar="WHY", help="Kept with the pause, for people.")] = ""
-) -> None:
+def pause(task: Task, reason: options.Reason = "") -> None:
     """Send no more ticks of a task until it is resumed; outlives restarts and new files."""
     from zeke_jobs.control import schedules
 
@@ -82,22 +80,9 @@ def resume(task: Task) -> None:
 @app.command(short_help="Send the jobs of the ticks of a past time.")
 def backfill(
     task: Task,
-    from_: Annotated[
-        datetime,
-        typer.Option(
-            "--from",
-            parser=options.moment,
-            metavar="TIME",
-            help="First moment: ISO 8601, in UTC without a zone.",
-        ),
-    ],
-    to: Annotated[
-        datetime | None,
-        typer.Option(
-            "--to", parser=options.moment, metavar="TIME", help="Last moment, by default now.", show_default=False
-        ),
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the ticks that would be sent.")] = False,
+    from_: Annotated[datetime, options.time("First moment: ISO 8601, in UTC without a zone.", "--from")],
+    to: Annotated[datetime | None, options.time("Last moment, by default now.")] = None,
+    dry_run: options.DryRun = False,
     as_json: options.Json = False,
 ) -> None:
     """Send the missing jobs for the ticks of a past time."""

@@ -3,71 +3,42 @@
 from __future__ import annotations
 
 import json
-import sys
 from datetime import datetime, timedelta  # noqa: TC003 (typer reads the annotations)
 from typing import Annotated, Any
 
-import typer
-
 from zeke_jobs.cli import database, options
+from zeke_jobs.cli.options import option, span
 from zeke_jobs.cli.output import escape, print_json, say, tell
 from zeke_jobs.cli.run import UsageError, usage
 
 
 def send(
-    task: Annotated[str, typer.Argument(metavar="TASK", help="Id or alias of a task.", show_default=False)],
+    task: Annotated[str, options.argument("Id or alias of a task.", "TASK")],
     payload: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="PAYLOAD",
-            help="field=value …, or one JSON object, or - to read it from standard input.",
-            show_default=False,
-        ),
+        options.argument("field=value …, or one JSON object, or - to read it from standard input.", "PAYLOAD"),
     ] = None,
-    delay: Annotated[
-        timedelta | None,
-        typer.Option(parser=options.duration, metavar="DURATION", help="Not before this time from now, such as 5m."),
-    ] = None,
-    run_at: Annotated[
-        datetime | None,
-        typer.Option(parser=options.moment, metavar="TIME", help="Not before this time, such as 2026-01-31T08:00Z."),
-    ] = None,
-    priority: Annotated[int | None, typer.Option(metavar="N", help="Higher runs first.")] = None,
-    key: Annotated[str | None, typer.Option(metavar="KEY", help="The key by which per-key limits count.")] = None,
+    delay: Annotated[timedelta | None, span("Not before this time from now, such as 5m.")] = None,
+    run_at: Annotated[datetime | None, options.time("Not before this time, such as 2026-01-31T08:00Z.")] = None,
+    priority: Annotated[int | None, option("Higher runs first.", "N")] = None,
+    key: Annotated[str | None, option("The key by which per-key limits count.", "KEY")] = None,
     unique: Annotated[
-        list[str] | None, typer.Option(metavar="FIELD", help="No second queued job with the same value of this field.")
+        list[str] | None, option("No second queued job with the same value of this field.", "FIELD")
     ] = None,
-    expires: Annotated[
-        timedelta | None,
-        typer.Option(
-            parser=options.duration, metavar="DURATION", help="Cancelled if not started within this time, such as 1h."
-        ),
-    ] = None,
-    id: Annotated[str | None, typer.Option(metavar="UUID", help="The job's id, a UUID.")] = None,  # noqa: A002 (the option's name)
-    idempotency_key: Annotated[
-        str | None, typer.Option(metavar="KEY", help="A second send with this key makes no job.")
-    ] = None,
+    expires: Annotated[timedelta | None, span("Cancelled if not started within this time, such as 1h.")] = None,
+    id: Annotated[str | None, option("The job's id, a UUID.", "UUID")] = None,  # noqa: A002 (the option's name)
+    idempotency_key: Annotated[str | None, option("A second send with this key makes no job.", "KEY")] = None,
     unique_key: Annotated[
-        str | None, typer.Option(metavar="KEY", help="No second queued or active job of the task with this key.")
+        str | None, option("No second queued or active job of the task with this key.", "KEY")
     ] = None,
-    retries: Annotated[
-        int | None, typer.Option(metavar="N", help="Most retries, in place of the task's.", min=0)
-    ] = None,
-    attempt_timeout: Annotated[
-        timedelta | None,
-        typer.Option(
-            parser=options.duration, metavar="DURATION", help="Longest attempt, in place of the task's timeout."
-        ),
-    ] = None,
-    keep: Annotated[
-        timedelta | None,
-        typer.Option(parser=options.duration, metavar="DURATION", help="How long the finished job stays."),
-    ] = None,
+    retries: Annotated[int | None, option("Most retries, in place of the task's.", "N", min=0)] = None,
+    attempt_timeout: Annotated[timedelta | None, span("Longest attempt, in place of the task's timeout.")] = None,
+    keep: Annotated[timedelta | None, span("How long the finished job stays.")] = None,
     units: Annotated[
         list[str] | None,
-        typer.Option(metavar="UNIT=AMOUNT", help="Estimated use of a unit that limits count, such as tokens=900."),
+        option("Estimated use of a unit that limits count, such as tokens=900.", "UNIT=AMOUNT"),
     ] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait for the end, and print the output.")] = False,
+    wait: Annotated[bool, option("Wait for the end, and print the output.", None, "--wait")] = False,
     timeout: options.Timeout = None,
     as_json: options.Json = False,
 ) -> None:
@@ -109,13 +80,9 @@ def send(
 
 def _read(task: str, words: list[str]) -> dict[str, Any]:
     if len(words) == 1 and (words[0] == "-" or words[0].lstrip().startswith(("{", "["))):
-        text = sys.stdin.read() if words[0] == "-" else words[0]
-        try:
-            read = json.loads(text)
-        except ValueError as error:
-            raise UsageError(f"expected the payload as JSON, got a fault in it: {error}") from error
+        read = options.read_json(words[0], "the payload")
         if not isinstance(read, dict):
-            raise UsageError(f"expected the payload as a JSON object, got {text[:40]!r}")
+            raise UsageError(f"expected the payload as a JSON object, got {json.dumps(read)[:40]!r}")
         return read
     return dict(_field(task, word) for word in words)
 

@@ -60,10 +60,11 @@ def _waits(seconds: float | None) -> str:
 
 def _task(row: tuple[Any, ...]) -> dict[str, Any]:
     from zeke_jobs.config import Task
+    from zeke_jobs.config.limits import TaskRate
 
     task_id, queue, description, aliases, definition, cron, paused, queued, active, completed, failed, waits = row
     written = json.loads(definition)
-    concurrency, rate, budget = written.get("concurrency") or {}, written.get("rate"), written.get("budget")
+    concurrency, rate = written.get("concurrency") or {}, written.get("rate")
     schedules = json.loads(cron) if cron else []
     if isinstance(schedules, dict):
         schedules = [schedules]
@@ -74,8 +75,8 @@ def _task(row: tuple[Any, ...]) -> dict[str, Any]:
         "queue": queue,
         "limit": concurrency.get("limit"),
         "per_key": concurrency.get("per_key"),
-        "rate": _rate(rate) if rate else None,
-        "budget": f"{budget['amount']} {budget['currency']}/d" if budget else None,
+        "rate": str(TaskRate.model_validate(rate)) if rate else None,
+        "budget": written.get("budget"),
         "cron": ", ".join(one["at"] for one in schedules) or None,
         "timezone": ", ".join(dict.fromkeys(one.get("timezone", "UTC") for one in schedules)) or None,
         "paused": paused,
@@ -105,14 +106,6 @@ def limits(as_json: options.Json = False) -> None:
     }
     empty = "no task shares a limit or has a budget in the jobs.yaml in force"
     listing(found, columns, right=("active", "at most"), empty=empty, as_json=as_json)
-
-
-def _rate(written: dict[str, Any]) -> str:
-    from zeke_jobs.config import Rate
-    from zeke_jobs.config.limits import TaskRate
-
-    rates = {key: Rate.model_validate(written[key]) for key in ("limit", "per_key") if written.get(key)}
-    return str(TaskRate(**rates, burst=written.get("burst")))
 
 
 def _limit(row: dict[str, Any]) -> dict[str, Any]:
