@@ -65,7 +65,7 @@ def examine(url: str, file: Path | None = None) -> Report:
 
 def look(patient: Patient, checks: tuple[Check, ...] = CHECKS) -> Report:
     """Run all checks on a database that answers and is migrated."""
-    found = {check.name: list(check.look(patient)) for check in checks}
+    found = {check.name: check.look(patient) for check in checks}
     findings = sorted((one for some in found.values() for one in some), key=lambda one: _ORDER.index(one.severity))
     return Report(tuple(findings), tuple(name for name, some in found.items() if not some))
 

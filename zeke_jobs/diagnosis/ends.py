@@ -9,77 +9,63 @@ from zeke_jobs.core.wording import count, listed, one_line, place, progress, sin
 from zeke_jobs.diagnosis.reasons import QUARANTINE, Reason, error_of, reason
 
 if TYPE_CHECKING:
-    from zeke_jobs.diagnosis.facts import JobRow, SentRow, WorkerRow
+    from collections.abc import Sequence
+
+    from zeke_jobs.diagnosis.facts import Row
 
 _FINAL = frozenset({"Reject", "InvalidPayload"})
 _OUTCOMES = {"retry": "failed, to be tried again", "died": "its worker died", "deferred": "deferred"}
 
 
-def running(job: JobRow, started_on: datetime, worker: WorkerRow | None, timeout: timedelta | None) -> Reason:
+def running(job: Row, worker: Row | None, timeout: timedelta | None) -> Reason:
     """A worker runs the job."""
-    host, pid = _process(worker)
+    who, how_far = _process(worker), progress(job.progress)
     heartbeat = worker.heartbeat_on if worker else None
-    how_far = progress(job.progress)
-    parts = [f"it runs on {place(host, pid)} {since(started_on, job.now)}, attempt {job.attempt}"]
+    parts = [f"it runs on {place(**who)} {since(job.started_on, job.now)}, attempt {job.attempt}"]
     if timeout is not None:
-        left = started_on + timeout - job.now
+        left = job.started_on + timeout - job.now
         parts.append(f"timeout in {span(left)}" if left > timedelta(0) else f"its timeout of {span(timeout)} is over")
     if heartbeat is not None:
         parts.append(f"last heartbeat {span(job.now - heartbeat)} ago")
     parts.append(f"progress: {how_far}" if how_far else "it has reported no progress")
-    return reason(
-        "running",
-        "; ".join(parts),
-        host=host,
-        pid=pid,
-        since=started_on,
-        attempt=job.attempt,
-        timeout=timeout,
-        heartbeat=heartbeat,
-        progress=how_far,
-        now=job.now,
-    )
+    figures = {"since": job.started_on, "attempt": job.attempt, "timeout": timeout, "heartbeat": heartbeat}
+    return reason("running", "; ".join(parts), **who, **figures, progress=how_far, now=job.now)
 
 
-def claimed(job: JobRow, worker: WorkerRow | None, *, is_held: bool) -> Reason:
+def claimed(job: Row, worker: Row | None, *, is_held: bool) -> Reason:
     """A worker claimed the job and has not started it. Unless ``is_held``, the worker does not know of it."""
-    host, pid = _process(worker)
-    claimed_on = job.claimed_on or job.now
-    figures = {"host": host, "pid": pid, "since": claimed_on, "now": job.now}
-    sentence = f"{place(host, pid)} claimed it {since(claimed_on, job.now)}"
+    who, claimed_on = _process(worker), job.claimed_on or job.now
+    figures = {**who, "since": claimed_on, "now": job.now}
+    sentence = f"{place(**who)} claimed it {since(claimed_on, job.now)}"
     if is_held:
         return reason("claimed", f"{sentence}; its handler is about to start", **figures)
-    return reason(
-        "not-held",
-        f"{sentence}, lives, and has not started it: the process does not know of the job",
-        f"restart {place(host, pid)}: when it stops, it returns its jobs to the queue; and report this fault",
-        **figures,
-    )
+    sentence += ", lives, and has not started it: the process does not know of the job"
+    help_ = f"restart {place(**who)}: when it stops, it returns its jobs to the queue; and report this fault"
+    return reason("not-held", sentence, help_, **figures)
 
 
-def holder_silent(worker: WorkerRow | None, now: datetime) -> Reason:
+def holder_silent(worker: Row | None, now: datetime) -> Reason:
     """The job's worker sends no heartbeats any more."""
-    host, pid = _process(worker)
+    who = _process(worker)
     heartbeat, lost_after = (worker.heartbeat_on, worker.lost_after) if worker else (None, None)
     if worker is None:
         sentence = "the worker that claimed it is not in the fleet; the others take its jobs back after a minute"
     else:
-        silence = f"{place(host, pid)} last proved life {span(now - worker.heartbeat_on)} ago"
         least = span(worker.lost_after)
-        sentence = f"{silence}; after {least} another worker takes its jobs back, once it has run for {least} itself"
+        sentence = f"{place(**who)} last proved life {span(now - worker.heartbeat_on)} ago"
+        sentence += f"; after {least} another worker takes its jobs back, once it has run for {least} itself"
     help_ = "where no other worker is alive, start one: dramatiq zeke_jobs.actors"
-    figures = {"host": host, "pid": pid, "heartbeat": heartbeat, "lost_after": lost_after, "now": now}
-    return reason("holder-silent", sentence, help_, **figures)
+    return reason("holder-silent", sentence, help_, **who, heartbeat=heartbeat, lost_after=lost_after, now=now)
 
 
-def being_cancelled(job: JobRow, cancelled_on: datetime) -> Reason:
+def being_cancelled(job: Row) -> Reason:
     """The job runs, and is being stopped."""
-    why = job.cancel_reason or ""
-    sentence = f"it is being stopped: cancelled{_by(job)} {since(cancelled_on, job.now)}{_because(why)}"
-    return reason("being-cancelled", sentence, by=job.cancelled_by, since=cancelled_on, reason=why, now=job.now)
+    why, on = job.cancel_reason or "", job.cancelled_on
+    sentence = f"it is being stopped: cancelled{_by(job)} {since(on, job.now)}{_because(why)}"
+    return reason("being-cancelled", sentence, by=job.cancelled_by, since=on, reason=why, now=job.now)
 
 
-def completed(job: JobRow) -> Reason:
+def completed(job: Row) -> Reason:
     """The job is completed."""
     on = job.completed_on or job.now
     waited = job.started_on - max(job.run_at, job.created_on) if job.started_on else None
@@ -90,7 +76,7 @@ def completed(job: JobRow) -> Reason:
     return reason("completed", sentence, on=on, attempt=job.attempt, waited=waited, took=took)
 
 
-def failed(job: JobRow) -> Reason:
+def failed(job: Row) -> Reason:
     """The job failed: its workers died, it is out of retries, or no retry could help."""
     on = job.completed_on or job.now
     if job.deaths >= QUARANTINE:
@@ -100,19 +86,13 @@ def failed(job: JobRow) -> Reason:
         return reason("quarantined", sentence, help_, job=job.id, on=on, deaths=deaths)
     is_final, error = (job.error or {}).get("type") in _FINAL, error_of(job.error)
     why = "no retry could help" if is_final else "no retries left"
-    return reason(
-        "failed",
-        f"it failed on {when(on)} at attempt {job.attempt} ({why}): {error}",
-        f"{'once the cause is fixed: ' if is_final else ''}zeke-jobs retry {job.id}",
-        job=job.id,
-        on=on,
-        attempts=job.attempt,
-        is_final=is_final,
-        error=error,
-    )
+    sentence = f"it failed on {when(on)} at attempt {job.attempt} ({why}): {error}"
+    help_ = f"{'once the cause is fixed: ' if is_final else ''}zeke-jobs retry {job.id}"
+    figures = {"job": job.id, "on": on, "attempts": job.attempt, "is_final": is_final, "error": error}
+    return reason("failed", sentence, help_, **figures)
 
 
-def cancelled(job: JobRow) -> Reason:
+def cancelled(job: Row) -> Reason:
     """The job was cancelled, or missed its start deadline."""
     on = job.cancelled_on or job.completed_on or job.now
     why, again = job.cancel_reason or "", f"to run it after all: zeke-jobs retry {job.id}"
@@ -133,19 +113,12 @@ def attempted(entry: dict[str, Any]) -> Reason:
     error = error_of(entry.get("error")) or str(entry.get("reason") or "")
     sentence = f"attempt {number}{f' on {when(began)}' if began else ''}: {outcome}"
     sentence += f"{'' if took is None else f', after {span(took)}'}{_because(error)}"
-    return reason(
-        "attempt",
-        sentence,
-        number=number,
-        outcome=outcome,
-        started_on=began,
-        took=took,
-        said=error,
-        traceback=tuple(str((entry.get("error") or {}).get("traceback") or "").splitlines()),
-    )
+    traceback = tuple(str((entry.get("error") or {}).get("traceback") or "").splitlines())
+    figures = {"number": number, "outcome": outcome, "started_on": began, "took": took, "said": error}
+    return reason("attempt", sentence, **figures, traceback=traceback)
 
 
-def origin(job: JobRow) -> Reason:
+def origin(job: Row) -> Reason:
     """The job or the tick that sent it."""
     if job.scheduled_for is not None:
         sentence = f"its schedule sent it for the tick of {when(job.scheduled_for)}"
@@ -154,21 +127,21 @@ def origin(job: JobRow) -> Reason:
     return reason("origin", sentence, parent=str(job.parent or ""), parent_task=job.parent_task, tick=job.scheduled_for)
 
 
-def sent(jobs: tuple[SentRow, ...]) -> Reason:
-    """The jobs that it sent."""
+def sent(jobs: Sequence[dict[str, Any]]) -> Reason:
+    """The jobs that it sent, by task and status."""
     groups = [
-        f"{count(one.jobs, 'job')} of {one.task} ({one.status}: {', '.join(map(str, one.first))}"
-        f"{', …' if one.jobs > len(one.first) else ''})"
+        f"{count(one['jobs'], 'job')} of {one['task']} ({one['status']}: {', '.join(map(str, one['first']))}"
+        f"{', …' if one['jobs'] > len(one['first']) else ''})"
         for one in jobs
     ]
     return reason("sent", f"it sent {listed(groups)}", jobs=jobs)
 
 
-def _process(worker: WorkerRow | None) -> tuple[str | None, int | None]:
-    return (worker.host, worker.pid) if worker else (None, None)
+def _process(worker: Row | None) -> dict[str, Any]:
+    return {"host": worker.host, "pid": worker.pid} if worker else {"host": None, "pid": None}
 
 
-def _by(job: JobRow) -> str:
+def _by(job: Row) -> str:
     return f" by {job.cancelled_by}" if job.cancelled_by else ""
 
 

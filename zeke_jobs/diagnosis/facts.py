@@ -3,198 +3,55 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from zeke_jobs.client.reading import missing
 from zeke_jobs.core.wording import MOST
-from zeke_jobs.diagnosis import keepers
 from zeke_jobs.diagnosis.snapshot import snapshot
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import pauses
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from collections.abc import Sequence
+    from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
 
-    from zeke_jobs.diagnosis.keepers import Keeper
-
 _HOLDERS = 5  # jobs to name for a full limit
-
-
-@dataclass(frozen=True, slots=True)
-class JobRow:
-    """The job's row; ``now`` is the database's time."""
-
-    now: datetime
-    id: UUID
-    task: str
-    status: str
-    queue: str
-    priority: int
-    attempt: int
-    attempt_base: int
-    attempts: list[dict[str, Any]]
-    deaths: int
-    error: dict[str, Any] | None
-    output: Any
-    progress: dict[str, Any] | None
-    waiting_for: str | None
-    awaits_event: bool
-    key: str | None
-    is_unique: bool
-    own_key: str | None
-    parent: UUID | None
-    parent_task: str | None
-    scheduled_for: datetime | None
-    worker: UUID | None
-    run_at: datetime
-    seq: int
-    expires_on: datetime | None
-    created_on: datetime
-    claimed_on: datetime | None
-    started_on: datetime | None
-    completed_on: datetime | None
-    cancelled_on: datetime | None
-    cancelled_by: str | None
-    cancel_reason: str | None
-    retry_limit: int
-    timeout: timedelta | None
-
-
-@dataclass(frozen=True, slots=True)
-class TaskRow:
-    """The row of the job's task in the catalogue."""
-
-    id: str
-    queue: str
-    limits: list[str]
-    per_key: int | None
-    timeout: timedelta | None
-    definition: dict[str, Any]
-    unique_fields: list[str] | None
-    unique_while: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class PauseRow:
-    """A pause that holds the job's task."""
-
-    target: str
-    paused_by: str
-    paused_on: datetime | None
-    reason: str
-    ends_on: datetime | None = None
-    set_key: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """An active job that counts for a limit. It has no host if its worker is gone."""
-
-    id: UUID
-    task: str
-    host: str | None
-    pid: int | None
-    since: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class LimitRow:
-    """A limit that lets no job start now, with the claim's reason, and the oldest jobs that fill it.
-
-    ``opens_on`` is None if only the end of a job makes room. ``unit`` has the figures if a unit or money is used up.
-    """
-
-    name: str
-    reason: str
-    opens_on: datetime | None
-    concurrency: int | None
-    active: int
-    rate_count: int | None
-    rate_period: timedelta | None
-    closed_by: str | None
-    closed_until: datetime | None
-    closed_why: str | None
-    probe: UUID | None
-    unit: dict[str, Any] | None
-    holders: tuple[Holder, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRate:
-    """The rate of the job's key, which lets none of its jobs start before ``next_at``."""
-
-    name: str
-    amount: int
-    period: timedelta
-    next_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerRow:
-    """A worker process; whether it consumes the job's queue and knows its task."""
-
-    id: UUID
-    host: str
-    pid: int
-    threads: int
-    busy: int
-    stopping: bool
-    alone: bool
-    heartbeat_on: datetime
-    lost_after: timedelta
-    consumes: bool
-    knows: bool
-
-
-@dataclass(frozen=True, slots=True)
-class AheadRow:
-    """Due jobs that are claimed before this one, each kind counted to ``MOST + 1`` at most."""
-
-    higher: int = 0
-    earlier: int = 0
-    others: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class BeforeRow:
-    """The first job of its key, if the key's jobs run in strict order; ``since`` is the time of its end, or of its send."""
-
-    id: UUID
-    task: str
-    status: str
-    run_at: datetime
-    since: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class SentRow:
-    """Jobs that it sent, of one task and status; the first three by id."""
-
-    task: str
-    status: str
-    jobs: int
-    first: list[UUID]
+#: A row of a statement in sql/queries/why, its columns as attributes.
+Row = SimpleNamespace
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All facts. ``task`` is None if the catalogue does not have the job's task."""
+    """All facts.
 
-    job: JobRow
-    task: TaskRow | None = None
-    pauses: tuple[PauseRow, ...] = ()
-    limits: tuple[LimitRow, ...] = ()
-    key_rate: KeyRate | None = None
-    key_holders: tuple[Holder, ...] = ()
-    before: BeforeRow | None = None
-    ahead: AheadRow = AheadRow()
-    workers: tuple[WorkerRow, ...] = ()
-    keepers: tuple[Keeper, ...] = ()
-    sent: tuple[SentRow, ...] = ()
+    Attributes:
+        job: The job's row; its ``now`` is the database's time.
+        task: The row of its task in the catalogue, which may not have it.
+        pauses: Pauses that hold the task.
+        limits: Limits that let no job start now, with the claim's reason, and the oldest jobs that fill them.
+        key_rate: The rate of the job's key, if it lets none of its jobs start now.
+        key_holders: Active jobs of its key, if the key has a limit. They have no host if their worker is gone.
+        before: The first job of its key, if the key's jobs run in strict order.
+        ahead: Numbers of due jobs that are claimed before it, each counted to ``MOST + 1`` at most.
+        workers: Worker processes; whether each consumes the job's queue and knows its task.
+        keepers: Jobs that keep processes from claiming others.
+        sent: Jobs that it sent, by task and status.
+    """
+
+    job: Row
+    task: Row | None
+    workers: Sequence[Row]
+    sent: Sequence[dict[str, Any]]
+    pauses: Sequence[Row] = ()
+    limits: Sequence[Row] = ()
+    key_rate: Row | None = None
+    key_holders: Sequence[dict[str, Any]] = ()
+    before: Row | None = None
+    ahead: Row | None = None
+    keepers: Sequence[dict[str, Any]] = ()
 
 
 def read(conn: Connection, job_id: UUID) -> Facts:
@@ -209,56 +66,34 @@ def read(conn: Connection, job_id: UUID) -> Facts:
 
 def gather(conn: Connection, job_id: UUID) -> Facts:
     """As ``read``, in the caller's snapshot."""
-    row = SQL.one(conn, "why/job", id=job_id)
-    if row is None:
+    job = _one(conn, "job", id=job_id)
+    if job is None:
         raise missing(job_id, conn)
-    job = JobRow(**row)
-    sent = tuple(SentRow(**one) for one in SQL.all(conn, "why/sent", id=job_id))
-    found = SQL.one(conn, "why/task", task=job.task)
-    task = TaskRow(**found) if found else None
-    queue = task.queue if task else job.queue
-    workers = tuple(WorkerRow(**one) for one in SQL.all(conn, "why/workers", queue=queue, task=job.task))
+    task = _one(conn, "task", task=job.task)
+    workers = _all(conn, "workers", queue=task.queue if task else job.queue, task=job.task)
+    sent = SQL.all(conn, "why/sent", id=job_id)
     if job.status not in ("created", "retry") or task is None:
-        return Facts(job, task, workers=workers, sent=sent)
-    key_rate = SQL.one(conn, "why/key_rate", task=task.id, id=job.id)
+        return Facts(job, task, workers, sent)
+    place = {name: getattr(job, name) for name in ("queue", "task", "priority", "run_at", "seq")}
     return Facts(
         job,
         task,
-        pauses=tuple(PauseRow(**one) for one in pauses.in_force(conn, "why/pauses", task=task.id)),
-        limits=tuple(_limit(one) for one in SQL.all(conn, "why/limits", limits=task.limits, most=_HOLDERS)),
-        key_rate=None if key_rate is None else KeyRate(**key_rate),
-        key_holders=_key_holders(conn, job, task),
-        before=_before(conn, job),
-        ahead=_ahead(conn, job),
-        workers=workers,
-        keepers=keepers.read(conn),
-        sent=sent,
+        workers,
+        sent,
+        pauses=[Row(**one) for one in pauses.in_force(conn, "why/pauses", task=task.id)],
+        limits=_all(conn, "limits", limits=task.limits, most=_HOLDERS),
+        key_rate=_one(conn, "key_rate", task=task.id, id=job.id),
+        key_holders=SQL.all(conn, "why/key", task=task.id, id=job.id) if task.per_key and job.key is not None else (),
+        before=_one(conn, "before", id=job.id),
+        ahead=_one(conn, "ahead", **place, most=MOST + 1) if job.deaths < 2 else None,  # else it runs alone
+        keepers=SQL.all(conn, "doctor/keepers"),
     )
 
 
-def _limit(row: dict[str, Any]) -> LimitRow:
-    holders = tuple(
-        Holder(UUID(one["id"]), one["task"], one["host"], one["pid"], datetime.fromisoformat(one["since"]))
-        for one in row.pop("holders") or ()
-    )
-    return LimitRow(**row, holders=holders)
+def _one(conn: Connection, statement: str, **params: Any) -> Row | None:
+    row = SQL.one(conn, f"why/{statement}", **params)
+    return None if row is None else Row(**row)
 
 
-def _key_holders(conn: Connection, job: JobRow, task: TaskRow) -> tuple[Holder, ...]:
-    if task.per_key is None or job.key is None:
-        return ()
-    return tuple(Holder(**one) for one in SQL.all(conn, "why/key", task=task.id, id=job.id))
-
-
-def _before(conn: Connection, job: JobRow) -> BeforeRow | None:
-    row = SQL.one(conn, "why/before", id=job.id)
-    return None if row is None else BeforeRow(**row)
-
-
-def _ahead(conn: Connection, job: JobRow) -> AheadRow:
-    if job.deaths > 1:  # it runs alone, so none are ahead of it
-        return AheadRow()
-    place = {name: getattr(job, name) for name in ("queue", "task", "priority", "run_at", "seq")}
-    row = SQL.one(conn, "why/ahead", **place, most=MOST + 1)
-    assert row is not None
-    return AheadRow(**row)
+def _all(conn: Connection, statement: str, **params: Any) -> list[Row]:
+    return [Row(**row) for row in SQL.all(conn, f"why/{statement}", **params)]

@@ -44,45 +44,22 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Thresholds:
-    """The limits above which a state is a finding.
+class Patient:
+    """What is examined.
 
     Attributes:
-        skew: Allowed difference between this machine's clock and the database's.
-        dead_rows: Allowed dead rows of a table. A finding must exceed this and ``dead_share``.
-        dead_share: Allowed ratio of dead rows to live ones.
+        conn: A connection to the database, inside a snapshot.
+        file: This folder's jobs.yaml, if there is one.
+        clock: This machine's time.
+        dead_rows: Allowed dead rows of a table.
         open_transaction: Allowed duration of a transaction.
-        window: The period in which arrivals are counted.
-        shortest: The shortest period assumed for counted arrivals.
-        least: Least number of arrivals, and of completed jobs, from which a rate is computed.
-        backlog_wait: If the oldest job waits for a shorter time, a limit counts as keeping up.
-        kept: If one job keeps all processes of a queue longer than this, the notice becomes a warning.
     """
 
-    skew: timedelta = timedelta(seconds=1)
-    dead_rows: int = 20_000
-    dead_share: float = 0.5
-    open_transaction: timedelta = timedelta(minutes=5)
-    window: timedelta = timedelta(hours=1)
-    shortest: timedelta = timedelta(minutes=5)
-    least: int = 5
-    backlog_wait: timedelta = timedelta(minutes=1)
-    kept: timedelta = timedelta(minutes=1)
-
-
-def now_here() -> datetime:
-    """This machine's time."""
-    return datetime.now(UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Patient:
-    """The database under examination: a connection inside a snapshot, the thresholds, and this folder's jobs.yaml, if any."""
-
     conn: Connection
-    thresholds: Thresholds = Thresholds()
-    clock: Callable[[], datetime] = now_here
     file: Path | None = None
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    dead_rows: int = 20_000
+    open_transaction: timedelta = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +68,35 @@ class Check:
 
     Attributes:
         name: The id of its findings.
+        severity: Their severity.
         fine: The sentence to print when the check finds nothing.
-        look: Runs the check and yields findings.
+        faults: Examines a patient and yields faults.
     """
 
     name: str
+    severity: Severity
     fine: str
-    look: Callable[[Patient], Iterator[Finding]]
+    faults: Callable[[Patient], Iterator[Fault]]
+
+    def look(self, patient: Patient) -> list[Finding]:
+        """Its findings."""
+        return [
+            Finding(self.name, one.severity or self.severity, one.subject, one.sentence, one.help, one.figures)
+            for one in self.faults(patient)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A finding without its kind. ``severity``, if given, replaces that of the check."""
+
+    subject: str
+    sentence: str
+    help: str
+    figures: dict[str, Any]
+    severity: Severity | None
+
+
+def fault(subject: str, sentence: str, help_: str, /, *, severity: Severity | None = None, **figures: Any) -> Fault:
+    """A fault with its figures."""
+    return Fault(subject, sentence, help_, figures, severity)

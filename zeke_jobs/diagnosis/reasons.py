@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from zeke_jobs.diagnosis.facts import AheadRow, BeforeRow, JobRow, PauseRow, TaskRow
-    from zeke_jobs.diagnosis.keepers import Keeper
+    from zeke_jobs.diagnosis.facts import Row
 
 QUARANTINE = 3  # deaths of workers that count, as zeke_jobs.rescue() has it
 
@@ -52,13 +51,7 @@ def unknown_task(task: str) -> Reason:
     return reason("unknown-task", sentence, help_, task=task)
 
 
-def moving(task: TaskRow) -> Reason:
-    """Its task has another name or queue now."""
-    sentence = f"its task is now {task.id} in queue {task.queue}; it follows at the next heartbeat of a worker"
-    return reason("moving", sentence, task=task.id, queue=task.queue)
-
-
-def paused(pause: PauseRow, now: datetime) -> Reason:
+def paused(pause: Row, now: datetime) -> Reason:
     """An operator, or jobs.yaml, paused its task, its queue or a limit."""
     began = f" {since(pause.paused_on, now)}" if pause.paused_on else ""
     ends = f", {until(pause.ends_on, now)}" if pause.ends_on else ""
@@ -69,30 +62,24 @@ def paused(pause: PauseRow, now: datetime) -> Reason:
         help_ = "take paused: true out of jobs.yaml and apply it"
     else:
         help_ = f"zeke-jobs resume {pause.target}"
-    return reason(
-        "paused",
-        f"{pause.target} is paused by {pause.paused_by}{began}{ends}{why}",
-        help_,
-        target=pause.target,
-        by=pause.paused_by,
-        since=pause.paused_on,
-        until=pause.ends_on,
-        reason=pause.reason,
-        now=now,
-    )
+    figures = {"target": pause.target, "by": pause.paused_by, "since": pause.paused_on, "until": pause.ends_on}
+    sentence = f"{pause.target} is paused by {pause.paused_by}{began}{ends}{why}"
+    return reason("paused", sentence, help_, **figures, reason=pause.reason, now=now)
 
 
-def unserved(task: TaskRow, *, alive: int, consuming: int, stopping: int) -> Reason:
-    """No live worker would claim it."""
-    workers = f"{count(alive, 'worker process', 'worker processes')} alive"
+def unserved(task: Row, workers: Sequence[Row]) -> Reason:
+    """None of the live workers would claim it."""
+    alive, consuming = len(workers), sum(one.consumes for one in workers)
+    stopping = sum(one.consumes and one.stopping for one in workers)
+    known = f"{count(alive, 'worker process', 'worker processes')} alive"
     if not alive:
         sentence = "no worker is alive"
     elif not consuming:
-        sentence = f"{workers}, but none consumes queue {task.queue}"
+        sentence = f"{known}, but none consumes queue {task.queue}"
     elif stopping == consuming:
-        sentence = f"{workers}, but all that consume queue {task.queue} are stopping"
+        sentence = f"{known}, but all that consume queue {task.queue} are stopping"
     else:
-        sentence = f"{workers}, but none of queue {task.queue} has the task {task.id}"
+        sentence = f"{known}, but none of queue {task.queue} has the task {task.id}"
     if not consuming:
         help_ = f"start one: dramatiq zeke_jobs.actors (for this queue alone: --queues {task.queue})"
     else:
@@ -101,60 +88,40 @@ def unserved(task: TaskRow, *, alive: int, consuming: int, stopping: int) -> Rea
     return reason("unserved", sentence, help_, task=task.id, queue=task.queue, **figures)
 
 
-def not_due(job: JobRow) -> Reason:
-    """It was sent for later."""
+def later(job: Row) -> Reason:
+    """It is not due: it waits for an event, was deferred, waits for its next attempt, or was sent for later."""
+    due, why = until(job.run_at, job.now), job.waiting_for or ""
+    figures = {"until": job.run_at, "now": job.now}
+    if job.awaits_event:
+        event = why.removeprefix("event ")
+        sentence = f"it waits for the event {event!r}, and goes on without it when that has not come {due}"
+        return reason("waits-for-event", sentence, f"zeke-jobs emit {event}", event=event, **figures)
+    if job.waiting_for is not None:
+        # Its handler did, or a lease.
+        sentence = f"its handler deferred it {due}: {one_line(why)}; the jobs that are due before then go first"
+        return reason("deferred", sentence, reason=why, **figures)
+    if job.attempt > job.attempt_base and job.error is not None:
+        error, left = error_of(job.error), max(0, job.retry_limit - (job.attempt - job.attempt_base) + 1)
+        sentence = (
+            f"attempt {job.attempt} failed ({error}); the next one waits {due}, {count(left, 'retry', 'retries')} left"
+        )
+        help_ = f"to run it at once: zeke-jobs retry {job.id}"
+        figures |= {"job": job.id, "failed": job.attempt, "retries_left": left, "error": error}
+        return reason("waits-for-retry", sentence, help_, **figures)
     sentence = f"it was sent for later: not before {when(job.run_at)} (in {span(job.run_at - job.now)})"
-    return reason("not-due", sentence, until=job.run_at, now=job.now)
+    return reason("not-due", sentence, **figures)
 
 
-def deferred(job: JobRow) -> Reason:
-    """Its handler, or a lease, deferred it."""
-    why = job.waiting_for or ""
-    sentence = f"its handler deferred it {until(job.run_at, job.now)}: {one_line(why)}"
-    sentence += "; the jobs that are due before then go first"
-    return reason("deferred", sentence, until=job.run_at, reason=why, now=job.now)
-
-
-def waits_for_event(job: JobRow) -> Reason:
-    """Its handler waits for an event."""
-    event = (job.waiting_for or "").removeprefix("event ")
-    sentence = (
-        f"it waits for the event {event!r}, and goes on without it when that has not come {until(job.run_at, job.now)}"
-    )
-    return reason("waits-for-event", sentence, f"zeke-jobs emit {event}", event=event, until=job.run_at, now=job.now)
-
-
-def waits_for_retry(job: JobRow, retries_left: int) -> Reason:
-    """An attempt failed; the next one comes later."""
-    error, left = error_of(job.error), count(retries_left, "retry", "retries")
-    return reason(
-        "waits-for-retry",
-        f"attempt {job.attempt} failed ({error}); the next one waits {until(job.run_at, job.now)}, {left} left",
-        f"to run it at once: zeke-jobs retry {job.id}",
-        job=job.id,
-        until=job.run_at,
-        failed=job.attempt,
-        retries_left=retries_left,
-        error=error,
-        now=job.now,
-    )
-
-
-def starts_next() -> Reason:
-    """Nothing holds it back."""
-    return reason("starts-next", "nothing stands in its way: the next claim of a worker takes it")
-
-
-def expires(job: JobRow, on: datetime) -> Reason:
+def expires(job: Row) -> Reason:
     """It is cancelled unless it starts in time."""
-    if on <= job.now:
-        sentence = f"it had to start by {when(on)} and did not: the next heartbeat of a worker cancels it"
+    if job.expires_on <= job.now:
+        sentence = f"it had to start by {when(job.expires_on)} and did not: the next heartbeat of a worker cancels it"
     else:
-        sentence = f"it is cancelled unless it starts by {when(on)} (in {span(on - job.now)})"
-    return reason("expires", sentence, on=on, now=job.now)
+        sentence = f"it is cancelled unless it starts by {when(job.expires_on)} (in {span(job.expires_on - job.now)})"
+    return reason("expires", sentence, on=job.expires_on, now=job.now)
 
 
-def stands_for_others(task: TaskRow) -> Reason:
+def stands_for_others(task: Row) -> Reason:
     """Its task is ``unique``: sends of an equal job are answered with this one."""
     fields, held = tuple(task.unique_fields or ()), task.unique_while or "queued"
     how = {"queued": "while it is queued", "active": "until it has ended"}.get(held, "for a time")
@@ -163,13 +130,7 @@ def stands_for_others(task: TaskRow) -> Reason:
     return reason("stands-for-others", sentence, fields=fields, held_while=held)
 
 
-def stands_for_key(own_key: str) -> Reason:
-    """Its send named a ``unique_key``."""
-    sentence = f"it is unique by unique_key {own_key!r}: a send of the task with the same one is answered with this job"
-    return reason("stands-for-key", sentence, unique_key=own_key)
-
-
-def after(job: JobRow, before: BeforeRow) -> Reason:
+def after(job: Row, before: Row) -> Reason:
     """Its task runs the jobs of a key in strict order, and an earlier one has not ended, or failed and holds the key."""
     if before.status == "failed":
         what = f"failed {since(before.since, job.now).removeprefix('since ')} and holds the key"
@@ -179,32 +140,26 @@ def after(job: JobRow, before: BeforeRow) -> Reason:
         what = f"is {before.status}" + (f" and waits {until(before.run_at, job.now)}" if waits else "")
         help_ = f"zeke-jobs why {before.id}"
     sentence = f"its key {job.key!r} is in strict order: {before.task} {before.id}, which was sent earlier, {what}"
-    return reason(
-        "after", sentence, help_, key=job.key, before=before.id, status=before.status, until=before.run_at, now=job.now
-    )
+    figures = {"key": job.key, "before": before.id, "status": before.status, "until": before.run_at, "now": job.now}
+    return reason("after", sentence, help_, **figures)
 
 
-def suspect(job: JobRow, emptying: Sequence[str]) -> Reason:
+def suspect(job: Row, emptying: Sequence[str]) -> Reason:
     """Workers died while they held it, so it runs alone in a process."""
     who = f"{listed(emptying)} finishes its other jobs for it" if emptying else "no worker makes room for it yet"
-    return reason(
-        "suspect",
-        f"{job.deaths} workers died while running it, so it waits to run alone in a process ({who}); "
-        f"after {QUARANTINE} deaths it fails",
-        deaths=job.deaths,
-        most=QUARANTINE,
-        emptying=emptying,
-    )
+    alone = f"{job.deaths} workers died while running it, so it waits to run alone in a process ({who})"
+    sentence = f"{alone}; after {QUARANTINE} deaths it fails"
+    return reason("suspect", sentence, deaths=job.deaths, most=QUARANTINE, emptying=emptying)
 
 
-def kept_by_suspect(queue: str, kept: tuple[Keeper, ...], now: datetime) -> Reason:
+def kept_by_suspect(queue: str, kept: Sequence[dict[str, Any]], now: datetime) -> Reason:
     """All processes that could run it claim nothing else, each for the sake of one job that must run alone."""
     who = "the one process" if len(kept) == 1 else f"each of the {len(kept)} processes"
     sentence = f"{who} for queue {queue} claims nothing else: {keepers.named(kept, now)}"
     return reason("kept-by-suspect", sentence, keepers.advice(kept), queue=queue, keepers=kept, now=now)
 
 
-def ahead(row: AheadRow) -> Reason:
+def ahead(row: Row) -> Reason:
     """Other due jobs are claimed first."""
     words = {
         "of its task with a higher priority": row.higher,
@@ -212,19 +167,13 @@ def ahead(row: AheadRow) -> Reason:
         "of other tasks in its queue with a higher priority": row.others,
     }
     parts = [f"{up_to_most(number, 'job')} {what}" for what, number in words.items() if number]
-    sentence = f"ahead of it are {listed(parts)}"
-    return reason("ahead", sentence, higher=row.higher, earlier=row.earlier, others=row.others)
+    return reason("ahead", f"ahead of it are {listed(parts)}", **vars(row))
 
 
-def workers_busy(queue: str, *, threads: int, busy: int, processes: int) -> Reason:
+def workers_busy(queue: str, workers: Sequence[Row]) -> Reason:
     """All threads that could run it have a job, in the processes that claim."""
-    where = "the one process" if processes == 1 else f"the {processes} processes"
-    return reason(
-        "workers-busy",
-        f"all {threads} threads of {where} for queue {queue} are busy ({busy} jobs claimed)",
-        "more threads or processes: dramatiq zeke_jobs.actors --processes N --threads M",
-        queue=queue,
-        threads=threads,
-        busy=busy,
-        processes=processes,
-    )
+    threads, busy = sum(one.threads for one in workers), sum(one.busy for one in workers)
+    where = "the one process" if len(workers) == 1 else f"the {len(workers)} processes"
+    sentence = f"all {threads} threads of {where} for queue {queue} are busy ({busy} jobs claimed)"
+    help_ = "more threads or processes: dramatiq zeke_jobs.actors --processes N --threads M"
+    return reason("workers-busy", sentence, help_, queue=queue, threads=threads, busy=busy, processes=len(workers))

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from zeke_jobs.core.wording import count, span
-from zeke_jobs.diagnosis.findings import Check, Finding, Patient, Severity
+from zeke_jobs.diagnosis.findings import Check, Fault, Patient, Severity, fault
 from zeke_jobs.postgres.pool import is_pooled
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.scheduler.dispatch import clock
@@ -14,6 +14,8 @@ from zeke_jobs.scheduler.dispatch import clock
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_SKEW = timedelta(seconds=1)  # allowed difference between the clocks
+_DEAD_SHARE = 0.5  # allowed dead rows of a table, relative to live ones
 #: Connections of a worker process besides one for each thread.
 _SPARE = 4
 #: Pages of 8 KiB: half of PostgreSQL's default.
@@ -23,46 +25,34 @@ _LEAST_JIT_COST = 10_000.0
 _OURS = "^zeke-jobs (worker|handler|heartbeat|notifier|retention|boot|scheduler)$"
 
 
-def _skew(patient: Patient) -> Iterator[Finding]:
+def _skew(patient: Patient) -> Iterator[Fault]:
     before = patient.clock()
     database_time = clock(patient.conn)
     after = patient.clock()
     ahead = database_time - (before + (after - before) / 2)
     # All of the network's delay may be on one way, so allow half of the round trip.
-    if abs(ahead) > patient.thresholds.skew + (after - before) / 2:
+    if abs(ahead) > _SKEW + (after - before) / 2:
         side = "behind" if ahead > timedelta(0) else "ahead of"
-        yield Finding(
-            "clock-skew",
-            Severity.WARNING,
-            "",
-            f"this machine's clock is {span(ahead)} {side} the database's",
-            "jobs and schedules go by the database's clock and are right all the same; logs are not. Run NTP on both",
-            {"seconds": round(ahead.total_seconds(), 3)},
+        help_ = (
+            "jobs and schedules go by the database's clock and are right all the same; logs are not. Run NTP on both"
         )
+        sentence = f"this machine's clock is {span(ahead)} {side} the database's"
+        yield fault("", sentence, help_, seconds=round(ahead.total_seconds(), 3))
 
 
-def _vacuum(patient: Patient) -> Iterator[Finding]:
+def _vacuum(patient: Patient) -> Iterator[Fault]:
     for table in SQL.all(patient.conn, "doctor/table"):
         name = f"zeke_jobs.{table['name']}"
         if not table["server_vacuums"] and table["name"] == "queue":
-            yield Finding(
-                "autovacuum-off",
-                Severity.CRITICAL,
-                "",
-                "autovacuum, or track_counts that it needs, is off for the whole server: dead rows stay for ever",
-                "ALTER SYSTEM SET autovacuum = on; ALTER SYSTEM SET track_counts = on; SELECT pg_reload_conf()",
-            )
+            sentence = "autovacuum, or track_counts that it needs, is off for the whole server: dead rows stay for ever"
+            settings = "ALTER SYSTEM SET autovacuum = on; ALTER SYSTEM SET track_counts = on; SELECT pg_reload_conf()"
+            yield fault("", sentence, settings)
         if not table["table_vacuums"]:
-            yield Finding(
-                "autovacuum-off",
-                Severity.CRITICAL,
-                name,
-                f"autovacuum is off for {name}: its dead rows stay for ever, and claims become slower day by day",
-                f"ALTER TABLE {name} RESET (autovacuum_enabled)",
-            )
+            sentence = f"autovacuum is off for {name}: its dead rows stay for ever, and claims become slower day by day"
+            yield fault(name, sentence, f"ALTER TABLE {name} RESET (autovacuum_enabled)")
 
 
-def _settings(patient: Patient) -> Iterator[Finding]:
+def _settings(patient: Patient) -> Iterator[Fault]:
     rows = {row["name"]: row for row in SQL.all(patient.conn, "doctor/settings")}
     value = {name: row["value"] for name, row in rows.items()}
     costly = {
@@ -83,83 +73,63 @@ def _settings(patient: Patient) -> Iterator[Finding]:
         if is_costly:
             then = "then restart the server" if name == "shared_buffers" else "SELECT pg_reload_conf()"
             mend = rows[name]["mend"]
-            help_ = f"{mend}; {then}" if mend.startswith("ALTER SYSTEM") else mend
-            yield Finding("costly-setting", Severity.NOTICE, name, sentence, help_, {"value": value[name]})
+            yield fault(
+                name, sentence, f"{mend}; {then}" if mend.startswith("ALTER SYSTEM") else mend, value=value[name]
+            )
 
 
-def _dead_rows(patient: Patient) -> Iterator[Finding]:
+def _dead_rows(patient: Patient) -> Iterator[Fault]:
     for table in SQL.all(patient.conn, "doctor/table"):
-        live, dead = table["live"], table["dead"]
-        if dead <= patient.thresholds.dead_rows or dead <= patient.thresholds.dead_share * live:
-            continue
-        name = f"zeke_jobs.{table['name']}"
-        vacuumed = (
-            "never vacuumed"
-            if table["vacuumed_on"] is None
-            else f"last vacuumed {table['vacuumed_on']:%Y-%m-%d %H:%M} UTC"
-        )
-        yield Finding(
-            "dead-rows",
-            Severity.WARNING,
-            name,
-            f"{name} has {dead:,} dead rows beside {live:,} live ones ({table['bytes'] / 2**20:,.0f} MiB; {vacuumed})",
-            f"end the old transactions (see open-transaction), then: VACUUM {name}",
-            {"live": live, "dead": dead, "bytes": table["bytes"]},
-        )
+        name, live, dead = f"zeke_jobs.{table['name']}", table["live"], table["dead"]
+        if dead > patient.dead_rows and dead > _DEAD_SHARE * live:
+            last = table["vacuumed_on"]
+            vacuumed = "never vacuumed" if last is None else f"last vacuumed {last:%Y-%m-%d %H:%M} UTC"
+            size = f"{table['bytes'] / 2**20:,.0f} MiB; {vacuumed}"
+            sentence = f"{name} has {dead:,} dead rows beside {live:,} live ones ({size})"
+            help_ = f"end the old transactions (see open-transaction), then: VACUUM {name}"
+            yield fault(name, sentence, help_, live=live, dead=dead, bytes=table["bytes"])
 
 
-def _open_transactions(patient: Patient) -> Iterator[Finding]:
-    seconds = patient.thresholds.open_transaction.total_seconds()
-    for one in SQL.all(patient.conn, "doctor/transactions", seconds=seconds):
-        who = f"{one['program'] or 'a program without a name'} ({one['role']}, pid {one['pid']})"
-        yield Finding(
-            "open-transaction",
-            Severity.WARNING,
-            str(one["pid"]),
-            f"{who} has had a transaction open for {span(timedelta(seconds=one['seconds']))}, {one['state']}: "
-            "dead rows stay, and claims must step over them",
-            f"end it in its program, or: SELECT pg_terminate_backend({one['pid']})",
-            {"pid": one["pid"], "seconds": round(one["seconds"])},
-        )
+def _open_transactions(patient: Patient) -> Iterator[Fault]:
+    longest = patient.open_transaction.total_seconds()
+    for one in SQL.all(patient.conn, "doctor/transactions", seconds=longest):
+        pid, seconds = one["pid"], one["seconds"]
+        who = f"{one['program'] or 'a program without a name'} ({one['role']}, pid {pid})"
+        sentence = f"{who} has had a transaction open for {span(timedelta(seconds=seconds))}, {one['state']}: "
+        sentence += "dead rows stay, and claims must step over them"
+        help_ = f"end it in its program, or: SELECT pg_terminate_backend({pid})"
+        yield fault(str(pid), sentence, help_, pid=pid, seconds=round(seconds))
 
 
-def _visibility(patient: Patient) -> Iterator[Finding]:
+def _visibility(patient: Patient) -> Iterator[Fault]:
     row = SQL.one(patient.conn, "doctor/sight")
     assert row is not None
     if not row["sees_all"]:
-        yield Finding(
-            "sessions-hidden",
-            Severity.NOTICE,
-            row["role"],
-            f"the user {row['role']} sees only its own sessions, so open-transaction and connections may miss some",
-            f"GRANT pg_read_all_stats TO {row['role']}",
-        )
+        role = row["role"]
+        sentence = f"the user {role} sees only its own sessions, so open-transaction and connections may miss some"
+        yield fault(role, sentence, f"GRANT pg_read_all_stats TO {role}")
 
 
-def _connections(patient: Patient) -> Iterator[Finding]:
+def _connections(patient: Patient) -> Iterator[Fault]:
     if is_pooled(patient.conn):
         return  # the pooler limits them, and later clients wait
     row = SQL.one(patient.conn, "doctor/connections", ours=_OURS)
     assert row is not None
+    available, others = row["available"], row["others"]
     needed = row["threads"] + _SPARE * row["workers"] + row["schedulers"]
-    if needed + row["others"] > row["available"]:
-        yield Finding(
-            "connections",
-            Severity.WARNING,
-            "",
-            f"the server has {row['available']} connections; {count(row['workers'], 'worker process', 'worker processes')} with "
-            f"{row['threads']} threads may need {needed}, and others use {row['others']}",
-            "raise max_connections, run fewer threads, or put PgBouncer in between",
-            {"available": row["available"], "needed": needed, "others": row["others"]},
-        )
+    if needed + others > available:
+        workers = f"{count(row['workers'], 'worker process', 'worker processes')} with {row['threads']} threads"
+        sentence = f"the server has {available} connections; {workers} may need {needed}, and others use {others}"
+        help_ = "raise max_connections, run fewer threads, or put PgBouncer in between"
+        yield fault("", sentence, help_, available=available, needed=needed, others=others)
 
 
 CHECKS = (
-    Check("clock-skew", "this machine's clock is the database's", _skew),
-    Check("autovacuum-off", "autovacuum is on", _vacuum),
-    Check("costly-setting", "no setting of the server costs much", _settings),
-    Check("dead-rows", "dead rows are removed in time", _dead_rows),
-    Check("sessions-hidden", "the sessions of all users can be seen", _visibility),
-    Check("open-transaction", "no transaction is open for long", _open_transactions),
-    Check("connections", "the server has connections for all threads", _connections),
+    Check("clock-skew", Severity.WARNING, "this machine's clock is the database's", _skew),
+    Check("autovacuum-off", Severity.CRITICAL, "autovacuum is on", _vacuum),
+    Check("costly-setting", Severity.NOTICE, "no setting of the server costs much", _settings),
+    Check("dead-rows", Severity.WARNING, "dead rows are removed in time", _dead_rows),
+    Check("sessions-hidden", Severity.NOTICE, "the sessions of all users can be seen", _visibility),
+    Check("open-transaction", Severity.WARNING, "no transaction is open for long", _open_transactions),
+    Check("connections", Severity.WARNING, "the server has connections for all threads", _connections),
 )

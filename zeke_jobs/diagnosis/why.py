@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.config.models import Task
 from zeke_jobs.diagnosis import ends, facts, limit_reasons, reasons
+from zeke_jobs.diagnosis.reasons import Reason, reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
     from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
 
-    from zeke_jobs.diagnosis.facts import Facts, WorkerRow
-    from zeke_jobs.diagnosis.reasons import Reason
+    from zeke_jobs.diagnosis.facts import Facts, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,121 +59,103 @@ def explain(known: Facts) -> Explanation:
     job = known.job
     match job.status:
         case "created" | "retry":
-            found = _queued(known)
+            found = [*_queued(known), *_also(known)]
         case "active":
-            found = _active(known)
+            found = list(_active(known))
         case "completed":
             found = [ends.completed(job)]
         case "failed":
             found = [ends.failed(job)]
         case _:
             found = [ends.cancelled(job)]
+    history = [ends.origin(job)] if job.parent is not None or job.scheduled_for is not None else []
+    history += map(ends.attempted, job.attempts)
+    history += [ends.sent(known.sent)] if known.sent else []
     about = Task.shown(known.task.definition) if known.task else {}
     about = {key: value for key, value in about.items() if value}
-    return Explanation(job.id, job.task, job.status, tuple(found), tuple(_history(known)), about)
+    return Explanation(job.id, job.task, job.status, tuple(found), tuple(history), about)
 
 
 def _queued(known: Facts) -> list[Reason]:
     job, task = known.job, known.task
     if task is None:
-        return [reasons.unknown_task(job.task), *_also(known)]
+        return [reasons.unknown_task(job.task)]
     found: list[Reason] = []
     if (task.id, task.queue) != (job.task, job.queue):
-        found.append(reasons.moving(task))
+        sentence = f"its task is now {task.id} in queue {task.queue}; it follows at the next heartbeat of a worker"
+        found.append(reason("moving", sentence, task=task.id, queue=task.queue))
     found += [reasons.paused(pause, job.now) for pause in known.pauses]
     if job.run_at > job.now:
-        found.append(_later(known))
+        found.append(reasons.later(job))
     alive = [one for one in known.workers if _is_alive(one, job.now)]
-    consuming = [one for one in alive if one.consumes]
-    serving = [one for one in consuming if one.knows and not one.stopping]
+    serving = [one for one in alive if one.consumes and one.knows and not one.stopping]
     if not serving:
-        stopping = sum(one.stopping for one in consuming)
-        found.append(reasons.unserved(task, alive=len(alive), consuming=len(consuming), stopping=stopping))
-    found += _limits(known)
+        found.append(reasons.unserved(task, alive))
+    found += _limits(known, task)
     if job.deaths > 1:
-        taken = {keeper.worker for keeper in known.keepers if keeper.runs}
+        taken = {keeper["worker"] for keeper in known.keepers if keeper["runs"]}
         emptying = [f"{one.host}:{one.pid}" for one in known.workers if one.alone and one.id not in taken]
         found.append(reasons.suspect(job, emptying))
     if job.run_at <= job.now:
         found += _queue_before(known, serving)
     is_over = job.expires_on is not None and job.expires_on <= job.now and job.attempt == 0
     if not found and not is_over:
-        found.append(reasons.starts_next())
-    return [*found, *_also(known)]
+        found.append(reason("starts-next", "nothing stands in its way: the next claim of a worker takes it"))
+    return found
 
 
-def _later(known: Facts) -> Reason:
+def _limits(known: Facts, task: Row) -> Iterator[Reason]:
     job = known.job
-    if job.awaits_event:
-        return reasons.waits_for_event(job)
-    if job.waiting_for is not None:
-        return reasons.deferred(job)
-    if job.attempt > job.attempt_base and job.error is not None:
-        return reasons.waits_for_retry(job, max(0, job.retry_limit - (job.attempt - job.attempt_base) + 1))
-    return reasons.not_due(job)
-
-
-def _limits(known: Facts) -> Iterator[Reason]:
-    job, per_key = known.job, known.task.per_key if known.task else None
     for limit in known.limits:
         yield limit_reasons.of(limit, job.now)
     if known.before is not None:
         yield reasons.after(job, known.before)
-    elif per_key is not None and job.key is not None and len(known.key_holders) >= per_key:
-        yield limit_reasons.key_taken(job, per_key, known.key_holders)
+    elif task.per_key is not None and len(known.key_holders) >= task.per_key:
+        yield limit_reasons.key_taken(job, task.per_key, known.key_holders)
     if known.key_rate is not None:
         yield limit_reasons.key_at_rate(known.key_rate, job)
 
 
-def _queue_before(known: Facts, serving: list[WorkerRow]) -> Iterator[Reason]:
+def _queue_before(known: Facts, serving: Sequence[Row]) -> Iterator[Reason]:
     job = known.job
     # A process may have stopped claiming for the sake of this very job.
-    keepers = {keeper.worker: keeper for keeper in known.keepers if keeper.runs or job.deaths < 2}
-    free = [one for one in serving if one.id not in keepers]
-    threads, busy = sum(one.threads for one in free), sum(one.busy for one in free)
+    kept = {keeper["worker"]: keeper for keeper in known.keepers if keeper["runs"] or job.deaths < 2}
+    free = [one for one in serving if one.id not in kept]
     if serving and not free:
-        yield reasons.kept_by_suspect(job.queue, tuple(keepers[one.id] for one in serving), job.now)
-    elif free and busy >= threads:
-        yield reasons.workers_busy(job.queue, threads=threads, busy=busy, processes=len(free))
-    if any((known.ahead.higher, known.ahead.earlier, known.ahead.others)):
+        yield reasons.kept_by_suspect(job.queue, [kept[one.id] for one in serving], job.now)
+    elif free and sum(one.busy for one in free) >= sum(one.threads for one in free):
+        yield reasons.workers_busy(job.queue, free)
+    if known.ahead is not None and any(vars(known.ahead).values()):
         yield reasons.ahead(known.ahead)
 
 
-def _also(known: Facts) -> list[Reason]:
+def _also(known: Facts) -> Iterator[Reason]:
     """Facts that do not hold the job back but belong to the answer."""
     job, task = known.job, known.task
-    found: list[Reason] = []
     if job.expires_on is not None and job.attempt == 0:
-        found.append(reasons.expires(job, job.expires_on))
+        yield reasons.expires(job)
     if job.own_key is not None:
-        found.append(reasons.stands_for_key(job.own_key))
+        same = f"it is unique by unique_key {job.own_key!r}: a send of the task with the same one is answered with this job"
+        yield reason("stands-for-key", same, unique_key=job.own_key)
     elif job.is_unique and task is not None:
-        found.append(reasons.stands_for_others(task))
-    return found
+        yield reasons.stands_for_others(task)
 
 
-def _active(known: Facts) -> list[Reason]:
+def _active(known: Facts) -> Iterator[Reason]:
     job = known.job
     worker = next((one for one in known.workers if one.id == job.worker), None)
-    found: list[Reason] = []
     if job.cancelled_on is not None:
-        found.append(ends.being_cancelled(job, job.cancelled_on))
-    if worker is None or not _is_alive(worker, job.now, patience=0.5):
-        found.append(ends.holder_silent(worker, job.now))
+        yield ends.being_cancelled(job)
+    is_silent = worker is None or not _is_alive(worker, job.now, patience=0.5)
+    if is_silent:
+        yield ends.holder_silent(worker, job.now)
     if job.started_on is not None:
-        timeout = job.timeout or (known.task.timeout if known.task else None)
-        return [*found, ends.running(job, job.started_on, worker, timeout)]
-    # True if the worker's last heartbeat is too early to cover this claim.
+        yield ends.running(job, worker, job.timeout or (known.task.timeout if known.task else None))
+        return
+    # Whether the worker's last heartbeat is too early to cover this claim.
     is_new = worker is None or (job.claimed_on or job.now) >= worker.heartbeat_on - worker.lost_after
-    return [*found, ends.claimed(job, worker, is_held=bool(found) or is_new)]
+    yield ends.claimed(job, worker, is_held=is_silent or job.cancelled_on is not None or is_new)
 
 
-def _history(known: Facts) -> list[Reason]:
-    job = known.job
-    found = [ends.origin(job)] if job.parent is not None or job.scheduled_for is not None else []
-    found += map(ends.attempted, job.attempts)
-    return [*found, ends.sent(known.sent)] if known.sent else found
-
-
-def _is_alive(worker: WorkerRow, now: datetime, *, patience: float = 1.0) -> bool:
-    return now - worker.heartbeat_on <= worker.lost_after * patience
+def _is_alive(worker: Row, now: datetime, *, patience: float = 1.0) -> bool:
+    return bool(now - worker.heartbeat_on <= worker.lost_after * patience)

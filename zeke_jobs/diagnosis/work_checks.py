@@ -3,216 +3,158 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.core.units import amount_text
 from zeke_jobs.core.wording import MOST, listed, since, span, up_to_most
 from zeke_jobs.diagnosis import reasons
-from zeke_jobs.diagnosis.facts import PauseRow
-from zeke_jobs.diagnosis.findings import Check, Finding, Patient, Severity
+from zeke_jobs.diagnosis.facts import Row
+from zeke_jobs.diagnosis.findings import Check, Fault, Patient, Severity, fault
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import pauses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_NEWEST = 100_000  # jobs in which arrivals are counted; some 0.1 s
+#: Arrivals are counted within a time, in at most the newest jobs (some 0.1 s), and as those of a shortest time at least.
+_ARRIVALS = {"window": 3600.0, "shortest": 300.0, "most": 100_000}
 _SAMPLE = 500  # completed jobs of a task from which its duration is computed
+_LEAST = 5  # arrivals, and completed jobs, from which a rate is computed
+_BACKLOG_WAIT = 60.0  # seconds; while the oldest job waits for a shorter time, a limit counts as keeping up
 _SPARE = 1.2  # the advised value, relative to the need
 
 
-def _catalogue(patient: Patient) -> Iterator[Finding]:
+def _catalogue(patient: Patient) -> Iterator[Fault]:
     if not SQL.value(patient.conn, "revision/number"):
-        yield Finding(
-            "no-revision",
-            Severity.WARNING,
-            "",
-            "no jobs.yaml was ever in force: nothing can be sent, nothing is scheduled",
-            "start a worker (dramatiq zeke_jobs.actors), or: zeke-jobs apply",
-        )
+        sentence = "no jobs.yaml was ever in force: nothing can be sent, nothing is scheduled"
+        yield fault("", sentence, "start a worker (dramatiq zeke_jobs.actors), or: zeke-jobs apply")
 
 
-def _unknown_tasks(patient: Patient) -> Iterator[Finding]:
+def _unknown_tasks(patient: Patient) -> Iterator[Fault]:
     for row in SQL.all(patient.conn, "doctor/unknown", most=MOST + 1):
-        yield Finding(
-            "unknown-task",
-            Severity.WARNING,
-            row["task"],
-            f"{up_to_most(row['queued'], 'queued job')} of {row['task']} (queue {row['queue']}), which is no task in force",
-            f"name its successor: zeke-jobs apply --rename {row['task']}=NEW, or put it back into jobs.yaml",
-            {"queue": row["queue"], "queued": row["queued"]},
+        task, queue, queued = row["task"], row["queue"], row["queued"]
+        yield fault(
+            task,
+            f"{up_to_most(queued, 'queued job')} of {task} (queue {queue}), which is no task in force",
+            f"name its successor: zeke-jobs apply --rename {task}=NEW, or put it back into jobs.yaml",
+            queue=queue,
+            queued=queued,
         )
 
 
-def _max_wait(patient: Patient) -> Iterator[Finding]:
+def _max_wait(patient: Patient) -> Iterator[Fault]:
     for row in SQL.all(patient.conn, "schedule/late"):
-        yield Finding(
-            "max-wait",
-            Severity.WARNING,
+        wait, most = row["wait"], row["max_wait"]
+        yield fault(
             row["task"],
-            f"the oldest due job of {row['task']} waits {span(row['wait'])}; its max_wait is {span(row['max_wait'])}",
+            f"the oldest due job of {row['task']} waits {span(wait)}; its max_wait is {span(most)}",
             "zeke-jobs top: enter on the task shows its waiting jobs in order, enter on a job why it waits",
-            {"wait": round(row["wait"].total_seconds(), 1), "max_wait": row["max_wait"].total_seconds()},
+            wait=round(wait.total_seconds(), 1),
+            max_wait=most.total_seconds(),
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Load:
-    """Tasks that share a limit: arrivals a second, and the average number of jobs that must run at once to keep up."""
-
-    tasks: tuple[str, ...]
-    arrivals: float
-    need: float
-    waits: float
-
-
-def _keeping_up(patient: Patient) -> Iterator[Finding]:
-    limits = patient.thresholds
+def _keeping_up(patient: Patient) -> Iterator[Fault]:
+    """Compare the jobs that arrive under each limit with those that it lets through."""
+    rows = SQL.all(patient.conn, "doctor/load", **_ARRIVALS, sample=_SAMPLE)
     rows = [
-        row
-        for row in SQL.all(
-            patient.conn,
-            "doctor/load",
-            window=limits.window.total_seconds(),
-            shortest=limits.shortest.total_seconds(),
-            most=_NEWEST,
-            sample=_SAMPLE,
-        )
-        if row["arrived"] >= limits.least and not row["paused"]
+        {**row, "rate": row["arrived"] / row["seconds"]}
+        for row in rows
+        if row["arrived"] >= _LEAST and not row["paused"]
     ]
     for bound in SQL.all(patient.conn, "doctor/room"):
         under = [row for row in rows if bound["name"] in row["limits"] or bound["name"] == f"queue/{row['queue']}"]
-        if not under:
+        waits = max((row["waits"] or 0.0 for row in under), default=0.0)
+        if waits < _BACKLOG_WAIT:
             continue
-        load = _sum(under, limits.least)
-        if load.waits < limits.backlog_wait.total_seconds():
-            continue
-        if bound["concurrency"] is not None and load.need > bound["concurrency"]:
-            yield _too_low(bound, load)
-        if bound["rate_count"] is not None and load.arrivals > bound["rate_count"] / bound["rate_seconds"]:
-            yield _too_slow(bound, load)
-        for unit, allowed in (bound["units"] or {}).items():
-            used = sum(row["arrived"] / row["seconds"] * row["units"].get(unit, 0) for row in under)
-            if used > allowed:
-                yield _too_little(bound, load, unit, used=used * 60, allowed=allowed * 60)
+        arrive = f"{sum(row['rate'] for row in under) * 60:,.1f} jobs a minute of {listed(row['task'] for row in under)} arrive"
+        for said, help_, figures in _short(bound, under):
+            sentence = f"{arrive}{said}; the oldest waits {span(timedelta(seconds=waits))}"
+            yield fault(bound["name"], sentence, help_, **figures)
 
 
-def _sum(rows: list[dict[str, Any]], least: int) -> _Load:
-    rates = [(row, row["arrived"] / row["seconds"]) for row in rows]
-    need = sum(rate * row["mean"] for row, rate in rates if row["sample"] >= least)
-    waits = max(row["waits"] or 0.0 for row in rows)
-    return _Load(tuple(row["task"] for row in rows), sum(rate for _, rate in rates), need, waits)
+def _short(bound: dict[str, Any], under: list[dict[str, Any]]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """What is too little of a limit for the tasks under it: the words, the remedy, the figures."""
+    name, slots = bound["name"], bound["concurrency"]
+    arrivals = sum(row["rate"] for row in under)
+    # The average number of jobs that must run at once.
+    need = sum(row["rate"] * row["mean"] for row in under if row["sample"] >= _LEAST)
+    if slots is not None and need > slots:
+        kind, _, rest = name.partition("/")
+        advised = math.ceil(need * _SPARE)
+        if kind == "queue":
+            has, help_ = f"the workers of {name} have {slots} threads", f"run at least {advised} threads for it"
+        else:
+            target = rest if kind == "task" else f"limits.{rest}"
+            has = f"{name} allows {slots}"
+            help_ = f"zeke-jobs set {target}.concurrency={advised} -m 'keeps up with arrivals', or send less"
+        figures = {"limit": slots, "need": round(need, 2), "arrivals_per_minute": round(arrivals * 60, 2)}
+        yield f", which takes {need:,.1f} at once on average; {has}", help_, figures
+    if bound["rate_count"] is not None and arrivals > (allowed := bound["rate_count"] / bound["rate_seconds"]):
+        figures = {"allowed_per_minute": round(allowed * 60, 2), "arrivals_per_minute": round(arrivals * 60, 2)}
+        yield f"; the rate of {name} allows {allowed * 60:,.1f}", f"raise the rate of {name}, or send less", figures
+    for unit, allowed in (bound["units"] or {}).items():
+        used = sum(row["rate"] * row["units"].get(unit, 0) for row in under)
+        if used > allowed:
+            figures = {
+                "unit": unit,
+                "allowed_per_minute": round(allowed * 60, 2),
+                "used_per_minute": round(used * 60, 2),
+            }
+            said = f", which use {used * 60:,.0f} {unit} a minute; {name} allows {allowed * 60:,.0f}"
+            yield said, f"raise the {unit} of {name}, or send less", figures
 
 
-def _too_low(bound: dict[str, Any], load: _Load) -> Finding:
-    advised = math.ceil(load.need * _SPARE)
-    is_queue = bound["name"].startswith("queue/")
-    has = (
-        f"the workers of {bound['name']} have {bound['concurrency']} threads"
-        if is_queue
-        else f"{bound['name']} allows {bound['concurrency']}"
-    )
-    return _behind(
-        bound,
-        load,
-        f", which takes {load.need:,.1f} at once on average; {has}",
-        f"run at least {advised} threads for it" if is_queue else _raise(bound["name"], advised),
-        limit=bound["concurrency"],
-        need=round(load.need, 2),
-        arrivals_per_minute=round(load.arrivals * 60, 2),
-    )
-
-
-def _too_slow(bound: dict[str, Any], load: _Load) -> Finding:
-    allowed = bound["rate_count"] / bound["rate_seconds"] * 60
-    said, help_ = (
-        f"; the rate of {bound['name']} allows {allowed:,.1f}",
-        f"raise the rate of {bound['name']}, or send less",
-    )
-    figures = {"allowed_per_minute": round(allowed, 2), "arrivals_per_minute": round(load.arrivals * 60, 2)}
-    return _behind(bound, load, said, help_, **figures)
-
-
-def _too_little(bound: dict[str, Any], load: _Load, unit: str, *, used: float, allowed: float) -> Finding:
-    said = f", which use {used:,.0f} {unit} a minute; {bound['name']} allows {allowed:,.0f}"
-    figures = {"unit": unit, "allowed_per_minute": round(allowed, 2), "used_per_minute": round(used, 2)}
-    return _behind(bound, load, said, f"raise the {unit} of {bound['name']}, or send less", **figures)
-
-
-def _behind(bound: dict[str, Any], load: _Load, said: str, help_: str, **figures: Any) -> Finding:
-    arriving = f"{load.arrivals * 60:,.1f} jobs a minute of {listed(load.tasks)} arrive"
-    sentence = f"{arriving}{said}; the oldest waits {span(timedelta(seconds=load.waits))}"
-    return Finding("falling-behind", Severity.WARNING, bound["name"], sentence, help_, figures)
-
-
-def _raise(limit: str, advised: int) -> str:
-    kind, _, name = limit.partition("/")
-    target = f"{name}.concurrency" if kind == "task" else f"limits.{name}.concurrency"
-    return f"zeke-jobs set {target}={advised} -m 'keeps up with arrivals', or send less"
-
-
-def _skipped(patient: Patient) -> Iterator[Finding]:
+def _skipped(patient: Patient) -> Iterator[Fault]:
     for row in SQL.all(patient.conn, "doctor/skipped"):
         job, ticks = str(row["job"]), up_to_most(row["skipped"], "tick")
         queued = f"its job {job[-8:]} is queued {since(row['queued_on'], row['now'])}"
-        yield Finding(
-            "skipped-ticks",
-            Severity.WARNING,
+        yield fault(
             row["task"],
             f"the schedule of {row['task']} has skipped {ticks}, because {queued}",
             f"zeke-jobs why {job} shows why it waits",
-            {"skipped": row["skipped"], "job": job, "queued_on": row["queued_on"].isoformat()},
+            skipped=row["skipped"],
+            job=job,
+            queued_on=row["queued_on"].isoformat(),
         )
 
 
-def _closed(patient: Patient) -> Iterator[Finding]:
+def _closed(patient: Patient) -> Iterator[Fault]:
     for row in SQL.all(patient.conn, "doctor/closed"):
-        how = "is throttled by its provider" if row["closed_by"] == "throttled" else "is paused by its breaker"
-        opens = "and one job at a time probes" if row["probes"] else f"until {row['closed_until']:%H:%M:%S} at least"
-        yield Finding(
-            "limit-closed",
-            Severity.WARNING,
-            row["name"],
-            f"{row['name']} {how} ({row['closed_why']}), {opens}; its jobs wait",
-            "look at the service that these jobs use; the jobs go on by themselves",
-            {"by": row["closed_by"], "until": row["closed_until"].isoformat(), "why": row["closed_why"]},
-        )
+        name, by, until, why = row["name"], row["closed_by"], row["closed_until"], row["closed_why"]
+        how = "is throttled by its provider" if by == "throttled" else "is paused by its breaker"
+        opens = "and one job at a time probes" if row["probes"] else f"until {until:%H:%M:%S} at least"
+        sentence = f"{name} {how} ({why}), {opens}; its jobs wait"
+        help_ = "look at the service that these jobs use; the jobs go on by themselves"
+        yield fault(name, sentence, help_, by=by, until=until.isoformat(), why=why)
+
+
+def _spent(patient: Patient) -> Iterator[Fault]:
     for row in SQL.all(patient.conn, "doctor/spent"):
-        spent = f"{amount_text(row['used'])} of {amount_text(row['amount'])} {row['unit']}"
-        yield Finding(
-            "budget-spent",
-            Severity.NOTICE,
-            row["name"],
-            f"{row['name']} has spent its budget of the day, {spent}; its jobs wait",
-            f"raise the budget of {row['name']}, or let them wait",
-            {"used": float(row["used"]), "amount": float(row["amount"]), "unit": row["unit"]},
-        )
+        name, used, amount, unit = row["name"], row["used"], row["amount"], row["unit"]
+        sentence = f"{name} has spent its budget of the day, {amount_text(used)} of {amount_text(amount)} {unit}; its jobs wait"
+        help_ = f"raise the budget of {name}, or let them wait"
+        yield fault(name, sentence, help_, used=float(used), amount=float(amount), unit=unit)
 
 
-def _pauses(patient: Patient) -> Iterator[Finding]:
+def _pauses(patient: Patient) -> Iterator[Fault]:
     now = SQL.value(patient.conn, "schedule/clock")
     for row in pauses.in_force(patient.conn, "pause/list", most=MOST + 1):
-        waiting = row.pop("waiting")
-        why = reasons.paused(PauseRow(**row), now)
+        why, waiting = reasons.paused(Row(**row), now), row["waiting"]
         began, ends = (moment and moment.isoformat() for moment in (row["paused_on"], row["ends_on"]))
-        yield Finding(
-            "paused",
-            Severity.NOTICE,
-            row["target"],
-            f"{why.sentence}; {up_to_most(waiting, 'queued job')} {'waits' if waiting == 1 else 'wait'}",
-            why.help,
-            {"by": row["paused_by"], "since": began, "until": ends, "waiting": waiting},
-        )
+        waits = f"{up_to_most(waiting, 'queued job')} {'waits' if waiting == 1 else 'wait'}"
+        figures = {"by": row["paused_by"], "since": began, "until": ends, "waiting": waiting}
+        yield fault(row["target"], f"{why.sentence}; {waits}", why.help, **figures)
 
 
 CHECKS = (
-    Check("no-revision", "a revision of jobs.yaml is in force", _catalogue),
-    Check("unknown-task", "each queued job has a task in force", _unknown_tasks),
-    Check("falling-behind", "limits and threads keep up with the jobs that arrive", _keeping_up),
-    Check("limit-closed", "no limit is throttled, paused by its breaker, or out of money", _closed),
-    Check("paused", "nothing is paused", _pauses),
-    Check("skipped-ticks", "no schedule skips ticks because one job stays queued", _skipped),
-    Check("max-wait", "no task's oldest due job waits longer than its max_wait", _max_wait),
+    Check("no-revision", Severity.WARNING, "a revision of jobs.yaml is in force", _catalogue),
+    Check("unknown-task", Severity.WARNING, "each queued job has a task in force", _unknown_tasks),
+    Check("falling-behind", Severity.WARNING, "limits and threads keep up with the jobs that arrive", _keeping_up),
+    Check("limit-closed", Severity.WARNING, "no limit is throttled or paused by its breaker", _closed),
+    Check("budget-spent", Severity.NOTICE, "no budget is used up", _spent),
+    Check("paused", Severity.NOTICE, "nothing is paused", _pauses),
+    Check("skipped-ticks", Severity.WARNING, "no schedule skips ticks because one job stays queued", _skipped),
+    Check("max-wait", Severity.WARNING, "no task's oldest due job waits longer than its max_wait", _max_wait),
 )

@@ -10,8 +10,6 @@ from uuid import UUID
 
 from zeke_jobs.cli.output import print_json
 from zeke_jobs.cli.queue.why import as_data
-from zeke_jobs.diagnosis.facts import Holder, SentRow
-from zeke_jobs.diagnosis.keepers import Keeper
 from zeke_jobs.diagnosis.reasons import Reason
 from zeke_jobs.diagnosis.why import Explanation
 
@@ -24,9 +22,11 @@ FIGURES = {
     "job": JOB,
     "now": NOON,
     "took": timedelta(seconds=1.5),
-    "holders": (Holder(JOB, "plain", "box", 1, NOON),),
-    "keepers": (Keeper(JOB, "box", 1, JOB, "plain", 1, NOON, True),),
-    "jobs": (SentRow("plain", "created", 1, [JOB]),),
+    "holders": [{"id": JOB, "task": "plain", "host": "box", "pid": 1, "since": NOON}],
+    "keepers": [
+        {"worker": JOB, "host": "box", "pid": 1, "job": JOB, "task": "plain", "deaths": 1, "since": NOON, "runs": True}
+    ],
+    "jobs": [{"task": "plain", "status": "created", "jobs": 1, "first": [JOB]}],
 }
 
 

@@ -19,7 +19,7 @@ from zeke_jobs.control import pausing
 from zeke_jobs.core.wording import when
 from zeke_jobs.diagnosis import fleet
 from zeke_jobs.diagnosis.doctor import CHECKS, Report, examine, look
-from zeke_jobs.diagnosis.findings import Finding, Patient, Thresholds
+from zeke_jobs.diagnosis.findings import Finding, Patient
 from zeke_jobs.diagnosis.snapshot import snapshot
 from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.postgres.queries import SQL
@@ -39,13 +39,13 @@ if TYPE_CHECKING:
 PLAIN = "  plain: {handler: 'H:echo'}\n"
 
 
-def look_at(conn: Connection, thresholds: Thresholds | None = None, ahead: float = 0.0) -> Report:
+def look_at(conn: Connection, ahead: float = 0.0, **thresholds: Any) -> Report:
     """The doctor's findings; this machine's clock is some seconds ahead of the database's, which stands still."""
     with snapshot(conn):
         theirs = SQL.one(conn, "schedule/clock")
         assert theirs is not None
         moment = theirs["now"] + timedelta(seconds=ahead)
-        return look(Patient(conn, thresholds or Thresholds(), lambda: moment))
+        return look(Patient(conn, clock=lambda: moment, **thresholds))
 
 
 def found(conn: Connection, name: str, **how: Any) -> list[Finding]:
@@ -117,31 +117,30 @@ def test_a_setting_that_costs_is_found_where_it_was_set(
 
 def test_dead_rows_that_nobody_removes_are_found(scene: Scene, other_conn: Connection) -> None:
     healthy(scene)
-    few = Thresholds(dead_rows=100)
     scene.rows("ALTER TABLE zeke_jobs.queue SET (autovacuum_enabled = false)")
     scene.add("plain", 300)
     with transaction(other_conn), other_conn.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM zeke_jobs.queue")  # an old snapshot, for which the rows must stay
         scene.rows("DELETE FROM zeke_jobs.queue")
-        (one,) = eventually(lambda: found(scene.conn, "dead-rows", thresholds=few))
+        (one,) = eventually(lambda: found(scene.conn, "dead-rows", dead_rows=100))
         assert one.figures["dead"] >= 300
         assert found(scene.conn, "dead-rows") == []  # so few are nothing
         assert "VACUUM zeke_jobs.queue" in one.help
     scene.rows("ALTER TABLE zeke_jobs.queue RESET (autovacuum_enabled)")
     scene.rows("VACUUM zeke_jobs.queue")
-    assert eventually(lambda: not found(scene.conn, "dead-rows", thresholds=few))
+    assert eventually(lambda: not found(scene.conn, "dead-rows", dead_rows=100))
 
 
 def test_a_transaction_left_open_is_found_and_its_end_clears_it(scene: Scene, other_conn: Connection) -> None:
     healthy(scene)
-    soon = Thresholds(open_transaction=timedelta(milliseconds=1))
+    soon = timedelta(milliseconds=1)
     with transaction(other_conn), other_conn.cursor() as cursor:
         cursor.execute("SELECT pg_sleep(0.01)")
-        (one,) = found(scene.conn, "open-transaction", thresholds=soon)
+        (one,) = found(scene.conn, "open-transaction", open_transaction=soon)
         assert one.figures["pid"] == other_conn.info.backend_pid
         assert "idle in transaction" in one.sentence
         assert found(scene.conn, "open-transaction") == []  # not for five minutes yet
-    assert found(scene.conn, "open-transaction", thresholds=soon) == []
+    assert found(scene.conn, "open-transaction", open_transaction=soon) == []
 
 
 def test_claimed_jobs_that_a_live_worker_does_not_hold_are_found(scene: Scene) -> None:
@@ -199,7 +198,7 @@ def test_a_user_that_sees_only_its_own_sessions_is_told_so(scene: Scene) -> None
         (one,) = check.look(Patient(scene.conn))
         assert (one.severity, one.subject) == ("notice", role)
         scene.rows(f"RESET ROLE; {one.help}; SET ROLE {role}")
-        assert list(check.look(Patient(scene.conn))) == []
+        assert check.look(Patient(scene.conn)) == []
     finally:
         scene.rows(f"RESET ROLE; DROP ROLE {role}")
 

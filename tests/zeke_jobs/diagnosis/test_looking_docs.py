@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zeke_jobs.diagnosis import ends, limit_reasons, reasons
+from zeke_jobs.diagnosis import ends, limit_reasons, reasons, why
 from zeke_jobs.diagnosis.doctor import CHECKS
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "looking.md").read_text(encoding="utf-8")
 KINDS = sorted(
     kind
-    for module in (reasons, limit_reasons, ends)
+    for module in (why, reasons, limit_reasons, ends)
     for kind in re.findall(r'\b(?:reason|_of)\(\s*"([a-z-]+)"', inspect.getsource(module))
 )
 

@@ -10,7 +10,7 @@ import pytest
 from tests.zeke_jobs.top import pictures
 from tests.zeke_jobs.top.sample import BOARD, TASKS, job, task
 from zeke_jobs.diagnosis import ends, reasons
-from zeke_jobs.diagnosis.facts import PauseRow
+from zeke_jobs.diagnosis.facts import Row
 from zeke_jobs.diagnosis.why import Explanation
 from zeke_jobs.top.board import Board
 from zeke_jobs.top.panes import PANES
@@ -109,7 +109,19 @@ def test_an_opened_job_says_why_and_can_be_scrolled() -> None:
         job(1),
         "analyze-story",
         "created",
-        (reasons.paused(PauseRow("task/analyze-story", "ann@desk", BOARD.now, "the model is down"), BOARD.now),),
+        (
+            reasons.paused(
+                Row(
+                    target="task/analyze-story",
+                    paused_by="ann@desk",
+                    paused_on=BOARD.now,
+                    reason="the model is down",
+                    ends_on=None,
+                    set_key=None,
+                ),
+                BOARD.now,
+            ),
+        ),
         tuple(ends.attempted({"attempt": n, "outcome": "failed", "reason": "no route " * 30}) for n in range(20)),
     )
     board = replace(BOARD, opened=found)
