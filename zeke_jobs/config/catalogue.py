@@ -11,7 +11,7 @@ from zeke_jobs.config import handlers
 from zeke_jobs.config.limits import Limit
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from datetime import timedelta
 
     from zeke_jobs.config.entries import Rate
@@ -24,20 +24,9 @@ _MANY = 1_000_000
 
 def tasks(config: Config, draining: Collection[str] = ()) -> list[dict[str, Any]]:
     """The rows of its tasks, in their order. A draining task takes no new jobs."""
-    counted = metered(config)
     return [
-        {**row(config, task, counted), **({"max_queued": 0} if task.id in draining else {})}
-        for task in config.tasks.values()
+        {**row(config, task), **({"max_queued": 0} if task.id in draining else {})} for task in config.tasks.values()
     ]
-
-
-def metered(config: Config) -> dict[str, bool]:
-    """Whether each limit counts more than active jobs."""
-    found: dict[str, bool] = {}
-    for one in buckets(config):
-        counts = one["amount"] is not None or one.get("key_amount") or one.get("breaker_pause")
-        found[one["name"]] = found.get(one["name"], False) or bool(counts)
-    return found
 
 
 def buckets(config: Config) -> list[dict[str, Any]]:
@@ -56,8 +45,7 @@ def buckets(config: Config) -> list[dict[str, Any]]:
             **_breaker(limit.breaker),
         )
     for task in config.tasks.values():
-        own = task.concurrency.limit is not None or task.per_key or task.rate or task.budget or task.order
-        if own:  # the lock of the row also protects the counts of a key
+        if _has_limit(task):  # the lock of the row also protects the counts of a key
             former = [f"task/{name}" for name in task.aliases]
             found += _buckets(
                 f"task/{task.id}",
@@ -111,18 +99,20 @@ def _seconds(length: timedelta | None) -> str | None:
     return None if length is None else f"{length.total_seconds()} seconds"
 
 
-def row(config: Config, task: Task, metered: Mapping[str, bool]) -> dict[str, Any]:
-    """The row of one task. ``metered`` is the function's answer for the configuration."""
+def _has_limit(task: Task) -> bool:
+    return bool(task.concurrency.limit is not None or task.per_key or task.rate or task.budget or task.order)
+
+
+def row(config: Config, task: Task) -> dict[str, Any]:
+    """The row of one task."""
     handler, definition, unique = handlers.resolve(task), task.definition, task.unique
-    passed = [name for name in (f"task/{task.id}", *(f"limit/{used}" for used in task.uses)) if name in metered]
     return {
         **definition,  # a key becomes a column if zeke_jobs.write_tasks names it
         "definition": definition,
         "payload_schema": handler.payload_schema,
         "per_key": _jobs_of_a_key(task),
         "order_hold": task.after_failure == "hold" if task.order else None,
-        "limits": sorted(passed),
-        "metered": any(metered[name] for name in passed),
+        "limits": sorted([f"limit/{used}" for used in task.uses] + [f"task/{task.id}"] * _has_limit(task)),
         "retry_limit": task.retry.limit,
         "unique_fields": list(unique.fields or handler.payload_model.model_fields) if unique else None,
         "unique_while": unique.while_ if unique else None,

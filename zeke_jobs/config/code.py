@@ -101,11 +101,10 @@ class _Checks:
 
     def catalogue(self, config: Config) -> None:
         """Make the rows that a booting worker writes, and see that Postgres can store them."""
-        metered = catalogue.metered(config)
         for name, task in config.tasks.items():
             base: Path = ("tasks", name)
             try:
-                encode(catalogue.row(config, task, metered))
+                encode(catalogue.row(config, task))
             except UnfitForJson as error:
                 steps = (int(step) if step.isdecimal() else step for step in re.findall(r"[^.\[\]]+", error.path))
                 self._document.refuse((*base, *steps), error.message)

@@ -118,9 +118,9 @@ class Import:
         self._names = {name: self._find(task).id for name, task in names.items()}
         self._known: dict[str, KnownTask] = {}
 
-    def look(self) -> Report:
+    def preview(self) -> Report:
         """Report the effects of ``run`` without making them."""
-        return self._all(takes=False, told=lambda _: None)
+        return self._all(commits=False, told=lambda _: None)
 
     def run(self, told: Callable[[int], None] = lambda _: None) -> Report:
         """Take everything over in transactions of some jobs, which also cancel those jobs in pg-boss. Queued jobs come first.
@@ -128,17 +128,17 @@ class Import:
         Args:
             told: Called after each transaction with the number of jobs taken.
         """
-        return self._all(takes=True, told=told)
+        return self._all(commits=True, told=told)
 
     def _find(self, name: str) -> KnownTask:
         return drivers.perform(lambda database: KNOWN_TASKS.find(database, name), self._conn)
 
-    def _all(self, *, takes: bool, told: Callable[[int], None]) -> Report:
+    def _all(self, *, commits: bool, told: Callable[[int], None]) -> Report:
         report = Report(self.version, self._queues())
         self._known = {queue.name: self._find(queue.task_id) for queue in report.queues if queue.task_id}
-        self._take_schedules(report, takes=takes)
+        self._take_schedules(report, commits=commits)
         for states in (_QUEUED, _ENDED):
-            for _ in self._pages(states, report, takes=takes):
+            for _ in self._pages(states, report, commits=commits):
                 told(report.jobs.total())
         return report
 
@@ -158,9 +158,9 @@ class Import:
             for name in names
         ]
 
-    def _pages(self, states: tuple[str, ...], report: Report, *, takes: bool) -> Iterator[None]:
+    def _pages(self, states: tuple[str, ...], report: Report, *, commits: bool) -> Iterator[None]:
         after: dict[str, Any] = {"after_time": None, "after": None}
-        locks = takes and states == _QUEUED
+        locks = commits and states == _QUEUED
         while True:
             with transaction(self._conn):
                 rows = SQL.all(
@@ -176,7 +176,7 @@ class Import:
                 )
                 jobs = [json.loads(row["job"]) for row in rows]
                 fit = [one for job in jobs if (one := self._fit(job, report)) is not None]
-                taken = self._take(fit) if takes and fit else {one["job"]["id"] for one in fit}
+                taken = self._take(fit) if commits and fit else {one["job"]["id"] for one in fit}
                 if locks and taken:
                     SQL.all(self._conn, "import/cancel", schema=self._schema, jobs=sorted(taken))
             counted = [one["job"] for one in fit if one["job"]["id"] in taken]
@@ -199,7 +199,7 @@ class Import:
             report.left.append(Left(job["name"], f"job {job['id']}, {job['state']}", str(error)))
             return None
 
-    def _take_schedules(self, report: Report, *, takes: bool) -> None:
+    def _take_schedules(self, report: Report, *, commits: bool) -> None:
         for row in SQL.all(self._conn, "import/schedules", schema=self._schema):
             one = json.loads(row["schedule"])
             name, key = one["name"], one.get("key") or ""
@@ -212,7 +212,7 @@ class Import:
                     report.left.append(Left(name, what, _OF_FILE))
                     continue
                 ours = f"{name}/{key or 'pg-boss'}"
-                with _tried(self._conn, keeps=takes):
+                with _tried(self._conn, commits=commits):
                     schedules.put(
                         ours, task=task.id, at=one["cron"], timezone=one.get("timezone") or "UTC", payload=one["data"],
                         by=self._by, connection=self._conn,
@@ -257,9 +257,9 @@ class _Undone(Exception):
 
 
 @contextmanager
-def _tried(conn: Connection, *, keeps: bool) -> Iterator[None]:
-    """A transaction that commits only if ``keeps``."""
+def _tried(conn: Connection, *, commits: bool) -> Iterator[None]:
+    """A transaction that commits only if ``commits``."""
     with suppress(_Undone), transaction(conn):
         yield
-        if not keeps:
+        if not commits:
             raise _Undone

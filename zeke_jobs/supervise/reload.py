@@ -129,7 +129,7 @@ class Reloader:
         """Check the files once; after a change run the checks and restart."""
         if not (self._asked.is_set() or (self._watch is not None and self._watch.has_changed())):
             return
-        self._supervisor.hold()  # a command started now would read the unchecked change
+        self._supervisor.suspend()  # a command started now would read the unchecked change
         self._asked.clear()
         changed = self._watch.changed() if self._watch else []
         self._log.info("checking", changed=[path.name for path in changed[:5]])

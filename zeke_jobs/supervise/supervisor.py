@@ -94,7 +94,7 @@ class Supervisor:
     _stops: int = 0  # calls of stop()
     _stopped: float = -math.inf  # time of the last one
     _reload: bool = False
-    _held: bool = False  # no command is started
+    _suspended: bool = False  # no command is started
 
     def __post_init__(self) -> None:
         self._children = [_Child(command) for command in self.commands]
@@ -145,18 +145,18 @@ class Supervisor:
     def reload(self) -> None:
         """End each child gracefully and start it again at once. Safe in a signal handler."""
         self._reload = True
-        self._held = False
+        self._suspended = False
 
-    def hold(self) -> None:
+    def suspend(self) -> None:
         """Start no command before the next ``reload``, because it would read a change that is unchecked or refused."""
-        self._held = True
+        self._suspended = True
 
     def is_whole(self) -> bool:
         """Whether all children run and none is being restarted."""
         return all(child.process is not None and child.kill_at is None for child in self._children) and not self._reload
 
     def _may_start(self) -> bool:
-        return not (self._stopping or self._held or self.has_changed())
+        return not (self._stopping or self._suspended or self.has_changed())
 
     def _heed(self, now: float) -> None:
         if self._stops and not self._stopping:

@@ -133,7 +133,7 @@ def test_a_dry_run_says_the_same_and_changes_nothing(conn: Connection, settle: C
     boss.put(conn, "fetch-page", {"pageUri": "a"})
     with conn.cursor() as cursor:
         cursor.execute("INSERT INTO pgboss.schedule (name, cron) VALUES ('old-mail', '0 8 * * *')")
-    looked = pg_boss.Import(conn, schema="pgboss", names={"old-mail": "mail"}, recent=RECENT).look()
+    looked = pg_boss.Import(conn, schema="pgboss", names={"old-mail": "mail"}, recent=RECENT).preview()
     assert our_jobs() == {}
     assert set(boss.states(conn).values()) == {"created"}
     assert [one.name for one in zeke_jobs.schedules.list()] == []
@@ -183,7 +183,7 @@ def test_jobs_that_our_table_cannot_hold_stay_there_and_are_listed_before_and_af
     monkeypatch.setattr(pg_boss, "_AT_ONCE", 1)  # pages begin at odd times too
     odd = {boss.put(conn, "old-mail", {}, **columns): why for columns, why in UNFIT for _ in range(2)}
     fine = {boss.put(conn, "old-mail", {}) for _ in range(2)}
-    looked = pg_boss.Import(conn, schema="pgboss", names={"old-mail": "mail"}, recent=RECENT).look()
+    looked = pg_boss.Import(conn, schema="pgboss", names={"old-mail": "mail"}, recent=RECENT).preview()
     report = take(conn)
     assert set(our_jobs()) == fine
     assert {one for one, state in boss.states(conn).items() if state != "cancelled"} == {*odd}
@@ -203,7 +203,7 @@ def test_a_schedule_in_a_zone_that_postgres_does_not_know_stays_there_and_is_lis
             "INSERT INTO pgboss.schedule (name, key, cron, timezone) VALUES"
             " ('old-mail', 'a', '0 8 * * *', 'Land/Nowhere'), ('old-mail', 'b', '0 8 * * *', 'UTC')"
         )
-    looked = pg_boss.Import(conn, schema="pgboss", names={"old-mail": "mail"}, recent=RECENT).look()
+    looked = pg_boss.Import(conn, schema="pgboss", names={"old-mail": "mail"}, recent=RECENT).preview()
     report = take(conn)
     assert [one.why for one in report.left] == ["expected the name of a time zone, got 'Land/Nowhere'"]
     assert (report.left, report.schedules) == (looked.left, ["old-mail/b"])

@@ -81,7 +81,7 @@ def test_the_list_shows_why_one_never_ticks(world: World, command: Callable[...,
 
 def test_the_list_says_that_no_scheduler_beats(world: World, command: Callable[..., tuple[int, str, str]]) -> None:
     world.at(NINE + 10 * MINUTE)
-    assert command()[2] == "warning: no scheduler has beaten for 10m; start one: periodiq zeke_jobs.actors\n"
+    assert command()[2] == "warning: no scheduler has run for 10m; start one: periodiq zeke_jobs.actors\n"
 
 
 def test_the_list_without_a_schedule_says_so(conn: Connection, command: Callable[..., tuple[int, str, str]]) -> None:

@@ -71,7 +71,7 @@ def fleet(as_json: options.Json = False) -> None:
         "rev": lambda one: one.revision,
         "file": lambda one: one.file_revision or "",
         "since": lambda one: age(one.since),
-        "beat": lambda one: age(one.heartbeat),
+        "heartbeat": lambda one: age(one.heartbeat),
         "busy": lambda one: f"{one.busy}/{one.threads}" if one.kind == "worker" else "",
         "queues": lambda one: ", ".join(one.queues),
         "drift": lambda one: coloured("yellow", "; ".join(one.drift)),

@@ -154,4 +154,4 @@ def _warn_of_silence(conn: Connection) -> None:
     passed = dispatch.silence(conn)
     if passed is not None:
         shown = format_duration(timedelta(minutes=passed // timedelta(minutes=1)))
-        say(f"warning: no scheduler has beaten for {shown}; start one: periodiq zeke_jobs.actors", is_trouble=True)
+        say(f"warning: no scheduler has run for {shown}; start one: periodiq zeke_jobs.actors", is_trouble=True)

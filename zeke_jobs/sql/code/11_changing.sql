@@ -165,7 +165,7 @@ AS $$
   ) AS q
 $$;
 
--- Pause a target: claims take no more of its jobs. Returns false if it was paused already; the first pause stands.
+-- Pause a target: no more of its jobs are claimed. Returns false if it was paused already; the first pause stands.
 CREATE OR REPLACE FUNCTION zeke_jobs.pause(p_target text, p_by text, p_reason text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
@@ -258,34 +258,36 @@ DECLARE
     WHERE w.order_hold IS DISTINCT FROM t.order_hold);
 BEGIN
   INSERT INTO zeke_jobs.task AS t (id, aliases, queue, description, definition, payload_schema, priority, per_key, limits,
-    retry_limit, max_queued, order_hold, unique_fields, unique_while, unique_period, sensitive, cron, paused, metered, units, revision)
+    retry_limit, max_queued, order_hold, unique_fields, unique_while, unique_period, sensitive, cron, paused, units, revision)
   SELECT w.id, w.aliases, w.queue, w.description, w.definition, w.payload_schema, w.priority, w.per_key, w.limits,
-    w.retry_limit, w.max_queued, w.order_hold, w.unique_fields, w.unique_while, w.unique_period, w.sensitive, w.cron, w.paused, coalesce(w.metered, false), coalesce(w.units, '{}'),
+    w.retry_limit, w.max_queued, w.order_hold, w.unique_fields, w.unique_while, w.unique_period, w.sensitive, w.cron, w.paused, coalesce(w.units, '{}'),
     p_revision
   FROM jsonb_to_recordset(p_tasks) AS w (id text, aliases text[], queue text, description text, definition jsonb,
     payload_schema jsonb, priority integer, per_key integer, limits text[], retry_limit integer, max_queued integer, order_hold boolean,
     unique_fields text[], unique_while text, unique_period interval, sensitive text[], cron jsonb, paused boolean,
-    metered boolean, units jsonb)
+    units jsonb)
   ON CONFLICT (id) DO UPDATE
   SET aliases = excluded.aliases, queue = excluded.queue, description = excluded.description,
     definition = excluded.definition, payload_schema = excluded.payload_schema, priority = excluded.priority,
     per_key = excluded.per_key, limits = excluded.limits, retry_limit = excluded.retry_limit,
     max_queued = excluded.max_queued, order_hold = excluded.order_hold, unique_fields = excluded.unique_fields, unique_while = excluded.unique_while,
     unique_period = excluded.unique_period, sensitive = excluded.sensitive, cron = excluded.cron,
-    paused = excluded.paused, metered = excluded.metered, units = excluded.units, revision = excluded.revision
+    paused = excluded.paused, units = excluded.units, revision = excluded.revision
   WHERE (t.aliases, t.queue, t.description, t.definition, t.payload_schema, t.priority, t.per_key, t.limits, t.retry_limit,
-      t.max_queued, t.order_hold, t.unique_fields, t.unique_while, t.unique_period, t.sensitive, t.cron, t.paused, t.metered,
-      t.units)
+      t.max_queued, t.order_hold, t.unique_fields, t.unique_while, t.unique_period, t.sensitive, t.cron, t.paused, t.units)
     IS DISTINCT FROM (excluded.aliases, excluded.queue, excluded.description, excluded.definition,
       excluded.payload_schema, excluded.priority, excluded.per_key, excluded.limits, excluded.retry_limit,
       excluded.max_queued, excluded.order_hold, excluded.unique_fields, excluded.unique_while, excluded.unique_period, excluded.sensitive,
-      excluded.cron, excluded.paused, excluded.metered, excluded.units);
+      excluded.cron, excluded.paused, excluded.units);
   DELETE FROM zeke_jobs.task AS t
   WHERE NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(p_tasks) AS w (id text) WHERE w.id = t.id);
   UPDATE zeke_jobs.task AS t
   SET on_time = (
-    SELECT least(min(zeke_jobs.allowance(b.period)), min(zeke_jobs.allowance(b.key_period))) FROM zeke_jobs.bucket AS b
-    WHERE b.name = ANY (t.limits) AND b.unit = 'jobs' AND (b.step IS NOT NULL OR b.key_step IS NOT NULL));
+      SELECT least(min(zeke_jobs.allowance(b.period)), min(zeke_jobs.allowance(b.key_period))) FROM zeke_jobs.bucket AS b
+      WHERE b.name = ANY (t.limits) AND b.unit = 'jobs' AND (b.step IS NOT NULL OR b.key_step IS NOT NULL)),
+    metered = EXISTS (
+      SELECT 1 FROM zeke_jobs.bucket AS b
+      WHERE b.name = ANY (t.limits) AND (b.amount IS NOT NULL OR b.key_amount IS NOT NULL OR b.breaker_pause IS NOT NULL));
   -- A task that has got a limit per key gives its queued jobs keys. A job that a sender has locked keeps none, and counts as a key of its own.
   UPDATE zeke_jobs.queue AS q SET key = q.message_id::text
   WHERE q.message_id = ANY (ARRAY(
