@@ -246,14 +246,6 @@ def schema(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
-def schedules(session: nox.Session) -> None:
-    """Two real schedulers over real minutes, one of them killed: nox -s schedules [-- MINUTES]."""
-    install(session, *ALL)
-    minutes = session.posargs[0] if session.posargs else "5"
-    session.run("pytest", "-s", "tests/acceptance/test_schedules.py", env={"ZEKE_TEST_MINUTES": minutes})
-
-
-@nox.session(default=False)
 def quality(session: nox.Session) -> None:
     """Measure the quality of full text, likeness, embeddings, highlights and the gate, with lists and a table: nox -s quality."""
     install(session, *ALL)

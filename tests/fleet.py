@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
 import sys
 import textwrap
 import time
-from contextlib import contextmanager, suppress
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import psutil
 
@@ -100,6 +102,18 @@ class Fleet:
             )
         self.commands.append(Command(process, log))
         return self.commands[-1]
+
+    def zeke(self, *arguments: str, status: int | None = 0) -> str:
+        """Run ``zeke-jobs`` as an operator does, but in this process, which takes a tenth of the time; what it wrote."""
+        from zeke_jobs.cli.root import app
+        from zeke_jobs.cli.run import run
+
+        env = {**os.environ, **self.environment, "DATABASE_URL": self.database, "COLUMNS": "200"}
+        out = io.StringIO()
+        with chdir(self.folder), patch.dict(os.environ, env), redirect_stdout(out), redirect_stderr(out):
+            got = run(app, "zeke-jobs", arguments)
+        assert status is None or got == status, f"{out.getvalue()}\n{self.logs()}"
+        return out.getvalue()
 
     def workers(self, *, processes: int = 1, threads: int = 4, **environment: str) -> Command:
         """``dramatiq zeke_jobs.actors``."""

@@ -58,12 +58,8 @@ def die(payload: Work, point: str) -> None:
 def fragile(payload: Work, ctx: Context) -> None:
     """Writes, sends and completes in one transaction; the first attempt dies where it is told to."""
     first = ctx.attempt == 1
-    if first:
-        die(payload, "before")
     with ctx.transaction() as db, db.cursor() as cursor:
         cursor.execute("INSERT INTO effect (job, n) VALUES (%s, %s)", (str(ctx.job_id), payload.n))
-        if first:
-            die(payload, "between write and send")
         ctx.send("work", {"n": payload.n})
         if first:
             die(payload, "between send and completion")
@@ -133,37 +129,39 @@ class Fork(Payload):
     how: str
 
 
-CHILD = Path("child")  # the file that a started process writes its id to
-_SLEEP = f"import os, signal, time; open('{CHILD}', 'w').write(str(os.getpid())); {{}}time.sleep(300)"
+#: Ways to start a process that stays. It writes its id to a file of that name.
+HOW = ("fork", "multiprocessing", "stubborn", "grandchild", "thread")
+_SLEEP = "import os, signal, time; open({!r}, 'w').write(str(os.getpid())); {}time.sleep(300)"
 
 
 def fork(payload: Fork, ctx: Context) -> str:
     """Starts a process that stays, and waits for it."""
-    match payload.how:
+    how = payload.how
+    match how:
         case "fork":
             pid = os.fork()
             if pid == 0:
-                _stay()
+                _stay(how)
                 os._exit(0)
             os.waitpid(pid, 0)
         case "multiprocessing":
-            process = multiprocessing.get_context("fork").Process(target=_stay)
+            process = multiprocessing.get_context("fork").Process(target=_stay, args=(how,))
             process.start()
             process.join()
         case "stubborn":
-            subprocess.run(
-                [sys.executable, "-c", _SLEEP.format("signal.signal(signal.SIGTERM, signal.SIG_IGN); ")], check=False
-            )
+            code = _SLEEP.format(how, "signal.signal(signal.SIGTERM, signal.SIG_IGN); ")
+            subprocess.run([sys.executable, "-c", code], check=False)
         case "grandchild":
-            subprocess.run(["/bin/sh", "-c", '"$0" -c "$1" & wait', sys.executable, _SLEEP.format("")], check=False)
+            command = ["/bin/sh", "-c", '"$0" -c "$1" & wait', sys.executable, _SLEEP.format(how, "")]
+            subprocess.run(command, check=False)
         case "thread":
-            threading.Thread(target=_stay).start()  # no daemon: Python waits for it at its end
+            threading.Thread(target=_stay, args=(how,)).start()  # no daemon: Python waits for it at its end
             time.sleep(300)
     return "over"
 
 
-def _stay() -> None:
-    CHILD.write_text(str(os.getpid()))
+def _stay(how: str) -> None:
+    Path(how).write_text(str(os.getpid()))
     time.sleep(300)
 
 

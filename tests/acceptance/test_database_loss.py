@@ -92,19 +92,6 @@ def test_after_a_crash_of_postgres_workers_go_on_by_themselves_and_nothing_is_lo
         all_done(own, conn, 600)
 
 
-def test_connections_that_are_cut_at_random_lose_nothing(own: Fleet) -> None:
-    loaded(own, 400)
-    with closing(connect(own.database)) as conn:
-        for _ in range(20):
-            scalar(
-                conn,
-                """SELECT count(pg_terminate_backend(pid)) FROM (
-                  SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'zeke-jobs %%' ORDER BY random() LIMIT 2) AS v""",
-            )
-            time.sleep(0.2)  # so that some work is done between the cuts
-        all_done(own, conn, 400)
-
-
 def test_a_worker_that_was_frozen_past_its_heartbeat_changes_nothing_when_it_goes_on(own: Fleet) -> None:
     loaded(own, 200)
     frozen = own.commands[0]

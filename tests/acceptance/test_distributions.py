@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import distributions
-from tests.acceptance.installed import HANDLER, JOBS, Place, first_minute
+from tests.acceptance.installed import HANDLER, JOBS
 from tests.fleet import ROOT, Fleet, eventually
 
 if TYPE_CHECKING:
@@ -206,17 +206,6 @@ def test_with_psycopg_a_program_sends_in_its_own_transaction(
     ):
         done = environments.run("zeke-jobs[psycopg]", *command, cwd=folder, DATABASE_URL=database)
         assert (done.returncode, said in done.stdout) == (0, True), done.stdout + done.stderr
-
-
-def test_with_embedded_the_example_of_the_readme_runs_without_a_postgres(
-    environments: Environments, tmp_path: Path
-) -> None:
-    place = Place(environments.make("zeke-jobs[embedded]"), tmp_path)
-    place.fill()
-    try:
-        first_minute(place)
-    finally:
-        place.forget()
 
 
 def test_with_news_the_pipelines_jobs_yaml_is_fine_and_its_tables_are_there(

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 DEEP = bool(os.environ.get("ZEKE_TEST_DEEP"))
-LENGTH = 600.0 if DEEP else 15.0  # seconds of load
+LENGTH = 600.0 if DEEP else 10.0  # seconds of load
 PROCESSES = 3
 #: A handler notes the time a little after its start: that much later at most on a machine that does other things, too.
-ROW = 0.05
+ROW = 0.1
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(1200 if DEEP else 240)]
 
@@ -118,21 +118,6 @@ def test_what_is_promised_is_never_exceeded_and_almost_reached(fleet: Fleet, sta
             assert share >= REACH.get(group, least), (name, share)
 
 
-def test_killed_processes_let_nothing_more_through(fleet: Fleet, started: Connection) -> None:
-    chance = random.Random(int(os.environ.get("ZEKE_TEST_SEED", "2")))
-    fleet.configure(JOBS_YAML)
-    commands = [fleet.workers(threads=6) for _ in range(PROCESSES)]
-    fleet.ready(started, PROCESSES)
-    seed(chance, fleet.database, LENGTH)
-    end = time.monotonic() + LENGTH
-    while time.monotonic() < end:
-        time.sleep(chance.uniform(1.0, 4.0))
-        place = chance.randrange(PROCESSES)
-        commands[place].kill()
-        commands[place] = fleet.workers(threads=6)
-    check(rows_of(started))
-
-
 @pytest.fixture
 def provider() -> Iterator[Provider]:
     # 90,000 a minute; in the short run counted over ten seconds.
@@ -141,34 +126,34 @@ def provider() -> Iterator[Provider]:
     found.close()
 
 
-@pytest.mark.parametrize("factor", [2.0, 0.5])
-def test_a_provider_refuses_hardly_a_call_and_is_used(
-    fleet: Fleet, started: Connection, provider: Provider, factor: float
-) -> None:
+def test_a_provider_refuses_hardly_a_call_and_is_used(fleet: Fleet, started: Connection, provider: Provider) -> None:
     chance = random.Random(3)
     # Units may be passed by one job: of ten seconds that is more than a rate of a minute leaves unused.
     rate = "90000/m" if DEEP else "1500/s"
+    # One task says twice as many units as a job uses, the other one half as many.
     fleet.configure(f"""
         version: 1
         limits:
           ai: {{concurrency: 12, tokens: {{rate: {rate}}}}}
         tasks:
-          ask: {{handler: "{HANDLERS}:asking", uses: [ai], units: {{tokens: {int(150 * factor)}}}}}
+          high: {{handler: "{HANDLERS}:asking", uses: [ai], units: {{tokens: 300}}}}
+          low: {{handler: "{HANDLERS}:asking", uses: [ai], units: {{tokens: 75}}}}
     """)
     for _ in range(PROCESSES):
         fleet.workers(threads=6, PROVIDER=provider.url)
     fleet.ready(started, PROCESSES)
-    length = provider.window * 3.5
-    zeke_jobs.send_many("ask", [{"tokens": chance.randint(75, 225)} for _ in range(int(length * 20))])
+    windows = 3 if DEEP else 2  # of which the first does not count
+    length = provider.window * (windows + 0.5)
+    for task in ("high", "low"):
+        zeke_jobs.send_many(task, [{"tokens": chance.randint(75, 225)} for _ in range(int(length * 10))])
     time.sleep(length)
     calls = provider.calls
-    # Two whole windows after the first one.
-    begin, end = (calls[0][0] + times * provider.window for times in (1, 3))
+    begin, end = (calls[0][0] + times * provider.window for times in (1, windows))
     late = [call for call in calls if begin <= call[0] < end]
     refused = sum(status == 429 for _, _, status in late) / len(late)
-    used = sum(tokens for _, tokens, status in late if status == 200) / (2 * provider.most)
-    print(f"estimates times {factor}: refused {refused:.4f}, used {used:.3f}")
-    assert refused < (0.01 if DEEP else 0.02)  # of two hundred calls, one busy moment is two or three
+    used = sum(tokens for _, tokens, status in late if status == 200) / ((windows - 1) * provider.most)
+    print(f"refused {refused:.4f}, used {used:.3f}")
+    assert refused < (0.01 if DEEP else 0.03)  # of a hundred calls, one busy moment is two or three
     assert used >= (0.95 if DEEP else 0.9)
 
 
@@ -187,7 +172,7 @@ def test_an_outage_costs_no_more_attempts_than_the_breaker_takes(
     fleet.ready(started, PROCESSES)
     provider.down = True
     zeke_jobs.send_many("ask", [{"tokens": 1} for _ in range(200)])
-    time.sleep(300.0 if DEEP else 9.0)
+    time.sleep(300.0 if DEEP else 5.0)
     back = time.monotonic()
     provider.down = False
     eventually(lambda: any(status == 200 for _, _, status in provider.calls), 10.0, fleet)

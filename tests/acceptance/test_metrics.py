@@ -87,14 +87,10 @@ class System:
         return self.dramatiq.stop(30), self.command.stop(30)
 
 
-@pytest.fixture
-def system(fleet: Fleet, effects: Connection) -> System:
-    return System(fleet, effects)
-
-
-def test_workers_count_attempts_by_outcome_over_all_processes_and_the_exporter_reads_the_database(
-    system: System, fleet: Fleet
+def test_workers_count_attempts_by_outcome_the_exporter_reads_the_database_and_prometheus_answers_the_dashboard(
+    fleet: Fleet, effects: Connection, tmp_path: Path
 ) -> None:
+    system = System(fleet, effects)
     counted = eventually(lambda: samples(get(system.workers)), 30, fleet)
     assert counted["zeke_jobs_attempts_total", "completed", "default", "work"] == 20
     assert counted["zeke_jobs_attempts_total", "retry", "default", "broken"] == 1
@@ -113,6 +109,8 @@ def test_workers_count_attempts_by_outcome_over_all_processes_and_the_exporter_r
     assert documented(read) <= {family.name for family in DATABASE}
     folders = list(fleet.folder.glob("zeke-jobs-metrics-*"))
     assert [oct(folder.stat().st_mode & 0o777) for folder in folders] == ["0o700"]
+    if shutil.which("prometheus"):
+        prometheus_answers_every_query_of_the_dashboard(system, fleet, tmp_path)
     assert system.stop() == (0, 0)
 
 
@@ -149,8 +147,7 @@ NOT_SHOWN = [
 ]
 
 
-@pytest.mark.skipif(shutil.which("prometheus") is None, reason="prometheus is not installed")
-def test_a_real_prometheus_answers_every_query_of_the_dashboard(system: System, fleet: Fleet, tmp_path: Path) -> None:
+def prometheus_answers_every_query_of_the_dashboard(system: System, fleet: Fleet, tmp_path: Path) -> None:
     port = free_port()
     config = yaml.safe_load((DOCKER / "prometheus/prometheus.yaml").read_text())
     config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 import zeke_jobs
-from tests.fleet import ROOT, eventually
+from tests.fleet import eventually
 from zeke_jobs.errors import JobFailed
 
 if TYPE_CHECKING:
@@ -98,11 +97,3 @@ def test_what_a_failed_job_said_is_found_by_its_id_and_so_is_its_trace(
     assert {line["trace_id"] for line in lines} == {
         trace for _, name, trace in collector.spans if name == "process grumble"
     }
-
-
-def test_a_worker_that_has_no_sdk_says_what_to_install(fleet: Fleet) -> None:
-    fleet.configure(TASKS)
-    (fleet.folder / "opentelemetry.py").write_text("")  # hides the package
-    worker = fleet.workers(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9", PYTHONPATH=f"{fleet.folder}:{ROOT}")
-    assert worker.wait(60) == 2
-    assert re.search(r"help: pip install .*\[otel\]", worker.text())

@@ -53,48 +53,52 @@ def greet(up: Up, name: str) -> str:
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
-def test_it_runs_jobs_until_it_is_stopped_and_leaves_nothing(up: Up, number: signal.Signals) -> None:
+def main_process(up: Up) -> psutil.Process:
+    """The workers' command."""
+    return next(p for p in psutil.Process(up.process.pid).children() if "dramatiq" in " ".join(p.cmdline()))
+
+
+def test_it_runs_jobs_restarts_what_dies_and_leaves_nothing_when_it_is_stopped(up: Up) -> None:
     up.start()
     up.wait_for("Worker process is ready")
     up.wait_for("ready; in another terminal")
     assert "Starting Periodiq" not in up.text
     assert greet(up, "Ada") == "Hello, Ada"
-    assert up.stop(number) == 0, up.text
+    # It says how to look into its database.
+    (line,) = (line for line in up.text.splitlines() if "to look inside: " in line)
+    looked = up.run(f"{line.partition('to look inside: ')[2]} -Atc 'SELECT count(*) FROM zeke_jobs.job'")
+    assert looked.strip() == "1"
+    # A second one in the same folder is refused.
+    second = subprocess.run(
+        [BIN / "zeke-jobs", "up"], cwd=up.folder, env=up.env, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert second.returncode == 1
+    assert f"got `zeke-jobs up` (process {up.process.pid}), which runs already" in second.stderr
+    # Workers that are killed are started again.
+    main_process(up).kill()
+    up.wait_for("Worker process is ready", times=2)
+    assert greet(up, "Bob") == "Hello, Bob"
+    assert up.stop() == 0, up.text
     assert "stopping; " in up.text
     assert up.text.endswith("up        | stopped\n")
     assert up.left() == []
 
 
-def test_it_says_how_to_look_into_its_database(up: Up) -> None:
-    up.start()
-    up.wait_for("Ctrl-C stops everything")
-    (line,) = (line for line in up.text.splitlines() if "to look inside: " in line)
-    command = line.partition("to look inside: ")[2]
-    done = subprocess.run(
-        f"{command} -Atc 'SELECT count(*) FROM zeke_jobs.job'", shell=True, capture_output=True, text=True, check=False
-    )
-    assert (done.stdout.strip(), done.stderr) == ("0", "")
-
-
-def test_for_machines_every_line_is_json(up: Up) -> None:
+def test_one_signal_that_comes_twice_at_once_is_one_and_for_machines_every_line_is_json(up: Up) -> None:
+    """timeout(1) sends its signal to the command, and then to the command's group."""
     up.env["ZEKE_JOBS_LOG_FORMAT"] = "json"
     up.start()
     up.wait_for("Worker process is ready")
-    up.stop()
+    up.process.terminate()
+    assert up.stop(signal.SIGTERM) == 0
+    assert "killed before its grace time was over" not in up.text
     assert {json.loads(line)["level"] for line in up.text.splitlines()} == {"info"}
+    assert up.left() == []
 
 
-def test_a_worker_that_is_killed_is_started_again(up: Up) -> None:
-    up.start()
-    up.wait_for("Worker process is ready")
-    (main,) = (p for p in psutil.Process(up.process.pid).children() if "dramatiq" in " ".join(p.cmdline()))
-    main.kill()
-    up.wait_for("Worker process is ready", times=2)
-    assert greet(up, "Ada") == "Hello, Ada"
-
-
-def test_a_job_that_outlasts_the_stop_is_handed_back_and_nobody_counts_as_dead(up: Up, conn: Connection) -> None:
+def test_a_job_that_outlasts_the_stop_is_handed_back_and_one_that_is_not_alone_says_so(
+    up: Up, conn: Connection
+) -> None:
     (up.folder / "long.py").write_text(LONG)
     (up.folder / "jobs.yaml").write_text("version: 1\ntasks:\n  long: {handler: 'long:run'}\n")
     up.env["DATABASE_URL"] = os.environ["DATABASE_URL"]
@@ -102,6 +106,14 @@ def test_a_job_that_outlasts_the_stop_is_handed_back_and_nobody_counts_as_dead(u
     up.wait_for("Worker process is ready")
     job = zeke_jobs.send("long").id
     eventually(lambda: zeke_jobs.status(job).progress is not None, 30)
+    worker = next(p.pid for p in main_process(up).children() if "dramatiq" in " ".join(p.cmdline()))
+    second = Up(up.folder)
+    second.env = up.env
+    second.start()
+    second.wait_for("Ctrl-C stops everything")
+    assert second.stop() == 0
+    assert f"not alone: this database already has worker {worker}" in second.text
+    assert re.search(rf"or kill {worker}( \d+)?$", second.text, re.MULTILINE)
     assert up.stop() == 0, up.text
     assert "killed after its grace time" not in up.text
     with conn.cursor() as cursor:
@@ -111,47 +123,12 @@ def test_a_job_that_outlasts_the_stop_is_handed_back_and_nobody_counts_as_dead(u
         assert cursor.fetchall() == [(0,)]
 
 
-def test_a_second_one_in_the_same_folder_is_refused_and_the_first_goes_on(up: Up) -> None:
-    up.start()
-    up.wait_for("Worker process is ready")
-    second = subprocess.run(
-        [BIN / "zeke-jobs", "up"], cwd=up.folder, env=up.env, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert second.returncode == 1
-    assert f"got `zeke-jobs up` (process {up.process.pid}), which runs already" in second.stderr
-    assert greet(up, "Ada") == "Hello, Ada"
-
-
 def test_what_it_started_ends_when_it_is_killed(up: Up) -> None:
     up.start()
     up.wait_for("Worker process is ready")
     up.process.kill()
     up.process.wait(10)
     eventually(lambda: up.left() == [], 30)
-
-
-def test_one_that_is_not_alone_says_who_is_there_and_how_to_end_them(up: Up, conn: Connection) -> None:
-    up.env["DATABASE_URL"] = os.environ["DATABASE_URL"]
-    up.start()
-    up.wait_for("Worker process is ready")
-    (main,) = (p for p in psutil.Process(up.process.pid).children() if "dramatiq" in " ".join(p.cmdline()))
-    worker = next(p.pid for p in main.children() if "dramatiq" in " ".join(p.cmdline()))
-    second = Up(up.folder)
-    second.env = up.env
-    second.start()
-    second.wait_for("Ctrl-C stops everything")
-    assert second.stop() == 0
-    assert f"not alone: this database already has worker {worker}" in second.text
-    assert re.search(rf"or kill {worker}( \d+)?$", second.text, re.MULTILINE)
-
-
-def test_one_signal_that_comes_twice_at_once_is_one(up: Up) -> None:
-    """timeout(1) sends its signal to the command, and then to the command's group."""
-    up.start()
-    up.wait_for("Worker process is ready")
-    up.process.terminate()
-    assert up.stop(signal.SIGTERM) == 0
-    assert "killed before its grace time was over" not in up.text
 
 
 def test_a_broken_jobs_yaml_is_refused_and_nothing_starts(up: Up) -> None:
@@ -175,16 +152,12 @@ def test_reload_takes_a_good_change_and_refuses_a_broken_one(up: Up) -> None:
     (up.folder / "greet.py").write_text(HANDLER.replace("Hello", "Good day"))
     up.wait_for("Worker process is ready", times=2)
     assert greet(up, "Ada") == "Good day, Ada"
-
-
-def test_what_breaks_while_a_good_change_restarts_is_not_started_before_it_is_mended(up: Up) -> None:
-    up.start("--reload")
-    up.wait_for("Worker process is ready")
+    # What breaks while a good change restarts is not started before it is mended.
     (up.folder / "jobs.yaml").write_text(JOBS + "# changed\n")
-    up.wait_for("restarting")
+    up.wait_for("restarting", times=2)
     (up.folder / "greet.py").write_text(HANDLER + "\nraise ValueError('broken')\n")
     up.wait_for("refused; missing processes start when a change passes")
     assert "refused its configuration" not in up.text
     (up.folder / "greet.py").write_text(HANDLER)
-    up.wait_for("Worker process is ready", times=2)
+    up.wait_for("Worker process is ready", times=3)
     assert greet(up, "Ada") == "Hello, Ada"

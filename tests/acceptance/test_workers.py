@@ -80,8 +80,6 @@ def test_jobs_of_a_killed_command_complete_elsewhere_and_none_twice_in_effect(
 @pytest.mark.parametrize(
     ("point", "runs"),
     [
-        ("before", 2),
-        ("between write and send", 2),
         ("between send and completion", 2),
         ("before the commit", 2),
         ("after the commit", 1),
@@ -169,44 +167,6 @@ def test_stock_producers_jobs_run_plain_and_delayed(fleet: Fleet, effects: Conne
     assert 1.8 <= waited < 4
 
 
-def test_editing_the_file_and_restarting_changes_the_limit_and_an_old_file_does_not_turn_it_back(
-    fleet: Fleet, effects: Connection
-) -> None:
-    old = fleet.configure(
-        """
-        version: 1
-        tasks:
-          work: {handler: "H:work", concurrency: 2}
-    """,
-        "old.yaml",
-    )
-    new = fleet.configure(
-        """
-        version: 1
-        tasks:
-          work: {handler: "H:work", concurrency: 5}
-    """,
-        "new.yaml",
-    )
-    limit = "SELECT concurrency FROM zeke_jobs.bucket WHERE name = 'task/work'"
-    first = fleet.workers(ZEKE_JOBS_CONFIG=str(old))
-    fleet.ready(effects, 1)
-    assert scalar(effects, limit) == 2
-    assert first.stop() == 0
-    fleet.workers(ZEKE_JOBS_CONFIG=str(new), threads=8)
-    fleet.ready(effects, 1)
-    assert scalar(effects, limit) == 5
-    stale = fleet.workers(ZEKE_JOBS_CONFIG=str(old), threads=8)
-    fleet.ready(effects, 2)
-    assert scalar(effects, limit) == 5
-    eventually(lambda: "older revision" in stale.text(), fleet=fleet)
-    zeke_jobs.send_many("work", [{"n": n, "seconds": 0.1} for n in range(40)])
-    eventually(lambda: scalar(effects, OPEN) == 0, 60, fleet)
-    assert scalar(effects, OVERLAP) == 5
-    assert scalar(effects, "SELECT array_agg(DISTINCT revision) FROM zeke_jobs.queue") == [2]
-    assert scalar(effects, "SELECT array_agg(DISTINCT revision) FROM zeke_jobs.worker WHERE kind = 'worker'") == [2]
-
-
 @pytest.mark.parametrize("command", ["workers", "scheduler"])
 def test_a_broken_file_stops_the_command_with_every_error_in_its_place(
     fleet: Fleet, conn: Connection, command: str
@@ -228,30 +188,24 @@ def test_a_broken_file_stops_the_command_with_every_error_in_its_place(
     assert scalar(conn, "SELECT count(*) FROM zeke_jobs.worker") == 0
 
 
-@pytest.mark.parametrize("command", ["workers", "scheduler"])
-def test_a_missing_database_address_is_an_error_that_names_the_variable(fleet: Fleet, command: str) -> None:
-    fleet.configure("""
-        version: 1
-        tasks:
-          work: {handler: "H:work"}
-    """)
-    started = getattr(fleet, command)(DATABASE_URL="")
+@pytest.mark.parametrize(
+    ("command", "environment", "said"),
+    [
+        ("workers", {"DATABASE_URL": ""}, "DATABASE_URL"),
+        ("scheduler", {"ZEKE_JOBS_HEARTBEAT": "5s"}, "expected ZEKE_JOBS_HEARTBEAT"),
+        ("workers", {"ZEKE_JOBS_ENVIRONMENT": "staging"}, "environment 'staging', got that of 'production'"),
+    ],
+)
+def test_a_wrong_environment_is_refused_before_anything_starts(
+    fleet: Fleet, conn: Connection, command: str, environment: dict[str, str], said: str
+) -> None:
+    conn.cursor().execute("UPDATE zeke_jobs.installation SET name = 'production'")
+    fleet.configure("version: 1\ntasks: {work: {handler: 'H:work'}}")
+    started = getattr(fleet, command)(**environment)
     assert started.wait() == 2
-    assert "DATABASE_URL" in started.text()
+    assert said in started.text()
     assert "Traceback" not in started.text()
-
-
-def test_a_database_that_is_behind_is_refused_with_the_command_to_run(fleet: Fleet, conn: Connection) -> None:
-    fleet.configure("""
-        version: 1
-        tasks:
-          work: {handler: "H:work"}
-    """)
-    with conn.cursor() as cursor:
-        cursor.execute("DELETE FROM zeke_jobs.migration WHERE name LIKE 'code-%'")
-    worker = fleet.workers()
-    assert worker.wait() == 2
-    assert "run: zeke-jobs migrate" in worker.text()
+    assert scalar(conn, "SELECT count(*) FROM zeke_jobs.task") == 0
 
 
 def test_sigterm_lets_running_jobs_finish_and_hands_the_rest_back(fleet: Fleet, effects: Connection) -> None:

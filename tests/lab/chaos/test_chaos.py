@@ -25,7 +25,7 @@ _OF_TIME = ("throughput", "recovery", "return in")
 
 @pytest.mark.acceptance
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("scenario", ["stall", "use-up-connections"])
+@pytest.mark.parametrize("scenario", ["strike", "use-up-connections"])
 def test_what_the_suite_breaks_loses_nothing(scenario: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(world.PHASE, True, (0.0, 0.5))
     for name in [name for name in os.environ if name.startswith("ZEKE_JOBS_") or name == "DATABASE_URL"]:

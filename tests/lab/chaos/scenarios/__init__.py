@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.lab.chaos.scenarios import changes, database, failover, killer, network, processes, rows, stops
+from tests.lab.chaos.scenarios import changes, database, failover, killer, network, processes, rows, stops, strike
 from tests.lab.chaos.scenarios.possible import Impossible
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ __all__ = ["SCENARIOS", "Impossible"]
 SCENARIOS: dict[str, Callable[..., Outcome]] = {
     "kill-workers": processes.kill_workers,
     "killer": killer.killer,
+    "strike": strike.strike,
     "kill-schedulers": processes.kill_schedulers,
     "freeze": processes.freeze,
     "stop-at-boot": stops.stop_at_boot,
