@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import closing
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zeke_jobs.errors import JobNotFound
@@ -17,13 +16,10 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
-    from zeke_jobs.top.board import Board, TaskLine
+    from zeke_jobs.top.board import Board
 
-EVERY = 1.0  # seconds
+_EVERY = 1.0  # seconds
 _AGAIN = 2.0  # seconds before the next try when the database is away
-#: Largest share of the time that exact counts of a long backlog may take.
-_SHARE = 0.01
-_SOONEST = 5.0  # seconds
 
 
 class Feed:
@@ -32,18 +28,14 @@ class Feed:
     Attributes:
         newest: The last board read; None before the first.
         trouble: The reason why no newer board could be read; empty without trouble.
-        took: Duration of the last read in seconds.
     """
 
     def __init__(self, url: str) -> None:
         self.newest: Board | None = None
         self.trouble = ""
-        self.took = 0.0
         self._url = url
         self._task = ""
         self._job: UUID | None = None
-        self._exact: dict[str, int] = {}
-        self._count_at = 0.0
         self._soon = threading.Event()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
@@ -86,27 +78,13 @@ class Feed:
             self._soon.clear()
             began = time.monotonic()
             self.newest = self._read(conn)
-            self.took = time.monotonic() - began
-            self._soon.wait(max(0.0, EVERY - self.took))
+            self._soon.wait(max(0.0, _EVERY - (time.monotonic() - began)))
 
     def _read(self, conn: Connection) -> Board:
         try:
             read = board.read(conn, self._task, self._job)
         except JobNotFound as error:
-            self.trouble = str(error)
-            self._job = None
-            read = board.read(conn, self._task)
-        else:
-            self.trouble = ""
-        long = [line.task for line in read.tasks if not line.is_counted]
-        began = time.monotonic()
-        if long and began >= self._count_at:
-            self._exact = board.depths(conn, long)
-            took = time.monotonic() - began
-            self._count_at = began + max(_SOONEST, took / _SHARE)
-        return replace(read, tasks=tuple(self._counted(line) for line in read.tasks))
-
-    def _counted(self, line: TaskLine) -> TaskLine:
-        if line.is_counted or line.task not in self._exact:
-            return line
-        return replace(line, queued=self._exact[line.task], is_counted=True)
+            self.trouble, self._job = str(error), None
+            return board.read(conn, self._task)
+        self.trouble = ""
+        return read

@@ -1,25 +1,41 @@
-"""The panes of the screen: the columns of each, and the actions on its rows."""
+"""The panes of the screen: the columns of each, the cells of its rows, and the actions on them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from zeke_jobs.top import rows
+from zeke_jobs.core.units import amount_text
+from zeke_jobs.core.wording import one_line, place, span
+from zeke_jobs.top import figures
+from zeke_jobs.top.board import COUNTED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from zeke_jobs.top.board import Board
-    from zeke_jobs.top.rows import Row
+
+_LATE, _PAUSED, _BAD = "bold red", "yellow", "red"
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: ``grow`` is its share of the remaining width; if the pane is narrower than ``least``, it is hidden."""
+    """A column.
+
+    Attributes:
+        title: Its title.
+        width: Its width.
+        cell: The text of a row.
+        style: Its style.
+        right: Whether it is aligned right.
+        grow: Its share of the remaining width.
+        least: If the pane is narrower, it is hidden.
+    """
 
     title: str
     width: int
+    cell: Callable[[Any, Board], str]
+    style: Callable[[Any, Board], str] = lambda _one, _board: ""
     right: bool = False
     grow: int = 0
     least: int = 0
@@ -27,113 +43,207 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Pane:
-    """A pane: its name, its columns, its rows, and the kind of target that ``p`` and ``r`` pause and resume."""
+    """A pane.
+
+    Attributes:
+        name: Its name, and the attribute of the board that has its rows.
+        columns: Its columns.
+        key: The column of the statement that names the subject of a row.
+        target: What ``p`` and ``r`` pause and resume on a row.
+        empty: The text without rows.
+        holds_jobs: Whether its rows are jobs.
+        is_dim: Whether a row is dimmed.
+    """
 
     name: str
     columns: tuple[Column, ...]
-    rows: Callable[[Board], list[Row]]
-    target: Callable[[Board, str], str | None]
+    key: str
+    target: Callable[[Any, Board], str | None]
+    empty: str
     holds_jobs: bool = False
-    empty: str = ""
+    is_dim: Callable[[Any, Board], bool] = lambda _one, _board: False
+
+    def rows(self, board: Board) -> Sequence[Any]:
+        """Its rows."""
+        rows: Sequence[Any] = getattr(board, self.name)
+        return rows
+
+    def keys(self, board: Board) -> list[str]:
+        """The subjects of its rows."""
+        return [str(getattr(one, self.key)) for one in self.rows(board)]
 
 
-def _task_of(kind: str) -> Callable[[Board, str], str | None]:
-    return lambda _board, key: f"{kind}/{key}"
+def _queued(one: Any, _board: Board) -> str:
+    return f"{COUNTED:,}+" if one.queued > COUNTED else figures.number(one.queued)
 
 
-_JOB = (Column("task", 16, grow=1), Column("job", 9), Column("job", 36, least=110))
+def _active(one: Any, _board: Board) -> str:
+    return figures.number(one.active) if one.active_limit is None else f"{one.active}/{one.active_limit}"
+
+
+def _note(one: Any, _board: Board) -> str:
+    if one.is_late:
+        return f"waits longer than {span(one.max_wait)}"
+    return f"paused: {one.paused}" if one.paused else ""
+
+
+def _of_task(one: Any, _board: Board) -> str:
+    return _LATE if one.is_late else _PAUSED if one.paused else ""
+
+
+def _is_full(one: Any, _board: Board) -> str:
+    return "bold" if one.active_limit is not None and one.active >= one.active_limit > 0 else ""
+
+
+def _why_waiting(one: Any, board: Board) -> str:
+    due = figures.day_and_clock(one.run_at, board.now)
+    if one.waiting_for:
+        return one_line(f"deferred until {due}: {one.waiting_for}")
+    if one.deaths > 1:
+        return f"must run alone: {one.deaths} of its workers died"
+    if one.run_at > board.now:
+        return f"{'next attempt' if one.attempt else 'not before'} {due}"
+    return f"attempt {one.attempt + 1}" if one.attempt else ""
+
+
+def _of_schedule(one: Any, _board: Board) -> str:
+    return _PAUSED if one.paused_by else _BAD if one.last_result == "failed" else ""
+
+
+def _rates(one: Any, _board: Board) -> str:
+    rates = [f"{one.rate_count} in {span(one.rate_period)}"] if one.rate_count else []
+    used = [f"{amount_text(unit['used'])}/{amount_text(unit['amount'])} {unit['unit']}" for unit in one.units or ()]
+    return ", ".join([*rates, *used])
+
+
+def _opens(one: Any, board: Board) -> str:
+    if one.paused_by:
+        return f"paused by {one.paused_by}"
+    if one.closed_by and one.closed_until:
+        is_later = one.closed_until > board.now
+        return f"{one.closed_by} until {figures.clock(one.closed_until)}" if is_later else f"{one.closed_by}: probes"
+    return "" if one.next_on is None else f"next {figures.clock(one.next_on)}"
+
+
+#: Both ids of a job: the end of one differs between jobs, the beginning is the time.
+_JOB = (
+    Column("task", 16, lambda one, _: one.task, grow=1),
+    Column("job", 9, lambda one, _: f"…{str(one.id)[-8:]}"),
+    Column("job", 36, lambda one, _: str(one.id), least=110),
+)
 PANES = (
     Pane(
         "tasks",
         (
-            Column("", 1),
-            Column("task", 16, grow=2),
-            Column("queue", 10, least=120),
-            Column("queued", 7, right=True),
-            Column("active", 7, right=True),
-            Column("done/m", 7, right=True),
-            Column("fail/m", 6, right=True),
-            Column("oldest", 7, right=True),
-            Column("p50", 6, right=True),
-            Column("p95", 6, right=True),
-            Column("", 12, grow=3, least=110),
+            Column("", 1, lambda one, _: "!" if one.is_late else "‖" if one.paused else "", _of_task),
+            Column("task", 16, lambda one, _: one.task, _of_task, grow=2),
+            Column("queue", 10, lambda one, _: one.queue, least=120),
+            Column("queued", 7, _queued, right=True),
+            Column("active", 7, _active, _is_full, right=True),
+            Column("done/m", 7, lambda one, _: figures.number(one.done_per_minute), right=True),
+            Column("fail/m", 6, lambda one, _: figures.number(one.failed_per_minute), lambda *_: _BAD, right=True),
+            Column("oldest", 7, lambda one, _: "" if one.wait is None else span(one.wait),
+                   lambda one, _: _LATE if one.is_late else "", right=True),
+            Column("p50", 6, lambda one, _: figures.seconds(one.p50), right=True),
+            Column("p95", 6, lambda one, _: figures.seconds(one.p95), right=True),
+            Column("", 12, _note, _of_task, grow=3, least=110),
         ),
-        rows.tasks,
-        _task_of("task"),
-        empty="no tasks: the first worker that starts fills the catalogue from jobs.yaml",
+        "task",
+        lambda one, _: f"task/{one.task}",
+        "no tasks: the first worker that starts fills the catalogue from jobs.yaml",
     ),
     Pane(
         "running",
         (
             *_JOB,
-            Column("for", 7, right=True),
-            Column("try", 3, right=True),
-            Column("worker", 12, grow=1),
-            Column("progress", 14, grow=2),
+            Column("for", 7, lambda one, board: figures.passed(one.since, board.now), right=True),
+            Column("try", 3, lambda one, _: str(one.attempt or 1), right=True),
+            Column("worker", 12, lambda one, _: place(one.host, one.pid), grow=1),
+            Column("progress", 14,
+                   lambda one, _: "being cancelled" if one.is_stopping else one_line(figures.progress(one.progress)),
+                   lambda one, _: _PAUSED if one.is_stopping else "", grow=2),
         ),
-        rows.running,
-        lambda board, key: next((f"task/{one.task}" for one in board.running if str(one.id) == key), None),
+        "id",
+        lambda one, _: f"task/{one.task}",
+        "nothing runs",
         holds_jobs=True,
-        empty="nothing runs",
     ),
     Pane(
         "waiting",
         (
-            Column("job", 36),
-            Column("waits", 7, right=True),
-            Column("pri", 3, right=True),
-            Column("key", 4, grow=1),
-            Column("", 20, grow=2),
+            Column("job", 36, lambda one, _: str(one.id)),
+            Column("waits", 7, lambda one, board: figures.passed(one.run_at, board.now) if one.run_at <= board.now else "",
+                   right=True),
+            Column("pri", 3, lambda one, _: str(one.priority or ""), right=True),
+            Column("key", 4, lambda one, _: one.key if one.key and one.key != str(one.id) else "", grow=1),
+            Column("", 20, _why_waiting, grow=2),
         ),
-        rows.waiting,
-        lambda board, _key: f"task/{board.waiting_of}",
+        "id",
+        lambda _, board: f"task/{board.waiting_of}",
+        "nothing waits",
         holds_jobs=True,
-        empty="nothing waits",
+        is_dim=lambda one, board: one.run_at > board.now,
     ),
     Pane(
         "failed",
-        (*_JOB, Column("ago", 7, right=True), Column("try", 3, right=True), Column("error", 20, grow=3)),
-        rows.failed,
-        lambda board, key: next((f"task/{one.task}" for one in board.failed if str(one.id) == key), None),
+        (
+            *_JOB,
+            Column("ago", 7, lambda one, board: figures.passed(one.completed_on, board.now), right=True),
+            Column("try", 3, lambda one, _: str(one.attempt), right=True),
+            Column("error", 20, lambda one, _: one_line(": ".join(part for part in (one.type, one.message) if part)),
+                   lambda *_: _BAD, grow=3),
+        ),
+        "id",
+        lambda one, _: f"task/{one.task}",
+        "nothing has failed",
         holds_jobs=True,
-        empty="nothing has failed",
     ),
     Pane(
         "schedules",
         (
-            Column("task", 16, grow=2),
-            Column("cron", 14, grow=2),
-            Column("next UTC", 11),
-            Column("last UTC", 11),
-            Column("", 9, grow=1),
+            Column("task", 16, lambda one, _: one.schedule, grow=2),
+            Column("cron", 14, lambda one, _: one.cron if one.timezone == "UTC" else f"{one.cron} {one.timezone}", grow=2),
+            Column("next UTC", 11,
+                   lambda one, board: "paused" if one.paused_by else figures.day_and_clock(one.next_tick, board.now),
+                   lambda one, _: _PAUSED if one.paused_by else ""),
+            Column("last UTC", 11, lambda one, board: figures.day_and_clock(one.last_tick, board.now)),
+            Column("", 9, lambda one, _: f"paused by {one.paused_by}" if one.paused_by else one.last_result or "", _of_schedule,
+                   grow=1),
         ),
-        rows.schedules,
-        _task_of("schedule"),
-        empty="no schedules",
+        "schedule",
+        lambda one, _: f"schedule/{one.schedule}",
+        "no schedules",
     ),
     Pane(
         "limits",
-        (Column("limit", 16, grow=1), Column("active", 8, right=True), Column("rate", 14), Column("", 14, grow=2)),
-        rows.limits,
-        lambda _board, key: key,
-        empty="no shared limits",
+        (
+            Column("limit", 16, lambda one, _: one.name.removeprefix("limit/"), grow=1),
+            Column("active", 8, _active, _is_full, right=True),
+            Column("rate", 14, _rates),
+            Column("", 14, _opens, lambda *_: _PAUSED, grow=2),
+        ),
+        "name",
+        lambda one, _: one.name,
+        "no shared limits",
     ),
     Pane(
         "workers",
         (
-            Column("process", 18, grow=2),
-            Column("", 9),
-            Column("busy", 7, right=True),
-            Column("rev", 4, right=True),
-            Column("beat", 6, right=True),
-            Column("queues", 8, grow=1),
-            Column("", 8),
+            Column("process", 18, lambda one, _: place(one.host, one.pid), grow=2),
+            Column("", 9, lambda one, _: one.kind),
+            Column("busy", 7, lambda one, _: f"{one.busy}/{one.threads}" if one.kind == "worker" else "", right=True),
+            Column("rev", 4, lambda one, _: str(one.revision),
+                   lambda one, board: _PAUSED if one.revision != board.revision else "", right=True),
+            Column("beat", 6, lambda one, board: figures.passed(one.heartbeat_on, board.now),
+                   lambda one, _: _LATE if one.is_late else "", right=True),
+            Column("queues", 8, lambda one, _: ", ".join(one.queues), grow=1),
+            Column("", 8, lambda one, _: "lost" if one.is_late else "stopping" if one.stopping else "", lambda *_: _LATE),
         ),
-        rows.workers,
-        lambda _board, _key: None,
-        empty="nobody runs: dramatiq zeke_jobs.actors, periodiq zeke_jobs.actors",
+        "id",
+        lambda *_: None,
+        "nobody runs: dramatiq zeke_jobs.actors, periodiq zeke_jobs.actors",
     ),
-)
+)  # fmt: skip
 
 
 def by_name(name: str) -> Pane:

@@ -22,6 +22,7 @@ LEAST = (80, 24)  # columns and lines
 _TALL = 38  # lines; with at least so many, all panes are shown at once
 _WIDE = 140  # columns; with at least so many, the lower panes are side by side
 _ROWS = {"running": 3, "waiting": 3, "failed": 2, "schedules": 2, "limits": 1, "workers": 2}  # shares of the height
+_SHORT_ID = 9
 _KEYS = "1-7 pane  ↑↓ move  ⏎ open  p pause  r resume  c cancel  t retry  ? help  q quit"
 _KEYS_OF_JOB = "↑↓ scroll  c cancel  t retry  escape back"
 _HELP = """
@@ -138,13 +139,14 @@ def _pane(pane: Pane, board: Board, view: View, width: int, height: int) -> list
     lines = [_titles(title, columns, width, has_keys=has_keys)]
     if not rows:
         return _fitted([*lines, Text(f"  {pane.empty}", style="dim")], width, height)
-    chosen = place(view, pane.name, [row.key for row in rows], board)
+    chosen = place(view, pane.name, pane.keys(board), board)
     room = height - 1
     first = min(max(0, chosen - room + 1), max(0, len(rows) - room))
     for at, row in enumerate(rows[first : first + room], first):
-        line = Text(style=row.style)
-        for n, (column, size) in columns.items():
-            cell = Text(visible(row.cells[n]), style=row.styles.get(n, "") if row.cells[n] else "")
+        line = Text(style="dim" if pane.is_dim(row, board) else "")
+        for column, size in columns:
+            text = column.cell(row, board)
+            cell = Text(visible(text), style=column.style(row, board) if text else "")
             cell.truncate(size, overflow="ellipsis")
             cell.align("right" if column.right else "left", size)
             line.append_text(cell).append(" ")
@@ -159,9 +161,9 @@ def _pane(pane: Pane, board: Board, view: View, width: int, height: int) -> list
     return _fitted(lines, width, height)
 
 
-def _titles(title: str, columns: dict[int, tuple[Column, int]], width: int, *, has_keys: bool) -> Text:
+def _titles(title: str, columns: list[tuple[Column, int]], width: int, *, has_keys: bool) -> Text:
     line = Text()
-    for column, size in columns.values():
+    for column, size in columns:
         cell = Text(column.title)
         cell.truncate(size)
         cell.align("right" if column.right else "left", size)
@@ -172,15 +174,14 @@ def _titles(title: str, columns: dict[int, tuple[Column, int]], width: int, *, h
     return Text(plain, style="bold black on cyan" if has_keys else "bold cyan")
 
 
-def _widths(pane: Pane, width: int) -> dict[int, tuple[Column, int]]:
-    """The columns that fit, by number, with their widths."""
-    shown = {n: column for n, column in enumerate(pane.columns) if width >= column.least}
-    titles = [column.title for column in shown.values()]
-    # If the full id fits, its short form is left out.
-    shown = {n: column for n, column in shown.items() if not (column.width == 9 and titles.count("job") > 1)}
-    left = width - sum(column.width + 1 for column in shown.values())
-    shares = sum(column.grow for column in shown.values()) or 1
-    return {n: (column, column.width + max(0, left) * column.grow // shares) for n, column in shown.items()}
+def _widths(pane: Pane, width: int) -> list[tuple[Column, int]]:
+    """The columns that fit, with their widths. If the full id fits, its short form is left out."""
+    shown = [column for column in pane.columns if width >= column.least]
+    if [column.title for column in shown].count("job") > 1:
+        shown = [column for column in shown if column.title != "job" or column.width > _SHORT_ID]
+    left = width - sum(column.width + 1 for column in shown)
+    shares = sum(column.grow for column in shown) or 1
+    return [(column, column.width + max(0, left) * column.grow // shares) for column in shown]
 
 
 def _job(found: Explanation | None, view: View, width: int, height: int) -> list[Text]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, Literal
 
 from zeke_jobs.top import panes
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from zeke_jobs.top.board import Board
 
 Verb = Literal["pause", "resume", "cancel", "retry"]
@@ -98,40 +99,36 @@ def _in_panes(view: View, key: str, board: Board) -> View:
             return replace(view, pane=names[int(key) - 1])
         case _ if key in _STEPS or key in _ENDS:
             return _move(view, key, board)
-    chosen = selected_key(view, board)
-    return view if chosen is None else _on_row(view, key, chosen, board)
-
-
-def _on_row(view: View, key: str, chosen: str, board: Board) -> View:
     pane = panes.by_name(view.pane)
+    keys = pane.keys(board)
+    return _on_row(view, key, pane.rows(board)[place(view, view.pane, keys, board)], board) if keys else view
+
+
+def _on_row(view: View, key: str, chosen: Any, board: Board) -> View:
+    pane = panes.by_name(view.pane)
+    subject = str(getattr(chosen, pane.key))
     match key:
         case "enter" if pane.name in ("tasks", "schedules"):
-            return replace(view, pane="waiting", task=chosen)
+            return replace(view, pane="waiting", task=subject)
         case "enter" if pane.holds_jobs:
-            return replace(view, opened=UUID(chosen), scroll=0)
-        case "p" | "r" if (target := pane.target(board, chosen)) is not None:
+            return replace(view, opened=chosen.id, scroll=0)
+        case "p" | "r" if (target := pane.target(chosen, board)) is not None:
             return replace(view, asking=Command("pause" if key == "p" else "resume", target))
         case "c" if pane.holds_jobs and pane.name != "failed":
-            return replace(view, asking=Command("cancel", chosen))
+            return replace(view, asking=Command("cancel", subject))
         case "t" if pane.holds_jobs and pane.name != "running":
-            return replace(view, asking=Command("retry", chosen))
+            return replace(view, asking=Command("retry", subject))
     return view
 
 
 def _move(view: View, key: str, board: Board) -> View:
-    keys = [row.key for row in panes.by_name(view.pane).rows(board)]
+    keys = panes.by_name(view.pane).keys(board)
     if not keys:
         return view
     at = place(view, view.pane, keys, board) + _STEPS[key] if key in _STEPS else _ENDS[key] % len(keys)
     chosen = keys[min(max(at, 0), len(keys) - 1)]
     moved = replace(view, selected={**view.selected, view.pane: chosen})
     return replace(moved, task=chosen) if view.pane == "tasks" else moved
-
-
-def selected_key(view: View, board: Board) -> str | None:
-    """The selected row of the active pane; None if the pane is empty."""
-    keys = [row.key for row in panes.by_name(view.pane).rows(board)]
-    return keys[place(view, view.pane, keys, board)] if keys else None
 
 
 def place(view: View, pane: str, keys: list[str], board: Board) -> int:

@@ -13,7 +13,7 @@ from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.metrics.exporter import _limit as samples_of
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.top import board, rows
+from zeke_jobs.top import board, panes
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -64,8 +64,9 @@ class Shown:
 
     def row(self, name: str) -> list[str]:
         """The row of top."""
-        (row,) = (row for row in rows.limits(board.read(self.scene.conn)) if row.key == name)
-        return list(row.cells)
+        pane, read = panes.by_name("limits"), board.read(self.scene.conn)
+        (one,) = (one for one in pane.rows(read) if one.name == name)
+        return [column.cell(one, read) for column in pane.columns]
 
     def samples(self, name: str) -> dict[tuple[str, ...], float]:
         (row,) = (row for row in SQL.all(self.scene.conn, "metrics/limits") if row["name"] == name)

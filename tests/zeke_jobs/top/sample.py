@@ -5,16 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from zeke_jobs.top.board import (
-    Board,
-    FailedLine,
-    LimitLine,
-    RunningLine,
-    ScheduleLine,
-    TaskLine,
-    WaitingLine,
-    WorkerLine,
-)
+from zeke_jobs.diagnosis.facts import Row
+from zeke_jobs.top.board import Board
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -30,20 +22,57 @@ def job(number: int) -> UUID:
 
 def task(name: str, queued: int = 0, active: int = 0, limit: int | None = None, *, done: float = 0, failed: float = 0,
          p50: float | None = None, p95: float | None = None, waits: float | None = None, max_wait: float | None = None,
-         paused: str | None = None, queue: str = "ingest") -> TaskLine:  # fmt: skip
+         paused: str | None = None, queue: str = "ingest") -> Row:  # fmt: skip
     wait = None if waits is None else timedelta(seconds=waits)
     longest = None if max_wait is None else timedelta(seconds=max_wait)
     late = wait is not None and longest is not None and wait > longest and paused is None
-    return TaskLine(
-        name, queue, queued, active, limit, done, failed, p50, p95, wait, longest, late, paused,
-        is_counted=queued != 1001,
+    return Row(
+        task=name, queue=queue, queued=queued, active=active, active_limit=limit, done_per_minute=done, failed_per_minute=failed,
+        p50=p50, p95=p95, wait=wait, max_wait=longest, is_late=late, paused=paused,
     )  # fmt: skip
 
 
-def active(number: int, name: str, seconds: float, done: int, total: int, note: str, pid: int = 4711) -> RunningLine:
-    return RunningLine(
-        job(number), name, ago(seconds), 1, {"done": done, "total": total, "note": note}, False, "worker-1", pid
+def running(number: int, name: str, seconds: float, worker: str, pid: int, *, attempt: int = 1, stopping: bool = False,
+            **progress: object) -> Row:  # fmt: skip
+    return Row(
+        id=job(number), task=name, since=ago(seconds), attempt=attempt, progress=progress, is_stopping=stopping,
+        host=worker, pid=pid,
+    )  # fmt: skip
+
+
+def waiting(
+    number: int, attempt: int, run_at: datetime, *, priority: int = 0, key: str | None = None, why: str | None = None
+) -> Row:
+    return Row(id=job(number), attempt=attempt, deaths=0, priority=priority, run_at=run_at, key=key, waiting_for=why)
+
+
+def failed(number: int, name: str, attempt: int, seconds: float, kind: str, message: str) -> Row:
+    return Row(id=job(number), task=name, attempt=attempt, completed_on=ago(seconds), type=kind, message=message)
+
+
+def schedule(
+    name: str, cron: str, last: float, result: str, after: int | None, *, zone: str = "UTC", by: str | None = None
+) -> Row:
+    """Its last tick was some seconds ago, its next one is after some minutes."""
+    due = None if after is None else NOW + after * MINUTE
+    return Row(
+        schedule=name, cron=cron, timezone=zone, last_tick=ago(last), last_result=result, next_tick=due, paused_by=by
     )
+
+
+def limit(name: str, active: int, most: int | None, rate: int, next_on: datetime | None = None) -> Row:
+    return Row(
+        name=name, active=active, active_limit=most, rate_count=rate, rate_period=MINUTE, next_on=next_on, paused_by=None,
+        closed_by=None, closed_until=None, units=None,
+    )  # fmt: skip
+
+
+def process(number: int, host: str, pid: int, busy: int, threads: int, seconds: float, *, revision: int = 12, queues: str = "ingest",
+            stopping: bool = False, late: bool = False, kind: str = "worker") -> Row:  # fmt: skip
+    return Row(
+        id=job(number), kind=kind, host=host, pid=pid, revision=revision, queues=queues.split(), threads=threads, busy=busy,
+        stopping=stopping, heartbeat_on=ago(seconds), is_late=late,
+    )  # fmt: skip
 
 
 TASKS = (
@@ -68,41 +97,38 @@ BOARD = Board(
     beat_on=ago(20),
     tasks=TASKS,
     running=(
-        active(1, "analyze-story", 19, 36, 43, "paragraphs"),
-        active(2, "extract-highlights", 14, 5, 11, "quotes"),
-        active(3, "story-summarize", 6, 1, 4, "stories", pid=4712),
-        RunningLine(job(4), "fetch-content", ago(3), 2, None, False, "worker-1", 4711),
-        RunningLine(job(5), "ingest-from-upload", ago(2.2), 1, {"note": "page 3"}, False, "worker-2", 102),
-        RunningLine(job(6), "score-relevance", ago(0.2), 1, None, True, "worker-2", 102),
+        running(1, "analyze-story", 19, "worker-1", 4711, done=36, total=43, note="paragraphs"),
+        running(2, "extract-highlights", 14, "worker-1", 4711, done=5, total=11, note="quotes"),
+        running(3, "story-summarize", 6, "worker-1", 4712, done=1, total=4, note="stories"),
+        running(4, "fetch-content", 3, "worker-1", 4711, attempt=2),
+        running(5, "ingest-from-upload", 2.2, "worker-2", 102, note="page 3"),
+        running(6, "score-relevance", 0.2, "worker-2", 102, stopping=True),
     ),
     waiting_of="extract-highlights",
     waiting=(
-        WaitingLine(job(20), 1, 1, 0, ago(734), None, None),
-        WaitingLine(job(21), 0, 0, 5, ago(731), "example.org", None),
-        WaitingLine(job(22), 2, 0, 0, ago(729), None, None),
-        WaitingLine(job(23), 1, 0, 0, NOW + MINUTE, None, None),
-        WaitingLine(job(24), 0, 0, 0, NOW + 5 * MINUTE, None, "the budget of today is spent"),
+        waiting(20, 1, ago(734)),
+        waiting(21, 0, ago(731), priority=5, key="example.org"),
+        waiting(22, 2, ago(729)),
+        waiting(23, 1, NOW + MINUTE),
+        waiting(24, 0, NOW + 5 * MINUTE, why="the budget of today is spent"),
     ),
     failed=(
-        FailedLine(job(40), "fetch-content", 4, ago(8), "OSError", "no route to host example.org"),
-        FailedLine(job(41), "ingest-source", 1, ago(95), "Reject", "not a feed: line 1, column 7"),
+        failed(40, "fetch-content", 4, 8, "OSError", "no route to host example.org"),
+        failed(41, "ingest-source", 1, 95, "Reject", "not a feed: line 1, column 7"),
     ),
     schedules=(
-        ScheduleLine("ingest-pull", "*/5 * * * *", "UTC", ago(300), "completed", NOW + 5 * MINUTE, None),
-        ScheduleLine("dedupe-insights", "*/15 * * * *", "UTC", ago(600), "failed", NOW + 15 * MINUTE, None),
-        ScheduleLine("cluster-stories", "0 * * * *", "UTC", ago(3600), "skipped", NOW + 60 * MINUTE, None),
-        ScheduleLine("generate-brief", "0 6 * * mon-fri", "Europe/Paris", ago(25_200), "completed", NOW + 17 * 60 * MINUTE, None),
-        ScheduleLine("send-digest", "30 6 * * *", "UTC", ago(105_000), "completed", None, "ann@desk"),
+        schedule("ingest-pull", "*/5 * * * *", 300, "completed", 5),
+        schedule("dedupe-insights", "*/15 * * * *", 600, "failed", 15),
+        schedule("cluster-stories", "0 * * * *", 3600, "skipped", 60),
+        schedule("generate-brief", "0 6 * * mon-fri", 25_200, "completed", 17 * 60, zone="Europe/Paris"),
+        schedule("send-digest", "30 6 * * *", 105_000, "completed", None, by="ann@desk"),
     ),
-    limits=(
-        LimitLine("limit/ai", 8, 8, 60, MINUTE, None, None),
-        LimitLine("limit/hosts", None, 9, 20, MINUTE, NOW + timedelta(seconds=3), None),
-    ),
+    limits=(limit("limit/ai", 8, 8, 60), limit("limit/hosts", 9, None, 20, NOW + timedelta(seconds=3))),
     workers=(
-        WorkerLine(job(60), "worker", "worker-1", 4711, "0.1.0", 12, ["ai", "ingest"], 16, 16, False, ago(2), False),
-        WorkerLine(job(61), "worker", "worker-1", 4712, "0.1.0", 12, ["ai", "ingest"], 16, 15, False, ago(3), False),
-        WorkerLine(job(62), "worker", "worker-2", 102, "0.1.0", 11, ["ingest"], 8, 4, True, ago(1), False),
-        WorkerLine(job(63), "worker", "worker-3", 77, "0.1.0", 12, ["ingest"], 8, 2, False, ago(24), True),
-        WorkerLine(job(64), "scheduler", "worker-1", 4715, "0.1.0", 12, [], 0, 0, False, ago(20), False),
+        process(60, "worker-1", 4711, 16, 16, 2, queues="ai ingest"),
+        process(61, "worker-1", 4712, 15, 16, 3, queues="ai ingest"),
+        process(62, "worker-2", 102, 4, 8, 1, revision=11, stopping=True),
+        process(63, "worker-3", 77, 2, 8, 24, late=True),
+        process(64, "worker-1", 4715, 0, 0, 20, queues="", kind="scheduler"),
     ),
 )  # fmt: skip

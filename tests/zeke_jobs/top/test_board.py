@@ -10,7 +10,6 @@ import psycopg2
 import pytest
 from psycopg2.extensions import connection as PlainConnection
 
-import zeke_jobs
 from tests.waiting import eventually
 from tests.zeke_jobs.worker.conftest import NOON
 from zeke_jobs.cli.root import app
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from tests.zeke_jobs.diagnosis.conftest import Scene
+    from zeke_jobs.diagnosis.facts import Row
 
 TOP = "limits: {ai: {concurrency: 3, rate: {limit: 60/m, burst: 10}}}"
 TASKS = """
@@ -41,7 +41,7 @@ def worker(scene: Scene) -> UUID:
     return scene.serve()
 
 
-def line(read: board.Board, task: str) -> board.TaskLine:
+def line(read: board.Board, task: str) -> Row:
     return next(one for one in read.tasks if one.task == task)
 
 
@@ -65,7 +65,7 @@ def test_a_task_shows_what_waits_runs_and_ends(scene: Scene, worker: UUID) -> No
     assert [(one.task, one.since) for one in read.running] == [("limited", limited_since(scene))] * 2
     assert [(one.task, one.type, one.message) for one in read.failed] == [("plain", "OSError", "no route")]
     (limit,) = read.limits
-    assert (limit.name, limit.active, limit.concurrency, limit.rate_count) == ("limit/ai", 0, 3, 60)
+    assert (limit.name, limit.active, limit.active_limit, limit.rate_count) == ("limit/ai", 0, 3, 60)
     assert [(one.kind, one.busy, one.threads) for one in read.workers] == [("worker", 2, 8)]
     assert [(one.schedule, one.cron) for one in read.schedules] == [("pull", "*/5 * * * *")]
     assert read.now > NOON
@@ -157,14 +157,12 @@ def test_a_feed_that_cannot_read_says_why_and_goes_on(
         feed.close()
 
 
-def test_the_feed_reads_on_counts_a_long_backlog_out_and_looks_where_it_is_told(scene: Scene, database: str) -> None:
+def test_the_feed_reads_on_and_looks_where_it_is_told(scene: Scene, database: str) -> None:
     scene.use(TASKS, TOP)
-    zeke_jobs.send_many("plain", [{} for _ in range(1_100)])
     feed = Feed(database)
     feed.start()
     try:
-        read = eventually(lambda: feed.newest)
-        assert (line(read, "plain").queued, line(read, "plain").is_counted) == (1_100, True)
+        eventually(lambda: feed.newest)
         (job,) = scene.add("limited")
         feed.look_at("limited", job)
         eventually(lambda: feed.newest and feed.newest.opened and feed.newest.waiting_of == "limited")

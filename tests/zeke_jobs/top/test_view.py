@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.zeke_jobs.top.sample import BOARD, job
-from zeke_jobs.top.view import Command, View, press, selected_key
+from zeke_jobs.top.panes import by_name
+from zeke_jobs.top.view import Command, View, place, press
 
 if TYPE_CHECKING:
     from zeke_jobs.top.board import Board
+
+
+def selected_key(view: View, board: Board) -> str:
+    keys = by_name(view.pane).keys(board)
+    return keys[place(view, view.pane, keys, board)]
 
 
 def after(*keys: str, view: View | None = None, board: Board = BOARD) -> tuple[View, list[Command]]:
