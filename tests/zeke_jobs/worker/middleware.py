@@ -40,15 +40,12 @@ def _noting(hook: str) -> Any:
 
 
 for _hook in (
+    *(f"{when}_worker_{what}" for when in ("before", "after") for what in ("boot", "shutdown")),
     *(
-        "after_process_boot",
-        "before_worker_boot",
-        "after_worker_boot",
-        "before_worker_shutdown",
-        "after_worker_shutdown",
+        hook
+        for thread in ("worker", "consumer")
+        for hook in (f"after_{thread}_thread_boot", f"before_{thread}_thread_shutdown")
     ),
-    *("after_worker_thread_boot", "before_worker_thread_shutdown"),
-    *("after_consumer_thread_boot", "before_consumer_thread_shutdown"),
 ):
     setattr(Recorder, _hook, _noting(_hook))
 
@@ -91,16 +88,6 @@ class Raises(Middleware):
             raise kind
 
         setattr(self, hook, raises)
-
-
-class Carries(Middleware):
-    """Puts an option on what is sent, and reads it where the job runs."""
-
-    def before_enqueue(self, broker: Any, message: Any, delay: Any) -> None:
-        message.options["tenant"] = {"id": 7}
-
-    def before_process_message(self, broker: Any, message: Any) -> None:
-        HEARD.append(("tenant", message.options.get("tenant")))
 
 
 class OwnPipelines(Pipelines):

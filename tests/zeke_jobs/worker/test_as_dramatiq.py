@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import dramatiq
 import pytest
 from dramatiq import group
-from dramatiq.results import ResultMissing, ResultTimeout
+from dramatiq.results import ResultMissing
 
 import zeke_jobs
 from tests.waiting import eventually
-from tests.zeke_jobs.worker.handlers import CALLS, GATE
+from tests.zeke_jobs.worker.handlers import CALLS
 from tests.zeke_jobs.worker.test_middleware import refused
 from tests.zeke_jobs.worker.test_running import failure
 from zeke_jobs.errors import JobFailed, UnknownTask
@@ -130,17 +130,6 @@ def test_a_group_runs_and_has_its_results_in_order(running: Running) -> None:
         assert outer.completed_count == 2
 
 
-def test_a_group_that_has_not_ended_says_so(running: Running) -> None:
-    with running(TASKS) as broker:
-        several = group([broker.get_actor("hold").message(n=1)], broker=broker).run()
-        with pytest.raises(ResultTimeout):
-            several.wait(timeout=10)
-        assert not several.completed
-        GATE.set()
-        several.wait(timeout=20_000)
-        assert several.completed
-
-
 def test_a_delay_among_a_messages_options_delays_it(running: Running) -> None:
     with running(TASKS) as broker:
         echo = broker.get_actor("echo")
@@ -170,16 +159,3 @@ def test_a_handler_may_be_told_of_its_workers_shutdown(running: Running) -> None
     assert (job.status, job.retry_count, job.attempts[-1]["error"]["type"]) == ("retry", 0, "Shutdown")
     handed_back = zeke_jobs.status(untold.message_id)
     assert (handed_back.status, handed_back.attempts) == ("created", [])
-
-
-def test_delays_are_independent_of_each_other_and_a_higher_priority_runs_first(running: Running) -> None:
-    with running(TASKS, threads=1) as broker:
-        record = broker.get_actor("record")
-        hold = broker.get_actor("hold").send(n=0)  # takes the only thread
-        eventually(lambda: CALLS == ["started"])
-        sent = [record.send_with_options(kwargs={"n": n}, delay=delay) for n, delay in ((1, 200), (2, 100))]
-        sent += [record.send_with_options(kwargs={"n": n}, priority=n) for n in (3, 4)]
-        GATE.set()
-        for message in (hold, *sent):
-            message.get_result(block=True, timeout=20_000)
-    assert CALLS == ["started", 4, 3, 2, 1]

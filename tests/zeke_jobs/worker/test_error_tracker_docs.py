@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import dramatiq
 import pytest
 import sentry_sdk
 
@@ -15,10 +13,9 @@ import zeke_jobs
 from tests.waiting import eventually
 from tests.zeke_jobs.testing.blocks import blocks
 from tests.zeke_jobs.worker.test_sentry import Kept, end
+from tests.zeke_jobs.working import working
 from zeke_jobs import config
 from zeke_jobs.errors import JobFailed
-from zeke_jobs.postgres.pool import connect
-from zeke_jobs.worker import builder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,32 +53,18 @@ def test_three_lines_connect_sentry(
     monkeypatch.syspath_prepend(str(tmp_path))
     for name in ("shop", "tracker"):
         monkeypatch.delitem(sys.modules, name, raising=False)
-    broker = builder.build(config.load(tmp_path / "jobs.yaml"), database)
-    worker = dramatiq.Worker(broker, worker_threads=2, worker_timeout=100)
-    worker.start()
-    try:
-        eventually(lambda: broker.process.is_booted)
+    with working(config.load(tmp_path / "jobs.yaml"), database, threads=2):
         job = zeke_jobs.send("send-mail", {"to": "ada@example.org"})
         with pytest.raises(JobFailed):
             zeke_jobs.wait(job.id, timeout=30)
         report = f"send-mail {job.id}: ConnectionError: the mail server is away, with {{'to': 'ada@example.org'}}"
-        with closing(connect(database)) as conn:
-            assert told(conn, job.id) == report
+        (child,) = zeke_jobs.jobs(parent=job.id)
+        assert zeke_jobs.wait(child.id, timeout=30) == report
         eventually(lambda: len(sent.events) >= len(outcomes))
-    finally:
-        worker.stop(timeout=5_000)
-        broker.close()
-        for name in ("shop", "tracker"):
-            sys.modules.pop(name, None)
+    for name in ("shop", "tracker"):
+        sys.modules.pop(name, None)
     assert [event["tags"]["outcome"] for event in sent.events] == outcomes
     frame = sent.events[-1]["exception"]["values"][-1]["stacktrace"]["frames"][-1]
     assert (frame["function"], frame["context_line"].split("(")[0].strip()) == ("send_mail", "raise ConnectionError")
     lines = [record.getMessage() for record in caplog.records if record.name == "tracker"]
     assert lines == [f"send-mail({job.id})"]
-
-
-def told(conn: Any, job: Any) -> Any:
-    cursor = conn.cursor()
-    cursor.execute("SELECT message_id FROM zeke_jobs.queue WHERE parent = %s", (str(job),))
-    [[report]] = cursor.fetchall()
-    return zeke_jobs.wait(report, timeout=30)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 import threading
@@ -11,31 +10,30 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import dramatiq
 import pytest
 
 import zeke_jobs
+from tests.waiting import eventually
+from tests.zeke_jobs.testing.blocks import blocks
+from tests.zeke_jobs.working import working
 from zeke_jobs import config
 from zeke_jobs.client import reading
 from zeke_jobs.errors import JobFailed
-from zeke_jobs.worker import builder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from psycopg2.extensions import connection as Connection
 
 ROOT = Path(__file__).parents[3]
-PAGE = (ROOT / "docs" / "handlers.md").read_text(encoding="utf-8")
-FILES = ("pages.py", "jobs.yaml", "test_pages.py")
+PAGE = ROOT / "docs" / "handlers.md"
 
 
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
     """The page's files, each put together from its blocks."""
-    for name in FILES:
-        blocks = re.findall(rf'^```\w+ title="{re.escape(name)}"\n(.*?)^```', PAGE, re.MULTILINE | re.DOTALL)
-        (tmp_path / name).write_text("\n\n".join(blocks) if name.endswith(".py") else "".join(blocks))
+    for name, separator in (("pages.py", "\n\n"), ("jobs.yaml", ""), ("test_pages.py", "\n\n")):
+        (tmp_path / name).write_text(separator.join(blocks(PAGE, name)))
     return tmp_path
 
 
@@ -68,24 +66,9 @@ def worker(program: Path, conn: Connection, database: str, monkeypatch: pytest.M
     monkeypatch.syspath_prepend(str(program))
     monkeypatch.delitem(sys.modules, "pages", raising=False)
     conn.cursor().execute("CREATE TABLE page (url text PRIMARY KEY, text text)")
-    broker = builder.build(config.load(program / "jobs.yaml"), database)
-    worker = dramatiq.Worker(broker, worker_threads=2, worker_timeout=100)
-    worker.start()
-    yield
-    worker.stop(timeout=5_000)
-    broker.close()
+    with working(config.load(program / "jobs.yaml"), database):
+        yield
     sys.modules.pop("pages", None)
-
-
-def eventually(conn: Connection, job: object, what: Callable[[zeke_jobs.Job], Any]) -> Any:
-    """Poll what another thread brings about."""
-    for _ in range(200):
-        found = zeke_jobs.status(str(job))
-        if value := what(found):
-            return value
-        with conn.cursor() as cursor:
-            cursor.execute("SELECT pg_sleep(0.05)")
-    raise AssertionError(f"not within 10 s: {found}")
 
 
 @pytest.mark.usefixtures("worker")
@@ -102,17 +85,17 @@ def test_each_task_of_the_page_runs(conn: Connection, site: str) -> None:
 
 
 @pytest.mark.usefixtures("worker")
-def test_each_failure_of_the_page_ends_as_it_says(conn: Connection, site: str) -> None:
+def test_each_failure_of_the_page_ends_as_it_says(site: str) -> None:
     gone = zeke_jobs.send("fetch-page", {"url": f"{site}/410"})
     with pytest.raises(JobFailed, match="gone for good"):
         zeke_jobs.wait(gone.id, timeout=20)
     assert zeke_jobs.status(gone.id).retry_count == 0
     asked = zeke_jobs.send("fetch-page", {"url": f"{site}/429"})
-    assert eventually(conn, asked.id, lambda job: job.waiting_for) == "the site asked to wait"
+    assert eventually(lambda: zeke_jobs.status(asked.id).waiting_for) == "the site asked to wait"
     broken = zeke_jobs.send("fetch-page", {"url": f"{site}/500"})
-    assert eventually(conn, broken.id, lambda job: job.error)["type"] == "HTTPStatusError"
+    assert eventually(lambda: zeke_jobs.status(broken.id).error)["type"] == "HTTPStatusError"
     silent = zeke_jobs.send("fetch-page", {"url": "http://127.0.0.1:9/"})
-    assert eventually(conn, silent.id, lambda job: job.error)["message"] == "nobody answers"
+    assert eventually(lambda: zeke_jobs.status(silent.id).error)["message"] == "nobody answers"
 
 
 def test_the_tests_of_the_page_pass(program: Path, database: str) -> None:
@@ -131,4 +114,4 @@ def test_every_name_of_the_context_is_on_the_page() -> None:
     from zeke_jobs.core.context import Context
 
     names = {name for name in (*Context.__annotations__, *Context.__abstractmethods__) if not name.startswith("_")}
-    assert {name for name in names if f"`ctx.{name}" not in PAGE} == set()
+    assert {name for name in names if f"`ctx.{name}" not in PAGE.read_text()} == set()

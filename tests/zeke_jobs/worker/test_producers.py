@@ -89,17 +89,6 @@ def test_its_producer_waits_for_a_result_and_gets_it(producer: Callable[[str], A
         assert [result(slowly, n=n) for n in (1, 2, 3)] == [1, 2, 3]
 
 
-def test_its_producer_finds_a_result_that_was_there_before_it_asked(
-    producer: Callable[[str], Actor], running: Running
-) -> None:
-    echo = producer("echo")
-    with running(TASKS):
-        message = echo.send(n=1)
-        zeke_jobs.wait(message.message_id, timeout=20)
-    found = message.get_result(backend=echo.broker.backend, block=True)
-    assert found == {"n": 1, "attempt": 1, "task": "echo"} == message.get_result(backend=echo.broker.backend)
-
-
 def test_its_producer_is_told_of_a_failure_after_the_last_retry(
     producer: Callable[[str], Actor], running: Running
 ) -> None:

@@ -3,43 +3,33 @@
 from __future__ import annotations
 
 import importlib
-import re
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import dramatiq
 import pytest
 
 import zeke_jobs
 from tests.waiting import eventually
+from tests.zeke_jobs.testing.blocks import blocks
+from tests.zeke_jobs.working import working
 from zeke_jobs import config
-from zeke_jobs.worker import builder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PAGE = (Path(__file__).parents[3] / "docs" / "recipes.md").read_text(encoding="utf-8")
+PAGE = Path(__file__).parents[3] / "docs" / "recipes.md"
 
 
 @pytest.fixture
 def recipes(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The page's program, and a worker that runs it."""
-    for name in ("recipes.py", "jobs.yaml"):
-        blocks = re.findall(rf'^```\w+ title="{re.escape(name)}"\n(.*?)^```', PAGE, re.MULTILINE | re.DOTALL)
-        (tmp_path / name).write_text("\n\n".join(blocks) if name.endswith(".py") else "".join(blocks))
+    for name, separator in (("recipes.py", "\n\n"), ("jobs.yaml", "")):
+        (tmp_path / name).write_text(separator.join(blocks(PAGE, name)))
     monkeypatch.syspath_prepend(str(tmp_path))
     sys.modules.pop("recipes", None)
-    broker = builder.build(config.load(tmp_path / "jobs.yaml"), database)
-    worker = dramatiq.Worker(broker, worker_threads=4, worker_timeout=100)
-    worker.start()
-    end = time.monotonic() + 10
-    while not broker.process.is_booted and time.monotonic() < end:
-        time.sleep(0.01)
-    yield importlib.import_module("recipes")
-    worker.stop(timeout=5_000)
-    broker.close()
+    with working(config.load(tmp_path / "jobs.yaml"), database):
+        yield importlib.import_module("recipes")
     sys.modules.pop("recipes", None)
 
 

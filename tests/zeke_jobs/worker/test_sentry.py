@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -55,10 +52,6 @@ def end() -> None:
     sentry_sdk.get_global_scope().set_client(None)
 
 
-def last_only(event: Any, _hint: Any) -> Any:
-    return None if event["tags"].get("outcome") == "retry" else event
-
-
 def test_each_failed_attempt_is_one_event_with_its_job_and_the_handlers_frames(
     running: Running, sentry: Callable[..., Kept]
 ) -> None:
@@ -79,16 +72,6 @@ def test_each_failed_attempt_is_one_event_with_its_job_and_the_handlers_frames(
     assert "payload" in frame["vars"]
     assert last["contexts"]["dramatiq"]["data"]["kwargs"] == {"n": 3}
     assert last["transaction"] == "fail"
-
-
-def test_where_the_program_says_so_only_the_last_attempt_is_an_event(
-    running: Running, sentry: Callable[..., Kept]
-) -> None:
-    kept = sentry(before_send=last_only)
-    with running(TASKS):
-        failure("fail", {"n": 3})
-        eventually(lambda: kept.events)
-    assert [event["tags"]["outcome"] for event in kept.events] == ["failed"]
 
 
 def test_what_a_handler_says_to_the_engine_is_no_event(running: Running, sentry: Callable[..., Kept]) -> None:
@@ -129,16 +112,3 @@ def test_the_tags_of_one_job_are_not_on_the_events_of_the_next(running: Running,
         outcome("echo")
         sentry_sdk.capture_message("between jobs")
     assert "task" not in (kept.events[0].get("tags") or {})
-
-
-def test_without_sentry_in_the_program_nothing_of_it_is_loaded(database: str) -> None:
-    code = """
-import sys, zeke_jobs
-from zeke_jobs import config
-from zeke_jobs.worker import builder
-builder.build(config.load_text("version: 1\\ntasks: {echo: {handler: 'tests.zeke_jobs.worker.handlers:echo'}}", "jobs.yaml"))
-print("sentry_sdk" in sys.modules)
-"""
-    root = Path(__file__).parents[3]
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, check=True, capture_output=True, text=True)
-    assert done.stdout.strip() == "False"

@@ -9,13 +9,14 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import dramatiq
 import pytest
 from psycopg2.errors import FeatureNotSupported
 
 import zeke_jobs
-from tests.conftest import FOLDER, at, databases, server_binaries
+from tests.conftest import FOLDER, databases, server_binaries
+from tests.waiting import eventually
 from tests.zeke_jobs.worker.conftest import load
+from tests.zeke_jobs.working import working
 from zeke_jobs.control import pausing
 from zeke_jobs.diagnosis import doctor, why
 from zeke_jobs.errors import ConfigurationError, MigrationError
@@ -24,7 +25,6 @@ from zeke_jobs.postgres import embedded, installation, migrate
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.revisions import store
 from zeke_jobs.scheduler import dispatch
-from zeke_jobs.worker import builder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,34 +79,22 @@ DATABASES = {
 @pytest.fixture
 def make(server_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], str]]:
     """Makes a database as the SQL says, and names it in ``DATABASE_URL``."""
-    made: list[str] = []
+    with databases(server_url) as new:
 
-    def new(how: str) -> str:
-        name = f"m_{time.time_ns()}"
-        with closing(connect(server_url)) as conn, conn.cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE {name} TEMPLATE template0 {how}")
-        made.append(name)
-        monkeypatch.setenv("DATABASE_URL", at(server_url, name))
-        return at(server_url, name)
+        def made(how: str) -> str:
+            url = new(f"template0 {how}")
+            monkeypatch.setenv("DATABASE_URL", url)
+            return url
 
-    yield new
-    with closing(connect(server_url)) as conn, conn.cursor() as cursor:
-        for name in made:
-            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        yield made
 
 
 def lives(url: str) -> dict[str, Any]:
     """The life of some jobs, from the migration to the metrics, without what differs from run to run."""
     with closing(connect(url)) as conn:
         migrate.migrate(conn)
-        broker = builder.build(load(TASKS), url)
-        worker = dramatiq.Worker(broker, worker_threads=4, worker_timeout=20)
-        worker.start()
-        try:
+        with working(load(TASKS), url):
             return observed(conn, url)
-        finally:
-            worker.stop(timeout=5_000)
-            broker.close()
 
 
 def observed(conn: Connection, url: str) -> dict[str, Any]:
@@ -140,10 +128,8 @@ def observed(conn: Connection, url: str) -> dict[str, Any]:
 
 
 def end_of(job: Any) -> tuple[Any, ...]:
-    end = time.monotonic() + 30
-    while not (found := zeke_jobs.status(job)).has_ended:
-        assert time.monotonic() < end, f"{found.task_id} is still {found.status}"
-        time.sleep(0.02)
+    eventually(lambda: zeke_jobs.status(job).has_ended)
+    found = zeke_jobs.status(job)
     return (found.status, found.output, found.retry_count, str(found.cost), [one["outcome"] for one in found.attempts])
 
 

@@ -96,12 +96,6 @@ def test_each_attempt_is_a_span_and_failed_ones_say_so(running: Running, traces:
     assert "in fail\n" in str(said["exception.stacktrace"])
 
 
-def test_an_async_handler_runs_within_its_span_too(running: Running, traces: Traces) -> None:
-    with running(TASKS):
-        zeke_jobs.wait(zeke_jobs.send("echo-async", {"n": 1}).id, timeout=30)
-    assert is_child(traces.span("process echo-async"), traces.span("send echo-async"))
-
-
 def test_many_jobs_and_a_statement_carry_the_trace_too(jobs: Jobs, traces: Traces) -> None:
     jobs.use(TASKS)
     sent = zeke_jobs.send_many("echo", [{"n": 1}, {"n": 2}])
@@ -122,21 +116,16 @@ def carried(jobs: Jobs, job: Any) -> str:
     return str(row["it"]).split("-")[1]
 
 
-def test_a_caller_in_sql_passes_its_own_context(jobs: Jobs, running: Running, traces: Traces) -> None:
+@pytest.mark.parametrize("said", [CALLER, "", "00-zz-1-01", "x" * 256])
+def test_a_caller_in_sql_passes_its_own_context_and_nonsense_begins_a_trace(
+    jobs: Jobs, running: Running, traces: Traces, said: str
+) -> None:
     with running(TASKS):
-        [job] = jobs.add("echo", options=f'{{"traceparent": "{CALLER}"}}')
+        [job] = jobs.add("echo-async", options=f'{{"traceparent": "{said}"}}')
         zeke_jobs.wait(job, timeout=30)
-    parent = traces.span("process echo").parent
-    assert parent is not None
-    assert f"00-{parent.trace_id:032x}-{parent.span_id:016x}-01" == CALLER
-
-
-@pytest.mark.parametrize("nonsense", ["", "00-zz-1-01", "x" * 256])
-def test_a_context_that_is_none_begins_a_trace(jobs: Jobs, running: Running, traces: Traces, nonsense: str) -> None:
-    with running(TASKS):
-        [job] = jobs.add("echo", options=f'{{"traceparent": "{nonsense}"}}')
-        zeke_jobs.wait(job, timeout=30)
-    assert traces.span("process echo").parent is None
+    parent = traces.span("process echo-async").parent
+    found = None if parent is None else f"00-{parent.trace_id:032x}-{parent.span_id:016x}-01"
+    assert found == (CALLER if said == CALLER else None)
 
 
 def test_without_opentelemetry_in_the_program_nothing_is_loaded_and_nothing_carried(jobs: Jobs, database: str) -> None:

@@ -217,14 +217,3 @@ def test_a_stop_hands_back_what_the_process_does_not_know_that_it_has(
         ("done", None, 1, 0),
     }
     assert jobs.rows("SELECT 1 FROM zeke_jobs.worker") == []
-
-
-def test_what_came_back_for_a_second_run_beside_the_first_is_returned_by_its_claim(jobs: Jobs) -> None:
-    """Held under an earlier claim is not held."""
-    jobs.use(TASKS)
-    worker = jobs.worker()
-    (job,) = jobs.add("echo")
-    jobs.claim(worker, 1)
-    for claims, state in (([1], "consumed"), ([0], "queued")):
-        SQL.all(jobs.conn, "job/disown", worker=worker, held=[job], claims=claims, older=0.0)
-        assert jobs.row(job)["state"] == state
