@@ -11,7 +11,7 @@ import pytest
 
 import zeke_jobs
 from tests.fleet import Fleet, eventually, scalar
-from tests.zeke_jobs.postgres.test_roles import as_member, sign_up
+from tests.zeke_jobs.postgres.members import as_member, sign_up
 from zeke_jobs.postgres import roles
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from pydantic import Field
 
 import zeke_jobs
 from tests.each import each
-from tests.zeke_jobs.postgres.test_roles import as_member, sign_up
+from tests.zeke_jobs.postgres.members import as_member, sign_up
 from tests.zeke_jobs.strange import LARGEST_NUMBER, json_texts, nested, numbers, times
 from zeke_jobs.core import bounds
 from zeke_jobs.errors import Defer, InvalidPayload, Retry

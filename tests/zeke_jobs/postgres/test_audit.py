@@ -11,7 +11,7 @@ import pytest
 from psycopg2.errors import InsufficientPrivilege, InvalidParameterValue
 
 import zeke_jobs
-from tests.zeke_jobs.postgres.test_roles import MEMBERS, TASKS, as_member, sign_up
+from tests.zeke_jobs.postgres.members import MEMBERS, TASKS, as_member, sign_up
 from tests.zeke_jobs.worker.conftest import load
 from zeke_jobs import client
 from zeke_jobs.cli.root import app
@@ -94,14 +94,6 @@ def test_every_change_by_hand_is_written_down_with_the_login_and_the_author(
     assert [row["target"] for row in json.loads(zeke("audit", "--target", gone, "--json"))] == ["task/gone"]
 
 
-def test_the_login_is_not_what_the_caller_says(conn: Connection, zeke: Callable[..., str]) -> None:
-    job = zeke_jobs.send("echo", {"n": 1}).id
-    client.cancel(job, "why not", by="alice@elsewhere")
-    (entry,) = audit.listed(conn, actions=["cancel"])
-    assert (entry.login, entry.said_by, entry.jobs) == (OPERATOR, "alice@elsewhere", [job])
-    assert "alice@elsewhere" in zeke("audit")
-
-
 @pytest.mark.usefixtures("zeke")
 def test_the_keys_of_top_are_written_down_too(conn: Connection, database: str) -> None:
     job = str(zeke_jobs.send("echo", {"n": 1}).id)
@@ -126,7 +118,7 @@ def test_filters_choose_by_person_action_target_and_time(conn: Connection, zeke:
 
     assert found("--who", "bob") == found("--who", "bob@there") == ["retry", "cancel"]
     assert found("--who", "ann") == ["cancel"]
-    assert found("--who", OPERATOR) == ["retry", "cancel", "cancel"]
+    assert found("--who", OPERATOR) == ["retry", "cancel", "cancel"], "the login is not what the caller says"
     assert found("--who", OPERATOR, "--limit", "1") == ["retry"]
     assert found("--action", "retry", "--action", "boot") == ["retry", "boot"]
     assert found("--target", first) == ["retry", "cancel"]
@@ -149,17 +141,13 @@ def test_not_even_the_owner_rewrites_it_before_its_time_by_a_slip(conn: Connecti
             with pytest.raises(InsufficientPrivilege, match="to stay as they are for 400 days"):
                 cursor.execute(statement)
     assert [one.action for one in audit.listed(conn)] == ["pause", "boot"]
-
-
-def test_it_goes_by_its_retention_alone(conn: Connection) -> None:
     with conn.cursor() as cursor:
         cursor.execute(
-            """INSERT INTO zeke_jobs.audit (action, target, done_on) VALUES
-            ('old', 'x', now() - interval '401 days'), ('young', 'x', now() - interval '399 days')"""
+            "INSERT INTO zeke_jobs.audit (action, target, done_on) VALUES ('old', 'x', now() - interval '401 days')"
         )
         cursor.execute("UPDATE zeke_jobs.retention SET due_on = now() - interval '1 hour'")
     retention.purge_if_due(conn)
-    assert [one.action for one in audit.listed(conn)] == ["young"]
+    assert [one.action for one in audit.listed(conn)] == ["pause", "boot"]
 
 
 def test_an_uninstall_which_takes_it_away_is_in_the_server_s_log(conn: Connection) -> None:

@@ -8,21 +8,20 @@ from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import dramatiq
 import psycopg2.extras
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import zeke_jobs
-from tests.zeke_jobs.postgres.test_roles import CHANGING, DECIDING, LOOKING, as_member, query, sign_up
+from tests.zeke_jobs.postgres.members import CHANGING, DECIDING, LOOKING, as_member, query, sign_up
 from tests.zeke_jobs.postgres.test_views_of_roles import SEEN
 from tests.zeke_jobs.worker.conftest import load
+from tests.zeke_jobs.working import working
 from zeke_jobs.postgres import roles
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.revisions import boot
 from zeke_jobs.scheduler import dispatch
-from zeke_jobs.worker import builder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,16 +95,14 @@ def doors(module_database: str) -> Iterator[dict[str, Any]]:
         )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATABASE_URL", module_database)
-        broker = builder.build(load(TASKS), module_database)
-        worker = dramatiq.Worker(broker, worker_threads=2, worker_timeout=100)
-        worker.start()
-        yield {
-            "url": module_database,
-            "functions": {name: types for name, types in found if name in (CHANGING | DECIDING | LOOKING) - BY_RIGHT},
-            "minutes": itertools.count(1),
-        }
-        worker.stop(timeout=5_000)
-        broker.close()
+        with working(load(TASKS), module_database, threads=2):
+            yield {
+                "url": module_database,
+                "functions": {
+                    name: types for name, types in found if name in (CHANGING | DECIDING | LOOKING) - BY_RIGHT
+                },
+                "minutes": itertools.count(1),
+            }
 
 
 def honest(url: str, minutes: Iterator[int]) -> None:

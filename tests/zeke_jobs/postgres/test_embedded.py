@@ -74,13 +74,6 @@ def test_the_server_listens_only_on_a_socket_in_a_closed_folder(folder: Path) ->
     assert stat.S_IMODE((folder / "data").stat().st_mode) == 0o700
 
 
-def test_a_running_server_is_found_and_not_started_twice(folder: Path) -> None:
-    first = embedded.ensure(folder)
-    pid = pid_of(folder)
-    assert embedded.ensure(folder) == first
-    assert pid_of(folder) == pid
-
-
 def test_a_killed_server_is_started_again(folder: Path) -> None:
     url = embedded.ensure(folder)
     os.kill(pid_of(folder), signal.SIGKILL)

@@ -1,16 +1,14 @@
 from __future__ import annotations
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
-from zeke_jobs.cli import database
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.core import environment
-from zeke_jobs.core.address import libpq
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres import installation, migrate
 from zeke_jobs.postgres.pool import connect
@@ -36,11 +34,6 @@ def give_to(conn: Connection, name: str) -> None:
         cursor.execute("UPDATE zeke_jobs.installation SET name = %s", (name,))
 
 
-def test_without_a_name_it_is_the_default_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(NAME, raising=False)
-    assert environment.installation() == "default"
-
-
 @pytest.mark.parametrize("name", ["Staging", "a b", "-x", "é"])
 def test_a_name_is_lower_case(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(NAME, name)
@@ -56,16 +49,6 @@ def test_the_first_migration_puts_the_name_down(
         migrate.migrate(conn)
         assert owner(conn) == "staging"
         migrate.migrate(conn)
-
-
-def test_another_installation_may_not_migrate(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    give_to(conn, "production")
-    monkeypatch.setenv(NAME, "staging")
-    with conn.cursor() as cursor:
-        cursor.execute("DELETE FROM zeke_jobs.migration WHERE name = '0001_jobs.sql'")
-    with pytest.raises(ConfigurationError, match=REFUSED):
-        migrate.migrate(conn)
-    assert "0001_jobs.sql" in [m.name for m in migrate.pending(conn)]
 
 
 def test_the_refusal_says_what_to_do(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,36 +85,13 @@ def test_a_command_that_writes_is_refused_in_another_environment(
     assert REFUSED in capsys.readouterr().err
 
 
-def test_a_command_that_reads_is_not(
-    conn: Connection, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    give_to(conn, "production")
-    monkeypatch.setenv(NAME, "staging")
-    assert run(app, "zeke-jobs", ["jobs"]) == 0
-    capsys.readouterr()
-
-
-def test_a_database_that_was_never_migrated_belongs_to_nobody(
-    new_database: Callable[..., str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url = new_database()
-    monkeypatch.setenv("DATABASE_URL", url)
-    assert database.choose_to_write() == libpq(url)
-
-
 def test_several_that_migrate_at_once_apply_each_file_once(new_database: Callable[..., str]) -> None:
     url = new_database()
-    applied: list[str] = []
 
-    def bring_up() -> None:
+    def bring_up(_: int) -> list[str]:
         with closing(connect(url)) as conn:
-            barrier.wait()
-            applied.extend(migration.name for migration in migrate.migrate(conn))
+            return [migration.name for migration in migrate.migrate(conn)]
 
-    barrier = threading.Barrier(4)
-    threads = [threading.Thread(target=bring_up) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(4) as threads:
+        applied = [name for names in threads.map(bring_up, range(4)) for name in names]
     assert sorted(applied) == [migration.name for migration in migrate.available()]

@@ -18,11 +18,6 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 
-def test_a_migrated_database_has_nothing_pending(conn: Connection) -> None:
-    assert migrate.pending(conn) == []
-    migrate.verify(conn)
-
-
 def test_migrating_twice_applies_nothing_the_second_time(new_database: Callable[..., str]) -> None:
     with closing(connect(new_database())) as conn:
         first = [m.name for m in migrate.migrate(conn)]
@@ -105,11 +100,6 @@ def test_the_tables_of_an_earlier_version_are_refused_with_what_to_do(conn: Conn
     for answer in (migrate.verify, migrate.migrate):
         with pytest.raises(MigrationError, match=r"an earlier version\n  help: .* zeke-jobs uninstall"):
             answer(conn)
-
-
-def test_an_unknown_package_is_named(conn: Connection) -> None:
-    with pytest.raises(MigrationError, match="'no_such_package'"):
-        migrate.pending(conn, ["no_such_package"])
 
 
 @pytest.fixture

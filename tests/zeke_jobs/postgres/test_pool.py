@@ -16,7 +16,6 @@ import psycopg2
 import pytest
 from psycopg2 import OperationalError
 
-import zeke_jobs
 from actors.store.statements import SQL as STORE
 from zeke_jobs.postgres import pool as postgres
 from zeke_jobs.postgres.pool import DISCONNECTED, AddressError, Pool, connect
@@ -93,38 +92,6 @@ def test_a_pool_does_not_hand_out_the_connections_of_a_server_that_was_stopped_a
     with pool.connection() as conn:
         conn.cursor().execute("SELECT 1")
     pool.close()
-
-
-def test_a_send_on_the_callers_connection_says_that_it_is_dead(door: Door) -> None:
-    conn = psycopg2.connect(door.url)
-    door.stop_at_once()
-    with pytest.raises(psycopg2.OperationalError):
-        zeke_jobs.send("anything", connection=conn)
-
-
-def test_a_wrong_statement_is_no_disconnection(database: str) -> None:
-    with closing(connect(database)) as conn, conn.cursor() as cursor:
-        with pytest.raises(psycopg2.ProgrammingError):
-            cursor.execute("SELECT nothing")
-        assert not conn.closed
-
-
-def test_who_waits_for_a_connection_of_a_pool_that_is_closed_is_told(database: str) -> None:
-    pool, told = Pool(database, max_size=1), list[BaseException]()
-
-    def wait() -> None:
-        try:
-            with pool.connection():
-                pass
-        except OperationalError as error:
-            told.append(error)
-
-    with pool.connection():
-        thread = threading.Thread(target=wait, daemon=True)
-        thread.start()
-        pool.close()
-        thread.join(5.0)
-    assert [str(error) for error in told] == ["expected a free connection, got none before the process stopped"]
 
 
 @pytest.mark.parametrize("end", [Session.cancel, Session.cut])

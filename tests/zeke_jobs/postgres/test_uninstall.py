@@ -54,12 +54,7 @@ def test_an_uninstall_leaves_the_database_as_it_was(fresh: Connection) -> None:
     assert objects(fresh) > before
     assert remove(fresh, PIPELINE) == []
     assert objects(fresh) == before
-
-
-def test_it_can_be_installed_again(fresh: Connection) -> None:
-    migrate.migrate(fresh, [PIPELINE])
-    remove(fresh, PIPELINE)
-    migrate.migrate(fresh, [PIPELINE])
+    migrate.migrate(fresh, [PIPELINE])  # it can be installed again
     migrate.verify(fresh, [PIPELINE])
 
 
@@ -116,18 +111,16 @@ def test_what_others_built_on_us_is_named_and_holds_everything_up(conn: Connecti
 def test_a_real_pg_boss_is_left_alone(fresh: Connection) -> None:
     say(fresh, "CREATE SCHEMA pgboss; CREATE TABLE pgboss.job (id uuid)")
     before = objects(fresh)
+    say(fresh, "INSERT INTO pgboss.job VALUES (gen_random_uuid())")
     migrate.migrate(fresh)
     assert "schema pgboss_compat" in objects(fresh)
-    remove(fresh)
-    assert objects(fresh) == before
-
-
-def test_a_view_in_a_real_pg_bosss_schema_is_not_ours(fresh: Connection) -> None:
-    say(fresh, "CREATE SCHEMA pgboss; CREATE TABLE pgboss.job (id uuid)")
-    migrate.migrate(fresh)
+    say(fresh, "SELECT * FROM pgboss_compat.job, pgboss_compat.schedule")
     say(fresh, "CREATE VIEW pgboss.mine AS SELECT id FROM zeke_jobs.job")
     with pytest.raises(StillNeeded, match=r"got view pgboss\.mine"):
         remove(fresh)
+    say(fresh, "DROP VIEW pgboss.mine")
+    remove(fresh)
+    assert objects(fresh) == before
 
 
 def test_what_somebody_put_beside_our_views_stays(fresh: Connection) -> None:
@@ -143,11 +136,6 @@ def test_it_waits_until_the_workers_are_stopped(conn: Connection) -> None:
         uninstall.plan(conn)
     SQL.run(conn, "worker/leave", worker=worker)
     uninstall.plan(conn)
-
-
-def test_an_unknown_package_is_refused_with_the_nearest(conn: Connection) -> None:
-    with pytest.raises(MigrationError, match=r"got 'actors\.stores'; did you mean 'actors\.store'"):
-        uninstall.plan(conn, ["actors.stores"])
 
 
 def test_a_database_that_was_never_migrated_has_nothing_to_remove(fresh: Connection) -> None:
@@ -194,11 +182,3 @@ def test_the_command_removes_nothing_when_something_else_was_typed(cli: Callable
 def test_the_command_asks_nothing_of_a_script(cli: Callable[..., Ran], conn: Connection) -> None:
     assert cli("--yes", "--package", PIPELINE, typed=None).status == 0
     assert "table public.stories" not in objects(conn)
-
-
-def test_the_command_is_refused_in_another_environment(
-    cli: Callable[..., Ran], conn: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("ZEKE_JOBS_ENVIRONMENT", "staging")
-    assert cli("--yes").status == 2
-    migrate.verify(conn)

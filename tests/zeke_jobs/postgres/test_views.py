@@ -66,33 +66,24 @@ def every_status(conn: Connection) -> dict[str, str]:
 # The monitoring queries of the product's documentation, as written there.
 
 
-def test_recent_jobs(conn: Connection) -> None:
-    made = [send(conn) for _ in range(25)]
-    found = rows(conn, "SELECT * FROM pgboss.job\nORDER BY createdon DESC\nLIMIT 20;")
-    assert [str(row["id"]) for row in found] == made[:4:-1]
-
-
-def test_failed_jobs(conn: Connection) -> None:
+def test_the_queries_of_the_products_documentation(conn: Connection) -> None:
     ids = every_status(conn)
-    found = rows(conn, "SELECT * FROM pgboss.job\nWHERE state = 'failed';")
-    assert [str(row["id"]) for row in found] == [ids["failed"]]
-
-
-def test_active_schedules(conn: Connection) -> None:
+    newest = [str(row["id"]) for row in rows(conn, "SELECT * FROM pgboss.job\nORDER BY createdon DESC\nLIMIT 20;")]
+    assert newest == list(ids.values())[::-1]
+    failed = rows(conn, "SELECT * FROM pgboss.job\nWHERE state = 'failed';")
+    assert [str(row["id"]) for row in failed] == [ids["failed"]]
     assert rows(conn, "SELECT * FROM pgboss.schedule;") == []
-
-
-def test_job_counts_by_state(conn: Connection) -> None:
-    every_status(conn)
     found = rows(conn, "SELECT state, COUNT(*)\nFROM pgboss.job\nGROUP BY state;")
-    assert {row["state"]: row["count"] for row in found} == {
-        "created": 1,
-        "retry": 1,
-        "active": 1,
-        "completed": 1,
-        "failed": 1,
-        "cancelled": 1,
-    }
+    assert {row["state"]: row["count"] for row in found} == dict.fromkeys(ids, 1)
+    both = "retry_limit, retrylimit, start_after, startafter, keep_until, keepuntil"
+    assert len(rows(conn, f"SELECT {both} FROM pgboss.job")) == 6, "both spellings of pg-boss's columns are there"
+
+
+def test_counting_reads_no_payload_and_naming_queues_counts_no_jobs(conn: Connection) -> None:
+    plan = str(rows(conn, "EXPLAIN (VERBOSE, COSTS OFF) SELECT state, count(*) FROM pgboss.job GROUP BY state"))
+    assert "rename_keys" not in plan
+    assert "zeke_jobs.task" not in plan
+    assert "Aggregate" not in str(rows(conn, "EXPLAIN SELECT name, policy, retry_limit FROM pgboss.queue"))
 
 
 def test_the_products_client_finds_its_columns_over_job_and_archive(conn: Connection) -> None:
@@ -132,12 +123,6 @@ def test_data_has_camel_case_keys_for_pg_boss_and_snake_case_for_us(conn: Connec
     assert ours["data"] == {"story_id": "x", "api_key": "***", "all_parts": [{"source_url": "u"}]}
 
 
-@pytest.mark.parametrize("name", ["retry_limit", "retrylimit", "start_after", "startafter", "keep_until", "keepuntil"])
-def test_both_spellings_of_pg_bosss_columns_are_there(conn: Connection, name: str) -> None:
-    send(conn)
-    assert name in rows(conn, f"SELECT {name} FROM pgboss.job")[0]
-
-
 def test_a_purged_job_is_in_the_archive(conn: Connection) -> None:
     with conn.cursor() as cursor:
         cursor.execute(
@@ -155,12 +140,6 @@ def test_a_job_of_a_task_that_is_gone_is_still_shown(conn: Connection) -> None:
         cursor.execute("DELETE FROM zeke_jobs.task")
     (row,) = rows(conn, "SELECT id, name, data FROM zeke_jobs.job")
     assert (UUID(str(row["id"])), row["name"]) == (UUID(job_id), "analyze-story")
-
-
-def test_counting_by_state_reads_no_payload(conn: Connection) -> None:
-    plan = str(rows(conn, "EXPLAIN (VERBOSE, COSTS OFF) SELECT state, count(*) FROM pgboss.job GROUP BY state"))
-    assert "rename_keys" not in plan
-    assert "zeke_jobs.task" not in plan
 
 
 def test_a_schedule_has_pg_bosss_columns(conn: Connection, make_task: Callable[..., None]) -> None:
@@ -226,27 +205,6 @@ def test_a_queue_says_what_its_task_does_and_how_many_jobs_it_has(
         ["analyze-story", 3, 10, False, 3600, 300, 604800, 1, 3, 2, 1, 1, 7],
         ["empty", 0, None, False, None, None, None, 0, 0, 0, 0, 0, 0],
     ]
-
-
-def test_naming_queues_counts_no_jobs(conn: Connection) -> None:
-    plan = str(rows(conn, "EXPLAIN SELECT name, policy, retry_limit FROM pgboss.queue"))
-    assert "Aggregate" not in plan
-
-
-def test_a_real_pg_boss_is_never_touched(new_database: Callable[..., str]) -> None:
-    from contextlib import closing
-
-    from zeke_jobs.postgres.migrate import migrate
-    from zeke_jobs.postgres.pool import connect
-
-    with closing(connect(new_database())) as conn:
-        with conn.cursor() as cursor:
-            cursor.execute("CREATE SCHEMA pgboss; CREATE TABLE pgboss.job (id int); INSERT INTO pgboss.job VALUES (7)")
-        migrate(conn)
-        assert rows(conn, "SELECT * FROM pgboss.job") == [{"id": 7}]
-        assert rows(conn, "SELECT to_regclass('pgboss.schedule') AS name") == [{"name": None}]
-        assert rows(conn, "SELECT state FROM pgboss_compat.job") == []
-        assert rows(conn, "SELECT count(*) FROM pgboss_compat.schedule") == [{"count": 0}]
 
 
 def test_the_text_of_durations_in_a_definition_is_read(conn: Connection, make_task: Callable[..., None]) -> None:

@@ -13,7 +13,7 @@ from psycopg2.extras import Json
 
 import zeke_jobs
 from tests.each import each
-from tests.zeke_jobs.postgres.test_roles import MEMBERS, as_member, query, sign_up
+from tests.zeke_jobs.postgres.members import MEMBERS, as_member, query, sign_up
 from tests.zeke_jobs.test_sensitive import FIELDS, PAYLOAD, PHONE, Order, leaks, plant
 from zeke_jobs.postgres import roles
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.zeke_jobs.postgres.test_roles import as_member, sign_up
+from tests.zeke_jobs.postgres.members import as_member, sign_up
 from tests.zeke_jobs.revisions.world import apply
 from tests.zeke_jobs.worker.conftest import Jobs, load
 from zeke_jobs.control import pausing

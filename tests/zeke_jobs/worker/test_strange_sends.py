@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import zeke_jobs
 from tests.zeke_jobs import strange
-from tests.zeke_jobs.postgres.test_roles import as_member, sign_up
+from tests.zeke_jobs.postgres.members import as_member, sign_up
 from tests.zeke_jobs.worker.conftest import load
 from zeke_jobs.errors import ZekeJobsError
 from zeke_jobs.postgres import roles

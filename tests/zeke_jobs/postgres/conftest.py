@@ -1,0 +1,36 @@
+"""Fixtures of these tests: a database with the four roles, and logins of their members."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.zeke_jobs.postgres.members import TASKS, as_member, sign_up
+from tests.zeke_jobs.worker.conftest import load
+from zeke_jobs.revisions import boot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from psycopg2.extensions import connection as Connection
+
+
+@pytest.fixture
+def granted(conn: Connection, database: str) -> str:
+    """A database with tasks and the four roles."""
+    boot.sync(conn, load(TASKS))
+    sign_up(conn)
+    return database
+
+
+@pytest.fixture
+def log_in(granted: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """Work as a member of a role from now on; answers its URL."""
+
+    def become(role: str) -> str:
+        url = as_member(granted, role)
+        monkeypatch.setenv("DATABASE_URL", url)
+        return url
+
+    return become

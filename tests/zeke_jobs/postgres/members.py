@@ -1,0 +1,77 @@
+"""The four roles with a login user each, and all that each role may do."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+from psycopg2.errors import InsufficientPrivilege
+
+from zeke_jobs.postgres import roles
+from zeke_jobs.postgres.pool import connect
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+TASKS = """
+  echo: {handler: 'H:echo', aliases: [parrot], max_wait: 1m}
+  tick: {handler: 'H:echo', cron: '* * * * *', paused: true}
+"""
+MEMBERS = {name: f"zeke_test_{name.removeprefix('zeke_jobs_')}" for name in (
+    roles.CLIENT, roles.WORKER, roles.OPERATOR, roles.READER)}  # fmt: skip
+
+
+SENDING = {
+    "known_task", "unfit_units", "task_names", "await_end", "output_of", "send", "enqueue", "enqueue_many",
+    "open_batch", "try_open_batch", "close_batch", "emit", "put_schedule", "delete_schedule",
+}  # fmt: skip
+LOOKING = {"oldest_due", "depth", "pace", "room_of"}
+CHANGING = {
+    "cancel_batch", "retry_batch", "cancel", "retry", "pause", "resume", "note_sent", "count_changes", "change_jobs", "import_jobs",
+}  # fmt: skip
+DECIDING = {"lock_catalogue", "put_in_force", "lock_schedule", "advance_schedule", "record_tick"}
+#: All that each role may do: functions that are not open to everybody, and what it may do to tables and views. Whoever adds a right
+#: writes it here.
+FUNCTIONS = {
+    roles.CLIENT: SENDING,
+    roles.WORKER: SENDING | LOOKING | DECIDING | {"forget_audit", "cancel_removed"},
+    roles.OPERATOR: SENDING | LOOKING | CHANGING | DECIDING,
+    roles.READER: LOOKING,
+}
+#: Triggers with the owner's rights: nobody calls them.
+TRIGGERED = {"add_up_batches", "deliver_event"}
+NOT_WRITTEN_BY_WORKERS = {"migration", "installation", "revision", "pause", "audit"}
+WRITING = {"INSERT", "UPDATE", "DELETE"}
+
+
+def sign_up(conn: Connection) -> None:
+    """The four roles, each with a login user; the tests' server is shared, so are its users."""
+    roles.grant(conn)
+    with conn.cursor() as cursor:
+        for role, member in MEMBERS.items():
+            cursor.execute(
+                f"""DO $$ BEGIN
+                  CREATE ROLE {member} LOGIN IN ROLE {role};
+                EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+                END $$"""
+            )
+
+
+def as_member(url: str, role: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(netloc=f"{MEMBERS[role]}@"))
+
+
+def query(conn: Connection, statement: str) -> list[tuple[object, ...]]:
+    with conn.cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.fetchall()
+
+
+def refused(url: str, *statements: str) -> None:
+    with closing(connect(url)) as conn, conn.cursor() as cursor:
+        for statement in statements:
+            with pytest.raises(InsufficientPrivilege):
+                cursor.execute(statement)
+                pytest.fail(f"not refused: {statement}")
