@@ -9,7 +9,7 @@ import pytest
 
 from tests.zeke_jobs.scheduler.world import MINUTE, NINE, World, shown
 from zeke_jobs.control import schedules
-from zeke_jobs.errors import QueueFull, UnknownTask
+from zeke_jobs.errors import QueueFull
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -40,12 +40,6 @@ def test_a_pause_outlives_a_new_file(world: World) -> None:
     assert "skipped paused by ann@here" in world.beat(NINE + 2 * MINUTE)[0]
 
 
-def test_the_first_pause_stands(world: World) -> None:
-    schedules.pause(world.conn, "pull", by="ann@here")
-    assert not schedules.pause(world.conn, "pull", by="bob@here")
-    assert world.schedule()["paused_by"] == "ann@here"
-
-
 def test_what_fell_due_during_a_pause_is_not_made_up_for(world: World) -> None:
     world.put(missed="all")
     world.beat(NINE)
@@ -56,11 +50,6 @@ def test_what_fell_due_during_a_pause_is_not_made_up_for(world: World) -> None:
     assert world.beat(NINE + 16 * MINUTE) == ["09:15 sent"]
 
 
-def test_a_pause_by_an_alias_is_the_task_s(world: World) -> None:
-    schedules.pause(world.conn, "old-pull", by="ann@here")
-    assert world.schedule()["paused"]
-
-
 def test_a_run_now_sends_the_payload_for_no_tick_even_while_paused(world: World) -> None:
     schedules.pause(world.conn, "pull", by="ann@here")
     job = schedules.run_now(world.conn, "pull")
@@ -68,20 +57,11 @@ def test_a_run_now_sends_the_payload_for_no_tick_even_while_paused(world: World)
     assert (row["id"], row["message"]["kwargs"], row["scheduled_for"]) == (str(job), {"reason": "schedule"}, None)
 
 
-def test_a_run_now_does_not_keep_the_next_tick_out(world: World) -> None:
-    schedules.run_now(world.conn, "pull")
-    assert world.beat(NINE + 5 * MINUTE) == ["09:05 sent"]
-
-
 def test_a_run_now_of_a_full_queue_is_an_error(world: World) -> None:
     world.put("small", max_queued=1)
     schedules.run_now(world.conn, "small")
     with pytest.raises(QueueFull):
         schedules.run_now(world.conn, "small")
-
-
-def test_the_next_ticks_are_reckoned_from_now(world: World) -> None:
-    assert schedules.next_ticks(world.conn, "pull", 2) == [NINE + 5 * MINUTE, NINE + 10 * MINUTE]
 
 
 def test_a_backfill_sends_each_tick_that_has_no_job(world: World) -> None:
@@ -134,8 +114,3 @@ def test_a_task_without_a_schedule_is_refused_by_name(world: World) -> None:
     world.put("plain", at=None)
     with pytest.raises(schedules.NoSchedule, match="got plain, which has no cron"):
         schedules.run_now(world.conn, "plain")
-
-
-def test_an_unknown_task_is_refused_with_the_nearest_name(world: World) -> None:
-    with pytest.raises(UnknownTask, match="pull"):
-        schedules.pause(world.conn, "pul", by="ann@here")

@@ -22,7 +22,7 @@ from tests.zeke_jobs.scheduler.world import MINUTE, NINE, World
 from zeke_jobs import config
 from zeke_jobs.postgres.pool import AddressError
 from zeke_jobs.scheduler import beat, dispatch
-from zeke_jobs.scheduler.beat import Beat, Shown
+from zeke_jobs.scheduler.beat import Beat
 from zeke_jobs.worker import builder
 
 if TYPE_CHECKING:
@@ -106,15 +106,6 @@ def test_sunday_fires_on_sunday_through_periodiq(stepped: Stepped, task: str, ho
     assert job["created_on"] == tick - early
 
 
-def test_periodiq_beats_once_a_minute_early_or_not(stepped: Stepped) -> None:
-    stepped.start(NINE + timedelta(seconds=20))
-    for early in (timedelta(0), EARLY, EARLY, timedelta(0)):
-        assert stepped.now.second == 0
-        stepped.wake(early)
-        stepped.world.end_jobs()
-    assert stepped.world.jobs("each") == ["09:01", "09:02", "09:03", "09:04"]
-
-
 def test_a_scheduler_that_slept_through_its_minutes_makes_up_for_them(stepped: Stepped) -> None:
     stepped.start(NINE)
     stepped.start(NINE + 10 * MINUTE + timedelta(seconds=30))
@@ -141,11 +132,6 @@ def test_periodiq_s_start_up_list_shows_people_their_crons(stepped: Stepped, cap
     periodiq.print_periodic_actors(stepped.scheduler.actors)
     assert any(line.split()[:5] == ["0", "9", "*", "*", "sun"] and "named@default" in line for line in caplog.messages)
     assert any("@weekly" in line for line in caplog.messages)
-
-
-def test_a_cron_in_another_zone_is_shown_with_it() -> None:
-    assert str(Shown("0 9 * * *", "Europe/Paris")) == "0 9 * * * Europe/Paris"
-    assert str(Shown("0 9 * * *", "UTC")) == "0 9 * * *"
 
 
 def test_without_the_database_a_beat_says_so_and_tries_again_soon(
@@ -196,23 +182,6 @@ def test_a_schedule_that_cannot_be_read_is_logged_and_the_beat_counts(
     said = "".join(capsys.readouterr())
     assert "failed; the others are done" in said
     assert "expected a schedule that can be read, got first: no time zone 'Mars/Olympus' here" in said
-
-
-def test_an_exception_of_one_schedule_is_logged_with_its_trace(
-    world: World, database: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world.put()
-    world.at(NINE + 10 * MINUTE)
-
-    def due(*_: object) -> list[datetime]:
-        raise RecursionError("too deep")
-
-    monkeypatch.setattr(dispatch, "due", due)
-    beat.beat(database)
-    assert dispatch.silence(world.conn) is None
-    said = "".join(capsys.readouterr())
-    assert "schedule of pull" in said
-    assert "RecursionError: too deep" in said
 
 
 def test_a_beat_that_hangs_is_waited_for_but_not_for_ever(
@@ -299,15 +268,6 @@ def test_a_hangup_does_not_end_the_process(database: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("alive\n")
-
-
-def test_a_stop_within_code_that_makes_errors_of_exceptions_ends_the_process_well() -> None:
-    code = (
-        "import os, signal\nfrom zeke_jobs.scheduler import beat\nbeat.obey_signals()\n"
-        "class Field:\n    def __set_name__(self, *_): os.kill(os.getpid(), signal.SIGTERM)\n"
-        "class Model:\n    field = Field()\n"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False, stderr=subprocess.DEVNULL).returncode == 0
 
 
 def test_a_beat_s_statements_are_bounded(world: World) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -29,31 +28,9 @@ def outcomes(table: Timetable, decided_to: datetime, now: datetime, unfinished: 
     ]
 
 
-def test_a_tick_is_due_at_its_minute_and_once() -> None:
-    assert outcomes(timetable(), NINE - MINUTE, NINE) == ["09:00 sent"]
-    assert outcomes(timetable(), NINE, NINE + MINUTE) == []
-
-
 def test_a_beat_just_before_the_minute_sends_that_minute() -> None:
     assert outcomes(timetable(), NINE - MINUTE, NINE - timedelta(milliseconds=100)) == ["09:00 sent"]
     assert outcomes(timetable(), NINE - MINUTE, NINE - GRACE - timedelta(milliseconds=1)) == []
-
-
-def test_ticks_of_a_lost_beat_are_not_missed() -> None:
-    table = timetable("* * * * *", missed="skip", overlap="allow")
-    assert outcomes(table, NINE - MINUTE, NINE + MINUTE) == ["09:00 sent", "09:01 sent"]
-
-
-@pytest.mark.parametrize(
-    ("missed", "expected"),
-    [
-        ("latest", ["09:00 skipped missed", "09:05 skipped missed", "09:10 sent"]),
-        ("skip", ["09:00 skipped missed", "09:05 skipped missed", "09:10 skipped missed"]),
-        ("all", ["09:00 sent", "09:05 sent", "09:10 sent"]),
-    ],
-)
-def test_what_was_missed_is_handled_as_the_file_says(missed: str, expected: list[str]) -> None:
-    assert outcomes(timetable(missed=missed), NINE - MINUTE, NINE + 14 * MINUTE) == expected
 
 
 @pytest.mark.parametrize(
@@ -68,45 +45,12 @@ def test_a_tick_on_time_is_sent_whatever_was_missed_before_it(missed: str, expec
     assert outcomes(timetable(missed=missed), NINE - MINUTE, NINE + 10 * MINUTE) == expected
 
 
-def test_ticks_older_than_the_window_are_not_looked_for() -> None:
-    table = timetable(missed="all", window=timedelta(minutes=10))
-    assert outcomes(table, NINE - timedelta(days=3), NINE + MINUTE) == ["08:55 sent", "09:00 sent"]
-    assert outcomes(table, NINE - timedelta(days=3), NINE)[0] == "08:50 sent", "the window's end is in it"
-
-
 def test_a_window_shorter_than_a_beat_does_not_lose_ticks_that_are_on_time() -> None:
     assert outcomes(timetable(window=timedelta(seconds=1)), NINE - MINUTE, NINE + MINUTE) == ["09:00 sent"]
 
 
-@pytest.mark.parametrize(("status", "word"), [("created", "queued"), ("retry", "queued"), ("active", "active")])
-def test_a_tick_is_skipped_while_the_previous_job_is_unfinished(status: str, word: str) -> None:
-    previous = Unfinished(uuid4(), NINE - 5 * MINUTE, status)
-    [tick] = decide(timetable(), [NINE], NINE, previous)
-    assert (tick.outcome, tick.job) == ("skipped", previous.job)
-    assert tick.reason == f"overlap: the job of 2025-06-04 08:55 UTC is {word}"
-
-
-def test_a_tick_is_sent_beside_an_unfinished_job_where_overlap_is_allowed() -> None:
-    previous = Unfinished(uuid4(), NINE - 5 * MINUTE, "active")
-    assert outcomes(timetable(overlap="allow"), NINE - MINUTE, NINE, previous) == ["09:00 sent"]
-
-
 def test_of_two_ticks_in_one_beat_the_later_is_sent_where_overlap_is_skipped() -> None:
     assert outcomes(timetable("* * * * *"), NINE - MINUTE, NINE + MINUTE) == ["09:00 skipped overlap", "09:01 sent"]
-
-
-def test_the_latest_missed_tick_is_skipped_too_while_the_previous_job_is_unfinished() -> None:
-    previous = Unfinished(uuid4(), NINE - 5 * MINUTE, "active")
-    assert outcomes(timetable(), NINE - MINUTE, NINE + 8 * MINUTE, previous) == [
-        "09:00 skipped missed",
-        "09:05 skipped overlap",
-    ]
-
-
-def test_a_paused_schedule_sends_nothing_and_says_why() -> None:
-    table = timetable(paused="paused by ann since 08:00", missed="all")
-    ticks = decide(table, due(table, NINE - MINUTE, NINE + 9 * MINUTE), NINE + 9 * MINUTE)
-    assert {(t.outcome, t.reason) for t in ticks} == {("skipped", "paused by ann since 08:00")}
 
 
 def test_a_long_absence_writes_down_the_newest_ticks_alone_and_sends_all_that_it_must() -> None:

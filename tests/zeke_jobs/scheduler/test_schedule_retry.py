@@ -5,12 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-import dramatiq
-
 import zeke_jobs
+from tests.zeke_jobs.working import working
 from zeke_jobs import config
 from zeke_jobs.scheduler import dispatch
-from zeke_jobs.worker import builder
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -26,17 +24,11 @@ tasks:
 
 
 def test_a_failing_scheduled_job_that_is_minutes_late_is_run_and_retried(conn: Connection, database: str) -> None:
-    broker = builder.build(config.load_text(YEARLY, "jobs.yaml"), database)
-    worker = dramatiq.Worker(broker, worker_threads=1, worker_timeout=100)
-    worker.start()
-    try:
+    with working(config.load_text(YEARLY, "jobs.yaml"), database, threads=1):
         now = dispatch.clock(conn)
         tick = datetime(now.year + 1, 1, 1, tzinfo=now.tzinfo)
         [sent] = dispatch.beat(conn, now=tick + timedelta(minutes=7))
         assert sent.job is not None
         assert zeke_jobs.wait(sent.job, timeout=20) == 2, "the attempt that got through"
         job = zeke_jobs.status(sent.job)
-        assert (job.status, job.retry_count, job.scheduled_for) == ("completed", 1, tick)
-    finally:
-        worker.stop(timeout=5_000)
-        broker.close()
+    assert (job.status, job.retry_count, job.scheduled_for) == ("completed", 1, tick)

@@ -67,14 +67,6 @@ def test_each_tenant_has_its_digest_in_its_own_zone_with_its_own_payload(jobs: J
     assert rows == [{"key": "paris", "data": {"n": 1}}]
 
 
-def test_schedules_of_one_task_tick_at_the_same_moment(jobs: Jobs) -> None:
-    for name in ("a", "b"):
-        zeke_jobs.schedules.put(f"digest/{name}", task="digest", at="0 6 * * *")
-    at(jobs, hours=6)
-    dispatch.beat(jobs.conn)
-    assert sent(jobs) == [("digest/a", "06:00"), ("digest/b", "06:00"), (None, "06:00")]
-
-
 def test_overlap_is_of_each_schedule_alone(jobs: Jobs) -> None:
     zeke_jobs.schedules.put("plain/one", task="plain", at="0 * * * *")
     zeke_jobs.schedules.put("plain/two", task="plain", at="30 * * * *")
@@ -179,21 +171,6 @@ def test_a_wrong_value_is_a_value_error_in_words(jobs: Jobs, said: dict[str, Any
     assert jobs.rows("SELECT 1 FROM zeke_jobs.stored_schedule") == []
 
 
-def test_a_wrong_cron_line_and_a_wrong_zone_are_told_together(jobs: Jobs) -> None:
-    with pytest.raises(
-        ValueError, match=r"^the cron line of plain/one: .*; expected the name of a time zone, got 'Mars/X'$"
-    ):
-        zeke_jobs.schedules.put("plain/one", task="plain", at="99 * * *", timezone="Mars/X")
-    assert jobs.rows("SELECT 1 FROM zeke_jobs.stored_schedule") == []
-
-
-def test_a_zone_that_postgres_does_not_know_is_a_value_error(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zeke_jobs.client.schedules.ZoneInfo", lambda name: name)
-    with pytest.raises(ValueError, match=r"^expected the name of a time zone, got 'Mars/Olympus'$"):
-        zeke_jobs.schedules.put("plain/one", task="plain", at="0 8 * * *", timezone="Mars/Olympus")
-    assert jobs.rows("SELECT 1 FROM zeke_jobs.stored_schedule") == []
-
-
 GOOD = {"name": "'plain/one'", "at": "'0 8 * * *'", "timezone": "'UTC'", "key": "NULL", "options": "'{}'"}
 
 
@@ -277,15 +254,6 @@ def test_a_task_has_several_schedules_in_the_file(jobs: Jobs) -> None:
     with pytest.raises(by_hand.NoSchedule, match="digest/day, digest/week"):
         by_hand.find(jobs.conn, "digest")
     assert by_hand.pause(jobs.conn, "digest/day", by="me")
-
-
-def test_one_of_the_file_goes_before_a_stored_one_of_its_name(jobs: Jobs) -> None:
-    zeke_jobs.schedules.put("digest/day", task="plain", at="* * * * *")
-    jobs.use(NAMED + "\n  plain: {handler: 'H:echo'}")
-    assert [(one.name, one.task) for one in zeke_jobs.schedules.list()] == [
-        ("digest/day", "digest"),
-        ("digest/week", "digest"),
-    ]
 
 
 @pytest.mark.parametrize(

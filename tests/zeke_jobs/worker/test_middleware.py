@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +18,7 @@ from zeke_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from uuid import UUID
 
     from tests.zeke_jobs.worker.conftest import Jobs
 
@@ -131,6 +133,10 @@ def test_a_message_that_it_fails_afterwards_is_a_failed_job(running: Running, ta
     assert len(job.attempts) == 1
 
 
+def have_ended(jobs: list[UUID]) -> bool:
+    return all(zeke_jobs.status(job).has_ended for job in jobs)
+
+
 HOOKS = [f"{when}_{what}" for what in ("process_message", "ack", "nack") for when in ("before", "after")]
 
 
@@ -144,7 +150,7 @@ def test_what_it_raises_strands_neither_a_job_nor_a_thread(
     with running(tasks, f"middleware: [{{use: '{M}:Raises', hook: {hook}, what: {what}}}]", threads=1) as broker:
         for _ in range(2):  # with one thread, the second needs the first one's
             sent = [zeke_jobs.send(task).id for task in ("echo", "fail")]
-            eventually(lambda jobs=sent: all(zeke_jobs.status(job).has_ended for job in jobs))
+            eventually(partial(have_ended, sent))
         eventually(lambda: not broker.process.held.all())
     before = hook == "before_process_message" and what != "error"
     assert [zeke_jobs.status(job).status for job in sent] == ["failed" if before else "completed", "failed"]
