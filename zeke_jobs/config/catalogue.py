@@ -107,7 +107,7 @@ def row(config: Config, task: Task) -> dict[str, Any]:
     """The row of one task."""
     handler, definition, unique = handlers.resolve(task), task.definition, task.unique
     return {
-        **definition,  # a key becomes a column if zeke_jobs.write_tasks names it
+        **definition,  # a key becomes a column if zeke_jobs.task has one of its name
         "definition": definition,
         "payload_schema": handler.payload_schema,
         "per_key": _jobs_of_a_key(task),

@@ -75,16 +75,6 @@ def _sync(conn: Connection, config: Config, by: str, message: str) -> InForce:
     return InForce(latest.number, in_force, is_file=False, file_revision=known)
 
 
-def load_latest(conn: Connection) -> tuple[int, Config] | None:
-    """The revision in force, checked against this process's code.
-
-    Raises:
-        ConfigurationError: it does not fit this code.
-    """
-    latest = store.latest(conn)
-    return None if latest is None else (latest.number, latest.config())
-
-
 def file_revision(conn: Connection, known: int | None) -> int | None:
     """The newest revision with the text of this process's jobs.yaml as it is on disk now; a restart would begin with this text.
 

@@ -141,7 +141,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         installation.claim(conn)
         state = boot.sync(conn, self._process.runtime.file)
         self._process.runtime.file_revision = state.file_revision
-        self._process.put_in_force(state.config, state.revision)
+        self._process.use(state.config, state.revision)
         if not state.is_file:
             what = "an older revision" if state.file_revision else "not applied"
             self._log.warning(

@@ -210,13 +210,13 @@ class WorkerProcess:
 
     # ── its configuration ──
 
-    def put_in_force(self, config: Config, revision: int) -> None:
+    def use(self, config: Config, revision: int) -> None:
         """Use another configuration from the next job on."""
         for task in config.tasks.values():
             # Make the actor before the first claim, because dramatiq refuses a message without one.
             if task.queue in self.queues:
                 self.declare(task)
-        self.runtime.put_in_force(config, revision)
+        self.runtime.use(config, revision)
         self.completer.writer.revision = revision
 
     def register(self, conn: Connection) -> None:

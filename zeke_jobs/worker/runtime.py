@@ -58,9 +58,9 @@ class Runtime:
         self._services: dict[str, tuple[Any, Any]] = {}
         self._opening: dict[str, threading.RLock] = {}
         self._lock = threading.Lock()  # held only for moments, never while a service's or handler's code runs
-        self.put_in_force(config, 0)
+        self.use(config, 0)
 
-    def put_in_force(self, config: Config, revision: int) -> None:
+    def use(self, config: Config, revision: int) -> None:
         """Use another configuration from the next job on. Services with changed settings are opened anew.
 
         Raises:

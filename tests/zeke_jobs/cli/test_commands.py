@@ -470,31 +470,12 @@ def test_the_version_is_shown(cli: Callable[..., Ran]) -> None:
     assert cli("--version").out == f"zeke-jobs {zeke_jobs.__version__}\n"
 
 
-def test_no_database_is_an_error_that_names_the_variable(
-    cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.delenv("DATABASE_URL", raising=False)
-    monkeypatch.setenv("ZEKE_JOBS_DATA", str(tmp_path))
-    ran = cli("jobs")
-    assert ran.status == 2
-    assert ran.err.startswith("error: expected the database's address in DATABASE_URL, got nothing")
-
-
 def test_a_database_that_does_not_answer_is_status_1(cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://me:s3cret@127.0.0.1:1/none")
     ran = cli("jobs")
     assert ran.status == 1
     assert ran.err.startswith("error: expected a database that answers, got: ")
     assert "s3cret" not in ran.err
-
-
-def test_a_database_without_tables_names_the_command(
-    cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, new_database: Callable[..., str]
-) -> None:
-    monkeypatch.setenv("DATABASE_URL", new_database())
-    ran = cli("jobs")
-    assert ran.status == 2
-    assert "run: zeke-jobs migrate" in ran.err
 
 
 JOB = "01a21011-c430-7126-bdde-a981c5582429"
@@ -605,15 +586,6 @@ def test_an_interrupt_and_a_reader_that_left_are_no_bugs(
     assert run(app, "zeke-jobs", ["jobs"]) == status
 
 
-def test_the_server_that_up_runs_in_this_folder_is_found(
-    cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, database: str
-) -> None:
-    # Set to nothing rather than deleted, so that what the command sets is undone after the test.
-    monkeypatch.setenv("DATABASE_URL", "")
-    monkeypatch.setattr("zeke_jobs.postgres.embedded.running", lambda _folder: database)
-    assert cli("jobs").out == "no such jobs\n"
-
-
 # migrate, check
 
 
@@ -708,8 +680,3 @@ def test_migrate_needs_no_jobs_yaml_where_none_is_named(
     monkeypatch.delenv("ZEKE_JOBS_CONFIG", raising=False)
     monkeypatch.chdir(tmp_path)
     assert cli("migrate", "--check").status == 0
-
-
-def test_check_is_wired_with_its_statuses(cli: Callable[..., Ran], tmp_path: Path) -> None:
-    (tmp_path / "jobs.yaml").write_text("version: 1\ntaks: {}\n")
-    assert cli("check", tmp_path / "jobs.yaml").status == 2

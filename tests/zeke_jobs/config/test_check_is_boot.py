@@ -94,7 +94,7 @@ def refusals(
         try:
             broker = entrypoint.load()
             state = boot.sync(conn, broker.runtime.file)
-            broker.process.put_in_force(state.config, state.revision)
+            broker.process.use(state.config, state.revision)
         except ConfigurationError as error:
             return str(error)
         return ""

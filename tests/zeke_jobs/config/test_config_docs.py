@@ -71,7 +71,3 @@ def written(default: object) -> str:
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_every_example_is_a_good_file(example: str) -> None:
     assert check(example, "example")[1] == []
-
-
-def test_there_are_examples() -> None:
-    assert len(EXAMPLES) >= 4

@@ -86,20 +86,6 @@ def test_annotations_may_be_spelled_in_many_ways(source: str, tmp_path: Path, mo
     monkeypatch.delitem(sys.modules, "spelled")
 
 
-def test_a_relative_type_checking_import_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    package = tmp_path / "relative_sample"
-    package.mkdir()
-    (package / "__init__.py").touch()
-    (package / "models.py").write_text("from pydantic import BaseModel\nclass P(BaseModel): ...\n")
-    (package / "run.py").write_text(
-        "from __future__ import annotations\nfrom typing import TYPE_CHECKING\nif TYPE_CHECKING:\n"
-        "    from zeke_jobs import Context\n    from .models import P\n"
-        "def run(payload: P, ctx: Context) -> None: ...\n"
-    )
-    monkeypatch.syspath_prepend(tmp_path)
-    assert names(resolve_path("relative_sample.run:run").payload_model) == ["P"]
-
-
 def test_a_module_with_a_syntax_error_is_named_by_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "broken_sample.py").write_text("x = 1\ndef broken(:\n")
     monkeypatch.syspath_prepend(tmp_path)
@@ -129,11 +115,6 @@ def test_settings_are_filled_from_the_environment_when_they_are_used(monkeypatch
     assert settings is not None
     assert settings.model_dump(include={"token", "words"}) == {"token": "t-owl", "words": ["${A}"]}
     assert "owl" not in repr(task)
-
-
-def test_a_handler_without_settings_has_none() -> None:
-    task = Task(id="greet", handler="sample_handlers:greet")
-    assert resolve(task).settings(task) is None
 
 
 def test_a_services_settings_are_filled_and_opened() -> None:

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from zeke_jobs.config import check
-from zeke_jobs.config.substitution import Secret, references, substitute
+from zeke_jobs.config.substitution import substitute
 
 HEAD = "version: 1\ntasks: {t: {handler: 'sample_handlers:tuned', settings: "
 
@@ -69,30 +69,3 @@ def test_values_from_the_environment_are_not_read_again(monkeypatch: pytest.Monk
     monkeypatch.setenv("A", "${B}")
     monkeypatch.setenv("B", "no")
     assert substitute("${A}").value == "${B}"
-
-
-def test_unset_and_malformed_references_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("NOT_THERE", raising=False)
-    done = substitute(["${NOT_THERE}", "${1}", "${A B}", "${"])
-    assert done.value == ["${NOT_THERE}", "${1}", "${A B}", "${"]
-    assert done.unset == [((0,), "NOT_THERE")]
-    assert [text for _, text in done.malformed] == ["${1}", "${A B}", "${"]
-
-
-def test_references_are_found_with_their_paths() -> None:
-    assert list(references({"a": [{"b": "${X}"}], "c": "$X"})) == [(("a", 0, "b"), "${X}")]
-
-
-@pytest.mark.parametrize(
-    ("value", "text", "leaks"),
-    [
-        ("secret-value", "got secret-value", True),
-        ("secret-value", "got SECRET-", True),
-        ("secret-value", "got secre", False),
-        ("abc", "abc", True),
-        ("abc", "ab", False),
-    ],
-)
-def test_a_stretch_of_a_secret_is_a_leak(value: str, text: str, leaks: bool) -> None:
-    assert Secret("NAME", (), value).leaks_into(text) is leaks
-    assert value not in repr(Secret("NAME", (), value))

@@ -23,7 +23,3 @@ def test_reads_as_written_down(case: Path) -> None:
         written.write_text(text, encoding="utf-8")
     assert config is None
     assert text == written.read_text(encoding="utf-8")
-
-
-def test_each_golden_text_belongs_to_a_file() -> None:
-    assert {text.stem for text in GOLDEN.glob("*.txt")} == {case.stem for case in CASES}

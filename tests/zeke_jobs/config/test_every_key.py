@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import shutil
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 import zeke_jobs
 from zeke_jobs.config import check
-from zeke_jobs.config.fields import accepted_keys, field_at, only_model_at
-from zeke_jobs.config.keys import SHOWN, Keys, key
+from zeke_jobs.config.fields import accepted_keys, only_model_at
+from zeke_jobs.config.keys import Keys
 from zeke_jobs.config.models import TaskKeys
 from zeke_jobs.revisions import diff
 
@@ -77,54 +75,6 @@ def test_some_value_of_it_is_accepted_stored_and_named_by_a_plan(path: tuple[str
             assert is_stored or path == ("settings",)
             return
     pytest.fail(f"no value makes a plan name {dotted}")
-
-
-@cache
-def names_that_are_read() -> frozenset[str]:
-    """Attributes that code outside ``config`` reads, and parts of a definition that SQL reads; ``keep.*`` for any part of ``keep``."""
-    found: set[str] = set()
-    for source in PACKAGE.rglob("*.py"):
-        if source.relative_to(PACKAGE).parts[0] != "config" or source.name in (
-            "catalogue.py",
-            "handlers.py",
-            "services.py",
-            "limits.py",
-        ):
-            tree = ast.walk(ast.parse(source.read_text(encoding="utf-8")))
-            found.update(node.attr for node in tree if isinstance(node, ast.Attribute))
-    for source in (PACKAGE / "sql" / "code").glob("*.sql"):
-        text = source.read_text(encoding="utf-8")
-        for parts in re.findall(r"definition #?>> '\{?([a-z_,]+)", text):
-            found.update(parts.split(","))
-        found.update(f"{name}.*" for name in re.findall(r"definition #>> ARRAY\['(\w+)', \w", text))
-        for line in re.findall(r"INSERT INTO zeke_jobs\.task AS t \(([^)]*)\)", text):
-            found.update(re.findall(r"\w+", line))
-    return frozenset(found)
-
-
-def unused(model: type[Keys]) -> list[str]:
-    """Keys that are neither shown nor read by any code."""
-    read = names_that_are_read()
-    fields = {path: field_at(model, path) for path in leaves(model)}
-    return [
-        ".".join(path)
-        for path, field in fields.items()
-        if not (field is not None and SHOWN in field.metadata) and not {path[-1], f"{path[-1]}_", f"{path[0]}.*"} & read
-    ]
-
-
-def test_every_key_is_shown_or_obeyed() -> None:
-    assert unused(TaskKeys) == []
-
-
-def test_a_key_that_is_accepted_and_not_used_is_found() -> None:
-    class Forgotten(TaskKeys):
-        owner: str = key("", "Person or team to ask.", "owner: news-team")
-
-    class Remembered(TaskKeys):
-        owner: Annotated[str, SHOWN] = key("", "Person or team to ask.", "owner: news-team")
-
-    assert (unused(Forgotten), unused(Remembered)) == (["owner"], [])
 
 
 TRIAL = """

@@ -40,7 +40,7 @@ def test_a_heartbeat_waits_for_no_new_revision_to_come_into_force(
         proof=ProofOfLife(5.0),
         runtime=SimpleNamespace(revision=0, file_revision=None),
         queues=("default",),
-        put_in_force=long_change,
+        use=long_change,
         register=lambda _: None,
     )
     heartbeat = Heartbeat(process)  # type: ignore[arg-type]

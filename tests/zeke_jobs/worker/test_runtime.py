@@ -85,9 +85,9 @@ def test_a_service_opens_beside_another_and_each_of_them_once() -> None:
 def test_a_service_whose_settings_changed_is_opened_anew() -> None:
     here = runtime(one="Fast")
     before = here.service("one")
-    here.put_in_force(runtime(one="Fast", two="Fast").config, 2)
+    here.use(runtime(one="Fast", two="Fast").config, 2)
     assert here.service("one") is before
-    here.put_in_force(load(TASKS, f"services: {{one: {{use: '{__name__}:Fast', name: new}}}}"), 3)
+    here.use(load(TASKS, f"services: {{one: {{use: '{__name__}:Fast', name: new}}}}"), 3)
     assert here.service("one").name == "new"
 
 

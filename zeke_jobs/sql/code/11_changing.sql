@@ -250,6 +250,8 @@ CREATE OR REPLACE FUNCTION zeke_jobs.write_tasks(p_revision integer, p_tasks jso
 LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
+  c_defaults CONSTANT jsonb := '{"units": {}, "metered": false}';
+  c_derived CONSTANT text[] := '{revision,on_time,metered}';
   v_keyed text[] := ARRAY(
     SELECT w.id FROM jsonb_to_recordset(p_tasks) AS w (id text, per_key integer) LEFT JOIN zeke_jobs.task AS t ON t.id = w.id
     WHERE w.per_key IS NOT NULL AND t.per_key IS NULL);
@@ -257,28 +259,17 @@ DECLARE
     SELECT w.id FROM jsonb_to_recordset(p_tasks) AS w (id text, order_hold boolean) LEFT JOIN zeke_jobs.task AS t ON t.id = w.id
     WHERE w.order_hold IS DISTINCT FROM t.order_hold);
 BEGIN
-  INSERT INTO zeke_jobs.task AS t (id, aliases, queue, description, definition, payload_schema, priority, per_key, limits,
-    retry_limit, max_queued, order_hold, unique_fields, unique_while, unique_period, sensitive, cron, paused, units, revision)
-  SELECT w.id, w.aliases, w.queue, w.description, w.definition, w.payload_schema, w.priority, w.per_key, w.limits,
-    w.retry_limit, w.max_queued, w.order_hold, w.unique_fields, w.unique_while, w.unique_period, w.sensitive, w.cron, w.paused, coalesce(w.units, '{}'),
-    p_revision
-  FROM jsonb_to_recordset(p_tasks) AS w (id text, aliases text[], queue text, description text, definition jsonb,
-    payload_schema jsonb, priority integer, per_key integer, limits text[], retry_limit integer, max_queued integer, order_hold boolean,
-    unique_fields text[], unique_while text, unique_period interval, sensitive text[], cron jsonb, paused boolean,
-    units jsonb)
+  INSERT INTO zeke_jobs.task AS t
+  SELECT r.* FROM jsonb_array_elements(p_tasks) AS w (value)
+  CROSS JOIN LATERAL jsonb_populate_record(
+    NULL::zeke_jobs.task, c_defaults || w.value || jsonb_build_object('revision', p_revision)) AS r
   ON CONFLICT (id) DO UPDATE
-  SET aliases = excluded.aliases, queue = excluded.queue, description = excluded.description,
-    definition = excluded.definition, payload_schema = excluded.payload_schema, priority = excluded.priority,
-    per_key = excluded.per_key, limits = excluded.limits, retry_limit = excluded.retry_limit,
-    max_queued = excluded.max_queued, order_hold = excluded.order_hold, unique_fields = excluded.unique_fields, unique_while = excluded.unique_while,
-    unique_period = excluded.unique_period, sensitive = excluded.sensitive, cron = excluded.cron,
-    paused = excluded.paused, units = excluded.units, revision = excluded.revision
-  WHERE (t.aliases, t.queue, t.description, t.definition, t.payload_schema, t.priority, t.per_key, t.limits, t.retry_limit,
-      t.max_queued, t.order_hold, t.unique_fields, t.unique_while, t.unique_period, t.sensitive, t.cron, t.paused, t.units)
-    IS DISTINCT FROM (excluded.aliases, excluded.queue, excluded.description, excluded.definition,
-      excluded.payload_schema, excluded.priority, excluded.per_key, excluded.limits, excluded.retry_limit,
-      excluded.max_queued, excluded.order_hold, excluded.unique_fields, excluded.unique_while, excluded.unique_period, excluded.sensitive,
-      excluded.cron, excluded.paused, excluded.units);
+  SET (aliases, queue, description, definition, payload_schema, priority, per_key, limits, retry_limit, max_queued, order_hold, unique_fields,
+      unique_while, unique_period, sensitive, cron, paused, units, revision)
+    = (excluded.aliases, excluded.queue, excluded.description, excluded.definition, excluded.payload_schema, excluded.priority, excluded.per_key,
+      excluded.limits, excluded.retry_limit, excluded.max_queued, excluded.order_hold, excluded.unique_fields, excluded.unique_while,
+      excluded.unique_period, excluded.sensitive, excluded.cron, excluded.paused, excluded.units, excluded.revision)
+  WHERE to_jsonb(t.*) - c_derived IS DISTINCT FROM to_jsonb(excluded.*) - c_derived;
   DELETE FROM zeke_jobs.task AS t
   WHERE NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(p_tasks) AS w (id text) WHERE w.id = t.id);
   UPDATE zeke_jobs.task AS t

@@ -171,10 +171,11 @@ class Heartbeat:
         process = self._process
         number = store.latest_number(conn)
         try:
-            latest = boot.load_latest(conn)
+            latest = store.latest(conn)
             if latest is None:
                 return
-            process.put_in_force(latest[1], latest[0])
+            config = latest.config()
+            process.use(config, latest.number)
         except ConfigurationError as error:
             self._refused = number
             SQL.run(conn, "fleet/refusal", worker=process.id, refusal=str(error))
@@ -186,8 +187,8 @@ class Heartbeat:
             return
         process.runtime.file_revision = boot.file_revision(conn, process.runtime.file_revision)
         process.register(conn)
-        self._log.info("running by a new revision", revision=latest[0])
-        unserved = sorted(set(latest[1].queues) - set(process.queues))
+        self._log.info("running by a new revision", revision=latest.number)
+        unserved = sorted(set(config.queues) - set(process.queues))
         if unserved:
             self._log.warning("not consumed by this process before a restart", queues=unserved)
 
