@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.ai import Settings
-from actors.ai.chili import Chili, ChiliWeights
-from actors.ai.gate import form
+from actors.ai.chili import Chili
 from actors.ai.protocol import Story
 
 DOCUMENT = (
@@ -52,12 +51,6 @@ def test_any_document_can_be_analysed(document: str) -> None:
     assert len(analyst.embed(story(document)).vector) == 1536
 
 
-def test_nothing_is_said_of_a_document_without_sentences() -> None:
-    analyst = Settings().open()
-    assert analyst.analyze(story("Menu\n\nHome")).why_it_matters is None
-    assert analyst.summarize(story("Menu\n\nHome")).text is None
-
-
 def test_embeddings_carry_their_true_name_unlike_those_of_the_earlier_version() -> None:
     assert Settings().open().embed(story()).model_version == "hashed-words-1"
 
@@ -71,33 +64,10 @@ def test_the_chili_formula_is_that_of_the_documentation() -> None:
     assert value == round(5 * expected)
 
 
-@pytest.mark.parametrize(
-    ("hotter", "cooler"),
-    [
-        ({"authority": 1.0}, {"authority": 0.0}),
-        ({"cluster_size": 4}, {"cluster_size": 1}),
-        ({"age_days": 0.0}, {"age_days": 30.0}),
-        ({"title": "AI agents break Postgres API security, CVE out"}, {"title": "A walk in the park"}),
-    ],
-)
-def test_each_part_makes_a_story_hotter(hotter: dict[str, Any], cooler: dict[str, Any]) -> None:
-    assert Chili().score(story(**hotter))[1]["value"] > Chili().score(story(**cooler))[1]["value"]
-
-
 def test_chili_goes_from_0_to_5() -> None:
     hot = Chili(keywords=("registry",), enough_keywords=1).score(story(authority=1, cluster_size=9, age_days=0))
     cold = Chili(keywords=("llama",)).score(story(authority=0, cluster_size=1, age_days=99))
     assert (hot[0], cold[0]) == (5, 0)
-
-
-def test_weights_are_settings() -> None:
-    only = Chili(weights=ChiliWeights(authority=1, keywords=0, cluster=0, freshness=0))
-    assert only.score(story(authority=0.8))[0] == 4
-
-
-def test_an_unknown_setting_is_refused() -> None:
-    with pytest.raises(ValueError, match="providr"):
-        Settings.model_validate({"providr": "local"})
 
 
 FACT_CHECK = (
@@ -150,11 +120,6 @@ def test_a_one_liner_leans_on_nothing_and_is_no_cry(sentence: str) -> None:
     assert (
         Settings().open().brief(story(document, title="Orrin: Damm öffnete, dam opened, breaks")).one_liner != sentence
     )
-
-
-def test_speech_behind_a_dash_says_whose_it_is() -> None:
-    assert form.fault("\u2013 Vi er stolte av denne skolen i byen.") is not None
-    assert form.fault("\u2013 Vi er stolte av denne skolen i byen \u2013 sier ordføreren.") is None
 
 
 @pytest.mark.parametrize(
@@ -245,14 +210,3 @@ def test_a_story_in_chinese_has_a_brief_a_summary_and_a_reason() -> None:
     assert brief.elevator
     assert analyst.summarize(told).text
     assert "由于海水会腐蚀设备" in (analyst.analyze(told).why_it_matters or "")
-
-
-def test_a_long_text_of_one_paragraph_gives_a_brief() -> None:
-    document = " ".join(
-        f"The council of Velm spent {number} hours on street {number} and its lights." for number in range(1, 220)
-    )
-    assert len(document) > 13_000
-    brief = Settings().open().brief(story(document, title="Council of Velm repairs its streets"))
-    assert brief.one_liner
-    assert brief.two_liner
-    assert brief.elevator

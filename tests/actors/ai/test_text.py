@@ -6,11 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.ai.lexrank import choose, links, rank, similarity, vectors
 from actors.ai.markdown import blocks, plain, prose
 from actors.ai.ranking import best, ranked
 from actors.ai.sentences import is_whole, sentences
-from actors.ai.words import content_words, normalise, words
 
 
 @given(st.text(max_size=400), st.integers(0, 1000))
@@ -96,47 +94,6 @@ def test_blocks_of_every_kind() -> None:
 )
 def test_plain_text_is_what_a_reader_sees(markdown: str, text: str) -> None:
     assert plain(markdown) == text
-
-
-def test_prose_leaves_code_out() -> None:
-    assert prose("# T\n\nSome *text*.\n\n```\ncode\n```\n\n- item") == "Some text.\nitem"
-
-
-def test_words_keep_names_of_the_trade_whole() -> None:
-    assert words("Node.js, C++ and GPT-4's API") == ["node.js", "c++", "and", "gpt-4", "api"]
-    assert content_words("The queries of the agents") == ["query", "agent"]
-    assert normalise("  The PARSER, is fast! ") == "the parser is fast"
-
-
-@given(st.lists(st.text(alphabet="abc ", max_size=30), max_size=12), st.floats(0, 1))
-def test_ranks_are_shares(texts: list[str], lead: float) -> None:
-    scores = rank(links(vectors(texts)), lead)
-    assert all(score >= 0 for score in scores)
-    assert not texts or abs(sum(scores) - 1) < 1e-6
-
-
-def test_the_sentence_that_the_others_repeat_ranks_first() -> None:
-    texts = [
-        "Rain fell.",
-        "The bank cut rates today.",
-        "Rates: the bank did cut.",
-        "The bank spoke of rates.",
-        "Cats sleep.",
-    ]
-    scores = rank(links(vectors(texts)), lead=0)
-    assert scores.index(max(scores)) in {1, 2, 3}
-
-
-def test_of_equals_the_earlier_ranks_first() -> None:
-    scores = rank(links(vectors(["Alpha beta.", "Gamma delta.", "Epsilon zeta."])), lead=0.6)
-    assert scores == sorted(scores, reverse=True)
-    assert len(set(scores)) == 3
-
-
-def test_the_choice_does_not_repeat_itself() -> None:
-    units = vectors(["The bank cut rates.", "The bank cut the rates.", "A storm is near."])
-    assert similarity(units[0], units[1]) > 0.99
-    assert choose(units, [0.5, 0.45, 0.05], 2, balance=0.5) == [0, 2]
 
 
 def test_ranked_sentences_know_their_place_in_the_document() -> None:

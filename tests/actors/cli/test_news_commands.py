@@ -10,7 +10,6 @@ import pytest
 
 from actors.briefs.generate import BriefSettings, generate_brief
 from actors.cli.app import run
-from actors.cli.output import ago
 from actors.insights.analyze import analyze_story
 from actors.insights.events import EventSettings
 from actors.insights.extract import extract_highlights
@@ -83,14 +82,6 @@ def test_a_source_is_added_once_listed_and_switched_off(news: Callable[..., Any]
     assert "all sources are well" in news("sources", "health")[1]
 
 
-def test_sources_answer_in_json_too(news: Callable[..., Any], database: str) -> None:
-    news("sources", "add", "--no-check", "https://a.example/feed.xml", "--name", "A Feed")
-    (row,) = json.loads(news("sources", "--json")[1])
-    for command, on, changed in (("off", False, True), ("off", False, False), ("on", True, True)):
-        said = json.loads(news("sources", command, "A Feed", "--json")[1])
-        assert said == {"id": row["id"], "is_active": on, "changed": changed}
-
-
 NASTY = "[/b] [red]Half[/red] :warning: 100%"
 
 
@@ -156,18 +147,6 @@ def test_what_strangers_write_commands_no_terminal(
     assert seen.count("\\x1b]0;owned") > 5
 
 
-@pytest.mark.parametrize(
-    ("url", "kind"),
-    [
-        ("https://www.youtube.com/@someone", "youtube_channel"),
-        ("UCabcdefghijklmnopqrstuv", "youtube_channel"),
-        ("https://a.example/feed", "rss"),
-    ],
-)
-def test_the_type_of_a_source_is_guessed(news: Callable[..., Any], database: str, url: str, kind: str) -> None:
-    assert json.loads(news("sources", "add", "--no-check", url, "--json")[1])["type"] == kind
-
-
 USAGE = [
     (("sources", "add", "no address"), "expected an http or https address, got 'no address'"),
     (("sources", "test", "ftp://a.example/"), "expected an http or https address"),
@@ -225,14 +204,6 @@ def test_without_the_pipelines_tables_it_names_a_command_that_makes_them(
     assert status == 2
     assert re.search(r"without \d+ migrations", err)
     assert "run: zeke-jobs migrate, in a folder whose jobs.yaml has the line migrations: [actors.store]" in err
-
-
-def test_stories_are_listed_with_chili_and_brief(news: Callable[..., Any], finished: uuid.UUID) -> None:
-    status, out, _ = news("stories")
-    assert status == 0
-    assert str(finished)[:8] in out
-    assert "Registry signs packages" in out
-    assert "The registry now signs every package" in " ".join(out.split())
 
 
 FILTERS = [
@@ -306,19 +277,6 @@ def test_why_follows_an_article_from_any_form_of_its_address(
     assert news("why", "https://a.example/news/sign")[0] == 1
 
 
-def test_why_tells_the_outcome_of_what_became_no_story(news: Callable[..., Any], add_story: Any, conn: Any) -> None:
-    add_story(ARTICLE)
-    with conn.cursor() as cursor:
-        cursor.execute("DELETE FROM contents")
-        cursor.execute("UPDATE raw_items SET url = %s, status = 'failed'", (URL,))
-        cursor.execute(
-            "INSERT INTO item_outcomes (raw_item_id, outcome, detail) SELECT id, 'not_found', '404 Not Found' FROM raw_items"
-        )
-    status, out, _ = news("why", URL)
-    assert status == 0
-    assert "text       ended    not_found: 404 Not Found" in out
-
-
 def test_why_names_the_job_that_is_waited_for(news: Callable[..., Any], add_story: Any, conn: Any) -> None:
     story = add_story(ARTICLE)
     with conn.cursor() as cursor:
@@ -380,14 +338,6 @@ def test_why_says_what_is_wrong_with_a_feed_and_with_a_single_address(
     said = news("why", "mailto:x")[1]
     assert "job ingest-oneoff is failed" in said
     assert "invalid_url: expected a web address" in said
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(0, "0s"), (61, "1m"), (7300, "2h"), (200_000, "2d"), (-240, "in 4m")])
-def test_ages_are_short(seconds: int, text: str) -> None:
-    from datetime import UTC, datetime, timedelta
-
-    now = datetime(2026, 11, 25, tzinfo=UTC)
-    assert ago(now - timedelta(seconds=seconds), now) == text
 
 
 def test_costs_are_added_up_and_the_unknown_stays_unknown(

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.demo import sample_site
-from actors.engine.article import full_text
 from actors.engine.article.agreement import Said
 from actors.engine.article.full_text import SHORT, Reading, choose, looks_cut
 from actors.engine.article.furniture import without_furniture
@@ -33,37 +32,6 @@ def reading(way: Way, text: str) -> Reading:
 def chosen(*found: Reading) -> tuple[Way | None, str]:
     taken, reason = choose(list(found))
     return (taken.way if taken else None), reason
-
-
-def test_the_reading_is_taken_with_which_the_others_agree_most() -> None:
-    way, reason = chosen(
-        reading("trafilatura", f"{ARTICLE} {TEASERS[:900]}"),
-        reading("readability", ARTICLE),
-        reading("cascade", f"{ARTICLE} {TEASERS[:100]}"),
-    )
-    assert way == "cascade"
-    assert reason == "the others agree with it most (3 readings)"
-
-
-def test_where_readings_are_alike_the_first_is_taken() -> None:
-    assert chosen(reading("trafilatura", ARTICLE), reading("readability", ARTICLE))[0] == "trafilatura"
-
-
-def test_a_short_text_beside_the_article_gives_way_to_readabilitys_long_one() -> None:
-    praise = "A reader says that this shop is the best of all shops. " * 5
-    way, reason = chosen(reading("trafilatura", praise), reading("readability", ARTICLE), reading("cascade", praise))
-    assert way == "readability"
-    assert reason == "trafilatura has 60 words that stand beside its long text"
-
-
-def test_what_stands_around_an_article_is_left_to_a_reading_for_precision() -> None:
-    longer = reading("trafilatura", f"{ARTICLE} {TEASERS[:900]}")
-    found = [longer, reading("readability", ARTICLE)]
-    for text, way in ((ARTICLE, "precise"), (longer.text, "trafilatura"), ("", "trafilatura")):
-        taken, _ = choose(found, lambda text=text: reading("precise", text))  # type: ignore[misc]
-        assert taken is not None
-        assert taken.way == way
-    assert choose([reading("trafilatura", ARTICLE), found[1]], lambda: pytest.fail("no doubt"))[0] is not None
 
 
 @pytest.mark.parametrize("whole", ["cascade", "readability", "structured"])
@@ -97,26 +65,6 @@ def test_no_page_is_cut_to_less_than_half_while_a_reading_has_it(entry: sample_s
     assert Said(read_page(html, URL).text or "").holds(truth) > 0.75
 
 
-def test_a_longer_text_of_another_article_takes_no_place() -> None:
-    way, _ = chosen(
-        reading("trafilatura", ARTICLE[:600]), reading("readability", ARTICLE[:600]), reading("cascade", TEASERS * 2)
-    )
-    assert way == "trafilatura"
-
-
-def test_of_short_readings_the_longest_is_taken() -> None:
-    way, reason = chosen(reading("trafilatura", ""), reading("structured", "A short note, and no more."))
-    assert (way, reason) == ("structured", "the longest of short readings")
-    assert chosen(reading("trafilatura", "")) == (None, "no reading has a text")
-
-
-def test_a_language_without_spaces_is_compared_by_characters() -> None:
-    text = "队列在数据库提交之后才通知下一个工作进程"
-    assert Said(text).size == len(text)
-    assert Said(text).holds(Said(text[:10])) == 1
-    assert Said(text).agreement(Said("今天的天气很好我们去公园散步吧")) == 0
-
-
 def test_the_choice_comes_with_the_text() -> None:
     item = read_page(page("The scheduler", paragraphs("the new scheduler")).encode(), URL)
     assert item.text_choice is not None
@@ -135,18 +83,6 @@ def test_the_pages_own_data_stand_in_where_its_markup_shows_the_beginning_alone(
     assert item.text_origin == "structured"
     assert item.text is not None
     assert "Paragraph 29 has" in item.text
-
-
-def test_a_further_way_is_tried_where_the_first_two_differ_and_none_on_a_page_of_very_many_elements(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def ways(body: str) -> list[Way]:
-        return [one.way for one in full_text.readings(parse_page(page("t", body)), "")]
-
-    assert ways(paragraphs("the queue")) == ["trafilatura", "readability"]
-    assert ways("<p>Short.</p>") == ["trafilatura", "readability", "cascade"]
-    monkeypatch.setattr(full_text, "_MOST_ELEMENTS", 5)
-    assert ways(paragraphs("the queue")) == ["trafilatura"]
 
 
 def test_html_that_is_all_content_becomes_markdown_with_nothing_left_out() -> None:
@@ -186,19 +122,6 @@ def test_a_line_that_leads_to_another_article_is_left_out_but_not_one_of_code() 
     code = "```\nrelated: false\n```"
     told = STORY.replace("\n\nNobody", f"\n\nRelated: A new school for Velm\n\n{code}\n\nNobody")
     assert without_furniture(told, [], [], 20) == told.replace("Related: A new school for Velm\n", "")
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "Subscribe to the newsletter.",
-        STORY,
-        f"{STORY}\n\nThe newsletter that the mayor sends each week said so first, and then all of Velm knew of it.\n\nThat is all.",
-        f"{STORY}\n\n```\nx = 1\n```",
-    ],
-)
-def test_nothing_else_is_left_out(text: str) -> None:
-    assert without_furniture(text, ["Velm closes its bridge"], [], 20) == text
 
 
 def test_no_text_is_left_with_less_than_a_story_needs_nor_loses_a_third_below() -> None:

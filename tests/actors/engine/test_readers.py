@@ -19,7 +19,6 @@ import psutil
 import pytest
 
 from actors.engine.contract import EngineError
-from actors.engine.readers import operations
 from actors.engine.readers.pool import Readers
 from actors.engine.readers.server import Limits
 
@@ -173,12 +172,6 @@ def test_what_the_operation_raises_is_raised_here(readers: Readers) -> None:
     assert caught.value.code == "not_a_feed"
 
 
-def test_one_reader_answers_one_question_after_another(readers: Readers) -> None:
-    assert len({who(readers)["pid"] for _ in range(5)}) == 1
-    body = bytes(range(256)) * 3000
-    assert readers.ask("echo", body, about="it") == body
-
-
 def test_each_reading_has_its_whole_time_however_long_its_reader_has_worked(readers: Readers) -> None:
     # Not by the time since the reader's birth, which Linux counts in two ways that drift apart.
     for _ in range(4):
@@ -225,31 +218,6 @@ def test_one_that_takes_all_it_may_does_not_hold_up_the_others(readers: Readers,
     ends.append("others")
     hog.join()
     assert list(ends) == ["others", "hog"]
-
-
-def test_threads_are_served_in_the_order_in_which_they_come(notes: Path) -> None:
-    readers = Readers(ODD, TIGHT, most=1)
-    served: deque[int] = deque()
-
-    def ask(number: int) -> None:
-        readers.ask("echo", b"", about="it")
-        served.append(number)
-
-    def spin() -> None:
-        with pytest.raises(EngineError):
-            readers.ask("spin", str(notes).encode(), about="it")
-
-    threads = [threading.Thread(target=spin)]
-    threads[0].start()
-    waiting(notes)
-    for number in range(6):
-        threads.append(threading.Thread(target=ask, args=(number,)))
-        threads[-1].start()
-        assert eventually(lambda number=number: len(readers._waiting) == number + 1)  # type: ignore[misc]
-    for thread in threads:
-        thread.join()
-    readers.close()
-    assert list(served) == list(range(6))
 
 
 class Stop(BaseException):
@@ -351,7 +319,3 @@ def test_a_process_that_was_forked_has_readers_of_its_own() -> None:
         [sys.executable, "-c", _FORKING], capture_output=True, text=True, cwd=ROOT, timeout=60, check=True
     )
     assert sorted(done.stdout.split()) == ["b", "c", "d"]
-
-
-def test_what_readers_are_asked_to_read_is_a_closed_list() -> None:
-    assert set(operations.OPERATIONS) == {"page", "feed", "fragment", "links", "opml"}

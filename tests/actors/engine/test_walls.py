@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from actors.engine.contract import EngineError
@@ -21,33 +19,6 @@ def test_a_page_that_is_no_article_ends_in_an_outcome_of_its_own(kind: str) -> N
         read_page(html.encode(), URL, "text/html; charset=utf-8")
     assert (caught.value.code, caught.value.transient) == (code, False)
     assert str(caught.value).startswith(f"{URL}: the ")
-
-
-def refusal(html: str) -> str:
-    with pytest.raises(EngineError) as caught:
-        read_page(html.encode(), URL)
-    return caught.value.code
-
-
-def said(free: object) -> str:
-    data = {"@type": "NewsArticle", "isAccessibleForFree": free}
-    return f'<script type="application/ld+json">{json.dumps(data)}</script>'
-
-
-@pytest.mark.parametrize("free", [False, "False"])
-def test_a_teaser_of_a_page_that_is_not_free_is_behind_a_paywall_and_its_whole_text_is_read(free: object) -> None:
-    assert refusal(page("t", paragraphs("a teaser", 2), said(free))) == "paywall"
-    assert "Paragraph 12" in (read_page(page("t", paragraphs("everything", 12), said(free)).encode(), URL).text or "")
-
-
-OFFER = "<p>Subscribe to continue reading. Already a subscriber? Log in.</p>"
-
-
-def test_an_offer_beside_a_teaser_is_a_paywall_unless_the_page_says_that_it_is_free() -> None:
-    assert refusal(page("t", paragraphs("a teaser", 3) + OFFER)) == "paywall"
-    assert read_page(page("t", paragraphs("a note", 3) + OFFER, said(True)).encode(), URL).text
-    assert read_page(page("t", OFFER + paragraphs("everything", 40)).encode(), URL).text
-    assert read_page(page("t", f"<nav>{OFFER}</nav>" + paragraphs("a note", 3)).encode(), URL).text
 
 
 def test_an_article_about_walls_is_read() -> None:

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.insights.candidates import Candidate
 from actors.insights.selection import Selection, highlights
 
 ARTICLE = Path(__file__).with_name("article.txt").read_text(encoding="utf-8")
@@ -87,19 +86,6 @@ def test_a_sentence_gives_itself_away(sentence: str, kind: str | None) -> None:
     assert found == ([kind] if kind else [])
 
 
-@pytest.mark.parametrize(
-    ("sentence", "kind"),
-    [
-        ("Support for callbacks was removed from the client's interface.", "api_change"),
-        ("Rotate every key that was in use before Monday.", "action"),
-        ("When the sanding is finished, use tack cloths to wipe down the table.", "action"),
-    ],
-)
-def test_only_a_text_with_code_tells_of_an_api_and_instructs(sentence: str, kind: str) -> None:
-    assert kind not in kinds(sentence)
-    assert kind in kinds(f"{sentence}\n\n```python\nclient.run()\n```\n")
-
-
 def test_a_diff_is_a_change() -> None:
     assert list(kinds("Apply this:\n\n```diff\n- old()\n+ new()\n```\n")) == ["code_change"]
 
@@ -126,15 +112,6 @@ def test_a_text_in_another_language_gives_its_code_shares_and_central_sentences(
         "So geht es:\n\n```sql\nSELECT 1;\nSELECT 2;\n```"
     )
     assert set(kinds(text)) == {"metric", "insight", "code_example"}
-
-
-def test_no_highlight_of_nothing() -> None:
-    assert highlights("", Selection()) == []
-
-
-def test_a_title_is_never_cut_inside_a_word() -> None:
-    title = Candidate("insight", "antidisestablishmentarianism " * 6, "q", 0, 1).title(60)
-    assert title == "antidisestablishmentarianism antidisestablishmentarianism…"
 
 
 def test_the_handlers_import_nothing_heavy() -> None:

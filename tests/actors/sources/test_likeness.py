@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from actors.sources.likeness import Likeness, bands, estimate, jaccard, shingles, signature, text_hash
+from actors.sources.likeness import Likeness, jaccard, shingles
 from tests.lab.quality.corpora import WHOLE
 
 if TYPE_CHECKING:
@@ -92,46 +90,7 @@ def test_every_planted_pair_is_found_and_no_other(size: int, figure: Callable[[s
     figure(f"planted near duplicates among {size}, recall", len(found & truth) / len(truth), 1)
 
 
-def test_case_punctuation_and_space_make_no_other_text() -> None:
-    assert text_hash("The Queue, works:  well\n") == text_hash("the queue works WELL")
-    assert text_hash("the queue works well") != text_hash("the queue works ill")
-    assert text_hash("\uff46\uff55\uff4c\uff4c width") == text_hash("full width")
-
-
-def test_the_signature_does_not_depend_on_the_process() -> None:
-    assert signature(shingles("one two three four five six"))[:2] == [16885668634305805, 17484047680699731]
-    assert text_hash("a b") == "c8687a08aa5d6ed2044328fa6a697ab8e96dc34291e8c2034ae8c38e6fcc6d65"
-
-
-def test_texts_without_words_are_like_nothing() -> None:
-    assert bands(signature(shingles(""))) == []
-    assert bands(signature(shingles("… !"))) == []
-    assert jaccard(shingles(""), shingles("")) == 0
-
-
 def test_chinese_texts_are_compared_too() -> None:
     one = shingles("纽约时报中文网报道前高管揭露内幕配合北京开发审查工具")
     other = shingles("纽约时报中文网报道前高管揭露内幕配合北京开发审查软件")
     assert jaccard(one, other) > 0.7
-
-
-@given(st.integers(30, 900), st.floats(0, 1), st.randoms())
-def test_the_estimate_is_near_the_truth(size: int, share: float, chance: random.Random) -> None:
-    common = {chance.getrandbits(63) for _ in range(int(size * share))}
-    one = common | {chance.getrandbits(63) for _ in range(size - len(common))}
-    other = common | {chance.getrandbits(63) for _ in range(size - len(common))}
-    assert abs(estimate(signature(one), signature(other)) - jaccard(one, other)) < 0.35
-
-
-def test_pairs_at_half_likeness_share_a_band_and_strangers_hardly_ever() -> None:
-    chance = random.Random(7)
-    shared = strangers = 0
-    for _ in range(200):
-        common = {chance.getrandbits(63) for _ in range(400)}
-        one = common | {chance.getrandbits(63) for _ in range(200)}
-        other = common | {chance.getrandbits(63) for _ in range(200)}
-        shared += bool({*bands(signature(one))} & {*bands(signature(other))})
-        stranger = {chance.getrandbits(63) for _ in range(600)}
-        strangers += bool({*bands(signature(one))} & {*bands(signature(stranger))})
-    assert shared >= 196
-    assert strangers == 0

@@ -33,30 +33,6 @@ def test_the_jobs_of_a_story_read_it_once_though_it_grows_older_and_its_event_la
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["$2 billion", "US$2bn", "2,000,000,000 dollars", "$2.0bn", "2 Milliarden Dollar", "USD 2 billion", "20億ドル"],
-)
-def test_an_amount_is_the_same_however_it_is_written(text: str) -> None:
-    (number,) = numbers(text)
-    assert (2e9, "USD") in number.readings
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "Orbis paid 2 billion dollars for the machines.",
-        "Orbis bought some 12,300 machines.",
-        "Orbis bought more than 12,000 machines.",
-        "Orbis has 100 more staff than in 2020.",
-        "The staff of Orbis grew by 50 percent.",
-        "At Orbis 60 % of the machines are not old.",
-    ],
-)
-def test_what_a_story_implies_may_be_said(text: str) -> None:
-    assert fault(text) is None
-
-
-@pytest.mark.parametrize(
     ("text", "named"),
     [
         ("Orbis paid 2 billion euros for the machines.", "2 billion euros"),
@@ -75,48 +51,6 @@ def test_a_fault_names_what_the_story_does_not_have(text: str, named: str) -> No
     found = fault(text)
     assert found is not None
     assert named in found
-
-
-KELVIN = (
-    "Kelvin Labs released version 3.2 in the U.S. on 14 January. The index takes 18 kilobytes, down from 64 kilobytes. "
-    "The company's team worked on it for three weeks with 22 testers. The test at InfoNation took 5 hours and 40 minutes, and "
-    "the next is at the Olympics in March. It could save memory. The law allows five working days; it took 23."
-)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "The index shrank from 64 to 18 kilobytes.",
-        "Kelvin Labs' team worked on it for three weeks.",
-        "Kelvin Labs released the version in mid-January.",
-        "It had twenty-two testers.",
-        "InfoNation's test took nearly six hours.",
-        "The version is out in the US.",
-        "The version is out in the United States.",
-        "The next test is an Olympic one.",
-        "It took 23 days instead of five.",
-        "The work took three weeks, with 22 testers.",
-    ],
-)
-def test_the_same_value_and_the_same_name_may_have_another_form(text: str) -> None:
-    assert fault(text, KELVIN, "Kelvin Labs cuts memory") is None
-
-
-@pytest.mark.parametrize(
-    ("text", "named"),
-    [
-        ("The team worked on it for three months.", "three months"),
-        ("The index shrank by three kilobytes.", "three kilobytes"),
-        ("Kelvin Labs released the version in mid-March 2020.", "March 2020"),
-        ("It had thirty-two testers.", "thirty-two"),
-        ("Marie Kondo Invented the Index.", "Marie"),
-        ("The version runs on index-4.", "index-4"),
-        ("It was released on 24 January.", "24 January"),
-    ],
-)
-def test_another_unit_day_or_name_is_refused(text: str, named: str) -> None:
-    assert named in (fault(text, KELVIN, "Kelvin Labs cuts memory") or "")
 
 
 @pytest.mark.parametrize(
