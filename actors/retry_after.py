@@ -9,6 +9,9 @@ from email.utils import parsedate_to_datetime
 LONGEST_WAIT = 86_400.0
 """Seconds. A server that asks for more is asked again after a day."""
 
+AWAY = 60.0
+"""Seconds for which a site, an Engine or a provider that cannot be reached, and names no time, is left alone."""
+
 _NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _LONGEST_VALUE = 100  # characters; a date has 29
 

@@ -147,7 +147,7 @@ class CallEnd:
         cost: In US dollars; None when unknown: then the highest possible cost counts as spent.
         is_charged: False when the provider did no work, so that the call is free.
         latency_ms: From the request to the end of the answer.
-        rests: The model whose provider asked to be left alone, and for how many seconds.
+        rests: The model whose provider is to be left alone by all jobs, and for how many seconds.
     """
 
     outcome: str

@@ -23,7 +23,7 @@ from actors.engine.contract import (
 )
 from actors.engine.dates import read_date
 from actors.engine.decode import unpacked
-from actors.engine.feed_bytes import prepared
+from actors.engine.feed_bytes import repaired
 from actors.engine.feed_markup import fragment_of, title_of, value_of
 from actors.engine.text import of_the_web, one_line
 
@@ -45,7 +45,7 @@ def read_feed(
     future becomes ``now``; ``metadata.updated`` stays unchanged. Unreadable dates are None.
 
     Raises:
-        EngineError: ``not_a_feed``, ``too_large``.
+        EngineError: ``not_a_feed``; ``too_large`` for a packed file that inflates too far.
     """
     now = now or datetime.now(UTC)
     body = unpacked(body)
@@ -83,7 +83,7 @@ def _parse_xml(body: bytes, url: str, content_type: str) -> dict[str, Any]:
     # Without the feed's address: the parser would make guids relative to it, and they would change when the feed moves.
     headers = {"content-type": of_the_web(content_type)} if content_type else {}
     # A file object, because feedparser may read text as an address and fetch it.
-    file = io.BytesIO(prepared(body, url))
+    file = io.BytesIO(repaired(body))
     try:
         parsed: dict[str, Any] = parse(file, response_headers=headers, sanitize_html=False, resolve_relative_uris=False)  # type: ignore[no-untyped-call]
     except Exception as error:  # of any type: its parsers were not written for hostile bytes

@@ -11,7 +11,6 @@ from actors.engine.article.furniture import without_furniture
 from actors.engine.article.language import text_language
 from actors.engine.article.plain import plain_text
 from actors.engine.article.walls import wall
-from actors.engine.attributes import check_attributes
 from actors.engine.contract import Author, ContentItem, EngineError
 from actors.engine.metadata import Metadata, read
 from actors.engine.text import clean, decode, one_line
@@ -26,7 +25,7 @@ def read_page(body: bytes, url: str, content_type: str = "") -> ContentItem:
     """Extract the article of a page; ``text`` is empty if there is none.
 
     Raises:
-        EngineError: ``no_text`` if the bytes are not a page, ``too_large`` for absurdly many elements or attributes;
+        EngineError: ``no_text`` if the bytes are not a page, ``too_large`` for absurdly many elements;
             ``blocked``, ``paywall``, ``consent`` or ``not_found`` if something else stands in place of the article.
     """
     markup = decode(body, content_type)
@@ -34,7 +33,6 @@ def read_page(body: bytes, url: str, content_type: str = "") -> ContentItem:
         text = clean(markup).strip()
         title = one_line(text.split("\n", 1)[0], 200)
         return _item(url, Metadata(title=title), text, text)
-    check_attributes(markup, url)
     tree = parse_page(markup)
     about = read(tree, url)
     article = read_article(tree, about.body.strip())

@@ -66,7 +66,7 @@ def fetch_content(payload: FetchContent, ctx: Context[ContentSettings]) -> dict[
     """
     found = items.for_fetch(ctx.db, payload.raw_item_ids)
     waiting = [item for item in found if item.is_in_flight]
-    with PoliteEngine(cast("Engine", ctx.service("engine")), ctx, ctx.settings.engine_wait) as engine:
+    with PoliteEngine(cast("Engine", ctx.service("engine")), ctx, ctx.settings.engine_wait.total_seconds()) as engine:
         counts = _fetch(ctx, waiting, engine)
     skipped = len(payload.raw_item_ids) - len(waiting)
     return {"outcomes": dict(counts), **({"left_alone": skipped} if skipped else {})}

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from actors import waiting
 from actors.engine.canonical import site_of
 from actors.engine.contract import EngineError
 from actors.outcomes import Outcome
+from actors.retry_after import AWAY
 from actors.schema import MAX_BATCH
 from actors.store import digests
 from zeke_jobs import Defer, Throttled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from datetime import timedelta
     from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
@@ -36,14 +37,14 @@ class PoliteEngine(ExitStack):
     Args:
         engine: The engine that fetches.
         ctx: The job's context.
-        away: The wait for those that name no time.
+        away: The wait, in seconds, for those that name no time.
 
     Raises:
         Defer: by its methods, if another job holds the host (this one is tried again in some seconds), the host
             rests, or the Engine is unavailable: none of this is a fault of the page or feed.
     """
 
-    def __init__(self, engine: Engine, ctx: Context[Any], away: timedelta = timedelta(minutes=1)) -> None:
+    def __init__(self, engine: Engine, ctx: Context[Any], away: float = AWAY) -> None:
         super().__init__()
         self._engine = engine
         self._ctx = ctx
@@ -66,7 +67,7 @@ class PoliteEngine(ExitStack):
         try:
             yield
         except EngineError as error:
-            wait = error.retry_after or self._away.total_seconds()
+            wait = error.retry_after or self._away
             if error.is_away:
                 waiting.rest(self._ctx, waiting.ENGINE, wait, str(error))
                 raise (

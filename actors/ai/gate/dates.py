@@ -38,7 +38,6 @@ _PATTERNS = [
 ]
 _ALONE = re.compile(rf"(?<![\w-])(?P<mid>mid-)?{_NAME}", re.IGNORECASE)
 _UNSURE = frozenset("march may mar mars mai jun jan sep dec oct nov feb apr jul aug mei".split())  # noqa: SIM905
-_BEFORE_MONTH = re.compile(r"\b(?:in|since|until|by|from|of|last|next|early|late|end of|mid)[ -]$")
 _WORD = re.compile(r"[^\W\d_]+")
 _TIME = re.compile(r"\b\d{1,2}:\d{2}\b")
 
@@ -92,23 +91,16 @@ def dates(text: str) -> Dates:
     words = {word.lower() for word in _WORD.findall(rest)}
     for match in [] if words.isdisjoint(_MONTH) else _ALONE.finditer(rest):
         name = match.group("month").lower()
-        if name not in _UNSURE or match.group("mid") or (name in {"march", "may"} and _is_month(rest, match)):
+        if name not in _UNSURE or match.group("mid"):
             found.days.add((None, _MONTH[name], None))
     found.weekdays = {_WEEKDAY[word] for word in words if word in _WEEKDAY}
     found.rest = rest
     return found
 
 
-def _is_month(text: str, match: re.Match[str]) -> bool:
-    before = _BEFORE_MONTH.search(text[max(0, match.start() - 10) : match.start()])
-    return match.group()[0].isupper() and before is not None
-
-
 def _note(found: Dates, match: re.Match[str]) -> str:
     parts = match.groupdict()
     name, number, day, year = (parts.get(key) for key in ("month", "number", "day", "year"))
     month = _MONTH[name.lower()] if name else int(number) if number else None
-    if number and month and day and month > 12:  # 4/25/2027
-        month, day = int(day), number
     found.days.add((int(year) if year else None, month, int(day) if day and month else None))
     return " , "

@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import pairwise, permutations
 from typing import TYPE_CHECKING
 
-from actors.ai.gate.numbers import Number, filled, numbers
+from actors.ai.gate.numbers import Number, numbers
 from actors.ai.gate.units import unit as unit_of
 
 if TYPE_CHECKING:
@@ -22,18 +22,16 @@ _ONE = re.compile(r"\b(?:an?|one|eine?[mnrs]?|une?|una?|per|je) ([^\W\d_]+)\b", 
 
 
 def known_numbers(sentences: Sequence[str]) -> list[Number]:
-    """The numbers of a story: an open one may have a unit of the sentence before, and "a week" is one week."""
+    """The numbers of a story; "a week" is one week."""
     found: list[Number] = []
-    before: list[Number] = []
     for sentence in sentences:
         mine = numbers(sentence, is_known=True)
-        found += [*filled(mine, before, is_known=True), *_joined(mine, sentence), *_computed(mine)]
+        found += [*mine, *_joined(mine, sentence), *_computed(mine)]
         found += [
             Number(((unit[1], unit[0]),), frozenset({1.0}), match.group())
             for match in _ONE.finditer(sentence)
             if (unit := unit_of(match.group(1)))[0]
         ]
-        before = mine
     return found
 
 

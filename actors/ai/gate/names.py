@@ -117,9 +117,7 @@ def _forms(story: Evidence) -> frozenset[str]:
     """The story's words in lower case, without points, and their stems."""
     words = {word.lower() for word in tokens(story.text)}
     parts = {part for word in words if "-" in word for part in word.split("-")}
-    return frozenset({*words, *parts, *map(_stem, words), *(word.replace(".", "") for word in words)} - {"us"}) | (
-        {"us"} if re.search(r"\bU\.?S\b", story.text) else set()
-    )
+    return frozenset({*words, *parts, *map(_stem, words), *(word.replace(".", "") for word in words)})
 
 
 @lru_cache(maxsize=16)

@@ -11,7 +11,7 @@ from actors.ai.gate.units import unit as unit_of
 from actors.ai.words import SMALL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator
 
 Reading = tuple[float, str]
 
@@ -21,8 +21,7 @@ class Number:
     """A number of a text.
 
     Attributes:
-        readings: Its possible values: ``31m`` is 31 metres or 31 million. Units are
-            normalised, empty for none.
+        readings: Its possible values. Units are normalised, empty for none.
         values: The values without the unit's factor.
         text: As it is written, with its unit.
         start: Where it begins.
@@ -67,13 +66,12 @@ _ONES = "|".join(("one", *(word for word, value in WORDS.items() if value < _ONE
 _NUMBER = re.compile(
     rf"(?<![A-Za-zÀ-ÿ\d.])(?:{_GROUPED}|\d+(?:[.,]\d+)?)"
     rf"|\b(?:{'|'.join(WORDS)})(?:-(?:{_ONES}))?\b"
-    r"|[\u4e8c\u4e09\u56db\u4e94\u516d\u4e03\u516b\u4e5d\u5341\u4e24\u4e00](?=[割成台名家年人个個座つ倍])",
+    r"|[\u4e8c\u4e09\u56db\u4e94\u516d\u4e03\u516b\u4e5d\u5341\u4e24\u4e00](?=[台名家年人个個座つ倍])",
     re.IGNORECASE,
 )
 _HAN = {char: float(value) for value, char in enumerate("一二三四五六七八九十", 1)} | {"两": 2.0}
 _HAN_SCALES = {"百": 1e2, "千": 1e3, "万": 1e4, "億": 1e8, "亿": 1e8, "兆": 1e12}
 _HAN_TAIL = re.compile(r"([百千])?([万億亿兆])?")
-_HAN_MORE = re.compile(r"(\d+)([万千百])")  # the rest of 2億5000万
 _HAN_UNIT = re.compile(
     r"(?:パーセント|個百分點|个百分点|ユーロ|キロ|時間|分钟|小时|公里|美元|欧元|ドル|[円元年天秒吨%])"
 )
@@ -81,8 +79,6 @@ _TAIL = re.compile(r"[\s\u00a0-]{0,2}([^\W\d_]+\.?|%)")
 _PER_CENT = re.compile(
     r"[\s\u00a0]?(?:per cent|pour cent|por ciento|por cento|per cento|percentage points?)\b", re.IGNORECASE
 )
-_OF = re.compile(r"\s(?:de|d'|of)(?=\s)")
-_RANGE = re.compile(r"\s?(?:to|and|or|bis|und|oder|à|et|y|a|-|\u2013|から|至)\s?")
 _FRACTION = re.compile(
     rf"\b(?:(two|three|zwei|drei|deux|dos)[\s-])?({'|'.join(FRACTIONS)})s?\b|(半分|一半|半数)", re.IGNORECASE
 )
@@ -114,17 +110,7 @@ def numbers(text: str, *, is_known: bool = False) -> list[Number]:
     for one in candidates:  # a phrase is longer than the number in it
         if not found or one.start >= found[-1].end:
             found.append(one)
-    for at in range(len(found) - 1):
-        one, other = found[at], found[at + 1]
-        if one.is_open and other.scale > 1 and _RANGE.fullmatch(text[one.end : other.start]):
-            more = tuple((value * other.scale * other.unit[1], other.unit[0]) for value in one.values)
-            found[at] = replace(one, readings=(*one.readings, *more))  # two to three million dollars
-    return filled(found, found, is_known=is_known)
-
-
-def filled(found: Sequence[Number], others: Iterable[Number], *, is_known: bool) -> list[Number]:
-    """The numbers, those without a unit with the units of others as further readings."""
-    units = {one.unit for one in others if one.unit[0]}
+    units = {one.unit for one in found if one.unit[0]}
     return [
         one
         if not units or one.unit[0] or (is_known and not one.is_open)
@@ -174,13 +160,8 @@ def _is_part(text: str, match: re.Match[str]) -> bool:
 
 def _number(text: str, match: re.Match[str]) -> Number:
     raw, end = match.group(), match.end()
-    if raw in _HAN and text[end : end + 1] in {"割", "成"}:
-        return Number(((_HAN[raw] * 10, "%"),), frozenset(), raw + text[end], match.start(), bound="~")
     scale, unit, end, has_noun = _scale(text, end)
     values, digits = ([_HAN[raw]], 1) if raw in _HAN else _values(raw, is_scaled=scale > 1)
-    if scale >= 1e4 and (more := _HAN_MORE.match(text, end)):
-        values = [value + int(more.group(1)) * _HAN_SCALES[more.group(2)] / scale for value in values]
-        _, unit, end, has_noun = _scale(text, more.end())
     prefix = _PREFIX.search(text[max(0, match.start() - 5) : match.start()])
     start = match.start() - (len(prefix.group()) if prefix else 0)
     if prefix:
@@ -188,8 +169,6 @@ def _number(text: str, match: re.Match[str]) -> Number:
         end = max(end, match.end())
     scaled = frozenset(value * scale for value in values)
     readings = {(round(value * unit[1], 9), unit[0]) for value in scaled}
-    if text[match.end() : end].strip() in {"m", "M"} and scale == 1e6:
-        readings |= {(value, "m") for value in values}
     is_open = not unit[0] and not has_noun
     bound = _bound(text, start)
     return Number(tuple(sorted(readings)), scaled, text[start:end], start, digits, bound, is_open, unit, scale)
@@ -233,12 +212,11 @@ def _scale(text: str, end: int) -> tuple[float, tuple[str, float], int, bool]:
         if word not in SCALES or (len(word) == 1 and tail.start(1) != end):
             break
         scale, end = scale * SCALES[word], tail.end()
-    return scale, *_unit_at(text, end, is_scaled=scale > 1)
+    return scale, *_unit_at(text, end)
 
 
-def _unit_at(text: str, end: int, *, is_scaled: bool) -> tuple[tuple[str, float], int, bool]:
-    of = _OF.match(text, end)
-    tail = _TAIL.match(text, of.end() if of and is_scaled else end)
+def _unit_at(text: str, end: int) -> tuple[tuple[str, float], int, bool]:
+    tail = _TAIL.match(text, end)
     if tail is None:
         return ("", 1.0), end, False
     word = tail.group(1)

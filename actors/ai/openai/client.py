@@ -7,7 +7,6 @@ import re
 import time
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +16,8 @@ import httpx
 from actors.ai.openai.deadline import Deadline
 from actors.ai.openai.wire import WIRES
 from actors.ai.prompting import visible
-from actors.retry_after import bounded, retry_after
-from zeke_jobs import Reject, Retry, Throttled
+from actors.retry_after import AWAY, bounded, retry_after
+from zeke_jobs import Defer, Reject, Retry, Throttled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,15 +47,14 @@ class CallFailed(Exception):
         outcome: rate_limited, timeout, failed or invalid.
         verdict: The exception for the job: ``Retry``, ``Defer`` or ``Reject``.
         is_charged: Whether the provider may charge for it.
-        rests: Seconds that the provider asked to be left alone; None if it did not.
+        rests: Seconds for which the provider is left alone by all jobs; None after a failure of this call alone.
     """
 
-    def __init__(self, outcome: str, verdict: Exception, *, is_charged: bool) -> None:
+    def __init__(self, outcome: str, verdict: Exception, *, is_charged: bool, rests: float | None = None) -> None:
         super().__init__(str(verdict))
         self.outcome = outcome
         self.verdict = verdict
-        wait = verdict.retry_after if isinstance(verdict, Throttled) else None
-        self.rests = wait.total_seconds() if isinstance(wait, timedelta) else wait
+        self.rests = rests
         self.is_charged = is_charged
 
 
@@ -116,7 +114,7 @@ class Client:
                 body = self._read(response)
         except _NEVER_SENT as error:
             reason = f"the AI provider cannot be reached: {error!r}"
-            raise CallFailed("failed", Retry(reason=reason), is_charged=False) from error
+            raise CallFailed("failed", Defer(AWAY, reason), is_charged=False, rests=AWAY) from error
         except httpcore.TimeoutException as error:
             raise self._too_slow() from error
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
@@ -166,7 +164,7 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, limit: str = "
     if code in _SPENT_CODES:
         return CallFailed("failed", Reject(said), is_charged=False)
     if status in {429, 503} and wait is not None:
-        return CallFailed("rate_limited", Throttled(limit, wait, said), is_charged=False)
+        return CallFailed("rate_limited", Throttled(limit, wait, said), is_charged=False, rests=wait)
     if status == httpx.codes.TOO_MANY_REQUESTS:
         return CallFailed("rate_limited", Retry(reason=said), is_charged=False)
     if status >= httpx.codes.INTERNAL_SERVER_ERROR or status in {408, 409}:

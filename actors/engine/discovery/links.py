@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-from actors.engine.attributes import check_attributes
 from actors.engine.canonical import LONGEST_ADDRESS
 from actors.engine.pages import parse_page
 from actors.engine.text import decode, one_line
@@ -33,10 +32,9 @@ def feed_links(body: bytes, url: str, content_type: str = "") -> list[tuple[str,
     Feeds of comments are left out if there are others.
 
     Raises:
-        EngineError: ``no_text`` if it is not a page, ``too_large`` for absurdly many elements or attributes.
+        EngineError: ``no_text`` if it is not a page, ``too_large`` for absurdly many elements.
     """
     markup = decode(body, content_type)[:_LONGEST_MARKUP]
-    check_attributes(markup, url)
     tree = parse_page(markup)
     base = _base(tree, url)
     named = dict.fromkeys(_alternates(tree, base)) or dict.fromkeys(_anchors(tree, base))

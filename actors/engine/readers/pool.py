@@ -41,13 +41,13 @@ class _Died(Exception):
 
 
 class _Ticket:
-    """A place in the queue, and then at a reader. It is given back at the latest when it is garbage-collected."""
+    """A thread's right to a reader. It is given back at the latest when it is garbage-collected."""
 
 
 class Readers:
     """Up to ``most`` processes, started when they are first needed, and replaced when they have ended.
 
-    Threads get them in the order of their requests. The operations are the names in ``module``'s ``OPERATIONS``.
+    The operations are the names in ``module``'s ``OPERATIONS``.
     """
 
     def __init__(
@@ -60,7 +60,6 @@ class Readers:
 
     def _begin(self) -> None:
         self._changed = threading.Condition()
-        self._waiting: list[_Ticket] = []
         self._busy: WeakSet[_Ticket] = WeakSet()
         self._idle: list[socket.socket] = []
         self._server: subprocess.Popen[bytes] | None = None
@@ -106,20 +105,15 @@ class Readers:
     def _turn(self) -> Iterator[None]:
         ticket = _Ticket()
         with self._changed:
-            self._waiting.append(ticket)
-            try:
-                while len(self._busy) >= self._most or self._waiting[0] is not ticket:
-                    self._changed.wait(_SLICE)
-                self._busy.add(ticket)
-            finally:
-                self._waiting.remove(ticket)
-                self._changed.notify_all()
+            while len(self._busy) >= self._most:
+                self._changed.wait(_SLICE)
+            self._busy.add(ticket)
         try:
             yield
         finally:
             with self._changed:
                 self._busy.discard(ticket)
-                self._changed.notify_all()
+                self._changed.notify()
 
     def _once(self, head: dict[str, Any], body: bytes, *, is_fresh: bool = False) -> tuple[dict[str, Any], bytes]:
         with self._changed:

@@ -273,13 +273,16 @@ def test_a_connection_that_breaks_off_after_the_question_counts_as_paid(
     assert call["cost_usd"] == call["reserved_usd"] > 0
 
 
-def test_a_provider_that_was_never_reached_costs_nothing(run: Callable[..., Any], rows: Callable[..., Any]) -> None:
+def test_a_provider_that_was_never_reached_costs_nothing_and_is_left_alone_by_all(run: Callable[..., Any], rows: Callable[..., Any]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with pytest.raises(Retry, match="cannot be reached"):
+    with pytest.raises(Defer, match="cannot be reached"):
         run(prices=PRICES, base_url=f"http://127.0.0.1:{port}/v1")
     (call,) = rows(CALLS)
     assert call["cost_usd"] == 0
+    with pytest.raises(Defer, match=r"model/\S+ is left alone until .*cannot be reached"):
+        run(prices=PRICES, base_url=f"http://127.0.0.1:{port}/v1")
+    assert len(rows(CALLS)) == 1
 
 
 @pytest.mark.parametrize("name", ["max_completion_tokens", "max_tokens"])

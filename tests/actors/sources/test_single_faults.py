@@ -9,7 +9,6 @@ import pytest
 from psycopg2 import DataError
 
 from actors.cli.app import run
-from actors.engine.contract import ContentSource
 from tests.actors.scripted_site import Answer, page, paragraphs
 from zeke_jobs.testing import set_clock
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
 
+    from actors.engine.contract import ContentSource
     from tests.actors.scripted_site import ScriptedSite
     from tests.actors.sources.conftest import Pipeline
 

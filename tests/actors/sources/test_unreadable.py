@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from tests.actors.scripted_site import ScriptedSite
     from tests.actors.sources.conftest import Pipeline
 
-# Each tag alone is within what a tag may have.
 COSTLY = "".join(f"<p {' '.join(f'a{number}=x' for number in range(9_900))}>{tag}</p>" for tag in range(20))
 
 
