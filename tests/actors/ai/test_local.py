@@ -22,14 +22,6 @@ def story(document: str = DOCUMENT, **fields: Any) -> Story:
     return Story(uuid.UUID(int=1), fields.pop("title", "Signed packages"), document, **fields)
 
 
-def test_an_extractive_analysis_says_so_and_has_no_opinion() -> None:
-    analysis = Settings().open().analyze(story())
-    assert analysis.state == "extractive"
-    assert analysis.confidence is None
-    assert analysis.made_by.provider == "local"
-    assert analysis.made_by.prompt is None
-
-
 def test_why_it_matters_is_taken_word_for_word_and_cited() -> None:
     analysis = Settings().open().analyze(story())
     assert analysis.why_it_matters is not None
@@ -62,12 +54,6 @@ def test_the_chili_formula_is_that_of_the_documentation() -> None:
     expected = 0.30 * 0.9 + 0.35 * 2 / 5 + 0.20 * 2 / 3 + 0.15 * 0.5
     assert breakdown["value"] == round(expected, 3)
     assert value == round(5 * expected)
-
-
-def test_chili_goes_from_0_to_5() -> None:
-    hot = Chili(keywords=("registry",), enough_keywords=1).score(story(authority=1, cluster_size=9, age_days=0))
-    cold = Chili(keywords=("llama",)).score(story(authority=0, cluster_size=1, age_days=99))
-    assert (hot[0], cold[0]) == (5, 0)
 
 
 FACT_CHECK = (

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from actors.cli import jobs
 from actors.cli.app import run
 from actors.store import clusters, items, sources
 from actors.store.items import NewItem
@@ -231,23 +230,3 @@ def test_a_merged_source_keeps_all_its_stories(
     assert len(rows("SELECT id FROM raw_items")) == 4
     assert rows("SELECT metrics FROM story_clusters") == [{"metrics": {"stories": 2, "sources": 1}}]
     assert news("sources", "merge", "Second", "Second")[0] == 2
-
-
-def test_a_source_is_removed_whole_or_not_at_all(told_twice: Any, conn: Any, rows: Callable[..., Any]) -> None:
-    first, *_ = told_twice
-    assert sources.extent(conn, first) == {"items": 2, "stories": 2, "starred": 0, "shared": 1}
-
-
-JOBS: list[tuple[dict[str, Any] | None, str]] = [
-    (None, "its job is gone"),
-    ({"state": "completed", "output": {"outcome": "gone"}}, "gone"),
-    ({"state": "completed", "output": {"outcome": "not_found", "detail": "it answers 404"}}, "it answers 404"),
-    ({"state": "failed", "error": {"message": "no such thing"}}, "failed: no such thing"),
-    ({"state": "created", "is_later": False, "waiting_for": None, "start_after": None}, "not yet: created"),
-    ({"state": "created", "is_later": True, "waiting_for": "host busy", "start_after": None}, "not yet, : host busy"),
-]
-
-
-@pytest.mark.parametrize(("job", "words"), JOBS)
-def test_what_became_of_a_job_is_said_in_words(job: Any, words: str) -> None:
-    assert jobs.outcome(job) == words

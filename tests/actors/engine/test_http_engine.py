@@ -65,18 +65,6 @@ def test_a_source_without_items_says_that_it_has_no_list(site: ScriptedSite, eng
     assert engine.fetch_source("https://a.example/feed").items is None
 
 
-def test_conditions_are_passed_on(site: ScriptedSite, engine: HttpEngine) -> None:
-    site.pages["/source"] = answer({"data": {**SOURCE, "items": [ITEM], "notModified": False, "etag": '"2"'}})
-    source = engine.fetch_source("https://a.example/feed", '"1"', "yesterday")
-    assert source.etag == '"2"'
-    assert [item.id for item in source.items or []] == ["i1"]
-    assert json.loads(site.asked[0].body) == {
-        "url": "https://a.example/feed",
-        "etag": '"1"',
-        "lastModified": "yesterday",
-    }
-
-
 @pytest.mark.parametrize(
     ("status", "code", "transient"),
     [
@@ -117,16 +105,6 @@ def test_an_answer_that_does_not_fit_the_contract_is_the_engines_fault(
     assert (caught.value.code, caught.value.transient) == ("engine_failed", False)
 
 
-def test_an_engine_that_is_not_there_may_come_back() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    client = HttpEngine(f"http://127.0.0.1:{port}")
-    with pytest.raises(EngineError) as caught:
-        client.fetch_item("https://a.example/1")
-    client.close()
-    assert (caught.value.code, caught.value.transient) == ("engine_failed", True)
-
-
 def test_an_engine_that_does_not_answer_in_time_may_come_back() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         client = HttpEngine(f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=0.2)
@@ -134,11 +112,6 @@ def test_an_engine_that_does_not_answer_in_time_may_come_back() -> None:
             client.fetch_item("https://a.example/1")
         client.close()
     assert caught.value.transient
-
-
-def test_health_is_what_the_engine_says(site: ScriptedSite, engine: HttpEngine) -> None:
-    site.pages["/health"] = answer({"status": "ok", "providers": {"rss": {"status": "degraded", "message": "slow"}}})
-    assert engine.health()["providers"]["rss"]["status"] == "degraded"
 
 
 def test_an_engine_that_cannot_be_asked_is_away() -> None:

@@ -8,7 +8,6 @@ import pytest
 from pydantic import ValidationError
 
 from actors.engine import Settings
-from actors.engine.client import HttpEngine
 from actors.engine.contract import EngineError
 from actors.engine.local import LocalEngine
 from tests.actors.scripted_site import Answer, page, paragraphs, rss
@@ -92,29 +91,10 @@ def test_expires_counts_where_max_age_is_missing(site: ScriptedSite, engine: Loc
     assert abs(wish - until) < timedelta(seconds=5)
 
 
-def test_a_feed_that_moved_for_good_names_its_new_address(site: ScriptedSite, engine: LocalEngine) -> None:
-    site.pages["/old"] = Answer(status=301, headers={"Location": "/feed"})
-    site.pages["/feed"] = Answer(ONE)
-    assert engine.fetch_source(f"{site.url}/old").moved_to == f"{site.url}/feed"
-
-
 @pytest.mark.parametrize("kind", ["application/rss+xml", "text/xml", "text/html", "application/octet-stream", ""])
 def test_a_feed_is_read_whatever_text_it_is_served_as(site: ScriptedSite, engine: LocalEngine, kind: str) -> None:
     site.pages["/feed"] = Answer(ONE, content_type=kind)
     assert len(engine.fetch_source(f"{site.url}/feed").items or []) == 1
-
-
-def test_loopback_is_refused_unless_it_is_allowed(site: ScriptedSite) -> None:
-    with pytest.raises(EngineError) as caught:
-        LocalEngine(Settings()).fetch_source(f"{site.url}/feed")
-    assert caught.value.code == "blocked_address"
-
-
-def test_settings_open_the_engine_that_they_name() -> None:
-    assert isinstance(Settings().open(), LocalEngine)
-    remote = Settings(kind="http", url="http://engine:3010", token="secret").open()
-    assert isinstance(remote, HttpEngine)
-    remote.close()
 
 
 @pytest.mark.parametrize(

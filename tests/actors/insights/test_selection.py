@@ -4,7 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -69,41 +68,11 @@ def test_code_keeps_its_lines_and_indentation() -> None:
     assert (code.language, code.heading) == ("python", "How to use it")
 
 
-@pytest.mark.parametrize(
-    ("sentence", "kind"),
-    [
-        ("Latency at p99 fell from 840 ms to 210 ms.", "metric"),
-        ("The server handles 20,000 requests per second on one core.", "metric"),
-        ("The company was founded in 2014 by three friends.", None),
-        ("The `timeout` option now requires a unit.", "api_change"),
-        ("He removed his hat and sat down at the table.", None),
-        ("Replace `client.run(cb)` with `await client.run()` in every module.", "code_change"),
-        ("“We will never again count before we lock,” Ada Kern wrote on Friday.", "quote"),
-    ],
-)
-def test_a_sentence_gives_itself_away(sentence: str, kind: str | None) -> None:
-    found = [each for each in kinds(sentence) if each != "insight"]
-    assert found == ([kind] if kind else [])
-
-
-def test_a_diff_is_a_change() -> None:
-    assert list(kinds("Apply this:\n\n```diff\n- old()\n+ new()\n```\n")) == ["code_change"]
-
-
-def test_output_of_a_program_is_no_example() -> None:
-    assert kinds("It prints this:\n\n```text\n1\n2\n3\n```\n") == {}
-
-
 def test_long_code_is_cut_after_a_whole_line() -> None:
     code = "\n".join(f"line_{number} = {number}" for number in range(500))
     (found,) = highlights(f"```python\n{code}\n```", Selection(max_quote=300))
     assert len(found.quote) <= 300
     assert code.startswith(found.quote + "\n")
-
-
-def test_the_same_thing_said_twice_is_kept_once() -> None:
-    text = "The `strict` parameter of `loads()` is removed.\n\nThe `strict` parameter of `loads()` was removed today."
-    assert len(kinds(text)["api_change"]) == 1
 
 
 def test_a_text_in_another_language_gives_its_code_shares_and_central_sentences() -> None:

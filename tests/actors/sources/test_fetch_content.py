@@ -4,13 +4,12 @@ import json
 import socket
 from datetime import timedelta
 from typing import TYPE_CHECKING
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 
 from actors.engine.client import HttpEngine
 from actors.engine.contract import ContentItem, EngineError
-from actors.sources.content import ContentSettings
 from tests.actors.scripted_site import Answer, page, paragraphs
 from zeke_jobs import Defer
 
@@ -118,12 +117,6 @@ def test_what_may_pass_is_tried_again_and_ends_in_its_reason(
     assert site.times("/a") == 8
     assert pipeline.outcomes() == {"fetch_failed": 1}
     assert pipeline.query("SELECT status FROM raw_items") == [("failed",)]
-
-
-def test_a_wait_is_never_longer_than_the_longest() -> None:
-    settings = ContentSettings(first_wait=timedelta(hours=1), longest_wait=timedelta(hours=6))
-    waits = [settings.wait(attempts, None) for attempts in range(1, 6)]
-    assert waits == [timedelta(hours=hours) for hours in (1, 2, 4, 6, 6)]
 
 
 def test_an_engine_that_is_away_costs_no_item_an_attempt(pipeline: Pipeline, add_item: Callable[..., UUID]) -> None:
@@ -273,10 +266,6 @@ def test_an_engine_that_gives_no_text_ends_in_a_stated_outcome_and_in_no_empty_s
     pipeline.run("fetch-content", raw_item_ids=[told, untold])
     engine.close()
     assert pipeline.outcomes() == {"stored": 1, "no_text": 1}
-
-
-def test_what_is_not_there_any_more_is_left_alone(pipeline: Pipeline) -> None:
-    assert pipeline.run("fetch-content", raw_item_ids=[uuid4()]) == {"outcomes": {}, "left_alone": 1}
 
 
 def test_an_item_of_a_foreign_producer_is_fetched_too(
