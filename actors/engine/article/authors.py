@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from actors.engine.article.lines import Line
 
-_COMPANIES = frozenset({"Organization", "NewsMediaOrganization", "Corporation"})
 _MOST = 10
 _ABOVE, _BELOW = 25, 60  # elements from the heading; chosen on the choosing half of WCXB, as the patterns are
 _BY = re.compile(
@@ -21,16 +20,10 @@ _BY = re.compile(
     r" written) by|by|von|par|por|di|door|av|autor(?:in)?\s*:|authors?\s*:)[\s:]+(?P<name>.+)",
     re.IGNORECASE,
 )
-_BEFORE = re.compile(r"^(?:by|von|par|por|di|door|av)[\s:]+", re.IGNORECASE)
 _BEHIND = re.compile(
     r"\s*(?:[|·•●\u2014\u2013\d(]|,? (?:last )?updated\b|,? (?:published|posted)\b|\bon (?:\w+day|[a-z]{3,9} \d)|"
     r"\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.? ?\d).*$",
     re.IGNORECASE,
-)
-_ROLE = re.compile(
-    r"(?i:(?:,| [-/|] | )\s*(?:(?:senior|staff|contributing|tech|associate|lead|chief|managing|guest|content|marketing|editorial|"
-    r"executive|freelance)\s+)*(?:writer|editor|reporter|correspondent|contributor|author|columnist|manager|director|founder|expert|"
-    r"analyst|reviewer|journalist|specialist)\b.*$)|,\s*[A-Z][A-Za-z.]*[A-Z.]+(?:,.*)?$",
 )
 _AND = re.compile(r",? (?:and|und|et|y|e|&) |, ")
 _WORD = r"[^\W\d_a-z][\w.'\u2019-]*"
@@ -65,8 +58,7 @@ _ATTRIBUTES = ("class", "id", "itemprop", "rel")
 
 def page_author(article: Mapping[str, Any], metas: Mapping[str, str], lines: Sequence[Line], site: str) -> str:
     """The names, as a line; empty if the page names none. The address of a profile is no name."""
-    people = _declared(article.get("author"), companies=False)
-    for declared in (people, [metas.get("author", "")], [metas.get("article:author", "")]):
+    for declared in (_declared(article.get("author")), [metas.get("author", "")], [metas.get("article:author", "")]):
         bare = map(_bare, declared)
         if names := [one for one in bare if one and not _NO_PERSON.search(one) and one.casefold() != site.casefold()]:
             return ", ".join(dict.fromkeys(names))
@@ -76,22 +68,18 @@ def page_author(article: Mapping[str, Any], metas: Mapping[str, str], lines: Seq
 
 
 def _team(article: Mapping[str, Any], metas: Mapping[str, str]) -> str:
-    declared = (_bare(one) for one in (*_declared(article.get("author"), companies=True), metas.get("author", "")))
+    declared = (_bare(one) for one in (*_declared(article.get("author")), metas.get("author", "")))
     return next((name for name in declared if name and not _NO_AUTHOR.search(name)), "")
 
 
 def _bare(text: str) -> str:
-    return _BEFORE.sub("", one_line(html.unescape(text), 200)).strip(' ",')
+    return one_line(html.unescape(text), 200).strip(' ",')
 
 
-def _declared(value: Any, *, companies: bool) -> Iterator[str]:
+def _declared(value: Any) -> Iterator[str]:
     for one in value[:_MOST] if isinstance(value, list) else [value]:
-        if isinstance(one, dict):
-            if companies or _COMPANIES.isdisjoint(kinds(one)):
-                name = one.get("name")
-                yield from _declared(name, companies=companies) if isinstance(name, list) else [text_of(name)]
-        else:
-            yield text_of(one)
+        name = one.get("name") if isinstance(one, dict) else one
+        yield from _declared(name) if isinstance(name, list) else [text_of(name)]
 
 
 def _near(lines: Sequence[Line]) -> dict[str, str]:
@@ -123,7 +111,7 @@ def _kind(element: Any) -> str:
 
 
 def _name(text: str) -> str:
-    name = _ROLE.sub("", _BEHIND.sub("", text)).strip(" ,;:-\u2013\u2014|·\"'")
+    name = _BEHIND.sub("", text).strip(" ,;:-\u2013\u2014|·\"'")
     if not name or _NO_NAME.search(name):
         return ""
     return name if all(map(_NAME.fullmatch, _AND.split(name))) else ""
