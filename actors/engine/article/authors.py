@@ -115,9 +115,3 @@ def _name(text: str) -> str:
     if not name or _NO_NAME.search(name):
         return ""
     return name if all(map(_NAME.fullmatch, _AND.split(name))) else ""
-
-
-def kinds(data: Mapping[str, Any]) -> list[str]:
-    """The types of structured data."""
-    named = data.get("@type")
-    return [str(one) for one in (named if isinstance(named, list) else [named])]

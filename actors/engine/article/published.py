@@ -9,7 +9,6 @@ from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from actors.engine.article.authors import kinds
 from actors.engine.dates import read_date
 from actors.engine.text import text_at
 
@@ -31,7 +30,6 @@ _DATE_METAS = tuple(
 )
 """The names of metas that date the publication, by their letters, the surest first."""
 _OF_ADDRESS = re.compile(r"/(20[012]\d)(?:/([01]?\d)/([0-3]?\d)|-([01]\d)-([0-3]\d))(?!\d)")
-_MONTH_OF_ADDRESS = re.compile(r"/(20[012]\d)/(0[1-9]|1[0-2])/")
 _PUBLISHED = re.compile(r"publish|posted|entry-date|date|created")
 _CHANGED = re.compile(r"updat|modif|review|revis|edited", re.IGNORECASE)
 _IS_PUBLICATION = re.compile(r"publi|post|written|creat|release", re.IGNORECASE)
@@ -41,10 +39,6 @@ _BEFORE_A_DATE = re.compile(
     r"^(?:(?:first |originally )?(?:published|posted|(?:last )?updated|date|release date|created|written)(?: on| at)?\W*|on )",
     re.IGNORECASE,
 )
-_OF_PARTS = frozenset(
-    {"Review", "Comment", "Answer", "Question", "VideoObject", "ImageObject", "AudioObject", "Book", "Movie"}
-)
-"""Structured data about a part of a page or about its subject; their dates are not the page's."""
 _LONGEST = 60
 _MOST_CHILDREN = 3
 _YEAR = re.compile(r"(?:19|20)\d\d")
@@ -70,14 +64,13 @@ def published(
         other: Structured data that describes no article.
         url: The page's address, which may have the date.
     """
-    pages = [text_at(one, "datePublished") for one in other if _OF_PARTS.isdisjoint(kinds(one))]
+    pages = [text_at(one, "datePublished") for one in other]
     match = _OF_ADDRESS.search(urlsplit(url).path)
     address = "-".join(filter(None, match.groups())) if match else ""
     times = _read(_times(tree))
     declared = [*_read([text_at(article, "datePublished"), *_dated(metas), *pages]), *times, *_read([address])]
     agreed = _agreed(next(iter(declared), None), times, list(_shown(lines)))
-    is_doubtful = agreed is not None and (_is_of_last_build(agreed, article, metas) or _is_older(agreed, url))
-    return None if is_doubtful else agreed
+    return None if agreed is not None and _is_of_last_build(agreed, article, metas) else agreed
 
 
 def _is_of_last_build(moment: datetime, article: Mapping[str, Any], metas: Mapping[str, str]) -> bool:
@@ -87,13 +80,6 @@ def _is_of_last_build(moment: datetime, article: Mapping[str, Any], metas: Mappi
     return any(one.date() == moment.date() for one in changed) and any(
         not _is_close(one, {moment.date()}) for one in metas_changed
     )
-
-
-def _is_older(moment: datetime, url: str) -> bool:
-    """Whether the address names an earlier month: the page was published then and dated again later."""
-    named = _MONTH_OF_ADDRESS.search(urlsplit(url).path)
-    months = 12 * moment.year + moment.month - (moment.day == 1)  # the day may be another one in the site's zone
-    return named is not None and 12 * int(named[1]) + int(named[2]) < months
 
 
 def _agreed(declared: datetime | None, times: Sequence[datetime], shown: Sequence[Shown]) -> datetime | None:

@@ -9,10 +9,10 @@ from pydantic import ValidationError
 
 from actors.engine import Settings
 from actors.engine.contract import EngineError
-from actors.engine.local import LocalEngine
 from tests.actors.scripted_site import Answer, page, paragraphs, rss
 
 if TYPE_CHECKING:
+    from actors.engine.local import LocalEngine
     from tests.actors.scripted_site import ScriptedSite
 
 ONE = rss(("g", "t", "https://a.example/1"))

@@ -4,7 +4,6 @@ import json
 import socket
 from datetime import timedelta
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 import pytest
 
@@ -15,6 +14,7 @@ from zeke_jobs import Defer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from uuid import UUID
 
     from actors.engine.local import LocalEngine
     from tests.actors.scripted_site import ScriptedSite
