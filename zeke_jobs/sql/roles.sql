@@ -65,10 +65,10 @@ DO $$
 DECLARE
   v_one record;
 BEGIN
-  -- A loop, so that it includes the views of later versions. Only the scheduler reads zeke_jobs.planned, where payloads are not masked.
+  -- A loop, so that it includes the views of later versions, but for those that mask nothing: only the scheduler reads zeke_jobs.planned.
   FOR v_one IN
     SELECT n.nspname, c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE c.relkind = 'v' AND c.oid <> 'zeke_jobs.planned'::regclass AND (n.nspname = 'zeke_jobs' OR c.oid IN (
+    WHERE c.relkind = 'v' AND c.oid NOT IN ('zeke_jobs.planned'::regclass, 'zeke_jobs.unmasked'::regclass) AND (n.nspname = 'zeke_jobs' OR c.oid IN (
       SELECT r.ev_class FROM pg_rewrite AS r JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
       JOIN pg_class AS ours ON ours.oid = d.refobjid AND ours.relnamespace = 'zeke_jobs'::regnamespace
       WHERE n.nspname IN ('pgboss', 'pgboss_compat')))

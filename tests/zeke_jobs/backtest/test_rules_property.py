@@ -124,7 +124,7 @@ def sql(conn: Connection) -> Jobs:
     return jobs
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(7200 if DEEP else 300)
 @settings(
     max_examples=1000 if DEEP else 25,
     deadline=None,

@@ -84,7 +84,7 @@ def test_each_role_has_the_rights_that_are_written_here_and_no_others(conn: Conn
                 "zeke_jobs.installation",
             )
         },
-        roles.READER: both | {(name, "SELECT") for name in views - {"zeke_jobs.planned"}},
+        roles.READER: both | {(name, "SELECT") for name in views - {"zeke_jobs.planned", "zeke_jobs.unmasked"}},
         roles.OPERATOR: both | {(name, "SELECT") for name in ours | views},
         roles.WORKER: schema
         | {(name, "SELECT") for name in ours}

@@ -83,7 +83,7 @@ def test_a_reader_sees_every_view_and_nothing_else(log_in: Callable[[str], str],
     with conn.cursor() as cursor:
         cursor.execute("SELECT zeke_jobs.put_schedule('echo/daily', 'echo', '0 8 * * *', 'UTC', '{\"n\": 1}')")
         cursor.execute("SELECT oid::regclass::text FROM pg_class WHERE relkind = 'v' AND relnamespace IN ('zeke_jobs'::regnamespace, 'pgboss'::regnamespace)")  # fmt: skip
-        views = [row[0] for row in cursor.fetchall() if row[0] != "zeke_jobs.planned"]  # unmasked
+        views = {row[0] for row in cursor.fetchall()} - {"zeke_jobs.planned", "zeke_jobs.unmasked"}
     assert "zeke_jobs.job" in views
     assert "pgboss.job" in views
     with closing(connect(url)) as reading, reading.cursor() as cursor:

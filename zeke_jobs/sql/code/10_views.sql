@@ -1,5 +1,15 @@
 -- Views for people, dashboards and monitors.
 
+-- Each job with its sensitive fields: those at the send, and those of now, also after a rename of the task. If there are more now, the worker that
+-- wrote the job's errors did not mask them: grown.
+CREATE OR REPLACE VIEW zeke_jobs.unmasked AS
+SELECT q AS job, t.retry_limit, nullif(q.sensitive || n.fields, '{}') AS fields, NOT n.fields <@ coalesce(q.sensitive, '{}') AS grown
+FROM zeke_jobs.queue AS q
+LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
+CROSS JOIN LATERAL (
+  SELECT coalesce(t.sensitive, (SELECT a.sensitive FROM zeke_jobs.task AS a WHERE q.task = ANY (a.aliases) LIMIT 1), '{}') AS fields) AS n;
+COMMENT ON VIEW zeke_jobs.unmasked IS 'What the views of jobs are made of: nothing masked, so readers may not read it.';
+
 CREATE OR REPLACE VIEW zeke_jobs.job AS
 SELECT
   q.message_id AS id,
@@ -23,7 +33,7 @@ SELECT
       LIMIT 1)
   END AS error,
   greatest(q.attempt - 1, 0) AS retry_count,
-  coalesce(zeke_jobs.integer_of(q.message #> '{options,retry,limit}'), t.retry_limit, 0) AS retry_limit,
+  coalesce(zeke_jobs.integer_of(q.message #> '{options,retry,limit}'), s.retry_limit, 0) AS retry_limit,
   q.attempt,
   CASE WHEN s.grown THEN zeke_jobs.brief_attempts(q.attempts) ELSE q.attempts END AS attempts,
   q.deaths,
@@ -47,28 +57,15 @@ SELECT
   c.cost,
   c.currency,
   CASE WHEN s.fields IS NULL THEN (q.extra ->> 'batch') ELSE zeke_jobs.mask_text((q.extra ->> 'batch'), q.message -> 'kwargs', s.fields) END AS batch
-FROM zeke_jobs.queue AS q
-LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
-LEFT JOIN zeke_jobs.cost AS c ON c.job = q.message_id
-CROSS JOIN LATERAL (
-  -- The fields that were sensitive at the send and the fields that are sensitive now, also after a rename of the task. If there are more now, the
-  -- worker that wrote the job's errors did not mask them: grown.
-  SELECT nullif(q.sensitive || n.fields, '{}') AS fields, NOT n.fields <@ coalesce(q.sensitive, '{}') AS grown
-  FROM (
-    SELECT coalesce(t.sensitive, (SELECT a.sensitive FROM zeke_jobs.task AS a WHERE q.task = ANY (a.aliases) LIMIT 1), '{}') AS fields) AS n
-) AS s;
+FROM zeke_jobs.unmasked AS s CROSS JOIN LATERAL (SELECT (s.job).*) AS q
+LEFT JOIN zeke_jobs.cost AS c ON c.job = q.message_id;
 COMMENT ON VIEW zeke_jobs.job IS 'All jobs, in the words of pg-boss. Sensitive fields are masked.';
 
 CREATE OR REPLACE VIEW zeke_jobs.job_step AS
 SELECT p.job, CASE WHEN s.fields IS NULL THEN p.name ELSE zeke_jobs.mask_text(p.name, q.message -> 'kwargs', s.fields) END AS name, p.kept_on
 FROM zeke_jobs.step AS p
-LEFT JOIN zeke_jobs.queue AS q ON q.message_id = p.job
-LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
-CROSS JOIN LATERAL (
-  SELECT nullif(q.sensitive || n.fields, '{}') AS fields, NOT n.fields <@ coalesce(q.sensitive, '{}') AS grown
-  FROM (
-    SELECT coalesce(t.sensitive, (SELECT a.sensitive FROM zeke_jobs.task AS a WHERE q.task = ANY (a.aliases) LIMIT 1), '{}') AS fields) AS n
-) AS s;
+LEFT JOIN zeke_jobs.unmasked AS s ON (s.job).message_id = p.job
+CROSS JOIN LATERAL (SELECT (s.job).*) AS q;
 COMMENT ON VIEW zeke_jobs.job_step IS 'The finished steps of jobs, without their results, which may be secret.';
 
 CREATE OR REPLACE VIEW zeke_jobs.finished AS
@@ -91,14 +88,8 @@ SELECT
   NULL::timestamptz AS purged_on,
   c.cost,
   c.currency
-FROM zeke_jobs.queue AS q
-LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
+FROM zeke_jobs.unmasked AS s CROSS JOIN LATERAL (SELECT (s.job).*) AS q
 LEFT JOIN zeke_jobs.cost AS c ON c.job = q.message_id
-CROSS JOIN LATERAL (
-  SELECT nullif(q.sensitive || n.fields, '{}') AS fields, NOT n.fields <@ coalesce(q.sensitive, '{}') AS grown
-  FROM (
-    SELECT coalesce(t.sensitive, (SELECT a.sensitive FROM zeke_jobs.task AS a WHERE q.task = ANY (a.aliases) LIMIT 1), '{}') AS fields) AS n
-) AS s
 WHERE q.state IN ('done', 'rejected')
 UNION ALL
 SELECT
@@ -444,24 +435,11 @@ GROUP BY t.id, t.queue;
 COMMENT ON VIEW zeke_jobs.task_served IS 'Live worker processes that would run a job of each task, and their threads.';
 
 CREATE OR REPLACE VIEW zeke_jobs.process_state AS
-SELECT p.kind, p.state, count(w.id) AS processes, coalesce(sum(w.threads), 0) AS threads
-FROM (
-  SELECT k.kind, s.state
-  FROM unnest(ARRAY['worker', 'scheduler']) AS k (kind) CROSS JOIN unnest(ARRAY['live', 'stopping', 'lost']) AS s (state)
-) AS p
-LEFT JOIN (
-  SELECT
-    w.id,
-    w.kind,
-    w.threads,
-    CASE
-      WHEN w.heartbeat_on < zeke_jobs.now() - w.lost_after THEN 'lost'
-      WHEN w.stopping THEN 'stopping'
-      ELSE 'live'
-    END AS state
-  FROM zeke_jobs.worker AS w
-) AS w ON w.kind = p.kind AND w.state = p.state
-GROUP BY p.kind, p.state;
+SELECT k.kind, s.state, count(w.id) AS processes, coalesce(sum(w.threads), 0) AS threads
+FROM unnest(ARRAY['worker', 'scheduler']) AS k (kind) CROSS JOIN unnest(ARRAY['live', 'stopping', 'lost']) AS s (state)
+LEFT JOIN zeke_jobs.worker AS w ON w.kind = k.kind AND s.state =
+  CASE WHEN w.heartbeat_on < zeke_jobs.now() - w.lost_after THEN 'lost' WHEN w.stopping THEN 'stopping' ELSE 'live' END
+GROUP BY k.kind, s.state;
 COMMENT ON VIEW zeke_jobs.process_state IS 'How many workers and schedulers are live, stopping, or have not proved life for too long.';
 
 CREATE OR REPLACE VIEW zeke_jobs.schedule_lag AS
