@@ -1,4 +1,4 @@
-"""docs/architecture.md names exactly the existing folders, modules and files."""
+"""docs/architecture.md names exactly the existing folders, modules and files; other pages name tests that exist."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import grimp
+import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "zeke_jobs"
 PAGE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| `(?P<folder>[a-z/]+)/` \| [^|]+ \| (?P<modules>[a-z0-9_, ]+) \|$", re.MULTILINE)
 MOST = 25
+#: A test that a page names as the proof of a guarantee, below tests/.
+PROOF = re.compile(r"`([\w/]+\.py)::(\w+)`")
+CHAOS = re.compile(r"`nox -s chaos -- ([a-z-]+)`")
 
 
 def modules_of(folder: Path) -> list[str]:
@@ -43,3 +47,26 @@ def test_no_module_reaches_itself_by_its_imports_not_even_for_types() -> None:
     graph = grimp.build_graph("zeke_jobs", "actors", cache_dir=None)
     imported = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
     TopologicalSorter(imported).prepare()  # a CycleError names the circle
+
+
+@pytest.mark.parametrize(("page", "least"), [("reliability", 20), ("limits", 15), ("stability", 8)])
+def test_the_tests_that_a_page_names_exist(page: str, least: int) -> None:
+    named = PROOF.findall((ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8"))
+    assert len(named) >= least
+    assert [f"{file}::{test}" for file, test in named if not _has(ROOT / "tests" / file, test)] == []
+
+
+def _has(file: Path, test: str) -> bool:
+    return file.is_file() and re.search(rf"^def {test}\(", file.read_text(encoding="utf-8"), re.MULTILINE) is not None
+
+
+def test_each_promise_of_a_table_has_a_proof() -> None:
+    page = (ROOT / "docs/reliability.md").read_text(encoding="utf-8")
+    tables = page.partition("## What is promised\n")[2].partition("\n## A job that kills")[0]
+    rows = [
+        line
+        for line in tables.splitlines()
+        if line.startswith("| ") and not line.startswith(("| promise ", "| event "))
+    ]
+    assert len(rows) >= 15
+    assert [row for row in rows if not PROOF.search(row) and not CHAOS.search(row)] == []
