@@ -17,7 +17,6 @@ import pytest
 
 import zeke_jobs
 from tests.zeke_jobs.revisions.world import BASE, load, text
-from zeke_jobs.cli.output import took
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.config import document
@@ -216,13 +215,6 @@ def test_what_is_set_can_be_taken_back(cli: Callable[..., Ran]) -> None:
     assert "set by hand" not in cli("plan").out
 
 
-@pytest.mark.parametrize("assignment", ["analyze.concurrency=0", "analyse.concurrency=3", "analyze.concurrency", "analyze.concurrency=", 'pull.cron.at=""'])  # fmt: skip
-def test_what_cannot_be_set_is_refused_in_words(cli: Callable[..., Ran], assignment: str) -> None:
-    ran = cli("set", assignment, "-m", "why")
-    assert ran.status == 2
-    assert "expected" in ran.err
-
-
 def worker(conn: Connection, **columns: Any) -> None:
     row = {"id": uuid4(), "kind": "worker", "host": "a", "pid": 7, "version": "1.0", "queues": ["default"], "tasks": [], "threads": 8, "revision": 1, "file_revision": 1, "lost_after": timedelta(seconds=20)}  # fmt: skip
     SQL.run(conn, "worker/register", **{**row, **columns})
@@ -327,11 +319,6 @@ def test_compare_shows_how_jobs_did_under_two_revisions(cli: Callable[..., Ran],
     assert (second["revision"], second["jobs"], second["failed"], round(second["takes_p50"])) == (2, 1, 0, 9)
     assert "50.0%" in cli("compare", 1).out
     assert "expected a revision (1 to 2), got 9" in cli("compare", 9).err
-
-
-@pytest.mark.parametrize(("seconds", "shown"), [(None, ""), (0.002, "2 ms"), (0.25, "250 ms"), (1.44, "1.4 s")])
-def test_what_was_measured_is_shown_in_a_unit_that_fits(seconds: float | None, shown: str) -> None:
-    assert took(seconds) == shown
 
 
 def test_reload_checks_first_and_only_then_signals(cli: Callable[..., Ran], file: Path, tmp_path: Path) -> None:

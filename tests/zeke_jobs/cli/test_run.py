@@ -17,7 +17,6 @@ from zeke_jobs import client
 from zeke_jobs.cli import database as command_database
 from zeke_jobs.cli.root import app as root
 from zeke_jobs.cli.run import FINE, run
-from zeke_jobs.diagnosis.health import of_processes
 from zeke_jobs.errors import JobFailed
 
 
@@ -40,14 +39,6 @@ def test_a_failed_job_that_was_waited_for_leads_to_why(capsys: pytest.CaptureFix
 
     assert run(_app(wait), "it", []) == 1
     assert capsys.readouterr().err == "error: greet 7 failed (OSError: no route)\n  help: zeke-jobs why 7\n"
-
-
-def test_health_of_a_database_that_is_not_migrated_names_migrate(new_database: Callable[..., str]) -> None:
-    health = of_processes(new_database(), "worker")
-    assert not health.is_fine
-    assert (
-        health.sentence == "expected a database with the tables of zeke_jobs, got one without; run: zeke-jobs migrate"
-    )
 
 
 class Terminal(io.StringIO):

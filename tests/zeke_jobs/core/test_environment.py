@@ -44,11 +44,6 @@ def test_reads_what_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     assert environment.log_level() == "warning"
 
 
-def test_names_the_variable_that_the_database_is_missing_from() -> None:
-    with pytest.raises(ConfigurationError, match="address in DATABASE_URL, got nothing"):
-        environment.database_url()
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_a_variable_set_to_nothing_is_not_set(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "")

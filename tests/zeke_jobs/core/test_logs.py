@@ -75,15 +75,6 @@ def test_a_traceback_is_in_the_line_and_shows_no_values() -> None:
     )
 
 
-def test_the_readable_form_is_not_json() -> None:
-    stream = io.StringIO()
-    logs.configure(stream, json=False)
-    logs.get_logger(task="fetch-content").info("fetched")
-    assert "fetched" in stream.getvalue()
-    assert "task=fetch-content" in stream.getvalue()
-    assert not stream.getvalue().startswith("{")
-
-
 def test_the_environment_chooses_json(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "json")
     stream = io.StringIO()

@@ -39,11 +39,6 @@ def test_the_text_is_kept_as_it_was_written(text: str) -> None:
     assert str(parse(text)) == text
 
 
-@pytest.mark.parametrize("name", SHORTHANDS)
-def test_every_shorthand_is_accepted(name: str) -> None:
-    assert read(name) == read(SHORTHANDS[name])
-
-
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

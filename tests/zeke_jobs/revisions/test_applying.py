@@ -384,13 +384,6 @@ def test_each_new_revision_is_announced(base: Config, conn: Connection, other_co
     assert [notify.payload for notify in other_conn.notifies] == ["2"]
 
 
-def test_a_rollback_is_a_new_revision_with_the_old_text(base: Config, conn: Connection) -> None:
-    apply(conn, load(BASE.replace("concurrency: 5", "concurrency: 1")))
-    done = apply(conn, base, origin="rollback")
-    assert done.revision == 3
-    assert run(conn, "SELECT concurrency FROM zeke_jobs.bucket WHERE name = 'task/analyze'") == [(5,)]
-
-
 # in the way of workers
 
 

@@ -13,7 +13,7 @@ from zeke_jobs.cli.run import run
 from zeke_jobs.control import pausing
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.revisions import applying, boot, store
-from zeke_jobs.revisions.overrides import after, carried, cleared, lasting, with_overrides
+from zeke_jobs.revisions.overrides import after, carried, lasting, with_overrides
 from zeke_jobs.revisions.store import Override, visible
 
 if TYPE_CHECKING:
@@ -86,13 +86,6 @@ def test_each_end_leaves_what_was_set_for_longer(sets: list[tuple[Any, ...]], th
     assert [values(after(overrides, at(hour))) for hour in range(len(then))] == then
     assert values(lasting(overrides)) == then[-1]
     assert values(after(after(overrides, at(1)), at(9))) == then[-1]
-
-
-def test_clearing_takes_back_what_is_set_for_a_time_and_then_what_was_before() -> None:
-    overrides = with_overrides([one(BOTH, 3)], [one(BOTH, 1, until=1)])
-    once = cleared(overrides, ("tasks", "analyze", "concurrency"))
-    assert values(once) == {BOTH: 3}
-    assert cleared(once, ("tasks", "analyze", "concurrency")) == []
 
 
 def test_a_file_that_says_the_same_for_now_does_not_end_what_says_more_later() -> None:

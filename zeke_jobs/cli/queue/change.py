@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta  # noqa: TC003 (typer reads the annotations)
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zeke_jobs.cli import database, ids, options
 from zeke_jobs.cli.output import console, count, counter, listing, print_json, say, styled, tell
-from zeke_jobs.cli.queue.filters import FILTERS, filtered
+from zeke_jobs.cli.queue.filters import FILTERS, with_options
 from zeke_jobs.cli.run import FAILED, UsageError, usage
 from zeke_jobs.core.environment import author
 
@@ -21,34 +21,26 @@ if TYPE_CHECKING:
     from zeke_jobs.client import Changed
     from zeke_jobs.client.many import Change, Count, Verb
 
-Ids = Annotated[list[str] | None, options.argument("Ids of jobs, or their beginnings or ends.", "ID")]
-Limit = Annotated[
-    int | None, options.option("Largest number of jobs, the first sent first; by default all.", "N", min=1)
-]
-
+_SHARED: dict[str, Any] = {
+    "job_ids": Annotated[list[str] | None, options.argument("Ids of jobs, or their beginnings or ends.", "ID")],
+    "limit": Annotated[
+        int | None, options.option("Largest number of jobs, the first sent first; by default all.", "N", min=1)
+    ],
+    "dry_run": options.DryRun,
+    "yes": options.Yes,
+    "as_json": options.Json,
+}
 _SLOW = 1000  # jobs; a change of more shows its progress
 
 
-class _Asked(NamedTuple):
-    """The parts that the four commands have in common."""
-
-    given: dict[str, Any]
-    job_ids: list[str] | None
-    limit: int | None
-    dry_run: bool
-    yes: bool
-    as_json: bool
+def _changing(command: Callable[..., None]) -> Callable[..., None]:
+    return with_options(command, {**FILTERS, **_SHARED})
 
 
-@filtered
+@_changing
 def cancel(
-    given: dict[str, Any],
-    job_ids: Ids = None,
+    asked: dict[str, Any],
     reason: Annotated[str | None, options.option("Kept with the job, for people.", "WHY")] = None,
-    limit: Limit = None,
-    dry_run: options.DryRun = False,
-    yes: options.Yes = False,
-    as_json: options.Json = False,
 ) -> None:
     """Cancel jobs, by id or by filter: queued ones at once, active ones within moments.
 
@@ -56,25 +48,13 @@ def cancel(
     """
     from zeke_jobs import client
 
-    _change(
-        _Asked(given, job_ids, limit, dry_run, yes, as_json),
-        "cancel",
-        "cancelled, or being stopped",
-        lambda one: client.cancel(one, reason, by=author()),
-        partial(client.cancel_batch, reason=reason, by=author()),
-        reason=reason,
-    )
+    one = partial(client.cancel, reason=reason, by=author())
+    whole = partial(client.cancel_batch, reason=reason, by=author())
+    _change(asked, "cancel", "cancelled, or being stopped", one, whole, reason=reason)
 
 
-@filtered
-def retry(
-    given: dict[str, Any],
-    job_ids: Ids = None,
-    limit: Limit = None,
-    dry_run: options.DryRun = False,
-    yes: options.Yes = False,
-    as_json: options.Json = False,
-) -> None:
+@_changing
+def retry(asked: dict[str, Any]) -> None:
     """Run failed or cancelled jobs again, by id or by filter. They keep their history and get a fresh retry limit.
 
     Exit 1 when there was nothing to retry.
@@ -82,23 +62,14 @@ def retry(
     from zeke_jobs import client
 
     _change(
-        _Asked(given, job_ids, limit, dry_run, yes, as_json),
-        "retry",
-        "queued again",
-        lambda one: client.retry(one, by=author()),
-        partial(client.retry_batch, by=author()),
+        asked, "retry", "queued again", partial(client.retry, by=author()), partial(client.retry_batch, by=author())
     )
 
 
-@filtered
+@_changing
 def prioritise(
-    given: dict[str, Any],
+    asked: dict[str, Any],
     priority: Annotated[int, options.option("Higher runs first.", "N", show_default=False)],
-    job_ids: Ids = None,
-    limit: Limit = None,
-    dry_run: options.DryRun = False,
-    yes: options.Yes = False,
-    as_json: options.Json = False,
 ) -> None:
     """Give queued jobs another priority, by id or by filter. Exit 1 when there was nothing to change."""
     from zeke_jobs import client
@@ -106,25 +77,15 @@ def prioritise(
 
     with usage():
         value = {"priority": priority_of("priority", priority)}
-    _change(
-        _Asked(given, job_ids, limit, dry_run, yes, as_json),
-        "prioritise",
-        f"of priority {priority} now",
-        lambda one: client.prioritise(one, priority=priority, by=author()),
-        value=value,
-    )
+    one = partial(client.prioritise, priority=priority, by=author())
+    _change(asked, "prioritise", f"of priority {priority} now", one, value=value)
 
 
-@filtered
+@_changing
 def reschedule(
-    given: dict[str, Any],
-    job_ids: Ids = None,
+    asked: dict[str, Any],
     run_at: Annotated[datetime | None, options.time("Not before this time, such as 2026-01-31T08:00Z.")] = None,
     delay: Annotated[timedelta | None, options.span("Not before this time from now; 0s is at once.")] = None,
-    limit: Limit = None,
-    dry_run: options.DryRun = False,
-    yes: options.Yes = False,
-    as_json: options.Json = False,
 ) -> None:
     """Let queued jobs run at another time, by id or by filter. Exit 1 when there was nothing to change."""
     from zeke_jobs import client
@@ -132,17 +93,12 @@ def reschedule(
 
     with usage():
         value = run_time_of(run_at, delay)
-    _change(
-        _Asked(given, job_ids, limit, dry_run, yes, as_json),
-        "reschedule",
-        "due at their new time",
-        lambda one: client.reschedule(one, run_at=run_at, delay=delay, by=author()),
-        value=value,
-    )
+    one = partial(client.reschedule, run_at=run_at, delay=delay, by=author())
+    _change(asked, "reschedule", "due at their new time", one, value=value)
 
 
 def _change(
-    asked: _Asked,
+    asked: dict[str, Any],
     verb: Verb,
     done: str,
     one: Callable[[UUID], Changed],
@@ -155,32 +111,33 @@ def _change(
     from zeke_jobs.client.batches import changeable
     from zeke_jobs.client.many import Change
 
-    given = asked.given
-    if bool(asked.job_ids) is bool(given):
+    given = {name: value for name, value in asked.items() if name in FILTERS}
+    job_ids, limit, as_json = asked.get("job_ids"), asked.get("limit"), "as_json" in asked
+    if bool(job_ids) is bool(given):
         names = ", ".join(f"--{name}" for name in FILTERS)
         raise UsageError(f"expected ids, or filters ({names}), got {'both' if given else 'neither'}")
     database.choose_to_write()
     with usage():
-        if asked.job_ids:
-            _each(asked.job_ids, one, as_json=asked.as_json)
+        if job_ids:
+            _each(job_ids, one, as_json=as_json)
             return
-        if whole is not None and given.keys() == {"batch"} and asked.limit is None:
-            if not asked.dry_run:
-                _tell_changed(whole(given["batch"]), done, as_json=asked.as_json)
+        if whole is not None and given.keys() == {"batch"} and limit is None:
+            if "dry_run" not in asked:
+                _tell_changed(whole(given["batch"]), done, as_json=as_json)
                 return
             given = dict(changeable(verb, given["batch"]))
-        change = Change(verb, given, value=value, limit=asked.limit, reason=reason, by=author())
+        change = Change(verb, given, value=value, limit=limit, reason=reason, by=author())
         found = change.count()
     total = sum(one.jobs for one in found)
-    if asked.dry_run:
-        _show(found, as_json=asked.as_json)
+    if "dry_run" in asked:
+        _show(found, as_json=as_json)
         if total == 0:
             raise typer.Exit(FAILED)
         return
-    if total > 0 and options.is_asked(yes=asked.yes, as_json=asked.as_json):
+    if total > 0 and options.is_asked(yes="yes" in asked, as_json=as_json):
         _show(found, as_json=False)
         typer.confirm(f"{verb} {count(total, 'job')}?", abort=True)
-    _tell_changed(_parts(change, total, as_json=asked.as_json), done, as_json=asked.as_json)
+    _tell_changed(_parts(change, total, as_json=as_json), done, as_json=as_json)
 
 
 def _each(job_ids: list[str], change: Callable[[UUID], Changed], *, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from zeke_jobs.cli import ids
 from zeke_jobs.cli.options import option, span
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 FILTERS: dict[str, Any] = {
     "task": Annotated[str | None, option("Jobs of this task, by id or alias.", "TASK")],
@@ -25,23 +25,32 @@ FILTERS: dict[str, Any] = {
 }
 
 
-def filtered(command: Callable[..., None]) -> Callable[..., None]:
-    """A command with an option for each filter; its parameter ``given`` gets the ones that were used."""
-    signature = inspect.signature(command, eval_str=True)
-    own = [one for one in signature.parameters.values() if one.name != "given"]
-    added = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-        for name, annotation in FILTERS.items()
-    ]
+def with_options(command: Callable[..., None], added: Mapping[str, Any]) -> Callable[..., None]:
+    """A command with more options than its own. Its first parameter gets a mapping of those that were used.
+
+    Args:
+        command: The command.
+        added: The annotation of each option, by name. Their default is None, or False for a flag.
+    """
+    _, *own = inspect.signature(command, eval_str=True).parameters.values()
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    parameters = [one.replace(kind=keyword) for one in own]
+    for name, annotation in added.items():
+        default = False if annotation.__origin__ is bool else None
+        parameters.append(inspect.Parameter(name, keyword, default=default, annotation=annotation))
 
     def called(**arguments: Any) -> None:
-        given = {name: value for name in FILTERS if (value := arguments.pop(name)) not in (None, [])}
-        if "parent" in given:
-            given["parent"] = str(ids.find(given["parent"]))
-        command(given=given, **arguments)
+        used = {name: value for name in added if (value := arguments.pop(name)) not in (None, [], False)}
+        if "parent" in used:
+            used["parent"] = str(ids.find(used["parent"]))
+        command(used, **arguments)
 
     called.__doc__ = command.__doc__
-    parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own] + added
     called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # typer reads both
     called.__annotations__ = {one.name: one.annotation for one in parameters}
     return called
+
+
+def filtered(command: Callable[..., None]) -> Callable[..., None]:
+    """A command with an option for each filter."""
+    return with_options(command, FILTERS)
