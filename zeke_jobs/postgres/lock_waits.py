@@ -6,6 +6,7 @@ import random
 import re
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from psycopg2.errors import LockNotAvailable
@@ -72,19 +73,36 @@ def told(conn: Connection, what: str) -> Iterator[None]:
         raise Contended(_held(conn, what, error, time.monotonic() - begun)) from error
 
 
+@dataclass(frozen=True)
+class Holder:
+    """A session that holds locks, in words as text."""
+
+    pid: int
+    login: str
+    program: str
+    seconds: float | None
+
+    def __str__(self) -> str:
+        since = "" if self.seconds is None else f", open for {self.seconds:.0f} s"
+        return f"session {self.pid} ({self.login}, {self.program or 'no name'}{since})"
+
+
+def holder(conn: Connection, error: LockNotAvailable) -> Holder | None:
+    """The session that probably holds the lock: of those that use its table, the one with the oldest transaction."""
+    # The server names the table of a row, or an index of it, but no session.
+    named = re.search(r'"(\w+)"|LOCK TABLE zeke_jobs[.](\w+)', error.diag.context or "")
+    row = SQL.one(conn, "migration/holder", relation=named and (named[1] or named[2]))
+    return None if row is None else Holder(**row)
+
+
 def _held(conn: Connection, what: str, error: Error, seconds: float) -> str:
     expected = f"expected {what} to get its locks within {seconds:.3g} s"
     if not isinstance(error, LockNotAvailable):
         return f"{expected}, got each time: {str(error).strip()}\n  help: run it again"
-    # The server names the table of a row, or an index of it, but no session.
-    named = re.search(r'"(\w+)"|LOCK TABLE zeke_jobs[.](\w+)', error.diag.context or "")
-    holder = SQL.one(conn, "migration/holder", relation=named and (named[1] or named[2]))
-    if holder is None:
+    found = holder(conn, error)
+    if found is None:
         return f"{expected}, got none: other sessions held them, and have ended since\n  help: run it again"
-    since = "" if holder["seconds"] is None else f", open for {holder['seconds']:.0f} s"
-    session = f"session {holder['pid']} ({holder['login']}, {holder['program'] or 'no name'}{since})"
-    used = "changed" if named else "read or changed"
     return (
-        f"{expected}, got none: a transaction of {session} has {used} our tables and goes on\n"
-        f"  help: end it, for example by SELECT pg_terminate_backend({holder['pid']}), and run this again"
+        f"{expected}, got none: a transaction of {found} has used our tables and goes on\n"
+        f"  help: end it, for example by SELECT pg_terminate_backend({found.pid}), and run this again"
     )

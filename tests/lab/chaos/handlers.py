@@ -22,6 +22,7 @@ class Work(Payload):
 
     seconds: float = 0.0
     group: str = ""
+    text: str = ""
     fails: int = 0
     child: bool = False
     plain: bool = False

@@ -243,6 +243,12 @@ def gated(payload: Number, ctx: Context) -> None:
     GATE.wait(30)
 
 
+def gated_failure(payload: Number, ctx: Context) -> None:
+    """Fails when the test lets it."""
+    gated(payload, ctx)
+    raise ValueError("no luck")
+
+
 def first_gated(payload: Number, ctx: Context) -> None:
     """The job with number 1 ends when the test lets it, all others at once."""
     CALLS.append(payload.n)

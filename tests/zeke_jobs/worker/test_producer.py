@@ -203,8 +203,9 @@ def test_a_handler_under_a_rate_that_starts_late_delays_the_next_start(
     monkeypatch.setattr(Producer, "_accept", late)
     with running("  rated: {handler: 'H:echo', rate: 2/s}"):
         outcome("rated")
-    (change,) = jobs.rows("SELECT delay FROM zeke_jobs.bucket_change WHERE name = 'task/rated' AND delay IS NOT NULL")
-    assert change["delay"] >= 0.3
+    # A busy machine tells it in two parts.
+    changes = jobs.rows("SELECT delay FROM zeke_jobs.bucket_change WHERE name = 'task/rated' AND delay IS NOT NULL")
+    assert sum(change["delay"] for change in changes) >= 0.3
 
 
 def test_a_job_that_has_seen_two_processes_die_runs_alone_and_the_others_after_it(running: Running, jobs: Jobs) -> None:

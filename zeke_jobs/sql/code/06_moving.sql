@@ -19,6 +19,8 @@ LANGUAGE plpgsql VOLATILE
 -- would compare each row with each id.
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = off
 SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
+-- Somebody may hold a job's row in an open transaction, such as one that cancels it. The worker then writes that end later, and the others now.
+SET lock_timeout = '100ms'
 AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();

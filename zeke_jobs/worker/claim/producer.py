@@ -9,6 +9,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from psycopg2.errors import LockNotAvailable
+
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.pool import is_away
 from zeke_jobs.postgres.queries import SQL
@@ -196,17 +198,17 @@ class Producer:
         process = self._process
         process.proof.answer_lost()  # the database may have given us jobs that we do not know
         self._reported = _NOTHING
-        if is_away(error):
+        if isinstance(error, (*UNFIT, LockNotAvailable)) and process.completer.waiting():
+            # The completer finds out which output Postgres cannot store, or which job another session holds.
+            self._log.warning("the ends of jobs are written without a claim", error=str(error).strip())
+            process.completer.write_now()
+            process.stop_begun.wait(_PAUSE)
+        elif is_away(error):
             self._log.warning("no claims: the database is away", error=str(error).strip())
             process.pool.drop_idle()
             process.handler_pool.drop_idle()
             process.stop_begun.wait(self._pause)
             self._pause = min(_LONGEST_PAUSE, self._pause * 2)
-        elif isinstance(error, UNFIT) and process.completer.waiting():
-            # The completer finds out which output Postgres cannot store, and records that in its job.
-            self._log.warning("the ends of jobs are written without a claim", error=str(error).strip())
-            process.completer.write_now()
-            process.stop_begun.wait(_PAUSE)
         else:
             self._log.exception("a claim failed; please report this", exc_info=error)
             process.stop_begun.wait(_AFTER_FAULT)

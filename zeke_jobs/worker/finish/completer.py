@@ -37,6 +37,7 @@ _BATCH = 500
 _GRACE = 0.025  # seconds to wait, so that a woken producer can write completions with its next claim
 _FLUSH_GRACE = 0.02  # seconds to wait, so that more completions can join a flush, and more log lines a statement
 _LONGEST_PAUSE = 2.0
+_HELD_UP = 1.0  # seconds before another try to write an end whose locks another session holds
 _LOOK = 0.5  # seconds between checks for work
 
 
@@ -69,6 +70,9 @@ class Completer:
         self._waiting: list[Ending] = []
         self._logs: list[Claim] = []  # ended attempts whose log lines are not stored yet
         self._unflushed: list[Ending] = []
+        self._held_up: list[Ending] = []  # another session holds locks that they need; written one by one
+        self._retried: list[Ending] = []  # the last one of them that was tried again
+        self._try_held_up_on = 0.0  # monotonic seconds
         self._waiting_since = self._unflushed_since = 0.0
         self._wakes_at = math.inf  # monotonic seconds; the thread's next look without a signal
         self._condition = threading.Condition()
@@ -118,7 +122,7 @@ class Completer:
     def waiting(self) -> list[Ending]:
         """The outcomes that are not yet on disk."""
         with self._condition:
-            return [*self._waiting, *self._unflushed]
+            return [*self._waiting, *self._held_up, *self._unflushed]
 
     def take_completions(self) -> list[Completion]:
         """Completions for a producer to write with its next claim. It must then call ``flush_soon`` or ``put_back``."""
@@ -174,7 +178,9 @@ class Completer:
         self._thread.join(timeout)
         self.log_completed()
         if self._thread.is_alive():
-            self._log.error("outcomes not written; the jobs will run again elsewhere", count=len(self._waiting))
+            self._log.error(
+                "outcomes not written; the jobs will run again elsewhere", count=len(self._waiting) + len(self._held_up)
+            )
 
     def _run(self) -> None:
         try:
@@ -202,6 +208,7 @@ class Completer:
                         for claim, _ in part[0]:
                             left.pop(id(claim), None)
                 if batch:
+                    self._hold_up(batch, list(left.values()))
                     self._on_written({claim.task for claim, _ in batch})
             except psycopg2.Error as error:
                 if not is_away(error):
@@ -214,6 +221,14 @@ class Completer:
                 pause = min(_LONGEST_PAUSE, pause * 2)
                 continue
             pause = 0.05
+
+    def _hold_up(self, batch: list[Ending], unwritten: list[Ending]) -> None:
+        with self._condition:
+            self._held_up += unwritten
+            if unwritten:
+                self._try_held_up_on = time.monotonic() + _HELD_UP
+            elif batch is self._retried:
+                self._try_held_up_on = 0.0  # what held up this one may have held up the next
 
     def _store_logs(self, conn: Connection) -> None:
         with self._condition:
@@ -241,9 +256,10 @@ class Completer:
                 now = time.monotonic()
                 write_in = self._waiting_since + _GRACE - now if self._waiting else None
                 flush_in = self._unflushed_since + _FLUSH_GRACE - now if self._unflushed or self._logs else None
-                if self._closing or len(self._waiting) >= _BATCH:
+                if len(self._waiting) >= _BATCH or (self._closing and (self._waiting or not self._held_up)):
                     write_in = flush_in = 0.0
-                waits = [seconds for seconds in (write_in, flush_in) if seconds is not None]
+                retry_in = self._try_held_up_on - now if self._held_up else None
+                waits = [seconds for seconds in (write_in, flush_in, retry_in) if seconds is not None]
                 if waits and min(waits) <= 0:
                     break
                 self._wakes_at = now + min(waits, default=math.inf)
@@ -251,9 +267,11 @@ class Completer:
             batch: list[Ending] = []
             if write_in is not None and write_in <= 0:
                 batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
+            if not batch and self._held_up and self._try_held_up_on <= now:
+                self._retried = batch = [self._held_up.pop(0)]
             unflushed, self._unflushed = self._unflushed, []
             self._condition.notify_all()
-            if self._closing and not (batch or unflushed or self._logs):
+            if self._closing and not (batch or unflushed or self._logs or self._held_up):
                 return None
             return batch, unflushed
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from psycopg2 import DataError, IntegrityError
-from psycopg2.errors import ProgramLimitExceeded
+from psycopg2.errors import LockNotAvailable, ProgramLimitExceeded
 from psycopg2.extras import Json
 
 from zeke_jobs.core.logs import get_logger
+from zeke_jobs.postgres import lock_waits
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.finish.outcome import Completed, Ended, describe, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
@@ -35,10 +37,13 @@ class EndingWriter:
     def __init__(self) -> None:
         self.worker: UUID | None = None
         self.revision = 0
+        self._told: set[UUID] = set()  # jobs whose end another session holds up
         self._log = get_logger("zeke_jobs.completer")
 
     def write(self, conn: Connection, batch: Sequence[Ending]) -> Iterator[Written]:
         """Write a batch part by part; yield each part with the ids of its claims that were no longer ours.
+
+        An end whose locks another session holds is not yielded: it is to be written later.
 
         Raises:
             psycopg2.Error: the database is away (``postgres.is_away``); parts not yielded may be unwritten.
@@ -48,20 +53,44 @@ class EndingWriter:
         if completions:
             yield from self._complete_all(conn, completions)
         if returned := [(claim, outcome) for claim, outcome in endings if outcome.how == "returned"]:
-            yield list(returned), self._hand_back(conn, [claim for claim, _ in returned])
+            yield from self._hand_back_all(conn, returned)
         for claim, outcome in endings:
             if outcome.how != "returned":
-                yield [(claim, outcome)], self._finish_alone(conn, claim, outcome)
+                yield from self._alone(conn, (claim, outcome), partial(self._finish_alone, conn, claim, outcome))
+
+    def _alone(self, conn: Connection, one: Ending, write: Callable[[], set[UUID]]) -> Iterator[Written]:
+        job = one[0].id
+        try:
+            lost = write()
+        except LockNotAvailable as error:
+            if job not in self._told:
+                self._told.add(job)
+                held_by = str(lock_waits.holder(conn, error) or "a session that has ended since")
+                self._log.warning(
+                    "its end is written later: another session holds it", job_id=str(job), held_by=held_by
+                )
+        else:
+            self._told.discard(job)
+            yield [one], lost
 
     def _complete_all(self, conn: Connection, completions: list[Completion]) -> Iterator[Written]:
         try:
             lost = self._complete(conn, completions)
-        except UNFIT:
-            # An output that Postgres cannot store must not stop the others.
+        except (*UNFIT, LockNotAvailable):
+            # An output that Postgres cannot store must not stop the others, nor must somebody's lock.
             for one in completions:
-                yield [one], self._complete_alone(conn, one)
+                yield from self._alone(conn, one, partial(self._complete_alone, conn, one))
         else:
             yield list(completions), lost
+
+    def _hand_back_all(self, conn: Connection, returned: list[tuple[Claim, Ended]]) -> Iterator[Written]:
+        try:
+            lost = self._hand_back(conn, [claim for claim, _ in returned])
+        except LockNotAvailable:
+            for one in returned:
+                yield from self._alone(conn, one, partial(self._hand_back, conn, [one[0]]))
+        else:
+            yield list(returned), lost
 
     def _hand_back(self, conn: Connection, claims: Sequence[Claim]) -> set[UUID]:
         given = SQL.all(

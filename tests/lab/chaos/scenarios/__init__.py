@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from tests.lab.chaos.scenarios import changes, database, failover, killer, network, processes, rows, stops, strike
+from tests.lab.chaos.scenarios import (
+    changes,
+    database,
+    doors,
+    failover,
+    killer,
+    network,
+    processes,
+    rows,
+    stops,
+    strike,
+)
 from tests.lab.chaos.scenarios.possible import Impossible
 
 if TYPE_CHECKING:
@@ -32,4 +44,5 @@ SCENARIOS: dict[str, Callable[..., Outcome]] = {
     "unplug-host": network.unplug_host,
     "unreadable-rows": rows.unreadable,
     "roll-out": changes.roll_out,
+    **{name: partial(doors.beside, name) for name in doors.FAULTS},
 }

@@ -1,5 +1,6 @@
--- Complete jobs whose handlers returned; returns the jobs that were still ours.
+-- Complete jobs whose handlers returned; returns the jobs that were still ours. Waits no longer than this for a lock that another session holds, also
+-- at the commit.
 SELECT c AS id
 FROM zeke_jobs.complete(
-  %(worker)s::uuid, %(ids)s::uuid[], %(claims)s::bigint[], %(after)s::double precision[], %(took)s::double precision[],
-  %(results)s::text[]) AS c
+  (SELECT %(worker)s::uuid WHERE set_config('lock_timeout', '100ms', true) <> ''), %(ids)s::uuid[], %(claims)s::bigint[],
+  %(after)s::double precision[], %(took)s::double precision[], %(results)s::text[]) AS c

@@ -1,6 +1,6 @@
--- Complete ended jobs and claim due ones in one round trip.
+-- Complete ended jobs and claim due ones in one round trip. A look that writes ends waits no longer than this for a lock.
 SELECT kind, message_id, claim, task, message, attempt, attempt_base, deaths, revision, parent, scheduled_for::text, claimed_on, sensitive,
   on_time, held_by, reason, wait
 FROM zeke_jobs.complete_and_claim(
-  %(worker)s::uuid, %(ids)s::uuid[], %(claims)s::bigint[], %(after)s::double precision[], %(took)s::double precision[], %(results)s::text[],
+  (SELECT %(worker)s::uuid WHERE %(ids)s::uuid[] = '{}' OR set_config('lock_timeout', '1s', true) <> ''), %(ids)s::uuid[], %(claims)s::bigint[], %(after)s::double precision[], %(took)s::double precision[], %(results)s::text[],
   %(queue)s, %(tasks)s::text[], %(want)s::integer, %(revision)s::integer, %(is_empty)s, %(free)s::integer)

@@ -3,8 +3,11 @@ SELECT
   q.message_id,
   q.task,
   zeke_jobs.finish(q.worker, q.message_id, q.claim, 'returned', NULL, NULL, NULL, NULL, NULL, q.revision) AS returned
-FROM zeke_jobs.queue AS q
-WHERE q.state = 'consumed'
-  AND q.worker = %(worker)s::uuid
-  AND (q.message_id, q.claim) NOT IN (SELECT h.id, h.claim FROM unnest(%(held)s::uuid[], %(claims)s::bigint[]) AS h (id, claim))
-  AND q.claimed_on <= zeke_jobs.now() - make_interval(secs => %(older)s::double precision)
+FROM (
+  SELECT o.message_id, o.task, o.worker, o.claim, o.revision FROM zeke_jobs.queue AS o
+  WHERE o.state = 'consumed'
+    AND o.worker = %(worker)s::uuid
+    AND (o.message_id, o.claim) NOT IN (SELECT h.id, h.claim FROM unnest(%(held)s::uuid[], %(claims)s::bigint[]) AS h (id, claim))
+    AND o.claimed_on <= zeke_jobs.now() - make_interval(secs => %(older)s::double precision)
+  FOR UPDATE SKIP LOCKED
+) AS q
