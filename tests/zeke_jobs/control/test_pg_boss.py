@@ -16,7 +16,6 @@ import zeke_jobs
 from tests.zeke_jobs.control import pg_boss_schema as boss
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
-from zeke_jobs.client import schedules
 from zeke_jobs.control import pg_boss
 from zeke_jobs.errors import ConfigurationError, UnknownTask
 from zeke_jobs.payload.model import Payload
@@ -198,22 +197,6 @@ def test_jobs_that_our_table_cannot_hold_stay_there_and_are_listed_before_and_af
     assert len(report.left) == len(odd)
     whys = {uuid.UUID(one.what.removeprefix("job ").partition(",")[0]): one.why for one in report.left}
     assert [whys[job] for job, why in odd.items() if not whys[job].startswith(why)] == []
-
-
-def test_a_schedule_in_a_zone_that_postgres_does_not_know_stays_there_and_is_listed(
-    conn: Connection, settle: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settle("12")
-    monkeypatch.setattr(schedules, "ZoneInfo", str)  # Python knows them all
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO pgboss.schedule (name, key, cron, timezone) VALUES"
-            " ('old-mail', 'a', '0 8 * * *', 'Land/Nowhere'), ('old-mail', 'b', '0 8 * * *', 'UTC')"
-        )
-    looked = pg_boss.Import(conn, schema="pgboss", names={"old-mail": "mail"}, recent=RECENT).preview()
-    report = take(conn)
-    assert [one.why for one in report.left] == ["expected the name of a time zone, got 'Land/Nowhere'"]
-    assert (report.left, report.schedules) == (looked.left, ["old-mail/b"])
 
 
 def test_of_two_jobs_with_one_id_only_the_one_that_is_taken_is_cancelled_there(

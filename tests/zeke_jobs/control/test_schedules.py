@@ -34,12 +34,6 @@ def test_a_pause_is_kept_with_its_author_and_skips_ticks_with_that_reason(world:
     )
 
 
-def test_a_pause_outlives_a_new_file(world: World) -> None:
-    schedules.pause(world.conn, "pull", by="ann@here")
-    world.put(at="*/2 * * * *")
-    assert "skipped paused by ann@here" in world.beat(NINE + 2 * MINUTE)[0]
-
-
 def test_what_fell_due_during_a_pause_is_not_made_up_for(world: World) -> None:
     world.put(missed="all")
     world.beat(NINE)

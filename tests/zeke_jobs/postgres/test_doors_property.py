@@ -120,7 +120,7 @@ def honest(url: str, minutes: Iterator[int]) -> None:
 
 # The worker's threads use the random module meanwhile.
 @pytest.mark.filterwarnings("ignore:Do not use the `random` module:hypothesis.errors.HypothesisDeprecationWarning")
-@settings(max_examples=15, phases=[Phase.generate])  # to shrink would take minutes
+@settings(max_examples=10, phases=[Phase.generate])  # to shrink would take minutes
 @given(st.data())
 def test_what_readers_and_operators_may_do_stops_no_honest_job(doors: dict[str, Any], data: st.DataObject) -> None:
     role = data.draw(st.sampled_from([roles.OPERATOR, roles.OPERATOR, roles.READER]), "role")

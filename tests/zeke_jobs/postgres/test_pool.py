@@ -7,10 +7,10 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
@@ -18,80 +18,14 @@ from psycopg2 import OperationalError
 
 from actors.store.statements import SQL as STORE
 from zeke_jobs.postgres import pool as postgres
-from zeke_jobs.postgres.pool import DISCONNECTED, AddressError, Pool, connect
+from zeke_jobs.postgres.pool import AddressError, connect
 from zeke_jobs.postgres.queries import SQL as OURS
 from zeke_jobs.postgres.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from psycopg2.extensions import connection as Connection
 
 ROOT = Path(__file__).parents[3]
-FAREWELL = b"SWARNING\0VWARNING\0C57P02\0Mterminating connection due to immediate shutdown command\0\0"
-
-
-class Door:
-    """Stands before a server's socket, and can end a connection as the server does when it is stopped at once."""
-
-    def __init__(self, url: str, folder: Path) -> None:
-        host = parse_qs(urlsplit(url).query)["host"][0]
-        self.url = url.replace(host, str(folder))
-        self._server = f"{host}/.s.PGSQL.5432"
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(f"{folder}/.s.PGSQL.5432")
-        self._listener.listen()
-        self._clients: list[socket.socket] = []
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, server = self._listener.accept()[0], socket.socket(socket.AF_UNIX)
-                server.connect(self._server)
-                self._clients.append(client)
-                for source, sink in ((client, server), (server, client)):
-                    threading.Thread(target=self._forward, args=(source, sink), daemon=True).start()
-
-    def _forward(self, source: socket.socket, sink: socket.socket) -> None:
-        with suppress(OSError), source:
-            while data := source.recv(65_536):
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_RDWR)
-
-    def stop_at_once(self) -> None:
-        for client in self._clients:
-            client.sendall(b"N" + (len(FAREWELL) + 4).to_bytes(4, "big") + FAREWELL)
-            client.shutdown(socket.SHUT_RDWR)
-            client.close()
-        self._clients.clear()
-
-    def close(self) -> None:
-        self._listener.close()
-
-
-@pytest.fixture
-def door(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
-    with closing(Door(database, tmp_path_factory.mktemp("d"))) as door:
-        yield door
-
-
-def test_a_server_that_is_stopped_at_once_is_a_disconnection(door: Door) -> None:
-    with closing(connect(door.url)) as conn, conn.cursor() as cursor:
-        door.stop_at_once()
-        with pytest.raises(DISCONNECTED):
-            cursor.execute("SELECT 1")
-        assert conn.closed
-
-
-def test_a_pool_does_not_hand_out_the_connections_of_a_server_that_was_stopped_at_once(door: Door) -> None:
-    pool = Pool(door.url)
-    with pool.connection() as conn:
-        conn.cursor().execute("SELECT 1")
-    door.stop_at_once()
-    with pool.connection() as conn:
-        conn.cursor().execute("SELECT 1")
-    pool.close()
 
 
 @pytest.mark.parametrize("end", [Session.cancel, Session.cut])
@@ -204,35 +138,6 @@ def test_a_function_that_a_view_calls_for_each_row_is_not_compiled_each_time(con
         found = dict(cursor.fetchall())
     assert len(found) >= 3
     assert [name for name, is_off in found.items() if not is_off] == []
-
-
-def test_a_connection_that_a_silent_server_never_greets_can_be_cut(
-    database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    begun = threading.Event()
-
-    def greet(conn: Session) -> None:
-        begun.set()
-        with conn.cursor() as cursor:
-            cursor.execute("SELECT pg_sleep(600)")
-
-    monkeypatch.setattr(Session, "greet", greet)
-    pool, errors = Pool(database), []
-
-    def use() -> None:
-        try:
-            with pool.connection():
-                pass
-        except OperationalError as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=use, daemon=True)
-    thread.start()
-    assert begun.wait(10)
-    while thread.is_alive():  # it may not have sent its statement yet
-        pool.cut_opening()
-        thread.join(0.05)
-    assert len(errors) == 1
 
 
 def test_a_server_that_is_no_postgres_is_a_wrong_address() -> None:

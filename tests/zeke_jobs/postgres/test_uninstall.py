@@ -80,14 +80,6 @@ def test_a_table_that_was_there_before_us_is_never_removed(fresh: Connection) ->
     assert "table public.raw_items" not in objects(fresh)
 
 
-def test_a_foreign_table_that_needs_one_of_ours_holds_everything_up(fresh: Connection) -> None:
-    migrate.migrate(fresh, [PIPELINE])
-    say(fresh, "CREATE TABLE public.mine (source_id uuid REFERENCES public.sources (id))")
-    with pytest.raises(StillNeeded, match="mine_source_id_fkey on table mine depends on table sources"):
-        remove(fresh, PIPELINE)
-    migrate.verify(fresh, [PIPELINE])
-
-
 @pytest.mark.parametrize(
     ("foreign", "named"),
     [

@@ -150,28 +150,6 @@ def test_a_schedule_has_pg_bosss_columns(conn: Connection, make_task: Callable[.
     assert row == {"name": "pull", "key": "", "cron": "*/5 * * * *", "timezone": "UTC", "data": {"storyId": "x"}}
 
 
-def test_a_schedule_was_not_updated_before_it_was_created(conn: Connection, make_task: Callable[..., None]) -> None:
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO zeke_jobs.revision (digest, source, applied_on, applied_by) VALUES ('x', '', '2026-03-10 12:00Z', 'me')"
-        )
-        cursor.execute("SELECT max(number) FROM zeke_jobs.revision")
-        (revision,) = cursor.fetchone() or (0,)
-    make_task("pull", Analyze, cron='{"at": "*/5 * * * *", "timezone": "UTC"}', revision=revision)
-    sql = "SELECT created_on::text AS created, updated_on::text AS updated FROM pgboss.schedule"
-    seen = [rows(conn, sql)]
-    for on in ("2026-03-10 12:01Z", "2026-03-10 11:00Z"):  # a scheduler saw it later; or before its last change
-        with conn.cursor() as cursor:
-            cursor.execute("DELETE FROM zeke_jobs.schedule_state")
-            cursor.execute(
-                "INSERT INTO zeke_jobs.schedule_state (task, cron, timezone, decided_to, created_on) VALUES ('pull', '', '', now(), %s)",
-                (on,),
-            )
-        seen.append(rows(conn, sql))
-    noon, before = "2026-03-10 12:00:00+00", "2026-03-10 11:00:00+00"
-    assert seen == [[{"created": created, "updated": noon}] for created in (noon, noon, before)]
-
-
 #: Schema 26 of pg-boss, which its releases 12.0 to 12.5 have.
 JOB = """id name priority data state retry_limit retry_count retry_delay retry_backoff retry_delay_max expire_seconds deletion_seconds
   singleton_key singleton_on start_after created_on started_on completed_on keep_until output dead_letter policy"""
@@ -213,12 +191,3 @@ def test_the_text_of_durations_in_a_definition_is_read(conn: Connection, make_ta
     send(conn, "state = 'done', completed_on = '2026-01-01Z'")
     (row,) = rows(conn, "SELECT retry_delay, retrybackoff, expire_in::text, keepuntil::date::text FROM pgboss.job")
     assert row == {"retry_delay": 10, "retrybackoff": True, "expire_in": "01:30:00", "keepuntil": "2026-01-08"}
-
-
-def test_the_newest_jobs_of_many_are_found_by_an_index(conn: Connection) -> None:
-    zeke_jobs.send_many("analyze-story", [{"story_id": str(n)} for n in range(20_000)])
-    with conn.cursor() as cursor:
-        cursor.execute("ANALYZE zeke_jobs.queue")
-    plan = str(rows(conn, "EXPLAIN SELECT * FROM pgboss.job ORDER BY createdon DESC LIMIT 20"))
-    assert "queue_created" in plan
-    assert "Sort Key: q.created_on" not in plan

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from threading import Thread
 from types import SimpleNamespace
@@ -104,13 +103,6 @@ def test_sunday_fires_on_sunday_through_periodiq(stepped: Stepped, task: str, ho
     assert job["scheduled_for"] == tick
     assert f"{tick:%A}" == "Sunday"
     assert job["created_on"] == tick - early
-
-
-def test_a_scheduler_that_slept_through_its_minutes_makes_up_for_them(stepped: Stepped) -> None:
-    stepped.start(NINE)
-    stepped.start(NINE + 10 * MINUTE + timedelta(seconds=30))
-    assert stepped.world.jobs("each") == ["09:10"]
-    assert {row["outcome"] for row in stepped.world.ticks("each")[:-1]} == {"skipped"}
 
 
 def test_a_beat_registers_the_scheduler_and_the_next_one_refreshes_it(stepped: Stepped) -> None:
@@ -244,23 +236,6 @@ def test_a_scheduler_that_is_stopped_leaves_the_fleet(world: World, database: st
     assert world.rows(members) == []
 
 
-def test_leaving_never_holds_up_the_end_for_more_than_a_second(world: World, database: str) -> None:
-    code = (
-        "import sys, time; from zeke_jobs.scheduler import beat as metronome\n"
-        "metronome.beat(sys.argv[1])\n"
-        "metronome.connect = lambda *a, **k: time.sleep(60)\n"
-        "print('beaten', flush=True); time.sleep(60)"
-    )
-    with subprocess.Popen([sys.executable, "-c", code, database], stdout=subprocess.PIPE, text=True) as running:
-        assert running.stdout is not None
-        assert "beaten\n" in running.stdout  # after warnings, as of clocks that differ
-        sent = time.monotonic()
-        running.send_signal(signal.SIGTERM)
-        assert running.wait(10) == 0
-        assert time.monotonic() - sent < 2
-    assert world.rows("SELECT kind FROM zeke_jobs.worker") == [{"kind": "scheduler"}]
-
-
 def test_a_hangup_does_not_end_the_process(database: str) -> None:
     code = (
         "import os, signal; from zeke_jobs.scheduler import beat as metronome\n"
@@ -268,16 +243,3 @@ def test_a_hangup_does_not_end_the_process(database: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("alive\n")
-
-
-def test_a_beat_s_statements_are_bounded(world: World) -> None:
-    with closing(world.conn.cursor()) as cursor:
-        cursor.execute("BEGIN")
-        from zeke_jobs.postgres.queries import SQL
-
-        SQL.all(world.conn, "schedule/bounds", lock_wait=5000)
-        cursor.execute("SHOW statement_timeout")
-        assert cursor.fetchone() == ("10s",)
-        cursor.execute("ROLLBACK")
-        cursor.execute("SHOW statement_timeout")
-        assert cursor.fetchone() == ("0",), "and leave nothing behind, for a pooler's next client"

@@ -11,8 +11,7 @@ from decimal import Decimal
 from threading import Event, Lock
 from typing import Any
 
-import dramatiq
-from dramatiq.middleware import CurrentMessage, Shutdown
+from dramatiq.middleware import Shutdown
 from dramatiq.middleware.time_limit import TimeLimitExceeded
 from dramatiq.rate_limits import ConcurrentRateLimiter
 from pydantic import BaseModel
@@ -327,11 +326,6 @@ def lease_and_wait(payload: Number, ctx: Context) -> None:
         GATE.wait(10)
 
 
-def lease_and_fail(payload: Number, ctx: Context) -> None:
-    with ctx.lease("host/example.org"):
-        raise ValueError("inside the lease")
-
-
 def lease_twice(payload: Number, ctx: Context) -> None:
     with ctx.lease("host/example.org"), ctx.lease("host/example.org", 2):
         pass
@@ -484,11 +478,6 @@ def sign_up(payload: SignUp, ctx: Context) -> None:
     raise ValueError(f"no mail to {payload.email}, {local_part}")
 
 
-def current_message(payload: Number, ctx: Context) -> dict[str, Any]:
-    message = CurrentMessage.get_current_message()
-    return {"id": message.message_id, "n": message.kwargs["n"]}
-
-
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # that its backends for other servers are not installed
     from dramatiq.rate_limits.backends import StubBackend
@@ -504,12 +493,6 @@ def one_by_one(payload: Number, ctx: Context) -> int:
         most = len(_INSIDE)
         _INSIDE.remove(payload.n)
         return most
-
-
-def dramatiq_retry(payload: Number, ctx: Context) -> int:
-    if ctx.attempt == 1:
-        raise dramatiq.Retry("a moment", delay=10)
-    return ctx.attempt
 
 
 def report(payload: FailedJob, ctx: Context) -> dict[str, Any]:

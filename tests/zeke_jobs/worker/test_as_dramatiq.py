@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import dramatiq
 import pytest
 from dramatiq import group
-from dramatiq.results import ResultMissing
+from dramatiq.results import ResultFailure, ResultMissing, ResultTimeout
 
 import zeke_jobs
 from tests.waiting import eventually
-from tests.zeke_jobs.worker.handlers import CALLS
+from tests.zeke_jobs.worker.handlers import CALLS, GATE
 from tests.zeke_jobs.worker.test_middleware import refused
 from tests.zeke_jobs.worker.test_running import failure
 from zeke_jobs.errors import JobFailed, UnknownTask
@@ -128,6 +128,19 @@ def test_a_group_runs_and_has_its_results_in_order(running: Running) -> None:
         assert [one["n"] for one in (first, second, third)] == [1, 2, 3]
         assert outer.completed
         assert outer.completed_count == 2
+
+
+def test_the_result_of_a_failed_job_is_its_failure_and_one_that_has_not_ended_has_none(running: Running) -> None:
+    with running(TASKS + "  fail: {handler: 'H:fail', retry: {limit: 0}}\n") as broker:
+        with pytest.raises(ResultFailure, match="no luck") as failed:
+            broker.get_actor("fail").send(n=1).get_result(block=True, timeout=20_000)
+        assert (failed.value.orig_exc_type, failed.value.orig_exc_msg) == ("ValueError", "no luck with 1")
+        waits = broker.get_actor("hold").send(n=1)
+        with pytest.raises(ResultMissing):
+            waits.get_result()
+        with pytest.raises(ResultTimeout):
+            waits.get_result(block=True, timeout=10)
+        GATE.set()
 
 
 def test_a_delay_among_a_messages_options_delays_it(running: Running) -> None:

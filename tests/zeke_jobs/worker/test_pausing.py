@@ -50,19 +50,6 @@ def test_a_pause_is_listed_with_who_why_and_what_waits(jobs: Jobs) -> None:
     assert one.paused_on is not None
 
 
-def test_the_first_pause_stands(jobs: Jobs) -> None:
-    assert pausing.pause(jobs.conn, "limit/ai", by=BY, reason="first")
-    assert not pausing.pause(jobs.conn, "limit/ai", by="bob@desk", reason="second")
-    assert [one.reason for one in pausing.paused(jobs.conn)] == ["first"]
-
-
-def test_a_schedule_is_paused_by_the_same_words(jobs: Jobs) -> None:
-    assert pausing.pause(jobs.conn, "schedule/pull", by=BY)
-    assert jobs.rows("SELECT paused, paused_by FROM zeke_jobs.schedule") == [{"paused": True, "paused_by": BY}]
-    assert pausing.resume(jobs.conn, "schedule/pull")
-    assert jobs.rows("SELECT paused FROM zeke_jobs.schedule") == [{"paused": False}]
-
-
 def test_a_pause_by_the_file_is_listed_too_and_no_resume_ends_it(jobs: Jobs) -> None:
     jobs.use(
         "  analyze: {handler: 'H:echo', paused: true}\n  limited: {handler: 'H:echo', uses: [ai]}",

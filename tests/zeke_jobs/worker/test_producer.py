@@ -208,7 +208,10 @@ def test_a_handler_under_a_rate_that_starts_late_delays_the_next_start(
     assert sum(change["delay"] for change in changes) >= 0.3
 
 
-def test_a_job_that_has_seen_two_processes_die_runs_alone_and_the_others_after_it(running: Running, jobs: Jobs) -> None:
+def test_a_job_that_has_seen_two_processes_die_runs_alone_and_the_others_after_it(
+    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zeke_jobs.worker.claim.producer._POLL", 0.1)  # nothing notifies of a job that a test puts back
     with running(f"{GATED}\n  echo: {{handler: 'H:echo', queue: slow}}") as broker:
         first, apart = [sent.id for sent in zeke_jobs.send_many("gated", [{"n": 1}, {"n": 2}])]
         eventually(lambda: 1 in handlers.CALLS)

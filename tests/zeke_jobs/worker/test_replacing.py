@@ -13,8 +13,6 @@ import pytest
 
 import zeke_jobs
 from tests.zeke_jobs.worker.conftest import NOON, Jobs
-from zeke_jobs import config
-from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.testing import set_clock
 
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
-    from zeke_jobs.core.send_options import UniqueRule
 
 TASKS = """
   plain: {handler: 'H:echo', unique: [story_id]}
@@ -122,13 +119,6 @@ def test_many_and_sql_replace_too(jobs: Jobs) -> None:
     assert zeke_jobs.status(first.id).data["n"] == 5
 
 
-def test_a_unique_key_may_replace(jobs: Jobs) -> None:
-    rule: UniqueRule = {"on_duplicate": "replace"}
-    first = zeke_jobs.send("plain", {"n": 1}, unique_key="k", unique=rule)
-    assert zeke_jobs.send("plain", {"n": 2, "story_id": "other"}, unique_key="k", unique=rule).id == first.id
-    assert zeke_jobs.status(first.id).data == {"n": 2, "story_id": "other"}
-
-
 def test_a_replaced_job_stays_in_its_batch(jobs: Jobs) -> None:
     zeke_jobs.send_many("replace", [{"n": 1}], batch="b", then=("plain", {}))
     zeke_jobs.send("replace", {"n": 2})
@@ -165,19 +155,6 @@ def test_of_many_senders_and_claims_at_once_no_edit_is_lost(jobs: Jobs, database
             done.set()
     # The last edit of one of the senders is what ran last.
     assert runner.result()[-1] % 100 == 24
-
-
-@pytest.mark.parametrize(
-    ("unique", "words"),
-    [
-        ("{while: active, on_duplicate: replace}", "expected on_duplicate: replace together with while: queued"),
-        ("{at_most: 5m}", "expected at_most together with on_duplicate"),
-    ],
-)
-def test_a_rule_that_makes_no_sense_is_refused_in_the_file(unique: str, words: str) -> None:
-    text = f"version: 1\ntasks:\n  a:\n    handler: tests.zeke_jobs.worker.handlers:echo\n    unique: {unique}\n"
-    with pytest.raises(ConfigurationError, match=words):
-        config.load_text(text, "jobs.yaml")
 
 
 def test_a_rule_that_makes_no_sense_is_refused_in_a_send(jobs: Jobs) -> None:

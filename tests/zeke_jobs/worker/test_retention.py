@@ -105,17 +105,6 @@ def test_a_failed_job_stays_while_it_holds_its_key(jobs: Jobs, keep: int | None)
     assert left(jobs, timedelta(days=99)) == {second}
 
 
-def test_a_purge_goes_on_past_jobs_that_stay(jobs: Jobs) -> None:
-    zeke_jobs.send_many("a", [{}] * 5, batch="held", after_failure="hold")
-    worker = jobs.worker()
-    for claim in jobs.claim(worker, 5):
-        jobs.finish(worker, claim, "failed", reason="a test")
-    set_clock(jobs.conn, NOON + timedelta(seconds=1))
-    ended(jobs, "a", "failed", 5)
-    set_clock(jobs.conn, NOON + timedelta(days=4))
-    assert retention.purge(jobs.conn, batch=2) == 5
-
-
 def test_a_task_that_left_the_file_keeps_its_jobs_a_month(jobs: Jobs) -> None:
     (job,) = ended(jobs, "b", "completed")
     jobs.use("  a: {handler: 'H:echo'}")

@@ -39,7 +39,7 @@ TASKS = """
   honest: {handler: 'H:echo'}
   strange: {handler: 'H:strange', retry: {limit: 1, delay: 1ms}}
 """
-EXAMPLES, AT_ONCE, THREADS = 40 if os.environ.get("ZEKE_TEST_DEEP") else 12, 80, 16
+EXAMPLES, AT_ONCE, THREADS = 40 if os.environ.get("ZEKE_TEST_DEEP") else 8, 80, 16
 DUE = """SELECT state FROM zeke_jobs.queue
   WHERE state = 'consumed' OR state = 'queued' AND run_at <= now() AND (expires_on IS NULL OR expires_on > now() OR attempt > 0)
   ORDER BY state

@@ -167,9 +167,9 @@ def inject(
     return failed
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(("after", "error"), [(False, Broken), (True, SystemExit)], ids=["before", "after"])
 def test_an_exception_at_any_step_strands_no_job(
-    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch, after: bool
+    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch, after: bool, error: type[BaseException]
 ) -> None:
     monkeypatch.setattr("zeke_jobs.worker.claim.producer._AFTER_FAULT", 0.05)
     monkeypatch.setattr(rescue, "UNDER_WAY", 0.1)
@@ -180,21 +180,18 @@ def test_an_exception_at_any_step_strands_no_job(
         for job in jobs.add("limited", 200) + jobs.add("echo", 50):
             zeke_jobs.wait(job, timeout=20)
         for step in STEPS:
-            for error in (Broken, SystemExit):
-                process.registrations += 1  # so that the producer asks for its wake-ups again
-                with monkeypatch.context() as patch:
-                    failed = inject(patch, process, step, error, after=after)
-                    # Whether a look or the completer writes an end is chance, so a step may need several rounds of jobs.
-                    for _ in range(10):
-                        jobs.add("limited", 40)
-                        jobs.add("echo", 20)
-                        eventually(lambda: _all_done(jobs) and len(process.held) == 0, what=f"{step}: all jobs end")
-                        if failed:
-                            break
-                    assert failed, f"{step} was not gone through"
-                eventually(
-                    lambda: process.held.free() == 4 and process.held.waiting() == 0, what=f"{step}: free threads"
-                )
+            process.registrations += 1  # so that the producer asks for its wake-ups again
+            with monkeypatch.context() as patch:
+                failed = inject(patch, process, step, error, after=after)
+                # Whether a look or the completer writes an end is chance, so a step may need several rounds of jobs.
+                for _ in range(10):
+                    jobs.add("limited", 40)
+                    jobs.add("echo", 20)
+                    eventually(lambda: _all_done(jobs) and len(process.held) == 0, what=f"{step}: all jobs end")
+                    if failed:
+                        break
+                assert failed, f"{step} was not gone through"
+            eventually(lambda: process.held.free() == 4 and process.held.waiting() == 0, what=f"{step}: free threads")
     assert jobs.rows("SELECT 1 FROM zeke_jobs.queue WHERE deaths > 0 OR attempt <> 1") == []
 
 
