@@ -44,67 +44,6 @@ class Day:
         return self.simulation(tasks, top, fleet, **kind).run()
 
 
-def test_a_limit_of_one_runs_one_after_the_other() -> None:
-    day = Day()
-    for _ in range(3):
-        day.job("a", 0, 10)
-    assert day.starts("  a: {handler: 'H:echo', concurrency: 1}") == {"a": [0, 10, 20]}
-
-
-def test_threads_bound_what_nothing_else_does() -> None:
-    day = Day()
-    for _ in range(5):
-        day.job("a", 0, 10)
-    assert day.starts("  a: {handler: 'H:echo'}", fleet=Fleet(2, 1)) == {"a": [0, 0, 10, 10, 20]}
-
-
-def test_a_pool_is_shared_by_its_tasks() -> None:
-    # Two slots for both: b gets the one that a leaves, then they take turns.
-    day = Day()
-    day.job("a", 0, 10)
-    day.job("b", 1, 10)
-    day.job("a", 2, 10)
-    day.job("c", 3, 10)
-    tasks = "  a: {handler: 'H:echo', uses: [pool]}\n  b: {handler: 'H:echo', uses: [pool]}\n  c: {handler: 'H:echo'}"
-    assert day.starts(tasks, "limits: {pool: {concurrency: 2}}") == {"a": [0, 10], "b": [1], "c": [3]}
-
-
-def test_higher_priority_goes_first_and_does_not_interrupt() -> None:
-    day = Day()
-    day.job("low", 0, 10)
-    day.job("low", 1, 10)
-    day.job("high", 2, 10)
-    day.job("low", 3, 10, priority=9)
-    tasks = "  low: {handler: 'H:echo'}\n  high: {handler: 'H:echo', priority: 5}"
-    assert day.starts(tasks, fleet=Fleet(1, 1)) == {"low": [0, 10, 30], "high": [20]}
-
-
-def test_a_full_task_of_high_priority_lets_others_pass() -> None:
-    day = Day()
-    day.job("high", 0, 10)
-    day.job("high", 0, 10)
-    day.job("low", 0, 10)
-    tasks = "  low: {handler: 'H:echo'}\n  high: {handler: 'H:echo', priority: 5, concurrency: 1}"
-    assert day.starts(tasks) == {"high": [0, 10], "low": [0]}
-
-
-def test_tasks_of_one_priority_take_turns() -> None:
-    # Two threads are free at 0, at 10 and at 20: each time one for each task, whoever comes first.
-    day = Day()
-    for task in ("a", "a", "a", "b", "b", "b"):
-        day.job(task, 0, 10)
-    tasks = "  a: {handler: 'H:echo'}\n  b: {handler: 'H:echo'}"
-    assert day.starts(tasks, fleet=Fleet(1, 2)) == {"a": [0, 10, 20], "b": [0, 10, 20]}
-
-
-def test_jobs_of_one_key_run_one_after_the_other_and_keys_beside_each_other() -> None:
-    day = Day()
-    for key in ("x", "x", "y", None, None):
-        day.job("a", 0, 10, key=key)
-    starts = day.starts("  a: {handler: 'H:echo', concurrency: {per_key: 1}}")
-    assert sorted(starts["a"]) == [0, 0, 0, 0, 10]
-
-
 def test_a_rate_spaces_starts_evenly_and_a_burst_comes_at_once() -> None:
     # A period counts .3 s longer; a claim may come .05 s late.
     day = Day()
@@ -115,16 +54,6 @@ def test_a_rate_spaces_starts_evenly_and_a_burst_comes_at_once() -> None:
     assert day.starts("  a: {handler: 'H:echo', rate: {limit: 4/m, burst: 2}}")["a"] == pytest.approx(
         [0, 0, 60.3 / 3 - 0.05]
     )
-
-
-def test_a_retry_waits_by_the_policy_and_ends_when_its_limit_does() -> None:
-    # Attempts of 1 s at 0, 11, 32; the third retry is not granted.
-    day = Day()
-    day.job("a", 0, 1, 1, 1, 1, how=("retry", "retry", "retry", "failed"))
-    tasks = "  a: {handler: 'H:echo', retry: {limit: 2, delay: 10s, factor: 2, jitter: 0}}"
-    simulation = day.simulation(tasks)
-    shown = simulation.run().tasks["a"]
-    assert (shown.failed, shown.retried, simulation.last) == (1, 2, 33)
 
 
 def test_a_higher_limit_of_retries_lets_what_failed_to_the_last_fail_more_often() -> None:
@@ -292,24 +221,6 @@ def test_the_job_at_the_end_of_a_batch_is_sent_with_its_last_end() -> None:
     assert day.starts("  a: {handler: 'H:echo', concurrency: 1}\n  b: {handler: 'H:echo'}")["b"] == [30]
 
 
-def test_a_failed_job_in_strict_order_holds_its_key_or_is_skipped() -> None:
-    day = Day()
-    day.job("a", 0, 10, how=("failed",), key="k")
-    day.job("a", 1, 10, key="k")
-    day.job("a", 2, 10, key="other")
-    stanza = "  a: {handler: 'H:echo', order: strict, retry: {limit: 0}, after_failure: %s}"
-    assert day.starts(stanza % "hold") == {"a": [0, 2, 1000]}  # the end of the day: it never starts
-    assert day.starts(stanza % "skip") == {"a": [0, 2, 10]}
-
-
-def test_a_job_in_strict_order_waits_for_the_retry_of_the_one_before() -> None:
-    day = Day()
-    day.job("a", 0, 1, 1, how=("retry",), key="k")
-    day.job("a", 0, 1, key="k")
-    stanza = "  a: {handler: 'H:echo', order: strict, retry: {limit: 1, delay: 60s, jitter: 0}}"
-    assert day.starts(stanza) == {"a": [0, 62]}
-
-
 def test_a_budget_holds_back_until_midnight_in_the_zone_of_the_file() -> None:
     # Jobs start until a day's 1.00 is spent: the third finds 0.80.
     day = Day()
@@ -345,20 +256,3 @@ def test_costs_in_another_currency_replace_no_estimate() -> None:
     for sent in (0, 20, 40):
         day.job("a", sent, 10, cost=5.0)
     assert day.starts("  a: {handler: 'H:echo', budget: 1.00 USD/d, units: {USD: 0.5}}")["a"] == [0, 20, 1000]
-
-
-@pytest.mark.parametrize("failures", ["2", "20%"])
-def test_a_breaker_pauses_its_limit_and_one_job_probes(failures: str) -> None:
-    # The claim at 2 finds the failures, and opens the breaker until 62. Then the first of b probes and fails at 63: closed for
-    # another minute. The next one waits longest by then, probes, and succeeds at 124.
-    day = Day()
-    failing = 2 if failures == "2" else 10
-    for _ in range(failing):
-        day.job("a", 0, 1, 1, how=("failed", "failed"))
-    day.job("b", 2, 1, 1, how=("retry",))
-    day.job("b", 3, 1)
-    day.job("b", 4, 1)
-    tasks = "  a: {handler: 'H:echo', uses: [site], retry: {limit: 0}}\n  b: {handler: 'H:echo', uses: [site]}"
-    top = f"limits: {{site: {{breaker: {{failures: {failures}, within: 10s, pause: 1m}}}}}}"
-    starts = day.starts(tasks, top, fleet=Fleet(1, 16))
-    assert starts["b"] == [62, 123, 124]

@@ -277,22 +277,6 @@ def test_a_queue_that_a_job_which_runs_alone_keeps_is_noticed_and_warned_of_afte
     assert found(scene.conn, "kept-by-suspect") == []
 
 
-def test_jobs_that_wait_for_something_else_anyway_are_not_said_to_wait_for_one_that_runs_alone(scene: Scene) -> None:
-    healthy(scene, PLAIN + "  slow: {handler: 'H:echo', concurrency: 1}\n", pid=9)
-    (worker,) = [row["id"] for row in scene.rows("SELECT id FROM zeke_jobs.worker")]
-    scene.suspect("slow")
-    scene.empty(worker)
-    scene.add("slow")
-    (one,) = found(scene.conn, "kept-by-suspect")
-    assert one.figures["tasks"] == ["slow"]
-    scene.run_alone(worker)
-    assert found(scene.conn, "kept-by-suspect") == []  # its limit is full
-    scene.add("plain")
-    assert found(scene.conn, "kept-by-suspect")
-    pausing.pause(scene.conn, "task/plain", by="ann")
-    assert found(scene.conn, "kept-by-suspect") == []
-
-
 def test_a_limit_above_the_threads_that_serve_it_is_noticed(scene: Scene) -> None:
     healthy(scene, "  wide: {handler: 'H:echo', concurrency: 12}\n")
     (one,) = found(scene.conn, "too-few-threads")

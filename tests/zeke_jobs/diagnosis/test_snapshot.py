@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import psycopg2
-import pytest
-
 from tests.zeke_jobs.worker.conftest import Jobs
 from zeke_jobs.diagnosis.snapshot import snapshot
 
@@ -26,11 +23,6 @@ def test_what_others_commit_meanwhile_is_not_seen(scene: Scene, other_conn: Conn
         scene.add("plain")
         assert looking.rows(COUNT) == [{"jobs": 0}]
     assert looking.rows(COUNT) == [{"jobs": 1}]
-
-
-def test_nothing_can_be_written(scene: Scene) -> None:
-    with pytest.raises(psycopg2.errors.ReadOnlySqlTransaction), snapshot(scene.conn):
-        scene.rows("DELETE FROM zeke_jobs.pause")
 
 
 def test_what_it_sets_ends_with_it(scene: Scene) -> None:

@@ -12,7 +12,6 @@ from structlog.testing import capture_logs
 
 from zeke_jobs.control import pausing
 from zeke_jobs.postgres.pool import connect
-from zeke_jobs.scheduler import beat as metronome
 from zeke_jobs.scheduler import lateness
 
 if TYPE_CHECKING:
@@ -62,16 +61,6 @@ def test_jobs_that_are_not_due_do_not_count_and_their_wait_begins_when_they_are(
     assert late(scene) == ["quick"]
 
 
-def test_a_retry_waits_from_the_time_it_is_due(scene: Scene) -> None:
-    scene.add("quick")
-    worker = scene.serve()
-    scene.finish(worker, scene.claim(worker, 1)[0], "retry", delay=600.0)
-    scene.later(700)
-    assert late(scene) == []
-    scene.later(21)
-    assert late(scene) == ["quick"]
-
-
 def test_a_job_that_waits_for_a_limit_or_for_a_process_of_its_own_counts(scene: Scene) -> None:
     worker = scene.serve()
     scene.add("quick", 2)
@@ -90,14 +79,6 @@ def test_what_somebody_paused_is_not_late_before_it_is_resumed(scene: Scene, tar
     assert late(scene) == []
     pausing.resume(scene.conn, target)
     assert late(scene) == ["patient"]
-
-
-def test_max_wait_is_changed_live(scene: Scene) -> None:
-    scene.add("quick")
-    scene.later(121)
-    assert late(scene) == ["quick"]
-    scene.use(TASKS.replace("max_wait: 2m", "max_wait: 10m"), TOP)
-    assert late(scene) == []
 
 
 def test_each_beginning_and_each_end_is_one_line_however_many_jobs_and_beats_there_are(scene: Scene) -> None:
@@ -145,14 +126,3 @@ def test_of_schedulers_that_look_at_once_one_says_it(scene: Scene, database: str
     for thread in threads:
         thread.join(30)
     assert [change["event"] for change in said] == ["begun"]
-
-
-def test_the_schedulers_beat_says_it(scene: Scene, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metronome, "obey_signals", lambda: None)
-    monkeypatch.setattr(metronome, "_PROCESS", metronome._Process())
-    scene.add("quick")
-    scene.later(121)
-    with capture_logs() as lines:
-        metronome.beat(database)
-    metronome._unregister()
-    assert [line["task"] for line in lines if line["event"] == "jobs wait longer than max_wait"] == ["quick"]

@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 import zeke_jobs
-from tests.zeke_jobs.worker.conftest import NOON, load
+from tests.zeke_jobs.worker.conftest import NOON
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.control import pausing
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.revisions import applying
-from zeke_jobs.revisions.affected_jobs import Orders
-from zeke_jobs.revisions.proposal import Request
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -279,36 +276,6 @@ def test_a_job_says_which_suspect_keeps_the_one_process_and_what_can_be_done(sce
     assert list(scene.reasons(earlier)) == ["starts-next"]
 
 
-def test_a_suspect_of_another_queue_keeps_the_process_too(scene: Scene) -> None:
-    scene.use(PLAIN + "  slow: {handler: 'H:echo', queue: slow}\n")
-    suspect = scene.suspect("slow")
-    worker = scene.serve()
-    scene.empty(worker, "slow")
-    (job,) = scene.add("plain")
-    assert f"box:1 finishes its other jobs to run slow {suspect} alone" in scene.reasons(job)["kept-by-suspect"]
-    scene.run_alone(worker, "slow")
-    assert f"box:1 runs slow {suspect} alone" in scene.reasons(job)["kept-by-suspect"]
-
-
-def test_a_suspect_that_a_pause_holds_back_keeps_nobody(scene: Scene) -> None:
-    scene.use(PLAIN + "  slow: {handler: 'H:echo'}\n")
-    scene.suspect("slow")
-    scene.empty(scene.serve())
-    (job,) = scene.add("plain")
-    assert list(scene.reasons(job)) == ["kept-by-suspect"]
-    pausing.pause(scene.conn, "task/slow", by=BY)
-    assert list(scene.reasons(job)) == ["starts-next"]
-
-
-def test_a_job_that_is_not_due_waits_for_no_suspect(scene: Scene) -> None:
-    scene.use(PLAIN + "  slow: {handler: 'H:echo'}\n")
-    scene.suspect("slow")
-    scene.empty(scene.serve())
-    (job,) = scene.add("plain", options='{"delay": 60}')
-    pausing.pause(scene.conn, "task/plain", by=BY)
-    assert list(scene.reasons(job)) == ["paused", "not-due"]
-
-
 def test_where_another_process_goes_on_a_job_waits_for_no_suspect(scene: Scene) -> None:
     scene.use(PLAIN)
     scene.suspect("plain")
@@ -323,31 +290,6 @@ def test_where_another_process_goes_on_a_job_waits_for_no_suspect(scene: Scene) 
     assert scene.reasons(job) == {
         "workers-busy": "all 2 threads of the one process for queue default are busy (2 jobs claimed)"
     }
-
-
-@pytest.mark.parametrize("how", ["stopping", "silent", "without the task"])
-def test_a_process_that_does_not_serve_a_job_does_not_go_on_with_it(scene: Scene, how: str) -> None:
-    scene.use(PLAIN)
-    scene.suspect("plain")
-    other = scene.serve(pid=2, tasks=["else"] if how == "without the task" else None)
-    scene.later(21 if how == "silent" else 0)
-    worker = scene.serve()
-    scene.empty(worker)
-    (job,) = scene.add("plain")
-    scene.beat(other, stopping=True) if how == "stopping" else None
-    assert list(scene.reasons(job)) == ["kept-by-suspect"]
-
-
-def test_a_suspect_waits_for_another_one_that_runs_and_is_not_made_room_for(scene: Scene) -> None:
-    scene.use(PLAIN)
-    first, second = scene.suspect("plain"), scene.suspect("plain")
-    worker = scene.serve()
-    scene.empty(worker)
-    assert list(scene.reasons(first)) == list(scene.reasons(second)) == ["suspect"]
-    assert scene.run_alone(worker) == first
-    found = scene.reasons(second)
-    assert "no worker makes room for it yet" in found["suspect"]
-    assert f"box:1 runs plain {first} alone" in found["kept-by-suspect"]
 
 
 def test_a_deadline_and_a_unique_key_are_said_beside_the_reason(scene: Scene) -> None:
@@ -475,24 +417,6 @@ def test_a_cancelled_job_says_by_whom(scene: Scene, by: str | None) -> None:
     zeke_jobs.cancel(job, "wrong site", by=by)
     said = f" by {by}" if by else ""
     assert scene.reasons(job) == {"cancelled": f"it was cancelled{said} on {AT}: wrong site"}
-
-
-def test_jobs_of_a_removed_task_say_who_applied_that(scene: Scene) -> None:
-    scene.use(PLAIN + LIMITED)
-    (job,) = scene.add("limited")
-    orders = Orders(cancel=frozenset({"limited"}))
-    applying.apply(scene.conn, Request(load(PLAIN), BY, "gone", orders=orders))
-    assert scene.reasons(job) == {"cancelled": f"it was cancelled by {BY} on {AT}: its task was removed from jobs.yaml"}
-
-
-def test_a_job_that_runs_again_forgets_who_cancelled_it(scene: Scene) -> None:
-    scene.use(PLAIN)
-    scene.serve()
-    (job,) = scene.add("plain")
-    zeke_jobs.cancel(job, by=BY)
-    zeke_jobs.retry(job)
-    assert list(scene.reasons(job)) == ["starts-next"]
-    assert scene.row(job)["extra"] is None
 
 
 def test_an_expired_job_says_how_long_it_had_waited(scene: Scene) -> None:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-import psycopg2
 import pytest
-from psycopg2.extensions import connection as PlainConnection
 
 from tests.waiting import eventually
 from tests.zeke_jobs.worker.conftest import NOON
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.control import pausing
-from zeke_jobs.postgres.pool import connect
 from zeke_jobs.top import app as top_app
 from zeke_jobs.top import board
 from zeke_jobs.top.feed import Feed
@@ -82,16 +77,6 @@ def test_a_pace_beyond_the_sample_is_told_from_the_time_that_the_sample_took(sce
     assert line(board.read(scene.conn), "pull").done_per_minute == pytest.approx(200 / 2 * 60)
 
 
-def test_a_late_task_and_a_paused_one_are_known(scene: Scene, worker: UUID) -> None:
-    assert worker
-    scene.add("limited")
-    scene.later(61)
-    assert line(board.read(scene.conn), "limited").is_late
-    pausing.pause(scene.conn, "queue/default", by="ann")
-    read = line(board.read(scene.conn), "limited")
-    assert (read.is_late, read.paused) == (False, "queue/default by ann")
-
-
 def test_without_a_choice_the_busiest_task_is_shown(scene: Scene, worker: UUID) -> None:
     assert worker
     first = board.read(scene.conn)
@@ -120,25 +105,6 @@ def test_a_job_that_is_open_is_explained_from_the_same_snapshot(scene: Scene, wo
     opened = board.read(scene.conn, job=job).opened
     assert opened is not None
     assert [reason.kind for reason in opened.reasons] == ["starts-next"]
-
-
-class Counting(PlainConnection):
-    """A connection that counts its statements."""
-
-    sent = 0
-
-    def cursor(self, *args: Any, **kwargs: Any) -> Any:
-        type(self).sent += 1
-        return super().cursor(*args, **kwargs)
-
-
-def test_a_board_takes_a_handful_of_statements(scene: Scene, database: str) -> None:
-    scene.use(TASKS, TOP)
-    with closing(psycopg2.connect(database, connection_factory=Counting)) as conn:
-        conn.autocommit = True
-        Counting.sent = 0
-        board.read(conn)
-    assert Counting.sent <= 12  # one cursor for each statement; BEGIN and COMMIT among them
 
 
 def test_a_feed_that_cannot_read_says_why_and_goes_on(
@@ -213,15 +179,3 @@ def test_one_picture_is_printed_without_a_terminal(scene: Scene, capsys: pytest.
     assert "1 tasks" in capsys.readouterr().out
     assert run(app, "zeke-jobs", ["top"]) == 2
     assert "expected a terminal, got none" in capsys.readouterr().err
-
-
-def test_progress_of_a_running_job_is_shown(scene: Scene, worker: UUID) -> None:
-    scene.add("plain")
-    (claim,) = scene.claim(worker, 1)
-    scene.rows(
-        "UPDATE zeke_jobs.queue SET extra = %s WHERE message_id = %s",
-        json.dumps({"progress": {"done": 1, "total": 4}}),
-        claim["message_id"],
-    )
-    with closing(connect()) as conn:
-        assert board.read(conn).running[0].progress == {"done": 1, "total": 4}
