@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Literal
-
-from zeke_jobs.core.durations import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,8 +19,6 @@ Level = Literal["high", "fair", "low"]
 ENOUGH_JOBS = 200
 #: Fewer jobs than this prove nothing.
 LEAST_JOBS = 20
-_GAP_RATIO = 100  # times the usual time between two jobs
-_LEAST_GAP = 900.0  # seconds
 _SHARE_TOLD, _SHARE_LOW = 0.001, 0.05
 _MISFIT, _MISFIT_LOW = 0.15, 0.5
 #: A thread is free a moment before its job's end is written, and jobs of milliseconds are claimed ahead.
@@ -78,24 +74,22 @@ def _of_recording(recording: Recording) -> Iterator[Finding]:
     if jobs < ENOUGH_JOBS:
         yield Finding("low" if jobs < LEAST_JOBS else "fair", f"only {jobs} jobs were recorded; their tails are chance")
     if facts.first_job is not None and facts.first_job > recording.begin + timedelta(minutes=15):
-        yield Finding("fair", f"nothing is known of the time before {_shown(facts.first_job.timestamp())}")
-    gap, since = odd.longest_gap
-    if jobs and gap > max(_LEAST_GAP, _GAP_RATIO * odd.usual_gap):
         yield Finding(
-            "fair",
-            f"nothing was sent for {format_duration(timedelta(seconds=round(gap)))} from {_shown(workload.origin + since)}:"
-            " a gap, or a quiet time",
+            "fair", f"nothing is known of the time before {facts.first_job.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
         )
-    yield from _counted(odd.orphans, jobs, "jobs name a sender that is gone; they count as sent from outside")
-    yield from _counted(facts.ticks_without_job, jobs, "ticks of schedules have no job any more: jobs were deleted")
-    yield from _counted(odd.backwards, jobs, "jobs have times that run backwards; their durations are not used")
-    yield from _counted(facts.sent_back, jobs, "jobs say they were sent before older ones: the clock was put back")
-    yield from _counted(
-        odd.unfinished, jobs, "jobs have not ended; their durations are drawn from other jobs of their task"
-    )
-    yield from _counted(
-        odd.other_currency, jobs, f"jobs have costs in another currency than {workload.currency}; these are left out"
-    )
+    counts = {
+        "jobs name a sender that is gone; they count as sent from outside": odd.orphans,
+        "ticks of schedules have no job any more: jobs were deleted": facts.ticks_without_job,
+        "jobs have times that run backwards; their durations are not used": odd.backwards,
+        "jobs say they were sent before older ones: the clock was put back": facts.sent_back,
+        "jobs have not ended; their durations are drawn from other jobs of their task": odd.unfinished,
+        f"jobs have costs in another currency than {workload.currency}; these are left out": odd.other_currency,
+    }
+    for text, count in counts.items():
+        if count:
+            share = count / max(jobs, 1)
+            lowers: Level = "low" if share > _SHARE_LOW else "fair" if share > _SHARE_TOLD else "high"
+            yield Finding(lowers, f"{count} {text}")
     for name, count in sorted(odd.unknown.items()):
         yield Finding("fair", f"{count} jobs of {name}, which is not in force, are left out")
     if facts.revisions:
@@ -124,13 +118,3 @@ def misfits(workload: Workload, today: Figures) -> Iterator[Finding]:
                 "low" if off > _MISFIT_LOW * max(was, _UNNOTICED) else "fair",
                 f"{name} waited {was:.2f} s on average, and {figures.wait_mean:.2f} s in the simulation of its own recording",
             )
-
-
-def _counted(count: int, jobs: int, text: str) -> Iterator[Finding]:
-    if count:
-        share = count / max(jobs, 1)
-        yield Finding("low" if share > _SHARE_LOW else "fair" if share > _SHARE_TOLD else "high", f"{count} {text}")
-
-
-def _shown(epoch: float) -> str:
-    return f"{datetime.fromtimestamp(epoch, UTC):%Y-%m-%d %H:%M} UTC"

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace as Row
 from typing import TYPE_CHECKING
 
-from zeke_jobs.backtest.recording import Recorder, Row
+from psycopg2.extras import NamedTupleCursor
+
+from zeke_jobs.backtest.recording import Recorder
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
 
@@ -24,46 +27,21 @@ _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Facts:
-    """Facts about a time, beside its jobs.
-
-    Attributes:
-        first_job: When the oldest known job was sent; None if there is none.
-        revisions: Numbers of the revisions put in force within the time.
-        sent_back: Jobs with an earlier time of sending than jobs sent before them.
-        ticks_without_job: Ticks of schedules whose jobs no longer exist.
-        threads: Threads of all workers that run now.
-        processes: Number of these workers.
-        pauses: Targets paused by hand now.
-        now: The database's time.
-    """
-
-    first_job: datetime | None
-    revisions: list[int]
-    sent_back: int
-    ticks_without_job: int
-    threads: int
-    processes: int
-    pauses: list[str]
-    now: datetime
-
-
-@dataclass(frozen=True)
 class Recording:
-    """The recorded jobs from ``begin`` to ``end``."""
+    """The recorded jobs from ``begin`` to ``end``, and the facts about that time: a row of ``backtest/facts``."""
 
     begin: datetime
     end: datetime
     workload: Workload
     oddities: Oddities
-    facts: Facts
+    facts: Row
 
 
-def facts(conn: Connection, begin: datetime, end: datetime) -> Facts:
+def facts(conn: Connection, begin: datetime, end: datetime) -> Row:
     """Read the facts about a time."""
     row = SQL.one(conn, "backtest/facts", begin=begin, end=end)
     assert row is not None
-    return Facts(**row)
+    return Row(**row)
 
 
 def period(
@@ -94,11 +72,11 @@ def read(
     """
     recorder = Recorder(config, begin.timestamp(), end.timestamp(), seed=seed)
     # One snapshot for all rows, so that a job purged meanwhile is neither lost nor read twice.
-    with transaction(conn), conn.cursor(name="backtest", withhold=True) as cursor:
+    with transaction(conn), conn.cursor("backtest", NamedTupleCursor, withhold=True) as cursor:
         cursor.itersize = _AT_ONCE
-        cursor.execute(SQL.text("backtest/jobs"), {"begin": begin, "end": end})
+        cursor.execute(SQL.text("backtest/jobs"), {"begin": begin, "end": end})  # type: ignore[no-untyped-call]
         for count, row in enumerate(cursor, 1):
-            recorder.add(Row(*row))
+            recorder.add(row)
             if not count % _AT_ONCE:
                 progress(count)
     return Recording(begin, end, recorder.finish(), recorder.oddities, facts(conn, begin, end))

@@ -11,7 +11,7 @@ from zeke_jobs.config import read_text
 from zeke_jobs.config.diagnostics import summary
 from zeke_jobs.config.document import parse
 from zeke_jobs.config.entries import EntryError, PositiveDuration, RateText
-from zeke_jobs.config.keys import Keys
+from zeke_jobs.config.keys import Keys, key
 from zeke_jobs.config.validation import Subject, note
 from zeke_jobs.core.duration_field import Duration
 from zeke_jobs.core.quoting import describe, quote, suggest
@@ -35,13 +35,11 @@ class TakesStanza(Keys):
     called = "takes"
     short_form = ("always", str, "a duration")
 
-    always: PositiveDuration | None = Field(None, description="All the same.", examples=["always: 2s"])
-    least: Duration | None = Field(None, description="Evenly between this and `most`.", examples=["least: 1s"])
-    most: PositiveDuration | None = Field(None, description="Evenly up to this.", examples=["most: 5s"])
-    median: PositiveDuration | None = Field(
-        None, description="Half of them take longer; log-normal, with `p95`.", examples=["median: 2s"]
-    )
-    p95: PositiveDuration | None = Field(None, description="A twentieth take longer.", examples=["p95: 10s"])
+    always: PositiveDuration | None = key(None, "All the same.", "always: 2s")
+    least: Duration | None = key(None, "Evenly between this and `most`.", "least: 1s")
+    most: PositiveDuration | None = key(None, "Evenly up to this.", "most: 5s")
+    median: PositiveDuration | None = key(None, "Half of them take longer; log-normal, with `p95`.", "median: 2s")
+    p95: PositiveDuration | None = key(None, "A twentieth take longer.", "p95: 10s")
 
 
 class SentStanza(Keys):
@@ -49,25 +47,19 @@ class SentStanza(Keys):
 
     called = "a task's load"
 
-    rate: RateText | None = Field(None, description="Jobs sent in a time, at random moments.", examples=["rate: 60/h"])
-    hourly: Annotated[list[Number], Field(min_length=1, max_length=_MOST_HOURS)] | None = Field(
-        None,
-        description="Jobs sent in each hour from the beginning; the list repeats.",
-        examples=["hourly: [10, 10, 200, 50]"],
+    rate: RateText | None = key(None, "Jobs sent in a time, at random moments.", "rate: 60/h")
+    hourly: Annotated[list[Number], Field(min_length=1, max_length=_MOST_HOURS)] | None = key(
+        None, "Jobs sent in each hour from the beginning; the list repeats.", "hourly: [10, 10, 200, 50]"
     )
-    takes: TakesStanza | None = Field(
-        None, description="How long an attempt takes.", examples=["takes: {median: 2s, p95: 10s}"]
+    takes: TakesStanza | None = key(None, "How long an attempt takes.", "takes: {median: 2s, p95: 10s}")
+    fails: Annotated[float, Field(ge=0, lt=1)] = key(
+        0.0, "Share of attempts that fail and are retried, 0 to 1.", "fails: 0.02"
     )
-    fails: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.0, description="Share of attempts that fail and are retried, 0 to 1.", examples=["fails: 0.02"]
+    keys: Annotated[int, Field(ge=1, le=1_000_000)] | None = key(None, "Number of different keys.", "keys: 50")
+    sends: dict[str, Number] = key(
+        {}, "Number of jobs of other tasks that each job sends.", "sends: {my-other-task: 3}"
     )
-    keys: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
-        None, description="Number of different keys.", examples=["keys: 50"]
-    )
-    sends: dict[str, Number] = Field(
-        {}, description="Number of jobs of other tasks that each job sends.", examples=["sends: {my-other-task: 3}"]
-    )
-    cost: Annotated[float, Field(ge=0)] | None = Field(None, description="Cost of a job.", examples=["cost: 0.01"])
+    cost: Annotated[float, Field(ge=0)] | None = key(None, "Cost of a job.", "cost: 0.01")
 
 
 class LoadStanza(Keys):
@@ -75,11 +67,9 @@ class LoadStanza(Keys):
 
     called = "the file"
 
-    version: Literal[1] | None = Field(None, description="Version of this format.", examples=["version: 1"])
-    length: PositiveDuration = Field(
-        timedelta(days=1), description="For how long jobs are sent.", examples=["length: 1d"]
-    )
-    tasks: dict[str, SentStanza] = Field({}, description="The load of each task.", examples=[_EXAMPLE])
+    version: Literal[1] | None = key(None, "Version of this format.", "version: 1")
+    length: PositiveDuration = key(timedelta(days=1), "For how long jobs are sent.", "length: 1d")
+    tasks: dict[str, SentStanza] = key({}, "The load of each task.", _EXAMPLE)
 
 
 def load(path: Path, config: Config) -> LoadStanza:
@@ -126,10 +116,10 @@ class _Checks:
         self._config = config
 
     def all(self, stanza: LoadStanza) -> None:
-        for key, help_ in (("version", "the first line is version: 1"), ("tasks", _EXAMPLE)):
-            if key not in self._document.value:
-                text = f"expected the key {quote(key)} in the file, got none"
-                self._document.refuse_key((), text, help_, missing=key)
+        for name, help_ in (("version", "the first line is version: 1"), ("tasks", _EXAMPLE)):
+            if name not in self._document.value:
+                text = f"expected the key {quote(name)} in the file, got none"
+                self._document.refuse_key((), text, help_, missing=name)
         for name, one in stanza.tasks.items():
             self._known(("tasks", name), name)
             for sent in one.sends:

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from itertools import pairwise
 from random import Random
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.backtest.workload import Attempt, Job, Workload
 
@@ -23,30 +23,6 @@ _SLACK = 0.005
 _MOST_SAMPLES = 1000
 
 
-class Row(NamedTuple):
-    """A job as ``backtest_jobs`` reads it; times are seconds of the epoch, or None if unknown."""
-
-    id: str
-    name: str
-    state: str
-    priority: int
-    key: str | None
-    attempt: int
-    parent: str | None
-    tick: bool
-    created: float
-    run_at: float
-    expires: float | None
-    claimed: float | None
-    started: float | None
-    completed: float | None
-    attempts: Sequence[tuple[str, float | None, float | None, str | None]]
-    cost: float | None
-    currency: str | None
-    batch: str | None = None
-    ends: str | None = None
-
-
 @dataclass
 class Oddities:
     """Contradictions and gaps of a recording; numbers of jobs unless said otherwise.
@@ -57,8 +33,6 @@ class Oddities:
         orphans: Jobs whose sender is missing.
         unknown: Jobs of tasks that the configuration lacks, by name.
         other_currency: Jobs with a cost in another currency than the first cost.
-        longest_gap: The longest time without a send: seconds, and its beginning.
-        usual_gap: The median of the seconds between two sends.
     """
 
     backwards: int = 0
@@ -66,8 +40,6 @@ class Oddities:
     orphans: int = 0
     unknown: Counter[str] = field(default_factory=Counter)
     other_currency: int = 0
-    longest_gap: tuple[float, float] = (0.0, 0.0)
-    usual_gap: float = 0.0
 
 
 class Recorder:
@@ -95,8 +67,8 @@ class Recorder:
         self._unmeasured: list[Job] = []
         self._without_start: list[Job] = []
 
-    def add(self, row: Row) -> None:
-        """Add one job."""
+    def add(self, row: Any) -> None:
+        """Add one job, a row of ``backtest/jobs``."""
         task = self._config.task(row.name)
         if task is None:
             self.oddities.unknown[row.name] += 1
@@ -134,15 +106,15 @@ class Recorder:
         else:
             self.workload.roots.append(job)
 
-    def _cost(self, row: Row) -> float | None:
+    def _cost(self, row: Any) -> float | None:
         """Its cost. Costs in a second currency are left out, because they cannot be summed."""
-        if row.cost is None:
-            return None
-        self.workload.currency = self.workload.currency or row.currency
-        if row.currency != self.workload.currency:
-            self.oddities.other_currency += 1
-            return None
-        return row.cost
+        cost: float | None = row.cost
+        if cost is not None:
+            self.workload.currency = self.workload.currency or row.currency
+            if row.currency != self.workload.currency:
+                self.oddities.other_currency += 1
+                return None
+        return cost
 
     def finish(self) -> Workload:
         """After the last row: link jobs to their senders, and estimate lengths that could not be measured."""
@@ -162,10 +134,6 @@ class Recorder:
             else:  # all jobs of the batch are older than the recording
                 workload.roots.append(job)
         workload.roots.sort(key=lambda job: job.sent)
-        marks = [0.0, *sorted(job.sent for job in workload.counted()), workload.end]
-        gaps = [(after - before, before) for before, after in pairwise(marks)]
-        self.oddities.longest_gap = max(gaps)
-        self.oddities.usual_gap = _median([gap for gap, _ in gaps])
         return workload
 
     def _link(self, job: Job, parent_id: str) -> None:
@@ -178,7 +146,7 @@ class Recorder:
         attempt = max((n for n, claim in enumerate(claims) if claim and claim <= created), default=0)
         parent.send(job, attempt=attempt, after=max(0.0, created - claims[attempt]))
 
-    def _earlier(self, row: Row) -> tuple[tuple[Attempt, ...], list[float]]:
+    def _earlier(self, row: Any) -> tuple[tuple[Attempt, ...], list[float]]:
         """The attempts before the last, and their claims. Retries beyond the policy's limit come from the handler's own limit."""
         task = self._config.task(row.name)
         limit = task.retry.limit if task else 0
@@ -199,7 +167,7 @@ class Recorder:
             claims.append(started)
         return tuple(attempts), claims
 
-    def _last(self, row: Row, earlier: Sequence[Attempt]) -> tuple[Attempt, float, bool]:
+    def _last(self, row: Any, earlier: Sequence[Attempt]) -> tuple[Attempt, float, bool]:
         """The last attempt, the time of its claim (0: unknown), and whether its duration is known."""
         if row.state in ("created", "retry", "active"):
             self.oddities.unfinished += 1
@@ -248,13 +216,13 @@ def _attempt(how: str, held: float, gap: float | None, policy: Retry | None, ret
     return Attempt(held, "retry", None if is_policy else gap)
 
 
-def _leaves(row: Row) -> float | None:
-    if row.state == "cancelled" and row.started is None and row.completed is not None:
-        return max(0.0, row.completed - row.created)
-    return None if row.expires is None else max(0.0, row.expires - row.created)
+def _leaves(row: Any) -> float | None:
+    is_cancelled = row.state == "cancelled" and row.started is None and row.completed is not None
+    left: float | None = row.completed if is_cancelled else row.expires
+    return None if left is None else max(0.0, left - row.created)
 
 
-def _is_backwards(row: Row) -> bool:
+def _is_backwards(row: Any) -> bool:
     marks = [mark for mark in (row.created, row.claimed, row.started, row.completed) if mark is not None]
     return any(after < before - _SLACK for before, after in pairwise(marks))
 

@@ -48,26 +48,6 @@ def test_every_line_fits_at_every_size(board: Board, size: tuple[int, int]) -> N
         assert max(line.cell_len for line in lines) <= width, pane.name
 
 
-def test_thirteen_tasks_and_what_runs_are_there_at_80_by_24() -> None:
-    lines = shown()
-    assert all(any(line[2:].startswith(one.task) for line in lines) for one in TASKS)
-    assert sum("worker-" in line for line in lines) == 6
-    assert lines[-1].endswith("q quit")
-
-
-def test_everything_is_there_at_160_by_50() -> None:
-    text = "\n".join(shown(width=160, height=50))
-    for number, pane in enumerate(PANES, 1):
-        assert f"{number} {pane.name}" in text
-    for task_id in [
-        *(one.schedule for one in BOARD.schedules),
-        *(one.task for one in BOARD.failed),
-        *(one.task for one in BOARD.running),
-    ]:
-        assert task_id in text
-    assert text.count("worker-1:4711") == 4  # three jobs and the process
-
-
 @pytest.mark.parametrize("pane", [pane.name for pane in PANES])
 def test_the_pane_with_the_keys_is_there_at_80_by_24(pane: str) -> None:
     number = next(n for n, one in enumerate(PANES, 1) if one.name == pane)
@@ -79,17 +59,6 @@ def test_the_chosen_row_is_always_among_those_shown() -> None:
     view = View(selected={"tasks": MANY[-1].task})
     assert any(line.startswith("  task-with-a-rather") and line.endswith(" 59") for line in shown(view, board))
     assert "60 of 60" in "\n".join(shown(view, board))
-
-
-def test_a_late_task_and_a_paused_one_are_marked() -> None:
-    lines = shown(width=120, height=40)
-    assert any(line.startswith("! extract-highlights") and line.endswith("waits longer than 2m") for line in lines)
-    assert any(line.startswith("‖ cluster-stories") and "paused: task/cluster" in line for line in lines)
-
-
-def test_a_count_that_was_given_up_says_so() -> None:
-    (line,) = [line for line in shown() if line.startswith("  fetch-content")]
-    assert "1,000+" in line
 
 
 def test_a_missing_scheduler_is_said_where_there_are_schedules() -> None:

@@ -18,11 +18,13 @@ WITH jobs AS (
     AND NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = h.id)
 )
 SELECT
-  j.id::text, j.name, j.state, j.priority, j.key, j.attempt, j.parent::text, j.scheduled_for IS NOT NULL AS tick,
-  extract(epoch FROM j.created_on)::float, extract(epoch FROM j.run_at)::float, extract(epoch FROM j.expires_on)::float,
-  extract(epoch FROM j.claimed_on)::float, extract(epoch FROM j.started_on)::float, extract(epoch FROM j.completed_on)::float,
+  j.id::text AS id, j.name, j.state, j.priority, j.key, j.attempt, j.parent::text AS parent, j.scheduled_for IS NOT NULL AS tick,
+  extract(epoch FROM j.created_on)::float AS created, extract(epoch FROM j.run_at)::float AS run_at,
+  extract(epoch FROM j.expires_on)::float AS expires,
+  extract(epoch FROM j.claimed_on)::float AS claimed, extract(epoch FROM j.started_on)::float AS started,
+  extract(epoch FROM j.completed_on)::float AS completed,
   CASE
-    WHEN j.attempts = '[]' OR j.attempts IS NULL AND j.attempt <= 1 THEN '[]'
+    WHEN j.attempts = '[]' THEN '[]'
     ELSE (
       SELECT jsonb_agg(
         jsonb_build_array(
@@ -31,7 +33,7 @@ SELECT
         ORDER BY a.n)
       FROM jsonb_array_elements(j.attempts) WITH ORDINALITY AS a (value, n))
   END AS attempts,
-  j.cost::float, j.currency, j.batch, b.id AS ends
+  j.cost::float AS cost, j.currency, j.batch, b.id AS ends
 FROM jobs AS j
 LEFT JOIN zeke_jobs.batch AS b ON b.then_job = j.id
 ORDER BY j.created_on, j.id
