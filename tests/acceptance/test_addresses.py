@@ -109,7 +109,7 @@ def test_commands_work_with_the_addresses_that_people_have(
     assert told(capsys, "jobs") == (0, "no such jobs\n")
 
 
-@pytest.mark.parametrize("command", ["workers", "scheduler", "up"])
+@pytest.mark.parametrize("command", ["workers", "up"])
 def test_what_would_run_for_long_ends_at_once_instead(command: str, fleet: Fleet, role: str) -> None:
     fleet.configure(JOBS)
     for address in (

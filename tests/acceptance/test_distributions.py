@@ -99,11 +99,7 @@ def test_a_combination_brings_its_part_and_no_more_than_the_page_says(
     assert brings <= found
     assert leaves_out & found == set()
     assert environments.sizes[wanted] <= int(SIZES[wanted])
-
-
-def test_a_sender_and_worker_install_at_most_60_mb(environments: Environments) -> None:
-    environments.make("zeke-jobs")
-    assert environments.sizes["zeke-jobs"] <= int(SIZES["zeke-jobs"]) <= 60
+    assert int(SIZES["zeke-jobs"]) <= 60
 
 
 IMPORT_ALL = """
@@ -188,24 +184,6 @@ def test_an_extra_works_by_itself(
 ) -> None:
     done = environments.run(wanted, "python", "-c", code, cwd=folder)
     assert (done.returncode, done.stdout.strip()) == (0, expected), done.stderr
-
-
-SEND_BY_PSYCOPG = """
-import os, psycopg, zeke_jobs
-with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
-    print(zeke_jobs.send("greet", {"name": "Ada"}, connection=connection).status)
-"""
-
-
-def test_with_psycopg_a_program_sends_in_its_own_transaction(
-    environments: Environments, database: str, folder: Path
-) -> None:
-    for command, said in (
-        (("zeke-jobs", "apply", "-m", "first"), "greet"),
-        (("python", "-c", SEND_BY_PSYCOPG), "created"),
-    ):
-        done = environments.run("zeke-jobs[psycopg]", *command, cwd=folder, DATABASE_URL=database)
-        assert (done.returncode, said in done.stdout) == (0, True), done.stdout + done.stderr
 
 
 def test_with_news_the_pipelines_jobs_yaml_is_fine_and_its_tables_are_there(

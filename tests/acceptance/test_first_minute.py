@@ -12,7 +12,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 
 from tests.acceptance.installed import NAMELESS, USERS, Place, first_minute, install, is_open, visit
@@ -24,7 +23,6 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
 
 IS_ROOT = os.geteuid() == 0
 needs_root = pytest.mark.skipif(not IS_ROOT, reason="only root makes such a place")
-ODD = "it's a \"new\" $(folder) `of` Ängström\\'s, 日本 %41"
 
 
 @pytest.fixture(scope="session")
@@ -68,18 +66,6 @@ def other(place: Place, user: int) -> Place:
     place.env |= {"HOME": str(place.folder)}
     place.fill()
     return place
-
-
-@contextmanager
-def renamed(base: Path, place: Place, name: str) -> Iterator[Place]:
-    """The place, environment and all, below a folder of another name."""
-    (base / "here").rename(base / name)
-    odd = Place(base / name / "venv", base / name / place.folder.name, place.user, place.umask, env=place.env)
-    try:
-        yield odd
-    finally:
-        odd.forget()
-        (base / name).rename(base / "here")
 
 
 @contextmanager
@@ -131,29 +117,12 @@ def test_root_by_name_alone_is_told_so(place: Place) -> None:
     assert "expected root to be able to become another user" in place.refusal("up")
 
 
-# Paths
-
-
-def test_a_path_of_200_characters_with_spaces_quotes_and_letters_of_other_scripts(base: Path, user: Place) -> None:
-    with renamed(base, user, ODD.ljust(200 - len(str(base)), "x")) as odd:
-        odd.env |= {"HOME": str(odd.folder)}
-        first_minute(odd)
-
-
 # The environment
 
 
 def test_a_bare_environment(user: Place) -> None:
     user.env |= {"HOME": None, "LANG": "C", "LC_ALL": "C", "TMPDIR": "/nowhere", "PATH": "/nowhere"}
     first_minute(user)
-
-
-def test_a_read_only_home(user: Place) -> None:
-    (user.folder / "home").mkdir(mode=0o555)
-    user.env |= {"HOME": str(user.folder / "home")}
-    user.folder.chmod(0o555)
-    assert visit(user) == 1
-    assert visit(user) == 2
 
 
 # Folders that others have made
@@ -215,17 +184,6 @@ def test_two_users_on_one_machine(base: Path, place: Place) -> None:
 # What becomes of it later
 
 
-def test_what_a_kill_leaves_behind_is_no_obstacle(place: Place) -> None:
-    assert visit(place) == 1
-    up = place.start("up")
-    up.wait_for("ready; in another terminal")
-    # The kernel ends processes for want of memory in any order, and none leaves in an orderly way.
-    for one in [psutil.Process(up.process.pid), *psutil.Process(up.process.pid).children(recursive=True), up.server()]:
-        one.kill()
-    up.wait()
-    assert visit(place) == 2
-
-
 @contextmanager
 def small_disk(folder: Path, megabytes: int) -> Iterator[None]:
     folder.mkdir()
@@ -236,12 +194,6 @@ def small_disk(folder: Path, megabytes: int) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["umount", folder], check=True)
-
-
-@needs_root
-def test_a_disk_without_room_for_the_data_is_said_in_a_sentence(place: Place) -> None:
-    with small_disk(place.folder / ".zeke", 8):
-        assert "got a full disk" in place.refusal("up")
 
 
 @needs_root

@@ -5,10 +5,8 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import pytest
 
@@ -17,7 +15,6 @@ from tests.fleet import ROOT, eventually
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.diagnosis.health import of_processes
-from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,16 +63,6 @@ def test_a_worker_is_fine_from_its_announcement_until_it_proves_life_no_more(
     worker.kill()
     eventually(lambda: not of_processes(fleet.database, "worker").is_fine, 30, fleet)
     assert health("worker")[0] == 1
-
-
-def test_a_scheduler_is_asked_for_by_itself(fleet: Fleet, conn: Connection) -> None:
-    for kind, host in (("worker", "box"), ("scheduler", "tower")):
-        SQL.run(
-            conn, "worker/register", id=uuid4(), kind=kind, host=host, pid=1, version="1", queues=[], tasks=[], threads=0,
-            revision=1, file_revision=1, lost_after=timedelta(minutes=2),
-        )  # fmt: skip
-    assert of_processes(fleet.database, "scheduler", "tower").is_fine
-    assert not of_processes(fleet.database, "scheduler", "box").is_fine
 
 
 def test_a_database_that_is_away_is_not_fine_and_nonsense_is_wrong_use(

@@ -140,3 +140,50 @@ def test_a_task_that_drains_leaves_when_its_jobs_have_ended(fleet: Fleet, effect
     fleet.zeke("resume", "task/old")
     eventually(lambda: scalar(effects, "SELECT array_agg(id) FROM zeke_jobs.task") == ["work"], fleet=fleet)
     assert scalar(effects, "SELECT count(*) FROM zeke_jobs.queue WHERE task = 'old' AND state = 'done'") == 8
+
+
+def test_each_setting_is_seen_in_the_next_job(fleet: Fleet, effects: Connection) -> None:
+    text = """
+        version: 1
+        services:
+          web: {use: "H:Address", url: http://old}
+        tasks:
+          slow: {handler: "H:query", timeout: 5m, retry: {limit: 0}}
+          failing: {handler: "H:fail", retry: {limit: 1, delay: 10ms}}
+          asking: {handler: "H:ask"}
+          score: {handler: "H:list_words", settings: {words: [one, two]}}
+          morning: {handler: "H:work", cron: {at: "0 9 * * *", timezone: UTC}}
+    """
+    fleet.configure(text)
+    worker = fleet.workers()
+    fleet.ready(effects, 1)
+
+    def output(task: str) -> object:
+        return zeke_jobs.wait(zeke_jobs.send(task).id, timeout=30)
+
+    def failed(task: str) -> list[dict[str, Any]]:
+        job = zeke_jobs.send(task).id
+        eventually(lambda: zeke_jobs.status(job).status == "failed", 30, fleet)
+        return zeke_jobs.status(job).attempts
+
+    assert (output("score"), output("asking"), len(failed("failing"))) == (["one", "two"], "http://old", 2)
+    for old, new in {
+        "[one, two]": "[two, three]",
+        "http://old": "http://new",
+        "timeout: 5m": "timeout: 300ms",
+        "{limit: 1, delay: 10ms}": "{limit: 3, delay: 5ms}",
+        "timezone: UTC": "timezone: Asia/Tokyo",
+    }.items():
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    applied(fleet, text)
+    assert (output("score"), output("asking"), len(failed("failing"))) == (["two", "three"], "http://new", 4)
+    assert failed("slow")[-1]["error"]["message"] == "it ran longer than its timeout of 0.3 s"
+    assert json.loads(fleet.zeke("schedule", "--json"))[0]["timezone"] == "Asia/Tokyo"
+    seen = scalar(
+        effects,
+        "SELECT extract(epoch FROM min(q.started_on) - max(r.applied_on))::float FROM zeke_jobs.queue AS q"
+        " CROSS JOIN zeke_jobs.revision AS r WHERE q.task = 'score' AND q.result = '[\"two\", \"three\"]'",
+    )
+    assert 0 < seen < 2
+    assert worker.process.poll() is None

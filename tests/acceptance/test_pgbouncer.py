@@ -322,24 +322,3 @@ def make_done(conn: Connection) -> Iterator[str]:
     thread.start()
     yield job
     thread.join()
-
-
-def test_a_timeout_that_the_role_has_ends_a_claim_that_waits_and_no_job(
-    fleet: Fleet, pooled: str, effects: Connection
-) -> None:
-    name = urlsplit(pooled).path[1:]
-    effects.cursor().execute(f"ALTER ROLE postgres IN DATABASE {name} SET statement_timeout TO '300ms'")
-    fleet.database = pooled
-    fleet.configure(TASKS)
-    fleet.workers(processes=2)
-    fleet.ready(effects, 2)
-    with pool.transaction(effects):
-        # Of the claims' own order: each waits here, longer than the role's statements may.
-        effects.cursor().execute("SELECT FROM zeke_jobs.bucket FOR UPDATE")
-        with closing(connect(pooled)) as through:
-            zeke_jobs.send_many("work", [{"n": n, "seconds": 0.005} for n in range(60)], connection=through)
-        eventually(lambda: "canceling statement due to statement timeout" in fleet.logs(), 30, fleet)
-    for n in range(10):
-        zeke_jobs.send("effect", {"n": n, "seconds": 0.5})
-    eventually(lambda: scalar(effects, OPEN) == 0, 90, fleet)
-    assert scalar(effects, "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done'") == 70
