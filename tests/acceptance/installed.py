@@ -151,9 +151,10 @@ class Started:
             for line in lines:
                 self.text += line
 
-    def wait_for(self, words: str) -> None:
+    def wait_for(self, words: str, times: int = 1) -> None:
+        """Until ``words`` were written so often."""
         end = time.monotonic() + 60
-        while words not in self.text:
+        while self.text.count(words) < times:
             assert self.process.poll() is None, self.text
             assert time.monotonic() < end, self.text
             time.sleep(0.05)
@@ -163,9 +164,10 @@ class Started:
         self._reader.join(10)
         return status
 
-    def stop(self) -> int:
+    def stop(self, number: signal.Signals = signal.SIGINT) -> int:
+        """Ask it to end; its exit status."""
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
+            self.process.send_signal(number)
         return self.wait()
 
     def server(self) -> psutil.Process:

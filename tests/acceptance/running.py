@@ -2,17 +2,16 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+
+from tests.acceptance.installed import Started
 
 BIN = Path(sys.executable).parent
 
@@ -29,10 +28,9 @@ class Up:
         }
         self.env["PATH"] = f"{BIN}{os.pathsep}{self.env['PATH']}"
         self.env["ZEKE_JOBS_LOG_FORMAT"] = "console"
-        self.text = ""
 
     def start(self, *options: str) -> None:
-        self.process = subprocess.Popen(
+        process = subprocess.Popen(
             [BIN / "zeke-jobs", "up", *options],
             cwd=self.folder,
             env=self.env,
@@ -41,22 +39,18 @@ class Up:
             text=True,
             start_new_session=True,
         )
-        self.reader = threading.Thread(target=self._read)
-        self.reader.start()
+        self.started = Started(process)
+        self.process, self.wait_for, self.wait, self.stop = (
+            process,
+            self.started.wait_for,
+            self.started.wait,
+            self.started.stop,
+        )
 
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        with self.process.stdout as lines:
-            for line in lines:
-                self.text += line
-
-    def wait_for(self, words: str, times: int = 1) -> None:
-        """Until ``words`` were written so often."""
-        end = time.monotonic() + 40
-        while self.text.count(words) < times:
-            assert self.process.poll() is None, self.text
-            assert time.monotonic() < end, self.text
-            time.sleep(0.05)
+    @property
+    def text(self) -> str:
+        """All that it wrote."""
+        return self.started.text
 
     def run(self, command: str) -> str:
         """The output of a command line in the folder."""
@@ -87,14 +81,6 @@ class Up:
         )
         return done.stdout.strip() or done.stderr
 
-    def stop(self, number: signal.Signals = signal.SIGINT) -> int:
-        """Ask it to end, and return its exit status."""
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        code = self.process.wait(60)
-        self.reader.join(10)
-        return code
-
     def left(self) -> list[str]:
         """Command lines of processes that work in the folder still."""
         found = []
@@ -117,6 +103,6 @@ def up_in_a_folder() -> Iterator[Up]:
     try:
         yield made
     finally:
-        if hasattr(made, "process"):
+        if hasattr(made, "started"):
             made.stop()
         shutil.rmtree(folder)

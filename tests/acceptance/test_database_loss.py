@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import tempfile
 import time
 from contextlib import closing
@@ -90,15 +89,3 @@ def test_after_a_crash_of_postgres_workers_go_on_by_themselves_and_nothing_is_lo
         eventually(lambda: scalar(conn, "SELECT count(*) FROM effect") > done, fleet=own)
         assert time.monotonic() - began < 10
         all_done(own, conn, 600)
-
-
-def test_a_worker_that_was_frozen_past_its_heartbeat_changes_nothing_when_it_goes_on(own: Fleet) -> None:
-    loaded(own, 200)
-    frozen = own.commands[0]
-    os.killpg(frozen.pid, signal.SIGSTOP)
-    with closing(connect(own.database)) as conn:
-        eventually(lambda: scalar(conn, "SELECT count(*) FROM zeke_jobs.worker") == 1, 30, own)
-        os.killpg(frozen.pid, signal.SIGCONT)
-        all_done(own, conn, 200)
-        eventually(lambda: "taken for dead" in frozen.text(), 15, own)
-        eventually(lambda: scalar(conn, "SELECT count(*) FROM zeke_jobs.worker") == 2, 15, own)

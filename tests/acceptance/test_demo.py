@@ -102,32 +102,6 @@ def test_interrupted_it_leaves_no_process_behind(env: dict[str, str]) -> None:
     assert processes_of(env) == []
 
 
-def test_a_failed_run_shows_the_end_of_the_log(env: dict[str, str]) -> None:
-    with start(env) as demo:
-        wait_for(demo, "processes")
-        killed = kill_workers(env)
-        rest, _ = demo.communicate(timeout=60)
-    assert killed
-    assert demo.returncode == 1
-    assert "The end of the log" in rest
-    assert "expected the workers to run until the end" in rest
-    assert processes_of(env) == []
-
-
-def kill_workers(env: dict[str, str]) -> bool:
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        for process in psutil.process_iter():
-            try:
-                is_ours = process.environ().get("ZEKE_JOBS_DATA") == env["ZEKE_JOBS_DATA"]
-                if is_ours and "dramatiq" in " ".join(process.cmdline()):
-                    process.kill()
-                    return True
-            except psutil.Error:
-                continue
-    return False
-
-
 def test_a_feed_that_is_none_ends_with_its_reason(env: dict[str, str]) -> None:
     with start(env, "http://127.0.0.1:9/feed.xml") as demo:
         text, _ = demo.communicate()

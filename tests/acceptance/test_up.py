@@ -134,8 +134,7 @@ def test_what_it_started_ends_when_it_is_killed(up: Up) -> None:
 def test_a_broken_jobs_yaml_is_refused_and_nothing_starts(up: Up) -> None:
     (up.folder / "jobs.yaml").write_text(JOBS.replace("concurrency", "concurrenc"))
     up.start()
-    assert up.process.wait(30) == 2
-    up.reader.join(10)
+    assert up.wait() == 2
     assert "jobs.yaml:3:" in up.text
     assert not server_folder(up.folder / ".zeke").exists()
 
