@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from os import PathLike
 
+    from zeke_jobs.config.places import Document
     from zeke_jobs.config.reading import Edit
 
 __all__ = ["Config", "Rate", "Schedule", "Task", "check", "load", "load_text"]
@@ -39,20 +42,28 @@ def check(
     Returns:
         The configuration and no diagnostics, or None and at least one, in the order of the text.
     """
-    document = parse(text, name)
-    if edits and isinstance(document.value, dict):
-        document.value = edited(document.value, edits)
-    file = read(document) if document.is_whole else None
-    if file is None:
-        return None, document.report.diagnostics()
-    config = resolve(file, text=text, digest=digest_of(text))
-    check_references(document, config)
-    if handlers:
+    read_once, config = _read(text, json.dumps(edits))
+    document = read_once.named(name)
+    if handlers and config is not None:
         from zeke_jobs.config.code import check_code
 
         check_code(document, config)
     found = document.report.diagnostics()
     return (None if found else config), found
+
+
+@lru_cache(maxsize=4)
+def _read(text: str, edits: str) -> tuple[Document, Config | None]:
+    """The configuration of a text with edits (in JSON), and its faults so far. A command reads each configuration once."""
+    document = parse(text, "")
+    if edits != "[]" and isinstance(document.value, dict):
+        document.value = edited(document.value, json.loads(edits))
+    file = read(document) if document.is_whole else None
+    if file is None:
+        return document, None
+    config = resolve(file, text=text, digest=digest_of(text))
+    check_references(document, config)
+    return document, config
 
 
 def load_text(text: str, name: str, *, handlers: bool = True, edits: Sequence[Edit] = ()) -> Config:

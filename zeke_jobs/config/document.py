@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -50,9 +49,7 @@ def parse(text: str, name: str) -> Document:
     ``name`` is the name of the text in diagnostics. Reading a text again costs nothing: a command checks it alone,
     with the values set by hand, and without those that end.
     """
-    read = _parsed(text)
-    found = {place: replace(one, file=name) for place, one in read.report.found.items()}
-    return Document(Report(name, read.report.lines, found), read.value, read.root, read.is_whole)
+    return _parsed(text).named(name)
 
 
 @lru_cache(maxsize=4)

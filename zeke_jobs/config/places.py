@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.config.diagnostics import Report, Span
@@ -39,6 +39,11 @@ class Document:
     value: Any = None
     root: Place = field(default_factory=lambda: Place(START))
     is_whole: bool = True
+
+    def named(self, name: str) -> Document:
+        """A copy that may get more faults; those that it has bear the name."""
+        found = {place: replace(one, file=name) for place, one in self.report.found.items()}
+        return replace(self, report=Report(name, self.report.lines, found))
 
     def find(self, path: Sequence[str | int]) -> tuple[Place, Path]:
         """The place of ``path``, or of its nearest existing ancestor, with the part of the path that leads there."""
