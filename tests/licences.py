@@ -13,14 +13,10 @@ HEAD = """\
 
 After this page you know the licence of each package that an installation brings along.
 
-The table has every package that `pip install zeke-jobs`, its extra `embedded` and `zeke-news` install, with the licence that its authors state. Both
-distributions are under the MIT licence. `python -m tests.licences` writes this page; a test compares it with the installed packages.
+Both distributions are under the MIT licence. `python -m tests.licences` writes this table of the packages that `zeke-jobs`, its extra `embedded` and `zeke-news` install.
 
-The only duty of an application is to pass the licences on. dramatiq, periodiq and psycopg2 are under the LGPL: they are used as
-published, and users may replace them by their own versions.
-
-Other extras and their dependencies have permissive licences: `local` adds wordllama (MIT), `otel` OpenTelemetry (Apache-2.0), `plot` matplotlib (a licence
-like that of Python), `dev` pytest (MIT). `psycopg` adds psycopg 3 (LGPL, as psycopg2).
+An application must pass the licences on. dramatiq, periodiq and psycopg2 are under the LGPL: they are used as published, and users may replace them.
+The other extras add packages with permissive licences, and psycopg 3 (LGPL).
 
 | package | licence | brought by |
 |---|---|---|
