@@ -1,4 +1,4 @@
-"""Fixtures of these tests: tasks in the catalogue, without a jobs.yaml."""
+"""Fixtures of these tests: tasks in the catalogue without a jobs.yaml, and the command line."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tests.zeke_jobs.commands import Ran
+from zeke_jobs.cli.root import app
+from zeke_jobs.cli.run import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,3 +41,15 @@ def make_task(conn: Connection) -> Callable[..., None]:
             )
 
     return make
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    """Runs a command: ``cli("send", "a-task", "--json").json``."""
+
+    def call(*arguments: object) -> Ran:
+        capsys.readouterr()
+        status = run(app, "zeke-jobs", [str(argument) for argument in arguments])
+        return Ran(status, *capsys.readouterr())
+
+    return call

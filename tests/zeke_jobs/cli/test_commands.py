@@ -8,7 +8,7 @@ import re
 import sys
 import uuid
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import typer.main
@@ -32,31 +32,13 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
+    from tests.zeke_jobs.commands import Ran
+
 
 class Oneoff(Payload):
     url: str
     depth: int = 1
     tags: list[str] = Field(default_factory=list)
-
-
-class Ran(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
-    def call(*arguments: object) -> Ran:
-        status = run(app, "zeke-jobs", [str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return Ran(status, out, err)
-
-    return call
 
 
 @pytest.fixture

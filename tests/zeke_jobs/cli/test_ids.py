@@ -9,16 +9,16 @@ from uuid import UUID
 import pytest
 
 import zeke_jobs
-from tests.zeke_jobs.cli.test_commands import cli, tasks
+from tests.zeke_jobs.cli.test_commands import tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from psycopg2.extensions import connection as Connection
 
-    from tests.zeke_jobs.cli.test_commands import Ran
+    from tests.zeke_jobs.commands import Ran
 
-__all__ = ["cli", "tasks"]
+__all__ = ["tasks"]
 
 ONE, OTHER = UUID("01a21ebc-c810-7bd9-9f0b-58022d06086d"), UUID("01a21ebc-c1cb-7f4d-a4c6-b212d8d85016")
 TRACEBACK = 'Traceback (most recent call last):\n  File "greet.py", line 4, in greet\n    raise ValueError("boom")\nValueError: boom\n'

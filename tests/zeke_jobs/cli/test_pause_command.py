@@ -1,37 +1,20 @@
+"""``pause``, ``paused`` and ``resume`` of targets."""
+
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
-import typer
-
-from zeke_jobs.cli.queue import pause
-from zeke_jobs.cli.run import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-
-class Ran(NamedTuple):
-    status: int
-    out: str
-    err: str
+    from tests.zeke_jobs.commands import Ran
 
 
-@pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str], make_task: Callable[..., None]) -> Callable[..., Ran]:
+@pytest.fixture(autouse=True)
+def task(make_task: Callable[..., None]) -> None:
     make_task("analyze-story")
-    app = typer.Typer()
-    for command in (pause.pause, pause.resume, pause.paused):
-        app.command()(command)
-
-    def call(*arguments: str) -> Ran:
-        status = run(app, "zeke-jobs", arguments)
-        out, err = capsys.readouterr()
-        return Ran(status, out, err)
-
-    return call
 
 
 def test_pause_paused_and_resume_say_what_they_did(cli: Callable[..., Ran]) -> None:
@@ -44,7 +27,7 @@ def test_pause_paused_and_resume_say_what_they_did(cli: Callable[..., Ran]) -> N
     listed = cli("paused").out
     assert "task/analyze-story" in listed
     assert "the model is down" in listed
-    (one,) = json.loads(cli("paused", "--json").out)
+    (one,) = cli("paused", "--json").json
     assert (one["target"], one["reason"], one["waiting"]) == ("task/analyze-story", "the model is down", 0)
     assert cli("resume", "task/analyze-story").out == "task/analyze-story is resumed\n"
     assert cli("resume", "task/analyze-story").out == "task/analyze-story was not paused by anybody\n"

@@ -10,7 +10,7 @@ import sys
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
@@ -32,15 +32,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
-
-class Ran(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
+    from tests.zeke_jobs.commands import Ran
 
 
 @pytest.fixture
@@ -54,13 +46,10 @@ def file(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Path
 
 
 @pytest.fixture
-def cli(file: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
-    def call(*arguments: object) -> Ran:
-        capsys.readouterr()
-        status = run(app, "zeke-jobs", [str(argument) for argument in arguments])
-        return Ran(status, *capsys.readouterr())
-
-    return call
+def cli(file: Path, cli: Callable[..., Ran]) -> Callable[..., Ran]:
+    """Commands beside that file."""
+    assert file.is_file()
+    return cli
 
 
 def edit(path: Path, old: str, new: str) -> None:

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.zeke_jobs.revisions.world import BASE, apply, load, planned, text
-from zeke_jobs.cli.root import app
-from zeke_jobs.cli.run import run
 from zeke_jobs.control import pausing
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.revisions import applying, boot, store
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
+    from tests.zeke_jobs.commands import Ran
     from zeke_jobs.revisions.applying import Applied
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -124,35 +123,29 @@ def test_a_file_beside_which_a_time_could_not_end_is_refused(conn: Connection) -
 
 
 @pytest.fixture
-def cli(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:  # fmt: skip
+def file(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch, cli: Callable[..., Ran]) -> None:
     (tmp_path / "jobs.yaml").write_text(text())
     monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: object) -> tuple[int, str]:
-        capsys.readouterr()
-        status = run(app, "zeke-jobs", [str(argument) for argument in arguments])
-        said = capsys.readouterr()
-        return status, said.out + said.err
-
-    call("apply", "-m", "first")
-    return call
+    cli("apply", "-m", "first")
 
 
-def test_the_commands_say_what_it_reverts_to_and_a_rollback_finds_it(cli: Callable[..., tuple[int, str]]) -> None:
+@pytest.mark.usefixtures("file")
+def test_the_commands_say_what_it_reverts_to_and_a_rollback_finds_it(cli: Callable[..., Ran]) -> None:
     cli("set", "analyze.concurrency=3", "-m", "slow")
-    status, said = cli("set", "analyze.concurrency=1", "-m", "incident", "--for", "1h")
-    assert status == 0
-    assert " UTC, then 3: incident\n" in said
-    assert "5 → " not in cli("set", "--clear", "analyze.concurrency")[1]
-    assert "the file says 5, in force 3" in cli("plan")[1]
+    ran = cli("set", "analyze.concurrency=1", "-m", "incident", "--for", "1h")
+    assert ran.status == 0
+    assert " UTC, then 3: incident\n" in ran.out
+    assert "5 → " not in cli("set", "--clear", "analyze.concurrency").out
+    assert "the file says 5, in force 3" in cli("plan").out
     cli("set", "--clear", "analyze.concurrency")
-    assert "in force" in cli("rollback", 3)[1]
-    assert "the file says 5, in force 3" in cli("plan")[1]
+    assert "in force" in cli("rollback", 3).out
+    assert "the file says 5, in force 3" in cli("plan").out
 
 
-def test_set_refuses_in_words_what_would_not_fit_later(cli: Callable[..., tuple[int, str]]) -> None:
+@pytest.mark.usefixtures("file")
+def test_set_refuses_in_words_what_would_not_fit_later(cli: Callable[..., Ran]) -> None:
     cli("set", f"{LIMIT}=20", "-m", "more", "--for", "1h")
-    status, said = cli("set", f"{PER_KEY}=15", "-m", "more")
+    status, _, said = cli("set", f"{PER_KEY}=15", "-m", "more")
     assert status == 2
     assert (
         "error: expected per_key to be at most limit, got 15 and 5, when analyze.concurrency.limit ends at 20" in said
@@ -161,12 +154,13 @@ def test_set_refuses_in_words_what_would_not_fit_later(cli: Callable[..., tuple[
 
 
 def test_a_pause_set_for_a_time_is_shown_with_its_end_and_resume_names_the_command_that_ends_it(
-    conn: Connection, capsys: pytest.CaptureFixture[str]
+    conn: Connection, cli: Callable[..., Ran]
 ) -> None:
     boot.sync(conn, load())
     put(conn, one("analyze.paused", True, until=1, why="lunch"))
     (pause,) = pausing.paused(conn)
     assert (pause.paused_by, pause.reason, pause.ends_on, pause.set_key) == ("me", "lunch", at(1), "analyze.paused")
-    assert run(app, "zeke-jobs", ["resume", "task/analyze"]) == 0
-    said = capsys.readouterr().out
-    assert said == "task/analyze stays paused by me; zeke-jobs set --clear analyze.paused ends it\n"
+    assert (
+        cli("resume", "task/analyze").out
+        == "task/analyze stays paused by me; zeke-jobs set --clear analyze.paused ends it\n"
+    )
