@@ -33,6 +33,11 @@ def option(help_: str, metavar: str | None = None, *names: str, **more: Any) -> 
     return typer.Option(*names, metavar=metavar, help=help_, **more)
 
 
+def flag(name: str, help_: str) -> Any:
+    """An option without a value."""
+    return typer.Option(name, help=help_)
+
+
 def span(help_: str, *names: str) -> Any:
     """An option whose value is a duration."""
     return option(help_, "DURATION", *names, parser=duration)
@@ -73,8 +78,8 @@ def is_asked(*, yes: bool, as_json: bool) -> bool:
     return not yes and not as_json and sys.stdin.isatty() and sys.stdout.isatty()
 
 
-Json = Annotated[bool, option("Answer with JSON.", None, "--json")]
-DryRun = Annotated[bool, option("Change nothing; show the jobs that would change.", None, "--dry-run")]
-Yes = Annotated[bool, option("Do not ask, on a terminal.", None, "--yes")]
+Json = Annotated[bool, flag("--json", "Answer with JSON.")]
+DryRun = Annotated[bool, flag("--dry-run", "Change nothing; show the jobs that would change.")]
+Yes = Annotated[bool, flag("--yes", "Do not ask, on a terminal.")]
 Timeout = Annotated[timedelta | None, span("Longest wait, such as 30s.")]
 Reason = Annotated[str, option("Kept for people, with the change.", "WHY")]

@@ -62,7 +62,7 @@ def show(number: Number, as_json: options.Json = False) -> None:
 def diff(
     number: Number,
     other: Other = None,
-    text: Annotated[bool, options.option("Line by line, with comments.", None, "--text")] = False,
+    text: Annotated[bool, options.flag("--text", "Line by line, with comments.")] = False,
     as_json: options.Json = False,
 ) -> None:
     """Show the differences in effect between two revisions; with --text, those of the files."""

@@ -30,7 +30,7 @@ def set_(
         str, options.option("The reason, for people.  [required without --clear]", "WHY", "--message", "-m")
     ] = "",
     for_: Annotated[timedelta | None, options.span("End by itself after this time, such as 2h.", "--for")] = None,
-    clear: Annotated[bool, options.option("Remove values set by hand: name their keys.", None, "--clear")] = False,
+    clear: Annotated[bool, options.flag("--clear", "Remove values set by hand: name their keys.")] = False,
     as_json: options.Json = False,
 ) -> None:
     """Set values beside jobs.yaml; the file stays as it is, and `plan` shows what differs from it."""

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 
 def migrate(
-    check: Annotated[
-        bool, options.option("Change nothing; exit 4 if migrations are missing.", None, "--check")
-    ] = False,
+    check: Annotated[bool, options.flag("--check", "Change nothing; exit 4 if migrations are missing.")] = False,
     as_json: options.Json = False,
 ) -> None:
     """Apply the missing migrations: first of zeke_jobs, then of the packages in jobs.yaml."""
@@ -58,7 +56,7 @@ def _packages() -> list[str]:
 def roles(
     apply: Annotated[
         bool,
-        options.option("Run the statements; needs the schema's owner with the right to create roles.", None, "--apply"),
+        options.flag("--apply", "Run the statements; needs the schema's owner with the right to create roles."),
     ] = False,
 ) -> None:
     """Print the statements that create the roles zeke_jobs_client, _worker, _operator and _reader with their rights."""
@@ -86,7 +84,7 @@ def uninstall(
         list[str] | None,
         options.option("Also the objects of this package's migrations, such as actors.store.", "PACKAGE"),
     ] = None,
-    yes: Annotated[bool, options.option("Do not ask.", None, "--yes")] = False,
+    yes: Annotated[bool, options.flag("--yes", "Do not ask.")] = False,
 ) -> None:
     """Remove the schema zeke_jobs with all jobs, and the views beside it, after asking. Tables of packages stay unless named."""
     from zeke_jobs.postgres import uninstall as removing

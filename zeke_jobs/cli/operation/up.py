@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zeke_jobs.cli.configuration.check import load
-from zeke_jobs.cli.options import option
+from zeke_jobs.cli.options import flag, option
 from zeke_jobs.core import environment, logs
 from zeke_jobs.core.terminal import visible_but_colours
 
@@ -43,7 +43,7 @@ def up(
     processes: Annotated[int, option("Worker processes.", min=1)] = 1,
     threads: Annotated[int, option("Jobs that each process runs at once.", min=1)] = 8,
     grace: Annotated[float, option("Seconds that jobs get to finish after Ctrl-C.", min=0)] = 30.0,
-    reload: Annotated[bool, option("Restart when code or jobs.yaml change.", None, "--reload")] = False,
+    reload: Annotated[bool, flag("--reload", "Restart when code or jobs.yaml change.")] = False,
 ) -> None:
     """Run workers and scheduler until Ctrl-C, on an embedded PostgreSQL unless DATABASE_URL is set."""
     signal.signal(signal.SIGTERM, _end_early)  # until the supervisor handles signals

@@ -9,13 +9,13 @@ from typing import Annotated
 import typer
 
 from zeke_jobs.cli import database
-from zeke_jobs.cli.options import option
+from zeke_jobs.cli.options import flag, option
 from zeke_jobs.cli.output import console, say
 from zeke_jobs.cli.run import FAILED, UsageError
 
 
 def top(
-    once: Annotated[bool, option("Print one picture and end; needs no terminal.", None, "--once")] = False,
+    once: Annotated[bool, flag("--once", "Print one picture and end; needs no terminal.")] = False,
 ) -> None:
     """Watch tasks, jobs, schedules, limits and workers on a full screen; pause, resume, cancel, retry and open by keys."""
     from zeke_jobs.top import app

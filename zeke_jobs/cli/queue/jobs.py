@@ -41,9 +41,7 @@ _ROOM = 130  # columns of a terminal on which a list shows ids in full
 
 def status(
     job_id: ids.Id,
-    wait: Annotated[
-        bool, options.option("Wait for its end first; exit 1 unless it completed.", None, "--wait")
-    ] = False,
+    wait: Annotated[bool, options.flag("--wait", "Wait for its end first; exit 1 unless it completed.")] = False,
     timeout: options.Timeout = None,
     as_json: options.Json = False,
 ) -> None:

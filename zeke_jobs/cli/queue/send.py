@@ -7,7 +7,7 @@ from datetime import datetime, timedelta  # noqa: TC003 (typer reads the annotat
 from typing import Annotated, Any
 
 from zeke_jobs.cli import database, options
-from zeke_jobs.cli.options import option, span
+from zeke_jobs.cli.options import flag, option, span
 from zeke_jobs.cli.output import escape, print_json, say, tell
 from zeke_jobs.cli.run import UsageError, usage
 
@@ -38,7 +38,7 @@ def send(
         list[str] | None,
         option("Estimated use of a unit that limits count, such as tokens=900.", "UNIT=AMOUNT"),
     ] = None,
-    wait: Annotated[bool, option("Wait for the end, and print the output.", None, "--wait")] = False,
+    wait: Annotated[bool, flag("--wait", "Wait for the end, and print the output.")] = False,
     timeout: options.Timeout = None,
     as_json: options.Json = False,
 ) -> None:
