@@ -310,8 +310,8 @@ def make_done(conn: Connection) -> Iterator[str]:
     """A job that is active, and done a moment after somebody waits for it."""
     job = scalar(
         conn,
-        """INSERT INTO zeke_jobs.queue (message_id, queue_name, message, state, revision)
-        VALUES (zeke_jobs.new_id(), 'default', '{"actor_name": "x"}', 'consumed', 1) RETURNING message_id::text""",
+        """INSERT INTO zeke_jobs.queue (message_id, queue_name, message, task, state, revision)
+        VALUES (zeke_jobs.new_id(), 'default', '{"actor_name": "x"}', 'x', 'consumed', 1) RETURNING message_id::text""",
     )
 
     def finish() -> None:

@@ -57,6 +57,14 @@ def refusal(conn: Connection, sql: str, *params: Any) -> str:
     return str(refused.value.diag.message_primary)
 
 
+def answer(conn: Connection, sql: str, *params: Any) -> str:
+    """A refused payload is an error; a refused option is an answer, which leaves the transaction as it is."""
+    try:
+        return str(run(conn, "SELECT zeke_jobs.refused((" + sql + ")::jsonb, '{}')", *params))
+    except psycopg2.Error as error:
+        return str(error.diag.message_primary)
+
+
 def accepts(conn: Connection, sql: str, *params: Any) -> bool:
     try:
         run(conn, sql, *params)
@@ -161,15 +169,15 @@ TOO_LARGE = "expected numbers of at most 1.7976931348623157e+308, got a larger o
         ("{}", '{"run_at": "9999-12-31 23:59:59-05"}', f"expected run_at {OUT_OF_RANGE}"),
         ("{}", '{"run_at": "-infinity"}', f"expected run_at {OUT_OF_RANGE}"),
         ("{}", '{"expires": "294000-01-01"}', f"expected expires {OUT_OF_RANGE}"),
-        ("{}", '{"expires": 1e12}', f"expected expires {OUT_OF_RANGE}"),
-        ("{}", '{"delay": "9000 years"}', f"expected delay {OUT_OF_RANGE}"),
-        ("{}", '{"delay": 1e300}', "out of range"),
-        ("{}", '{"traceparent": {"a": 1e4400}}', "expected traceparent as text of at most 256 bytes, got object"),
-        ("{}", f'{{"traceparent": "{"0" * 257}"}}', "expected traceparent as text of at most 256 bytes, got string"),
+        ("{}", '{"expires": 1e12}', "expected expires of 0 seconds to 100 years"),
+        ("{}", '{"delay": "9000 years"}', "expected delay of 0 seconds to 100 years, got 9000 years"),
+        ("{}", '{"delay": 1e300}', "expected delay of 0 seconds to 100 years"),
+        ("{}", '{"traceparent": {"a": 1e4400}}', "expected traceparent as text of at most 256 bytes, got {"),
+        ("{}", f'{{"traceparent": "{"0" * 257}"}}', "expected traceparent as text of at most 256 bytes, got 000"),
         (
             "{}",
             f'{{"key": "{"k" * 1025}"}}',
-            "expected key, unique_key and idempotency_key of at most 1024 bytes, got more",
+            "expected key of 1 to 1024 bytes, got 1025",
         ),
         ('{"x": 1e4400}', "{}", TOO_LARGE),
         ('{"x": [1.8e308]}', "{}", TOO_LARGE),
@@ -184,10 +192,13 @@ def test_what_no_worker_could_read_is_refused_by_every_function_that_sends(
     client: Connection, conn: Connection, payload: str, options: str, words: str
 ) -> None:
     assert words in refusal(client, "SELECT zeke_jobs.send('anything', %s, %s)", payload, options)
-    assert words in refusal(client, "SELECT zeke_jobs.enqueue('anything', 1, %s, %s)", payload, options)
+    words = words.partition(", got")[0]
+    assert words in answer(
+        client, "SELECT zeke_jobs.enqueue('anything', '1', %s, %s, gen_random_uuid()::text)", payload, options
+    )
     if "scheduled_for" not in options:
         many = "SELECT zeke_jobs.enqueue_many('anything', 1, %s, ARRAY[gen_random_uuid()], ARRAY[NULL::text], %s)"
-        assert words in refusal(client, many, f"[{payload}]", options)
+        assert words in answer(client, many, f"[{payload}]", options)
     assert run(conn, "SELECT count(*) FROM zeke_jobs.queue") == 0
 
 
@@ -201,21 +212,11 @@ def test_keys_of_many_are_bounded_too(client: Connection) -> None:
     many = (
         "SELECT zeke_jobs.enqueue_many('anything', 1, '[{}]', ARRAY[gen_random_uuid()], ARRAY[repeat('k', 1025)], '{}')"
     )
-    assert "expected key, unique_key and idempotency_key of at most 1024 bytes" in refusal(client, many)
+    assert answer(client, many) == "expected keys[0] of 1 to 1024 bytes, got 1025"
 
 
 # What another program's row must look like
 
-TIMES = (
-    "run_at",
-    "expires_on",
-    "created_on",
-    "claimed_on",
-    "started_on",
-    "completed_on",
-    "scheduled_for",
-    "cancelled_on",
-)
 MESSAGE = {
     "queue_name": "default",
     "actor_name": "anything",
@@ -239,7 +240,7 @@ INSERT = f"INSERT INTO zeke_jobs.queue (message_id, queue_name, state, message) 
         ({"message_timestamp": "yesterday"}, "expected message_timestamp of a message as number, got string"),
         ({"options": {"eta": "soon"}}, "expected eta of a message as number, got string"),
         ({"options": {"eta": 1e15}}, f"expected eta of a message {OUT_OF_RANGE}, got 1000000000000000"),
-        ({"options": {"traceparent": 7}}, "expected traceparent as text of at most 256 bytes, got number"),
+        ({"options": {"traceparent": 7}}, "expected traceparent as text of at most 256 bytes, got 7"),
         ({"kwargs": {"x": 10**400}}, TOO_LARGE),
         ({"args": [10**400]}, TOO_LARGE),
         ({"message_timestamp": 10**400}, TOO_LARGE),
@@ -261,15 +262,6 @@ def test_a_message_that_is_none_is_refused(conn: Connection) -> None:
     for message, kind in (("5", "number"), ("[]", "array"), ('"text"', "string"), ("null", "null")):
         assert refusal(conn, INSERT, message) == f"expected a message as object, got {kind}"
     assert refusal(conn, INSERT, "{}") == "expected actor_name of a message as string, got none"
-
-
-def test_no_statement_at_all_writes_a_time_that_python_cannot_read(conn: Connection) -> None:
-    run(conn, INSERT, json.dumps(MESSAGE))
-    for column in TIMES:
-        for moment in ("infinity", "0044-03-15 BC", "9000-01-01 00:00+00", "1969-12-31 23:59:59.999999+00"):
-            assert "queue_times" in refusal(conn, f"UPDATE zeke_jobs.queue SET {column} = %s", moment)
-        for moment in ("8999-12-31 23:59:59.999999+00", "1970-01-01 00:00+00"):
-            run(conn, f"UPDATE zeke_jobs.queue SET {column} = %s", moment)
 
 
 def test_an_end_beyond_the_calendar_is_refused_without_showing_the_row(conn: Connection) -> None:

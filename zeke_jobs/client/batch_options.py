@@ -1,4 +1,4 @@
-"""The options of a send or a batch for the end of the batch, checked and in the form that the database reads."""
+"""The job at the end of a batch, checked and in the form that the database reads."""
 
 from __future__ import annotations
 
@@ -16,27 +16,21 @@ if TYPE_CHECKING:
 
 
 def batch_options(options: Mapping[str, Any], database: Hashable) -> Plan[dict[str, Any]]:
-    """The options with ``then`` in the form that the database reads. Its payload is checked with 0 in place of each number.
+    """The options with ``then`` as the database reads it. Its payload is checked with 0 in place of each number.
 
     Raises:
         UnknownTask, InvalidPayload: of ``then``.
-        TypeError, ValueError: ``then`` is not a pair of a task and a payload, or an option is given without a batch.
+        TypeError: ``then`` is not a pair of a task and a payload.
+        ValueError: it asks for a number that a batch does not have.
     """
-    checked = dict(options)
-    if not {"then", "after_failure"} & {name for name, value in options.items() if value is not None}:
-        return checked
-    if options.get("batch") is None:
-        raise ValueError("expected then and after_failure with a batch, got none")
-    if options.get("after_failure") not in (None, "send", "hold"):
-        raise ValueError(f"expected after_failure send or hold, got {options['after_failure']!r}")
     if options.get("then") is None:
-        return {**checked, "then": {}}
+        return dict(options)
     if not isinstance(options["then"], tuple) or len(options["then"]) != 2:
         raise TypeError(f"expected then as a task and its payload, got {options['then']!r}")
     task, payload = options["then"]
     known = yield from KNOWN_TASKS.find(database, task)
     if not isinstance(payload, Mapping):
-        return {**checked, "then": {"task": known.id, "payload": json.loads(known.accept(payload))}}
+        return {**options, "then": {"task": known.id, "payload": json.loads(known.accept(payload))}}
     places = {
         name: value["$batch"]
         for name, value in payload.items()
@@ -47,4 +41,4 @@ def batch_options(options: Mapping[str, Any], database: Hashable) -> Plan[dict[s
     filled = {**payload, **{name: options["batch"] if what == "id" else 0 for name, what in places.items()}}
     accepted = json.loads(known.accept(filled))
     wanted = {known.payload.field(name) or name: {"$batch": what} for name, what in places.items()}
-    return {**checked, "then": {"task": known.id, "payload": accepted | wanted}}
+    return {**options, "then": {"task": known.id, "payload": accepted | wanted}}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 from zeke_jobs.client import drivers, reading
 from zeke_jobs.client.filters import FILTERS
 from zeke_jobs.client.many import Change
-from zeke_jobs.client.options import as_id, priority_of, run_time_of
+from zeke_jobs.client.options import as_id, plain
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -184,8 +184,9 @@ def prioritise(
     Raises:
         As ``cancel``.
     """
-    value = {"priority": priority_of("priority", priority)}
-    return _edit("prioritise", id, filters, value, f"its priority is {priority} now", limit, by, connection)
+    return _edit(
+        "prioritise", id, filters, {"priority": priority}, f"its priority is {priority} now", limit, by, connection
+    )
 
 
 @overload
@@ -262,6 +263,17 @@ def _edit(
         job.status,
         "it has this value already" if same else f"{job.status}; only queued jobs are changed",
     )
+
+
+def run_time_of(run_at: datetime | None, delay: timedelta | float | None) -> dict[str, Any]:
+    """A job's run time, in the form that the database reads.
+
+    Raises:
+        ValueError: neither value is given, or both, or a time has no zone.
+    """
+    if (run_at is None) is (delay is None):
+        raise ValueError(f"expected run_at or delay, got {'neither' if delay is None else 'both'}")
+    return {"delay": plain("delay", delay)} if run_at is None else {"run_at": plain("run_at", run_at)}
 
 
 def _is_filtered(given: UUID | str | None, filters: Mapping[str, Any]) -> bool:

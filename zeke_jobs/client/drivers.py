@@ -18,6 +18,7 @@ from zeke_jobs.postgres.tolerant import tolerate
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 #: Unknown schema, table or function.
 _NOT_MIGRATED = {"3F000", "42P01", "42883"}
+_REFUSED = "22023"
 #: Connections for one process's sends and queries, opened on demand; if all are in use, calls wait.
 _POOL_SIZE = 8
 
@@ -66,11 +67,14 @@ class Runner:
 
 
 def refuse_unmigrated(error: Exception) -> None:
-    """Replace the error if its cause is that the database lacks our tables or functions.
+    """Replace the error if its cause is that the database lacks our tables or functions, or that our functions refused a value.
 
     Raises:
         MigrationError: it lacks them.
+        ValueError: they refused a value.
     """
+    if sqlstate(error) == _REFUSED:
+        raise ValueError(str(getattr(error, "orig", None) or error).partition("\n")[0]) from error
     if sqlstate(error) in _NOT_MIGRATED:
         raise MigrationError(
             "expected a database with the tables of zeke_jobs, got one without; run: zeke-jobs migrate"

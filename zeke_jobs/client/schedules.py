@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from zeke_jobs.client import drivers
-from zeke_jobs.client.options import LONGEST_KEY, as_id
+from zeke_jobs.client.options import as_id
 from zeke_jobs.client.task_cache import with_task
 from zeke_jobs.core import bounds
 from zeke_jobs.cron.calendar import CronError, parse
@@ -92,8 +92,8 @@ def put(
     _check_name(name)
     if faults := [*_faults(name, at, timezone)]:
         raise ValueError("; ".join(faults))
-    if key is not None and not (isinstance(key, str) and 0 < len(key.encode()) <= LONGEST_KEY):
-        raise ValueError(f"expected key as text of 1 to {LONGEST_KEY} bytes, got {key!r:.60}")
+    if not isinstance(key, str | None):
+        raise ValueError(f"expected key as text, got {key!r:.60}")
     if missed not in ("latest", "skip", "all") or overlap not in ("skip", "allow"):
         raise ValueError(f"expected missed latest, skip or all, overlap skip or allow, got {missed!r} and {overlap!r}")
     for what, length in (("window", window), ("jitter", jitter)):
@@ -106,12 +106,7 @@ def put(
         yield "schedule/put", {**params, "key": key, "options": encode(options), "by": by}
         return True
 
-    try:
-        drivers.perform(with_task(task, store), connection)
-    except Exception as error:
-        if drivers.sqlstate(error) != "22023":  # put_schedule refuses a value
-            raise
-        raise ValueError(str(getattr(error, "orig", None) or error).partition("\n")[0]) from error
+    drivers.perform(with_task(task, store), connection)
 
 
 def _faults(name: str, at: str, timezone: str) -> Iterator[str]:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from itertools import repeat
+import json
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack
 from uuid import UUID
 
 from zeke_jobs.client import drivers, tracing
 from zeke_jobs.client.batch_options import batch_options
 from zeke_jobs.client.drivers import named, numbered
-from zeke_jobs.client.options import ManySendOptions, OneSendOptions, checked_options, keys_of, new_id, refuse_unknown
+from zeke_jobs.client.options import (
+    ManySendOptions,
+    OneSendOptions,
+    as_id,
+    keys_of,
+    new_id,
+    refuse_unknown,
+    refused,
+    stored,
+)
 from zeke_jobs.client.task_cache import KnownTask, with_task
 from zeke_jobs.core.job import Sent
 from zeke_jobs.errors import BatchClosed, InvalidPayload, QueueFull
@@ -25,7 +34,6 @@ if TYPE_CHECKING:
 
 _MOST_AT_ONCE = 64 * 1024 * 1024  # bytes; a jsonb value ends at 256 MB
 Style = Literal["numeric", "named", "pyformat"]
-_CATALOGUE_IS_OLD = {"unknown", "stale"}
 
 
 def send(
@@ -84,21 +92,19 @@ def one(task: str, payload: Mapping[str, Any] | BaseModel | None, options: Mappi
     refuse_unknown(options)
     # Choose the id here, so that a send whose connection died can be repeated without a second job.
     own = new_id() if options.get("id") is None else None
-    options = {**options, "id": own or options.get("id")}
+    job_id = own or as_id("id", options["id"])
+    text = encode(stored({**options, "id": None}))
 
     def attempt(_database: Hashable, known: KnownTask) -> Plan[Sent | None]:
-        chosen = yield from _with_units(known, checked_options(options, known))
         params = {
             "task": known.id,
-            "revision": known.revision,
+            "revision": str(known.revision),
             "payload": known.accept(payload),
-            "options": encode(chosen),
+            "options": text,
+            "id": str(job_id),
         }
-        ((text,),) = yield "send/one", params
-        outcome, found, status = answer(text)
-        if outcome in _CATALOGUE_IS_OLD:
-            return None
-        return _sent(known, outcome, found, status, own=own, batch=options.get("batch"))
+        ((answer,),) = yield "send/one", params
+        return _sent(known, options, job_id, json.loads(answer), own=own) if answer else _created(job_id, known.id)
 
     return with_task(task, attempt)
 
@@ -142,34 +148,27 @@ def many(
     ids = [new_id() for _ in given]
 
     def attempt(database: Hashable, known: KnownTask) -> Plan[list[Sent] | None]:
-        with_batch = yield from batch_options(options, database)
-        chosen = yield from _with_units(known, checked_options(with_batch, known))
+        chosen = yield from batch_options(options, database)
         params = {
             "task": known.id,
             "revision": known.revision,
             "payloads": _array([_accepted(known, index, payload) for index, payload in enumerate(given)]),
             "ids": "{" + ",".join(map(str, ids)) + "}",
             "keys": own_keys,
-            "options": encode(chosen),
+            "options": encode(stored(chosen)),
         }
-        sent = list(map(Sent, ids, repeat("created"), repeat(known.id)))
-        rows = yield "send/many", params
-        for ordinal, outcome, found, status in rows:
-            if outcome in _CATALOGUE_IS_OLD:
+        ((text,),) = yield "send/many", params
+        answers = json.loads(text or "[]")
+        sent = [_created(job_id, known.id) for job_id in ids]
+        for answer in [answers] if isinstance(answers, dict) else answers:
+            index = answer.get("n", 0)
+            one = _sent(known, {**options, "keys": own_keys}, ids[index], answer, own=ids[index])
+            if one is None:
                 return None
-            sent[ordinal - 1] = _sent(known, outcome, found, status, own=ids[ordinal - 1], batch=options.get("batch"))
+            sent[index] = one
         return sent
 
     return with_task(task, attempt) if given or options.get("batch") is not None else None
-
-
-def answer(sent: str) -> tuple[str, str, str]:
-    """Read the answer of the statement ``send/one``: the outcome, and the job's id and status, which are empty without a job.
-
-    It is one text, because three columns would need the function in FROM, which costs the server a sixth of the send.
-    """
-    outcome, found, status = sent[1:-1].split(",")
-    return outcome, found, status
 
 
 class Statement(NamedTuple):
@@ -202,10 +201,14 @@ def statement(
     """
     refuse_unknown(options)
 
+    chosen = encode(stored(options))
+
     def build(_database: Hashable, known: KnownTask) -> Plan[Statement]:
         sql = SQL.text("send/statement")
-        chosen = yield from _with_units(known, checked_options(options, known))
-        params = {"task": known.id, "payload": known.accept(payload), "options": encode(chosen)}
+        params = {"task": known.id, "payload": known.accept(payload), "options": chosen}
+        ((refusal,),) = yield "send/refusal", params
+        if refusal is not None:
+            raise refused(json.loads(refusal), options)
         if style == "numeric":
             return Statement(*numbered(sql, params))
         if style == "named":
@@ -217,40 +220,38 @@ def statement(
     return drivers.perform(with_task(task, build))
 
 
+def _created(job_id: UUID, task: str) -> Sent:
+    return Sent(job_id, "created", task)
+
+
 def _sent(
-    known: KnownTask, outcome: str, found: str, status: str, *, own: UUID | None, batch: str | None = None
-) -> Sent:
-    if outcome == "full":
-        raise QueueFull(
-            f"expected room in the queue of {known.id}, got as many jobs as its max_queued lets wait (none while it drains); "
-            "send again later"
-        )
-    if outcome == "closed":
-        raise BatchClosed(f"expected a batch that is new or open, got {batch!r}, which was closed")
-    if outcome == "beyond":
-        raise ValueError(
-            f"expected retry, timeout and keep within what per_send of {known.id} in jobs.yaml allows, got more"
-        )
-    if outcome == "taken":
-        raise ValueError(f"expected an id of its own, got {found}, which a job of another task has")
-    job_id = UUID(found)
-    # A duplicate with our own id means that the first try succeeded before its connection died.
-    return Sent(
-        job_id,
-        status,
-        known.id,
-        duplicate=outcome in ("duplicate", "replaced") and job_id != own,
-        replaced=outcome == "replaced",
-    )
-
-
-def _with_units(known: KnownTask, chosen: dict[str, Any]) -> Plan[dict[str, Any]]:
-    """The options, if the limits of the task would ever let a job with these units start."""
-    if "units" in chosen:
-        ((unfit,),) = yield "send/unfit_units", {"task": known.id, "units": encode(chosen["units"])}
-        if unfit is not None:
-            raise ValueError(unfit)
-    return chosen
+    known: KnownTask, options: Mapping[str, Any], job_id: UUID, answer: Mapping[str, Any], *, own: UUID | None
+) -> Sent | None:
+    """The result of a send that the database did not simply carry out; None if the task has changed or gone."""
+    match answer["outcome"]:
+        case "unknown" | "stale":
+            return None
+        case "refused":
+            raise refused(answer, options)
+        case "full":
+            raise QueueFull(
+                f"expected room in the queue of {known.id}, got as many jobs as its max_queued lets wait (none while it "
+                "drains); send again later"
+            )
+        case "closed":
+            raise BatchClosed(f"expected a batch that is new or open, got {options['batch']!r}, which was closed")
+        case "taken":
+            raise ValueError(f"expected an id of its own, got {job_id}, which a job of another task has")
+        case outcome:
+            found = UUID(answer["job_id"])
+            # A duplicate with our own id means that the first try succeeded before its connection died.
+            return Sent(
+                found,
+                answer["status"],
+                known.id,
+                duplicate=outcome != "created" and found != own,
+                replaced=outcome == "replaced",
+            )
 
 
 def _accepted(known: KnownTask, index: int, payload: Any) -> str:

@@ -9,10 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from psycopg2 import DataError
-
 from zeke_jobs.client import drivers, schedules
-from zeke_jobs.client.options import LONGEST_KEY
 from zeke_jobs.client.task_cache import KNOWN_TASKS
 from zeke_jobs.core import bounds
 from zeke_jobs.errors import ConfigurationError, InvalidPayload, UnknownTask
@@ -29,6 +26,7 @@ if TYPE_CHECKING:
     from zeke_jobs.client.task_cache import KnownTask
 
 _AT_ONCE = 500  # jobs in one transaction
+_LONGEST_KEY = 1024  # bytes
 _QUEUED, _ENDED = ("created", "retry"), ("completed", "failed")
 _TIMES = ("created_on", "start_after", "started_on", "completed_on")
 _FLOW = "it waits for other jobs of its flow, or they wait for it"
@@ -223,8 +221,6 @@ class Import:
                 report.left.append(Left(name, what, "no task has this name"))
             except (ValueError, InvalidPayload) as error:
                 report.left.append(Left(name, what, str(error)))
-            except DataError as error:  # a zone that Python knows and Postgres does not
-                report.left.append(Left(name, what, error.diag.message_primary or str(error)))
 
 
 def _check(job: dict[str, Any]) -> None:
@@ -241,8 +237,8 @@ def _check(job: dict[str, Any]) -> None:
             raise ValueError(f"expected {name} from 1970-01-01 to 9000-01-01, got {job[name]}")
     for name in ("group_id", "singleton_key") if is_queued else ("group_id",):
         size = len((job.get(name) or "").encode())
-        if size > LONGEST_KEY:
-            raise ValueError(f"expected {name} of at most {LONGEST_KEY} bytes, got {size}")
+        if size > _LONGEST_KEY:
+            raise ValueError(f"expected {name} of at most {_LONGEST_KEY} bytes, got {size}")
 
 
 def _is_within_bounds(time: str) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from zeke_jobs.client.sending import answer
+from zeke_jobs.client.options import new_id, refused
 from zeke_jobs.core import bounds
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.cron.calendar import Cron, parse
@@ -118,6 +119,7 @@ def send(
         "schedule": timetable.name,
         "key": timetable.key,
     }
+    job_id = str(new_id())
     sent = SQL.value(
         conn,
         "send/one",
@@ -125,9 +127,12 @@ def send(
         revision=None,  # the payload was checked when the revision was put in force
         payload=encode(timetable.payload or {}),
         options=encode({name: value for name, value in options.items() if value}),
+        id=job_id,
     )
-    outcome, job, _ = answer(sent)
-    return {"outcome": outcome, "job_id": job or None}
+    answer: dict[str, Any] = json.loads(sent) if sent else {"outcome": "created", "job_id": job_id}
+    if answer["outcome"] == "refused":
+        raise refused(answer, options)
+    return answer
 
 
 def send_tick(conn: Connection, timetable: Timetable, tick: Tick, start: datetime | None = None) -> Tick:

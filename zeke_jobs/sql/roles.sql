@@ -24,8 +24,8 @@ $$;
 
 -- Senders send and wait by functions, and read status in the views, where sensitive fields are masked.
 GRANT EXECUTE ON FUNCTION
-  zeke_jobs.known_task(text), zeke_jobs.unfit_units(text, jsonb), zeke_jobs.task_names(), zeke_jobs.await_end(uuid), zeke_jobs.output_of(uuid),
-  zeke_jobs.send(text, jsonb, jsonb), zeke_jobs.enqueue(text, integer, jsonb, jsonb),
+  zeke_jobs.known_task(text), zeke_jobs.refuse_sender(text, jsonb), zeke_jobs.task_names(), zeke_jobs.await_end(uuid), zeke_jobs.output_of(uuid),
+  zeke_jobs.send(text, jsonb, jsonb), zeke_jobs.enqueue(text, text, text, text, text),
   zeke_jobs.enqueue_many(text, integer, jsonb, uuid[], text[], jsonb),
   zeke_jobs.open_batch(text, text, jsonb, text), zeke_jobs.try_open_batch(text, text, jsonb, text), zeke_jobs.close_batch(text), zeke_jobs.emit(text, jsonb),
   zeke_jobs.put_schedule(text, text, text, text, jsonb, text, jsonb, text), zeke_jobs.delete_schedule(text, text)

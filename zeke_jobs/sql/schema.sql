@@ -140,7 +140,7 @@ CREATE TABLE zeke_jobs.queue (
     message jsonb,
     result jsonb,
     result_ttl timestamp with time zone,
-    task text GENERATED ALWAYS AS ((message ->> 'actor_name'::text)) STORED,
+    task text,
     seq bigint NOT NULL,
     priority integer DEFAULT 0 NOT NULL,
     run_at timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
@@ -162,8 +162,7 @@ CREATE TABLE zeke_jobs.queue (
     scheduled_for timestamp with time zone,
     revision integer,
     sensitive text[],
-    extra jsonb,
-    CONSTRAINT queue_times CHECK (((LEAST(run_at, expires_on, created_on, claimed_on, started_on, completed_on, scheduled_for, cancelled_on) >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (GREATEST(run_at, expires_on, created_on, claimed_on, started_on, completed_on, scheduled_for, cancelled_on) < '9000-01-01 00:00:00+00'::timestamp with time zone)))
+    extra jsonb
 )
 WITH (autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_insert_scale_factor='0.05', autovacuum_analyze_scale_factor='0.05', autovacuum_vacuum_cost_delay='0');
 
@@ -175,7 +174,7 @@ COMMENT ON COLUMN zeke_jobs.queue.message IS 'The dramatiq message; kwargs is th
 
 COMMENT ON COLUMN zeke_jobs.queue.result IS 'Output of a completed job; jsonb null for None.';
 
-COMMENT ON COLUMN zeke_jobs.queue.task IS 'Canonical task id.';
+COMMENT ON COLUMN zeke_jobs.queue.task IS 'Canonical task id, as in the message.';
 
 COMMENT ON COLUMN zeke_jobs.queue.seq IS 'Order of arrival.';
 
@@ -211,20 +210,11 @@ COMMENT ON COLUMN zeke_jobs.queue.parent IS 'The job that sent this one.';
 
 COMMENT ON COLUMN zeke_jobs.queue.scheduled_for IS 'The tick of the schedule that this job is for.';
 
-COMMENT ON COLUMN zeke_jobs.queue.revision IS 'Revision of jobs.yaml that it ran under last; before that, the one in force when it was sent.';
+COMMENT ON COLUMN zeke_jobs.queue.revision IS 'Revision of jobs.yaml that it ran under last; before that, the one that its task had when it was sent.';
 
 COMMENT ON COLUMN zeke_jobs.queue.sensitive IS 'Fields of the payload that its task called sensitive when it was sent; NULL for none. What the task calls so now is masked too.';
 
 COMMENT ON COLUMN zeke_jobs.queue.extra IS 'What few jobs have: options of the send, progress, reasons.';
-
-CREATE TABLE zeke_jobs.lease (
-    name text NOT NULL,
-    job uuid NOT NULL,
-    claim bigint NOT NULL,
-    taken_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL
-);
-
-COMMENT ON TABLE zeke_jobs.lease IS 'Leases that were taken. One counts only while its job is active under the same claim.';
 
 CREATE TABLE zeke_jobs.worker (
     id uuid NOT NULL,

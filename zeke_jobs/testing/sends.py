@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.client import drivers
 from zeke_jobs.client.drivers import Runner
-from zeke_jobs.client.options import checked_options
+from zeke_jobs.client.options import plain
 from zeke_jobs.client.task_cache import KNOWN_TASKS
 from zeke_jobs.config.handlers import resolve
 from zeke_jobs.postgres.queries import SQL
@@ -42,9 +42,9 @@ class SentJobs(list[SentCall]):
             AssertionError: no job or several jobs match; the message lists all sends.
         """
         __tracebackhide__ = True  # pytest then shows the test's own line
-        known = Runner(id(self), self._execute).carry_out(lambda database: KNOWN_TASKS.find(database, task))
+        Runner(id(self), self._execute).carry_out(lambda database: KNOWN_TASKS.find(database, task))
         wanted = json.loads(json.dumps(payload or {}, default=str))
-        asked = {name: value for name, value in checked_options(options, known).items() if name not in _OURS}
+        asked = {name: plain(name, value) for name, value in options.items() if name not in _OURS}
         found = [
             one
             for one in self.of(task)
@@ -68,18 +68,15 @@ class SentJobs(list[SentCall]):
                 return [(task.id, 1, json.dumps(schema), list(task.sensitive))]
             case _ if sql == SQL.text("send/task_names"):
                 return [(name,) for task in self._config.tasks.values() for name in (task.id, *task.aliases)]
-            case _ if sql == SQL.text("send/unfit_units"):
-                return [(None,)]  # the database checks the limits
             case _ if sql == SQL.text("send/one"):
-                options = json.loads(params["options"])
-                self._note(params["task"], json.loads(params["payload"]), options)
-                return [(f"(created,{options['id']},created)",)]
+                self._note(params["task"], json.loads(params["payload"]), json.loads(params["options"]))
+                return [(None,)]
             case _ if sql == SQL.text("send/many"):
                 options, payloads = json.loads(params["options"]), json.loads(params["payloads"])
                 for at, payload in enumerate(payloads):
                     key = params["keys"][at] if params["keys"] else None
                     self._note(params["task"], payload, {**options, **({} if key is None else {"key": key})})
-                return []
+                return [(None,)]
             case _ if sql in (SQL.text("batch/open"), SQL.text("batch/close"), SQL.text("event/emit")):
                 return [(True,)]
         raise NotImplementedError(

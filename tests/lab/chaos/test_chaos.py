@@ -47,8 +47,8 @@ def test_what_is_done_at_the_doors_touches_no_honest_job(monkeypatch: pytest.Mon
 
 
 TABLES = "CREATE TABLE effect (job uuid NOT NULL)"
-ROW = """INSERT INTO zeke_jobs.queue (message_id, queue_name, message, state, completed_on, revision)
-  VALUES (gen_random_uuid(), 'default', jsonb_build_object('actor_name', 't', 'kwargs', %s::jsonb), %s, now(), 1) RETURNING message_id::text"""
+ROW = """INSERT INTO zeke_jobs.queue (message_id, queue_name, message, task, state, completed_on, revision)
+  VALUES (gen_random_uuid(), 'default', jsonb_build_object('actor_name', 't', 'kwargs', %s::jsonb), 't', %s, now(), 1) RETURNING message_id::text"""
 
 
 def add(conn: Connection, state: str = "done", payload: str = "{}", effects: int = 1) -> str:

@@ -216,7 +216,7 @@ def test_a_filter_that_makes_no_sense_changes_nothing(said: dict[str, Any], erro
             "change_jobs('delete', '{\"task\": \"a\"}')",
             "expected cancel, retry, prioritise or reschedule, got 'delete'",
         ),
-        ("change_jobs('prioritise', '{\"task\": \"a\"}')", "expected priority as a number"),
+        ("change_jobs('prioritise', '{\"task\": \"a\"}')", "expected priority"),
         ("change_jobs('reschedule', '{\"task\": \"a\"}')", "expected run_at or delay"),
         (
             "change_jobs('retry', '{\"status\": \"active\"}')",

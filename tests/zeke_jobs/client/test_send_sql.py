@@ -99,12 +99,6 @@ def test_payload_and_options_may_be_left_out(conn: Connection) -> None:
     assert zeke_jobs.status(call(conn, "anything")).data == {}
 
 
-def test_options_of_json_null_below_send_are_none(conn: Connection) -> None:
-    with conn.cursor() as cursor:
-        cursor.execute("SELECT (zeke_jobs.enqueue('anything', NULL, '{}', 'null')).outcome")
-        assert cursor.fetchone() == ("created",)
-
-
 def test_it_is_part_of_the_callers_transaction(conn: Connection) -> None:
     with transaction(conn), conn.cursor() as cursor:
         cursor.execute("SAVEPOINT before")
@@ -125,8 +119,8 @@ def test_it_is_part_of_the_callers_transaction(conn: Connection) -> None:
         (("anything", {"a": "x" * 1024 * 1024}), "expected at most 1 MiB"),
         (("anything", {}, {"dealy": 1}), "expected options among batch, delay, expires"),
         (("anything", {}, {"unique": 3}), "expected unique as a field"),
-        (("anything", {}, {"unique": {"while": "ever"}}), "expected unique while queued, active or for a period"),
-        (("anything", {}, {"key": "k" * 2000}), "expected key, unique_key and idempotency_key of at most 1024 bytes"),
+        (("anything", {}, {"unique": {"while": "ever"}}), "expected unique.while queued, active or for a period"),
+        (("anything", {}, {"key": "k" * 2000}), "expected key of 1 to 1024 bytes, got 2000"),
     ],
 )
 def test_what_python_refuses_is_refused_in_words(conn: Connection, args: tuple[Any, ...], words: str) -> None:
@@ -234,7 +228,7 @@ def test_the_functions_below_send_refuse_a_payload_that_none_may_be(
 ) -> None:
     with conn.cursor() as cursor:
         with pytest.raises(psycopg2.Error, match=f"payload of anything: {words}"):
-            cursor.execute("SELECT zeke_jobs.enqueue('anything', NULL, %s, '{}')", (payload,))
+            cursor.execute("SELECT zeke_jobs.enqueue('anything', NULL, %s, '{}', gen_random_uuid()::text)", (payload,))
         with pytest.raises(psycopg2.Error, match=rf"payloads\[1\] of anything: {words.replace('NULL', 'null')}"):
             cursor.execute(
                 "SELECT zeke_jobs.enqueue_many('anything', NULL, jsonb_build_array('{}'::jsonb, %s::jsonb),"
@@ -246,10 +240,14 @@ def test_the_functions_below_send_refuse_a_payload_that_none_may_be(
 
 def test_the_shortest_payload_that_is_too_deep_is_refused(conn: Connection) -> None:
     with conn.cursor() as cursor:
-        cursor.execute("SELECT zeke_jobs.enqueue('anything', NULL, %s, '{}')", ('{"":' + "[" * 99 + "]" * 99 + "}",))
+        cursor.execute(
+            "SELECT zeke_jobs.enqueue('anything', NULL, %s, '{}', gen_random_uuid()::text)",
+            ('{"":' + "[" * 99 + "]" * 99 + "}",),
+        )
         with pytest.raises(psycopg2.Error, match="expected at most 100 lists and objects"):
             cursor.execute(
-                "SELECT zeke_jobs.enqueue('anything', NULL, %s, '{}')", ('{"":' + "[" * 100 + "]" * 100 + "}",)
+                "SELECT zeke_jobs.enqueue('anything', NULL, %s, '{}', gen_random_uuid()::text)",
+                ('{"":' + "[" * 100 + "]" * 100 + "}",),
             )
 
 
@@ -258,3 +256,44 @@ def test_the_size_of_a_payload_is_that_of_compact_json() -> None:
     assert len(json.dumps(payload)) > 1024 * 1024 > len(json.dumps(payload, separators=(",", ":")))
     assert zeke_jobs.send("anything", payload).status == "created"
     assert zeke_jobs.send_many("anything", [payload])[0].status == "created"
+
+
+VALUES: list[Any] = [
+    5,
+    1.0,
+    1.5,
+    -1,
+    2**31,
+    3155760001,
+    1e300,
+    True,
+    None,
+    "",
+    "k",
+    "\n",
+    "k" * 1024,
+    "k" * 1025,
+    "é" * 512,
+    "é" * 513,
+    STORY,
+    [],
+    {},
+]
+
+
+def test_a_short_send_takes_no_option_that_the_check_refuses(conn: Connection) -> None:
+    wrong = []
+    with conn.cursor() as cursor:
+        for name in ("delay", "key", "parent", "priority", "traceparent"):
+            for value in VALUES:
+                options = json.dumps({name: value})
+                cursor.execute("SELECT zeke_jobs.refuse_sender('anything', %s)::jsonb", (options,))
+                (expected,) = cursor.fetchone() or ("",)
+                cursor.execute(
+                    "SELECT zeke_jobs.enqueue('anything', '1', '{}', %s, gen_random_uuid()::text)::jsonb", (options,)
+                )
+                if cursor.fetchone() != (expected,):
+                    wrong.append((name, value, expected))
+        assert wrong == []
+        cursor.execute("SELECT count(DISTINCT priority), count(DISTINCT key) FROM zeke_jobs.queue")
+        assert cursor.fetchone() == (3, 4)

@@ -24,7 +24,7 @@ MEMBERS = {name: f"zeke_test_{name.removeprefix('zeke_jobs_')}" for name in (
 
 
 SENDING = {
-    "known_task", "unfit_units", "task_names", "await_end", "output_of", "send", "enqueue", "enqueue_many",
+    "known_task", "refuse_sender", "task_names", "await_end", "output_of", "send", "enqueue", "enqueue_many",
     "open_batch", "try_open_batch", "close_batch", "emit", "put_schedule", "delete_schedule",
 }  # fmt: skip
 LOOKING = {"oldest_due", "depth", "pace", "room_of"}

@@ -73,7 +73,7 @@ def test_a_client_cannot_stand_in_for_a_schedule(log_in: Callable[[str], str]) -
     refused(
         log_in(roles.CLIENT),
         f"SELECT zeke_jobs.send('tick', '{{}}', '{early}')",
-        f"SELECT zeke_jobs.enqueue('tick', NULL, '{{}}', '{early}')",
+        f"SELECT zeke_jobs.enqueue('tick', NULL, '{{}}', '{early}', gen_random_uuid()::text)",
     )
 
 
@@ -166,7 +166,7 @@ def test_roles_prints_what_it_would_run_and_grants_it_and_a_stranger_is_told_who
     ("member", "statement", "lacks"),
     [
         (roles.CLIENT, "SELECT zeke_jobs.count_changes('cancel', '{}', '{}', 1)", roles.OPERATOR),
-        (roles.READER, "SELECT zeke_jobs.enqueue('echo', 1, '{}', '{}')", roles.CLIENT),
+        (roles.READER, "SELECT zeke_jobs.enqueue('echo', '1', '{}', '{}', 'x')", roles.CLIENT),
         (roles.OPERATOR, "SELECT zeke_jobs.forget_audit()", roles.WORKER),
         (roles.READER, "SELECT 1 FROM zeke_jobs.queue", roles.OPERATOR),
         (roles.CLIENT, "SELECT 1 FROM zeke_jobs.task_wait", roles.READER),

@@ -38,7 +38,7 @@ def cancelled(conn: Connection) -> int:
 def test_jobs_of_a_task_that_is_gone_are_cancelled_although_nothing_else_changes(conn: Connection) -> None:
     boot.sync(conn, load(WITHOUT))
     message = "jsonb_build_object('actor_name', 'analyze', 'queue_name', 'default')"
-    run(conn, f"INSERT INTO zeke_jobs.queue (message_id, queue_name, state, message, revision) VALUES (gen_random_uuid(), 'default', 'queued', {message}, 1)")  # fmt: skip
+    run(conn, f"INSERT INTO zeke_jobs.queue (message_id, queue_name, state, message, task, revision) VALUES (gen_random_uuid(), 'default', 'queued', {message}, 'analyze', 1)")  # fmt: skip
     plan = planned(conn, load(WITHOUT), orders=CANCEL)
     assert plan.is_pending
     assert [(one.why, one.name, one.queued) for one in plan.touched] == [("cancelled", "analyze", 1)]

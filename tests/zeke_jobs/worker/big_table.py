@@ -37,12 +37,13 @@ ACTIVE = {"bulk": 20, "full": 5, "keyed": 1, "shared": 3}
 # Each line of "shares" is a part of the table: of whose jobs, in which state, how many of a hundred.
 SEED = """
   INSERT INTO zeke_jobs.queue (
-    queue_name, message_id, state, message, priority, run_at, expires_on, key, extra, created_on,
+    queue_name, message_id, state, task, message, priority, run_at, expires_on, key, extra, created_on,
     claimed_on, started_on, completed_on, cancelled_on, attempt, claim, revision, parent)
   SELECT
     'default',
     m.id,
     s.state::zeke_jobs.state,
+    s.task,
     jsonb_build_object('queue_name', 'default', 'actor_name', s.task, 'args', '[]'::jsonb, 'kwargs', jsonb_build_object('n', n),
       'options', '{}'::jsonb, 'message_id', m.id, 'message_timestamp', 0),
     CASE WHEN s.task = 'later' THEN n %% 40 ELSE t.priority END,

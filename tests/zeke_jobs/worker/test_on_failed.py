@@ -137,7 +137,7 @@ def test_it_is_sent_whatever_waits_and_whatever_is_alike(jobs: Jobs) -> None:
 def test_a_payload_that_leaves_no_room_is_left_out(jobs: Jobs, payload: str) -> None:
     jobs.use(TASKS)
     worker = jobs.worker()
-    jobs.rows("SELECT zeke_jobs.enqueue('echo', NULL, %s::jsonb, '{}')", payload)
+    jobs.rows("SELECT zeke_jobs.enqueue('echo', NULL, %s, '{}', gen_random_uuid()::text)", payload)
     jobs.finish(worker, jobs.claim(worker, 1)[0], "failed", error='{"message": "%s"}' % ("e" * 2000))
     [report] = reports(jobs)
     assert report["told"]["payload"] is None

@@ -10,7 +10,7 @@ import pytest
 
 import zeke_jobs
 from tests.waiting import eventually
-from tests.zeke_jobs.planted import FAR, UNREADABLE, allow_all_times, plant
+from tests.zeke_jobs.planted import FAR, UNREADABLE, plant
 from tests.zeke_jobs.strange import nested
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
@@ -33,7 +33,6 @@ TASKS = """
 
 def test_a_row_that_cannot_be_read_fails_alone_and_says_why(running: Running, jobs: Jobs) -> None:
     jobs.use(TASKS)
-    allow_all_times(jobs.conn)
     innocent = jobs.add("echo", 5)
     planted = [(plant(jobs.conn, "echo", **how), words) for how, words in UNREADABLE]
     far = plant(jobs.conn, "echo", **FAR)
@@ -56,7 +55,6 @@ def test_an_idle_worker_looks_on_beside_a_row_that_is_due_beyond_the_calendar(
     running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     jobs.use(TASKS)
-    allow_all_times(jobs.conn)
     plant(jobs.conn, "echo", **FAR)
     asked: list[float | None] = []
     value = SQL.value
@@ -86,7 +84,6 @@ def test_all_that_reads_rows_works_beside_those_that_cannot_be_read(
     running: Running, jobs: Jobs, how: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     jobs.use(TASKS)
-    allow_all_times(jobs.conn)
     deep = plant(jobs.conn, "echo", f'{{"x": {json.dumps(nested(900))}}}')
     old = {
         "created_on": "0044-03-15 BC",

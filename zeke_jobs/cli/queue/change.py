@@ -73,10 +73,8 @@ def prioritise(
 ) -> None:
     """Give queued jobs another priority, by id or by filter. Exit 1 when there was nothing to change."""
     from zeke_jobs import client
-    from zeke_jobs.client.options import priority_of
 
-    with usage():
-        value = {"priority": priority_of("priority", priority)}
+    value = {"priority": priority}
     one = partial(client.prioritise, priority=priority, by=author())
     _change(asked, "prioritise", f"of priority {priority} now", one, value=value)
 
@@ -89,7 +87,7 @@ def reschedule(
 ) -> None:
     """Let queued jobs run at another time, by id or by filter. Exit 1 when there was nothing to change."""
     from zeke_jobs import client
-    from zeke_jobs.client.options import run_time_of
+    from zeke_jobs.client.changing import run_time_of
 
     with usage():
         value = run_time_of(run_at, delay)

@@ -1,4 +1,5 @@
--- The one way into the queue. Python's send, the SQL function and schedules all end in zeke_jobs.enqueue.
+-- Sending. Every job comes by zeke_jobs.enqueue, zeke_jobs.enqueue_many or, from SQL, zeke_jobs.send. They alone check the options of a send, and answer a
+-- refusal as JSON: an error would abort the caller's transaction.
 
 -- The fault of a value that Python would read differently or not at all; NULL for none. bounds.py has the same depth. Python reads a number
 -- beyond the largest float as infinite, and refuses an integer of more than 4,300 digits, so a value with such a number is long.
@@ -35,18 +36,38 @@ AS $$
 DECLARE
   v_size integer;
 BEGIN
-  -- Most payloads are too short for any fault below: a hundred levels take two hundred brackets.
-  IF jsonb_typeof(p_payload) = 'object' AND octet_length(p_payload::text) < 200 THEN
-    RETURN NULL;
-  END IF;
   IF jsonb_typeof(p_payload) IS DISTINCT FROM 'object' THEN
     RETURN format('expected a JSON object, got %s', coalesce(jsonb_typeof(p_payload), 'NULL'));
+  ELSIF octet_length(p_payload::text) < 200 THEN
+    RETURN NULL; -- too short for any fault below: a hundred levels take two hundred brackets
   END IF;
   v_size := zeke_jobs.json_size(p_payload);
   IF v_size > 1048576 THEN
     RETURN format('expected at most 1 MiB, got %s bytes', v_size);
   END IF;
   RETURN zeke_jobs.unfit_json(p_payload, v_size);
+END
+$$;
+
+-- A length of time as text; NULL: it is none.
+CREATE OR REPLACE FUNCTION zeke_jobs.read_interval(p_text text) RETURNS interval
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+AS $$
+BEGIN
+  RETURN p_text::interval;
+EXCEPTION WHEN interval_field_overflow THEN RETURN '178000000 years';
+WHEN data_exception THEN RETURN NULL;
+END
+$$;
+
+-- A time as text; NULL: it is none.
+CREATE OR REPLACE FUNCTION zeke_jobs.read_time(p_text text) RETURNS timestamptz
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+AS $$
+BEGIN
+  RETURN p_text::timestamptz;
+EXCEPTION WHEN datetime_field_overflow THEN RETURN 'infinity';
+WHEN data_exception THEN RETURN NULL;
 END
 $$;
 
@@ -58,6 +79,16 @@ AS $$
     ELSE (p_option #>> '{}')::interval END
 $$;
 
+-- A time among checked options: a number is seconds from now, a string is a time (for delay: an interval).
+CREATE OR REPLACE FUNCTION zeke_jobs.moment(p_options jsonb, p_name text, p_now timestamptz, p_default timestamptz) RETURNS timestamptz
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+  SELECT CASE
+    WHEN p_options ->> p_name IS NULL THEN p_default
+    WHEN p_name = 'delay' OR jsonb_typeof(p_options -> p_name) = 'number' THEN p_now + zeke_jobs.length_of(p_options -> p_name)
+    ELSE (p_options ->> p_name)::timestamptz END
+$$;
+
 -- The retry option of a send, as an object.
 CREATE OR REPLACE FUNCTION zeke_jobs.retry_rule(p_retry jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -66,68 +97,196 @@ AS $$
     WHEN 'null' THEN NULL WHEN 'object' THEN p_retry ELSE jsonb_build_object('limit', p_retry) END
 $$;
 
--- The fault of the options that replace the task's values; NULL for none. retry is a number, or an object of limit, delay and max_delay.
-CREATE OR REPLACE FUNCTION zeke_jobs.unfit_wishes(p_options jsonb) RETURNS text
+-- A refusal of a send's options: "expected FIELD ACCEPTED, got GOT" is a sentence. Without got the sender shows its own value.
+CREATE OR REPLACE FUNCTION zeke_jobs.refusal(p_field text, p_accepted text, p_got text DEFAULT NULL, p_choices text[] DEFAULT NULL) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+  SELECT jsonb_strip_nulls(jsonb_build_object(
+    'outcome', 'refused', 'code', CASE WHEN p_accepted LIKE 'as %' AND p_accepted <> 'as a UUID' THEN 'type' ELSE 'value' END,
+    'field', p_field, 'accepted', p_accepted, 'got', p_got, 'choices', p_choices))
+$$;
+
+-- What a length of time must be instead; NULL: it is valid.
+CREATE OR REPLACE FUNCTION zeke_jobs.unfit_length(p_name text, p_value jsonb) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
 DECLARE
-  v_retry jsonb := zeke_jobs.retry_rule(p_options -> 'retry');
-  v_wrong text;
+  v_seconds numeric := CASE jsonb_typeof(p_value) WHEN 'number' THEN p_value::numeric
+    WHEN 'string' THEN extract(epoch FROM zeke_jobs.read_interval(p_value #>> '{}')) END;
 BEGIN
-  v_wrong := (SELECT k.name FROM jsonb_object_keys(v_retry) AS k (name) WHERE k.name NOT IN ('limit', 'delay', 'max_delay') LIMIT 1);
-  IF v_wrong IS NOT NULL THEN
-    RETURN format('expected retry with limit, delay and max_delay, got %s', v_wrong);
-  END IF;
-  -- As the views read it: "1e2" is a number, and no integer.
-  IF coalesce(v_retry ->> 'limit', '0') !~ '^[0-9]{1,4}$' OR (v_retry ->> 'limit')::integer > 1000 THEN
-    RETURN format('expected 0 to 1000 retries, got %s', v_retry ->> 'limit');
-  END IF;
-  v_wrong := (
-    SELECT w.name FROM (VALUES
-      ('retry.delay', v_retry -> 'delay', interval '0'), ('retry.max_delay', v_retry -> 'max_delay', interval '0'),
-      ('timeout', p_options -> 'timeout', interval '1 millisecond'), ('keep', p_options -> 'keep', interval '0')
-    ) AS w (name, given, least)
-    WHERE zeke_jobs.length_of(w.given) NOT BETWEEN w.least AND interval '36525 days' LIMIT 1);
-  IF v_wrong IS NOT NULL THEN
-    RETURN format('expected %s of 0 seconds to 100 years, got another length', v_wrong);
-  END IF;
-  RETURN NULL;
-EXCEPTION WHEN data_exception THEN
-  RETURN format('expected retry as a number or an object, timeout and keep as seconds or intervals, got %s',
-    p_options - (SELECT array_agg(k.name) FROM jsonb_object_keys(p_options) AS k (name) WHERE k.name NOT IN ('retry', 'timeout', 'keep')));
+  RETURN CASE WHEN v_seconds IS NULL THEN CASE p_name WHEN 'expires' THEN 'as a time or in seconds' ELSE 'as seconds or an interval' END
+    WHEN v_seconds NOT BETWEEN 0 AND 3155760000 THEN 'of 0 seconds to 100 years'
+    WHEN p_name = 'timeout' AND v_seconds < 0.001 THEN 'of at least 0.001 seconds' END;
 END
 $$;
 
--- The fault of a send's options; NULL for none.
-CREATE OR REPLACE FUNCTION zeke_jobs.unfit_options(p_options jsonb) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
+-- The refusal of the first option that has no valid value; NULL if all have one.
+CREATE OR REPLACE FUNCTION zeke_jobs.unfit_value(p_options jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE PARALLEL SAFE -- and not sql: only plpgsql keeps its plans
 AS $$
-  SELECT CASE
-    WHEN p_options ->> 'key' = '' THEN 'expected key of 1 to 1024 bytes, got 0'
-    WHEN octet_length(p_options ->> 'key') > 1024 OR octet_length(p_options ->> 'idempotency_key') > 1024
-      OR octet_length(p_options ->> 'unique_key') > 1024
-      THEN 'expected key, unique_key and idempotency_key of at most 1024 bytes, got more'
-    WHEN jsonb_typeof(p_options -> 'traceparent') NOT IN ('string', 'null') OR octet_length(p_options ->> 'traceparent') > 256
-      THEN format('expected traceparent as text of at most 256 bytes, got %s', jsonb_typeof(p_options -> 'traceparent'))
-    WHEN p_options ?| ARRAY['retry', 'timeout', 'keep'] AND zeke_jobs.unfit_wishes(p_options) IS NOT NULL
-      THEN zeke_jobs.unfit_wishes(p_options)
-    WHEN jsonb_typeof(p_options -> 'carried') NOT IN ('object', 'null') OR octet_length(p_options ->> 'carried') > 16384
-      THEN format('expected carried as an object of at most 16 KiB, got %s', jsonb_typeof(p_options -> 'carried'))
-    -- These are options of the send itself, and are checked there.
-    WHEN p_options -> 'carried' ?| ARRAY['retry', 'timeout', 'batch', 'traceparent', 'eta', 'throws', 'producer']
-      THEN 'expected carried without retry, timeout, batch, traceparent, eta, throws and producer, got one of them'
-    WHEN p_options ? 'carried' THEN zeke_jobs.unfit_json(p_options -> 'carried', octet_length(p_options ->> 'carried'))
-  END
+DECLARE
+  c_kinds CONSTANT jsonb := '{"id": "id", "parent": "id", "key": "text", "unique_key": "text", "idempotency_key": "text", "batch": "text",
+    "schedule": "text", "priority": "integer", "delay": "length", "keep": "length", "timeout": "length", "retry.delay": "length",
+    "retry.max_delay": "length", "unique.period": "length", "unique.at_most": "length", "run_at": "time", "scheduled_for": "time",
+    "expires": "expiry", "retry": "retry", "retry.limit": "count", "unique": "unique", "unique.fields": "fields", "unique.while": "while",
+    "unique.on_duplicate": "on_duplicate", "traceparent": "trace", "carried": "carried", "units": "object", "then": "object",
+    "after_failure": "after_failure"}';
+BEGIN
+  RETURN (
+    SELECT zeke_jobs.refusal(
+      CASE WHEN c.accepted LIKE 'with %' THEN split_part(o.name, '.', 1) ELSE o.name END, c.accepted,
+      CASE WHEN c.accepted LIKE 'with %' THEN split_part(o.name, '.', 2) WHEN c.accepted = 'of 1 to 1024 bytes' THEN octet_length(o.text)::text END)
+    FROM (
+      SELECT p.name, p.value, jsonb_typeof(p.value) AS type, p.value #>> '{}' AS text, coalesce(c_kinds ->> p.name, split_part(p.name, '.', 1)) AS kind
+      FROM (
+        SELECT e.key AS name, e.value FROM jsonb_each(p_options) AS e
+        UNION ALL
+        SELECT 'retry.' || e.key, e.value FROM jsonb_each(CASE WHEN jsonb_typeof(p_options -> 'retry') = 'object' THEN p_options -> 'retry' END) AS e
+        UNION ALL
+        SELECT 'unique.' || e.key, e.value FROM jsonb_each(CASE WHEN jsonb_typeof(p_options -> 'unique') = 'object' THEN p_options -> 'unique' END) AS e
+      ) AS p (name, value)
+    ) AS o
+    CROSS JOIN LATERAL (SELECT CASE o.kind
+      WHEN 'text' THEN CASE WHEN o.type <> 'string' THEN 'as text' WHEN octet_length(o.text) NOT BETWEEN 1 AND 1024 THEN 'of 1 to 1024 bytes' END
+      WHEN 'id' THEN CASE WHEN o.type <> 'string' OR o.text !~* '^[{]?[0-9a-f]{4}(-?[0-9a-f]{4}){7}[}]?$' THEN 'as a UUID' END
+      WHEN 'integer' THEN CASE WHEN o.type <> 'number' THEN 'as an integer' WHEN o.value::numeric % 1 <> 0 THEN 'as an integer'
+        WHEN o.value NOT BETWEEN '-2147483648' AND '2147483647' THEN 'of 32 bits' END
+      WHEN 'count' THEN CASE WHEN o.type <> 'number' OR o.text !~ '^-?[0-9]+$' THEN 'as an integer'
+        WHEN o.value < '0' THEN 'of at least 0' WHEN o.value > '1000' THEN 'of at most 1000' END
+      WHEN 'length' THEN zeke_jobs.unfit_length(o.name, o.value)
+      WHEN 'time' THEN CASE WHEN o.type <> 'string' OR zeke_jobs.read_time(o.text) IS NULL THEN 'as a time'
+        WHEN NOT zeke_jobs.is_readable(zeke_jobs.read_time(o.text)) THEN 'from 1970-01-01 to 9000-01-01' END
+      WHEN 'expiry' THEN CASE WHEN o.type = 'number' THEN zeke_jobs.unfit_length(o.name, o.value)
+        WHEN o.type <> 'string' OR zeke_jobs.read_time(o.text) IS NULL THEN 'as a time or in seconds'
+        WHEN NOT zeke_jobs.is_readable(zeke_jobs.read_time(o.text)) THEN 'from 1970-01-01 to 9000-01-01' END
+      WHEN 'retry' THEN CASE WHEN o.name LIKE 'retry.%' THEN 'with limit, delay and max_delay' WHEN o.type = 'object' THEN NULL
+        WHEN o.type <> 'number' OR o.text !~ '^-?[0-9]+$' THEN 'as a number of retries, or a rule as an integer'
+        WHEN o.value < '0' THEN 'of at least 0' WHEN o.value > '1000' THEN 'of at most 1000' END
+      WHEN 'unique' THEN CASE WHEN o.name LIKE 'unique.%' THEN 'with fields, while, period, on_duplicate and at_most'
+        WHEN o.type NOT IN ('boolean', 'string', 'array', 'object') THEN 'as a field, a list of fields or {"fields", "while", "period"}' END
+      WHEN 'fields' THEN CASE WHEN o.type NOT IN ('string', 'array') THEN 'as a field or a list of fields' END
+      WHEN 'while' THEN CASE WHEN o.value NOT IN ('"queued"', '"active"', '"period"') THEN 'queued, active or for a period' END
+      WHEN 'on_duplicate' THEN CASE WHEN o.value NOT IN ('"ignore"', '"replace"', '"postpone"') THEN 'ignore, replace or postpone' END
+      WHEN 'after_failure' THEN CASE WHEN o.value NOT IN ('"send"', '"hold"') THEN 'send or hold' END
+      WHEN 'trace' THEN CASE WHEN o.type <> 'string' OR octet_length(o.text) > 256 THEN 'as text of at most 256 bytes' END
+      WHEN 'carried' THEN CASE WHEN o.type <> 'object' OR octet_length(o.text) > 16384 THEN 'as an object of at most 16 KiB'
+        -- These are options of the send itself.
+        WHEN o.value ?| ARRAY['retry', 'timeout', 'batch', 'traceparent', 'eta', 'throws', 'producer']
+          THEN 'without retry, timeout, batch, traceparent, eta, throws and producer'
+        WHEN zeke_jobs.unfit_json(o.value, octet_length(o.text)) IS NOT NULL THEN 'as numbers and levels that a worker can read' END
+      WHEN 'object' THEN CASE WHEN o.type <> 'object' THEN 'as an object' END
+      ELSE 'as an option of send' END AS accepted) AS c
+    WHERE c.accepted IS NOT NULL
+    LIMIT 1);
+END
 $$;
 
--- Whether a send's options exceed the task's per_send.
-CREATE OR REPLACE FUNCTION zeke_jobs.is_beyond(p_task text, p_options jsonb) RETURNS boolean
-LANGUAGE sql STABLE
+-- The refusal of a send's options for a task; NULL if they are accepted. Every sender's options are checked here, and nowhere else.
+CREATE OR REPLACE FUNCTION zeke_jobs.unfit_options(p_task zeke_jobs.task, p_options jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE
 AS $$
-  SELECT coalesce((zeke_jobs.retry_rule(p_options -> 'retry') ->> 'limit')::integer > (b.most ->> 'retry')::integer, false)
-    OR coalesce(zeke_jobs.length_of(p_options -> 'timeout') > (b.most ->> 'timeout')::interval, false)
-    OR coalesce(zeke_jobs.length_of(p_options -> 'keep') > (b.most ->> 'keep')::interval, false)
-  FROM (SELECT t.definition -> 'per_send' FROM zeke_jobs.task AS t WHERE t.id = p_task) AS b (most)
+DECLARE
+  v_refused jsonb := zeke_jobs.unfit_value(p_options);
+  v_rule record;
+  v_known text[];
+  v_wrong text;
+BEGIN
+  IF v_refused IS NOT NULL OR p_options - '{delay,id,key,parent,priority,traceparent}'::text[] = '{}' THEN
+    RETURN v_refused;
+  ELSIF p_options ?& ARRAY['delay', 'run_at'] THEN
+    RETURN zeke_jobs.refusal('delay or run_at', '', 'both');
+  ELSIF p_options ?| ARRAY['then', 'after_failure'] AND NOT p_options ? 'batch' THEN
+    RETURN zeke_jobs.refusal('then and after_failure', 'with a batch', 'none');
+  ELSIF p_options ? 'unique' THEN
+    IF p_options ? 'unique_key' AND p_options -> 'unique' <> 'false' AND (jsonb_typeof(p_options -> 'unique') <> 'object' OR p_options -> 'unique' ? 'fields') THEN
+      RETURN zeke_jobs.refusal('unique_key or the fields of unique', '', 'both; unique may say while, period and on_duplicate');
+    END IF;
+    v_rule := zeke_jobs.unique_rule(p_task, '{}', p_options);
+    v_known := ARRAY(SELECT jsonb_object_keys(zeke_jobs.shape(p_task.payload_schema, p_task.payload_schema) -> 'properties'));
+    v_wrong := (SELECT f.name FROM unnest(v_rule.fields) AS f (name) WHERE f.name <> ALL (v_known) LIMIT 1);
+    IF v_wrong IS NOT NULL AND p_task.payload_schema IS NOT NULL THEN
+      RETURN zeke_jobs.refusal('unique', format('by fields of %s''s payload', p_task.id), v_wrong, v_known);
+    ELSIF v_rule.held_while = 'period' AND v_rule.period IS NULL THEN
+      RETURN zeke_jobs.refusal('unique', 'with a period', 'none');
+    ELSIF v_rule.on_duplicate <> 'ignore' AND v_rule.held_while <> 'queued' THEN
+      RETURN zeke_jobs.refusal('on_duplicate ' || v_rule.on_duplicate, 'while queued',
+        format('while %s: a job that runs or has run keeps its payload', v_rule.held_while));
+    END IF;
+  END IF;
+  IF coalesce((zeke_jobs.retry_rule(p_options -> 'retry') ->> 'limit')::integer > (p_task.definition #>> '{per_send,retry}')::integer, false)
+    OR coalesce(zeke_jobs.length_of(p_options -> 'timeout') > (p_task.definition #>> '{per_send,timeout}')::interval, false)
+    OR coalesce(zeke_jobs.length_of(p_options -> 'keep') > (p_task.definition #>> '{per_send,keep}')::interval, false)
+  THEN
+    RETURN zeke_jobs.refusal('retry, timeout and keep', format('within what per_send of %s in jobs.yaml allows', p_task.id), 'more');
+  END IF;
+  RETURN (
+    SELECT zeke_jobs.refusal(r.field, r.accepted, coalesce(r.got, u.key || '=' || u.value))
+    FROM jsonb_each(p_options -> 'units') AS u
+    LEFT JOIN (
+      SELECT b.unit, min(b.amount) AS most FROM zeke_jobs.bucket AS b WHERE b.name = ANY (p_task.limits) AND b.unit <> 'jobs' GROUP BY b.unit
+    ) AS m ON m.unit = u.key
+    CROSS JOIN LATERAL (SELECT
+      CASE WHEN jsonb_typeof(u.value) <> 'number' THEN 'as numbers by unit' WHEN u.value < '0' THEN 'of at least 0'
+        WHEN m.unit IS NULL THEN format('a unit that a limit of %s counts', p_task.id)
+        WHEN u.value::numeric > m.most THEN format('at most the %s %s that a limit of %s allows', m.most, u.key, p_task.id) END,
+      CASE WHEN jsonb_typeof(u.value) = 'number' AND u.value >= '0' THEN '' ELSE 'units' END,
+      CASE WHEN jsonb_typeof(u.value) = 'number' AND u.value >= '0' THEN CASE WHEN m.unit IS NULL THEN u.key ELSE u.value::text END END
+    ) AS r (accepted, field, got)
+    WHERE r.accepted IS NOT NULL
+    LIMIT 1);
+END
+$$;
+
+-- A refusal as a sentence.
+CREATE OR REPLACE FUNCTION zeke_jobs.refused(p_refusal jsonb, p_options jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
+AS $$
+  SELECT 'expected ' || concat_ws(' ', nullif(p_refusal ->> 'field', ''), nullif(p_refusal ->> 'accepted', ''))
+    || ', got ' || coalesce(p_refusal ->> 'got', p_options #>> string_to_array(p_refusal ->> 'field', '.'), 'NULL')
+$$;
+
+-- How a send is unique, by its own options, else by its task. key: NULL if it is not. While another job holds the key, the send makes no job; a job
+-- holds it while it is queued, while it is queued or active, or for a period after its send. on_duplicate: what happens if the other job is queued.
+-- ignore: nothing. replace: it gets this payload and run time. postpone: as replace, but it never runs earlier, and at most at_most after its send.
+CREATE OR REPLACE FUNCTION zeke_jobs.unique_rule(
+  p_task zeke_jobs.task, p_payload jsonb, p_options jsonb,
+  OUT key text, OUT fields text[], OUT held_while text, OUT period interval, OUT on_duplicate text, OUT at_most interval)
+LANGUAGE plpgsql STABLE
+AS $$
+DECLARE
+  v_option jsonb := p_options -> 'unique';
+  v_rule jsonb := CASE WHEN jsonb_typeof(v_option) = 'object' THEN v_option ELSE '{}' END;
+  v_named jsonb := CASE jsonb_typeof(v_option) WHEN 'object' THEN v_option -> 'fields' WHEN 'boolean' THEN NULL ELSE v_option END;
+BEGIN
+  IF v_named IS NULL THEN
+    fields := CASE WHEN v_option IS NULL THEN p_task.unique_fields WHEN v_option <> 'false' THEN coalesce(p_task.unique_fields, '{}') END;
+  ELSE
+    fields := ARRAY(
+      SELECT coalesce(
+        (SELECT p.name FROM jsonb_object_keys(zeke_jobs.shape(p_task.payload_schema, p_task.payload_schema) -> 'properties') AS p (name)
+         WHERE f.name IN (p.name, zeke_jobs.camel(p.name)) LIMIT 1), f.name)
+      FROM jsonb_array_elements_text(CASE jsonb_typeof(v_named) WHEN 'array' THEN v_named ELSE jsonb_build_array(v_named) END) AS f (name));
+  END IF;
+  held_while := coalesce(v_rule ->> 'while', CASE WHEN v_rule ? 'period' THEN 'period' END,
+    CASE WHEN p_options ? 'unique_key' AND v_option IS NULL THEN 'active' END, p_task.unique_while, 'queued');
+  period := coalesce(zeke_jobs.length_of(v_rule -> 'period'), p_task.unique_period);
+  on_duplicate := coalesce(v_rule ->> 'on_duplicate', p_task.definition #>> '{unique,on_duplicate}', 'ignore');
+  at_most := coalesce(zeke_jobs.length_of(v_rule -> 'at_most'), (p_task.definition #>> '{unique,at_most}')::interval);
+  -- The caller's own text has another prefix than keys made of fields.
+  key := CASE WHEN p_options ? 'unique_key' THEN p_task.id || ' =' || (p_options ->> 'unique_key')
+    WHEN fields IS NOT NULL THEN zeke_jobs.unique_key(p_task, fields, p_payload) END;
+END
+$$;
+
+-- The key under which a send is unique: its task and the values of the fields (without fields: the whole payload). A missing field counts
+-- as its default.
+CREATE OR REPLACE FUNCTION zeke_jobs.unique_key(p_task zeke_jobs.task, p_fields text[], p_payload jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+  SELECT (p_task).id || ' ' || left(encode(sha256(convert_to(coalesce(
+    (SELECT jsonb_object_agg(f, coalesce(p_payload -> f, (p_task).payload_schema #> ARRAY['properties', f, 'default']))
+     FROM unnest(p_fields) AS f),
+    p_payload)::text, 'UTF8')), 'hex'), 32)
 $$;
 
 -- The options of a job's message: those of dramatiq's middleware, and for the worker the sender's W3C trace context, the batch, the retries
@@ -149,37 +308,16 @@ BEGIN
 END
 $$;
 
--- The units that a task's limits count, each with the largest amount that one job may use.
-CREATE OR REPLACE FUNCTION zeke_jobs.units_of(p_task text) RETURNS jsonb
-LANGUAGE sql STABLE
+-- The dramatiq message of a job. PostgreSQL inlines the body at no cost, as long as it is no more volatile than the declaration says.
+CREATE OR REPLACE FUNCTION zeke_jobs.message(
+  p_queue text, p_task text, p_id uuid, p_payload jsonb, p_options jsonb, p_now timestamptz) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
-  SELECT coalesce(jsonb_object_agg(m.unit, m.most), '{}')
-  FROM (
-    SELECT b.unit, min(b.amount) AS most
-    FROM zeke_jobs.task AS t JOIN zeke_jobs.bucket AS b ON b.name = ANY (t.limits) AND b.unit <> 'jobs'
-    WHERE t.id = p_task GROUP BY b.unit) AS m
-$$;
-
--- The fault of a job's units; NULL for none.
-CREATE OR REPLACE FUNCTION zeke_jobs.unfit_units(p_task text, p_units jsonb) RETURNS text
-LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path TO pg_catalog, pg_temp
-AS $$
-DECLARE
-  v_most jsonb := zeke_jobs.units_of(p_task);
-BEGIN
-  IF jsonb_typeof(p_units) <> 'object' THEN
-    RETURN format('expected units as an object, got %s', jsonb_typeof(p_units));
-  END IF;
-  RETURN (
-    SELECT CASE
-      WHEN NOT v_most ? u.key THEN format('expected a unit that a limit of %s counts, got %s', p_task, u.key)
-      WHEN jsonb_typeof(u.value) <> 'number' OR u.value < '0' THEN format('expected %s as a number of at least 0, got %s', u.key, u.value)
-      ELSE format('expected at most the %s %s that a limit of %s allows, got %s', v_most ->> u.key, u.key, p_task, u.value) END
-    FROM jsonb_each(p_units) AS u
-    WHERE NOT v_most ? u.key OR jsonb_typeof(u.value) <> 'number' OR u.value < '0' OR u.value > v_most -> u.key
-    LIMIT 1);
-END
+  SELECT jsonb_build_object(
+    'queue_name', p_queue, 'actor_name', p_task, 'args', '[]'::jsonb, 'kwargs', p_payload,
+    'options', CASE WHEN p_options ?| ARRAY['traceparent', 'retry', 'timeout', 'batch', 'carried']
+      THEN zeke_jobs.message_options(p_options) ELSE '{}' END,
+    'message_id', p_id, 'message_timestamp', floor(extract(epoch FROM p_now) * 1000)::bigint)
 $$;
 
 -- The fault of a dramatiq message that another program wrote; NULL when a worker can read it.
@@ -188,6 +326,7 @@ LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
 DECLARE
   v_rest jsonb;
+  v_options jsonb;
   v_unfit text;
 BEGIN
   IF jsonb_typeof(p_message) <> 'object' THEN
@@ -205,10 +344,10 @@ BEGIN
     RETURN v_unfit;
   END IF;
   v_rest := p_message - 'kwargs';
+  v_options := jsonb_strip_nulls(jsonb_build_object('traceparent', p_message #> '{options,traceparent}',
+    'retry', p_message #> '{options,retry}', 'timeout', p_message #> '{options,timeout}'));
   RETURN coalesce(
-    zeke_jobs.unfit_options(jsonb_strip_nulls(jsonb_build_object(
-      'traceparent', coalesce(p_message #> '{options,traceparent}', 'null'), 'retry', p_message #> '{options,retry}',
-      'timeout', p_message #> '{options,timeout}'))),
+    zeke_jobs.refused(zeke_jobs.unfit_value(v_options), v_options),
     zeke_jobs.unfit_json(v_rest, octet_length(v_rest::text)),
     zeke_jobs.unfit_payload(coalesce(nullif(p_message -> 'kwargs', 'null'), '{}')));
 END
@@ -248,8 +387,9 @@ BEGIN
   NEW.message := NEW.message || jsonb_build_object(
     'queue_name', NEW.queue_name, 'actor_name', coalesce(v_task.id, NEW.message ->> 'actor_name'),
     'options', coalesce(nullif(NEW.message -> 'options', 'null'), '{}') - 'eta');
+  NEW.task := NEW.message ->> 'actor_name';
   NEW.extra := coalesce(NEW.extra, '{}') || '{"producer": "dramatiq-pg"}'; -- it may wait for the end, and cannot ask for the announcement
-  NEW.revision := (SELECT coalesce(max(number), 0) FROM zeke_jobs.revision);
+  NEW.revision := coalesce(v_task.revision, 0);
   NEW.mtime := clock_timestamp();
   PERFORM zeke_jobs.notify_idle(NEW.queue_name);
   RETURN NEW;
@@ -262,109 +402,6 @@ CREATE OR REPLACE TRIGGER queue_adopt_insert BEFORE INSERT ON zeke_jobs.queue
 -- Only for a stock producer's upsert: our own changes move mtime.
 CREATE OR REPLACE TRIGGER queue_adopt_update BEFORE UPDATE OF message ON zeke_jobs.queue
   FOR EACH ROW WHEN (NEW.mtime = OLD.mtime AND NEW.state = 'queued') EXECUTE FUNCTION zeke_jobs.adopt();
-
--- The key under which a send is unique: its task and the values of the fields (without fields: the whole payload). A missing field counts
--- as its default.
-CREATE OR REPLACE FUNCTION zeke_jobs.unique_key(p_task zeke_jobs.task, p_fields text[], p_payload jsonb) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$
-  SELECT (p_task).id || ' ' || left(encode(sha256(convert_to(coalesce(
-    (SELECT jsonb_object_agg(f, coalesce(p_payload -> f, (p_task).payload_schema #> ARRAY['properties', f, 'default']))
-     FROM unnest(p_fields) AS f),
-    p_payload)::text, 'UTF8')), 'hex'), 32)
-$$;
-
--- The uniqueness of a send, from its own option, else from the task; NULL for none.
-CREATE OR REPLACE FUNCTION zeke_jobs.unique_rule(
-  p_task zeke_jobs.task, p_option jsonb, OUT fields text[], OUT held_while text, OUT period interval)
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-AS $$
-BEGIN
-  fields := p_task.unique_fields;
-  held_while := coalesce(p_task.unique_while, 'queued');
-  period := p_task.unique_period;
-  CASE coalesce(jsonb_typeof(p_option), 'null')
-    WHEN 'null' THEN
-      RETURN;
-    WHEN 'boolean' THEN
-      fields := CASE WHEN p_option::boolean THEN coalesce(fields, '{}') END;
-      RETURN;
-    WHEN 'string' THEN
-      fields := ARRAY[p_option #>> '{}'];
-    WHEN 'array' THEN
-      fields := ARRAY(SELECT jsonb_array_elements_text(p_option));
-    WHEN 'object' THEN
-      IF p_option ? 'fields' THEN
-        fields := ARRAY(SELECT jsonb_array_elements_text(p_option -> 'fields'));
-      END IF;
-      period := coalesce((p_option ->> 'period')::interval, period);
-      held_while := coalesce(p_option ->> 'while', CASE WHEN p_option ? 'period' THEN 'period' END, held_while);
-    ELSE
-      RAISE EXCEPTION 'expected unique as a field, a list of fields or {"fields", "while", "period"}, got %', p_option
-        USING ERRCODE = 'invalid_parameter_value';
-  END CASE;
-  fields := ARRAY(
-    SELECT coalesce(
-      (SELECT p.name FROM jsonb_object_keys(p_task.payload_schema -> 'properties') AS p (name)
-       WHERE f = p.name OR f = zeke_jobs.camel(p.name)),
-      f)
-    FROM unnest(fields) AS f);
-  IF held_while NOT IN ('queued', 'active', 'period') OR held_while = 'period' AND period IS NULL THEN
-    RAISE EXCEPTION 'expected unique while queued, active or for a period, got %', p_option
-      USING ERRCODE = 'invalid_parameter_value';
-  END IF;
-END
-$$;
-
--- What happens when a queued job has a send's unique key: the send makes no job (ignore), gives the job its payload and run time (replace), or
--- does so but never makes it run earlier (postpone), and never later than at_most after the first send. From its own option, else from the task.
-CREATE OR REPLACE FUNCTION zeke_jobs.duplicate_rule(
-  p_task zeke_jobs.task, p_option jsonb, OUT on_duplicate text, OUT at_most interval)
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-AS $$
-BEGIN
-  IF jsonb_typeof(p_option) <> 'object' THEN
-    p_option := NULL;
-  END IF;
-  on_duplicate := coalesce(p_option ->> 'on_duplicate', p_task.definition #>> '{unique,on_duplicate}', 'ignore');
-  at_most := coalesce(
-    zeke_jobs.length_of(nullif(p_option -> 'at_most', 'null')), (p_task.definition #>> '{unique,at_most}')::interval);
-  IF on_duplicate NOT IN ('ignore', 'replace', 'postpone') THEN
-    RAISE EXCEPTION 'expected on_duplicate ignore, replace or postpone, got %', on_duplicate USING ERRCODE = 'invalid_parameter_value';
-  END IF;
-END
-$$;
-
--- The dramatiq message of a job. PostgreSQL inlines the body at no cost, as long as it is no more volatile than the declaration says.
-CREATE OR REPLACE FUNCTION zeke_jobs.message(
-  p_queue text, p_task text, p_id uuid, p_payload jsonb, p_options jsonb, p_now timestamptz) RETURNS jsonb
-LANGUAGE sql STABLE PARALLEL SAFE
-AS $$
-  SELECT jsonb_build_object(
-    'queue_name', p_queue, 'actor_name', p_task, 'args', '[]'::jsonb, 'kwargs', p_payload,
-    'options', CASE WHEN p_options ?| ARRAY['traceparent', 'retry', 'timeout', 'batch', 'carried']
-      THEN zeke_jobs.message_options(p_options) ELSE '{}' END,
-    'message_id', p_id, 'message_timestamp', floor(extract(epoch FROM p_now) * 1000)::bigint)
-$$;
-
--- A time among the options: a number is seconds from now, a string is a time (for delay: an interval).
-CREATE OR REPLACE FUNCTION zeke_jobs.moment(p_options jsonb, p_name text, p_now timestamptz, p_default timestamptz) RETURNS timestamptz
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-AS $$
-DECLARE
-  v_given text := p_options ->> p_name;
-BEGIN
-  IF v_given IS NULL THEN
-    RETURN p_default;
-  END IF;
-  RETURN zeke_jobs.readable(
-    CASE
-      WHEN jsonb_typeof(p_options -> p_name) = 'number' THEN p_now + make_interval(secs => v_given::double precision)
-      WHEN p_name = 'delay' THEN p_now + v_given::interval
-      ELSE v_given::timestamptz
-    END, p_name, v_given);
-END
-$$;
 
 -- The number of jobs of the task that may still be queued. Concurrent senders may exceed it by one job each.
 CREATE OR REPLACE FUNCTION zeke_jobs.places_left(p_task zeke_jobs.task) RETURNS bigint
@@ -394,21 +431,22 @@ $$;
 -- Give a queued job the payload, the run time and the other options of a later send. A job that waits for a retry never runs earlier, and
 -- loses its steps and waits for events, because they belong to the former payload. False: the job is no longer queued.
 CREATE OR REPLACE FUNCTION zeke_jobs.take_place(
-  p_job uuid, p_task zeke_jobs.task, p_payload jsonb, p_options jsonb, p_now timestamptz, p_run_at timestamptz, p_expires timestamptz,
-  p_how text, p_at_most interval) RETURNS boolean
+  p_job uuid, p_task zeke_jobs.task, p_payload jsonb, p_options jsonb, p_how text, p_at_most interval) RETURNS boolean
 LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
+  v_now timestamptz := zeke_jobs.now();
+  v_run_at timestamptz := zeke_jobs.moment(p_options, 'run_at', v_now, zeke_jobs.moment(p_options, 'delay', v_now, v_now));
   v_queue text;
 BEGIN
   UPDATE zeke_jobs.queue AS q
   SET message = zeke_jobs.message(p_task.queue, p_task.id, q.message_id, p_payload,
-      (p_options - 'batch') || jsonb_strip_nulls(jsonb_build_object('batch', q.extra -> 'batch')), p_now),
+      (p_options - 'batch') || jsonb_strip_nulls(jsonb_build_object('batch', q.extra -> 'batch')), v_now),
     run_at = greatest(
       CASE WHEN q.attempt > 0 THEN q.run_at ELSE '-infinity' END,
-      least(CASE p_how WHEN 'postpone' THEN greatest(q.run_at, p_run_at) ELSE p_run_at END, q.created_on + p_at_most)),
-    priority = coalesce((p_options ->> 'priority')::integer, q.priority),
-    expires_on = coalesce(p_expires, q.expires_on),
+      least(CASE p_how WHEN 'postpone' THEN greatest(q.run_at, v_run_at) ELSE v_run_at END, q.created_on + p_at_most)),
+    priority = coalesce((p_options -> 'priority')::integer, q.priority),
+    expires_on = zeke_jobs.moment(p_options, 'expires', v_now, q.expires_on),
     extra = nullif(coalesce(q.extra, '{}') || jsonb_strip_nulls(jsonb_build_object(
       'keep', zeke_jobs.length_of(p_options -> 'keep'), 'units', p_options -> 'units')), '{}'),
     sensitive = nullif(p_task.sensitive, '{}'),
@@ -461,163 +499,6 @@ BEGIN
 END
 $$;
 
--- Insert one job, or find the job that it duplicates. Ordinary refusals raise no error, because an error would abort the caller's
--- transaction. The outcome is created, duplicate (job_id is the first job), full, unknown (no such task), stale (the payload was checked
--- against another revision of the task), taken (the id belongs to a job of another task), beyond (an option exceeds the task's per_send),
--- closed (the batch accepts no more jobs) or replaced (job_id is the queued job that now has the payload). p_is_promised: send it even if the
--- queue is full.
-CREATE OR REPLACE FUNCTION zeke_jobs.put(
-  p_task text, p_revision integer, p_payload jsonb, p_options jsonb, p_is_promised boolean DEFAULT false,
-  OUT outcome text, OUT job_id uuid, OUT status zeke_jobs.job_status)
-LANGUAGE plpgsql VOLATILE
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
-SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
-AS $$
-DECLARE
-  v_task zeke_jobs.task;
-  v_now timestamptz := zeke_jobs.now();
-  v_job zeke_jobs.queue;
-  v_unfit text;
-  v_full boolean := false;
-  v_holder uuid;
-  v_unique record;
-  v_rule record;
-BEGIN
-  -- Without the long definition and payload schema; only a unique send reads them, below.
-  SELECT t.id, t.queue, t.priority, t.per_key, t.revision, t.max_queued, t.unique_fields, t.sensitive, t.order_hold
-  INTO v_task.id, v_task.queue, v_task.priority, v_task.per_key, v_task.revision, v_task.max_queued, v_task.unique_fields, v_task.sensitive,
-    v_task.order_hold
-  FROM zeke_jobs.task AS t WHERE t.id = p_task;
-  IF v_task.id IS NULL THEN
-    v_task := zeke_jobs.find_task(p_task);
-  END IF;
-  IF v_task.id IS NULL OR p_revision <> v_task.revision THEN
-    outcome := CASE WHEN v_task.id IS NULL THEN 'unknown' ELSE 'stale' END;
-    RETURN;
-  END IF;
-  -- Any sender may call this function without Python's checks.
-  v_unfit := zeke_jobs.unfit_payload(p_payload);
-  IF v_unfit IS NOT NULL THEN
-    RAISE EXCEPTION 'payload of %: %', v_task.id, v_unfit USING ERRCODE = 'invalid_parameter_value';
-  END IF;
-  v_job.message_id := coalesce((p_options ->> 'id')::uuid, zeke_jobs.new_id());
-  v_job.priority := v_task.priority;
-  v_job.run_at := v_now;
-  -- PL/pgSQL prepares each expression anew in each transaction, so a send without options must not reach the expressions about them.
-  IF jsonb_typeof(p_options) = 'object' AND p_options - 'id' <> '{}' THEN
-    v_unfit := coalesce(
-      zeke_jobs.unfit_options(p_options),
-      CASE WHEN p_options ? 'units' THEN zeke_jobs.unfit_units(v_task.id, p_options -> 'units') END);
-    IF v_unfit IS NOT NULL THEN
-      RAISE EXCEPTION '%', v_unfit USING ERRCODE = 'invalid_parameter_value';
-    END IF;
-    IF p_options ?| ARRAY['retry', 'timeout', 'keep'] AND zeke_jobs.is_beyond(v_task.id, p_options) THEN
-      outcome := 'beyond';
-      RETURN;
-    END IF;
-    v_job.priority := coalesce((p_options ->> 'priority')::integer, v_job.priority);
-    v_job.key := p_options ->> 'key';
-    v_job.parent := (p_options ->> 'parent')::uuid;
-    v_job.extra := nullif(jsonb_strip_nulls(jsonb_build_object(
-      'batch', p_options -> 'batch', 'keep', zeke_jobs.length_of(p_options -> 'keep'), 'units', p_options -> 'units',
-      'idempotency_key', p_options -> 'idempotency_key')), '{}');
-    IF p_options ?| ARRAY['run_at', 'delay', 'expires', 'scheduled_for'] THEN
-      v_job.run_at := zeke_jobs.moment(p_options, 'run_at', v_now, zeke_jobs.moment(p_options, 'delay', v_now, v_now));
-      v_job.expires_on := zeke_jobs.moment(p_options, 'expires', v_now, NULL);
-      v_job.scheduled_for := zeke_jobs.moment(p_options, 'scheduled_for', v_now, NULL);
-    END IF;
-  END IF;
-  v_holder := v_job.message_id;
-  IF p_options ? 'id' THEN
-    -- A send that is repeated after a lost answer finds its job before it takes a key anew.
-    PERFORM 1 FROM zeke_jobs.queue AS q WHERE q.message_id = v_job.message_id;
-    IF FOUND THEN
-      SELECT f.* INTO outcome, job_id, status FROM zeke_jobs.found(v_holder, v_task.id) AS f;
-      RETURN;
-    END IF;
-  END IF;
-  -- The job of on_failed, and the job at the end of a batch, are sent even if the queue is full.
-  IF v_task.max_queued IS NOT NULL AND NOT p_is_promised THEN
-    v_full := zeke_jobs.places_left(v_task) <= 0;
-  END IF;
-  IF p_options ? 'batch' THEN
-    PERFORM zeke_jobs.refuse_telling_batch(p_options ->> 'batch', p_payload, v_task.id, v_task.sensitive);
-    IF NOT v_full AND NOT zeke_jobs.enter_batch(p_options, v_job.message_id) THEN
-      outcome := 'closed';
-      RETURN;
-    END IF;
-  END IF;
-  IF p_options ? 'idempotency_key' THEN
-    v_holder := zeke_jobs.take_key(v_task.id || ' !' || (p_options ->> 'idempotency_key'), v_job.message_id, NOT v_full);
-  END IF;
-  IF v_job.scheduled_for IS NOT NULL AND v_holder = v_job.message_id THEN
-    v_job.extra := nullif(coalesce(v_job.extra, '{}') || jsonb_strip_nulls(jsonb_build_object('schedule', p_options -> 'schedule')), '{}');
-    v_holder := zeke_jobs.take_key(
-      format('%s @%s %s', v_task.id, extract(epoch FROM v_job.scheduled_for), p_options ->> 'schedule'), v_job.message_id, NOT v_full);
-  END IF;
-  IF v_holder = v_job.message_id AND (v_task.unique_fields IS NOT NULL OR p_options ?| ARRAY['unique', 'unique_key']) THEN
-    SELECT * INTO v_task FROM zeke_jobs.task AS t WHERE t.id = v_task.id;
-    SELECT * INTO v_unique FROM zeke_jobs.unique_by(v_task, p_payload, p_options);
-    SELECT * INTO v_rule FROM zeke_jobs.duplicate_rule(v_task, p_options -> 'unique');
-    IF v_rule.on_duplicate <> 'ignore' AND v_unique.held_while <> 'queued' THEN
-      RAISE EXCEPTION 'expected on_duplicate % while queued, got while %: a job that runs or has run keeps its payload',
-        v_rule.on_duplicate, v_unique.held_while USING ERRCODE = 'invalid_parameter_value';
-    END IF;
-    IF v_unique.key IS NOT NULL THEN
-      v_job.extra := coalesce(v_job.extra, '{}') || jsonb_build_object('unique_key', v_unique.key);
-    END IF;
-    WHILE v_unique.key IS NOT NULL LOOP
-      v_holder := zeke_jobs.take_key(v_unique.key, v_job.message_id, NOT v_full, v_unique.held_while, v_unique.period, v_job.parent);
-      EXIT WHEN v_holder = v_job.message_id OR v_rule.on_duplicate = 'ignore';
-      -- If a claim came first, the job no longer holds its key.
-      CONTINUE WHEN NOT zeke_jobs.take_place(
-        v_holder, v_task, p_payload, p_options, v_now, v_job.run_at, v_job.expires_on, v_rule.on_duplicate, v_rule.at_most);
-      SELECT 'replaced', f.job_id, f.status INTO outcome, job_id, status FROM zeke_jobs.found(v_holder, v_task.id) AS f;
-      RETURN;
-    END LOOP;
-  END IF;
-  IF v_holder = v_job.message_id AND NOT v_full THEN
-    INSERT INTO zeke_jobs.queue (
-      message_id, queue_name, message, priority, run_at, expires_on, key, created_on, parent, scheduled_for, revision, sensitive, order_hold, extra)
-    VALUES (
-      v_job.message_id,
-      v_task.queue,
-      zeke_jobs.message(v_task.queue, v_task.id, v_job.message_id, p_payload, p_options, v_now),
-      v_job.priority,
-      v_job.run_at,
-      v_job.expires_on,
-      coalesce(v_job.key, CASE WHEN v_task.per_key IS NOT NULL THEN v_job.message_id::text END),
-      v_now,
-      v_job.parent,
-      v_job.scheduled_for,
-      coalesce((SELECT r.number FROM zeke_jobs.revision AS r ORDER BY r.number DESC LIMIT 1), 0),
-      nullif(v_task.sensitive, '{}'),
-      v_task.order_hold,
-      v_job.extra)
-    ON CONFLICT DO NOTHING;
-    IF FOUND THEN
-      IF p_options ? 'batch' THEN
-        PERFORM zeke_jobs.count_in_batches(ARRAY[v_job.message_id], 1);
-      END IF;
-      IF v_job.run_at <= v_now THEN
-        PERFORM zeke_jobs.notify_idle(v_task.queue);
-      END IF;
-      outcome := 'created';
-      job_id := v_job.message_id;
-      status := 'created';
-      RETURN;
-    END IF;
-  ELSIF v_holder = v_job.message_id THEN
-    outcome := 'full';
-    RETURN;
-  ELSIF p_options ? 'idempotency_key' THEN
-    -- This send makes no job, so it keeps no key.
-    DELETE FROM zeke_jobs.unique_holder AS u WHERE u.unique_key = v_task.id || ' !' || (p_options ->> 'idempotency_key') AND u.job = v_job.message_id;
-  END IF;
-  SELECT f.* INTO outcome, job_id, status FROM zeke_jobs.found(v_holder, v_task.id) AS f;
-END
-$$;
-
 -- The answer to a send that found a job: duplicate, or taken if it is another task's.
 CREATE OR REPLACE FUNCTION zeke_jobs.found(p_job uuid, p_task text, OUT outcome text, OUT job_id uuid, OUT status zeke_jobs.job_status)
 LANGUAGE sql STABLE
@@ -626,50 +507,14 @@ AS $$
   FROM zeke_jobs.queue AS q WHERE q.message_id = p_job
 $$;
 
--- By which key a send is unique, and while what; key is NULL for none. The caller's own text has another prefix than keys made of fields.
-CREATE OR REPLACE FUNCTION zeke_jobs.unique_by(
-  p_task zeke_jobs.task, p_payload jsonb, p_options jsonb, OUT key text, OUT held_while text, OUT period interval)
-LANGUAGE plpgsql STABLE
-AS $$
-DECLARE
-  v_fields text[];
-BEGIN
-  SELECT r.fields, r.held_while, r.period INTO v_fields, unique_by.held_while, unique_by.period
-  FROM zeke_jobs.unique_rule(p_task, p_options -> 'unique') AS r;
-  IF p_options ->> 'unique_key' IS NOT NULL THEN
-    unique_by.key := p_task.id || ' =' || (p_options ->> 'unique_key');
-    unique_by.held_while := CASE WHEN p_options ? 'unique' THEN held_while ELSE 'active' END;
-  ELSIF v_fields IS NOT NULL THEN
-    unique_by.key := zeke_jobs.unique_key(p_task, v_fields, p_payload);
-  END IF;
-END
-$$;
-
--- Send a job with options that any sender may give: zeke_jobs.put without what only we may say.
-CREATE OR REPLACE FUNCTION zeke_jobs.enqueue(
-  p_task text, p_revision integer, p_payload jsonb, p_options jsonb,
-  OUT outcome text, OUT job_id uuid, OUT status zeke_jobs.job_status)
-LANGUAGE plpgsql VOLATILE
-SECURITY DEFINER SET search_path TO pg_catalog, pg_temp
-AS $$
-BEGIN
-  PERFORM zeke_jobs.check_sender(p_options);
-  SELECT p.* INTO outcome, job_id, status FROM zeke_jobs.put(p_task, p_revision, p_payload, p_options) AS p;
-END
-$$;
-
 -- Refuse options that are not a sender's to give.
 CREATE OR REPLACE FUNCTION zeke_jobs.check_sender(p_options jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
-  IF p_options IS NULL OR p_options = '{}' OR NOT p_options ?| ARRAY['carried', 'scheduled_for'] THEN
-    RETURN;
-  END IF;
   IF p_options -> 'carried' ? 'failure_of' THEN
     RAISE EXCEPTION 'expected carried without failure_of, got it' USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  PERFORM zeke_jobs.moment(p_options, 'scheduled_for', zeke_jobs.now(), NULL);
   -- With this option a sender could send the job of a tick before the scheduler does, and so replace it.
   IF p_options ? 'scheduled_for' AND NOT has_function_privilege(
     session_user, 'zeke_jobs.record_tick(text, timestamptz, text, text, text, uuid)', 'EXECUTE')
@@ -680,105 +525,37 @@ BEGIN
 END
 $$;
 
--- Insert many jobs of one task in one statement. Returns a row for each job that was not created; ordinal counts from 1, and 0 means all.
-CREATE OR REPLACE FUNCTION zeke_jobs.enqueue_many(
-  p_task text, p_revision integer, p_payloads jsonb, p_ids uuid[], p_keys text[], p_options jsonb)
-RETURNS TABLE (ordinal bigint, outcome text, job_id uuid, status zeke_jobs.job_status)
-LANGUAGE plpgsql VOLATILE
-SECURITY DEFINER SET search_path TO pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
-SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
+-- Insert jobs of one task; a job whose id exists is left out. p_only: only those with these ids. p_keys and p_uniques give each its own key and its
+-- unique key. Returns the ids of the new rows.
+CREATE OR REPLACE FUNCTION zeke_jobs.insert_jobs(
+  p_task zeke_jobs.task, p_ids uuid[], p_keys text[], p_payloads jsonb, p_uniques text[], p_options jsonb, p_only uuid[] DEFAULT NULL) RETURNS uuid[]
+LANGUAGE plpgsql VOLATILE -- with the settings of its callers
 AS $$
 DECLARE
-  v_task zeke_jobs.task := zeke_jobs.find_task(p_task);
   v_now timestamptz := zeke_jobs.now();
-  v_run_at timestamptz;
-  v_fields text[];
-  v_unique_keys text[];
-  v_taken uuid[];
-  v_unfit text;
+  v_run_at timestamptz := zeke_jobs.moment(p_options, 'run_at', v_now, zeke_jobs.moment(p_options, 'delay', v_now, v_now));
   v_made uuid[];
 BEGIN
-  PERFORM zeke_jobs.check_sender(p_options);
-  IF v_task.id IS NULL OR p_revision <> v_task.revision THEN
-    RETURN QUERY SELECT 0::bigint, CASE WHEN v_task.id IS NULL THEN 'unknown' ELSE 'stale' END, NULL::uuid,
-      NULL::zeke_jobs.job_status;
-    RETURN;
-  END IF;
-  v_unfit := coalesce(
-    zeke_jobs.unfit_options(p_options),
-    CASE WHEN p_options ? 'units' THEN zeke_jobs.unfit_units(v_task.id, p_options -> 'units') END,
-    (SELECT zeke_jobs.unfit_options(jsonb_build_object('key', k.key)) FROM unnest(p_keys) AS k (key) WHERE k.key = '' OR octet_length(k.key) > 1024 LIMIT 1),
-    (SELECT format('payloads[%s] of %s: %s', p.n - 1, v_task.id, u.unfit)
-     FROM jsonb_array_elements(p_payloads) WITH ORDINALITY AS p (payload, n)
-     CROSS JOIN LATERAL (SELECT zeke_jobs.unfit_payload(p.payload) AS unfit OFFSET 0) AS u
-     WHERE u.unfit IS NOT NULL
-     LIMIT 1));
-  IF v_unfit IS NOT NULL THEN
-    RAISE EXCEPTION '%', v_unfit USING ERRCODE = 'invalid_parameter_value';
-  END IF;
-  IF zeke_jobs.is_beyond(v_task.id, p_options) THEN
-    RETURN QUERY SELECT 0::bigint, 'beyond', NULL::uuid, NULL::zeke_jobs.job_status;
-    RETURN;
-  END IF;
-  SELECT r.fields INTO v_fields FROM zeke_jobs.unique_rule(v_task, p_options -> 'unique') AS r;
-  -- A send that is repeated after a lost answer needs room only for the jobs that the first try did not write.
-  IF v_task.max_queued IS NOT NULL AND zeke_jobs.places_left(v_task) < (
-    SELECT count(*) FROM unnest(p_ids) AS i (id) WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = i.id))
-  THEN
-    RETURN QUERY SELECT 0::bigint, 'full', NULL::uuid, NULL::zeke_jobs.job_status;
-    RETURN;
-  END IF;
-  IF p_options ? 'batch' AND v_task.sensitive <> '{}' THEN
-    PERFORM zeke_jobs.refuse_telling_batch(p_options ->> 'batch', p.payload, v_task.id, v_task.sensitive)
-    FROM jsonb_array_elements(p_payloads) AS p (payload);
-  END IF;
-  -- A send that is repeated after a lost answer adds no job.
-  IF p_options ? 'batch' AND NOT zeke_jobs.enter_batch(p_options, p_ids[1]) AND EXISTS (
-    SELECT 1 FROM unnest(p_ids) AS i (id) WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = i.id))
-  THEN
-    RETURN QUERY SELECT 0::bigint, 'closed', NULL::uuid, NULL::zeke_jobs.job_status;
-    RETURN;
-  END IF;
-  IF v_fields IS NOT NULL THEN
-    v_unique_keys := ARRAY(
-      SELECT zeke_jobs.unique_key(v_task, v_fields, p.payload)
-      FROM jsonb_array_elements(p_payloads) WITH ORDINALITY AS p (payload, n) ORDER BY p.n);
-    -- In the order of the keys, so that two senders never wait for each other.
-    WITH taken AS (
-      INSERT INTO zeke_jobs.unique_holder AS u (unique_key, job)
-      SELECT DISTINCT ON (j.unique_key) j.unique_key, j.id
-      FROM ROWS FROM (unnest(p_ids), unnest(v_unique_keys)) WITH ORDINALITY AS j (id, unique_key, n)
-      WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = j.id)
-      ORDER BY j.unique_key, j.n
-      ON CONFLICT DO NOTHING
-      RETURNING u.job
-    )
-    SELECT coalesce(array_agg(t.job), '{}') INTO v_taken FROM taken AS t;
-  END IF;
-  v_run_at := zeke_jobs.moment(p_options, 'run_at', v_now, zeke_jobs.moment(p_options, 'delay', v_now, v_now));
   WITH made AS (
     INSERT INTO zeke_jobs.queue AS q (
-      message_id, queue_name, message, priority, run_at, expires_on, key, created_on, parent, revision, sensitive, order_hold, extra)
+      message_id, queue_name, message, task, priority, run_at, expires_on, key, created_on, parent, scheduled_for, revision, sensitive, order_hold, extra)
     SELECT
-      j.id,
-      v_task.queue,
-      zeke_jobs.message(v_task.queue, v_task.id, j.id, j.payload, p_options, v_now),
-      coalesce((p_options ->> 'priority')::integer, v_task.priority),
+      j.id, p_task.queue, zeke_jobs.message(p_task.queue, p_task.id, j.id, j.payload, p_options, v_now), p_task.id,
+      coalesce((p_options -> 'priority')::integer, p_task.priority),
       v_run_at,
       zeke_jobs.moment(p_options, 'expires', v_now, NULL),
-      coalesce(j.key, p_options ->> 'key', CASE WHEN v_task.per_key IS NOT NULL THEN j.id::text END),
+      coalesce(j.key, p_options ->> 'key', CASE WHEN p_task.per_key IS NOT NULL THEN j.id::text END),
       v_now,
       (p_options ->> 'parent')::uuid,
-      (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r),
-      nullif(v_task.sensitive, '{}'),
-      v_task.order_hold,
+      (p_options ->> 'scheduled_for')::timestamptz,
+      p_task.revision,
+      nullif(p_task.sensitive, '{}'),
+      p_task.order_hold,
       nullif(jsonb_strip_nulls(jsonb_build_object(
-        'batch', p_options -> 'batch', 'keep', zeke_jobs.length_of(p_options -> 'keep'), 'units', p_options -> 'units', 'unique_key', j.unique_key)), '{}')
-    FROM ROWS FROM (unnest(p_ids), unnest(p_keys), jsonb_array_elements(p_payloads), unnest(v_unique_keys))
-      AS j (id, key, payload, unique_key)
-    LEFT JOIN unnest(v_taken) AS t (id) ON t.id = j.id
-    WHERE v_fields IS NULL OR t.id IS NOT NULL
+        'batch', p_options -> 'batch', 'keep', zeke_jobs.length_of(p_options -> 'keep'), 'units', p_options -> 'units',
+        'idempotency_key', p_options -> 'idempotency_key', 'schedule', p_options -> 'schedule', 'unique_key', j.unique_key)), '{}')
+    FROM ROWS FROM (unnest(p_ids), unnest(p_keys), jsonb_array_elements(p_payloads), unnest(p_uniques)) AS j (id, key, payload, unique_key)
+    WHERE p_only IS NULL OR j.id = ANY (p_only)
     ON CONFLICT DO NOTHING
     RETURNING q.message_id
   )
@@ -787,17 +564,235 @@ BEGIN
     PERFORM zeke_jobs.count_in_batches(v_made, 1);
   END IF;
   IF v_made <> '{}' AND v_run_at <= v_now THEN
-    PERFORM zeke_jobs.notify_idle(v_task.queue);
+    PERFORM zeke_jobs.notify_idle(p_task.queue);
   END IF;
-  IF cardinality(v_made) = cardinality(p_ids) THEN
+  RETURN v_made;
+END
+$$;
+
+-- Send one job whose options are checked, or find the job that it duplicates. The outcome is created, duplicate (job_id is the first job), replaced
+-- (job_id is the queued job that now has the payload), full, closed (the batch accepts no more jobs), taken (another task's job has the id), unknown
+-- (no such task) or stale (the payload was checked against another revision of the task). p_is_promised: send it even if the queue is full.
+CREATE OR REPLACE FUNCTION zeke_jobs.put(
+  p_task text, p_revision integer, p_payload jsonb, p_options jsonb, p_is_promised boolean DEFAULT false,
+  OUT outcome text, OUT job_id uuid, OUT status zeke_jobs.job_status)
+LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+  v_task zeke_jobs.task := zeke_jobs.find_task(p_task);
+  v_id uuid := coalesce((p_options ->> 'id')::uuid, zeke_jobs.new_id());
+  v_unfit text := zeke_jobs.unfit_payload(p_payload);
+  v_full boolean;
+  v_holder uuid := v_id;
+  v_once text := v_task.id || ' !' || (p_options ->> 'idempotency_key');
+  v_unique record;
+BEGIN
+  IF v_task.id IS NULL OR p_revision <> v_task.revision THEN
+    outcome := CASE WHEN v_task.id IS NULL THEN 'unknown' ELSE 'stale' END;
+    RETURN;
+  ELSIF v_unfit IS NOT NULL THEN
+    RAISE EXCEPTION 'payload of %: %', v_task.id, v_unfit USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  -- A send that is repeated after a lost answer finds its job before it takes a key anew.
+  SELECT f.* INTO outcome, job_id, status FROM zeke_jobs.found(v_id, v_task.id) AS f;
+  IF job_id IS NOT NULL THEN
     RETURN;
   END IF;
+  -- The job of on_failed, and the job at the end of a batch, are sent even if the queue is full.
+  v_full := v_task.max_queued IS NOT NULL AND NOT p_is_promised AND zeke_jobs.places_left(v_task) <= 0;
+  IF p_options ? 'batch' THEN
+    PERFORM zeke_jobs.refuse_telling_batch(p_options ->> 'batch', p_payload, v_task.id, v_task.sensitive);
+    IF NOT v_full AND NOT zeke_jobs.enter_batch(p_options, v_id) THEN
+      outcome := 'closed';
+      RETURN;
+    END IF;
+  END IF;
+  IF v_once IS NOT NULL THEN
+    v_holder := zeke_jobs.take_key(v_once, v_id, NOT v_full);
+  END IF;
+  IF p_options ? 'scheduled_for' AND v_holder = v_id THEN
+    v_holder := zeke_jobs.take_key(
+      format('%s @%s %s', v_task.id, extract(epoch FROM (p_options ->> 'scheduled_for')::timestamptz), p_options ->> 'schedule'), v_id, NOT v_full);
+  END IF;
+  v_unique := zeke_jobs.unique_rule(v_task, p_payload, p_options);
+  WHILE v_holder = v_id AND v_unique.key IS NOT NULL LOOP
+    v_holder := zeke_jobs.take_key(v_unique.key, v_id, NOT v_full, v_unique.held_while, v_unique.period, (p_options ->> 'parent')::uuid);
+    EXIT WHEN v_holder = v_id OR v_unique.on_duplicate = 'ignore';
+    IF zeke_jobs.take_place(v_holder, v_task, p_payload, p_options, v_unique.on_duplicate, v_unique.at_most) THEN
+      SELECT 'replaced', f.job_id, f.status INTO outcome, job_id, status FROM zeke_jobs.found(v_holder, v_task.id) AS f;
+      RETURN;
+    END IF;
+    v_holder := v_id; -- a claim came first, so the job no longer holds its key
+  END LOOP;
+  IF v_holder = v_id THEN
+    IF v_full THEN
+      outcome := 'full';
+      RETURN;
+    ELSIF zeke_jobs.insert_jobs(v_task, ARRAY[v_id], NULL, jsonb_build_array(p_payload), ARRAY[v_unique.key], p_options) <> '{}' THEN
+      SELECT 'created', v_id, 'created' INTO outcome, job_id, status;
+      RETURN;
+    END IF;
+  ELSIF v_once IS NOT NULL THEN
+    -- This send makes no job, so it keeps no key.
+    DELETE FROM zeke_jobs.unique_holder AS u WHERE u.unique_key = v_once AND u.job = v_id;
+  END IF;
+  SELECT f.* INTO outcome, job_id, status FROM zeke_jobs.found(v_holder, v_task.id) AS f;
+END
+$$;
+
+-- Send a job whose payload was checked against this revision of the task (NULL: any). The answer is NULL if the job was created with this id; else an
+-- object of outcome, job_id and status as zeke_jobs.put has them, or a refusal of its options. Arguments are texts: drivers write other types each in
+-- their own way, and each cast in a statement costs the server some microseconds.
+CREATE OR REPLACE FUNCTION zeke_jobs.enqueue(p_task text, p_revision text, p_payload text, p_options text, p_id text) RETURNS text
+LANGUAGE plpgsql VOLATILE
+SECURITY DEFINER SET search_path TO pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+  v_options jsonb;
+  v_refused jsonb;
+  v_now timestamptz := zeke_jobs.now();
+  v_wake text;
+BEGIN
+  IF p_options <> '{}' THEN
+    v_options := p_options;
+  END IF;
+  -- Most sends are this one statement. JSON that begins with a brace is an object; below 200 bytes it has none of the faults of a payload.
+  IF p_payload LIKE '{%' AND (octet_length(p_payload::jsonb::text) < 200 OR zeke_jobs.unfit_payload(p_payload::jsonb) IS NULL)
+    -- Nor has it an option that is rare or not valid. The types come first: a comparison with another type is neither true nor false.
+    AND (v_options @? '$.keyvalue() ? (!(
+      @.value.type() == "string" && (@.key == "parent" && @.value like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+        || @.key == "key" && @.value like_regex "^.{1,255}$" flag "s" || @.key == "traceparent" && @.value like_regex "^.{0,64}$")
+      || @.value.type() == "number" && (@.key == "priority" && @.value.floor() == @.value && @.value.abs() < 2147483648
+        || @.key == "delay" && @.value >= 0 && @.value <= 3155760000)))') IS NOT TRUE
+  THEN
+    INSERT INTO zeke_jobs.queue AS q (message_id, queue_name, message, task, priority, run_at, key, created_on, parent, revision, sensitive, order_hold)
+    SELECT
+      p_id::uuid, t.queue, zeke_jobs.message(t.queue, t.id, p_id::uuid, p_payload::jsonb, v_options, v_now), t.id,
+      coalesce((v_options -> 'priority')::integer, t.priority),
+      coalesce(v_now + make_interval(secs => (v_options -> 'delay')::double precision), v_now),
+      coalesce(v_options ->> 'key', CASE WHEN t.per_key IS NOT NULL THEN p_id END),
+      v_now, (v_options ->> 'parent')::uuid, t.revision, nullif(t.sensitive, '{}'), t.order_hold
+    FROM zeke_jobs.task AS t
+    WHERE t.id = p_task AND t.revision = coalesce(p_revision::integer, t.revision) AND t.max_queued IS NULL AND t.unique_fields IS NULL
+    ON CONFLICT DO NOTHING
+    -- A call of zeke_jobs.notify_idle would cost a quarter of the send.
+    RETURNING coalesce((
+      SELECT w.id || ' ' || q.queue_name FROM zeke_jobs.worker AS w WHERE q.queue_name = ANY (w.idle) AND q.run_at <= v_now LIMIT 1), '') INTO v_wake;
+    IF v_wake <> '' THEN
+      PERFORM pg_notify('zeke_jobs.wake', v_wake);
+    END IF;
+    IF v_wake IS NOT NULL THEN
+      RETURN NULL;
+    END IF;
+  ELSE
+    v_refused := zeke_jobs.refuse_sender(p_task, coalesce(v_options, '{}'));
+    IF v_refused IS NOT NULL THEN
+      RETURN v_refused;
+    END IF;
+  END IF;
+  RETURN (
+    SELECT CASE WHEN p.outcome <> 'created' THEN to_jsonb(p) END
+    FROM zeke_jobs.put(p_task, p_revision::integer, p_payload::jsonb, coalesce(v_options, '{}') || jsonb_build_object('id', p_id)) AS p);
+END
+$$;
+
+-- The refusal of options for the task of this name, as a client asks for it before it writes a statement; and before each send.
+CREATE OR REPLACE FUNCTION zeke_jobs.refuse_sender(p_task text, p_options jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE
+SECURITY DEFINER SET search_path TO pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_refused jsonb := zeke_jobs.unfit_options(zeke_jobs.find_task(p_task), p_options);
+BEGIN
+  IF v_refused IS NULL AND p_options ?| ARRAY['carried', 'scheduled_for'] THEN
+    PERFORM zeke_jobs.check_sender(p_options);
+  END IF;
+  RETURN v_refused;
+END
+$$;
+
+-- Send many jobs of one task: all, or none if one is refused. The answer is NULL if all were created; else a list of answers as those of
+-- zeke_jobs.enqueue, each with its index n, or one answer for all.
+CREATE OR REPLACE FUNCTION zeke_jobs.enqueue_many(p_task text, p_revision integer, p_payloads jsonb, p_ids uuid[], p_keys text[], p_options jsonb) RETURNS text
+LANGUAGE plpgsql VOLATILE
+SECURITY DEFINER SET search_path TO pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+  v_task zeke_jobs.task := zeke_jobs.find_task(p_task);
+  v_refused jsonb := zeke_jobs.refuse_sender(p_task, p_options);
+  v_unfit text;
+  v_new bigint;
+  v_fields text[];
+  v_uniques text[];
+  v_taken uuid[];
+  v_made uuid[];
+BEGIN
+  IF v_task.id IS NULL OR p_revision <> v_task.revision THEN
+    RETURN jsonb_build_object('outcome', CASE WHEN v_task.id IS NULL THEN 'unknown' ELSE 'stale' END);
+  END IF;
+  IF v_refused IS NULL THEN
+    v_refused := (
+      SELECT jsonb_set(u.refused, '{field}', to_jsonb(format('keys[%s]', k.n - 1)))
+      FROM unnest(p_keys) WITH ORDINALITY AS k (key, n)
+      CROSS JOIN LATERAL (SELECT CASE WHEN k.key = '' OR octet_length(k.key) > 1024 THEN zeke_jobs.unfit_value(jsonb_build_object('key', k.key)) END) AS u (refused)
+      WHERE u.refused IS NOT NULL LIMIT 1);
+  END IF;
+  IF v_refused IS NOT NULL THEN
+    RETURN v_refused;
+  END IF;
+  v_unfit := (
+    SELECT format('payloads[%s] of %s: %s', p.n - 1, v_task.id, u.unfit)
+    FROM jsonb_array_elements(p_payloads) WITH ORDINALITY AS p (payload, n)
+    CROSS JOIN LATERAL (SELECT zeke_jobs.unfit_payload(p.payload) AS unfit OFFSET 0) AS u
+    WHERE u.unfit IS NOT NULL LIMIT 1);
+  IF v_unfit IS NOT NULL THEN
+    RAISE EXCEPTION '%', v_unfit USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF v_task.max_queued IS NOT NULL OR p_options ? 'batch' THEN
+    -- A send that is repeated after a lost answer needs room only for the jobs that the first try did not write, and may then add none to a batch.
+    v_new := (SELECT count(*) FROM unnest(p_ids) AS i (id) WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = i.id));
+    IF v_task.max_queued IS NOT NULL AND zeke_jobs.places_left(v_task) < v_new THEN
+      RETURN '{"outcome": "full"}';
+    END IF;
+    IF p_options ? 'batch' THEN
+      PERFORM zeke_jobs.refuse_telling_batch(p_options ->> 'batch', p.payload, v_task.id, v_task.sensitive)
+      FROM jsonb_array_elements(p_payloads) AS p (payload) WHERE v_task.sensitive <> '{}';
+      IF NOT zeke_jobs.enter_batch(p_options, p_ids[1]) AND v_new > 0 THEN
+        RETURN '{"outcome": "closed"}';
+      END IF;
+    END IF;
+  END IF;
+  SELECT r.fields INTO v_fields FROM zeke_jobs.unique_rule(v_task, '{}', p_options) AS r;
+  IF v_fields IS NOT NULL THEN
+    v_uniques := ARRAY(
+      SELECT zeke_jobs.unique_key(v_task, v_fields, p.payload)
+      FROM jsonb_array_elements(p_payloads) WITH ORDINALITY AS p (payload, n) ORDER BY p.n);
+    -- In the order of the keys, so that two senders never wait for each other.
+    WITH taken AS (
+      INSERT INTO zeke_jobs.unique_holder AS u (unique_key, job)
+      SELECT DISTINCT ON (j.unique_key) j.unique_key, j.id
+      FROM ROWS FROM (unnest(p_ids), unnest(v_uniques)) WITH ORDINALITY AS j (id, unique_key, n)
+      WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = j.id)
+      ORDER BY j.unique_key, j.n
+      ON CONFLICT DO NOTHING
+      RETURNING u.job
+    )
+    SELECT coalesce(array_agg(t.job), '{}') INTO v_taken FROM taken AS t;
+  END IF;
+  v_made := zeke_jobs.insert_jobs(v_task, p_ids, p_keys, p_payloads, v_uniques, p_options, v_taken);
+  IF cardinality(v_made) = cardinality(p_ids) THEN
+    RETURN NULL;
+  END IF;
   -- Other jobs have some of the unique keys: decide these sends one by one, in the same order.
-  RETURN QUERY
-    SELECT j.n, e.outcome, e.job_id, e.status
+  RETURN (
+    SELECT jsonb_agg(to_jsonb(e) || jsonb_build_object('n', j.n - 1))
     FROM (
       SELECT i.id, i.key, i.payload, i.n
-      FROM ROWS FROM (unnest(p_ids), unnest(p_keys), jsonb_array_elements(p_payloads), unnest(v_unique_keys))
+      FROM ROWS FROM (unnest(p_ids), unnest(p_keys), jsonb_array_elements(p_payloads), unnest(v_uniques))
         WITH ORDINALITY AS i (id, key, payload, unique_key, n)
       WHERE i.id <> ALL (v_made) AND NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = i.id)
       ORDER BY i.unique_key, i.n
@@ -805,8 +800,7 @@ BEGIN
     ) AS j
     CROSS JOIN LATERAL zeke_jobs.put(
       v_task.id, NULL, j.payload,
-      (p_options - 'then') || jsonb_strip_nulls(jsonb_build_object(
-        'id', j.id, 'key', coalesce(j.key, p_options ->> 'key')))) AS e;
+      (p_options - 'then') || jsonb_strip_nulls(jsonb_build_object('id', j.id, 'key', coalesce(j.key, p_options ->> 'key')))) AS e);
 END
 $$;
 
@@ -852,10 +846,11 @@ DECLARE
     'batch', 'delay', 'expires', 'id', 'idempotency_key', 'keep', 'key', 'parent', 'priority', 'retry', 'run_at', 'scheduled_for',
     'timeout', 'traceparent', 'unique', 'unique_key', 'units'];
   v_task zeke_jobs.task := zeke_jobs.find_task(send.task);
+  v_options jsonb := jsonb_strip_nulls(send.options);
   v_payload jsonb;
   v_fault text;
-  v_wrong text;
-  v_sent record;
+  v_id text;
+  v_answer jsonb;
 BEGIN
   IF v_task.id IS NULL THEN
     RAISE EXCEPTION 'expected the name of a task, got %', coalesce(quote_literal(send.task), 'NULL')
@@ -864,9 +859,9 @@ BEGIN
           'Tasks: ' || (SELECT string_agg(t.id, ', ' ORDER BY t.id) FROM zeke_jobs.task AS t),
           'The catalogue is empty; the first worker that starts, or zeke-jobs apply, fills it.');
   END IF;
-  v_wrong := (SELECT k.name FROM jsonb_object_keys(send.options) AS k (name) WHERE k.name <> ALL (c_options) LIMIT 1);
-  IF v_wrong IS NOT NULL THEN
-    RAISE EXCEPTION 'expected options among %, got %', array_to_string(c_options, ', '), quote_literal(v_wrong)
+  v_fault := (SELECT k.name FROM jsonb_object_keys(v_options) AS k (name) WHERE k.name <> ALL (c_options) LIMIT 1);
+  IF v_fault IS NOT NULL THEN
+    RAISE EXCEPTION 'expected options among %, got %', array_to_string(c_options, ', '), quote_literal(v_fault)
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
   -- Before the renaming, which recurses as deep as the payload is nested.
@@ -878,22 +873,22 @@ BEGIN
   IF v_fault IS NOT NULL THEN
     RAISE EXCEPTION 'payload of %: %', v_task.id, v_fault USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  SELECT * INTO v_sent FROM zeke_jobs.enqueue(v_task.id, NULL, v_payload, send.options);
-  CASE v_sent.outcome
+  v_id := coalesce(v_options ->> 'id', zeke_jobs.new_id()::text);
+  v_answer := zeke_jobs.enqueue(v_task.id, NULL, v_payload::text, coalesce(v_options, '{}')::text, v_id);
+  CASE v_answer ->> 'outcome'
+    WHEN 'refused' THEN
+      RAISE EXCEPTION '%', zeke_jobs.refused(v_answer, v_options) USING ERRCODE = CASE
+        WHEN v_answer ->> 'accepted' LIKE 'from %' THEN 'datetime_field_overflow' ELSE 'invalid_parameter_value' END;
     WHEN 'full' THEN
       RAISE EXCEPTION 'expected fewer than % queued jobs of %, got as many', v_task.max_queued, v_task.id
         USING ERRCODE = 'configuration_limit_exceeded';
     WHEN 'closed' THEN
-      RAISE EXCEPTION 'expected a batch that is new or open, got %, which was closed', quote_literal(send.options ->> 'batch')
+      RAISE EXCEPTION 'expected a batch that is new or open, got %, which was closed', quote_literal(v_options ->> 'batch')
         USING ERRCODE = 'object_not_in_prerequisite_state';
-    WHEN 'beyond' THEN
-      RAISE EXCEPTION 'expected retry, timeout and keep within per_send of %, got %', v_task.id, send.options
-        USING ERRCODE = 'invalid_parameter_value', HINT = 'It allows: ' || (v_task.definition ->> 'per_send');
     WHEN 'taken' THEN
-      RAISE EXCEPTION 'expected an id of its own, got % of another task''s job', v_sent.job_id
-        USING ERRCODE = 'unique_violation';
+      RAISE EXCEPTION 'expected an id of its own, got % of another task''s job', v_id USING ERRCODE = 'unique_violation';
     ELSE
-      RETURN v_sent.job_id;
+      RETURN coalesce(v_answer ->> 'job_id', v_id);
   END CASE;
 END
 $$;

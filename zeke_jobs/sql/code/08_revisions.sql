@@ -64,7 +64,7 @@ BEGIN
       FOR UPDATE SKIP LOCKED);
     CONTINUE WHEN v_ids = '{}';
     UPDATE zeke_jobs.queue AS q
-    SET queue_name = v_task.queue, mtime = clock_timestamp(), order_hold = v_task.order_hold,
+    SET queue_name = v_task.queue, task = v_task.id, mtime = clock_timestamp(), order_hold = v_task.order_hold,
       message = q.message || jsonb_build_object('actor_name', v_task.id, 'queue_name', v_task.queue),
       key = coalesce(q.key, CASE WHEN v_task.per_key IS NOT NULL THEN q.message_id::text END)
     WHERE q.message_id = ANY (v_ids);

@@ -42,8 +42,7 @@ BEGIN
         OR jsonb_typeof(v_options -> 'paused') <> 'boolean'
       THEN format('expected missed latest, skip or all, overlap skip or allow, window and jitter of 0 seconds to 100 years, got %s', put_schedule.options) END,
     'payload of ' || v_task.id || ': ' || coalesce(zeke_jobs.unfit_payload(v_payload), zeke_jobs.payload_fault(v_payload, v_task.payload_schema)),
-    CASE WHEN put_schedule.key = '' THEN 'expected a key, or NULL, got empty text' END,
-    zeke_jobs.unfit_options(jsonb_build_object('key', put_schedule.key)));
+    CASE WHEN put_schedule.key IS NOT NULL THEN zeke_jobs.refused(zeke_jobs.unfit_value(jsonb_build_object('key', put_schedule.key)), '{}') END);
   IF v_fault IS NOT NULL THEN
     RAISE EXCEPTION '%', v_fault USING ERRCODE = 'invalid_parameter_value';
   END IF;

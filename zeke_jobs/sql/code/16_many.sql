@@ -112,18 +112,18 @@ $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.value_of_change(p_change text, p_value jsonb, p_now timestamptz) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 AS $$
+DECLARE
+  v_wrong text := CASE
+    WHEN p_change = 'prioritise' AND NOT p_value ? 'priority' THEN format('expected priority, got %s', p_value)
+    WHEN p_change = 'reschedule' AND (p_value ? 'run_at') = (p_value ? 'delay') THEN format('expected run_at or delay, got %s', p_value)
+    ELSE zeke_jobs.refused(zeke_jobs.unfit_value(p_value), p_value) END;
 BEGIN
-  IF p_change = 'prioritise' AND jsonb_typeof(p_value -> 'priority') IS DISTINCT FROM 'number' THEN
-    RAISE EXCEPTION 'expected priority as a number, got %', p_value USING ERRCODE = 'invalid_parameter_value';
+  IF v_wrong IS NOT NULL THEN
+    RAISE EXCEPTION '%', v_wrong USING ERRCODE = 'invalid_parameter_value';
+  ELSIF p_change = 'reschedule' THEN
+    RETURN jsonb_build_object('run_at', zeke_jobs.moment(p_value, 'run_at', p_now, zeke_jobs.moment(p_value, 'delay', p_now, NULL)));
   END IF;
-  IF p_change <> 'reschedule' THEN
-    RETURN p_value;
-  END IF;
-  IF p_value ->> 'run_at' IS NULL AND p_value ->> 'delay' IS NULL THEN
-    RAISE EXCEPTION 'expected run_at or delay, got %', p_value USING ERRCODE = 'invalid_parameter_value';
-  END IF;
-  RETURN jsonb_build_object(
-    'run_at', zeke_jobs.moment(p_value, 'run_at', p_now, zeke_jobs.moment(p_value, 'delay', p_now, NULL)));
+  RETURN p_value;
 END
 $$;
 

@@ -147,12 +147,13 @@ BEGIN
       v_key := CASE WHEN FOUND THEN v_key END;
     END IF;
     INSERT INTO zeke_jobs.queue (
-      message_id, queue_name, message, state, priority, run_at, key, extra, created_on, started_on, completed_on, attempt, attempts,
+      message_id, queue_name, message, task, state, priority, run_at, key, extra, created_on, started_on, completed_on, attempt, attempts,
       result, revision, sensitive, order_hold)
     VALUES (
       v_id,
       v_task.queue,
       zeke_jobs.message(v_task.queue, v_task.id, v_id, v_one -> 'payload', '{}', (v_job ->> 'created_on')::timestamptz),
+      v_task.id,
       (CASE v_job ->> 'state' WHEN 'completed' THEN 'done' WHEN 'failed' THEN 'rejected' ELSE 'queued' END)::zeke_jobs.state,
       (v_job ->> 'priority')::integer,
       (v_job ->> 'start_after')::timestamptz,
@@ -166,7 +167,7 @@ BEGIN
         'attempt', v_attempt, 'outcome', v_job ->> 'state', 'started_on', v_job -> 'started_on',
         'ended_on', coalesce(v_job -> 'completed_on', v_job -> 'started_on'), 'error', v_error)) END,
       CASE WHEN v_job ->> 'state' = 'completed' THEN coalesce(v_job -> 'output', 'null') END,
-      (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r),
+      v_task.revision,
       nullif(v_task.sensitive, '{}'),
       -- A past failure does not block its key.
       CASE WHEN v_job ->> 'state' IN ('created', 'retry') THEN v_task.order_hold END);

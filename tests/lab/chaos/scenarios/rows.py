@@ -12,7 +12,7 @@ import psycopg2
 
 import zeke_jobs
 from tests.lab.chaos.world import world
-from tests.zeke_jobs.planted import FAR, UNREADABLE, allow_all_times, plant
+from tests.zeke_jobs.planted import FAR, UNREADABLE, plant
 from zeke_jobs.postgres.pool import connect
 
 if TYPE_CHECKING:
@@ -49,7 +49,6 @@ def unreadable(*, quick: bool) -> Outcome:
         workers = [here.worker("one"), here.worker("two")]
         here.flow()
         here.measure("before")
-        allow_all_times(conn)
         far = [str(plant(conn, "fast", **FAR)) for _ in range(3)]
         planted, refused, tried = [], 0, 0
         begin = time.monotonic()

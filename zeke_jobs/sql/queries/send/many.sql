@@ -1,9 +1,4 @@
--- Send many jobs of one task; returns only the jobs that were not created.
-SELECT
-  e.ordinal,
-  e.outcome,
-  e.job_id::text,
-  e.status::text
-FROM zeke_jobs.enqueue_many(
+-- Send many jobs of one task.
+SELECT zeke_jobs.enqueue_many(
   CAST(%(task)s AS text), CAST(%(revision)s AS integer), CAST(%(payloads)s AS jsonb), CAST(%(ids)s AS uuid[]),
-  CAST(%(keys)s AS text[]), CAST(%(options)s AS jsonb)) AS e
+  CAST(%(keys)s AS text[]), CAST(%(options)s AS jsonb)) AS answer

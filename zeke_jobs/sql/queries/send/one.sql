@@ -1,3 +1,2 @@
 -- Send one job. The task must still have the revision that the payload was checked against.
-SELECT CAST(zeke_jobs.enqueue(
-  CAST(%(task)s AS text), CAST(%(revision)s AS integer), CAST(%(payload)s AS jsonb), CAST(%(options)s AS jsonb)) AS text) AS sent
+SELECT zeke_jobs.enqueue(%(task)s, %(revision)s, %(payload)s, %(options)s, %(id)s) AS answer
