@@ -92,7 +92,7 @@ def put(
     _check_name(name)
     if faults := [*_faults(name, at, timezone)]:
         raise ValueError("; ".join(faults))
-    if not isinstance(key, str | None):
+    if key is not None and not (isinstance(key, str) and key):
         raise ValueError(f"expected key as text, got {key!r:.60}")
     if missed not in ("latest", "skip", "all") or overlap not in ("skip", "allow"):
         raise ValueError(f"expected missed latest, skip or all, overlap skip or allow, got {missed!r} and {overlap!r}")

@@ -296,4 +296,4 @@ def test_a_short_send_takes_no_option_that_the_check_refuses(conn: Connection) -
                     wrong.append((name, value, expected))
         assert wrong == []
         cursor.execute("SELECT count(DISTINCT priority), count(DISTINCT key) FROM zeke_jobs.queue")
-        assert cursor.fetchone() == (3, 4)
+        assert cursor.fetchone() == (4, 5)
