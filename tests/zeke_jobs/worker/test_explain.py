@@ -158,7 +158,7 @@ CASES = [
     Case(
         "send to a full task",
         "queue_ready",
-        run("send/one", task="capped", revision=1, payload='{"n": 1}', options="{}"),
+        run("send/one", task="capped", revision="1", payload='{"n": 1}', options="{}", id=str(WORKER)),
     ),
     Case("unique send", "queue_pkey", lambda big: [send("once")(big) for _ in range(2)]),
     Case(

@@ -156,7 +156,7 @@ def taken(jobs: Jobs, claim: dict[str, Any]) -> float:
     [
         ('{"tokens": 1001}', "expected at most the 1000 tokens that a limit of a allows, got 1001"),
         ('{"tokns": 1}', "expected a unit that a limit of a counts, got tokns"),
-        ('{"tokens": -1}', "expected tokens as a number of at least 0, got -1"),
+        ('{"tokens": -1}', "expected units of at least 0, got tokens=-1"),
     ],
 )
 def test_a_job_that_could_never_start_is_refused_at_the_send(jobs: Jobs, units: str, words: str) -> None:
