@@ -24,7 +24,7 @@ TASKS = """
   rare-by-key: {handler: 'H:echo', rate: {per_key: 1/h}}
   paused: {handler: 'H:echo', paused: true}
   again: {handler: 'H:fail_once', retry: {limit: 2, delay: 5m}}
-  throttled: {handler: 'H:throttled_once', uses: [ai]}
+  throttled: {handler: 'F:throttled_once', uses: [ai]}
   strict: {handler: 'H:fail', order: strict, retry: {limit: 0}}
 """
 

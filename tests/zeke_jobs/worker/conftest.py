@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID, uuid4
@@ -48,8 +49,10 @@ NOON = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 
 
 def load(tasks: str, top: str = "") -> config.Config:
-    """A jobs.yaml of these tasks; ``H`` in it stands for the module of test handlers."""
-    text = f"version: 1\n{top}\ntasks:\n{tasks}".replace("H:", "tests.zeke_jobs.worker.handlers:")
+    """A jobs.yaml of these tasks; ``H`` and ``F`` in it stand for the modules of test handlers."""
+    text = f"version: 1\n{top}\ntasks:\n{tasks}"
+    for letter, module in (("H", "handlers"), ("F", "flows")):
+        text = re.sub(rf"\b{letter}:(?=\w)", f"tests.zeke_jobs.worker.{module}:", text)
     return config.load_text(text, "jobs.yaml")
 
 

@@ -30,7 +30,7 @@ TASKS = """
   echo: {handler: 'H:echo', retry: {limit: 0}}
   hold: {handler: 'H:gated', retry: {limit: 0}}
   told: {handler: 'H:told_of_shutdown', retry: {limit: 1, delay: 10m}}
-  record: {handler: 'H:record'}
+  record: {handler: 'F:record'}
   tidies: {handler: 'H:tidies_up', timeout: 100ms, retry: {limit: 0}}
   carries-on: {handler: 'H:carries_on', timeout: 100ms, retry: {limit: 0}}
 """

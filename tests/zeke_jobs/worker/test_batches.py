@@ -11,7 +11,7 @@ import pytest
 
 import zeke_jobs
 from tests.waiting import eventually
-from tests.zeke_jobs.worker import handlers
+from tests.zeke_jobs.worker import flows, handlers
 from tests.zeke_jobs.worker.conftest import Jobs, Running
 from tests.zeke_jobs.worker.faults import Life, Line, every_break
 from zeke_jobs.errors import BatchClosed, BatchNotFound, InvalidPayload, UnknownTask
@@ -26,9 +26,8 @@ TASKS = """
   a: {handler: 'H:echo'}
   fails: {handler: 'H:fail', retry: {limit: 0}}
   report: {handler: 'H:echo'}
-  spread: {handler: 'H:spread', retry: {limit: 9}}
-  spread-and-raise: {handler: 'H:spread_and_raise', retry: {limit: 0}}
-  gather: {handler: 'H:gather', retry: {limit: 9}}
+  spread: {handler: 'F:spread', retry: {limit: 9}}
+  gather: {handler: 'F:gather', retry: {limit: 9}}
 """
 END = ("report", {"n": {"$batch": "completed"}, "storyId": {"$batch": "id"}})
 
@@ -280,7 +279,7 @@ def test_whatever_statement_breaks_a_batch_ends_exactly_once(
 
 def test_a_fake_context_remembers_batches() -> None:
     ctx = FakeContext(batch_id="outer")
-    handlers.spread(handlers.Number(n=2), ctx)
+    flows.spread(handlers.Number(n=2), ctx)
     assert [(call.task, call.options["batch"]) for call in ctx.sent] == [("a", "outer")] * 2
     ctx = FakeContext()
     with ctx.batch("of-one", then=("report", {})) as batch:

@@ -13,7 +13,7 @@ import pytest
 
 import zeke_jobs
 from tests.waiting import eventually
-from tests.zeke_jobs.worker import handlers
+from tests.zeke_jobs.worker import flows, handlers
 from tests.zeke_jobs.worker.conftest import NOON, Jobs, Running
 from tests.zeke_jobs.worker.faults import Life, Line, every_break
 from zeke_jobs.core import bounds
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 
 TASKS = """
-  await: {handler: 'H:await_event', retry: {limit: 0}, keep: {completed: 0s}}
-  await-more: {handler: 'H:await_event', retry: {limit: 5}}
+  await: {handler: 'F:await_event', retry: {limit: 0}, keep: {completed: 0s}}
+  await-more: {handler: 'F:await_event', retry: {limit: 5}}
 """
 
 
@@ -198,7 +198,7 @@ def test_whatever_statement_breaks_the_event_arrives(
 def test_a_fake_context_has_the_events_that_the_test_gives() -> None:
     payload = handlers.Number(n=1)
     with pytest.raises(zeke_jobs.WaitFor, match="event callback/1"):
-        handlers.await_event(payload, FakeContext())
-    assert handlers.await_event(payload, FakeContext(events={"callback/1": 3}))["data"] == 3
-    assert handlers.await_event(payload, FakeContext(timed_out=["callback/1"]))["timed_out"]
+        flows.await_event(payload, FakeContext())
+    assert flows.await_event(payload, FakeContext(events={"callback/1": 3}))["data"] == 3
+    assert flows.await_event(payload, FakeContext(timed_out=["callback/1"]))["timed_out"]
     assert FakeContext(events={"a": 1}).event("a") == Event("a", 1)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.zeke_jobs.worker.conftest import Running
 
 
-TASK = "  talk: {{handler: 'H:talk', retry: {{limit: 1, delay: 1ms}}, log_lines: 3{more}}}"
+TASK = "  talk: {{handler: 'F:talk', retry: {{limit: 1, delay: 1ms}}, log_lines: 3{more}}}"
 
 
 @pytest.fixture
@@ -67,8 +67,8 @@ def test_all_attempts_have_theirs_or_none_where_the_task_wants_that(
     running: Running, conn: Connection, log: io.StringIO
 ) -> None:
     del log
-    tasks = TASK.format(more=", log: always") + "\n  complete: {handler: 'H:talk_and_complete', log: always}"
-    with running(f"{tasks}\n  never: {{handler: 'H:talk', retry: {{limit: 0}}, log: never}}"):
+    tasks = TASK.format(more=", log: always") + "\n  complete: {handler: 'F:talk_and_complete', log: always}"
+    with running(f"{tasks}\n  never: {{handler: 'F:talk', retry: {{limit: 0}}, log: never}}"):
         talk, complete, never = (zeke_jobs.send(task).id for task in ("talk", "complete", "never"))
         zeke_jobs.wait(talk, timeout=20)
         eventually(lambda: zeke_jobs.status(never).has_ended)
@@ -82,7 +82,7 @@ def test_a_handler_that_ends_after_its_job_leaves_the_lines_of_the_end(
 ) -> None:
     """A worker's stop ends a job whose handler goes on."""
     del log
-    with running("  wait: {handler: 'H:log_and_wait'}") as broker:
+    with running("  wait: {handler: 'F:log_and_wait'}") as broker:
         job = zeke_jobs.send("wait").id
         eventually(lambda: CALLS == ["began"])
         (claim,) = broker.process.held.all()
@@ -94,7 +94,7 @@ def test_a_handler_that_ends_after_its_job_leaves_the_lines_of_the_end(
 
 def test_a_sensitive_value_is_masked_in_what_is_kept(running: Running, conn: Connection, log: io.StringIO) -> None:
     del log
-    with running("  whisper: {handler: 'H:whisper', sensitive: [word], log: always}"):
+    with running("  whisper: {handler: 'F:whisper', sensitive: [word], log: always}"):
         job = zeke_jobs.send("whisper", {"word": "sesame-123"}).id
         zeke_jobs.wait(job, timeout=20)
         eventually(lambda: bool(kept(conn, job)))

@@ -138,7 +138,7 @@ def test_leases_that_nobody_gave_back_are_removed(jobs: Jobs) -> None:
 
 
 def test_a_job_that_waits_for_a_lease_says_so(running: Running, jobs: Jobs) -> None:
-    with running("  long: {handler: 'H:lease_and_wait'}"):
+    with running("  long: {handler: 'F:lease_and_wait'}"):
         first = zeke_jobs.send("long", {"story_id": "example.org"}).id
         eventually(lambda: handlers.CALLS)
         second = zeke_jobs.send("long", {"story_id": "example.org"}).id
@@ -152,14 +152,14 @@ def test_a_job_that_waits_for_a_lease_says_so(running: Running, jobs: Jobs) -> N
 
 
 def test_taking_a_lease_twice_in_one_job_is_a_mistake(running: Running, jobs: Jobs) -> None:
-    with running("  twice: {handler: 'H:lease_twice', retry: {limit: 0}}"):
+    with running("  twice: {handler: 'F:lease_twice', retry: {limit: 0}}"):
         error = failure("twice").attempts[-1]["error"]
     assert error["message"] == f"expected a lease that this job does not hold, got {HOST!r} for the second time"
     assert jobs.rows("SELECT 1 FROM zeke_jobs.lease") == []
 
 
 def test_leases_and_progress_never_wait_for_the_connections_of_handlers(running: Running) -> None:
-    with running("  a: {handler: 'H:progress_beside_db', timeout: 5s, retry: {limit: 0}}", threads=2):
+    with running("  a: {handler: 'F:progress_beside_db', timeout: 5s, retry: {limit: 0}}", threads=2):
         for job in [zeke_jobs.send("a").id for _ in range(4)]:
             zeke_jobs.wait(job, timeout=20)
 

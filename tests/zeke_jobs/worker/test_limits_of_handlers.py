@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 TOP = "limits: {ai: {concurrency: 4, tokens: {rate: 1000/m}, budget: 5 USD/d}}"
 SAID = "slow down\N{SYMBOL FOR NULL}\\udc80"
 TASKS = """
-  use: {handler: 'H:use_units', uses: [ai], units: {tokens: 400}}
-  ask: {handler: 'H:ask_throttled', uses: [ai], units: {tokens: 1}}
+  use: {handler: 'F:use_units', uses: [ai], units: {tokens: 400}}
+  ask: {handler: 'F:ask_throttled', uses: [ai], units: {tokens: 1}}
   failing: {handler: 'H:fail', uses: [ai], units: {tokens: 1}}
 """
 

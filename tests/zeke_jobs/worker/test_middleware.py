@@ -28,7 +28,7 @@ TASKS = """
   echo: {handler: 'H:echo'}
   echo-async: {handler: 'H:echo_async'}
   fail: {handler: 'H:fail', retry: {limit: 1, delay: 0s}}
-  chain: {handler: 'H:chain'}
+  chain: {handler: 'F:chain'}
   defer-once: {handler: 'H:defer_once', retry: {limit: 0}}
   reject: {handler: 'H:reject'}
   retry-soon: {handler: 'H:retry_soon', retry: {limit: 2, delay: 5m}}

@@ -24,7 +24,7 @@ TASKS = """
   reject: {handler: 'H:reject', on_failed: report}
   slow: {handler: 'H:spin', on_failed: report, timeout: 100ms, retry: {limit: 0}}
   signup: {handler: 'H:sign_up', on_failed: report, sensitive: [email], retry: {limit: 0}}
-  report: {handler: 'H:report', aliases: [old-report]}
+  report: {handler: 'F:report', aliases: [old-report]}
 """
 
 
@@ -109,8 +109,8 @@ def test_it_commits_with_the_failure_or_not_at_all(jobs: Jobs) -> None:
 
 def test_two_tasks_that_name_each_other_come_to_an_end(jobs: Jobs) -> None:
     jobs.use("""
-  report: {handler: 'H:report', on_failed: page}
-  page: {handler: 'H:report', on_failed: report}
+  report: {handler: 'F:report', on_failed: page}
+  page: {handler: 'F:report', on_failed: report}
 """)
     [job] = jobs.add("report", payload='{"job_id": "00000000-0000-0000-0000-000000000001", "task": "x"}')
     worker = jobs.worker()
@@ -124,7 +124,7 @@ def test_two_tasks_that_name_each_other_come_to_an_end(jobs: Jobs) -> None:
 
 def test_it_is_sent_whatever_waits_and_whatever_is_alike(jobs: Jobs) -> None:
     jobs.use(
-        "  echo: {handler: 'H:echo', on_failed: old-report}\n  report: {handler: 'H:report', max_queued: 1, unique: [task], aliases: [old-report]}"
+        "  echo: {handler: 'H:echo', on_failed: old-report}\n  report: {handler: 'F:report', max_queued: 1, unique: [task], aliases: [old-report]}"
     )
     worker = jobs.worker()
     jobs.add("echo", 3)
@@ -164,7 +164,7 @@ def test_what_is_sensitive_in_its_payload_is_so_in_the_report(running: Running, 
 def test_a_task_that_is_unknown_or_takes_no_failed_job_is_refused_at_its_place(
     top: str, on_failed: str, place: str, words: str
 ) -> None:
-    tasks = f"\n  echo: {{handler: 'H:echo'{on_failed}}}\n  strict: {{handler: 'H:strict'}}\n  report: {{handler: 'H:report'}}"
+    tasks = f"\n  echo: {{handler: 'H:echo'{on_failed}}}\n  strict: {{handler: 'F:strict'}}\n  report: {{handler: 'F:report'}}"
     with pytest.raises(ConfigurationError) as caught:
         load(tasks, top)
     assert f"jobs.yaml:{place}: error: {words}" in str(caught.value)

@@ -34,14 +34,14 @@ TASKS = """
   retry-soon: {handler: 'H:retry_soon', retry: {limit: 2, delay: 5m}}
   defer-once: {handler: 'H:defer_once', retry: {limit: 0}}
   reject: {handler: 'H:reject', retry: {limit: 5, delay: 1ms}}
-  chain: {handler: 'H:chain'}
-  chain-then-raise: {handler: 'H:chain_then_raise'}
-  chain-and-raise-inside: {handler: 'H:chain_and_raise_inside', retry: {limit: 0}}
-  fan-out: {handler: 'H:fan_out'}
-  fan-out-and-raise-inside: {handler: 'H:fan_out_and_raise_inside', retry: {limit: 0}}
-  fan-out-into-a-narrow-task: {handler: 'H:fan_out_into_a_narrow_task', retry: {limit: 0}}
+  chain: {handler: 'F:chain'}
+  chain-then-raise: {handler: 'F:chain_then_raise'}
+  chain-and-raise-inside: {handler: 'F:chain_and_raise_inside', retry: {limit: 0}}
+  fan-out: {handler: 'F:fan_out'}
+  fan-out-and-raise-inside: {handler: 'F:fan_out_and_raise_inside', retry: {limit: 0}}
+  fan-out-into-a-narrow-task: {handler: 'F:fan_out_into_a_narrow_task', retry: {limit: 0}}
   narrow: {handler: 'H:echo', max_queued: 1, paused: true}
-  again: {handler: 'H:chain_itself', timeout: 5s, retry: {limit: 0}}
+  again: {handler: 'F:chain_itself', timeout: 5s, retry: {limit: 0}}
   complete-and-wait: {handler: 'H:complete_and_wait'}
   progress: {handler: 'H:progress'}
 """

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 import zeke_jobs
-from tests.zeke_jobs.worker import handlers
+from tests.zeke_jobs.worker import flows, handlers
 from tests.zeke_jobs.worker.conftest import Jobs, Running, a_claim
 from tests.zeke_jobs.worker.faults import Life, Line, every_break
 from zeke_jobs.payload.json_text import UnfitForJson
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from zeke_jobs.postgres.pool import Pool
 
 TASKS = """
-  stepwise: {handler: 'H:stepwise', retry: {limit: 9, delay: 1ms}}
-  stepwise-async: {handler: 'H:stepwise_async', retry: {limit: 9, delay: 1ms}}
+  stepwise: {handler: 'F:stepwise', retry: {limit: 9, delay: 1ms}}
+  stepwise-async: {handler: 'F:stepwise_async', retry: {limit: 9, delay: 1ms}}
   a: {handler: 'H:echo', keep: {completed: 0s}}
 """
 
@@ -86,7 +86,7 @@ def test_whatever_statement_breaks_a_kept_step_is_not_run_again(
 ) -> None:
     life, line = Life(database, jobs.conn, TASKS), Line(monkeypatch)
     runs: list[str] = []
-    monkeypatch.setattr(handlers, "CALLS", runs)
+    monkeypatch.setattr(flows, "CALLS", runs)
     kept_when_run: list[tuple[str, bool]] = []
 
     def note(name: str) -> str:
@@ -94,7 +94,7 @@ def test_whatever_statement_breaks_a_kept_step_is_not_run_again(
         kept_when_run.append((name, bool(found)))
         return name
 
-    monkeypatch.setattr(handlers, "note_step", note)
+    monkeypatch.setattr(flows, "note_step", note)
 
     def reset() -> None:
         jobs.rows("TRUNCATE zeke_jobs.queue, zeke_jobs.step, zeke_jobs.worker CASCADE")
@@ -112,10 +112,10 @@ def test_whatever_statement_breaks_a_kept_step_is_not_run_again(
 
 def test_a_fake_context_runs_steps_and_takes_results_of_earlier_attempts() -> None:
     ctx = FakeContext(steps={"first": [7, 7]})
-    assert handlers.stepwise(handlers.Number(n=1), ctx) == {"first": [7, 7], "second": "done", "attempt": 1}
+    assert flows.stepwise(handlers.Number(n=1), ctx) == {"first": [7, 7], "second": "done", "attempt": 1}
     assert ctx.steps == {"first": [7, 7], "second": "done"}
     assert handlers.CALLS == ["second"]
     ctx = FakeContext()
-    answer = asyncio.run(handlers.stepwise_async(handlers.Number(n=1), ctx))
+    answer = asyncio.run(flows.stepwise_async(handlers.Number(n=1), ctx))
     assert answer["first"] == [1, 1]
     assert ctx.job_id != uuid4()

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 TASKS = """
-  hold: {handler: 'H:record', order: strict, retry: {limit: 9}}
-  skip: {handler: 'H:record', order: strict, after_failure: skip, retry: {limit: 9}}
-  later: {handler: 'H:record', concurrency: {per_key: 1}}
+  hold: {handler: 'F:record', order: strict, retry: {limit: 9}}
+  skip: {handler: 'F:record', order: strict, after_failure: skip, retry: {limit: 9}}
+  later: {handler: 'F:record', concurrency: {per_key: 1}}
 """
 
 
@@ -122,9 +122,9 @@ def test_a_task_that_gets_an_order_puts_its_jobs_in_line_and_one_that_loses_it_t
     first, second = send("later", "a", "a", delay=60)
     jobs.rows("UPDATE zeke_jobs.queue SET run_at = zeke_jobs.now() WHERE message_id = %s", second)
     worker = jobs.worker()
-    jobs.use("  later: {handler: 'H:record', order: strict}")
+    jobs.use("  later: {handler: 'F:record', order: strict}")
     assert claimed(jobs, worker) == {}
-    jobs.use("  later: {handler: 'H:record', concurrency: {per_key: 1}}")
+    jobs.use("  later: {handler: 'F:record', concurrency: {per_key: 1}}")
     assert set(claimed(jobs, worker)) == {second}
     assert first
 

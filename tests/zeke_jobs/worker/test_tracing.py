@@ -28,7 +28,7 @@ TASKS = """
   echo: {handler: 'H:echo'}
   echo-async: {handler: 'H:echo_async'}
   fail: {handler: 'H:fail', retry: {limit: 1, delay: 1ms}}
-  chain: {handler: 'H:chain'}
+  chain: {handler: 'F:chain'}
 """
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 

@@ -1,0 +1,214 @@
+"""Handlers that send, wait, lease, log and report: what the tests of more than one job run."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from tests.zeke_jobs.worker.handlers import CALLS, GATE, Number
+from zeke_jobs import Context, FailedJob, Payload, Throttled
+
+
+def use_units(payload: Number, ctx: Context) -> None:
+    ctx.used(tokens=payload.n)
+    ctx.add_cost(Decimal("0.5"))
+
+
+def ask_throttled(payload: Number, ctx: Context) -> None:
+    if payload.n:
+        ctx.throttled("ai", payload.n, "slow down\0\udc80")
+    else:
+        raise Throttled(payload.story_id or "ai", 30, "slow down\0\udc80")
+
+
+def chain(payload: Number, ctx: Context) -> None:
+    with ctx.transaction():
+        ctx.send("echo", {"n": payload.n})
+        ctx.complete({"sent": 1})
+
+
+def chain_itself(payload: Number, ctx: Context) -> None:
+    """Sends its own successor, and then says how far it is and what it cost."""
+    with ctx.transaction():
+        if payload.n == 0:
+            ctx.send("again", {"n": 1, "story_id": payload.story_id}, unique="story_id")
+        ctx.progress(1, 2)
+        ctx.add_cost(1)
+
+
+def chain_then_raise(payload: Number, ctx: Context) -> None:
+    with ctx.transaction():
+        ctx.send("echo", {"n": payload.n})
+        ctx.complete({"sent": 1})
+    raise ValueError("too late to matter")
+
+
+def chain_and_raise_inside(payload: Number, ctx: Context) -> None:
+    with ctx.transaction():
+        ctx.send("echo", {"n": payload.n})
+        ctx.complete({"sent": 1})
+        raise ValueError("inside")
+
+
+def fan_out(payload: Number, ctx: Context) -> None:
+    with ctx.transaction():
+        sent = ctx.send_many("echo", ({"n": n} for n in range(payload.n)), keys=[f"k{n}" for n in range(payload.n)])
+        ctx.complete([job.status for job in sent])
+
+
+def fan_out_and_raise_inside(payload: Number, ctx: Context) -> None:
+    with ctx.transaction():
+        ctx.send_many("echo", [{"n": 1}, {"n": 2}])
+        raise ValueError("inside")
+
+
+def fan_out_into_a_narrow_task(payload: Number, ctx: Context) -> None:
+    CALLS.append(ctx.attempt)
+    with ctx.transaction():
+        if len(CALLS) == 1:
+            ctx.send_many("narrow", [{"n": 1}, {"n": 2}])
+        ctx.complete()
+
+
+def lease(payload: Number, ctx: Context) -> str:
+    """Holds a lease of the host, and counts how many hold it with itself."""
+    with ctx.lease("host/example.org", limit=2, wait=0.02):
+        CALLS.append(1)
+        held = sum(CALLS)
+        time.sleep(0.02)
+        CALLS.append(-1)
+    return str(held)
+
+
+def lease_and_wait(payload: Number, ctx: Context) -> None:
+    with ctx.lease(f"host/{payload.story_id}"):
+        CALLS.append("started")
+        GATE.wait(10)
+
+
+def lease_twice(payload: Number, ctx: Context) -> None:
+    with ctx.lease("host/example.org"), ctx.lease("host/example.org", 2):
+        pass
+
+
+def progress_beside_db(payload: Number, ctx: Context) -> None:
+    with ctx.transaction(), ctx.lease("host/example.org", 8):
+        ctx.progress(1, 2)
+
+
+def spread(payload: Number, ctx: Context) -> None:
+    """Adds jobs to the batch that it belongs to."""
+    for n in range(payload.n):
+        ctx.send("a", {"n": n}, batch=ctx.batch_id)
+
+
+def gather(payload: Number, ctx: Context) -> None:
+    """A batch of its own: jobs that do something, and one that adds to it."""
+    then = ("report", {"n": {"$batch": "completed"}})
+    with ctx.transaction(), ctx.batch(f"of-{ctx.job_id}", then=then) as batch:
+        batch.send_many("a", [{"n": n} for n in range(payload.n)])
+        batch.send("spread", {"n": 1})
+        ctx.complete()
+
+
+def note_step(name: str) -> str:
+    CALLS.append(name)
+    return name
+
+
+def stepwise(payload: Number, ctx: Context) -> dict[str, Any]:
+    """Two steps; fails after each of them until attempt ``n``."""
+
+    def first(n: int) -> tuple[int, int]:
+        note_step("first")
+        return 1, n
+
+    def second() -> str:
+        note_step("second")
+        return "done"
+
+    begun = ctx.step("first", first, payload.n)
+    if ctx.attempt < payload.n - 1:
+        raise ValueError("after the first")
+    ended = ctx.step("second", second)
+    if ctx.attempt < payload.n:
+        raise ValueError("after the second")
+    return {"first": begun, "second": ended, "attempt": ctx.attempt}
+
+
+async def stepwise_async(payload: Number, ctx: Context) -> dict[str, Any]:
+    async def first(*, n: int) -> tuple[int, int]:
+        await asyncio.sleep(0)
+        note_step("first")
+        return 1, n
+
+    begun = await ctx.step("first", first, n=payload.n)
+    ended = ctx.step("second", lambda: note_step("second") and "done")
+    if ctx.attempt < payload.n:
+        raise ValueError("after both")
+    return {"first": begun, "second": ended, "attempt": ctx.attempt}
+
+
+def throttled_once(payload: Number, ctx: Context) -> None:
+    """The limit is closed at its first call."""
+    if not CALLS:
+        CALLS.append("throttled")
+        raise Throttled("ai", 3600)
+
+
+def report(payload: FailedJob, ctx: Context) -> dict[str, Any]:
+    return {"type": payload.error.get("type"), "n": (payload.payload or {}).get("n")}
+
+
+class Strict(Payload):
+    job_id: int
+
+
+def strict(payload: Strict, ctx: Context) -> None: ...
+
+
+def talk(payload: Payload, ctx: Context) -> None:
+    """Logs twelve lines, through its own logger and the standard library's, and fails the first time."""
+    for number in range(11):
+        ctx.logger.info("step", number=number)
+    logging.getLogger("library").warning("half done")
+    if ctx.attempt == 1:
+        raise ValueError("no luck")
+
+
+def talk_and_complete(payload: Payload, ctx: Context) -> None:
+    """Logs a line, and completes itself."""
+    ctx.logger.info("done soon")
+    ctx.complete()
+
+
+def log_and_wait(payload: Payload, ctx: Context) -> None:
+    """Logs a line, and waits at the gate."""
+    ctx.logger.info("before the gate")
+    CALLS.append("began")
+    GATE.wait(20)
+
+
+class Word(Payload):
+    """A secret."""
+
+    word: str
+
+
+def whisper(payload: Word, ctx: Context) -> None:
+    """Logs its secret."""
+    ctx.logger.info(payload.word)
+    logging.getLogger("library").info("%s", payload.word)
+
+
+def record(payload: Number, ctx: Context) -> None:
+    CALLS.append(payload.n)
+
+
+def await_event(payload: Number, ctx: Context) -> dict[str, Any]:
+    event = ctx.wait_for(f"callback/{payload.n}", timedelta(hours=1))
+    return {"data": event.data, "timed_out": event.timed_out, "attempt": ctx.attempt}
