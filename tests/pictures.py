@@ -118,14 +118,14 @@ def life() -> Drawing:
 def limit() -> Drawing:
     """How one limit is shared by all machines."""
     made = Drawing(
-        "A task with concurrency 3: three slots in Postgres, shared by all workers; the other jobs wait.", 720, 260
+        "A task with concurrency 3: three places in Postgres, shared by all workers; the other jobs wait.", 720, 260
     )
     made.words(360, 24, "tasks: {thumbnail: {concurrency: 3}}")
     made.box(240, 45, 240, 130, "", "store")
     made.words(360, 65, "Postgres: the limit of thumbnail")
     for at, (job, kind) in enumerate((("job 1", "good"), ("job 2", "good"), ("job 3", "good"))):
         made.box(258 + at * 70, 85, 64, 40, job, kind)
-    made.words(360, 152, "3 of 3 slots in use")
+    made.words(360, 152, "3 of 3 places in use")
     made.box(20, 60, 160, 90, "worker, machine A\n\nruns job 1 and job 3")
     made.box(540, 60, 160, 90, "worker, machine B\n\nruns job 2")
     made.arrow((180, 105), (240, 105), both=True)
