@@ -43,21 +43,18 @@ OTHER_PYTHONS = ("3.12", "3.13", "3.14")
 BENCH_PEERS = ("pgqueuer[asyncpg]>=1.6,<2",)
 #: Folders and files with tests of the real command lines, so that pytest need not read others to find them.
 ACCEPTANCE = ("tests/acceptance", "tests/actors/ai", "tests/lab", "tests/test_readme.py")
-#: The tests that run on the system's own PostgreSQL too: statements and functions, all plans, the soak.
+#: The tests that run on the system's own PostgreSQL too, where its version and its defaults matter: functions, plans, views,
+#: migrations, and the pipeline once.
 ON_DEBIANS_SERVER = (
     *(f"tests/zeke_jobs/worker/test_{part}_sql.py" for part in ("claim", "finish", "limits", "breakers", "rescue")),
-    *(f"tests/zeke_jobs/worker/test_{part}.py" for part in ("notifications", "producer", "explain")),
-    *(f"tests/zeke_jobs/worker/test_{part}.py" for part in ("batches", "steps", "events", "strict_order", "replacing")),
-    *(f"tests/zeke_jobs/worker/test_{part}.py" for part in ("pausing", "producers", "retention", "server_settings")),
-    *(f"tests/zeke_jobs/{part}.py" for part in ("client/test_send_sql", "client/test_reading", "client/test_changing")),
     *(
-        f"tests/zeke_jobs/{part}.py"
-        for part in ("diagnosis/test_doctor", "diagnosis/test_why", "diagnosis/test_snapshot")
+        f"tests/zeke_jobs/worker/test_{part}.py"
+        for part in ("explain", "batches", "events", "strict_order", "server_settings")
     ),
-    *(f"tests/zeke_jobs/{part}.py" for part in ("metrics/test_exporter", "top/test_board", "scheduler/test_dispatch")),
-    *(f"tests/zeke_jobs/postgres/test_{part}.py" for part in ("migrate", "pool", "roles", "statements", "views")),
+    *(f"tests/zeke_jobs/{part}.py" for part in ("client/test_send_sql", "diagnosis/test_why", "metrics/test_exporter")),
+    *(f"tests/zeke_jobs/postgres/test_{part}.py" for part in ("migrate", "roles", "statements", "views")),
     *("tests/actors/store", "tests/lab/soak"),
-    *("-k", "not whatever_statement_breaks"),  # a connection that breaks is on our side
+    *("-k", "not whatever_statement_breaks and not is_interrupted"),  # these are on our side
 )
 
 

@@ -129,12 +129,6 @@ class World:
         with suppress(FileNotFoundError):
             embedded.stop(self.server, mode=mode)
 
-    def allow(self, network: str) -> None:
-        """Let hosts of a network connect."""
-        with (self.server / "data" / "pg_hba.conf").open("a") as rules:
-            rules.write(f"host all all {network} trust\n")
-        self.look("SELECT pg_reload_conf()")
-
     def zeke(self, *arguments: str, fine: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run ``zeke-jobs`` and wait for it."""
         done = subprocess.run(

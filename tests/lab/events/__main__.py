@@ -20,7 +20,7 @@ from zeke_jobs.postgres.pool import connect
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_ONE_BY_ONE, _AT_ONCE = 300, 200
+_ARRIVING = 300
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with server.start(chosen.server) as started:
         for count in sorted(chosen.stories):
             say(f"{count:,} stories: making them")
-            world = World.made(count, _ONE_BY_ONE + _AT_ONCE)
+            world = World.made(count, _ARRIVING)
             url = started.create(f"events_{count}")
             with closing(connect(url)) as conn:
                 migrate.migrate(conn, ["actors.store"])
@@ -53,20 +53,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _figures(url: str, world: World) -> list[Row]:
-    places = range(world.known, world.known + _ONE_BY_ONE)
+    places = range(world.known, world.known + _ARRIVING)
     cost, hits = measure.one_by_one(url, world, places)
     found = measure.quality(url, world, places, hits)
-    waits = measure.at_once(url, world, range(places.stop, places.stop + _AT_ONCE))
     recall, precision = found.together / max(found.pairs, 1), 1 - found.wrong / max(found.found, 1)
-    waited = waits.waited / (waits.seconds * measure.WORKERS)
     return [
         Row("a story that joins an event", cost.median(joining=True), "ms", note=f"of {len(cost.joining)}, median"),
         Row("a story that stays alone", cost.median(joining=False), "ms", note=f"of {len(cost.alone)}, median"),
         Row("CPU of the server a story", cost.server, "ms"),
         Row("recall", recall, "", note=f"aimed at .98; {found.pairs} pairs by comparison of all"),
         Row("precision", precision, "", note=f"aimed at 1; {found.found} pairs found"),
-        Row("waiting for locks, of the time of four at once", waited, "", note=f"{waits.stories} stories"),
-        Row("waits for another event, seen", waits.unrelated, "", most=0),
     ]
 
 

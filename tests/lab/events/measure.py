@@ -1,11 +1,9 @@
-"""Cost and waits of joining an event, and its recall compared with a full comparison."""
+"""Cost of joining an event, and its recall compared with a full comparison."""
 
 from __future__ import annotations
 
 import statistics
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
 
     from actors.ai.protocol import Story
 
-WORKERS = 4
 _ROUNDING = 1e-6  # of numbers as they are stored, beside those that were computed
 
 
@@ -65,22 +62,6 @@ class Cost:
 
 
 @dataclass
-class Waits:
-    """Locks that were waited for while four analyse at once.
-
-    Attributes:
-        seconds: How long it took, and how long all together waited for locks.
-        stories: How many were analysed.
-        unrelated: How often one was seen to wait for a story of another event.
-    """
-
-    seconds: float = 0.0
-    waited: float = 0.0
-    stories: int = 0
-    unrelated: int = 0
-
-
-@dataclass
 class Quality:
     """Beside a comparison of all: pairs that are in one cluster as they should be, and pairs that should not be one."""
 
@@ -107,45 +88,6 @@ def one_by_one(url: str, world: World, places: range) -> tuple[Cost, list[list[U
         after = server.cpu_times()
     cost.server = (after.user + after.system - before.user - before.system) * 1e3 / len(places)
     return cost, hits
-
-
-def at_once(url: str, world: World, places: range) -> Waits:
-    """Analyse stories by four threads, and observe the waits for locks meanwhile."""
-    waits, ai, over = Waits(stories=len(places)), Prepared(world), threading.Event()
-
-    def work(mine: range) -> None:
-        with closing(connect(url)) as conn, conn.cursor() as cursor:
-            for place in mine:
-                cursor.execute(
-                    "SELECT set_config('application_name', %s, false)", (f"event {world.told[place].event}",)
-                )
-                analyse(conn, ai, world.ids[place])
-
-    def look() -> None:
-        with closing(connect(url)) as conn, conn.cursor() as cursor:
-            last = time.perf_counter()
-            while not over.wait(0.002):
-                cursor.execute(
-                    "SELECT w.application_name <> h.application_name FROM pg_stat_activity AS w"
-                    " CROSS JOIN LATERAL unnest(pg_blocking_pids(w.pid)) AS b (pid)"
-                    " JOIN pg_stat_activity AS h ON h.pid = b.pid"
-                    " WHERE w.wait_event_type = 'Lock' AND w.application_name LIKE 'event %'"
-                )
-                seen, now = cursor.fetchall(), time.perf_counter()
-                waits.waited += (now - last) * len(seen)
-                waits.unrelated += sum(unrelated for (unrelated,) in seen)
-                last = now
-
-    watcher = threading.Thread(target=look)
-    watcher.start()
-    begin = time.perf_counter()
-    with ThreadPoolExecutor(WORKERS) as pool:
-        for done in [pool.submit(work, places[start::WORKERS]) for start in range(WORKERS)]:
-            done.result()
-    waits.seconds = time.perf_counter() - begin
-    over.set()
-    watcher.join()
-    return waits
 
 
 def quality(url: str, world: World, places: range, hits: list[list[UUID]]) -> Quality:

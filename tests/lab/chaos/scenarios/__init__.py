@@ -13,7 +13,6 @@ from tests.lab.chaos.scenarios import (
     killer,
     network,
     processes,
-    rows,
     stops,
     strike,
 )
@@ -35,14 +34,11 @@ SCENARIOS: dict[str, Callable[..., Outcome]] = {
     "stop-at-boot": stops.stop_at_boot,
     "wrong-clock": processes.wrong_clock,
     "restart-database": database.restart,
-    "cut-connections": database.cut_connections,
     "use-up-connections": database.use_up_connections,
     "fill-disk": database.fill_disk,
     "fail-over": failover.fail_over,
     "stall": network.stall,
     "restart-pooler": network.restart_pooler,
-    "unplug-host": network.unplug_host,
-    "unreadable-rows": rows.unreadable,
     "roll-out": changes.roll_out,
     **{name: partial(doors.beside, name) for name in doors.FAULTS},
 }

@@ -1,4 +1,4 @@
-"""A database that crashes, cuts connections, runs out of them, or has a full disk."""
+"""A database that crashes, runs out of connections, or has a full disk."""
 
 from __future__ import annotations
 
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
     from tests.lab.chaos.outcome import Outcome
-
-_CUT = """
-  SELECT count(pg_terminate_backend(pid)) FROM (
-    SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'zeke-jobs %%' ORDER BY random() LIMIT 2) AS chosen"""
 
 
 def restart(*, quick: bool) -> Outcome:
@@ -52,29 +48,6 @@ def restart(*, quick: bool) -> Outcome:
         here.promise("no command line ended", all(kept.starts == 1 for kept in (*workers, scheduler)))
         return here.outcome(
             f"Postgres stopped (immediate), {3 if quick else 10} s down, started", fault_over=over, recovers_in=10
-        )
-
-
-def cut_connections(*, quick: bool) -> Outcome:
-    """Backends of workers are ended at random, two every half second."""
-    seconds = 8 if quick else 30
-    with world("cut-connections", quick=quick) as here:
-        workers = [here.worker("one"), here.worker("two")]
-        here.flow()
-        here.measure("before")
-        end = time.monotonic() + seconds
-        cut = 0
-        with here.phase("during"), closing(connect(here.url)) as conn, conn.cursor() as cursor:
-            while time.monotonic() < end:
-                cursor.execute(_CUT, ())
-                cut += (cursor.fetchone() or (0,))[0]
-                time.sleep(0.5)
-        over = time.time()
-        here.measure("after")
-        here.drain()
-        here.promise("no command line ended", all(kept.starts == 1 for kept in workers))
-        return here.outcome(
-            f"{cut} of the workers' database sessions ended at random, in {seconds} s", fault_over=over, recovers_in=10
         )
 
 

@@ -1,28 +1,21 @@
-"""A network that stalls, a host that is unplugged, a pooler that is restarted."""
+"""A network that stalls, and a pooler that is restarted."""
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 import tempfile
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.acceptance.test_pgbouncer import PROGRAM, Bouncer
 from tests.lab.chaos.proxy import Proxy
-from tests.lab.chaos.scenarios.possible import Impossible, need_program, need_root
+from tests.lab.chaos.scenarios.possible import Impossible
 from tests.lab.chaos.world import world
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.lab.chaos.outcome import Outcome
-
-_NET = "10.213.77"  # of the hosts that we make
-_DIED_AND_DONE = "SELECT count(*) FROM zeke_jobs.queue WHERE deaths > 0 AND state = 'done'"
 
 
 def stall(*, quick: bool) -> Outcome:
@@ -98,65 +91,3 @@ def restart_pooler(*, quick: bool) -> Outcome:
         return here.outcome(
             "PgBouncer in transaction mode killed and started, again and again", fault_over=over, recovers_in=10
         )
-
-
-def unplug_host(*, quick: bool) -> Outcome:
-    """Workers on three hosts; one is unplugged for longer than others wait for it, and plugged in again."""
-    seconds = 10 if quick else 30
-    with _hosts(3) as hosts, world("unplug-host", quick=quick, settings={"listen_addresses": f"{_NET}.1"}) as here:
-        here.allow(f"{_NET}.0/24")
-        url = here.url.replace("@/", f"@{_NET}.1/").partition("?")[0]
-        workers = [here.worker(host, before=("ip", "netns", "exec", host), DATABASE_URL=url) for host in hosts]
-        here.flow(3)
-        here.measure("before")
-        with here.phase("during"):
-            pids, begin = workers[0].pids(), time.monotonic()
-            _ip("link", "set", f"{hosts[0]}p", "down")
-            rescued = here.comes(
-                lambda: here.look("SELECT count(*) FROM zeke_jobs.worker WHERE kind = 'worker'") == 2, 30
-            )
-            time.sleep(max(0.0, seconds - (time.monotonic() - begin)))
-            left = here.look("SELECT count(*) FROM pg_stat_activity WHERE client_addr = %s::inet", f"{_NET}.2")
-            _ip("link", "set", f"{hosts[0]}p", "up")
-            here.note_gone(pids, begin + here.lost_after, time.monotonic())
-        over = time.time()
-        back = here.whole(3)
-        here.measure("after")
-        here.drain()
-        here.promise("others take over from the unplugged host", rescued and here.look(_DIED_AND_DONE) > 0)
-        if not quick:
-            here.promise("the server has ended its sessions, with their locks", left == 0)
-        here.promise("it is back in the fleet by itself", back and workers[0].starts == 1)
-        return here.outcome(
-            f"three hosts (network namespaces), one unplugged for {seconds} s", fault_over=over, recovers_in=10
-        )
-
-
-@contextmanager
-def _hosts(count: int) -> Iterator[list[str]]:
-    """Network namespaces, each with a cable (veth) to one bridge on which the server listens."""
-    need_root("making network namespaces")
-    need_program("ip", "iproute2")
-    bridge = f"zk{os.getpid() % 100_000}"
-    names = [f"{bridge}{letter}" for letter in "abcdef"[:count]]
-    with ExitStack() as stack:
-        try:
-            _ip("link", "add", bridge, "type", "bridge")
-            stack.callback(_ip, "link", "del", bridge)
-            _ip("address", "add", f"{_NET}.1/24", "dev", bridge)
-            _ip("link", "set", bridge, "up")
-            for number, name in enumerate(names, start=2):
-                _ip("netns", "add", name)
-                stack.callback(_ip, "netns", "del", name)
-                _ip("link", "add", f"{name}p", "type", "veth", "peer", "name", "eth0", "netns", name)
-                _ip("link", "set", f"{name}p", "master", bridge, "up")
-                _ip("-n", name, "address", "add", f"{_NET}.{number}/24", "dev", "eth0")
-                _ip("-n", name, "link", "set", "eth0", "up")
-                _ip("-n", name, "link", "set", "lo", "up")
-        except subprocess.CalledProcessError as error:
-            raise Impossible(f"no network namespaces here: {error.stderr.strip()}") from error
-        yield names
-
-
-def _ip(*arguments: str) -> None:
-    subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True, timeout=20)
