@@ -55,7 +55,9 @@ class Shape:
             EntryError: it has another form or is too long.
         """
         whole = re.compile(self.pattern, re.ASCII)
-        if whole.fullmatch(text) and len(text) <= LONGEST_NAME:
+        if whole.fullmatch(text):
+            if len(text) > LONGEST_NAME:
+                raise EntryError(f"expected at most {LONGEST_NAME} characters, got {len(text)}", "")
             return text
         mended = self.mend(text)
         help_ = f"did you mean {quote(mended)}?" if whole.fullmatch(mended) and mended != text else self.otherwise(text)

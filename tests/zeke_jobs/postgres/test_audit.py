@@ -190,6 +190,7 @@ def test_an_operator_stops_no_schedule_by_the_schedulers_functions(conn: Connect
         ):
             with pytest.raises((InvalidParameterValue, InsufficientPrivilege)):
                 cursor.execute(statement)
-        cursor.execute("SELECT zeke_jobs.advance_schedule('tick', '* * * * *', 'UTC', now(), now())")
+        for schedule in ("tick", "that no scheduler has seen"):
+            cursor.execute("SELECT zeke_jobs.advance_schedule(%s, '* * * * *', 'UTC', now(), now())", [schedule])
     (entry,) = audit.listed(conn, actions=["advance"])
     assert (entry.login, entry.target) == (OPERATOR, "schedule/tick")

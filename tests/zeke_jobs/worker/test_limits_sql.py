@@ -38,6 +38,16 @@ def test_a_rate_spaces_its_starts_and_no_window_has_more(jobs: Jobs) -> None:
     assert len(found) >= 3 * 20 * 0.97
 
 
+def test_a_rate_goes_on_within_a_minute_when_the_servers_clock_is_set_back(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', rate: {limit: 10/s, per_key: 5/s}}")
+    jobs.add("a", 3, options='{"key": "k"}')
+    day.end(day.claim(7200))
+    assert day.claim(3600) == []
+    jobs.rows("SELECT zeke_jobs.chores(true)")
+    assert len(day.claim(3600)) == 1
+    assert day.claim(3600.01) == [], "and no faster than before"
+
+
 def test_a_burst_starts_at_once_and_no_window_has_more(jobs: Jobs) -> None:
     day = Day(jobs, "  a: {handler: 'H:echo', rate: {limit: 60/m, burst: 10}}")
     jobs.add("a", 200)

@@ -92,6 +92,20 @@ BEGIN
 END
 $$;
 
+-- If the server's clock was set back, a rate would wait until it is where it was: let it start again now.
+CREATE OR REPLACE FUNCTION zeke_jobs.follow_clock(p_now timestamptz) RETURNS void
+LANGUAGE sql VOLATILE
+AS $$
+  UPDATE zeke_jobs.bucket AS b SET next_at = p_now
+  WHERE b.ctid = ANY (ARRAY(
+    SELECT o.ctid FROM zeke_jobs.bucket AS o
+    WHERE o.unit = 'jobs' AND o.next_at > p_now + 2 * o.period + interval '1 minute'
+    FOR UPDATE SKIP LOCKED));
+  UPDATE zeke_jobs.bucket_key AS k SET next_at = p_now
+  FROM zeke_jobs.bucket AS b
+  WHERE b.name = k.name AND b.unit = 'jobs' AND k.next_at > p_now + 2 * b.key_period + interval '1 minute';
+$$;
+
 -- The names of the chores that are due. A process asks after each proof of life. p_thorough: also those that read all queued jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.chores(p_thorough boolean DEFAULT false) RETURNS text[]
 LANGUAGE plpgsql VOLATILE
@@ -101,6 +115,9 @@ AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
 BEGIN
+  IF p_thorough THEN
+    PERFORM zeke_jobs.follow_clock(v_now);
+  END IF;
   RETURN ARRAY(
     SELECT 'rescue' WHERE EXISTS (SELECT 1 FROM zeke_jobs.lost_processes(v_now))
     UNION ALL

@@ -377,7 +377,7 @@ BEGIN
   SET cron = p_cron, timezone = p_timezone, next_tick = p_next_tick,
     decided_to = CASE WHEN p_decided_to <= s.decided_to THEN p_decided_to ELSE zeke_jobs.decidable(p_decided_to, p_task) END
   WHERE s.task = p_task;
-  IF NOT has_table_privilege(session_user, 'zeke_jobs.schedule_state', 'UPDATE') AND NOT EXISTS (
+  IF FOUND AND NOT has_table_privilege(session_user, 'zeke_jobs.schedule_state', 'UPDATE') AND NOT EXISTS (
     SELECT 1 FROM zeke_jobs.audit AS a
     WHERE a.target = 'schedule/' || p_task AND a.action = 'resume' AND a.xmin = pg_current_xact_id()::xid) THEN
     PERFORM zeke_jobs.note('advance', 'schedule/' || p_task, NULL, 'ticks decided up to ' || p_decided_to);

@@ -135,9 +135,14 @@ _CARRIED: list[dict[str, Any]] = [
     {"timeout": "for ever"},
     {"timeout": 1e300},
     {"keep": "x", "traceparent": 5},
-    {"max_queued": None, "priority": "high"},
+    {"max_queued": None, "time_limit": 1e300},
+    {"units": {"tokens": "x"}, "max_age": "x"},
     {"failure_of": "00000000-0000-0000-0000-000000000001"},
 ]
+
+
+#: Sends a job that runs for a while, past the checks of zeke_jobs.send.
+_ENQUEUE = "SELECT (zeke_jobs.enqueue('fast', NULL, '{\"seconds\": 2, \"plain\": true}', %s)).job_id"
 
 
 @contextmanager
@@ -146,15 +151,16 @@ def _carried(here: World) -> Iterator[None]:
     with _as(here, "zeke_jobs_client") as client:
         client.connection.autocommit = True
         for carried in _CARRIED * 5:
-            options = json.dumps({"id": str(uuid4()), "carried": carried})
-            try:
-                client.execute("SELECT zeke_jobs.send('fast', '{\"seconds\": 2, \"plain\": true}', %s)", (options,))
-            except psycopg2.DataError:
-                continue
-            accepted += [str(row[0]) for row in client.fetchall()]
+            for options in ({"carried": carried}, carried):
+                try:
+                    client.execute(_ENQUEUE, (json.dumps(options),))
+                except psycopg2.DataError:
+                    continue
+                accepted += [str(row[0]) for row in client.fetchall()]
     here.traffic.ledger.update(accepted)
     here.kill(here.keeper.kept[0])
     yield
+    here.promise("21: some pass the checks", bool(accepted))
     here.promise("21: what was accepted ends", here.comes(lambda: here.look(_OPEN, accepted) == 0, 60))
     for view in ("zeke_jobs.job", "pgboss.job"):
         here.promise(f"21: {view} answers", here.look(f"SELECT count(v::text) FROM {view} AS v") >= len(accepted))
@@ -269,7 +275,9 @@ FAULTS = {
         20, "apply --cancel of a task whose handler runs, and SIGKILL to its worker", _cancel_and_kill
     ),
     "hostile-options": Fault(
-        21, f"{5 * len(_CARRIED)} sends of a client with unfit carried options, and SIGKILL to a worker", _carried
+        21,
+        f"{10 * len(_CARRIED)} sends of a client with unfit options, also carried ones, and SIGKILL to a worker",
+        _carried,
     ),
     "long-queue": Fault(22, f"a queue whose name has {len(_LONG)} letters, and SIGKILL to its worker", _long_queue),
     "apply-beside-sender": Fault(
