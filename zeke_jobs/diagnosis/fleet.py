@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.config import digest_of, read_text
@@ -46,10 +46,10 @@ class Member:
     heartbeat: datetime
     threads: int
     busy: int
-    queues: tuple[str, ...]
+    queues: list[str]
     silent: bool
     refusal: str | None
-    drift: tuple[str, ...]
+    drift: list[str]
 
 
 @dataclass(frozen=True)
@@ -72,20 +72,15 @@ def look(conn: Connection) -> Fleet:
 
 
 def _member(row: dict[str, Any], number: int, versions: set[str]) -> Member:
-    own = {
-        name: row[name]
-        for name in ("id", "kind", "host", "pid", "version", "file_revision", "threads", "busy", "refusal")
+    found: dict[str, Any] = {one.name: row.get(one.name) for one in fields(Member)}
+    found |= {
+        "since": row["started_on"],
+        "heartbeat": row["heartbeat_on"],
+        "silent": row["is_late"] or row["is_silent"],
     }
-    return Member(
-        **own,
-        # A scheduler reads the revision in force at each beat; its row has the revision of the last beat.
-        revision=row["revision"] if row["kind"] == "worker" else number,
-        since=row["started_on"],
-        heartbeat=row["heartbeat_on"],
-        queues=tuple(row["queues"]),
-        silent=row["is_late"] or row["is_silent"],
-        drift=tuple(_drift(row, number, versions)),
-    )
+    if row["kind"] == "scheduler":
+        found["revision"] = number  # it reads the revision in force at each beat; its row has that of the last beat
+    return Member(**found | {"drift": _drift(row, number, versions)})
 
 
 def unapplied(conn: Connection, file: Path) -> str | None:

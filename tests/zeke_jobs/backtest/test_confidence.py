@@ -81,7 +81,7 @@ def test_more_at_once_than_there_are_threads_is_told() -> None:
     ]
 
 
-def test_who_worked_is_taken_from_who_works_now_or_from_what_ran_at_once() -> None:
+def test_the_workers_are_those_of_now_or_as_many_threads_as_ran_jobs_at_once() -> None:
     assert fleet_of(recording())[0] == Fleet(1, 8, wake_ups=(0.003,) * 300)
     nobody = recording(facts={"threads": 0, "processes": 0})
     nobody.workload.roots[1].sent = 1.0
@@ -89,7 +89,7 @@ def test_who_worked_is_taken_from_who_works_now_or_from_what_ran_at_once() -> No
     assert (fleet.slots, how) == (2, "no worker runs now; 2 jobs ran at once at most")
 
 
-def test_the_bell_takes_as_long_as_jobs_waited_that_found_a_free_worker() -> None:
+def test_a_wake_up_takes_as_long_as_jobs_waited_that_found_a_free_worker() -> None:
     found = recording(waited=0.004).workload
     for job in found.roots[::2]:
         job.waited = 5.0

@@ -112,7 +112,7 @@ def test_a_delayed_job_waits_from_when_it_is_due(story: Story) -> None:
     assert (found.delay, found.waited) == (60.0, 2.0)
 
 
-def test_what_was_cancelled_unstarted_leaves_the_queue_when_it_did(story: Story) -> None:
+def test_a_job_that_was_cancelled_unstarted_leaves_the_queue_when_it_did(story: Story) -> None:
     story.use(ONE)
     story.sent(5, "a", '{"expires": 60}')
     story.at(65)

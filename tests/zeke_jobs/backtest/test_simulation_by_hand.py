@@ -147,7 +147,7 @@ def test_a_job_that_did_not_start_in_time_leaves_the_queue() -> None:
     assert sorted(day.starts("  a: {handler: 'H:echo', concurrency: 1}")["a"]) == [0, 5, 10]
 
 
-def test_what_is_paused_or_comes_too_late_is_left() -> None:
+def test_a_paused_job_and_one_that_comes_too_late_are_left() -> None:
     day = Day(end=100)
     day.job("a", 0, 10)
     shown = day.figures("  a: {handler: 'H:echo', paused: true}", horizon=100.0).tasks["a"]

@@ -29,7 +29,7 @@ def reached(workload: Workload) -> dict[str, list[Job]]:
     return {task: [job for job in workload.jobs() if job.task == task] for task in "abc"}
 
 
-def test_nothing_changes_where_nothing_is_proposed() -> None:
+def test_an_equal_proposal_changes_no_job() -> None:
     assert asdict(vary(day(), HOURLY, HOURLY)) == asdict(day())
 
 

@@ -72,7 +72,7 @@ def test_a_job_that_waits_for_a_limit_or_for_a_process_of_its_own_counts(scene: 
 
 
 @pytest.mark.parametrize("target", ["task/patient", "queue/slow", "limit/ai"])
-def test_what_somebody_paused_is_not_late_before_it_is_resumed(scene: Scene, target: str) -> None:
+def test_a_paused_task_is_late_only_after_it_is_resumed(scene: Scene, target: str) -> None:
     scene.add("patient")
     pausing.pause(scene.conn, target, by="ann")
     scene.later(3700)
