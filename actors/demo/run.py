@@ -53,7 +53,11 @@ def run(console: Console, data_dir: Path, feeds: Sequence[str]) -> bool:
         demo_system(data_dir, fetch_from_here=any(map(_is_here, feeds or site.feeds))) as system,
         closing(connect(system.url)) as conn,
     ):
-        _say(console, "database", f"PostgreSQL {_version(conn)}, unix socket, in {system.folder}")
+        _say(
+            console,
+            "database",
+            f"PostgreSQL {conn.get_parameter_status('server_version')}, unix socket, in {system.folder}",
+        )
         if feeds:
             _say(console, "feeds", "\n".join(feeds))
         else:
@@ -155,10 +159,6 @@ def _send_when_ready(system: DemoSystem, conn: Connection) -> Sent:
 
 def _is_here(url: str) -> bool:
     return urlsplit(url).hostname in ("127.0.0.1", "::1", "localhost")
-
-
-def _version(conn: Connection) -> str:
-    return str(conn.get_parameter_status("server_version"))
 
 
 def _say(console: Console, name: str, value: str) -> None:

@@ -58,7 +58,7 @@ def html_to_text(fragment: str) -> tuple[str, str]:
         return "", ""
     text, marked = by_trafilatura(tree)
     # An extractor for pages would drop much of a short fragment.
-    if len(text) * 2 < len(" ".join(_all_text(tree).split())):
+    if len(text) * 2 < len(" ".join(str(tree.xpath("string()")).split())):
         return plain_text(tree), plain_text(tree, marked=True)
     return text, marked()
 
@@ -97,10 +97,6 @@ def _parser() -> HTMLParser:
     )
     parser.set_element_class_lookup(ElementDefaultClassLookup(element=HtmlElement))
     return parser
-
-
-def _all_text(tree: HtmlElement) -> str:
-    return str(tree.xpath("string()"))
 
 
 def _item(

@@ -29,7 +29,6 @@ class Number:
         bound: ``>`` after words such as "more than", ``<`` after "less than", ``~`` after "about", else empty.
         is_open: Whether neither a unit nor a noun follows, as after the 64 of "from 64 to 18 kilobytes".
         unit: The name of its unit and the unit's factor.
-        scale: 1e6 for millions, and so on.
     """
 
     readings: tuple[Reading, ...]
@@ -40,7 +39,6 @@ class Number:
     bound: str = ""
     is_open: bool = False
     unit: tuple[str, float] = ("", 1.0)
-    scale: float = 1.0
 
     @property
     def end(self) -> int:
@@ -168,10 +166,10 @@ def _number(text: str, match: re.Match[str]) -> Number:
         unit = unit_of(prefix.group(1))
         end = max(end, match.end())
     scaled = frozenset(value * scale for value in values)
-    readings = {(round(value * unit[1], 9), unit[0]) for value in scaled}
+    readings = sorted((round(value * unit[1], 9), unit[0]) for value in scaled)
     is_open = not unit[0] and not has_noun
     bound = _bound(text, start)
-    return Number(tuple(sorted(readings)), scaled, text[start:end], start, digits, bound, is_open, unit, scale)
+    return Number(tuple(readings), scaled, text[start:end], start, digits, bound, is_open, unit)
 
 
 def _values(raw: str, *, is_scaled: bool = False) -> tuple[list[float], int]:

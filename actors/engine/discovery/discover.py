@@ -70,16 +70,14 @@ class Discovery:
             return [self._first(known)]
         answer = self.get(url)
         if not _is_page(answer):
-            return [self._named(self.read(answer), answer.moved_to or url)]
+            place = answer.moved_to or url
+            return [self.read(answer).model_copy(update={"id": place, "url": place})]
         named = [address for _, address in self.links(answer)]
         found = _distinct(self._readable(named[:MOST_FEEDS])) if named else []
         if found:
             return found
         guesses = [address for address in well_known(answer.url) if address not in named]
         return [self._guessed(answer.url, guesses)]
-
-    def _named(self, source: ContentSource, url: str) -> ContentSource:
-        return source.model_copy(update={"id": url, "url": url})
 
     def _listed(self, url: str) -> list[str]:
         """The feed that a directory of podcasts names."""
