@@ -143,21 +143,6 @@ def test_a_model_that_obeys_a_page_moves_no_score_beyond_its_bounds_and_tells_no
         assert all(citation.quote in PAGES[page] for citation in found.citations)
 
 
-def test_a_quote_with_a_character_that_nobody_can_store_is_kept_without_it(analyst: Any, server: ModelServer) -> None:
-    quotes = ["a stolen\x00 token alone is not enough"]
-    assert (
-        len(
-            ask(
-                analyst,
-                server,
-                completion({**GOOD["analyze"], "quotes": quotes}),
-                f"So {GOOD['analyze']['quotes'][0]}.",
-            ).citations
-        )
-        == 1
-    )
-
-
 @pytest.mark.parametrize("operation", VERSIONS)
 def test_a_stretch_of_any_prompt_is_recognised_and_common_words_are_not(operation: str) -> None:
     words = prompt(operation).text.split()

@@ -9,7 +9,7 @@ from actors.ai.protocol import Brief, Provenance
 from actors.ai.sentences import sentences
 from actors.briefs.generate import BriefSettings, generate_brief
 from actors.schema import GenerateBrief
-from zeke_jobs import Defer, Reject
+from zeke_jobs import Reject
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,26 +108,6 @@ def test_an_edit_that_comes_while_the_model_writes_is_kept(
     assert rows(OVERLAY)[0]["brief_elevator"] == "Mine."
 
 
-def test_a_brief_of_unknown_origin_is_replaced_only_on_demand(
-    add_story: Any, run: Callable[..., Any], rows: Callable[..., Any], conn: Any
-) -> None:
-    story = add_story(ARTICLE)
-    with conn.cursor() as cursor:
-        cursor.execute("INSERT INTO story_overlays (story_id, brief_one_liner) VALUES (%s, 'Old.')", (str(story),))
-    assert run(story)["outcome"] == "kept_existing"
-    assert rows(OVERLAY)[0]["brief_one_liner"] == "Old."
-    assert run(story, "regenerate")["outcome"] == "written"
-
-
-def test_a_models_brief_that_is_too_long_is_brought_within_the_limits(
-    add_story: Any, run: Callable[..., Any], rows: Callable[..., Any]
-) -> None:
-    run(add_story(ARTICLE), ai=model("It goes on " * 40))
-    (overlay,) = rows(OVERLAY)
-    assert len(overlay["brief_one_liner"]) <= 140
-    assert overlay["brief_one_liner"].endswith("It goes…") or overlay["brief_one_liner"].endswith("on…")
-
-
 def test_a_text_of_one_sentence_has_no_elevator_pitch_and_nothing_is_invented(
     add_story: Any, run: Callable[..., Any], rows: Callable[..., Any]
 ) -> None:
@@ -138,14 +118,6 @@ def test_a_text_of_one_sentence_has_no_elevator_pitch_and_nothing_is_invented(
     assert output["missing"] == ["two_liner", "elevator"]
     assert overlay["brief_one_liner"] == "The registry now signs every package that a maintainer uploads."
     assert (overlay["brief_two_liner"], overlay["brief_elevator"]) == (None, None)
-
-
-def test_a_provider_that_asks_to_wait_leaves_no_brief(
-    add_story: Any, run: Callable[..., Any], rows: Callable[..., Any]
-) -> None:
-    with pytest.raises(Defer):
-        run(add_story(ARTICLE), ai=Model(Defer(60, "the day's budget is spent")))
-    assert rows(OVERLAY) == []
 
 
 def test_a_story_that_is_gone_or_empty_is_rejected(add_story: Any, run: Callable[..., Any]) -> None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import threading
 import uuid
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -279,24 +278,3 @@ def test_two_stories_that_are_analysed_at_once_find_each_other(
     analyse(first, Slow)
     other.join(20)
     assert rows("SELECT metrics FROM story_clusters") == [{"metrics": {"stories": 2, "sources": 2}}]
-
-
-def test_workers_that_meet_in_one_event_do_not_lock_each_other(
-    add_story: Any, database: str, rows: Callable[..., Any]
-) -> None:
-    text = "Acme buys Initech for two billion dollars in cash. The deal closes in June, the companies said on Monday."
-    stories = [add_story(f"{text} Report {number}.", title="Acme buys Initech for $2bn") for number in range(24)]
-    ai = Settings().open()
-
-    def work(mine: list[uuid.UUID]) -> None:
-        with closing(connect(database)) as conn:
-            for story in mine:
-                ctx = FakeContext(conn, settings=EventSettings(), services={"ai": ai})
-                analyze_story(AnalyzeStory(story_id=story), ctx)
-
-    with ThreadPoolExecutor(6) as pool:
-        # Each story twice, in different orders: whoever comes second finds the others' locks.
-        for done in [pool.submit(work, stories[start::3][::step]) for start in range(3) for step in (1, -1)]:
-            done.result(60)
-    assert len({row["cluster_id"] for row in rows("SELECT cluster_id FROM stories")} - {None}) == 1
-    assert rows("SELECT metrics FROM story_clusters") == [{"metrics": {"stories": 24, "sources": 24}}]

@@ -92,17 +92,6 @@ def test_of_two_near_duplicates_the_first_is_scored_anew_when_the_second_is_anal
     assert (alone, {row["parts"]["cluster"] for row in rows(SCORES)}) == (0.0, {0.333})
 
 
-def test_analysing_an_event_again_changes_nothing(
-    add_story: Any, analyse: Callable[..., Any], rows: Callable[..., Any]
-) -> None:
-    stories = deals(add_story, 2)
-    for story in stories:
-        analyse(story)
-    before = rows("SELECT * FROM story_overlays ORDER BY 1")
-    assert {analyse(story)["outcome"] for story in stories} == {"unchanged"}
-    assert rows("SELECT * FROM story_overlays ORDER BY 1") == before
-
-
 def test_a_copy_from_one_more_source_makes_the_whole_event_hotter_and_nothing_else(
     add_story: Any, analyse: Callable[..., Any], rows: Callable[..., Any], add_copy: Callable[..., None]
 ) -> None:

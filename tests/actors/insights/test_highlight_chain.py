@@ -56,15 +56,6 @@ def test_score_relevance_does_not_race_extract_highlights_as_in_the_earlier_vers
     assert all(row["origin"] == "system" and row["is_generated"] and row["created_by"] == "system" for row in stored)
 
 
-def test_each_quote_stands_in_the_text_where_its_place_says(
-    add_story: Any, chain: Callable[..., Any], rows: Callable[..., Any]
-) -> None:
-    chain(add_story(ARTICLE))
-    for row in rows(ALL):
-        place = row["metadata"]["place"]
-        assert ARTICLE[place["start"] : place["end"]] == row["quote"]
-
-
 def test_each_highlight_keeps_its_context_and_a_later_analysis_updates_it(
     add_story: Any, chain: Callable[..., Any], rows: Callable[..., Any], conn: Any
 ) -> None:
@@ -79,14 +70,6 @@ def test_each_highlight_keeps_its_context_and_a_later_analysis_updates_it(
     chain(rows("SELECT story_id FROM highlights")[0]["story_id"])
     context = {"headings": ["How to use it"], "before": "The server needs no tables."}
     assert rows(action) == [{"id": before["id"], "context": context}]
-
-
-def test_a_job_of_an_earlier_version_without_context_still_fits(
-    add_story: Any, handler_context: Any, rows: Callable[..., Any]
-) -> None:
-    payload = {"storyId": add_story(ARTICLE), "createdBy": "system", "insights": [{"summary": "The parser is fast."}]}
-    dedupe_insights(DedupeInsights.model_validate(payload), handler_context())
-    assert "context" not in rows(ALL)[0]["metadata"]
 
 
 def test_two_jobs_never_write_highlights_of_one_story_at_once(add_story: Any, conn: Any, database: str) -> None:
@@ -115,18 +98,6 @@ def test_a_retry_does_not_double_the_highlights_as_in_the_earlier_version(
     assert rows(ALL) == before
     assert [output["outcome"] for output in outputs.values()] == ["extracted", "unchanged"]
     assert (outputs["extract"]["added"], outputs["extract"]["updated"]) == (0, 0)
-
-
-def test_rows_that_an_earlier_version_stored_keep_their_ids(
-    add_story: Any, chain: Callable[..., Any], rows: Callable[..., Any], conn: Any
-) -> None:
-    story = add_story(ARTICLE)
-    chain(story)
-    with conn.cursor() as cursor:
-        cursor.execute("UPDATE highlights SET id = gen_random_uuid(), metadata = '{}'")
-    before = [row["id"] for row in rows(ALL)]
-    chain(story)
-    assert [row["id"] for row in rows(ALL)] == before
 
 
 def test_a_persons_highlight_is_never_touched(
