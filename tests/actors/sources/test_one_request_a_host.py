@@ -126,4 +126,4 @@ def test_robots_txt_is_not_asked_for_and_the_documentation_says_so(
     pipeline.drain()
     assert [asked.path for asked in site.asked] == ["/feed", "/a"]
     docs = " ".join((Path(__file__).parents[3] / "docs" / "engine.md").read_text().split())
-    assert "does not read robots.txt, which is meant for crawlers that follow links" in docs
+    assert "robots.txt is not read" in docs
