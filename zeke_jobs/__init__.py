@@ -89,7 +89,8 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return import_module(_MODULES[name])
     if name in _HOMES:
-        return getattr(import_module(f"zeke_jobs.{_HOMES[name]}"), name)
+        value = globals()[name] = getattr(import_module(f"zeke_jobs.{_HOMES[name]}"), name)
+        return value
     raise AttributeError(f"module 'zeke_jobs' has no attribute {name!r}")
 
 

@@ -349,14 +349,3 @@ def test_a_time_is_accepted_by_sql_exactly_where_python_accepts_it(conn: Connect
     assert accepts(conn, "SELECT zeke_jobs.send('anything', '{}', %s)", options) is accepted
     if accepted:
         assert run(conn, "DELETE FROM zeke_jobs.queue RETURNING run_at") == moment
-
-
-def test_python_and_sql_have_the_same_largest_size_of_keys(conn: Connection) -> None:
-    for length, accepted in ((1024, True), (1025, False)):
-        options = json.dumps({"key": "k" * length})
-        assert accepts(conn, "SELECT zeke_jobs.send('anything', '{}', %s)", options) is accepted
-        if accepted:
-            zeke_jobs.send("anything", {}, key="k" * length)
-        else:
-            with pytest.raises(ValueError, match="expected key of 1 to 1024 bytes"):
-                zeke_jobs.send("anything", {}, key="k" * length)

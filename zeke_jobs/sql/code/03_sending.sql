@@ -49,28 +49,6 @@ BEGIN
 END
 $$;
 
--- A length of time as text; NULL: it is none.
-CREATE OR REPLACE FUNCTION zeke_jobs.read_interval(p_text text) RETURNS interval
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-AS $$
-BEGIN
-  RETURN p_text::interval;
-EXCEPTION WHEN interval_field_overflow THEN RETURN '178000000 years';
-WHEN data_exception THEN RETURN NULL;
-END
-$$;
-
--- A time as text; NULL: it is none.
-CREATE OR REPLACE FUNCTION zeke_jobs.read_time(p_text text) RETURNS timestamptz
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-AS $$
-BEGIN
-  RETURN p_text::timestamptz;
-EXCEPTION WHEN datetime_field_overflow THEN RETURN 'infinity';
-WHEN data_exception THEN RETURN NULL;
-END
-$$;
-
 -- A length of time among the options: a number is seconds, a string is an interval.
 CREATE OR REPLACE FUNCTION zeke_jobs.length_of(p_option jsonb) RETURNS interval
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -106,17 +84,26 @@ AS $$
     'field', p_field, 'accepted', p_accepted, 'got', p_got, 'choices', p_choices))
 $$;
 
--- What a length of time must be instead; NULL: it is valid.
-CREATE OR REPLACE FUNCTION zeke_jobs.unfit_length(p_name text, p_value jsonb) RETURNS text
+-- What a time or a length of time among the options must be instead; NULL: it is valid.
+CREATE OR REPLACE FUNCTION zeke_jobs.unfit_time(p_name text, p_value jsonb) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
 DECLARE
-  v_seconds numeric := CASE jsonb_typeof(p_value) WHEN 'number' THEN p_value::numeric
-    WHEN 'string' THEN extract(epoch FROM zeke_jobs.read_interval(p_value #>> '{}')) END;
+  v_words text := CASE WHEN p_name IN ('run_at', 'scheduled_for') THEN 'as a time' WHEN p_name = 'expires' THEN 'as a time or in seconds'
+    ELSE 'as seconds or an interval' END;
+  v_within text := CASE WHEN v_words LIKE 'as a time%' AND jsonb_typeof(p_value) = 'string' THEN 'from 1970-01-01 to 9000-01-01'
+    ELSE 'of 0 seconds to 100 years' END;
+  v_seconds numeric;
 BEGIN
-  RETURN CASE WHEN v_seconds IS NULL THEN CASE p_name WHEN 'expires' THEN 'as a time or in seconds' ELSE 'as seconds or an interval' END
-    WHEN v_seconds NOT BETWEEN 0 AND 3155760000 THEN 'of 0 seconds to 100 years'
-    WHEN p_name = 'timeout' AND v_seconds < 0.001 THEN 'of at least 0.001 seconds' END;
+  IF v_within LIKE 'from %' THEN
+    RETURN CASE WHEN NOT zeke_jobs.is_readable((p_value #>> '{}')::timestamptz) THEN v_within END;
+  ELSIF jsonb_typeof(p_value) NOT IN ('number', 'string') OR v_words = 'as a time' THEN
+    RETURN v_words;
+  END IF;
+  v_seconds := CASE jsonb_typeof(p_value) WHEN 'number' THEN p_value::numeric ELSE extract(epoch FROM (p_value #>> '{}')::interval) END;
+  RETURN CASE WHEN v_seconds NOT BETWEEN 0 AND 3155760000 THEN v_within WHEN p_name = 'timeout' AND v_seconds < 0.001 THEN 'of at least 0.001 seconds' END;
+EXCEPTION WHEN datetime_field_overflow OR interval_field_overflow THEN RETURN v_within;
+WHEN data_exception THEN RETURN v_words;
 END
 $$;
 
@@ -126,9 +113,9 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE -- and not sql: only plpgsql keeps its pla
 AS $$
 DECLARE
   c_kinds CONSTANT jsonb := '{"id": "id", "parent": "id", "key": "text", "unique_key": "text", "idempotency_key": "text", "batch": "text",
-    "schedule": "text", "priority": "integer", "delay": "length", "keep": "length", "timeout": "length", "retry.delay": "length",
-    "retry.max_delay": "length", "unique.period": "length", "unique.at_most": "length", "run_at": "time", "scheduled_for": "time",
-    "expires": "expiry", "retry": "retry", "retry.limit": "count", "unique": "unique", "unique.fields": "fields", "unique.while": "while",
+    "schedule": "text", "priority": "integer", "delay": "time", "keep": "time", "timeout": "time", "retry.delay": "time",
+    "retry.max_delay": "time", "unique.period": "time", "unique.at_most": "time", "run_at": "time", "scheduled_for": "time",
+    "expires": "time", "retry": "count", "retry.limit": "count", "unique": "unique", "unique.fields": "fields", "unique.while": "while",
     "unique.on_duplicate": "on_duplicate", "traceparent": "trace", "carried": "carried", "units": "object", "then": "object",
     "after_failure": "after_failure"}';
 BEGIN
@@ -151,17 +138,10 @@ BEGIN
       WHEN 'id' THEN CASE WHEN o.type <> 'string' OR o.text !~* '^[{]?[0-9a-f]{4}(-?[0-9a-f]{4}){7}[}]?$' THEN 'as a UUID' END
       WHEN 'integer' THEN CASE WHEN o.type <> 'number' THEN 'as an integer' WHEN o.value::numeric % 1 <> 0 THEN 'as an integer'
         WHEN o.value NOT BETWEEN '-2147483648' AND '2147483647' THEN 'of 32 bits' END
-      WHEN 'count' THEN CASE WHEN o.type <> 'number' OR o.text !~ '^-?[0-9]+$' THEN 'as an integer'
+      WHEN 'count' THEN CASE WHEN o.name = 'retry' AND o.type = 'object' THEN NULL WHEN o.type <> 'number' OR o.text !~ '^-?[0-9]+$' THEN 'as an integer'
         WHEN o.value < '0' THEN 'of at least 0' WHEN o.value > '1000' THEN 'of at most 1000' END
-      WHEN 'length' THEN zeke_jobs.unfit_length(o.name, o.value)
-      WHEN 'time' THEN CASE WHEN o.type <> 'string' OR zeke_jobs.read_time(o.text) IS NULL THEN 'as a time'
-        WHEN NOT zeke_jobs.is_readable(zeke_jobs.read_time(o.text)) THEN 'from 1970-01-01 to 9000-01-01' END
-      WHEN 'expiry' THEN CASE WHEN o.type = 'number' THEN zeke_jobs.unfit_length(o.name, o.value)
-        WHEN o.type <> 'string' OR zeke_jobs.read_time(o.text) IS NULL THEN 'as a time or in seconds'
-        WHEN NOT zeke_jobs.is_readable(zeke_jobs.read_time(o.text)) THEN 'from 1970-01-01 to 9000-01-01' END
-      WHEN 'retry' THEN CASE WHEN o.name LIKE 'retry.%' THEN 'with limit, delay and max_delay' WHEN o.type = 'object' THEN NULL
-        WHEN o.type <> 'number' OR o.text !~ '^-?[0-9]+$' THEN 'as a number of retries, or a rule as an integer'
-        WHEN o.value < '0' THEN 'of at least 0' WHEN o.value > '1000' THEN 'of at most 1000' END
+      WHEN 'time' THEN zeke_jobs.unfit_time(o.name, o.value)
+      WHEN 'retry' THEN 'with limit, delay and max_delay'
       WHEN 'unique' THEN CASE WHEN o.name LIKE 'unique.%' THEN 'with fields, while, period, on_duplicate and at_most'
         WHEN o.type NOT IN ('boolean', 'string', 'array', 'object') THEN 'as a field, a list of fields or {"fields", "while", "period"}' END
       WHEN 'fields' THEN CASE WHEN o.type NOT IN ('string', 'array') THEN 'as a field or a list of fields' END
@@ -507,24 +487,6 @@ AS $$
   FROM zeke_jobs.queue AS q WHERE q.message_id = p_job
 $$;
 
--- Refuse options that are not a sender's to give.
-CREATE OR REPLACE FUNCTION zeke_jobs.check_sender(p_options jsonb) RETURNS void
-LANGUAGE plpgsql VOLATILE
-AS $$
-BEGIN
-  IF p_options -> 'carried' ? 'failure_of' THEN
-    RAISE EXCEPTION 'expected carried without failure_of, got it' USING ERRCODE = 'invalid_parameter_value';
-  END IF;
-  -- With this option a sender could send the job of a tick before the scheduler does, and so replace it.
-  IF p_options ? 'scheduled_for' AND NOT has_function_privilege(
-    session_user, 'zeke_jobs.record_tick(text, timestamptz, text, text, text, uuid)', 'EXECUTE')
-  THEN
-    RAISE EXCEPTION 'expected no option scheduled_for from %: only a role that runs schedules sends the job of a tick',
-      session_user USING ERRCODE = 'insufficient_privilege';
-  END IF;
-END
-$$;
-
 -- Insert jobs of one task; a job whose id exists is left out. p_only: only those with these ids. p_keys and p_uniques give each its own key and its
 -- unique key. Returns the ids of the new rows.
 CREATE OR REPLACE FUNCTION zeke_jobs.insert_jobs(
@@ -698,7 +660,7 @@ BEGIN
 END
 $$;
 
--- The refusal of options for the task of this name, as a client asks for it before it writes a statement; and before each send.
+-- The refusal of a sender's options for the task of this name, before each send, and for a client that writes a statement.
 CREATE OR REPLACE FUNCTION zeke_jobs.refuse_sender(p_task text, p_options jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER SET search_path TO pg_catalog, pg_temp
@@ -706,8 +668,14 @@ AS $$
 DECLARE
   v_refused jsonb := zeke_jobs.unfit_options(zeke_jobs.find_task(p_task), p_options);
 BEGIN
-  IF v_refused IS NULL AND p_options ?| ARRAY['carried', 'scheduled_for'] THEN
-    PERFORM zeke_jobs.check_sender(p_options);
+  IF v_refused IS NULL AND p_options -> 'carried' ? 'failure_of' THEN
+    RETURN zeke_jobs.refusal('carried', 'without failure_of', 'it');
+  -- With this option a sender could send the job of a tick before the scheduler does, and so replace it.
+  ELSIF v_refused IS NULL AND p_options ? 'scheduled_for' AND NOT has_function_privilege(
+    session_user, 'zeke_jobs.record_tick(text, timestamptz, text, text, text, uuid)', 'EXECUTE')
+  THEN
+    RAISE EXCEPTION 'expected no option scheduled_for from %: only a role that runs schedules sends the job of a tick',
+      session_user USING ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN v_refused;
 END
@@ -736,10 +704,8 @@ BEGIN
   END IF;
   IF v_refused IS NULL THEN
     v_refused := (
-      SELECT jsonb_set(u.refused, '{field}', to_jsonb(format('keys[%s]', k.n - 1)))
-      FROM unnest(p_keys) WITH ORDINALITY AS k (key, n)
-      CROSS JOIN LATERAL (SELECT CASE WHEN k.key = '' OR octet_length(k.key) > 1024 THEN zeke_jobs.unfit_value(jsonb_build_object('key', k.key)) END) AS u (refused)
-      WHERE u.refused IS NOT NULL LIMIT 1);
+      SELECT zeke_jobs.refusal(format('keys[%s]', k.n - 1), 'of 1 to 1024 bytes', octet_length(k.key)::text)
+      FROM unnest(p_keys) WITH ORDINALITY AS k (key, n) WHERE octet_length(k.key) NOT BETWEEN 1 AND 1024 LIMIT 1);
   END IF;
   IF v_refused IS NOT NULL THEN
     RETURN v_refused;
