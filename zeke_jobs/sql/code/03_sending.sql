@@ -615,7 +615,7 @@ DECLARE
   v_options jsonb;
   v_refused jsonb;
   v_now timestamptz := zeke_jobs.now();
-  v_wake text;
+  v_waits text; -- the queue, if a process waits for its jobs
 BEGIN
   IF p_options <> '{}' THEN
     v_options := p_options;
@@ -639,13 +639,13 @@ BEGIN
     FROM zeke_jobs.task AS t
     WHERE t.id = p_task AND t.revision = coalesce(p_revision::integer, t.revision) AND t.max_queued IS NULL AND t.unique_fields IS NULL
     ON CONFLICT DO NOTHING
-    -- A call of zeke_jobs.notify_idle would cost a quarter of the send.
+    -- Look here whether a process waits: a call of zeke_jobs.notify_idle would cost each send a quarter more.
     RETURNING coalesce((
-      SELECT w.id || ' ' || q.queue_name FROM zeke_jobs.worker AS w WHERE q.queue_name = ANY (w.idle) AND q.run_at <= v_now LIMIT 1), '') INTO v_wake;
-    IF v_wake <> '' THEN
-      PERFORM pg_notify('zeke_jobs.wake', v_wake);
+      SELECT q.queue_name FROM zeke_jobs.worker AS w WHERE q.queue_name = ANY (w.idle) AND q.run_at <= v_now LIMIT 1), '') INTO v_waits;
+    IF v_waits <> '' THEN
+      PERFORM zeke_jobs.notify_idle(v_waits);
     END IF;
-    IF v_wake IS NOT NULL THEN
+    IF v_waits IS NOT NULL THEN
       RETURN NULL;
     END IF;
   ELSE
