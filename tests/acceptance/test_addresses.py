@@ -12,7 +12,6 @@ from tests.conftest import FOLDER
 from tests.fleet import Fleet, eventually, scalar
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
-from zeke_jobs.postgres.pool import AddressError, connect, is_away
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,18 +143,3 @@ def test_who_runs_already_waits_for_a_password_that_was_changed(fleet: Fleet, ro
         cursor.execute("ALTER ROLE t_asked PASSWORD %s", (PASSWORD,))
     eventually(lambda: scalar(conn, kinds, "worker"), 30, fleet)
     assert (worker.process.poll(), scheduler.process.poll()) == (None, None)
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        "postgresql://me@127.0.0.1:1/news",
-        "postgresql://me@nowhere.invalid,127.0.0.1:1/news",
-        "postgresql:///?host=/nowhere",
-    ],
-)
-def test_one_that_is_away_may_come_back(address: str) -> None:
-    with pytest.raises(Exception, match="connection to server") as raised:
-        connect(address)
-    assert is_away(raised.value)
-    assert not isinstance(raised.value, AddressError)

@@ -290,35 +290,3 @@ def test_we_leave_nothing_behind_in_sessions_that_others_use_next(
         assert shown(ours, "transaction_isolation") == "read committed"
     with closing(psycopg2.connect(url)) as theirs, closing(psycopg2.connect(database)) as direct:
         assert shown(theirs, "plan_cache_mode") == shown(direct, "plan_cache_mode") == "force_custom_plan"
-
-
-def test_no_session_listens_that_the_pooler_gives_to_somebody_else(
-    make_bouncer: Callable[[int], Bouncer], database: str, monkeypatch: pytest.MonkeyPatch, make_done: str
-) -> None:
-    url = make_bouncer(2).at(database)
-    monkeypatch.setenv("DATABASE_URL", url)
-    assert zeke_jobs.wait(make_done, timeout=5) is None
-    with closing(psycopg2.connect(url)) as first, closing(psycopg2.connect(url)) as second:
-        for conn in (first, second):
-            with conn.cursor() as cursor:
-                cursor.execute("SELECT pg_listening_channels()")
-                assert cursor.fetchall() == []
-
-
-@pytest.fixture
-def make_done(conn: Connection) -> Iterator[str]:
-    """A job that is active, and done a moment after somebody waits for it."""
-    job = scalar(
-        conn,
-        """INSERT INTO zeke_jobs.queue (message_id, queue_name, message, task, state, revision)
-        VALUES (zeke_jobs.new_id(), 'default', '{"actor_name": "x"}', 'x', 'consumed', 1) RETURNING message_id::text""",
-    )
-
-    def finish() -> None:
-        eventually(lambda: scalar(conn, "SELECT EXISTS (SELECT 1 FROM zeke_jobs.awaited)"), 10)
-        conn.cursor().execute("UPDATE zeke_jobs.queue SET state = 'done', completed_on = now(), result = 'null'")
-
-    thread = threading.Thread(target=finish)
-    thread.start()
-    yield job
-    thread.join()
