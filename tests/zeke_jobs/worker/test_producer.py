@@ -252,3 +252,24 @@ def test_a_job_whose_claim_was_lost_on_the_way_goes_back(running: Running, jobs:
         broker.process.proof.answer_lost()
         broker.lifecycle.heartbeat.beat(jobs.conn)
         assert zeke_jobs.status(job).status == "created"
+
+
+@pytest.mark.parametrize(
+    ("claim", "runs"), [("claim", 2), ("0", 1)], ids=["rescued", "undone by a crash of the server"]
+)
+def test_a_job_that_comes_back_while_it_still_runs_here_is_never_run_beside_itself(
+    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch, claim: str, runs: int
+) -> None:
+    monkeypatch.setattr("zeke_jobs.worker.claim.producer._POLL", 0.1)
+    with running(GATED) as broker:
+        job = zeke_jobs.send("gated", {"n": 1}).id
+        eventually(lambda: handlers.CALLS)
+        jobs.rows(f"UPDATE zeke_jobs.queue SET state = 'queued', worker = NULL, claim = {claim}")
+        if runs == 2:
+            eventually(lambda: "an earlier run of this job" in (zeke_jobs.status(job).waiting_for or ""))
+        else:
+            eventually(lambda: jobs.row(job)["worker"] == broker.process.id)
+        assert handlers.CALLS == [1]
+        handlers.GATE.set()
+        zeke_jobs.wait(job, timeout=20)
+    assert [1] * runs == handlers.CALLS
