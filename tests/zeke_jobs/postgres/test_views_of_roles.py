@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import psycopg2
 import pytest
-from psycopg2.errors import InvalidParameterValue
 from psycopg2.extras import Json
 
 import zeke_jobs
@@ -128,9 +127,7 @@ def test_each_function_that_a_view_calls_on_rows_has_a_fixed_path(conn: Connecti
 
 def test_a_batch_whose_id_quotes_its_jobs_is_refused(conn: Connection, make_task: Callable[..., None]) -> None:
     make_task("order", Order, sensitive=FIELDS)
-    with pytest.raises(
-        InvalidParameterValue, match="expected the id of a batch without the value of a sensitive field of order"
-    ):
+    with pytest.raises(ValueError, match="expected the id of a batch without the value of a sensitive field of order"):
         zeke_jobs.send_many("order", [PAYLOAD], batch=f"for {PHONE}")
     assert query(conn, "SELECT id FROM zeke_jobs.batch_state") == []
     assert zeke_jobs.send_many("order", [PAYLOAD], batch="for somebody")

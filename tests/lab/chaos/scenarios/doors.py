@@ -142,7 +142,9 @@ _CARRIED: list[dict[str, Any]] = [
 
 
 #: Sends a job that runs for a while, past the checks of zeke_jobs.send.
-_ENQUEUE = "SELECT (zeke_jobs.enqueue('fast', NULL, '{\"seconds\": 2, \"plain\": true}', %s)).job_id"
+_ENQUEUE = """
+  SELECT i.id, zeke_jobs.enqueue('fast', NULL, '{"seconds": 2, "plain": true}', %s, i.id::text)
+  FROM (SELECT gen_random_uuid() AS id) AS i"""
 
 
 @contextmanager
@@ -156,7 +158,7 @@ def _carried(here: World) -> Iterator[None]:
                     client.execute(_ENQUEUE, (json.dumps(options),))
                 except psycopg2.DataError:
                     continue
-                accepted += [str(row[0]) for row in client.fetchall()]
+                accepted += [str(job) for job, refusal in client.fetchall() if refusal is None]
     here.traffic.ledger.update(accepted)
     here.kill(here.keeper.kept[0])
     yield
