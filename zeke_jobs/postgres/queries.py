@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from zeke_jobs.postgres.session import Session
 from zeke_jobs.postgres.tolerant import tolerate
 
 if TYPE_CHECKING:
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
     from psycopg2.extensions import connection as Connection
+
+_PARAMETER = re.compile(r"%\((\w+)\)s::(\w+(?: precision)?(?:\[\])?)")
 
 
 class Queries:
@@ -31,6 +35,7 @@ class Queries:
         self._tolerant = tolerant
         self._root = files(package).joinpath(folder)
         self.text = cache(self._read)
+        self._prepared = cache(self._write_prepared)
 
     def _read(self, name: str) -> str:
         path = self._root.joinpath(f"{name}.sql")
@@ -65,6 +70,31 @@ class Queries:
         with conn.cursor() as cursor:
             cursor.execute(self.text(name), params)
             return cursor.fetchall()
+
+    def repeated(self, conn: Connection, name: str, /, **params: Any) -> list[tuple[Any, ...]]:
+        """Like ``rows``, for a statement that connections of ours run again and again: the server parses it once for each connection.
+
+        Each parameter needs a cast, ``%(name)s::type``.
+        """
+        if not isinstance(conn, Session) or conn.settings is None:  # a pooler gives each transaction another session
+            return self.rows(conn, name, **params)
+        prepare, execute = self._prepared(name)
+        with conn.cursor() as cursor:
+            if name not in conn.prepared:
+                cursor.execute(prepare)
+                conn.prepared.add(name)
+            cursor.execute(execute, params)
+            return cursor.fetchall()
+
+    def _write_prepared(self, name: str) -> tuple[str, str]:
+        """PREPARE and EXECUTE of a statement."""
+        text = self.text(name)
+        params = list(dict.fromkeys(_PARAMETER.findall(text)))
+        places = {param: f"${at}" for at, param in enumerate(params, 1)}
+        prepared = _PARAMETER.sub(lambda found: places[found.groups()], text)
+        types = ", ".join(kind for _, kind in params)
+        given = ", ".join(f"%({param})s::{kind}" for param, kind in params)
+        return f'PREPARE "{name}" ({types}) AS {prepared}', f'EXECUTE "{name}" ({given})'
 
     def one(self, conn: Connection, name: str, /, **params: Any) -> dict[str, Any] | None:
         """Run a statement and return its first row, or None."""

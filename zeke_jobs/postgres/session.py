@@ -93,9 +93,11 @@ class Session(connection):
     Attributes:
         settings: Settings made beside the time zone. None behind a pooler, because the session there changes with each
             transaction and belongs to nobody.
+        prepared: Names of the statements that the session has prepared.
     """
 
     settings: Mapping[str, str] | None
+    prepared: set[str]
 
     def greet(self) -> None:
         """Make the settings of each of our connections in one round trip.
@@ -111,7 +113,7 @@ class Session(connection):
         if row[-1] != "read committed":
             self.close()
             raise ConfigurationError(_WRONG_ISOLATION.format(isolation=row[-1]))
-        self.settings = row[0]
+        self.settings, self.prepared = row[0], set()
         self._made = self._face()
         self._cancellation = _Cancellation(self) if hasattr(_LIBPQ, "PQcancel") else super().cancel
 
@@ -166,6 +168,7 @@ def renew(conn: connection) -> None:
         return
     if conn.settings is None:
         return
+    conn.prepared.clear()
     names, values = zip(*{"TimeZone": "UTC", "IntervalStyle": "postgres", **conn.settings}.items(), strict=True)
     try:
         with conn.cursor() as cursor:

@@ -796,6 +796,8 @@ CREATE INDEX batch_unended ON zeke_jobs.batch USING btree (created_on) WHERE ((e
 
 CREATE INDEX breaker_end_window ON zeke_jobs.breaker_end USING btree (name, ended_on);
 
+CREATE INDEX bucket_breaker ON zeke_jobs.bucket USING btree (name) WHERE (breaker_pause IS NOT NULL);
+
 CREATE INDEX bucket_change_name ON zeke_jobs.bucket_change USING btree (name);
 
 CREATE INDEX cost_reported ON zeke_jobs.cost USING btree (reported_on);

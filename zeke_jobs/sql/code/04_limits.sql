@@ -289,9 +289,6 @@ BEGIN
     CROSS JOIN LATERAL (VALUES ('', b.step), (q.key, b.key_step)) AS r (key, step)
     WHERE q.message_id = ANY (p_ids) AND r.step IS NOT NULL AND r.key IS NOT NULL;
   END IF;
-  IF NOT EXISTS (SELECT 1 FROM zeke_jobs.unit_use AS u WHERE u.job = ANY (p_ids)) THEN
-    RETURN;
-  END IF;
   WITH ended AS (
     DELETE FROM zeke_jobs.unit_use AS u WHERE u.job = ANY (p_ids) RETURNING u.*
   )
@@ -310,13 +307,10 @@ CREATE OR REPLACE FUNCTION zeke_jobs.note_ends(p_ids uuid[], p_failed boolean) R
 LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
-  IF EXISTS (SELECT 1 FROM zeke_jobs.bucket AS b WHERE b.breaker_pause IS NOT NULL) THEN
-    INSERT INTO zeke_jobs.breaker_end (name, ended_on, failed, job)
-    SELECT b.name, zeke_jobs.now(), p_failed, q.message_id
-    FROM zeke_jobs.queue AS q CROSS JOIN LATERAL zeke_jobs.find_task(q.task) AS t JOIN zeke_jobs.bucket AS b ON b.name = ANY (t.limits)
-    WHERE q.message_id = ANY (p_ids) AND b.breaker_pause IS NOT NULL
-      AND (p_failed OR b.breaker_share IS NOT NULL OR b.probe = q.message_id);
-  END IF;
+  INSERT INTO zeke_jobs.breaker_end (name, ended_on, failed, job)
+  SELECT b.name, zeke_jobs.now(), p_failed, q.message_id
+  FROM zeke_jobs.queue AS q CROSS JOIN LATERAL zeke_jobs.find_task(q.task) AS t JOIN zeke_jobs.bucket AS b ON b.name = ANY (t.limits)
+  WHERE q.message_id = ANY (p_ids) AND b.breaker_pause IS NOT NULL AND (p_failed OR b.breaker_share IS NOT NULL OR b.probe = q.message_id);
 END
 $$;
 

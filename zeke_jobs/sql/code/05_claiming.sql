@@ -1,5 +1,35 @@
 -- Claiming: choosing the jobs for a worker process.
 
+-- The first queued job of each task and priority of a queue; of a thousand priorities of a task. Each index has dead entries before that job, so it is
+-- searched for once.
+CREATE OR REPLACE FUNCTION zeke_jobs.first_jobs(p_queue text) RETURNS TABLE (task text, priority integer, run_at timestamptz, seq bigint)
+LANGUAGE sql STABLE -- so that it becomes a part of the calling statement, whose plan is kept
+AS $$
+  WITH RECURSIVE level (task, n, priority, run_at, seq) AS (
+    (
+      SELECT q.task, 1, q.priority, q.run_at, q.seq FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.queue_name = p_queue
+      ORDER BY q.task, q.priority DESC, q.run_at, q.seq LIMIT 1
+    )
+    UNION ALL
+    SELECT h.* FROM level AS l CROSS JOIN LATERAL (
+      (
+        SELECT q.task, l.n + 1, q.priority, q.run_at, q.seq FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = l.task AND q.priority < l.priority AND l.n < 1000
+        ORDER BY q.priority DESC, q.run_at, q.seq LIMIT 1
+      )
+      UNION ALL
+      (
+        SELECT q.task, 1, q.priority, q.run_at, q.seq FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task > l.task
+        ORDER BY q.task, q.priority DESC, q.run_at, q.seq LIMIT 1
+      )
+      LIMIT 1
+    ) AS h
+  )
+  SELECT l.task, l.priority, l.run_at, l.seq FROM level AS l
+$$;
+
 -- The next job of a key whose jobs run in strict order: the oldest job that has not ended, or that failed and holds the key.
 CREATE OR REPLACE FUNCTION zeke_jobs.first_in_line(p_task text, p_key text) RETURNS tid
 LANGUAGE plpgsql VOLATILE -- and not sql: only plpgsql keeps its plans
@@ -43,78 +73,74 @@ DECLARE
   v_from timestamptz[]; v_from_seq bigint[]; -- the first job of each
   v_limits text[];
   v_metered boolean;
+  v_has_apart boolean;
   v_apart record;
+  v_place tid; -- of the job that must run alone
   v_at integer := 1;
   v_left integer := p_want;
   v_free integer := coalesce(p_free, p_want);
-  v_one record;
-  v_room record;
+  v_one record; -- a task, and the limit that leaves it least room
   v_peers integer;
   v_served integer := 0; -- of the peers, in this turn
   v_share integer;
   v_places tid[];
   v_opens timestamptz; -- of a key
 BEGIN
-  -- Each task with each priority that has a due job, and its first job: an index has dead entries before that, so it is searched for once.
-  WITH RECURSIVE level (task, n, priority, run_at, seq) AS (
-    SELECT t.id, 1, h.priority, h.run_at, h.seq
-    FROM zeke_jobs.task AS t CROSS JOIN LATERAL (
-      SELECT q.priority, q.run_at, q.seq FROM zeke_jobs.queue AS q
-      WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = t.id ORDER BY q.priority DESC, q.run_at, q.seq LIMIT 1) AS h
-    WHERE t.queue = p_queue AND t.id = ANY (p_tasks)
-    UNION ALL
-    SELECT l.task, l.n + 1, h.priority, h.run_at, h.seq
-    FROM level AS l CROSS JOIN LATERAL (
-      SELECT q.priority, q.run_at, q.seq FROM zeke_jobs.queue AS q
-      WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = l.task AND q.priority < l.priority
-      ORDER BY q.priority DESC, q.run_at, q.seq LIMIT 1) AS h
-    WHERE l.n < 1000
-  )
-  SELECT array_agg(l.task), array_agg(l.priority), array_agg(l.run_at), array_agg(l.seq) INTO v_due, v_priorities, v_from, v_from_seq
+  SELECT array_agg(l.task), array_agg(l.priority), array_agg(l.run_at), array_agg(l.seq), bool_or(l.metered)
+  INTO v_due, v_priorities, v_from, v_from_seq, v_metered
   FROM (
-    SELECT l.* FROM level AS l JOIN zeke_jobs.task AS t ON t.id = l.task
-    WHERE l.run_at <= v_now AND NOT t.paused
+    SELECT l.*, t.metered FROM zeke_jobs.first_jobs(p_queue) AS l JOIN zeke_jobs.task AS t ON t.id = l.task
+    WHERE l.run_at <= v_now AND t.queue = p_queue AND t.id = ANY (p_tasks) AND NOT t.paused
       AND NOT EXISTS (SELECT 1 FROM zeke_jobs.pause AS p WHERE p.target IN ('task/' || t.id, 'queue/' || p_queue) OR p.target = ANY (t.limits))
     ORDER BY l.priority DESC, random()
   ) AS l;
   IF v_due IS NULL THEN RETURN; END IF;
   -- If the server crashes before the claim is on disk, the job is simply queued again: its end cannot be on disk before the claim.
   PERFORM set_config('synchronous_commit', 'off', true);
-  -- Lock the limits, in one order for all claims; each later statement then counts what earlier claims took. If a new jobs.yaml came while this lock
-  -- waited for it, the tasks may have other limits now, so the caller claims again.
-  v_in_force := (SELECT max(r.number) FROM zeke_jobs.revision AS r);
-  SELECT array_agg(DISTINCT n.name), bool_or(t.metered) INTO v_limits, v_metered
-  FROM zeke_jobs.task AS t LEFT JOIN LATERAL unnest(t.limits) AS n (name) ON true WHERE t.id = ANY (v_due);
-  PERFORM 1 FROM zeke_jobs.bucket AS b WHERE b.name = ANY (v_limits) ORDER BY b.name, b.unit FOR NO KEY UPDATE;
+  -- Lock the limits, in one order for all claims; each later statement then counts what earlier claims took. The order of the jobs that must run
+  -- alone asks for queue_apart: a planner without statistics takes queue_ready for as good.
+  SELECT (SELECT max(r.number) FROM zeke_jobs.revision AS r), array_agg(l.name),
+    (SELECT q.deaths FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 1 ORDER BY q.deaths, q.expires_on LIMIT 1) IS NOT NULL
+      OR EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.id = p_worker AND w.alone)
+  INTO v_in_force, v_limits, v_has_apart
+  FROM (
+    SELECT b.name FROM zeke_jobs.bucket AS b WHERE b.name = ANY (ARRAY(SELECT unnest(t.limits) FROM zeke_jobs.task AS t WHERE t.id = ANY (v_due)))
+    ORDER BY b.name, b.unit FOR NO KEY UPDATE
+  ) AS l;
   v_now := zeke_jobs.now();
-  IF v_in_force IS DISTINCT FROM (SELECT max(r.number) FROM zeke_jobs.revision AS r) THEN
-    RETURN QUERY SELECT h.* FROM zeke_jobs.held_back(NULL, 'revision', 'revision', v_now, v_now) AS h;
-    RETURN;
-  END IF;
   IF v_metered THEN
     PERFORM zeke_jobs.add_up_changes(v_limits, v_now), zeke_jobs.turn_breakers(v_limits, v_now);
   END IF;
-  v_apart := zeke_jobs.find_apart(p_worker, p_queue, v_due, p_is_empty, v_now);
-  IF v_apart.must_empty THEN
-    RETURN QUERY SELECT h.* FROM zeke_jobs.held_back(v_apart.task, NULL, 'alone', NULL, v_now) AS h; -- this process empties itself first
-    RETURN;
-  ELSIF v_apart.place IS NOT NULL THEN
-    v_due := ARRAY[v_apart.task];
-    v_left := 1;
+  IF v_has_apart THEN
+    v_apart := zeke_jobs.find_apart(p_worker, p_queue, v_due, p_is_empty, v_now);
+    IF v_apart.must_empty THEN
+      RETURN QUERY SELECT h.* FROM zeke_jobs.held_back(v_apart.task, NULL, 'alone', NULL, v_now) AS h; -- this process empties itself first
+      RETURN;
+    ELSIF v_apart.place IS NOT NULL THEN
+      SELECT ARRAY[v_apart.task], v_apart.place, 1 INTO v_due, v_place, v_left;
+    END IF;
   END IF;
   WHILE v_at <= cardinality(v_due) AND v_left > 0 LOOP
-    SELECT t.id, t.aliases, t.limits, t.per_key, t.order_hold, t.metered, t.on_time INTO v_one FROM zeke_jobs.task AS t WHERE t.id = v_due[v_at];
-    SELECT r.* INTO v_room FROM zeke_jobs.room(v_one.limits, v_now) AS r ORDER BY r.room LIMIT 1;
-    IF v_room.room <= 0 OR v_free + v_room.room / 8 <= 0 THEN
-      RETURN QUERY SELECT h.* FROM zeke_jobs.held_back(v_one.id, v_room.name, CASE WHEN v_room.room <= 0 THEN v_room.reason ELSE 'thread' END, v_room.opens_on, v_now) AS h;
-      SELECT v_at + 1, 0 INTO v_at, v_served;
+    SELECT t.id, t.aliases, t.limits, t.per_key, t.order_hold, t.metered, t.on_time, r.name, r.room, r.reason, r.opens_on,
+      (SELECT max(r.number) FROM zeke_jobs.revision AS r) AS in_force INTO v_one
+    FROM zeke_jobs.task AS t LEFT JOIN LATERAL (SELECT r.* FROM zeke_jobs.room(t.limits, v_now) AS r ORDER BY r.room LIMIT 1) AS r ON true
+    WHERE t.id = v_due[v_at];
+    IF v_one.in_force IS DISTINCT FROM v_in_force THEN
+      -- A new jobs.yaml came while the lock waited for it: the tasks may have other limits now, so the caller claims again.
+      RETURN QUERY SELECT h.* FROM zeke_jobs.held_back(NULL, 'revision', 'revision', v_now, v_now) AS h;
+      RETURN;
+    ELSIF v_one.room <= 0 OR v_free + v_one.room / 8 <= 0 THEN
+      RETURN QUERY SELECT h.*
+        FROM zeke_jobs.held_back(v_one.id, v_one.name, CASE WHEN v_one.room <= 0 THEN v_one.reason ELSE 'thread' END, v_one.opens_on, v_now) AS h;
+      v_at := v_at + 1;
+      v_served := 0;
       CONTINUE;
     END IF;
     -- Tasks of one priority take turns, until they have no more.
     v_peers := CASE WHEN v_at = cardinality(v_due) THEN 1 ELSE cardinality(array_positions(v_priorities[v_at:], v_priorities[v_at])) END;
-    v_share := least(ceil(least(v_left, v_room.room)::numeric / greatest(1, v_peers - v_served)), v_free + v_room.room / 8);
-    IF v_apart.place IS NOT NULL THEN
-      v_places := ARRAY(SELECT q.ctid FROM zeke_jobs.queue AS q WHERE q.ctid = v_apart.place AND q.state = 'queued' FOR UPDATE SKIP LOCKED);
+    v_share := least(ceil(least(v_left, v_one.room)::numeric / greatest(1, v_peers - v_served)), v_free + v_one.room / 8);
+    IF v_place IS NOT NULL THEN
+      v_places := ARRAY(SELECT q.ctid FROM zeke_jobs.queue AS q WHERE q.ctid = v_place AND q.state = 'queued' FOR UPDATE SKIP LOCKED);
     ELSIF v_one.per_key IS NOT NULL OR v_one.order_hold IS NOT NULL THEN
       SELECT k.places, k.opens_on INTO v_places, v_opens
       FROM zeke_jobs.pick_by_key(p_queue, v_one.id, v_one.id || v_one.aliases, v_one.per_key, v_one.order_hold IS NOT NULL, v_priorities[v_at], v_share, v_now) AS k;
@@ -132,10 +158,10 @@ BEGIN
     IF v_one.metered AND v_places <> '{}' THEN
       PERFORM zeke_jobs.take(v_one.id, v_one.limits, v_places, v_now);
     END IF;
-    -- claimed_on is later than the end of each job that the counts saw as ended, so recorded times never overlap.
+    v_now := zeke_jobs.now(); -- later than the end of each job that the counts saw as ended, so recorded times never overlap
     RETURN QUERY
       UPDATE zeke_jobs.queue AS q
-      SET state = 'consumed', claim = q.claim + 1, worker = p_worker, claimed_on = zeke_jobs.now(), started_on = NULL, mtime = zeke_jobs.now(),
+      SET state = 'consumed', claim = q.claim + 1, worker = p_worker, claimed_on = v_now, started_on = NULL, mtime = v_now,
         revision = coalesce(p_revision, q.revision)
       FROM unnest(v_places) AS p (place)
       WHERE q.ctid = p.place
@@ -177,12 +203,6 @@ AS $$
 #variable_conflict use_column
 BEGIN
   must_empty := false;
-  -- The order asks for queue_apart: a planner without statistics takes queue_ready for as good.
-  IF (SELECT q.deaths FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 1 ORDER BY q.deaths, q.expires_on LIMIT 1) IS NULL
-    AND NOT EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.id = p_worker AND w.alone)
-  THEN
-    RETURN;
-  END IF;
   SELECT q.task, q.ctid INTO find_apart.task, find_apart.place
   FROM (
     SELECT q.*, q.ctid FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 1 ORDER BY q.deaths, q.expires_on LIMIT 1000
@@ -339,22 +359,11 @@ DECLARE
   v_now timestamptz := zeke_jobs.now();
 BEGIN
   RETURN (
-    WITH RECURSIVE level (task, priority) AS (
-      SELECT t.id, 2147483648::bigint FROM zeke_jobs.task AS t WHERE t.queue = p_queue AND t.id = ANY (p_tasks)
-      UNION ALL
-      SELECT l.task, (
-        SELECT q.priority FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = l.task AND q.priority < l.priority
-        ORDER BY q.priority DESC LIMIT 1)
-      FROM level AS l
-      WHERE l.priority IS NOT NULL
-    )
     SELECT extract(epoch FROM min((
       SELECT q.run_at FROM zeke_jobs.queue AS q
       WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = l.task AND q.priority = l.priority AND q.run_at > v_now
       ORDER BY q.run_at LIMIT 1)) - v_now)
-    FROM level AS l
-    WHERE l.priority < 2147483648
+    FROM zeke_jobs.first_jobs(p_queue) AS l WHERE l.task = ANY (p_tasks)
   );
 END
 $$;

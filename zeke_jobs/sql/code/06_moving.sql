@@ -10,7 +10,7 @@
 --   died, quarantined: its process was lost; queued again, or failed. Counts a death and no retry.
 --   again: retried by hand, with a fresh limit of retries.
 -- p_after and p_took: seconds from the claim to the start and to the end of the handler, NULL if it has not started; so the recorded end of a job is
--- earlier than the start of the job that follows it. p_change: run_at, reason, by, error, revision, and how attempts ended for their units.
+-- earlier than the start of the job that follows it. p_change: run_at, reason, by, error, revision, and how attempts ended for their units and breakers.
 CREATE OR REPLACE FUNCTION zeke_jobs.move(
   p_ids uuid[], p_to text, p_change jsonb DEFAULT '{}', p_worker uuid DEFAULT NULL, p_claims bigint[] DEFAULT NULL,
   p_after double precision[] DEFAULT NULL, p_took double precision[] DEFAULT NULL, p_results text[] DEFAULT NULL) RETURNS uuid[]
@@ -109,19 +109,33 @@ BEGIN
   PERFORM zeke_jobs.after_move(
     v_moved.ids, v_moved.tasks, v_moved.queues || v_moved.lines, v_moved.failed, v_moved.has_extra, p_worker,
     coalesce(p_change ->> 'units', CASE p_to WHEN 'completed' THEN 'completed' WHEN 'deferred' THEN 'deferred' WHEN 'returned' THEN 'returned' ELSE 'cut off' END),
-    p_change ? 'claims_next');
+    CASE p_to WHEN 'completed' THEN false ELSE (p_change ->> 'breaks')::boolean END, p_change ? 'claims_next');
   RETURN v_moved.ids;
 END
 $$;
 
 -- What follows from a move. p_queues: where a job may start now. p_failed: the jobs that failed for good. p_has_extra: one of the jobs has extra.
--- p_claims_next: a claim follows in the same transaction, which tells of the room that it leaves.
+-- p_breaks: for breakers, whether the attempts failed; NULL: they do not count. p_claims_next: a claim follows in the same transaction, which tells of
+-- the room that it leaves.
 CREATE OR REPLACE FUNCTION zeke_jobs.after_move(
-  p_ids uuid[], p_tasks text[], p_queues text[], p_failed uuid[], p_has_extra boolean, p_worker uuid, p_units text, p_claims_next boolean) RETURNS void
+  p_ids uuid[], p_tasks text[], p_queues text[], p_failed uuid[], p_has_extra boolean, p_worker uuid, p_units text, p_breaks boolean,
+  p_claims_next boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE -- with the settings of zeke_jobs.move, which alone calls it
 AS $$
+DECLARE
+  v_has_units boolean;
+  v_is_awaited boolean;
+  v_has_breaker boolean;
 BEGIN
-  PERFORM zeke_jobs.settle_units(p_ids, p_units);
+  SELECT EXISTS (SELECT 1 FROM zeke_jobs.unit_use AS u WHERE u.job = ANY (p_ids)), EXISTS (SELECT 1 FROM zeke_jobs.awaited AS a WHERE a.job = ANY (p_ids)),
+    EXISTS (SELECT 1 FROM zeke_jobs.bucket AS b WHERE b.breaker_pause IS NOT NULL)
+  INTO v_has_units, v_is_awaited, v_has_breaker;
+  IF v_has_units OR p_units = 'returned' THEN
+    PERFORM zeke_jobs.settle_units(p_ids, p_units);
+  END IF;
+  IF v_has_breaker AND p_breaks IS NOT NULL THEN
+    PERFORM zeke_jobs.note_ends(p_ids, p_breaks);
+  END IF;
   IF p_has_extra THEN
     PERFORM zeke_jobs.count_in_batches(p_ids, CASE WHEN p_worker IS NULL THEN 1 ELSE 0 END);
     INSERT INTO zeke_jobs.purge_due AS p (job, purge_on)
@@ -134,13 +148,15 @@ BEGIN
   IF p_failed <> '{}' THEN
     PERFORM zeke_jobs.tell_failure(q) FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (p_failed);
   END IF;
-  IF EXISTS (SELECT 1 FROM zeke_jobs.awaited AS a WHERE a.job = ANY (p_ids)) THEN
+  IF v_is_awaited THEN
     PERFORM pg_notify('zeke_jobs.done', q.message_id::text) FROM zeke_jobs.queue AS q
     WHERE q.message_id = ANY (p_ids) AND q.state IN ('done', 'rejected') AND EXISTS (SELECT 1 FROM zeke_jobs.awaited AS a WHERE a.job = q.message_id);
     DELETE FROM zeke_jobs.awaited AS a USING zeke_jobs.queue AS q
     WHERE a.job = ANY (p_ids) AND q.message_id = ANY (p_ids) AND q.message_id = a.job AND q.state IN ('done', 'rejected');
   END IF;
-  PERFORM zeke_jobs.notify_idle(u.queue) FROM (SELECT DISTINCT unnest(p_queues) AS queue) AS u;
+  IF p_queues <> '{}' THEN
+    PERFORM zeke_jobs.notify_idle(u.queue) FROM (SELECT DISTINCT unnest(p_queues) AS queue) AS u;
+  END IF;
   IF NOT p_claims_next THEN
     PERFORM zeke_jobs.notify_freed(p_tasks, p_worker, true);
   END IF;
@@ -149,17 +165,9 @@ $$;
 
 -- Complete jobs whose handlers returned. Returns the ids of the jobs that were still this worker's.
 CREATE OR REPLACE FUNCTION zeke_jobs.complete(
-  p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_took double precision[], p_results text[],
-  p_change jsonb DEFAULT '{}') RETURNS SETOF uuid
-LANGUAGE plpgsql VOLATILE
-AS $$
-DECLARE
-  v_ours uuid[] := zeke_jobs.move(p_ids, 'completed', p_change, p_worker, p_claims, p_after, p_took, p_results);
-BEGIN
-  PERFORM zeke_jobs.note_ends(v_ours, false);
-  RETURN QUERY SELECT o.id FROM unnest(v_ours) AS o (id);
-END
-$$;
+  p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_took double precision[], p_results text[]) RETURNS SETOF uuid
+LANGUAGE sql VOLATILE
+AS $$ SELECT unnest(zeke_jobs.move(p_ids, 'completed', '{}', p_worker, p_claims, p_after, p_took, p_results)) $$;
 
 -- Complete ended jobs and claim new ones, in one round trip and one commit. The commit does not wait for the disk, so that no limit stays locked
 -- during a flush. The caller flushes soon after; until then it remembers the completed jobs, to complete them again after a crash of the server.
@@ -174,17 +182,20 @@ RETURNS TABLE (
 LANGUAGE plpgsql VOLATILE
 SET plan_cache_mode = force_generic_plan -- for what it calls, too
 AS $$
+DECLARE
+  v_ours uuid[];
 BEGIN
   IF p_ids <> '{}' THEN
-    RETURN QUERY
-      SELECT 'lost', d.id, NULL::bigint, NULL::text, NULL::text, NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::uuid,
-        NULL::timestamptz, NULL::timestamptz, NULL::text[], NULL::double precision, NULL::text, NULL::text, NULL::double precision
-      FROM (SELECT ARRAY(SELECT zeke_jobs.complete(p_worker, p_ids, p_claims, p_after, p_took, p_results, '{"claims_next": true}')) AS ids) AS ours
-      CROSS JOIN unnest(p_ids) AS d (id)
-      WHERE d.id <> ALL (ours.ids);
+    v_ours := zeke_jobs.move(p_ids, 'completed', '{"claims_next": true}', p_worker, p_claims, p_after, p_took, p_results);
+    IF cardinality(v_ours) < cardinality(p_ids) THEN
+      RETURN QUERY
+        SELECT 'lost', d.id, NULL::bigint, NULL::text, NULL::text, NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::uuid,
+          NULL::timestamptz, NULL::timestamptz, NULL::text[], NULL::double precision, NULL::text, NULL::text, NULL::double precision
+        FROM unnest(p_ids) AS d (id) WHERE d.id <> ALL (v_ours);
+    END IF;
   END IF;
   RETURN QUERY SELECT c.* FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_revision, p_is_empty, p_free) AS c;
-  IF p_ids <> '{}' THEN
+  IF p_ids <> '{}' AND EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id <> p_worker) THEN
     PERFORM zeke_jobs.notify_freed(ARRAY(SELECT DISTINCT q.task FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (p_ids)), p_worker, false);
   END IF;
 END
@@ -228,11 +239,8 @@ BEGIN
       WHEN p_after IS NULL THEN 'returned'
       -- A timeout or the worker's stop cut the attempt off; its handler did not raise.
       WHEN p_outcome IN ('retry', 'failed') AND p_error ->> 'type' NOT IN ('TimedOut', 'WorkerStopped') THEN 'raised'
-      ELSE 'cut off' END)) || jsonb_build_object('error', p_error),
+      ELSE 'cut off' END, 'breaks', CASE WHEN p_breaks OR v_outcome = 'failed' THEN p_breaks END)) || jsonb_build_object('error', p_error),
     p_worker, ARRAY[p_claim], ARRAY[p_after], ARRAY[p_took]);
-  IF v_ours <> '{}' AND (p_breaks OR v_outcome = 'failed') THEN
-    PERFORM zeke_jobs.note_ends(v_ours, p_breaks);
-  END IF;
   RETURN v_ours <> '{}';
 END
 $$;

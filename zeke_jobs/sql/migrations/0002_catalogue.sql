@@ -104,6 +104,10 @@ CREATE TABLE zeke_jobs.bucket (
   CONSTRAINT bucket_window CHECK (amount IS NULL OR (period IS NULL) <> (zone IS NULL)),
   CONSTRAINT bucket_closed_by CHECK (closed_by IN ('throttled', 'breaker'))
 ) WITH (fillfactor = 50);
+
+-- Serves ends of jobs, which ask whether there is a breaker.
+CREATE INDEX bucket_breaker ON zeke_jobs.bucket (name) WHERE breaker_pause IS NOT NULL;
+
 COMMENT ON TABLE zeke_jobs.bucket IS 'Limits: what a claim must lock and ask for room. No row, no limit.';
 COMMENT ON COLUMN zeke_jobs.bucket.tasks IS 'The tasks that pass it, under all their names: their active jobs count for the concurrency.';
 COMMENT ON COLUMN zeke_jobs.bucket.amount IS 'At most so much of the unit within any time as long as period; without a period, on each day in zone (a budget).';

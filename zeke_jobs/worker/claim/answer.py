@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zeke_jobs.core.logs import get_logger
@@ -83,21 +84,20 @@ def ask(
         free: Its free threads; negative: jobs that wait for one.
         completions: The jobs to complete.
     """
-    rows = [
-        Row(*row)
-        for row in SQL.rows(
-            conn,
-            "job/complete_and_claim",
-            worker=who.worker,
-            queue=queue,
-            tasks=list(who.tasks),
-            want=want,
-            revision=who.revision,
-            is_empty=is_empty,
-            free=free,
-            **columns(completions),
-        )
-    ]
+    asked = {
+        "worker": who.worker,
+        "queue": queue,
+        "tasks": _array(tuple(who.tasks)),
+        "want": want,
+        "revision": who.revision,
+        "is_empty": is_empty,
+        "free": free,
+    }
+    if completions:
+        found = SQL.repeated(conn, "job/complete_and_claim", **asked, **columns(completions))
+    else:
+        found = SQL.repeated(conn, "job/claim", **asked)
+    rows = [Row(*row) for row in found]
     for notice in conn.notices:
         if "breaker of " in notice:
             get_logger("zeke_jobs.producer").warning("limit: " + notice.partition("WARNING:")[2].strip())
@@ -107,6 +107,13 @@ def ask(
         [row for row in rows if row.kind == "held"],
         {row.message_id for row in rows if row.kind == "lost"},
     )
+
+
+@lru_cache(maxsize=16)
+def _array(names: tuple[str, ...]) -> str:
+    """Names as one literal, which the server reads faster than an expression with each of them."""
+    quoted = (name.replace("\\", "\\\\").replace('"', '\\"') for name in names)
+    return "{" + ",".join(f'"{name}"' for name in quoted) + "}"
 
 
 def with_messages(conn: Connection, who: Asking, jobs: list[Row]) -> list[Row]:
