@@ -257,6 +257,11 @@ COMMENT ON COLUMN zeke_jobs.worker.refusal IS 'Why it does not run by the revisi
 
 COMMENT ON COLUMN zeke_jobs.worker.beating_since IS 'Since when it has proved life without a gap for which others would have given it up.';
 
+CREATE AGGREGATE zeke_jobs.join_arrays(anycompatiblearray) (
+    SFUNC = array_cat,
+    STYPE = anycompatiblearray
+);
+
 CREATE TABLE zeke_jobs.history (
     id uuid NOT NULL,
     name text NOT NULL,

@@ -50,15 +50,12 @@ AS $$
     THEN p_next_at - make_interval(secs => p_step * p_starts) ELSE p_next_at END
 $$;
 
--- The number of active jobs of tasks, and of a key of them. Each name by itself: for a join, a planner without statistics would read the active jobs of
--- all tasks.
+-- The number of active jobs of tasks, and of a key of them.
 CREATE OR REPLACE FUNCTION zeke_jobs.active_of(p_tasks text[]) RETURNS bigint
 LANGUAGE plpgsql STABLE -- and not sql: only plpgsql keeps its plans
 AS $$
 BEGIN
-  RETURN (
-    SELECT coalesce(sum((SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = n.name)), 0)
-    FROM unnest(p_tasks) AS n (name));
+  RETURN (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (p_tasks));
 END
 $$;
 
@@ -66,9 +63,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.active_of_key(p_tasks text[], p_key text) R
 LANGUAGE plpgsql STABLE -- as active_of
 AS $$
 BEGIN
-  RETURN (
-    SELECT coalesce(sum((SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = n.name AND q.key = p_key)), 0)
-    FROM unnest(p_tasks) AS n (name));
+  RETURN (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (p_tasks) AND q.key = p_key);
 END
 $$;
 
@@ -91,33 +86,57 @@ AS $$ SELECT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = p_j
 -- For a claim: lock the buckets in an earlier statement. The locking statement reads a snapshot from before the lock, and would let too many start.
 CREATE OR REPLACE FUNCTION zeke_jobs.room(p_limits text[], p_now timestamptz)
 RETURNS TABLE (name text, unit text, room integer, reason text, opens_on timestamptz)
-LANGUAGE sql STABLE -- so that it becomes a part of the calling statement, whose plan is kept
+LANGUAGE plpgsql STABLE ROWS 2
 AS $$
-  SELECT r.name, r.unit, r.room, CASE r.room
-      WHEN r.closed THEN r.closed_by WHEN r.probes THEN 'breaker' WHEN r.budget THEN 'budget' WHEN r.rate THEN r.rated ELSE 'concurrency' END,
-    CASE r.room WHEN r.closed THEN r.closed_until WHEN r.probes THEN NULL WHEN r.budget THEN r.day_ends WHEN r.rate THEN r.next_at END
-  FROM (
-    SELECT v.*, least(v.closed, v.probes, v.budget, v.rate, v.free) AS room
-    FROM (
-      SELECT b.name, b.unit, b.closed_until, coalesce(b.closed_by, 'throttled') AS closed_by, b.next_at,
-        CASE b.unit WHEN 'jobs' THEN 'rate' ELSE 'units' END AS rated,
-        CASE WHEN b.closed_until > p_now THEN 0 END AS closed,
-        CASE WHEN b.tripped_on IS NOT NULL AND b.closed_until <= p_now THEN (NOT zeke_jobs.probes(b.probe))::integer END AS probes,
-        CASE WHEN b.zone IS NOT NULL THEN 1 - (b.spent >= b.amount AND b.spent_on = (p_now AT TIME ZONE b.zone)::date)::integer END AS budget,
-        CASE WHEN b.zone IS NOT NULL THEN ((p_now AT TIME ZONE b.zone)::date + 1)::timestamp AT TIME ZONE b.zone END AS day_ends,
-        CASE WHEN b.step IS NOT NULL THEN
-          CASE WHEN b.unit = 'jobs' THEN zeke_jobs.ready_units(b.next_at, b.step, b.slack, p_now) ELSE (b.next_at <= p_now)::integer END END AS rate,
-        CASE WHEN b.concurrency IS NOT NULL THEN zeke_jobs.concurrency_of(b, p_now) - (
-          -- Each name by itself: for a join, a planner without statistics would read the active jobs of all tasks.
-          SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = n.name)) FROM unnest(b.tasks) AS n (name)
-        )::integer END AS free
-      FROM zeke_jobs.bucket AS b
-      WHERE b.name = ANY (p_limits)
-      OFFSET 0
-    ) AS v
-    OFFSET 0
-  ) AS r
-  WHERE r.room IS NOT NULL
+DECLARE
+  v_bucket zeke_jobs.bucket;
+  v_room integer;
+BEGIN
+  FOR v_bucket IN SELECT b.* FROM zeke_jobs.bucket AS b WHERE b.name = ANY (p_limits) LOOP
+    name := v_bucket.name;
+    unit := v_bucket.unit;
+    room := NULL;
+    IF v_bucket.concurrency IS NOT NULL THEN
+      room := zeke_jobs.concurrency_of(v_bucket, p_now) - zeke_jobs.active_of(v_bucket.tasks);
+      reason := 'concurrency';
+      opens_on := NULL;
+    END IF;
+    IF v_bucket.step IS NOT NULL THEN
+      v_room := CASE v_bucket.unit WHEN 'jobs' THEN zeke_jobs.ready_units(v_bucket.next_at, v_bucket.step, v_bucket.slack, p_now)
+        ELSE (v_bucket.next_at <= p_now)::integer END;
+      IF room IS NULL OR v_room <= room THEN
+        room := v_room;
+        reason := CASE v_bucket.unit WHEN 'jobs' THEN 'rate' ELSE 'units' END;
+        opens_on := v_bucket.next_at;
+      END IF;
+    END IF;
+    IF v_bucket.zone IS NOT NULL THEN
+      v_room := 1 - (v_bucket.spent >= v_bucket.amount AND v_bucket.spent_on = (p_now AT TIME ZONE v_bucket.zone)::date)::integer;
+      IF room IS NULL OR v_room <= room THEN
+        room := v_room;
+        reason := 'budget';
+        opens_on := ((p_now AT TIME ZONE v_bucket.zone)::date + 1)::timestamp AT TIME ZONE v_bucket.zone;
+      END IF;
+    END IF;
+    IF v_bucket.closed_until > p_now THEN
+      IF room IS NULL OR room >= 0 THEN
+        room := 0;
+        reason := coalesce(v_bucket.closed_by, 'throttled');
+        opens_on := v_bucket.closed_until;
+      END IF;
+    ELSIF v_bucket.tripped_on IS NOT NULL THEN
+      v_room := (NOT zeke_jobs.probes(v_bucket.probe))::integer;
+      IF room IS NULL OR v_room <= room THEN
+        room := v_room;
+        reason := 'breaker';
+        opens_on := NULL;
+      END IF;
+    END IF;
+    IF room IS NOT NULL THEN
+      RETURN NEXT;
+    END IF;
+  END LOOP;
+END
 $$;
 
 -- Add up the changes since the last claim, for locked buckets.

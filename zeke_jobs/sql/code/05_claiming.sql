@@ -1,5 +1,8 @@
 -- Claiming: choosing the jobs for a worker process.
 
+-- All elements of some arrays.
+CREATE OR REPLACE AGGREGATE zeke_jobs.join_arrays(anycompatiblearray) (SFUNC = array_cat, STYPE = anycompatiblearray);
+
 -- The first queued job of each task and priority of a queue; of a thousand priorities of a task. Each index has dead entries before that job, so it is
 -- searched for once.
 CREATE OR REPLACE FUNCTION zeke_jobs.first_jobs(p_queue text) RETURNS TABLE (task text, priority integer, run_at timestamptz, seq bigint)
@@ -67,13 +70,11 @@ AS $$
 #variable_conflict use_column
 DECLARE
   v_now timestamptz := zeke_jobs.now();
-  v_in_force integer;
   v_due text[];
   v_priorities integer[];
   v_from timestamptz[]; v_from_seq bigint[]; -- the first job of each
   v_limits text[];
   v_metered boolean;
-  v_has_apart boolean;
   v_apart record;
   v_place tid; -- of the job that must run alone
   v_at integer := 1;
@@ -86,10 +87,14 @@ DECLARE
   v_places tid[];
   v_opens timestamptz; -- of a key
 BEGIN
-  SELECT array_agg(l.task), array_agg(l.priority), array_agg(l.run_at), array_agg(l.seq), bool_or(l.metered)
-  INTO v_due, v_priorities, v_from, v_from_seq, v_metered
+  -- Most looks find an empty queue, and end here.
+  PERFORM 1 FROM zeke_jobs.queue AS q
+  WHERE q.state = 'queued' AND q.queue_name = p_queue ORDER BY q.task, q.priority DESC, q.run_at, q.seq LIMIT 1;
+  IF NOT FOUND THEN RETURN; END IF;
+  SELECT array_agg(l.task), array_agg(l.priority), array_agg(l.run_at), array_agg(l.seq), zeke_jobs.join_arrays(l.limits), bool_or(l.metered)
+  INTO v_due, v_priorities, v_from, v_from_seq, v_limits, v_metered
   FROM (
-    SELECT l.*, t.metered FROM zeke_jobs.first_jobs(p_queue) AS l JOIN zeke_jobs.task AS t ON t.id = l.task
+    SELECT l.*, t.limits, t.metered FROM zeke_jobs.first_jobs(p_queue) AS l JOIN zeke_jobs.task AS t ON t.id = l.task
     WHERE l.run_at <= v_now AND t.queue = p_queue AND t.id = ANY (p_tasks) AND NOT t.paused
       AND NOT EXISTS (SELECT 1 FROM zeke_jobs.pause AS p WHERE p.target IN ('task/' || t.id, 'queue/' || p_queue) OR p.target = ANY (t.limits))
     ORDER BY l.priority DESC, random()
@@ -97,21 +102,16 @@ BEGIN
   IF v_due IS NULL THEN RETURN; END IF;
   -- If the server crashes before the claim is on disk, the job is simply queued again: its end cannot be on disk before the claim.
   PERFORM set_config('synchronous_commit', 'off', true);
-  -- Lock the limits, in one order for all claims; each later statement then counts what earlier claims took. The order of the jobs that must run
-  -- alone asks for queue_apart: a planner without statistics takes queue_ready for as good.
-  SELECT (SELECT max(r.number) FROM zeke_jobs.revision AS r), array_agg(l.name),
-    (SELECT q.deaths FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 1 ORDER BY q.deaths, q.expires_on LIMIT 1) IS NOT NULL
-      OR EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.id = p_worker AND w.alone)
-  INTO v_in_force, v_limits, v_has_apart
-  FROM (
-    SELECT b.name FROM zeke_jobs.bucket AS b WHERE b.name = ANY (ARRAY(SELECT unnest(t.limits) FROM zeke_jobs.task AS t WHERE t.id = ANY (v_due)))
-    ORDER BY b.name, b.unit FOR NO KEY UPDATE
-  ) AS l;
+  -- Lock the limits, in one order for all claims; each later statement then counts what earlier claims took.
+  PERFORM 1 FROM zeke_jobs.bucket AS b WHERE b.name = ANY (v_limits) ORDER BY b.name, b.unit FOR NO KEY UPDATE;
   v_now := zeke_jobs.now();
   IF v_metered THEN
     PERFORM zeke_jobs.add_up_changes(v_limits, v_now), zeke_jobs.turn_breakers(v_limits, v_now);
   END IF;
-  IF v_has_apart THEN
+  -- The order asks for queue_apart: a planner without statistics takes queue_ready for as good.
+  IF (SELECT q.deaths FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 1 ORDER BY q.deaths, q.expires_on LIMIT 1) IS NOT NULL
+    OR EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.id = p_worker AND w.alone)
+  THEN
     v_apart := zeke_jobs.find_apart(p_worker, p_queue, v_due, p_is_empty, v_now);
     IF v_apart.must_empty THEN
       RETURN QUERY SELECT h.* FROM zeke_jobs.held_back(v_apart.task, NULL, 'alone', NULL, v_now) AS h; -- this process empties itself first
@@ -121,11 +121,10 @@ BEGIN
     END IF;
   END IF;
   WHILE v_at <= cardinality(v_due) AND v_left > 0 LOOP
-    SELECT t.id, t.aliases, t.limits, t.per_key, t.order_hold, t.metered, t.on_time, r.name, r.room, r.reason, r.opens_on,
-      (SELECT max(r.number) FROM zeke_jobs.revision AS r) AS in_force INTO v_one
-    FROM zeke_jobs.task AS t LEFT JOIN LATERAL (SELECT r.* FROM zeke_jobs.room(t.limits, v_now) AS r ORDER BY r.room LIMIT 1) AS r ON true
-    WHERE t.id = v_due[v_at];
-    IF v_one.in_force IS DISTINCT FROM v_in_force THEN
+    SELECT t.id, t.aliases, t.limits, t.per_key, t.order_hold, t.metered, t.on_time, r.name, r.room, r.reason, r.opens_on INTO v_one
+    FROM zeke_jobs.task AS t LEFT JOIN zeke_jobs.room(t.limits, v_now) AS r ON true
+    WHERE t.id = v_due[v_at] AND NOT t.paused ORDER BY r.room LIMIT 1;
+    IF NOT FOUND OR NOT v_one.limits <@ v_limits THEN
       -- A new jobs.yaml came while the lock waited for it: the tasks may have other limits now, so the caller claims again.
       RETURN QUERY SELECT h.* FROM zeke_jobs.held_back(NULL, 'revision', 'revision', v_now, v_now) AS h;
       RETURN;

@@ -39,8 +39,8 @@ BEGIN
       WHERE q.message_id = ANY (p_ids) AND q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker
       RETURNING q.message_id, q.task, q.queue_name, q.state, q.extra, q.order_hold
     )
-    SELECT array_agg(m.message_id) AS ids, array_agg(DISTINCT m.task) AS tasks, '{}'::text[] AS queues, '{}'::uuid[] AS failed,
-      bool_or(m.extra IS NOT NULL) AS has_extra, array_agg(DISTINCT m.queue_name) FILTER (WHERE m.order_hold IS NOT NULL) AS lines
+    SELECT array_agg(m.message_id) AS ids, array_agg(m.task) AS tasks, '{}'::text[] AS queues, '{}'::uuid[] AS failed,
+      bool_or(m.extra IS NOT NULL) AS has_extra, array_agg(m.queue_name) FILTER (WHERE m.order_hold IS NOT NULL) AS lines
     INTO v_moved FROM moved AS m;
   ELSE
     IF p_worker IS NULL THEN
@@ -97,10 +97,10 @@ BEGIN
       WHERE q.message_id = ANY (p_ids) AND q.message_id = h.message_id
       RETURNING q.message_id, q.task, q.queue_name, q.state, q.extra, q.order_hold, q.run_at, q.cancelled_on, h.was
     )
-    SELECT array_agg(m.message_id) AS ids, array_agg(DISTINCT m.task) AS tasks,
-      array_agg(DISTINCT m.queue_name) FILTER (WHERE m.state = 'queued' AND m.run_at <= v_now) AS queues,
+    SELECT array_agg(m.message_id) AS ids, array_agg(m.task) AS tasks,
+      array_agg(m.queue_name) FILTER (WHERE m.state = 'queued' AND m.run_at <= v_now) AS queues,
       array_agg(m.message_id) FILTER (WHERE m.state = 'rejected' AND m.was <> 'rejected' AND m.cancelled_on IS NULL) AS failed,
-      bool_or(m.extra IS NOT NULL) AS has_extra, array_agg(DISTINCT m.queue_name) FILTER (WHERE m.order_hold IS NOT NULL) AS lines
+      bool_or(m.extra IS NOT NULL) AS has_extra, array_agg(m.queue_name) FILTER (WHERE m.order_hold IS NOT NULL) AS lines
     INTO v_moved FROM moved AS m;
   END IF;
   IF v_moved.ids IS NULL THEN
