@@ -72,7 +72,7 @@ class Queries:
             return cursor.fetchall()
 
     def repeated(self, conn: Connection, name: str, /, **params: Any) -> list[tuple[Any, ...]]:
-        """Like ``rows``, for a statement that connections of ours run again and again: the server parses it once for each connection.
+        """Like ``rows``, for a frequent statement of our own connections: the server parses it once for each of them.
 
         Each parameter needs a cast, ``%(name)s::type``.
         """
