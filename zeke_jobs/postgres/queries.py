@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
+
+from psycopg2.errors import DuplicatePreparedStatement
 
 from zeke_jobs.postgres.session import Session
 from zeke_jobs.postgres.tolerant import tolerate
@@ -81,7 +84,8 @@ class Queries:
         prepare, execute = self._prepared(name)
         with conn.cursor() as cursor:
             if name not in conn.prepared:
-                cursor.execute(prepare)
+                with suppress(DuplicatePreparedStatement):  # an interruption came between the two lines
+                    cursor.execute(prepare)
                 conn.prepared.add(name)
             cursor.execute(execute, params)
             return cursor.fetchall()

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import re
+import uuid
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg2
+
+from zeke_jobs.postgres.pool import connect
+from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.postgres.session import Session, renew
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -81,3 +87,34 @@ def test_the_schema_has_all_that_the_statement_names(conn: Connection) -> None:
                 faults[name] = str(error)
                 cursor.execute("ROLLBACK")
     assert faults == {}
+
+
+def test_a_look_is_prepared_once_for_each_session_and_not_where_sessions_are_shared(database: str) -> None:
+    ours = connect(database)
+    assert isinstance(ours, Session)
+    look = {
+        "worker": uuid.uuid4(),
+        "queue": "default",
+        "tasks": "{}",
+        "want": 1,
+        "revision": None,
+        "is_empty": True,
+        "free": 1,
+    }
+    with closing(ours):
+        for _ in range(2):
+            assert SQL.repeated(ours, "job/claim", **look) == []
+        prepared = "SELECT array_agg(name) FROM pg_prepared_statements"
+        assert value(ours, prepared) == ["job/claim"]
+        renew(ours)
+        assert value(ours, prepared) is None
+        ours.settings = None  # as behind a pooler
+        assert SQL.repeated(ours, "job/claim", **look) == []
+        assert value(ours, prepared) is None
+
+
+def value(conn: Connection, sql: str) -> object:
+    with conn.cursor() as cursor:
+        cursor.execute(sql)
+        (found,) = cursor.fetchone() or (None,)
+    return found

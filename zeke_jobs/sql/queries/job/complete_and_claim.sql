@@ -1,11 +1,7 @@
--- Complete ended jobs and claim due ones in one round trip. A look that writes ends waits no longer than this for a lock.
+-- Complete ended jobs and claim due ones in one round trip. It waits no longer than this for a lock.
 SELECT kind, message_id, claim, task, message, attempt, attempt_base, deaths, revision, parent, scheduled_for::text, claimed_on, sensitive,
   on_time, held_by, reason, wait
 FROM zeke_jobs.complete_and_claim(
-<<<<<<< HEAD
-  (SELECT %(worker)s::uuid WHERE %(ids)s::uuid[] = '{}' OR set_config('lock_timeout', '1s', true) <> ''), %(ids)s::uuid[], %(claims)s::bigint[], %(after)s::double precision[], %(took)s::double precision[], %(results)s::text[],
-  %(queue)s, %(tasks)s::text[], %(want)s::integer, %(revision)s::integer, %(is_empty)s, %(free)s::integer)
-=======
-  %(worker)s::uuid, %(ids)s::uuid[], %(claims)s::bigint[], %(after)s::double precision[], %(took)s::double precision[], %(results)s::text[],
-  %(queue)s::text, %(tasks)s::text[], %(want)s::integer, %(revision)s::integer, %(is_empty)s::boolean, %(free)s::integer)
->>>>>>> 7b42b10e ([claim] Fewer statements in a claim and in an end; a worker's look is prepared once for each connection)
+  (SELECT %(worker)s::uuid WHERE set_config('lock_timeout', '1s', true) <> ''), %(ids)s::uuid[], %(claims)s::bigint[],
+  %(after)s::double precision[], %(took)s::double precision[], %(results)s::text[], %(queue)s::text, %(tasks)s::text[], %(want)s::integer,
+  %(revision)s::integer, %(is_empty)s::boolean, %(free)s::integer)
