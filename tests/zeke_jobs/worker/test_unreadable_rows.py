@@ -131,7 +131,7 @@ class Broken(Exception):
 
 STEPS = [
     "completer.take_completions",
-    "SQL.rows",
+    "SQL.repeated",
     "completer.flush_soon",
     "producer.freed",
     "policy",
@@ -201,7 +201,7 @@ def test_a_stop_hands_back_what_the_process_does_not_know_that_it_has(
 ) -> None:
     with running(TASKS) as broker:
         eventually(lambda: _idle(jobs, broker))
-        failed = inject(monkeypatch, broker.process, "SQL.rows", Broken, after=True)
+        failed = inject(monkeypatch, broker.process, "SQL.repeated", Broken, after=True)
         sent = jobs.add("echo", 7)
         eventually(lambda: failed)
     monkeypatch.undo()
