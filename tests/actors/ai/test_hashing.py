@@ -1,17 +1,17 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from actors.ai.hashing import DIMENSIONS, cosine, embed
+from tests.lab.quality import corpora
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-HEADLINES = Path(__file__).resolve().parents[4] / "shared" / "corpus" / "headlines"
+HEADLINES = corpora.CORPUS / "headlines"
 
 
 def test_a_vector_has_1536_numbers_and_length_one() -> None:

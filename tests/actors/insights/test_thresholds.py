@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from actors.ai.hashing import MODEL_VERSION, cosine, embed
 from actors.insights.events import knows, threshold
+from tests.lab.quality import corpora
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-HEADLINES = Path(__file__).resolve().parents[4] / "shared" / "corpus" / "headlines"
+HEADLINES = corpora.CORPUS / "headlines"
 EQUAL = 3.0  # from this judgement of people on, two headlines tell of one event
 
 

@@ -6,7 +6,6 @@ import threading
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -17,6 +16,7 @@ from actors.engine.client import HttpEngine
 from actors.engine.contract import EngineError
 from tests.actors.scripted_site import Answer, page, paragraphs, rss
 from tests.actors.sources.conftest import Pipeline
+from tests.lab.quality import corpora
 from zeke_jobs import Defer
 from zeke_jobs.postgres.pool import connect
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.actors.scripted_site import Asked, ScriptedSite
 
 DEEP = bool(os.environ.get("ZEKE_TEST_DEEP"))
-CORPUS = Path(__file__).resolve().parents[4] / "shared" / "corpus" / "feeds"
+CORPUS = corpora.CORPUS / "feeds"
 
 
 def feed(site: ScriptedSite, count: int, *, start: int = 0, title: str = "Title", date: datetime | None = None) -> str:

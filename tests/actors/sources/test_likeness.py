@@ -3,18 +3,17 @@ from __future__ import annotations
 import itertools
 import json
 import random
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from actors.sources.likeness import Likeness, jaccard, shingles
-from tests.lab.quality.corpora import WHOLE
+from tests.lab.quality import corpora
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-CORPUS = Path(__file__).resolve().parents[4] / "shared" / "corpus" / "near_duplicates"
+CORPUS = corpora.CORPUS / "near_duplicates"
 ARTICLES = CORPUS.parent / "articles"
 LEAST = 0.5
 
@@ -60,7 +59,7 @@ def test_syndicated_copies_are_found_and_articles_of_one_template_are_not(
 ) -> None:
     chance = random.Random(11)
     bodies = [entry["articleBody"] for entry in json.loads((ARTICLES / "ground-truth.json").read_text()).values()]
-    bodies = [body for body in bodies if len(body.split()) >= 120][:: 1 if WHOLE else 3]
+    bodies = [body for body in bodies if len(body.split()) >= 120][:: 1 if corpora.WHOLE else 3]
     texts: dict[str, str] = {}
     truth: set[frozenset[str]] = set()
     for place, body in enumerate(bodies):
