@@ -3,17 +3,14 @@
 -- All elements of some arrays.
 CREATE OR REPLACE AGGREGATE zeke_jobs.join_arrays(anycompatiblearray) (SFUNC = array_cat, STYPE = anycompatiblearray);
 
--- The first queued job of each task and priority of a queue; of a thousand priorities of a task. Each index has dead entries before that job, so it is
--- searched for once.
-CREATE OR REPLACE FUNCTION zeke_jobs.first_jobs(p_queue text) RETURNS TABLE (task text, priority integer, run_at timestamptz, seq bigint)
+-- The first queued job of each task and priority of a queue, beginning with its first job, which the caller has found: before each of these jobs the
+-- index may have many dead entries, so they are passed once. Of a thousand priorities of a task.
+CREATE OR REPLACE FUNCTION zeke_jobs.first_jobs(p_queue text, p_task text, p_priority integer, p_run_at timestamptz, p_seq bigint)
+RETURNS TABLE (task text, priority integer, run_at timestamptz, seq bigint)
 LANGUAGE sql STABLE -- so that it becomes a part of the calling statement, whose plan is kept
 AS $$
   WITH RECURSIVE level (task, n, priority, run_at, seq) AS (
-    (
-      SELECT q.task, 1, q.priority, q.run_at, q.seq FROM zeke_jobs.queue AS q
-      WHERE q.state = 'queued' AND q.queue_name = p_queue
-      ORDER BY q.task, q.priority DESC, q.run_at, q.seq LIMIT 1
-    )
+    SELECT p_task, 1, p_priority, p_run_at, p_seq
     UNION ALL
     SELECT h.* FROM level AS l CROSS JOIN LATERAL (
       (
@@ -80,7 +77,7 @@ DECLARE
   v_at integer := 1;
   v_left integer := p_want;
   v_free integer := coalesce(p_free, p_want);
-  v_one record; -- a task, and the limit that leaves it least room
+  v_one record; -- the first job; then each task, and the limit that leaves it least room
   v_peers integer;
   v_served integer := 0; -- of the peers, in this turn
   v_share integer;
@@ -88,13 +85,13 @@ DECLARE
   v_opens timestamptz; -- of a key
 BEGIN
   -- Most looks find an empty queue, and end here.
-  PERFORM 1 FROM zeke_jobs.queue AS q
+  SELECT q.task, q.priority, q.run_at, q.seq INTO v_one FROM zeke_jobs.queue AS q
   WHERE q.state = 'queued' AND q.queue_name = p_queue ORDER BY q.task, q.priority DESC, q.run_at, q.seq LIMIT 1;
   IF NOT FOUND THEN RETURN; END IF;
   SELECT array_agg(l.task), array_agg(l.priority), array_agg(l.run_at), array_agg(l.seq), zeke_jobs.join_arrays(l.limits), bool_or(l.metered)
   INTO v_due, v_priorities, v_from, v_from_seq, v_limits, v_metered
   FROM (
-    SELECT l.*, t.limits, t.metered FROM zeke_jobs.first_jobs(p_queue) AS l JOIN zeke_jobs.task AS t ON t.id = l.task
+    SELECT l.*, t.limits, t.metered FROM zeke_jobs.first_jobs(p_queue, v_one.task, v_one.priority, v_one.run_at, v_one.seq) AS l JOIN zeke_jobs.task AS t ON t.id = l.task
     WHERE l.run_at <= v_now AND t.queue = p_queue AND t.id = ANY (p_tasks) AND NOT t.paused
       AND NOT EXISTS (SELECT 1 FROM zeke_jobs.pause AS p WHERE p.target IN ('task/' || t.id, 'queue/' || p_queue) OR p.target = ANY (t.limits))
     ORDER BY l.priority DESC, random()
@@ -362,7 +359,12 @@ BEGIN
       SELECT q.run_at FROM zeke_jobs.queue AS q
       WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = l.task AND q.priority = l.priority AND q.run_at > v_now
       ORDER BY q.run_at LIMIT 1)) - v_now)
-    FROM zeke_jobs.first_jobs(p_queue) AS l WHERE l.task = ANY (p_tasks)
+    FROM (
+      SELECT q.task, q.priority, q.run_at, q.seq FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.queue_name = p_queue ORDER BY q.task, q.priority DESC, q.run_at, q.seq LIMIT 1
+    ) AS f
+    CROSS JOIN LATERAL zeke_jobs.first_jobs(p_queue, f.task, f.priority, f.run_at, f.seq) AS l
+    WHERE l.task = ANY (p_tasks)
   );
 END
 $$;
