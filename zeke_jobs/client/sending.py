@@ -82,9 +82,8 @@ def send(
         MigrationError: the database has no tables of zeke_jobs.
         ConfigurationError: neither ``connection`` nor ``DATABASE_URL``.
     """
-    planned = one(task, payload, options)
-    with tracing.sending(task):
-        return drivers.perform(planned, connection)
+    with tracing.sending(task):  # the job carries the context of this span
+        return drivers.perform(one(task, payload, options), connection)
 
 
 def one(task: str, payload: Mapping[str, Any] | BaseModel | None, options: Mapping[str, Any]) -> Planned[Sent]:
