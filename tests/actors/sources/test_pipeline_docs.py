@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from actors.briefs.delivery.settings import DeliverySettings, Mail, Webhook
+from actors.briefs.generate import BriefSettings
 from actors.engine import Settings
 from actors.engine.contract import ContentItem, ContentSource
+from actors.insights.events import EventSettings
+from actors.insights.selection import Selection
 from actors.outcomes import Outcome
+from actors.schema import MAX_BATCH
 from actors.sources.feed_items import FirstFetch
 from actors.sources.rhythm import Rhythm
 from tests.actors.sources.conftest import TASKS
+from zeke_jobs import parse_duration
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+FIGURED = {*(settings for _, _, settings in TASKS.values()), Rhythm, FirstFetch} | {
+    *(EventSettings, Selection, BriefSettings, DeliverySettings, Mail, Webhook)
+}
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 PIPELINE = (DOCS / "pipeline.md").read_text()
 ENGINE = (DOCS / "engine.md").read_text()
@@ -43,6 +53,16 @@ def test_each_task_has_its_section_with_payload_and_settings(task: str) -> None:
 @pytest.mark.parametrize(("model", "text"), [(Settings, ENGINE), (Rhythm, PIPELINE), (FirstFetch, PIPELINE)])
 def test_each_setting_is_described(model: type[BaseModel], text: str) -> None:
     assert [name for name in model.model_fields if not re.search(rf"[`{{ ]{name}[`:]", text)] == []
+
+
+@pytest.mark.parametrize("model", sorted(FIGURED, key=lambda model: model.__name__))
+def test_each_figure_of_a_setting_is_its_default(model: type[BaseModel]) -> None:
+    told = re.findall(r"\b([a-z_]+)`?:? (\.?\d+(?:\.\d+)?)([a-z]*)", PIPELINE)
+    for name, field in model.model_fields.items():
+        if isinstance(field.default, int | float | timedelta):
+            read = parse_duration if isinstance(field.default, timedelta) else float
+            assert field.default in [read(figure + unit) for one, figure, unit in told if one == name], name
+    assert f"`rawItemIds`, 1 to {MAX_BATCH}." in PIPELINE
 
 
 def test_each_field_of_the_contract_is_named() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.zeke_jobs.worker.big_table import WORKER, BigTable
 from tests.zeke_jobs.worker.conftest import NOON, Jobs
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.testing import set_clock
@@ -67,6 +68,23 @@ def test_a_higher_priority_goes_first_between_thousands_of_keys_too(jobs: Jobs) 
     )
     urgent = [jobs.add("a", options=f'{{"key": "{key}", "priority": 3}}')[0] for key in ("key-2000", "new")]
     assert {c["message_id"] for c in jobs.claim(jobs.worker(), 2)} == set(urgent)
+
+
+@pytest.mark.parametrize("delay", [0, 3600])
+def test_a_worker_looks_at_a_thousand_priorities_of_a_task_however_many_were_sent(jobs: Jobs, delay: int) -> None:
+    big = BigTable(jobs)
+    jobs.rows(
+        """SELECT count(zeke_jobs.send('bulk', '{}', jsonb_build_object('priority', n, 'delay', %s::integer)))
+        FROM generate_series(1, 4000) AS n""",
+        delay,
+    )
+    looked = big.measure(lambda: jobs.look(WORKER, 8, ["bulk"]))
+    asked = big.measure(lambda: jobs.rows("SELECT zeke_jobs.next_due('default', ARRAY['bulk'])"))
+    assert (looked.seq_scans, asked.seq_scans) == (0, 0)
+    assert 1000 <= looked.entries < 1500
+    assert asked.entries < 2500, "one for the priority, and one for its next job"
+    claims = jobs.claim(WORKER, 8)
+    assert [jobs.row(c["message_id"])["priority"] for c in claims] == ([] if delay else list(range(4000, 3992, -1)))
 
 
 @pytest.mark.parametrize(
