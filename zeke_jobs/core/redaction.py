@@ -35,8 +35,12 @@ _WHOLE = re.compile(
     r"(://[^:/@]*:)[^/]*(?=@)|(\b(?:ssl)?password\s*=\s*)(?:'(?:\\.|[^'\\])*'|\S+)"
 )  # of a text that is an address
 
-# A part of a statement, with its values in SQL's form, as Postgres quotes it: alone, or within JSON.
-_EXCERPT = re.compile(r"(^ *LINE \d+: ).*$|(\\nLINE \d+: )(?:[^\\\"]|\\[^n])*", re.MULTILINE)
+# A part of a statement or of a row, as Postgres quotes it, perhaps cut within a value: alone, or within JSON.
+_EXCERPT = re.compile(
+    r"(^ *LINE \d+: |^DETAIL:  Failing row contains ).*$"
+    r"|(\\nLINE \d+: |\\nDETAIL:  Failing row contains )(?:[^\\\"]|\\[^n])*",
+    re.MULTILINE,
+)
 
 
 class _Hidden(NamedTuple):
@@ -82,7 +86,7 @@ def hiding(payload: Mapping[str, Any], sensitive: Collection[str]) -> Iterator[N
 def redact(text: str) -> str:
     """The text with each secret replaced by a mask or by its variable's name."""
     hidden = _hidden.get()
-    if hidden.fields and "LINE " in text:
+    if hidden.fields and ("LINE " in text or "Failing row" in text):
         text = _EXCERPT.sub(_without_password, text)
     stand_ins = {**_known, **dict.fromkeys(hidden.values, _MASK)}
     for value in sorted(stand_ins, key=len, reverse=True):
@@ -165,6 +169,8 @@ def _is_distinct(value: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _forms(value: str) -> tuple[str, ...]:
-    """The forms in which texts quote a secret: unchanged, in JSON, in Python, in an address."""
+    """The forms in which texts quote a secret: unchanged, in JSON, in Python, in an address; and these within SQL and Python."""
     said = (value, json.dumps(value, ensure_ascii=False)[1:-1], json.dumps(value)[1:-1], repr(value)[1:-1])
-    return tuple(dict.fromkeys((*said, quote(value, safe=""), quote_plus(value))))
+    again = [form.replace("\\", "\\\\") for form in said]
+    within = (form.replace("'", quoted) for form in (*said, *again) for quoted in ("''", "\\'", "'"))
+    return tuple(dict.fromkeys((*said, quote(value, safe=""), quote_plus(value), *within)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import traceback
 import uuid
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ import zeke_jobs
 from tests.each import each
 from zeke_jobs import client
 from zeke_jobs.client import drivers
+from zeke_jobs.core.redaction import hiding, redact
 from zeke_jobs.errors import InvalidPayload, MigrationError, QueueFull, UnknownTask
 from zeke_jobs.payload.model import Payload
 
@@ -329,7 +331,7 @@ def session(url: str) -> Any:
     return Session(engine(url, "psycopg"))
 
 
-@pytest.mark.parametrize(
+each_connection = pytest.mark.parametrize(
     "connect",
     [
         psycopg2_connection,
@@ -341,6 +343,9 @@ def session(url: str) -> Any:
     ],
     ids=["psycopg2", "psycopg2-dict", "psycopg3", "sqlalchemy-psycopg2", "sqlalchemy-psycopg", "session"],
 )
+
+
+@each_connection
 def test_a_send_belongs_to_the_callers_transaction(database: str, conn: Connection, connect: Any) -> None:
     with closing(connect(database)) as theirs:
         zeke_jobs.send("analyze-story", {"storyId": STORY}, connection=theirs, delay=5)
@@ -352,6 +357,32 @@ def test_a_send_belongs_to_the_callers_transaction(database: str, conn: Connecti
         assert zeke_jobs.status(sent.id, connection=theirs).data == {"story_id": STORY}
         theirs.commit()
         assert count(conn) == 1
+
+
+@each_connection
+@pytest.mark.parametrize(
+    "fault",
+    [
+        """CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN EXECUTE 'SELECT none ' || quote_literal(new.message::text); END $$;
+           CREATE TRIGGER refuse BEFORE UPDATE ON zeke_jobs.queue FOR EACH ROW EXECUTE FUNCTION public.refuse()""",
+        "ALTER TABLE zeke_jobs.queue ADD CONSTRAINT refuse CHECK (message::text NOT LIKE '%%Brien%%') NOT VALID",
+    ],
+    ids=["statement", "row"],
+)
+def test_what_postgres_quotes_of_a_send_that_replaces_is_masked_in_a_handler(
+    database: str, conn: Connection, connect: Any, fault: str
+) -> None:
+    payload = {"name": 'O\'Brien, 12 "High Street", Port Lyle, which is longer than the excerpt of a row'}
+    again: Any = {"unique": {"while": "queued", "on_duplicate": "replace"}, "unique_key": "one"}
+    with closing(connect(database)) as theirs, conn.cursor() as cursor:
+        zeke_jobs.send("anything", {}, **again)
+        cursor.execute(fault)
+        with hiding(payload, ["name"]):
+            with pytest.raises(Exception, match="Brien") as caught:
+                zeke_jobs.send("anything", payload, connection=theirs, **again)
+            said = redact("".join(traceback.format_exception(caught.value)))
+    assert not [part for part in ("O'", "Brien", "High", "Lyle") if part in said], said
 
 
 def test_a_refused_send_does_not_spoil_the_callers_transaction(database: str, conn: Connection) -> None:
