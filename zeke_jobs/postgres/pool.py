@@ -126,7 +126,8 @@ def _refused(reason: str) -> OperationalError:
     for expected, words in _WRONG_ADDRESS.items():
         if re.search(words, reason):
             return AddressError(f"expected {expected} in {environment.DATABASE_URL}, got: {' '.join(reason.split())}")
-    return OperationalError(reason)
+    silent = f"no answer for {KEEPALIVE['connect_timeout']} s; is it the port of a PostgreSQL server?"
+    return OperationalError(reason.replace("timeout expired", silent))
 
 
 def is_pooled(conn: Connection) -> bool:

@@ -20,7 +20,7 @@ from actors.store.statements import SQL as STORE
 from zeke_jobs.postgres import pool as postgres
 from zeke_jobs.postgres.pool import AddressError, connect
 from zeke_jobs.postgres.queries import SQL as OURS
-from zeke_jobs.postgres.session import Session
+from zeke_jobs.postgres.session import KEEPALIVE, Session
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -153,3 +153,15 @@ def test_a_server_that_is_no_postgres_is_a_wrong_address() -> None:
         url = f"postgresql://somebody@127.0.0.1:{other.getsockname()[1]}/news"
         with pytest.raises(AddressError, match=r"^expected the port of a PostgreSQL server in DATABASE_URL, got: "):
             connect(url)
+
+
+def test_a_port_that_accepts_and_says_nothing_is_named_with_the_time_that_it_had(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(KEEPALIVE, "connect_timeout", 2)  # libpq's least
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        said = f"port {port} failed: no answer for 2 s; is it the port of a PostgreSQL server\\?"
+        with pytest.raises(OperationalError, match=said) as caught:
+            connect(f"postgresql://somebody@127.0.0.1:{port}/news")
+    assert not isinstance(caught.value, AddressError), "a server may be slow, so a worker waits for it"
