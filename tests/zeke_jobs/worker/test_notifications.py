@@ -37,6 +37,26 @@ def test_jobs_notify_once_a_statement(jobs: Jobs, heard: Callable[[], list[str]]
     assert heard() == ["default"]
 
 
+def test_a_job_that_is_due_before_the_next_look_of_waiting_processes_is_told_and_a_later_one_is_not(
+    jobs: Jobs, heard: Callable[[], list[str]]
+) -> None:
+    jobs.use("  a: {handler: 'H:echo'}")
+    worker = jobs.worker()
+    waits(jobs, worker)
+    zeke_jobs.send("a", {}, delay=2, connection=jobs.conn)
+    zeke_jobs.send_many("a", [{}], delay=2, connection=jobs.conn)
+    assert heard() == ["default", "default"]
+    zeke_jobs.send("a", {}, delay=60, connection=jobs.conn)
+    assert heard() == []
+    jobs.add("a")
+    for outcome, delay, told in (("retry", 0.001, ["default"]), ("deferred", 60, [])):
+        (claimed,) = jobs.claim(worker, 1)
+        heard()
+        jobs.finish(worker, claimed, outcome, delay=delay)
+        assert heard() == told
+        jobs.rows("UPDATE zeke_jobs.queue SET run_at = zeke_jobs.now() WHERE message_id = %s", claimed["message_id"])
+
+
 def test_the_jobs_of_a_transaction_name_one_waiting_process_that_looks_first(
     jobs: Jobs, other_conn: Connection
 ) -> None:

@@ -1,5 +1,10 @@
 -- Wake-ups of idle processes. A wake-up is a hint: a process that misses it finds the job at its next poll.
 
+-- Whether waiting processes must hear of a job: it is due, or before their next look, which tells them of later ones.
+CREATE OR REPLACE FUNCTION zeke_jobs.is_soon(p_run_at timestamptz, p_now timestamptz) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$ SELECT p_run_at < p_now + interval '5 seconds' $$;
+
 -- Notify the processes that wait for new jobs of a queue: one at once, the others a moment later unless they have looked by then, because one job
 -- does not need a look by each of them. If none waits, send nothing: a NOTIFY in every send would serialise commits.
 CREATE OR REPLACE FUNCTION zeke_jobs.notify_idle(p_queue text) RETURNS void

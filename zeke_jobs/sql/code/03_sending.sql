@@ -525,7 +525,7 @@ BEGIN
   IF p_options ? 'batch' THEN
     PERFORM zeke_jobs.count_in_batches(v_made, 1);
   END IF;
-  IF v_made <> '{}' AND v_run_at <= v_now THEN
+  IF v_made <> '{}' AND zeke_jobs.is_soon(v_run_at, v_now) THEN
     PERFORM zeke_jobs.notify_idle(p_task.queue);
   END IF;
   RETURN v_made;
@@ -641,7 +641,7 @@ BEGIN
     ON CONFLICT DO NOTHING
     -- Look here whether a process waits: a call of zeke_jobs.notify_idle would cost each send a quarter more.
     RETURNING coalesce((
-      SELECT q.queue_name FROM zeke_jobs.worker AS w WHERE q.queue_name = ANY (w.idle) AND q.run_at <= v_now LIMIT 1), '') INTO v_waits;
+      SELECT q.queue_name FROM zeke_jobs.worker AS w WHERE q.queue_name = ANY (w.idle) AND zeke_jobs.is_soon(q.run_at, v_now) LIMIT 1), '') INTO v_waits;
     IF v_waits <> '' THEN
       PERFORM zeke_jobs.notify_idle(v_waits);
     END IF;

@@ -98,7 +98,7 @@ BEGIN
       RETURNING q.message_id, q.task, q.queue_name, q.state, q.extra, q.order_hold, q.run_at, q.cancelled_on, h.was
     )
     SELECT array_agg(m.message_id) AS ids, array_agg(m.task) AS tasks,
-      array_agg(m.queue_name) FILTER (WHERE m.state = 'queued' AND m.run_at <= v_now) AS queues,
+      array_agg(m.queue_name) FILTER (WHERE m.state = 'queued' AND zeke_jobs.is_soon(m.run_at, v_now)) AS queues,
       array_agg(m.message_id) FILTER (WHERE m.state = 'rejected' AND m.was <> 'rejected' AND m.cancelled_on IS NULL) AS failed,
       bool_or(m.extra IS NOT NULL) AS has_extra, array_agg(m.queue_name) FILTER (WHERE m.order_hold IS NOT NULL) AS lines
     INTO v_moved FROM moved AS m;
