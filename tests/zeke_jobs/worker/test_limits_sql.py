@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import datetime
 from typing import Any
 
@@ -141,6 +142,38 @@ def test_overuse_is_charged_to_the_next_jobs_at_once(jobs: Jobs) -> None:
     assert day.claim(56) == []
     day.end([first])
     assert len(day.claim(58)) == 1
+
+
+def test_a_provider_refuses_hardly_a_call_whose_estimate_is_half_of_what_it_uses(jobs: Jobs) -> None:
+    chance, most = random.Random(5), 30_000
+    day = Day(
+        jobs,
+        "  a: {handler: 'H:echo', uses: [ai], units: {tokens: 30}}",
+        f"limits: {{ai: {{concurrency: 12, tokens: {{rate: {most}/m}}}}}}",
+    )
+    jobs.rows("SELECT count(zeke_jobs.send('a', '{}', '{}')) FROM generate_series(1, 1500)")
+    calls: list[tuple[float, int]] = []
+    active: list[tuple[float, int, dict[str, Any]]] = []
+    now = 0.0
+    while now < 150:
+        for ended in [one for one in active if one[0] <= now]:
+            active.remove(ended)
+            day.at(now)
+            day.used(ended[2], tokens=ended[1])
+            day.end([ended[2]])
+        day.at(now)
+        next_times = [now + 1.0]
+        for row in jobs.look(day.worker, 12):
+            if row["kind"] == "job":
+                calls.append((now, chance.choice([20, 40, 60, 120])))
+                active.append((now + chance.uniform(0.2, 1.5), calls[-1][1], row))
+            elif row["wait"] is not None:
+                next_times.append(now + row["wait"] + 0.001)
+        now = min(next_times + [one[0] for one in active])
+    late = [at for at, _ in calls if at >= 60]
+    refused = [at for at in late if sum(n for then, n in calls if at - 60 < then <= at) > most]
+    assert len(refused) < len(late) / 100
+    assert sum(tokens for at, tokens in calls if 90 <= at < 150) > 0.95 * most
 
 
 def test_the_send_knows_better_than_the_last_jobs_and_they_better_than_jobs_yaml(jobs: Jobs) -> None:
