@@ -85,6 +85,8 @@ def test_a_worker_looks_at_a_thousand_priorities_of_a_task_however_many_were_sen
     assert asked.entries < 2500, "one for the priority, and one for its next job"
     claims = jobs.claim(WORKER, 8)
     assert [jobs.row(c["message_id"])["priority"] for c in claims] == ([] if delay else list(range(4000, 3992, -1)))
+    honest = jobs.add("bulk")
+    assert not delay or [c["message_id"] for c in jobs.claim(WORKER, 8)] == honest
 
 
 @pytest.mark.parametrize(

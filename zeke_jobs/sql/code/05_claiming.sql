@@ -4,7 +4,8 @@
 CREATE OR REPLACE AGGREGATE zeke_jobs.join_arrays(anycompatiblearray) (SFUNC = array_cat, STYPE = anycompatiblearray);
 
 -- The first queued job of each task and priority of a queue, beginning with its first job, which the caller has found: before each of these jobs the
--- index may have many dead entries, so they are passed once. Of a thousand priorities of a task.
+-- index may have many dead entries, so they are passed once. Of a thousand priorities of a task, and of the first that its own or a lower one has:
+-- a sender's jobs of a thousand higher priorities, all due in years, hold back none without an own priority.
 CREATE OR REPLACE FUNCTION zeke_jobs.first_jobs(p_queue text, p_task text, p_priority integer, p_run_at timestamptz, p_seq bigint)
 RETURNS TABLE (task text, priority integer, run_at timestamptz, seq bigint)
 LANGUAGE sql STABLE -- so that it becomes a part of the calling statement, whose plan is kept
@@ -15,7 +16,8 @@ AS $$
     SELECT h.* FROM level AS l CROSS JOIN LATERAL (
       (
         SELECT q.task, l.n + 1, q.priority, q.run_at, q.seq FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = l.task AND q.priority < l.priority AND l.n < 1000
+        WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = l.task AND l.n <= 1000 AND q.priority < CASE WHEN l.n < 1000 THEN l.priority
+          ELSE least(l.priority, (SELECT t.priority FROM zeke_jobs.task AS t WHERE t.id = l.task)::bigint + 1) END
         ORDER BY q.priority DESC, q.run_at, q.seq LIMIT 1
       )
       UNION ALL
