@@ -44,6 +44,17 @@ def test_throttling_does_not_go_below_the_stated_bound(jobs: Jobs) -> None:
     assert len(day.claim(10)) == 3
 
 
+def test_a_throttled_job_goes_behind_those_that_became_due_while_it_waited(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai]}", THROTTLE)
+    (first,) = jobs.add("a")
+    (claim,) = day.claim(0)
+    throttle(day, claim, 12)
+    jobs.finish(day.worker, claim, "deferred", delay=12.0)
+    day.at(5)
+    (later,) = jobs.add("a")
+    assert [one["message_id"] for one in day.claim(13)] == [later, first]
+
+
 BREAKER = "limits: {ai: {breaker: {failures: 3, within: 1m, pause: 10s}}}"
 
 
