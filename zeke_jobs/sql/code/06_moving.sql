@@ -373,7 +373,7 @@ $$;
 -- The unmasked result of a completed job, for the program that waits for it. The views mask sensitive fields.
 CREATE OR REPLACE FUNCTION zeke_jobs.output_of(p_id uuid) RETURNS SETOF jsonb
 LANGUAGE sql STABLE SECURITY DEFINER
-SET search_path TO pg_catalog, pg_temp
+SET search_path TO pg_catalog, pg_temp SET enable_seqscan = off SET jit = off
 AS $$
   SELECT q.result FROM zeke_jobs.queue AS q WHERE q.message_id = p_id AND q.state = 'done'
 $$;
