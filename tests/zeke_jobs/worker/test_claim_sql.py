@@ -83,6 +83,11 @@ def test_a_worker_looks_at_a_thousand_priorities_of_a_task_however_many_were_sen
     assert (looked.seq_scans, asked.seq_scans) == (0, 0)
     assert 1000 <= looked.entries < 1500
     assert asked.entries < 2500, "one for the priority, and one for its next job"
+    jobs.rows(
+        """INSERT INTO zeke_jobs.queue (message_id, queue_name, message, task, run_at, revision)
+        SELECT gen_random_uuid(), 'default', '{}', 'another ' || n, '-infinity', 1 FROM generate_series(1, 500) AS n"""
+    )
+    assert big.measure(lambda: jobs.look(WORKER, 0, ["shared"])).entries < 100, "none of tasks that it does not serve"
     claims = jobs.claim(WORKER, 8)
     assert [jobs.row(c["message_id"])["priority"] for c in claims] == ([] if delay else list(range(4000, 3992, -1)))
     honest = jobs.add("bulk")

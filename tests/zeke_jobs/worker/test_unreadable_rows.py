@@ -151,10 +151,10 @@ def inject(
     whole, failed = getattr(of, name), list[int]()
 
     def fail(*args: Any, **said: Any) -> Any:
-        is_ours = name not in ("rows", "run") or args[1] in ("job/complete_and_claim", "worker/waits")
+        is_ours = name != "run" or args[1] == "worker/waits"
         is_ours = is_ours and current_thread().name == "producer"
         done = whole(*args, **said) if after or not is_ours else None
-        brings = name != "rows" or not after or len(done or ()) > 1
+        brings = name != "repeated" or not after or len(done or ()) > 1
         if failed or not is_ours or not brings:
             return done if after or not is_ours else whole(*args, **said)
         failed.append(1)

@@ -3,15 +3,17 @@
 -- All elements of some arrays.
 CREATE OR REPLACE AGGREGATE zeke_jobs.join_arrays(anycompatiblearray) (SFUNC = array_cat, STYPE = anycompatiblearray);
 
--- The first queued job of each task and priority of a queue, beginning with its first job, which the caller has found: before each of these jobs the
--- index may have many dead entries, so they are passed once. Of a thousand priorities of a task, and of the first that its own or a lower one has:
--- a sender's jobs of a thousand higher priorities, all due in years, hold back none without an own priority.
-CREATE OR REPLACE FUNCTION zeke_jobs.first_jobs(p_queue text, p_task text, p_priority integer, p_run_at timestamptz, p_seq bigint)
+-- The first queued job of each priority of the tasks in p_tasks in a queue, beginning with the queue's first job, which the caller has found: before
+-- each of these jobs the index may have many dead entries, so they are passed once. Of a thousand priorities of a task, and of the first that its own
+-- or a lower one has: a sender's jobs of a thousand higher priorities, all due in years, hold back none without an own priority. n is NULL for a task
+-- that is not in p_tasks: the search leaps from it to the next one that is.
+CREATE OR REPLACE FUNCTION zeke_jobs.first_jobs(
+  p_queue text, p_tasks text[], p_task text, p_priority integer, p_run_at timestamptz, p_seq bigint)
 RETURNS TABLE (task text, priority integer, run_at timestamptz, seq bigint)
 LANGUAGE sql STABLE -- so that it becomes a part of the calling statement, whose plan is kept
 AS $$
   WITH RECURSIVE level (task, n, priority, run_at, seq) AS (
-    SELECT p_task, 1, p_priority, p_run_at, p_seq
+    SELECT p_task, CASE WHEN p_task = ANY (p_tasks) THEN 1 END, p_priority, p_run_at, p_seq
     UNION ALL
     SELECT h.* FROM level AS l CROSS JOIN LATERAL (
       (
@@ -22,14 +24,15 @@ AS $$
       )
       UNION ALL
       (
-        SELECT q.task, 1, q.priority, q.run_at, q.seq FROM zeke_jobs.queue AS q
+        SELECT q.task, CASE WHEN q.task = ANY (p_tasks) THEN 1 END, q.priority, q.run_at, q.seq FROM zeke_jobs.queue AS q
         WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task > l.task
+          AND q.task >= CASE WHEN l.n IS NULL THEN (SELECT min(n.name) FROM unnest(p_tasks) AS n (name) WHERE n.name > l.task) ELSE l.task END
         ORDER BY q.task, q.priority DESC, q.run_at, q.seq LIMIT 1
       )
       LIMIT 1
     ) AS h
   )
-  SELECT l.task, l.priority, l.run_at, l.seq FROM level AS l
+  SELECT l.task, l.priority, l.run_at, l.seq FROM level AS l WHERE l.n IS NOT NULL
 $$;
 
 -- The next job of a key whose jobs run in strict order: the oldest job that has not ended, or that failed and holds the key.
@@ -93,8 +96,9 @@ BEGIN
   SELECT array_agg(l.task), array_agg(l.priority), array_agg(l.run_at), array_agg(l.seq), zeke_jobs.join_arrays(l.limits), bool_or(l.metered)
   INTO v_due, v_priorities, v_from, v_from_seq, v_limits, v_metered
   FROM (
-    SELECT l.*, t.limits, t.metered FROM zeke_jobs.first_jobs(p_queue, v_one.task, v_one.priority, v_one.run_at, v_one.seq) AS l JOIN zeke_jobs.task AS t ON t.id = l.task
-    WHERE l.run_at <= v_now AND t.queue = p_queue AND t.id = ANY (p_tasks) AND NOT t.paused
+    SELECT l.*, t.limits, t.metered
+    FROM zeke_jobs.first_jobs(p_queue, p_tasks, v_one.task, v_one.priority, v_one.run_at, v_one.seq) AS l JOIN zeke_jobs.task AS t ON t.id = l.task
+    WHERE l.run_at <= v_now AND t.queue = p_queue AND NOT t.paused
       AND NOT EXISTS (SELECT 1 FROM zeke_jobs.pause AS p WHERE p.target IN ('task/' || t.id, 'queue/' || p_queue) OR p.target = ANY (t.limits))
     ORDER BY l.priority DESC, random()
   ) AS l;
@@ -365,8 +369,7 @@ BEGIN
       SELECT q.task, q.priority, q.run_at, q.seq FROM zeke_jobs.queue AS q
       WHERE q.state = 'queued' AND q.queue_name = p_queue ORDER BY q.task, q.priority DESC, q.run_at, q.seq LIMIT 1
     ) AS f
-    CROSS JOIN LATERAL zeke_jobs.first_jobs(p_queue, f.task, f.priority, f.run_at, f.seq) AS l
-    WHERE l.task = ANY (p_tasks)
+    CROSS JOIN LATERAL zeke_jobs.first_jobs(p_queue, p_tasks, f.task, f.priority, f.run_at, f.seq) AS l
   );
 END
 $$;

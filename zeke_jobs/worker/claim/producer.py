@@ -198,7 +198,8 @@ class Producer:
         process = self._process
         process.proof.answer_lost()  # the database may have given us jobs that we do not know
         self._reported = _NOTHING
-        if isinstance(error, (*UNFIT, LockNotAvailable)) and process.completer.waiting():
+        # The completer may be writing them already; a look without ends waits for its locks.
+        if isinstance(error, LockNotAvailable) or (isinstance(error, UNFIT) and process.completer.waiting()):
             # The completer finds out which output Postgres cannot store, or which job another session holds.
             self._log.warning("the ends of jobs are written without a claim", error=str(error).strip())
             process.completer.write_now()
@@ -211,6 +212,7 @@ class Producer:
             self._pause = min(_LONGEST_PAUSE, self._pause * 2)
         else:
             self._log.exception("a claim failed; please report this", exc_info=error)
+            process.pool.drop_idle()  # a session whose prepared statements no longer fit would fail for ever
             process.stop_begun.wait(_AFTER_FAULT)
         if queue is not None:
             self.wake(queue.name)
