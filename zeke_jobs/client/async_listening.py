@@ -66,7 +66,7 @@ class AsyncListener:
         event = asyncio.Event()
         self._waiting.setdefault(job_id, []).append(event)
         try:
-            # From here on its end is announced; an earlier end shows in the answer.
+            # An earlier end shows in the answer, a later one is announced; a poll finds one that commits at this moment.
             if await async_drivers.perform(drivers.ask("job/await", {"id": job_id})):
                 if not event.is_set() and (self._task is None or self._task.done()):
                     self._task = asyncio.create_task(self._run(), name="zeke-jobs listener")

@@ -49,7 +49,7 @@ class Listener:
         with self._lock:
             self._waiting.setdefault(key, []).append(event)
         try:
-            # From here on its end is announced; an earlier end shows in the answer.
+            # An earlier end shows in the answer, a later one is announced; a poll finds one that commits at this moment.
             if not drivers.perform(drivers.ask("job/await", {"id": key}), pool=self.pool):
                 return True
             self._start()

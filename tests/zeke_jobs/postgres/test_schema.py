@@ -69,6 +69,18 @@ def test_a_claim_can_be_read_in_ten_minutes_and_keeps_nothing_in_the_session(con
     assert set(re.findall(r"set_config\('(\w+)", code)) <= {"search_path", "synchronous_commit"}
 
 
+@pytest.mark.parametrize(
+    "call",
+    ["is_soon(q.run_at, q.mtime)", "ready_units(q.run_at, 1, 1, q.mtime)", "moved_on(q.run_at, 1, 1, 1, q.mtime)"],
+)
+def test_what_sends_and_claims_compute_becomes_a_part_of_their_statements(conn: Connection, call: str) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute(f"EXPLAIN VERBOSE SELECT zeke_jobs.{call} FROM zeke_jobs.queue AS q")
+        plan = str(cursor.fetchall())
+    assert "Output" in plan
+    assert call.partition("(")[0] not in plan
+
+
 def count(conn: Connection, sql: str) -> int:
     with conn.cursor() as cursor:
         cursor.execute(sql)

@@ -2,7 +2,7 @@
 
 -- Whether waiting processes must hear of a job: it is due, or before their next look, which tells them of later ones.
 CREATE OR REPLACE FUNCTION zeke_jobs.is_soon(p_run_at timestamptz, p_now timestamptz) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE -- as it is, so that it becomes a part of the calling statement
 AS $$ SELECT p_run_at < p_now + interval '5 seconds' $$;
 
 -- Notify the processes that wait for new jobs of a queue: one at once, the others a moment later unless they have looked by then, because one job

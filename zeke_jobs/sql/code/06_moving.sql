@@ -359,7 +359,7 @@ END
 $$;
 
 -- Ask that the end of a job be announced on channel zeke_jobs.done. Returns its state; NULL: it has ended already, or is unknown. Locks nothing:
--- the caller's transaction may stay open for long. Called in a transaction of its own, it misses no end.
+-- the caller's transaction may stay open for long. So it misses an end that commits at the same moment: the caller looks itself now and then.
 CREATE OR REPLACE FUNCTION zeke_jobs.await_end(p_id uuid) RETURNS zeke_jobs.state
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp SET enable_seqscan = off SET jit = off
