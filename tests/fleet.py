@@ -104,7 +104,7 @@ class Fleet:
         return self.commands[-1]
 
     def zeke(self, *arguments: str, status: int | None = 0) -> str:
-        """Run ``zeke-jobs`` as an operator does, but in this process, which takes a tenth of the time; what it wrote."""
+        """Run ``zeke-jobs`` in this process, which takes a tenth of the time; returns its output."""
         from zeke_jobs.cli.root import app
         from zeke_jobs.cli.run import run
 

@@ -112,7 +112,7 @@ class Workload:
     batches: list[tuple[Job, list[Job]]] = field(default_factory=list)
 
     def jobs(self) -> Iterator[Job]:
-        """All jobs: those that are sent, and those that each of them sends."""
+        """All jobs: the sent ones, and the jobs that these send in turn."""
         todo = [job for job, _ in self.batches] + self.roots[::-1]
         while todo:
             job = todo.pop()

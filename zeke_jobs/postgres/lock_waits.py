@@ -88,7 +88,7 @@ class Holder:
 
 
 def holder(conn: Connection, error: LockNotAvailable) -> Holder | None:
-    """The session that probably holds the lock: of those that use its table, the one with the oldest transaction."""
+    """The session that probably holds the lock: it has the oldest transaction of the sessions that use the table."""
     # The server names the table of a row, or an index of it, but no session.
     named = re.search(r'"(\w+)"|LOCK TABLE zeke_jobs[.](\w+)', error.diag.context or "")
     row = SQL.one(conn, "migration/holder", relation=named and (named[1] or named[2]))

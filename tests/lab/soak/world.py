@@ -33,7 +33,7 @@ class Server:
 
     def __init__(self, module: str, *arguments: object) -> None:
         command = [sys.executable, "-m", module, *map(str, arguments)]
-        # A session of its own: Ctrl-C is for the soak alone, which then stops what it started.
+        # The process has a session of its own, so that Ctrl-C reaches the soak alone. The soak then stops its processes.
         self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
         assert self.process.stdout is not None
         if self.process.stdout.readline() != "ready\n":

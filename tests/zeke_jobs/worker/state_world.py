@@ -76,7 +76,7 @@ class World(RuleBasedStateMachine):
         return self.rate_opens_on <= self.now
 
     def passed(self, rows: list[dict[str, Any]]) -> None:
-        """Jobs were claimed: those with a rate move it on."""
+        """Move the rates on for claimed jobs."""
         for row in rows:
             if row["task"] == "rated":
                 self.rated.append(self.now)
