@@ -74,7 +74,7 @@ LAST_FAILED = Path(".pytest_cache/v/cache/lastfailed")
 
 FIRST_WORDS = {
     "demo": "from feeds to briefs, on this machine: half a minute, of which twenty seconds are for the packages",
-    "tests": "all that CI runs: a minute for the packages, then some fifteen minutes on two cores",
+    "tests": "all that CI runs: a minute for the packages, then some ten minutes on two cores",
 }
 # Printed here, because nox makes an environment before it calls a session, which takes a while.
 for asked in sys.argv[1 : sys.argv.index("--") if "--" in sys.argv else None]:

@@ -58,7 +58,7 @@ class Command:
         return self.process.wait(timeout)
 
     def cpu(self) -> float:
-        """Seconds of CPU so far, with the processes below it, those that have ended included."""
+        """Seconds of CPU so far, of the process and of all its children, ended ones too."""
         with suppress(psutil.NoSuchProcess):
             if self.process.poll() is None:
                 return cpu_of(psutil.Process(self.process.pid))

@@ -1,4 +1,4 @@
-"""Handlers that send, wait, lease, log and report: what the tests of more than one job run."""
+"""Handlers that send, wait, lease, log and report, for tests of more than one job."""
 
 from __future__ import annotations
 
