@@ -84,7 +84,7 @@ def plan(conn: Connection, packages: Collection[str] = ()) -> Removal:
         unfinished=summary["unfinished"],
         made=tuple(one for name in packages for one in made[name]),
         left={name: objects for name, objects in made.items() if name not in packages},
-        views=tuple(row["view"] for row in SQL.all(conn, "uninstall/views")),
+        views=tuple(row["name"] for row in SQL.all(conn, "uninstall/views") if row["kind"] == "view"),
     )
 
 
@@ -101,9 +101,10 @@ def uninstall(conn: Connection, removal: Removal) -> list[str]:
 def _remove(conn: Connection, removal: Removal) -> list[str]:
     with transaction(conn):
         lock_waits.bound(conn)
-        views = SQL.all(conn, "uninstall/views")
-        _drop(conn, "VIEW", (row["view"] for row in views))
-        for schema in sorted({row["schema"] for row in views}):
+        theirs = SQL.all(conn, "uninstall/views")
+        for kind in ("view", "function", "type"):
+            _drop(conn, kind.upper(), (row["name"] for row in theirs if row["kind"] == kind))
+        for schema in sorted({row["schema"] for row in theirs}):
             if (row := SQL.one(conn, "uninstall/schema_empty", schema=schema)) and row["empty"]:
                 _drop(conn, "SCHEMA", [schema])
         _drop_made(conn, removal.made)

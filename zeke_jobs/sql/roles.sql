@@ -42,7 +42,7 @@ GRANT EXECUTE ON FUNCTION zeke_jobs.forget_audit(), zeke_jobs.cancel_removed() T
 -- Operators see everything, and write no table: they cancel, retry, pause, apply, set and run schedules by functions that record their name.
 GRANT SELECT ON ALL TABLES IN SCHEMA zeke_jobs TO zeke_jobs_operator;
 GRANT EXECUTE ON FUNCTION
-  zeke_jobs.cancel(uuid, text, text), zeke_jobs.retry(uuid, text, text, double precision, integer, text),
+  zeke_jobs.cancel(uuid, text, text), zeke_jobs.delete_job(uuid, text), zeke_jobs.retry(uuid, text, text, double precision, integer, text),
   zeke_jobs.cancel_batch(text, text, text), zeke_jobs.retry_batch(text, text),
   zeke_jobs.count_changes(text, jsonb, jsonb, integer), zeke_jobs.change_jobs(text, jsonb, jsonb, text, text, uuid, integer),
   zeke_jobs.import_jobs(text, jsonb, text),
@@ -56,7 +56,7 @@ GRANT EXECUTE ON FUNCTION
   zeke_jobs.record_tick(text, timestamptz, text, text, text, uuid)
 TO zeke_jobs_operator, zeke_jobs_worker;
 
--- Dashboards read the views and nothing else.
+-- Readers read the views and nothing else.
 GRANT EXECUTE ON FUNCTION
   zeke_jobs.oldest_due(text, text), zeke_jobs.depth(text, text, integer), zeke_jobs.pace(text, integer), zeke_jobs.room_of(text)
 TO zeke_jobs_reader, zeke_jobs_operator, zeke_jobs_worker;
@@ -75,6 +75,16 @@ BEGIN
   LOOP
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO zeke_jobs_reader, zeke_jobs_operator', v_one.nspname);
     EXECUTE format('GRANT SELECT ON %I.%I TO zeke_jobs_reader, zeke_jobs_operator', v_one.nspname, v_one.relname);
+    -- pg-boss's client sends for senders; its dashboard cancels, retries and deletes for operators.
+    IF v_one.nspname <> 'zeke_jobs' AND v_one.relname IN ('job', 'queue', 'version') THEN
+      EXECUTE format('GRANT USAGE ON SCHEMA %I TO zeke_jobs_client', v_one.nspname);
+      EXECUTE format('GRANT SELECT ON %I.%I TO zeke_jobs_client', v_one.nspname, v_one.relname);
+    END IF;
+    IF v_one.nspname <> 'zeke_jobs' AND v_one.relname = 'job' THEN
+      EXECUTE format('GRANT INSERT ON %I.job TO zeke_jobs_client, zeke_jobs_operator', v_one.nspname);
+      EXECUTE format('GRANT UPDATE, DELETE ON %I.job TO zeke_jobs_operator', v_one.nspname);
+      EXECUTE format('GRANT DELETE ON %I.schedule TO zeke_jobs_operator', v_one.nspname);
+    END IF;
   END LOOP;
   -- The tables of handlers, made by the migrations of other packages.
   FOR v_one IN

@@ -1,5 +1,15 @@
 -- The tables, indexes and triggers that the migrations of zeke_jobs make, for reading and review; functions and views are in code/. Written by `nox -s schema`; never edited, never run.
 
+CREATE TYPE pgboss.job_state AS ENUM (
+    'created',
+    'retry',
+    'active',
+    'completed',
+    'expired',
+    'cancelled',
+    'failed'
+);
+
 CREATE TYPE zeke_jobs.job_status AS ENUM (
     'created',
     'retry',
@@ -307,6 +317,16 @@ COMMENT ON COLUMN zeke_jobs.history.attempts IS 'Every attempt that did not comp
 
 COMMENT ON COLUMN zeke_jobs.history.batch IS 'The batch that it belonged to.';
 
+CREATE TABLE zeke_jobs.migration (
+    package text NOT NULL,
+    name text NOT NULL,
+    checksum text NOT NULL,
+    breaking boolean DEFAULT false NOT NULL,
+    applied_on timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    made text[] DEFAULT '{}'::text[] NOT NULL,
+    version text
+);
+
 CREATE TABLE zeke_jobs.cost (
     job uuid NOT NULL,
     task text NOT NULL,
@@ -404,6 +424,16 @@ CREATE TABLE zeke_jobs.schedule_beat (
 );
 
 COMMENT ON TABLE zeke_jobs.schedule_beat IS 'When a scheduler last went through all schedules.';
+
+CREATE TABLE zeke_jobs.breach (
+    task text NOT NULL,
+    since timestamp with time zone NOT NULL,
+    noted_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL
+);
+
+COMMENT ON TABLE zeke_jobs.breach IS 'Tasks whose oldest due job waited longer than max_wait when a scheduler last looked.';
+
+COMMENT ON COLUMN zeke_jobs.breach.since IS 'When that job had waited for max_wait.';
 
 CREATE TABLE zeke_jobs.audit (
     number bigint NOT NULL,
@@ -509,16 +539,6 @@ COMMENT ON TABLE zeke_jobs.batch_part IS 'The counters of a batch, in sixteen pa
 
 COMMENT ON COLUMN zeke_jobs.batch_part.open IS '1 while whoever opened the batch has not closed it; in part 0.';
 
-CREATE TABLE zeke_jobs.breach (
-    task text NOT NULL,
-    since timestamp with time zone NOT NULL,
-    noted_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL
-);
-
-COMMENT ON TABLE zeke_jobs.breach IS 'Tasks whose oldest due job waited longer than max_wait when a scheduler last looked.';
-
-COMMENT ON COLUMN zeke_jobs.breach.since IS 'When that job had waited for max_wait.';
-
 CREATE TABLE zeke_jobs.breaker_end (
     name text NOT NULL,
     ended_on timestamp with time zone NOT NULL,
@@ -617,16 +637,6 @@ CREATE TABLE zeke_jobs.lock (
 );
 
 COMMENT ON TABLE zeke_jobs.lock IS 'Names under which one process at a time does something; see zeke_jobs.take_lock.';
-
-CREATE TABLE zeke_jobs.migration (
-    package text NOT NULL,
-    name text NOT NULL,
-    checksum text NOT NULL,
-    breaking boolean DEFAULT false NOT NULL,
-    applied_on timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    made text[] DEFAULT '{}'::text[] NOT NULL,
-    version text
-);
 
 CREATE TABLE zeke_jobs.purge_due (
     job uuid NOT NULL,
@@ -842,6 +852,10 @@ CREATE INDEX tick_decided ON zeke_jobs.tick USING btree (decided_on);
 CREATE INDEX unique_holder_job ON zeke_jobs.unique_holder USING btree (job);
 
 CREATE INDEX wait_event ON zeke_jobs.wait USING btree (event) WHERE (came_on IS NULL);
+
+CREATE TRIGGER job_write INSTEAD OF INSERT OR DELETE OR UPDATE ON pgboss.job FOR EACH ROW EXECUTE FUNCTION zeke_jobs.write_pgboss();
+
+CREATE TRIGGER schedule_write INSTEAD OF DELETE ON pgboss.schedule FOR EACH ROW EXECUTE FUNCTION zeke_jobs.write_pgboss();
 
 CREATE TRIGGER audit_append BEFORE DELETE OR UPDATE ON zeke_jobs.audit FOR EACH ROW EXECUTE FUNCTION zeke_jobs.refuse_to_rewrite();
 

@@ -30,6 +30,7 @@ SENDING = {
 LOOKING = {"oldest_due", "depth", "pace", "room_of"}
 CHANGING = {
     "cancel_batch", "retry_batch", "cancel", "retry", "pause", "resume", "note_sent", "count_changes", "change_jobs", "import_jobs",
+    "delete_job",
 }  # fmt: skip
 DECIDING = {"lock_catalogue", "put_in_force", "lock_schedule", "advance_schedule", "record_tick"}
 #: All that each role may do: functions that are not open to everybody, and what it may do to tables and views. Whoever adds a right
@@ -41,7 +42,7 @@ FUNCTIONS = {
     roles.READER: LOOKING,
 }
 #: Triggers with the owner's rights: nobody calls them.
-TRIGGERED = {"add_up_batches", "deliver_event"}
+TRIGGERED = {"add_up_batches", "deliver_event", "write_pgboss"}
 NOT_WRITTEN_BY_WORKERS = {"migration", "installation", "revision", "pause", "audit"}
 WRITING = {"INSERT", "UPDATE", "DELETE"}
 

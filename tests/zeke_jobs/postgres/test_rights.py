@@ -72,7 +72,8 @@ def test_each_role_has_the_rights_that_are_written_here_and_no_others(conn: Conn
     both = schema | {("pgboss", "schema USAGE")}
     written = {f"zeke_jobs.{name}" for name in NOT_WRITTEN_BY_WORKERS}
     expected = {
-        roles.CLIENT: schema
+        roles.CLIENT: both
+        | {("pgboss.job", "INSERT")}
         | {
             (name, "SELECT")
             for name in (
@@ -82,10 +83,16 @@ def test_each_role_has_the_rights_that_are_written_here_and_no_others(conn: Conn
                 "zeke_jobs.job_step",
                 "zeke_jobs.schedule",
                 "zeke_jobs.installation",
+                "pgboss.job",
+                "pgboss.queue",
+                "pgboss.version",
             )
         },
         roles.READER: both | {(name, "SELECT") for name in views - {"zeke_jobs.planned", "zeke_jobs.unmasked"}},
-        roles.OPERATOR: both | {(name, "SELECT") for name in ours | views},
+        roles.OPERATOR: both
+        | {(name, "SELECT") for name in ours | views}
+        | {("pgboss.job", how) for how in WRITING}
+        | {("pgboss.schedule", "DELETE")},
         roles.WORKER: schema
         | {(name, "SELECT") for name in ours}
         | {(name, how) for name in ours - written for how in WRITING},

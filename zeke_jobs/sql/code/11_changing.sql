@@ -98,6 +98,28 @@ BEGIN
 END
 $$;
 
+-- Remove a job that is not active, and record it with the login; its line stays in the history. A waiting job is cancelled first. False: somebody
+-- has locked it, or it is gone.
+CREATE OR REPLACE FUNCTION zeke_jobs.delete_job(p_id uuid, p_by text) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF (SELECT q.state FROM zeke_jobs.queue AS q WHERE q.message_id = p_id FOR UPDATE) = 'consumed' THEN
+    RAISE EXCEPTION 'expected a job that is not active, got %; cancel it first', p_id USING ERRCODE = 'object_not_in_prerequisite_state';
+  END IF;
+  PERFORM zeke_jobs.cancel_jobs(ARRAY[p_id], 'deleted', p_by);
+  INSERT INTO zeke_jobs.purge_due (job, purge_on) VALUES (p_id, '-infinity')
+  ON CONFLICT ON CONSTRAINT purge_due_pkey DO UPDATE SET purge_on = excluded.purge_on;
+  IF (zeke_jobs.purge(NULL, NULL, '-infinity', '1970-01-01', 1)).purged = 0 THEN
+    DELETE FROM zeke_jobs.purge_due AS p WHERE p.job = p_id;
+    RETURN false;
+  END IF;
+  PERFORM zeke_jobs.note('delete', 'job/' || p_id, p_by, NULL, ARRAY[p_id]);
+  RETURN true;
+END
+$$;
+
 -- Cancel all unfinished jobs of a task that is being removed, under all its names: queued jobs at once, active jobs by a mark for their workers. A
 -- job that somebody else has locked is left to zeke_jobs.cancel_removed. Returns the number of jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel_all(p_task text, p_reason text, p_by text) RETURNS integer

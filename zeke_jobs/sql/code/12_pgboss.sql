@@ -1,5 +1,5 @@
--- Views under pg-boss's own names, so that existing queries and dashboards keep working. Where a real pg-boss owns the
--- schema pgboss it is never touched, and the views are in pgboss_compat.
+-- Views under pg-boss's own names, so that existing queries, its dashboard and its client's send keep working; triggers turn their writes into
+-- ours. Where a real pg-boss owns the schema pgboss it is never touched, and the views are in pgboss_compat.
 
 DO $$
 DECLARE
@@ -17,6 +17,27 @@ BEGIN
   EXECUTE format('COMMENT ON SCHEMA %I IS %L', v_schema, v_mark);
   -- The rest creates its views there; every name that it reads is qualified.
   PERFORM set_config('search_path', quote_ident(v_schema), true);
+  IF to_regtype('job_state') IS NULL THEN
+    CREATE TYPE job_state AS ENUM ('created', 'retry', 'active', 'completed', 'expired', 'cancelled', 'failed');
+    DROP VIEW IF EXISTS job, archive; -- whose states are of another type
+  END IF;
+END
+$$;
+
+-- The start of the transaction: pg-boss's statements call it more than once, and compare.
+CREATE OR REPLACE FUNCTION job_now() RETURNS timestamptz
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN pg_catalog.now();
+
+-- pg-boss's programs make their queues before they use them. Here a task of jobs.yaml is one.
+CREATE OR REPLACE FUNCTION create_queue(queue_name text, options jsonb) RETURNS void
+LANGUAGE plpgsql STABLE
+AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM zeke_jobs.known_task(queue_name)) THEN
+    RAISE EXCEPTION 'expected the name of a task, got %', quote_literal(queue_name)
+      USING ERRCODE = 'undefined_object', HINT = 'Tasks are made in jobs.yaml.';
+  END IF;
 END
 $$;
 
@@ -26,14 +47,14 @@ SELECT
   j.name,
   j.priority,
   zeke_jobs.rename_keys(j.data, t.payload_schema, t.payload_schema, true) AS data,
-  j.state,
+  j.state::text::job_state AS state,
   j.retry_limit,
   j.retry_count,
   zeke_jobs.seconds_of(t.definition #>> '{retry,delay}') AS retry_delay,
   coalesce(t.definition #> '{retry,factor}' > '1', false) AS retry_backoff,
   j.start_after,
   j.started_on,
-  j.unique_key AS singleton_key,
+  CASE WHEN starts_with(j.unique_key, j.name || ' =') THEN substr(j.unique_key, length(j.name) + 3) ELSE j.unique_key END AS singleton_key,
   NULL::timestamptz AS singleton_on,
   zeke_jobs.length_of(t.definition ->> 'timeout') AS expire_in,
   j.created_on,
@@ -62,13 +83,17 @@ SELECT
   coalesce(t.definition #> '{retry,factor}' > '1', false) AS retrybackoff,
   j.start_after AS startafter,
   j.started_on AS startedon,
-  j.unique_key AS singletonkey,
+  CASE WHEN starts_with(j.unique_key, j.name || ' =') THEN substr(j.unique_key, length(j.name) + 3) ELSE j.unique_key END AS singletonkey,
   NULL::timestamptz AS singletonon,
   zeke_jobs.length_of(t.definition ->> 'timeout') AS expirein,
   j.created_on AS createdon,
   j.completed_on AS completedon,
   j.completed_on + zeke_jobs.length_of(t.definition #>> ARRAY['keep', j.state::text]) AS keepuntil,
-  false AS on_complete
+  false AS on_complete,
+  NULL::jsonb AS trace_context,
+  NULL::boolean AS upsert_by_key,
+  NULL::jsonb AS source_output,
+  NULL::uuid AS source_root_id
 FROM zeke_jobs.job AS j
 LEFT JOIN zeke_jobs.task AS t ON t.id = j.name;
 COMMENT ON VIEW job IS 'zeke_jobs.job with the columns of pg-boss, both in snake_case and as its version 9 spelled them; data in camelCase.';
@@ -79,7 +104,7 @@ SELECT
   h.name,
   h.priority,
   NULL::jsonb AS data,
-  h.state,
+  h.state::text::job_state AS state,
   coalesce(t.retry_limit, 0) AS retry_limit,
   greatest(h.attempt - 1, 0) AS retry_count,
   h.run_at AS start_after,
@@ -126,7 +151,18 @@ SELECT
   NULL::timestamptz AS monitor_on,
   NULL::timestamptz AS maintain_on,
   r.applied_on AS created_on,
-  r.applied_on AS updated_on
+  r.applied_on AS updated_on,
+  false AS notify,
+  0 AS blocked_count,
+  NULL::integer AS created_delta,
+  NULL::integer AS completed_delta,
+  NULL::integer AS failed_delta,
+  NULL::integer AS delta_seconds,
+  NULL::timestamptz AS delta_on,
+  NULL::integer[] AS wait_bins,
+  NULL::integer[] AS run_bins,
+  NULL::integer AS ready_oldest_seconds,
+  NULL::timestamptz AS retained_on
 FROM zeke_jobs.task AS t
 LEFT JOIN zeke_jobs.revision AS r ON r.number = t.revision
 LEFT JOIN (
@@ -142,11 +178,12 @@ LEFT JOIN (
 ) AS c ON c.task = t.id;
 COMMENT ON VIEW queue IS 'Each task, with the columns of pg-boss''s queue.';
 
+-- Each release of pg-boss asks for exactly its own number. Its dashboard 1.9.0 gets its own; the address of another program may set one.
 CREATE OR REPLACE VIEW version AS
 SELECT
-  26 AS version,
+  coalesce(nullif(current_setting('pgboss.version', true), ''), '42')::integer AS version,
   (SELECT b.beat_on FROM zeke_jobs.schedule_beat AS b) AS cron_on;
-COMMENT ON VIEW version IS 'The number of the schema of pg-boss whose columns these views have at least, and when a scheduler was last at work.';
+COMMENT ON VIEW version IS 'The number of the schema of pg-boss that a program expects, and when a scheduler was last at work.';
 
 CREATE OR REPLACE VIEW schedule AS
 SELECT
@@ -157,7 +194,116 @@ SELECT
   zeke_jobs.rename_keys(s.payload, t.payload_schema, t.payload_schema, true) AS data,
   s.options,
   s.created_on,
-  s.updated_on
+  s.updated_on,
+  'cron'::text AS kind,
+  s.last_job AS last_job_id
 FROM zeke_jobs.schedule AS s
 LEFT JOIN zeke_jobs.task AS t ON t.id = s.task;
 COMMENT ON VIEW schedule IS 'zeke_jobs.schedule with the columns of pg-boss.';
+
+CREATE OR REPLACE VIEW warning AS
+SELECT
+  md5(b.task)::uuid AS id,
+  'queue_backlog'::text AS type,
+  'The oldest due job of ' || b.task || ' waits longer than max_wait' AS message,
+  jsonb_build_object('name', b.task) AS data,
+  b.since AS created_on
+FROM zeke_jobs.breach AS b;
+COMMENT ON VIEW warning IS 'Each task whose jobs wait longer than max_wait.';
+
+CREATE OR REPLACE VIEW bam AS
+SELECT
+  md5(m.package || '/' || m.name)::uuid AS id,
+  m.package || '/' || m.name AS name,
+  row_number() OVER (ORDER BY m.applied_on)::integer AS version,
+  'completed'::text AS status,
+  NULL::text AS queue,
+  NULL::text AS table_name,
+  m.checksum AS command,
+  NULL::text AS error,
+  m.applied_on AS created_on,
+  m.applied_on AS started_on,
+  m.applied_on AS completed_on
+FROM zeke_jobs.migration AS m;
+COMMENT ON VIEW bam IS 'The migrations that were applied.';
+
+CREATE OR REPLACE VIEW queue_stats AS
+SELECT
+  t.id AS name, NULL::timestamptz AS captured_on, 0 AS deferred_count, 0 AS queued_count, 0 AS ready_count, 0 AS active_count,
+  0 AS failed_count, 0 AS total_count
+FROM zeke_jobs.task AS t
+WHERE false;
+COMMENT ON VIEW queue_stats IS 'Empty: past counts are in the metrics.';
+
+-- The options of a job that pg-boss's client inserts. It fills the values that a sender left out with those of the view queue, or its defaults.
+CREATE OR REPLACE FUNCTION zeke_jobs.pgboss_options(p_job jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+AS $$
+DECLARE
+  v_task zeke_jobs.task := zeke_jobs.find_task(p_job ->> 'name');
+  v_seconds CONSTANT jsonb := jsonb_build_object(
+    'retry_delay', coalesce(zeke_jobs.seconds_of(v_task.definition #>> '{retry,delay}'), 0),
+    'retry_delay_max', zeke_jobs.seconds_of(v_task.definition #>> '{retry,max_delay}'),
+    'expire_seconds', coalesce(zeke_jobs.seconds_of(v_task.definition ->> 'timeout'), 900),
+    'deletion_seconds', coalesce(zeke_jobs.seconds_of(v_task.definition #>> '{keep,completed}'), 604800),
+    'retry_limit', v_task.retry_limit);
+  v_own jsonb := (
+    SELECT coalesce(jsonb_object_agg(s.name, p_job -> s.name), '{}') FROM jsonb_each(v_seconds) AS s (name, value)
+    WHERE p_job -> s.name <> s.value);
+  v_unknown text := (
+    SELECT string_agg(e.key, ', ' ORDER BY e.key) FROM jsonb_each(jsonb_strip_nulls(p_job)) AS e
+    WHERE e.key IN ('dead_letter', 'singleton_on', 'heartbeat_seconds', 'blocked', 'blocking') AND e.value <> 'false'
+      OR e.key = 'retry_backoff' AND e.value <> to_jsonb(coalesce(v_task.definition #> '{retry,factor}' > '1', false)));
+BEGIN
+  IF v_unknown IS NOT NULL THEN
+    RAISE EXCEPTION 'expected a job of % without %, which jobs.yaml says for all jobs of a task', p_job ->> 'name', v_unknown
+      USING ERRCODE = 'feature_not_supported';
+  END IF;
+  RETURN jsonb_strip_nulls(jsonb_build_object(
+    'id', p_job -> 'id', 'unique_key', p_job -> 'singleton_key', 'key', p_job -> 'group_id', 'priority', nullif(p_job -> 'priority', '0'),
+    'run_at', CASE WHEN (p_job ->> 'start_after')::timestamptz > zeke_jobs.now() THEN p_job -> 'start_after' END,
+    'expires', CASE WHEN (p_job ->> 'keep_until')::timestamptz - (p_job ->> 'start_after')::timestamptz <> interval '14 days' THEN p_job -> 'keep_until' END,
+    'timeout', v_own -> 'expire_seconds', 'traceparent', p_job #> '{trace_context,traceparent}',
+    'keep', CASE v_own -> 'deletion_seconds' WHEN '0' THEN '3155760000' ELSE v_own -> 'deletion_seconds' END, -- 0: for ever
+    'retry', CASE WHEN v_own ?| ARRAY['retry_limit', 'retry_delay', 'retry_delay_max'] THEN jsonb_build_object(
+      'limit', v_own -> 'retry_limit', 'delay', v_own -> 'retry_delay', 'max_delay', v_own -> 'retry_delay_max') END));
+END
+$$;
+
+-- A write of pg-boss's dashboard or client, as ours. The rights on the view decide who may; the audit has the login.
+CREATE OR REPLACE FUNCTION zeke_jobs.write_pgboss() RETURNS trigger
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+DECLARE
+  c_by CONSTANT text := 'pg-boss';
+  v_changed boolean;
+BEGIN
+  CASE
+    WHEN TG_OP = 'INSERT' THEN
+      v_changed := NEW.id = zeke_jobs.send(NEW.name, coalesce(NEW.data, '{}'), zeke_jobs.pgboss_options(to_jsonb(NEW)));
+      RETURN CASE WHEN v_changed THEN NEW END; -- as pg-boss: no id if the job was there already
+    WHEN TG_OP = 'DELETE' AND TG_TABLE_NAME = 'job' THEN
+      v_changed := zeke_jobs.delete_job(OLD.id, c_by);
+    WHEN TG_OP = 'DELETE' THEN
+      IF NOT zeke_jobs.delete_schedule(OLD.key, c_by) THEN
+        RAISE EXCEPTION 'expected a stored schedule, got that of % in jobs.yaml', OLD.name USING ERRCODE = 'object_not_in_prerequisite_state';
+      END IF;
+      RETURN OLD;
+    WHEN NEW.state = 'cancelled' AND OLD.state < 'completed' THEN
+      v_changed := (zeke_jobs.cancel(OLD.id, NULL, c_by)).state IS NOT NULL;
+    WHEN NEW.state IN ('created', 'retry') AND OLD.state IN ('failed', 'cancelled') THEN
+      v_changed := EXISTS (SELECT FROM zeke_jobs.retry(OLD.id, NULL, NULL, NULL, 1, c_by));
+    ELSE
+      RAISE EXCEPTION 'expected a cancel, retry or resume of a job, got a change from % to %', OLD.state, NEW.state
+        USING ERRCODE = 'feature_not_supported', HINT = 'Workers of zeke_jobs run the jobs.';
+  END CASE;
+  RETURN CASE WHEN NOT v_changed THEN NULL WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
+END
+$$;
+
+CREATE OR REPLACE TRIGGER job_write INSTEAD OF INSERT OR UPDATE OR DELETE ON job
+  FOR EACH ROW EXECUTE FUNCTION zeke_jobs.write_pgboss();
+
+CREATE OR REPLACE TRIGGER schedule_write INSTEAD OF DELETE ON schedule
+  FOR EACH ROW EXECUTE FUNCTION zeke_jobs.write_pgboss();
