@@ -38,7 +38,7 @@ async def send(
     """Send one job, as ``zeke_jobs.send``."""
     planned = sending.one(task, payload, options)
     with tracing.sending(task):
-        return await async_drivers.perform(planned, connection)
+        return tracing.sent(await async_drivers.perform(planned, connection))
 
 
 async def send_many(
@@ -52,7 +52,7 @@ async def send_many(
     """Send many jobs of one task in one statement, as ``zeke_jobs.send_many``."""
     planned = sending.many(task, payloads, keys, options)
     with tracing.sending(task):
-        return await async_drivers.perform(planned, connection) if planned else []
+        return tracing.sent(await async_drivers.perform(planned, connection) if planned else [])
 
 
 async def status(id: UUID | str, *, connection: Any = None) -> Job:  # noqa: A002 (the field's word)

@@ -83,7 +83,7 @@ def send(
         ConfigurationError: neither ``connection`` nor ``DATABASE_URL``.
     """
     with tracing.sending(task):  # the job carries the context of this span
-        return drivers.perform(one(task, payload, options), connection)
+        return tracing.sent(drivers.perform(one(task, payload, options), connection))
 
 
 def one(task: str, payload: Mapping[str, Any] | BaseModel | None, options: Mapping[str, Any]) -> Planned[Sent]:
@@ -131,7 +131,7 @@ def send_many(
     """
     planned = many(task, payloads, keys, options)
     with tracing.sending(task):
-        return drivers.perform(planned, connection) if planned else []
+        return tracing.sent(drivers.perform(planned, connection) if planned else [])
 
 
 def many(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from zeke_jobs.core.job import Sent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
 
+T = TypeVar("T", Sent, "list[Sent]")
 _API = "opentelemetry.trace"
 _NOTHING: AbstractContextManager[None] = nullcontext()
 
@@ -29,11 +32,36 @@ def sending(task: str) -> AbstractContextManager[object]:
 def _sending(task: str) -> Iterator[object]:
     from opentelemetry.trace import SpanKind
 
-    with tracer().start_as_current_span(f"send {task}", kind=SpanKind.PRODUCER) as span:
-        span.set_attributes(
-            {"messaging.system": "zeke_jobs", "messaging.operation.type": "send", "zeke_jobs.task": task}
-        )
-        yield span
+    span = tracer().start_as_current_span(f"send {task}", kind=SpanKind.PRODUCER, attributes=attributes("send", task))
+    with span as current_span:
+        try:
+            yield current_span
+        except Exception as error:
+            current_span.set_attribute("error.type", type(error).__qualname__)
+            raise
+
+
+def sent(result: T) -> T:
+    """Record in the span of a send the job that it made, or how many."""
+    if is_on():
+        from opentelemetry.trace import get_current_span
+
+        if isinstance(result, Sent):
+            get_current_span().set_attribute("messaging.message.id", str(result.id))
+        else:
+            get_current_span().set_attribute("messaging.batch.message_count", len(result))
+    return result
+
+
+def attributes(operation: str, task: str) -> dict[str, Any]:
+    """What each span has, as OpenTelemetry's conventions for messaging call it. The destination is the task."""
+    return {
+        "messaging.system": "zeke_jobs",
+        "messaging.operation.name": operation,
+        "messaging.operation.type": operation,
+        "messaging.destination.name": task,
+        "zeke_jobs.task": task,
+    }
 
 
 def current() -> str | None:

@@ -11,6 +11,8 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.semconv._incubating.attributes import messaging_attributes as messaging
+from opentelemetry.semconv.attributes.error_attributes import ERROR_TYPE
 from opentelemetry.trace import StatusCode
 
 import zeke_jobs
@@ -77,6 +79,30 @@ def test_one_trace_from_the_caller_over_the_handler_to_its_follow_up(
     attributes = dict(traces.span("process chain").attributes or {})
     assert attributes["messaging.message.id"] == str(job.id)
     assert (attributes["zeke_jobs.attempt"], attributes["zeke_jobs.outcome"]) == (1, "completed")
+
+
+def test_spans_have_the_attributes_of_the_conventions(running: Running, traces: Traces) -> None:
+    with running(TASKS):
+        job = zeke_jobs.send("echo", {"n": 1})
+        zeke_jobs.wait(job.id, timeout=30)
+        zeke_jobs.send_many("echo", [{"n": 1}, {"n": 2}])
+        with pytest.raises(zeke_jobs.errors.InvalidPayload):
+            zeke_jobs.send("echo", {"nobody": 1})
+    one, many, refused = (dict(span.attributes or {}) for span in traces.spans("send echo"))
+    both = {
+        messaging.MESSAGING_SYSTEM: "zeke_jobs",
+        messaging.MESSAGING_DESTINATION_NAME: "echo",
+        "zeke_jobs.task": "echo",
+    }
+    sending = {**both, messaging.MESSAGING_OPERATION_NAME: "send"}
+    sending[messaging.MESSAGING_OPERATION_TYPE] = messaging.MessagingOperationTypeValues.SEND.value
+    assert one == {**sending, messaging.MESSAGING_MESSAGE_ID: str(job.id)}
+    assert many == {**sending, messaging.MESSAGING_BATCH_MESSAGE_COUNT: 2}
+    assert refused == {**sending, ERROR_TYPE: "InvalidPayload"}
+    processing = dict(traces.spans("process echo")[0].attributes or {})
+    expected = {**both, messaging.MESSAGING_OPERATION_NAME: "process", messaging.MESSAGING_MESSAGE_ID: str(job.id)}
+    expected[messaging.MESSAGING_OPERATION_TYPE] = messaging.MessagingOperationTypeValues.PROCESS.value
+    assert processing.items() >= expected.items()
 
 
 def test_each_attempt_is_a_span_and_failed_ones_say_so(running: Running, traces: Traces) -> None:

@@ -71,10 +71,8 @@ def _attempt(claim: Claim, traceparent: str | None) -> Iterator[Attempt]:
 
     parent = TraceContextTextMapPropagator().extract({"traceparent": traceparent} if traceparent else {})
     attributes = {
-        "messaging.system": "zeke_jobs",
-        "messaging.operation.type": "process",
+        **tracing.attributes("process", claim.task),
         "messaging.message.id": str(claim.id),
-        "zeke_jobs.task": claim.task,
         "zeke_jobs.attempt": claim.attempt + 1,
         "zeke_jobs.revision": claim.revision,
     }
