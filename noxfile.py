@@ -204,6 +204,15 @@ def pips(session: nox.Session) -> None:
         session.error("\n".join(failed))
 
 
+@nox.session(default=False)
+def kubernetes(session: nox.Session) -> None:
+    """The manifests fit the schemas of an old and of the newest Kubernetes, to the letter."""
+    session.install("--quiet", "kubernetes-validate")
+    for version in ("1.31", "1.37"):
+        files = map(str, sorted(Path("docker/kubernetes").glob("*.yaml")))
+        session.run("kubernetes-validate", "--strict", "--kubernetes-version", version, *files)
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Ruff: its rules and its format."""

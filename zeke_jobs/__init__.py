@@ -5,10 +5,10 @@ Import the public names from here only; each is loaded at its first use.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # a probe of a container imports this module, and typing takes longer than all that it needs
 if TYPE_CHECKING:
+    from typing import Any
+
     from zeke_jobs import aio as aio
     from zeke_jobs import errors as errors
     from zeke_jobs.client import Job as Job
@@ -86,6 +86,8 @@ __all__ = ["__version__", *_MODULES, *_HOMES]  # noqa: PLE0604 (the keys are str
 
 
 def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
     if name in _MODULES:
         return import_module(_MODULES[name])
     if name in _HOMES:

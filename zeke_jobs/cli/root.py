@@ -37,7 +37,7 @@ _COMMANDS = (
     Command("init", "configuration.init:init", "Write the files of a first task."),
     Command("schema", "configuration.check:schema", "Print the JSON Schema of jobs.yaml, for editors."),
     Command("migrate", "operation.migrate:migrate", "Apply the migrations that are missing."),
-    Command("up", "operation.up:up", "Run workers and scheduler until Ctrl-C."),
+    Command("up", "operation.up:up", "Run workers and scheduler until Ctrl-C, or until idle."),
     Command("plan", "configuration.plan:plan", "Show the changes that a jobs.yaml would make."),
     Command("apply", "configuration.apply:apply", "Put a jobs.yaml in force while everything runs."),
     Command("rollback", "configuration.apply:rollback", "Put an older revision in force again."),

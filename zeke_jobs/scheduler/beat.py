@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import math
 import os
 import signal
 import socket
@@ -37,6 +38,8 @@ _BEAT_WITHIN = 50.0  # seconds to wait for a beat; a slower one goes on by itsel
 _AGAIN = 5  # seconds before the next try when the database is away
 _TOLERANCE = timedelta(milliseconds=500)  # a smaller difference of two clocks is ignored
 _LOST_AFTER = timedelta(minutes=3)  # a scheduler beats once a minute
+_BEATS_EACH = 130.0  # seconds between the ends of two beats at most, while the database answers
+_STUCK_AFTER = 180.0  # seconds; periodiq begins a beat each minute
 _UNREGISTER_WITHIN = 0.8  # seconds for leaving the fleet at the end
 
 
@@ -90,6 +93,8 @@ class _Process:
         self.beating: threading.Thread | None = None
         self.beginning = threading.Lock()
         self.away = False
+        self.turned = time.monotonic()  # when periodiq began the last beat
+        self.beaten = -math.inf  # when the last one succeeded
         self.refusal: AddressError | ConfigurationError | MigrationError | None = None
         self.ending = threading.Event()
         self.unregistering: threading.Thread | None = None
@@ -113,6 +118,7 @@ def beat(url: str | None, prepare: Callable[[Connection], int | None] = lambda _
         AddressError: the address is wrong, and this process never reached the database.
     """
     obey_signals()
+    _PROCESS.turned = time.monotonic()
     with _PROCESS.beginning:
         beating = _PROCESS.beating
         if beating is None or not beating.is_alive():
@@ -153,7 +159,16 @@ def _beat(url: str | None, prepare: Callable[[Connection], int | None]) -> None:
     else:
         if _PROCESS.away:
             log.info("the database is back")
-        _PROCESS.away = False
+        _PROCESS.away, _PROCESS.beaten = False, time.monotonic()
+
+
+def faults() -> tuple[str, str]:
+    """The answer to a container's probes: why this process makes no progress, and why it sends no jobs now; empty if it does."""
+    still = time.monotonic() - _PROCESS.turned
+    stuck = f"has begun no beat for {still:.0f} s" if still > _STUCK_AFTER else ""
+    if _PROCESS.away:
+        return stuck, "waits for the database"
+    return stuck, "" if time.monotonic() - _PROCESS.beaten < _BEATS_EACH else "no recent beat has reached the database"
 
 
 def _send_due(conn: Connection) -> None:

@@ -58,7 +58,8 @@ TO zeke_jobs_operator, zeke_jobs_worker;
 
 -- Readers read the views and nothing else.
 GRANT EXECUTE ON FUNCTION
-  zeke_jobs.oldest_due(text, text), zeke_jobs.depth(text, text, integer), zeke_jobs.pace(text, integer), zeke_jobs.room_of(text)
+  zeke_jobs.oldest_due(text, text), zeke_jobs.depth(text, text, integer), zeke_jobs.pace(text, integer), zeke_jobs.room_of(text),
+  zeke_jobs.due_jobs(text, text)
 TO zeke_jobs_reader, zeke_jobs_operator, zeke_jobs_worker;
 
 DO $$

@@ -11,7 +11,7 @@ from zeke_jobs.core import environment
 from zeke_jobs.supervise.supervisor import Command
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 #: Seconds that a worker needs to hand back its jobs and leave the fleet, even with a slow database.
@@ -31,7 +31,13 @@ def program(name: str) -> list[str]:
 
 
 def system(
-    env: Mapping[str, str], *, processes: int = 1, threads: int = 8, grace: float = 30.0, on_terminal: bool = False
+    env: Mapping[str, str],
+    *,
+    processes: int = 1,
+    threads: int = 8,
+    queues: Sequence[str] = (),
+    grace: float = 30.0,
+    on_terminal: bool = False,
 ) -> list[Command]:
     """The commands of workers and scheduler.
 
@@ -39,6 +45,7 @@ def system(
         env: Their whole environment, with ``DATABASE_URL`` and, unless it is ./jobs.yaml, ``ZEKE_JOBS_CONFIG``.
         processes: Number of worker processes.
         threads: Number of jobs that each process runs at once.
+        queues: The workers' queues; all without a name.
         grace: Seconds from SIGTERM to SIGKILL. Workers keep the last 20 for handing back unfinished jobs, so that none counts as
             dead.
         on_terminal: Their output ends on a terminal: readable and coloured unless ``env`` sets another format.
@@ -47,6 +54,8 @@ def system(
     env = {**defaults, **env, "PYTHONUNBUFFERED": "1"}
     # Dramatiq's main process logs in its own format; without its logging it still writes warnings.
     size = ["--processes", str(processes), "--threads", str(threads), "--skip-logging"]
+    if queues:
+        size += ["--queues", *queues]
     for_jobs = max(_SHORTEST, grace - LAST_WORDS)
     size += ["--worker-shutdown-timeout", str(round(for_jobs * 1000))]
     return [

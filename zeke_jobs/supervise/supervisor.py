@@ -142,6 +142,10 @@ class Supervisor:
             self._stops += 1
             self._stopped = now
 
+    def is_asked_to_stop(self) -> bool:
+        """Whether ``stop`` was called."""
+        return self._stops > 0
+
     def reload(self) -> None:
         """End each child gracefully and start it again at once. Safe in a signal handler."""
         self._reload = True

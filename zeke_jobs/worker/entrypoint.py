@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from zeke_jobs.core import environment, logs
+from zeke_jobs.core import environment, logs, probes
 from zeke_jobs.core.printed import Printed
 from zeke_jobs.core.refusal import refuse
 from zeke_jobs.errors import ConfigurationError
@@ -37,6 +37,8 @@ def load() -> JobBroker:
                 sys.stdout = cast("TextIO", Printed(sys.stdout))
                 sys.stderr = cast("TextIO", Printed(sys.stderr, "stderr"))
             environment.check()
+            if _name() == "periodiq":
+                probes.answer(environment.run_folder(), "scheduler", beat.faults)
             url: str | None = environment.database_url()
         else:
             url = environment.database_url_or_none()

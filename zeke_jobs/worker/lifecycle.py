@@ -12,7 +12,7 @@ import psycopg2
 from dramatiq.middleware import Middleware
 from psycopg2.errors import InsufficientPrivilege
 
-from zeke_jobs.core import environment
+from zeke_jobs.core import environment, probes
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.core.quoting import quote, suggest
 from zeke_jobs.errors import ConfigurationError, Contended
@@ -23,6 +23,7 @@ from zeke_jobs.revisions import boot
 from zeke_jobs.worker.boot import Boot, guarded
 from zeke_jobs.worker.claim.notifier import Notifier
 from zeke_jobs.worker.life.heartbeat import Heartbeat
+from zeke_jobs.worker.life.progress import faults
 from zeke_jobs.worker.life.proof import ProofOfLife
 from zeke_jobs.worker.stop import Closing, Stop
 
@@ -82,6 +83,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         process = self._process
         process.proof = ProofOfLife(environment.heartbeat())
         self.heartbeat = Heartbeat(process)
+        probes.answer(environment.run_folder(), "worker", lambda: faults(process, self.heartbeat))
         self.notifier = Notifier(
             process.url, process.id, process.producer, self.heartbeat.watch_now, self.heartbeat.check_revision_soon
         )

@@ -47,6 +47,7 @@ class Looks(Protocol):
 
     notifications_arrive: bool
     thread: threading.Thread
+    turned: float
 
     def start(self) -> None:
         """Begin to claim."""

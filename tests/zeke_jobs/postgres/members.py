@@ -27,7 +27,7 @@ SENDING = {
     "known_task", "refuse_sender", "task_names", "await_end", "output_of", "send", "enqueue", "enqueue_many",
     "open_batch", "try_open_batch", "close_batch", "emit", "put_schedule", "delete_schedule",
 }  # fmt: skip
-LOOKING = {"oldest_due", "depth", "pace", "room_of"}
+LOOKING = {"oldest_due", "depth", "due_jobs", "pace", "room_of"}
 CHANGING = {
     "cancel_batch", "retry_batch", "cancel", "retry", "pause", "resume", "note_sent", "count_changes", "change_jobs", "import_jobs",
     "delete_job",

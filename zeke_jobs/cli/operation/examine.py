@@ -9,7 +9,7 @@ import typer
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.output import age, coloured, console, escape, listing, plain, print_json, say, tell
 from zeke_jobs.cli.run import FAILED, UsageError
-from zeke_jobs.core import environment
+from zeke_jobs.core import environment, probes
 from zeke_jobs.core.terminal import visible
 
 if TYPE_CHECKING:
@@ -86,11 +86,17 @@ def fleet(as_json: options.Json = False) -> None:
 
 
 def health(
-    part: Annotated[str, options.argument("worker, scheduler, or an address http://…", "PART")],
+    part: Annotated[str, options.argument("worker, scheduler, or an address http://…", "PART")] = "",
     contains: Annotated[str, options.option("Text that the answer must contain.", "TEXT", show_default=False)] = "",
     host: Annotated[str, options.option("Ask for this host's processes.", show_default="this one's")] = "",
+    live: Annotated[bool, options.flag("--live", "Only: this container's processes make progress.")] = False,
+    ready: Annotated[bool, options.flag("--ready", "Only: they can do work now.")] = False,
 ) -> None:
     """Exit 0 when the part does its work, 1 when not: this host's workers prove life, or an address answers."""
+    if live or ready:
+        if part or (live and ready):
+            raise UsageError("expected --live or --ready alone, got more words")
+        raise typer.Exit(probes.main("live" if live else "ready"))
     from zeke_jobs.diagnosis import health as checking
 
     if part in ("worker", "scheduler"):
@@ -98,7 +104,7 @@ def health(
     elif part.startswith(("http://", "https://")):
         found = checking.of_address(part, contains)
     else:
-        raise UsageError(f"expected worker, scheduler or an address http://…, got {part!r}")
+        raise UsageError(f"expected worker, scheduler, an address http://…, --live or --ready, got {part!r}")
     say(visible(found.sentence))
     if not found.is_fine:
         raise typer.Exit(FAILED)

@@ -10,16 +10,19 @@ import signal
 import socket
 import sys
 import threading
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
+from functools import partial
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zeke_jobs.cli.configuration.check import load
 from zeke_jobs.cli.options import flag, option
+from zeke_jobs.cli.run import FAILED, INTERRUPTED, UsageError
 from zeke_jobs.core import environment, logs
+from zeke_jobs.core.quoting import quote, suggest
 from zeke_jobs.core.terminal import visible_but_colours
 
 if TYPE_CHECKING:
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 _OWN = ("up", "database")  # their lines are no errors
 _STOP_SERVER = "import sys; from zeke_jobs.postgres import own_server; own_server.stop_abandoned(sys.argv[1])"
 _TICK = 0.1  # seconds between checks for a signal
+_LOOK = 0.5  # seconds between looks whether all jobs are done
 _READY = "Worker process is ready"
 _OF_DRAMATIQ = re.compile(r"\[[^]]+\] \[PID \d+\] \[[^]]+\] \[([^]]+)\] \[([A-Z]+)\] (.*)")
 
@@ -44,9 +48,16 @@ def up(
     threads: Annotated[int, option("Jobs that each process runs at once.", min=1)] = 8,
     grace: Annotated[float, option("Seconds that jobs get to finish after Ctrl-C.", min=0)] = 30.0,
     reload: Annotated[bool, flag("--reload", "Restart when code or jobs.yaml change.")] = False,
+    until_idle: Annotated[
+        bool, flag("--until-idle", "Work off what is due, without a scheduler; 1 if a job failed.")
+    ] = False,
+    queue: Annotated[list[str] | None, option("Only this queue's jobs; more than one may be given.", "NAME")] = None,
 ) -> None:
     """Run workers and scheduler until Ctrl-C, on an embedded PostgreSQL unless DATABASE_URL is set."""
-    signal.signal(signal.SIGTERM, _end_early)  # until the supervisor handles signals
+    if reload and until_idle:
+        raise UsageError("expected --reload or --until-idle, got both")
+    # Until the supervisor handles signals.
+    signal.signal(signal.SIGTERM, partial(_end_early, INTERRUPTED if until_idle else 0))
     from zeke_jobs.postgres import server_programs
     from zeke_jobs.postgres.own_server import own_server
     from zeke_jobs.supervise.guardian import Guardian
@@ -57,6 +68,8 @@ def up(
     logs.configure()
     path = environment.config_path().absolute()
     checked = load(path)
+    for name in set(queue or ()).difference(checked.queues):
+        raise UsageError(f"expected a queue of jobs.yaml, got {quote(name)}; {suggest(name, checked.queues)}")
     url = environment.database_url_or_none()
     if url is None:
         server_programs.binaries()  # fails early if the wheel is missing
@@ -73,18 +86,15 @@ def up(
         env = {environment.REASON: reason, **os.environ, environment.DATABASE_URL: url}
         on_terminal = sys.stderr.isatty()
         watch = Watch([Path.cwd(), path]) if reload else None
-        running = Supervisor(
-            system(env, processes=processes, threads=threads, grace=grace + LAST_WORDS, on_terminal=on_terminal),
-            _announcing(write_line),
-            grace=grace + LAST_WORDS,
-            wait_for_change=reload,
-            guardian=guardian,
-        )
+        size: dict[str, Any] = {"processes": processes, "threads": threads, "queues": queue or ()}
+        commands = system(env, **size, grace=grace + LAST_WORDS, on_terminal=on_terminal)
+        commands, write = commands[:1] if until_idle else commands, _announcing(write_line, ready := threading.Event())
+        running = Supervisor(commands, write, grace + LAST_WORDS, wait_for_change=reload, guardian=guardian)
         reloader = Reloader(running, write_line, env, watch)
         _obey_signals(running, reloader)
         stack.enter_context(_in_a_thread(reloader))
         write_line("up", "Ctrl-C stops everything")
-        status = running.run()
+        status = _run_until_idle(running, ready, url, queue or checked.queues) if until_idle else running.run()
     write_line("up", "stopped")
     raise typer.Exit(status)
 
@@ -104,9 +114,35 @@ def write_line(name: str, line: str) -> None:
     sys.stderr.flush()
 
 
-def _announcing(write: Callable[[str, str], None]) -> Callable[[str, str], None]:
-    """Wrap ``write``: when the first worker is ready, also print the next steps."""
-    ready = threading.Event()
+def _run_until_idle(running: Supervisor, ready: threading.Event, url: str, queues: Sequence[str]) -> int:
+    """Stop the workers when no job of these queues is due; 1 if one failed, 130 if the workers were stopped before."""
+    from zeke_jobs.diagnosis import idle
+    from zeke_jobs.postgres.pool import DISCONNECTED, Pool
+    from zeke_jobs.scheduler.dispatch import clock
+
+    pool, is_idle = Pool(url, max_size=1, application_name="zeke-jobs up"), threading.Event()
+    with pool.connection() as conn:
+        since = clock(conn)
+
+    def look() -> None:
+        ready.wait()  # a new jobs.yaml is then in force
+        while not (is_idle.wait(_LOOK) or running.is_asked_to_stop()):  # a second stop would kill
+            with suppress(*DISCONNECTED), pool.connection() as conn:  # the workers log that the database is away
+                if idle.is_over(conn, queues, since):
+                    is_idle.set()
+                    running.stop()
+
+    threading.Thread(target=look, daemon=True).start()
+    status = running.run() or (0 if is_idle.is_set() else INTERRUPTED)
+    with pool.connection() as conn:
+        lines = idle.failed(conn, queues, since)
+    for line in lines or ["no job failed"]:
+        write_line("up", line)
+    return status or (FAILED if lines else 0)
+
+
+def _announcing(write: Callable[[str, str], None], ready: threading.Event) -> Callable[[str, str], None]:
+    """Wrap ``write``: when the first worker is ready, set the event and print the next steps."""
 
     def announce(name: str, line: str) -> None:
         write(name, line)
@@ -172,10 +208,10 @@ def _say_others(conn: Connection) -> None:
         write_line("up", f"to end those on this machine: stop the command that started them, or kill {' '.join(ours)}")
 
 
-def _end_early(_number: int, _frame: FrameType | None) -> None:
-    """Clean up and end with success; a second SIGTERM, which may come at once, does not stop the cleaning."""
+def _end_early(status: int, _number: int, _frame: FrameType | None) -> None:
+    """Clean up and end; a second SIGTERM, which may come at once, does not stop the cleaning."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise SystemExit(0)
+    raise SystemExit(status)
 
 
 def _obey_signals(running: Supervisor, reloader: Reloader) -> None:

@@ -225,6 +225,31 @@ AS $$
   ) AS queued
 $$;
 
+-- Jobs that workers have work with now, of a queue, a task, or all: active ones, and due ones that neither a pause nor a failed job before them in
+-- strict order holds back. Of a task no more than its concurrency lets run at once. An autoscaler asks it, and `zeke-jobs up --until-idle`.
+CREATE OR REPLACE FUNCTION zeke_jobs.due_jobs(queue text DEFAULT NULL, task text DEFAULT NULL) RETURNS bigint
+LANGUAGE sql STABLE
+SECURITY DEFINER SET search_path TO pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0
+AS $$
+  SELECT coalesce(sum(least(a.active + d.due, zeke_jobs.integer_of(t.definition #> '{concurrency,limit}'))), 0)::bigint
+  FROM zeke_jobs.task AS t
+  CROSS JOIN LATERAL (
+    SELECT count(*) AS active FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (t.id || t.aliases)) AS a
+  CROSS JOIN LATERAL (
+    SELECT count(*) AS due FROM (
+      SELECT 1 FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.queue_name = t.queue AND q.task = t.id AND q.run_at <= zeke_jobs.now()
+        AND NOT t.paused AND NOT EXISTS (
+          SELECT 1 FROM zeke_jobs.pause AS p WHERE p.target = 'task/' || t.id OR p.target = 'queue/' || t.queue OR p.target = ANY (t.limits))
+        AND NOT (q.order_hold IS TRUE AND EXISTS (
+          SELECT 1 FROM zeke_jobs.queue AS f
+          WHERE f.task = q.task AND f.key = q.key AND f.order_hold AND f.state = 'rejected' AND f.cancelled_on IS NULL AND f.seq < q.seq))
+      LIMIT 10000) AS due) AS d
+  WHERE t.queue = coalesce(due_jobs.queue, t.queue) AND (due_jobs.task IS NULL OR due_jobs.task = ANY (t.id || t.aliases))
+$$;
+
 -- The rate at which jobs of a task ended within the last minute, and the handler's durations for the newest jobs of the last hour. Reads at
 -- most p_sample rows of each kind; if more jobs ended within the minute, the rate comes from the time span of those rows.
 CREATE OR REPLACE FUNCTION zeke_jobs.pace(

@@ -66,11 +66,13 @@ class Producer:
 
     Attributes:
         thread: It ends after the look that is under way once the process stops.
+        turned: When its loop began its current turn, in monotonic seconds.
         notifications_arrive: False behind a pooler; the process then only polls.
     """
 
     def __init__(self, process: WorkerProcess) -> None:
         self.notifications_arrive = True
+        self.turned = time.monotonic()
         self._process = process
         self._held = process.held
         self._changed = process.held.changed
@@ -89,7 +91,7 @@ class Producer:
 
     def _run(self) -> None:
         while not self._process.stopping:
-            queue = None
+            queue, self.turned = None, time.monotonic()
             try:
                 queue, want = self._next()
                 if queue is not None:

@@ -38,7 +38,12 @@ _SUMMARY = 10.0  # seconds between lines about completed jobs
 
 
 class Heartbeat:
-    """A thread that ticks. It uses the monotonic clock only for waiting; the database decides whether a process is late."""
+    """A thread that ticks. It uses the monotonic clock only for waiting; the database decides whether a process is late.
+
+    Attributes:
+        turned: When its loop began its current turn, in monotonic seconds.
+        is_away: The database did not answer its last question.
+    """
 
     def __init__(self, process: WorkerProcess) -> None:
         self._process = process
@@ -53,7 +58,9 @@ class Heartbeat:
         self._next_silence = time.monotonic() + _SILENCE
         self._woken = threading.Event()
         self._closing = False
-        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+        self.turned = time.monotonic()
+        self.is_away = False
+        self.thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self._log = get_logger("zeke_jobs.heartbeat")
         self._refused = 0
         self._follower = BackgroundThread(process.url, "revision")
@@ -63,7 +70,7 @@ class Heartbeat:
 
     def start(self) -> None:
         """Start ticking."""
-        self._thread.start()
+        self.thread.start()
 
     def close(self) -> None:
         """Stop ticking, and end the background work."""
@@ -73,7 +80,7 @@ class Heartbeat:
         for one in background:
             one.close()
         end = time.monotonic() + _CLOSE_WITHIN
-        for thread in (self._thread, *background):
+        for thread in (self.thread, *background):
             thread.join(max(0.0, end - time.monotonic()))
         self._pool.close()
 
@@ -91,7 +98,7 @@ class Heartbeat:
             if self._woken.wait(_TICK):
                 self._woken.clear()
                 time.sleep(_LEAST_PAUSE)
-            now = time.monotonic()
+            now = self.turned = time.monotonic()
             try:
                 # First, because a failure of the rest must not stop the proof of life.
                 if now >= self._next_beat:
@@ -116,6 +123,7 @@ class Heartbeat:
                     self._log.exception("heartbeat failed")
                     continue
                 self._log.warning("no heartbeat: the database is away", error=str(error).strip())
+                self.is_away = True
                 self._pool.drop_idle()
                 self._process.handler_pool.drop_idle()
                 self._next_beat = now + 1.0
@@ -141,6 +149,7 @@ class Heartbeat:
             self._proof.registered_again()
             process.producer.wake()  # so that it asks for its wake-ups again
         self._proof.proved(sent)
+        self.is_away = False
         if row["revision"] > process.runtime.revision:
             self._next_revision_check = 0.0
         thorough = sent >= self._next_thorough

@@ -1,0 +1,238 @@
+"""docker/kubernetes without Kubernetes: the commands, variables, probes and graces of the manifests, as kubelet would use them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import psutil
+import psycopg2
+import pytest
+import yaml
+
+import zeke_jobs
+from tests.conftest import server_binaries
+from tests.fleet import ROOT, Fleet, eventually, scalar
+from zeke_jobs.postgres import embedded
+from zeke_jobs.postgres.pool import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from psycopg2.extensions import connection as Connection
+
+    from tests.fleet import Command
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
+
+BIN = Path(sys.executable).parent
+FOLDER = ROOT / "docker" / "kubernetes"
+OBJECTS: dict[tuple[str, str], dict[str, Any]] = {
+    (one["kind"], one["metadata"]["name"]): one
+    for path in sorted(FOLDER.glob("*.yaml"))
+    for one in yaml.safe_load_all(path.read_text(encoding="utf-8"))
+}
+DEPLOYMENTS = ("zeke-jobs-worker", "zeke-jobs-scheduler")
+TASKS = """
+    version: 1
+    tasks:
+      work: {handler: "H:effect", log: failed}
+"""
+
+
+class Kubelet:
+    """Runs the one container of a pod."""
+
+    def __init__(self, pod: dict[str, Any], fleet: Fleet, secrets: dict[str, str], run: str) -> None:
+        self.pod, self.fleet = pod, fleet
+        (self.container,) = pod["containers"]
+        mounts = {mount["mountPath"] for mount in self.container.get("volumeMounts", ())}
+        self.env = {}
+        for one in self.container["env"]:
+            value = one.get("value") or secrets[one["valueFrom"]["secretKeyRef"]["key"]]
+            self.env[one["name"]] = run if value in mounts else value
+        self.took: list[float] = []
+
+    def start(self) -> Command:
+        return self.fleet.run(*self.container["command"], **self.env)
+
+    def probe(self, kind: str) -> bool:
+        """Exit status 0, within the time that the manifest allows."""
+        program, *words = self.container[f"{kind}Probe"]["exec"]["command"]
+        began = time.monotonic()
+        done = subprocess.run(
+            [BIN / program, *words],
+            env={"PATH": os.environ["PATH"], **self.env},
+            capture_output=True,
+            timeout=self.container[f"{kind}Probe"]["timeoutSeconds"],
+            check=False,
+        )
+        self.took.append(time.monotonic() - began)
+        assert done.returncode in (0, 1), done.stderr
+        return done.returncode == 0
+
+    def stop(self, main: Command) -> int:
+        """preStop, if there is one, and SIGTERM to the main process; the status, within the grace."""
+        began = time.monotonic()
+        if hook := self.container.get("lifecycle", {}).get("preStop"):
+            subprocess.run(hook["exec"]["command"], env={**os.environ, **self.env}, check=True)
+        return main.stop(self.pod["terminationGracePeriodSeconds"] - (time.monotonic() - began))
+
+
+@pytest.fixture
+def server() -> Iterator[Path]:
+    """A server of the test's own, to be taken away."""
+    folder = Path(tempfile.mkdtemp(prefix="zeke-kube-"))
+    yield folder
+    embedded.stop(folder, mode="immediate")
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def run() -> Iterator[str]:
+    made = tempfile.mkdtemp(prefix="zeke-run-")
+    yield made
+    shutil.rmtree(made)
+
+
+def pod_of(name: str) -> dict[str, Any]:
+    pod: dict[str, Any] = OBJECTS["Deployment", name]["spec"]["template"]["spec"]
+    return pod
+
+
+def test_pods_live_through_an_outage_of_the_database_and_stop_within_their_grace(
+    server: Path, run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = embedded.ensure(server, bin_dir=server_binaries())
+    monkeypatch.setenv("DATABASE_URL", url)
+    fleet = Fleet(tmp_path, url)
+    fleet.configure(TASKS)
+    secrets = {"DATABASE_URL": url}
+    migrate = Kubelet(OBJECTS["Job", "zeke-jobs-migrate"]["spec"]["template"]["spec"], fleet, secrets, run)
+    worker, scheduler = (Kubelet(pod_of(name), fleet, secrets, f"{run}/{name}") for name in DEPLOYMENTS)
+    pods = [worker, scheduler]
+    try:
+        assert migrate.start().wait(60) == 0, fleet.logs()
+        with closing(connect(url)) as conn, conn.cursor() as cursor:
+            cursor.execute(
+                "CREATE TABLE effect (job uuid PRIMARY KEY, n integer); CREATE TABLE trace (job uuid, what text)"
+            )
+        assert not worker.probe("startup")
+        mains = [pod.start() for pod in pods]
+        for pod in pods:
+            eventually(lambda pod=pod: pod.probe("startup"), 60, fleet)  # type: ignore[misc]
+        eventually(lambda: worker.probe("readiness"), 30, fleet)
+        eventually(lambda: scheduler.probe("readiness"), 90, fleet)  # its first beat comes with the next minute
+
+        embedded.stop(server, mode="immediate")
+        for pod in pods:
+            eventually(lambda pod=pod: not pod.probe("readiness"), 70, fleet)  # type: ignore[misc]
+            assert pod.probe("liveness")
+        embedded.ensure(server, bin_dir=server_binaries())
+        for pod in pods:
+            eventually(lambda pod=pod: pod.probe("readiness"), 70, fleet)  # type: ignore[misc]
+            assert pod.probe("liveness")
+
+        # A worker whose interpreter stands still is not live.
+        (child,) = (one for one in psutil.Process(mains[0].pid).children() if "dramatiq" in " ".join(one.cmdline()))
+        child.suspend()
+        assert not worker.probe("liveness")
+        child.resume()
+        assert worker.probe("liveness")
+
+        with closing(connect(url)) as conn:
+            job = zeke_jobs.send("work", {"seconds": 3}).id  # it is finished before the stop
+            eventually(lambda: scalar(conn, "SELECT count(*) FROM trace") == 1, fleet=fleet)
+            statuses = [pod.stop(main) for pod, main in zip(pods, mains, strict=True)]
+            assert statuses == [0, 0], fleet.logs()
+            assert zeke_jobs.status(job).status == "completed"
+            assert scalar(conn, "SELECT count(*) FROM zeke_jobs.worker") == 0
+        assert not worker.probe("liveness")
+        took = sorted(worker.took + scheduler.took)
+        print(f"probes: {len(took)}, median {took[len(took) // 2] * 1000:.0f} ms")
+    finally:
+        fleet.stop()
+
+
+def test_the_manifests_are_these_and_each_budget_selects_the_pods_of_a_deployment() -> None:
+    """Their fields: nox -s kubernetes."""
+    budgets = {("PodDisruptionBudget", name) for name in DEPLOYMENTS}
+    assert set(OBJECTS) == budgets | {("Deployment", name) for name in DEPLOYMENTS} | {
+        ("Job", "zeke-jobs-migrate"),
+        ("CronJob", "zeke-jobs-nightly"),
+        ("ScaledObject", "zeke-jobs-worker"),
+        ("TriggerAuthentication", "zeke-jobs-keda"),
+    }
+    for name in DEPLOYMENTS:
+        deployment, budget = OBJECTS["Deployment", name]["spec"], OBJECTS["PodDisruptionBudget", name]["spec"]
+        assert deployment["selector"] == budget["selector"]
+        assert deployment["template"]["metadata"]["labels"] == budget["selector"]["matchLabels"]
+        assert budget["unhealthyPodEvictionPolicy"] == "AlwaysAllow"  # else an outage of the database blocks drains
+    assert OBJECTS["Deployment", "zeke-jobs-scheduler"]["spec"]["replicas"] == 2
+
+
+def test_workers_have_as_long_to_stop_as_they_are_told_to_take() -> None:
+    pod = pod_of("zeke-jobs-worker")
+    command = pod["containers"][0]["command"]
+    for_jobs = int(command[command.index("--worker-shutdown-timeout") + 1]) / 1000
+    assert pod["terminationGracePeriodSeconds"] >= for_jobs + 20
+    batch = OBJECTS["CronJob", "zeke-jobs-nightly"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    command = batch["containers"][0]["command"]
+    assert batch["terminationGracePeriodSeconds"] >= int(command[command.index("--grace") + 1]) + 20
+
+
+#: What KEDA 2 takes of a ScaledObject and its postgresql trigger, of the keys that we use.
+TEXT, WHOLE = {"type": "string"}, {"type": "integer", "minimum": 0}
+SCALED_OBJECT = {
+    "additionalProperties": False,
+    "required": ["scaleTargetRef", "triggers"],
+    "properties": {
+        "scaleTargetRef": {"required": ["name"], "properties": {"name": TEXT}, "additionalProperties": False},
+        **dict.fromkeys(("minReplicaCount", "maxReplicaCount", "pollingInterval", "cooldownPeriod"), WHOLE),
+        "triggers": {
+            "items": {
+                "required": ["type", "metadata"],
+                "additionalProperties": False,
+                "properties": {
+                    "type": {"const": "postgresql"},
+                    "authenticationRef": {"properties": {"name": TEXT}, "additionalProperties": False},
+                    "metadata": {
+                        "required": ["query", "targetQueryValue"],
+                        "additionalProperties": False,
+                        "properties": dict.fromkeys(("query", "targetQueryValue", "activationTargetQueryValue"), TEXT),
+                    },
+                },
+            }
+        },
+    },
+}
+
+
+def test_keda_gets_a_number_from_a_login_that_only_reads(conn: Connection, database: str) -> None:
+    scaled = OBJECTS["ScaledObject", "zeke-jobs-worker"]
+    jsonschema.validate(scaled["spec"], SCALED_OBJECT)
+    target = scaled["spec"]["scaleTargetRef"]["name"]
+    assert ("Deployment", target) in OBJECTS
+    (trigger,) = scaled["spec"]["triggers"]
+    authentication = OBJECTS["TriggerAuthentication", trigger["authenticationRef"]["name"]]
+    assert [one["parameter"] for one in authentication["spec"]["secretTargetRef"]] == ["connection"]
+    command = pod_of(target)["containers"][0]["command"]
+    assert f"'{command[command.index('--queues') + 1]}'" in trigger["metadata"]["query"]
+    from tests.zeke_jobs.postgres.members import MEMBERS, sign_up
+    from zeke_jobs.postgres import roles
+
+    sign_up(conn)
+    with conn.cursor() as cursor:
+        cursor.execute(f"SET SESSION AUTHORIZATION {MEMBERS[roles.READER]}")
+        cursor.execute(trigger["metadata"]["query"])
+        assert cursor.fetchone() == (0,)
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            cursor.execute("SELECT count(*) FROM zeke_jobs.queue")

@@ -1,0 +1,90 @@
+"""The answers of processes to a container's probes, and what asking costs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from zeke_jobs.cli import main
+from zeke_jobs.core import probes
+from zeke_jobs.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SERVE = "import sys, time; from zeke_jobs.core import probes; probes.answer(sys.argv[1], 'worker', lambda: ('', '')); print(flush=True); time.sleep(60)"
+
+
+@pytest.fixture
+def folder() -> Iterator[str]:
+    made = tempfile.mkdtemp(prefix="zeke-run-")  # a socket's path may have about a hundred letters
+    yield made
+    shutil.rmtree(made)
+
+
+def test_each_process_in_the_folder_must_be_fine(folder: str) -> None:
+    assert probes.ask("live", folder) == (False, f"expected a worker or scheduler that answers in {folder}, got none")
+    probes.answer(folder, "worker", lambda: ("", "waits for the database"))
+    me = f"worker-{os.getpid()}"
+    assert probes.ask("live", folder) == (True, f"{me} is live")
+    assert probes.ask("ready", folder) == (False, f"{me} waits for the database")
+    probes.answer(folder, "scheduler", lambda: ("is stuck", ""))
+    assert probes.ask("live", folder) == (False, f"scheduler-{os.getpid()} is stuck; {me} is live")
+    assert probes.ask("ready", folder) == (False, f"scheduler-{os.getpid()} is ready; {me} waits for the database")
+
+
+def test_one_that_stands_still_does_not_answer_and_one_that_was_killed_does_not_count(
+    folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probes, "_ANSWER_WITHIN", 0.3)
+    with subprocess.Popen([sys.executable, "-c", SERVE, folder], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        assert probes.ask("live", folder)[0]
+        other.send_signal(signal.SIGSTOP)
+        assert probes.ask("live", folder) == (False, f"worker-{other.pid} does not answer within 0.3 s")
+        other.kill()
+    assert probes.ask("live", folder)[1].endswith("got none")
+    # A later container of the same pod, whose process has the same id.
+    Path(folder, f"worker-{other.pid}.sock").rename(Path(folder, f"worker-{os.getpid()}.sock"))
+    probes.answer(folder, "worker", lambda: ("", ""))
+    assert probes.ask("live", folder)[0]
+
+
+def test_a_folder_in_which_no_socket_can_be_made_is_a_wrong_configuration(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError, match="expected a folder for sockets in ZEKE_JOBS_RUN"):
+        probes.answer(str(tmp_path / "file"), "worker", lambda: ("", ""))
+
+
+def test_asking_imports_next_to_nothing(folder: str) -> None:
+    """So that it takes hardly longer than the start of the interpreter."""
+    code = "import sys; before = set(sys.modules); sys.argv[1:] = ['health', '--live']\nfrom zeke_jobs.cli import main\ntry: main()\nexcept SystemExit: print(sorted({name.partition('.')[0] for name in set(sys.modules) - before}))"
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        env={"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "ZEKE_JOBS_RUN": folder},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "got none" in done.stdout
+    assert not {"typing", "re", "pathlib", "typer", "psycopg2", "dramatiq"} & set(eval(done.stdout.splitlines()[-1]))
+    assert "zeke_jobs" in done.stdout
+
+
+@pytest.mark.parametrize("words", [["health", "--live"], ["health", "--ready"]])
+def test_without_a_folder_it_is_wrong_use(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("ZEKE_JOBS_RUN", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert (ended.value.code, "in ZEKE_JOBS_RUN, got nothing" in capsys.readouterr().err) == (2, True)

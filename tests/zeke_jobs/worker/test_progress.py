@@ -1,0 +1,77 @@
+"""When a worker process makes no progress: a dead or stuck thread, but not a database that does not answer."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import closing, contextmanager
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from zeke_jobs.postgres.pool import connect
+from zeke_jobs.worker.life.progress import faults
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from psycopg2.extensions import connection as Connection
+
+LONG_AGO = time.monotonic() - 1000
+
+
+@contextmanager
+def running(work: Callable[[], object]) -> Iterator[threading.Thread]:
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    yield thread
+
+
+def said(heartbeat: threading.Thread, producer: threading.Thread, *, turned: float, **process: Any) -> tuple[str, str]:
+    fresh = time.monotonic()
+    state = {"is_booted": True, "stopping": False, "proof": SimpleNamespace(is_fresh=lambda: True), **process}
+    state["producer"] = SimpleNamespace(thread=producer, turned=turned)
+    beating: Any = SimpleNamespace(thread=heartbeat, turned=fresh, is_away=process.get("is_away", False))
+    return faults(SimpleNamespace(**state), beating)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def idle() -> Iterator[threading.Thread]:
+    end = threading.Event()
+    with running(end.wait) as thread:
+        yield thread
+    end.set()
+
+
+def test_a_thread_that_stands_still_is_stuck_unless_it_waits_for_the_database(
+    idle: threading.Thread, conn: Connection, database: str
+) -> None:
+    assert said(idle, idle, turned=time.monotonic()) == ("", "")
+    assert said(idle, idle, turned=LONG_AGO)[0].startswith("its thread producer has stood still for 10")
+    with closing(connect(database)) as other, conn.cursor() as cursor, other.cursor() as waiting:
+        cursor.execute("SELECT pg_advisory_lock(1)")
+        with running(lambda: waiting.execute("SELECT pg_advisory_lock(1)")) as asking:
+            while not _waits(cursor):
+                time.sleep(0.01)
+            assert said(idle, asking, turned=LONG_AGO) == ("", "")
+            cursor.execute("SELECT pg_advisory_unlock(1)")
+            asking.join(10)
+    assert said(idle, asking, turned=LONG_AGO)[0] == "its thread producer has ended"
+
+
+def _waits(cursor: Any) -> bool:
+    cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+    return bool(cursor.fetchone()[0])
+
+
+def test_a_process_that_boots_or_stops_is_live_and_not_ready(idle: threading.Thread) -> None:
+    assert said(idle, idle, turned=LONG_AGO, is_booted=False) == ("", "waits for the database")
+    assert said(idle, idle, turned=LONG_AGO, stopping=True) == ("", "is stopping")
+
+
+def test_without_the_database_it_is_live_and_not_ready(idle: threading.Thread) -> None:
+    now = time.monotonic()
+    assert said(idle, idle, turned=now, is_away=True) == ("", "waits for the database")
+    stale = SimpleNamespace(is_fresh=lambda: False)
+    assert said(idle, idle, turned=now, proof=stale) == ("", "no heartbeat has reached the database for too long")

@@ -1,0 +1,105 @@
+"""``zeke-jobs health --live`` and ``--ready``: each worker and scheduler answers on a socket in a folder.
+
+A container's probe runs each few seconds, so the asking side imports next to nothing and opens no connection to the database.
+"""
+
+from __future__ import annotations
+
+import _socket  # importing socket takes longer than all the rest; so do pathlib and typing
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+RUN = "ZEKE_JOBS_RUN"
+_SUFFIX = ".sock"
+_ANSWER_WITHIN = 3.0  # seconds; a process whose interpreter is stuck accepts a connection, and does not answer
+_MOST = 4096  # bytes of an answer
+
+
+def answer(folder: str | None, kind: str, faults: Callable[[], tuple[str, str]]) -> None:
+    """Answer probes in a thread of its own, until the process ends.
+
+    Args:
+        folder: Where the socket is made; without a folder, no probe is answered.
+        kind: ``worker`` or ``scheduler``.
+        faults: Called for each probe: why the process makes no progress, and why it can do no work now; empty where it does.
+
+    Raises:
+        ConfigurationError: the socket cannot be made there.
+    """
+    if not folder:
+        return
+    import socket
+    from threading import Thread
+
+    from zeke_jobs.errors import ConfigurationError
+
+    path = f"{folder}/{kind}-{os.getpid()}{_SUFFIX}"
+    listening = socket.socket(socket.AF_UNIX)
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        if os.path.exists(path):  # an earlier container of the pod had a process with the same id
+            os.unlink(path)
+        listening.bind(path)
+    except OSError as error:
+        listening.close()
+        raise ConfigurationError(f"expected a folder for sockets in {RUN}, got {folder!r}: {error}") from error
+    listening.listen()
+    Thread(target=_answer_each, args=(listening, faults), name="probes", daemon=True).start()
+
+
+def _answer_each(listening: socket.socket, faults: Callable[[], tuple[str, str]]) -> None:
+    while True:
+        asking, _ = listening.accept()
+        with asking:
+            said = "\n".join(faults()).encode()
+            try:
+                asking.sendall(said)
+            except OSError:
+                continue  # the probe has gone
+
+
+def ask(what: str, folder: str) -> tuple[bool, str]:
+    """Whether all processes that answer in the folder are ``live``, or ``ready``; and a sentence.
+
+    A process that has ended does not count: its command then ends too, or starts another one.
+    """
+    found: dict[str, str] = {}
+    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+        try:
+            if name.endswith(_SUFFIX):
+                found[name.removesuffix(_SUFFIX)] = _fault(what, f"{folder}/{name}")
+        except (ConnectionRefusedError, FileNotFoundError):
+            continue
+        except (OSError, ValueError):
+            found[name.removesuffix(_SUFFIX)] = f"does not answer within {_ANSWER_WITHIN:g} s"
+    if not found:
+        return False, f"expected a worker or scheduler that answers in {folder}, got none"
+    return not any(found.values()), "; ".join(f"{name} {fault or f'is {what}'}" for name, fault in found.items())
+
+
+def _fault(what: str, path: str) -> str:
+    asking, said = _socket.socket(_socket.AF_UNIX), b""
+    try:
+        asking.settimeout(_ANSWER_WITHIN)
+        asking.connect(path)
+        while part := asking.recv(_MOST):
+            said += part
+    finally:
+        asking.close()
+    stuck, unready = said.decode().split("\n")
+    return stuck if what == "live" else unready
+
+
+def main(what: str) -> int:
+    """Print the sentence; 0 if all is well, 1 if not, 2 without a folder."""
+    if not (folder := os.environ.get(RUN)):
+        sys.stderr.write(f"error: expected the folder of this container's processes in {RUN}, got nothing\n")
+        return 2
+    is_fine, sentence = ask(what, folder)
+    sys.stdout.write(f"{sentence}\n")
+    return 0 if is_fine else 1
