@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 from zeke_jobs.client import drivers
 from zeke_jobs.client.drivers import foreign, numbered, refuse_unmigrated
 from zeke_jobs.core import environment, extras
+from zeke_jobs.postgres.pool import has_news
 from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def _text(value: Any) -> str:
 class AsyncPool:
     """Autocommit connections of psycopg 3 for one event loop, opened on demand; if all are in use, callers wait."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, application_name: str = "zeke-jobs client") -> None:
         try:
             import psycopg
         except ImportError as error:
@@ -143,6 +144,7 @@ class AsyncPool:
                 "psycopg 3, to connect without a thread", "zeke-jobs[psycopg]", error=error, instead="pass connection="
             ) from error
         self.url = url
+        self._name = application_name
         self.disconnected = (psycopg.OperationalError, psycopg.InterfaceError)
         self._psycopg = psycopg
         self._places = asyncio.Semaphore(_POOL_SIZE)
@@ -151,13 +153,15 @@ class AsyncPool:
 
     async def connect(self, application_name: str) -> Any:
         """A new autocommit connection; the caller closes it."""
-        return await self._psycopg.AsyncConnection.connect(
+        connection = await self._psycopg.AsyncConnection.connect(
             self.url, autocommit=True, application_name=application_name, client_encoding="UTF8"
         )
+        await connection.set_isolation_level(self._psycopg.IsolationLevel.READ_COMMITTED)
+        return connection
 
     async def perform(self, planned: Planned[T]) -> T:
         """Run a plan on one of its connections."""
-        async with self._connection() as connection:
+        async with self.connection() as connection:
             return await _carry_out(planned, self.url, _psycopg(connection))
 
     async def drop_idle(self) -> None:
@@ -172,9 +176,12 @@ class AsyncPool:
         await self.drop_idle()
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Any]:
+    async def connection(self) -> AsyncIterator[Any]:
+        """One of its connections; when all are in use, the caller waits."""
         async with self._places:
-            connection = self._idle.pop() if self._idle else await self.connect("zeke-jobs client")
+            while self._idle and (self._idle[-1].closed or has_news(self._idle[-1])):
+                await self._idle.pop().close()
+            connection = self._idle.pop() if self._idle else await self.connect(self._name)
             try:
                 yield connection
             finally:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Generic, Unpack
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, Unpack
 
 from typing_extensions import ParamSpec, TypeVar
 
 from zeke_jobs.errors import WaitFor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from datetime import datetime, timedelta
     from decimal import Decimal
     from uuid import UUID
@@ -29,8 +30,21 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+def _awaitable(form: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, R]]:
+    """The form of a method that an async handler awaits."""
+
+    async def awaitable(self: Any, /, *args: P.args, **options: P.kwargs) -> R:
+        found: R = await self._beside(getattr(self, form.__name__), *args, **options)
+        return found
+
+    return awaitable
+
+
 class Context(ABC, Generic[S]):
     """The handler's view of its job. ``Context[MySettings]`` makes ``ctx.settings`` a checked ``MySettings``.
+
+    An async handler awaits the forms that begin with ``a``: ``await ctx.asend(…)``, ``async with ctx.atransaction() as conn``.
+    The others would keep the event loop from all jobs on it, and raise a RuntimeError there.
 
     Attributes:
         job_id: The job's id, the same over all its attempts.
@@ -167,7 +181,7 @@ class Context(ABC, Generic[S]):
         """
 
     @abstractmethod
-    def used(self, **units: float) -> None:
+    def used(self, /, **units: float) -> None:
         """Add to the amounts that this job has used of its limits' units: ``ctx.used(tokens=1834)``.
 
         If a job uses less than estimated, the rest is free again at its end; if it uses more, the next jobs are charged at once.
@@ -203,3 +217,32 @@ class Context(ABC, Generic[S]):
             Defer: it is taken; the job's ``waiting_for`` names the holder.
             ClaimLost: this process no longer holds the job, or it was cancelled.
         """
+
+    acomplete = _awaitable(complete)
+    asend = _awaitable(send)
+    asend_many = _awaitable(send_many)
+    aevent = _awaitable(event)
+    await_for = _awaitable(wait_for)
+    aservice = _awaitable(service)
+    aprogress = _awaitable(progress)
+    aadd_cost = _awaitable(add_cost)
+    aused = _awaitable(used)
+    athrottled = _awaitable(throttled)
+
+    def atransaction(self) -> AbstractAsyncContextManager[Any]:
+        """As ``transaction``, on a psycopg 3 ``AsyncConnection`` (``zeke-jobs[psycopg]``)."""
+        raise RuntimeError("expected ctx.transaction() in a plain handler, got ctx.atransaction()")
+
+    @asynccontextmanager
+    async def alease(self, name: str, limit: int = 1, *, wait: timedelta | float | None = None) -> AsyncIterator[None]:
+        """As ``lease``: ``async with ctx.alease("host/example.org")``."""
+        lease = self.lease(name, limit, wait=wait)
+        await self._beside(lease.__enter__)
+        try:
+            yield
+        finally:
+            await self._beside(lease.__exit__, None, None, None)
+
+    async def _beside(self, form: Callable[P, R], /, *args: P.args, **options: P.kwargs) -> R:
+        """Call a method that may block."""
+        return form(*args, **options)

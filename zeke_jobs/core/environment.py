@@ -26,6 +26,7 @@ ENVIRONMENT = "ZEKE_JOBS_ENVIRONMENT"
 LISTEN = "ZEKE_JOBS_LISTEN"
 METRICS = "ZEKE_JOBS_METRICS"
 REASON = "ZEKE_JOBS_REASON"
+ASYNC = "ZEKE_JOBS_ASYNC"
 RESTART = "ZEKE_JOBS_RESTART"
 OTEL_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
@@ -49,7 +50,7 @@ _LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
 def check() -> None:
     """Read every variable once, so that a process with a wrong one is refused before it starts work."""
-    for read in (log_format, log_level, heartbeat, installation, listen, metrics_address):
+    for read in (log_format, log_level, heartbeat, installation, listen, metrics_address, async_places):
         read()
 
 
@@ -106,6 +107,14 @@ def heartbeat() -> float:
     if not 0.1 <= seconds <= 60:  # shorter would overload the database; longer would delay every rescue
         raise ConfigurationError(f"expected {HEARTBEAT} to be 0.1 to 60 seconds, got {text!r}")
     return seconds
+
+
+def async_places() -> int:
+    """Number of async handlers that a worker process runs at once, beside its threads: ``ZEKE_JOBS_ASYNC``, else 200."""
+    text = lookup(ASYNC) or "200"
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 10_000):
+        raise ConfigurationError(f"expected {ASYNC} to be a number of jobs from 1 to 10000, got {text!r}")
+    return int(text)
 
 
 def installation() -> str:

@@ -80,9 +80,20 @@ def _threads(patient: Patient) -> Iterator[Fault]:
     for row in SQL.all(patient.conn, "doctor/threads"):
         name, limit, threads = row["name"], row["concurrency"], row["threads"]
         if threads < limit:
-            sentence = f"{name} may have {limit} active jobs, but its workers have {threads} threads in all"
-            help_ = "run more processes or threads (dramatiq --processes N --threads M), or lower the limit"
+            sentence = f"{name} may have {limit} active jobs, but its workers run {threads} at once"
+            help_ = "run more processes or threads (dramatiq --processes N --threads M, or ZEKE_JOBS_ASYNC), or lower the limit"
             yield fault(name, sentence, help_, limit=limit, threads=threads)
+
+
+def _blocked(patient: Patient) -> Iterator[Fault]:
+    for row in SQL.all(patient.conn, "doctor/blocked"):
+        who, found = place(row["host"], row["pid"]), row["blocked"]
+        job = f"{found['task']} {found['job']}" if found["job"] else "a task that a handler had made"
+        sentence = (
+            f"{job} kept the event loop of {who} from all other async handlers for a second, {span(row['ago'])} ago"
+        )
+        help_ = f"await what waits; move the rest to a thread (await asyncio.to_thread(…)) or a plain handler\n{found['stack']}"
+        yield fault(who, sentence, help_, **found)
 
 
 def _not_held(patient: Patient) -> Iterator[Fault]:
@@ -131,6 +142,7 @@ CHECKS = (
     Check("unserved", Severity.CRITICAL, "each task has a live worker", _unserved),
     Check("kept-by-suspect", Severity.NOTICE, "no due job waits because all processes run single jobs alone", _kept),
     Check("too-few-threads", Severity.NOTICE, "no limit is above the threads that serve it", _threads),
+    Check("blocked-loop", Severity.WARNING, "within an hour no async handler has blocked its event loop", _blocked),
     Check("not-held", Severity.CRITICAL, "each claimed job is held by a live worker", _not_held),
     Check("drift", Severity.WARNING, "all processes use the revision in force", _drift),
     Check("not-applied", Severity.NOTICE, "the jobs.yaml here, if there is one, is in force", _unapplied),

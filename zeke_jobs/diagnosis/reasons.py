@@ -171,9 +171,10 @@ def ahead(row: Row) -> Reason:
 
 
 def workers_busy(queue: str, workers: Sequence[Row]) -> Reason:
-    """All threads that could run it have a job, in the processes that claim."""
+    """All threads that could run it have a job, or all places for async handlers, in the processes that claim."""
     threads, busy = sum(one.threads for one in workers), sum(one.busy for one in workers)
     where = "the one process" if len(workers) == 1 else f"the {len(workers)} processes"
-    sentence = f"all {threads} threads of {where} for queue {queue} are busy ({busy} jobs claimed)"
-    help_ = "more threads or processes: dramatiq zeke_jobs.actors --processes N --threads M"
+    slots, more = ("places for async handlers", "ZEKE_JOBS_ASYNC") if workers[0].is_async else ("threads", "--threads")
+    sentence = f"all {threads} {slots} of {where} for queue {queue} are busy ({busy} jobs claimed)"
+    help_ = f"more of them, or more processes: {more}, dramatiq zeke_jobs.actors --processes N"
     return reason("workers-busy", sentence, help_, queue=queue, threads=threads, busy=busy, processes=len(workers))

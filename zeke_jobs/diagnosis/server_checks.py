@@ -18,6 +18,7 @@ _SKEW = timedelta(seconds=1)  # allowed difference between the clocks
 _DEAD_SHARE = 0.5  # allowed dead rows of a table, relative to live ones
 #: Connections of a worker process besides one for each thread.
 _SPARE = 4
+_OF_A_LOOP = 12  # for statements beside it, and transactions on it
 #: Pages of 8 KiB: half of PostgreSQL's default.
 _LEAST_BUFFERS = 8_192
 _LEAST_JIT_COST = 10_000.0
@@ -116,7 +117,7 @@ def _connections(patient: Patient) -> Iterator[Fault]:
     row = SQL.one(patient.conn, "doctor/connections", ours=_OURS)
     assert row is not None
     available, others = row["available"], row["others"]
-    needed = row["threads"] + _SPARE * row["workers"] + row["schedulers"]
+    needed = row["threads"] + _SPARE * row["workers"] + _OF_A_LOOP * row["loops"] + row["schedulers"]
     if needed + others > available:
         workers = f"{count(row['workers'], 'worker process', 'worker processes')} with {row['threads']} threads"
         sentence = f"the server has {available} connections; {workers} may need {needed}, and others use {others}"

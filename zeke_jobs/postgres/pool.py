@@ -166,7 +166,7 @@ def transaction(conn: Connection) -> Iterator[Connection]:
         cursor.execute(end)
 
 
-def _has_news(conn: Connection) -> bool:
+def has_news(conn: Any) -> bool:
     """Whether an idle connection has data to read, which usually means that the server has closed it."""
     poll = select.poll()
     poll.register(conn.fileno(), select.POLLIN)
@@ -214,7 +214,7 @@ class Pool:
         with self._lock:
             while self._idle:
                 _, conn = self._idle.pop()
-                if not conn.closed and not _has_news(conn):
+                if not conn.closed and not has_news(conn):
                     return conn
                 conn.close()
         return connect(self.url, application_name=self.application_name, opening=self._opening)

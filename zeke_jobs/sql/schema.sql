@@ -235,6 +235,8 @@ CREATE TABLE zeke_jobs.worker (
     queues text[] DEFAULT '{}'::text[] NOT NULL,
     tasks text[] DEFAULT '{}'::text[] NOT NULL,
     threads integer DEFAULT 0 NOT NULL,
+    places integer DEFAULT 0 NOT NULL,
+    async_tasks text[] DEFAULT '{}'::text[] NOT NULL,
     busy integer DEFAULT 0 NOT NULL,
     idle text[] DEFAULT '{}'::text[] NOT NULL,
     limited text[] DEFAULT '{}'::text[] NOT NULL,
@@ -246,12 +248,15 @@ CREATE TABLE zeke_jobs.worker (
     heartbeat_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
     lost_after interval DEFAULT '00:00:20'::interval NOT NULL,
     refusal text,
+    blocked jsonb,
     beating_since timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
     CONSTRAINT worker_kind CHECK ((kind = ANY (ARRAY['worker'::text, 'scheduler'::text])))
 )
 WITH (fillfactor='50');
 
 COMMENT ON TABLE zeke_jobs.worker IS 'One row per live process.';
+
+COMMENT ON COLUMN zeke_jobs.worker.places IS 'Number of jobs that it runs at once on its event loop, beside its threads: those of async_tasks.';
 
 COMMENT ON COLUMN zeke_jobs.worker.idle IS 'Queues of which it waits for new jobs: the next send notifies it.';
 
@@ -264,6 +269,8 @@ COMMENT ON COLUMN zeke_jobs.worker.revision IS 'Revision of jobs.yaml that it ru
 COMMENT ON COLUMN zeke_jobs.worker.lost_after IS 'Without a heartbeat for so long, others return its jobs to the queue.';
 
 COMMENT ON COLUMN zeke_jobs.worker.refusal IS 'Why it does not run by the revision in force; NULL when it does.';
+
+COMMENT ON COLUMN zeke_jobs.worker.blocked IS 'The last handler that kept the event loop to itself for a second: task, job, stack and time.';
 
 COMMENT ON COLUMN zeke_jobs.worker.beating_since IS 'Since when it has proved life without a gap for which others would have given it up.';
 

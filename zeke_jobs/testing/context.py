@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from zeke_jobs.worker.run.leases import taken
 from zeke_jobs.worker.run.steps import Steps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from psycopg2.extensions import connection as Connection
@@ -59,7 +59,7 @@ class FakeContext(Context[Any]):
 
     def __init__(
         self,
-        db: Connection | None = None,
+        db: Any = None,
         *,
         settings: Any = None,
         services: Mapping[str, Any] | None = None,
@@ -82,7 +82,9 @@ class FakeContext(Context[Any]):
         self.batch_id = batch_id
         self.steps: dict[str, Any] = dict(steps or {})
         self._steps = Steps(
-            lambda: {name: json_text.encode(result) for name, result in self.steps.items()}, self._keep_step
+            lambda: {name: json_text.encode(result) for name, result in self.steps.items()},
+            self._keep_step,
+            self._beside,
         )
         self.batches: dict[str, tuple[Then | None, AfterFailure]] = {}
         self._settings = settings
@@ -110,7 +112,7 @@ class FakeContext(Context[Any]):
         return self._settings
 
     @property
-    def db(self) -> Connection:
+    def db(self) -> Any:
         """The connection that the test gave."""
         if self._db is None:
             raise RuntimeError("expected FakeContext(db=…) for a handler that uses ctx.db, got none")
@@ -119,13 +121,24 @@ class FakeContext(Context[Any]):
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """A real transaction on the test's connection, without a fence."""
+        with self._undoing(), transaction(self.db) as conn:
+            yield conn
+
+    @contextmanager
+    def _undoing(self) -> Iterator[None]:
         sent, completed, output, batches = list(self.sent), self.completed, self.output, dict(self.batches)
         try:
-            with transaction(self.db) as conn:
-                yield conn
+            yield
         except BaseException:
             self.sent, self.completed, self.output, self.batches = sent, completed, output, batches
             raise
+
+    @asynccontextmanager
+    async def atransaction(self) -> AsyncIterator[Any]:
+        """A real transaction on the test's connection, an ``AsyncConnection`` of psycopg 3, without a fence."""
+        with self._undoing():
+            async with self.db.transaction():
+                yield self.db
 
     def complete(self, output: Any = None) -> None:
         """Remember the output."""
@@ -187,7 +200,7 @@ class FakeContext(Context[Any]):
             raise costs.mixed(str(self.currency), currency)
         self.cost, self.currency = (self.cost or Decimal(0)) + amount, currency
 
-    def used(self, **units: float) -> None:
+    def used(self, /, **units: float) -> None:
         """Add up the amounts, under the rules of a real job."""
         amounts.check(units)
         for unit, amount in units.items():

@@ -184,18 +184,21 @@ class _Run:
         answer = ask(self._conn, who, queue, 1, is_empty=True, free=1)
         self._opens += [row.wait for row in answer.held if row.wait is not None]
         for row in with_messages(self._conn, who, answer.jobs):
-            self._run(JobMessage(row, queue, asked))
+            self._run(JobMessage(row, queue, asked, is_async=row.task in self._runtime.ids[True]))
         return bool(answer.jobs)
 
     def _run(self, message: JobMessage) -> None:
         claim, error = message.claim, None
         self._executor.before_process_message(None, message)
-        try:
-            self._executor.run(*message.args, **message.kwargs)
-        except SkipMessage:
-            pass
-        except BaseException as raised:  # noqa: BLE001 (it has become the job's outcome)
-            error = raised
+        if claim.is_async:
+            _, error = self._runtime.loop.run(self._runtime.loop.drive(self._executor.steps(message)))
+        else:
+            try:
+                self._executor.run()
+            except BaseException as raised:  # noqa: BLE001 (it has become the job's outcome)
+                error = raised
+        if isinstance(error, SkipMessage):
+            error = None
         outcome = message.outcome
         if outcome is not None and not isinstance(outcome, Settled):
             list(self._writer.write(self._conn, [(claim, outcome)]))

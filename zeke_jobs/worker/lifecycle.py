@@ -25,6 +25,8 @@ from zeke_jobs.worker.claim.notifier import Notifier
 from zeke_jobs.worker.life.heartbeat import Heartbeat
 from zeke_jobs.worker.life.progress import faults
 from zeke_jobs.worker.life.proof import ProofOfLife
+from zeke_jobs.worker.run.coroutines import Coroutines
+from zeke_jobs.worker.run.event_loop import HELPERS
 from zeke_jobs.worker.stop import Closing, Stop
 
 if TYPE_CHECKING:
@@ -72,9 +74,14 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         for name in set(process.queues) - set(broker.queues):
             help_ = suggest(name, sorted(broker.queues), what="queues")
             self._log.warning(f"no task of jobs.yaml has the queue {quote(name)}; {help_}")
-        process.start = lambda message: worker.work_queue.put((broker.get_actor(message.actor_name).priority, message))
-        process.held.threads = worker.worker_threads
-        process.handler_pool.resize(worker.worker_threads)
+        coroutines = Coroutines(worker, process.executor, process.loop)
+        process.start = lambda message: (
+            coroutines.start(message)
+            if message.claim.is_async
+            else worker.work_queue.put((broker.get_actor(message.actor_name).priority, message))
+        )
+        process.held.threads, process.held.places = worker.worker_threads, environment.async_places()
+        process.handler_pool.resize(worker.worker_threads + HELPERS)
         process.executor.worker = process.completer.writer.worker = process.id
         guarded(self._prepare)
         self._boot.begin()

@@ -19,11 +19,11 @@ from zeke_jobs.postgres.pool import Pool, is_away
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.held_jobs import HeldJobs
 from zeke_jobs.worker.finish.completer import Completer
-from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Settled, of_exception
+from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Settled, of_exception, of_shutdown
 from zeke_jobs.worker.leftovers import end_children
 from zeke_jobs.worker.run import job_log
 from zeke_jobs.worker.run.executor import Executor
-from zeke_jobs.worker.run.interrupts import Cancelled, Interrupt, Interrupts
+from zeke_jobs.worker.run.interrupts import Cancelled, Interrupt, Interrupts, Lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +69,7 @@ class WorkerProcess:
         is_booted: Database and configuration are checked, and the process's row is written.
         stop_begun: Set once dramatiq stops its threads; ``stopping`` may be true earlier.
         registrations: Number of the process's current row; it grows with each new row, in which the producer must report again.
-        start: Puts a job into dramatiq's queue for its threads.
+        start: Puts a job into dramatiq's queue for its threads, or on the event loop.
         declare: Makes a task's actor.
     """
 
@@ -78,6 +78,7 @@ class WorkerProcess:
         self.url = url
         self.runtime = runtime
         self.held = HeldJobs()
+        self.loop = runtime.loop
         self.interrupts = Interrupts()
         self.pool = Pool(url, max_size=_SPARE_CONNECTIONS, application_name="zeke-jobs worker")
         self.handler_pool = Pool(url, max_size=1, application_name="zeke-jobs handler")
@@ -97,9 +98,9 @@ class WorkerProcess:
 
     # ── its claims ──
 
-    def tasks(self) -> list[str]:
-        """Ids of this process's tasks."""
-        return list(self.runtime.tasks)
+    def tasks(self, *, is_async: bool | None = None) -> list[str]:
+        """Ids of this process's tasks, or of those whose handlers are async or not."""
+        return self.runtime.ids[is_async]
 
     def policy(self, claim: Claim) -> Retry:
         """The retry policy of the job."""
@@ -188,7 +189,8 @@ class WorkerProcess:
     def give_up(self, job: UUID, interrupt: Interrupt) -> None:
         """End a job whose handler ignores an interrupt; the handler's late end changes nothing.
 
-        The thread is lost until the handler returns. When all threads are lost, the process ends, so that a new one can start.
+        Its thread or place is lost until the handler returns. When all are lost, or the event loop is blocked, the process
+        ends, so that a new one can start.
         """
         claim = self.held.find(job)
         if claim is None:
@@ -197,17 +199,29 @@ class WorkerProcess:
         if not self.settle(claim, ended, gives_up=True):
             return
         self._log.error(
-            "the handler cannot be interrupted; its job ends without it, its thread is lost until it returns",
+            "the handler cannot be interrupted; its job ends without it, its thread or place is lost until it returns",
             task=claim.task,
             job_id=str(job),
             reason=str(interrupt),
             threads_lost=self.held.lost,
         )
-        if self.held.lost >= self.held.threads:
-            self._log.critical("no thread is left; this process ends")
-            self.completer.close(TO_WRITE)
+        if self.held.has_lost_all() or (claim.is_async and self.loop.is_blocked):
+            self._log.critical("no thread is left, or the event loop is blocked; this process ends")
+            self.end_jobs()
             end_children()
             os._exit(1)
+
+    def end_jobs(self) -> None:
+        """Hand back all jobs without waiting for their handlers, and write the last outcomes."""
+        for claim in self.held.all():
+            outcome = of_shutdown(self.policy(claim))
+            if self.settle(claim, outcome, gives_up=True):
+                self._log.warning(str(outcome.reason), task=claim.task, job_id=str(claim.id), outcome=outcome.how)
+                if claim.is_async:  # a thread goes with the process, a coroutine can still clean up
+                    self.interrupts.stop(claim.id, Lost(str(outcome.reason)))
+            else:
+                self.settle(claim, RETURNED, unstarted=True)
+        self.completer.close(TO_WRITE)
 
     # ── its configuration ──
 
@@ -237,5 +251,6 @@ class WorkerProcess:
             file_revision=self.runtime.file_revision,
             lost_after=timedelta(seconds=self.proof.lost_after),
         )
+        SQL.run(conn, "worker/places", worker=self.id, places=self.held.places, tasks=self.tasks(is_async=True))
         # If the row is new, the producer must report in it again.
         self.registrations = next(self._counted)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import threading
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,14 +13,17 @@ from typing import TYPE_CHECKING, Any
 from zeke_jobs.config import handlers, services
 from zeke_jobs.config.models import Retry
 from zeke_jobs.core.logs import get_logger
+from zeke_jobs.worker.run.event_loop import EventLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Mapping
 
     from pydantic import BaseModel
 
     from zeke_jobs.config.handlers import Handler
-    from zeke_jobs.config.models import Config, Task
+    from zeke_jobs.config.models import Config, Service, Task
+
+_TO_CLOSE = 5.0  # seconds for a service's async close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +54,19 @@ class Runtime:
         revision: Its number; 0 before the database was asked.
         file_revision: The revision number of this process's own file; None until it has one.
         file: The configuration of this process's own file.
+        ids: The ids of the tasks whose handlers are async (True), of the others (False), and of all (None).
+        loop: Runs async handlers, and their services live on it.
     """
 
     def __init__(self, config: Config) -> None:
         self.file = config
         self.file_revision: int | None = None
         self.revision = 0
+        self.loop = EventLoop()
         self._services: dict[str, tuple[Any, Any]] = {}
         self._opening: dict[str, threading.RLock] = {}
+        self._on_loop: dict[str, tuple[Any, Any]] = {}  # services whose open() is async
+        self._opening_on_loop: dict[str, asyncio.Lock] = {}
         self._lock = threading.Lock()  # held only for moments, never while a service's or handler's code runs
         self.use(config, 0)
 
@@ -74,6 +84,10 @@ class Runtime:
             self.config = config
             self.revision = revision
             self.tasks = tasks
+            self.ids: dict[bool | None, list[str]] = {
+                kind: [name for name, one in tasks.items() if kind in (None, one.handler.is_async)]
+                for kind in (None, False, True)
+            }
             self._frees = {task.id: _freed(task, config) for task in config.tasks.values()}
 
     def find(self, task: str) -> RunnableTask | None:
@@ -102,11 +116,7 @@ class Runtime:
         Raises:
             KeyError: jobs.yaml has no service of that name.
         """
-        stanza = self.config.services.get(name)
-        if stanza is None:
-            raise KeyError(
-                f"expected one of the services of jobs.yaml ({', '.join(self.config.services) or 'none'}), got {name!r}"
-            )
+        stanza = self._stanza(name)
         with self._lock:
             opened, opening = self._services.get(name), self._opening.setdefault(name, threading.RLock())
         if opened is not None and opened[0] == stanza:
@@ -115,19 +125,53 @@ class Runtime:
             opened = self._services.get(name)
             if opened is None or opened[0] != stanza:
                 settings: Any = services.settings(stanza)
+                if inspect.iscoroutinefunction(settings.open):
+                    raise TypeError(f"expected `await ctx.aservice({name!r})` in an async handler: its open() is async")
                 # Do not close the old object: a handler may still use it. It goes when its last user has ended.
                 self._services[name] = opened = (stanza, settings.open())
             return opened[1]
 
+    async def aservice(self, name: str) -> Any:
+        """As ``service``, on the event loop, for a service whose ``open()`` is async too.
+
+        Raises:
+            KeyError: jobs.yaml has no service of that name.
+        """
+        opening = self._opening_on_loop.setdefault(name, asyncio.Lock())
+        async with opening:
+            stanza = self._stanza(name)
+            opened = self._on_loop.get(name)
+            if opened is None or opened[0] != stanza:
+                settings: Any = services.settings(stanza)
+                if not inspect.iscoroutinefunction(settings.open):
+                    return await self.loop.beside(self.service, name)
+                self._on_loop[name] = opened = (stanza, await settings.open())
+            return opened[1]
+
+    def _stanza(self, name: str) -> Service:
+        stanza = self.config.services.get(name)
+        if stanza is None:
+            raise KeyError(
+                f"expected one of the services of jobs.yaml ({', '.join(self.config.services) or 'none'}), got {name!r}"
+            )
+        return stanza
+
     def close(self) -> None:
-        """Close the services that have a ``close``; an exception is logged."""
+        """Close the services that have a ``close``, where an exception is logged, and the event loop."""
+        self.loop.drain()
         with self._lock:
-            opened, self._services = self._services, {}
-        for name, (_, service) in opened.items():
-            close = getattr(service, "close", None)
+            opened, self._services, self._on_loop = [*self._on_loop.items(), *self._services.items()], {}, {}
+        for name, (_, service) in opened:
+            close = getattr(service, "close", None) or getattr(service, "aclose", None)
             if close is None:
                 continue
             try:
-                close()
+                if inspect.isawaitable(closing := close()):
+                    self.loop.run(_finish(closing), _TO_CLOSE)
             except Exception:  # noqa: BLE001 (it goes with the process; the others are to be closed too)
                 get_logger(__name__).exception("a service could not be closed", service=name)
+        self.loop.close()
+
+
+async def _finish(closing: Awaitable[object]) -> None:
+    await closing

@@ -11,10 +11,8 @@ import psycopg2
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.worker.finish.outcome import RETURNED, of_shutdown
 from zeke_jobs.worker.leftovers import end_children, end_within
 from zeke_jobs.worker.life.rescue import disown
-from zeke_jobs.worker.process import TO_WRITE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,14 +77,7 @@ class Stop:
         self._process.producer.thread.join(3 * _TO_LOOK)
 
     def _end_jobs(self) -> None:
-        process = self._process
-        for claim in process.held.all():
-            outcome = of_shutdown(process.policy(claim))
-            if process.settle(claim, outcome, gives_up=True):
-                self._log.warning(str(outcome.reason), task=claim.task, job_id=str(claim.id), outcome=outcome.how)
-            else:
-                process.settle(claim, RETURNED, unstarted=True)
-        process.completer.close(TO_WRITE)
+        self._process.end_jobs()
 
     def _leave(self) -> None:
         if len(self._process.held) == 0:

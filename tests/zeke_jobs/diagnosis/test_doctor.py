@@ -280,7 +280,7 @@ def test_a_queue_that_a_job_which_runs_alone_keeps_is_noticed_and_warned_of_afte
 def test_a_limit_above_the_threads_that_serve_it_is_noticed(scene: Scene) -> None:
     healthy(scene, "  wide: {handler: 'H:echo', concurrency: 12}\n")
     (one,) = found(scene.conn, "too-few-threads")
-    assert one.sentence == "task/wide may have 12 active jobs, but its workers have 8 threads in all"
+    assert one.sentence == "task/wide may have 12 active jobs, but its workers run 8 at once"
     assert look_at(scene.conn).is_healthy
     scene.serve(pid=2)
     assert found(scene.conn, "too-few-threads") == []

@@ -147,7 +147,7 @@ async def stepwise_async(payload: Number, ctx: Context) -> dict[str, Any]:
         return 1, n
 
     begun = await ctx.step("first", first, n=payload.n)
-    ended = ctx.step("second", lambda: note_step("second") and "done")
+    ended = await ctx.step("second", asyncio.to_thread, lambda: note_step("second") and "done")
     if ctx.attempt < payload.n:
         raise ValueError("after both")
     return {"first": begun, "second": ended, "attempt": ctx.attempt}

@@ -451,13 +451,13 @@ FROM zeke_jobs.task AS t;
 COMMENT ON VIEW zeke_jobs.task_failed IS 'Jobs of each task that failed for good within the last hour, counted up to 10,000.';
 
 CREATE OR REPLACE VIEW zeke_jobs.task_served AS
-SELECT t.id AS task, t.queue, count(w.id) AS processes, coalesce(sum(w.threads), 0) AS threads
+SELECT t.id AS task, t.queue, count(w.id) AS processes, coalesce(sum(zeke_jobs.slots(w, t.id)), 0) AS threads
 FROM zeke_jobs.task AS t
 LEFT JOIN zeke_jobs.worker AS w
   ON w.kind = 'worker' AND NOT w.stopping AND t.queue = ANY (w.queues) AND t.id = ANY (w.tasks)
     AND w.heartbeat_on >= zeke_jobs.now() - w.lost_after
 GROUP BY t.id, t.queue;
-COMMENT ON VIEW zeke_jobs.task_served IS 'Live worker processes that would run a job of each task, and their threads.';
+COMMENT ON VIEW zeke_jobs.task_served IS 'Live worker processes that would run a job of each task, and their threads, or places for async handlers.';
 
 CREATE OR REPLACE VIEW zeke_jobs.process_state AS
 SELECT k.kind, s.state, count(w.id) AS processes, coalesce(sum(w.threads), 0) AS threads

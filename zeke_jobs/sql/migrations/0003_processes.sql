@@ -9,6 +9,8 @@ CREATE TABLE zeke_jobs.worker (
   queues text[] NOT NULL DEFAULT '{}',
   tasks text[] NOT NULL DEFAULT '{}',
   threads integer NOT NULL DEFAULT 0,
+  places integer NOT NULL DEFAULT 0,
+  async_tasks text[] NOT NULL DEFAULT '{}',
   busy integer NOT NULL DEFAULT 0,
   idle text[] NOT NULL DEFAULT '{}',
   limited text[] NOT NULL DEFAULT '{}',
@@ -20,6 +22,7 @@ CREATE TABLE zeke_jobs.worker (
   heartbeat_on timestamptz NOT NULL DEFAULT zeke_jobs.now(),
   lost_after interval NOT NULL DEFAULT '20 seconds',
   refusal text,
+  blocked jsonb,
   beating_since timestamptz NOT NULL DEFAULT zeke_jobs.now(),
   CONSTRAINT worker_pkey PRIMARY KEY (id),
   CONSTRAINT worker_kind CHECK (kind IN ('worker', 'scheduler'))
@@ -27,6 +30,8 @@ CREATE TABLE zeke_jobs.worker (
 COMMENT ON TABLE zeke_jobs.worker IS 'One row per live process.';
 COMMENT ON COLUMN zeke_jobs.worker.idle IS 'Queues of which it waits for new jobs: the next send notifies it.';
 COMMENT ON COLUMN zeke_jobs.worker.limited IS 'Limits that held due jobs back from it: the end of a job that passes one of them notifies it.';
+COMMENT ON COLUMN zeke_jobs.worker.places IS 'Number of jobs that it runs at once on its event loop, beside its threads: those of async_tasks.';
+COMMENT ON COLUMN zeke_jobs.worker.blocked IS 'The last handler that kept the event loop to itself for a second: task, job, stack and time.';
 COMMENT ON COLUMN zeke_jobs.worker.alone IS 'Claims nothing until it is empty, and then one job that must run alone.';
 COMMENT ON COLUMN zeke_jobs.worker.revision IS 'Revision of jobs.yaml that it runs by; file_revision is that of its own file.';
 COMMENT ON COLUMN zeke_jobs.worker.lost_after IS 'Without a heartbeat for so long, others return its jobs to the queue.';

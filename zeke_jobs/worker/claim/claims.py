@@ -83,6 +83,7 @@ class Claim:
         retry: Parts of the retry policy that the send set; lengths are in seconds.
         timeout: Seconds that the send allowed an attempt; None: the task's own timeout.
         batch: The batch that it belongs to.
+        is_async: Its handler runs on the event loop, not in a thread.
         fault: The reason why its row cannot be read; the handler then never starts.
         log: The last lines that its handler has logged.
     """
@@ -110,6 +111,7 @@ class Claim:
     retry: Mapping[str, float] = field(default_factory=dict)
     timeout: float | None = None
     batch: str | None = None
+    is_async: bool = False
     fault: InvalidPayload | None = None
     log: Captured | None = None
 
@@ -194,10 +196,10 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
     Args:
         row: A job of the answer to a claim.
         queue: The queue that it was claimed from.
-        asked: As in ``Claim``.
+        asked, is_async: As in ``Claim``.
     """
 
-    def __init__(self, row: Row, queue: str, asked: float) -> None:
+    def __init__(self, row: Row, queue: str, asked: float, *, is_async: bool = False) -> None:
         fault = None
         try:
             read = _read(row.message or "", row.scheduled_for)
@@ -239,6 +241,7 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
             retry=read.retry,
             timeout=read.timeout,
             batch=read.batch,
+            is_async=is_async,
             fault=fault,
         )
 

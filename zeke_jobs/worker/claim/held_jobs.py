@@ -1,4 +1,4 @@
-"""The jobs that a worker process holds: the stage of each, and how many more it can take on."""
+"""The jobs that a worker process holds: the stage of each, and how many more it can take on, in threads and on the event loop."""
 
 from __future__ import annotations
 
@@ -28,13 +28,17 @@ class HeldJobs:
 
     Attributes:
         changed: The lock; notified when the last job is forgotten.
+        places: Number of async handlers that run at once; a job of one takes a place and no thread.
         lost: Number of threads whose handlers ignore an interrupt.
     """
 
-    def __init__(self, threads: int = 0) -> None:
+    def __init__(self, threads: int = 0, places: int = 0) -> None:
         self.threads = threads
+        self.places = places
         self.changed = threading.Condition(threading.RLock())
         self.lost = 0
+        self._on_loop = 0  # async jobs
+        self._lost_places = 0
         self._claims: dict[UUID, Claim] = {}
         self._accepted = 0
         self._taken = self._started = self._long = 0  # jobs with a thread or waiting for one; started ones; long ones
@@ -57,7 +61,7 @@ class HeldJobs:
         """
         with self.changed:
             held = [self._accept(claim, may_wait=may_wait) for claim, may_wait in claims]
-            if held or lack_threads:
+            if lack_threads or any(not claim.is_async for claim in held):
                 self._flows = not (lack_threads or any(claim.long for claim in held))
             return held
 
@@ -75,9 +79,12 @@ class HeldJobs:
         claim.move(Stage.WAITS)
         self._accepted += 1
         claim.order = self._accepted
-        claim.long = not (may_wait and self._is_short(claim.task))
-        self._taken += 1
-        self._long += claim.long
+        if claim.is_async:
+            self._on_loop += 1
+        else:
+            claim.long = not (may_wait and self._is_short(claim.task))
+            self._taken += 1
+            self._long += claim.long
         self._apart += claim.deaths > 1
         return claim
 
@@ -88,7 +95,7 @@ class HeldJobs:
                 return False
             claim.move(Stage.RUNS)
             claim.started = time.monotonic()
-            self._started += 1
+            self._started += not claim.is_async
             return True
 
     def end(self, claim: Claim, *, unstarted: bool = False) -> bool:
@@ -103,27 +110,43 @@ class HeldJobs:
             if was is Stage.ENDED or (unstarted and was not in (Stage.CLAIMED, Stage.WAITS)):
                 return False
             claim.move(Stage.ENDED)
-            if was is not Stage.CLAIMED:
-                self._taken -= 1
-                self._long -= claim.long
-            if claim.started is not None:
-                self._started -= 1
-                self._learn(claim.task, time.monotonic() - claim.started)
+            if claim.is_async:
+                self._on_loop -= was is not Stage.CLAIMED
+            else:
+                self._leave_thread(claim, was)
             if was is Stage.GIVEN_UP:
-                self.lost -= 1
+                self._lose(claim, -1)
                 return False
             claim.done = time.monotonic()
             return True
 
+    def _leave_thread(self, claim: Claim, was: Stage) -> None:
+        if was is not Stage.CLAIMED:
+            self._taken -= 1
+            self._long -= claim.long
+        if claim.started is not None:
+            self._started -= 1
+            self._learn(claim.task, time.monotonic() - claim.started)
+
     def give_up(self, claim: Claim) -> bool:
-        """End a running job without its handler. Its thread is lost until the handler returns."""
+        """End a running job without its handler. Its thread or place is lost until the handler returns."""
         with self.changed:
             if claim.stage is not Stage.RUNS:
                 return False
             claim.move(Stage.GIVEN_UP)
             claim.done = time.monotonic()
-            self.lost += 1
+            self._lose(claim, 1)
             return True
+
+    def _lose(self, claim: Claim, by: int) -> None:
+        if claim.is_async:
+            self._lost_places += by
+        else:
+            self.lost += by
+
+    def has_lost_all(self) -> bool:
+        """Whether handlers that ignore an interrupt have all threads, or all places."""
+        return 0 < self.threads <= self.lost or 0 < self.places <= self._lost_places
 
     def forget(self, claims: Iterable[Claim]) -> None:
         """Forget claims whose ends the database knows, or that are no longer ours."""
@@ -137,7 +160,7 @@ class HeldJobs:
 
     # ── how much to claim ──
 
-    def want(self) -> int:
+    def want(self, *, is_async: bool = False) -> int:
         """Number of jobs to claim now: as many as will start at once or within ``_AHEAD`` seconds.
 
         It stays 0 until there is room for many, because a claim costs a round trip even for one job.
@@ -145,6 +168,8 @@ class HeldJobs:
         with self.changed:
             if self._apart:
                 return 0
+            if is_async:
+                return max(0, self.free(is_async=True))
             free = self.threads - self._taken
             flowing = self.threads - self._long  # threads whose jobs end soon
             if self._long:
@@ -162,13 +187,15 @@ class HeldJobs:
         now, is_long = time.monotonic(), False
         with self.changed:
             for claim in self._claims.values():
-                if claim.stage is Stage.RUNS and claim.started is not None and now - claim.started > _TOO_LONG:
+                if claim.is_async or claim.stage is not Stage.RUNS or claim.started is None:
+                    continue
+                if now - claim.started > _TOO_LONG:
                     is_long = True
                     self._long += not claim.long
                     claim.long = True
                     self._learn(claim.task, now - claim.started)
             waiting = [one for one in self._claims.values() if is_long and one.stage is Stage.WAITS]
-            return [one for one in waiting if now - one.received > _TOO_LONG]
+            return [one for one in waiting if now - one.received > _TOO_LONG and not one.is_async]
 
     def _is_short(self, task: str) -> bool:
         return self._durations.get(task, _TOO_LONG) <= _AHEAD
@@ -184,9 +211,9 @@ class HeldJobs:
 
     # ── state; a reading may be a moment old ──
 
-    def free(self) -> int:
-        """Number of threads without a job; negative by the number of jobs claimed ahead."""
-        return self.threads - self._taken
+    def free(self, *, is_async: bool = False) -> int:
+        """Number of threads without a job, negative by the number of jobs claimed ahead; or of free places."""
+        return self.places - self._on_loop if is_async else self.threads - self._taken
 
     def waiting(self) -> int:
         """Number of jobs that wait for a thread."""

@@ -39,9 +39,10 @@ _STILL_ENDING = Ended("deferred", delay=1.0, reason="an earlier run of this job 
 
 @dataclass(eq=False)
 class _Queue:
-    """A queue of this process; times are monotonic seconds.
+    """The jobs of a queue that run in threads, or those that run on the event loop; times are monotonic seconds.
 
     Attributes:
+        is_async: Those of async handlers.
         look_on: The next look; infinite while one is under way.
         due_on: When the next delayed job is due, as far as this process knows.
         looks: Looks in a row that found less than they asked for, since the process asked to be notified.
@@ -52,6 +53,7 @@ class _Queue:
     """
 
     name: str
+    is_async: bool
     look_on: float = 0.0
     due_on: float = math.inf
     looks: int = 0
@@ -76,7 +78,7 @@ class Producer:
         self._process = process
         self._held = process.held
         self._changed = process.held.changed
-        self._queues: dict[str, _Queue] = {}
+        self._queues: list[_Queue] = []
         self._apart: _Queue | None = None  # a job of it must run alone: claim nothing until the process is empty
         self._reported = _NOTHING  # the wake-ups last asked for
         self._pause = _PAUSE
@@ -86,7 +88,7 @@ class Producer:
 
     def start(self) -> None:
         """Begin to claim."""
-        self._queues = {name: _Queue(name) for name in self._process.queues}
+        self._queues = [_Queue(name, is_async) for name in self._process.queues for is_async in (False, True)]
         self.thread.start()
 
     def _run(self) -> None:
@@ -103,18 +105,23 @@ class Producer:
     def _next(self) -> tuple[_Queue | None, int]:
         """Wait until a queue is due and there is room; return it with the number of jobs to claim. None: ask again."""
         with self._changed:
-            want, now = self._want(), time.monotonic()
-            queue = self._apart or min(self._queues.values(), key=lambda queue: queue.look_on)
-            if want > 0 and (self._apart or queue.look_on <= now):
+            served, now = [self._apart] if self._apart else self._served(), time.monotonic()
+            queue = min((one for one in served if self._want(one) > 0), key=lambda one: one.look_on, default=None)
+            if queue is not None and (self._apart or queue.look_on <= now):
                 queue.look_on = math.inf
-                return queue, want
-            self._changed.wait(min(_POLL, queue.look_on - now) if want > 0 else _CHECK)
+                return queue, self._want(queue)
+            longest = _POLL if all(self._want(one) > 0 for one in served) else _CHECK
+            self._changed.wait(longest if queue is None else min(longest, queue.look_on - now))
             return None, 0
 
-    def _want(self) -> int:
-        if self._process.stopping or not self._process.is_alive() or (self._apart is not None and len(self._held)):
+    def _served(self) -> list[_Queue]:
+        return [queue for queue in self._queues if self._process.tasks(is_async=queue.is_async)]
+
+    def _want(self, queue: _Queue) -> int:
+        process = self._process
+        if process.stopping or not process.is_alive() or (self._apart is not None and len(self._held)):
             return 0
-        return self._held.want()
+        return 0 if queue.is_async and process.loop.is_blocked else self._held.want(is_async=queue.is_async)
 
     def _look(self, queue: _Queue, want: int) -> None:
         """Claim, and complete ended jobs in the same round trip."""
@@ -123,15 +130,16 @@ class Producer:
         try:
             with process.pool.connection() as conn:
                 self._look_connection, asked = conn, time.monotonic()
-                who = Asking(process.id, process.tasks(), process.runtime.revision)
-                free = self._held.free()
+                who = Asking(process.id, process.tasks(is_async=queue.is_async), process.runtime.revision)
+                free = self._held.free(is_async=queue.is_async)
                 answer = ask(conn, who, queue.name, want, is_empty=is_empty, free=free, completions=completions)
                 if completions:
                     process.completer.flush_soon(completions, answer.lost)
                     ended, completions = {claim.task for claim, _ in completions}, []
                     self.freed(ended, but=queue)
-                jobs = [JobMessage(row, queue.name, asked) for row in with_messages(conn, who, answer.jobs)]
-                self._accept(jobs, lack_threads=answer.lacks_threads)
+                rows = with_messages(conn, who, answer.jobs)
+                jobs = [JobMessage(row, queue.name, asked, is_async=queue.is_async) for row in rows]
+                self._accept(jobs, lack_threads=answer.lacks_threads and not queue.is_async)
                 self._look_ended(conn, queue, answer, is_full=answer.lacks_threads or len(answer.jobs) >= want)
         finally:
             self._look_connection = None
@@ -139,12 +147,12 @@ class Producer:
                 process.completer.put_back(completions)
 
     def _accept(self, messages: list[JobMessage], *, lack_threads: bool = False) -> None:
-        """Give claimed jobs to the threads; hand back long ones without a free thread."""
+        """Give claimed jobs to the threads or the event loop; hand back long ones without a free thread."""
         process = self._process
         try:
             claims = [(one.claim, process.policy(one.claim).limit > 0) for one in messages]
             held = self._held.accept(claims, lack_threads=lack_threads)
-            surplus = -self._held.free()
+            surplus = -self._held.free(is_async=any(one.claim.is_async for one in messages))
             for message, ours in reversed(list(zip(messages, held, strict=True))):
                 if ours.number != message.claim.number:
                     # Another process rescued this job from us, and we claimed it again; but its earlier run here has not ended.
@@ -172,25 +180,25 @@ class Producer:
             if now - queue.busy_since > _BUSY_AFTER:
                 queue.idle, queue.limited = False, {}
                 self._report(conn)
-            self.wake(queue.name)
+            self._look_again(queue)
             return
         queue.busy_since, queue.idle = now, True
         # Once these wake-ups are written, look again before waiting, and twice more soon after. A send or an end that was under
         # way may not have seen them, and then did not notify this process.
         queue.looks = 0 if self._report(conn) else queue.looks + 1
         if queue.looks > len(_SOON) and (not answer.jobs or queue.due_on <= now):
-            due = SQL.value(conn, "job/next_due", queue=queue.name, tasks=self._process.tasks())
+            due = SQL.value(conn, "job/next_due", queue=queue.name, tasks=self._process.tasks(is_async=queue.is_async))
             queue.due_on = math.inf if due is None else now + due
         # Without notifications, look at each queue every second, so that a send is noticed in time. With them, spread the looks.
-        poll = _POLL * len(self._queues) * random.uniform(0.8, 1.2) if self.notifications_arrive else _POLL_ALONE  # noqa: S311
+        poll = _POLL * len(self._served()) * random.uniform(0.8, 1.2) if self.notifications_arrive else _POLL_ALONE  # noqa: S311
         soon = (0.0, *_SOON)[queue.looks] if queue.looks <= len(_SOON) else poll
-        self.wake(queue.name, max(_SOONEST if soon else 0.0, min(soon, queue.due_on - now, answer.opens_in)))
+        self._look_again(queue, max(_SOONEST if soon else 0.0, min(soon, queue.due_on - now, answer.opens_in)))
 
     def _report(self, conn: Connection) -> bool:
         """Write the wake-ups that this process asks for, if they have changed; whether it asks for more than before."""
         process, before = self._process, self._reported
-        idle = {queue.name for queue in self._queues.values() if queue.idle and not self._apart}
-        limited = {name for queue in self._queues.values() for name in queue.limited}
+        idle = {queue.name for queue in self._served() if queue.idle and not self._apart}
+        limited = {name for queue in self._queues for name in queue.limited}
         self._reported = (process.registrations, idle, limited)
         if before != self._reported and self.notifications_arrive:
             SQL.run(conn, "worker/waits", worker=process.id, idle=sorted(idle), limited=sorted(limited))
@@ -217,15 +225,20 @@ class Producer:
             process.pool.drop_idle()  # a session whose prepared statements no longer fit would fail for ever
             process.stop_begun.wait(_AFTER_FAULT)
         if queue is not None:
-            self.wake(queue.name)
+            self._look_again(queue)
+
+    def _look_again(self, queue: _Queue, after: float = 0.0) -> None:
+        with self._changed:
+            queue.look_on = min(queue.look_on, time.monotonic() + after)
 
     # ── called by other threads ──
 
     def wake(self, queue: str | None = None, after: float = 0.0) -> None:
         """Look at a queue, or at all, in so many seconds at the latest."""
         with self._changed:
-            for one in self._queues.values() if queue is None else filter(None, [self._queues.get(queue)]):
-                one.look_on = min(one.look_on, time.monotonic() + after)
+            for one in self._queues:
+                if queue in (None, one.name):
+                    self._look_again(one, after)
             self._changed.notify_all()
 
     def freed(self, tasks: set[str], *, but: _Queue | None = None) -> bool:
@@ -236,18 +249,18 @@ class Producer:
         """
         limits = [self._process.runtime.frees(task) for task in tasks]
         with self._changed:
-            now = time.monotonic()
-            for queue in self._queues.values():
+            now, served = time.monotonic(), self._served()
+            for queue in served:
                 if queue is not but and any(one is None or not one.isdisjoint(queue.limited) for one in limits):
                     queue.freed = bool(queue.limited)
                 if queue.freed and self._held.waiting() <= 0:
                     queue.freed, queue.look_on = False, min(queue.look_on, now)
-            if any(queue.look_on <= now for queue in self._queues.values()):
-                if self._want() > 0:
+            if due := [queue for queue in served if queue.look_on <= now]:
+                if any(self._want(queue) > 0 for queue in due):
                     self._changed.notify_all()
                 return True
             # If the look that is under way finds all it asks for, the next one follows at once.
-            return any(not queue.looks and queue.look_on == math.inf for queue in self._queues.values())
+            return any(not queue.looks and queue.look_on == math.inf for queue in served)
 
     def end_look(self) -> None:
         """Cancel the look that is under way, as at a stop: it may wait for a lock or a silent server."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
+    from zeke_jobs.worker.claim.claims import Claim
     from zeke_jobs.worker.process import WorkerProcess
 
 _TICK = 0.1  # seconds; the precision of timeouts
@@ -108,6 +109,8 @@ class Heartbeat:
                 for job, interrupt in self._process.interrupts.tick():
                     self._process.give_up(job, interrupt)
                 self._process.hand_back_blocked()
+                if (blocked := self._process.loop.watch()) is not None:
+                    self._note_blocked(*blocked)
                 if now >= self._next_revision_check:
                     self._next_revision_check = now + (
                         _RARE_REVISION_CHECK if self._process.producer.notifications_arrive else _REVISION_CHECK
@@ -127,6 +130,13 @@ class Heartbeat:
                 self._pool.drop_idle()
                 self._process.handler_pool.drop_idle()
                 self._next_beat = now + 1.0
+
+    def _note_blocked(self, claim: Claim | None, stack: str) -> None:
+        """Name the handler that keeps the event loop from all others, in the log and for the doctor."""
+        job = {"task": claim and claim.task, "job_id": claim and str(claim.id)}
+        self._log.warning("an async handler blocks the event loop: it does not await", **job, stack=stack)
+        with self._pool.connection() as conn:
+            SQL.run(conn, "worker/blocked", worker=self._process.id, stack=stack, **job)
 
     def beat(self, conn: Connection) -> None:
         """One heartbeat: prove life and start the chores."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from asyncio import CancelledError
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from dramatiq.middleware import Middleware, SkipMessage
 from pydantic import ValidationError
@@ -20,18 +21,19 @@ from zeke_jobs.payload import json_text
 from zeke_jobs.worker.claim.claims import JobMessage
 from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Outcome, Settled, limit_of, of_exception
 from zeke_jobs.worker.run import dramatiq_options, job_log, tracing
+from zeke_jobs.worker.run.event_loop import Call, end_child
 from zeke_jobs.worker.run.interrupts import Interrupt, Interrupts, Lost
 from zeke_jobs.worker.run.job_context import JobContext
+from zeke_jobs.worker.run.loop_context import LoopContext
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Generator
     from uuid import UUID
 
     from pydantic import BaseModel
 
     from zeke_jobs.postgres.pool import Pool
     from zeke_jobs.worker.claim.claims import Claim
-    from zeke_jobs.worker.run.interrupts import Running
     from zeke_jobs.worker.runtime import RunnableTask, Runtime
 
 
@@ -43,12 +45,14 @@ class _AttemptResult(NamedTuple):
     error: BaseException | None = None
 
 
+_Steps: TypeAlias = "Generator[Call, Any, _AttemptResult]"
+
 #: A handler raises these to decide how its job goes on; their traceback explains nothing.
 _DECISIONS = (Reject, Retry, InvalidPayload)
 
 
 class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
-    """Remembers the message that each thread works on; ``run`` is the function of every actor.
+    """Remembers the message that each thread works on; ``run`` is the function of every actor, ``steps`` is for async handlers.
 
     ``begin`` records that a job starts. If the job must not start, because it was handed back or may have been rescued, it
     returns an outcome instead.
@@ -81,7 +85,8 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
 
     def before_process_message(self, _broker: object, message: JobMessage) -> None:
         """Remember the message for ``run``, because dramatiq calls it next in this thread with only the payload."""
-        self._current.message = message
+        if not message.claim.is_async:
+            self._current.message = message
         if (runnable := self._runtime.find(message.claim.task)) is not None:
             message.sensitive = frozenset({*runnable.task.sensitive, *message.claim.sensitive})
 
@@ -94,7 +99,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             message.outcome = self._begin(message.claim) or (failed if message.failed else Completed())
             self._log.info(reason, task=message.claim.task, job_id=str(message.claim.id), failed=message.failed)
 
-    def run(self, *args: Any, **payload: Any) -> Any:
+    def run(self, *_args: Any, **_payload: Any) -> Any:
         """Run the job of this thread's message. Leaves the outcome on the message, and returns or raises as the handler does.
 
         Raises:
@@ -106,10 +111,21 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             raise TypeError(
                 "expected a job, got a call of its actor; send it: actor.send(…), or call the handler itself"
             )
+        try:
+            next(self.steps(message))
+        except StopIteration as end:
+            return end.value
+        raise AssertionError("a job of a thread yields nothing")
+
+    def steps(self, message: JobMessage) -> Generator[Call, Any, Any]:
+        """As ``run``; yields the call of an async handler, and is sent its result or exception.
+
+        What comes before and after that call may block, and so needs a thread.
+        """
         message.outcome = self._begin(message.claim)
         if message.outcome is not None:
             raise SkipMessage("its job does not start here")
-        ended = self._attempt(message, args, payload)
+        ended = yield from self._attempt(message)
         message.outcome = ended.outcome
         if isinstance(ended.outcome, Ended):
             if ended.outcome.how == "failed":
@@ -123,32 +139,30 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
                 del ended  # else error and frame would hold each other in memory
         return ended.result
 
-    def _attempt(self, message: JobMessage, args: tuple[Any, ...], payload: Mapping[str, Any]) -> _AttemptResult:
+    def _attempt(self, message: JobMessage) -> _Steps:
         claim = message.claim
         runnable = self._runtime.find(claim.task)
-        if runnable is None:
-            # The task left jobs.yaml since the claim. Another worker or a later revision may know it.
+        if runnable is None or runnable.handler.is_async is not claim.is_async:
+            # Since the claim the task left jobs.yaml, or got a handler of the other kind: another claim may do better.
             return _AttemptResult(Ended("returned"))
-        with hiding(payload, message.sensitive), tracing.attempt(claim, message.traceparent) as attempt:
+        with hiding(message.kwargs, message.sensitive), tracing.attempt(claim, message.traceparent) as attempt:
             trace = {"trace_id": attempt.trace_id} if attempt.trace_id else {}
             # Bind the job to every line that any library logs while the handler runs, so that a job's lines are found by its id.
             bound = bind_contextvars(task=claim.task, job_id=str(claim.id), attempt=claim.attempt + 1, **trace)
             try:
-                ended = self._guarded_call(message, runnable, args, payload)
+                ended = yield from self._guarded_call(message, runnable)
             finally:
                 reset_contextvars(**bound)
             attempt.end(ended.outcome)
             return ended
 
-    def _guarded_call(
-        self, message: JobMessage, runnable: RunnableTask, args: tuple[Any, ...], payload: Mapping[str, Any]
-    ) -> _AttemptResult:
+    def _guarded_call(self, message: JobMessage, runnable: RunnableTask) -> _Steps:
         claim = message.claim
         policy = self._runtime.policy(claim.task, claim.retry)
         retries = claim.attempt - claim.attempt_base
         try:
             with job_log.keeping(claim, runnable.task):
-                return self._call(claim, runnable, _validated(message, runnable, args, payload))
+                return (yield from self._call(claim, runnable, _validated(message, runnable)))
         except ClaimLost as error:
             self._log.warning("claim lost", task=claim.task, job_id=str(claim.id), reason=str(error))
             # If the job was cancelled, the database records that instead; if it was rescued, the fence refuses our end.
@@ -163,12 +177,12 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             )
             return _AttemptResult(outcome, error=error)
 
-    def _call(self, claim: Claim, runnable: RunnableTask, payload: BaseModel) -> _AttemptResult:
+    def _call(self, claim: Claim, runnable: RunnableTask, payload: BaseModel) -> _Steps:
         assert self.worker is not None
         pid = os.getpid()
         timeout = claim.timeout or runnable.task.timeout.total_seconds()
-        with self._interrupts.running(claim.id, timeout) as running:
-            context = JobContext(
+        with self._interrupts.running(claim.id, timeout, is_async=claim.is_async) as running:
+            context = (LoopContext if claim.is_async else JobContext)(
                 claim,
                 self.worker,
                 self._runtime,
@@ -179,10 +193,11 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             )
             result = None
             try:
-                result = runnable.handler.function(payload, context)
-                if runnable.handler.is_async:
-                    result = _await(result, running)
-            except (Exception, Interrupt) as error:
+                if claim.is_async:
+                    result = yield Call(claim, running, partial(runnable.handler.function, payload, context))
+                else:
+                    result = runnable.handler.function(payload, context)
+            except (Exception, Interrupt, CancelledError) as error:
                 if not context.completed:
                     if isinstance(error, Throttled):
                         _throttle(context, error)
@@ -190,7 +205,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
                 context.logger.exception("raised after its completion was committed; the job stays completed")
             finally:
                 if os.getpid() != pid:
-                    _end_child(sys.exception())
+                    end_child(sys.exception())
                 context.close()
         if context.completed:
             return _AttemptResult(Settled(), result if context.output is None else context.output)
@@ -241,22 +256,14 @@ def _throttle(context: JobContext, throttled: Throttled) -> None:
         context.logger.warning("nothing closed", limit=throttled.limit, reason=str(error))
 
 
-def _end_child(error: BaseException | None) -> NoReturn:
-    """End a child that the handler forked and that returned here: it is no worker, but would use the worker's connections."""
-    code = error.code if isinstance(error, SystemExit) else error and 1
-    os._exit(code if isinstance(code, int) else 0 if code is None else 1)
-
-
-def _validated(
-    message: JobMessage, runnable: RunnableTask, args: tuple[Any, ...], payload: Mapping[str, Any]
-) -> BaseModel:
+def _validated(message: JobMessage, runnable: RunnableTask) -> BaseModel:
     if message.claim.fault is not None:
         raise message.claim.fault
     dramatiq_options.check(message.options)
-    if args:
-        raise InvalidPayload(f"expected the payload as keywords, got {len(args)} positional arguments")
+    if message.args:
+        raise InvalidPayload(f"expected the payload as keywords, got {len(message.args)} positional arguments")
     try:
-        return runnable.handler.payload_model.model_validate(payload)
+        return runnable.handler.payload_model.model_validate(message.kwargs)
     except ValidationError as error:
         # Leave out the values: they may be secret, and the payload has them anyway.
         faults = [
@@ -264,18 +271,3 @@ def _validated(
         ]
         listed = "; ".join(f"{place}: {message}" if place else message for place, message in faults)
         raise InvalidPayload(f"payload does not fit {runnable.task.id}: {listed}", faults) from None
-
-
-def _await(coroutine: Any, running: Running) -> Any:
-    """Run an async handler in this thread. An interrupt cancels its asyncio task wherever it waits."""
-
-    async def body() -> Any:
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        assert task is not None
-        running.stoppers.append(lambda: loop.call_soon_threadsafe(task.cancel))
-        try:
-            return await coroutine
-        finally:
-            running.forget_all()  # before the loop is closed
-
-    return asyncio.run(body())

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 class Interrupt(BaseException):
-    """Raised in a handler's thread. It is no ``Exception``, so a handler's ``except Exception`` does not catch it."""
+    """Raised in a handler's thread. It is no ``Exception``, so a handler's ``except Exception`` does not catch it.
+
+    An async handler gets asyncio's ``CancelledError`` at its next ``await``, with the same text.
+    """
 
 
 class TimedOut(Interrupt, TimeLimitExceeded):  # type: ignore[misc] # dramatiq has no types
@@ -38,13 +41,14 @@ STUCK_AFTER = 30.0
 
 
 class Running:
-    """One handler that runs in one thread, with the means to stop it.
+    """One handler that runs in one thread, or on the event loop, with the means to stop it.
 
     ``stoppers`` are called from another thread to end a wait that Python cannot interrupt, such as a query or a read of a socket.
     """
 
-    def __init__(self, timeout: float) -> None:
-        self.thread = threading.get_ident()
+    def __init__(self, timeout: float, *, is_async: bool = False) -> None:
+        self.thread = None if is_async else threading.get_ident()
+        self._cancel: Callable[[str], object] | None = None
         self.timeout = timeout
         self.deadline = time.monotonic() + timeout
         self.stoppers: list[Callable[[], object]] = []
@@ -61,10 +65,20 @@ class Running:
                 return False
             self.interrupt = interrupt
             self.stopped = time.monotonic()
-            # CPython takes a class, and makes the exception in the target thread. ``Interrupts.running`` puts the text back.
-            pythonapi.PyThreadState_SetAsyncExc(c_ulong(self.thread), py_object(type(interrupt)))
+            if self.thread is not None:
+                # CPython takes a class, and makes the exception in the target thread. ``Interrupts.running`` puts the text back.
+                pythonapi.PyThreadState_SetAsyncExc(c_ulong(self.thread), py_object(type(interrupt)))
+            elif self._cancel is not None:
+                self._cancel(str(interrupt))
             self._call_stoppers()
             return True
+
+    def attach(self, cancel: Callable[[str], object]) -> None:
+        """The handler is about to start on the event loop; ``cancel`` is called once, with the reason, from any thread."""
+        with self._lock:
+            self._cancel = cancel
+            if self.interrupt is not None:
+                cancel(str(self.interrupt))
 
     def stop_again(self) -> None:
         """Call the stoppers again: the first cancel may have come a moment before the server began the query."""
@@ -118,9 +132,9 @@ class Interrupts:
         self._lock = threading.Lock()
 
     @contextmanager
-    def running(self, job: UUID, timeout: float) -> Iterator[Running]:
+    def running(self, job: UUID, timeout: float, *, is_async: bool = False) -> Iterator[Running]:
         """Surround the handler's call. An interrupt leaves the block as ``Running.interrupt``, with its own text."""
-        running = Running(timeout)
+        running = Running(timeout, is_async=is_async)
         with self._lock:
             self._running[job] = running
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import cached_property
@@ -77,11 +78,12 @@ class JobContext(Reports):
 
     @cached_property
     def _steps(self) -> Steps:
-        return Steps(self._kept_steps, self._keep_step)
+        return Steps(self._kept_steps, self._keep_step, self._beside)
 
     @property
     def db(self) -> Connection:
         """See ``Context.db``."""
+        self._check_may_block("db")
         self._was_used = True
         return self._connection()
 
@@ -96,31 +98,43 @@ class JobContext(Reports):
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """See ``Context.transaction``."""
+        self._check_may_block("transaction")
         self._was_used = True
         with self._transaction() as conn:
             yield conn
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
+        with self._checkpoint():
+            conn = self._connection()
+            with transaction(conn):
+                yield conn
+                self._fence(conn)
+
+    @contextmanager
+    def _checkpoint(self) -> Iterator[None]:
         if self._in_transaction:
             raise RuntimeError("expected no open ctx.transaction(), got one; a transaction has no transaction inside")
         if self.completed:
             raise ClaimLost(f"job {self.job_id} is completed; nothing after that may commit")
-        conn = self._connection()
         self._in_transaction, self._output = True, None
         try:
-            with transaction(conn):
-                yield conn
-                self._fence(conn, self._output)
+            yield
             # Set only after the commit: an exception before it must leave the job to be retried.
             self.completed = self._output is not None
         finally:
             self._in_transaction = False
 
-    def _fence(self, conn: Connection, output: str | None) -> None:
+    def _fence(self, conn: Connection) -> None:
+        self._check_fence(SQL.value(conn, "job/fence", **self._before_fence()))
+
+    def _before_fence(self) -> dict[str, Any]:
         if self._running.interrupt is not None:
             raise self._running.interrupt  # the handler caught the interrupt and went on
-        if not SQL.value(conn, "job/fence", after=self._claim.after or 0.0, result=output, **self._held):
+        return {"after": self._claim.after or 0.0, "result": self._output, **self._held}
+
+    def _check_fence(self, ours: Any) -> None:
+        if not ours:
             raise ClaimLost(f"job {self.job_id} is no longer ours, or was cancelled; nothing was committed")
 
     def complete(self, output: Any = None) -> None:
@@ -131,10 +145,11 @@ class JobContext(Reports):
             ClaimLost: this process no longer holds the job.
         """
         text = json_text.encode(output)
-        self.output = output
         if self._in_transaction:
-            self._output = text
+            self.output, self._output = output, text
             return
+        self._check_may_block("complete")
+        self.output = output
         with self._transaction():
             self._output = text
 
@@ -145,7 +160,8 @@ class JobContext(Reports):
             Defer: the task has ``max_queued`` jobs waiting; this job is tried again later.
             UnknownTask, InvalidPayload: as ``zeke_jobs.send``.
         """
-        with _deferring_when_full(), self._fenced(options.get("batch")) as conn:
+        self._check_may_block("send")
+        with deferring_when_full(), self._fenced(options.get("batch")) as conn:
             return sending.send(task, payload, parent=self.job_id, connection=conn, **options)
 
     def send_many(
@@ -161,7 +177,8 @@ class JobContext(Reports):
         Raises:
             As ``send``.
         """
-        with _deferring_when_full(), self._fenced(options.get("batch")) as conn:
+        self._check_may_block("send_many")
+        with deferring_when_full(), self._fenced(options.get("batch")) as conn:
             return sending.send_many(task, payloads, keys=keys, parent=self.job_id, connection=conn, **options)
 
     @contextmanager
@@ -175,6 +192,8 @@ class JobContext(Reports):
 
     def step(self, name: str, function: Callable[P, R], /, *args: P.args, **options: P.kwargs) -> R:
         """See ``Context.step``."""
+        if not inspect.iscoroutinefunction(function):
+            self._check_may_block("step")
         result: R = self._steps.run(name, function, args, options)
         return result
 
@@ -183,13 +202,16 @@ class JobContext(Reports):
 
     def _keep_step(self, name: str, result: str) -> str:
         with nullcontext(self._connection()) if self._in_transaction else self._transaction() as conn:
-            kept: str | None = SQL.value(conn, "step/keep", name=name, result=result, **self._held)
+            return self._check_kept(name, SQL.value(conn, "step/keep", name=name, result=result, **self._held))
+
+    def _check_kept(self, name: str, kept: str | None) -> str:
         if kept is None:
             raise ClaimLost(f"job {self.job_id} is no longer ours; the result of step {name} was not kept")
         return kept
 
     def event(self, name: str) -> Event | None:
         """See ``Context.event``."""
+        self._check_may_block("event")
         row = SQL.one(self._connection(), "event/of_job", id=self.job_id, event=check_name(name))
         if row is None:
             return None
@@ -197,6 +219,7 @@ class JobContext(Reports):
 
     def batch(self, id: str, *, then: Then | None = None, after_failure: AfterFailure = "send") -> Batch:  # noqa: A002 (the field's word)
         """See ``Context.batch``."""
+        self._check_may_block("batch")
         open_(id, then, after_failure, self._connection())
         return Batch(id, self, lambda: close(id, self._connection()))
 
@@ -224,7 +247,7 @@ class JobContext(Reports):
 
 
 @contextmanager
-def _deferring_when_full() -> Iterator[None]:
+def deferring_when_full() -> Iterator[None]:
     """Defer a job that meets a full queue when it sends."""
     try:
         yield

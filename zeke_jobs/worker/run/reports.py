@@ -44,6 +44,9 @@ class Reports(Context[Any]):
         self._leases: set[str] = set()
         self._next_progress = 0.0
 
+    def _check_may_block(self, form: str) -> None:
+        """Called first by each form that blocks; a thread may."""
+
     def progress(self, done: float, total: float | None = None, note: str = "") -> None:
         """See ``Context.progress``.
 
@@ -51,6 +54,7 @@ class Reports(Context[Any]):
             TypeError: ``done`` or ``total`` is no number.
             UnfitForJson: a number is infinite, NaN or longer than 64 bits, or Postgres cannot store the note.
         """
+        self._check_may_block("progress")
         now = time.monotonic()
         if now < self._next_progress:
             return
@@ -69,6 +73,7 @@ class Reports(Context[Any]):
             ClaimLost: this process no longer holds the job.
             ValueError: the amount or the currency is not valid, or an earlier cost had another currency.
         """
+        self._check_may_block("add_cost")
         costs.check(amount, currency)
         with self._statement_pool.connection() as conn:
             row = SQL.one(conn, "job/add_cost", amount=amount, currency=currency, **self._held)
@@ -83,8 +88,9 @@ class Reports(Context[Any]):
                 cost=f"{amount} {currency}",
             )
 
-    def used(self, **units: float) -> None:
+    def used(self, /, **units: float) -> None:
         """See ``Context.used``."""
+        self._check_may_block("used")
         amounts.check(units)
         with self._statement_pool.connection() as conn:
             SQL.run(conn, "job/report", id=self.job_id, claim=self._claim.number, units=json.dumps(units))
@@ -95,6 +101,7 @@ class Reports(Context[Any]):
         Raises:
             ValueError: jobs.yaml has no such limit.
         """
+        self._check_may_block("throttled")
         seconds = amounts.pause(retry_after)
         with self._statement_pool.connection() as conn:
             params = {"limit": limit, "seconds": seconds, "job": self.job_id, "why": kept(reason) or "429"}
@@ -108,6 +115,7 @@ class Reports(Context[Any]):
     @contextmanager
     def lease(self, name: str, limit: int = 1, *, wait: timedelta | float | None = None) -> Iterator[None]:
         """See ``Context.lease``."""
+        self._check_may_block("lease")
         if name in self._leases:
             raise RuntimeError(f"expected a lease that this job does not hold, got {name!r} for the second time")
         with self._statement_pool.connection() as conn:

@@ -15,11 +15,17 @@ LONGEST_NAME = 256  # bytes
 
 
 class Steps:
-    """``read`` returns the results that earlier attempts kept, as JSON text; ``keep`` stores one, and returns the kept one."""
+    """``read`` returns the results that earlier attempts kept, as JSON text; ``keep`` stores one, and returns the kept one.
 
-    def __init__(self, read: Callable[[], dict[str, str]], keep: Callable[[str, str], str]) -> None:
+    ``beside`` awaits them for the steps of an async handler.
+    """
+
+    def __init__(
+        self, read: Callable[[], dict[str, str]], keep: Callable[[str, str], str], beside: Callable[..., Awaitable[Any]]
+    ) -> None:
         self._read = read
         self._keep = keep
+        self._beside = beside
         self._kept: dict[str, str] | None = None
         self._named: set[str] = set()
 
@@ -35,12 +41,16 @@ class Steps:
         if name in self._named:
             raise ValueError(f"expected each step under a name of its own, got {name!r} twice; number those of a loop")
         self._named.add(name)
-        if self._kept is None:
-            self._kept = self._read()
-        kept = self._kept.get(name)
         if inspect.iscoroutinefunction(function):
-            return self._awaited(name, kept, lambda: function(*args, **options))
+            return self._awaited(name, lambda: function(*args, **options))
+        self._kept = self._read() if self._kept is None else self._kept
+        kept = self._kept.get(name)
         return json.loads(self._keep(name, json_text.encode(function(*args, **options))) if kept is None else kept)
 
-    async def _awaited(self, name: str, kept: str | None, begin: Callable[[], Awaitable[Any]]) -> Any:
-        return json.loads(self._keep(name, json_text.encode(await begin())) if kept is None else kept)
+    async def _awaited(self, name: str, begin: Callable[[], Awaitable[Any]]) -> Any:
+        if self._kept is None:
+            self._kept = await self._beside(self._read)
+        kept = self._kept.get(name)
+        return json.loads(
+            await self._beside(self._keep, name, json_text.encode(await begin())) if kept is None else kept
+        )

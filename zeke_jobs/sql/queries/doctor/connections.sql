@@ -6,5 +6,6 @@ SELECT
    WHERE a.backend_type = 'client backend' AND a.application_name !~ %(ours)s) AS others,
   count(*) FILTER (WHERE w.kind = 'worker') AS workers,
   count(*) FILTER (WHERE w.kind = 'scheduler') AS schedulers,
-  coalesce(sum(w.threads) FILTER (WHERE w.kind = 'worker'), 0) AS threads
+  coalesce(sum(w.threads) FILTER (WHERE w.kind = 'worker'), 0) AS threads,
+  count(*) FILTER (WHERE w.async_tasks <> '{}') AS loops
 FROM zeke_jobs.worker AS w

@@ -1,10 +1,12 @@
--- Limits, and the threads of live workers that could run jobs under them.
-SELECT b.name, b.concurrency, coalesce(sum(w.threads), 0) AS threads
+-- Limits, and the threads (and places for async handlers) of live workers that could run jobs under them.
+SELECT b.name, b.concurrency, coalesce(sum(s.threads), 0) AS threads
 FROM zeke_jobs.bucket AS b
-JOIN zeke_jobs.worker AS w
-  ON w.kind = 'worker' AND NOT w.stopping AND w.heartbeat_on >= zeke_jobs.now() - w.lost_after AND EXISTS (
-    SELECT 1 FROM zeke_jobs.task AS t
-    WHERE b.name = ANY (t.limits) AND t.queue = ANY (w.queues) AND t.id = ANY (w.tasks))
-WHERE b.concurrency IS NOT NULL
+CROSS JOIN zeke_jobs.worker AS w
+CROSS JOIN LATERAL (
+  SELECT coalesce(max(zeke_jobs.slots(w, t.id)) FILTER (WHERE t.id = ANY (w.async_tasks)), 0)
+    + coalesce(max(zeke_jobs.slots(w, t.id)) FILTER (WHERE t.id <> ALL (w.async_tasks)), 0) AS threads
+  FROM zeke_jobs.task AS t
+  WHERE b.name = ANY (t.limits) AND t.queue = ANY (w.queues) AND t.id = ANY (w.tasks)) AS s
+WHERE w.kind = 'worker' AND NOT w.stopping AND w.heartbeat_on >= zeke_jobs.now() - w.lost_after AND s.threads > 0 AND b.concurrency IS NOT NULL
 GROUP BY b.name, b.concurrency
 ORDER BY b.name

@@ -3,7 +3,8 @@ SELECT
   w.id,
   w.host,
   w.pid,
-  w.threads,
+  zeke_jobs.slots(w, %(task)s) AS threads,
+  %(task)s = ANY (w.async_tasks) AS is_async,
   coalesce(b.jobs, 0) AS busy,
   w.stopping,
   w.alone,
@@ -13,6 +14,9 @@ SELECT
   %(task)s = ANY (w.tasks) AS knows
 FROM zeke_jobs.worker AS w
 LEFT JOIN (
-  SELECT q.worker, count(*) AS jobs FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' GROUP BY q.worker) AS b ON b.worker = w.id
+  SELECT q.worker, count(*) AS jobs
+  FROM zeke_jobs.queue AS q JOIN zeke_jobs.worker AS w ON w.id = q.worker
+  WHERE q.state = 'consumed' AND (q.task = ANY (w.async_tasks)) = (%(task)s = ANY (w.async_tasks))
+  GROUP BY q.worker) AS b ON b.worker = w.id
 WHERE w.kind = 'worker'
 ORDER BY w.started_on

@@ -1,0 +1,212 @@
+"""Async handlers run side by side on one loop of the process, take no thread, and have all that a handler in a thread has."""
+
+from __future__ import annotations
+
+import io
+import threading
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import zeke_jobs
+from tests.waiting import eventually
+from tests.zeke_jobs.worker import handlers
+from tests.zeke_jobs.worker.test_running import failure, outcome
+from zeke_jobs.core import logs
+from zeke_jobs.diagnosis import doctor
+from zeke_jobs.errors import JobFailed
+from zeke_jobs.worker.run.interrupts import Lost
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.zeke_jobs.worker.conftest import Jobs, Running
+
+C = "tests.zeke_jobs.worker.coroutines"
+TASKS = "  echo: {handler: 'H:echo'}\n  gated-thread: {handler: 'H:gated'}\n" + "".join(
+    f"  {name.replace('_', '-')}: {{handler: '{C}:{name}', retry: {{limit: {limit}, delay: 0s}}{more}}}\n"
+    for name, limit, more in (
+        ("gated", 0, ""),
+        ("marked", 0, ", log: always"),
+        ("at_desk", 0, ""),
+        ("chain", 0, ""),
+        ("everything", 1, ""),
+        ("blocks", 0, ""),
+        ("sleeps", 0, ""),
+        ("exits", 0, ""),
+    )
+)
+TASKS += f"  few: {{handler: '{C}:gated', concurrency: 2}}\n  short: {{handler: '{C}:gated', timeout: 300ms, retry: {{limit: 0}}}}\n"
+
+
+@pytest.fixture(autouse=True)
+def places(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZEKE_JOBS_ASYNC", "12")
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    stream = io.StringIO()
+    logs.configure(stream, json=True)
+    yield stream
+    logs.configure()
+
+
+def test_they_run_side_by_side_up_to_the_places_of_the_process_and_leave_its_threads_alone(running: Running) -> None:
+    with running(TASKS, threads=1) as broker:
+        held = broker.process.held
+        sent = [zeke_jobs.send("gated", {"n": n}).id for n in range(15)]
+        eventually(lambda: len(handlers.CALLS) == 12)
+        assert (held.free(is_async=True), held.free()) == (0, 1)
+        assert outcome("echo", {"n": 1})["n"] == 1
+        assert len(handlers.CALLS) == 12
+        handlers.GATE.set()
+        assert {zeke_jobs.wait(job, timeout=20) for job in sent} == {"event loop"}
+        eventually(lambda: (held.free(is_async=True), len(held)) == (12, 0))
+
+
+def test_a_process_whose_threads_are_all_busy_runs_them_and_their_limits_hold(running: Running) -> None:
+    with running(TASKS, threads=1):
+        zeke_jobs.send("gated-thread")
+        eventually(lambda: handlers.CALLS == ["started"])
+        few = [zeke_jobs.send("few", {"n": n}).id for n in range(4)]
+        eventually(lambda: len(handlers.CALLS) == 3)
+        assert outcome("marked", {"n": 1}) == ""
+        assert len(handlers.CALLS) == 3
+        handlers.GATE.set()
+        assert [zeke_jobs.wait(job, timeout=20) for job in few] == ["event loop"] * 4
+
+
+@pytest.mark.parametrize("way", ["cancel", "timeout", "lost"])
+def test_an_interrupt_reaches_it_once_at_its_await_with_the_reason(running: Running, jobs: Jobs, way: str) -> None:
+    with running(TASKS) as broker:
+        beside = zeke_jobs.send("gated", {"n": 0}).id
+        eventually(lambda: handlers.CALLS)
+        job = zeke_jobs.send("short" if way == "timeout" else "gated", {"n": 1}).id
+        eventually(lambda: 1 in handlers.CALLS)
+        if way == "cancel":
+            zeke_jobs.cancel(job, "not wanted")
+        elif way == "lost":
+            jobs.rows(
+                "UPDATE zeke_jobs.queue SET state = 'rejected', worker = NULL, claim = claim + 1 WHERE message_id = %s",
+                job,
+            )
+            broker.process.interrupts.stop(job, Lost("the job runs elsewhere"))
+        reasons = {
+            "cancel": "not wanted",
+            "timeout": "it ran longer than its timeout of 0.3 s",
+            "lost": "the job runs elsewhere",
+        }
+        eventually(lambda: handlers.CALLS[2:] == [reasons[way]])
+        if way != "lost":
+            with pytest.raises(JobFailed) as caught:
+                zeke_jobs.wait(job, timeout=10)
+            assert caught.value.job.status == ("cancelled" if way == "cancel" else "failed")
+        handlers.GATE.set()
+        assert zeke_jobs.wait(beside, timeout=10) == "event loop"
+        assert len(handlers.CALLS) == 3
+
+
+@pytest.mark.parametrize("is_patient", [True, False])
+def test_a_stop_waits_for_them_and_then_hands_them_back(running: Running, jobs: Jobs, is_patient: bool) -> None:
+    with running(TASKS, stop_within=10_000 if is_patient else 100):
+        job = zeke_jobs.send("gated" if is_patient else "few", {"n": 1}).id
+        eventually(lambda: handlers.CALLS)
+        if is_patient:
+            threading.Timer(0.5, handlers.GATE.set).start()
+    row = jobs.row(job)
+    if is_patient:
+        assert row["state"] == "done"
+    else:
+        assert (row["state"], row["attempt"], row["deaths"]) == ("queued", 0, 0)
+        assert handlers.CALLS == [1, "the worker stopped before the job had ended"]
+
+
+@pytest.mark.usefixtures("log")
+def test_middleware_and_log_lines_are_of_one_job_each(running: Running, jobs: Jobs) -> None:
+    with running(TASKS, f"middleware: ['{C}:Marks']"):
+        sent = [zeke_jobs.send("marked", {"n": n}).id for n in range(3)]
+        assert [zeke_jobs.wait(job, timeout=20) for job in sent] == [f"of {n}" for n in range(3)]
+        assert sorted(handlers.CALLS) == [(n, f"of {n}") for n in range(3)]
+        for n, job in enumerate(sent):
+            eventually(partial(jobs.rows, "SELECT 1 FROM zeke_jobs.job_log WHERE job = %s", job))
+            [row] = jobs.rows("SELECT lines FROM zeke_jobs.job_log WHERE job = %s", job)
+            assert [line.split()[-1] for line in row["lines"].splitlines()] == [f"of={n}"] * 2
+
+
+def test_a_service_with_an_async_open_is_opened_once_on_the_loop_and_closed_there(running: Running) -> None:
+    with running(TASKS, f"services:\n  desk: {{use: '{C}:Desk'}}\n"):
+        sent = [zeke_jobs.send("at-desk").id for _ in range(5)]
+        assert [zeke_jobs.wait(job, timeout=20) for job in sent] == ["True"] * 5
+        assert handlers.CALLS == [("opened", "event loop")]
+    assert handlers.CALLS[1:] == [("closed", "event loop")]
+
+
+def test_writes_sends_steps_and_completion_of_a_transaction_commit_together_or_not_at_all(
+    running: Running, jobs: Jobs
+) -> None:
+    jobs.rows("CREATE TABLE written (n integer)")
+    state = "SELECT (SELECT array_agg(n) FROM written) AS n, (SELECT count(*) FROM zeke_jobs.step) AS steps, (SELECT count(*) FROM zeke_jobs.queue WHERE parent IS NOT NULL) AS sent"
+    with running(TASKS):
+        assert failure("chain", {"n": -1}).attempts[-1]["error"]["type"] == "ValueError"
+        lost = zeke_jobs.send("chain", {"n": 0}).id
+        eventually(lambda: handlers.CALLS == ["wrote"] * 2)
+        jobs.rows("UPDATE zeke_jobs.queue SET claim = claim + 1 WHERE message_id = %s", lost)
+        handlers.GATE.set()
+        eventually(
+            lambda: (
+                not jobs.rows(
+                    "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%%'"
+                )
+            )
+        )
+        assert jobs.rows(state) == [{"n": None, "steps": 0, "sent": 0}]
+        assert outcome("chain", {"n": 7}) == 7
+    assert jobs.rows(state) == [{"n": [7], "steps": 1, "sent": 3}]
+
+
+def test_the_awaitable_forms_do_what_the_blocking_ones_do(running: Running, jobs: Jobs) -> None:
+    with running(TASKS):
+        job = zeke_jobs.send("everything").id
+        assert zeke_jobs.wait(job, timeout=20) == {"kept": 1, "event": None}
+        found = zeke_jobs.status(job)
+        assert (found.progress["note"], found.cost, handlers.CALLS) == ("half", 2, ["once"])
+        assert len(jobs.rows("SELECT 1 FROM zeke_jobs.queue WHERE parent = %s", job)) == 2
+        assert jobs.rows("SELECT 1 FROM zeke_jobs.lease") == []
+
+
+def test_a_form_that_would_block_the_loop_is_refused_with_the_one_to_use(running: Running) -> None:
+    with running(TASKS):
+        assert outcome("blocks") == "went on"
+    refused: dict[str, Any] = dict(handlers.CALLS)
+    assert len(refused) == 13
+    assert (
+        refused["send"]
+        == "expected `await ctx.asend(…)` in an async handler, got ctx.send, which blocks the event loop"
+    )
+    assert "async with ctx.atransaction()" in refused["db"]
+
+
+@pytest.mark.parametrize("how", [0, 1], ids=["in a task of its own", "in the handler"])
+def test_a_handler_that_ends_its_python_ends_only_its_job(running: Running, how: int) -> None:
+    with running(TASKS):
+        assert failure("exits", {"n": how}).attempts[-1]["error"]["type"] == "SystemExit"
+        assert outcome("marked", {"n": 1}) == ""
+
+
+def test_a_handler_that_blocks_the_loop_is_named_in_the_log_and_by_the_doctor_with_its_stack(
+    running: Running, jobs: Jobs, log: io.StringIO
+) -> None:
+    with running(TASKS) as broker:
+        job = zeke_jobs.send("sleeps", {"n": 2}).id
+        eventually(lambda: "blocks the event loop" in log.getvalue(), 2.0)
+        assert broker.process.held.want(is_async=True) > 0
+        zeke_jobs.wait(job, timeout=10)
+        eventually(lambda: "the event loop goes on" in log.getvalue())
+        [line] = [line for line in log.getvalue().splitlines() if "blocks the event loop" in line]
+        assert str(job) in line
+        assert "time.sleep(payload.n)" in line
+        [found] = [one for one in doctor.examine(broker.process.url or "").findings if one.id == "blocked-loop"]
+        assert str(job) in found.sentence
+        assert "time.sleep(payload.n)" in found.help

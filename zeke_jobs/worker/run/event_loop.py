@@ -1,0 +1,198 @@
+"""The event loop of this process, in a thread of its own: async handlers run on it side by side."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar, copy_context
+from dataclasses import dataclass
+from functools import partial
+from itertools import dropwhile
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from zeke_jobs.client.async_drivers import AsyncPool
+from zeke_jobs.core import environment
+from zeke_jobs.core.logs import get_logger
+from zeke_jobs.core.redaction import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Generator
+
+    from zeke_jobs.worker.claim.claims import Claim
+    from zeke_jobs.worker.run.interrupts import Running
+
+#: Threads for what may block before, after and beside an async handler: middleware, and statements on psycopg2.
+HELPERS = 4
+_BLOCKED = 1.0  # seconds without an answer of the loop
+_BELOW = (asyncio.__path__[0], threading.__file__, __file__)  # files whose frames are below each handler's
+_TO_STOP = 1.0
+_LOOK = 0.01
+
+_CLAIM: ContextVar[Claim | None] = ContextVar("claim", default=None)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The call of an async handler, for the event loop to await."""
+
+    claim: Claim
+    running: Running
+    begin: Callable[[], Any]
+
+
+class EventLoop:
+    """The loop starts at its first use. Its methods may be called from any thread.
+
+    Attributes:
+        helpers: Threads for calls that may block.
+        is_blocked: Whether a handler has kept the loop to itself for a second.
+    """
+
+    def __init__(self) -> None:
+        self.helpers = ThreadPoolExecutor(HELPERS, "beside the event loop")
+        self.is_blocked = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=self._run, name="event loop", daemon=True)
+        self._lock = threading.RLock()
+        self._closing = False
+        self._calls: dict[asyncio.Task[Any], Claim] = {}
+        self._pool: AsyncPool | None = None
+        self._asked: float | None = None  # since when an answer is awaited
+        self._log = get_logger("zeke_jobs.event_loop")
+
+    def get(self) -> asyncio.AbstractEventLoop:
+        """The running loop."""
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread.start()
+            return self._loop
+
+    def is_here(self) -> bool:
+        """Whether the caller runs on the loop."""
+        return threading.get_ident() == self._thread.ident
+
+    def run(self, coroutine: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
+        """Run a coroutine on the loop, and wait for its result in this thread."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self.get()).result(timeout)
+
+    async def drive(self, steps: Generator[Call, Any, T]) -> tuple[T | None, BaseException | None]:
+        """Take the steps of an attempt in helper threads, and await their calls here; return its value or exception.
+
+        All see one set of context variables, so that what a middleware sets before the handler holds in it, and can be reset.
+        """
+        loop, context = asyncio.get_running_loop(), copy_context()
+        advance: Callable[[], Call] = partial(next, steps)
+        while True:
+            call, value, error = await loop.run_in_executor(self.helpers, context.run, _step, advance)
+            if call is None:
+                return value, error
+            task = loop.create_task(_awaited(call), context=context)
+            self._calls[task] = call.claim
+            call.running.attach(partial(loop.call_soon_threadsafe, task.cancel))
+            await asyncio.wait([task])
+            del self._calls[task]
+            # A task that was cancelled before its first step never ran.
+            result, error = (None, asyncio.CancelledError()) if task.cancelled() else task.result()
+            advance = partial(steps.send, result) if error is None else partial(steps.throw, error)
+            del task, result, error  # a frame that an exception holds must not hold it
+
+    def beside(self, function: Callable[..., T], *args: Any, **options: Any) -> asyncio.Future[T]:
+        """Call a function that may block in a helper thread, with the caller's context variables; only on the loop."""
+        call = partial(copy_context().run, function, *args, **options)
+        return asyncio.get_running_loop().run_in_executor(self.helpers, call)
+
+    def connections(self, url: str | None) -> AsyncPool:
+        """The pool for transactions on the loop: psycopg 3; only on the loop."""
+        if self._pool is None:
+            self._pool = AsyncPool(url or environment.database_url(), application_name="zeke-jobs handler")
+        return self._pool
+
+    def watch(self) -> tuple[Claim | None, str] | None:
+        """Ask the loop for a sign of life. When it has given none for a second: the job that keeps it, if known, and the stack.
+
+        Returns that once for each time; None while the loop answers. One thread calls it about ten times a second.
+        """
+        if self._loop is None:
+            return None
+        now = time.monotonic()
+        if self._asked is None and self._calls:
+            self._asked = now
+            self._loop.call_soon_threadsafe(self._answer)
+        elif self._asked is not None and not self.is_blocked and now - self._asked >= _BLOCKED:
+            self.is_blocked = True
+            frame = sys._current_frames().get(self._thread.ident or 0)  # noqa: SLF001 (documented for debuggers, as here)
+            frames = dropwhile(lambda one: one.filename.startswith(_BELOW), traceback.extract_stack(frame))
+            stack = redact("".join(traceback.format_list(list(frames))))
+            return self._claim_of(asyncio.current_task(self._loop)), stack
+        return None
+
+    def _answer(self) -> None:
+        if self.is_blocked and self._asked is not None:
+            self._log.warning("the event loop goes on", seconds=round(time.monotonic() - self._asked, 1))
+        self._asked, self.is_blocked = None, False
+
+    def _claim_of(self, task: asyncio.Task[Any] | None) -> Claim | None:
+        """The job of a task, which its handler may have made (known from Python 3.12 on)."""
+        if task is None or task in self._calls or sys.version_info < (3, 12):
+            return self._calls.get(task) if task else None
+        return task.get_context().get(_CLAIM)
+
+    def drain(self) -> None:
+        """Wait a moment for handlers that were interrupted, so that they can clean up."""
+        end = time.monotonic() + _TO_STOP
+        while self._calls and not self.is_blocked and time.monotonic() < end:
+            time.sleep(_LOOK)
+
+    def close(self) -> None:
+        """Stop the loop; handlers that still run are left where they are."""
+        with self._lock:
+            if self._loop is not None and not self._closing:
+                if self._pool is not None and not self.is_blocked:
+                    self.run(self._pool.close(), _TO_STOP)
+                self._closing = True
+                self._loop.call_soon_threadsafe(self._loop.stop)
+                self._thread.join(_TO_STOP)
+        self.helpers.shutdown(wait=False)
+
+    def _run(self) -> None:
+        assert self._loop is not None
+        while not self._closing:
+            try:
+                self._loop.run_forever()
+            except (KeyboardInterrupt, SystemExit):  # of a task that a handler had made
+                self._log.exception("a task ended the event loop; it goes on")
+        self._loop.close()
+
+
+def _step(advance: Callable[[], Call]) -> tuple[Call | None, Any, BaseException | None]:
+    try:
+        return advance(), None, None
+    except StopIteration as end:
+        return None, end.value, None
+    except BaseException as error:  # noqa: BLE001 (the caller raises it, or makes it an outcome)
+        return None, None, error
+
+
+async def _awaited(call: Call) -> tuple[Any, BaseException | None]:
+    pid = os.getpid()
+    _CLAIM.set(call.claim)
+    try:
+        return await call.begin(), None
+    except BaseException as error:  # noqa: BLE001 (it goes to the steps; a SystemExit would end the loop)
+        return None, error
+    finally:
+        if os.getpid() != pid:
+            end_child(sys.exception())
+
+
+def end_child(error: BaseException | None) -> NoReturn:
+    """End a child that a handler forked and that returned: it is no worker, but would use the worker's connections."""
+    code = error.code if isinstance(error, SystemExit) else error and 1
+    os._exit(code if isinstance(code, int) else 0 if code is None else 1)

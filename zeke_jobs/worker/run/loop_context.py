@@ -1,0 +1,118 @@
+"""The context of an async handler: the forms that it awaits, beside the event loop or on it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Unpack
+
+from zeke_jobs import aio
+from zeke_jobs.client import async_drivers, drivers
+from zeke_jobs.worker.run.job_context import JobContext, deferring_when_full
+from zeke_jobs.worker.run.steps import Steps
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+
+    from zeke_jobs.core.context import P, R
+    from zeke_jobs.core.job import Sent
+    from zeke_jobs.core.send_options import ManyJobOptions, OneJobOptions
+
+
+_INSTEAD = {
+    "db": "`async with ctx.atransaction()`, or a pool of your own as a service,",
+    "transaction": "`async with ctx.atransaction()`",
+    "event": "`await ctx.aevent(…)` or `await ctx.await_for(…)`",
+    "lease": "`async with ctx.alease(…)`",
+    "batch": "`await ctx.asend_many(…, batch=…, then=…)`",
+    "step": "`await ctx.step(name, f, …)` with an async f, such as asyncio.to_thread,",
+}
+
+
+class LoopContext(JobContext):
+    """See ``Context``. Most forms call the blocking one in a helper thread; sends and steps join an open ``atransaction``."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._on_loop: Any = None  # the connection of the open atransaction
+        self._loop = self._runtime.loop
+        self._turn = asyncio.Lock()
+
+    def _check_may_block(self, form: str) -> None:
+        """Refuse a form that blocks where it would keep the event loop from other jobs."""
+        if self._loop.is_here():
+            instead = _INSTEAD.get(form, f"`await ctx.a{form}(…)`")
+            raise RuntimeError(f"expected {instead} in an async handler, got ctx.{form}, which blocks the event loop")
+
+    @cached_property
+    def _steps(self) -> Steps:
+        return Steps(self._kept_steps, self._keep_step, self._step_beside)
+
+    @asynccontextmanager
+    async def atransaction(self) -> AsyncIterator[Any]:
+        """See ``Context.atransaction``."""
+        with self._checkpoint():
+            async with self._loop.connections(self._pool.url).connection() as conn, conn.transaction():
+                self._on_loop = conn
+                try:
+                    yield conn
+                    self._check_fence(await self._awaited_value("job/fence", **self._before_fence()))
+                finally:
+                    self._on_loop = None
+
+    async def _awaited_value(self, statement: str, /, **params: Any) -> Any:
+        """The value of a statement in the open ``atransaction``; None without a row."""
+        rows = await async_drivers.perform(drivers.ask(statement, params), self._on_loop)
+        return rows[0][0] if rows else None
+
+    async def _beside(self, form: Callable[P, R], /, *args: P.args, **options: P.kwargs) -> R:
+        """Call a method that blocks in a helper thread; one at a time, because they share a connection."""
+        async with self._turn:
+            call = self._loop.beside(self._released, form, *args, **options)
+            try:
+                return await asyncio.shield(call)
+            except asyncio.CancelledError:
+                await asyncio.wait([call])  # it must not go on beside what the handler does next
+                raise
+
+    def _released(self, form: Callable[P, R], *args: P.args, **options: P.kwargs) -> R:
+        try:
+            return form(*args, **options)
+        finally:
+            self._drop_connection()
+
+    async def asend(
+        self, task: str, payload: Mapping[str, Any] | None = None, **options: Unpack[OneJobOptions]
+    ) -> Sent:
+        """As ``send``; inside ``atransaction`` it commits with the writes."""
+        if self._on_loop is None:
+            return await super().asend(task, payload, **options)
+        with deferring_when_full():
+            return await aio.send(task, payload, parent=self.job_id, connection=self._on_loop, **options)
+
+    async def asend_many(
+        self,
+        task: str,
+        payloads: Iterable[Mapping[str, Any]],
+        *,
+        keys: Sequence[str | None] | None = None,
+        **options: Unpack[ManyJobOptions],
+    ) -> list[Sent]:
+        """As ``send_many``; inside ``atransaction`` they commit with the writes."""
+        if self._on_loop is None:
+            return await super().asend_many(task, payloads, keys=keys, **options)
+        with deferring_when_full():
+            return await aio.send_many(
+                task, payloads, keys=keys, parent=self.job_id, connection=self._on_loop, **options
+            )
+
+    async def aservice(self, name: str) -> Any:
+        """See ``Context.aservice``."""
+        return await self._runtime.aservice(name)
+
+    async def _step_beside(self, form: Callable[..., Any], *args: str) -> Any:
+        if self._on_loop is None or form != self._keep_step:
+            return await self._beside(form, *args)
+        name, result = args
+        return self._check_kept(name, await self._awaited_value("step/keep", name=name, result=result, **self._held))
