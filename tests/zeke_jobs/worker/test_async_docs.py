@@ -8,8 +8,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 import zeke_jobs
 from tests.zeke_jobs.testing.blocks import blocks
 from tests.zeke_jobs.working import working
@@ -17,6 +15,7 @@ from zeke_jobs import config
 from zeke_jobs.client import reading
 
 if TYPE_CHECKING:
+    import pytest
     from psycopg2.extensions import connection as Connection
 
 PAGE = Path(__file__).parents[3] / "docs" / "async.md"
