@@ -189,8 +189,8 @@ class WorkerProcess:
     def give_up(self, job: UUID, interrupt: Interrupt) -> None:
         """End a job whose handler ignores an interrupt; the handler's late end changes nothing.
 
-        Its thread or place is lost until the handler returns. When all are lost, or the event loop is blocked, the process
-        ends, so that a new one can start.
+        Its thread or place is lost until the handler returns. When all threads are lost, or the event loop is blocked, the
+        process ends, so that a new one can start.
         """
         claim = self.held.find(job)
         if claim is None:
@@ -205,7 +205,7 @@ class WorkerProcess:
             reason=str(interrupt),
             threads_lost=self.held.lost,
         )
-        if self.held.has_lost_all() or (claim.is_async and self.loop.is_blocked):
+        if self.loop.is_blocked if claim.is_async else self.held.lost >= self.held.threads:
             self._log.critical("no thread is left, or the event loop is blocked; this process ends")
             self.end_jobs()
             end_children()

@@ -18,6 +18,7 @@ from tests.lab import server
 from tests.lab.bench import result
 from tests.lab.bench.bench import Bench
 from tests.lab.bench.measures import (
+    async_handlers,
     burdened,
     latency,
     limited,
@@ -43,6 +44,7 @@ MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
     "send-threads": sending.measure,
     "latency": latency.measure,
     "log-lines": log_lines.measure,
+    "async-handlers": async_handlers.measure,
     "memory": memory.measure,
 }
 _JSON = Path(tempfile.gettempdir()) / "zeke-bench.json"

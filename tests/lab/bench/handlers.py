@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import time
+from typing import Any
+
+import httpx
+from pydantic import BaseModel
 
 from zeke_jobs import Context, Payload
 
@@ -28,3 +32,37 @@ def nap(payload: Work, ctx: Context) -> dict[str, float]:
     start = time.time()
     time.sleep(payload.seconds)
     return {"pid": os.getpid(), "start": start, "end": time.time()}
+
+
+class Web(BaseModel):
+    """A client of one address, with room for all handlers at once."""
+
+    url: str
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "base_url": self.url,
+            "timeout": 30,
+            "limits": httpx.Limits(max_connections=None, max_keepalive_connections=None),
+        }
+
+    def open(self) -> httpx.Client:
+        return httpx.Client(**self._options())
+
+
+class AsyncWeb(Web):
+    """The same on the event loop."""
+
+    async def open(self) -> httpx.AsyncClient:  # type: ignore[override] # as services may
+        return httpx.AsyncClient(**self._options())
+
+
+async def ask(payload: Work, ctx: Context) -> int:
+    """Waits for the server."""
+    web = await ctx.aservice("web")
+    return int((await web.get("/")).status_code)
+
+
+def ask_in_thread(payload: Work, ctx: Context) -> int:
+    """Waits for the server."""
+    return int(ctx.service("web").get("/").status_code)

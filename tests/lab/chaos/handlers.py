@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import time
@@ -64,6 +65,23 @@ def work(payload: Work, ctx: Context) -> None:
         if payload.child:
             ctx.send("link", {"seconds": 0.01})
         ctx.complete()
+
+
+async def wait(payload: Work, ctx: Context) -> None:
+    """The same as an async handler."""
+    with _traced(payload, ctx):
+        await asyncio.sleep(payload.seconds)
+        if payload.kills:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if ctx.attempt <= payload.fails:
+            raise RuntimeError("told to fail")
+    if payload.plain:
+        return
+    async with ctx.atransaction() as db:
+        await db.execute("INSERT INTO effect (job) VALUES (%s)", (ctx.job_id,))
+        if payload.child:
+            await ctx.asend("link", {"seconds": 0.01})
+        await ctx.acomplete()
 
 
 def _rest(seconds: float) -> None:

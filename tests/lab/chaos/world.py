@@ -58,6 +58,7 @@ class World:
         heartbeat: Seconds; four without one, and a process is lost.
         settings: Of the server.
         kinds: The kinds of jobs to send.
+        tasks: The jobs.yaml.
         data: Where the server lives; by default in the world's own folder.
     """
 
@@ -69,6 +70,7 @@ class World:
         heartbeat: float = 1.0,
         settings: Mapping[str, str] | None = None,
         kinds: Mapping[str, tuple[dict[str, Any], float]] = MIXED,
+        tasks: str = TASKS,
         data: Path | None = None,
     ) -> None:
         self.name = name
@@ -84,6 +86,7 @@ class World:
         self.phases: dict[str, Interval] = {}
         self.promises: list[Promise] = []
         self.kinds = kinds
+        self.tasks = tasks
         self.keeper = Keeper()
         self.schedulers: list[Kept] = []
         self.stuck: list[str] = []
@@ -106,7 +109,7 @@ class World:
             environment={"ZEKE_JOBS_HEARTBEAT": str(self.heartbeat), TRACE: str(self.trace), "ZEKE_JOBS_CONFIG": ""},
         )
         self.jobs_yaml = self.folder / "jobs.yaml"
-        self.jobs_yaml.write_text(TASKS)
+        self.jobs_yaml.write_text(self.tasks)
         self.traffic = Traffic(self.url, self.kinds)
         self.zeke("apply", "jobs.yaml")
 

@@ -94,11 +94,16 @@ async def chain(payload: Number, ctx: Context) -> None:
             raise ValueError("taken back")
 
 
+def _once(ctx: Context) -> int:
+    CALLS.append("once")
+    return ctx.attempt
+
+
 async def everything(payload: Number, ctx: Context) -> dict[str, Any]:
     async with ctx.alease("desk"):
         await ctx.aprogress(1, 2, "half")
         await asyncio.gather(ctx.aadd_cost(1), ctx.aused(tokens=5), ctx.asend("echo", {"n": 9}))
-        kept = await ctx.step("once", asyncio.to_thread, lambda: CALLS.append("once") or ctx.attempt)
+        kept = await ctx.step("once", asyncio.to_thread, _once, ctx)
         if ctx.attempt == 1:
             raise ValueError("again")
         event = await ctx.aevent("none")

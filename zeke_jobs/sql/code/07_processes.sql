@@ -12,13 +12,6 @@ $$;
 CREATE OR REPLACE TRIGGER worker_beating BEFORE UPDATE OF heartbeat_on ON zeke_jobs.worker
   FOR EACH ROW WHEN (NEW.heartbeat_on > OLD.heartbeat_on + OLD.lost_after) EXECUTE FUNCTION zeke_jobs.begin_beating();
 
--- Number of jobs of a task that a worker process can run at once: its threads, or for an async handler the places on its event loop.
-CREATE OR REPLACE FUNCTION zeke_jobs.slots(p_worker zeke_jobs.worker, p_task text) RETURNS integer
-LANGUAGE sql IMMUTABLE
-AS $$
-  SELECT CASE WHEN p_task = ANY (p_worker.async_tasks) THEN p_worker.places ELSE p_worker.threads END
-$$;
-
 -- Record proof of life. Returns whether this process still counts as alive, and the revision in force.
 CREATE OR REPLACE FUNCTION zeke_jobs.heartbeat(p_worker uuid, p_busy integer, p_revision integer, p_stopping boolean)
 RETURNS TABLE (alive boolean, revision integer)

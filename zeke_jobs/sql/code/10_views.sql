@@ -451,7 +451,7 @@ FROM zeke_jobs.task AS t;
 COMMENT ON VIEW zeke_jobs.task_failed IS 'Jobs of each task that failed for good within the last hour, counted up to 10,000.';
 
 CREATE OR REPLACE VIEW zeke_jobs.task_served AS
-SELECT t.id AS task, t.queue, count(w.id) AS processes, coalesce(sum(zeke_jobs.slots(w, t.id)), 0) AS threads
+SELECT t.id AS task, t.queue, count(w.id) AS processes, coalesce(sum(CASE WHEN t.id = ANY (w.async_tasks) THEN w.places ELSE w.threads END), 0) AS threads
 FROM zeke_jobs.task AS t
 LEFT JOIN zeke_jobs.worker AS w
   ON w.kind = 'worker' AND NOT w.stopping AND t.queue = ANY (w.queues) AND t.id = ANY (w.tasks)

@@ -38,7 +38,6 @@ class HeldJobs:
         self.changed = threading.Condition(threading.RLock())
         self.lost = 0
         self._on_loop = 0  # async jobs
-        self._lost_places = 0
         self._claims: dict[UUID, Claim] = {}
         self._accepted = 0
         self._taken = self._started = self._long = 0  # jobs with a thread or waiting for one; started ones; long ones
@@ -115,7 +114,7 @@ class HeldJobs:
             else:
                 self._leave_thread(claim, was)
             if was is Stage.GIVEN_UP:
-                self._lose(claim, -1)
+                self.lost -= not claim.is_async
                 return False
             claim.done = time.monotonic()
             return True
@@ -135,18 +134,8 @@ class HeldJobs:
                 return False
             claim.move(Stage.GIVEN_UP)
             claim.done = time.monotonic()
-            self._lose(claim, 1)
+            self.lost += not claim.is_async
             return True
-
-    def _lose(self, claim: Claim, by: int) -> None:
-        if claim.is_async:
-            self._lost_places += by
-        else:
-            self.lost += by
-
-    def has_lost_all(self) -> bool:
-        """Whether handlers that ignore an interrupt have all threads, or all places."""
-        return 0 < self.threads <= self.lost or 0 < self.places <= self._lost_places
 
     def forget(self, claims: Iterable[Claim]) -> None:
         """Forget claims whose ends the database knows, or that are no longer ours."""

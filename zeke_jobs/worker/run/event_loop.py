@@ -9,7 +9,7 @@ import threading
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import ContextVar, copy_context
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 from itertools import dropwhile
@@ -33,7 +33,6 @@ _BELOW = (asyncio.__path__[0], threading.__file__, __file__)  # files whose fram
 _TO_STOP = 1.0
 _LOOK = 0.01
 
-_CLAIM: ContextVar[Claim | None] = ContextVar("claim", default=None)
 T = TypeVar("T")
 
 
@@ -93,7 +92,7 @@ class EventLoop:
             call, value, error = await loop.run_in_executor(self.helpers, context.run, _step, advance)
             if call is None:
                 return value, error
-            task = loop.create_task(_awaited(call), context=context)
+            task = loop.create_task(_awaited(call.begin), context=context)
             self._calls[task] = call.claim
             call.running.attach(partial(loop.call_soon_threadsafe, task.cancel))
             await asyncio.wait([task])
@@ -115,9 +114,10 @@ class EventLoop:
         return self._pool
 
     def watch(self) -> tuple[Claim | None, str] | None:
-        """Ask the loop for a sign of life. When it has given none for a second: the job that keeps it, if known, and the stack.
+        """Ask the loop for a sign of life. When it has given none for a second: the job that keeps it, and the stack.
 
-        Returns that once for each time; None while the loop answers. One thread calls it about ten times a second.
+        Returns that once for each time, without the job for a task that a handler made; None while the loop answers. One thread
+        calls it about ten times a second.
         """
         if self._loop is None:
             return None
@@ -130,19 +130,14 @@ class EventLoop:
             frame = sys._current_frames().get(self._thread.ident or 0)  # noqa: SLF001 (documented for debuggers, as here)
             frames = dropwhile(lambda one: one.filename.startswith(_BELOW), traceback.extract_stack(frame))
             stack = redact("".join(traceback.format_list(list(frames))))
-            return self._claim_of(asyncio.current_task(self._loop)), stack
+            task = asyncio.current_task(self._loop)
+            return self._calls.get(task) if task else None, stack
         return None
 
     def _answer(self) -> None:
         if self.is_blocked and self._asked is not None:
             self._log.warning("the event loop goes on", seconds=round(time.monotonic() - self._asked, 1))
         self._asked, self.is_blocked = None, False
-
-    def _claim_of(self, task: asyncio.Task[Any] | None) -> Claim | None:
-        """The job of a task, which its handler may have made (known from Python 3.12 on)."""
-        if task is None or task in self._calls or sys.version_info < (3, 12):
-            return self._calls.get(task) if task else None
-        return task.get_context().get(_CLAIM)
 
     def drain(self) -> None:
         """Wait a moment for handlers that were interrupted, so that they can clean up."""
@@ -180,11 +175,10 @@ def _step(advance: Callable[[], Call]) -> tuple[Call | None, Any, BaseException 
         return None, None, error
 
 
-async def _awaited(call: Call) -> tuple[Any, BaseException | None]:
+async def _awaited(begin: Callable[[], Any]) -> tuple[Any, BaseException | None]:
     pid = os.getpid()
-    _CLAIM.set(call.claim)
     try:
-        return await call.begin(), None
+        return await begin(), None
     except BaseException as error:  # noqa: BLE001 (it goes to the steps; a SystemExit would end the loop)
         return None, error
     finally:

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any
 
 from zeke_jobs import aio
 from zeke_jobs.client import async_drivers, drivers
 from zeke_jobs.worker.run.job_context import JobContext, deferring_when_full
-from zeke_jobs.worker.run.steps import Steps
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable
 
     from zeke_jobs.core.context import P, R
-    from zeke_jobs.core.job import Sent
-    from zeke_jobs.core.send_options import ManyJobOptions, OneJobOptions
-
 
 _INSTEAD = {
     "db": "`async with ctx.atransaction()`, or a pool of your own as a service,",
@@ -28,6 +23,8 @@ _INSTEAD = {
     "batch": "`await ctx.asend_many(…, batch=…, then=…)`",
     "step": "`await ctx.step(name, f, …)` with an async f, such as asyncio.to_thread,",
 }
+#: Called inside ``atransaction``, they join it.
+_JOINING = {"send", "send_many", "_keep_step"}
 
 
 class LoopContext(JobContext):
@@ -44,10 +41,6 @@ class LoopContext(JobContext):
         if self._loop.is_here():
             instead = _INSTEAD.get(form, f"`await ctx.a{form}(…)`")
             raise RuntimeError(f"expected {instead} in an async handler, got ctx.{form}, which blocks the event loop")
-
-    @cached_property
-    def _steps(self) -> Steps:
-        return Steps(self._kept_steps, self._keep_step, self._step_beside)
 
     @asynccontextmanager
     async def atransaction(self) -> AsyncIterator[Any]:
@@ -68,6 +61,9 @@ class LoopContext(JobContext):
 
     async def _beside(self, form: Callable[P, R], /, *args: P.args, **options: P.kwargs) -> R:
         """Call a method that blocks in a helper thread; one at a time, because they share a connection."""
+        if self._on_loop is not None and form.__name__ in _JOINING:
+            joined: R = await self._join(form.__name__, *args, **options)
+            return joined
         async with self._turn:
             call = self._loop.beside(self._released, form, *args, **options)
             try:
@@ -82,37 +78,15 @@ class LoopContext(JobContext):
         finally:
             self._drop_connection()
 
-    async def asend(
-        self, task: str, payload: Mapping[str, Any] | None = None, **options: Unpack[OneJobOptions]
-    ) -> Sent:
-        """As ``send``; inside ``atransaction`` it commits with the writes."""
-        if self._on_loop is None:
-            return await super().asend(task, payload, **options)
-        with deferring_when_full():
-            return await aio.send(task, payload, parent=self.job_id, connection=self._on_loop, **options)
-
-    async def asend_many(
-        self,
-        task: str,
-        payloads: Iterable[Mapping[str, Any]],
-        *,
-        keys: Sequence[str | None] | None = None,
-        **options: Unpack[ManyJobOptions],
-    ) -> list[Sent]:
-        """As ``send_many``; inside ``atransaction`` they commit with the writes."""
-        if self._on_loop is None:
-            return await super().asend_many(task, payloads, keys=keys, **options)
-        with deferring_when_full():
-            return await aio.send_many(
-                task, payloads, keys=keys, parent=self.job_id, connection=self._on_loop, **options
+    async def _join(self, form: str, *args: Any, **options: Any) -> Any:
+        if form == "_keep_step":
+            name, result = args
+            return self._check_kept(
+                name, await self._awaited_value("step/keep", name=name, result=result, **self._held)
             )
+        with deferring_when_full():
+            return await getattr(aio, form)(*args, parent=self.job_id, connection=self._on_loop, **options)
 
     async def aservice(self, name: str) -> Any:
         """See ``Context.aservice``."""
         return await self._runtime.aservice(name)
-
-    async def _step_beside(self, form: Callable[..., Any], *args: str) -> Any:
-        if self._on_loop is None or form != self._keep_step:
-            return await self._beside(form, *args)
-        name, result = args
-        return self._check_kept(name, await self._awaited_value("step/keep", name=name, result=result, **self._held))

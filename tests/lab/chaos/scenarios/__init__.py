@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.lab.chaos.scenarios import (
     changes,
+    coroutines,
     database,
     doors,
     failover,
@@ -40,5 +41,9 @@ SCENARIOS: dict[str, Callable[..., Outcome]] = {
     "stall": network.stall,
     "restart-pooler": network.restart_pooler,
     "roll-out": changes.roll_out,
+    "async-kill": coroutines.kill,
+    "async-freeze": coroutines.freeze,
+    "async-cancel": coroutines.cancel,
+    "async-deploy": coroutines.deploy,
     **{name: partial(doors.beside, name) for name in doors.FAULTS},
 }

@@ -40,7 +40,7 @@ def kill_workers(*, quick: bool) -> Outcome:
         here.whole()
         here.measure("after")
         here.drain()
-        _promise_return(here)
+        promise_return(here)
         return here.outcome(
             f"SIGKILL a worker command every 5 s, {strikes} times; it is started again",
             fault_over=over,
@@ -75,7 +75,7 @@ def freeze(*, quick: bool) -> Outcome:
         here.drain()
         here.promise("others take its jobs", taken)
         here.promise("it notices that it was taken for dead", fenced)
-        _promise_return(here)
+        promise_return(here)
         return here.outcome(
             f"SIGSTOP of one of three workers for {thawed - begin:.0f} s, then SIGCONT",
             fault_over=over,
@@ -158,7 +158,7 @@ def _promise_ticks(here: World) -> None:
     )
 
 
-def _promise_return(here: World) -> None:
+def promise_return(here: World) -> None:
     limit = here.lost_after + 2 * here.heartbeat
     longest = here.look(_RETURNED)
     here.promise(f"jobs of the dead return in ≤ {limit:g} s ({longest:.1f} s)", 0 < longest <= limit)

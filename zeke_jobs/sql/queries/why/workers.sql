@@ -3,7 +3,7 @@ SELECT
   w.id,
   w.host,
   w.pid,
-  zeke_jobs.slots(w, %(task)s) AS threads,
+  CASE WHEN %(task)s = ANY (w.async_tasks) THEN w.places ELSE w.threads END AS threads,
   %(task)s = ANY (w.async_tasks) AS is_async,
   coalesce(b.jobs, 0) AS busy,
   w.stopping,

@@ -1,0 +1,109 @@
+"""Two hundred handlers that each wait a second for a server, on one event loop and in threads."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import psutil
+
+from tests.lab import server
+from tests.lab.bench import drain
+from tests.lab.bench.result import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.lab.bench.bench import Bench
+    from tests.lab.bench.ours import Installation
+
+AT_ONCE = 200
+_MIB = 1024 * 1024
+_WAITS = 1.0  # seconds
+_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+_PID = "SELECT pid FROM zeke_jobs.worker WHERE kind = 'worker'"
+_ACTIVE = "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'consumed'"
+
+
+class LateServer:
+    """Answers each request after a second, on a loop in a thread; ``connections`` counts those that came."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self._loop = asyncio.new_event_loop()
+        self._begun = threading.Event()
+        threading.Thread(target=self._run, daemon=True).start()
+        self._begun.wait()
+
+    def _run(self) -> None:
+        listening = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=512))
+        self.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/"
+        self._begun.set()
+        self._loop.run_forever()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            while await reader.readuntil(b"\r\n\r\n"):
+                await asyncio.sleep(_WAITS)
+                writer.write(_ANSWER)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    def close(self) -> None:
+        """Answer no more."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+
+def measure(bench: Bench) -> list[Row]:
+    """Jobs a second, connections, memory and the time of a stop: async handlers, and the same as threads."""
+    rows = []
+    for kind, threads in (("async", 8), ("threads", AT_ONCE)):
+        with (
+            _waiting(bench, kind) as (installation, late),
+            bench.running(installation, processes=1, threads=threads) as up,
+        ):
+            worker = psutil.Process(int(server.scalar(up.conn, _PID)))
+            up.drain(AT_ONCE, tasks=("ask",))  # opens the client and its connections
+            drains = [up.drain(AT_ONCE * (5 if bench.quick else 20), tasks=("ask",)) for _ in range(bench.rounds)]
+            memory = worker.memory_info().rss / _MIB
+            rows += [
+                drain.row(f"{AT_ONCE} handlers that wait 1 s, {kind}", drains),
+                Row(f"connections to the server, {kind}", late.connections, ""),
+                Row(f"memory of the process, {kind}", memory, "MiB", most=150 if kind == "async" else None),
+            ]
+        stops = [_stop(bench, kind, threads) for _ in range(5 if bench.quick else 20)]
+        slowest = max(stops)
+        note = f"median {statistics.median(stops):.2f} s; of {len(stops)}, each with {AT_ONCE} handlers that wait"
+        rows.append(Row(f"slowest stop, {kind}", slowest, "s", most=2.0 if kind == "async" else None, note=note))
+    return rows
+
+
+@contextmanager
+def _waiting(bench: Bench, kind: str) -> Iterator[tuple[Installation, LateServer]]:
+    late = LateServer()
+    handlers = "tests.lab.bench.handlers"
+    handler, web = ("ask", "AsyncWeb") if kind == "async" else ("ask_in_thread", "Web")
+    text = (
+        f"version: 1\nservices:\n  web: {{use: '{handlers}:{web}', url: '{late.url}'}}\n"
+        f"tasks:\n  ask: {{handler: '{handlers}:{handler}'}}\n"
+    )
+    yield bench.installation(f"waiting_{kind}", text), late
+    late.close()
+
+
+def _stop(bench: Bench, kind: str, threads: int) -> float:
+    """Seconds from SIGTERM to the end of the command, while all handlers wait."""
+    with _waiting(bench, kind) as (installation, _), bench.running(installation, processes=1, threads=threads) as up:
+        installation.seed(up.conn, 5 * AT_ONCE, tasks=("ask",))
+        drain.eventually(lambda: int(server.scalar(up.conn, _ACTIVE)) == AT_ONCE, up.fleet, look=0.01)
+        time.sleep(_WAITS / 2)
+        began = time.monotonic()
+        up.fleet.commands[0].stop()
+        took = time.monotonic() - began
+        installation.clear(up.conn)
+    return took

@@ -1,0 +1,130 @@
+"""Faults while hundreds of async handlers wait on the event loops of the workers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+import zeke_jobs
+from tests.lab.chaos.scenarios.processes import promise_return
+from tests.lab.chaos.traffic import MIXED, TASKS
+from tests.lab.chaos.world import world
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from tests.lab.chaos.outcome import Outcome
+    from tests.lab.chaos.world import World
+
+_TASKS = TASKS.replace("handlers:work", "handlers:wait") + (
+    '  hasty: {handler: "tests.lab.chaos.handlers:wait", timeout: 1s, retry: {limit: 0}}\n'
+)
+#: Some 100 handlers wait at once, which would take 100 threads.
+_KINDS = {**MIXED, "slow": ({"seconds": 1.5}, 60.0)}
+_ALL, _CANCELLED = 200, 50
+_ACTIVE = "SELECT count(*) FROM zeke_jobs.queue WHERE task = %s AND state = 'consumed' AND started_on IS NOT NULL"
+
+
+def _world(name: str, *, quick: bool, **options: Any) -> AbstractContextManager[World]:
+    return world(name, quick=quick, tasks=_TASKS, **{"kinds": _KINDS, **options})
+
+
+def kill(*, quick: bool) -> Outcome:
+    """One of two worker commands is killed every five seconds, the two in turns."""
+    with _world("async-kill", quick=quick) as here:
+        both = [here.worker("one"), here.worker("two")]
+        here.flow()
+        here.measure("before")
+        strikes = 2 if quick else 6
+        with here.phase("during"):
+            for strike in range(strikes):
+                here.kill(both[strike % 2])
+                time.sleep(5)
+        over = time.time()
+        here.whole()
+        here.measure("after")
+        here.drain()
+        promise_return(here)
+        return here.outcome(
+            f"SIGKILL a worker with some 50 async handlers every 5 s, {strikes} times",
+            fault_over=over,
+            recovers_in=here.lost_after + here.heartbeat,
+        )
+
+
+def freeze(*, quick: bool) -> Outcome:
+    """One of three worker commands is stopped for longer than others wait for it, and goes on."""
+    with _world("async-freeze", quick=quick) as here:
+        frozen = here.worker("one")
+        here.worker("two")
+        here.worker("three")
+        here.flow(3)
+        here.measure("before")
+        with here.phase("during"):
+            pids, begin = frozen.pids(), time.monotonic()
+            os.killpg(frozen.command.pid, signal.SIGSTOP)
+            taken = here.comes(
+                lambda: here.look("SELECT count(*) FROM zeke_jobs.worker WHERE kind = 'worker'") == 2, 30
+            )
+            time.sleep(2)
+            here.note_gone(pids, begin, time.monotonic())
+            os.killpg(frozen.command.pid, signal.SIGCONT)
+        over = time.time()
+        fenced = here.comes(lambda: "taken for dead" in frozen.command.text(), 15)
+        here.whole(3)
+        here.measure("after")
+        here.drain()
+        here.promise("others take its jobs", taken)
+        here.promise("it notices that it was taken for dead", fenced)
+        promise_return(here)
+        return here.outcome("SIGSTOP of a worker with async handlers, then SIGCONT", fault_over=over, recovers_in=5)
+
+
+def cancel(*, quick: bool) -> Outcome:
+    """Of 200 handlers on one loop 50 are cancelled, and 20 others run out of time."""
+    with _world("async-cancel", quick=quick, kinds={}) as here:
+        here.worker("one", ZEKE_JOBS_ASYNC=str(_ALL + 20))
+        here.flow(1, count=0)
+        jobs = [here.traffic.send("slow", {"seconds": 8.0 if quick else 20.0}) for _ in range(_ALL)]
+        here.until(lambda: here.look(_ACTIVE, "slow") == _ALL, 60, f"{_ALL} handlers that wait")
+        hasty = [here.traffic.send("hasty", {"seconds": 30.0}) for _ in range(20)]
+        began = time.monotonic()
+        os.environ["DATABASE_URL"] = here.url
+        for job in jobs[:: _ALL // _CANCELLED]:
+            zeke_jobs.cancel(job, "not wanted")
+        ended = "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'rejected' AND message_id::text = ANY (%s)"
+        gone = here.comes(lambda: here.look(ended, jobs) == _CANCELLED, 10)
+        took = time.monotonic() - began
+        late = here.comes(lambda: here.look(ended, hasty) == len(hasty), 10)
+        here.drain()
+        here.promise(f"all {_CANCELLED} cancelled handlers end within 3 s", gone and took <= 3)
+        here.promise("those whose time is up fail", late)
+        done = here.look("SELECT count(*) FROM zeke_jobs.queue WHERE task = 'slow' AND state = 'done' AND attempt = 1")
+        here.promise("the others complete at their first attempt", done == _ALL - _CANCELLED)
+        return here.outcome(f"cancel of {_CANCELLED} of {_ALL} async handlers, 20 run out of time", after_share=None)
+
+
+def deploy(*, quick: bool) -> Outcome:
+    """Old workers get SIGTERM while their handlers wait, and new ones are there."""
+    with _world("async-deploy", quick=quick, heartbeat=5.0) as here:
+        old = [here.worker("old one"), here.worker("old two")]
+        here.flow()
+        here.measure("before")
+        statuses = []
+        with here.phase("during"):
+            for number, kept in enumerate(old):
+                here.worker(f"new {number}")
+                here.whole(2 - number + 1 + number)
+                here.keeper.release(kept)
+                statuses.append(kept.command.stop(60))
+        over = time.time()
+        here.measure("after")
+        here.drain()
+        here.promise("the old workers end with status 0", statuses == [0, 0])
+        here.promise("no job saw a death", here.look("SELECT max(deaths) FROM zeke_jobs.queue") == 0)
+        here.promise(
+            "no job ran twice", here.look("SELECT max(attempt) FROM zeke_jobs.queue WHERE task <> 'failing'") == 1
+        )
+        return here.outcome("SIGTERM to the old workers while async handlers wait", fault_over=over, recovers_in=10)
