@@ -8,15 +8,17 @@ event loop has up to eight connections of its own, by psycopg 3 (``pip install '
 
 from __future__ import annotations
 
-from datetime import timedelta
-from threading import TIMEOUT_MAX
+import asyncio
 from typing import TYPE_CHECKING, Any, Unpack
 
-from zeke_jobs.client import async_drivers, async_listening, changing, events, reading, sending, tracing
+from zeke_jobs.client import async_drivers, async_listening, changing, drivers, events, reading, sending, tracing
+from zeke_jobs.client.async_drivers import perform
 from zeke_jobs.client.options import as_id
+from zeke_jobs.client.plans import Database
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import timedelta
     from uuid import UUID
 
     from pydantic import BaseModel
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["cancel", "close", "emit", "retry", "send", "send_many", "status", "wait"]
 
+_SHORTEST, _LONGEST = 0.05, 1.0  # seconds between two looks at an awaited job on a connection of the caller
+
 
 async def send(
     task: str,
@@ -36,9 +40,8 @@ async def send(
     **options: Unpack[OneSendOptions],
 ) -> Sent:
     """Send one job, as ``zeke_jobs.send``."""
-    planned = sending.one(task, payload, options)
     with tracing.sending(task):
-        return tracing.sent(await async_drivers.perform(planned, connection))
+        return tracing.sent(await perform(connection, sending.one(task, payload, options)))
 
 
 async def send_many(
@@ -50,14 +53,13 @@ async def send_many(
     **options: Unpack[ManySendOptions],
 ) -> list[Sent]:
     """Send many jobs of one task in one statement, as ``zeke_jobs.send_many``."""
-    planned = sending.many(task, payloads, keys, options)
     with tracing.sending(task):
-        return tracing.sent(await async_drivers.perform(planned, connection) if planned else [])
+        return tracing.sent(await perform(connection, sending.many(task, payloads, keys, options)))
 
 
 async def status(id: UUID | str, *, connection: Any = None) -> Job:  # noqa: A002 (the field's word)
     """The job's present state, as ``zeke_jobs.status``."""
-    return await async_drivers.perform(reading.one(as_id("id", id)), connection)
+    return await perform(connection, reading.one, as_id("id", id))
 
 
 async def wait(id: UUID | str, timeout: timedelta | float | None = None, *, connection: Any = None) -> Any:  # noqa: A002, ASYNC109
@@ -66,16 +68,32 @@ async def wait(id: UUID | str, timeout: timedelta | float | None = None, *, conn
     Without ``connection`` one connection of the event loop listens for all callers. With a connection, the call polls on it,
     at first twenty times a second, later once; a pool lends a connection only for each poll.
     """
-    job_id = as_id("id", id)
-    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    deadline = None if seconds is None or seconds >= TIMEOUT_MAX else async_listening.now() + seconds
+    job_id, seconds = as_id("id", id), reading.seconds_of(timeout)
+    now = asyncio.get_running_loop().time
+    deadline = None if seconds is None else now() + seconds
     while True:
-        told = await async_listening.ended(job_id, deadline, connection)
-        job, found = await async_drivers.perform(reading.result(job_id), connection)
+        told = await _ended(str(job_id), deadline, connection)
+        job, found = await perform(connection, reading.result, job_id)
         if job.has_ended:
             return found
         if not told:
             raise reading.still_runs(job, seconds)
+
+
+async def _ended(job_id: str, deadline: float | None, connection: Any) -> bool:
+    """Whether the job ended before the loop's clock reached the deadline, which interrupts no statement."""
+    if drivers.stand_in is not None:
+        return True
+    if connection is None:
+        return await async_listening.listener().wait(job_id, deadline)
+    pause = _SHORTEST
+    while not await perform(connection, Database.ask, "job/ended", ids=[job_id]):
+        left = _LONGEST if deadline is None else deadline - asyncio.get_running_loop().time()
+        if left <= 0:
+            return False
+        await asyncio.sleep(min(pause, left))
+        pause = min(pause * 1.5, _LONGEST)
+    return True
 
 
 async def cancel(
@@ -86,17 +104,17 @@ async def cancel(
     connection: Any = None,
 ) -> Changed:
     """Cancel a job, as ``zeke_jobs.cancel``."""
-    return await async_drivers.perform(changing.cancel_one(as_id("id", id), reason, by), connection)
+    return await perform(connection, changing.cancel_one, as_id("id", id), reason, by)
 
 
 async def retry(id: UUID | str, *, by: str | None = None, connection: Any = None) -> Changed:  # noqa: A002 (the field's word)
     """Run a failed or cancelled job again, as ``zeke_jobs.retry``."""
-    return await async_drivers.perform(changing.retry_one(as_id("id", id), by), connection)
+    return await perform(connection, changing.retry_one, as_id("id", id), by)
 
 
 async def emit(name: str, data: Any = None, *, connection: Any = None) -> None:
     """Send an event to the jobs that wait for it, as ``zeke_jobs.emit``."""
-    await async_drivers.perform(events.emission(name, data), connection)
+    await perform(connection, events.emission, name, data)
 
 
 async def close() -> None:
@@ -104,5 +122,4 @@ async def close() -> None:
 
     A later call opens new ones, and so does a wait that has not ended: it goes on.
     """
-    await async_listening.close()
     await async_drivers.close()

@@ -1,69 +1,54 @@
-"""One way to await a statement, on connections and pools of psycopg 3, asyncpg and SQLAlchemy, and on connections of our own."""
+"""Awaits plans on connections and pools of callers (psycopg 3, asyncpg, SQLAlchemy), and on connections of our own."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from zeke_jobs.client import drivers
-from zeke_jobs.client.drivers import foreign, numbered, refuse_unmigrated
+from zeke_jobs.client.plans import Database, numbered
 from zeke_jobs.core import environment, extras
 from zeke_jobs.postgres.pool import has_news
-from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping
+    from collections.abc import AsyncIterator, Mapping
 
-    from zeke_jobs.client.drivers import Planned, Rows
-
-    Execute = Callable[[str, Mapping[str, Any]], Awaitable[Rows]]
+    from zeke_jobs.client.plans import P, Plan, Rows, T
 
 _POOL_SIZE = 8
 _CAST = re.compile(r"CAST\(%\((\w+)\)s AS ")
 
-T = TypeVar("T")
 
-
-async def perform(planned: Planned[T], connection: Any = None) -> T:
+async def perform(connection: Any, plan: Plan[P, T], *args: P.args, **options: P.kwargs) -> T:
     """Run a plan on the caller's connection, in its transaction and without a commit, or on a connection of the caller's pool.
 
-    Without either, on a pool of this event loop: each statement commits by itself, and all run once more if the connection
-    turns out to be dead.
+    Without either, on the pool of this event loop, as ``AsyncPool.perform``.
 
     Raises:
         TypeError: the connection is of an unknown kind.
         ConfigurationError: no connection was given, and ``DATABASE_URL`` is not set or psycopg 3 not installed.
     """
     if drivers.stand_in is not None:
-        return drivers.stand_in.carry_out(planned)
-    if connection is not None:
-        return await _on(connection, planned)
-    pool = own_pool()
-    try:
-        return await pool.perform(planned)
-    except pool.disconnected:
-        await pool.drop_idle()
-        return await pool.perform(planned)
-
-
-async def _on(connection: Any, planned: Planned[T]) -> T:
+        return drivers.stand_in.run(plan, *args, **options)
+    if connection is None:
+        return await own_pool().perform(plan, *args, **options)
     kinds = {cls.__module__.partition(".")[0] for cls in type(connection).__mro__}
     name = type(connection).__name__
     if "psycopg_pool" in kinds and name.startswith("Async"):
         async with connection.connection() as conn:
-            return await _carry_out(planned, _place_of_psycopg(conn), _psycopg(conn))
+            return await plan(_psycopg(conn), *args, **options)
     if "asyncpg" in kinds and hasattr(connection, "acquire"):
         async with connection.acquire() as conn:
-            return await _carry_out(planned, _place_of_asyncpg(conn), _asyncpg(conn))
+            return await plan(_asyncpg(conn), *args, **options)
     if "asyncpg" in kinds:
-        return await _carry_out(planned, _place_of_asyncpg(connection), _asyncpg(connection))
+        return await plan(_asyncpg(connection), *args, **options)
     if "psycopg" in kinds and name.startswith("Async"):
-        return await _carry_out(planned, _place_of_psycopg(connection), _psycopg(connection))
+        return await plan(_psycopg(connection), *args, **options)
     if "sqlalchemy" in kinds and hasattr(connection, "run_sync"):
-        found: T = await connection.run_sync(lambda sync: foreign(sync).carry_out(planned))
+        found: T = await connection.run_sync(lambda sync: drivers.foreign(sync).run(plan, *args, **options))
         return found
     raise TypeError(
         "expected an asynchronous connection or pool of psycopg 3, asyncpg or SQLAlchemy, got "
@@ -71,27 +56,7 @@ async def _on(connection: Any, planned: Planned[T]) -> T:
     )
 
 
-async def _carry_out(planned: Planned[T], database: Hashable, execute: Execute) -> T:
-    plan = planned(database)
-    try:
-        name, params = next(plan)
-        while True:
-            try:
-                rows = await execute(SQL.text(name), params)
-            except Exception as error:
-                refuse_unmigrated(error)
-                raise
-            name, params = plan.send(rows)
-    except StopIteration as end:
-        found: T = end.value
-        return found
-
-
-def _place_of_psycopg(connection: Any) -> Hashable:
-    return (connection.info.host, connection.info.port, connection.info.dbname)
-
-
-def _psycopg(connection: Any) -> Execute:
+def _psycopg(connection: Any, identity: str = "") -> Database:
     from psycopg.rows import tuple_row
 
     async def execute(sql: str, params: Mapping[str, Any]) -> Rows:
@@ -100,36 +65,27 @@ def _psycopg(connection: Any) -> Execute:
             rows: Rows = await cursor.fetchall()
             return rows
 
-    return execute
+    return Database(identity or drivers.place(connection), execute)
 
 
-def _place_of_asyncpg(connection: Any) -> Hashable:
-    # asyncpg has no public attribute for the address, so this also uses the names of the database and the server.
-    return (
-        "asyncpg",
-        getattr(connection, "_addr", None),
-        getattr(getattr(connection, "_params", None), "database", None),
-    )
-
-
-def _asyncpg(connection: Any) -> Execute:
+def _asyncpg(connection: Any) -> Database:
     async def execute(sql: str, params: Mapping[str, Any]) -> Rows:
         # asyncpg sends parameters in binary, by codecs that the caller may have replaced; text needs no codec.
         as_text = _CAST.sub(
             lambda match: f"CAST(CAST(%({match[1]})s AS text{'[]' if isinstance(params[match[1]], list) else ''}) AS ",
             sql,
         )
-        values = {
-            name: value if value is None or isinstance(value, str | list) else _text(value)
-            for name, value in params.items()
-        }
-        text, arguments = numbered(as_text, values)
-        return [tuple(row) for row in await connection.fetch(text, *arguments)]
+        text, values = numbered(as_text, params)
+        return [tuple(row) for row in await connection.fetch(text, *map(_text, values))]
 
-    return execute
+    # asyncpg has no public attribute for the address, so this also uses the names of the database and the server.
+    name = getattr(getattr(connection, "_params", None), "database", None)
+    return Database(("asyncpg", getattr(connection, "_addr", None), name), execute)
 
 
-def _text(value: Any) -> str:
+def _text(value: Any) -> Any:
+    if value is None or isinstance(value, str | list):
+        return value
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
@@ -150,6 +106,7 @@ class AsyncPool:
         self._places = asyncio.Semaphore(_POOL_SIZE)
         self._idle: list[Any] = []
         self._is_closed = False
+        self.listener: Any = None  # of ``async_listening``
 
     async def connect(self, application_name: str) -> Any:
         """A new autocommit connection; the caller closes it."""
@@ -159,21 +116,28 @@ class AsyncPool:
         await connection.set_isolation_level(self._psycopg.IsolationLevel.READ_COMMITTED)
         return connection
 
-    async def perform(self, planned: Planned[T]) -> T:
-        """Run a plan on one of its connections."""
-        async with self.connection() as connection:
-            return await _carry_out(planned, self.url, _psycopg(connection))
+    async def perform(self, plan: Plan[P, T], *args: P.args, **options: P.kwargs) -> T:
+        """Run a plan on one of its connections: each statement commits by itself, and all run once more if it is dead."""
+        try:
+            async with self.connection() as connection:
+                return await plan(_psycopg(connection, self.url), *args, **options)
+        except self.disconnected:
+            await self.drop_idle()
+            async with self.connection() as connection:
+                return await plan(_psycopg(connection, self.url), *args, **options)
+
+    async def close(self) -> None:
+        """Close idle connections now, and the others after their use."""
+        if self.listener is not None:
+            await self.listener.close()
+        self._is_closed = True
+        await self.drop_idle()
 
     async def drop_idle(self) -> None:
         """Close the idle connections."""
         while self._idle:
             with suppress(Exception):
                 await self._idle.pop().close()
-
-    async def close(self) -> None:
-        """Close idle connections now, and the others after their use."""
-        self._is_closed = True
-        await self.drop_idle()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Any]:

@@ -5,49 +5,18 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
-from zeke_jobs.client import async_drivers, drivers
+from zeke_jobs.client import async_drivers
 from zeke_jobs.client.listening import CHANNEL
+from zeke_jobs.client.plans import Database
 from zeke_jobs.core import environment
 from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from zeke_jobs.client.async_drivers import AsyncPool
 
-_SHORTEST, _LONGEST = 0.05, 1.0  # seconds between two looks at awaited jobs, which find ends without an announcement
+_EVERY = 1.0  # seconds between two looks at awaited jobs, which find ends without an announcement
 _LINGER = 10.0  # seconds that our connection stays open after the last waiting call
-
-
-def now() -> float:
-    """The running event loop's clock, in seconds."""
-    return asyncio.get_running_loop().time()
-
-
-async def ended(job_id: UUID, deadline: float | None, connection: Any = None) -> bool:
-    """Whether the job ended before the loop's clock reached the deadline. The deadline interrupts no statement.
-
-    Without a connection, our own connection gets the announcement, and also polls each second. A given connection is polled,
-    from twenty times a second down to once.
-    """
-    if drivers.stand_in is not None:
-        return True
-    if connection is None:
-        return await listener().wait(str(job_id), deadline)
-    return await _poll(str(job_id), deadline, connection)
-
-
-async def _poll(job_id: str, deadline: float | None, connection: Any) -> bool:
-    pause = _SHORTEST
-    while not await async_drivers.perform(drivers.ask("job/ended", {"ids": [job_id]}), connection):
-        left = _LONGEST if deadline is None else deadline - now()
-        if left <= 0:
-            return False
-        await asyncio.sleep(min(pause, left))
-        pause = min(pause * 1.5, _LONGEST)
-    return True
 
 
 class AsyncListener:
@@ -67,14 +36,14 @@ class AsyncListener:
         self._waiting.setdefault(job_id, []).append(event)
         try:
             # An earlier end shows in the answer, a later one is announced; a poll finds one that commits at this moment.
-            if await async_drivers.perform(drivers.ask("job/await", {"id": job_id})):
-                if not event.is_set() and (self._task is None or self._task.done()):
-                    self._task = asyncio.create_task(self._run(), name="zeke-jobs listener")
-                with suppress(TimeoutError):
-                    async with asyncio.timeout_at(deadline):
-                        await event.wait()
-                return event.is_set()
-            return True
+            if not await self.pool.perform(Database.ask, "job/await", id=job_id):
+                return True
+            if not event.is_set() and (self._task is None or self._task.done()):
+                self._task = asyncio.create_task(self._run(), name="zeke-jobs listener")
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(deadline):
+                    await event.wait()
+            return event.is_set()
         finally:
             events = self._waiting.get(job_id, [])
             if event in events:
@@ -106,7 +75,7 @@ class AsyncListener:
                 get_logger(__name__).exception("looking for the end of jobs failed; it is tried again")
             if not self._waiting:
                 return
-            await asyncio.sleep(_LONGEST)
+            await asyncio.sleep(_EVERY)
 
     async def _serve(self, connection: Any) -> None:
         # No announcement arrives through a pooler; a poll each second is enough.
@@ -119,16 +88,13 @@ class AsyncListener:
                 needed = loop.time()
                 cursor = await connection.execute(SQL.text("job/ended"), {"ids": list(self._waiting)})
                 self._notify([row[0] for row in await cursor.fetchall()])
-            async for notification in connection.notifies(timeout=_LONGEST):
+            async for notification in connection.notifies(timeout=_EVERY):
                 self._notify([notification.payload])
 
     def _notify(self, ids: list[str]) -> None:
         for job_id in ids:
             for event in self._waiting.pop(job_id, []):
                 event.set()
-
-
-_LISTENERS: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncListener] = WeakKeyDictionary()
 
 
 def listener() -> AsyncListener:
@@ -138,15 +104,6 @@ def listener() -> AsyncListener:
         ConfigurationError: ``DATABASE_URL`` is not set, or psycopg 3 not installed.
     """
     pool = async_drivers.own_pool()
-    loop = asyncio.get_running_loop()
-    found = _LISTENERS.get(loop)
-    if found is None or found.pool is not pool:
-        found = _LISTENERS[loop] = AsyncListener(pool)
+    pool.listener = pool.listener or AsyncListener(pool)
+    found: AsyncListener = pool.listener
     return found
-
-
-async def close() -> None:
-    """Close the running event loop's listener, if it has one."""
-    found = _LISTENERS.pop(asyncio.get_running_loop(), None)
-    if found is not None:
-        await found.close()

@@ -10,12 +10,10 @@ from zeke_jobs.client.task_cache import KNOWN_TASKS
 from zeke_jobs.core.batch import COUNTS
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
-
-    from zeke_jobs.client.drivers import Plan
+    from zeke_jobs.client.plans import Database
 
 
-def batch_options(options: Mapping[str, Any], database: Hashable) -> Plan[dict[str, Any]]:
+async def batch_options(database: Database, options: Mapping[str, Any]) -> dict[str, Any]:
     """The options with ``then`` as the database reads it. Its payload is checked with 0 in place of each number.
 
     Raises:
@@ -28,7 +26,7 @@ def batch_options(options: Mapping[str, Any], database: Hashable) -> Plan[dict[s
     if not isinstance(options["then"], tuple) or len(options["then"]) != 2:
         raise TypeError(f"expected then as a task and its payload, got {options['then']!r}")
     task, payload = options["then"]
-    known = yield from KNOWN_TASKS.find(database, task)
+    known = await KNOWN_TASKS.find(database, task)
     if not isinstance(payload, Mapping):
         return {**options, "then": {"task": known.id, "payload": json.loads(known.accept(payload))}}
     places = {

@@ -9,30 +9,17 @@ from typing import TYPE_CHECKING, Any
 from zeke_jobs.client import drivers, sending
 from zeke_jobs.client.batch_options import batch_options
 from zeke_jobs.client.options import as_count, as_id
+from zeke_jobs.client.plans import Database
 from zeke_jobs.core.batch import Batch, BatchStatus
 from zeke_jobs.errors import BatchClosed, BatchNotFound
 from zeke_jobs.payload import json_text
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
     from uuid import UUID
 
-    from zeke_jobs.client.drivers import Plan
     from zeke_jobs.client.filters import JobFilter
     from zeke_jobs.client.many import Verb
     from zeke_jobs.core.batch import AfterFailure, Then
-    from zeke_jobs.core.job import Sent
-
-
-class _Sender:
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
-
-    def send(self, task: str, payload: Any = None, **options: Any) -> Sent:
-        return sending.send(task, payload, **{"connection": self._connection, **options})
-
-    def send_many(self, task: str, payloads: Any, **options: Any) -> list[Sent]:
-        return sending.send_many(task, payloads, **{"connection": self._connection, **options})
 
 
 def batch(
@@ -60,29 +47,36 @@ def batch(
         UnknownTask, InvalidPayload, ValueError: of ``then``, as ``send``.
     """
     open_(id, then, after_failure, connection)
-    return Batch(id, _Sender(connection), partial(close, id, connection))
+    return Batch(
+        id,
+        partial(sending.send, connection=connection),
+        partial(sending.send_many, connection=connection),
+        partial(close, id, connection),
+    )
 
 
 def open_(batch_id: str, then: Then | None, after_failure: AfterFailure, connection: Any) -> None:
     """Open it, for ``batch`` and for ``ctx.batch``."""
+    options = {"batch": batch_id, "then": then, "after_failure": after_failure}
+    if not drivers.perform(connection, _open, options):
+        raise BatchClosed(f"expected a batch that is new or open, got {batch_id!r}, which was closed")
 
-    def plan(database: Hashable) -> Plan[None]:
-        given = {"batch": batch_id, "then": then, "after_failure": after_failure}
-        checked = yield from batch_options(given, database)
-        task, payload = (
-            (checked["then"]["task"], json_text.encode(checked["then"]["payload"])) if checked["then"] else (None, "{}")
-        )
-        params = {"id": batch_id, "task": task, "payload": payload, "after_failure": after_failure}
-        ((opened,),) = yield "batch/open", params
-        if not opened:
-            raise BatchClosed(f"expected a batch that is new or open, got {batch_id!r}, which was closed")
 
-    drivers.perform(plan, connection)
+async def _open(database: Database, options: dict[str, Any]) -> bool:
+    then = (await batch_options(database, options))["then"] or {"task": None, "payload": {}}
+    ((opened,),) = await database.ask(
+        "batch/open",
+        id=options["batch"],
+        task=then["task"],
+        payload=json_text.encode(then["payload"]),
+        after_failure=options["after_failure"],
+    )
+    return bool(opened)
 
 
 def close(batch_id: str, connection: Any = None) -> bool:
     """Close it; False if it is already closed."""
-    ((closed,),) = drivers.perform(drivers.ask("batch/close", {"id": batch_id}), connection)
+    ((closed,),) = drivers.perform(connection, Database.ask, "batch/close", id=batch_id)
     return bool(closed)
 
 
@@ -109,7 +103,7 @@ def batches(*, limit: int = 20, connection: Any = None) -> list[BatchStatus]:
 
 def find(connection: Any, **filters: Any) -> list[BatchStatus]:
     """One batch by its id, or the newest."""
-    rows = drivers.perform(drivers.ask("batch/list", filters), connection)
+    rows = drivers.perform(connection, Database.ask, "batch/list", **filters)
     found = [BatchStatus(*row) for row in rows]
     return [replace(one, then_job=as_id("id", one.then_job)) if one.then_job else one for one in found]
 
@@ -120,8 +114,7 @@ def cancel_batch(id: str, reason: str | None = None, *, by: str | None = None, c
     Raises:
         BatchNotFound: no batch has this id.
     """
-    params = {"id": id, "reason": reason, "by": by}
-    return _changed(id, connection, "batch/cancel", params)
+    return _changed(connection, "batch/cancel", id=id, reason=reason, by=by)
 
 
 def retry_batch(id: str, *, by: str | None = None, connection: Any = None) -> list[UUID]:  # noqa: A002 (the field's word)
@@ -130,7 +123,7 @@ def retry_batch(id: str, *, by: str | None = None, connection: Any = None) -> li
     Raises:
         BatchNotFound: no batch has this id.
     """
-    return _changed(id, connection, "batch/retry", {"id": id, "by": by})
+    return _changed(connection, "batch/retry", id=id, by=by)
 
 
 def changeable(verb: Verb, id: str) -> JobFilter:  # noqa: A002 (the field's word)
@@ -139,7 +132,7 @@ def changeable(verb: Verb, id: str) -> JobFilter:  # noqa: A002 (the field's wor
     Raises:
         BatchNotFound: no batch has this id.
     """
-    rows = drivers.perform(drivers.ask("batch/whole", {"id": id}))
+    rows = drivers.perform(None, Database.ask, "batch/whole", id=id)
     if not rows:
         raise BatchNotFound(f"expected the id of a batch, got {id!r}")
     ((holds, is_cancelled),) = rows
@@ -148,8 +141,8 @@ def changeable(verb: Verb, id: str) -> JobFilter:  # noqa: A002 (the field's wor
     return {"batch": id, "status": ["failed", *(["cancelled"] if is_cancelled else [])]}
 
 
-def _changed(batch_id: str, connection: Any, statement: str, params: dict[str, Any]) -> list[UUID]:
-    rows = drivers.perform(drivers.ask(statement, params), connection)
+def _changed(connection: Any, statement: str, **params: Any) -> list[UUID]:
+    rows = drivers.perform(connection, Database.ask, statement, **params)
     if not rows:
-        batch_status(batch_id, connection=connection)
+        batch_status(params["id"], connection=connection)
     return [as_id("id", row[0]) for row in rows]

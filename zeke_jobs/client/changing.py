@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
 from zeke_jobs.client import drivers, reading
-from zeke_jobs.client.filters import FILTERS
+from zeke_jobs.client.filters import FILTERS, JobFilter
 from zeke_jobs.client.many import Change
 from zeke_jobs.client.options import as_id, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Mapping
     from datetime import datetime, timedelta
     from uuid import UUID
 
-    from zeke_jobs.client.drivers import Plan, Planned
-    from zeke_jobs.client.filters import JobFilter
+    from zeke_jobs.client.plans import Database
 
 _RUNS = "running, and being stopped"
 _ENDED = "cancelled; it does not run again"
@@ -41,18 +40,34 @@ class Changed:
     note: str
 
 
+class ChangeOptions(TypedDict, total=False):
+    """Options of each change."""
+
+    by: str | None
+    connection: Any
+
+
+class ManyOptions(JobFilter, ChangeOptions, total=False):
+    """Options of a change of many jobs."""
+
+    limit: int | None
+
+
+class TimeOptions(ChangeOptions, total=False):
+    """Options of another run time."""
+
+    run_at: datetime | None
+    delay: timedelta | float | None
+
+
+class ManyTimeOptions(ManyOptions, TimeOptions, total=False):
+    """Options of another run time of many jobs."""
+
+
 @overload
-def cancel(id: UUID | str, reason: str | None = None, *, by: str | None = None, connection: Any = None) -> Changed: ...
+def cancel(id: UUID | str, reason: str | None = None, **options: Unpack[ChangeOptions]) -> Changed: ...
 @overload
-def cancel(
-    id: None = None,
-    reason: str | None = None,
-    *,
-    limit: int | None = None,
-    by: str | None = None,
-    connection: Any = None,
-    **filters: Unpack[JobFilter],
-) -> list[UUID]: ...
+def cancel(id: None = None, reason: str | None = None, **filters: Unpack[ManyOptions]) -> list[UUID]: ...
 def cancel(
     id: UUID | str | None = None,  # noqa: A002 (the field's word)
     reason: str | None = None,
@@ -84,35 +99,24 @@ def cancel(
     """
     if _is_filtered(id, filters):
         return Change("cancel", filters, limit=limit, reason=reason, by=by, connection=connection).all()
-    return drivers.perform(cancel_one(as_id("id", id), reason, by), connection)  # type: ignore[arg-type] # no filters
+    return drivers.perform(connection, cancel_one, as_id("id", id), reason, by)  # type: ignore[arg-type] # no filters
 
 
-def cancel_one(job_id: UUID, reason: str | None, by: str | None) -> Planned[Changed]:
+async def cancel_one(database: Database, job_id: UUID, reason: str | None, by: str | None) -> Changed:
     """The plan of ``cancel`` by id."""
-
-    def plan(database: Hashable) -> Plan[Changed]:
-        rows = yield "cancel/one", {"id": str(job_id), "reason": reason, "by": by}
-        if not rows:
-            job = yield from reading.one(job_id)(database)
-            return Changed(job_id, False, job.status, f"ended already as {job.status}; nothing was changed")
-        if rows[0][0] == "consumed":
-            return Changed(job_id, True, "active", _RUNS if rows[0][1] else _CLAIMED)
-        return Changed(job_id, True, "cancelled", _ENDED if rows[0][1] else "cancelled before it started")
-
-    return plan
+    rows = await database.ask("cancel/one", id=str(job_id), reason=reason, by=by)
+    if not rows:
+        job = await reading.one(database, job_id)
+        return Changed(job_id, False, job.status, f"ended already as {job.status}; nothing was changed")
+    if rows[0][0] == "consumed":
+        return Changed(job_id, True, "active", _RUNS if rows[0][1] else _CLAIMED)
+    return Changed(job_id, True, "cancelled", _ENDED if rows[0][1] else "cancelled before it started")
 
 
 @overload
-def retry(id: UUID | str, *, by: str | None = None, connection: Any = None) -> Changed: ...
+def retry(id: UUID | str, **options: Unpack[ChangeOptions]) -> Changed: ...
 @overload
-def retry(
-    id: None = None,
-    *,
-    limit: int | None = None,
-    by: str | None = None,
-    connection: Any = None,
-    **filters: Unpack[JobFilter],
-) -> list[UUID]: ...
+def retry(id: None = None, **filters: Unpack[ManyOptions]) -> list[UUID]: ...
 def retry(
     id: UUID | str | None = None,  # noqa: A002 (the field's word)
     *,
@@ -139,35 +143,23 @@ def retry(
     """
     if _is_filtered(id, filters):
         return Change("retry", filters, limit=limit, by=by, connection=connection).all()
-    return drivers.perform(retry_one(as_id("id", id), by), connection)  # type: ignore[arg-type] # no filters
+    return drivers.perform(connection, retry_one, as_id("id", id), by)  # type: ignore[arg-type] # no filters
 
 
-def retry_one(job_id: UUID, by: str | None) -> Planned[Changed]:
+async def retry_one(database: Database, job_id: UUID, by: str | None) -> Changed:
     """The plan of ``retry`` by id."""
-
-    def plan(database: Hashable) -> Plan[Changed]:
-        rows = yield "retry/one", {"id": str(job_id), "by": by}
-        if rows:
-            return Changed(job_id, True, rows[0][1], "queued again, with a fresh retry limit")
-        job = yield from reading.one(job_id)(database)
-        why = "completed jobs are not run again; send a new one" if job.status == "completed" else "nothing to retry"
-        return Changed(job_id, False, job.status, f"{job.status}; {why}")
-
-    return plan
+    rows = await database.ask("retry/one", id=str(job_id), by=by)
+    if rows:
+        return Changed(job_id, True, rows[0][1], "queued again, with a fresh retry limit")
+    job = await reading.one(database, job_id)
+    why = "completed jobs are not run again; send a new one" if job.status == "completed" else "nothing to retry"
+    return Changed(job_id, False, job.status, f"{job.status}; {why}")
 
 
 @overload
-def prioritise(id: UUID | str, *, priority: int, by: str | None = None, connection: Any = None) -> Changed: ...
+def prioritise(id: UUID | str, *, priority: int, **options: Unpack[ChangeOptions]) -> Changed: ...
 @overload
-def prioritise(
-    id: None = None,
-    *,
-    priority: int,
-    limit: int | None = None,
-    by: str | None = None,
-    connection: Any = None,
-    **filters: Unpack[JobFilter],
-) -> list[UUID]: ...
+def prioritise(id: None = None, *, priority: int, **filters: Unpack[ManyOptions]) -> list[UUID]: ...
 def prioritise(
     id: UUID | str | None = None,  # noqa: A002 (the field's word)
     *,
@@ -190,25 +182,9 @@ def prioritise(
 
 
 @overload
-def reschedule(
-    id: UUID | str,
-    *,
-    run_at: datetime | None = None,
-    delay: timedelta | float | None = None,
-    by: str | None = None,
-    connection: Any = None,
-) -> Changed: ...
+def reschedule(id: UUID | str, **options: Unpack[TimeOptions]) -> Changed: ...
 @overload
-def reschedule(
-    id: None = None,
-    *,
-    run_at: datetime | None = None,
-    delay: timedelta | float | None = None,
-    limit: int | None = None,
-    by: str | None = None,
-    connection: Any = None,
-    **filters: Unpack[JobFilter],
-) -> list[UUID]: ...
+def reschedule(id: None = None, **filters: Unpack[ManyTimeOptions]) -> list[UUID]: ...
 def reschedule(
     id: UUID | str | None = None,  # noqa: A002 (the field's word)
     *,

@@ -9,7 +9,7 @@ from zeke_jobs.core.event import check_name
 from zeke_jobs.payload.json_text import UnfitForJson, encode
 
 if TYPE_CHECKING:
-    from zeke_jobs.client.drivers import Planned, Rows
+    from zeke_jobs.client.plans import Database
 
 
 def emit(name: str, data: Any = None, *, connection: Any = None) -> None:
@@ -25,13 +25,13 @@ def emit(name: str, data: Any = None, *, connection: Any = None) -> None:
     Raises:
         TypeError, ValueError: the name is not valid, or the data are not JSON.
     """
-    drivers.perform(emission(name, data), connection)
+    drivers.perform(connection, emission, name, data)
 
 
-def emission(name: str, data: Any) -> Planned[Rows]:
+async def emission(database: Database, name: str, data: Any) -> None:
     """The plan of ``emit``."""
     try:
         text = encode(data)
     except UnfitForJson as error:
         raise ValueError(f"data of the event {name!r}: {error}") from error
-    return drivers.ask("event/emit", {"name": check_name(name), "data": text})
+    await database.ask("event/emit", name=check_name(name), data=text)

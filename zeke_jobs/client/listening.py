@@ -10,6 +10,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from zeke_jobs.client import drivers
+from zeke_jobs.client.plans import Database
 from zeke_jobs.postgres.pool import DISCONNECTED, can_listen, connect
 from zeke_jobs.postgres.queries import SQL
 
@@ -50,7 +51,7 @@ class Listener:
             self._waiting.setdefault(key, []).append(event)
         try:
             # An earlier end shows in the answer, a later one is announced; a poll finds one that commits at this moment.
-            if not drivers.perform(drivers.ask("job/await", {"id": key}), pool=self.pool):
+            if not drivers.perform(None, Database.ask, "job/await", id=key):
                 return True
             self._start()
             return event.wait(None if deadline is None else max(0.0, deadline - monotonic()))

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from zeke_jobs.client import drivers
 from zeke_jobs.client.filters import checked
 from zeke_jobs.client.options import as_count, as_id
+from zeke_jobs.client.plans import Database
 from zeke_jobs.client.task_cache import KNOWN_TASKS
 from zeke_jobs.payload.json_text import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
     from uuid import UUID
 
-    from zeke_jobs.client.drivers import Plan, Rows
+    from zeke_jobs.client.plans import Rows
 
 Verb = Literal["cancel", "retry", "prioritise", "reschedule"]
 _STATUSES: dict[Verb, tuple[str, ...]] = {
@@ -85,20 +86,19 @@ class Change:
         Raises:
             UnknownTask: no job matches, and the catalogue has no task of this name; the message suggests the nearest.
         """
-
-        def count(database: Hashable) -> Plan[Rows]:
-            rows = yield "change/count", {**self._params(self._filter), "limit": self._limit}
-            if not rows and "task" in self._filter:
-                # A task that left jobs.yaml may still have jobs, but this name has none.
-                yield from KNOWN_TASKS.refresh(database, self._filter["task"])
-            return rows
-
-        rows = drivers.perform(count, self._connection)
+        rows = drivers.perform(self._connection, self._count)
         if rows:
             self._until = rows[0][3]
             if "delay" in self._value:
                 self._value = {"run_at": (self._until + timedelta(seconds=self._value["delay"])).isoformat()}
         return [Count(*row[:3]) for row in rows]
+
+    async def _count(self, database: Database) -> Rows:
+        rows = await database.ask("change/count", **self._params(self._filter), limit=self._limit)
+        if not rows and "task" in self._filter:
+            # A task that left jobs.yaml may still have jobs, but this name has none.
+            await KNOWN_TASKS.refresh(database, self._filter["task"])
+        return rows
 
     def parts(self) -> Iterator[list[UUID]]:
         """Change the jobs part by part; yields the ids of each part.
@@ -135,7 +135,7 @@ class Change:
 
     def _change(self, within: dict[str, Any], after: str | None, most: int) -> tuple[list[str], list[str], str | None]:
         params = {**self._params(within), **self._audit, "after": after, "most": most}
-        ((changed, passed, last),) = drivers.perform(drivers.ask("change/jobs", params), self._connection)
+        ((changed, passed, last),) = drivers.perform(self._connection, Database.ask, "change/jobs", **params)
         return changed, passed, last
 
     def _params(self, filters: dict[str, Any]) -> dict[str, Any]:

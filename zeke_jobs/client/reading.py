@@ -14,14 +14,14 @@ from uuid import UUID
 from zeke_jobs.client import drivers
 from zeke_jobs.client.filters import FILTERS, checked
 from zeke_jobs.client.options import as_count, as_id
+from zeke_jobs.client.plans import Database
 from zeke_jobs.core.job import Job
 from zeke_jobs.errors import JobFailed, JobNotFound, JobPurged, WaitTimeout
 from zeke_jobs.postgres.tolerant import payload_of, value_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
+    from collections.abc import Callable, Iterator
 
-    from zeke_jobs.client.drivers import Plan, Planned
     from zeke_jobs.client.filters import JobFilter
 
 # Ids, JSON and money come as text, because drivers convert them differently.
@@ -58,28 +58,20 @@ def status(id: UUID | str, *, connection: Any = None) -> Job:  # noqa: A002 (the
         JobNotFound: no job has this id; JobPurged if a purged job had it.
         ValueError: it is not a UUID.
     """
-    return drivers.perform(one(as_id("id", id)), connection)
+    return drivers.perform(connection, one, as_id("id", id))
 
 
-def one(job_id: UUID) -> Planned[Job]:
+async def one(database: Database, job_id: UUID) -> Job:
     """The plan of ``status``."""
-
-    def plan(_database: Hashable) -> Plan[Job]:
-        rows = yield "job/list", {**_NO_FILTER, "id": str(job_id)}
-        if rows:
-            return _job(rows[0])
-        raise (yield from _missing(job_id))
-
-    return plan
+    rows = await database.ask("job/list", **{**_NO_FILTER, "id": str(job_id)})
+    if not rows:
+        raise await missing(database, job_id)
+    return _job(rows[0])
 
 
-def missing(job_id: UUID, connection: Any) -> JobNotFound:
+async def missing(database: Database, job_id: UUID) -> JobNotFound:
     """The error for an id without a job: JobPurged if a purged job had it."""
-    return drivers.perform(lambda _: _missing(job_id), connection)
-
-
-def _missing(job_id: UUID) -> Plan[JobNotFound]:
-    rows = yield "job/purged", {"id": str(job_id)}
+    rows = await database.ask("job/purged", id=str(job_id))
     if rows:
         task, outcome, ended = rows[0]
         return JobPurged(
@@ -111,7 +103,7 @@ def _pages(filters: dict[str, Any], limit: int | None, connection: Any) -> Itera
     while limit is None or limit > 0:
         size = _PAGE if limit is None else min(limit, _PAGE)
         params = {**_NO_FILTER, **filters, **last, "limit": size}
-        page = [_job(row) for row in drivers.perform(drivers.ask("job/list", params), connection)]
+        page = [_job(row) for row in drivers.perform(connection, Database.ask, "job/list", **params)]
         yield from page
         if len(page) < size:
             return
@@ -121,7 +113,7 @@ def _pages(filters: dict[str, Any], limit: int | None, connection: Any) -> Itera
 
 def steps(id: UUID | str, *, connection: Any = None) -> list[str]:  # noqa: A002 (the field's word)
     """Names of the finished steps of a job, in order."""
-    found = drivers.perform(drivers.ask("step/names", {"id": str(as_id("id", id))}), connection)
+    found = drivers.perform(connection, Database.ask, "step/names", id=str(as_id("id", id)))
     return [row[0] for row in found]
 
 
@@ -141,12 +133,11 @@ def wait(id: UUID | str, timeout: timedelta | float | None = None) -> Any:  # no
     """
     from zeke_jobs.client.listening import listener
 
-    job_id = as_id("id", id)
-    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    deadline = None if seconds is None or seconds >= TIMEOUT_MAX else monotonic() + seconds
+    job_id, seconds = as_id("id", id), seconds_of(timeout)
+    deadline = None if seconds is None else monotonic() + seconds
     while True:
         is_announced = listener().wait(job_id, deadline)
-        job, found = drivers.perform(result(job_id))
+        job, found = drivers.perform(None, result, job_id)
         if job.has_ended:
             return found
         if not is_announced:
@@ -154,30 +145,28 @@ def wait(id: UUID | str, timeout: timedelta | float | None = None) -> Any:  # no
         # Wait on: any login can announce an end, and a failed job may be retried before this look.
 
 
-def result(job_id: UUID) -> Planned[tuple[Job, Any]]:
+def seconds_of(timeout: timedelta | float | None) -> float | None:
+    """A timeout in seconds; None waits for ever."""
+    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    return None if seconds is None or seconds >= TIMEOUT_MAX else seconds
+
+
+async def result(database: Database, job_id: UUID) -> tuple[Job, Any]:
     """The plan that reads a job and, if it has completed, its unmasked output.
 
     Raises:
         JobFailed: it failed or was cancelled.
         JobNotFound: no job has this id; JobPurged if a purged job had it.
     """
-
-    def plan(database: Hashable) -> Plan[tuple[Job, Any]]:
-        job = yield from one(job_id)(database)
-        if not job.has_ended:
-            return job, None
-        if job.status != "completed":
-            raise JobFailed(job.failure(), job)
-        return job, (yield from _output(job_id))
-
-    return plan
-
-
-def _output(job_id: UUID) -> Plan[Any]:
-    rows = yield "job/output", {"id": str(job_id)}
+    job = await one(database, job_id)
+    if not job.has_ended:
+        return job, None
+    if job.status != "completed":
+        raise JobFailed(job.failure(), job)
+    rows = await database.ask("job/output", id=str(job_id))
     if not rows:
-        raise (yield from _missing(job_id))
-    return None if rows[0][0] is None else json.loads(rows[0][0])
+        raise await missing(database, job_id)
+    return job, None if rows[0][0] is None else json.loads(rows[0][0])
 
 
 def still_runs(job: Job, seconds: float | None) -> WaitTimeout:

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from zeke_jobs.client import drivers
-from zeke_jobs.client.options import as_id
+from zeke_jobs.client.options import as_id, plain
+from zeke_jobs.client.plans import Database
 from zeke_jobs.client.task_cache import with_task
-from zeke_jobs.core import bounds
 from zeke_jobs.cron.calendar import CronError, parse
 from zeke_jobs.payload.json_text import encode
 
 if TYPE_CHECKING:
     import builtins
-    from collections.abc import Hashable, Iterator, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
     from uuid import UUID
 
     from pydantic import BaseModel
 
-    from zeke_jobs.client.drivers import Plan
     from zeke_jobs.client.task_cache import KnownTask
-
-_CONTROL = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,54 +85,40 @@ def put(
         UnknownTask, InvalidPayload: as ``send``.
         ValueError: an argument is not valid, or Postgres does not know the zone.
     """
-    _check_name(name)
-    if faults := [*_faults(name, at, timezone)]:
-        raise ValueError("; ".join(faults))
-    if key is not None and not (isinstance(key, str) and key):
-        raise ValueError(f"expected key as text, got {key!r:.60}")
-    if missed not in ("latest", "skip", "all") or overlap not in ("skip", "allow"):
-        raise ValueError(f"expected missed latest, skip or all, overlap skip or allow, got {missed!r} and {overlap!r}")
-    for what, length in (("window", window), ("jitter", jitter)):
-        if not isinstance(length, timedelta) or not timedelta(0) <= length <= bounds.LONGEST:
-            raise ValueError(f"expected {what} as a timedelta of 0 to 100 years, got {length!r}")
-    options = {"missed": missed, "overlap": overlap, "window": window.total_seconds(), "jitter": jitter.total_seconds()}
+    for what, value in {"at": at, "timezone": timezone, "key": "" if key is None else key}.items():
+        if not isinstance(value, str):
+            raise ValueError(f"expected {what} as text, got {value!r:.60}")  # noqa: TRY004 (each refusal is a ValueError)
+    try:
+        parse(at)  # the database reads only the form of a line
+        ZoneInfo(timezone)
+    except CronError as error:
+        raise ValueError(f"the cron line of {name}: {error}") from error
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"expected the name of a time zone, got {timezone!r}") from None
+    options = {
+        "missed": missed,
+        "overlap": overlap,
+        "window": plain("window", window),
+        "jitter": plain("jitter", jitter),
+    }
+    params = {"name": name, "at": at, "timezone": timezone, "key": key, "options": encode(options), "by": by}
 
-    def store(_database: Hashable, known: KnownTask) -> Plan[bool]:
-        params = {"name": name, "task": known.id, "at": at, "timezone": timezone, "payload": known.accept(payload)}
-        yield "schedule/put", {**params, "key": key, "options": encode(options), "by": by}
+    async def store(database: Database, known: KnownTask) -> bool:
+        await database.ask("schedule/put", task=known.id, payload=known.accept(payload), **params)
         return True
 
-    drivers.perform(with_task(task, store), connection)
-
-
-def _faults(name: str, at: str, timezone: str) -> Iterator[str]:
-    try:
-        parse(at)
-    except (CronError, AttributeError, TypeError) as error:  # the last two if it is not a text
-        yield f"the cron line of {name}: {error}"
-    try:
-        ZoneInfo(timezone)
-    except (ZoneInfoNotFoundError, ValueError, OSError, TypeError, AttributeError):
-        yield f"expected the name of a time zone, got {timezone!r}"
-
-
-def _check_name(name: str) -> None:
-    if not isinstance(name, str) or not all(name.partition("/")) or len(name.encode()) > 200:
-        raise ValueError(f"expected a name of two parts, such as digest/team-7, of at most 200 bytes, got {name!r}")
-    if _CONTROL.search(name):
-        raise ValueError(f"expected a name without line ends and control characters, got {name!r}")
+    drivers.perform(connection, with_task, task, store)
 
 
 def delete(name: str, *, by: str | None = None, connection: Any = None) -> bool:
     """Delete a stored schedule; its jobs stay. False if there is none of this name."""
-    params = {"name": name, "by": by}
-    ((deleted,),) = drivers.perform(drivers.ask("schedule/delete", params), connection)
+    ((deleted,),) = drivers.perform(connection, Database.ask, "schedule/delete", name=name, by=by)
     return bool(deleted)
 
 
 def list(*, task: str | None = None, connection: Any = None) -> builtins.list[Schedule]:  # noqa: A001 (read as schedules.list)
     """The schedules in force, from jobs.yaml and stored ones, by name; with ``task``, only those of the task with this id."""
-    rows = drivers.perform(drivers.ask("schedule/shown", {"task": task}), connection)
+    rows = drivers.perform(connection, Database.ask, "schedule/shown", task=task)
     return [
         Schedule(name, of, at, zone, json.loads(payload or "{}"), key, tick, outcome, job and as_id("id", job), paused)
         for name, of, at, zone, payload, key, tick, outcome, job, paused in rows

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack
 from uuid import UUID
 
 from zeke_jobs.client import drivers, tracing
 from zeke_jobs.client.batch_options import batch_options
-from zeke_jobs.client.drivers import named, numbered
 from zeke_jobs.client.options import (
     ManySendOptions,
     OneSendOptions,
@@ -19,6 +19,7 @@ from zeke_jobs.client.options import (
     refused,
     stored,
 )
+from zeke_jobs.client.plans import named, numbered
 from zeke_jobs.client.task_cache import KnownTask, with_task
 from zeke_jobs.core.job import Sent
 from zeke_jobs.errors import BatchClosed, InvalidPayload, QueueFull
@@ -26,11 +27,11 @@ from zeke_jobs.payload.json_text import encode
 from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 
     from pydantic import BaseModel
 
-    from zeke_jobs.client.drivers import Plan, Planned
+    from zeke_jobs.client.plans import Database
 
 _MOST_AT_ONCE = 64 * 1024 * 1024  # bytes; a jsonb value ends at 256 MB
 Style = Literal["numeric", "named", "pyformat"]
@@ -83,10 +84,12 @@ def send(
         ConfigurationError: neither ``connection`` nor ``DATABASE_URL``.
     """
     with tracing.sending(task):  # the job carries the context of this span
-        return tracing.sent(drivers.perform(one(task, payload, options), connection))
+        return tracing.sent(drivers.perform(connection, one(task, payload, options)))
 
 
-def one(task: str, payload: Mapping[str, Any] | BaseModel | None, options: Mapping[str, Any]) -> Planned[Sent]:
+def one(
+    task: str, payload: Mapping[str, Any] | BaseModel | None, options: Mapping[str, Any]
+) -> Callable[[Database], Coroutine[Any, Any, Sent]]:
     """The plan of ``send``."""
     refuse_unknown(options)
     # Choose the id here, so that a send whose connection died can be repeated without a second job.
@@ -94,18 +97,14 @@ def one(task: str, payload: Mapping[str, Any] | BaseModel | None, options: Mappi
     job_id = own or as_id("id", options["id"])
     text = encode(stored({**options, "id": None}))
 
-    def attempt(_database: Hashable, known: KnownTask) -> Plan[Sent | None]:
-        params = {
-            "task": known.id,
-            "revision": str(known.revision),
-            "payload": known.accept(payload),
-            "options": text,
-            "id": str(job_id),
-        }
-        ((answer,),) = yield "send/one", params
+    async def attempt(database: Database, known: KnownTask) -> Sent | None:
+        accepted = known.accept(payload)
+        ((answer,),) = await database.ask(
+            "send/one", task=known.id, revision=str(known.revision), payload=accepted, options=text, id=str(job_id)
+        )
         return _sent(known, options, job_id, json.loads(answer), own=own) if answer else _created(job_id, known.id)
 
-    return with_task(task, attempt)
+    return partial(with_task, task=task, attempt=attempt)
 
 
 def send_many(
@@ -129,9 +128,8 @@ def send_many(
         BatchClosed: a batch with this id exists and accepts no more jobs.
         ValueError: ``keys`` has another length or an invalid key, or the payloads together exceed 64 MiB.
     """
-    planned = many(task, payloads, keys, options)
     with tracing.sending(task):
-        return tracing.sent(drivers.perform(planned, connection) if planned else [])
+        return tracing.sent(drivers.perform(connection, many(task, payloads, keys, options)))
 
 
 def many(
@@ -139,24 +137,24 @@ def many(
     payloads: Iterable[Mapping[str, Any] | BaseModel],
     keys: Sequence[str | None] | None,
     options: Mapping[str, Any],
-) -> Planned[list[Sent]] | None:
-    """The plan of ``send_many``; None if there is nothing to send."""
+) -> Callable[[Database], Coroutine[Any, Any, list[Sent]]]:
+    """The plan of ``send_many``."""
     refuse_unknown(options, ManySendOptions)
     given = list(payloads)
     own_keys = [] if keys is None else keys_of(keys, len(given))
     ids = [new_id() for _ in given]
 
-    def attempt(database: Hashable, known: KnownTask) -> Plan[list[Sent] | None]:
-        chosen = yield from batch_options(options, database)
-        params = {
-            "task": known.id,
-            "revision": known.revision,
-            "payloads": _array([_accepted(known, index, payload) for index, payload in enumerate(given)]),
-            "ids": "{" + ",".join(map(str, ids)) + "}",
-            "keys": own_keys,
-            "options": encode(stored(chosen)),
-        }
-        ((text,),) = yield "send/many", params
+    async def attempt(database: Database, known: KnownTask) -> list[Sent] | None:
+        chosen = await batch_options(database, options)
+        ((text,),) = await database.ask(
+            "send/many",
+            task=known.id,
+            revision=known.revision,
+            payloads=_array([_accepted(known, index, payload) for index, payload in enumerate(given)]),
+            ids="{" + ",".join(map(str, ids)) + "}",
+            keys=own_keys,
+            options=encode(stored(chosen)),
+        )
         answers = json.loads(text or "[]")
         sent = [_created(job_id, known.id) for job_id in ids]
         for answer in [answers] if isinstance(answers, dict) else answers:
@@ -167,7 +165,10 @@ def many(
             sent[index] = one
         return sent
 
-    return with_task(task, attempt) if given or options.get("batch") is not None else None
+    async def plan(database: Database) -> list[Sent]:
+        return await with_task(database, task, attempt) if given or options.get("batch") is not None else []
+
+    return plan
 
 
 class Statement(NamedTuple):
@@ -199,24 +200,21 @@ def statement(
         As ``send``. For a full queue and for a task that has left jobs.yaml, the statement itself fails.
     """
     refuse_unknown(options)
-
     chosen = encode(stored(options))
 
-    def build(_database: Hashable, known: KnownTask) -> Plan[Statement]:
+    async def build(database: Database, known: KnownTask) -> Statement:
         sql = SQL.text("send/statement")
         params = {"task": known.id, "payload": known.accept(payload), "options": chosen}
-        ((refusal,),) = yield "send/refusal", params
+        ((refusal,),) = await database.ask("send/refusal", **params)
         if refusal is not None:
             raise refused(json.loads(refusal), options)
         if style == "numeric":
             return Statement(*numbered(sql, params))
-        if style == "named":
-            return Statement(named(sql), params)
-        if style == "pyformat":
-            return Statement(sql, params)
+        if style in ("named", "pyformat"):
+            return Statement(named(sql) if style == "named" else sql, params)
         raise ValueError(f"expected style numeric, named or pyformat, got {style!r}")
 
-    return drivers.perform(with_task(task, build))
+    return drivers.perform(None, with_task, task, build)
 
 
 def _created(job_id: UUID, task: str) -> Sent:

@@ -12,9 +12,9 @@ from zeke_jobs.payload.json_text import UnfitForJson, encode
 from zeke_jobs.payload.schema import PayloadSchema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Awaitable, Callable, Hashable
 
-    from zeke_jobs.client.drivers import Plan, Planned
+    from zeke_jobs.client.plans import Database
 
 T = TypeVar("T")
 _MOST_SHOWN = 5
@@ -64,15 +64,15 @@ class KnownTasks:
         self._tasks: dict[tuple[Hashable, str], KnownTask] = {}
         self._lock = Lock()
 
-    def find(self, database: Hashable, name: str) -> Plan[KnownTask]:
+    async def find(self, database: Database, name: str) -> KnownTask:
         """The task with a name or an alias.
 
         Raises:
             UnknownTask: the catalogue has none; the message names the nearest.
         """
-        return self._tasks.get((database, name)) or (yield from self.refresh(database, name))
+        return self._tasks.get((database.identity, name)) or await self.refresh(database, name)
 
-    def refresh(self, database: Hashable, name: str) -> Plan[KnownTask]:
+    async def refresh(self, database: Database, name: str) -> KnownTask:
         """Look the task up in the catalogue.
 
         Raises:
@@ -80,20 +80,20 @@ class KnownTasks:
         """
         if not isinstance(name, str):
             raise TypeError(f"expected the task's name as text, got {type(name).__name__}")
-        rows = yield "send/task", {"task": name}
+        rows = await database.ask("send/task", task=name)
         if not rows:
-            self._tasks.pop((database, name), None)
-            names = yield "send/task_names", {}
+            self._tasks.pop((database.identity, name), None)
+            names = await database.ask("send/task_names")
             raise unknown_task(name, [row[0] for row in names])
         task_id, revision, schema_text, sensitive = rows[0]
         schema = json.loads(schema_text) if schema_text else None
         task = KnownTask(task_id, revision, PayloadSchema(schema, frozenset(sensitive)))
         with self._lock:
             # A payload's schema is compiled once: an alias shares it with the task's id.
-            known = self._tasks.get((database, task_id))
+            known = self._tasks.get((database.identity, task_id))
             if known is not None and (known.revision, known.payload.schema) == (task.revision, schema):
                 task = known
-            self._tasks[database, task_id] = self._tasks[database, name] = task
+            self._tasks[database.identity, task_id] = self._tasks[database.identity, name] = task
         return task
 
 
@@ -109,26 +109,20 @@ def unknown_task(name: str, names: list[str]) -> UnknownTask:
 KNOWN_TASKS = KnownTasks()
 
 
-def with_task(task: str, attempt: Callable[[Hashable, KnownTask], Plan[T | None]]) -> Planned[T]:
+async def with_task(database: Database, task: str, attempt: Callable[[Database, KnownTask], Awaitable[T | None]]) -> T:
     """Try with the cached task; if the cache is stale, try once more with the catalogue's."""
-
-    def plan(database: Hashable) -> Plan[T]:
-        known = yield from KNOWN_TASKS.find(database, task)
-        refused: Exception | None = None
-        try:
-            done = yield from attempt(database, known)
-        except (InvalidPayload, ValueError) as error:
-            done, refused = None, error
-        if done is not None:
-            return done
-        fresh = yield from KNOWN_TASKS.refresh(database, task)
-        if refused is not None and fresh is known:
-            raise refused
-        done = yield from attempt(database, fresh)
-        if done is None:
-            raise UnknownTask(
-                f"expected task {task!r} to stay as it is for a moment, got two changes of it; send again"
-            )
+    known = await KNOWN_TASKS.find(database, task)
+    refused: Exception | None = None
+    try:
+        done = await attempt(database, known)
+    except (InvalidPayload, ValueError) as error:
+        done, refused = None, error
+    if done is not None:
         return done
-
-    return plan
+    fresh = await KNOWN_TASKS.refresh(database, task)
+    if refused is not None and fresh is known:
+        raise refused
+    done = await attempt(database, fresh)
+    if done is None:
+        raise UnknownTask(f"expected task {task!r} to stay as it is for a moment, got two changes of it; send again")
+    return done

@@ -129,7 +129,7 @@ class Import:
         return self._all(commits=True, told=told)
 
     def _find(self, name: str) -> KnownTask:
-        return drivers.perform(lambda database: KNOWN_TASKS.find(database, name), self._conn)
+        return drivers.perform(self._conn, KNOWN_TASKS.find, name)
 
     def _all(self, *, commits: bool, told: Callable[[int], None]) -> Report:
         report = Report(self.version, self._queues())

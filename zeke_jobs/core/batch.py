@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -21,31 +21,29 @@ Then = tuple[str, "Mapping[str, Any] | BaseModel | None"]
 COUNTS = ("jobs", "completed", "failed", "cancelled")
 
 
-class _Sender(Protocol):
-    @property
-    def send(self) -> Callable[..., Sent]: ...
-    @property
-    def send_many(self) -> Callable[..., list[Sent]]: ...
-
-
 class Batch:
     """An open batch: jobs can be added until it is closed, as at the end of a ``with`` block.
 
     A block that ends with an exception leaves the batch open, so that another attempt can open it again and continue.
     """
 
-    def __init__(self, batch_id: str, sender: _Sender, close: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        batch_id: str,
+        send: Callable[..., Sent],
+        send_many: Callable[..., list[Sent]],
+        close: Callable[[], object],
+    ) -> None:
         self.id = batch_id
-        self._sender = sender
-        self._close = close
+        self._send, self._send_many, self._close = send, send_many, close
 
     def send(self, task: str, payload: Mapping[str, Any] | BaseModel | None = None, **options: Any) -> Sent:
         """Send a job as part of the batch; otherwise as ``send``."""
-        return self._sender.send(task, payload, batch=self.id, **options)
+        return self._send(task, payload, batch=self.id, **options)
 
     def send_many(self, task: str, payloads: Iterable[Mapping[str, Any] | BaseModel], **options: Any) -> list[Sent]:
         """Send jobs as part of the batch; otherwise as ``send_many``."""
-        return self._sender.send_many(task, payloads, batch=self.id, **options)
+        return self._send_many(task, payloads, batch=self.id, **options)
 
     def close(self) -> None:
         """Close the batch to other jobs: it ends with its last job, or at once if all have ended."""

@@ -1,15 +1,12 @@
-"""Amounts of units that jobs report, and pauses that a provider asks for."""
+"""Amounts of units that jobs report."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
 
-from zeke_jobs.core import bounds
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import timedelta
     from decimal import Decimal
 
 
@@ -27,12 +24,3 @@ def check(units: Mapping[str, float]) -> None:
 def amount_text(amount: Decimal | float) -> str:
     """An amount for people, with four decimals at most: an average has more than anybody reads."""
     return f"{amount:,.4f}".rstrip("0").rstrip(".")
-
-
-def pause(retry_after: timedelta | float) -> float:
-    """The pause in seconds; a negative one is 0.
-
-    Raises:
-        ValueError: it is NaN, or longer than 100 years.
-    """
-    return bounds.delay("retry_after", retry_after).total_seconds()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from zeke_jobs.client import drivers
 from zeke_jobs.client.reading import missing
 from zeke_jobs.core.wording import MOST
 from zeke_jobs.diagnosis.snapshot import snapshot
@@ -68,7 +69,7 @@ def gather(conn: Connection, job_id: UUID) -> Facts:
     """As ``read``, in the caller's snapshot."""
     job = _one(conn, "job", id=job_id)
     if job is None:
-        raise missing(job_id, conn)
+        raise drivers.perform(conn, missing, job_id)
     task = _one(conn, "task", task=job.task)
     workers = _all(conn, "workers", queue=task.queue if task else job.queue, task=job.task)
     sent = SQL.all(conn, "why/sent", id=job_id)

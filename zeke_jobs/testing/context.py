@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-from zeke_jobs.core import costs
+from zeke_jobs.core import bounds, costs
 from zeke_jobs.core import units as amounts
 from zeke_jobs.core.batch import Batch
 from zeke_jobs.core.context import Context
@@ -180,7 +180,7 @@ class FakeContext(Context[Any]):
     def batch(self, id: str, *, then: Then | None = None, after_failure: AfterFailure = "send") -> Batch:  # noqa: A002 (the field's word)
         """Remember the batch in ``batches``; its sends are in ``sent``, with the option ``batch``."""
         self.batches[id] = (then, after_failure)
-        return Batch(id, self, lambda: None)
+        return Batch(id, self.send, self.send_many, lambda: None)
 
     def service(self, name: str) -> Any:
         """The service that the test gave."""
@@ -208,7 +208,8 @@ class FakeContext(Context[Any]):
 
     def throttled(self, limit: str, retry_after: timedelta | float, reason: str = "") -> None:
         """Remember the limit and the seconds."""
-        self.throttles.append((limit, amounts.pause(retry_after), reason))
+        seconds = bounds.delay("retry_after", retry_after).total_seconds()
+        self.throttles.append((limit, seconds, reason))
 
     @contextmanager
     def lease(self, name: str, limit: int = 1, *, wait: timedelta | float | None = None) -> Iterator[None]:

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.client import drivers
-from zeke_jobs.client.drivers import Runner
 from zeke_jobs.client.options import plain
+from zeke_jobs.client.plans import Database
 from zeke_jobs.client.task_cache import KNOWN_TASKS
 from zeke_jobs.config.handlers import resolve
 from zeke_jobs.postgres.queries import SQL
@@ -42,7 +42,7 @@ class SentJobs(list[SentCall]):
             AssertionError: no job or several jobs match; the message lists all sends.
         """
         __tracebackhide__ = True  # pytest then shows the test's own line
-        Runner(id(self), self._execute).carry_out(lambda database: KNOWN_TASKS.find(database, task))
+        Database(id(self), self._execute).run(KNOWN_TASKS.find, task)
         wanted = json.loads(json.dumps(payload or {}, default=str))
         asked = {name: plain(name, value) for name, value in options.items() if name not in _OURS}
         found = [
@@ -89,7 +89,7 @@ class SentJobs(list[SentCall]):
     @contextmanager
     def standing_in(self) -> Iterator[SentJobs]:
         """Catch all sends of this process; no database is asked, even if a send names one."""
-        before, drivers.stand_in = drivers.stand_in, Runner(id(self), self._execute)
+        before, drivers.stand_in = drivers.stand_in, Database(id(self), self._execute)
         try:
             yield self
         finally:

@@ -39,7 +39,7 @@ class JobResultBackend(ResultBackend):  # type: ignore[misc] # dramatiq has no t
             deadline = monotonic() + (_DEFAULT_TIMEOUT if timeout is None else timeout) / 1000
             listening.listener().wait(job_id, deadline)
         try:
-            job, output = drivers.perform(reading.result(job_id))
+            job, output = drivers.perform(None, reading.result, job_id)
         except JobNotFound as error:
             raise ResultMissing(message) from error
         except JobFailed as error:

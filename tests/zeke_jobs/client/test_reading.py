@@ -15,6 +15,7 @@ import pytest
 import zeke_jobs
 from zeke_jobs import client
 from zeke_jobs.client import drivers, listening, reading
+from zeke_jobs.client.plans import Database
 from zeke_jobs.errors import JobFailed, JobNotFound, JobPurged, WaitTimeout
 from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.postgres.queries import SQL
@@ -130,7 +131,7 @@ def test_a_job_that_is_purged_while_its_output_is_read_was_purged(conn: Connecti
             return rows
 
     with pytest.raises(JobPurged, match="anything, completed on"):
-        drivers.Runner("a database", execute).carry_out(reading.result(sent.id))
+        Database("a database", execute).run(reading.result, sent.id)
 
 
 def test_sensitive_fields_are_masked_in_status_but_not_in_the_output_that_is_waited_for(
@@ -319,9 +320,9 @@ def test_an_end_that_somebody_made_up_wakes_nobody_for_good(conn: Connection, mo
 
     look = reading.result
 
-    def result(job_id: uuid.UUID) -> Any:
+    async def result(database: Database, job_id: uuid.UUID) -> Any:
         woken.set()
-        return look(job_id)
+        return await look(database, job_id)
 
     monkeypatch.setattr("zeke_jobs.client.reading.result", result)
     sent = zeke_jobs.send("anything")

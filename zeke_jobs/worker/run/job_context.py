@@ -221,7 +221,7 @@ class JobContext(Reports):
         """See ``Context.batch``."""
         self._check_may_block("batch")
         open_(id, then, after_failure, self._connection())
-        return Batch(id, self, lambda: close(id, self._connection()))
+        return Batch(id, self.send, self.send_many, lambda: close(id, self._connection()))
 
     def service(self, name: str) -> Any:
         """See ``Context.service``."""

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs import aio
-from zeke_jobs.client import async_drivers, drivers
+from zeke_jobs.client import async_drivers
+from zeke_jobs.client.plans import Database
 from zeke_jobs.worker.run.job_context import JobContext, deferring_when_full
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class LoopContext(JobContext):
 
     async def _awaited_value(self, statement: str, /, **params: Any) -> Any:
         """The value of a statement in the open ``atransaction``; None without a row."""
-        rows = await async_drivers.perform(drivers.ask(statement, params), self._on_loop)
+        rows = await async_drivers.perform(self._on_loop, Database.ask, statement, **params)
         return rows[0][0] if rows else None
 
     async def _beside(self, form: Callable[P, R], /, *args: P.args, **options: P.kwargs) -> R:

@@ -7,7 +7,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from zeke_jobs.core import costs
+from zeke_jobs.core import bounds, costs
 from zeke_jobs.core import units as amounts
 from zeke_jobs.core.context import Context
 from zeke_jobs.core.redaction import redact
@@ -102,7 +102,7 @@ class Reports(Context[Any]):
             ValueError: jobs.yaml has no such limit.
         """
         self._check_may_block("throttled")
-        seconds = amounts.pause(retry_after)
+        seconds = bounds.delay("retry_after", retry_after).total_seconds()
         with self._statement_pool.connection() as conn:
             params = {"limit": limit, "seconds": seconds, "job": self.job_id, "why": kept(reason) or "429"}
             closed_until = SQL.value(conn, "limits/throttle", **params)

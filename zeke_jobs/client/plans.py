@@ -1,0 +1,84 @@
+"""A plan: what a call asks of a database, the same for programs that block and for event loops.
+
+It is a coroutine function whose first argument is the ``Database``. On a driver that blocks it never suspends.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
+
+from zeke_jobs.errors import MigrationError
+from zeke_jobs.postgres.queries import SQL
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Rows: TypeAlias = list[tuple[Any, ...]]
+Plan: TypeAlias = Callable[Concatenate["Database", P], Coroutine[Any, Any, T]]
+
+_PARAMETER = re.compile(r"%\((\w+)\)s")
+#: Unknown schema, table or function.
+_NOT_MIGRATED = {"3F000", "42P01", "42883"}
+_REFUSED = "22023"
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A database, reached by a connection of any driver.
+
+    Attributes:
+        identity: What tells it from other databases.
+        execute: Runs a statement with parameters ``%(name)s``, and returns all its rows, or an awaitable of them.
+    """
+
+    identity: Hashable
+    execute: Callable[[str, Mapping[str, Any]], Rows | Awaitable[Rows]]
+
+    async def ask(self, statement: str, /, **params: Any) -> Rows:
+        """The rows of a statement in sql/queries.
+
+        Raises:
+            MigrationError: the database lacks our tables or functions.
+            ValueError: they refused a value.
+        """
+        try:
+            rows = self.execute(SQL.text(statement), params)
+            return rows if isinstance(rows, list) else await rows
+        except Exception as error:
+            if sqlstate(error) == _REFUSED:
+                raise ValueError(str(getattr(error, "orig", None) or error).partition("\n")[0]) from error
+            if sqlstate(error) in _NOT_MIGRATED:
+                raise MigrationError(
+                    "expected a database with the tables of zeke_jobs, got one without; run: zeke-jobs migrate"
+                ) from error
+            raise
+
+    def run(self, plan: Plan[P, T], *args: P.args, **options: P.kwargs) -> T:
+        """Run a plan to its end, where ``execute`` blocks."""
+        try:
+            plan(self, *args, **options).send(None)
+        except StopIteration as end:
+            found: T = end.value
+            return found
+        raise AssertionError("expected a driver that blocks, got one that is awaited")
+
+
+def named(sql: str) -> str:
+    """A statement with its parameters written ``:name``."""
+    return _PARAMETER.sub(r":\1", sql)
+
+
+def numbered(sql: str, params: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]:
+    """A statement with its parameters written ``$1``, and their values in that order."""
+    names = list(dict.fromkeys(_PARAMETER.findall(sql)))
+    text = _PARAMETER.sub(lambda match: f"${names.index(match[1]) + 1}", sql)
+    return text, tuple(params[name] for name in names)
+
+
+def sqlstate(error: BaseException) -> str | None:
+    """The SQLSTATE of any driver's error, even one wrapped by SQLAlchemy."""
+    inner = getattr(error, "orig", None) or error
+    return getattr(inner, "sqlstate", None) or getattr(inner, "pgcode", None)
