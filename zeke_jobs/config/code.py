@@ -37,8 +37,8 @@ def check_code(document: Document, config: Config) -> None:
     checks = _Checks(document)
     for place, package in enumerate(config.migrations):
         checks.migrations(package, ("migrations", place))
-    for service in config.services.values():
-        checks.service(service)
+    for name, service in config.services.items():
+        checks.service(name, service)
     for at, middleware in enumerate(config.middleware):
         checks.middleware(middleware, ("middleware", at))
     for task in config.tasks.values():
@@ -69,12 +69,12 @@ class _Checks:
         except MigrationError as error:
             self._document.refuse(path, str(error))
 
-    def service(self, service: Service) -> None:
-        base: Path = ("services", service.name)
+    def service(self, name: str, service: Service) -> None:
+        base: Path = ("services", name)
         filled = self._fill(service.settings, base)
         model = self._found(resolve_model, service.use, (*base, "use"))
         if model is not None:
-            self._fits(filled, model, base, f"service {service.name}")
+            self._fits(filled, model, base, f"service {name}")
 
     def middleware(self, middleware: Middleware, base: Path) -> None:
         filled = self._fill(middleware.settings, base)

@@ -128,13 +128,20 @@ def parse_rate(text: Any) -> Rate:
     """
     if isinstance(text, Rate):
         return text
-    expected = "expected a rate such as 10/s, 60/m or 1000/d"
+    count, unit = _amount(
+        text, _RATE, "a rate such as 10/s, 60/m or 1000/d", "a count of at least 1, a slash, and s, m, h or d"
+    )
+    return Rate(count=int(count), period=UNITS[unit])
+
+
+def _amount(text: Any, pattern: str, what: str, help_: str) -> tuple[Decimal, str]:
+    """The number, above 0, and the word of a text of this pattern."""
     if not isinstance(text, str):
-        raise EntryError(f"{expected}, got {describe(text)}", "")
-    match = re.fullmatch(_RATE, text, re.ASCII)
-    if match is None or int(match[1]) == 0:
-        raise EntryError(f"{expected}, got {quote(text)}", "a count of at least 1, a slash, and s, m, h or d")
-    return Rate(count=int(match[1]), period=UNITS[match[2]])
+        raise EntryError(f"expected {what}, got {describe(text)}", "")
+    match = re.fullmatch(pattern, text, re.ASCII)
+    if match is None or Decimal(match[1]) == 0:
+        raise EntryError(f"expected {what}, got {quote(text)}", help_)
+    return Decimal(match[1]), match[2]
 
 
 class Budget(BaseModel, frozen=True, extra="forbid"):
@@ -156,15 +163,9 @@ def parse_budget(text: Any) -> Budget:
     """
     if isinstance(text, Budget):
         return text
-    expected = "expected a budget such as 5.00 USD/d"
-    if not isinstance(text, str):
-        raise EntryError(f"{expected}, got {describe(text)}", "")
-    match = re.fullmatch(_BUDGET, text, re.ASCII)
-    if match is None or Decimal(match[1]) == 0:
-        raise EntryError(
-            f"{expected}, got {quote(text)}", "an amount above 0, three capital letters (ISO 4217), and /d"
-        )
-    return Budget(amount=Decimal(match[1]), currency=match[2])
+    help_ = "an amount above 0, three capital letters (ISO 4217), and /d"
+    amount, currency = _amount(text, _BUDGET, "a budget such as 5.00 USD/d", help_)
+    return Budget(amount=amount, currency=currency)
 
 
 def parse_failures(value: Any) -> Any:

@@ -30,7 +30,11 @@ def import_object(path: str) -> Any:
     try:
         return getattr(module, name)
     except AttributeError:
-        own = [key for key, value in vars(module).items() if _is_own(value, module) and key[0] != "_"]
+        own = [
+            key
+            for key, value in vars(module).items()
+            if getattr(value, "__module__", "") == module_name and key[0] != "_"
+        ]
         raise EntryError(
             f"expected a name in module {module_name}, got {quote(name)}, which it does not have",
             suggest(name, own, what="it has"),
@@ -99,7 +103,3 @@ def _near(name: str) -> str:
 def kind_of(found: Any) -> str:
     """The kind of an object in a few words."""
     return f"the class {found.__name__}" if isinstance(found, type) else f"an object of type {type(found).__name__}"
-
-
-def _is_own(value: Any, module: ModuleType) -> bool:
-    return getattr(value, "__module__", None) == module.__name__

@@ -52,7 +52,9 @@ def _fault(model: type[BaseModel], error: Exception | None = None) -> EntryError
     for owner in _models(model, set()):
         fields = owner.__pydantic_fields__
         if missing := _missing_name(owner):
-            its = next((name for name, field in fields.items() if _mentions(field.annotation, missing)), "")
+            its = next(
+                (name for name, field in fields.items() if re.search(rf"\b{missing}\b", str(field.annotation))), ""
+            )
             got = f"{missing}, which its module does not import then"
             fault = f"expected {_named(owner, its)} to have a type that exists at run time, got {got}"
             return EntryError(fault, _AT_RUN_TIME)
@@ -80,10 +82,6 @@ def _missing_name(model: type[BaseModel]) -> str:
     except PydanticUndefinedAnnotation as error:
         return str(error.name)
     return ""
-
-
-def _mentions(annotation: Any, name: str) -> bool:
-    return re.search(rf"\b{re.escape(name)}\b", str(annotation)) is not None
 
 
 def _models(annotation: Any, seen: set[type]) -> Iterator[type[BaseModel]]:

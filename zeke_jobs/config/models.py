@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from zeke_jobs.config.entries import (
     NAME_KEYS,
@@ -198,7 +198,7 @@ class Task(TaskKeys):
         return {name: definition.get(name) for name in names}
 
 
-class ServiceKeys(Keys, extra="allow"):
+class Service(Keys, extra="allow"):
     """A system that handlers talk to; all keys but `use` are its settings."""
 
     called = "a service"
@@ -206,30 +206,19 @@ class ServiceKeys(Keys, extra="allow"):
 
     use: PathText = key("", "Its settings model.", "use: package.module:Settings")
 
-
-class Service(BaseModel, frozen=True):
-    """A system that handlers talk to. ``settings`` is as in the file: ``${NAME}`` is still in it."""
-
-    name: str
-    use: str
-    settings: dict[str, Any] = {}
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Its settings as in the file: ``${NAME}`` is still in them."""
+        return self.model_extra or {}
 
 
-class MiddlewareKeys(Keys, extra="allow"):
+class Middleware(Service):
     """A middleware from Dramatiq, another package or your code; all keys but `use` are its settings."""
 
     called = "a middleware"
-    required = ("use",)
     short_form = ("use", str, "module:Class")
 
     use: PathText = key("", "Its class.", "use: package.module:Class")
-
-
-class Middleware(BaseModel, frozen=True):
-    """A Dramatiq middleware. ``settings`` is as in the file: ``${NAME}`` is still in it."""
-
-    use: str
-    settings: dict[str, Any] = {}
 
 
 class File(Keys):
@@ -240,13 +229,13 @@ class File(Keys):
 
     version: Literal[1] = key(1, "Version of this format.", "version: 1")
     timezone: ZoneName = key("UTC", "Time zone of crons that set none.", "timezone: Europe/Paris")
-    services: dict[str, ServiceKeys] = key(
+    services: dict[str, Service] = key(
         {},
         "The systems that handlers talk to, by name.",
         "services: {ai: {use: package.module:Settings}}",
         json_schema_extra=NAME_KEYS,
     )
-    middleware: Many[MiddlewareKeys] = key(
+    middleware: Many[Middleware] = key(
         (),
         "Dramatiq middleware of workers and scheduler, in order.",
         "middleware: [dramatiq.middleware:CurrentMessage]",
@@ -261,23 +250,17 @@ class File(Keys):
     )
 
 
-class Config(BaseModel, frozen=True, extra="forbid"):
+class Config(File):
     """A checked jobs.yaml. It holds no value of an environment variable, so it may be stored and shown.
 
     Attributes:
-        migrations: Packages, after zeke_jobs itself, that bring migrations of their own.
+        limits, tasks: As in the file, with their names, and with the values of ``defaults``.
         text: The file as it stands.
         digest: SHA-256 of that text, in hexadecimal.
     """
 
-    version: Literal[1] = 1
-    timezone: str = "UTC"
-    services: dict[str, Service] = {}
-    middleware: tuple[Middleware, ...] = ()
-    limits: dict[str, Limit] = {}
-    migrations: tuple[str, ...] = ()
-    defaults: Defaults = Defaults()
-    tasks: dict[str, Task] = {}
+    limits: dict[str, Limit] = Field({})  # type: ignore[assignment] # dict is invariant
+    tasks: dict[str, Task] = Field({})  # type: ignore[assignment]
     text: str = ""
     digest: str = ""
 

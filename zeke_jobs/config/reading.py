@@ -11,7 +11,7 @@ from zeke_jobs.config.document import EXAMPLE
 from zeke_jobs.config.fields import only_model_at
 from zeke_jobs.config.keys import Keys
 from zeke_jobs.config.limits import Limit
-from zeke_jobs.config.models import Config, File, Middleware, Service, Task
+from zeke_jobs.config.models import Config, File, Task
 from zeke_jobs.config.validation import Subject, note
 from zeke_jobs.core.quoting import describe
 
@@ -40,19 +40,13 @@ def read(document: Document) -> File | None:
 
 def resolve(file: File, *, text: str, digest: str) -> Config:
     """The configuration of a file; ``defaults`` fills in missing keys of tasks."""
-    found: dict[str, Any] = {
-        "services": {
-            name: Service(name=name, use=one.use, settings=one.model_extra or {}) for name, one in file.services.items()
-        },
-        "middleware": tuple(Middleware(use=one.use, settings=one.model_extra or {}) for one in file.middleware),
-        "limits": {name: Limit.model_construct(name=name, **dict(one)) for name, one in file.limits.items()},
-        "tasks": {},
-    }
+    limits = {name: Limit.model_construct(name=name, **dict(one)) for name, one in file.limits.items()}
+    tasks = {}
     for name, written in file.tasks.items():
         own = dict(_inherited(written, file.defaults))
         own["cron"] = _in_zone(written.cron, file.timezone)
-        found["tasks"][name] = Task.model_construct(id=name, **own)
-    return Config(**{**dict(file), **found}, text=text, digest=digest)
+        tasks[name] = Task.model_construct(id=name, **own)
+    return Config(**{**dict(file), "limits": limits, "tasks": tasks}, text=text, digest=digest)
 
 
 def edited(value: dict[str, Any], edits: Iterable[Edit]) -> dict[str, Any]:
@@ -114,7 +108,10 @@ def _existing(value: Any, loc: Sequence[str | int]) -> Path:
 
 
 def _remove(value: Any, paths: Iterable[Path]) -> None:
-    for path in sorted(paths, key=_order, reverse=True):  # later items of a list first
+    # Later items of a list first.
+    for path in sorted(paths, key=lambda path: [(-1, one) if isinstance(one, str) else (one, "") for one in path])[
+        ::-1
+    ]:
         owner = value
         for step in path[:-1]:
             owner = owner[step]
@@ -122,7 +119,3 @@ def _remove(value: Any, paths: Iterable[Path]) -> None:
             del owner[path[-1]]
         else:
             owner.clear()
-
-
-def _order(path: Path) -> list[tuple[int, str]]:
-    return [(step, "") if isinstance(step, int) else (-1, step) for step in path]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zeke_jobs.config.entries import EntryError
 from zeke_jobs.core.quoting import describe, quote, suggest
@@ -70,7 +70,10 @@ def expected(error: ErrorDetails) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind in _BOUNDS:
         words, key = _BOUNDS[kind]
-        return f"{'' if kind == 'multiple_of' else 'a number of '}{words} {_bound(context.get(key))}"
+        bound = context.get(key)
+        # pydantic writes an integer bound of a float field as a float; the author wrote an integer.
+        bound = int(bound) if isinstance(bound, float) and bound.is_integer() else bound
+        return f"{'' if kind == 'multiple_of' else 'a number of '}{words} {describe(bound)}"
     if kind in _SIZES:
         words, key, unit = _SIZES[kind]
         count = context.get(key, 1)
@@ -84,11 +87,6 @@ def expected(error: ErrorDetails) -> str:
         if kind == start or kind.startswith(f"{start}_"):
             return name
     return re.sub(r"^(Input|Value|String|URL|UUID) should (be|have) ", "", error["msg"]).lower()
-
-
-def _bound(value: Any) -> str:
-    # pydantic writes an integer bound of a float field as a float; the author wrote an integer.
-    return describe(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 def _raised(error: ErrorDetails, shown: str, *, is_secret: bool) -> tuple[str, str]:

@@ -118,7 +118,7 @@ def test_settings_are_filled_from_the_environment_when_they_are_used(monkeypatch
 
 
 def test_a_services_settings_are_filled_and_opened() -> None:
-    service = Service(name="ai", use="sample_services:Settings", settings={"token": "${SAMPLE_SECRET}", "retries": 1})
+    service = Service.read({"use": "sample_services:Settings", "token": "${SAMPLE_SECRET}", "retries": 1})
     settings = service_settings(service)
     assert settings.model_dump(include={"retries"}) == {"retries": 1}
     assert settings.token.get_secret_value() == "hunter2-correct-horse"  # type: ignore[attr-defined]
