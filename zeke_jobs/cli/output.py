@@ -9,6 +9,7 @@ from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from math import isfinite
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
@@ -76,7 +77,7 @@ def facts(title: str, values: Mapping[str, object]) -> None:
 
 
 @contextmanager
-def counter(*, shows: bool) -> Iterator[Callable[[str], None]]:
+def counter(*, shows: bool = True) -> Iterator[Callable[[str], None]]:
     """A function that shows how far the block is: a line on standard error that is written over, if that is a terminal."""
     shows = shows and sys.stderr.isatty()
 
@@ -168,6 +169,8 @@ def plain(value: Any) -> Any:
     """
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, SimpleNamespace):
+        value = vars(value)
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from types import SimpleNamespace as Pause
 from typing import TYPE_CHECKING
 
 from zeke_jobs.control import schedules
@@ -11,8 +11,6 @@ from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import pauses
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from psycopg2.extensions import connection as Connection
 
 _ALL = 2**31 - 1
@@ -21,27 +19,6 @@ KINDS = ("task", "queue", "limit", "schedule")
 
 class UnknownTarget(UnknownTask):
     """No target has this name. The message suggests the nearest name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """A paused target and the reason.
-
-    Attributes:
-        target: ``task/ID``, ``queue/NAME``, ``limit/NAME`` or ``schedule/ID``.
-        paused_by: The author of the pause; ``jobs.yaml`` for ``paused: true`` in the file.
-        waiting: Number of queued jobs that it holds back.
-        ends_on: The time at which it ends by itself.
-        set_key: Its key, such as ``my-task.paused``, if ``zeke-jobs set`` made it; only that command ends it.
-    """
-
-    target: str
-    paused_by: str
-    paused_on: datetime | None
-    reason: str
-    waiting: int
-    ends_on: datetime | None = None
-    set_key: str | None = None
 
 
 def pause(conn: Connection, target: str, *, by: str, reason: str = "") -> bool:
@@ -85,7 +62,7 @@ def resume(conn: Connection, target: str, *, by: str = "") -> bool:
 
 
 def paused(conn: Connection) -> list[Pause]:
-    """All pauses, by people and by jobs.yaml."""
+    """All pauses, by people and by jobs.yaml: the columns of ``pause/list``, and ``ends_on`` and ``set_key`` of ``pauses``."""
     return [Pause(**row) for row in pauses.in_force(conn, "pause/list", most=_ALL)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
@@ -16,10 +17,11 @@ from tests.zeke_jobs.worker.conftest import load
 from zeke_jobs import client
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
-from zeke_jobs.control import audit, pausing
+from zeke_jobs.control import pausing
 from zeke_jobs.core.environment import author
 from zeke_jobs.postgres import roles, uninstall
 from zeke_jobs.postgres.pool import connect
+from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import boot
 from zeke_jobs.top import app as top_app
 from zeke_jobs.top.view import Command
@@ -32,6 +34,11 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 OPERATOR = MEMBERS[roles.OPERATOR]
+
+
+def listed(conn: Connection, who: str | None = None, actions: list[str] | None = None) -> list[SimpleNamespace]:
+    rows = SQL.all(conn, "audit/list", who=who, actions=actions, target=None, begin=None, end=None, limit=50)
+    return [SimpleNamespace(**row) for row in rows]
 
 
 @pytest.fixture
@@ -100,7 +107,7 @@ def test_the_keys_of_top_are_written_down_too(conn: Connection, database: str) -
     url = as_member(database, roles.OPERATOR)
     for verb, target in (("pause", "task/echo"), ("resume", "task/echo"), ("cancel", job), ("retry", job)):
         top_app.perform(url, Command(verb, target))  # type: ignore[arg-type]
-    found = audit.listed(conn, who=OPERATOR)
+    found = listed(conn, who=OPERATOR)
     assert [(one.action, one.said_by) for one in found] == [
         (verb, author()) for verb in ("retry", "cancel", "resume", "pause")
     ]
@@ -111,7 +118,7 @@ def test_filters_choose_by_person_action_target_and_time(conn: Connection, zeke:
     client.cancel(first, by="ann@here")
     client.cancel(second, by="bob@there")
     client.retry(first, by="bob@there")
-    (moment,) = [one.done_on for one in audit.listed(conn, actions=["retry"])]
+    (moment,) = [one.done_on for one in listed(conn, actions=["retry"])]
 
     def found(*options: object) -> list[str]:
         return [row["action"] for row in json.loads(zeke("audit", "--json", *options))]
@@ -140,14 +147,14 @@ def test_not_even_the_owner_rewrites_it_before_its_time_by_a_slip(conn: Connecti
         ):
             with pytest.raises(InsufficientPrivilege, match="to stay as they are for 400 days"):
                 cursor.execute(statement)
-    assert [one.action for one in audit.listed(conn)] == ["pause", "boot"]
+    assert [one.action for one in listed(conn)] == ["pause", "boot"]
     with conn.cursor() as cursor:
         cursor.execute(
             "INSERT INTO zeke_jobs.audit (action, target, done_on) VALUES ('old', 'x', now() - interval '401 days')"
         )
         cursor.execute("UPDATE zeke_jobs.retention SET due_on = now() - interval '1 hour'")
     retention.purge_if_due(conn)
-    assert [one.action for one in audit.listed(conn)] == ["pause", "boot"]
+    assert [one.action for one in listed(conn)] == ["pause", "boot"]
 
 
 def test_an_uninstall_which_takes_it_away_is_in_the_server_s_log(conn: Connection) -> None:
@@ -174,7 +181,7 @@ def test_what_did_not_happen_is_not_written_down(conn: Connection, make_task: Ca
         theirs.rollback()
     finally:
         theirs.close()
-    assert audit.listed(conn) == []
+    assert listed(conn) == []
 
 
 def test_an_operator_stops_no_schedule_by_the_schedulers_functions(conn: Connection, zeke: Callable[..., str]) -> None:
@@ -192,5 +199,5 @@ def test_an_operator_stops_no_schedule_by_the_schedulers_functions(conn: Connect
                 cursor.execute(statement)
         for schedule in ("tick", "that no scheduler has seen"):
             cursor.execute("SELECT zeke_jobs.advance_schedule(%s, '* * * * *', 'UTC', now(), now())", [schedule])
-    (entry,) = audit.listed(conn, actions=["advance"])
+    (entry,) = listed(conn, actions=["advance"])
     assert (entry.login, entry.target) == (OPERATOR, "schedule/tick")

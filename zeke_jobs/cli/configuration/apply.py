@@ -11,16 +11,18 @@ from zeke_jobs.cli.configuration.check import File, find_modules_here, load
 from zeke_jobs.cli.configuration.plan import Cancel, Drain, Rename, as_data, orders, show
 from zeke_jobs.cli.output import console, escape, print_json, tell
 from zeke_jobs.cli.run import FAILED
+from zeke_jobs.config import load_text
 from zeke_jobs.core.environment import author, config_path
+from zeke_jobs.diagnosis import fleet
 from zeke_jobs.errors import StrandedJobs
+from zeke_jobs.revisions import applying, overrides, store
+from zeke_jobs.revisions.proposal import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from psycopg2.extensions import connection as Connection
 
-    from zeke_jobs.revisions.applying import Applied
-    from zeke_jobs.revisions.proposal import Request
 
 _PATIENCE = 3.0  # seconds to wait for workers to follow
 
@@ -36,8 +38,6 @@ def apply(
     as_json: options.Json = False,
 ) -> None:
     """Put a jobs.yaml in force: it becomes a revision, and running workers and schedulers follow within two seconds."""
-    from zeke_jobs.revisions.proposal import Request
-
     wanted = load(file or config_path())
     _apply("apply", lambda _: Request(wanted, author(), message, "apply", orders(drain, cancel, rename)), as_json)
 
@@ -51,9 +51,6 @@ def rollback(
     as_json: options.Json = False,
 ) -> None:
     """Put an older revision in force again, with its values set by hand; it becomes a new revision."""
-    from zeke_jobs.config import load_text
-    from zeke_jobs.revisions import overrides, store
-    from zeke_jobs.revisions.proposal import Request
 
     def request(conn: Connection) -> Request:
         old = store.find(conn, revision)
@@ -66,8 +63,6 @@ def rollback(
 
 
 def _apply(command: str, request: Callable[[Connection], Request], as_json: bool) -> None:
-    from zeke_jobs.revisions import applying
-
     with database.connection(command, writes=True) as conn:
         try:
             done = applying.apply(conn, request(conn))
@@ -80,10 +75,8 @@ def _apply(command: str, request: Callable[[Connection], Request], as_json: bool
         report(conn, done, as_json=as_json)
 
 
-def report(conn: Connection, done: Applied, *, as_json: bool) -> None:
+def report(conn: Connection, done: applying.Applied, *, as_json: bool) -> None:
     """Print the revision in force and the workers that do not follow it. Exit 1 if a worker's code does not fit."""
-    from zeke_jobs.diagnosis import fleet
-
     behind = fleet.await_follow(conn, done.revision, _PATIENCE) if done.is_new else []
     if as_json:
         print_json(

@@ -7,24 +7,28 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
+from zeke_jobs import config
+from zeke_jobs.backtest import comparing, history, load_file
+from zeke_jobs.backtest import plot as plotting
+from zeke_jobs.backtest.comparing import Backtest, Proposal, rehearsal
+from zeke_jobs.backtest.workload import Fleet
 from zeke_jobs.cli import database, options
+from zeke_jobs.cli.configuration import backtest_report
 from zeke_jobs.cli.configuration.check import find_modules_here
-from zeke_jobs.cli.output import print_json, when
+from zeke_jobs.cli.configuration.set import read_assignment
+from zeke_jobs.cli.output import counter, print_json, when
 from zeke_jobs.cli.run import UsageError
+from zeke_jobs.core import environment
 from zeke_jobs.errors import ConfigurationError
+from zeke_jobs.revisions import overrides, store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from psycopg2.extensions import connection as Connection
 
-    from zeke_jobs.backtest.comparing import Backtest
-    from zeke_jobs.backtest.history import Recording
-    from zeke_jobs.backtest.workload import Fleet
-    from zeke_jobs.cli.configuration.backtest_report import Progress
     from zeke_jobs.config.models import Config
     from zeke_jobs.config.reading import Edit
-    from zeke_jobs.revisions.store import Revision
 
 
 class Workers(NamedTuple):
@@ -89,17 +93,13 @@ def backtest(
     as_json: options.Json = False,
 ) -> None:
     """Run recorded jobs again by the workers' rules: without and with the change."""
-    from zeke_jobs.backtest import plot as plotting
-    from zeke_jobs.backtest.workload import Fleet
-    from zeke_jobs.cli.configuration import backtest_report
-
     find_modules_here()
     if plot is not None:
         plotting.check(plot)
     fleet = Fleet(*workers) if workers else None
     asked = Asked(file, assignments or [], begin, end, fleet, read_load(load), seed)
-    with backtest_report.Progress() as progress:
-        answer = _of_spec(spec, asked, progress) if spec else _of_history(asked, progress)
+    with counter() as told:
+        answer = _of_spec(spec, asked, told) if spec else _of_history(asked, told)
     if plot is not None:
         plotting.draw(answer, plot)
     if as_json:
@@ -120,26 +120,25 @@ class Asked(NamedTuple):
     seed: int
 
 
-def _of_history(asked: Asked, progress: Progress) -> Backtest:
-    from zeke_jobs.backtest.comparing import Proposal, backtest
-
+def _of_history(asked: Asked, told: Callable[[str], None]) -> Backtest:
     with database.connection("backtest") as conn:
         revision = latest(conn)
         in_force = revision.config(handlers=False)
         proposed = proposal_of(revision, asked.file, asked.assignments)
-        recording = recorded(conn, in_force, asked.begin, asked.end, seed=asked.seed, progress=progress.rows)
+        recording = recorded(
+            conn,
+            in_force,
+            asked.begin,
+            asked.end,
+            seed=asked.seed,
+            progress=lambda count: told(f"reading {count:,} jobs"),
+        )
     differs = asked.file or asked.assignments or asked.workers or asked.load != 1.0
     proposal = Proposal(proposed, asked.workers, asked.load) if differs else None
-    return backtest(recording, in_force, proposal, seed=asked.seed, progress=progress.share)
+    return comparing.backtest(recording, in_force, proposal, seed=asked.seed, progress=_shares(told))
 
 
-def _of_spec(spec: Path, asked: Asked, progress: Progress) -> Backtest:
-    from zeke_jobs import config
-    from zeke_jobs.backtest import load_file
-    from zeke_jobs.backtest.comparing import Proposal, rehearsal
-    from zeke_jobs.backtest.workload import Fleet
-    from zeke_jobs.core import environment
-
+def _of_spec(spec: Path, asked: Asked, told: Callable[[str], None]) -> Backtest:
     if asked.end is not None:
         raise UsageError("expected --spec without --to, got both\n  help: the file says for how long, as length: 1d")
     base = config.load(asked.file or environment.config_path(), handlers=False)
@@ -148,13 +147,15 @@ def _of_spec(spec: Path, asked: Asked, progress: Progress) -> Backtest:
     if asked.assignments or asked.load != 1.0:
         proposal = Proposal(with_values(base, str(asked.file or "jobs.yaml"), (), asked.assignments), load=asked.load)
     stanza = load_file.load(spec, base)
-    return rehearsal(stanza, base, proposal, asked.workers or Fleet(), begin, seed=asked.seed, progress=progress.share)
+    return rehearsal(stanza, base, proposal, asked.workers or Fleet(), begin, seed=asked.seed, progress=_shares(told))
 
 
-def latest(conn: Connection) -> Revision:
+def _shares(told: Callable[[str], None]) -> Callable[[str, float], None]:
+    return lambda what, share: told(f"{what}: {share:.0%}")
+
+
+def latest(conn: Connection) -> store.Revision:
     """The revision in force; an error when there is none."""
-    from zeke_jobs.revisions import store
-
     found = store.latest(conn)
     if found is None:
         raise ConfigurationError(
@@ -163,11 +164,8 @@ def latest(conn: Connection) -> Revision:
     return found
 
 
-def proposal_of(revision: Revision, file: Path | None, assignments: Sequence[str]) -> Config:
+def proposal_of(revision: store.Revision, file: Path | None, assignments: Sequence[str]) -> Config:
     """The configuration to try: the file as `apply` would put it in force, or the one in force, with new values beside it."""
-    from zeke_jobs import config
-    from zeke_jobs.revisions import overrides, store
-
     base = revision.config(handlers=False) if file is None else config.load(file, handlers=False)
     by_hand = revision.overrides if file is None else overrides.carried(base, revision.overrides).kept
     name = str(file or f"revision {revision.number}")
@@ -176,9 +174,6 @@ def proposal_of(revision: Revision, file: Path | None, assignments: Sequence[str
 
 def with_values(base: Config, name: str, edits: Sequence[Edit], assignments: Sequence[str]) -> Config:
     """The configuration with values set beside its text."""
-    from zeke_jobs import config
-    from zeke_jobs.cli.configuration.set import read_assignment
-
     given = [read_assignment(assignment, base) for assignment in assignments]
     name += " with --set" if given else ""
     return config.load_text(base.text, name, handlers=False, edits=[*edits, *given])
@@ -192,10 +187,8 @@ def recorded(
     *,
     seed: int = 0,
     progress: Callable[[int], object] = lambda _rows: None,
-) -> Recording:
+) -> history.Recording:
     """The jobs of a period; an error when the period is empty or has no jobs."""
-    from zeke_jobs.backtest import history
-
     first, last = history.period(conn, begin, end, usual=timedelta(days=1))
     if first >= last:
         raise UsageError(f"expected --from before --to, got {when(first)} and {when(last)}")

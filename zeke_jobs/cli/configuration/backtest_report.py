@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
-from rich.progress import BarColumn, TaskProgressColumn, TextColumn
-from rich.progress import Progress as Bar
-
-from zeke_jobs.cli.output import Console, console, escape, plain, table, tell, when
+from zeke_jobs.cli.output import console, escape, plain, table, tell, when
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,34 +19,6 @@ if TYPE_CHECKING:
 
 _COLOURS = {"high": "green", "fair": "yellow", "low": "red"}
 _LEAST_HELD = 0.5  # seconds; shorter holds are part of every claim
-
-
-class Progress(Bar):
-    """A progress bar on standard error, if that is a terminal."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TaskProgressColumn(),
-            console=Console(stderr=True),
-            transient=True,
-            disable=not sys.stderr.isatty(),
-        )
-        self._named: dict[str, Any] = {}
-
-    def rows(self, count: int) -> None:
-        """This number of jobs was read."""
-        self.update(self._named_task("reading", total=None), description=f"reading {count:,} jobs")
-
-    def share(self, what: str, share: float) -> None:
-        """This share of a simulation is done."""
-        self.update(self._named_task(what, total=1.0), completed=share)
-
-    def _named_task(self, what: str, total: float | None) -> Any:
-        if what not in self._named:
-            self._named[what] = self.add_task(what, total=total)
-        return self._named[what]
 
 
 def as_data(answer: Backtest) -> dict[str, Any]:

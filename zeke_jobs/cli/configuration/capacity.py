@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
+from zeke_jobs.backtest.capacity import Bound, Capacity, busiest_second
+from zeke_jobs.backtest.capacity import capacity as of
+from zeke_jobs.backtest.comparing import fleet_of
+from zeke_jobs.backtest.workload import Fleet
 from zeke_jobs.cli import database as databases
 from zeke_jobs.cli import options
 from zeke_jobs.cli.configuration.backtest import (
@@ -20,7 +24,6 @@ from zeke_jobs.cli.configuration.check import find_modules_here
 from zeke_jobs.cli.output import console, escape, listing, plain, print_json, tell, when
 
 if TYPE_CHECKING:
-    from zeke_jobs.backtest.capacity import Bound, Capacity
     from zeke_jobs.backtest.history import Recording
 
 _SHOWN = 8
@@ -42,11 +45,6 @@ def capacity(
     as_json: options.Json = False,
 ) -> None:
     """Estimate from recorded jobs the number of jobs a day that can run, and the resource that runs out first."""
-    from zeke_jobs.backtest.capacity import busiest_second
-    from zeke_jobs.backtest.capacity import capacity as of
-    from zeke_jobs.backtest.comparing import fleet_of
-    from zeke_jobs.backtest.workload import Fleet
-
     find_modules_here()
     with databases.connection("capacity") as conn:
         revision = latest(conn)

@@ -9,11 +9,13 @@ from zeke_jobs.cli.configuration import changes
 from zeke_jobs.cli.output import console, listing, print_json, say, tell, took, when
 from zeke_jobs.core.terminal import visible
 from zeke_jobs.errors import ConfigurationError
+from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.revisions import diff as differences
+from zeke_jobs.revisions import store
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
-    from zeke_jobs.revisions.store import Revision
 
 Number = Annotated[int, options.argument("Number of a revision.", "REV")]
 Other = Annotated[int | None, options.argument("Another revision; by default the one in force.", "REV")]
@@ -24,8 +26,6 @@ def history(
     as_json: options.Json = False,
 ) -> None:
     """List the revisions, with their times, authors, reasons and values set by hand."""
-    from zeke_jobs.revisions import store
-
     with database.connection("history") as conn:
         found = store.listed(conn, limit)
     if as_json:
@@ -45,8 +45,6 @@ def history(
 
 def show(number: Number, as_json: options.Json = False) -> None:
     """Show a revision: its jobs.yaml, and the values set beside it."""
-    from zeke_jobs.revisions import store
-
     with database.connection("show") as conn:
         one = store.find(conn, number)
     if as_json:
@@ -66,14 +64,12 @@ def diff(
     as_json: options.Json = False,
 ) -> None:
     """Show the differences in effect between two revisions; with --text, those of the files."""
-    from zeke_jobs.revisions import diff, store
-
     with database.connection("diff") as conn:
         first, second = store.find(conn, number), _other(conn, other)
     if text:
         _print_text(first, second)
         return
-    found = diff.changes(_config(first), _config(second))
+    found = differences.changes(_config(first), _config(second))
     if as_json:
         print_json({"from": first.number, "to": second.number, "changes": found})
         return
@@ -86,9 +82,6 @@ def diff(
 
 def compare(number: Number, other: Other = None, as_json: options.Json = False) -> None:
     """Compare jobs that started under two revisions: throughput, wait, duration, failures and cost by task."""
-    from zeke_jobs.postgres.queries import SQL
-    from zeke_jobs.revisions import store
-
     with database.connection("compare") as conn:
         store.find(conn, number)
         second = _other(conn, other).number
@@ -126,16 +119,14 @@ def _cost(row: dict[str, Any]) -> str:
     return sums if row["with_cost"] == row["jobs"] else f"{sums} (of {row['with_cost']} jobs)"
 
 
-def _other(conn: Connection, number: int | None) -> Revision:
-    from zeke_jobs.revisions import store
-
+def _other(conn: Connection, number: int | None) -> store.Revision:
     if number is not None:
         return store.find(conn, number)
     latest = store.latest(conn)
     return store.find(conn, 0) if latest is None else latest
 
 
-def _config(revision: Revision) -> Any:
+def _config(revision: store.Revision) -> Any:
     try:
         return revision.config(handlers=False)
     except ConfigurationError as error:
@@ -144,7 +135,7 @@ def _config(revision: Revision) -> Any:
         ) from error
 
 
-def _data(one: Revision) -> dict[str, Any]:
+def _data(one: store.Revision) -> dict[str, Any]:
     return {
         "number": one.number,
         "since": one.applied_on,
@@ -156,7 +147,7 @@ def _data(one: Revision) -> dict[str, Any]:
     }
 
 
-def _print_text(first: Revision, second: Revision) -> None:
+def _print_text(first: store.Revision, second: store.Revision) -> None:
     from difflib import unified_diff
 
     before, after = first.source.splitlines(), second.source.splitlines()

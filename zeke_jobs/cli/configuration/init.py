@@ -12,6 +12,7 @@ from zeke_jobs.cli.output import say
 from zeke_jobs.cli.run import UsageError
 from zeke_jobs.core import environment, extras
 from zeke_jobs.core.terminal import visible
+from zeke_jobs.postgres import server_programs
 
 _FILES = {
     "jobs.yaml": """\
@@ -74,8 +75,6 @@ def init(
                     file.write(text)
     except OSError as error:
         raise UsageError(f"expected a folder to write to, got: {error.strerror}: {error.filename!r}") from error
-    from zeke_jobs.postgres import server_programs
-
     into = "" if folder.resolve() == Path.cwd() else f"cd {visible(shlex.quote(str(folder)))} && "
     say(f"written: {', '.join(_FILES)}; now:")
     if environment.database_url_or_none() is None and not server_programs.are_installed():

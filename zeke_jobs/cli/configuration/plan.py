@@ -12,11 +12,11 @@ from zeke_jobs.cli.configuration.check import File, load
 from zeke_jobs.cli.output import console, escape, plain, print_json, tell, when
 from zeke_jobs.cli.run import PENDING, UsageError
 from zeke_jobs.core import environment
+from zeke_jobs.revisions.affected_jobs import Orders
+from zeke_jobs.revisions.proposal import Proposal, Request, propose
 
 if TYPE_CHECKING:
-    from zeke_jobs.revisions.affected_jobs import Orders
     from zeke_jobs.revisions.diff import Plan
-    from zeke_jobs.revisions.proposal import Proposal
 
 Drain = Annotated[
     list[str] | None, options.option("A removed task runs until its jobs have ended, and takes no new ones.", "TASK")
@@ -29,8 +29,6 @@ def plan(
     file: File = None, drain: Drain = None, cancel: Cancel = None, rename: Rename = None, as_json: options.Json = False
 ) -> None:
     """Show the changes that a jobs.yaml would make. Exit 0 for none, 4 for some, 2 if the file is refused."""
-    from zeke_jobs.revisions.proposal import Request, propose
-
     wanted = load(file or environment.config_path())
     with database.connection("plan") as conn:
         found = propose(conn, Request(wanted, environment.author(), orders=orders(drain, cancel, rename)))
@@ -45,8 +43,6 @@ def plan(
 
 def orders(drain: list[str] | None, cancel: list[str] | None, rename: list[str] | None) -> Orders:
     """The orders for the jobs of removed tasks, from the options."""
-    from zeke_jobs.revisions.affected_jobs import Orders
-
     names: dict[str, str] = {}
     for one in rename or []:
         old, new = options.pair(one, "--rename OLD=NEW")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from zeke_jobs.backtest.comparing import Backtest, of_newest
 from zeke_jobs.cli.configuration import backtest_report
 from zeke_jobs.cli.output import escape, tell, when
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
-    from zeke_jobs.backtest.comparing import Backtest
     from zeke_jobs.revisions.proposal import Proposal
 
 
@@ -37,8 +37,6 @@ def as_data(conn: Connection, proposal: Proposal) -> dict[str, Any] | None:
 
 
 def _answer(conn: Connection, proposal: Proposal) -> Backtest | str | None:
-    from zeke_jobs.backtest.comparing import of_newest
-
     if proposal.latest is None or not proposal.plan.changes:
         return None
     if proposal.before is None:

@@ -13,13 +13,16 @@ from zeke_jobs.cli.output import tell
 from zeke_jobs.cli.run import UsageError
 from zeke_jobs.core.environment import author
 from zeke_jobs.errors import ConfigurationError
+from zeke_jobs.revisions import applying
+from zeke_jobs.revisions import overrides as by_hand
+from zeke_jobs.revisions.store import Override
+from zeke_jobs.scheduler import dispatch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
     from zeke_jobs.config.models import Config
-    from zeke_jobs.revisions.store import Override
 
 
 def set_(
@@ -34,9 +37,6 @@ def set_(
     as_json: options.Json = False,
 ) -> None:
     """Set values beside jobs.yaml; the file stays as it is, and `plan` shows what differs from it."""
-    from zeke_jobs.revisions import applying
-    from zeke_jobs.scheduler import dispatch
-
     if clear and for_ is not None:
         raise UsageError("expected --clear or --for, got both")
     find_modules_here()
@@ -62,9 +62,6 @@ def _set(
     for_: timedelta | None,
     now: datetime,
 ) -> list[Override]:
-    from zeke_jobs.revisions import overrides as by_hand
-    from zeke_jobs.revisions.store import Override
-
     if for_ is not None and not for_:
         raise UsageError("expected --for a time that passes, got 0s")
     until = None if for_ is None else now + for_
@@ -94,8 +91,6 @@ def read_assignment(assignment: str, file: Config) -> tuple[tuple[str, ...], Any
     Raises:
         UsageError, ConfigurationError: it is not an assignment, or there is no such setting.
     """
-    from zeke_jobs.revisions import overrides as by_hand
-
     key, equals, value = assignment.partition("=")
     if not equals:
         raise UsageError(f"expected KEY=VALUE, got {assignment!r}")
@@ -107,8 +102,6 @@ def read_assignment(assignment: str, file: Config) -> tuple[tuple[str, ...], Any
 
 
 def _cleared(keys: Sequence[str], file: Config, overrides: Sequence[Override]) -> list[Override]:
-    from zeke_jobs.revisions import overrides as by_hand
-
     kept = list(overrides)
     for key in keys:
         left = by_hand.cleared(kept, by_hand.read_path(key, file))

@@ -8,6 +8,7 @@ from typing import Annotated
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.options import option
 from zeke_jobs.cli.output import listing, when
+from zeke_jobs.postgres.queries import SQL
 
 
 def audit(
@@ -22,17 +23,16 @@ def audit(
     as_json: options.Json = False,
 ) -> None:
     """List changes by hand, with their times, database users and the names that callers gave. Kept for 400 days."""
-    from zeke_jobs.control import audit as trail
-
+    filters = {"who": who, "actions": action or None, "target": target, "begin": begin, "end": end}
     with database.connection("audit") as conn:
-        found = trail.listed(conn, who=who, actions=action, target=target, begin=begin, end=end, limit=limit)
+        found = SQL.all(conn, "audit/list", **filters, limit=limit)
     columns = {
-        "when": lambda one: when(one.done_on),
-        "login": lambda one: one.login,
-        "said by": lambda one: one.said_by,
-        "action": lambda one: one.action,
-        "target": lambda one: one.target,
-        "jobs": lambda one: len(one.jobs or ()) or "",
-        "why": lambda one: one.reason,
+        "when": lambda one: when(one["done_on"]),
+        "login": lambda one: one["login"],
+        "said by": lambda one: one["said_by"],
+        "action": lambda one: one["action"],
+        "target": lambda one: one["target"],
+        "jobs": lambda one: len(one["jobs"] or ()) or "",
+        "why": lambda one: one["reason"],
     }
     listing(found, columns, right=("jobs",), empty="nothing of this was changed by hand", as_json=as_json)

@@ -11,19 +11,19 @@ from zeke_jobs.cli.output import age, coloured, console, escape, listing, plain,
 from zeke_jobs.cli.run import FAILED, UsageError
 from zeke_jobs.core import environment, probes
 from zeke_jobs.core.terminal import visible
+from zeke_jobs.diagnosis import fleet as whole
+from zeke_jobs.diagnosis import health as checking
+from zeke_jobs.diagnosis.doctor import CHECKS, Report, examine
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from zeke_jobs.diagnosis.doctor import Report
 
 _STYLES = {"critical": "bold red", "warning": "yellow", "notice": "cyan"}
 
 
 def doctor(as_json: options.Json = False) -> None:
     """Examine database, workers, scheduler and jobs. Exit 1 if there is a warning or an error, 0 otherwise."""
-    from zeke_jobs.diagnosis.doctor import examine
-
     report = examine(database.choose(), _file())
     if as_json:
         print_json({"healthy": report.is_healthy, **plain(report)})
@@ -40,8 +40,6 @@ def _file() -> Path | None:
 
 
 def _show(report: Report) -> None:
-    from zeke_jobs.diagnosis.doctor import CHECKS
-
     for one in report.findings:
         tell(f"[{_STYLES[one.severity]}]{one.severity:<8}[/] {one.id}: {escape(one.sentence)}")
         tell(f"         [green]{escape(one.help)}[/]")
@@ -54,8 +52,6 @@ def _show(report: Report) -> None:
 
 def fleet(as_json: options.Json = False) -> None:
     """List workers and schedulers: host, version, revision in force and of the own file, heartbeat, load, queues, drift."""
-    from zeke_jobs.diagnosis import fleet as whole
-
     with database.connection("fleet") as conn:
         found = whole.look(conn)
         file = _file()
@@ -97,8 +93,6 @@ def health(
         if part or (live and ready):
             raise UsageError("expected --live or --ready alone, got more words")
         raise typer.Exit(probes.main("live" if live else "ready"))
-    from zeke_jobs.diagnosis import health as checking
-
     if part in ("worker", "scheduler"):
         found = checking.of_processes(database.choose(), part, host or None)
     elif part.startswith(("http://", "https://")):

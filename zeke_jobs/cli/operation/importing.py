@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.output import count, counter, escape, listing, print_json, tell
+from zeke_jobs.control.pg_boss import Import, Report
 from zeke_jobs.core.environment import author
-
-if TYPE_CHECKING:
-    from zeke_jobs.control.pg_boss import Report
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -44,8 +42,6 @@ def pg_boss(
     A job that is taken is cancelled there in the same transaction. Active jobs stay: run the command again when they have ended.
     No job is taken twice.
     """
-    from zeke_jobs.control.pg_boss import Import
-
     mapped = dict(options.pair(name, "--map NAME=TASK") for name in names or [])
     with database.connection("import", writes=True) as conn:
         importing = Import(conn, schema=schema, names=mapped, recent=recent or timedelta(0), by=author())

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from zeke_jobs import config
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.configuration.check import find_modules_here
 from zeke_jobs.cli.output import console, escape, print_json, say
 from zeke_jobs.cli.run import FAILED, PENDING
 from zeke_jobs.core import environment
 from zeke_jobs.core.terminal import visible
-
-if TYPE_CHECKING:
-    from zeke_jobs.postgres.uninstall import Removal
+from zeke_jobs.errors import ZekeJobsError
+from zeke_jobs.postgres import migrate as migrations
+from zeke_jobs.postgres import roles as made
+from zeke_jobs.postgres import uninstall as removing
 
 
 def migrate(
@@ -22,8 +24,6 @@ def migrate(
     as_json: options.Json = False,
 ) -> None:
     """Apply the missing migrations: first of zeke_jobs, then of the packages in jobs.yaml."""
-    from zeke_jobs.postgres import migrate as migrations
-
     find_modules_here()
     packages = _packages()
     with database.connection("migrate", is_migrated=False) as conn:
@@ -44,8 +44,6 @@ def migrate(
 
 def _packages() -> list[str]:
     """Packages with migrations, as listed in jobs.yaml; none without a file."""
-    from zeke_jobs import config
-
     path = environment.config_path()
     if environment.lookup(environment.CONFIG) is None and not path.exists():
         return []
@@ -61,9 +59,6 @@ def roles(
 ) -> None:
     """Print the statements that create the roles zeke_jobs_client, _worker, _operator and _reader with their rights."""
     from psycopg2.errors import InsufficientPrivilege
-
-    from zeke_jobs.errors import ZekeJobsError
-    from zeke_jobs.postgres import roles as made
 
     if not apply:
         say(made.script(), end="")
@@ -87,8 +82,6 @@ def uninstall(
     yes: Annotated[bool, options.flag("--yes", "Do not ask.")] = False,
 ) -> None:
     """Remove the schema zeke_jobs with all jobs, and the views beside it, after asking. Tables of packages stay unless named."""
-    from zeke_jobs.postgres import uninstall as removing
-
     with database.connection("uninstall", writes=True, is_migrated=False) as conn:
         removal = removing.plan(conn, package or ())
         _show(removal)
@@ -100,7 +93,7 @@ def uninstall(
     console().print(f"removed from {escape(removal.database)}")
 
 
-def _show(removal: Removal) -> None:
+def _show(removal: removing.Removal) -> None:
     out = console()
     owner = escape(removal.environment or "unnamed")
     out.print(f"to be removed from database {escape(removal.database)} (environment {owner}):")

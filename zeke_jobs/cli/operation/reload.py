@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from zeke_jobs.cli.configuration import check
 from zeke_jobs.cli.options import argument, option
 from zeke_jobs.cli.output import console
 from zeke_jobs.cli.run import UsageError
@@ -23,8 +24,6 @@ def reload(
     ] = None,
 ) -> None:
     """Check jobs.yaml, and only then send SIGHUP, on which workers restart with new code: a broken file would end them."""
-    from zeke_jobs.cli.configuration import check
-
     pid = _pid(process)
     _refuse_strangers(pid)
     if status := check.run(file):

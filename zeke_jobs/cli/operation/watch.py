@@ -12,14 +12,15 @@ from zeke_jobs.cli import database
 from zeke_jobs.cli.options import flag, option
 from zeke_jobs.cli.output import console, say
 from zeke_jobs.cli.run import FAILED, UsageError
+from zeke_jobs.core import environment, logs
+from zeke_jobs.metrics import exporter
+from zeke_jobs.top import app
 
 
 def top(
     once: Annotated[bool, flag("--once", "Print one picture and end; needs no terminal.")] = False,
 ) -> None:
     """Watch tasks, jobs, schedules, limits and workers on a full screen; pause, resume, cancel, retry and open by keys."""
-    from zeke_jobs.top import app
-
     url = database.choose()
     if once:
         app.once(url, console())
@@ -36,9 +37,6 @@ def metrics(
 
     Exit 1 when the database could not be read.
     """
-    from zeke_jobs.core import environment, logs
-    from zeke_jobs.metrics import exporter
-
     logs.configure()
     url = database.choose()
     if not listen:

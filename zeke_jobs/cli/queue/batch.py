@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+from zeke_jobs import client
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.output import age, count, escape, facts, listing, print_json, styled, tell, when
 from zeke_jobs.cli.run import usage
 from zeke_jobs.core.wording import progress
-
-if TYPE_CHECKING:
-    from zeke_jobs.client import BatchStatus
 
 
 def batch(
@@ -19,8 +17,6 @@ def batch(
     as_json: options.Json = False,
 ) -> None:
     """Show a batch: its numbers of unfinished, completed, failed and cancelled jobs, and the job at its end."""
-    from zeke_jobs import client
-
     database.choose()
     if batch_id is None:
         columns = {
@@ -46,7 +42,7 @@ def batch(
         _show(one)
 
 
-def _show(found: BatchStatus) -> None:
+def _show(found: client.BatchStatus) -> None:
     values = {
         "state": found.status,
         "jobs": f"{progress({'done': found.finished, 'total': found.jobs, 'note': ''})} ended",
@@ -65,7 +61,7 @@ def _show(found: BatchStatus) -> None:
         )
 
 
-def _end(found: BatchStatus) -> str:
+def _end(found: client.BatchStatus) -> str:
     if found.then_task is None:
         return ""
     if found.then_job is not None:

@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from zeke_jobs import client
 from zeke_jobs.cli import database, ids, options
 from zeke_jobs.cli.output import console, count, counter, listing, print_json, say, styled, tell
 from zeke_jobs.cli.queue.filters import FILTERS, with_options
 from zeke_jobs.cli.run import FAILED, UsageError, usage
+from zeke_jobs.client.batches import changeable
+from zeke_jobs.client.changing import run_time_of
+from zeke_jobs.client.many import Change, Count, Verb
 from zeke_jobs.core.environment import author
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
 
-    from zeke_jobs.client import Changed
-    from zeke_jobs.client.many import Change, Count, Verb
 
 _SHARED: dict[str, Any] = {
     "job_ids": Annotated[list[str] | None, options.argument("Ids of jobs, or their beginnings or ends.", "ID")],
@@ -46,8 +48,6 @@ def cancel(
 
     Exit 1 if one had ended already, or no job matched.
     """
-    from zeke_jobs import client
-
     one = partial(client.cancel, reason=reason, by=author())
     whole = partial(client.cancel_batch, reason=reason, by=author())
     _change(asked, "cancel", "cancelled, or being stopped", one, whole, reason=reason)
@@ -59,8 +59,6 @@ def retry(asked: dict[str, Any]) -> None:
 
     Exit 1 when there was nothing to retry.
     """
-    from zeke_jobs import client
-
     _change(
         asked, "retry", "queued again", partial(client.retry, by=author()), partial(client.retry_batch, by=author())
     )
@@ -72,8 +70,6 @@ def prioritise(
     priority: Annotated[int, options.option("Higher runs first.", "N", show_default=False)],
 ) -> None:
     """Give queued jobs another priority, by id or by filter. Exit 1 when there was nothing to change."""
-    from zeke_jobs import client
-
     value = {"priority": priority}
     one = partial(client.prioritise, priority=priority, by=author())
     _change(asked, "prioritise", f"of priority {priority} now", one, value=value)
@@ -86,9 +82,6 @@ def reschedule(
     delay: Annotated[timedelta | None, options.span("Not before this time from now; 0s is at once.")] = None,
 ) -> None:
     """Let queued jobs run at another time, by id or by filter. Exit 1 when there was nothing to change."""
-    from zeke_jobs import client
-    from zeke_jobs.client.changing import run_time_of
-
     with usage():
         value = run_time_of(run_at, delay)
     one = partial(client.reschedule, run_at=run_at, delay=delay, by=author())
@@ -99,16 +92,13 @@ def _change(
     asked: dict[str, Any],
     verb: Verb,
     done: str,
-    one: Callable[[UUID], Changed],
+    one: Callable[[UUID], client.Changed],
     whole: Callable[[str], list[UUID]] | None = None,
     *,
     value: dict[str, Any] | None = None,
     reason: str | None = None,
 ) -> None:
     """Change jobs: each by ``one``, or all that match filters; a batch alone, without a limit, with its end, by ``whole``."""
-    from zeke_jobs.client.batches import changeable
-    from zeke_jobs.client.many import Change
-
     given = {name: value for name, value in asked.items() if name in FILTERS}
     job_ids, limit, as_json = asked.get("job_ids"), asked.get("limit"), "as_json" in asked
     if bool(job_ids) is bool(given):
@@ -138,7 +128,7 @@ def _change(
     _tell_changed(_parts(change, total, as_json=as_json), done, as_json=as_json)
 
 
-def _each(job_ids: list[str], change: Callable[[UUID], Changed], *, as_json: bool) -> None:
+def _each(job_ids: list[str], change: Callable[[UUID], client.Changed], *, as_json: bool) -> None:
     found = [ids.find(text) for text in job_ids]  # all, before any is changed
     done = [change(job_id) for job_id in found]
     if as_json:

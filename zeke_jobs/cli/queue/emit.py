@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from zeke_jobs import client
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.output import escape, tell
 from zeke_jobs.cli.run import usage
@@ -14,8 +15,6 @@ def emit(
     data: Annotated[str | None, options.argument("The event's data, or - for standard input.", "[JSON]")] = None,
 ) -> None:
     """Emit an event: jobs that wait for it go on, with the data."""
-    from zeke_jobs import client
-
     value = None if data is None else options.read_json(data, "the data")
     database.choose_to_write()
     with usage():

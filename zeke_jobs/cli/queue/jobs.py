@@ -6,10 +6,11 @@ import json
 import sys
 from contextlib import suppress
 from textwrap import indent, wrap
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from zeke_jobs import client
 from zeke_jobs.cli import database, ids, options
 from zeke_jobs.cli.output import (
     Markup,
@@ -28,11 +29,10 @@ from zeke_jobs.cli.output import (
 )
 from zeke_jobs.cli.queue.filters import filtered
 from zeke_jobs.cli.run import FAILED, usage
+from zeke_jobs.client import Job, batch_status
 from zeke_jobs.core import costs
 from zeke_jobs.core.wording import one_line, progress, traceback_lines
-
-if TYPE_CHECKING:
-    from zeke_jobs.client import Job
+from zeke_jobs.errors import BatchNotFound, JobFailed
 
 _LINE = 100
 _NARROW = 80  # columns of a line about an attempt
@@ -46,9 +46,6 @@ def status(
     as_json: options.Json = False,
 ) -> None:
     """Show a job: its state, its progress, its attempts and the jobs that it sent."""
-    from zeke_jobs import client
-    from zeke_jobs.errors import JobFailed
-
     database.choose()
     wanted = ids.find(job_id)
     waits = wait or timeout is not None
@@ -73,8 +70,6 @@ def jobs(
     as_json: options.Json = False,
 ) -> None:
     """List jobs, the newest first."""
-    from zeke_jobs import client
-
     database.choose()
     with usage():
         found = list(client.jobs(**given, limit=limit))
@@ -111,9 +106,6 @@ def _batch(job: Job) -> str:
     """The job's batch and its progress."""
     if job.batch is None:
         return ""
-    from zeke_jobs.client import batch_status
-    from zeke_jobs.errors import BatchNotFound
-
     try:
         found = batch_status(job.batch)
     except BatchNotFound:  # its id quotes a field that became sensitive later

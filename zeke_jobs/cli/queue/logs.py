@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 
+from zeke_jobs import client
 from zeke_jobs.cli import database, ids, options
 from zeke_jobs.cli.output import count, print_json, say
+from zeke_jobs.postgres.queries import SQL
 
 
 def logs(
@@ -19,9 +21,6 @@ def logs(
 
     By default, attempts that completed keep none: `log` in jobs.yaml says which ones do, `log_lines` how many lines.
     """
-    from zeke_jobs import client
-    from zeke_jobs.postgres.queries import SQL
-
     wanted = ids.find(job_id)
     with database.connection("logs") as conn:
         client.status(wanted)  # raises if there is no such job

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.output import escape, listing, tell, when
+from zeke_jobs.control import pausing
 from zeke_jobs.core.environment import author
 
 Target = Annotated[str, options.argument("task/ID, queue/NAME, limit/NAME or schedule/ID.", "TARGET")]
@@ -13,8 +14,6 @@ Target = Annotated[str, options.argument("task/ID, queue/NAME, limit/NAME or sch
 
 def pause(target: Target, reason: options.Reason = "") -> None:
     """Start no more jobs of a task, a queue or a shared limit until it is resumed; running jobs go on."""
-    from zeke_jobs.control import pausing
-
     with database.connection("pause", writes=True, is_migrated=False) as conn:
         changed = pausing.pause(conn, target, by=author(), reason=reason)
         standing = [] if changed else [one for one in pausing.paused(conn) if one.target == target and one.paused_on]
@@ -28,8 +27,6 @@ def pause(target: Target, reason: options.Reason = "") -> None:
 
 def resume(target: Target) -> None:
     """Start jobs of a paused task, queue or shared limit again."""
-    from zeke_jobs.control import pausing
-
     with database.connection("pause", writes=True, is_migrated=False) as conn:
         changed = pausing.resume(conn, target, by=author())
         left = [one for one in pausing.paused(conn) if target in one.target.split(" or ")]
@@ -48,8 +45,6 @@ def resume(target: Target) -> None:
 
 def paused(as_json: options.Json = False) -> None:
     """List all pauses, with their authors, reasons and numbers of waiting jobs."""
-    from zeke_jobs.control import pausing
-
     with database.connection("pause", is_migrated=False) as conn:
         found = pausing.paused(conn)
     columns = {

@@ -11,8 +11,10 @@ import typer
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.output import Markup, coloured, escape, listing, print_json, say, styled, tell
 from zeke_jobs.cli.run import usage
+from zeke_jobs.control import schedules as control
 from zeke_jobs.core.durations import format_duration
 from zeke_jobs.core.environment import author
+from zeke_jobs.scheduler import dispatch
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -47,10 +49,8 @@ def schedules(
 @app.command(short_help="Send one job now, also while paused.")
 def run(task: Task, as_json: options.Json = False) -> None:
     """Send one job now with the payload of the schedule, also while it is paused."""
-    from zeke_jobs.control import schedules
-
     with _writing() as conn:
-        job = schedules.run_now(conn, task, by=author())
+        job = control.run_now(conn, task, by=author())
     if as_json:
         print_json({"id": job})
     else:
@@ -60,20 +60,16 @@ def run(task: Task, as_json: options.Json = False) -> None:
 @app.command(short_help="Send no more ticks of a task until it is resumed.")
 def pause(task: Task, reason: options.Reason = "") -> None:
     """Send no more ticks of a task until it is resumed; outlives restarts and new files."""
-    from zeke_jobs.control import schedules
-
     with _writing() as conn:
-        changed = schedules.pause(conn, task, by=author(), reason=reason)
+        changed = control.pause(conn, task, by=author(), reason=reason)
     tell(f"the schedule of {escape(task)} {'is paused' if changed else 'was paused already'}")
 
 
 @app.command(short_help="Send ticks again from now on.")
 def resume(task: Task) -> None:
     """Send ticks again from now on. Ticks of the pause are not sent (see backfill)."""
-    from zeke_jobs.control import schedules
-
     with _writing() as conn:
-        changed = schedules.resume(conn, task, by=author())
+        changed = control.resume(conn, task, by=author())
     tell(f"the schedule of {escape(task)} {'is resumed' if changed else 'was not paused'}")
 
 
@@ -86,11 +82,8 @@ def backfill(
     as_json: options.Json = False,
 ) -> None:
     """Send the missing jobs for the ticks of a past time."""
-    from zeke_jobs.control import schedules
-    from zeke_jobs.scheduler import dispatch
-
     with _writing() as conn, usage():
-        ticks = schedules.backfill(conn, task, from_, to or dispatch.clock(conn), dry_run=dry_run, by=author())
+        ticks = control.backfill(conn, task, from_, to or dispatch.clock(conn), dry_run=dry_run, by=author())
     columns = {
         "tick": lambda tick: f"{tick.scheduled_for:%Y-%m-%d %H:%M} UTC",
         "": lambda tick: tick.reason or ("would be sent" if dry_run else "sent"),
@@ -104,8 +97,6 @@ def _writing() -> AbstractContextManager[Connection]:
 
 
 def _show_all(conn: Connection, *, as_json: bool) -> None:
-    from zeke_jobs.control import schedules
-
     columns = {
         "schedule": lambda row: row["schedule"],
         "cron": lambda row: row["cron"],
@@ -116,7 +107,7 @@ def _show_all(conn: Connection, *, as_json: bool) -> None:
         "result": lambda row: row["last_reason"] or styled(row["last_result"] or ""),
         "": _remark,
     }
-    listing(schedules.listed(conn), columns, empty="no schedules: no task in force has a cron", as_json=as_json)
+    listing(control.listed(conn), columns, empty="no schedules: no task in force has a cron", as_json=as_json)
 
 
 def _zone(row: dict[str, Any]) -> tzinfo:
@@ -135,10 +126,8 @@ def _remark(row: dict[str, Any]) -> Markup:
 
 
 def _show_next(conn: Connection, count: int, task: str, *, as_json: bool) -> None:
-    from zeke_jobs.control import schedules
-
-    zone = schedules.find(conn, task).timetable.zone
-    ticks = schedules.next_ticks(conn, task, count)
+    zone = control.find(conn, task).timetable.zone
+    ticks = control.next_ticks(conn, task, count)
     columns = {zone.key: lambda tick: _in(tick, zone), "local time": lambda tick: _in(tick, None)}
     listing(ticks, columns, empty="", as_json=as_json)
 
@@ -149,8 +138,6 @@ def _in(moment: datetime | None, zone: tzinfo | None) -> str:
 
 
 def _warn_of_silence(conn: Connection) -> None:
-    from zeke_jobs.scheduler import dispatch
-
     passed = dispatch.silence(conn)
     if passed is not None:
         shown = format_duration(timedelta(minutes=passed // timedelta(minutes=1)))

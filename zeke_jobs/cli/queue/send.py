@@ -6,10 +6,13 @@ import json
 from datetime import datetime, timedelta  # noqa: TC003 (typer reads the annotations)
 from typing import Annotated, Any
 
+from zeke_jobs import client
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.options import flag, option, span
 from zeke_jobs.cli.output import escape, print_json, say, tell
 from zeke_jobs.cli.run import UsageError, usage
+from zeke_jobs.client import drivers
+from zeke_jobs.client.task_cache import KNOWN_TASKS
 
 
 def send(
@@ -43,8 +46,6 @@ def send(
     as_json: options.Json = False,
 ) -> None:
     """Send a job."""
-    from zeke_jobs import client
-
     database.choose_to_write()
     with usage():
         sent = client.send(
@@ -91,10 +92,7 @@ def _field(task: str, word: str) -> tuple[str, Any]:
     name, equals, text = word.partition("=")
     if not equals or not name:
         raise UsageError(f"expected field=value or a JSON object, got {word!r}")
-    from zeke_jobs.client import drivers
-    from zeke_jobs.client.task_cache import KNOWN_TASKS
-
-    schema = drivers.perform(lambda database: KNOWN_TASKS.find(database, task)).payload
+    schema = drivers.perform(None, KNOWN_TASKS.find, task).payload
     if schema.takes_text(schema.field(name) or name):
         return name, text
     try:

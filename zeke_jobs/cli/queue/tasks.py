@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.output import coloured, listing, spelled
+from zeke_jobs.client import drivers
+from zeke_jobs.client.plans import Database
+from zeke_jobs.config import Rate
+from zeke_jobs.config.limits import TaskRate
+from zeke_jobs.config.models import Task
 from zeke_jobs.core.durations import format_duration
 from zeke_jobs.core.units import amount_text
+from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,11 +23,8 @@ if TYPE_CHECKING:
 
 def tasks(as_json: options.Json = False) -> None:
     """List the tasks of the revision in force, with their jobs by status."""
-    from zeke_jobs.client import drivers
-    from zeke_jobs.config.models import Task
-
     database.choose()
-    found = [_task(row) for row in drivers.perform(drivers.ask("job/counts", {}))]
+    found = [_task(row) for row in drivers.perform(None, Database.ask, "job/counts")]
     columns: dict[str, Callable[[dict[str, Any]], object]] = {
         "task": lambda task: task["id"],
         "queued": lambda task: task["queued"] or "",
@@ -36,7 +38,11 @@ def tasks(as_json: options.Json = False) -> None:
         "failed": lambda task: task["failed"] or "",
         "waits": lambda task: _waits(task["oldest_wait"]),
         "cron": lambda task: f"{task['cron']} ({task['timezone']})" if task["cron"] else "",
-        **{key: partial(_spelled, key) for key in Task.shown({}) if any(task[key] for task in found)},
+        **{
+            key: (lambda task, key=key: spelled(task[key] or ""))
+            for key in Task.shown({})
+            if any(task[key] for task in found)
+        },
         "": lambda task: coloured("yellow", "paused" if task["paused"] else ""),
     }
     numbers = ("queued", "active", "limit", "completed", "failed", "waits")
@@ -50,18 +56,11 @@ def used(unit: dict[str, Any]) -> str:
     return f"{amount_text(unit['used'])} of {amount_text(unit['amount'])} {unit['unit']} {period}"
 
 
-def _spelled(key: str, task: dict[str, Any]) -> str:
-    return spelled(task[key] or "")
-
-
 def _waits(seconds: float | None) -> str:
     return "" if seconds is None else format_duration(timedelta(seconds=int(seconds)))
 
 
 def _task(row: tuple[Any, ...]) -> dict[str, Any]:
-    from zeke_jobs.config import Task
-    from zeke_jobs.config.limits import TaskRate
-
     task_id, queue, description, aliases, definition, cron, paused, queued, active, completed, failed, waits = row
     written = json.loads(definition)
     concurrency, rate = written.get("concurrency") or {}, written.get("rate")
@@ -91,8 +90,6 @@ def _task(row: tuple[Any, ...]) -> dict[str, Any]:
 
 def limits(as_json: options.Json = False) -> None:
     """List the shared limits in force, and tasks with a budget: what is active and used, the maximum, the tasks."""
-    from zeke_jobs.postgres.queries import SQL
-
     with database.connection("limits", is_migrated=False) as conn:
         found = [_limit(row) for row in SQL.all(conn, "limits/counts")]
     columns = {
@@ -109,8 +106,6 @@ def limits(as_json: options.Json = False) -> None:
 
 
 def _limit(row: dict[str, Any]) -> dict[str, Any]:
-    from zeke_jobs.config import Rate
-
     count, period = row.pop("rate_count"), row.pop("rate_period")
     rate = str(Rate(count=count, period=period)) if count is not None else None
     closed_by, until, opens = row["closed_by"], row["closed_until"], row["next_on"]

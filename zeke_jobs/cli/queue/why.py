@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from textwrap import TextWrapper, indent
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zeke_jobs.cli import database, ids, options
 from zeke_jobs.cli.output import console, escape, plain, print_json, say, spelled, styled, tell
 from zeke_jobs.core.wording import traceback_lines
-
-if TYPE_CHECKING:
-    from zeke_jobs.diagnosis.why import Explanation
+from zeke_jobs.diagnosis.why import Explanation
+from zeke_jobs.diagnosis.why import why as explain
 
 
 def why(
@@ -18,8 +17,6 @@ def why(
     as_json: options.Json = False,
 ) -> None:
     """Explain why a job does not run, or how it ended and why. Exit 1 if no job has the id."""
-    from zeke_jobs.diagnosis.why import why as explain
-
     wanted = ids.find(job_id)
     with database.connection("why", is_migrated=False) as conn:
         found = explain(conn, wanted)
