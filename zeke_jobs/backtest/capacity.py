@@ -170,8 +170,11 @@ class _Needs:
 
     def busiest_key(self, task: str, suffix: str, kind: Kind, has: float) -> Iterator[Bound]:
         """The busiest key of a task that bounds its keys: more load of the same key has to wait for it."""
-        need = _held if kind == "key" else _starts
-        needs = {key: sum(map(need, jobs)) for key, jobs in self._keys[task].items()}
+        is_held = kind == "key"
+        needs = {
+            key: sum(_held(job) if is_held else len(job.attempts) for job in jobs)
+            for key, jobs in self._keys[task].items()
+        }
         busiest = max(needs, key=lambda key: needs[key], default=None)
         if busiest is not None and len(self._keys[task][busiest]) >= _LEAST_KEY_JOBS:
             average = needs[busiest] / self.seconds
@@ -180,10 +183,6 @@ class _Needs:
 
 def _held(job: Job) -> float:
     return sum(attempt.held for attempt in job.attempts)
-
-
-def _starts(job: Job) -> float:
-    return len(job.attempts)
 
 
 def busiest_second(workload: Workload) -> float:

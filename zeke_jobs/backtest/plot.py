@@ -41,7 +41,9 @@ def draw(answer: Backtest, path: Path) -> None:
     axes = figure.subplots(max(len(names), 1), 2, squeeze=False, sharex=True)
     seconds = (answer.end - answer.begin).total_seconds()
     for (queue, wait), name in zip(axes, names, strict=False):
-        _draw(queue, answer, name, _depth)
+        _draw(
+            queue, answer, name, lambda task: ((at / max(len(task.depth) - 1, 1), n) for at, n in enumerate(task.depth))
+        )
         queue.set_ylabel(f"{name}\n\njobs", fontsize=10)
         highest = _draw(wait, answer, name, lambda task: _waits(task, seconds))
         wait.set_ylabel("min", fontsize=10)
@@ -96,10 +98,6 @@ def _draw(
     axis.set_ylim(bottom=0)
     axis.grid(visible=True, alpha=0.25)
     return highest
-
-
-def _depth(task: TaskFigures) -> Iterable[tuple[float, float]]:
-    return ((at / max(len(task.depth) - 1, 1), depth) for at, depth in enumerate(task.depth))
 
 
 def _waits(task: TaskFigures, seconds: float) -> Iterable[tuple[float, float]]:

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from itertools import pairwise
 from random import Random
+from statistics import median_high
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.backtest.workload import Attempt, Job, Workload
@@ -119,7 +120,7 @@ class Recorder:
     def finish(self) -> Workload:
         """After the last row: link jobs to their senders, and estimate lengths that could not be measured."""
         workload = self.workload
-        usual_start = _median(self._starts)
+        usual_start = median_high(self._starts or [0.0])
         for job in self._without_start:
             job.start = usual_start
         for job in self._unmeasured:
@@ -230,7 +231,3 @@ def _is_backwards(row: Any) -> bool:
 def _made_on(job: str) -> float:
     """The time in a UUID of version 7, in seconds of the epoch; 0 for other ids."""
     return int(job[:8] + job[9:13], 16) / 1000 if job[14:15] == "7" else 0.0
-
-
-def _median(values: list[float]) -> float:
-    return sorted(values)[len(values) // 2] if values else 0.0

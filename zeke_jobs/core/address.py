@@ -54,7 +54,8 @@ def libpq(text: str) -> str:
         raise ConfigurationError(_refusal(str(error))) from None
     except UnicodeError:
         raise ConfigurationError("expected DATABASE_URL in UTF-8, got other bytes") from None
-    if not all(port == "" or _is_port(port) for port in parts.get("port", "").split(",")):
+    ports = (port for port in parts.get("port", "").split(",") if port)
+    if not all(re.fullmatch(r"\d{1,9}", port, re.ASCII) and 0 < int(port) < 65536 for port in ports):
         raise ConfigurationError(f"expected in DATABASE_URL a port from 1 to 65535, got something else; {_ENCODE}")
     redaction.remember_address(text, parts.get("password", ""))
     return address
@@ -100,10 +101,6 @@ def _parameters(query: str) -> Iterator[tuple[str, str]]:
             yield "sslmode", _SSL.get(value.lower(), value)
         elif name not in _OF_OTHERS and name != "schema":
             yield name, value
-
-
-def _is_port(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and 0 < int(text) < 65536
 
 
 def _refusal(reason: str) -> str:

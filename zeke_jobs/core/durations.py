@@ -33,7 +33,7 @@ def parse_duration(text: str) -> timedelta:
     parts = _PART.findall(text)
     if not text or _WHOLE.fullmatch(text) is None or any(len(number) > _MOST_DIGITS for number, _ in parts):
         raise ValueError(f"expected a duration such as 30s, 5m or 1h30m, got {text[:40]!r}")
-    total = sum((int(number) * _seconds(unit) for number, unit in parts), start=0.0)
+    total = sum((int(number) * UNITS[unit].total_seconds() for number, unit in parts), start=0.0)
     if total > LONGEST.total_seconds():
         raise ValueError(f"expected a duration of at most a hundred years, got {text!r}")
     return timedelta(seconds=total)
@@ -50,7 +50,3 @@ def format_duration(duration: timedelta) -> str:
         if count:
             words.append(f"{count}{unit}")
     return "".join(words) or "0s"
-
-
-def _seconds(unit: str) -> float:
-    return UNITS[unit].total_seconds()

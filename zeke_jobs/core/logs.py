@@ -231,16 +231,14 @@ def _renderers(*, as_json: bool) -> list[Processor]:
         return [
             _head_first,
             structlog.processors.format_exc_info,  # without local variables, because they hold payloads and secrets
-            structlog.processors.JSONRenderer(_as_json, default=str, ensure_ascii=False),
+            structlog.processors.JSONRenderer(
+                lambda *of, **how: visible_json(_json.dumps(*of, **how)), default=str, ensure_ascii=False
+            ),
         ]
     return [
         _one_line,
         structlog.dev.ConsoleRenderer(colors=_in_colour(), exception_formatter=_traceback, sort_keys=False),
     ]
-
-
-def _as_json(event: EventDict, **options: Any) -> str:
-    return visible_json(_json.dumps(event, **options))
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,10 @@ def read(text: str) -> Fields:
             f"expected five fields (minute, hour, day of month, month, day of week), got {len(words)}",
             "seconds and years are not part of a cron line" if len(words) > len(_KINDS) else "",
         )
-    minutes, hours, days, months, weekdays = (_field(k, w) for k, w in zip(_KINDS, words, strict=True))
+    minutes, hours, days, months, weekdays = (
+        frozenset[int]().union(*(_term(kind, term, word) for term in word.split(",")))
+        for kind, word in zip(_KINDS, words, strict=True)
+    )
     fields = Fields(
         minutes=minutes,
         hours=hours,
@@ -102,10 +105,6 @@ def _spelled_out(line: str) -> str:
             "a schedule has times, not events" if line.lower() == "@reboot" else "write the five fields",
         )
     return SHORTHANDS[line.lower()]
-
-
-def _field(kind: _Kind, word: str) -> frozenset[int]:
-    return frozenset().union(*(_term(kind, term, word) for term in word.split(",")))
 
 
 def _term(kind: _Kind, term: str, word: str) -> frozenset[int]:

@@ -51,8 +51,7 @@ def _moment(text: Any, cursor: Cursor) -> datetime | None:
     return min(max(moment, EARLIEST), LATEST)
 
 
-def _json(text: Any, _: Cursor) -> Any:
-    return None if text is None else value_of(text)
-
-
-_CASTERS = (new_type((_TIMESTAMPTZ,), "TIMESTAMPTZ", _moment), new_type((_JSON, _JSONB), "JSON", _json))
+_CASTERS = (
+    new_type((_TIMESTAMPTZ,), "TIMESTAMPTZ", _moment),
+    new_type((_JSON, _JSONB), "JSON", lambda text, _: None if text is None else value_of(text)),
+)

@@ -106,10 +106,6 @@ def _why_waiting(one: Any, board: Board) -> str:
     return f"attempt {one.attempt + 1}" if one.attempt else ""
 
 
-def _of_schedule(one: Any, _board: Board) -> str:
-    return _PAUSED if one.paused_by else _BAD if one.last_result == "failed" else ""
-
-
 def _rates(one: Any, _board: Board) -> str:
     rates = [f"{one.rate_count} in {span(one.rate_period)}"] if one.rate_count else []
     used = [f"{amount_text(unit['used'])}/{amount_text(unit['amount'])} {unit['unit']}" for unit in one.units or ()]
@@ -207,7 +203,8 @@ PANES = (
                    lambda one, board: "paused" if one.paused_by else figures.day_and_clock(one.next_tick, board.now),
                    lambda one, _: _PAUSED if one.paused_by else ""),
             Column("last UTC", 11, lambda one, board: figures.day_and_clock(one.last_tick, board.now)),
-            Column("", 9, lambda one, _: f"paused by {one.paused_by}" if one.paused_by else one.last_result or "", _of_schedule,
+            Column("", 9, lambda one, _: f"paused by {one.paused_by}" if one.paused_by else one.last_result or "",
+                   lambda one, _: _PAUSED if one.paused_by else _BAD if one.last_result == "failed" else "",
                    grow=1),
         ),
         "schedule",
