@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace as Row
 from typing import TYPE_CHECKING
 
 from psycopg2.extras import NamedTupleCursor
 
 from zeke_jobs.backtest.recording import Recorder
 from zeke_jobs.postgres.pool import transaction
-from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.postgres.queries import SQL, Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,9 +38,7 @@ class Recording:
 
 def facts(conn: Connection, begin: datetime, end: datetime) -> Row:
     """Read the facts about a time."""
-    row = SQL.one(conn, "backtest/facts", begin=begin, end=end)
-    assert row is not None
-    return Row(**row)
+    return SQL.named(conn, "backtest/facts", begin=begin, end=end)[0]
 
 
 def period(

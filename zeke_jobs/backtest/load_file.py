@@ -5,16 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from zeke_jobs.config import read_text
 from zeke_jobs.config.diagnostics import summary
 from zeke_jobs.config.document import parse
 from zeke_jobs.config.entries import EntryError, PositiveDuration, RateText
 from zeke_jobs.config.keys import Keys, key
-from zeke_jobs.config.validation import Subject, note
+from zeke_jobs.config.reading import read
+from zeke_jobs.config.validation import note_missing
 from zeke_jobs.core.duration_field import Duration
-from zeke_jobs.core.quoting import describe, quote, suggest
+from zeke_jobs.core.quoting import quote, suggest
 from zeke_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from zeke_jobs.config.models import Config
     from zeke_jobs.config.places import Document
 
-_EXAMPLE = "for example tasks: {my-task: {rate: 60/h, takes: 2s}}"
+_EXAMPLE = "tasks: {my-task: {rate: 60/h, takes: 2s}}"
 _MOST_HOURS = 24 * 7
 
 Number = Annotated[float, Field(ge=0, le=1_000_000)]
@@ -45,7 +46,8 @@ class TakesStanza(Keys):
 class SentStanza(Keys):
     """How often jobs of a task are sent, how long they take, and how they end."""
 
-    called = "a task's load"
+    called = "a load"
+    required = ("takes",)
 
     rate: RateText | None = key(None, "Jobs sent in a time, at random moments.", "rate: 60/h")
     hourly: Annotated[list[Number], Field(min_length=1, max_length=_MOST_HOURS)] | None = key(
@@ -66,6 +68,7 @@ class LoadStanza(Keys):
     """The whole file."""
 
     called = "the file"
+    required = ("version", "tasks")
 
     version: Literal[1] | None = key(None, "Version of this format.", "version: 1")
     length: PositiveDuration = key(timedelta(days=1), "For how long jobs are sent.", "length: 1d")
@@ -88,7 +91,7 @@ def load_text(text: str, name: str, config: Config) -> LoadStanza:
         ConfigurationError: the text has faults.
     """
     document = parse(text, name)
-    found = _validated(document) if document.is_whole else None
+    found = read(document, LoadStanza, f"for example {_EXAMPLE}") if document.is_whole else None
     if found is not None:
         _Checks(document, config).all(found)
     if faults := document.report.diagnostics():
@@ -97,29 +100,13 @@ def load_text(text: str, name: str, config: Config) -> LoadStanza:
     return found
 
 
-def _validated(document: Document) -> LoadStanza | None:
-    if not isinstance(document.value, dict):
-        document.report.add(
-            document.root.span, f"expected a mapping with tasks, got {describe(document.value)}", _EXAMPLE
-        )
-        return None
-    try:
-        return LoadStanza.read(document.value)
-    except ValidationError as error:
-        note(error, Subject(LoadStanza, (), "the file"), document)
-        return None
-
-
 class _Checks:
     def __init__(self, document: Document, config: Config) -> None:
         self._document = document
         self._config = config
 
     def all(self, stanza: LoadStanza) -> None:
-        for name, help_ in (("version", "the first line is version: 1"), ("tasks", _EXAMPLE)):
-            if name not in self._document.value:
-                text = f"expected the key {quote(name)} in the file, got none"
-                self._document.refuse_key((), text, help_, missing=name)
+        note_missing(self._document, LoadStanza)
         for name, one in stanza.tasks.items():
             self._known(("tasks", name), name)
             for sent in one.sends:
@@ -134,10 +121,7 @@ class _Checks:
 
     def _own(self, name: str, one: SentStanza) -> None:
         path = ("tasks", name)
-        if one.takes is None:
-            text = f"expected the key 'takes' in the load of {name}, got none"
-            self._document.refuse_key(path, text, "for example takes: {median: 2s, p95: 10s}", missing="takes")
-        elif fault := _fault_of(one.takes):
+        if one.takes is not None and (fault := _fault_of(one.takes)):
             self._document.refuse((*path, "takes"), *fault.args)
         if one.rate is not None and one.hourly is not None:
             self._document.refuse_key((*path, "hourly"), "expected rate or hourly, got both", "keep one")

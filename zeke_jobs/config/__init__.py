@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zeke_jobs.config.diagnostics import summary
-from zeke_jobs.config.document import parse
+from zeke_jobs.config.document import EXAMPLE, parse
 from zeke_jobs.config.entries import Rate
-from zeke_jobs.config.models import Config, Task
+from zeke_jobs.config.models import Config, File, Task
 from zeke_jobs.config.reading import edited, read, resolve
 from zeke_jobs.config.references import check_references
 from zeke_jobs.config.schedules import Schedule
@@ -58,7 +58,7 @@ def _read(text: str, edits: str) -> tuple[Document, Config | None]:
     document = parse(text, "")
     if edits != "[]" and isinstance(document.value, dict):
         document.value = edited(document.value, json.loads(edits))
-    file = read(document) if document.is_whole else None
+    file = read(document, File, EXAMPLE) if document.is_whole else None
     if file is None:
         return document, None
     config = resolve(file, text=text, digest=digest_of(text))

@@ -11,9 +11,10 @@ from pydantic import BaseModel, ValidationError
 
 from zeke_jobs.config import catalogue
 from zeke_jobs.config.entries import EntryError
-from zeke_jobs.config.fields import accepted_keys, all_keys, lost_step, mappings, only_model_at
+from zeke_jobs.config.fields import accepted_keys, all_keys, lost_step, only_model_at
 from zeke_jobs.config.handlers import resolve_path
 from zeke_jobs.config.middleware import resolve_middleware, settings_model
+from zeke_jobs.config.places import walk
 from zeke_jobs.config.services import resolve_model
 from zeke_jobs.config.substitution import Substitution, substitute
 from zeke_jobs.config.validation import Subject, note
@@ -174,8 +175,8 @@ class _Checks:
         return filled
 
     def _fits(self, filled: Substitution, model: type[BaseModel], base: Path, name: str, *, missing: str = "") -> None:
-        for path, mapping in mappings(filled.value):
-            if (owner := only_model_at(model, path)) is not None:
+        for path, mapping in walk(filled.value):
+            if isinstance(mapping, dict) and (owner := only_model_at(model, path)) is not None:
                 self._known_keys(mapping, owner, (*base, *path), name)
         try:
             model.model_validate(filled.value)

@@ -51,21 +51,10 @@ def model_at(model: type[BaseModel], path: Sequence[str | int]) -> type[BaseMode
     return next(iter(_models_at(model, path)), None)
 
 
-def only_model_at(model: type[BaseModel], path: Sequence[str | int]) -> type[BaseModel] | None:
-    """As ``model_at``, but None if a union leaves a choice."""
-    found = _models_at(model, path)
+def only_model_at(model: type[BaseModel], path: Sequence[str | int], *, strict: bool = False) -> type[BaseModel] | None:
+    """As ``model_at``, but None if a union leaves a choice; with ``strict``, also if a step has no field."""
+    found = _models_at(model, path, strict=strict)
     return found[0] if len(found) == 1 else None
-
-
-def mappings(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], dict[str, Any]]]:
-    """Each mapping in ``value``, itself included, with its path."""
-    if isinstance(value, dict):
-        yield path, value
-        for key, item in value.items():
-            yield from mappings(item, (*path, key))
-    elif isinstance(value, list):
-        for at, item in enumerate(value):
-            yield from mappings(item, (*path, at))
 
 
 def lost_step(model: type[BaseModel], path: Sequence[str]) -> tuple[str, list[str]] | None:
@@ -98,10 +87,13 @@ def _named(annotation: Any, step: str) -> Iterator[Any]:
         yield from _members(annotation.model_fields[step].annotation)
 
 
-def _models_at(model: type[BaseModel], path: Sequence[str | int]) -> list[type[BaseModel]]:
+def _models_at(model: type[BaseModel], path: Sequence[str | int], *, strict: bool = False) -> list[type[BaseModel]]:
     candidates: list[Any] = [model]
     for step in path:
         deeper = [found for candidate in candidates for found in _step(candidate, step)]
+        if strict:
+            candidates = deeper
+            continue
         candidates = deeper or [one for one in candidates if getattr(one, "__name__", "") == step] or candidates
     return [one for one in candidates if _is_model(one)]
 

@@ -8,11 +8,19 @@ from typing import TYPE_CHECKING, Any
 from zeke_jobs.config.diagnostics import Report, Span
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 START = Span(1, 1, 1, 2)
 
 Path = tuple[str | int, ...]
+
+
+def walk(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """A value and each value inside it, with its path."""
+    yield path, value
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, item in items:
+        yield from walk(item, (*path, step))
 
 
 @dataclass(slots=True)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
-from zeke_jobs.config.document import EXAMPLE
 from zeke_jobs.config.fields import only_model_at
 from zeke_jobs.config.keys import Keys
 from zeke_jobs.config.limits import Limit
@@ -20,22 +19,26 @@ if TYPE_CHECKING:
 
     from zeke_jobs.config.places import Document, Path
 
+K = TypeVar("K", bound=Keys)
 Edit = tuple[tuple[str, ...], Any]
 """A path of keys from the top of the file, and its value."""
 
 
-def read(document: Document) -> File | None:
-    """The file without its faulty values; None if it is not a mapping."""
+def read(document: Document, model: type[K], example: str) -> K | None:
+    """The file without its faulty values, read by its model; None if it is not a mapping.
+
+    The document gets the faults; ``example`` is the help for a text that is no mapping.
+    """
     value = document.value
     if not isinstance(value, dict):
         fault = f"expected a mapping with version and tasks, got {describe(value)}"
-        document.report.add(document.root.span, fault, EXAMPLE)
+        document.report.add(document.root.span, fault, example)
         return None
     try:
-        return File.read(value)
+        return model.read(value)
     except ValidationError as error:
-        note(error, Subject(File, (), File.called), document)
-        return _rest(deepcopy(value), error)
+        note(error, Subject(model, (), model.called), document)
+        return _rest(model, deepcopy(value), error)
 
 
 def resolve(file: File, *, text: str, digest: str) -> Config:
@@ -86,13 +89,13 @@ def _inherited(own: Keys, base: Keys) -> Keys:
     return own.model_copy(update=taken)
 
 
-def _rest(kept: dict[str, Any], error: ValidationError) -> File:
+def _rest(model: type[K], kept: dict[str, Any], error: ValidationError) -> K:
     while True:
         paths = {_existing(kept, one["loc"]) for one in error.errors(include_url=False)}
         # If only a part of a mapping is faulty, the other parts are kept and checked, too.
         _remove(kept, paths - {path[:depth] for path in paths for depth in range(len(path))})
         try:
-            return File.read(kept)
+            return model.read(kept)
         except ValidationError as further:  # each round removes a value, and no value is required
             error = further
 

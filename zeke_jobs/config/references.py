@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from zeke_jobs.config.entries import NAME, EntryError, check_task_id
-from zeke_jobs.config.substitution import references
+from zeke_jobs.config.models import File
+from zeke_jobs.config.places import walk
+from zeke_jobs.config.validation import note_missing
 from zeke_jobs.core.durations import format_duration
 from zeke_jobs.core.quoting import quote, suggest
 
@@ -34,16 +36,11 @@ class _Checks:
         self._names_of_tasks = {name for one in config.tasks.values() for name in (one.id, *one.aliases)}
 
     def all(self) -> None:
-        self._required((), "version", "the file", "the first line is version: 1")
-        self._required((), "tasks", "the file", "for example tasks: {my-task: {handler: package.module:function}}")
+        note_missing(self._document, File)
         if self._document.value.get("tasks") == {}:
             self._document.refuse(("tasks",), "expected at least one task, got none")
         self._keys()
         self._variables()
-        for name in self._config.services:
-            self._required(("services", name), "use", f"service {name}", "for example use: package.module:Settings")
-        for at in range(len(self._config.middleware)):
-            self._required(("middleware", at), "use", "a middleware", "for example use: package.module:Class")
         self._limits()
         self._names()
         self._retry(("defaults",), self._config.defaults)
@@ -59,11 +56,6 @@ class _Checks:
                     accept(name)
                 except EntryError as error:
                     self._document.refuse_key((section, name), *error.args)
-
-    def _required(self, path: Path, key: str, of: str, help_: str) -> None:
-        if isinstance(self._value(path), dict) and not self._has((*path, key)):
-            fault = f"expected the key {quote(key)} in {of}, got none"
-            self._document.refuse_key(path, fault, help_, missing=key)
 
     def _value(self, path: Path) -> Any:
         """The author's value at ``path``, of any type; None if there is none."""
@@ -88,8 +80,13 @@ class _Checks:
                 yield (*path, at), item
 
     def _variables(self) -> None:
-        for path, _ in references(self._document.value):
-            if path[0] not in ("services", "middleware") and path[2:3] != ("settings",):
+        for path, value in walk(self._document.value):
+            if (
+                isinstance(value, str)
+                and "${" in value
+                and path[0] not in ("services", "middleware")
+                and path[2:3] != ("settings",)
+            ):
                 self._document.refuse(
                     path,
                     "expected a value that is the same on every machine, got one from the environment",
@@ -108,10 +105,7 @@ class _Checks:
             if limit.concurrency is not None and limit.throttle.least > limit.concurrency:
                 fault = f"expected least to be at most concurrency, got {limit.throttle.least} and {limit.concurrency}"
                 self._document.refuse((*path, "throttle", "least"), fault)
-            if limit.breaker is not None:
-                self._required((*path, "breaker"), "failures", f"the breaker of {name}", "for example failures: 20")
             for unit, one in limit.units.items():
-                self._required((*path, "units", unit), "rate", f"unit {unit}", "for example rate: 90000/m")
                 if one.rate is not None:
                     at = (*path, unit) if self._has((*path, unit)) else (*path, "units", unit)
                     self._burst(at, one.burst, one.rate)
@@ -187,7 +181,6 @@ class _Checks:
 
     def _task(self, task: Task) -> None:
         path: Path = ("tasks", task.id)
-        self._required(path, "handler", f"task {task.id}", "for example handler: package.module:function")
         for at, limit in self._items((*path, "uses")):
             if limit not in self._config.limits:
                 help_ = suggest(limit, self._config.limits, what="limits are") or "there is no limits: in this file"
@@ -263,11 +256,7 @@ class _Checks:
         seen = set[str]()
         for at, one in enumerate(schedules):
             self._cron(one, (*path, at))
-            if not one.name and isinstance(self._value((*path, at)), dict):
-                self._document.refuse_key(
-                    (*path, at), "expected the key 'name' in a named cron, got none", "for example name: nightly"
-                )
-            elif one.name in seen:
+            if one.name and one.name in seen:
                 self._document.refuse((*path, at, "name"), f"expected each name once, got {quote(one.name)} again")
             seen.add(one.name)
 
@@ -275,9 +264,7 @@ class _Checks:
         from zeke_jobs.cron.calendar import CronError, parse
 
         written = self._value(path)
-        if isinstance(written, dict) and "at" not in written:
-            self._document.refuse_key(path, "expected the key 'at' in cron, got none", _CRON_EXAMPLE)
-        elif isinstance(written.get("at") if isinstance(written, dict) else written, str):
+        if isinstance(written.get("at") if isinstance(written, dict) else written, str):
             at = (*path, "at")
             try:
                 comes = parse(schedule.at).next_after(datetime.now(UTC), ZoneInfo(schedule.timezone)) is not None

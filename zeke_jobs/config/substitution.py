@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 from zeke_jobs.core import environment, redaction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from zeke_jobs.config.places import Path
 
 REFERENCE = re.compile(r"\$\$(?=\{)|\$\{([^}]*)\}?")
@@ -60,14 +58,6 @@ def substitute(value: Any) -> Substitution:
     return done
 
 
-def references(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
-    """Path and text of each value that contains ``${``."""
-    if isinstance(value, str) and "${" in value:
-        yield path, value
-    for key, item in _items(value):
-        yield from references(item, (*path, key))
-
-
 def _fill(value: Any, path: Path, done: Substitution) -> Any:
     if isinstance(value, dict):
         return {key: _fill(item, (*path, key), done) for key, item in value.items()}
@@ -96,10 +86,3 @@ def _one(match: re.Match[str], path: Path, done: Substitution) -> str:
     done.secrets.append(Secret(name, path, value))
     redaction.remember(name, value)
     return value
-
-
-def _items(value: Any) -> Iterator[tuple[str | int, Any]]:
-    if isinstance(value, dict):
-        yield from value.items()
-    elif isinstance(value, list):
-        yield from enumerate(value)

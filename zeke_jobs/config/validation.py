@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.alias_generators import to_camel, to_snake
 
-from zeke_jobs.config.fields import accepted_keys, field_at, model_at, names
+from zeke_jobs.config.fields import accepted_keys, field_at, model_at, names, only_model_at
+from zeke_jobs.config.keys import Keys
+from zeke_jobs.config.places import walk
 from zeke_jobs.config.wording import expected, message, unknown_key
 from zeke_jobs.core.quoting import quote
 
@@ -69,6 +71,18 @@ def note(error: ValidationError, subject: Subject, document: Document) -> None:
             document.refuse_key(one.path, text, help_)
         else:
             document.refuse(one.path, text, help_)
+
+
+def note_missing(document: Document, whole: type[Keys]) -> None:
+    """Report each key that a mapping of the file lacks and its model requires."""
+    for path, mapping in walk(document.value):
+        owner = only_model_at(whole, path, strict=True) if isinstance(mapping, dict) else None
+        for name in owner.required if owner is not None and issubclass(owner, Keys) else ():
+            if name not in mapping:
+                is_named = path != () and isinstance(path[-1], str) and owner.called.startswith("a ")
+                called = f"{owner.called[2:]} {path[-1]}" if is_named else owner.called
+                fault = f"expected the key {quote(name)} in {called}, got none"
+                document.refuse_key(path, fault, _teach(owner.model_fields[name]), missing=name)
 
 
 def _locate(error: ErrorDetails, base: Path, document: Document) -> _Located:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace as Pause
 from typing import TYPE_CHECKING
 
 from zeke_jobs.control import schedules
 from zeke_jobs.errors import UnknownTask
-from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.postgres.queries import SQL, Row
 from zeke_jobs.revisions import pauses
 
 if TYPE_CHECKING:
@@ -61,9 +60,9 @@ def resume(conn: Connection, target: str, *, by: str = "") -> bool:
     return bool(SQL.value(conn, "pause/end", target=found, by=by))
 
 
-def paused(conn: Connection) -> list[Pause]:
+def paused(conn: Connection) -> list[Row]:
     """All pauses, by people and by jobs.yaml: the columns of ``pause/list``, and ``ends_on`` and ``set_key`` of ``pauses``."""
-    return [Pause(**row) for row in pauses.in_force(conn, "pause/list", most=_ALL)]
+    return pauses.in_force(conn, "pause/list", most=_ALL)
 
 
 def _find(conn: Connection, target: str) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.client import drivers
 from zeke_jobs.client.reading import missing
 from zeke_jobs.core.wording import MOST
 from zeke_jobs.diagnosis.snapshot import snapshot
-from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.postgres.queries import SQL, Row
 from zeke_jobs.revisions import pauses
 
 if TYPE_CHECKING:
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 _HOLDERS = 5  # jobs to name for a full limit
-#: A row of a statement in sql/queries/why, its columns as attributes.
-Row = SimpleNamespace
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +68,7 @@ def gather(conn: Connection, job_id: UUID) -> Facts:
     if job is None:
         raise drivers.perform(conn, missing, job_id)
     task = _one(conn, "task", task=job.task)
-    workers = _all(conn, "workers", queue=task.queue if task else job.queue, task=job.task)
+    workers = SQL.named(conn, "why/workers", queue=task.queue if task else job.queue, task=job.task)
     sent = SQL.all(conn, "why/sent", id=job_id)
     if job.status not in ("created", "retry") or task is None:
         return Facts(job, task, workers, sent)
@@ -81,8 +78,8 @@ def gather(conn: Connection, job_id: UUID) -> Facts:
         task,
         workers,
         sent,
-        pauses=[Row(**one) for one in pauses.in_force(conn, "why/pauses", task=task.id)],
-        limits=_all(conn, "limits", limits=task.limits, most=_HOLDERS),
+        pauses=pauses.in_force(conn, "why/pauses", task=task.id),
+        limits=SQL.named(conn, "why/limits", limits=task.limits, most=_HOLDERS),
         key_rate=_one(conn, "key_rate", task=task.id, id=job.id),
         key_holders=SQL.all(conn, "why/key", task=task.id, id=job.id) if task.per_key and job.key is not None else (),
         before=_one(conn, "before", id=job.id),
@@ -92,9 +89,4 @@ def gather(conn: Connection, job_id: UUID) -> Facts:
 
 
 def _one(conn: Connection, statement: str, **params: Any) -> Row | None:
-    row = SQL.one(conn, f"why/{statement}", **params)
-    return None if row is None else Row(**row)
-
-
-def _all(conn: Connection, statement: str, **params: Any) -> list[Row]:
-    return [Row(**row) for row in SQL.all(conn, f"why/{statement}", **params)]
+    return next(iter(SQL.named(conn, f"why/{statement}", **params)), None)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from zeke_jobs.core.units import amount_text
 from zeke_jobs.core.wording import MOST, listed, since, span, up_to_most
 from zeke_jobs.diagnosis import reasons
-from zeke_jobs.diagnosis.facts import Row
 from zeke_jobs.diagnosis.findings import Check, Fault, Patient, Severity, fault
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import pauses
@@ -141,11 +140,11 @@ def _spent(patient: Patient) -> Iterator[Fault]:
 def _pauses(patient: Patient) -> Iterator[Fault]:
     now = SQL.value(patient.conn, "schedule/clock")
     for row in pauses.in_force(patient.conn, "pause/list", most=MOST + 1):
-        why, waiting = reasons.paused(Row(**row), now), row["waiting"]
-        began, ends = (moment and moment.isoformat() for moment in (row["paused_on"], row["ends_on"]))
+        why, waiting = reasons.paused(row, now), row.waiting
+        began, ends = (moment and moment.isoformat() for moment in (row.paused_on, row.ends_on))
         waits = f"{up_to_most(waiting, 'queued job')} {'waits' if waiting == 1 else 'wait'}"
-        figures = {"by": row["paused_by"], "since": began, "until": ends, "waiting": waiting}
-        yield fault(row["target"], f"{why.sentence}; {waits}", why.help, **figures)
+        figures = {"by": row.paused_by, "since": began, "until": ends, "waiting": waiting}
+        yield fault(row.target, f"{why.sentence}; {waits}", why.help, **figures)
 
 
 CHECKS = (

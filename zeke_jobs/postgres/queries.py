@@ -6,6 +6,7 @@ import re
 from contextlib import suppress
 from functools import cache
 from importlib.resources import files
+from types import SimpleNamespace as Row
 from typing import TYPE_CHECKING, Any
 
 from psycopg2.errors import DuplicatePreparedStatement
@@ -67,6 +68,10 @@ class Queries:
             # Dictionaries are made by hand, because the driver's own cost as much as a round trip.
             names = [column.name for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in found]
+
+    def named(self, conn: Connection, name: str, /, **params: Any) -> list[Row]:
+        """As ``all``, with the columns of a row as its attributes."""
+        return [Row(**row) for row in self.all(conn, name, **params)]
 
     def rows(self, conn: Connection, name: str, /, **params: Any) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows as tuples, in the order of its columns: for frequent statements."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zeke_jobs.diagnosis import facts
-from zeke_jobs.diagnosis.facts import Row
 from zeke_jobs.diagnosis.snapshot import snapshot
 from zeke_jobs.diagnosis.why import Explanation, explain
-from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.postgres.queries import SQL, Row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,25 +51,21 @@ def read(conn: Connection, task: str = "", job: UUID | None = None) -> Board:
     Raises:
         JobNotFound: the job is gone.
     """
-
-    def rows(statement: str, **params: Any) -> list[Row]:
-        return [Row(**row) for row in SQL.all(conn, statement, **params)]
-
     with snapshot(conn):
         head = SQL.one(conn, "top/head")
         assert head is not None
-        tasks = rows("top/tasks", most=COUNTED + 1, sample=_SAMPLE)
+        tasks = SQL.named(conn, "top/tasks", most=COUNTED + 1, sample=_SAMPLE)
         busiest = max(tasks, key=lambda one: one.active + one.queued, default=None)
         shown = task or (busiest.task if busiest else "")
         return Board(
             **head,
             tasks=tasks,
-            running=rows("top/running", most=_ROWS),
+            running=SQL.named(conn, "top/running", most=_ROWS),
             waiting_of=shown,
-            waiting=rows("top/waiting", task=shown, most=_ROWS),
-            failed=rows("top/failed", most=_ROWS),
-            schedules=rows("schedule/list"),
-            limits=rows("top/limits"),
-            workers=rows("fleet/members"),
+            waiting=SQL.named(conn, "top/waiting", task=shown, most=_ROWS),
+            failed=SQL.named(conn, "top/failed", most=_ROWS),
+            schedules=SQL.named(conn, "schedule/list"),
+            limits=SQL.named(conn, "top/limits"),
+            workers=SQL.named(conn, "fleet/members"),
             opened=None if job is None else explain(facts.gather(conn, job)),
         )
