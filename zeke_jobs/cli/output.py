@@ -6,7 +6,7 @@ import json
 import sys
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from math import isfinite
 from types import SimpleNamespace
@@ -19,7 +19,6 @@ from rich.cells import cell_len
 from rich.table import Table
 
 from zeke_jobs.core.console import Console
-from zeke_jobs.core.durations import format_duration
 from zeke_jobs.core.terminal import visible, visible_json
 from zeke_jobs.core.wording import count, when
 
@@ -184,26 +183,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and not isfinite(value):
         return None
     return value
-
-
-def age(moment: datetime | None, now: datetime | None = None) -> str:
-    """The age in one or two units: ``5m``, ``2h10m``; with a plus sign for a future moment."""
-    if moment is None:
-        return ""
-    passed = (now or datetime.now(UTC)) - moment
-    sign = "+" if passed < timedelta(0) else ""
-    seconds = int(abs(passed).total_seconds())
-    coarse = next(
-        (unit for limit, unit in ((60, 1), (3600, 60), (86400, 60), (10 * 86400, 3600)) if seconds < limit), 86400
-    )
-    return sign + format_duration(timedelta(seconds=seconds // coarse * coarse))
-
-
-def took(seconds: float | None) -> str:
-    """A measured duration: ``2 ms``, ``1.4 s``; empty for None."""
-    if seconds is None:
-        return ""
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
 def spelled(value: Any) -> str:

@@ -76,8 +76,10 @@ def note(error: ValidationError, subject: Subject, document: Document) -> None:
 def note_missing(document: Document, whole: type[Keys]) -> None:
     """Report each key that a mapping of the file lacks and its model requires."""
     for path, mapping in walk(document.value):
-        owner = only_model_at(whole, path, strict=True) if isinstance(mapping, dict) else None
-        for name in owner.required if owner is not None and issubclass(owner, Keys) else ():
+        owner = only_model_at(whole, path, strict=True)
+        if owner is None or not issubclass(owner, Keys) or not isinstance(mapping, dict):
+            continue
+        for name in owner.required:
             if name not in mapping:
                 is_named = path != () and isinstance(path[-1], str) and owner.called.startswith("a ")
                 called = f"{owner.called[2:]} {path[-1]}" if is_named else owner.called

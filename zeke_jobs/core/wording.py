@@ -30,6 +30,18 @@ def span(length: timedelta) -> str:
     return format_duration(timedelta(seconds=int(seconds) // unit * unit))
 
 
+def took(seconds: float | None) -> str:
+    """A measured length of time: ``4ms``, ``1.4s``, ``3m20s``; empty for None."""
+    if seconds is None:
+        return ""
+    return f"{seconds:.1f}s" if 1 <= seconds < 10 else span(timedelta(seconds=seconds))
+
+
+def passed(moment: datetime | None, now: datetime | None = None) -> str:
+    """The age of a moment, by this machine's clock unless ``now`` is given; empty for None."""
+    return "" if moment is None else span(max(timedelta(0), (now or datetime.now(UTC)) - moment))
+
+
 def since(moment: datetime, now: datetime) -> str:
     """A past moment and its age."""
     return f"since {when(moment)} ({span(now - moment)})"

@@ -6,7 +6,7 @@ import re
 from contextlib import suppress
 from functools import cache
 from importlib.resources import files
-from types import SimpleNamespace as Row
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from psycopg2.errors import DuplicatePreparedStatement
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
+#: A row with its columns as attributes.
+Row = SimpleNamespace
 _PARAMETER = re.compile(r"%\((\w+)\)s::(\w+(?: precision)?(?:\[\])?)")
 
 

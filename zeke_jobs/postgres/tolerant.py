@@ -53,5 +53,5 @@ def _moment(text: Any, cursor: Cursor) -> datetime | None:
 
 _CASTERS = (
     new_type((_TIMESTAMPTZ,), "TIMESTAMPTZ", _moment),
-    new_type((_JSON, _JSONB), "JSON", lambda text, _: None if text is None else value_of(text)),
+    new_type((_JSON, _JSONB), "JSON", lambda text, _: None if text is None else value_of(str(text))),
 )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-from zeke_jobs.core.wording import figure, span
+from zeke_jobs.core.wording import figure
 
 _UNITS = ((1_000_000_000, "G"), (1_000_000, "M"), (10_000, "k"))
 _BAR = 8
@@ -19,20 +19,6 @@ def number(value: float | None) -> str:
         if value >= least:
             return f"{value / min(least, {'k': 1_000}.get(unit, least)):.1f}{unit}"
     return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.1f}"
-
-
-def seconds(value: float | None) -> str:
-    """``4ms``, ``1.4s``, ``3m20s``; empty for None."""
-    if value is None:
-        return ""
-    if 1 <= value < 10:
-        return f"{value:.1f}s"
-    return span(timedelta(seconds=value))
-
-
-def passed(moment: datetime | None, now: datetime) -> str:
-    """The age of a moment."""
-    return "" if moment is None else span(max(timedelta(0), now - moment))
 
 
 def clock(moment: datetime | None) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.core.units import amount_text
-from zeke_jobs.core.wording import one_line, place, span
+from zeke_jobs.core.wording import one_line, passed, place, span, took
 from zeke_jobs.top import figures
 from zeke_jobs.top.board import COUNTED
 
@@ -140,8 +140,8 @@ PANES = (
             Column("fail/m", 6, lambda one, _: figures.number(one.failed_per_minute), lambda *_: _BAD, right=True),
             Column("oldest", 7, lambda one, _: "" if one.wait is None else span(one.wait),
                    lambda one, _: _LATE if one.is_late else "", right=True),
-            Column("p50", 6, lambda one, _: figures.seconds(one.p50), right=True),
-            Column("p95", 6, lambda one, _: figures.seconds(one.p95), right=True),
+            Column("p50", 6, lambda one, _: took(one.p50), right=True),
+            Column("p95", 6, lambda one, _: took(one.p95), right=True),
             Column("", 12, _note, _of_task, grow=3, least=110),
         ),
         "task",
@@ -152,7 +152,7 @@ PANES = (
         "running",
         (
             *_JOB,
-            Column("for", 7, lambda one, board: figures.passed(one.since, board.now), right=True),
+            Column("for", 7, lambda one, board: passed(one.since, board.now), right=True),
             Column("try", 3, lambda one, _: str(one.attempt or 1), right=True),
             Column("worker", 12, lambda one, _: place(one.host, one.pid), grow=1),
             Column("progress", 14,
@@ -168,7 +168,7 @@ PANES = (
         "waiting",
         (
             Column("job", 36, lambda one, _: str(one.id)),
-            Column("waits", 7, lambda one, board: figures.passed(one.run_at, board.now) if one.run_at <= board.now else "",
+            Column("waits", 7, lambda one, board: passed(one.run_at, board.now) if one.run_at <= board.now else "",
                    right=True),
             Column("pri", 3, lambda one, _: str(one.priority or ""), right=True),
             Column("key", 4, lambda one, _: one.key if one.key and one.key != str(one.id) else "", grow=1),
@@ -184,7 +184,7 @@ PANES = (
         "failed",
         (
             *_JOB,
-            Column("ago", 7, lambda one, board: figures.passed(one.completed_on, board.now), right=True),
+            Column("ago", 7, lambda one, board: passed(one.completed_on, board.now), right=True),
             Column("try", 3, lambda one, _: str(one.attempt), right=True),
             Column("error", 20, lambda one, _: one_line(": ".join(part for part in (one.type, one.message) if part)),
                    lambda *_: _BAD, grow=3),
@@ -231,7 +231,7 @@ PANES = (
             Column("busy", 7, lambda one, _: f"{one.busy}/{one.threads}" if one.kind == "worker" else "", right=True),
             Column("rev", 4, lambda one, _: str(one.revision),
                    lambda one, board: _PAUSED if one.revision != board.revision else "", right=True),
-            Column("beat", 6, lambda one, board: figures.passed(one.heartbeat_on, board.now),
+            Column("beat", 6, lambda one, board: passed(one.heartbeat_on, board.now),
                    lambda one, _: _LATE if one.is_late else "", right=True),
             Column("queues", 8, lambda one, _: ", ".join(one.queues), grow=1),
             Column("", 8, lambda one, _: "lost" if one.is_late else "stopping" if one.stopping else "", lambda *_: _LATE),

@@ -21,9 +21,9 @@ def answer(**waits: tuple[float, float]) -> Any:
 @pytest.mark.parametrize(
     ("waits", "line"),
     [
-        ({"p50": (0.6, 4.2), "p95": (9.0, 9.1), "p99": (9.0, 9.1)}, "pull: p50 of the wait 600 ms → 4.2 s"),
-        ({"p50": (0.6, 4.2), "p95": (1.0, 9.0), "p99": (9.0, 9.1)}, "pull: p95 of the wait 1.0 s → 9.0 s"),
-        ({"p50": (0.1, 0.1), "p95": (1.0, 1.0), "p99": (1.0, 9.0)}, "pull: p99 of the wait 1.0 s → 9.0 s"),
+        ({"p50": (0.6, 4.2), "p95": (9.0, 9.1), "p99": (9.0, 9.1)}, "pull: p50 of the wait 600ms → 4.2s"),
+        ({"p50": (0.6, 4.2), "p95": (1.0, 9.0), "p99": (9.0, 9.1)}, "pull: p95 of the wait 1.0s → 9.0s"),
+        ({"p50": (0.1, 0.1), "p95": (1.0, 1.0), "p99": (1.0, 9.0)}, "pull: p99 of the wait 1.0s → 9.0s"),
         ({"p50": (0.6, 0.61), "p95": (1.0, 1.0), "p99": (1.0, 1.0)}, "no task would wait noticeably longer or shorter"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.cli.output import console, escape, plain, table, tell, when
+from zeke_jobs.core.wording import took
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -69,7 +70,7 @@ def headline(answer: Backtest) -> list[str]:
             was, is_ = getattr(before, f"wait_{quantile}"), getattr(after, f"wait_{quantile}")
             if was is None or is_ is None or abs(is_ - was) <= max(0.05, 0.1 * was):
                 continue
-            changed.append((abs(is_ - was), f"{escape(name)}: {quantile} of the wait {_step(was, is_, span)}"))
+            changed.append((abs(is_ - was), f"{escape(name)}: {quantile} of the wait {_step(was, is_, took)}"))
             break
     lines = [text for _, text in sorted(changed, reverse=True)[:5]]
     lines = lines or ["no task would wait noticeably longer or shorter"]
@@ -82,22 +83,12 @@ def headline(answer: Backtest) -> list[str]:
     return lines
 
 
-def span(seconds: float) -> str:
-    """A simulated length of time: ``20 ms``, ``1.4 s``, ``12 min``, ``3.2 h``."""
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    for unit, worth in (("s", 1), ("min", 60), ("h", 3600)):
-        if seconds < 120 * worth or unit == "h":
-            break
-    return f"{seconds / worth:.1f} {unit}"
-
-
 #: Title of each column, its figure, and its format.
 _OF_TASKS: Columns = {
     "jobs": ("jobs", "{:,}".format),
-    "wait p50": ("wait_p50", span),
-    "p95": ("wait_p95", span),
-    "p99": ("wait_p99", span),
+    "wait p50": ("wait_p50", took),
+    "p95": ("wait_p95", took),
+    "p99": ("wait_p99", took),
     "queue peak": ("queue_peak", "{:,}".format),
     "busy": ("utilisation", "{:.0%}".format),
     "too late": ("breaches", "{:,}".format),
@@ -107,7 +98,7 @@ _OF_TASKS: Columns = {
 _OF_LIMITS: Columns = {
     "at once": ("limit", str),
     "busy": ("utilisation", "{:.0%}".format),
-    "held jobs back for": ("held", span),
+    "held jobs back for": ("held", took),
 }
 
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.configuration import changes
-from zeke_jobs.cli.output import console, listing, print_json, say, tell, took, when
+from zeke_jobs.cli.output import console, listing, print_json, say, tell, when
 from zeke_jobs.core.terminal import visible
+from zeke_jobs.core.wording import took
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import diff as differences

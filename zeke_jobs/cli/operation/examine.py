@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zeke_jobs.cli import database, options
-from zeke_jobs.cli.output import age, coloured, console, escape, listing, plain, print_json, say, tell
+from zeke_jobs.cli.output import coloured, console, escape, listing, plain, print_json, say, tell
 from zeke_jobs.cli.run import FAILED, UsageError
 from zeke_jobs.core import environment, probes
 from zeke_jobs.core.terminal import visible
+from zeke_jobs.core.wording import passed
 from zeke_jobs.diagnosis import fleet as whole
 from zeke_jobs.diagnosis import health as checking
 from zeke_jobs.diagnosis.doctor import CHECKS, Report, examine
@@ -66,8 +67,8 @@ def fleet(as_json: options.Json = False) -> None:
         "version": lambda one: one.version,
         "rev": lambda one: one.revision,
         "file": lambda one: one.file_revision or "",
-        "since": lambda one: age(one.since),
-        "heartbeat": lambda one: age(one.heartbeat),
+        "since": lambda one: passed(one.since),
+        "heartbeat": lambda one: passed(one.heartbeat),
         "busy": lambda one: f"{one.busy}/{one.threads}" if one.kind == "worker" else "",
         "queues": lambda one: ", ".join(one.queues),
         "drift": lambda one: coloured("yellow", "; ".join(one.drift)),

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from zeke_jobs import client
 from zeke_jobs.cli import database, options
-from zeke_jobs.cli.output import age, count, escape, facts, listing, print_json, styled, tell, when
+from zeke_jobs.cli.output import count, escape, facts, listing, print_json, styled, tell, when
 from zeke_jobs.cli.run import usage
-from zeke_jobs.core.wording import progress
+from zeke_jobs.core.wording import passed, progress
 
 
 def batch(
@@ -22,7 +22,7 @@ def batch(
         columns = {
             "batch": lambda one: one.id,
             "state": lambda one: styled(one.status),
-            "made": lambda one: age(one.created_on),
+            "made": lambda one: passed(one.created_on),
             "jobs": lambda one: one.jobs,
             "unfinished": lambda one: one.unfinished or "",
             "failed": lambda one: one.failed or "",

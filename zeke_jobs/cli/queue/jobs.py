@@ -14,7 +14,6 @@ from zeke_jobs import client
 from zeke_jobs.cli import database, ids, options
 from zeke_jobs.cli.output import (
     Markup,
-    age,
     console,
     escape,
     facts,
@@ -24,14 +23,13 @@ from zeke_jobs.cli.output import (
     say,
     styled,
     tell,
-    took,
     when,
 )
 from zeke_jobs.cli.queue.filters import filtered
 from zeke_jobs.cli.run import FAILED, usage
 from zeke_jobs.client import Job, batch_status
 from zeke_jobs.core import costs
-from zeke_jobs.core.wording import one_line, progress, traceback_lines
+from zeke_jobs.core.wording import one_line, passed, progress, took, traceback_lines
 from zeke_jobs.errors import BatchNotFound, JobFailed
 
 _LINE = 100
@@ -79,7 +77,7 @@ def jobs(
         "id": lambda job: str(job.id)[-8:] if is_short else job.id,
         "task": lambda job: job.task_id,
         "status": lambda job: styled(job.status),
-        "sent": lambda job: age(job.created_on),
+        "sent": lambda job: passed(job.created_on),
         "took": _took,
         "retries": lambda job: job.retry_count or "",
         "cost": _cost,
