@@ -115,7 +115,8 @@ def run(
         name: The name of the program.
         arguments: The words of the command.
     """
-    _never_fail_for_a_character()
+    if isinstance(sys.stdout, io.TextIOWrapper):  # escape what its encoding lacks, as Python does on standard error
+        sys.stdout.reconfigure(errors="backslashreplace")
     with forgiving() as out:
         status = _run(app, name, sys.argv[1:] if arguments is None else list(arguments))
         out.flush()
@@ -145,12 +146,6 @@ def _run(app: typer.Typer | Callable[[Sequence[str]], typer.Typer], name: str, w
     except Exception:  # noqa: BLE001 (shown in full, with a status of its own)
         return _our_bug()
     return status if isinstance(status, int) else FINE
-
-
-def _never_fail_for_a_character() -> None:
-    """Escape on standard output what its encoding lacks, as Python does on standard error."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _database_says(error: Exception) -> str:

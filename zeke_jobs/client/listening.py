@@ -53,7 +53,10 @@ class Listener:
             # An earlier end shows in the answer, a later one is announced; a poll finds one that commits at this moment.
             if not drivers.perform(None, Database.ask, "job/await", id=key):
                 return True
-            self._start()
+            with self._lock:
+                if self._thread is None or not self._thread.is_alive():
+                    self._thread = threading.Thread(target=self._run, name="zeke-jobs listener", daemon=True)
+                    self._thread.start()
             return event.wait(None if deadline is None else max(0.0, deadline - monotonic()))
         finally:
             with self._lock:
@@ -62,12 +65,6 @@ class Listener:
                     events.remove(event)
                 if not events:
                     self._waiting.pop(key, None)
-
-    def _start(self) -> None:
-        with self._lock:
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._run, name="zeke-jobs listener", daemon=True)
-                self._thread.start()
 
     def _run(self) -> None:
         while True:

@@ -92,7 +92,8 @@ def _read(found: Any, path: str) -> Handler:
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise EntryError(f"expected {path} to return its output, got a generator", "return instead of yield")
     payload, context = _parameters(function, path)
-    payload_model = _payload_model(payload, function, path)
+    annotation = _annotation(payload, function, path)
+    payload_model = _model(annotation, f"{payload.name} of {path} to be annotated with", path)
     return Handler(
         function=found,
         payload_model=payload_model,
@@ -116,11 +117,6 @@ def _parameters(function: Callable[..., Any], path: str) -> tuple[inspect.Parame
             f"expected {path} to take a payload and a context, got ({', '.join(parameters)})", _shape(path)
         )
     return positional[0], positional[1]
-
-
-def _payload_model(parameter: inspect.Parameter, function: Callable[..., Any], path: str) -> type[BaseModel]:
-    annotation = _annotation(parameter, function, path)
-    return _model(annotation, f"{parameter.name} of {path} to be annotated with", path)
 
 
 def _settings_model(parameter: inspect.Parameter, function: Callable[..., Any], path: str) -> type[BaseModel] | None:

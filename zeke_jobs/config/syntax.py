@@ -69,7 +69,7 @@ def mend(text: str, fault: Fault) -> str | None:
 
 def _bare(problem: str, context: str, mark: Mark, text: str) -> Fault | None:
     """A value that starts with a character reserved by YAML."""
-    line = _line(text, mark.line)
+    line = "".join(split_lines(text)[mark.line : mark.line + 1])
     column = mark.column
     if "while scanning an alias" in context:
         column = line.rfind("*", 0, mark.column + 1)
@@ -136,8 +136,3 @@ def _where(error: MarkedYAMLError) -> str:
 
 def _at(mark: Mark) -> Span:
     return Span(mark.line + 1, mark.column + 1, mark.line + 1, mark.column + 2)
-
-
-def _line(text: str, number: int) -> str:
-    lines = split_lines(text)
-    return lines[number] if number < len(lines) else ""

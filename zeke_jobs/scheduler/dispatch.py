@@ -196,7 +196,8 @@ def _decide(conn: Connection, held: InForce, now: datetime) -> list[Tick]:
     ticks = due(timetable, decided_to, now)
     done = {r["scheduled_for"] for r in SQL.all(conn, "schedule/ticks", task=timetable.id, ticks=ticks)}
     todo = [tick for tick in ticks if tick not in done]
-    unfinished = _unfinished(conn, timetable) if todo else None
+    row = SQL.one(conn, "schedule/unfinished", names=list(timetable.names)) if todo else None
+    unfinished = Unfinished(**row) if row else None
     decided = [_carry_out(conn, timetable, tick, now) for tick in decide(timetable, todo, now, unfinished)]
     advance(conn, timetable, max([decided_to, *ticks]))
     return decided
@@ -207,11 +208,6 @@ def _carry_out(conn: Connection, timetable: Timetable, tick: Tick, now: datetime
         tick = send_tick(conn, timetable, tick, start_of(timetable, tick.scheduled_for, now))
     record(conn, tick)
     return tick
-
-
-def _unfinished(conn: Connection, timetable: Timetable) -> Unfinished | None:
-    row = SQL.one(conn, "schedule/unfinished", names=list(timetable.names))
-    return None if row is None else Unfinished(row["job"], row["scheduled_for"], row["status"])
 
 
 def read_line(schedule: str, cron: Mapping[str, Any]) -> tuple[Cron, ZoneInfo, timedelta, timedelta]:

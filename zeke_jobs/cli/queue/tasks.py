@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.output import coloured, listing, spelled
-from zeke_jobs.client import drivers
-from zeke_jobs.client.plans import Database
 from zeke_jobs.config import Rate
 from zeke_jobs.config.limits import TaskRate
 from zeke_jobs.config.models import Task
 from zeke_jobs.core.durations import format_duration
 from zeke_jobs.core.units import amount_text
+from zeke_jobs.core.wording import took
 from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
@@ -23,8 +21,8 @@ if TYPE_CHECKING:
 
 def tasks(as_json: options.Json = False) -> None:
     """List the tasks of the revision in force, with their jobs by status."""
-    database.choose()
-    found = [_task(row) for row in drivers.perform(None, Database.ask, "job/counts")]
+    with database.connection("tasks", is_migrated=False) as conn:
+        found = [_task(row) for row in SQL.all(conn, "job/counts")]
     columns: dict[str, Callable[[dict[str, Any]], object]] = {
         "task": lambda task: task["id"],
         "queued": lambda task: task["queued"] or "",
@@ -36,7 +34,7 @@ def tasks(as_json: options.Json = False) -> None:
         ),
         "completed": lambda task: task["completed"] or "",
         "failed": lambda task: task["failed"] or "",
-        "waits": lambda task: _waits(task["oldest_wait"]),
+        "waits": lambda task: took(task["oldest_wait"]),
         "cron": lambda task: f"{task['cron']} ({task['timezone']})" if task["cron"] else "",
         **{
             key: (lambda task, key=key: spelled(task[key] or ""))
@@ -56,34 +54,18 @@ def used(unit: dict[str, Any]) -> str:
     return f"{amount_text(unit['used'])} of {amount_text(unit['amount'])} {unit['unit']} {period}"
 
 
-def _waits(seconds: float | None) -> str:
-    return "" if seconds is None else format_duration(timedelta(seconds=int(seconds)))
-
-
-def _task(row: tuple[Any, ...]) -> dict[str, Any]:
-    task_id, queue, description, aliases, definition, cron, paused, queued, active, completed, failed, waits = row
-    written = json.loads(definition)
-    concurrency, rate = written.get("concurrency") or {}, written.get("rate")
-    schedules = json.loads(cron) if cron else []
+def _task(row: dict[str, Any]) -> dict[str, Any]:
+    written, schedules = row.pop("definition"), row.pop("schedules") or []
     if isinstance(schedules, dict):
         schedules = [schedules]
+    rate = written.get("rate")
     return {
-        "id": task_id,
-        "aliases": aliases,
-        "description": description,
-        "queue": queue,
-        "limit": concurrency.get("limit"),
-        "per_key": concurrency.get("per_key"),
+        **row,
+        "limit": None, "per_key": None, **(written.get("concurrency") or {}),
         "rate": str(TaskRate.model_validate(rate)) if rate else None,
         "budget": written.get("budget"),
         "cron": ", ".join(one["at"] for one in schedules) or None,
         "timezone": ", ".join(dict.fromkeys(one.get("timezone", "UTC") for one in schedules)) or None,
-        "paused": paused,
-        "queued": queued,
-        "active": active,
-        "completed": completed,
-        "failed": failed,
-        "oldest_wait": waits,
         **Task.shown(written),
     }
 

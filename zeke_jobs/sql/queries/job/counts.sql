@@ -4,14 +4,14 @@ SELECT
   t.queue,
   t.description,
   t.aliases,
-  t.definition::text,
-  t.cron::text,
-  t.paused OR EXISTS (SELECT 1 FROM zeke_jobs.pause AS p WHERE p.target IN ('task/' || t.id, 'queue/' || t.queue) OR p.target = ANY (t.limits)),
-  count(*) FILTER (WHERE q.state = 'queued'),
-  count(*) FILTER (WHERE q.state = 'consumed'),
-  count(*) FILTER (WHERE q.state = 'done'),
-  count(*) FILTER (WHERE q.state = 'rejected'),
-  extract(epoch FROM zeke_jobs.now() - min(q.run_at) FILTER (WHERE q.state = 'queued' AND q.run_at <= zeke_jobs.now()))::double precision
+  t.definition,
+  t.cron AS schedules,
+  t.paused OR EXISTS (SELECT 1 FROM zeke_jobs.pause AS p WHERE p.target IN ('task/' || t.id, 'queue/' || t.queue) OR p.target = ANY (t.limits)) AS paused,
+  count(*) FILTER (WHERE q.state = 'queued') AS queued,
+  count(*) FILTER (WHERE q.state = 'consumed') AS active,
+  count(*) FILTER (WHERE q.state = 'done') AS completed,
+  count(*) FILTER (WHERE q.state = 'rejected') AS failed,
+  extract(epoch FROM zeke_jobs.now() - min(q.run_at) FILTER (WHERE q.state = 'queued' AND q.run_at <= zeke_jobs.now()))::double precision AS oldest_wait
 FROM zeke_jobs.task AS t
 CROSS JOIN LATERAL unnest(t.id || t.aliases) AS n (name)
 LEFT JOIN zeke_jobs.queue AS q ON q.task = n.name
