@@ -6,7 +6,6 @@ import random
 import re
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from psycopg2.errors import LockNotAvailable
@@ -73,26 +72,15 @@ def told(conn: Connection, what: str) -> Iterator[None]:
         raise Contended(_held(conn, what, error, time.monotonic() - begun)) from error
 
 
-@dataclass(frozen=True)
-class Holder:
-    """A session that holds locks, in words as text."""
-
-    pid: int
-    login: str
-    program: str
-    seconds: float | None
-
-    def __str__(self) -> str:
-        since = "" if self.seconds is None else f", open for {self.seconds:.0f} s"
-        return f"session {self.pid} ({self.login}, {self.program or 'no name'}{since})"
-
-
-def holder(conn: Connection, error: LockNotAvailable) -> Holder | None:
-    """The session that probably holds the lock: it has the oldest transaction of the sessions that use the table."""
+def holder(conn: Connection, error: LockNotAvailable) -> tuple[int, str] | None:
+    """Process id and description of the session that probably holds the lock: the oldest one of those that use the table."""
     # The server names the table of a row, or an index of it, but no session.
     named = re.search(r'"(\w+)"|LOCK TABLE zeke_jobs[.](\w+)', error.diag.context or "")
     row = SQL.one(conn, "migration/holder", relation=named and (named[1] or named[2]))
-    return None if row is None else Holder(**row)
+    if row is None:
+        return None
+    since = "" if row["seconds"] is None else f", open for {row['seconds']:.0f} s"
+    return row["pid"], f"session {row['pid']} ({row['login']}, {row['program'] or 'no name'}{since})"
 
 
 def _held(conn: Connection, what: str, error: Error, seconds: float) -> str:
@@ -102,7 +90,8 @@ def _held(conn: Connection, what: str, error: Error, seconds: float) -> str:
     found = holder(conn, error)
     if found is None:
         return f"{expected}, got none: other sessions held them, and have ended since\n  help: run it again"
+    pid, session = found
     return (
-        f"{expected}, got none: a transaction of {found} has used our tables and goes on\n"
-        f"  help: end it, for example by SELECT pg_terminate_backend({found.pid}), and run this again"
+        f"{expected}, got none: a transaction of {session} has used our tables and goes on\n"
+        f"  help: end it, for example by SELECT pg_terminate_backend({pid}), and run this again"
     )

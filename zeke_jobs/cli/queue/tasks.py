@@ -61,7 +61,9 @@ def _task(row: dict[str, Any]) -> dict[str, Any]:
     rate = written.get("rate")
     return {
         **row,
-        "limit": None, "per_key": None, **(written.get("concurrency") or {}),
+        "limit": None,
+        "per_key": None,
+        **(written.get("concurrency") or {}),
         "rate": str(TaskRate.model_validate(rate)) if rate else None,
         "budget": written.get("budget"),
         "cron": ", ".join(one["at"] for one in schedules) or None,

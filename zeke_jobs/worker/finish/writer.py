@@ -65,7 +65,7 @@ class EndingWriter:
         except LockNotAvailable as error:
             if job not in self._told:
                 self._told.add(job)
-                held_by = str(lock_waits.holder(conn, error) or "a session that has ended since")
+                _, held_by = lock_waits.holder(conn, error) or (0, "a session that has ended since")
                 self._log.warning(
                     "its end is written later: another session holds it", job_id=str(job), held_by=held_by
                 )
