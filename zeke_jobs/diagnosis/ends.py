@@ -11,7 +11,7 @@ from zeke_jobs.diagnosis.reasons import QUARANTINE, Reason, error_of, reason
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zeke_jobs.diagnosis.facts import Row
+    from zeke_jobs.postgres.queries import Row
 
 _FINAL = frozenset({"Reject", "InvalidPayload"})
 _OUTCOMES = {"retry": "failed, to be tried again", "died": "its worker died", "deferred": "deferred"}

@@ -12,7 +12,7 @@ from zeke_jobs.diagnosis.reasons import Reason, reason
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zeke_jobs.diagnosis.facts import Row
+    from zeke_jobs.postgres.queries import Row
 
 
 def of(limit: Row, now: datetime) -> Reason:

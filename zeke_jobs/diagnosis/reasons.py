@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from zeke_jobs.diagnosis.facts import Row
+    from zeke_jobs.postgres.queries import Row
 
 QUARANTINE = 3  # deaths of workers that count, as zeke_jobs.rescue() has it
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
-    from zeke_jobs.diagnosis.facts import Facts, Row
+    from zeke_jobs.diagnosis.facts import Facts
+    from zeke_jobs.postgres.queries import Row
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,10 +92,10 @@ def test_the_same_seed_makes_the_same_load() -> None:
     [
         ("tasks: {a: {rate: 1/h, takes: 2s}}", "load.yaml:1:1: error: expected the key 'version' in the file, got none"),
         ("version: 1", "load.yaml:1:1: error: expected the key 'tasks' in the file, got none"),
-        ("[]", "load.yaml:1:1: error: expected a mapping with tasks, got a list"),
+        ("[]", "load.yaml:1:1: error: expected a mapping with version and tasks, got a list"),
         ("version: 1\ntasks:\n  aa: {takes: 2s}", "load.yaml:3:3: error: expected a task of jobs.yaml, got 'aa'"),
         ("version: 1\ntasks:\n  a: {rate: 1/h}", "load.yaml:3:3: error: expected the key 'takes' in load a, got none"),
-        ("version: 1\ntasks:\n  a: {takes: 2s, rat: 1/h}", "load.yaml:3:18: error: expected a key of a task's load, got 'rat'"),
+        ("version: 1\ntasks:\n  a: {takes: 2s, rat: 1/h}", "load.yaml:3:18: error: expected a key of a load, got 'rat'"),
         ("version: 1\ntasks:\n  a: {takes: 2}", "load.yaml:3:14: error: expected a duration or a mapping, got 2"),
         ("version: 1\ntasks:\n  a: {takes: {least: 2s}}", "load.yaml:3:14: error: expected always, or least and most"),
         ("version: 1\ntasks:\n  a: {takes: {median: 9s, p95: 2s}}", "load.yaml:3:14: error: expected the lower bound first"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from zeke_jobs.diagnosis.facts import Row
+from zeke_jobs.postgres.queries import Row
 from zeke_jobs.top.board import Board
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)

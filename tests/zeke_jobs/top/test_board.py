@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from tests.zeke_jobs.diagnosis.conftest import Scene
-    from zeke_jobs.diagnosis.facts import Row
+    from zeke_jobs.postgres.queries import Row
 
 TOP = "limits: {ai: {concurrency: 3, rate: {limit: 60/m, burst: 10}}}"
 TASKS = """

@@ -10,8 +10,8 @@ import pytest
 from tests.zeke_jobs.top import pictures
 from tests.zeke_jobs.top.sample import BOARD, TASKS, job, task
 from zeke_jobs.diagnosis import ends, reasons
-from zeke_jobs.diagnosis.facts import Row
 from zeke_jobs.diagnosis.why import Explanation
+from zeke_jobs.postgres.queries import Row
 from zeke_jobs.top.board import Board
 from zeke_jobs.top.panes import PANES
 from zeke_jobs.top.screen import draw
