@@ -64,9 +64,9 @@ def test_a_command_reads_each_configuration_once(
     found: list[str] = []
     real = reading.read
 
-    def noted(document: Any) -> Any:
+    def noted(document: Any, *how: Any) -> Any:
         found.append(json.dumps(document.value))
-        return real(document)
+        return real(document, *how)
 
     monkeypatch.setattr(config, "read", noted)
     file.write_text(text().replace("concurrency: 5", "concurrency: 6"))

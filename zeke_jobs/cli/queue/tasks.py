@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.cli import database, options
@@ -36,16 +37,16 @@ def tasks(as_json: options.Json = False) -> None:
         "failed": lambda task: task["failed"] or "",
         "waits": lambda task: took(task["oldest_wait"]),
         "cron": lambda task: f"{task['cron']} ({task['timezone']})" if task["cron"] else "",
-        **{
-            key: (lambda task, key=key: spelled(task[key] or ""))
-            for key in Task.shown({})
-            if any(task[key] for task in found)
-        },
+        **{key: partial(_spelled, key) for key in Task.shown({}) if any(task[key] for task in found)},
         "": lambda task: coloured("yellow", "paused" if task["paused"] else ""),
     }
     numbers = ("queued", "active", "limit", "completed", "failed", "waits")
     empty = "no tasks: the first worker that starts fills the catalogue from jobs.yaml"
     listing(found, columns, right=numbers, empty=empty, as_json=as_json)
+
+
+def _spelled(key: str, task: dict[str, Any]) -> str:
+    return spelled(task[key] or "")
 
 
 def used(unit: dict[str, Any]) -> str:
