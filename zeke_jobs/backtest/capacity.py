@@ -30,7 +30,6 @@ class Bound:
     Attributes:
         name: ``threads``, ``task/ID``, ``limit/NAME``, each also with ``rate``, ``budget`` or a unit; ``budget``, ``database``; a
             busy key is ``key NAME of ID``, also with ``rate``.
-        kind: Its kind.
         has: The supply: jobs at once, or starts, units, money or jobs a second.
         needs: The average need.
         needs_at_peak: The need in the busiest hour.

@@ -44,7 +44,6 @@ class Backtest:
 
     Attributes:
         begin: Start of the time that counts.
-        end: Its end.
         jobs: Number of recorded jobs.
         fleet_from: Source of the number of workers.
         confidence: How far the answer can be trusted.

@@ -53,9 +53,7 @@ class Job:
     """One job. Times are seconds from the workload's origin.
 
     Attributes:
-        task: Name of the task.
         sent: When it is sent; for follow-ups, the recorded time.
-        attempts: Its attempts.
         priority: Its priority; None is its task's.
         key: Its key, if it has one.
         delay: Seconds from its sending to its due time.
@@ -64,7 +62,6 @@ class Job:
         cost: Its cost, if known.
         waited: Recorded seconds from its due time to its first start; None if unknown.
         tick: Whether a schedule sends it.
-        sends: The jobs that it sends.
     """
 
     task: str

@@ -69,7 +69,6 @@ class Command(NamedTuple):
     """A command, or a group of them.
 
     Attributes:
-        name: Its name.
         place: Its module below the package of all commands, and its function or ``typer.Typer``, such as ``queue.send:send``.
         help: Its line in the list of commands.
         settings: Its context's settings.

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.config import limits, models, schedules
-from zeke_jobs.config.diagnostics import split_lines
-from zeke_jobs.core.diagnostic import Diagnostic
 
 if TYPE_CHECKING:
     from zeke_jobs.config.keys import Keys
 
-#: Raised when an accepted value becomes a fault; the first line of a jobs.yaml names the version that it was written for.
+#: Raised when an accepted value becomes a fault.
 VERSION = 2
 COMMENT = "# yaml-language-server: $schema={path} version={version}"
-_COMMENT = re.compile(r"^#\s+yaml-language-server\s*:.*\$schema=\S+.*?\bversion=(?P<version>\S+)")
 _ABOUT = {"title", "description", "examples", "default"}
 MODELS_BY_NAME: dict[str, type[Keys]] = {**vars(limits), **vars(schedules), **vars(models)}
 """The models of all mappings in the file, by name."""
@@ -41,18 +37,6 @@ def json_schema() -> dict[str, Any]:
         **{key: value for key, value in plain.items() if key != "title"},
         "required": list(models.File.required),
     }
-
-
-def check_comment(text: str, name: str) -> list[Diagnostic]:
-    """The fault of a first line that names a future version. Files of earlier versions are still accepted."""
-    lines = split_lines(text)
-    found = _COMMENT.match(lines[0]) if lines else None
-    if found is None or found["version"] in map(str, range(1, VERSION + 1)):
-        return []
-    start, end = found.span("version")
-    help_ = f"zeke-jobs schema --write FILE writes version {VERSION}; then name it here"
-    message = f"expected version={VERSION} of the schema or an earlier one, got version={found['version']}"
-    return [Diagnostic(name, 1, start + 1, message, help_, end - start, lines[0])]
 
 
 def _plain(node: Any, shorts: dict[str, Any]) -> Any:

@@ -13,7 +13,6 @@ class Event:
     """An event that came, or that did not come in time.
 
     Attributes:
-        name: Its name.
         data: The event's data; None when it did not come.
         timed_out: It did not come in time.
     """

@@ -28,7 +28,6 @@ class Report:
     """All findings, the worst first.
 
     Attributes:
-        findings: The faults.
         fine: Names of the checks without findings.
         skipped: Names of the checks that could not run, because the database does not answer or is not migrated.
     """

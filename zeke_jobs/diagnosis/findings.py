@@ -28,10 +28,8 @@ class Finding:
 
     Attributes:
         id: Its kind, for programs.
-        severity: Its severity.
         subject: The affected object, such as a task; empty for the whole system.
         sentence: The fault with its figures.
-        help: The remedy.
         figures: The figures for programs; times in seconds.
     """
 
@@ -68,7 +66,6 @@ class Check:
 
     Attributes:
         name: The id of its findings.
-        severity: Their severity.
         fine: The sentence to print when the check finds nothing.
         faults: Examines a patient and yields faults.
     """

@@ -25,9 +25,6 @@ class Explanation:
     """The explanation of one job.
 
     Attributes:
-        id: The job.
-        task: Its task.
-        status: Its status.
         reasons: The reasons, the decisive one first; never empty. A queued job starts only after the last of its reasons is gone,
             so all are listed.
         history: Earlier events: the sender, its attempts, the jobs it sent.

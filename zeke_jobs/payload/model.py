@@ -36,7 +36,6 @@ class FailedJob(Payload):
 
     Attributes:
         job_id: The job that has failed for good.
-        task: Its task.
         error: Of its last attempt: ``type``, ``message``, and mostly ``traceback``.
         payload: Its payload; None where that leaves no room for the error.
     """

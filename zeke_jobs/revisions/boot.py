@@ -27,8 +27,6 @@ class InForce:
     """The configuration of the fleet.
 
     Attributes:
-        revision: Its revision.
-        config: The configuration.
         is_file: Whether the caller's file has the same text; else the file is ignored.
         file_revision: The revision with the text of the file; None if it was never in force.
     """

@@ -58,7 +58,6 @@ class Touched:
         name: The task, or ``limits.NAME``.
         queued: Number of waiting jobs.
         active: Number of running jobs.
-        detail: A description.
     """
 
     why: Why

@@ -31,8 +31,6 @@ class Request:
 
     Attributes:
         file: The configuration of the file's text alone, checked against this process's code.
-        by: The requester.
-        message: The reason.
         origin: ``apply``, ``boot``, ``rollback``, ``set`` or ``revert``.
         orders: Orders for unfinished jobs of tasks that the file lacks.
         overrides: The values to set beside the file; None keeps the present ones.

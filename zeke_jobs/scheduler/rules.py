@@ -32,7 +32,6 @@ class Timetable:
 
     Attributes:
         task: Canonical id of the task.
-        cron: The cron line.
         zone: The time zone of the cron line.
         missed: The jobs to send for ticks that no scheduler handled in time: the ``latest``, none (``skip``), or ``all``.
         window: The longest delay after which a missed tick still counts.

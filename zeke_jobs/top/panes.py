@@ -23,10 +23,7 @@ class Column:
     """A column.
 
     Attributes:
-        title: Its title.
-        width: Its width.
         cell: The text of a row.
-        style: Its style.
         right: Whether it is aligned right.
         grow: Its share of the remaining width.
         least: If the pane is narrower, it is hidden.
@@ -47,7 +44,6 @@ class Pane:
 
     Attributes:
         name: Its name, and the attribute of the board that has its rows.
-        columns: Its columns.
         key: The column of the statement that names the subject of a row.
         target: What ``p`` and ``r`` pause and resume on a row.
         empty: The text without rows.

@@ -39,7 +39,6 @@ class View:
         selected: The selected row of each pane, by key; if it is gone, the row in its place.
         task: The task whose waiting jobs are shown; empty: the busiest.
         asking: The command that waits for a yes.
-        opened: The opened job.
         scroll: The first line shown of the opened job.
         helps: Whether the help is shown.
         said: The result of the last command.

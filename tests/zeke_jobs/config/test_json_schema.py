@@ -9,10 +9,9 @@ import jsonschema
 import pytest
 import yaml
 
-from zeke_jobs.cli.configuration import check
 from zeke_jobs.cli.configuration.check import schema_text
 from zeke_jobs.config import load_text
-from zeke_jobs.config.json_schema import COMMENT, VERSION, check_comment, json_schema
+from zeke_jobs.config.json_schema import COMMENT, VERSION, json_schema
 
 ROOT = Path(__file__).parents[3]
 EARLIER = Path(__file__).parent / "samples" / "version_2.yaml"
@@ -59,22 +58,3 @@ def test_every_key_has_a_text_to_hover_over() -> None:
         if "description" not in value
     ]
     assert silent == []
-
-
-def test_check_refuses_a_first_line_that_names_another_version(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = tmp_path / "jobs.yaml"
-    path.write_text(
-        COMMENT.format(path="x.json", version="0")
-        + "\nversion: 1\ntasks: {a: {handler: 'tests.acceptance.handlers:work'}}\n"
-    )
-    assert check.run(path) == 2
-    err = capsys.readouterr().err
-    assert f"{path}:1:48: error: expected version={VERSION} of the schema or an earlier one, got version=0" in err
-    assert "zeke-jobs schema --write" in err
-
-
-@pytest.mark.parametrize("first", [COMMENT.format(path="x.json", version=1), COMMENT.format(path="x.json", version=VERSION), "# yaml-language-server: $schema=x.json", ""])  # fmt: skip
-def test_a_first_line_with_this_version_an_earlier_one_or_none_is_fine(first: str) -> None:
-    assert check_comment(f"{first}\nversion: 1\n", "jobs.yaml") == []

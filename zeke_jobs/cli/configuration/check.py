@@ -36,17 +36,11 @@ def run(path: Path | None) -> int:
     Returns:
         The exit status: 0, or 2 for a fault.
     """
-    from zeke_jobs.config.diagnostics import summary
-    from zeke_jobs.config.json_schema import check_comment
-
     path = path or environment.config_path()
     try:
         checked = load(path)
     except ConfigurationError as error:
         return complain(str(error), WRONG_USE)
-    if outdated := check_comment(checked.text, str(path)):
-        say(summary(outdated), is_trouble=True)
-        return WRONG_USE
     _summarize(checked, path, datetime.now(UTC))
     return 0
 
