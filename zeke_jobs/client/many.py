@@ -21,12 +21,6 @@ if TYPE_CHECKING:
     from zeke_jobs.client.plans import Rows
 
 Verb = Literal["cancel", "retry", "prioritise", "reschedule"]
-_STATUSES: dict[Verb, tuple[str, ...]] = {
-    "cancel": ("created", "retry", "active", "failed"),
-    "retry": ("failed", "cancelled"),
-    "prioritise": ("created", "retry"),
-    "reschedule": ("created", "retry"),
-}
 _AT_ONCE = 1000  # jobs of one transaction
 
 
@@ -69,10 +63,6 @@ class Change:
         job: UUID | None = None,
     ) -> None:
         self._filter = checked(filters) if job is None else {"id": str(job)}
-        for status in self._filter.get("status", ()):
-            if status not in _STATUSES[verb]:
-                listed = ", ".join(_STATUSES[verb][:-1]) + f" or {_STATUSES[verb][-1]}"
-                raise ValueError(f"expected status {listed}, got {status!r}")
         self._verb = verb
         self._value = dict(value or {})
         self._limit = None if limit is None else as_count("limit", limit)
