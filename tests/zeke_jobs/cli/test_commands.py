@@ -130,7 +130,7 @@ def test_a_second_send_says_that_the_job_was_there(cli: Callable[..., Ran]) -> N
             "expected priority of 32 bits, got -2147483649",
         ),
         (["batch", "--limit", "99999999999"], "expected limit of 31 bits, got 99999999999"),
-        (["retry", "--status", "active"], "expected status failed or cancelled, got 'active'"),
+        (["retry", "--status", "active"], "expected status failed, cancelled of jobs to retry, got active"),
         (["nope"], "error: no such command 'nope'"),
     ],
 )

@@ -163,7 +163,7 @@ def test_a_retry_of_nobody_knows_what_is_refused(conn: Connection, said: dict[st
 
 def test_a_filter_by_another_status_is_refused() -> None:
     completed: Any = "completed"
-    with pytest.raises(ValueError, match="expected status failed or cancelled"):
+    with pytest.raises(ValueError, match="expected status failed, cancelled of jobs to retry"):
         zeke_jobs.retry(status=completed)
 
 
