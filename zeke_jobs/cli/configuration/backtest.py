@@ -31,13 +31,6 @@ if TYPE_CHECKING:
     from zeke_jobs.config.reading import Edit
 
 
-class Workers(NamedTuple):
-    """Worker processes, and the threads of each."""
-
-    processes: int
-    threads: int
-
-
 def read_load(text: str) -> float:
     """Read ``3x`` or ``0.5x``."""
     match = re.fullmatch(r"(\d{1,4}(?:\.\d{1,3})?)x?", text)
@@ -46,12 +39,12 @@ def read_load(text: str) -> float:
     return float(match[1])
 
 
-def read_workers(text: str) -> Workers:
+def read_workers(text: str) -> Fleet:
     """Read ``2x8``."""
     match = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,3})", text)
     if match is None:
         raise UsageError(f"expected workers as PROCESSESxTHREADS, such as 2x8, got {text!r}")
-    return Workers(int(match[1]), int(match[2]))
+    return Fleet(int(match[1]), int(match[2]))
 
 
 File = Annotated[
@@ -64,8 +57,8 @@ Assignments = Annotated[
 ]
 Begin = Annotated[datetime | None, options.time("Jobs from this time on; by default the last day's.", "--from")]
 End = Annotated[datetime | None, options.time("Jobs until this time; by default now.", "--to")]
-WorkersOption = Annotated[
-    Workers | None,
+Workers = Annotated[
+    Fleet | None,
     options.option(
         "P processes of T threads each, such as 2x8; by default as now, with --spec 1x8.",
         "PxT",
@@ -80,7 +73,7 @@ def backtest(
     assignments: Assignments = None,
     begin: Begin = None,
     end: End = None,
-    workers: WorkersOption = None,
+    workers: Workers = None,
     load: Annotated[str, options.option("Send N times as much.", "Nx")] = "1x",
     spec: Annotated[
         Path | None,
@@ -96,8 +89,7 @@ def backtest(
     find_modules_here()
     if plot is not None:
         plotting.check(plot)
-    fleet = Fleet(*workers) if workers else None
-    asked = Asked(file, assignments or [], begin, end, fleet, read_load(load), seed)
+    asked = Asked(file, assignments or [], begin, end, workers, read_load(load), seed)
     with counter() as told:
         answer = _of_spec(spec, asked, told) if spec else _of_history(asked, told)
     if plot is not None:

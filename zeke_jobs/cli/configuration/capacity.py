@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 from zeke_jobs.backtest.capacity import Bound, Capacity, busiest_second
 from zeke_jobs.backtest.capacity import capacity as of
 from zeke_jobs.backtest.comparing import fleet_of
-from zeke_jobs.backtest.workload import Fleet
 from zeke_jobs.cli import database as databases
 from zeke_jobs.cli import options
 from zeke_jobs.cli.configuration.backtest import (
@@ -15,7 +14,7 @@ from zeke_jobs.cli.configuration.backtest import (
     Begin,
     End,
     File,
-    WorkersOption,
+    Workers,
     latest,
     proposal_of,
     recorded,
@@ -34,7 +33,7 @@ def capacity(
     assignments: Assignments = None,
     begin: Begin = None,
     end: End = None,
-    workers: WorkersOption = None,
+    workers: Workers = None,
     budget: Annotated[
         float | None,
         options.option("Money that may be spent in a day, in the currency of the jobs' costs.", "MONEY", min=0),
@@ -50,7 +49,7 @@ def capacity(
         revision = latest(conn)
         proposed = proposal_of(revision, file, assignments or [])
         recording = recorded(conn, revision.config(handlers=False), begin, end)
-    fleet, fleet_from = (Fleet(*workers), "as given") if workers else fleet_of(recording)
+    fleet, fleet_from = (workers, "as given") if workers else fleet_of(recording)
     found = of(recording.workload, proposed, fleet, budget=budget, database=database)
     busiest = busiest_second(recording.workload)
     if as_json:

@@ -14,8 +14,11 @@ import typer
 from zeke_jobs.cli.options import argument, option
 from zeke_jobs.cli.output import console, count, escape, listing, say, tell
 from zeke_jobs.cli.run import WRONG_USE, complain
+from zeke_jobs.config.json_schema import COMMENT, VERSION, json_schema
 from zeke_jobs.core import environment
+from zeke_jobs.core.durations import format_duration
 from zeke_jobs.errors import ConfigurationError
+from zeke_jobs.revisions.diff import next_fires
 
 if TYPE_CHECKING:
     from zeke_jobs.config import Config, Schedule, Task
@@ -63,8 +66,6 @@ def schema(
     ] = None,
 ) -> None:
     """Print the JSON Schema of jobs.yaml, from which editors complete and explain its keys."""
-    from zeke_jobs.config.json_schema import COMMENT, VERSION
-
     text = schema_text()
     if write is None:
         say(text, end="")
@@ -76,8 +77,6 @@ def schema(
 
 def schema_text() -> str:
     """The schema in the form of the file kept in git."""
-    from zeke_jobs.config.json_schema import json_schema
-
     return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
@@ -89,8 +88,6 @@ def find_modules_here() -> None:
 
 
 def _summarize(config: Config, path: Path, now: datetime) -> None:
-    from zeke_jobs.core.durations import format_duration
-
     columns = {
         "task": lambda task: task.id + (" (paused)" if task.paused else ""),
         "queue": lambda task: task.queue,
@@ -128,8 +125,6 @@ def _crons(schedules: list[Schedule]) -> str:
 
 def fires(schedule: Schedule, now: datetime) -> str:
     """The next few ticks of a schedule, in its own time zone."""
-    from zeke_jobs.revisions.diff import next_fires
-
     if schedule.paused:
         return "its schedule is paused"
     zone = ZoneInfo(schedule.timezone)
