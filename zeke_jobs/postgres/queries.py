@@ -15,9 +15,6 @@ from zeke_jobs.postgres.session import Session
 from zeke_jobs.postgres.tolerant import tolerate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from importlib.resources.abc import Traversable
-
     from psycopg2.extensions import connection as Connection
 
 #: A row with its columns as attributes.
@@ -48,17 +45,6 @@ class Queries:
         if not path.is_file():
             raise KeyError(f"no statement {name!r} in {self._root}")
         return path.read_text(encoding="utf-8")
-
-    def names(self) -> list[str]:
-        """Names of all statements, sorted."""
-        return sorted(self._names(self._root, ""))
-
-    def _names(self, folder: Traversable, prefix: str) -> Iterator[str]:
-        for one in folder.iterdir():
-            if one.is_dir():
-                yield from self._names(one, f"{prefix}{one.name}/")
-            elif one.name.endswith(".sql"):
-                yield prefix + one.name.removesuffix(".sql")
 
     def all(self, conn: Connection, name: str, /, **params: Any) -> list[dict[str, Any]]:
         """Run a statement and return all its rows."""

@@ -192,7 +192,11 @@ def test_a_callers_transaction_has_all_of_it_or_nothing(conn: Connection, databa
     [
         ({"task": "whatver"}, UnknownTask, "did you mean 'whatever'"),
         ({"statsu": "created"}, TypeError, "did you mean 'status'"),
-        ({"status": "completed"}, ValueError, "expected status created, retry, active, failed of jobs to cancel, got completed"),
+        (
+            {"status": "completed"},
+            ValueError,
+            "expected status created, retry, active, failed of jobs to cancel, got completed",
+        ),
         ({"newer": 5}, TypeError, "expected newer as a timedelta, got 5"),
         ({"key": 5}, TypeError, "expected key as text, got 5"),
         ({}, ValueError, "expected an id, or a filter .*, got neither"),
