@@ -92,7 +92,8 @@ def _blocked(patient: Patient) -> Iterator[Fault]:
         sentence = (
             f"{job} kept the event loop of {who} from all other async handlers for a second, {span(row['ago'])} ago"
         )
-        help_ = f"await what waits; move the rest to a thread (await asyncio.to_thread(…)) or a plain handler\n{found['stack']}"
+        stack = "; ".join(map(str.strip, found["stack"].splitlines()))
+        help_ = f"await what waits; move the rest to a thread (await asyncio.to_thread(…)) or a plain handler. It ran: {stack}"
         yield fault(who, sentence, help_, **found)
 
 

@@ -84,6 +84,11 @@ async def wait(payload: Work, ctx: Context) -> None:
         await ctx.acomplete()
 
 
+async def block(payload: Work, ctx: Context) -> None:
+    """Keeps the event loop to itself."""
+    time.sleep(payload.seconds)  # noqa: ASYNC251
+
+
 def _rest(seconds: float) -> None:
     # In short steps, so that an interrupt reaches it.
     end = time.monotonic() + seconds

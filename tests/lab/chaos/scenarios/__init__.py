@@ -45,5 +45,6 @@ SCENARIOS: dict[str, Callable[..., Outcome]] = {
     "async-freeze": coroutines.freeze,
     "async-cancel": coroutines.cancel,
     "async-deploy": coroutines.deploy,
+    "async-blocked": coroutines.blocked,
     **{name: partial(doors.beside, name) for name in doors.FAULTS},
 }

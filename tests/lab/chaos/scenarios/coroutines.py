@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _TASKS = TASKS.replace("handlers:work", "handlers:wait") + (
     '  hasty: {handler: "tests.lab.chaos.handlers:wait", timeout: 1s, retry: {limit: 0}}\n'
+    '  stuck: {handler: "tests.lab.chaos.handlers:block", timeout: 1s, retry: {limit: 0}}\n'
 )
 #: Some 100 handlers wait at once, which would take 100 threads.
 _KINDS = {**MIXED, "slow": ({"seconds": 1.5}, 60.0)}
@@ -87,11 +88,11 @@ def cancel(*, quick: bool) -> Outcome:
     with _world("async-cancel", quick=quick, kinds={}) as here:
         here.worker("one", ZEKE_JOBS_ASYNC=str(_ALL + 20))
         here.flow(1, count=0)
-        jobs = [here.traffic.send("slow", {"seconds": 8.0 if quick else 20.0}) for _ in range(_ALL)]
-        here.until(lambda: here.look(_ACTIVE, "slow") == _ALL, 60, f"{_ALL} handlers that wait")
-        hasty = [here.traffic.send("hasty", {"seconds": 30.0}) for _ in range(20)]
-        began = time.monotonic()
         os.environ["DATABASE_URL"] = here.url
+        jobs = _send(here, "slow", _ALL, 20.0)
+        here.until(lambda: here.look(_ACTIVE, "slow") == _ALL, 60, f"{_ALL} handlers that wait")
+        hasty = _send(here, "hasty", 20, 30.0)
+        began = time.monotonic()
         for job in jobs[:: _ALL // _CANCELLED]:
             zeke_jobs.cancel(job, "not wanted")
         ended = "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'rejected' AND message_id::text = ANY (%s)"
@@ -99,11 +100,37 @@ def cancel(*, quick: bool) -> Outcome:
         took = time.monotonic() - began
         late = here.comes(lambda: here.look(ended, hasty) == len(hasty), 10)
         here.drain()
-        here.promise(f"all {_CANCELLED} cancelled handlers end within 3 s", gone and took <= 3)
+        here.promise(f"all {_CANCELLED} cancelled handlers end within 5 s", gone and took <= 5)
         here.promise("those whose time is up fail", late)
         done = here.look("SELECT count(*) FROM zeke_jobs.queue WHERE task = 'slow' AND state = 'done' AND attempt = 1")
         here.promise("the others complete at their first attempt", done == _ALL - _CANCELLED)
         return here.outcome(f"cancel of {_CANCELLED} of {_ALL} async handlers, 20 run out of time", after_share=None)
+
+
+def blocked(*, quick: bool) -> Outcome:
+    """A handler that never awaits keeps the event loop from 50 others, for ever."""
+    with _world("async-blocked", quick=quick, kinds={}) as here:
+        kept = here.worker("one")
+        here.flow(1, count=0)
+        os.environ["DATABASE_URL"] = here.url
+        _send(here, "slow", 50, 3.0)
+        here.until(lambda: here.look(_ACTIVE, "slow") == 50, 60, "50 handlers that wait")
+        here.traffic.ledger.add(str(zeke_jobs.send("stuck", {"seconds": 600.0, "plain": True}).id))
+        named = here.comes(lambda: "blocks the event loop" in kept.command.text(), 5)
+        ended = here.comes(lambda: kept.starts == 2, 60)
+        here.drain()
+        here.promise("the handler is named", named)
+        here.promise("the process ends and is started again", ended)
+        here.promise("no job saw a death", here.look("SELECT max(deaths) FROM zeke_jobs.queue") == 0)
+        done = here.look("SELECT count(*) FROM zeke_jobs.queue WHERE task = 'slow' AND state = 'done'")
+        here.promise("the others complete", done == 50)
+        return here.outcome("an async handler blocks its event loop for ever", after_share=None)
+
+
+def _send(here: World, task: str, count: int, seconds: float) -> list[str]:
+    sent = [str(one.id) for one in zeke_jobs.send_many(task, [{"seconds": seconds}] * count)]
+    here.traffic.ledger.update(sent)
+    return sent
 
 
 def deploy(*, quick: bool) -> Outcome:

@@ -6,7 +6,7 @@ SELECT
   w.pid,
   w.version,
   w.queues,
-  w.threads,
+  w.threads + CASE WHEN w.async_tasks = '{}' THEN 0 ELSE w.places END AS threads,
   coalesce(b.jobs, 0) AS busy,
   w.revision,
   w.file_revision,
