@@ -117,6 +117,12 @@ class _Lent:
     def connection(self) -> Iterator[Connection]:
         yield self._conn
 
+    @property
+    def url(self) -> str:
+        raise RuntimeError(
+            "expected run_jobs() without connection= for ctx.atransaction(), which has a connection of its own"
+        )
+
 
 class _Run:
     """One call of the runner: a worker of one thread, which is the test's."""

@@ -43,7 +43,7 @@ class Web(BaseModel):
         return {
             "base_url": self.url,
             "timeout": 30,
-            "limits": httpx.Limits(max_connections=None, max_keepalive_connections=None),
+            "limits": httpx.Limits(max_connections=None, max_keepalive_connections=20),
         }
 
     def open(self) -> httpx.Client:

@@ -67,7 +67,7 @@ class Installation:
         """``dramatiq zeke_jobs.actors``."""
         fleet.workers(processes=processes, threads=threads, ZEKE_JOBS_CONFIG=str(self.path))
 
-    def ready(self, conn: Connection, processes: int = 2) -> bool:
+    def ready(self, conn: Connection, processes: int = 2, **_: Any) -> bool:
         """Whether so many worker processes have announced themselves."""
         return bool(server.scalar(conn, "SELECT count(*) >= %s FROM zeke_jobs.worker WHERE idle <> '{}'", processes))
 

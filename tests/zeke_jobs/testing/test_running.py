@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from zeke_jobs.testing import JobRunner, prepare
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+DESK = "tests.zeke_jobs.worker.coroutines:Desk"
 TASKS = """
   echo: {handler: 'H:echo'}
   rare: {handler: 'H:echo', rate: 2/h}
@@ -25,13 +27,16 @@ TASKS = """
   paused: {handler: 'H:echo', paused: true}
   again: {handler: 'H:fail_once', retry: {limit: 2, delay: 5m}}
   throttled: {handler: 'F:throttled_once', uses: [ai]}
+  chain: {handler: 'tests.zeke_jobs.worker.coroutines:chain', retry: {limit: 0}}
+  everything: {handler: 'tests.zeke_jobs.worker.coroutines:everything', retry: {limit: 1}}
+  at-desk: {handler: 'tests.zeke_jobs.worker.coroutines:at_desk'}
   strict: {handler: 'H:fail', order: strict, retry: {limit: 0}}
 """
 
 
 @pytest.fixture
 def run_jobs(database: str) -> Iterator[Callable[..., list[zeke_jobs.Job]]]:
-    config = load(TASKS, "limits: {ai: {concurrency: 2}}")
+    config = load(TASKS, f"limits: {{ai: {{concurrency: 2}}}}\nservices: {{desk: {{use: '{DESK}'}}}}")
     CALLS.clear()
     prepare(database, config)
     runner = JobRunner(config, database)
@@ -82,3 +87,36 @@ def test_jobs_that_expire_end_their_batch(run_jobs: Callable[..., Any], database
             ("echo", "completed"),
         ]
         assert zeke_jobs.batch_status("import-42", **options).cancelled == 2
+
+
+def test_async_handlers_run_with_what_they_await(run_jobs: Callable[..., Any], database: str) -> None:
+    with closing(psycopg2.connect(database)) as conn:
+        conn.autocommit = True
+        conn.cursor().execute("CREATE TABLE written (n integer)")
+        zeke_jobs.send("chain", {"n": 3})
+        zeke_jobs.send("everything")
+        zeke_jobs.send_many("at-desk", [{}] * 2)
+        found = ended(run_jobs(waits=False))
+        assert found == {
+            (task, "completed"): count for task, count in (("chain", 1), ("everything", 1), ("at-desk", 2), ("echo", 5))
+        }
+    assert CALLS.count(("opened", "event loop")) == 1
+
+
+def test_they_run_in_a_test_that_is_async_itself(run_jobs: Callable[..., Any]) -> None:
+    async def test() -> None:
+        zeke_jobs.send("everything")
+        assert ended(run_jobs(waits=False))["everything", "completed"] == 1
+
+    asyncio.run(test())
+
+
+def test_one_in_the_transaction_of_a_test_has_no_transaction_of_its_own(
+    run_jobs: Callable[..., Any], database: str
+) -> None:
+    with closing(psycopg2.connect(database)) as conn:
+        zeke_jobs.send("everything", connection=conn)
+        assert ended(run_jobs(waits=False, connection=conn))[("everything", "completed")] == 1
+        zeke_jobs.send("chain", {"n": 3}, connection=conn)
+        with pytest.raises(RuntimeError, match="without connection="):
+            run_jobs(connection=conn)

@@ -99,6 +99,16 @@ def _once(ctx: Context) -> int:
     return ctx.attempt
 
 
+async def forward(payload: Number, ctx: Context) -> None:
+    await asyncio.sleep(0)
+    await ctx.asend("echo", {"n": payload.n})
+
+
+async def fail(payload: Number, ctx: Context) -> None:
+    await asyncio.sleep(0.05)
+    raise ValueError(f"no luck with {payload.n}")
+
+
 async def everything(payload: Number, ctx: Context) -> dict[str, Any]:
     async with ctx.alease("desk"):
         await ctx.aprogress(1, 2, "half")

@@ -52,11 +52,12 @@ def end() -> None:
     sentry_sdk.get_global_scope().set_client(None)
 
 
+@pytest.mark.parametrize("module", [f"tests.zeke_jobs.worker.{name}" for name in ("handlers", "coroutines")])
 def test_each_failed_attempt_is_one_event_with_its_job_and_the_handlers_frames(
-    running: Running, sentry: Callable[..., Kept]
+    running: Running, sentry: Callable[..., Kept], module: str
 ) -> None:
     kept = sentry()
-    with running(TASKS):
+    with running(TASKS.replace("H:fail'", f"{module}:fail'")):
         outcome("echo")
         job = failure("fail", {"n": 3})
         eventually(lambda: len(kept.events) >= 2)
@@ -67,7 +68,7 @@ def test_each_failed_attempt_is_one_event_with_its_job_and_the_handlers_frames(
     [error] = last["exception"]["values"]
     assert (error["type"], error["value"]) == ("ValueError", "no luck with 3")
     frame = error["stacktrace"]["frames"][-1]
-    assert (frame["function"], frame["module"]) == ("fail", "tests.zeke_jobs.worker.handlers")
+    assert (frame["function"], frame["module"]) == ("fail", module)
     assert "raise ValueError" in frame["context_line"]
     assert "payload" in frame["vars"]
     assert last["contexts"]["dramatiq"]["data"]["kwargs"] == {"n": 3}

@@ -64,10 +64,11 @@ def is_child(child: ReadableSpan, parent: ReadableSpan) -> bool:
     return above is not None and (above.trace_id, above.span_id) == (parent.context.trace_id, parent.context.span_id)
 
 
+@pytest.mark.parametrize("handler", ["F:chain", "tests.zeke_jobs.worker.coroutines:forward"])
 def test_one_trace_from_the_caller_over_the_handler_to_its_follow_up(
-    running: Running, traces: Traces, jobs: Jobs
+    running: Running, traces: Traces, jobs: Jobs, handler: str
 ) -> None:
-    with running(TASKS):
+    with running(TASKS.replace("F:chain", handler)):
         with traces.tracer.start_as_current_span("POST /stories"):
             job = zeke_jobs.send("chain", {"n": 1})
         zeke_jobs.wait(job.id, timeout=30)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from dramatiq.middleware import SkipMessage
 
+from zeke_jobs.core.logs import get_logger
+
 if TYPE_CHECKING:
     from collections.abc import Generator
     from concurrent.futures import Future
@@ -34,7 +36,12 @@ class Coroutines:
         """Run a job on the event loop."""
         future = asyncio.run_coroutine_threadsafe(self._loop.drive(self._steps(message)), self._loop.get())
         self._running.add(future)
-        future.add_done_callback(self._running.discard)
+        future.add_done_callback(self._ended)
+
+    def _ended(self, future: Future[Any]) -> None:
+        self._running.discard(future)
+        if (error := future.exception()) is not None:
+            get_logger(__name__).error("an async job could not be run; please report this", exc_info=error)
 
     def join(self, timeout: float | None = None) -> None:
         """Wait for the running jobs."""
