@@ -17,6 +17,7 @@ import yaml
 
 from tests import distributions
 from zeke_jobs import config
+from zeke_jobs.supervise import dashboard
 
 ROOT = Path(__file__).parents[1]
 DOCKER = ROOT / "docker"
@@ -121,10 +122,19 @@ def test_each_unit_is_started_again_however_it_ends_and_ends_what_it_left(unit: 
     assert "KillMode=none" not in lines
 
 
+def test_the_dashboard_looks_and_does_not_touch_and_is_on_this_machine_alone() -> None:
+    service = yaml.safe_load((DOCKER / "dashboard.yaml").read_text())["services"]["dashboard"]
+    assert service["command"][-1] == dashboard.PACKAGE
+    assert service["environment"] == {"DATABASE_URL": "${DASHBOARD_URL:?set it}", "PGBOSS_DASHBOARD_READ_ONLY": "1"}
+    assert [port.startswith("127.0.0.1:") for port in service["ports"]] == [True]
+
+
 @pytest.mark.skipif(shutil.which("docker-compose") is None, reason="docker-compose is not installed")
-def test_docker_compose_accepts_the_file() -> None:
-    command = ["docker-compose", "--file", str(DOCKER / "compose.yaml"), "config", "--quiet"]
-    environment = {**os.environ, "POSTGRES_PASSWORD": "x"}
+@pytest.mark.parametrize("names", [("compose.yaml",), ("compose.yaml", "dashboard.yaml")])
+def test_docker_compose_accepts_the_file(names: tuple[str, ...]) -> None:
+    named = [one for name in names for one in ("--file", str(DOCKER / name))]
+    command = ["docker-compose", *named, "config", "--quiet"]
+    environment = {**os.environ, "POSTGRES_PASSWORD": "x", "DASHBOARD_URL": "postgresql://reader@postgres/zeke"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     without = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -83,7 +83,9 @@ def test_counting_reads_no_payload_and_naming_queues_counts_no_jobs(conn: Connec
     plan = str(rows(conn, "EXPLAIN (VERBOSE, COSTS OFF) SELECT state, count(*) FROM pgboss.job GROUP BY state"))
     assert "rename_keys" not in plan
     assert "zeke_jobs.task" not in plan
-    assert "Aggregate" not in str(rows(conn, "EXPLAIN SELECT name, policy, retry_limit FROM pgboss.queue"))
+    for whose in ("", " WHERE name = 'analyze-story'"):
+        plan = str(rows(conn, f"EXPLAIN SELECT name, policy, retry_limit FROM pgboss.queue{whose}"))
+        assert "Aggregate" not in plan
 
 
 def test_the_products_client_finds_its_columns_over_job_and_archive(conn: Connection) -> None:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from zeke_jobs.supervise.supervisor import Supervisor
 
 
-_OWN = ("up", "database")  # their lines are no errors
+_OWN = ("up", "database", "dashboard")  # their lines are no errors
 _STOP_SERVER = "import sys; from zeke_jobs.postgres import own_server; own_server.stop_abandoned(sys.argv[1])"
 _TICK = 0.1  # seconds between checks for a signal
 _LOOK = 0.5  # seconds between looks whether all jobs are done
@@ -52,6 +52,8 @@ def up(
         bool, flag("--until-idle", "Work off what is due, without a scheduler; 1 if a job failed.")
     ] = False,
     queue: Annotated[list[str] | None, option("Only this queue's jobs; more than one may be given.", "NAME")] = None,
+    dashboard: Annotated[bool, flag("--dashboard", "Show the jobs in a browser, by pg-boss's dashboard.")] = False,
+    port: Annotated[int, option("The dashboard's port on this machine.", min=1, max=65535)] = 3000,
 ) -> None:
     """Run workers and scheduler until Ctrl-C, on an embedded PostgreSQL unless DATABASE_URL is set."""
     if reload and until_idle:
@@ -60,6 +62,7 @@ def up(
     signal.signal(signal.SIGTERM, partial(_end_early, INTERRUPTED if until_idle else 0))
     from zeke_jobs.postgres import server_programs
     from zeke_jobs.postgres.own_server import own_server
+    from zeke_jobs.supervise import dashboard as pages
     from zeke_jobs.supervise.guardian import Guardian
     from zeke_jobs.supervise.processes import LAST_WORDS, system
     from zeke_jobs.supervise.reload import Reloader, Watch
@@ -70,6 +73,7 @@ def up(
     checked = load(path)
     for name in set(queue or ()).difference(checked.queues):
         raise UsageError(f"expected a queue of jobs.yaml, got {quote(name)}; {suggest(name, checked.queues)}")
+    shown = pages.program() if dashboard else None
     url = environment.database_url_or_none()
     if url is None:
         server_programs.binaries()  # fails early if the wheel is missing
@@ -81,7 +85,7 @@ def up(
             _say_where(environment.data_dir())
             url = stack.enter_context(own_server(environment.data_dir(), "`zeke-jobs up`"))
             _say_how_to_look(url)
-        _heeding_signals(lambda: _migrate(url, checked.migrations))
+        schema = _heeding_signals(lambda: _migrate(url, checked.migrations))
         reason = f"zeke-jobs up{' --reload' if reload else ''}: jobs.yaml is new or was changed"
         env = {environment.REASON: reason, **os.environ, environment.DATABASE_URL: url}
         on_terminal = sys.stderr.isatty()
@@ -89,6 +93,8 @@ def up(
         size: dict[str, Any] = {"processes": processes, "threads": threads, "queues": queue or ()}
         commands = system(env, **size, grace=grace + LAST_WORDS, on_terminal=on_terminal)
         commands, write = commands[:1] if until_idle else commands, _announcing(write_line, ready := threading.Event())
+        if shown:
+            commands.append(pages.command(shown, env, port=port, schema=schema))
         running = Supervisor(commands, write, grace + LAST_WORDS, wait_for_change=reload, guardian=guardian)
         reloader = Reloader(running, write_line, env, watch)
         _obey_signals(running, reloader)
@@ -171,24 +177,27 @@ def _say_how_to_look(url: str) -> None:
     write_line("database", f"for zeke-jobs elsewhere: export {environment.DATABASE_URL}={shlex.quote(url)}")
 
 
-def _heeding_signals(step: Callable[[], None]) -> None:
+def _heeding_signals(step: Callable[[], str]) -> str:
     """Run a step in a thread, because it may wait for a lock in the database; the main thread would hear no signal meanwhile."""
     with ThreadPool(1) as pool:
         taken = pool.apply_async(step)
         while not taken.ready():
             taken.wait(_TICK)
-    taken.get()
+    return taken.get()
 
 
-def _migrate(url: str, packages: Sequence[str]) -> None:
+def _migrate(url: str, packages: Sequence[str]) -> str:
+    """Migrate, and answer the schema with pg-boss's names."""
     from zeke_jobs.postgres.migrate import migrate
     from zeke_jobs.postgres.pool import connect
+    from zeke_jobs.postgres.queries import SQL
 
     with closing(connect(url)) as conn:
         applied = migrate(conn, packages)
         if applied:
             write_line("database", f"{len(applied)} migrations applied")
         _say_others(conn)
+        return str(SQL.all(conn, "uninstall/views")[0]["schema"])
 
 
 def _say_others(conn: Connection) -> None:
