@@ -19,11 +19,9 @@ from tests.lab.bench import result
 from tests.lab.bench.bench import Bench
 from tests.lab.bench.measures import (
     async_handlers,
-    burdened,
     latency,
     limited,
     log_lines,
-    memory,
     processes,
     sending,
     server_cost,
@@ -39,13 +37,10 @@ MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
     "drain-unlimited": unlimited.measure,
     "drain-limited": limited.measure,
     "processes": processes.measure,
-    "drain-held-transaction": burdened.held_transaction,
-    "drain-blocked": burdened.blocked,
     "send-threads": sending.measure,
     "latency": latency.measure,
     "log-lines": log_lines.measure,
     "async-handlers": async_handlers.measure,
-    "memory": memory.measure,
 }
 _JSON = Path(tempfile.gettempdir()) / "zeke-bench.json"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ TRACE = "ZEKE_CHAOS_TRACE"
 
 
 class Work(Payload):
-    """The handler's action. ``plain`` completes by returning, without an effect in the database; ``kills`` ends the process."""
+    """The handler's action. ``plain`` completes by returning, without an effect in the database."""
 
     seconds: float = 0.0
     group: str = ""
@@ -27,7 +26,6 @@ class Work(Payload):
     fails: int = 0
     child: bool = False
     plain: bool = False
-    kills: bool = False
 
 
 def _trace(what: str, ctx: Context[Any], payload: Work) -> None:
@@ -54,8 +52,6 @@ def work(payload: Work, ctx: Context) -> None:
     """Takes a while, then writes its effect, sends its child and completes, all in one transaction."""
     with _traced(payload, ctx):
         _rest(payload.seconds)
-        if payload.kills:
-            os.kill(os.getpid(), signal.SIGKILL)
         if ctx.attempt <= payload.fails:
             raise RuntimeError("told to fail")
     if payload.plain:
