@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -143,39 +143,3 @@ def test_jobs_are_retried_by_filter_the_oldest_first(conn: Connection) -> None:
     assert zeke_jobs.retry(status="failed", limit=5) == [other]
     assert zeke_jobs.retry(status="cancelled") == [cancelled.id]
     assert zeke_jobs.retry(status="failed") == []
-
-
-@pytest.mark.parametrize(
-    ("said", "fault"),
-    [
-        ({}, "expected an id, or a filter .*, got neither"),
-        ({"id": None, "limit": 5}, "expected an id, or a filter .*, got neither"),
-        ({"id": uuid.uuid4(), "task": "whatever"}, "expected an id, or a filter .*, got both"),
-        ({"task": "whatever", "limit": -1}, "expected limit of at least 0, got -1"),
-    ],
-)
-def test_a_retry_of_nobody_knows_what_is_refused(conn: Connection, said: dict[str, Any], fault: str) -> None:
-    job_id = failed(conn)
-    with pytest.raises(ValueError, match=fault):
-        zeke_jobs.retry(**said)
-    assert zeke_jobs.status(job_id).status == "failed"
-
-
-def test_a_filter_by_another_status_is_refused() -> None:
-    completed: Any = "completed"
-    with pytest.raises(ValueError, match="expected status failed, cancelled of jobs to retry"):
-        zeke_jobs.retry(status=completed)
-
-
-def test_a_retry_notifies_its_queue(conn: Connection, other_conn: Connection) -> None:
-    job_id = failed(conn)
-    with other_conn.cursor() as cursor:
-        cursor.execute('LISTEN "zeke_jobs.wake"')
-        cursor.execute(
-            "INSERT INTO zeke_jobs.worker (id, kind, host, pid, version, queues, idle)"
-            " VALUES (gen_random_uuid(), 'worker', 'h', 1, '0', '{default}', '{default}')"
-        )
-        zeke_jobs.retry(job_id)
-        cursor.execute("SELECT 1")
-    other_conn.poll()
-    assert len(other_conn.notifies) == 1

@@ -50,47 +50,16 @@ def test_the_python_examples_run_and_print_what_they_say(capsys: pytest.CaptureF
             assert "".join(f"# {line}\n" for line in printed.splitlines()) in example
 
 
-def test_the_fastapi_example_sends_in_its_transaction_and_tells_the_status(
-    conn: Connection, database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DATABASE_URL", database)
+def talk(marker: str, monkeypatch: pytest.MonkeyPatch, conn: Connection, ask: Callable[..., Any]) -> None:
+    """Make the page's API with this in its text, let ``ask`` talk to it after one good and one bad submission."""
     with conn.cursor() as cursor:
         cursor.execute("CREATE TABLE submission (url text PRIMARY KEY, note text NOT NULL CHECK (note <> 'bad'))")
-    (example,) = (block for block in blocks("sending.md", "python") if "FastAPI()" in block)
+    (example,) = (block for block in blocks("sending.md", "python") if marker in block)
     module = ModuleType("example")
     monkeypatch.setitem(sys.modules, "example", module)
     exec(compile(example, "docs/sending.md", "exec"), module.__dict__)
 
-    async def talk() -> list[httpx.Response]:
-        transport = httpx.ASGITransport(app=module.app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://api") as api:
-            made = await api.post("/submissions", json={"url": "https://example.org/a"})
-            refused = await api.post("/submissions", json={"url": "https://example.org/b", "note": "bad"})
-            again = await api.post("/submissions", json={"url": "https://example.org/a"})
-            seen = await api.get(f"/jobs/{made.json()['job']}")
-            unknown = await api.get("/jobs/00000000-0000-7000-8000-000000000000")
-            return [made, refused, again, seen, unknown]
-
-    made, refused, again, seen, unknown = asyncio.run(talk())
-    assert (made.status_code, refused.status_code, again.status_code, unknown.status_code) == (202, 500, 500, 404)
-    assert seen.json() == {"job": made.json()["job"], "status": "created", "output": None, "error": None}
-    with conn.cursor() as cursor:
-        cursor.execute("SELECT s.url, j.data ->> 'url' FROM submission AS s CROSS JOIN zeke_jobs.job AS j")
-        assert cursor.fetchall() == [("https://example.org/a", "https://example.org/a")]
-
-
-def test_the_fastapi_example_on_an_event_loop_sends_in_its_transaction_and_waits(
-    conn: Connection, database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DATABASE_URL", database)
-    with conn.cursor() as cursor:
-        cursor.execute("CREATE TABLE submission (url text PRIMARY KEY, note text NOT NULL CHECK (note <> 'bad'))")
-    (example,) = (block for block in blocks("sending.md", "python") if "lifespan=" in block)
-    module = ModuleType("example")
-    monkeypatch.setitem(sys.modules, "example", module)
-    exec(compile(example, "docs/sending.md", "exec"), module.__dict__)
-
-    async def talk() -> list[httpx.Response]:
+    async def run() -> None:
         transport = httpx.ASGITransport(app=module.app, raise_app_exceptions=False)
         async with (
             module.app.router.lifespan_context(module.app),
@@ -98,17 +67,38 @@ def test_the_fastapi_example_on_an_event_loop_sends_in_its_transaction_and_waits
         ):
             made = await api.post("/submissions", json={"url": "https://example.org/a"})
             refused = await api.post("/submissions", json={"url": "https://example.org/b", "note": "bad"})
-            waiting = asyncio.create_task(api.get(f"/jobs/{made.json()['job']}/output"))
-            await asyncio.sleep(0.1)
-            with conn.cursor() as cursor:
-                cursor.execute("UPDATE zeke_jobs.queue SET state = 'done', result = '7', completed_on = now()")
-            return [made, refused, await waiting]
+            assert (made.status_code, refused.status_code) == (202, 500)
+            await ask(api, made.json()["job"])
 
-    made, refused, output = asyncio.run(talk())
-    assert (made.status_code, refused.status_code, output.json()) == (202, 500, {"output": 7})
+    asyncio.run(run())
     with conn.cursor() as cursor:
         cursor.execute("SELECT s.url, j.data ->> 'url' FROM submission AS s CROSS JOIN zeke_jobs.job AS j")
         assert cursor.fetchall() == [("https://example.org/a", "https://example.org/a")]
+
+
+def test_the_fastapi_example_sends_in_its_transaction_and_tells_the_status(
+    conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def ask(api: httpx.AsyncClient, job: str) -> None:
+        assert (await api.post("/submissions", json={"url": "https://example.org/a"})).status_code == 500
+        seen = await api.get(f"/jobs/{job}")
+        assert seen.json() == {"job": job, "status": "created", "output": None, "error": None}
+        assert (await api.get("/jobs/00000000-0000-7000-8000-000000000000")).status_code == 404
+
+    talk("FastAPI()", monkeypatch, conn, ask)
+
+
+def test_the_fastapi_example_on_an_event_loop_sends_in_its_transaction_and_waits(
+    conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def ask(api: httpx.AsyncClient, job: str) -> None:
+        waiting = asyncio.create_task(api.get(f"/jobs/{job}/output"))
+        await asyncio.sleep(0.1)
+        with conn.cursor() as cursor:
+            cursor.execute("UPDATE zeke_jobs.queue SET state = 'done', result = '7', completed_on = now()")
+        assert (await waiting).json() == {"output": 7}
+
+    talk("lifespan=", monkeypatch, conn, ask)
 
 
 @each("statement", [s for block in blocks("sql.md", "sql") for s in block.split(";") if s.strip()])

@@ -137,21 +137,8 @@ def test_a_database_without_our_tables_names_the_command(
     [
         ({}, "story_id: expected a value, got none"),
         ({"story_id": "x"}, "story_id: expected a uuid, got 'x'"),
-        ({"story_id": STORY, "trigger": "often"}, "trigger: expected one of 'auto', 'manual', got 'often'"),
-        (
-            {"story_id": STORY, "triger": "auto"},
-            "triger: expected a field of the payload, got 'triger'; did you mean 'trigger'?",
-        ),
-        ({"story_id": STORY, "insights": [{"sumary": "x"}]}, r"insights\[0\].sumary: expected a field .* 'summary'"),
-        ({"story_id": STORY, "insights": [{"summary": 3}]}, r"insights\[0\].summary: expected text, got 3"),
-        ({"story_id": STORY, "insights": [{"summary": "s", "quote": 3}]}, "expected text or nothing, got 3"),
         ({"story_id": STORY, "storyId": STORY}, "story_id: expected it once"),
         ({"story_id": STORY, "metadata": {"a": [float("nan")]}}, r"metadata.a\[0\]: expected a finite number, got nan"),
-        ({"story_id": STORY, "metadata": {"a": "\0"}}, "metadata.a: expected text without NUL"),
-        ({"story_id": STORY, "metadata": {"a": "\ud800"}}, "metadata.a: expected text of whole characters"),
-        ({"story_id": STORY, "metadata": {"a": 2**63}}, "metadata.a: expected an integer of at most 64 bits"),
-        ({"story_id": STORY, "metadata": {"a": object()}}, "metadata.a: expected a JSON value, got object"),
-        ({"story_id": STORY, "metadata": {"a": "x" * 1024 * 1024}}, "expected at most 1 MiB of JSON"),
         ([1], "expected an object of fields, got list"),
     ],
 )
@@ -165,13 +152,6 @@ def test_every_fault_of_a_payload_is_listed_with_its_path() -> None:
     with pytest.raises(InvalidPayload) as refused:
         zeke_jobs.send("analyze-story", {"nope": 1, "trigger": 2})
     assert [place for place, _ in refused.value.errors] == ["nope", "story_id", "trigger"]
-
-
-def test_sensitive_values_are_not_shown_in_an_error(make_task: Callable[..., None]) -> None:
-    make_task("analyze-story", Analyze, sensitive=["trigger"], revision=2)
-    with pytest.raises(InvalidPayload) as refused:
-        zeke_jobs.send("analyze-story", {"story_id": STORY, "trigger": "s3cret"})
-    assert "s3cret" not in str(refused.value)
 
 
 def test_the_options_end_in_their_columns(conn: Connection) -> None:
@@ -397,17 +377,11 @@ def test_a_refused_send_does_not_spoil_the_callers_transaction(database: str, co
 
 
 def test_a_connection_of_another_kind_is_refused_with_a_way_out() -> None:
-    import sqlite3
-
-    with closing(sqlite3.connect(":memory:")) as theirs, pytest.raises(TypeError, match=r"statement\(\)"):
-        zeke_jobs.send("anything", connection=theirs)
-
-
-def test_an_asynchronous_connection_is_refused_with_a_way_out() -> None:
     class AsyncConnection: ...
 
-    with pytest.raises(TypeError, match="expected a synchronous connection"):
-        zeke_jobs.send("anything", connection=AsyncConnection())
+    for theirs, words in ((object(), r"statement\(\)"), (AsyncConnection(), "expected a synchronous connection")):
+        with pytest.raises(TypeError, match=words):
+            zeke_jobs.send("anything", connection=theirs)
 
 
 def test_a_statement_can_be_run_by_any_driver(database: str, conn: Connection) -> None:
@@ -481,15 +455,6 @@ def test_a_field_left_to_its_default_is_as_unique_as_the_same_value_given() -> N
     assert again.id == first.id
 
 
-def test_the_fields_of_a_unique_rule_may_be_one_name(conn: Connection) -> None:
-    first, second = (
-        zeke_jobs.send("analyze-story", {"story_id": STORY, "trigger": trigger}, unique={"fields": "story_id"})
-        for trigger in ("auto", "manual")
-    )
-    assert second.id == first.id
-    assert count(conn) == 1
-
-
 def test_unique_while_active_lets_only_the_running_job_send_its_successor(conn: Connection) -> None:
     rule: client.UniqueRule = {"fields": ["story_id"], "while": "active"}
     first = zeke_jobs.send("analyze-story", {"story_id": STORY}, unique=rule)
@@ -525,10 +490,15 @@ def test_one_job_per_task_and_tick() -> None:
     assert zeke_jobs.send("anything", scheduled_for=tick).id == first.id
 
 
+@pytest.mark.parametrize("holder", ["none", "gone"])
 @pytest.mark.parametrize(
     "said", [{"unique": True}, {"idempotency_key": "k"}, {"id": STORY}, {"unique": {"while": "active"}}]
 )
-def test_of_many_senders_at_once_exactly_one_makes_the_job(conn: Connection, said: dict[str, Any]) -> None:
+def test_of_many_senders_at_once_exactly_one_makes_the_job(conn: Connection, said: dict[str, Any], holder: str) -> None:
+    before = 0
+    if holder == "gone" and "unique" in said:
+        set_state(conn, zeke_jobs.send("anything", {"a": 1}, **said).id, "done")
+        before = 1
     answers: list[client.Sent] = []
     barrier = threading.Barrier(6)
 
@@ -542,7 +512,7 @@ def test_of_many_senders_at_once_exactly_one_makes_the_job(conn: Connection, sai
     for thread in threads:
         thread.join()
     assert len({sent.id for sent in answers}) == 1
-    assert count(conn) == 1
+    assert count(conn) == 1 + before
     assert said.keys() == {"id"} or sum(not sent.duplicate for sent in answers) == 1
 
 
@@ -555,25 +525,6 @@ def test_a_send_whose_id_is_taken_leaves_the_unique_key_to_its_holder(conn: Conn
     set_state(conn, holder.id, "queued")
     assert zeke_jobs.send("anything", {"a": 1}, unique=True).id == holder.id
     assert not zeke_jobs.send("anything", {"a": 3}, unique=True).duplicate
-
-
-def test_of_many_who_find_the_holder_gone_exactly_one_takes_its_place(conn: Connection) -> None:
-    gone = zeke_jobs.send("anything", unique=True)
-    set_state(conn, gone.id, "consumed")
-    answers: list[client.Sent] = []
-    barrier = threading.Barrier(6)
-
-    def sender() -> None:
-        barrier.wait()
-        answers.append(zeke_jobs.send("anything", unique=True))
-
-    threads = [threading.Thread(target=sender) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sum(not sent.duplicate for sent in answers) == 1
-    assert count(conn) == 2
 
 
 def test_a_full_queue_refuses_but_knows_the_jobs_it_has(conn: Connection, make_task: Callable[..., None]) -> None:
@@ -674,13 +625,6 @@ def test_many_with_repetitions_answer_with_the_first_job_of_each(conn: Connectio
     assert [one.duplicate for one in sent] == [False, True, True]
     assert [sent[1].id, sent[2].id] == [before.id, sent[0].id]
     assert count(conn) == 2
-
-
-def test_many_notice_a_changed_catalogue(make_task: Callable[..., None]) -> None:
-    zeke_jobs.send_many("anything", [{"a": 1}])
-    make_task("anything", Analyze, revision=2)
-    with pytest.raises(InvalidPayload):
-        zeke_jobs.send_many("anything", [{"a": 1}])
 
 
 @pytest.mark.parametrize(
