@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import datetime, timedelta, timezone
-from typing import Any, NamedTuple
+from datetime import timedelta, timezone
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -78,45 +78,3 @@ times = st.one_of(
     ),
 )
 """Times of all years and zones, many of them at the bounds."""
-
-
-class Sent(NamedTuple):
-    """What a sender of any kind tries to send: JSON for ``x``, what its handler does with it, and options."""
-
-    door: str
-    text: str
-    do: str
-    options: dict[str, Any]
-
-
-_spans = st.one_of(
-    st.floats(-10, 10),
-    st.floats(),
-    st.integers(-(10**13), 10**13),
-    st.sampled_from(["1 hour", "9000 years", "-1 day", "soon"]),
-)
-_moments = st.one_of(
-    times.map(datetime.isoformat),
-    _spans,
-    st.sampled_from(["infinity", "-infinity", "0044-03-15 BC", "epoch", "now", "294000-01-01", "yesterday"]),
-)
-_options = st.fixed_dictionaries(
-    {},
-    optional={
-        "run_at": _moments,
-        "delay": _spans,
-        "expires": _moments,
-        "scheduled_for": _moments,
-        "priority": st.integers(-3, 0),
-        "key": st.text(max_size=5),
-        "traceparent": st.one_of(st.text(max_size=60), st.none(), st.integers()),
-    },
-)
-sends = st.builds(
-    Sent,
-    st.sampled_from(["sql", "python", "stock"]),
-    json_texts,
-    st.sampled_from(["return", "complete", "progress", "defer", "retry", "reject"]),
-    st.one_of(st.just({}), st.just({}), _options),
-)
-"""Sends through each door, most of which are strange."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,6 +16,8 @@ from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from psycopg2.extensions import connection as Connection
 
     from tests.zeke_jobs.diagnosis.conftest import Scene
@@ -28,13 +30,17 @@ BY = "ann@desk"
 AT = "2026-03-10 12:00:00 UTC"
 
 
+def plain(scene: Scene, **worker: Any) -> tuple[UUID, UUID]:
+    """A worker that serves the plain task, and a job of it."""
+    scene.use(PLAIN)
+    return scene.serve(**worker), scene.add("plain")[0]
+
+
 # What holds a queued job back
 
 
 def test_a_job_with_nothing_in_its_way_starts_next(scene: Scene) -> None:
-    scene.use(PLAIN)
-    scene.serve()
-    (job,) = scene.add("plain")
+    _, job = plain(scene)
     assert list(scene.reasons(job)) == ["starts-next"]
 
 
@@ -122,9 +128,7 @@ def test_a_job_sent_for_later_says_when_it_is_due(scene: Scene) -> None:
 
 
 def test_a_deferred_job_says_until_when_and_why(scene: Scene) -> None:
-    scene.use(PLAIN)
-    worker = scene.serve()
-    (job,) = scene.add("plain")
+    worker, job = plain(scene)
     scene.finish(worker, scene.claim(worker, 1)[0], "deferred", delay=90.0, reason="the budget of today is spent")
     assert scene.reasons(job) == {
         "deferred": "its handler deferred it until 2026-03-10 12:01:30 UTC (in 1m30s): the budget of today is spent; "
@@ -133,9 +137,7 @@ def test_a_deferred_job_says_until_when_and_why(scene: Scene) -> None:
 
 
 def test_a_job_between_attempts_says_the_error_the_time_and_what_is_left(scene: Scene) -> None:
-    scene.use(PLAIN)
-    worker = scene.serve()
-    (job,) = scene.add("plain")
+    worker, job = plain(scene)
     error = json.dumps({"type": "OSError", "message": "no route"})
     scene.finish(worker, scene.claim(worker, 1)[0], "retry", delay=30.0, error=error)
     assert scene.reasons(job)["waits-for-retry"] == (
@@ -169,43 +171,26 @@ def test_busy_workers_are_counted(scene: Scene) -> None:
     )
 
 
-def test_without_any_worker_it_says_so(scene: Scene) -> None:
-    scene.use(PLAIN)
-    scene.serve()
-    (job,) = scene.add("plain")
-    scene.later(21)  # its heartbeat stays out
-    assert scene.reasons(job) == {"unserved": "no worker is alive"}
-
-
 @pytest.mark.parametrize(
     ("how", "sentence"),
     [
         ({"queues": ["other"]}, "1 worker process alive, but none consumes queue default"),
-        (
-            {"tasks": ["else"]},
-            "1 worker process alive, but none of queue default has the task plain",
-        ),
+        ({"tasks": ["else"]}, "1 worker process alive, but none of queue default has the task plain"),
+        ("stopping", "1 worker process alive, but all that consume queue default are stopping"),
+        ("silent", "no worker is alive"),
     ],
 )
-def test_workers_that_do_not_serve_it_are_told_apart(scene: Scene, how: dict[str, list[str]], sentence: str) -> None:
-    scene.use(PLAIN)
-    scene.serve(**how)  # type: ignore[arg-type]
-    (job,) = scene.add("plain")
+def test_workers_that_do_not_serve_it_are_told_apart(scene: Scene, how: Any, sentence: str) -> None:
+    worker, job = plain(scene, **({} if isinstance(how, str) else how))
+    if how == "stopping":
+        scene.beat(worker, stopping=True)
+    elif how == "silent":
+        scene.later(21)
     assert scene.reasons(job) == {"unserved": sentence}
 
 
-def test_workers_that_are_all_stopping_are_no_workers(scene: Scene) -> None:
-    scene.use(PLAIN)
-    worker = scene.serve()
-    (job,) = scene.add("plain")
-    scene.beat(worker, stopping=True)
-    assert scene.reasons(job)["unserved"].endswith("but all that consume queue default are stopping")
-
-
 def test_a_task_that_is_not_in_force_is_named(scene: Scene) -> None:
-    scene.use(PLAIN)
-    scene.serve()
-    (job,) = scene.add("plain")
+    _, job = plain(scene)
     scene.rows("DELETE FROM zeke_jobs.task")  # as a rollback of the database's owner would
     assert scene.reasons(job) == {
         "unknown-task": "no task in force is called plain, so a worker cancels it within a minute"
@@ -317,9 +302,7 @@ def test_all_that_hold_a_job_back_are_there(scene: Scene) -> None:
 
 
 def test_an_active_job_says_where_since_when_how_far_and_whether_its_worker_lives(scene: Scene) -> None:
-    scene.use(PLAIN)
-    worker = scene.serve(pid=5)
-    (job,) = scene.add("plain")
+    worker, job = plain(scene, pid=5)
     (claim,) = scene.claim(worker, 1)
     assert scene.reasons(job)["claimed"] == f"box:5 claimed it since {AT} (0ms); its handler is about to start"
     scene.start(worker, [claim])
@@ -334,9 +317,7 @@ def test_an_active_job_says_where_since_when_how_far_and_whether_its_worker_live
 
 
 def test_a_job_that_its_live_worker_does_not_start_is_said_not_to_be_held(scene: Scene) -> None:
-    scene.use(PLAIN)
-    worker = scene.serve(pid=5)
-    (job,) = scene.add("plain")
+    worker, job = plain(scene, pid=5)
     scene.claim(worker, 1)
     scene.later(20)
     scene.beat(worker)
@@ -349,9 +330,7 @@ def test_a_job_that_its_live_worker_does_not_start_is_said_not_to_be_held(scene:
 
 
 def test_an_active_job_that_is_being_cancelled_says_by_whom(scene: Scene) -> None:
-    scene.use(PLAIN)
-    worker = scene.serve()
-    (job,) = scene.add("plain")
+    worker, job = plain(scene)
     scene.start(worker, scene.claim(worker, 1))
     zeke_jobs.cancel(job, "wrong site", by=BY)
     assert scene.reasons(job)["being-cancelled"] == (
@@ -363,9 +342,7 @@ def test_an_active_job_that_is_being_cancelled_says_by_whom(scene: Scene) -> Non
 
 
 def test_a_completed_job_says_its_times_and_what_it_sent(scene: Scene) -> None:
-    scene.use(PLAIN)
-    worker = scene.serve()
-    (job,) = scene.add("plain")
+    worker, job = plain(scene)
     scene.later(4)
     claims = scene.claim(worker, 1)
     children = scene.add("plain", 4, options=json.dumps({"parent": str(job)}))
@@ -379,26 +356,21 @@ def test_a_completed_job_says_its_times_and_what_it_sent(scene: Scene) -> None:
     assert scene.history(children[0]) == [f"plain {job} sent it"]
 
 
-def test_a_failed_job_says_each_attempt(scene: Scene) -> None:
-    scene.use(PLAIN)
-    worker = scene.serve()
-    (job,) = scene.add("plain")
+@pytest.mark.parametrize(
+    ("outcomes", "left"),
+    [(("retry", "retry", "failed"), "no retries left"), (("failed",), "no retry could help")],
+)
+def test_a_failed_job_says_each_attempt(scene: Scene, outcomes: tuple[str, ...], left: str) -> None:
+    worker, job = plain(scene)
     error = json.dumps({"type": "OSError", "message": "no route"})
-    for outcome in ("retry", "retry", "failed"):
+    for outcome in outcomes:
         scene.finish(worker, scene.claim(worker, 1)[0], outcome, error=error)
     (reason,) = scene.why(job).reasons
-    assert reason.sentence == f"it failed on {AT} at attempt 3 (no retries left): OSError: no route"
+    assert reason.sentence == f"it failed on {AT} at attempt {len(outcomes)} ({left}): OSError: no route"
     assert reason.help == f"zeke-jobs retry {job}"
-    assert [line.partition(" on ")[0] for line in scene.history(job)] == ["attempt 1", "attempt 2", "attempt 3"]
-
-
-def test_a_rejected_job_says_that_no_retry_could_help(scene: Scene) -> None:
-    scene.use(PLAIN)
-    worker = scene.serve()
-    (job,) = scene.add("plain")
-    error = json.dumps({"type": "Reject", "message": "not a feed"})
-    scene.finish(worker, scene.claim(worker, 1)[0], "failed", error=error)
-    assert "(no retry could help): Reject: not a feed" in scene.reasons(job)["failed"]
+    assert [line.partition(" on ")[0] for line in scene.history(job)] == [
+        f"attempt {n + 1}" for n in range(len(outcomes))
+    ]
 
 
 def test_a_quarantined_job_names_the_deaths(scene: Scene) -> None:
@@ -450,9 +422,7 @@ def test_a_job_of_a_schedule_names_its_tick(scene: Scene) -> None:
 
 
 def test_the_command_answers_people_and_programs(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
-    scene.use(PLAIN)
-    scene.serve()
-    (job,) = scene.add("plain")
+    _, job = plain(scene)
     pausing.pause(scene.conn, "task/plain", by=BY, reason="[odd]")
     assert run(app, "zeke-jobs", ["why", str(job)]) == 0
     out = capsys.readouterr().out
@@ -462,26 +432,3 @@ def test_the_command_answers_people_and_programs(scene: Scene, capsys: pytest.Ca
     (reason,) = json.loads(capsys.readouterr().out)["reasons"]
     assert (reason["kind"], reason["by"], reason["target"]) == ("paused", BY, "task/plain")
     assert reason["sentence"].startswith("task/plain is paused by")
-
-
-@pytest.mark.usefixtures("scene")
-@pytest.mark.parametrize(
-    ("job", "status", "message"),
-    [
-        ("7", 2, "expected at least 4 characters of a job's id, got '7'"),
-        ("01a21011-c430-7126-bdde-a981c5582429", 1, "no job has it"),
-    ],
-)
-def test_an_id_that_no_job_has_is_status_1_and_none_at_all_status_2(
-    capsys: pytest.CaptureFixture[str], job: str, status: int, message: str
-) -> None:
-    assert run(app, "zeke-jobs", ["why", job]) == status
-    assert message in capsys.readouterr().err
-
-
-def test_looking_changes_nothing_and_reads_one_moment(scene: Scene) -> None:
-    scene.use(PLAIN)
-    (job,) = scene.add("plain")
-    before = scene.rows("SELECT ctid, xmin, xmax FROM zeke_jobs.queue")
-    scene.why(job)
-    assert scene.rows("SELECT ctid, xmin, xmax FROM zeke_jobs.queue") == before
