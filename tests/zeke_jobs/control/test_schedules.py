@@ -70,14 +70,6 @@ def test_a_backfill_sends_each_tick_that_has_no_job(world: World) -> None:
     assert {tick.reason for tick in again} == {"sent before"}
 
 
-def test_a_dry_run_of_a_backfill_writes_nothing(world: World) -> None:
-    world.at(NINE + 11 * MINUTE)
-    ticks = schedules.backfill(world.conn, "pull", NINE, NINE + 10 * MINUTE, dry_run=True)
-    assert [shown(tick) for tick in ticks] == ["09:00 sent", "09:05 sent", "09:10 sent"]
-    assert world.jobs() == []
-    assert world.ticks() == []
-
-
 def test_backfilled_ticks_are_not_sent_again_by_the_schedule(world: World) -> None:
     world.put(missed="all")
     world.beat(NINE)
@@ -91,12 +83,6 @@ def test_jobs_of_a_backfill_do_not_keep_the_schedule_s_ticks_out(world: World) -
     world.at(NINE + 4 * MINUTE)
     schedules.backfill(world.conn, "pull", NINE - timedelta(hours=1), NINE)
     assert world.beat(NINE + 5 * MINUTE) == ["09:05 sent"]
-
-
-@pytest.mark.parametrize(("start", "end"), [(NINE, NINE - MINUTE), (NINE, NINE + MINUTE)])
-def test_a_backfill_of_a_time_that_has_not_passed_is_refused(world: World, start: object, end: object) -> None:
-    with pytest.raises(ValueError, match="expected a range that has passed"):
-        schedules.backfill(world.conn, "pull", start, end)  # type: ignore[arg-type]
 
 
 def test_a_backfill_of_ten_years_is_refused(world: World) -> None:

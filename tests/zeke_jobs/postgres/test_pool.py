@@ -10,7 +10,6 @@ import time
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
@@ -86,29 +85,18 @@ def test_cancelling_what_a_silent_server_does_stops_no_other_thread_and_ends_the
     assert (done.stdout, done.stderr) == ("True True [True]\n", "")
 
 
-@pytest.fixture
-def oddly_set(database: str) -> str:
-    name = urlsplit(database).path[1:]
+@pytest.mark.parametrize(("program", "settings"), [("worker", ("off", "on", "4")), ("handler", ("off", "off", "77"))])
+def test_our_sessions_plan_alike_whatever_the_database_has_set_and_a_handlers_lacks_jit_alone(
+    database: str, program: str, settings: tuple[str, ...]
+) -> None:
     with closing(psycopg2.connect(database)) as conn, conn, conn.cursor() as cursor:
         for setting, value in {"jit": "on", "enable_nestloop": "off", "random_page_cost": "77"}.items():
-            cursor.execute(f"ALTER DATABASE {name} SET {setting} TO {value}")
-    return database
-
-
-def shown(url: str, program: str) -> tuple[str, ...]:
-    with closing(connect(url, application_name=program)) as conn, conn.cursor() as cursor:
+            cursor.execute(f"ALTER DATABASE {conn.info.dbname} SET {setting} TO {value}")
+    with closing(connect(database, application_name=f"zeke-jobs {program}")) as conn, conn.cursor() as cursor:
         cursor.execute(
             "SELECT current_setting('jit'), current_setting('enable_nestloop'), current_setting('random_page_cost')"
         )
-        return cursor.fetchone() or ()
-
-
-def test_our_sessions_plan_alike_whatever_the_database_has_set(oddly_set: str) -> None:
-    assert shown(oddly_set, "zeke-jobs worker") == ("off", "on", "4")
-
-
-def test_a_handlers_session_keeps_what_its_database_has_set_but_jit(oddly_set: str) -> None:
-    assert shown(oddly_set, "zeke-jobs handler") == ("off", "off", "77")
+        assert cursor.fetchone() == settings
 
 
 def test_no_function_and_no_look_has_a_planner_switch_while_jit_may_be_on(conn: Connection) -> None:

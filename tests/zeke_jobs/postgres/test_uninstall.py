@@ -1,14 +1,11 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
-import typer
 
 from tests.zeke_jobs.worker.conftest import Jobs
-from zeke_jobs.cli.operation import migrate as command
-from zeke_jobs.cli.run import run
 from zeke_jobs.errors import MigrationError
 from zeke_jobs.postgres import migrate, uninstall
 from zeke_jobs.postgres.pool import connect
@@ -19,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from psycopg2.extensions import connection as Connection
+
+    from tests.zeke_jobs.commands import Ran
 
 PIPELINE = "actors.store"
 
@@ -135,42 +134,21 @@ def test_a_database_that_was_never_migrated_has_nothing_to_remove(fresh: Connect
         uninstall.plan(fresh)
 
 
-class Ran(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def cli(conn: Connection, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
-    app = typer.Typer()
-    app.command()(command.uninstall)
-
-    def call(*arguments: str, typed: str | None = None) -> Ran:
-        monkeypatch.setattr("typer.prompt", lambda _question: typed)
-        status = run(app, "zeke-jobs", arguments)
-        out, err = capsys.readouterr()
-        return Ran(status, out, err)
-
-    return call
-
-
-def test_the_command_removes_after_the_databases_name_was_typed(cli: Callable[..., Ran], conn: Connection) -> None:
+def test_the_command_asks_for_the_databases_name_and_a_script_for_nothing(
+    cli: Callable[..., Ran], conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("typer.prompt", lambda _question: "yes")
+    done = cli("uninstall")
+    assert (done.status, done.err) == (1, "nothing was removed\n")
+    migrate.verify(conn)
     name = conn.info.dbname
-    done = cli(typed=name)
+    monkeypatch.setattr("typer.prompt", lambda _question: name)
+    done = cli("uninstall")
     assert done.status == 0
     assert "schema zeke_jobs with 0 jobs, 0 of them unfinished" in done.out
     assert "stays, unless --package actors.store: public." in done.out
     assert done.out.endswith(f"removed from {name}\n")
     assert "schema zeke_jobs" not in objects(conn)
-
-
-def test_the_command_removes_nothing_when_something_else_was_typed(cli: Callable[..., Ran], conn: Connection) -> None:
-    done = cli(typed="yes")
-    assert (done.status, done.err) == (1, "nothing was removed\n")
-    migrate.verify(conn)
-
-
-def test_the_command_asks_nothing_of_a_script(cli: Callable[..., Ran], conn: Connection) -> None:
-    assert cli("--yes", "--package", PIPELINE, typed=None).status == 0
+    migrate.migrate(conn, [PIPELINE])
+    assert cli("uninstall", "--yes", "--package", PIPELINE).status == 0
     assert "table public.stories" not in objects(conn)

@@ -54,36 +54,15 @@ def rename(jobs: Jobs, stanza: str, top: str = "") -> None:
 
 @pytest.mark.parametrize(("top", "stanza"), LIMITS)
 def test_a_limit_counts_what_still_runs_under_the_old_name(jobs: Jobs, top: str, stanza: str) -> None:
-    start(jobs, stanza, top)
-    rename(jobs, stanza, top)
-    jobs.add("new", options=KEYED)
-    assert jobs.claim(WORKER, 5) == []
-
-
-@pytest.mark.parametrize(("top", "stanza"), LIMITS)
-def test_a_job_that_must_run_alone_obeys_the_limit_too(jobs: Jobs, top: str, stanza: str) -> None:
-    start(jobs, stanza, top)
-    rename(jobs, stanza, top)
-    (suspect,) = jobs.add("new", options=KEYED)
-    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2, attempt = 2 WHERE message_id = %s", suspect)
-    assert jobs.claim(jobs.worker(), 8, ["new"]) == []
-
-
-@pytest.mark.parametrize(("top", "stanza"), [limit for limit in LIMITS if "rate" not in limit[1]])
-def test_the_next_one_starts_when_the_one_under_the_old_name_has_ended(jobs: Jobs, top: str, stanza: str) -> None:
     job = start(jobs, stanza, top)
     rename(jobs, stanza, top)
-    jobs.add("new", 2, options=KEYED)
-    jobs.complete(WORKER, [jobs.row(job)])
-    assert [one["task"] for one in jobs.claim(WORKER, 5)] == ["new"]
-
-
-def test_a_rename_by_an_order_is_the_same(jobs: Jobs) -> None:
-    start(jobs, "concurrency: 1")
-    renamed = load("  new: {handler: 'H:echo', concurrency: 1}")
-    apply(jobs.conn, renamed, orders=Orders(rename={"old": "new"}))
-    jobs.add("new")
+    (first, _) = jobs.add("new", 2, options=KEYED)
     assert jobs.claim(WORKER, 5) == []
+    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2, attempt = 2 WHERE message_id = %s", first)
+    assert jobs.claim(jobs.worker(), 8, ["new"]) == [], "nor does one that must run alone"
+    if "rate" not in stanza:
+        jobs.complete(WORKER, [jobs.row(job)])
+        assert [one["message_id"] for one in jobs.claim(jobs.worker(), 5)] == [first]
 
 
 def test_an_end_under_the_old_name_wakes_who_waits_for_the_limit(jobs: Jobs, other_conn: Connection) -> None:

@@ -222,7 +222,7 @@ def test_a_signal_ends_the_process_at_once_even_while_the_database_does_not_answ
         assert time.monotonic() - sent < 1
 
 
-def test_a_scheduler_that_is_stopped_leaves_the_fleet(world: World, database: str) -> None:
+def test_a_scheduler_leaves_the_fleet_when_it_is_stopped_and_not_at_a_hangup(world: World, database: str) -> None:
     code = (
         "import sys, time; from zeke_jobs.scheduler import beat as metronome\n"
         "metronome.beat(sys.argv[1]); print('beaten', flush=True); time.sleep(60)"
@@ -231,16 +231,8 @@ def test_a_scheduler_that_is_stopped_leaves_the_fleet(world: World, database: st
     with subprocess.Popen([sys.executable, "-c", code, database], stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
         assert "beaten\n" in running.stdout  # after warnings, as of clocks that differ
+        running.send_signal(signal.SIGHUP)
         assert world.rows(members) == [{"kind": "scheduler"}]
         running.send_signal(signal.SIGTERM)
         assert running.wait(10) == 0
     assert world.rows(members) == []
-
-
-def test_a_hangup_does_not_end_the_process(database: str) -> None:
-    code = (
-        "import os, signal; from zeke_jobs.scheduler import beat as metronome\n"
-        "metronome.obey_signals(); os.kill(os.getpid(), signal.SIGHUP); print('alive')"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.endswith("alive\n")
