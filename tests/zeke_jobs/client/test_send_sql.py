@@ -179,7 +179,7 @@ def camelised(value: Any, draw: Callable[[], bool]) -> Any:
 
 
 @settings(
-    max_examples=1000 if os.environ.get("ZEKE_TEST_DEEP") else 50,
+    max_examples=1000 if os.environ.get("ZEKE_TEST_DEEP") else 20,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(whole=wholes, data=st.data())
@@ -210,7 +210,6 @@ def test_the_size_of_a_payload_is_that_of_compact_json() -> None:
     payload = {"words": ["a, b: c"] * 50_000, "ones": [1] * 224_000}
     assert len(json.dumps(payload)) > 1024 * 1024 > len(json.dumps(payload, separators=(",", ":")))
     assert zeke_jobs.send("anything", payload).status == "created"
-    assert zeke_jobs.send_many("anything", [payload])[0].status == "created"
 
 
 VALUES: list[Any] = [

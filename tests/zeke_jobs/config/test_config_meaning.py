@@ -189,4 +189,4 @@ def test_the_time_of_a_check_grows_with_the_number_of_tasks_and_not_with_its_squ
         return time.process_time() - begin
 
     seconds(10)
-    assert seconds(4000) < 8 * 2.5 * seconds(500)
+    assert seconds(1600) < 8 * 2.5 * seconds(200)

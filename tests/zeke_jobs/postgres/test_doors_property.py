@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -166,7 +167,9 @@ def call(cursor: psycopg2.extensions.cursor, statement: str, values: list[Any], 
 
 # The worker's threads use the random module meanwhile.
 @pytest.mark.filterwarnings("ignore:Do not use the `random` module:hypothesis.errors.HypothesisDeprecationWarning")
-@settings(max_examples=20, phases=[Phase.generate])  # to shrink would take minutes
+@settings(
+    max_examples=200 if os.environ.get("ZEKE_TEST_DEEP") else 8, phases=[Phase.generate]
+)  # to shrink would take minutes
 @given(st.data())
 def test_what_clients_readers_and_operators_may_do_stops_no_honest_job(
     doors: dict[str, Any], data: st.DataObject

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MINUTE = timedelta(minutes=1)
 DEEP = bool(os.environ.get("ZEKE_TEST_DEEP"))
-BEGIN = datetime(2025, 10, 20, tzinfo=UTC) if DEEP else datetime(2025, 10, 25, 21, tzinfo=UTC)
+BEGIN = datetime(2025, 10, 20, tzinfo=UTC) if DEEP else datetime(2025, 10, 25, 22, 30, tzinfo=UTC)
 END = datetime(2025, 10, 27, tzinfo=UTC) if DEEP else datetime(2025, 10, 26, 3, tzinfo=UTC)
 AWAY = (1, 3, 20, 90, 400, 1500) if DEEP else (1, 3, 20, 90)  # minutes
 SCHEDULES: dict[str, dict[str, Any]] = {

@@ -55,12 +55,6 @@ def program(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_tests_of_fastapi_and_of_the_shop_pass(program: Path) -> None:
-    ignored = "ignore::DeprecationWarning"  # of FastAPI's own test client
-    done = run(program, "-W", ignored, "-p", "no:django")
-    assert "4 passed" in done.stdout, done.stdout + done.stderr
-
-
 def test_the_tests_of_django_pass(program: Path, server_url: str) -> None:
     for name, text in DJANGO.items():
         (program / name).write_text(text)
@@ -167,20 +161,16 @@ def writes_and_breaks(payload: Payload, ctx: Context) -> None:
 """
 
 
-def test_what_the_page_says_besides(program: Path) -> None:
-    for name in ("test_api.py", "test_shop.py"):
-        (program / name).unlink()
+def test_the_tests_of_the_page_pass_and_what_it_says_besides_holds(program: Path) -> None:
     (program / "test_more.py").write_text(WRONG)
+    (program / "test_wrong.py").write_text('def test_it(sent_jobs):\n    sent_jobs.assert_sent("send-invoice")\n')
     (program / "more.py").write_text(HANDLERS)
     with (program / "jobs.yaml").open("a") as file:
         file.write(MORE)
-    done = run(program, "-p", "no:django")
-    assert "5 passed" in done.stdout, done.stdout + done.stderr
-
-
-def test_a_failed_assertion_shows_the_line_of_the_test_and_none_of_ours(program: Path) -> None:
-    (program / "test_wrong.py").write_text('def test_it(sent_jobs):\n    sent_jobs.assert_sent("send-invoice")\n')
-    done = run(program, "-p", "no:django", "test_wrong.py")
+    ignored = "ignore::DeprecationWarning"  # of FastAPI's own test client
+    done = run(program, "-W", ignored, "-p", "no:django")
+    assert "1 failed, 9 passed" in done.stdout, done.stdout + done.stderr
+    # The line of the test is shown, and none of ours.
     assert ">       sent_jobs.assert_sent" in done.stdout
     assert "expected one job of send-invoice" in done.stdout
     assert "sends.py" not in done.stdout

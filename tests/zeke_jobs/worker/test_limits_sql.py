@@ -145,13 +145,13 @@ def test_overuse_is_charged_to_the_next_jobs_at_once(jobs: Jobs) -> None:
 
 
 def test_a_provider_refuses_hardly_a_call_whose_estimate_is_half_of_what_it_uses(jobs: Jobs) -> None:
-    chance, most = random.Random(5), 30_000
+    chance, most = random.Random(5), 15_000
     day = Day(
         jobs,
         "  a: {handler: 'H:echo', uses: [ai], units: {tokens: 30}}",
         f"limits: {{ai: {{concurrency: 12, tokens: {{rate: {most}/m}}}}}}",
     )
-    jobs.rows("SELECT count(zeke_jobs.send('a', '{}', '{}')) FROM generate_series(1, 1500)")
+    jobs.rows("SELECT count(zeke_jobs.send('a', '{}', '{}')) FROM generate_series(1, 750)")
     calls: list[tuple[float, int]] = []
     active: list[tuple[float, int, dict[str, Any]]] = []
     now = 0.0
