@@ -34,6 +34,11 @@ ZONES = {  # a year in which something happens
 }
 DEEP = bool(os.environ.get("ZEKE_TEST_DEEP"))
 AROUND = 1 if DEEP else 0  # years before and after
+SCANNED = (
+    ZONES
+    if DEEP
+    else ("UTC", "Europe/Dublin", "America/St_Johns", "Africa/Casablanca", "Australia/Lord_Howe", "Pacific/Apia")
+)
 MINUTE = timedelta(minutes=1)
 DAY = 1440
 
@@ -105,8 +110,9 @@ LINES = (
 )
 
 
-@pytest.mark.parametrize(("zone", "year"), ZONES.items())
-def test_fire_times_of_a_year_equal_a_scan_over_every_minute(zone: str, year: int) -> None:
+@pytest.mark.parametrize("zone", SCANNED)
+def test_fire_times_of_a_year_equal_a_scan_over_every_minute(zone: str) -> None:
+    year = ZONES[zone]
     start, end = datetime(year - AROUND, 1, 1, tzinfo=UTC), datetime(year + AROUND + 1, 1, 1, tzinfo=UTC)
     scan = Scan(zone, start, end)
     for line in LINES:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tests.zeke_jobs.worker.conftest import Jobs
 
-ROWS = 1_000_000 if os.environ.get("ZEKE_TEST_DEEP") else 30_000
+ROWS = 1_000_000 if os.environ.get("ZEKE_TEST_DEEP") else 16_000
 TOP = "limits: {pool: {concurrency: 40}, slow: {rate: 60/m}}"
 TASKS = """
   bulk: {handler: 'H:echo'}

@@ -122,7 +122,7 @@ def test_the_data_of_an_event_are_at_most_what_a_job_may_give_back(life: Life, j
     job = zeke_jobs.send("await", {"n": 1}).id
     life.drain()
     many = "[" + ",".join(["10"] * 349_000) + "]"  # 1,047,001 bytes, and half as many spaces in jsonb
-    for data in ('"' + "x" * bounds.LARGEST + '"', many.replace("10", "100"), '"' + "x" * 1_900_000 + '"'):
+    for data in ('"' + "x" * bounds.LARGEST + '"', many.replace("10", "100")):
         with pytest.raises(psycopg2.errors.InvalidParameterValue, match="expected at most 1 MiB, got"):
             jobs.rows("SELECT zeke_jobs.emit('callback/1', %s)", data)
         with pytest.raises(ValueError, match="expected at most 1 MiB"):
