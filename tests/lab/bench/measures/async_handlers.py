@@ -105,5 +105,4 @@ def _stop(bench: Bench, kind: str, threads: int) -> float:
         began = time.monotonic()
         up.fleet.commands[0].stop()
         took = time.monotonic() - began
-        installation.clear(up.conn)
     return took
