@@ -353,7 +353,7 @@ def test_what_cannot_keep_up_with_arrivals_is_found(
         scene.rows("UPDATE zeke_jobs.worker SET threads = 1")
     (one,) = found(scene.conn, "falling-behind")
     assert one.subject == subject
-    assert one.sentence.startswith("6.0 jobs a minute of slow arrive, ")
+    assert one.sentence.startswith("6.0 jobs a minute of slow arrive")
     assert why in one.sentence
     assert one.help.startswith(help_)
     pausing.pause(scene.conn, "task/slow", by="ann")  # what is paused need not keep up

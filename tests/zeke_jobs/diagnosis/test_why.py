@@ -357,17 +357,17 @@ def test_a_completed_job_says_its_times_and_what_it_sent(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcomes", "left"),
-    [(("retry", "retry", "failed"), "no retries left"), (("failed",), "no retry could help")],
+    ("outcomes", "type_", "left"),
+    [(("retry", "retry", "failed"), "OSError", "no retries left"), (("failed",), "Reject", "no retry could help")],
 )
-def test_a_failed_job_says_each_attempt(scene: Scene, outcomes: tuple[str, ...], left: str) -> None:
+def test_a_failed_job_says_each_attempt(scene: Scene, outcomes: tuple[str, ...], type_: str, left: str) -> None:
     worker, job = plain(scene)
-    error = json.dumps({"type": "OSError", "message": "no route"})
+    error = json.dumps({"type": type_, "message": "no route"})
     for outcome in outcomes:
         scene.finish(worker, scene.claim(worker, 1)[0], outcome, error=error)
     (reason,) = scene.why(job).reasons
-    assert reason.sentence == f"it failed on {AT} at attempt {len(outcomes)} ({left}): OSError: no route"
-    assert reason.help == f"zeke-jobs retry {job}"
+    assert reason.sentence == f"it failed on {AT} at attempt {len(outcomes)} ({left}): {type_}: no route"
+    assert (reason.help or "").endswith(f"zeke-jobs retry {job}")
     assert [line.partition(" on ")[0] for line in scene.history(job)] == [
         f"attempt {n + 1}" for n in range(len(outcomes))
     ]

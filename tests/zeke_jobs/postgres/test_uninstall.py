@@ -141,6 +141,9 @@ def test_the_command_asks_for_the_databases_name_and_a_script_for_nothing(
     done = cli("uninstall")
     assert (done.status, done.err) == (1, "nothing was removed\n")
     migrate.verify(conn)
+    assert cli("uninstall", "--yes", "--package", PIPELINE).status == 0
+    assert "table public.stories" not in objects(conn)
+    migrate.migrate(conn, [PIPELINE])
     name = conn.info.dbname
     monkeypatch.setattr("typer.prompt", lambda _question: name)
     done = cli("uninstall")
@@ -149,6 +152,3 @@ def test_the_command_asks_for_the_databases_name_and_a_script_for_nothing(
     assert "stays, unless --package actors.store: public." in done.out
     assert done.out.endswith(f"removed from {name}\n")
     assert "schema zeke_jobs" not in objects(conn)
-    migrate.migrate(conn, [PIPELINE])
-    assert cli("uninstall", "--yes", "--package", PIPELINE).status == 0
-    assert "table public.stories" not in objects(conn)
