@@ -104,5 +104,4 @@ def _stop(bench: Bench, kind: str, threads: int) -> float:
         time.sleep(_WAITS / 2)
         began = time.monotonic()
         up.fleet.commands[0].stop()
-        took = time.monotonic() - began
-    return took
+        return time.monotonic() - began
