@@ -14,8 +14,8 @@ from actors.engine.contract import EngineError
 from actors.engine.discovery.addresses import typed
 from actors.engine.fetch import parse
 from actors.sources.feed_items import FirstFetch
-from actors.store import news
 from actors.store import sources as store
+from actors.store.statements import SQL
 from zeke_jobs.errors import UnknownTask
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def _read_now(conn: Connection, source_id: UUID, url: str) -> str:
         jobs.send_reads(conn, [(source_id, url)])
     except UnknownTask:
         return "no jobs.yaml with ingest-source is in force yet; it is read once zeke-jobs up runs with one"
-    return "" if news.has_worker(conn) else jobs.NO_WORKER
+    return "" if SQL.value(conn, "news_has_worker") else jobs.NO_WORKER
 
 
 def _newest(feed: ContentSource) -> list[Any]:

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 import zeke_jobs
 from actors.cli.output import Console, ago
 from actors.engine.canonical import site_of
-from actors.store import news, sources
+from actors.store.statements import SQL
 from zeke_jobs.postgres.pool import transaction
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def send_reads(conn: Connection, named: Sequence[tuple[UUID, str]], *, backfill:
     sent: dict[str, UUID] = {}
     more = {"backfill": backfill} if backfill else {}
     with transaction(conn):
-        sources.queued(conn, [source_id for source_id, _ in named])
+        SQL.run(conn, "sources_queue", ids=[source_id for source_id, _ in named])
         for source_id, url in named:
             payload = {"source_id": str(source_id), "reason": "manual", **more}
             one = zeke_jobs.send("ingest-source", payload, key=site_of(url) or None, priority=10, connection=conn)
@@ -49,7 +49,7 @@ def follow(conn: Connection, ids: Iterable[str], what: str, patience: float = PA
     end = time.monotonic() + patience
     with progress(what, len(left)) as step:
         while left:
-            for row in news.jobs_named(conn, sorted(left)):
+            for row in SQL.all(conn, "news_jobs_named", ids=sorted(left)):
                 known[str(row["id"])] = row
             done = {one for one in left if one in known and is_over(known[one])}
             left -= done

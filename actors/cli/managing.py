@@ -12,6 +12,7 @@ from actors.cli.output import Json, as_json, console, database, in_json, short, 
 from actors.store import news
 from actors.store import sources as store
 from actors.store.news import NotFound
+from actors.store.statements import SQL
 from zeke_jobs.errors import ZekeJobsError
 from zeke_jobs.postgres.pool import transaction
 
@@ -73,7 +74,7 @@ def rename(
         raise typer.BadParameter("expected a name, got nothing", param_hint="NAME")
     with database() as conn:
         found = find(conn, source)
-        changed = store.rename(conn, found, name.strip())
+        changed = SQL.run(conn, "source_rename", source_id=found, name=name.strip()) > 0
     if in_json({"id": found, "name": name.strip(), "changed": changed}, is_json=is_json):
         return
     tell(f"{source}: {'now' if changed else 'already'} called {name.strip()}")
@@ -151,7 +152,7 @@ def _readable(conn: Connection, name: str) -> dict[str, Any]:
 def _read(conn: Connection, wanted: Sequence[dict[str, Any]], *, backfill: int = 0) -> list[dict[str, Any]]:
     """Send the jobs that read sources, and report the result of each."""
     sent = jobs.send_reads(conn, [(row["id"], row["url"]) for row in wanted], backfill=backfill)
-    if sent and not news.has_worker(conn):
+    if sent and not SQL.value(conn, "news_has_worker"):
         raise ZekeJobsError(f"sent, but {jobs.NO_WORKER}")
     known = jobs.follow(conn, sent, "reading sources")
     names = {str(row["id"]): row["name"] or row["url"] for row in wanted}

@@ -21,6 +21,7 @@ from actors.engine.fetch import parse
 from actors.engine.opml import LARGEST, Listed, write_opml
 from actors.engine.reading import read_opml
 from actors.store import sources as store
+from actors.store.statements import SQL
 from zeke_jobs.errors import UnknownTask
 
 if TYPE_CHECKING:
@@ -48,11 +49,11 @@ def bring_in(
     try:
         with nullcontext(sys.stdin.buffer) if str(file) == "-" else file.open("rb") as source:
             feeds = read_opml(source.read(LARGEST + 1))
-    except (OSError, ValueError) as error:
+    except (OSError, EngineError) as error:
         raise typer.BadParameter(str(error), param_hint="FILE") from error
     failed: list[dict[str, str]] = []
     with database() as conn:
-        known = store.addresses(conn)
+        known = {row["url"] for row in SQL.all(conn, "source_addresses")}
         new = [feed for feed in feeds if feed.address not in known]
         added = 0
         with progress("reading feeds", len(new)) as step:

@@ -10,7 +10,7 @@ import zeke_jobs
 from actors.cli import jobs
 from actors.cli.output import Json, Team, as_json, console, database, short, team_of, tell
 from actors.cli.stories import find
-from actors.store import news
+from actors.store.statements import SQL
 from zeke_jobs.postgres.pool import transaction
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def _change(names: Sequence[str], team: str | None, wish: Mapping[str, Any], sai
         with transaction(conn):
             payloads = [{"story_id": str(story), "team_id": str(team_id), **wish} for story in found]
             sent = zeke_jobs.send_many(_TASK, payloads, connection=conn)
-        has_worker = news.has_worker(conn)
+        has_worker = SQL.value(conn, "news_has_worker")
         ids = [str(one.id) for one in sent]
         ended = jobs.follow(conn, ids, said, _PATIENCE if has_worker else 0)
     done = [_fate(story, ended.get(job), said) for story, job in zip(found, ids, strict=True)]

@@ -29,9 +29,10 @@ from actors.cli.output import (
     visible,
 )
 from actors.cli.stories import LINK, find
-from actors.store import ai_calls, news, teams, texts
+from actors.store import ai_calls, news, texts
 from actors.store.highlights import context_line
 from actors.store.news import NotFound
+from actors.store.statements import SQL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,7 +61,7 @@ def story(
         if only_text:
             _print_text(row, texts.needed(conn, found).document, is_json=is_json)
             return
-        row["team_scores"] = teams.scores(conn, found)
+        row["team_scores"] = SQL.all(conn, "team_scores_of_story", story_id=found)
         row["costs"] = ai_calls.costs(conn, by="task", since=date.min, story_id=found)
     if in_json(row, is_json=is_json):
         return

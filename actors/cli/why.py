@@ -14,6 +14,7 @@ from actors.cli.output import ago, as_json, console, database, escape, short, te
 from actors.engine.canonical import canonical_url
 from actors.outcomes import IN_FLIGHT
 from actors.store import news
+from actors.store.statements import SQL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,7 +90,7 @@ def _stretch(plain: re.Pattern[str], text: str) -> str:
 
 def _sources(conn: Connection, host: str, canonical: str) -> list[dict[str, Any]]:
     """The sources of a site; if the address is a source's own, only that source."""
-    rows = news.sources_of_host(conn, host)
+    rows = SQL.all(conn, "news_sources_of_host", host=host)
     return [row for row in rows if canonical_url(row["url"] or "") == canonical] or rows
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tomllib
 from dataclasses import dataclass
@@ -68,11 +67,6 @@ class Page:
     body: bytes
     content_type: str
 
-    @property
-    def etag(self) -> str:
-        """A strong entity tag of the body."""
-        return f'"{hashlib.sha256(self.body).hexdigest()[:20]}"'
-
 
 def entries() -> list[Entry]:
     """All entries of both feeds, in the order of the catalogue."""
@@ -88,10 +82,7 @@ def render(base_url: str, now: datetime) -> dict[str, Page]:
         base_url: ``http://host:port``, without a slash at its end.
         now: The moment from which the entries' ages count back. The pages depend on nothing else.
     """
-    pages = {
-        "/style.css": Page(_read("style.css").encode(), "text/css; charset=utf-8"),
-        "/robots.txt": Page(b"User-agent: *\nAllow: /\n", "text/plain; charset=utf-8"),
-    }
+    pages: dict[str, Page] = {}
     everything = entries()
     for publication in dict.fromkeys(entry.publication for entry in everything):
         own = sorted((e for e in everything if e.publication == publication), key=lambda e: e.age)
@@ -125,7 +116,6 @@ def _publication(publication: Publication, own: list[Entry], base_url: str, now:
             pages[entry.path] = _html(publication.template, told)
     feed = _fill(f"{publication.format}.xml", {**site, "entries": "\n".join(items)})
     pages[publication.feed] = Page(feed.encode(), f"{feed_type}; charset=utf-8")
-    pages[publication.home] = _html("index.html", {**site, "related": _links(own)})
     return pages
 
 

@@ -4,47 +4,21 @@ from __future__ import annotations
 
 import json
 import math
-import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-import httpx
 from pydantic import ValidationError
 
 from actors.engine.contract import ContentItem, ContentSource, ContractModel, EngineError, Found
-from actors.engine.decode import Decoder
 from actors.engine.discovery.addresses import typed
+from actors.engine.fetch import EVERYWHERE, Fetched, Fetcher, Limits
 from actors.outcomes import is_reason
 from actors.retry_after import bounded, retry_after
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 M = TypeVar("M", bound=ContractModel)
 
 # With these answers the Engine has not tried to serve, so no page is the cause. A 500 or 502 may be caused by one page.
 _AWAY = {401, 403, 429, 503}
 _LARGEST = 32 * 1024 * 1024
-
-
-@dataclass(frozen=True)
-class _Answer:
-    """An answer that was read completely, within its bounds."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    def json(self) -> Any:
-        """Its value.
-
-        Raises:
-            ValueError: it is not JSON, or nested too deeply for any answer of an Engine.
-        """
-        try:
-            return json.loads(self.body)
-        except RecursionError as error:
-            raise ValueError("nested too deeply") from error
 
 
 class HttpEngine:
@@ -60,38 +34,26 @@ class HttpEngine:
     """
 
     def __init__(self, url: str, token: str | None = None, timeout: float = 60.0, max_entries: int = 300) -> None:
-        headers = {"Accept-Encoding": "gzip"}
+        self._headers = {"Content-Type": "application/json"}
         if token:
-            headers["Authorization"] = f"Bearer {token}"
-        self._timeout = timeout
+            self._headers["Authorization"] = f"Bearer {token}"
+        self._limits = Limits(_LARGEST, _LARGEST, timeout, content_types=("",))
         self._max_entries = max_entries
-        self._client = httpx.Client(base_url=url, headers=headers, timeout=timeout, trust_env=False)
-        self._url = url
+        self._fetcher = Fetcher("zeke-jobs", EVERYWHERE)
+        self._url = url.rstrip("/")
 
     def fetch_item(self, url: str) -> ContentItem:
-        """Get the page at ``url``.
-
-        Raises:
-            EngineError: with the Engine's reason; ``engine_failed`` if the Engine itself fails.
-        """
+        """See ``Finder``; ``engine_failed`` if the Engine itself fails."""
         return self._ask("/ingest", {"url": url}, ContentItem)
 
     def fetch_source(self, url: str, etag: str | None = None, last_modified: str | None = None) -> ContentSource:
-        """Get the feed at ``url``; ``etag`` and ``last_modified`` are passed on to an Engine that understands them.
-
-        Raises:
-            EngineError: as for ``fetch_item``.
-        """
+        """See ``Finder``; ``etag`` and ``last_modified`` are passed on to an Engine that understands them."""
         body = {"url": url, "etag": etag, "lastModified": last_modified}
         source = self._ask("/source", {name: value for name, value in body.items() if value}, ContentSource)
         return source.model_copy(update={"items": source.items[: self._max_entries]}) if source.items else source
 
     def discover(self, text: str) -> Found:
-        """Find the feeds behind a person's input. An Engine without discovery is asked for the feed itself.
-
-        Raises:
-            EngineError: as for ``fetch_item``.
-        """
+        """See ``Finder``; an Engine without discovery is asked for the feed itself."""
         try:
             return self._ask("/discover", {"url": text}, Found)
         except EngineError as error:
@@ -104,20 +66,8 @@ class HttpEngine:
             raise EngineError("engine_failed", "the Engine gives no list of a feed's items")
         return Found(feeds=[source.model_copy(update={"url": source.url or typed(text)})])
 
-    def health(self) -> dict[str, Any]:
-        """The Engine's report about itself and its providers.
-
-        Raises:
-            EngineError: ``engine_failed``.
-        """
-        return _object(self._exchange("GET", "/health", None))
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
-
     def _ask(self, path: str, body: dict[str, str], model: type[M]) -> M:
-        answer = _object(self._exchange("POST", path, body))
+        answer = _object(self._exchange(path, body))
         wrapped = answer.get("data")
         try:
             return model.model_validate(wrapped if isinstance(wrapped, dict) else answer)
@@ -127,39 +77,23 @@ class HttpEngine:
                 "engine_failed", f"the Engine's answer does not fit the contract: {fields}", transient=False
             ) from error
 
-    def _exchange(self, method: str, path: str, body: dict[str, str] | None) -> _Answer:
+    def _exchange(self, path: str, body: dict[str, str]) -> Fetched:
         try:
-            with self._client.stream(method, path, json=body) as response:
-                answer = _Answer(response.status_code, response.headers, self._read(response))
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            reason = f"the Engine at {self._url} cannot be reached: {error}"
-            raise EngineError("engine_failed", reason, is_away=True) from error
-        except httpx.TimeoutException as error:
-            raise EngineError("engine_failed", f"the Engine at {self._url} did not answer in time") from error
-        except httpx.HTTPError as error:
-            raise EngineError("engine_failed", f"the Engine at {self._url} cannot be reached: {error}") from error
-        if response.is_success:
+            answer = self._fetcher.post(self._url + path, json.dumps(body).encode(), self._limits, self._headers)
+        except EngineError as error:
+            reason = f"the Engine at {self._url} gives no answer: {error}"
+            raise EngineError("engine_failed", reason, is_away=error.is_unreachable) from error
+        if 200 <= answer.status < 300:
             return answer
         raise _failure(answer)
 
-    def _read(self, response: httpx.Response) -> bytes:
-        """The body, within bounds of size and time."""
-        deadline = time.monotonic() + self._timeout
-        decoder = Decoder(response.headers.get("content-encoding", ""), _LARGEST)
-        for chunk in response.iter_raw():
-            decoder.feed(chunk)
-            if time.monotonic() > deadline:
-                raise EngineError("engine_failed", f"the Engine at {self._url} did not answer in time")
-        return decoder.finish()
 
-
-def _failure(response: _Answer) -> EngineError:
+def _failure(response: Fetched) -> EngineError:
     """An error answer. Ours carries the code; the product's only a sentence and 400, 404 or 500."""
     try:
-        body = response.json()
-    except ValueError:
+        body = _object(response)
+    except EngineError:
         body = {}
-    body = body if isinstance(body, dict) else {}
     message = str(body.get("error") or f"the Engine answers {response.status}")[:1000]
     code = body.get("code")
     is_away = response.status in _AWAY and code in (None, "engine_failed")
@@ -175,7 +109,7 @@ def _failure(response: _Answer) -> EngineError:
     by_status: dict[int, str] = {400: "invalid_url", 404: "not_found"}
     if (known := by_status.get(response.status)) is not None:
         return EngineError(known, message)
-    passing = response.status >= httpx.codes.INTERNAL_SERVER_ERROR or response.status in {408, 429}
+    passing = response.status >= 500 or response.status in {408, 429}
     wait_header = retry_after(response.headers.get("retry-after", ""))
     return EngineError("engine_failed", message, transient=passing, retry_after=wait_header, is_away=is_away)
 
@@ -187,10 +121,10 @@ def _seconds(wait: Any) -> float | None:
     return bounded(wait)
 
 
-def _object(response: _Answer) -> dict[str, Any]:
+def _object(response: Fetched) -> dict[str, Any]:
     try:
-        answer = response.json()
-    except ValueError as error:
+        answer = json.loads(response.body)
+    except (ValueError, RecursionError) as error:
         raise EngineError("engine_failed", "the Engine's answer is not JSON", transient=False) from error
     if not isinstance(answer, dict):
         kind = type(answer).__name__

@@ -1,4 +1,4 @@
-"""The only way to a stranger's server: every fetch of the pipeline uses it."""
+"""The only way to another server: every request of the pipeline uses it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 import httpcore
@@ -25,8 +26,12 @@ if TYPE_CHECKING:
     from actors.engine.addresses import Network
     from actors.engine.connect import Resolver
 
+EVERYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
+"""For addresses of the operator's own choice, such as an Engine's or a model's."""
+
 _REDIRECTS = {301, 302, 303, 307, 308}
 _PERMANENT = {301, 308}
+_READ = {200, 203}
 _HOST = re.compile(r"[A-Za-z0-9._:-]+")
 _REFUSALS: dict[int, str] = {
     401: "forbidden",
@@ -45,7 +50,7 @@ class Limits:
     """The bounds of one fetch.
 
     Attributes:
-        body_bytes: Most bytes of the decoded body.
+        body_bytes: Most bytes of the decoded body; with 0 it is not read.
         raw_bytes: Most bytes on the wire, with headers and redirects.
         seconds: From the first connection to the last byte.
         redirects: Most redirects to follow.
@@ -61,7 +66,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Fetched:
-    """A server's answer, 200 or 304.
+    """A server's answer.
 
     Attributes:
         url: The address after redirects.
@@ -78,12 +83,12 @@ class Fetched:
     @property
     def media_type(self) -> str:
         """The media type, such as ``text/html``; empty if the server gives none."""
-        return _media_type(self.headers)
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 @dataclass
 class Fetcher:
-    """Fetches by GET, and posts to webhooks, under the rules of this module.
+    """Fetches by GET, and posts to webhooks, Engines and models, under the rules of this module.
 
     http and https only; addresses checked at the connection, also after each redirect; no proxies from the
     environment; gzip at most, inflated with a bound; a deadline that includes the body.
@@ -114,33 +119,27 @@ class Fetcher:
         for hop in range(limits.redirects + 1):
             answer = self._one(target, limits, headers or {}, budget)
             if answer.status not in _REDIRECTS:
+                if answer.status not in {*_READ, httpx.codes.NOT_MODIFIED}:
+                    raise refused(answer)
                 return replace(answer, moved_to=answer.url) if hop and permanent else answer
             permanent = permanent and answer.status in _PERMANENT
             target = parse(_join(target, answer.headers.get("location", "")))
         raise EngineError("too_many_redirects", f"{url} redirects more than {limits.redirects} times")
 
-    def post(self, url: str, body: bytes, limits: Limits, headers: Mapping[str, str]) -> int:
-        """Send ``body`` to ``url`` by POST; returns the answer's status, and reads nothing else of it. Follows no redirect.
+    def post(self, url: str, body: bytes, limits: Limits, headers: Mapping[str, str]) -> Fetched:
+        """Send ``body`` to ``url`` by POST; the answer may have any status. Follows no redirect.
 
         Raises:
-            EngineError: any failure, and any answer but 2xx.
+            EngineError: there is no answer.
         """
-        budget = Budget(time.monotonic() + limits.seconds, limits.raw_bytes)
-        return self._one(parse(url), limits, headers, budget, body).status
+        return self._one(parse(url), limits, headers, Budget(time.monotonic() + limits.seconds, limits.raw_bytes), body)
 
     def _one(
-        self,
-        url: httpx.URL,
-        limits: Limits,
-        headers: Mapping[str, str],
-        budget: Budget,
-        posted: bytes | None = None,
+        self, url: httpx.URL, limits: Limits, headers: Mapping[str, str], budget: Budget, posted: bytes | None = None
     ) -> Fetched:
         left = budget.remaining()
         fixed = {"User-Agent": self.user_agent, "Accept-Encoding": "gzip", "Connection": "close"}
-        sent = {**headers, **fixed}
-        if posted is not None:
-            sent["Content-Length"] = str(len(posted))
+        sent = {**headers, **fixed} if posted is None else {**headers, **fixed, "Content-Length": str(len(posted))}
         request = httpcore.Request(
             "GET" if posted is None else "POST",
             httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
@@ -158,11 +157,13 @@ class Fetcher:
                 httpcore.ConnectionPool(ssl_context=tls, network_backend=backend) as pool,
                 closing(pool.handle_request(request)) as response,
             ):
-                return _read(response, url, limits) if posted is None else _taken(response, url)
+                return _read(response, url, limits, is_read=posted is not None or response.status in _READ)
         except httpcore.TimeoutException as error:
             raise EngineError("timeout", f"{url} took longer than {limits.seconds:g} s") from error
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
-            raise EngineError("fetch_failed", f"{url}: {type(error).__name__}: {error}") from error
+            is_unreachable = isinstance(error, httpcore.ConnectError)
+            reason = f"{url}: {type(error).__name__}: {error}"
+            raise EngineError("fetch_failed", reason, is_unreachable=is_unreachable) from error
 
 
 def parse(url: str) -> httpx.URL:
@@ -196,38 +197,25 @@ def _join(base: httpx.URL, location: str) -> str:
         raise EngineError("invalid_url", f"{base} redirects to {location[:200]!r}: {error}") from error
 
 
-def _read(response: httpcore.Response, url: httpx.URL, limits: Limits) -> Fetched:
+def _read(response: httpcore.Response, url: httpx.URL, limits: Limits, *, is_read: bool) -> Fetched:
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
-    status = response.status
-    if status in _REDIRECTS or status == httpx.codes.NOT_MODIFIED:
-        return Fetched(str(url), status, headers, b"")
-    if status not in {200, 203}:
-        raise _refused(status, url, headers)
-    media_type = _media_type(headers)
-    if media_type and not media_type.startswith(limits.content_types):
-        raise EngineError("unsupported_type", f"{url} is {media_type}")
+    answer = Fetched(str(url), response.status, headers, b"")
+    if not is_read or not limits.body_bytes:
+        return answer
+    if answer.media_type and not answer.media_type.startswith(limits.content_types):
+        raise EngineError("unsupported_type", f"{url} is {answer.media_type}")
     announced = headers.get("content-length", "")
     if announced.isascii() and announced.isdigit() and int(announced) > limits.raw_bytes:
         raise EngineError("too_large", f"{url} announces {announced} bytes")
     decoder = Decoder(headers.get("content-encoding", ""), limits.body_bytes)
     for chunk in response.iter_stream():
         decoder.feed(chunk)
-    return Fetched(str(url), status, headers, decoder.finish())
+    return replace(answer, body=decoder.finish())
 
 
-def _taken(response: httpcore.Response, url: httpx.URL) -> Fetched:
-    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
-    if not 200 <= response.status < 300:
-        raise _refused(response.status, url, headers)
-    return Fetched(str(url), response.status, headers, b"")
-
-
-def _media_type(headers: Mapping[str, str]) -> str:
-    return headers.get("content-type", "").partition(";")[0].strip().lower()
-
-
-def _refused(status: int, url: httpx.URL, headers: Mapping[str, str]) -> EngineError:
-    code = _REFUSALS.get(status, "fetch_failed")
-    transient = code == "rate_limited" or status in {408, 425} or status >= httpx.codes.INTERNAL_SERVER_ERROR
-    wait = retry_after(headers.get("retry-after", "")) if transient else None
-    return EngineError(code, f"{url} answers {status}", transient=transient, retry_after=wait)
+def refused(answer: Fetched) -> EngineError:
+    """The reason that an answer's status gives for having nothing."""
+    code = _REFUSALS.get(answer.status, "fetch_failed")
+    may_pass = code == "rate_limited" or answer.status in {408, 425} or answer.status >= 500
+    wait = retry_after(answer.headers.get("retry-after", "")) if may_pass else None
+    return EngineError(code, f"{answer.url} answers {answer.status}", transient=may_pass, retry_after=wait)

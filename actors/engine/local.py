@@ -56,11 +56,7 @@ class LocalEngine:
         return DataApi(get, key.get_secret_value(), self._settings.youtube_api)
 
     def fetch_item(self, url: str) -> ContentItem:
-        """Get the page at ``url`` with its text; a video's watch page is described, never extracted.
-
-        Raises:
-            EngineError: with the reason.
-        """
+        """See ``Finder``; a video's watch page is described, never extracted."""
         settings = self._settings
         if (video := youtube.video_id(url)) is not None:
             if (api := self._youtube) is not None and (known := api.videos([video])):
@@ -77,11 +73,7 @@ class LocalEngine:
         return read_page(answer.body, answer.url, answer.headers.get("content-type", ""))
 
     def fetch_source(self, url: str, etag: str | None = None, last_modified: str | None = None) -> ContentSource:
-        """Get the feed at ``url``; ``etag`` and ``last_modified`` of the last answer make it conditional.
-
-        Raises:
-            EngineError: with the reason.
-        """
+        """See ``Finder``."""
         now = datetime.now(UTC)
         address = youtube.feed_url(url, lambda page: self._fetcher.get(page, self._limits(_PAGE_TYPES)))
         if (api := self._youtube) is not None and (channel := _channel(address)) is not None:
@@ -112,11 +104,7 @@ class LocalEngine:
         return source.model_copy(update={"next_check_at": _asked_to_wait(answer.headers, ttl, now), **served})
 
     def discover(self, text: str) -> Found:
-        """Find the feeds behind a person's input; see ``discovery.discover``.
-
-        Raises:
-            EngineError: with the reason.
-        """
+        """See ``Finder`` and ``discovery.discover``."""
         now = datetime.now(UTC)
         find = Discovery(
             get=lambda url: self._fetcher.get(url, self._limits(_FEED_TYPES), {"Accept": _ACCEPT_ANY}),

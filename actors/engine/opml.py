@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from xml.etree import ElementTree as ET
 from xml.parsers import expat
 
+from actors.engine.contract import EngineError
 from actors.engine.discovery.addresses import typed
 from actors.engine.text import clean, one_line
 
@@ -33,10 +34,10 @@ def read_opml(data: bytes) -> list[Listed]:
     Addresses stay as written: ``example.org/feed`` is accepted, and text that is no web address stays, for a message.
 
     Raises:
-        ValueError: it is not OPML, is too large, or declares entities.
+        EngineError: ``not_a_feed``, it is not OPML or declares entities; ``too_large``.
     """
     if len(data) > LARGEST:
-        raise ValueError(f"expected a list of at most {LARGEST} bytes, got {len(data)}")
+        raise EngineError("too_large", f"expected a list of at most {LARGEST} bytes, got {len(data)}")
     found: dict[str, Listed] = {}
     roots: list[str] = []
     folders: list[str] = []  # the names of open outlines; empty for an outline without a name
@@ -58,7 +59,7 @@ def read_opml(data: bytes) -> list[Listed]:
             folders.pop()
 
     def refuse(*_: object) -> None:
-        raise ValueError("expected a list without entities of its own, got some")
+        raise EngineError("not_a_feed", "expected a list without entities of its own, got some")
 
     parser = expat.ParserCreate()
     parser.StartElementHandler = start
@@ -67,9 +68,9 @@ def read_opml(data: bytes) -> list[Listed]:
     try:
         parser.Parse(data, True)
     except expat.ExpatError as error:
-        raise ValueError(f"expected OPML, got no XML: {error}") from error
+        raise EngineError("not_a_feed", f"expected OPML, got no XML: {error}") from error
     if roots[0].lower() != "opml":
-        raise ValueError(f"expected OPML, got a document of {roots[0]!r}")
+        raise EngineError("not_a_feed", f"expected OPML, got a document of {roots[0]!r}")
     return list(found.values())
 
 

@@ -1,13 +1,17 @@
-"""Reads pages, feeds and lists of feeds by this process's readers: see ``readers.pool``."""
+"""Reads pages, feeds and lists of feeds by this process's readers: see ``readers.pool``.
+
+Each function raises as the one of the same name that it has called there, and ``EngineError`` with ``unreadable``.
+"""
 
 from __future__ import annotations
 
 import atexit
-import json
 import os
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from actors.engine.contract import ContentItem, ContentSource, ContractModel, EngineError
+from pydantic import TypeAdapter
+
+from actors.engine.contract import ContentItem, ContentSource, EngineError
 from actors.engine.opml import Listed
 from actors.engine.readers.pool import Readers
 from actors.engine.text import clean
@@ -15,72 +19,49 @@ from actors.engine.text import clean
 if TYPE_CHECKING:
     from datetime import datetime
 
-M = TypeVar("M", bound=ContractModel)
+T = TypeVar("T")
 
 _readers = Readers()
 atexit.register(_readers.close)
 os.register_at_fork(after_in_child=_readers.forget)
 
+_PAGE, _FEED = TypeAdapter(ContentItem), TypeAdapter(ContentSource)
+_LINKS, _FRAGMENT = TypeAdapter(list[tuple[str, str]]), TypeAdapter(tuple[str, str])
+_LIST = TypeAdapter(list[Listed])
+
+
+def _read(form: TypeAdapter[T], operation: str, body: bytes, about: str, **given: Any) -> T:
+    found = _readers.ask(operation, body, about=about, **given)
+    try:
+        return form.validate_json(found)
+    except ValueError as error:
+        raise EngineError("unreadable", f"{about} cannot be read: the reader's answer has another form") from error
+
 
 def read_page(body: bytes, url: str, content_type: str = "") -> ContentItem:
-    """As ``pages.read_page``, by a reader.
-
-    Raises:
-        EngineError: as there; ``unreadable``.
-    """
-    return _read(ContentItem, url, _readers.ask("page", body, about=url, url=url, content_type=content_type))
+    """As ``pages.read_page``."""
+    return _read(_PAGE, "page", body, url, url=url, content_type=content_type)
 
 
 def read_feed(body: bytes, url: str, *, content_type: str, max_entries: int, now: datetime) -> ContentSource:
-    """As ``feeds.read_feed``, by a reader.
-
-    Raises:
-        EngineError: as there; ``unreadable``.
-    """
-    found = _readers.ask(
-        "feed", body, about=url, url=url, content_type=content_type, max_entries=max_entries, now=now.isoformat()
-    )
-    return _read(ContentSource, url, found)
+    """As ``feeds.read_feed``."""
+    given = {"content_type": content_type, "max_entries": max_entries, "now": now.isoformat()}
+    return _read(_FEED, "feed", body, url, url=url, **given)
 
 
 def feed_links(body: bytes, url: str, content_type: str = "") -> list[tuple[str, str]]:
-    """As ``discovery.links.feed_links``, by a reader.
-
-    Raises:
-        EngineError: as there; ``unreadable``.
-    """
-    found = json.loads(_readers.ask("links", body, about=url, url=url, content_type=content_type))
-    return [(title, address) for title, address in found]
-
-
-def _read(model: type[M], url: str, found: bytes) -> M:
-    try:
-        return model.model_validate_json(found)
-    except ValueError as error:
-        raise EngineError("unreadable", f"{url} cannot be read: the reader's answer is no {model.__name__}") from error
+    """As ``discovery.links.feed_links``."""
+    return _read(_LINKS, "links", body, url, url=url, content_type=content_type)
 
 
 def html_to_text(fragment: str) -> tuple[str, str]:
-    """As ``pages.html_to_text``, by a reader if there is any markup.
-
-    Raises:
-        EngineError: ``unreadable``.
-    """
+    """As ``pages.html_to_text``; by a reader only if there is any markup."""
     if "<" not in fragment and "&" not in fragment:
         text = clean(fragment).strip()
         return text, text
-    text, markdown = json.loads(_readers.ask("fragment", fragment.encode("utf-8", "replace"), about="the feed's text"))
-    return text, markdown
+    return _read(_FRAGMENT, "fragment", fragment.encode("utf-8", "replace"), "the feed's text")
 
 
 def read_opml(data: bytes) -> list[Listed]:
-    """As ``opml.read_opml``, by a reader.
-
-    Raises:
-        ValueError: as there, or the list cannot be read.
-    """
-    try:
-        found = json.loads(_readers.ask("opml", data, about="the list"))
-    except EngineError as error:
-        raise ValueError(str(error)) from error
-    return [Listed(name, address, tuple(folder)) for name, address, folder in found]
+    """As ``opml.read_opml``."""
+    return _read(_LIST, "opml", data, "the list")

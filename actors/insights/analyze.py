@@ -49,7 +49,6 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
     books = ledger(ctx, text.id, is_fresh=payload.trigger == "manual")
     story = text.for_ai(clusters.sources(ctx.db, text.id))
     analysis, unfounded = answered(lambda: analyst.analyze(story, books))
-    analysis = _verified(analysis, text.document)
     made = analyst.embed(story, books)
     embedding, terms = embeddings.written(made.model_version, made.vector), sketch(lead(story))
     with ctx.transaction() as tx:
@@ -86,12 +85,6 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
     if unfounded is not None:
         raise unfounded
     return output
-
-
-def _verified(analysis: Analysis, document: str) -> Analysis:
-    """The analysis without citations that are not verbatim in the document."""
-    true = tuple(c for c in analysis.citations if document[c.start : c.end] == c.text)
-    return analysis if len(true) == len(analysis.citations) else replace(analysis, citations=true)
 
 
 def _told_by(analysis: Analysis, analyst: Analyst, sources: int) -> Analysis:

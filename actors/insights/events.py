@@ -6,11 +6,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from psycopg2.extras import Json
 from pydantic import BaseModel, Field
 
 from actors.ai.gate.evidence import script, tokens
 from actors.insights.interests import Interests
-from actors.store import clusters, embeddings, event_terms, overlays, texts
+from actors.store import clusters, embeddings, event_terms, texts
+from actors.store.statements import SQL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -97,7 +99,7 @@ def _names(title: Sequence[str], lead: set[str]) -> set[str]:
 def publish(tx: Connection, story_id: UUID, embedding: Written, terms: Sequence[int]) -> None:
     """Let other analyses find the story. Commit before the search: of two analyses at once, at least one finds the other."""
     embeddings.save(tx, story_id, embedding)
-    event_terms.save(tx, story_id, terms)
+    SQL.run(tx, "story_terms_put", story_id=story_id, terms=list(terms))
 
 
 def like(
@@ -146,10 +148,12 @@ def rescore(tx: Connection, story_id: UUID, analyst: Analyst, sources: int) -> i
     Call it while the event is locked, so that the last story to join decides. A score that a model or a person gave stays.
     """
     changed = 0
-    for member, citations in overlays.of_event(tx, story_id):
+    for row in SQL.all(tx, "event_overlays", story_id=story_id):
+        citations = row["citations"]
         score = analyst.rescore(citations.get("chili"), citations.get("breakdown") or {}, sources)
         if score is not None:
-            changed += overlays.cite(tx, member, {"chili": score[0], "breakdown": dict(score[1])})
+            cited = Json({"chili": score[0], "breakdown": dict(score[1])})
+            changed += SQL.run(tx, "overlay_cite", story_id=row["story_id"], citations=cited)
     return changed
 
 

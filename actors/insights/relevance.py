@@ -10,7 +10,8 @@ from actors.ai.keywords import DEFAULT_KEYWORDS, hits
 from actors.insights import interests
 from actors.insights.candidates import Kind
 from actors.schema import ScoreRelevance  # noqa: TC001 (the handler is read by its annotations)
-from actors.store import highlights, teams, texts
+from actors.store import highlights, texts
+from actors.store.statements import SQL
 from zeke_jobs import Context  # noqa: TC001
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def score_relevance(payload: ScoreRelevance, ctx: Context[RelevanceSettings]) ->
     with ctx.transaction() as tx:
         authority, age_days = texts.trust(tx, story_id)
         ours = [each for each in highlights.of_story(tx, story_id) if each.origin == "system" and not each.is_withdrawn]
-        by_team = teams.scores(tx, story_id)
+        by_team = SQL.all(tx, "team_scores_of_story", story_id=story_id)
         scored = {each.id: relevance(each, authority, age_days, ctx.settings, by_team) for each in ours}
         changed = highlights.score(tx, scored)
         output = {

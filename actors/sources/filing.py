@@ -11,6 +11,7 @@ from actors.engine.canonical import canonical_url, site_of
 from actors.outcomes import Outcome
 from actors.sources.likeness import text_hash
 from actors.store import clusters, items, stories
+from actors.store.statements import SQL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -80,13 +81,13 @@ class _Filing:
         certain, believed = self._certain(), _keys("canonical", _addresses(self._canonical()))
         claims = [*_keys("canonical", _addresses(self.item.url, text.url)), *_keys_of_claim(text)]
         stories.hold_alike(tx, [*certain, *believed, *claims], self.likeness.bands)
-        story_id = stories.by_keys(tx, certain)
+        story_id: UUID | None = SQL.value(tx, "story_by_keys", keys=certain)
         rivals: list[Candidate] = []
         if story_id is None:
             rivals = stories.claimed(tx, claims)
             story_id = next((one.story_id for one in rivals if self._resembles(one)), None)
         if story_id is not None:
-            stories.add_keys(tx, story_id, [*certain, *believed])
+            SQL.run(tx, "story_keys_add", story_id=story_id, keys=[*certain, *believed])
             return Filed(Outcome.DUPLICATE, story_id, is_news=False)
         # If another text claims the address too, it does not distinguish the pages of this site.
         address = None if rivals else self._canonical()
@@ -110,12 +111,14 @@ class _Filing:
         is_first_page = known.text_origin in _OF_FEEDS and self.text.origin not in _OF_FEEDS
         near: tuple[UUID, ...] = ()
         if is_reworded:  # locks clusters, so before any story
-            stories.sign(self.tx, story_id, self.likeness.signature, self.likeness.bands)
+            likeness = {"signature": self.likeness.signature, "bands": self.likeness.bands}
+            SQL.run(self.tx, "story_signature_put", story_id=story_id, **likeness)
             near = self._near(story_id)
-        is_news = stories.edit(self.tx, story_id, title=self.text.title) or is_reworded
+        is_retitled = SQL.run(self.tx, "story_edit", story_id=story_id, title=self.text.title) > 0
+        is_news = is_retitled or is_reworded
         if is_news or is_first_page:
             self._put()
-            stories.add_keys(self.tx, story_id, self._certain())
+            SQL.run(self.tx, "story_keys_add", story_id=story_id, keys=self._certain())
         is_edited = is_news and not is_first_page
         return Filed(Outcome.UPDATED if is_edited else Outcome.STORED, story_id, is_news=is_news, near=near)
 

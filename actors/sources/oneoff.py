@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from psycopg2.extras import Json
 from pydantic import BaseModel
 
 from actors.engine.canonical import canonical_url
@@ -14,6 +15,7 @@ from actors.schema import IngestOneoff  # noqa: TC001 (the handler is read by it
 from actors.sources.fetching import send_fetches
 from actors.store import items, sources
 from actors.store.items import NewItem
+from actors.store.statements import SQL
 from zeke_jobs import Context, Reject
 
 
@@ -52,7 +54,7 @@ def ingest_oneoff(payload: IngestOneoff, ctx: Context[OneoffSettings]) -> dict[s
             result["story_id"] = str(found.story_id) if found.story_id else None
         else:
             if not found.is_new:
-                items.reset(tx, found.id, url=url, title=None, metadata=metadata)
+                SQL.run(tx, "item_reset", raw_item_id=found.id, url=url, title=None, metadata=Json(metadata))
             items.queue(tx, [found.id])
             send_fetches(ctx, [(found.id, url)], priority=priority)
         ctx.complete(result)

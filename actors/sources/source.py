@@ -17,6 +17,7 @@ from actors.sources.feed_items import FirstFetch, new_item, split_first
 from actors.sources.fetching import PoliteEngine, send_fetches
 from actors.sources.rhythm import Rhythm
 from actors.store import items, sources
+from actors.store.statements import SQL
 from zeke_jobs import Context  # noqa: TC001 (the handler is read by its annotations)
 from zeke_jobs.errors import ZekeJobsError
 from zeke_jobs.postgres.pool import is_away
@@ -84,7 +85,7 @@ def _poll(ctx: Context[SourceSettings], source: Source, backfill: int) -> dict[s
 def _untouched(ctx: Context[SourceSettings], source: Source, outcome: str) -> dict[str, Any]:
     result = {"outcome": outcome}
     with ctx.transaction() as tx:
-        sources.release(tx, source.id)
+        SQL.run(tx, "source_release", source_id=source.id)
         ctx.complete(result)
     return result
 
@@ -106,8 +107,9 @@ def _read(
         left_out = [found[entry.id][0] for entry in backlog]
         if left_out:
             items.decide(tx, left_out, Outcome.BACKLOG, "older than the first fetch")
-        again = items.backfill(tx, source.id, backfill) if backfill else []
-        queued = [*((found[entry.id][0], entry.url or None) for entry in (*wanted, *edited)), *again]
+        again = SQL.all(tx, "items_backfill", source_id=source.id, most=backfill) if backfill else []
+        queued = [(found[entry.id][0], entry.url or None) for entry in (*wanted, *edited)]
+        queued += [(row["id"], row["url"]) for row in again]
         items.queue(tx, [one for one, _ in queued])
         send_fetches(ctx, queued, size=settings.batch, batch=ctx.batch_id)
         polling = rhythm.after_success(
@@ -118,16 +120,17 @@ def _read(
         interval = _interval(rhythm, answer, entries, source)
         wait = rhythm.wait(interval, answer.next_check_at, source.now)
         sources.polled(tx, source.id, polling, wait=wait, interval=interval)
-        sources.describe(tx, source.id, name=answer.name, url=new_url)
+        SQL.run(tx, "source_describe", source_id=source.id, name=answer.name, url=new_url)
         sources.health(tx, source.id, "ok", f"moved to {new_url}" if new_url else None)
-        result = {
+        result: dict[str, Any] = {
             "outcome": "not_modified" if answer.not_modified else "read",
             "items": len(entries),
             "new": len(wanted),
             "edited": len(edited),
             "backlog": len(backlog),
-            **({"backfilled": len(again), "backlog_left": items.backlog(tx, source.id)} if backfill else {}),
         }
+        if backfill:
+            result |= {"backfilled": len(again), "backlog_left": SQL.value(tx, "items_backlog", source_id=source.id)}
         ctx.complete(result)
     return result
 

@@ -13,8 +13,9 @@ from actors.engine.text import clean, one_line
 from actors.outcomes import Outcome
 from actors.schema import MAX_BATCH, IngestFromUpload, UploadItem
 from actors.sources.fetching import Period, open_batch, send_fetches
-from actors.store import items, sources, uploads
+from actors.store import items, sources
 from actors.store.items import NewItem
+from actors.store.statements import SQL
 from zeke_jobs import Context, Reject
 
 
@@ -71,7 +72,7 @@ def ingest_from_upload(payload: IngestFromUpload, ctx: Context[UploadSettings]) 
 def _items(payload: IngestFromUpload, ctx: Context[UploadSettings]) -> tuple[list[UploadItem], list[str]]:
     if payload.upload_id is None:
         return payload.items, []
-    rows = uploads.get(ctx.db, payload.upload_id)
+    rows = SQL.value(ctx.db, "upload_get", upload_id=payload.upload_id)
     if rows is None:
         raise Reject(f"expected an upload, got {payload.upload_id}, which does not exist")
     given, unreadable = [], []

@@ -27,11 +27,6 @@ class Candidate:
     cluster_id: UUID | None
 
 
-def save(conn: Connection, story_id: UUID, terms: Sequence[int]) -> None:
-    """Store the terms of a story, in place of its old ones."""
-    SQL.run(conn, "story_terms_put", story_id=story_id, terms=list(terms))
-
-
 def candidates(
     conn: Connection, story_id: UUID, terms: Sequence[int], *, since: datetime, until: datetime
 ) -> list[Candidate]:

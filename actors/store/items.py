@@ -99,11 +99,6 @@ def add(conn: Connection, source_id: UUID, item: NewItem) -> Known:
     return Known(**{**row, "outcome": row["outcome"] and Outcome(row["outcome"])})
 
 
-def reset(conn: Connection, item_id: UUID, *, url: str | None, title: str | None, metadata: dict[str, Any]) -> None:
-    """Update an item with its new details when somebody asks for it again."""
-    SQL.run(conn, "item_reset", raw_item_id=item_id, url=url, title=title, metadata=Json(metadata))
-
-
 def queue(conn: Connection, ids: Sequence[UUID]) -> None:
     """Mark items as queued for fetch-content; send that in the same transaction."""
     if ids:
@@ -151,13 +146,3 @@ def sweep(conn: Connection, *, lost_after: timedelta, most: int, most_times: int
     """
     rows = SQL.all(conn, "items_sweep", lost_after=lost_after, most=most, most_times=most_times)
     return [Stranded(**row) for row in rows]
-
-
-def backfill(conn: Connection, source_id: UUID, most: int) -> list[tuple[UUID, str | None]]:
-    """The newest items that were left out when the source was new, up to a number, with their addresses; locked."""
-    return [(row["id"], row["url"]) for row in SQL.all(conn, "items_backfill", source_id=source_id, most=most)]
-
-
-def backlog(conn: Connection, source_id: UUID) -> int:
-    """The number of items that were left out when the source was new."""
-    return int(SQL.value(conn, "items_backlog", source_id=source_id))

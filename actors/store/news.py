@@ -193,11 +193,6 @@ def items_like(conn: Connection, hosts: Iterable[str], paths: Iterable[str], que
     return SQL.all(conn, "news_items_like", **known, query=query.lower())
 
 
-def sources_of_host(conn: Connection, host: str) -> list[Row]:
-    """Sources whose address contains ``host``."""
-    return SQL.all(conn, "news_sources_of_host", host=host.lower())
-
-
 def jobs_about(
     conn: Connection, *, ids: Sequence[str] = (), sources: Sequence[str] = (), urls: Sequence[str] = (), limit: int = 20
 ) -> list[Row]:
@@ -205,19 +200,9 @@ def jobs_about(
     return SQL.all(conn, "news_jobs_about", ids=list(ids), sources=list(sources), urls=list(urls), limit=limit)
 
 
-def jobs_named(conn: Connection, ids: Sequence[str]) -> list[Row]:
-    """The state of some jobs; ``is_later`` for a job that waits longer than a person watches."""
-    return SQL.all(conn, "news_jobs_named", ids=list(ids))
-
-
 def jobs_by_task(conn: Connection) -> Jobs:
     """The number of jobs by task and state."""
     return Counter({(row["task"], row["state"]): row["jobs"] for row in SQL.all(conn, "news_jobs_by_task")})
-
-
-def has_worker(conn: Connection) -> bool:
-    """Whether a worker process is alive."""
-    return bool(SQL.value(conn, "news_has_worker"))
 
 
 def _only(rows: list[Row], what: str) -> UUID | None:

@@ -115,16 +115,6 @@ def save_analysis(
     return SQL.run(conn, "overlay_save_analysis", story_id=story_id, confidence=rounded, **told) > 0
 
 
-def of_event(conn: Connection, story_id: UUID) -> list[tuple[UUID, Mapping[str, Any]]]:
-    """The citations of each analysed story of a story's event, locked until the transaction ends."""
-    return [(row["story_id"], row["citations"]) for row in SQL.all(conn, "event_overlays", story_id=story_id)]
-
-
-def cite(conn: Connection, story_id: UUID, citations: Mapping[str, Any]) -> bool:
-    """Merge ``citations`` into the stored ones. Returns whether anything changed."""
-    return SQL.run(conn, "overlay_cite", story_id=story_id, citations=Json(dict(citations))) > 0
-
-
 def save_brief(
     conn: Connection,
     story_id: UUID,

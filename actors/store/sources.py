@@ -107,11 +107,6 @@ def twin(conn: Connection, items: Sequence[tuple[str, str | None]]) -> dict[str,
     return SQL.one(conn, "source_twin", items=ids, urls=urls) if items else None
 
 
-def queued(conn: Connection, ids: Sequence[UUID]) -> None:
-    """Mark these sources as queued, so that pulls skip them: this transaction sends their jobs."""
-    SQL.run(conn, "sources_queue", ids=list(ids))
-
-
 def manual(conn: Connection, page: str) -> UUID:
     """The manual source of the site of ``page``, made when it is first needed."""
     site = site_of(page)
@@ -121,11 +116,6 @@ def manual(conn: Connection, page: str) -> UUID:
 def listing(conn: Connection, *, active_only: bool = False) -> list[dict[str, Any]]:
     """All sources with health, next check, and what became of their ``articles``, oldest first."""
     return SQL.all(conn, "source_list", active_only=active_only)
-
-
-def addresses(conn: Connection) -> set[str]:
-    """The addresses of all sources that are read."""
-    return {row["url"] for row in SQL.all(conn, "source_addresses")}
 
 
 def folder_of(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -165,26 +155,11 @@ def polled(conn: Connection, source_id: UUID, polling: Polling, *, wait: timedel
     SQL.run(conn, "source_polled", source_id=source_id, wait=wait, interval_seconds=seconds, **vars(polling))
 
 
-def release(conn: Connection, source_id: UUID) -> None:
-    """Let the next pull queue a source whose job ended without asking it."""
-    SQL.run(conn, "source_release", source_id=source_id)
-
-
-def describe(conn: Connection, source_id: UUID, *, name: str, url: str | None = None) -> None:
-    """Name an unnamed source, and change its address to ``url``."""
-    SQL.run(conn, "source_describe", source_id=source_id, name=name, url=url)
-
-
 def health(
     conn: Connection, source_id: UUID, status: Literal["ok", "warn", "error"], message: str | None = None
 ) -> None:
     """Record the result of the last poll."""
     SQL.run(conn, "source_health_put", source_id=source_id, status=status, message=message)
-
-
-def rename(conn: Connection, source_id: UUID, name: str) -> bool:
-    """Give a source another name; returns whether that changed anything."""
-    return SQL.run(conn, "source_rename", source_id=source_id, name=name) > 0
 
 
 def extent(conn: Connection, source_id: UUID) -> dict[str, Any]:

@@ -87,12 +87,6 @@ def hold_alike(conn: Connection, keys: Sequence[str], bands: Sequence[int]) -> N
     SQL.one(conn, "story_filing_hold", keys=list(keys), bands=list(bands))
 
 
-def by_keys(conn: Connection, keys: Sequence[str]) -> UUID | None:
-    """The oldest story with one of the keys."""
-    found: UUID | None = SQL.value(conn, "story_by_keys", keys=list(keys))
-    return found
-
-
 def claimed(conn: Connection, keys: Sequence[str]) -> list[Candidate]:
     """The stories with one of the keys, oldest first, for comparison."""
     return [Candidate(**row) for row in SQL.all(conn, "story_claimed", keys=list(keys))]
@@ -121,18 +115,3 @@ def add(
     told = {"source_id": source_id, "kind": kind, "url": url, "title": text.title, "published_at": text.published_at}
     story_id: UUID = SQL.value(conn, "story_add", content_id=content_id, **told, **found_by)
     return story_id
-
-
-def add_keys(conn: Connection, story_id: UUID, keys: Sequence[str]) -> None:
-    """Let a story be found by further keys."""
-    SQL.run(conn, "story_keys_add", story_id=story_id, keys=list(keys))
-
-
-def edit(conn: Connection, story_id: UUID, *, title: str) -> bool:
-    """Set the new title of an edited article, unless a person gave it one; returns whether that changed anything."""
-    return SQL.run(conn, "story_edit", story_id=story_id, title=title) > 0
-
-
-def sign(conn: Connection, story_id: UUID, signature: Sequence[int], bands: Sequence[int]) -> None:
-    """Store the data that find near duplicates of a story."""
-    SQL.run(conn, "story_signature_put", story_id=story_id, signature=list(signature), bands=list(bands))

@@ -18,16 +18,6 @@ Row = dict[str, Any]
 State = Literal["unread", "read", "archived"]
 
 
-def set_state(conn: Connection, story_id: UUID, team_id: UUID, state: State) -> bool:
-    """Set one team's state at its request; returns whether that changed anything."""
-    return SQL.one(conn, "team_state_set", story_id=story_id, team_id=team_id, state=state) is not None
-
-
-def pin(conn: Connection, story_id: UUID, team_id: UUID, *, pinned: bool) -> bool:
-    """Star a story for a team, or remove the star; returns whether that changed anything."""
-    return SQL.one(conn, "team_pin", story_id=story_id, team_id=team_id, pinned=pinned) is not None
-
-
 def followers(conn: Connection, story_id: UUID) -> list[UUID]:
     """The teams that follow a source of the story.
 
@@ -37,20 +27,10 @@ def followers(conn: Connection, story_id: UUID) -> list[UUID]:
     return sorted(row["team_id"] for row in SQL.all(conn, "team_followers", story_id=story_id))
 
 
-def advance(conn: Connection, story_id: UUID, teams: Sequence[UUID], state: State) -> int:
-    """Move the story forward (unread, read, archived) for ``teams``, never back; returns the number of changed teams."""
-    return SQL.run(conn, "team_states_of_followers", story_id=story_id, teams=list(teams), state=state)
-
-
 def put_scores(conn: Connection, story_id: UUID, scores: Sequence[tuple[UUID, float, Row]]) -> bool:
     """Store the shift of each team's chili with its parts, in place of the old ones; returns whether that changed anything."""
     rows = [{"team_id": str(team), "shift": shift, "parts": parts} for team, shift, parts in scores]
     return SQL.run(conn, "team_scores_put", story_id=story_id, scores=Json(rows)) > 0
-
-
-def scores(conn: Connection, story_id: UUID) -> list[Row]:
-    """``team_id``, ``shift`` and ``parts`` of each team with interests."""
-    return SQL.all(conn, "team_scores_of_story", story_id=story_id)
 
 
 def cosines(conn: Connection, story_id: UUID, examples: Iterable[int | UUID]) -> list[Row]:

@@ -23,9 +23,3 @@ def save(conn: Connection, source_id: UUID, items: Sequence[Mapping[str, Any]], 
     told = Json([dict(item) for item in items])
     saved = SQL.value(conn, "upload_save", source_id=str(source_id), uploaded_by=uploaded_by, items=told)
     return UUID(str(saved))
-
-
-def get(conn: Connection, upload_id: UUID) -> list[dict[str, Any]] | None:
-    """The items of an upload; None if no upload has this id."""
-    items: list[dict[str, Any]] | None = SQL.value(conn, "upload_get", upload_id=upload_id)
-    return items

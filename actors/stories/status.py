@@ -6,6 +6,7 @@ from typing import Any
 
 from actors.schema import StoriesUpdateStatus  # noqa: TC001 (the handler is read by its annotations)
 from actors.store import teams, texts
+from actors.store.statements import SQL
 from zeke_jobs import Context  # noqa: TC001
 
 
@@ -24,15 +25,16 @@ def stories_update_status(payload: StoriesUpdateStatus, ctx: Context) -> dict[st
         texts.hold(tx, payload.story_id)
         if payload.team_id is not None:
             count = 1
-            given = (payload.story_id, payload.team_id)
-            moved = payload.state is not None and teams.set_state(tx, *given, payload.state)
-            pinned = payload.pinned is not None and teams.pin(tx, *given, pinned=payload.pinned)
-            changed = int(moved or pinned)
+            given = {"story_id": payload.story_id, "team_id": payload.team_id}
+            moved = payload.state and SQL.one(tx, "team_state_set", **given, state=payload.state)
+            pinned = payload.pinned is not None and SQL.one(tx, "team_pin", **given, pinned=payload.pinned)
+            changed = int(bool(moved or pinned))
         else:
             assert payload.state is not None
             following = teams.followers(tx, payload.story_id)
             count = len(following)
-            changed = teams.advance(tx, payload.story_id, following, payload.state)
+            moves = {"story_id": payload.story_id, "teams": following, "state": payload.state}
+            changed = SQL.run(tx, "team_states_of_followers", **moves)
         outcome = "updated" if changed else "unchanged" if count else "no_followers"
         output = {"outcome": outcome, "teams": count, "changed": changed}
         ctx.complete(output)

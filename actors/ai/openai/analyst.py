@@ -55,10 +55,6 @@ class OpenAIAnalyst:
         # A model's opinion does not depend on the number of sources; an earlier score of the local formula does.
         self.rescore = local.rescore
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
-
     def analyze(self, story: Story, ledger: Ledger | None = None) -> Analysis:
         """Ask why the story matters. Quotations that are not in the story are dropped; at least one must be in it."""
         answer, made_by = self._ask("analyze", AnalysisAnswer, story, _needed(ledger), self._local.analyze)

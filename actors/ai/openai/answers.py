@@ -40,8 +40,7 @@ class SummaryAnswer(BaseModel, extra="forbid", strict=True):
 
 Form = TypeVar("Form", bound=BaseModel)
 
-_OPENS = re.compile(r"<think(?:ing)?>")
-_CLOSES = re.compile(r"</think(?:ing)?>")
+_THOUGHT = re.compile(r"</think(?:ing)?>")
 _TRIES = 30
 _DECODER = json.JSONDecoder()
 
@@ -77,7 +76,7 @@ def read(form: type[Form], *texts: str) -> Form:
     """
     fault = ValueError("no JSON object")
     for text in texts:
-        for found in _objects(_without_thoughts(text)):
+        for found in _objects(_THOUGHT.split(text)[-1]):
             try:
                 return form.model_validate(_whole_numbers(found))
             except ValidationError as error:
@@ -87,17 +86,6 @@ def read(form: type[Form], *texts: str) -> Form:
             except RecursionError as error:
                 fault = ValueError(f"no JSON object: {error}")
     raise fault
-
-
-def _without_thoughts(text: str) -> str:
-    """The text without the model's thoughts; some servers leave out the tag that opens the first ones."""
-    kept, at = [], 0
-    if (first := _CLOSES.search(text)) and not re.search(r"\{|<think>", text[: first.start()]):
-        at = first.end()
-    while (opens := _OPENS.search(text, at)) and (closes := _CLOSES.search(text, opens.end())):
-        kept.append(text[at : opens.start()])
-        at = closes.end()
-    return "".join([*kept, text[at:]])
 
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:

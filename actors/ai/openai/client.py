@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import re
 import time
-from contextlib import closing
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import httpcore
 import httpx
 
-from actors.ai.openai.deadline import Deadline
 from actors.ai.openai.wire import WIRES
 from actors.ai.prompting import visible
+from actors.engine.contract import EngineError
+from actors.engine.fetch import EVERYWHERE, Fetcher, Limits
+from actors.outcomes import Outcome
 from actors.retry_after import AWAY, bounded, retry_after
 from zeke_jobs import Defer, Reject, Retry, Throttled
 
@@ -24,14 +23,6 @@ if TYPE_CHECKING:
 
     from actors.ai.openai.settings import OpenAISettings
 
-# These failures come before the request has reached the provider, so they are free. After any other one it may have worked.
-_NEVER_SENT = (
-    httpcore.ConnectError,
-    httpcore.ConnectTimeout,
-    httpcore.PoolTimeout,
-    httpcore.LocalProtocolError,
-    httpcore.UnsupportedProtocol,
-)
 _MAX_BYTES = 4 * 1024 * 1024
 _SPENT_CODES = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
 _RESETS = ("x-ratelimit-reset-requests", "x-ratelimit-reset-tokens")
@@ -67,36 +58,18 @@ class Reply:
 
 
 class Client:
-    """A provider's address and key; one per process, safe to share between threads.
-
-    It uses httpcore, on which httpx is built: an answer costs half as much as with httpx, and the rest of httpx
-    (redirects, proxies from the environment, decoding) is not wanted here.
-    """
+    """A provider's address and key; safe to share between threads."""
 
     def __init__(self, settings: OpenAISettings) -> None:
-        self._timeout = settings.timeout.total_seconds()
-        self._base = settings.base_url
-        self._limit = settings.limit
-        self._headers = [(b"Accept-Encoding", b"identity"), (b"Content-Type", b"application/json")]
-        given = {} if settings.api_key is None else WIRES[settings.kind].headers(settings.api_key.get_secret_value())
-        given |= {name: value.get_secret_value() for name, value in settings.extra_headers.items()}
-        self._headers += [(name.encode(), value.encode()) for name, value in given.items()]
+        self._base = httpx.URL(settings.base_url)
         self._query = settings.query
-        self._timeouts = {"timeout": {"pool": self._timeout}}
-        self._deadline = Deadline()
-        tls = httpx.create_ssl_context(trust_env=False) if self._base.startswith("https://") else None
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=tls,
-            max_connections=100,
-            max_keepalive_connections=20,
-            keepalive_expiry=5.0,
-            network_backend=self._deadline,
-        )
-        self._address = cache(self._address_of)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._pool.close()
+        self._limit = settings.limit
+        key = settings.api_key
+        self._headers = {"Content-Type": "application/json"}
+        self._headers |= WIRES[settings.kind].headers(key.get_secret_value()) if key else {}
+        self._headers |= {name: value.get_secret_value() for name, value in settings.extra_headers.items()}
+        self._limits = Limits(_MAX_BYTES, 2 * _MAX_BYTES, settings.timeout.total_seconds(), content_types=("",))
+        self._fetcher = Fetcher("zeke-jobs", EVERYWHERE)
 
     def post(self, path: str, payload: bytes) -> Reply:
         """Send a JSON body, and read the answer within the timeout.
@@ -105,50 +78,29 @@ class Client:
             CallFailed: there is no answer; it has the verdict for the job.
         """
         started = time.monotonic()
-        self._deadline.end = started + self._timeout
-        url, host = self._address(path)
-        headers = [(b"Host", host), (b"Content-Length", str(len(payload)).encode()), *self._headers]
-        request = httpcore.Request("POST", url, headers=headers, content=payload, extensions=self._timeouts)
+        url = self._base.copy_with(path=self._base.path.rstrip("/") + path).copy_merge_params(self._query)
         try:
-            with closing(self._pool.handle_request(request)) as response:
-                body = self._read(response)
-        except _NEVER_SENT as error:
-            reason = f"the AI provider cannot be reached: {error!r}"
-            raise CallFailed("failed", Defer(AWAY, reason), is_charged=False, rests=AWAY) from error
-        except httpcore.TimeoutException as error:
-            raise self._too_slow() from error
-        except (httpcore.NetworkError, httpcore.ProtocolError) as error:
-            reason = f"the connection to the AI provider broke off: {error!r}"
-            raise CallFailed("failed", Retry(reason=reason), is_charged=True) from error
-        if response.status != httpx.codes.OK:
-            said = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
-            raise refusal(response.status, said, body, self._limit)
+            answer = self._fetcher.post(str(url), payload, self._limits, self._headers)
+        except EngineError as error:
+            raise _unanswered(error) from error
+        if answer.status != httpx.codes.OK:
+            raise refusal(answer.status, answer.headers, answer.body, self._limit)
         try:
-            parsed = json.loads(body)
+            parsed = json.loads(answer.body)
         except (ValueError, RecursionError) as error:
             raise CallFailed("invalid", Retry(reason="the AI provider answered no JSON"), is_charged=True) from error
         if not isinstance(parsed, dict):
             raise CallFailed("invalid", Retry(reason="the AI provider answered no JSON object"), is_charged=True)
         return Reply(parsed, round((time.monotonic() - started) * 1000))
 
-    def _address_of(self, path: str) -> tuple[httpcore.URL, bytes]:
-        base = httpx.URL(self._base)
-        url = base.copy_with(path=base.path.rstrip("/") + path).copy_merge_params(self._query)
-        parts = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
-        return parts, url.netloc
 
-    def _read(self, response: httpcore.Response) -> bytes:
-        body = bytearray()
-        for chunk in response.iter_stream():
-            body += chunk
-            if len(body) > _MAX_BYTES:
-                reason = f"the AI provider answered more than {_MAX_BYTES} bytes"
-                raise CallFailed("invalid", Retry(reason=reason), is_charged=True)
-        return bytes(body)
-
-    def _too_slow(self) -> CallFailed:
-        verdict = Retry(reason=f"the AI provider took longer than {self._timeout:g} s")
-        return CallFailed("timeout", verdict, is_charged=True)
+def _unanswered(error: EngineError) -> CallFailed:
+    """The failure of a call without an answer. Before the connection it is free; after that the model may have worked."""
+    if error.is_unreachable:
+        verdict = Defer(AWAY, f"the AI provider cannot be reached: {error}")
+        return CallFailed("failed", verdict, is_charged=False, rests=AWAY)
+    outcome = {Outcome.TIMEOUT: "timeout", Outcome.TOO_LARGE: "invalid"}.get(error.code, "failed")
+    return CallFailed(outcome, Retry(reason=f"the AI provider gave no answer: {error}"), is_charged=True)
 
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes, limit: str = "ai") -> CallFailed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,27 +45,12 @@ class Said:
     refusal: str = ""
 
 
-class Wire(Protocol):
-    """One kind of provider."""
-
-    path: str
-
-    def headers(self, key: str) -> dict[str, str]:
-        """The headers with the key."""
-
-    def body(self, settings: OpenAISettings, asked: Question) -> dict[str, Any]:
-        """The request's JSON."""
-
-    def said(self, answer: Mapping[str, Any]) -> Said:
-        """The contents of an answer.
-
-        Raises:
-            KeyError, IndexError, TypeError, ValueError, AttributeError: it is not of this kind.
-        """
-
-
 class _OpenAI:
-    """The common parts of OpenAI's two interfaces."""
+    """The common parts of OpenAI's two interfaces.
+
+    Each kind has the request's ``path``, ``headers`` and ``body``, and the contents of an answer (``said``). If that is of
+    another kind, it raises KeyError, IndexError, TypeError, ValueError or AttributeError.
+    """
 
     def headers(self, key: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {key}"}
@@ -158,7 +143,7 @@ class Anthropic:
         return Said(("".join(texts), *inputs), "length" if reason == "max_tokens" else "stop")
 
 
-WIRES: dict[str, Wire] = {"chat": Chat(), "responses": Responses(), "anthropic": Anthropic()}
+WIRES: dict[str, Chat | Responses | Anthropic] = {"chat": Chat(), "responses": Responses(), "anthropic": Anthropic()}
 
 
 def tokens(usage: Any) -> tuple[Any, Any]:

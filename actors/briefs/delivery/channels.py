@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from actors.briefs import rendering
 from actors.briefs.whole_file import write_whole
 from actors.engine.contract import EngineError
-from actors.engine.fetch import Fetcher, Limits
+from actors.engine.fetch import Fetcher, Limits, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -137,9 +137,11 @@ def _to_webhook(webhook: Webhook, edition: Edition, digest: Digest) -> None:
         "webhook-timestamp": moment,
         "webhook-signature": signature(webhook.secret.get_secret_value(), name, moment, body),
     }
-    limits = Limits(_LARGEST_ANSWER, _LARGEST_ANSWER * 2, webhook.timeout.total_seconds())
+    limits = Limits(0, _LARGEST_ANSWER, webhook.timeout.total_seconds())
     try:
-        Fetcher(_AGENT, tuple(webhook.allow_networks)).post(webhook.url, body, limits, headers)
+        answer = Fetcher(_AGENT, tuple(webhook.allow_networks)).post(webhook.url, body, limits, headers)
+        if not 200 <= answer.status < 300:
+            raise refused(answer)
     except EngineError as error:
         reason = str(error).replace("services.engine.allow_networks", "webhook.allow_networks of deliver-digest")
         raise NotDelivered(reason, transient=error.transient, retry_after=error.retry_after) from error

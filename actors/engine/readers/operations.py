@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import feedparser.api  # noqa: F401 (imported once, before readers are forked)
 import trafilatura  # noqa: F401 (the same)
+from pydantic_core import to_json
 from trafilatura.external import jt_stoplist_init
 
 from actors.engine.article.language import text_language
-from actors.engine.contract import EngineError
 from actors.engine.discovery.links import feed_links
 from actors.engine.feeds import read_feed
 from actors.engine.opml import read_opml
@@ -20,38 +19,27 @@ from actors.engine.pages import html_to_text, read_page
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-
-def _page(body: bytes, url: str, content_type: str) -> bytes:
-    return read_page(body, url, content_type).model_dump_json(exclude_defaults=True).encode()
+    from actors.engine.contract import ContentSource
 
 
-def _feed(body: bytes, url: str, content_type: str, max_entries: int, now: str) -> bytes:
-    moment = datetime.fromisoformat(now)
-    source = read_feed(body, url, content_type=content_type, max_entries=max_entries, now=moment)
-    return source.model_dump_json(exclude_defaults=True).encode()
+def _feed(body: bytes, now: str, **given: Any) -> ContentSource:
+    return read_feed(body, now=datetime.fromisoformat(now), **given)
 
 
-def _links(body: bytes, url: str, content_type: str) -> bytes:
-    return json.dumps(feed_links(body, url, content_type)).encode()
+def _fragment(body: bytes) -> tuple[str, str]:
+    return html_to_text(body.decode())
 
 
-def _fragment(body: bytes) -> bytes:
-    return json.dumps(html_to_text(body.decode())).encode()
-
-
-def _opml(body: bytes) -> bytes:
-    try:
-        return json.dumps(read_opml(body)).encode()
-    except ValueError as error:
-        raise EngineError("not_a_feed", str(error)) from error
+def _in_json(read: Callable[..., Any]) -> Callable[..., bytes]:
+    return lambda body, **given: to_json(read(body, **given), by_alias=False)
 
 
 OPERATIONS: dict[str, Callable[..., bytes]] = {
-    "page": _page,
-    "feed": _feed,
-    "links": _links,
-    "fragment": _fragment,
-    "opml": _opml,
+    "page": _in_json(read_page),
+    "feed": _in_json(_feed),
+    "links": _in_json(feed_links),
+    "fragment": _in_json(_fragment),
+    "opml": _in_json(read_opml),
 }
 
 

@@ -83,7 +83,7 @@ def server() -> Iterator[ModelServer]:
 
 
 @pytest.fixture(scope="module")
-def analyst(server: ModelServer) -> Iterator[Any]:
+def analyst(server: ModelServer) -> Any:
     prices = {name: {"input": 1.0, "output": 1.0} for name in ("m", "e")}
     options = {
         "base_url": server.url,
@@ -93,9 +93,7 @@ def analyst(server: ModelServer) -> Iterator[Any]:
         "timeout": "5s",
         "verify": False,
     }
-    made = Settings.model_validate({"provider": "openai", "openai": options}).open()
-    yield made
-    made.close()  # type: ignore[attr-defined]
+    return Settings.model_validate({"provider": "openai", "openai": options}).open()
 
 
 def ask(analyst: Any, server: ModelServer, answer: Any, document: str = ARTICLE, operation: str = "analyze") -> Any:

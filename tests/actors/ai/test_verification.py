@@ -106,8 +106,6 @@ def ask(server: Verifier) -> Iterator[Callable[..., Any]]:
             return unfounded
 
     yield go
-    for analyst in analysts.values():
-        analyst.close()
     server.script.clear()
 
 

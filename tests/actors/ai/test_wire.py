@@ -60,8 +60,6 @@ def ask(model_server: Any) -> Callable[..., tuple[Any, dict[str, Any], Books]]:
             found: Any = analyst.summarize(STORY, books)
         except (Retry, Reject) as verdict:
             found = verdict
-        finally:
-            analyst.close()  # type: ignore[attr-defined]
         return found, model_server.asked[-1], books
 
     return go

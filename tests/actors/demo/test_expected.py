@@ -34,10 +34,8 @@ def right() -> expected.Results:
         feeds=2,
         outcomes=Counter(stored=len(good), not_found=1, too_short=1),
         stories=[story(title) for title in good],
-        highlights=[{"kind": kind, "metadata": {"relevance": {}}} for kind in sorted(expected._KINDS)],
-        jobs=Counter(
-            {(task, "completed"): len(good) for task in expected._PER_STORY} | {("ingest-source", "completed"): 2}
-        ),
+        highlights=[{"metadata": {"relevance": {}}}],
+        jobs=Counter({("analyze-story", "completed"): len(good)}),
     )
 
 

@@ -98,7 +98,6 @@ def test_an_engine_names_no_more_items_than_are_read_of_a_feed(site: ScriptedSit
     site.pages["/source"] = Answer(json.dumps({"id": "s", "items": items}), content_type="application/json")
     engine = HttpEngine(site.url, max_entries=20)
     assert [item.id for item in engine.fetch_source("https://a.example/").items or []] == [str(n) for n in range(20)]
-    engine.close()
 
 
 def test_a_header_that_is_to_be_sent_back_has_an_end(site: ScriptedSite, engine: LocalEngine) -> None:

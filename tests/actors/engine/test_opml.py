@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.engine.contract import EngineError
 from actors.engine.opml import LARGEST, Listed, read_opml, write_opml
 
 
@@ -63,5 +64,5 @@ def test_names_keep_their_signs() -> None:
     ],
 )
 def test_what_is_no_list_is_refused_in_words(data: bytes, words: str) -> None:
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(EngineError, match=words):
         read_opml(data)

@@ -128,7 +128,6 @@ def test_an_engine_that_is_away_costs_no_item_an_attempt(pipeline: Pipeline, add
     for _ in range(9):
         with pytest.raises(Defer, match=r"the Engine at .* cannot be reached"):
             pipeline.run("fetch-content", raw_item_ids=ids)
-    engine.close()
     assert pipeline.outcomes() == {"queued": 2}
     assert pipeline.query("SELECT sum(attempts) FROM item_outcomes") == [(0,)]
     assert pipeline.sent == []
@@ -143,7 +142,6 @@ def test_an_engine_that_says_when_it_has_time_is_asked_then(
     pipeline.engine = engine
     with pytest.raises(Defer, match="busy") as caught:
         pipeline.run("fetch-content", raw_item_ids=[add_item("https://a.example/1")])
-    engine.close()
     assert caught.value.until == timedelta(seconds=7)
 
 
@@ -264,7 +262,6 @@ def test_an_engine_that_gives_no_text_ends_in_a_stated_outcome_and_in_no_empty_s
     told = add_item("https://a.example/1", metadata={"content": paragraphs("what the feed says")})
     untold = add_item("https://a.example/2")
     pipeline.run("fetch-content", raw_item_ids=[told, untold])
-    engine.close()
     assert pipeline.outcomes() == {"stored": 1, "no_text": 1}
 
 

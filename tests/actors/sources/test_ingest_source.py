@@ -199,7 +199,6 @@ def test_an_engine_without_lists_of_items_is_a_stated_outcome(
     engine = HttpEngine(site.url)
     pipeline.engine = engine
     result = pipeline.run("ingest-source", source_id=add_source("https://a.example/feed"))
-    engine.close()
     assert result["outcome"] == "engine_failed"
     assert "no list" in pipeline.query("SELECT message FROM source_health")[0][0]
 
@@ -215,7 +214,6 @@ def test_an_engine_that_is_away_is_no_fault_of_a_source(
     source = add_source("https://a.example/feed")
     with pytest.raises(Defer, match="busy") as caught:
         pipeline.run("ingest-source", source_id=source)
-    engine.close()
     assert caught.value.until == timedelta(minutes=1)
     assert pipeline.query("SELECT count(*) FROM source_health") == [(0,)]
 

@@ -45,7 +45,6 @@ def remote(stranger: LocalEngine) -> Iterator[HttpEngine]:
         thread.start()
         client = HttpEngine(f"http://127.0.0.1:{server.server_port}")
         yield client
-        client.close()
         server.shutdown()
         thread.join()
 
