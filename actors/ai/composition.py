@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 from actors.ai.gate.evidence import keys
-from actors.ai.markdown import blocks, plain
+from actors.ai.markdown import blocks, is_bold, plain
 from actors.ai.patterns import patterns
 from actors.ai.sentences import is_whole, sentences
 from actors.ai.standing import addresses_reader, is_independent, is_told_to_reader, leans, speaks_of_us
@@ -29,7 +28,6 @@ _TOLD = 0.5  # the share of a headline's words that a sentence must have to stan
 _LEAST_WORDS = 4
 
 _NEW = 3  # words that a sentence adds to the headline, else it says what the headline says
-_BOLD = re.compile(r"\s*(?:\d+[.)] )?(\*\*|__)[^*_\n]+\1:?\s*")
 _PARTS = 3  # headings from which on a text is a list, a guide or a review of several things
 _LABELS = 0.3  # share of paragraphs that are no sentences, such as prices and names of products
 _ADVICE = 0.15  # share of sentences that address the reader
@@ -57,7 +55,7 @@ def in_three_lengths(
 def adds_to(title: str, text: str) -> bool:
     """Whether a sentence says more than a headline."""
     said, known = set(terms(text)), set(terms(title))
-    return len(said - known) >= _NEW or not known
+    return len(said - known) >= _NEW
 
 
 def has_parts(title: str, document: str, told: Sequence[str]) -> bool:
@@ -67,7 +65,7 @@ def has_parts(title: str, document: str, told: Sequence[str]) -> bool:
     headline announces one.
     """
     parts = blocks(document)
-    headings = sum(part.kind == "heading" or bool(_BOLD.fullmatch(part.text)) for part in parts)
+    headings = sum(part.kind == "heading" or is_bold(part) for part in parts)
     paragraphs = [part for part in parts if part.kind == "paragraph"]
     items = sum(part.kind == "item" for part in parts)
     labels = sum(not is_whole(plain(part.text)) for part in paragraphs)
@@ -92,8 +90,8 @@ def _one(title: str, adding: Sequence[Placed], described: Sequence[str]) -> str 
     named = set(terms(title))
     least = max(2, _TOLD * len(named))
     for _, text in [*sorted(telling[:2]), *telling[2:], *adding]:
-        fits = len(text) <= ONE_LINER and len(sentences(text)) == 1 and stands_alone(text)
-        if (len(named & set(terms(text))) >= least or not named) and fits:
+        fits = len(text) <= ONE_LINER and stands_alone(text)
+        if len(named & set(terms(text))) >= least and fits:
             return text
     short = (
         text
@@ -101,7 +99,6 @@ def _one(title: str, adding: Sequence[Placed], described: Sequence[str]) -> str 
         if len(text) <= ONE_LINER
         and (len(keys(title)) < _LEAST_WORDS or keys(title) & keys(text))
         and count(text) >= _TELLING_WORDS
-        and not is_told_to_reader(text)
         and adds_to(title, text)
     )
     return next(short, None)
@@ -116,7 +113,7 @@ def stands_alone(text: str) -> bool:
     """Whether a sentence can be the only one: it needs no sentence before it, is no cry, and has no ``I`` of its author."""
     is_addressed = is_told_to_reader(text) or speaks_of_us(text)
     return is_independent(text) and not (
-        is_addressed or _SAYS["background"].match(text) or _SAYS["no_news"].search(text) or "..." in text
+        is_addressed or _SAYS["background"].match(text) or _SAYS["no_news"].search(text)
     )
 
 

@@ -18,8 +18,7 @@ from actors.ai.standing import is_told_to_reader, speaks_of_us
 from actors.ai.words import terms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from typing import Any
+    from collections.abc import Callable, Iterable
 
     from actors.ai.chili import Chili
 
@@ -49,6 +48,7 @@ class LocalAnalyst:
 
     def __init__(self, chili: Chili, embed_text: Callable[[str], list[float]], model_version: str) -> None:
         self._chili = chili
+        self.rescore = chili.rescore
         self._embed_text = embed_text
         self._model_version = model_version
 
@@ -63,18 +63,12 @@ class LocalAnalyst:
             item
             for item in _shown(story, _REASON_LEAD)[1:]
             if _SAYS["reason"].search(item.text) and item.is_independent and len(item.text) <= _WHY_CHARS
-            if not item.text.startswith(("(", "\uff08"))
-            and not is_told_to_reader(item.text)
-            and not speaks_of_us(item.text)
+            if not is_told_to_reader(item.text) and not speaks_of_us(item.text)
             if _adds_to(headline, set(terms(item.text)))
         ]
         if _has_parts(story):
             pool = []
-        chosen: list[Ranked] = []
-        for item in best(pool, 2):
-            if sum(len(other.text) + 1 for other in chosen) + len(item.text) <= _WHY_CHARS:
-                chosen.append(item)
-        chosen.sort(key=lambda item: item.start)
+        chosen = _fitting(best(pool, 2), _WHY_CHARS)
         chili, breakdown = self._chili.score(story)
         return Analysis(
             why_it_matters=" ".join(item.text for item in chosen) or None,
@@ -98,22 +92,21 @@ class LocalAnalyst:
 
     def summarize(self, story: Story, ledger: Ledger | None = None) -> Summary:  # noqa: ARG002
         """Up to three whole sentences of at most 600 characters together, in the story's order."""
-        chosen: list[Ranked] = []
-        for item in best(_shown(story), 3, bonus=_about(story.title)):
-            if sum(len(other.text) + 1 for other in chosen) + len(item.text) <= _SUMMARY_CHARS:
-                chosen.append(item)
-        chosen.sort(key=lambda item: item.start)
+        chosen = _fitting(best(_shown(story), 3, bonus=_about(story.title)), _SUMMARY_CHARS)
         return Summary(" ".join(item.text for item in chosen) or None, MADE_BY)
 
     def embed(self, story: Story, ledger: Ledger | None = None) -> Embedding:  # noqa: ARG002
         """A vector of the title and the first 1,000 characters of prose."""
         return Embedding(tuple(self._embed_text(lead(story))), self._model_version)
 
-    def rescore(
-        self, chili: object, breakdown: Mapping[str, Any], cluster_size: int
-    ) -> tuple[int, Mapping[str, Any]] | None:
-        """The formula's score for ``cluster_size`` sources of the event; None if the formula did not give the score."""
-        return self._chili.rescore(chili, breakdown, cluster_size)
+
+def _fitting(items: Iterable[Ranked], limit: int) -> list[Ranked]:
+    """The items in the story's order, without those that do not fit into ``limit`` characters behind the ones before."""
+    chosen: list[Ranked] = []
+    for item in items:
+        if sum(len(other.text) + 1 for other in chosen) + len(item.text) <= limit:
+            chosen.append(item)
+    return sorted(chosen, key=lambda item: item.start)
 
 
 @lru_cache(maxsize=16)  # for the embedding, and again for the search of similar stories

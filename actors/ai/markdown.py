@@ -1,4 +1,4 @@
-"""Markdown to blocks with their places: prose, lists, code, quotations, headings and tables."""
+"""Markdown to blocks with their places: prose, lists, code, headings and tables."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-BlockKind = Literal["heading", "paragraph", "item", "code", "quotation", "table"]
+BlockKind = Literal["heading", "paragraph", "item", "code", "table"]
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}+|~{3,}+)[ \t]*+([\w+#.-]*+)[^\n`]*+$")
 _HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(.*)$")
 _LANGUAGE = re.compile(r"\W?[A-Z]")  # the end of a heading before the # of C# and F#
 _ITEM = re.compile(r"^[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]+")
-_QUOTE = re.compile(r"^ {0,3}>[ \t]?")
 _TABLE = re.compile(r"^[ \t]*\|")
 # White space at its end is no part of a line. It reads on in the next line alone, because a page may be lines of symbols.
 _SHORT_LINE = re.compile(r"^[^\n]{0,50}[^\s.!?:;,][^\S\n]*\n[^\w\n]*+[A-Z\u00c0-\u00dd]", re.MULTILINE)
+_BOLD = re.compile(r"\s*(?:\d+[.)] )?(\*\*|__)[^*_\n]+\1:?\s*")
 _RULE = re.compile(r"^ {0,3}([-*_])(?:[ \t]*\1){2,}[ \t]*$")
 
 _MARKED = re.compile(r"[`*_\[\]<\\\x00]")
@@ -97,18 +97,19 @@ def plain(text: str) -> str:
 
 
 def prose(document: str) -> str:
-    """The text that a person would read aloud: paragraphs, list items and quotations, one a line."""
-    texts = [plain(marker(block)) for block in blocks(document) if block.kind in {"paragraph", "item", "quotation"}]
+    """The text that a person would read aloud: paragraphs and list items, one a line."""
+    texts = [plain(marker(block)) for block in blocks(document) if block.kind in {"paragraph", "item"}]
     return "\n".join(text for text in texts if text)
 
 
 def marker(block: Block) -> str:
-    """A block's text without the bullet of an item or the ``>`` of a quotation."""
-    if block.kind == "item":
-        return _ITEM.sub("", block.text, count=1)
-    if block.kind == "quotation":
-        return "\n".join(_QUOTE.sub("", line) for line in block.text.split("\n"))
-    return block.text
+    """A block's text without the bullet of an item."""
+    return _ITEM.sub("", block.text, count=1) if block.kind == "item" else block.text
+
+
+def is_bold(block: Block) -> bool:
+    """Whether a paragraph is a line in bold, which serves as a heading."""
+    return block.kind == "paragraph" and _BOLD.fullmatch(block.text) is not None
 
 
 def joins_lines(text: str) -> bool:
@@ -133,8 +134,6 @@ def _without_closing(heading: str) -> str:
 
 
 def _kind(line: str) -> BlockKind:
-    if _QUOTE.match(line):
-        return "quotation"
     if _ITEM.match(line):
         return "item"
     if _TABLE.match(line):
@@ -145,7 +144,7 @@ def _kind(line: str) -> BlockKind:
 def _continues(kind: BlockKind, line: str) -> bool:
     if not line.strip() or _FENCE.match(line) or _HEADING.match(line) or _RULE.match(line):
         return False
-    if kind in {"quotation", "table"}:
+    if kind == "table":
         return _kind(line) == kind
     return _kind(line) == "paragraph"
 

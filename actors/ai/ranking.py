@@ -7,12 +7,11 @@ from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from actors.ai.gate import form
 from actors.ai.lexrank import choose, links, rank, vectors
-from actors.ai.markdown import blocks, joins_lines, plain
+from actors.ai.markdown import blocks, plain
 from actors.ai.patterns import patterns
-from actors.ai.sentences import Sentence, is_whole, sentences
-from actors.ai.standing import is_independent
+from actors.ai.sentences import Sentence, sentences
+from actors.ai.standing import is_fit, is_independent
 from actors.ai.words import count
 
 if TYPE_CHECKING:
@@ -54,14 +53,12 @@ class Ranked:
     @property
     def is_statement(self) -> bool:
         """Whether it may be shown: a whole sentence of at least six words, in good form, and no question or scrap."""
-        whole = is_whole(self.text) and count(self.text) >= _MIN_WORDS and not self.text.endswith(("?", "\uff1f"))
-        is_glued = _SAYS["glued"].search(self.raw) is not None
         return (
-            whole
-            and not (is_glued or joins_lines(self.raw))
+            is_fit(self.raw, self.text)
+            and count(self.text) >= _MIN_WORDS
+            and not self.text.endswith(("?", "\uff1f"))
             and not self.is_spoken
             and not _SAYS["leaning"].match(self.text)
-            and form.fault(self.text) is None
         )
 
     @property

@@ -81,7 +81,8 @@ class HttpEngine:
         try:
             answer = self._fetcher.post(self._url + path, json.dumps(body).encode(), self._limits, self._headers)
         except EngineError as error:
-            reason = f"the Engine at {self._url} gives no answer: {error}"
+            failed = "cannot be reached" if error.is_unreachable else "gives no answer"
+            reason = f"the Engine at {self._url} {failed}: {error}"
             raise EngineError("engine_failed", reason, is_away=error.is_unreachable) from error
         if 200 <= answer.status < 300:
             return answer

@@ -43,10 +43,7 @@ def central_candidates(
         if item.score >= least
         and item.is_independent
         and not is_told_to_reader(item.text)
-        and (
-            has_code
-            or not (speaks_of_us(item.text) or addresses_reader(item.text) or _SAYS["instruction"].match(item.text))
-        )
+        and (has_code or not (speaks_of_us(item.text) or addresses_reader(item.text)))
         and (len(headline) < _FEW or headline & keys(item.text))
         and words.count(item.text) >= _MIN_WORDS
         and len(item.text) <= _MAX_CHARS

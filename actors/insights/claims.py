@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.ai.gate import form
 from actors.ai.gate.evidence import tokens
-from actors.ai.markdown import Block, joins_lines, marker, plain
+from actors.ai.markdown import Block, marker, plain
 from actors.ai.patterns import patterns
-from actors.ai.sentences import Sentence, is_whole, sentences
+from actors.ai.sentences import Sentence, sentences
 from actors.ai.standing import (
     addresses_reader,
+    is_fit,
     is_independent,
     is_scrap,
     is_told_to_reader,
@@ -28,7 +28,6 @@ _SAYS = patterns("actors.insights", "cues.txt")
 _MAX_CHARS = 500
 _SMALL_WORDS = 3  # an item of a list with fewer small words is a scrap
 _MIN_WORDS = 5
-_MAX_MARKUP = 2000  # characters, with the addresses of links and pictures
 _OPENING = "\u201c"
 _CLOSING = "\u201d"
 
@@ -41,9 +40,7 @@ def claim_candidates(blocks: Sequence[Block]) -> list[Candidate]:
     has_code = any(block.kind == "code" or "`" in block.text for block in blocks)
     found: list[Candidate] = []
     for block in blocks:
-        if block.kind == "quotation":
-            found += _quotation(block)
-        elif block.kind in {"paragraph", "item"}:
+        if block.kind in {"paragraph", "item"}:
             found += _sentences(block, has_code=has_code)
     return found
 
@@ -71,9 +68,8 @@ def _sentences(block: Block, *, has_code: bool) -> list[Candidate]:
 
 
 def _can_be_leant_on(raw: str) -> bool:
-    """Whether a sentence together with the next one can be read alone."""
     text = plain(raw)
-    return is_whole(text) and is_independent(text) and form.fault(text) is None and not joins_lines(raw)
+    return is_fit(raw, text) and is_independent(text)
 
 
 def _with_speech(parts: list[Sentence], block: Block) -> Iterator[Sentence]:
@@ -95,22 +91,16 @@ def _with_speech(parts: list[Sentence], block: Block) -> Iterator[Sentence]:
         yield Sentence(start, end, block.text[start - block.start : end - block.start])
 
 
-def _is_complete(text: str, *, is_item: bool) -> bool:
-    """Whether it is a whole sentence; an item of a list must also read like one."""
-    whole = is_whole(text) and count(text) >= _MIN_WORDS
-    if not is_item:
-        return whole
+def _is_entry(text: str) -> bool:
+    """Whether an item of a list does not read like a sentence."""
     small = sum(word.lower() in SMALL for word in tokens(text))
-    is_entry = _SAYS["labelled"].match(text) or _SAYS["asking"].match(text)
-    return small >= _SMALL_WORDS and whole and not is_entry
+    return small < _SMALL_WORDS or _SAYS["labelled"].match(text) is not None
 
 
 def _judge(raw: str, text: str, *, is_item: bool, has_code: bool) -> tuple[Kind, float] | None:
-    if len(text) > _MAX_CHARS or len(raw) > _MAX_MARKUP:
+    if len(text) > _MAX_CHARS or count(text) < _MIN_WORDS or not is_fit(raw, text) or is_scrap(text):
         return None
-    if not _is_complete(text, is_item=is_item) or is_scrap(text) or form.fault(text) is not None or joins_lines(raw):
-        return None
-    if not has_code and _SAYS["instruction"].match(text):
+    if (is_item and _is_entry(text)) or (not has_code and _SAYS["instruction"].match(text)):
         return None
     return _kind(raw, text, has_code=has_code)
 
@@ -119,9 +109,7 @@ def _kind(raw: str, text: str, *, has_code: bool) -> tuple[Kind, float] | None:
     judged: tuple[Kind, float] | None = None
     if has_code and _SAYS["replace"].search(raw):
         judged = "code_change", 1.0
-    elif (
-        has_code and _SAYS["conditional_order"].search(text) and (_says_what(raw) or not _SAYS["own_case"].match(text))
-    ):
+    elif has_code and _SAYS["conditional_order"].search(text):
         judged = "action", 1.5
     elif has_code and _SAYS["api"].search(raw) and (changes := len(_SAYS["changed"].findall(raw))):
         judged = "api_change", changes + (2.0 if _SAYS["broken"].search(raw) else 0.0)
@@ -130,7 +118,7 @@ def _kind(raw: str, text: str, *, has_code: bool) -> tuple[Kind, float] | None:
     elif figures := _figures(text):
         judged = "metric", float(figures)
     elif text.endswith("?"):
-        judged = ("question", 1.0) if len(text.split()) >= 6 else None
+        judged = "question", 1.0
     elif has_code and _SAYS["directed"].search(text) and _says_what(raw):
         judged = "action", 1.0
     return judged
@@ -149,9 +137,3 @@ def _figures(text: str) -> int:
 
 def _is_speech(text: str, spoken: int) -> bool:
     return bool(_SAYS["speaker"].search(text)) or spoken > len(text) / 2
-
-
-def _quotation(block: Block) -> Iterator[Candidate]:
-    text = plain(marker(block))
-    if count(text) >= 8 and form.fault(text) is None and is_whole(text) and is_independent(text):
-        yield Candidate("quote", text, block.text, block.start, block.end, block.heading, weight=1.5)

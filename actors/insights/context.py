@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from actors.ai.composition import shorten
 from actors.ai.gate import form
 from actors.ai.gate.evidence import keys
-from actors.ai.markdown import joins_lines, marker, plain
-from actors.ai.sentences import is_whole, sentences
-from actors.ai.standing import leans
+from actors.ai.markdown import is_bold, joins_lines, marker, plain
+from actors.ai.sentences import sentences
+from actors.ai.standing import is_fit, leans
 from actors.ai.words import is_dense
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ _LONGEST_HEADING = 100
 _HEADINGS = 2
 _KNOWN = 0.75  # share of a heading's words; if the title has so many, the heading says nothing new
 _LEVEL = re.compile(r"\s*(#+)")
-_BOLD = re.compile(r"\s*(?:\d+[.)] )?(\*\*|__)[^*_\n]+\1:?\s*")
 _LOWEST = 7  # the level of a line in bold, below all headings
 _COLONS = (":", "\uff1a")
 
@@ -71,11 +70,10 @@ class Surroundings:
         return _last(block, start) or self._introduction(at)
 
     def _introduction(self, at: int) -> str:
-        """The end of the paragraph that introduces a list or a quotation."""
-        kind = self._blocks[at].kind
-        if kind not in {"item", "quotation"}:
+        """The end of the paragraph that introduces a list."""
+        if self._blocks[at].kind != "item":
             return ""
-        while at > 0 and self._blocks[at].kind == kind:
+        while at > 0 and self._blocks[at].kind == "item":
             at -= 1
         block = self._blocks[at]
         if block.kind != "paragraph" or not plain(block.text).endswith(_COLONS):
@@ -102,8 +100,7 @@ def _last(block: Block, place: int) -> str:
 
 
 def _is_fit(raw: str, text: str) -> bool:
-    whole = is_whole(text) or text.endswith(_COLONS)
-    return whole and not joins_lines(raw) and form.fault(text) is None
+    return is_fit(raw, text) or (text.endswith(_COLONS) and not joins_lines(raw) and form.fault(text) is None)
 
 
 def _above(blocks: Sequence[Block]) -> list[tuple[str, ...]]:
@@ -123,7 +120,7 @@ def _level(block: Block) -> int:
     """The level of a heading, or of a line in bold; else 0."""
     if block.kind == "heading" and (match := _LEVEL.match(block.text)):
         return len(match.group(1))
-    return _LOWEST if block.kind == "paragraph" and _BOLD.fullmatch(block.text) else 0
+    return _LOWEST if is_bold(block) else 0
 
 
 def _may_be_shown(heading: str) -> bool:

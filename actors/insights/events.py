@@ -9,7 +9,9 @@ from uuid import UUID
 from psycopg2.extras import Json
 from pydantic import BaseModel, Field
 
+from actors.ai.gate.dates import dates
 from actors.ai.gate.evidence import script, tokens
+from actors.ai.gate.numbers import numbers
 from actors.insights.interests import Interests
 from actors.store import clusters, embeddings, event_terms, texts
 from actors.store.statements import SQL
@@ -37,9 +39,11 @@ _ANY_MODEL = 0.6
 _BY_NAMES = {"hashed-words": 0.1}
 """By how much the names of two headlines raise the cosine, if each story has all of the other's, or lower it, if it has none.
 
-Of ten pairs by two outlets that share few words, written for this, the cosine alone found two; with the names it finds seven. Of
-twenty comparisons with other events of the same people and places, two were wrong, and one is.
+Names raise it only if the numbers do not differ: another event of the same people and places has other numbers.
 """
+_BY_NUMBERS = 3  # so many times as much, two common numbers raise it, unless the names differ
+_LARGE = 1000  # a number of this size, or with a fraction, counts for two: few events share it by chance
+_SMALL = 3  # a number up to this is in too many stories
 _LEAD = 1000  # characters in which names are looked for
 _TITLE_CASE = 0.6  # share of words with a capital
 _SCRIPTS = {"wordllama": frozenset({"LATIN", ""})}
@@ -75,10 +79,30 @@ def _of_model(table: Mapping[str, Any], model_version: str, default: Any) -> Any
     return next((value for model, value in table.items() if model_version.startswith(model)), default)
 
 
-def _names_agree(one: StoryText, other: StoryText | None) -> int:
+def _is_one_event(cosine: float, least: float, step: float, one: StoryText, other: StoryText | None) -> bool:
+    """Whether two stories tell of one event, by their cosine, their names and their numbers."""
+    if cosine >= least + step or other is None or not step:
+        return cosine >= least
+    names, shared = _names_agree(one, other), _shared_numbers(one, other)
+    raised = _BY_NUMBERS if shared is not None and shared > 1 else names if shared != 0 else 0
+    return names >= 0 and cosine + step * raised >= least
+
+
+def _shared_numbers(one: StoryText, other: StoryText) -> int | None:
+    """How many numbers the beginnings of both stories have; None if one of them has fewer than two."""
+    mine, its = ({value for value in _numbers(text) if value > _SMALL} for text in (one, other))
+    if min(len(mine), len(its)) < 2:
+        return None
+    return sum(2 if value >= _LARGE or value % 1 else 1 for value in mine & its)
+
+
+def _numbers(text: StoryText) -> set[float]:
+    said = f"{text.title}\n{text.document[:_LEAD]}"
+    return {value for number in numbers(dates(said).rest) for value, _ in number.readings}
+
+
+def _names_agree(one: StoryText, other: StoryText) -> int:
     """1 if each story has all names of the other's headline, -1 if it has none of them, else 0."""
-    if other is None:
-        return 0
     leads = [tokens(text.document[:_LEAD]) for text in (one, other)]
     titles = [tokens(text.title) for text in (one, other)]
     mine, its = (_names(title, set(lead)) for title, lead in zip(titles, leads, strict=True))
@@ -115,11 +139,13 @@ def like(
     found: list[UUID] = []
     while left:
         batch, left = left[:_BATCH], left[_BATCH:]
-        near = embeddings.near(conn, embedding, [one.story_id for one in batch], least - step)
+        near = embeddings.near(conn, embedding, [one.story_id for one in batch], least - _BY_NUMBERS * step)
         hits = [
             story
             for story, cosine in near.items()
-            if cosine >= least + step or cosine + step * (step and _names_agree(text, texts.read(conn, story))) >= least
+            if _is_one_event(
+                cosine, least, step, text, texts.read(conn, story) if step and cosine < least + step else None
+            )
         ]
         if not hits:
             break

@@ -18,7 +18,8 @@ from actors.outcomes import Outcome, is_reason
 ROOT = Path(__file__).resolve().parents[2]
 LAST = '    ABANDONED = "abandoned"'
 PROBE = """
-from actors.engine.client import _Answer, _failure
+from actors.engine.client import _failure
+from actors.engine.fetch import Fetched
 from actors.engine.contract import ContentItem, EngineError
 from actors.engine.readers.pool import Readers
 
@@ -37,7 +38,7 @@ if __name__ == "__main__":
     except EngineError as error:
         print(error.code, error.transient)
     readers.close()
-    error = _failure(_Answer(500, {}, b'{"code": "probe"}'))
+    error = _failure(Fetched('http://engine', 500, {}, b'{"code": "probe"}'))
     print(error.code, error.transient)
     print(ContentItem.model_validate_json('{"id": "1", "obstacle": "probe"}').obstacle)
 """

@@ -47,7 +47,7 @@ _CAPITALS = 0.25  # share of words with a capital from which on a language write
 def unknown(sentence: str, story: Evidence) -> str | None:
     """The first name in ``sentence`` that the story does not have.
 
-    A first word has its capital for its place; it is a name only if a capital is inside it or another name follows. In
+    A first word has its capital for its place; it is a name only if a capital is inside it. In
     German, which writes every noun with a capital, a word is a name behind another noun.
     """
     if story.is_unspaced:
@@ -61,12 +61,10 @@ def unknown(sentence: str, story: Evidence) -> str | None:
         if _is_odd(word):
             return word
         before = at > 0 and sentence[capitals[at - 1].end() : match.start()] == " "
-        after = at + 1 < len(capitals) and sentence[match.end() : capitals[at + 1].start()] == " "
-        is_first = bool(_OPENS.search(sentence[: match.start()]))
         if _has_nouns(story):
-            is_name = before and not is_first and not _OPENS.search(sentence[: capitals[at - 1].start()])
+            is_name = before and not _OPENS.search(sentence[: capitals[at - 1].start()])
         else:
-            is_name = not is_first or (after and not _is_known(capitals[at + 1].group(), story))
+            is_name = not _OPENS.search(sentence[: match.start()])
         if is_name:
             return word
     return None

@@ -105,7 +105,7 @@ def _near(lines: Sequence[Line]) -> dict[str, str]:
 
 def _kind(element: Any) -> str:
     marks = " ".join(filter(None, map(element.get, _ATTRIBUTES)))
-    if element.tag == "a" and (_PROFILE.search(element.get("href") or "") or "author" in marks.split()):
+    if element.tag == "a" and _PROFILE.search(element.get("href") or ""):
         return "profile"
     return "class" if marks and _AUTHOR.search(marks) and not _BESIDE.search(marks) else ""
 

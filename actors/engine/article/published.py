@@ -33,8 +33,6 @@ _OF_ADDRESS = re.compile(r"/(20[012]\d)(?:/([01]?\d)/([0-3]?\d)|-([01]\d)-([0-3]
 _PUBLISHED = re.compile(r"publish|posted|entry-date|date|created")
 _CHANGED = re.compile(r"updat|modif|review|revis|edited", re.IGNORECASE)
 _IS_PUBLICATION = re.compile(r"publi|post|written|creat|release", re.IGNORECASE)
-_NUMBERS = re.compile(r"\d\d?\.\d\d?\.\d{4}")
-_MONTHS = 12
 _BEFORE_A_DATE = re.compile(
     r"^(?:(?:first |originally )?(?:published|posted|(?:last )?updated|date|release date|created|written)(?: on| at)?\W*|on )",
     re.IGNORECASE,
@@ -69,17 +67,7 @@ def published(
     address = "-".join(filter(None, match.groups())) if match else ""
     times = _read(_times(tree))
     declared = [*_read([text_at(article, "datePublished"), *_dated(metas), *pages]), *times, *_read([address])]
-    agreed = _agreed(next(iter(declared), None), times, list(_shown(lines)))
-    return None if agreed is not None and _is_of_last_build(agreed, article, metas) else agreed
-
-
-def _is_of_last_build(moment: datetime, article: Mapping[str, Any], metas: Mapping[str, str]) -> bool:
-    """Whether the structured data give it as the day of the change too, while a meta names another day for the change."""
-    changed = _read([text_at(article, "dateModified")])
-    metas_changed = _read(text for name, text in metas.items() if _CHANGED.search(name))
-    return any(one.date() == moment.date() for one in changed) and any(
-        not _is_close(one, {moment.date()}) for one in metas_changed
-    )
+    return _agreed(next(iter(declared), None), times, list(_shown(lines)))
 
 
 def _agreed(declared: datetime | None, times: Sequence[datetime], shown: Sequence[Shown]) -> datetime | None:
@@ -97,9 +85,8 @@ def _agreed(declared: datetime | None, times: Sequence[datetime], shown: Sequenc
         others = late or {one.date() for one in times}
         return declared if len(others) != 1 or _is_close(declared, others) else None
     if _is_close(declared, {one.day for one in near}):
-        return declared if len(unlabelled) != 1 or _may_be(declared, unlabelled) else _only(unlabelled)
-    is_confirmed = (times and times[0].date() == declared.date()) or any(one.swapped == declared.date() for one in near)
-    return declared if is_confirmed else None
+        return declared
+    return declared if times and times[0].date() == declared.date() else None
 
 
 def _witnessed(shown: Sequence[Shown]) -> set[date]:
@@ -115,12 +102,6 @@ def _witnessed(shown: Sequence[Shown]) -> set[date]:
 
 def _is_close(moment: datetime, days: set[date]) -> bool:
     return any(abs(day - moment.date()) <= _A_DAY for day in days)
-
-
-def _may_be(moment: datetime, days: set[date]) -> bool:
-    """Whether it is one of the days somewhere on Earth at this moment; a date without a time is that day itself."""
-    hours = (-12, 0, 14) if moment.time() != time.min else (0,)
-    return not days.isdisjoint((moment + timedelta(hours=one)).date() for one in hours)
 
 
 def _read(texts: Iterable[str]) -> list[datetime]:
@@ -148,14 +129,12 @@ class Shown:
 
     Attributes:
         day: As it is read.
-        swapped: With day and month exchanged; None if that is no day.
         place: Number of elements below the first heading.
         is_change: Whether the text marks it as the day of a change.
         is_publication: Whether the text marks it as the day of publication.
     """
 
     day: date
-    swapped: date | None
     place: float
     is_change: bool
     is_publication: bool
@@ -168,11 +147,7 @@ def _shown(lines: Iterable[Line]) -> Iterator[Shown]:
         if (moment := read_date(_BEFORE_A_DATE.sub("", text))) is not None:
             is_change = _CHANGED.search(text) is not None
             is_publication = not is_change and _IS_PUBLICATION.search(text) is not None
-            yield Shown(moment.date(), _swapped(text, moment.date()), place, is_change, is_publication)
-
-
-def _swapped(text: str, day: date) -> date | None:
-    return day.replace(month=day.day, day=day.month) if _NUMBERS.search(text) and day.day <= _MONTHS else None
+            yield Shown(moment.date(), place, is_change, is_publication)
 
 
 def _only(days: set[date]) -> datetime | None:

@@ -82,7 +82,7 @@ class Readers:
                 if died.code == -Signals.SIGPROF:
                     raise self._unread(about, died.code) from died
                 try:
-                    answer, found = self._once(head, body)
+                    answer, found = self._once(head, body, is_fresh=True)
                 except _Died as again:
                     raise self._unread(about, again.code) from again
         if answer.keys() == {"last"}:
@@ -115,9 +115,12 @@ class Readers:
                 self._busy.discard(ticket)
                 self._changed.notify()
 
-    def _once(self, head: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+    def _once(self, head: dict[str, Any], body: bytes, *, is_fresh: bool = False) -> tuple[dict[str, Any], bytes]:
         with self._changed:
             reader = self._idle.pop() if self._idle else None
+        if reader is not None and is_fresh:
+            reader.close()
+            reader = None
         reader = reader or self._new()
         try:
             deadline = time.monotonic() + self._limits.wall + _GRACE

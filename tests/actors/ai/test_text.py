@@ -67,15 +67,12 @@ def test_each_block_knows_its_place(document: str) -> None:
 
 
 def test_blocks_of_every_kind() -> None:
-    document = (
-        "# H\n\nPara\ngraph.\n\n- one\n- two\n\n> said\n> so\n\n```py\nx = 1\n\ny = 2\n```\n\n| a |\n| - |\n\n---\n"
-    )
+    document = "# H\n\nPara\ngraph.\n\n- one\n- two\n\n```py\nx = 1\n\ny = 2\n```\n\n| a |\n| - |\n\n---\n"
     assert [(block.kind, block.text) for block in blocks(document)] == [
         ("heading", "# H"),
         ("paragraph", "Para\ngraph."),
         ("item", "- one"),
         ("item", "- two"),
-        ("quotation", "> said\n> so"),
         ("code", "x = 1\n\ny = 2"),
         ("table", "| a |\n| - |"),
     ]

@@ -101,19 +101,6 @@ def test_an_ai_error_does_not_become_stub_text_marked_completed_as_in_the_earlie
     assert ctx.sent == []
 
 
-def test_a_citation_that_is_not_in_the_text_is_dropped(
-    add_story: Any, handler_context: Any, rows: Callable[..., Any]
-) -> None:
-    story = add_story(ARTICLE)
-    true = Citation(ARTICLE[30:60], 30, 60)
-    model = Model(analysed("It matters to all.", true, Citation("never said", 0, 10)))
-    analyze_story(AnalyzeStory(story_id=story), handler_context(EventSettings(), ai=model))
-    (overlay,) = rows(OVERLAY, str(story))
-    assert [(quote["start"], quote["end"]) for quote in overlay["citations"]["quotes"]] == [(30, 60)]
-    assert overlay["analysis_state"] == "completed"
-    assert float(overlay["confidence"]) == 0.8
-
-
 def test_what_a_person_wrote_stays_and_the_score_moves_on(
     add_story: Any, handler_context: Any, rows: Callable[..., Any], conn: Any
 ) -> None:

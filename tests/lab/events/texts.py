@@ -7,13 +7,13 @@ import random
 import re
 from dataclasses import dataclass
 from itertools import accumulate
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tests.lab.quality.corpora import CORPUS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CORPUS = Path(__file__).resolve().parents[4] / "shared" / "corpus"
 _SIZES = range(1, 61)  # stories of one event; most events are told once
 _SENTENCES = 8
 

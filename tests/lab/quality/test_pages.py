@@ -9,6 +9,7 @@ import csv
 import gzip
 import time
 import unicodedata
+import uuid
 from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,6 +19,9 @@ from typing import TYPE_CHECKING
 import pytest
 import trafilatura
 
+from actors.ai import Settings
+from actors.ai.composition import adds_to
+from actors.ai.protocol import Story
 from actors.engine.article.full_text import readings
 from actors.engine.contract import EngineError
 from actors.engine.metadata import read
@@ -224,6 +228,19 @@ def test_the_language_is_that_of_the_text(figure: Figure) -> None:
         0.99,
         before=BEFORE["language of a text"],
     )
+
+
+def test_a_headline_is_never_told_twice(figure: Figure) -> None:
+    analyst = Settings().open()
+    told = shown = 0
+    for one in of_wcxb("reporting"):
+        if one.item is None:
+            continue
+        story = Story(uuid.UUID(int=1), one.item.title, one.item.markdown or one.text, one.item.description)
+        said = analyst.brief(story).one_liner
+        shown += said is not None
+        told += said is not None and not adds_to(one.item.title, said)
+    figure("one-liners that say what the headline says, share", told / shown, most=0, before=0.67)
 
 
 def test_a_page_costs_little(figure: Figure) -> None:

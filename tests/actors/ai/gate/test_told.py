@@ -14,7 +14,7 @@ from actors.ai.protocol import Story
 from tests.actors.ai.gate.told import BY_RULE, FOLDER, Told, stories
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from tests.figures import Figure
 
 FROZEN = {
     "frozen": "e39ba40de676017e9ed9baf5c27f97550765c78dcb8152f4125613229eba29e2",
@@ -27,6 +27,10 @@ FROZEN = {
 @pytest.mark.parametrize(("half", "known"), FROZEN.items())
 def test_a_frozen_file_is_as_it_was_before_the_rules_were_written(half: str, known: str) -> None:
     assert hashlib.sha256((FOLDER / f"{half}.txt").read_bytes()).hexdigest() == known
+
+
+#: The figures at ed24dd87, which were measured on the held-out stories alone.
+BEFORE = {"quote": 18 / 18, "number": 25 / 28, "name": 24 / 30, "date": 10 / 17, "honest": 135 / 150, "stories": 18}
 
 
 @pytest.mark.quality
@@ -42,8 +46,9 @@ def test_a_frozen_file_is_as_it_was_before_the_rules_were_written(half: str, kno
     ],
 )
 def test_the_rules_refuse_what_the_story_has_not_and_keep_honest_answers(
-    half: str, honest: float, figure: Callable[[str, float, float], None]
+    half: str, honest: float, figure: Figure
 ) -> None:
+    before = BEFORE if half == "held-out" else {}
     refused: Counter[str] = Counter()
     asked: Counter[str] = Counter()
     whole = 0
@@ -65,7 +70,14 @@ def test_the_rules_refuse_what_the_story_has_not_and_keep_honest_answers(
     if by_rule:
         share = sum(refused[kind] for kind in by_rule) / sum(asked[kind] for kind in by_rule)
         figure(f"forged numbers, dates, names and quotations, {half}, refused", share, 0.97)
-    figure(f"honest answers, {half}, kept by the rules", 1 - refused["honest"] / asked["honest"], honest)
+    for kind in before.keys() & by_rule:
+        figure(f"forged {kind}, {half}, refused by the rules", refused[kind] / asked[kind], 0.97, before=before[kind])
+    kept = 1 - refused["honest"] / asked["honest"]
+    figure(f"honest answers, {half}, kept by the rules", kept, honest, before=before.get("honest"))
+    least = 27 if before else None
+    figure(
+        f"stories with all honest answers kept, {half}, of {len(told_of)}", whole, least, before=before.get("stories")
+    )
 
 
 def _fault(told: Told, text: str) -> str | None:
