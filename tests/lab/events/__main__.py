@@ -12,8 +12,8 @@ from tests.lab import server
 from tests.lab.bench import result
 from tests.lab.bench.result import Row
 from tests.lab.events import measure
-from tests.lab.events.texts import CORPUS
 from tests.lab.events.world import World
+from tests.lab.quality.corpora import CORPUS
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect
 
