@@ -21,4 +21,11 @@ def patterns(package: str, file: str) -> dict[str, re.Pattern[str]]:
             lines[name], flags[name] = [], re.IGNORECASE if match.group(2) else 0
         elif line and not line.startswith("# "):
             lines[name].append(_USE.sub(lambda used: "|".join(lines[used.group(1)]), line))
-    return {name: re.compile("|".join(lines[name]), flags[name]) for name in lines}
+    return {name: re.compile("|".join(_grouped(lines[name])), flags[name]) for name in lines}
+
+
+def _grouped(alternatives: list[str]) -> list[str]:
+    r"""The alternatives; those that begin with ``\b`` in one group, so that a place that begins no word is passed at once."""
+    at_words = [each[2:] for each in alternatives if each.startswith(r"\b")]
+    others = [each for each in alternatives if not each.startswith(r"\b")]
+    return [rf"\b(?:{'|'.join(at_words)})", *others] if len(at_words) > 1 else alternatives

@@ -8,6 +8,7 @@ from functools import lru_cache
 from importlib.resources import files
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019.+#-]*[^\W_]+)*[+#]*")
+_LETTERS = re.compile(r"[^\W\d_]+")
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
 _DENSE = re.compile(r"[\u3001-\u3011\uff01-\uff60\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
 _POSSESSIVE = re.compile(r"['\u2019]s$")
@@ -22,6 +23,11 @@ def words(text: str) -> list[str]:
     """The words of ``text`` in order, lower case; ``node.js``, ``c++`` and ``gpt-4`` each stay one word."""
     found: list[str] = _WORD.findall(unicodedata.normalize("NFKC", text).lower())
     return [word if word.isalnum() else _POSSESSIVE.sub("", word) for word in found]
+
+
+def words_of(text: str) -> set[str]:
+    """The different words of letters alone in ``text``, lower case: a quick look before a search for some of them."""
+    return {word.lower() for word in _LETTERS.findall(text)}
 
 
 def content_words(text: str) -> list[str]:

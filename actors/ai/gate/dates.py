@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from actors.ai.words import words_of
 from actors.calendar_names import MONTHS, WEEKDAYS
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ _PATTERNS = [
 ]
 _ALONE = re.compile(rf"(?<![\w-])(?P<mid>mid-)?{_NAME}", re.IGNORECASE)
 _UNSURE = frozenset("march may mar mars mai jun jan sep dec oct nov feb apr jul aug mei".split())  # noqa: SIM905
-_WORD = re.compile(r"[^\W\d_]+")
 _TIME = re.compile(r"\b\d{1,2}:\d{2}\b")
 
 Day = tuple[int | None, int | None, int | None]
@@ -82,13 +82,13 @@ def _shown(day: Day) -> str:
 
 def dates(text: str) -> Dates:
     """The dates of ``text``. A bare "may" or "march" is a verb, unless a day or a year stands beside it."""
-    found, rest = Dates(), text
+    found, rest, words = Dates(), text, words_of(text)
     if _DIGIT.search(text):
         found.times = set(_TIME.findall(text))
         rest = _TIME.sub(" ", text)
         for pattern in _PATTERNS:
-            rest = pattern.sub(lambda match: _note(found, match), rest)
-    words = {word.lower() for word in _WORD.findall(rest)}
+            if "month" not in pattern.groupindex or not words.isdisjoint(_MONTH):
+                rest = pattern.sub(lambda match: _note(found, match), rest)
     for match in [] if words.isdisjoint(_MONTH) else _ALONE.finditer(rest):
         name = match.group("month").lower()
         if name not in _UNSURE or match.group("mid"):

@@ -7,7 +7,7 @@ import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from actors.ai.gate.dates import Dates, dates
 from actors.ai.gate.figures import known_numbers
@@ -68,12 +68,19 @@ class Evidence:
     @cached_property
     def dates(self) -> Dates:
         """Its dates."""
-        return dates(self.text)
+        days, weekdays, times = (
+            set[Any]().union(*(getattr(one, part) for one in self._dated)) for part in ("days", "weekdays", "times")
+        )
+        return Dates(days, weekdays, times)
+
+    @cached_property
+    def _dated(self) -> list[Dates]:
+        return [dates(sentence) for sentence in self.sentences]
 
     @cached_property
     def numbers(self) -> tuple[Number, ...]:
         """Its numbers; years are also plain numbers."""
-        found = known_numbers([dates(sentence).rest for sentence in self.sentences])
+        found = known_numbers([one.rest for one in self._dated])
         years = {float(year) for year, _, _ in self.dates.days if year}
         return (*found, *(Number(((year, ""),), frozenset({year}), str(year)) for year in sorted(years)))
 

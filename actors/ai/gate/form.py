@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 from actors.ai.patterns import patterns
@@ -9,6 +10,7 @@ from actors.ai.patterns import patterns
 _SAYS = patterns("actors.ai", "patterns.txt")
 
 _PAIRS = ["\u201c\u201d", "\u00ab\u00bb", "\u300c\u300d", "\u300e\u300f", "()", "[]", "\uff08\uff09", "\u3010\u3011"]
+_PAIRED = re.compile(f"[{re.escape(''.join(_PAIRS))}]")
 
 
 @lru_cache(maxsize=1024)
@@ -35,7 +37,7 @@ def is_balanced(text: str) -> bool:
     if german:
         return german == text.count("\u201c") + text.count("\u201d")
     depth: dict[str, int] = {}
-    for char in text:
+    for char in _PAIRED.findall(text):
         for pair in _PAIRS:
             if char == pair[0]:
                 depth[pair] = depth.get(pair, 0) + 1

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from actors.ai.gate.units import FRACTIONS, SCALES, WORDS
 from actors.ai.gate.units import unit as unit_of
-from actors.ai.words import SMALL
+from actors.ai.words import SMALL, words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Set
 
 Reading = tuple[float, str]
 
@@ -61,12 +61,11 @@ _BOUND = re.compile(
 _PREFIX = re.compile(r"(US\$|[$€£¥₹₽]|\b(?:USD|EUR|GBP|CHF|JPY|CNY))\s?$")
 _GROUPED = r"\d{1,3}(?:[,.'\u2019\u00a0\u202f ]\d{3})+(?![\d])(?:[.,]\d{1,2}(?!\d))?"
 _ONES = "|".join(("one", *(word for word, value in WORDS.items() if value < _ONE_DIGIT)))
-_NUMBER = re.compile(
+_FIGURES = re.compile(
     rf"(?<![A-Za-zÀ-ÿ\d.])(?:{_GROUPED}|\d+(?:[.,]\d+)?)"
-    rf"|\b(?:{'|'.join(WORDS)})(?:-(?:{_ONES}))?\b"
-    r"|[\u4e8c\u4e09\u56db\u4e94\u516d\u4e03\u516b\u4e5d\u5341\u4e24\u4e00](?=[台名家年人个個座つ倍])",
-    re.IGNORECASE,
+    r"|[\u4e8c\u4e09\u56db\u4e94\u516d\u4e03\u516b\u4e5d\u5341\u4e24\u4e00](?=[台名家年人个個座つ倍])"
 )
+_NUMBER = re.compile(rf"{_FIGURES.pattern}|\b(?:{'|'.join(WORDS)})(?:-(?:{_ONES}))?\b", re.IGNORECASE)
 _HAN = {char: float(value) for value, char in enumerate("一二三四五六七八九十", 1)} | {"两": 2.0}
 _HAN_SCALES = {"百": 1e2, "千": 1e3, "万": 1e4, "億": 1e8, "亿": 1e8, "兆": 1e12}
 _HAN_TAIL = re.compile(r"([百千])?([万億亿兆])?")
@@ -85,6 +84,7 @@ _OUT_OF = re.compile(
     rf" ({'|'.join(WORDS)}|\d+)\b(?![.,]?\d)",
     re.IGNORECASE,
 )
+_SHARES = frozenset((*FRACTIONS, *(f"{name}s" for name in FRACTIONS)))
 _PLACES = frozenset({"third", "quarter", "fifth", "tenth"})
 _PART_OF = re.compile(r"\s*(?:of|der|des|du|de|as|that|le|la|less|more|fewer)\b|s\b|[.,;]")
 _HALF_A = re.compile(r"\bhalf (?:an? )?([a-z]+)\b", re.IGNORECASE)
@@ -101,8 +101,10 @@ def numbers(text: str, *, is_known: bool = False) -> list[Number]:
     A number without a unit may have those of the others: any such number of an answer, an open one of the story (``is_known``).
     """
     found: list[Number] = []
+    words = words_of(text)
+    pattern = _FIGURES if words.isdisjoint(WORDS) else _NUMBER  # half of the time goes into the search for words
     candidates = sorted(
-        [*_phrases(text), *(_number(text, match) for match in _NUMBER.finditer(text))],
+        [*_phrases(text, words), *(_number(text, match) for match in pattern.finditer(text))],
         key=lambda each: (each.start, -len(each.text)),
     )
     for one in candidates:  # a phrase is longer than the number in it
@@ -119,21 +121,22 @@ def numbers(text: str, *, is_known: bool = False) -> list[Number]:
     ]
 
 
-def _phrases(text: str) -> Iterator[Number]:
+def _phrases(text: str, words: Set[str]) -> Iterator[Number]:
     """Shares and halves: a third of, two thirds, three in five, half an hour, a day and a half."""
-    for match in _AND_A_HALF.finditer(text):
+    has_half = "half" in words
+    for match in _AND_A_HALF.finditer(text) if has_half else ():
         count, *names = match.groups()
         if (unit := unit_of(names[0] or names[1]))[0]:
             value = (1.0 if count.lower() in {"a", "an", "one"} else _values(count)[0][0]) + 0.5
             yield Number(((value * unit[1], unit[0]),), frozenset({value}), match.group(), match.start(), 2, unit=unit)
-    for match in _HALF_A.finditer(text):
+    for match in _HALF_A.finditer(text) if has_half else ():
         if (unit := unit_of(match.group(1)))[0] not in {"", "%"}:
             yield Number(((0.5 * unit[1], unit[0]),), frozenset({0.5}), match.group(), match.start(), unit=unit)
-    for match in _OUT_OF.finditer(text):
+    for match in _OUT_OF.finditer(text) if not words.isdisjoint(("in", "out")) else ():
         part, whole = (1.0 if one.lower() == "one" else _values(one)[0][0] for one in match.groups())
         if 0 < part < whole:
             yield _share(100 * part / whole, match, text)
-    for match in _FRACTION.finditer(text):
+    for match in _FRACTION.finditer(text) if "半" in text or not words.isdisjoint(_SHARES) else ():
         times, name, han = match.groups()
         half_unit = _HALF_A.match(text, match.start())
         is_half_unit = half_unit is not None and unit_of(half_unit.group(1))[0] not in {"", "%"}
