@@ -11,7 +11,8 @@ from actors.ai.gate.units import unit as unit_of
 from actors.ai.words import SMALL, words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Set
+    from collections.abc import Iterator
+    from collections.abc import Set as AbstractSet
 
 Reading = tuple[float, str]
 
@@ -121,7 +122,7 @@ def numbers(text: str, *, is_known: bool = False) -> list[Number]:
     ]
 
 
-def _phrases(text: str, words: Set[str]) -> Iterator[Number]:
+def _phrases(text: str, words: AbstractSet[str]) -> Iterator[Number]:
     """Shares and halves: a third of, two thirds, three in five, half an hour, a day and a half."""
     has_half = "half" in words
     for match in _AND_A_HALF.finditer(text) if has_half else ():
