@@ -45,7 +45,7 @@ def buckets(config: Config) -> list[dict[str, Any]]:
             **_breaker(limit.breaker),
         )
     for task in config.tasks.values():
-        if _has_limit(task):  # the lock of the row also protects the counts of a key
+        if _has_limit(task):  # the lock of the row also protects the counts and the turns of its keys
             former = [f"task/{name}" for name in task.aliases]
             found += _buckets(
                 f"task/{task.id}",
@@ -100,7 +100,7 @@ def _seconds(length: timedelta | None) -> str | None:
 
 
 def _has_limit(task: Task) -> bool:
-    return bool(task.concurrency.limit is not None or task.per_key or task.rate or task.budget or task.order)
+    return bool(task.concurrency.limit is not None or task.per_key or task.rate or task.budget or task.order or task.share)
 
 
 def row(config: Config, task: Task) -> dict[str, Any]:

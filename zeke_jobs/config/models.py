@@ -51,6 +51,18 @@ class Concurrency(Keys):
     per_key: Slots | None = key(None, "Most active jobs that share a `key`.", "per_key: 1")
 
 
+class Share(Keys):
+    """What takes turns while more jobs are due than may start."""
+
+    called = "share"
+    short_form = ("by", str, "key")
+
+    by: Literal["key"] = key("key", "What takes turns: the `key` that jobs were sent with.", "by: key")
+    weights: dict[str, Annotated[int, Field(ge=1, le=1000)]] = key(
+        {}, "Jobs of a key in each of its turns; one where there is no entry.", "weights: {customer-a: 3}"
+    )
+
+
 class Retry(Keys):
     """How failed attempts are repeated; keys that are left out come from `defaults`."""
 
@@ -117,6 +129,9 @@ class Defaults(Keys):
 
     queue: Name = key("default", "Queue of the tasks.", "queue: default")
     priority: Priority = key(0, "Jobs of a higher priority run first.", "priority: 10")
+    age: PositiveDuration | None = key(
+        None, "The priority of a due job rises by one after each such time.", "age: 10m"
+    )
     timeout: PositiveDuration = key(timedelta(minutes=5), "Longest time that an attempt may run.", "timeout: 5m")
     retry: Retry = key(Retry(), "How failed attempts are repeated.", "retry: {limit: 3, delay: 1s}")
     keep: Keep = key(Keep(), "How long finished jobs stay.", "keep: {completed: 7d, failed: 30d}")
@@ -153,6 +168,9 @@ class TaskKeys(Defaults):
         None,
         "`strict`: of the jobs that share a `key`, only the oldest may run, even while it waits for a retry.",
         "order: strict",
+    )
+    share: Share | None = key(
+        None, "Keys take turns while more jobs are due than may start.", "share: {by: key, weights: {customer-a: 3}}"
     )
     after_failure: AfterFailure = key(
         "hold",

@@ -192,6 +192,9 @@ class _Checks:
         self._concurrency((*path, "concurrency"), task)
         self._rate((*path, "rate"), task.rate)
         self._units(path, task)
+        if task.share and (task.per_key or (task.rate and task.rate.per_key)):
+            fault = "expected share without a limit per key and without order, got both"
+            self._document.refuse((*path, "share"), fault, "leave share out: keys that have a limit take turns anyway")
         self._unique((*path, "unique"), task)
         if isinstance(task.cron, tuple):
             self._named_crons(task.cron, (*path, "cron"))

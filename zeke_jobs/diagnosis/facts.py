@@ -33,6 +33,7 @@ class Facts:
         key_rate: The rate of the job's key, if it lets none of its jobs start now.
         key_holders: Active jobs of its key, if the key has a limit. They have no host if their worker is gone.
         before: The first job of its key, if the key's jobs run in strict order.
+        turns: Numbers of due jobs of its key, and of other keys, that are claimed before it while keys take turns, counted likewise.
         ahead: Numbers of due jobs that are claimed before it, each counted to ``MOST + 1`` at most.
         workers: Worker processes; whether each consumes the job's queue and knows its task.
         keepers: Jobs that keep processes from claiming others.
@@ -48,6 +49,7 @@ class Facts:
     key_rate: Row | None = None
     key_holders: Sequence[dict[str, Any]] = ()
     before: Row | None = None
+    turns: Row | None = None
     ahead: Row | None = None
     keepers: Sequence[dict[str, Any]] = ()
 
@@ -83,6 +85,7 @@ def gather(conn: Connection, job_id: UUID) -> Facts:
         key_rate=_one(conn, "key_rate", task=task.id, id=job.id),
         key_holders=SQL.all(conn, "why/key", task=task.id, id=job.id) if task.per_key and job.key is not None else (),
         before=_one(conn, "before", id=job.id),
+        turns=_one(conn, "turns", id=job.id, most=MOST + 1) if task.share and job.deaths < 2 else None,
         ahead=_one(conn, "ahead", **place, most=MOST + 1) if job.deaths < 2 else None,  # else it runs alone
         keepers=SQL.all(conn, "doctor/keepers"),
     )

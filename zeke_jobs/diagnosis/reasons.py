@@ -170,6 +170,13 @@ def ahead(row: Row) -> Reason:
     return reason("ahead", f"ahead of it are {listed(parts)}", **vars(row))
 
 
+def turns(job: Row, row: Row) -> Reason:
+    """The keys of its task take turns."""
+    before = f"{up_to_most(row.others, 'job')} of other keys and {up_to_most(row.own, 'job')} of its own go before it"
+    sentence = f"the keys of its task take turns, and about {before}"
+    return reason("takes-turns", sentence, key=job.key, **vars(row))
+
+
 def workers_busy(queue: str, workers: Sequence[Row]) -> Reason:
     """All threads that could run it have a job, or all places for async handlers, in the processes that claim."""
     threads, busy = sum(one.threads for one in workers), sum(one.busy for one in workers)

@@ -123,6 +123,8 @@ def _queue_before(known: Facts, serving: Sequence[Row]) -> Iterator[Reason]:
         yield reasons.kept_by_suspect(job.queue, [kept[one.id] for one in serving], job.now)
     elif free and sum(one.busy for one in free) >= sum(one.threads for one in free):
         yield reasons.workers_busy(job.queue, free)
+    if known.turns is not None and any(vars(known.turns).values()):
+        yield reasons.turns(job, known.turns)
     if known.ahead is not None and any(vars(known.ahead).values()):
         yield reasons.ahead(known.ahead)
 

@@ -10,6 +10,26 @@ CREATE TYPE pgboss.job_state AS ENUM (
     'failed'
 );
 
+CREATE TYPE zeke_jobs.claimed AS (
+	kind text,
+	message_id uuid,
+	claim bigint,
+	task text,
+	message text,
+	attempt integer,
+	attempt_base integer,
+	deaths integer,
+	revision integer,
+	parent uuid,
+	scheduled_for timestamp with time zone,
+	claimed_on timestamp with time zone,
+	sensitive text[],
+	on_time double precision,
+	held_by text,
+	reason text,
+	wait double precision
+);
+
 CREATE TYPE zeke_jobs.job_status AS ENUM (
     'created',
     'retry',
@@ -47,6 +67,7 @@ CREATE TABLE zeke_jobs.bucket (
     key_step double precision,
     key_slack double precision,
     key_cursor text DEFAULT ''::text NOT NULL,
+    key_taken integer DEFAULT 0 NOT NULL,
     "least" integer,
     raise_every interval,
     ceiling integer,
@@ -88,6 +109,8 @@ COMMENT ON COLUMN zeke_jobs.bucket.key_amount IS 'At most so many starts of a ke
 
 COMMENT ON COLUMN zeke_jobs.bucket.key_cursor IS 'The next claim that must go through the keys begins after this one.';
 
+COMMENT ON COLUMN zeke_jobs.bucket.key_taken IS 'Fair shares: jobs that this key has had in its turn.';
+
 COMMENT ON COLUMN zeke_jobs.bucket."least" IS 'The lowest concurrency that throttling may set; raise_every is the time after which it rises by one again.';
 
 COMMENT ON COLUMN zeke_jobs.bucket.ceiling IS 'The concurrency that throttling set at lowered_on; it has risen since.';
@@ -106,6 +129,8 @@ CREATE TABLE zeke_jobs.task (
     priority integer DEFAULT 0 NOT NULL,
     per_key integer,
     order_hold boolean,
+    share jsonb,
+    age interval,
     limits text[] DEFAULT '{}'::text[] NOT NULL,
     metered boolean DEFAULT false NOT NULL,
     units jsonb DEFAULT '{}'::jsonb NOT NULL,
@@ -129,6 +154,10 @@ COMMENT ON COLUMN zeke_jobs.task.definition IS 'The resolved stanza of jobs.yaml
 COMMENT ON COLUMN zeke_jobs.task.per_key IS 'At most so many active jobs of a key.';
 
 COMMENT ON COLUMN zeke_jobs.task.order_hold IS 'Its jobs run in strict order by key, and a failed one holds its key (true) or is skipped (false). NULL: in no order.';
+
+COMMENT ON COLUMN zeke_jobs.task.share IS 'Its keys take turns, as jobs.yaml says. NULL: they do not.';
+
+COMMENT ON COLUMN zeke_jobs.task.age IS 'The priority of its waiting jobs rises by one after each such time.';
 
 COMMENT ON COLUMN zeke_jobs.task.limits IS 'Names of the limits that a job of this task must pass (zeke_jobs.bucket).';
 
@@ -194,7 +223,7 @@ COMMENT ON COLUMN zeke_jobs.queue.run_at IS 'Not claimed before this time.';
 
 COMMENT ON COLUMN zeke_jobs.queue.expires_on IS 'Cancelled if it has not started by then.';
 
-COMMENT ON COLUMN zeke_jobs.queue.key IS 'Limits per key and strict order go by it; the job''s own id where the send gave none.';
+COMMENT ON COLUMN zeke_jobs.queue.key IS 'Limits per key, strict order and fair shares go by it. Where the send gave none: - for fair shares, else the job''s own id.';
 
 COMMENT ON COLUMN zeke_jobs.queue.order_hold IS 'As its task''s: it runs in the strict order of its key. NULL: in no order.';
 

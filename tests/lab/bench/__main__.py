@@ -25,6 +25,7 @@ from tests.lab.bench.measures import (
     processes,
     sending,
     server_cost,
+    shares,
     unlimited,
 )
 from tests.lab.bench.result import Row
@@ -36,6 +37,7 @@ MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
     "server-cost": server_cost.measure,
     "drain-unlimited": unlimited.measure,
     "drain-limited": limited.measure,
+    "shares": shares.measure,
     "processes": processes.measure,
     "send-threads": sending.measure,
     "latency": latency.measure,

@@ -34,7 +34,7 @@ BESIDE_LEAVES: dict[tuple[str, ...], dict[str, str]] = {
 }
 OTHERS: tuple[Any, ...] = (7, 0.5, "7s", "2/s", "other", "sample_handlers:quiet", "UTC", "all", "allow", "active", True)
 OTHERS += (["ai"], {"user_name": "Ada"}, "@hourly", "Asia/Kathmandu", "5 USD/d", {"USD": 3}, "greet")
-OTHERS += ("strict", "skip", "replace", "always")
+OTHERS += ("strict", "key", "skip", "replace", "always")
 
 
 def leaves(model: type[Keys], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

@@ -3,6 +3,13 @@
 -- All elements of some arrays.
 CREATE OR REPLACE AGGREGATE zeke_jobs.join_arrays(anycompatiblearray) (SFUNC = array_cat, STYPE = anycompatiblearray);
 
+-- A waiting job's priority: one higher after each p_age since it became due.
+CREATE OR REPLACE FUNCTION zeke_jobs.risen(p_priority integer, p_run_at timestamptz, p_age interval, p_now timestamptz) RETURNS bigint
+LANGUAGE sql STABLE PARALLEL SAFE -- as it is, so that it becomes a part of the calling statement
+AS $$
+  SELECT CASE WHEN p_age IS NULL THEN p_priority ELSE p_priority + floor(extract(epoch FROM p_now - p_run_at) / extract(epoch FROM p_age))::bigint END
+$$;
+
 -- The first queued job of each priority of the tasks in p_tasks in a queue, beginning with the queue's first job, which the caller has found: before
 -- each of these jobs the index may have many dead entries, so they are passed once. Of a thousand priorities of a task, and of the first that its own
 -- or a lower one has: a sender's jobs of a thousand higher priorities, all due in years, hold back none without an own priority. n is NULL for a task
@@ -48,8 +55,9 @@ BEGIN
 END
 $$;
 
--- Claim up to p_want due jobs of a queue and of the tasks in p_tasks, never more than the limits allow. Higher priorities come first; tasks of
--- equal priority take turns; jobs of one task and priority come in the order in which they are due. p_revision: the one that the process runs by.
+-- Claim up to p_want due jobs of a queue and of the tasks in p_tasks, never more than the limits allow. Higher priorities come first, as their oldest
+-- jobs have risen (zeke_jobs.risen); tasks of equal priority take turns; jobs of one task and priority come in the order in which they are due, or in
+-- the turns of their keys. p_revision: the one that the process runs by.
 -- p_is_empty: the process holds no job, so it may claim one that must run alone. p_free: its free threads; negative: jobs that wait for one. Beyond
 -- them a claim takes an eighth of a limit's room at most, because another process may have a thread.
 --
@@ -59,32 +67,30 @@ $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.claim(
   p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_revision integer DEFAULT NULL, p_is_empty boolean DEFAULT false,
   p_free integer DEFAULT NULL)
-RETURNS TABLE (
-  kind text, message_id uuid, claim bigint, task text, message text, attempt integer, attempt_base integer, deaths integer, revision integer,
-  parent uuid, scheduled_for timestamptz, claimed_on timestamptz, sensitive text[], on_time double precision,
-  held_by text, reason text, wait double precision)
+RETURNS SETOF zeke_jobs.claimed
 LANGUAGE plpgsql VOLATILE
 -- Generic plans that suit any backlog: planning costs more than claiming. Subqueries and not EXISTS, of which a planner that takes the table for
 -- small makes joins that read the backlog.
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
 SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
 AS $$
-#variable_conflict use_column
 DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_due text[];
   v_priorities integer[];
+  v_ranks bigint[]; -- these, as the first job of each has risen
   v_from timestamptz[]; v_from_seq bigint[]; -- the first job of each
   v_limits text[];
   v_metered boolean;
   v_apart record;
   v_place tid; -- of the job that must run alone
-  v_at integer := 1;
+  v_at integer := 1; -- where the next rank begins
+  v_round integer[] := '{}'; v_again integer[] := '{}'; -- of one rank: the tasks that are served next, and those that may have more jobs
+  v_turn numeric; -- for each of them in this round
+  v_level integer; -- the one that is served
   v_left integer := p_want;
   v_free integer := coalesce(p_free, p_want);
   v_one record; -- the first job; then each task, and the limit that leaves it least room
-  v_peers integer;
-  v_served integer := 0; -- of the peers, in this turn
   v_share integer;
   v_places tid[];
   v_opens timestamptz; -- of a key
@@ -93,14 +99,15 @@ BEGIN
   SELECT q.task, q.priority, q.run_at, q.seq INTO v_one FROM zeke_jobs.queue AS q
   WHERE q.state = 'queued' AND q.queue_name = p_queue ORDER BY q.task, q.priority DESC, q.run_at, q.seq LIMIT 1;
   IF NOT FOUND THEN RETURN; END IF;
-  SELECT array_agg(l.task), array_agg(l.priority), array_agg(l.run_at), array_agg(l.seq), zeke_jobs.join_arrays(l.limits), bool_or(l.metered)
-  INTO v_due, v_priorities, v_from, v_from_seq, v_limits, v_metered
+  SELECT array_agg(l.task), array_agg(l.priority), array_agg(l.rank), array_agg(l.run_at), array_agg(l.seq), zeke_jobs.join_arrays(l.limits),
+    bool_or(l.metered)
+  INTO v_due, v_priorities, v_ranks, v_from, v_from_seq, v_limits, v_metered
   FROM (
-    SELECT l.*, t.limits, t.metered
+    SELECT l.*, t.limits, t.metered, zeke_jobs.risen(l.priority, l.run_at, t.age, v_now) AS rank
     FROM zeke_jobs.first_jobs(p_queue, p_tasks, v_one.task, v_one.priority, v_one.run_at, v_one.seq) AS l JOIN zeke_jobs.task AS t ON t.id = l.task
     WHERE l.run_at <= v_now AND t.queue = p_queue AND NOT t.paused
       AND NOT EXISTS (SELECT 1 FROM zeke_jobs.pause AS p WHERE p.target IN ('task/' || t.id, 'queue/' || p_queue) OR p.target = ANY (t.limits))
-    ORDER BY l.priority DESC, random()
+    ORDER BY rank DESC, random()
   ) AS l;
   IF v_due IS NULL THEN RETURN; END IF;
   -- If the server crashes before the claim is on disk, the job is simply queued again: its end cannot be on disk before the claim.
@@ -117,43 +124,53 @@ BEGIN
   THEN
     v_apart := zeke_jobs.find_apart(p_worker, p_queue, v_due, p_is_empty, v_now);
     IF v_apart.must_empty THEN
-      RETURN QUERY SELECT h.* FROM zeke_jobs.held_back(v_apart.task, NULL, 'alone', NULL, v_now) AS h; -- this process empties itself first
+      RETURN NEXT zeke_jobs.held_back(v_apart.task, NULL, 'alone', NULL, v_now); -- this process empties itself first
       RETURN;
     ELSIF v_apart.place IS NOT NULL THEN
-      SELECT ARRAY[v_apart.task], v_apart.place, 1 INTO v_due, v_place, v_left;
+      SELECT ARRAY[v_apart.task], '{0}'::bigint[], v_apart.place, 1 INTO v_due, v_ranks, v_place, v_left;
     END IF;
   END IF;
-  WHILE v_at <= cardinality(v_due) AND v_left > 0 LOOP
-    SELECT t.id, t.aliases, t.limits, t.per_key, t.order_hold, t.metered, t.on_time, r.name, r.room, r.reason, r.opens_on INTO v_one
+  WHILE v_left > 0 LOOP
+    IF v_round = '{}' THEN
+      IF v_again = '{}' THEN
+        EXIT WHEN v_at > cardinality(v_ranks);
+        v_again := array_positions(v_ranks, v_ranks[v_at]);
+        v_at := v_at + cardinality(v_again);
+      END IF;
+      v_turn := ceil(v_left::numeric / cardinality(v_again));
+      v_round := v_again;
+      v_again := '{}';
+    END IF;
+    v_level := v_round[1];
+    SELECT t.id, t.aliases, t.limits, t.per_key, t.order_hold, t.share, t.metered, t.on_time, r.name, r.room, r.reason, r.opens_on INTO v_one
     FROM zeke_jobs.task AS t LEFT JOIN zeke_jobs.room(t.limits, v_now) AS r ON true
-    WHERE t.id = v_due[v_at] AND NOT t.paused ORDER BY r.room LIMIT 1;
+    WHERE t.id = v_due[v_level] AND NOT t.paused ORDER BY r.room LIMIT 1;
     IF NOT FOUND OR NOT v_one.limits <@ v_limits THEN
       -- A new jobs.yaml came while the lock waited for it: the tasks may have other limits now, so the caller claims again.
-      RETURN QUERY SELECT h.* FROM zeke_jobs.held_back(NULL, 'revision', 'revision', v_now, v_now) AS h;
+      RETURN NEXT zeke_jobs.held_back(NULL, 'revision', 'revision', v_now, v_now);
       RETURN;
-    ELSIF v_one.room <= 0 OR v_free + v_one.room / 8 <= 0 THEN
-      RETURN QUERY SELECT h.*
-        FROM zeke_jobs.held_back(v_one.id, v_one.name, CASE WHEN v_one.room <= 0 THEN v_one.reason ELSE 'thread' END, v_one.opens_on, v_now) AS h;
-      v_at := v_at + 1;
-      v_served := 0;
+    END IF;
+    v_share := least(v_turn, v_left, ceil(v_one.room::numeric / cardinality(v_round)), v_free + v_one.room / 8);
+    v_round := v_round[2:];
+    IF v_share <= 0 THEN
+      RETURN NEXT zeke_jobs.held_back(v_one.id, v_one.name, CASE WHEN v_one.room <= 0 THEN v_one.reason ELSE 'thread' END, v_one.opens_on, v_now);
       CONTINUE;
     END IF;
-    -- Tasks of one priority take turns, until they have no more.
-    v_peers := CASE WHEN v_at = cardinality(v_due) THEN 1 ELSE cardinality(array_positions(v_priorities[v_at:], v_priorities[v_at])) END;
-    v_share := least(ceil(least(v_left, v_one.room)::numeric / greatest(1, v_peers - v_served)), v_free + v_one.room / 8);
     IF v_place IS NOT NULL THEN
       v_places := ARRAY(SELECT q.ctid FROM zeke_jobs.queue AS q WHERE q.ctid = v_place AND q.state = 'queued' FOR UPDATE SKIP LOCKED);
     ELSIF v_one.per_key IS NOT NULL OR v_one.order_hold IS NOT NULL THEN
       SELECT k.places, k.opens_on INTO v_places, v_opens
-      FROM zeke_jobs.pick_by_key(p_queue, v_one.id, v_one.id || v_one.aliases, v_one.per_key, v_one.order_hold IS NOT NULL, v_priorities[v_at], v_share, v_now) AS k;
+      FROM zeke_jobs.pick_by_key(p_queue, v_one.id, v_one.id || v_one.aliases, v_one.per_key, v_one.order_hold IS NOT NULL, v_priorities[v_level], v_share, v_now) AS k;
       IF cardinality(v_places) < v_share THEN
-        RETURN QUERY SELECT h.* FROM zeke_jobs.held_back(v_one.id, 'task/' || v_one.id, 'key', v_opens, v_now) AS h;
+        RETURN NEXT zeke_jobs.held_back(v_one.id, 'task/' || v_one.id, 'key', v_opens, v_now);
       END IF;
+    ELSIF v_one.share IS NOT NULL THEN
+      v_places := zeke_jobs.pick_in_turn(p_queue, v_one.id, v_one.share, v_priorities[v_level], v_from[v_level], v_share, v_now);
     ELSE
       v_places := ARRAY(
         SELECT q.ctid FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = v_one.id AND q.priority = v_priorities[v_at] AND q.run_at <= v_now
-          AND (q.run_at, q.seq) >= (v_from[v_at], v_from_seq[v_at]) AND q.deaths < 2 AND (q.expires_on IS NULL OR q.expires_on > v_now OR q.attempt > 0)
+        WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = v_one.id AND q.priority = v_priorities[v_level] AND q.run_at <= v_now
+          AND (q.run_at, q.seq) >= (v_from[v_level], v_from_seq[v_level]) AND q.deaths < 2 AND (q.expires_on IS NULL OR q.expires_on > v_now OR q.attempt > 0)
         ORDER BY q.run_at, q.seq LIMIT v_share
         FOR UPDATE SKIP LOCKED);
     END IF;
@@ -171,29 +188,19 @@ BEGIN
         q.deaths, q.revision, q.parent, q.scheduled_for, q.claimed_on, q.sensitive, v_one.on_time, NULL::text, NULL::text, NULL::double precision;
     v_left := v_left - cardinality(v_places);
     v_free := v_free - cardinality(v_places);
-    v_served := CASE WHEN v_served + 1 >= v_peers THEN 0 ELSE v_served + (cardinality(v_places) = v_share)::integer END;
-    IF cardinality(v_places) < v_share THEN
-      v_at := v_at + 1;
-    ELSE
-      v_due := v_due[:v_at - 1] || v_due[v_at + 1:v_at + v_peers - 1] || v_due[v_at] || v_due[v_at + v_peers:];
-      v_from := v_from[:v_at - 1] || v_from[v_at + 1:v_at + v_peers - 1] || v_from[v_at] || v_from[v_at + v_peers:];
-      v_from_seq := v_from_seq[:v_at - 1] || v_from_seq[v_at + 1:v_at + v_peers - 1] || v_from_seq[v_at] || v_from_seq[v_at + v_peers:];
+    IF cardinality(v_places) = v_share THEN
+      v_again := v_again || v_level;
     END IF;
   END LOOP;
 END
 $$;
 
 -- A row of zeke_jobs.claim for a task whose due jobs are held back.
-CREATE OR REPLACE FUNCTION zeke_jobs.held_back(p_task text, p_by text, p_reason text, p_opens_on timestamptz, p_now timestamptz)
-RETURNS TABLE (
-  kind text, message_id uuid, claim bigint, task text, message text, attempt integer, attempt_base integer, deaths integer, revision integer,
-  parent uuid, scheduled_for timestamptz, claimed_on timestamptz, sensitive text[], on_time double precision,
-  held_by text, reason text, wait double precision)
-LANGUAGE sql STABLE ROWS 1
+CREATE OR REPLACE FUNCTION zeke_jobs.held_back(p_task text, p_by text, p_reason text, p_opens_on timestamptz, p_now timestamptz) RETURNS zeke_jobs.claimed
+LANGUAGE sql STABLE
 AS $$
-  SELECT 'held', NULL::uuid, NULL::bigint, p_task, NULL::text, NULL::integer, NULL::integer, NULL::integer, NULL::integer,
-    NULL::uuid, NULL::timestamptz, NULL::timestamptz, NULL::text[], NULL::double precision,
-    p_by, p_reason, extract(epoch FROM p_opens_on - p_now)::double precision
+  SELECT ROW('held', NULL, NULL, p_task, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+    p_by, p_reason, extract(epoch FROM p_opens_on - p_now))::zeke_jobs.claimed
 $$;
 
 -- The due job that must run alone and could start now. place: this empty process claims it. must_empty: this process is the one that empties itself
@@ -228,6 +235,81 @@ BEGIN
       must_empty := FOUND;
     END IF;
   END IF;
+END
+$$;
+
+-- Lock up to p_most due jobs of one task and priority, by fair shares: if more are due, the keys take turns in their order, from the one where the last
+-- claim stopped, and a key has as many jobs in a turn as its weight. A claim passes some hundred keys without a due job; beside more of them the oldest
+-- jobs go first. p_from: the time of the first due job, because before it the index may have many dead entries.
+CREATE OR REPLACE FUNCTION zeke_jobs.pick_in_turn(
+  p_queue text, p_task text, p_share jsonb, p_priority integer, p_from timestamptz, p_most integer, p_now timestamptz) RETURNS tid[]
+LANGUAGE plpgsql VOLATILE -- with the settings of zeke_jobs.claim, which alone calls it
+AS $$
+DECLARE
+  v_places tid[] := '{}';
+  v_key text; v_taken integer; -- whose turn it is, and its jobs in this turn
+  v_keys text[]; -- it and the next ones
+  v_turns integer := 1; -- of each of them at once
+  v_more record; -- their jobs
+  v_passed integer := 0; -- keys since the last job
+BEGIN
+  IF p_most < (SELECT count(*) FROM (
+    SELECT 1 FROM zeke_jobs.queue AS q
+    WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.priority = p_priority AND q.run_at BETWEEN p_from AND p_now
+      AND q.deaths < 2 AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
+    ORDER BY q.run_at, q.seq LIMIT p_most + 1) AS d)
+  THEN
+    SELECT b.key_cursor, b.key_taken INTO v_key, v_taken FROM zeke_jobs.bucket AS b WHERE b.name = 'task/' || p_task AND b.unit = 'jobs';
+    WHILE cardinality(v_places) < p_most AND v_passed < 100 LOOP
+      v_keys := ARRAY(
+        WITH RECURSIVE present (key, n) AS (
+          SELECT v_key, 0
+          UNION ALL
+          SELECT (SELECT q.key FROM zeke_jobs.queue AS q
+            WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL AND q.key > p.key
+            ORDER BY q.key LIMIT 1), p.n + 1
+          FROM present AS p WHERE p.key IS NOT NULL AND p.n < p_most
+        )
+        SELECT p.key FROM present AS p WHERE p.key IS NOT NULL ORDER BY p.n);
+      SELECT coalesce(array_agg(f.place), '{}') AS places, array_agg(f.key) AS keys INTO v_more
+      FROM (
+        SELECT r.place, k.key
+        FROM unnest(v_keys) WITH ORDINALITY AS k (key, n)
+        CROSS JOIN LATERAL (
+          SELECT q.ctid AS place FROM zeke_jobs.queue AS q
+          WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL AND q.key = k.key AND q.priority = p_priority
+            AND q.run_at BETWEEN p_from AND p_now AND q.deaths < 2 AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
+            AND q.ctid <> ALL (v_places)
+          ORDER BY q.run_at, q.seq
+          LIMIT v_turns * greatest(0, coalesce((p_share #>> ARRAY['weights', k.key])::integer, 1) - CASE k.n WHEN 1 THEN v_taken ELSE 0 END)
+          FOR UPDATE SKIP LOCKED
+        ) AS r
+        LIMIT p_most - cardinality(v_places)
+      ) AS f;
+      v_places := v_places || v_more.places;
+      v_passed := CASE WHEN v_more.places = '{}' THEN v_passed + cardinality(v_keys) ELSE 0 END;
+      IF cardinality(v_places) = p_most THEN
+        v_key := v_more.keys[cardinality(v_more.keys)];
+        v_taken := cardinality(array_positions(v_more.keys, v_key)) + CASE v_key WHEN v_keys[1] THEN v_taken ELSE 0 END;
+      ELSIF cardinality(v_keys) > p_most THEN
+        SELECT v_keys[cardinality(v_keys)], 1000 INTO v_key, v_taken; -- its turn is over
+      ELSE
+        -- After a turn of all, each has as many more as all can have.
+        v_turns := CASE v_key WHEN '' THEN greatest(1, v_turns * (p_most - cardinality(v_places)) / greatest(1, cardinality(v_more.places))) ELSE 1 END;
+        SELECT '', 0 INTO v_key, v_taken;
+      END IF;
+    END LOOP;
+    UPDATE zeke_jobs.bucket AS b SET key_cursor = v_key, key_taken = v_taken WHERE b.name = 'task/' || p_task AND b.unit = 'jobs';
+  END IF;
+  IF cardinality(v_places) < p_most THEN
+    v_places := v_places || ARRAY(
+      SELECT q.ctid FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.priority = p_priority AND q.run_at BETWEEN p_from AND p_now
+        AND q.deaths < 2 AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0) AND q.ctid <> ALL (v_places)
+      ORDER BY q.run_at, q.seq LIMIT p_most - cardinality(v_places)
+      FOR UPDATE SKIP LOCKED);
+  END IF;
+  RETURN v_places;
 END
 $$;
 

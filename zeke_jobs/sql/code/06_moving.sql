@@ -175,10 +175,7 @@ AS $$ SELECT unnest(zeke_jobs.move(p_ids, 'completed', '{}', p_worker, p_claims,
 CREATE OR REPLACE FUNCTION zeke_jobs.complete_and_claim(
   p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_took double precision[], p_results text[],
   p_queue text, p_tasks text[], p_want integer, p_revision integer, p_is_empty boolean, p_free integer DEFAULT NULL)
-RETURNS TABLE (
-  kind text, message_id uuid, claim bigint, task text, message text, attempt integer, attempt_base integer, deaths integer, revision integer,
-  parent uuid, scheduled_for timestamptz, claimed_on timestamptz, sensitive text[], on_time double precision,
-  held_by text, reason text, wait double precision)
+RETURNS SETOF zeke_jobs.claimed
 LANGUAGE plpgsql VOLATILE
 SET plan_cache_mode = force_generic_plan -- for what it calls, too
 AS $$
@@ -189,9 +186,8 @@ BEGIN
     v_ours := zeke_jobs.move(p_ids, 'completed', '{"claims_next": true}', p_worker, p_claims, p_after, p_took, p_results);
     IF cardinality(v_ours) < cardinality(p_ids) THEN
       RETURN QUERY
-        SELECT 'lost', d.id, NULL::bigint, NULL::text, NULL::text, NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::uuid,
-          NULL::timestamptz, NULL::timestamptz, NULL::text[], NULL::double precision, NULL::text, NULL::text, NULL::double precision
-        FROM unnest(p_ids) AS d (id) WHERE d.id <> ALL (v_ours);
+        SELECT l.* FROM unnest(p_ids) AS d (id) CROSS JOIN jsonb_populate_record(NULL::zeke_jobs.claimed, jsonb_build_object('kind', 'lost', 'message_id', d.id)) AS l
+        WHERE d.id <> ALL (v_ours);
     END IF;
   END IF;
   RETURN QUERY SELECT c.* FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_revision, p_is_empty, p_free) AS c;

@@ -275,8 +275,8 @@ DECLARE
   c_defaults CONSTANT jsonb := '{"units": {}, "metered": false}';
   c_derived CONSTANT text[] := '{revision,on_time,metered}';
   v_keyed text[] := ARRAY(
-    SELECT w.id FROM jsonb_to_recordset(p_tasks) AS w (id text, per_key integer) LEFT JOIN zeke_jobs.task AS t ON t.id = w.id
-    WHERE w.per_key IS NOT NULL AND t.per_key IS NULL);
+    SELECT w.id FROM jsonb_to_recordset(p_tasks) AS w (id text, per_key integer, share jsonb) LEFT JOIN zeke_jobs.task AS t ON t.id = w.id
+    WHERE (w.per_key IS NOT NULL OR w.share IS NOT NULL) AND t.per_key IS NULL AND t.share IS NULL);
   v_ordered text[] := ARRAY(
     SELECT w.id FROM jsonb_to_recordset(p_tasks) AS w (id text, order_hold boolean) LEFT JOIN zeke_jobs.task AS t ON t.id = w.id
     WHERE w.order_hold IS DISTINCT FROM t.order_hold);
@@ -287,10 +287,11 @@ BEGIN
     NULL::zeke_jobs.task, c_defaults || w.value || jsonb_build_object('revision', p_revision)) AS r
   ON CONFLICT (id) DO UPDATE
   SET (aliases, queue, description, definition, payload_schema, priority, per_key, limits, retry_limit, max_queued, order_hold, unique_fields,
-      unique_while, unique_period, sensitive, cron, paused, units, revision)
+      unique_while, unique_period, sensitive, cron, paused, units, share, age, revision)
     = (excluded.aliases, excluded.queue, excluded.description, excluded.definition, excluded.payload_schema, excluded.priority, excluded.per_key,
       excluded.limits, excluded.retry_limit, excluded.max_queued, excluded.order_hold, excluded.unique_fields, excluded.unique_while,
-      excluded.unique_period, excluded.sensitive, excluded.cron, excluded.paused, excluded.units, excluded.revision)
+      excluded.unique_period, excluded.sensitive, excluded.cron, excluded.paused, excluded.units, excluded.share,
+      excluded.age, excluded.revision)
   WHERE to_jsonb(t.*) - c_derived IS DISTINCT FROM to_jsonb(excluded.*) - c_derived;
   DELETE FROM zeke_jobs.task AS t
   WHERE NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(p_tasks) AS w (id text) WHERE w.id = t.id);
@@ -301,9 +302,11 @@ BEGIN
     metered = EXISTS (
       SELECT 1 FROM zeke_jobs.bucket AS b
       WHERE b.name = ANY (t.limits) AND (b.amount IS NOT NULL OR b.key_amount IS NOT NULL OR b.breaker_pause IS NOT NULL));
-  -- A task that has got a limit per key gives its queued jobs keys. A job that a sender has locked keeps none, and counts as a key of its own.
-  UPDATE zeke_jobs.queue AS q SET key = q.message_id::text
-  WHERE q.message_id = ANY (ARRAY(
+  -- A task that has got a limit per key, or fair shares, gives its queued jobs keys. A job that a sender has locked keeps none: it counts as a key of its
+  -- own, and runs in what fair shares leave.
+  UPDATE zeke_jobs.queue AS q SET key = CASE WHEN t.share IS NULL THEN q.message_id::text ELSE '-' END
+  FROM zeke_jobs.task AS t
+  WHERE t.id = q.task AND q.message_id = ANY (ARRAY(
     SELECT o.message_id FROM zeke_jobs.task AS t JOIN zeke_jobs.queue AS o ON o.queue_name = t.queue AND o.task = t.id
     WHERE t.id = ANY (v_keyed) AND o.state = 'queued' AND o.key IS NULL
     FOR UPDATE OF o SKIP LOCKED));

@@ -51,7 +51,8 @@ COMMENT ON COLUMN zeke_jobs.queue.seq IS 'Order of arrival.';
 COMMENT ON COLUMN zeke_jobs.queue.priority IS 'Higher runs first.';
 COMMENT ON COLUMN zeke_jobs.queue.run_at IS 'Not claimed before this time.';
 COMMENT ON COLUMN zeke_jobs.queue.expires_on IS 'Cancelled if it has not started by then.';
-COMMENT ON COLUMN zeke_jobs.queue.key IS 'Limits per key and strict order go by it; the job''s own id where the send gave none.';
+COMMENT ON COLUMN zeke_jobs.queue.key IS
+  'Limits per key, strict order and fair shares go by it. Where the send gave none: - for fair shares, else the job''s own id.';
 COMMENT ON COLUMN zeke_jobs.queue.order_hold IS 'As its task''s: it runs in the strict order of its key. NULL: in no order.';
 COMMENT ON COLUMN zeke_jobs.queue.claim IS 'Grows with each claim, is never reset, and fences every later change by the claimant.';
 COMMENT ON COLUMN zeke_jobs.queue.worker IS 'The process that holds the claim; NULL when the job is not active.';
@@ -77,7 +78,7 @@ AS $$ SELECT p_moment >= '1970-01-01 00:00:00+00' AND p_moment < '9000-01-01 00:
 -- Serves claims: the first due job of a (task, priority).
 CREATE INDEX queue_ready ON zeke_jobs.queue (queue_name, task, priority DESC, run_at, seq) WHERE state = 'queued';
 
--- Serves claims of tasks with a limit per key: the first due job of a key.
+-- Serves claims of tasks with a limit per key or fair shares: the first due job of a key.
 CREATE INDEX queue_ready_key ON zeke_jobs.queue (queue_name, task, key, priority DESC, run_at, seq) WHERE state = 'queued' AND key IS NOT NULL;
 
 -- Serves the sweep of jobs that were not started in time, and claims of jobs that must run alone.
@@ -129,6 +130,13 @@ CREATE INDEX unique_holder_job ON zeke_jobs.unique_holder (job);
 
 -- pg-boss's words, in its order: state < 'active' is queued. 'expired' is a word of its version 9; no job of ours has it.
 CREATE TYPE zeke_jobs.job_status AS ENUM ('created', 'retry', 'active', 'completed', 'expired', 'cancelled', 'failed');
+
+-- An answer to a claim; see zeke_jobs.claim and zeke_jobs.complete_and_claim.
+CREATE TYPE zeke_jobs.claimed AS (
+  kind text, message_id uuid, claim bigint, task text, message text, attempt integer, attempt_base integer, deaths integer, revision integer,
+  parent uuid, scheduled_for timestamptz, claimed_on timestamptz, sensitive text[], on_time double precision,
+  held_by text, reason text, wait double precision
+);
 
 -- Jobs whose send said how long they are kept, once they have ended.
 CREATE TABLE zeke_jobs.purge_due (

@@ -37,6 +37,8 @@ CREATE TABLE zeke_jobs.task (
   priority integer NOT NULL DEFAULT 0,
   per_key integer,
   order_hold boolean,
+  share jsonb,
+  age interval,
   limits text[] NOT NULL DEFAULT '{}',
   metered boolean NOT NULL DEFAULT false,
   units jsonb NOT NULL DEFAULT '{}',
@@ -57,6 +59,8 @@ COMMENT ON TABLE zeke_jobs.task IS 'The tasks of the revision in force. Clients 
 COMMENT ON COLUMN zeke_jobs.task.definition IS 'The resolved stanza of jobs.yaml.';
 COMMENT ON COLUMN zeke_jobs.task.per_key IS 'At most so many active jobs of a key.';
 COMMENT ON COLUMN zeke_jobs.task.order_hold IS 'Its jobs run in strict order by key, and a failed one holds its key (true) or is skipped (false). NULL: in no order.';
+COMMENT ON COLUMN zeke_jobs.task.share IS 'Its keys take turns, as jobs.yaml says. NULL: they do not.';
+COMMENT ON COLUMN zeke_jobs.task.age IS 'The priority of its waiting jobs rises by one after each such time.';
 COMMENT ON COLUMN zeke_jobs.task.limits IS 'Names of the limits that a job of this task must pass (zeke_jobs.bucket).';
 COMMENT ON COLUMN zeke_jobs.task.metered IS 'One of its limits counts more than active jobs.';
 COMMENT ON COLUMN zeke_jobs.task.units IS 'The units that a job uses, as jobs.yaml says.';
@@ -86,6 +90,7 @@ CREATE TABLE zeke_jobs.bucket (
   key_step double precision,
   key_slack double precision,
   key_cursor text NOT NULL DEFAULT '',
+  key_taken integer NOT NULL DEFAULT 0,
   least integer,
   raise_every interval,
   ceiling integer,
@@ -119,6 +124,7 @@ COMMENT ON COLUMN zeke_jobs.bucket.spent IS 'What was used of the budget on the 
 COMMENT ON COLUMN zeke_jobs.bucket.averages IS 'What recent jobs of each task used of the unit: the estimate for its next jobs.';
 COMMENT ON COLUMN zeke_jobs.bucket.key_amount IS 'At most so many starts of a key within key_period.';
 COMMENT ON COLUMN zeke_jobs.bucket.key_cursor IS 'The next claim that must go through the keys begins after this one.';
+COMMENT ON COLUMN zeke_jobs.bucket.key_taken IS 'Fair shares: jobs that this key has had in its turn.';
 COMMENT ON COLUMN zeke_jobs.bucket.least IS 'The lowest concurrency that throttling may set; raise_every is the time after which it rises by one again.';
 COMMENT ON COLUMN zeke_jobs.bucket.ceiling IS 'The concurrency that throttling set at lowered_on; it has risen since.';
 COMMENT ON COLUMN zeke_jobs.bucket.tripped_on IS 'The breaker is open since then; after closed_until one job at a time probes (probe).';

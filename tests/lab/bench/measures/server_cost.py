@@ -32,7 +32,7 @@ _TASK = "story-summarize"
 _AT_ONCE = 8
 
 
-class _Session:
+class Session:
     """A worker of one connection: what it asks is what a worker process asks."""
 
     def __init__(self, conn: Connection, tasks: list[str]) -> None:
@@ -71,7 +71,7 @@ def measure(bench: Bench) -> list[Row]:
     times = 600 if bench.quick else 3_000
     found: dict[str, list[float]] = {}
     with closing(connect(installation.url)) as conn:
-        session = _Session(conn, list(config.load(installation.path).tasks))
+        session = Session(conn, list(config.load(installation.path).tasks))
         for _ in range(60):
             session.cycle()
         for _ in range(bench.rounds):
@@ -87,7 +87,7 @@ def measure(bench: Bench) -> list[Row]:
     return [result.middle(what, rounds, unit="µs") for what, rounds in found.items()]
 
 
-def _drain(session: _Session, jobs: int) -> float:
+def _drain(session: Session, jobs: int) -> float:
     def drain() -> None:
         held = session.look()
         while held:

@@ -4,6 +4,7 @@ SELECT
   t.queue,
   t.limits,
   t.per_key,
+  t.share,
   (t.definition ->> 'timeout')::interval AS timeout,
   t.definition,
   t.unique_fields,
