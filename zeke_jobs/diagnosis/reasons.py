@@ -172,9 +172,10 @@ def ahead(row: Row) -> Reason:
 
 def turns(job: Row, row: Row) -> Reason:
     """The keys of its task take turns."""
-    before = f"{up_to_most(row.others, 'job')} of other keys and {up_to_most(row.own, 'job')} of its own go before it"
-    sentence = f"the keys of its task take turns, and about {before}"
-    return reason("takes-turns", sentence, key=job.key, **vars(row))
+    words = {"other keys": row.others, "its own": row.own}
+    parts = [f"{up_to_most(number, 'job')} of {whose}" for whose, number in words.items() if number]
+    sentence = f"the keys of its task take turns: about {listed(parts)} go before it"
+    return reason("takes-turns", sentence, key=job.key, own=row.own, others=row.others)
 
 
 def workers_busy(queue: str, workers: Sequence[Row]) -> Reason:

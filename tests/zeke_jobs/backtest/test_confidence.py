@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.zeke_jobs.worker.conftest import load
-from zeke_jobs.backtest.comparing import backtest, fleet_of, wake_ups_of
+from zeke_jobs.backtest.comparing import Proposal, backtest, fleet_of, wake_ups_of
 from zeke_jobs.backtest.confidence import Confidence
 from zeke_jobs.backtest.history import Recording
 from zeke_jobs.backtest.recording import Oddities
@@ -94,3 +94,10 @@ def test_a_wake_up_takes_as_long_as_jobs_waited_that_found_a_free_worker() -> No
     for job in found.roots[::2]:
         job.waited = 5.0
     assert set(wake_ups_of(found)) == {0.004}
+
+
+def test_shares_and_ages_are_named_as_not_simulated() -> None:
+    shared = load("  a: {handler: 'H:echo', share: key}\n  b: {handler: 'H:echo', age: 10m}")
+    told = "share and age of tasks are not simulated: due jobs start by priority and age"
+    assert backtest(recording(), CONFIG, Proposal(shared)).notes[-1] == told
+    assert backtest(recording(), CONFIG, None).notes == ()

@@ -160,6 +160,28 @@ def test_a_job_behind_others_says_how_many_go_first_and_why(scene: Scene) -> Non
     )
 
 
+def test_a_job_whose_key_takes_turns_says_how_many_of_its_own_and_of_other_keys_go_first(scene: Scene) -> None:
+    scene.use("  plain: {handler: 'H:echo', share: {by: key, weights: {big: 3}}}\n")
+    scene.serve()
+    for key, count in (("big", 90), ("other", 1), ("small", 2)):
+        scene.add("plain", count, options=f'{{"key": "{key}"}}')
+    (job,) = scene.add("plain", options='{"key": "small"}')
+    assert scene.reasons(job) == {
+        "takes-turns": "the keys of its task take turns: about 10 jobs of other keys and 2 jobs of its own go before it"
+    }
+
+
+def test_a_job_that_has_waited_long_is_behind_no_younger_one_of_a_higher_priority(scene: Scene) -> None:
+    scene.use("  plain: {handler: 'H:echo', age: 10m}\n  urgent: {handler: 'H:echo', priority: 1}\n")
+    (old,) = scene.add("plain")
+    scene.later(1300)
+    scene.serve()
+    scene.add("urgent")
+    (young,) = scene.add("plain", options='{"priority": 1}')
+    assert list(scene.reasons(old)) == ["starts-next"]
+    assert scene.reasons(young)["ahead"] == "ahead of it are 1 job of its task that became due earlier"
+
+
 def test_busy_workers_are_counted(scene: Scene) -> None:
     scene.use(PLAIN)
     worker = scene.serve(threads=2)
