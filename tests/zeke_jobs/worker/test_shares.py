@@ -159,10 +159,3 @@ def test_a_waiting_job_rises_by_one_priority_after_each_time_and_so_passes_other
     (new,) = jobs.add(other, options='{"priority": 2}')
     (claim,) = jobs.claim(jobs.worker(), 1)
     assert claim["message_id"] == {"old": old, "new": new}[first]
-
-
-def test_three_tasks_of_one_priority_share_a_claim_evenly_when_another_runs_dry(jobs: Jobs) -> None:
-    jobs.use("".join(f"  {task}: {{handler: 'H:echo'}}\n" for task in "abcd"))
-    for task, count in (("a", 50), ("b", 50), ("c", 50), ("d", 1)):
-        jobs.add(task, count)
-    assert Counter(claim["task"] for claim in jobs.claim(jobs.worker(), 25)) == {"a": 8, "b": 8, "c": 8, "d": 1}

@@ -84,13 +84,12 @@ DECLARE
   v_metered boolean;
   v_apart record;
   v_place tid; -- of the job that must run alone
-  v_at integer := 1; -- where the next rank begins
-  v_round integer[] := '{}'; v_again integer[] := '{}'; -- of one rank: the tasks that are served next, and those that may have more jobs
-  v_turn numeric; -- for each of them in this round
-  v_level integer; -- the one that is served
+  v_at integer := 1;
   v_left integer := p_want;
   v_free integer := coalesce(p_free, p_want);
   v_one record; -- the first job; then each task, and the limit that leaves it least room
+  v_peers integer;
+  v_served integer := 0; -- of the peers, in this turn
   v_share integer;
   v_places tid[];
   v_opens timestamptz; -- of a key
@@ -127,50 +126,41 @@ BEGIN
       RETURN NEXT zeke_jobs.held_back(v_apart.task, NULL, 'alone', NULL, v_now); -- this process empties itself first
       RETURN;
     ELSIF v_apart.place IS NOT NULL THEN
-      SELECT ARRAY[v_apart.task], '{0}'::bigint[], v_apart.place, 1 INTO v_due, v_ranks, v_place, v_left;
+      SELECT ARRAY[v_apart.task], v_apart.place, 1 INTO v_due, v_place, v_left;
     END IF;
   END IF;
-  WHILE v_left > 0 LOOP
-    IF v_round = '{}' THEN
-      IF v_again = '{}' THEN
-        EXIT WHEN v_at > cardinality(v_ranks);
-        v_again := array_positions(v_ranks, v_ranks[v_at]);
-        v_at := v_at + cardinality(v_again);
-      END IF;
-      v_turn := ceil(v_left::numeric / cardinality(v_again));
-      v_round := v_again;
-      v_again := '{}';
-    END IF;
-    v_level := v_round[1];
+  WHILE v_at <= cardinality(v_due) AND v_left > 0 LOOP
     SELECT t.id, t.aliases, t.limits, t.per_key, t.order_hold, t.share, t.metered, t.on_time, r.name, r.room, r.reason, r.opens_on INTO v_one
     FROM zeke_jobs.task AS t LEFT JOIN zeke_jobs.room(t.limits, v_now) AS r ON true
-    WHERE t.id = v_due[v_level] AND NOT t.paused ORDER BY r.room LIMIT 1;
+    WHERE t.id = v_due[v_at] AND NOT t.paused ORDER BY r.room LIMIT 1;
     IF NOT FOUND OR NOT v_one.limits <@ v_limits THEN
       -- A new jobs.yaml came while the lock waited for it: the tasks may have other limits now, so the caller claims again.
       RETURN NEXT zeke_jobs.held_back(NULL, 'revision', 'revision', v_now, v_now);
       RETURN;
-    END IF;
-    v_share := least(v_turn, v_left, ceil(v_one.room::numeric / cardinality(v_round)), v_free + v_one.room / 8);
-    v_round := v_round[2:];
-    IF v_share <= 0 THEN
+    ELSIF v_one.room <= 0 OR v_free + v_one.room / 8 <= 0 THEN
       RETURN NEXT zeke_jobs.held_back(v_one.id, v_one.name, CASE WHEN v_one.room <= 0 THEN v_one.reason ELSE 'thread' END, v_one.opens_on, v_now);
+      v_at := v_at + 1;
+      v_served := 0;
       CONTINUE;
     END IF;
+    -- Tasks of one rank take turns, until they have no more.
+    v_peers := CASE WHEN v_at = cardinality(v_due) THEN 1 ELSE cardinality(array_positions(v_ranks[v_at:], v_ranks[v_at])) END;
+    v_share := least(ceil(least(v_left, v_one.room)::numeric / greatest(1, v_peers - v_served)), v_free + v_one.room / 8);
     IF v_place IS NOT NULL THEN
       v_places := ARRAY(SELECT q.ctid FROM zeke_jobs.queue AS q WHERE q.ctid = v_place AND q.state = 'queued' FOR UPDATE SKIP LOCKED);
     ELSIF v_one.per_key IS NOT NULL OR v_one.order_hold IS NOT NULL THEN
       SELECT k.places, k.opens_on INTO v_places, v_opens
-      FROM zeke_jobs.pick_by_key(p_queue, v_one.id, v_one.id || v_one.aliases, v_one.per_key, v_one.order_hold IS NOT NULL, v_priorities[v_level], v_share, v_now) AS k;
+      FROM zeke_jobs.pick_by_key(p_queue, v_one.id, v_one.id || v_one.aliases, v_one.per_key, v_one.order_hold IS NOT NULL, v_priorities[v_at], v_share, v_now) AS k;
       IF cardinality(v_places) < v_share THEN
         RETURN NEXT zeke_jobs.held_back(v_one.id, 'task/' || v_one.id, 'key', v_opens, v_now);
       END IF;
     ELSIF v_one.share IS NOT NULL THEN
-      v_places := zeke_jobs.pick_in_turn(p_queue, v_one.id, v_one.share, v_priorities[v_level], v_from[v_level], v_share, v_now);
+      v_places := zeke_jobs.pick_in_turn(p_queue, v_one.id, v_one.share, v_priorities[v_at], v_from[v_at], v_share, v_now);
     ELSE
       v_places := ARRAY(
         SELECT q.ctid FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = v_one.id AND q.priority = v_priorities[v_level] AND q.run_at <= v_now
-          AND (q.run_at, q.seq) >= (v_from[v_level], v_from_seq[v_level]) AND q.deaths < 2 AND (q.expires_on IS NULL OR q.expires_on > v_now OR q.attempt > 0)
+        WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = v_one.id AND q.priority = v_priorities[v_at] AND q.run_at <= v_now
+          AND (q.run_at, q.seq) >= (v_from[v_at], v_from_seq[v_at]) AND q.deaths < 2 AND (q.expires_on IS NULL OR q.expires_on > v_now OR q.attempt > 0)
         ORDER BY q.run_at, q.seq LIMIT v_share
         FOR UPDATE SKIP LOCKED);
     END IF;
@@ -188,8 +178,14 @@ BEGIN
         q.deaths, q.revision, q.parent, q.scheduled_for, q.claimed_on, q.sensitive, v_one.on_time, NULL::text, NULL::text, NULL::double precision;
     v_left := v_left - cardinality(v_places);
     v_free := v_free - cardinality(v_places);
-    IF cardinality(v_places) = v_share THEN
-      v_again := v_again || v_level;
+    v_served := CASE WHEN v_served + 1 >= v_peers THEN 0 ELSE v_served + (cardinality(v_places) = v_share)::integer END;
+    IF cardinality(v_places) < v_share THEN
+      v_at := v_at + 1;
+    ELSE
+      v_due := v_due[:v_at - 1] || v_due[v_at + 1:v_at + v_peers - 1] || v_due[v_at] || v_due[v_at + v_peers:];
+      v_priorities := v_priorities[:v_at - 1] || v_priorities[v_at + 1:v_at + v_peers - 1] || v_priorities[v_at] || v_priorities[v_at + v_peers:];
+      v_from := v_from[:v_at - 1] || v_from[v_at + 1:v_at + v_peers - 1] || v_from[v_at] || v_from[v_at + v_peers:];
+      v_from_seq := v_from_seq[:v_at - 1] || v_from_seq[v_at + 1:v_at + v_peers - 1] || v_from_seq[v_at] || v_from_seq[v_at + v_peers:];
     END IF;
   END LOOP;
 END
