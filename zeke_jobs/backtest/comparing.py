@@ -101,7 +101,9 @@ def backtest(
             if in_force.task(name) is not None
         ]
     configs = [in_force] if proposal is None else [in_force, proposal.config]
-    if keys := [key for key in ("share", "age") if any(getattr(task, key) for one in configs for task in one.tasks.values())]:
+    if keys := [
+        key for key in ("share", "age") if any(getattr(task, key) for one in configs for task in one.tasks.values())
+    ]:
         notes.append(f"{' and '.join(keys)} of tasks are not simulated: due jobs start by priority and age")
     return Backtest(
         recording.begin,

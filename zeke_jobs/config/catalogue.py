@@ -100,7 +100,9 @@ def _seconds(length: timedelta | None) -> str | None:
 
 
 def _has_limit(task: Task) -> bool:
-    return bool(task.concurrency.limit is not None or task.per_key or task.rate or task.budget or task.order or task.share)
+    return bool(
+        task.concurrency.limit is not None or task.per_key or task.rate or task.budget or task.order or task.share
+    )
 
 
 def row(config: Config, task: Task) -> dict[str, Any]:

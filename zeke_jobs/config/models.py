@@ -129,9 +129,7 @@ class Defaults(Keys):
 
     queue: Name = key("default", "Queue of the tasks.", "queue: default")
     priority: Priority = key(0, "Jobs of a higher priority run first.", "priority: 10")
-    age: PositiveDuration | None = key(
-        None, "The priority of a due job rises by one after each such time.", "age: 10m"
-    )
+    age: PositiveDuration | None = key(None, "The priority of a due job rises by one after each such time.", "age: 10m")
     timeout: PositiveDuration = key(timedelta(minutes=5), "Longest time that an attempt may run.", "timeout: 5m")
     retry: Retry = key(Retry(), "How failed attempts are repeated.", "retry: {limit: 3, delay: 1s}")
     keep: Keep = key(Keep(), "How long finished jobs stay.", "keep: {completed: 7d, failed: 30d}")

@@ -33,7 +33,7 @@ class Facts:
         key_rate: The rate of the job's key, if it lets none of its jobs start now.
         key_holders: Active jobs of its key, if the key has a limit. They have no host if their worker is gone.
         before: The first job of its key, if the key's jobs run in strict order.
-        turns: Numbers of due jobs of its key, and of other keys, that are claimed before it while keys take turns, counted likewise.
+        turns: If keys take turns: numbers of due jobs of its key, and of others, that are claimed before it, counted likewise.
         ahead: Numbers of due jobs that are claimed before it, each counted to ``MOST + 1`` at most.
         workers: Worker processes; whether each consumes the job's queue and knows its task.
         keepers: Jobs that keep processes from claiming others.

@@ -101,7 +101,7 @@ def test_no_key_with_a_due_job_waits_for_more_than_one_turn_of_each_other_key(
             if started[key]:
                 others.clear()
             else:
-                others += started
+                others.update(started)
                 assert all(number <= WEIGHTS.get(other, 1) for other, number in others.items()), (key, others)
     assert jobs.rows("SELECT count(*) AS n FROM zeke_jobs.queue WHERE state = 'done'")[0]["n"] > 50
 
@@ -110,7 +110,9 @@ def test_a_claim_reads_as_little_among_thousands_of_keys_as_without_shares(jobs:
     big = BigTable(jobs)
     jobs.rows("UPDATE zeke_jobs.queue SET key = 'key-' || seq WHERE task = 'bulk' AND state = 'queued'")
     without = big.measure(lambda: jobs.look(WORKER, 8, ["bulk"]))
-    jobs.rows("""UPDATE zeke_jobs.task SET share = '{"by": "key", "weights": {}}', limits = '{task/bulk}' WHERE id = 'bulk'""")
+    jobs.rows(
+        """UPDATE zeke_jobs.task SET share = '{"by": "key", "weights": {}}', limits = '{task/bulk}' WHERE id = 'bulk'"""
+    )
     jobs.rows("INSERT INTO zeke_jobs.bucket (name, tasks) VALUES ('task/bulk', '{bulk}')")
     shared = big.measure(lambda: jobs.look(WORKER, 8, ["bulk"]))
     assert shared.seq_scans == 0
@@ -137,7 +139,7 @@ def test_beside_hundreds_of_keys_without_a_due_job_each_claim_is_full_and_a_turn
     send(jobs, "zzz", 3)
     started = [taken(jobs, worker, 4) for _ in range(16)]
     assert {len(one) for one in started} == {4}
-    assert sum(started, []).count("zzz") == 3
+    assert sum(one.count("zzz") for one in started) == 3
 
 
 def test_a_priority_goes_before_a_share(jobs: Jobs) -> None:
