@@ -102,7 +102,9 @@ def one(
         ((answer,),) = await database.ask(
             "send/one", task=known.id, revision=str(known.revision), payload=accepted, options=text, id=str(job_id)
         )
-        return _sent(known, options, job_id, json.loads(answer), own=own) if answer else _created(job_id, known.id)
+        return (
+            _sent(known, options, job_id, json.loads(answer), own=own) if answer else Sent(job_id, "created", known.id)
+        )
 
     return partial(with_task, task=task, attempt=attempt)
 
@@ -156,7 +158,7 @@ def many(
             options=encode(stored(chosen)),
         )
         answers = json.loads(text or "[]")
-        sent = [_created(job_id, known.id) for job_id in ids]
+        sent = [Sent(job_id, "created", known.id) for job_id in ids]
         for answer in [answers] if isinstance(answers, dict) else answers:
             index = answer.get("n", 0)
             one = _sent(known, {**options, "keys": own_keys}, ids[index], answer, own=ids[index])
@@ -215,10 +217,6 @@ def statement(
         raise ValueError(f"expected style numeric, named or pyformat, got {style!r}")
 
     return drivers.perform(None, with_task, task, build)
-
-
-def _created(job_id: UUID, task: str) -> Sent:
-    return Sent(job_id, "created", task)
 
 
 def _sent(

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 _TURN = 10.0  # seconds to wait for another change of the catalogue; this wait is in nobody's way
 _REVERT_WITHIN = 2.0  # seconds; after that another process, or a later call, does it
-_GATHERED = 10_000  # jobs of a task moved to its new name or queue in one statement
 T = TypeVar("T")
 ITSELF = "zeke-jobs"  # the author of the end of a timed override
 
@@ -102,16 +101,6 @@ def apply_locked(conn: Connection, request: Request) -> Applied:
         priorities=Json(_priorities(proposal)),
     )
     return Applied(number, proposal, is_new=True)
-
-
-def gather(conn: Connection) -> list[dict[str, Any]]:
-    """Give queued jobs their tasks' present names, queues and keys; returns the moves."""
-    return SQL.all(conn, "job/gather", limit=_GATHERED)
-
-
-def cancel_removed(conn: Connection) -> list[dict[str, Any]]:
-    """Cancel queued jobs whose name no task has any more; returns their number by task."""
-    return SQL.all(conn, "job/cancel_removed")
 
 
 def set_by_hand(

@@ -177,7 +177,7 @@ def advance(conn: Connection, timetable: Timetable, decided_to: datetime) -> Non
         cron=str(timetable.cron),
         timezone=timetable.zone.key,
         decided_to=decided_to,
-        next_tick=timetable.next_after(decided_to),
+        next_tick=timetable.cron.next_after(decided_to, timetable.zone),
     )
 
 

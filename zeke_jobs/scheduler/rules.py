@@ -62,10 +62,6 @@ class Timetable:
         """The id of its ticks: its own name, or its task."""
         return self.name or self.task
 
-    def next_after(self, moment: datetime) -> datetime | None:
-        """The first tick after ``moment``, in UTC."""
-        return self.cron.next_after(moment, self.zone)
-
 
 @dataclass(frozen=True)
 class Tick:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zeke_jobs.core.logs import get_logger
+from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import applying
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
+_GATHERED = 10_000  # jobs of a task moved to its new name or queue in one statement
 NAMES = frozenset({"revert", "gather"})
 """The chores that are done here; the heartbeat does the others."""
 
@@ -22,7 +24,7 @@ def do(conn: Connection, names: Collection[str]) -> None:
     if "revert" in names:
         applying.revert_and_log(conn, log)
     if "gather" in names:
-        for moved in applying.gather(conn):
+        for moved in SQL.all(conn, "job/gather", limit=_GATHERED):
             log.info("jobs follow their task", **moved)
-        for ended in applying.cancel_removed(conn):
+        for ended in SQL.all(conn, "job/cancel_removed"):
             log.warning("jobs cancelled: no task in force has their name", **ended)
