@@ -142,19 +142,7 @@ class Import:
 
     def _queues(self) -> list[Queue]:
         rows = SQL.all(self._conn, "import/counts", schema=self._schema, since=self._since)
-        names = sorted({row["name"] for row in rows})
-        tasks = {row["name"]: row["id"] for row in SQL.all(self._conn, "import/names", names=names)} | self._names
-        counts = {(row["name"], row["state"]): (row["jobs"], row["later"]) for row in rows}
-
-        def of(name: str, states: tuple[str, ...], at: int = 0) -> int:
-            return sum(counts.get((name, state), (0, 0))[at] for state in states)
-
-        return [
-            Queue(
-                name, tasks.get(name), of(name, _QUEUED), of(name, _QUEUED, 1), of(name, ("active",)), of(name, _ENDED)
-            )
-            for name in names
-        ]
+        return [Queue(**{**row, "task_id": self._names.get(row["name"], row["task_id"])}) for row in rows]
 
     def _pages(self, states: tuple[str, ...], report: Report, *, commits: bool) -> Iterator[None]:
         after: dict[str, Any] = {"after_time": None, "after": None}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING
 
 from zeke_jobs import config
 from zeke_jobs.core.wording import MOST, count, listed, place, span, up_to_most
@@ -35,29 +37,23 @@ def _unreadable(patient: Patient) -> Iterator[Fault]:
             yield fault(row["schedule"], str(error), help_)
 
 
-def _by_queue(rows: list[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    for queue in dict.fromkeys(row["queue"] for row in rows):
-        yield queue, [row for row in rows if row["queue"] == queue]
-
-
 def _unserved(patient: Patient) -> Iterator[Fault]:
-    for queue, tasks in _by_queue(SQL.all(patient.conn, "doctor/unserved", most=MOST + 1)):
-        names, waiting = [row["task"] for row in tasks], sum(row["queued"] for row in tasks)
+    for row in SQL.all(patient.conn, "doctor/unserved", most=MOST + 1):
+        queue, waiting = row["queue"], row["queued"]
         yield fault(
             f"queue/{queue}",
-            f"no live worker runs {listed(names)} of queue {queue}; {up_to_most(waiting, 'job')} queued",
+            f"no live worker runs {listed(row['tasks'])} of queue {queue}; {up_to_most(waiting, 'job')} queued",
             f"start workers with code that has them: dramatiq zeke_jobs.actors (for this queue alone: --queues {queue})",
             severity=Severity.CRITICAL if waiting else Severity.WARNING,
-            queue=queue,
-            tasks=names,
-            queued=waiting,
+            **row,
         )
 
 
 def _kept(patient: Patient) -> Iterator[Fault]:
     kept = {keeper["worker"]: keeper for keeper in SQL.all(patient.conn, "doctor/keepers")}
     rows = SQL.all(patient.conn, "doctor/kept", kept=list(kept), most=MOST + 1) if kept else []
-    for queue, tasks in _by_queue(rows):
+    for queue, group in groupby(rows, itemgetter("queue")):
+        tasks = list(group)
         names, now, waiting = [row["task"] for row in tasks], tasks[0]["now"], sum(row["due"] for row in tasks)
         serving = {worker for row in tasks for worker in row["workers"]}
         ours = [keeper for worker, keeper in kept.items() if worker in serving]

@@ -1,3 +1,12 @@
--- Number of a pg-boss's jobs, by name and state.
-SELECT c.name, c.state, c.jobs::integer AS jobs, c.later::integer AS later
+-- Each queue of a pg-boss with its task, if there is one, and its numbers of jobs.
+SELECT
+  c.name,
+  t.id AS task_id,
+  coalesce(sum(c.jobs) FILTER (WHERE c.state IN ('created', 'retry')), 0)::integer AS queued,
+  coalesce(sum(c.later) FILTER (WHERE c.state IN ('created', 'retry')), 0)::integer AS later,
+  coalesce(sum(c.jobs) FILTER (WHERE c.state = 'active'), 0)::integer AS active,
+  coalesce(sum(c.jobs) FILTER (WHERE c.state IN ('completed', 'failed')), 0)::integer AS recent
 FROM zeke_jobs.pg_boss_counts(%(schema)s::text, %(since)s::timestamptz) AS c
+LEFT JOIN LATERAL zeke_jobs.find_task(c.name) AS t ON true
+GROUP BY c.name, t.id
+ORDER BY c.name COLLATE "C"
