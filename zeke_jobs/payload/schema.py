@@ -68,11 +68,6 @@ class PayloadSchema:
         shape = self._shape(self.schema)
         return name if name in shape.fields else shape.camel.get(name)
 
-    @property
-    def fields(self) -> list[str]:
-        """Names of the payload's fields."""
-        return [] if self.schema is None else list(self._shape(self.schema).fields)
-
     def takes_text(self, name: str) -> bool:
         """Whether the schema lets a field hold text, as far as its types and choices tell."""
         schema = {} if self.schema is None else self._shape(self.schema).fields.get(name, {})
