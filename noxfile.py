@@ -188,7 +188,7 @@ def newest(session: nox.Session) -> None:
 
 @nox.session(default=False, python="3.11")
 def pips(session: nox.Session) -> None:
-    """Old and new pips find versions for what the tutorial installs: half a minute for all of them at once."""
+    """Old and new pips find versions for both distributions with all extras: a minute for all of them at once."""
     found = []
     for pip in PIPS:
         folder = Path(session.create_tmp()).absolute() / pip
@@ -196,12 +196,25 @@ def pips(session: nox.Session) -> None:
         command = [str(Path(session.bin, "python")), str(folder / "pip"), "install", "--quiet", "--dry-run"]
         found.append(
             subprocess.Popen(
-                [*command, ".[dev]", "./actors"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+                [*command, ".[dev,otel,plot,psycopg]", "./actors[local]"],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
             )
         )
     failed = [f"{pip}: {one.communicate()[0]}" for pip, one in zip(PIPS, found, strict=True) if one.wait()]
     if failed:
         session.error("\n".join(failed))
+
+
+@nox.session(default=False, name="dramatiq-2")
+def dramatiq_2(session: nox.Session) -> None:
+    """Dramatiq 2, which dramatiq-pg's metadata forbid, runs workers as Dramatiq 1 does: two minutes."""
+    install(session, *ALL)
+    session.install("--quiet", "--no-deps", "dramatiq>=2,<3")
+    worker = "tests/zeke_jobs/worker"
+    parts = ("running", "as_dramatiq", "producers", "middleware", "coroutines", "lifecycle")
+    session.run("pytest", "-q", *(f"{worker}/test_{part}.py" for part in parts), "tests/acceptance/test_workers.py")
 
 
 @nox.session(default=False)

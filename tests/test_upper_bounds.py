@@ -7,6 +7,7 @@ import re
 from collections import defaultdict
 from importlib.metadata import requires
 
+import dramatiq_pg.broker
 import periodiq
 import pytest
 from packaging.requirements import Requirement
@@ -39,9 +40,8 @@ def sources(package: str, pattern: str) -> list[str]:
     ]
 
 
-def is_dramatiq_1_asked_for_by_dramatiq_pg() -> bool:
-    [asked] = [one for one in map(Requirement, requires("dramatiq-pg") or ()) if one.name == "dramatiq"]
-    return "2.0.0" not in asked.specifier
+def does_dramatiq_pg_import_what_dramatiq_3_removes() -> bool:
+    return "from dramatiq.errors import ConnectionError" in inspect.getsource(dramatiq_pg.broker)
 
 
 def is_dramatiq_pgs_sql_a_migration() -> bool:
@@ -79,7 +79,7 @@ def spellings() -> dict[tuple[str, str], set[str]]:
 
 
 CAUSES = {
-    "dramatiq": is_dramatiq_1_asked_for_by_dramatiq_pg,
+    "dramatiq": does_dramatiq_pg_import_what_dramatiq_3_removes,
     "dramatiq-pg": is_dramatiq_pgs_sql_a_migration,
     "httpx": is_httpcore_ours_by_httpx_alone,
     "periodiq": does_periodiq_ask_a_cron_that_is_ours,
@@ -91,6 +91,11 @@ def test_an_upper_bound_has_a_reason_beside_it_and_a_test_that_says_when_it_can_
     lines = bounded()
     assert [line for line in lines.values() if " # " not in line] == []
     assert set(lines) == set(CAUSES)
+
+
+def test_the_line_that_keeps_dramatiq_1_is_the_one_that_the_page_names() -> None:
+    [asked] = [line for line in requires("dramatiq-pg") or () if Requirement(line).name == "dramatiq"]
+    assert f"`{asked}`" in (ROOT / "docs" / "from-dramatiq.md").read_text(encoding="utf-8")
 
 
 def test_no_extra_is_spelled_in_two_ways_of_which_pip_23_makes_two_packages() -> None:

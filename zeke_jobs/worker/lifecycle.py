@@ -78,7 +78,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         process.start = lambda message: (
             coroutines.start(message)
             if message.claim.is_async
-            else worker.work_queue.put((broker.get_actor(message.actor_name).priority, message))
+            else worker.consumers[message.queue_name].handle_message(message)
         )
         process.held.threads, process.held.places = worker.worker_threads, environment.async_places()
         process.handler_pool.resize(worker.worker_threads + HELPERS)

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from dramatiq.middleware import Prometheus
+from dramatiq.middleware.prometheus import Prometheus
 
 import zeke_jobs
 from tests.waiting import eventually
@@ -194,7 +194,7 @@ def test_dramatiqs_logs_have_no_payload(running: Running, caplog: pytest.LogCapt
 def test_dramatiqs_prometheus_counts_errors_and_rejections(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir"):
         monkeypatch.setenv(name, "")  # so that it is as before, after the test
-    with running(TASKS, "middleware: ['dramatiq.middleware:Prometheus']") as broker:
+    with running(TASKS, "middleware: ['dramatiq.middleware.prometheus:Prometheus']") as broker:
         [metrics] = [one for one in broker.middleware if type(one) is Prometheus]
         metrics.after_process_boot(broker)  # as dramatiq's command does
         outcome("echo")
