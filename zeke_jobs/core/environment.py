@@ -1,4 +1,4 @@
-"""The only reader of environment variables, but for a probe, which must be quick. An empty variable counts as not set.
+"""The only reader of environment variables, but for probes, which must be quick. An empty variable counts as not set.
 
 Each function here raises a ConfigurationError, with the accepted values, when its variable has a wrong value.
 """
@@ -12,8 +12,8 @@ import socket
 from pathlib import Path
 from typing import Literal, NamedTuple, cast, get_args
 
+from zeke_jobs.core import probes
 from zeke_jobs.core.address import libpq
-from zeke_jobs.core.probes import RUN
 from zeke_jobs.errors import ConfigurationError
 
 DATABASE_URL = "DATABASE_URL"
@@ -28,6 +28,7 @@ METRICS = "ZEKE_JOBS_METRICS"
 REASON = "ZEKE_JOBS_REASON"
 ASYNC = "ZEKE_JOBS_ASYNC"
 RESTART = "ZEKE_JOBS_RESTART"
+RUN = probes.RUN
 OTEL_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 LogFormat = Literal["auto", "console", "json"]
@@ -134,11 +135,6 @@ def metrics_address() -> Address | None:
     """Address of a ``dramatiq`` command's metrics: ``ZEKE_JOBS_METRICS``, such as ``127.0.0.1:9191``; None: not served."""
     text = lookup(METRICS)
     return None if text is None else address(METRICS, text)
-
-
-def run_folder() -> str | None:
-    """Folder in which workers and schedulers answer a container's probes: ``ZEKE_JOBS_RUN``; None: they answer none."""
-    return lookup(RUN)
 
 
 def traces_endpoint() -> str | None:

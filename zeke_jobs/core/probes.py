@@ -20,18 +20,17 @@ _ANSWER_WITHIN = 3.0  # seconds; a process whose interpreter is stuck accepts a 
 _MOST = 4096  # bytes of an answer
 
 
-def answer(folder: str | None, kind: str, faults: Callable[[], tuple[str, str]]) -> None:
-    """Answer probes in a thread of its own, until the process ends.
+def answer(kind: str, faults: Callable[[], tuple[str, str]]) -> None:
+    """Answer probes in a thread of its own until the process ends, if the environment names the folder for its socket.
 
     Args:
-        folder: Where the socket is made; without a folder, no probe is answered.
         kind: ``worker`` or ``scheduler``.
         faults: Called for each probe: why the process makes no progress, and why it can do no work now; empty where it does.
 
     Raises:
         ConfigurationError: the socket cannot be made there.
     """
-    if not folder:
+    if not (folder := os.environ.get(RUN)):
         return
     import socket
     from threading import Thread

@@ -38,7 +38,7 @@ def load() -> JobBroker:
                 sys.stderr = cast("TextIO", Printed(sys.stderr, "stderr"))
             environment.check()
             if _name() == "periodiq":
-                probes.answer(environment.run_folder(), "scheduler", beat.faults)
+                probes.answer("scheduler", beat.faults)
             url: str | None = environment.database_url()
         else:
             url = environment.database_url_or_none()

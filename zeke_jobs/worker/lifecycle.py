@@ -90,7 +90,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         process = self._process
         process.proof = ProofOfLife(environment.heartbeat())
         self.heartbeat = Heartbeat(process)
-        probes.answer(environment.run_folder(), "worker", lambda: faults(process, self.heartbeat))
+        probes.answer("worker", lambda: faults(process, self.heartbeat))
         self.notifier = Notifier(
             process.url, process.id, process.producer, self.heartbeat.watch_now, self.heartbeat.check_revision_soon
         )

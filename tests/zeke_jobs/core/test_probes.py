@@ -20,23 +20,24 @@ from zeke_jobs.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SERVE = "import sys, time; from zeke_jobs.core import probes; probes.answer(sys.argv[1], 'worker', lambda: ('', '')); print(flush=True); time.sleep(60)"
+SERVE = "import sys, time; from zeke_jobs.core import probes; probes.answer('worker', lambda: ('', '')); print(flush=True); time.sleep(60)"
 
 
 @pytest.fixture
-def folder() -> Iterator[str]:
+def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     made = tempfile.mkdtemp(prefix="zeke-run-")  # a socket's path may have about a hundred letters
+    monkeypatch.setenv("ZEKE_JOBS_RUN", made)
     yield made
     shutil.rmtree(made)
 
 
 def test_each_process_in_the_folder_must_be_fine(folder: str) -> None:
     assert probes.ask("live", folder) == (False, f"expected a worker or scheduler that answers in {folder}, got none")
-    probes.answer(folder, "worker", lambda: ("", "waits for the database"))
+    probes.answer("worker", lambda: ("", "waits for the database"))
     me = f"worker-{os.getpid()}"
     assert probes.ask("live", folder) == (True, f"{me} is live")
     assert probes.ask("ready", folder) == (False, f"{me} waits for the database")
-    probes.answer(folder, "scheduler", lambda: ("is stuck", ""))
+    probes.answer("scheduler", lambda: ("is stuck", ""))
     assert probes.ask("live", folder) == (False, f"scheduler-{os.getpid()} is stuck; {me} is live")
     assert probes.ask("ready", folder) == (False, f"scheduler-{os.getpid()} is ready; {me} waits for the database")
 
@@ -45,7 +46,7 @@ def test_one_that_stands_still_does_not_answer_and_one_that_was_killed_does_not_
     folder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(probes, "_ANSWER_WITHIN", 0.3)
-    with subprocess.Popen([sys.executable, "-c", SERVE, folder], stdout=subprocess.PIPE) as other:
+    with subprocess.Popen([sys.executable, "-c", SERVE], stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         other.stdout.readline()
         assert probes.ask("live", folder)[0]
@@ -55,14 +56,17 @@ def test_one_that_stands_still_does_not_answer_and_one_that_was_killed_does_not_
     assert probes.ask("live", folder)[1].endswith("got none")
     # A later container of the same pod, whose process has the same id.
     Path(folder, f"worker-{other.pid}.sock").rename(Path(folder, f"worker-{os.getpid()}.sock"))
-    probes.answer(folder, "worker", lambda: ("", ""))
+    probes.answer("worker", lambda: ("", ""))
     assert probes.ask("live", folder)[0]
 
 
-def test_a_folder_in_which_no_socket_can_be_made_is_a_wrong_configuration(tmp_path: Path) -> None:
+def test_a_folder_in_which_no_socket_can_be_made_is_a_wrong_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ZEKE_JOBS_RUN", str(tmp_path / "file"))
     with pytest.raises(ConfigurationError, match="expected a folder for sockets in ZEKE_JOBS_RUN"):
-        probes.answer(str(tmp_path / "file"), "worker", lambda: ("", ""))
+        probes.answer("worker", lambda: ("", ""))
 
 
 def test_asking_imports_next_to_nothing(folder: str) -> None:
