@@ -64,9 +64,9 @@ def test_keys_take_turns(jobs: Jobs) -> None:
 def test_a_higher_priority_goes_first_between_thousands_of_keys_too(jobs: Jobs) -> None:
     jobs.use("  a: {handler: 'H:echo', concurrency: {per_key: 1}}")
     jobs.rows(
-        "SELECT count(zeke_jobs.send('a', '{}', jsonb_build_object('key', 'key-' || n))) FROM generate_series(1, 3000) AS n"
+        "SELECT count(zeke_jobs.send('a', '{}', jsonb_build_object('key', 'key-' || n))) FROM generate_series(1, 1200) AS n"
     )
-    urgent = [jobs.add("a", options=f'{{"key": "{key}", "priority": 3}}')[0] for key in ("key-2000", "new")]
+    urgent = [jobs.add("a", options=f'{{"key": "{key}", "priority": 3}}')[0] for key in ("key-900", "new")]
     assert {c["message_id"] for c in jobs.claim(jobs.worker(), 2)} == set(urgent)
 
 
@@ -75,7 +75,7 @@ def test_a_worker_looks_at_a_thousand_priorities_of_a_task_however_many_were_sen
     big = BigTable(jobs)
     jobs.rows(
         """SELECT count(zeke_jobs.send('bulk', '{}', jsonb_build_object('priority', n, 'delay', %s::integer)))
-        FROM generate_series(1, 4000) AS n""",
+        FROM generate_series(1, 1500) AS n""",
         delay,
     )
     looked = big.measure(lambda: jobs.look(WORKER, 8, ["bulk"]))
@@ -89,7 +89,7 @@ def test_a_worker_looks_at_a_thousand_priorities_of_a_task_however_many_were_sen
     )
     assert big.measure(lambda: jobs.look(WORKER, 0, ["shared"])).entries < 100, "none of tasks that it does not serve"
     claims = jobs.claim(WORKER, 8)
-    assert [jobs.row(c["message_id"])["priority"] for c in claims] == ([] if delay else list(range(4000, 3992, -1)))
+    assert [jobs.row(c["message_id"])["priority"] for c in claims] == ([] if delay else list(range(1500, 1492, -1)))
     honest = jobs.add("bulk")
     assert not delay or [c["message_id"] for c in jobs.claim(WORKER, 8)] == honest
 

@@ -93,5 +93,5 @@ class Holding(RuleBasedStateMachine):
 
 
 def test_each_claim_ends_once_and_each_thread_is_counted_once() -> None:
-    examples = 1000 if os.environ.get("ZEKE_TEST_DEEP") else 50
+    examples = 1000 if os.environ.get("ZEKE_TEST_DEEP") else 25
     run_state_machine_as_test(Holding, settings=settings(max_examples=examples, stateful_step_count=40, deadline=None))

@@ -196,7 +196,7 @@ class Engine(World):
 @pytest.mark.timeout(3_600 if DEEP else 180)
 def test_whatever_happens_the_table_is_what_the_model_says(module_database: str) -> None:
     profile = settings(
-        max_examples=1_000 if DEEP else 25,
+        max_examples=1_000 if DEEP else 15,
         stateful_step_count=60 if DEEP else 40,
         deadline=None,
         suppress_health_check=list(HealthCheck),
