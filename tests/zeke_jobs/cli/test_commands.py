@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 import sys
 import uuid
@@ -184,38 +183,6 @@ def test_status_shows_a_key_only_if_one_was_sent(cli: Callable[..., Ran], make_t
 
 
 @pytest.mark.usefixtures("tasks")
-def test_status_shows_the_attempt_that_succeeded_beneath_those_that_did_not(
-    cli: Callable[..., Ran], conn: Connection
-) -> None:
-    sent = zeke_jobs.send("pull")
-    died = "the worker process on a-host-with-a-name (pid 123) last proved life at 03:04; death 1 of this job"
-    attempts = json.dumps(
-        [
-            {
-                "attempt": 1,
-                "outcome": "died",
-                "ended_on": "2026-01-02T04:04:05.5+01:00",
-                "error": {"type": "WorkerDied", "message": died},
-            }
-        ]
-    )
-    change(
-        conn,
-        sent.id,
-        f"state = 'done', attempt = 2, attempts = '{attempts}', started_on = '2026-01-02 03:05:00Z',"
-        " completed_on = '2026-01-02 03:05:06Z'",
-    )
-    lines = [line for line in cli("status", sent.id).out.splitlines() if line[2:9] in ("attempt", " " * 7)]
-    assert lines == [
-        "  attempt 1 2026-01-02 03:04:05 UTC  died       WorkerDied: the worker process",
-        "                                                on a-host-with-a-name (pid 123)",
-        "                                                last proved life at 03:04; death",
-        "                                                1 of this job",
-        "  attempt 2 2026-01-02 03:05:06 UTC  completed",
-    ]
-
-
-@pytest.mark.usefixtures("tasks")
 def test_status_as_json_has_every_field_and_the_children(cli: Callable[..., Ran]) -> None:
     sent = zeke_jobs.send("oneoff", {"url": "u"})
     child = zeke_jobs.send("pull", parent=sent.id)
@@ -231,22 +198,6 @@ def test_waiting_for_a_failed_job_shows_it_and_exits_with_1(cli: Callable[..., R
     ran = cli("status", sent.id, "--wait")
     assert ran.status == 1
     assert "cancelled · Cancelled: not needed" in ran.out
-
-
-@pytest.mark.usefixtures("tasks")
-def test_a_cancellation_without_a_reason_is_said_once(cli: Callable[..., Ran]) -> None:
-    sent = zeke_jobs.send("pull")
-    zeke_jobs.cancel(sent.id)
-    assert "  status    cancelled\n" in cli("status", sent.id).out
-    assert cli("jobs").out.lower().count("cancelled") == 1
-    assert zeke_jobs.status(sent.id).failure() == f"pull {sent.id} cancelled"
-
-
-@pytest.mark.usefixtures("tasks")
-def test_an_unknown_job_is_said_with_status_1(cli: Callable[..., Ran]) -> None:
-    ran = cli("status", uuid.uuid4())
-    assert ran.status == 1
-    assert "no job has it" in ran.err
 
 
 # jobs, tasks
@@ -323,24 +274,6 @@ def test_retry_works_by_id_and_by_filter(cli: Callable[..., Ran]) -> None:
 
 def counts(ran: Ran) -> dict[tuple[str, str], int]:
     return {(one["task_id"], one["status"]): one["jobs"] for one in ran.json}
-
-
-@pytest.mark.usefixtures("tasks")
-@pytest.mark.parametrize("verb", ["cancel", "retry"])
-def test_a_batch_with_a_limit_or_another_filter_is_a_filter_like_the_others(
-    cli: Callable[..., Ran], conn: Connection, verb: str
-) -> None:
-    sent = [one.id for one in zeke_jobs.send_many("pull", [{}] * 3, batch="b")]
-    other = zeke_jobs.send("oneoff", {"url": "u"}).id
-    if verb == "retry":
-        for job_id in (*sent, other):
-            change(conn, job_id, "state = 'rejected', attempt = 1, completed_on = now()")
-    status = "failed" if verb == "retry" else "created"
-    assert counts(cli(verb, "--batch", "b", "--limit", 2, "--dry-run", "--json")) == {("pull", status): 2}
-    assert cli(verb, "--batch", "b", "--limit", 2, "--json").json == [str(one) for one in sorted(sent)[:2]]
-    assert cli(verb, "--batch", "b", "--task", "oneoff", "--status", status).status == 1
-    assert cli(verb, "--batch", "b", "--task", "pull", "--status", status, "--json").json == [str(max(sent))]
-    assert zeke_jobs.status(other).status == status
 
 
 @pytest.mark.usefixtures("tasks")
@@ -592,20 +525,6 @@ def test_migrate_applies_what_is_missing_and_check_says_what_would_be(
     assert cli("migrate", "--json").json == {"applied": []}
 
 
-def test_a_database_ahead_of_the_code_gets_one_answer_from_all(conn: Connection, cli: Callable[..., Ran]) -> None:
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO zeke_jobs.migration (package, name, checksum, breaking, version)"
-            " VALUES ('zeke_jobs', '9999_future.sql', 'x', true, '7.0.0')"
-        )
-    for words in (("migrate",), ("migrate", "--check"), ("migrate", "--json"), ("doctor",)):
-        ran = cli(*words)
-        assert ran.status == (1 if words == ("doctor",) else 2)
-        assert "past a breaking migration: zeke_jobs/9999_future.sql" in ran.err + ran.out
-        assert "upgrade this code to zeke-jobs 7.0.0" in ran.err + ran.out
-        assert "zeke-jobs migrate" not in ran.err + ran.out
-
-
 def test_migrate_finds_packages_in_the_current_folder(
     cli: Callable[..., Ran], new_database: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -623,16 +542,6 @@ def test_migrate_finds_packages_in_the_current_folder(
     applied = cli("migrate")
     assert (applied.status, applied.err) == (0, "")
     assert "applied found_here/0001_one.sql" in applied.out
-
-
-def test_migrate_refuses_a_broken_jobs_yaml(
-    cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    (tmp_path / "jobs.yaml").write_text("version: 1\nmigration: []\n")
-    monkeypatch.setenv("ZEKE_JOBS_CONFIG", str(tmp_path / "jobs.yaml"))
-    ran = cli("migrate")
-    assert ran.status == 2
-    assert "jobs.yaml:2:1: error: " in ran.err
 
 
 @pytest.mark.parametrize(

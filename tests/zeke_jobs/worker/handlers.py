@@ -248,30 +248,6 @@ def progress(payload: Number, ctx: Context) -> None:
     GATE.wait(10)
 
 
-class Strange(Payload):
-    x: Any = None
-    do: str = "return"
-
-
-def strange(payload: Strange, ctx: Context) -> Any:
-    """Does something with whatever it was sent, for the first time; then it is content."""
-    if ctx.job_id in CALLS:
-        return None
-    CALLS.append(ctx.job_id)
-    match payload.do:
-        case "defer":
-            raise Defer(payload.x, "it was told so")
-        case "retry":
-            raise Retry(payload.x, "it was told so")
-        case "reject":
-            raise Reject(str(payload.x), payload.x)
-        case "progress":
-            ctx.progress(payload.x, payload.x)
-        case "complete":
-            ctx.complete(payload.x)
-    return payload.x
-
-
 def spin(payload: Number, ctx: Context) -> None:
     while True:
         pass
