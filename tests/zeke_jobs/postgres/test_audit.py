@@ -23,8 +23,6 @@ from zeke_jobs.postgres import roles, uninstall
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import boot
-from zeke_jobs.top import app as top_app
-from zeke_jobs.top.view import Command
 from zeke_jobs.worker.life import retention
 
 if TYPE_CHECKING:
@@ -99,18 +97,6 @@ def test_every_change_by_hand_is_written_down_with_the_login_and_the_author(
     ]
     assert all(row["done_on"] for row in rows)
     assert [row["target"] for row in json.loads(zeke("audit", "--target", gone, "--json"))] == ["task/gone"]
-
-
-@pytest.mark.usefixtures("zeke")
-def test_the_keys_of_top_are_written_down_too(conn: Connection, database: str) -> None:
-    job = str(zeke_jobs.send("echo", {"n": 1}).id)
-    url = as_member(database, roles.OPERATOR)
-    for verb, target in (("pause", "task/echo"), ("resume", "task/echo"), ("cancel", job), ("retry", job)):
-        top_app.perform(url, Command(verb, target))  # type: ignore[arg-type]
-    found = listed(conn, who=OPERATOR)
-    assert [(one.action, one.said_by) for one in found] == [
-        (verb, author()) for verb in ("retry", "cancel", "resume", "pause")
-    ]
 
 
 def test_filters_choose_by_person_action_target_and_time(conn: Connection, zeke: Callable[..., str]) -> None:

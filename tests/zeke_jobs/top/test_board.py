@@ -17,6 +17,7 @@ from zeke_jobs.top.feed import Feed
 from zeke_jobs.top.view import Command
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from uuid import UUID
 
     from tests.zeke_jobs.diagnosis.conftest import Scene
@@ -107,52 +108,41 @@ def test_a_job_that_is_open_is_explained_from_the_same_snapshot(scene: Scene, wo
     assert [reason.kind for reason in opened.reasons] == ["starts-next"]
 
 
-def test_a_feed_that_cannot_read_says_why_and_goes_on(
-    scene: Scene, database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("zeke_jobs.top.feed._AGAIN", 0.01)
-    read = board.read
-    monkeypatch.setattr(board, "read", lambda *_: dict[str, int]()["a column"])
+@pytest.fixture
+def feed(scene: Scene, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Feed]:
+    """A feed that has read once."""
+    monkeypatch.setattr("zeke_jobs.top.feed._AGAIN", 0.3)
+    scene.use(TASKS, TOP)
     feed = Feed(database)
     feed.start()
-    try:
+    eventually(lambda: feed.newest)
+    yield feed
+    feed.close()
+
+
+def test_a_feed_that_cannot_read_says_why_and_goes_on(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(board, "read", lambda *_: dict[str, int]()["a column"])
         assert eventually(lambda: feed.trouble) == "could not be read: KeyError: 'a column'"
-        monkeypatch.setattr(board, "read", read)
-        assert eventually(lambda: feed.newest)
-    finally:
-        feed.close()
+    eventually(lambda: not feed.trouble)
 
 
-def test_the_feed_reads_on_and_looks_where_it_is_told(scene: Scene, database: str) -> None:
-    scene.use(TASKS, TOP)
-    feed = Feed(database)
-    feed.start()
-    try:
-        eventually(lambda: feed.newest)
-        (job,) = scene.add("limited")
-        feed.look_at("limited", job)
-        eventually(lambda: feed.newest and feed.newest.opened and feed.newest.waiting_of == "limited")
-        scene.rows("DELETE FROM zeke_jobs.queue WHERE message_id = %s", job)
-        assert "no job has it" in eventually(lambda: feed.trouble)
-        eventually(lambda: not feed.trouble)
-    finally:
-        feed.close()
+def test_the_feed_reads_on_and_looks_where_it_is_told(feed: Feed, scene: Scene) -> None:
+    (job,) = scene.add("limited")
+    feed.look_at("limited", job)
+    eventually(lambda: feed.newest and feed.newest.opened and feed.newest.waiting_of == "limited")
+    scene.rows("DELETE FROM zeke_jobs.queue WHERE message_id = %s", job)
+    assert "no job has it" in eventually(lambda: feed.trouble)
+    eventually(lambda: not feed.trouble)
 
 
-def test_the_feed_says_that_the_database_is_away_and_comes_back(scene: Scene, database: str) -> None:
-    scene.use(TASKS, TOP)
-    feed = Feed(database)
-    feed.start()
-    try:
-        eventually(lambda: feed.newest)
-        scene.rows(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE application_name = 'zeke-jobs top' AND datname = current_database()"
-        )
-        assert "the database is away" in eventually(lambda: feed.trouble)
-        eventually(lambda: not feed.trouble)
-    finally:
-        feed.close()
+def test_the_feed_says_that_the_database_is_away_and_comes_back(feed: Feed, scene: Scene) -> None:
+    scene.rows(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE application_name = 'zeke-jobs top' AND datname = current_database()"
+    )
+    assert "the database is away" in eventually(lambda: feed.trouble)
+    eventually(lambda: not feed.trouble)
 
 
 def test_commands_go_the_way_of_the_command_line_and_say_what_became_of_them(scene: Scene, database: str) -> None:
