@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from zeke_jobs.worker.process import WorkerProcess
 
 _WARN_EACH = 60.0  # seconds
+_IDLE = 200  # milliseconds between the looks of dramatiq's idle threads whether the worker stops; a stop waits for them
 
 
 class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
@@ -74,6 +75,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         for name in set(process.queues) - set(broker.queues):
             help_ = suggest(name, sorted(broker.queues), what="queues")
             self._log.warning(f"no task of jobs.yaml has the queue {quote(name)}; {help_}")
+        worker.worker_timeout = min(worker.worker_timeout, _IDLE)
         coroutines = Coroutines(worker, process.executor, process.loop)
         process.start = lambda message: (
             coroutines.start(message)

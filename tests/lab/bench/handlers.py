@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from typing import Any
 
@@ -54,6 +55,7 @@ class AsyncWeb(Web):
     """The same on the event loop."""
 
     async def open(self) -> httpx.AsyncClient:  # type: ignore[override] # as services may
+        sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type] # httpcore searches the disk for it at each request
         return httpx.AsyncClient(**self._options())
 
 

@@ -97,11 +97,15 @@ def _waiting(bench: Bench, kind: str) -> Iterator[tuple[Installation, LateServer
 
 
 def _stop(bench: Bench, kind: str, threads: int) -> float:
-    """Seconds from SIGTERM to the end of the command, while all handlers wait."""
+    """Seconds from SIGTERM to the command to the end of the worker process, while all handlers wait."""
     with _waiting(bench, kind) as (installation, _), bench.running(installation, processes=1, threads=threads) as up:
         installation.seed(up.conn, 5 * AT_ONCE, tasks=("ask",))
+        worker = psutil.Process(int(server.scalar(up.conn, _PID)))
         drain.eventually(lambda: int(server.scalar(up.conn, _ACTIVE)) == AT_ONCE, up.fleet, look=0.01)
         time.sleep(_WAITS / 2)
         began = time.monotonic()
+        up.fleet.commands[0].process.terminate()
+        worker.wait(60)
+        took = time.monotonic() - began
         up.fleet.commands[0].stop()
-        return time.monotonic() - began
+    return took
