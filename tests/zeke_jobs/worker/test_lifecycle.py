@@ -30,7 +30,7 @@ def test_a_queue_that_no_task_has_is_named(
     with structlog.testing.capture_logs() as lines:
         life.before_worker_boot(
             SimpleNamespace(queues={"default": 1, "video": 1}),
-            SimpleNamespace(consumer_whitelist=asked, worker_threads=2),
+            SimpleNamespace(consumer_whitelist=asked, worker_threads=2, worker_timeout=1000, workers=[]),
         )
     assert [line["event"] for line in lines] == told
     assert process.queues == tuple(sorted(asked or {"default", "video"}))
