@@ -165,8 +165,6 @@ def _kinds(data: dict[str, Any]) -> list[str]:
 
 
 def _name(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(filter(None, (_name(part) for part in value[:10] if not isinstance(part, list))))
     return text_at(value, "name") if isinstance(value, dict) else text_of(value)
 
 

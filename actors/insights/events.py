@@ -41,7 +41,7 @@ _BY_NAMES = {"hashed-words": 0.1}
 
 Names raise it only if the numbers do not differ: another event of the same people and places has other numbers.
 """
-_BY_NUMBERS = 3  # so many times as much, two common numbers raise it, unless the names differ
+_BY_NUMBERS = 2  # times as much, if they have two numbers in common too
 _LARGE = 1000  # a number of this size, or with a fraction, counts for two: few events share it by chance
 _SMALL = 3  # a number up to this is in too many stories
 _LEAD = 1000  # characters in which names are looked for
@@ -84,7 +84,7 @@ def _is_one_event(cosine: float, least: float, step: float, one: StoryText, othe
     if cosine >= least + step or other is None or not step:
         return cosine >= least
     names, shared = _names_agree(one, other), _shared_numbers(one, other)
-    raised = _BY_NUMBERS if shared is not None and shared > 1 else names if shared != 0 else 0
+    raised = names * (1 if shared is None else _BY_NUMBERS if shared > 1 else shared)
     return names >= 0 and cosine + step * raised >= least
 
 

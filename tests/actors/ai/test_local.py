@@ -81,7 +81,7 @@ def test_why_stays_empty_where_no_sentence_gives_a_reason() -> None:
     [
         "The old hall lost its car park in order to make room for a stage.",
         "La salle permet aux gens de la ville de se voir et de danser.",
-        "The mayor opened the new hall of Velm on Monday because she could.",
+        "The mayor opened the new hall of Velm on Monday, which means a start.",
     ],
     ids=["a purpose", "a purpose in French", "the headline again"],
 )
@@ -131,7 +131,7 @@ def test_a_one_liner_never_says_what_the_headline_says(sentence: str) -> None:
     ids=["a list by its headline", "several things", "items", "an advert", "labels"],
 )
 def test_a_list_a_guide_a_review_of_several_things_or_an_advert_gives_no_reason(title: str, document: str) -> None:
-    reason = "The mills of Velm stood still in May, because the river rose by two metres over night."
+    reason = "The mills of Velm stood still in May, which means that bread is short in the valley."
     opening = "The council of Velm met on Monday. Its members spoke for hours."
     analyst = Settings().open()
     assert analyst.analyze(story(f"{opening} {reason}", title="Flood stops mills of Velm")).why_it_matters == reason
@@ -161,10 +161,10 @@ def test_the_pages_description_stands_where_no_sentence_says_it_better_and_the_t
 @pytest.mark.parametrize(
     "sentence",
     [
-        "We believe the all-new model will reach new heights because it is so good.",
-        "It is **bold because the markup was never closed in this sentence.",
-        "Subscribe to our newsletter because it brings the news every morning.",
-        "He said “it is a good day because the sun is out and stays.",
+        "We believe the all-new model will help people to reach new heights.",
+        "It is **bold, which means that the markup was never closed in this sentence.",
+        "Subscribe to our newsletter so that it brings the news every morning.",
+        "He said “it is a good day, which means that the sun is out and stays.",
     ],
 )
 def test_what_is_not_fit_to_be_shown_is_not_taken(sentence: str) -> None:
@@ -177,8 +177,8 @@ def test_what_is_not_fit_to_be_shown_is_not_taken(sentence: str) -> None:
 
 def test_the_middle_of_a_speech_is_not_told_as_news() -> None:
     document = (
-        "The mayor opened the new hall on Monday in the rain. “It was a long way to this day for us. The hall will bring the whole town "
-        "together because it is open to all. Nobody will be left outside its doors,” said Mara Lind, the mayor."
+        "The mayor opened the new hall on Monday in the rain. “It was a long way to this day for us. The hall will help the whole town, "
+        "and it is open to all. Nobody will be left outside its doors,” said Mara Lind, the mayor."
     )
     assert Settings().open().analyze(story(document)).why_it_matters is None
 
@@ -186,7 +186,7 @@ def test_the_middle_of_a_speech_is_not_told_as_news() -> None:
 def test_a_story_in_chinese_has_a_brief_a_summary_and_a_reason() -> None:
     document = (
         "云岭市宣布建成国内首座海水储能电站。总投资达到十二亿元人民币。电站利用夜间多余的风电把海水抽到山上的水库。"
-        "由于海水会腐蚀设备、工程师用了六年才完成建设。市环保局表示将在五个点位监测水温并公布结果。"
+        "海水会腐蚀设备、影响电站的建设、工程师用了六年才完成。市环保局表示将在五个点位监测水温并公布结果。"
     )
     analyst = Settings().open()
     told = story(document, title="云岭市建成首座海水储能电站")
@@ -195,4 +195,4 @@ def test_a_story_in_chinese_has_a_brief_a_summary_and_a_reason() -> None:
     assert brief.two_liner
     assert brief.elevator
     assert analyst.summarize(told).text
-    assert "由于海水会腐蚀设备" in (analyst.analyze(told).why_it_matters or "")
+    assert "海水会腐蚀设备" in (analyst.analyze(told).why_it_matters or "")
