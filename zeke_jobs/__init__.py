@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from zeke_jobs.client import statement as statement
     from zeke_jobs.client import status as status
     from zeke_jobs.client import wait as wait
+    from zeke_jobs.core.chunk import ChunkContext as ChunkContext
     from zeke_jobs.core.context import Context as Context
     from zeke_jobs.core.duration_field import Duration as Duration
     from zeke_jobs.core.durations import parse_duration as parse_duration
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 __version__ = "1.0.0.dev0"
 
 _HOMES = {
+    "ChunkContext": "core.chunk",
     "Context": "core.context",
     "Defer": "errors",
     "Duration": "core.duration_field",

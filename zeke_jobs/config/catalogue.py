@@ -62,8 +62,11 @@ def buckets(config: Config) -> list[dict[str, Any]]:
 def _buckets(
     name: str, tasks: Sequence[str], config: Config, one: Task | Limit, **jobs: Any
 ) -> Iterator[dict[str, Any]]:
-    shared = {"name": name, "tasks": list(tasks), "former": jobs.pop("former", [])}
+    chunked = {name: task.chunk.size for name in tasks if (task := config.task(name)) and task.chunk}
+    shared = {"name": name, "tasks": list(tasks), "former": jobs.pop("former", []), "chunked": [*chunked] or None}
     rate, burst = (one.rate.limit, one.rate.beside) if one.rate else (None, 0)
+    if rate and chunked:  # all jobs of a chunk start at once
+        burst = max(burst, min(max(chunked.values()), rate.count // 2) - 1)
     yield {**shared, "unit": "jobs", **_amount(rate, burst), **jobs}
     for unit, use in one.units.items() if isinstance(one, Limit) else ():
         yield {**shared, "unit": unit, **_amount(use.rate, use.beside)}
@@ -100,9 +103,9 @@ def _seconds(length: timedelta | None) -> str | None:
 
 
 def _has_limit(task: Task) -> bool:
-    return bool(
-        task.concurrency.limit is not None or task.per_key or task.rate or task.budget or task.order or task.share
-    )
+    # One claim at a time looks for a chunk: two at once would find parts of it.
+    own = (task.per_key, task.rate, task.budget, task.order, task.share, task.chunk)
+    return task.concurrency.limit is not None or any(own)
 
 
 def row(config: Config, task: Task) -> dict[str, Any]:
@@ -131,9 +134,9 @@ def _crons(task: Task, handler: handlers.Handler) -> Any:
 
 
 def _jobs_of_a_key(task: Task) -> int | None:
-    """Limit on a key's active jobs. If only the rate of a key is limited, it is huge, so that jobs are claimed by key."""
-    by_rate = task.rate is not None and task.rate.per_key is not None
-    return task.per_key or (_MANY if by_rate else None)
+    """Limit on a key's active jobs. It is huge if there is none, but jobs are claimed by key: for its rate, or in chunks."""
+    by_key = (task.rate is not None and task.rate.per_key is not None) or (task.chunk is not None and task.chunk.by)
+    return task.per_key or (_MANY if by_key else None)
 
 
 def _cron(cron: Schedule, handler: handlers.Handler) -> dict[str, Any]:

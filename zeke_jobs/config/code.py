@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
@@ -87,7 +88,8 @@ class _Checks:
         base: Path = ("tasks", task.id)
         settings = (*base, "settings")
         filled = self._fill(task.settings, settings)
-        handler = self._found(resolve_path, task.handler, (*base, "handler"))
+        resolve = partial(resolve_path, in_chunks=self._document.find((*base, "chunk"))[1] != base)
+        handler = self._found(resolve, task.handler, (*base, "handler"))
         if handler is None:
             return
         if handler.settings_model is not None:

@@ -13,6 +13,7 @@ from zeke_jobs.config.entries import EntryError
 from zeke_jobs.config.imports import import_object, kind_of
 from zeke_jobs.config.model_schemas import complete, json_schema
 from zeke_jobs.config.substitution import substitute
+from zeke_jobs.core.chunk import ChunkContext
 from zeke_jobs.core.context import Context
 from zeke_jobs.errors import ConfigurationError
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
     from zeke_jobs.config.models import Task
 
-_SHAPE = "def {name}(payload: MyPayload, ctx: Context) -> None, or ctx: Context[MySettings]"
+_SHAPE = "a handler is def {name}(payload: MyPayload, ctx: Context) -> None, or ctx: Context[MySettings]"
+_CHUNK_SHAPE = "a handler of chunks is def {name}(payloads: list[MyPayload], ctx: ChunkContext) -> list[object]"
 
 _known: dict[str, Handler] = {}  # by path, because many tasks may share one and a schema takes a millisecond
 
@@ -36,6 +38,7 @@ class Handler:
         payload_schema: Its JSON Schema.
         settings_model: The model of ``settings``; None for a handler without settings.
         is_async: Whether a call returns a coroutine.
+        takes_chunk: Whether it takes a list of payloads and a ``ChunkContext``.
     """
 
     function: Callable[..., Any]
@@ -43,6 +46,7 @@ class Handler:
     payload_schema: dict[str, Any]
     settings_model: type[BaseModel] | None
     is_async: bool
+    takes_chunk: bool
 
     def settings(self, task: Task) -> BaseModel | None:
         """The task's settings, checked, with each ``${NAME}`` filled in from the environment.
@@ -63,23 +67,30 @@ def resolve(task: Task) -> Handler:
             jobs.yaml.
     """
     try:
-        return resolve_path(task.handler)
+        return resolve_path(task.handler, in_chunks=task.chunk is not None)
     except EntryError as error:
         message, help_ = error.args
         hint = f"\n  help: {help_}" if help_ else ""
         raise ConfigurationError(f"task {task.id}: {message}{hint}") from error
 
 
-def resolve_path(path: str) -> Handler:
-    """The handler named by ``module:function``.
+def resolve_path(path: str, *, in_chunks: bool = False) -> Handler:
+    """The handler named by ``module:function``; ``in_chunks``: its task has ``chunk``.
 
     Raises:
-        EntryError: it cannot be imported or is not a handler.
+        EntryError: it cannot be imported or is not a handler of that kind.
     """
     found = import_object(path)
     known = _known.get(path)
     if known is None or known.function is not found:
         known = _known[path] = _read(found, path)
+    if in_chunks and not known.takes_chunk:
+        got = known.payload_model.__name__
+        fault = f"expected {path} to take list[{got}], because its task has chunk, got {got}"
+        raise EntryError(fault, _shape(path, in_chunks=True))
+    if known.takes_chunk and not in_chunks:
+        fault = f"expected chunk in the task of {path}, which takes list[{known.payload_model.__name__}], got none"
+        raise EntryError(fault, "for example chunk: {size: 50, wait: 2s}")
     return known
 
 
@@ -93,13 +104,16 @@ def _read(found: Any, path: str) -> Handler:
         raise EntryError(f"expected {path} to return its output, got a generator", "return instead of yield")
     payload, context = _parameters(function, path)
     annotation = _annotation(payload, function, path)
-    payload_model = _model(annotation, f"{payload.name} of {path} to be annotated with", path)
+    takes_chunk = get_origin(annotation) is list
+    model = get_args(annotation)[0] if takes_chunk else annotation
+    payload_model = _model(model, f"{payload.name} of {path} to be annotated with", path)
     return Handler(
         function=found,
         payload_model=payload_model,
         payload_schema=json_schema(payload_model),
-        settings_model=_settings_model(context, function, path),
+        settings_model=_settings_model(context, function, path, ChunkContext if takes_chunk else Context),
         is_async=inspect.iscoroutinefunction(function),
+        takes_chunk=takes_chunk,
     )
 
 
@@ -119,14 +133,16 @@ def _parameters(function: Callable[..., Any], path: str) -> tuple[inspect.Parame
     return positional[0], positional[1]
 
 
-def _settings_model(parameter: inspect.Parameter, function: Callable[..., Any], path: str) -> type[BaseModel] | None:
+def _settings_model(
+    parameter: inspect.Parameter, function: Callable[..., Any], path: str, kind: type
+) -> type[BaseModel] | None:
     annotation = _annotation(parameter, function, path)
-    if annotation is Context:
+    if annotation is kind:
         return None
     arguments = get_args(annotation)
-    if get_origin(annotation) is not Context or len(arguments) != 1:
-        fault = f"expected {parameter.name} of {path} to be annotated with Context, got {_name(annotation)}"
-        raise EntryError(fault, _shape(path))
+    if get_origin(annotation) is not kind or len(arguments) != 1:
+        fault = f"expected {parameter.name} of {path} to be annotated with {kind.__name__}, got {_name(annotation)}"
+        raise EntryError(fault, _shape(path, in_chunks=kind is ChunkContext))
     settings = arguments[0]
     if settings in (None, type(None), Any) or isinstance(settings, TypeVar):
         return None
@@ -147,8 +163,8 @@ def _annotation(parameter: inspect.Parameter, function: Callable[..., Any], path
     return evaluate(parameter.annotation, function, parameter.name)
 
 
-def _shape(path: str) -> str:
-    return f"a handler is {_SHAPE.format(name=path.rpartition(':')[2])}"
+def _shape(path: str, *, in_chunks: bool = False) -> str:
+    return (_CHUNK_SHAPE if in_chunks else _SHAPE).format(name=path.rpartition(":")[2])
 
 
 def _name(annotation: Any) -> str:

@@ -122,6 +122,18 @@ class Unique(Keys):
     )
 
 
+class Chunk(Keys):
+    """Jobs that the handler gets together, in one call."""
+
+    called = "chunk"
+    required = ("size",)
+    short_form = ("size", int, "a whole number")
+
+    size: Annotated[int, Field(ge=2, le=1000)] = key(2, "Most jobs in a call.", "size: 50")
+    wait: Duration = key(timedelta(seconds=1), "Longest time that a due job waits for others.", "wait: 2s")
+    by: Literal["key"] | None = key(None, "`key`: only jobs that share a `key` go together.", "by: key")
+
+
 class Defaults(Keys):
     """Values for tasks that do not set their own."""
 
@@ -162,6 +174,7 @@ class TaskKeys(Defaults):
     units: dict[Name, Amount] = key({}, "Estimated use of one job, by unit.", "units: {tokens: 1500}")
     budget: BudgetText | None = key(None, "Most that its jobs may cost a day.", "budget: 5.00 USD/d")
     uses: Many[Name] = key((), "Shared limits, by name.", "uses: [ai]")
+    chunk: Chunk | None = key(None, "The handler gets a list of jobs.", "chunk: {size: 50, wait: 2s}")
     order: Literal["strict"] | None = key(
         None,
         "`strict`: of the jobs that share a `key`, only the oldest may run, even while it waits for a retry.",

@@ -190,6 +190,7 @@ class _Checks:
             self._once((*path, key))
         self._retry(path, task)
         self._concurrency((*path, "concurrency"), task)
+        self._chunk((*path, "chunk"), task)
         self._rate((*path, "rate"), task.rate)
         self._units(path, task)
         if task.share and (task.per_key or (task.rate and task.rate.per_key)):
@@ -236,6 +237,22 @@ class _Checks:
         if self._value(path) == {}:
             help_ = "for example concurrency: 5, or {limit: 20, per_key: 1}"
             self._document.refuse(path, "expected limit or per_key in concurrency, got neither", help_)
+
+    def _chunk(self, path: Path, task: Task) -> None:
+        if task.chunk is None:
+            return
+        for other, help_ in (
+            ("order", "in strict order one job of a key runs at a time"),
+            ("share", "with chunk: {by: key} keys take turns"),
+        ):
+            if getattr(task, other):
+                self._document.refuse((*path[:-1], other), f"expected {other} or chunk in a task, got both", help_)
+        if task.rate is not None and task.rate.per_key is not None:
+            fault = "expected chunk or per_key in rate, got both"
+            self._document.refuse((*path[:-1], "rate", "per_key"), fault, "limit: counts the jobs of a chunk")
+        if task.concurrency.per_key is not None and task.chunk.by is None:
+            fault = "expected by: key in a chunk together with concurrency per_key, got none"
+            self._document.refuse(path, fault, "a chunk with jobs of many keys would count for each of them")
 
     def _unique(self, path: Path, task: Task) -> None:
         unique = task.unique

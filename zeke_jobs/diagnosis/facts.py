@@ -32,6 +32,7 @@ class Facts:
         limits: Limits that let no job start now, with the claim's reason, and the oldest jobs that fill them.
         key_rate: The rate of the job's key, if it lets none of its jobs start now.
         key_holders: Active jobs of its key, if the key has a limit. They have no host if their worker is gone.
+        company: The chunk that waits for more jobs than it would have.
         before: The first job of its key, if the key's jobs run in strict order.
         turns: If keys take turns: numbers of due jobs of its key, and of others, that are claimed before it, counted likewise.
         ahead: Numbers of due jobs that are claimed before it, each counted to ``MOST + 1`` at most.
@@ -48,6 +49,7 @@ class Facts:
     limits: Sequence[Row] = ()
     key_rate: Row | None = None
     key_holders: Sequence[dict[str, Any]] = ()
+    company: Row | None = None
     before: Row | None = None
     turns: Row | None = None
     ahead: Row | None = None
@@ -84,6 +86,7 @@ def gather(conn: Connection, job_id: UUID) -> Facts:
         limits=SQL.named(conn, "why/limits", limits=task.limits, most=_HOLDERS),
         key_rate=_one(conn, "key_rate", task=task.id, id=job.id),
         key_holders=SQL.all(conn, "why/key", task=task.id, id=job.id) if task.per_key and job.key is not None else (),
+        company=_one(conn, "company", id=job.id) if task.chunk else None,
         before=_one(conn, "before", id=job.id),
         turns=_one(conn, "turns", id=job.id, most=MOST + 1) if task.share and job.deaths < 2 else None,
         ahead=_one(conn, "ahead", **place, most=MOST + 1) if job.deaths < 2 else None,  # else it runs alone

@@ -110,6 +110,8 @@ def _limits(known: Facts, task: Row) -> Iterator[Reason]:
         yield reasons.after(job, known.before)
     elif task.per_key is not None and len(known.key_holders) >= task.per_key:
         yield limit_reasons.key_taken(job, task.per_key, known.key_holders)
+    if known.company is not None:
+        yield limit_reasons.company(known.company, job.now)
     if known.key_rate is not None:
         yield limit_reasons.key_at_rate(known.key_rate, job)
 

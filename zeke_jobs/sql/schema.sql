@@ -51,6 +51,7 @@ CREATE TABLE zeke_jobs.bucket (
     name text NOT NULL,
     unit text DEFAULT 'jobs'::text NOT NULL,
     tasks text[] DEFAULT '{}'::text[] NOT NULL,
+    chunked text[],
     concurrency integer,
     amount numeric,
     period interval,
@@ -90,6 +91,8 @@ WITH (fillfactor='50');
 COMMENT ON TABLE zeke_jobs.bucket IS 'Limits: what a claim must lock and ask for room. No row, no limit.';
 
 COMMENT ON COLUMN zeke_jobs.bucket.tasks IS 'The tasks that pass it, under all their names: their active jobs count for the concurrency.';
+
+COMMENT ON COLUMN zeke_jobs.bucket.chunked IS 'Those of tasks that run in chunks: a chunk counts as one for the concurrency. NULL: none.';
 
 COMMENT ON COLUMN zeke_jobs.bucket.amount IS 'At most so much of the unit within any time as long as period; without a period, on each day in zone (a budget).';
 
@@ -143,6 +146,7 @@ CREATE TABLE zeke_jobs.task (
     on_time double precision,
     cron jsonb,
     paused boolean DEFAULT false NOT NULL,
+    chunk jsonb,
     revision integer NOT NULL,
     CONSTRAINT task_unique_while CHECK ((unique_while = ANY (ARRAY['queued'::text, 'active'::text, 'period'::text])))
 );
@@ -168,6 +172,8 @@ COMMENT ON COLUMN zeke_jobs.task.units IS 'The units that a job uses, as jobs.ya
 COMMENT ON COLUMN zeke_jobs.task.on_time IS 'A handler that starts later after its claim, in seconds, delays the next starts of its rates. NULL: it has no rate.';
 
 COMMENT ON COLUMN zeke_jobs.task.paused IS 'Paused by jobs.yaml; people pause in zeke_jobs.pause.';
+
+COMMENT ON COLUMN zeke_jobs.task.chunk IS 'Its jobs are claimed in chunks: size, wait, by. NULL: one by one.';
 
 COMMENT ON COLUMN zeke_jobs.task.revision IS 'The revision that last changed this task.';
 

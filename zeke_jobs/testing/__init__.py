@@ -4,8 +4,18 @@ The fixtures are a pytest plugin; a test suite loads it by its name: ``pytest_pl
 """
 
 from zeke_jobs.testing.clock import Clock, release_clock, set_clock
-from zeke_jobs.testing.context import FakeContext, SentCall
+from zeke_jobs.testing.context import FakeChunk, FakeContext, SentCall
 from zeke_jobs.testing.running import JobRunner, prepare
 from zeke_jobs.testing.sends import SentJobs
 
-__all__ = ["Clock", "FakeContext", "JobRunner", "SentCall", "SentJobs", "prepare", "release_clock", "set_clock"]
+__all__ = [
+    "Clock",
+    "FakeChunk",
+    "FakeContext",
+    "JobRunner",
+    "SentCall",
+    "SentJobs",
+    "prepare",
+    "release_clock",
+    "set_clock",
+]

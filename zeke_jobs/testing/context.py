@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 from zeke_jobs.core import bounds, costs
 from zeke_jobs.core import units as amounts
 from zeke_jobs.core.batch import Batch
+from zeke_jobs.core.chunk import ChunkContext
 from zeke_jobs.core.context import Context
 from zeke_jobs.core.event import Event
 from zeke_jobs.core.job import Sent
@@ -22,7 +23,7 @@ from zeke_jobs.worker.run.leases import taken
 from zeke_jobs.worker.run.steps import Steps
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from psycopg2.extensions import connection as Connection
@@ -224,3 +225,12 @@ class FakeContext(Context[Any]):
             raise taken(name, "by another job", wait)
         self.leased.append(name)
         yield
+
+
+class FakeChunk(ChunkContext[Any]):
+    """A context for calling a handler that takes a list, with a ``FakeContext(**options)`` for each of so many ``jobs``."""
+
+    jobs: Sequence[FakeContext]
+
+    def __init__(self, jobs: int, *, cancelled: Collection[int] = (), **options: Any) -> None:
+        super().__init__([FakeContext(**options) for _ in range(jobs)], cancelled.__contains__)

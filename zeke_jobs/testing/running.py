@@ -23,6 +23,7 @@ from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import boot
 from zeke_jobs.testing.clock import set_clock
 from zeke_jobs.worker.claim.answer import Asking, ask, with_messages
+from zeke_jobs.worker.claim.chunks import by_threads
 from zeke_jobs.worker.claim.claims import JobMessage
 from zeke_jobs.worker.finish.outcome import Settled
 from zeke_jobs.worker.finish.writer import EndingWriter
@@ -189,14 +190,17 @@ class _Run:
         who = Asking(self._id, self._tasks)
         answer = ask(self._conn, who, queue, 1, is_empty=True, free=1)
         self._opens += [row.wait for row in answer.held if row.wait is not None]
-        for row in with_messages(self._conn, who, answer.jobs):
-            self._run(JobMessage(row, queue, asked, is_async=row.task in self._runtime.ids[True]))
+        rows = with_messages(self._conn, who, answer.jobs)
+        for message in by_threads(
+            JobMessage(row, queue, asked, is_async=row.task in self._runtime.ids[True]) for row in rows
+        ):
+            self._run(message)
         return bool(answer.jobs)
 
     def _run(self, message: JobMessage) -> None:
-        claim, error = message.claim, None
+        error: BaseException | None = None
         self._executor.before_process_message(None, message)
-        if claim.is_async:
+        if message.claim.is_async:
             _, error = self._runtime.loop.run(self._runtime.loop.drive(self._executor.steps(message)))
         else:
             try:
@@ -205,12 +209,15 @@ class _Run:
                 error = raised
         if isinstance(error, SkipMessage):
             error = None
-        outcome = message.outcome
-        if outcome is not None and not isinstance(outcome, Settled):
-            list(self._writer.write(self._conn, [(claim, outcome)]))
-        if getattr(outcome, "how", "completed") in ("completed", "failed", "cancelled"):
-            self.ended.append(claim.id)
-        if error is not None and (not isinstance(error, Exception) or (message.failed and self._raises)):
+        has_failed = False
+        for one in message.members:
+            if one.outcome is not None and not isinstance(one.outcome, Settled):
+                list(self._writer.write(self._conn, [(one.claim, one.outcome)]))
+            how = getattr(one.outcome, "how", "completed")
+            has_failed |= how == "failed"
+            if how in ("completed", "failed", "cancelled"):
+                self.ended.append(one.claim.id)
+        if error is not None and (not isinstance(error, Exception) or (has_failed and self._raises)):
             raise error
 
 

@@ -62,7 +62,8 @@ class WorkerMetrics(prometheus.Prometheus):  # type: ignore[misc] # dramatiq has
         if outcome == "retry":
             self.total_retried_messages.labels(*labels).inc()
         task = (message.actor_name, message.queue_name)
-        self._attempts.labels(*task, outcome).inc()
+        for one in message.members:
+            self._attempts.labels(*task, _outcome_of(one)).inc()
         if message.claim.started is not None:
             self._seconds.labels(*task).observe(time.monotonic() - message.claim.started)
         self._lost.set(self._process.held.lost)

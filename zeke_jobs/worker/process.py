@@ -184,6 +184,11 @@ class WorkerProcess:
         if self.settle(claim, Ended("cancelled", reason=str(interrupt)), unstarted=True):
             self._log.info("cancelled before it started", task=claim.task, job_id=str(job), reason=str(interrupt))
             return True
+        if claim.chunk is not None and not claim.ended:
+            claim.cancelled = True  # the others go on
+            if not all(one.cancelled or one.ended for one in claim.chunk.claims):
+                return True
+            job = next(one.id for one in claim.chunk.claims if one.started is not None)
         return claim.ended or self.interrupts.stop(job, interrupt)
 
     def give_up(self, job: UUID, interrupt: Interrupt) -> None:
@@ -195,6 +200,9 @@ class WorkerProcess:
         claim = self.held.find(job)
         if claim is None:
             return
+        for one in claim.chunk.claims if claim.chunk else ():
+            if one is not claim:
+                self.settle(one, of_exception(interrupt, self.policy(one), retries=one.attempt - one.attempt_base))
         ended = of_exception(interrupt, self.policy(claim), retries=claim.attempt - claim.attempt_base)
         if not self.settle(claim, ended, gives_up=True):
             return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dramatiq.middleware import Middleware
 
-from zeke_jobs.core.redaction import hiding, redacted
+from zeke_jobs.core.redaction import redacted
 
 if TYPE_CHECKING:
     from zeke_jobs.worker.claim.claims import JobMessage
@@ -41,7 +41,7 @@ def _of_job(message: JobMessage, event: Any, _hint: object) -> Any:
     """The event with its outcome. Local variables of a job with sensitive fields are removed, as any may hold such a field."""
     if (how := getattr(message.outcome, "how", None)) is not None:
         event.setdefault("tags", {})["outcome"] = how
-    with hiding(message.kwargs, message.sensitive):
+    with message.hiding():
         return _cleaned(event, has_variables=not message.sensitive)
 
 

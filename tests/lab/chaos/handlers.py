@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import time
+import urllib.request
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from zeke_jobs import Context, Payload
+from zeke_jobs import ChunkContext, Context, Payload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: Names the file that all processes append to. One write of a short line with O_APPEND is never torn.
 TRACE = "ZEKE_CHAOS_TRACE"
+#: The address of the fake provider of embeddings.
+PROVIDER = "ZEKE_CHAOS_PROVIDER"
 
 
 class Work(Payload):
@@ -88,3 +92,21 @@ def _rest(seconds: float) -> None:
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
         time.sleep(min(left, 0.1))
+
+
+class Text(Payload):
+    """A text to embed; it has no effect in the database."""
+
+    n: int
+    plain: bool = True
+
+
+def embed(payloads: list[Text], ctx: ChunkContext) -> list[Any]:
+    """Asks the provider once for all; it refuses a whole call by its status, and a single text by null."""
+    asked = urllib.request.Request(os.environ[PROVIDER], json.dumps([one.n for one in payloads]).encode())
+    with urllib.request.urlopen(asked, timeout=20) as answer:
+        found: list[Any] = json.load(answer)
+    for i, vector in enumerate(found):
+        if vector is None:
+            ctx.fail(i, "the provider refuses this text")
+    return found

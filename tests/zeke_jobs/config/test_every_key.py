@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 PACKAGE = Path(zeke_jobs.__file__).parent
 DECLARATION = """    owner: Annotated[str, SHOWN] = key("", "Person or team to ask.", "owner: news-team")\n"""
 #: Keys that belong beside others of their mapping, and values of which each key takes one that is not its default.
-BESIDE = {"cron": {"at": "@daily"}, "rate": {"limit": "20/s"}}
+BESIDE: dict[str, dict[str, Any]] = {"cron": {"at": "@daily"}, "rate": {"limit": "20/s"}, "chunk": {"size": 2}}
 BESIDE_LEAVES: dict[tuple[str, ...], dict[str, str]] = {
     ("unique", "period"): {"while": "period"},
     ("unique", "at_most"): {"on_duplicate": "replace"},

@@ -84,6 +84,22 @@ def test_a_task_at_its_limit_names_the_jobs_that_are_active(scene: Scene) -> Non
         assert f"limited {active} on box:7 since {AT} (1m)" in sentence
 
 
+def test_a_chunk_says_for_how_much_company_it_waits_and_counts_as_one_in_its_limit(scene: Scene) -> None:
+    scene.use("  many: {handler: 'H:echo_all', chunk: {size: 50, wait: 2s}, concurrency: 1}\n")
+    worker = scene.serve(pid=7)
+    *_, job = scene.add("many", 12)
+    scene.later(1)
+    company = scene.why(job).reasons[0]
+    assert company.sentence == "it waits up to 2s for company (12 of 50)"
+    assert (company.figures["until"] - company.figures["now"]).total_seconds() == 1
+    scene.later(1)
+    assert len(scene.claim(worker, 3)) == 12
+    (other,) = scene.add("many")
+    assert scene.reasons(other)["at-limit"].startswith("its task many is at its limit, 1 of 1 active: many ")
+    assert "more" not in scene.reasons(other)["at-limit"]
+    assert "workers-busy" not in scene.reasons(other), "a chunk takes one of eight threads"
+
+
 def test_a_full_pool_names_the_job_of_another_task_that_fills_it(scene: Scene) -> None:
     scene.use(POOLED, POOL)
     worker = scene.serve()

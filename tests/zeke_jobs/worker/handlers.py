@@ -16,7 +16,7 @@ from dramatiq.rate_limits import ConcurrentRateLimiter
 from pydantic import BaseModel
 
 import zeke_jobs
-from zeke_jobs import Context, Defer, Payload, Reject, Retry
+from zeke_jobs import ChunkContext, Context, Defer, Payload, Reject, Retry
 from zeke_jobs.core import bounds
 from zeke_jobs.errors import InvalidPayload
 
@@ -325,3 +325,8 @@ def slowly(payload: Number, ctx: Context) -> int:
 def large(payload: Number, ctx: Context) -> str:
     time.sleep(0.5)
     return "x" * 8000
+
+
+def echo_all(payloads: list[Number], ctx: ChunkContext) -> list[Any]:
+    CALLS.append([one.n for one in payloads])
+    return [{"n": one.n, "attempt": job.attempt} for one, job in zip(payloads, ctx.jobs, strict=True)]

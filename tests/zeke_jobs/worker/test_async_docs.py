@@ -52,6 +52,7 @@ def test_the_program_of_the_page_runs_with_one_client_and_one_pool(
     with ThreadingHTTPServer(("127.0.0.1", 0), Model) as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/"
+        monkeypatch.setenv("EMBEDDINGS_URL", url)
         with working(config.load(tmp_path / "jobs.yaml"), database):
             zeke_jobs.wait(zeke_jobs.send("answer", {"id": 1, "url": url}).id, timeout=20)
             sent = zeke_jobs.send_many("answer", [{"id": n, "url": url} for n in range(2, 31)])
@@ -60,6 +61,8 @@ def test_the_program_of_the_page_runs_with_one_client_and_one_pool(
             ]
             (told,) = reading.jobs(parent=sent[0].id)
             zeke_jobs.wait(told.id, timeout=20)
+            texts = zeke_jobs.send_many("embed", [{"text": "one"}, {"text": "two"}])
+            assert [zeke_jobs.wait(one.id, timeout=20) for one in texts] == ["one", "two"]
         server.shutdown()
     with conn.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM question WHERE answer LIKE '%why%'")

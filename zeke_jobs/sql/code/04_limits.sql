@@ -67,6 +67,17 @@ BEGIN
 END
 $$;
 
+-- As both, where jobs of the tasks in p_chunked run in chunks: those of a chunk, which have the worker and the time of their claim in common, count as one.
+CREATE OR REPLACE FUNCTION zeke_jobs.active_chunks_of(p_tasks text[], p_chunked text[], p_key text DEFAULT NULL) RETURNS bigint
+LANGUAGE plpgsql STABLE -- as active_of
+AS $$
+BEGIN
+  RETURN (
+    SELECT count(DISTINCT (q.worker, q.claimed_on, CASE WHEN q.task <> ALL (p_chunked) THEN q.message_id END))
+    FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (p_tasks) AND (p_key IS NULL OR q.key = p_key));
+END
+$$;
+
 -- A limit's concurrency after throttling: the last throttling halved it, and each raise_every since then adds one.
 CREATE OR REPLACE FUNCTION zeke_jobs.concurrency_of(p_bucket zeke_jobs.bucket, p_now timestamptz) RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -97,7 +108,8 @@ BEGIN
     unit := v_bucket.unit;
     room := NULL;
     IF v_bucket.concurrency IS NOT NULL THEN
-      room := zeke_jobs.concurrency_of(v_bucket, p_now) - zeke_jobs.active_of(v_bucket.tasks);
+      room := zeke_jobs.concurrency_of(v_bucket, p_now) - CASE WHEN v_bucket.chunked IS NULL THEN zeke_jobs.active_of(v_bucket.tasks)
+        ELSE zeke_jobs.active_chunks_of(v_bucket.tasks, v_bucket.chunked) END;
       reason := 'concurrency';
       opens_on := NULL;
     END IF;

@@ -59,7 +59,8 @@ $$;
 -- jobs have risen (zeke_jobs.risen); tasks of equal priority take turns; jobs of one task and priority come in the order in which they are due, or in
 -- the turns of their keys. p_revision: the one that the process runs by.
 -- p_is_empty: the process holds no job, so it may claim one that must run alone. p_free: its free threads; negative: jobs that wait for one. Beyond
--- them a claim takes an eighth of a limit's room at most, because another process may have a thread.
+-- them a claim takes an eighth of a limit's room at most, because another process may have a thread. The jobs of a chunk (reason chunk), which have the
+-- time of their claim in common, take one thread.
 --
 -- Returns a row for each claimed job (kind job), and for what holds due jobs back (kind held): the task, the limit, the reason and the seconds
 -- until there is room; wait is NULL if only the end of a job makes room. A long message is left out, so that no claim waits, with its limits locked,
@@ -130,14 +131,14 @@ BEGIN
     END IF;
   END IF;
   WHILE v_at <= cardinality(v_due) AND v_left > 0 LOOP
-    SELECT t.id, t.aliases, t.limits, t.per_key, t.order_hold, t.share, t.metered, t.on_time, r.name, r.room, r.reason, r.opens_on INTO v_one
+    SELECT t.id, t.aliases, t.limits, t.per_key, t.order_hold, t.share, t.metered, t.on_time, CASE WHEN t.chunk IS NOT NULL THEN 'chunk' END AS chunk, r.* INTO v_one
     FROM zeke_jobs.task AS t LEFT JOIN zeke_jobs.room(t.limits, v_now) AS r ON true
     WHERE t.id = v_due[v_at] AND NOT t.paused ORDER BY r.room LIMIT 1;
     IF NOT FOUND OR NOT v_one.limits <@ v_limits THEN
       -- A new jobs.yaml came while the lock waited for it: the tasks may have other limits now, so the caller claims again.
       RETURN NEXT zeke_jobs.held_back(NULL, 'revision', 'revision', v_now, v_now);
       RETURN;
-    ELSIF v_one.room <= 0 OR v_free + v_one.room / 8 <= 0 THEN
+    ELSIF v_one.room <= 0 OR v_free + v_one.room / 8 <= 0 OR v_one.chunk IS NOT NULL AND v_free <= 0 THEN
       RETURN NEXT zeke_jobs.held_back(v_one.id, v_one.name, CASE WHEN v_one.room <= 0 THEN v_one.reason ELSE 'thread' END, v_one.opens_on, v_now);
       v_at := v_at + 1;
       v_served := 0;
@@ -145,9 +146,13 @@ BEGIN
     END IF;
     -- Tasks of one rank take turns, until they have no more.
     v_peers := CASE WHEN v_at = cardinality(v_due) THEN 1 ELSE cardinality(array_positions(v_ranks[v_at:], v_ranks[v_at])) END;
-    v_share := least(ceil(least(v_left, v_one.room)::numeric / greatest(1, v_peers - v_served)), v_free + v_one.room / 8);
+    v_share := least(ceil(least(v_left, v_one.room)::numeric / greatest(1, v_peers - v_served)), v_free + v_one.room / 8, CASE v_one.chunk WHEN 'chunk' THEN 1 END);
     IF v_place IS NOT NULL THEN
       v_places := ARRAY(SELECT q.ctid FROM zeke_jobs.queue AS q WHERE q.ctid = v_place AND q.state = 'queued' FOR UPDATE SKIP LOCKED);
+    ELSIF v_one.chunk IS NOT NULL THEN
+      SELECT c.places, c.reason, c.opens_on INTO v_places, v_one.reason, v_opens
+      FROM zeke_jobs.pick_chunk(p_queue, v_one.id, v_priorities[v_at], v_from[v_at], v_from_seq[v_at], p_revision, v_now) AS c;
+      IF v_places = '{}' THEN RETURN NEXT zeke_jobs.held_back(v_one.id, 'task/' || v_one.id, v_one.reason, v_opens, v_now); END IF;
     ELSIF v_one.per_key IS NOT NULL OR v_one.order_hold IS NOT NULL THEN
       SELECT k.places, k.opens_on INTO v_places, v_opens
       FROM zeke_jobs.pick_by_key(p_queue, v_one.id, v_one.id || v_one.aliases, v_one.per_key, v_one.order_hold IS NOT NULL, v_priorities[v_at], v_share, v_now) AS k;
@@ -175,10 +180,10 @@ BEGIN
       FROM unnest(v_places) AS p (place)
       WHERE q.ctid = p.place
       RETURNING 'job', q.message_id, q.claim, q.task, CASE WHEN pg_column_size(q.message) <= 2000 THEN q.message::text END, q.attempt, q.attempt_base,
-        q.deaths, q.revision, q.parent, q.scheduled_for, q.claimed_on, q.sensitive, v_one.on_time, NULL::text, NULL::text, NULL::double precision;
-    v_left := v_left - cardinality(v_places);
-    v_free := v_free - cardinality(v_places);
-    v_served := CASE WHEN v_served + 1 >= v_peers THEN 0 ELSE v_served + (cardinality(v_places) = v_share)::integer END;
+        q.deaths, q.revision, q.parent, q.scheduled_for, q.claimed_on, q.sensitive, v_one.on_time, NULL::text, v_one.chunk, NULL::double precision;
+    v_left := v_left - least(cardinality(v_places), v_share);
+    v_free := v_free - least(cardinality(v_places), v_share);
+    v_served := CASE WHEN v_served + 1 >= v_peers THEN 0 ELSE v_served + (cardinality(v_places) >= v_share)::integer END;
     IF cardinality(v_places) < v_share THEN
       v_at := v_at + 1;
     ELSE
@@ -214,7 +219,8 @@ BEGIN
   ) AS q JOIN zeke_jobs.task AS t ON t.id = q.task
   WHERE q.queue_name = p_queue AND q.task = ANY (p_tasks) AND q.run_at <= p_now
     AND NOT EXISTS (SELECT 1 FROM zeke_jobs.room(t.limits, p_now) AS r WHERE r.room <= 0)
-    AND (t.per_key IS NULL OR q.key IS NULL OR zeke_jobs.active_of_key(t.id || t.aliases, q.key) < t.per_key)
+    AND (t.per_key IS NULL OR q.key IS NULL OR t.per_key > CASE WHEN t.chunk IS NULL THEN zeke_jobs.active_of_key(t.id || t.aliases, q.key)
+      ELSE zeke_jobs.active_chunks_of(t.id || t.aliases, t.id || t.aliases, q.key) END)
     AND (q.order_hold IS NULL OR q.ctid = zeke_jobs.first_in_line(q.task, q.key))
   ORDER BY q.run_at, q.seq LIMIT 1;
   IF find_apart.place IS NULL THEN
@@ -418,6 +424,92 @@ BEGIN
       WHERE k.room > 0
       LIMIT p_most);
   END IF;
+END
+$$;
+
+-- Lock the jobs of the next chunk of a task and priority: a full one, or all there are, once the oldest has been due for the chunk's wait. By key, a chunk
+-- has jobs of one key, and keys take turns. No place: what holds it back. p_revision: a process that runs by an older revision than the task's
+-- gets one job at a time; NULL, as in a test: wait for no company.
+CREATE OR REPLACE FUNCTION zeke_jobs.pick_chunk(
+  p_queue text, p_task text, p_priority integer, p_from timestamptz, p_from_seq bigint, p_revision integer, p_now timestamptz,
+  OUT places tid[], OUT reason text, OUT opens_on timestamptz)
+LANGUAGE plpgsql VOLATILE -- with the settings of zeke_jobs.claim, which alone calls it
+AS $$
+DECLARE
+  c_keys CONSTANT integer := 500;
+  v_task zeke_jobs.task;
+  v_size integer;
+  v_wait interval := '0';
+  v_key text; -- at first that of the last chunk
+  v_first text;
+  v_since timestamptz;
+  v_found tid[];
+BEGIN
+  SELECT t.* INTO v_task FROM zeke_jobs.task AS t WHERE t.id = p_task;
+  v_size := CASE WHEN p_revision < v_task.revision THEN 1 ELSE (v_task.chunk ->> 'size')::integer END;
+  IF p_revision >= v_task.revision THEN
+    v_wait := (v_task.chunk ->> 'wait')::interval;
+  END IF;
+  -- No more than the limits let start at once, now or later.
+  v_size := greatest(1, least(v_size, (
+    SELECT floor(min(CASE b.unit WHEN 'jobs' THEN 1 + (b.slack / b.step)::numeric
+      ELSE b.amount / nullif(coalesce((b.averages ->> p_task)::numeric, (v_task.units ->> b.unit)::numeric), 0) END))
+    FROM zeke_jobs.bucket AS b WHERE b.name = ANY (v_task.limits) AND b.step IS NOT NULL)));
+  places := '{}';
+  IF v_task.chunk ->> 'by' IS NULL THEN
+    SELECT array_agg(d.place), min(d.run_at) INTO v_found, v_since
+    FROM (
+      SELECT q.ctid AS place, q.run_at FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.priority = p_priority AND q.run_at <= p_now
+        AND (q.run_at, q.seq) >= (p_from, p_from_seq) AND q.deaths < 2 AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
+      ORDER BY q.run_at, q.seq LIMIT v_size
+    ) AS d;
+    IF cardinality(v_found) < v_size AND v_since + v_wait > p_now THEN
+      SELECT NULL, 'company', v_since + v_wait INTO v_found, reason, opens_on;
+    END IF;
+  ELSE
+    v_key := (SELECT b.key_cursor FROM zeke_jobs.bucket AS b WHERE b.name = 'task/' || p_task AND b.unit = 'jobs');
+    FOR v_n IN 1 .. c_keys LOOP
+      v_key := coalesce((
+        SELECT q.key FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL AND q.key > v_key
+        ORDER BY q.key LIMIT 1), (
+        SELECT q.key FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL
+        ORDER BY q.key LIMIT 1));
+      EXIT WHEN v_key IS NULL OR v_key = v_first; -- all keys, once around
+      v_first := coalesce(v_first, v_key);
+      SELECT array_agg(d.place), min(d.run_at) INTO v_found, v_since
+      FROM (
+        SELECT q.ctid AS place, q.run_at FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL AND q.key = v_key AND q.priority = p_priority
+          AND q.run_at <= p_now AND q.deaths < 2 AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
+        ORDER BY q.run_at, q.seq LIMIT v_size
+      ) AS d;
+      IF cardinality(v_found) < v_size AND v_since + v_wait > p_now THEN
+        SELECT NULL, coalesce(reason, 'company'), least(opens_on, v_since + v_wait) INTO v_found, reason, opens_on;
+      ELSIF zeke_jobs.active_chunks_of(p_task || v_task.aliases, p_task || v_task.aliases, v_key) >= v_task.per_key THEN
+        SELECT NULL, 'key' INTO v_found, reason;
+      END IF;
+      IF v_found IS NOT NULL OR v_n = c_keys THEN
+        UPDATE zeke_jobs.bucket AS b SET key_cursor = v_key WHERE b.name = 'task/' || p_task AND b.unit = 'jobs';
+        opens_on := p_now; -- that of the next key may be full already
+        EXIT;
+      END IF;
+    END LOOP;
+  END IF;
+  IF v_found IS NULL THEN
+    RETURN;
+  END IF;
+  -- All of a chunk start at once, so it waits until the rates have room for all.
+  opens_on := (
+    SELECT max(b.next_at + make_interval(secs => (cardinality(v_found) - 1) * b.step)) FROM zeke_jobs.bucket AS b
+    WHERE b.name = ANY (v_task.limits) AND b.unit = 'jobs' AND b.step IS NOT NULL);
+  IF opens_on > p_now THEN
+    reason := 'rate';
+    RETURN;
+  END IF;
+  places := ARRAY(SELECT q.ctid FROM zeke_jobs.queue AS q WHERE q.ctid = ANY (v_found) AND q.state = 'queued' FOR UPDATE SKIP LOCKED);
 END
 $$;
 

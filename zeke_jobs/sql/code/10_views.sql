@@ -355,7 +355,9 @@ SELECT
   b.name,
   zeke_jobs.concurrency_of(b, zeke_jobs.now()) AS concurrency,
   b.concurrency AS full_concurrency,
-  (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (b.tasks)) AS active,
+  (
+    SELECT count(DISTINCT (q.worker, q.claimed_on, CASE WHEN (q.task = ANY (b.chunked)) IS NOT TRUE THEN q.message_id END))
+    FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (b.tasks)) AS active,
   b.amount::integer AS rate_count,
   b.period AS rate_period,
   CASE WHEN b.step IS NOT NULL AND b.next_at > zeke_jobs.now() THEN b.next_at END AS next_on,

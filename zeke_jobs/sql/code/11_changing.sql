@@ -233,9 +233,9 @@ BEGIN
     AND NOT EXISTS (SELECT 1 FROM zeke_jobs.bucket AS o WHERE o.name = w.name AND o.unit = w.unit);
   UPDATE zeke_jobs.bucket_key AS k SET name = w.name
   FROM jsonb_to_recordset(p_buckets) AS w (name text, former text[]) WHERE k.name = ANY (w.former);
-  INSERT INTO zeke_jobs.bucket AS b (name, unit, tasks, concurrency, amount, period, burst, zone, step, slack, key_amount, key_period, key_step, key_slack,
+  INSERT INTO zeke_jobs.bucket AS b (name, unit, tasks, chunked, concurrency, amount, period, burst, zone, step, slack, key_amount, key_period, key_step, key_slack,
     least, raise_every, breaker_failures, breaker_share, breaker_within, breaker_pause)
-  SELECT w.name, w.unit, w.tasks, w.concurrency, w.amount, w.period, coalesce(w.burst, 0), w.zone,
+  SELECT w.name, w.unit, w.tasks, w.chunked, w.concurrency, w.amount, w.period, coalesce(w.burst, 0), w.zone,
     CASE WHEN w.period IS NOT NULL THEN zeke_jobs.step_of(w.amount, w.period, coalesce(w.burst, 0)) END,
     CASE WHEN w.period IS NOT NULL THEN
       zeke_jobs.catch_up(w.period) + coalesce(w.burst, 0) * zeke_jobs.step_of(w.amount, w.period, coalesce(w.burst, 0)) END,
@@ -243,12 +243,12 @@ BEGIN
     CASE WHEN w.key_period IS NOT NULL THEN zeke_jobs.step_of(w.key_amount, w.key_period, 0) END,
     CASE WHEN w.key_period IS NOT NULL THEN zeke_jobs.catch_up(w.key_period) END,
     w.least, w.raise_every, w.breaker_failures, w.breaker_share, w.breaker_within, w.breaker_pause
-  FROM jsonb_to_recordset(p_buckets) AS w (name text, unit text, tasks text[], concurrency integer, amount numeric, period interval, burst numeric,
+  FROM jsonb_to_recordset(p_buckets) AS w (name text, unit text, tasks text[], chunked text[], concurrency integer, amount numeric, period interval, burst numeric,
     zone text, key_amount integer, key_period interval, least integer, raise_every interval, breaker_failures integer,
     breaker_share double precision, breaker_within interval, breaker_pause interval)
   ORDER BY w.name, w.unit
   ON CONFLICT (name, unit) DO UPDATE
-  SET tasks = excluded.tasks, concurrency = excluded.concurrency, amount = excluded.amount, period = excluded.period, burst = excluded.burst,
+  SET tasks = excluded.tasks, chunked = excluded.chunked, concurrency = excluded.concurrency, amount = excluded.amount, period = excluded.period, burst = excluded.burst,
     zone = excluded.zone, step = excluded.step, slack = excluded.slack, key_amount = excluded.key_amount, key_period = excluded.key_period,
     key_step = excluded.key_step, key_slack = excluded.key_slack, least = excluded.least, raise_every = excluded.raise_every,
     -- A slower rate spaces its starts from the last one on.
@@ -287,10 +287,10 @@ BEGIN
     NULL::zeke_jobs.task, c_defaults || w.value || jsonb_build_object('revision', p_revision)) AS r
   ON CONFLICT (id) DO UPDATE
   SET (aliases, queue, description, definition, payload_schema, priority, per_key, limits, retry_limit, max_queued, order_hold, unique_fields,
-      unique_while, unique_period, sensitive, cron, paused, units, share, age, revision)
+      unique_while, unique_period, sensitive, cron, paused, chunk, units, share, age, revision)
     = (excluded.aliases, excluded.queue, excluded.description, excluded.definition, excluded.payload_schema, excluded.priority, excluded.per_key,
       excluded.limits, excluded.retry_limit, excluded.max_queued, excluded.order_hold, excluded.unique_fields, excluded.unique_while,
-      excluded.unique_period, excluded.sensitive, excluded.cron, excluded.paused, excluded.units, excluded.share,
+      excluded.unique_period, excluded.sensitive, excluded.cron, excluded.paused, excluded.chunk, excluded.units, excluded.share,
       excluded.age, excluded.revision)
   WHERE to_jsonb(t.*) - c_derived IS DISTINCT FROM to_jsonb(excluded.*) - c_derived;
   DELETE FROM zeke_jobs.task AS t

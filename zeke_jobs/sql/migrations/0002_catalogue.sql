@@ -51,6 +51,7 @@ CREATE TABLE zeke_jobs.task (
   on_time double precision,
   cron jsonb,
   paused boolean NOT NULL DEFAULT false,
+  chunk jsonb,
   revision integer NOT NULL,
   CONSTRAINT task_pkey PRIMARY KEY (id),
   CONSTRAINT task_unique_while CHECK (unique_while IN ('queued', 'active', 'period'))
@@ -66,6 +67,7 @@ COMMENT ON COLUMN zeke_jobs.task.metered IS 'One of its limits counts more than 
 COMMENT ON COLUMN zeke_jobs.task.units IS 'The units that a job uses, as jobs.yaml says.';
 COMMENT ON COLUMN zeke_jobs.task.on_time IS 'A handler that starts later after its claim, in seconds, delays the next starts of its rates. NULL: it has no rate.';
 COMMENT ON COLUMN zeke_jobs.task.paused IS 'Paused by jobs.yaml; people pause in zeke_jobs.pause.';
+COMMENT ON COLUMN zeke_jobs.task.chunk IS 'Its jobs are claimed in chunks: size, wait, by. NULL: one by one.';
 COMMENT ON COLUMN zeke_jobs.task.revision IS 'The revision that last changed this task.';
 
 -- A limit is a bucket: task/ID is a task's own, limit/NAME a shared one. The row of unit 'jobs' has the concurrency, the rate of starts, and what
@@ -74,6 +76,7 @@ CREATE TABLE zeke_jobs.bucket (
   name text NOT NULL,
   unit text NOT NULL DEFAULT 'jobs',
   tasks text[] NOT NULL DEFAULT '{}',
+  chunked text[],
   concurrency integer,
   amount numeric,
   period interval,
@@ -115,6 +118,7 @@ CREATE INDEX bucket_breaker ON zeke_jobs.bucket (name) WHERE breaker_pause IS NO
 
 COMMENT ON TABLE zeke_jobs.bucket IS 'Limits: what a claim must lock and ask for room. No row, no limit.';
 COMMENT ON COLUMN zeke_jobs.bucket.tasks IS 'The tasks that pass it, under all their names: their active jobs count for the concurrency.';
+COMMENT ON COLUMN zeke_jobs.bucket.chunked IS 'Those of tasks that run in chunks: a chunk counts as one for the concurrency. NULL: none.';
 COMMENT ON COLUMN zeke_jobs.bucket.amount IS 'At most so much of the unit within any time as long as period; without a period, on each day in zone (a budget).';
 COMMENT ON COLUMN zeke_jobs.bucket.burst IS 'So much of it may be used at once, beside one job.';
 COMMENT ON COLUMN zeke_jobs.bucket.step IS 'Seconds by which each unit moves next_at; see zeke_jobs.step_of.';

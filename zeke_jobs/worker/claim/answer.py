@@ -35,6 +35,11 @@ class Answer(NamedTuple):
     lost: set[UUID]
 
     @property
+    def taken(self) -> int:
+        """Number of threads that its jobs take."""
+        return len({(row.task, row.claimed_on) if row.reason == "chunk" else row.message_id for row in self.jobs})
+
+    @property
     def lacks_threads(self) -> bool:
         """Whether jobs were left for processes with free threads."""
         return any(row.reason == "thread" for row in self.held)

@@ -13,12 +13,13 @@ from dramatiq.broker import MessageProxy
 from dramatiq.message import Message
 
 from zeke_jobs.core.bounds import DEEPEST
-from zeke_jobs.core.redaction import masked
+from zeke_jobs.core.redaction import hiding, masked
 from zeke_jobs.errors import InvalidPayload
 from zeke_jobs.payload.json_text import is_too_deep
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
     from uuid import UUID
 
     from zeke_jobs.core.logs import Captured
@@ -68,6 +69,20 @@ _ARROWS = {
 
 
 @dataclass(slots=True, eq=False)
+class Chunk:
+    """Claims that share one thread, or one place on the event loop. Only ``HeldJobs`` changes it.
+
+    Attributes:
+        held: Number of those that have not ended.
+        has_started: One of them has started.
+    """
+
+    claims: list[Claim]
+    held: int
+    has_started: bool = False
+
+
+@dataclass(slots=True, eq=False)
 class Claim:
     """A job of ``zeke_jobs.claim``, with times of this process's monotonic clock. Only ``HeldJobs`` changes it.
 
@@ -86,6 +101,8 @@ class Claim:
         is_async: Its handler runs on the event loop, not in a thread.
         fault: The reason why its row cannot be read; the handler then never starts.
         log: The last lines that its handler has logged.
+        chunk: The chunk that it runs in; None: its handler runs for it alone.
+        cancelled: Somebody has cancelled it while its chunk runs.
     """
 
     id: UUID
@@ -114,6 +131,8 @@ class Claim:
     is_async: bool = False
     fault: InvalidPayload | None = None
     log: Captured | None = None
+    chunk: Chunk | None = None
+    cancelled: bool = False
 
     def move(self, to: Stage) -> None:
         """Move to another stage.
@@ -191,7 +210,8 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
     """The dramatiq message of a claimed job. The executor sets ``outcome``; it is written when dramatiq acknowledges.
 
     ``traceparent`` is the sender's trace context; ``sensitive`` are the fields that are never shown. If the row cannot be read,
-    the message is empty, ``claim.fault`` has the reason, and the job ends in the usual way.
+    the message is empty, ``claim.fault`` has the reason, and the job ends in the usual way. The message of a chunk is that of its
+    first job, with the ``others``.
 
     Args:
         row: A job of the answer to a claim.
@@ -222,6 +242,8 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
             )
         )
         self.outcome: Outcome | None = None
+        self.in_chunk = row.reason == "chunk"
+        self.others: list[JobMessage] = []
         self.traceparent: Any = read.options.get("traceparent")
         self.sensitive: frozenset[str] = frozenset(row.sensitive or ())
         self.claim = Claim(
@@ -244,6 +266,18 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
             is_async=is_async,
             fault=fault,
         )
+
+    @property
+    def members(self) -> list[JobMessage]:
+        """The messages of its jobs."""
+        return [self, *self.others]
+
+    def hiding(self) -> AbstractContextManager[None]:
+        """Mask its sensitive fields in what is said in this context."""
+        if not self.others:
+            return hiding(self.kwargs, self.sensitive)
+        names = {name for one in self.members for name in one.kwargs}
+        return hiding({name: [one.kwargs.get(name) for one in self.members] for name in names}, self.sensitive)
 
     def __str__(self) -> str:
         """The job without its payload, because dramatiq and middleware log it."""

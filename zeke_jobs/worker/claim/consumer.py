@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from zeke_jobs.worker.claim.claims import JobMessage
+    from zeke_jobs.worker.finish.outcome import Outcome
     from zeke_jobs.worker.process import WorkerProcess
 
 _LOOK = 0.05  # seconds between checks of dramatiq's thread whether it may end
@@ -36,8 +37,24 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             time.sleep(_LOOK)
 
     def ack(self, message: JobMessage) -> None:
-        """Give the outcome to the completer; called in the worker's thread."""
-        claim, process, outcome = message.claim, self._process, message.outcome
+        """Give the outcomes to the completer; called in the worker's thread."""
+        process = self._process
+        outcomes = [outcome for one in message.members if (outcome := self._end(one, message)) is not None]
+        if not outcomes:
+            process.producer.freed(set())
+            return  # handed back before it started, or given up: its end is recorded and its thread is free
+        process.completer.wait_for_room()
+        # A look writes completions with its claim. A claim or a write costs the same for one job as for many, so both wait while
+        # a job waits for a thread.
+        looks = process.producer.freed({message.claim.task})
+        if not all(isinstance(one, Completed) for one in outcomes) or not (looks or process.held.waiting()):
+            process.completer.write_now()
+
+    nack = ack
+
+    def _end(self, one: JobMessage, message: JobMessage) -> Outcome | None:
+        """End a job of the message, and return its outcome; None if it had ended before."""
+        claim, process, outcome = one.claim, self._process, one.outcome
         if outcome is None and (claim.started is not None or process.held.start(claim)):
             # Dramatiq stopped between its hooks: a payload has a key `self`, a middleware failed, or an interrupt came late.
             # Count this as a start. Otherwise the job would be tried for ever.
@@ -46,19 +63,10 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             outcome = of_exception(error, process.policy(claim), retries=retries)
         if message.failed:
             outcome = failed_by_middleware(outcome)
-        if not process.settle(claim, outcome or RETURNED):
-            process.producer.freed(set())
-            return  # handed back before it started, or given up: its end is recorded and its thread is free
-        process.completer.wait_for_room()
-        # A look writes completions with its claim. A claim or a write costs the same for one job as for many, so both wait while
-        # a job waits for a thread.
-        looks = process.producer.freed({claim.task})
-        if not isinstance(outcome, Completed) or not (looks or process.held.waiting()):
-            process.completer.write_now()
-
-    nack = ack
+        return outcome or RETURNED if process.settle(claim, outcome or RETURNED) else None
 
     def requeue(self, messages: Iterable[JobMessage]) -> None:
         """Hand back the jobs that were claimed and not started, as at a shutdown."""
         for message in messages:
-            self._process.settle(message.claim, RETURNED, unstarted=True)
+            for one in message.members:
+                self._process.settle(one.claim, RETURNED, unstarted=True)

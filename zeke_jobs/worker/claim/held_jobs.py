@@ -6,7 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from zeke_jobs.worker.claim.claims import Stage
+from zeke_jobs.worker.claim.claims import Chunk, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -87,6 +87,18 @@ class HeldJobs:
         self._apart += claim.deaths > 1
         return claim
 
+    def join(self, chunks: Iterable[list[Claim]]) -> None:
+        """Accepted claims are chunks: those of each share one thread or place until the last of them ends."""
+        with self.changed:
+            for claims in chunks:
+                held = [claim for claim in claims if not claim.ended]
+                chunk = Chunk(held, len(held))
+                for claim in held[1:]:
+                    self._leave(claim)
+                self._long += sum(not (claim.is_async or claim.long) for claim in held[:1])
+                for claim in held:
+                    claim.chunk, claim.long = chunk, True
+
     def start(self, claim: Claim) -> bool:
         """A thread starts a job; False when the job has ended in the meantime."""
         with self.changed:
@@ -94,7 +106,9 @@ class HeldJobs:
                 return False
             claim.move(Stage.RUNS)
             claim.started = time.monotonic()
-            self._started += not claim.is_async
+            self._started += not claim.is_async and not (claim.chunk and claim.chunk.has_started)
+            if claim.chunk is not None:
+                claim.chunk.has_started = True
             return True
 
     def end(self, claim: Claim, *, unstarted: bool = False) -> bool:
@@ -109,22 +123,24 @@ class HeldJobs:
             if was is Stage.ENDED or (unstarted and was not in (Stage.CLAIMED, Stage.WAITS)):
                 return False
             claim.move(Stage.ENDED)
-            if claim.is_async:
-                self._on_loop -= was is not Stage.CLAIMED
-            else:
-                self._leave_thread(claim, was)
+            if claim.chunk is not None:
+                claim.chunk.held -= 1
+            if was is not Stage.CLAIMED and not (claim.chunk and claim.chunk.held):
+                self._leave(claim)
             if was is Stage.GIVEN_UP:
                 self.lost -= not claim.is_async
                 return False
             claim.done = time.monotonic()
             return True
 
-    def _leave_thread(self, claim: Claim, was: Stage) -> None:
-        if was is not Stage.CLAIMED:
-            self._taken -= 1
-            self._long -= claim.long
-        if claim.started is not None:
-            self._started -= 1
+    def _leave(self, claim: Claim) -> None:
+        if claim.is_async:
+            self._on_loop -= 1
+            return
+        self._taken -= 1
+        self._long -= claim.long
+        self._started -= claim.started is not None if claim.chunk is None else claim.chunk.has_started
+        if claim.started is not None and claim.chunk is None:
             self._learn(claim.task, time.monotonic() - claim.started)
 
     def give_up(self, claim: Claim) -> bool:

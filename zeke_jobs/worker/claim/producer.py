@@ -15,6 +15,7 @@ from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.pool import is_away
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.answer import Asking, ask, with_messages
+from zeke_jobs.worker.claim.chunks import by_threads
 from zeke_jobs.worker.claim.claims import JobMessage
 from zeke_jobs.worker.finish.outcome import RETURNED, Ended
 from zeke_jobs.worker.finish.writer import UNFIT
@@ -140,7 +141,7 @@ class Producer:
                 rows = with_messages(conn, who, answer.jobs)
                 jobs = [JobMessage(row, queue.name, asked, is_async=queue.is_async) for row in rows]
                 self._accept(jobs, lack_threads=answer.lacks_threads and not queue.is_async)
-                self._look_ended(conn, queue, answer, is_full=answer.lacks_threads or len(answer.jobs) >= want)
+                self._look_ended(conn, queue, answer, is_full=answer.lacks_threads or answer.taken >= want)
         finally:
             self._look_connection = None
             if completions:
@@ -152,17 +153,19 @@ class Producer:
         try:
             claims = [(one.claim, process.policy(one.claim).limit > 0) for one in messages]
             held = self._held.accept(claims, lack_threads=lack_threads)
-            surplus = -self._held.free(is_async=any(one.claim.is_async for one in messages))
-            for message, ours in reversed(list(zip(messages, held, strict=True))):
+            for message, ours in zip(messages, held, strict=True):
                 if ours.number != message.claim.number:
                     # Another process rescued this job from us, and we claimed it again; but its earlier run here has not ended.
                     process.settle(message.claim, _STILL_ENDING)
-                elif ours is message.claim and ((surplus > 0 and ours.long) or process.stopping):
-                    surplus -= process.settle(ours, RETURNED, unstarted=True)
-            for message in (
-                one for one in messages if self._held.find(one.claim.id) is one.claim and not one.claim.ended
-            ):
-                process.start(message)
+            new = by_threads(one for one, ours in zip(messages, held, strict=True) if ours is one.claim)
+            self._held.join([one.claim for one in message.members] for message in new if message.others)
+            surplus = -self._held.free(is_async=any(one.claim.is_async for one in messages))
+            for message in reversed(new):
+                if (surplus > 0 and message.claim.long) or process.stopping:
+                    surplus -= max(process.settle(one.claim, RETURNED, unstarted=True) for one in message.members)
+            for message in new:
+                if not all(one.claim.ended for one in message.members):
+                    process.start(message)
         except BaseException:
             for claim in (one.claim for one in messages if self._held.find(one.claim.id) in (None, one.claim)):
                 process.settle(claim, RETURNED, unstarted=True)

@@ -11,26 +11,25 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from dramatiq.middleware import Middleware, SkipMessage
-from pydantic import ValidationError
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
+from zeke_jobs.core.chunk import ChunkContext
 from zeke_jobs.core.logs import get_logger
-from zeke_jobs.core.redaction import hiding, redact
+from zeke_jobs.core.redaction import redact
 from zeke_jobs.errors import ClaimLost, InvalidPayload, Reject, Retry, Throttled
-from zeke_jobs.payload import json_text
 from zeke_jobs.worker.claim.claims import JobMessage
 from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Outcome, Settled, limit_of, of_exception
-from zeke_jobs.worker.run import dramatiq_options, job_log, tracing
+from zeke_jobs.worker.run import job_log, tracing
+from zeke_jobs.worker.run.chunk import check, encoded, end_of
 from zeke_jobs.worker.run.event_loop import Call, end_child
 from zeke_jobs.worker.run.interrupts import Interrupt, Interrupts, Lost
 from zeke_jobs.worker.run.job_context import JobContext
 from zeke_jobs.worker.run.loop_context import LoopContext
+from zeke_jobs.worker.run.payload import validated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from uuid import UUID
-
-    from pydantic import BaseModel
 
     from zeke_jobs.postgres.pool import Pool
     from zeke_jobs.worker.claim.claims import Claim
@@ -38,9 +37,12 @@ if TYPE_CHECKING:
 
 
 class _AttemptResult(NamedTuple):
-    """The result of one attempt: its end, and the value or exception of the handler that dramatiq's middleware gets."""
+    """The result of one attempt: its end, and the value or exception of the handler that dramatiq's middleware gets.
 
-    outcome: Outcome
+    The end is None for a chunk: the message of each of its jobs has one.
+    """
+
+    outcome: Outcome | None
     result: Any = None
     error: BaseException | None = None
 
@@ -88,16 +90,18 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         if not message.claim.is_async:
             self._current.message = message
         if (runnable := self._runtime.find(message.claim.task)) is not None:
-            message.sensitive = frozenset({*runnable.task.sensitive, *message.claim.sensitive})
+            marked = (field for one in message.members for field in one.claim.sensitive)
+            message.sensitive = frozenset({*runnable.task.sensitive, *marked})
 
     def after_skip_message(self, _broker: object, message: JobMessage) -> None:
         """End the job of a message that a middleware skipped: failed if the message is failed, else completed."""
-        if message.outcome is None:
-            with hiding(message.kwargs, message.sensitive):
-                reason = f"a middleware skipped it before its handler began{_reason_of(message)}"
-            failed = Ended("failed", reason=reason, error={"type": "SkipMessage", "message": reason})
-            message.outcome = self._begin(message.claim) or (failed if message.failed else Completed())
-            self._log.info(reason, task=message.claim.task, job_id=str(message.claim.id), failed=message.failed)
+        for one in message.members:
+            if one.outcome is None:
+                with message.hiding():
+                    reason = f"a middleware skipped it before its handler began{_reason_of(message)}"
+                failed = Ended("failed", reason=reason, error={"type": "SkipMessage", "message": reason})
+                one.outcome = self._begin(one.claim) or (failed if message.failed else Completed())
+                self._log.info(reason, task=one.claim.task, job_id=str(one.claim.id), failed=message.failed)
 
     def run(self, *_args: Any, **_payload: Any) -> Any:
         """Run the job of this thread's message. Leaves the outcome on the message, and returns or raises as the handler does.
@@ -122,11 +126,14 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
 
         What comes before and after that call may block, and so needs a thread.
         """
-        message.outcome = self._begin(message.claim)
-        if message.outcome is not None:
+        for one in message.members:
+            one.outcome = self._begin(one.claim)
+        running = [one for one in message.members if one.outcome is None]
+        if not running:
             raise SkipMessage("its job does not start here")
-        ended = yield from self._attempt(message)
-        message.outcome = ended.outcome
+        ended = yield from self._attempt(message, running)
+        for one in running:
+            one.outcome = one.outcome or ended.outcome
         if isinstance(ended.outcome, Ended):
             if ended.outcome.how == "failed":
                 message.fail()
@@ -139,83 +146,115 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
                 del ended  # else error and frame would hold each other in memory
         return ended.result
 
-    def _attempt(self, message: JobMessage) -> _Steps:
-        claim = message.claim
+    def _attempt(self, message: JobMessage, running: list[JobMessage]) -> _Steps:
+        claim = running[0].claim
         runnable = self._runtime.find(claim.task)
-        if runnable is None or runnable.handler.is_async is not claim.is_async:
-            # Since the claim the task left jobs.yaml, or got a handler of the other kind: another claim may do better.
+        if (
+            runnable is None
+            or runnable.handler.is_async is not claim.is_async
+            or (message.others and not runnable.handler.takes_chunk)
+        ):
+            # Since the claim the task left jobs.yaml, or got a handler of another kind: another claim may do better.
             return _AttemptResult(Ended("returned"))
-        with hiding(message.kwargs, message.sensitive), tracing.attempt(claim, message.traceparent) as attempt:
+        with message.hiding(), tracing.attempt(claim, running[0].traceparent) as attempt:
             trace = {"trace_id": attempt.trace_id} if attempt.trace_id else {}
             # Bind the job to every line that any library logs while the handler runs, so that a job's lines are found by its id.
             bound = bind_contextvars(task=claim.task, job_id=str(claim.id), attempt=claim.attempt + 1, **trace)
             try:
-                ended = yield from self._guarded_call(message, runnable)
+                call = self._guarded_chunk if runnable.handler.takes_chunk else self._guarded_call
+                ended = yield from call(running, runnable)
             finally:
                 reset_contextvars(**bound)
-            attempt.end(ended.outcome)
+            attempt.end(ended.outcome or running[0].outcome or RETURNED)
             return ended
 
-    def _guarded_call(self, message: JobMessage, runnable: RunnableTask) -> _Steps:
-        claim = message.claim
-        policy = self._runtime.policy(claim.task, claim.retry)
-        retries = claim.attempt - claim.attempt_base
+    def _guarded_call(self, running: list[JobMessage], runnable: RunnableTask) -> _Steps:
+        claim, views = running[0].claim, list[Any]()
         try:
             with job_log.keeping(claim, runnable.task):
-                return (yield from self._call(claim, runnable, _validated(message, runnable)))
-        except ClaimLost as error:
-            self._log.warning("claim lost", task=claim.task, job_id=str(claim.id), reason=str(error))
-            # If the job was cancelled, the database records that instead; if it was rescued, the fence refuses our end.
-            return _AttemptResult(of_exception(error, policy, retries=retries), error=error)
-        except Lost as error:
-            self._log.warning("handler stopped", task=claim.task, job_id=str(claim.id), reason=str(error))
-            return _AttemptResult(RETURNED, error=error)
+                result = yield from self._call(claim, [claim], runnable, validated(running[0], runnable), views)
+                if views[0].completed:
+                    return _AttemptResult(Settled(), result if views[0].output is None else views[0].output)
+                return _AttemptResult(Completed(encoded(result)), result)
         except BaseException as error:  # noqa: BLE001 (it ends in the job's row, where people look)
-            outcome = of_exception(error, policy, retries=retries)
-            self._log_end(
-                claim, outcome, retries, limit_of(error, policy), has_traceback=not isinstance(error, _DECISIONS)
-            )
-            return _AttemptResult(outcome, error=error)
+            return _AttemptResult(self._ended(claim, error), error=error)
 
-    def _call(self, claim: Claim, runnable: RunnableTask, payload: BaseModel) -> _Steps:
-        assert self.worker is not None
-        pid = os.getpid()
-        timeout = claim.timeout or runnable.task.timeout.total_seconds()
-        with self._interrupts.running(claim.id, timeout, is_async=claim.is_async) as running:
-            context = (LoopContext if claim.is_async else JobContext)(
-                claim,
-                self.worker,
-                self._runtime,
-                self._pool,
-                running,
-                runnable.settings,
-                statement_pool=self._statement_pool,
-            )
-            result = None
+    def _guarded_chunk(self, running: list[JobMessage], runnable: RunnableTask) -> _Steps:
+        """Run a chunk; leaves an outcome on the message of each of its jobs."""
+        lead, result, error = running[0].claim, None, None
+        fit, payloads, views = list[JobMessage](), list[Any](), list[Any]()
+        for one in running:
             try:
-                if claim.is_async:
-                    result = yield Call(claim, running, partial(runnable.handler.function, payload, context))
-                else:
-                    result = runnable.handler.function(payload, context)
+                payloads.append(validated(one, runnable))
+                fit.append(one)
+            except InvalidPayload as fault:
+                one.outcome = self._ended(one.claim, fault)
+        try:
+            with job_log.keeping(lead, runnable.task):
+                if fit:
+                    result = yield from self._call(lead, [one.claim for one in fit], runnable, payloads, views)
+                    check(result, len(fit))
+        except BaseException as raised:  # noqa: BLE001 (it ends in the rows of the jobs)
+            error = raised
+        try:
+            for place, one in enumerate(fit):
+                one.claim.log = lead.log
+                end = end_of(views[0], place, result, error) if views else error or RETURNED
+                if isinstance(end, BaseException):
+                    end = self._ended(one.claim, end, is_told=end is error and place > 0)
+                one.outcome = end
+            return _AttemptResult(None, result, error)
+        finally:
+            del error  # as in steps
+
+    def _ended(self, claim: Claim, error: BaseException, *, is_told: bool = False) -> Ended:
+        """The end of a job whose handler raised. ``is_told``: the log has the traceback already."""
+        if isinstance(error, Lost):
+            self._log.warning("handler stopped", task=claim.task, job_id=str(claim.id), reason=str(error))
+            return RETURNED
+        policy, retries = self._runtime.policy(claim.task, claim.retry), claim.attempt - claim.attempt_base
+        outcome = of_exception(error, policy, retries=retries)
+        if isinstance(error, ClaimLost):
+            # If the job was cancelled, the database records that instead; if it was rescued, the fence refuses our end.
+            self._log.warning("claim lost", task=claim.task, job_id=str(claim.id), reason=str(error))
+        else:
+            has_traceback = not (is_told or isinstance(error, _DECISIONS))
+            self._log_end(claim, outcome, retries, limit_of(error, policy), has_traceback=has_traceback)
+        return outcome
+
+    def _call(
+        self, lead: Claim, claims: list[Claim], runnable: RunnableTask, payload: Any, views: list[Any]
+    ) -> Generator[Call, Any, Any]:
+        """Call the handler for these jobs, and return its result. Adds the handler's context to ``views``."""
+        assert self.worker is not None
+        pid, usual = os.getpid(), runnable.task.timeout.total_seconds()
+        timeout = max(claim.timeout or usual for claim in claims)
+        kind = LoopContext if lead.is_async else JobContext
+        with self._interrupts.running(lead.id, timeout, is_async=lead.is_async) as running:
+            shared = (self.worker, self._runtime, self._pool, running, runnable.settings)
+            contexts = [kind(claim, *shared, statement_pool=self._statement_pool) for claim in claims]
+            for one in contexts if len(contexts) > 1 and not lead.is_async else ():
+                one.mates = contexts
+            is_chunk = runnable.handler.takes_chunk
+            context: Any = ChunkContext(contexts, lambda i: claims[i].cancelled) if is_chunk else contexts[0]
+            views.append(context)
+            call, result = partial(runnable.handler.function, payload, context), None
+            try:
+                result = (yield Call(lead, running, call)) if lead.is_async else call()
             except (Exception, Interrupt, CancelledError) as error:
-                if not context.completed:
+                if not all(one.completed for one in contexts):
                     if isinstance(error, Throttled):
-                        _throttle(context, error)
+                        _throttle(contexts[0], error)
                     raise
                 context.logger.exception("raised after its completion was committed; the job stays completed")
             finally:
                 if os.getpid() != pid:
                     end_child(sys.exception())
-                context.close()
-        if context.completed:
-            return _AttemptResult(Settled(), result if context.output is None else context.output)
-        if running.interrupt is not None:
+                for one in contexts:
+                    one.close()
+        if running.interrupt is not None and not all(one.completed for one in contexts):
             raise running.interrupt  # the handler caught the interrupt and returned
-        try:
-            return _AttemptResult(Completed(json_text.encode(result)), result)
-        except json_text.UnfitForJson as error:
-            # Another run would repeat its effects and return the same output.
-            raise Reject(f"the output cannot be stored: {error}") from None
+        return result
 
     def _log_end(self, claim: Claim, outcome: Ended, retries: int, limit: int, *, has_traceback: bool) -> None:
         log = self._log.bind(task=claim.task, job_id=str(claim.id), attempt=claim.attempt + 1)
@@ -254,20 +293,3 @@ def _throttle(context: JobContext, throttled: Throttled) -> None:
         context.throttled(throttled.limit, throttled.retry_after, throttled.reason)
     except ValueError as error:  # jobs.yaml has no such limit: only this job waits
         context.logger.warning("nothing closed", limit=throttled.limit, reason=str(error))
-
-
-def _validated(message: JobMessage, runnable: RunnableTask) -> BaseModel:
-    if message.claim.fault is not None:
-        raise message.claim.fault
-    dramatiq_options.check(message.options)
-    if message.args:
-        raise InvalidPayload(f"expected the payload as keywords, got {len(message.args)} positional arguments")
-    try:
-        return runnable.handler.payload_model.model_validate(message.kwargs)
-    except ValidationError as error:
-        # Leave out the values: they may be secret, and the payload has them anyway.
-        faults = [
-            (".".join(map(str, e["loc"])), e["msg"]) for e in error.errors(include_input=False, include_url=False)
-        ]
-        listed = "; ".join(f"{place}: {message}" if place else message for place, message in faults)
-        raise InvalidPayload(f"payload does not fit {runnable.task.id}: {listed}", faults) from None

@@ -42,7 +42,8 @@ _WAIT_WHEN_FULL = 30.0  # seconds before a job that met a full queue is tried ag
 class JobContext(Reports):
     """See ``Context``. ``close`` gives the connection back; ``completed`` tells the executor that the end is written already.
 
-    ``statement_pool`` is the pool for the handler's reports, which are outside its own transaction.
+    ``statement_pool`` is the pool for the handler's reports, which are outside its own transaction. ``mates``: the contexts of
+    its chunk, which take turns with the one connection of their thread.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class JobContext(Reports):
         self._conn: Connection | None = None
         self._was_used = False  # the handler may have changed its settings
         self._in_transaction = False
+        self.mates: Sequence[JobContext] = ()
         self.output: Any = None  # the argument of complete
         self._output: str | None = None
 
@@ -90,6 +92,8 @@ class JobContext(Reports):
     def _connection(self) -> Connection:
         if self._conn is None or (self._conn.closed and not self._in_transaction):
             self._drop_connection()  # give the dead one back first, because the pool has only one for each thread
+            for one in self.mates:
+                one.give_way()
             self._conn = self._exits.enter_context(self._pool.connection())
             self._running.stoppers.append(self._conn.cancel)
             self._exits.callback(self._release, self._conn)
@@ -226,6 +230,16 @@ class JobContext(Reports):
     def service(self, name: str) -> Any:
         """See ``Context.service``."""
         return self._runtime.service(name)
+
+    def give_way(self) -> None:
+        """Give the connection back, for another job of the chunk.
+
+        Raises:
+            RuntimeError: its transaction is open.
+        """
+        if self._in_transaction and self._conn is not None:
+            raise RuntimeError("expected one open transaction in a chunk at a time, got one of another job")
+        self._drop_connection()
 
     def close(self) -> None:
         """Give the connection back in its original state."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.lab.chaos.scenarios import coroutines, database, failover, network, processes, strike
+from tests.lab.chaos.scenarios import chunks, coroutines, database, failover, network, processes, strike
 from tests.lab.chaos.scenarios.possible import Impossible
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ __all__ = ["SCENARIOS", "Impossible"]
 SCENARIOS: dict[str, Callable[..., Outcome]] = {
     "kill-workers": processes.kill_workers,
     "strike": strike.strike,
+    "chunks": chunks.chunks,
     "kill-schedulers": processes.kill_schedulers,
     "wrong-clock": processes.wrong_clock,
     "use-up-connections": database.use_up_connections,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nothing_of_this_name import Ghost  # type: ignore[import-not-found]
     from sample_payloads import Welcome  # type: ignore[import-not-found]
 
-    from zeke_jobs import Context
+    from zeke_jobs import ChunkContext, Context
     from zeke_jobs.core.context import Context as Ctx
 
 
@@ -111,3 +111,7 @@ def yielding(payload: Nothing, ctx: Context) -> Iterator[None]:
 
 
 number = 5
+
+
+def greet_all(payloads: list[Welcome], ctx: ChunkContext) -> list[str]:
+    return [f"hello {one.user_name}" for one in payloads]

@@ -15,12 +15,15 @@ SELECT
   CASE WHEN r.reason = 'concurrency' THEN (
     SELECT jsonb_agg(to_jsonb(h) ORDER BY h.since)
     FROM (
-      SELECT q.message_id AS id, q.task, w.host, w.pid, coalesce(q.started_on, q.claimed_on) AS since
-      FROM zeke_jobs.bucket AS b
-      JOIN zeke_jobs.queue AS q ON q.state = 'consumed' AND q.task = ANY (b.tasks)
-      LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
-      WHERE b.name = u.name AND b.unit = 'jobs'
-      ORDER BY since
+      SELECT o.* FROM (
+        SELECT DISTINCT ON (q.worker, q.claimed_on, CASE WHEN (q.task = ANY (b.chunked)) IS NOT TRUE THEN q.message_id END)
+          q.message_id AS id, q.task, w.host, w.pid, coalesce(q.started_on, q.claimed_on) AS since
+        FROM zeke_jobs.bucket AS b
+        JOIN zeke_jobs.queue AS q ON q.state = 'consumed' AND q.task = ANY (b.tasks)
+        LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
+        WHERE b.name = u.name AND b.unit = 'jobs'
+      ) AS o
+      ORDER BY o.since
       LIMIT %(most)s
     ) AS h) END AS holders
 FROM zeke_jobs.room(%(limits)s::text[], zeke_jobs.now()) AS r

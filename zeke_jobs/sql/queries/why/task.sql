@@ -5,6 +5,7 @@ SELECT
   t.limits,
   t.per_key,
   t.share,
+  t.chunk,
   (t.definition ->> 'timeout')::interval AS timeout,
   t.definition,
   t.unique_fields,

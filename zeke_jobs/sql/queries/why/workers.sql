@@ -1,4 +1,4 @@
--- Worker processes, from the view of one task.
+-- Worker processes, from the view of one task. A chunk counts as one job.
 SELECT
   w.id,
   w.host,
@@ -14,8 +14,9 @@ SELECT
   %(task)s = ANY (w.tasks) AS knows
 FROM zeke_jobs.worker AS w
 LEFT JOIN (
-  SELECT q.worker, count(*) AS jobs
+  SELECT q.worker, count(DISTINCT CASE WHEN c.id IS NULL THEN q.message_id::text ELSE c.id || q.claimed_on END) AS jobs
   FROM zeke_jobs.queue AS q JOIN zeke_jobs.worker AS w ON w.id = q.worker
+  LEFT JOIN zeke_jobs.task AS c ON c.id = q.task AND c.chunk IS NOT NULL
   WHERE q.state = 'consumed' AND (q.task = ANY (w.async_tasks)) = (%(task)s = ANY (w.async_tasks))
   GROUP BY q.worker) AS b ON b.worker = w.id
 WHERE w.kind = 'worker'

@@ -1,0 +1,150 @@
+"""Embeddings in chunks: a provider that fails whole calls and single texts, and workers that are killed in the middle of calls."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+from tests.lab.chaos.handlers import PROVIDER
+from tests.lab.chaos.world import world
+from zeke_jobs import send_many
+from zeke_jobs.postgres.pool import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.lab.chaos.keeper import Kept
+    from tests.lab.chaos.outcome import Outcome
+    from tests.lab.chaos.world import World
+
+_SIZE = 50
+_SEVENTH = 7
+_REFUSED = 97  # each text of which this is a divisor
+_ENDED = "SELECT count(*) FROM zeke_jobs.queue WHERE task = 'embed' AND state IN ('done', 'rejected')"
+_HELD = """SELECT q.message_id::text FROM zeke_jobs.queue AS q JOIN zeke_jobs.worker AS w ON w.id = q.worker
+  WHERE q.state = 'consumed' AND w.pid = ANY (%s)"""
+_ROWS = """SELECT q.message_id::text, (q.message #>> '{kwargs,n}')::integer, q.state::text, q.result,
+    (SELECT count(*) FROM jsonb_array_elements(q.attempts) AS a WHERE a ->> 'outcome' = 'died')
+  FROM zeke_jobs.queue AS q WHERE q.task = 'embed'"""
+
+
+class Provider:
+    """Counts its calls, and how many there are at once. ``fails``: every seventh call is refused, and single texts are."""
+
+    def __init__(self) -> None:
+        self.calls = self.now = self.most = 0
+        self.fails = False
+        self.seconds = 0.03
+        self._lock = threading.Lock()
+
+    def answer(self, texts: list[int]) -> list[Any] | None:
+        """A vector for each text, None for a refused one; None instead of the list if the call fails."""
+        with self._lock:
+            self.calls += 1
+            self.now += 1
+            self.most = max(self.most, self.now)
+            is_refused = self.fails and self.calls % _SEVENTH == 0
+        time.sleep(self.seconds)
+        with self._lock:
+            self.now -= 1
+        return None if is_refused else [None if self.fails and n % _REFUSED == 0 else [n, n / 2] for n in texts]
+
+
+@contextmanager
+def _serving(provider: Provider) -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            found = provider.answer(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(503 if found is None else 200)
+            self.end_headers()
+            self.wfile.write(json.dumps(found).encode())
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+def chunks(*, quick: bool) -> Outcome:
+    """The same texts three times: from a kind provider, from one that fails, and while workers die."""
+    count, provider = 1_000 if quick else 10_000, Provider()
+    with _serving(provider) as address, world("chunks", quick=quick, kinds={}) as here:
+        both = [here.worker(name, **{PROVIDER: address}) for name in ("one", "two")]
+        here.until(lambda: here.look("SELECT count(*) FROM zeke_jobs.worker") == 2, 60, "two workers")
+        _run(here, count)
+        plain, provider.calls, provider.fails = provider.calls, 0, True
+        here.promise(
+            f"at most {1.15 * count / _SIZE:g} calls for {count} texts, got {plain}", plain <= 1.15 * count / _SIZE
+        )
+        _run(here, count)
+        failing, least = provider.calls, -(-count * _SEVENTH // (_SIZE * (_SEVENTH - 1)))
+        here.promise(f"with every seventh refused, {least} and 15 % more, got {failing}", failing <= 1.15 * least)
+        here.promise("each job has its own outcome", _is_right(here, {}))
+        here.promise(f"never more than two calls at once, got {provider.most}", provider.most == 2)
+        deaths = _kill(here, both, count // 5, provider)
+        here.promise(
+            f"each job's deaths are right, {sum(deaths.values())} of {len(deaths)} jobs", _is_right(here, deaths)
+        )
+        here.drain()
+        said = f"{plain} calls, {failing} with every seventh refused, {provider.calls - failing} with {len(deaths)} jobs killed"
+        return here.outcome("workers are killed in the middle of calls", after_share=None, note=said)
+
+
+def _run(here: World, count: int) -> None:
+    """Send texts, and wait for their ends."""
+    _send(here, count)
+    here.until(
+        lambda: here.look("SELECT count(*) FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')") == 0,
+        200,
+        "the ends",
+    )
+
+
+def _send(here: World, count: int) -> None:
+    with closing(connect(here.url)) as conn:
+        conn.autocommit = True
+        for begin in range(1, count + 1, 1_000):
+            sent = send_many(
+                "embed", [{"n": n, "plain": True} for n in range(begin, min(begin + 1_000, count + 1))], connection=conn
+            )
+            here.traffic.ledger |= {str(one.id) for one in sent}
+
+
+def _kill(here: World, both: list[Kept], count: int, provider: Provider) -> dict[str, int]:
+    """Kill a worker, three times, while it holds chunks; the number of deaths of the jobs that it held."""
+    provider.seconds, deaths, before = 0.5, dict[str, int](), here.look(_ENDED)
+    _send(here, count)
+    for _ in range(3):
+        here.until(lambda: any(here.row(_HELD, kept.pids()) for kept in both), 60, "a chunk")
+        kept = next(kept for kept in both if here.row(_HELD, kept.pids()))
+        os.killpg(kept.command.pid, signal.SIGSTOP)
+        time.sleep(0.5)  # what it has sent is done
+        with closing(connect(here.url)) as conn, conn.cursor() as cursor:
+            cursor.execute(_HELD, (kept.pids(),))
+            for (job,) in cursor.fetchall():
+                deaths[job] = deaths.get(job, 0) + 1
+        here.kill(kept)
+        here.until(lambda: here.look("SELECT count(*) FROM zeke_jobs.worker") == 2, 90, "two workers")
+    provider.seconds = 0.01
+    here.until(lambda: here.look(_ENDED) == before + count, 200, "the ends")
+    return deaths
+
+
+def _is_right(here: World, deaths: dict[str, int]) -> bool:
+    """Whether each job ended as its text deserves, after as many deaths; the third fails it."""
+    with closing(connect(here.url)) as conn, conn.cursor() as cursor:
+        cursor.execute(_ROWS)
+        return all(
+            died == deaths.get(job, 0)
+            and (state, result) in (("rejected", None) if died == 3 or n % _REFUSED == 0 else (), ("done", [n, n / 2]))
+            for job, n, state, result, died in cursor.fetchall()
+        )

@@ -1,0 +1,209 @@
+"""Chunks in a worker: each job ends in its own way, whatever happens to the others."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import suppress
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import zeke_jobs
+from tests.waiting import eventually
+from tests.zeke_jobs.worker.handlers import CALLS, GATE, Number
+from zeke_jobs import ChunkContext, Payload
+from zeke_jobs.errors import ClaimLost, JobFailed
+from zeke_jobs.testing import FakeChunk, JobRunner
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from tests.zeke_jobs.worker.conftest import Jobs, Running
+
+HERE = "tests.zeke_jobs.worker.test_chunks"
+RETRY = "retry: {limit: 1, delay: 1ms}"
+
+
+def task(handler: str, chunk: str = "{size: 5, wait: 300ms}", more: str = RETRY) -> str:
+    return f"  many: {{handler: '{HERE}:{handler}', chunk: {chunk}, {more}}}\n  echo: {{handler: 'H:echo'}}"
+
+
+class Part(Payload):
+    n: int
+    do: str = "return"
+    secret: str = ""
+
+
+def each(payloads: list[Part], ctx: ChunkContext) -> list[Any]:
+    """Does with each job what its payload says."""
+    CALLS.append([one.n for one in payloads])
+    outputs: list[Any] = []
+    for i, (payload, job) in enumerate(zip(payloads, ctx.jobs, strict=True)):
+        job.add_cost(Decimal(payload.n))
+        match payload.do:
+            case "fail":
+                ctx.fail(i, ValueError(f"no {payload.n}"))
+            case "retry" if job.attempt == 1:
+                ctx.retry(i, 0.001, "once more")
+            case "complete":
+                with job.transaction():
+                    job.send("echo", {"n": payload.n})
+                    job.complete("written")
+            case "raise":
+                raise ConnectionError(f"all of {len(payloads)}")
+        outputs.append({1, 2} if payload.do == "unfit" else [payload.n, job.attempt])
+    return outputs
+
+
+async def each_async(payloads: list[Part], ctx: ChunkContext) -> list[Any]:
+    await asyncio.gather(*(job.aadd_cost(Decimal(one.n)) for one, job in zip(payloads, ctx.jobs, strict=True)))
+    await asyncio.gather(*(job.asend("echo", {"n": one.n}) for one, job in zip(payloads, ctx.jobs, strict=True)))
+    for i, one in enumerate(payloads):
+        if one.do == "fail":
+            ctx.fail(i, ValueError(f"no {one.n}"))
+        elif one.do == "retry" and ctx.jobs[i].attempt == 1:
+            ctx.retry(i, 0.001)
+    return [[one.n, job.attempt] for one, job in zip(payloads, ctx.jobs, strict=True)]
+
+
+def too_few(payloads: list[Number], ctx: ChunkContext) -> list[int]:
+    return [one.n for one in payloads[1:]]
+
+
+def gated(payloads: list[Number], ctx: ChunkContext) -> list[Any]:
+    CALLS.append("started")
+    while not GATE.wait(0.01):
+        pass
+    CALLS.append([ctx.cancelled(i) for i in range(len(payloads))])
+    for job in ctx.jobs:
+        with suppress(ClaimLost), job.transaction():
+            job.send("echo", {"n": 1})
+    return [one.n for one in payloads]
+
+
+def nested(payloads: list[Number], ctx: ChunkContext) -> None:
+    with ctx.jobs[0].transaction(), ctx.jobs[1].transaction():
+        pass
+
+
+def sent(payloads: Sequence[dict[str, Any]], **options: Any) -> list[UUID]:
+    return [one.id for one in zeke_jobs.send_many("many", payloads, **options)]
+
+
+def ended(ids: Sequence[UUID]) -> list[zeke_jobs.Job]:
+    for one in ids:
+        with suppress(JobFailed):
+            zeke_jobs.wait(one, timeout=30)
+    return [zeke_jobs.status(one) for one in ids]
+
+
+@pytest.mark.parametrize("handler", ["each", "each_async"])
+def test_each_job_has_its_own_outcome_attempts_and_cost(running: Running, handler: str) -> None:
+    with running(task(handler)):
+        ids = sent([{"n": 1}, {"n": 2, "do": "fail"}, {"n": 3, "do": "retry"}, {"n": 4}])
+        jobs = ended(ids)
+    assert [one.status for one in jobs] == ["completed", "failed", "completed", "completed"]
+    assert [one.output for one in jobs] == [[1, 1], None, [3, 2], [4, 1]]
+    assert [one.cost for one in jobs] == [1, 2, 6, 4]
+    assert "ValueError: no 2" in json.dumps(jobs[1].attempts)
+    assert [len(one.attempts) for one in jobs] == [0, 1, 1, 0]
+
+
+def test_a_payload_or_an_output_that_does_not_fit_fails_its_own_job_only(running: Running, jobs: Jobs) -> None:
+    jobs.use(task("each"))
+    ids = sent([{"n": 1}, {"n": 2, "do": "unfit"}, {"n": 3, "do": "complete"}, {"n": 4}, {"n": 5}])
+    jobs.rows(
+        """UPDATE zeke_jobs.queue SET message = jsonb_set(message, '{kwargs,n}', '"x"') WHERE message_id = %s""", ids[3]
+    )
+    with running(task("each")):
+        found = ended(ids)
+    assert [one.status for one in found] == ["completed", "failed", "completed", "failed", "completed"]
+    assert CALLS == [[1, 2, 3, 5]]
+    assert found[2].output == "written"
+    assert jobs.rows("SELECT parent FROM zeke_jobs.queue WHERE task = 'echo'") == [{"parent": ids[2]}]
+    assert "cannot be stored" in json.dumps(found[1].attempts)
+    assert "payload does not fit" in json.dumps(found[3].attempts)
+
+
+def test_an_exception_counts_for_all_each_by_its_own_policy(running: Running) -> None:
+    with running(task("each", "{size: 3, wait: 10s}", RETRY + ", per_send: {retry: 3}")):
+        first = sent([{"n": 1}, {"n": 2, "do": "raise"}], retry=0)
+        last = sent([{"n": 3}], retry=1)
+        jobs = ended(first)
+        eventually(lambda: zeke_jobs.status(last[0]).status == "retry")
+    assert [one.status for one in jobs] == ["failed", "failed"]
+    assert all("ConnectionError" in json.dumps(one.attempts) for one in jobs)
+
+
+def test_a_list_of_another_length_fails_all(running: Running) -> None:
+    with running(task("too_few")):
+        jobs = ended(sent([{"n": 1}, {"n": 2}]))
+    assert [one.status for one in jobs] == ["failed", "failed"]
+    assert "expected a list of 2 outputs, or None, got a list of 1" in json.dumps(jobs[0].attempts)
+
+
+def test_a_chunk_runs_in_one_thread_and_leaves_the_others_free(running: Running) -> None:
+    with running(task("gated", "{size: 3, wait: 0s}"), threads=2) as broker:
+        ids = sent([{"n": n} for n in range(3)])
+        eventually(lambda: CALLS == ["started"])
+        assert broker.process.held.free() == 1
+        assert zeke_jobs.wait(zeke_jobs.send("echo", {"n": 7}).id, timeout=20)["n"] == 7
+        GATE.set()
+        assert [one.status for one in ended(ids)] == ["completed"] * 3
+        eventually(lambda: len(broker.process.held) == 0)
+        assert (broker.process.held.free(), broker.process.held.waiting()) == (2, 0)
+
+
+def test_a_cancelled_job_leaves_its_chunk_and_the_others_complete(running: Running, jobs: Jobs) -> None:
+    with running(task("gated", "{size: 3, wait: 0s}"), threads=2) as broker:
+        ids = sent([{"n": n} for n in range(3)])
+        eventually(lambda: CALLS == ["started"])
+        zeke_jobs.cancel(ids[1])
+        eventually(lambda: any(claim.cancelled for claim in broker.process.held.all()))
+        GATE.set()
+        found = ended([ids[0], ids[2]])
+        eventually(lambda: zeke_jobs.status(ids[1]).status == "cancelled")
+        children = {row["parent"] for row in jobs.rows("SELECT parent FROM zeke_jobs.queue WHERE task = 'echo'")}
+        eventually(lambda: len(broker.process.held) == 0)
+        assert broker.process.held.free() == 2
+    assert [one.output for one in found] == [0, 2]
+    assert CALLS == ["started", [False, True, False]]
+    assert children == {ids[0], ids[2]}
+
+
+def test_when_all_its_jobs_are_cancelled_a_chunk_is_stopped(running: Running) -> None:
+    with running(task("gated", "{size: 3, wait: 0s}")):
+        ids = sent([{"n": n} for n in range(3)])
+        eventually(lambda: CALLS == ["started"])
+        for one in ids:
+            zeke_jobs.cancel(one)
+        eventually(lambda: [zeke_jobs.status(one).status for one in ids] == ["cancelled"] * 3)
+
+
+def test_a_timeout_stops_the_chunk_and_counts_for_each(running: Running) -> None:
+    with running(task("gated", "{size: 3, wait: 0s}", "timeout: 300ms, retry: {limit: 0}")):
+        jobs = ended(sent([{"n": n} for n in range(3)]))
+    assert [one.status for one in jobs] == ["failed"] * 3
+    assert all("TimedOut" in json.dumps(one.attempts) for one in jobs)
+
+
+def test_jobs_of_a_chunk_have_one_open_transaction_at_a_time(running: Running) -> None:
+    with running(task("nested", more="retry: {limit: 0}")):
+        jobs = ended(sent([{"n": 1}, {"n": 2}]))
+    assert "expected one open transaction in a chunk at a time" in json.dumps(jobs[0].attempts)
+
+
+def test_a_chunk_runs_without_a_worker_and_its_handler_without_a_database(jobs: Jobs, database: str) -> None:
+    runner = JobRunner(jobs.use(task("each", "{size: 5, wait: 1h}")), database)
+    ids = sent([{"n": 1}, {"n": 2, "do": "fail"}, {"n": 3, "do": "retry"}])
+    found = {one.id: one.status for one in runner()}
+    assert found == dict(zip(ids, ("completed", "failed", "completed"), strict=True))
+    assert [sorted(one) for one in CALLS] == [[1, 2, 3], [3]]
+    chunk = FakeChunk(3, cancelled=[2])
+    assert each([Part(n=1), Part(n=2, do="fail"), Part(n=3)], chunk) == [[1, 1], [2, 1], [3, 1]]
+    assert [job.cost for job in chunk.jobs] == [1, 2, 3]
+    assert {i: str(error) for i, error in chunk.settled.items()} == {1: "ValueError: no 2"}
+    assert chunk.cancelled(2)

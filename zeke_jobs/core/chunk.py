@@ -1,0 +1,66 @@
+"""The handler's view of a chunk: the jobs that it runs in one call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic
+
+from zeke_jobs.core.context import Context, S
+from zeke_jobs.core.logs import get_logger
+from zeke_jobs.errors import Reject, Retry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import timedelta
+
+
+class ChunkContext(Generic[S]):
+    """The second argument of a handler that takes a list. ``ChunkContext[MySettings]`` makes ``ctx.settings`` a ``MySettings``.
+
+    Attributes:
+        jobs: The context of each job, in the order of the payloads: its attempt, cost, sends and transaction.
+        task_id: Canonical id of the task.
+        logger: A structlog logger with the task bound.
+        settled: The errors with which ``fail`` (a ``Reject``) and ``retry`` (a ``Retry``) end single jobs, by their place.
+    """
+
+    def __init__(self, jobs: Sequence[Context[S]], is_cancelled: Callable[[int], bool]) -> None:
+        self.jobs = jobs
+        self.task_id = jobs[0].task_id
+        self.logger = get_logger("zeke_jobs.job", task=self.task_id, jobs=len(jobs))
+        self.settled: dict[int, Exception] = {}
+        self._is_cancelled = is_cancelled
+
+    @property
+    def settings(self) -> S:
+        """The task's ``settings`` from jobs.yaml."""
+        return self.jobs[0].settings
+
+    def service(self, name: str) -> Any:
+        """See ``Context.service``."""
+        return self.jobs[0].service(name)
+
+    async def aservice(self, name: str) -> Any:
+        """See ``Context.aservice``."""
+        return await self.jobs[0].aservice(name)
+
+    def cancelled(self, i: int) -> bool:
+        """Whether job ``i`` was cancelled since the call began: its result will be discarded, and its transactions refused."""
+        return self._is_cancelled(i)
+
+    def fail(self, i: int, error: Exception | str) -> None:
+        """End job ``i`` as failed, without a retry; the others go on. It takes effect when the handler ends."""
+        if not isinstance(error, Reject):
+            cause, error = error, Reject(error if isinstance(error, str) else f"{type(error).__name__}: {error}")
+            error.__cause__ = cause if isinstance(cause, Exception) else None
+        self._settle(i, error)
+
+    def retry(
+        self, i: int, delay: timedelta | float | None = None, reason: str = "", *, limit: int | None = None
+    ) -> None:
+        """Try job ``i`` again, as ``raise Retry(delay, reason, limit=limit)`` in a handler of one job; the others go on."""
+        self._settle(i, Retry(delay, reason, limit=limit))
+
+    def _settle(self, i: int, error: Exception) -> None:
+        if not 0 <= i < len(self.jobs):
+            raise IndexError(f"expected the place of a job from 0 to {len(self.jobs) - 1}, got {i}")
+        self.settled[i] = error

@@ -1,0 +1,53 @@
+"""How each job of a chunk ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from zeke_jobs.errors import ClaimLost, Reject
+from zeke_jobs.payload import json_text
+from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Settled
+
+if TYPE_CHECKING:
+    from zeke_jobs.core.chunk import ChunkContext
+    from zeke_jobs.worker.finish.outcome import Outcome
+
+
+def check(result: Any, jobs: int) -> None:
+    """See that a handler returned an output for each job, or None.
+
+    Raises:
+        Reject: it did not; another run would repeat its effects and return the same.
+    """
+    if result is not None and not (isinstance(result, list) and len(result) == jobs):
+        got = f"a list of {len(result)}" if isinstance(result, list) else type(result).__name__
+        raise Reject(f"expected a list of {jobs} outputs, or None, got {got}")
+
+
+def end_of(
+    chunk: ChunkContext[Any], place: int, result: list[Any] | None, error: BaseException | None
+) -> Outcome | BaseException:
+    """How a job ended: its outcome, or the exception that decides it. ``error``: the handler raised it for all."""
+    job: Any = chunk.jobs[place]
+    if job.completed:
+        return Settled()
+    if place in chunk.settled:
+        return chunk.settled[place]
+    if isinstance(error, ClaimLost):  # of one job: the others are still ours
+        return RETURNED
+    try:
+        return error or Completed(encoded(result and result[place]))
+    except Reject as unfit:
+        return unfit
+
+
+def encoded(output: Any) -> str:
+    """An output as JSON text.
+
+    Raises:
+        Reject: it is no JSON value. Another run would repeat its effects and return the same.
+    """
+    try:
+        return json_text.encode(output)
+    except json_text.UnfitForJson as error:
+        raise Reject(f"the output cannot be stored: {error}") from None

@@ -1,0 +1,38 @@
+"""Takes the payload out of a message."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from zeke_jobs.errors import InvalidPayload
+from zeke_jobs.worker.run import dramatiq_options
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from zeke_jobs.worker.claim.claims import JobMessage
+    from zeke_jobs.worker.runtime import RunnableTask
+
+
+def validated(message: JobMessage, runnable: RunnableTask) -> BaseModel:
+    """The payload, as the handler's model.
+
+    Raises:
+        InvalidPayload: it does not fit, or the row cannot be read.
+    """
+    if message.claim.fault is not None:
+        raise message.claim.fault
+    dramatiq_options.check(message.options)
+    if message.args:
+        raise InvalidPayload(f"expected the payload as keywords, got {len(message.args)} positional arguments")
+    try:
+        return runnable.handler.payload_model.model_validate(message.kwargs)
+    except ValidationError as error:
+        # Leave out the values: they may be secret, and the payload has them anyway.
+        faults = [
+            (".".join(map(str, e["loc"])), e["msg"]) for e in error.errors(include_input=False, include_url=False)
+        ]
+        listed = "; ".join(f"{place}: {message}" if place else message for place, message in faults)
+        raise InvalidPayload(f"payload does not fit {runnable.task.id}: {listed}", faults) from None
