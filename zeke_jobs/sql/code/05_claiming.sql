@@ -251,6 +251,7 @@ DECLARE
   v_places tid[] := '{}';
   v_key text; v_taken integer; -- whose turn it is, and its jobs in this turn
   v_keys text[]; -- it and the next ones
+  v_has_all boolean := false; -- all keys are among them
   v_turns integer := 1; -- of each of them at once
   v_more record; -- their jobs
   v_passed integer := 0; -- keys since the last job
@@ -263,16 +264,18 @@ BEGIN
   THEN
     SELECT b.key_cursor, b.key_taken INTO v_key, v_taken FROM zeke_jobs.bucket AS b WHERE b.name = 'task/' || p_task AND b.unit = 'jobs';
     WHILE cardinality(v_places) < p_most AND v_passed < 100 LOOP
-      v_keys := ARRAY(
-        WITH RECURSIVE present (key, n) AS (
-          SELECT v_key, 0
-          UNION ALL
-          SELECT (SELECT q.key FROM zeke_jobs.queue AS q
-            WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL AND q.key > p.key
-            ORDER BY q.key LIMIT 1), p.n + 1
-          FROM present AS p WHERE p.key IS NOT NULL AND p.n < p_most
-        )
-        SELECT p.key FROM present AS p WHERE p.key IS NOT NULL ORDER BY p.n);
+      IF NOT v_has_all THEN
+        v_keys := ARRAY(
+          WITH RECURSIVE present (key, n) AS (
+            SELECT v_key, 0
+            UNION ALL
+            SELECT (SELECT q.key FROM zeke_jobs.queue AS q
+              WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL AND q.key > p.key
+              ORDER BY q.key LIMIT 1), p.n + 1
+            FROM present AS p WHERE p.key IS NOT NULL AND p.n < p_most
+          )
+          SELECT p.key FROM present AS p WHERE p.key IS NOT NULL ORDER BY p.n);
+      END IF;
       SELECT coalesce(array_agg(f.place), '{}') AS places, array_agg(f.key) AS keys INTO v_more
       FROM (
         SELECT r.place, k.key
@@ -297,7 +300,8 @@ BEGIN
         SELECT v_keys[cardinality(v_keys)], 1000 INTO v_key, v_taken; -- its turn is over
       ELSE
         -- After a turn of all, each has as many more as all can have.
-        v_turns := CASE v_key WHEN '' THEN greatest(1, v_turns * (p_most - cardinality(v_places)) / greatest(1, cardinality(v_more.places))) ELSE 1 END;
+        v_has_all := v_key = '';
+        v_turns := CASE WHEN v_has_all THEN greatest(1, v_turns * (p_most - cardinality(v_places)) / greatest(1, cardinality(v_more.places))) ELSE 1 END;
         SELECT '', 0 INTO v_key, v_taken;
       END IF;
     END LOOP;
