@@ -163,9 +163,10 @@ def test_a_death_counts_for_each_job_of_a_chunk(jobs: Jobs) -> None:
 
 
 def test_a_process_of_an_older_revision_gets_one_job_at_a_time(jobs: Jobs) -> None:
-    jobs.use("  a: {handler: 'H:echo', concurrency: 2}")
-    jobs.use("  a: {handler: 'H:echo_all', concurrency: 2, chunk: {size: 5, wait: 0s}}")
+    jobs.use("  a: {handler: 'H:echo', concurrency: 4}")
     jobs.add("a", 20)
+    assert len(jobs.claim(jobs.worker(), 2)) == 2
+    jobs.use("  a: {handler: 'H:echo_all', concurrency: 4, chunk: {size: 5, wait: 0s}}")
     old = jobs.worker()
     assert [row["kind"] for row in jobs.look(old, 8, revision=1)] == ["job", "job", "held"]
     assert jobs.look(jobs.worker(), 8, revision=2)[0]["reason"] == "concurrency"

@@ -277,6 +277,9 @@ DECLARE
   v_keyed text[] := ARRAY(
     SELECT w.id FROM jsonb_to_recordset(p_tasks) AS w (id text, per_key integer, share jsonb) LEFT JOIN zeke_jobs.task AS t ON t.id = w.id
     WHERE (w.per_key IS NOT NULL OR w.share IS NOT NULL) AND t.per_key IS NULL AND t.share IS NULL);
+  v_chunked text[] := ARRAY(
+    SELECT n.name FROM jsonb_to_recordset(p_tasks) AS w (id text, chunk jsonb) JOIN zeke_jobs.task AS t ON t.id = w.id AND t.chunk IS NULL
+    CROSS JOIN unnest(t.id || t.aliases) AS n (name) WHERE w.chunk IS NOT NULL AND w.chunk <> 'null');
   v_ordered text[] := ARRAY(
     SELECT w.id FROM jsonb_to_recordset(p_tasks) AS w (id text, order_hold boolean) LEFT JOIN zeke_jobs.task AS t ON t.id = w.id
     WHERE w.order_hold IS DISTINCT FROM t.order_hold);
@@ -310,6 +313,12 @@ BEGIN
     SELECT o.message_id FROM zeke_jobs.task AS t JOIN zeke_jobs.queue AS o ON o.queue_name = t.queue AND o.task = t.id
     WHERE t.id = ANY (v_keyed) AND o.state = 'queued' AND o.key IS NULL
     FOR UPDATE OF o SKIP LOCKED));
+  -- Of a task that has got chunk, active jobs that were claimed together are no chunk.
+  WITH active AS MATERIALIZED (
+    SELECT q.message_id, q.worker, q.claimed_on FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (v_chunked) FOR UPDATE SKIP LOCKED
+  )
+  UPDATE zeke_jobs.queue AS q SET claimed_on = a.claimed_on + a.n * interval '1 microsecond'
+  FROM (SELECT o.*, row_number() OVER (PARTITION BY o.worker, o.claimed_on) AS n FROM active AS o) AS a WHERE q.message_id = a.message_id;
   -- Jobs follow a new order of their task at once; zeke_jobs.gather changes the locked ones later.
   UPDATE zeke_jobs.queue AS q SET order_hold = t.order_hold
   FROM zeke_jobs.task AS t
