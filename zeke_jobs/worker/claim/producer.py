@@ -6,7 +6,6 @@ import math
 import random
 import threading
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from psycopg2.errors import LockNotAvailable
@@ -17,6 +16,7 @@ from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.answer import Asking, ask, with_messages
 from zeke_jobs.worker.claim.chunks import by_threads
 from zeke_jobs.worker.claim.claims import JobMessage
+from zeke_jobs.worker.claim.served_queue import ServedQueue
 from zeke_jobs.worker.finish.outcome import RETURNED, Ended
 from zeke_jobs.worker.finish.writer import UNFIT
 
@@ -38,32 +38,6 @@ _NOTHING: tuple[int, set[str], set[str]] = (0, set(), set())
 _STILL_ENDING = Ended("deferred", delay=1.0, reason="an earlier run of this job still ends in the same process")
 
 
-@dataclass(eq=False)
-class _Queue:
-    """The jobs of a queue that run in threads, or those that run on the event loop; times are monotonic seconds.
-
-    Attributes:
-        is_async: Those of async handlers.
-        look_on: The next look; infinite while one is under way.
-        due_on: When the next delayed job is due, as far as this process knows.
-        looks: Looks in a row that found less than they asked for, since the process asked to be notified.
-        busy_since: Since when each look has found all it asked for.
-        idle: The process asks to be notified of new jobs.
-        limited: Limits that held jobs back and get room when a job ends, with the time of the last such look.
-        freed: A job of this process that counts for one of them has ended.
-    """
-
-    name: str
-    is_async: bool
-    look_on: float = 0.0
-    due_on: float = math.inf
-    looks: int = 0
-    busy_since: float = field(default_factory=time.monotonic)
-    idle: bool = False
-    limited: dict[str, float] = field(default_factory=dict)
-    freed: bool = False
-
-
 class Producer:
     """One thread, which alone claims.
 
@@ -79,8 +53,8 @@ class Producer:
         self._process = process
         self._held = process.held
         self._changed = process.held.changed
-        self._queues: list[_Queue] = []
-        self._apart: _Queue | None = None  # a job of it must run alone: claim nothing until the process is empty
+        self._queues: list[ServedQueue] = []
+        self._apart: ServedQueue | None = None  # a job of it must run alone: claim nothing until the process is empty
         self._reported = _NOTHING  # the wake-ups last asked for
         self._pause = _PAUSE
         self._look_connection: Connection | None = None  # while a look is under way
@@ -89,7 +63,7 @@ class Producer:
 
     def start(self) -> None:
         """Begin to claim."""
-        self._queues = [_Queue(name, is_async) for name in self._process.queues for is_async in (False, True)]
+        self._queues = [ServedQueue(name, is_async) for name in self._process.queues for is_async in (False, True)]
         self.thread.start()
 
     def _run(self) -> None:
@@ -103,7 +77,7 @@ class Producer:
             except BaseException as error:  # noqa: BLE001 (this thread must live on; it is logged each time)
                 self._recover(queue, error)
 
-    def _next(self) -> tuple[_Queue | None, int]:
+    def _next(self) -> tuple[ServedQueue | None, int]:
         """Wait until a queue is due and there is room; return it with the number of jobs to claim. None: ask again."""
         with self._changed:
             served, now = [self._apart] if self._apart else self._served(), time.monotonic()
@@ -115,16 +89,16 @@ class Producer:
             self._changed.wait(longest if queue is None else min(longest, queue.look_on - now))
             return None, 0
 
-    def _served(self) -> list[_Queue]:
+    def _served(self) -> list[ServedQueue]:
         return [queue for queue in self._queues if self._process.tasks(is_async=queue.is_async)]
 
-    def _want(self, queue: _Queue) -> int:
+    def _want(self, queue: ServedQueue) -> int:
         process = self._process
         if process.stopping or not process.is_alive() or (self._apart is not None and len(self._held)):
             return 0
         return 0 if queue.is_async and process.loop.is_blocked else self._held.want(is_async=queue.is_async)
 
-    def _look(self, queue: _Queue, want: int) -> None:
+    def _look(self, queue: ServedQueue, want: int) -> None:
         """Claim, and complete ended jobs in the same round trip."""
         process, is_empty = self._process, not len(self._held)
         completions = process.completer.take_completions()
@@ -171,7 +145,7 @@ class Producer:
                 process.settle(claim, RETURNED, unstarted=True)
             raise
 
-    def _look_ended(self, conn: Connection, queue: _Queue, answer: Answer, *, is_full: bool) -> None:
+    def _look_ended(self, conn: Connection, queue: ServedQueue, answer: Answer, *, is_full: bool) -> None:
         """Decide when to look again, and ask to be notified of new jobs and of the ends that make room."""
         now = time.monotonic()
         # A limit lets a job through now and then. Keep its name for a while all the same, to save writes.
@@ -207,7 +181,7 @@ class Producer:
             SQL.run(conn, "worker/waits", worker=process.id, idle=sorted(idle), limited=sorted(limited))
         return before[0] != process.registrations or not (idle <= before[1] and limited <= before[2])
 
-    def _recover(self, queue: _Queue | None, error: BaseException) -> None:
+    def _recover(self, queue: ServedQueue | None, error: BaseException) -> None:
         process = self._process
         process.proof.answer_lost()  # the database may have given us jobs that we do not know
         self._reported = _NOTHING
@@ -230,7 +204,7 @@ class Producer:
         if queue is not None:
             self._look_again(queue)
 
-    def _look_again(self, queue: _Queue, after: float = 0.0) -> None:
+    def _look_again(self, queue: ServedQueue, after: float = 0.0) -> None:
         with self._changed:
             queue.look_on = min(queue.look_on, time.monotonic() + after)
 
@@ -244,7 +218,7 @@ class Producer:
                     self._look_again(one, after)
             self._changed.notify_all()
 
-    def freed(self, tasks: set[str], *, but: _Queue | None = None) -> bool:
+    def freed(self, tasks: set[str], *, but: ServedQueue | None = None) -> bool:
         """Jobs of these tasks have ended: look at the queues that they make room for, once no job waits for a thread.
 
         Returns:
