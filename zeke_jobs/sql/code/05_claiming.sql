@@ -282,10 +282,11 @@ BEGIN
         FROM unnest(v_keys) WITH ORDINALITY AS k (key, n)
         CROSS JOIN LATERAL (
           SELECT q.ctid AS place FROM zeke_jobs.queue AS q
-          WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL AND q.key = k.key AND q.priority = p_priority
-            AND q.run_at BETWEEN p_from AND p_now AND q.deaths < 2 AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
+          WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL AND q.key BETWEEN k.key AND k.key
+            AND q.priority = p_priority AND q.run_at BETWEEN p_from AND p_now AND q.deaths < 2 AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
             AND q.ctid <> ALL (v_places)
-          ORDER BY q.run_at, q.seq
+          -- The order and the range ask for queue_ready_key: a planner without statistics takes queue_ready for as good, and would read all other keys.
+          ORDER BY q.key, q.run_at, q.seq
           LIMIT v_turns * greatest(0, coalesce((p_share #>> ARRAY['weights', k.key])::integer, 1) - CASE k.n WHEN 1 THEN v_taken ELSE 0 END)
           FOR UPDATE SKIP LOCKED
         ) AS r
