@@ -84,6 +84,7 @@ def folder(tmp_path: Path) -> Path:
         ("zeke-jobs[dev]", {*SERVER, "pytest"}, NEWS),
         ("zeke-jobs[otel]", {"opentelemetry-sdk"}, {*NEWS, *SERVER}),
         ("zeke-jobs[plot]", {"matplotlib"}, {*NEWS, *SERVER}),
+        ("zeke-jobs[django]", {"django"}, {*NEWS, *SERVER}),
         ("zeke-jobs[psycopg]", {"psycopg", "psycopg-binary"}, {*NEWS, *SERVER}),
         ("zeke-jobs[news]", NEWS, SERVER),
         ("zeke-jobs[embedded,news]", {*NEWS, *SERVER}, {"wordllama"}),
@@ -105,7 +106,7 @@ def test_a_combination_brings_its_part_and_no_more_than_the_page_says(
 IMPORT_ALL = """
 import importlib, pkgutil, sys, zeke_jobs
 for module in pkgutil.walk_packages(zeke_jobs.__path__, "zeke_jobs."):
-    if module.name not in ("zeke_jobs.actors", "zeke_jobs.cli.__main__", "zeke_jobs.testing.plugin"):  # the last is pytest's
+    if ".django" not in module.name and module.name not in ("zeke_jobs.actors", "zeke_jobs.cli.__main__", "zeke_jobs.testing.plugin"):  # the last is pytest's
         importlib.import_module(module.name)
 print(*{name.partition(".")[0] for name in sys.modules})
 """

@@ -1,0 +1,67 @@
+"""Django's tasks are jobs: runs project/promises.py in that project, and a worker."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.zeke_jobs.testing.blocks import blocks
+
+VERSION = pytest.importorskip("django").VERSION
+pytest.importorskip("zeke_jobs.django.api")
+
+PROJECT = Path(__file__).parent / "project"
+MAIN = "from zeke_jobs.cli import main; main()"
+PAGE = Path(__file__).parents[3] / "docs" / "sending.md"
+SETUP = "import sys, django\ndjango.setup()\n"
+READ = f"{SETUP}from shop.tasks import send_mail\nprint(send_mail.get_result(sys.argv[1]).return_value)"
+
+
+def run(folder: Path, *command: str, **env: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ZEKE_JOBS", "PYTEST", "DJANGO"))}
+    return subprocess.run(
+        [sys.executable, *command], cwd=folder, env={**kept, "PYTHONPATH": ".", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **env},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(PROJECT, tmp_path / "project"))
+
+
+def test_the_promises_are_kept(project: Path, database: str) -> None:
+    plugins = ["-p", "pytest_django.plugin", "-p", "zeke_jobs.testing.plugin", "-p", "no:cacheprovider"]
+    done = run(
+        project, "-m", "pytest", "-q", "-W", "error", *plugins, "--ds", "settings", "promises.py", DATABASE_URL=database
+    )
+    assert "10 passed" in done.stdout, done.stdout + done.stderr
+
+
+def example(title: str) -> str:
+    (text,) = blocks(PAGE, title)
+    return text if VERSION >= (6,) else text.replace("django.tasks", "django_tasks")
+
+
+def test_a_worker_runs_the_task_of_the_page(project: Path, database: str) -> None:
+    for name in ("jobs.yaml", "shop/tasks.py"):
+        (project / name).parent.mkdir(exist_ok=True)
+        (project / name).write_text(example(name))
+    with (project / "settings.py").open("a") as file:
+        file.write(example("settings.py"))
+    env = {"DATABASE_URL": database, "DJANGO_SETTINGS_MODULE": "settings"}
+    refused = run(project, "-c", MAIN, "check", DATABASE_URL=database)
+    assert "got ImproperlyConfigured: Requested setting" in refused.stderr, refused.stdout + refused.stderr
+    applied = run(project, "-c", MAIN, "apply", **env)
+    assert applied.returncode == 0, applied.stderr
+    sent = run(project, "-c", f"{SETUP}{example('shop/views.py')}print(result.id)", **env)
+    assert sent.returncode == 0, sent.stderr
+    worked = run(project, "-c", MAIN, "up", "--until-idle", **env)
+    assert worked.returncode == 0, worked.stdout + worked.stderr
+    read = run(project, "-c", READ, sent.stdout.strip(), **env)
+    assert read.stdout == "sent to ada@example.org\n", read.stderr

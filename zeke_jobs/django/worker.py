@@ -1,0 +1,81 @@
+"""Runs functions of ``@task`` in workers. Its import sets Django up, so that a wrong setting is found before a worker starts."""
+
+from __future__ import annotations
+
+import traceback
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import django
+from django.apps import apps
+from django.db import close_old_connections, reset_queries
+
+from zeke_jobs.client import drivers, reading
+from zeke_jobs.core.context import Context  # noqa: TC001 (a handler's annotation)
+from zeke_jobs.django.api import Status, signals, tasks
+from zeke_jobs.django.results import result_of
+from zeke_jobs.errors import Defer, Reject, Retry, WaitFor
+from zeke_jobs.payload.model import Payload
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+if not apps.ready:
+    django.setup()
+
+
+class Call(Payload):  # type: ignore[no-redef] # of the plugin, for kwargs
+    """The payload of ``run_task``: the path of a function with ``@task``, its arguments, and Django's queue and backend."""
+
+    function: str
+    args: list[Any]
+    kwargs: dict[str, Any]
+    queue_name: str
+    backend: str
+
+
+def run_task(payload: Call, ctx: Context) -> Any:
+    """Call the function and return its value, with fresh connections of Django and its signals.
+
+    Raises:
+        ImportError, SuspiciousOperation: there is no function with ``@task`` at this path.
+        Reject: the value is no JSON.
+    """
+    job = drivers.perform(ctx.db, reading.one, ctx.job_id)
+    begun = replace(job, status="active", attempt=ctx.attempt, started_on=datetime.now(UTC))  # the row has it later
+    result = result_of(begun, payload.model_dump())
+    with _around(result):
+        context = [tasks.TaskContext(task_result=result)] if result.task.takes_context else []
+        value = result.task.call(*context, *result.args, **result.kwargs)
+        try:
+            object.__setattr__(result, "_return_value", tasks.base.normalize_json(value))
+        except (TypeError, ValueError) as error:
+            raise Reject(f"expected {payload.function} to return JSON: {error}") from error
+    return result.return_value
+
+
+@contextmanager
+def _around(result: Any) -> Iterator[None]:
+    """What Django does around a request, and the signals of one attempt."""
+    reset_queries()  # which DEBUG collects
+    close_old_connections()
+    sender = type(result.task.get_backend())
+    signals.task_started.send(sender, task_result=result)
+    try:
+        yield
+    except (Defer, Retry, WaitFor):
+        raise
+    except Exception as error:
+        path = f"{type(error).__module__}.{type(error).__qualname__}"
+        trace = "".join(traceback.format_exception(error))
+        result.errors.append(tasks.base.TaskError(exception_class_path=path, traceback=trace))
+        object.__setattr__(result, "status", Status.FAILED)
+        signals.task_finished.send(sender, task_result=result)
+        raise
+    else:
+        object.__setattr__(result, "status", Status.SUCCESSFUL)
+        signals.task_finished.send(sender, task_result=result)
+    finally:
+        close_old_connections()
