@@ -65,13 +65,13 @@ with server("tests.lab.soak.{module}", free_port(), *{arguments}) as started:
 @pytest.mark.acceptance
 @pytest.mark.timeout(240)
 def test_whatever_fails_every_item_ends_as_planned_and_every_text_is_one_story(database: str, tmp_path: Path) -> None:
-    plan = Plan(sources=10, items=5, share=0.02, kills=1, seconds=150)
+    plan = Plan(sources=6, items=5, share=0.02, kills=1, seconds=150)
     found = soak(database, tmp_path, plan)
     assert found.complaints == []
-    assert (found.kills, sum(found.outcomes.values())) == (1, len(News(site.hosts(1, 10), 5, 1).items))
+    assert (found.kills, sum(found.outcomes.values())) == (1, len(News(site.hosts(1, 6), 5, 1).items))
     assert sum(found.faults.values()) > 0
     with closing(connect(database)) as conn:
-        news = News(site.hosts(1, 10), 5, 1)
+        news = News(site.hosts(1, 6), 5, 1)
         with conn.cursor() as cursor:
             cursor.execute("UPDATE item_outcomes SET outcome = 'retrying' WHERE outcome = 'stored'")
         said = complaints(conn, news, {"asked": 0, "wrong": []})
