@@ -219,7 +219,7 @@ def test_a_signal_ends_the_process_at_once_even_while_the_database_does_not_answ
         sent = time.monotonic()
         running.send_signal(number)
         assert running.wait(10) == status
-        assert time.monotonic() - sent < 1
+        assert time.monotonic() - sent < 5, "and not once the minute of the database is over"
 
 
 def test_a_scheduler_leaves_the_fleet_when_it_is_stopped_and_not_at_a_hangup(world: World, database: str) -> None:
