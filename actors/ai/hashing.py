@@ -33,12 +33,6 @@ def embed(text: str) -> list[float]:
     return [value / length for value in vector] if length else vector
 
 
-def cosine(left: list[float], right: list[float]) -> float:
-    """The cosine of two vectors; 0 if one of them is zero."""
-    norm = math.sqrt(sum(a * a for a in left) * sum(b * b for b in right))
-    return sum(a * b for a, b in zip(left, right, strict=True)) / norm if norm else 0.0
-
-
 def _features(text: str) -> dict[str, float]:
     features: defaultdict[str, float] = defaultdict(float)
     carrying = content_words(text)

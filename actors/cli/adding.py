@@ -76,7 +76,7 @@ def add(
             tell(f"not read yet; read it now: zeke-news sources refresh {short(source_id)}")
             return
         feed = _choose(discover(conn, url), pick, is_json=is_json)
-        known = store.at(conn, [feed.url, feed.id, address])
+        known = SQL.one(conn, "source_by_address", urls=[feed.url, feed.id, address])
         first = FirstFetch.model_validate(task_settings(in_force(conn), "ingest-source").get("first_fetch", {}))
         url, kind = feed.url, kind or type_of(feed)
         twin = None

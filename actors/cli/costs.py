@@ -10,7 +10,9 @@ import typer
 
 from actors.cli.output import Json, console, database, in_json, table
 from actors.cli.stories import find
-from actors.store import ai_calls
+from actors.store.statements import SQL
+
+_MOST = 50  # rows
 
 
 class By(StrEnum):
@@ -35,7 +37,7 @@ def costs(
     since = datetime.now(UTC).date() - timedelta(days=days - 1)
     with database() as conn:
         story_id = None if story is None else find(conn, story)
-        rows = ai_calls.costs(conn, by=by.value, since=since, story_id=story_id)
+        rows = SQL.all(conn, "ai_costs", by=by.value, since=since, story_id=story_id, limit=_MOST)
     if in_json(rows, is_json=is_json):
         return
     if not rows:

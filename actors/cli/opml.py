@@ -124,7 +124,7 @@ def _behind(engine: Finder, feed: Listed) -> ContentSource | EngineError:
 def _add(conn: Connection, feed: Listed, answer: ContentSource | None, authority: float | None) -> bool:
     kind = "rss" if answer is None else type_of(answer)
     url = (answer.moved_to if answer is not None else None) or feed.address
-    if store.at(conn, [url]) is not None:
+    if SQL.one(conn, "source_by_address", urls=[url]) is not None:
         return False
     name = feed.name or (answer.name if answer is not None else "")
     metadata: dict[str, Any] = {"folder": list(feed.folder)} if feed.folder else {}

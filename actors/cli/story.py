@@ -29,7 +29,7 @@ from actors.cli.output import (
     visible,
 )
 from actors.cli.stories import LINK, find
-from actors.store import ai_calls, news, texts
+from actors.store import news, texts
 from actors.store.highlights import context_line
 from actors.store.news import NotFound
 from actors.store.statements import SQL
@@ -62,7 +62,7 @@ def story(
             _print_text(row, texts.needed(conn, found).document, is_json=is_json)
             return
         row["team_scores"] = SQL.all(conn, "team_scores_of_story", story_id=found)
-        row["costs"] = ai_calls.costs(conn, by="task", since=date.min, story_id=found)
+        row["costs"] = SQL.all(conn, "ai_costs", by="task", since=date.min, story_id=found, limit=50)
     if in_json(row, is_json=is_json):
         return
     out = console()

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from actors.engine.canonical import site_of
 from actors.sources.fetching import Period, open_batch, send_fetches
-from actors.store import items, sources
+from actors.store.statements import SQL
 from zeke_jobs import Duration, parse_duration
 
 if TYPE_CHECKING:
@@ -53,7 +53,9 @@ def send_due(
     settings = ctx.settings
     with ctx.transaction() as tx:
         everything = reason == "manual"
-        due = sources.claim_due(tx, types, everything=everything, lost_after=settings.lost_after, most=settings.most)
+        bounds = {"lost_after": settings.lost_after, "most": settings.most}
+        rows = SQL.all(tx, "sources_claim_due", types=list(types), all=everything, **bounds)
+        due = [(row["id"], row["url"] or "") for row in rows]
         batch = open_batch(ctx, tx, "pull", settings.digest) if due and settings.digest else None
         for delay, group in _spread(due, settings):
             payloads = [{"source_id": str(source_id), "reason": reason} for source_id, _ in group]
@@ -85,8 +87,9 @@ def sweep(ctx: Context[PullSettings]) -> dict[str, int]:
     """
     settings = ctx.settings
     with ctx.transaction() as tx:
-        lost = items.sweep(tx, lost_after=settings.lost_after, most=settings.most_items, most_times=settings.most_times)
-        again = [item for item in lost if not item.is_given_up]
-        send_fetches(ctx, [(item.id, item.url) for item in again if item.times == 1])
-        send_fetches(ctx, [(item.id, item.url) for item in again if item.times > 1], size=1)
+        bounds = {"lost_after": settings.lost_after, "most": settings.most_items, "most_times": settings.most_times}
+        lost = SQL.all(tx, "items_sweep", **bounds)
+        again = [item for item in lost if not item["is_given_up"]]
+        send_fetches(ctx, [(item["id"], item["url"]) for item in again if item["times"] == 1])
+        send_fetches(ctx, [(item["id"], item["url"]) for item in again if item["times"] > 1], size=1)
     return {"queued_again": len(again), "abandoned": len(lost) - len(again)}

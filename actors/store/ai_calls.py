@@ -15,7 +15,6 @@ from actors.store.statements import SQL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import date
     from decimal import Decimal
 
     from psycopg2.extensions import connection as Connection
@@ -88,10 +87,3 @@ def _fields(given: CallStart | CallEnd) -> dict[str, Any]:
 def ledger(ctx: Context[Any], story_id: UUID, *, is_fresh: bool = False) -> PostgresLedger:
     """The ledger of a job that is about ``story_id``."""
     return PostgresLedger(ctx.db, ctx.job_id, ctx.task_id, story_id, is_fresh=is_fresh, spend=ctx.add_cost)
-
-
-def costs(
-    conn: Connection, *, by: str, since: date, story_id: UUID | None = None, limit: int = 50
-) -> list[dict[str, Any]]:
-    """Calls and costs since a day, dearest first. ``by``: day, task, model, outcome or story."""
-    return SQL.all(conn, "ai_costs", by=by, since=since, story_id=story_id, limit=limit)

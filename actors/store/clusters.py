@@ -41,13 +41,8 @@ def unite(conn: Connection, stories: Iterable[UUID]) -> UUID | None:
     SQL.run(conn, "cluster_assign", cluster_id=cluster, stories=[row["id"] for row in rows], merged=old[1:])
     if old[1:]:
         SQL.run(conn, "cluster_drop", merged=old[1:])
-    lead(conn, cluster)
+    SQL.run(conn, "cluster_lead", cluster_id=cluster)
     return cluster
-
-
-def lead(conn: Connection, cluster_id: UUID) -> bool:
-    """Choose the cluster's leading story and count its sources again; returns whether that changed anything."""
-    return SQL.run(conn, "cluster_lead", cluster_id=cluster_id) > 0
 
 
 def sources(conn: Connection, story_id: UUID) -> int:

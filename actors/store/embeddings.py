@@ -38,12 +38,6 @@ def written(model_version: str, vector: Sequence[float]) -> Written:
     return Written(model_version, "{" + ",".join(["%.7g"] * DIMENSIONS) % tuple(vector) + "}")
 
 
-def save(conn: Connection, story_id: UUID, embedding: Written) -> bool:
-    """Store a story's embedding; returns whether that changed anything."""
-    model, vector = embedding.model_version, embedding.literal
-    return SQL.run(conn, "embedding_save", story_id=story_id, model_version=model, vector=vector) > 0
-
-
 def near(conn: Connection, embedding: Written, stories: Iterable[UUID], least: float) -> dict[UUID, float]:
     """The cosines of those ``stories`` that have an embedding of the same model and at least this cosine."""
     model, vector = embedding.model_version, embedding.literal

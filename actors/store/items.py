@@ -70,16 +70,6 @@ class Known:
     story_id: UUID | None = None
 
 
-@dataclass(frozen=True)
-class Stranded:
-    """An item whose job was lost for the ``times``-th time: it is queued again, or given up."""
-
-    id: UUID
-    url: str | None
-    times: int
-    is_given_up: bool
-
-
 def upsert(conn: Connection, source_id: UUID, items: Sequence[NewItem]) -> dict[str, tuple[UUID, bool]]:
     """Add new items, and mark items that were edited since they were read.
 
@@ -133,16 +123,3 @@ def decide(
         conn, "items_decide", ids=list(ids), outcome=outcome.value, status=outcome.status, story_id=story_id,
         detail=detail[:_LONGEST_DETAIL] if detail else None, attempts=attempts, is_final=outcome not in IN_FLIGHT, wait=wait,
     )  # fmt: skip
-
-
-def sweep(conn: Connection, *, lost_after: timedelta, most: int, most_times: int) -> list[Stranded]:
-    """Find lost items, in flight for long and without an unfinished job; queue them again, or give them up.
-
-    Args:
-        conn: A connection inside a transaction that also sends the jobs.
-        lost_after: An item in flight for longer is lost.
-        most: Most items at once.
-        most_times: Number of times after which an item is given up instead.
-    """
-    rows = SQL.all(conn, "items_sweep", lost_after=lost_after, most=most, most_times=most_times)
-    return [Stranded(**row) for row in rows]

@@ -10,7 +10,6 @@ from uuid import UUID, uuid5
 from psycopg2.extras import Json
 
 from actors.engine.canonical import site_of
-from actors.store import clusters
 from actors.store.statements import SQL
 
 if TYPE_CHECKING:
@@ -96,11 +95,6 @@ def add(
     return source_id, SQL.run(conn, "source_add", source_id=str(source_id), type=kind, url=url, **told) > 0
 
 
-def at(conn: Connection, urls: Sequence[str]) -> dict[str, Any] | None:
-    """The source of any type that is read at one of these addresses; None if there is none."""
-    return SQL.one(conn, "source_by_address", urls=list(urls))
-
-
 def twin(conn: Connection, items: Sequence[tuple[str, str | None]]) -> dict[str, Any] | None:
     """The source with all of these items, by their ids in its feed and their addresses; None if there is none."""
     ids, urls = [one for one, _ in items], [url for _, url in items]
@@ -126,22 +120,6 @@ def folder_of(row: Mapping[str, Any]) -> tuple[str, ...]:
 def switch(conn: Connection, source_id: UUID, *, on: bool) -> bool:
     """Switch a source on or off; returns whether that changed anything."""
     return SQL.run(conn, "source_switch", source_id=source_id, is_active=on) > 0
-
-
-def claim_due(
-    conn: Connection, types: Sequence[str], *, everything: bool, lost_after: timedelta, most: int
-) -> list[tuple[UUID, str]]:
-    """Mark sources as queued and return their ids and addresses.
-
-    Args:
-        conn: A connection inside a transaction that also sends the jobs.
-        types: The types of sources.
-        everything: Also sources that are not due.
-        lost_after: A source queued longer ago than this counts as not queued: its job was lost.
-        most: Most sources, the longest due first.
-    """
-    rows = SQL.all(conn, "sources_claim_due", types=list(types), all=everything, lost_after=lost_after, most=most)
-    return [(row["id"], row["url"] or "") for row in rows]
 
 
 def lock(conn: Connection, source_id: UUID) -> None:
@@ -199,5 +177,5 @@ def _events(tx: Connection, source_id: UUID) -> list[UUID]:
 def _lead(tx: Connection, events: list[UUID]) -> None:
     """Choose the leading story of each event and count its sources again."""
     for event in events:
-        clusters.lead(tx, event)
+        SQL.run(tx, "cluster_lead", cluster_id=event)
     SQL.run(tx, "clusters_drop_empty", ids=events)

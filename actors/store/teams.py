@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from psycopg2.extras import Json
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 Row = dict[str, Any]
-State = Literal["unread", "read", "archived"]
 
 
 def followers(conn: Connection, story_id: UUID) -> list[UUID]:

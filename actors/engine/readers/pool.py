@@ -150,7 +150,7 @@ class Readers:
             ours.close()
             with self._changed:
                 self._stop()
-            reason = f"no process that reads pages can be started: {error or type(error).__name__}"
+            reason = f"no process that reads pages can be started: {str(error) or type(error).__name__}"
             raise EngineError("engine_failed", reason, is_away=True) from error
         except BaseException:
             ours.close()

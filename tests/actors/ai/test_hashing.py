@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from actors.ai.hashing import DIMENSIONS, cosine, embed
+from actors.ai.hashing import DIMENSIONS, embed
 from tests.lab.quality import corpora
+from tests.lab.quality.corpora import cosine
 
 if TYPE_CHECKING:
     from collections.abc import Callable

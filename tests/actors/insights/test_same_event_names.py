@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from actors.ai.hashing import cosine, embed
+from actors.ai.hashing import embed
 from actors.ai.local import lead
 from actors.ai.protocol import Story
 from actors.insights.events import _is_one_event, _names_agree
+from tests.lab.quality.corpora import cosine
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from actors.ai.hashing import MODEL_VERSION, cosine, embed
+from actors.ai.hashing import MODEL_VERSION, embed
 from actors.insights.events import knows, threshold
 from tests.lab.quality import corpora
+from tests.lab.quality.corpora import cosine
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from actors.store import event_terms, stories
+from actors.insights import events
+from actors.store import stories
 from zeke_jobs.postgres.pool import transaction
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ def story(conn: Connection, title: int) -> UUID:
 
 
 def look_at(conn: Connection, mine: UUID, terms: list[int]) -> list[UUID]:
-    found = event_terms.candidates(conn, mine, terms, since=DAY - timedelta(days=3), until=DAY + timedelta(days=3))
-    return [one.story_id for one in found]
+    found = events.candidates(conn, mine, terms, DAY - timedelta(days=3), DAY + timedelta(days=3))
+    return [one["story_id"] for one in found]
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def test_stories_that_share_terms_are_found_the_most_alike_first(filled: Connect
 def test_of_a_term_that_many_stories_have_the_newest_are_read(
     filled: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_terms, "_NEWEST", 64)
+    monkeypatch.setattr(events, "_NEWEST", 64)
     mine = story(filled, 1)
     execute(filled, "INSERT INTO story_terms SELECT 7, published_at + interval '1s' * title::int, id FROM stories")
     found = look_at(filled, mine, [7])

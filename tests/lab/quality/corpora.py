@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import os
 import re
 from collections import Counter
@@ -111,3 +112,9 @@ def mean(agreements: list[Agreement]) -> Agreement:
 def _shingles(text: str) -> Counter[tuple[str, ...]]:
     tokens = re.findall(r"\w+", text)
     return Counter(tuple(tokens[at : at + 4]) for at in range(max(1, len(tokens) - 3)))
+
+
+def cosine(left: list[float], right: list[float]) -> float:
+    """The cosine of two vectors; 0 if one of them is zero."""
+    norm = math.sqrt(sum(a * a for a in left) * sum(b * b for b in right))
+    return sum(a * b for a, b in zip(left, right, strict=True)) / norm if norm else 0.0
