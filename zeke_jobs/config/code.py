@@ -88,7 +88,10 @@ class _Checks:
         base: Path = ("tasks", task.id)
         settings = (*base, "settings")
         filled = self._fill(task.settings, settings)
-        resolve = partial(resolve_path, in_chunks=self._document.find((*base, "chunk"))[1] != base)
+        # A faulty chunk is missing here, but it stands in the text.
+        chunk = (*base, "chunk")
+        in_chunks = task.chunk is not None or self._document.find(chunk)[1] == chunk
+        resolve = partial(resolve_path, in_chunks=in_chunks)
         handler = self._found(resolve, task.handler, (*base, "handler"))
         if handler is None:
             return
