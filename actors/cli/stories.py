@@ -111,7 +111,7 @@ def sources_of(conn: Connection, part: str | None) -> list[UUID] | None:
 
 
 def earliest_of(text: str | None) -> datetime | None:
-    """The moment that a list goes back to.
+    """The time of the oldest story in a list that goes back so far.
 
     Raises:
         typer.BadParameter: the text is not a duration.

@@ -62,6 +62,6 @@ def ingest_oneoff(payload: IngestOneoff, ctx: Context[OneoffSettings]) -> dict[s
 
 
 def _is_settled(found: items.Known) -> bool:
-    """Whether there is nothing to do: it is in flight, or it is part of a story."""
+    """Whether nothing is to be done for an item, because it is in flight or part of a story."""
     assert found.outcome is not None
     return found.outcome in IN_FLIGHT or found.outcome.status == "completed"

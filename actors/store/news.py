@@ -42,7 +42,7 @@ class NotUnique(ZekeJobsError):
 
 
 NOBODY = UUID(int=0)
-"""The team of readers without one: the person at the command line."""
+"""The team of a person at the command line who named none."""
 
 
 def stories(

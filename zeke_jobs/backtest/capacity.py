@@ -159,7 +159,7 @@ class _Needs:
                 self._keys[task.id][job.key].append(job)
 
     def bound(self, name: str, kind: Kind, has: float, ids: Iterable[str], *what: str) -> Bound:
-        """The common need of these tasks, compared with the supply."""
+        """The need of these tasks together, compared with the supply."""
         tasks = [task for task in ids if task in self.jobs]
         whole = {task: sum(sum(self._sums[task, one]) for one in what) for task in tasks}
         hours = [sum(self._sums[task, one][hour] for task in tasks for one in what) for hour in range(self._hours)]

@@ -102,7 +102,7 @@ def _of_recording(recording: Recording) -> Iterator[Finding]:
 
 
 def misfits(workload: Workload, today: Figures) -> Iterator[Finding]:
-    """Tasks whose recorded waits differ from the waits of the recording run again."""
+    """Tasks whose simulated waits differ from the recorded ones."""
     recorded: dict[str, list[float]] = {}
     for job in workload.counted():
         if job.waited is not None:

@@ -68,7 +68,7 @@ class TaskFigures:
         self.starts.append(now)
 
     def close(self, lane: Lane, seconds: float, slots: int | None) -> None:
-        """Make the figures of the whole time; ``slots`` is its limit, or all threads."""
+        """Compute the figures of a task at the end of a run; ``slots`` is the task's limit, or the number of all threads."""
         ordered = sorted(self.waits)
         self.wait_mean = sum(ordered) / len(ordered) if ordered else None
         self.wait_p50, self.wait_p95, self.wait_p99 = (percentile(ordered, share) for share in (0.5, 0.95, 0.99))

@@ -85,7 +85,7 @@ def check(path: Path) -> None:
 def _draw(
     axis: Any, answer: Backtest, name: str, points: Callable[[TaskFigures], Iterable[tuple[float, float]]]
 ) -> float:
-    """Draw a line for each run, of points by their share of the time; returns the highest."""
+    """Draw a line for today and one for the proposal; returns the highest value. A point is a share of the time and a value."""
     highest = 0.0
     for label, colour, run in (("today", "#7f8c9b", answer.today), ("proposed", "#d1495b", answer.proposed)):
         if run is not None and name in run.tasks:

@@ -115,7 +115,7 @@ def _multiplied(roots: list[Job], end: float, load: float, chance: Random) -> li
         known = times[job.task]
         following = bisect_right(known, job.sent)
         room = max((known[following] if following < len(known) else end) - job.sent, 0.0)
-        # Between this job and the next one of its task, so that busy times stay busy and quiet times quiet.
+        # Copies are sent before the next job of the task, so that busy times stay busy and quiet times quiet.
         made += [
             _copy(job, job.sent + chance.random() * room, number) if number else job
             for number in range(whole(load, chance))

@@ -54,14 +54,14 @@ class ManyOptions(JobFilter, ChangeOptions, total=False):
 
 
 class TimeOptions(ChangeOptions, total=False):
-    """Options of another run time."""
+    """Options of ``reschedule`` with an id."""
 
     run_at: datetime | None
     delay: timedelta | float | None
 
 
 class ManyTimeOptions(ManyOptions, TimeOptions, total=False):
-    """Options of another run time of many jobs."""
+    """Options of ``reschedule`` with filters."""
 
 
 @overload

@@ -58,7 +58,7 @@ def above(folder: Path) -> Path:
 
 
 def make(folder: Path, mode: int | None = None) -> None:
-    """Make a folder and its missing parents. If we are root, others may enter them, whatever the umask.
+    """Make a folder and its missing parents. Root's folders can be entered by all users, whatever the umask.
 
     Args:
         folder: May exist already.

@@ -42,8 +42,8 @@ def sync(conn: Connection, config: Config, *, by: str | None = None, message: st
 
     A file that is new to the database becomes the next revision and is put in force, with the checks of ``apply``. A file that is
     in force already stays, with its overrides. The file of an older revision changes nothing: the result is then the
-    configuration in force, read from the database. So it is with any other file if the process starts again after a crash: a
-    crash must not put a change in force that somebody is still working on.
+    configuration in force, read from the database. A process that starts again after a crash puts no file in force,
+    because somebody may still be working on it.
 
     Raises:
         ConfigurationError: the revision in force does not fit this process's code.

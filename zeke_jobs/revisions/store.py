@@ -63,7 +63,7 @@ class Override:
 
     @classmethod
     def of_json(cls, row: dict[str, Any]) -> Override:
-        """Read an override from the database's form."""
+        """Read an override from a row of the database."""
         return TypeAdapter(cls).validate_python(row)
 
 

@@ -126,7 +126,7 @@ class WorkerProcess:
         return self.producer.freed(tasks)
 
     def _report_late_start(self, claim: Claim) -> None:
-        """Tell the rates of a job that starts late, because they count from the claim."""
+        """Report that a job starts late to the rates of its task, which counted it at the claim."""
         told = 0.0
         while claim.on_time is not None and (now := time.monotonic()) - claim.asked > claim.on_time:
             with self.pool.connection() as conn:

@@ -29,7 +29,7 @@ def show(conn: Connection, proposal: Proposal) -> None:
 
 
 def as_data(conn: Connection, proposal: Proposal) -> dict[str, Any] | None:
-    """The same for scripts: the whole backtest, or the reason why there is none."""
+    """The whole backtest as JSON for scripts, or the reason why there is none."""
     answer = _answer(conn, proposal)
     if answer is None:
         return None

@@ -88,7 +88,7 @@ class HeldJobs:
         return claim
 
     def join(self, chunks: Iterable[list[Claim]]) -> None:
-        """Accepted claims are chunks: those of each share one thread or place until the last of them ends."""
+        """Make chunks of accepted claims. The claims of a chunk share one thread or place until the last of them ends."""
         with self.changed:
             for claims in chunks:
                 held = [claim for claim in claims if not claim.ended]

@@ -250,7 +250,7 @@ class Completer:
             self._condition.notify_all()
 
     def _next(self) -> tuple[list[Ending], list[Ending]] | None:
-        """The endings to write now, and the endings to flush now; None when closing and all is done."""
+        """Wait for work. Returns the endings to write and the endings to flush; None when closing and all is done."""
         with self._condition:
             while True:
                 now = time.monotonic()

@@ -114,10 +114,10 @@ class EventLoop:
         return self._pool
 
     def watch(self) -> tuple[Claim | None, str] | None:
-        """Ask the loop for a sign of life. When it has given none for a second: the job that keeps it, and the stack.
+        """Ask the loop for a sign of life. If it has given none for a second, return the job that blocks it, and the stack.
 
-        Returns that once for each time, without the job for a task that a handler made; None while the loop answers. One thread
-        calls it about ten times a second.
+        Each blockage is returned once; without a job if a task that a handler made blocks the loop. None while the loop answers.
+        One thread calls this about ten times a second.
         """
         if self._loop is None:
             return None

@@ -45,7 +45,7 @@ class Reports(Context[Any]):
         self._next_progress = 0.0
 
     def _check_may_block(self, form: str) -> None:
-        """Called first by each form that blocks; a thread may."""
+        """Refuse a blocking call on the event loop. Here it is allowed, because the handler runs in a thread."""
 
     def progress(self, done: float, total: float | None = None, note: str = "") -> None:
         """See ``Context.progress``.
