@@ -140,7 +140,7 @@ class Board:
                 self.opens = min(self.opens, lane.rested(now))
 
     def order(self, levels: list[tuple[Lane, Level]]) -> list[tuple[Lane, Level]]:
-        """Levels of one priority in random order."""
+        """Bring levels of one priority into a random order."""
         if len(levels) > 1:
             levels.sort(key=lambda _: self._random())
         return levels

@@ -54,11 +54,11 @@ class Cron:
         return len(self.fields.hours) == _HOURS
 
     def next_after(self, moment: datetime, zone: tzinfo) -> datetime | None:
-        """The first of ``after``, or None if there is none before the calendar ends."""
+        """The next fire time after a moment, or None if there is none before the calendar ends."""
         return next(self.after(moment, zone), None)
 
     def between(self, start: datetime, end: datetime, zone: tzinfo) -> Iterator[datetime]:
-        """Those of ``after`` up to and including ``end``."""
+        """The fire times after ``start``, up to and including ``end``."""
         return takewhile(lambda tick: tick <= end, self.after(start, zone))
 
     def after(self, moment: datetime, zone: tzinfo) -> Iterator[datetime]:
