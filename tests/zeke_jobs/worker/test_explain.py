@@ -275,3 +275,15 @@ def test_the_count_would_show_a_scan(big: BigTable) -> None:
     reads = big.measure(lambda: big.jobs.rows("SELECT count(*) FROM zeke_jobs.queue WHERE message::text LIKE '%%no%%'"))
     assert reads.seq_scans > 0
     assert reads.entries > 4 * MOST  # of those that the leader of a parallel scan read itself
+
+
+def test_a_claim_by_key_reads_no_other_keys_by_a_plan_made_before_the_first_job(database: str) -> None:
+    with closing(connect(database)) as conn:
+        table = BigTable(Jobs(conn))
+        table.jobs.use("  one: {handler: 'H:echo', concurrency: {per_key: 2}}")
+        table.claim("one")
+        table.jobs.rows(
+            "SELECT zeke_jobs.send('one', '{}', jsonb_build_object('key', CASE WHEN n < 6000 THEN 'a' ELSE 'k' || n END))"
+            " FROM generate_series(1, 6010) AS n"
+        )
+        assert table.measure(lambda: table.claim("one")).entries < MOST

@@ -420,9 +420,9 @@ BEGIN
       FROM unnest(p_keys, v_rooms) AS k (key, room)
       CROSS JOIN LATERAL (
         SELECT q.ctid AS place FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL AND q.key = k.key AND q.priority = p_priority
-          AND q.run_at <= p_now AND q.deaths < 2 AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
-        ORDER BY q.run_at, q.seq
+        WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL AND q.key BETWEEN k.key AND k.key
+          AND q.priority = p_priority AND q.run_at <= p_now AND q.deaths < 2 AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
+        ORDER BY q.key, q.run_at, q.seq -- as in pick_in_turn
         LIMIT k.room
         FOR UPDATE SKIP LOCKED
       ) AS r
@@ -487,9 +487,9 @@ BEGIN
       SELECT array_agg(d.place), min(d.run_at) INTO v_found, v_since
       FROM (
         SELECT q.ctid AS place, q.run_at FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL AND q.key = v_key AND q.priority = p_priority
-          AND q.run_at <= p_now AND q.deaths < 2 AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
-        ORDER BY q.run_at, q.seq LIMIT v_size
+        WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL AND q.key BETWEEN v_key AND v_key
+          AND q.priority = p_priority AND q.run_at <= p_now AND q.deaths < 2 AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
+        ORDER BY q.key, q.run_at, q.seq LIMIT v_size -- as in pick_in_turn
       ) AS d;
       IF cardinality(v_found) < v_size AND v_since + v_wait > p_now THEN
         SELECT NULL, coalesce(reason, 'company'), least(opens_on, v_since + v_wait) INTO v_found, reason, opens_on;
