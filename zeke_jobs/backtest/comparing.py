@@ -100,11 +100,7 @@ def backtest(
             for name, count in proposed.unserved.items()
             if in_force.task(name) is not None
         ]
-    configs = [in_force] if proposal is None else [in_force, proposal.config]
-    if keys := [
-        key for key in ("share", "age") if any(getattr(task, key) for one in configs for task in one.tasks.values())
-    ]:
-        notes.append(f"{' and '.join(keys)} of tasks are not simulated: due jobs start by priority and age")
+    notes += _not_simulated(in_force, proposal)
     return Backtest(
         recording.begin,
         recording.end,
@@ -148,8 +144,21 @@ def rehearsal(
         varied = synthesize(stanza, proposal.config, begin, load=proposal.load, seed=seed)
         proposed = Simulation(varied, proposal.config, fleet, seed=seed).run(partial(progress, "proposed"))
     found = Finding("fair", "the load is described, not recorded: it is as good as its description")
-    jobs = sum(1 for _ in workload.counted())
-    return Backtest(begin, begin + stanza.length, jobs, "as given", Confidence("fair", (found,)), (), today, proposed)
+    jobs, notes = sum(1 for _ in workload.counted()), _not_simulated(config, proposal)
+    return Backtest(
+        begin, begin + stanza.length, jobs, "as given", Confidence("fair", (found,)), notes, today, proposed
+    )
+
+
+def _not_simulated(config: Config, proposal: Proposal | None) -> tuple[str, ...]:
+    configs = [config] if proposal is None else [config, proposal.config]
+    keys = [
+        key
+        for key in ("share", "age", "chunk")
+        if any(getattr(task, key) for one in configs for task in one.tasks.values())
+    ]
+    told = f"{', '.join(keys)} of tasks: not simulated; due jobs start by priority and age, each in a call of its own"
+    return (told,) if keys else ()
 
 
 def fleet_of(recording: Recording) -> tuple[Fleet, str]:

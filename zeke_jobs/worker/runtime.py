@@ -16,7 +16,7 @@ from zeke_jobs.core.logs import get_logger
 from zeke_jobs.worker.run.event_loop import EventLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from pydantic import BaseModel
 
@@ -160,17 +160,24 @@ class Runtime:
         """Close the services that have a ``close``, where an exception is logged, and the event loop."""
         self.loop.drain()
         with self._lock:
-            opened, self._services, self._on_loop = [*self._on_loop.items(), *self._services.items()], {}, {}
+            opened, on_loop = [*self._on_loop.items(), *self._services.items()], self._on_loop
+            self._services, self._on_loop = {}, {}
         for name, (_, service) in opened:
             close = getattr(service, "close", None) or getattr(service, "aclose", None)
             if close is None:
                 continue
             try:
-                if inspect.isawaitable(closing := close()):
+                closing = _called(close) if name in on_loop else close()
+                if inspect.isawaitable(closing):
                     self.loop.run(_finish(closing), _TO_CLOSE)
             except Exception:  # noqa: BLE001 (it goes with the process; the others are to be closed too)
                 get_logger(__name__).exception("a service could not be closed", service=name)
         self.loop.close()
+
+
+async def _called(close: Callable[[], object]) -> None:
+    if inspect.isawaitable(closing := close()):
+        await closing
 
 
 async def _finish(closing: Awaitable[object]) -> None:

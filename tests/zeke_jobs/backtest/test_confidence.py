@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from tests.zeke_jobs.worker.conftest import load
-from zeke_jobs.backtest.comparing import Proposal, backtest, fleet_of, wake_ups_of
+from zeke_jobs.backtest.comparing import Proposal, backtest, fleet_of, rehearsal, wake_ups_of
 from zeke_jobs.backtest.confidence import Confidence
 from zeke_jobs.backtest.history import Recording
+from zeke_jobs.backtest.load_file import load_text
 from zeke_jobs.backtest.recording import Oddities
 from zeke_jobs.backtest.workload import Attempt, Fleet, Job, Workload
 
@@ -96,8 +97,12 @@ def test_a_wake_up_takes_as_long_as_jobs_waited_that_found_a_free_worker() -> No
     assert set(wake_ups_of(found)) == {0.004}
 
 
-def test_shares_and_ages_are_named_as_not_simulated() -> None:
-    shared = load("  a: {handler: 'H:echo', share: key}\n  b: {handler: 'H:echo', age: 10m}")
-    told = "share and age of tasks are not simulated: due jobs start by priority and age"
+def test_shares_ages_and_chunks_are_named_as_not_simulated() -> None:
+    shared = load(
+        "  a: {handler: 'H:echo', share: key}\n  b: {handler: 'H:echo', age: 10m}\n  c: {handler: 'H:echo_all', chunk: 5}"
+    )
+    told = "share, age, chunk of tasks: not simulated; due jobs start by priority and age, each in a call of its own"
     assert backtest(recording(), CONFIG, Proposal(shared)).notes[-1] == told
     assert backtest(recording(), CONFIG, None).notes == ()
+    described = load_text("version: 1\nlength: 1h\ntasks: {a: {rate: 60/h, takes: 1s}}\n", "load.yaml", shared)
+    assert rehearsal(described, shared, None, Fleet(1, 8), NOON).notes == (told,)
