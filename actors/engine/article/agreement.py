@@ -30,6 +30,14 @@ class Said:
         """The share of both texts that is in both, from 0 to 1."""
         return 2 * (self._runs & other._runs).total() / (self._runs.total() + other._runs.total())
 
+    def between(self, other: Said) -> tuple[int, int]:
+        """Number of words of this text that the other one lacks: within the common part, and in all."""
+        runs = other._runs
+        starts = [at for at in range(len(self._words)) if tuple(self._words[at : at + _RUN]) in runs]
+        shared = {at + more for at in starts for more in range(_RUN)}
+        lacking = [at for at in range(self.size) if at not in shared]
+        return sum(starts[0] < at < starts[-1] for at in lacking) if starts else 0, len(lacking)
+
     def holds(self, other: Said) -> float:
         """The share of the other text that is in this one, from 0 to 1."""
         return (self._runs & other._runs).total() / other._runs.total()

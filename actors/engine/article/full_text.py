@@ -3,10 +3,10 @@
 1. If trafilatura (for recall) and readability agree, and have most of the page's paragraphs, trafilatura's is taken. Else
    trafilatura reads the page with all its fallbacks too, and of the readings of 200 characters and more the one with which the
    others agree most is taken.
-2. A reading that looks cut is replaced by one that holds most of it and has 1.8 times its words. The text in the page's own data
-   may replace a reading too.
+2. A reading that looks cut is replaced by one that holds most of it and has 1.8 times its words, or 1.15 times if most of the
+   additional words, at least 300, stand between common parts. The text in the page's own data may replace a reading too.
 3. If the taken text is short and readability's is three times as long, readability's is taken. If it holds readability's and has
-   a fifth more words, trafilatura reads for precision, which is taken if it is nearer to readability's.
+   a tenth more words, trafilatura reads for precision, which is taken if it is nearer to readability's.
 4. If no reading has 200 characters, the longest is taken.
 5. The title above the text, links to other articles, and the lines below each article of a site are left out.
 """
@@ -35,12 +35,15 @@ CUT = 1.8
 """A text looks cut if another one has so many times its words."""
 
 _SAME = 0.9  # of their runs of words are in both readings: none of them is doubtful; chosen on the choosing halves
-_PART = 0.2  # of the page's long paragraphs; a text with less is doubtful too
+_PART = 0.4  # of the page's long paragraphs; a text with less is doubtful too
 _LONG = 80  # characters of such a paragraph
+_CUT_WITHIN = 1.15  # times, if the additional words stand within the text
+_WITHIN = 0.9  # of these words
+_SECTIONS = 300  # of these words are sections of an article rather than teasers in it; chosen on the choosing halves
 _HELD = 0.6  # of its runs of words are in the longer one: both are of the same article
 _PAIR = 2
 _BRIEF = 200  # words: what stands beside an article, such as a reader's praise, is seldom longer
-_MORE = 1.2  # times the words of readability's text: some of them may stand around the article
+_MORE = 1.1  # times the words of readability's text: some of them may stand around the article
 _ASIDE = 3  # times the words of such a text
 _MOST_ELEMENTS = 20_000  # of a page for readability, because its time grows faster than the page
 
@@ -138,8 +141,13 @@ def choose(found: list[Reading], precise: Callable[[], Reading] | None = None) -
 
 
 def looks_cut(text: Said, other: Said) -> bool:
-    """Whether the other one is of the same article and has far more words."""
-    return other.size > CUT * text.size and other.holds(text) >= _HELD
+    """Whether the other one is of the same article and has far more words, or more whole sections within it."""
+    if other.size <= _CUT_WITHIN * text.size or other.holds(text) < _HELD:
+        return False
+    if other.size > CUT * text.size:
+        return True
+    within, more = other.between(text)
+    return more >= _SECTIONS and within >= _WITHIN * more
 
 
 def by_trafilatura(tree: HtmlElement, **options: Any) -> tuple[str, Callable[[], str]]:
