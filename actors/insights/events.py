@@ -45,8 +45,6 @@ _BY_NAMES = {"hashed-words": 0.1}
 
 Names raise it only if the numbers do not differ: another event of the same people and places has other numbers.
 """
-_BY_NUMBERS = 2  # times as much, if they have two numbers in common too
-_LARGE = 1000  # a number of this size, or with a fraction, counts for two: few events share it by chance
 _SMALL = 3  # a number up to this is in too many stories
 _LEAD = 1000  # characters in which names are looked for
 _TITLE_CASE = 0.6  # share of words with a capital
@@ -87,17 +85,14 @@ def _is_one_event(cosine: float, least: float, step: float, one: StoryText, othe
     """Whether two stories tell of one event, by their cosine, their names and their numbers."""
     if cosine >= least + step or other is None or not step:
         return cosine >= least
-    names, shared = _names_agree(one, other), _shared_numbers(one, other)
-    raised = names * (1 if shared is None else _BY_NUMBERS if shared > 1 else shared)
-    return names >= 0 and cosine + step * raised >= least
+    names = _names_agree(one, other)
+    return names >= 0 and cosine + step * (names and not _numbers_differ(one, other)) >= least
 
 
-def _shared_numbers(one: StoryText, other: StoryText) -> int | None:
-    """How many numbers the beginnings of both stories have; None if one of them has fewer than two."""
+def _numbers_differ(one: StoryText, other: StoryText) -> bool:
+    """Whether the beginnings of both stories have two numbers and more, and none in common."""
     mine, its = ({value for value in _numbers(text) if value > _SMALL} for text in (one, other))
-    if min(len(mine), len(its)) < 2:
-        return None
-    return sum(2 if value >= _LARGE or value % 1 else 1 for value in mine & its)
+    return min(len(mine), len(its)) >= 2 and mine.isdisjoint(its)
 
 
 def _numbers(text: StoryText) -> set[float]:
@@ -144,7 +139,7 @@ def like(
     found: list[UUID] = []
     while left:
         batch, left = left[:_BATCH], left[_BATCH:]
-        near = embeddings.near(conn, embedding, [one["story_id"] for one in batch], least - _BY_NUMBERS * step)
+        near = embeddings.near(conn, embedding, [one["story_id"] for one in batch], least - step)
         hits = [
             story
             for story, cosine in near.items()
