@@ -6,15 +6,23 @@ import asyncio
 import re
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+import sqlalchemy
 import typer.main
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
 
+import zeke_jobs
 from tests.each import each
+from tests.zeke_jobs.testing.blocks import blocks as titled
+from tests.zeke_jobs.working import working
+from zeke_jobs import config
 from zeke_jobs.cli.root import app
+from zeke_jobs.core.context import Context  # noqa: TC001 (a handler's annotation)
 from zeke_jobs.payload.model import Payload
 
 if TYPE_CHECKING:
@@ -44,20 +52,20 @@ def test_the_python_examples_run_and_print_what_they_say(capsys: pytest.CaptureF
     examples = blocks("sending.md", "python")
     assert len(examples) > 5
     for example in examples:
-        exec(compile(example, "docs/sending.md", "exec"), names)
+        exec(compile(example, "docs/sending.md", "exec", dont_inherit=True), names)
         printed = capsys.readouterr().out
         if printed:
             assert "".join(f"# {line}\n" for line in printed.splitlines()) in example
 
 
-def talk(monkeypatch: pytest.MonkeyPatch, conn: Connection, ask: Callable[..., Any]) -> None:
-    """Make the page's API, let ``ask`` talk to it after one good and one bad submission."""
+def talk(marker: str, monkeypatch: pytest.MonkeyPatch, conn: Connection, ask: Callable[..., Any]) -> None:
+    """Make the page's API with this in its text, let ``ask`` talk to it after one good and one bad submission."""
     with conn.cursor() as cursor:
         cursor.execute("CREATE TABLE submission (url text PRIMARY KEY, note text NOT NULL CHECK (note <> 'bad'))")
-    (example,) = (block for block in blocks("sending.md", "python") if "FastAPI(" in block)
+    (example,) = (block for block in blocks("sending.md", "python") if marker in block)
     module = ModuleType("example")
     monkeypatch.setitem(sys.modules, "example", module)
-    exec(compile(example, "docs/sending.md", "exec"), module.__dict__)
+    exec(compile(example, "docs/sending.md", "exec", dont_inherit=True), module.__dict__)
 
     async def run() -> None:
         transport = httpx.ASGITransport(app=module.app, raise_app_exceptions=False)
@@ -76,6 +84,16 @@ def talk(monkeypatch: pytest.MonkeyPatch, conn: Connection, ask: Callable[..., A
         assert cursor.fetchall() == [("https://example.org/a", "https://example.org/a")]
 
 
+def test_the_fastapi_example_sends_in_the_transaction_of_its_session(
+    conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def ask(api: httpx.AsyncClient, job: str) -> None:
+        assert (await api.post("/submissions", json={"url": "https://example.org/a"})).status_code == 500
+        assert str(zeke_jobs.status(job).id) == job
+
+    talk("FastAPI()", monkeypatch, conn, ask)
+
+
 def test_the_fastapi_example_on_an_event_loop_sends_in_its_transaction_and_waits(
     conn: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,7 +104,7 @@ def test_the_fastapi_example_on_an_event_loop_sends_in_its_transaction_and_waits
             cursor.execute("UPDATE zeke_jobs.queue SET state = 'done', result = '7', completed_on = now()")
         assert (await waiting).json() == {"output": 7}
 
-    talk(monkeypatch, conn, ask)
+    talk("lifespan=", monkeypatch, conn, ask)
 
 
 @each("statement", [s for block in blocks("sql.md", "sql") for s in block.split(";") if s.strip()])
@@ -110,3 +128,63 @@ def test_every_command_and_option_is_documented() -> None:
     page = (DOCS / "command-line.md").read_text(encoding="utf-8")
     there = [one for one in options(typer.main.get_command(app())) if not one[0].startswith("schedule")]
     assert [one for one in there if f"`{one[0]}" not in page or one[1] not in page] == []
+
+
+@pytest.fixture
+def stored(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The page's module with the table of the FastAPI example, and its handlers."""
+    with conn.cursor() as cursor:
+        cursor.execute("CREATE TABLE submission (url text PRIMARY KEY, note text NOT NULL)")
+    (api,) = (block for block in blocks("sending.md", "python") if "FastAPI()" in block)
+    module = ModuleType("stored_by_handlers")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    for text in (api, *titled(DOCS / "sending.md", "handlers.py")):
+        exec(compile(text, "docs/sending.md", "exec", dont_inherit=True), module.__dict__)
+    return module
+
+
+def test_a_session_in_a_handler_is_part_of_its_transaction(conn: Connection, database: str, stored: ModuleType) -> None:
+    def breaks(payload: Any, ctx: Context) -> None:
+        with ctx.transaction() as connection:
+            engine = sqlalchemy.create_engine(
+                "postgresql+psycopg2://", creator=lambda: connection, poolclass=sqlalchemy.StaticPool
+            )
+            with stored.Session(engine) as session:
+                session.add(stored.Stored(url="b", note=""))
+                session.commit()
+            raise ValueError("after the commit of the session")
+
+    breaks.__annotations__["payload"] = stored.Url
+    stored.__dict__["breaks"] = breaks
+    text = "version: 1\ndefaults: {retry: {limit: 0}}\ntasks:\n"
+    text += "".join(f'  {name}: {{handler: "stored_by_handlers:{name}"}}\n' for name in ("store", "breaks"))
+    with working(config.load_text(text, "jobs.yaml"), database):
+        zeke_jobs.wait(zeke_jobs.send("store", {"url": "a"}).id, 20)
+        with pytest.raises(zeke_jobs.errors.JobFailed):
+            zeke_jobs.wait(zeke_jobs.send("breaks", {"url": "b"}).id, 20)
+        again = zeke_jobs.send("store", {"url": "c"}).id
+        zeke_jobs.wait(again, 20)
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT url, note LIKE 'job %%' FROM submission ORDER BY url")
+        assert cursor.fetchall() == [("a", True), ("c", True)]
+
+
+@pytest.mark.filterwarnings("ignore:Did not recognize type")
+def test_alembic_leaves_our_schemas_alone(conn: Connection, stored: ModuleType) -> None:
+    options: dict[str, Any] = {}
+    names = {**stored.__dict__, "context": SimpleNamespace(configure=options.update), "connection": None}
+    with conn.cursor() as cursor:
+        cursor.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")  # the tables of the news
+    stored.Base.metadata.create_all(stored.engine)
+    (text,) = titled(DOCS / "sending.md", "env.py")
+    exec(compile(text, "docs/sending.md", "exec", dont_inherit=True), names)
+    with stored.engine.connect() as connection:
+
+        def changes(**opts: Any) -> list[Any]:
+            context = MigrationContext.configure(connection, opts={"include_schemas": True, **opts})
+            found: list[Any] = compare_metadata(context, stored.Base.metadata)
+            return found
+
+        assert changes(include_name=options["include_name"]) == []
+        assert {change[0] for change in changes() if isinstance(change, tuple)} >= {"remove_table"}
+    stored.engine.dispose()
