@@ -29,7 +29,7 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 DEV = nox.project.dependency_groups(PYPROJECT, "dev")
 #: Both distributions as they stand here, with an embedded server; and all that the tests use.
 OURS = ("--editable", ".[embedded]", "--editable", "actors")
-ALL = ("--editable", ".[dev,django,otel,plot,psycopg]", "--editable", "actors", *DEV)
+ALL = ("--editable", ".[dev,django,mcp,otel,plot,psycopg]", "--editable", "actors", *DEV)
 CONSTRAINTS = "constraints.txt"
 CONSTRAINTS_WITH_HASHES = "constraints-hashes.txt"
 #: How uv writes versions: for all supported Pythons at once, without our own packages and without an index's address.
@@ -318,7 +318,7 @@ def constraints(session: nox.Session) -> None:
     """Write constraints.txt and constraints-hashes.txt again, for all supported Pythons: nox -s constraints [-- --upgrade]."""
     session.install("--quiet", "uv")
     command = ["uv", "pip", "compile", "pyproject.toml", "actors/pyproject.toml", "--quiet"]
-    extras = ["django", "embedded", "local", "otel", "plot", "psycopg"]
+    extras = ["django", "embedded", "local", "mcp", "otel", "plot", "psycopg"]
     command += [word for extra in extras for word in ("--extra", extra)]
     session.run(*command, *PINNED, "--extra", "dev", "--group", "dev", "--output-file", CONSTRAINTS, *session.posargs)
     hashed = ["--generate-hashes", "--constraint", CONSTRAINTS, "--output-file", CONSTRAINTS_WITH_HASHES]

@@ -84,6 +84,7 @@ def folder(tmp_path: Path) -> Path:
         ("zeke-jobs[dev]", {*SERVER, "pytest"}, NEWS),
         ("zeke-jobs[otel]", {"opentelemetry-sdk"}, {*NEWS, *SERVER}),
         ("zeke-jobs[plot]", {"matplotlib"}, {*NEWS, *SERVER}),
+        ("zeke-jobs[mcp]", {"mcp"}, {*SERVER, "feedparser"}),
         ("zeke-jobs[django]", {"django"}, {*NEWS, *SERVER}),
         ("zeke-jobs[psycopg]", {"psycopg", "psycopg-binary"}, {*NEWS, *SERVER}),
         ("zeke-jobs[news]", NEWS, SERVER),

@@ -57,6 +57,7 @@ _COMMANDS = (
     Command("doctor", "operation.examine:doctor", "Find faults of the system, and say how to fix them."),
     Command("health", "operation.examine:health", "Check whether one part works, for containers."),
     Command("metrics", "operation.watch:metrics", "Print or serve metrics for Prometheus."),
+    Command("mcp", "operation.mcp:mcp", "Answer an agent's questions, by the Model Context Protocol."),
     Command("why", "queue.why:why", "Explain why a job does not run, or failed."),
     Command("jobs", "queue.jobs:jobs", "List jobs, the newest first."),
     Command("emit", "queue.emit:emit", "Send an event to waiting jobs."),

@@ -1,0 +1,87 @@
+"""``zeke-jobs mcp``: questions about jobs for agents, by the Model Context Protocol on standard input and output."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from functools import partial
+from typing import Any, Literal
+
+from zeke_jobs import __version__
+from zeke_jobs.cli import database
+from zeke_jobs.core import extras
+
+_MOST = 60_000  # characters of an answer
+_LONGEST = 60.0  # seconds
+_MAIN = "from zeke_jobs.cli import main; main()"
+_ANSWERS = (0, 1, 4)  # 1: doctor found something; 4: a plan has changes
+
+Status = Literal["created", "retry", "active", "completed", "failed", "cancelled"]
+
+
+def mcp() -> None:
+    """Answer questions of an agent on standard input and output, until it ends. Only reads."""
+    try:
+        from mcp.server import MCPServer
+        from mcp_types import ToolAnnotations
+    except ImportError as error:
+        raise extras.missing("the package mcp", "zeke-jobs[mcp]", error=error) from error
+    database.choose()
+    server: Any = MCPServer("zeke-jobs", version=__version__, log_level="WARNING")
+    hints = ToolAnnotations(read_only_hint=True, open_world_hint=False)
+    for tool in (why, status, jobs, doctor, limits, schedule, plan):
+        server.add_tool(tool, annotations=hints, structured_output=False)
+    server.run("stdio")
+
+
+def why(job_id: str) -> str:
+    """Explain why a job waits, runs, or ended as it did."""
+    return _ask("why", "--json", "--", job_id)
+
+
+def status(job_id: str) -> str:
+    """Show a job in full: payload, attempts with their errors, progress, and the jobs that it sent."""
+    return _ask("status", "--json", "--", job_id)
+
+
+def jobs(task: str = "", status: Status | None = None, error: str = "", newer: str = "", limit: int = 20) -> str:
+    """List jobs, the newest first: of a task, in a status, with a text in the last error, sent within a time such as 2h."""
+    filters = {"task": task, "status": status, "error": error, "newer": newer, "limit": str(min(limit, 100))}
+    return _ask("jobs", "--json", *(f"--{name}={value}" for name, value in filters.items() if value))
+
+
+def doctor() -> str:
+    """Find faults of database, workers, scheduler and jobs, each with a way to fix it."""
+    return _ask("doctor", "--json")
+
+
+def limits() -> str:
+    """List the shared limits in force, and how much of each is in use."""
+    return _ask("limits", "--json")
+
+
+def schedule() -> str:
+    """List the schedules in force, with their last and next ticks."""
+    return _ask("schedule", "--json")
+
+
+def plan(text: str) -> str:
+    """Show the changes that a jobs.yaml with this text would make. Nothing is changed."""
+    return _ask("plan", "--json", "/dev/stdin", given=text)
+
+
+def _ask(*words: str, given: str = "") -> str:
+    """The answer of a command that only reads, in a process of its own, whose output is no message of the protocol.
+
+    Raises:
+        ToolError: the command was refused; the message is its own.
+    """
+    from mcp.server.mcpserver.exceptions import ToolError
+
+    run = partial(subprocess.run, capture_output=True, text=True, timeout=_LONGEST, check=False)
+    done = run([sys.executable, "-c", _MAIN, *words], input=given)
+    if done.returncode not in _ANSWERS or not done.stdout:
+        raise ToolError(done.stderr[-_MOST:])
+    if len(done.stdout) > _MOST:
+        return f"{done.stdout[:_MOST]}\n… {len(done.stdout) - _MOST} more characters; ask for less"
+    return str(done.stdout)
