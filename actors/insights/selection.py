@@ -76,7 +76,7 @@ def _best(candidates: Sequence[Candidate], settings: Selection) -> list[Candidat
 
 
 def _told_once(kept: Sequence[Candidate]) -> list[Candidate]:
-    """The same, without a sentence in a context that is a highlight of its own."""
+    """Remove from each context the sentence before, if it stands in another highlight."""
     return [
         replace(each, context=Context(each.context.headings))
         if any(each.context.before in other.summary for other in kept)

