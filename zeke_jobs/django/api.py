@@ -15,4 +15,5 @@ except ImportError:
     except ImportError as error:
         raise extras.missing("Django 6, or django-tasks beside Django 5.2", "zeke-jobs[django]", error=error) from error
 signals: Any = import_module(f"{tasks.__name__}.signals")
+BaseTaskBackend: Any = import_module(f"{tasks.__name__}.backends.base").BaseTaskBackend  # Django 6 imports it late
 Status: Any = tasks.TaskResultStatus

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from zeke_jobs.client import drivers, reading, sending, tracing
 from zeke_jobs.client.options import as_id
-from zeke_jobs.django.api import signals, tasks
+from zeke_jobs.django.api import BaseTaskBackend, signals, tasks
 from zeke_jobs.django.results import new_result, result_of
 from zeke_jobs.errors import JobFailed, JobNotFound
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from zeke_jobs.client.plans import P, Plan, T
 
 
-class Backend(tasks.backends.base.BaseTaskBackend):  # type: ignore[misc] # django has no types
+class Backend(BaseTaskBackend):  # type: ignore[misc] # django has no types
     """Tasks as jobs of zeke_jobs.
 
     ``OPTIONS`` has ``database``, an alias of ``DATABASES``; ``task``, the task in jobs.yaml for all functions, by default
