@@ -233,4 +233,6 @@ class FakeChunk(ChunkContext[Any]):
     jobs: Sequence[FakeContext]
 
     def __init__(self, jobs: int, *, cancelled: Collection[int] = (), **options: Any) -> None:
+        if jobs < 1:
+            raise ValueError(f"expected at least one job in a chunk, got {jobs}")
         super().__init__([FakeContext(**options) for _ in range(jobs)], cancelled.__contains__)

@@ -227,6 +227,8 @@ def test_a_chunk_runs_without_a_worker_and_its_handler_without_a_database(jobs: 
     found = {one.id: one.status for one in runner()}
     assert found == dict(zip(ids, ("completed", "failed", "completed"), strict=True))
     assert [sorted(one) for one in CALLS] == [[1, 2, 3], [3]]
+    with pytest.raises(ValueError, match="expected at least one job in a chunk, got 0"):
+        FakeChunk(0)
     chunk = FakeChunk(3, cancelled=[2])
     assert each([Part(n=1), Part(n=2, do="fail"), Part(n=3)], chunk) == [[1, 1], [2, 1], [3, 1]]
     assert [job.cost for job in chunk.jobs] == [1, 2, 3]
