@@ -71,6 +71,8 @@ async def wait(payload: Work, ctx: Context) -> None:
     """The same as an async handler."""
     with _traced(payload, ctx):
         await asyncio.sleep(payload.seconds)
+        if payload.kills:
+            os.kill(os.getpid(), signal.SIGKILL)
         if ctx.attempt <= payload.fails:
             raise RuntimeError("told to fail")
     if payload.plain:
