@@ -19,9 +19,11 @@ from tests.lab.bench import result
 from tests.lab.bench.bench import Bench
 from tests.lab.bench.measures import (
     async_handlers,
+    burdened,
     latency,
     limited,
     log_lines,
+    memory,
     processes,
     sending,
     server_cost,
@@ -39,10 +41,13 @@ MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
     "drain-limited": limited.measure,
     "shares": shares.measure,
     "processes": processes.measure,
+    "drain-held-transaction": burdened.held_transaction,
+    "drain-blocked": burdened.blocked,
     "send-threads": sending.measure,
     "latency": latency.measure,
     "log-lines": log_lines.measure,
     "async-handlers": async_handlers.measure,
+    "memory": memory.measure,
 }
 _JSON = Path(tempfile.gettempdir()) / "zeke-bench.json"
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _TRIM = 0.05  # of the jobs, at either end
 _LOOK = 0.05
+_RAMP = 0.5  # seconds until a burst is in full flow
 _PATIENCE = 300.0
 _MOST = 400_000  # jobs of a burst
 
@@ -40,6 +41,9 @@ class System(Protocol):
 
     def left(self, conn: Connection, **kind: Any) -> bool:
         """Whether some of these jobs have not ended."""
+
+    def clear(self, conn: Connection) -> None:
+        """Delete the queued jobs."""
 
     def completions(self, conn: Connection, since: float) -> list[float]:
         """When jobs ended."""
@@ -88,6 +92,24 @@ def once(system: System, fleet: Fleet, conn: Connection, where: Server, count: i
     took = time.monotonic() - begin
     times = system.completions(conn, since)
     return Drain(len(times), rate(times), client / count * 1e6, served / count * 1e6, took)
+
+
+def window(
+    system: System, fleet: Fleet, conn: Connection, where: Server, count: int, seconds: float, **kind: Any
+) -> Drain:
+    """Look at ``seconds`` of working on a backlog too large to be worked off, and throw the rest of it away."""
+    server.vacuum(conn)
+    system.seed(conn, count, **kind)
+    time.sleep(_RAMP)
+    begin = float(server.scalar(conn, "SELECT extract(epoch FROM clock_timestamp())"))
+    client_before, server_before = fleet.cpu(), where.cpu()
+    time.sleep(seconds)
+    client, served = fleet.cpu() - client_before, where.cpu() - server_before
+    end = float(server.scalar(conn, "SELECT extract(epoch FROM clock_timestamp())"))
+    done = sum(at < end for at in system.completions(conn, begin))
+    system.clear(conn)
+    eventually(lambda: not system.left(conn, **kind), fleet)
+    return Drain(done, done / (end - begin), client / max(done, 1) * 1e6, served / max(done, 1) * 1e6, end - begin)
 
 
 def rate(times: list[float]) -> float:

@@ -75,18 +75,25 @@ class Installation:
         """Queue ``count`` jobs in one transaction, shared among the tasks."""
         with transaction(conn):
             for task in tasks:
-                sent = client.send(task, kind.get("payload", {}), connection=conn)
-                multiply(conn, sent.id, count // len(tasks) - 1)
+                sent = client.send(task, kind.get("payload", {}), connection=conn, key=kind.get("key"))
+                multiply(conn, sent.id, count // len(tasks) - 1, **kind.get("instead", {}))
 
-    def left(self, conn: Connection, *, tasks: tuple[str, ...] = (FREE,), **_: Any) -> bool:
-        """Whether some jobs of these tasks have not ended."""
-        sql = """SELECT EXISTS (
-            SELECT FROM zeke_jobs.queue WHERE state = 'queued' AND deaths = 0 AND queue_name = 'default' AND task = t
-          ) OR EXISTS (SELECT FROM zeke_jobs.queue WHERE state = 'consumed' AND task = t)
+    def left(self, conn: Connection, *, tasks: tuple[str, ...] = (FREE,), which: str = "true", **_: Any) -> bool:
+        """Whether some jobs of these tasks have not ended; ``which`` is SQL that leaves some out."""
+        sql = f"""SELECT EXISTS (
+            SELECT FROM zeke_jobs.queue WHERE state = 'queued' AND deaths = 0 AND queue_name = 'default' AND task = t AND {which}
+          ) OR EXISTS (SELECT FROM zeke_jobs.queue WHERE state = 'consumed' AND task = t AND {which})
           FROM unnest(%s) AS t"""
         with transaction(conn):
             server.run(conn, "SET LOCAL enable_seqscan = off")
             return any(row[0] for row in server.rows(conn, sql, list(tasks)))
+
+    def clear(self, conn: Connection) -> None:
+        """Delete the queued jobs."""
+        # Jobs that a worker is claiming are left to it.
+        sql = """DELETE FROM zeke_jobs.queue WHERE ctid = ANY (ARRAY(
+            SELECT ctid FROM zeke_jobs.queue WHERE state = 'queued' FOR UPDATE SKIP LOCKED))"""
+        server.run(conn, sql)
 
     def completions(self, conn: Connection, since: float) -> list[float]:
         """When jobs ended, in seconds since the epoch, from ``since`` on, in order."""
@@ -95,8 +102,8 @@ class Installation:
         return [row[0] for row in server.rows(conn, sql, since)]
 
 
-def multiply(conn: Connection, job: Any, count: int) -> None:
-    """Copy a job's row ``count`` times, each copy with an id and a place of its own."""
+def multiply(conn: Connection, job: Any, count: int, **instead: str) -> None:
+    """Copy a job's row ``count`` times, each copy with an id and a place of its own; ``instead`` is SQL for some columns."""
     columns = server.rows(
         conn,
         """SELECT column_name FROM information_schema.columns WHERE table_schema = 'zeke_jobs' AND table_name = 'queue'
@@ -107,12 +114,13 @@ def multiply(conn: Connection, job: Any, count: int) -> None:
         "message_id": "new.id",
         "message": "jsonb_set(q.message, '{message_id}', to_jsonb(new.id))",
         "run_at": "clock_timestamp()",
+        **instead,
     }
     server.run(
         conn,
         f"""INSERT INTO zeke_jobs.queue ({", ".join(source)})
         SELECT {", ".join(source.values())} FROM zeke_jobs.queue AS q,
-          LATERAL (SELECT zeke_jobs.new_id() AS id FROM generate_series(1, %s) OFFSET 0) AS new
+          LATERAL (SELECT zeke_jobs.new_id() AS id, n FROM generate_series(1, %s) AS n OFFSET 0) AS new
         WHERE q.message_id = %s""",
         count,
         job,

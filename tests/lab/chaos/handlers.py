@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import time
 import urllib.request
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ PROVIDER = "ZEKE_CHAOS_PROVIDER"
 
 
 class Work(Payload):
-    """The handler's action. ``plain`` completes by returning, without an effect in the database."""
+    """The handler's action. ``plain`` completes by returning, without an effect in the database; ``kills`` ends the process."""
 
     seconds: float = 0.0
     group: str = ""
@@ -30,6 +31,7 @@ class Work(Payload):
     fails: int = 0
     child: bool = False
     plain: bool = False
+    kills: bool = False
 
 
 def _trace(what: str, ctx: Context[Any], payload: Work) -> None:
@@ -56,6 +58,8 @@ def work(payload: Work, ctx: Context) -> None:
     """Takes a while, then writes its effect, sends its child and completes, all in one transaction."""
     with _traced(payload, ctx):
         _rest(payload.seconds)
+        if payload.kills:
+            os.kill(os.getpid(), signal.SIGKILL)
         if ctx.attempt <= payload.fails:
             raise RuntimeError("told to fail")
     if payload.plain:

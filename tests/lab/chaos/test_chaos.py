@@ -12,7 +12,7 @@ from tests.lab.chaos import outcome, proof, world
 from tests.lab.chaos.__main__ import main
 from tests.lab.chaos.outcome import Outcome, Promise
 from tests.lab.chaos.proof import Run
-from tests.lab.chaos.scenarios import SCENARIOS
+from tests.lab.chaos.scenarios import SCENARIOS, doors
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,6 +34,16 @@ def test_what_the_suite_breaks_loses_nothing(scenario: str, monkeypatch: pytest.
     assert [text for text in found.broken() if not text.startswith(_OF_TIME)] == []
     assert (found.lost, found.duplicated) == (0, 0)
     assert found.sent == found.finished + found.stated > 100
+
+
+@pytest.mark.acceptance
+@pytest.mark.timeout(240)
+def test_what_is_done_at_the_doors_touches_no_honest_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("ZEKE_JOBS_") or name == "DATABASE_URL"]:
+        monkeypatch.delenv(name)
+    found = doors.beside("doors", *doors.FAULTS, quick=True)
+    assert found.broken() == []
+    assert found.sent >= 20 * len(doors.FAULTS)
 
 
 TABLES = "CREATE TABLE effect (job uuid NOT NULL)"

@@ -24,7 +24,7 @@ from zeke_jobs.postgres import embedded, migrate
 from zeke_jobs.postgres.pool import DISCONNECTED, connect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from tests.fleet import Command
@@ -132,29 +132,30 @@ class World:
         with suppress(FileNotFoundError):
             embedded.stop(self.server, mode=mode)
 
-    def zeke(self, *arguments: str) -> None:
+    def zeke(self, *arguments: str, fine: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run ``zeke-jobs`` and wait for it."""
         done = subprocess.run(
             [BIN / "zeke-jobs", *arguments],
             cwd=self.folder,
-            env={**os.environ, "DATABASE_URL": self.url, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "DATABASE_URL": self.url, "PYTHONPATH": str(ROOT), **environment},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=60,
             check=False,
         )
-        if done.returncode:
+        if fine and done.returncode:
             raise RuntimeError(f"zeke-jobs {' '.join(arguments)} ended with {done.returncode}: {done.stderr}")
+        return done
 
     # ── what runs in it ──
 
-    def worker(self, name: str, **environment: str) -> Kept:
-        """``dramatiq zeke_jobs.actors``, kept running."""
+    def worker(self, name: str, *, before: Sequence[str] = (), **environment: str) -> Kept:
+        """``dramatiq zeke_jobs.actors``, kept running; ``before`` starts it."""
 
         def begin() -> Command:
             sizes = ("-p", "1", "-t", str(THREADS))
-            return self.fleet.run("dramatiq", "zeke_jobs.actors", *sizes, **environment)
+            return self.fleet.run("dramatiq", "zeke_jobs.actors", *sizes, before=before, **environment)
 
         return self.keeper.keep(name, begin)
 
@@ -208,6 +209,11 @@ class World:
         """Change something in the database behind everybody's back."""
         with closing(connect(self.url)) as conn, conn.cursor() as cursor:
             cursor.execute(sql)
+
+    def write(self, name: str, text: str) -> str:
+        """A file in the commands' folder; the answer is its name."""
+        (self.folder / name).write_text(text)
+        return name
 
     def comes(self, condition: Callable[[], Any], patience: float) -> bool:
         """Whether it comes about in so many seconds; a database that is away is no answer."""

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from tests.lab.chaos.scenarios import chunks, coroutines, database, failover, network, processes, strike
+from tests.lab.chaos.scenarios import (
+    changes,
+    chunks,
+    coroutines,
+    database,
+    doors,
+    failover,
+    killer,
+    network,
+    processes,
+    stops,
+    strike,
+)
 from tests.lab.chaos.scenarios.possible import Impossible
 
 if TYPE_CHECKING:
@@ -16,17 +29,24 @@ __all__ = ["SCENARIOS", "Impossible"]
 
 SCENARIOS: dict[str, Callable[..., Outcome]] = {
     "kill-workers": processes.kill_workers,
+    "killer": killer.killer,
     "strike": strike.strike,
     "chunks": chunks.chunks,
     "kill-schedulers": processes.kill_schedulers,
+    "freeze": processes.freeze,
+    "stop-at-boot": stops.stop_at_boot,
     "wrong-clock": processes.wrong_clock,
+    "restart-database": database.restart,
     "use-up-connections": database.use_up_connections,
     "fill-disk": database.fill_disk,
     "fail-over": failover.fail_over,
     "stall": network.stall,
+    "restart-pooler": network.restart_pooler,
+    "roll-out": changes.roll_out,
     "async-kill": coroutines.kill,
     "async-freeze": coroutines.freeze,
     "async-cancel": coroutines.cancel,
     "async-deploy": coroutines.deploy,
     "async-blocked": coroutines.blocked,
+    **{name: partial(doors.beside, name) for name in doors.FAULTS},
 }

@@ -1,4 +1,4 @@
-"""A database that runs out of connections, or has a full disk."""
+"""A database that crashes, runs out of connections, or has a full disk."""
 
 from __future__ import annotations
 
@@ -21,6 +21,34 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
     from tests.lab.chaos.outcome import Outcome
+
+
+def restart(*, quick: bool) -> Outcome:
+    """The server is stopped as by a crash, and started ten seconds later."""
+    with world("restart-database", quick=quick) as here:
+        workers = [here.worker("one"), here.worker("two")]
+        scheduler = here.scheduler()
+        here.flow()
+        here.until(
+            lambda: here.look("SELECT count(*) FROM zeke_jobs.worker WHERE kind = 'scheduler'"), 70, "a scheduler"
+        )
+        here.measure("before")
+        with here.phase("during"):
+            here.stop_server("immediate")
+            time.sleep(3 if quick else 10)
+        here.start_server()
+        over = time.time()
+        beaten = here.look("SELECT max(beat_on) FROM zeke_jobs.schedule_beat")
+        here.whole()
+        time.sleep(5)
+        here.measure("after")
+        back = here.comes(lambda: here.look("SELECT max(beat_on) > %s FROM zeke_jobs.schedule_beat", beaten), 70)
+        here.promise("the scheduler beats again", back)
+        here.drain()  # which stops the schedulers
+        here.promise("no command line ended", all(kept.starts == 1 for kept in (*workers, scheduler)))
+        return here.outcome(
+            f"Postgres stopped (immediate), {3 if quick else 10} s down, started", fault_over=over, recovers_in=10
+        )
 
 
 def use_up_connections(*, quick: bool) -> Outcome:

@@ -1,11 +1,17 @@
-"""A network that stalls."""
+"""A network that stalls, and a pooler that is restarted."""
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import time
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.acceptance.test_pgbouncer import PROGRAM, Bouncer
 from tests.lab.chaos.proxy import Proxy
+from tests.lab.chaos.scenarios.possible import Impossible
 from tests.lab.chaos.world import world
 
 if TYPE_CHECKING:
@@ -54,4 +60,34 @@ def stall(*, quick: bool) -> Outcome:
             f"a proxy between one of three workers and the server forwards nothing for {seconds} s",
             fault_over=over,
             recovers_in=10,
+        )
+
+
+def restart_pooler(*, quick: bool) -> Outcome:
+    """PgBouncer in transaction mode is killed and started again, with both workers behind it."""
+    if PROGRAM is None:
+        raise Impossible("pgbouncer is not installed: apt-get install pgbouncer")
+    with ExitStack() as stack:
+        here = stack.enter_context(world("restart-pooler", quick=quick))
+        folder = Path(tempfile.mkdtemp(prefix="zeke-chaos-pgb-"))
+        stack.callback(shutil.rmtree, folder)
+        bouncer = Bouncer(folder, here.url, 12)
+        bouncer.start()
+        stack.callback(bouncer.stop)
+        pooled = bouncer.at(here.url)
+        workers = [here.worker("one", DATABASE_URL=pooled), here.worker("two", DATABASE_URL=pooled)]
+        here.flow()
+        here.measure("before")
+        with here.phase("during"):
+            for _ in range(2 if quick else 4):
+                bouncer.stop()
+                time.sleep(1)
+                bouncer.start()
+                time.sleep(3)
+        over = time.time()
+        here.measure("after")
+        here.drain()
+        here.promise("no command line ended", all(kept.starts == 1 for kept in workers))
+        return here.outcome(
+            "PgBouncer in transaction mode killed and started, again and again", fault_over=over, recovers_in=10
         )

@@ -1,8 +1,10 @@
-"""Worker and scheduler processes that die, or have a wrong clock."""
+"""Worker and scheduler processes that die, freeze, or have a wrong clock."""
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +45,41 @@ def kill_workers(*, quick: bool) -> Outcome:
             f"SIGKILL a worker command every 5 s, {strikes} times; it is started again",
             fault_over=over,
             recovers_in=here.lost_after + here.heartbeat,
+        )
+
+
+def freeze(*, quick: bool) -> Outcome:
+    """One of two worker commands is stopped for longer than others wait for it, and goes on."""
+    with world("freeze", quick=quick) as here:
+        frozen = here.worker("one")
+        # Two, since one makes itself empty for what has seen a death.
+        here.worker("two")
+        here.worker("three")
+        here.flow(3)
+        here.measure("before")
+        with here.phase("during"):
+            pids = frozen.pids()
+            os.killpg(frozen.command.pid, signal.SIGSTOP)
+            begin = time.monotonic()
+            taken = here.comes(
+                lambda: here.look("SELECT count(*) FROM zeke_jobs.worker WHERE kind = 'worker'") == 2, 30
+            )
+            time.sleep(2)
+            thawed = time.monotonic()
+            here.note_gone(pids, begin, thawed)
+            os.killpg(frozen.command.pid, signal.SIGCONT)
+        over = time.time()
+        fenced = here.comes(lambda: "taken for dead" in frozen.command.text(), 15)
+        here.whole(3)
+        here.measure("after")
+        here.drain()
+        here.promise("others take its jobs", taken)
+        here.promise("it notices that it was taken for dead", fenced)
+        promise_return(here)
+        return here.outcome(
+            f"SIGSTOP of one of three workers for {thawed - begin:.0f} s, then SIGCONT",
+            fault_over=over,
+            recovers_in=10,
         )
 
 

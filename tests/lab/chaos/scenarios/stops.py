@@ -1,0 +1,101 @@
+"""Commands that must stop while they start."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from tests.lab.chaos.proxy import Proxy
+from tests.lab.chaos.world import world
+
+if TYPE_CHECKING:
+    from tests.fleet import Command
+    from tests.lab.chaos.outcome import Outcome
+    from tests.lab.chaos.world import World
+
+_NOWHERE = "postgresql://postgres@127.0.0.1:1/postgres"
+_LONGEST = 4.5  # seconds from a start to the last SIGTERM; a boot takes some two
+_WITHIN = 12.0  # seconds from SIGTERM to the end; where a boot takes long, because others use the machine, as long as three boots
+#: In good order, or by the signal itself before anybody could hear it.
+_GOOD = (0, -signal.SIGTERM)
+_JOINED = "SELECT count(*) FROM zeke_jobs.worker"
+
+
+def stop_at_boot(*, quick: bool) -> Outcome:
+    """SIGTERM at every moment of a start, of workers and schedulers, whatever the database does meanwhile."""
+    step = 1.5 if quick else 0.5
+    steps = int(_LONGEST / step) + 1
+    with world("stop-at-boot", quick=quick) as here, Proxy(here.url) as silent:
+        began = time.monotonic()
+        here.worker("one")
+        here.until(lambda: here.look(_JOINED) == 1, 60, "a worker")
+        boot = time.monotonic() - began
+        within = max(_WITHIN, 3 * boot)
+        here.worker("two")
+        here.flow()
+        here.measure("before")
+        silent.stalled.set()
+        slowest, wrong = 0.0, []
+        with here.phase("during"):
+            for number, (way, url) in enumerate(
+                {"answers": here.url, "is away": _NOWHERE, "is silent": silent.url}.items()
+            ):
+                # The moments of one way lie between those of another.
+                for delay in (step * (n + number / 3) for n in range(steps)):
+                    for name, took, status in _stop_after(here, delay, url, 2 * within):
+                        slowest = max(slowest, took)
+                        if status not in _GOOD:
+                            wrong.append(f"{name} after {delay:.1f} s, database {way}: status {status}")
+        over = time.time()
+        gone = here.comes(lambda: here.look(_JOINED) == 2, here.lost_after + 4 * here.heartbeat)
+        here.measure("after")
+        here.drain()
+        here.promise(
+            f"every command ends in good order, {2 * 3 * steps} of them{': NOT ' * bool(wrong)}{'; '.join(wrong[:3])}",
+            not wrong,
+        )
+        here.promise(f"within {within:.0f} s ({slowest:.1f} s; a boot takes {boot:.1f} s here)", slowest <= within)
+        here.promise("nothing is left of them, neither a process nor a row of the fleet", gone and not _left(here))
+        return here.outcome(
+            f"SIGTERM 0 to {_LONGEST:g} s after the start of a worker and a scheduler command, while the database "
+            "answers, is away, and is silent",
+            fault_over=over,
+            recovers_in=10,
+        )
+
+
+def _stop_after(here: World, delay: float, url: str, patience: float) -> list[tuple[str, float, int]]:
+    """Start a worker and a scheduler command, and stop both, by force after ``patience``: their names, how long it took, their statuses."""
+    started: dict[str, Command] = {
+        "workers": here.fleet.run("dramatiq", "zeke_jobs.actors", "-p", "2", "-t", "4", DATABASE_URL=url),
+        "scheduler": here.fleet.run("periodiq", "zeke_jobs.actors", DATABASE_URL=url),
+    }
+    time.sleep(delay)
+    began = time.monotonic()
+    for command in started.values():
+        command.process.send_signal(signal.SIGTERM)
+    ended: dict[str, float] = {}
+    while len(ended) < len(started) and time.monotonic() - began < patience:
+        time.sleep(0.02)
+        for name, command in started.items():
+            if name not in ended and command.process.poll() is not None:
+                ended[name] = time.monotonic() - began
+    for name, command in started.items():
+        if name not in ended:
+            command.kill()
+    return [(name, ended.get(name, patience), started[name].process.returncode) for name in started]
+
+
+def _left(here: World) -> list[int]:
+    """The commands whose process groups are not empty, but for the two that serve."""
+    serving = {kept.command.pid for kept in here.keeper.kept}
+    left = []
+    for command in here.fleet.commands:
+        if command.pid not in serving:
+            with suppress(ProcessLookupError):
+                os.killpg(command.pid, 0)
+                left.append(command.pid)
+    return left
