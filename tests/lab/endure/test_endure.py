@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.lab import server
-from tests.lab.endure.__main__ import verdict
+from tests.lab.endure.__main__ import outlook, verdict
 from tests.lab.endure.run import Minute, Plan, complaints, endure
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-STEADY = Minute(500, 3, 120_000, 60_000_000, 40_000_000, 100, 2, 30_000_000)
+STEADY = Minute(500, 3, 120_000, 9_000, 60_000_000, 40_000_000, 4_000_000, 100, 2, 30_000_000, 0.5, 0.4)
 PLAN = Plan(minutes=15)
 
 
@@ -40,6 +40,10 @@ def test_indexes_that_grow_until_the_end_are_named() -> None:
 
 def test_a_run_that_is_too_short_says_so() -> None:
     assert complaints([STEADY] * 3, PLAN) == ["too short to tell whether tables grow: 15 minutes would do"]
+
+
+def test_a_day_is_told_from_the_last_third() -> None:
+    assert "A day of this: 43.2 million jobs, 43 GB of WAL" in outlook([STEADY] * 30, PLAN)
 
 
 @pytest.mark.acceptance
