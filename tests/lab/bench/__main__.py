@@ -23,7 +23,6 @@ from tests.lab.bench.measures import (
     latency,
     limited,
     log_lines,
-    memory,
     processes,
     sending,
     server_cost,
@@ -47,7 +46,6 @@ MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
     "latency": latency.measure,
     "log-lines": log_lines.measure,
     "async-handlers": async_handlers.measure,
-    "memory": memory.measure,
 }
 _JSON = Path(tempfile.gettempdir()) / "zeke-bench.json"
 
