@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from zeke_jobs.config.entries import (
     Amount,
@@ -19,6 +19,28 @@ from zeke_jobs.config.entries import (
     Slots,
 )
 from zeke_jobs.config.keys import Keys, key, unit_keys
+
+
+class Concurrency(Keys):
+    """How many jobs are active at once, over all machines."""
+
+    called = "concurrency"
+    short_form = ("limit", int, "a whole number")
+
+    limit: Slots | None = key(None, "Most active jobs of the task.", "limit: 20")
+    per_key: Slots | None = key(None, "Most active jobs that share a `key`.", "per_key: 1")
+
+
+class Share(Keys):
+    """What takes turns while more jobs are due than may start."""
+
+    called = "share"
+    short_form = ("by", str, "key")
+
+    by: Literal["key"] = key("key", "What takes turns: the `key` that jobs were sent with.", "by: key")
+    weights: dict[str, Annotated[int, Field(ge=1, le=1000)]] = key(
+        {}, "Jobs of a key in each of its turns; one where there is no entry.", "weights: {customer-a: 3}"
+    )
 
 
 class LimitRate(Keys):

@@ -25,11 +25,10 @@ from zeke_jobs.config.entries import (
     PathText,
     PositiveDuration,
     Priority,
-    Slots,
     ZoneName,
 )
 from zeke_jobs.config.keys import SHOWN, Keys, key
-from zeke_jobs.config.limits import Limit, LimitKeys, TaskRate
+from zeke_jobs.config.limits import Concurrency, Limit, LimitKeys, Share, TaskRate
 from zeke_jobs.config.schedules import NamedSchedule, Schedule
 from zeke_jobs.core.duration_field import Duration
 
@@ -39,28 +38,6 @@ if TYPE_CHECKING:
 While = Literal["queued", "active", "period"]
 OnDuplicate = Literal["ignore", "replace", "postpone"]
 AfterFailure = Literal["hold", "skip"]
-
-
-class Concurrency(Keys):
-    """How many jobs are active at once, over all machines."""
-
-    called = "concurrency"
-    short_form = ("limit", int, "a whole number")
-
-    limit: Slots | None = key(None, "Most active jobs of the task.", "limit: 20")
-    per_key: Slots | None = key(None, "Most active jobs that share a `key`.", "per_key: 1")
-
-
-class Share(Keys):
-    """What takes turns while more jobs are due than may start."""
-
-    called = "share"
-    short_form = ("by", str, "key")
-
-    by: Literal["key"] = key("key", "What takes turns: the `key` that jobs were sent with.", "by: key")
-    weights: dict[str, Annotated[int, Field(ge=1, le=1000)]] = key(
-        {}, "Jobs of a key in each of its turns; one where there is no entry.", "weights: {customer-a: 3}"
-    )
 
 
 class Retry(Keys):

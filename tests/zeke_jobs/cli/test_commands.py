@@ -21,8 +21,7 @@ from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.client.many import Change
 from zeke_jobs.config import Rate, Task
-from zeke_jobs.config.limits import TaskRate
-from zeke_jobs.config.models import Concurrency
+from zeke_jobs.config.limits import Concurrency, TaskRate
 from zeke_jobs.payload.model import Payload
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ import pytest
 
 from zeke_jobs import config
 from zeke_jobs.config import Config, Rate, Schedule
-from zeke_jobs.config.models import Concurrency, Keep, Retry, Unique
+from zeke_jobs.config.limits import Concurrency
+from zeke_jobs.config.models import Keep, Retry, Unique
 
 if TYPE_CHECKING:
     from pathlib import Path
