@@ -28,6 +28,9 @@ _SAYS = patterns("actors.insights", "cues.txt")
 _MAX_CHARS = 500
 _SMALL_WORDS = 3  # an item of a list with fewer small words is a scrap
 _MIN_WORDS = 5
+_MAX_MARKUP = (
+    2000  # characters, with the addresses of links and pictures; a page may have megabytes of them in a sentence
+)
 _OPENING = "\u201c"
 _CLOSING = "\u201d"
 
@@ -98,7 +101,13 @@ def _is_entry(text: str) -> bool:
 
 
 def _judge(raw: str, text: str, *, is_item: bool, has_code: bool) -> tuple[Kind, float] | None:
-    if len(text) > _MAX_CHARS or count(text) < _MIN_WORDS or not is_fit(raw, text) or is_scrap(text):
+    if (
+        len(text) > _MAX_CHARS
+        or len(raw) > _MAX_MARKUP
+        or count(text) < _MIN_WORDS
+        or not is_fit(raw, text)
+        or is_scrap(text)
+    ):
         return None
     if (is_item and _is_entry(text)) or (not has_code and _SAYS["instruction"].match(text)):
         return None

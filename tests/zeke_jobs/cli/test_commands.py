@@ -432,7 +432,20 @@ NEED_TABLES = {
     "logs": "logs 01a21011-c430-7126-bdde-a981c5582429",
 }
 #: They make the tables or take them away, ask nothing of them, or say in their own way that they are not there.
-OTHERS = {"import", "init", "check", "schema", "migrate", "up", "reload", "doctor", "health", "metrics", "uninstall"}
+OTHERS = {
+    "import",
+    "init",
+    "check",
+    "schema",
+    "migrate",
+    "up",
+    "reload",
+    "doctor",
+    "health",
+    "mcp",
+    "metrics",
+    "uninstall",
+}
 
 
 def test_each_command_is_known_to_need_tables_or_not() -> None:

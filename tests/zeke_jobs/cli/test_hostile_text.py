@@ -58,6 +58,7 @@ COMMANDS: dict[str, list[tuple[str, ...]]] = {
     "init": [("FOLDER",), ("FOLDER",)],
     "jobs": [(), ("--task", HOSTILE)],
     "limits": [()],
+    "mcp": [],  # its tools are the other commands with --json
     "metrics": [()],
     "migrate": [()],
     "pause": [("queue/default", "--reason", HOSTILE), (HOSTILE,)],

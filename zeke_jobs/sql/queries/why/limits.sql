@@ -15,7 +15,7 @@ SELECT
   CASE WHEN r.reason = 'concurrency' THEN (
     SELECT jsonb_agg(to_jsonb(h) ORDER BY h.since)
     FROM (
-      SELECT o.* FROM (
+      SELECT o.id, o.task, o.host, o.pid, o.since FROM (
         SELECT DISTINCT ON (q.worker, q.claimed_on, CASE WHEN (q.task = ANY (b.chunked)) IS NOT TRUE THEN q.message_id END)
           q.message_id AS id, q.task, w.host, w.pid, coalesce(q.started_on, q.claimed_on) AS since
         FROM zeke_jobs.bucket AS b
