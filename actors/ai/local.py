@@ -101,7 +101,7 @@ class LocalAnalyst:
 
 
 def _fitting(items: Iterable[Ranked], limit: int) -> list[Ranked]:
-    """The items in the story's order, without those that do not fit into ``limit`` characters behind the ones before."""
+    """The first items that fit into ``limit`` characters together, in the story's order; an item that is too long is left out."""
     chosen: list[Ranked] = []
     for item in items:
         if sum(len(other.text) + 1 for other in chosen) + len(item.text) <= limit:

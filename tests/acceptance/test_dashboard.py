@@ -1,4 +1,4 @@
-"""pg-boss's own dashboard, unmodified, in a real browser on our database. CONTRIBUTING.md says how to get what it needs."""
+"""pg-boss's own dashboard, unmodified, in a real browser on our database. CONTRIBUTING.md says how to install browser and dashboard."""
 
 from __future__ import annotations
 

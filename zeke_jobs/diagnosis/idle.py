@@ -18,7 +18,7 @@ _NAMED = 10  # failed jobs
 def is_over(conn: Connection, queues: Sequence[str], since: datetime) -> bool:
     """Whether no job of these queues is due or active, and none waits for a retry after an attempt since then.
 
-    Jobs with a later time, deferred ones, and those that a pause holds back are left for another run.
+    Delayed, deferred and paused jobs are left for another run.
     """
     return not SQL.value(conn, "idle/left", queues=list(queues), since=since)
 

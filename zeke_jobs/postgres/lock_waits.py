@@ -73,7 +73,7 @@ def told(conn: Connection, what: str) -> Iterator[None]:
 
 
 def holder(conn: Connection, error: LockNotAvailable) -> tuple[int, str] | None:
-    """Process id and description of the session that probably holds the lock: the oldest one of those that use the table."""
+    """Process id and description of the session that probably holds the lock: the oldest session that uses the table."""
     # The server names the table of a row, or an index of it, but no session.
     named = re.search(r'"(\w+)"|LOCK TABLE zeke_jobs[.](\w+)', error.diag.context or "")
     row = SQL.one(conn, "migration/holder", relation=named and (named[1] or named[2]))

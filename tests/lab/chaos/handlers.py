@@ -54,14 +54,19 @@ def _traced(payload: Work, ctx: Context[Any]) -> Iterator[None]:
         _trace("E", ctx, payload)
 
 
+def _fault(payload: Work, ctx: Context) -> None:
+    """Kill the process or fail, if the payload says so."""
+    if payload.kills:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if ctx.attempt <= payload.fails:
+        raise RuntimeError("told to fail")
+
+
 def work(payload: Work, ctx: Context) -> None:
     """Takes a while, then writes its effect, sends its child and completes, all in one transaction."""
     with _traced(payload, ctx):
         _rest(payload.seconds)
-        if payload.kills:
-            os.kill(os.getpid(), signal.SIGKILL)
-        if ctx.attempt <= payload.fails:
-            raise RuntimeError("told to fail")
+        _fault(payload, ctx)
     if payload.plain:
         return
     with ctx.transaction() as db, db.cursor() as cursor:
@@ -75,10 +80,7 @@ async def wait(payload: Work, ctx: Context) -> None:
     """The same as an async handler."""
     with _traced(payload, ctx):
         await asyncio.sleep(payload.seconds)
-        if payload.kills:
-            os.kill(os.getpid(), signal.SIGKILL)
-        if ctx.attempt <= payload.fails:
-            raise RuntimeError("told to fail")
+        _fault(payload, ctx)
     if payload.plain:
         return
     async with ctx.atransaction() as db:

@@ -356,7 +356,7 @@ def test_what_cannot_keep_up_with_arrivals_is_found(
     assert one.sentence.startswith("6.0 jobs a minute of slow arrive")
     assert why in one.sentence
     assert one.help.startswith(help_)
-    pausing.pause(scene.conn, "task/slow", by="ann")  # what is paused need not keep up
+    pausing.pause(scene.conn, "task/slow", by="ann")  # a paused task may be late
     assert found(scene.conn, "falling-behind") == []
     pausing.resume(scene.conn, "task/slow")
     scene.use(tasks.replace("concurrency: 1", "concurrency: 2"), top.replace("concurrency: 1", "concurrency: 2"))

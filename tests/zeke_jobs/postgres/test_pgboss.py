@@ -183,7 +183,7 @@ def test_what_it_cannot_send_is_refused_with_the_reason(conn: Connection, log_in
     for option, value in {"dead_letter": "echo", "singleton_on": "2030-01-01", "retry_backoff": False}.items():
         with pytest.raises(FeatureNotSupported, match=f"expected a job of echo without {option}, which jobs.yaml says"):
             sent(url, **{option: value})
-    assert one(url, "SELECT pgboss.create_queue('echo', '{}')") is not None  # what there is need not be made
+    assert one(url, "SELECT pgboss.create_queue('echo', '{}')") is not None  # a queue that exists is accepted
     with pytest.raises(UndefinedObject, match="expected the name of a task, got 'unknown'"):
         one(url, "SELECT pgboss.create_queue('unknown', '{}')")
     assert query(conn, "SELECT 1 FROM zeke_jobs.queue") == []

@@ -30,7 +30,7 @@ _ACTIVE = "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'consumed'"
 
 
 class LateServer:
-    """Answers each request after a second, on a loop in a thread; ``connections`` counts those that came."""
+    """Answers each request after a second, on a loop in a thread; ``connections`` counts the connections of clients."""
 
     def __init__(self) -> None:
         self.connections = 0

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from typing import TYPE_CHECKING, Any
 
 import zeke_jobs
-from tests.lab.chaos.scenarios.processes import promise_return
+from tests.lab.chaos.scenarios.processes import frozen_and_thawed, killed_in_turns
 from tests.lab.chaos.traffic import MIXED, TASKS
 from tests.lab.chaos.world import world
 
@@ -39,18 +38,9 @@ def kill(*, quick: bool) -> Outcome:
         here.flow()
         here.measure("before")
         strikes = 2 if quick else 6
-        with here.phase("during"):
-            for strike in range(strikes):
-                here.kill(both[strike % 2])
-                time.sleep(5)
-        over = time.time()
-        here.whole()
-        here.measure("after")
-        here.drain()
-        promise_return(here)
         return here.outcome(
             f"SIGKILL a worker with some 50 async handlers every 5 s, {strikes} times",
-            fault_over=over,
+            fault_over=killed_in_turns(here, both, strikes),
             recovers_in=here.lost_after + here.heartbeat,
         )
 
@@ -63,23 +53,7 @@ def freeze(*, quick: bool) -> Outcome:
         here.worker("three")
         here.flow(3)
         here.measure("before")
-        with here.phase("during"):
-            pids, begin = frozen.pids(), time.monotonic()
-            os.killpg(frozen.command.pid, signal.SIGSTOP)
-            taken = here.comes(
-                lambda: here.look("SELECT count(*) FROM zeke_jobs.worker WHERE kind = 'worker'") == 2, 30
-            )
-            time.sleep(2)
-            here.note_gone(pids, begin, time.monotonic())
-            os.killpg(frozen.command.pid, signal.SIGCONT)
-        over = time.time()
-        fenced = here.comes(lambda: "taken for dead" in frozen.command.text(), 15)
-        here.whole(3)
-        here.measure("after")
-        here.drain()
-        here.promise("others take its jobs", taken)
-        here.promise("it notices that it was taken for dead", fenced)
-        promise_return(here)
+        over, _ = frozen_and_thawed(here, frozen)
         return here.outcome("SIGSTOP of a worker with async handlers, then SIGCONT", fault_over=over, recovers_in=5)
 
 
