@@ -35,9 +35,8 @@ def unite(conn: Connection, stories: Iterable[UUID]) -> UUID | None:
         return None
     old = sorted({row["cluster_id"] for row in rows if row["cluster_id"] is not None})
     first = rows[0]
-    key, label = f"event:{first['id']}", first["title"]
     cluster: UUID
-    cluster = old[0] if old else SQL.value(conn, "cluster_create", cluster_key=key, label=label, story_id=first["id"])
+    cluster = old[0] if old else SQL.value(conn, "cluster_create", label=first["title"], story_id=first["id"])
     SQL.run(conn, "cluster_assign", cluster_id=cluster, stories=[row["id"] for row in rows], merged=old[1:])
     if old[1:]:
         SQL.run(conn, "cluster_drop", merged=old[1:])

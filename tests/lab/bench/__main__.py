@@ -19,6 +19,7 @@ from tests.lab.bench import result
 from tests.lab.bench.bench import Bench
 from tests.lab.bench.measures import (
     async_handlers,
+    backtest,
     burdened,
     latency,
     limited,
@@ -46,6 +47,7 @@ MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
     "latency": latency.measure,
     "log-lines": log_lines.measure,
     "async-handlers": async_handlers.measure,
+    "backtest": backtest.measure,
 }
 _JSON = Path(tempfile.gettempdir()) / "zeke-bench.json"
 

