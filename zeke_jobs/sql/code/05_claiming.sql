@@ -240,6 +240,21 @@ BEGIN
 END
 $$;
 
+-- The keys of a task's queued jobs after one key, in order.
+CREATE OR REPLACE FUNCTION zeke_jobs.keys_after(p_queue text, p_task text, p_key text, p_most integer) RETURNS SETOF text
+LANGUAGE sql STABLE -- so that it becomes a part of the calling statement, whose plan is kept
+AS $$
+  WITH RECURSIVE present (key, n) AS (
+    SELECT p_key, 0
+    UNION ALL
+    SELECT (SELECT q.key FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL AND q.key > p.key
+      ORDER BY q.key LIMIT 1), p.n + 1
+    FROM present AS p WHERE p.key IS NOT NULL AND p.n < p_most
+  )
+  SELECT p.key FROM present AS p WHERE p.n > 0 AND p.key IS NOT NULL ORDER BY p.n
+$$;
+
 -- Lock up to p_most due jobs of one task and priority, by fair shares: if more are due, the keys take turns in their order, from the one where the last
 -- claim stopped, and a key has as many jobs in a turn as its weight. A claim passes some hundred keys without a due job; beside more of them the oldest
 -- jobs go first. p_from: the time of the first due job, because before it the index may have many dead entries.
@@ -265,16 +280,7 @@ BEGIN
     SELECT b.key_cursor, b.key_taken INTO v_key, v_taken FROM zeke_jobs.bucket AS b WHERE b.name = 'task/' || p_task AND b.unit = 'jobs';
     WHILE cardinality(v_places) < p_most AND v_passed < 100 LOOP
       IF NOT v_has_all THEN
-        v_keys := ARRAY(
-          WITH RECURSIVE present (key, n) AS (
-            SELECT v_key, 0
-            UNION ALL
-            SELECT (SELECT q.key FROM zeke_jobs.queue AS q
-              WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL AND q.key > p.key
-              ORDER BY q.key LIMIT 1), p.n + 1
-            FROM present AS p WHERE p.key IS NOT NULL AND p.n < p_most
-          )
-          SELECT p.key FROM present AS p WHERE p.key IS NOT NULL ORDER BY p.n);
+        v_keys := v_key || ARRAY(SELECT k.key FROM zeke_jobs.keys_after(p_queue, p_task, v_key, p_most) AS k (key));
       END IF;
       SELECT coalesce(array_agg(f.place), '{}') AS places, array_agg(f.key) AS keys INTO v_more
       FROM (
@@ -357,18 +363,8 @@ BEGIN
   END IF;
   v_tried := v_keys;
   v_keys := ARRAY(
-    WITH RECURSIVE present (key, n) AS (
-      SELECT (SELECT q.key FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL AND q.key > (
-          SELECT b.key_cursor FROM zeke_jobs.bucket AS b WHERE b.name = 'task/' || p_task AND b.unit = 'jobs')
-        ORDER BY q.key LIMIT 1), 1
-      UNION ALL
-      SELECT (SELECT q.key FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL AND q.key > p.key
-        ORDER BY q.key LIMIT 1), p.n + 1
-      FROM present AS p WHERE p.key IS NOT NULL AND p.n < c_keys
-    )
-    SELECT p.key FROM present AS p WHERE p.key IS NOT NULL ORDER BY p.n);
+    SELECT k.key FROM zeke_jobs.bucket AS b CROSS JOIN LATERAL zeke_jobs.keys_after(p_queue, p_task, b.key_cursor, c_keys) AS k (key)
+    WHERE b.name = 'task/' || p_task AND b.unit = 'jobs');
   SELECT f.places, f.opens_on INTO v_more
   FROM zeke_jobs.pick_of_keys(
     p_queue, p_task, p_names, p_per_key, p_is_strict, p_priority, ARRAY(SELECT k.key FROM unnest(v_keys) AS k (key) WHERE k.key <> ALL (v_tried)),
@@ -475,13 +471,8 @@ BEGIN
   ELSE
     v_key := (SELECT b.key_cursor FROM zeke_jobs.bucket AS b WHERE b.name = 'task/' || p_task AND b.unit = 'jobs');
     FOR v_n IN 1 .. c_keys LOOP
-      v_key := coalesce((
-        SELECT q.key FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL AND q.key > v_key
-        ORDER BY q.key LIMIT 1), (
-        SELECT q.key FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL
-        ORDER BY q.key LIMIT 1));
+      v_key := coalesce(
+        (SELECT k.key FROM zeke_jobs.keys_after(p_queue, p_task, v_key, 1) AS k (key)), (SELECT k.key FROM zeke_jobs.keys_after(p_queue, p_task, '', 1) AS k (key)));
       EXIT WHEN v_key IS NULL OR v_key = v_first; -- all keys, once around
       v_first := coalesce(v_first, v_key);
       SELECT array_agg(d.place), min(d.run_at) INTO v_found, v_since
