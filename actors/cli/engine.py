@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from actors.engine import Settings
 from zeke_jobs import config
 from zeke_jobs.config.services import resolve_model
 from zeke_jobs.config.substitution import substitute
@@ -13,6 +14,7 @@ from zeke_jobs.revisions import store as revisions
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
+    from pydantic import BaseModel
 
     from actors.engine.contract import EngineError, Finder
     from zeke_jobs.config import Config
@@ -45,17 +47,31 @@ def open_engine(chosen: Config | None) -> Finder:
     Raises:
         ConfigurationError: a variable in its settings is not set here, or the settings are not valid.
     """
-    from actors.engine import Settings
+    engine: Finder = _model(chosen).open()  # type: ignore[attr-defined]
+    return engine
 
+
+def engine_settings(chosen: Config | None) -> Settings:
+    """The settings of ``services.engine``, with their rules for sites.
+
+    Raises:
+        ConfigurationError: as ``open_engine``; or the Engine is another one than ours.
+    """
+    found = _model(chosen)
+    if not isinstance(found, Settings):
+        raise ConfigurationError(f"expected services.engine to use actors.engine:Settings, got {type(found).__name__}")
+    return found
+
+
+def _model(chosen: Config | None) -> BaseModel:
     service = None if chosen is None else chosen.services.get("engine")
     if service is None:
-        return Settings().open()
+        return Settings()
     filled = substitute(service.settings)
     if filled.unset:
         names = ", ".join(sorted({name for _, name in filled.unset}))
         raise ConfigurationError(f"expected what services.engine names in the environment, got nothing: {names}")
-    engine: Finder = resolve_model(service.use).model_validate(filled.value).open()  # type: ignore[attr-defined]
-    return engine
+    return resolve_model(service.use).model_validate(filled.value)
 
 
 def task_settings(chosen: Config | None, task: str) -> dict[str, Any]:

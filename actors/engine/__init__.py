@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.engine.settings import EngineSettings
+from actors.engine.sites.rules import SiteSettings
 
 if TYPE_CHECKING:
     from actors.engine.contract import Finder
@@ -12,11 +12,21 @@ if TYPE_CHECKING:
 __all__ = ["Settings"]
 
 
-class Settings(EngineSettings):
-    """``services.engine`` of jobs.yaml: its settings, and the choice between the two implementations."""
+class Settings(SiteSettings):
+    """``services.engine`` of jobs.yaml: its settings, and the choice between the implementations."""
 
     def open(self) -> Finder:
         """Make the engine. Nothing is fetched yet."""
+        if self.sites:
+            from actors.engine.sites.engines import SiteEngines
+
+            return SiteEngines(
+                self, {host: self.of(site).one() for host, site in self.sites.items() if site.engine}, self.one()
+            )
+        return self.one()
+
+    def one(self) -> Finder:
+        """Make the engine that these settings name for sites without one of their own."""
         if self.kind == "http":
             from actors.engine.client import HttpEngine
 

@@ -21,7 +21,7 @@ from actors.retry_after import retry_after
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from actors.engine.addresses import Network
     from actors.engine.connect import Resolver
@@ -97,11 +97,13 @@ class Fetcher:
         user_agent: Sent with each request; should contain a contact.
         allowed: Networks that may be reached although they are not public.
         resolver: Name → addresses; the system's by default.
+        credentials: The headers that go to an address, and to no other one after a redirect.
     """
 
     user_agent: str
     allowed: Sequence[Network] = ()
     resolver: Resolver = field(default=resolve)
+    credentials: Callable[[httpx.URL], Mapping[str, str]] = field(default=lambda _: {})
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
@@ -117,7 +119,7 @@ class Fetcher:
         target = parse(url)
         permanent = True
         for hop in range(limits.redirects + 1):
-            answer = self._one(target, limits, headers or {}, budget)
+            answer = self._one(target, limits, {**(headers or {}), **self.credentials(target)}, budget)
             if answer.status not in _REDIRECTS:
                 if answer.status not in {*_READ, httpx.codes.NOT_MODIFIED}:
                     raise refused(answer)

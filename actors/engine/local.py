@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from actors.engine.connect import Resolver
-    from actors.engine.settings import EngineSettings
+    from actors.engine.sites.rules import Site, SiteSettings
 
 _HEADERS_AND_REDIRECTS = 1_000_000
 _PAGE_TYPES = ("text/html", "text/plain", "application/xhtml", "application/xml", "text/xml")
@@ -37,9 +37,9 @@ class LocalEngine:
         resolver: Name → addresses; None for the system's.
     """
 
-    def __init__(self, settings: EngineSettings, resolver: Resolver | None = None) -> None:
+    def __init__(self, settings: SiteSettings, resolver: Resolver | None = None) -> None:
         self._settings = settings
-        self._fetcher = Fetcher(settings.user_agent, tuple(settings.allow_networks))
+        self._fetcher = Fetcher(settings.user_agent, tuple(settings.allow_networks), credentials=settings.credentials)
         if resolver is not None:
             self._fetcher.resolver = resolver
 
@@ -54,6 +54,10 @@ class LocalEngine:
             return self._fetcher.get(url, limits, headers)
 
         return DataApi(get, key.get_secret_value(), self._settings.youtube_api)
+
+    def rule(self, url: str) -> Site:
+        """The rule for the site of an address."""
+        return self._settings.rule_for(url)[1]
 
     def fetch_item(self, url: str) -> ContentItem:
         """See ``Finder``; a video's watch page is described, never extracted."""
@@ -70,7 +74,9 @@ class LocalEngine:
             raise EngineError(
                 "fetch_failed", f"{settings.kind} engine: {url} answers {answer.status} to a plain request"
             )
-        return read_page(answer.body, answer.url, answer.headers.get("content-type", ""))
+        rule = self.rule(answer.url)
+        media_type = answer.headers.get("content-type", "")
+        return read_page(answer.body, answer.url, media_type, text=rule.text, remove=rule.remove)
 
     def fetch_source(self, url: str, etag: str | None = None, last_modified: str | None = None) -> ContentSource:
         """See ``Finder``."""

@@ -6,6 +6,7 @@ import hashlib
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
+from actors.engine.article.by_rule import by_rule
 from actors.engine.article.full_text import SHORT, by_trafilatura, read_article
 from actors.engine.article.furniture import without_furniture
 from actors.engine.article.language import text_language
@@ -21,8 +22,12 @@ if TYPE_CHECKING:
 _MOST_ELEMENTS = 60_000
 
 
-def read_page(body: bytes, url: str, content_type: str = "") -> ContentItem:
-    """Extract the article of a page; ``text`` is empty if there is none.
+def read_page(
+    body: bytes, url: str, content_type: str = "", *, text: str | None = None, remove: str | None = None
+) -> ContentItem:
+    """Extract the article of a page; its text is empty if there is none.
+
+    A site's rule may select the elements that are its ``text``, and those to ``remove`` first.
 
     Raises:
         EngineError: ``no_text`` if the bytes are not a page, ``too_large`` for absurdly many elements;
@@ -30,12 +35,14 @@ def read_page(body: bytes, url: str, content_type: str = "") -> ContentItem:
     """
     markup = decode(body, content_type)
     if content_type.partition(";")[0].strip().lower() == "text/plain":
-        text = clean(markup).strip()
-        title = one_line(text.split("\n", 1)[0], 200)
-        return _item(url, Metadata(title=title), text, text)
+        plain = clean(markup).strip()
+        title = one_line(plain.split("\n", 1)[0], 200)
+        return _item(url, Metadata(title=title), plain, plain)
     tree = parse_page(markup)
     about = read(tree, url)
-    article = read_article(tree, about.body.strip())
+    article = (
+        by_rule(tree, about.body.strip(), text, remove) if text or remove else read_article(tree, about.body.strip())
+    )
     if (found := wall(tree, url, article.text, about)) is not None:
         raise EngineError(found.code, f"{url}: {found.reason}")
     origin: Literal["page", "structured"] = "page"
@@ -43,8 +50,8 @@ def read_page(body: bytes, url: str, content_type: str = "") -> ContentItem:
         origin = "structured"
     titles = [about.title, *(heading.text_content() for heading in tree.iter("h1"))]
     links = [link.text_content() for link in tree.iter("a")]
-    text, marked = (without_furniture(one, titles, links, SHORT) for one in (article.text, article.markdown))
-    return _item(url, about, text, marked, origin=origin, choice=article.reason)
+    plain, marked = (without_furniture(one, titles, links, SHORT) for one in (article.text, article.markdown))
+    return _item(url, about, plain, marked, origin=origin, choice=article.reason)
 
 
 def html_to_text(fragment: str) -> tuple[str, str]:

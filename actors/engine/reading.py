@@ -38,9 +38,11 @@ def _read(form: TypeAdapter[T], operation: str, body: bytes, about: str, **given
         raise EngineError("unreadable", f"{about} cannot be read: the reader's answer has another form") from error
 
 
-def read_page(body: bytes, url: str, content_type: str = "") -> ContentItem:
+def read_page(
+    body: bytes, url: str, content_type: str = "", *, text: str | None = None, remove: str | None = None
+) -> ContentItem:
     """As ``pages.read_page``."""
-    return _read(_PAGE, "page", body, url, url=url, content_type=content_type)
+    return _read(_PAGE, "page", body, url, url=url, content_type=content_type, text=text, remove=remove)
 
 
 def read_feed(body: bytes, url: str, *, content_type: str, max_entries: int, now: datetime) -> ContentSource:

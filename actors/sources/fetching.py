@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from actors import waiting
 from actors.engine.canonical import site_of
 from actors.engine.contract import EngineError
+from actors.engine.sites.rules import rule_of
 from actors.outcomes import Outcome
 from actors.retry_after import AWAY
 from actors.schema import MAX_BATCH
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
     from actors.engine.contract import ContentItem, ContentSource, Engine
+    from actors.engine.sites.rules import Site
     from zeke_jobs import Context
 
 Period = Literal["day", "week"]
@@ -32,7 +34,7 @@ class PoliteEngine(ExitStack):
     """An engine that asks a host, for a feed or a page, only while no other job of the fleet does. A lease holds the host.
 
     If a host, or the Engine, refuses, no job asks it before the time that it names. A host or an Engine that cannot be
-    reached is left alone for ``away``.
+    reached is left alone for ``away``. A site's rule may set a pause after each request, or let several jobs ask at once.
 
     Args:
         engine: The engine that fetches.
@@ -50,6 +52,10 @@ class PoliteEngine(ExitStack):
         self._ctx = ctx
         self._away = away
         self._host = ""
+
+    def rule(self, url: str) -> Site:
+        """The rule for the site of an address."""
+        return rule_of(self._engine, url)
 
     def fetch_item(self, url: str) -> ContentItem:
         """See ``Engine``."""
@@ -77,29 +83,42 @@ class PoliteEngine(ExitStack):
             if self._host and (is_refusal or error.is_unreachable):
                 waiting.rest(self._ctx, waiting.host(self._host), wait, str(error))
             raise
+        finally:
+            if self._host and (pause := self.rule(url).pause):
+                waiting.rest(self._ctx, waiting.host(self._host), pause.total_seconds(), "its rule has a pause")
 
     def _hold(self, url: str) -> None:
-        host = site_of(url)
-        if host == self._host:
+        host, rule = site_of(url), self.rule(url)
+        if host == self._host and not rule.pause:
             return
         self.close()
         self._host = ""
         if host:
-            self.enter_context(self._ctx.lease(waiting.host(host)))
+            self.enter_context(self._ctx.lease(waiting.host(host), rule.at_once))
             # Under the lease, so that a rest noted by its last holder is visible.
             waiting.keep(self._ctx, waiting.host(host), waiting.ENGINE)
             self._host = host
 
 
-def batches(items: Iterable[tuple[UUID, str | None]], size: int = MAX_BATCH) -> list[tuple[str, list[UUID]]]:
-    """Group items by the host of their address, each group in batches of up to ``size``.
+def batches(
+    items: Iterable[tuple[UUID, str | None]], size: int = MAX_BATCH, engine: object = None
+) -> list[tuple[str, list[UUID]]]:
+    """Group items by the host of their address, each group in batches of up to ``size``; a batch has its key.
 
-    A job fetches its batch item by item, so the host gets one request at a time.
+    A job fetches its batch item by item, and jobs with one key run one after another, so the host gets one request at a
+    time. If its rule allows more, its batches have as many keys.
     """
-    hosts: dict[str, list[UUID]] = {}
+    hosts: dict[str, list[tuple[UUID, str]]] = {}
     for one, url in items:
-        hosts.setdefault(site_of(url) if url else "", []).append(one)
-    return [(host, ids[start : start + size]) for host, ids in hosts.items() for start in range(0, len(ids), size)]
+        hosts.setdefault(site_of(url) if url else "", []).append((one, url or ""))
+    found = []
+    for host, mine in hosts.items():
+        lanes = rule_of(engine, mine[0][1]).at_once
+        step = min(size, -(-len(mine) // lanes))
+        for start in range(0, len(mine), step):
+            lane = start // step % lanes
+            found.append((f"{host}#{lane}" if lane else host, [one for one, _ in mine[start : start + step]]))
+    return found
 
 
 def send_fetches(
@@ -118,10 +137,11 @@ def send_fetches(
     Returns:
         The number of jobs sent.
     """
-    grouped = batches(items, size)
-    for host, ids in grouped:
+    listed = list(items)
+    grouped = batches(listed, size, ctx.service("engine")) if listed else []
+    for key, ids in grouped:
         payload = {"raw_item_ids": [str(one) for one in ids]}
-        ctx.send("fetch-content", payload, key=host or None, priority=priority, delay=delay, batch=batch)
+        ctx.send("fetch-content", payload, key=key or None, priority=priority, delay=delay, batch=batch)
     return len(grouped)
 
 

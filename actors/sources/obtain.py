@@ -9,6 +9,7 @@ from actors.engine.article.agreement import Said
 from actors.engine.article.full_text import CUT
 from actors.engine.contract import EngineError, plausible_duration
 from actors.engine.reading import html_to_text
+from actors.engine.sites.rules import rule_of
 from actors.engine.text import clean, one_line
 from actors.outcomes import Outcome
 from actors.sources.likeness import words
@@ -48,8 +49,10 @@ def obtain(item: Item, engine: Engine, least: int) -> Text | Missing:
             return Missing(Outcome.TOO_SHORT, f"{len(given)} characters were uploaded, {least} are needed")
         return _with_text(item, given, given, "upload")
     told, unread = _told(item, least)
-    if item.kind in {"video", "podcast"} and told is not None:
+    if told is not None and item.kind in {"video", "podcast"}:
         return told
+    if told is not None and item.url and rule_of(engine, item.url).feed_is_enough:
+        return replace(told, choice=f"{told.origin}: the rule of its site says that it is enough")
     if not item.url:
         return told or unread or Missing(Outcome.NO_URL, "there is neither a text nor an address to fetch it from")
     try:

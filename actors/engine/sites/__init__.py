@@ -1,0 +1,1 @@
+"""Rules for sites: their settings, selectors, and the Engine of each."""

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from actors.cli.app import run
+from tests.actors.cli.conftest import JOBS
+from tests.actors.scripted_site import Answer, page, paragraphs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
+
+    from tests.actors.scripted_site import Asked, ScriptedSite
+
+
+def test_each_part_of_a_rule_is_shown_with_what_it_gives_and_no_secret(
+    capsys: pytest.CaptureFixture[str],
+    in_force: Callable[[str], None],
+    site: ScriptedSite,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def answer(asked: Asked) -> Answer:
+        if asked.headers.get("cookie") != "session=s3cret-of-ada":
+            return Answer(status=403)
+        return Answer(
+            page("A", f"<div class=text>{paragraphs('it', 2)}<p class=ad>Buy it.</p></div>{paragraphs('more')}")
+        )
+
+    site.pages["/a"] = answer
+    monkeypatch.setenv("ADAS_COOKIE", "s3cret-of-ada")
+    rule = '{cookies: {session: "${ADAS_COOKIE}"}, text: .text, remove: .ad, pause: 2s, feed_is_enough: true}'
+    sites = f'sites: {{"{site.url.removeprefix("http://")}": {rule}}}'
+    in_force(JOBS.replace("feed_timeout: 5s", sites))
+    assert run(("site", "test", f"{site.url}/a")) == 0
+    out = capsys.readouterr().out
+    assert "sends cookie session; to this port" in out
+    assert "at least 2s between two requests" in out
+    assert "without a rule:\n  forbidden: " in out
+    assert "with cookies:\n" in out
+    assert "'.ad' removes 1\n" in out
+    assert "characters; rule: '.ad' removes 1, '.text' finds 1\n  | Paragraph 1 says that it was" in out
+    assert "s3cret" not in out
+    steps: list[dict[str, Any]] = []
+    assert run(("site", "test", f"{site.url}/a", "--json")) == 0
+    steps = json.loads(capsys.readouterr().out)["steps"]
+    assert [step["with"] for step in steps] == [[], ["cookies"], ["cookies", "remove"], ["cookies", "remove", "text"]]
+    monkeypatch.setenv("ADAS_COOKIE", "another")
+    assert run(("site", "test", f"{site.url}/a")) == 1
+    assert run(("site", "test", "https://127.0.0.1:1/")) == 1
+    assert "no rule in services.engine.sites" in capsys.readouterr().out
