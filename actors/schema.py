@@ -146,7 +146,12 @@ class ScoreRelevance(Payload):
 
 
 class Context(_Part):
-    """The headings above a highlight in its text, and the sentence before it."""
+    """The context of a highlight, as plain text.
+
+    Attributes:
+        headings: The nearest headings above it, the outer one first; none that only repeats the title or the highlight.
+        before: The sentence before it in its paragraph, or the line that introduces its list.
+    """
 
     headings: list[str] = Field(default_factory=list)
     before: str | None = None

@@ -6,10 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from actors.retry_after import LONGEST_WAIT
-from actors.store import rests
+from actors.store.statements import SQL
 from zeke_jobs import Defer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from psycopg2.extensions import connection as Connection
+
     from zeke_jobs import Context
 
 LONGEST = timedelta(seconds=LONGEST_WAIT)
@@ -37,10 +41,20 @@ def grown(
     return max(own, min(timedelta(seconds=asked or 0.0), most_asked))
 
 
+def note(conn: Connection, who: str, wait: timedelta, why: str = "") -> None:
+    """Let ``who`` (such as ``host/example.org``) rest for ``wait``; a longer rest from before stays."""
+    SQL.run(conn, "rest_note", who=who, wait=wait, why=why[:500])
+
+
+def now(conn: Connection, of: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """``who`` rests now, ``until`` when and ``why``, the longest first: all, or ``of`` some."""
+    return SQL.all(conn, "rests", of=None if of is None else list(of))
+
+
 def rest(ctx: Context[Any], who: str, seconds: float, why: str) -> None:
     """Let nobody ask ``who`` for some seconds, a day at most."""
     with ctx.transaction() as tx:
-        rests.note(tx, who, min(timedelta(seconds=seconds), LONGEST), why)
+        note(tx, who, min(timedelta(seconds=seconds), LONGEST), why)
 
 
 def keep(ctx: Context[Any], *who: str) -> None:
@@ -49,7 +63,7 @@ def keep(ctx: Context[Any], *who: str) -> None:
     Raises:
         Defer: one of them rests.
     """
-    for row in rests.now(ctx.db, who):
+    for row in now(ctx.db, who):
         raise resting(row["who"], row["until"], row["why"])
 
 

@@ -6,10 +6,9 @@ from typing import Any
 
 from actors.briefs.delivery.channels import NotDelivered, channels
 from actors.briefs.delivery.settings import DeliverySettings  # noqa: TC001 (the handler is read by its annotations)
-from actors.briefs.digest import last_day, write_digest
+from actors.briefs.digest import write_digest
 from actors.schema import DeliverDigest  # noqa: TC001
 from actors.store import digests
-from actors.store.digests import Edition
 from zeke_jobs import Context, Reject, Retry
 
 
@@ -24,8 +23,7 @@ def deliver_digest(payload: DeliverDigest, ctx: Context[DeliverySettings]) -> di
         Reject: a receiver refused it.
     """
     with ctx.transaction() as tx:
-        edition = Edition(payload.period, payload.ends_on or last_day(tx), payload.team_id)
-        output = write_digest(edition, tx, ctx.settings.digest_entries)
+        edition, output = write_digest(tx, payload, ctx.settings.digest_entries)
     digest = digests.get(ctx.db, period=edition.period, team_id=edition.team_id, ends_on=edition.ends_on)
     if digest is None or not digest["entries"]:
         return output

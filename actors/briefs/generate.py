@@ -10,12 +10,11 @@ from pydantic import BaseModel, Field
 from actors.ai.markdown import prose
 from actors.ai.protocol import answered
 from actors.ai.words import count
-from actors.briefs.digest import last_day, write_digest
+from actors.briefs.digest import write_digest
 from actors.briefs.limits import enforce, seconds, time_saved_seconds
 from actors.schema import GenerateBrief  # noqa: TC001 (the handler is read by its annotations)
 from actors.store import overlays, texts
 from actors.store.ai_calls import ledger
-from actors.store.digests import Edition
 from actors.store.overlays import kept
 from zeke_jobs import Context, Reject
 
@@ -46,10 +45,8 @@ def generate_brief(payload: GenerateBrief, ctx: Context[BriefSettings]) -> dict[
         Unfounded: a model twice gave statements that the story does not support. The stored text is extractive, and labelled so.
     """
     if payload.story_id is None:
-        assert payload.period is not None
         with ctx.transaction() as tx:
-            edition = Edition(payload.period, payload.ends_on or last_day(tx), payload.team_id)
-            output = write_digest(edition, tx, ctx.settings.digest_entries)
+            _, output = write_digest(tx, payload, ctx.settings.digest_entries)
             ctx.complete(output)
         return output
     return _brief_story(payload, payload.story_id, ctx)

@@ -16,6 +16,7 @@ from actors.engine.fetch import parse
 from actors.sources.feed_items import FirstFetch
 from actors.store import sources as store
 from actors.store.statements import SQL
+from zeke_jobs.cli.options import argument, flag, option
 from zeke_jobs.errors import UnknownTask
 
 if TYPE_CHECKING:
@@ -28,33 +29,19 @@ if TYPE_CHECKING:
 _SHOWN = 5
 
 Url = Annotated[
-    str,
-    typer.Argument(
-        metavar="URL", help="A feed or any page of the site; a channel, profile, repository, podcast, r/name."
-    ),
+    str, argument("A feed or any page of the site; a channel, profile, repository, podcast, r/name.", "URL")
 ]
-Folder = Annotated[
-    str,
-    typer.Option(metavar="NAME", help="A folder for it, as other readers have them; Tech/Python is one in another."),
-]
+Folder = Annotated[str, option("A folder for it, as other readers have them; Tech/Python is one in another.", "NAME")]
 
 
 def add(
     url: Url,
-    kind: Annotated[
-        str, typer.Option("--type", metavar="TYPE", help="rss, podcast or youtube_channel; its feed says, by default.")
-    ] = "",
-    name: Annotated[str, typer.Option(metavar="NAME", help="Its name; by default the feed's.")] = "",
-    authority: Annotated[
-        float | None, typer.Option(metavar="N", help="How far to trust it, 0 to 1.", min=0, max=1)
-    ] = None,
+    kind: Annotated[str, option("rss, podcast or youtube_channel; its feed says, by default.", "TYPE", "--type")] = "",
+    name: Annotated[str, option("Its name; by default the feed's.", "NAME")] = "",
+    authority: Annotated[float | None, option("How far to trust it, 0 to 1.", "N", min=0, max=1)] = None,
     folder: Folder = "",
-    pick: Annotated[
-        int | None, typer.Option(metavar="N", help="Which one, where a page has several feeds.", min=1)
-    ] = None,
-    no_check: Annotated[
-        bool, typer.Option("--no-check", help="Add the address as it is, unread: where only the workers can reach it.")
-    ] = False,
+    pick: Annotated[int | None, option("Which one, where a page has several feeds.", "N", min=1)] = None,
+    no_check: Annotated[bool, flag("--no-check", "Add it unread: where only the workers can reach it.")] = False,
     is_json: Json = False,
 ) -> None:
     """Find the feed behind an address, read it, show its newest titles, and add it."""

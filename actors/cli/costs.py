@@ -3,50 +3,45 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
-from typing import Annotated, Any
+from operator import itemgetter
+from typing import Annotated, Literal
 
-import typer
-
-from actors.cli.output import Json, console, database, in_json, table
+from actors.cli.output import Json, database, in_json
 from actors.cli.stories import find
 from actors.store.statements import SQL
+from zeke_jobs.cli.options import option
+from zeke_jobs.cli.output import listing
 
 _MOST = 50  # rows
 
 
-class By(StrEnum):
-    """The groups by which costs are added up."""
-
-    DAY = "day"
-    TASK = "task"
-    MODEL = "model"
-    STORY = "story"
-    OUTCOME = "outcome"
+By = Literal["day", "task", "model", "story", "outcome"]
+_NUMBERS = {
+    "calls": "calls",
+    "cached": "cached",
+    "failed": "failed",
+    "in": "input_tokens",
+    "out": "output_tokens",
+    "US$": "cost_usd",
+    "unknown": "unknown",
+    "ms": "latency_ms",
+}
 
 
 def costs(
-    by: Annotated[By, typer.Option(help="The groups of the sums.")] = By.DAY,
-    days: Annotated[int, typer.Option(metavar="N", help="How many days back, today included (UTC).", min=1)] = 30,
-    story: Annotated[
-        str | None, typer.Option(metavar="ID", help="Only this story; the beginning of its id is enough.")
-    ] = None,
+    by: Annotated[By, option("The groups of the sums.")] = "day",
+    days: Annotated[int, option("How many days back, today included (UTC).", "N", min=1)] = 30,
+    story: Annotated[str | None, option("Only this story; the beginning of its id is enough.", "ID")] = None,
     is_json: Json = False,
 ) -> None:
     """Calls, tokens and US dollars of the AI step; a missing price counts as unknown, not as 0."""
     since = datetime.now(UTC).date() - timedelta(days=days - 1)
     with database() as conn:
         story_id = None if story is None else find(conn, story)
-        rows = SQL.all(conn, "ai_costs", by=by.value, since=since, story_id=story_id, limit=_MOST)
+        rows = SQL.all(conn, "ai_costs", by=by, since=since, story_id=story_id, limit=_MOST)
     if in_json(rows, is_json=is_json):
         return
-    if not rows:
-        console().print(f"no AI calls since {since}; the local provider makes none")
-        return
-    right: dict[str, Any] = {"justify": "right"}
-    columns: list[str | tuple[str, dict[str, Any]]] = [by.value]
-    columns += [(title, right) for title in ("calls", "cached", "failed", "in", "out", "US$", "unknown", "ms")]
-    names = ("name", "calls", "cached", "failed", "input_tokens", "output_tokens", "cost_usd", "unknown", "latency_ms")
     for row in rows:
         row["cost_usd"] = "?" if row["cost_usd"] is None else f"{row['cost_usd']:.4f}"
-    console().print(table(columns, ([row[name] for name in names] for row in rows)))
+    columns = {by: itemgetter("name")} | {title: itemgetter(name) for title, name in _NUMBERS.items()}
+    listing(rows, columns, right=tuple(_NUMBERS), empty=f"no AI calls since {since}; the local provider makes none")

@@ -3,58 +3,43 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from enum import StrEnum
-from typing import Annotated
-from uuid import UUID
-
-import typer
+from typing import Annotated, Literal
+from uuid import UUID  # noqa: TC003 (typer reads the annotations)
 
 from actors.briefs import rendering
 from actors.cli.output import Json, as_json, database, say
+from actors.cli.output import team as team_of
 from actors.store import digests
 from actors.store.news import NotFound
+from zeke_jobs.cli.options import option
+from zeke_jobs.cli.run import usage
+
+Format = Literal["text", "markdown", "html", "json"]
 
 
-class Period(StrEnum):
-    """The period of a digest."""
-
-    DAY = "day"
-    WEEK = "week"
-
-
-class Format(StrEnum):
-    """The output format of a digest."""
-
-    TEXT = "text"
-    MARKDOWN = "markdown"
-    HTML = "html"
-    JSON = "json"
+def _day(text: str) -> date:
+    with usage():
+        return date.fromisoformat(text)
 
 
 def digest(
-    period: Annotated[Period, typer.Option(help="Its period.")] = Period.DAY,
-    ends_on: Annotated[
-        str | None, typer.Option(metavar="DAY", help="Its last day, as 2026-11-25; the latest by default.")
-    ] = None,
-    team: Annotated[str | None, typer.Option(metavar="UUID", help="A team's; that for all by default.")] = None,
-    form: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.TEXT,
+    period: Annotated[Literal["day", "week"], option("Its period.")] = "day",
+    ends_on: Annotated[date | None, option("Its last day; the latest by default.", "DAY", parser=_day)] = None,
+    team: Annotated[UUID | None, option("A team's; that for all by default.", "UUID", parser=team_of)] = None,
+    form: Annotated[Format, option("Output format.", None, "--format")] = "text",
     is_json: Json = False,
 ) -> None:
     """Print the latest digest."""
-    try:
-        last, team_id = ends_on and date.fromisoformat(ends_on), team and UUID(team)
-    except ValueError as error:
-        raise typer.BadParameter(f"expected a day as 2026-11-25 and a team's id (uuid): {error}") from error
     with database() as conn:
-        found = digests.get(conn, period=period.value, team_id=team_id or None, ends_on=last or None)
+        found = digests.get(conn, period=period, team_id=team, ends_on=ends_on)
     if found is None:
-        today = f'\'{{"period": "{period.value}", "ends_on": "{datetime.now(UTC).date()}"}}\''
+        today = f'\'{{"period": "{period}", "ends_on": "{datetime.now(UTC).date()}"}}\''
         raise NotFound(
             f"expected a digest, got none yet; deliver-digest writes one each morning\n"
             f"  help: make that of today so far: zeke-jobs send deliver-digest {today}"
         )
-    if is_json or form is Format.JSON:
+    if is_json or form == "json":
         as_json(found)
         return
-    render = {Format.TEXT: rendering.text, Format.MARKDOWN: rendering.markdown, Format.HTML: rendering.html}
+    render = {"text": rendering.text, "markdown": rendering.markdown, "html": rendering.html}
     say(render[form](found), end="")

@@ -13,6 +13,7 @@ from actors.store import news
 from actors.store import sources as store
 from actors.store.news import NotFound
 from actors.store.statements import SQL
+from zeke_jobs.cli.options import flag, option
 from zeke_jobs.errors import ZekeJobsError
 from zeke_jobs.postgres.pool import transaction
 
@@ -46,9 +47,7 @@ def refresh(
 
 def backfill(
     source: Which,
-    items: Annotated[
-        int, typer.Option(metavar="N", help="Largest number of items, the newest first.", min=1, max=10_000)
-    ] = 50,
+    items: Annotated[int, option("Largest number of items, the newest first.", "N", min=1, max=10_000)] = 50,
     is_json: Json = False,
 ) -> None:
     """Bring in items that were left out when the source was new; they become stories one after another."""
@@ -80,9 +79,7 @@ def rename(
     tell(f"{source}: {'now' if changed else 'already'} called {name.strip()}")
 
 
-def remove(
-    source: Which, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False, is_json: Json = False
-) -> None:
+def remove(source: Which, yes: Annotated[bool, flag("--yes", "Do not ask.")] = False, is_json: Json = False) -> None:
     """Remove a source with its items and stories, after asking; `sources off` keeps them."""
     with database() as conn:
         found = find(conn, source)

@@ -22,6 +22,7 @@ from actors.engine.opml import LARGEST, Listed, write_opml
 from actors.engine.reading import read_opml
 from actors.store import sources as store
 from actors.store.statements import SQL
+from zeke_jobs.cli.options import flag, option
 from zeke_jobs.errors import UnknownTask
 
 if TYPE_CHECKING:
@@ -37,12 +38,8 @@ _AT_ONCE = 8
 
 def bring_in(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="An OPML file; - for standard input.")],
-    authority: Annotated[
-        float | None, typer.Option(metavar="N", help="How far to trust these feeds, 0 to 1.", min=0, max=1)
-    ] = None,
-    no_check: Annotated[
-        bool, typer.Option("--no-check", help="Add them unread: where only the workers can reach them.")
-    ] = False,
+    authority: Annotated[float | None, option("How far to trust these feeds, 0 to 1.", "N", min=0, max=1)] = None,
+    no_check: Annotated[bool, flag("--no-check", "Add them unread: where only the workers can reach them.")] = False,
     is_json: Json = False,
 ) -> None:
     """Read each feed of an OPML file and add it with its folder. Sources that exist already stay as they are."""

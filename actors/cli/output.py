@@ -10,29 +10,35 @@ from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
-from rich.text import Text
 
-from actors.store import news
 from zeke_jobs.cli.database import choose
-from zeke_jobs.cli.output import Console, Rows, escape, say
-from zeke_jobs.core import environment
+from zeke_jobs.cli.options import flag, option
+from zeke_jobs.cli.output import Console, escape, say
 from zeke_jobs.core.terminal import visible, visible_json
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Team = Annotated[
-    str | None, typer.Option(metavar="UUID", help="For this team; ZEKE_NEWS_TEAM by default, else for you without one.")
-]
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator
 
     from psycopg2.extensions import connection as Connection
 
-__all__ = ["Console", "escape", "say", "visible"]
 
-TEAM = "ZEKE_NEWS_TEAM"
+def team(text: str) -> UUID:
+    """Read a team's id."""
+    try:
+        return UUID(str(text))  # a default is one already
+    except ValueError as error:
+        raise typer.BadParameter(f"expected a team's id (uuid), got {text!r}") from error
+
+
+Json = Annotated[bool, flag("--json", "Print JSON.")]
+Team = Annotated[
+    UUID,
+    option("For this team.", "UUID", parser=team, envvar="ZEKE_NEWS_TEAM", show_default="that of readers without one"),
+]
+
+__all__ = ["Console", "escape", "say", "visible"]
 
 
 @contextmanager
@@ -46,19 +52,6 @@ def database() -> Iterator[Connection]:
     with closing(connect(choose(), application_name="zeke-news")) as conn:
         migrate.verify(conn, ["actors.store"])
         yield conn
-
-
-def team_of(text: str | None) -> UUID:
-    """The team named by the command or the environment; else the team of readers without one.
-
-    Raises:
-        typer.BadParameter: it is not an id.
-    """
-    text = text or environment.lookup(TEAM)
-    try:
-        return news.NOBODY if text is None else UUID(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"expected a team's id (uuid), got {text!r}", param_hint="--team") from error
 
 
 def console() -> Console:
@@ -81,19 +74,6 @@ def in_json(value: Any, *, is_json: bool) -> bool:
     if is_json:
         as_json(value)
     return is_json
-
-
-def table(columns: Sequence[str | tuple[str, dict[str, Any]]], rows: Iterable[Sequence[object]]) -> Rows:
-    """A table without borders; a column is a title, or a title with options of rich. Cells are one line, and no markup."""
-    made = Rows(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        title, options = (column, {}) if isinstance(column, str) else column
-        made.add_column(title, **{"overflow": "fold", **options})
-    for row in rows:
-        made.add_row(
-            *(cell if isinstance(cell, Text) else Text(visible("" if cell is None else str(cell))) for cell in row)
-        )
-    return made
 
 
 def ago(moment: datetime | None, now: datetime | None = None) -> str:

@@ -13,6 +13,7 @@ from actors.cli.output import Json, console, database, in_json
 from actors.cli.stories import print_story
 from actors.store import news
 from actors.store.news import NotFound
+from zeke_jobs.cli.options import option
 from zeke_jobs.core.durations import parse_duration
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def search(
             metavar="QUERY...", help='Words; "a phrase"; or; -not; source:NAME; since:7d or since:2026-11-25.'
         ),
     ],
-    limit: Annotated[int, typer.Option(metavar="N", help="Largest number of stories.", min=1, max=200)] = 20,
+    limit: Annotated[int, option("Largest number of stories.", "N", min=1, max=200)] = 20,
     is_json: Json = False,
 ) -> None:
     """Stories with these words in title or text, each read in its own language, the best first."""

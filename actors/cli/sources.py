@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from operator import itemgetter
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from actors import waiting
 from actors.cli import adding, articles, managing, opml
 from actors.cli.managing import Which, find
-from actors.cli.output import Json, ago, console, database, escape, in_json, short, table, tell
+from actors.cli.output import Json, ago, console, database, escape, in_json, short, tell
 from actors.engine.canonical import site_of
-from actors.store import news, rests
+from actors.store import news
 from actors.store import sources as store
-from actors.waiting import host
+from zeke_jobs.cli import output
+from zeke_jobs.cli.options import flag
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _WELL = {"ok", "by hand", "not read yet"}
 
@@ -39,29 +45,23 @@ def default(context: typer.Context, is_json: Json = False) -> None:
 @app.command("list", short_help="List all sources with health and next check.")
 def listing(
     is_json: Json = False,
-    active: Annotated[bool, typer.Option("--active", help="Only sources that are switched on.")] = False,
+    active: Annotated[bool, flag("--active", "Only sources that are switched on.")] = False,
 ) -> None:
     """All sources with their health and next check."""
     with database() as conn:
         rows = store.listing(conn, active_only=active)
     if in_json(rows, is_json=is_json):
         return
-    if not rows:
-        console().print("no sources yet; add one: zeke-news sources add https://example.org/", soft_wrap=True)
-        return
-    shown = [
-        (
-            short(row["id"]),
-            row["type"],
-            _named(row),
-            _health(row),
-            articles.words(row),
-            _next(row),
-            row["authority_score"],
-        )
-        for row in rows
-    ]
-    console().print(table(["id", "type", "source", "health", "stories", "next check", "authority"], shown))
+    columns: dict[str, Callable[[dict[str, Any]], object]] = {
+        "id": lambda row: short(row["id"]),
+        "type": itemgetter("type"),
+        "source": _named,
+        "health": _health,
+        "stories": articles.words,
+        "next check": _next,
+        "authority": itemgetter("authority_score"),
+    }
+    output.listing(rows, columns, empty="no sources yet; add one: zeke-news sources add https://example.org/")
 
 
 def _named(row: dict[str, Any]) -> str:
@@ -103,11 +103,11 @@ def health(
             rows = [row for row in rows if row["id"] == wanted]
         else:
             rows = [row for row in rows if not row["is_active"] or _health(row) not in _WELL]
-        resting = {row["who"]: row for row in rests.now(conn)}
+        resting = {row["who"]: row for row in waiting.now(conn)}
         for row in rows:
             jobs = news.jobs_about(conn, sources=[str(row["id"])])
             row["jobs"] = [job for job in jobs if job["state"] not in {"completed", "cancelled"}]
-            row["rests"] = resting.pop(host(site_of(row["url"] or "")), None)
+            row["rests"] = resting.pop(waiting.host(site_of(row["url"] or "")), None)
     if in_json(rows, is_json=is_json):
         return
     if not rows:

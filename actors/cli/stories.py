@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,10 +11,10 @@ from rich.padding import Padding
 from rich.style import Style
 from rich.text import Text
 
-from actors.cli.output import Json, Team, ago, chili, console, database, in_json, short, team_of, visible
+from actors.cli.output import Json, Team, ago, chili, console, database, in_json, short, visible
 from actors.store import news
 from actors.store.news import NotFound
-from zeke_jobs.core.durations import parse_duration
+from zeke_jobs.cli.options import flag, option, span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,42 +27,39 @@ if TYPE_CHECKING:
 LINK = re.compile(r"https?://[!-~]{1,2000}")
 
 
-Source = Annotated[str | None, typer.Option(metavar="TEXT", help="Part of the source's name or address.")]
-Since = Annotated[str | None, typer.Option(metavar="DURATION", help="How far back, such as 24h or 7d.")]
-MinChili = Annotated[float | None, typer.Option(metavar="N", help="At least this hot, 0 to 5.", min=0, max=5)]
-Leads = Annotated[bool, typer.Option("--leads", help="Of one event, only the leading story.")]
-Starred = Annotated[bool, typer.Option("--starred", help="Only starred stories.")]
+Source = Annotated[str | None, option("Part of the source's name or address.", "TEXT")]
+Since = Annotated[timedelta | None, span("How far back, such as 24h or 7d.")]
+MinChili = Annotated[float | None, option("At least this hot, 0 to 5.", "N", min=0, max=5)]
+Leads = Annotated[bool, flag("--leads", "Of one event, only the leading story.")]
+Starred = Annotated[bool, flag("--starred", "Only starred stories.")]
 
 
 def stories(
     source: Source = None,
     since: Since = None,
     min_chili: MinChili = None,
-    state: Annotated[str | None, typer.Option(metavar="STATE", help="pending, extractive or completed.")] = None,
+    state: Annotated[str | None, option("pending, extractive or completed.", "STATE")] = None,
     leads: Leads = False,
-    unread: Annotated[bool, typer.Option("--unread", help="Only unread stories.")] = False,
+    unread: Annotated[bool, flag("--unread", "Only unread stories.")] = False,
     starred: Starred = False,
-    archived: Annotated[
-        bool, typer.Option("--archived", help="Archived stories; lists leave them out otherwise.")
-    ] = False,
-    team: Team = None,
-    limit: Annotated[int, typer.Option(metavar="N", help="Largest number of stories.", min=1)] = 30,
+    archived: Annotated[bool, flag("--archived", "Archived stories; lists leave them out otherwise.")] = False,
+    team: Team = news.NOBODY,
+    limit: Annotated[int, option("Largest number of stories.", "N", min=1)] = 30,
     is_json: Json = False,
 ) -> None:
     """Stories, newest first; each with the number by which `story`, `read`, `star` and `archive` know it."""
     if unread and archived:
         raise typer.BadParameter("expected one of --unread and --archived, got both", param_hint="--unread")
-    team_id, earliest = team_of(team), earliest_of(since)
     with database() as conn:
         rows = news.stories(
             conn,
             limit=limit,
             sources=sources_of(conn, source),
-            since=earliest,
+            since=datetime.now(UTC) - since if since else None,
             min_chili=min_chili,
             analysis_state=state,
             leads=leads,
-            team=team_id,
+            team=team,
             state="unread" if unread else "archived" if archived else None,
             starred=starred,
         )
@@ -108,15 +105,3 @@ def find(conn: Connection, name: str) -> UUID:
 def sources_of(conn: Connection, part: str | None) -> list[UUID] | None:
     """The sources with this text in their name or address; None without a text."""
     return None if part is None else news.sources_like(conn, part)
-
-
-def earliest_of(text: str | None) -> datetime | None:
-    """The time of the oldest story in a list that goes back so far.
-
-    Raises:
-        typer.BadParameter: the text is not a duration.
-    """
-    try:
-        return None if text is None else datetime.now(UTC) - parse_duration(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--since") from error

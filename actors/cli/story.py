@@ -24,7 +24,6 @@ from actors.cli.output import (
     in_json,
     say,
     short,
-    team_of,
     tell,
     visible,
 )
@@ -33,6 +32,7 @@ from actors.store import news, texts
 from actors.store.highlights import context_line
 from actors.store.news import NotFound
 from actors.store.statements import SQL
+from zeke_jobs.cli.options import flag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,12 +48,11 @@ Which = Annotated[str, typer.Argument(help="Its number, or its id; the beginning
 
 def story(
     story_id: Which,
-    only_text: Annotated[bool, typer.Option("--text", help="Its text alone; on a terminal page by page.")] = False,
-    team: Team = None,
+    only_text: Annotated[bool, flag("--text", "Its text alone; on a terminal page by page.")] = False,
+    team: Team = news.NOBODY,
     is_json: Json = False,
 ) -> None:
     """One story in full: analysis, brief and highlights, each score with its parts in words, source, same event."""
-    team_id = team_of(team)
     with database() as conn:
         found = find(conn, story_id)
         row = news.story(conn, found)
@@ -66,9 +65,9 @@ def story(
     if in_json(row, is_json=is_json):
         return
     out = console()
-    _print_head(out, row, team_id)
+    _print_head(out, row, team)
     _print_brief(out, row)
-    _print_highlights(out, row["highlights"], team_id)
+    _print_highlights(out, row["highlights"], team)
     _print_event(out, row)
     if row["costs"]:
         out.print(f"\n[bold]Cost[/bold]  {_cost(row['costs'])}")

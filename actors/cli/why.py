@@ -15,6 +15,7 @@ from actors.engine.canonical import canonical_url
 from actors.outcomes import IN_FLIGHT
 from actors.store import news
 from actors.store.statements import SQL
+from zeke_jobs.cli.options import flag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,7 +39,7 @@ class Step:
 
 def why(
     url: Annotated[str, typer.Argument(help="The article's address, as you see it in a browser.", metavar="URL")],
-    is_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    is_json: Annotated[bool, flag("--json", "Print JSON.")] = False,
 ) -> None:
     """Show an article's steps with their outcomes, and its pending jobs."""
     with database() as conn:

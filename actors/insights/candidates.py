@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from actors.ai.composition import shorten
-from actors.insights.context import Context
+from actors.schema import Context, Insight
 
 Kind = Literal["insight", "quote", "action", "question", "code_example", "code_change", "api_change", "metric"]
 
@@ -42,8 +42,8 @@ class Candidate:
         """A short name: the heading, else the beginning of the summary."""
         return shorten(self.heading or self.summary, limit)
 
-    def insight(self, document_hash: str) -> dict[str, Any]:
-        """The payload of one insight for dedupe-insights. ``document_hash`` identifies the text of the places."""
+    def insight(self, document_hash: str) -> Insight:
+        """The insight for dedupe-insights. ``document_hash`` identifies the text of the places."""
         metadata: dict[str, Any] = {
             "kind": self.kind,
             "place": {"start": self.start, "end": self.end, "heading": self.heading or None},
@@ -51,12 +51,11 @@ class Candidate:
         }
         if self.language:
             metadata["language"] = self.language
-        return {
-            "title": self.title(),
-            "summary": self.summary,
-            "quote": self.quote,
-            "tags": [self.kind, *([self.language] if self.language else [])],
-            "metadata": metadata,
-            "context": {"headings": list(self.context.headings), "before": self.context.before or None},
-            "origin": "system",
-        }
+        return Insight(
+            title=self.title(),
+            summary=self.summary,
+            quote=self.quote,
+            tags=[self.kind, *([self.language] if self.language else [])],
+            metadata=metadata,
+            context=self.context,
+        )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from actors.ai.composition import shorten
@@ -14,6 +13,7 @@ from actors.ai.markdown import is_bold, joins_lines, marker, plain
 from actors.ai.sentences import sentences
 from actors.ai.standing import is_fit, leans
 from actors.ai.words import is_dense
+from actors.schema import Context
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,19 +27,6 @@ _KNOWN = 0.75  # share of a heading's words; if the title has so many, the headi
 _LEVEL = re.compile(r"\s*(#+)")
 _LOWEST = 7  # the level of a line in bold, below all headings
 _COLONS = (":", "\uff1a")
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """The headings above a highlight and the sentence before it, as plain text.
-
-    Attributes:
-        headings: The nearest headings above it, the outer one first; none that only repeats the title or the highlight.
-        before: The sentence before it in its paragraph, or the line that introduces its list; else empty.
-    """
-
-    headings: tuple[str, ...] = ()
-    before: str = ""
 
 
 class Surroundings:
@@ -56,7 +43,7 @@ class Surroundings:
         """The context of the highlight with a text at a place."""
         at = bisect_right(self._starts, start) - 1
         headings = [one for one in self._above[at] if self._says_more(one, text) and _may_be_shown(one)]
-        return Context(tuple(headings[-_HEADINGS:]), self._before(at, start))
+        return Context(headings=headings[-_HEADINGS:], before=self._before(at, start) or None)
 
     def _says_more(self, heading: str, text: str) -> bool:
         words = keys(heading)

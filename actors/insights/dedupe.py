@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 from actors.insights.candidates import Kind
 from actors.insights.keys import highlight_id, insight_key
 from actors.schema import DedupeInsights, Insight  # noqa: TC001 (the handler is read by its annotations)
-from actors.store import highlights
+from actors.store import highlights, texts
 from actors.store.highlights import Highlight
 from zeke_jobs import Context  # noqa: TC001
 
@@ -36,7 +36,7 @@ def dedupe_insights(payload: DedupeInsights, ctx: Context) -> dict[str, Any]:
         Reject: there is no such story.
     """
     with ctx.transaction() as tx:
-        highlights.hold(tx, payload.story_id)
+        texts.hold(tx, payload.story_id)
         changes = store(tx, payload)
         ctx.send("score-relevance", {"story_id": str(payload.story_id)})
         is_new = changes["added"] or changes["updated"]
@@ -49,8 +49,8 @@ def store(tx: Connection, payload: DedupeInsights) -> dict[str, int]:
     """Store the insights of a story that the caller holds; returns the numbers of added, updated and duplicate ones."""
     todo = plan(payload, highlights.of_story(tx, payload.story_id))
     return {
-        "added": highlights.insert(tx, todo.new),
-        "updated": highlights.update(tx, todo.known),
+        "added": highlights.write(tx, "insert", todo.new),
+        "updated": highlights.write(tx, "update", todo.known),
         "duplicates": todo.duplicates,
     }
 

@@ -8,7 +8,7 @@ from typing import Any
 from actors.insights.dedupe import store
 from actors.insights.keys import highlight_id, insight_key
 from actors.insights.selection import Selection, highlights
-from actors.schema import DedupeInsights, ExtractHighlights, Insight
+from actors.schema import DedupeInsights, ExtractHighlights
 from actors.store import highlights as stored
 from actors.store import texts
 from zeke_jobs import Context  # noqa: TC001
@@ -31,11 +31,11 @@ def extract_highlights(payload: ExtractHighlights, ctx: Context[Selection]) -> d
         story_id=text.id,
         team_id=payload.team_id,
         created_by=payload.user_id,
-        insights=[Insight.model_validate(each.insight(text_hash)) for each in found],
+        insights=[each.insight(text_hash) for each in found],
     )
     output: dict[str, Any] = {"outcome": "extracted" if found else "nothing_found", "found": len(found)}
     with ctx.transaction() as tx:
-        stored.hold(tx, text.id)
+        texts.hold(tx, text.id)
         output["withdrawn"] = stored.withdraw(tx, text.id, payload.team_id, text_hash, kept)
         output |= store(tx, new)
         if found:

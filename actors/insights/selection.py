@@ -13,7 +13,8 @@ from actors.insights.candidates import Candidate, Kind
 from actors.insights.central import central_candidates
 from actors.insights.claims import claim_candidates
 from actors.insights.code import code_candidates
-from actors.insights.context import Context, Surroundings
+from actors.insights.context import Surroundings
+from actors.schema import Context
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,8 +79,8 @@ def _best(candidates: Sequence[Candidate], settings: Selection) -> list[Candidat
 def _told_once(kept: Sequence[Candidate]) -> list[Candidate]:
     """Remove from each context the sentence before, if it stands in another highlight."""
     return [
-        replace(each, context=Context(each.context.headings))
-        if any(each.context.before in other.summary for other in kept)
+        replace(each, context=Context(headings=each.context.headings))
+        if each.context.before and any(each.context.before in other.summary for other in kept)
         else each
         for each in kept
     ]

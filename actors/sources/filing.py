@@ -12,16 +12,17 @@ from actors.outcomes import Outcome
 from actors.sources.likeness import text_hash
 from actors.store import clusters, items, stories
 from actors.store.statements import SQL
+from actors.store.stories import Candidate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
 
     from actors.sources.likeness import Likeness
     from actors.store.items import Item
-    from actors.store.stories import Candidate, Stored, Text
+    from actors.store.stories import Stored, Text
 
 _STORY_KINDS = {"video": "video", "podcast": "podcast", "pdf": "pdf", "tweet": "tweet"}
 _OF_FEEDS = {"feed", "description"}
@@ -80,21 +81,23 @@ class _Filing:
         text, tx = self.text, self.tx
         certain, believed = self._certain(), _keys("canonical", _addresses(self._canonical()))
         claims = [*_keys("canonical", _addresses(self.item.url, text.url)), *_keys_of_claim(text)]
-        stories.hold_alike(tx, [*certain, *believed, *claims], self.likeness.bands)
+        self._hold_alike([*certain, *believed, *claims])
         story_id: UUID | None = SQL.value(tx, "story_by_keys", keys=certain)
         rivals: list[Candidate] = []
         if story_id is None:
-            rivals = stories.claimed(tx, claims)
+            rivals = [Candidate(**row) for row in SQL.all(tx, "story_claimed", keys=claims)]
             story_id = next((one.story_id for one in rivals if self._resembles(one)), None)
         if story_id is not None:
             SQL.run(tx, "story_keys_add", story_id=story_id, keys=[*certain, *believed])
             return Filed(Outcome.DUPLICATE, story_id, is_news=False)
         # If another text claims the address too, it does not distinguish the pages of this site.
         address = None if rivals else self._canonical()
-        story_id = stories.add(
+        new: UUID = SQL.value(
             tx,
-            self._put(),
-            text,
+            "story_add",
+            content_id=self._put(),
+            title=text.title,
+            published_at=text.published_at,
             source_id=self.item.source_id,
             kind=_STORY_KINDS.get(self.item.kind, "article"),
             url=address or text.url or self.item.url,
@@ -102,11 +105,11 @@ class _Filing:
             signature=self.likeness.signature,
             bands=self.likeness.bands,
         )
-        return Filed(Outcome.STORED, story_id, is_news=True, near=self._near(story_id))
+        return Filed(Outcome.STORED, new, is_news=True, near=self._near(new))
 
     def again(self, known: Stored, story_id: UUID) -> Filed:
         """File the new text of an article that was read before: its story follows, also from the feed's text to the page's."""
-        stories.hold_alike(self.tx, [f"text:{self._hash}"], self.likeness.bands)
+        self._hold_alike([f"text:{self._hash}"])
         is_reworded = known.text_hash != self._hash
         is_first_page = known.text_origin in _OF_FEEDS and self.text.origin not in _OF_FEEDS
         near: tuple[UUID, ...] = ()
@@ -127,10 +130,17 @@ class _Filing:
         return text_hash(self.text.text)
 
     def _put(self) -> UUID:
-        kind, canonical = _CONTENT_TYPES.get(self.item.kind, "text"), self._canonical()
-        return stories.put(
-            self.tx, self.item.id, self.text, text_hash=self._hash, content_type=kind, canonical_url=canonical
+        """Store the text, in place of the item's old one; returns the content's id."""
+        found_by = {"text_hash": self._hash, "canonical_url": self._canonical()}
+        kind = _CONTENT_TYPES.get(self.item.kind, "text")
+        content: UUID = SQL.value(
+            self.tx, "content_put", raw_item_id=self.item.id, content_type=kind, **vars(self.text), **found_by
         )
+        return content
+
+    def _hold_alike(self, keys: Sequence[str]) -> None:
+        """Let no other worker file a similar text until the transaction ends; call it before any other lock on stories."""
+        SQL.one(self.tx, "story_filing_hold", keys=list(keys), bands=self.likeness.bands)
 
     def _near(self, story_id: UUID) -> tuple[UUID, ...]:
         """The stories that are nearly the same, united with this one."""

@@ -10,7 +10,6 @@ from uuid import UUID
 from psycopg2.extras import Json
 
 from actors import waiting
-from actors.store import rests
 from actors.store.statements import SQL
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ class PostgresLedger:
             self.spend(settled["cost_usd"])
         if end.rests is not None:
             model, seconds = end.rests
-            rests.note(self.conn, waiting.model(model), timedelta(seconds=seconds), end.detail or "")
+            waiting.note(self.conn, waiting.model(model), timedelta(seconds=seconds), end.detail or "")
 
 
 def _fields(given: CallStart | CallEnd) -> dict[str, Any]:

@@ -6,12 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from psycopg2.extras import Json
-
 from actors.store.statements import SQL, by_index
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import date
 
     from psycopg2.extensions import connection as Connection
@@ -51,11 +48,6 @@ def top(conn: Connection, *, since: date, until: date, team_id: UUID | None, lim
         rows = SQL.all(conn, "digest_entries", since=since, until=until, team_id=team_id, limit=limit)
     numbers = ("chili", "relevance")
     return [{**row, "story_id": str(row["story_id"]), **{name: float(row[name]) for name in numbers}} for row in rows]
-
-
-def save(conn: Connection, edition: Edition, entries: Sequence[Row]) -> bool:
-    """Store a digest; returns whether that changed anything."""
-    return SQL.one(conn, "digest_save", **vars(edition), entries=Json(list(entries))) is not None
 
 
 def get(conn: Connection, *, period: str, team_id: UUID | None, ends_on: date | None = None) -> Row | None:

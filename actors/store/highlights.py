@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+from uuid import UUID
 
 from psycopg2.extras import Json
 
 from actors.store.statements import SQL
-from zeke_jobs import Reject
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
 
@@ -65,30 +64,21 @@ def context_line(metadata: Mapping[str, Any]) -> str:
     return ""
 
 
-def hold(conn: Connection, story_id: UUID) -> None:
-    """Let no other transaction write highlights of the story until this one ends.
-
-    Raises:
-        Reject: the story does not exist (any more).
-    """
-    if not SQL.value(conn, "highlights_hold", story_id=story_id):
-        raise Reject(f"expected a story with id {story_id}, got none")
-
-
 def of_story(conn: Connection, story_id: UUID) -> list[Highlight]:
     """All highlights of a story, oldest first."""
     rows = SQL.all(conn, "highlights_of_story", story_id=story_id)
     return [Highlight(**{one.name: row[one.name] for one in fields(Highlight)}) for row in rows]
 
 
-def insert(conn: Connection, new: Sequence[Highlight]) -> int:
-    """Store new highlights, and return their number. A highlight with a known id stays unchanged."""
-    return SQL.run(conn, "highlights_insert", highlights=Json([_row(each) for each in new])) if new else 0
+def write(conn: Connection, statement: Literal["insert", "update"], some: Sequence[Highlight]) -> int:
+    """Insert new highlights, or update some of the pipeline's own except their relevance; returns the number of changed ones.
 
-
-def update(conn: Connection, known: Sequence[Highlight]) -> int:
-    """Update some of the pipeline's own, except their relevance; returns the number of changed ones."""
-    return SQL.run(conn, "highlights_update", highlights=Json([_row(each) for each in known])) if known else 0
+    An inserted highlight with a known id stays unchanged.
+    """
+    rows = [
+        {name: str(value) if isinstance(value, UUID) else value for name, value in asdict(one).items()} for one in some
+    ]
+    return SQL.run(conn, f"highlights_{statement}", highlights=Json(rows)) if rows else 0
 
 
 def score(conn: Connection, scores: Mapping[UUID, Mapping[str, Any]]) -> int:
@@ -101,8 +91,3 @@ def withdraw(conn: Connection, story_id: UUID, team_id: UUID | None, text_hash: 
     """Mark highlights of an earlier text of the story that are not among ``kept``. Returns their number."""
     known = {"story_id": story_id, "team_id": team_id, "text": text_hash, "kept": list(kept)}
     return SQL.run(conn, "highlights_withdraw", **known)
-
-
-def _row(highlight: Highlight) -> dict[str, Any]:
-    team = None if highlight.team_id is None else str(highlight.team_id)
-    return {**asdict(highlight), "id": str(highlight.id), "story_id": str(highlight.story_id), "team_id": team}

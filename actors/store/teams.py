@@ -17,15 +17,6 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 
-def followers(conn: Connection, story_id: UUID) -> list[UUID]:
-    """The teams that follow a source of the story.
-
-    A team follows a source when ``sources.metadata.teams`` names it, or when it has a state on one of that source's
-    stories.
-    """
-    return sorted(row["team_id"] for row in SQL.all(conn, "team_followers", story_id=story_id))
-
-
 def put_scores(conn: Connection, story_id: UUID, scores: Sequence[tuple[UUID, float, Row]]) -> bool:
     """Store the shift of each team's chili with its parts, in place of the old ones; returns whether that changed anything."""
     rows = [{"team_id": str(team), "shift": shift, "parts": parts} for team, shift, parts in scores]

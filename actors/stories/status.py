@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from actors.schema import StoriesUpdateStatus  # noqa: TC001 (the handler is read by its annotations)
-from actors.store import teams, texts
+from actors.store import texts
 from actors.store.statements import SQL
 from zeke_jobs import Context  # noqa: TC001
 
@@ -31,7 +31,7 @@ def stories_update_status(payload: StoriesUpdateStatus, ctx: Context) -> dict[st
             changed = int(bool(moved or pinned))
         else:
             assert payload.state is not None
-            following = teams.followers(tx, payload.story_id)
+            following = sorted(row["team_id"] for row in SQL.all(tx, "team_followers", story_id=payload.story_id))
             count = len(following)
             moves = {"story_id": payload.story_id, "teams": following, "state": payload.state}
             changed = SQL.run(tx, "team_states_of_followers", **moves)

@@ -10,7 +10,6 @@ import pytest
 
 from actors import waiting
 from actors.ai.protocol import CallEnd, CallStart
-from actors.store import rests
 from actors.store.ai_calls import ledger
 from zeke_jobs import Defer
 
@@ -27,7 +26,7 @@ def test_a_model_that_asks_for_patience_is_asked_by_no_job_until_then(
     books = ledger(handler_context(), story)
     refused = books.reserve(call)
     books.settle(refused, CallEnd("rate_limited", "429: slow down", is_charged=False, rests=("large-1", 600.0)))
-    assert [(row["who"], row["why"]) for row in rests.now(conn)] == [("model/large-1", "429: slow down")]
+    assert [(row["who"], row["why"]) for row in waiting.now(conn)] == [("model/large-1", "429: slow down")]
     with pytest.raises(Defer, match=r"model/large-1 is left alone until .* slow down"):
         ledger(handler_context(), story).reserve(call)
     ledger(handler_context(), story).reserve(CallStart("analyze", "small-1", "analyze-3", 0.01))
@@ -40,8 +39,8 @@ def test_a_model_that_asks_for_patience_is_asked_by_no_job_until_then(
 
 def test_a_longer_rest_outlasts_a_shorter_one(conn: Any) -> None:
     for wait in (2 * HOUR, HOUR):
-        rests.note(conn, "engine", wait, f"for {wait}")
-    assert [row["why"] for row in rests.now(conn, ["engine"])] == [f"for {2 * HOUR}"]
+        waiting.note(conn, "engine", wait, f"for {wait}")
+    assert [row["why"] for row in waiting.now(conn, ["engine"])] == [f"for {2 * HOUR}"]
 
 
 @pytest.mark.parametrize(

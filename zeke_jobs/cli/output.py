@@ -143,7 +143,10 @@ def _cell(value: object) -> Markup:
 
 def _print_columns(titles: list[str], rows: Sequence[Sequence[Markup]], right: tuple[str, ...]) -> None:
     """A table in a file or pipe: without colours, each row on one line. Rich takes a millisecond for a row."""
-    texts = [titles, *([visible(markup.render(cell).plain if "[" in cell else cell) for cell in row] for row in rows)]
+    texts = [
+        titles,
+        *([visible(markup.render(cell, emoji=False).plain if "[" in cell else cell) for cell in row] for row in rows),
+    ]
     widths = [max(map(cell_len, column)) for column in zip(*texts, strict=True)]
     lines = []
     for row in texts:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 import pytest
 
+from actors import waiting
 from actors.cli.app import run
 from actors.outcomes import Outcome
-from actors.store import items, rests, sources
+from actors.store import items, sources
 from actors.store.items import NewItem
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def test_a_feed_whose_articles_all_failed_is_not_well_and_says_why(conn: Any, ne
 def test_who_rests_is_shown_with_the_reason(conn: Any, news: Callable[..., Any]) -> None:
     feed(conn, "https://busy.example/feed", {Outcome.RETRYING: 1})
     for who in ("host/busy.example", "model/large-1"):
-        rests.note(conn, who, timedelta(hours=1), "answers 429")
+        waiting.note(conn, who, timedelta(hours=1), "answers 429")
     out = news("sources", "health")[1]
     assert "left alone   until " in out
     assert "model/large-1 is left alone, until " in out

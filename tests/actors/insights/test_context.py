@@ -36,7 +36,10 @@ The average age is 40% higher than elsewhere, said nobody.
 
 
 def contexts(page: str, title: str = "") -> dict[str, tuple[tuple[str, ...], str]]:
-    return {one.summary: (one.context.headings, one.context.before) for one in highlights(page, Selection(), title)}
+    return {
+        one.summary: (tuple(one.context.headings), one.context.before or "")
+        for one in highlights(page, Selection(), title)
+    }
 
 
 def test_a_sentence_shows_its_headings_and_the_sentence_before_it() -> None:

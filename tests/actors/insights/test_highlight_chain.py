@@ -13,7 +13,7 @@ from actors.insights.extract import extract_highlights
 from actors.insights.relevance import RelevanceSettings, score_relevance
 from actors.insights.selection import Selection
 from actors.schema import DedupeInsights, ExtractHighlights, ScoreRelevance
-from actors.store import highlights
+from actors.store import texts
 from zeke_jobs import Reject
 from zeke_jobs.postgres.pool import connect, transaction
 
@@ -75,11 +75,11 @@ def test_each_highlight_keeps_its_context_and_a_later_analysis_updates_it(
 def test_two_jobs_never_write_highlights_of_one_story_at_once(add_story: Any, conn: Any, database: str) -> None:
     story, other = add_story(ARTICLE), add_story("Another text.")
     with closing(connect(database)) as beside, transaction(conn), beside.cursor() as cursor:
-        highlights.hold(conn, story)
+        texts.hold(conn, story)
         cursor.execute("SET lock_timeout = '50ms'")
         with pytest.raises(LockNotAvailable):
-            highlights.hold(beside, story)
-        highlights.hold(beside, other)
+            texts.hold(beside, story)
+        texts.hold(beside, other)
 
 
 def test_a_story_without_highlights_needs_no_scores(add_story: Any, handler_context: Any) -> None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from actors import waiting
-from actors.store import rests
 from tests.actors.scripted_site import Answer, ScriptedSite, page, paragraphs, rss
 from zeke_jobs import Defer
 
@@ -88,10 +87,10 @@ def test_a_host_rests_as_long_as_it_asked_at_most_but_a_day(
 ) -> None:
     for seconds in (30 * 86_400, 60):
         waiting.rest(handler_context(), "host/a.example", seconds, "busy")
-        ((who, until, why),) = [row.values() for row in rests.now(conn)]
+        ((who, until, why),) = [row.values() for row in waiting.now(conn)]
         assert (who, why) == ("host/a.example", "busy")
         assert timedelta(hours=23) < until - datetime.now(UTC) < timedelta(hours=25)
-    assert rests.now(conn, ["host/b.example"]) == []
+    assert waiting.now(conn, ["host/b.example"]) == []
 
 
 def test_a_host_that_cannot_be_reached_is_asked_once_and_then_left_alone(

@@ -12,7 +12,8 @@ import pytest
 from psycopg2.errors import LockNotAvailable
 
 import zeke_jobs
-from actors.store import clusters, stories
+from actors.store import clusters
+from actors.store.statements import SQL as PIPELINE
 from tests.zeke_jobs.postgres.members import (
     FUNCTIONS,
     NOT_WRITTEN_BY_WORKERS,
@@ -207,7 +208,7 @@ def test_nobody_with_fewer_rights_holds_up_heartbeats_leases_breaches_apply_or_m
         boot.sync(conn, load(TASKS + "  third: {handler: 'H:echo'}\n"))
         migrate.migrate(conn, ["actors.store"])
         with transaction(conn):
-            stories.hold_alike(conn, ["key"], [1])
+            PIPELINE.one(conn, "story_filing_hold", keys=["key"], bands=[1])
             clusters.hold(conn, [])
 
 
