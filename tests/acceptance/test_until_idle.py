@@ -107,9 +107,20 @@ def test_one_queue_alone_is_worked_off(up: Up) -> None:
     assert "did you mean 'nightly'?" in up.text
 
 
+def test_a_run_without_a_folder_for_its_answers_ends_with_that_error(up: Up) -> None:
+    (job,) = send("work")
+    up.env["ZEKE_JOBS_RUN"] = str(up.folder / "work.py")
+    assert run(up) == 2, up.text
+    assert "expected a folder for sockets in ZEKE_JOBS_RUN" in up.text
+    assert "ended by the error above before the work was done" in up.text
+    assert "no job failed" not in up.text
+    assert states([job]) == {"created"}
+
+
 def test_a_run_that_is_stopped_before_is_no_success(up: Up) -> None:
     (job,) = send("work", payload={"seconds": 2})
     up.start("--until-idle")
     eventually(lambda: zeke_jobs.status(job).status == "active", 30)
     assert up.stop(signal.SIGTERM) == 130, up.text
+    assert "stopped before the work was done" in up.text
     assert zeke_jobs.status(job).status == "completed"  # it had its time

@@ -194,8 +194,8 @@ class Task(TaskKeys):
 
     @property
     def definition(self) -> dict[str, Any]:
-        """Its keys in JSON, as the catalogue keeps them, without the settings: only its handler reads those."""
-        return self.model_dump(mode="json", exclude={"settings"})
+        """Its keys in JSON, as the catalogue keeps them, without the settings, which only handlers read, and the schedules."""
+        return self.model_dump(mode="json", exclude={"settings", "cron"})
 
     @classmethod
     def shown(cls, definition: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 #: Variables with such names hold secrets. Other values from the environment, such as a URL, must stay readable.
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|PRIVATE", re.IGNORECASE)
-_MASK = "***"
+MASK = "***"
 _SHORTEST = 8  # characters
 _LONGEST_WORD = 15
 _WORD = re.compile(r"[A-Za-z_./-]*")  # a word, a module's name, a path; zeke_jobs.is_distinct is the same in SQL
@@ -66,7 +66,7 @@ def remember_address(text: str, password: str) -> None:
     if password:
         _known[text] = _WHOLE.sub(_without_password, text)
         parts = {password, *password.split("@")}  # an @ misleads parsers, which then name the rest as a host
-        _known.update(dict.fromkeys(filter(_is_distinct, parts), _MASK))
+        _known.update(dict.fromkeys(filter(_is_distinct, parts), MASK))
 
 
 @contextmanager
@@ -88,7 +88,7 @@ def redact(text: str) -> str:
     hidden = _hidden.get()
     if hidden.fields and ("LINE " in text or "Failing row" in text):
         text = _EXCERPT.sub(_without_password, text)
-    stand_ins = {**_known, **dict.fromkeys(hidden.values, _MASK)}
+    stand_ins = {**_known, **dict.fromkeys(hidden.values, MASK)}
     for value in sorted(stand_ins, key=len, reverse=True):
         for form in _forms(value):
             if form in text:
@@ -99,7 +99,7 @@ def redact(text: str) -> str:
 
 
 def _without_password(found: re.Match[str]) -> str:
-    return f"{found[1] or found[2]}{_MASK}"
+    return f"{found[1] or found[2]}{MASK}"
 
 
 def redacted(value: Any) -> Any:
@@ -112,7 +112,7 @@ def redacted(value: Any) -> Any:
         case list() | tuple():
             return [redacted(item) for item in value]
         case int() | float() if str(value) in _hidden.get().values:
-            return _MASK
+            return MASK
     return value
 
 
@@ -144,7 +144,7 @@ def _meet(place: Sequence[str], field: Sequence[str]) -> bool:
 def _masked(value: Any, place: tuple[str, ...], fields: Collection[str]) -> Any:
     is_leaf = not isinstance(value, dict | list)
     if any(_meet(place, steps) and (is_leaf or len(place) >= len(steps)) for steps in (f.split(".") for f in fields)):
-        return _MASK
+        return MASK
     if isinstance(value, dict):
         return {key: _masked(item, (*place, key), fields) for key, item in value.items()}
     return value if is_leaf else [_masked(item, place, fields) for item in value]

@@ -63,7 +63,7 @@ class Fleet:
 
 def look(conn: Connection) -> Fleet:
     """The fleet now."""
-    latest = store.latest(conn)
+    latest = store.latest(conn, whole=False)
     number = latest.number if latest else 0
     rows = SQL.all(conn, "fleet/members")
     versions = {row["version"] for row in rows}
@@ -85,7 +85,7 @@ def _member(row: dict[str, Any], number: int, versions: set[str]) -> Member:
 
 def unapplied(conn: Connection, file: Path) -> str | None:
     """The difference of a jobs.yaml from the one in force, in a sentence; None without a difference or without one in force."""
-    latest = store.latest(conn)
+    latest = store.latest(conn, whole=False)
     if latest is None:
         return None
     digest = digest_of(read_text(file))

@@ -90,6 +90,7 @@ def apply_locked(conn: Connection, request: Request) -> Applied:
         "message": request.message,
         "origin": request.origin,
         "overrides": [override.as_json() for override in proposal.overrides],
+        "shown": store.shown(config, proposal.overrides),
     }
     number = SQL.value(
         conn,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
 from zeke_jobs.config.models import Config
+from zeke_jobs.core.redaction import MASK
 from zeke_jobs.cron.calendar import parse
-from zeke_jobs.revisions import values
+from zeke_jobs.revisions import masking, values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -108,7 +109,7 @@ class Plan:
 
 
 def changes(before: Config | None, after: Config) -> tuple[Change, ...]:
-    """The differences of two configurations. A removed task whose id became an alias was renamed."""
+    """The differences of two configurations. A removed task whose id became an alias was renamed. Sensitive fields are masked."""
     before = before or Config()
     new_names = renames(before, after)
     found = [Change("renamed", "task", new, before=old, after=new) for old, new in new_names.items()]
@@ -120,7 +121,8 @@ def changes(before: Config | None, after: Config) -> tuple[Change, ...]:
     found += _all("limit", before.limits, after.limits, values.flat)
     found += _all("service", before.services, after.services, values.service)
     found += _within("file", "", values.top(before), values.top(after))
-    return tuple(found)
+    fields = masking.fields_of(before, after)
+    return tuple(_masked(one, fields[one.name]) if one.kind == "task" else one for one in found)
 
 
 def renames(before: Config, after: Config) -> dict[str, str]:
@@ -181,6 +183,16 @@ def restarts(before: Config | None, after: Config) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _masked(change: Change, fields: set[str]) -> Change:
+    before, after = (
+        {key: masking.hide_flat(key, inner, fields) for key, inner in value.items()}
+        if isinstance(value, dict) and not change.key
+        else masking.hide_flat(change.key, value, fields)
+        for value in (change.before, change.after)
+    )
+    return replace(change, before=before, after=after)
+
+
 def _timing(cron: Schedule | None) -> tuple[str, str, bool] | None:
     return None if cron is None else (cron.at, cron.timezone, cron.paused)
 
@@ -203,6 +215,7 @@ def _within(kind: Kind, name: str, before: values.Flat, after: values.Flat, *, w
         for key in dict.fromkeys([*after, *before])
         if key != without
         and not values.same(before.get(key), after.get(key))
+        and before.get(key) != MASK  # a value that this login may not read
         # A new or removed cron is shown with its zone only, without its finer settings.
         and not (comes_or_goes and key.startswith("cron.") and key != "cron.timezone")
     ]

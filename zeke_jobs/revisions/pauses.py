@@ -17,7 +17,7 @@ def in_force(conn: Connection, statement: str, **params: Any) -> list[Row]:
     """The rows of a statement about pauses; ``ends_on`` and ``set_key`` are None unless ``zeke-jobs set`` made the pause."""
     rows = [Row(**row, ends_on=None, set_key=None) for row in SQL.all(conn, statement, **params)]
     by_file = [row for row in rows if row.paused_by == "jobs.yaml"]
-    revision = store.latest(conn) if by_file else None
+    revision = store.latest(conn, whole=False) if by_file else None
     for override in store.visible(revision.overrides) if revision else ():
         section, *path = override.path
         if path[1:] != ["paused"] or override.value is not True or section not in _SECTIONS:

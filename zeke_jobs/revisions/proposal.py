@@ -10,7 +10,7 @@ from zeke_jobs.config.document import parse
 from zeke_jobs.config.reading import edited
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.revisions import diff, store
+from zeke_jobs.revisions import diff, masking, store
 from zeke_jobs.revisions import overrides as by_hand
 from zeke_jobs.revisions.affected_jobs import Orders, touched
 from zeke_jobs.revisions.diff import Plan
@@ -62,11 +62,12 @@ def propose(conn: Connection, request: Request) -> Proposal:
         ConfigurationError: they do not fit together now or at the end of a timed override, or an order names an unknown task.
     """
     file, orders = request.file, request.orders
-    latest = store.latest(conn)
+    latest = store.latest(conn, whole=store.sees_all(conn))
     in_force = latest.overrides if latest else ()
     before = _readable(latest, file)
     _refuse_unknown_tasks(conn, orders, before)
     carried = by_hand.carried(file, in_force if request.overrides is None else request.overrides, in_force)
+    fields = masking.fields_of(before, file)
     now: datetime = SQL.value(conn, "schedule/clock")
     kept = tuple(_ordered(carried.kept, request, latest, before, now))
     after = file
@@ -87,7 +88,7 @@ def propose(conn: Connection, request: Request) -> Proposal:
             fires=diff.fires(before, after, now),
             touched=touched(conn, before, after, orders),
             restarts=diff.restarts(before, after),
-            overrides=kept,
+            overrides=tuple(one.masked(fields) for one in kept),
             overridden=diff.changes(file, after),
             notes=(*carried.notes, *_settings_notes(in_force, kept)),
         ),

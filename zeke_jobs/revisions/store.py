@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
 from zeke_jobs.config import load_text
+from zeke_jobs.config.document import parse
 from zeke_jobs.errors import UnknownRevision
 from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.revisions import masking
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,6 +53,10 @@ class Override:
     def edit(self) -> Edit:
         """The edit of the text's values."""
         return self.path, self.value
+
+    def masked(self, fields: masking.Fields) -> Override:
+        """The override without values of sensitive fields."""
+        return replace(self, value=masking.hide(self.value, fields, self.path))
 
     def covers(self, other: Override) -> bool:
         """Whether its value replaces that of the other: at the same place or below."""
@@ -104,9 +110,21 @@ def edits(overrides: Sequence[Override]) -> list[Edit]:
     return [one.edit for one in visible(overrides)]
 
 
-def latest(conn: Connection) -> Revision | None:
-    """The revision in force; None before the first."""
-    row = SQL.one(conn, "revision/latest")
+def shown(config: Config, overrides: Sequence[Override]) -> dict[str, Any]:
+    """The text and the overrides as readers of the database may see them."""
+    fields = masking.fields_of(config)
+    masked = masking.hide(parse(config.text, "").value, fields)
+    return {"source": json.dumps(masked, default=str), "overrides": [one.masked(fields).as_json() for one in overrides]}
+
+
+def sees_all(conn: Connection) -> bool:
+    """Whether this login may read payloads and the texts of jobs.yaml; readers may not."""
+    return bool(SQL.value(conn, "revision/sight"))
+
+
+def latest(conn: Connection, *, whole: bool = True) -> Revision | None:
+    """The revision in force; None before the first. If not ``whole``, sensitive fields of schedules are masked."""
+    row = SQL.one(conn, "revision/latest" if whole else "revision/shown")
     return None if row is None else _read(row)
 
 

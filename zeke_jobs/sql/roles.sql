@@ -56,10 +56,24 @@ GRANT EXECUTE ON FUNCTION
   zeke_jobs.record_tick(text, timestamptz, text, text, text, uuid)
 TO zeke_jobs_operator, zeke_jobs_worker;
 
--- Readers read the views and nothing else.
+-- Readers read the views, and of the tables what holds no payload, output, key or text of jobs.yaml.
+GRANT SELECT (message_id, queue_name, state, mtime, task, seq, priority, run_at, expires_on, order_hold, worker, attempt, attempt_base, deaths,
+  created_on, claimed_on, started_on, completed_on, cancelled_on, parent, scheduled_for, revision) ON zeke_jobs.queue TO zeke_jobs_reader;
+GRANT SELECT (id, aliases, queue, description, definition, payload_schema, priority, per_key, order_hold, share, age, limits, metered, units,
+  retry_limit, max_queued, unique_fields, unique_while, unique_period, sensitive, on_time, paused, chunk, revision)
+ON zeke_jobs.task TO zeke_jobs_reader;
+GRANT SELECT (number, digest, applied_on, applied_by, message, origin) ON zeke_jobs.revision TO zeke_jobs_reader;
+GRANT SELECT (job, until, came_on) ON zeke_jobs.wait TO zeke_jobs_reader;
+GRANT SELECT (id, ended_on, cancelled_on) ON zeke_jobs.batch TO zeke_jobs_reader;
+GRANT SELECT (name, unit, tasks, chunked, concurrency, amount, period, zone, spent, averages) ON zeke_jobs.bucket TO zeke_jobs_reader;
+GRANT SELECT ON
+  zeke_jobs.breach, zeke_jobs.installation, zeke_jobs.migration, zeke_jobs.pause, zeke_jobs.schedule_beat, zeke_jobs.schedule_state, zeke_jobs.tick,
+  zeke_jobs.worker
+TO zeke_jobs_reader;
+GRANT EXECUTE ON FUNCTION zeke_jobs.known_task(text), zeke_jobs.task_names() TO zeke_jobs_reader;
 GRANT EXECUTE ON FUNCTION
-  zeke_jobs.oldest_due(text, text), zeke_jobs.depth(text, text, integer), zeke_jobs.pace(text, integer), zeke_jobs.room_of(text),
-  zeke_jobs.due_jobs(text, text)
+  zeke_jobs.oldest_due(text, text), zeke_jobs.depth(text, text, integer), zeke_jobs.pace(text, integer), zeke_jobs.room_of(text[]),
+  zeke_jobs.due_jobs(text, text), zeke_jobs.turns_before(uuid, integer)
 TO zeke_jobs_reader, zeke_jobs_operator, zeke_jobs_worker;
 
 DO $$

@@ -388,6 +388,7 @@ CREATE TABLE zeke_jobs.revision (
     message text DEFAULT ''::text NOT NULL,
     origin text DEFAULT 'boot'::text NOT NULL,
     overrides jsonb DEFAULT '[]'::jsonb NOT NULL,
+    shown jsonb DEFAULT '{"source": "", "overrides": []}'::jsonb NOT NULL,
     CONSTRAINT revision_origin CHECK ((origin = ANY (ARRAY['boot'::text, 'apply'::text, 'rollback'::text, 'set'::text, 'revert'::text])))
 );
 
@@ -396,6 +397,8 @@ COMMENT ON TABLE zeke_jobs.revision IS 'Every jobs.yaml that was put in force; t
 COMMENT ON COLUMN zeke_jobs.revision.origin IS 'What made it: a booting process, a command, or an override whose time was over.';
 
 COMMENT ON COLUMN zeke_jobs.revision.overrides IS 'What is set beside the text: path, value, by, why, set_on; until or drains say when it ends by itself. A later one hides those before it at its path.';
+
+COMMENT ON COLUMN zeke_jobs.revision.shown IS 'source and overrides without the sensitive fields of schedules, for readers.';
 
 CREATE TABLE zeke_jobs.pause (
     target text NOT NULL,

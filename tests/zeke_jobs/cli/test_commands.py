@@ -129,6 +129,7 @@ def test_a_second_send_says_that_the_job_was_there(cli: Callable[..., Ran]) -> N
         ),
         (["batch", "--limit", "99999999999"], "expected limit of 31 bits, got 99999999999"),
         (["retry", "--status", "active"], "expected status failed, cancelled of jobs to retry, got active"),
+        (["up", "--port", "3001"], "expected --port with --dashboard, whose port it is, got --port alone"),
         (["nope"], "error: no such command 'nope'"),
     ],
 )

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import zeke_jobs
+from tests.zeke_jobs.postgres.members import as_member, sign_up
 from zeke_jobs.payload.model import Payload
+from zeke_jobs.postgres import roles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,13 +55,18 @@ def everything(conn: Connection) -> list[Any]:
         return [*jobs, *cursor.fetchall()]
 
 
-def test_an_agent_reads_and_cannot_write(database: str, conn: Connection, make_task: Callable[..., None]) -> None:
+@pytest.mark.parametrize("role", [None, roles.READER])
+def test_an_agent_reads_and_cannot_write(
+    database: str, conn: Connection, make_task: Callable[..., None], role: str | None
+) -> None:
     make_task("keep", Secret, sensitive=["token"])
+    sign_up(conn)
+    login = as_member(database, role) if role else database
     sent = zeke_jobs.send("keep", {"word": "w" * 70_000, "token": "hush"})
     brief = zeke_jobs.send("keep", {"token": "hush"})
     before = everything(conn)
     tools, answers = ask(
-        database,
+        login,
         ("why", {"job_id": str(brief.id)}),
         ("status", {"job_id": str(brief.id)}),
         ("jobs", {"task": "keep", "status": "created", "limit": 1}),

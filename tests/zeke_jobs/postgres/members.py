@@ -27,7 +27,7 @@ SENDING = {
     "known_task", "refuse_sender", "task_names", "await_end", "output_of", "send", "enqueue", "enqueue_many",
     "open_batch", "try_open_batch", "close_batch", "emit", "put_schedule", "delete_schedule",
 }  # fmt: skip
-LOOKING = {"oldest_due", "depth", "due_jobs", "pace", "room_of"}
+LOOKING = {"oldest_due", "depth", "due_jobs", "pace", "room_of", "turns_before"}
 CHANGING = {
     "cancel_batch", "retry_batch", "cancel", "retry", "pause", "resume", "note_sent", "count_changes", "change_jobs", "import_jobs",
     "delete_job",
@@ -39,8 +39,20 @@ FUNCTIONS = {
     roles.CLIENT: SENDING,
     roles.WORKER: SENDING | LOOKING | DECIDING | {"forget_audit", "cancel_removed"},
     roles.OPERATOR: SENDING | LOOKING | CHANGING | DECIDING,
-    roles.READER: LOOKING,
+    roles.READER: LOOKING | {"known_task", "task_names"},
 }
+#: The columns of tables that readers may read: none holds a payload, an output, a key or a text of jobs.yaml.
+READ = {
+    "batch": "cancelled_on ended_on id",
+    "bucket": "amount averages chunked concurrency name period spent tasks unit zone",
+    "queue": "attempt attempt_base cancelled_on claimed_on completed_on created_on deaths expires_on message_id mtime order_hold parent priority"
+    " queue_name revision run_at scheduled_for seq started_on state task worker",
+    "revision": "applied_by applied_on digest message number origin",
+    "task": "age aliases chunk definition description id limits max_queued metered on_time order_hold paused payload_schema per_key priority queue"
+    " retry_limit revision sensitive share unique_fields unique_period unique_while units",
+    "wait": "came_on job until",
+}
+READ_WHOLE = {"breach", "installation", "migration", "pause", "schedule_beat", "schedule_state", "tick", "worker"}
 #: Triggers with the owner's rights: nobody calls them.
 TRIGGERED = {"add_up_batches", "deliver_event", "write_pgboss"}
 NOT_WRITTEN_BY_WORKERS = {"migration", "installation", "revision", "pause", "audit"}

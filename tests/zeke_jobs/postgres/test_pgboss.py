@@ -197,7 +197,6 @@ def test_readers_touch_nothing_and_clients_only_send(conn: Connection, log_in: C
         log_in(roles.READER),
         *changes,
         insert,
-        "SELECT pgboss.create_queue('echo', '{}')",
         "DELETE FROM pgboss.schedule",
     )
     refused(log_in(roles.CLIENT), *changes, "DELETE FROM pgboss.schedule")

@@ -17,6 +17,8 @@ from actors.store.statements import SQL as PIPELINE
 from tests.zeke_jobs.postgres.members import (
     FUNCTIONS,
     NOT_WRITTEN_BY_WORKERS,
+    READ,
+    READ_WHOLE,
     TASKS,
     TRIGGERED,
     WRITING,
@@ -89,7 +91,10 @@ def test_each_role_has_the_rights_that_are_written_here_and_no_others(conn: Conn
                 "pgboss.version",
             )
         },
-        roles.READER: both | {(name, "SELECT") for name in views - {"zeke_jobs.planned", "zeke_jobs.unmasked"}},
+        roles.READER: both
+        | {(name, "SELECT") for name in views - {"zeke_jobs.planned", "zeke_jobs.unmasked"}}
+        | {(f"zeke_jobs.{name}", "SELECT") for name in READ_WHOLE}
+        | {(f"zeke_jobs.{table}.{column}", "SELECT") for table, columns in READ.items() for column in columns.split()},
         roles.OPERATOR: both
         | {(name, "SELECT") for name in ours | views}
         | {("pgboss.job", how) for how in WRITING}

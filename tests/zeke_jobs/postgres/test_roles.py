@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import threading
+import uuid
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -11,14 +13,17 @@ import pytest
 from psycopg2.errors import InsufficientPrivilege
 
 import zeke_jobs
-from tests.zeke_jobs.postgres.members import MEMBERS, TASKS, refused
+from tests.zeke_jobs.postgres.members import MEMBERS, TASKS, query, refused
 from tests.zeke_jobs.worker.conftest import load
 from tests.zeke_jobs.working import working
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
+from zeke_jobs.config import load_text
 from zeke_jobs.errors import InvalidPayload, UnknownTask
+from zeke_jobs.payload.model import Payload
 from zeke_jobs.postgres import roles
 from zeke_jobs.postgres.pool import connect
+from zeke_jobs.revisions import boot
 from zeke_jobs.scheduler import beat
 from zeke_jobs.worker import builder
 
@@ -89,6 +94,104 @@ def test_a_reader_sees_every_view_and_nothing_else(log_in: Callable[[str], str],
     with closing(connect(url)) as reading, reading.cursor() as cursor:
         for view in views:
             cursor.execute(f"SELECT * FROM {view}")
+
+
+def test_a_reader_writes_nothing(log_in: Callable[[str], str], conn: Connection) -> None:
+    url = log_in(roles.READER)
+    names = query(conn, "SELECT oid::regclass::text FROM pg_class WHERE relkind IN ('r', 'v') AND relnamespace IN ('zeke_jobs'::regnamespace, 'pgboss'::regnamespace)")  # fmt: skip
+    assert len(names) > 50
+    for (name,) in names:
+        with closing(connect(url)) as reading, reading.cursor() as cursor:
+            for privilege in ("INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"):
+                cursor.execute("SELECT has_table_privilege(%s, %s)", (name, privilege))
+                assert cursor.fetchone() == (False,), (name, privilege)
+    job = uuid.uuid4()
+    refused(
+        url,
+        "INSERT INTO zeke_jobs.pause (target, paused_by) VALUES ('task/echo', 'me')",
+        "UPDATE zeke_jobs.queue SET priority = 1",
+        "DELETE FROM zeke_jobs.task",
+        "SELECT state FROM zeke_jobs.queue FOR UPDATE",
+        "INSERT INTO pgboss.job (name) VALUES ('echo')",
+        f"SELECT zeke_jobs.cancel('{job}', 'me', 'no')",
+        f"SELECT zeke_jobs.retry('{job}', 'me', '', 0, NULL, '')",
+        "SELECT zeke_jobs.pause('task/echo', 'me', '')",
+        "SELECT zeke_jobs.send('echo', '{\"n\": 1}')",
+        "SELECT zeke_jobs.throttle('limit/x', 1, NULL, '')",
+    )
+    for command in (("send", "echo", "n=1"), ("pause", "task/echo"), ("set", "echo.priority=3", "-m", "a test")):
+        assert run(app, "zeke-jobs", [*command]) == 1
+
+
+SECRET = "planted-secret-77"
+KEPT = f"""
+  keep:
+    handler: 'tests.zeke_jobs.postgres.test_roles:keep'
+    sensitive: [api_token]
+    concurrency: {{per_key: 1}}
+    cron: {{at: '0 3 * * *', payload: {{apiToken: {SECRET}, word: w}}}}
+  again:
+    handler: 'tests.zeke_jobs.postgres.test_roles:keep'
+    sensitive: [api_token]
+    cron: [{{name: payload, at: '0 3 * * *', payload: {{apiToken: {SECRET}, word: w}}}}]
+"""
+
+
+class Kept(Payload):
+    api_token: str = ""
+    word: str = ""
+    n: int = 0
+
+
+def keep(payload: Kept, ctx: zeke_jobs.Context) -> None:
+    """A handler."""
+
+
+def test_nothing_that_a_reader_can_select_or_ask_shows_a_sensitive_field(
+    log_in: Callable[[str], str], conn: Connection, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    before, after = (f"version: 1\ntasks: {KEPT.replace('word: w', word)}" for word in ("word: w", "word: x, n: 2"))
+    boot.sync(conn, load_text(before, "jobs.yaml"))
+    given = {"apiToken": SECRET}
+    job = zeke_jobs.send("keep", {**given, "word": "w"}, key=f"k-{SECRET}").id
+    zeke_jobs.schedules.put("keep/own", task="keep", at="0 4 * * *", payload=given, key=f"k-{SECRET}")
+    log_in(roles.OPERATOR)
+    for override in (f"keep.cron.payload.apiToken={SECRET}2", "keep.priority=3"):
+        assert run(app, "zeke-jobs", ["set", override, "-m", "a test"]) == 0, capsys.readouterr().err
+    path = tmp_path / "jobs.yaml"
+    path.write_text(after)
+    plans = []
+    for role in (roles.OPERATOR, roles.READER):
+        url = log_in(role)
+        capsys.readouterr()
+        assert run(app, "zeke-jobs", ["plan", "--json", str(path)]) == 4
+        plans.append(capsys.readouterr().out)
+        assert SECRET not in plans[-1]
+        for command in (
+            ("why", str(job)),
+            ("schedule",),
+            ("limits",),
+            ("doctor",),
+            ("status", str(job)),
+            ("jobs",),
+            ("paused",),
+            ("fleet",),
+        ):
+            assert run(app, "zeke-jobs", [*command, "--json"]) in (0, 1)
+            said = capsys.readouterr()
+            assert "permission denied" not in said.err
+            assert SECRET not in said.out
+    changed = [[(one["key"], one["before"], one["after"]) for one in json.loads(text)["changes"]] for text in plans]
+    assert [one[0] for one in changed[1]] == [
+        f"cron.{name}payload.{key}" for name in ("", "payload.") for key in ("word", "n")
+    ]
+    assert changed[0] == changed[1]
+    columns = query(conn, f"SELECT format('%I', a.attname), a.attrelid::regclass::text FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid WHERE a.attnum > 0 AND c.relkind IN ('r', 'v') AND c.relnamespace IN ('zeke_jobs'::regnamespace, 'pgboss'::regnamespace) AND has_column_privilege('{roles.READER}', c.oid, a.attnum, 'SELECT')")  # fmt: skip
+    assert len(columns) > 300
+    with closing(connect(url)) as reading, reading.cursor() as cursor:
+        for column, relation in columns:
+            cursor.execute(f"SELECT {column}::text FROM {relation}")
+            assert SECRET not in str(cursor.fetchall()), (relation, column)
 
 
 def test_a_worker_and_a_scheduler_run_under_their_role(log_in: Callable[[str], str], conn: Connection) -> None:
@@ -168,7 +271,7 @@ def test_roles_prints_what_it_would_run_and_grants_it_and_a_stranger_is_told_who
         (roles.CLIENT, "SELECT zeke_jobs.count_changes('cancel', '{}', '{}', 1)", roles.OPERATOR),
         (roles.READER, "SELECT zeke_jobs.enqueue('echo', '1', '{}', '{}', 'x')", roles.CLIENT),
         (roles.OPERATOR, "SELECT zeke_jobs.forget_audit()", roles.WORKER),
-        (roles.READER, "SELECT 1 FROM zeke_jobs.queue", roles.OPERATOR),
+        (roles.READER, "SELECT message FROM zeke_jobs.queue", roles.OPERATOR),
         (roles.CLIENT, "SELECT 1 FROM zeke_jobs.task_wait", roles.READER),
     ],
 )

@@ -92,7 +92,7 @@ def test_what_is_shown_of_limits_and_tasks_has_the_old_name_in_it(jobs: Jobs) ->
     jobs.use(f"  new: {{handler: 'H:echo', aliases: [old], {stanza}}}".replace("limit: 2", "limit: 1"), top)
     (row,) = SQL.all(jobs.conn, "why/limits", limits=["limit/few", "task/new"], most=5)
     assert (row["name"], [UUID(one["id"]) for one in row["holders"]]) == ("task/new", [job])
-    assert [row["id"] for row in SQL.all(jobs.conn, "why/key", task="new", id=job)] == [job]
+    assert [row["id"] for row in SQL.all(jobs.conn, "why/key", id=job)] == [job]
 
 
 def test_a_job_whose_worker_died_is_rescued_by_the_retries_of_the_new_name(jobs: Jobs) -> None:

@@ -183,7 +183,7 @@ CASES = [
     Case("how long each task waits", "queue_ready", run("schedule/late"), in_any_session=False),
     Case("how far each limit is used", "queue_active", look("top/limits")),
     Case("who fills a limit", "queue_active", look("why/limits", limits=["limit/pool"], most=5)),
-    Case("who fills a key", "queue_active", by_id("why/key", "key = 'key-5'", task="keyed"), in_any_session=False),
+    Case("who fills a key", "queue_active", by_id("why/key", "key = 'key-5'"), in_any_session=False),
     Case("queued jobs of unknown tasks", "queue_ready", look("doctor/unknown", most=1001)),
     # Up to a thousand and one queued jobs of each task are counted.
     Case("tasks on the board", "queue_ready", look("top/tasks", most=1001, sample=200), most=8 * 1_100 + MOST),

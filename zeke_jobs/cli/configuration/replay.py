@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from zeke_jobs.backtest.comparing import Backtest, of_newest
 from zeke_jobs.cli.configuration import backtest_report
 from zeke_jobs.cli.output import escape, tell, when
+from zeke_jobs.revisions import store
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -41,4 +42,6 @@ def _answer(conn: Connection, proposal: Proposal) -> Backtest | str | None:
         return None
     if proposal.before is None:
         return "this code can no longer read the revision in force"
+    if not store.sees_all(conn):
+        return "it reads the keys of jobs, so it needs a login with the role zeke_jobs_operator"
     return of_newest(conn, proposal.before, proposal.config)

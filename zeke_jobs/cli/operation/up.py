@@ -53,11 +53,15 @@ def up(
     ] = False,
     queue: Annotated[list[str] | None, option("Only this queue's jobs; more than one may be given.", "NAME")] = None,
     dashboard: Annotated[bool, flag("--dashboard", "Show the jobs in a browser, by pg-boss's dashboard.")] = False,
-    port: Annotated[int, option("The dashboard's port on this machine.", min=1, max=65535)] = 3000,
+    port: Annotated[
+        int | None, option("The dashboard's port on this machine, by default 3000.", min=1, max=65535)
+    ] = None,
 ) -> None:
     """Run workers and scheduler until Ctrl-C, on an embedded PostgreSQL unless DATABASE_URL is set."""
     if reload and until_idle:
         raise UsageError("expected --reload or --until-idle, got both")
+    if port is not None and not dashboard:
+        raise UsageError("expected --port with --dashboard, whose port it is, got --port alone")
     # Until the supervisor handles signals.
     signal.signal(signal.SIGTERM, partial(_end_early, INTERRUPTED if until_idle else 0))
     from zeke_jobs.postgres import server_programs
@@ -94,7 +98,7 @@ def up(
         commands = system(env, **size, grace=grace + LAST_WORDS, on_terminal=on_terminal)
         commands, write = commands[:1] if until_idle else commands, _announcing(write_line, ready := threading.Event())
         if shown:
-            commands.append(pages.command(shown, env, port=port, schema=schema))
+            commands.append(pages.command(shown, env, port=port or 3000, schema=schema))
         running = Supervisor(commands, write, grace + LAST_WORDS, wait_for_change=reload, guardian=guardian)
         reloader = Reloader(running, write_line, env, watch)
         _obey_signals(running, reloader)
@@ -142,7 +146,9 @@ def _run_until_idle(running: Supervisor, ready: threading.Event, url: str, queue
     status = running.run() or (0 if is_idle.is_set() else INTERRUPTED)
     with pool.connection() as conn:
         lines = idle.failed(conn, queues, since)
-    for line in lines or ["no job failed"]:
+    how = {0: "no job failed", INTERRUPTED: "stopped before the work was done"}
+    told = how.get(status, "ended by the error above before the work was done")
+    for line in [*lines, *([] if lines and not status else [told])]:
         write_line("up", line)
     return status or (FAILED if lines else 0)
 

@@ -56,7 +56,10 @@ SELECT
   CASE WHEN s.fields IS NULL THEN (q.extra ->> 'cancel_reason') ELSE zeke_jobs.mask_text((q.extra ->> 'cancel_reason'), q.message -> 'kwargs', s.fields) END AS cancel_reason,
   c.cost,
   c.currency,
-  CASE WHEN s.fields IS NULL THEN (q.extra ->> 'batch') ELSE zeke_jobs.mask_text((q.extra ->> 'batch'), q.message -> 'kwargs', s.fields) END AS batch
+  CASE WHEN s.fields IS NULL THEN (q.extra ->> 'batch') ELSE zeke_jobs.mask_text((q.extra ->> 'batch'), q.message -> 'kwargs', s.fields) END AS batch,
+  q.extra ->> 'cancelled_by' AS cancelled_by,
+  CASE WHEN jsonb_typeof(q.message #> '{options,timeout}') = 'number'
+    THEN make_interval(secs => least((q.message #> '{options,timeout}')::numeric, 3155760000)::double precision) END AS timeout
 FROM zeke_jobs.unmasked AS s CROSS JOIN LATERAL (SELECT (s.job).*) AS q
 LEFT JOIN zeke_jobs.cost AS c ON c.job = q.message_id;
 COMMENT ON VIEW zeke_jobs.job IS 'All jobs, in the words of pg-boss. Sensitive fields are masked.';
@@ -115,6 +118,13 @@ FROM zeke_jobs.history AS h
 WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = h.id);
 COMMENT ON VIEW zeke_jobs.finished IS 'Ended jobs: the rows that are kept, and the history of removed rows for ninety days.';
 
+CREATE OR REPLACE VIEW zeke_jobs.in_force AS
+SELECT r.number, r.digest, r.applied_on, r.applied_by, r.message, r.origin, r.shown
+FROM zeke_jobs.revision AS r
+ORDER BY r.number DESC
+LIMIT 1;
+COMMENT ON VIEW zeke_jobs.in_force IS 'The revision in force. shown: its text (in JSON) and overrides, with the sensitive fields of schedules masked.';
+
 -- The schedules in force, from jobs.yaml and stored ones. Their ticks may be recorded under any of names.
 CREATE OR REPLACE VIEW zeke_jobs.planned AS
 SELECT t.id AS schedule, t.id AS task, t.cron, t.sensitive, t.id || t.aliases AS names, NULL::text AS key, NULL::text AS put_by,
@@ -168,7 +178,7 @@ SELECT
   least(s.created_on, t.begun_on) AS created_on, -- a new schedule has no state until the scheduler sees it
   coalesce(t.begun_on, s.created_on) AS updated_on,
   t.schedule,
-  t.key
+  CASE WHEN t.sensitive = '{}' THEN t.key ELSE zeke_jobs.mask_text(t.key, t.cron -> 'payload', t.sensitive) END AS key
 FROM zeke_jobs.planned AS t
 LEFT JOIN zeke_jobs.schedule_state AS s ON s.task = t.schedule
 LEFT JOIN zeke_jobs.pause AS p ON p.target = 'schedule/' || t.schedule
@@ -342,12 +352,12 @@ SELECT
 FROM zeke_jobs.task AS t;
 COMMENT ON VIEW zeke_jobs.task_depth IS 'Queued and active jobs of each task, counted exactly: reads an index entry for each queued job.';
 
--- What leaves a limit least room, for the view, whose readers may not read the tables of zeke_jobs.room.
-CREATE OR REPLACE FUNCTION zeke_jobs.room_of(p_limit text, OUT room integer, OUT unit text, OUT reason text, OUT opens_on timestamptz)
-LANGUAGE sql STABLE
+-- zeke_jobs.room for readers, who may not read its tables.
+CREATE OR REPLACE FUNCTION zeke_jobs.room_of(p_limits text[]) RETURNS TABLE (name text, unit text, room integer, reason text, opens_on timestamptz)
+LANGUAGE sql STABLE ROWS 2
 SECURITY DEFINER SET search_path TO pg_catalog, pg_temp
 AS $$
-  SELECT r.room, r.unit, r.reason, r.opens_on FROM zeke_jobs.room(ARRAY[p_limit], zeke_jobs.now()) AS r ORDER BY r.room, r.opens_on DESC LIMIT 1
+  SELECT r.name, r.unit, r.room, r.reason, r.opens_on FROM zeke_jobs.room(p_limits, zeke_jobs.now()) AS r
 $$;
 
 CREATE OR REPLACE VIEW zeke_jobs.limit_use AS
@@ -394,7 +404,7 @@ CROSS JOIN LATERAL (
   ) AS x
   WHERE m.name = b.name AND m.unit <> 'jobs'
 ) AS u
-CROSS JOIN LATERAL zeke_jobs.room_of(b.name) AS r
+LEFT JOIN LATERAL (SELECT o.room, o.unit, o.reason, o.opens_on FROM zeke_jobs.room_of(ARRAY[b.name]) AS o ORDER BY o.room, o.opens_on DESC LIMIT 1) AS r ON true
 WHERE b.unit = 'jobs';
 COMMENT ON VIEW zeke_jobs.limit_use IS
   'How full each limit is. room: how many jobs it lets start now; reason: what leaves no more; opens_on: until when, NULL: until a job ends.';

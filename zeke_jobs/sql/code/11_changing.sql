@@ -355,10 +355,10 @@ BEGIN
   PERFORM zeke_jobs.cancel_all(c.task, 'its task was removed from jobs.yaml', v_by) FROM unnest(p_cancel) AS c (task);
   -- Write the limits before the revision: their lock holds back claims, so the revision's time is later than the last claim before it.
   PERFORM zeke_jobs.write_limits(p_buckets);
-  INSERT INTO zeke_jobs.revision (number, digest, source, applied_by, message, origin, overrides)
+  INSERT INTO zeke_jobs.revision (number, digest, source, applied_by, message, origin, overrides, shown)
   OVERRIDING SYSTEM VALUE
   VALUES ((SELECT coalesce(max(r.number), 0) + 1 FROM zeke_jobs.revision AS r), p_revision ->> 'digest', p_revision ->> 'source',
-    v_by, p_revision ->> 'message', p_revision ->> 'origin', p_revision -> 'overrides')
+    v_by, p_revision ->> 'message', p_revision ->> 'origin', p_revision -> 'overrides', p_revision -> 'shown')
   RETURNING number INTO v_number;
   PERFORM zeke_jobs.write_tasks(v_number, p_tasks);
   PERFORM zeke_jobs.gather(10000);

@@ -6,8 +6,8 @@ REVOKE ALL ON FUNCTION
   zeke_jobs.enqueue_many(text, integer, jsonb, uuid[], text[], jsonb),
   zeke_jobs.open_batch(text, text, jsonb, text), zeke_jobs.try_open_batch(text, text, jsonb, text), zeke_jobs.close_batch(text),
   zeke_jobs.emit(text, jsonb), zeke_jobs.put_schedule(text, text, text, text, jsonb, text, jsonb, text), zeke_jobs.delete_schedule(text, text),
-  zeke_jobs.oldest_due(text, text), zeke_jobs.depth(text, text, integer), zeke_jobs.pace(text, integer), zeke_jobs.room_of(text),
-  zeke_jobs.due_jobs(text, text)
+  zeke_jobs.oldest_due(text, text), zeke_jobs.depth(text, text, integer), zeke_jobs.pace(text, integer), zeke_jobs.room_of(text[]),
+  zeke_jobs.due_jobs(text, text), zeke_jobs.turns_before(uuid, integer)
 FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION

@@ -16,5 +16,5 @@ CROSS JOIN LATERAL (
 ) AS d
 WHERE s.workers <@ %(kept)s::uuid[] AND d.due > 0
   AND NOT EXISTS (SELECT 1 FROM zeke_jobs.task_pause AS p WHERE p.task = t.id)
-  AND NOT EXISTS (SELECT 1 FROM zeke_jobs.room(t.limits, zeke_jobs.now()) AS r WHERE r.room < 1)
+  AND NOT EXISTS (SELECT 1 FROM zeke_jobs.room_of(t.limits) AS r WHERE r.room < 1)
 ORDER BY t.queue, t.id

@@ -31,7 +31,7 @@ SELECT
 FROM zeke_jobs.job AS j
 WHERE (CAST(%(id)s AS uuid) IS NULL OR j.id = CAST(%(id)s AS uuid))
   AND (CAST(%(task)s AS text) IS NULL
-    OR j.name = (SELECT coalesce(max(t.id), CAST(%(task)s AS text)) FROM zeke_jobs.find_task(CAST(%(task)s AS text)) AS t))
+    OR j.name = (SELECT coalesce(max(t.id), CAST(%(task)s AS text)) FROM zeke_jobs.known_task(CAST(%(task)s AS text)) AS t))
   AND (CAST(%(status)s AS text[]) IS NULL OR j.state::text = ANY (CAST(%(status)s AS text[])))
   AND (CAST(%(parent)s AS uuid) IS NULL OR j.parent = CAST(%(parent)s AS uuid))
   AND (CAST(%(batch)s AS text) IS NULL OR j.batch = CAST(%(batch)s AS text))

@@ -1,4 +1,3 @@
 -- The canonical id for a name or an alias.
 SELECT t.id
-FROM zeke_jobs.find_task(%(name)s) AS t
-WHERE t.id IS NOT NULL
+FROM zeke_jobs.known_task(%(name)s) AS t

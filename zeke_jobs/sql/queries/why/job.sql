@@ -30,11 +30,10 @@ SELECT
   j.started_on,
   j.completed_on,
   j.cancelled_on,
-  q.extra ->> 'cancelled_by' AS cancelled_by,
+  j.cancelled_by,
   j.cancel_reason,
   j.retry_limit,
-  CASE WHEN jsonb_typeof(q.message #> '{options,timeout}') = 'number'
-    THEN make_interval(secs => least((q.message #> '{options,timeout}')::numeric, 3155760000)::double precision) END AS timeout
+  j.timeout
 FROM zeke_jobs.job AS j
 JOIN zeke_jobs.queue AS q ON q.message_id = j.id
 WHERE j.id = %(id)s::uuid

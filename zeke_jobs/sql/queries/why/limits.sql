@@ -26,7 +26,7 @@ SELECT
       ORDER BY o.since
       LIMIT %(most)s
     ) AS h) END AS holders
-FROM zeke_jobs.room(%(limits)s::text[], zeke_jobs.now()) AS r
+FROM zeke_jobs.room_of(%(limits)s::text[]) AS r
 JOIN zeke_jobs.limit_use AS u ON u.name = r.name
 WHERE r.room < 1
 ORDER BY u.name, r.unit <> 'jobs', r.unit

@@ -10,5 +10,5 @@ SELECT
   t.definition,
   t.unique_fields,
   t.unique_while
-FROM zeke_jobs.find_task(%(task)s) AS t
-WHERE t.id IS NOT NULL
+FROM zeke_jobs.known_task(%(task)s) AS k
+JOIN zeke_jobs.task AS t ON t.id = k.id

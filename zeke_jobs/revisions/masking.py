@@ -1,0 +1,45 @@
+"""Masks the sensitive fields of schedules' payloads in values of jobs.yaml."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from zeke_jobs.core.redaction import MASK, is_sensitive, masked
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from zeke_jobs.config.models import Config
+
+Fields = defaultdict[str, set[str]]
+
+
+def fields_of(*configs: Config | None) -> Fields:
+    """The sensitive fields of each task in any of these."""
+    found: Fields = defaultdict(set)
+    for config in configs:
+        for task in config.tasks.values() if config else ():
+            for name in (task.id, *task.aliases):
+                found[name].update(task.sensitive)
+    return found
+
+
+def hide(value: Any, fields: Mapping[str, set[str]], path: Sequence[str] = ()) -> Any:
+    """The value at a path of jobs.yaml as plans and readers may see it."""
+    if tuple(path[:1]) == ("tasks",) and tuple(path[2:4]) == ("cron", "payload"):
+        task = fields.get(path[1], set())
+        if len(path) > 4 or not isinstance(value, dict):
+            return MASK if task else value  # an override of a part
+        return masked(value, task)
+    if isinstance(value, dict):
+        return {key: hide(inner, fields, (*path, key)) for key, inner in value.items()}
+    return [hide(inner, fields, path) for inner in value] if isinstance(value, list) else value
+
+
+def hide_flat(key: str, value: Any, fields: set[str]) -> Any:
+    """The value of a task's dotted key as plans may show it."""
+    steps = key.split(".")
+    # A schedule, or a field of a payload, may be called payload.
+    places = [steps[at + 1 :] for at in (1, 2) if steps[0] == "cron" and steps[at : at + 1] == ["payload"]]
+    return MASK if fields and value is not None and any(is_sensitive(place, fields) for place in places) else value

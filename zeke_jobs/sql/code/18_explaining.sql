@@ -1,0 +1,104 @@
+-- What `why` asks about a job's key, for readers too: these say which jobs share a key, and not which key, which may quote a sensitive field.
+
+CREATE OR REPLACE VIEW zeke_jobs.job_before AS
+SELECT
+  j.message_id AS job,
+  q.message_id AS id,
+  q.task,
+  zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text AS status,
+  q.run_at,
+  coalesce(q.completed_on, q.created_on) AS since
+FROM zeke_jobs.queue AS j
+CROSS JOIN LATERAL (
+  -- As zeke_jobs.first_in_line, which the view's readers may not call.
+  SELECT f.message_id, f.task, f.state, f.attempt, f.cancelled_on, f.run_at, f.completed_on, f.created_on FROM zeke_jobs.queue AS f
+  WHERE f.order_hold IS NOT NULL AND (f.state IN ('queued', 'consumed') OR f.order_hold AND f.state = 'rejected' AND f.cancelled_on IS NULL)
+    AND f.task = j.task AND f.key = j.key
+  ORDER BY f.seq LIMIT 1) AS q
+WHERE j.order_hold IS NOT NULL AND q.message_id <> j.message_id;
+COMMENT ON VIEW zeke_jobs.job_before IS 'Of each job in strict order, the first job of its key, if that is another one.';
+
+CREATE OR REPLACE VIEW zeke_jobs.key_holder AS
+SELECT DISTINCT ON (j.message_id, q.worker, q.claimed_on, CASE WHEN t.chunk IS NULL THEN q.message_id END)
+  j.message_id AS job, q.message_id AS id, q.task, w.host, w.pid, coalesce(q.started_on, q.claimed_on) AS since
+FROM zeke_jobs.queue AS j
+JOIN zeke_jobs.task AS t ON t.id = j.task OR j.task = ANY (t.aliases)
+JOIN zeke_jobs.queue AS q ON q.state = 'consumed' AND q.task = ANY (t.id || t.aliases) AND q.key = j.key
+LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker;
+COMMENT ON VIEW zeke_jobs.key_holder IS 'Of each job, the active jobs of its task with its key, also under a former name; of a chunk only one.';
+
+CREATE OR REPLACE VIEW zeke_jobs.key_rate AS
+SELECT j.message_id AS job, b.name, b.key_amount AS amount, b.key_period AS period, k.next_at
+FROM zeke_jobs.queue AS j
+JOIN zeke_jobs.task AS t ON t.id = j.task OR j.task = ANY (t.aliases)
+JOIN zeke_jobs.bucket AS b ON b.name = 'task/' || t.id AND b.unit = 'jobs' AND b.key_step IS NOT NULL
+JOIN zeke_jobs.bucket_key AS k ON k.name = b.name AND k.key = j.key
+WHERE k.next_at > zeke_jobs.now();
+COMMENT ON VIEW zeke_jobs.key_rate IS 'Of each job, the rate of its key, if that lets no job start now.';
+
+CREATE OR REPLACE VIEW zeke_jobs.chunk_wait AS
+SELECT c.job, c.due, c.size, c.wait, c.since + c.wait AS until
+FROM (
+  SELECT
+    j.message_id AS job,
+    d.due,
+    d.since,
+    (t.chunk ->> 'size')::integer AS size,
+    (t.chunk ->> 'wait')::interval AS wait
+  FROM zeke_jobs.queue AS j
+  JOIN zeke_jobs.task AS t ON t.id = j.task
+  CROSS JOIN LATERAL (
+    SELECT count(*) AS due, min(o.run_at) AS since FROM (
+      SELECT q.run_at FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.queue_name = j.queue_name AND q.task = j.task AND q.priority = j.priority
+        AND q.run_at <= zeke_jobs.now() AND q.deaths < 2 AND (t.chunk ->> 'by' IS NULL OR q.key = j.key)
+      ORDER BY q.run_at, q.seq
+      LIMIT (t.chunk ->> 'size')::integer) AS o) AS d
+  WHERE j.deaths < 2 AND j.run_at <= zeke_jobs.now() AND t.chunk IS NOT NULL
+) AS c
+WHERE c.due < c.size AND c.since + c.wait > zeke_jobs.now();
+COMMENT ON VIEW zeke_jobs.chunk_wait IS 'Of each due job whose chunk waits for more: the jobs that it would have now, its size and wait, and the end of the wait.';
+
+-- Due jobs that are claimed before a given job while the keys of its task take turns, counted up to a number: of its own key, and of other keys in as
+-- many turns, of the same priority.
+CREATE OR REPLACE FUNCTION zeke_jobs.turns_before(p_job uuid, p_most integer, OUT own bigint, OUT others bigint) RETURNS SETOF record
+LANGUAGE sql STABLE
+SECURITY DEFINER SET search_path TO pg_catalog, pg_temp
+AS $$
+  WITH RECURSIVE job AS MATERIALIZED (
+    SELECT q.queue_name, q.task, q.key, q.priority, t.share -> 'weights' AS weights, o.jobs AS own,
+      o.jobs / coalesce((t.share #>> ARRAY['weights', q.key])::integer, 1) + 1 AS turns
+    FROM zeke_jobs.queue AS q
+    JOIN zeke_jobs.task AS t ON t.id = q.task
+    CROSS JOIN LATERAL (
+      SELECT count(*) AS jobs FROM (
+        SELECT 1 FROM zeke_jobs.queue AS o
+        WHERE o.state = 'queued' AND o.queue_name = q.queue_name AND o.task = q.task AND o.key = q.key AND o.priority = q.priority
+          AND (o.run_at, o.seq) < (q.run_at, q.seq)
+        LIMIT p_most) AS x
+    ) AS o
+    WHERE q.message_id = p_job
+  ),
+  present (key, n) AS (
+    SELECT '', 0
+    UNION ALL
+    SELECT (
+      SELECT q.key FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.queue_name = j.queue_name AND q.task = j.task AND q.key IS NOT NULL AND q.key > p.key
+      ORDER BY q.key LIMIT 1), p.n + 1
+    FROM present AS p CROSS JOIN job AS j
+    WHERE p.key IS NOT NULL AND p.n < p_most
+  )
+  SELECT j.own, (
+    SELECT count(*) FROM (
+      SELECT 1 FROM present AS p
+      CROSS JOIN LATERAL (
+        SELECT 1 FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.queue_name = j.queue_name AND q.task = j.task AND q.key = p.key AND q.priority = j.priority
+          AND q.run_at <= zeke_jobs.now()
+        LIMIT j.turns * coalesce((j.weights ->> p.key)::integer, 1)) AS o
+      WHERE p.key <> j.key
+      LIMIT p_most) AS x
+  )
+  FROM job AS j
+$$;
