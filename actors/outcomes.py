@@ -44,6 +44,8 @@ class Outcome(StrEnum):
 
     BACKLOG = "backlog", "skipped"
     """Older than the items that a new source brings at first."""
+    FILTERED = "filtered", "skipped", "again"
+    """A filter dropped it."""
     TOO_SHORT = "too_short", "skipped"
     """Less text than a story needs."""
     PAYWALL = "paywall", "skipped", "feed obstacle"

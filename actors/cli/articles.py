@@ -21,8 +21,10 @@ def fails(row: Row) -> bool:
 def words(row: Row) -> str:
     """Such as ``12; 3 forbidden, 2 wait``; the first number counts stories."""
     good, lost = _counts(row)
+    dropped = row["articles"].get(Outcome.FILTERED, 0)
     waiting = lost.pop(Outcome.RETRYING, 0) + row["articles"].get(Outcome.QUEUED, 0)
-    parts = [f"{count} {outcome.value}" for outcome, count in lost.items()]
+    parts = [f"{dropped} of {sum(row['articles'].values())} dropped"] if dropped else []
+    parts += [f"{count} {outcome.value}" for outcome, count in lost.items()]
     parts += [f"{waiting} wait" if waiting > 1 else "1 waits"] if waiting else []
     return f"{good}; {', '.join(parts)}" if parts else str(good or "")
 
@@ -37,5 +39,6 @@ def _counts(row: Row) -> tuple[int, dict[Outcome, int]]:
     """The number of stories; and of articles that became none or wait after a failure, by outcome, most first."""
     told = {Outcome(name): count for name, count in row["articles"].items()}
     good = sum(count for outcome, count in told.items() if outcome.status == "completed")
-    is_lost = {*Outcome} - {one for one in Outcome if one.status == "completed"} - {Outcome.QUEUED, Outcome.BACKLOG}
+    kept = {one for one in Outcome if one.status == "completed"}
+    is_lost = {*Outcome} - kept - {Outcome.QUEUED, Outcome.BACKLOG, Outcome.FILTERED}
     return good, {one: told[one] for one in sorted(told, key=lambda one: -told[one]) if one in is_lost}

@@ -10,10 +10,12 @@ from pydantic import BaseModel, Field
 from actors.engine.contract import Engine, EngineError
 from actors.outcomes import IN_FLIGHT, Outcome
 from actors.schema import FetchContent  # noqa: TC001 (the handler is read by its annotations)
+from actors.sources import filters
 from actors.sources.fetching import PoliteEngine, send_fetches
 from actors.sources.filing import file_text
 from actors.sources.likeness import Likeness
 from actors.sources.obtain import Missing, is_article, obtain, stand_in
+from actors.sources.rules import Rule
 from actors.store import items, stories
 from actors.store.stories import Text
 from actors.waiting import grown
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
     from actors.sources.filing import Filed
+    from actors.sources.filters import Filters
     from actors.store.items import Item
 
 
@@ -41,6 +44,7 @@ class ContentSettings(BaseModel, extra="forbid", frozen=True):
         first_wait: Wait before the second attempt; it doubles with each further one, up to ``longest_wait``.
         longest_wait: Also the longest wait that a site may ask for.
         engine_wait: Wait for an unavailable Engine that names no time; costs no attempt.
+        filters: Rules that drop items, in addition to those of ``zeke-news filter``.
     """
 
     least_characters: int = Field(default=200, ge=1)
@@ -49,6 +53,7 @@ class ContentSettings(BaseModel, extra="forbid", frozen=True):
     first_wait: Duration = parse_duration("5m")
     longest_wait: Duration = parse_duration("6h")
     engine_wait: Duration = parse_duration("1m")
+    filters: tuple[Rule, ...] = ()
 
     def wait(self, attempts: int, asked: float | None) -> timedelta:
         """The wait after ``attempts`` failed ones."""
@@ -75,15 +80,16 @@ def fetch_content(payload: FetchContent, ctx: Context[ContentSettings]) -> dict[
 def _fetch(ctx: Context[ContentSettings], waiting: list[Item], engine: Engine) -> Counter[str]:
     counts: Counter[str] = Counter()
     broken: Exception | None = None
+    rules = filters.in_force(ctx.db, ctx.settings.filters)
     for place, item in enumerate(waiting):
         try:
-            text = obtain(item, engine, ctx.settings.least_characters)
-            counts[_end(ctx, item, text)] += 1
+            counts[_end(ctx, item, _obtain(ctx, item, engine, rules))] += 1
         except EngineError as error:
-            counts[_failed(ctx, item, error)] += 1
             rest = waiting[place + 1 :]
-            if error.is_unreachable:  # for them too: to ask for each would take its time, and change nothing
-                counts.update(_failed(ctx, one, error) for one in rest)
+            # If the host cannot be reached, for the rest too: to ask for each would take its time, and change nothing.
+            failed = (item, *rest) if error.is_unreachable else (item,)
+            counts.update(_failed(ctx, one, error, rules) for one in failed)
+            if error.is_unreachable:
                 break
             if error.code is Outcome.RATE_LIMITED:
                 counts["postponed"] += _postpone(ctx, rest, error)
@@ -100,6 +106,14 @@ def _fetch(ctx: Context[ContentSettings], waiting: list[Item], engine: Engine) -
     if broken is not None:
         raise broken
     return counts
+
+
+def _obtain(ctx: Context[ContentSettings], item: Item, engine: Engine, rules: Filters) -> Text | Missing:
+    if refused := rules.refusal(item):
+        return refused
+    found = obtain(item, engine, ctx.settings.least_characters)
+    refused = rules.refusal(item, found) if isinstance(found, Text) and rules.needs_text(item) else None
+    return refused or found
 
 
 def _end(ctx: Context[ContentSettings], item: Item, text: Text | Missing) -> str:
@@ -134,10 +148,13 @@ def _missing(tx: Connection, item: Item, missing: Missing) -> str:
     return outcome.value
 
 
-def _failed(ctx: Context[ContentSettings], item: Item, error: EngineError) -> str:
+def _failed(ctx: Context[ContentSettings], item: Item, error: EngineError, rules: Filters) -> str:
     """After a temporary fault, send the item again by itself, or give up with the reason; its feed's text counts meanwhile."""
+    if refused := rules.refusal(item):
+        return _end(ctx, item, refused)
     settings = ctx.settings
     told = stand_in(item, error, settings.least_characters)
+    told = None if told and rules.refusal(item, told) else told
     likeness = Likeness.of(told.text) if told else None
     with ctx.transaction() as tx:
         outcome, before = items.lock(tx, item.id)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg2.extras import Json
 
 from actors.outcomes import IN_FLIGHT, Outcome
+from actors.store import sources
 from actors.store.statements import SQL
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Item:
     """A raw item on its way to a story.
 
     Attributes:
+        source: The name of its source; ``folder`` are that source's folders, the outermost first.
+        found_at: When it was first seen.
         outcome: None if a foreign producer added it.
         attempts: Fetches of it that failed temporarily.
     """
@@ -45,12 +48,16 @@ class Item:
     id: UUID
     source_id: UUID
     source_type: str
+    source: str
+    source_url: str
+    folder: tuple[str, ...]
     external_id: str
     kind: str
     title: str | None
     url: str | None
     published_at: datetime | None
     metadata: dict[str, Any]
+    found_at: datetime
     outcome: Outcome | None
     attempts: int
 
@@ -97,8 +104,13 @@ def queue(conn: Connection, ids: Sequence[UUID]) -> None:
 
 def for_fetch(conn: Connection, ids: Sequence[UUID]) -> list[Item]:
     """The items of a fetch-content job. Items that do not exist (any more) are left out."""
-    rows = SQL.all(conn, "items_for_fetch", ids=list(ids))
-    return [Item(**{**row, "outcome": row["outcome"] and Outcome(row["outcome"])}) for row in rows]
+    return [of_row(row) for row in SQL.all(conn, "items_for_fetch", ids=list(ids))]
+
+
+def of_row(row: dict[str, Any]) -> Item:
+    """The item in a row of the items for a fetch."""
+    outcome = row["outcome"] and Outcome(row["outcome"])
+    return Item(**{**row, "outcome": outcome, "folder": sources.folder_of(row)})
 
 
 def lock(conn: Connection, item_id: UUID) -> tuple[Outcome, int]:

@@ -21,6 +21,7 @@ from tests.lab.bench.measures import (
     async_handlers,
     backtest,
     burdened,
+    filters,
     latency,
     limited,
     log_lines,
@@ -48,6 +49,7 @@ MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
     "log-lines": log_lines.measure,
     "async-handlers": async_handlers.measure,
     "backtest": backtest.measure,
+    "filters": filters.measure,
 }
 _JSON = Path(tempfile.gettempdir()) / "zeke-bench.json"
 

@@ -1,0 +1,147 @@
+"""``zeke-news filter``: rules that drop items before their page is fetched."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from psycopg2.extras import Json as Stored
+from pydantic import ValidationError
+
+from actors.cli.engine import in_force, task_settings
+from actors.cli.output import Json, database, in_json, tell
+from actors.sources import filters
+from actors.sources.content import ContentSettings
+from actors.sources.rules import Conditions, Rule
+from actors.store import items
+from actors.store.news import NotFound
+from actors.store.statements import SQL
+from actors.store.stories import Text
+from zeke_jobs import config
+from zeke_jobs.cli import output
+from zeke_jobs.cli.options import argument, flag, option
+from zeke_jobs.cli.run import UsageError
+from zeke_jobs.config import wording
+from zeke_jobs.core import environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from psycopg2.extensions import connection as Connection
+
+    from actors.sources.filters import Rules
+    from zeke_jobs.config import Config
+
+_MOST = 20_000
+_SHOWN = 20
+
+app = typer.Typer(help="Rules that drop items before their page is fetched.", no_args_is_help=True)
+
+
+@app.command("add", short_help="Add a rule for items that are not fetched yet.")
+@app.command("test", short_help="Show what rules would have dropped in a week.")
+def rule(
+    context: typer.Context,
+    action: Annotated[str, argument("drop; or keep, which drops all others of these sources.", "ACTION")] = "",
+    words: Annotated[
+        list[str] | None, option("A word or phrase in the title, the feed's text or tags.", "TEXT")
+    ] = None,
+    regex: Annotated[list[str] | None, option("A regular expression, looked for there too.", "RE2")] = None,
+    only_title: Annotated[bool, flag("--only-title", "Look for both in the title only.")] = False,
+    author: Annotated[list[str] | None, option("A name in the author's.", "NAME")] = None,
+    language: Annotated[list[str] | None, option("A language, such as de.", "CODE")] = None,
+    shorter: Annotated[str | None, option("Fewer words than 300; a recording shorter than 2m.", "N")] = None,
+    longer: Annotated[str | None, option("More words than 5000; a recording longer than 2h.", "N")] = None,
+    older: Annotated[str | None, option("Published so long before it was found: 30d.", "DURATION")] = None,
+    source: Annotated[list[str] | None, option("Only of this source: part of its name or address.", "TEXT")] = None,
+    folder: Annotated[list[str] | None, option("Only of sources in this folder: Tech/Python.", "NAME")] = None,
+    is_json: Json = False,
+) -> None:
+    """Add a rule for items that are not fetched yet; `test` shows what it would have dropped in the last week.
+
+    All of its options must fit, and of each one value is enough. `test` without ACTION tries all rules, with those of
+    the jobs.yaml here.
+    """
+    options = locals()
+    given = {action: {name: options[name] for name in Conditions.model_fields if options[name]}}
+    is_test = context.info_name == "test"
+    made = None if is_test and not action else _rule(action, given)
+    with database() as conn:
+        if is_test:
+            _show(conn, (("it", made),) if made else filters.named(conn, _of(_here(conn))), is_json=is_json)
+            return
+        number = SQL.value(conn, "filter_add", rule=Stored(given))
+    if not in_json({"number": number, "rule": given}, is_json=is_json):
+        tell(f"added filter {number}: {made}")
+
+
+@app.command("list")
+def listing(is_json: Json = False) -> None:
+    """List the rules in force, with those of jobs.yaml."""
+    with database() as conn:
+        rows = [{"name": name, "rule": str(rule)} for name, rule in filters.named(conn, _of(in_force(conn)))]
+    if not in_json(rows, is_json=is_json):
+        columns = {name: (lambda row, name=name: row[name]) for name in ("name", "rule")}
+        output.listing(rows, columns, empty="no filters; add one: zeke-news filter add drop --words crypto")
+
+
+@app.command()
+def remove(number: Annotated[int, argument("Its number in `filter list`.", "NUMBER")], is_json: Json = False) -> None:
+    """Remove a rule; what it has dropped stays dropped."""
+    with database() as conn:
+        if not SQL.run(conn, "filter_remove", number=number):
+            raise NotFound(f"expected the number of a filter, got {number}; see zeke-news filter list")
+    if not in_json({"number": number, "removed": True}, is_json=is_json):
+        tell(f"removed filter {number}")
+
+
+def _show(conn: Connection, rules: Rules, *, is_json: bool) -> None:
+    """What the rules would have dropped, by rule, and the newest of it."""
+    judged = list(_judged(conn, filters.compiled(rules)))
+    dropped = [one for one in judged if one["reason"]]
+    if in_json({"items": len(judged), "dropped": dropped}, is_json=is_json):
+        return
+    tell(f"{len(dropped)} of {len(judged)} items of the last 7 days would have been dropped")
+    for reason, count in Counter(one["reason"] for one in dropped).most_common(_SHOWN):
+        tell(f"{count:>6}  {reason}")
+    for one in dropped[:_SHOWN]:
+        tell(f"        {one['source']}: {one['title'] or one['url']}")
+
+
+def _judged(conn: Connection, made: filters.Filters) -> Iterator[dict[str, Any]]:
+    for row in SQL.all(conn, "items_recent", back=timedelta(days=7), most=_MOST):
+        body, language, seconds = (row.pop(name) for name in ("text_body", "language_code", "duration_seconds"))
+        item = items.of_row(row)
+        text = None if body is None else Text(body, body, "page", language=language, duration=seconds)
+        refused = made.refusal(item) or (text and made.refusal(item, text))
+        told = {"source": item.source or item.source_url, "title": item.title, "url": item.url}
+        yield {**told, "reason": refused.detail if refused else None}
+
+
+def _here(conn: Connection) -> Config | None:
+    """The jobs.yaml here, which need not be in force; else the one in force."""
+    path = environment.config_path()
+    return config.load(path, handlers=False) if path.exists() else in_force(conn)
+
+
+def _of(chosen: Config | None) -> tuple[Rule, ...]:
+    """The rules of a jobs.yaml."""
+    return ContentSettings.model_validate(task_settings(chosen, "fetch-content")).filters
+
+
+def _rule(action: str, given: dict[str, Any]) -> Rule:
+    """The rule of a command's options.
+
+    Raises:
+        UsageError: it is none; the message names the option.
+    """
+    if action not in {"drop", "keep"}:
+        raise UsageError(f"expected drop or keep, got {action!r}")
+    try:
+        return Rule.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = "".join(f"--{name}: " for name in first["loc"][1:2]).replace("_", "-")
+        raise UsageError(option + wording.message(first)[0]) from error

@@ -1,0 +1,196 @@
+"""Filters: items are dropped by what their feed says, before their page is fetched and a model is asked."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from html import unescape
+from typing import TYPE_CHECKING, Any
+
+from actors.engine.article.language import text_language
+from actors.outcomes import Outcome
+from actors.sources.likeness import words
+from actors.sources.obtain import Missing
+from actors.sources.patterns import Finder, folded
+from actors.sources.rules import Rule
+from actors.store.sources import MANUAL
+from actors.store.statements import SQL
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Sequence
+    from datetime import timedelta
+
+    from psycopg2.extensions import connection as Connection
+
+    from actors.sources.rules import Conditions
+    from actors.store.items import Item
+    from actors.store.stories import Text
+
+    Rules = tuple[tuple[str, Rule], ...]
+
+_READ = 20_000  # characters of the feed's text
+_TAG = re.compile(r"<[^<>]*>")
+_KINDS = ("words", "regex", "author")
+
+
+def in_force(conn: Connection, rules: Iterable[Rule]) -> Filters:
+    """The filters of these rules of jobs.yaml, and of those that were added by the command line."""
+    return compiled(named(conn, rules))
+
+
+def named(conn: Connection, rules: Iterable[Rule]) -> Rules:
+    """These rules of jobs.yaml, and those that were added, with the names that people know them by."""
+    given = [(f"jobs.yaml {place}", rule) for place, rule in enumerate(rules, 1)]
+    return (*given, *((f"filter {row['number']}", _read(row["rule"])) for row in SQL.all(conn, "filters")))
+
+
+@lru_cache(maxsize=8192)
+def _read(rule: str) -> Rule:
+    return Rule.model_validate_json(rule)
+
+
+@lru_cache(maxsize=4)
+def compiled(rules: Rules) -> Filters:
+    """The filters of these rules, each with the name that people know it by."""
+    return Filters(rules)
+
+
+class Filters:
+    """Judges items by rules; see ``compiled``."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._said = self._finder("words", "regex")
+        self._authors = self._finder("author")
+        # The other rules are tried only where one of their patterns was found.
+        self._always = {
+            place for place, (_, rule) in enumerate(rules) if not any(getattr(rule.when, kind) for kind in _KINDS)
+        }
+        self._scopes: dict[tuple[Any, ...], frozenset[int]] = {}
+
+    def _finder(self, *kinds: str) -> Finder:
+        return Finder([
+            ((place, kind), text, kind != "regex")
+            for place, (_, rule) in enumerate(self._rules)
+            for kind in kinds
+            for text in getattr(rule.when, kind)
+        ])  # fmt: skip
+
+    def needs_text(self, item: Item) -> bool:
+        """Whether a rule may drop the item by the text of its page."""
+        return any(self._rules[place][1].when.needs_text for place in self._scope(item))
+
+    def refusal(self, item: Item, text: Text | None = None) -> Missing | None:
+        """The rule that drops an item, if any does. What is not known without the ``text`` of its page drops nothing.
+
+        A page that somebody asked for is never dropped.
+        """
+        scope = self._scope(item)
+        if not scope:
+            return None
+        facts = _Facts(item, text)
+        found = self._said.found(facts.title) | self._authors.found(facts.author)
+        also = self._said.found(facts.said)
+        found |= {key for key in also if not self._rules[key[0]][1].when.only_title}  # type: ignore[index]
+        fits: dict[int, bool | None] = {}
+        for place in sorted(({key[0] for key in found} | self._always) & scope):  # type: ignore[index]
+            name, rule = self._rules[place]
+            fits[place] = _fits(rule.when, place, facts, found)
+            if rule.drop and fits[place]:
+                return Missing(Outcome.FILTERED, f"{name}: {rule}")
+        keeps = [place for place in sorted(scope) if self._rules[place][1].keep]
+        if not keeps or any(fits.get(place, False) is not False for place in keeps):
+            return None
+        named = [f"{self._rules[place][0]}: {self._rules[place][1]}" for place in keeps]
+        return Missing(
+            Outcome.FILTERED, f"{'; '.join(named[:3])}{f' and {len(named) - 3} more' if len(named) > 3 else ''}"
+        )
+
+    def _scope(self, item: Item) -> frozenset[int]:
+        """The rules for the item's source."""
+        if not self._rules or item.source_type == MANUAL:
+            return frozenset()
+        key = (item.source_id, item.source, item.source_url, item.folder)
+        if (known := self._scopes.get(key)) is None:
+            named = folded(f"{item.source}\n{item.source_url}").casefold()
+            folder = [step.casefold() for step in item.folder]
+            every = enumerate(self._rules)
+            known = frozenset(place for place, (_, rule) in every if _applies(rule.when, item, named, folder))
+            self._scopes[key] = known
+        return known
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What is known of an item; ``text`` is that of its page, once it was read."""
+
+    item: Item
+    text: Text | None
+
+    @cached_property
+    def title(self) -> str:
+        return folded(self.item.title or "")
+
+    @cached_property
+    def author(self) -> str:
+        return folded(str(self.item.metadata.get("author") or (self.text and self.text.author) or ""))
+
+    @cached_property
+    def said(self) -> str:
+        told = self.item.metadata
+        parts = [str(told.get(name) or "") for name in ("text", "description", "content")]
+        tags = told.get("tags")
+        parts.append(", ".join(map(str, tags)) if isinstance(tags, list) else "")
+        return folded(unescape(_TAG.sub(" ", "\n".join(part[: 4 * _READ] for part in parts))))[:_READ]
+
+    @cached_property
+    def language(self) -> str | None:
+        text = self.text
+        known = (text.language or text_language(text.text)) if text else text_language(f"{self.title}. {self.said}")
+        return known.lower().replace("_", "-").partition("-")[0] if known else None
+
+    @cached_property
+    def words(self) -> int | None:
+        given = self.text.text if self.text else self.item.metadata.get("text")
+        return len(words(str(given))) if given else None
+
+    @cached_property
+    def seconds(self) -> float | None:
+        seconds = (self.text and self.text.duration) or self.item.metadata.get("duration")
+        return float(seconds) if isinstance(seconds, int | float) else None
+
+
+def _fits(when: Conditions, place: int, facts: _Facts, found: set[Hashable]) -> bool | None:
+    """Whether all conditions hold; None if that is not known yet."""
+    known: list[bool | None] = [(place, kind) in found for kind in _KINDS if getattr(when, kind)]
+    if False in known:
+        return False
+    if when.older is not None:
+        published = facts.item.published_at
+        known.append(published is not None and facts.item.found_at - published > when.older)
+    if when.language:
+        known.append(None if facts.language is None else facts.language in when.language)
+    known += [_is_beyond(when.shorter, facts, -1), _is_beyond(when.longer, facts, 1)]
+    return False if False in known else None if None in known else True
+
+
+def _is_beyond(limit: int | timedelta | None, facts: _Facts, sign: int) -> bool | None:
+    if limit is None:
+        return True
+    is_recording = facts.item.kind in {"video", "podcast"}
+    if is_recording == isinstance(limit, int):
+        return False
+    size, least = (facts.words, limit) if isinstance(limit, int) else (facts.seconds, limit.total_seconds())
+    return None if size is None else sign * size > sign * least
+
+
+def _applies(when: Conditions, item: Item, named: str, folder: Sequence[str]) -> bool:
+    if not when.source and not when.folder:
+        return True
+    parts = [folded(part).casefold() for part in when.source]
+    folders = [[step.strip().casefold() for step in one.split("/") if step.strip()] for one in when.folder]
+    is_source = not parts or any(
+        part in named or (len(part) >= 8 and str(item.source_id).startswith(part)) for part in parts
+    )
+    return is_source and (not folders or any(folder[: len(steps)] == steps for steps in folders))

@@ -1,0 +1,130 @@
+"""Finds which of many words and regular expressions fit a text, in time linear in the text, by RE2."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Sequence
+
+    Pattern = tuple[Hashable, str, bool]
+
+LONGEST = 1000
+"""Characters of one expression."""
+
+_MEMORY = 1 << 20  # bytes of one expression and its automaton; without enough of it RE2 is slower, and still linear
+_TOGETHER = 500
+_CANARY = "zqcanaryqz"
+_BETWEEN = "[ -]+"
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")
+# Letters of scripts without spaces between words: no boundary is needed beside them.
+_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
+_SPACED = re.compile(rf"[^\W{_UNSPACED}]")
+
+
+def folded(text: str) -> str:
+    """A text as patterns see it: of usual width, composed, white space as single spaces, without invisible characters."""
+    return " ".join(_INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).replace("\u2019", "'").split())
+
+
+def checked(pattern: str) -> str:
+    """The regular expression, if RE2 takes it.
+
+    Raises:
+        ValueError: it does not, or every text fits.
+    """
+    import re2
+
+    if len(pattern) > LONGEST:
+        raise ValueError(f"expected a regular expression of at most {LONGEST} characters, got {len(pattern)}")
+    try:
+        made = re2.compile(pattern, _options())
+    except (re2.error, UnicodeError) as error:
+        why = error.args[0].decode("utf-8", "replace") if isinstance(error, re2.error) else error
+        limits = "RE2 has no look-around, no back-references, and repeats at most 1000 times"
+        raise ValueError(f"expected a regular expression of RE2, got {pattern!r}: {why}; {limits}") from error
+    if made.search("") and made.search("#1: a; ?"):
+        raise ValueError(f"expected a regular expression that not every text fits, got {pattern!r}")
+    return pattern
+
+
+def checked_words(words: str) -> str:
+    """The word or phrase without white space around it.
+
+    Raises:
+        ValueError: nothing is left of it, or it is too long.
+    """
+    if not folded(words) or len(words) > LONGEST:
+        raise ValueError(f"expected a word or phrase of at most {LONGEST} characters, got {words[:60]!r}")
+    return words.strip()
+
+
+class Finder:
+    """Finds which of many patterns fit a text.
+
+    Args:
+        patterns: Of each its key, its text, and whether that is a word or phrase; otherwise it is a regular expression.
+    """
+
+    def __init__(self, patterns: Sequence[Pattern]) -> None:
+        self._parts: list[tuple[Callable[[str], Sequence[int] | None], Sequence[Pattern]]] = []
+        self._whole: dict[str, re.Pattern[str]] = {}
+        for start in range(0, len(patterns), _TOGETHER):
+            self._add(patterns[start : start + _TOGETHER])
+
+    def _add(self, patterns: Sequence[Pattern]) -> None:
+        import re2
+
+        made = re2.Filter()
+        for _, text, is_word in patterns:
+            made.Add(_phrase(text, re2.escape) if is_word else text, _options())
+        made.Add(_CANARY, _options())
+        try:
+            made.Compile()
+            is_sound = len(patterns) in (made.Match(_CANARY) or ())
+        except re2.error:  # one automaton cannot hold them
+            is_sound = False
+        if is_sound:
+            self._parts.append((made.Match, patterns))
+        elif len(patterns) > 1:
+            self._add(patterns[: len(patterns) // 2])
+            self._add(patterns[len(patterns) // 2 :])
+        else:
+            self._parts.append((lambda text: [0] if made.re(0).search(text) else None, patterns))
+
+    def found(self, text: str) -> set[Hashable]:
+        """The keys of the patterns that fit a ``folded`` text."""
+        keys: set[Hashable] = set()
+        for match, patterns in self._parts:
+            for place in match(text) or ():
+                if place < len(patterns):
+                    key, words, is_word = patterns[place]
+                    if not is_word or self._is_whole(words, text):
+                        keys.add(key)
+        return keys
+
+    def _is_whole(self, words: str, text: str) -> bool:
+        """Whether the words, whose letters RE2 has found, stand in the text as whole words."""
+        if (pattern := self._whole.get(words)) is None:
+            pattern = self._whole[words] = re.compile(_phrase(words, re.escape), re.IGNORECASE)
+        place = pattern.search(text)
+        while place is not None:
+            start, end = place.span()
+            if not (_SPACED.match(text[start - 1 : start]) or _SPACED.match(text[end : end + 1])):
+                return True
+            place = pattern.search(text, start + 1)
+        return False
+
+
+def _phrase(words: str, escape: Callable[[str], str]) -> str:
+    return _BETWEEN.join(escape(part) for part in folded(words).split(" "))
+
+
+def _options() -> Any:
+    import re2
+
+    options = re2.Options()
+    options.case_sensitive, options.log_errors, options.never_capture, options.max_mem = False, False, True, _MEMORY
+    return options

@@ -1,0 +1,144 @@
+"""``zeke-news filter``: rules are tried, added, listed and removed; a fault names its place."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from actors.cli.app import run
+from actors.outcomes import Outcome
+from actors.store import items, sources
+from actors.store.items import NewItem
+from zeke_jobs.cli.root import app as jobs_app
+from zeke_jobs.cli.run import run as run_app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+JOBS = """\
+version: 1
+services:
+  engine: {use: actors.engine:Settings}
+tasks:
+  fetch-content:
+    handler: actors.sources.content:fetch_content
+    settings:
+      filters:
+        - drop: {words: [crypto], older: 30d}
+        - keep: {regex: %s}
+"""
+
+
+@pytest.fixture
+def news(
+    database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str]]:
+    """Runs zeke-news; gives its status, and its output with its errors."""
+    monkeypatch.setenv("COLUMNS", "160")
+
+    def call(*arguments: str) -> tuple[int, str]:
+        status = run(arguments)
+        said = capsys.readouterr()
+        return status, said.out + said.err
+
+    return call
+
+
+@pytest.fixture
+def week(conn: Any) -> None:
+    """Items of two sources; one is older than a week."""
+    for name, titles in (("Weblog", ("Crypto is up", "Postgres 19", "Old crypto")), ("Paper", ("Crypto is down",))):
+        source = sources.add(conn, "rss", f"https://{name.lower()}.example/feed", name=name)[0]
+        for title in titles:
+            one = items.add(
+                conn, source, NewItem(external_id=title, title=title, url=f"https://a.example/{title[:3]}")
+            ).id
+            items.decide(conn, [one], Outcome.TOO_SHORT)
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE raw_items SET created_at = now() - interval '8 days' WHERE title = 'Old crypto'")
+
+
+def test_a_rule_is_tried_on_the_last_week_before_it_is_added_and_then_listed_and_removed(
+    news: Any, week: None, conn: Any, in_force: Any
+) -> None:
+    status, out = news("filter", "test", "drop", "--words", "crypto")
+    assert (status, out.splitlines()) == (
+        0,
+        [
+            "2 of 3 items of the last 7 days would have been dropped",
+            "     2  it: drop words crypto",
+            "        Paper: Crypto is down",
+            "        Weblog: Crypto is up",
+        ],
+    )
+    assert "1 of 3 items" in news("filter", "test", "drop", "--words", "crypto", "--source", "paper")[1]
+    assert "1 of 3 items" in news("filter", "test", "keep", "--regex", "crypto")[1]
+    assert "no filters; add one" in news("filter", "list")[1]
+    assert news("filter", "add", "drop", "--words", "crypto", "--words", "bit coin", "--older", "30d")[1] == (
+        'added filter 1: drop words crypto, "bit coin"; older 30d\n'
+    )
+    (listed,) = json.loads(news("filter", "list", "--json")[1])
+    assert listed == {"name": "filter 1", "rule": 'drop words crypto, "bit coin"; older 30d'}
+    assert news("filter", "remove", "1") == (0, "removed filter 1\n")
+    status, out = news("filter", "remove", "1")
+    assert status == 1
+    assert "expected the number of a filter, got 1" in out
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("drop", "--regex", "(a"), "--regex: expected a regular expression of RE2, got '(a': missing )"),
+        (("drop", "--older", "soon"), "--older: expected a duration"),
+        (("drop", "--shorter", "-1"), "--shorter: expected"),
+        (("drop", "--language", "german"), "--language: expected"),
+        (("drop", "--source", "x"), "expected words, regex, author, language, shorter, longer or older"),
+        (("drop",), "expected words, regex, author"),
+        (("delete", "--words", "x"), "expected drop or keep, got 'delete'"),
+    ],
+)
+def test_a_bad_rule_is_refused_with_the_accepted_forms(
+    news: Any, conn: Any, command: tuple[str, ...], said: str
+) -> None:
+    status, out = news("filter", "add", *command)
+    assert status == 2
+    assert said in out
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT FROM filters")
+        assert cursor.rowcount == 0
+
+
+def test_a_bad_rule_of_jobs_yaml_is_told_with_its_line_and_column(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "jobs.yaml").write_text(JOBS % "['^ok', '(?=no)']")
+    monkeypatch.chdir(tmp_path)
+    assert run_app(jobs_app, "zeke-jobs", ["check", "jobs.yaml"]) == 2
+    said = capsys.readouterr()
+    assert "jobs.yaml:10:33: error: expected a regular expression of RE2, got '(?=no)'" in said.out + said.err
+
+
+def test_rules_of_a_jobs_yaml_are_tried_before_it_is_in_force(
+    news: Any, week: None, in_force: Any, jobs_yaml: Path
+) -> None:
+    jobs_yaml.write_text(JOBS % "postgres")
+    assert "2 of 3 items" in news("filter", "test")[1]
+    assert "no filters" in news("filter", "list")[1]
+    in_force(JOBS % "postgres")
+    assert "jobs.yaml 2  keep regex postgres" in news("filter", "list")[1]
+
+
+def test_sources_count_what_was_dropped_and_why_names_the_rule(news: Any, week: None, conn: Any) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "UPDATE item_outcomes SET outcome = 'filtered', detail = 'filter 3: drop words crypto' WHERE raw_item_id IN"
+            " (SELECT id FROM raw_items WHERE title ILIKE '%crypto%')"
+        )
+    lines = {line.split()[2]: line for line in news("sources")[1].splitlines()[1:]}
+    assert "0; 2 of 3 dropped, 1 too_short" in lines["Weblog"]
+    assert "0; 1 of 1 dropped" in lines["Paper"]
+    assert "articles fail" not in lines["Paper"]
+    assert "ended    filtered: filter 3: drop words crypto" in news("why", "https://a.example/Cry")[1]

@@ -1,0 +1,243 @@
+"""Filters drop items by what their feed says: no page is fetched, no model asked, and the rule is named."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import pytest
+from pydantic import ValidationError
+
+from actors.sources.filters import Filters, compiled
+from actors.sources.patterns import Finder, folded
+from actors.sources.rules import Rule
+from actors.store.items import Item
+from actors.store.stories import Text
+from tests.actors.scripted_site import Answer, page, paragraphs, rss
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.actors.scripted_site import ScriptedSite
+    from tests.actors.sources.conftest import Pipeline
+
+NOW = datetime(2026, 11, 27, 6, tzinfo=UTC)
+
+
+def made(*rules: dict[str, Any]) -> Filters:
+    return compiled(tuple((f"rule {n}", Rule.model_validate(rule)) for n, rule in enumerate(rules, 1)))
+
+
+def item(title: str = "A title", kind: str = "article", days: float | None = 1, **metadata: Any) -> Item:
+    published = None if days is None else NOW - timedelta(days=days)
+    return Item(
+        id=UUID(int=1),
+        source_id=UUID("8c7d2c52-3f6f-4f6b-8f5e-0b5a5a5f2d11"),
+        source_type="rss",
+        source="Ada's Weblog",
+        source_url="https://ada.example/feed",
+        folder=("Tech", "Python"),
+        external_id="1",
+        kind=kind,
+        title=title,
+        url="https://ada.example/1",
+        published_at=published,
+        metadata=metadata,
+        found_at=NOW,
+        outcome=None,
+        attempts=0,
+    )
+
+
+def why(one: Item, *rules: dict[str, Any], text: Text | None = None) -> str | None:
+    refused = made(*rules).refusal(one, text)
+    return refused.detail if refused else None
+
+
+def test_a_dropped_item_costs_no_page_and_no_analysis_and_its_rule_is_named(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    site.pages["/feed"] = Answer(
+        rss(
+            *(
+                (f"{n}", f"{word} in run {n}", f"{site.url}/{n}")
+                for n, word in enumerate(("Crypto", "Postgres", "Cryptography"))
+            )
+        )
+    )
+    for n in range(3):
+        site.pages[f"/{n}"] = Answer(page(f"Run {n}", paragraphs(f"subject {n}")))
+    pipeline.settings["fetch-content"] = {"filters": [{"drop": {"words": ["crypto"]}}]}
+    pipeline.query('INSERT INTO filters (rule) VALUES (\'{"drop": {"words": "cryptography", "source": "elsewhere"}}\')')
+    pipeline.run("ingest-source", source_id=add_source(f"{site.url}/feed"), reason="manual")
+    pipeline.drain()
+    assert pipeline.outcomes() == {"filtered": 1, "stored": 2}
+    assert site.times("/0") == 0
+    assert pipeline.query("SELECT detail FROM item_outcomes WHERE outcome = 'filtered'") == [
+        ("jobs.yaml 1: drop words crypto",)
+    ]
+    assert pipeline.tasks_sent() == ["analyze-story"] * 2
+    # The title is mended at its source: the item is judged again.
+    site.pages["/feed"] = Answer(rss(("0", "Currencies in run 0", f"{site.url}/0")))
+    (source,) = pipeline.query("SELECT id FROM sources")
+    pipeline.run("ingest-source", source_id=source[0], reason="manual")
+    pipeline.drain()
+    assert pipeline.outcomes() == {"stored": 3}
+
+
+def test_a_story_stays_when_a_later_rule_fits_it_and_a_page_that_somebody_asked_for_is_never_dropped(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
+) -> None:
+    site.pages["/a"] = Answer(page("A page", paragraphs("the queue")))
+    one = add_item(f"{site.url}/a", title="The queue")
+    pipeline.run("fetch-content", raw_item_ids=[one])
+    pipeline.query('INSERT INTO filters (rule) VALUES (\'{"drop": {"words": "queue"}}\')')
+    pipeline.query("UPDATE item_outcomes SET outcome = 'queued'")
+    assert pipeline.run("fetch-content", raw_item_ids=[one]) == {"outcomes": {"stored": 1}}
+    site.pages["/queue"] = Answer(page("The queue", paragraphs("its length")))
+    pipeline.run("ingest-oneoff", url=f"{site.url}/queue")
+    pipeline.drain()
+    assert pipeline.outcomes() == {"stored": 2}
+
+
+def test_language_and_length_that_only_the_page_tells_cost_the_page_and_no_analysis(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
+) -> None:
+    site.pages["/long"] = Answer(page("A", paragraphs("the queue")))
+    site.pages["/short"] = Answer(page("B", paragraphs("the other", 2)))
+    pipeline.settings["fetch-content"] = {"filters": [{"drop": {"shorter": 100}}, {"keep": {"language": "en"}}]}
+    items = [add_item(f"{site.url}/long", title="A"), add_item(f"{site.url}/short", title="B")]
+    assert pipeline.run("fetch-content", raw_item_ids=items) == {"outcomes": {"stored": 1, "filtered": 1}}
+    assert pipeline.tasks_sent() == ["analyze-story"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "fits"),
+    [
+        ("rag", "RAG pipelines", True),
+        ("rag", "object storage", False),
+        ("price of bitcoin", "the PRICE\u00a0of  Bitcoin!", True),
+        ("price of bitcoin", "bitcoin has a price", False),
+        ("C++", "C++ 20 is out", True),
+        ("C++", "vitamin C", False),
+        ("café", "cafe\u0301", True),
+        ("крипто", "Крипто!", True),
+        ("крипто", "криптография", False),
+        ("日本", "日本語の記事", True),
+        ("AI", "AIモデル", True),
+        ("Rechtsstaat", "Rechts\u00adstaat", True),
+        ("🚀", "to the 🚀!", True),
+        ("ana ana", "banana ana ana", True),
+        ("\uff21\uff29", "AI", True),
+        ("don't", "Don\u2019t", True),
+    ],
+)
+def test_words_are_found_whole_in_any_case_and_script(words: str, said: str, fits: bool) -> None:
+    assert bool(Finder([(1, words, True)]).found(folded(said))) is fits
+
+
+@pytest.mark.parametrize(
+    ("when", "one", "fits"),
+    [
+        ({"words": "deal"}, item("News", description="<p>The best <b>deal</b> of the day</p>"), True),
+        ({"words": "deal", "only_title": True}, item("News", description="The best deal"), False),
+        ({"words": "href"}, item("News", description='<a href="https://a.example">x</a>'), False),
+        ({"words": "politics"}, item("News", tags=["Politics", "World"]), True),
+        ({"regex": r"^\[?ad\]?:"}, item("[Ad]: buy"), True),
+        ({"regex": r"^ad:"}, item("An ad: buy"), False),
+        ({"regex": r"(?-i)^[A-Z ]{8,}$"}, item("WHAT NOBODY TELLS"), True),
+        ({"regex": r"(?-i)^[A-Z ]{8,}$"}, item("What nobody tells"), False),
+        ({"author": "eve"}, item(author="Eve Adams"), True),
+        ({"author": "eve"}, item("Eve", author="Steve"), False),
+        ({"older": "7d"}, item(days=8), True),
+        ({"older": "7d"}, item(days=6), False),
+        ({"older": "7d"}, item(days=None), False),
+        ({"shorter": "2m"}, item(kind="video", duration=119), True),
+        ({"longer": "2h"}, item(kind="podcast", duration=7201.0), True),
+        ({"longer": "2h"}, item(kind="podcast"), False),
+        ({"shorter": 5}, item(text="Four words are here"), True),
+        ({"longer": 3}, item(text="Four words are here", kind="video"), False),
+        (
+            {"language": "de"},
+            item("Ein Titel", description="Der Entwurf wurde gestern im Bundestag beraten. " * 6),
+            True,
+        ),
+        ({"language": "de"}, item("Ein Titel"), False),
+        ({"words": "title", "source": "WEBLOG"}, item(), True),
+        ({"words": "title", "source": "ada.example"}, item(), True),
+        ({"words": "title", "source": "8c7d2c52"}, item(), True),
+        ({"words": "title", "source": "bob"}, item(), False),
+        ({"words": "title", "folder": "tech"}, item(), True),
+        ({"words": "title", "folder": "Tech/Python"}, item(), True),
+        ({"words": "title", "folder": "Python"}, item(), False),
+        ({"words": "title", "author": "Ada"}, item(), False),
+        ({"words": ["nothing", "title"], "author": "Ada"}, item(author="Ada L."), True),
+    ],
+)
+def test_all_conditions_of_a_rule_must_hold(when: dict[str, Any], one: Item, fits: bool) -> None:
+    assert (why(one, {"drop": when}) is not None) is fits
+
+
+def test_where_keep_rules_apply_an_item_that_none_fits_is_dropped() -> None:
+    keep: list[dict[str, Any]] = [
+        {"keep": {"words": "Rust", "source": "weblog"}},
+        {"keep": {"words": "Python", "folder": "Tech"}},
+    ]
+    assert why(item("Python 4"), *keep) is None
+    assert why(item("Go 2"), *keep) == "rule 1: keep words Rust; source weblog; rule 2: keep words Python; folder Tech"
+    assert why(item("Go 2"), {"keep": {"words": "Rust", "source": "bob"}}) is None
+    assert why(item("Python 4"), *keep, {"drop": {"words": "4"}}) == "rule 3: drop words 4"
+    open_ = [*keep, {"keep": {"longer": 100}}]
+    assert why(item("Go 2"), *open_) is None, "the length is not known before the page is read"
+    assert why(item("Go 2"), *open_, text=Text("word " * 101, "", "page")) is None
+    assert why(item("Go 2"), *open_, text=Text("word " * 99, "", "page")) is not None
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ({"drop": {"regex": "(a"}}, r"expected a regular expression of RE2, got '\(a': missing \)"),
+        ({"drop": {"regex": r"(a)\1"}}, "no back-references"),
+        ({"drop": {"regex": "(?=a)b"}}, "no look-around"),
+        ({"drop": {"regex": "(((a{30}){30}){30})"}}, "repeats at most 1000 times"),
+        ({"drop": {"regex": "\ud800"}}, "expected a regular expression of RE2"),
+        ({"drop": {"regex": "a*"}}, "that not every text fits"),
+        ({"drop": {"regex": "a" * 1001}}, "at most 1000 characters"),
+        ({"drop": {"words": ["\u200b "]}}, "expected a word or phrase"),
+        ({"drop": {"shorter": True}}, "expected a number of words such as 300"),
+        ({"drop": {"shorter": "soon"}}, "expected a duration"),
+        ({"drop": {"source": "x"}}, "expected words, regex, author"),
+        ({"drop": {"wrods": "x"}}, "wrods"),
+        ({"drop": {"words": "x"}, "keep": {"words": "x"}}, "got both or neither"),
+        ({}, "got both or neither"),
+    ],
+)
+def test_a_bad_rule_is_refused_with_what_would_be_accepted(rule: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        Rule.model_validate(rule)
+
+
+@pytest.mark.parametrize(
+    "pattern", [r"(a+)+$", r"(a|aa)+$", r"(.*a){20}b", r"(x+x+)+y", r"^(\w+\s?)*$", r"(?:a?){500}a{500}b"]
+)
+def test_an_expression_that_explodes_elsewhere_does_not_here(pattern: str) -> None:
+    hard = item("a" * 400 + "!", description="a" * 10_000 + "!" + "x" * 100_000)
+    began = time.process_time()
+    assert why(hard, {"drop": {"regex": pattern}}) is None
+    assert time.process_time() - began < 20, "a backtracking matcher would need years"
+
+
+def test_patterns_that_are_too_many_for_one_automaton_are_all_found() -> None:
+    words = [f"{n:04}" + "abcdefghij" * 60 for n in range(600)]
+    finder = Finder([(word, word, True) for word in words])
+    assert finder.found(f"x {words[0]} {words[599]} y") == {words[0], words[599]}
+    assert Finder([(n, f"(?:{'|'.join(words[:1])})", False) for n in range(600)]).found(words[0]) == set(range(600))
+
+
+def test_a_thousand_rules_find_the_one_that_fits() -> None:
+    rules = [{"drop": {"words": [f"word{n}"]} if n % 2 else {"regex": [rf"\bthing{n}s?\b.*{n}"]}} for n in range(1000)]
+    assert why(item(description="lorem " * 50 + "word501"), *rules) == "rule 502: drop words word501"
+    assert why(item(description="thing500 and 500"), *rules) == r"rule 501: drop regex \bthing500s?\b.*500"
+    assert why(item(description="thing500 and word5"[:-1]), *rules) is None
