@@ -12,6 +12,7 @@ from actors.cli.engine import cannot_read, in_force, open_engine, task_settings
 from actors.cli.output import Json, ago, as_json, console, database, escape, in_json, short, tell
 from actors.engine.contract import EngineError
 from actors.engine.discovery.addresses import typed
+from actors.engine.discovery.selected import selector_of, with_selector
 from actors.engine.fetch import parse
 from actors.sources.feed_items import FirstFetch
 from actors.store import sources as store
@@ -31,6 +32,7 @@ _SHOWN = 5
 Url = Annotated[
     str, argument("A feed or any page of the site; a channel, profile, repository, podcast, r/name.", "URL")
 ]
+Select = Annotated[str, option("Of a page without a feed: the CSS selector of the links to its articles.", "SELECTOR")]
 Folder = Annotated[str, option("A folder for it, as other readers have them; Tech/Python is one in another.", "NAME")]
 
 
@@ -40,6 +42,7 @@ def add(
     name: Annotated[str, option("Its name; by default the feed's.", "NAME")] = "",
     authority: Annotated[float | None, option("How far to trust it, 0 to 1.", "N", min=0, max=1)] = None,
     folder: Folder = "",
+    select: Select = "",
     pick: Annotated[int | None, option("Which one, where a page has several feeds.", "N", min=1)] = None,
     no_check: Annotated[bool, flag("--no-check", "Add it unread: where only the workers can reach it.")] = False,
     is_json: Json = False,
@@ -48,8 +51,7 @@ def add(
     if kind and kind not in {*store.FEED_TYPES, *store.YOUTUBE_TYPES}:
         expected = ", ".join((*store.FEED_TYPES, *store.YOUTUBE_TYPES))
         raise typer.BadParameter(f"expected one of {expected}, got {kind!r}", param_hint="--type")
-    url = url.partition("#")[0]  # a place within a page: servers never see it
-    address = _checked(url)
+    address, url = _checked(url, select)
     steps = [step.strip() for step in folder.split("/") if step.strip()]
     metadata: dict[str, Any] = {"folder": steps} if steps else {}
     with database() as conn:
@@ -91,9 +93,9 @@ def add(
         console().print(waits, soft_wrap=True)
 
 
-def try_out(url: Url, is_json: Json = False) -> None:
+def try_out(url: Url, select: Select = "", is_json: Json = False) -> None:
     """Find and read the feeds behind an address, and show their contents; nothing is added."""
-    _checked(url)
+    url = _checked(url, select)[1]
     with database() as conn:
         found = discover(conn, url)
     if in_json([_facts(feed) for feed in found], is_json=is_json):
@@ -116,24 +118,34 @@ def discover(conn: Connection, url: str) -> list[ContentSource]:
 
 def type_of(feed: ContentSource) -> str:
     """The type of source for a feed."""
+    if selector_of(feed.url):
+        return store.PAGE
     return {"youtube": "youtube_channel", "podcast": "podcast"}.get(feed.source_type, "rss")
 
 
-def _checked(url: str) -> str:
-    """The address, if it is valid.
+def _checked(url: str, selector: str) -> tuple[str, str]:
+    """The address of a feed, or of the links on a page, and the input without a place within the page.
 
     Raises:
-        typer.BadParameter: it is not.
+        typer.BadParameter: it is not valid, or the selector is none.
     """
+    url = url.partition("#")[0] if not selector_of(url) else url
     address = typed(url)
     try:
         parse(address)
     except EngineError as error:
         raise typer.BadParameter(str(error), param_hint="URL") from error
-    return address
+    if selector:
+        try:
+            address = url = with_selector(address, selector)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--select") from error
+    return address, url
 
 
 def _guess(address: str) -> str:
+    if selector_of(address):
+        return store.PAGE
     return "youtube_channel" if "youtube.com/" in address.lower() else "rss"
 
 

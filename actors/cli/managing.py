@@ -132,7 +132,7 @@ def find(conn: Connection, name: str) -> UUID:
 
 
 def _all(conn: Connection) -> list[dict[str, Any]]:
-    kinds = {*store.FEED_TYPES, *store.YOUTUBE_TYPES}
+    kinds = {*store.POLLED_TYPES, *store.YOUTUBE_TYPES}
     return [row for row in store.listing(conn) if row["type"] in kinds and row["url"]]
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from actors.engine import youtube
 from actors.engine.contract import ContentItem, ContentSource, EngineError, Found, bounded_header
 from actors.engine.discovery.discover import Discovery
+from actors.engine.discovery.selected import selector_of
 from actors.engine.fetch import Fetched, Fetcher, Limits
-from actors.engine.reading import feed_links, read_feed, read_page
+from actors.engine.reading import feed_links, read_feed, read_page, selected_links
 from actors.engine.youtube_api import DataApi, channel_of
 from actors.retry_after import http_date
 
@@ -88,9 +89,10 @@ class LocalEngine:
             except EngineError:
                 pass  # no units left, or the API is down: the keyless feed has the newest fifteen
         conditions = {"If-None-Match": etag, "If-Modified-Since": last_modified}
-        headers = {"Accept": _ACCEPT_FEED, **{name: value for name, value in conditions.items() if value}}
+        accept, types = (_ACCEPT_PAGE, _PAGE_TYPES) if selector_of(url) else (_ACCEPT_FEED, _FEED_TYPES)
+        headers = {"Accept": accept, **{name: value for name, value in conditions.items() if value}}
         try:
-            answer = self._fetcher.get(address, self._limits(_FEED_TYPES), headers)
+            answer = self._fetcher.get(address, self._limits(types), headers)
         except EngineError as error:
             if error.code == "gone":
                 return ContentSource(id=url, url=url, is_active=False, last_checked=now, items=[], gone=True)
@@ -98,7 +100,7 @@ class LocalEngine:
         served = {
             "etag": bounded_header(answer.headers.get("etag")),
             "last_modified": bounded_header(answer.headers.get("last-modified")),
-            "moved_to": answer.moved_to,
+            "moved_to": answer.moved_to and answer.moved_to + "".join(url.partition("#")[1:]),
         }
         if answer.status == 304:
             wait = _asked_to_wait(answer.headers, None, now)
@@ -128,13 +130,10 @@ class LocalEngine:
         return source.model_copy(update={"url": source.moved_to}) if source.moved_to else source
 
     def _read(self, answer: Fetched, url: str, now: datetime) -> ContentSource:
-        return read_feed(
-            answer.body,
-            url,
-            content_type=answer.headers.get("content-type", ""),
-            max_entries=self._settings.max_entries,
-            now=now,
-        )
+        content_type, most = answer.headers.get("content-type", ""), self._settings.max_entries
+        if selector_of(url):
+            return selected_links(answer.body, url, content_type=content_type, max_entries=most)
+        return read_feed(answer.body, url, content_type=content_type, max_entries=most, now=now)
 
     def _limits(self, content_types: tuple[str, ...]) -> Limits:
         settings = self._settings

@@ -51,6 +51,11 @@ def read_feed(body: bytes, url: str, *, content_type: str, max_entries: int, now
     return _read(_FEED, "feed", body, url, url=url, **given)
 
 
+def selected_links(body: bytes, url: str, *, content_type: str, max_entries: int) -> ContentSource:
+    """As ``discovery.selected.selected_links``."""
+    return _read(_FEED, "selected", body, url, url=url, content_type=content_type, max_entries=max_entries)
+
+
 def feed_links(body: bytes, url: str, content_type: str = "") -> list[tuple[str, str]]:
     """As ``discovery.links.feed_links``."""
     return _read(_LINKS, "links", body, url, url=url, content_type=content_type)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, Field
 
 from actors.store.items import NewItem
+from actors.store.sources import PAGE
 from zeke_jobs import Duration
 
 if TYPE_CHECKING:
@@ -46,7 +47,10 @@ def kind_of(entry: ContentItem, source_type: str) -> str:
 
 
 def new_item(entry: ContentItem, source_type: str) -> NewItem:
-    """An entry as a raw item, with the feed's text for it, in case its page gives none."""
+    """An entry as a raw item, with the feed's text for it, in case its page gives none.
+
+    A link on a page says less than its target's own title, and often changes.
+    """
     told: dict[str, Any] = {
         "description": entry.description,
         "author": entry.author.name if entry.author else None,
@@ -56,7 +60,7 @@ def new_item(entry: ContentItem, source_type: str) -> NewItem:
     return NewItem(
         external_id=entry.id,
         kind=kind_of(entry, source_type),
-        title=entry.title or None,
+        title=None if source_type == PAGE else entry.title or None,
         url=entry.url or None,
         published_at=entry.published_at,
         metadata={name: value for name, value in told.items() if value not in (None, "", [])},

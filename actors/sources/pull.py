@@ -6,11 +6,11 @@ from typing import Any
 
 from actors.schema import IngestPull  # noqa: TC001 (the handler is read by its annotations)
 from actors.sources.due import PullSettings, send_due, sweep
-from actors.store.sources import FEED_TYPES
+from actors.store.sources import POLLED_TYPES
 from zeke_jobs import Context  # noqa: TC001
 
 
 def ingest_pull(payload: IngestPull, ctx: Context[PullSettings]) -> dict[str, Any]:
     """Send a job for each feed that is due; a second pull right after finds none."""
     lost = sweep(ctx)
-    return send_due(ctx, FEED_TYPES, payload.reason, also=lost)
+    return send_due(ctx, POLLED_TYPES, payload.reason, also=lost)

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 FEED_TYPES = ("rss", "podcast")
 YOUTUBE_TYPES = ("youtube_channel",)
+PAGE = "page"
+POLLED_TYPES = (*FEED_TYPES, PAGE)
+"""The sources that ingest-pull has read."""
+
 MANUAL = "manual"
 
 _NAMESPACE = UUID("6f2f4a52-8f0c-5d0e-9a54-2d7f3f1f6a11")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from actors.engine import youtube
 from actors.engine.contract import ContentSource, EngineError
 from actors.engine.discovery.addresses import of_directory, of_known_site, typed, well_known
+from actors.engine.discovery.selected import selector_of
 from actors.engine.fetch import parse
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Discovery:
                 raise EngineError(again.code, f"{error}; then {again}", transient=again.transient) from again
 
     def _of_address(self, url: str) -> list[ContentSource]:
-        if youtube.is_youtube(url):
+        if youtube.is_youtube(url) or selector_of(url):
             return [self.fetch(url)]
         known = of_known_site(url) or self._listed(url)
         if known:

@@ -36,7 +36,7 @@ def feed_links(body: bytes, url: str, content_type: str = "") -> list[tuple[str,
     """
     markup = decode(body, content_type)[:_LONGEST_MARKUP]
     tree = parse_page(markup)
-    base = _base(tree, url)
+    base = base_of(tree, url)
     named = dict.fromkeys(_alternates(tree, base)) or dict.fromkeys(_anchors(tree, base))
     found: dict[str, str] = {}
     for title, address in named:
@@ -45,10 +45,11 @@ def feed_links(body: bytes, url: str, content_type: str = "") -> list[tuple[str,
     return [(title, address) for address, title in (own or found).items()][:_MOST]
 
 
-def _base(tree: HtmlElement, url: str) -> str:
+def base_of(tree: HtmlElement, url: str) -> str:
+    """The address to which the links of a page are relative."""
     for element in tree.iter("base"):
         if href := (element.get("href") or "").strip():
-            return _joined(url, href) or url
+            return joined(url, href) or url
     return url
 
 
@@ -58,13 +59,13 @@ def _alternates(tree: HtmlElement, base: str) -> Iterator[tuple[str, str]]:
         kind = (link.get("type") or "").partition(";")[0].strip().lower()
         is_feed = kind in _TYPES or (kind == "application/json" and "feed" in (link.get("href") or "").lower())
         is_named = ("alternate" in relations and is_feed) or "feed" in relations
-        if is_named and (address := _joined(base, link.get("href") or "")):
+        if is_named and (address := joined(base, link.get("href") or "")):
             yield one_line(link.get("title") or ""), address
 
 
 def _anchors(tree: HtmlElement, base: str) -> Iterator[tuple[str, str]]:
     for anchor in tree.iter("a"):
-        address = _joined(base, anchor.get("href") or "")
+        address = joined(base, anchor.get("href") or "")
         if not address:
             continue
         parts = urlsplit(address)
@@ -72,8 +73,8 @@ def _anchors(tree: HtmlElement, base: str) -> Iterator[tuple[str, str]]:
             yield one_line(anchor.text_content() or anchor.get("title") or ""), address
 
 
-def _joined(base: str, href: str) -> str:
-    """An absolute web address without its fragment; empty for any other text."""
+def joined(base: str, href: str) -> str:
+    """A link's absolute web address without its fragment; empty for any other text."""
     try:
         address = urljoin(base, href.strip()).partition("#")[0] if href.strip() else ""
         parts = urlsplit(address)

@@ -12,6 +12,7 @@ from trafilatura.external import jt_stoplist_init
 
 from actors.engine.article.language import text_language
 from actors.engine.discovery.links import feed_links
+from actors.engine.discovery.selected import selected_links
 from actors.engine.feeds import read_feed
 from actors.engine.opml import read_opml
 from actors.engine.pages import html_to_text, read_page
@@ -38,6 +39,7 @@ OPERATIONS: dict[str, Callable[..., bytes]] = {
     "page": _in_json(read_page),
     "feed": _in_json(_feed),
     "links": _in_json(feed_links),
+    "selected": _in_json(selected_links),
     "fragment": _in_json(_fragment),
     "opml": _in_json(read_opml),
 }

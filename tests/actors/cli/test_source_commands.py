@@ -230,3 +230,29 @@ def test_a_merged_source_keeps_all_its_stories(
     assert len(rows("SELECT id FROM raw_items")) == 4
     assert rows("SELECT metrics FROM story_clusters") == [{"metrics": {"stories": 2, "sources": 1}}]
     assert news("sources", "merge", "Second", "Second")[0] == 2
+
+
+def test_a_page_without_a_feed_is_added_by_a_selector_and_its_links_are_shown(
+    news: News, in_force: Any, site: ScriptedSite, rows: Callable[..., Any]
+) -> None:
+    entries = "".join(f'<article><h2><a href="/{n}">Entry {n}</a></h2></article>' for n in range(3))
+    site.pages["/news"] = Answer(page("The news", entries))
+    select = ("--select", "article h2 a")
+    assert news("sources", "add", f"{site.url}/news")[0] == 1
+    assert "can be read: page  The news" in news("sources", "test", f"{site.url}/news", *select)[1]
+    status, out, _ = news("sources", "add", f"{site.url}/news#top", *select)
+    assert status == 0
+    assert out.startswith("added page  The news  ")
+    assert "Entry 0" in out
+    assert "the newest 2 of 3 items become stories" in out
+    address = f"{site.url}/news#select=article%20h2%20a"
+    assert news("sources", "add", address)[1].startswith("already there: page  The news")
+    assert rows("SELECT type, url FROM sources") == [{"type": "page", "url": address}]
+    for selector, status, words in (
+        ("article >> a", 2, "expected a selector of tags"),
+        ("h3 a", 1, "'h3 a' finds no elements"),
+    ):
+        said = news("sources", "add", f"{site.url}/news", "--select", selector)
+        assert said[0] == status
+        assert words in " ".join(said[2].replace("│", "").split())
+    assert news("sources", "export")[1].count("<outline") == 0

@@ -1,0 +1,104 @@
+"""A page with a selector of its links is a source like a feed."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from actors.engine.contract import EngineError
+from actors.engine.discovery.selected import selected_links, with_selector
+from tests.actors.scripted_site import Answer, page, paragraphs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    from actors.engine.local import LocalEngine
+    from tests.actors.scripted_site import Asked, ScriptedSite
+    from tests.actors.sources.conftest import Pipeline
+
+URL = "https://a.example/news/"
+
+
+def links(markup: str, selector: str = "h2 a", most: int = 300) -> list[tuple[str, str]]:
+    found = selected_links(markup.encode(), with_selector(URL, selector), max_entries=most)
+    return [(item.url, item.title) for item in found.items or []]
+
+
+@pytest.mark.parametrize(
+    ("href", "url"),
+    [
+        ("one", "https://a.example/news/one"), ("/one", "https://a.example/one"), ("//b.example/x", "https://b.example/x"),
+        ("?page=2#top", "https://a.example/news/?page=2"), ("javascript:alert(1)", None), ("mailto:a@b.example", None),
+        ("data:text/html,x", None), ("#top", None), ("", None), ("./", None), ("http://[::1", None), ("ftp://a.example/x", None),
+    ],
+)  # fmt: skip
+def test_only_addresses_of_other_pages_are_links(href: str, url: str | None) -> None:
+    found = links(f'<h2><a href="{href}">A title</a></h2><h2><a href="/sure">Sure</a></h2>')
+    assert found == [*([(url, "A title")] if url else []), ("https://a.example/sure", "Sure")]
+
+
+def test_each_link_counts_once_in_the_pages_order_up_to_the_limit() -> None:
+    many = "".join(
+        f'<h2><a href="/{n}?utm_source=x{n % 7}">T{n}</a></h2><h2><a href="/{n}">again</a></h2>' for n in range(900)
+    )
+    assert links(many, most=5) == [(f"https://a.example/{n}?utm_source=x{n}", f"T{n}") for n in range(5)]
+    assert len(links(many)) == 300
+    around = '<base href="/base/"><a href="x"><h2>A  card</h2></a><div class=c><p>Lead</p><a href="y">more</a></div>'
+    assert links(around, "h2, .c") == [("https://a.example/base/x", "A card"), ("https://a.example/base/y", "Leadmore")]
+
+
+def test_a_selector_without_links_is_an_error_that_names_it() -> None:
+    for markup, count in (("<p>x</p>", "no"), ("<h2><a>x</a></h2>" * 3, "3"), ('<h2><a href="#x">x</a></h2>', "1")):
+        with pytest.raises(EngineError, match=rf"'h2 a' finds {count} elements, and no link to a page") as caught:
+            links(markup)
+        assert caught.value.code == "not_a_feed"
+
+
+def test_a_page_is_polled_like_a_feed_and_its_order_makes_no_news(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    order = [3, 2, 1]
+
+    def index(asked: Asked) -> Answer:
+        if asked.headers.get("if-none-match") == f'"{order}"':
+            return Answer(status=304)
+        entries = "".join(f'<h2><a href="/{n}">{n}: {len(site.asked)} comments</a></h2>' for n in order)
+        return Answer(page("The news", entries), headers={"ETag": f'"{order}"'})
+
+    site.pages["/news"] = index
+    for n in range(1, 5):
+        site.pages[f"/{n}"] = Answer(page(f"Own title {n}", paragraphs(f"the queue of {n}")))
+    pipeline.settings["ingest-source"] = {"first_fetch": {"items": 2}}
+    source = add_source(with_selector(f"{site.url}/news", "h2 a"), "page")
+
+    def poll() -> Any:
+        result = pipeline.run("ingest-source", source_id=source, reason="manual")
+        pipeline.drain()
+        return {name: result.get(name) for name in ("outcome", "new", "edited", "backlog")}
+
+    assert poll() == {"outcome": "read", "new": 2, "edited": 0, "backlog": 1}
+    assert poll()["outcome"] == "not_modified"
+    order[:] = [1, 3, 2]
+    assert poll() == {"outcome": "read", "new": 0, "edited": 0, "backlog": 0}
+    order[:] = [4, 1, 3, 2]
+    assert poll() == {"outcome": "read", "new": 1, "edited": 0, "backlog": 0}
+    assert pipeline.query("SELECT title FROM stories ORDER BY 1") == [(f"Own title {n}",) for n in (2, 3, 4)]
+    assert pipeline.query("SELECT name FROM sources") == [("The news",)]
+    order.clear()
+    assert poll()["outcome"] == "not_a_feed"
+    assert pipeline.query("SELECT status FROM source_health") == [("error",)]
+
+
+def test_a_page_that_moved_keeps_its_selector(site: ScriptedSite, engine: LocalEngine) -> None:
+    site.pages |= {
+        "/old": Answer(status=301, headers={"Location": "/new"}),
+        "/new": Answer(page("N", '<h2><a href="1">One</a></h2>')),
+    }
+    found = engine.fetch_source(with_selector(f"{site.url}/old", "h2 > a"))
+    assert found.moved_to == with_selector(f"{site.url}/new", "h2 > a")
+    assert [item.url for item in found.items or []] == [f"{site.url}/1"]
+    assert re.search("#select=h2%20%3E%20a$", found.moved_to)
+    assert [one.url for one in engine.discover(found.id).feeds] == [found.moved_to]
