@@ -101,6 +101,13 @@ class AnalyzeStory(Payload):
     trigger: Literal["auto", "manual", "retry", "grown"] = "auto"
 
 
+class EmbedStory(Payload):
+    """embed-story: make a story's embedding; the job ``job_id`` waits for it."""
+
+    story_id: UUID
+    job_id: UUID | None = None
+
+
 class GenerateBrief(Payload):
     """generate-brief: one line, two lines and an elevator pitch of a story; or, with a period, a digest.
 

@@ -18,7 +18,7 @@ from actors.ai.standing import is_told_to_reader, speaks_of_us
 from actors.ai.words import terms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from actors.ai.chili import Chili
 
@@ -45,6 +45,8 @@ class LocalAnalyst:
         embed_text: From a text to a vector of 1536 numbers.
         model_version: The true name of the model behind ``embed_text``.
     """
+
+    embeds_together = False
 
     def __init__(self, chili: Chili, embed_text: Callable[[str], list[float]], model_version: str) -> None:
         self._chili = chili
@@ -98,6 +100,10 @@ class LocalAnalyst:
     def embed(self, story: Story, ledger: Ledger | None = None) -> Embedding:  # noqa: ARG002
         """A vector of the title and the first 1,000 characters of prose."""
         return Embedding(tuple(self._embed_text(lead(story))), self._model_version)
+
+    def embed_many(self, stories: Sequence[Story], ledgers: Sequence[Ledger]) -> list[Embedding | Exception]:  # noqa: ARG002
+        """As ``embed``."""
+        return [self.embed(story) for story in stories]
 
 
 def _fitting(items: Iterable[Ranked], limit: int) -> list[Ranked]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 from zeke_jobs import Reject
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from uuid import UUID
 
 Made = TypeVar("Made")
@@ -202,7 +202,12 @@ class Analyst(Protocol):
     Every method may raise ``Retry`` or ``Defer`` if the provider asked to wait, and ``Reject`` if the provider refused or
     the settings are wrong; ``Unfounded``, a ``Reject``, if the story does not support the answer. No method returns
     invented text as an answer.
+
+    Attributes:
+        embeds_together: Whether a provider makes the embeddings, which takes many stories in one request.
     """
+
+    embeds_together: bool
 
     def analyze(self, story: Story, ledger: Ledger | None = None) -> Analysis:
         """Say why the story matters."""
@@ -215,6 +220,9 @@ class Analyst(Protocol):
 
     def embed(self, story: Story, ledger: Ledger | None = None) -> Embedding:
         """A vector of the story's title and beginning."""
+
+    def embed_many(self, stories: Sequence[Story], ledgers: Sequence[Ledger]) -> list[Embedding | Exception]:
+        """The vectors of many stories; the verdict instead of one that has none. What it raises is the verdict on all."""
 
     def rescore(
         self, chili: object, breakdown: Mapping[str, Any], cluster_size: int

@@ -9,6 +9,7 @@ from actors.ai.local import lead
 from actors.ai.markdown import plain
 from actors.ai.protocol import answered
 from actors.insights import events, interests
+from actors.insights.embed import embedded
 from actors.insights.events import EventSettings  # noqa: TC001 (the handler is read by its annotations)
 from actors.insights.sketch import sketch
 from actors.schema import AnalyzeStory  # noqa: TC001
@@ -32,6 +33,7 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
     Raises:
         Reject: there is no such story, or it has no text.
         Retry, Defer: the provider asked to wait.
+        WaitFor: embed-story makes the embedding, together with others.
         Unfounded: a model twice gave statements that the story does not support. The stored text is extractive, and labelled so.
     """
     text = texts.needed(ctx.db, payload.story_id)
@@ -48,8 +50,8 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
         raise Reject(f"expected a story with text, got an empty one: {payload.story_id}")
     books = ledger(ctx, text.id, is_fresh=payload.trigger == "manual")
     story = text.for_ai(clusters.sources(ctx.db, text.id))
+    made = embedded(ctx, story, analyst, books, is_awaited=payload.trigger == "manual")
     analysis, unfounded = answered(lambda: analyst.analyze(story, books))
-    made = analyst.embed(story, books)
     embedding, terms = embeddings.written(made.model_version, made.vector), sketch(lead(story))
     with ctx.transaction() as tx:
         events.publish(tx, text.id, embedding, terms)

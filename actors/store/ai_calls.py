@@ -83,6 +83,8 @@ def _fields(given: CallStart | CallEnd) -> dict[str, Any]:
     return {one.name: getattr(given, one.name) for one in fields(given)}
 
 
-def ledger(ctx: Context[Any], story_id: UUID, *, is_fresh: bool = False) -> PostgresLedger:
-    """The ledger of a job that is about ``story_id``."""
-    return PostgresLedger(ctx.db, ctx.job_id, ctx.task_id, story_id, is_fresh=is_fresh, spend=ctx.add_cost)
+def ledger(
+    ctx: Context[Any], story_id: UUID, *, is_fresh: bool = False, conn: Connection | None = None
+) -> PostgresLedger:
+    """The ledger of a job that is about ``story_id``; ``conn``: the connection that the jobs of a chunk share."""
+    return PostgresLedger(conn or ctx.db, ctx.job_id, ctx.task_id, story_id, is_fresh=is_fresh, spend=ctx.add_cost)

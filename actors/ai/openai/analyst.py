@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from typing import TYPE_CHECKING, Any, Literal, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import BaseModel
 
 from actors.ai import gate
 from actors.ai.gate.quotations import place
 from actors.ai.markdown import plain
-from actors.ai.openai.answers import AnalysisAnswer, BriefAnswer, SummaryAnswer, packed, strict_schema, unpacked
-from actors.ai.openai.checks import checked, checked_vector, fault
-from actors.ai.openai.client import CallFailed, Client, Reply
+from actors.ai.openai.answers import AnalysisAnswer, BriefAnswer, SummaryAnswer, strict_schema
+from actors.ai.openai.bookkeeping import OVERHEAD_TOKENS, end_of, key_of, note_cached
+from actors.ai.openai.checks import checked, fault
+from actors.ai.openai.client import CallFailed, Client
+from actors.ai.openai.embedder import Embedder
 from actors.ai.openai.verification import VerifyAnswer, numbered, statements, verified, without_others
-from actors.ai.openai.wire import WIRES, Question, tokens
-from actors.ai.prompting import fenced, material, new_nonce, prompt, visible
+from actors.ai.openai.wire import WIRES, Question
+from actors.ai.prompting import fenced, material, new_nonce, prompt
 from actors.ai.protocol import Analysis, Brief, CallEnd, CallStart, Citation, Embedding, Provenance, Summary, Unfounded
 
 if TYPE_CHECKING:
@@ -26,15 +27,10 @@ if TYPE_CHECKING:
     from actors.ai.openai.wire import Turn
     from actors.ai.protocol import Analyst, Ledger, Story
 
-DIMENSIONS = 1536
-_EMBEDDED_CHARS = 4000
-_MOST_TOKENS = 100_000_000
-_LONGEST_NAME = 200  # characters of a model's name
 _OWN_LANGUAGE = "the language of the story"
 _AGAIN = (
     "This answer is not taken. Answer again, in the same form, with nothing that the story does not say. The fault:"
 )
-_OVERHEAD_TOKENS = 64  # tokens that a provider adds around messages
 
 Form = TypeVar("Form", bound=BaseModel)
 
@@ -52,6 +48,8 @@ class OpenAIAnalyst:
         self._client = Client(settings)
         self._wire = WIRES[settings.kind]
         self._local = local
+        self._embedder = Embedder(settings, self._client) if settings.embedding_model else None
+        self.embeds_together = self._embedder is not None
         # A model's opinion does not depend on the number of sources; an earlier score of the local formula does.
         self.rescore = local.rescore
 
@@ -83,33 +81,16 @@ class OpenAIAnalyst:
 
     def embed(self, story: Story, ledger: Ledger | None = None) -> Embedding:
         """The provider's vector of title and beginning, padded to 1536; the local one if no model is configured."""
-        model = self._settings.embedding_model
-        if model is None:
+        if not self.embeds_together:
             return self._local.embed(story)
-        size = self._settings.embedding_dimensions
-        version = f"{model}@{size}"
-        text = material(story, _EMBEDDED_CHARS)
-        key = _hash("embed", version, text)
-        books = _needed(ledger)
-        known = books.remembered(key) if self._settings.cache else None
-        if known is not None:
-            vector = unpacked(known)
-            self._note_cached(books, "embed", model, None)
-        else:
-            body: dict[str, Any] = {"model": model, "input": text, "encoding_format": "float"}
-            if self._settings.send_dimensions:
-                body["dimensions"] = size
-            _, vector = self._call(
-                books,
-                "embed",
-                model,
-                None,
-                "/embeddings",
-                body,
-                lambda got: checked_vector(got, size),
-                lambda found, _: (key, packed(found)),
-            )
-        return Embedding(tuple(vector) + (0.0,) * (DIMENSIONS - size), version)
+        (made,) = self.embed_many([story], [_needed(ledger)])
+        if isinstance(made, Exception):
+            raise made
+        return made
+
+    def embed_many(self, stories: Sequence[Story], ledgers: Sequence[Ledger]) -> list[Embedding | Exception]:
+        """See ``Embedder``."""
+        return (self._embedder or self._local).embed_many(stories, ledgers)
 
     def _ask(
         self, operation: str, form: type[Form], story: Story, books: Ledger, local: Callable[[Story], Any]
@@ -183,7 +164,7 @@ class OpenAIAnalyst:
         instructions = prompt(operation)
         known = books.remembered(key) if settings.cache and remembers else None
         if known is not None and fault_of(found := form.model_validate(known["answer"])) is None:
-            self._note_cached(books, operation, settings.model, instructions.name)
+            note_cached(books, operation, settings.model, instructions.name)
             return known["model"], found
         system = instructions.system(language=settings.language or _OWN_LANGUAGE, nonce=nonce)
         return self._call(
@@ -208,7 +189,7 @@ class OpenAIAnalyst:
             "more": settings.extra_body,
             "as": settings.answer_format,
         }
-        return _hash(prompt(operation).text, settings.model, settings.language, params, strict_schema(form), *asked)
+        return key_of(prompt(operation).text, settings.model, settings.language, params, strict_schema(form), *asked)
 
     def _body(
         self, settings: OpenAISettings, system: str, turns: Sequence[Turn], schema: Mapping[str, Any], operation: str
@@ -236,7 +217,7 @@ class OpenAIAnalyst:
         """
         # A token has at least one byte, so this is never too low.
         payload = json.dumps(body, ensure_ascii=False).encode()
-        most_input = len(payload) + _OVERHEAD_TOKENS
+        most_input = len(payload) + OVERHEAD_TOKENS
         most = self._settings.cost(model, most_input, most_output)
         call = books.reserve(CallStart(operation, model, prompt_name, most))
         try:
@@ -245,7 +226,7 @@ class OpenAIAnalyst:
             rests = None if failure.rests is None else (model, failure.rests)
             books.settle(call, CallEnd(failure.outcome, str(failure), is_charged=failure.is_charged, rests=rests))
             raise failure.verdict from failure
-        end = self._end(model, reply)
+        end = end_of(self._settings, model, reply)
         try:
             answer = check(reply.body)
         except CallFailed as failure:
@@ -254,36 +235,8 @@ class OpenAIAnalyst:
         books.settle(call, CallEnd("ok", None, *end), keep(answer, end[0]) if self._settings.cache else None)
         return end[0], answer
 
-    def _end(self, model: str, reply: Reply) -> tuple[str, int | None, int | None, float | None, bool, int]:
-        answered = visible(str(reply.body.get("model") or ""))[:_LONGEST_NAME] or model
-        tokens_in, tokens_out = tokens(reply.body.get("usage"))
-        if not (_is_count(tokens_in) and _is_count(tokens_out)):
-            return answered, None, None, None, True, reply.latency_ms
-        return (
-            answered,
-            tokens_in,
-            tokens_out,
-            self._settings.cost(model, tokens_in, tokens_out),
-            True,
-            reply.latency_ms,
-        )
-
-    @staticmethod
-    def _note_cached(books: Ledger, operation: str, model: str, prompt_name: str | None) -> None:
-        call = books.reserve(CallStart(operation, model, prompt_name, 0.0))
-        books.settle(call, CallEnd("cached", model=model, cost=0.0))
-
-
-def _is_count(tokens: Any) -> TypeGuard[int]:
-    """Whether a value is a number of tokens. It is checked because money is computed from the provider's report."""
-    return isinstance(tokens, int) and not isinstance(tokens, bool) and 0 <= tokens <= _MOST_TOKENS
-
 
 def _needed(ledger: Ledger | None) -> Ledger:
     if ledger is None:
         raise TypeError("expected a ledger for a provider that costs money, got none")
     return ledger
-
-
-def _hash(*parts: Any) -> str:
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=True).encode()).hexdigest()

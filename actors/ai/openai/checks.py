@@ -74,21 +74,26 @@ def fault(answer: BaseModel, story: Story, language: str | None) -> str | None:
     return None
 
 
-def checked_vector(got: Mapping[str, Any], size: int) -> list[float]:
-    """The vector in a provider's reply.
+def checked_vectors(got: Mapping[str, Any], count: int, size: int) -> list[list[float] | CallFailed]:
+    """The vectors of ``size`` finite numbers in the reply to so many texts; the fault instead of one that is missing."""
+    data = got.get("data")
+    found = dict[int, Any]()
+    for position, one in enumerate(data if isinstance(data, list) else ()):
+        at = one.get("index", position) if isinstance(one, dict) else None
+        found |= {at: one} if isinstance(at, int) else {}
+    return [_vector(found.get(at), size) for at in range(count)]
 
-    Raises:
-        CallFailed: there is none of ``size`` finite numbers.
-    """
+
+def _vector(found: Any, size: int) -> list[float] | CallFailed:
     try:
-        vector = [float(number) for number in got["data"][0]["embedding"]]
-    except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
-        raise _invalid(Retry(reason="the embedding answer has no vector")) from error
+        vector = [float(number) for number in found["embedding"]]
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return _invalid(Retry(reason="the embedding answer has no vector"))
     if not all(map(math.isfinite, vector)):
-        raise _invalid(Retry(reason="the embedding has numbers that are none"))
+        return _invalid(Retry(reason="the embedding has numbers that are none"))
     if len(vector) != size:
         reason = f"expected an embedding of {size} numbers, got {len(vector)}; set embedding_dimensions to what the model gives"
-        raise _invalid(Reject(reason))
+        return _invalid(Reject(reason))
     return vector
 
 

@@ -39,14 +39,24 @@ class CallFailed(Exception):
         verdict: The exception for the job: ``Retry``, ``Defer`` or ``Reject``.
         is_charged: Whether the provider may charge for it.
         rests: Seconds for which the provider is left alone by all jobs; None after a failure of this call alone.
+        is_of_content: The provider refused what it was asked, so that a part of it may be taken.
     """
 
-    def __init__(self, outcome: str, verdict: Exception, *, is_charged: bool, rests: float | None = None) -> None:
+    def __init__(
+        self,
+        outcome: str,
+        verdict: Exception,
+        *,
+        is_charged: bool,
+        rests: float | None = None,
+        is_of_content: bool = False,
+    ) -> None:
         super().__init__(str(verdict))
         self.outcome = outcome
         self.verdict = verdict
         self.rests = rests
         self.is_charged = is_charged
+        self.is_of_content = is_of_content
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +132,7 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, limit: str = "
     if status >= httpx.codes.INTERNAL_SERVER_ERROR or status in {408, 409}:
         is_charged = status >= httpx.codes.INTERNAL_SERVER_ERROR and status != httpx.codes.SERVICE_UNAVAILABLE
         return CallFailed("failed", Retry(wait, said), is_charged=is_charged)
-    return CallFailed("failed", Reject(said), is_charged=False)
+    return CallFailed("failed", Reject(said), is_charged=False, is_of_content=status in {400, 413, 422})
 
 
 def wait_seconds(headers: Mapping[str, str]) -> float | None:

@@ -161,7 +161,7 @@ ANYWHERE = st.fixed_dictionaries(
         "model": VALUES,
         "choices": VALUES | st.lists(st.fixed_dictionaries({"message": VALUES, "finish_reason": VALUES}), max_size=2),
         "usage": VALUES | st.fixed_dictionaries({"prompt_tokens": VALUES, "completion_tokens": VALUES}),
-        "data": VALUES | st.lists(st.fixed_dictionaries({"embedding": VALUES}), max_size=2),
+        "data": VALUES | st.lists(st.fixed_dictionaries({"embedding": VALUES}, optional={"index": VALUES}), max_size=2),
     },
 )
 relaxed = settings(
@@ -181,6 +181,7 @@ relaxed = settings(
 @example(body=completion("", message={"refusal": "no\x00"}), operation="analyze")
 @example(body={"data": [{"embedding": [math.nan] * 1536}]}, operation="embed")
 @example(body={"data": [{"embedding": [10**400] * 1536}]}, operation="embed")
+@example(body={"data": [{"embedding": [0.5] * 1536, "index": []}]}, operation="embed")
 def test_any_answer_of_a_model_ends_in_a_value_or_a_verdict(
     analyst: Any, server: ModelServer, body: dict[str, Any], operation: str
 ) -> None:

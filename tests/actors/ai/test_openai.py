@@ -77,8 +77,8 @@ def test_a_models_analysis_is_stored_with_its_origin_and_verified_quotes(
 def test_every_call_is_recorded_with_tokens_and_cost_which_the_earlier_version_never_did(
     run: Callable[..., Any], rows: Callable[..., Any]
 ) -> None:
-    _, story = run(prices=PRICES, embedding_model="e")
-    analyze, embed = rows(CALLS)
+    _, story = run(prices=PRICES, embedding_model="e", trigger="manual")
+    embed, analyze = rows(CALLS)
     assert (analyze["operation"], analyze["model_asked"], analyze["model_answered"]) == ("analyze", "m", "model-1-2026")
     assert (analyze["prompt"], analyze["outcome"], analyze["story_id"]) == ("analyze/1", "ok", str(story))
     assert (analyze["input_tokens"], analyze["output_tokens"]) == (1000, 100)
@@ -90,7 +90,7 @@ def test_every_call_is_recorded_with_tokens_and_cost_which_the_earlier_version_n
 def test_the_job_is_told_what_its_calls_cost(
     run: Callable[..., Any], rows: Callable[..., Any], contexts: list[Any]
 ) -> None:
-    run(prices=PRICES, embedding_model="e")
+    run(prices=PRICES, embedding_model="e", trigger="manual")
     (spent,) = (ctx.cost for ctx in contexts)
     assert (spent, contexts[0].currency) == (sum(row["cost_usd"] for row in rows(CALLS)), "USD")
 
@@ -410,11 +410,11 @@ def test_vectors_are_padded_and_wrong_dimensions_refused(
     model_server.vector_size = given
     if verdict:
         with pytest.raises(verdict, match=f"expected an embedding of {told} numbers, got {given}"):
-            run(embedding_model="e", embedding_dimensions=told)
+            run(embedding_model="e", embedding_dimensions=told, trigger="manual")
         assert rows("SELECT story_id FROM story_overlays") == []
     else:
-        _, story = run(embedding_model="e", embedding_dimensions=told)
-        run(story=story, embedding_model="e", embedding_dimensions=told)
+        _, story = run(embedding_model="e", embedding_dimensions=told, trigger="manual")
+        run(story=story, embedding_model="e", embedding_dimensions=told, trigger="manual")
         (stored,) = rows("SELECT model_version, vector_dims(embedding) AS size FROM story_embeddings")
         assert stored == {"model_version": f"e@{told}", "size": 1536}
 

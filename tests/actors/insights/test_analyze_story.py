@@ -29,6 +29,8 @@ OVERLAY = "SELECT * FROM story_overlays WHERE story_id = %s"
 class Model:
     """An AI with a given answer or exception."""
 
+    embeds_together = False
+
     def __init__(self, analysis: Analysis | Exception, vector: tuple[float, ...] = (1.0,) * 1536) -> None:
         self.analysis = analysis
         self.vector = vector

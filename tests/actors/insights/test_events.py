@@ -126,6 +126,7 @@ def test_a_score_that_a_person_or_a_model_gave_stays(
         def analyze(self, *_: Any) -> Analysis:
             return Analysis("It matters.", 1, "completed", Provenance("openai", "m", "analyze/1"), 0.8)
 
+        embeds_together = False
         embed = staticmethod(Settings().open().embed)
         rescore = staticmethod(Settings().open().rescore)
 

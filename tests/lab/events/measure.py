@@ -38,6 +38,7 @@ class Prepared:
     def __init__(self, world: World) -> None:
         self._vectors = dict(zip(world.ids, world.vectors, strict=True))
         self.rescore = Settings().open().rescore
+        self.embeds_together = False
 
     def analyze(self, *_: Any) -> Analysis:
         """Always the same."""

@@ -42,7 +42,7 @@ _WAYS = [
 
 
 class Model:
-    """Answers both questions of the protocol."""
+    """Answers both questions of the protocol. ``asked``: how many rows the ledger has for them, one for each text to embed."""
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
@@ -54,13 +54,14 @@ class Model:
         if request.path == "/counts":
             counts = {"asked": sum(self.asked.values()), "wrong": self.wrong, "faults": self._faults.count}
             return Answer(body=json.dumps(counts).encode())
-        self.asked[request.path] += 1
+        body = json.loads(request.body)
+        texts = body.get("input")
+        self.asked[request.path] += len(texts) if isinstance(texts, list) else 1
         fault = self._faults.strike()
         if fault is not None:
             return fault
-        body = json.loads(request.body)
         if request.path.endswith("/embeddings"):
-            return _embedding(body["input"])
+            return _embeddings(body["input"])
         schema = body["response_format"]["json_schema"]
         if not schema["strict"] or sorted(schema["schema"]["required"]) != sorted(schema["schema"]["properties"]):
             self.wrong.append(schema["name"])
@@ -87,12 +88,14 @@ def _said(body: dict[str, Any]) -> dict[str, Any]:
     return {"summary": " ".join(sentences)}
 
 
-def _embedding(text: str) -> Answer:
-    """A vector that depends on the text's first words alone, so that only texts that begin alike are near."""
-    chance = random.Random(hashlib.sha256(text[:400].encode()).digest())
+def _embeddings(asked: str | list[str]) -> Answer:
+    """Vectors that depend on the texts' first words alone, so that only texts that begin alike are near."""
+    texts = [asked] if isinstance(asked, str) else asked
+    chances = [random.Random(hashlib.sha256(text[:400].encode()).digest()) for text in texts]
+    vectors = [[round(chance.uniform(-1, 1), 6) for _ in range(1536)] for chance in chances]
     body = {
-        "data": [{"embedding": [round(chance.uniform(-1, 1), 6) for _ in range(1536)]}],
-        "usage": {"prompt_tokens": 200},
+        "data": [{"index": index, "embedding": vector} for index, vector in enumerate(vectors)],
+        "usage": {"prompt_tokens": 200 * len(texts)},
     }
     return Answer(body=json.dumps({"model": EMBEDDING, **body}).encode(), content_type="application/json")
 

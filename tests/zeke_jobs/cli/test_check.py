@@ -79,7 +79,7 @@ def test_the_pipelines_own_file_is_fine_and_lists_every_task(
     status = check.run(None)
     out, err = capsys.readouterr()
     assert (status, err) == (0, "")
-    assert "14 tasks, 3 schedules" in out
+    assert "15 tasks, 3 schedules" in out
 
 
 def test_the_pipelines_limits_and_schedules_are_those_of_the_product() -> None:
@@ -92,6 +92,7 @@ def test_the_pipelines_limits_and_schedules_are_those_of_the_product() -> None:
         "ingest-from-upload": 2,
         "fetch-content": 3,
         "analyze-story": 5,
+        "embed-story": 2,
         "generate-brief": 10,
         "extract-highlights": 1,
         "score-relevance": 20,

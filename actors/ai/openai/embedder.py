@@ -1,0 +1,121 @@
+"""Embeddings by the provider: many texts in one request, and for each its own call in the ledger of its job."""
+
+from __future__ import annotations
+
+import json
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
+
+from actors.ai.openai.answers import packed, unpacked
+from actors.ai.openai.bookkeeping import OVERHEAD_TOKENS, end_of, key_of, note_cached
+from actors.ai.openai.checks import checked_vectors
+from actors.ai.openai.client import CallFailed
+from actors.ai.prompting import material
+from actors.ai.protocol import CallEnd, CallStart, Embedding
+from zeke_jobs import Defer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from actors.ai.openai.client import Client
+    from actors.ai.openai.settings import OpenAISettings
+    from actors.ai.protocol import Ledger, Story
+
+DIMENSIONS = 1536
+_EMBEDDED_CHARS = 4000
+
+
+class _Text(NamedTuple):
+    """A text to embed: its place among the stories, the key of its answer, and the ledger of its job."""
+
+    place: int
+    text: str
+    key: str
+    books: Ledger
+
+
+class Embedder:
+    """The embedding model of a provider."""
+
+    def __init__(self, settings: OpenAISettings, client: Client) -> None:
+        self._settings = settings
+        self._client = client
+
+    def embed_many(self, stories: Sequence[Story], ledgers: Sequence[Ledger]) -> list[Embedding | Exception]:
+        """The vectors of titles and beginnings, padded to 1536, by one request; the verdict instead of a vector that is missing.
+
+        A request that the provider refuses for its content is asked again in halves, so that one text spoils no other.
+
+        Raises:
+            Retry, Defer, Reject: the verdict on all of them.
+        """
+        model = self._settings.embedding_model
+        assert model is not None
+        size = self._settings.embedding_dimensions
+        version, found = f"{model}@{size}", dict[int, list[float] | Exception]()
+        asked = list[_Text]()
+        for at, (story, books) in enumerate(zip(stories, ledgers, strict=True)):
+            text = material(story, _EMBEDDED_CHARS)
+            key = key_of("embed", version, text)
+            known = books.remembered(key) if self._settings.cache else None
+            if known is None:
+                asked.append(_Text(at, text, key, books))
+            else:
+                found[at] = unpacked(known)
+                note_cached(books, "embed", model, None)
+        found |= self._vectors(model, asked) if asked else {}
+        return [
+            one if isinstance(one, Exception) else Embedding(tuple(one) + (0.0,) * (DIMENSIONS - size), version)
+            for _, one in sorted(found.items())
+        ]
+
+    def _vectors(self, model: str, asked: Sequence[_Text]) -> dict[int, list[float] | Exception]:
+        """The vectors of some texts by one request, of which each ledger has its share; by the places of the texts."""
+        settings, texts = self._settings, [one.text for one in asked]
+        body: dict[str, Any] = {
+            "model": model,
+            "input": texts if len(texts) > 1 else texts[0],
+            "encoding_format": "float",
+        }
+        if settings.send_dimensions:
+            body["dimensions"] = settings.embedding_dimensions
+        calls = list[UUID]()
+        try:
+            for one in asked:
+                most = settings.cost(model, len(one.text.encode()) + OVERHEAD_TOKENS, 0)
+                calls.append(one.books.reserve(CallStart("embed", model, None, most)))
+            reply = self._client.post("/embeddings", json.dumps(body, ensure_ascii=False).encode())
+        except (CallFailed, Defer) as error:
+            failure = error if isinstance(error, CallFailed) else CallFailed("failed", error, is_charged=False)
+            rests = None if failure.rests is None else (model, failure.rests)
+            for one, call in zip(asked, calls, strict=False):
+                end = CallEnd(failure.outcome, str(failure), is_charged=failure.is_charged, rests=rests)
+                one.books.settle(call, end)
+            if not failure.is_of_content:
+                raise failure.verdict from error
+            if len(asked) == 1:
+                return {asked[0].place: failure.verdict}
+            half = len(asked) // 2
+            return self._vectors(model, asked[:half]) | self._vectors(model, asked[half:])
+        answered, total, _, _, _, latency = end_of(settings, model, reply)
+        found = dict[int, list[float] | Exception]()
+        vectors = checked_vectors(reply.body, len(asked), settings.embedding_dimensions)
+        for one, call, vector, used in zip(asked, calls, vectors, _shares(total, texts), strict=True):
+            cost = None if used is None else settings.cost(model, used, 0)
+            if isinstance(vector, CallFailed):
+                found[one.place] = vector.verdict
+                outcome, detail, keep = vector.outcome, str(vector), None
+            else:
+                found[one.place] = vector
+                outcome, detail, keep = "ok", None, (one.key, packed(vector)) if settings.cache else None
+            one.books.settle(call, CallEnd(outcome, detail, answered, used, 0, cost, latency_ms=latency), keep)
+        return found
+
+
+def _shares(tokens: int | None, texts: Sequence[str]) -> list[int | None]:
+    """The tokens of a request, shared out by the lengths of its texts."""
+    if tokens is None:
+        return [None for _ in texts]
+    ends = [0, *accumulate(len(text) for text in texts)]
+    return [tokens * end // ends[-1] - tokens * begin // ends[-1] for begin, end in pairwise(ends)]

@@ -1,0 +1,80 @@
+"""embed-story: the embeddings of many stories by one request to the provider."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from actors.ai.local import lead
+from actors.ai.openai.answers import packed, unpacked
+from actors.ai.protocol import Embedding
+from actors.insights import events
+from actors.insights.sketch import sketch
+from actors.schema import EmbedStory  # noqa: TC001 (the handler is read by its annotations)
+from actors.store import embeddings, texts
+from actors.store.ai_calls import ledger
+from zeke_jobs import ChunkContext, WaitFor, emit
+from zeke_jobs.errors import ClaimLost
+
+if TYPE_CHECKING:
+    from actors.ai.protocol import Analyst, Ledger, Story
+    from zeke_jobs import Context
+
+_LONGEST = timedelta(hours=6)
+"""An analysis that waits longer embeds its story itself."""
+
+
+def embed_story(payloads: list[EmbedStory], ctx: ChunkContext) -> None:
+    """Embed stories. Each is stored, told to the analysis that waits for it, and completed in a transaction of its own.
+
+    A story that the provider leaves out or refuses fails alone; its analysis asks for it again, alone.
+
+    Raises:
+        Retry, Defer, Reject: the provider's verdict on the whole request.
+    """
+    analyst: Analyst = ctx.service("ai")
+    conn = ctx.jobs[0].db
+    found = [texts.read(conn, payload.story_id) for payload in payloads]
+    known = {place: text.for_ai() for place, text in enumerate(found) if text is not None and text.document.strip()}
+    books = [ledger(ctx.jobs[place], story.id, conn=conn) for place, story in known.items()]
+    made = dict(zip(known, analyst.embed_many(list(known.values()), books), strict=True))
+    for place, (payload, job) in enumerate(zip(payloads, ctx.jobs, strict=True)):
+        one = made.get(place, ValueError(f"expected a story with text, got none: {payload.story_id}"))
+        with suppress(ClaimLost), job.transaction() as tx:  # a job that was cancelled leaves its chunk
+            if isinstance(one, Embedding):
+                story, told = known[place], {"model": one.model_version, "vector": packed(list(one.vector))}
+                events.publish(tx, story.id, embeddings.written(one.model_version, one.vector), sketch(lead(story)))
+                job.complete({"outcome": "embedded", "model": one.model_version})
+            else:
+                told = {"refused": str(one)}
+                ctx.fail(place, one)
+            if payload.job_id is not None:
+                emit(_event(payload.job_id), told, connection=tx)
+
+
+def embedded(ctx: Context[Any], story: Story, analyst: Analyst, books: Ledger, *, is_awaited: bool) -> Embedding:
+    """The embedding of a story: at once if it is made here or a person waits for it, else by embed-story.
+
+    Raises:
+        WaitFor: embed-story has not answered yet.
+    """
+    if is_awaited or not analyst.embeds_together:
+        return analyst.embed(story, books)
+    event = ctx.event(_event(ctx.job_id))
+    if event is None:
+        with ctx.transaction():
+            ctx.step("embed-story", _send, ctx, story)
+        raise WaitFor(_event(ctx.job_id), _LONGEST)
+    told = event.data or {}
+    return (
+        Embedding(tuple(unpacked(told["vector"])), told["model"]) if "vector" in told else analyst.embed(story, books)
+    )
+
+
+def _send(ctx: Context[Any], story: Story) -> str:
+    return str(ctx.send("embed-story", {"story_id": str(story.id), "job_id": str(ctx.job_id)}).id)
+
+
+def _event(job: Any) -> str:
+    return f"embedding/{job}"

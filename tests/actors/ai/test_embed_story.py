@@ -1,0 +1,169 @@
+"""Embeddings by a provider: many stories in one request, each with an outcome of its own."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import zeke_jobs
+from actors.ai import Settings
+from actors.insights.analyze import analyze_story
+from actors.insights.embed import embed_story
+from actors.insights.events import EventSettings
+from actors.schema import AnalyzeStory, EmbedStory
+from tests.fleet import Fleet, eventually, scalar
+from tests.lab.ai.provider import Provider
+from tests.lab.ai.world import PRICES, UNFINISHED, add_stories, jobs_yaml
+from zeke_jobs import Retry, WaitFor
+from zeke_jobs.testing import FakeChunk, FakeContext
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from psycopg2.extensions import connection as Connection
+
+STORED = "SELECT story_id, model_version FROM story_embeddings"
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    with Provider() as running:
+        yield running
+
+
+@pytest.fixture
+def embed(conn: Connection, provider: Provider) -> Callable[..., FakeChunk]:
+    """Runs the handler for stories; returns the contexts of its jobs."""
+
+    def run(stories: list[str], jobs: list[uuid.UUID | None] | None = None, **openai: Any) -> FakeChunk:
+        ctx = FakeChunk(len(stories), db=conn, services={"ai": analyst(provider, **openai)})
+        waiting = jobs or [None] * len(stories)
+        given = [EmbedStory(story_id=uuid.UUID(one), job_id=job) for one, job in zip(stories, waiting, strict=True)]
+        embed_story(given, ctx)
+        return ctx
+
+    return run
+
+
+def analyst(provider: Provider, **openai: Any) -> Any:
+    options = {"base_url": provider.url, "model": "m", "embedding_model": "e", "embedding_dimensions": 16, **openai}
+    return Settings.model_validate({"provider": "openai", "openai": {"prices": PRICES, **options}}).open()
+
+
+def test_one_request_embeds_all_and_each_job_is_told_its_share_of_the_cost(
+    conn: Connection, provider: Provider, embed: Callable[..., FakeChunk], rows: Callable[..., Any]
+) -> None:
+    stories = add_stories(conn, 12)
+    ctx = embed(stories)
+    assert provider.calls == {"/embeddings": 1}
+    assert {row["story_id"] for row in rows(STORED)} == set(stories)
+    assert all(job.output == {"outcome": "embedded", "model": "e@16"} for job in ctx.jobs)
+    calls = rows("SELECT job_id, story_id, outcome, input_tokens, cost_usd FROM ai_calls")
+    assert sum(row["input_tokens"] for row in calls) == 120
+    assert {row["job_id"]: row["cost_usd"] for row in calls} == {str(job.job_id): job.cost for job in ctx.jobs}
+    cosine = "SELECT count(*) FROM story_embeddings AS a, story_embeddings AS b WHERE a.story_id < b.story_id AND a.embedding = b.embedding"
+    assert scalar(conn, cosine) == 0, "the answer's order is not that of the question"
+    embed(stories)
+    assert provider.calls == {"/embeddings": 1}, "remembered"
+
+
+def test_a_story_that_is_left_out_or_gone_fails_alone(
+    conn: Connection, provider: Provider, embed: Callable[..., FakeChunk], rows: Callable[..., Any]
+) -> None:
+    provider.leaves_out = True
+    stories = [*add_stories(conn, 100)[94:99], str(uuid.uuid4())]  # story 97 is among them
+    waiting = uuid.uuid4()
+    ctx = embed(stories, [None, None, waiting, None, None, None])
+    assert {row["story_id"] for row in rows(STORED)} == {*stories[:2], *stories[3:5]}
+    assert [job.completed for job in ctx.jobs] == [True, True, False, True, True, False]
+    assert "the embedding answer has no vector" in str(ctx.settled[2])
+    assert "expected a story with text, got none" in str(ctx.settled[5])
+    (told,) = rows("SELECT data FROM zeke_jobs.event WHERE name = %s", f"embedding/{waiting}")
+    assert told["data"] == {"refused": "the embedding answer has no vector"}
+
+
+def test_a_text_that_spoils_the_whole_request_is_found_by_halves(
+    conn: Connection, provider: Provider, embed: Callable[..., FakeChunk], rows: Callable[..., Any]
+) -> None:
+    provider.spoils = 9
+    stories = add_stories(conn, 16)
+    ctx = embed(stories)
+    assert list(ctx.settled) == [8]
+    assert len(rows(STORED)) == 15
+    assert provider.calls["/embeddings"] == 9
+    assert max(provider.texts.values()) == 1, "no text is paid twice"
+    assert scalar(conn, "SELECT count(*) FROM ai_calls WHERE settled_at IS NULL") == 0
+
+
+def test_a_refused_request_is_the_verdict_on_all(
+    conn: Connection, provider: Provider, embed: Callable[..., FakeChunk]
+) -> None:
+    provider.refuses = lambda _: True
+    with pytest.raises(Retry):
+        embed(add_stories(conn, 5))
+    assert scalar(conn, "SELECT count(*) FROM ai_calls WHERE outcome = 'failed' AND cost_usd = 0") == 5
+
+
+def test_an_analysis_waits_for_its_embedding_and_asks_alone_if_it_was_left_out(
+    conn: Connection, provider: Provider
+) -> None:
+    (story,) = add_stories(conn, 1)
+    job, sent, steps = uuid.uuid4(), list[Any](), dict[str, Any]()
+
+    def analyse(trigger: str = "auto", **more: Any) -> None:
+        given: dict[str, Any] = {
+            "settings": EventSettings(),
+            "services": {"ai": analyst(provider)},
+            "job_id": job,
+            "steps": steps,
+        }
+        ctx = FakeContext(conn, **given, **more)
+        try:
+            analyze_story(AnalyzeStory.model_validate({"story_id": story, "trigger": trigger}), ctx)
+        finally:
+            sent.extend((one.task, one.payload) for one in ctx.sent if one.task == "embed-story")
+            steps.update(ctx.steps)
+
+    for _ in range(2):  # a worker that died before the wait began sends no second job
+        with pytest.raises(WaitFor, match=f"embedding/{job}"):
+            analyse()
+    assert sent == [("embed-story", {"story_id": story, "job_id": str(job)})]
+    assert provider.calls.total() == 0, "nothing is asked before"
+    analyse(events={f"embedding/{job}": {"refused": "no vector"}})
+    assert provider.calls["/embeddings"] == 1
+    analyse(trigger="manual")
+    assert provider.calls["/embeddings"] == 2, "nobody waits for company if a person waits"
+    assert len(sent) == 1
+
+
+@pytest.mark.acceptance
+@pytest.mark.timeout(120)
+def test_the_pipeline_embeds_in_chunks_whatever_the_provider_refuses(
+    database: str, conn: Connection, provider: Provider, tmp_path: Path, rows: Callable[..., Any]
+) -> None:
+    provider.refuses, provider.leaves_out = (lambda call: call % 7 == 0), True
+    stories = add_stories(conn, 300)
+    fleet = Fleet(tmp_path, database)
+    quick = {"retry": {"limit": 8, "delay": "100ms"}}
+    fleet.configure(
+        jobs_yaml(provider.url, {"embed-story": {"chunk": {"size": 50, "wait": "5s"}, **quick}, "analyze-story": quick})
+    )
+    try:
+        fleet.workers(processes=2, threads=4)
+        fleet.ready(conn, 2)
+        zeke_jobs.send_many("analyze-story", [{"story_id": story} for story in stories])
+        eventually(lambda: scalar(conn, UNFINISHED) == 0, 90, fleet)
+    finally:
+        fleet.stop()
+    assert len(rows("SELECT story_id FROM story_overlays WHERE analysis_state = 'completed'")) == 297
+    assert scalar(conn, "SELECT count(*) FROM story_embeddings WHERE model_version = 'e@16'") == 297
+    failed = rows("SELECT name, data ->> 'story_id' AS story FROM zeke_jobs.job WHERE state = 'failed'")
+    assert {(row["name"], row["story"]) for row in failed} == {
+        (name, stories[number - 1]) for name in ("embed-story", "analyze-story") for number in (97, 194, 291)
+    }
+    assert max(provider.texts.values()) == 1
+    alone = 3 * 9  # the analyses of the three that are left out, with their retries
+    assert provider.calls["/embeddings"] <= 9 + alone * 7 / 6 + 1

@@ -1,0 +1,49 @@
+"""``nox -s ai``: embeddings in chunks from a provider that refuses and leaves out; says the figures, fails where one is wrong."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.lab import server
+from tests.lab.ai.embeddings import embeddings
+from zeke_jobs.postgres import migrate
+from zeke_jobs.postgres.pool import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MEASURES = {"embeddings": embeddings}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the named measures, or all, each in a database of its own; 1 where something is wrong, else 0."""
+    parser = argparse.ArgumentParser(prog="nox -s ai --", description=__doc__)
+    parser.add_argument("measure", nargs="*", choices=[[], *MEASURES], help="without one, all")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the jobs")
+    server.add_option(parser)
+    chosen = parser.parse_args(arguments)
+    server.end_with_us()
+    faults = list[str]()
+    with server.start(chosen.server) as started, tempfile.TemporaryDirectory(prefix="zeke-ai-") as folder:
+        for name in chosen.measure or MEASURES:
+            os.environ["DATABASE_URL"] = url = started.create(name)
+            began = time.monotonic()
+            with closing(connect(url)) as conn:
+                conn.autocommit = True
+                migrate.migrate(conn, ["actors.store"])
+                found, wrong = MEASURES[name](url, conn, Path(folder), quick=chosen.quick)
+            faults += wrong
+            print(f"{name}, {time.monotonic() - began:.0f} s, {started.about}: {found}", flush=True)
+    print("wrong: " + ("; ".join(faults) or "nothing"))
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
