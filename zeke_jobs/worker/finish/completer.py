@@ -195,7 +195,7 @@ class Completer:
         pause = 0.05
         while (work := self._next()) is not None:
             batch, unflushed = work
-            left = {id(one[0]): one for one in batch}  # unwritten; the parts come in another order than the batch
+            written: list[Ending] = []
             try:
                 with self._pool.connection() as conn:
                     if unflushed:
@@ -205,15 +205,14 @@ class Completer:
                     self._store_logs(conn)
                     for part in self.writer.write(conn, batch):
                         self.confirm(*part)
-                        for claim, _ in part[0]:
-                            left.pop(id(claim), None)
+                        written += part[0]
                 if batch:
-                    self._hold_up(batch, list(left.values()))
+                    self._hold_up(batch, _without(batch, written))
                     self._on_written({claim.task for claim, _ in batch})
             except psycopg2.Error as error:
                 if not is_away(error):
                     raise
-                batch = [*unflushed, *left.values()]
+                batch = [*unflushed, *_without(batch, written)]
                 self._log.warning("outcomes wait for the database", count=len(batch), error=str(error).strip())
                 self._pool.drop_idle()
                 self.put_back(batch)
@@ -283,3 +282,11 @@ class Completer:
             claim=claim.number,
             outcome="completed" if isinstance(outcome, Completed) else outcome.how,
         )
+
+
+def _without(batch: list[Ending], written: list[Ending]) -> list[Ending]:
+    """The endings of a batch that were not written; the written ones come in another order."""
+    if len(written) == len(batch):
+        return []
+    claims = {id(claim) for claim, _ in written}
+    return [one for one in batch if id(one[0]) not in claims]

@@ -15,7 +15,7 @@ from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.finish.outcome import Completed, Ended, describe, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
@@ -105,8 +105,7 @@ class EndingWriter:
         return {claim.id for claim in claims} - {row["id"] for row in given}
 
     def _complete(self, conn: Connection, batch: list[Completion]) -> set[UUID]:
-        ours = {row["id"] for row in SQL.all(conn, "job/complete", worker=self.worker, **columns(batch))}
-        lost = {claim.id for claim, _ in batch} - ours
+        lost = {job for (job,) in SQL.rows(conn, "job/complete", worker=self.worker, **columns(batch))}
         if lost:
             # When a connection breaks during a commit, the commit may or may not have succeeded.
             claims = {claim.id: claim.number for claim, _ in batch if claim.id in lost}
@@ -161,9 +160,14 @@ def _unstorable(what: str, error: Exception) -> Ended:
 def columns(batch: Sequence[Completion]) -> dict[str, Any]:
     """Completions as the parallel arrays that SQL takes."""
     return {
-        "ids": [claim.id for claim, _ in batch],
-        "claims": [claim.number for claim, _ in batch],
-        "after": [claim.after or 0.0 for claim, _ in batch],
-        "took": [claim.took for claim, _ in batch],
+        "ids": array(claim.id for claim, _ in batch),
+        "claims": array(claim.number for claim, _ in batch),
+        "after": array(claim.after or 0.0 for claim, _ in batch),
+        "took": array(claim.took for claim, _ in batch),
         "results": [outcome.output for _, outcome in batch],
     }
+
+
+def array(values: Iterable[UUID | float | None]) -> str:
+    """Ids or numbers as one literal, which the server reads faster than an expression with each of them."""
+    return "{" + ",".join("NULL" if value is None else str(value) for value in values) + "}"
