@@ -10,17 +10,18 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from multiprocessing import Pipe
 from signal import Signals
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from actors.engine.contract import EngineError
-from actors.engine.readers.frames import read_frame, receiver, send_frame
-from actors.engine.readers.server import Limits
+from actors.engine.readers.server import Limits, joined, parted
 from zeke_jobs.core.environment import lookup
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from multiprocessing.connection import Connection
 
 READERS = 2
 """Processes of a worker process that read at the same time."""
@@ -28,6 +29,7 @@ READERS = 2
 _LIMITS = Limits()
 _START = 60.0  # seconds for the imports of a reader, on a busy machine
 _GRACE = 5.0  # seconds for the kernel to end a reader after its time
+_LARGEST_HEAD = 1024 * 1024
 _SLICE = 0.5  # seconds of waiting after which a job can be interrupted
 _KEPT = ("PATH", "LD_LIBRARY_PATH", "PYTHONHOME", "LANG", "LC_ALL", "TMPDIR")
 
@@ -61,7 +63,7 @@ class Readers:
     def _begin(self) -> None:
         self._changed = threading.Condition()
         self._busy: WeakSet[_Ticket] = WeakSet()
-        self._idle: list[socket.socket] = []
+        self._idle: list[Connection] = []
         self._server: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
 
@@ -123,8 +125,7 @@ class Readers:
             reader = None
         reader = reader or self._new()
         try:
-            deadline = time.monotonic() + self._limits.wall + _GRACE
-            answer, found = _exchange(reader, head, body, deadline, self._limits.answer)
+            answer, found = _exchange(reader, joined(head, body), self._limits)
         except BaseException:
             reader.close()  # which ends the process too
             raise
@@ -135,17 +136,17 @@ class Readers:
                 self._idle.append(reader)
         return answer, found
 
-    def _new(self) -> socket.socket:
+    def _new(self) -> Connection:
         """Start a new reader.
 
         Raises:
             EngineError: ``engine_failed``: the machine has no process or memory left, or the reader cannot import its code.
         """
-        ours, theirs = socket.socketpair()
+        ours, theirs = Pipe()
         try:
             with theirs, self._changed:
                 socket.send_fds(self._running(), [b"+"], [theirs.fileno()])
-            ready, _ = read_frame(receiver(ours, time.monotonic() + _START), 0)
+            ready, _ = _received(ours, _START, _LARGEST_HEAD)
         except (OSError, EOFError, ValueError) as error:
             ours.close()
             with self._changed:
@@ -211,13 +212,10 @@ class Readers:
         self._begin()
 
 
-def _exchange(
-    reader: socket.socket, head: dict[str, Any], body: bytes, deadline: float, largest: int
-) -> tuple[dict[str, Any], bytes]:
+def _exchange(reader: Connection, question: bytes, limits: Limits) -> tuple[dict[str, Any], bytes]:
     try:
-        reader.settimeout(max(deadline - time.monotonic(), 0.001))
-        send_frame(reader, head, body)
-        answer, found = read_frame(receiver(reader, deadline), largest)
+        reader.send_bytes(question)
+        answer, found = _received(reader, limits.wall + _GRACE, limits.answer + _LARGEST_HEAD)
     except (OSError, EOFError, ValueError) as error:
         raise _Died(None) from error
     if "died" in answer:
@@ -225,6 +223,15 @@ def _exchange(
     if not isinstance(answer.get("last"), bool):
         raise _Died(None)
     return answer, found
+
+
+def _received(reader: Connection, patience: float, largest: int) -> tuple[dict[str, Any], bytes]:
+    """The next message of a reader; TimeoutError after some seconds without one."""
+    end = time.monotonic() + patience
+    while not reader.poll(_SLICE):
+        if time.monotonic() > end:
+            raise TimeoutError
+    return parted(reader.recv_bytes(largest))
 
 
 def _environment() -> dict[str, str]:

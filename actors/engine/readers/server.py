@@ -18,10 +18,9 @@ import sys
 import warnings
 from contextlib import suppress
 from importlib import import_module
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-from actors.engine.readers.frames import read_frame, receiver, send_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -51,6 +50,17 @@ class Limits(NamedTuple):
     growth: int = 24 * _MIB
 
 
+def joined(head: Mapping[str, Any], body: bytes = b"") -> bytes:
+    """A message between a worker and a reader: a JSON object on a line, and bytes behind it."""
+    return json.dumps(head).encode() + b"\n" + body
+
+
+def parted(message: bytes) -> tuple[dict[str, Any], bytes]:
+    """The object and the bytes of a message."""
+    head, _, body = message.partition(b"\n")
+    return json.loads(head), body
+
+
 class _Server:
     """Forks a reader for each socket that it receives over ``control``, until the worker closes its end."""
 
@@ -58,7 +68,7 @@ class _Server:
         self._operations = operations
         self._limits = limits
         self._control = control
-        self._readers: dict[int, socket.socket] = {}
+        self._readers: dict[int, Connection] = {}
         self._ended, self._waker = socket.socketpair()
         self._poll = select.poll()
 
@@ -95,10 +105,10 @@ class _Server:
             _, given, _, _ = socket.recv_fds(self._control, 1, 1)
             if not given:
                 return False
-            self._fork(socket.socket(fileno=given[0]))
+            self._fork(Connection(given[0]))
         return True
 
-    def _fork(self, sock: socket.socket) -> None:
+    def _fork(self, sock: Connection) -> None:
         try:
             pid = os.fork()
         except OSError:  # no process or memory is left; the worker notices the closed socket
@@ -106,8 +116,10 @@ class _Server:
             return
         if not pid:
             signal.set_wakeup_fd(-1)
-            for other in (self._control, self._ended, self._waker, *self._readers.values()):
+            for other in (self._control, self._ended, self._waker):
                 other.close()
+            for reader in self._readers.values():
+                reader.close()
             _be_reader(self._operations, self._limits, sock)
         self._readers[pid] = sock
         self._poll.register(sock, 0)  # reports only that the worker has closed its end
@@ -121,28 +133,28 @@ class _Server:
             with suppress(KeyError):  # removed before
                 self._poll.unregister(sock)
             if status:
-                sock.setblocking(False)
+                os.set_blocking(sock.fileno(), False)
                 with suppress(OSError):
-                    send_frame(sock, {"died": os.waitstatus_to_exitcode(status)})
+                    sock.send_bytes(joined({"died": os.waitstatus_to_exitcode(status)}))
             sock.close()
 
 
-def _be_reader(operations: Mapping[str, Operation], limits: Limits, sock: socket.socket) -> None:
+def _be_reader(operations: Mapping[str, Operation], limits: Limits, sock: Connection) -> None:
     """Answer one question after another, until the worker closes the socket or this process has grown too much; never return."""
     try:
         for number in (signal.SIGCHLD, signal.SIGALRM, signal.SIGPROF):
             signal.signal(number, signal.SIG_DFL)
         _confine(limits)
         born = _own_memory()
-        send_frame(sock, {"ready": os.getpid()})
+        sock.send_bytes(joined({"ready": os.getpid()}))
         is_last = False
         while not is_last:
-            head, body = read_frame(receiver(sock), sys.maxsize)
+            head, body = parted(sock.recv_bytes())
             _arm(limits)
             answer, found = _answer(operations, limits, head, body)
             _disarm()
             is_last = "exceeded" in answer or _own_memory() - born > limits.growth
-            send_frame(sock, {**answer, "last": is_last}, found)
+            sock.send_bytes(joined({**answer, "last": is_last}, found))
     except (OSError, EOFError):
         pass  # the worker has closed the socket
     except BaseException:  # noqa: BLE001 (a reader must not come back as a second server)
