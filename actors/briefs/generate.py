@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from psycopg2.extras import Json
 from pydantic import BaseModel, Field
 
 from actors.ai.markdown import prose
@@ -15,7 +16,8 @@ from actors.briefs.limits import enforce, seconds, time_saved_seconds
 from actors.schema import GenerateBrief  # noqa: TC001 (the handler is read by its annotations)
 from actors.store import overlays, texts
 from actors.store.ai_calls import ledger
-from actors.store.overlays import kept
+from actors.store.overlays import kept, mark
+from actors.store.statements import SQL
 from zeke_jobs import Context, Reject
 
 if TYPE_CHECKING:
@@ -77,13 +79,9 @@ def _store(reason: str, story_id: UUID, locked: overlays.Overlay, brief: Brief, 
     if stays := kept(locked.brief_author, is_asked_for=reason != "new_story"):
         return {"outcome": stays}
     parts = {"one_liner": brief.one_liner, "two_liner": brief.two_liner, "elevator": brief.elevator}
-    changed = overlays.save_brief(
-        tx,
-        story_id,
-        (brief.one_liner, brief.two_liner, brief.elevator),
-        time_saved_seconds=saved,
-        made_by=asdict(brief.made_by),
-    )
+    note = {"brief": {**asdict(brief.made_by), "written": mark(*parts.values())}}
+    told = {"time_saved_seconds": saved, "citations": Json(note)}
+    changed = SQL.run(tx, "overlay_save_brief", story_id=story_id, **parts, **told)
     return {
         "outcome": "written" if changed else "unchanged",
         "missing": [name for name, part in parts.items() if part is None],

@@ -71,7 +71,9 @@ def add(
         twin = None
         if known is None:
             name = name or feed.name
-            twin = store.twin(conn, [(item.id, item.url or None) for item in _newest(feed)[:_SHOWN]])
+            newest = _newest(feed)[:_SHOWN]
+            mine = {"items": [item.id for item in newest], "urls": [item.url or None for item in newest]}
+            twin = SQL.one(conn, "source_twin", **mine) if newest else None
             source_id, is_new = store.add(conn, kind, url, name=name, authority=authority, metadata=metadata)
         else:
             source_id, is_new = known["id"], False

@@ -83,7 +83,7 @@ def remove(source: Which, yes: Annotated[bool, flag("--yes", "Do not ask.")] = F
     """Remove a source with its items and stories, after asking; `sources off` keeps them."""
     with database() as conn:
         found = find(conn, source)
-        told = store.extent(conn, found)
+        (told,) = SQL.all(conn, "source_extent", source_id=found)
         going = told["stories"] - told["shared"]
         said = visible(f"{source}: {told['items']} items, {going} stories of its own ({told['starred']} starred)")
         if not yes:

@@ -60,7 +60,9 @@ def explain(conn: Connection, url: str) -> dict[str, Any]:
     url = url if _SCHEME.match(url) else f"https://{url}"
     canonical = canonical_url(url)
     host = (urlsplit(canonical).hostname or "").lower()
-    like = news.items_like(conn, _hosts(host), _paths(canonical), _stretch(_PLAIN_QUERY, urlsplit(canonical).query))
+    paths = sorted({path.lower() for path in _paths(canonical)})
+    query = _stretch(_PLAIN_QUERY, urlsplit(canonical).query).lower()
+    like = SQL.all(conn, "news_items_like", hosts=sorted(_hosts(host)), paths=paths, query=query)
     found = [row for row in like if _is_same(row, canonical, url)]
     items = [{**row, **_follow(conn, row)} for row in sorted(found, key=lambda row: row["created_at"], reverse=True)]
     return {

@@ -89,6 +89,15 @@ def _query(query: str) -> str:
     return urlencode(sorted(pairs), errors="surrogateescape")
 
 
+def is_web(url: str) -> bool:
+    """Whether it is an absolute address of http or https, of a length that servers take."""
+    try:
+        parts = urlsplit(url.strip())
+    except ValueError:
+        return False
+    return len(url) <= LONGEST_ADDRESS and parts.scheme in _DEFAULT_PORT and bool(parts.hostname)
+
+
 def site_of(url: str) -> str:
     """The site of ``url``: its host without ``www.`` and the like; empty if there is none."""
     try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from actors.engine import json_feed
-from actors.engine.canonical import LONGEST_ADDRESS
+from actors.engine.canonical import LONGEST_ADDRESS, is_web
 from actors.engine.contract import (
     EARLIEST,
     LONGEST_FRAGMENT,
@@ -26,6 +26,7 @@ from actors.engine.decode import unpacked
 from actors.engine.feed_bytes import repaired
 from actors.engine.feed_markup import fragment_of, title_of, value_of
 from actors.engine.text import of_the_web, one_line
+from actors.engine.youtube import is_youtube
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +66,7 @@ def read_feed(
         name=one_line(title_of(feed, "title", typed=typed)),
         description=one_line(title_of(feed, "subtitle", typed=typed), 2000),
         url=url,
-        source_type="youtube" if _is_youtube(url) else "podcast" if podcast else "rss",
+        source_type="youtube" if is_youtube(url) else "podcast" if podcast else "rss",
         metadata={
             "link": value_of(feed, "link")[:LONGEST_ADDRESS],
             "language": value_of(feed, "language")[:100],
@@ -134,7 +135,7 @@ def _link(entry: dict[str, Any], feed_url: str) -> str:
         value_of(entry, "id"),
         *(_absolute(value_of(part, "href"), feed_url) for part in links if value_of(part, "rel") in {"via", "related"}),
     ]
-    return next((candidate.strip() for candidate in candidates if _is_web(candidate)), "")
+    return next((candidate.strip() for candidate in candidates if is_web(candidate)), "")
 
 
 def _absolute(url: str, feed_url: str) -> str:
@@ -142,16 +143,6 @@ def _absolute(url: str, feed_url: str) -> str:
         return urljoin(feed_url, url.strip()) if url.strip() else ""
     except ValueError:
         return ""
-
-
-def _is_web(url: str) -> bool:
-    if len(url) > LONGEST_ADDRESS:
-        return False
-    try:
-        parts = urlsplit(url.strip())
-    except ValueError:
-        return False
-    return parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
 def _identified(items: list[ContentItem]) -> list[ContentItem]:
@@ -186,7 +177,7 @@ def _moment(date: str) -> datetime | None:
 def _audio(entry: dict[str, Any]) -> tuple[str, float | None]:
     for part in dict.get(entry, "links") or []:
         address = value_of(part, "href")
-        if value_of(part, "rel") == "enclosure" and _is_web(address) and _is_audio(address, value_of(part, "type")):
+        if value_of(part, "rel") == "enclosure" and is_web(address) and _is_audio(address, value_of(part, "type")):
             return address, _seconds(value_of(entry, "itunes_duration"))
     return "", None
 
@@ -214,8 +205,3 @@ def _ttl(feed: dict[str, Any]) -> int | None:
     frequency = value_of(feed, "sy_updatefrequency").strip()
     times = int(frequency) if re.fullmatch(r"[1-9]\d{0,3}", frequency, re.ASCII) else 1
     return period // times if period else None
-
-
-def _is_youtube(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    return host in {"youtube.com", "www.youtube.com"}

@@ -11,7 +11,7 @@ from actors.store.statements import SQL, by_index
 from zeke_jobs.errors import ZekeJobsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from psycopg2.extensions import connection as Connection
@@ -182,15 +182,6 @@ def story(conn: Connection, story_id: UUID) -> Row | None:
     row["same_event"] = [] if cluster is None else SQL.all(conn, "news_cluster_members", **event)
     row["items"] = SQL.all(conn, "news_story_items", story_id=story_id)
     return row
-
-
-def items_like(conn: Connection, hosts: Iterable[str], paths: Iterable[str], query: str = "") -> list[Row]:
-    """Items whose address contains one of ``hosts``, one of ``paths``, and ``query``; the 200 with the shortest address.
-
-    The shorter the address, the likelier the user means it.
-    """
-    known = {"hosts": sorted({host.lower() for host in hosts}), "paths": sorted({path.lower() for path in paths})}
-    return SQL.all(conn, "news_items_like", **known, query=query.lower())
 
 
 def jobs_about(

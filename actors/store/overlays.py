@@ -113,29 +113,3 @@ def save_analysis(
     rounded = None if confidence is None else round(confidence, 2)
     told = {"why_it_matters": why_it_matters, "analysis_state": state, "citations": Json(dict(citations))}
     return SQL.run(conn, "overlay_save_analysis", story_id=story_id, confidence=rounded, **told) > 0
-
-
-def save_brief(
-    conn: Connection,
-    story_id: UUID,
-    brief: tuple[str | None, str | None, str | None],
-    *,
-    time_saved_seconds: int,
-    made_by: Mapping[str, Any],
-) -> bool:
-    """Store a brief and note that the pipeline wrote it; returns whether that changed anything."""
-    parts = dict(zip(("one_liner", "two_liner", "elevator"), brief, strict=True))
-    note = Json({"brief": {**made_by, "written": mark(*brief)}})
-    told = {"time_saved_seconds": time_saved_seconds, "citations": note}
-    return SQL.run(conn, "overlay_save_brief", story_id=story_id, **parts, **told) > 0
-
-
-def save_summary(
-    conn: Connection, story_id: UUID, summary: str, *, seen: str | None, made_by: Mapping[str, Any]
-) -> bool:
-    """Store a story's summary, unless the present one differs from ``seen``, and note that the pipeline wrote it.
-
-    Returns whether that changed anything.
-    """
-    note = Json({"summary": {**made_by, "written": mark(summary)}})
-    return bool(SQL.value(conn, "summary_save", story_id=story_id, summary=summary, seen=seen, citations=note))

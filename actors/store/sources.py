@@ -13,7 +13,7 @@ from actors.engine.canonical import site_of
 from actors.store.statements import SQL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from psycopg2.extensions import connection as Connection
 
@@ -99,12 +99,6 @@ def add(
     return source_id, SQL.run(conn, "source_add", source_id=str(source_id), type=kind, url=url, **told) > 0
 
 
-def twin(conn: Connection, items: Sequence[tuple[str, str | None]]) -> dict[str, Any] | None:
-    """The source with all of these items, by their ids in its feed and their addresses; None if there is none."""
-    ids, urls = [one for one, _ in items], [url for _, url in items]
-    return SQL.one(conn, "source_twin", items=ids, urls=urls) if items else None
-
-
 def manual(conn: Connection, page: str) -> UUID:
     """The manual source of the site of ``page``, made when it is first needed."""
     site = site_of(page)
@@ -142,13 +136,6 @@ def health(
 ) -> None:
     """Record the result of the last poll."""
     SQL.run(conn, "source_health_put", source_id=source_id, status=status, message=message)
-
-
-def extent(conn: Connection, source_id: UUID) -> dict[str, Any]:
-    """The numbers of a source's ``items``, ``stories``, ``starred`` stories and stories ``shared`` with other sources."""
-    row = SQL.one(conn, "source_extent", source_id=source_id)
-    assert row is not None
-    return row
 
 
 def remove(tx: Connection, source_id: UUID) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from psycopg2.extras import Json
+
 from actors.ai.protocol import answered
 from actors.schema import StorySummarize  # noqa: TC001 (the handler is read by its annotations)
 from actors.store import overlays, texts
 from actors.store.ai_calls import ledger
-from actors.store.overlays import kept
+from actors.store.overlays import kept, mark
+from actors.store.statements import SQL
 from zeke_jobs import Context, Reject
 
 if TYPE_CHECKING:
@@ -42,9 +45,9 @@ def story_summarize(payload: StorySummarize, ctx: Context) -> dict[str, Any]:
         locked = overlays.lock(tx, text.id)
         outcome = kept(locked.summary_author, is_asked_for=is_asked_for)
         if outcome is None and summary.text is not None:
-            made_by = asdict(summary.made_by)
-            changed = overlays.save_summary(tx, text.id, summary.text, seen=locked.summary, made_by=made_by)
-            outcome = "written" if changed else "unchanged"
+            note = Json({"summary": {**asdict(summary.made_by), "written": mark(summary.text)}})
+            told = {"summary": summary.text, "seen": locked.summary, "citations": note}
+            outcome = "written" if SQL.value(tx, "summary_save", story_id=text.id, **told) else "unchanged"
         output = {"outcome": outcome or "no_sentences"}
         if unfounded is None:
             ctx.complete(output)

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-from actors.engine.canonical import LONGEST_ADDRESS
+from actors.engine.canonical import is_web
 from actors.engine.pages import parse_page
 from actors.engine.text import decode, one_line
 
@@ -77,8 +77,6 @@ def joined(base: str, href: str) -> str:
     """A link's absolute web address without its fragment; empty for any other text."""
     try:
         address = urljoin(base, href.strip()).partition("#")[0] if href.strip() else ""
-        parts = urlsplit(address)
-        is_web = parts.scheme in {"http", "https"} and bool(parts.hostname)
     except ValueError:
         return ""
-    return address if is_web and len(address) <= LONGEST_ADDRESS else ""
+    return address if is_web(address) else ""
