@@ -51,6 +51,9 @@ CREATE TABLE public.content_details (
     author text,
     text_origin text NOT NULL,
     revision integer NOT NULL DEFAULT 1,
+    written_title text, -- the title that the pipeline gave the story last: another one is a person's, and stays
+    text_choice text,   -- by which way of reading the text was found, and why this one was taken; NULL where an Engine does not say
+    description text,   -- how the page describes itself, where it does
     updated_at timestamptz NOT NULL DEFAULT now()
 );
 
@@ -71,8 +74,8 @@ CREATE TABLE public.story_signatures (
     bands bigint[] NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now()
 );
--- Candidates: stories that share a band.
-CREATE INDEX story_signatures_bands_idx ON public.story_signatures USING gin (bands);
+-- Candidates: stories that share a band. Without a pending list: each look-up would read all of it, and there are forty a story.
+CREATE INDEX story_signatures_bands_idx ON public.story_signatures USING gin (bands) WITH (fastupdate = off);
 
 -- Items of uploads that are too large for a payload; ingest-from-upload is given the id.
 CREATE TABLE public.uploads (
@@ -82,4 +85,18 @@ CREATE TABLE public.uploads (
     uploaded_by text,
     items jsonb NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- Who rests until when, and why: hosts, the Engine, AI providers. Nobody asks them before then.
+CREATE TABLE public.rests (
+    who text CONSTRAINT rests_pkey PRIMARY KEY,
+    until timestamptz NOT NULL,
+    why text NOT NULL DEFAULT ''
+);
+
+-- The filters that people add by the command line; those of jobs.yaml stand there.
+CREATE TABLE public.filters (
+    number integer GENERATED ALWAYS AS IDENTITY CONSTRAINT filters_pkey PRIMARY KEY,
+    rule jsonb NOT NULL, -- as in jobs.yaml
+    created_at timestamptz NOT NULL DEFAULT zeke_jobs.now()
 );

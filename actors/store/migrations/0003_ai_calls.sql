@@ -26,16 +26,102 @@ CREATE INDEX ai_calls_day_idx ON public.ai_calls (day, operation);
 -- Costs of a story.
 CREATE INDEX ai_calls_story_id_idx ON public.ai_calls (story_id);
 
--- One row a day: who reserves locks it, so that two workers cannot spend the same cent.
-CREATE TABLE public.ai_days (
-    day date CONSTRAINT ai_days_pkey PRIMARY KEY,
-    reserved_usd numeric(14, 8) NOT NULL DEFAULT 0,
-    spent_usd numeric(14, 8) NOT NULL DEFAULT 0
-);
-
 -- Answers by a hash of prompt, model, parameters, schema and input.
 CREATE TABLE public.ai_answers (
     key text CONSTRAINT ai_answers_pkey PRIMARY KEY,
     answer jsonb NOT NULL,
     created_at timestamptz NOT NULL DEFAULT zeke_jobs.now()
 );
+
+-- End a call, once: where its cost is unknown, the most that it may have cost counts. A good answer is kept and replaces an older one. Returns
+-- the cost; NULL: it had ended before.
+CREATE FUNCTION public.ai_call_settle(
+    p_id uuid,
+    p_outcome text,
+    p_detail text,
+    p_model text,
+    p_input_tokens integer,
+    p_output_tokens integer,
+    p_cost numeric,
+    p_is_charged boolean,
+    p_latency_ms integer,
+    p_key text,
+    p_answer jsonb
+)
+RETURNS numeric
+LANGUAGE plpgsql
+SET enable_seqscan = off
+SET jit = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    cost numeric;
+BEGIN
+    UPDATE public.ai_calls AS a
+    SET
+        outcome = p_outcome,
+        detail = p_detail,
+        model_answered = p_model,
+        input_tokens = p_input_tokens,
+        output_tokens = p_output_tokens,
+        cost_usd = CASE WHEN p_is_charged THEN coalesce(p_cost, a.reserved_usd) ELSE 0 END,
+        latency_ms = p_latency_ms,
+        settled_at = zeke_jobs.now()
+    WHERE a.id = p_id AND a.settled_at IS NULL
+    RETURNING a.cost_usd INTO cost;
+    IF p_key IS NOT NULL THEN
+        INSERT INTO public.ai_answers AS k (key, answer) VALUES (p_key, p_answer)
+        ON CONFLICT (key) DO UPDATE SET answer = EXCLUDED.answer, created_at = zeke_jobs.now();
+    END IF;
+    RETURN cost;
+END
+$$;
+
+-- A story for the AI step and the insights; its age is as of now.
+CREATE FUNCTION public.story_for_ai(p_story uuid)
+RETURNS TABLE (
+    id uuid,
+    title text,
+    summary text,
+    kind text,
+    published_at timestamptz,
+    happened_at timestamptz,
+    document text,
+    description text,
+    language text,
+    text_hash text,
+    duration_seconds integer,
+    source text,
+    authority double precision,
+    age_days integer
+)
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off
+SET jit = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT
+        s.id::uuid,
+        coalesce(s.title, '')::text,
+        s.summary::text,
+        s.kind::text,
+        s.published_at::timestamptz,
+        coalesce(s.published_at, s.created_at)::timestamptz,
+        coalesce(nullif(d.markdown, ''), c.text_body, '')::text,
+        coalesce(d.description, '')::text,
+        c.language_code::text,
+        c.content_hash::text,
+        c.duration_seconds::integer,
+        coalesce(src.name, src.url, '')::text,
+        src.authority_score::float8,
+        greatest(0, floor(extract(epoch FROM zeke_jobs.now() - coalesce(s.published_at, s.created_at)) / 86400))::int
+    FROM public.stories AS s
+    JOIN public.contents AS c ON c.id = s.content_id
+    LEFT JOIN public.content_details AS d ON d.content_id = c.id
+    LEFT JOIN public.sources AS src ON src.id = s.primary_source_id
+    WHERE s.id = p_story;
+END
+$$;

@@ -1,4 +1,5 @@
--- Stories of one event and near duplicates, found by index and held by the clusters concerned, whatever the server's settings.
+-- Stories of one event and near duplicates, found by index and held by the clusters concerned, whatever the server's settings. These
+-- statements are short, and planning them costs more than running them: a function in plpgsql keeps its plan, one in sql does not.
 
 -- A sample of the word pairs of each story's title and lead, as hashes: stories of one event share many, others next to none.
 CREATE TABLE public.story_terms (
@@ -25,10 +26,14 @@ CREATE FUNCTION public.story_event_candidates(
     p_most integer
 )
 RETURNS TABLE (story_id uuid, cluster_id uuid)
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET enable_seqscan = off
 SET jit = off
+SET plan_cache_mode = force_generic_plan
 AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     WITH near AS MATERIALIZED (
         SELECT found.story_id, count(*) AS shared
         FROM unnest(p_terms) AS mine (term)
@@ -47,17 +52,22 @@ AS $$
     )
     SELECT near.story_id, (SELECT s.cluster_id FROM public.stories AS s WHERE s.id = near.story_id)
     FROM near
-    ORDER BY near.shared DESC, near.story_id
+    ORDER BY near.shared DESC, near.story_id;
+END
 $$;
 
 -- The stories that share a band with a text, most bands first, with what it takes to compare them. One look-up a band:
 -- for an overlap of arrays the planner guesses one row in a hundred and reads the table.
 CREATE FUNCTION public.story_near_duplicates(p_story uuid, p_bands bigint[], p_most integer)
 RETURNS TABLE (story_id uuid, signature bigint[], text_body text)
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET enable_seqscan = off
 SET jit = off
+SET plan_cache_mode = force_generic_plan
 AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     WITH near AS MATERIALIZED (
         SELECT found.story_id, count(*) AS shared
         FROM unnest(p_bands) AS mine (band)
@@ -73,13 +83,14 @@ AS $$
         near.story_id,
         (SELECT g.signature FROM public.story_signatures AS g WHERE g.story_id = near.story_id),
         (
-            SELECT c.text_body
+            SELECT c.text_body::text
             FROM public.stories AS s
             JOIN public.contents AS c ON c.id = s.content_id
             WHERE s.id = near.story_id
         )
     FROM near
-    ORDER BY near.shared DESC, near.story_id
+    ORDER BY near.shared DESC, near.story_id;
+END
 $$;
 
 -- The cosine of two vectors, by pgvector where they are stored as vector.
@@ -158,7 +169,7 @@ BEGIN
                 WHERE s.id = ANY (p_stories) AND c.id <> ALL (held)
             ) THEN
                 RETURN QUERY
-                SELECT s.id, s.cluster_id, s.title FROM public.stories AS s WHERE s.id = ANY (p_stories) ORDER BY s.id;
+                SELECT s.id, s.cluster_id, s.title::text FROM public.stories AS s WHERE s.id = ANY (p_stories) ORDER BY s.id;
                 RETURN;
             END IF;
             RAISE SQLSTATE 'ZN001';
@@ -166,5 +177,37 @@ BEGIN
             NULL;
         END;
     END LOOP;
+END
+$$;
+
+-- The number of sources that tell of a story's event: sources of its cluster's stories, and of items that were copies of them.
+CREATE FUNCTION public.story_event_sources(p_story uuid)
+RETURNS bigint
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off
+SET jit = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    members uuid[] := ARRAY(
+        SELECT m.id
+        FROM public.stories AS s
+        JOIN public.stories AS m ON m.cluster_id = s.cluster_id
+        WHERE s.id = p_story
+    );
+BEGIN
+    RETURN (
+        SELECT count(DISTINCT told.source_id)
+        FROM (
+            SELECT s.primary_source_id AS source_id
+            FROM public.stories AS s
+            WHERE s.id = ANY (p_story || members)
+            UNION ALL
+            SELECT r.source_id
+            FROM public.item_outcomes AS o
+            JOIN public.raw_items AS r ON r.id = o.raw_item_id
+            WHERE o.story_id = ANY (p_story || members)
+        ) AS told
+    );
 END
 $$;

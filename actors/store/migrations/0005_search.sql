@@ -61,21 +61,30 @@ $$;
 -- Bring some stories' rows up to date.
 CREATE FUNCTION public.story_index_put(p_stories uuid[])
 RETURNS void
-LANGUAGE sql
+LANGUAGE plpgsql
+SET enable_seqscan = off
+SET jit = off
+SET plan_cache_mode = force_generic_plan
 AS $$
+BEGIN
     INSERT INTO public.story_index AS i (story_id, source_id, happened_at, language, document)
     SELECT
-        s.id, s.primary_source_id, coalesce(s.published_at, s.created_at), l.language,
-        public.story_document(l.language, s.title, c.text_body)
-    FROM public.stories AS s
-    JOIN public.contents AS c ON c.id = s.content_id
-    CROSS JOIN LATERAL (SELECT public.story_language(c.language_code) AS language) AS l
-    WHERE s.id = ANY (p_stories)
+        t.id, t.source_id, t.happened_at, t.language, public.story_document(t.language, t.title, t.text_body)
+    FROM (
+        SELECT
+            s.id, s.primary_source_id AS source_id, coalesce(s.published_at, s.created_at) AS happened_at, s.title, c.text_body,
+            public.story_language(c.language_code) AS language
+        FROM public.stories AS s
+        JOIN public.contents AS c ON c.id = s.content_id
+        WHERE s.id = ANY (p_stories)
+        OFFSET 0 -- keeps the language from being computed twice
+    ) AS t
     ON CONFLICT (story_id) DO UPDATE SET
         source_id = EXCLUDED.source_id,
         happened_at = EXCLUDED.happened_at,
         language = EXCLUDED.language,
-        document = EXCLUDED.document
+        document = EXCLUDED.document;
+END
 $$;
 
 INSERT INTO public.story_index (story_id, source_id, happened_at, language, document)
@@ -173,8 +182,76 @@ BEGIN
 END
 $$;
 
--- The stories that fit, the best first. All matches are found by the index; the newest p_ranked of them are compared with the
--- words in their own language and ranked. Until then no words of a story are read: phrases count as words.
+-- How many stories the planner expects to have these words; of how many. Volatile, as EXPLAIN asks of a function.
+CREATE FUNCTION public.story_matches(p_query tsquery, OUT matches double precision, OUT of_all double precision)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    plan json;
+BEGIN
+    EXECUTE format('EXPLAIN (FORMAT JSON) SELECT FROM public.story_index WHERE document @@ %L::tsquery', p_query) INTO plan;
+    matches := plan -> 0 -> 'Plan' ->> 'Plan Rows';
+    EXECUTE 'EXPLAIN (FORMAT JSON) SELECT FROM public.story_index' INTO plan;
+    of_all := plan -> 0 -> 'Plan' ->> 'Plan Rows';
+END
+$$;
+
+-- When the last of the newest so many stories happened; null where there are no more than that.
+CREATE FUNCTION public.story_newest(p_sources uuid[], p_since timestamptz, p_rows bigint)
+RETURNS timestamptz
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET jit = off
+AS $$
+DECLARE
+    since timestamptz;
+BEGIN
+    EXECUTE 'SELECT i.happened_at FROM public.story_index AS i WHERE true'
+        || CASE WHEN p_sources IS NULL THEN '' ELSE ' AND i.source_id = ANY ($1)' END
+        || CASE WHEN p_since IS NULL THEN '' ELSE ' AND i.happened_at >= $2' END
+        || ' ORDER BY i.happened_at DESC OFFSET $3 LIMIT 1'
+        INTO since USING p_sources, p_since, p_rows;
+    RETURN since;
+END
+$$;
+
+-- The newest stories that may fit, at most so many. Where many will, a window of the newest stories that holds enough of them is
+-- searched, and a wider one where it does not: a small window is read through, a larger one searched by the index of words.
+CREATE FUNCTION public.story_near(p_query tsquery, p_sources uuid[], p_since timestamptz, p_most integer)
+RETURNS uuid[]
+LANGUAGE plpgsql
+SET enable_seqscan = off
+SET enable_indexscan = off
+SET jit = off
+SET work_mem = '64MB'
+AS $$
+DECLARE
+    expected record := public.story_matches(p_query);
+    is_frequent boolean := expected.matches > 10 * p_most;
+    held bigint := 1.5 * p_most * expected.of_all / greatest(expected.matches, 1);
+    since timestamptz := p_since;
+    found uuid[];
+BEGIN
+    LOOP
+        IF is_frequent THEN
+            since := coalesce(public.story_newest(p_sources, p_since, held), p_since);
+        END IF;
+        EXECUTE 'SELECT ARRAY(SELECT i.story_id FROM (SELECT i.story_id, i.happened_at, i.document FROM public.story_index AS i WHERE true'
+            || CASE WHEN p_sources IS NULL THEN '' ELSE ' AND i.source_id = ANY ($2)' END
+            || CASE WHEN since IS NULL THEN '' ELSE ' AND i.happened_at >= $3' END
+            || CASE WHEN is_frequent AND held <= 5 * p_most THEN ' OFFSET 0' ELSE '' END
+            || ') AS i WHERE i.document @@ $1 ORDER BY i.happened_at DESC LIMIT $4)'
+            INTO found USING p_query, p_sources, since, p_most;
+        EXIT WHEN cardinality(found) >= p_most OR since IS NOT DISTINCT FROM p_since;
+        held := 4 * held;
+    END LOOP;
+    RETURN found;
+END
+$$;
+
+-- The stories that fit, the best first. Those that may fit are found without a look at the order of words, so that phrases count
+-- as words; the newest p_ranked of them are compared with the words in their own language and ranked.
 CREATE FUNCTION public.story_search(
     p_words text,
     p_sources uuid[],
@@ -183,11 +260,9 @@ CREATE FUNCTION public.story_search(
     p_most integer
 )
 RETURNS TABLE (story_id uuid, rank real, compared bigint)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql
 SET enable_seqscan = off
-SET enable_indexscan = off
 SET jit = off
-SET work_mem = '64MB'
 AS $$
 DECLARE
     wanted tsquery := public.story_query(p_words);
@@ -195,16 +270,13 @@ DECLARE
         WHEN wanted::text LIKE '%!( %' THEN wanted -- without a phrase it would leave out more
         ELSE regexp_replace(wanted::text, '<(-|\d+)>', '&', 'g')::tsquery
     END;
+    newest uuid[] := public.story_near(loosely, p_sources, p_since, p_ranked);
 BEGIN
     RETURN QUERY
     WITH near AS MATERIALIZED (
         SELECT i.story_id, i.happened_at, i.language, i.document
         FROM public.story_index AS i
-        WHERE i.document @@ loosely
-            AND (p_sources IS NULL OR i.source_id = ANY (p_sources))
-            AND (p_since IS NULL OR i.happened_at >= p_since)
-        ORDER BY i.happened_at DESC
-        LIMIT p_ranked
+        WHERE i.story_id = ANY (newest)
     ),
     spoken AS MATERIALIZED (
         SELECT l.language, websearch_to_tsquery(l.language::regconfig, public.story_words(p_words)) AS query
@@ -216,7 +288,7 @@ BEGIN
         JOIN spoken ON spoken.language = near.language
         WHERE near.document @@ spoken.query
     )
-    SELECT fit.story_id, fit.rank, (SELECT count(*) FROM near)
+    SELECT fit.story_id, fit.rank, cardinality(newest)::bigint
     FROM fit
     ORDER BY fit.rank DESC, fit.happened_at DESC
     LIMIT p_most;
