@@ -11,7 +11,7 @@ from actors.cli import jobs
 from actors.cli.engine import cannot_read, in_force, open_engine, task_settings
 from actors.cli.output import Json, ago, as_json, console, database, escape, in_json, short, tell
 from actors.engine.contract import EngineError
-from actors.engine.discovery.addresses import typed
+from actors.engine.discovery.addresses import is_mailbox, typed
 from actors.engine.discovery.selected import selector_of, with_selector
 from actors.engine.fetch import parse
 from actors.sources.feed_items import FirstFetch
@@ -56,7 +56,7 @@ def add(
     metadata: dict[str, Any] = {"folder": steps} if steps else {}
     with database() as conn:
         if no_check:
-            kind = kind or _guess(address)
+            kind = _by_address(address) or kind or ("youtube_channel" if "youtube.com/" in address.lower() else "rss")
             source_id, is_new = store.add(conn, kind, address, name=name, authority=authority, metadata=metadata)
             if is_json:
                 as_json({"id": source_id, "type": kind, "url": address, "new": is_new})
@@ -67,7 +67,7 @@ def add(
         feed = _choose(discover(conn, url), pick, is_json=is_json)
         known = SQL.one(conn, "source_by_address", urls=[feed.url, feed.id, address])
         first = FirstFetch.model_validate(task_settings(in_force(conn), "ingest-source").get("first_fetch", {}))
-        url, kind = feed.url, kind or type_of(feed)
+        url, kind = feed.url, _by_address(feed.url) or kind or type_of(feed)
         twin = None
         if known is None:
             name = name or feed.name
@@ -120,9 +120,7 @@ def discover(conn: Connection, url: str) -> list[ContentSource]:
 
 def type_of(feed: ContentSource) -> str:
     """The type of source for a feed."""
-    if selector_of(feed.url):
-        return store.PAGE
-    return {"youtube": "youtube_channel", "podcast": "podcast"}.get(feed.source_type, "rss")
+    return _by_address(feed.url) or {"youtube": "youtube_channel", "podcast": "podcast"}.get(feed.source_type, "rss")
 
 
 def _checked(url: str, selector: str) -> tuple[str, str]:
@@ -134,7 +132,8 @@ def _checked(url: str, selector: str) -> tuple[str, str]:
     url = url.partition("#")[0] if not selector_of(url) else url
     address = typed(url)
     try:
-        parse(address)
+        if selector or not is_mailbox(address):
+            parse(address)
     except EngineError as error:
         raise typer.BadParameter(str(error), param_hint="URL") from error
     if selector:
@@ -145,10 +144,9 @@ def _checked(url: str, selector: str) -> tuple[str, str]:
     return address, url
 
 
-def _guess(address: str) -> str:
-    if selector_of(address):
-        return store.PAGE
-    return "youtube_channel" if "youtube.com/" in address.lower() else "rss"
+def _by_address(url: str) -> str:
+    """The type of source that an address alone decides; empty for feeds."""
+    return store.NEWSLETTER if is_mailbox(url) else store.PAGE if selector_of(url) else ""
 
 
 def _choose(found: list[ContentSource], pick: int | None, *, is_json: bool) -> ContentSource:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from actors.engine import youtube
 from actors.engine.contract import ContentItem, ContentSource, EngineError, Found, bounded_header
+from actors.engine.discovery.addresses import is_mailbox
 from actors.engine.discovery.discover import Discovery
 from actors.engine.discovery.selected import selector_of
 from actors.engine.fetch import Fetched, Fetcher, Limits
+from actors.engine.mail.mailbox import read_mailbox
 from actors.engine.reading import feed_links, read_feed, read_page, selected_links
 from actors.engine.youtube_api import DataApi, channel_of
 from actors.retry_after import http_date
@@ -81,6 +83,8 @@ class LocalEngine:
 
     def fetch_source(self, url: str, etag: str | None = None, last_modified: str | None = None) -> ContentSource:
         """See ``Finder``."""
+        if is_mailbox(url):
+            return read_mailbox(url, self._settings, etag)
         now = datetime.now(UTC)
         address = youtube.feed_url(url, lambda page: self._fetcher.get(page, self._limits(_PAGE_TYPES)))
         if (api := self._youtube) is not None and (channel := _channel(address)) is not None:
@@ -113,6 +117,8 @@ class LocalEngine:
 
     def discover(self, text: str) -> Found:
         """See ``Finder`` and ``discovery.discover``."""
+        if is_mailbox(text):
+            return Found(feeds=[self.fetch_source(text)])
         now = datetime.now(UTC)
         find = Discovery(
             get=lambda url: self._fetcher.get(url, self._limits(_FEED_TYPES), {"Accept": _ACCEPT_ANY}),

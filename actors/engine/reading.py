@@ -61,6 +61,11 @@ def feed_links(body: bytes, url: str, content_type: str = "") -> list[tuple[str,
     return _read(_LINKS, "links", body, url, url=url, content_type=content_type)
 
 
+def read_message(body: bytes, name: str) -> ContentItem:
+    """As ``mail.message.read_message``."""
+    return _read(_PAGE, "message", body, name)
+
+
 def html_to_text(fragment: str) -> tuple[str, str]:
     """As ``pages.html_to_text``; by a reader only if there is any markup."""
     if "<" not in fragment and "&" not in fragment:

@@ -2,14 +2,43 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Network, IPv6Network
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, model_validator
 
 from zeke_jobs import Duration, parse_duration
 
+_SENDABLE = re.compile(r"[!-~](?:[ -~]{0,7998}[!-~])?")
 _DEFAULT_AGENT = "zeke-jobs/0.1"
+
+
+def sendable(value: SecretStr) -> SecretStr:
+    """The value, if it can be sent in a line of a protocol.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    if not _SENDABLE.fullmatch(value.get_secret_value()):
+        raise ValueError("expected a value of printable ASCII characters, got none, or one with others")
+    return value
+
+
+class Mailbox(BaseModel, extra="forbid", frozen=True, hide_input_in_errors=True):
+    """A mailbox whose folders are sources, as ``imap://NAME/FOLDER``.
+
+    Attributes:
+        host: The IMAP server; ``port`` is its port.
+        security: ``tls`` from the first byte (port 993), ``starttls`` (port 143), or ``none`` on a network of your own.
+        user: Name for the login, with ``password``.
+    """
+
+    host: str = Field(min_length=1)
+    port: int = Field(default=993, ge=1, le=65535)
+    security: Literal["tls", "starttls", "none"] = "tls"
+    user: str = Field(pattern=r"^[ -~]+$")
+    password: Annotated[SecretStr, AfterValidator(sendable)]
 
 
 class EngineSettings(BaseModel, extra="forbid", frozen=True):
@@ -29,6 +58,7 @@ class EngineSettings(BaseModel, extra="forbid", frozen=True):
         redirects: Most redirects.
         youtube_key: Key of YouTube's Data API; without it, or if it fails, channels are read by their keyless feed.
         youtube_api: Address of that API.
+        mailboxes: Mailboxes by name.
     """
 
     kind: Literal["local", "http"] = "local"
@@ -45,6 +75,7 @@ class EngineSettings(BaseModel, extra="forbid", frozen=True):
     redirects: int = Field(default=5, ge=0, le=20)
     youtube_key: SecretStr | None = None
     youtube_api: str = "https://www.googleapis.com/youtube/v3"
+    mailboxes: dict[Annotated[str, Field(pattern="^[a-z0-9.-]+$")], Mailbox] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _http_has_an_address(self) -> Self:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 FEED_TYPES = ("rss", "podcast")
 YOUTUBE_TYPES = ("youtube_channel",)
 PAGE = "page"
-POLLED_TYPES = (*FEED_TYPES, PAGE)
+NEWSLETTER = "newsletter"
+POLLED_TYPES = (*FEED_TYPES, PAGE, NEWSLETTER)
 """The sources that ingest-pull has read."""
 
 MANUAL = "manual"

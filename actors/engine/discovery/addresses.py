@@ -39,6 +39,11 @@ def typed(text: str) -> str:
     return f"https://{text}"
 
 
+def is_mailbox(url: str) -> bool:
+    """Whether an address is that of a folder of a mailbox: ``imap://NAME/FOLDER``."""
+    return url.strip().lower().startswith("imap:")
+
+
 def of_known_site(url: str) -> list[str]:
     """The addresses of a page's feed on a known site, the best first; empty for an unknown site."""
     try:

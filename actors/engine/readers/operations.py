@@ -14,6 +14,7 @@ from actors.engine.article.language import text_language
 from actors.engine.discovery.links import feed_links
 from actors.engine.discovery.selected import selected_links
 from actors.engine.feeds import read_feed
+from actors.engine.mail.message import read_message
 from actors.engine.opml import read_opml
 from actors.engine.pages import html_to_text, read_page
 
@@ -41,6 +42,7 @@ OPERATIONS: dict[str, Callable[..., bytes]] = {
     "links": _in_json(feed_links),
     "selected": _in_json(selected_links),
     "fragment": _in_json(_fragment),
+    "message": _in_json(read_message),
     "opml": _in_json(read_opml),
 }
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol, Self, runtime_checkable
 import httpx
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, model_validator
 
-from actors.engine.settings import EngineSettings
+from actors.engine.settings import EngineSettings, sendable
 from actors.engine.sites.selectors import Selector
 from zeke_jobs import Duration
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 _PORTS = {"http": 80, "https": 443}
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,200}")
 _OURS = re.compile(r"(?i)host|user-agent|cookie|connection|content-.*|transfer-encoding|accept-encoding|if-.*|range")
-_VALUE = re.compile(r"[!-~](?:[ -~]{0,7998}[!-~])?")
 _HOST = re.compile(r"(?:\*\.)?(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
 
@@ -36,14 +35,8 @@ def _header(name: str) -> str:
     return name
 
 
-def _value(value: SecretStr) -> SecretStr:
-    if not _VALUE.fullmatch(value.get_secret_value()):
-        raise ValueError("expected a value of printable ASCII characters, got none, or one with others")
-    return value
-
-
 _Name = Annotated[str, AfterValidator(_name)]
-_Secret = Annotated[SecretStr, AfterValidator(_value)]
+_Secret = Annotated[SecretStr, AfterValidator(sendable)]
 
 
 class Site(BaseModel, extra="forbid", frozen=True, hide_input_in_errors=True):

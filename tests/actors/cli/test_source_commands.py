@@ -12,6 +12,9 @@ import pytest
 from actors.cli.app import run
 from actors.store import clusters, items, sources
 from actors.store.items import NewItem
+from tests.actors.cli.conftest import JOBS
+from tests.actors.engine.test_newsletters import SECRET, letter
+from tests.actors.imap_server import ImapServer
 from tests.actors.scripted_site import Answer, page, rss
 
 if TYPE_CHECKING:
@@ -256,3 +259,23 @@ def test_a_page_without_a_feed_is_added_by_a_selector_and_its_links_are_shown(
         assert said[0] == status
         assert words in " ".join(said[2].replace("│", "").split())
     assert news("sources", "export")[1].count("<outline") == 0
+
+
+def test_a_folder_of_a_mailbox_is_added_and_its_newest_mails_are_shown(
+    news: News, in_force: Any, rows: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADAS_PASSWORD", SECRET)
+    with ImapServer(password=SECRET, folders={"News": {n: letter(n) for n in range(1, 4)}}) as imap:
+        mailbox = f'host: 127.0.0.1, port: {imap.port}, security: none, user: ada, password: "${{ADAS_PASSWORD}}"'
+        in_force(JOBS.replace("feed_timeout: 5s", f"mailboxes: {{mine: {{{mailbox}}}}}"))
+        assert "can be read: newsletter  News" in news("sources", "test", "imap://mine/News")[1]
+        out = news("sources", "add", "imap://mine/News", "--name", "Letters")[1]
+        assert out.startswith("added newsletter  Letters")
+        assert "Letter 3" in out
+        assert rows("SELECT type, url FROM sources") == [{"type": "newsletter", "url": "imap://mine/News"}]
+        assert news("sources", "add", "imap://mine/News")[1].startswith("already there: newsletter  News")
+        imap.password = "another"
+        status, out, err = news("sources", "add", "imap://mine/Other")
+        assert (status, out) == (1, "")
+        assert "imap://mine/Other cannot be read: 127.0.0.1 refuses the login of ada" in err
+        assert news("sources", "add", "imap://mine/A", "--select", "a")[0] == 2

@@ -1,0 +1,1 @@
+"""Newsletters: a folder of a mailbox as a source."""

@@ -1,0 +1,189 @@
+"""A folder of a mailbox, read by IMAP as a feed is: nothing in it changes, and each message is read once.
+
+Its address is ``imap://NAME/FOLDER``, with a name in ``services.engine.mailboxes``; ``?from=`` chooses the mails of one sender.
+"""
+
+from __future__ import annotations
+
+import base64
+import imaplib
+import re
+import ssl
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import httpcore
+
+from actors.engine.connect import Budget, GuardedBackend
+from actors.engine.contract import ContentItem, ContentSource, EngineError
+from actors.engine.fetch import EVERYWHERE
+from actors.engine.reading import read_message
+from actors.engine.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from actors.engine.settings import EngineSettings, Mailbox
+
+_LARGEST = 2_000_000  # bytes of a message: its text comes before its attachments
+_LONGEST_LINE = 1_000_000
+_STEP = 65_536
+_FAILURES = (imaplib.IMAP4.error, httpcore.NetworkError, OSError)
+
+
+def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> ContentSource:
+    """The messages after the ``mark`` of the last reading, which the answer's ``etag`` is; at first, the newest ones.
+
+    It stops after half of the time; the next reading goes on there. If the server has renumbered the folder, the newest are
+    read again: items know their Message-ID.
+
+    Raises:
+        EngineError: with the reason.
+    """
+    parts = urlsplit(url.strip())
+    folder, sender = unquote(parts.path.strip("/")) or "INBOX", parse_qs(parts.query).get("from", [""])[0]
+    if (mailbox := settings.mailboxes.get(parts.netloc.lower())) is None:
+        known = ", ".join(settings.mailboxes) or "none"
+        raise EngineError(
+            "invalid_url", f"expected a name in services.engine.mailboxes ({known}), got {parts.netloc!r}"
+        )
+    if not f"{folder}{sender}".isprintable():
+        raise EngineError("invalid_url", f"expected a folder and a sender in printable characters, got {url!r}")
+    seconds = settings.feed_timeout.total_seconds()
+    budget = Budget(time.monotonic() + seconds, settings.feed_bytes + _LARGEST)
+    try:
+        with closing(_Folder(mailbox, budget)) as imap:
+            imap.log_in()
+            validity = imap.examine(folder)
+            last = int(mark.partition(":")[2]) if mark and re.fullmatch(rf"{validity}:\d+", mark) else None
+            uids = imap.after(last or 0, sender)
+            most = settings.max_entries
+            wanted = uids[-most:] if last is None else uids[:most]
+            bodies = _bodies(imap, wanted, budget, seconds / 2)
+    except _FAILURES as error:
+        raise _failure(mailbox, error) from error
+    except httpcore.TimeoutException as error:
+        raise EngineError("timeout", f"{mailbox.host} took longer than {seconds:g} s") from error
+    items = [_item(body, f"{url}#{uid}") for uid, body in bodies if body]
+    told = {"etag": f"{validity}:{bodies[-1][0] if bodies else last or 0}", "not_modified": not items}
+    return ContentSource(id=url, url=url, name=sender or folder, source_type="blog", items=items[::-1], **told)
+
+
+def _bodies(imap: _Folder, uids: Sequence[int], budget: Budget, reserve: float) -> list[tuple[int, bytes]]:
+    """The messages with their uids. If the connection ends, the messages before it count."""
+    found: list[tuple[int, bytes]] = []
+    for uid in uids:
+        try:
+            if found and (budget.remaining() < reserve or budget.received > budget.raw_bytes - _LARGEST):
+                break
+            found.append((uid, imap.message(uid)))
+        except (*_FAILURES, httpcore.TimeoutException, EngineError):
+            if not found:
+                raise
+            break
+    return found
+
+
+def _item(body: bytes, name: str) -> ContentItem:
+    try:
+        return read_message(body, name)
+    except EngineError as error:
+        if error.transient:
+            raise
+        return ContentItem(id=name, title=one_line(f"A message that cannot be read: {error}"))
+
+
+def _failure(mailbox: Mailbox, error: Exception) -> EngineError:
+    said = one_line(str(error).replace(mailbox.password.get_secret_value(), "…"), 200)
+    return EngineError("fetch_failed", f"{mailbox.host}: {said or type(error).__name__}")
+
+
+class _Folder(imaplib.IMAP4):
+    """A connection to a mailbox, within a budget of time and bytes."""
+
+    _stream: httpcore.NetworkStream
+
+    def __init__(self, mailbox: Mailbox, budget: Budget) -> None:
+        self._mailbox, self._budget, self._rest = mailbox, budget, bytearray()
+        super().__init__(mailbox.host, mailbox.port)
+
+    def log_in(self) -> None:
+        """Log in, encrypted unless the settings say otherwise."""
+        mailbox = self._mailbox
+        if mailbox.security == "starttls":
+            self.xatom("STARTTLS")
+            self._rest.clear()  # said before it was certain by whom
+            self._stream = self._stream.start_tls(ssl.create_default_context(), mailbox.host)
+        try:
+            self.login(_quoted(mailbox.user), mailbox.password.get_secret_value())
+        except self.abort:
+            raise
+        except self.error:  # whose words may repeat the password
+            raise EngineError("forbidden", f"{mailbox.host} refuses the login of {mailbox.user}") from None
+
+    def open(self, host: str = "", port: int = 0, timeout: float | None = None) -> None:
+        self.host, self.port = host, port
+        self._stream = GuardedBackend(self._budget, EVERYWHERE).connect_tcp(host, port, timeout)
+        if self._mailbox.security == "tls":
+            self._stream = self._stream.start_tls(ssl.create_default_context(), host)
+
+    def read(self, size: int) -> bytes:
+        while len(self._rest) < size:
+            self._more()
+        data = bytes(self._rest[:size])
+        del self._rest[:size]
+        return data
+
+    def readline(self) -> bytes:
+        while (end := self._rest.find(b"\n") + 1) == 0:
+            if len(self._rest) > _LONGEST_LINE:
+                raise self.abort(f"a line of more than {_LONGEST_LINE} bytes")
+            self._more()
+        return self.read(end)
+
+    def _more(self) -> None:
+        data = self._stream.read(_STEP)
+        if not data:
+            raise self.abort("the server closed the connection")
+        self._rest += data
+
+    def send(self, data: Any) -> None:
+        self._stream.write(data)
+
+    def shutdown(self) -> None:
+        self._stream.close()
+
+    close = shutdown  # type: ignore[assignment]
+
+    def examine(self, folder: str) -> str:
+        """Open a folder to look at it only; returns the edition of its uids."""
+        encoded = re.sub(r"&|[^ -~]+", _utf7, folder)
+        state, said = self.select(_quoted(encoded), readonly=True)
+        if state != "OK":
+            raise EngineError("not_found", f"{self.host} opens no folder {folder!r}: {one_line(repr(said[-1]), 200)}")
+        validity = self.response("UIDVALIDITY")[1][-1] or b"0"
+        return validity.decode("ascii", "replace")
+
+    def after(self, last: int, sender: str) -> list[int]:
+        """The uids of the messages behind another one, all or those of a sender, in order."""
+        who = ("FROM", _quoted(sender)) if sender else ()
+        found = self.uid("SEARCH", "UNDELETED", *who, "UID", f"{last + 1}:*")[1]
+        uids = {int(one) for part in found if part for one in part.split() if one.isdigit()}
+        return sorted(uid for uid in uids if uid > last)  # a range with * always has the last message
+
+    def message(self, uid: int) -> bytes:
+        """A message, or its beginning; empty if it is gone. It stays unread."""
+        parts = self.uid("FETCH", str(uid), f"(BODY.PEEK[]<0.{_LARGEST}>)")[1]
+        return next((part[1] for part in parts if isinstance(part, tuple) and b"BODY[]" in part[0].upper()), b"")
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _utf7(match: re.Match[str]) -> str:
+    """The modified UTF-7 of folders' names (RFC 3501, section 5.1.3)."""
+    encoded = base64.b64encode(match[0].encode("utf-16-be")).decode().rstrip("=").replace("/", ",")
+    return "&-" if match[0] == "&" else f"&{encoded}-"

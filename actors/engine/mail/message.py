@@ -1,0 +1,100 @@
+"""A mail becomes an item: its HTML, or else its text, is the content, and its view on the web the address."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import re
+from email import message_from_bytes
+from email.errors import HeaderParseError
+from email.header import decode_header
+from email.utils import parseaddr
+from typing import TYPE_CHECKING
+
+from actors.engine.contract import LONGEST_FRAGMENT, Author, ContentItem, EngineError
+from actors.engine.dates import read_date
+from actors.engine.discovery.links import joined
+from actors.engine.pages import parse_page
+from actors.engine.text import decode, one_line, web_codec
+
+if TYPE_CHECKING:
+    from email.message import Message
+
+_ON_THE_WEB = re.compile(
+    r"\b(?:view|read|open|see)\b.{0,40}\b(?:browser|online|web)|\b(?:web|online|browser)[ -]?version\b|\bim browser\b|"
+    r"\bonline (?:ansehen|lesen)\b|\bnavigateur\b|\bversion en ligne\b|\bnavegador\b|\b(?:nel|uw|je) browser\b",
+    re.IGNORECASE,
+)
+_NEVER = re.compile(
+    r"unsubscri|opt.?out|abmeld|abbestell|d[ée]sabonn|d[ée]sinscri|de baja|disiscriv|afmeld|preference", re.IGNORECASE
+)
+_HERE = 30  # characters of a link such as "click here", which the words around it explain
+_AROUND = 200
+
+
+def read_message(body: bytes) -> ContentItem:
+    """Read a mail of any form, broken or cut. Its id is its Message-ID, or a hash of all of it."""
+    message = message_from_bytes(body)
+    headers = _headers(message)
+    markup, is_plain = _content(message)
+    name, address = parseaddr(headers.get("from", ""))
+    author = one_line(name or address, 200)
+    return ContentItem(
+        id=headers.get("message-id", "").strip() or f"sha256:{hashlib.sha256(body).hexdigest()}",
+        title=one_line(headers.get("subject", "")),
+        url=joined("", headers.get("archived-at", "").strip(" \t<>")) or ("" if is_plain else _web_view(markup)),
+        source_type="blog",
+        published_at=read_date(headers.get("date", "")),
+        author=Author(name=author) if author else None,
+        metadata={"content": markup[:LONGEST_FRAGMENT]},
+    )
+
+
+def _headers(message: Message) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in message.raw_items():
+        text = str(value).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        try:
+            parts = decode_header(text)
+        except HeaderParseError:
+            parts = [(text, None)]
+        said = (
+            one if isinstance(one, str) else one.decode(web_codec(code or "") or "utf-8", "replace")
+            for one, code in parts
+        )
+        found.setdefault(name.lower(), " ".join("".join(said).split()))
+    return found
+
+
+def _content(message: Message) -> tuple[str, bool]:
+    """The first HTML of a mail, or else its first text as HTML; and whether it is the latter."""
+    texts: dict[str, str] = {}
+    for part in message.walk():
+        kind, payload = part.get_content_type(), part.get_payload(decode=True)
+        if (
+            kind in {"text/html", "text/plain"}
+            and part.get_content_disposition() != "attachment"
+            and isinstance(payload, bytes)
+        ):
+            texts.setdefault(kind, decode(payload, f"{kind}; charset={part.get_param('charset') or ''}"))
+    if markup := texts.get("text/html"):
+        return markup, False
+    blocks = re.split(r"\n\s*\n", texts.get("text/plain", "").replace("\r\n", "\n"))
+    return "".join(f"<p>{html.escape(one, quote=False)}</p>" for one in blocks), True
+
+
+def _web_view(markup: str) -> str:
+    """The address at which the mail says that it can be read in a browser; empty without one."""
+    try:
+        tree = parse_page(markup)
+    except EngineError:
+        return ""
+    for anchor in tree.iter("a"):
+        said = "".join(anchor.itertext())
+        parent = anchor.getparent()
+        around = "".join(parent.itertext()) if parent is not None and len(said.strip()) <= _HERE else ""
+        told = " ".join((said if len(around) > _AROUND else f"{said} {around}").split())
+        address = joined("", anchor.get("href") or "")
+        if address and _ON_THE_WEB.search(told) and not _NEVER.search(f"{said} {address}"):
+            return address
+    return ""

@@ -1,0 +1,200 @@
+"""A folder of a mailbox is a source: each message once, nothing in it changes, and no server harms the reading."""
+
+from __future__ import annotations
+
+import base64
+from email.message import EmailMessage
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import ValidationError
+
+from actors.engine import Settings
+from actors.engine.contract import EngineError
+from actors.engine.mail.message import read_message
+from tests.actors.imap_server import ImapServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from actors.engine.contract import ContentSource
+
+SECRET = "right and s3cret"
+PARAGRAPH = "<p>The letter says in a whole paragraph that the queue was measured again, and why that is news.</p>"
+
+
+def letter(n: int, *, link: str = "", sender: str = "Ada <ada@a.example>", body: str = PARAGRAPH * 4) -> bytes:
+    made = EmailMessage()
+    made["From"], made["Subject"], made["Message-ID"] = sender, f"Letter {n}", f"<{n}@a.example>"
+    made["Date"] = f"Mon, {n % 28 + 1:02} Jun 2026 08:00:00 +0000"
+    made.set_content("The letter as text.")
+    made.add_alternative(
+        f"<html><body>{link}{body}<a href='https://a.example/bye'>Unsubscribe</a></body></html>", subtype="html"
+    )
+    return made.as_bytes()
+
+
+@pytest.fixture
+def imap() -> Iterator[ImapServer]:
+    with ImapServer(password=SECRET) as server:
+        server.folders["News"] = {n: letter(n) for n in range(1, 4)}
+        yield server
+
+
+def read(
+    imap: ImapServer, mark: str | None = None, address: str = "imap://mine/News", **settings: Any
+) -> ContentSource:
+    mailbox = {"host": "127.0.0.1", "port": imap.port, "security": "none", "user": "a da", "password": SECRET}
+    engine = Settings.model_validate({"mailboxes": {"mine": mailbox}, "feed_timeout": "2s", **settings}).open()
+    return engine.fetch_source(address, mark)
+
+
+def titles(source: ContentSource) -> list[str]:
+    return [item.title for item in source.items or []]
+
+
+def test_each_message_is_read_once_and_nothing_in_the_folder_changes(imap: ImapServer) -> None:
+    first = read(imap)
+    assert titles(first) == ["Letter 3", "Letter 2", "Letter 1"]
+    assert (first.name, first.etag, first.not_modified) == ("News", "1:3", False)
+    item = (first.items or [])[0]
+    assert (item.id, item.author and item.author.name, item.url) == ("<3@a.example>", "Ada", "")
+    assert str(item.published_at) == "2026-06-04 08:00:00+00:00"
+    again = read(imap, first.etag)
+    assert (again.items, again.etag, again.not_modified) == ([], "1:3", True)
+    imap.folders["News"][9] = letter(9)
+    later = read(imap, again.etag)
+    assert (titles(later), later.etag) == (["Letter 9"], "1:9")
+    assert imap.fetched() == [1, 2, 3, 9]
+    verbs = {" ".join(one.split()[:2]) for one in imap.commands}
+    assert verbs == {"CAPABILITY", 'LOGIN "a', 'EXAMINE "News"', "UID SEARCH", "UID FETCH"}
+    assert all("BODY.PEEK[]" in one for one in imap.commands if "FETCH" in one)
+
+
+def test_a_renumbered_folder_and_a_burst_lose_and_double_nothing(imap: ImapServer) -> None:
+    mark = read(imap).etag
+    imap.validity = 2
+    imap.folders["News"] = {n + 10: letter(n) for n in range(1, 4)}
+    renumbered = read(imap, mark)
+    assert ([item.id for item in renumbered.items or []], renumbered.etag) == (
+        ["<3@a.example>", "<2@a.example>", "<1@a.example>"], "2:13",
+    )  # fmt: skip
+    imap.folders["News"] |= {n: letter(n) for n in range(20, 26)}
+    seen: list[str] = []
+    mark = renumbered.etag
+    for _ in range(3):
+        answer = read(imap, mark, max_entries=2)
+        seen, mark = [*titles(answer), *seen], answer.etag
+    assert seen == [f"Letter {n}" for n in range(25, 19, -1)]
+    assert titles(read(imap, None, max_entries=2)) == ["Letter 25", "Letter 24"]
+
+
+def test_a_folder_of_any_name_and_one_sender_are_chosen_by_the_address(imap: ImapServer) -> None:
+    imap.folders["Rundbriefe/&AMQ-rzte &- &ZeVnLIqe-"] = {1: letter(1), 2: letter(2, sender="Bob <bob@b.example>")}
+    address = "imap://mine/Rundbriefe/%C3%84rzte%20&%20%E6%97%A5%E6%9C%AC%E8%AA%9E"
+    assert titles(read(imap, address=address)) == ["Letter 2", "Letter 1"]
+    assert titles(read(imap, address=f"{address}?from=bob@b.example")) == ["Letter 2"]
+    for wrong, words in (
+        ("imap://other/News", r"a name in services.engine.mailboxes \(mine\), got 'other'"),
+        ("imap://mine/None", r"opens no folder 'None': b'no such mailbox'"),
+        ("imap://mine/A%0D%0AX", "in printable characters"),
+    ):
+        with pytest.raises(EngineError, match=words):
+            read(imap, address=wrong)
+
+
+def test_a_password_is_in_no_message_and_no_setting(imap: ImapServer) -> None:
+    imap.password = "another"
+    with pytest.raises(EngineError) as caught:
+        read(imap)
+    assert str(caught.value) == "127.0.0.1 refuses the login of a da"
+    assert caught.value.code == "forbidden"
+    imap.answers["LOGIN"] = lambda command: f"* BYE {command}\r\n".encode()
+    with pytest.raises(EngineError) as caught:
+        read(imap)
+    assert SECRET not in f"{caught.value!r}"
+    with pytest.raises(ValidationError) as refused:
+        Settings.model_validate({"mailboxes": {"a": {"host": "b", "user": "c", "password": f"{SECRET}\r\n"}}})
+    assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("verb", "answer", "code", "words"),
+    [
+        ("UID SEARCH", None, "fetch_failed", "the server closed the connection"),
+        ("EXAMINE", b"", "timeout", "longer than"),
+        ("UID FETCH", b"* 1 FETCH (UID 1 BODY[] {9999999999}\r\n" + b"x" * 500_000, "timeout", "longer than"),
+        ("UID FETCH", b"* 1 FETCH (UID 1 BODY[] {30000000}\r\n" + b"x" * 30_000_000, "too_large", "larger than"),
+        ("UID SEARCH", b"* SEARCH " + b"1 " * 800_000, "fetch_failed", "a line of more than"),
+        ("CAPABILITY", b"\xff\xfe nonsense\r\n", "fetch_failed", "unexpected response"),
+        ("EXAMINE", b"* BYE going down\r\n", "fetch_failed", "going down"),
+    ],
+)  # fmt: skip
+def test_a_server_that_dies_hangs_or_floods_is_a_reason(
+    imap: ImapServer, verb: str, answer: bytes | None, code: str, words: str
+) -> None:
+    imap.answers[verb] = lambda _: answer
+    with pytest.raises(EngineError, match=words) as caught:
+        read(imap)
+    assert caught.value.code == code
+
+
+def test_messages_before_the_end_of_a_connection_count_and_the_rest_follows(imap: ImapServer) -> None:
+    imap.answers["UID FETCH"] = lambda command: (
+        None
+        if " 3 " in command
+        else b"* 1 FETCH (BODY[]<0> {%d}\r\n%b)\r\nTAG OK done\r\n" % (len(letter(1)), letter(1))
+    )
+    cut = read(imap)
+    assert (len(cut.items or []), cut.etag) == (2, "1:2")
+    with pytest.raises(EngineError):
+        read(imap, cut.etag)
+    imap.answers.clear()
+    assert titles(read(imap, cut.etag)) == ["Letter 3"]
+
+
+@pytest.mark.parametrize(
+    ("link", "url"),
+    [
+        ("<a href='https://a.example/1'>View this email in your browser</a>", "https://a.example/1"),
+        ("<p>Having trouble? See it in a browser: <a href='https://a.example/2'>here</a></p>", "https://a.example/2"),
+        ("<a href='https://a.example/3'>Im Browser ansehen</a>", "https://a.example/3"),
+        ("<a href='https://a.example/4'>Voir dans votre navigateur</a>", "https://a.example/4"),
+        ("<a href='javascript:x()'>View online</a>", ""), ("<a href='/5'>View online</a>", ""),
+        ("<a href='https://a.example/unsubscribe'>Open in browser</a>", ""), ("<a href='https://a.example/6'>A story</a>", ""),
+    ],
+)  # fmt: skip
+def test_the_view_on_the_web_is_found_and_no_other_link_is_followed(link: str, url: str) -> None:
+    assert read_message(letter(1, link=link)).url == url
+
+
+def test_a_header_names_the_view_on_the_web_too() -> None:
+    assert read_message(b"Archived-At: <https://a.example/7>\n" + letter(1)).url == "https://a.example/7"
+
+
+def test_broken_mail_of_any_form_is_read() -> None:
+    koi = "Новости дня".encode("koi8-r")
+    subject = base64.b64encode(koi).decode()
+    mails: dict[bytes, tuple[str, str]] = {
+        f"Subject: =?koi8-r?B?{subject}?=\nContent-Type: text/html; charset=koi8-r\n\n<p>".encode() + koi: ("Новости дня", "<p>Новости дня"),
+        "Subject: Grüße\nContent-Type: text/plain\n\nZeile <eins>\r\n\r\nZwei".encode(): ("Grüße", "<p>Zeile &lt;eins&gt;</p><p>Zwei</p>"),
+        b"Subject: =?no-such?Q?A?=\nContent-Type: text/plain; charset=no-such\n\nh": ("A", "<p>h</p>"),
+        b"Subject: =?utf-8?B?A?=\nDate: yesterday\nFrom: <<>>\n\nx": ("=?utf-8?B?A?=", "<p>x</p>"),
+        b'Content-Type: multipart/mixed; boundary="b"\n\n--b\nContent-Type: text/html\nContent-Transfer-Encoding: base64\n\nPHA+Y3V': ("", "<p>cu"),
+        b"Content-Type: text/html\nContent-Disposition: attachment\n\n<p>no": ("", "<p></p>"),
+        b"": ("", "<p></p>"),
+    }  # fmt: skip
+    for body, (title, content) in mails.items():
+        item = read_message(body)
+        assert (item.title, item.metadata["content"]) == (title, content), body
+    assert len({read_message(body).id for body in mails}) == len(mails)
+
+
+def test_a_message_that_breaks_its_reader_becomes_an_item_that_says_so(imap: ImapServer) -> None:
+    deep = b"".join(b'Content-Type: multipart/mixed; boundary="%d"\n\n--%d\n' % (n, n) for n in range(3000))
+    imap.folders["News"] = {1: b"Subject: deep\n" + deep, 2: letter(2), 3: letter(3, body=PARAGRAPH * 60_000)}
+    found = read(imap, feed_timeout="60s")
+    assert titles(found)[:2] == ["Letter 3", "Letter 2"]
+    assert found.etag == "1:3"
+    assert len((found.items or [])[0].metadata["content"]) == 200_000
+    assert titles(found)[2].startswith("A message that cannot be read: imap://mine/News#1 ")

@@ -1,0 +1,48 @@
+"""Newsletters become stories: from their view on the web, or from the mail itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors.engine import Settings
+from tests.actors.engine.test_newsletters import SECRET, letter
+from tests.actors.imap_server import ImapServer
+from tests.actors.scripted_site import Answer, page, paragraphs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    from tests.actors.scripted_site import ScriptedSite
+    from tests.actors.sources.conftest import Pipeline
+
+
+def test_each_message_is_one_story_of_its_view_on_the_web_or_of_its_own_text(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    view = f"<a href='{site.url}/%s'>View online</a>"
+    site.pages["/one"] = Answer(page("Letter on the web", paragraphs("the view")))
+    site.pages["/wall"] = Answer(status=403)
+    with ImapServer(password=SECRET) as imap:
+        imap.folders["News"] = {
+            1: letter(1, link=view % "one"),
+            2: letter(2, body=paragraphs("the mail")),
+            3: letter(3, link=view % "wall", body=paragraphs("what the wall hides")),
+        }
+        mailbox = {"host": "127.0.0.1", "port": imap.port, "security": "none", "user": "ada", "password": SECRET}
+        settings = {"allow_networks": ["127.0.0.0/8"], "mailboxes": {"mine": mailbox}}
+        pipeline.engine = Settings.model_validate(settings).open()
+        source = add_source("imap://mine/News", "newsletter")
+        assert pipeline.run("ingest-pull")["sources"] == 1
+        pipeline.drain()
+        imap.validity = 7
+        assert pipeline.run("ingest-source", source_id=source, reason="manual")["new"] == 0
+        assert imap.fetched() == [1, 2, 3, 1, 2, 3]
+        del imap.folders["News"]
+        assert pipeline.run("ingest-source", source_id=source, reason="manual")["outcome"] == "not_found"
+    rows = pipeline.query(
+        "SELECT s.title, d.text_origin, d.author FROM stories s JOIN content_details d USING (content_id) ORDER BY 1"
+    )
+    assert rows == [("Letter 1", "page", "Ada"), ("Letter 2", "feed", "Ada"), ("Letter 3", "feed", "Ada")]
+    assert pipeline.query("SELECT name FROM sources") == [("News",)]
+    assert pipeline.query("SELECT status, message LIKE 'not_found:%%News%%' FROM source_health") == [("error", True)]
