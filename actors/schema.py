@@ -138,6 +138,12 @@ class DeliverDigest(Payload):
     team_id: UUID | None = None
 
 
+class DeliverAlert(Payload):
+    """deliver-alert: send a receiver of the settings all that its alerts have found for it."""
+
+    receiver: str = Field(min_length=1, max_length=100)
+
+
 class ExtractHighlights(Payload):
     """extract-highlights: find quotes, figures, code and changes in a story."""
 

@@ -22,7 +22,9 @@ _STYLE = (
 
 
 def title(digest: Mapping[str, Any]) -> str:
-    """Such as ``The day to 2026-11-26: 7 events``."""
+    """Such as ``The day to 2026-11-26: 7 events``; or the title that it has."""
+    if digest.get("title"):
+        return _line(digest["title"])
     count = len(digest["entries"])
     return f"The {digest['period']} to {digest['ends_on']}: {count} {'event' if count == 1 else 'events'}"
 
@@ -32,10 +34,9 @@ def text(digest: Mapping[str, Any]) -> str:
     parts = [title(digest)]
     for number, entry in enumerate(digest["entries"], 1):
         lines = _wrapped(f"{number}. {_line(entry['title']) or '(no title)'}", "") + _wrapped(_about(entry))
-        for name in ("one_liner", "why"):
-            lines += _wrapped(_line(entry.get(name)))
-        if address := _address(entry):
-            lines.append(f"   {address}")
+        lines += [part for words in said(entry) for part in _wrapped(words)]
+        if link := address(entry):
+            lines.append(f"   {link}")
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
 
@@ -45,8 +46,8 @@ def markdown(digest: Mapping[str, Any]) -> str:
     parts = [f"# {title(digest)}"]
     for entry in digest["entries"]:
         named = _marked(entry["title"]) or "(no title)"
-        address = _address(entry)
-        parts.append(f"## [{named}](<{address}>)" if address else f"## {named}")
+        link = address(entry)
+        parts.append(f"## [{named}](<{link}>)" if link else f"## {named}")
         parts.append(f"*{_marked(_about(entry))}*")
         if entry.get("one_liner"):
             parts.append(_marked(entry["one_liner"]))
@@ -60,8 +61,8 @@ def html(digest: Mapping[str, Any]) -> str:
     parts = [f"<h1>{escape(title(digest))}</h1>"]
     for entry in digest["entries"]:
         named = escape(_line(entry["title"]) or "(no title)")
-        address = _address(entry)
-        parts.append(f'<h2><a href="{escape(address)}">{named}</a></h2>' if address else f"<h2>{named}</h2>")
+        link = address(entry)
+        parts.append(f'<h2><a href="{escape(link)}">{named}</a></h2>' if link else f"<h2>{named}</h2>")
         parts.append(f'<p class="about">{escape(_about(entry))}</p>')
         if entry.get("one_liner"):
             parts.append(f"<p>{escape(_line(entry['one_liner']))}</p>")
@@ -72,6 +73,16 @@ def html(digest: Mapping[str, Any]) -> str:
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(title(digest))}</title>\n'
         f"<style>{_STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
     )
+
+
+def said(entry: Mapping[str, Any]) -> list[str]:
+    """What is said of an entry: in one line, and why it matters."""
+    return [words for name in ("one_liner", "why") if (words := _line(entry.get(name)))]
+
+
+def line(entry: Mapping[str, Any]) -> str:
+    """An entry on one line."""
+    return f"{_line(entry['title']) or '(no title)'} ({_about(entry)})"
 
 
 def _about(entry: Mapping[str, Any]) -> str:
@@ -95,7 +106,7 @@ def _marked(words: str | None) -> str:
     return re.sub(r"^(\d+)([.)])|^([-+=])", r"\1\\\2\3", _MARKS.sub(r"\\\1", _line(words)))
 
 
-def _address(entry: Mapping[str, Any]) -> str:
+def address(entry: Mapping[str, Any]) -> str:
     """A web address without characters that could end a link; empty for any other text."""
     try:
         scheme = urlsplit(entry["url"] or "").scheme

@@ -34,6 +34,7 @@ _COMMANDS = (
     Command("open", "story:open_", "Open a story's page, or print its address."),
     Command("why", "why:why", "Explain where an article is and why it waits."),
     Command("filter", "filters:app", "Drop items before they are fetched."),
+    Command("alert", "alerts:app", "Send new stories of a search at once."),
     Command("digest", "digest:digest", "Show the latest digest of a day or a week."),
     Command("feed", "feed:feed", "Write stories as Atom or JSON Feed."),
     Command("costs", "costs:costs", "Add up the costs of the AI step."),

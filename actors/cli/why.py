@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import typer
 
+from actors.cli import alerts
 from actors.cli.output import ago, as_json, console, database, escape, short, tell
 from actors.engine.canonical import canonical_url
 from actors.outcomes import IN_FLIGHT
@@ -107,8 +108,9 @@ def _follow(conn: Connection, item: Mapping[str, Any]) -> dict[str, Any]:
     ids = [str(item["id"]), *([str(story_id)] if story_id else [])]
     jobs = news.jobs_about(conn, ids=ids)
     story = None if story_id is None else news.story(conn, story_id)
+    judged = [Step(f"alert {name}", *fate) for name, *fate in alerts.judged(conn, story_id)] if story else []
     return {
-        "steps": [asdict(step) for step in steps(item, story, jobs)],
+        "steps": [asdict(step) for step in (*steps(item, story, jobs), *judged)],
         "jobs": [job for job in jobs if job["state"] in _UNFINISHED],
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+from actors import alerts
 from actors.ai.local import lead
 from actors.ai.markdown import plain
 from actors.ai.protocol import answered
@@ -44,6 +45,7 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
             if interests.apply(tx, text, ctx.settings.interests):
                 ctx.send("score-relevance", {"story_id": str(text.id)})
                 output["outcome"] = "rescored"
+            alerts.raise_for(ctx, tx, text.id)
             ctx.complete(output)
         return output
     if not text.document.strip():
@@ -72,6 +74,7 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
         )
         events.rescore(tx, text.id, analyst, told_by)
         interests.apply(tx, text, ctx.settings.interests)
+        alerts.raise_for(ctx, tx, text.id)
         story_id = str(text.id)
         ctx.send("extract-highlights", {"story_id": story_id, "user_id": "system"})
         ctx.send("generate-brief", {"story_id": story_id, "reason": "new_story"}, batch=ctx.batch_id)

@@ -126,12 +126,21 @@ def search(
     """
     words = words.replace("\x00", " ")
     with by_index(conn):
-        known = SQL.one(conn, "news_search_words", words=words)
-        assert known is not None
-        if known["has_stories"] and not known["has_words"]:
-            raise NotFound(f"expected words to look for, got {words!r}: none that stories are found by")
+        check_words(conn, words)
         wanted = None if sources is None else list(sources)
         return SQL.all(conn, "news_search", words=words, sources=wanted, since=since, limit=limit, ranked=ranked)
+
+
+def check_words(conn: Connection, words: str) -> None:
+    """Check that stories can be found by these words.
+
+    Raises:
+        NotFound: ``words`` contains nothing to search for.
+    """
+    known = SQL.one(conn, "news_search_words", words=words)
+    assert known is not None
+    if known["has_stories"] and not known["has_words"]:
+        raise NotFound(f"expected words to look for, got {words!r}: none that stories are found by")
 
 
 def find_story(conn: Connection, name: str) -> UUID | None:

@@ -1,4 +1,4 @@
-"""One digest to one receiver: by mail, into a folder, to a webhook."""
+"""One message to one receiver: by mail, into a folder, to a webhook or a topic of ntfy, to a command."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import hmac
 import json
 import smtplib
 import ssl
+import subprocess
+import tempfile
 import time
+from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import formatdate
 from functools import partial
@@ -21,20 +24,22 @@ from actors.engine.contract import EngineError
 from actors.engine.fetch import Fetcher, Limits, refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from actors.briefs.delivery.settings import DeliverySettings, Mail, Webhook
+    from actors.briefs.delivery.settings import Address, DeliverySettings, Mail, Ntfy, Receiver, Webhook
     from actors.store.digests import Edition
 
     Digest = Mapping[str, Any]
 
 _AGENT = "zeke-news"
 _LARGEST_ANSWER = 100_000
+_NTFY_TEXT = 3800  # bytes; ntfy makes a file of more than 4096
+_COMMAND = 30.0  # seconds
 
 
 class NotDelivered(Exception):
-    """A digest did not reach a receiver.
+    """A message did not reach a receiver.
 
     Args:
         message: The reason, for a person.
@@ -48,21 +53,67 @@ class NotDelivered(Exception):
         self.retry_after = retry_after
 
 
+@dataclass(frozen=True)
+class Message:
+    """One message, of a digest or of alerts.
+
+    Attributes:
+        identity: The same for every attempt, so that a receiver can recognise a second copy.
+        digest: Its contents, as ``rendering`` shows them.
+        told: Its contents as JSON.
+    """
+
+    identity: str
+    digest: Digest
+    told: Mapping[str, Any]
+
+
 def channels(settings: DeliverySettings) -> Iterator[tuple[str, Callable[[Edition, Digest], None]]]:
     """The name of each receiver, the same from one run to the next, and how to deliver to it; that raises ``NotDelivered``."""
     if settings.folder is not None:
         yield f"folder:{settings.folder}", partial(_to_folder, settings.folder)
     if settings.mail is not None:
         for address in dict.fromkeys(settings.mail.to):
-            yield f"mail:{address}", partial(_by_mail, settings.mail, address)
+            receiver = f"mail:{address}"
+            yield receiver, partial(_digest, receiver, partial(_by_mail, settings.mail, address))
     if settings.webhook is not None:
-        yield f"webhook:{settings.webhook.url}", partial(_to_webhook, settings.webhook)
+        receiver = f"webhook:{settings.webhook.url}"
+        yield receiver, partial(_digest, receiver, partial(_to_webhook, settings.webhook))
 
 
-def _identity(edition: Edition, receiver: str) -> str:
-    """An id that is the same for every attempt, so that a receiver can recognise a second copy."""
+def deliver(receiver: Receiver, message: Message) -> None:
+    """Deliver a message of alerts.
+
+    Raises:
+        NotDelivered: it did not arrive.
+    """
+    if receiver.mail is not None:
+        _by_mail(receiver.mail, receiver.mail.to[0], message)
+    elif receiver.webhook is not None:
+        _to_webhook(receiver.webhook, message)
+    elif receiver.ntfy is not None:
+        _to_ntfy(receiver.ntfy, message)
+    else:
+        _to_command(receiver.command or [], message)
+
+
+def _digest(receiver: str, send: Callable[[Message], None], edition: Edition, digest: Digest) -> None:
     team = "all" if edition.team_id is None else str(edition.team_id)
-    return f"{edition.name}-{hashlib.sha256(f'{team} {receiver}'.encode()).hexdigest()[:16]}"
+    told = {
+        "type": "digest",
+        "period": edition.period,
+        "endsOn": edition.ends_on.isoformat(),
+        "teamId": None if edition.team_id is None else str(edition.team_id),
+        "title": rendering.title(digest),
+        "markdown": rendering.markdown(digest),
+        "entries": digest["entries"],
+    }
+    send(Message(f"{edition.name}-{short_hash(f'{team} {receiver}')}", digest, told))
+
+
+def short_hash(text: str) -> str:
+    """Sixteen characters for an identity."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _to_folder(folder: Path, edition: Edition, digest: Digest) -> None:
@@ -74,17 +125,17 @@ def _to_folder(folder: Path, edition: Edition, digest: Digest) -> None:
         raise NotDelivered(f"{folder} cannot be written to: {error}", transient=True) from error
 
 
-def _by_mail(mail: Mail, to: str, edition: Edition, digest: Digest) -> None:
+def _by_mail(mail: Mail, to: str, message: Message) -> None:
     """A mail to one address: plain text, and the same as HTML."""
     made = EmailMessage()
     made["From"] = mail.sender
     made["To"] = to
-    made["Subject"] = rendering.title(digest)
+    made["Subject"] = rendering.title(message.digest)
     made["Date"] = formatdate(localtime=False, usegmt=True)
-    made["Message-ID"] = f"<{_identity(edition, f'mail:{to}')}@{mail.sender.partition('@')[2]}>"
+    made["Message-ID"] = f"<{message.identity}@{mail.sender.partition('@')[2]}>"
     made["Auto-Submitted"] = "auto-generated"
-    made.set_content(rendering.text(digest))
-    made.add_alternative(rendering.html(digest), subtype="html")
+    made.set_content(rendering.text(message.digest))
+    made.add_alternative(rendering.html(message.digest), subtype="html")
     try:
         with _mail_server(mail) as server:
             server.send_message(made, mail.sender, [to])
@@ -118,33 +169,56 @@ def _mail_server(mail: Mail) -> smtplib.SMTP:
     return server
 
 
-def _to_webhook(webhook: Webhook, edition: Edition, digest: Digest) -> None:
-    """A POST of the digest as JSON, signed by the rules of Standard Webhooks."""
+def _to_webhook(webhook: Webhook, message: Message) -> None:
+    """A POST as JSON, signed by the rules of Standard Webhooks."""
+    body, moment = json.dumps(message.told).encode(), str(int(time.time()))
+    signed = signature(webhook.secret.get_secret_value(), message.identity, moment, body)
+    names = ("webhook-id", "webhook-timestamp", "webhook-signature")
+    _post(webhook, webhook.url, body, dict(zip(names, (message.identity, moment, signed), strict=True)))
+
+
+def _to_ntfy(ntfy: Ntfy, message: Message) -> None:
+    """A POST to the server of a topic. One story is its link; several are lines."""
+    server, _, topic = ntfy.url.rpartition("/")
+    entries = message.digest["entries"]
+    only = entries[0] if len(entries) == 1 else None
+    lines = [rendering.line(entry) for entry in entries] if only is None else rendering.said(only)
+    text = "\n".join(lines).encode()
+    cut = text if len(text) <= _NTFY_TEXT else text[:_NTFY_TEXT] + "…".encode()
     told = {
-        "type": "digest",
-        "period": edition.period,
-        "endsOn": edition.ends_on.isoformat(),
-        "teamId": None if edition.team_id is None else str(edition.team_id),
-        "title": rendering.title(digest),
-        "markdown": rendering.markdown(digest),
-        "entries": digest["entries"],
+        "topic": topic,
+        "title": rendering.title(message.digest),
+        "message": cut.decode("utf-8", "ignore"),
+        "priority": min(5, max(3, round(max(entry["chili"] for entry in entries)))),
+        **({"click": url} if only and (url := rendering.address(only)) else {}),
     }
-    body = json.dumps(told).encode()
-    name, moment = _identity(edition, f"webhook:{webhook.url}"), str(int(time.time()))
-    headers = {
-        "Content-Type": "application/json",
-        "webhook-id": name,
-        "webhook-timestamp": moment,
-        "webhook-signature": signature(webhook.secret.get_secret_value(), name, moment, body),
-    }
-    limits = Limits(0, _LARGEST_ANSWER, webhook.timeout.total_seconds())
+    token = ntfy.token.get_secret_value()
+    _post(ntfy, f"{server}/", json.dumps(told).encode(), {"Authorization": f"Bearer {token}"} if token else {})
+
+
+def _post(receiver: Address, url: str, body: bytes, headers: Mapping[str, str]) -> None:
+    limits = Limits(0, _LARGEST_ANSWER, receiver.timeout.total_seconds())
     try:
-        answer = Fetcher(_AGENT, tuple(webhook.allow_networks)).post(webhook.url, body, limits, headers)
+        headers = {"Content-Type": "application/json", **headers}
+        answer = Fetcher(_AGENT, tuple(receiver.allow_networks)).post(url, body, limits, headers)
         if not 200 <= answer.status < 300:
             raise refused(answer)
     except EngineError as error:
-        reason = str(error).replace("services.engine.allow_networks", "webhook.allow_networks of deliver-digest")
+        reason = str(error).replace("services.engine.allow_networks", "allow_networks of the receiver")
         raise NotDelivered(reason, transient=error.transient, retry_after=error.retry_after) from error
+
+
+def _to_command(command: Sequence[str], message: Message) -> None:
+    """The text on the command's standard input. A status other than 0 may pass."""
+    with tempfile.TemporaryFile() as said:
+        try:
+            given = rendering.text(message.digest).encode()
+            subprocess.run(command, input=given, stdout=said, stderr=said, timeout=_COMMAND, check=True)  # noqa: S603 (the operator's own)
+        except (FileNotFoundError, PermissionError) as error:
+            raise NotDelivered(f"{command[0]} cannot be run: {error}", transient=False) from error
+        except (OSError, subprocess.SubprocessError) as error:
+            said.seek(max(0, said.seek(0, 2) - 300))
+            raise NotDelivered(f"{error}: {_words(said.read())}", transient=True) from error
 
 
 def signature(secret: str, name: str, moment: str, body: bytes) -> str:

@@ -1,12 +1,14 @@
-"""Where digests go: settings of deliver-digest."""
+"""Where digests and alerts go: settings of deliver-digest and deliver-alert."""
 
 from __future__ import annotations
 
+from datetime import datetime, time, timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, NamedTuple, Self
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, Field, SecretStr, StringConstraints
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr, StringConstraints, model_validator
 
 from zeke_jobs import Duration, parse_duration
 
@@ -16,7 +18,7 @@ MailAddress = Annotated[
 
 
 class Mail(BaseModel, extra="forbid", frozen=True, validate_by_name=True, validate_by_alias=True):
-    """Digests by mail, one message for each address of ``to``.
+    """By mail, one message for each address of ``to``.
 
     Attributes:
         host: The server that accepts mail; ``port`` is its port.
@@ -36,20 +38,35 @@ class Mail(BaseModel, extra="forbid", frozen=True, validate_by_name=True, valida
     timeout: Duration = parse_duration("30s")
 
 
-class Webhook(BaseModel, extra="forbid", frozen=True):
-    """Digests by POST, as JSON, signed as Standard Webhooks has it.
+class Address(BaseModel, extra="forbid", frozen=True):
+    """A receiver of posts.
 
     Attributes:
-        url: The receiver; its address passes the same checks as addresses for fetching.
-        secret: The key of the signatures; after ``whsec_`` it is base64.
+        url: Its address, which passes the same checks as addresses for fetching.
         allow_networks: Networks that are allowed although they are not public.
         timeout: Longest time from the first connection to the end of the answer.
     """
 
     url: str
-    secret: SecretStr
     allow_networks: list[IPv4Network | IPv6Network] = Field(default_factory=list)
     timeout: Duration = parse_duration("20s")
+
+
+class Webhook(Address, extra="forbid", frozen=True):
+    """By POST, as JSON, signed as Standard Webhooks has it.
+
+    Attributes:
+        secret: The key of the signatures; after ``whsec_`` it is base64.
+    """
+
+    secret: SecretStr
+
+
+class Ntfy(Address, extra="forbid", frozen=True):
+    """To a topic of ntfy, such as ``https://ntfy.sh/my-news``; ``token`` is an access token, if the topic asks for one."""
+
+    url: Annotated[str, Field(pattern=r"^https?://[^/?#]+/(?:[^?#]*/)?[A-Za-z0-9_-]+$")]
+    token: SecretStr = SecretStr("")
 
 
 class DeliverySettings(BaseModel, extra="forbid", frozen=True):
@@ -66,3 +83,73 @@ class DeliverySettings(BaseModel, extra="forbid", frozen=True):
     mail: Mail | None = None
     folder: Path | None = None
     webhook: Webhook | None = None
+
+
+class Quiet(NamedTuple):
+    """Hours in which nothing is sent, such as ``22:00-07:00 Europe/Berlin``."""
+
+    start: time
+    end: time
+    zone: ZoneInfo
+
+    def until(self, now: datetime) -> datetime | None:
+        """The end of the quiet hours around a moment; None outside of them."""
+        local = now.astimezone(self.zone)
+        clock, is_over_night = local.time(), self.start > self.end
+        is_late, is_early = clock >= self.start, clock < self.end
+        if not (is_late or is_early if is_over_night else is_late and is_early):
+            return None
+        day = local.date() + timedelta(days=is_over_night and is_late)
+        # The hour may come twice in this night.
+        ends = (datetime.combine(day, self.end, self.zone).replace(fold=fold) for fold in (0, 1))
+        return next((end for end in ends if end.timestamp() > now.timestamp()), None)
+
+
+def _quiet(value: Any) -> Any:
+    try:
+        hours, zone = value.split()
+        start, end = (time.fromisoformat(hour) for hour in hours.split("-"))
+        if start == end or start.tzinfo or end.tzinfo:
+            raise ValueError(hours)  # noqa: TRY301 (told below, as all else)
+        return Quiet(start, end, ZoneInfo(zone))
+    except (AttributeError, ValueError, OSError, LookupError) as error:
+        raise ValueError(
+            f"expected hours and their time zone such as 22:00-07:00 Europe/Berlin, got {value!r}"
+        ) from error
+
+
+class Receiver(BaseModel, extra="forbid", frozen=True):
+    """One receiver of alerts: by ``mail``, ``webhook``, ``ntfy`` or ``command``.
+
+    Attributes:
+        command: A program with its arguments; it gets the message as text on its standard input.
+        quiet: Hours in which it gets nothing; what was found meanwhile comes after them in one message.
+        hourly: Most messages in an hour; what is found beyond them comes later in one.
+    """
+
+    mail: Mail | None = None
+    webhook: Webhook | None = None
+    ntfy: Ntfy | None = None
+    command: list[str] | None = Field(default=None, min_length=1)
+    quiet: Annotated[Quiet | None, BeforeValidator(_quiet)] = None
+    hourly: int = Field(default=10, ge=1)
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if sum(way is not None for way in (self.mail, self.webhook, self.ntfy, self.command)) != 1:
+            raise ValueError("expected one of mail, webhook, ntfy and command, got none or several")
+        if self.mail is not None and len(self.mail.to) != 1:
+            raise ValueError(
+                f"expected one address in mail.to, got {len(self.mail.to)}: give each a receiver of its own"
+            )
+        return self
+
+
+class AlertSettings(BaseModel, extra="forbid", frozen=True):
+    """Settings of deliver-alert.
+
+    Attributes:
+        receivers: By the names that ``zeke-news alert add --to`` has.
+    """
+
+    receivers: dict[str, Receiver] = Field(default_factory=dict)

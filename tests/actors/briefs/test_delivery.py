@@ -268,7 +268,7 @@ def test_mail_goes_encrypted_to_a_server_whose_certificate_is_known(
 def test_a_webhook_passes_the_same_checks_as_fetching(story: Any, deliver: Any, everywhere: dict[str, Any]) -> None:
     story()
     hook = {**everywhere["webhook"], "allow_networks": []}
-    with pytest.raises(Reject, match=r"webhook.allow_networks of deliver-digest: \[127.0.0.0/8\]"):
+    with pytest.raises(Reject, match=r"allow_networks of the receiver: \[127.0.0.0/8\]"):
         deliver({"webhook": hook})
     with pytest.raises(Reject, match="expected an http or https address"):
         deliver({"webhook": {**everywhere["webhook"], "url": "ftp://a.example/"}})

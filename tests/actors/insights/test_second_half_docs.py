@@ -12,7 +12,7 @@ from actors import schema
 from actors.ai.chili import Chili
 from actors.ai.openai.settings import OpenAISettings
 from actors.ai.settings import Settings
-from actors.briefs.delivery.settings import DeliverySettings
+from actors.briefs.delivery.settings import AlertSettings, DeliverySettings
 from actors.briefs.generate import BriefSettings
 from actors.insights.events import EventSettings
 from actors.insights.selection import Selection
@@ -34,6 +34,7 @@ TASKS: dict[str, tuple[type[BaseModel], type[BaseModel] | None, str]] = {
     "score-relevance": (schema.ScoreRelevance, None, "insights/relevance.py"),
     "generate-brief": (schema.GenerateBrief, BriefSettings, "briefs/generate.py"),
     "deliver-digest": (schema.DeliverDigest, DeliverySettings, "briefs/digest.py"),
+    "deliver-alert": (schema.DeliverAlert, AlertSettings, "briefs/alert.py"),
     "story-summarize": (schema.StorySummarize, None, "stories/summarize.py"),
     "stories-update-status": (schema.StoriesUpdateStatus, None, "stories/status.py"),
 }
@@ -57,7 +58,7 @@ def test_each_outcome_of_a_task_is_named(task: str) -> None:
     source = (ACTORS / TASKS[task][2]).read_text(encoding="utf-8")
     lines = [line for line in source.splitlines() if '"outcome"' in line or "outcome = " in line or "kept = " in line]
     outcomes = {word for line in lines for word in re.findall(r'"([a-z_]+)"', line)} - {"outcome"}
-    fields = {"state", "chili", "same_event", "found", "teams", "changed", "added", "person", "model"}
+    fields = {"state", "chili", "same_event", "found", "teams", "changed", "added", "person", "model", "stories"}
     assert outcomes - fields, "the test reads the outcomes from the source"
     assert [name for name in sorted(outcomes - fields) if f"`{name}`" not in section(task)] == []
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from actors.briefs.delivery.settings import DeliverySettings, Mail, Webhook
+from actors.briefs.delivery.settings import DeliverySettings, Mail, Receiver, Webhook
 from actors.briefs.generate import BriefSettings
 from actors.engine import Settings
 from actors.engine.contract import ContentItem, ContentSource
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MODELS: list[type[BaseModel]] = [
     *(settings for task, (_, _, settings) in TASKS.items() if task != "ingest-pull-youtube"),
-    *(Rhythm, FirstFetch, EventSettings, Selection, BriefSettings, DeliverySettings, Mail, Webhook),
+    *(Rhythm, FirstFetch, EventSettings, Selection, BriefSettings, DeliverySettings, Mail, Receiver, Webhook),
 ]
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 PIPELINE = (DOCS / "pipeline.md").read_text()

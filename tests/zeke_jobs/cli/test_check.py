@@ -79,7 +79,7 @@ def test_the_pipelines_own_file_is_fine_and_lists_every_task(
     status = check.run(None)
     out, err = capsys.readouterr()
     assert (status, err) == (0, "")
-    assert "15 tasks, 3 schedules" in out
+    assert "16 tasks, 3 schedules" in out
 
 
 def test_the_pipelines_limits_and_schedules_are_those_of_the_product() -> None:
@@ -99,6 +99,7 @@ def test_the_pipelines_limits_and_schedules_are_those_of_the_product() -> None:
         "dedupe-insights": 1,
         "story-summarize": 4,
         "deliver-digest": 1,
+        "deliver-alert": 5,
         "stories-update-status": 1,
     }
     assert {name: task.cron.at for name, task in tasks.items() if isinstance(task.cron, Schedule)} == {

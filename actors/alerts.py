@@ -1,0 +1,25 @@
+"""Alerts: what is found for a receiver is noted with the analysis, and one job sends all that waits for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from actors.store.statements import SQL
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs import Context
+
+
+def raise_for(ctx: Context[Any], tx: Connection, story_id: UUID) -> None:
+    """Note a story's event for each receiver whose alerts it fits by now, once; call it with the event locked."""
+    for row in SQL.all(tx, "alert_hits", story_id=story_id):
+        send(ctx, row["receiver"])
+
+
+def send(ctx: Context[Any], receiver: str) -> None:
+    """Send the job that delivers to a receiver, unless one waits; call it in a transaction."""
+    ctx.send("deliver-alert", {"receiver": receiver}, key=receiver, unique="receiver")

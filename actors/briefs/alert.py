@@ -1,0 +1,87 @@
+"""deliver-alert: send a receiver what its alerts have found, in one message."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from actors import alerts
+from actors.briefs.delivery.channels import Message, NotDelivered, deliver, short_hash
+from actors.briefs.delivery.settings import AlertSettings  # noqa: TC001 (the handler is read by its annotations)
+from actors.schema import DeliverAlert  # noqa: TC001
+from actors.store.statements import SQL
+from zeke_jobs import Context, Defer, Reject, Retry
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from actors.briefs.delivery.settings import Receiver
+
+_MOST = 50  # stories of one message; the others come in the next
+
+
+def deliver_alert(payload: DeliverAlert, ctx: Context[AlertSettings]) -> dict[str, Any]:
+    """Send what waits for the receiver. While it is away, all that is found goes on waiting, for this job or a later one.
+
+    Raises:
+        Defer: its quiet hours, or it got its messages of this hour.
+        Retry: it could not be reached, and may be later.
+        Reject: it refused, or jobs.yaml does not have it.
+    """
+    name = payload.receiver
+    receiver = ctx.settings.receivers.get(name)
+    if receiver is None:
+        known = ", ".join(sorted(ctx.settings.receivers)) or "none"
+        _wait(ctx, name, f"jobs.yaml has no receiver {name}")
+        raise Reject(f"expected a receiver in the settings of deliver-alert, got {name!r}; there are: {known}")
+    with ctx.transaction() as tx:
+        SQL.all(tx, "alerts_hold", receiver=name)
+        rows = SQL.all(tx, "alert_pending", receiver=name, most=_MOST)
+        recent = SQL.one(tx, "alert_recent", receiver=name)
+    if not rows:
+        return {"outcome": "nothing_waits"}
+    assert recent is not None
+    if (wait := _pause(receiver, recent["now"], recent["sent"])) is not None:
+        _wait(ctx, name, wait[1])
+        raise Defer(*wait)
+    try:
+        deliver(receiver, _message(name, rows))
+    except NotDelivered as error:
+        ctx.logger.warning("an alert was not delivered", receiver=name, reason=str(error))
+        _wait(ctx, name, str(error))
+        if error.transient:
+            raise Retry(error.retry_after, f"not delivered: {error}") from error
+        raise Reject(f"not delivered: {error}") from error
+    output = {"outcome": "sent", "stories": len(rows)}
+    with ctx.transaction() as tx:
+        SQL.run(tx, "alert_sent", receiver=name, stories=[row["story_id"] for row in rows])
+        if len(rows) == _MOST:
+            alerts.send(ctx, name)
+        ctx.complete(output)
+    return output
+
+
+def _pause(receiver: Receiver, now: datetime, sent: Sequence[datetime]) -> tuple[datetime, str] | None:
+    """Until when the receiver gets nothing, and why."""
+    quiet = receiver.quiet.until(now) if receiver.quiet else None
+    if quiet is not None:
+        return quiet, f"quiet hours until {quiet:%Y-%m-%d %H:%M %Z}"
+    if len(sent) >= receiver.hourly:
+        free = sent[-receiver.hourly] + timedelta(hours=1)
+        return free, f"{len(sent)} messages in an hour; the next at {free:%H:%M:%S %Z}"
+    return None
+
+
+def _message(name: str, rows: Sequence[dict[str, Any]]) -> Message:
+    named = ", ".join(dict.fromkeys(row["alert"] for row in rows))
+    title = f"{named}: {rows[0]['title'] or '(no title)'}" if len(rows) == 1 else f"{named}: {len(rows)} events"
+    stories = sorted(str(row["story_id"]) for row in rows)
+    entries = [{**row, "story_id": str(row["story_id"])} for row in rows]
+    told = {"type": "alert", "receiver": name, "title": title, "entries": entries}
+    return Message(f"alert-{short_hash(' '.join((name, *stories)))}", {"title": title, "entries": entries}, told)
+
+
+def _wait(ctx: Context[AlertSettings], receiver: str, why: str) -> None:
+    with ctx.transaction() as tx:
+        SQL.run(tx, "alert_wait", receiver=receiver, detail=why[:500])

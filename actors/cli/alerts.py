@@ -1,0 +1,123 @@
+"""``zeke-news alert``: saved searches whose new stories are sent at once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from actors.cli import search
+from actors.cli.engine import in_force, task_settings
+from actors.cli.output import Json, ago, database, in_json, tell
+from actors.store import news
+from actors.store.news import NotFound
+from actors.store.statements import SQL
+from zeke_jobs.cli import output
+from zeke_jobs.cli.options import argument, option
+from zeke_jobs.cli.run import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from uuid import UUID
+
+    from psycopg2.extensions import connection as Connection
+
+app = typer.Typer(help="Saved searches whose new stories are sent at once.", no_args_is_help=True)
+
+Name = Annotated[str, argument("Its name.", "NAME")]
+
+
+@app.command(short_help="Send each new story that fits, once.")
+def add(
+    name: Name,
+    query: Annotated[str, argument("As for `search`; without one, all stories.", "QUERY")] = "",
+    min_chili: Annotated[float | None, option("At least this hot, 0 to 5.", "N", min=0, max=5)] = None,
+    to: Annotated[list[str] | None, option("A receiver of deliver-alert in jobs.yaml.", "RECEIVER")] = None,
+    is_json: Json = False,
+) -> None:
+    """Send each story found from now on that fits, once, to receivers of deliver-alert in jobs.yaml."""
+    wanted = search.parse([query], datetime.now(UTC))
+    if wanted.since is not None:
+        raise UsageError("expected a query without since:, got one; an alert sends what is found from now on")
+    if not (query.strip() or min_chili) or not name.strip() or len(name) > 100:
+        raise UsageError("expected a name, and a query or --min-chili; else each story would be sent")
+    with database() as conn:
+        _check(conn, to or [])
+        if wanted.words:
+            news.check_words(conn, wanted.words)
+        told: dict[str, Any] = {
+            "name": name.strip(),
+            "query": query,
+            "min_chili": min_chili,
+            "receivers": list(dict.fromkeys(to or [])),
+        }
+        if SQL.one(conn, "alert_add", **told, words=wanted.words, sources=list(wanted.sources)) is None:
+            raise UsageError(f"expected a new name, got {name!r}; zeke-news alert remove removes it")
+    if not in_json(told, is_json=is_json):
+        tell(f"from now on {name.strip()} goes to {', '.join(told['receivers'])}")
+
+
+def _check(conn: Connection, to: list[str]) -> None:
+    """Whether the receivers are in the jobs.yaml in force.
+
+    Raises:
+        UsageError: one is not.
+    """
+    known = task_settings(in_force(conn), "deliver-alert").get("receivers", {})
+    if missing := [one for one in to or [""] if one not in known]:
+        there = f"there are: {', '.join(sorted(known))}" if known else "there are none yet"
+        raise UsageError(f"expected --to with a receiver in the settings of deliver-alert, got {missing[0]!r}; {there}")
+
+
+@app.command("list")
+def listing(is_json: Json = False) -> None:
+    """List the alerts, with what they sent and what waits."""
+    with database() as conn:
+        rows = SQL.all(conn, "alert_list")
+    if in_json(rows, is_json=is_json):
+        return
+    columns: dict[str, Callable[[dict[str, Any]], object]] = {
+        "name": lambda row: row["name"],
+        "query": lambda row: row["query"],
+        "chili": lambda row: "" if row["min_chili"] is None else f"{float(row['min_chili']):g}",
+        "to": lambda row: ", ".join(row["receivers"]),
+        "sent": lambda row: row["sent"],
+        "waiting": lambda row: row["waiting"],
+    }
+    output.listing(rows, columns, empty="no alerts; add one: zeke-news alert add NAME QUERY --to RECEIVER")
+
+
+@app.command()
+def remove(name: Name, is_json: Json = False) -> None:
+    """Remove an alert, and what it has not sent yet."""
+    with database() as conn:
+        if not SQL.run(conn, "alert_remove", name=name):
+            raise NotFound(f"expected the name of an alert, got {name!r}; see zeke-news alert list")
+    if not in_json({"name": name, "removed": True}, is_json=is_json):
+        tell(f"removed alert {name}")
+
+
+def judged(conn: Connection, story_id: UUID) -> list[tuple[str, str, str]]:
+    """What became of a story under each alert and receiver: their names, ``done``, ``waiting`` or ``ended``, and the reason."""
+    rows = SQL.all(conn, "alerts_of_story", story_id=story_id)
+    return [(f"{row['name']} to {row['receiver']}", *_fate(row, story_id)) for row in rows]
+
+
+def _fate(row: Mapping[str, Any], story_id: UUID) -> tuple[str, str]:
+    if row["story_id"] is not None:
+        which = "" if row["story_id"] == story_id else f"story {row['number']} tells of the same event: "
+        by = "" if row["alert"] == row["name"] else f" by {row['alert']}"
+        if row["sent_at"] is not None:
+            return "done", f"{which}sent{by} {ago(row['sent_at'])} ago"
+        return "waiting", f"{which}{row['detail'] or 'its job has not run yet'}"
+    least, chili = (f"{float(row[name] or 0):g}" for name in ("min_chili", "chili"))
+    reasons = {
+        "is_new": "it was found before the alert was added",
+        "is_fresh": "it was published more than two days before it was found",
+        "is_hot": "it is not analysed yet" if row["chili"] is None else f"chili {chili} is less than {least}",
+        "has_words": "its words do not fit",
+        "has_source": "it is of another source",
+    }
+    why = [reason for name, reason in reasons.items() if not row[name]]
+    return "ended", f"not sent: {'; '.join(why)}" if why else "not sent: it fits since its last analysis"

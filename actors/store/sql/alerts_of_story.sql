@@ -1,0 +1,22 @@
+-- How each alert judges a story, and what its receivers got of the story's event.
+SELECT
+  a.name, r.receiver, a.min_chili, f.chili, f.is_new, f.is_fresh, f.is_hot, f.has_words, f.has_source,
+  told.story_id, told.number, told.sent_at, told.detail, told.alert
+FROM public.alert_fits(%(story_id)s::uuid) AS f
+JOIN public.alerts AS a ON a.id = f.alert_id
+CROSS JOIN LATERAL unnest(a.receivers) AS r (receiver)
+LEFT JOIN LATERAL (
+  SELECT
+    t.story_id, i.number, t.sent_at, by.name AS alert,
+    (SELECT max(o.detail) FROM public.alert_stories AS o WHERE o.receiver = t.receiver AND o.sent_at IS NULL) AS detail
+  FROM public.alert_stories AS t
+  JOIN public.alerts AS by ON by.id = t.alert_id
+  JOIN public.stories AS m ON m.id = t.story_id
+  JOIN public.story_index AS i ON i.story_id = m.id
+  WHERE t.receiver = r.receiver
+    AND (m.id = %(story_id)s::uuid
+      OR m.cluster_id = (SELECT s.cluster_id FROM public.stories AS s WHERE s.id = %(story_id)s::uuid))
+  ORDER BY m.id <> %(story_id)s::uuid, t.created_at
+  LIMIT 1
+) AS told ON true
+ORDER BY a.id, r.receiver

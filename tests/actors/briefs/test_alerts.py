@@ -1,0 +1,507 @@
+"""Alerts: each new story that fits is sent once, at once, and nothing is lost while a receiver is away."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+import threading
+import uuid
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from pydantic import ValidationError
+
+import zeke_jobs
+from actors.briefs.alert import deliver_alert
+from actors.briefs.delivery.settings import AlertSettings, Quiet, Receiver, _quiet
+from actors.cli.app import run as news_app
+from actors.schema import DeliverAlert
+from actors.store.statements import SQL
+from tests.actors.mail_server import MailServer
+from tests.actors.scripted_site import Answer, ScriptedSite
+from zeke_jobs import config
+from zeke_jobs.postgres.pool import connect
+from zeke_jobs.revisions import boot
+from zeke_jobs.testing import FakeContext, JobRunner, set_clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from psycopg2.extensions import connection as Connection
+
+ROOT = Path(__file__).parents[3]
+NOW = datetime(2026, 11, 27, 20, tzinfo=UTC)
+TEXT = (
+    "The {0} team put a retry budget before its Postgres queue, because latency of {0} had doubled to {1} milliseconds. "
+    "It fell by {1} percent after the release of {0}, said the engineers of {0} on Monday."
+)
+WORDS = ("walnut", "granite", "lantern", "harbour", "meadow", "copper", "saffron", "thistle", "velvet", "juniper")
+
+
+class Alerts:
+    """The tasks of the shipped jobs.yaml, run in this thread, with receivers on loopback."""
+
+    def __init__(self, conn: Connection, database: str, add_story: Any, receivers: dict[str, Any]) -> None:
+        self.conn, self._database, self._add = conn, database, add_story
+        self._runners: list[JobRunner] = []
+        self.put(receivers)
+
+    def put(self, receivers: dict[str, Any]) -> None:
+        """Put the shipped jobs.yaml with these receivers in force."""
+        text = (ROOT / "jobs.yaml").read_text()
+        said = f"    settings: {json.dumps({'receivers': receivers})}\n"
+        chosen = config.load_text(
+            text.replace("    # settings:\n    #   receivers:", f"{said}    # receivers:", 1), "jobs.yaml"
+        )
+        boot.sync(self.conn, chosen)
+        self.run = JobRunner(chosen, self._database)
+        self._runners.append(self.run)
+
+    def story(self, word: str = "walnut", *, analysed: bool = True, **known: Any) -> str:
+        """A story, analysed by the real task; what its alerts send has been sent."""
+        made = str(self._add(TEXT.format(word, len(word) * 7), title=f"Release of {word}", **known))
+        self.execute("UPDATE stories SET created_at = zeke_jobs.now() WHERE id = %s", made)
+        if analysed:
+            self.analyse(made)
+        return made
+
+    def analyse(self, story: str, trigger: str = "auto", **options: Any) -> list[zeke_jobs.Job]:
+        zeke_jobs.send("analyze-story", {"story_id": story, "trigger": trigger})
+        return [job for job in self.run(**options) if job.task_id == "deliver-alert"]
+
+    def move(self, by: timedelta) -> None:
+        (now,) = self.rows("SELECT zeke_jobs.now()")[0]
+        set_clock(self.conn, now + by)
+
+    def execute(self, sql: str, *params: Any) -> None:
+        with self.conn.cursor() as cursor:
+            cursor.execute(sql, params)
+
+    def rows(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
+        with self.conn.cursor() as cursor:
+            cursor.execute(sql, params)
+            return list(cursor.fetchall())
+
+    def close(self) -> None:
+        for runner in self._runners:
+            runner.close()
+
+
+@pytest.fixture
+def server() -> Iterator[MailServer]:
+    with MailServer() as running:
+        yield running
+
+
+@pytest.fixture
+def site() -> Iterator[ScriptedSite]:
+    with ScriptedSite() as running:
+        running.pages |= {"/hook": Answer(status=204), "/": Answer(status=200)}
+        yield running
+
+
+@pytest.fixture
+def receivers(server: MailServer, site: ScriptedSite, tmp_path: Path) -> dict[str, Any]:
+    loopback = {"allow_networks": ["127.0.0.0/8"]}
+    mail = {
+        "host": "127.0.0.1",
+        "port": server.port,
+        "security": "none",
+        "from": "news@a.example",
+        "to": ["ada@b.example"],
+    }
+    return {
+        "me": {"mail": mail},
+        "team": {"webhook": {"url": f"{site.url}/hook", "secret": "s", "timeout": "1s", **loopback}},
+        "phone": {"ntfy": {"url": f"{site.url}/my-news", "token": "t", **loopback}},
+        "script": {"command": ["/bin/sh", "-c", f"cat >> {tmp_path}/said"]},
+    }
+
+
+@pytest.fixture
+def alerts(
+    conn: Connection, database: str, add_story: Any, receivers: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Alerts]:
+    set_clock(conn, NOW)
+    made = Alerts(conn, database, add_story, receivers)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def news(alerts: Alerts, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs zeke-news, which succeeds; gives its output."""
+
+    def call(*arguments: str, status: int = 0) -> str:
+        capsys.readouterr()
+        found = news_app(arguments)
+        said = capsys.readouterr()
+        assert found == status, said
+        return said.out + said.err
+
+    return call
+
+
+def hooks(site: ScriptedSite) -> list[dict[str, Any]]:
+    return [json.loads(asked.body) for asked in site.asked if asked.path == "/hook"]
+
+
+def why(news: Callable[..., str], story: str, alerts: Alerts) -> list[str]:
+    alerts.execute("UPDATE raw_items SET url = 'https://a.example/' || id")
+    ((url,),) = alerts.rows(
+        "SELECT r.url FROM raw_items r JOIN contents c ON c.raw_item_id = r.id JOIN stories s ON s.content_id = c.id"
+        " WHERE s.id = %s",
+        story,
+    )
+    (item,) = json.loads(news("why", url, "--json"))["items"]
+    told = [f"{step['name']}: {step['detail']}" for step in item["steps"] if step["name"].startswith("alert")]
+    return [re.sub(r"\d+\w ago", "ago", line) for line in told]
+
+
+def test_a_story_is_sent_once_to_each_receiver_however_often_it_is_analysed(
+    alerts: Alerts, news: Any, server: MailServer, site: ScriptedSite, tmp_path: Path
+) -> None:
+    to = [word for name in ("me", "team", "phone", "script") for word in ("--to", name)]
+    assert news("alert", "add", "queues", '"retry budget" -cats', *to) == (
+        "from now on queues goes to me, team, phone, script\n"
+    )
+    story = alerts.story()
+    alerts.story("kettle", kind="video", source=uuid.uuid4())  # of its own event, and it fits too
+    for trigger in ("manual", "retry", "auto"):
+        assert alerts.analyse(story, trigger) == []
+    mails = [mail.message["Subject"] for mail in server.mails]
+    assert mails == ["queues: Release of walnut", "queues: Release of kettle"]
+    text = server.mails[0].message.get_body(("plain",))
+    assert text is not None
+    assert f"https://a.example/{story}" in text.get_content()
+    first = next(asked for asked in site.asked if asked.path == "/hook")
+    signed = f"{first.headers['webhook-id']}.{first.headers['webhook-timestamp']}.".encode() + first.body
+    made = base64.b64encode(hmac.new(b"s", signed, hashlib.sha256).digest()).decode()
+    assert first.headers["webhook-signature"] == f"v1,{made}"
+    assert [(told["type"], told["title"]) for told in hooks(site)] == [
+        ("alert", "queues: Release of walnut"),
+        ("alert", "queues: Release of kettle"),
+    ]
+    phone = [asked for asked in site.asked if asked.path == "/"]
+    told = json.loads(phone[0].body)
+    assert (told["topic"], told["title"], told["click"]) == (
+        *("my-news", "queues: Release of walnut"),
+        f"https://a.example/{story}",
+    )
+    assert phone[0].headers["authorization"] == "Bearer t"
+    assert (tmp_path / "said").read_text().count("Release of") == 4
+    assert why(news, story, alerts)[0] == "alert queues to me: sent ago"
+    assert "queues" in news("alert", "list")
+    assert news("alert", "remove", "queues") == "removed alert queues\n"
+    alerts.story("granite")
+    assert len(server.mails) == 2
+
+
+def test_what_does_not_fit_is_not_sent_and_why_says_so(alerts: Alerts, news: Any, site: ScriptedSite) -> None:
+    old = alerts.story("walnut")
+    alerts.move(timedelta(seconds=1))
+    news("alert", "add", "hot", "--min-chili", "5", "--to", "team")
+    news("alert", "add", "cats", "cats", "--to", "team")
+    news("alert", "add", "others", "source:elsewhere", "--to", "team")
+    stale = alerts.story("granite", days_old=3)
+    fresh = alerts.story("harbour", days_old=1.5)
+    alerts.analyse(old, "manual")
+    assert hooks(site) == []
+    assert (
+        why(news, old, alerts)[1]
+        == "alert cats to team: not sent: it was found before the alert was added; its words do not fit"
+    )
+    assert "it was published more than two days before it was found" in why(news, stale, alerts)[1]
+    hot, cats, others = why(news, fresh, alerts)
+    assert hot.startswith("alert hot to team: not sent: chili ")
+    assert hot.endswith(" is less than 5")
+    assert (cats, others) == (
+        "alert cats to team: not sent: its words do not fit",
+        "alert others to team: not sent: it is of another source",
+    )
+
+
+def test_one_event_is_one_message_also_of_two_alerts_and_after_its_merger(
+    alerts: Alerts, news: Any, site: ScriptedSite
+) -> None:
+    news("alert", "add", "queues", "postgres", "--to", "team")
+    news("alert", "add", "budgets", "budget", "--to", "team")
+    first = alerts.story("walnut")
+    again = alerts.story("walnut", source=uuid.uuid4())
+    ((clusters, stories),) = alerts.rows("SELECT count(DISTINCT cluster_id), count(cluster_id) FROM stories")
+    assert (clusters, stories) == (1, 2), "the two are of one event"
+    other = alerts.story("granite")
+    assert [told["title"] for told in hooks(site)] == ["queues: Release of walnut", "queues: Release of granite"]
+    assert why(news, again, alerts) == [
+        "alert queues to team: story 1 tells of the same event: sent ago",
+        "alert budgets to team: story 1 tells of the same event: sent by queues ago",
+    ]
+    # Two events that were sent become one, and are analysed again.
+    alerts.execute("UPDATE stories SET cluster_id = (SELECT cluster_id FROM stories WHERE id = %s)", first)
+    for story in (first, again, other):
+        alerts.analyse(story, "manual")
+    assert len(hooks(site)) == 2
+
+
+def test_a_story_is_sent_when_more_sources_make_it_hot(alerts: Alerts, news: Any, site: ScriptedSite) -> None:
+    story = alerts.story()
+    ((chili,),) = alerts.rows("SELECT (citations ->> 'chili')::float FROM story_overlays")
+    news("alert", "add", "hot", "--min-chili", str(chili + 0.05), "--to", "team")
+    assert alerts.analyse(story, "manual") == []
+    for n in range(4):
+        alerts.execute(
+            "WITH src AS (INSERT INTO sources (type, name) VALUES ('rss', %s) RETURNING id), item AS ("
+            "INSERT INTO raw_items (source_id, external_id) SELECT id, 'copy' FROM src RETURNING id)"
+            " INSERT INTO item_outcomes (raw_item_id, outcome, story_id) SELECT id, 'duplicate', %s FROM item",
+            f"Source {n}",
+            story,
+        )
+    alerts.analyse(story, "grown")
+    assert [told["title"] for told in hooks(site)] == ["hot: Release of walnut"]
+
+
+def test_nothing_is_lost_while_a_receiver_is_away_for_a_day(alerts: Alerts, news: Any, site: ScriptedSite) -> None:
+    news("alert", "add", "queues", "postgres", "--to", "team")
+    site.pages["/hook"] = Answer(status=503)
+    stories = []
+    for hour in range(24):
+        if hour % 6 == 0:
+            stories.append(alerts.story(WORDS[hour // 6], source=uuid.uuid4()))
+        alerts.move(timedelta(hours=1))
+        assert alerts.run() == []
+    assert "answers 503" in why(news, stories[0], alerts)[0]
+    site.pages["/hook"] = Answer(status=200)
+    alerts.move(timedelta(minutes=40))
+    (job,) = alerts.run()
+    assert job.output == {"outcome": "sent", "stories": 4}
+    assert hooks(site)[-1]["title"] == "queues: 4 events"
+    ids = [asked.headers["webhook-id"] for asked in site.asked]
+    assert len(set(ids[-2:])) == 1, "the same message has the same id at each attempt"
+    assert site.times("/hook") < 60
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (Answer(status=400), "answers 400"),
+        (Answer(status=307, headers={"Location": "/elsewhere"}), "answers 307"),
+        (Answer(status=410), "answers 410"),
+    ],
+)
+def test_a_receiver_that_refuses_fails_the_job_and_gets_all_with_the_next_story(
+    alerts: Alerts, news: Any, site: ScriptedSite, answer: Answer, said: str
+) -> None:
+    news("alert", "add", "queues", "postgres", "--to", "team")
+    site.pages["/hook"] = answer
+    story = alerts.story(analysed=False)
+    (job,) = alerts.analyse(story, raises=False)
+    assert (job.status, said in str(job.error)) == ("failed", True)
+    assert said in why(news, story, alerts)[0]
+    site.pages["/hook"] = Answer(status=200)
+    alerts.story("granite")
+    assert [told["title"] for told in hooks(site)][-1] == "queues: 2 events"
+    assert site.times("/elsewhere") == 0
+
+
+def test_a_receiver_that_never_answers_holds_up_no_other(
+    alerts: Alerts, news: Any, site: ScriptedSite, server: MailServer
+) -> None:
+    news("alert", "add", "queues", "postgres", "--to", "team", "--to", "me")
+    done = threading.Event()
+
+    def hang(_: Any) -> Answer:
+        done.wait(20)
+        return Answer()
+
+    site.pages["/hook"] = hang
+    story = alerts.story()
+    done.set()
+    assert len(server.mails) == 1
+    assert any("took longer than 1 s" in line for line in why(news, story, alerts))
+
+
+@pytest.mark.parametrize(("command", "said"), [(["/bin/false"], "status 1"), (["/no/such"], "cannot be run")])
+def test_a_command_that_fails_is_told(
+    alerts: Alerts, news: Any, receivers: dict[str, Any], command: list[str], said: str
+) -> None:
+    alerts.put({**receivers, "script": {"command": command}})
+    news("alert", "add", "queues", "postgres", "--to", "script")
+    story = alerts.story(analysed=False)
+    alerts.analyse(story, raises=False)
+    assert said in why(news, story, alerts)[0]
+
+
+def test_in_quiet_hours_all_waits_for_their_end_and_comes_in_one_message(
+    alerts: Alerts, news: Any, receivers: dict[str, Any], site: ScriptedSite
+) -> None:
+    alerts.put({**receivers, "team": {**receivers["team"], "quiet": "22:00-07:00 Europe/Berlin"}})
+    news("alert", "add", "queues", "postgres", "--to", "team")
+    alerts.move(timedelta(hours=1, minutes=30))  # half past ten in Berlin
+    story = alerts.story("walnut")
+    alerts.story("granite")
+    assert hooks(site) == []
+    assert why(news, story, alerts) == ["alert queues to team: quiet hours until 2026-11-28 07:00 CET"]
+    set_clock(alerts.conn, datetime(2026, 11, 28, 5, 59, tzinfo=UTC))
+    assert alerts.run() == []
+    set_clock(alerts.conn, datetime(2026, 11, 28, 6, 0, 1, tzinfo=UTC))
+    alerts.run()
+    assert [told["title"] for told in hooks(site)] == ["queues: 2 events"]
+
+
+def test_beyond_so_many_messages_an_hour_comes_a_summary(
+    alerts: Alerts, news: Any, receivers: dict[str, Any], site: ScriptedSite
+) -> None:
+    alerts.put({**receivers, "team": {**receivers["team"], "hourly": 2}})
+    news("alert", "add", "queues", "postgres", "--to", "team")
+    stories = []
+    for word in WORDS[:5]:
+        stories.append(alerts.story(word))
+        alerts.move(timedelta(minutes=1))
+    assert len(hooks(site)) == 2
+    assert "2 messages in an hour; the next at 21:00:00 UTC" in why(news, stories[4], alerts)[0]
+    alerts.move(timedelta(minutes=55, seconds=1))
+    alerts.run()
+    assert [told["title"] for told in hooks(site)][2:] == ["queues: 3 events"]
+
+
+def test_what_an_analysis_finds_while_the_job_begins_is_not_left_behind(
+    alerts: Alerts, news: Any, site: ScriptedSite, other_conn: Connection, database: str
+) -> None:
+    news("alert", "add", "queues", "postgres", "--to", "team")
+    story = alerts.story("walnut", analysed=False)
+    other_conn.autocommit = False
+    assert [row["receiver"] for row in SQL.all(other_conn, "alert_hits", story_id=story)] == ["team"]
+    settings = AlertSettings.model_validate({"receivers": {"team": {"webhook": {
+        "url": f"{site.url}/hook", "secret": "s", "allow_networks": ["127.0.0.0/8"]}}}})  # fmt: skip
+    outputs = []
+
+    def job() -> None:
+        with connect(database) as own:
+            outputs.append(deliver_alert(DeliverAlert(receiver="team"), FakeContext(own, settings=settings)))
+
+    thread = threading.Thread(target=job)
+    thread.start()
+    thread.join(0.5)
+    assert thread.is_alive(), "it waits for the analysis"
+    other_conn.commit()
+    thread.join()
+    assert outputs == [{"outcome": "sent", "stories": 1}]
+
+
+def test_more_than_a_message_holds_comes_in_several(
+    alerts: Alerts, news: Any, site: ScriptedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.briefs.alert._MOST", 2)
+    site.pages["/hook"] = Answer(status=503)
+    news("alert", "add", "queues", "postgres", "--to", "team")
+    for word in WORDS[:5]:
+        alerts.story(word)
+    site.pages["/hook"] = Answer(status=200)
+    site.asked.clear()
+    alerts.move(timedelta(hours=1))
+    alerts.run()
+    assert sorted(len(told["entries"]) for told in hooks(site)) == [1, 2, 2]
+
+
+def test_what_strangers_write_stays_text(alerts: Alerts, news: Any, server: MailServer, site: ScriptedSite) -> None:
+    news("alert", "add", "queues", "postgres", "--to", "me", "--to", "phone")
+    story = alerts.story(analysed=False)
+    alerts.execute(
+        "UPDATE stories SET title = %s, primary_url = 'javascript:alert(1)'",
+        "<b>x</b>\r\nBcc: eve@example.org " + "日" * 2000,
+    )
+    alerts.analyse(story)
+    message = server.mails[0].message
+    assert message["Bcc"] is None
+    html = message.get_body(("html",))
+    assert html is not None
+    assert "<b>x</b>" not in html.get_content()
+    told = json.loads(site.asked[-1].body)
+    assert "click" not in told
+    assert len(site.asked[-1].body) < 40_000
+
+
+@pytest.mark.parametrize(
+    ("hours", "now", "until"),
+    [
+        ("22:00-07:00 Europe/Berlin", "2026-11-27T20:59Z", None),
+        ("22:00-07:00 Europe/Berlin", "2026-11-27T21:00Z", "2026-11-28T06:00Z"),
+        ("22:00-07:00 Europe/Berlin", "2026-11-28T05:59Z", "2026-11-28T06:00Z"),
+        ("22:00-07:00 Europe/Berlin", "2026-11-28T06:00Z", None),
+        ("22:00-07:00 Europe/Berlin", "2026-07-27T20:30Z", "2026-07-28T05:00Z"),
+        ("12:00-13:30 Asia/Kolkata", "2026-11-27T06:30Z", "2026-11-27T08:00Z"),
+        ("12:00-13:30 Asia/Kolkata", "2026-11-27T08:00Z", None),
+        # In the night to 2026-10-25, 02:30 comes twice in Berlin; in that to 2026-03-29 it does not come at all.
+        ("22:00-02:30 Europe/Berlin", "2026-10-25T00:15Z", "2026-10-25T00:30Z"),
+        ("22:00-02:30 Europe/Berlin", "2026-10-25T01:15Z", "2026-10-25T01:30Z"),
+        ("22:00-02:30 Europe/Berlin", "2026-03-29T00:45Z", "2026-03-29T01:30Z"),
+        ("00:00-23:59 Pacific/Kiritimati", "2026-11-27T10:00Z", "2026-11-28T09:59Z"),
+    ],
+)
+def test_quiet_hours_are_those_of_their_zone(hours: str, now: str, until: str | None) -> None:
+    quiet = _quiet(hours)
+    assert isinstance(quiet, Quiet)
+    found = quiet.until(datetime.fromisoformat(now))
+    assert (found and found.astimezone(UTC)) == (until and datetime.fromisoformat(until))
+    assert isinstance(quiet.zone, ZoneInfo)
+
+
+@pytest.mark.parametrize(
+    ("receiver", "said"),
+    [
+        ({}, "expected one of mail, webhook, ntfy and command"),
+        ({"command": ["a"], "ntfy": {"url": "https://ntfy.sh/x"}}, "expected one of mail"),
+        ({"command": []}, "command"),
+        ({"ntfy": {"url": "https://ntfy.sh/"}}, "url"),
+        ({"command": ["a"], "quiet": "22:00-07:00"}, "expected hours and their time zone"),
+        ({"command": ["a"], "quiet": "22:00-22:00 UTC"}, "expected hours and their time zone"),
+        ({"command": ["a"], "quiet": "22:00-25:00 UTC"}, "expected hours and their time zone"),
+        ({"command": ["a"], "quiet": "22:00-07:00 Mars/Olympus"}, "expected hours and their time zone"),
+        ({"command": ["a"], "quiet": "22:00-07:00 ../../etc/passwd"}, "expected hours and their time zone"),
+        ({"command": ["a"], "hourly": 0}, "hourly"),
+        ({"mail": {"host": "m", "from": "a@b.example", "to": ["a@b.example", "c@b.example"]}}, "expected one address"),
+    ],
+)
+def test_a_receiver_that_makes_no_sense_is_refused(receiver: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        Receiver.model_validate(receiver)
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("x", "postgres"), "expected --to with a receiver"),
+        (("x", "postgres", "--to", "nobody"), "got 'nobody'; there are: me, phone, script, team"),
+        (("x", "postgres since:7d", "--to", "me"), "without since:"),
+        (("x", "--to", "me"), "expected a name, and a query or --min-chili"),
+        ((" ", "postgres", "--to", "me"), "expected a name"),
+    ],
+)
+def test_an_alert_that_makes_no_sense_is_refused(
+    alerts: Alerts, news: Any, command: tuple[str, ...], said: str
+) -> None:
+    assert said in news("alert", "add", *command, status=2)
+    assert alerts.rows("SELECT FROM alerts") == []
+
+
+def test_a_name_is_taken_once_and_a_receiver_that_went_from_jobs_yaml_is_told(
+    alerts: Alerts, news: Any, receivers: dict[str, Any]
+) -> None:
+    news("alert", "add", "queues", "postgres", "--to", "me")
+    assert "expected a new name" in news("alert", "add", "queues", "cats", "--to", "me", status=2)
+    assert "expected the name of an alert" in news("alert", "remove", "cats", status=1)
+    alerts.put({"team": receivers["team"]})
+    story = alerts.story(analysed=False)
+    (job,) = alerts.analyse(story, raises=False)
+    assert "expected a receiver in the settings of deliver-alert, got 'me'; there are: team" in str(job.error)
+    assert why(news, story, alerts) == ["alert queues to me: jobs.yaml has no receiver me"]
+    alerts.put(receivers)
+    zeke_jobs.retry(job.id)
+    alerts.run()
+    assert why(news, story, alerts) == ["alert queues to me: sent ago"]
