@@ -252,7 +252,7 @@ def test_a_page_without_a_feed_is_added_by_a_selector_and_its_links_are_shown(
     assert news("sources", "add", address)[1].startswith("already there: page  The news")
     assert rows("SELECT type, url FROM sources") == [{"type": "page", "url": address}]
     for selector, status, words in (
-        ("article >> a", 2, "expected a selector of tags"),
+        ("article >> a", 2, "expected a CSS selector"),
         ("h3 a", 1, "'h3 a' finds no elements"),
     ):
         said = news("sources", "add", f"{site.url}/news", "--select", selector)
