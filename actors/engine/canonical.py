@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urljoin, urlsplit, urlunsplit
 
 _TRACKING = re.compile(
     r"utm_\w+|at_(?:medium|campaign|custom\w*|link\w*|ptr_name|bbc_team|format)|fbclid|gclid|gclsrc|dclid|gbraid|"
@@ -105,3 +105,12 @@ def site_of(url: str) -> str:
     except ValueError:
         return ""
     return parts.netloc.lower() if len(parts.hostname or "") <= LONGEST_HOST else ""
+
+
+def joined(base: str, href: str) -> str:
+    """A link's absolute web address without its fragment; empty for any other text."""
+    try:
+        address = urljoin(base, href.strip()).partition("#")[0] if href.strip() else ""
+    except ValueError:
+        return ""
+    return address if is_web(address) else ""

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _MOST_TAGS = 20
 _AUDIO = re.compile(r"\.(?:mp3|m4a|m4b|aac|ogg|oga|opus|flac|wav)$", re.IGNORECASE)
+_CAPTIONS = {"text/vtt", "text/srt", "application/srt", "application/x-subrip"}
 _PERIODS = {"hourly": 60, "daily": 1440, "weekly": 10080, "monthly": 43200, "yearly": 525600}
 
 
@@ -107,6 +108,7 @@ def _item(entry: dict[str, Any], feed_url: str, now: datetime, *, typed: bool) -
         "updated": updated.isoformat() if updated else None,
         "enclosure": audio,
         "videoId": video,
+        "transcript": _transcript(entry, feed_url),
         "tags": [one_line(value_of(tag, "term"), 100) for tag in (dict.get(entry, "tags") or [])[:_MOST_TAGS]],
     }
     author = one_line(value_of(entry, "author"), 200)
@@ -180,6 +182,16 @@ def _audio(entry: dict[str, Any]) -> tuple[str, float | None]:
         if value_of(part, "rel") == "enclosure" and is_web(address) and _is_audio(address, value_of(part, "type")):
             return address, _seconds(value_of(entry, "itunes_duration"))
     return "", None
+
+
+def _transcript(entry: dict[str, Any], feed_url: str) -> str:
+    """The transcript or captions that the feed names: of the podcast namespace, of Media RSS, or attached."""
+    named = [
+        (dict.get(entry, key) or {}, at) for key, at in (("podcast_transcript", "url"), ("media_subtitle", "href"))
+    ]
+    named += [(part, "href") for part in dict.get(entry, "links") or [] if value_of(part, "type") in _CAPTIONS]
+    found = (_absolute(value_of(part, at), feed_url) for part, at in named if isinstance(part, dict))
+    return next((one for one in found if is_web(one)), "")
 
 
 def _is_audio(address: str, media_type: str) -> bool:

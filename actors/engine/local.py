@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _HEADERS_AND_REDIRECTS = 1_000_000
 _PAGE_TYPES = ("text/html", "text/plain", "application/xhtml", "application/xml", "text/xml")
+_TRANSCRIPTS = ("text/vtt", "text/srt", "application/srt", "application/x-subrip", "application/json")
+_FILES = ("application/octet-stream", "binary/octet-stream")
 _FEED_TYPES = ("text/", "application/", "binary/octet-stream")
 _ACCEPT_PAGE = "text/html,application/xhtml+xml;q=0.9,text/plain;q=0.5"
 _ACCEPT_FEED = "application/atom+xml,application/rss+xml,application/rdf+xml;q=0.9,application/xml;q=0.8,*/*;q=0.5"
@@ -71,7 +73,8 @@ class LocalEngine:
             return youtube.describe(
                 video, lambda address: self._fetcher.get(address, self._limits(("application/json",)))
             )
-        limits = self._limits(_PAGE_TYPES)
+        is_file = url.partition("?")[0].lower().endswith((".srt", ".vtt"))
+        limits = self._limits((*_PAGE_TYPES, *_TRANSCRIPTS, *(_FILES if is_file else ())))
         answer = self._fetcher.get(url, limits, {"Accept": _ACCEPT_PAGE})
         if answer.status != 200 and not answer.body:
             raise EngineError(

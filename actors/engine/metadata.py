@@ -13,7 +13,7 @@ from actors.engine.article.authors import page_author
 from actors.engine.article.lines import short_lines
 from actors.engine.article.published import published
 from actors.engine.article.titles import letters, page_title
-from actors.engine.canonical import LONGEST_ADDRESS
+from actors.engine.canonical import LONGEST_ADDRESS, joined
 from actors.engine.text import clean, one_line, text_at, text_of
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class Metadata:
         is_article: Whether the page declares itself an article.
         is_free: The value of ``isAccessibleForFree``; None without one.
         body: ``articleBody`` of the structured data.
+        captions: The address of the captions of its video.
     """
 
     title: str = ""
@@ -47,6 +48,7 @@ class Metadata:
     is_article: bool = False
     is_free: bool | None = None
     body: str = ""
+    captions: str = ""
 
 
 def read(tree: HtmlElement, url: str) -> Metadata:
@@ -75,7 +77,16 @@ def read(tree: HtmlElement, url: str) -> Metadata:
         is_article=bool(article) or metas.get("og:type", "").lower() == "article",
         is_free=_boolean(article.get("isAccessibleForFree")),
         body=clean(text_at(article, "articleBody")),
+        captions=_captions(tree, url),
     )
+
+
+def _captions(tree: HtmlElement, url: str) -> str:
+    tracks = [
+        one for one in tree.iter("track") if (one.get("kind") or "subtitles").lower() in {"captions", "subtitles"}
+    ]
+    tracks.sort(key=lambda one: one.get("default") is None)
+    return next((found for one in tracks if (found := joined(url, one.get("src") or ""))), "")
 
 
 def _metas(tree: HtmlElement) -> dict[str, str]:

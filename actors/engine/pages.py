@@ -11,6 +11,7 @@ from actors.engine.article.full_text import SHORT, by_trafilatura, read_article
 from actors.engine.article.furniture import without_furniture
 from actors.engine.article.language import text_language
 from actors.engine.article.plain import plain_text
+from actors.engine.article.transcript import spoken
 from actors.engine.article.walls import wall
 from actors.engine.contract import Author, ContentItem, EngineError
 from actors.engine.metadata import Metadata, read
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from lxml.html import HtmlElement, HTMLParser
 
 _MOST_ELEMENTS = 60_000
+_PLAIN = {"text/plain", "text/vtt", "text/srt", "application/srt", "application/x-subrip"}
 
 
 def read_page(
@@ -34,7 +36,12 @@ def read_page(
             ``blocked``, ``paywall``, ``consent`` or ``not_found`` if something else stands in place of the article.
     """
     markup = decode(body, content_type)
-    if content_type.partition(";")[0].strip().lower() == "text/plain":
+    media_type = content_type.partition(";")[0].strip().lower()
+    if (words := spoken(markup)) is not None:
+        return _item(url, Metadata(), words, words)
+    if media_type == "application/json":
+        raise EngineError("unsupported_type", f"{url} is {media_type}, and no transcript")
+    if media_type in _PLAIN:
         plain = clean(markup).strip()
         title = one_line(plain.split("\n", 1)[0], 200)
         return _item(url, Metadata(title=title), plain, plain)
@@ -123,7 +130,7 @@ def _item(
         source_type="blog",
         content_type="article",
         published_at=about.published_at,
-        metadata={"siteName": about.site} if about.site else {},
+        metadata={name: one for name, one in (("siteName", about.site), ("captions", about.captions)) if one},
         author=Author(name=about.author) if about.author else None,
         text=text,
         markdown=markdown,

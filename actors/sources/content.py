@@ -77,11 +77,12 @@ def fetch_content(payload: FetchContent, ctx: Context[ContentSettings]) -> dict[
     return {"outcomes": dict(counts), **({"left_alone": skipped} if skipped else {})}
 
 
-def _fetch(ctx: Context[ContentSettings], waiting: list[Item], engine: Engine) -> Counter[str]:
+def _fetch(ctx: Context[ContentSettings], waiting: list[Item], engine: PoliteEngine) -> Counter[str]:
     counts: Counter[str] = Counter()
     broken: Exception | None = None
     rules = filters.in_force(ctx.db, ctx.settings.filters)
     for place, item in enumerate(waiting):
+        engine.leave()
         try:
             counts[_end(ctx, item, _obtain(ctx, item, engine, rules))] += 1
         except EngineError as error:

@@ -34,7 +34,7 @@ class PoliteEngine(ExitStack):
     """An engine that asks a host, for a feed or a page, only while no other job of the fleet does. A lease holds the host.
 
     If a host, or the Engine, refuses, no job asks it before the time that it names. A host or an Engine that cannot be
-    reached is left alone for ``away``. A site's rule may set a pause after each request, or let several jobs ask at once.
+    reached is left alone for ``away``. A site's rule may set a pause after each visit, or let several jobs ask at once.
 
     Args:
         engine: The engine that fetches.
@@ -51,7 +51,7 @@ class PoliteEngine(ExitStack):
         self._engine = engine
         self._ctx = ctx
         self._away = away
-        self._host = ""
+        self._host, self._is_paused = "", False
 
     def rule(self, url: str) -> Site:
         """The rule for the site of an address."""
@@ -83,13 +83,16 @@ class PoliteEngine(ExitStack):
             if self._host and (is_refusal or error.is_unreachable):
                 waiting.rest(self._ctx, waiting.host(self._host), wait, str(error))
             raise
-        finally:
-            if self._host and (pause := self.rule(url).pause):
-                waiting.rest(self._ctx, waiting.host(self._host), pause.total_seconds(), "its rule has a pause")
+
+    def leave(self) -> None:
+        """End the visit to a host whose rule has a pause; what follows is asked after it."""
+        if self._is_paused:
+            self.close()
+            self._host, self._is_paused = "", False
 
     def _hold(self, url: str) -> None:
         host, rule = site_of(url), self.rule(url)
-        if host == self._host and not rule.pause:
+        if host == self._host:
             return
         self.close()
         self._host = ""
@@ -97,7 +100,10 @@ class PoliteEngine(ExitStack):
             self.enter_context(self._ctx.lease(waiting.host(host), rule.at_once))
             # Under the lease, so that a rest noted by its last holder is visible.
             waiting.keep(self._ctx, waiting.host(host), waiting.ENGINE)
-            self._host = host
+            self._host, self._is_paused = host, rule.pause is not None
+            if rule.pause:
+                rest = (waiting.host(host), rule.pause.total_seconds(), "its rule has a pause")
+                self.callback(waiting.rest, self._ctx, *rest)
 
 
 def batches(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _ARTICLE = 1000  # characters of a description that is more than a teaser
 _LONGEST_CHOICE = 300
+_SPOKEN = "transcript"
 
 
 @dataclass(frozen=True)
@@ -39,17 +40,11 @@ def obtain(item: Item, engine: Engine, least: int) -> Text | Missing:
     Raises:
         EngineError: a temporary fault; all other faults are a ``Missing``.
     """
-    given = clean(str(item.metadata.get("text") or "")).strip()
-    # Copied from a page, a text often begins with its headline. The text of the page itself does not.
-    head, _, below = given.partition("\n")
-    if len(below.strip()) >= least and words(head) == words(item.title or ""):
-        given = below.strip()
-    if given:
-        if len(given) < least:
-            return Missing(Outcome.TOO_SHORT, f"{len(given)} characters were uploaded, {least} are needed")
-        return _with_text(item, given, given, "upload")
+    if (given := _given(item, least)) is not None:
+        return given
     told, unread = _told(item, least)
-    if told is not None and item.kind in {"video", "podcast"}:
+    told = _in_own_words(item, engine, told, least)
+    if told is not None and (item.kind in {"video", "podcast"} or told.origin == _SPOKEN):
         return told
     if told is not None and item.url and rule_of(engine, item.url).feed_is_enough:
         return replace(told, choice=f"{told.origin}: the rule of its site says that it is enough")
@@ -61,7 +56,46 @@ def obtain(item: Item, engine: Engine, least: int) -> Text | Missing:
         if error.transient:
             raise
         return _instead(told, error) or Missing(error.code, str(error))
+    captions = page.metadata.get("captions")
+    if told is None and captions and len((page.text or "").strip()) < least:
+        shown = replace(item, title=item.title or page.title, metadata={**item.metadata, "transcript": captions})
+        told = _in_own_words(shown, engine, None, least)
     return _of_page(item, page, told, least)
+
+
+def _given(item: Item, least: int) -> Text | Missing | None:
+    """The text that was uploaded with an item."""
+    given = clean(str(item.metadata.get("text") or "")).strip()
+    # Copied from a page, a text often begins with its headline. The text of the page itself does not.
+    head, _, below = given.partition("\n")
+    if len(below.strip()) >= least and words(head) == words(item.title or ""):
+        given = below.strip()
+    if given and len(given) < least:
+        return Missing(Outcome.TOO_SHORT, f"{len(given)} characters were uploaded, {least} are needed")
+    return _with_text(item, given, given, "upload") if given else None
+
+
+def _in_own_words(item: Item, engine: Engine, told: Text | None, least: int) -> Text | None:
+    """A podcast or video by its transcript, if it has one; else the feed's text, with the reason.
+
+    Raises:
+        EngineError: a temporary fault.
+    """
+    if not (url := item.metadata.get("transcript")):
+        return told
+    try:
+        page = engine.fetch_item(str(url))
+        text = (page.text or "").strip()
+        why = f"the transcript has {len(text)} characters"
+    except EngineError as error:
+        if error.transient:
+            raise
+        text, why = "", one_line(f"the transcript cannot be had ({error.code}: {error})", _LONGEST_CHOICE)
+    if len(text) < least:
+        return told and replace(told, choice=f"{told.origin}: {why}")
+    description = one_line(told.text, 2000) if told else None
+    spoken = _with_text(item, text, page.markdown or text, _SPOKEN)
+    return replace(spoken, language=page.language, description=description)
 
 
 def stand_in(item: Item, error: EngineError, least: int) -> Text | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
-from actors.engine.canonical import is_web
+from actors.engine.canonical import joined
 from actors.engine.pages import parse_page
 from actors.engine.text import decode, one_line
 
@@ -71,12 +71,3 @@ def _anchors(tree: HtmlElement, base: str) -> Iterator[tuple[str, str]]:
         parts = urlsplit(address)
         if _LOOKS.search(parts.path) and not _NO_FEED.search(parts.path):
             yield one_line(anchor.text_content() or anchor.get("title") or ""), address
-
-
-def joined(base: str, href: str) -> str:
-    """A link's absolute web address without its fragment; empty for any other text."""
-    try:
-        address = urljoin(base, href.strip()).partition("#")[0] if href.strip() else ""
-    except ValueError:
-        return ""
-    return address if is_web(address) else ""

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
-from actors.engine.canonical import canonical_url
+from actors.engine.canonical import canonical_url, joined
 from actors.engine.contract import ContentItem, ContentSource, EngineError
-from actors.engine.discovery.links import base_of, joined
+from actors.engine.discovery.links import base_of
 from actors.engine.metadata import read
 from actors.engine.pages import parse_page
 from actors.engine.sites.selectors import select, xpath

@@ -11,9 +11,9 @@ from email.header import decode_header
 from email.utils import parseaddr
 from typing import TYPE_CHECKING
 
+from actors.engine.canonical import joined
 from actors.engine.contract import LONGEST_FRAGMENT, Author, ContentItem, EngineError
 from actors.engine.dates import read_date
-from actors.engine.discovery.links import joined
 from actors.engine.pages import parse_page
 from actors.engine.text import decode, one_line, web_codec
 

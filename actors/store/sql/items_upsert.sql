@@ -1,6 +1,6 @@
--- The items of a feed: new ones are added, edited ones are marked; returns both kinds. An item is edited when the
--- feed's own update time grew or its title changed after it had been read, or after its page could not be had. An update time in the
--- future says nothing yet: some feeds name one that grows with each reading. Once it has come it counts.
+-- The items of a feed: new ones are added, edited ones are marked; returns both kinds. An item is edited when the feed's own update
+-- time grew, its title changed or it got a transcript after it had been read, or after its page could not be had. An update time in
+-- the future says nothing yet: some feeds name one that grows with each reading. Once it has come it counts.
 WITH given AS (
     SELECT external_id, kind, title, url, published_at, metadata, rank
     FROM jsonb_to_recordset(%(items)s) AS g (
@@ -32,6 +32,7 @@ edited AS (
                 AND ((g.metadata ->> 'updated') > (old.metadata ->> 'updated') OR (old.metadata ->> 'updated') > moment.now)
             )
             OR (g.title IS NOT NULL AND g.title IS DISTINCT FROM old.title)
+            OR (g.metadata ? 'transcript' AND NOT old.metadata ? 'transcript')
         )
     RETURNING r.id, r.external_id
 )

@@ -1,0 +1,60 @@
+"""The words of a podcast or video, from a transcript or captions: WebVTT, SubRip, or JSON of the podcast namespace."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from typing import TYPE_CHECKING
+
+from actors.engine.text import text_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_TIMING = re.compile(r"\s*(?:\d+[ \t]*\n)?(?:\d+:)?\d?\d:\d\d[,.]\d{3}[ \t]*-->")
+_VOICE = re.compile(r"<v(?:\.[^ >]*)? ([^>]{1,100})>")
+_MARKS = re.compile(r"<[^<>]{0,200}>|\{\\[^{}]{0,50}\}")
+_FULL, _MOST = 500, 2000  # characters after which a paragraph ends with its sentence, or anyhow
+
+
+def spoken(text: str) -> str | None:
+    """The words in paragraphs, with the speakers' names; None if the text is no transcript."""
+    text = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    if text.startswith("WEBVTT") or _TIMING.match(text):
+        return _paragraphs(_cues(text))
+    try:
+        data = json.loads(text) if text.lstrip().startswith("{") else None
+    except (ValueError, RecursionError):
+        return None
+    segments = data.get("segments") if isinstance(data, dict) else None
+    if not isinstance(segments, list):
+        return None
+    return _paragraphs((text_at(one, "speaker"), text_at(one, "body") or text_at(one, "text")) for one in segments)
+
+
+def _cues(text: str) -> Iterator[tuple[str, str]]:
+    """Who says each line, if that is told, and the line. Captions that roll repeat lines."""
+    last = ""
+    for block in re.split(r"\n\s*\n", text):
+        timing, _, lines = block.partition("-->")
+        for line in lines.split("\n")[1:] if "NOTE" not in timing[:4] else ():
+            voice = _VOICE.search(line)
+            words = html.unescape(_MARKS.sub("", line)).strip()
+            if words and words != last:
+                yield voice[1] if voice else "", words
+            last = words or last
+
+
+def _paragraphs(said: Iterator[tuple[str, str]]) -> str:
+    found: list[str] = []
+    present, speaker = "", ""
+    for who, words in said:
+        is_full = len(present) > _MOST or (len(present) > _FULL and present.endswith((".", "!", "?", "…", "。")))
+        if present and (is_full or (who and who != speaker)):
+            found.append(present)
+            present = ""
+        if who and who != speaker:
+            present, speaker = f"{who}:", who
+        present = f"{present} {' '.join(words.split())}".strip()
+    return "\n\n".join([*found, present])
