@@ -32,8 +32,11 @@ def faults(backend: Any) -> Iterator[Any]:
         except Exception as error:  # noqa: BLE001 (the module is foreign code; its exception is shown)
             message = f"expected a function with @task or one of QUEUES in {where}, got {name!r}: {error}"
             yield Error(message, id="zeke_jobs.E001")
-    if backend.database not in connections or connections[backend.database].vendor != "postgresql":
-        yield Error(f"expected a PostgreSQL in DATABASES for {where}, got {backend.database!r}", id="zeke_jobs.E002")
+    got = connections[backend.database].vendor if backend.database in connections else "nothing"
+    if got != "postgresql":
+        yield Error(
+            f"expected a PostgreSQL as DATABASES[{backend.database!r}] for {where}, got {got}", id="zeke_jobs.E002"
+        )
     else:
         yield from _other_database(connections[backend.database].settings_dict)
     if (path := environment.config_path()).exists():

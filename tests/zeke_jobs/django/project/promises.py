@@ -185,7 +185,7 @@ def test_the_system_check(monkeypatch):
         "E003 expected no-such in jobs.yaml for TASKS['other']",
     ]
     [missing] = found(OPTIONS={"database": "replica"})
-    assert missing == "E002 expected a PostgreSQL in DATABASES for TASKS['other'], got 'replica'"
+    assert missing == "E002 expected a PostgreSQL as DATABASES['replica'] for TASKS['other'], got nothing"
     monkeypatch.setenv("DATABASE_URL", "postgresql:///elsewhere")
     [other] = found(OPTIONS={})
     assert other.startswith("W001 expected dbname ")
