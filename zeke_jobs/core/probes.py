@@ -8,6 +8,7 @@ from __future__ import annotations
 import _socket  # importing socket takes longer than all the rest; so do pathlib and typing
 import os
 import sys
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,24 +69,45 @@ def ask(what: str, folder: str) -> tuple[bool, str]:
     A process that has ended does not count: its command then ends too, or starts another one.
     """
     found: dict[str, str] = {}
+    asked: dict[str, _socket.socket] = {}
+    until = time.monotonic() + _ANSWER_WITHIN  # for all together: the one that asks gives up after some seconds
     for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+        if name.endswith(_SUFFIX):
+            process, asking = name.removesuffix(_SUFFIX), _socket.socket(_socket.AF_UNIX)
+            try:
+                asking.settimeout(_left(until))
+                asking.connect(f"{folder}/{name}")
+                asked[process] = asking
+            except (ConnectionRefusedError, FileNotFoundError):
+                asking.close()
+            except OSError as error:
+                found[process] = _unanswered(error)
+    for process, asking in asked.items():
         try:
-            if name.endswith(_SUFFIX):
-                found[name.removesuffix(_SUFFIX)] = _fault(what, f"{folder}/{name}")
-        except (ConnectionRefusedError, FileNotFoundError):
-            continue
-        except (OSError, ValueError):
-            found[name.removesuffix(_SUFFIX)] = f"does not answer within {_ANSWER_WITHIN:g} s"
+            found[process] = _fault(what, asking, until)
+        except (OSError, ValueError) as error:
+            found[process] = _unanswered(error)
     if not found:
         return False, f"expected a worker or scheduler that answers in {folder}, got none"
-    return not any(found.values()), "; ".join(f"{name} {fault or f'is {what}'}" for name, fault in found.items())
+    return not any(found.values()), "; ".join(f"{name} {found[name] or f'is {what}'}" for name in sorted(found))
 
 
-def _fault(what: str, path: str) -> str:
-    asking, said = _socket.socket(_socket.AF_UNIX), b""
+def _left(until: float) -> float:
+    return max(until - time.monotonic(), 0.05)  # an answer that is there already is read
+
+
+def _unanswered(error: Exception) -> str:
+    return (
+        f"does not answer within {_ANSWER_WITHIN:g} s"
+        if isinstance(error, TimeoutError)
+        else f"cannot be asked: {error}"
+    )
+
+
+def _fault(what: str, asking: _socket.socket, until: float) -> str:
+    said = b""
     try:
-        asking.settimeout(_ANSWER_WITHIN)
-        asking.connect(path)
+        asking.settimeout(_left(until))
         while part := asking.recv(_MOST):
             said += part
     finally:
@@ -99,6 +121,9 @@ def main(what: str) -> int:
     if not (folder := os.environ.get(RUN)):
         sys.stderr.write(f"error: expected the folder of this container's processes in {RUN}, got nothing\n")
         return 2
-    is_fine, sentence = ask(what, folder)
+    try:
+        is_fine, sentence = ask(what, folder)
+    except OSError as error:
+        is_fine, sentence = False, f"expected a folder that can be read in {RUN}, got {error}"
     sys.stdout.write(f"{sentence}\n")
     return 0 if is_fine else 1

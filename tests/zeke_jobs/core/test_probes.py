@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +62,28 @@ def test_one_that_stands_still_does_not_answer_and_one_that_was_killed_does_not_
     Path(folder, f"worker-{other.pid}.sock").rename(Path(folder, f"worker-{os.getpid()}.sock"))
     probes.answer("worker", lambda: ("", ""))
     assert probes.ask("live", folder)[0]
+
+
+def test_many_that_stand_still_take_no_longer_than_one_and_hide_no_answer(
+    folder: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(probes, "_ANSWER_WITHIN", 0.5)
+    frozen = [socket.socket(socket.AF_UNIX) for _ in range(8)]
+    for number, one in enumerate(frozen):
+        one.bind(f"{folder}/scheduler-{number}.sock")
+        one.listen()
+    probes.answer("worker", lambda: ("", ""))
+    begun = time.monotonic()
+    is_fine, said = probes.ask("live", folder)
+    assert time.monotonic() - begun < 2
+    assert not is_fine
+    assert said.count("does not answer within 0.5 s") == 8
+    assert said.endswith(f"worker-{os.getpid()} is live")
+    for one in frozen:
+        one.close()
+    monkeypatch.setattr(os, "listdir", lambda _folder: Path("/nowhere").stat())
+    assert probes.main("live") == 1
+    assert "expected a folder that can be read in ZEKE_JOBS_RUN, got" in capsys.readouterr().out
 
 
 def test_a_folder_in_which_no_socket_can_be_made_is_a_wrong_configuration(
