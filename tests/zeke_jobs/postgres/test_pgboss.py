@@ -166,6 +166,7 @@ def test_what_their_client_sends_is_a_job_of_ours(conn: Connection, log_in: Call
         deletion_seconds=3600, retention_seconds=86400, retry_limit=9, retry_delay=5, trace_context={"traceparent": parent},
     )  # fmt: skip
     assert sent(url, singleton_key="only") is None, "as their client expects for a job that is there already"
+    assert sent(url, id=plain) is None
     columns = "message_id::text, message -> 'kwargs', priority, extra ->> 'unique_key', key, expires_on::text, extra ->> 'keep', message #> '{options}'"
     assert query(conn, f"SELECT {columns} FROM zeke_jobs.queue ORDER BY priority") == [
         (plain, {"n": 1}, 0, None, None, None, None, {}),
@@ -178,8 +179,15 @@ def test_what_their_client_sends_is_a_job_of_ours(conn: Connection, log_in: Call
     )
 
 
+def test_an_insert_by_hand_answers_with_the_job_s_id(conn: Connection, log_in: Callable[[str], str]) -> None:
+    made = one(log_in(roles.CLIENT), "INSERT INTO pgboss.job (name, data) VALUES ('echo', '{\"n\": 1}') RETURNING id")
+    assert query(conn, "SELECT message_id FROM zeke_jobs.queue") == [(made,)]
+
+
 def test_what_it_cannot_send_is_refused_with_the_reason(conn: Connection, log_in: Callable[[str], str]) -> None:
     url = log_in(roles.CLIENT)
+    with pytest.raises(FeatureNotSupported, match="expected a new job of echo without state and output, got completed"):
+        one(url, "INSERT INTO pgboss.job (name, state) VALUES ('echo', 'completed')")
     for option, value in {"dead_letter": "echo", "singleton_on": "2030-01-01", "retry_backoff": False}.items():
         with pytest.raises(FeatureNotSupported, match=f"expected a job of echo without {option}, which jobs.yaml says"):
             sent(url, **{option: value})

@@ -283,7 +283,13 @@ DECLARE
 BEGIN
   CASE
     WHEN TG_OP = 'INSERT' THEN
-      v_changed := NEW.id = zeke_jobs.send(NEW.name, coalesce(NEW.data, '{}'), zeke_jobs.pgboss_options(to_jsonb(NEW)));
+      IF NEW.state <> 'created' OR NEW.output IS NOT NULL THEN
+        RAISE EXCEPTION 'expected a new job of % without state and output, got %', NEW.name, coalesce(NEW.state::text, 'an output')
+          USING ERRCODE = 'feature_not_supported';
+      END IF;
+      NEW.id := coalesce(NEW.id, zeke_jobs.new_id());
+      v_changed := NOT EXISTS (SELECT FROM zeke_jobs.queue AS q WHERE q.message_id = NEW.id);
+      v_changed := NEW.id = zeke_jobs.send(NEW.name, coalesce(NEW.data, '{}'), zeke_jobs.pgboss_options(to_jsonb(NEW))) AND v_changed;
       RETURN CASE WHEN v_changed THEN NEW END; -- as pg-boss: no id if the job was there already
     WHEN TG_OP = 'DELETE' AND TG_TABLE_NAME = 'job' THEN
       v_changed := zeke_jobs.delete_job(OLD.id, c_by);
