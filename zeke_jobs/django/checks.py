@@ -25,6 +25,13 @@ def faults(backend: Any) -> Iterator[Any]:
         ConfigurationError: jobs.yaml or ``DATABASE_URL`` is faulty itself.
     """
     where = f"TASKS[{backend.alias!r}]"
+    kinds = {"task": str, "database": str, "tasks": dict}
+    if any(not isinstance(value, kinds.get(name, ())) for name, value in backend.options.items()):
+        message = (
+            f"expected in OPTIONS of {where} the texts task and database, and the dict tasks, got {backend.options}"
+        )
+        yield Error(message, id="zeke_jobs.E004")
+        return
     for name in backend.own_stanzas:
         try:
             if name not in backend.queues:

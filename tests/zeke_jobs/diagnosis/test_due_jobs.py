@@ -83,6 +83,17 @@ def test_jobs_behind_a_failed_one_in_strict_order_do_not_count(scene: Scene) -> 
     assert due(scene, "lines") == 1
 
 
+def test_jobs_behind_a_delayed_one_in_strict_order_do_not_count(scene: Scene) -> None:
+    scene.add("line", 1, options='{"key": "a", "delay": 60}')
+    scene.add("line", 3, options='{"key": "a"}')
+    scene.add("line", 2, options='{"key": "b"}')
+    assert due(scene, "lines") == 2
+    assert len(scene.claim(scene.serve(), 8, queue="lines")) == 1
+    assert due(scene, "lines") == 2
+    scene.later(61)
+    assert due(scene, "lines") == 6
+
+
 def test_a_run_is_over_when_its_own_retries_are_and_not_before(scene: Scene) -> None:
     def over(since: datetime = NOON) -> bool:
         return idle.is_over(scene.conn, ["default"], since)

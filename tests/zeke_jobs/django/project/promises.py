@@ -186,6 +186,11 @@ def test_the_system_check(monkeypatch):
     ]
     [missing] = found(OPTIONS={"database": "replica"})
     assert missing == "E002 expected a PostgreSQL as DATABASES['replica'] for TASKS['other'], got nothing"
+    for wrong in ({"taks": {}}, {"tasks": None}, {"task": 7}):
+        [unknown] = found(OPTIONS=wrong)
+        assert unknown.startswith(
+            "E004 expected in OPTIONS of TASKS['other'] the texts task and database, and the dict tasks"
+        )
     monkeypatch.setenv("DATABASE_URL", "postgresql:///elsewhere")
     [other] = found(OPTIONS={})
     assert other.startswith("W001 expected dbname ")
