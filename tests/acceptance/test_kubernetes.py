@@ -235,4 +235,4 @@ def test_keda_gets_a_number_from_a_login_that_only_reads(conn: Connection, datab
         cursor.execute(trigger["metadata"]["query"])
         assert cursor.fetchone() == (0,)
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-            cursor.execute("SELECT count(*) FROM zeke_jobs.queue")
+            cursor.execute("SELECT message FROM zeke_jobs.queue")
