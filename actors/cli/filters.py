@@ -111,7 +111,7 @@ def _show(conn: Connection, rules: Rules, *, is_json: bool) -> None:
 
 
 def _judged(conn: Connection, made: filters.Filters) -> Iterator[dict[str, Any]]:
-    for row in SQL.all(conn, "items_recent", back=timedelta(days=7), most=_MOST):
+    for row in SQL.all(conn, "items_recent", back=timedelta(days=7), most=_MOST, with_text=made.need_text):
         body, language, seconds = (row.pop(name) for name in ("text_body", "language_code", "duration_seconds"))
         item = items.of_row(row)
         text = None if body is None else Text(body, body, "page", language=language, duration=seconds)

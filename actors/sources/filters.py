@@ -77,9 +77,10 @@ class Filters:
             for text in getattr(rule.when, kind)
         ])  # fmt: skip
 
-    def needs_text(self, item: Item) -> bool:
-        """Whether a rule may drop the item by the text of its page."""
-        return any(self._rules[place][1].when.needs_text for place in self._scope(item))
+    @cached_property
+    def need_text(self) -> bool:
+        """Whether a rule may drop an item by the text of its page."""
+        return any(rule.when.needs_text for _, rule in self._rules)
 
     def refusal(self, item: Item, text: Text | None = None) -> Missing | None:
         """The rule that drops an item, if any does. What is not known without the ``text`` of its page drops nothing.
@@ -130,7 +131,7 @@ class _Facts:
 
     @cached_property
     def title(self) -> str:
-        return folded(self.item.title or "")
+        return folded((self.item.title or "")[:_READ])
 
     @cached_property
     def author(self) -> str:

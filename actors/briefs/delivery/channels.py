@@ -202,7 +202,10 @@ def _post(receiver: Address, url: str, body: bytes, headers: Mapping[str, str]) 
         headers = {"Content-Type": "application/json", **headers}
         answer = Fetcher(_AGENT, tuple(receiver.allow_networks)).post(url, body, limits, headers)
         if not 200 <= answer.status < 300:
-            raise refused(answer)
+            error = refused(answer)
+            # A proxy in front of a receiver that is away answers so too; only 410 and a redirect are meant for good.
+            error.transient |= answer.status >= 400 and answer.status != 410
+            raise error
     except EngineError as error:
         reason = str(error).replace("services.engine.allow_networks", "allow_networks of the receiver")
         raise NotDelivered(reason, transient=error.transient, retry_after=error.retry_after) from error

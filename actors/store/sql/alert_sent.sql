@@ -1,3 +1,5 @@
--- The stories of a message were sent. Within a transaction the time is the same for all.
-UPDATE public.alert_stories SET sent_at = zeke_jobs.now(), detail = NULL
-WHERE receiver = %(receiver)s AND story_id = ANY (%(stories)s::uuid[]) AND sent_at IS NULL
+-- The stories of a message were sent, all at the same time.
+WITH moment AS MATERIALIZED (SELECT zeke_jobs.now() AS now)
+UPDATE public.alert_stories AS t SET sent_at = moment.now, detail = NULL
+FROM moment
+WHERE t.receiver = %(receiver)s AND t.story_id = ANY (%(stories)s::uuid[]) AND t.sent_at IS NULL

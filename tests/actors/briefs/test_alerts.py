@@ -28,7 +28,8 @@ from tests.actors.scripted_site import Answer, ScriptedSite
 from zeke_jobs import config
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.revisions import boot
-from zeke_jobs.testing import FakeContext, JobRunner, set_clock
+from zeke_jobs.testing import FakeContext, JobRunner
+from zeke_jobs.testing.clock import release_clock, set_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -266,16 +267,19 @@ def test_a_story_is_sent_when_more_sources_make_it_hot(alerts: Alerts, news: Any
     assert [told["title"] for told in hooks(site)] == ["hot: Release of walnut"]
 
 
-def test_nothing_is_lost_while_a_receiver_is_away_for_a_day(alerts: Alerts, news: Any, site: ScriptedSite) -> None:
+@pytest.mark.parametrize("status", [503, 404])
+def test_nothing_is_lost_while_a_receiver_is_away_for_a_day(
+    alerts: Alerts, news: Any, site: ScriptedSite, status: int
+) -> None:
     news("alert", "add", "queues", "postgres", "--to", "team")
-    site.pages["/hook"] = Answer(status=503)
+    site.pages["/hook"] = Answer(status=status)
     stories = []
     for hour in range(24):
         if hour % 6 == 0:
             stories.append(alerts.story(WORDS[hour // 6], source=uuid.uuid4()))
         alerts.move(timedelta(hours=1))
         assert alerts.run() == []
-    assert "answers 503" in why(news, stories[0], alerts)[0]
+    assert f"answers {status}" in why(news, stories[0], alerts)[0]
     site.pages["/hook"] = Answer(status=200)
     alerts.move(timedelta(minutes=40))
     (job,) = alerts.run()
@@ -289,7 +293,6 @@ def test_nothing_is_lost_while_a_receiver_is_away_for_a_day(alerts: Alerts, news
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (Answer(status=400), "answers 400"),
         (Answer(status=307, headers={"Location": "/elsewhere"}), "answers 307"),
         (Answer(status=410), "answers 410"),
     ],
@@ -368,6 +371,23 @@ def test_beyond_so_many_messages_an_hour_comes_a_summary(
     alerts.move(timedelta(minutes=55, seconds=1))
     alerts.run()
     assert [told["title"] for told in hooks(site)][2:] == ["queues: 3 events"]
+
+
+def test_a_summary_is_one_message_of_its_hour(
+    alerts: Alerts, news: Any, receivers: dict[str, Any], site: ScriptedSite
+) -> None:
+    release_clock(alerts.conn)  # a clock that runs gives each row another time
+    alerts.put({**receivers, "team": {**receivers["team"], "hourly": 2}})
+    news("alert", "add", "queues", "postgres", "--to", "team")
+    site.pages["/hook"] = Answer(status=307)
+    for word in WORDS[:4]:
+        alerts.analyse(alerts.story(word, analysed=False), raises=False)
+    site.pages["/hook"] = Answer(status=200)
+    site.asked.clear()
+    alerts.story(WORDS[4])
+    alerts.story(WORDS[5])
+    alerts.story(WORDS[6])
+    assert [told["title"] for told in hooks(site)] == ["queues: 5 events", f"queues: Release of {WORDS[5]}"]
 
 
 def test_what_an_analysis_finds_while_the_job_begins_is_not_left_behind(
