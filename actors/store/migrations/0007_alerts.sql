@@ -61,3 +61,50 @@ BEGIN
     WHERE s.id = p_story;
 END
 $$;
+
+-- Note the hottest story of an event for each receiver whose alert it fits, unless the receiver has one of this event; returns the receivers.
+-- Of a large event the newest stories count.
+CREATE FUNCTION public.alert_hits(p_story uuid)
+RETURNS SETOF text
+LANGUAGE plpgsql
+SET enable_seqscan = off
+SET jit = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    event uuid[];
+BEGIN
+    IF NOT EXISTS (SELECT FROM public.alerts) THEN
+        RETURN;
+    END IF;
+    event := p_story || ARRAY(
+        SELECT m.id
+        FROM public.stories AS s
+        JOIN public.stories AS m ON m.cluster_id = s.cluster_id AND m.id <> s.id
+        WHERE s.id = p_story
+        ORDER BY m.created_at DESC
+        LIMIT 1000
+    );
+    RETURN QUERY
+    WITH wanted AS MATERIALIZED (
+        SELECT a.id AS alert_id, r.receiver
+        FROM public.alerts AS a
+        CROSS JOIN LATERAL unnest(a.receivers) AS r (receiver)
+        WHERE NOT EXISTS (
+            SELECT FROM public.alert_stories AS t WHERE t.receiver = r.receiver AND t.story_id = ANY (event))
+    ),
+    fits AS (
+        SELECT DISTINCT ON (w.receiver) w.receiver, m.id AS story_id, w.alert_id
+        FROM unnest(event[:50]) AS m (id)
+        CROSS JOIN LATERAL public.alert_fits(m.id) AS f
+        JOIN wanted AS w ON w.alert_id = f.alert_id
+        WHERE EXISTS (SELECT FROM wanted)
+            AND f.is_new AND f.is_fresh AND f.is_hot AND f.has_words AND f.has_source
+        ORDER BY w.receiver, f.chili DESC NULLS LAST, w.alert_id, m.id
+    )
+    INSERT INTO public.alert_stories AS t (receiver, story_id, alert_id)
+    SELECT fits.receiver, fits.story_id, fits.alert_id FROM fits ORDER BY fits.alert_id, fits.receiver
+    ON CONFLICT DO NOTHING
+    RETURNING t.receiver;
+END
+$$;
