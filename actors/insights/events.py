@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg2.extras import Json
 from pydantic import BaseModel, Field
 
-from actors.ai.gate.dates import dates
 from actors.ai.gate.evidence import script, tokens
-from actors.ai.gate.numbers import numbers
 from actors.insights.interests import Interests
 from actors.store import clusters, embeddings, texts
 from actors.store.statements import SQL
@@ -40,12 +38,8 @@ _FEW = 16  # with fewer terms, one shared term is enough; with more, one may be 
 _SAME_EVENT = {"hashed-words": 0.6, "wordllama": 0.8}
 """Found on half of the judged headlines, where wordllama is as precise as hashed words are at .6."""
 _ANY_MODEL = 0.6
-_BY_NAMES = {"hashed-words": 0.1}
-"""By how much the names of two headlines raise the cosine, if each story has all of the other's, or lower it, if it has none.
-
-Names raise it only if the numbers do not differ: another event of the same people and places has other numbers.
-"""
-_SMALL = 3  # a number up to this is in too many stories
+_DOUBT = {"hashed-words": 0.1}
+"""By how much the bound rises for two stories of which neither has a name of the other's headline."""
 _LEAD = 1000  # characters in which names are looked for
 _TITLE_CASE = 0.6  # share of words with a capital
 _SCRIPTS = {"wordllama": frozenset({"LATIN", ""})}
@@ -81,34 +75,12 @@ def _of_model(table: Mapping[str, Any], model_version: str, default: Any) -> Any
     return next((value for model, value in table.items() if model_version.startswith(model)), default)
 
 
-def _is_one_event(cosine: float, least: float, step: float, one: StoryText, other: StoryText | None) -> bool:
-    """Whether two stories tell of one event, by their cosine, their names and their numbers."""
-    if cosine >= least + step or other is None or not step:
-        return cosine >= least
-    names = _names_agree(one, other)
-    return names >= 0 and cosine + step * (names and not _numbers_differ(one, other)) >= least
-
-
-def _numbers_differ(one: StoryText, other: StoryText) -> bool:
-    """Whether the beginnings of both stories have two numbers and more, and none in common."""
-    mine, its = ({value for value in _numbers(text) if value > _SMALL} for text in (one, other))
-    return min(len(mine), len(its)) >= 2 and mine.isdisjoint(its)
-
-
-def _numbers(text: StoryText) -> set[float]:
-    said = f"{text.title}\n{text.document[:_LEAD]}"
-    return {value for number in numbers(dates(said).rest) for value, _ in number.readings}
-
-
-def _names_agree(one: StoryText, other: StoryText) -> int:
-    """1 if each story has all names of the other's headline, -1 if it has none of them, else 0."""
+def _names_differ(one: StoryText, other: StoryText) -> bool:
+    """Whether neither story has a name of the other's headline."""
     leads = [tokens(text.document[:_LEAD]) for text in (one, other)]
     titles = [tokens(text.title) for text in (one, other)]
     mine, its = (_names(title, set(lead)) for title, lead in zip(titles, leads, strict=True))
-    if not (mine and its):
-        return 0
-    missing = [names - {*titles[at], *leads[at]} for names, at in ((mine, 1), (its, 0))]
-    return 1 if missing == [set(), set()] else -1 if missing == [mine, its] else 0
+    return bool(mine and its) and mine.isdisjoint((*titles[1], *leads[1])) and its.isdisjoint((*titles[0], *leads[0]))
 
 
 def _names(title: Sequence[str], lead: set[str]) -> set[str]:
@@ -133,19 +105,17 @@ def like(
     if not knows(embedding.model_version, f"{text.title}\n{text.document[:1000]}"):
         return []
     least = settings.same_event_cosine or threshold(embedding.model_version)
-    step = 0.0 if settings.same_event_cosine else _of_model(_BY_NAMES, embedding.model_version, 0.0)
+    sure = least + (0.0 if settings.same_event_cosine else _of_model(_DOUBT, embedding.model_version, 0.0))
     since, until = _around(text.happened_at, timedelta(hours=settings.same_event_hours))
     left = candidates(conn, text.id, terms, since, until)
     found: list[UUID] = []
     while left:
         batch, left = left[:_BATCH], left[_BATCH:]
-        near = embeddings.near(conn, embedding, [one["story_id"] for one in batch], least - step)
+        near = embeddings.near(conn, embedding, [one["story_id"] for one in batch], least)
         hits = [
             story
             for story, cosine in near.items()
-            if _is_one_event(
-                cosine, least, step, text, texts.read(conn, story) if step and cosine < least + step else None
-            )
+            if cosine >= sure or ((other := texts.read(conn, story)) and not _names_differ(text, other))
         ]
         if not hits:
             break

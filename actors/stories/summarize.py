@@ -47,7 +47,8 @@ def story_summarize(payload: StorySummarize, ctx: Context) -> dict[str, Any]:
         if outcome is None and summary.text is not None:
             note = Json({"summary": {**asdict(summary.made_by), "written": mark(summary.text)}})
             told = {"summary": summary.text, "seen": locked.summary, "citations": note}
-            outcome = "written" if SQL.value(tx, "summary_save", story_id=text.id, **told) else "unchanged"
+            changed = SQL.value(tx, "summary_save", story_id=text.id, **told)
+            outcome = "written" if changed else "unchanged"
         output = {"outcome": outcome or "no_sentences"}
         if unfounded is None:
             ctx.complete(output)
