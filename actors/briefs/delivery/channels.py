@@ -219,6 +219,8 @@ def _to_command(command: Sequence[str], message: Message) -> None:
             subprocess.run(command, input=given, stdout=said, stderr=said, timeout=_COMMAND, check=True)  # noqa: S603 (the operator's own)
         except (FileNotFoundError, PermissionError) as error:
             raise NotDelivered(f"{command[0]} cannot be run: {error}", transient=False) from error
+        except subprocess.TimeoutExpired as error:
+            raise NotDelivered(f"{command[0]} took longer than {_COMMAND:g} s", transient=True) from error
         except (OSError, subprocess.SubprocessError) as error:
             said.seek(max(0, said.seek(0, 2) - 300))
             raise NotDelivered(f"{error}: {_words(said.read())}", transient=True) from error
