@@ -100,6 +100,8 @@ def _read(engine: Finder, feeds: Sequence[Listed]) -> Iterator[tuple[Listed, Con
 
 
 def _one(engine: Finder, feed: Listed) -> ContentSource | EngineError:
+    if (fault := _fault(feed.address)) is not None:  # such as a mailbox
+        return fault
     try:
         found = engine.fetch_source(feed.address)
     except EngineError as error:

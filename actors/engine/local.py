@@ -11,7 +11,7 @@ from actors.engine.contract import ContentItem, ContentSource, EngineError, Foun
 from actors.engine.discovery.addresses import is_mailbox
 from actors.engine.discovery.discover import Discovery
 from actors.engine.discovery.selected import selector_of
-from actors.engine.fetch import Fetched, Fetcher, Limits
+from actors.engine.fetch import Fetched, Fetcher, Limits, parse
 from actors.engine.mail.mailbox import read_mailbox
 from actors.engine.reading import feed_links, read_feed, read_page, selected_links
 from actors.engine.youtube_api import DataApi, channel_of
@@ -133,6 +133,7 @@ class LocalEngine:
 
     def _there(self, url: str) -> ContentSource:
         """An existing feed, at its present address."""
+        parse(url)  # a directory of podcasts may name anything
         source = self.fetch_source(url)
         if source.gone:
             raise EngineError("gone", f"{url} answers 410")

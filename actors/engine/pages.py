@@ -38,7 +38,7 @@ def read_page(
     markup = decode(body, content_type)
     media_type = content_type.partition(";")[0].strip().lower()
     if (words := spoken(markup)) is not None:
-        return _item(url, Metadata(), words, words)
+        return _item(url, Metadata(title=one_line(words, 120)), words, words)
     if media_type == "application/json":
         raise EngineError("unsupported_type", f"{url} is {media_type}, and no transcript")
     if media_type in _PLAIN:

@@ -13,6 +13,7 @@ from actors.engine.sites.rules import rule_of
 from actors.engine.text import clean, one_line
 from actors.outcomes import Outcome
 from actors.sources.likeness import words
+from actors.store.sources import NEWSLETTER
 from actors.store.stories import Text
 
 if TYPE_CHECKING:
@@ -55,6 +56,10 @@ def obtain(item: Item, engine: Engine, least: int) -> Text | Missing:
     except EngineError as error:
         if error.transient:
             raise
+        if told is not None and item.source_type == NEWSLETTER:
+            return replace(
+                told, choice=one_line(f"{told.origin}: no view on the web ({error.code}: {error})", _LONGEST_CHOICE)
+            )
         return _instead(told, error) or Missing(error.code, str(error))
     captions = page.metadata.get("captions")
     if told is None and captions and len((page.text or "").strip()) < least:

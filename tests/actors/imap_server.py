@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import socketserver
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
 
@@ -21,6 +23,8 @@ class ImapServer:
     answers: dict[str, Callable[[str], bytes | None]] = field(default_factory=dict)
     commands: list[str] = field(default_factory=list)
     password: str = "right"
+    tls: ssl.SSLContext | None = None
+    starts_tls: bool = False
     port: int = 0
 
     def __enter__(self) -> Self:
@@ -43,6 +47,18 @@ class ImapServer:
     def _handler(server) -> type[socketserver.StreamRequestHandler]:  # noqa: N805 (the handler has a self of its own)
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
+                with suppress(OSError):  # the reader left
+                    if server.tls and not server.starts_tls:
+                        self._encrypt()
+                    self._serve()
+                self.request.close()
+
+            def _encrypt(self) -> None:
+                assert server.tls is not None
+                self.request = server.tls.wrap_socket(self.request, server_side=True)
+                self.rfile, self.wfile = self.request.makefile("rb"), self.request.makefile("wb", buffering=0)
+
+            def _serve(self) -> None:
                 folder: dict[int, bytes] = {}
                 self._say(b"* OK IMAP4rev1 ready\r\n")
                 while line := self.rfile.readline().decode().strip():
@@ -60,12 +76,11 @@ class ImapServer:
                     self._say(server._own(verb, command, folder) + tag.encode() + server._end(verb, command))
                     if verb == "LOGOUT":
                         return
+                    if verb == "STARTTLS":
+                        self._encrypt()
 
             def _say(self, data: bytes) -> None:
-                try:
-                    self.wfile.write(data)
-                except OSError:
-                    server.commands.append("(gone)")
+                self.wfile.write(data)
 
         return Handler
 

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 _LARGEST = 2_000_000  # bytes of a message: its text comes before its attachments
 _LONGEST_LINE = 1_000_000
 _STEP = 65_536
-_FAILURES = (imaplib.IMAP4.error, httpcore.NetworkError, OSError)
 
 
 def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> ContentSource:
@@ -49,7 +48,7 @@ def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> Conten
         raise EngineError(
             "invalid_url", f"expected a name in services.engine.mailboxes ({known}), got {parts.netloc!r}"
         )
-    if not f"{folder}{sender}".isprintable():
+    if not (folder.isprintable() and sender.isprintable() and sender.isascii()):
         raise EngineError("invalid_url", f"expected a folder and a sender in printable characters, got {url!r}")
     seconds = settings.feed_timeout.total_seconds()
     budget = Budget(time.monotonic() + seconds, settings.feed_bytes + _LARGEST)
@@ -57,17 +56,22 @@ def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> Conten
         with closing(_Folder(mailbox, budget)) as imap:
             imap.log_in()
             validity = imap.examine(folder)
-            last = int(mark.partition(":")[2]) if mark and re.fullmatch(rf"{validity}:\d+", mark) else None
-            uids = imap.after(last or 0, sender)
+            known, _, last = (mark or "").rpartition(":")
+            is_known = known == validity and last.isdecimal()
+            uids = imap.after(int(last) if is_known else 0, sender)
             most = settings.max_entries
-            wanted = uids[-most:] if last is None else uids[:most]
-            bodies = _bodies(imap, wanted, budget, seconds / 2)
-    except _FAILURES as error:
-        raise _failure(mailbox, error) from error
-    except httpcore.TimeoutException as error:
-        raise EngineError("timeout", f"{mailbox.host} took longer than {seconds:g} s") from error
+            bodies = _bodies(imap, uids[:most] if is_known else uids[-most:], budget, seconds / 2)
+    except EngineError:
+        raise
+    except httpcore.TimeoutException:
+        raise EngineError("timeout", f"{mailbox.host} took longer than {seconds:g} s") from None
+    except Exception as error:  # noqa: BLE001 (of any type: imaplib was not written for hostile servers)
+        said = str(error).replace(mailbox.password.get_secret_value(), "…") or type(error).__name__
+        raise EngineError(
+            "fetch_failed", f"{mailbox.host}: {one_line(said, 200)}"
+        ) from None  # it may hold the password
     items = [_item(body, f"{url}#{uid}") for uid, body in bodies if body]
-    told = {"etag": f"{validity}:{bodies[-1][0] if bodies else last or 0}", "not_modified": not items}
+    told = {"etag": f"{validity}:{bodies[-1][0] if bodies else last if is_known else 0}", "not_modified": not items}
     return ContentSource(id=url, url=url, name=sender or folder, source_type="blog", items=items[::-1], **told)
 
 
@@ -79,7 +83,7 @@ def _bodies(imap: _Folder, uids: Sequence[int], budget: Budget, reserve: float) 
             if found and (budget.remaining() < reserve or budget.received > budget.raw_bytes - _LARGEST):
                 break
             found.append((uid, imap.message(uid)))
-        except (*_FAILURES, httpcore.TimeoutException, EngineError):
+        except Exception:
             if not found:
                 raise
             break
@@ -93,11 +97,6 @@ def _item(body: bytes, name: str) -> ContentItem:
         if error.transient:
             raise
         return ContentItem(id=name, title=one_line(f"A message that cannot be read: {error}"))
-
-
-def _failure(mailbox: Mailbox, error: Exception) -> EngineError:
-    said = one_line(str(error).replace(mailbox.password.get_secret_value(), "…"), 200)
-    return EngineError("fetch_failed", f"{mailbox.host}: {said or type(error).__name__}")
 
 
 class _Folder(imaplib.IMAP4):
@@ -163,8 +162,8 @@ class _Folder(imaplib.IMAP4):
         state, said = self.select(_quoted(encoded), readonly=True)
         if state != "OK":
             raise EngineError("not_found", f"{self.host} opens no folder {folder!r}: {one_line(repr(said[-1]), 200)}")
-        validity = self.response("UIDVALIDITY")[1][-1] or b"0"
-        return validity.decode("ascii", "replace")
+        validity = self.response("UIDVALIDITY")[1][-1]
+        return validity.decode() if validity and validity.isdigit() else "0"
 
     def after(self, last: int, sender: str) -> list[int]:
         """The uids of the messages behind another one, all or those of a sender, in order."""
@@ -176,7 +175,12 @@ class _Folder(imaplib.IMAP4):
     def message(self, uid: int) -> bytes:
         """A message, or its beginning; empty if it is gone. It stays unread."""
         parts = self.uid("FETCH", str(uid), f"(BODY.PEEK[]<0.{_LARGEST}>)")[1]
-        return next((part[1] for part in parts if isinstance(part, tuple) and b"BODY[]" in part[0].upper()), b"")
+        for part in parts:
+            if isinstance(part, tuple) and b"BODY[]" in part[0].upper():
+                return bytes(part[1])
+        if parts != [None]:
+            raise self.error(f"expected message {uid}, got an answer without one")
+        return b""
 
 
 def _quoted(text: str) -> str:

@@ -121,3 +121,15 @@ def test_a_file_that_is_no_list_is_refused(
         file.write_bytes(content)
     assert run(["sources", "import", str(file)]) == 2
     assert "FILE" in capsys.readouterr().err
+
+
+def test_a_list_names_no_mailbox_of_ours(
+    conn: Connection, tmp_path: Path, capsys: pytest.CaptureFixture[str], jobs_yaml: Path
+) -> None:
+    assert jobs_yaml
+    file = tmp_path / "feeds.opml"
+    file.write_bytes(b'<opml><body><outline text="x" xmlUrl="imap://mine/INBOX"/></body></opml>')
+    for more in ((), ("--no-check",)):
+        assert run(["sources", "import", str(file), *more]) == 0
+        assert "expected an http or https address, got 'imap://mine/INBOX'" in capsys.readouterr().out
+    assert sources.listing(conn) == []

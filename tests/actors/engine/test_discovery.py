@@ -244,6 +244,7 @@ def test_a_page_with_several_feeds_gives_all_that_can_be_read(find: Callable[...
         ("https://www.youtube.com/watch?v=abcdefghijk", {}, "not_a_feed", "expected a channel"),
         ("ftp://a.example/", {}, "invalid_url", "expected an http or https address"),
         ("https://podcasts.apple.com/us/podcast/id1234567", {"https://itunes.apple.com/lookup?entity=podcast&id=1234567": Answer('{"results": []}', content_type="text/javascript")}, "not_a_feed", "names no feed"),
+        ("https://podcasts.apple.com/us/podcast/id1234567", {"https://itunes.apple.com/lookup?entity=podcast&id=1234567": Answer('{"results": [{"feedUrl": "imap://mine/INBOX"}]}', content_type="text/javascript")}, "invalid_url", "expected an http or https address"),
     ],
 )  # fmt: skip
 def test_an_address_without_a_feed_says_why(

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import base64
+import shutil
+import ssl
+import subprocess
+import traceback
 from email.message import EmailMessage
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +20,7 @@ from tests.actors.imap_server import ImapServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from actors.engine.contract import ContentSource
 
@@ -98,6 +103,7 @@ def test_a_folder_of_any_name_and_one_sender_are_chosen_by_the_address(imap: Ima
         ("imap://other/News", r"a name in services.engine.mailboxes \(mine\), got 'other'"),
         ("imap://mine/None", r"opens no folder 'None': b'no such mailbox'"),
         ("imap://mine/A%0D%0AX", "in printable characters"),
+        ("imap://mine/A?from=%C3%A4@a.example", "in printable characters"),
     ):
         with pytest.raises(EngineError, match=words):
             read(imap, address=wrong)
@@ -112,7 +118,7 @@ def test_a_password_is_in_no_message_and_no_setting(imap: ImapServer) -> None:
     imap.answers["LOGIN"] = lambda command: f"* BYE {command}\r\n".encode()
     with pytest.raises(EngineError) as caught:
         read(imap)
-    assert SECRET not in f"{caught.value!r}"
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
     with pytest.raises(ValidationError) as refused:
         Settings.model_validate({"mailboxes": {"a": {"host": "b", "user": "c", "password": f"{SECRET}\r\n"}}})
     assert SECRET not in str(refused.value)
@@ -128,6 +134,12 @@ def test_a_password_is_in_no_message_and_no_setting(imap: ImapServer) -> None:
         ("UID SEARCH", b"* SEARCH " + b"1 " * 800_000, "fetch_failed", "a line of more than"),
         ("CAPABILITY", b"\xff\xfe nonsense\r\n", "fetch_failed", "unexpected response"),
         ("EXAMINE", b"* BYE going down\r\n", "fetch_failed", "going down"),
+        ("EXAMINE", b"* OK [UIDVALIDITY (] x\r\nTAG NO {3}\r\n(((\r\n", "not_found", "opens no folder 'News'"),
+        ("UID SEARCH", b"* SEARCH {3}\r\n1 2\r\nTAG OK done\r\n", "fetch_failed", "127.0.0.1: "),
+        ("UID FETCH", b"* 1 FETCH (BODY[] {" + b"9" * 5000 + b"}\r\n", "fetch_failed", "127.0.0.1: "),
+        ("UID FETCH", b'* 1 FETCH (BODY[] "short")\r\nTAG OK done\r\n', "fetch_failed", "expected message 1, got"),
+        ("CAPABILITY", b"* CAPABILITY \xff\r\nTAG OK done\r\n", "fetch_failed", "127.0.0.1: "),
+        ("LOGIN", b"TAG OK [CAPABILITY \xff] x\r\n* BYE (\r\n", "fetch_failed", "127.0.0.1: "),
     ],
 )  # fmt: skip
 def test_a_server_that_dies_hangs_or_floods_is_a_reason(
@@ -198,3 +210,28 @@ def test_a_message_that_breaks_its_reader_becomes_an_item_that_says_so(imap: Ima
     assert found.etag == "1:3"
     assert len((found.items or [])[0].metadata["content"]) == 200_000
     assert titles(found)[2].startswith("A message that cannot be read: imap://mine/News#1 ")
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not there to make a certificate")
+@pytest.mark.parametrize("security", ["tls", "starttls"])
+def test_a_mailbox_is_read_over_tls_from_the_server_with_its_name_only(
+    imap: ImapServer, security: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -keyout k -out c -subj /CN=localhost"
+    subprocess.run(
+        [*command.split(), "-addext", "subjectAltName=DNS:localhost"], cwd=tmp_path, check=True, capture_output=True
+    )
+    imap.tls, imap.starts_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), security == "starttls"
+    imap.tls.load_cert_chain(tmp_path / "c", tmp_path / "k")
+    mailbox = {"port": imap.port, "security": security, "user": "ada", "password": SECRET}
+    for host, is_known in (("localhost", False), ("localhost", True), ("127.0.0.1", True)):
+        if is_known:
+            monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "c"))
+        engine = Settings.model_validate({"mailboxes": {"mine": {**mailbox, "host": host}}}).open()
+        if (host, is_known) == ("localhost", True):
+            assert len(engine.fetch_source("imap://mine/News").items or []) == 3
+            imap.commands.clear()
+            continue
+        with pytest.raises(EngineError, match="certificate verify failed"):
+            engine.fetch_source("imap://mine/News")
+        assert [one for one in imap.commands if "LOGIN" in one] == []

@@ -28,6 +28,7 @@ def test_each_message_is_one_story_of_its_view_on_the_web_or_of_its_own_text(
             1: letter(1, link=view % "one"),
             2: letter(2, body=paragraphs("the mail")),
             3: letter(3, link=view % "wall", body=paragraphs("what the wall hides")),
+            4: letter(4, link=view % "expired", body=paragraphs("what is no longer on the web")),
         }
         mailbox = {"host": "127.0.0.1", "port": imap.port, "security": "none", "user": "ada", "password": SECRET}
         settings = {"allow_networks": ["127.0.0.0/8"], "mailboxes": {"mine": mailbox}}
@@ -37,12 +38,17 @@ def test_each_message_is_one_story_of_its_view_on_the_web_or_of_its_own_text(
         pipeline.drain()
         imap.validity = 7
         assert pipeline.run("ingest-source", source_id=source, reason="manual")["new"] == 0
-        assert imap.fetched() == [1, 2, 3, 1, 2, 3]
+        assert imap.fetched() == [1, 2, 3, 4] * 2
         del imap.folders["News"]
         assert pipeline.run("ingest-source", source_id=source, reason="manual")["outcome"] == "not_found"
     rows = pipeline.query(
         "SELECT s.title, d.text_origin, d.author FROM stories s JOIN content_details d USING (content_id) ORDER BY 1"
     )
-    assert rows == [("Letter 1", "page", "Ada"), ("Letter 2", "feed", "Ada"), ("Letter 3", "feed", "Ada")]
+    assert rows == [
+        ("Letter 1", "page", "Ada"),
+        ("Letter 2", "feed", "Ada"),
+        ("Letter 3", "feed", "Ada"),
+        ("Letter 4", "feed", "Ada"),
+    ]
     assert pipeline.query("SELECT name FROM sources") == [("News",)]
     assert pipeline.query("SELECT status, message LIKE 'not_found:%%News%%' FROM source_health") == [("error", True)]
