@@ -27,7 +27,7 @@ def strike(*, quick: bool) -> Outcome:
     """Each way at least once, and then by chance; ``ZEKE_TEST_SEED`` repeats the choices of a run."""
     seed = int(os.environ.get("ZEKE_TEST_SEED") or random.randrange(1_000_000))
     chance, seconds, done = random.Random(seed), 12 if quick else 240, {"kill": 0, "freeze": 0, "stop": 0}
-    kinds = {**MIXED, "rated": ({"plain": True}, _RATE + 2.0)}
+    kinds = {**MIXED, "rated": ({"plain": True}, _RATE + 1.0)}  # what waits at the end fits in the drain
     with world("strike", quick=quick, heartbeat=0.5, kinds=kinds) as here:
         workers = [here.worker(name) for name in ("one", "two", "three")]
         here.flow(3)
