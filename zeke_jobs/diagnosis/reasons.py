@@ -174,7 +174,7 @@ def turns(job: Row, row: Row) -> Reason:
     """The keys of its task take turns."""
     words = {"other keys": row.others, "its own": row.own}
     parts = [f"{up_to_most(number, 'job')} of {whose}" for whose, number in words.items() if number]
-    sentence = f"the keys of its task take turns: about {listed(parts)} go before it"
+    sentence = f"the keys of its task take turns: {listed(parts)} go before it, by estimate"
     return reason("takes-turns", sentence, key=job.key, own=row.own, others=row.others)
 
 

@@ -183,7 +183,7 @@ def test_a_job_whose_key_takes_turns_says_how_many_of_its_own_and_of_other_keys_
         scene.add("plain", count, options=f'{{"key": "{key}"}}')
     (job,) = scene.add("plain", options='{"key": "small"}')
     assert scene.reasons(job) == {
-        "takes-turns": "the keys of its task take turns: about 10 jobs of other keys and 2 jobs of its own go before it"
+        "takes-turns": "the keys of its task take turns: 10 jobs of other keys and 2 jobs of its own go before it, by estimate"
     }
 
 
