@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _GOOD = {0, -signal.SIGTERM}  # the second: of a command that was just being started
 _RATE = 6  # a second, as traffic.TASKS has it
-_USED = 0.8  # of the rate, by what is left of a fleet that is too small; alone, the task keeps .97
+_USED = 0.7  # of the rate, by what is left of a fleet that is too small; idle .9, and .97 where the task is alone
 _PERIOD = 0.9  # seconds; a trace comes a little later than the start that it tells of
 
 
