@@ -129,18 +129,17 @@ def _checked(url: str, selector: str) -> tuple[str, str]:
     Raises:
         typer.BadParameter: it is not valid, or the selector is none.
     """
-    url = url.partition("#")[0] if not selector_of(url) else url
+    url = url if selector_of(url) else url.partition("#")[0]
+    try:
+        url = with_selector(url, selector) if selector else url
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--select") from error
     address = typed(url)
     try:
         if selector or not is_mailbox(address):
             parse(address)
     except EngineError as error:
         raise typer.BadParameter(str(error), param_hint="URL") from error
-    if selector:
-        try:
-            address = url = with_selector(address, selector)
-        except ValueError as error:
-            raise typer.BadParameter(str(error), param_hint="--select") from error
     return address, url
 
 

@@ -12,6 +12,7 @@ from actors.engine.contract import EngineError
 from actors.engine.discovery.addresses import typed
 from actors.engine.sites.rules import NONE
 from actors.engine.text import one_line
+from zeke_jobs.cli.options import argument
 from zeke_jobs.core.durations import format_duration
 
 if TYPE_CHECKING:
@@ -29,9 +30,7 @@ def site() -> None:
 
 
 @app.command("test", short_help="Show what each part of a site's rule gives.")
-def try_out(
-    url: Annotated[str, typer.Argument(metavar="URL", help="A page of the site.")], is_json: Json = False
-) -> None:
+def try_out(url: Annotated[str, argument("A page of the site.", "URL")], is_json: Json = False) -> None:
     """Fetch a page without its site's rule, then with one part of the rule more each time; nothing is stored."""
     address = typed(url)
     with database() as conn:
@@ -42,7 +41,7 @@ def try_out(
     said = {"url": address, "rule": host, "sent": sent, "feed_is_enough": rule.feed_is_enough, "pace": _pace(rule)}
     if not in_json({**said, "steps": steps}, is_json=is_json):
         _print(said, steps)
-    if "code" in steps[-1]:
+    if "reason" in steps[-1]:
         raise typer.Exit(1)
 
 
@@ -59,7 +58,7 @@ def _step(settings: Settings, url: str, host: str, rule: Site, names: set[str]) 
     try:
         page = settings.model_copy(update={"sites": sites}).open().fetch_item(url)
     except EngineError as error:
-        return {**told, "code": error.code, "reason": str(error)}
+        return {**told, "reason": f"{error.code}: {error}"}
     lines = [one_line(line, 76) for line in (page.text or "").split("\n") if line.strip()]
     shown = {"characters": len(page.text or ""), "choice": page.text_choice or "the Engine tells no choice"}
     return {**told, **shown, "lines": list(dict.fromkeys([*lines[:1], *lines[-1:]]))}
@@ -80,10 +79,6 @@ def _print(said: dict[str, Any], steps: list[dict[str, Any]]) -> None:
     tell(f"  {said['pace']}")
     for step in steps:
         tell(f"with {', '.join(step['with'])}:" if step["with"] else "without a rule:")
-        tell(
-            f"  {step['code']}: {step['reason']}"
-            if "code" in step
-            else f"  {step['characters']} characters; {step['choice']}"
-        )
+        tell("  " + (step.get("reason") or f"{step['characters']} characters; {step['choice']}"))
         for line in step.get("lines", ()):
             tell(f"  | {line}")

@@ -75,7 +75,7 @@ class EngineSettings(BaseModel, extra="forbid", frozen=True):
     redirects: int = Field(default=5, ge=0, le=20)
     youtube_key: SecretStr | None = None
     youtube_api: str = "https://www.googleapis.com/youtube/v3"
-    mailboxes: dict[Annotated[str, Field(pattern="^[a-z0-9.-]+$")], Mailbox] = Field(default_factory=dict)
+    mailboxes: dict[str, Mailbox] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _http_has_an_address(self) -> Self:

@@ -22,7 +22,7 @@ class Text:
     """The text of an item, with what its page or feed says of it.
 
     Attributes:
-        origin: page, structured, feed, description or upload.
+        origin: page, structured, feed, description, upload or transcript.
         choice: The way of reading that found it, and the reason for the choice.
         description: The page's own description.
         url: The address of the fetch; ``canonical`` is the page's own statement.

@@ -12,19 +12,20 @@ from actors.engine.text import text_at
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_TIMING = re.compile(r"\s*(?:\d+[ \t]*\n)?(?:\d+:)?\d?\d:\d\d[,.]\d{3}[ \t]*-->")
+_TIMING = re.compile(r"\s*(?:\d+\s*\n)?(?:\d+:)?\d?\d:\d\d[,.]\d{3}[ \t]*-->")
 _VOICE = re.compile(r"<v(?:\.[^ >]*)? ([^>]{1,100})>")
 _MARKS = re.compile(r"<[^<>]{0,200}>|\{\\[^{}]{0,50}\}")
+_HEAD = 200
 _FULL, _MOST = 500, 2000  # characters after which a paragraph ends with its sentence, or anyhow
 
 
 def spoken(text: str) -> str | None:
     """The words in paragraphs, with the speakers' names; None if the text is no transcript."""
-    text = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    if text.startswith("WEBVTT") or _TIMING.match(text):
-        return _paragraphs(_cues(text))
+    head = text[:_HEAD].replace("\r", "\n").lstrip("\ufeff")
+    if head.startswith("WEBVTT") or _TIMING.match(head):
+        return _paragraphs(_cues(text.replace("\r\n", "\n").replace("\r", "\n")))
     try:
-        data = json.loads(text) if text.lstrip().startswith("{") else None
+        data = json.loads(text.lstrip("\ufeff")) if head.lstrip().startswith("{") else None
     except (ValueError, RecursionError):
         return None
     segments = data.get("segments") if isinstance(data, dict) else None

@@ -43,7 +43,7 @@ def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> Conten
     """
     parts = urlsplit(url.strip())
     folder, sender = unquote(parts.path.strip("/")) or "INBOX", parse_qs(parts.query).get("from", [""])[0]
-    if (mailbox := settings.mailboxes.get(parts.netloc.lower())) is None:
+    if (mailbox := settings.mailboxes.get(parts.netloc)) is None:
         known = ", ".join(settings.mailboxes) or "none"
         raise EngineError(
             "invalid_url", f"expected a name in services.engine.mailboxes ({known}), got {parts.netloc!r}"

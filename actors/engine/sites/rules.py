@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Self
 
 import httpx
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, model_validator
@@ -29,9 +29,7 @@ def _name(name: str) -> str:
 
 def _header(name: str) -> str:
     if _OURS.fullmatch(name):
-        raise ValueError(
-            f"expected a header that the Engine does not set itself, got {name!r}; cookies have their own key"
-        )
+        raise ValueError(f"expected a header that the Engine does not set itself, got {name!r}; see cookies")
     return name
 
 
@@ -104,12 +102,8 @@ class SiteSettings(EngineSettings, extra="forbid", frozen=True, hide_input_in_er
 
     def of(self, site: Site) -> Self:
         """The settings of the Engine that a rule names."""
-        named = site.engine
-        return (
-            self
-            if named is None
-            else self.model_copy(update={one: getattr(named, one) for one in named.model_fields_set})
-        )
+        named = site.engine or EngineSettings()
+        return self.model_copy(update={one: getattr(named, one) for one in named.model_fields_set})
 
     def rule_for(self, url: str) -> tuple[str, Site]:
         """The host of the rule for an address, and the rule; empty without one. The one that names most of the host counts."""
@@ -141,11 +135,7 @@ def _names(url: str) -> Iterator[str]:
         yield from (f"*.{host}{end}" for end in ends)
 
 
-@runtime_checkable
-class _Ruled(Protocol):
-    def rule(self, url: str) -> Site: ...
-
-
 def rule_of(engine: object, url: str) -> Site:
     """An Engine's rule for the site of an address; an Engine that somebody else wrote may have none."""
-    return engine.rule(url) if isinstance(engine, _Ruled) else NONE
+    rule: Site = getattr(engine, "rule", lambda _: NONE)(url)
+    return rule

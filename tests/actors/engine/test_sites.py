@@ -83,7 +83,7 @@ def test_secrets_go_by_https_or_to_the_port_that_the_rule_names(site: ScriptedSi
     [
         ({"https://a.example": {}}, "expected a host in small letters"), ({"www.a.example": {}}, "www. is the same"),
         ({"a.example": {"headers": {"User-Agent": "x"}}}, "a header that the Engine does not set itself, got 'User-Agent'"),
-        ({"a.example": {"headers": {"cookie": "x"}}}, "cookies have their own key"),
+        ({"a.example": {"headers": {"cookie": "x"}}}, "got 'cookie'; see cookies"),
         ({"a.example": {"headers": {"X": f"{SECRET}\r\nHost: b"}}}, "printable ASCII"),
         ({"a.example": {"cookies": {"x y": SECRET}}}, "expected a name of letters, digits and hyphens, got 'x y'"),
         ({"a.example": {"text": "p::first-line"}}, "expected a CSS selector"),
