@@ -37,6 +37,7 @@ def deliver_alert(payload: DeliverAlert, ctx: Context[AlertSettings]) -> dict[st
         raise Reject(f"expected a receiver in the settings of deliver-alert, got {name!r}; there are: {known}")
     with ctx.transaction() as tx:
         SQL.all(tx, "alerts_hold", receiver=name)
+        SQL.run(tx, "alert_copies_drop", receiver=name)
         rows = SQL.all(tx, "alert_pending", receiver=name, most=_MOST)
         recent = SQL.one(tx, "alert_recent", receiver=name)
     if not rows:

@@ -43,7 +43,10 @@ def add(
     if not (query.strip() or min_chili) or not name.strip() or len(name) > 100:
         raise UsageError("expected a name, and a query or --min-chili; else each story would be sent")
     with database() as conn:
-        _check(conn, to or [])
+        known = task_settings(in_force(conn), "deliver-alert").get("receivers", {})
+        if missing := [one for one in to or ["none"] if one not in known]:
+            there = ", ".join(sorted(known)) or "none yet"
+            raise UsageError(f"expected --to with a receiver of deliver-alert, got {missing[0]}; there are: {there}")
         if wanted.words:
             news.check_words(conn, wanted.words)
         told: dict[str, Any] = {
@@ -56,18 +59,6 @@ def add(
             raise UsageError(f"expected a new name, got {name!r}; zeke-news alert remove removes it")
     if not in_json(told, is_json=is_json):
         tell(f"from now on {name.strip()} goes to {', '.join(told['receivers'])}")
-
-
-def _check(conn: Connection, to: list[str]) -> None:
-    """Whether the receivers are in the jobs.yaml in force.
-
-    Raises:
-        UsageError: one is not.
-    """
-    known = task_settings(in_force(conn), "deliver-alert").get("receivers", {})
-    if missing := [one for one in to or [""] if one not in known]:
-        there = f"there are: {', '.join(sorted(known))}" if known else "there are none yet"
-        raise UsageError(f"expected --to with a receiver in the settings of deliver-alert, got {missing[0]!r}; {there}")
 
 
 @app.command("list")

@@ -213,17 +213,18 @@ def _post(receiver: Address, url: str, body: bytes, headers: Mapping[str, str]) 
 
 def _to_command(command: Sequence[str], message: Message) -> None:
     """The text on the command's standard input. A status other than 0 may pass."""
+    given = rendering.text(message.digest).encode()
     with tempfile.TemporaryFile() as said:
         try:
-            given = rendering.text(message.digest).encode()
-            subprocess.run(command, input=given, stdout=said, stderr=said, timeout=_COMMAND, check=True)  # noqa: S603 (the operator's own)
-        except (FileNotFoundError, PermissionError) as error:
-            raise NotDelivered(f"{command[0]} cannot be run: {error}", transient=False) from error
+            done = subprocess.run(command, input=given, stdout=said, stderr=said, timeout=_COMMAND, check=False)  # noqa: S603 (the operator's own)
         except subprocess.TimeoutExpired as error:
             raise NotDelivered(f"{command[0]} took longer than {_COMMAND:g} s", transient=True) from error
-        except (OSError, subprocess.SubprocessError) as error:
+        except OSError as error:
+            raise NotDelivered(f"{command[0]} cannot be run: {error}", transient=False) from error
+        if done.returncode:
             said.seek(max(0, said.seek(0, 2) - 300))
-            raise NotDelivered(f"{error}: {_words(said.read())}", transient=True) from error
+            reason = f"{command[0]} ended with status {done.returncode}: {_words(said.read())}"
+            raise NotDelivered(reason, transient=True)
 
 
 def signature(secret: str, name: str, moment: str, body: bytes) -> str:

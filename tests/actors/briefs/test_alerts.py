@@ -250,6 +250,21 @@ def test_one_event_is_one_message_also_of_two_alerts_and_after_its_merger(
     assert len(hooks(site)) == 2
 
 
+def test_events_that_become_one_while_they_wait_are_one_message(alerts: Alerts, news: Any, site: ScriptedSite) -> None:
+    news("alert", "add", "queues", "postgres", "--to", "team")
+    site.pages["/hook"] = Answer(status=503)
+    first = alerts.story("walnut")
+    alerts.move(timedelta(seconds=1))
+    second = alerts.story("granite")
+    alerts.story("walnut", source=uuid.uuid4())
+    alerts.execute("UPDATE stories SET cluster_id = (SELECT cluster_id FROM stories WHERE id = %s)", first)
+    site.pages["/hook"] = Answer(status=200)
+    alerts.move(timedelta(hours=1))
+    alerts.run()
+    assert [told["title"] for told in hooks(site)][-1] == "queues: Release of walnut"
+    assert why(news, second, alerts) == ["alert queues to team: story 1 tells of the same event: sent ago"]
+
+
 def test_a_story_is_sent_when_more_sources_make_it_hot(alerts: Alerts, news: Any, site: ScriptedSite) -> None:
     story = alerts.story()
     ((chili,),) = alerts.rows("SELECT (citations ->> 'chili')::float FROM story_overlays")
@@ -335,7 +350,7 @@ def test_a_receiver_that_never_answers_holds_up_no_other(
         (["/bin/false"], "status 1"),
         (["/no/such"], "cannot be run"),
         (["/bin/sh", "-c", "sleep 60"], "sh took longer than 0.3 s"),
-        (["/bin/sh", "-c", "echo no printer >&2; exit 3"], "status 3.: no printer"),
+        (["/bin/sh", "-c", "echo no printer >&2; exit 3"], "/bin/sh ended with status 3: no printer"),
     ],
 )
 def test_a_command_that_fails_is_told(
@@ -511,7 +526,7 @@ def test_a_receiver_that_makes_no_sense_is_refused(receiver: dict[str, Any], sai
     ("command", "said"),
     [
         (("x", "postgres"), "expected --to with a receiver"),
-        (("x", "postgres", "--to", "nobody"), "got 'nobody'; there are: me, phone, script, team"),
+        (("x", "postgres", "--to", "nobody"), "got nobody; there are: me, phone, script, team"),
         (("x", "postgres since:7d", "--to", "me"), "without since:"),
         (("x", "--to", "me"), "expected a name, and a query or --min-chili"),
         ((" ", "postgres", "--to", "me"), "expected a name"),
