@@ -32,8 +32,9 @@ def complaint(error: Exception, role: str = "") -> str:
     login = parse_dsn(environment.database_url_or_none() or "").get("user") or "the_login"
     if wanted := role or _role_with(said):
         quoted = login if re.fullmatch(r"[a-z_][a-z0-9_]*", login) else '"' + login.replace('"', '""') + '"'
+        more = f"it needs {OPERATOR} for this, or " if wanted == READER and "for table" in said else ""
         help_ = (
-            f"GRANT {wanted} TO {quoted}; if {login} has that role, its rights are older than this code: "
+            f"GRANT {wanted} TO {quoted}; if {login} has that role, {more}its rights are older than this code: "
             "let the schema's owner run zeke-jobs roles --apply"
         )
     else:
@@ -52,7 +53,8 @@ def _role_with(said: str) -> str:
         one.rpartition("\nTO ")[2] if kind == "function" else one for one in script().split(";") if re.search(of, one)
     )
     least = (READER, CLIENT, OPERATOR, WORKER) if kind == "function" else (CLIENT,)
-    usual = {"view": READER, "schema": READER, "table": OPERATOR}.get(kind, "")
+    looks = any(re.search(of, one) and one.endswith(f"TO {READER}") for one in script().split(";"))
+    usual = {"view": READER, "schema": READER, "table": READER if looks else OPERATOR}.get(kind, "")
     return next((role for role in least if role in given), usual)
 
 

@@ -271,7 +271,9 @@ def test_roles_prints_what_it_would_run_and_grants_it_and_a_stranger_is_told_who
         (roles.CLIENT, "SELECT zeke_jobs.count_changes('cancel', '{}', '{}', 1)", roles.OPERATOR),
         (roles.READER, "SELECT zeke_jobs.enqueue('echo', '1', '{}', '{}', 'x')", roles.CLIENT),
         (roles.OPERATOR, "SELECT zeke_jobs.forget_audit()", roles.WORKER),
-        (roles.READER, "SELECT message FROM zeke_jobs.queue", roles.OPERATOR),
+        (roles.READER, "SELECT 1 FROM zeke_jobs.job_log", roles.OPERATOR),
+        (roles.CLIENT, "SELECT 1 FROM zeke_jobs.queue", roles.READER),
+        (roles.CLIENT, "SELECT 1 FROM zeke_jobs.tick", roles.READER),
         (roles.CLIENT, "SELECT 1 FROM zeke_jobs.task_wait", roles.READER),
     ],
 )
@@ -287,6 +289,14 @@ def test_a_refused_right_names_the_login_and_the_grant_of_the_role_that_has_it(
     said = roles.complaint(refusal.value)
     assert "got: permission denied for " in said
     assert f", as {MEMBERS[member]}\n  help: GRANT {lacks} TO {MEMBERS[member]}; " in said
+
+
+def test_a_reader_who_asks_for_more_of_a_table_is_told_of_the_operator(log_in: Callable[[str], str]) -> None:
+    with closing(connect(log_in(roles.READER))) as conn, pytest.raises(InsufficientPrivilege) as refusal:
+        query(conn, "SELECT message FROM zeke_jobs.queue")
+    assert "has that role, it needs zeke_jobs_operator for this, or its rights are older" in roles.complaint(
+        refusal.value
+    )
 
 
 def test_a_command_without_the_right_says_which_role_has_it(
