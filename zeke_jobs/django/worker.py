@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import django
 from django.apps import apps
 from django.db import close_old_connections, reset_queries
+from dramatiq.middleware import TimeLimitExceeded
 
 from zeke_jobs.client import drivers, reading
 from zeke_jobs.core.context import Context  # noqa: TC001 (a handler's annotation)
@@ -67,7 +68,7 @@ def _around(result: Any) -> Iterator[None]:
         yield
     except (Defer, Retry, WaitFor):
         raise
-    except Exception as error:
+    except (Exception, SystemExit, TimeLimitExceeded) as error:
         path = f"{type(error).__module__}.{type(error).__qualname__}"
         trace = "".join(traceback.format_exception(error))
         result.errors.append(tasks.base.TaskError(exception_class_path=path, traceback=trace))

@@ -3,6 +3,7 @@
 import asyncio
 
 from django.contrib.auth.models import Group
+from dramatiq.middleware import TimeLimitExceeded
 
 from zeke_jobs.django.api import tasks
 
@@ -16,6 +17,11 @@ class Odd(Exception):
 @task
 def add(a, b):
     return a + b
+
+
+@task
+def stops(how):
+    raise {"exit": SystemExit, "timeout": TimeLimitExceeded}[how]
 
 
 @task

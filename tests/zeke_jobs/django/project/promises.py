@@ -117,12 +117,17 @@ def test_signals_are_sent(run_jobs):
             weak=False, dispatch_uid="test",
         )  # fmt: skip
     result(run_jobs, polls.fails, 1)
+    for how in ("exit", "timeout"):
+        polls.stops.enqueue(how)
+        with pytest.raises(BaseException, match=r"^$"):
+            run_jobs(waits=False)
     for signal in (signals.task_enqueued, signals.task_started, signals.task_finished):
         signal.disconnect(dispatch_uid="test")
     assert seen == [
         ("enqueued", "READY", 0),
         ("started", "RUNNING", 1), ("finished", "FAILED", 1),
         ("started", "RUNNING", 2), ("finished", "SUCCESSFUL", 2),
+        *[("enqueued", "READY", 0), ("started", "RUNNING", 1), ("finished", "FAILED", 1)] * 2,
     ]  # fmt: skip
 
 
