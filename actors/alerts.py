@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from actors.store.statements import SQL
+from zeke_jobs.errors import UnknownTask
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -22,4 +23,7 @@ def raise_for(ctx: Context[Any], tx: Connection, story_id: UUID) -> None:
 
 def send(ctx: Context[Any], receiver: str) -> None:
     """Send the job that delivers to a receiver, unless one waits; call it in a transaction."""
-    ctx.send("deliver-alert", {"receiver": receiver}, key=receiver, unique="receiver")
+    try:
+        ctx.send("deliver-alert", {"receiver": receiver}, key=receiver, unique="receiver")
+    except UnknownTask as error:  # no reason to fail an analysis
+        ctx.logger.warning("what an alert has found waits", receiver=receiver, reason=str(error))

@@ -53,9 +53,9 @@ class Alerts:
         self._runners: list[JobRunner] = []
         self.put(receivers)
 
-    def put(self, receivers: dict[str, Any]) -> None:
-        """Put the shipped jobs.yaml with these receivers in force."""
-        text = (ROOT / "jobs.yaml").read_text()
+    def put(self, receivers: dict[str, Any], name: str = "deliver-alert") -> None:
+        """Put the shipped jobs.yaml with these receivers in force, and the task under this name."""
+        text = (ROOT / "jobs.yaml").read_text().replace("deliver-alert:", f"{name}:")
         said = f"    settings: {json.dumps({'receivers': receivers})}\n"
         chosen = config.load_text(
             text.replace("    # settings:\n    #   receivers:", f"{said}    # receivers:", 1), "jobs.yaml"
@@ -554,3 +554,15 @@ def test_a_name_is_taken_once_and_a_receiver_that_went_from_jobs_yaml_is_told(
     zeke_jobs.retry(job.id)
     alerts.run()
     assert why(news, story, alerts) == ["alert queues to me: sent ago"]
+
+
+def test_without_the_task_in_jobs_yaml_analyses_go_on_and_nothing_is_lost(
+    alerts: Alerts, news: Any, receivers: dict[str, Any], site: ScriptedSite
+) -> None:
+    news("alert", "add", "queues", "postgres", "--to", "team")
+    alerts.put(receivers, "another-name")
+    story = alerts.story()
+    assert why(news, story, alerts) == ["alert queues to team: its job has not run yet"]
+    alerts.put({**receivers, "team": {**receivers["team"], "hourly": 9}})
+    alerts.story("granite")
+    assert [told["title"] for told in hooks(site)] == ["queues: 2 events"]
