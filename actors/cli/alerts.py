@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,7 +19,7 @@ from zeke_jobs.cli.options import argument, option
 from zeke_jobs.cli.run import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
@@ -68,14 +69,7 @@ def listing(is_json: Json = False) -> None:
         rows = SQL.all(conn, "alert_list")
     if in_json(rows, is_json=is_json):
         return
-    columns: dict[str, Callable[[dict[str, Any]], object]] = {
-        "name": lambda row: row["name"],
-        "query": lambda row: row["query"],
-        "chili": lambda row: "" if row["min_chili"] is None else f"{float(row['min_chili']):g}",
-        "to": lambda row: ", ".join(row["receivers"]),
-        "sent": lambda row: row["sent"],
-        "waiting": lambda row: row["waiting"],
-    }
+    columns = {name: itemgetter(name) for name in ("name", "query", "chili", "to", "sent", "waiting")}
     output.listing(rows, columns, empty="no alerts; add one: zeke-news alert add NAME QUERY --to RECEIVER")
 
 

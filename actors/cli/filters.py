@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
+from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from actors.sources.filters import Rules
     from zeke_jobs.config import Config
 
-_MOST = 20_000
+_MOST = 10_000
 _SHOWN = 20
 
 app = typer.Typer(help="Rules that drop items before their page is fetched.", no_args_is_help=True)
@@ -83,7 +84,7 @@ def listing(is_json: Json = False) -> None:
     with database() as conn:
         rows = [{"name": name, "rule": str(rule)} for name, rule in filters.named(conn, _of(in_force(conn)))]
     if not in_json(rows, is_json=is_json):
-        columns = {name: (lambda row, name=name: row[name]) for name in ("name", "rule")}
+        columns = {name: itemgetter(name) for name in ("name", "rule")}
         output.listing(rows, columns, empty="no filters; add one: zeke-news filter add drop --words crypto")
 
 
@@ -111,7 +112,7 @@ def _show(conn: Connection, rules: Rules, *, is_json: bool) -> None:
 
 
 def _judged(conn: Connection, made: filters.Filters) -> Iterator[dict[str, Any]]:
-    for row in SQL.all(conn, "items_recent", back=timedelta(days=7), most=_MOST, with_text=made.need_text):
+    for row in SQL.all(conn, "items_recent", back=timedelta(days=7), most=_MOST):
         body, language, seconds = (row.pop(name) for name in ("text_body", "language_code", "duration_seconds"))
         item = items.of_row(row)
         text = None if body is None else Text(body, body, "page", language=language, duration=seconds)

@@ -113,8 +113,7 @@ def _obtain(ctx: Context[ContentSettings], item: Item, engine: Engine, rules: Fi
     if refused := rules.refusal(item):
         return refused
     found = obtain(item, engine, ctx.settings.least_characters)
-    refused = rules.refusal(item, found) if isinstance(found, Text) and rules.need_text else None
-    return refused or found
+    return (rules.refusal(item, found) if isinstance(found, Text) else None) or found
 
 
 def _end(ctx: Context[ContentSettings], item: Item, text: Text | Missing) -> str:

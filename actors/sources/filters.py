@@ -77,11 +77,6 @@ class Filters:
             for text in getattr(rule.when, kind)
         ])  # fmt: skip
 
-    @cached_property
-    def need_text(self) -> bool:
-        """Whether a rule may drop an item by the text of its page."""
-        return any(rule.when.needs_text for _, rule in self._rules)
-
     def refusal(self, item: Item, text: Text | None = None) -> Missing | None:
         """The rule that drops an item, if any does. What is not known without the ``text`` of its page drops nothing.
 
@@ -103,10 +98,8 @@ class Filters:
         keeps = [place for place in sorted(scope) if self._rules[place][1].keep]
         if not keeps or any(fits.get(place, False) is not False for place in keeps):
             return None
-        named = [f"{self._rules[place][0]}: {self._rules[place][1]}" for place in keeps]
-        return Missing(
-            Outcome.FILTERED, f"{'; '.join(named[:3])}{f' and {len(named) - 3} more' if len(named) > 3 else ''}"
-        )
+        named = (f"{self._rules[place][0]}: {self._rules[place][1]}" for place in keeps)
+        return Missing(Outcome.FILTERED, "; ".join(named))
 
     def _scope(self, item: Item) -> frozenset[int]:
         """The rules for the item's source."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,11 +18,10 @@ LONGEST = 1000
 _MEMORY = 1 << 20  # bytes of one expression and its automaton; without enough of it RE2 is slower, and still linear
 _TOGETHER = 500
 _CANARY = "zqcanaryqz"
-_BETWEEN = "[ -]+"
-_INVISIBLE = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")
-# Letters of scripts without spaces between words: no boundary is needed beside them.
+# Letters but those of scripts without spaces between words, beside which no boundary is needed.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
-_SPACED = re.compile(rf"[^\W{_UNSPACED}]")
+_LETTER = re.compile(rf"[^\W{_UNSPACED}]")
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")
 
 
 def folded(text: str) -> str:
@@ -29,7 +29,7 @@ def folded(text: str) -> str:
     return " ".join(_INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).replace("\u2019", "'").split())
 
 
-def checked(pattern: str) -> str:
+def checked(expression: str) -> str:
     """The regular expression, if RE2 takes it.
 
     Raises:
@@ -37,17 +37,17 @@ def checked(pattern: str) -> str:
     """
     import re2
 
-    if len(pattern) > LONGEST:
-        raise ValueError(f"expected a regular expression of at most {LONGEST} characters, got {len(pattern)}")
+    if len(expression) > LONGEST:
+        raise ValueError(f"expected a regular expression of at most {LONGEST} characters, got {len(expression)}")
     try:
-        made = re2.compile(pattern, _options())
+        made = re2.compile(expression, _options())
     except (re2.error, UnicodeError) as error:
         why = error.args[0].decode("utf-8", "replace") if isinstance(error, re2.error) else error
         limits = "RE2 has no look-around, no back-references, and repeats at most 1000 times"
-        raise ValueError(f"expected a regular expression of RE2, got {pattern!r}: {why}; {limits}") from error
+        raise ValueError(f"expected a regular expression of RE2, got {expression!r}: {why}; {limits}") from error
     if made.search("") and made.search("#1: a; ?"):
-        raise ValueError(f"expected a regular expression that not every text fits, got {pattern!r}")
-    return pattern
+        raise ValueError(f"expected a regular expression that not every text fits, got {expression!r}")
+    return expression
 
 
 def checked_words(words: str) -> str:
@@ -70,7 +70,6 @@ class Finder:
 
     def __init__(self, patterns: Sequence[Pattern]) -> None:
         self._parts: list[tuple[Callable[[str], Sequence[int] | None], Sequence[Pattern]]] = []
-        self._whole: dict[str, re.Pattern[str]] = {}
         for start in range(0, len(patterns), _TOGETHER):
             self._add(patterns[start : start + _TOGETHER])
 
@@ -101,25 +100,26 @@ class Finder:
             for place in match(text) or ():
                 if place < len(patterns):
                     key, words, is_word = patterns[place]
-                    if not is_word or self._is_whole(words, text):
+                    if not is_word or _is_whole(words, text):
                         keys.add(key)
         return keys
 
-    def _is_whole(self, words: str, text: str) -> bool:
-        """Whether the words, whose letters RE2 has found, stand in the text as whole words."""
-        if (pattern := self._whole.get(words)) is None:
-            pattern = self._whole[words] = re.compile(_phrase(words, re.escape), re.IGNORECASE)
-        place = pattern.search(text)
-        while place is not None:
-            start, end = place.span()
-            if not (_SPACED.match(text[start - 1 : start]) or _SPACED.match(text[end : end + 1])):
-                return True
-            place = pattern.search(text, start + 1)
-        return False
-
 
 def _phrase(words: str, escape: Callable[[str], str]) -> str:
-    return _BETWEEN.join(escape(part) for part in folded(words).split(" "))
+    return "[ -]+".join(escape(part) for part in folded(words).split(" "))
+
+
+@lru_cache(maxsize=8192)
+def _pattern(words: str) -> re.Pattern[str]:
+    return re.compile(_phrase(words, re.escape), re.IGNORECASE)
+
+
+def _is_whole(words: str, text: str) -> bool:
+    """Whether the words, whose letters RE2 has found, stand in the text as whole words."""
+    place = _pattern(words).search(text)
+    while place and (_LETTER.match(text[place.start() - 1 : place.start()]) or _LETTER.match(text, place.end())):
+        place = _pattern(words).search(text, place.start() + 1)
+    return place is not None
 
 
 def _options() -> Any:

@@ -68,11 +68,6 @@ class Conditions(BaseModel, extra="forbid", frozen=True):
             raise ValueError("expected words, regex, author, language, shorter, longer or older, got none of them")
         return self
 
-    @property
-    def needs_text(self) -> bool:
-        """Whether the text of the page may be needed to judge by them."""
-        return bool(self.language or self.shorter or self.longer)
-
 
 class Rule(BaseModel, extra="forbid", frozen=True):
     """One rule: ``drop`` items that fit; or ``keep`` them, and drop the others of these sources that no ``keep`` fits."""

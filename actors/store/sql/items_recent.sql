@@ -3,7 +3,7 @@ SELECT
     r.id, r.source_id, r.external_id, r.kind, r.title, r.url, r.published_at, r.metadata, r.created_at AS found_at,
     o.outcome, 0 AS attempts, s.type AS source_type,
     coalesce(s.name, '') AS source, coalesce(s.url, '') AS source_url, s.metadata -> 'folder' AS folder,
-    CASE WHEN %(with_text)s THEN c.text_body END AS text_body, c.language_code, c.duration_seconds
+    c.text_body, c.language_code, c.duration_seconds
 FROM public.raw_items AS r
 JOIN public.sources AS s ON s.id = r.source_id
 LEFT JOIN public.item_outcomes AS o ON o.raw_item_id = r.id
