@@ -14,7 +14,6 @@ from zeke_jobs.revisions import store as revisions
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
-    from pydantic import BaseModel
 
     from actors.engine.contract import EngineError, Finder
     from zeke_jobs.config import Config
@@ -45,25 +44,18 @@ def open_engine(chosen: Config | None) -> Finder:
     """The Engine that ``services.engine`` sets up, by default the local one.
 
     Raises:
-        ConfigurationError: a variable in its settings is not set here, or the settings are not valid.
+        ConfigurationError: as ``engine_settings``.
     """
-    engine: Finder = _model(chosen).open()  # type: ignore[attr-defined]
+    engine: Finder = engine_settings(chosen).open()
     return engine
 
 
-def engine_settings(chosen: Config | None) -> Settings:
-    """The settings of ``services.engine``, with their rules for sites.
+def engine_settings(chosen: Config | None) -> Any:
+    """The settings of ``services.engine``, which are ours unless it uses another Engine.
 
     Raises:
-        ConfigurationError: as ``open_engine``; or the Engine is another one than ours.
+        ConfigurationError: a variable in them is not set here, or they are not valid.
     """
-    found = _model(chosen)
-    if not isinstance(found, Settings):
-        raise ConfigurationError(f"expected services.engine to use actors.engine:Settings, got {type(found).__name__}")
-    return found
-
-
-def _model(chosen: Config | None) -> BaseModel:
     service = None if chosen is None else chosen.services.get("engine")
     if service is None:
         return Settings()

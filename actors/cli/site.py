@@ -8,15 +8,16 @@ import typer
 
 from actors.cli.engine import engine_settings, in_force
 from actors.cli.output import Json, database, in_json, tell
+from actors.engine import Settings
 from actors.engine.contract import EngineError
 from actors.engine.discovery.addresses import typed
 from actors.engine.sites.rules import NONE
 from actors.engine.text import one_line
 from zeke_jobs.cli.options import argument
 from zeke_jobs.core.durations import format_duration
+from zeke_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from actors.engine import Settings
     from actors.engine.sites.rules import Site
 
 _PARTS = (("engine",), ("headers", "cookies"), ("remove",), ("text",))
@@ -35,6 +36,10 @@ def try_out(url: Annotated[str, argument("A page of the site.", "URL")], is_json
     address = typed(url)
     with database() as conn:
         settings = engine_settings(in_force(conn))
+    if not isinstance(settings, Settings):
+        raise ConfigurationError(
+            f"expected services.engine to use actors.engine:Settings, got {type(settings).__name__}"
+        )
     host, rule = settings.rule_for(address)
     steps = [_step(settings, address, host, rule, names) for names in _steps(rule)]
     sent = [*rule.headers, *(f"cookie {one}" for one in rule.cookies)]
