@@ -135,16 +135,17 @@ def send_fetches(
     priority: int | None = None,
     delay: timedelta | None = None,
     batch: str | None = None,
+    engine: object = None,
 ) -> int:
     """Send fetch-content for items; call it in the transaction that queued them.
 
-    The host is the jobs' key: with ``per_key: 1`` on the task, one job at a time asks a host.
+    The host is the jobs' key: with ``per_key: 1`` on the task, one job at a time asks a host, unless a rule of the
+    ``engine`` allows more.
 
     Returns:
         The number of jobs sent.
     """
-    listed = list(items)
-    grouped = batches(listed, size, ctx.service("engine")) if listed else []
+    grouped = batches(items, size, engine)
     for key, ids in grouped:
         payload = {"raw_item_ids": [str(one) for one in ids]}
         ctx.send("fetch-content", payload, key=key or None, priority=priority, delay=delay, batch=batch)

@@ -93,7 +93,7 @@ def _untouched(ctx: Context[SourceSettings], source: Source, outcome: str) -> di
 def _read(
     ctx: Context[SourceSettings], source: Source, answer: ContentSource, entries: list[ContentItem], backfill: int
 ) -> dict[str, Any]:
-    settings = ctx.settings
+    settings, engine = ctx.settings, ctx.service("engine")
     rhythm = settings.rhythm
     with ctx.transaction() as tx:
         # Read again under the lock: another poll may have finished since.
@@ -111,7 +111,7 @@ def _read(
         queued = [(found[entry.id][0], entry.url or None) for entry in (*wanted, *edited)]
         queued += [(row["id"], row["url"]) for row in again]
         items.queue(tx, [one for one, _ in queued])
-        send_fetches(ctx, queued, size=settings.batch, batch=ctx.batch_id)
+        send_fetches(ctx, queued, size=settings.batch, batch=ctx.batch_id, engine=engine)
         polling = rhythm.after_success(
             current.polling, etag=answer.etag, last_modified=answer.last_modified, not_modified=answer.not_modified
         )
