@@ -91,6 +91,7 @@ def folder(tmp_path: Path) -> Path:
         ("zeke-jobs[embedded,news]", {*NEWS, *SERVER}, {"wordllama"}),
         ("zeke-news", {"zeke-jobs", *NEWS}, SERVER),
         ("zeke-news[local]", {"wordllama", *NEWS}, SERVER),
+        ("zeke-news[mcp]", {"mcp", *NEWS}, SERVER),
     ],
 )
 def test_a_combination_brings_its_part_and_no_more_than_the_page_says(

@@ -31,9 +31,11 @@ class Secret(Payload):
     token: str = ""
 
 
-def ask(database: str, *questions: tuple[str, dict[str, Any]]) -> tuple[list[Any], list[Any]]:
+def ask(
+    database: str, *questions: tuple[str, dict[str, Any]], program: str = "zeke_jobs"
+) -> tuple[list[Any], list[Any]]:
     """The tools, and the answer to each question."""
-    command = ["-c", "from zeke_jobs.cli import main; main()", "mcp"]
+    command = ["-c", f"from {program}.cli import main; main()", "mcp"]
     server = mcp.StdioServerParameters(
         command=sys.executable, args=command, env={**os.environ, "DATABASE_URL": database}
     )

@@ -5,11 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from functools import partial
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from zeke_jobs import __version__
 from zeke_jobs.cli import database
 from zeke_jobs.core import extras
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 _MOST = 60_000  # characters of an answer
 _LONGEST = 60.0  # seconds
@@ -21,16 +24,26 @@ Status = Literal["created", "retry", "active", "completed", "failed", "cancelled
 
 def mcp() -> None:
     """Answer questions of an agent on standard input and output, until it ends. Only reads."""
+    serve("zeke-jobs", (why, status, jobs, doctor, limits, schedule, plan))
+
+
+def serve(program: str, tools: Iterable[Callable[..., str]], note: str = "") -> None:
+    """Serve tools that only read, described by their docstrings and ``note``, until the client ends.
+
+    Raises:
+        ConfigurationError: the extra ``mcp`` of the program's distribution is not installed, or there is no database.
+    """
     try:
         from mcp.server import MCPServer
         from mcp_types import ToolAnnotations
     except ImportError as error:
-        raise extras.missing("the package mcp", "zeke-jobs[mcp]", error=error) from error
+        raise extras.missing("the package mcp", f"{program}[mcp]", error=error) from error
     database.choose()
-    server: Any = MCPServer("zeke-jobs", version=__version__, log_level="WARNING")
+    server: Any = MCPServer(program, version=__version__, log_level="WARNING")
     hints = ToolAnnotations(read_only_hint=True, open_world_hint=False)
-    for tool in (why, status, jobs, doctor, limits, schedule, plan):
-        server.add_tool(tool, annotations=hints, structured_output=False)
+    for tool in tools:
+        said = f"{tool.__doc__} {note}".strip()
+        server.add_tool(tool, description=said, annotations=hints, structured_output=False)
     server.run("stdio")
 
 
@@ -71,7 +84,19 @@ def plan(text: str) -> str:
 
 
 def _ask(*words: str, given: str = "") -> str:
-    """The answer of a command that only reads, in a process of its own, whose output is no message of the protocol.
+    said = output(_MAIN, *words, given=given)
+    if len(said) > _MOST:
+        return f"{said[:_MOST]}\n… {len(said) - _MOST} more characters; ask for less"
+    return said
+
+
+def output(main: str, *words: str, given: str = "") -> str:
+    """The output of a command that only reads, in a process of its own: it is no message of the protocol.
+
+    Args:
+        main: Python that runs the program.
+        words: The command and its options.
+        given: Its standard input.
 
     Raises:
         ToolError: the command was refused; the message is its own.
@@ -79,9 +104,7 @@ def _ask(*words: str, given: str = "") -> str:
     from mcp.server.mcpserver.exceptions import ToolError
 
     run = partial(subprocess.run, capture_output=True, text=True, timeout=_LONGEST, check=False)
-    done = run([sys.executable, "-c", _MAIN, *words], input=given)
+    done = run([sys.executable, "-c", main, *words], input=given)
     if done.returncode not in _ANSWERS or not done.stdout:
         raise ToolError(done.stderr[-_MOST:])
-    if len(done.stdout) > _MOST:
-        return f"{done.stdout[:_MOST]}\n… {len(done.stdout) - _MOST} more characters; ask for less"
     return str(done.stdout)
