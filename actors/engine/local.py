@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,7 @@ class LocalEngine:
         key = self._settings.youtube_key
         if key is None or not key.get_secret_value():
             return None
-        limits = self._limits(("application/json",))
+        limits = replace(self._limits(("application/json",)), redirects=0)  # the key goes nowhere else
 
         def get(url: str, headers: dict[str, str]) -> Fetched:
             return self._fetcher.get(url, limits, headers)

@@ -8,7 +8,6 @@ import re
 from email import message_from_bytes
 from email.errors import HeaderParseError
 from email.header import decode_header
-from email.utils import parseaddr
 from typing import TYPE_CHECKING
 
 from actors.engine.canonical import joined
@@ -21,8 +20,10 @@ if TYPE_CHECKING:
     from email.message import Message
 
 _ON_THE_WEB = re.compile(
-    r"\b(?:view|read|open|see)\b.{0,40}\b(?:browser|online|web)|\b(?:web|online|browser)[ -]?version\b|\bim browser\b|"
-    r"\bonline (?:ansehen|lesen)\b|\bnavigateur\b|\bversion en ligne\b|\bnavegador\b|\b(?:nel|uw|je) browser\b",
+    r"\b(?:view|read|see|open)(?: this| the| our| it)?(?: e?-?mail| newsletter| message| issue| letter| post| edition)?"
+    r" (?:online|on (?:the )?web|(?:in|with) (?:your |an? |the )?(?:web )?browser)\b|\b(?:web|online|browser)[ -]?version\b|"
+    r"\b(?:im browser|online) (?:ansehen|anzeigen|öffnen|lesen)\b|\b(?:voir|lire|afficher|ouvrir)\b.{0,30}\bnavigateur\b|"
+    r"\bversion en ligne\b|\b(?:ver|leer|abrir)\b.{0,30}\bnavegador\b|\b(?:nel tuo|in (?:uw|je)) browser\b",
     re.IGNORECASE,
 )
 _NEVER = re.compile(
@@ -37,8 +38,8 @@ def read_message(body: bytes) -> ContentItem:
     message = message_from_bytes(body)
     headers = _headers(message)
     markup, is_plain = _content(message)
-    name, address = parseaddr(headers.get("from", ""))
-    author = one_line(name or address, 200)
+    sender = headers.get("from", "")
+    author = one_line(sender.rpartition("<")[0].strip().strip('"') or sender, 200)
     return ContentItem(
         id=headers.get("message-id", "").strip() or f"sha256:{hashlib.sha256(body).hexdigest()}",
         title=one_line(headers.get("subject", "")),

@@ -172,12 +172,30 @@ def test_messages_before_the_end_of_a_connection_count_and_the_rest_follows(imap
         ("<p>Having trouble? See it in a browser: <a href='https://a.example/2'>here</a></p>", "https://a.example/2"),
         ("<a href='https://a.example/3'>Im Browser ansehen</a>", "https://a.example/3"),
         ("<a href='https://a.example/4'>Voir dans votre navigateur</a>", "https://a.example/4"),
+        ("<a href='https://a.example/8'>Read Online</a>", "https://a.example/8"),
+        ("<a href='https://a.example/9'>View this email on the web</a>", "https://a.example/9"),
+        ("<a href='https://a.example/a'>Read the full article online</a>", ""), ("<a href='https://a.example/b'>See our new website</a>", ""),
+        ("<a href='https://a.example/c'>Read how the web changed</a>", ""),
+
+        ("<a href='https://a.example/d'>Models that run in the browser</a>", ""),
         ("<a href='javascript:x()'>View online</a>", ""), ("<a href='/5'>View online</a>", ""),
         ("<a href='https://a.example/unsubscribe'>Open in browser</a>", ""), ("<a href='https://a.example/6'>A story</a>", ""),
     ],
 )  # fmt: skip
 def test_the_view_on_the_web_is_found_and_no_other_link_is_followed(link: str, url: str) -> None:
     assert read_message(letter(1, link=link)).url == url
+
+
+@pytest.mark.parametrize(
+    ("sender", "name"),
+    [
+        ("Ada <ada@a.example>", "Ada"), ('"Ada, of A" <ada@a.example>', "Ada, of A"), ("ada@a.example", "ada@a.example"),
+        ("=?utf-8?q?L=C3=B6we=2C_Ada?= <ada@a.example>", "Löwe, Ada"), ("<ada@a.example>", "<ada@a.example>"), ("", None),
+    ],
+)  # fmt: skip
+def test_the_author_is_the_senders_name(sender: str, name: str | None) -> None:
+    author = read_message(f"From: {sender}\n\nx".encode()).author
+    assert (author and author.name) == name
 
 
 def test_a_header_names_the_view_on_the_web_too() -> None:

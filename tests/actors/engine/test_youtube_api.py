@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from actors.engine import Settings, youtube
+from actors.engine.contract import EngineError
 from actors.engine.feeds import read_feed
 from actors.engine.local import LocalEngine
 from actors.engine.youtube_api import channel_of
@@ -117,3 +118,11 @@ def test_a_length_of_any_number_of_digits_is_none() -> None:
     with Api() as api:
         api.answer("videos", as_json({"items": [video(contentDetails={"duration": f"PT{'9' * 5_000}S"})]}))
         assert engine(api).fetch_item("https://youtu.be/abcdefghijk").duration is None
+
+
+def test_the_key_follows_no_redirect() -> None:
+    with Api() as api, Api() as other:
+        api.answer("videos", Answer(status=302, headers={"Location": f"{other.url}/videos"}))
+        with pytest.raises(EngineError, match="redirects more than 0 times"):
+            engine(api).fetch_item("https://youtu.be/abcdefghijk")
+        assert other.asked == []
