@@ -127,12 +127,12 @@ SECRET = "planted-secret-77"
 KEPT = f"""
   keep:
     handler: 'tests.zeke_jobs.postgres.test_roles:keep'
-    sensitive: [api_token]
+    sensitive: [api_token, pin]
     concurrency: {{per_key: 1}}
     cron: {{at: '0 3 * * *', payload: {{apiToken: {SECRET}, word: w}}}}
   again:
     handler: 'tests.zeke_jobs.postgres.test_roles:keep'
-    sensitive: [api_token]
+    sensitive: [api_token, pin]
     cron: [{{name: payload, at: '0 3 * * *', payload: {{apiToken: {SECRET}, word: w}}}}]
 """
 
@@ -141,6 +141,7 @@ class Kept(Payload):
     api_token: str = ""
     word: str = ""
     n: int = 0
+    pin: int = 0
 
 
 def keep(payload: Kept, ctx: zeke_jobs.Context) -> None:
@@ -192,6 +193,23 @@ def test_nothing_that_a_reader_can_select_or_ask_shows_a_sensitive_field(
         for column, relation in columns:
             cursor.execute(f"SELECT {column}::text FROM {relation}")
             assert SECRET not in str(cursor.fetchall()), (relation, column)
+
+
+def test_a_plan_judges_waiting_jobs_by_what_its_login_may_read(
+    log_in: Callable[[str], str], conn: Connection, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "jobs.yaml"
+    path.write_text(f"version: 1\ntasks: {KEPT}")
+    boot.sync(conn, load_text(path.read_text(), "jobs.yaml"))
+    for field in ("pin", "n"):
+        job = zeke_jobs.send("keep", {"word": "w"}, key=field).id
+        query(conn, f"UPDATE zeke_jobs.queue SET message = jsonb_set(message, '{{kwargs,{field}}}', '[7]') WHERE message_id = '{job}' RETURNING 1")  # fmt: skip
+    query(conn, "UPDATE zeke_jobs.task SET payload_schema = '{}' WHERE id = 'keep' RETURNING 1")
+    for role, unfit in ((roles.OPERATOR, 2), (roles.READER, 1)):
+        log_in(role)
+        assert run(app, "zeke-jobs", ["plan", "--json", str(path)]) == 0
+        (found,) = json.loads(capsys.readouterr().out)["touched"]
+        assert (found["why"], found["queued"], found["name"]) == ("unfit", unfit, "keep")
 
 
 def test_a_worker_and_a_scheduler_run_under_their_role(log_in: Callable[[str], str], conn: Connection) -> None:
