@@ -235,8 +235,8 @@ AS $$
   ) AS queued
 $$;
 
--- Jobs that workers have work with now, of a queue, a task, or all: active ones, and due ones that neither a pause nor a failed or delayed job before
--- them in strict order holds back. Of a task no more than its concurrency lets run at once. An autoscaler asks it, and `zeke-jobs up --until-idle`.
+-- Jobs that workers have work with now, of a queue, a task, or all: active ones, and due ones that no pause holds back; of those in strict order only
+-- the first of each key. Of a task no more than its concurrency lets run at once. An autoscaler asks it, and `zeke-jobs up --until-idle`.
 CREATE OR REPLACE FUNCTION zeke_jobs.due_jobs(queue text DEFAULT NULL, task text DEFAULT NULL) RETURNS bigint
 LANGUAGE sql STABLE
 SECURITY DEFINER SET search_path TO pg_catalog, pg_temp
@@ -249,18 +249,21 @@ AS $$
     SELECT count(*) AS active FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (t.id || t.aliases)) AS a
   CROSS JOIN LATERAL (
     SELECT count(*) AS due FROM (
-      SELECT 1 FROM zeke_jobs.queue AS q
-      WHERE q.state = 'queued' AND q.queue_name = t.queue AND q.task = t.id AND q.run_at <= zeke_jobs.now()
-        AND NOT t.paused AND NOT EXISTS (
-          SELECT 1 FROM zeke_jobs.pause AS p WHERE p.target = 'task/' || t.id OR p.target = 'queue/' || t.queue OR p.target = ANY (t.limits))
-        AND NOT (q.order_hold IS NOT NULL AND EXISTS (
-          SELECT 1 FROM (
-            SELECT f.state, f.run_at, f.seq FROM zeke_jobs.queue AS f
-            WHERE f.order_hold IS NOT NULL AND (f.state IN ('queued', 'consumed') OR f.order_hold AND f.state = 'rejected' AND f.cancelled_on IS NULL)
-              AND f.task = q.task AND f.key = q.key
-            ORDER BY f.seq LIMIT 1) AS b
-          WHERE b.seq < q.seq AND (b.state = 'rejected' OR b.state = 'queued' AND b.run_at > zeke_jobs.now())))
-      LIMIT 10000) AS due) AS d
+      SELECT 1 FROM (
+        SELECT q.key, q.order_hold FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.queue_name = t.queue AND q.task = t.id AND q.run_at <= zeke_jobs.now()
+        LIMIT 10000) AS q
+      WHERE q.order_hold IS NULL OR q.key IS NULL
+      UNION ALL
+      SELECT 1 FROM zeke_jobs.keys_after(t.queue, t.id, '', 10000) AS k (key)
+      CROSS JOIN LATERAL (
+        SELECT f.state, f.run_at FROM zeke_jobs.queue AS f
+        WHERE f.order_hold IS NOT NULL AND (f.state IN ('queued', 'consumed') OR f.order_hold AND f.state = 'rejected' AND f.cancelled_on IS NULL)
+          AND f.task = t.id AND f.key = k.key
+        ORDER BY f.seq LIMIT 1) AS f
+      WHERE t.order_hold IS NOT NULL AND f.state = 'queued' AND f.run_at <= zeke_jobs.now()) AS j
+    WHERE NOT t.paused AND NOT EXISTS (
+      SELECT 1 FROM zeke_jobs.pause AS p WHERE p.target = 'task/' || t.id OR p.target = 'queue/' || t.queue OR p.target = ANY (t.limits))) AS d
   WHERE t.queue = coalesce(due_jobs.queue, t.queue) AND (due_jobs.task IS NULL OR due_jobs.task = ANY (t.id || t.aliases))
 $$;
 
