@@ -9,6 +9,7 @@ from actors.briefs.delivery.settings import DeliverySettings  # noqa: TC001 (the
 from actors.briefs.digest import write_digest
 from actors.schema import DeliverDigest  # noqa: TC001
 from actors.store import digests
+from actors.store.statements import SQL
 from zeke_jobs import Context, Reject, Retry
 
 
@@ -31,7 +32,7 @@ def deliver_digest(payload: DeliverDigest, ctx: Context[DeliverySettings]) -> di
     for receiver, deliver in channels(ctx.settings):
         try:
             with ctx.lease(f"digest/{receiver}"[:200]):  # prevents a second run meanwhile
-                if not digests.is_delivered(ctx.db, edition, receiver):
+                if SQL.value(ctx.db, "delivery_get", **digests.key(edition, receiver)) is None:
                     deliver(edition, digest)
                     with ctx.transaction() as tx:
                         digests.note_delivery(tx, edition, receiver)

@@ -88,8 +88,19 @@ def _read(engine: Finder, feeds: Sequence[Listed]) -> Iterator[tuple[Listed, Con
     for feed in feeds:
         hosts.setdefault(site_of(feed.address), []).append(feed)
 
+    def one(feed: Listed) -> ContentSource | EngineError:
+        if (fault := _fault(feed.address)) is not None:  # such as a mailbox
+            return fault
+        try:
+            found = engine.discover(feed.address).feeds  # lists written by hand have pages in place of feeds
+        except EngineError as error:
+            return error
+        if len(found) == 1:
+            return found[0]
+        return EngineError("not_a_feed", f"is a page with {len(found)} feeds: " + ", ".join(one.url for one in found))
+
     def of_host(mine: list[Listed]) -> list[tuple[Listed, ContentSource | EngineError]]:
-        return [(feed, _one(engine, feed)) for feed in mine]
+        return [(feed, one(feed)) for feed in mine]
 
     pool = ThreadPoolExecutor(_AT_ONCE)
     try:
@@ -99,30 +110,9 @@ def _read(engine: Finder, feeds: Sequence[Listed]) -> Iterator[tuple[Listed, Con
         pool.shutdown(cancel_futures=True)
 
 
-def _one(engine: Finder, feed: Listed) -> ContentSource | EngineError:
-    if (fault := _fault(feed.address)) is not None:  # such as a mailbox
-        return fault
-    try:
-        found = engine.fetch_source(feed.address)
-    except EngineError as error:
-        return _behind(engine, feed) if error.code == "not_a_feed" else error
-    return EngineError("gone", f"{feed.address} answers 410") if found.gone else found
-
-
-def _behind(engine: Finder, feed: Listed) -> ContentSource | EngineError:
-    """The feed of a page; lists written by hand have pages in place of feeds."""
-    try:
-        found = engine.discover(feed.address).feeds
-    except EngineError as error:
-        return error
-    if len(found) > 1:
-        return EngineError("not_a_feed", f"is a page with {len(found)} feeds: " + ", ".join(one.url for one in found))
-    return found[0].model_copy(update={"moved_to": found[0].url})
-
-
 def _add(conn: Connection, feed: Listed, answer: ContentSource | None, authority: float | None) -> bool:
     kind = "rss" if answer is None else type_of(answer)
-    url = (answer.moved_to if answer is not None else None) or feed.address
+    url = feed.address if answer is None else answer.url
     if SQL.one(conn, "source_by_address", urls=[url]) is not None:
         return False
     name = feed.name or (answer.name if answer is not None else "")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 _PART = re.compile(r'(?:^|\s)(source|since):("[^"]*"|\S*)')
+_NO_PHRASE = ("source:", "since:", "-")
 _SIGNS = "\u0e01-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _UNSPACED = re.compile(f'"[^"]*"|([{_SIGNS}]{{2,}})')
 RANKED = 2000
@@ -79,7 +80,10 @@ def parse(arguments: list[str], now: datetime) -> Query:
         typer.BadParameter: a ``since:`` is neither a duration nor a day.
     """
     several = len(arguments) > 1
-    text = " ".join(f'"{each}"' if several and _is_phrase(each) else each for each in arguments)
+    phrases = {
+        each for each in arguments if several and " " in each and '"' not in each and not each.startswith(_NO_PHRASE)
+    }
+    text = " ".join(f'"{each}"' if each in phrases else each for each in arguments)
     parts = _PART.findall(text)
     moments = [_moment(value.strip('"'), now) for name, value in parts if name == "since"]
     words = _UNSPACED.sub(lambda match: f'"{match[1]}"' if match[1] else match[0], _PART.sub(" ", text))
@@ -88,10 +92,6 @@ def parse(arguments: list[str], now: datetime) -> Query:
         sources=tuple(value.strip('"') for name, value in parts if name == "source"),
         since=max(moments, default=None),
     )
-
-
-def _is_phrase(argument: str) -> bool:
-    return " " in argument and '"' not in argument and not argument.startswith(("source:", "since:", "-"))
 
 
 def _moment(text: str, now: datetime) -> datetime:

@@ -56,7 +56,8 @@ def read(tree: HtmlElement, url: str) -> Metadata:
     metas = _metas(tree)
     data = list(_data(tree))
     article = _article(data, [metas.get("og:title", ""), _title(tree)])
-    site = one_line(metas.get("og:site_name") or _name(article.get("publisher")), 200)
+    publisher = article.get("publisher")
+    site = one_line(metas.get("og:site_name") or text_at(publisher, "name") or text_of(publisher), 200)
     lines = short_lines(tree)
     said = (
         metas.get("og:title"),
@@ -173,10 +174,6 @@ def _of_type(data: Any, depth: int) -> Iterator[dict[str, Any]]:
 def _kinds(data: dict[str, Any]) -> list[str]:
     named = data.get("@type")
     return [str(one) for one in (named if isinstance(named, list) else [named])]
-
-
-def _name(value: Any) -> str:
-    return text_at(value, "name") if isinstance(value, dict) else text_of(value)
 
 
 def _boolean(value: Any) -> bool | None:

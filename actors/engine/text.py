@@ -58,11 +58,9 @@ def decode(body: bytes, content_type: str = "") -> str:
     Never raises: bytes that do not fit become replacement characters. Text that was encoded as UTF-8 twice is decoded twice.
     """
     text = _decoded(body, content_type)
-    return _TWICE.sub(_once, text) if _ENCODED_TWICE.search(text) else text
-
-
-def _once(match: re.Match[str]) -> str:
-    return match.group().encode("latin-1").decode("utf-8", "replace")
+    if not _ENCODED_TWICE.search(text):
+        return text
+    return _TWICE.sub(lambda match: match.group().encode("latin-1").decode("utf-8", "replace"), text)
 
 
 def _decoded(body: bytes, content_type: str) -> str:

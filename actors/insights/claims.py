@@ -122,19 +122,15 @@ def _kind(raw: str, text: str, *, has_code: bool) -> tuple[Kind, float] | None:
         judged = "action", 1.5
     elif has_code and _SAYS["api"].search(raw) and (changes := len(_SAYS["changed"].findall(raw))):
         judged = "api_change", changes + (2.0 if _SAYS["broken"].search(raw) else 0.0)
-    elif (parts := speech(text)) and _is_speech(text, len(parts[0].group())):
+    elif (parts := speech(text)) and (_SAYS["speaker"].search(text) or len(parts[0].group()) > len(text) / 2):
         judged = "quote", len(parts[0].group()) / 100
     elif figures := _figures(text):
         judged = "metric", float(figures)
     elif text.endswith("?"):
         judged = "question", 1.0
-    elif has_code and _SAYS["directed"].search(text) and _says_what(raw):
+    elif has_code and _SAYS["directed"].search(text) and (not addresses_reader(raw) or _SAYS["specific"].search(raw)):
         judged = "action", 1.0
     return judged
-
-
-def _says_what(raw: str) -> bool:
-    return not addresses_reader(raw) or _SAYS["specific"].search(raw) is not None
 
 
 def _figures(text: str) -> int:
@@ -142,7 +138,3 @@ def _figures(text: str) -> int:
     if not _SAYS["digit"].search(text) or is_told_to_reader(text):
         return 0
     return len(_SAYS["quantity"].findall(text)) if _SAYS["share"].search(text) or _SAYS["measured"].search(text) else 0
-
-
-def _is_speech(text: str, spoken: int) -> bool:
-    return bool(_SAYS["speaker"].search(text)) or spoken > len(text) / 2

@@ -33,7 +33,9 @@ def code_candidates(blocks: Sequence[Block], min_lines: int, max_chars: int) -> 
             continue
         lines = [line for line in block.text.split("\n") if line.strip()]
         changed = _is_change(blocks, index, lines)
-        if not changed and (len(lines) < min_lines or _is_output(blocks, index)):
+        # A program's output names no language, and the text calls it output.
+        is_output = not block.language and _SAYS["shown"].search(_introduction(blocks, index))
+        if not changed and (len(lines) < min_lines or is_output):
             continue
         if changed and _has_previous_code(blocks, index):
             _forget_old_form(found, blocks, index)
@@ -67,11 +69,6 @@ def _is_change(blocks: Sequence[Block], index: int, lines: Sequence[str]) -> boo
         return True
     first, second = _introduction(blocks, index), _introduction_of_previous_code(blocks, index)
     return bool(second and _SAYS["before"].search(second) and _SAYS["after"].search(first))
-
-
-def _is_output(blocks: Sequence[Block], index: int) -> bool:
-    """Whether the block is a program's output: it names no language, and the text calls it output."""
-    return not blocks[index].language and bool(_SAYS["shown"].search(_introduction(blocks, index)))
 
 
 def _introduction(blocks: Sequence[Block], index: int) -> str:

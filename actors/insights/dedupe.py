@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from actors.insights.candidates import Kind
@@ -13,18 +12,7 @@ from actors.store.highlights import Highlight
 from zeke_jobs import Context  # noqa: TC001
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from psycopg2.extensions import connection as Connection
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The changes to make: new rows, rows to update, and the number of duplicates."""
-
-    new: list[Highlight]
-    known: list[Highlight]
-    duplicates: int
 
 
 def dedupe_insights(payload: DedupeInsights, ctx: Context) -> dict[str, Any]:
@@ -46,44 +34,38 @@ def dedupe_insights(payload: DedupeInsights, ctx: Context) -> dict[str, Any]:
 
 
 def store(tx: Connection, payload: DedupeInsights) -> dict[str, int]:
-    """Store the insights of a story that the caller holds; returns the numbers of added, updated and duplicate ones."""
-    todo = plan(payload, highlights.of_story(tx, payload.story_id))
-    return {
-        "added": highlights.write(tx, "insert", todo.new),
-        "updated": highlights.write(tx, "update", todo.known),
-        "duplicates": todo.duplicates,
-    }
+    """Store the insights of a story that the caller holds; returns the numbers of added, updated and duplicate ones.
 
-
-def plan(payload: DedupeInsights, existing: Sequence[Highlight]) -> Plan:
-    """Decide for each insight whether it is new, known, or a duplicate.
-
-    It is known if the pipeline stored it for the same team, under any id. It is a duplicate if a person wrote it in the
-    same words, or the story has it for everybody.
+    An insight is updated if the pipeline stored it for the same team, under any id. It is a duplicate if a person wrote it in
+    the same words, or the story has it for everybody.
     """
     own: dict[str, Highlight] = {}
     taken: set[str] = set()
-    for highlight in existing:
+    for highlight in highlights.of_story(tx, payload.story_id):
         key = insight_key(highlight.summary or "", highlight.quote)
         if highlight.origin == "system" and highlight.team_id == payload.team_id:
             own.setdefault(key, highlight)
         elif highlight.team_id in {None, payload.team_id}:
-            taken.add(_scoped(highlight.origin, highlight.created_by, key))
-            taken.add(key)
-    todo = Plan([], [], 0)
+            taken |= {_scoped(highlight.origin, highlight.created_by, key), key}
+    new: list[Highlight] = []
+    known: list[Highlight] = []
     seen: set[str] = set()
     for insight in payload.insights:
         key = insight_key(insight.summary, insight.quote)
         scoped = _scoped(insight.origin, payload.created_by, key)
         by_person = insight.origin == "user"
         if scoped in seen or (scoped in taken if by_person else key in taken and key not in own):
-            todo = replace(todo, duplicates=todo.duplicates + 1)
-        elif not by_person and key in own:
-            todo.known.append(_highlight(payload, insight, key, own[key]))
+            continue
+        if not by_person and key in own:
+            known.append(_highlight(payload, insight, key, own[key]))
         else:
-            todo.new.append(_highlight(payload, insight, key, None))
+            new.append(_highlight(payload, insight, key, None))
         seen.add(scoped)
-    return todo
+    return {
+        "added": highlights.write(tx, "insert", new),
+        "updated": highlights.write(tx, "update", known),
+        "duplicates": len(payload.insights) - len(new) - len(known),
+    }
 
 
 def _scoped(origin: str, created_by: str, key: str) -> str:

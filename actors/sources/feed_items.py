@@ -39,18 +39,13 @@ def split_first(
     return [one for one in entries if one.id in wanted], [one for one in entries if one.id not in wanted]
 
 
-def kind_of(entry: ContentItem, source_type: str) -> str:
-    """The kind of raw item: video, podcast or article."""
-    if entry.content_type == "video" or source_type == "youtube_channel":
-        return "video"
-    return "podcast" if entry.content_type == "audio" or source_type == "podcast" else "article"
-
-
 def new_item(entry: ContentItem, source_type: str) -> NewItem:
     """An entry as a raw item, with the feed's text for it, in case its page gives none.
 
     A link on a page says less than its target's own title, and often changes.
     """
+    is_video = entry.content_type == "video" or source_type == "youtube_channel"
+    is_podcast = entry.content_type == "audio" or source_type == "podcast"
     told: dict[str, Any] = {
         "description": entry.description,
         "author": entry.author.name if entry.author else None,
@@ -59,7 +54,7 @@ def new_item(entry: ContentItem, source_type: str) -> NewItem:
     }
     return NewItem(
         external_id=entry.id,
-        kind=kind_of(entry, source_type),
+        kind="video" if is_video else "podcast" if is_podcast else "article",
         title=None if source_type == PAGE else entry.title or None,
         url=entry.url or None,
         published_at=entry.published_at,

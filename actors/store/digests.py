@@ -55,15 +55,11 @@ def get(conn: Connection, *, period: str, team_id: UUID | None, ends_on: date | 
     return SQL.one(conn, "digest_get", period=period, team_id=team_id, ends_on=ends_on)
 
 
-def is_delivered(conn: Connection, edition: Edition, receiver: str) -> bool:
-    """Whether the receiver has it."""
-    return SQL.value(conn, "delivery_get", **_key(edition, receiver)) is not None
-
-
 def note_delivery(conn: Connection, edition: Edition, receiver: str, *, failure: str | None = None) -> None:
     """Note that the receiver has it, or the reason why it could not be delivered."""
-    SQL.run(conn, "delivery_put", **_key(edition, receiver), detail=failure)
+    SQL.run(conn, "delivery_put", **key(edition, receiver), detail=failure)
 
 
-def _key(edition: Edition, receiver: str) -> Row:
+def key(edition: Edition, receiver: str) -> Row:
+    """The identity of a delivery."""
     return {**vars(edition), "team_id": edition.team_id or _ALL, "receiver": receiver}

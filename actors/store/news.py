@@ -173,7 +173,8 @@ def find_source(conn: Connection, name: str) -> UUID | None:
     Raises:
         NotUnique: there are several.
     """
-    rows = SQL.all(conn, "news_find_source", prefix=_literal(name), name=name)
+    prefix = re.sub(r"([\\%_])", r"\\\1", name.lower())
+    rows = SQL.all(conn, "news_find_source", prefix=prefix, name=name)
     if not rows and name.strip():
         rows = SQL.all(conn, "news_sources_like", part=name)
     return _only(rows, f"sources answer to {name!r}")
@@ -209,7 +210,3 @@ def _only(rows: list[Row], what: str) -> UUID | None:
     if len(rows) > 1:
         raise NotUnique(f"expected one, got several: more than one of the {what}; give more of the id")
     return UUID(str(rows[0]["id"])) if rows else None
-
-
-def _literal(prefix: str) -> str:
-    return prefix.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

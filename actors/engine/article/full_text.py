@@ -91,16 +91,14 @@ def readings(tree: HtmlElement, structured: str) -> list[Reading]:
     found = [Reading("trafilatura", *by_trafilatura(tree, fast=True, favor_recall=True))]
     if sum(1 for _ in tree.iter()) <= _MOST_ELEMENTS:
         found.append(Reading("readability", *_by_readability(tree)))
-        if not _are_alike(*found) or len(found[0].text) < _PART * _paragraphs(tree):
+        one, other = found
+        are_alike = min(len(one.text), len(other.text)) >= SHORT and one.said.agreement(other.said) >= _SAME
+        if not are_alike or len(one.text) < _PART * _paragraphs(tree):
             found.append(Reading("cascade", *by_trafilatura(tree)))
     if structured:
         text = tidy(structured)
         found.append(Reading("structured", text, lambda: text))
     return found
-
-
-def _are_alike(one: Reading, other: Reading) -> bool:
-    return min(len(one.text), len(other.text)) >= SHORT and one.said.agreement(other.said) >= _SAME
 
 
 def _paragraphs(tree: HtmlElement) -> int:
