@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Annotated, Literal
 
 from actors.cli.output import Json, database, in_json
-from actors.cli.stories import find
+from actors.store import news
 from actors.store.statements import SQL
 from zeke_jobs.cli.options import option
 from zeke_jobs.cli.output import listing
@@ -37,7 +37,7 @@ def costs(
     """Calls, tokens and US dollars of the AI step; a missing price counts as unknown, not as 0."""
     since = datetime.now(UTC).date() - timedelta(days=days - 1)
     with database() as conn:
-        story_id = None if story is None else find(conn, story)
+        story_id = None if story is None else news.find_story(conn, story)
         rows = SQL.all(conn, "ai_costs", by=by, since=since, story_id=story_id, limit=_MOST)
     if in_json(rows, is_json=is_json):
         return

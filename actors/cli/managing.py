@@ -11,7 +11,6 @@ from actors.cli import jobs
 from actors.cli.output import Json, as_json, console, database, in_json, short, tell, visible
 from actors.store import news
 from actors.store import sources as store
-from actors.store.news import NotFound
 from actors.store.statements import SQL
 from zeke_jobs.cli.options import flag, option
 from zeke_jobs.errors import ZekeJobsError
@@ -72,7 +71,7 @@ def rename(
     if not name.strip():
         raise typer.BadParameter("expected a name, got nothing", param_hint="NAME")
     with database() as conn:
-        found = find(conn, source)
+        found = news.find_source(conn, source)
         changed = SQL.run(conn, "source_rename", source_id=found, name=name.strip()) > 0
     if in_json({"id": found, "name": name.strip(), "changed": changed}, is_json=is_json):
         return
@@ -82,7 +81,7 @@ def rename(
 def remove(source: Which, yes: Annotated[bool, flag("--yes", "Do not ask.")] = False, is_json: Json = False) -> None:
     """Remove a source with its items and stories, after asking; `sources off` keeps them."""
     with database() as conn:
-        found = find(conn, source)
+        found = news.find_source(conn, source)
         (told,) = SQL.all(conn, "source_extent", source_id=found)
         going = told["stories"] - told["shared"]
         said = visible(f"{source}: {told['items']} items, {going} stories of its own ({told['starred']} starred)")
@@ -108,7 +107,7 @@ def merge(
 ) -> None:
     """Move a source's items and stories to another one, and remove it."""
     with database() as conn:
-        old, new = find(conn, source), find(conn, into)
+        old, new = news.find_source(conn, source), news.find_source(conn, into)
         if old == new:
             raise typer.BadParameter("expected two sources, got the same one twice", param_hint="INTO")
         with transaction(conn):
@@ -118,26 +117,13 @@ def merge(
     tell(f"{source}: {moved} items moved to {into}; the source is removed")
 
 
-def find(conn: Connection, name: str) -> UUID:
-    """The source with a name, an address or the beginning of an id.
-
-    Raises:
-        NotFound: there is none.
-        NotUnique: there are several.
-    """
-    found = news.find_source(conn, name)
-    if found is None:
-        raise NotFound(f"expected the id, address or name of a source, got {name!r}; see zeke-news sources")
-    return found
-
-
 def _all(conn: Connection) -> list[dict[str, Any]]:
     kinds = {*store.POLLED_TYPES, *store.YOUTUBE_TYPES}
     return [row for row in store.listing(conn) if row["type"] in kinds and row["url"]]
 
 
 def _readable(conn: Connection, name: str) -> dict[str, Any]:
-    found = find(conn, name)
+    found = news.find_source(conn, name)
     row = next((row for row in _all(conn) if row["id"] == found), None)
     if row is None:
         raise ZekeJobsError(f"expected a source with a feed, got {name!r}, whose items come by hand")

@@ -9,7 +9,7 @@ import typer
 
 from actors import waiting
 from actors.cli import adding, articles, managing, opml
-from actors.cli.managing import Which, find
+from actors.cli.managing import Which  # noqa: TC001 (typer reads the annotations)
 from actors.cli.output import Json, ago, console, database, escape, in_json, short, tell
 from actors.engine.canonical import site_of
 from actors.store import news
@@ -83,7 +83,7 @@ def on(source: Which, is_json: Json = False) -> None:
 
 def _switch(name: str, *, on: bool, is_json: bool) -> None:
     with database() as conn:
-        found = find(conn, name)
+        found = news.find_source(conn, name)
         changed = store.switch(conn, found, on=on)
     if in_json({"id": found, "is_active": on, "changed": changed}, is_json=is_json):
         return
@@ -99,7 +99,7 @@ def health(
     with database() as conn:
         rows = store.listing(conn)
         if source:
-            wanted = find(conn, source)
+            wanted = news.find_source(conn, source)
             rows = [row for row in rows if row["id"] == wanted]
         else:
             rows = [row for row in rows if not row["is_active"] or _health(row) not in _WELL]

@@ -9,8 +9,7 @@ import typer
 import zeke_jobs
 from actors.cli import jobs
 from actors.cli.output import Json, Team, as_json, console, database, short, tell
-from actors.cli.stories import find
-from actors.store.news import NOBODY
+from actors.store import news
 from actors.store.statements import SQL
 from zeke_jobs.cli.options import flag
 from zeke_jobs.postgres.pool import transaction
@@ -26,24 +25,24 @@ Which = Annotated[list[str], typer.Argument(metavar="STORY...", help="Numbers, o
 Undo = Annotated[bool, flag("--undo", "Take it back.")]
 
 
-def read(story: Which, undo: Undo = False, team: Team = NOBODY, is_json: Json = False) -> None:
+def read(story: Which, undo: Undo = False, team: Team = news.NOBODY, is_json: Json = False) -> None:
     """Mark stories as read; with --undo as unread."""
     _change(story, team, {"state": "unread" if undo else "read"}, "unread" if undo else "read", is_json=is_json)
 
 
-def star(story: Which, undo: Undo = False, team: Team = NOBODY, is_json: Json = False) -> None:
+def star(story: Which, undo: Undo = False, team: Team = news.NOBODY, is_json: Json = False) -> None:
     """Star stories, so that `stories --starred` shows them; with --undo take the star away."""
     _change(story, team, {"pinned": not undo}, "not starred" if undo else "starred", is_json=is_json)
 
 
-def archive(story: Which, undo: Undo = False, team: Team = NOBODY, is_json: Json = False) -> None:
+def archive(story: Which, undo: Undo = False, team: Team = news.NOBODY, is_json: Json = False) -> None:
     """Archive stories, so that lists leave them out; with --undo they are back, as read."""
     _change(story, team, {"state": "read" if undo else "archived"}, "read" if undo else "archived", is_json=is_json)
 
 
 def _change(names: Sequence[str], team: UUID, wish: Mapping[str, Any], said: str, *, is_json: bool) -> None:
     with database() as conn:
-        found = {find(conn, name): name for name in names}
+        found = {news.find_story(conn, name): name for name in names}
         with transaction(conn):
             payloads = [{"story_id": str(story), "team_id": str(team), **wish} for story in found]
             sent = zeke_jobs.send_many(_TASK, payloads, connection=conn)

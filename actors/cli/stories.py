@@ -13,7 +13,6 @@ from rich.text import Text
 
 from actors.cli.output import Json, Team, ago, chili, console, database, in_json, short, visible
 from actors.store import news
-from actors.store.news import NotFound
 from zeke_jobs.cli.options import flag, option, span
 
 if TYPE_CHECKING:
@@ -87,19 +86,6 @@ def print_story(out: Console, row: Mapping[str, Any], said: str | None) -> None:
         out.print(Padding(Text(visible(said)), (0, 0, 0, 6), expand=False))
     if url:
         out.print(visible(f"      {url}"), style="dim", markup=False, soft_wrap=True)
-
-
-def find(conn: Connection, name: str) -> UUID:
-    """The story with this number or beginning of an id.
-
-    Raises:
-        NotFound: there is none.
-        NotUnique: there are several.
-    """
-    found = news.find_story(conn, name)
-    if found is None:
-        raise NotFound(f"expected the number or id of a story, got {name!r}; see zeke-news stories")
-    return found
 
 
 def sources_of(conn: Connection, part: str | None) -> list[UUID] | None:

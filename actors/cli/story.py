@@ -27,7 +27,7 @@ from actors.cli.output import (
     tell,
     visible,
 )
-from actors.cli.stories import LINK, find
+from actors.cli.stories import LINK
 from actors.store import news, texts
 from actors.store.highlights import context_line
 from actors.store.news import NotFound
@@ -54,7 +54,7 @@ def story(
 ) -> None:
     """One story in full: analysis, brief and highlights, each score with its parts in words, source, same event."""
     with database() as conn:
-        found = find(conn, story_id)
+        found = news.find_story(conn, story_id)
         row = news.story(conn, found)
         assert row is not None
         if only_text:
@@ -76,7 +76,7 @@ def story(
 def open_(story_id: Which) -> None:
     """Open a story's address in a browser; where there is none, print it."""
     with database() as conn:
-        row = news.story(conn, find(conn, story_id))
+        row = news.story(conn, news.find_story(conn, story_id))
     url = (row or {}).get("url") or ""
     if not LINK.fullmatch(url):
         raise NotFound(f"expected a story with a web address, got {url!r}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 from xml.etree import ElementTree as ET
-from xml.parsers import expat
 
 from actors.engine.contract import EngineError
 from actors.engine.discovery.addresses import typed
@@ -36,41 +35,30 @@ def read_opml(data: bytes) -> list[Listed]:
     Raises:
         EngineError: ``not_a_feed``, it is not OPML or declares entities; ``too_large``.
     """
+    from lxml import etree
+
     if len(data) > LARGEST:
         raise EngineError("too_large", f"expected a list of at most {LARGEST} bytes, got {len(data)}")
-    found: dict[str, Listed] = {}
-    roots: list[str] = []
-    folders: list[str] = []  # the names of open outlines; empty for an outline without a name
-
-    def start(tag: str, attributes: dict[str, str]) -> None:
-        roots.append(tag)
-        if tag.lower() != "outline":
-            return
-        named = {name.lower(): value for name, value in attributes.items()}
-        address = typed(named.get("xmlurl", "").partition("#")[0])
-        name = one_line(named.get("title") or named.get("text") or "")
-        if address:
-            within = tuple(folder for folder in folders if folder)[:_DEEPEST]
-            found.setdefault(address, Listed(name, address, within))
-        folders.append("" if address else name[:_LONGEST_FOLDER])
-
-    def end(tag: str) -> None:
-        if tag.lower() == "outline":
-            folders.pop()
-
-    def refuse(*_: object) -> None:
-        raise EngineError("not_a_feed", "expected a list without entities of its own, got some")
-
-    parser = expat.ParserCreate()
-    parser.StartElementHandler = start
-    parser.EndElementHandler = end
-    parser.EntityDeclHandler = refuse
     try:
-        parser.Parse(data, True)
-    except expat.ExpatError as error:
+        root = etree.fromstring(data, etree.XMLParser(resolve_entities=False, no_network=True))
+    except etree.XMLSyntaxError as error:
         raise EngineError("not_a_feed", f"expected OPML, got no XML: {error}") from error
-    if roots[0].lower() != "opml":
-        raise EngineError("not_a_feed", f"expected OPML, got a document of {roots[0]!r}")
+    dtd = root.getroottree().docinfo.internalDTD
+    if dtd is not None and list(dtd.iterentities()):
+        raise EngineError("not_a_feed", "expected a list without entities of its own, got some")
+    if root.tag.lower() != "opml":
+        raise EngineError("not_a_feed", f"expected OPML, got a document of {root.tag!r}")
+    found: dict[str, Listed] = {}
+    folders: dict[etree._Element, tuple[str, ...]] = {}  # the path of folders within an outline
+    for outline in root.iter("{*}*"):
+        if str(outline.tag).lower() != "outline":
+            continue
+        named = {str(name).lower(): str(value) for name, value in outline.attrib.items()}
+        name = one_line(named.get("title") or named.get("text") or "")
+        within = folders.get(outline.getparent(), ())
+        if address := typed(named.get("xmlurl", "").partition("#")[0]):
+            found.setdefault(address, Listed(name, address, within[:_DEEPEST]))
+        folders[outline] = within if address or not name else (*within, name[:_LONGEST_FOLDER])
     return list(found.values())
 
 

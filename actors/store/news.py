@@ -143,10 +143,11 @@ def check_words(conn: Connection, words: str) -> None:
         raise NotFound(f"expected words to look for, got {words!r}: none that stories are found by")
 
 
-def find_story(conn: Connection, name: str) -> UUID | None:
+def find_story(conn: Connection, name: str) -> UUID:
     """The story with this number, or this beginning of its id. Eight digits and more are first read as a beginning of an id.
 
     Raises:
+        NotFound: there is none.
         NotUnique: there are several.
     """
     text = name.strip().lower().removeprefix("#")
@@ -155,6 +156,8 @@ def find_story(conn: Connection, name: str) -> UUID | None:
         found = _only(_ids_like(conn, text), f"stories begin with {name!r}")
     if found is None and text.isascii() and text.isdigit() and len(text) < 19:
         found = _only(SQL.all(conn, "news_story_numbered", number=int(text)), f"stories are number {name}")
+    if found is None:
+        raise NotFound(f"expected the number or id of a story, got {name!r}; see zeke-news stories")
     return found
 
 
@@ -167,17 +170,21 @@ def _ids_like(conn: Connection, text: str) -> list[Row]:
     return [row for row in rows if str(row["id"]).startswith(text) or len(digits) == len(text)]
 
 
-def find_source(conn: Connection, name: str) -> UUID | None:
+def find_source(conn: Connection, name: str) -> UUID:
     """The source with this beginning of its id, this address or name; else the only source whose address or name contains it.
 
     Raises:
+        NotFound: there is none.
         NotUnique: there are several.
     """
     prefix = re.sub(r"([\\%_])", r"\\\1", name.lower())
     rows = SQL.all(conn, "news_find_source", prefix=prefix, name=name)
     if not rows and name.strip():
         rows = SQL.all(conn, "news_sources_like", part=name)
-    return _only(rows, f"sources answer to {name!r}")
+    found = _only(rows, f"sources answer to {name!r}")
+    if found is None:
+        raise NotFound(f"expected the id, address or name of a source, got {name!r}; see zeke-news sources")
+    return found
 
 
 def story(conn: Connection, story_id: UUID) -> Row | None:
