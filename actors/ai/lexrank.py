@@ -19,6 +19,7 @@ _DAMPING = 0.6
 _THRESHOLD = 0.05
 _ROUNDS = 30
 _CLOSE_ENOUGH = 1e-4
+_BALANCE = 0.7  # the weight of a score beside that of a repetition
 
 
 def vectors(texts: Sequence[str]) -> list[Vector]:
@@ -99,18 +100,17 @@ def rank(shares: Sequence[Links], lead: float = 0.6) -> list[float]:
     return scores
 
 
-def choose(units: Sequence[Vector], scores: Sequence[float], count: int, balance: float = 0.7) -> list[int]:
+def choose(units: Sequence[Vector], scores: Sequence[float], count: int) -> list[int]:
     """Indexes of up to ``count`` sentences, best first, by maximal marginal relevance.
 
-    After Carbonell and Goldstein, 1998. With a ``balance`` of 1 only the scores count; lower values make it cost a sentence
-    more to repeat a chosen one.
+    After Carbonell and Goldstein, 1998: it costs a sentence to repeat a chosen one.
     """
     top = max(scores, default=0.0) or 1.0
     left = set(range(len(units)))
     chosen: list[int] = []
     nearest: dict[int, float] = dict.fromkeys(left, 0.0)
     while left and len(chosen) < count:
-        best = max(left, key=lambda index: (balance * scores[index] / top - (1 - balance) * nearest[index], -index))
+        best = max(left, key=lambda index: (_BALANCE * scores[index] / top - (1 - _BALANCE) * nearest[index], -index))
         left.remove(best)
         chosen.append(best)
         for index in left:

@@ -115,9 +115,7 @@ def _is_open(last: dict[str, int]) -> bool:
     return opened > closed and not (is_german and last["\u201c"] > opened)
 
 
-def best(
-    pool: list[Ranked], count: int, *, bonus: Callable[[Ranked], float] = lambda _: 1.0, balance: float = 0.7
-) -> list[Ranked]:
+def best(pool: list[Ranked], count: int, *, bonus: Callable[[Ranked], float] = lambda _: 1.0) -> list[Ranked]:
     """Up to ``count`` sentences of ``pool``, best first, without repetition; ``bonus`` multiplies a score."""
-    chosen = choose([item.unit for item in pool], [item.score * bonus(item) for item in pool], count, balance)
+    chosen = choose([item.unit for item in pool], [item.score * bonus(item) for item in pool], count)
     return [pool[index] for index in chosen]

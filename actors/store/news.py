@@ -202,10 +202,10 @@ def story(conn: Connection, story_id: UUID) -> Row | None:
 
 
 def jobs_about(
-    conn: Connection, *, ids: Sequence[str] = (), sources: Sequence[str] = (), urls: Sequence[str] = (), limit: int = 20
+    conn: Connection, *, ids: Sequence[str] = (), sources: Sequence[str] = (), urls: Sequence[str] = ()
 ) -> list[Row]:
     """The latest jobs about these stories, items, sources or addresses; unfinished ones first."""
-    return SQL.all(conn, "news_jobs_about", ids=list(ids), sources=list(sources), urls=list(urls), limit=limit)
+    return SQL.all(conn, "news_jobs_about", ids=list(ids), sources=list(sources), urls=list(urls), limit=20)
 
 
 def jobs_by_task(conn: Connection) -> Jobs:

@@ -26,16 +26,13 @@ class StoryText:
     Attributes:
         id: The story's id.
         title: Its headline, may be empty.
-        summary: Its summary, if it has one.
         kind: article, video, podcast, pdf or tweet.
         document: Markdown from extraction, else the plain text; may be empty.
         description: Its page's own description; may be empty.
-        text_hash: Hash of the text, from extraction.
         language: Language code of the text, or None.
         duration_seconds: Length of a video or podcast, or None.
         source: Name of its source.
         authority: The source's authority, 0 to 1, or None.
-        published_at: Time of publication, or None.
         age_days: Whole days since it was published, or else found.
         happened_at: Time of publication, or else of the find.
         overlay: Its analysis, brief and summary as they were when it was read.
@@ -43,16 +40,13 @@ class StoryText:
 
     id: UUID
     title: str
-    summary: str | None
     kind: str
     document: str
     description: str
-    text_hash: str
     language: str | None
     duration_seconds: int | None
     source: str
     authority: float | None
-    published_at: datetime | None
     age_days: int
     happened_at: datetime
     overlay: Overlay
