@@ -1,9 +1,10 @@
-"""The Engine with the settings in force, for commands that read a feed while a person waits."""
+"""The Engine and the AI step with the settings in force, for commands while a person waits."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from actors import ai
 from actors.engine import Settings
 from zeke_jobs import config
 from zeke_jobs.config.services import resolve_model
@@ -15,6 +16,7 @@ from zeke_jobs.revisions import store as revisions
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
+    from actors.ai.protocol import Analyst
     from actors.engine.contract import EngineError, Finder
     from zeke_jobs.config import Config
 
@@ -50,19 +52,33 @@ def open_engine(chosen: Config | None) -> Finder:
     return engine
 
 
+def open_analyst(chosen: Config | None) -> Analyst:
+    """The AI step that ``services.ai`` sets up, by default the local one.
+
+    Raises:
+        ConfigurationError: as ``engine_settings``.
+    """
+    analyst: Analyst = _settings(chosen, "ai", ai.Settings()).open()
+    return analyst
+
+
 def engine_settings(chosen: Config | None) -> Any:
     """The settings of ``services.engine``, which are ours unless it uses another Engine.
 
     Raises:
         ConfigurationError: a variable in them is not set here, or they are not valid.
     """
-    service = None if chosen is None else chosen.services.get("engine")
+    return _settings(chosen, "engine", Settings())
+
+
+def _settings(chosen: Config | None, name: str, default: Any) -> Any:
+    service = None if chosen is None else chosen.services.get(name)
     if service is None:
-        return Settings()
+        return default
     filled = substitute(service.settings)
     if filled.unset:
-        names = ", ".join(sorted({name for _, name in filled.unset}))
-        raise ConfigurationError(f"expected what services.engine names in the environment, got nothing: {names}")
+        names = ", ".join(sorted({variable for _, variable in filled.unset}))
+        raise ConfigurationError(f"expected what services.{name} names in the environment, got nothing: {names}")
     return resolve_model(service.use).model_validate(filled.value)
 
 

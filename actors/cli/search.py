@@ -1,4 +1,4 @@
-"""``zeke-news search``: full text, ranked."""
+"""``zeke-news search``: full text, ranked; or by meaning."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from actors.cli import meaning as by_meaning
 from actors.cli.output import Json, console, database, in_json
 from actors.cli.stories import print_story
 from actors.store import news
 from actors.store.news import NotFound
 from zeke_jobs.cli.options import option
+from zeke_jobs.cli.run import UsageError
 from zeke_jobs.core.durations import parse_duration
 
 if TYPE_CHECKING:
@@ -40,19 +42,31 @@ class Query:
 
 def search(
     query: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="QUERY...", help='Words; "a phrase"; or; -not; source:NAME; since:7d or since:2026-11-25.'
         ),
-    ],
+    ] = None,
+    like: Annotated[str | None, option("Instead, those nearest to this story in meaning.", "STORY")] = None,
+    meaning: Annotated[str | None, option("Instead, those nearest to this text in meaning.", "TEXT")] = None,
     limit: Annotated[int, option("Largest number of stories.", "N", min=1, max=200)] = 20,
     is_json: Json = False,
 ) -> None:
-    """Stories with these words in title or text, each read in its own language, the best first."""
-    if options := [word for word in query if word.startswith("--")]:
+    """Stories with these words in title or text, each read in its own language, the best first.
+
+    With --like or --meaning the nearest first, by the embeddings; a query is then not needed, and leaves out the rest.
+    """
+    if options := [word for word in query or () if word.startswith("--")]:
         raise typer.BadParameter(f"no such option: {options[0]}")
-    wanted = parse(query, datetime.now(UTC))
-    if not wanted.words and (wanted.sources or wanted.since):
+    wanted = parse(query or [], datetime.now(UTC))
+    if like and meaning:
+        raise UsageError("expected --like or --meaning, got both")
+    if like or meaning:
+        with database() as conn:
+            filters = (wanted.words, _sources(conn, wanted), wanted.since)
+            by_meaning.search(conn, like, meaning or "", *filters, limit=limit, is_json=is_json)
+        return
+    if not wanted.words and (wanted.sources or wanted.since or not query):
         raise typer.BadParameter(
             "expected words beside source: and since:, got none; zeke-news stories --source and --since list stories",
             param_hint="QUERY",

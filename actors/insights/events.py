@@ -93,8 +93,14 @@ def _names(title: Sequence[str], lead: set[str]) -> set[str]:
 
 def publish(tx: Connection, story_id: UUID, embedding: Written, terms: Sequence[int]) -> None:
     """Let other analyses find the story. Commit before the search: of two analyses at once, at least one finds the other."""
-    vector = {"model_version": embedding.model_version, "vector": embedding.literal}
-    SQL.run(tx, "embedding_save", story_id=story_id, **vector)
+    SQL.run(
+        tx,
+        "embedding_save",
+        story_id=story_id,
+        model_version=embedding.model_version,
+        vector=embedding.literal,
+        signs=embedding.signs,
+    )
     SQL.run(tx, "story_terms_put", story_id=story_id, terms=list(terms))
 
 

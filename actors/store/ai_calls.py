@@ -30,7 +30,7 @@ class PostgresLedger:
         conn: An autocommit connection, not inside a transaction.
         job_id: The job that asks.
         task: Its task.
-        story_id: The story that the job is about.
+        story_id: The story that the job is about, if it is about one.
         is_fresh: Whether kept answers to the same question are ignored, as when a person asks again.
         spend: Called with the cost of each call in US dollars, if known.
     """
@@ -38,7 +38,7 @@ class PostgresLedger:
     conn: Connection
     job_id: UUID
     task: str
-    story_id: UUID
+    story_id: UUID | None
     is_fresh: bool = False
     spend: Callable[[Decimal], None] = lambda _: None
 

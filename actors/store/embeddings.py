@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from hashlib import shake_128
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from actors.store.statements import SQL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from uuid import UUID
+    from datetime import datetime
 
     from psycopg2.extensions import connection as Connection
 
 DIMENSIONS = 1536
+NEWEST = 200_000
+"""Stories that a search by meaning compares, the newest: more would take longer than 250 ms."""
+_HALF = 1024
+_FLIPS = [1.0 if byte % 2 else -1.0 for byte in shake_128(b"signs").digest(DIMENSIONS)]
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A vector in the database's form, made once for storing and comparing."""
+    """A vector in the database's form, made once for storing and comparing; and its signs."""
 
     model_version: str
     literal: str
+    signs: str
 
 
 def written(model_version: str, vector: Sequence[float]) -> Written:
@@ -35,7 +42,20 @@ def written(model_version: str, vector: Sequence[float]) -> Written:
         raise ValueError(f"expected {DIMENSIONS} numbers, got {len(vector)} from {model_version}")
     if not all(map(math.isfinite, vector)):
         raise ValueError(f"expected finite numbers, got a NaN or an infinity from {model_version}")
-    return Written(model_version, "{" + ",".join(["%.7g"] * DIMENSIONS) % tuple(vector) + "}")
+    return Written(model_version, "{" + ",".join(["%.7g"] * DIMENSIONS) % tuple(vector) + "}", _signs(vector))
+
+
+def _signs(vector: Sequence[float]) -> str:
+    """1,024 signs of the vector after a rotation: the share in which two differ is their angle / 180°, ± .016.
+
+    The rotation is a random one that is fast: some numbers are negated, then a Walsh-Hadamard transform mixes all.
+    """
+    mixed = [flip * value for flip, value in zip(_FLIPS, vector, strict=True)] + [0.0] * (2 * _HALF - DIMENSIONS)
+    for _ in range(_HALF.bit_length()):
+        first, second = mixed[:_HALF], mixed[_HALF:]
+        mixed[0::2] = [one + other for one, other in zip(first, second, strict=True)]
+        mixed[1::2] = [one - other for one, other in zip(first, second, strict=True)]
+    return "".join("1" if value > 0 else "0" for value in mixed[::2])
 
 
 def near(conn: Connection, embedding: Written, stories: Iterable[UUID], least: float) -> dict[UUID, float]:
@@ -45,3 +65,39 @@ def near(conn: Connection, embedding: Written, stories: Iterable[UUID], least: f
     # A vector of zeros has no cosine: NULL, or NaN by pgvector.
     known = {row["story_id"]: float(row["cosine"]) for row in rows if row["cosine"] is not None}
     return {story: cosine for story, cosine in known.items() if cosine >= least}
+
+
+def of_story(conn: Connection, story_id: UUID) -> Written | None:
+    """The embedding of a story; None if it has none yet."""
+    row = SQL.one(conn, "embedding_get", story_id=story_id)
+    return None if row is None else written(row["model_version"], row["vector"])
+
+
+def alike(
+    conn: Connection,
+    embedding: Written,
+    *,
+    words: str = "",
+    sources: Sequence[UUID] | None = None,
+    since: datetime | None = None,
+    other_than: UUID | None = None,
+    limit: int = 20,
+) -> tuple[list[dict[str, Any]], int, int]:
+    """The stories nearest to a vector, by ``cosine``; the number of stories that were compared, and of those of another model.
+
+    The newest ``NEWEST`` are compared, or the newest 2,000 with ``words``, by their signs; the first hundred by their vectors.
+    """
+    rows = SQL.all(
+        conn,
+        "news_alike",
+        model=embedding.model_version,
+        vector=embedding.literal,
+        signs=embedding.signs,
+        words=words,
+        sources=None if sources is None else list(sources),
+        since=since,
+        other_than=other_than or UUID(int=0),
+        newest=NEWEST,
+        limit=limit,
+    )
+    return [row for row in rows if row["id"]], rows[0]["compared"], rows[0]["others"]

@@ -16,8 +16,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from actors.ai import hashing
 from actors.cli.search import RANKED
-from actors.store import digests, news
+from actors.store import digests, embeddings, news
 from zeke_jobs.postgres import embedded, migrate
 from zeke_jobs.postgres.pool import connect
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 DAY = datetime(2026, 11, 20, tzinfo=UTC)
-WORDS, TEXTS, LENGTH, SOURCES = 60_000, 20_000, 100, 500
+WORDS, TEXTS, LENGTH, SOURCES, VECTORS = 60_000, 20_000, 100, 500, 500
 STEP = 50_000
 STOCK = {"jit": "on", "shared_buffers": "128MB", "max_connections": "100"}
 
@@ -75,6 +76,12 @@ def fill(conn: Connection, count: int) -> None:
             " FROM generate_series(0, %s) AS n",
             (SOURCES - 1,),
         )
+        cursor.execute("CREATE UNLOGGED TABLE vectors (k int PRIMARY KEY, vector real[])")
+        for k in range(VECTORS):
+            vector = hashing.embed(
+                " ".join(f"w{n}" for n in chance.choices(range(WORDS), cum_weights=weights, k=LENGTH))
+            )
+            cursor.execute("INSERT INTO vectors VALUES (%s, %s)", (k, embeddings.written("m", vector).literal))
         for start in range(0, count, STEP):
             _fill(cursor, start, min(start + STEP, count))
             print(f"{min(start + STEP, count):,}", flush=True)
@@ -105,11 +112,25 @@ def _fill(cursor: Any, first: int, behind: int) -> None:
         " SELECT md5('t' || n)::uuid, md5('s' || n %% 500)::uuid, '2026-11-20Z'::timestamptz - interval '1 minute' * n,"
         " 'english', t.document || array_to_tsvector(ARRAY['rare' || n])"
         " FROM generate_series(%s, %s) AS n JOIN texts AS t ON t.k = n %% 20000", span)  # fmt: skip
+    signs = " || ".join(f"md5({k} || 'v' || n)" for k in range(8))
+    cursor.execute(
+        "INSERT INTO story_signs (story_id, happened_at, model_version, signs)"
+        " SELECT md5('t' || n)::uuid, '2026-11-20Z'::timestamptz - interval '1 minute' * n, 'hashed-words-1',"
+        f" ('x' || {signs})::bit(1024) FROM generate_series(%s, %s) AS n", span)  # fmt: skip
+    cursor.execute(  # vectors of stories that are compared
+        "INSERT INTO story_embeddings (story_id, model_version, embedding)"
+        " SELECT md5('t' || n)::uuid, 'hashed-words-1', v.vector"
+        " FROM generate_series(%s, %s) AS n JOIN vectors AS v ON v.k = n %% 500 WHERE n <= %s", (*span, embeddings.NEWEST))  # fmt: skip
 
 
 def measure(conn: Connection) -> float:
     """Each look five times, the first among them after nothing; the longest median, in milliseconds."""
     source = news.sources_like(conn, "Source 77")
+
+    near = embeddings.written("hashed-words-1", hashing.embed("w1 w2 w300 w400 w5000"))
+
+    def alike(**more: Any) -> Callable[[], Any]:
+        return lambda: embeddings.alike(conn, near, **more)[0]
 
     def of(words: str, **more: Any) -> Callable[[], Any]:
         return lambda: news.search(conn, words, ranked=RANKED, **more)
@@ -130,6 +151,11 @@ def measure(conn: Connection) -> float:
         "search: a phrase of frequent words": of('"w1 w2"'),
         "search: frequent, of a source": of("w1", sources=source),
         "search: frequent, since 7d": of("w1", since=DAY - timedelta(days=7)),
+        "search --meaning": alike(),
+        "search --meaning, of a source": alike(sources=source),
+        "search --meaning, since 7d": alike(since=DAY - timedelta(days=7)),
+        "search --meaning, a word of 1 %": alike(words="w1200"),
+        "search --meaning, a frequent word": alike(words="w1"),
         "digest of a day": lambda: digests.top(conn, since=date(2026, 11, 18), until=date(2026, 11, 18), team_id=None, limit=10),
         "digest of a week": lambda: digests.top(conn, since=date(2026, 11, 12), until=date(2026, 11, 18), team_id=None, limit=10),
     }  # fmt: skip

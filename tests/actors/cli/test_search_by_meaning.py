@@ -1,0 +1,147 @@
+"""``zeke-news search --like`` and ``--meaning`` find the nearest stories, and say by which model and among how many."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from actors.ai import hashing
+from actors.cli.app import run
+from actors.insights.analyze import analyze_story
+from actors.insights.events import EventSettings
+from actors.schema import AnalyzeStory
+from actors.store import embeddings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TEXTS = {
+    "Retries": "A retry budget bounds the retries of a service, so that a storm of retries ends.",
+    "Budgets": "Services with a budget of retries survive storms; retries without one make them worse.",
+    "Cats": "A cat sat on a mat and looked at the moon for a whole night, said the neighbour.",
+    "Moon": "The moon was full for a whole night, and a retry of the landing failed.",
+}
+
+
+@pytest.fixture
+def news(capsys: pytest.CaptureFixture[str], in_force: Any) -> Callable[..., tuple[int, str]]:
+    """Runs zeke-news; gives its status, and what it printed on lines joined by spaces."""
+
+    def call(*arguments: str) -> tuple[int, str]:
+        status = run(arguments)
+        captured = capsys.readouterr()
+        return status, captured.out if "--json" in arguments else " ".join((captured.out + captured.err).split())
+
+    return call
+
+
+@pytest.fixture
+def library(add_story: Any, handler_context: Any, conn: Any) -> None:
+    """The stories of TEXTS, a day apart, each of a source of its own, analysed by the local AI."""
+    for day, (title, text) in enumerate(TEXTS.items()):
+        story = add_story(text, title=title, days_old=day)
+        analyze_story(AnalyzeStory.model_validate({"storyId": story}), handler_context(EventSettings()))
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE sources SET name = s.title FROM stories AS s WHERE s.primary_source_id = sources.id")
+
+
+def titles(answer: tuple[int, str]) -> list[str]:
+    assert answer[0] == 0
+    return [row["title"] for row in json.loads(answer[1])]
+
+
+def test_the_nearest_story_is_first_and_the_model_is_named(news: Any, library: None) -> None:
+    assert titles(news("search", "--like", "1", "--json"))[0] == "Budgets"
+    assert titles(news("search", "--meaning", "a cat on a mat", "--json"))[0] == "Cats"
+    (first, *_) = json.loads(news("search", "--like", "1", "--limit", "1", "--json")[1])
+    assert (first["model"], 0.2 < first["cosine"] < 1) == ("hashed-words-1", True)
+    _, said = news("search", "--like", "1")
+    assert "alike." in said
+    assert "compared 4 stories by hashed-words-1" in said
+
+
+def test_it_is_combined_with_words_sources_and_a_time(news: Any, library: None) -> None:
+    assert set(titles(news("search", "--like", "1", "moon", "--json"))) == {"Cats", "Moon"}
+    assert titles(news("search", "--like", "1", "moon", "-cat", "--json")) == ["Moon"]
+    assert titles(news("search", "--meaning", "retries", "source:Moon", "--json")) == ["Moon"]
+    assert titles(news("search", "--meaning", "retries at night", "source:Cats", "moon", "--json")) == ["Cats"]
+    assert titles(news("search", "--like", "1", "since:36h", "--json")) == ["Budgets"]
+
+
+def test_stories_of_another_model_are_counted_and_not_compared(news: Any, library: None, conn: Any) -> None:
+    with conn.cursor() as cursor:
+        for table in ("story_signs", "story_embeddings"):
+            cursor.execute(
+                f"UPDATE {table} SET model_version = 'm@4' FROM stories AS s WHERE s.id = story_id AND s.title = 'Budgets'"
+            )
+    assert (
+        "compared 3 stories by hashed-words-1; 1 with an embedding of another model were not"
+        in news("search", "--like", "1")[1]
+    )
+    assert "no story is near to it; compared 1 stories by m@4; 3 with" in news("search", "--like", "2")[1]
+
+
+def test_of_very_many_stories_the_newest_are_compared(
+    news: Any, library: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embeddings, "NEWEST", 3)
+    status, said = news("search", "--meaning", "the moon in a whole night")
+    assert status == 0
+    assert "compared 3 stories by hashed-words-1; older ones neither: words" in said
+    assert "Moon" not in said.replace("moon", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "told"),
+    [
+        (["--like", "1", "--meaning", "x"], 2, "expected --like or --meaning, got both"),
+        (["--like", "99"], 1, "expected the number or id of a story, got '99'"),
+        (["--like", "1", "-moon"], 1, "expected words to look for"),
+        ([], 2, "expected words beside source: and since:, got none"),
+    ],
+)
+def test_a_search_that_makes_no_sense_is_told(
+    news: Any, library: None, arguments: list[str], status: int, told: str
+) -> None:
+    answered, said = news("search", *arguments)
+    assert (answered, told in said) == (status, True), said
+
+
+def test_a_story_without_an_embedding_is_told(news: Any, add_story: Any) -> None:
+    add_story("A text.")
+    assert "expected a story with an embedding, got '1': analyze-story makes it" in news("search", "--like", "1")[1]
+
+
+def test_a_provider_embeds_the_text_and_its_cost_is_kept(
+    news: Any, in_force: Any, rows: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.actors.cli.conftest import JOBS
+
+    monkeypatch.setenv("KEY", "k")
+    service = "{use: actors.ai:Settings, provider: openai, openai: {base_url: 'http://127.0.0.1:9/v1', api_key: '${KEY}', model: m, embedding_model: e, embedding_dimensions: 4}}"
+    in_force(JOBS.replace("{use: actors.ai:Settings, provider: local}", service))
+    status, said = news("search", "--meaning", "retries")
+    assert (status, "the text has no embedding: " in said) == (1, True), said
+    assert rows("SELECT task, operation, outcome FROM ai_calls") == [
+        {"task": "search", "operation": "embed", "outcome": "failed"}
+    ]
+    monkeypatch.delenv("KEY")
+    assert "expected what services.ai names in the environment, got nothing: KEY" in news("search", "--meaning", "x")[1]
+
+
+def test_signs_tell_the_angle_of_two_vectors() -> None:
+    chance = random.Random(3)
+    words = [f"word{n}" for n in range(400)]
+    for shared in (5, 20, 35, 40):
+        one = chance.sample(words, 40)
+        other = one[:shared] + chance.sample(words, 40 - shared)
+        vectors = [hashing.embed(" ".join(some)) for some in (one, other)]
+        cosine = sum(a * b for a, b in zip(*vectors, strict=True))
+        first, second = (embeddings.written("m", vector).signs for vector in vectors)
+        share = sum(a != b for a, b in zip(first, second, strict=True)) / 1024
+        assert len(first) == 1024
+        assert abs(share - math.acos(min(1.0, cosine)) / math.pi) < 0.06
