@@ -1,4 +1,4 @@
-"""The top events of a day or a week with their one-liners."""
+"""The top events of a day or a week by topic, with two sentences of each."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg2.extras import Json
 
+from actors.briefs.topics import arrange
 from actors.store import digests
 from actors.store.digests import Edition
 from actors.store.statements import SQL
@@ -34,7 +35,7 @@ def write_digest(tx: Connection, payload: GenerateBrief | DeliverDigest, limit: 
     ends_on = payload.ends_on or digests.today(tx) - timedelta(days=1)
     since = ends_on - timedelta(days=_DAYS[payload.period] - 1)
     edition = Edition(payload.period, ends_on, payload.team_id)
-    entries = digests.top(tx, since=since, until=ends_on, team_id=edition.team_id, limit=limit)
+    entries = arrange(tx, digests.top(tx, since=since, until=ends_on, team_id=edition.team_id, limit=limit))
     changed = SQL.one(tx, "digest_save", **vars(edition), entries=Json(entries)) is not None
     outcome = "written" if changed else "unchanged"
     return edition, {

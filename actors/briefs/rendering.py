@@ -16,8 +16,7 @@ _MOST_SOURCES = 5
 _WIDTH = 76  # columns of plain text, as usual in mails
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:40em;margin:2em auto;padding:0 1em;color:#222}"
-    "h2{font-size:1.1em;margin:1.6em 0 0}p{margin:.3em 0}.about{color:#666;font-size:.9em}.why{border-left:3px solid #ccc;"
-    "padding-left:.7em}"
+    "h2,h3{font-size:1.1em;margin:1.6em 0 0}p{margin:.3em 0}.about{color:#666;font-size:.9em}"
 )
 
 
@@ -31,43 +30,47 @@ def title(digest: Mapping[str, Any]) -> str:
 
 def text(digest: Mapping[str, Any]) -> str:
     """For a terminal or the plain part of a mail."""
-    parts = [title(digest)]
-    for number, entry in enumerate(digest["entries"], 1):
-        lines = _wrapped(f"{number}. {_line(entry['title']) or '(no title)'}", "") + _wrapped(_about(entry))
-        lines += [part for words in said(entry) for part in _wrapped(words)]
-        if link := address(entry):
-            lines.append(f"   {link}")
-        parts.append("\n".join(lines))
+    parts, number = [title(digest)], 0
+    for topic, entries in _topics(digest):
+        parts += [f"== {_line(topic)}"] if topic else []
+        for number, entry in enumerate(entries, number + 1):  # noqa: B020 (it goes on)
+            lines = _wrapped(f"{number}. {_line(entry['title']) or '(no title)'}", "") + _wrapped(_about(entry))
+            lines += [part for words in said(entry) for part in _wrapped(words)]
+            if link := address(entry):
+                lines.append(f"   {link}")
+            parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
 
 
 def markdown(digest: Mapping[str, Any]) -> str:
     """CommonMark, with each title as a link."""
     parts = [f"# {title(digest)}"]
-    for entry in digest["entries"]:
-        named = _marked(entry["title"]) or "(no title)"
-        link = address(entry)
-        parts.append(f"## [{named}](<{link}>)" if link else f"## {named}")
-        parts.append(f"*{_marked(_about(entry))}*")
-        if entry.get("one_liner"):
-            parts.append(_marked(entry["one_liner"]))
-        if entry.get("why"):
-            parts.append(f"> {_marked(entry['why'])}")
+    for topic, entries in _topics(digest):
+        parts += [f"## {_marked(topic)}"] if topic else []
+        mark = "###" if topic else "##"
+        for entry in entries:
+            named = _marked(entry["title"]) or "(no title)"
+            link = address(entry)
+            parts.append(f"{mark} [{named}](<{link}>)" if link else f"{mark} {named}")
+            parts.append(f"*{_marked(_about(entry))}*")
+            parts += [_marked(words) for words in said(entry)]
     return "\n\n".join(parts) + "\n"
 
 
 def html(digest: Mapping[str, Any]) -> str:
     """A page of its own, without scripts and pictures."""
     parts = [f"<h1>{escape(title(digest))}</h1>"]
-    for entry in digest["entries"]:
-        named = escape(_line(entry["title"]) or "(no title)")
-        link = address(entry)
-        parts.append(f'<h2><a href="{escape(link)}">{named}</a></h2>' if link else f"<h2>{named}</h2>")
-        parts.append(f'<p class="about">{escape(_about(entry))}</p>')
-        if entry.get("one_liner"):
-            parts.append(f"<p>{escape(_line(entry['one_liner']))}</p>")
-        if entry.get("why"):
-            parts.append(f'<p class="why">{escape(_line(entry["why"]))}</p>')
+    for topic, entries in _topics(digest):
+        parts += [f"<h2>{escape(_line(topic))}</h2>"] if topic else []
+        mark = "h3" if topic else "h2"
+        for entry in entries:
+            named = escape(_line(entry["title"]) or "(no title)")
+            link = address(entry)
+            parts.append(
+                f'<{mark}><a href="{escape(link)}">{named}</a></{mark}>' if link else f"<{mark}>{named}</{mark}>"
+            )
+            parts.append(f'<p class="about">{escape(_about(entry))}</p>')
+            parts += [f"<p>{escape(words)}</p>" for words in said(entry)]
     body = "\n".join(parts)
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(title(digest))}</title>\n'
@@ -75,9 +78,19 @@ def html(digest: Mapping[str, Any]) -> str:
     )
 
 
+def _topics(digest: Mapping[str, Any]) -> list[tuple[str | None, list[Mapping[str, Any]]]]:
+    """The entries by topic, the topic of the best first; those without one are the last."""
+    found: dict[str | None, list[Mapping[str, Any]]] = {}
+    for entry in digest["entries"]:
+        found.setdefault(entry.get("topic"), []).append(entry)
+    alone = found.pop(None, [])
+    return [*found.items(), *([("More" if found else None, alone)] if alone else [])]
+
+
 def said(entry: Mapping[str, Any]) -> list[str]:
-    """What is said of an entry: in one line, and why it matters."""
-    return [words for name in ("one_liner", "why") if (words := _line(entry.get(name)))]
+    """What is said of an entry: its two sentences; of a story by itself, in one line, and why it matters."""
+    told = entry["said"] if "said" in entry else (entry.get("one_liner"), entry.get("why"))
+    return [words for each in told if (words := _line(each))]
 
 
 def line(entry: Mapping[str, Any]) -> str:

@@ -7,6 +7,14 @@ SELECT
   coalesce(o.brief_one_liner, o.brief_two_liner, o.brief_elevator) AS one_liner,
   o.why_it_matters AS why,
   ARRAY(
+    SELECT h.summary
+    FROM public.highlights AS h
+    WHERE h.story_id = s.id AND h.team_id IS NULL AND h.origin = 'system' AND NOT h.metadata ? 'withdrawn'
+      AND h.kind IN ('insight', 'metric', 'api_change', 'action')
+    ORDER BY (h.metadata #>> '{relevance,score}')::numeric DESC NULLS LAST, h.id
+    LIMIT 3
+  ) AS highlights,
+  ARRAY(
     SELECT teller.name
     FROM (
       SELECT coalesce(t.name, t.url) AS name, min(r.created_at) AS since

@@ -145,7 +145,7 @@ def test_markdown_has_links_sources_and_why(story: Any, deliver: Any, tmp_path: 
     deliver({"folder": str(tmp_path)})
     assert (tmp_path / "day-2026-11-26.md").read_text() == (
         "# The day to 2026-11-26: 1 event\n\n## [Registry signs packages](<https://a.example/signed>)\n\n"
-        "*chili 3 · Feed, Other*\n\nIt signs each package.\n\n> Because a token can be stolen.\n"
+        "*chili 3 · Feed, Other*\n\nIt signs each package.\n\nBecause a token can be stolen.\n"
     )
 
 

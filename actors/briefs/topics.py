@@ -1,0 +1,85 @@
+"""The topics of a digest, by embeddings and words in common; and two sentences of each story, from what is stored of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from actors.ai.sentences import is_whole, sentences
+from actors.ai.words import SMALL, terms, words
+from actors.store.statements import SQL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from psycopg2.extensions import connection as Connection
+
+_ALIKE = {"hashed-words": 0.15}
+_ANY_MODEL = 0.3
+"""Cosines from which on two stories are of one topic, if their headlines have a word in common; found on a day's news."""
+_NAMED = 3  # words of a topic's name
+_NEW = 2  # words that the second sentence adds
+
+
+def arrange(conn: Connection, entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The entries with their ``topic``, None if it is alone, and ``said``: two sentences of one-liner, reason and highlights."""
+    near = {
+        frozenset((str(row["one"]), str(row["other"])))
+        for row in SQL.all(conn, "digest_pairs", stories=[entry["story_id"] for entry in entries])
+        if row["cosine"] is not None and row["cosine"] >= _least(row["model_version"])
+    }
+    topics: list[tuple[list[int], set[str]]] = []
+    for place, entry in enumerate(entries):
+        mine = _words(entry["title"])
+        for members, common in topics:
+            if common & mine and all({entry["story_id"], entries[one]["story_id"]} in near for one in members):
+                members.append(place)
+                common.intersection_update(mine)
+                break
+        else:
+            topics.append(([place], mine))
+    named = {
+        place: _name(entries[members[0]]["title"], common)
+        for members, common in topics
+        if len(members) > 1
+        for place in members
+    }
+    return [
+        {
+            **{name: value for name, value in entry.items() if name != "highlights"},
+            "topic": named.get(place),
+            "said": _said(entry),
+        }
+        for place, entry in enumerate(entries)
+    ]
+
+
+def _least(model: str) -> float:
+    return next((least for name, least in _ALIKE.items() if model.startswith(name)), _ANY_MODEL)
+
+
+def _words(title: str | None) -> set[str]:
+    """The words of a headline that tell a topic."""
+    return {word for word in words(title or "") if word not in SMALL and not word.isnumeric() and len(word) > 1}
+
+
+def _name(title: str, common: set[str]) -> str:
+    """The words that all headlines have in common, as the first has them."""
+    shown = {word.lower(): word for word in reversed(title.split())}
+    known = [word for word in words(title) if word in common]
+    return ", ".join(shown.get(word, word) for word in list(dict.fromkeys(known))[:_NAMED])
+
+
+def _said(entry: Mapping[str, Any]) -> list[str]:
+    """The first two sentences of which the second adds something."""
+    said: list[str] = []
+    for sentence in _told(entry):
+        if not said or len(set(terms(sentence)) - set(terms(" ".join(said)))) >= _NEW:
+            said.append(sentence)
+    return said[:2]
+
+
+def _told(entry: Mapping[str, Any]) -> Iterator[str]:
+    for text in (entry["one_liner"], entry["why"]):
+        yield from (" ".join(one.text.split()) for one in sentences(text or ""))
+    for text in entry["highlights"]:
+        yield from (" ".join(one.text.split()) for one in sentences(text or "") if is_whole(one.text))

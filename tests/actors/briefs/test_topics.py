@@ -1,0 +1,119 @@
+"""A digest is grouped by topic, with two sentences of each story that are stored of it, and no other words."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from actors.briefs import rendering
+from actors.briefs.generate import BriefSettings, generate_brief
+from actors.insights.analyze import analyze_story
+from actors.insights.events import EventSettings
+from actors.schema import AnalyzeStory, GenerateBrief
+from zeke_jobs.testing import set_clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NOW = datetime(2026, 11, 25, 9, tzinfo=UTC)
+STORIES = {
+    "Postgres 19 speeds up vacuum": "The vacuum of Postgres reads large tables in parallel, and dead rows go sooner.",
+    "A cat stops a train": "A cat sat on the rails of a small railway for two hours before a child led it away.",
+    "Why vacuum in Postgres was slow": "Dead rows of large tables in Postgres kept the vacuum busy; it read them one by one.",
+    "Postgres users meet in Ghent": "Four hundred people gathered in a hall in Belgium, drank coffee and heard talks on hiring.",
+}
+
+
+@pytest.fixture
+def told(add_story: Any, handler_context: Any, conn: Any) -> Callable[..., uuid.UUID]:
+    """An analysed story of yesterday, with a brief and highlights."""
+    set_clock(conn, NOW)
+
+    def add(
+        title: str, text: str, chili: int, one: str | None = "It is told in one line.", why: str | None = None
+    ) -> Any:
+        story = add_story(text, title=title, days_old=0.8)
+        analyze_story(AnalyzeStory(story_id=story), handler_context(EventSettings(same_event_cosine=1)))
+        with conn.cursor() as cursor:
+            cursor.execute(
+                "UPDATE story_overlays SET brief_one_liner = %s, why_it_matters = %s, brief_generated_at = zeke_jobs.now(),"
+                " citations = citations || jsonb_build_object('chili', %s) WHERE story_id = %s",
+                (one, why, chili, str(story)),
+            )
+        return story
+
+    return add
+
+
+@pytest.fixture
+def digest(handler_context: Any, rows: Callable[..., Any]) -> Callable[[], dict[str, Any]]:
+    def write() -> dict[str, Any]:
+        generate_brief(GenerateBrief.model_validate({"period": "day"}), handler_context(BriefSettings()))
+        stored: dict[str, Any] = rows("SELECT period, ends_on, entries FROM digests")[0]
+        return stored
+
+    return write
+
+
+def test_stories_that_are_alike_and_share_a_word_are_one_topic_named_by_it(told: Any, digest: Any) -> None:
+    for chili, (title, text) in zip((5, 4, 3, 2), STORIES.items(), strict=True):
+        told(title, text, chili)
+    made = digest()
+    first, cat, second, ghent = STORIES
+    assert [(entry["title"], entry["topic"]) for entry in made["entries"]] == [
+        (first, "Postgres, vacuum"),
+        (cat, None),
+        (second, "Postgres, vacuum"),
+        (ghent, None),
+    ]
+    shown = rendering.text(made)
+    places = [shown.index(each) for each in ("== Postgres, vacuum", first, second, "== More", cat, ghent)]
+    assert places == sorted(places)
+    assert f"2. {second}" in shown
+    for text in (rendering.markdown(made), rendering.html(made)):
+        assert (
+            text.index("Postgres, vacuum") < text.index("Why vacuum") < text.index("More") < text.index("A cat stops")
+        )
+
+
+def test_a_digest_without_topics_has_no_headings(told: Any, digest: Any) -> None:
+    told("A cat stops a train", STORIES["A cat stops a train"], 1)
+    assert "==" not in rendering.text(digest())
+
+
+@pytest.mark.parametrize(
+    ("one", "why", "said"),
+    [
+        ("Vacuum reads in parallel.", "Because dead rows fill the disks of many users.", ["Vacuum reads in parallel.", "Because dead rows fill the disks of many users."]),
+        ("Vacuum reads in parallel.", None, ["Vacuum reads in parallel.", "It took 40 minutes before and takes nine now."]),
+        ("Vacuum reads in parallel.", "Vacuum reads in parallel now.", ["Vacuum reads in parallel.", "It took 40 minutes before and takes nine now."]),
+        ("First it reads. Then dead rows leave the disk at once. Third.", None, ["First it reads.", "Then dead rows leave the disk at once."]),
+        (None, None, ["It took 40 minutes before and takes nine now."]),
+    ],
+)  # fmt: skip
+def test_two_sentences_come_from_the_brief_the_reason_and_highlights_that_stand(
+    told: Any, digest: Any, conn: Any, one: str | None, why: str | None, said: list[str]
+) -> None:
+    title, text = next(iter(STORIES.items()))
+    story = told(title, text, 3, one, why)
+    facts: list[tuple[str, str | None, str, dict[str, Any]]] = [
+        ("It took 40 minutes before and takes nine now.", None, "system", {"relevance": {"score": 0.5}}),
+        ("That highlight of another edition was taken back.", None, "system", {"withdrawn": True, "relevance": {"score": 0.9}}),
+        ("A reader wrote this note about large tables.", None, "user", {"relevance": {"score": 0.9}}),
+        ("Only one team may see this sentence of theirs.", str(uuid.UUID(int=7)), "system", {"relevance": {"score": 0.9}}),
+        ("parallel = 4", None, "system", {"relevance": {"score": 0.8}}),
+    ]  # fmt: skip
+    with conn.cursor() as cursor:
+        for summary, team, origin, metadata in facts:
+            cursor.execute(
+                "INSERT INTO highlights (story_id, team_id, created_by, origin, summary, metadata) VALUES (%s, %s, 'x', %s, %s, %s)",
+                (str(story), team, origin, summary, json.dumps(metadata)),
+            )
+    (entry,) = digest()["entries"]
+    assert entry["said"] == said
+    assert "highlights" not in entry
+    assert all(sentence in " ".join(rendering.text(digest()).split()) for sentence in said)
