@@ -8,7 +8,7 @@ from hashlib import shake_128
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from actors.store.statements import SQL
+from actors.store.statements import SQL, by_index
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -87,17 +87,18 @@ def alike(
 
     The newest ``NEWEST`` are compared, or the newest 2,000 with ``words``, by their signs; the first hundred by their vectors.
     """
-    rows = SQL.all(
-        conn,
-        "news_alike",
-        model=embedding.model_version,
-        vector=embedding.literal,
-        signs=embedding.signs,
-        words=words,
-        sources=None if sources is None else list(sources),
-        since=since,
-        other_than=other_than or UUID(int=0),
-        newest=NEWEST,
-        limit=limit,
-    )
+    with by_index(conn):
+        rows = SQL.all(
+            conn,
+            "news_alike",
+            model=embedding.model_version,
+            vector=embedding.literal,
+            signs=embedding.signs,
+            words=words,
+            sources=None if sources is None else list(sources),
+            since=since,
+            other_than=other_than or UUID(int=0),
+            newest=NEWEST,
+            limit=limit,
+        )
     return [row for row in rows if row["id"]], rows[0]["compared"], rows[0]["others"]
