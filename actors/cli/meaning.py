@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from actors.ai.protocol import Story
 from actors.cli.engine import CannotRead, in_force, open_analyst
 from actors.cli.output import console, in_json
-from actors.cli.stories import find, print_story
+from actors.cli.stories import print_story
 from actors.store import embeddings, news
 from actors.store.ai_calls import PostgresLedger
 from actors.store.news import NotFound
@@ -40,7 +40,7 @@ def search(
     """
     if words:
         news.check_words(conn, words)
-    story = find(conn, like) if like else None
+    story = news.find_story(conn, like) if like else None
     near = _of_text(conn, meaning) if story is None else embeddings.of_story(conn, story)
     if near is None:
         raise NotFound(f"expected a story with an embedding, got {like!r}: analyze-story makes it")
