@@ -102,6 +102,22 @@ def test_a_story_stays_when_a_later_rule_fits_it_and_a_page_that_somebody_asked_
     assert pipeline.outcomes() == {"stored": 2}
 
 
+def test_a_backfill_judges_dropped_items_again(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    site.pages["/feed"] = Answer(rss(("1", "Crypto", f"{site.url}/1"), ("2", "Eve", f"{site.url}/2")))
+    site.pages["/1"] = Answer(page("Crypto", paragraphs("subject one")))
+    pipeline.settings["fetch-content"] = {"filters": [{"drop": {"words": ["crypto", "eve"]}}]}
+    source = add_source(f"{site.url}/feed")
+    pipeline.run("ingest-source", source_id=source, reason="manual")
+    pipeline.drain()
+    assert pipeline.outcomes() == {"filtered": 2}
+    pipeline.settings["fetch-content"] = {"filters": [{"drop": {"words": "eve"}}]}
+    assert pipeline.run("ingest-source", source_id=source, reason="manual", backfill=9)["backfilled"] == 2
+    pipeline.drain()
+    assert pipeline.outcomes() == {"filtered": 1, "stored": 1}
+
+
 def test_language_and_length_that_only_the_page_tells_cost_the_page_and_no_analysis(
     pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
 ) -> None:
