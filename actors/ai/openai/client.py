@@ -24,7 +24,13 @@ if TYPE_CHECKING:
     from actors.ai.openai.settings import OpenAISettings
 
 _MAX_BYTES = 4 * 1024 * 1024
-_SPENT_CODES = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
+_SPENT_CODES = {
+    "insufficient_quota",
+    "billing_hard_limit_reached",
+    "billing_not_active",
+    "enforced_spend_limit_reached",  # Anthropic's, a 429 too
+}
+_BUSY = {httpx.codes.SERVICE_UNAVAILABLE, 529}  # 529 is Anthropic's: it did not look at the question
 _RESETS = ("x-ratelimit-reset-requests", "x-ratelimit-reset-tokens")
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _LONGEST_DURATION = 100  # characters; a longer one is none
@@ -116,21 +122,23 @@ def _unanswered(error: EngineError) -> CallFailed:
 def refusal(status: int, headers: Mapping[str, str], body: bytes, limit: str = "ai") -> CallFailed:
     """The failure for an answer other than 200.
 
-    429 and 503 with a time to wait close the limit for all and defer the job, which costs no attempt. Without one they are
-    retried, and so are 408, 409 and other 5xx. A spent quota and every other 4xx fail the job, because no retry would help.
-    A 5xx other than 503 is charged: the model may have worked before a gateway gave up.
+    429, 503 and 529 with a time to wait close the limit for all and defer the job, which costs no attempt. Without one they are
+    retried, and so are 408, 409 and other 5xx. A spent quota, 501 and every other 4xx fail the job, because no retry would help.
+    A 5xx other than 501, 503 and 529 is charged: the model may have worked before a gateway gave up.
     """
-    code, message = _error(body)
+    code, message, delay = _error(body)
     wait = wait_seconds(headers)
+    wait = delay if wait is None else wait
     said = f"the AI provider answered {status}{f' {code}' if code else ''}: {message}"
     if code in _SPENT_CODES:
         return CallFailed("failed", Reject(said), is_charged=False)
-    if status in {429, 503} and wait is not None:
+    if status in {429, *_BUSY} and wait is not None:
         return CallFailed("rate_limited", Throttled(limit, wait, said), is_charged=False, rests=wait)
     if status == httpx.codes.TOO_MANY_REQUESTS:
         return CallFailed("rate_limited", Retry(reason=said), is_charged=False)
-    if status >= httpx.codes.INTERNAL_SERVER_ERROR or status in {408, 409}:
-        is_charged = status >= httpx.codes.INTERNAL_SERVER_ERROR and status != httpx.codes.SERVICE_UNAVAILABLE
+    is_theirs = status >= httpx.codes.INTERNAL_SERVER_ERROR and status != httpx.codes.NOT_IMPLEMENTED
+    if is_theirs or status in {408, 409}:
+        is_charged = is_theirs and status not in _BUSY
         return CallFailed("failed", Retry(wait, said), is_charged=is_charged)
     return CallFailed("failed", Reject(said), is_charged=False, is_of_content=status in {400, 413, 422})
 
@@ -163,11 +171,19 @@ def _duration(text: str) -> float | None:
     return sum(float(number) * _SECONDS[unit] for number, unit in parts) if parts else None
 
 
-def _error(body: bytes) -> tuple[str, str]:
+def _error(body: bytes) -> tuple[str, str, float | None]:
+    """The code, message and seconds to wait of a refusal; Gemini's is an element of a list, with the time in its details."""
     try:
-        error = json.loads(body)["error"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return "", visible(body[:200].decode("utf-8", "replace"))
-    if isinstance(error, dict):
-        return visible(str(error.get("code") or "")[:100]), visible(str(error.get("message") or "")[:300])
-    return "", visible(str(error)[:300])
+        told = json.loads(body)
+        error = (told[0] if isinstance(told, list) else told)["error"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return "", visible(body[:200].decode("utf-8", "replace")), None
+    if not isinstance(error, dict):
+        return "", visible(str(error)[:300]), None
+    details = error.get("details")
+    more = [one for one in (details if isinstance(details, list) else [details]) if isinstance(one, dict)]
+    codes = (error.get("code"), *(one.get("error_code") for one in more), error.get("status"), error.get("type"))
+    code = next((one for one in codes if one and isinstance(one, str)), "")
+    waits = [_duration(one["retryDelay"]) for one in more if isinstance(one.get("retryDelay"), str)]
+    wait = next((bounded(one) for one in waits if one is not None), None)
+    return visible(code[:100]), visible(str(error.get("message") or "")[:300]), wait

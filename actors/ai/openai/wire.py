@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     from actors.ai.openai.settings import OpenAISettings
 
+_FILTERED = {"safety", "recitation", "blocklist", "prohibited_content", "spii"}  # Gemini's words, in capitals
+_CUT_OFF = {"length", "max_tokens", "model_context_window_exceeded"}
+
 Turn = tuple[str, str]
 """The speaker (``user`` or ``assistant``) and the text."""
 
@@ -76,11 +79,11 @@ class Chat(_OpenAI):
 
     def said(self, answer: Mapping[str, Any]) -> Said:
         choice = answer["choices"][0]
-        message, reason = dict(choice["message"]), choice.get("finish_reason")
-        if message.get("refusal") or reason == "content_filter":
+        message, reason = dict(choice.get("message") or {}), str(choice.get("finish_reason") or "").lower()
+        if message.get("refusal") or reason.startswith("content_filter") or reason in _FILTERED:
             return Said((), "refused", str(message.get("refusal") or ""))
         thought = message.get("reasoning_content") or message.get("reasoning") or ""
-        return Said((_text(message.get("content")), _text(thought)), "length" if reason == "length" else "stop")
+        return Said((_text(message.get("content")), _text(thought)), "length" if reason in _CUT_OFF else "stop")
 
 
 class Responses(_OpenAI):
@@ -140,7 +143,7 @@ class Anthropic:
             return Said((), "refused")
         texts = [str(part["text"]) for part in answer["content"] if part.get("type") == "text"]
         inputs = [json.dumps(part["input"]) for part in answer["content"] if part.get("type") == "tool_use"]
-        return Said(("".join(texts), *inputs), "length" if reason == "max_tokens" else "stop")
+        return Said(("".join(texts), *inputs), "length" if reason in _CUT_OFF else "stop")
 
 
 WIRES: dict[str, Chat | Responses | Anthropic] = {"chat": Chat(), "responses": Responses(), "anthropic": Anthropic()}
@@ -151,7 +154,10 @@ def tokens(usage: Any) -> tuple[Any, Any]:
     if not isinstance(usage, dict):
         return None, None
     asked = usage.get("prompt_tokens", usage.get("input_tokens"))
-    return asked, usage.get("completion_tokens", usage.get("output_tokens", 0))
+    said, total = usage.get("completion_tokens", usage.get("output_tokens", 0)), usage.get("total_tokens")
+    if isinstance(asked, int) and isinstance(said, int) and isinstance(total, int):
+        said = max(said, total - asked)  # Gemini counts paid thoughts in the total alone
+    return asked, said
 
 
 def _given(body: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,212 @@
+"""Servers of models on loopback that answer as Ollama, llama.cpp, Gemini and Anthropic are documented to.
+
+The facts are from their documentation, and from Ollama's source. A model that is not told the schema, or not held to it, answers prose.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from tests.actors.ai.conftest import ModelServer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Answer = tuple[int, dict[str, str], Any]
+
+TEXTS = {
+    "why_it_matters": "A stolen token alone no longer publishes a package.",
+    "one_liner": "Packages are signed now.",
+    "two_liner": "Packages are signed now. A stolen token is not enough.",
+    "elevator": "Packages are signed now. A stolen token is not enough. Nobody needs to act.",
+    "summary": "Packages are signed now. A stolen token is not enough.",
+    "chili": 3,
+    "confidence": 0.8,
+    "quotes": ["A stolen token is not enough."],
+}
+STORY = "Packages are signed now. A stolen token is not enough. A stolen token alone no longer publishes a package. Nobody needs to act."
+PROSE = "I think that this matters a lot."
+KEY = "key-of-the-test"
+
+
+class NamedServer(ModelServer):
+    """The common parts. ``context`` is the number of characters of a question that it takes."""
+
+    chat = "/v1/chat/completions"
+    embeddings = ""
+    vector = 0
+    knows: frozenset[str] | None = None
+    context = 30_000
+
+    def answer(self, path: str, body: dict[str, Any]) -> Answer:
+        headers = {name.lower(): value for name, value in self.asked[-1]["headers"].items()}
+        if self.script:
+            return self.script.popleft()(body)
+        if not self.lets_in(headers):
+            return self.refuses(401, "invalid key")
+        if self.knows is not None and (unknown := body.keys() - self.knows):
+            return self.refuses(
+                400, f'Invalid JSON payload received. Unknown name "{min(unknown)}": Cannot find field.'
+            )
+        if path == self.chat:
+            return self.says(body)
+        if path == self.embeddings:
+            return self.embeds(body)
+        return self.refuses(404, f"{path} is not here")
+
+    def lets_in(self, _: Mapping[str, str]) -> bool:
+        return True
+
+    def refuses(self, status: int, message: str) -> Answer:
+        raise NotImplementedError
+
+    def says(self, body: dict[str, Any]) -> Answer:
+        form = body.get("response_format", {}).get("json_schema", {})
+        return 200, {}, self.completion(body, filled(form.get("schema"), question(body)))
+
+    def completion(self, body: dict[str, Any], said: str) -> dict[str, Any]:
+        choice = {"index": 0, "message": {"role": "assistant", "content": said}, "finish_reason": "stop"}
+        usage = {"prompt_tokens": 900, "completion_tokens": 90, "total_tokens": 990}
+        return {
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "model": body["model"],
+            "choices": [choice],
+            "usage": usage,
+        }
+
+    def embeds(self, body: dict[str, Any]) -> Answer:
+        texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
+        size = body.get("dimensions", self.vector)
+        data = [{"object": "embedding", "embedding": [0.5] * size, "index": at} for at in range(len(texts))]
+        usage = {"prompt_tokens": 20 * len(texts), "total_tokens": 20 * len(texts)}
+        return 200, {}, {"object": "list", "data": data, "model": body["model"], "usage": usage}
+
+
+class Ollama(NamedServer):
+    """It knows ``max_tokens`` alone, asks for no key, and has ``error.code`` null."""
+
+    embeddings, vector = "/v1/embeddings", 768
+
+    def refuses(self, status: int, message: str) -> Answer:
+        kind = {400: "invalid_request_error", 404: "not_found_error"}.get(status, "api_error")
+        return status, {}, {"error": {"message": message, "type": kind, "param": None, "code": None}}
+
+    def completion(self, body: dict[str, Any], said: str) -> dict[str, Any]:
+        made = super().completion(body, said) | {"system_fingerprint": "fp_ollama"}
+        if "max_tokens" not in body:  # then a model goes on until it ends
+            made["usage"] |= {"completion_tokens": 30_000, "total_tokens": 30_900}
+        return made
+
+
+class LlamaCpp(NamedServer):
+    """One model, which it calls by its file; numbers as ``error.code``; embeddings only if it was started for them."""
+
+    embeddings = "/v1/embeddings"
+
+    def refuses(self, status: int, message: str) -> Answer:
+        kinds = {400: "exceed_context_size_error", 501: "not_supported_error", 503: "unavailable_error"}
+        return status, {}, {"error": {"code": status, "message": message, "type": kinds.get(status, "server_error")}}
+
+    def says(self, body: dict[str, Any]) -> Answer:
+        if len(json.dumps(body["messages"])) > self.context:
+            return self.refuses(400, "request (9000 tokens) exceeds the available context size (8192 tokens)")
+        return super().says(body)
+
+    def completion(self, body: dict[str, Any], said: str) -> dict[str, Any]:
+        made = super().completion(body, said) | {"model": "model.gguf", "timings": {"prompt_n": 900, "predicted_n": 90}}
+        made["choices"][0]["message"]["reasoning_content"] = "Let me think {of} it."
+        return made
+
+    def embeds(self, body: dict[str, Any]) -> Answer:
+        return self.refuses(501, "This server does not support embeddings. Start it with `--embeddings`")
+
+
+class Gemini(NamedServer):
+    """Errors in a list, unknown parameters refused, thoughts in ``total_tokens`` alone, vectors of 3072 unless fewer are asked."""
+
+    chat, embeddings, vector = "/v1beta/openai/chat/completions", "/v1beta/openai/embeddings", 3072
+    knows = frozenset({
+        "model", "messages", "max_tokens", "max_completion_tokens", "temperature", "top_p", "stop", "stream", "response_format",
+        "reasoning_effort", "input", "dimensions", "encoding_format",
+    })  # fmt: skip
+
+    def lets_in(self, headers: Mapping[str, str]) -> bool:
+        return headers.get("authorization") == f"Bearer {KEY}"
+
+    def refuses(self, status: int, message: str, *details: dict[str, Any]) -> Answer:
+        names = {400: "INVALID_ARGUMENT", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED", 503: "UNAVAILABLE"}
+        error = {"code": status, "message": message, "status": names.get(status, "UNKNOWN"), "details": list(details)}
+        return status, {}, [{"error": error}]
+
+    def completion(self, body: dict[str, Any], said: str) -> dict[str, Any]:
+        made = super().completion(body, said)
+        made["usage"]["total_tokens"] = 1390
+        return made
+
+
+class Anthropic(NamedServer):
+    """Its own interface: ``x-api-key``, a schema in ``output_config``, no embeddings, a request id in each refusal."""
+
+    chat = "/v1/messages"
+    knows: frozenset[str] | None = frozenset(
+        {"model", "system", "messages", "max_tokens", "output_config", "thinking", "stop_sequences"}
+    )
+
+    def lets_in(self, headers: Mapping[str, str]) -> bool:
+        return headers.get("x-api-key") == KEY and "anthropic-version" in headers
+
+    def refuses(self, status: int, message: str) -> Answer:
+        kinds = {400: "invalid_request_error", 404: "not_found_error", 429: "rate_limit_error", 529: "overloaded_error"}
+        error = {"type": kinds.get(status, "api_error"), "message": message}
+        return status, {}, {"type": "error", "error": error, "request_id": "req_1"}
+
+    def says(self, body: dict[str, Any]) -> Answer:
+        schema = body.get("output_config", {}).get("format", {}).get("schema")
+        content = [{"type": "text", "text": filled(schema, question(body))}]
+        usage = {"input_tokens": 900, "output_tokens": 90}
+        made = {"type": "message", "role": "assistant", "model": body["model"], "content": content}
+        return 200, {}, made | {"stop_reason": "end_turn", "usage": usage}
+
+
+class AnthropicByChat(Anthropic):
+    """Its layer for chat completions: it ignores ``response_format``, so that only the instructions can name the schema."""
+
+    chat = "/v1/chat/completions"
+    knows = None
+
+    def lets_in(self, headers: Mapping[str, str]) -> bool:
+        return headers.get("authorization") == f"Bearer {KEY}"
+
+    def says(self, body: dict[str, Any]) -> Answer:
+        told = body["messages"][0]["content"].rpartition("of this schema and nothing else:\n")[2]
+        said = filled(json.loads(told) if told.startswith("{") else None, question(body))
+        return 200, {}, self.completion(body, f"Here it is:\n```json\n{said}\n```")
+
+
+def question(body: Mapping[str, Any]) -> str:
+    return str(body["messages"][-1]["content"])
+
+
+def filled(schema: Mapping[str, Any] | None, asked: str) -> str:
+    """A model's answer in the form of a schema; prose without one."""
+    if schema is None:
+        return PROSE
+    assert schema["additionalProperties"] is False
+    if "checks" in schema["properties"]:
+        found = re.findall(r"^(\d+)\. (.*)$", asked.rpartition("Statements:\n")[2], re.MULTILINE)
+        return json.dumps(
+            {"checks": [{"statement": int(at), "follows": True, "sentences": [one]} for at, one in found]}
+        )
+    return json.dumps({name: TEXTS[name] for name in schema["properties"]})
+
+
+SERVERS: dict[str, type[NamedServer]] = {
+    "Ollama": Ollama,
+    "llama.cpp": LlamaCpp,
+    "Gemini": Gemini,
+    "Anthropic": Anthropic,
+    "Anthropic by chat completions": AnthropicByChat,
+}

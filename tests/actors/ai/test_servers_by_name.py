@@ -1,0 +1,152 @@
+"""The servers that docs/ai.md names: each of its blocks is run as it stands against a server that answers as that one does."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+from actors.ai import Settings
+from actors.ai.protocol import Story
+from tests.actors.ai.named_servers import KEY, SERVERS, STORY
+from tests.actors.ai.test_hostile_models import Books
+from zeke_jobs import Defer, Reject, Retry
+from zeke_jobs.config.substitution import substitute
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "ai.md").read_text(encoding="utf-8")
+BLOCKS = {name: yaml.safe_load(text) for name, text in re.findall(r"```yaml\n# (.+)\n(openai:(?s:.)+?)```", PAGE)}
+TOLD = Story(uuid.UUID(int=1), "Signed packages", STORY)
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[Any, Any]]]:
+    """Gives the server of a name, and the client that the page sets up for it."""
+    running = []
+
+    def go(name: str, **changed: Any) -> tuple[Any, Any]:
+        server = SERVERS[name]()
+        running.append(server)
+        for variable in ("GEMINI_API_KEY", "ANTHROPIC_API_KEY"):
+            monkeypatch.setenv(variable, KEY)
+        given = substitute(BLOCKS[name]).value["openai"] | changed
+        there = urlsplit(given["base_url"])
+        given["base_url"] = there._replace(scheme="http", netloc=urlsplit(server.url).netloc).geturl()
+        return server, Settings.model_validate({"provider": "openai", "openai": given}).open()
+
+    yield go
+    for server in running:
+        server.close()
+
+
+def test_the_page_has_a_block_and_a_row_for_each_server() -> None:
+    assert list(BLOCKS) == list(SERVERS)
+    assert all(f"\n| {name} |" in PAGE for name in SERVERS)
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_each_block_analyses_writes_and_embeds(start: Callable[..., Any], name: str) -> None:
+    server, analyst = start(name)
+    books = Books()
+    assert analyst.analyze(TOLD, books).why_it_matters == "A stolen token alone no longer publishes a package."
+    assert analyst.brief(TOLD, books).one_liner == "Packages are signed now."
+    assert analyst.summarize(TOLD, books).made_by.checked == "verified"
+    assert [end.outcome for end in books.ended] == ["ok"] * 6, "neither a call too many nor one without an answer"
+    assert all((end.output_tokens or 0) <= 1000 for end in books.ended), (
+        "the bound of an answer is one that the server knows"
+    )
+    assert bool(server.embeddings and server.vector) == analyst.embeds_together
+    vectors = analyst.embed_many([TOLD, TOLD], [books, books])
+    assert [len(one.vector) for one in vectors] == [1536, 1536]
+
+
+def test_ollama_has_no_price_and_the_thoughts_of_gemini_are_paid(start: Callable[..., Any]) -> None:
+    for name, prices, cost in (
+        ("Ollama", {}, 0.0),
+        ("Gemini", {"prices": {"gemini-3.5-flash": {"input": 1, "output": 10}}}, (900 + 10 * 490) / 1_000_000),
+    ):
+        _, analyst = start(name, **prices)
+        books = Books()
+        analyst.summarize(TOLD, books)
+        assert [end.cost for end in books.ended] == [cost, cost]
+
+
+def spent(server: Any) -> Any:
+    status, headers, body = server.refuses(429, "This request would exceed your organization's spend limit.")
+    body["error"]["details"] = {"error_code": "enforced_spend_limit_reached"}
+    return status, headers, body
+
+
+def waits(server: Any, status: int = 429) -> Any:
+    return status, {"retry-after": "7"}, server.refuses(status, "slow down")[2]
+
+
+def delayed(server: Any) -> Any:
+    quota = {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"quotaValue": "10"}]}
+    delay = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "22s"}
+    return server.refuses(429, "You exceeded your current quota.", quota, delay)
+
+
+def ended(reason: str, **choice: Any) -> Callable[[Any], Any]:
+    body = {"model": "m", "choices": [{"index": 0, "finish_reason": reason, **choice}]}
+    return lambda _: (200, {}, body)
+
+
+def stopped(reason: str) -> Callable[[Any], Any]:
+    return lambda _: (200, {}, {"type": "message", "content": [], "stop_reason": reason, "usage": {}})
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "verdict", "wait", "charged", "said"),
+    [
+        ("Ollama", lambda s: s.refuses(404, "model 'm' not found"), Reject, None, False, "not_found_error: model 'm'"),
+        ("Ollama", lambda s: s.refuses(503, "server busy, please try again"), Retry, None, False, "server busy"),
+        ("llama.cpp", lambda s: s.refuses(503, "Loading model"), Retry, None, False, "503 unavailable_error: Loading"),
+        ("llama.cpp", lambda s: s.refuses(501, "Start it with `--embeddings`"), Reject, None, False, "--embeddings"),
+        ("Gemini", delayed, Defer, 22, False, "429 RESOURCE_EXHAUSTED: You exceeded"),
+        ("Gemini", lambda s: s.refuses(503, "The model is overloaded."), Retry, None, False, "UNAVAILABLE: The model"),
+        ("Gemini", lambda s: s.refuses(400, "API key not valid."), Reject, None, False, "INVALID_ARGUMENT: API key"),
+        ("Gemini", ended("SAFETY"), Reject, None, True, "content filter"),
+        ("Gemini", ended("content_filter: RECITATION", message=None), Reject, None, True, "content filter"),
+        ("Gemini", ended("length", message={"role": "assistant"}), Retry, None, True, "cut off"),
+        ("Gemini", ended("MAX_TOKENS"), Retry, None, True, "cut off"),
+        ("Anthropic", waits, Defer, 7, False, "rate_limit_error: slow down"),
+        ("Anthropic", spent, Reject, None, False, "enforced_spend_limit_reached"),
+        ("Anthropic", lambda s: s.refuses(529, "Overloaded"), Retry, None, False, "overloaded_error: Overloaded"),
+        ("Anthropic", lambda s: waits(s, 529), Defer, 7, False, "overloaded_error"),
+        ("Anthropic", stopped("model_context_window_exceeded"), Retry, None, True, "cut off"),
+        ("Anthropic", stopped("refusal"), Reject, None, True, "refused"),
+    ],
+)
+def test_each_refusal_of_a_server_has_its_meaning(
+    start: Callable[..., Any],
+    name: str,
+    answer: Callable[[Any], Any],
+    verdict: type[Exception],
+    wait: float | None,
+    charged: bool,
+    said: str,
+) -> None:
+    server, analyst = start(name, verify=False)
+    server.script.append(lambda _: answer(server))
+    books = Books()
+    with pytest.raises(verdict) as raised:
+        analyst.summarize(TOLD, books)
+    assert said in str(raised.value)
+    assert books.ended[0].is_charged is charged
+    assert (raised.value.until.total_seconds() if isinstance(raised.value, Defer) else None) == wait  # type: ignore[union-attr]
+    assert len(server.asked) == 1
+
+
+def test_a_question_that_is_too_long_for_llama_cpp_is_refused_in_its_words(start: Callable[..., Any]) -> None:
+    server, analyst = start("llama.cpp")
+    server.context = 1000
+    with pytest.raises(Reject, match=r"exceed_context_size_error: request .9000 tokens. exceeds"):
+        analyst.summarize(TOLD, Books())
