@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from actors.engine.connect import Resolver
-    from actors.engine.sites.rules import Site, SiteSettings
+    from actors.engine.sites.rules import SiteSettings
 
 _HEADERS_AND_REDIRECTS = 1_000_000
 _PAGE_TYPES = ("text/html", "text/plain", "application/xhtml", "application/xml", "text/xml")
@@ -61,10 +61,6 @@ class LocalEngine:
 
         return DataApi(get, key.get_secret_value(), self._settings.youtube_api)
 
-    def rule(self, url: str) -> Site:
-        """The rule for the site of an address."""
-        return self._settings.rule_for(url)[1]
-
     def fetch_item(self, url: str) -> ContentItem:
         """See ``Finder``; a video's watch page is described, never extracted."""
         settings = self._settings
@@ -81,7 +77,7 @@ class LocalEngine:
             raise EngineError(
                 "fetch_failed", f"{settings.kind} engine: {url} answers {answer.status} to a plain request"
             )
-        rule = self.rule(answer.url)
+        rule = settings.rule_for(answer.url)[1]
         media_type = answer.headers.get("content-type", "")
         return read_page(answer.body, answer.url, media_type, text=rule.text, remove=rule.remove)
 

@@ -37,13 +37,13 @@ def read_message(body: bytes) -> ContentItem:
     """Read a mail of any form, broken or cut. Its id is its Message-ID, or a hash of all of it."""
     message = message_from_bytes(body)
     headers = _headers(message)
-    markup, is_plain = _content(message)
+    markup = _content(message)
     sender = headers.get("from", "")
     author = one_line(sender.rpartition("<")[0].strip().strip('"') or sender, 200)
     return ContentItem(
         id=headers.get("message-id", "").strip() or f"sha256:{hashlib.sha256(body).hexdigest()}",
         title=one_line(headers.get("subject", "")),
-        url=joined("", headers.get("archived-at", "").strip(" \t<>")) or ("" if is_plain else _web_view(markup)),
+        url=joined("", headers.get("archived-at", "").strip(" \t<>")) or _web_view(markup),
         source_type="blog",
         published_at=read_date(headers.get("date", "")),
         author=Author(name=author) if author else None,
@@ -67,8 +67,8 @@ def _headers(message: Message) -> dict[str, str]:
     return found
 
 
-def _content(message: Message) -> tuple[str, bool]:
-    """The first HTML of a mail, or else its first text as HTML; and whether it is the latter."""
+def _content(message: Message) -> str:
+    """The first HTML of a mail, or else its first text as HTML."""
     texts: dict[str, str] = {}
     for part in message.walk():
         kind, payload = part.get_content_type(), part.get_payload(decode=True)
@@ -79,9 +79,9 @@ def _content(message: Message) -> tuple[str, bool]:
         ):
             texts.setdefault(kind, decode(payload, f"{kind}; charset={part.get_param('charset') or ''}"))
     if markup := texts.get("text/html"):
-        return markup, False
+        return markup
     blocks = re.split(r"\n\s*\n", texts.get("text/plain", "").replace("\r\n", "\n"))
-    return "".join(f"<p>{html.escape(one, quote=False)}</p>" for one in blocks), True
+    return "".join(f"<p>{html.escape(one, quote=False)}</p>" for one in blocks)
 
 
 def _web_view(markup: str) -> str:
