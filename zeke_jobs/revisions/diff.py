@@ -183,6 +183,11 @@ def restarts(before: Config | None, after: Config) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _is_hidden(value: Any) -> bool:
+    """Whether this login may not read it."""
+    return bool(value == MASK) or (isinstance(value, list) and repr(MASK) in repr(value))
+
+
 def _masked(change: Change, fields: set[str]) -> Change:
     before, after = (
         {key: masking.hide_flat(key, inner, fields) for key, inner in value.items()}
@@ -215,7 +220,7 @@ def _within(kind: Kind, name: str, before: values.Flat, after: values.Flat, *, w
         for key in dict.fromkeys([*after, *before])
         if key != without
         and not values.same(before.get(key), after.get(key))
-        and before.get(key) != MASK  # a value that this login may not read
+        and not _is_hidden(before.get(key))
         # A new or removed cron is shown with its zone only, without its finer settings.
         and not (comes_or_goes and key.startswith("cron.") and key != "cron.timezone")
     ]

@@ -25,16 +25,22 @@ def fields_of(*configs: Config | None) -> Fields:
     return found
 
 
-def hide(value: Any, fields: Mapping[str, set[str]], path: Sequence[str] = ()) -> Any:
-    """The value at a path of jobs.yaml as plans and readers may see it."""
+def hide(value: Any, fields: Mapping[str, set[str]], path: Sequence[str] = (), *, services: bool = False) -> Any:
+    """The value at a path of jobs.yaml as plans may show it; with ``services``, as readers may: without services' settings."""
+    if (
+        services
+        and len(path) > {"services": 2, "middleware": 1}.get(path[0] if path else "", len(path))
+        and path[-1] != "use"
+    ):
+        return MASK
     if tuple(path[:1]) == ("tasks",) and tuple(path[2:4]) == ("cron", "payload"):
         task = fields.get(path[1], set())
         if len(path) > 4 or not isinstance(value, dict):
             return MASK if task else value  # an override of a part
         return masked(value, task)
     if isinstance(value, dict):
-        return {key: hide(inner, fields, (*path, key)) for key, inner in value.items()}
-    return [hide(inner, fields, path) for inner in value] if isinstance(value, list) else value
+        return {key: hide(inner, fields, (*path, key), services=services) for key, inner in value.items()}
+    return [hide(inner, fields, path, services=services) for inner in value] if isinstance(value, list) else value
 
 
 def hide_flat(key: str, value: Any, fields: set[str]) -> Any:

@@ -54,9 +54,9 @@ class Override:
         """The edit of the text's values."""
         return self.path, self.value
 
-    def masked(self, fields: masking.Fields) -> Override:
-        """The override without values of sensitive fields."""
-        return replace(self, value=masking.hide(self.value, fields, self.path))
+    def masked(self, fields: masking.Fields, *, services: bool = False) -> Override:
+        """The override without values of sensitive fields, and for readers of services."""
+        return replace(self, value=masking.hide(self.value, fields, self.path, services=services))
 
     def covers(self, other: Override) -> bool:
         """Whether its value replaces that of the other: at the same place or below."""
@@ -113,8 +113,9 @@ def edits(overrides: Sequence[Override]) -> list[Edit]:
 def shown(config: Config, overrides: Sequence[Override]) -> dict[str, Any]:
     """The text and the overrides as readers of the database may see them."""
     fields = masking.fields_of(config)
-    masked = masking.hide(parse(config.text, "").value, fields)
-    return {"source": json.dumps(masked, default=str), "overrides": [one.masked(fields).as_json() for one in overrides]}
+    masked = masking.hide(parse(config.text, "").value, fields, services=True)
+    hidden = [one.masked(fields, services=True).as_json() for one in overrides]
+    return {"source": json.dumps(masked, default=str), "overrides": hidden}
 
 
 def sees_all(conn: Connection) -> bool:

@@ -398,7 +398,7 @@ COMMENT ON COLUMN zeke_jobs.revision.origin IS 'What made it: a booting process,
 
 COMMENT ON COLUMN zeke_jobs.revision.overrides IS 'What is set beside the text: path, value, by, why, set_on; until or drains say when it ends by itself. A later one hides those before it at its path.';
 
-COMMENT ON COLUMN zeke_jobs.revision.shown IS 'source and overrides without the sensitive fields of schedules, for readers.';
+COMMENT ON COLUMN zeke_jobs.revision.shown IS 'source and overrides for readers: without sensitive fields of schedules, and settings of services.';
 
 CREATE TABLE zeke_jobs.pause (
     target text NOT NULL,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import psycopg2
 import pytest
 from psycopg2.errors import InsufficientPrivilege
+from pydantic import BaseModel
 
 import zeke_jobs
 from tests.zeke_jobs.postgres.members import MEMBERS, TASKS, query, refused
@@ -144,6 +145,16 @@ class Kept(Payload):
     pin: int = 0
 
 
+class Mail(BaseModel):
+    token: str = ""
+
+    def open(self) -> Mail:
+        return self
+
+
+SERVICES = f"services: {{mail: {{use: 'tests.zeke_jobs.postgres.test_roles:Mail', token: {SECRET}}}}}"
+
+
 def keep(payload: Kept, ctx: zeke_jobs.Context) -> None:
     """A handler."""
 
@@ -151,7 +162,9 @@ def keep(payload: Kept, ctx: zeke_jobs.Context) -> None:
 def test_nothing_that_a_reader_can_select_or_ask_shows_a_sensitive_field(
     log_in: Callable[[str], str], conn: Connection, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    before, after = (f"version: 1\ntasks: {KEPT.replace('word: w', word)}" for word in ("word: w", "word: x, n: 2"))
+    before, after = (
+        f"version: 1\n{SERVICES}\ntasks: {KEPT.replace('word: w', word)}" for word in ("word: w", "word: x, n: 2")
+    )
     boot.sync(conn, load_text(before, "jobs.yaml"))
     given = {"apiToken": SECRET}
     job = zeke_jobs.send("keep", {**given, "word": "w"}, key=f"k-{SECRET}").id

@@ -123,7 +123,7 @@ SELECT r.number, r.digest, r.applied_on, r.applied_by, r.message, r.origin, r.sh
 FROM zeke_jobs.revision AS r
 ORDER BY r.number DESC
 LIMIT 1;
-COMMENT ON VIEW zeke_jobs.in_force IS 'The revision in force. shown: its text (in JSON) and overrides, with the sensitive fields of schedules masked.';
+COMMENT ON VIEW zeke_jobs.in_force IS 'The revision in force. shown: its text (in JSON) and overrides, without sensitive fields of schedules, and settings of services.';
 
 -- The schedules in force, from jobs.yaml and stored ones. Their ticks may be recorded under any of names.
 CREATE OR REPLACE VIEW zeke_jobs.planned AS

@@ -25,7 +25,7 @@ CREATE TABLE zeke_jobs.revision (
 COMMENT ON TABLE zeke_jobs.revision IS 'Every jobs.yaml that was put in force; the highest number is in force.';
 COMMENT ON COLUMN zeke_jobs.revision.origin IS 'What made it: a booting process, a command, or an override whose time was over.';
 COMMENT ON COLUMN zeke_jobs.revision.overrides IS 'What is set beside the text: path, value, by, why, set_on; until or drains say when it ends by itself. A later one hides those before it at its path.';
-COMMENT ON COLUMN zeke_jobs.revision.shown IS 'source and overrides without the sensitive fields of schedules, for readers.';
+COMMENT ON COLUMN zeke_jobs.revision.shown IS 'source and overrides for readers: without sensitive fields of schedules, and settings of services.';
 
 CREATE INDEX revision_digest ON zeke_jobs.revision (digest);
 
