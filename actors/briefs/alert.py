@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from actors import alerts
-from actors.briefs.delivery.channels import Message, NotDelivered, deliver, short_hash
+from actors.briefs.delivery.channels import Message, NotDelivered, channels
 from actors.briefs.delivery.settings import AlertSettings  # noqa: TC001 (the handler is read by its annotations)
 from actors.schema import DeliverAlert  # noqa: TC001
 from actors.store.statements import SQL
@@ -47,7 +47,8 @@ def deliver_alert(payload: DeliverAlert, ctx: Context[AlertSettings]) -> dict[st
         _wait(ctx, name, wait[1])
         raise Defer(*wait)
     try:
-        deliver(receiver, _message(name, rows))
+        for _, deliver in channels(receiver):
+            deliver(_message(name, rows))
     except NotDelivered as error:
         ctx.logger.warning("an alert was not delivered", receiver=name, reason=str(error))
         _wait(ctx, name, str(error))
@@ -78,9 +79,10 @@ def _message(name: str, rows: Sequence[dict[str, Any]]) -> Message:
     named = ", ".join(dict.fromkeys(row["alert"] for row in rows))
     title = f"{named}: {rows[0]['title'] or '(no title)'}" if len(rows) == 1 else f"{named}: {len(rows)} events"
     stories = sorted(str(row["story_id"]) for row in rows)
-    entries = [{**row, "story_id": str(row["story_id"])} for row in rows]
-    told = {"type": "alert", "receiver": name, "title": title, "entries": entries}
-    return Message(f"alert-{short_hash(' '.join((name, *stories)))}", {"title": title, "entries": entries}, told)
+    digest = {"title": title, "entries": [{**row, "story_id": str(row["story_id"])} for row in rows]}
+    return Message(
+        f"alert-{stories[0]}", f"{name} {' '.join(stories)}", digest, {"type": "alert", "receiver": name, **digest}
+    )
 
 
 def _wait(ctx: Context[AlertSettings], receiver: str, why: str) -> None:

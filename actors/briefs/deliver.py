@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from actors.briefs.delivery.channels import NotDelivered, channels
+from actors.briefs import rendering
+from actors.briefs.delivery.channels import Message, NotDelivered, channels
 from actors.briefs.delivery.settings import DeliverySettings  # noqa: TC001 (the handler is read by its annotations)
 from actors.briefs.digest import write_digest
 from actors.schema import DeliverDigest  # noqa: TC001
@@ -29,11 +30,22 @@ def deliver_digest(payload: DeliverDigest, ctx: Context[DeliverySettings]) -> di
     if digest is None or not digest["entries"]:
         return output
     delivered, failed = 0, []
+    team = edition.team_id and str(edition.team_id)
+    told = {
+        "type": "digest",
+        "period": edition.period,
+        "endsOn": edition.ends_on.isoformat(),
+        "teamId": team,
+        "title": rendering.title(digest),
+        "markdown": rendering.markdown(digest),
+        "entries": digest["entries"],
+    }
+    message = Message(edition.name, team or "all", digest, told)
     for receiver, deliver in channels(ctx.settings):
         try:
             with ctx.lease(f"digest/{receiver}"[:200]):  # prevents a second run meanwhile
                 if SQL.value(ctx.db, "delivery_get", **digests.key(edition, receiver)) is None:
-                    deliver(edition, digest)
+                    deliver(message)
                     with ctx.transaction() as tx:
                         digests.note_delivery(tx, edition, receiver)
                     delivered += 1

@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from actors.briefs.delivery.settings import Address, DeliverySettings, Mail, Ntfy, Receiver, Webhook
-    from actors.store.digests import Edition
+    from actors.briefs.delivery.settings import Address, Mail, Ntfy, Ways, Webhook
 
     Digest = Mapping[str, Any]
 
@@ -58,69 +57,41 @@ class Message:
     """One message, of a digest or of alerts.
 
     Attributes:
-        identity: The same for every attempt, so that a receiver can recognise a second copy.
+        name: Such as ``day-2026-11-26``; with ``whose`` the same for every attempt.
         digest: Its contents, as ``rendering`` shows them.
         told: Its contents as JSON.
     """
 
-    identity: str
+    name: str
+    whose: str
     digest: Digest
     told: Mapping[str, Any]
 
+    def identity(self, receiver: str) -> str:
+        """An id that is the same for every attempt, so that a receiver can recognise a second copy."""
+        return f"{self.name}-{hashlib.sha256(f'{self.whose} {receiver}'.encode()).hexdigest()[:16]}"
 
-def channels(settings: DeliverySettings) -> Iterator[tuple[str, Callable[[Edition, Digest], None]]]:
+
+def channels(ways: Ways) -> Iterator[tuple[str, Callable[[Message], None]]]:
     """The name of each receiver, the same from one run to the next, and how to deliver to it; that raises ``NotDelivered``."""
-    if settings.folder is not None:
-        yield f"folder:{settings.folder}", partial(_to_folder, settings.folder)
-    if settings.mail is not None:
-        for address in dict.fromkeys(settings.mail.to):
-            receiver = f"mail:{address}"
-            yield receiver, partial(_digest, receiver, partial(_by_mail, settings.mail, address))
-    if settings.webhook is not None:
-        receiver = f"webhook:{settings.webhook.url}"
-        yield receiver, partial(_digest, receiver, partial(_to_webhook, settings.webhook))
+    if ways.folder is not None:
+        yield f"folder:{ways.folder}", partial(_to_folder, ways.folder)
+    if ways.mail is not None:
+        for address in dict.fromkeys(ways.mail.to):
+            yield f"mail:{address}", partial(_by_mail, ways.mail, address)
+    if ways.webhook is not None:
+        yield f"webhook:{ways.webhook.url}", partial(_to_webhook, ways.webhook)
+    if ways.ntfy is not None:
+        yield f"ntfy:{ways.ntfy.url}", partial(_to_ntfy, ways.ntfy)
+    if ways.command is not None:
+        yield f"command:{' '.join(ways.command)}", partial(_to_command, ways.command)
 
 
-def deliver(receiver: Receiver, message: Message) -> None:
-    """Deliver a message of alerts.
-
-    Raises:
-        NotDelivered: it did not arrive.
-    """
-    if receiver.mail is not None:
-        _by_mail(receiver.mail, receiver.mail.to[0], message)
-    elif receiver.webhook is not None:
-        _to_webhook(receiver.webhook, message)
-    elif receiver.ntfy is not None:
-        _to_ntfy(receiver.ntfy, message)
-    else:
-        _to_command(receiver.command or [], message)
-
-
-def _digest(receiver: str, send: Callable[[Message], None], edition: Edition, digest: Digest) -> None:
-    team = "all" if edition.team_id is None else str(edition.team_id)
-    told = {
-        "type": "digest",
-        "period": edition.period,
-        "endsOn": edition.ends_on.isoformat(),
-        "teamId": None if edition.team_id is None else str(edition.team_id),
-        "title": rendering.title(digest),
-        "markdown": rendering.markdown(digest),
-        "entries": digest["entries"],
-    }
-    send(Message(f"{edition.name}-{short_hash(f'{team} {receiver}')}", digest, told))
-
-
-def short_hash(text: str) -> str:
-    """Sixteen characters for an identity."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _to_folder(folder: Path, edition: Edition, digest: Digest) -> None:
-    """A Markdown file for each period, such as ``day-2026-11-26.md``."""
+def _to_folder(folder: Path, message: Message) -> None:
+    """A Markdown file such as ``day-2026-11-26.md``."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / f"{edition.name}.md", rendering.markdown(digest))
+        write_whole(folder / f"{message.name}.md", rendering.markdown(message.digest))
     except OSError as error:
         raise NotDelivered(f"{folder} cannot be written to: {error}", transient=True) from error
 
@@ -132,7 +103,7 @@ def _by_mail(mail: Mail, to: str, message: Message) -> None:
     made["To"] = to
     made["Subject"] = rendering.title(message.digest)
     made["Date"] = formatdate(localtime=False, usegmt=True)
-    made["Message-ID"] = f"<{message.identity}@{mail.sender.partition('@')[2]}>"
+    made["Message-ID"] = f"<{message.identity(f'mail:{to}')}@{mail.sender.partition('@')[2]}>"
     made["Auto-Submitted"] = "auto-generated"
     made.set_content(rendering.text(message.digest))
     made.add_alternative(rendering.html(message.digest), subtype="html")
@@ -172,9 +143,10 @@ def _mail_server(mail: Mail) -> smtplib.SMTP:
 def _to_webhook(webhook: Webhook, message: Message) -> None:
     """A POST as JSON, signed by the rules of Standard Webhooks."""
     body, moment = json.dumps(message.told).encode(), str(int(time.time()))
-    signed = signature(webhook.secret.get_secret_value(), message.identity, moment, body)
-    names = ("webhook-id", "webhook-timestamp", "webhook-signature")
-    _post(webhook, webhook.url, body, dict(zip(names, (message.identity, moment, signed), strict=True)))
+    name = message.identity(f"webhook:{webhook.url}")
+    signed = signature(webhook.secret.get_secret_value(), name, moment, body)
+    headers = {"webhook-id": name, "webhook-timestamp": moment, "webhook-signature": signed}
+    _post(webhook, webhook.url, body, headers)
 
 
 def _to_ntfy(ntfy: Ntfy, message: Message) -> None:

@@ -69,20 +69,32 @@ class Ntfy(Address, extra="forbid", frozen=True):
     token: SecretStr = SecretStr("")
 
 
-class DeliverySettings(BaseModel, extra="forbid", frozen=True):
+class Ways(BaseModel, extra="forbid", frozen=True):
+    """The ways to receivers.
+
+    Attributes:
+        mail: By mail.
+        folder: A folder for Markdown files, one for each message.
+        webhook: By a signed POST.
+        ntfy: To a topic of ntfy.
+        command: A program with its arguments; it gets the message as text on its standard input.
+    """
+
+    mail: Mail | None = None
+    folder: Path | None = None
+    webhook: Webhook | None = None
+    ntfy: Ntfy | None = None
+    command: list[str] | None = Field(default=None, min_length=1)
+
+
+class DeliverySettings(Ways, extra="forbid", frozen=True):
     """Settings of deliver-digest. Without a receiver the digest is written, and ``zeke-news digest`` shows it.
 
     Attributes:
         digest_entries: Most events in a digest.
-        mail: Delivery by mail.
-        folder: A folder for Markdown files, one for each period.
-        webhook: Delivery by POST.
     """
 
     digest_entries: int = Field(default=10, ge=1, le=100)
-    mail: Mail | None = None
-    folder: Path | None = None
-    webhook: Webhook | None = None
 
 
 class Quiet(NamedTuple):
@@ -118,30 +130,23 @@ def _quiet(value: Any) -> Any:
         ) from error
 
 
-class Receiver(BaseModel, extra="forbid", frozen=True):
-    """One receiver of alerts: by ``mail``, ``webhook``, ``ntfy`` or ``command``.
+class Receiver(Ways, extra="forbid", frozen=True):
+    """One receiver of alerts, by one way.
 
     Attributes:
-        command: A program with its arguments; it gets the message as text on its standard input.
         quiet: Hours in which it gets nothing; what was found meanwhile comes after them in one message.
         hourly: Most messages in an hour; what is found beyond them comes later in one.
     """
 
-    mail: Mail | None = None
-    webhook: Webhook | None = None
-    ntfy: Ntfy | None = None
-    command: list[str] | None = Field(default=None, min_length=1)
     quiet: Annotated[Quiet | None, BeforeValidator(_quiet)] = None
     hourly: int = Field(default=10, ge=1)
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
-        if sum(way is not None for way in (self.mail, self.webhook, self.ntfy, self.command)) != 1:
-            raise ValueError("expected one of mail, webhook, ntfy and command, got none or several")
-        if self.mail is not None and len(self.mail.to) != 1:
-            raise ValueError(
-                f"expected one address in mail.to, got {len(self.mail.to)}: give each a receiver of its own"
-            )
+        given = [name for name in Ways.model_fields if getattr(self, name) is not None]
+        if len(given) != 1 or (self.mail is not None and len(self.mail.to) != 1):
+            expected = f"one of {', '.join(Ways.model_fields)}, and one address"
+            raise ValueError(f"expected {expected}, got {', '.join(given) or 'none'}: give each a receiver of its own")
         return self
 
 

@@ -122,6 +122,7 @@ def receivers(server: MailServer, site: ScriptedSite, tmp_path: Path) -> dict[st
         "team": {"webhook": {"url": f"{site.url}/hook", "secret": "s", "timeout": "1s", **loopback}},
         "phone": {"ntfy": {"url": f"{site.url}/my-news", "token": "t", **loopback}},
         "script": {"command": ["/bin/sh", "-c", f"cat >> {tmp_path}/said"]},
+        "files": {"folder": str(tmp_path / "alerts")},
     }
 
 
@@ -168,9 +169,9 @@ def why(news: Callable[..., str], story: str, alerts: Alerts) -> list[str]:
 def test_a_story_is_sent_once_to_each_receiver_however_often_it_is_analysed(
     alerts: Alerts, news: Any, server: MailServer, site: ScriptedSite, tmp_path: Path
 ) -> None:
-    to = [word for name in ("me", "team", "phone", "script") for word in ("--to", name)]
+    to = [word for name in ("me", "team", "phone", "script", "files") for word in ("--to", name)]
     assert news("alert", "add", "queues", '"retry budget" -cats', *to) == (
-        "from now on queues goes to me, team, phone, script\n"
+        "from now on queues goes to me, team, phone, script, files\n"
     )
     story = alerts.story()
     alerts.story("kettle", kind="video", source=uuid.uuid4())  # of its own event, and it fits too
@@ -197,7 +198,8 @@ def test_a_story_is_sent_once_to_each_receiver_however_often_it_is_analysed(
     )
     assert phone[0].headers["authorization"] == "Bearer t"
     assert (tmp_path / "said").read_text().count("Release of") == 4
-    assert why(news, story, alerts)[0] == "alert queues to me: sent ago"
+    assert len(list((tmp_path / "alerts").iterdir())) == 2
+    assert "alert queues to me: sent ago" in why(news, story, alerts)
     assert "queues" in news("alert", "list")
     assert news("alert", "remove", "queues") == "removed alert queues\n"
     alerts.story("granite")
@@ -504,8 +506,8 @@ def test_quiet_hours_are_those_of_their_zone(hours: str, now: str, until: str | 
 @pytest.mark.parametrize(
     ("receiver", "said"),
     [
-        ({}, "expected one of mail, webhook, ntfy and command"),
-        ({"command": ["a"], "ntfy": {"url": "https://ntfy.sh/x"}}, "expected one of mail"),
+        ({}, "expected one of mail, folder, webhook, ntfy, command, and one address, got none"),
+        ({"command": ["a"], "ntfy": {"url": "https://ntfy.sh/x"}}, "got ntfy, command: give each"),
         ({"command": []}, "command"),
         ({"ntfy": {"url": "https://ntfy.sh/"}}, "url"),
         ({"command": ["a"], "quiet": "22:00-07:00"}, "expected hours and their time zone"),
@@ -514,7 +516,10 @@ def test_quiet_hours_are_those_of_their_zone(hours: str, now: str, until: str | 
         ({"command": ["a"], "quiet": "22:00-07:00 Mars/Olympus"}, "expected hours and their time zone"),
         ({"command": ["a"], "quiet": "22:00-07:00 ../../etc/passwd"}, "expected hours and their time zone"),
         ({"command": ["a"], "hourly": 0}, "hourly"),
-        ({"mail": {"host": "m", "from": "a@b.example", "to": ["a@b.example", "c@b.example"]}}, "expected one address"),
+        (
+            {"mail": {"host": "m", "from": "a@b.example", "to": ["a@b.example", "c@b.example"]}},
+            "and one address, got mail",
+        ),
     ],
 )
 def test_a_receiver_that_makes_no_sense_is_refused(receiver: dict[str, Any], said: str) -> None:
@@ -526,7 +531,7 @@ def test_a_receiver_that_makes_no_sense_is_refused(receiver: dict[str, Any], sai
     ("command", "said"),
     [
         (("x", "postgres"), "expected --to with a receiver"),
-        (("x", "postgres", "--to", "nobody"), "got nobody; there are: me, phone, script, team"),
+        (("x", "postgres", "--to", "nobody"), "got nobody; there are: files, me, phone, script, team"),
         (("x", "postgres since:7d", "--to", "me"), "without since:"),
         (("x", "--to", "me"), "expected a name, and a query or --min-chili"),
         ((" ", "postgres", "--to", "me"), "expected a name"),

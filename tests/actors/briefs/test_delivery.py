@@ -122,6 +122,21 @@ def test_a_digest_reaches_everybody_once_however_often_the_job_runs(
     assert deliver({**everywhere, "mail": {**everywhere["mail"], "to": ["new@b.example"]}})["delivered"] == 1
 
 
+def test_a_digest_goes_to_a_topic_and_a_command_too(
+    story: Any, deliver: Any, site: ScriptedSite, tmp_path: Path
+) -> None:
+    story()
+    site.pages["/"] = Answer(status=200)
+    ways = {
+        "ntfy": {"url": f"{site.url}/my-news", "allow_networks": ["127.0.0.0/8"]},
+        "command": ["/bin/sh", "-c", f"cat > {tmp_path}/said"],
+    }
+    assert [deliver(ways)["delivered"] for _ in range(2)] == [2, 0]
+    told = json.loads(site.asked[0].body)
+    assert (told["topic"], told["title"]) == ("my-news", "The day to 2026-11-26: 1 event")
+    assert "Registry signs packages" in (tmp_path / "said").read_text()
+
+
 def test_a_mail_has_text_and_html_with_links_sources_and_why(
     story: Any, deliver: Any, everywhere: dict[str, Any], server: MailServer
 ) -> None:
