@@ -55,9 +55,15 @@ def story(story: Which, text: Annotated[bool, Field(description="Its text alone.
     return _ask("story", *(["--text"] if text else []), "--", story, skip=skip)
 
 
-def search(query: str, limit: Limit = 20, skip: Skip = 0) -> str:
+def search(
+    query: str = "",
+    like: Annotated[str, Field(description="A story: instead, those nearest to it in meaning.")] = "",
+    limit: Limit = 20,
+    skip: Skip = 0,
+) -> str:
     """Find stories by words, the best first: a "phrase", or, -without, source:NAME, since:7d. The first 200 can be shown."""
-    return _ask("search", f"--limit={min(skip + limit + 1, _MATCHES)}", "--", query, skip=skip, most=limit)
+    words = [*([f"--like={like}"] if like else []), "--", *([query] if query else [])]
+    return _ask("search", f"--limit={min(skip + limit + 1, _MATCHES)}", *words, skip=skip, most=limit)
 
 
 def digest(
