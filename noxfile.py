@@ -287,7 +287,7 @@ def events(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def ai(session: nox.Session) -> None:
-    """Embeddings in chunks from a provider that fails: nox -s ai [-- [--quick] [--server PATH] [MEASURE …]]."""
+    """Embeddings in chunks, half-price models, a provider that fails: nox -s ai [-- [--quick] [--server PATH] [MEASURE …]]."""
     install(session, *OURS, "psutil")
     run_servers(session, "tests.lab.ai")
 

@@ -108,6 +108,22 @@ class EmbedStory(Payload):
     job_id: UUID | None = None
 
 
+class BatchQuestions(Payload):
+    """batch-questions: put a question into the next batch."""
+
+    call_id: UUID
+
+
+class AskBatch(Payload):
+    """ask-batch: ask the questions of these calls in one batch, and tell the answers to the jobs that wait for them."""
+
+    call_ids: list[UUID] = Field(min_length=1)
+
+
+class PollBatches(Payload):
+    """poll-batches: see which batches have ended."""
+
+
 class GenerateBrief(Payload):
     """generate-brief: one line, two lines and an elevator pitch of a story; or, with a period, a digest.
 

@@ -47,6 +47,7 @@ class LocalAnalyst:
     """
 
     embeds_together = False
+    batches = None
 
     def __init__(self, chili: Chili, embed_text: Callable[[str], list[float]], model_version: str) -> None:
         self._chili = chili

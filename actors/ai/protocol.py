@@ -189,6 +189,13 @@ class Ledger(Protocol):
     def remembered(self, key: str) -> Any | None:
         """The answer to an earlier equal call, or None."""
 
+    def later(self, key: str, call: CallStart, question: Mapping[str, Any], *, is_new: bool) -> tuple[UUID, Any] | None:
+        """The call and the reply of a batch to a question, or None: ask now. If ``is_new``, it goes into the next batch.
+
+        Raises:
+            WaitFor: there is no reply yet.
+        """
+
     def reserve(self, call: CallStart) -> UUID:
         """Open a call, and reserve its highest possible cost."""
 
@@ -205,9 +212,11 @@ class Analyst(Protocol):
 
     Attributes:
         embeds_together: Whether a provider makes the embeddings, which takes many stories in one request.
+        batches: The provider's ``Batches`` of questions; None if it has none.
     """
 
     embeds_together: bool
+    batches: Any
 
     def analyze(self, story: Story, ledger: Ledger | None = None) -> Analysis:
         """Say why the story matters."""

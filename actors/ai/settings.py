@@ -22,18 +22,22 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         provider: ``local`` takes sentences from the story itself and needs nothing; ``openai`` asks a model.
         chili: The formula of the local chili score.
         embeddings: The local ones: ``hashed`` words, or ``wordllama`` (installed by the extra ``local``).
+        batch: Whether jobs that nobody waits for ask the provider in batches, at half the price, answered within a day.
         openai: Address, model, prices and other settings of the provider ``openai``.
     """
 
     provider: Literal["local", "openai"] = "local"
     chili: Chili = Chili()
     embeddings: Literal["hashed", "wordllama"] = "hashed"
+    batch: bool = False
     openai: OpenAISettings | None = None
 
     @model_validator(mode="after")
     def _openai_is_set_up(self) -> Self:
         if self.provider == "openai" and self.openai is None:
             raise ValueError("expected openai: {model: …} where provider is openai, got nothing")
+        if self.batch and (self.provider != "openai" or self.openai is None or not self.openai.cache):
+            raise ValueError("expected provider: openai, with cache: true, where batch is true")
         return self
 
     def open(self) -> Analyst:
@@ -49,7 +53,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
             return local
         from actors.ai.openai.analyst import OpenAIAnalyst
 
-        return OpenAIAnalyst(self.openai, local)
+        return OpenAIAnalyst(self.openai, local, in_batches=self.batch)
 
 
 def _embedder(name: str) -> tuple[Callable[[str], list[float]], str]:

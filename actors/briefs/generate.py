@@ -44,6 +44,7 @@ def generate_brief(payload: GenerateBrief, ctx: Context[BriefSettings]) -> dict[
     Raises:
         Reject: there is no such story, or it has no text.
         Retry, Defer: the provider asked to wait.
+        WaitFor: a batch asks the question, together with others.
         Unfounded: a model twice gave statements that the story does not support. The stored text is extractive, and labelled so.
     """
     if payload.story_id is None:
@@ -58,10 +59,11 @@ def _brief_story(payload: GenerateBrief, story_id: UUID, ctx: Context[BriefSetti
     text = texts.needed(ctx.db, story_id)
     if not text.document.strip():
         raise Reject(f"expected a story with text, got an empty one: {story_id}")
-    if stays := kept(text.overlay.brief_author, is_asked_for=payload.reason != "new_story"):
+    is_asked_for = payload.reason != "new_story"
+    if stays := kept(text.overlay.brief_author, is_asked_for=is_asked_for):
         return {"outcome": stays}
     analyst: Analyst = ctx.service("ai")
-    books = ledger(ctx, text.id, is_fresh=payload.reason == "regenerate")
+    books = ledger(ctx, text.id, is_fresh=payload.reason == "regenerate", is_awaited=is_asked_for)
     brief, unfounded = answered(lambda: analyst.brief(text.for_ai(), books))
     brief = enforce(brief)
     saved = time_saved_seconds(_reading_seconds(text, ctx.settings), brief, ctx.settings.words_per_minute)

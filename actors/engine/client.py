@@ -79,7 +79,7 @@ class HttpEngine:
 
     def _exchange(self, path: str, body: dict[str, str]) -> Fetched:
         try:
-            answer = self._fetcher.post(self._url + path, json.dumps(body).encode(), self._limits, self._headers)
+            answer = self._fetcher.ask(self._url + path, json.dumps(body).encode(), self._limits, self._headers)
         except EngineError as error:
             failed = "cannot be reached" if error.is_unreachable else "gives no answer"
             reason = f"the Engine at {self._url} {failed}: {error}"

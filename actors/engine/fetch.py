@@ -128,16 +128,24 @@ class Fetcher:
             target = parse(_join(target, answer.headers.get("location", "")))
         raise EngineError("too_many_redirects", f"{url} redirects more than {limits.redirects} times")
 
-    def post(self, url: str, body: bytes, limits: Limits, headers: Mapping[str, str]) -> Fetched:
-        """Send ``body`` to ``url`` by POST; the answer may have any status. Follows no redirect.
+    def ask(self, url: str, body: bytes | None, limits: Limits, headers: Mapping[str, str]) -> Fetched:
+        """Send ``body`` by POST, or get ``url`` if there is none; the answer may have any status. Follows no redirect.
 
         Raises:
             EngineError: there is no answer.
         """
-        return self._one(parse(url), limits, headers, Budget(time.monotonic() + limits.seconds, limits.raw_bytes), body)
+        budget = Budget(time.monotonic() + limits.seconds, limits.raw_bytes)
+        return self._one(parse(url), limits, headers, budget, body, is_any=True)
 
     def _one(
-        self, url: httpx.URL, limits: Limits, headers: Mapping[str, str], budget: Budget, posted: bytes | None = None
+        self,
+        url: httpx.URL,
+        limits: Limits,
+        headers: Mapping[str, str],
+        budget: Budget,
+        posted: bytes | None = None,
+        *,
+        is_any: bool = False,
     ) -> Fetched:
         left = budget.remaining()
         fixed = {"User-Agent": self.user_agent, "Accept-Encoding": "gzip", "Connection": "close"}
@@ -159,7 +167,7 @@ class Fetcher:
                 httpcore.ConnectionPool(ssl_context=tls, network_backend=backend) as pool,
                 closing(pool.handle_request(request)) as response,
             ):
-                return _read(response, url, limits, is_read=posted is not None or response.status in _READ)
+                return _read(response, url, limits, is_read=is_any or response.status in _READ)
         except httpcore.TimeoutException as error:
             raise EngineError("timeout", f"{url} took longer than {limits.seconds:g} s") from error
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:

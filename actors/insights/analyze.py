@@ -34,7 +34,7 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
     Raises:
         Reject: there is no such story, or it has no text.
         Retry, Defer: the provider asked to wait.
-        WaitFor: embed-story makes the embedding, together with others.
+        WaitFor: embed-story makes the embedding, or a batch asks the question, together with others.
         Unfounded: a model twice gave statements that the story does not support. The stored text is extractive, and labelled so.
     """
     text = texts.needed(ctx.db, payload.story_id)
@@ -50,9 +50,10 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
         return output
     if not text.document.strip():
         raise Reject(f"expected a story with text, got an empty one: {payload.story_id}")
-    books = ledger(ctx, text.id, is_fresh=payload.trigger == "manual")
+    is_awaited = payload.trigger == "manual"
+    books = ledger(ctx, text.id, is_fresh=is_awaited, is_awaited=is_awaited)
     story = text.for_ai(clusters.sources(ctx.db, text.id))
-    made = embedded(ctx, story, analyst, books, is_awaited=payload.trigger == "manual")
+    made = embedded(ctx, story, analyst, books, is_awaited=is_awaited)
     analysis, unfounded = answered(lambda: analyst.analyze(story, books))
     embedding, terms = embeddings.written(made.model_version, made.vector), sketch(lead(story))
     with ctx.transaction() as tx:
@@ -63,7 +64,7 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
         told_by = clusters.sources(tx, text.id)
         analysis = _told_by(analysis, analyst, told_by)
         overlay = overlays.lock(tx, text.id)
-        stays = kept(overlay.analysis_author, is_asked_for=payload.trigger == "manual")
+        stays = kept(overlay.analysis_author, is_asked_for=is_awaited)
         changed = overlays.save_analysis(
             tx,
             text.id,

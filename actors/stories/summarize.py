@@ -27,6 +27,7 @@ def story_summarize(payload: StorySummarize, ctx: Context) -> dict[str, Any]:
     Raises:
         Reject: there is no such story, or it has no text.
         Retry, Defer: the provider asked to wait.
+        WaitFor: a batch asks the question, together with others.
         Unfounded: a model twice gave statements that the story does not support. The stored text is extractive, and labelled so.
     """
     text = texts.needed(ctx.db, payload.story_id)
@@ -36,7 +37,7 @@ def story_summarize(payload: StorySummarize, ctx: Context) -> dict[str, Any]:
     if stays := kept(text.overlay.summary_author, is_asked_for=is_asked_for):
         return {"outcome": stays}
     analyst: Analyst = ctx.service("ai")
-    books = ledger(ctx, text.id, is_fresh=payload.mode == "force")
+    books = ledger(ctx, text.id, is_fresh=payload.mode == "force", is_awaited=is_asked_for)
     summary, unfounded = answered(lambda: analyst.summarize(text.for_ai(), books))
     if summary.text is None and unfounded is None:
         return {"outcome": "no_sentences"}

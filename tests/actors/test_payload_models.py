@@ -18,7 +18,7 @@ ID = str(uuid4())
 
 
 def test_there_is_a_model_for_each_task() -> None:
-    assert len(MODELS) == 16
+    assert len(MODELS) == 19
 
 
 def test_payloads_are_light_to_import() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import BaseModel
@@ -11,9 +12,10 @@ from actors.ai import gate
 from actors.ai.gate.quotations import place
 from actors.ai.markdown import plain
 from actors.ai.openai.answers import AnalysisAnswer, BriefAnswer, SummaryAnswer, strict_schema
-from actors.ai.openai.bookkeeping import OVERHEAD_TOKENS, end_of, key_of, note_cached
+from actors.ai.openai.batches import Batches
+from actors.ai.openai.bookkeeping import HALF, OVERHEAD_TOKENS, end_of, key_of, note_cached
 from actors.ai.openai.checks import checked, fault
-from actors.ai.openai.client import CallFailed, Client
+from actors.ai.openai.client import CallFailed, Client, Reply
 from actors.ai.openai.embedder import Embedder
 from actors.ai.openai.verification import VerifyAnswer, numbered, statements, verified, without_others
 from actors.ai.openai.wire import WIRES, Question
@@ -22,6 +24,7 @@ from actors.ai.protocol import Analysis, Brief, CallEnd, CallStart, Citation, Em
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from uuid import UUID
 
     from actors.ai.openai.settings import OpenAISettings
     from actors.ai.openai.wire import Turn
@@ -41,13 +44,16 @@ class OpenAIAnalyst:
     Args:
         settings: Address, model, prices and others.
         local: Embeds if ``settings.embedding_model`` is None, and updates the scores that it once gave.
+        in_batches: Whether the questions of jobs that nobody waits for are asked in batches.
     """
 
-    def __init__(self, settings: OpenAISettings, local: Analyst) -> None:
+    def __init__(self, settings: OpenAISettings, local: Analyst, *, in_batches: bool = False) -> None:
         self._settings = settings
         self._client = Client(settings)
         self._wire = WIRES[settings.kind]
         self._local = local
+        self._in_batches = in_batches
+        self.batches = Batches(settings, self._client)
         self._embedder = Embedder(settings, self._client) if settings.embedding_model else None
         self.embeds_together = self._embedder is not None
         # A model's opinion does not depend on the number of sources; an earlier score of the local formula does.
@@ -112,11 +118,12 @@ class OpenAIAnalyst:
 
         def ask(*, is_first: bool) -> tuple[Form, Provenance]:
             model, found = self._question(
-                books, settings, operation, form, turns, nonce, key, accept, remembers=is_first
+                books, settings, operation, form, turns, nonce, key, accept, remembers=is_first, may_wait=is_first
             )
             checked_by: Literal["verified", "by rule"] = "verified" if settings.verify else "by rule"
             made_by = Provenance("openai", model, prompt(operation).name, checked_by)
-            return (self._verified(found, story, books) if settings.verify else found), made_by
+            left = self._verified(found, story, books, may_wait=is_first) if settings.verify else found
+            return left, made_by
 
         try:
             return ask(is_first=True)
@@ -127,7 +134,7 @@ class OpenAIAnalyst:
         except Unfounded as second:
             raise Unfounded(second.reason, second.said, local(story)) from second
 
-    def _verified(self, found: Form, story: Story, books: Ledger) -> Form:
+    def _verified(self, found: Form, story: Story, books: Ledger, *, may_wait: bool) -> Form:
         """The answer with those statements alone for which the model names the sentences of the story that show them.
 
         Raises:
@@ -140,7 +147,7 @@ class OpenAIAnalyst:
         asked, text = statements(found), material(story, settings.max_input_chars)
         turns = [("user", f"{fenced(text, nonce)}\n\nStatements:\n{numbered(asked)}")]
         key = self._key(settings, "verify", VerifyAnswer, text, asked)
-        _, answer = self._question(books, settings, "verify", VerifyAnswer, turns, nonce, key)
+        _, answer = self._question(books, settings, "verify", VerifyAnswer, turns, nonce, key, may_wait=may_wait)
         is_translated = settings.language is not None and not gate.is_in(settings.language, story)
         left = without_others(found, verified(asked, answer, story, is_translated=is_translated))
         if not any(value for _, value in left if isinstance(value, str)):
@@ -159,25 +166,55 @@ class OpenAIAnalyst:
         fault_of: Callable[[Form], str | None] = lambda _: None,
         *,
         remembers: bool = True,
+        may_wait: bool = True,
     ) -> tuple[str, Form]:
-        """The model that answered, and its answer: the remembered one to an equal question, else a new one."""
+        """The model that answered, and its answer: the remembered one to an equal question, else a new one.
+
+        ``may_wait``: a batch may ask it. A question that follows from an answer without a batch is asked at once, so that no
+        attempt asks it anew.
+        """
         instructions = prompt(operation)
         known = books.remembered(key) if settings.cache and remembers else None
         if known is not None and fault_of(found := form.model_validate(known["answer"])) is None:
             note_cached(books, operation, settings.model, instructions.name)
             return known["model"], found
         system = instructions.system(language=settings.language or _OWN_LANGUAGE, nonce=nonce)
-        return self._call(
-            books,
-            operation,
-            settings.model,
-            instructions.name,
-            self._wire.path,
-            self._body(settings, system, turns, strict_schema(form), operation),
-            lambda got: checked(form, got, settings, fault_of),
-            lambda answer, model: (key, {"answer": answer.model_dump(), "model": model}),
-            settings.output_tokens,
-        )
+        body = self._body(settings, system, turns, strict_schema(form), operation)
+        # A token has at least one byte, so this is never too low.
+        payload = json.dumps(body, ensure_ascii=False).encode()
+        most = settings.cost(settings.model, len(payload) + OVERHEAD_TOKENS, settings.output_tokens)
+        start = CallStart(operation, settings.model, instructions.name, most)
+        call, reply, share = self._reply(books, start, key, body, payload, may_wait=may_wait)
+        end = end_of(settings, settings.model, reply, share)
+        try:
+            answer = checked(form, reply.body, settings, fault_of)
+        except CallFailed as failure:
+            books.settle(call, CallEnd(failure.outcome, str(failure), *end))
+            raise failure.verdict from failure
+        keep = (key, {"answer": answer.model_dump(), "model": end[0]})
+        books.settle(call, CallEnd("ok", None, *end), keep if settings.cache else None)
+        return end[0], answer
+
+    def _reply(
+        self, books: Ledger, start: CallStart, key: str, body: Mapping[str, Any], payload: bytes, *, may_wait: bool
+    ) -> tuple[UUID, Reply, float]:
+        """The open call, the provider's reply, and which share of the price it costs.
+
+        Raises:
+            Retry, Defer, Reject: there is no reply; the ledger has the reason.
+            WaitFor: a batch will bring it.
+        """
+        path = self._wire.path
+        half = replace(start, cost=None if start.cost is None else HALF * start.cost)
+        if may_wait and (late := books.later(key, half, {"path": path, "body": body}, is_new=self._in_batches)):
+            return late[0], Reply(late[1], None), HALF
+        call = books.reserve(start)
+        try:
+            return call, self._client.post(path, payload), 1.0
+        except CallFailed as failure:
+            rests = None if failure.rests is None else (start.model, failure.rests)
+            books.settle(call, CallEnd(failure.outcome, str(failure), is_charged=failure.is_charged, rests=rests))
+            raise failure.verdict from failure
 
     @staticmethod
     def _key(settings: OpenAISettings, operation: str, form: type[BaseModel], *asked: Any) -> str:
@@ -197,43 +234,6 @@ class OpenAIAnalyst:
         if settings.answer_format != "json_schema":
             system += f"\n\nAnswer with one JSON object of this schema and nothing else:\n{json.dumps(schema)}"
         return self._wire.body(settings, Question(system, turns, operation, schema)) | settings.extra_body
-
-    def _call(
-        self,
-        books: Ledger,
-        operation: str,
-        model: str,
-        prompt_name: str | None,
-        path: str,
-        body: Mapping[str, Any],
-        check: Callable[[Mapping[str, Any]], Any],
-        keep: Callable[[Any, str], tuple[str, Any]],
-        most_output: int = 0,
-    ) -> tuple[str, Any]:
-        """Reserve, ask, check and settle a call, and remember a good answer. Returns the model's name and the answer.
-
-        Raises:
-            Retry, Defer, Reject: there is no good answer; the ledger has the reason.
-        """
-        # A token has at least one byte, so this is never too low.
-        payload = json.dumps(body, ensure_ascii=False).encode()
-        most_input = len(payload) + OVERHEAD_TOKENS
-        most = self._settings.cost(model, most_input, most_output)
-        call = books.reserve(CallStart(operation, model, prompt_name, most))
-        try:
-            reply = self._client.post(path, payload)
-        except CallFailed as failure:
-            rests = None if failure.rests is None else (model, failure.rests)
-            books.settle(call, CallEnd(failure.outcome, str(failure), is_charged=failure.is_charged, rests=rests))
-            raise failure.verdict from failure
-        end = end_of(self._settings, model, reply)
-        try:
-            answer = check(reply.body)
-        except CallFailed as failure:
-            books.settle(call, CallEnd(failure.outcome, str(failure), *end))
-            raise failure.verdict from failure
-        books.settle(call, CallEnd("ok", None, *end), keep(answer, end[0]) if self._settings.cache else None)
-        return end[0], answer
 
 
 def _needed(ledger: Ledger | None) -> Ledger:

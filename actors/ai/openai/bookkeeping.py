@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 OVERHEAD_TOKENS = 64
 """Tokens that a provider adds around messages."""
 
+HALF = 0.5
+"""What a provider charges for a question in a batch, as a share of its price."""
+
 _MOST_TOKENS = 100_000_000
 _LONGEST_NAME = 200  # characters of a model's name
 
@@ -34,14 +37,15 @@ def note_cached(books: Ledger, operation: str, model: str, prompt_name: str | No
 
 
 def end_of(
-    settings: OpenAISettings, model: str, reply: Reply
-) -> tuple[str, int | None, int | None, float | None, bool, int]:
-    """The fields of a ``CallEnd`` after its detail: the model that answered, tokens, cost, and how long it took."""
+    settings: OpenAISettings, model: str, reply: Reply, share: float = 1.0
+) -> tuple[str, int | None, int | None, float | None, bool, int | None]:
+    """The fields of a ``CallEnd`` after its detail: the model that answered, tokens, ``share`` of their cost, and the latency."""
     answered = visible(str(reply.body.get("model") or ""))[:_LONGEST_NAME] or model
     tokens_in, tokens_out = tokens(reply.body.get("usage"))
     if not (_is_count(tokens_in) and _is_count(tokens_out)):
         return answered, None, None, None, True, reply.latency_ms
-    return answered, tokens_in, tokens_out, settings.cost(model, tokens_in, tokens_out), True, reply.latency_ms
+    cost = settings.cost(model, tokens_in, tokens_out)
+    return answered, tokens_in, tokens_out, None if cost is None else share * cost, True, reply.latency_ms
 
 
 def _is_count(tokens: Any) -> TypeGuard[int]:

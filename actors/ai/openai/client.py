@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from actors.ai.openai.settings import OpenAISettings
 
 _MAX_BYTES = 4 * 1024 * 1024
+_MAX_FILE = 64 * 1024 * 1024
+_FILE_SECONDS = 600.0
 _SPENT_CODES = {
     "insufficient_quota",
     "billing_hard_limit_reached",
@@ -45,32 +48,26 @@ class CallFailed(Exception):
         verdict: The exception for the job: ``Retry``, ``Defer`` or ``Reject``.
         is_charged: Whether the provider may charge for it.
         rests: Seconds for which the provider is left alone by all jobs; None after a failure of this call alone.
-        is_of_content: The provider refused what it was asked, so that a part of it may be taken.
     """
 
-    def __init__(
-        self,
-        outcome: str,
-        verdict: Exception,
-        *,
-        is_charged: bool,
-        rests: float | None = None,
-        is_of_content: bool = False,
-    ) -> None:
+    def __init__(self, outcome: str, verdict: Exception, *, is_charged: bool, rests: float | None = None) -> None:
         super().__init__(str(verdict))
         self.outcome = outcome
         self.verdict = verdict
         self.rests = rests
         self.is_charged = is_charged
-        self.is_of_content = is_of_content
+
+
+class ContentRefused(CallFailed):
+    """The provider refused what it was asked; it may take a part of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The JSON of a good answer, and how long it took."""
+    """The JSON of a good answer, and how long it took; None for the answer of a batch."""
 
     body: Mapping[str, Any]
-    latency_ms: int
+    latency_ms: int | None
 
 
 class Client:
@@ -81,33 +78,65 @@ class Client:
         self._query = settings.query
         self._limit = settings.limit
         key = settings.api_key
-        self._headers = {"Content-Type": "application/json"}
-        self._headers |= WIRES[settings.kind].headers(key.get_secret_value()) if key else {}
+        self._headers = dict(WIRES[settings.kind].headers(key.get_secret_value())) if key else {}
         self._headers |= {name: value.get_secret_value() for name, value in settings.extra_headers.items()}
         self._limits = Limits(_MAX_BYTES, 2 * _MAX_BYTES, settings.timeout.total_seconds(), content_types=("",))
+        self._of_files = Limits(_MAX_FILE, 2 * _MAX_FILE, _FILE_SECONDS, content_types=("",))
         self._fetcher = Fetcher("zeke-jobs", EVERYWHERE)
 
-    def post(self, path: str, payload: bytes) -> Reply:
-        """Send a JSON body, and read the answer within the timeout.
+    def post(
+        self, path: str, payload: bytes, content_type: str = "application/json", *, is_file: bool = False
+    ) -> Reply:
+        """Send a body, and read the JSON object of the answer within the timeout, or within ten minutes if it is a file.
 
         Raises:
             CallFailed: there is no answer; it has the verdict for the job.
         """
         started = time.monotonic()
-        url = self._base.copy_with(path=self._base.path.rstrip("/") + path).copy_merge_params(self._query)
+        body = self._answer(path, {}, payload, content_type, self._of_files if is_file else self._limits)
+        return Reply(_object(body), round((time.monotonic() - started) * 1000))
+
+    def get(self, path: str, query: Mapping[str, str]) -> Mapping[str, Any]:
+        """The JSON object at a path.
+
+        Raises:
+            CallFailed: there is none; it has the verdict for the job.
+        """
+        return _object(self._answer(path, query, None, "", self._limits))
+
+    def lines(self, path: str) -> list[Mapping[str, Any]]:
+        """The JSON objects in the lines of a file, at most 64 MiB; lines of another kind are left out.
+
+        Raises:
+            CallFailed: there is no file; it has the verdict for the job.
+        """
+        found = []
+        for line in self._answer(path, {}, None, "", self._of_files).splitlines():
+            with suppress(CallFailed):
+                found.append(_object(line))
+        return found
+
+    def _answer(
+        self, path: str, query: Mapping[str, str], payload: bytes | None, content_type: str, limits: Limits
+    ) -> bytes:
+        url = self._base.copy_with(path=self._base.path.rstrip("/") + path).copy_merge_params({**self._query, **query})
         try:
-            answer = self._fetcher.post(str(url), payload, self._limits, self._headers)
+            answer = self._fetcher.ask(str(url), payload, limits, {"Content-Type": content_type, **self._headers})
         except EngineError as error:
             raise _unanswered(error) from error
         if answer.status != httpx.codes.OK:
             raise refusal(answer.status, answer.headers, answer.body, self._limit)
-        try:
-            parsed = json.loads(answer.body)
-        except (ValueError, RecursionError) as error:
-            raise CallFailed("invalid", Retry(reason="the AI provider answered no JSON"), is_charged=True) from error
-        if not isinstance(parsed, dict):
-            raise CallFailed("invalid", Retry(reason="the AI provider answered no JSON object"), is_charged=True)
-        return Reply(parsed, round((time.monotonic() - started) * 1000))
+        return answer.body
+
+
+def _object(body: bytes) -> Mapping[str, Any]:
+    try:
+        parsed = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise CallFailed("invalid", Retry(reason="the AI provider answered no JSON"), is_charged=True) from error
+    if not isinstance(parsed, dict):
+        raise CallFailed("invalid", Retry(reason="the AI provider answered no JSON object"), is_charged=True)
+    return parsed
 
 
 def _unanswered(error: EngineError) -> CallFailed:
@@ -140,7 +169,8 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, limit: str = "
     if is_theirs or status in {408, 409}:
         is_charged = is_theirs and status not in _BUSY
         return CallFailed("failed", Retry(wait, said), is_charged=is_charged)
-    return CallFailed("failed", Reject(said), is_charged=False, is_of_content=status in {400, 413, 422})
+    kind = ContentRefused if status in {400, 413, 422} else CallFailed
+    return kind("failed", Reject(said), is_charged=False)
 
 
 def wait_seconds(headers: Mapping[str, str]) -> float | None:

@@ -10,7 +10,7 @@ from uuid import UUID
 from actors.ai.openai.answers import packed, unpacked
 from actors.ai.openai.bookkeeping import OVERHEAD_TOKENS, end_of, key_of, note_cached
 from actors.ai.openai.checks import checked_vectors
-from actors.ai.openai.client import CallFailed
+from actors.ai.openai.client import CallFailed, ContentRefused
 from actors.ai.prompting import material
 from actors.ai.protocol import CallEnd, CallStart, Embedding
 from zeke_jobs import Defer
@@ -73,11 +73,8 @@ class Embedder:
     def _vectors(self, model: str, asked: Sequence[_Text]) -> dict[int, list[float] | Exception]:
         """The vectors of some texts by one request, of which each ledger has its share; by the places of the texts."""
         settings, texts = self._settings, [one.text for one in asked]
-        body: dict[str, Any] = {
-            "model": model,
-            "input": texts if len(texts) > 1 else texts[0],
-            "encoding_format": "float",
-        }
+        given = texts if len(texts) > 1 else texts[0]
+        body: dict[str, Any] = {"model": model, "input": given, "encoding_format": "float"}
         if settings.send_dimensions:
             body["dimensions"] = settings.embedding_dimensions
         calls = list[UUID]()
@@ -92,7 +89,7 @@ class Embedder:
             for one, call in zip(asked, calls, strict=False):
                 end = CallEnd(failure.outcome, str(failure), is_charged=failure.is_charged, rests=rests)
                 one.books.settle(call, end)
-            if not failure.is_of_content:
+            if not isinstance(failure, ContentRefused):
                 raise failure.verdict from error
             if len(asked) == 1:
                 return {asked[0].place: failure.verdict}

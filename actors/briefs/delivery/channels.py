@@ -172,7 +172,7 @@ def _post(receiver: Address, url: str, body: bytes, headers: Mapping[str, str]) 
     limits = Limits(0, _LARGEST_ANSWER, receiver.timeout.total_seconds())
     try:
         headers = {"Content-Type": "application/json", **headers}
-        answer = Fetcher(_AGENT, tuple(receiver.allow_networks)).post(url, body, limits, headers)
+        answer = Fetcher(_AGENT, tuple(receiver.allow_networks)).ask(url, body, limits, headers)
         if not 200 <= answer.status < 300:
             error = refused(answer)
             # A proxy in front of a receiver that is away answers so too; only 410 and a redirect are meant for good.

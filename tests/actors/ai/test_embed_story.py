@@ -149,7 +149,11 @@ def test_the_pipeline_embeds_in_chunks_whatever_the_provider_refuses(
     fleet = Fleet(tmp_path, database)
     quick = {"retry": {"limit": 8, "delay": "100ms"}}
     fleet.configure(
-        jobs_yaml(provider.url, {"embed-story": {"chunk": {"size": 50, "wait": "5s"}, **quick}, "analyze-story": quick})
+        jobs_yaml(
+            provider.url,
+            {"embed-story": {"chunk": {"size": 50, "wait": "5s"}, **quick}, "analyze-story": quick},
+            openai={"embedding_model": "e"},
+        )
     )
     try:
         fleet.workers(processes=2, threads=4)

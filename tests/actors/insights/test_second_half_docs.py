@@ -29,6 +29,8 @@ ACTORS = DOCS.parent / "actors"
 TASKS: dict[str, tuple[type[BaseModel], type[BaseModel] | None, str]] = {
     "analyze-story": (schema.AnalyzeStory, EventSettings, "insights/analyze.py"),
     "embed-story": (schema.EmbedStory, None, "insights/embed.py"),
+    "ask-batch": (schema.AskBatch, None, "batches/ask.py"),
+    "poll-batches": (schema.PollBatches, None, "batches/poll.py"),
     "extract-highlights": (schema.ExtractHighlights, Selection, "insights/extract.py"),
     "dedupe-insights": (schema.DedupeInsights, None, "insights/dedupe.py"),
     "score-relevance": (schema.ScoreRelevance, None, "insights/relevance.py"),
@@ -58,7 +60,21 @@ def test_each_outcome_of_a_task_is_named(task: str) -> None:
     source = (ACTORS / TASKS[task][2]).read_text(encoding="utf-8")
     lines = [line for line in source.splitlines() if '"outcome"' in line or "outcome = " in line or "kept = " in line]
     outcomes = {word for line in lines for word in re.findall(r'"([a-z_]+)"', line)} - {"outcome"}
-    fields = {"state", "chili", "same_event", "found", "teams", "changed", "added", "person", "model", "stories"}
+    fields = {
+        "state",
+        "chili",
+        "same_event",
+        "found",
+        "teams",
+        "changed",
+        "added",
+        "person",
+        "model",
+        "stories",
+        "asked",
+        "open",
+        "ended",
+    }
     assert outcomes - fields, "the test reads the outcomes from the source"
     assert [name for name in sorted(outcomes - fields) if f"`{name}`" not in section(task)] == []
 

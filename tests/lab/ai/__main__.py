@@ -1,4 +1,4 @@
-"""``nox -s ai``: embeddings in chunks from a provider that refuses and leaves out; says the figures, fails where one is wrong."""
+"""``nox -s ai``: embeddings in chunks and half-price models, from a provider that fails and to workers that are killed; says the figures."""
 
 from __future__ import annotations
 
@@ -8,24 +8,30 @@ import sys
 import tempfile
 import time
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.lab import server
 from tests.lab.ai.embeddings import embeddings
+from tests.lab.ai.halves import halves
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-MEASURES = {"embeddings": embeddings}
+MEASURES: dict[str, Callable[..., tuple[str, list[str]]]] = {
+    "embeddings": embeddings,
+    "halves": halves,
+    "anthropic": partial(halves, kind="anthropic"),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the named measures, or all, each in a database of its own; 1 where something is wrong, else 0."""
     parser = argparse.ArgumentParser(prog="nox -s ai --", description=__doc__)
-    parser.add_argument("measure", nargs="*", choices=[[], *MEASURES], help="without one, all")
+    parser.add_argument("measure", nargs="*", help=f"of {', '.join(MEASURES)}; without one, all")
     parser.add_argument("--quick", action="store_true", help="a tenth of the jobs")
     server.add_option(parser)
     chosen = parser.parse_args(arguments)

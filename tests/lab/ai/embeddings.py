@@ -32,7 +32,7 @@ def embeddings(url: str, conn: Connection, folder: Path, *, quick: bool) -> tupl
     stories = add_stories(conn, count)
     with Provider() as provider, fleet(folder / "embeddings", url) as workers:
         tasks: dict[str, Any] = {"embed-story": {"retry": {"limit": 8, "delay": "1s", "max_delay": "2s"}}}
-        workers.configure(jobs_yaml(provider.url, tasks))
+        workers.configure(jobs_yaml(provider.url, tasks, openai={"embedding_model": "e"}))
         workers.workers(processes=2, threads=4)
         workers.ready(conn, 2)
         for name, fails, least in (("kind", False, count // SIZE), ("failing", True, -(-count * 7 // (6 * SIZE)))):

@@ -6,6 +6,7 @@ import json
 import re
 import threading
 from collections import Counter
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qs, urlsplit
@@ -13,23 +14,31 @@ from urllib.parse import parse_qs, urlsplit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-TEXT = "The registry now signs every package of series {number} that a maintainer uploads. A stolen token alone is not enough any more."
+_SIGNED = "The registry now signs every package of series {number} that a maintainer uploads."
+_STOLEN = "A stolen token alone is not enough any more."
+TEXT = f"{_SIGNED} {_STOLEN}"
 _NUMBER = re.compile(r"Title: Story (\d+)")
-_ANSWERS: dict[str, dict[str, Any]] = {
-    "analyze": {
-        "why_it_matters": "A stolen token alone is not enough any more.",
-        "chili": 3,
-        "confidence": 0.8,
-        "quotes": ["A stolen token alone is not enough"],
-    },
-    "brief": dict.fromkeys(("one_liner", "two_liner", "elevator"), "A stolen token alone is not enough any more."),
-    "summarize": {"summary": "A stolen token alone is not enough any more."},
-    "verify": {
-        "checks": [
-            {"statement": 1, "follows": True, "sentences": ["A stolen token alone is not enough any more."]},
-        ]
-    },
-}
+
+
+def number_of(text: str) -> int:
+    """The number of the story that a text is about."""
+    found = _NUMBER.search(text)
+    assert found is not None, text
+    return int(found[1])
+
+
+def said(operation: str, asked: str) -> dict[str, Any]:
+    """A good answer to a question; each operation has its own sentences, so that each is verified by a question of its own."""
+    signed = _SIGNED.format(number=7919 * number_of(asked))
+    if operation == "analyze":
+        return {"why_it_matters": _STOLEN, "chili": 3, "confidence": 0.8, "quotes": [_STOLEN]}
+    if operation == "brief":
+        return dict.fromkeys(("one_liner", "two_liner", "elevator"), signed)
+    if operation == "summarize":
+        return {"summary": f"{signed} {_STOLEN}"}
+    lines = asked.rpartition("Statements:\n")[2].splitlines()
+    texts = [line.partition(". ")[2] for line in lines]
+    return {"checks": [{"statement": at, "follows": True, "sentences": [text]} for at, text in enumerate(texts, 1)]}
 
 
 def title(number: int) -> str:
@@ -42,10 +51,20 @@ def is_left_out(number: int) -> bool:
     return number % 97 == 0
 
 
+class Gone(Exception):
+    """The request gets no answer."""
+
+
 class Provider:
     """Answers, counts, and remembers what it charged for.
 
     Attributes:
+        paid: Number of answers that were charged, by operation and story.
+        halves: Of these, number of answers in batches.
+        batches: All batches, the newest first, in the form of the interface.
+        fate: What becomes of a question in a batch, by story: ``ok``, ``error``, ``expired``, ``left out``, ``twice`` or ``junk``.
+        looks: The number of lists before a batch ends; None: it never does.
+        strike: Called with the name of a request when its work is done; may raise ``Gone``.
         calls: Number of requests by path.
         texts: Number of vectors that were given, by story.
         refuses: The requests for vectors that are refused with 503, by their number.
@@ -59,7 +78,16 @@ class Provider:
         self.refuses: Callable[[int], bool] = lambda _: False
         self.leaves_out = False
         self.spoils = 0
-        self.lock = threading.Lock()
+        self.paid: Counter[tuple[str, int]] = Counter()
+        self.halves: Counter[tuple[str, int]] = Counter()
+        self.has_batches = True
+        self.batches: list[dict[str, Any]] = []
+        self.fate: Callable[[int], str] = lambda _: "ok"
+        self.looks: int | None = 2
+        self.strike: Callable[[str], None] = lambda _: None
+        self._files: dict[str, bytes] = {}
+        self._seen: Counter[str] = Counter()
+        self.lock = threading.RLock()
         owner = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -72,7 +100,12 @@ class Provider:
             def _answer(self, body: bytes | None) -> None:
                 address = urlsplit(self.path)
                 query = {name: values[0] for name, values in parse_qs(address.query).items()}
-                status, answer = owner.answer(address.path.removeprefix("/v1"), query, body)
+                path = address.path.removeprefix("/v1")
+                try:
+                    status, answer = owner.answer(path, query, body)
+                    owner.strike(f"{self.command} {path.strip('/').split('/')[-1]}")
+                except Gone:
+                    return
                 payload = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(payload)))
@@ -93,16 +126,101 @@ class Provider:
         self._http.shutdown()
         self._http.server_close()
 
-    def answer(self, path: str, _query: dict[str, str], body: bytes | None) -> tuple[int, Any]:
+    def answer(self, path: str, query: dict[str, str], body: bytes | None) -> tuple[int, Any]:
         """The status and the body for a request."""
         with self.lock:
             self.calls[path] += 1
             call = self.calls[path]
-        assert body is not None
-        asked = json.loads(body)
+            if path.startswith(("/batches", "/messages/batches", "/files")):
+                return self._batched(path, query, body)
+        asked = json.loads(body or b"")
         if path == "/embeddings":
             return self._vectors(call, asked)
-        return 200, completion(asked)
+        return 200, self._completed(asked)
+
+    def _completed(self, asked: dict[str, Any]) -> dict[str, Any]:
+        answer = completion(asked)
+        with self.lock:
+            self.paid[operation_of(asked), number_of(text_of(asked))] += 1
+        return answer
+
+    def _batched(self, path: str, query: dict[str, str], body: bytes | None) -> tuple[int, Any]:
+        parts = path.strip("/").split("/")
+        if not self.has_batches:
+            return 404, {"error": {"message": "not found"}}
+        if path == "/files":
+            return 200, {"id": self._file((body or b"").split(b"\r\n\r\n")[2].split(b"\r\n--")[0])}
+        if parts[0] == "files":
+            return 200, self._files[parts[1]]
+        if parts[-1] == "batches":
+            return 200, self._list(query) if body is None else self._create(parts[0] == "messages", json.loads(body))
+        batch = next(one for one in self.batches if one["id"] == parts[-2])
+        if parts[-1] == "results":
+            return 200, self._files[batch["id"]]
+        self._end(batch, is_cancelled=True)
+        return 200, batch
+
+    def _file(self, content: bytes) -> str:
+        name = f"file-{len(self._files)}"
+        self._files[name] = content
+        return name
+
+    def _create(self, is_anthropic: bool, given: dict[str, Any]) -> dict[str, Any]:
+        batch: dict[str, Any] = {"id": f"batch_{len(self.batches)}"}
+        if is_anthropic:
+            self._files[f"asked {batch['id']}"] = json.dumps(given["requests"]).encode()
+            batch["created_at"] = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+            batch |= {"processing_status": "in_progress", "request_counts": {"processing": len(given["requests"])}}
+        else:
+            lines = [json.loads(line) for line in self._files[given["input_file_id"]].splitlines()]
+            asked = [{"custom_id": one["custom_id"], "params": one["body"]} for one in lines]
+            assert given["endpoint"] == "/v1/chat/completions" == lines[0]["url"]
+            assert len({one["params"]["model"] for one in asked}) == 1, "a batch has one model"
+            self._files[f"asked {batch['id']}"] = json.dumps(asked).encode()
+            batch |= {"status": "in_progress", "metadata": given["metadata"]}
+        self.batches.insert(0, batch)
+        return batch
+
+    def _list(self, query: dict[str, str]) -> dict[str, Any]:
+        after = query.get("after", query.get("after_id"))
+        begin = next((at for at, one in enumerate(self.batches, 1) if one["id"] == after), 0)
+        page = self.batches[begin : begin + int(query["limit"])]
+        for batch in page:
+            self._seen[batch["id"]] += 1
+            if self.looks is not None and self._seen[batch["id"]] > self.looks:
+                self._end(batch)
+        return {"data": page, "has_more": begin + len(page) < len(self.batches)}
+
+    def _end(self, batch: dict[str, Any], *, is_cancelled: bool = False) -> None:
+        if batch.get("status") in {"completed", "cancelled"} or batch.get("processing_status") == "ended":
+            return
+        is_anthropic = "processing_status" in batch
+        asked = json.loads(self._files[f"asked {batch['id']}"])
+        lines = [line for one in asked for line in self._lines(one, is_anthropic, is_cancelled)]
+        lines.insert(0, _line(is_anthropic, "11111111-1111-1111-1111-111111111111", {"made": "up"}))
+        written = [b"no json", *(json.dumps(line).encode() for line in lines)]
+        if is_anthropic:
+            self._files[batch["id"]] = b"\n".join(written)
+            batch |= {"processing_status": "ended", "request_counts": {"succeeded": len(asked)}}
+        else:
+            good = [line for line in written if b'"error"' not in line]
+            bad = [line for line in written if b'"error"' in line]
+            batch |= {"output_file_id": self._file(b"\n".join(good)), "error_file_id": self._file(b"\n".join(bad))}
+            batch["status"] = "cancelled" if is_cancelled else "completed"
+
+    def _lines(self, one: dict[str, Any], is_anthropic: bool, is_cancelled: bool) -> list[dict[str, Any]]:
+        asked, name = one["params"], one["custom_id"]
+        number = number_of(text_of(asked))
+        fate = "expired" if is_cancelled else self.fate(number)
+        if fate == "left out":
+            return []
+        if fate in {"error", "expired"}:
+            return [_line(is_anthropic, name, None, fate)]
+        answer = self._completed(asked)
+        self.halves[operation_of(asked), number] += 1
+        if fate == "junk":
+            answer |= {"choices": [], "content": []}
+        return [_line(is_anthropic, name, answer)] * (2 if fate == "twice" else 1)
 
     def _vectors(self, call: int, asked: dict[str, Any]) -> tuple[int, Any]:
         if self.refuses(call):
@@ -121,11 +239,9 @@ class Provider:
         return 200, {"model": asked["model"], "data": data, "usage": {"prompt_tokens": 10 * len(texts)}}
 
 
-def number_of(text: str) -> int:
-    """The number of the story that a text is about."""
-    found = _NUMBER.search(text)
-    assert found is not None, text
-    return int(found[1])
+def text_of(asked: dict[str, Any]) -> str:
+    """What a question says to the model."""
+    return "\n".join(one["content"] for one in asked["messages"])
 
 
 def vector(number: int) -> list[float]:
@@ -133,14 +249,30 @@ def vector(number: int) -> list[float]:
     return [1.0 if (number >> bit) & 1 else -1.0 for bit in range(16)]
 
 
-def completion(asked: dict[str, Any]) -> dict[str, Any]:
-    """An answer to a question in the form of chat completions."""
-    system = asked["messages"][0]["content"]
+def _line(is_anthropic: bool, name: str, answer: dict[str, Any] | None, fate: str = "ok") -> dict[str, Any]:
+    """A line of a batch's results."""
+    if not is_anthropic:
+        if answer is None:
+            return {"custom_id": name, "response": None, "error": {"code": f"batch_{fate}", "message": f"it {fate}"}}
+        return {"custom_id": name, "response": {"status_code": 200, "body": answer}}
+    if answer is None:
+        told = {"type": "errored", "error": {"type": "error", "error": {"type": "api_error", "message": "it failed"}}}
+        return {"custom_id": name, "result": told if fate == "error" else {"type": fate}}
+    return {"custom_id": name, "result": {"type": "succeeded", "message": answer}}
+
+
+def operation_of(asked: dict[str, Any]) -> str:
+    """The operation that a question is of."""
+    system = asked["system"] if "system" in asked else asked["messages"][0]["content"]
     names = {"checks": "verify", "chili": "analyze", "one_liner": "brief"}
-    operation = next((name for word, name in names.items() if word in system), "summarize")
-    content = json.dumps(_ANSWERS[operation])
-    return {
-        "model": asked["model"],
-        "choices": [{"message": {"content": content}, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": 1000, "completion_tokens": 100},
-    }
+    return next((name for word, name in names.items() if word in system), "summarize")
+
+
+def completion(asked: dict[str, Any]) -> dict[str, Any]:
+    """An answer to a question in the form of its interface."""
+    content = json.dumps(said(operation_of(asked), text_of(asked)))
+    if "system" in asked:
+        answer: dict[str, Any] = {"content": [{"type": "text", "text": content}], "stop_reason": "end_turn"}
+    else:
+        answer = {"choices": [{"message": {"content": content}, "finish_reason": "stop"}]}
+    return {"model": asked["model"], **answer, "usage": {"prompt_tokens": 1000, "completion_tokens": 100}}

@@ -21,7 +21,7 @@ PRICES = {"m": {"input": 1.0, "output": 10.0}, "e": {"input": 0.1}}
 def jobs_yaml(url: str, tasks: dict[str, dict[str, Any]], **ai: Any) -> str:
     """The shipped file with the provider at ``url``, and without crons; ``tasks`` changes tasks, and ``ai`` the service."""
     text: dict[str, Any] = yaml.safe_load((ROOT / "jobs.yaml").read_text())
-    openai = {"base_url": url, "model": "m", "embedding_model": "e", "embedding_dimensions": 16, "prices": PRICES}
+    openai = {"base_url": url, "model": "m", "embedding_dimensions": 16, "prices": PRICES, **ai.pop("openai")}
     text["services"]["ai"] |= {"provider": "openai", "openai": openai, **ai}
     for name, task in text["tasks"].items():
         task.pop("cron", None)

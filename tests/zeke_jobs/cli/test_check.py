@@ -79,7 +79,7 @@ def test_the_pipelines_own_file_is_fine_and_lists_every_task(
     status = check.run(None)
     out, err = capsys.readouterr()
     assert (status, err) == (0, "")
-    assert "16 tasks, 3 schedules" in out
+    assert "19 tasks, 4 schedules" in out
 
 
 def test_the_pipelines_limits_and_schedules_are_those_of_the_product() -> None:
@@ -93,6 +93,9 @@ def test_the_pipelines_limits_and_schedules_are_those_of_the_product() -> None:
         "fetch-content": 3,
         "analyze-story": 5,
         "embed-story": 2,
+        "batch-questions": 2,
+        "ask-batch": 2,
+        "poll-batches": 1,
         "generate-brief": 10,
         "extract-highlights": 1,
         "score-relevance": 20,
@@ -106,6 +109,7 @@ def test_the_pipelines_limits_and_schedules_are_those_of_the_product() -> None:
         "ingest-pull": "*/5 * * * *",
         "ingest-pull-youtube": "0 */6 * * *",
         "deliver-digest": "0 6 * * *",
+        "poll-batches": "*/5 * * * *",
     }
     assert {alias: name for name, task in tasks.items() for alias in task.aliases} == {
         "insights-dedupe": "dedupe-insights",

@@ -1,0 +1,1 @@
+"""Tasks that ask many questions at half the price, in batches."""

@@ -1,0 +1,73 @@
+"""ask-batch: ask the questions of a batch, wait for its end, and tell the answers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from actors.ai.openai.client import CallFailed
+from actors.schema import AskBatch  # noqa: TC001 (the handler is read by its annotations)
+from actors.store import ai_calls
+from actors.store.statements import SQL
+from zeke_jobs import Context, Reject
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from actors.ai.openai.batches import Batches
+    from actors.ai.protocol import Analyst
+
+_DAY = timedelta(hours=26)
+"""A batch that takes longer is cancelled: providers promise its end within a day."""
+_LATE = timedelta(hours=1)
+_SKEW = timedelta(hours=1)  # between our clock and the provider's
+
+
+def ask_batch(payload: AskBatch, ctx: Context) -> dict[str, Any]:
+    """Ask questions in one batch. The jobs that wait get the answers, or the reason why there is none: then they ask themselves.
+
+    A crash at any place asks nothing twice: the questions are this job's from its first statement on; the batch's id is kept as
+    a step; and if a crash prevented that, the provider's list shows the batch.
+
+    Raises:
+        Retry, Defer: the provider asked to wait.
+        WaitFor: poll-batches has not seen the batch's end yet.
+    """
+    analyst: Analyst = ctx.service("ai")
+    asked = SQL.all(ctx.db, "ai_questions_take", batch=ctx.job_id, calls=payload.call_ids)
+    provider = analyst.batches
+    fit = [one for one in asked if provider is not None and one["path"] == provider.question_path]
+    answers, why = dict[str, Any](), "jobs.yaml has another provider now"
+    if provider is not None and fit:
+        try:
+            answers, why = _answers(provider, fit, ctx)
+        except CallFailed as failure:
+            if not isinstance(failure.verdict, Reject):
+                raise failure.verdict from failure
+            why = str(failure)
+    replies = 0
+    with ctx.transaction() as tx:
+        for one in asked:
+            answer = answers.get(str(one["id"]), why)
+            end = None if provider is None or isinstance(answer, str) else provider.end(one["model"], answer)
+            replies += end is not None
+            ai_calls.answer(tx, one["id"], answer, end)
+        output = {"outcome": "answered" if asked else "nothing_to_ask", "asked": len(asked), "answered": replies}
+        ctx.complete(output)
+    return output
+
+
+def _answers(provider: Batches, asked: Sequence[dict[str, Any]], ctx: Context) -> tuple[dict[str, Any], str]:
+    """The answers by call, and why all other questions have none."""
+    attempt = f"{datetime.now(UTC) - _SKEW:%Y-%m-%dT%H:%M:%S.%f}"
+    began = ctx.step("begin", str, attempt)
+    search = () if began == attempt else (began, set(ai_calls.open_batches(ctx.db).values()))
+    questions = {str(one["id"]): one["body"] for one in asked}
+    batch = ctx.step("batch", provider.create, str(ctx.job_id), questions, *search)
+    end = ctx.wait_for(ai_calls.batch_end(batch), _DAY)
+    if end.timed_out:
+        ctx.step("cancel", provider.cancel, batch)
+        end = ctx.wait_for(ai_calls.batch_end(batch, is_late=True), _LATE)
+    if end.timed_out:
+        return {}, f"the batch {batch} did not end in time"
+    return provider.answers(end.data), end.data["why"]

@@ -1,0 +1,15 @@
+"""batch-questions: a chunk of questions becomes a batch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors.schema import BatchQuestions  # noqa: TC001 (the handler is read by its annotations)
+
+if TYPE_CHECKING:
+    from zeke_jobs import ChunkContext
+
+
+def batch_questions(payloads: list[BatchQuestions], ctx: ChunkContext) -> None:
+    """Send ask-batch for the questions of a chunk. A second ask-batch after a crash finds them taken, and asks nothing."""
+    ctx.jobs[0].send("ask-batch", {"call_ids": [str(one.call_id) for one in payloads]})

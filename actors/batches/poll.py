@@ -1,0 +1,33 @@
+"""poll-batches: one look at the provider for all open batches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from actors.ai.openai.client import CallFailed
+from actors.schema import PollBatches  # noqa: TC001 (the handler is read by its annotations)
+from actors.store.ai_calls import open_batches
+from zeke_jobs import Context, emit
+
+if TYPE_CHECKING:
+    from actors.ai.protocol import Analyst
+
+
+def poll_batches(payload: PollBatches, ctx: Context) -> dict[str, Any]:  # noqa: ARG001
+    """Tell the jobs of those batches that have ended.
+
+    Raises:
+        Retry, Defer: the provider asked to wait.
+    """
+    awaited = open_batches(ctx.db)
+    if not awaited:
+        return {"outcome": "nothing_open"}
+    analyst: Analyst = ctx.service("ai")
+    try:
+        ended = {} if analyst.batches is None else analyst.batches.ended(set(awaited.values()))
+    except CallFailed as failure:
+        raise failure.verdict from failure
+    told = {event: ended[batch] for event, batch in awaited.items() if batch in ended}
+    for event, facts in told.items():
+        emit(event, facts, connection=ctx.db)
+    return {"outcome": "polled", "open": len(awaited) - len(told), "ended": len(told)}

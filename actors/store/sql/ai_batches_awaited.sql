@@ -1,0 +1,6 @@
+-- The events for which the jobs of open batches wait.
+SELECT substr(j.waiting_for, length('event ') + 1) AS event
+FROM zeke_jobs.job AS j
+WHERE j.id IN (SELECT a.batch FROM public.ai_calls AS a WHERE a.question IS NOT NULL AND a.batch IS NOT NULL)
+  AND j.state IN ('created', 'retry')
+  AND j.waiting_for LIKE 'event ai-batch/%%'

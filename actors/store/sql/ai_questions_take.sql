@@ -1,0 +1,10 @@
+-- The questions of a batch: those of its job already, and of the others those that belong to no batch and are still waited for.
+UPDATE public.ai_calls AS a SET batch = %(batch)s::uuid
+WHERE a.id = ANY (%(calls)s::uuid[])
+  AND a.question IS NOT NULL
+  AND (
+    a.batch = %(batch)s::uuid
+    OR a.batch IS NULL
+    AND EXISTS (SELECT FROM zeke_jobs.job AS j WHERE j.id = a.job_id AND j.state IN ('created', 'retry', 'active'))
+  )
+RETURNING a.id, a.model_asked AS model, a.question ->> 'path' AS path, a.question -> 'body' AS body

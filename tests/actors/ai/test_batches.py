@@ -1,0 +1,281 @@
+"""Questions at half the price: each is asked and paid once, whatever happens to its batch."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import ValidationError
+
+import zeke_jobs
+from actors.ai import Settings
+from tests.fleet import scalar
+from tests.lab.ai.halves import TASKS, run
+from tests.lab.ai.provider import Gone, Provider
+from tests.lab.ai.world import add_stories, jobs_yaml
+from zeke_jobs.config import load_text
+from zeke_jobs.testing import JobRunner, prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from psycopg2.extensions import connection as Connection
+
+HALF, FULL = 0.001, 0.002  # what an answer costs
+WAITING = "SELECT count(*) FROM zeke_jobs.job WHERE name = 'analyze-story' AND waiting_for LIKE 'event ai-answer/%'"
+QUICK: dict[str, dict[str, Any]] = {
+    **TASKS,
+    "poll-batches": {"rate": "1000/s"},
+    "generate-brief": {"paused": True},
+    "story-summarize": {"paused": True},
+}
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    with Provider() as running:
+        running.looks = 0
+        yield running
+
+
+@pytest.fixture
+def runner(database: str, provider: Provider) -> Iterator[Callable[..., JobRunner]]:
+    """Makes runners of the pipeline; a story has one question, as nothing is verified, and briefs and summaries are paused."""
+    made = list[JobRunner]()
+
+    def make(kind: str = "chat", *, paused: bool = False, **ai: Any) -> JobRunner:
+        openai = {"kind": kind, "verify": False, **ai.pop("openai", {})}
+        tasks = QUICK | {"batch-questions": {"chunk": {"size": 100, "wait": "1ms", "by": "key"}, "paused": paused}}
+        text = jobs_yaml(provider.url, tasks, **{"batch": True, **ai}, openai=openai)
+        config = load_text(text, "jobs.yaml")
+        prepare(database, config)
+        made.append(JobRunner(config, database))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def analyses(conn: Connection, count: int) -> list[Any]:
+    stories = add_stories(conn, count)
+    return [one.id for one in zeke_jobs.send_many("analyze-story", [{"story_id": one} for one in stories])]
+
+
+def costs(conn: Connection) -> list[tuple[str, float]]:
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT outcome, cost_usd::float8 FROM ai_calls WHERE operation = 'analyze' ORDER BY 1, 2")
+        return cursor.fetchall()
+
+
+def completed(conn: Connection) -> int:
+    return int(scalar(conn, "SELECT count(*) FROM story_overlays WHERE analysis_state = 'completed'"))
+
+
+def asked(conn: Connection, runner: Callable[..., JobRunner], count: int, kind: str = "chat") -> list[Any]:
+    """Jobs that wait for a batch, which is not created yet."""
+    paused = runner(kind, paused=True)
+    jobs = analyses(conn, count)
+    paused()
+    assert scalar(conn, WAITING) == count
+    return jobs
+
+
+def polled(run_jobs: JobRunner) -> None:
+    """The batch is created, if it is not, and its end seen."""
+    run_jobs()
+    zeke_jobs.send("poll-batches")
+    run_jobs()
+
+
+@pytest.mark.acceptance
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("kind", ["chat", "anthropic"])
+def test_each_story_is_analysed_once_and_paid_once_when_workers_are_killed_at_each_step(
+    database: str, conn: Connection, tmp_path: Path, kind: str
+) -> None:
+    said, wrong = run(database, conn, tmp_path, count=40, kind=kind)
+    assert wrong == [], said
+
+
+def test_an_answer_costs_half_once_for_the_ledger_and_for_its_job(
+    conn: Connection, provider: Provider, runner: Callable[..., JobRunner]
+) -> None:
+    jobs = asked(conn, runner, 3)
+    polled(runner())
+    assert completed(conn) == 3
+    assert costs(conn) == [("ok", HALF)] * 3
+    assert [float(zeke_jobs.status(job).cost or 0) for job in jobs] == [HALF] * 3
+    (batch,) = provider.batches
+    assert batch["metadata"] == {"zeke_job": str(scalar(conn, "SELECT DISTINCT batch FROM ai_calls"))}
+
+
+@pytest.mark.parametrize("kind", ["chat", "anthropic"])
+@pytest.mark.parametrize("others", [False, True])
+def test_a_batch_whose_creation_nobody_recorded_is_found_again(
+    conn: Connection, provider: Provider, runner: Callable[..., JobRunner], kind: str, others: bool
+) -> None:
+    asked(conn, runner, 1, kind)
+    lost = list[str]()
+
+    def lose(step: str) -> None:
+        if step == "POST batches" and not lost:
+            lost.append(step)
+            if others:
+                foreign(provider, kind)
+            raise Gone
+
+    provider.strike, provider.looks = lose, 1
+    for hours in (1, 2, 3):
+        zeke_jobs.send("poll-batches", delay=3600 * hours)
+    runner(kind)(waits=False)
+    assert lost
+    assert len(provider.batches) == 1 + others
+    assert completed(conn) == 1
+    assert provider.paid["analyze", 1] == 1
+
+
+def foreign(provider: Provider, kind: str) -> None:
+    """Another program asks as many questions, of the same account."""
+    question = {"system": "chili", "messages": [{"role": "user", "content": "Title: Story 77"}], "model": "x"}
+    given: dict[str, Any]
+    if kind == "anthropic":
+        given = {"requests": [{"custom_id": "a", "params": question}]}
+        provider.answer("/messages/batches", {}, json.dumps(given).encode())
+        return
+    line = json.dumps({"custom_id": "a", "url": "/v1/chat/completions", "body": question})
+    _, file = provider.answer("/files", {}, f"\r\n\r\n\r\n\r\n{line}\r\n--".encode())
+    given = {
+        "input_file_id": file["id"],
+        "endpoint": "/v1/chat/completions",
+        "metadata": {"zeke_job": "of another one"},
+    }
+    provider.answer("/batches", {}, json.dumps(given).encode())
+
+
+def test_a_batch_that_never_ends_is_cancelled_and_its_questions_are_asked_alone(
+    conn: Connection, provider: Provider, runner: Callable[..., JobRunner]
+) -> None:
+    provider.looks = None
+    asked(conn, runner, 3)
+    for hours in (25, 26.5):  # the second finds it cancelled
+        zeke_jobs.send("poll-batches", delay=hours * 3600)
+    runner()(waits=False)
+    assert provider.calls["/batches/batch_0/cancel"] == 1
+    assert completed(conn) == 3
+    assert costs(conn) == [("failed", 0.0)] * 3 + [("ok", FULL)] * 3
+    assert max(provider.paid.values()) == 1
+
+
+def test_a_provider_that_says_nothing_at_all_keeps_nobody_waiting_for_ever(
+    conn: Connection, provider: Provider, runner: Callable[..., JobRunner]
+) -> None:
+    asked(conn, runner, 2)
+    runner()(waits=False)  # nobody polls
+    assert completed(conn) == 2
+    assert costs(conn) == [("failed", 0.0)] * 2 + [("ok", FULL)] * 2
+
+
+def test_a_batch_that_expired_is_asked_alone(
+    conn: Connection, provider: Provider, runner: Callable[..., JobRunner]
+) -> None:
+    provider.fate = lambda _: "expired"
+    asked(conn, runner, 2)
+    polled(runner())
+    assert completed(conn) == 2
+    assert costs(conn) == [("failed", 0.0)] * 2 + [("ok", FULL)] * 2
+    assert scalar(conn, "SELECT count(*) FROM ai_calls WHERE detail = 'it expired'") == 2
+
+
+def test_a_provider_without_batches_is_asked_alone(
+    conn: Connection, provider: Provider, runner: Callable[..., JobRunner]
+) -> None:
+    provider.has_batches = False
+    asked(conn, runner, 2)
+    runner()()
+    assert completed(conn) == 2
+    assert costs(conn) == [("failed", 0.0)] * 2 + [("ok", FULL)] * 2
+
+
+def test_answers_of_open_batches_are_used_after_batch_is_set_to_false(
+    conn: Connection, provider: Provider, runner: Callable[..., JobRunner]
+) -> None:
+    asked(conn, runner, 2)
+    runner()()
+    polled(runner(batch=False))
+    assert completed(conn) == 2
+    assert costs(conn) == [("ok", HALF)] * 2
+    assert len(provider.batches) == 1
+
+
+def test_the_answer_to_a_job_that_was_cancelled_meanwhile_is_in_the_ledger(
+    conn: Connection, provider: Provider, runner: Callable[..., JobRunner]
+) -> None:
+    jobs = asked(conn, runner, 2)
+    runner()()
+    zeke_jobs.cancel(jobs[0])
+    polled(runner())
+    assert completed(conn) == 1
+    assert costs(conn) == [("ok", HALF)] * 2, "it was paid"
+
+
+def test_a_job_that_is_cancelled_in_time_leaves_the_batch(
+    conn: Connection, provider: Provider, runner: Callable[..., JobRunner]
+) -> None:
+    jobs = asked(conn, runner, 2)
+    zeke_jobs.cancel(jobs[0])
+    polled(runner())
+    assert {number: provider.paid["analyze", number] for number in (1, 2)} == {1: 0, 2: 1}
+
+
+def test_a_second_ask_batch_asks_nothing(
+    conn: Connection, provider: Provider, runner: Callable[..., JobRunner]
+) -> None:
+    asked(conn, runner, 2)
+    runner()()
+    calls = scalar(conn, "SELECT array_agg(id::text) FROM ai_calls")
+    again = zeke_jobs.send("ask-batch", {"call_ids": calls})
+    runner()()
+    assert zeke_jobs.status(again.id).output == {"outcome": "nothing_to_ask", "asked": 0, "answered": 0}
+    assert len(provider.batches) == 1
+
+
+def test_one_list_is_the_poll_of_all_open_batches(
+    conn: Connection, provider: Provider, runner: Callable[..., JobRunner]
+) -> None:
+    run_jobs = runner()
+    for story in add_stories(conn, 3):
+        zeke_jobs.send("analyze-story", {"story_id": story})
+        run_jobs()
+    assert len(provider.batches) == provider.calls["/batches"] == 3
+    polled(run_jobs)
+    assert completed(conn) == 3
+    assert provider.calls["/batches"] == 4
+
+
+def test_with_another_provider_the_waiting_jobs_go_on_with_it(
+    conn: Connection, provider: Provider, runner: Callable[..., JobRunner]
+) -> None:
+    asked(conn, runner, 1)
+    runner(provider="local", batch=False)()
+    assert provider.batches == []
+    assert scalar(conn, "SELECT count(*) FROM story_overlays WHERE analysis_state = 'extractive'") == 1
+
+
+def test_nobody_who_waits_for_an_answer_waits_for_a_batch(
+    conn: Connection, provider: Provider, runner: Callable[..., JobRunner]
+) -> None:
+    run_jobs = runner()
+    (story,) = add_stories(conn, 1)
+    zeke_jobs.send("analyze-story", {"story_id": story, "trigger": "manual"})
+    run_jobs()
+    assert completed(conn) == 1
+    assert costs(conn) == [("ok", FULL)]
+
+
+@pytest.mark.parametrize("ai", [{}, {"provider": "openai", "openai": {"model": "m", "cache": False}}])
+def test_batches_need_a_provider_and_remembered_answers(ai: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="expected provider: openai, with cache: true, where batch is true"):
+        Settings.model_validate({"batch": True, **ai})

@@ -1,0 +1,158 @@
+"""Half-price models in real workers: batches that end late, in part, with errors; all workers are killed at each step of a batch."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from tests.fleet import eventually, fleet, scalar
+from tests.lab.ai.provider import Gone, Provider
+from tests.lab.ai.world import UNFINISHED, add_stories, jobs_yaml
+from tests.lab.server import rows
+from zeke_jobs import send, send_many
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from psycopg2.extensions import connection as Connection
+
+    from tests.fleet import Fleet
+
+FATES = {1: "error", 2: "expired", 3: "left out", 4: "twice", 5: "junk"}
+STEPS = ("POST files", "POST batches", "GET batches", "GET content", "GET results")
+_TURN = {"POST files": 1, "POST batches": 1, "GET batches": 3, "GET content": 3, "GET results": 3}
+_ACTIVE = "SELECT count(*) FROM zeke_jobs.job WHERE state = 'active'"
+_WAITING = "SELECT count(*) FROM zeke_jobs.job WHERE name = 'analyze-story' AND waiting_for LIKE 'event ai-answer/%'"
+_LEFT = f"""SELECT task, state::text, deaths, attempt, max(run_at - zeke_jobs.now())::text AS due,
+    regexp_replace(extra ->> 'waiting_for', '[0-9a-f-]{36}', ''), count(*)
+  {UNFINISHED.removeprefix("SELECT count(*) ")} GROUP BY 1, 2, 3, 4, 6 ORDER BY 7 DESC LIMIT 20"""
+_POLLS = f"{UNFINISHED} AND task = 'poll-batches'"
+_ASKING = "SELECT count(*) FROM zeke_jobs.job WHERE waiting_for LIKE 'event ai-batch/%'"
+TASKS: dict[str, dict[str, Any]] = {
+    "batch-questions": {"chunk": {"size": 100, "wait": "500ms", "by": "key"}},
+    "ask-batch": {"retry": {"limit": 8, "delay": "500ms"}},
+    "poll-batches": {"rate": "20/s"},
+    "analyze-story": {"retry": {"limit": 8, "delay": "500ms"}, "concurrency": 8},
+    "generate-brief": {"retry": {"limit": 8, "delay": "500ms"}},
+    "story-summarize": {"retry": {"limit": 8, "delay": "500ms"}, "concurrency": 8},
+}
+
+
+def fate(number: int) -> str:
+    """What becomes of the questions about a story in batches."""
+    return FATES.get(number % 20, "ok")
+
+
+class Killer:
+    """Kills all workers in the middle of the first, second, … request of each step, and starts others."""
+
+    def __init__(self, workers: Fleet, provider: Provider) -> None:
+        self.kills: Counter[str] = Counter()
+        self._seen: Counter[str] = Counter()
+        self._workers = workers
+        self._provider = provider
+        self._dead = threading.Event()
+        self._lock = threading.Lock()
+        provider.strike = self.strike
+        self._start()
+
+    def strike(self, step: str) -> None:
+        """Kill in the middle of this request, if it is its turn."""
+        with self._lock:
+            if step == "POST batches" and self._provider.looks is None:
+                return  # only a batch that ends shows that it is the lost one, if it is Anthropic's
+            self._seen[step] += 1
+            # A job that was killed twice runs alone, and a third time it would be taken for the killer: so each has its own.
+            if step not in STEPS or self.kills[step] or self._seen[step] != _TURN[step]:
+                return
+            self.kills[step] += 1
+            self._workers.commands[-1].kill()
+            self._dead.set()
+        raise Gone
+
+    def tend(self) -> None:
+        """Start workers, if the last are dead."""
+        if self._dead.is_set():
+            self._dead.clear()
+            self._start()
+
+    def _start(self) -> None:
+        self._workers.workers(processes=2, threads=4)
+
+
+def halves(url: str, conn: Connection, folder: Path, *, quick: bool, kind: str = "chat") -> tuple[str, list[str]]:
+    """What came out, and what is wrong with it."""
+    return run(url, conn, folder, count=100 if quick else 500, kind=kind)
+
+
+def run(url: str, conn: Connection, folder: Path, *, count: int, kind: str) -> tuple[str, list[str]]:
+    """Analyse stories at half the price; what came out, and what is wrong with it."""
+    with Provider() as provider, fleet(folder / kind, url) as workers:
+        provider.fate, provider.looks = fate, None
+        workers.configure(jobs_yaml(provider.url, TASKS, batch=True, openai={"kind": kind}))
+        killer = Killer(workers, provider)
+        workers.ready(conn, 2)
+        stories = add_stories(conn, count)
+        send_many("analyze-story", [{"story_id": story} for story in stories], connection=conn)
+
+        def is_done(sql: str, value: int) -> bool:
+            killer.tend()
+            return bool(scalar(conn, sql) == value)
+
+        eventually(lambda: is_done(_WAITING, count), 120, workers)
+        eventually(lambda: is_done(_ACTIVE, 0) and scalar(conn, _ASKING) > 0, 60, workers)
+        wrong = [] if is_done(_WAITING, count) else ["jobs hold threads while their batch is open"]
+        provider.looks = 2 if kind == "chat" else 0
+
+        def is_over() -> bool:
+            is_end = is_done(UNFINISHED, 0)
+            if not is_end and scalar(conn, _POLLS) == 0:
+                send("poll-batches", connection=conn)
+            return is_end
+
+        try:
+            eventually(is_over, 60 + count, workers)
+        except AssertionError as late:
+            raise AssertionError(f"these wait still: {rows(conn, _LEFT)}") from late
+        wrong += faults(conn, provider, count, killer.kills.total())
+        asked = scalar(conn, "SELECT count(*) FROM ai_calls WHERE batch IS NOT NULL")
+        said = (
+            f"{count} stories by {kind}, {len(provider.batches)} batches with {asked} questions, "
+            f"{sum(provider.paid.values())} answers paid, {provider.halves.total()} of them at half the price, killed at {dict(killer.kills)}"
+        )
+        missing = {one for one in STEPS if one not in killer.kills} - {
+            "GET content" if kind == "anthropic" else "GET results"
+        }
+        missing -= {"POST files"} if kind == "anthropic" else set()
+        return said, wrong + [f"no kill at {one}" for one in sorted(missing)]
+
+
+def faults(conn: Connection, provider: Provider, count: int, kills: int) -> list[str]:
+    """Whatever is wrong with a story, a payment or the ledger."""
+    wrong = []
+    done = "analysis_state = 'completed' AND why_it_matters IS NOT NULL AND brief_one_liner IS NOT NULL"
+    analysed = scalar(conn, f"SELECT count(*) FROM story_overlays WHERE {done}")
+    if analysed != count:
+        failed = rows(conn, "SELECT name, error ->> 'message' FROM zeke_jobs.job WHERE state = 'failed' LIMIT 3")
+        wrong.append(f"{analysed} of {count} stories are analysed and have a brief; failed: {failed}")
+    times = {"analyze": 1, "verify": 3, "brief": 1, "summarize": 1}
+    wanted = Counter({(name, number): times[name] for name in times for number in range(1, count + 1)})
+    in_batches = Counter({one: each for one, each in wanted.items() if fate(one[1]) in {"ok", "twice", "junk"}})
+    alone = Counter({one: each for one, each in wanted.items() if fate(one[1]) not in {"ok", "twice"}})
+    paid_alone = provider.paid - provider.halves
+    if provider.halves != in_batches:
+        wrong.append(
+            f"answers in batches that nobody wanted, or too few: {provider.halves - in_batches}, {in_batches - provider.halves}"
+        )
+    # A worker that dies in the middle of a question of its own, without a batch, asks it again: this is not about batches.
+    if alone - paid_alone or (paid_alone - alone).total() > kills:
+        wrong.append(f"answers alone that nobody wanted, or too few: {paid_alone - alone}, {alone - paid_alone}")
+    cost = (provider.halves.total() + 2 * alone.total()) / 1000
+    checks = {
+        "SELECT sum(cost_usd)::float8 FROM ai_calls WHERE outcome <> 'open'": round(cost, 6),
+        "SELECT count(*) FROM ai_calls WHERE batch IS NOT NULL AND (settled_at IS NULL OR question IS NOT NULL)": 0,
+        "SELECT count(*) FROM zeke_jobs.job WHERE state NOT IN ('completed')": 0,
+    }
+    wrong += [f"{sql}: {got} for {value}" for sql, value in checks.items() if (got := scalar(conn, sql)) != value]
+    return wrong
