@@ -6,6 +6,7 @@ import json
 import re
 import threading
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
@@ -110,7 +111,8 @@ class Provider:
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(payload)))
                 self.end_headers()
-                self.wfile.write(payload)
+                with suppress(ConnectionError):  # the worker that asked was killed
+                    self.wfile.write(payload)
 
             def log_message(self, *_: Any) -> None: ...
 
