@@ -43,6 +43,9 @@ class Books:
         self.ends: list[CallEnd] = []
         self.kept: dict[str, Any] = {}
 
+    def later(self, *_: Any, **__: Any) -> None:
+        return None
+
     def reserve(self, start: CallStart) -> uuid.UUID:
         self.calls.append(start)
         return uuid.uuid4()
