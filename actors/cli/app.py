@@ -35,6 +35,7 @@ _COMMANDS = (
     Command("why", "why:why", "Explain where an article is and why it waits."),
     Command("filter", "filters:app", "Drop items before they are fetched."),
     Command("alert", "alerts:app", "Send new stories of a search at once."),
+    Command("interests", "interests:app", "Propose what raises and lowers stories for you."),
     Command("digest", "digest:digest", "Show the latest digest of a day or a week."),
     Command("feed", "feed:feed", "Write stories as Atom or JSON Feed."),
     Command("mcp", "mcp:mcp", "Answer an agent's questions, by the Model Context Protocol."),

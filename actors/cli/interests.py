@@ -1,0 +1,113 @@
+"""``zeke-news interests``: words and example stories that marks suggest, for a person to accept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from actors.cli.engine import in_force, task_settings
+from actors.cli.output import Json, Team, database, in_json, tell
+from actors.insights.events import EventSettings
+from actors.insights.interests import Interest
+from actors.insights.suggesting import Proposal, propose
+from actors.store.news import NOBODY
+from zeke_jobs.cli.options import option
+from zeke_jobs.cli.run import UsageError
+from zeke_jobs.core.environment import author
+from zeke_jobs.revisions import applying, overrides
+from zeke_jobs.revisions.store import Override
+from zeke_jobs.scheduler import dispatch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.config import Config
+
+app = typer.Typer(help="What raises and lowers stories for you.", no_args_is_help=True)
+
+
+@app.callback()
+def _several() -> None:
+    """A group of commands, although there is one."""
+
+
+@app.command(short_help="Propose interests by what was read and archived.")
+def suggest(
+    accept: Annotated[
+        list[str] | None, option("Take these: more:Rust, less:crypto, like:13, unlike:7.", "KIND:VALUE")
+    ] = None,
+    team: Team = NOBODY,
+    is_json: Json = False,
+) -> None:
+    """Propose words and example stories by what was starred, read and archived, with what each would have moved in the last week.
+
+    Only --accept changes something: the interests in force, as `zeke-jobs set` does, for stories analysed from then on.
+    """
+    with database() as conn:
+        settings = EventSettings.model_validate(task_settings(in_force(conn), "analyze-story")).interests
+        name = "all" if team == NOBODY else str(team)
+        interest = settings.teams.get("all" if team == NOBODY else team) or settings.teams.get("all") or Interest()
+        if accept:
+            wider = _accept(conn, name, interest, accept)
+            if not in_json(wider, is_json=is_json):
+                tell(f"the interests of {name} are now {wider}")
+            return
+        made, counts = propose(conn, team, interest, settings)
+    if in_json([_row(one) for one in made], is_json=is_json):
+        return
+    tell(
+        f"by {counts['liked']} stories starred or read and {counts['archived']} archived; {counts['recent']} are of the last week"
+    )
+    for one in made:
+        told = _row(one)
+        tell(
+            f"{told['accept']}: in {one.liked} starred or read, {one.archived} archived; would have moved {len(one.moved)}"
+        )
+        for story in told["moved"][:3]:
+            tell(f"      {story['by']:+g}  {story['number']}  {story['title']}")
+    tell(
+        f"to accept: zeke-news interests suggest --accept {_row(made[0])['accept']}"
+        if made
+        else "nothing to propose yet"
+    )
+
+
+def _row(one: Proposal) -> dict[str, Any]:
+    moved = [{"number": row["number"], "title": row["title"], "by": by} for row, by in one.moved]
+    return {"accept": f"{one.kind}:{one.value}", "liked": one.liked, "archived": one.archived, "moved": moved}
+
+
+def _accept(conn: Connection, name: str, interest: Interest, accepted: Sequence[str]) -> dict[str, Any]:
+    """Set the interests of a team by hand, with the accepted ones added.
+
+    Raises:
+        UsageError: one is none.
+        ConfigurationError: no jobs.yaml is in force, or it has no analyze-story.
+    """
+    found = interest.model_dump(mode="json", exclude_defaults=True)
+    for one in accepted:
+        kind, _, value = one.partition(":")
+        found[kind] = [
+            *found.get(kind, ()),
+            *([value.strip()] if value.strip() not in map(str, found.get(kind, ())) else []),
+        ]
+    try:
+        wider = Interest.model_validate(found).model_dump(mode="json", exclude_defaults=True)
+    except ValidationError as error:
+        raise UsageError(
+            f"expected more:WORD, less:WORD, like:STORY or unlike:STORY, got {' '.join(accepted)}"
+        ) from error
+
+    def change(file: Config, present: Sequence[Override]) -> list[Override]:
+        path = overrides.read_path(f"analyze-story.settings.interests.teams.{name}", file)
+        why = f"accepted {', '.join(accepted)}"
+        return overrides.with_overrides(
+            present, [Override(path, wider, by=author(), why=why, set_on=dispatch.clock(conn), until=None)]
+        )
+
+    applying.set_by_hand(conn, change, by=author(), message="interests suggest --accept")
+    return wider

@@ -1,0 +1,116 @@
+"""Interests that a team's marks suggest, each with the effect that it would have had in the last week. Changes nothing."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from actors.ai.words import SMALL, words
+from actors.insights.interests import Interest, score
+from actors.store.statements import SQL, by_index
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from uuid import UUID
+
+    from psycopg2.extensions import connection as Connection
+
+    from actors.insights.interests import Interests
+
+_LEAD = 1000  # characters in which words are looked for
+_LEAST = 3  # marked stories that have a word, or resemble an example
+_SHARE = 0.05  # of the marked stories that have a word
+_TIMES = 2.0  # how much more frequent a word is among them than among the others
+_MOST = 4  # proposals of a kind
+_EXAMPLES = 20  # the newest marked stories that are tried as examples
+
+Kind = Literal["more", "less", "like", "unlike"]
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A word or an example story that the interests of a team may get.
+
+    Attributes:
+        kind: The list of ``Interest`` that it would join.
+        value: The word, or the number of the story.
+        liked: Stories that the team starred or read that have the word, or resemble the example; ``archived``: those put away.
+        moved: The stories of the last week whose chili it would have moved, with the shift in points.
+    """
+
+    kind: Kind
+    value: str | int
+    liked: int
+    archived: int
+    moved: list[tuple[dict[str, Any], float]]
+
+
+def propose(
+    conn: Connection, team: UUID, interest: Interest, settings: Interests
+) -> tuple[list[Proposal], dict[str, int]]:
+    """Proposals of each kind, the most telling first; and the numbers of liked, archived and recent stories behind them."""
+    with by_index(conn):
+        rows = SQL.all(conn, "interest_stories", team=team)
+        liked = [row for row in rows if row["is_starred"] or row["state"] == "read"]
+        archived = [row for row in rows if row["state"] == "archived" and not row["is_starred"]]
+        starred = [row for row in liked if row["is_starred"]][:_EXAMPLES]
+        tried = [*starred, *archived[:_EXAMPLES]]
+        known = [*interest.like, *interest.unlike]
+        ids = [one for one in known if not isinstance(one, int)]
+        numbers = [one for one in known if isinstance(one, int)] + [row["number"] for row in tried]
+        stories = [row["id"] for row in rows]
+        near: defaultdict[UUID, list[dict[str, Any]]] = defaultdict(list)
+        for pair in SQL.all(conn, "interest_cosines", ids=ids, numbers=numbers, stories=stories):
+            near[pair["to_id"]].append(pair)
+    week = [row for row in rows if row["is_recent"]]
+    others = [row for row in week if row["state"] == "unread" and not row["is_starred"]]
+    named: list[tuple[Kind, str | int]] = [("more", word) for word in _telling(liked, archived + others)]
+    named += [("less", word) for word in _telling(archived, liked + others)]
+    named += [("like", row["number"]) for row in starred] + [("unlike", row["number"]) for row in archived[:_EXAMPLES]]
+    made = []
+    for kind, value in named:
+        if str(value).lower() in {str(one).lower() for one in getattr(interest, kind)}:
+            continue
+        alone = Interest.model_validate({kind: [value]})
+        fits = [
+            {row["id"] for row in some if score(alone, settings, row["said"], near[row["id"]])[0]}
+            for some in (liked, archived)
+        ]
+        wider = interest.model_copy(update={kind: (*getattr(interest, kind), value)})
+        moved = [(row, _shift(wider, settings, row, near) - _shift(interest, settings, row, near)) for row in week]
+        made.append(Proposal(kind, value, len(fits[0]), len(fits[1]), [(row, by) for row, by in moved if by]))
+    return list(_best(made)), {"liked": len(liked), "archived": len(archived), "recent": len(week)}
+
+
+def _shift(
+    interest: Interest, settings: Interests, row: Mapping[str, Any], near: Mapping[UUID, list[dict[str, Any]]]
+) -> float:
+    return score(interest, settings, row["said"], near[row["id"]])[0]
+
+
+def _telling(some: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The words that are in many of some stories, most of all in headlines, and, by share, in far fewer others."""
+    here, there = (Counter(word for row in rows for word in _words(row["said"])) for rows in (some, others))
+    rate = {word: (count / len(some)) / ((there[word] + 0.5) / (len(others) + 1)) for word, count in here.items()}
+    fitting = [
+        word for word, count in here.items() if count >= max(_LEAST, _SHARE * len(some)) and rate[word] >= _TIMES
+    ]
+    headlines = Counter(word for row in some for word in _words(row["title"] or ""))
+    return sorted(fitting, key=lambda word: (-(here[word] + headlines[word]) * math.log(rate[word]), word))[: 2 * _MOST]
+
+
+def _words(said: str) -> set[str]:
+    return {word for word in words(said[:_LEAD]) if word not in SMALL and len(word) > 2 and not word.isnumeric()}
+
+
+def _best(made: Iterable[Proposal]) -> Iterable[Proposal]:
+    """Of each kind the first that fit enough of the marked stories, and more of them than of the opposite ones."""
+    shown = Counter[str]()
+    for one in made:
+        mine, opposite = (one.liked, one.archived) if one.kind in {"more", "like"} else (one.archived, one.liked)
+        least = _LEAST if isinstance(one.value, str) else _LEAST - 1  # the example itself is one more
+        if mine >= least and mine > opposite and shown[one.kind] < _MOST:
+            shown[one.kind] += 1
+            yield one

@@ -1,0 +1,116 @@
+"""``zeke-news interests suggest`` proposes by marks, shows the effect, and changes nothing that nobody accepted."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from actors.cli.app import run
+from actors.cli.engine import in_force as configuration
+from actors.cli.engine import task_settings
+from actors.insights.analyze import analyze_story
+from actors.insights.events import EventSettings
+from actors.schema import AnalyzeStory
+from tests.actors.cli.conftest import JOBS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TEAM = uuid.UUID(int=7)
+ANALYSE = "  analyze-story: {handler: actors.insights.analyze:analyze_story}\n"
+LIKED = (
+    "The vacuum of Postgres number {n} reads large tables in parallel, so that dead rows go sooner than in release {n}."
+)
+PUT_AWAY = "The price of a bitcoin rose in week {n}, and an exchange in Panama sold {n} thousand of them to strangers."
+OTHER = "A cat sat on the rails of railway {n} for {n} hours, before a child of the village led it away with milk."
+
+
+@pytest.fixture
+def news(capsys: pytest.CaptureFixture[str], in_force: Callable[[str], None]) -> Callable[..., tuple[int, str]]:
+    in_force(JOBS + ANALYSE)
+
+    def call(*arguments: str) -> tuple[int, str]:
+        status = run(arguments)
+        captured = capsys.readouterr()
+        return status, captured.out + captured.err
+
+    return call
+
+
+@pytest.fixture
+def marked(add_story: Any, handler_context: Any, conn: Any) -> None:
+    """Four stories of each kind, analysed; the first ones starred or read or archived a month ago, the last of each new and unread."""
+    for title, text, state in (
+        ("Postgres vacuum", LIKED, "read"),
+        ("Bitcoin", PUT_AWAY, "archived"),
+        ("A cat", OTHER, None),
+    ):
+        for n in range(1, 5):
+            story = add_story(text.format(n=n), title=f"{title} {n}", days_old=1 if n == 4 else 30)
+            analyze_story(AnalyzeStory(story_id=story), handler_context(EventSettings(same_event_cosine=1)))
+            if state and n < 4:
+                with conn.cursor() as cursor:
+                    cursor.execute(
+                        "INSERT INTO team_story_states (team_id, story_id, state, pinned) VALUES (%s, %s, %s, %s)",
+                        (str(uuid.UUID(int=0)), str(story), state, state == "read" and n == 1),
+                    )
+
+
+def proposals(news: Any, *more: str) -> dict[str, dict[str, Any]]:
+    status, out = news("interests", "suggest", "--json", *more)
+    assert status == 0
+    return {one["accept"]: one for one in json.loads(out)}
+
+
+def teams(conn: Any) -> Any:
+    return task_settings(configuration(conn), "analyze-story").get("interests")
+
+
+def test_words_and_examples_are_proposed_with_what_they_would_have_moved(news: Any, marked: None, conn: Any) -> None:
+    made = proposals(news)
+    assert made["more:postgres"]["liked"] == 3
+    assert [(story["number"], story["by"]) for story in made["more:postgres"]["moved"]] == [(4, 0.5)]
+    assert [(story["number"], story["by"]) for story in made["less:bitcoin"]["moved"]] == [(8, -0.5)]
+    assert [(story["number"], story["by"]) for story in made["like:1"]["moved"]] == [(4, 1.0)]
+    assert {name for name in made if name.startswith("unlike")} <= {"unlike:5", "unlike:6", "unlike:7"}
+    assert not [name for name in made if "cat" in name or "of" in name.split(":")]
+    assert teams(conn) is None
+    out = news("interests", "suggest")[1]
+    assert "by 3 stories starred or read and 3 archived; 3 are of the last week" in out
+    assert "more:postgres: in 3 starred or read, 0 archived; would have moved 1" in out
+    assert "+0.5  4  Postgres vacuum 4" in out
+    assert "to accept: zeke-news interests suggest --accept more:" in out
+
+
+def test_what_is_accepted_is_in_force_and_is_not_proposed_again(news: Any, marked: None, conn: Any) -> None:
+    status, out = news("interests", "suggest", "--accept", "more:postgres", "--accept", "like:1")
+    assert status == 0, out
+    assert teams(conn) == {"teams": {"all": {"more": ["postgres"], "like": [1]}}}
+    made = proposals(news)
+    assert "more:postgres" not in made
+    assert "like:1" not in made
+    assert made["less:bitcoin"]["moved"]
+    news("interests", "suggest", "--accept", "less:bitcoin", "--accept", "more:postgres")
+    assert teams(conn) == {"teams": {"all": {"more": ["postgres"], "like": [1], "less": ["bitcoin"]}}}
+    news("interests", "suggest", "--accept", "unlike:5", "--team", str(TEAM))
+    assert teams(conn)["teams"][str(TEAM)] == {
+        "more": ["postgres"],
+        "like": [1],
+        "less": ["bitcoin"],
+        "unlike": [5],
+    }
+
+
+def test_a_team_s_own_marks_count_and_without_marks_nothing_is_proposed(news: Any, marked: None) -> None:
+    assert proposals(news, "--team", str(TEAM)) == {}
+    assert "nothing to propose yet" in news("interests", "suggest", "--team", str(TEAM))[1]
+
+
+@pytest.mark.parametrize("accepted", ["Postgres", "most:Postgres", "like:postgres"])
+def test_what_is_no_interest_is_refused(news: Any, conn: Any, accepted: str) -> None:
+    status, out = news("interests", "suggest", "--accept", accepted)
+    assert (status, "expected more:WORD, less:WORD, like:STORY or unlike:STORY" in out) == (2, True)
+    assert teams(conn) is None
