@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from actors.ai import gate
 from actors.ai.composition import has_parts, in_three_lengths, stands_alone
-from actors.ai.gate.evidence import evidence, keys, script
+from actors.ai.gate.evidence import evidence, keys
 from actors.ai.markdown import prose
 from actors.ai.patterns import patterns
 from actors.ai.protocol import Analysis, Brief, Citation, Embedding, Ledger, Provenance, Story, Summary
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from actors.ai.chili import Chili
 
-MADE_BY = Provenance(provider="local", model="extractive-7")
+MADE_BY = Provenance(provider="local", model="extractive-8")
 """Stored with each text. Raise the number when other sentences would be chosen."""
 
 _SAYS = patterns("actors.ai", "patterns.txt")
@@ -123,9 +123,8 @@ def lead(story: Story) -> str:
 
 
 def _shown(story: Story, lead: float = 0.6) -> list[Ranked]:
-    """The story's sentences that may be shown, in order: in the story's own script, and not refuted by a fact-check."""
-    known = evidence(story)
-    return [item for item in ranked(story.document, lead) if item.is_statement and script(item.text) == known.script]
+    """The story's sentences that may be shown, in order."""
+    return [item for item in ranked(story.document, lead) if item.is_statement]
 
 
 def _has_parts(story: Story) -> bool:

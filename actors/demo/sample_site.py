@@ -112,8 +112,9 @@ def _publication(publication: Publication, own: list[Entry], base_url: str, now:
         items.append(_fill(f"{publication.format}_entry.xml", told).strip())
         if not entry.missing:
             told["body"] = _read(f"articles/{entry.slug}.html").strip()
-            told["related"] = _links([other for other in own if other is not entry][:_RELATED])
-            pages[entry.path] = _html(publication.template, told)
+            others = [other for other in own if other is not entry][:_RELATED]
+            told["related"] = "\n".join(f'<li><a href="{e.path}">{escape(e.title)}</a></li>' for e in others)
+            pages[entry.path] = Page(_fill(publication.template, told).encode(), "text/html; charset=utf-8")
     feed = _fill(f"{publication.format}.xml", {**site, "entries": "\n".join(items)})
     pages[publication.feed] = Page(feed.encode(), f"{feed_type}; charset=utf-8")
     return pages
@@ -127,14 +128,6 @@ def _texts(**texts: str) -> dict[str, str]:
 def _moments(name: str, now: datetime, age: int) -> dict[str, str]:
     moment = now - timedelta(hours=age)
     return {name: moment.isoformat(timespec="seconds"), f"{name}_rfc822": format_datetime(moment, usegmt=True)}
-
-
-def _links(others: list[Entry]) -> str:
-    return "\n".join(f'<li><a href="{e.path}">{escape(e.title)}</a></li>' for e in others)
-
-
-def _html(template: str, values: dict[str, str]) -> Page:
-    return Page(_fill(template, values).encode(), "text/html; charset=utf-8")
 
 
 def _fill(template: str, values: dict[str, str]) -> str:

@@ -87,7 +87,7 @@ class LocalEngine:
             return read_mailbox(url, self._settings, etag)
         now = datetime.now(UTC)
         address = youtube.feed_url(url, lambda page: self._fetcher.get(page, self._limits(_PAGE_TYPES)))
-        if (api := self._youtube) is not None and (channel := _channel(address)) is not None:
+        if (api := self._youtube) is not None and (channel := channel_of(address)) is not None:
             try:
                 return api.channel(channel, address)
             except EngineError:
@@ -153,10 +153,6 @@ class LocalEngine:
             redirects=settings.redirects,
             content_types=content_types,
         )
-
-
-def _channel(address: str) -> str | None:
-    return channel_of(address) if address.startswith(youtube.FEED) else None
 
 
 def _asked_to_wait(headers: Mapping[str, str], ttl_minutes: int | None, now: datetime) -> datetime | None:

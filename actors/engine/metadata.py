@@ -59,6 +59,7 @@ def read(tree: HtmlElement, url: str) -> Metadata:
     publisher = article.get("publisher")
     site = one_line(metas.get("og:site_name") or text_at(publisher, "name") or text_of(publisher), 200)
     lines = short_lines(tree)
+    headings = [one_line(html.unescape(one.text_content())) for one in islice(tree.iter("h1"), _MOST_BLOCKS)]
     said = (
         metas.get("og:title"),
         text_at(article, "headline"),
@@ -66,7 +67,11 @@ def read(tree: HtmlElement, url: str) -> Metadata:
         _title(tree),
     )
     return Metadata(
-        title=one_line(page_title([one_line(html.unescape(one)) for one in said if one], _headings(tree), site, url)),
+        title=one_line(
+            page_title(
+                [one_line(html.unescape(one)) for one in said if one], [one for one in headings if one], site, url
+            )
+        ),
         description=one_line(
             metas.get("og:description") or metas.get("description") or text_at(article, "description"), 2000
         ),
@@ -128,14 +133,6 @@ def _canonical(tree: HtmlElement, url: str) -> str | None:
             is_address = parts.scheme in {"http", "https"} and len(target) <= LONGEST_ADDRESS
             return target if is_address and not is_front_page else None
     return None
-
-
-def _headings(tree: HtmlElement) -> list[str]:
-    return [
-        text
-        for heading in islice(tree.iter("h1"), _MOST_BLOCKS)
-        if (text := one_line(html.unescape(heading.text_content())))
-    ]
 
 
 def _article(data: list[dict[str, Any]], titles: list[str]) -> dict[str, Any]:

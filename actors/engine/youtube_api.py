@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from actors.engine.contract import Author, ContentItem, ContentSource, EngineError
 from actors.engine.dates import read_date
 from actors.engine.text import clean, one_line, text_at
+from actors.engine.youtube import FEED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -27,8 +28,8 @@ _LENGTH = re.compile(r"P(?:(\d{1,9})D)?T?(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,
 
 
 def channel_of(feed_url: str) -> str | None:
-    """The channel of a keyless feed's address; None for a playlist."""
-    return parse_qs(urlsplit(feed_url).query).get("channel_id", [None])[0]
+    """The channel of a keyless feed's address; None for a playlist, or another site's feed."""
+    return None if not feed_url.startswith(FEED) else parse_qs(urlsplit(feed_url).query).get("channel_id", [None])[0]
 
 
 class DataApi:

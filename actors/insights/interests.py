@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
+from psycopg2.extras import Json
 from pydantic import BaseModel, Field
 
 from actors.ai.keywords import hits
-from actors.store import teams
+from actors.store.statements import SQL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,10 +64,15 @@ def apply(tx: Connection, text: StoryText, interests: Interests) -> bool:
     said = f"{text.title}\n{text.document}"
     scores = []
     for team, interest in interests.teams.items():
-        near = teams.cosines(tx, text.id, (*interest.like, *interest.unlike))
+        examples = [*interest.like, *interest.unlike]
+        named = {
+            "ids": [one for one in examples if isinstance(one, UUID)],
+            "numbers": [one for one in examples if isinstance(one, int)],
+        }
+        near = SQL.all(tx, "example_cosines", story_id=text.id, **named) if examples else []
         shift, parts = score(interest, interests, said, near)
-        scores.append((EVERYBODY if team == "all" else UUID(str(team)), shift, parts))
-    return teams.put_scores(tx, text.id, scores)
+        scores.append({"team_id": str(EVERYBODY if team == "all" else team), "shift": shift, "parts": parts})
+    return SQL.run(tx, "team_scores_put", story_id=text.id, scores=Json(scores)) > 0
 
 
 def score(

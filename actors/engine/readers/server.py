@@ -150,9 +150,9 @@ def _be_reader(operations: Mapping[str, Operation], limits: Limits, sock: Connec
         is_last = False
         while not is_last:
             head, body = parted(sock.recv_bytes())
-            _arm(limits)
+            _arm(limits.cpu, limits.wall)
             answer, found = _answer(operations, limits, head, body)
-            _disarm()
+            _arm(0, 0)
             is_last = "exceeded" in answer or _own_memory() - born > limits.growth
             sock.send_bytes(joined({**answer, "last": is_last}, found))
     except (OSError, EOFError):
@@ -195,19 +195,14 @@ def _confine(limits: Limits) -> None:
         )  # the kernel should end this process before the worker
 
 
-def _arm(limits: Limits) -> None:
-    """Let the kernel end this process after its time.
+def _arm(cpu: int, wall: int) -> None:
+    """Let the kernel end this process after some seconds, of CPU or on the clock; 0 for never.
 
     By timers, which begin now. RLIMIT_CPU is counted from the birth, by ticks of the clock: after a minute and a half of work,
     Linux took a reader for 10 s older than ``getrusage`` did.
     """
-    signal.setitimer(signal.ITIMER_PROF, limits.cpu)
-    signal.setitimer(signal.ITIMER_REAL, limits.wall)
-
-
-def _disarm() -> None:
-    for timer in (signal.ITIMER_PROF, signal.ITIMER_REAL):
-        signal.setitimer(timer, 0)
+    signal.setitimer(signal.ITIMER_PROF, cpu)
+    signal.setitimer(signal.ITIMER_REAL, wall)
 
 
 def _own_memory() -> int:
