@@ -24,6 +24,7 @@ STORIES = {
     "Postgres 19 speeds up vacuum": "The vacuum of Postgres reads large tables in parallel, and dead rows go sooner.",
     "A cat stops a train": "A cat sat on the rails of a small railway for two hours before a child led it away.",
     "Why vacuum in Postgres was slow": "Dead rows of large tables in Postgres kept the vacuum busy; it read them one by one.",
+    "Release notes arrive": "The vacuum of Postgres reads large tables in parallel, and dead rows go sooner than ever.",
     "Postgres users meet in Ghent": "Four hundred people gathered in a hall in Belgium, drank coffee and heard talks on hiring.",
 }
 
@@ -60,18 +61,19 @@ def digest(handler_context: Any, rows: Callable[..., Any]) -> Callable[[], dict[
 
 
 def test_stories_that_are_alike_and_share_a_word_are_one_topic_named_by_it(told: Any, digest: Any) -> None:
-    for chili, (title, text) in zip((5, 4, 3, 2), STORIES.items(), strict=True):
+    for chili, (title, text) in zip((5, 4, 3, 2, 1), STORIES.items(), strict=True):
         told(title, text, chili)
     made = digest()
-    first, cat, second, ghent = STORIES
+    first, cat, second, notes, ghent = STORIES
     assert [(entry["title"], entry["topic"]) for entry in made["entries"]] == [
         (first, "Postgres, vacuum"),
         (cat, None),
         (second, "Postgres, vacuum"),
+        (notes, None),
         (ghent, None),
     ]
     shown = rendering.text(made)
-    places = [shown.index(each) for each in ("== Postgres, vacuum", first, second, "== More", cat, ghent)]
+    places = [shown.index(each) for each in ("== Postgres, vacuum", first, second, "== More", cat, notes, ghent)]
     assert places == sorted(places)
     assert f"2. {second}" in shown
     for text in (rendering.markdown(made), rendering.html(made)):

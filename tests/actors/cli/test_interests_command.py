@@ -21,11 +21,9 @@ if TYPE_CHECKING:
 
 TEAM = uuid.UUID(int=7)
 ANALYSE = "  analyze-story: {handler: actors.insights.analyze:analyze_story}\n"
-LIKED = (
-    "The vacuum of Postgres number {n} reads large tables in parallel, so that dead rows go sooner than in release {n}."
-)
-PUT_AWAY = "The price of a bitcoin rose in week {n}, and an exchange in Panama sold {n} thousand of them to strangers."
-OTHER = "A cat sat on the rails of railway {n} for {n} hours, before a child of the village led it away with milk."
+LIKED = "Postgres vacuum, Postgres vacuum, and people at {n}."
+PUT_AWAY = "Bitcoin exchange, bitcoin exchange, and people at {n}."
+OTHER = "Cats on rails, cats on rails, and people at {n}."
 
 
 @pytest.fixture
@@ -44,7 +42,7 @@ def news(capsys: pytest.CaptureFixture[str], in_force: Callable[[str], None]) ->
 def marked(add_story: Any, handler_context: Any, conn: Any) -> None:
     """Four stories of each kind, analysed; the first ones starred or read or archived a month ago, the last of each new and unread."""
     for title, text, state in (
-        ("Postgres vacuum", LIKED, "read"),
+        ("Postgres", LIKED, "read"),
         ("Bitcoin", PUT_AWAY, "archived"),
         ("A cat", OTHER, None),
     ):
@@ -76,12 +74,13 @@ def test_words_and_examples_are_proposed_with_what_they_would_have_moved(news: A
     assert [(story["number"], story["by"]) for story in made["less:bitcoin"]["moved"]] == [(8, -0.5)]
     assert [(story["number"], story["by"]) for story in made["like:1"]["moved"]] == [(4, 1.0)]
     assert {name for name in made if name.startswith("unlike")} <= {"unlike:5", "unlike:6", "unlike:7"}
-    assert not [name for name in made if "cat" in name or "of" in name.split(":")]
+    assert [name for name in made if name.startswith("more")] == ["more:postgres", "more:vacuum"]
+    assert [name for name in made if name.startswith("less")] == ["less:bitcoin", "less:exchange"]
     assert teams(conn) is None
     out = news("interests", "suggest")[1]
     assert "by 3 stories starred or read and 3 archived; 3 are of the last week" in out
     assert "more:postgres: in 3 starred or read, 0 archived; would have moved 1" in out
-    assert "+0.5  4  Postgres vacuum 4" in out
+    assert "+0.5  4  Postgres 4" in out
     assert "to accept: zeke-news interests suggest --accept more:" in out
 
 
@@ -92,7 +91,7 @@ def test_what_is_accepted_is_in_force_and_is_not_proposed_again(news: Any, marke
     made = proposals(news)
     assert "more:postgres" not in made
     assert "like:1" not in made
-    assert made["less:bitcoin"]["moved"]
+    assert [story["number"] for story in made["less:bitcoin"]["moved"]] == [8]
     news("interests", "suggest", "--accept", "less:bitcoin", "--accept", "more:postgres")
     assert teams(conn) == {"teams": {"all": {"more": ["postgres"], "like": [1], "less": ["bitcoin"]}}}
     news("interests", "suggest", "--accept", "unlike:5", "--team", str(TEAM))
@@ -102,6 +101,24 @@ def test_what_is_accepted_is_in_force_and_is_not_proposed_again(news: Any, marke
         "less": ["bitcoin"],
         "unlike": [5],
     }
+
+
+def test_an_example_is_like_more_liked_stories_than_archived_ones(news: Any, marked: None, conn: Any) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO team_story_states (team_id, story_id, state) SELECT team_id, i.story_id, 'archived' FROM story_index AS i"
+            " CROSS JOIN (SELECT DISTINCT team_id FROM team_story_states) AS t WHERE i.number = 8"
+        )
+        cursor.execute(
+            "UPDATE team_story_states AS t SET state = 'archived', pinned = i.number <> 4 FROM story_index AS i"
+            " WHERE i.story_id = t.story_id AND i.number <= 4"
+        )
+        cursor.execute(
+            "UPDATE team_story_states AS t SET pinned = true FROM story_index AS i WHERE i.story_id = t.story_id AND i.number = 5"
+        )
+    made = proposals(news)
+    assert {"like:1", "like:2", "like:3"} <= set(made)
+    assert "like:5" not in made
 
 
 def test_a_team_s_own_marks_count_and_without_marks_nothing_is_proposed(news: Any, marked: None) -> None:

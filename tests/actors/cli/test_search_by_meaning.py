@@ -11,6 +11,7 @@ import pytest
 
 from actors.ai import hashing
 from actors.cli.app import run
+from actors.insights import events
 from actors.insights.analyze import analyze_story
 from actors.insights.events import EventSettings
 from actors.schema import AnalyzeStory
@@ -95,6 +96,18 @@ def test_of_very_many_stories_the_newest_are_compared(
     assert "Moon" not in said.replace("moon", "")
 
 
+def test_the_nearest_is_found_by_its_signs_among_more_than_are_compared_by_vector(
+    news: Any, library: None, add_story: Any, conn: Any
+) -> None:
+    for n in range(120):
+        story = add_story("A text.", title=f"Other {n}", days_old=0.5)
+        vector = hashing.embed(f"word{n} thing{n} item{n} of a storm of retries")
+        events.publish(conn, story, embeddings.written(hashing.MODEL_VERSION, vector), [])
+    out = news("search", "--meaning", "a cat on a mat looked at the moon", "--limit", "1", "--json")
+    assert titles(out) == ["Cats"]
+    assert "compared 124 stories" in news("search", "--like", "3")[1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "told"),
     [
@@ -139,9 +152,15 @@ def test_signs_tell_the_angle_of_two_vectors() -> None:
     for shared in (5, 20, 35, 40):
         one = chance.sample(words, 40)
         other = one[:shared] + chance.sample(words, 40 - shared)
-        vectors = [hashing.embed(" ".join(some)) for some in (one, other)]
-        cosine = sum(a * b for a, b in zip(*vectors, strict=True))
-        first, second = (embeddings.written("m", vector).signs for vector in vectors)
-        share = sum(a != b for a, b in zip(first, second, strict=True)) / 1024
-        assert len(first) == 1024
-        assert abs(share - math.acos(min(1.0, cosine)) / math.pi) < 0.06
+        _compare(*(hashing.embed(" ".join(some)) for some in (one, other)))
+    _compare(
+        *([chance.random() for _ in range(1536)] for _ in range(2))
+    )  # all positive: only the rotation makes signs of them
+
+
+def _compare(one: list[float], other: list[float]) -> None:
+    cosine = sum(a * b for a, b in zip(one, other, strict=True)) / math.hypot(*one) / math.hypot(*other)
+    first, second = (embeddings.written("m", vector).signs for vector in (one, other))
+    share = sum(a != b for a, b in zip(first, second, strict=True)) / 1024
+    assert len(first) == 1024
+    assert abs(share - math.acos(min(1.0, cosine)) / math.pi) < 0.06
