@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 TEAM = uuid.UUID(int=7)
 ANALYSE = "  analyze-story: {handler: actors.insights.analyze:analyze_story}\n"
 LIKED = "Postgres vacuum, Postgres vacuum, and people at {n}."
-PUT_AWAY = "Bitcoin exchange, bitcoin exchange, and people at {n}."
+PUT_AWAY = "Bitcoin exchange, bitcoin exchange at {n}."
 OTHER = "Cats on rails, cats on rails, and people at {n}."
 
 
@@ -39,22 +39,35 @@ def news(capsys: pytest.CaptureFixture[str], in_force: Callable[[str], None]) ->
 
 
 @pytest.fixture
-def marked(add_story: Any, handler_context: Any, conn: Any) -> None:
-    """Four stories of each kind, analysed; the first ones starred or read or archived a month ago, the last of each new and unread."""
-    for title, text, state in (
-        ("Postgres", LIKED, "read"),
-        ("Bitcoin", PUT_AWAY, "archived"),
-        ("A cat", OTHER, None),
-    ):
-        for n in range(1, 5):
-            story = add_story(text.format(n=n), title=f"{title} {n}", days_old=1 if n == 4 else 30)
-            analyze_story(AnalyzeStory(story_id=story), handler_context(EventSettings(same_event_cosine=1)))
-            if state and n < 4:
-                with conn.cursor() as cursor:
-                    cursor.execute(
-                        "INSERT INTO team_story_states (team_id, story_id, state, pinned) VALUES (%s, %s, %s, %s)",
-                        (str(uuid.UUID(int=0)), str(story), state, state == "read" and n == 1),
-                    )
+def add(add_story: Any, handler_context: Any, conn: Any) -> Callable[..., None]:
+    """Adds an analysed story with a mark of readers without a team."""
+
+    def make(
+        title: str, text: str, n: int, *, state: str | None = None, starred: bool = False, days_old: int = 30
+    ) -> None:
+        story = add_story(text.format(n=n), title=f"{title} {n}", days_old=days_old)
+        analyze_story(AnalyzeStory(story_id=story), handler_context(EventSettings(same_event_cosine=1)))
+        if state:
+            with conn.cursor() as cursor:
+                cursor.execute(
+                    "INSERT INTO team_story_states (team_id, story_id, state, pinned) VALUES (%s, %s, %s, %s)",
+                    (str(uuid.UUID(int=0)), str(story), state, starred),
+                )
+
+    return make
+
+
+@pytest.fixture
+def marked(add: Callable[..., None]) -> None:
+    """Stories 1 to 3 were read, one of them starred, 5 to 7 archived; 4, 8 and those on cats are new."""
+    for n in range(1, 4):
+        add("Postgres", LIKED, n, state="read", starred=n == 1)
+    add("Postgres", LIKED, 4, days_old=1)
+    for n in range(1, 4):
+        add("Bitcoin", PUT_AWAY, n, state="archived")
+    add("Bitcoin", PUT_AWAY, 4, days_old=1)
+    for n in range(1, 5):
+        add("A cat", OTHER, n, days_old=1)
 
 
 def proposals(news: Any, *more: str) -> dict[str, dict[str, Any]]:
@@ -78,7 +91,7 @@ def test_words_and_examples_are_proposed_with_what_they_would_have_moved(news: A
     assert [name for name in made if name.startswith("less")] == ["less:bitcoin", "less:exchange"]
     assert teams(conn) is None
     out = news("interests", "suggest")[1]
-    assert "by 3 stories starred or read and 3 archived; 3 are of the last week" in out
+    assert "by 3 stories starred or read and 3 archived; 6 are of the last week" in out
     assert "more:postgres: in 3 starred or read, 0 archived; would have moved 1" in out
     assert "+0.5  4  Postgres 4" in out
     assert "to accept: zeke-news interests suggest --accept more:" in out
@@ -103,22 +116,15 @@ def test_what_is_accepted_is_in_force_and_is_not_proposed_again(news: Any, marke
     }
 
 
-def test_an_example_is_like_more_liked_stories_than_archived_ones(news: Any, marked: None, conn: Any) -> None:
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO team_story_states (team_id, story_id, state) SELECT team_id, i.story_id, 'archived' FROM story_index AS i"
-            " CROSS JOIN (SELECT DISTINCT team_id FROM team_story_states) AS t WHERE i.number = 8"
-        )
-        cursor.execute(
-            "UPDATE team_story_states AS t SET state = 'archived', pinned = i.number <> 4 FROM story_index AS i"
-            " WHERE i.story_id = t.story_id AND i.number <= 4"
-        )
-        cursor.execute(
-            "UPDATE team_story_states AS t SET pinned = true FROM story_index AS i WHERE i.story_id = t.story_id AND i.number = 5"
-        )
+def test_an_example_is_like_more_liked_stories_than_archived_ones(
+    news: Any, marked: None, add: Callable[..., None]
+) -> None:
+    for n in range(5, 8):
+        add("Postgres", LIKED, n, state="read", starred=True)
+        add("Bitcoin", PUT_AWAY, n, state="read", starred=True)
     made = proposals(news)
-    assert {"like:1", "like:2", "like:3"} <= set(made)
-    assert "like:5" not in made
+    assert "like:1" in made
+    assert [name for name in made if name in {"like:14", "like:16", "like:18"}] == [], "three are archived, two liked"
 
 
 def test_a_team_s_own_marks_count_and_without_marks_nothing_is_proposed(news: Any, marked: None) -> None:
