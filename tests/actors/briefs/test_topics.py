@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 NOW = datetime(2026, 11, 25, 9, tzinfo=UTC)
 STORIES = {
-    "Postgres 19 speeds up vacuum": "The vacuum of Postgres reads large tables in parallel, and dead rows go sooner.",
+    "Postgres 19: “Vacuum” speeds up": "The vacuum of Postgres reads large tables in parallel, and dead rows go sooner.",
     "A cat stops a train": "A cat sat on the rails of a small railway for two hours before a child led it away.",
     "Why vacuum in Postgres was slow": "Dead rows of large tables in Postgres kept the vacuum busy; it read them one by one.",
     "Release notes arrive": "The vacuum of Postgres reads large tables in parallel, and dead rows go sooner than ever.",
@@ -66,19 +66,19 @@ def test_stories_that_are_alike_and_share_a_word_are_one_topic_named_by_it(told:
     made = digest()
     first, cat, second, notes, ghent = STORIES
     assert [(entry["title"], entry["topic"]) for entry in made["entries"]] == [
-        (first, "Postgres, vacuum"),
+        (first, "Postgres, Vacuum"),
         (cat, None),
-        (second, "Postgres, vacuum"),
+        (second, "Postgres, Vacuum"),
         (notes, None),
         (ghent, None),
     ]
     shown = rendering.text(made)
-    places = [shown.index(each) for each in ("== Postgres, vacuum", first, second, "== More", cat, notes, ghent)]
+    places = [shown.index(each) for each in ("== Postgres, Vacuum", first, second, "== More", cat, notes, ghent)]
     assert places == sorted(places)
     assert f"2. {second}" in shown
     for text in (rendering.markdown(made), rendering.html(made)):
         assert (
-            text.index("Postgres, vacuum") < text.index("Why vacuum") < text.index("More") < text.index("A cat stops")
+            text.index("Postgres, Vacuum") < text.index("Why vacuum") < text.index("More") < text.index("A cat stops")
         )
 
 
