@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from actors.briefs.delivery.settings import AlertSettings  # noqa: TC001 (the ha
 from actors.schema import DeliverAlert  # noqa: TC001
 from actors.store.statements import SQL
 from zeke_jobs import Context, Defer, Reject, Retry
+from zeke_jobs.core.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,16 +37,25 @@ def deliver_alert(payload: DeliverAlert, ctx: Context[AlertSettings]) -> dict[st
         known = ", ".join(sorted(ctx.settings.receivers)) or "none"
         _wait(ctx, name, f"jobs.yaml has no receiver {name}")
         raise Reject(f"expected a receiver in the settings of deliver-alert, got {name!r}; there are: {known}")
+    with ctx.lease(f"alert/{name}"):  # prevents a second message meanwhile
+        return _deliver(ctx, name, receiver)
+
+
+def _deliver(ctx: Context[AlertSettings], name: str, receiver: Receiver) -> dict[str, Any]:
     with ctx.transaction() as tx:
         SQL.all(tx, "alerts_hold", receiver=name)
         SQL.run(tx, "alert_copies_drop", receiver=name)
         rows = SQL.all(tx, "alert_pending", receiver=name, most=_MOST)
         recent = SQL.one(tx, "alert_recent", receiver=name)
+        assert recent is not None
+        wait = _pause(receiver, recent["now"], recent["sent"])
+        stories = [row["story_id"] for row in rows]
+        if wait is None:  # so that it is the same message if this worker dies
+            SQL.run(tx, "alert_offer", receiver=name, stories=stories)
     if not rows:
         return {"outcome": "nothing_waits"}
-    assert recent is not None
-    if (wait := _pause(receiver, recent["now"], recent["sent"])) is not None:
-        _wait(ctx, name, wait[1])
+    if wait is not None:
+        _wait(ctx, name, wait[1], is_kept=True)
         raise Defer(*wait)
     try:
         for _, deliver in channels(receiver):
@@ -57,8 +68,8 @@ def deliver_alert(payload: DeliverAlert, ctx: Context[AlertSettings]) -> dict[st
         raise Reject(f"not delivered: {error}") from error
     output = {"outcome": "sent", "stories": len(rows)}
     with ctx.transaction() as tx:
-        SQL.run(tx, "alert_sent", receiver=name, stories=[row["story_id"] for row in rows])
-        if len(rows) == _MOST:
+        SQL.run(tx, "alert_sent", receiver=name, stories=stories)
+        if SQL.all(tx, "alert_pending", receiver=name, most=1):
             alerts.send(ctx, name)
         ctx.complete(output)
     return output
@@ -81,10 +92,13 @@ def _message(name: str, rows: Sequence[dict[str, Any]]) -> Message:
     stories = sorted(str(row["story_id"]) for row in rows)
     digest = {"title": title, "entries": [{**row, "story_id": str(row["story_id"])} for row in rows]}
     return Message(
-        f"alert-{stories[0]}", f"{name} {' '.join(stories)}", digest, {"type": "alert", "receiver": name, **digest}
+        f"alert-{hashlib.sha256(name.encode()).hexdigest()[:8]}-{stories[0]}",
+        f"{name} {' '.join(stories)}",
+        digest,
+        {"type": "alert", "receiver": name, **digest},
     )
 
 
-def _wait(ctx: Context[AlertSettings], receiver: str, why: str) -> None:
+def _wait(ctx: Context[AlertSettings], receiver: str, why: str, *, is_kept: bool = False) -> None:
     with ctx.transaction() as tx:
-        SQL.run(tx, "alert_wait", receiver=receiver, detail=why[:500])
+        SQL.run(tx, "alert_wait", receiver=receiver, detail=redact(why)[:500], is_kept=is_kept)

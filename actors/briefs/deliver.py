@@ -12,6 +12,7 @@ from actors.schema import DeliverDigest  # noqa: TC001
 from actors.store import digests
 from actors.store.statements import SQL
 from zeke_jobs import Context, Reject, Retry
+from zeke_jobs.core.redaction import redact
 
 
 def deliver_digest(payload: DeliverDigest, ctx: Context[DeliverySettings]) -> dict[str, Any]:
@@ -53,7 +54,7 @@ def deliver_digest(payload: DeliverDigest, ctx: Context[DeliverySettings]) -> di
             failed.append(error)
             ctx.logger.warning("a digest was not delivered", receiver=receiver, reason=str(error))
             with ctx.transaction() as tx:
-                digests.note_delivery(tx, edition, receiver, failure=str(error))
+                digests.note_delivery(tx, edition, receiver, failure=redact(str(error)))
     if failed:
         _again(failed)
     return {**output, "delivered": delivered}

@@ -17,6 +17,7 @@ from actors.store.statements import SQL
 from zeke_jobs.cli import output
 from zeke_jobs.cli.options import argument, option
 from zeke_jobs.cli.run import UsageError
+from zeke_jobs.postgres.pool import transaction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,10 +76,14 @@ def listing(is_json: Json = False) -> None:
 
 @app.command()
 def remove(name: Name, is_json: Json = False) -> None:
-    """Remove an alert, and what it has not sent yet."""
-    with database() as conn:
+    """Remove an alert, and what it has not sent yet.
+
+    What another alert finds too is sent by that one.
+    """
+    with database() as conn, transaction(conn):
         if not SQL.run(conn, "alert_remove", name=name):
             raise NotFound(f"expected the name of an alert, got {name!r}; see zeke-news alert list")
+        SQL.run(conn, "alert_orphans")
     if not in_json({"name": name, "removed": True}, is_json=is_json):
         tell(f"removed alert {name}")
 
@@ -92,7 +97,7 @@ def judged(conn: Connection, story_id: UUID) -> list[tuple[str, str, str]]:
 def _fate(row: Mapping[str, Any], story_id: UUID) -> tuple[str, str]:
     if row["story_id"] is not None:
         which = "" if row["story_id"] == story_id else f"story {row['number']} tells of the same event: "
-        by = "" if row["alert"] == row["name"] else f" by {row['alert']}"
+        by = "" if row["alert"] == row["name"] else f" by {row['alert'] or 'a removed alert'}"
         if row["sent_at"] is not None:
             return "done", f"{which}sent{by} {ago(row['sent_at'])} ago"
         return "waiting", f"{which}{row['detail'] or 'its job has not run yet'}"

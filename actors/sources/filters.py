@@ -67,6 +67,7 @@ class Filters:
         self._always = {
             place for place, (_, rule) in enumerate(rules) if not any(getattr(rule.when, kind) for kind in _KINDS)
         }
+        self._by_author = {place for place, (_, rule) in enumerate(rules) if rule.keep and rule.keep.author}
         self._scopes: dict[tuple[Any, ...], frozenset[int]] = {}
 
     def _finder(self, *kinds: str) -> Finder:
@@ -90,7 +91,10 @@ class Filters:
         also = self._said.found(facts.said)
         found |= {key for key in also if not self._rules[key[0]][1].when.only_title}  # type: ignore[index]
         fits: dict[int, bool | None] = {}
-        for place in sorted(({key[0] for key in found} | self._always) & scope):  # type: ignore[index]
+        tried = {key[0] for key in found} | self._always  # type: ignore[index]
+        if facts.is_by_nobody:
+            tried |= self._by_author
+        for place in sorted(tried & scope):
             name, rule = self._rules[place]
             fits[place] = _fits(rule.when, place, facts, found)
             if rule.drop and fits[place]:
@@ -130,6 +134,11 @@ class _Facts:
     def author(self) -> str:
         return folded(str(self.item.metadata.get("author") or (self.text and self.text.author) or ""))
 
+    @property
+    def is_by_nobody(self) -> bool:
+        """Whether the author is not known before the page is read."""
+        return self.text is None and not self.author
+
     @cached_property
     def said(self) -> str:
         told = self.item.metadata
@@ -157,7 +166,11 @@ class _Facts:
 
 def _fits(when: Conditions, place: int, facts: _Facts, found: set[Hashable]) -> bool | None:
     """Whether all conditions hold; None if that is not known yet."""
-    known: list[bool | None] = [(place, kind) in found for kind in _KINDS if getattr(when, kind)]
+    known: list[bool | None] = [
+        None if kind == "author" and facts.is_by_nobody else (place, kind) in found
+        for kind in _KINDS
+        if getattr(when, kind)
+    ]
     if False in known:
         return False
     if when.older is not None:

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 _AGENT = "zeke-news"
 _LARGEST_ANSWER = 100_000
-_NTFY_TEXT = 3800  # bytes; ntfy makes a file of more than 4096
+_NTFY_TEXT = 3800  # bytes; ntfy makes a file of more than 4096, and refuses more than 8192 of JSON
+_NTFY_TITLE = 250  # characters
 _COMMAND = 30.0  # seconds
 
 
@@ -159,13 +160,18 @@ def _to_ntfy(ntfy: Ntfy, message: Message) -> None:
     cut = text if len(text) <= _NTFY_TEXT else text[:_NTFY_TEXT] + "…".encode()
     told = {
         "topic": topic,
-        "title": rendering.title(message.digest),
+        "title": rendering.title(message.digest)[:_NTFY_TITLE],
         "message": cut.decode("utf-8", "ignore"),
         "priority": min(5, max(3, round(max(entry["chili"] for entry in entries)))),
         **({"click": url} if only and (url := rendering.address(only)) else {}),
     }
     token = ntfy.token.get_secret_value()
-    _post(ntfy, f"{server}/", json.dumps(told).encode(), {"Authorization": f"Bearer {token}"} if token else {})
+    _post(
+        ntfy,
+        f"{server}/",
+        json.dumps(told, ensure_ascii=False).encode(),
+        {"Authorization": f"Bearer {token}"} if token else {},
+    )
 
 
 def _post(receiver: Address, url: str, body: bytes, headers: Mapping[str, str]) -> None:

@@ -14,10 +14,11 @@ CREATE TABLE public.alerts (
 CREATE TABLE public.alert_stories (
     receiver text NOT NULL,
     story_id uuid NOT NULL CONSTRAINT alert_stories_story_id_fkey REFERENCES public.stories (id) ON DELETE CASCADE,
-    alert_id integer NOT NULL CONSTRAINT alert_stories_alert_id_fkey REFERENCES public.alerts (id) ON DELETE CASCADE,
+    alert_id integer CONSTRAINT alert_stories_alert_id_fkey REFERENCES public.alerts (id) ON DELETE SET NULL, -- null once it is removed
     created_at timestamptz NOT NULL DEFAULT zeke_jobs.now(),
     sent_at timestamptz,       -- the same for all stories of one message
     detail text,               -- why it waits
+    is_offered boolean NOT NULL DEFAULT false, -- in the message that is being delivered
     CONSTRAINT alert_stories_pkey PRIMARY KEY (story_id, receiver)
 );
 

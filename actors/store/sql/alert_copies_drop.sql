@@ -1,6 +1,6 @@
 -- Forget what a receiver does not get any more: since it was found, its event became one with another that the receiver has or gets.
 DELETE FROM public.alert_stories AS t
 USING public.stories AS s, public.alert_stories AS other, public.stories AS o
-WHERE t.receiver = %(receiver)s AND t.sent_at IS NULL AND s.id = t.story_id
+WHERE t.receiver = %(receiver)s AND t.sent_at IS NULL AND NOT t.is_offered AND s.id = t.story_id
   AND other.receiver = t.receiver AND other.story_id = o.id AND o.cluster_id = s.cluster_id AND o.id <> s.id
   AND (other.sent_at IS NOT NULL OR (other.created_at, other.story_id) < (t.created_at, t.story_id))

@@ -1,4 +1,4 @@
--- What a receiver still gets, in the form of a digest's entries, the earliest find first.
+-- What a receiver still gets, in the form of a digest's entries, the earliest find first; of a message that was begun, just that.
 SELECT
   s.id AS story_id, a.name AS alert, s.title, s.primary_url AS url, src.name AS source,
   coalesce(o.brief_one_liner, o.brief_two_liner, o.brief_elevator) AS one_liner,
@@ -12,5 +12,7 @@ LEFT JOIN public.sources AS src ON src.id = s.primary_source_id
 LEFT JOIN public.story_overlays AS o ON o.story_id = s.id
 LEFT JOIN LATERAL (SELECT j.chili FROM public.alert_fits(s.id) AS j WHERE j.alert_id = a.id) AS f ON true
 WHERE t.receiver = %(receiver)s AND t.sent_at IS NULL
+  AND t.is_offered = EXISTS (
+    SELECT FROM public.alert_stories AS o WHERE o.receiver = %(receiver)s AND o.sent_at IS NULL AND o.is_offered)
 ORDER BY t.created_at, s.id
 LIMIT %(most)s

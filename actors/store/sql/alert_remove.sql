@@ -1,2 +1,2 @@
--- Remove an alert, and what it has not sent yet.
+-- Remove an alert; what it sent stays told.
 DELETE FROM public.alerts WHERE name = %(name)s

@@ -10,7 +10,7 @@ LEFT JOIN LATERAL (
     t.story_id, i.number, t.sent_at, by.name AS alert,
     (SELECT max(o.detail) FROM public.alert_stories AS o WHERE o.receiver = t.receiver AND o.sent_at IS NULL) AS detail
   FROM public.alert_stories AS t
-  JOIN public.alerts AS by ON by.id = t.alert_id
+  LEFT JOIN public.alerts AS by ON by.id = t.alert_id
   JOIN public.stories AS m ON m.id = t.story_id
   JOIN public.story_index AS i ON i.story_id = m.id
   WHERE t.receiver = r.receiver

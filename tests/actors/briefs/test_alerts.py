@@ -571,3 +571,97 @@ def test_without_the_task_in_jobs_yaml_analyses_go_on_and_nothing_is_lost(
     alerts.put({**receivers, "team": {**receivers["team"], "hourly": 9}})
     alerts.story("granite")
     assert [told["title"] for told in hooks(site)] == ["queues: 2 events"]
+
+
+def test_an_alert_that_is_removed_neither_tells_again_nor_takes_away_what_another_found(
+    alerts: Alerts, news: Any, site: ScriptedSite
+) -> None:
+    news("alert", "add", "queues", "postgres", "--to", "team")
+    news("alert", "add", "budgets", "budget", "--to", "team")
+    told = alerts.story("walnut")
+    site.pages["/hook"] = Answer(status=503)
+    waits = alerts.story("granite")
+    news("alert", "add", "cats", "latency", "--to", "files")
+    news("alert", "remove", "queues")
+    site.pages["/hook"] = Answer(status=200)
+    alerts.move(timedelta(minutes=40))
+    alerts.run()
+    alerts.analyse(told, "manual")
+    titles = [one["title"] for one in hooks(site)]
+    assert (titles[0], titles[-1]) == ("queues: Release of walnut", "budgets: Release of granite")
+    assert titles.count("queues: Release of walnut") == 1
+    assert "budgets: Release of walnut" not in titles
+    assert why(news, told, alerts)[0] == "alert budgets to team: sent by a removed alert ago"
+    assert why(news, waits, alerts)[0] == "alert budgets to team: sent ago"
+
+
+def test_a_worker_that_dies_after_delivery_sends_the_same_message_again_whatever_was_found_meanwhile(
+    alerts: Alerts, news: Any, site: ScriptedSite, conn: Connection, receivers: dict[str, Any]
+) -> None:
+    news("alert", "add", "queues", "postgres", "--to", "team")
+    site.pages["/hook"] = Answer(status=307)
+    alerts.analyse(alerts.story("walnut", analysed=False), raises=False)
+    settings = AlertSettings.model_validate({"receivers": {"team": receivers["team"]}})
+
+    class Died(BaseException):
+        pass
+
+    def die(*_: Any) -> None:
+        raise Died
+
+    site.pages["/hook"] = Answer(status=200)
+    site.asked.clear()
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Died):
+        patch.setattr(FakeContext, "complete", die)
+        deliver_alert(DeliverAlert(receiver="team"), FakeContext(conn, settings=settings))
+    alerts.story("granite")
+    ids = [asked.headers["webhook-id"] for asked in site.asked]
+    assert [told["title"] for told in hooks(site)] == [*["queues: Release of walnut"] * 2, "queues: Release of granite"]
+    assert ids[0] == ids[1] != ids[2]
+
+
+def test_two_jobs_of_a_receiver_send_a_message_once_whatever_jobs_yaml_says_of_its_concurrency(
+    alerts: Alerts, news: Any, site: ScriptedSite, conn: Connection, receivers: dict[str, Any]
+) -> None:
+    news("alert", "add", "queues", "postgres", "--to", "team")
+    site.pages["/hook"] = Answer(status=307)
+    alerts.analyse(alerts.story("walnut", analysed=False), raises=False)
+    settings = AlertSettings.model_validate({"receivers": {"team": receivers["team"]}})
+    site.asked.clear()
+    with pytest.raises(zeke_jobs.Defer):
+        ctx = FakeContext(conn, settings=settings, taken_leases=["alert/team"])
+        deliver_alert(DeliverAlert(receiver="team"), ctx)
+    assert site.asked == []
+
+
+def test_ntfy_gets_a_message_within_its_bound_in_any_script(alerts: Alerts, news: Any, site: ScriptedSite) -> None:
+    news("alert", "add", "queues", "postgres", "--to", "phone")
+    story = alerts.story(analysed=False)
+    alerts.execute("UPDATE stories SET title = %s", "д" * 500)
+    alerts.execute("INSERT INTO story_overlays (story_id, brief_one_liner) VALUES (%s, %s)", story, "д" * 4000)
+    alerts.analyse(story)
+    assert len(site.asked[-1].body) <= 8192, "ntfy reads twice its 4096 bytes of JSON, and refuses more"
+    assert json.loads(site.asked[-1].body)["title"].startswith("queues: ддд")
+
+
+def test_why_masks_a_secret_in_the_address_of_a_receiver(
+    alerts: Alerts, news: Any, receivers: dict[str, Any], site: ScriptedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOOK_TOKEN", "k3y-0f-the-h00k-77")
+    hook = {**receivers["team"]["webhook"], "url": site.url + "/${HOOK_TOKEN}"}
+    alerts.put({**receivers, "team": {"webhook": hook}})
+    site.pages["/k3y-0f-the-h00k-77"] = Answer(status=404)
+    news("alert", "add", "queues", "postgres", "--to", "team")
+    story = alerts.story()
+    (told,) = why(news, story, alerts)
+    assert "answers 404" in told
+    assert "k3y-0f" not in told
+
+
+def test_two_receivers_with_one_folder_get_a_file_each(
+    alerts: Alerts, news: Any, receivers: dict[str, Any], tmp_path: Path
+) -> None:
+    alerts.put({**receivers, "more": receivers["files"]})
+    news("alert", "add", "queues", "postgres", "--to", "files", "--to", "more")
+    alerts.story()
+    assert len(list((tmp_path / "alerts").iterdir())) == 2

@@ -257,3 +257,14 @@ def test_a_thousand_rules_find_the_one_that_fits() -> None:
     assert why(item(description="lorem " * 50 + "word501"), *rules) == "rule 502: drop words word501"
     assert why(item(description="thing500 and 500"), *rules) == r"rule 501: drop regex \bthing500s?\b.*500"
     assert why(item(description="thing500 and word5"[:-1]), *rules) is None
+
+
+def test_a_feed_without_authors_drops_nothing_by_them_before_the_page_is_read() -> None:
+    keep = {"keep": {"author": "Ada"}}
+    page_by = {who: Text("text", "text", "page", author=who) for who in ("Ada Lovelace", "Eve")}
+    assert why(item(), keep) is None
+    assert why(item(), keep, text=page_by["Ada Lovelace"]) is None
+    assert why(item(), keep, text=page_by["Eve"]) == "rule 1: keep author Ada"
+    assert why(item(author="Eve"), keep) == "rule 1: keep author Ada"
+    assert why(item(), {"keep": {"author": "Ada", "words": "queue"}}) == "rule 1: keep words queue; author Ada"
+    assert why(item(), {"drop": {"author": "Eve"}}) is None
