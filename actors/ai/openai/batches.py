@@ -47,7 +47,7 @@ class _Form:
         self._url = f"/v1{wire_path}"
 
     def is_ended(self, batch: Mapping[str, Any]) -> bool:
-        return batch.get(self.status) in self.ends
+        return str(batch.get(self.status)) in self.ends
 
 
 class _OpenAI(_Form):
@@ -169,11 +169,15 @@ class Batches:
         for _ in range(_PAGES):
             page = self._client.get(self._form.path, query)
             data = page.get("data")
-            batches = [one for one in data if isinstance(one, dict)] if isinstance(data, list) else []
+            batches = (
+                [one for one in data if isinstance(one, dict) and isinstance(one.get("id"), str)]
+                if isinstance(data, list)
+                else []
+            )
             yield from batches
             if not batches or not page.get("has_more"):
                 return
-            query[self._form.after] = str(batches[-1].get("id"))
+            query[self._form.after] = batches[-1]["id"]
 
 
 def _checked(name: Any) -> str:

@@ -264,6 +264,67 @@ def test_with_another_provider_the_waiting_jobs_go_on_with_it(
     assert scalar(conn, "SELECT count(*) FROM story_overlays WHERE analysis_state = 'extractive'") == 1
 
 
+@pytest.mark.parametrize("kind", ["chat", "anthropic"])
+@pytest.mark.parametrize(
+    "page", [[], {}, {"data": 5}, {"data": [5, {"id": [1]}, {"id": "batch_0", "status": [], "processing_status": {}}]}]
+)
+def test_a_list_of_another_form_ends_no_batch(
+    conn: Connection,
+    provider: Provider,
+    runner: Callable[..., JobRunner],
+    kind: str,
+    page: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked(conn, runner, 1, kind)
+    run_jobs = runner(kind)
+    run_jobs()
+    with monkeypatch.context() as lying:
+        lying.setattr(provider, "_list", lambda _: page)
+        poll = zeke_jobs.send("poll-batches")
+        run_jobs(raises=False)
+    job = zeke_jobs.status(poll.id)
+    assert job.status == "retry" if page == [] else job.output == {"outcome": "polled", "open": 1, "ended": 0}
+    polled(run_jobs)
+    assert completed(conn) == 1
+
+
+@pytest.mark.parametrize("kind", ["chat", "anthropic"])
+def test_results_of_another_form_are_no_answers(
+    conn: Connection, provider: Provider, runner: Callable[..., JobRunner], kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked(conn, runner, 1, kind)
+    call = str(scalar(conn, "SELECT id FROM ai_calls"))
+    lines = [
+        5,
+        {},
+        {"custom_id": [], "response": 7, "result": 7},
+        {"custom_id": call, "response": {"status_code": 200, "body": []}},
+    ]
+    lines += [
+        {"custom_id": call, "response": [], "result": {"type": "succeeded", "message": "\0"}, "error": {"message": []}}
+    ]
+    monkeypatch.setattr(provider, "_lines", lambda *_: [one for one in lines if isinstance(one, dict)])
+    polled(runner(kind))
+    assert completed(conn) == 1
+    assert costs(conn) == [("failed", 0.0), ("ok", FULL)]
+
+
+def test_an_answer_that_no_database_takes_is_paid_and_asked_again(
+    conn: Connection, provider: Provider, runner: Callable[..., JobRunner], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked(conn, runner, 1)
+    good = provider._completed
+    monkeypatch.setattr(provider, "_completed", lambda asked: {**good(asked), "id": "\0"})
+    run_jobs = runner()
+    run_jobs()
+    zeke_jobs.send("poll-batches")
+    run_jobs(waits=False)
+    assert completed(conn) == 1
+    assert [outcome for outcome, _ in costs(conn)] == ["invalid", "ok"]
+    assert costs(conn)[0][1] == HALF
+
+
 def test_nobody_who_waits_for_an_answer_waits_for_a_batch(
     conn: Connection, provider: Provider, runner: Callable[..., JobRunner]
 ) -> None:

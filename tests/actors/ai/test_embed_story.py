@@ -139,6 +139,28 @@ def test_an_analysis_waits_for_its_embedding_and_asks_alone_if_it_was_left_out(
     assert len(sent) == 1
 
 
+def test_a_story_that_is_embedded_and_not_analysed_yet_joins_its_event(
+    conn: Connection,
+    provider: Provider,
+    embed: Callable[..., FakeChunk],
+    handler_context: Any,
+    rows: Callable[..., Any],
+) -> None:
+    first, _, second = add_stories(conn, 3)  # the vectors of stories 1 and 3 are near each other
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE stories SET published_at = zeke_jobs.now()")
+    embed([first])
+    for story in (second, first):
+        ctx = handler_context(EventSettings(), ai=analyst(provider))
+        analyze_story(AnalyzeStory(story_id=uuid.UUID(story), trigger="manual"), ctx)
+        clusters = {
+            row["cluster_id"]
+            for row in rows("SELECT cluster_id FROM stories WHERE id = ANY (%s::uuid[])", [first, second])
+        }
+        assert len(clusters) == 1
+        assert None not in clusters
+
+
 @pytest.mark.acceptance
 @pytest.mark.timeout(120)
 def test_the_pipeline_embeds_in_chunks_whatever_the_provider_refuses(
