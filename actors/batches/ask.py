@@ -17,10 +17,8 @@ if TYPE_CHECKING:
     from actors.ai.openai.batches import Batches
     from actors.ai.protocol import Analyst
 
-_DAY = timedelta(hours=26)
-"""A batch that takes longer is cancelled: providers promise its end within a day."""
-_LATE = timedelta(hours=1)
-_SKEW = timedelta(hours=1)  # between our clock and the provider's
+_DAY = timedelta(hours=26)  # a batch that takes longer is cancelled: providers promise its end within a day
+_HOUR = timedelta(hours=1)  # for a cancelled batch to end; and most that the provider's clock may be behind
 
 
 def ask_batch(payload: AskBatch, ctx: Context) -> dict[str, Any]:
@@ -59,7 +57,7 @@ def ask_batch(payload: AskBatch, ctx: Context) -> dict[str, Any]:
 
 def _answers(provider: Batches, asked: Sequence[dict[str, Any]], ctx: Context) -> tuple[dict[str, Any], str]:
     """The answers by call, and why all other questions have none."""
-    attempt = f"{datetime.now(UTC) - _SKEW:%Y-%m-%dT%H:%M:%S.%f}"
+    attempt = f"{datetime.now(UTC) - _HOUR:%Y-%m-%dT%H:%M:%S.%f}"
     began = ctx.step("begin", str, attempt)
     search = () if began == attempt else (began, set(ai_calls.open_batches(ctx.db).values()))
     questions = {str(one["id"]): one["body"] for one in asked}
@@ -67,7 +65,7 @@ def _answers(provider: Batches, asked: Sequence[dict[str, Any]], ctx: Context) -
     end = ctx.wait_for(ai_calls.batch_end(batch), _DAY)
     if end.timed_out:
         ctx.step("cancel", provider.cancel, batch)
-        end = ctx.wait_for(ai_calls.batch_end(batch, is_late=True), _LATE)
+        end = ctx.wait_for(ai_calls.batch_end(batch, is_late=True), _HOUR)
     if end.timed_out:
         return {}, f"the batch {batch} did not end in time"
     return provider.answers(end.data), end.data["why"]

@@ -15,7 +15,7 @@ from actors.schema import EmbedStory  # noqa: TC001 (the handler is read by its 
 from actors.store import embeddings, texts
 from actors.store.ai_calls import ledger
 from zeke_jobs import ChunkContext, WaitFor, emit
-from zeke_jobs.errors import ClaimLost
+from zeke_jobs.errors import ClaimLost, UnknownTask
 
 if TYPE_CHECKING:
     from actors.ai.protocol import Analyst, Ledger, Story
@@ -62,18 +62,17 @@ def embedded(ctx: Context[Any], story: Story, analyst: Analyst, books: Ledger, *
     if is_awaited or not analyst.embeds_together:
         return analyst.embed(story, books)
     event = ctx.event(_event(ctx.job_id))
-    if event is None:
+    if event is not None:
+        told = event.data or {}
+        vector = told.get("vector")
+        return analyst.embed(story, books) if vector is None else Embedding(tuple(unpacked(vector)), told["model"])
+    asked = {"story_id": str(story.id), "job_id": str(ctx.job_id)}
+    try:
         with ctx.transaction():
-            ctx.step("embed-story", _send, ctx, story)
-        raise WaitFor(_event(ctx.job_id), _LONGEST)
-    told = event.data or {}
-    return (
-        Embedding(tuple(unpacked(told["vector"])), told["model"]) if "vector" in told else analyst.embed(story, books)
-    )
-
-
-def _send(ctx: Context[Any], story: Story) -> str:
-    return str(ctx.send("embed-story", {"story_id": str(story.id), "job_id": str(ctx.job_id)}).id)
+            ctx.step("embed-story", lambda: str(ctx.send("embed-story", asked).id))
+    except UnknownTask:  # a jobs.yaml from before there was one
+        return analyst.embed(story, books)
+    raise WaitFor(_event(ctx.job_id), _LONGEST)
 
 
 def _event(job: Any) -> str:

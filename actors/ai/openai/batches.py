@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -25,10 +26,8 @@ if TYPE_CHECKING:
     from actors.ai.openai.client import Client
     from actors.ai.openai.settings import OpenAISettings
 
-_PAGES = 10
 _ID = re.compile(r"[\w-]{1,200}")
 _JOB = "zeke_job"  # the name under which a batch's metadata has its job
-_LATER = 300.0  # seconds until an undecided batch is looked at again
 _REASON = 300  # characters
 
 
@@ -94,7 +93,10 @@ class _Anthropic(_Form):
         if size != len(questions) or str(batch.get("created_at")) < since:
             return False
         if not self.is_ended(batch):
-            raise Defer(_LATER, f"the batch {batch.get('id')} may be that of an earlier attempt; its end will show it")
+            raise Defer(
+                timedelta(minutes=5),
+                f"the batch {batch.get('id')} may be that of an earlier attempt; its end will show it",
+            )
         return not self.answers(batch).keys().isdisjoint(questions)
 
     def answers(self, batch: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,9 +118,7 @@ class Batches:
         self.question_path = WIRES[settings.kind].path
         self._form = (_Anthropic if settings.kind == "anthropic" else _OpenAI)(client, self.question_path)
 
-    def create(
-        self, job: str, questions: Mapping[str, Any], since: str | None = None, known: Collection[str] = ()
-    ) -> str:
+    def create(self, job: str, questions: Mapping[str, Any], since: str = "", known: Collection[str] = ()) -> str:
         """The id of a job's batch with these questions, which stand under the ids of their calls.
 
         ``since``: an earlier attempt may have created it, at this time in UTC or later. Then it is searched first, among batches
@@ -127,8 +127,8 @@ class Batches:
         Raises:
             Defer: whether an open batch is this one will be seen at its end.
         """
-        for batch in () if since is None else self._listed():
-            if batch.get("id") not in known and self._form.is_of(job, batch, questions, since or ""):
+        for batch in self._listed() if since else ():
+            if batch.get("id") not in known and self._form.is_of(job, batch, questions, since):
                 return _checked(batch.get("id"))
         return _checked(self._form.create(job, questions).get("id"))
 
@@ -166,7 +166,7 @@ class Batches:
     def _listed(self) -> Iterator[Mapping[str, Any]]:
         """The provider's batches, the newest first, at most a thousand."""
         query = {"limit": "100"}
-        for _ in range(_PAGES):
+        for _ in range(10):
             page = self._client.get(self._form.path, query)
             data = page.get("data")
             batches = (

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 OVERHEAD_TOKENS = 64
 """Tokens that a provider adds around messages."""
 
-HALF = 0.5
-"""What a provider charges for a question in a batch, as a share of its price."""
+HALF = 0.5  # the share of its price that a question costs in a batch
 
 _MOST_TOKENS = 100_000_000
 _LONGEST_NAME = 200  # characters of a model's name
