@@ -19,12 +19,16 @@ CREATE TABLE public.ai_calls (
     cost_usd numeric(14, 8),              -- what it was; null where the price is unknown
     latency_ms integer,
     created_at timestamptz NOT NULL DEFAULT zeke_jobs.now(),
-    settled_at timestamptz
+    settled_at timestamptz,
+    question jsonb,                       -- its path and body, if it is asked in a batch, until its answer has come
+    batch uuid                            -- the job that asks it, together with others
 );
 -- Costs of a day.
 CREATE INDEX ai_calls_day_idx ON public.ai_calls (day, operation);
 -- Costs of a story.
 CREATE INDEX ai_calls_story_id_idx ON public.ai_calls (story_id);
+-- Questions without an answer.
+CREATE INDEX ai_calls_question_idx ON public.ai_calls (batch) WHERE question IS NOT NULL;
 
 -- Answers by a hash of prompt, model, parameters, schema and input.
 CREATE TABLE public.ai_answers (
