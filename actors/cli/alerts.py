@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Saved searches whose new stories are sent at once.", no_args_is_help=True)
 
 Name = Annotated[str, argument("Its name.", "NAME")]
+_NAMED = "\n  help: tasks.deliver-alert.settings.receivers in jobs.yaml has them; zeke-jobs apply puts it in force"
 
 
 @app.command(short_help="Send each new story that fits, once.")
@@ -48,7 +49,9 @@ def add(
         known = task_settings(in_force(conn), "deliver-alert").get("receivers", {})
         if missing := [one for one in to or ["none"] if one not in known]:
             there = ", ".join(sorted(known)) or "none yet"
-            raise UsageError(f"expected --to with a receiver of deliver-alert, got {missing[0]}; there are: {there}")
+            raise UsageError(
+                f"expected --to with a receiver of deliver-alert, got {missing[0]}; there are: {there}{_NAMED}"
+            )
         if wanted.words:
             news.check_words(conn, wanted.words)
         told: dict[str, Any] = {

@@ -38,6 +38,15 @@ def in_force(conn: Connection) -> Config | None:
     revision = revisions.latest(conn)
     if revision is not None:
         return revision.config(handlers=False)
+    return _local()
+
+
+def here(conn: Connection) -> Config | None:
+    """The local jobs.yaml, which need not be in force; else the one in force."""
+    return _local() or in_force(conn)
+
+
+def _local() -> Config | None:
     path = environment.config_path()
     return config.load(path, handlers=False) if path.exists() else None
 
@@ -91,5 +100,7 @@ def task_settings(chosen: Config | None, task: str) -> dict[str, Any]:
 
 def cannot_read(url: str, error: EngineError) -> CannotRead:
     """The reason why an address gives no feed, for a person."""
-    setting = _SETTING.get(error.code)
+    setting = None if url.startswith("imap:") else _SETTING.get(error.code)
+    if "services.engine." in str(error):
+        setting = "zeke-jobs apply puts a changed jobs.yaml in force"
     return CannotRead(f"{url} cannot be read: {error}" + (f"\n  help: {setting}" if setting else ""))

@@ -11,7 +11,7 @@ import typer
 from psycopg2.extras import Json as Stored
 from pydantic import ValidationError
 
-from actors.cli.engine import in_force, task_settings
+from actors.cli.engine import here, in_force, task_settings
 from actors.cli.output import Json, database, in_json, tell
 from actors.sources import filters
 from actors.sources.content import ContentSettings
@@ -20,12 +20,10 @@ from actors.store import items
 from actors.store.news import NotFound
 from actors.store.statements import SQL
 from actors.store.stories import Text
-from zeke_jobs import config
 from zeke_jobs.cli import output
 from zeke_jobs.cli.options import argument, flag, option
 from zeke_jobs.cli.run import UsageError
 from zeke_jobs.config import wording
-from zeke_jobs.core import environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +69,7 @@ def rule(
     made = None if is_test and not action else _rule(action, given)
     with database() as conn:
         if is_test:
-            _show(conn, (("it", made),) if made else filters.named(conn, _of(_here(conn))), is_json=is_json)
+            _show(conn, (("it", made),) if made else filters.named(conn, _of(here(conn))), is_json=is_json)
             return
         number = SQL.value(conn, "filter_add", rule=Stored(given))
     if not in_json({"number": number, "rule": given}, is_json=is_json):
@@ -119,12 +117,6 @@ def _judged(conn: Connection, made: filters.Filters) -> Iterator[dict[str, Any]]
         refused = made.refusal(item) or (text and made.refusal(item, text))
         told = {"source": item.source or item.source_url, "title": item.title, "url": item.url}
         yield {**told, "reason": refused.detail if refused else None}
-
-
-def _here(conn: Connection) -> Config | None:
-    """The jobs.yaml here, which need not be in force; else the one in force."""
-    path = environment.config_path()
-    return config.load(path, handlers=False) if path.exists() else in_force(conn)
 
 
 def _of(chosen: Config | None) -> tuple[Rule, ...]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from actors.cli.engine import engine_settings, in_force
+from actors.cli.engine import engine_settings, here
 from actors.cli.output import Json, database, in_json, tell
 from actors.engine import Settings
 from actors.engine.contract import EngineError
@@ -32,10 +32,13 @@ def site() -> None:
 
 @app.command("test", short_help="Show what each part of a site's rule gives.")
 def try_out(url: Annotated[str, argument("A page of the site.", "URL")], is_json: Json = False) -> None:
-    """Fetch a page without its site's rule, then with one part of the rule more each time; nothing is stored."""
+    """Fetch a page without its site's rule, then with one part of the rule more each time; nothing is stored.
+
+    The rule is that of the jobs.yaml here, else of the one in force.
+    """
     address = typed(url)
     with database() as conn:
-        settings = engine_settings(in_force(conn))
+        settings = engine_settings(here(conn))
     if not isinstance(settings, Settings):
         raise ConfigurationError(
             f"expected services.engine to use actors.engine:Settings, got {type(settings).__name__}"

@@ -79,7 +79,9 @@ def open_(story_id: Which) -> None:
         row = news.story(conn, news.find_story(conn, story_id))
     url = (row or {}).get("url") or ""
     if not LINK.fullmatch(url):
-        raise NotFound(f"expected a story with a web address, got {url!r}")
+        raise NotFound(
+            f"expected a story with a web address, got {url!r}\n  help: zeke-news story {story_id} --text shows its text"
+        )
     if not (sys.stdout.isatty() and webbrowser.open(url)):
         tell(url)
 

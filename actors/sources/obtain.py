@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from actors.engine.article.agreement import Said
 from actors.engine.article.full_text import CUT
 from actors.engine.contract import EngineError, plausible_duration
-from actors.engine.reading import html_to_text
+from actors.engine.reading import html_to_text, text_language
 from actors.engine.sites.rules import rule_of
 from actors.engine.text import clean, one_line
 from actors.outcomes import Outcome
@@ -100,7 +100,7 @@ def _in_own_words(item: Item, engine: Engine, told: Text | None, least: int) -> 
         return told and replace(told, choice=f"{told.origin}: {why}")
     description = one_line(told.text, 2000) if told else None
     spoken = _with_text(item, text, page.markdown or text, _SPOKEN)
-    return replace(spoken, language=page.language, description=description)
+    return replace(spoken, language=page.language or spoken.language, description=description)
 
 
 def stand_in(item: Item, error: EngineError, least: int) -> Text | None:
@@ -189,6 +189,7 @@ def _with_text(item: Item, text: str, markdown: str, origin: str) -> Text:
         origin=origin,
         title=item.title or one_line(text.split("\n", 1)[0], 120),
         url=item.url,
+        language=text_language(text),
         author=item.metadata.get("author"),
         published_at=item.published_at,
         duration=_number(item.metadata.get("duration")),

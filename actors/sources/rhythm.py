@@ -23,7 +23,7 @@ class Rhythm(BaseModel, extra="forbid", frozen=True):
     """How often sources are asked.
 
     Attributes:
-        default: Time between two polls of a source without dates.
+        default: Time between two polls of a mailbox, or of a source without dates.
         shortest: Time between two polls of a busy source; ``longest`` of a quiet one.
         longest_wait: Longest wait that a server may ask for.
         first_backoff: Wait after the first failure; it doubles with each further one up to ``longest``.

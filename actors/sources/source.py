@@ -142,6 +142,8 @@ def _resolved(source: Source, answer: ContentSource) -> str | None:
 
 
 def _interval(rhythm: Rhythm, answer: ContentSource, entries: list[ContentItem], source: Source) -> timedelta:
+    if source.type == sources.NEWSLETTER:  # whose answer has new letters only
+        return rhythm.default
     if answer.not_modified and source.interval is not None:
         return source.interval
     return rhythm.interval((entry.published_at for entry in entries), source.now)

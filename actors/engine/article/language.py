@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-_LEAST = 200  # characters; of a shorter text the page's own attribute is believed
-_MOST = 4000
+LEAST = 200  # characters; of a shorter text the page's own attribute is believed
+MOST = 4000
 
 
 def text_language(text: str) -> str | None:
     """The ISO 639-1 code of a text; None if it is too short to tell."""
-    if len(text) < _LEAST:
+    if len(text) < LEAST:
         return None
     from py3langid.langid import classify
 
-    code, _ = classify(text[:_MOST])  # type: ignore[no-untyped-call]
+    code, _ = classify(text[:MOST])  # type: ignore[no-untyped-call]
     return str(code)

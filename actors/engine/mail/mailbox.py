@@ -66,9 +66,10 @@ def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> Conten
     except httpcore.TimeoutException:
         raise EngineError("timeout", f"{mailbox.host} took longer than {seconds:g} s") from None
     except Exception as error:  # noqa: BLE001 (of any type: imaplib was not written for hostile servers)
+        hint = "; a server that begins in the clear needs security: starttls" if "WRONG_VERSION" in str(error) else ""
         said = str(error).replace(mailbox.password.get_secret_value(), "…") or type(error).__name__
         raise EngineError(
-            "fetch_failed", f"{mailbox.host}: {one_line(said, 200)}"
+            "fetch_failed", f"{mailbox.host}: {one_line(said, 200)}{hint}"
         ) from None  # it may hold the password
     items = [_item(body, f"{url}#{uid}") for uid, body in bodies if body]
     told = {"etag": f"{validity}:{bodies[-1][0] if bodies else last if is_known else 0}", "not_modified": not items}
@@ -88,6 +89,10 @@ def _bodies(imap: _Folder, uids: Sequence[int], budget: Budget, reserve: float) 
                 raise
             break
     return found
+
+
+def _shown(said: bytes | tuple[bytes, ...] | None) -> str:
+    return one_line(said.decode(errors="replace") if isinstance(said, bytes) else repr(said), 200)
 
 
 def _item(body: bytes, name: str) -> ContentItem:
@@ -161,7 +166,7 @@ class _Folder(imaplib.IMAP4):
         encoded = re.sub(r"&|[^ -~]+", _utf7, folder)
         state, said = self.select(_quoted(encoded), readonly=True)
         if state != "OK":
-            raise EngineError("not_found", f"{self.host} opens no folder {folder!r}: {one_line(repr(said[-1]), 200)}")
+            raise EngineError("not_found", f"{self.host} opens no folder {folder!r}: {_shown(said[-1])}")
         validity = self.response("UIDVALIDITY")[1][-1]
         return validity.decode() if validity and validity.isdigit() else "0"
 

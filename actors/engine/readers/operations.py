@@ -32,6 +32,10 @@ def _fragment(body: bytes) -> tuple[str, str]:
     return html_to_text(body.decode())
 
 
+def _language(body: bytes) -> str | None:
+    return text_language(body.decode())
+
+
 def _in_json(read: Callable[..., Any]) -> Callable[..., bytes]:
     return lambda body, **given: to_json(read(body, **given), by_alias=False)
 
@@ -42,6 +46,7 @@ OPERATIONS: dict[str, Callable[..., bytes]] = {
     "links": _in_json(feed_links),
     "selected": _in_json(selected_links),
     "fragment": _in_json(_fragment),
+    "language": _in_json(_language),
     "message": _in_json(read_message),
     "opml": _in_json(read_opml),
 }

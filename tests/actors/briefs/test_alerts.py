@@ -531,7 +531,10 @@ def test_a_receiver_that_makes_no_sense_is_refused(receiver: dict[str, Any], sai
     ("command", "said"),
     [
         (("x", "postgres"), "expected --to with a receiver"),
-        (("x", "postgres", "--to", "nobody"), "got nobody; there are: files, me, phone, script, team"),
+        (
+            ("x", "postgres", "--to", "nobody"),
+            "got nobody; there are: files, me, phone, script, team\n  help: tasks.deliver-alert.settings",
+        ),
         (("x", "postgres since:7d", "--to", "me"), "without since:"),
         (("x", "--to", "me"), "expected a name, and a query or --min-chili"),
         ((" ", "postgres", "--to", "me"), "expected a name"),

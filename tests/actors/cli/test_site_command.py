@@ -9,6 +9,7 @@ from tests.actors.scripted_site import Answer, page, paragraphs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     import pytest
 
@@ -20,6 +21,7 @@ def test_each_part_of_a_rule_is_shown_with_what_it_gives_and_no_secret(
     in_force: Callable[[str], None],
     site: ScriptedSite,
     monkeypatch: pytest.MonkeyPatch,
+    jobs_yaml: Path,
 ) -> None:
     def answer(asked: Asked) -> Answer:
         if asked.headers.get("cookie") != "session=s3cret-of-ada":
@@ -46,6 +48,9 @@ def test_each_part_of_a_rule_is_shown_with_what_it_gives_and_no_secret(
     assert run(("site", "test", f"{site.url}/a", "--json")) == 0
     steps = json.loads(capsys.readouterr().out)["steps"]
     assert [step["with"] for step in steps] == [[], ["cookies"], ["cookies", "remove"], ["cookies", "remove", "text"]]
+    jobs_yaml.write_text(JOBS.replace("feed_timeout: 5s", sites.replace("text: .text, ", "")))
+    assert run(("site", "test", f"{site.url}/a", "--json")) == 0
+    assert json.loads(capsys.readouterr().out)["steps"][-1]["with"] == ["cookies", "remove"], "not yet in force"
     monkeypatch.setenv("ADAS_COOKIE", "another")
     assert run(("site", "test", f"{site.url}/a")) == 1
     assert run(("site", "test", "https://127.0.0.1:1/")) == 1

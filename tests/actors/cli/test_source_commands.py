@@ -113,7 +113,11 @@ def test_what_cannot_be_read_is_not_added_and_the_setting_is_named(
     site.pages["/big"] = Answer(rss(("1", "One", "http://a.example/")) + " " * 30_000)
     for text, path, words in (
         (None, "/nothing", "answers 404"),
-        ("allow_networks: []", "/", "services.engine.allow_networks: [127.0.0.0/8] in jobs.yaml would allow it"),
+        (
+            "allow_networks: []",
+            "/",
+            "services.engine.allow_networks: [127.0.0.0/8] in jobs.yaml would allow it\n  help: zeke-jobs apply puts",
+        ),
         ("allow_networks: [127.0.0.0/8], feed_bytes: 2000", "/big", "help: services.engine.feed_bytes in jobs.yaml"),
     ):
         if text is not None:
@@ -277,5 +281,5 @@ def test_a_folder_of_a_mailbox_is_added_and_its_newest_mails_are_shown(
         imap.password = "another"
         status, out, err = news("sources", "add", "imap://mine/Other")
         assert (status, out) == (1, "")
-        assert "imap://mine/Other cannot be read: 127.0.0.1 refuses the login of ada" in err
+        assert "imap://mine/Other cannot be read: 127.0.0.1 refuses the login of ada\n" in err
         assert news("sources", "add", "imap://mine/A", "--select", "a")[0] == 2

@@ -101,12 +101,18 @@ def test_a_folder_of_any_name_and_one_sender_are_chosen_by_the_address(imap: Ima
     assert titles(read(imap, address=f"{address}?from=bob@b.example")) == ["Letter 2"]
     for wrong, words in (
         ("imap://other/News", r"a name in services.engine.mailboxes \(mine\), got 'other'"),
-        ("imap://mine/None", r"opens no folder 'None': b'no such mailbox'"),
+        ("imap://mine/None", r"opens no folder 'None': no such mailbox"),
         ("imap://mine/A%0D%0AX", "in printable characters"),
         ("imap://mine/A?from=%C3%A4@a.example", "in printable characters"),
     ):
         with pytest.raises(EngineError, match=words):
             read(imap, address=wrong)
+
+
+def test_a_server_without_tls_at_once_names_the_setting(imap: ImapServer) -> None:
+    mailbox = {"host": "127.0.0.1", "port": imap.port, "user": "ada", "password": SECRET}
+    with pytest.raises(EngineError, match="begins in the clear needs security: starttls"):
+        Settings.model_validate({"mailboxes": {"mine": mailbox}}).open().fetch_source("imap://mine/News")
 
 
 def test_a_password_is_in_no_message_and_no_setting(imap: ImapServer) -> None:
