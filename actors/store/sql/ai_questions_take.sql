@@ -1,4 +1,13 @@
--- The questions of a batch: those of its job already, and of the others those that belong to no batch and are still waited for.
+-- The questions of a batch: those of its job already, and of the others those that belong to no batch and are still waited for. A question
+-- that nobody waits for any more ends here, and costs nothing.
+WITH left_over AS (
+  UPDATE public.ai_calls AS a
+  SET question = NULL, outcome = 'failed', detail = 'its job ended before it was asked', cost_usd = 0, settled_at = zeke_jobs.now()
+  WHERE a.id = ANY (%(calls)s::uuid[])
+    AND a.question IS NOT NULL
+    AND a.batch IS NULL
+    AND NOT EXISTS (SELECT FROM zeke_jobs.job AS j WHERE j.id = a.job_id AND j.state IN ('created', 'retry', 'active'))
+)
 UPDATE public.ai_calls AS a SET batch = %(batch)s::uuid
 WHERE a.id = ANY (%(calls)s::uuid[])
   AND a.question IS NOT NULL

@@ -228,6 +228,7 @@ def test_a_job_that_is_cancelled_in_time_leaves_the_batch(
     zeke_jobs.cancel(jobs[0])
     polled(runner())
     assert {number: provider.paid["analyze", number] for number in (1, 2)} == {1: 0, 2: 1}
+    assert costs(conn) == [("failed", 0.0), ("ok", HALF)]
 
 
 def test_a_second_ask_batch_asks_nothing(
