@@ -76,18 +76,32 @@ def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> Conten
     return ContentSource(id=url, url=url, name=sender or folder, source_type="blog", items=items[::-1], **told)
 
 
-def _bodies(imap: _Folder, uids: Sequence[int], budget: Budget, reserve: float) -> list[tuple[int, bytes]]:
-    """The messages with their uids. If the connection ends, the messages before it count."""
-    found: list[tuple[int, bytes]] = []
+def _bodies(
+    imap: _Folder, uids: Sequence[int], budget: Budget, reserve: float
+) -> list[tuple[int, bytes | EngineError]]:
+    """The messages with their uids. If the connection ends, the messages before it count.
+
+    One that the server refuses is passed over if it gives a later one.
+    """
+    found: list[tuple[int, bytes | EngineError]] = []
+    refused: list[tuple[int, EngineError]] = []
     for uid in uids:
         try:
             if found and (budget.remaining() < reserve or budget.received > budget.raw_bytes - _LARGEST):
                 break
-            found.append((uid, imap.message(uid)))
-        except Exception:
+            body = imap.message(uid)
+        except Exception as error:
+            if isinstance(error, EngineError) and error.code == "unreadable":
+                refused.append((uid, error))
+                continue
             if not found:
                 raise
             break
+        else:
+            found += [*refused, (uid, body)]
+            refused = []
+    if refused and not found:
+        raise refused[0][1]
     return found
 
 
@@ -95,8 +109,10 @@ def _shown(said: bytes | tuple[bytes, ...] | None) -> str:
     return one_line(said.decode(errors="replace") if isinstance(said, bytes) else repr(said), 200)
 
 
-def _item(body: bytes, name: str) -> ContentItem:
+def _item(body: bytes | EngineError, name: str) -> ContentItem:
     try:
+        if isinstance(body, EngineError):
+            raise body
         return read_message(body, name)
     except EngineError as error:
         if error.transient:
@@ -179,7 +195,9 @@ class _Folder(imaplib.IMAP4):
 
     def message(self, uid: int) -> bytes:
         """A message, or its beginning; empty if it is gone. It stays unread."""
-        parts = self.uid("FETCH", str(uid), f"(BODY.PEEK[]<0.{_LARGEST}>)")[1]
+        state, parts = self.uid("FETCH", str(uid), f"(BODY.PEEK[]<0.{_LARGEST}>)")
+        if state == "NO":
+            raise EngineError("unreadable", f"{self.host} refuses message {uid}: {_shown(parts[-1])}")
         for part in parts:
             if isinstance(part, tuple) and b"BODY[]" in part[0].upper():
                 return bytes(part[1])

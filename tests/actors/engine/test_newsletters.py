@@ -259,3 +259,24 @@ def test_a_mailbox_is_read_over_tls_from_the_server_with_its_name_only(
         with pytest.raises(EngineError, match="certificate verify failed"):
             engine.fetch_source("imap://mine/News")
         assert [one for one in imap.commands if "LOGIN" in one] == []
+
+
+def test_a_message_that_the_server_cannot_give_holds_up_no_other(imap: ImapServer) -> None:
+    letters = imap.folders["News"]
+
+    def fetch(command: str) -> bytes:
+        uid = int(command.split()[2])
+        if uid == 1:
+            return b"TAG NO The requested message could not be converted to an RFC-822 compatible format.\r\n"
+        return (
+            b"* 1 FETCH (UID %d BODY[]<0> {%d}\r\n" % (uid, len(letters[uid])) + letters[uid] + b")\r\nTAG OK done\r\n"
+        )
+
+    imap.answers["UID FETCH"] = fetch
+    source = read(imap)
+    assert titles(source)[:2] == ["Letter 3", "Letter 2"]
+    assert "could not be converted" in titles(source)[2]
+    assert source.etag == "1:3"
+    imap.answers["UID FETCH"] = lambda _: b"TAG NO [UNAVAILABLE] try again later\r\n"
+    with pytest.raises(EngineError, match="try again later"):
+        read(imap)

@@ -118,6 +118,22 @@ def test_a_backfill_judges_dropped_items_again(
     assert pipeline.outcomes() == {"filtered": 1, "stored": 1}
 
 
+def test_backfills_judge_all_dropped_items_one_after_another(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    site.pages["/feed"] = Answer(rss(*((f"{n}", f"Crypto {n}", f"{site.url}/{n}") for n in range(4))))
+    pipeline.settings["fetch-content"] = {"filters": [{"drop": {"words": ["crypto"]}}]}
+    source = add_source(f"{site.url}/feed")
+    pipeline.run("ingest-source", source_id=source, reason="manual")
+    pipeline.drain()
+    asked = set()
+    for _ in range(4):
+        pipeline.run("ingest-source", source_id=source, reason="manual", backfill=1)
+        asked |= {row[0] for row in pipeline.query("SELECT raw_item_id FROM item_outcomes WHERE outcome = 'queued'")}
+        pipeline.drain()
+    assert len(asked) == 4
+
+
 def test_language_and_length_that_only_the_page_tells_cost_the_page_and_no_analysis(
     pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
 ) -> None:
