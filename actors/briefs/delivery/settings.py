@@ -157,4 +157,6 @@ class AlertSettings(BaseModel, extra="forbid", frozen=True):
         receivers: By the names that ``zeke-news alert add --to`` has.
     """
 
-    receivers: dict[str, Receiver] = Field(default_factory=dict)
+    receivers: dict[Annotated[str, StringConstraints(min_length=1, max_length=100)], Receiver] = Field(
+        default_factory=dict
+    )

@@ -527,6 +527,12 @@ def test_a_receiver_that_makes_no_sense_is_refused(receiver: dict[str, Any], sai
         Receiver.model_validate(receiver)
 
 
+@pytest.mark.parametrize("name", ["", "a" * 101])
+def test_a_receiver_has_a_name_that_a_job_can_carry(name: str) -> None:
+    with pytest.raises(ValidationError, match="String should have at"):
+        AlertSettings.model_validate({"receivers": {name: {"command": ["a"]}}})
+
+
 @pytest.mark.parametrize(
     ("command", "said"),
     [
