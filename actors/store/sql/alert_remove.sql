@@ -1,2 +1,3 @@
--- Remove an alert; what it sent stays told.
-DELETE FROM public.alerts WHERE name = %(name)s
+-- Remove an alert, with all held in order, as a delivery holds them; what it sent stays told.
+WITH held AS MATERIALIZED (SELECT a.id, a.name FROM public.alerts AS a ORDER BY a.id FOR UPDATE)
+DELETE FROM public.alerts AS a USING held WHERE a.id = held.id AND held.name = %(name)s

@@ -604,6 +604,29 @@ def test_an_alert_that_is_removed_neither_tells_again_nor_takes_away_what_anothe
     assert why(news, waits, alerts)[0] == "alert budgets to team: sent ago"
 
 
+def test_a_removal_and_a_delivery_wait_for_each_other_in_order(
+    alerts: Alerts, news: Any, site: ScriptedSite, other_conn: Connection
+) -> None:
+    news("alert", "add", "budgets", "budget min", "--to", "team")
+    news("alert", "add", "queues", "postgres", "--to", "team")
+    site.pages["/hook"] = Answer(status=503)
+    alerts.story("granite")
+    alerts.execute("UPDATE alerts SET words = 'budget' WHERE name = 'budgets'")
+    other_conn.autocommit = False
+    hold = "SELECT FROM alerts WHERE name = %s FOR UPDATE"
+    with other_conn.cursor() as cursor:
+        cursor.execute(hold, ("budgets",))
+        thread = threading.Thread(target=news, args=("alert", "remove", "queues"))
+        thread.start()
+        thread.join(0.5)
+        assert thread.is_alive()
+        cursor.execute(hold, ("queues",))
+        assert cursor.rowcount == 1
+    other_conn.commit()
+    thread.join(10)
+    assert alerts.rows("SELECT a.name FROM alert_stories JOIN alerts AS a ON a.id = alert_id") == [("budgets",)]
+
+
 def test_a_worker_that_dies_after_delivery_sends_the_same_message_again_whatever_was_found_meanwhile(
     alerts: Alerts, news: Any, site: ScriptedSite, conn: Connection, receivers: dict[str, Any]
 ) -> None:
