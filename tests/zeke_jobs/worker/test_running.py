@@ -242,6 +242,7 @@ def test_cancelling_ends_the_handler_wherever_it_is_and_nothing_of_it_commits_af
 def test_time_that_runs_out_after_the_committed_completion_changes_nothing(worker: JobBroker) -> None:
     job = zeke_jobs.send("complete-and-wait").id
     assert zeke_jobs.wait(job, timeout=10) == "done"
+    eventually(lambda: handlers.CALLS == ["completed"])
     assert worker.process.interrupts.stop(job, TimedOut("late"))
     handlers.GATE.set()
     eventually(lambda: len(worker.process.held) == 0)
