@@ -25,6 +25,11 @@ AT_ONCE = 200
 _MIB = 1024 * 1024
 _WAITS = 1.0  # seconds
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+_HANDLERS = {
+    "async": ("ask", "AsyncWeb"),
+    "async without httpx": ("ask_by_streams", "Streams"),
+    "threads": ("ask_in_thread", "Web"),
+}
 _PID = "SELECT pid FROM zeke_jobs.worker WHERE kind = 'worker'"
 _ACTIVE = "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'consumed'"
 
@@ -62,7 +67,7 @@ class LateServer:
 def measure(bench: Bench) -> list[Row]:
     """Jobs a second, connections, memory and the time of a stop: async handlers, and the same as threads."""
     rows = []
-    for kind, threads in (("async", 8), ("threads", AT_ONCE)):
+    for kind, threads in (("async", 8), ("async without httpx", 8), ("threads", AT_ONCE)):
         with (
             _waiting(bench, kind) as (installation, late),
             bench.running(installation, processes=1, threads=threads) as up,
@@ -74,8 +79,10 @@ def measure(bench: Bench) -> list[Row]:
             rows += [
                 drain.row(f"{AT_ONCE} handlers that wait 1 s, {kind}", drains),
                 Row(f"connections to the server, {kind}", late.connections, ""),
-                Row(f"memory of the process, {kind}", memory, "MiB", most=150 if kind == "async" else None),
+                Row(f"memory of the process, {kind}", memory, "MiB", most=None if kind == "threads" else 150),
             ]
+        if kind == "async without httpx":
+            continue
         stops = [_stop(bench, kind, threads) for _ in range(5 if bench.quick else 20)]
         slowest = max(stops)
         note = f"median {statistics.median(stops):.2f} s; of {len(stops)}, each with {AT_ONCE} handlers that wait"
@@ -87,12 +94,12 @@ def measure(bench: Bench) -> list[Row]:
 def _waiting(bench: Bench, kind: str) -> Iterator[tuple[Installation, LateServer]]:
     late = LateServer()
     handlers = "tests.lab.bench.handlers"
-    handler, web = ("ask", "AsyncWeb") if kind == "async" else ("ask_in_thread", "Web")
+    handler, web = _HANDLERS[kind]
     text = (
         f"version: 1\nservices:\n  web: {{use: '{handlers}:{web}', url: '{late.url}'}}\n"
         f"tasks:\n  ask: {{handler: '{handlers}:{handler}'}}\n"
     )
-    yield bench.installation(f"waiting_{kind}", text), late
+    yield bench.installation(f"waiting_{handler}", text), late
     late.close()
 
 
