@@ -1,4 +1,4 @@
-"""The topics of a digest, by embeddings and words in common; and two sentences of each story, from what is stored of it."""
+"""The topics of a digest, by embeddings and common words; and two sentences of each story, from its stored texts."""
 
 from __future__ import annotations
 

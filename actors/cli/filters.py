@@ -88,7 +88,7 @@ def listing(is_json: Json = False) -> None:
 
 @app.command()
 def remove(number: Annotated[int, argument("Its number in `filter list`.", "NUMBER")], is_json: Json = False) -> None:
-    """Remove a rule; what it has dropped stays dropped."""
+    """Remove a rule; items that it has dropped stay dropped."""
     with database() as conn:
         if not SQL.run(conn, "filter_remove", number=number):
             raise NotFound(f"expected the number of a filter, got {number}; see zeke-news filter list")

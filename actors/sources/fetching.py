@@ -85,7 +85,7 @@ class PoliteEngine(ExitStack):
             raise
 
     def leave(self) -> None:
-        """End the visit to a host whose rule has a pause; what follows is asked after it."""
+        """End the visit to a host whose rule has a pause; the next request comes after the pause."""
         if self._is_paused:
             self.close()
             self._host, self._is_paused = "", False

@@ -1,4 +1,4 @@
-"""Filters and alerts by the real command lines: what a rule drops is never fetched, and what an alert finds arrives once."""
+"""Filters and alerts by the real command lines: a dropped item is never fetched, and an alert's story arrives once."""
 
 from __future__ import annotations
 

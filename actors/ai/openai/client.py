@@ -59,7 +59,7 @@ class CallFailed(Exception):
 
 
 class ContentRefused(CallFailed):
-    """The provider refused what it was asked; it may take a part of it."""
+    """The provider refused a request; it may accept a part of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ def halves(url: str, conn: Connection, folder: Path, *, quick: bool, kind: str =
 
 
 def run(url: str, conn: Connection, folder: Path, *, count: int, kind: str) -> tuple[str, list[str]]:
-    """Analyse stories at half the price; what came out, and what is wrong with it."""
+    """Analyse stories at half the price; the result, and its faults."""
     with Provider() as provider, fleet(folder / kind, url) as workers:
         provider.fate, provider.looks = fate, None
         workers.configure(jobs_yaml(provider.url, TASKS, batch=True, openai={"kind": kind}))
