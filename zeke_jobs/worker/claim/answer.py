@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.claims import Row
-from zeke_jobs.worker.finish.writer import columns
+from zeke_jobs.worker.finish.writer import array, columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
     from zeke_jobs.worker.finish.writer import Completion
+
+
+_names = lru_cache(maxsize=16)(array)
 
 
 class Answer(NamedTuple):
@@ -92,7 +95,7 @@ def ask(
     asked = {
         "worker": who.worker,
         "queue": queue,
-        "tasks": _array(tuple(who.tasks)),
+        "tasks": _names(tuple(who.tasks)),
         "want": want,
         "revision": who.revision,
         "is_empty": is_empty,
@@ -112,13 +115,6 @@ def ask(
         [row for row in rows if row.kind == "held"],
         {row.message_id for row in rows if row.kind == "lost"},
     )
-
-
-@lru_cache(maxsize=16)
-def _array(names: tuple[str, ...]) -> str:
-    """Names as one literal, which the server reads faster than an expression with each of them."""
-    quoted = (name.replace("\\", "\\\\").replace('"', '\\"') for name in names)
-    return "{" + ",".join(f'"{name}"' for name in quoted) + "}"
 
 
 def with_messages(conn: Connection, who: Asking, jobs: list[Row]) -> list[Row]:

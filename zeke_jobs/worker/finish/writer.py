@@ -168,6 +168,13 @@ def columns(batch: Sequence[Completion]) -> dict[str, Any]:
     }
 
 
-def array(values: Iterable[UUID | float | None]) -> str:
-    """Ids or numbers as one literal, which the server reads faster than an expression with each of them."""
-    return "{" + ",".join("NULL" if value is None else str(value) for value in values) + "}"
+def array(values: Iterable[UUID | float | str | None]) -> str:
+    """Ids, numbers or texts as one literal, which the server reads faster than an expression with each of them."""
+    return "{" + ",".join(map(_element, values)) + "}"
+
+
+def _element(value: UUID | float | str | None) -> str:
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    return "NULL" if value is None else str(value)
