@@ -231,7 +231,7 @@ class Analyst(Protocol):
         """A vector of the story's title and beginning."""
 
     def embed_many(self, stories: Sequence[Story], ledgers: Sequence[Ledger]) -> list[Embedding | Exception]:
-        """The vectors of many stories; the verdict instead of one that has none. What it raises is the verdict on all."""
+        """The vectors of many stories; for one without, the verdict on it. An exception is the verdict on all."""
 
     def rescore(
         self, chili: object, breakdown: Mapping[str, Any], cluster_size: int

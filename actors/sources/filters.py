@@ -35,7 +35,7 @@ _KINDS = ("words", "regex", "author")
 
 
 def in_force(conn: Connection, rules: Iterable[Rule]) -> Filters:
-    """The filters of these rules of jobs.yaml, and of those that were added by the command line."""
+    """The filters of these rules of jobs.yaml, and of the rules that were added by the command line."""
     return compiled(named(conn, rules))
 
 

@@ -87,7 +87,7 @@ CREATE TABLE public.uploads (
     created_at timestamptz NOT NULL DEFAULT now()
 );
 
--- Who rests until when, and why: hosts, the Engine, AI providers. Nobody asks them before then.
+-- Hosts, the Engine and AI providers that rest, until when, and why. No job asks them before then.
 CREATE TABLE public.rests (
     who text CONSTRAINT rests_pkey PRIMARY KEY,
     until timestamptz NOT NULL,

@@ -22,7 +22,7 @@ CREATE TABLE public.alert_stories (
     CONSTRAINT alert_stories_pkey PRIMARY KEY (story_id, receiver)
 );
 
--- What a receiver still gets, and what it got in the last hour.
+-- The stories that wait for a receiver, and its stories of the last hour.
 CREATE INDEX alert_stories_receiver_idx ON public.alert_stories (receiver, sent_at);
 CREATE INDEX alert_stories_alert_id_idx ON public.alert_stories (alert_id);
 

@@ -30,7 +30,7 @@ TEXTS = {
 
 @pytest.fixture
 def news(capsys: pytest.CaptureFixture[str], in_force: Any) -> Callable[..., tuple[int, str]]:
-    """Runs zeke-news; gives its status, and what it printed on lines joined by spaces."""
+    """Runs zeke-news; returns its status, and its output with all lines joined by spaces."""
 
     def call(*arguments: str) -> tuple[int, str]:
         status = run(arguments)
