@@ -68,7 +68,7 @@ def add(
 
 @app.command("list")
 def listing(is_json: Json = False) -> None:
-    """List the alerts, with their numbers of sent and waiting stories."""
+    """List the alerts, with counts of sent and waiting stories."""
     with database() as conn:
         rows = SQL.all(conn, "alert_list")
     if in_json(rows, is_json=is_json):
