@@ -18,8 +18,8 @@ Both distributions are under the MIT licence. `python -m tests.licences` writes 
 An application must pass the licences on. dramatiq, periodiq and psycopg2 are under the LGPL: they are used as published, and users may replace them.
 The other extras add packages with permissive licences, and psycopg 3 (LGPL).
 
-| package | licence | brought by |
-|---|---|---|
+| licence | packages |
+|---|---|
 """
 #: Licences as authors write them, and their SPDX identifiers.
 _MEANT = {
@@ -42,10 +42,9 @@ ACCEPTED = {
 }
 
 
-def brought() -> dict[str, str]:
-    """Each installed package that ours need, and which one asks for it first."""
-    found = needed("zeke-jobs", "zeke-jobs[embedded]", "zeke-news")
-    return {name: by for name, by in found.items() if name not in FOLDERS}
+def brought() -> set[str]:
+    """The installed packages that ours need."""
+    return set(needed("zeke-jobs", "zeke-jobs[embedded]", "zeke-news")) - set(FOLDERS)
 
 
 def licence(name: str) -> str:
@@ -68,8 +67,10 @@ def is_accepted(expression: str) -> bool:
 
 def page() -> str:
     """The page, from the installed packages."""
-    rows = [f"| {name} | {licence(name)} | {by} |" for name, by in sorted(brought().items())]
-    return HEAD + "\n".join(rows) + "\n"
+    packages: dict[str, list[str]] = {}
+    for name in sorted(brought()):
+        packages.setdefault(licence(name), []).append(name)
+    return HEAD + "".join(f"| {one} | {', '.join(names)} |\n" for one, names in sorted(packages.items()))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@ from tests import licences
 
 def listed() -> dict[str, str]:
     rows = [line.strip("| ").split(" | ") for line in licences.PAGE.read_text(encoding="utf-8").splitlines()]
-    return {row[0]: row[1] for row in rows if len(row) >= 2}
+    return {package: row[0] for row in rows if len(row) == 2 for package in row[1].split(", ")}
 
 
 def test_every_installed_package_is_listed_with_a_licence_that_is_accepted() -> None:
