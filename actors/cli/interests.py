@@ -22,11 +22,9 @@ from zeke_jobs.scheduler import dispatch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
 
-    from actors.insights.interests import Interests
     from zeke_jobs.config import Config
 
 app = typer.Typer(help="What raises and lowers stories for you.", no_args_is_help=True)
@@ -50,13 +48,15 @@ def suggest(
     Only --accept changes something: the interests in force, as `zeke-jobs set` does, for stories analysed from then on.
     """
     with database() as conn:
+        settings = EventSettings.model_validate(task_settings(in_force(conn), "analyze-story")).interests
+        name = "all" if team == NOBODY else str(team)
+        interest = settings.teams.get("all" if team == NOBODY else team) or settings.teams.get("all") or Interest()
         if accept:
-            name = "all" if team == NOBODY else str(team)
-            wider = _accept(conn, team, name, accept)
+            wider = _accept(conn, name, interest, accept)
             if not in_json(wider, is_json=is_json):
                 tell(f"the interests of {name} are now {wider}")
             return
-        made, counts = propose(conn, team, *_present(conn, team))
+        made, counts = propose(conn, team, interest, settings)
     if in_json([_row(one) for one in made], is_json=is_json):
         return
     tell(
@@ -81,23 +81,28 @@ def _row(one: Proposal) -> dict[str, Any]:
     return {"accept": f"{one.kind}:{one.value}", "liked": one.liked, "archived": one.archived, "moved": moved}
 
 
-def _present(conn: Connection, team: UUID) -> tuple[Interest, Interests]:
-    """The interests in force of a team, and those of all teams."""
-    every = EventSettings.model_validate(task_settings(in_force(conn), "analyze-story")).interests
-    return every.teams.get("all" if team == NOBODY else team) or every.teams.get("all") or Interest(), every
-
-
-def _accept(conn: Connection, team: UUID, name: str, accepted: Sequence[str]) -> dict[str, Any]:
+def _accept(conn: Connection, name: str, interest: Interest, accepted: Sequence[str]) -> dict[str, Any]:
     """Set the interests of a team by hand, with the accepted ones added.
 
     Raises:
         UsageError: one is none.
         ConfigurationError: no jobs.yaml is in force, or it has no analyze-story.
     """
-    wider: dict[str, Any] = {}
+    found = interest.model_dump(mode="json", exclude_defaults=True)
+    for one in accepted:
+        kind, _, value = one.partition(":")
+        found[kind] = [
+            *found.get(kind, ()),
+            *([value.strip()] if value.strip() not in map(str, found.get(kind, ())) else []),
+        ]
+    try:
+        wider = Interest.model_validate(found).model_dump(mode="json", exclude_defaults=True)
+    except ValidationError as error:
+        raise UsageError(
+            f"expected more:WORD, less:WORD, like:STORY or unlike:STORY, got {' '.join(accepted)}"
+        ) from error
 
     def change(file: Config, present: Sequence[Override]) -> list[Override]:
-        wider.update(_wider(_present(conn, team)[0], accepted))
         path = overrides.read_path(f"analyze-story.settings.interests.teams.{name}", file)
         why = f"accepted {', '.join(accepted)}"
         return overrides.with_overrides(
@@ -106,18 +111,3 @@ def _accept(conn: Connection, team: UUID, name: str, accepted: Sequence[str]) ->
 
     applying.set_by_hand(conn, change, by=author(), message="interests suggest --accept")
     return wider
-
-
-def _wider(interest: Interest, accepted: Sequence[str]) -> dict[str, Any]:
-    found = interest.model_dump(mode="json", exclude_defaults=True)
-    for one in accepted:
-        kind, _, value = one.partition(":")
-        known = found.setdefault(kind, [])
-        if value.strip() not in map(str, known):
-            known.append(value.strip())
-    try:
-        return Interest.model_validate(found).model_dump(mode="json", exclude_defaults=True)
-    except ValidationError as error:
-        raise UsageError(
-            f"expected more:WORD, less:WORD, like:STORY or unlike:STORY, got {' '.join(accepted)}"
-        ) from error

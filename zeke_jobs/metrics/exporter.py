@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
 from prometheus_client import CollectorRegistry, generate_latest, start_http_server
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from zeke_jobs.core.environment import Address
 
 
-class Sample(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Sample:
     """One value of a metric. ``labels`` are in the order of the family's labels."""
 
     name: str
@@ -114,12 +116,14 @@ class DatabaseCollector(Collector):
     def __init__(self, url: str) -> None:
         self.failed = False
         self._url = url
-        self.registry = CollectorRegistry()
-        self.registry.register(self)
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        """The families, without reading the database."""
+        return [GaugeMetricFamily(family.name, family.help, labels=family.labels) for family in DATABASE]
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """The families that have samples."""
-        families = {one.name: GaugeMetricFamily(one.name, one.help, labels=one.labels) for one in DATABASE}
+        families = {family.name: family for family in self.describe()}
         samples = read(self._url)
         self.failed = samples == [DOWN]
         for sample in samples:
@@ -130,7 +134,7 @@ class DatabaseCollector(Collector):
 def text(url: str) -> tuple[str, bool]:
     """All metrics of a database in Prometheus's text format, and whether it could be read."""
     collector = DatabaseCollector(url)
-    return generate_latest(collector.registry).decode(), not collector.failed
+    return generate_latest(_registry(collector)).decode(), not collector.failed
 
 
 def serve(url: str, address: Address) -> tuple[WSGIServer, Thread]:
@@ -139,4 +143,10 @@ def serve(url: str, address: Address) -> tuple[WSGIServer, Thread]:
     Raises:
         OSError: the address is not available.
     """
-    return start_http_server(address.port, address.host, registry=DatabaseCollector(url).registry)
+    return start_http_server(address.port, address.host, registry=_registry(DatabaseCollector(url)))
+
+
+def _registry(collector: DatabaseCollector) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    registry.register(collector)
+    return registry

@@ -140,7 +140,12 @@ def options(command: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 #: Commands whose options stand on a page of their own.
-ELSEWHERE = {"backtest": "backtest", "capacity": "backtest", "import pg-boss": "from-pg-boss", "audit": "operations"}
+ELSEWHERE = dict.fromkeys(["plan", "apply", "rollback", "set", "history", "diff", "reload"], "changing") | {
+    "backtest": "backtest",
+    "capacity": "backtest",
+    "import pg-boss": "from-pg-boss",
+    "audit": "operations",
+}
 
 
 def test_every_command_and_option_is_documented() -> None:
