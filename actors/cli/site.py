@@ -1,4 +1,4 @@
-"""``zeke-news site test``: what the rule for a page's site gives, one part after another."""
+"""``zeke-news site test``: a page without and with the rule of its site."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from zeke_jobs.errors import ConfigurationError
 if TYPE_CHECKING:
     from actors.engine.sites.rules import Site
 
-_PARTS = (("engine",), ("headers", "cookies"), ("remove",), ("text",))
+_PARTS = ("engine", "headers", "cookies", "remove", "text")
 
 app = typer.Typer(help="Rules for sites.", no_args_is_help=True)
 
@@ -30,9 +30,9 @@ def site() -> None:
     """Rules for sites, in services.engine.sites of jobs.yaml."""
 
 
-@app.command("test", short_help="Show what each part of a site's rule gives.")
+@app.command("test", short_help="Show what the rule of a site gives.")
 def try_out(url: Annotated[str, argument("A page of the site.", "URL")], is_json: Json = False) -> None:
-    """Fetch a page without its site's rule, then with one part of the rule more each time; nothing is stored.
+    """Fetch a page without its site's rule, and with it; nothing is stored.
 
     The rule is that of the jobs.yaml here, else of the one in force.
     """
@@ -44,7 +44,11 @@ def try_out(url: Annotated[str, argument("A page of the site.", "URL")], is_json
             f"expected services.engine to use actors.engine:Settings, got {type(settings).__name__}"
         )
     host, rule = settings.rule_for(address)
-    steps = [_step(settings, address, host, rule, names) for names in _steps(rule)]
+    named = [name for name in _PARTS if getattr(rule, name)]
+    bare = rule.model_copy(update={name: getattr(NONE, name) for name in named})
+    without = settings.model_copy(update={"sites": {**settings.sites, **({host: bare} if host else {})}})
+    steps = [{"with": [], **_read(without, address)}]
+    steps += [{"with": named, **_read(settings, address)}] if named else []
     sent = [*rule.headers, *(f"cookie {one}" for one in rule.cookies)]
     said = {"url": address, "rule": host, "sent": sent, "feed_is_enough": rule.feed_is_enough, "pace": _pace(rule)}
     if not in_json({**said, "steps": steps}, is_json=is_json):
@@ -53,23 +57,14 @@ def try_out(url: Annotated[str, argument("A page of the site.", "URL")], is_json
         raise typer.Exit(1)
 
 
-def _steps(rule: Site) -> list[set[str]]:
-    """The parts of each fetch: none, then one more each time."""
-    named = [part for part in _PARTS if any(getattr(rule, name) for name in part)]
-    return [{name for part in named[:count] for name in part} for count in range(len(named) + 1)]
-
-
-def _step(settings: Settings, url: str, host: str, rule: Site, names: set[str]) -> dict[str, Any]:
-    left_out = {name: getattr(NONE, name) for part in _PARTS for name in part if name not in names}
-    sites = {**settings.sites, **({host: rule.model_copy(update=left_out)} if host else {})}
-    told: dict[str, Any] = {"with": [name for name in sorted(names) if getattr(rule, name)]}
+def _read(settings: Settings, url: str) -> dict[str, Any]:
     try:
-        page = settings.model_copy(update={"sites": sites}).open().fetch_item(url)
+        page = settings.open().fetch_item(url)
     except EngineError as error:
-        return {**told, "reason": f"{error.code}: {error}"}
+        return {"reason": f"{error.code}: {error}"}
     lines = [one_line(line, 76) for line in (page.text or "").split("\n") if line.strip()]
     shown = {"characters": len(page.text or ""), "choice": page.text_choice or "the Engine tells no choice"}
-    return {**told, **shown, "lines": list(dict.fromkeys([*lines[:1], *lines[-1:]]))}
+    return {**shown, "lines": list(dict.fromkeys([*lines[:1], *lines[-1:]]))}
 
 
 def _pace(rule: Site) -> str:

@@ -86,7 +86,7 @@ class ImapServer:
 
     def _own(self, verb: str, command: str, folder: dict[int, bytes]) -> bytes:
         if verb == "CAPABILITY":
-            return b"* CAPABILITY IMAP4rev1\r\n"
+            return b"* CAPABILITY IMAP4rev1" + (b" STARTTLS\r\n" if self.starts_tls else b"\r\n")
         if verb == "EXAMINE":
             return f"* {len(folder)} EXISTS\r\n* OK [UIDVALIDITY {self.validity}] valid\r\n".encode()
         if verb == "UID SEARCH":

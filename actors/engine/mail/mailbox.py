@@ -10,15 +10,12 @@ import imaplib
 import re
 import ssl
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-import httpcore
-
-from actors.engine.connect import Budget, GuardedBackend
+from actors.engine.connect import Budget
 from actors.engine.contract import ContentItem, ContentSource, EngineError
-from actors.engine.fetch import EVERYWHERE
 from actors.engine.reading import read_message
 from actors.engine.text import one_line
 
@@ -28,8 +25,6 @@ if TYPE_CHECKING:
     from actors.engine.settings import EngineSettings, Mailbox
 
 _LARGEST = 2_000_000  # bytes of a message: its text comes before its attachments
-_LONGEST_LINE = 1_000_000
-_STEP = 65_536
 
 
 def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> ContentSource:
@@ -53,8 +48,10 @@ def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> Conten
     seconds = settings.feed_timeout.total_seconds()
     budget = Budget(time.monotonic() + seconds, settings.feed_bytes + _LARGEST)
     try:
-        with closing(_Folder(mailbox, budget)) as imap:
-            imap.log_in()
+        tls = ssl.create_default_context()
+        is_tls = mailbox.security == "tls"
+        with closing(_Encrypted(mailbox, budget, ssl_context=tls) if is_tls else _Folder(mailbox, budget)) as imap:
+            imap.log_in(mailbox)
             validity = imap.examine(folder)
             known, _, last = (mark or "").rpartition(":")
             is_known = known == validity and last.isdecimal()
@@ -63,7 +60,7 @@ def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> Conten
             bodies = _bodies(imap, uids[:most] if is_known else uids[-most:], budget, seconds / 2)
     except EngineError:
         raise
-    except httpcore.TimeoutException:
+    except TimeoutError:
         raise EngineError("timeout", f"{mailbox.host} took longer than {seconds:g} s") from None
     except Exception as error:  # noqa: BLE001 (of any type: imaplib was not written for hostile servers)
         hint = "; a server that begins in the clear needs security: starttls" if "WRONG_VERSION" in str(error) else ""
@@ -84,24 +81,23 @@ def _bodies(
     One that the server refuses is passed over if it gives a later one.
     """
     found: list[tuple[int, bytes | EngineError]] = []
-    refused: list[tuple[int, EngineError]] = []
     for uid in uids:
         try:
             if found and (budget.remaining() < reserve or budget.received > budget.raw_bytes - _LARGEST):
                 break
-            body = imap.message(uid)
+            found.append((uid, imap.message(uid)))
         except Exception as error:
             if isinstance(error, EngineError) and error.code == "unreadable":
-                refused.append((uid, error))
-                continue
-            if not found:
+                found.append((uid, error))
+            elif not found:
                 raise
-            break
-        else:
-            found += [*refused, (uid, body)]
-            refused = []
-    if refused and not found:
-        raise refused[0][1]
+            else:
+                break
+    refused = None
+    while found and isinstance(found[-1][1], EngineError):
+        refused = found.pop()[1]
+    if isinstance(refused, EngineError) and not found:
+        raise refused
     return found
 
 
@@ -123,19 +119,18 @@ def _item(body: bytes | EngineError, name: str) -> ContentItem:
 class _Folder(imaplib.IMAP4):
     """A connection to a mailbox, within a budget of time and bytes."""
 
-    _stream: httpcore.NetworkStream
+    def __init__(self, mailbox: Mailbox, budget: Budget, **tls: Any) -> None:
+        self._budget = budget
+        super().__init__(mailbox.host, mailbox.port, timeout=budget.remaining(), **tls)
 
-    def __init__(self, mailbox: Mailbox, budget: Budget) -> None:
-        self._mailbox, self._budget, self._rest = mailbox, budget, bytearray()
-        super().__init__(mailbox.host, mailbox.port)
+    def close(self) -> None:  # type: ignore[override]
+        with suppress(OSError):
+            self.shutdown()
 
-    def log_in(self) -> None:
+    def log_in(self, mailbox: Mailbox) -> None:
         """Log in, encrypted unless the settings say otherwise."""
-        mailbox = self._mailbox
         if mailbox.security == "starttls":
-            self.xatom("STARTTLS")
-            self._rest.clear()  # said before it was certain by whom
-            self._stream = self._stream.start_tls(ssl.create_default_context(), mailbox.host)
+            self.starttls(ssl.create_default_context())
         try:
             self.login(_quoted(mailbox.user), mailbox.password.get_secret_value())
         except self.abort:
@@ -143,39 +138,16 @@ class _Folder(imaplib.IMAP4):
         except self.error:  # whose words may repeat the password
             raise EngineError("forbidden", f"{mailbox.host} refuses the login of {mailbox.user}") from None
 
-    def open(self, host: str = "", port: int = 0, timeout: float | None = None) -> None:
-        self.host, self.port = host, port
-        self._stream = GuardedBackend(self._budget, EVERYWHERE).connect_tcp(host, port, timeout)
-        if self._mailbox.security == "tls":
-            self._stream = self._stream.start_tls(ssl.create_default_context(), host)
-
     def read(self, size: int) -> bytes:
-        while len(self._rest) < size:
-            self._more()
-        data = bytes(self._rest[:size])
-        del self._rest[:size]
-        return data
+        self._budget.count(size)
+        self.sock.settimeout(self._budget.remaining())
+        return super().read(size)
 
     def readline(self) -> bytes:
-        while (end := self._rest.find(b"\n") + 1) == 0:
-            if len(self._rest) > _LONGEST_LINE:
-                raise self.abort(f"a line of more than {_LONGEST_LINE} bytes")
-            self._more()
-        return self.read(end)
-
-    def _more(self) -> None:
-        data = self._stream.read(_STEP)
-        if not data:
-            raise self.abort("the server closed the connection")
-        self._rest += data
-
-    def send(self, data: Any) -> None:
-        self._stream.write(data)
-
-    def shutdown(self) -> None:
-        self._stream.close()
-
-    close = shutdown  # type: ignore[assignment]
+        self.sock.settimeout(self._budget.remaining())
+        line = super().readline()
+        self._budget.count(len(line))
+        return line
 
     def examine(self, folder: str) -> str:
         """Open a folder to look at it only; returns the edition of its uids."""
@@ -214,3 +186,7 @@ def _utf7(match: re.Match[str]) -> str:
     """The modified UTF-7 of folders' names (RFC 3501, section 5.1.3)."""
     encoded = base64.b64encode(match[0].encode("utf-16-be")).decode().rstrip("=").replace("/", ",")
     return "&-" if match[0] == "&" else f"&{encoded}-"
+
+
+class _Encrypted(_Folder, imaplib.IMAP4_SSL):
+    """By TLS from the first byte."""
