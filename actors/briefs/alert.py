@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from actors.briefs.delivery.settings import Receiver
 
+_LOOK = timedelta(minutes=15)  # until a changed jobs.yaml is seen in quiet hours
 _MOST = 50  # stories of one message; the others come in the next
 
 
@@ -56,7 +57,7 @@ def _deliver(ctx: Context[AlertSettings], name: str, receiver: Receiver) -> dict
         return {"outcome": "nothing_waits"}
     if wait is not None:
         _wait(ctx, name, wait[1], is_kept=True)
-        raise Defer(*wait)
+        raise Defer(min(wait[0], recent["now"] + _LOOK), wait[1])
     try:
         for _, deliver in channels(receiver):
             deliver(_message(name, rows))

@@ -10,7 +10,7 @@ import typer
 
 from actors.cli import search
 from actors.cli.engine import in_force, task_settings
-from actors.cli.output import Json, ago, database, in_json, tell
+from actors.cli.output import Json, ago, database, in_json, short, tell
 from actors.store import news
 from actors.store.news import NotFound
 from actors.store.statements import SQL
@@ -103,7 +103,12 @@ def _fate(row: Mapping[str, Any], story_id: UUID) -> tuple[str, str]:
         by = "" if row["alert"] == row["name"] else f" by {row['alert'] or 'a removed alert'}"
         if row["sent_at"] is not None:
             return "done", f"{which}sent{by} {ago(row['sent_at'])} ago"
-        return "waiting", f"{which}{row['detail'] or 'its job has not run yet'}"
+        again = ""
+        if row["state"] == "retry":
+            again = f"; tried again at {row['start_after'].astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        elif row["state"] == "failed":
+            again = f"; tried again with the next story that fits, or by zeke-jobs retry {short(row['job'])}"
+        return "waiting", f"{which}{row['detail'] or 'its job has not run yet'}{again}"
     least, chili = (f"{float(row[name] or 0):g}" for name in ("min_chili", "chili"))
     reasons = {
         "is_new": "it was found before the alert was added",

@@ -22,9 +22,11 @@ from zeke_jobs.scheduler import dispatch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
 
+    from actors.insights.interests import Interests
     from zeke_jobs.config import Config
 
 app = typer.Typer(help="What raises and lowers stories for you.", no_args_is_help=True)
@@ -48,15 +50,13 @@ def suggest(
     Only --accept changes something: the interests in force, as `zeke-jobs set` does, for stories analysed from then on.
     """
     with database() as conn:
-        settings = EventSettings.model_validate(task_settings(in_force(conn), "analyze-story")).interests
-        name = "all" if team == NOBODY else str(team)
-        interest = settings.teams.get("all" if team == NOBODY else team) or settings.teams.get("all") or Interest()
         if accept:
-            wider = _accept(conn, name, interest, accept)
+            name = "all" if team == NOBODY else str(team)
+            wider = _accept(conn, team, name, accept)
             if not in_json(wider, is_json=is_json):
                 tell(f"the interests of {name} are now {wider}")
             return
-        made, counts = propose(conn, team, interest, settings)
+        made, counts = propose(conn, team, *_present(conn, team))
     if in_json([_row(one) for one in made], is_json=is_json):
         return
     tell(
@@ -81,28 +81,23 @@ def _row(one: Proposal) -> dict[str, Any]:
     return {"accept": f"{one.kind}:{one.value}", "liked": one.liked, "archived": one.archived, "moved": moved}
 
 
-def _accept(conn: Connection, name: str, interest: Interest, accepted: Sequence[str]) -> dict[str, Any]:
+def _present(conn: Connection, team: UUID) -> tuple[Interest, Interests]:
+    """The interests in force of a team, and those of all teams."""
+    every = EventSettings.model_validate(task_settings(in_force(conn), "analyze-story")).interests
+    return every.teams.get("all" if team == NOBODY else team) or every.teams.get("all") or Interest(), every
+
+
+def _accept(conn: Connection, team: UUID, name: str, accepted: Sequence[str]) -> dict[str, Any]:
     """Set the interests of a team by hand, with the accepted ones added.
 
     Raises:
         UsageError: one is none.
         ConfigurationError: no jobs.yaml is in force, or it has no analyze-story.
     """
-    found = interest.model_dump(mode="json", exclude_defaults=True)
-    for one in accepted:
-        kind, _, value = one.partition(":")
-        found[kind] = [
-            *found.get(kind, ()),
-            *([value.strip()] if value.strip() not in map(str, found.get(kind, ())) else []),
-        ]
-    try:
-        wider = Interest.model_validate(found).model_dump(mode="json", exclude_defaults=True)
-    except ValidationError as error:
-        raise UsageError(
-            f"expected more:WORD, less:WORD, like:STORY or unlike:STORY, got {' '.join(accepted)}"
-        ) from error
+    wider: dict[str, Any] = {}
 
     def change(file: Config, present: Sequence[Override]) -> list[Override]:
+        wider.update(_wider(_present(conn, team)[0], accepted))
         path = overrides.read_path(f"analyze-story.settings.interests.teams.{name}", file)
         why = f"accepted {', '.join(accepted)}"
         return overrides.with_overrides(
@@ -111,3 +106,18 @@ def _accept(conn: Connection, name: str, interest: Interest, accepted: Sequence[
 
     applying.set_by_hand(conn, change, by=author(), message="interests suggest --accept")
     return wider
+
+
+def _wider(interest: Interest, accepted: Sequence[str]) -> dict[str, Any]:
+    found = interest.model_dump(mode="json", exclude_defaults=True)
+    for one in accepted:
+        kind, _, value = one.partition(":")
+        known = found.setdefault(kind, [])
+        if value.strip() not in map(str, known):
+            known.append(value.strip())
+    try:
+        return Interest.model_validate(found).model_dump(mode="json", exclude_defaults=True)
+    except ValidationError as error:
+        raise UsageError(
+            f"expected more:WORD, less:WORD, like:STORY or unlike:STORY, got {' '.join(accepted)}"
+        ) from error

@@ -49,7 +49,7 @@ def backfill(
     items: Annotated[int, option("Largest number of items, the newest first.", "N", min=1, max=10_000)] = 50,
     is_json: Json = False,
 ) -> None:
-    """Bring in items that were left out when the source was new; they become stories one after another."""
+    """Bring in items that were left out when the source was new; they are fetched one after another."""
     with database() as conn:
         (read,) = _read(conn, [_readable(conn, source)], backfill=items)
     is_good = read["outcome"] in _GOOD
@@ -57,7 +57,9 @@ def backfill(
         as_json(read)
     elif is_good:
         left = f"{read['backlog_left']} are left" if read["backlog_left"] else "none is left"
-        tell(f"{read['source']}: {read['backfilled']} items become stories; {left}")
+        tell(
+            f"{read['source']}: {read['backfilled']} items are fetched, and become stories unless a filter drops them; {left}"
+        )
     else:
         _print_reads([read], is_one=True)
     if not is_good:

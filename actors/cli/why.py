@@ -1,4 +1,4 @@
-"""``zeke-news why URL``: the steps that an article has reached, and their outcomes."""
+"""``zeke-news why``: the steps that an article has reached, and their outcomes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import typer
 from actors.cli import alerts
 from actors.cli.output import ago, as_json, console, database, escape, short, tell
 from actors.engine.canonical import canonical_url
+from actors.engine.discovery.addresses import is_mailbox
 from actors.outcomes import IN_FLIGHT
 from actors.store import news
 from actors.store.statements import SQL
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 _UNFINISHED = {"created", "retry", "active", "failed"}
+_MOST = 20  # items that are told
+_STORY = re.compile(r"#?[0-9]{1,7}|[0-9A-Fa-f]{8}[0-9A-Fa-f-]*")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?!\d)")
 _PLAIN = re.compile(r"[A-Za-z0-9/._~-]+")
 _PLAIN_QUERY = re.compile(r"[A-Za-z0-9._=-]+")
@@ -39,15 +42,23 @@ class Step:
 
 
 def why(
-    url: Annotated[str, typer.Argument(help="The article's address, as you see it in a browser.", metavar="URL")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="The article's address, as in a browser; a story's number or id; imap://NAME/FOLDER.",
+            metavar="ARTICLE",
+        ),
+    ],
     is_json: Annotated[bool, flag("--json", "Print JSON.")] = False,
 ) -> None:
     """Show an article's steps with their outcomes, and its pending jobs."""
     with database() as conn:
         try:
-            answer = explain(conn, url)
+            answer = explain(conn, name)
         except ValueError as error:  # such as brackets without an IPv6 address inside
-            raise typer.BadParameter(f"expected an address as in a browser, got {url!r}", param_hint="URL") from error
+            raise typer.BadParameter(
+                f"expected an address as in a browser, got {name!r}", param_hint="ARTICLE"
+            ) from error
     if is_json:
         as_json(answer)
     else:
@@ -56,15 +67,26 @@ def why(
         raise typer.Exit(1)
 
 
-def explain(conn: Connection, url: str) -> dict[str, Any]:
-    """All facts about an address: ``items`` with their ``steps``, ``jobs`` that name it, ``sources`` of its site."""
-    url = url if _SCHEME.match(url) else f"https://{url}"
+def explain(conn: Connection, name: str) -> dict[str, Any]:
+    """All facts about an article: ``items`` with their ``steps``, ``jobs`` that name it, ``sources`` of its site.
+
+    Args:
+        conn: A connection.
+        name: An address, the number or id of a story, the name of an item within its source, or the folder of a mailbox, of which
+            the newest items are told.
+
+    Raises:
+        NotFound: there is no such story.
+    """
+    story_id = news.find_story(conn, name) if _STORY.fullmatch(name) else None
+    url = name if _SCHEME.match(name) or story_id else f"https://{name}"
     canonical = canonical_url(url)
     host = (urlsplit(canonical).hostname or "").lower()
     paths = sorted({path.lower() for path in _paths(canonical)})
     query = _stretch(_PLAIN_QUERY, urlsplit(canonical).query).lower()
-    like = SQL.all(conn, "news_items_like", hosts=sorted(_hosts(host)), paths=paths, query=query)
-    found = [row for row in like if _is_same(row, canonical, url)]
+    named = {"name": name, "story_id": story_id}
+    like = SQL.all(conn, "news_items_like", **named, hosts=sorted(_hosts(host)), paths=paths, query=query)
+    found = [row for row in like if row["is_named"] or _is_same(row, canonical, url)][:_MOST]
     items = [{**row, **_follow(conn, row)} for row in sorted(found, key=lambda row: row["created_at"], reverse=True)]
     return {
         "url": url,
@@ -193,4 +215,5 @@ def _print(answer: Mapping[str, Any]) -> None:
             tell(f"{said}{message}")
         if not answer["sources"]:
             out.print("no source covers its site; zeke-news sources add FEED, or:", markup=False)
-        tell(f'zeke-jobs send ingest-oneoff \'{{"url": "{answer["url"]}"}}\'')
+        if not is_mailbox(answer["url"]):
+            tell(f'zeke-jobs send ingest-oneoff \'{{"url": "{answer["url"]}"}}\'')

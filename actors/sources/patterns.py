@@ -78,7 +78,7 @@ class Finder:
 
         made = re2.Filter()
         for _, text, is_word in patterns:
-            made.Add(_phrase(text, re2.escape) if is_word else text, _options())
+            made.Add(_phrase(text, re2.escape) if is_word else _folded_too(text, re2.escape), _options())
         made.Add(_CANARY, _options())
         try:
             made.Compile()
@@ -103,6 +103,13 @@ class Finder:
                     if not is_word or _is_whole(words, text):
                         keys.add(key)
         return keys
+
+
+def _folded_too(expression: str, escape: Callable[[str], str]) -> str:
+    """A regular expression whose own letters beyond ASCII are as texts are when it is tried."""
+    return "".join(
+        one if one.isascii() else escape(folded(one) or one) for one in unicodedata.normalize("NFC", expression)
+    )
 
 
 def _phrase(words: str, escape: Callable[[str], str]) -> str:

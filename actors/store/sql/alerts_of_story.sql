@@ -1,7 +1,8 @@
 -- How each alert judges a story, and what its receivers got of the story's event.
 SELECT
   a.name, r.receiver, a.min_chili, f.chili, f.is_new, f.is_fresh, f.is_hot, f.has_words, f.has_source,
-  told.story_id, told.number, told.sent_at, told.detail, told.alert
+  told.story_id, told.number, told.sent_at, told.detail, told.alert,
+  job.id AS job, job.state, job.start_after
 FROM public.alert_fits(%(story_id)s::uuid) AS f
 JOIN public.alerts AS a ON a.id = f.alert_id
 CROSS JOIN LATERAL unnest(a.receivers) AS r (receiver)
@@ -19,4 +20,11 @@ LEFT JOIN LATERAL (
   ORDER BY m.id <> %(story_id)s::uuid, t.created_at
   LIMIT 1
 ) AS told ON true
+LEFT JOIN LATERAL (
+  SELECT j.id, j.state::text AS state, j.start_after
+  FROM zeke_jobs.job AS j
+  WHERE told.story_id IS NOT NULL AND told.sent_at IS NULL AND j.name = 'deliver-alert' AND j.key = r.receiver
+  ORDER BY j.state IN ('retry', 'created', 'active') DESC, j.created_on DESC
+  LIMIT 1
+) AS job ON true
 ORDER BY a.id, r.receiver

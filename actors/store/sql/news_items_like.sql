@@ -1,5 +1,5 @@
--- Items whose address, or their text's address, contains all the given parts; the caller compares canonical addresses.
--- The shortest address comes first: it has the fewest other parts.
+-- Items of a story, of a name within their source, or of a folder of a mailbox; and those whose address, or their text's address,
+-- contains all the given parts: the caller compares canonical addresses. The shortest comes first: it has the fewest other parts.
 SELECT
   r.id,
   r.url,
@@ -17,19 +17,23 @@ SELECT
   i.decided_at,
   coalesce(i.story_id, s.id) AS story_id,
   d.canonical_url,
-  d.final_url
+  d.final_url,
+  likely.length = 0 AS is_named
 FROM public.raw_items AS r
 JOIN public.sources AS src ON src.id = r.source_id
 LEFT JOIN public.item_outcomes AS i ON i.raw_item_id = r.id
 LEFT JOIN public.contents AS c ON c.raw_item_id = r.id
 LEFT JOIN public.content_details AS d ON d.content_id = c.id
 LEFT JOIN public.stories AS s ON s.content_id = c.id
-JOIN LATERAL (
-  SELECT min(length(address)) AS length
+CROSS JOIN LATERAL (
+  SELECT
+    CASE WHEN coalesce(i.story_id, s.id) = %(story_id)s::uuid OR r.external_id = %(name)s
+      OR (src.type = 'newsletter' AND src.url = %(name)s) THEN 0 ELSE min(length(address)) END AS length
   FROM unnest(ARRAY[lower(r.url), lower(d.canonical_url), lower(d.final_url)]) AS known (address)
   WHERE strpos(address, %(query)s) > 0
     AND EXISTS (SELECT FROM unnest(%(hosts)s::text[]) AS host WHERE strpos(address, host) > 0)
     AND EXISTS (SELECT FROM unnest(%(paths)s::text[]) AS path WHERE strpos(address, path) > 0)
-) AS likely ON likely.length IS NOT NULL
+) AS likely
+WHERE likely.length IS NOT NULL
 ORDER BY likely.length, r.created_at DESC, r.id
 LIMIT 200

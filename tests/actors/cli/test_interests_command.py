@@ -15,6 +15,7 @@ from actors.insights.analyze import analyze_story
 from actors.insights.events import EventSettings
 from actors.schema import AnalyzeStory
 from tests.actors.cli.conftest import JOBS
+from zeke_jobs.revisions import applying
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,6 +115,21 @@ def test_what_is_accepted_is_in_force_and_is_not_proposed_again(news: Any, marke
         "less": ["bitcoin"],
         "unlike": [5],
     }
+
+
+def test_of_two_people_who_accept_at_once_none_loses_a_word(
+    news: Any, conn: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_by_hand = applying.set_by_hand
+
+    def after_another(*given: Any, **named: Any) -> Any:
+        monkeypatch.setattr(applying, "set_by_hand", set_by_hand)
+        assert news("interests", "suggest", "--accept", "more:bob")[0] == 0
+        return set_by_hand(*given, **named)
+
+    monkeypatch.setattr(applying, "set_by_hand", after_another)
+    news("interests", "suggest", "--accept", "more:ada")
+    assert teams(conn) == {"teams": {"all": {"more": ["bob", "ada"]}}}
 
 
 def test_an_example_is_like_more_liked_stories_than_archived_ones(

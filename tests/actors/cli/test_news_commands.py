@@ -276,6 +276,21 @@ def test_why_follows_an_article_from_any_form_of_its_address(
     answer = json.loads(news("why", URL, "--json")[1])
     assert answer["items"][0]["steps"][1] == {"name": "text", "state": "done", "detail": "stored"}
     assert news("why", "https://a.example/news/sign")[0] == 1
+    for name in (str(row := rows("SELECT number FROM story_index")[0]["number"]), f"#{row}", str(finished)[:8]):
+        assert [one["url"] for one in json.loads(news("why", name, "--json")[1])["items"]] == [URL], name
+    status, _, said = news("why", "77")
+    assert (status, "expected the number or id of a story, got '77'" in said) == (1, True)
+
+
+def test_why_knows_a_letter_by_its_folder_or_message_id(news: Callable[..., Any], add_story: Any, conn: Any) -> None:
+    add_story(ARTICLE, title="A letter")
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE raw_items SET url = NULL, title = 'A letter', external_id = '<1@a.example>'")
+        cursor.execute("UPDATE sources SET type = 'newsletter', url = 'imap://mine/News'")
+    for name in ("imap://mine/News", "<1@a.example>"):
+        assert "A letter" in news("why", name)[1]
+    status, said, _ = news("why", "imap://mine/Other")
+    assert (status, "its site has a source" in said, "ingest-oneoff" in said) == (1, True, False)
 
 
 def test_why_names_the_job_that_is_waited_for(news: Callable[..., Any], add_story: Any, conn: Any) -> None:
