@@ -9,12 +9,12 @@ event loop has up to eight connections of its own, by psycopg 3 (``pip install '
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Unpack
 
-from zeke_jobs.client import async_drivers, async_listening, changing, drivers, events, reading, sending, tracing
+from zeke_jobs.client import async_drivers, changing, events, reading, sending, tracing
 from zeke_jobs.client.async_drivers import perform
 from zeke_jobs.client.options import as_id
-from zeke_jobs.client.plans import Database
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from zeke_jobs.core.job import Job, Sent
 
 __all__ = ["cancel", "close", "emit", "retry", "send", "send_many", "status", "wait"]
-
-_SHORTEST, _LONGEST = 0.05, 1.0  # seconds between two looks at an awaited job on a connection of the caller
 
 
 async def send(
@@ -65,35 +63,18 @@ async def status(id: UUID | str, *, connection: Any = None) -> Job:  # noqa: A00
 async def wait(id: UUID | str, timeout: timedelta | float | None = None, *, connection: Any = None) -> Any:  # noqa: A002, ASYNC109
     """Wait until the job has ended, and return its output, as ``zeke_jobs.wait``.
 
-    Without ``connection`` one connection of the event loop listens for all callers. With a connection, the call polls on it,
-    at first twenty times a second, later once; a pool lends a connection only for each poll.
+    A pool lends a connection only for each look.
     """
     job_id, seconds = as_id("id", id), reading.seconds_of(timeout)
-    now = asyncio.get_running_loop().time
-    deadline = None if seconds is None else now() + seconds
-    while True:
-        told = await _ended(str(job_id), deadline, connection)
-        job, found = await perform(connection, reading.result, job_id)
+    job, output = await perform(connection, reading.result, job_id)
+    for pause in reading.pauses(seconds):
         if job.has_ended:
-            return found
-        if not told:
-            raise reading.still_runs(job, seconds)
-
-
-async def _ended(job_id: str, deadline: float | None, connection: Any) -> bool:
-    """Whether the job ended before the loop's clock reached the deadline, which interrupts no statement."""
-    if drivers.stand_in is not None:
-        return True
-    if connection is None:
-        return await async_listening.listener().wait(job_id, deadline)
-    pause = _SHORTEST
-    while not await perform(connection, Database.ask, "job/ended", ids=[job_id]):
-        left = _LONGEST if deadline is None else deadline - asyncio.get_running_loop().time()
-        if left <= 0:
-            return False
-        await asyncio.sleep(min(pause, left))
-        pause = min(pause * 1.5, _LONGEST)
-    return True
+            break
+        await asyncio.sleep(pause)
+        with suppress(*(() if connection else async_drivers.own_pool().disconnected)):
+            if await perform(connection, reading.ended, job_id):
+                job, output = await perform(connection, reading.result, job_id)
+    return output if job.has_ended else reading.still_runs(job, seconds)
 
 
 async def cancel(
@@ -104,12 +85,12 @@ async def cancel(
     connection: Any = None,
 ) -> Changed:
     """Cancel a job, as ``zeke_jobs.cancel``."""
-    return await perform(connection, changing.cancel_one, as_id("id", id), reason, by)
+    return await perform(connection, changing.one, "cancel", as_id("id", id), {}, by=by, reason=reason)
 
 
 async def retry(id: UUID | str, *, by: str | None = None, connection: Any = None) -> Changed:  # noqa: A002 (the field's word)
     """Run a failed or cancelled job again, as ``zeke_jobs.retry``."""
-    return await perform(connection, changing.retry_one, as_id("id", id), by)
+    return await perform(connection, changing.one, "retry", as_id("id", id), {}, by=by)
 
 
 async def emit(name: str, data: Any = None, *, connection: Any = None) -> None:

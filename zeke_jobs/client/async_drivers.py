@@ -106,12 +106,10 @@ class AsyncPool:
         self._places = asyncio.Semaphore(_POOL_SIZE)
         self._idle: list[Any] = []
         self._is_closed = False
-        self.listener: Any = None  # of ``async_listening``
 
-    async def connect(self, application_name: str) -> Any:
-        """A new autocommit connection; the caller closes it."""
+    async def _connect(self) -> Any:
         connection = await self._psycopg.AsyncConnection.connect(
-            self.url, autocommit=True, application_name=application_name, client_encoding="UTF8"
+            self.url, autocommit=True, application_name=self._name, client_encoding="UTF8"
         )
         await connection.set_isolation_level(self._psycopg.IsolationLevel.READ_COMMITTED)
         return connection
@@ -128,8 +126,6 @@ class AsyncPool:
 
     async def close(self) -> None:
         """Close idle connections now, and the others after their use."""
-        if self.listener is not None:
-            await self.listener.close()
         self._is_closed = True
         await self.drop_idle()
 
@@ -145,7 +141,7 @@ class AsyncPool:
         async with self._places:
             while self._idle and (self._idle[-1].closed or has_news(self._idle[-1])):
                 await self._idle.pop().close()
-            connection = self._idle.pop() if self._idle else await self.connect(self._name)
+            connection = self._idle.pop() if self._idle else await self._connect()
             try:
                 yield connection
             finally:

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 
 from zeke_jobs.client import drivers, reading
 from zeke_jobs.client.filters import FILTERS, JobFilter
 from zeke_jobs.client.many import Change
 from zeke_jobs.client.options import as_id, plain
+from zeke_jobs.payload.json_text import encode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime, timedelta
     from uuid import UUID
 
+    from zeke_jobs.client.many import Verb
     from zeke_jobs.client.plans import Database
-
-_RUNS = "running, and being stopped"
-_ENDED = "cancelled; it does not run again"
-# Starts are recorded a moment later, so the job may have started.
-_CLAIMED = "claimed by a worker, which cancels it before it starts; if it has just started, it may still run"
+    from zeke_jobs.core.job import Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +95,7 @@ def cancel(
         UnknownTask: nothing matches, and no task of the catalogue has this name; the message names the nearest.
         ValueError: a filter makes no sense, or there are neither an id nor a filter, or both.
     """
-    if _is_filtered(id, filters):
-        return Change("cancel", filters, limit=limit, reason=reason, by=by, connection=connection).all()
-    return drivers.perform(connection, cancel_one, as_id("id", id), reason, by)  # type: ignore[arg-type] # no filters
-
-
-async def cancel_one(database: Database, job_id: UUID, reason: str | None, by: str | None) -> Changed:
-    """The plan of ``cancel`` by id."""
-    rows = await database.ask("cancel/one", id=str(job_id), reason=reason, by=by)
-    if not rows:
-        job = await reading.one(database, job_id)
-        return Changed(job_id, False, job.status, f"ended already as {job.status}; nothing was changed")
-    if rows[0][0] == "consumed":
-        return Changed(job_id, True, "active", _RUNS if rows[0][1] else _CLAIMED)
-    return Changed(job_id, True, "cancelled", _ENDED if rows[0][1] else "cancelled before it started")
+    return _change("cancel", id, filters, {}, limit, by, connection, reason)
 
 
 @overload
@@ -141,19 +126,7 @@ def retry(
     Raises:
         As ``cancel``.
     """
-    if _is_filtered(id, filters):
-        return Change("retry", filters, limit=limit, by=by, connection=connection).all()
-    return drivers.perform(connection, retry_one, as_id("id", id), by)  # type: ignore[arg-type] # no filters
-
-
-async def retry_one(database: Database, job_id: UUID, by: str | None) -> Changed:
-    """The plan of ``retry`` by id."""
-    rows = await database.ask("retry/one", id=str(job_id), by=by)
-    if rows:
-        return Changed(job_id, True, rows[0][1], "queued again, with a fresh retry limit")
-    job = await reading.one(database, job_id)
-    why = "completed jobs are not run again; send a new one" if job.status == "completed" else "nothing to retry"
-    return Changed(job_id, False, job.status, f"{job.status}; {why}")
+    return _change("retry", id, filters, {}, limit, by, connection)
 
 
 @overload
@@ -176,9 +149,7 @@ def prioritise(
     Raises:
         As ``cancel``.
     """
-    return _edit(
-        "prioritise", id, filters, {"priority": priority}, f"its priority is {priority} now", limit, by, connection
-    )
+    return _change("prioritise", id, filters, {"priority": priority}, limit, by, connection)
 
 
 @overload
@@ -211,34 +182,62 @@ def reschedule(
     Raises:
         As ``cancel``; ValueError also for neither ``run_at`` nor ``delay``, or both.
     """
-    value = run_time_of(run_at, delay)
-    return _edit("reschedule", id, filters, value, "it has its new time", limit, by, connection)
+    return _change("reschedule", id, filters, run_time_of(run_at, delay), limit, by, connection)
 
 
-def _edit(
-    verb: Literal["prioritise", "reschedule"],
+def _change(
+    verb: Verb,
     given: UUID | str | None,
     filters: Mapping[str, Any],
     value: dict[str, Any],
-    done: str,
     limit: int | None,
     by: str | None,
     connection: Any,
+    reason: str | None = None,
 ) -> Changed | list[UUID]:
-    if _is_filtered(given, filters):
-        return Change(verb, filters, value=value, limit=limit, by=by, connection=connection).all()
-    job_id = as_id("id", given)  # type: ignore[arg-type] # there are no filters
-    changed = Change(verb, {}, value=value, by=by, connection=connection, job=job_id).all()
-    job = reading.status(job_id, connection=connection)
-    if changed:
-        return Changed(job_id, True, job.status, done)
-    same = job.status in ("created", "retry")
-    return Changed(
-        job_id,
-        False,
-        job.status,
-        "it has this value already" if same else f"{job.status}; only queued jobs are changed",
-    )
+    is_filtered = any(one is not None for one in filters.values())
+    if (given is None) is not is_filtered:
+        got = "neither" if given is None else "both"
+        raise ValueError(f"expected an id, or a filter ({', '.join(FILTERS)}), got {got}")
+    if given is None:
+        return Change(verb, filters, value=value, limit=limit, reason=reason, by=by, connection=connection).all()
+    return drivers.perform(connection, one, verb, as_id("id", given), value, by=by, reason=reason)
+
+
+async def one(
+    database: Database, verb: Verb, job_id: UUID, value: Mapping[str, Any], *, by: str | None, reason: str | None = None
+) -> Changed:
+    """The plan of a change of one job."""
+    params = {"filter": encode({"id": str(job_id)}), "value": encode(dict(value)), "after": None, "most": 1}
+    ((changed, *_),) = await database.ask("change/jobs", change=verb, reason=reason, by=by, **params)
+    job = await reading.one(database, job_id)
+    note = _done(verb, job, value) if changed else _undone(verb, job.status)
+    return Changed(job_id, bool(changed), job.status, note)
+
+
+def _done(verb: Verb, job: Job, value: Mapping[str, Any]) -> str:
+    match verb:
+        case "retry":
+            return "queued again, with a fresh retry limit"
+        case "prioritise":
+            return f"its priority is {value['priority']} now"
+        case "reschedule":
+            return "it has its new time"
+    if job.status != "active":
+        return "cancelled; it does not run again" if job.started_on else "cancelled before it started"
+    # Starts are recorded a moment later, so the job may have started.
+    claimed = "claimed by a worker, which cancels it before it starts; if it has just started, it may still run"
+    return "running, and being stopped" if job.started_on else claimed
+
+
+def _undone(verb: Verb, status: str) -> str:
+    match verb:
+        case "cancel":
+            return f"ended already as {status}; nothing was changed"
+        case "retry":
+            is_done = status == "completed"
+            return f"{status}; {'completed jobs are not run again; send a new one' if is_done else 'nothing to retry'}"
+    return "it has this value already" if status in ("created", "retry") else f"{status}; only queued jobs are changed"
 
 
 def run_time_of(run_at: datetime | None, delay: timedelta | float | None) -> dict[str, Any]:
@@ -250,11 +249,3 @@ def run_time_of(run_at: datetime | None, delay: timedelta | float | None) -> dic
     if (run_at is None) is (delay is None):
         raise ValueError(f"expected run_at or delay, got {'neither' if delay is None else 'both'}")
     return {"delay": plain("delay", delay)} if run_at is None else {"run_at": plain("run_at", run_at)}
-
-
-def _is_filtered(given: UUID | str | None, filters: Mapping[str, Any]) -> bool:
-    is_filtered = any(value is not None for value in filters.values())
-    if (given is None) is not is_filtered:
-        got = "neither" if given is None else "both"
-        raise ValueError(f"expected an id, or a filter ({', '.join(FILTERS)}), got {got}")
-    return is_filtered

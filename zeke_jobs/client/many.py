@@ -44,7 +44,6 @@ class Change:
         reason: Kept with cancelled jobs, and by the audit.
         by: Name of the caller.
         connection: As for ``send``; then all parts are in its transaction.
-        job: Only this job, in place of filters.
 
     Raises:
         TypeError, ValueError: a filter or the limit is not valid.
@@ -60,9 +59,8 @@ class Change:
         reason: str | None = None,
         by: str | None = None,
         connection: Any = None,
-        job: UUID | None = None,
     ) -> None:
-        self._filter = checked(filters) if job is None else {"id": str(job)}
+        self._filter = checked(filters)
         self._verb = verb
         self._value = dict(value or {})
         self._limit = None if limit is None else as_count("limit", limit)

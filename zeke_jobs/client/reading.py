@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
+from contextlib import suppress
 from dataclasses import fields
 from datetime import timedelta
 from decimal import Decimal
-from threading import TIMEOUT_MAX
-from time import monotonic
-from typing import TYPE_CHECKING, Any, Unpack
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Any, NoReturn, Unpack
 from uuid import UUID
 
 from zeke_jobs.client import drivers
@@ -17,6 +18,7 @@ from zeke_jobs.client.options import as_count, as_id
 from zeke_jobs.client.plans import Database
 from zeke_jobs.core.job import Job
 from zeke_jobs.errors import JobFailed, JobNotFound, JobPurged, WaitTimeout
+from zeke_jobs.postgres.pool import DISCONNECTED
 from zeke_jobs.postgres.tolerant import payload_of, value_of
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ _READ: dict[str, Callable[[str], Any]] = {
 }
 _NO_FILTER = dict.fromkeys(("id", *FILTERS, "sent", "after", "limit"))
 _PAGE = 1000  # jobs of one statement
+_SHORTEST, _LONGEST = 0.02, 1.0  # seconds between two looks at a job whose end is awaited
+_SHARE = 0.05  # of the time waited so far; that much later than its end it is seen
 
 
 def _job(row: tuple[Any, ...]) -> Job:
@@ -120,7 +124,7 @@ def steps(id: UUID | str, *, connection: Any = None) -> list[str]:  # noqa: A002
 def wait(id: UUID | str, timeout: timedelta | float | None = None) -> Any:  # noqa: A002 (the field's word)
     """Wait until the job has ended, and return its output.
 
-    It wakes when the end is announced, and polls each second in case no announcement arrives.
+    It looks after 20 ms, then ever more rarely, and after 20 s once a second.
 
     Args:
         id: The job's id.
@@ -131,24 +135,33 @@ def wait(id: UUID | str, timeout: timedelta | float | None = None) -> Any:  # no
         WaitTimeout: the job did not end in time. It goes on.
         JobNotFound: no job has this id; JobPurged if a purged job had it.
     """
-    from zeke_jobs.client.listening import listener
-
     job_id, seconds = as_id("id", id), seconds_of(timeout)
-    deadline = None if seconds is None else monotonic() + seconds
-    while True:
-        is_announced = listener().wait(job_id, deadline)
-        job, found = drivers.perform(None, result, job_id)
+    job, output = drivers.perform(None, result, job_id)
+    for pause in pauses(seconds):
         if job.has_ended:
-            return found
-        if not is_announced:
-            raise still_runs(job, seconds)
-        # Wait on: any login can announce an end, and a failed job may be retried before this look.
+            break
+        sleep(pause)
+        with suppress(*DISCONNECTED):  # servers come back
+            if drivers.perform(None, ended, job_id):
+                job, output = drivers.perform(None, result, job_id)
+    return output if job.has_ended else still_runs(job, seconds)
 
 
-def seconds_of(timeout: timedelta | float | None) -> float | None:
-    """A timeout in seconds; None waits for ever."""
-    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    return None if seconds is None or seconds >= TIMEOUT_MAX else seconds
+def seconds_of(timeout: timedelta | float | None) -> float:
+    """A timeout in seconds; infinite for None."""
+    return timeout.total_seconds() if isinstance(timeout, timedelta) else math.inf if timeout is None else timeout
+
+
+def pauses(seconds: float) -> Iterator[float]:
+    """Seconds to sleep before each next look at a job, until the time of a wait is over."""
+    begun = monotonic()
+    while (waited := monotonic() - begun) < seconds:
+        yield min(max(_SHORTEST, waited * _SHARE), _LONGEST, seconds - waited)
+
+
+async def ended(database: Database, job_id: UUID) -> bool:
+    """The plan that looks whether a job has ended. An unknown one has."""
+    return bool(await database.ask("job/ended", id=str(job_id)))
 
 
 async def result(database: Database, job_id: UUID) -> tuple[Job, Any]:
@@ -169,8 +182,8 @@ async def result(database: Database, job_id: UUID) -> tuple[Job, Any]:
     return job, None if rows[0][0] is None else json.loads(rows[0][0])
 
 
-def still_runs(job: Job, seconds: float | None) -> WaitTimeout:
-    """The error of a wait whose time is over."""
-    return WaitTimeout(
+def still_runs(job: Job, seconds: float) -> NoReturn:
+    """Raise the error of a wait whose time is over."""
+    raise WaitTimeout(
         f"expected {job.task_id} {job.id} to end within {seconds:g} s, got {job.status} still\n  help: zeke-jobs why {job.id}"
     )

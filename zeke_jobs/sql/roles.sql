@@ -24,7 +24,7 @@ $$;
 
 -- Senders send and wait by functions, and read status in the views, where sensitive fields are masked.
 GRANT EXECUTE ON FUNCTION
-  zeke_jobs.known_task(text), zeke_jobs.refuse_sender(text, jsonb), zeke_jobs.task_names(), zeke_jobs.await_end(uuid), zeke_jobs.output_of(uuid),
+  zeke_jobs.known_task(text), zeke_jobs.refuse_sender(text, jsonb), zeke_jobs.task_names(), zeke_jobs.output_of(uuid),
   zeke_jobs.send(text, jsonb, jsonb), zeke_jobs.enqueue(text, text, text, text, text),
   zeke_jobs.enqueue_many(text, integer, jsonb, uuid[], text[], jsonb),
   zeke_jobs.open_batch(text, text, jsonb, text), zeke_jobs.try_open_batch(text, text, jsonb, text), zeke_jobs.close_batch(text), zeke_jobs.emit(text, jsonb),
@@ -42,8 +42,7 @@ GRANT EXECUTE ON FUNCTION zeke_jobs.forget_audit(), zeke_jobs.cancel_removed() T
 -- Operators see everything, and write no table: they cancel, retry, pause, apply, set and run schedules by functions that record their name.
 GRANT SELECT ON ALL TABLES IN SCHEMA zeke_jobs TO zeke_jobs_operator;
 GRANT EXECUTE ON FUNCTION
-  zeke_jobs.cancel(uuid, text, text), zeke_jobs.delete_job(uuid, text), zeke_jobs.retry(uuid, text, text, double precision, integer, text),
-  zeke_jobs.cancel_batch(text, text, text), zeke_jobs.retry_batch(text, text),
+  zeke_jobs.delete_job(uuid, text), zeke_jobs.cancel_batch(text, text, text), zeke_jobs.retry_batch(text, text),
   zeke_jobs.count_changes(text, jsonb, jsonb, integer), zeke_jobs.change_jobs(text, jsonb, jsonb, text, text, uuid, integer),
   zeke_jobs.import_jobs(text, jsonb, text),
   zeke_jobs.pause(text, text, text), zeke_jobs.resume(text, text), zeke_jobs.note_sent(text, text, text, text, uuid[])

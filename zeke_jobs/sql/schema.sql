@@ -508,13 +508,6 @@ ALTER TABLE zeke_jobs.audit ALTER COLUMN number ADD GENERATED ALWAYS AS IDENTITY
     CACHE 1
 );
 
-CREATE TABLE zeke_jobs.awaited (
-    job uuid NOT NULL,
-    since timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL
-);
-
-COMMENT ON TABLE zeke_jobs.awaited IS 'Jobs whose end programs wait for: it is announced on channel zeke_jobs.done.';
-
 CREATE TABLE zeke_jobs.batch (
     id text NOT NULL,
     task text,
@@ -845,8 +838,6 @@ ALTER TABLE ONLY zeke_jobs.worker
     ADD CONSTRAINT worker_pkey PRIMARY KEY (id);
 
 CREATE INDEX audit_done ON zeke_jobs.audit USING btree (done_on);
-
-CREATE INDEX awaited_job ON zeke_jobs.awaited USING btree (job);
 
 CREATE INDEX batch_change_batch ON zeke_jobs.batch_change USING btree (batch, part);
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from dramatiq.results import ResultBackend, ResultFailure, ResultMissing, ResultTimeout
 
-from zeke_jobs.client import drivers, listening, reading
+from zeke_jobs.client import reading
 from zeke_jobs.client.options import as_id
-from zeke_jobs.errors import JobFailed, JobNotFound
+from zeke_jobs.errors import JobFailed, JobNotFound, WaitTimeout
 
 if TYPE_CHECKING:
     from dramatiq.message import Message
@@ -34,17 +33,12 @@ class JobResultBackend(ResultBackend):  # type: ignore[misc] # dramatiq has no t
             dramatiq.results.ResultTimeout: it did not end in time.
             dramatiq.results.ResultFailure: it failed or was cancelled.
         """
-        job_id = as_id("message_id", message.message_id)
-        if block:
-            deadline = monotonic() + (_DEFAULT_TIMEOUT if timeout is None else timeout) / 1000
-            listening.listener().wait(job_id, deadline)
+        within = (_DEFAULT_TIMEOUT if timeout is None else timeout) if block else 0
         try:
-            job, output = drivers.perform(None, reading.result, job_id)
-        except JobNotFound as error:
-            raise ResultMissing(message) from error
+            return reading.wait(as_id("message_id", message.message_id), within / 1000)
+        except (JobNotFound, WaitTimeout) as error:
+            is_late = block and isinstance(error, WaitTimeout)
+            raise (ResultTimeout if is_late else ResultMissing)(message) from error
         except JobFailed as error:
             failure = error.job.error or {}
             raise ResultFailure(str(error), failure.get("type", error.job.status), failure.get("message", "")) from None
-        if not job.has_ended:
-            raise (ResultTimeout if block else ResultMissing)(message)
-        return output

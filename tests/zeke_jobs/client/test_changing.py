@@ -73,20 +73,6 @@ def test_an_unknown_job_can_be_neither_cancelled_nor_retried() -> None:
         zeke_jobs.retry(uuid.uuid4())
 
 
-def test_a_cancel_of_a_queued_job_is_announced_to_who_waits_for_its_end(
-    conn: Connection, other_conn: Connection
-) -> None:
-    sent = zeke_jobs.send("anything")
-    with conn.cursor() as cursor:
-        cursor.execute("SELECT zeke_jobs.await_end(%s)", (str(sent.id),))
-    with other_conn.cursor() as cursor:
-        cursor.execute('LISTEN "zeke_jobs.done"')
-        zeke_jobs.cancel(sent.id)
-        cursor.execute("SELECT 1")
-    other_conn.poll()
-    assert [notify.payload for notify in other_conn.notifies] == [str(sent.id)]
-
-
 def test_a_retried_job_keeps_its_id_and_history_and_gets_a_fresh_limit(conn: Connection) -> None:
     job_id = failed(conn, more="attempt = 4, deaths = 2, run_at = now() - interval '1 day'")
     done = zeke_jobs.retry(job_id)

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import threading
 import uuid
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from functools import partial
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+import psycopg2
 import pytest
 
 import zeke_jobs
 from zeke_jobs import client
-from zeke_jobs.client import drivers, listening, reading
+from zeke_jobs.client import drivers, reading
 from zeke_jobs.errors import JobFailed, JobNotFound, JobPurged, WaitTimeout
-from zeke_jobs.postgres.pool import connect, transaction
+from zeke_jobs.postgres.pool import transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from psycopg2.extensions import connection as Connection
-
-    from zeke_jobs.client.plans import Database
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +35,7 @@ def change(conn: Connection, job_id: object, changes: str) -> None:
 
 
 def finish(conn: Connection, job_id: object, result: str = "null") -> None:
-    """End a job as a worker does: by the function that settles, which announces it where somebody waits."""
+    """End a job as a worker does: by the function that moves it."""
     change(conn, job_id, "state = 'consumed', claim = 1, worker = '00000000-0000-4000-8000-000000000000'")
     with conn.cursor() as cursor:
         cursor.execute(
@@ -170,25 +166,6 @@ def test_wait_for_an_unknown_job_says_so_at_once() -> None:
         zeke_jobs.wait(uuid.uuid4(), 60)
 
 
-def listener(poll: float) -> listening.Listener:
-    return listening.Listener(drivers.own_pool(), poll)
-
-
-def waited_for(conn: Connection, job_id: object, patience: float = 20) -> None:
-    """Return when somebody has asked for the end of the job to be announced, and listens."""
-    deadline = monotonic() + patience
-    with conn.cursor() as cursor:
-        while monotonic() < deadline:
-            cursor.execute(
-                "SELECT true FROM zeke_jobs.awaited AS a WHERE a.job = %s AND EXISTS (SELECT 1 FROM pg_stat_activity"
-                " WHERE datname = current_database() AND application_name = 'zeke-jobs listener' AND query NOT LIKE 'SET%%')",
-                (str(job_id),),
-            )
-            if cursor.fetchone() == (True,):
-                return
-    raise AssertionError("nobody waits")
-
-
 class Waiting:
     """A thread that waits for a job, and its result."""
 
@@ -202,98 +179,42 @@ class Waiting:
         return self.seen[0]
 
 
-def test_an_announced_end_wakes_who_waits_without_a_look_of_its_own(conn: Connection) -> None:
+def test_a_wait_ends_soon_after_its_job(conn: Connection) -> None:
     sent = zeke_jobs.send("anything")
-    never_looks = listener(poll=3600)
-    waiting = Waiting(lambda: never_looks.wait(sent.id, monotonic() + 60))
-    waited_for(conn, sent.id)
-    finish(conn, sent.id)
-    assert waiting.result() is True
-
-
-def test_one_connection_listens_for_all_who_wait(conn: Connection) -> None:
-    sent = [zeke_jobs.send("anything") for _ in range(8)]
-    shared = listener(poll=3600)
-    waiting = [Waiting(partial(shared.wait, one.id, monotonic() + 60)) for one in [*sent, sent[0]]]
-    for one in sent:
-        waited_for(conn, one.id)
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'zeke-jobs listener'"
-        )
-        assert cursor.fetchone() == (1,)
-    for one in sent:
-        finish(conn, one.id)
-    assert [one.result() for one in waiting] == [True] * 9
-
-
-def test_looking_is_enough_where_announcements_do_not_arrive(conn: Connection) -> None:
-    sent = zeke_jobs.send("anything")
-    waiting = Waiting(lambda: listener(poll=0.05).wait(sent.id, monotonic() + 60))
-    waited_for(conn, sent.id)
-    change(conn, sent.id, "state = 'done'")  # nothing is announced
-    assert waiting.result() is True
-
-
-def test_waiting_outlives_the_loss_of_its_connection(conn: Connection) -> None:
-    sent = zeke_jobs.send("anything")
-    waiting = Waiting(lambda: listener(poll=0.05).wait(sent.id, monotonic() + 60))
-    waited_for(conn, sent.id)
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'zeke-jobs listener'"
-        )
-    finish(conn, sent.id)
-    assert waiting.result() is True
-
-
-def test_waiting_outlives_a_look_that_failed(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    ended, failed = listening.Listener._ended, threading.Event()
-
-    def fail_once(*args: Any) -> list[str]:
-        if not failed.is_set():
-            failed.set()
-            raise RuntimeError("what nobody thought of")
-        return ended(*args)
-
-    monkeypatch.setattr(listening.Listener, "_ended", staticmethod(fail_once))
-    sent = zeke_jobs.send("anything")
-    waiting = Waiting(lambda: listener(poll=0.05).wait(sent.id, monotonic() + 10))
-    assert failed.wait(10)
-    finish(conn, sent.id)
-    assert waiting.result() is True
-
-
-def test_an_end_that_somebody_made_up_wakes_nobody_for_good(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    woken = threading.Event()
-
-    look = reading.result
-
-    async def result(database: Database, job_id: uuid.UUID) -> Any:
-        woken.set()
-        return await look(database, job_id)
-
-    monkeypatch.setattr("zeke_jobs.client.reading.result", result)
-    sent = zeke_jobs.send("anything")
-    waiting = Waiting(lambda: zeke_jobs.wait(sent.id, 20))
-    waited_for(conn, sent.id)
-    deadline = monotonic() + 20
-    while not woken.wait(0.05):  # the listener may not listen yet
-        assert monotonic() < deadline
-        with conn.cursor() as cursor:
-            cursor.execute("SELECT pg_notify('zeke_jobs.done', 'x'), pg_notify('zeke_jobs.done', %s)", (str(sent.id),))
+    waiting = Waiting(lambda: zeke_jobs.wait(sent.id, 60))
+    assert not waiting.seen
     finish(conn, sent.id, '"output"')
     assert waiting.result() == "output"
 
 
-def test_nothing_is_announced_where_nobody_waits(database: str, conn: Connection) -> None:
+def test_looks_are_short_after_one_another_at_first_and_end_with_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(reading, "monotonic", lambda: clock[0])
+    found = []
+    for pause in reading.pauses(30):
+        found.append(pause)
+        clock[0] += pause
+    assert sum(found) == pytest.approx(30)
+    assert found[0] == 0.02
+    assert max(found) == 1.0
+    assert len(found) < 120
+
+
+def test_a_wait_outlives_the_loss_of_its_connections(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked, failed = drivers.perform, threading.Event()
+
+    def fail_once(connection: Any, plan: Any, *args: Any) -> Any:
+        if plan is reading.ended and not failed.is_set():
+            failed.set()
+            raise psycopg2.OperationalError("the server is away")
+        return looked(connection, plan, *args)
+
+    monkeypatch.setattr(drivers, "perform", fail_once)
     sent = zeke_jobs.send("anything")
-    with closing(connect(database)) as listening_conn, listening_conn.cursor() as cursor:
-        cursor.execute(f'LISTEN "{listening.CHANNEL}"')
-        finish(conn, sent.id)
-        cursor.execute("SELECT 1")
-        listening_conn.poll()
-        assert listening_conn.notifies == []
+    waiting = Waiting(lambda: zeke_jobs.wait(sent.id, 20))
+    assert failed.wait(10)
+    finish(conn, sent.id)
+    assert waiting.result() is None
 
 
 def test_the_status_is_read_in_the_callers_transaction(other_conn: Connection) -> None:
@@ -317,6 +238,5 @@ def test_a_bound_that_makes_no_sense_is_refused_in_words(said: dict[str, Any], w
 def test_waiting_without_end_is_waiting_without_a_timeout(conn: Connection, forever: float | timedelta) -> None:
     sent = zeke_jobs.send("anything")
     waiting = Waiting(lambda: zeke_jobs.wait(sent.id, forever))
-    waited_for(conn, sent.id)
     finish(conn, sent.id, '{"n": 1}')
     assert waiting.result() == {"n": 1}

@@ -24,12 +24,12 @@ MEMBERS = {name: f"zeke_test_{name.removeprefix('zeke_jobs_')}" for name in (
 
 
 SENDING = {
-    "known_task", "refuse_sender", "task_names", "await_end", "output_of", "send", "enqueue", "enqueue_many",
+    "known_task", "refuse_sender", "task_names", "output_of", "send", "enqueue", "enqueue_many",
     "open_batch", "try_open_batch", "close_batch", "emit", "put_schedule", "delete_schedule",
 }  # fmt: skip
 LOOKING = {"oldest_due", "depth", "due_jobs", "pace", "room_of", "turns_before"}
 CHANGING = {
-    "cancel_batch", "retry_batch", "cancel", "retry", "pause", "resume", "note_sent", "count_changes", "change_jobs", "import_jobs",
+    "cancel_batch", "retry_batch", "pause", "resume", "note_sent", "count_changes", "change_jobs", "import_jobs",
     "delete_job",
 }  # fmt: skip
 DECIDING = {"lock_catalogue", "put_in_force", "lock_schedule", "advance_schedule", "record_tick"}

@@ -71,9 +71,14 @@ def by_id(statement: str, where: str, **params: Any) -> Callable[[BigTable], Any
     return lambda big: big.known(where) and SQL.all(big.jobs.conn, statement, **{**params, "id": big.known(where)})
 
 
-def retry(most: int, **filters: Any) -> Callable[[BigTable], Any]:
+def change(verb: str, most: int, where: str = "", **filters: Any) -> Callable[[BigTable], Any]:
     said = {"value": "{}", "reason": None, "by": "y", "after": None, "most": most}
-    return lambda big: SQL.all(big.jobs.conn, "change/jobs", change="retry", filter=encode(filters), **said)
+
+    def work(big: BigTable) -> Any:
+        filter_ = filters | ({"id": str(big.known(where))} if where else {})
+        return SQL.all(big.jobs.conn, "change/jobs", change=verb, filter=encode(filter_), **said)
+
+    return work
 
 
 def send(task: str, options: str = "{}") -> Callable[[BigTable], Any]:
@@ -168,11 +173,17 @@ CASES = [
         lambda big: [send("bulk", '{"scheduled_for": "2026-01-01Z"}')(big) for _ in range(2)],
     ),
     Case("status", "queue_pkey", by_id("job/list", QUEUED, **NO_FILTER), in_any_session=False),
-    Case("cancel", "queue_pkey", by_id("cancel/one", QUEUED, reason="x", by="y")),
-    Case("retry", "queue_pkey", by_id("retry/one", FAILED, by="y"), in_any_session=False),
+    Case("cancel", "queue_pkey", change("cancel", 1, QUEUED), in_any_session=False),
+    Case("retry", "queue_pkey", change("retry", 1, FAILED), in_any_session=False),
     # All that failed of the task: a part takes the jobs in the order of their ids, to go on behind the last one.
-    Case("retry of what failed", "queue_ended", retry(100, task="bulk", status=["failed"]), 8000, in_any_session=False),
-    Case("ask for the end", "queue_pkey", by_id("job/await", QUEUED)),
+    Case(
+        "retry of what failed",
+        "queue_ended",
+        change("retry", 100, task="bulk", status=["failed"]),
+        8000,
+        in_any_session=False,
+    ),
+    Case("ask for the end", "queue_pkey", by_id("job/ended", QUEUED)),
     Case("output", "queue_pkey", by_id("job/output", "state = 'done'")),
     Case(
         "the newest jobs",

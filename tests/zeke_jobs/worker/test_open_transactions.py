@@ -30,10 +30,9 @@ TASKS = """
 """
 #: The role, and what its transaction does before it stays open. %(jobs)s are jobs that run.
 HELD = {
-    "await_end": (roles.CLIENT, "SELECT zeke_jobs.await_end(j) FROM unnest(%(jobs)s::uuid[]) AS j"),
     "send-into-batch": (roles.CLIENT, "SET CONSTRAINTS ALL IMMEDIATE; SELECT zeke_jobs.send('honest', '{}', '{\"batch\": \"b\"}')"),
     "close-batch": (roles.CLIENT, "SET CONSTRAINTS ALL IMMEDIATE; SELECT zeke_jobs.close_batch('b')"),
-    "cancel": (roles.OPERATOR, "SELECT zeke_jobs.cancel(j, 'why not', '') FROM unnest(%(jobs)s::uuid[]) AS j"),
+    "cancel": (roles.OPERATOR, "SELECT zeke_jobs.change_jobs('cancel', jsonb_build_object('id', j)) FROM unnest(%(jobs)s::uuid[]) AS j"),
     "cancel-batch": (roles.OPERATOR, "SET CONSTRAINTS ALL IMMEDIATE; SELECT zeke_jobs.cancel_batch('b', '', '')"),
     "change-jobs": (roles.OPERATOR, "SELECT zeke_jobs.change_jobs('cancel', '{\"status\": \"active\"}')"),
 }  # fmt: skip

@@ -1,6 +1,6 @@
 -- Moving: the one way of a job from one state to another, and what follows from it.
 
--- Move jobs to a state, and do all that follows: wake-ups, the announcement of an end, batches, units, the task for failures. Returns the jobs that
+-- Move jobs to a state, and do all that follows: wake-ups, batches, units, the task for failures. Returns the jobs that
 -- were moved. Without a worker the caller has chosen and locked the rows; with a worker, p_claims is the fence: a job whose claim is another one
 -- stays as it is. A job with the cancel mark ends as cancelled, whatever its worker says.
 --   completed: with the output.
@@ -124,12 +124,11 @@ LANGUAGE plpgsql VOLATILE -- with the settings of zeke_jobs.move, which alone ca
 AS $$
 DECLARE
   v_has_units boolean;
-  v_is_awaited boolean;
   v_has_breaker boolean;
 BEGIN
-  SELECT EXISTS (SELECT 1 FROM zeke_jobs.unit_use AS u WHERE u.job = ANY (p_ids)), EXISTS (SELECT 1 FROM zeke_jobs.awaited AS a WHERE a.job = ANY (p_ids)),
+  SELECT EXISTS (SELECT 1 FROM zeke_jobs.unit_use AS u WHERE u.job = ANY (p_ids)),
     EXISTS (SELECT 1 FROM zeke_jobs.bucket AS b WHERE b.breaker_pause IS NOT NULL)
-  INTO v_has_units, v_is_awaited, v_has_breaker;
+  INTO v_has_units, v_has_breaker;
   IF v_has_units OR p_units = 'returned' THEN
     PERFORM zeke_jobs.settle_units(p_ids, p_units);
   END IF;
@@ -147,12 +146,6 @@ BEGIN
   END IF;
   IF p_failed <> '{}' THEN
     PERFORM zeke_jobs.tell_failure(q) FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (p_failed);
-  END IF;
-  IF v_is_awaited THEN
-    PERFORM pg_notify('zeke_jobs.done', q.message_id::text) FROM zeke_jobs.queue AS q
-    WHERE q.message_id = ANY (p_ids) AND q.state IN ('done', 'rejected') AND EXISTS (SELECT 1 FROM zeke_jobs.awaited AS a WHERE a.job = q.message_id);
-    DELETE FROM zeke_jobs.awaited AS a USING zeke_jobs.queue AS q
-    WHERE a.job = ANY (p_ids) AND q.message_id = ANY (p_ids) AND q.message_id = a.job AND q.state IN ('done', 'rejected');
   END IF;
   IF p_queues <> '{}' THEN
     PERFORM zeke_jobs.notify_idle(u.queue) FROM (SELECT DISTINCT unnest(p_queues) AS queue) AS u;
@@ -351,18 +344,6 @@ DECLARE
     FOR UPDATE SKIP LOCKED);
 BEGIN
   RETURN cardinality(zeke_jobs.move(v_ids, 'expired'));
-END
-$$;
-
--- Ask that the end of a job be announced on channel zeke_jobs.done. Returns its state; NULL: it has ended already, or is unknown. Locks nothing:
--- the caller's transaction may stay open for long. So it misses an end that commits at the same moment: the caller looks itself now and then.
-CREATE OR REPLACE FUNCTION zeke_jobs.await_end(p_id uuid) RETURNS zeke_jobs.state
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path TO pg_catalog, pg_temp SET enable_seqscan = off SET jit = off
-AS $$
-BEGIN
-  INSERT INTO zeke_jobs.awaited (job) SELECT q.message_id FROM zeke_jobs.queue AS q WHERE q.message_id = p_id AND q.state IN ('queued', 'consumed');
-  RETURN (SELECT q.state FROM zeke_jobs.queue AS q WHERE q.message_id = p_id AND q.state IN ('queued', 'consumed'));
 END
 $$;
 

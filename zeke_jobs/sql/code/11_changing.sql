@@ -83,21 +83,6 @@ BEGIN
 END
 $$;
 
--- Cancel a job, and record it with the login. The state is NULL if there was nothing to cancel.
-CREATE OR REPLACE FUNCTION zeke_jobs.cancel(
-  p_id uuid, p_reason text, p_by text, OUT state zeke_jobs.state, OUT has_started boolean)
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path TO pg_catalog, pg_temp
-SET enable_seqscan = off SET jit = off
-AS $$
-BEGIN
-  SELECT c.state, c.has_started INTO cancel.state, cancel.has_started FROM zeke_jobs.cancel_jobs(ARRAY[p_id], p_reason, p_by) AS c;
-  IF cancel.state IS NOT NULL THEN
-    PERFORM zeke_jobs.note('cancel', 'job/' || p_id, p_by, p_reason, ARRAY[p_id]);
-  END IF;
-END
-$$;
-
 -- Remove a job that is not active, and record it with the login; its line stays in the history. A waiting job is cancelled first. False: somebody
 -- has locked it, or it is gone.
 CREATE OR REPLACE FUNCTION zeke_jobs.delete_job(p_id uuid, p_by text) RETURNS boolean
@@ -136,43 +121,6 @@ BEGIN
   v_jobs := ARRAY(SELECT c.id FROM zeke_jobs.cancel_jobs(v_jobs, p_reason, p_by) AS c);
   PERFORM zeke_jobs.note('cancel', 'task/' || p_task, p_by, p_reason, v_jobs);
   RETURN cardinality(v_jobs);
-END
-$$;
-
--- Retry the job p_id, or the oldest jobs that match, and record it with the login. If p_id waits for its next attempt, it gets the attempt now.
-CREATE OR REPLACE FUNCTION zeke_jobs.retry(
-  p_id uuid, p_task text, p_status text, p_newer double precision, p_limit integer, p_by text)
-RETURNS TABLE (id uuid, status zeke_jobs.job_status)
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
--- Planned with its values, so that the planner sees which half of the OR applies, and uses its index.
-SET search_path TO pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
-AS $$
-#variable_conflict use_column
-DECLARE
-  v_jobs uuid[];
-BEGIN
-  v_jobs := ARRAY(
-    SELECT q.message_id
-    FROM zeke_jobs.queue AS q
-    WHERE (q.message_id = p_id AND (q.state = 'rejected' OR q.state = 'queued' AND q.attempt > 0))
-      OR (
-        p_id IS NULL
-        AND q.state = 'rejected'
-        AND (p_task IS NULL OR q.task = (SELECT coalesce(max(t.id), p_task) FROM zeke_jobs.find_task(p_task) AS t))
-        AND (q.cancelled_on IS NOT NULL) = (p_status = 'cancelled')
-        AND (p_newer IS NULL OR q.completed_on > zeke_jobs.now() - make_interval(secs => p_newer))
-      )
-    ORDER BY q.completed_on
-    LIMIT p_limit
-    FOR UPDATE);
-  IF v_jobs = '{}' THEN
-    RETURN;
-  END IF;
-  PERFORM zeke_jobs.note(
-    'retry', coalesce('job/' || p_id, 'task/' || p_task, 'all'), p_by,
-    CASE WHEN p_id IS NULL THEN p_status || coalesce(' within ' || p_newer || ' s', '') END, v_jobs);
-  PERFORM zeke_jobs.move(v_jobs, 'again');
-  RETURN QUERY SELECT q.message_id, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_jobs);
 END
 $$;
 

@@ -299,9 +299,9 @@ BEGIN
       END IF;
       RETURN OLD;
     WHEN NEW.state = 'cancelled' AND OLD.state < 'completed' THEN
-      v_changed := (zeke_jobs.cancel(OLD.id, NULL, c_by)).state IS NOT NULL;
+      v_changed := (zeke_jobs.change_jobs('cancel', jsonb_build_object('id', OLD.id), by => c_by)).changed <> '{}';
     WHEN NEW.state IN ('created', 'retry') AND OLD.state IN ('failed', 'cancelled') THEN
-      v_changed := EXISTS (SELECT FROM zeke_jobs.retry(OLD.id, NULL, NULL, NULL, 1, c_by));
+      v_changed := (zeke_jobs.change_jobs('retry', jsonb_build_object('id', OLD.id), by => c_by)).changed <> '{}';
     ELSE
       RAISE EXCEPTION 'expected a cancel, retry or resume of a job, got a change from % to %', OLD.state, NEW.state
         USING ERRCODE = 'feature_not_supported', HINT = 'Workers of zeke_jobs run the jobs.';

@@ -315,13 +315,15 @@ DECLARE
   v_jobs uuid[];
 BEGIN
   SELECT b.cancelled_on IS NOT NULL INTO v_cancelled FROM zeke_jobs.batch AS b WHERE b.id = p_batch;
-  v_jobs := ARRAY(
-    SELECT r.id FROM (
-      SELECT q.message_id FROM zeke_jobs.queue AS q
-      WHERE (q.extra ->> 'batch') = p_batch AND q.state = 'rejected' AND (q.cancelled_on IS NULL OR v_cancelled)
-      ORDER BY q.message_id) AS f
-    CROSS JOIN LATERAL zeke_jobs.retry(f.message_id, NULL, 'failed', NULL, 1, p_by) AS r);
-  IF v_cancelled AND cardinality(v_jobs) > 0 THEN
+  v_jobs := zeke_jobs.move(ARRAY(
+    SELECT q.message_id FROM zeke_jobs.queue AS q
+    WHERE (q.extra ->> 'batch') = p_batch AND q.state = 'rejected' AND (q.cancelled_on IS NULL OR v_cancelled)
+    ORDER BY q.message_id
+    FOR UPDATE), 'again');
+  IF v_jobs <> '{}' THEN
+    PERFORM zeke_jobs.note('retry', 'batch/' || p_batch, p_by, NULL, v_jobs);
+  END IF;
+  IF v_cancelled AND v_jobs <> '{}' THEN
     -- Change the counters first, because every commit locks them in this order.
     SET CONSTRAINTS zeke_jobs.batch_add_up IMMEDIATE;
     UPDATE zeke_jobs.batch AS b SET cancelled_on = NULL, ended_on = NULL WHERE b.id = p_batch;

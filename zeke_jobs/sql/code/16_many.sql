@@ -1,45 +1,44 @@
 -- Changes of many jobs by a filter. A change is made in parts, each in its own transaction, so that nobody waits for long.
 
--- The fault of a filter; NULL for none.
-CREATE OR REPLACE FUNCTION zeke_jobs.unfit_filter(p_change text, p_filter jsonb) RETURNS text
+-- A change as the functions below need it: the task's id, the statuses of its jobs (by default those that suit the change), and the new value: a
+-- priority, or a time as run_at, also when given as a delay. With a filter by id, a job that failed is cancelled too if it holds others up, and a retry
+-- gives a job that waits for its next attempt that attempt now.
+CREATE OR REPLACE FUNCTION zeke_jobs.checked_change(
+  p_change text, p_filter jsonb, p_value jsonb, p_now timestamptz, OUT task text, OUT statuses text[], OUT value jsonb)
 LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
   c_keys CONSTANT text[] := ARRAY['batch', 'error', 'id', 'key', 'newer', 'older', 'parent', 'queue', 'status', 'task', 'until'];
-  v_statuses text[] := CASE p_change
-    WHEN 'cancel' THEN ARRAY['created', 'retry', 'active', 'failed'] WHEN 'retry' THEN ARRAY['failed', 'cancelled']
-    WHEN 'prioritise' THEN ARRAY['created', 'retry'] WHEN 'reschedule' THEN ARRAY['created', 'retry'] END;
-  v_wrong text;
+  v_suit text[] := CASE
+    WHEN p_change = 'cancel' THEN ARRAY['created', 'retry', 'active', 'failed']
+    WHEN p_change = 'retry' THEN ARRAY['failed', 'cancelled'] || CASE WHEN p_filter ? 'id' THEN ARRAY['retry'] END
+    WHEN p_change IN ('prioritise', 'reschedule') THEN ARRAY['created', 'retry'] END;
+  v_fault text;
 BEGIN
-  IF v_statuses IS NULL THEN
-    RETURN format('expected cancel, retry, prioritise or reschedule, got %L', p_change);
+  statuses := CASE jsonb_typeof(p_filter -> 'status')
+    WHEN 'string' THEN ARRAY[p_filter ->> 'status']
+    WHEN 'array' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'status'))
+    ELSE CASE WHEN p_filter ? 'id' THEN v_suit WHEN p_change = 'retry' THEN ARRAY['failed'] ELSE array_remove(v_suit, 'failed') END END;
+  v_fault := coalesce(
+    CASE WHEN v_suit IS NULL THEN format('expected cancel, retry, prioritise or reschedule, got %L', p_change) END,
+    (SELECT format('expected a filter of %s, got %s', array_to_string(c_keys, ', '), coalesce(min(k.name), 'none'))
+     FROM jsonb_object_keys(p_filter) AS k (name) WHERE k.name <> ALL (c_keys) HAVING count(*) > 0 OR jsonb_strip_nulls(p_filter) - 'until' = '{}'),
+    (SELECT format('expected status %s of jobs to %s, got %s', array_to_string(v_suit, ', '), p_change, s.name)
+     FROM unnest(statuses) AS s (name) WHERE s.name <> ALL (v_suit) LIMIT 1),
+    CASE WHEN p_change = 'prioritise' AND NOT p_value ? 'priority' THEN format('expected priority, got %s', p_value) END,
+    CASE WHEN p_change = 'reschedule' AND (p_value ? 'run_at') = (p_value ? 'delay') THEN format('expected run_at or delay, got %s', p_value) END,
+    zeke_jobs.refused(zeke_jobs.unfit_value(p_value), p_value));
+  IF v_fault IS NOT NULL THEN
+    RAISE EXCEPTION '%', v_fault USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  v_wrong := (SELECT k.name FROM jsonb_object_keys(p_filter) AS k (name) WHERE k.name <> ALL (c_keys) LIMIT 1);
-  IF v_wrong IS NOT NULL OR jsonb_strip_nulls(p_filter) - 'until' = '{}' THEN
-    RETURN format('expected a filter of %s, got %s', array_to_string(c_keys, ', '), coalesce(v_wrong, 'none'));
-  END IF;
-  v_wrong := (SELECT s.name FROM unnest(zeke_jobs.statuses_of(p_change, p_filter)) AS s (name) WHERE s.name <> ALL (v_statuses) LIMIT 1);
-  IF v_wrong IS NOT NULL THEN
-    RETURN format('expected status %s of jobs to %s, got %s', array_to_string(v_statuses, ', '), p_change, v_wrong);
-  END IF;
-  RETURN NULL;
+  task := (SELECT coalesce(max(t.id), p_filter ->> 'task') FROM zeke_jobs.find_task(p_filter ->> 'task') AS t);
+  value := CASE p_change
+    WHEN 'reschedule' THEN jsonb_build_object('run_at', zeke_jobs.moment(p_value, 'run_at', p_now, zeke_jobs.moment(p_value, 'delay', p_now, NULL)))
+    ELSE p_value END;
 END
 $$;
 
--- The statuses of a filter; by default those that suit the change.
-CREATE OR REPLACE FUNCTION zeke_jobs.statuses_of(p_change text, p_filter jsonb) RETURNS text[]
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$
-  SELECT CASE jsonb_typeof(p_filter -> 'status')
-    WHEN 'string' THEN ARRAY[p_filter ->> 'status']
-    WHEN 'array' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'status'))
-    ELSE CASE p_change WHEN 'retry' THEN ARRAY['failed'] WHEN 'cancel' THEN ARRAY['created', 'retry', 'active']
-      ELSE ARRAY['created', 'retry'] END
-  END
-$$;
-
--- The jobs that pass a filter and would change. The caller has resolved the task's name to its id, and the statuses. The planner inlines this
--- function, and chooses the indexes by the values.
+-- The jobs that pass a checked filter and would change. The planner inlines this function, and chooses the indexes by the values.
 CREATE OR REPLACE FUNCTION zeke_jobs.changeable(
   p_change text, p_filter jsonb, p_value jsonb, p_task text, p_statuses text[], p_after uuid)
 RETURNS TABLE (id uuid, task text, status text)
@@ -53,11 +52,10 @@ AS $$
         OR p_change = 'prioritise' AND q.priority <> (p_value ->> 'priority')::integer
         OR p_change = 'reschedule' AND q.run_at <> (p_value ->> 'run_at')::timestamptz
           AND NOT (q.run_at <= zeke_jobs.now() AND (p_value ->> 'run_at')::timestamptz <= zeke_jobs.now()))
-      OR p_change = 'cancel' AND q.state = 'consumed' AND q.cancelled_on IS NULL
+      OR p_change = 'cancel' AND q.state = 'consumed' AND (q.cancelled_on IS NULL OR p_filter ? 'id')
       -- A failed job can be cancelled only while it blocks others.
-      OR p_change = 'cancel' AND 'failed' = ANY (p_statuses) AND q.state = 'rejected' AND q.cancelled_on IS NULL AND (
-        q.order_hold OR EXISTS (
-          SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = q.extra ->> 'batch' AND b.after_failure = 'hold' AND b.ended_on IS NULL))
+      OR p_change = 'cancel' AND 'failed' = ANY (p_statuses) AND q.state = 'rejected' AND q.cancelled_on IS NULL AND zeke_jobs.holds_up(q)
+      OR p_change = 'retry' AND 'retry' = ANY (p_statuses) AND q.state = 'queued' AND q.attempt > 0
       OR p_change = 'retry' AND 'failed' = ANY (p_statuses) AND q.state = 'rejected' AND q.cancelled_on IS NULL
       OR p_change = 'retry' AND 'cancelled' = ANY (p_statuses) AND q.state = 'rejected' AND q.cancelled_on IS NOT NULL)
     AND zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text = ANY (p_statuses)
@@ -89,41 +87,17 @@ SET search_path TO pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
-  v_task text := (SELECT coalesce(max(t.id), count_changes.filter ->> 'task') FROM zeke_jobs.find_task(count_changes.filter ->> 'task') AS t);
-  v_statuses text[] := zeke_jobs.statuses_of(count_changes.change, count_changes.filter);
-  v_value jsonb := zeke_jobs.value_of_change(count_changes.change, count_changes.value, v_now);
+  v_given record := zeke_jobs.checked_change(count_changes.change, count_changes.filter, count_changes.value, v_now);
 BEGIN
-  IF zeke_jobs.unfit_filter(count_changes.change, count_changes.filter) IS NOT NULL THEN
-    RAISE EXCEPTION '%', zeke_jobs.unfit_filter(count_changes.change, count_changes.filter) USING ERRCODE = 'invalid_parameter_value';
-  END IF;
   RETURN QUERY
     SELECT c.task, c.status, count(*), v_now
     FROM (
       SELECT f.task, f.status
-      FROM zeke_jobs.changeable(count_changes.change, count_changes.filter, v_value, v_task, v_statuses, NULL) AS f
+      FROM zeke_jobs.changeable(count_changes.change, count_changes.filter, v_given.value, v_given.task, v_given.statuses, NULL) AS f
       ORDER BY CASE WHEN count_changes.most IS NOT NULL THEN f.id END -- no sort without a limit
       LIMIT count_changes.most) AS c
     GROUP BY c.task, c.status
     ORDER BY c.task, c.status;
-END
-$$;
-
--- The checked new value of a change: a priority, or a time as run_at, also when given as a delay.
-CREATE OR REPLACE FUNCTION zeke_jobs.value_of_change(p_change text, p_value jsonb, p_now timestamptz) RETURNS jsonb
-LANGUAGE plpgsql STABLE
-AS $$
-DECLARE
-  v_wrong text := CASE
-    WHEN p_change = 'prioritise' AND NOT p_value ? 'priority' THEN format('expected priority, got %s', p_value)
-    WHEN p_change = 'reschedule' AND (p_value ? 'run_at') = (p_value ? 'delay') THEN format('expected run_at or delay, got %s', p_value)
-    ELSE zeke_jobs.refused(zeke_jobs.unfit_value(p_value), p_value) END;
-BEGIN
-  IF v_wrong IS NOT NULL THEN
-    RAISE EXCEPTION '%', v_wrong USING ERRCODE = 'invalid_parameter_value';
-  ELSIF p_change = 'reschedule' THEN
-    RETURN jsonb_build_object('run_at', zeke_jobs.moment(p_value, 'run_at', p_now, zeke_jobs.moment(p_value, 'delay', p_now, NULL)));
-  END IF;
-  RETURN p_value;
 END
 $$;
 
@@ -138,18 +112,13 @@ SET search_path TO pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
-  v_task text := (SELECT coalesce(max(t.id), change_jobs.filter ->> 'task') FROM zeke_jobs.find_task(change_jobs.filter ->> 'task') AS t);
-  v_statuses text[] := zeke_jobs.statuses_of(change_jobs.change, change_jobs.filter);
-  v_value jsonb := zeke_jobs.value_of_change(change_jobs.change, change_jobs.value, v_now);
+  v_given record := zeke_jobs.checked_change(change_jobs.change, change_jobs.filter, change_jobs.value, v_now);
   v_found uuid[];
   v_held uuid[];
 BEGIN
-  IF zeke_jobs.unfit_filter(change_jobs.change, change_jobs.filter) IS NOT NULL THEN
-    RAISE EXCEPTION '%', zeke_jobs.unfit_filter(change_jobs.change, change_jobs.filter) USING ERRCODE = 'invalid_parameter_value';
-  END IF;
   v_found := ARRAY(
     SELECT c.id
-    FROM zeke_jobs.changeable(change_jobs.change, change_jobs.filter, v_value, v_task, v_statuses, change_jobs.after) AS c
+    FROM zeke_jobs.changeable(change_jobs.change, change_jobs.filter, v_given.value, v_given.task, v_given.statuses, change_jobs.after) AS c
     ORDER BY c.id
     LIMIT change_jobs.most);
   IF cardinality(v_found) >= change_jobs.most THEN
@@ -162,7 +131,7 @@ BEGIN
   v_held := ARRAY(
     SELECT q.message_id FROM zeke_jobs.queue AS q
     WHERE q.message_id = ANY (v_found)
-      AND zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text = ANY (v_statuses)
+      AND zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text = ANY (v_given.statuses)
       AND (change_jobs.change IN ('cancel', 'retry') OR q.state = 'queued')
     ORDER BY q.message_id
     FOR UPDATE SKIP LOCKED);
@@ -174,10 +143,10 @@ BEGIN
       PERFORM zeke_jobs.move(v_held, 'again');
       changed := v_held;
     WHEN 'prioritise' THEN
-      UPDATE zeke_jobs.queue AS q SET priority = (v_value ->> 'priority')::integer, mtime = v_now WHERE q.message_id = ANY (v_held);
+      UPDATE zeke_jobs.queue AS q SET priority = (v_given.value ->> 'priority')::integer, mtime = v_now WHERE q.message_id = ANY (v_held);
       changed := v_held;
     ELSE
-      UPDATE zeke_jobs.queue AS q SET run_at = (v_value ->> 'run_at')::timestamptz, mtime = v_now WHERE q.message_id = ANY (v_held);
+      UPDATE zeke_jobs.queue AS q SET run_at = (v_given.value ->> 'run_at')::timestamptz, mtime = v_now WHERE q.message_id = ANY (v_held);
       changed := v_held;
   END CASE;
   IF change_jobs.change IN ('prioritise', 'reschedule') THEN
@@ -192,7 +161,7 @@ BEGIN
       coalesce('job/' || (change_jobs.filter ->> 'id'), 'task/' || (change_jobs.filter ->> 'task'),
         'batch/' || (change_jobs.filter ->> 'batch'), 'all'),
       change_jobs.by,
-      nullif(concat_ws(': ', zeke_jobs.filter_in_words(change_jobs.filter, v_value), nullif(change_jobs.reason, '')), ''),
+      nullif(concat_ws(': ', zeke_jobs.filter_in_words(change_jobs.filter, v_given.value), nullif(change_jobs.reason, '')), ''),
       changed);
   END IF;
 END

@@ -163,15 +163,6 @@ COMMENT ON TABLE zeke_jobs.cost IS 'What jobs cost so far, over all attempts, as
 -- Serves the sums of a day.
 CREATE INDEX cost_reported ON zeke_jobs.cost (reported_on);
 
--- No end of a job waits for a program that waits for it: the row of the job stays unlocked.
-CREATE TABLE zeke_jobs.awaited (
-  job uuid NOT NULL,
-  since timestamptz NOT NULL DEFAULT zeke_jobs.now()
-);
-COMMENT ON TABLE zeke_jobs.awaited IS 'Jobs whose end programs wait for: it is announced on channel zeke_jobs.done.';
-
-CREATE INDEX awaited_job ON zeke_jobs.awaited (job);
-
 -- Steps of a handler whose results are kept for its next attempts.
 CREATE TABLE zeke_jobs.step (
   job uuid NOT NULL,

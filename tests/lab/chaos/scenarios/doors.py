@@ -225,10 +225,9 @@ def _open_transactions(here: World) -> Iterator[None]:
     here.look("SELECT zeke_jobs.open_batch('shared')::text")
     jobs = _running(here, "fast", {"seconds": 1.0, "plain": True}, 4, batch="shared")
     with _as(here, "zeke_jobs_client") as client, _as(here, "zeke_jobs_operator") as operator:
-        client.execute("SELECT zeke_jobs.await_end(j) FROM unnest(%s::uuid[]) AS j", (jobs,))
         client.execute("SET CONSTRAINTS ALL IMMEDIATE")
         client.execute("SELECT zeke_jobs.send('fast', '{\"plain\": true}', '{\"batch\": \"shared\"}')")
-        operator.execute("SELECT zeke_jobs.cancel(%s, 'in vain', '')", (jobs[0],))
+        operator.execute("SELECT zeke_jobs.change_jobs('cancel', jsonb_build_object('id', %s::text))", (jobs[0],))
         yield
     here.look("SELECT zeke_jobs.close_batch('shared')")
     here.promise("25: the held up jobs end", here.comes(lambda: here.look(_OPEN, jobs) == 0, 30))
