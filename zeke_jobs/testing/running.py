@@ -134,9 +134,8 @@ class _Run:
         self._clock: str | None = None  # its state before it was moved
         self._opens: list[float] = []  # seconds until limits that hold due jobs back may let some through
         self._id = uuid4()
-        self._executor = Executor(runtime, pool, Interrupts(), _start, statement_pool=pool)
-        self._writer = EndingWriter()
-        self._executor.worker = self._writer.worker = self._id
+        self._executor = Executor(self._id, runtime, pool, Interrupts(), _start, statement_pool=pool)
+        self._writer = EndingWriter(self._id)
         row = {"kind": "worker", "host": socket.gethostname(), "pid": os.getpid(), "version": zeke_jobs.__version__}
         self._tasks, self._queues = list(runtime.tasks), list(runtime.config.queues)
         SQL.run(

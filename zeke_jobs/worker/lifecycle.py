@@ -84,7 +84,6 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         )
         process.held.threads, process.held.places = worker.worker_threads, environment.async_places()
         process.handler_pool.resize(worker.worker_threads + HELPERS)
-        process.executor.worker = process.completer.writer.worker = process.id
         guarded(self._prepare)
         self._boot.begin()
 

@@ -82,8 +82,10 @@ class WorkerProcess:
         self.interrupts = Interrupts()
         self.pool = Pool(url, max_size=_SPARE_CONNECTIONS, application_name="zeke-jobs worker")
         self.handler_pool = Pool(url, max_size=1, application_name="zeke-jobs handler")
-        self.executor = Executor(runtime, self.handler_pool, self.interrupts, self.begin, statement_pool=self.pool)
-        self.completer = Completer(self.pool, self.held, lambda: self.stopping, self._freed)
+        self.executor = Executor(
+            self.id, runtime, self.handler_pool, self.interrupts, self.begin, statement_pool=self.pool
+        )
+        self.completer = Completer(self.pool, self.held, self.id, lambda: self.stopping, self._freed)
         self.queues: tuple[str, ...] = ()
         self.is_booted = False
         self.stopping = False

@@ -39,7 +39,7 @@ def finish(conn: Connection, job_id: object, result: str = "null") -> None:
     change(conn, job_id, "state = 'consumed', claim = 1, worker = '00000000-0000-4000-8000-000000000000'")
     with conn.cursor() as cursor:
         cursor.execute(
-            "SELECT zeke_jobs.complete('00000000-0000-4000-8000-000000000000', ARRAY[%s]::uuid[], ARRAY[1::bigint],"
+            "SELECT zeke_jobs.move(ARRAY[%s]::uuid[], 'completed', '{}', '00000000-0000-4000-8000-000000000000', ARRAY[1::bigint],"
             " ARRAY[0.0], ARRAY[NULL::float8], ARRAY[%s])",
             (str(job_id), result),
         )

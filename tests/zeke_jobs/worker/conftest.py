@@ -132,10 +132,10 @@ class Jobs:
 
     def complete(self, worker: UUID, claims: list[dict[str, Any]], result: str = "null") -> list[UUID]:
         """Complete claims; returns the jobs that were still the worker's."""
-        sql = "SELECT c AS id FROM zeke_jobs.complete(%s, %s::uuid[], %s::bigint[], %s::float[], %s::float[], %s) AS c"
+        sql = "SELECT unnest(zeke_jobs.move(%s::uuid[], 'completed', '{}', %s, %s::bigint[], %s::float[], %s::float[], %s)) AS id"
         ids, numbers = [claim["message_id"] for claim in claims], [claim["claim"] for claim in claims]
         ends = [0.0] * len(claims), [None] * len(claims), [result] * len(claims)
-        return [row["id"] for row in self.rows(sql, worker, ids, numbers, *ends)]
+        return [row["id"] for row in self.rows(sql, ids, worker, numbers, *ends)]
 
     def fence(self, worker: UUID, job: UUID, claim: int, result: str | None = None) -> bool:
         """The fence of a handler's transaction, in this connection's; with a result the job is completed."""

@@ -148,9 +148,7 @@ class Life:
         finally:
             pool.close()
         if not context.completed:
-            writer = EndingWriter()
-            writer.worker = worker
-            list(writer.write(conn, [(claim, outcome)]))
+            list(EndingWriter(worker).write(conn, [(claim, outcome)]))
 
 
 def every_break(line: Line, act: Callable[[], None], verify: Callable[[], None], reset: Callable[[], None]) -> int:

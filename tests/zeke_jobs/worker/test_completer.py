@@ -58,8 +58,8 @@ class Scene:
         self.jobs = jobs
         self.pool = Flaky(url)
         self.held = HeldJobs(4)
-        self.completer = Completer(self.pool, self.held)
-        self.worker = self.completer.writer.worker = jobs.worker()
+        self.completer = Completer(self.pool, self.held, worker := jobs.worker())
+        self.worker = worker
 
     def claim(self, count: int = 1) -> list[Claim]:
         """Send and claim so many."""
@@ -70,7 +70,7 @@ class Scene:
     def complete_without_flush(self, claims: list[Claim]) -> None:
         """As the producer does along with its next claim."""
         done = [(claim, Completed()) for claim in claims]
-        SQL.all(self.jobs.conn, "job/complete", worker=self.worker, **columns(done))
+        SQL.all(self.jobs.conn, "job/end", to="completed", worker=self.worker, **columns(done))
         self.completer.flush_soon(done)
 
     def settle(self) -> None:
@@ -119,7 +119,7 @@ def test_an_output_that_exceeds_a_limit_of_postgres_fails_its_job_and_waits_for_
     def refuse(*_: object) -> set[UUID]:
         raise psycopg2.errors.ProgramLimitExceeded("row is too big")
 
-    monkeypatch.setattr(scene.completer.writer, "_complete", refuse)
+    monkeypatch.setattr(scene.completer.writer, "_end_all", refuse)
     (claim,) = scene.claim()
     scene.completer.put(claim, Completed())
     scene.settle()

@@ -127,8 +127,9 @@ def hand_back(jobs: Jobs, worker: UUID, claims: list[dict[str, Any]]) -> None:
         "claims": [one["claim"] for one in claims],
         "after": [None] * len(claims),
         "took": [None] * len(claims),
+        "results": None,
     }
-    SQL.rows(jobs.conn, "job/hand_back", worker=worker, **said)
+    SQL.rows(jobs.conn, "job/end", to="returned", worker=worker, **said)
 
 
 @pytest.mark.parametrize(

@@ -22,33 +22,25 @@ BEGIN
 END
 $$;
 
--- Jobs of these tasks have ended. Notify the processes that found due jobs held back by one of the same limits, if it has room now. p_looks: the
--- caller will look for jobs itself; the others are woken a moment later unless they have looked by then.
+-- Jobs of these tasks have ended, and a process other than the caller has found due jobs held back by a limit. Notify such processes, if one of these
+-- tasks' limits has room now. p_looks: the caller will look for jobs itself; the others are woken a moment later unless they have looked by then.
 CREATE OR REPLACE FUNCTION zeke_jobs.notify_freed(p_tasks text[], p_caller uuid, p_looks boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE
 SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
-  v_now timestamptz;
-  v_limits text[];
-  v_open text[];
+  v_limits text[] := ARRAY( -- if a task was renamed after the claim, its job ended under the former name
+    SELECT DISTINCT n.name FROM zeke_jobs.task AS t CROSS JOIN LATERAL unnest(t.limits) AS n (name) WHERE t.id || t.aliases && p_tasks);
+  v_open text[] := ARRAY(SELECT r.name FROM zeke_jobs.room(v_limits, zeke_jobs.now()) AS r GROUP BY r.name HAVING min(r.room) > 0);
 BEGIN
-  IF EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id IS DISTINCT FROM p_caller) THEN
-    v_now := zeke_jobs.now();
-    v_limits := ARRAY( -- if a task was renamed after the claim, its job ended under the former name
-      SELECT DISTINCT n.name FROM zeke_jobs.task AS t CROSS JOIN LATERAL unnest(t.limits) AS n (name) WHERE t.id || t.aliases && p_tasks);
-    v_open := ARRAY(SELECT r.name FROM zeke_jobs.room(v_limits, v_now) AS r GROUP BY r.name HAVING min(r.room) > 0);
-    IF v_open <> '{}' THEN
-      PERFORM pg_notify('zeke_jobs.wake', CASE WHEN f.looks THEN 'later ' ELSE f.first::text || ' ' END || f.queue)
-      FROM (
-        SELECT o.queue, p_looks AND bool_or(w.id IS NOT DISTINCT FROM p_caller) AS looks, bool_or(w.id IS DISTINCT FROM p_caller) AS waits,
-          (array_agg(w.id ORDER BY random()) FILTER (WHERE w.id IS DISTINCT FROM p_caller))[1] AS first
-        FROM zeke_jobs.worker AS w JOIN zeke_jobs.task AS o ON o.id = ANY (w.tasks) AND o.limits && v_open AND o.limits && w.limited
-        WHERE w.limited && v_open
-        GROUP BY o.queue
-      ) AS f
-      WHERE f.waits;
-    END IF;
-  END IF;
+  PERFORM pg_notify('zeke_jobs.wake', CASE WHEN f.looks THEN 'later ' ELSE f.first::text || ' ' END || f.queue)
+  FROM (
+    SELECT o.queue, p_looks AND bool_or(w.id IS NOT DISTINCT FROM p_caller) AS looks, bool_or(w.id IS DISTINCT FROM p_caller) AS waits,
+      (array_agg(w.id ORDER BY random()) FILTER (WHERE w.id IS DISTINCT FROM p_caller))[1] AS first
+    FROM zeke_jobs.worker AS w JOIN zeke_jobs.task AS o ON o.id = ANY (w.tasks) AND o.limits && v_open AND o.limits && w.limited
+    WHERE w.limited && v_open
+    GROUP BY o.queue
+  ) AS f
+  WHERE f.waits;
 END
 $$;

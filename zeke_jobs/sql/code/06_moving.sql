@@ -125,10 +125,12 @@ AS $$
 DECLARE
   v_has_units boolean;
   v_has_breaker boolean;
+  v_is_waited_for boolean; -- by a process that a limit held back
 BEGIN
   SELECT EXISTS (SELECT 1 FROM zeke_jobs.unit_use AS u WHERE u.job = ANY (p_ids)),
-    EXISTS (SELECT 1 FROM zeke_jobs.bucket AS b WHERE b.breaker_pause IS NOT NULL)
-  INTO v_has_units, v_has_breaker;
+    EXISTS (SELECT 1 FROM zeke_jobs.bucket AS b WHERE b.breaker_pause IS NOT NULL),
+    NOT p_claims_next AND EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id IS DISTINCT FROM p_worker)
+  INTO v_has_units, v_has_breaker, v_is_waited_for;
   IF v_has_units OR p_units = 'returned' THEN
     PERFORM zeke_jobs.settle_units(p_ids, p_units);
   END IF;
@@ -150,17 +152,11 @@ BEGIN
   IF p_queues <> '{}' THEN
     PERFORM zeke_jobs.notify_idle(u.queue) FROM (SELECT DISTINCT unnest(p_queues) AS queue) AS u;
   END IF;
-  IF NOT p_claims_next THEN
+  IF v_is_waited_for THEN
     PERFORM zeke_jobs.notify_freed(p_tasks, p_worker, true);
   END IF;
 END
 $$;
-
--- Complete jobs whose handlers returned. Returns the ids of the jobs that were still this worker's.
-CREATE OR REPLACE FUNCTION zeke_jobs.complete(
-  p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_took double precision[], p_results text[]) RETURNS SETOF uuid
-LANGUAGE sql VOLATILE
-AS $$ SELECT unnest(zeke_jobs.move(p_ids, 'completed', '{}', p_worker, p_claims, p_after, p_took, p_results)) $$;
 
 -- Complete ended jobs and claim new ones, in one round trip and one commit. The commit does not wait for the disk, so that no limit stays locked
 -- during a flush. The caller flushes soon after; until then it remembers the completed jobs, to complete them again after a crash of the server.
@@ -323,7 +319,7 @@ BEGIN
     RETURN false;
   END IF;
   IF p_result IS NOT NULL THEN
-    PERFORM zeke_jobs.complete(p_worker, ARRAY[p_id], ARRAY[p_claim], ARRAY[p_after], ARRAY[NULL::double precision], ARRAY[p_result]);
+    PERFORM zeke_jobs.move(ARRAY[p_id], 'completed', '{}', p_worker, ARRAY[p_claim], ARRAY[p_after], ARRAY[NULL::double precision], ARRAY[p_result]);
   END IF;
   RETURN true;
 END

@@ -51,6 +51,7 @@ class Completer:
     Args:
         pool: Where it takes connections.
         held: The process's jobs.
+        worker: The process.
         is_stopping: Whether the process stops.
         on_written: Called with the tasks whose ends it has written.
     """
@@ -59,10 +60,11 @@ class Completer:
         self,
         pool: Pool,
         held: HeldJobs,
+        worker: UUID,
         is_stopping: Callable[[], bool] = lambda: False,
         on_written: Callable[[set[str]], object] = lambda _: None,
     ) -> None:
-        self.writer = EndingWriter()
+        self.writer = EndingWriter(worker)
         self._pool = pool
         self._held = held
         self._is_stopping = is_stopping

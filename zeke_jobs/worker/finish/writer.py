@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from psycopg2 import DataError, IntegrityError
@@ -15,7 +14,7 @@ from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.finish.outcome import Completed, Ended, describe, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
@@ -34,9 +33,9 @@ UNFIT = (ValueError, DataError, IntegrityError, ProgramLimitExceeded)
 class EndingWriter:
     """``worker`` is the process that holds the claims; ``revision`` is the revision that it uses."""
 
-    def __init__(self) -> None:
-        self.worker: UUID | None = None
-        self.revision = 0
+    def __init__(self, worker: UUID, revision: int = 0) -> None:
+        self.revision = revision
+        self._worker = worker
         self._told: set[UUID] = set()  # jobs whose end another session holds up
         self._log = get_logger("zeke_jobs.completer")
 
@@ -48,88 +47,58 @@ class EndingWriter:
         Raises:
             psycopg2.Error: the database is away (``postgres.is_away``); parts not yielded may be unwritten.
         """
-        completions = [(claim, outcome) for claim, outcome in batch if isinstance(outcome, Completed)]
-        endings = [(claim, outcome) for claim, outcome in batch if isinstance(outcome, Ended)]
-        if completions:
-            yield from self._complete_all(conn, completions)
-        if returned := [(claim, outcome) for claim, outcome in endings if outcome.how == "returned"]:
-            yield from self._hand_back_all(conn, returned)
-        for claim, outcome in endings:
-            if outcome.how != "returned":
-                yield from self._alone(conn, (claim, outcome), partial(self._finish_alone, conn, claim, outcome))
+        completed = [one for one in batch if isinstance(one[1], Completed)]
+        returned = [one for one in batch if isinstance(one[1], Ended) and one[1].how == "returned"]
+        for part in (completed, returned):
+            try:
+                lost = self._end_all(conn, part) if part else set()
+            except (*UNFIT, LockNotAvailable):
+                # An output that Postgres cannot store must not stop the others, nor must somebody's lock.
+                for one in part:
+                    yield from self._alone(conn, one)
+            else:
+                yield part, lost
+        for one in batch:
+            if isinstance(one[1], Ended) and one[1].how != "returned":
+                yield from self._alone(conn, one)
 
-    def _alone(self, conn: Connection, one: Ending, write: Callable[[], set[UUID]]) -> Iterator[Written]:
-        job = one[0].id
+    def _alone(self, conn: Connection, one: Ending) -> Iterator[Written]:
+        claim, outcome = one
         try:
-            lost = write()
+            try:
+                lost = self._end(conn, claim, outcome)
+            except UNFIT as error:
+                self._log.exception("the end of a job could not be stored", task=claim.task, job_id=str(claim.id))
+                what = "the output" if isinstance(outcome, Completed) else "its end"
+                reason = f"{what} could not be stored: {text_of(error).strip()}"
+                lost = self._end(conn, claim, Ended("failed", reason=reason, error=describe(error)))
         except LockNotAvailable as error:
-            if job not in self._told:
-                self._told.add(job)
+            if claim.id not in self._told:
+                self._told.add(claim.id)
                 _, held_by = lock_waits.holder(conn, error) or (0, "a session that has ended since")
                 self._log.warning(
-                    "its end is written later: another session holds it", job_id=str(job), held_by=held_by
+                    "its end is written later: another session holds it", job_id=str(claim.id), held_by=held_by
                 )
         else:
-            self._told.discard(job)
+            self._told.discard(claim.id)
             yield [one], lost
 
-    def _complete_all(self, conn: Connection, completions: list[Completion]) -> Iterator[Written]:
-        try:
-            lost = self._complete(conn, completions)
-        except (*UNFIT, LockNotAvailable):
-            # An output that Postgres cannot store must not stop the others, nor must somebody's lock.
-            for one in completions:
-                yield from self._alone(conn, one, partial(self._complete_alone, conn, one))
-        else:
-            yield list(completions), lost
-
-    def _hand_back_all(self, conn: Connection, returned: list[tuple[Claim, Ended]]) -> Iterator[Written]:
-        try:
-            lost = self._hand_back(conn, [claim for claim, _ in returned])
-        except LockNotAvailable:
-            for one in returned:
-                yield from self._alone(conn, one, partial(self._hand_back, conn, [one[0]]))
-        else:
-            yield list(returned), lost
-
-    def _hand_back(self, conn: Connection, claims: Sequence[Claim]) -> set[UUID]:
-        given = SQL.all(
-            conn,
-            "job/hand_back",
-            worker=self.worker,
-            ids=[claim.id for claim in claims],
-            claims=[claim.number for claim in claims],
-            after=[claim.after for claim in claims],
-            took=[claim.took for claim in claims],
-        )
-        return {claim.id for claim in claims} - {row["id"] for row in given}
-
-    def _complete(self, conn: Connection, batch: list[Completion]) -> set[UUID]:
-        lost = {job for (job,) in SQL.rows(conn, "job/complete", worker=self.worker, **columns(batch))}
+    def _end_all(self, conn: Connection, part: Sequence[Ending]) -> set[UUID]:
+        """Write ends of one kind, completed or returned, in one statement."""
+        to = "completed" if isinstance(part[0][1], Completed) else "returned"
+        lost = {job for (job,) in SQL.rows(conn, "job/end", to=to, worker=self._worker, **columns(part))}
         if lost:
             # When a connection breaks during a commit, the commit may or may not have succeeded.
-            claims = {claim.id: claim.number for claim, _ in batch if claim.id in lost}
+            claims = {claim.id: claim.number for claim, _ in part if claim.id in lost}
             committed = SQL.all(conn, "job/written", ids=list(claims), claims=list(claims.values()))
             lost -= {row["id"] for row in committed}
         return lost
 
-    def _complete_alone(self, conn: Connection, one: Completion) -> set[UUID]:
-        try:
-            return self._complete(conn, [one])
-        except UNFIT as error:
-            return self._finish_alone(conn, one[0], _unstorable("the output", error))
-
-    def _finish_alone(self, conn: Connection, claim: Claim, outcome: Ended) -> set[UUID]:
-        try:
-            ours = self._finish(conn, claim, outcome)
-        except UNFIT as error:
-            self._log.exception("the end of a job could not be stored", task=claim.task, job_id=str(claim.id))
-            ours = self._finish(conn, claim, _unstorable("its end", error))
-        return set() if ours else {claim.id}
-
-    def _finish(self, conn: Connection, claim: Claim, outcome: Ended) -> bool:
+    def _end(self, conn: Connection, claim: Claim, outcome: Completed | Ended) -> set[UUID]:
+        if isinstance(outcome, Completed) or outcome.how == "returned":
+            return self._end_all(conn, [(claim, outcome)])
         params = {
-            "worker": self.worker,
+            "worker": self._worker,
             "id": claim.id,
             "claim": claim.number,
             "after": claim.after,
@@ -138,9 +107,9 @@ class EndingWriter:
             "took": claim.took,
         }
         if outcome.how == "waiting":
-            row = SQL.one(conn, "job/wait_for", event=outcome.reason, **params)
+            ours = SQL.value(conn, "job/wait_for", event=outcome.reason, **params)
         else:
-            row = SQL.one(
+            ours = SQL.value(
                 conn,
                 "job/finish",
                 outcome=outcome.how,
@@ -150,21 +119,19 @@ class EndingWriter:
                 breaks=outcome.breaks,
                 **params,
             )
-        return row is not None and bool(row["ours"])
+        return set() if ours else {claim.id}
 
 
-def _unstorable(what: str, error: Exception) -> Ended:
-    return Ended("failed", reason=f"{what} could not be stored: {text_of(error).strip()}", error=describe(error))
-
-
-def columns(batch: Sequence[Completion]) -> dict[str, Any]:
-    """Completions as the parallel arrays that SQL takes."""
+def columns(part: Sequence[Ending]) -> dict[str, Any]:
+    """Ends as the parallel arrays that SQL takes."""
     return {
-        "ids": array(claim.id for claim, _ in batch),
-        "claims": array(claim.number for claim, _ in batch),
-        "after": array(claim.after or 0.0 for claim, _ in batch),
-        "took": array(claim.took for claim, _ in batch),
-        "results": [outcome.output for _, outcome in batch],
+        "ids": array(claim.id for claim, _ in part),
+        "claims": array(claim.number for claim, _ in part),
+        "after": array(
+            0.0 if claim.after is None and isinstance(end, Completed) else claim.after for claim, end in part
+        ),
+        "took": array(claim.took for claim, _ in part),
+        "results": [end.output if isinstance(end, Completed) else None for _, end in part],
     }
 
 

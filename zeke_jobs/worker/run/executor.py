@@ -63,6 +63,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
 
     def __init__(
         self,
+        worker: UUID,
         runtime: Runtime,
         pool: Pool,
         interrupts: Interrupts,
@@ -70,7 +71,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         *,
         statement_pool: Pool,
     ) -> None:
-        self.worker: UUID | None = None
+        self._worker = worker
         self._runtime = runtime
         self._pool = pool
         self._statement_pool = statement_pool
@@ -226,12 +227,11 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         self, lead: Claim, claims: list[Claim], runnable: RunnableTask, payload: Any, views: list[Any]
     ) -> Generator[Call, Any, Any]:
         """Call the handler for these jobs, and return its result. Adds the handler's context to ``views``."""
-        assert self.worker is not None
         pid, usual = os.getpid(), runnable.task.timeout.total_seconds()
         timeout = max(claim.timeout or usual for claim in claims)
         kind = LoopContext if lead.is_async else JobContext
         with self._interrupts.running(lead.id, timeout, is_async=lead.is_async) as running:
-            shared = (self.worker, self._runtime, self._pool, running, runnable.settings)
+            shared = (self._worker, self._runtime, self._pool, running, runnable.settings)
             contexts = [kind(claim, *shared, statement_pool=self._statement_pool) for claim in claims]
             for one in contexts if len(contexts) > 1 and not lead.is_async else ():
                 one.mates = contexts
