@@ -45,8 +45,8 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
     def __init__(self, runtime: Runtime, url: str | None = None) -> None:
         self.runtime = runtime
         self.process = WorkerProcess(runtime, url)
-        self.process.producer = Producer(self.process)
-        self.lifecycle = Lifecycle(self.process)
+        self.producer = Producer(self.process)
+        self.lifecycle = Lifecycle(self.producer)
         super().__init__(pool=self.process.pool, results=False, schema=SCHEMA, prefix="", middleware=[])
         # Dramatiq looks for Results itself (not a subclass) before it warns about an unused return value.
         for middleware in (
@@ -100,7 +100,7 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30_000) -> JobConsumer:  # noqa: ARG002
         """The consumer of a queue. It brings nothing, because the process's producer claims for all queues."""
-        return JobConsumer(self.process, timeout)
+        return JobConsumer(self.producer, timeout)
 
     def enqueue(self, message: Message, *, delay: int | None = None) -> Message:
         """Send a job through dramatiq's interface; ``delay`` is in milliseconds.

@@ -27,12 +27,12 @@ from zeke_jobs.worker.life.progress import faults
 from zeke_jobs.worker.life.proof import ProofOfLife
 from zeke_jobs.worker.run.coroutines import Coroutines
 from zeke_jobs.worker.run.event_loop import HELPERS
-from zeke_jobs.worker.stop import Closing, Stop
+from zeke_jobs.worker.stop import Stop
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
-    from zeke_jobs.worker.process import WorkerProcess
+    from zeke_jobs.worker.claim.producer import Producer
 
 _WARN_EACH = 60.0  # seconds
 _IDLE = 200  # milliseconds between the looks of dramatiq's idle threads whether the worker stops; a stop waits for them
@@ -41,10 +41,11 @@ _IDLE = 200  # milliseconds between the looks of dramatiq's idle threads whether
 class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
     """Created with the broker; the process starts when dramatiq boots its worker."""
 
-    def __init__(self, process: WorkerProcess) -> None:
-        self._process = process
+    def __init__(self, producer: Producer) -> None:
+        self._producer = producer
+        self._process = process = producer.process
         self._boot = Boot(self._try_to_boot, lambda: process.stopping)
-        self._stop = Stop(process)
+        self._stop = Stop(producer)
         self._is_command = False  # True in dramatiq's own process, False for a worker inside another program
         self._warn_at, self._warn_after = 0.0, 1.0  # seconds
         self.notifier: Notifier
@@ -90,10 +91,10 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
     def _prepare(self) -> bool:
         process = self._process
         process.proof = ProofOfLife(environment.heartbeat())
-        self.heartbeat = Heartbeat(process)
-        probes.answer("worker", lambda: faults(process, self.heartbeat))
+        self.heartbeat = Heartbeat(self._producer)
+        probes.answer("worker", lambda: faults(self._producer, self.heartbeat))
         self.notifier = Notifier(
-            process.url, process.id, process.producer, self.heartbeat.watch_now, self.heartbeat.check_revision_soon
+            process.url, process.id, self._producer, self.heartbeat.watch_now, self.heartbeat.check_revision_soon
         )
         return True
 
@@ -112,7 +113,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         try:
             with closing(connect(self._process.url, application_name="zeke-jobs boot")) as conn:
                 self._check(conn)
-                self._process.producer.notifications_arrive = can_listen(conn)
+                self._producer.notifications_arrive = can_listen(conn)
                 if self._process.stopping:
                     return False  # threads started now would never be ended
                 self._process.register(conn)
@@ -128,7 +129,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         self._process.completer.start()
         self.heartbeat.start()
         self._process.is_booted = True
-        self._process.producer.start()
+        self._producer.start()
         self.notifier.start()
         self._log.info(
             "Worker process is ready for action",
@@ -168,5 +169,5 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
     def after_worker_shutdown(self, _broker: object, _worker: object) -> None:
         """Write the last outcomes, hand back jobs that run past the time allowed, and end."""
         self._boot.end()
-        threads: list[Closing] = [self.heartbeat, self.notifier] if self._process.is_booted else []
-        self._stop.end(threads, is_command=self._is_command)
+        closes = [self.heartbeat.close, self.notifier.close] if self._process.is_booted else []
+        self._stop.end(closes, is_command=self._is_command)

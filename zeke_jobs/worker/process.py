@@ -8,7 +8,7 @@ import threading
 import time
 from datetime import timedelta
 from itertools import count
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import psycopg2
@@ -42,26 +42,6 @@ _MARGIN = 0.02  # seconds from the report of a late start to the start
 TO_WRITE = 8.0  # seconds for the last outcomes at the end of the process
 
 
-class Looks(Protocol):
-    """What the process and its threads need of the producer, which itself needs the process."""
-
-    notifications_arrive: bool
-    thread: threading.Thread
-    turned: float
-
-    def start(self) -> None:
-        """Begin to claim."""
-
-    def wake(self, queue: str | None = None, after: float = 0.0) -> None:
-        """Look at a queue, or at all, in so many seconds at the latest."""
-
-    def freed(self, tasks: set[str]) -> bool:
-        """Jobs of these tasks have ended; returns whether a look follows soon."""
-
-    def end_look(self) -> None:
-        """Cancel the look that is under way."""
-
-
 class WorkerProcess:
     """The producer claims, ``HeldJobs`` knows the stage of each job, the completer writes ends, the heartbeat proves life.
 
@@ -85,14 +65,13 @@ class WorkerProcess:
         self.executor = Executor(
             self.id, runtime, self.handler_pool, self.interrupts, self.begin, statement_pool=self.pool
         )
-        self.completer = Completer(self.pool, self.held, self.id, lambda: self.stopping, self._freed)
+        self.completer = Completer(self.pool, self.held, self.id, lambda: self.stopping)
         self.queues: tuple[str, ...] = ()
         self.is_booted = False
         self.stopping = False
         self.stop_begun = threading.Event()
         self.registrations = 0
         self._counted = count(1)  # two threads may register, and each needs its own number
-        self.producer: Looks
         self.proof: ProofOfLife
         self.start: Callable[[JobMessage], object]
         self.declare: Callable[[Task], object] = lambda _task: None
@@ -123,9 +102,6 @@ class WorkerProcess:
                 raise
             return RETURNED
         return None if self.held.start(claim) else Settled()
-
-    def _freed(self, tasks: set[str]) -> bool:
-        return self.producer.freed(tasks)
 
     def _report_late_start(self, claim: Claim) -> None:
         """Report that a job starts late to the rates of its task, which counted it at the claim."""

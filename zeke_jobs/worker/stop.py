@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import closing
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import psycopg2
 
@@ -15,48 +15,40 @@ from zeke_jobs.worker.leftovers import end_children, end_within
 from zeke_jobs.worker.life.rescue import disown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from zeke_jobs.worker.process import WorkerProcess
+    from zeke_jobs.worker.claim.producer import Producer
 
 _CLOSE_WITHIN = 15.0  # most seconds that a stop takes after the time allowed for jobs
 _TO_LOOK = 2.0  # seconds for the last look
 _TO_LEAVE = 1.0
 
 
-class Closing(Protocol):
-    """A thread that the stop closes."""
-
-    def close(self) -> None:
-        """End it, within a stated time."""
-
-
 class Stop:
     """The two halves of a stop: before dramatiq waits for jobs, and after their time is over."""
 
-    def __init__(self, process: WorkerProcess) -> None:
-        self._process = process
+    def __init__(self, producer: Producer) -> None:
+        self._producer, self._process = producer, producer.process
         self._log = get_logger("zeke_jobs.worker")
 
     def begin(self) -> None:
         """Let the waiting threads end, and the last look within a stated time."""
         self._process.stop_begun.set()
-        self._process.producer.wake()
+        self._producer.wake()
         threading.Thread(target=self._end_look, name="end look", daemon=True).start()
 
-    def end(self, threads: Sequence[Closing], *, is_command: bool) -> None:
+    def end(self, closes: Sequence[Callable[[], None]], *, is_command: bool) -> None:
         """End the jobs whose time is over, and leave.
 
         Args:
-            threads: Our threads, to be closed after the last outcomes are written; none when the process never booted.
+            closes: Close our threads, after the last outcomes are written; none when the process never booted.
             is_command: This is dramatiq's own process, so the threads and child processes that are left end too.
         """
         process = self._process
         if is_command:
             end_within(_CLOSE_WITHIN)
-        steps = (
-            [self._end_claims, self._end_jobs, *(thread.close for thread in threads), self._leave] if threads else []
-        )
+        producer = self._producer.thread
+        steps = [lambda: producer.join(3 * _TO_LOOK), process.end_jobs, *closes, self._leave] if closes else []
         for step in (*steps, process.runtime.close, process.pool.close, process.handler_pool.close):
             try:
                 step()
@@ -67,17 +59,11 @@ class Stop:
 
     def _end_look(self) -> None:
         # Repeat: in an earlier round, the look may have been on its way to the server, where it could not be cancelled.
-        producer = self._process.producer
+        producer = self._producer
         while producer.thread.is_alive():
             producer.thread.join(_TO_LOOK)
             self._process.pool.cut_opening()
             threading.Thread(target=producer.end_look, name="cancel look", daemon=True).start()
-
-    def _end_claims(self) -> None:
-        self._process.producer.thread.join(3 * _TO_LOOK)
-
-    def _end_jobs(self) -> None:
-        self._process.end_jobs()
 
     def _leave(self) -> None:
         if len(self._process.held) == 0:

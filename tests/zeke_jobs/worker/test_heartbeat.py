@@ -18,7 +18,7 @@ def test_whatever_fails_beside_it_a_heartbeat_proves_life(conn: Connection, monk
     beaten = threading.Event()
     monkeypatch.setattr(Heartbeat, "beat", lambda *_: beaten.set())
     process = SimpleNamespace(url=None, proof=ProofOfLife(5.0), interrupts=SimpleNamespace(tick=lambda: 1 / 0))
-    heartbeat = Heartbeat(process)  # type: ignore[arg-type]
+    heartbeat = Heartbeat(SimpleNamespace(process=process))  # type: ignore[arg-type]
     heartbeat.start()
     assert beaten.wait(5.0)
     heartbeat.close()
@@ -43,7 +43,7 @@ def test_a_heartbeat_waits_for_no_new_revision_to_come_into_force(
         use=long_change,
         register=lambda _: None,
     )
-    heartbeat = Heartbeat(process)  # type: ignore[arg-type]
+    heartbeat = Heartbeat(SimpleNamespace(process=process))  # type: ignore[arg-type]
     heartbeat.check_revision(conn)
     heartbeat.check_revision(conn)  # it is still being done
     beaten.set()

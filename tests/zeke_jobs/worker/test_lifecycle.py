@@ -24,8 +24,8 @@ def test_a_queue_that_no_task_has_is_named(
     monkeypatch: pytest.MonkeyPatch, asked: set[str] | None, told: list[str]
 ) -> None:
     monkeypatch.setattr(Lifecycle, "_prepare", lambda _: True)
-    process: Any = MagicMock()
-    life = Lifecycle(process)
+    producer: Any = MagicMock()
+    life = Lifecycle(producer)
     monkeypatch.setattr(life, "_boot", MagicMock())
     with structlog.testing.capture_logs() as lines:
         life.before_worker_boot(
@@ -33,4 +33,4 @@ def test_a_queue_that_no_task_has_is_named(
             SimpleNamespace(consumer_whitelist=asked, worker_threads=2, worker_timeout=1000, workers=[]),
         )
     assert [line["event"] for line in lines] == told
-    assert process.queues == tuple(sorted(asked or {"default", "video"}))
+    assert producer.process.queues == tuple(sorted(asked or {"default", "video"}))

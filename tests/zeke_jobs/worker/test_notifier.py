@@ -35,7 +35,7 @@ def test_a_notifier_in_which_something_broke_is_tried_again(database: str, monke
             raise RuntimeError("what nobody thought of")
         listens.set()
 
-    notifier = Notifier(database, uuid4(), Woken(), lambda: None, on_revision)
+    notifier = Notifier(database, uuid4(), Woken(), lambda: None, on_revision)  # type: ignore[arg-type]
     with capture_logs() as lines:
         notifier.start()
         assert listens.wait(10.0)

@@ -217,7 +217,7 @@ def test_a_job_that_has_seen_two_processes_die_runs_alone_and_the_others_after_i
         eventually(lambda: 1 in handlers.CALLS)
         zeke_jobs.wait(apart, timeout=10)
         jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2, state = 'queued', result = NULL WHERE message_id = %s", apart)
-        eventually(lambda: broker.process.producer._apart, 10)  # type: ignore[attr-defined]
+        eventually(lambda: broker.producer._apart, 10)
         later = zeke_jobs.send("echo", {"n": 3}).id
         assert not handlers.GATE.wait(0.3)
         assert zeke_jobs.status(later).status == "created", "the process empties itself"

@@ -34,9 +34,8 @@ def running(work: Callable[[], object]) -> Iterator[threading.Thread]:
 def said(heartbeat: threading.Thread, producer: threading.Thread, *, turned: float, **process: Any) -> tuple[str, str]:
     fresh = time.monotonic()
     state = {"is_booted": True, "stopping": False, "proof": SimpleNamespace(is_fresh=lambda: True), **process}
-    state["producer"] = SimpleNamespace(thread=producer, turned=turned)
     beating: Any = SimpleNamespace(thread=heartbeat, turned=fresh, is_away=process.get("is_away", False))
-    return faults(SimpleNamespace(**state), beating)  # type: ignore[arg-type]
+    return faults(SimpleNamespace(process=SimpleNamespace(**state), thread=producer, turned=turned), beating)  # type: ignore[arg-type]
 
 
 @pytest.fixture

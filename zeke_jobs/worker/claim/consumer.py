@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from zeke_jobs.worker.claim.claims import JobMessage
+    from zeke_jobs.worker.claim.producer import Producer
     from zeke_jobs.worker.finish.outcome import Outcome
-    from zeke_jobs.worker.process import WorkerProcess
 
 _LOOK = 0.05  # seconds between checks of dramatiq's thread whether it may end
 
@@ -23,12 +23,12 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
     """Has no messages for dramatiq's thread, because the producer gives them to the worker threads.
 
     Args:
-        process: The process.
+        producer: The producer of the process.
         timeout: Milliseconds after which dramatiq's thread looks whether it may end.
     """
 
-    def __init__(self, process: WorkerProcess, timeout: int) -> None:
-        self._process = process
+    def __init__(self, producer: Producer, timeout: int) -> None:
+        self._producer, self._process = producer, producer.process
         self._timeout = timeout / 1000
 
     def __next__(self) -> None:
@@ -41,12 +41,12 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         process = self._process
         outcomes = [outcome for one in message.members if (outcome := self._end(one, message)) is not None]
         if not outcomes:
-            process.producer.freed(set())
+            self._producer.freed(set())
             return  # handed back before it started, or given up: its end is recorded and its thread is free
         process.completer.wait_for_room()
         # A look writes completions with its claim. A claim or a write costs the same for one job as for many, so both wait while
         # a job waits for a thread.
-        looks = process.producer.freed({message.claim.task})
+        looks = self._producer.freed({message.claim.task})
         if not all(isinstance(one, Completed) for one in outcomes) or not (looks or process.held.waiting()):
             process.completer.write_now()
 

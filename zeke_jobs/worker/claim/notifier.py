@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import Notify
     from psycopg2.extensions import connection as Connection
 
-    from zeke_jobs.worker.process import Looks
+    from zeke_jobs.worker.claim.producer import Producer
 
 _LOOK = 10.0  # seconds between checks of a silent connection
 _PAUSE = 1.0
@@ -43,7 +43,7 @@ class Notifier:
         self,
         url: str | None,
         worker: UUID,
-        producer: Looks,
+        producer: Producer,
         on_cancel: Callable[[], object],
         on_revision: Callable[[], object],
     ) -> None:

@@ -42,6 +42,7 @@ class Producer:
     """One thread, which alone claims.
 
     Attributes:
+        process: The process that it claims for.
         thread: It ends after the look that is under way once the process stops.
         turned: When its loop began its current turn, in monotonic seconds.
         notifications_arrive: False behind a pooler; the process then only polls.
@@ -50,7 +51,8 @@ class Producer:
     def __init__(self, process: WorkerProcess) -> None:
         self.notifications_arrive = True
         self.turned = time.monotonic()
-        self._process = process
+        self.process = process
+        process.completer.on_written = self.freed
         self._held = process.held
         self._changed = process.held.changed
         self._queues: list[ServedQueue] = []
@@ -63,11 +65,11 @@ class Producer:
 
     def start(self) -> None:
         """Begin to claim."""
-        self._queues = [ServedQueue(name, is_async) for name in self._process.queues for is_async in (False, True)]
+        self._queues = [ServedQueue(name, is_async) for name in self.process.queues for is_async in (False, True)]
         self.thread.start()
 
     def _run(self) -> None:
-        while not self._process.stopping:
+        while not self.process.stopping:
             queue, self.turned = None, time.monotonic()
             try:
                 queue, want = self._next()
@@ -90,17 +92,17 @@ class Producer:
             return None, 0
 
     def _served(self) -> list[ServedQueue]:
-        return [queue for queue in self._queues if self._process.tasks(is_async=queue.is_async)]
+        return [queue for queue in self._queues if self.process.tasks(is_async=queue.is_async)]
 
     def _want(self, queue: ServedQueue) -> int:
-        process = self._process
+        process = self.process
         if process.stopping or not process.is_alive() or (self._apart is not None and len(self._held)):
             return 0
         return 0 if queue.is_async and process.loop.is_blocked else self._held.want(is_async=queue.is_async)
 
     def _look(self, queue: ServedQueue, want: int) -> None:
         """Claim, and complete ended jobs in the same round trip."""
-        process, is_empty = self._process, not len(self._held)
+        process, is_empty = self.process, not len(self._held)
         completions = process.completer.take_completions()
         try:
             with process.pool.connection() as conn:
@@ -123,7 +125,7 @@ class Producer:
 
     def _accept(self, messages: list[JobMessage], *, lack_threads: bool = False) -> None:
         """Give claimed jobs to the threads or the event loop; hand back long ones without a free thread."""
-        process = self._process
+        process = self.process
         try:
             claims = [(one.claim, process.policy(one.claim).limit > 0) for one in messages]
             held = self._held.accept(claims, lack_threads=lack_threads)
@@ -150,7 +152,7 @@ class Producer:
         now = time.monotonic()
         # A limit lets a job through now and then. Keep its name for a while all the same, to save writes.
         queue.limited = {name: on for name, on in queue.limited.items() if now - on < _BUSY_AFTER}
-        queue.limited |= dict.fromkeys(answer.limited_by(self._process.runtime.frees), now)
+        queue.limited |= dict.fromkeys(answer.limited_by(self.process.runtime.frees), now)
         self._apart = queue if answer.must_empty else None
         if is_full:
             queue.looks = 0
@@ -164,7 +166,7 @@ class Producer:
         # way may not have seen them, and then did not notify this process.
         queue.looks = 0 if self._report(conn) else queue.looks + 1
         if queue.looks > len(_SOON) and (not answer.jobs or queue.due_on <= now):
-            due = SQL.value(conn, "job/next_due", queue=queue.name, tasks=self._process.tasks(is_async=queue.is_async))
+            due = SQL.value(conn, "job/next_due", queue=queue.name, tasks=self.process.tasks(is_async=queue.is_async))
             queue.due_on = math.inf if due is None else now + due
         # Without notifications, look at each queue every second, so that a send is noticed in time. With them, spread the looks.
         poll = _POLL * len(self._served()) * random.uniform(0.8, 1.2) if self.notifications_arrive else _POLL_ALONE  # noqa: S311
@@ -173,7 +175,7 @@ class Producer:
 
     def _report(self, conn: Connection) -> bool:
         """Write the wake-ups that this process asks for, if they have changed; whether it asks for more than before."""
-        process, before = self._process, self._reported
+        process, before = self.process, self._reported
         idle = {queue.name for queue in self._served() if queue.idle and not self._apart}
         limited = {name for queue in self._queues for name in queue.limited}
         self._reported = (process.registrations, idle, limited)
@@ -182,7 +184,7 @@ class Producer:
         return before[0] != process.registrations or not (idle <= before[1] and limited <= before[2])
 
     def _recover(self, queue: ServedQueue | None, error: BaseException) -> None:
-        process = self._process
+        process = self.process
         process.proof.answer_lost()  # the database may have given us jobs that we do not know
         self._reported = _NOTHING
         # The completer may be writing them already; a look without ends waits for its locks.
@@ -224,7 +226,7 @@ class Producer:
         Returns:
             Whether a look follows soon.
         """
-        limits = [self._process.runtime.frees(task) for task in tasks]
+        limits = [self.process.runtime.frees(task) for task in tasks]
         with self._changed:
             now, served = time.monotonic(), self._served()
             for queue in served:

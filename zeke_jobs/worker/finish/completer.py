@@ -53,6 +53,8 @@ class Completer:
         held: The process's jobs.
         worker: The process.
         is_stopping: Whether the process stops.
+
+    Attributes:
         on_written: Called with the tasks whose ends it has written.
     """
 
@@ -62,13 +64,12 @@ class Completer:
         held: HeldJobs,
         worker: UUID,
         is_stopping: Callable[[], bool] = lambda: False,
-        on_written: Callable[[set[str]], object] = lambda _: None,
     ) -> None:
         self.writer = EndingWriter(worker)
         self._pool = pool
         self._held = held
         self._is_stopping = is_stopping
-        self._on_written = on_written
+        self.on_written: Callable[[set[str]], object] = lambda _: None
         self._waiting: list[Ending] = []
         self._logs: list[Claim] = []  # ended attempts whose log lines are not stored yet
         self._unflushed: list[Ending] = []
@@ -210,7 +211,7 @@ class Completer:
                         written += part[0]
                 if batch:
                     self._hold_up(batch, _without(batch, written))
-                    self._on_written({claim.task for claim, _ in batch})
+                    self.on_written({claim.task for claim, _ in batch})
             except psycopg2.Error as error:
                 if not is_away(error):
                     raise

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
     from zeke_jobs.worker.claim.claims import Claim
-    from zeke_jobs.worker.process import WorkerProcess
+    from zeke_jobs.worker.claim.producer import Producer
 
 _TICK = 0.1  # seconds; the precision of timeouts
 _LEAST_PAUSE = 0.005  # seconds between two looks caused by notifications, because any client can send them
@@ -46,8 +46,9 @@ class Heartbeat:
         is_away: The database did not answer its last question.
     """
 
-    def __init__(self, process: WorkerProcess) -> None:
-        self._process = process
+    def __init__(self, producer: Producer) -> None:
+        self._producer = producer
+        self._process = process = producer.process
         self._proof = process.proof
         self._pool = Pool(process.url, max_size=1, application_name="zeke-jobs heartbeat")
         self._next_beat = 0.0
@@ -113,7 +114,7 @@ class Heartbeat:
                     self._note_blocked(*blocked)
                 if now >= self._next_revision_check:
                     self._next_revision_check = now + (
-                        _RARE_REVISION_CHECK if self._process.producer.notifications_arrive else _REVISION_CHECK
+                        _RARE_REVISION_CHECK if self._producer.notifications_arrive else _REVISION_CHECK
                     )
                     with self._pool.connection() as conn:
                         self.check_revision(conn)
@@ -157,7 +158,7 @@ class Heartbeat:
             process.interrupts.stop_all(Lost("this process was taken for dead; the job runs elsewhere"))
             process.register(conn)
             self._proof.registered_again()
-            process.producer.wake()  # so that it asks for its wake-ups again
+            self._producer.wake()  # so that it asks for its wake-ups again
         self._proof.proved(sent)
         self.is_away = False
         if row["revision"] > process.runtime.revision:

@@ -12,25 +12,26 @@ from zeke_jobs.postgres import pool
 if TYPE_CHECKING:
     from threading import Thread
 
+    from zeke_jobs.worker.claim.producer import Producer
     from zeke_jobs.worker.life.heartbeat import Heartbeat
-    from zeke_jobs.worker.process import WorkerProcess
 
 _STUCK_AFTER = 30.0  # seconds; each turn of either loop takes at most 3, unless it waits for the database
 _DATABASE = str(Path(pool.__file__).parent)
 
 
-def faults(process: WorkerProcess, heartbeat: Heartbeat) -> tuple[str, str]:
+def faults(producer: Producer, heartbeat: Heartbeat) -> tuple[str, str]:
     """Why it makes no progress, and why it can do no work now; empty where it does.
 
     A database that is away, or a lock that a claim waits for, is no lack of progress: a restart would not help.
     """
+    process = producer.process
     if not process.is_booted:
         return "", "waits for the database"
     if process.stopping:
         return "", "is stopping"
     loops = (
         ("heartbeat", heartbeat.thread, heartbeat.turned),
-        ("producer", process.producer.thread, process.producer.turned),
+        ("producer", producer.thread, producer.turned),
     )
     stuck = "; ".join(why for name, thread, turned in loops if (why := _stuck(name, thread, turned)))
     if heartbeat.is_away:
