@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 _SPARE_CONNECTIONS = 4  # for claims, completer, heartbeat, and progress with leases; the handlers' own come on top
 _MARGIN = 0.02  # seconds from the report of a late start to the start
+UNDER_WAY = 10.0  # seconds in which the answer to a claim may still come
 TO_WRITE = 8.0  # seconds for the last outcomes at the end of the process
 
 
@@ -153,6 +154,19 @@ class WorkerProcess:
         """Return jobs to the queue that wait here for a thread behind a long job."""
         for claim in self.held.behind_long_job():
             self.settle(claim, RETURNED, unstarted=True)
+
+    def disown(self, conn: Connection, *, older: float | None = None) -> None:
+        """Return jobs to the queue that the database gave us and that are unknown here, because the answer to a claim was lost.
+
+        ``older``: seconds that must have passed since the claim, by default ``UNDER_WAY``.
+        """
+        older = UNDER_WAY if older is None else older
+        known = self.held.all()
+        ids, claims = [claim.id for claim in known], [claim.number for claim in known]
+        for row in SQL.all(conn, "job/disown", worker=self.id, held=ids, claims=claims, older=older):
+            self._log.warning(
+                "returned: its claim was lost on the way", task=row["task"], job_id=str(row["message_id"])
+            )
 
     def cancel(self, job: UUID, interrupt: Cancelled) -> bool:
         """End a cancelled job before it starts, or stop its handler; False when it is between the two and cannot be found."""

@@ -12,7 +12,6 @@ from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.leftovers import end_children, end_within
-from zeke_jobs.worker.life.rescue import disown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -75,7 +74,7 @@ class Stop:
         try:
             with closing(connect(self._process.url)) as conn:
                 # Return jobs that this process does not know that it has. Otherwise others would rescue them and count a death.
-                disown(conn, self._process.id, self._process.held, self._log, older=0.0)
+                self._process.disown(conn, older=0.0)
                 SQL.run(conn, "worker/leave", worker=self._process.id)
         except psycopg2.Error as error:
             self._log.warning(

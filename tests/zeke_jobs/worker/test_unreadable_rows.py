@@ -17,12 +17,10 @@ from zeke_jobs.cli.run import run
 from zeke_jobs.core import bounds
 from zeke_jobs.errors import JobFailed
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.worker.life import rescue
 
 if TYPE_CHECKING:
     from tests.zeke_jobs.worker.conftest import Jobs, Running
     from zeke_jobs.worker.broker import JobBroker
-    from zeke_jobs.worker.process import WorkerProcess
 
 
 TASKS = """
@@ -143,11 +141,12 @@ STEPS = [
 
 
 def inject(
-    monkeypatch: pytest.MonkeyPatch, process: WorkerProcess, step: str, error: type[BaseException], *, after: bool
+    monkeypatch: pytest.MonkeyPatch, broker: JobBroker, step: str, error: type[BaseException], *, after: bool
 ) -> list[int]:
     """Let one call of a step fail, before or after it has done its work; answers the calls that failed."""
     *path, name = step.split(".")
-    of: Any = SQL if path == ["SQL"] else getattr(process, path[0]) if path else process
+    own = {"SQL": SQL, "producer": broker.producer}
+    of: Any = (own.get(path[0]) or getattr(broker.process, path[0])) if path else broker.process
     whole, failed = getattr(of, name), list[int]()
 
     def fail(*args: Any, **said: Any) -> Any:
@@ -169,7 +168,7 @@ def test_an_exception_at_any_step_strands_no_job(
     running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch, after: bool, error: type[BaseException]
 ) -> None:
     monkeypatch.setattr("zeke_jobs.worker.claim.producer._AFTER_FAULT", 0.05)
-    monkeypatch.setattr(rescue, "UNDER_WAY", 0.1)
+    monkeypatch.setattr("zeke_jobs.worker.process.UNDER_WAY", 0.1)
     monkeypatch.setenv("ZEKE_JOBS_HEARTBEAT", "0.1")
     with running(TASKS) as broker:
         process = broker.process
@@ -179,7 +178,7 @@ def test_an_exception_at_any_step_strands_no_job(
         for step in STEPS:
             process.registrations += 1  # so that the producer asks for its wake-ups again
             with monkeypatch.context() as patch:
-                failed = inject(patch, process, step, error, after=after)
+                failed = inject(patch, broker, step, error, after=after)
                 # Whether a look or the completer writes an end is chance, so a step may need several rounds of jobs.
                 for _ in range(10):
                     jobs.add("limited", 40)
@@ -201,7 +200,7 @@ def test_a_stop_hands_back_what_the_process_does_not_know_that_it_has(
 ) -> None:
     with running(TASKS) as broker:
         eventually(lambda: _idle(jobs, broker))
-        failed = inject(monkeypatch, broker.process, "SQL.repeated", Broken, after=True)
+        failed = inject(monkeypatch, broker, "SQL.repeated", Broken, after=True)
         sent = jobs.add("echo", 7)
         eventually(lambda: failed)
     monkeypatch.undo()

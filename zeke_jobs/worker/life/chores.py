@@ -1,4 +1,4 @@
-"""Chores of a heartbeat that may take long: end timed values, let jobs follow their tasks, and end jobs whose task is gone."""
+"""Chores that a heartbeat finds due. Several processes may try one at once; the first one does it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,25 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
+_EXPIRED = 500  # jobs cancelled at once
 _GATHERED = 10_000  # jobs of a task moved to its new name or queue in one statement
-NAMES = frozenset({"revert", "gather"})
-"""The chores that are done here; the heartbeat does the others."""
+LONG = frozenset({"revert", "gather"})
+"""The chores that may take long."""
 
 
 def do(conn: Connection, names: Collection[str]) -> None:
-    """Do the named chores. Several processes may try at once; the first one does them."""
+    """Do the named chores.
+
+    rescue: return the jobs of lost processes. expire: cancel jobs that missed their start deadline. revert: end timed values.
+    gather: let jobs follow their tasks, and end jobs whose task is gone.
+    """
     log = get_logger("zeke_jobs.chores")
+    if "rescue" in names:
+        for row in SQL.all(conn, "worker/rescue"):
+            said = {"task": row["task"], "job_id": str(row["message_id"]), "deaths": row["deaths"]}
+            log.warning("rescued from a lost worker", **said, outcome=row["outcome"])
+    if "expire" in names and (expired := SQL.value(conn, "job/expire", limit=_EXPIRED)):
+        log.info("cancelled: not started in time", count=expired)
     if "revert" in names:
         applying.revert_and_log(conn, log)
     if "gather" in names:

@@ -13,13 +13,11 @@ from zeke_jobs.postgres.pool import Pool, is_away
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import boot, store
 from zeke_jobs.scheduler import dispatch
-from zeke_jobs.worker.life import chores, rescue, retention
+from zeke_jobs.worker.life import chores, retention
 from zeke_jobs.worker.life.background import BackgroundThread
 from zeke_jobs.worker.run.interrupts import Cancelled, Lost
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from psycopg2.extensions import connection as Connection
 
     from zeke_jobs.worker.claim.claims import Claim
@@ -51,13 +49,13 @@ class Heartbeat:
         self._process = process = producer.process
         self._proof = process.proof
         self._pool = Pool(process.url, max_size=1, application_name="zeke-jobs heartbeat")
-        self._next_beat = 0.0
-        self._next_watch = 0.0
-        self._next_revision_check = 0.0
-        self._next_summary = 0.0
-        # Spread the processes of a fleet, because they boot together.
-        self._next_thorough = time.monotonic() + random.uniform(0, _THOROUGH)  # noqa: S311 (it spreads load, no secrets)
-        self._next_silence = time.monotonic() + _SILENCE
+        now = time.monotonic()
+        # When each kind of work is due next. Spread the processes of a fleet, because they boot together.
+        self._next = {
+            "thorough chores": now + random.uniform(0, _THOROUGH),  # noqa: S311 (it spreads load, no secrets)
+            "purge": now + random.uniform(0, retention.EVERY),  # noqa: S311
+            "silence": now + _SILENCE,
+        }
         self._woken = threading.Event()
         self._closing = False
         self.turned = time.monotonic()
@@ -65,10 +63,7 @@ class Heartbeat:
         self.thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self._log = get_logger("zeke_jobs.heartbeat")
         self._refused = 0
-        self._follower = BackgroundThread(process.url, "revision")
-        self._retention = BackgroundThread(process.url, "retention")
-        self._next_purge = time.monotonic() + random.uniform(0, retention.EVERY)  # noqa: S311 (it spreads load, no secrets)
-        self._chores = BackgroundThread(process.url, "chores")
+        self._background = {name: BackgroundThread(process.url, name) for name in ("revision", "retention", "chores")}
 
     def start(self) -> None:
         """Start ticking."""
@@ -78,33 +73,39 @@ class Heartbeat:
         """Stop ticking, and end the background work."""
         self._closing = True
         self._woken.set()
-        background = (self._follower, self._retention, self._chores)
-        for one in background:
+        for one in self._background.values():
             one.close()
         end = time.monotonic() + _CLOSE_WITHIN
-        for thread in (self.thread, *background):
-            thread.join(max(0.0, end - time.monotonic()))
+        for join in (self.thread.join, *(one.join for one in self._background.values())):
+            join(max(0.0, end - time.monotonic()))
         self._pool.close()
 
     def check_revision_soon(self) -> None:
         """Another revision is in force: follow it at the next tick."""
-        self._next_revision_check = 0.0
+        self._next["revision"] = 0.0
 
     def watch_now(self) -> None:
         """Somebody cancels a job, perhaps one of ours that has not started: look before it starts."""
-        self._next_watch = 0.0
+        self._next["watch"] = 0.0
         self._woken.set()
+
+    def _is_due(self, work: str, every: float) -> bool:
+        """Whether the work is due; then it is due again in so many seconds."""
+        now = time.monotonic()
+        if now < self._next.get(work, 0.0):
+            return False
+        self._next[work] = now + every
+        return True
 
     def _run(self) -> None:
         while not self._closing:
             if self._woken.wait(_TICK):
                 self._woken.clear()
                 time.sleep(_LEAST_PAUSE)
-            now = self.turned = time.monotonic()
+            self.turned = time.monotonic()
             try:
                 # First, because a failure of the rest must not stop the proof of life.
-                if now >= self._next_beat:
-                    self._next_beat = now + self._proof.every
+                if self._is_due("beat", self._proof.every):
                     with self._pool.connection() as conn:
                         self.beat(conn)
                 for job, interrupt in self._process.interrupts.tick():
@@ -112,14 +113,11 @@ class Heartbeat:
                 self._process.hand_back_blocked()
                 if (blocked := self._process.loop.watch()) is not None:
                     self._note_blocked(*blocked)
-                if now >= self._next_revision_check:
-                    self._next_revision_check = now + (
-                        _RARE_REVISION_CHECK if self._producer.notifications_arrive else _REVISION_CHECK
-                    )
+                rarely = self._producer.notifications_arrive
+                if self._is_due("revision", _RARE_REVISION_CHECK if rarely else _REVISION_CHECK):
                     with self._pool.connection() as conn:
                         self.check_revision(conn)
-                if now >= self._next_watch and len(self._process.held):
-                    self._next_watch = now + _WATCH
+                if len(self._process.held) and self._is_due("watch", _WATCH):
                     with self._pool.connection() as conn:
                         self.watch(conn)
             except Exception as error:  # noqa: BLE001 (the thread that proves life must not die of it; it is logged each time)
@@ -130,7 +128,7 @@ class Heartbeat:
                 self.is_away = True
                 self._pool.drop_idle()
                 self._process.handler_pool.drop_idle()
-                self._next_beat = now + 1.0
+                self._next["beat"] = self.turned + 1.0
 
     def _note_blocked(self, claim: Claim | None, stack: str) -> None:
         """Name the handler that keeps the event loop from all others, in the log and for the doctor."""
@@ -162,21 +160,20 @@ class Heartbeat:
         self._proof.proved(sent)
         self.is_away = False
         if row["revision"] > process.runtime.revision:
-            self._next_revision_check = 0.0
-        thorough = sent >= self._next_thorough
-        if thorough:
-            self._next_thorough = sent + _THOROUGH
-        self._do(SQL.value(conn, "worker/chores", thorough=thorough), conn)
+            self._next["revision"] = 0.0
+        found = frozenset(SQL.value(conn, "worker/chores", thorough=self._is_due("thorough chores", _THOROUGH)))
+        chores.do(conn, found - chores.LONG)
+        if long := found & chores.LONG:
+            self._background["chores"].start(lambda conn, _: chores.do(conn, long))
         if self._proof.may_hold_unknown_claims():
-            rescue.disown(conn, process.id, process.held, self._log)
-        if sent >= self._next_summary:
-            self._next_summary = sent + _SUMMARY
+            process.disown(conn)
+        if self._is_due("summary", _SUMMARY):
             process.completer.log_completed()
-        if sent >= self._next_silence:
-            self._next_silence = sent + _SILENCE
-            self._warn_of_silence(conn)
-        if sent >= self._next_purge and self._retention.start(retention.purge_if_due):
-            self._next_purge = sent + retention.EVERY
+        if self._is_due("silence", _SILENCE) and (silence := dispatch.silence(conn)) is not None:
+            minutes = round(silence.total_seconds() / 60, 1)
+            self._log.warning("no scheduler beats; cron jobs are not sent", minutes=minutes)
+        if self._is_due("purge", retention.EVERY):
+            self._background["retention"].start(retention.purge_if_due)
         process.pool.trim(keep=1, older_than=_TRIM_AFTER)
         process.handler_pool.trim(keep=0, older_than=_TRIM_AFTER)
 
@@ -184,7 +181,7 @@ class Heartbeat:
         """Follow the revision in force, in a separate thread: that imports handlers, and their code may take any time."""
         number = store.latest_number(conn)
         if number > self._process.runtime.revision and number != self._refused:
-            self._follower.start(lambda conn, _: self.follow(conn))
+            self._background["revision"].start(lambda conn, _: self.follow(conn))
 
     def follow(self, conn: Connection) -> None:
         """Use the revision in force from the next job on. If it does not fit this code, note the reason in the worker's row."""
@@ -212,25 +209,10 @@ class Heartbeat:
         if unserved:
             self._log.warning("not consumed by this process before a restart", queues=unserved)
 
-    def _do(self, found: Sequence[str], conn: Connection) -> None:
-        """Do the work that the database found. In a fleet, the first process does it."""
-        if "rescue" in found:
-            rescue.rescue(conn, self._log)
-        if "expire" in found:
-            rescue.expire(conn, self._log)
-        if ours := chores.NAMES.intersection(found):
-            self._chores.start(lambda conn, _: chores.do(conn, ours))
-
-    def _warn_of_silence(self, conn: Connection) -> None:
-        silence = dispatch.silence(conn)
-        if silence is not None:
-            minutes = round(silence.total_seconds() / 60, 1)
-            self._log.warning("no scheduler beats; cron jobs are not sent", minutes=minutes)
-
     def watch(self, conn: Connection) -> None:
         """Report started handlers, and stop handlers of cancelled jobs."""
         process = self._process
         process.mark_started(conn, process.held.unmarked(_MARK_AFTER))
         for row in SQL.all(conn, "job/cancelling", worker=process.id, held=[claim.id for claim in process.held.all()]):
             if not process.cancel(row["id"], Cancelled(row["reason"] or "cancelled")):
-                self._next_watch = 0.0  # its handler is just starting: look again at the next tick
+                self._next["watch"] = 0.0  # its handler is just starting: look again at the next tick
