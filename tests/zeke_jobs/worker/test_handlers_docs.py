@@ -77,8 +77,7 @@ def test_each_task_of_the_page_runs(conn: Connection, site: str) -> None:
     assert zeke_jobs.wait(sent.id, timeout=20) == {"characters": 25}
     (child,) = reading.jobs(parent=sent.id)
     assert zeke_jobs.wait(child.id, timeout=20) == 2
-    for task, output in (("fetch-politely", 25), ("ping", 200)):
-        assert zeke_jobs.wait(zeke_jobs.send(task, {"url": f"{site}/200"}).id, timeout=20) == output
+    assert zeke_jobs.wait(zeke_jobs.send("fetch-politely", {"url": f"{site}/200"}).id, timeout=20) == 25
     with conn.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM zeke_jobs.lease")
         assert cursor.fetchone() == (0,)
