@@ -96,6 +96,26 @@ def finish(outcome: str) -> Callable[[BigTable], Any]:
     return call
 
 
+def end_all_that_follows(outcome: str) -> Callable[[BigTable], Any]:
+    """From the send to the end of a job of a batch, that is purged by itself, and has an unmodified producer."""
+
+    def call(big: BigTable) -> None:
+        (job,) = big.jobs.add("bulk", payload='{"n": 1}')
+        big.jobs.rows(
+            """UPDATE zeke_jobs.queue SET state = 'consumed', worker = %s, claim = 1, claimed_on = zeke_jobs.now(),
+               extra = '{"batch": "b", "keep": "1 day", "producer": true}' WHERE message_id = %s""",
+            WORKER,
+            job,
+        )
+        held = {"message_id": job, "claim": 1}
+        if outcome == "completed":
+            assert big.jobs.complete(WORKER, [held])
+        else:
+            assert big.jobs.finish(WORKER, held, outcome, error="{}")
+
+    return call
+
+
 def started(big: BigTable) -> None:
     claims = big.active("full")
     ids, numbers = [c["message_id"] for c in claims], [c["claim"] for c in claims]
@@ -146,6 +166,10 @@ CASES = [
     Case("start mark", "queue_pkey", started),
     Case("completion", "queue_pkey", complete),
     *(Case(f"end by {how}", "queue_pkey", finish(how)) for how in ("retry", "failed", "deferred", "returned")),
+    *(
+        Case(f"all that follows from {how}", "queue_pkey", end_all_that_follows(how))
+        for how in ("completed", "failed", "retry")
+    ),
     Case("fence", "queue_pkey", fence),
     Case(
         "cancelled jobs of a worker",

@@ -137,6 +137,7 @@ BEGIN
   IF v_has_breaker AND p_breaks IS NOT NULL THEN
     PERFORM zeke_jobs.note_ends(p_ids, p_breaks);
   END IF;
+  -- Below, completed_on tells which jobs have ended: by their state, an old plan would read all ended jobs of the table.
   IF p_has_extra THEN
     PERFORM zeke_jobs.count_in_batches(p_ids, CASE WHEN p_worker IS NULL THEN 1 ELSE 0 END);
     INSERT INTO zeke_jobs.purge_due AS p (job, purge_on)
@@ -144,7 +145,7 @@ BEGIN
     FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (p_ids) AND q.extra ? 'keep' AND q.completed_on IS NOT NULL
     ON CONFLICT ON CONSTRAINT purge_due_pkey DO UPDATE SET purge_on = excluded.purge_on;
     PERFORM zeke_jobs.tell_producer(q) FROM zeke_jobs.queue AS q
-    WHERE q.message_id = ANY (p_ids) AND q.extra ? 'producer' AND q.state IN ('done', 'rejected');
+    WHERE q.message_id = ANY (p_ids) AND q.extra ? 'producer' AND q.completed_on IS NOT NULL;
   END IF;
   IF p_failed <> '{}' THEN
     PERFORM zeke_jobs.tell_failure(q) FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (p_failed);
