@@ -84,7 +84,7 @@ def _names_differ(one: StoryText, other: StoryText) -> bool:
 
 
 def _names(title: Sequence[str], lead: set[str]) -> set[str]:
-    """The names in a headline. Its first word, or any word of one in title case, is a name if the lead has it only so."""
+    """The capitalised words of a headline that the lead never writes small. The first one, and all in title case, must also be capitalised there."""
     capitals = [word for word in title if word[0].isupper()]
     is_title_case = len(capitals) > _TITLE_CASE * len(title)
     names = {word for word in capitals if word.lower() not in lead}

@@ -111,7 +111,7 @@ class Breaker(Keys):
     required = ("failures",)
 
     failures: Failures = key(
-        20, "A number of failed attempts, or their share of at least ten ended ones.", "failures: 50%"
+        20, "A number of failed attempts, or a share of the ended ones; a share needs ten failed ones.", "failures: 50%"
     )
     within: PositiveDuration = key(timedelta(minutes=5), "The time in which failures are counted.", "within: 5m")
     pause: PositiveDuration = key(

@@ -194,7 +194,7 @@ class Task(TaskKeys):
 
     @property
     def definition(self) -> dict[str, Any]:
-        """Its keys in JSON, as the catalogue keeps them, without the settings, which only handlers read, and the schedules."""
+        """Its keys in JSON, as the catalogue keeps them: all but the schedules, and the settings, which only handlers read."""
         return self.model_dump(mode="json", exclude={"settings", "cron"})
 
     @classmethod

@@ -52,7 +52,9 @@ DATABASE: tuple[Family, ...] = (
         "Durations of handlers, for the newest 500 completed jobs of the last hour.",
     ),
     _gauge("serving_processes", _TASK, "Live worker processes that would run a job of the task.", "processes"),
-    _gauge("serving_threads", _TASK, "Their threads.", "threads"),
+    _gauge(
+        "serving_threads", _TASK, "Threads of the live worker processes that would run a job of the task.", "threads"
+    ),
     _gauge("cost_last_day", ("task", "currency"), "Costs that jobs reported within the last day."),
     _gauge("limit_active", ("limit",), "Active jobs under a limit: task/NAME or limit/NAME.", "active"),
     _gauge(
@@ -64,7 +66,7 @@ DATABASE: tuple[Family, ...] = (
     _gauge(
         "limit_rate_wait_seconds",
         ("limit",),
-        "Until the rate lets the next job start; 0 if it does now, absent without a rate.",
+        "Seconds until the rate lets the next job start; 0 if it does now, absent without a rate.",
         "rate_wait",
     ),
     _gauge("limit_rate", ("limit",), "Most starts within the period of its rate; absent without one.", "rate_count"),
@@ -80,7 +82,7 @@ DATABASE: tuple[Family, ...] = (
         "Seconds since a scheduler last handled all schedules; absent before the first time.",
     ),
     _gauge("processes", ("kind", "state"), "Workers and schedulers that are live, stopping, or lost."),
-    _gauge("threads", ("kind", "state"), "Jobs that they may run at once."),
+    _gauge("threads", ("kind", "state"), "Jobs that these processes may run at once."),
 )
 
 ATTEMPTS = Family(

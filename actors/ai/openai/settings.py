@@ -76,7 +76,7 @@ class OpenAISettings(BaseModel, frozen=True, extra="forbid"):
     @classmethod
     def _is_an_address(cls, value: str) -> str:
         if not value.startswith(("http://", "https://")):
-            raise ValueError(f"expected an address that begins with https://, got {value!r}")
+            raise ValueError(f"expected an address that begins with https:// or http://, got {value!r}")
         return value.rstrip("/")
 
     @field_validator("extra_body")

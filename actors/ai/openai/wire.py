@@ -161,7 +161,7 @@ def tokens(usage: Any) -> tuple[Any, Any]:
 
 
 def _given(body: dict[str, Any]) -> dict[str, Any]:
-    """The settings that are set."""
+    """The body without the fields that are None or an empty mapping."""
     return {name: value for name, value in body.items() if value is not None and value != {}}
 
 

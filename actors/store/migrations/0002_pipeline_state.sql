@@ -21,7 +21,7 @@ CREATE TABLE public.source_polling (
 -- Which sources are due.
 CREATE INDEX source_polling_next_check_at_idx ON public.source_polling (next_check_at);
 
--- What became of each raw item: one value of the closed list in actors/store/outcomes.py.
+-- What became of each raw item: one value of the closed list in actors/outcomes.py.
 CREATE TABLE public.item_outcomes (
     raw_item_id uuid CONSTRAINT item_outcomes_pkey PRIMARY KEY
         CONSTRAINT item_outcomes_raw_item_id_fkey REFERENCES public.raw_items (id) ON DELETE CASCADE,

@@ -247,7 +247,7 @@ def test_an_opposite_or_a_swap_passes_the_rules_and_not_the_verification(
 def test_forged_answers_and_honest_ones_behind_the_rules_and_a_verification(
     ask: Callable[..., Any], server: Verifier, half: str, figure: Figure
 ) -> None:
-    """A provider that knows the truth; that says yes to all, with the likeliest sentences; with any ones; with invented ones."""
+    """Four verifiers: one knows the truth; the others say yes to all, and cite the likeliest sentences, arbitrary ones or invented ones."""
     shares: dict[str, Mapping[str, float]] = {}
     for way in ("knows", "yes to all", "other sentences", "invented sentences"):
         asked: Counter[str] = Counter()

@@ -54,7 +54,7 @@ class Alerts:
         self.put(receivers)
 
     def put(self, receivers: dict[str, Any], name: str = "deliver-alert") -> None:
-        """Put the shipped jobs.yaml with these receivers in force, and the task under this name."""
+        """Put the shipped jobs.yaml in force, with these receivers and with the task deliver-alert renamed."""
         text = (ROOT / "jobs.yaml").read_text().replace("deliver-alert:", f"{name}:")
         said = f"    settings: {json.dumps({'receivers': receivers})}\n"
         chosen = config.load_text(

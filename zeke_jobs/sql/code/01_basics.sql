@@ -44,7 +44,7 @@ RETURN CASE
   ELSE CASE WHEN p_cancelled_on IS NULL THEN 'failed' ELSE 'cancelled' END
 END::zeke_jobs.job_status;
 
--- These read the catalogue for views: one wrong value there must not stop them.
+-- The next functions read values of the catalogue for views. A value that they cannot read is NULL, so that no view fails.
 
 -- The length of a duration such as 1h30m, at most a thousand years; NULL: it is none. No backslash: a database may have
 -- standard_conforming_strings off, which gives it another meaning.

@@ -327,8 +327,8 @@ END
 $$;
 
 -- Lock up to p_most due jobs of one task and priority whose keys have room: first of the keys of the oldest due jobs, in random order, so that keys
--- take turns; if these are not enough, of all keys, from the one where the last claim stopped, some hundreds in a claim. A job without a key has
--- its own. opens_on: when the rate of a key that holds jobs back lets one start.
+-- take turns; if these are not enough, of all keys, from the one where the last claim stopped, some hundreds in a claim. No such limit holds
+-- back a job without a key. opens_on: when the rate of a key that holds jobs back lets one start.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_by_key(
   p_queue text, p_task text, p_names text[], p_per_key integer, p_is_strict boolean, p_priority integer, p_most integer, p_now timestamptz,
   OUT places tid[], OUT opens_on timestamptz)

@@ -35,7 +35,7 @@ AS $$
 DECLARE
   v_batch text;
 BEGIN
-  -- The trigger comes once for each row; the first one adds up all that this transaction changed, batch by batch in one order.
+  -- The trigger fires once for each row. Its first call adds up all that this transaction changed, in the order of the batches' ids.
   FOR v_batch IN
     SELECT DISTINCT c.batch FROM zeke_jobs.batch_change AS c WHERE c.xact = pg_current_xact_id() AND NOT c.is_sent ORDER BY c.batch
   LOOP
