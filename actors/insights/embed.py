@@ -28,7 +28,8 @@ _LONGEST = timedelta(hours=6)
 def embed_story(payloads: list[EmbedStory], ctx: ChunkContext) -> None:
     """Embed stories. Each is stored, told to the analysis that waits for it, and completed in a transaction of its own.
 
-    If the provider leaves out or refuses a story, only that story's job fails; its analysis then asks for the embedding in a request of its own.
+    If the provider leaves out or refuses a story, only that story's job fails; its analysis then asks for the embedding in a
+    request of its own.
 
     Raises:
         Retry, Defer, Reject: the provider's verdict on the whole request.

@@ -84,7 +84,10 @@ def _names_differ(one: StoryText, other: StoryText) -> bool:
 
 
 def _names(title: Sequence[str], lead: set[str]) -> set[str]:
-    """The capitalised words of a headline that the lead never writes small. The first one, and all in title case, must also be capitalised there."""
+    """The capitalised words of a headline that the lead never writes small.
+
+    The first word, and each one of a headline in title case, must also stand capitalised in the lead.
+    """
     capitals = [word for word in title if word[0].isupper()]
     is_title_case = len(capitals) > _TITLE_CASE * len(title)
     names = {word for word in capitals if word.lower() not in lead}

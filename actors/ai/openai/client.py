@@ -140,7 +140,7 @@ def _object(body: bytes) -> Mapping[str, Any]:
 
 
 def _unanswered(error: EngineError) -> CallFailed:
-    """The failure of a call without an answer. If the provider was not reached, the call is free; after that the model may have worked."""
+    """The failure of a call without an answer. It is free if the provider was not reached; else the model may have worked."""
     if error.is_unreachable:
         verdict = Defer(AWAY, f"the AI provider cannot be reached: {error}")
         return CallFailed("failed", verdict, is_charged=False, rests=AWAY)
