@@ -35,10 +35,6 @@ class Watch:
         self._roots = tuple(roots)
         self._seen = self._look()
 
-    def has_changed(self) -> bool:
-        """Whether the next call of ``changed`` would find any."""
-        return self._look() != self._seen
-
     def changed(self) -> list[Path]:
         """Files that were written, made or removed since the last call, sorted."""
         now = self._look()
@@ -99,8 +95,6 @@ class Reloader:
         self._write = write
         self._env = dict(env)
         self._watch = watch
-        if watch is not None:
-            supervisor.has_changed = watch.has_changed
         self._checks = checks
         self._check: subprocess.Popen[str] | None = None
         self._asked = threading.Event()
@@ -127,19 +121,16 @@ class Reloader:
 
     def step(self) -> None:
         """Check the files once; after a change run the checks and restart."""
-        if not (self._asked.is_set() or (self._watch is not None and self._watch.has_changed())):
-            return
-        self._supervisor.suspend()  # a command started now would read the unchecked change
-        self._asked.clear()
         changed = self._watch.changed() if self._watch else []
+        if not (self._asked.is_set() or changed):
+            return
+        self._asked.clear()
         self._log.info("checking", changed=[path.name for path in changed[:5]])
         if all(self._passes(check) for check in self._checks):
             self._log.info("restarting")
             self._supervisor.reload()
-        elif self._supervisor.is_whole():
-            self._log.error("refused; the running processes go on")
         else:
-            self._log.error("refused; missing processes start when a change passes")
+            self._log.error("refused; the running processes go on")
 
     def _passes(self, check: tuple[str, ...]) -> bool:
         self._check = subprocess.Popen(  # noqa: S603 (our own commands)

@@ -76,7 +76,6 @@ class Supervisor:
         wait_for_change: After a configuration error wait for ``reload`` instead of ending everything. Always so after the first
             ``reload``.
         guardian: Told of each start and end.
-        has_changed: Whether files were changed since they were checked; no command starts then.
         clock: Monotonic seconds.
     """
 
@@ -85,7 +84,6 @@ class Supervisor:
     grace: float = 30.0
     wait_for_change: bool = False
     guardian: Guardian | None = None
-    has_changed: Callable[[], bool] = lambda: False
     clock: Callable[[], float] = time.monotonic
     status: int = 0
     _children: list[_Child] = field(default_factory=list)
@@ -94,7 +92,6 @@ class Supervisor:
     _stops: int = 0  # calls of stop()
     _stopped: float = -math.inf  # time of the last one
     _reload: bool = False
-    _suspended: bool = False  # no command is started
 
     def __post_init__(self) -> None:
         self._children = [_Child(command) for command in self.commands]
@@ -121,7 +118,7 @@ class Supervisor:
         for child in self._children:
             self._reap(child, now)
             if child.process is None:
-                if child.start_at is not None and child.start_at <= now and self._may_start():
+                if child.start_at is not None and child.start_at <= now and not self._stopping:
                     self._start(child, now)
             elif child.kill_at is not None and child.kill_at <= now:
                 early = "killed before its grace time was over: asked to stop again"
@@ -149,18 +146,6 @@ class Supervisor:
     def reload(self) -> None:
         """End each child gracefully and start it again at once. Safe in a signal handler."""
         self._reload = True
-        self._suspended = False
-
-    def suspend(self) -> None:
-        """Start no command before the next ``reload``, because it would read a change that is unchecked or refused."""
-        self._suspended = True
-
-    def is_whole(self) -> bool:
-        """Whether all children run and none is being restarted."""
-        return all(child.process is not None and child.kill_at is None for child in self._children) and not self._reload
-
-    def _may_start(self) -> bool:
-        return not (self._stopping or self._suspended or self.has_changed())
 
     def _heed(self, now: float) -> None:
         if self._stops and not self._stopping:

@@ -280,33 +280,6 @@ def test_while_watching_a_configuration_error_waits_for_a_change(started: Start)
     until(lambda: log.of("a") == ["tried", "tried"], supervisor)
 
 
-def test_what_is_being_restarted_does_not_start_while_its_change_is_checked_nor_when_that_is_refused(
-    started: Start,
-) -> None:
-    supervisor, log = started(python("a", SERVE))
-    until(lambda: log.of("a") == ["ready"], supervisor)
-    supervisor.reload()
-    assert not supervisor.is_whole()
-    supervisor.suspend()  # before a step, in which the command could end and start again
-    until(lambda: not supervisor.pids, supervisor)
-    for _ in range(3):
-        assert supervisor.step() is True
-    assert supervisor.pids == {}
-    supervisor.reload()
-    until(lambda: log.of("a").count("ready") == 2, supervisor)
-    assert supervisor.is_whole()
-
-
-def test_nothing_starts_while_there_is_an_unchecked_change(started: Start) -> None:
-    changes = [True]
-    supervisor, log = started(python("a", SERVE), has_changed=lambda: bool(changes))
-    for _ in range(3):
-        assert supervisor.step() is True
-    assert supervisor.pids == {}
-    changes.clear()
-    until(lambda: log.of("a") == ["ready"], supervisor)
-
-
 def test_what_was_reloaded_once_waits_for_the_next_time_when_it_refuses_its_configuration(
     started: Start, tmp_path: Path
 ) -> None:
