@@ -75,7 +75,7 @@ _COMMANDS = (
     Command("roles", "operation.migrate:roles", "Print or grant least-privilege roles."),
     Command("uninstall", "operation.migrate:uninstall", "Remove the objects that migrations made, after asking."),
     Command("import", "operation.importing:app", "Take over jobs and schedules of a pg-boss."),
-    Command("schedule", "queue.schedule:app", "List, pause, run and backfill schedules."),
+    Command("schedule", "queue.schedule:app", "List, run and backfill schedules."),
 )
 
 

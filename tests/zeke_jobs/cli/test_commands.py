@@ -422,8 +422,6 @@ NEED_TABLES = {
     "resume": "resume task/a",
     "paused": "paused",
     "schedule": "schedule",
-    "schedule pause": "schedule pause a",
-    "schedule resume": "schedule resume a",
     "schedule run": "schedule run a",
     "schedule backfill": "schedule backfill a --from 2026-01-01 --to 2026-01-02",
     "roles": "roles --apply",

@@ -73,8 +73,6 @@ COMMANDS: dict[str, list[tuple[str, ...]]] = {
     "rollback": [("1", "-m", HOSTILE)],
     "schedule": [(), ("--next", "1", HOSTILE)],
     "schedule backfill": [("tick", "--from", "2026-01-01T00:00", "--to", "2026-01-01T00:02"), (HOSTILE, "--from", "2026-01-01")],
-    "schedule pause": [("tick", "--reason", HOSTILE)],
-    "schedule resume": [("tick",)],
     "schedule run": [("tick",), (HOSTILE,)],
     "schema": [()],
     "send": [("echo", "n=1", "--key", HOSTILE), (HOSTILE,)],

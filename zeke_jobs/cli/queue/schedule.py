@@ -1,4 +1,4 @@
-"""``zeke-jobs schedule``: lists schedules, and runs, pauses or backfills them."""
+"""``zeke-jobs schedule``: lists schedules, and runs or backfills them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
-app = typer.Typer(help="List, pause, resume, run and backfill the schedules of jobs.yaml.", rich_markup_mode=None)
+app = typer.Typer(help="List, run and backfill the schedules of jobs.yaml.", rich_markup_mode=None)
 Task = Annotated[str, options.argument("Id or alias of a task.", "TASK")]
 
 
@@ -55,22 +55,6 @@ def run(task: Task, as_json: options.Json = False) -> None:
         print_json({"id": job})
     else:
         tell(f"{job} is queued")
-
-
-@app.command(short_help="Send no more ticks of a task until it is resumed.")
-def pause(task: Task, reason: options.Reason = "") -> None:
-    """Send no more ticks of a task until it is resumed; outlives restarts and new files."""
-    with _writing() as conn:
-        changed = control.pause(conn, task, by=author(), reason=reason)
-    tell(f"the schedule of {escape(task)} {'is paused' if changed else 'was paused already'}")
-
-
-@app.command(short_help="Send ticks again from now on.")
-def resume(task: Task) -> None:
-    """Send ticks again from now on. Ticks of the pause are not sent (see backfill)."""
-    with _writing() as conn:
-        changed = control.resume(conn, task, by=author())
-    tell(f"the schedule of {escape(task)} {'is resumed' if changed else 'was not paused'}")
 
 
 @app.command(short_help="Send the jobs of the ticks of a past time.")
