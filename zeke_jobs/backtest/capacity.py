@@ -90,12 +90,7 @@ def capacity(
 ) -> Capacity:
     """The load that ``config`` carries, relative to a workload.
 
-    Args:
-        workload: The recorded jobs.
-        config: The configuration with its limits.
-        fleet: The workers with their threads.
-        budget: Money that may be spent in a day, in the currency of the jobs' costs.
-        database: Jobs a second that the database carries, if measured.
+    ``budget`` is the money for a day, in the currency of the jobs' costs; ``database`` the measured jobs a second.
     """
     needs = _Needs(workload, config)
     found = [needs.bound("threads", "threads", fleet.slots, config.tasks, "held"), *_limits(config, needs)]

@@ -43,8 +43,6 @@ class Backtest:
     """The answer. ``proposed`` is None if only the recording was run.
 
     Attributes:
-        begin: Start of the time that counts.
-        jobs: Number of recorded jobs.
         fleet_from: Source of the number of workers.
         confidence: How far the answer can be trusted.
         notes: Parts of the proposal that the recording cannot judge.

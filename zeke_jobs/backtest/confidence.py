@@ -43,14 +43,7 @@ class Confidence:
 
 
 def judge(recording: Recording, today: Figures, *, slots: int, at_once: int) -> Confidence:
-    """How far a backtest of this recording can be trusted.
-
-    Args:
-        recording: The recording.
-        today: The recording run again unchanged.
-        slots: Number of threads in that run.
-        at_once: The most jobs that ran at once in it.
-    """
+    """How far a backtest can be trusted, by its first run on ``slots`` threads; ``at_once`` jobs ran at once in the recording."""
     findings = [*_of_recording(recording), *misfits(recording.workload, today)]
     if at_once > _MORE_AT_ONCE * slots:
         findings.append(

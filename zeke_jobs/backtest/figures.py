@@ -18,7 +18,6 @@ class TaskFigures:
     """One task, only for jobs sent in the time that counts. Waits are seconds from a job's due time to the start of its handler.
 
     Attributes:
-        jobs: Sent in the time that counts.
         wait_mean, wait_p50, wait_p95, wait_p99: Waits; unstarted jobs count with their wait so far.
         queue_peak: The most due jobs that waited at one moment.
         busy: Threads that its jobs occupied, on average.

@@ -23,7 +23,6 @@ class Rate:
     """A token bucket, by the generic cell rate algorithm: see the head of 04_limits.sql.
 
     Args:
-        amount: Most units in a period.
         period: The period, as rows of the catalogue have it, such as ``60.0 seconds``.
         burst: Units at once beside the first.
 
@@ -59,7 +58,6 @@ class Bucket:
     time may start. The average cost of a task's recent jobs replaces the estimate.
 
     Args:
-        row: Its row, as ``config.catalogue`` makes it.
         day_ends: When the day of a moment ends.
         learns: Whether recorded costs are in its currency.
 

@@ -49,8 +49,6 @@ class Recorder:
     Args:
         config: The configuration in force; if it changed, one of them.
         begin: Start of the time that counts, in seconds of the epoch.
-        end: Its end.
-        seed: Seed for drawing unknown values.
     """
 
     def __init__(self, config: Config, begin: float, end: float, *, seed: int = 0) -> None:

@@ -28,8 +28,6 @@ class Board:
     """All waiting and running jobs under one configuration.
 
     Args:
-        config: The configuration.
-        chance: The source of random numbers.
         origin: Time 0 in seconds of the epoch.
         currency: The currency of costs; None is the budget's own.
 

@@ -30,13 +30,9 @@ class Simulation:
     """One run. ``now`` is its present time.
 
     Args:
-        workload: The jobs.
         config: The rules; jobs of tasks that it lacks are left out.
-        fleet: The workers.
-        seed: The seed of all random choices.
         horizon: Latest end of the simulation, even if jobs are left. By default the length of the time that counts, at least
             an hour, after its end.
-        board: The rules' state, by default a new one.
     """
 
     def __init__(

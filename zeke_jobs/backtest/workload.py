@@ -55,11 +55,9 @@ class Job:
     Attributes:
         sent: When it is sent; for follow-ups, the recorded time.
         priority: Its priority; None is its task's.
-        key: Its key, if it has one.
         delay: Seconds from its sending to its due time.
         leaves: Seconds from its sending until it leaves the queue unstarted; None for never.
         start: Seconds from a claim to the start of the handler.
-        cost: Its cost, if known.
         waited: Recorded seconds from its due time to its first start; None if unknown.
         tick: Whether a schedule sends it.
     """
@@ -126,8 +124,6 @@ class Fleet:
     """Worker processes with their threads.
 
     Attributes:
-        processes: Number of processes.
-        threads: Threads of each process.
         wake_ups: Measured seconds from a job's due time to an idle worker's claim. One is drawn at random for each claim: after
             a job fell due, after one ended, after a limit opened.
     """

@@ -113,14 +113,9 @@ def listing(
     empty: str = "nothing",
     as_json: bool = False,
 ) -> None:
-    """Print a result: a table for people, one JSON document for scripts.
+    """Print a result: a table for people, with a row for each element; one JSON document for scripts.
 
-    Args:
-        found: One element for each row.
-        columns: Title of each column, and its cell for an element: ``Markup``, or any value shown as plain text.
-        right: Titles of the columns that hold numbers.
-        empty: The text to print without elements.
-        as_json: Print JSON.
+    ``columns`` has each title, and its cell for an element: ``Markup``, or any value shown as plain text. ``right`` are numbers.
     """
     if as_json:
         print_json(found)

@@ -107,12 +107,7 @@ def run(
     """Run the command in ``arguments`` (by default the process's own) and return its exit status.
 
     0 success, 1 failure, 2 configuration or usage, 3 a bug of zeke_jobs, 4 changes are pending, 130 interrupted. A reader that
-    closes the output changes nothing; an output that is full is a failure.
-
-    Args:
-        app: The application, or a function that makes it for a command's words.
-        name: The name of the program.
-        arguments: The words of the command.
+    closes the output changes nothing; an output that is full is a failure. ``app`` may be a function of a command's words.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):  # escape what its encoding lacks, as Python does on standard error
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -33,11 +33,8 @@ def check(
 ) -> tuple[Config | None, list[Diagnostic]]:
     """Check a text and return all its faults. Never raises because of the text.
 
-    Args:
-        text: The text of a jobs.yaml.
-        name: Its name in diagnostics.
-        handlers: Whether to import handlers and services, and to check settings and payloads against them.
-        edits: Values that are read as if the text had them. A fault of one is shown at the nearest place in the text.
+    With ``handlers``, it imports handlers and services, and checks settings and payloads against them. ``edits`` are values that
+    are read as if the text had them; a fault of one is shown at the nearest place in the text.
 
     Returns:
         The configuration and no diagnostics, or None and at least one, in the order of the text.

@@ -33,9 +33,6 @@ class Handler:
     """A task's function and the types from its annotations.
 
     Attributes:
-        function: Called with a payload and a context.
-        payload_model: The model of the payload.
-        payload_schema: Its JSON Schema.
         settings_model: The model of ``settings``; None for a handler without settings.
         is_async: Whether a call returns a coroutine.
         takes_chunk: Whether it takes a list of payloads and a ``ChunkContext``.

@@ -23,11 +23,7 @@ class UnknownTarget(UnknownTask):
 def pause(conn: Connection, target: str, *, by: str, reason: str = "") -> bool:
     """Stop starting jobs of the target until ``resume``; active jobs go on. False when it was already paused.
 
-    Args:
-        conn: An autocommit connection.
-        target: ``task/ID`` (or an alias), ``queue/NAME``, ``limit/NAME``, or ``schedule/ID``, which stops sending ticks.
-        by: The author, for people.
-        reason: The reason, for people.
+    It is ``task/ID`` (or an alias), ``queue/NAME``, ``limit/NAME``, or ``schedule/ID``, which stops sending ticks.
 
     Raises:
         UnknownTarget: no target has this name.
@@ -41,11 +37,6 @@ def pause(conn: Connection, target: str, *, by: str, reason: str = "") -> bool:
 
 def resume(conn: Connection, target: str, *, by: str = "") -> bool:
     """Start jobs of the target again, at once. False when it was not paused.
-
-    Args:
-        conn: An autocommit connection.
-        target: As for ``pause``.
-        by: The author, for people.
 
     Raises:
         UnknownTarget: no target has this name.

@@ -15,7 +15,7 @@ from zeke_jobs.core import bounds
 from zeke_jobs.errors import ConfigurationError, InvalidPayload, UnknownTask
 from zeke_jobs.payload.json_text import encode
 from zeke_jobs.postgres.pool import transaction
-from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.postgres.queries import SQL, Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -34,26 +34,6 @@ _OF_FILE = "jobs.yaml has a schedule of its task"
 
 
 @dataclass(frozen=True, slots=True)
-class Queue:
-    """A queue of pg-boss, with its jobs that were not taken over yet.
-
-    Attributes:
-        name: Its name in pg-boss.
-        task_id: The task for its jobs; None if there is none.
-        queued: Number of waiting jobs, ``later`` of them for a future time.
-        active: Number of running jobs; they stay in pg-boss.
-        recent: Number of jobs that completed or failed within the requested time.
-    """
-
-    name: str
-    task_id: str | None
-    queued: int
-    later: int
-    active: int
-    recent: int
-
-
-@dataclass(frozen=True, slots=True)
 class Left:
     """A job or a schedule that stays in pg-boss, with the reason."""
 
@@ -67,15 +47,15 @@ class Report:
     """The jobs and schedules that were taken over; in a dry run, those to take over.
 
     Attributes:
-        version: The number of pg-boss's schema.
-        queues: The contents of each queue.
+        queues: The queues of pg-boss with their jobs that were not taken over yet: rows of ``import/counts``, ``task_id`` None
+            for one without a task.
         jobs: Number of jobs taken, by queue and pg-boss's state.
         schedules: The schedules taken, by their names in zeke_jobs.
         left: Jobs and schedules that stay because of a fault.
     """
 
     version: int
-    queues: list[Queue]
+    queues: list[Row]
     jobs: Counter[tuple[str, str]] = field(default_factory=Counter)
     schedules: list[str] = field(default_factory=list)
     left: list[Left] = field(default_factory=list)
@@ -91,10 +71,8 @@ class Import:
 
     Args:
         conn: An autocommit connection of a user with write access to both systems.
-        schema: The schema of pg-boss.
         names: The task for a queue's name, by id or alias; a queue with a task's name needs none.
         recent: Jobs that completed or failed within this time are copied too, for the record; they stay in pg-boss.
-        by: The author.
 
     Raises:
         ConfigurationError: the schema has no pg-boss of version 10 to 12.
@@ -116,22 +94,11 @@ class Import:
         self._names = {name: self._find(task).id for name, task in names.items()}
         self._known: dict[str, KnownTask] = {}
 
-    def preview(self) -> Report:
-        """Report the effects of ``run`` without making them."""
-        return self._all(commits=False, told=lambda _: None)
-
-    def run(self, told: Callable[[int], None] = lambda _: None) -> Report:
+    def run(self, told: Callable[[int], None] = lambda _: None, *, commits: bool = True) -> Report:
         """Take everything over in transactions of some jobs, which also cancel those jobs in pg-boss. Queued jobs come first.
 
-        Args:
-            told: Called after each transaction with the number of jobs taken.
+        ``told`` is called after each transaction with the number of jobs taken. Unless it ``commits``, report the effects only.
         """
-        return self._all(commits=True, told=told)
-
-    def _find(self, name: str) -> KnownTask:
-        return drivers.perform(self._conn, KNOWN_TASKS.find, name)
-
-    def _all(self, *, commits: bool, told: Callable[[int], None]) -> Report:
         report = Report(self.version, self._queues())
         self._known = {queue.name: self._find(queue.task_id) for queue in report.queues if queue.task_id}
         self._take_schedules(report, commits=commits)
@@ -140,9 +107,14 @@ class Import:
                 told(report.jobs.total())
         return report
 
-    def _queues(self) -> list[Queue]:
-        rows = SQL.all(self._conn, "import/counts", schema=self._schema, since=self._since)
-        return [Queue(**{**row, "task_id": self._names.get(row["name"], row["task_id"])}) for row in rows]
+    def _find(self, name: str) -> KnownTask:
+        return drivers.perform(self._conn, KNOWN_TASKS.find, name)
+
+    def _queues(self) -> list[Row]:
+        rows = SQL.named(self._conn, "import/counts", schema=self._schema, since=self._since)
+        for row in rows:
+            row.task_id = self._names.get(row.name, row.task_id)
+        return rows
 
     def _pages(self, states: tuple[str, ...], report: Report, *, commits: bool) -> Iterator[None]:
         after: dict[str, Any] = {"after_time": None, "after": None}

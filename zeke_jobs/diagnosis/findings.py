@@ -48,9 +48,6 @@ class Patient:
     Attributes:
         conn: A connection to the database, inside a snapshot.
         file: This folder's jobs.yaml, if there is one.
-        clock: This machine's time.
-        dead_rows: Allowed dead rows of a table.
-        open_transaction: Allowed duration of a transaction.
     """
 
     conn: Connection

@@ -26,13 +26,7 @@ class Health:
 
 
 def of_processes(url: str, kind: str, host: str | None = None) -> Health:
-    """Whether this host has a worker (or scheduler), and each of them sends heartbeats to the database.
-
-    Args:
-        url: The database.
-        kind: ``worker`` or ``scheduler``.
-        host: Another host's name; each container has its own.
-    """
+    """Whether this host has a worker (or scheduler), and each of them sends heartbeats to the database."""
     host = host or socket.gethostname()
     try:
         with closing(connect(url, application_name="zeke-jobs health")) as conn:
@@ -54,12 +48,7 @@ def of_processes(url: str, kind: str, host: str | None = None) -> Health:
 
 
 def of_address(address: str, contains: str = "") -> Health:
-    """Whether an HTTP address answers with success, and its answer contains a text.
-
-    Args:
-        address: ``http://…``
-        contains: The text.
-    """
+    """Whether an HTTP address answers with success, and its answer contains a text."""
     try:
         with urllib.request.urlopen(address, timeout=_TIMEOUT) as answer:  # noqa: S310 (the caller's own)
             text = answer.read(_MOST).decode("utf-8", "replace")

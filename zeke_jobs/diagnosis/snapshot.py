@@ -16,11 +16,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def snapshot(conn: Connection) -> Iterator[Connection]:
-    """All statements of the block see the same moment, write nothing, and use indexes for a long backlog.
-
-    Args:
-        conn: An autocommit connection.
-    """
+    """All statements of the block see the same moment, write nothing, and use indexes; ``conn`` is autocommit."""
     with transaction(conn), conn.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         SQL.all(conn, "doctor/snapshot")

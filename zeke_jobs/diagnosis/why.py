@@ -42,10 +42,6 @@ class Explanation:
 def why(conn: Connection, job_id: UUID) -> Explanation:
     """Explain a job, from one snapshot of the database.
 
-    Args:
-        conn: An autocommit connection.
-        job_id: The job.
-
     Raises:
         JobNotFound: no job has this id; JobPurged if a purged job had it.
     """

@@ -55,10 +55,7 @@ def apply(conn: Connection, request: Request) -> Applied:
 def one_at_a_time(conn: Connection, change: Callable[[], T], *, patience: float | None = None) -> T:
     """Change the catalogue in a transaction, one process at a time; try again when the database aborts the transaction.
 
-    Args:
-        conn: An autocommit connection.
-        change: Called while the catalogue is locked.
-        patience: Seconds for all tries; by default ``lock_waits.PATIENCE``.
+    ``patience`` is in seconds, for all tries, by default ``lock_waits.PATIENCE``.
 
     Raises:
         Contended: the locks could not be had in that time; the message names the session that holds them.

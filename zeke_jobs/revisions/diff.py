@@ -57,8 +57,6 @@ class Touched:
             their task's new name; unfit: the payloads of queued jobs no longer fit; above: more jobs are active than a lowered
             limit allows; moved: the jobs move to another queue; priority: the jobs get the task's new priority.
         name: The task, or ``limits.NAME``.
-        queued: Number of waiting jobs.
-        active: Number of running jobs.
     """
 
     why: Why
@@ -76,10 +74,6 @@ class Plan:
         revision: The revision in force that it was compared with; 0 for none.
         file_revision: The newest revision with the file's text; None when the text was never in force.
         text_differs: Whether the text differs from the one in force, even if only in a comment.
-        changes: The differences in effect.
-        fires: The schedules that change.
-        touched: The jobs that are affected.
-        restarts: Descriptions of changes that need a restart.
         overrides: The values that will be set by hand beside the file.
         overridden: Their differences from the file.
         notes: Descriptions of changes to overrides.

@@ -30,8 +30,6 @@ class Override:
 
     Attributes:
         path: Keys from the top of the file.
-        value: The value, as YAML would read it.
-        set_on: The time it was set.
         until: The time it ends by itself; None: never.
         drains: For a removed task that is kept until its jobs have ended: the queue of these jobs.
     """

@@ -42,11 +42,7 @@ def program() -> list[str]:
 def command(argv: list[str], env: Mapping[str, str], *, port: int, schema: str) -> Command:
     """Its command, for this machine only, and read-only unless ``env`` has ``PGBOSS_DASHBOARD_READ_ONLY=0``.
 
-    Args:
-        argv: What ``program`` answered.
-        env: Its whole environment, with ``DATABASE_URL``.
-        port: The port of its pages.
-        schema: The schema with our views in the words of pg-boss.
+    ``schema`` has our views in the words of pg-boss.
     """
     fixed = {"HOST": "127.0.0.1", "PORT": str(port), "PGBOSS_SCHEMA": schema}
     return Command("dashboard", argv, {"PGBOSS_DASHBOARD_READ_ONLY": "1", **env, **fixed})

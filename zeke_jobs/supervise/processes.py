@@ -39,16 +39,10 @@ def system(
     grace: float = 30.0,
     on_terminal: bool = False,
 ) -> list[Command]:
-    """The commands of workers and scheduler.
+    """The commands of workers and scheduler, with ``env`` as their whole environment; without ``queues``, workers serve all.
 
-    Args:
-        env: Their whole environment, with ``DATABASE_URL`` and, unless it is ./jobs.yaml, ``ZEKE_JOBS_CONFIG``.
-        processes: Number of worker processes.
-        threads: Number of jobs that each process runs at once.
-        queues: The workers' queues; all without a name.
-        grace: Seconds from SIGTERM to SIGKILL. Workers keep the last 20 for handing back unfinished jobs, so that none counts as
-            dead.
-        on_terminal: Their output ends on a terminal: readable and coloured unless ``env`` sets another format.
+    ``grace`` are the seconds from SIGTERM to SIGKILL. Workers keep the last 20 for handing back unfinished jobs, so that none
+    counts as dead. ``on_terminal``, their output is readable and coloured unless ``env`` sets another format.
     """
     defaults = {environment.LOG_FORMAT: "console", "FORCE_COLOR": "1"} if on_terminal else {}
     env = {**defaults, **env, "PYTHONUNBUFFERED": "1"}

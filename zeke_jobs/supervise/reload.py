@@ -76,9 +76,7 @@ class Reloader:
     The checks run in separate processes, because this one has loaded the old code.
 
     Args:
-        supervisor: The supervisor of the commands.
         write: Takes "check" and each line that the checks print.
-        env: Environment of the checks.
         watch: The files to watch; None to restart only on request.
         checks: Commands that must succeed, in order.
     """

@@ -70,13 +70,11 @@ class Supervisor:
     killed. If this process is killed, ``guardian`` ends them.
 
     Args:
-        commands: The commands to run.
         write: Called with a command's name and one line of its output, from one thread per command.
         grace: Seconds from SIGTERM to SIGKILL.
         wait_for_change: After a configuration error wait for ``reload`` instead of ending everything. Always so after the first
             ``reload``.
         guardian: Told of each start and end.
-        clock: Monotonic seconds.
     """
 
     commands: Sequence[Command]

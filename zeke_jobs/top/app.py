@@ -39,12 +39,7 @@ _TICK = 0.2  # seconds before a new board or a new terminal size is shown
 
 
 def watch(url: str, console: Console) -> None:
-    """Show the screen and handle keys until ``q``. Needs a terminal.
-
-    Args:
-        url: The database.
-        console: The terminal.
-    """
+    """Show the screen and handle keys until ``q``. Needs a terminal."""
     # Restore the terminal in every case.
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGHUP, _end)

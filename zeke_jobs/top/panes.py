@@ -23,8 +23,6 @@ class Column:
     """A column.
 
     Attributes:
-        cell: The text of a row.
-        right: Whether it is aligned right.
         grow: Its share of the remaining width.
         least: If the pane is narrower, it is hidden.
     """
@@ -46,9 +44,6 @@ class Pane:
         name: Its name, and the attribute of the board that has its rows.
         key: The column of the statement that names the subject of a row.
         target: What ``p`` and ``r`` pause and resume on a row.
-        empty: The text without rows.
-        holds_jobs: Whether its rows are jobs.
-        is_dim: Whether a row is dimmed.
     """
 
     name: str

@@ -40,9 +40,6 @@ class View:
         task: The task whose waiting jobs are shown; empty: the busiest.
         asking: The command that waits for a yes.
         scroll: The first line shown of the opened job.
-        helps: Whether the help is shown.
-        said: The result of the last command.
-        quits: Whether to quit.
     """
 
     pane: str = "tasks"

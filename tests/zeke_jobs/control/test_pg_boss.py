@@ -139,7 +139,7 @@ def test_a_dry_run_says_the_same_and_changes_nothing(conn: Connection, settle: C
     boss.put(conn, "fetch-page", {"pageUri": "a"})
     with conn.cursor() as cursor:
         cursor.execute("INSERT INTO pgboss.schedule (name, cron) VALUES ('old-mail', '0 8 * * *')")
-    looked = pg_boss.Import(conn, schema="pgboss", names={"old-mail": "mail"}, recent=RECENT).preview()
+    looked = pg_boss.Import(conn, schema="pgboss", names={"old-mail": "mail"}, recent=RECENT).run(commits=False)
     assert our_jobs() == {}
     assert set(boss.states(conn).values()) == {"created"}
     assert [one.name for one in zeke_jobs.schedules.list()] == []
@@ -189,7 +189,7 @@ def test_jobs_that_our_table_cannot_hold_stay_there_and_are_listed_before_and_af
     monkeypatch.setattr(pg_boss, "_AT_ONCE", 1)  # pages begin at odd times too
     odd = {boss.put(conn, "old-mail", {}, **columns): why for columns, why in UNFIT for _ in range(2)}
     fine = {boss.put(conn, "old-mail", {}) for _ in range(2)}
-    looked = pg_boss.Import(conn, schema="pgboss", names={"old-mail": "mail"}, recent=RECENT).preview()
+    looked = pg_boss.Import(conn, schema="pgboss", names={"old-mail": "mail"}, recent=RECENT).run(commits=False)
     report = take(conn)
     assert set(our_jobs()) == fine
     assert {one for one, state in boss.states(conn).items() if state != "cancelled"} == {*odd}

@@ -47,7 +47,7 @@ def pg_boss(
         importing = Import(conn, schema=schema, names=mapped, recent=recent or timedelta(0), by=author())
         asks = not dry_run and options.is_asked(yes=yes, as_json=as_json)
         if dry_run or asks:
-            report = importing.preview()
+            report = importing.run(commits=False)
             if not as_json:
                 _show(report, "would be taken")
         if asks:

@@ -91,12 +91,7 @@ def _ask(*words: str, given: str = "") -> str:
 
 
 def output(main: str, *words: str, given: str = "") -> str:
-    """The output of a command that only reads, in a process of its own: it is no message of the protocol.
-
-    Args:
-        main: Python that runs the program.
-        words: The command and its options.
-        given: Its standard input.
+    """The output of a command that only reads, in a process of its own, which runs the Python ``main``.
 
     Raises:
         ToolError: the command was refused; the message is its own.

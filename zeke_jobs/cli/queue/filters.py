@@ -28,9 +28,7 @@ FILTERS: dict[str, Any] = {
 def with_options(command: Callable[..., None], added: Mapping[str, Any]) -> Callable[..., None]:
     """A command with more options than its own. Its first parameter gets a mapping of those that were used.
 
-    Args:
-        command: The command.
-        added: The annotation of each option, by name. Their default is None, or False for a flag.
+    ``added`` has the annotation of each, by name. Their default is None, or False for a flag.
     """
     _, *own = inspect.signature(command, eval_str=True).parameters.values()
     keyword = inspect.Parameter.KEYWORD_ONLY
