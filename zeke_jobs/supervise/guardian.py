@@ -30,23 +30,18 @@ class Guardian:
     """
 
     def __init__(self, grace: float, then: Sequence[str] = ()) -> None:
-        self._watch = [sys.executable, "-m", __name__, str(grace), *then]
-        self._process = self._started()
-
-    def _started(self) -> subprocess.Popen[str]:
-        return subprocess.Popen(  # noqa: S603 (this module)
-            self._watch, stdin=subprocess.PIPE, text=True, start_new_session=True
+        self._process = subprocess.Popen(  # noqa: S603 (this module)
+            [sys.executable, "-m", __name__, str(grace), *then],
+            stdin=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )
-
-    def is_alive(self) -> bool:
-        """Whether nobody has killed it; the next ``tell`` starts another."""
-        return self._process.poll() is None
+        assert self._process.stdin is not None
+        self._pipe = self._process.stdin
 
     def tell(self, pids: list[int]) -> None:
         """Send the guardian the running main processes, each the leader of its process group."""
-        if not self.is_alive():
-            self._process = self._started()
-        with suppress(OSError):  # killed at this moment: the next call sees it
+        with suppress(OSError):  # it was killed
             self._pipe.write(json.dumps(pids) + "\n")
             self._pipe.flush()
 
@@ -56,11 +51,6 @@ class Guardian:
             self._pipe.write("[]\ndismissed\n")
             self._pipe.close()
         self._process.wait()
-
-    @property
-    def _pipe(self) -> IO[str]:
-        assert self._process.stdin is not None
-        return self._process.stdin
 
 
 def watch(pipe: IO[str], grace: float, then: Sequence[str]) -> None:
@@ -78,9 +68,8 @@ def watch(pipe: IO[str], grace: float, then: Sequence[str]) -> None:
 def _end(pids: list[int], grace: float) -> None:
     for pid in pids:
         with suppress(ProcessLookupError):
-            os.kill(
-                pid, signal.SIGTERM
-            )  # Dramatiq's main process passes it on; a second SIGTERM from the group would mean "now"
+            # Dramatiq's main process passes it on; a second SIGTERM from the group would mean "now".
+            os.kill(pid, signal.SIGTERM)
     end = time.monotonic() + grace
     while (left := [pid for pid in pids if _lives(pid)]) and time.monotonic() < end:
         time.sleep(_LOOK)

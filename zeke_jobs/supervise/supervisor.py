@@ -125,9 +125,6 @@ class Supervisor:
                 _signal_group(child.process.pid, signal.SIGKILL)
                 child.kill_at = None
         self._end_leftovers(now)
-        if self.guardian is not None and not self.guardian.is_alive():
-            self._log.warning("the process that would end these commands after a kill was killed itself; started again")
-            self._tell_guardian()
         return not self._stopping or bool(self._leftovers or self.pids)
 
     def stop(self) -> None:

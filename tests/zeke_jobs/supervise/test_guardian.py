@@ -20,10 +20,6 @@ guardian = Guardian(float(sys.argv[1]))
 started = [subprocess.Popen([sys.executable, "-u", "-c", code], start_new_session=True) for code in sys.argv[2:]]
 guardian.tell([process.pid for process in started])
 print(*[process.pid for process in started], flush=True)
-while guardian.is_alive():
-    time.sleep(0.02)
-guardian.tell([process.pid for process in started])
-print("guarded again", flush=True)
 time.sleep(60)
 """
 
@@ -73,21 +69,6 @@ def test_what_does_not_end_within_its_grace_is_killed(pids: list[int]) -> None:
         pids.append(int(min(lines(process, 2))))
         process.kill()
         assert ended(pids[0])
-
-
-def test_a_killed_guardian_is_replaced(pids: list[int]) -> None:
-    with owner(5, SERVE) as process:
-        first, second = sorted(lines(process, 2))
-        assert second == "ready"
-        pids.append(int(first))
-        (guardian,) = (
-            one for one in psutil.Process(process.pid).children() if "zeke_jobs.supervise.guardian" in one.cmdline()
-        )
-        guardian.kill()
-        guardian_again = lines(process, 1)
-        assert guardian_again == ["guarded again"]
-        process.kill()
-    assert ended(pids[0])
 
 
 def test_a_dismissed_guardian_ends_nothing(pids: list[int]) -> None:
