@@ -13,14 +13,13 @@ from zeke_jobs.config import catalogue
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from zeke_jobs.backtest.workload import Fleet, Job, Workload
+    from zeke_jobs.backtest.workload import Fleet, Workload
     from zeke_jobs.config.models import Config
 
-Kind = Literal["threads", "limit", "rate", "units", "key", "key rate", "budget", "database"]
+Kind = Literal["threads", "limit", "rate", "units", "budget", "database"]
 
 DAY = 86_400.0
 _PEAK = 3600.0  # seconds of a busy time
-_LEAST_KEY_JOBS = 20
 
 
 @dataclass(frozen=True)
@@ -28,8 +27,7 @@ class Bound:
     """A supply that can run out.
 
     Attributes:
-        name: ``threads``, ``task/ID``, ``limit/NAME``, each also with ``rate``, ``budget`` or a unit; ``budget``, ``database``; a
-            busy key is ``key NAME of ID``, also with ``rate``.
+        name: ``threads``, ``task/ID``, ``limit/NAME``, each also with ``rate``, ``budget`` or a unit; ``budget``, ``database``.
         has: The supply: jobs at once, or starts, units, money or jobs a second.
         needs: The average need.
         needs_at_peak: The need in the busiest hour.
@@ -68,16 +66,13 @@ class Capacity:
 
     @property
     def first(self) -> Bound | None:
-        """The first bound to run out; None if nothing was needed. Never a key: more load is assumed to bring more keys."""
-        return next(self._but_keys(), None)
+        """The first bound to run out; None if nothing was needed."""
+        return next(iter(self.bounds), None)
 
     @property
     def first_at_peak(self) -> Bound | None:
-        """The first bound to run out in the busiest hour; never a key."""
-        return min(self._but_keys(), key=lambda bound: bound.carries_at_peak, default=None)
-
-    def _but_keys(self) -> Iterator[Bound]:
-        return (bound for bound in self.bounds if not bound.kind.startswith("key"))
+        """The first bound to run out in the busiest hour."""
+        return min(self.bounds, key=lambda bound: bound.carries_at_peak, default=None)
 
 
 def capacity(
@@ -116,13 +111,6 @@ def _limits(config: Config, needs: _Needs) -> Iterator[Bound]:
                 yield needs.bound(f"{name} rate", "rate", has, tasks, "starts")
             else:
                 yield needs.bound(f"{name} {unit}", "units", has, tasks, unit)
-        if "key_period" in row:
-            yield from needs.busiest_key(
-                tasks[0], " rate", "key rate", 1 / Rate(row["key_amount"], row["key_period"]).step
-            )
-    for task in config.tasks.values():
-        if task.per_key:
-            yield from needs.busiest_key(task.id, "", "key", task.per_key)
 
 
 class _Needs:
@@ -137,7 +125,6 @@ class _Needs:
         self.jobs: Counter[str] = Counter()
         self._hours = max(1, round(self.seconds / _PEAK))
         self._sums: defaultdict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0] * self._hours)
-        self._keys: defaultdict[str, defaultdict[object, list[Job]]] = defaultdict(lambda: defaultdict(list))
         for job in workload.counted():
             task = config.task(job.task)
             if task is None:
@@ -146,12 +133,11 @@ class _Needs:
             needs = {unit: float(estimate) * len(job.attempts) for unit, estimate in task.units.items()}
             if job.cost is not None and self.currency:
                 needs[self.currency] = 0.0
-            needs |= {"held": _held(job), "starts": len(job.attempts), "cost": job.cost or 0.0}
+            held = sum(attempt.held for attempt in job.attempts)
+            needs |= {"held": held, "starts": len(job.attempts), "cost": job.cost or 0.0}
             for what, need in needs.items():
                 self._sums[task.id, what][hour] += need
             self.jobs[task.id] += 1
-            if job.key is not None:
-                self._keys[task.id][job.key].append(job)
 
     def bound(self, name: str, kind: Kind, has: float, ids: Iterable[str], *what: str) -> Bound:
         """The need of these tasks together, compared with the supply."""
@@ -161,22 +147,6 @@ class _Needs:
         order = tuple(sorted((task for task in whole if whole[task]), key=lambda task: -whole[task]))
         peak = max(hours) / (self.seconds / self._hours)
         return Bound(name, kind, has, sum(whole.values()) / self.seconds, peak, order)
-
-    def busiest_key(self, task: str, suffix: str, kind: Kind, has: float) -> Iterator[Bound]:
-        """The busiest key of a task that bounds its keys: more load of the same key has to wait for it."""
-        is_held = kind == "key"
-        needs = {
-            key: sum(_held(job) if is_held else len(job.attempts) for job in jobs)
-            for key, jobs in self._keys[task].items()
-        }
-        busiest = max(needs, key=lambda key: needs[key], default=None)
-        if busiest is not None and len(self._keys[task][busiest]) >= _LEAST_KEY_JOBS:
-            average = needs[busiest] / self.seconds
-            yield Bound(f"key {busiest} of {task}{suffix}", kind, has, average, average, (task,))
-
-
-def _held(job: Job) -> float:
-    return sum(attempt.held for attempt in job.attempts)
 
 
 def busiest_second(workload: Workload) -> float:

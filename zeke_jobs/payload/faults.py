@@ -16,7 +16,6 @@ from zeke_jobs.payload.json_text import Fault, join, shown
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from jsonschema import ValidationError
     from jsonschema.protocols import Validator
 
 _FORMATS = FormatChecker(formats=())
@@ -58,16 +57,18 @@ def faults(check: Validator, payload: Any, sensitive: frozenset[str]) -> Iterato
     yield from found.items()
 
 
-def _faults_of(error: ValidationError, sensitive: frozenset[str]) -> Iterator[Fault]:
+def _faults_of(error: Any, sensitive: frozenset[str]) -> Iterator[Fault]:
     if error.context and not _is_choice_of_types(error):
         # With several models, assume the one in which the check came furthest.
-        yield from _faults_of(max(error.context, key=_progress), sensitive)
+        yield from _faults_of(
+            max(error.context, key=lambda one: (one.validator_value != "null", len(one.absolute_path))), sensitive
+        )
         return
     place = _place(error)
     if error.validator == "required":
         # jsonschema reports each missing field as its own error, and only the message names the field.
-        for name in _rule(error):
-            if name not in _instance(error) and error.message.startswith(repr(name)):
+        for name in error.validator_value:
+            if name not in error.instance and error.message.startswith(repr(name)):
                 yield join(place, name), "expected a value, got none"
         return
     hidden = is_sensitive(error.absolute_path, sensitive)
@@ -75,27 +76,17 @@ def _faults_of(error: ValidationError, sensitive: frozenset[str]) -> Iterator[Fa
     yield place, f"expected {_expected(error)}, got {got}"
 
 
-def _rule(error: ValidationError) -> Any:
-    return error.validator_value
-
-
-def _instance(error: ValidationError) -> Any:
-    return error.instance
-
-
-def _progress(error: ValidationError) -> tuple[bool, int]:
-    return _rule(error) != "null", len(error.absolute_path)
-
-
-def _place(error: ValidationError) -> str:
+def _place(error: Any) -> str:
     place = ""
     for step in error.absolute_path:
         place += f"[{step}]" if isinstance(step, int) else f".{step}" if place else step
     return place
 
 
-def _is_choice_of_types(error: ValidationError) -> bool:
-    return all(set(branch) & {"type", "const", "enum"} and "properties" not in branch for branch in _rule(error))
+def _is_choice_of_types(error: Any) -> bool:
+    return all(
+        set(branch) & {"type", "const", "enum"} and "properties" not in branch for branch in error.validator_value
+    )
 
 
 _WORDS: dict[str, str] = {
@@ -121,8 +112,8 @@ _TYPES = {
 }
 
 
-def _expected(error: ValidationError) -> str:
-    rule, value = str(error.validator), _rule(error)
+def _expected(error: Any) -> str:
+    rule, value = str(error.validator), error.validator_value
     if rule == "type":
         return _type(value)
     if rule == "format":

@@ -65,22 +65,6 @@ def test_a_budget_counts_recorded_costs_and_where_there_is_none_the_estimate() -
     assert carries["task/b budget"] == pytest.approx(2)
 
 
-def test_the_rate_of_the_busiest_key_is_shown_and_is_not_what_runs_out_first() -> None:
-    found = carried("  a: {handler: 'H:echo', rate: {per_key: 2/m}}\n  b: {handler: 'H:echo'}")
-    assert (found.bounds[0].name, found.bounds[0].kind) == ("key host 0 of a rate", "key rate")
-    assert found.bounds[0].carries == pytest.approx(4, rel=0.01)
-    assert found.first is not None
-    assert found.first.name == "threads"
-
-
-def test_a_busy_key_is_shown_and_is_not_what_runs_out_first() -> None:
-    found = carried("  a: {handler: 'H:echo', concurrency: {per_key: 1}}\n  b: {handler: 'H:echo'}")
-    assert found.bounds[0].name == "key host 0 of a"
-    assert found.bounds[0].carries == pytest.approx(4)
-    assert found.first is not None
-    assert found.first.name == "threads"
-
-
 def test_the_busiest_hour_carries_less() -> None:
     made = Workload(end=7200)
     for number in range(30):

@@ -94,7 +94,7 @@ def _show(found: Capacity) -> None:
 def _amount(bound: Bound, value: float) -> str:
     if bound.kind == "budget":
         return f"{value * 86_400:.2f}/d"
-    if bound.kind in ("rate", "units", "key rate", "database"):
+    if bound.kind in ("rate", "units", "database"):
         return f"{value * 60:.1f}/m" if value < 1 else f"{value:.1f}/s"
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
