@@ -10,10 +10,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from math import isfinite
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from uuid import UUID
 
-from rich import console as rich_console
 from rich import markup
 from rich.cells import cell_len
 from rich.table import Table
@@ -37,14 +36,6 @@ class Markup(str):
     """A text with rich's markup; foreign texts in it are escaped."""
 
     __slots__ = ()
-
-
-class Rows(Table):
-    """A table with one line for each row, even if a cell's text has several lines."""
-
-    def add_row(self, *cells: rich_console.RenderableType | None, **options: Any) -> None:
-        """As rich's, but line breaks in a cell do not start new lines."""
-        super().add_row(*(visible(cell) if isinstance(cell, str) else cell for cell in cells), **options)
 
 
 def console() -> Console:
@@ -92,19 +83,6 @@ def counter(*, shows: bool = True) -> Iterator[Callable[[str], None]]:
             sys.stderr.write("\n")
 
 
-def table(*titles: str, right: tuple[str, ...] = ()) -> Rows:
-    """A table without borders; the columns named in ``right`` hold numbers."""
-    made = Rows(box=None, pad_edge=False, header_style="bold")
-    for title in titles:
-        made.add_column(
-            title,
-            justify="right" if title in right else "left",
-            no_wrap=title in ("id", "task", "status", *right),
-            overflow="fold",
-        )
-    return made
-
-
 def listing(
     found: Sequence[T],
     columns: Mapping[str, Callable[[T], object]],
@@ -124,7 +102,11 @@ def listing(
     if not found:
         console().print(empty)
     elif sys.stdout.isatty():
-        shown = table(*columns, right=right)
+        shown = Table(box=None, pad_edge=False, header_style="bold")
+        for title in columns:
+            is_whole = title in ("id", "task", "status", *right)
+            side: Literal["left", "right"] = "right" if title in right else "left"
+            shown.add_column(title, justify=side, no_wrap=is_whole, overflow="fold")
         for row in rows:
             shown.add_row(*row)
         console().print(shown)

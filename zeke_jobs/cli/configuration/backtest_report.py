@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from zeke_jobs.cli.output import console, escape, plain, table, tell, when
+from zeke_jobs.cli.output import escape, listing, plain, tell, when
 from zeke_jobs.core.wording import took
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import TypeAlias
-
-    from rich.table import Table
 
     from zeke_jobs.backtest.comparing import Backtest
     from zeke_jobs.backtest.figures import Figures
@@ -43,8 +43,8 @@ def show(answer: Backtest) -> None:
         f"{answer.jobs:,} jobs from {when(answer.begin)} to {when(answer.end)}, run again on {today.workers} worker threads"
         f" ({answer.fleet_from})" + (f"; proposed: {proposed.workers}" if proposed else "")
     )
-    console().print(_tasks(today, proposed))
-    console().print(_limits(today, proposed))
+    _show_tasks(today, proposed)
+    _show_limits(today, proposed)
     for line in headline(answer):
         tell(line)
     level = answer.confidence.level
@@ -102,29 +102,32 @@ _OF_LIMITS: Columns = {
 }
 
 
-def _tasks(today: Figures, proposed: Figures | None) -> Table:
+def _show_tasks(today: Figures, proposed: Figures | None) -> None:
     columns = {title: column for title, column in _OF_TASKS.items() if title != "cost" or today.cost is not None}
-    shown = table("task", *columns, right=tuple(columns))
-    for name in dict.fromkeys([*today.tasks, *(proposed.tasks if proposed else ())]):
-        before = today.tasks.get(name)
-        after = proposed.tasks.get(name) if proposed else before
-        shown.add_row(escape(name), *_cells(columns, before, after))
-    return shown
+    rows = _both(today.tasks, proposed.tasks if proposed else today.tasks)
+    listing(rows, {"task": itemgetter(0), **_cells(columns)}, right=tuple(columns))
 
 
-def _limits(today: Figures, proposed: Figures | None) -> Table:
-    shown = table("what limits", *_OF_LIMITS, "which tasks", right=tuple(_OF_LIMITS))
-    after_all = proposed.limits if proposed else today.limits
-    for name in dict.fromkeys([*today.limits, *after_all]):
-        both = before, after = today.limits.get(name), after_all.get(name)
-        if name == "threads" or any(one and one.held > _LEAST_HELD for one in both):
-            tasks = next(one for one in (after, before) if one).tasks
-            shown.add_row(escape(name), *_cells(_OF_LIMITS, before, after), escape(", ".join(tasks[:3])))
-    return shown
+def _show_limits(today: Figures, proposed: Figures | None) -> None:
+    rows = [
+        (name, *both)
+        for name, *both in _both(today.limits, proposed.limits if proposed else today.limits)
+        if name == "threads" or any(one and one.held > _LEAST_HELD for one in both)
+    ]
+    tasks = {"which tasks": lambda row: ", ".join((row[2] or row[1]).tasks[:3])}
+    listing(rows, {"what limits": itemgetter(0), **_cells(_OF_LIMITS), **tasks}, right=tuple(_OF_LIMITS))
 
 
-def _cells(columns: Columns, before: object, after: object) -> list[str]:
-    return [_step(getattr(before, name, None), getattr(after, name, None), form) for name, form in columns.values()]
+def _both(today: Mapping[str, Any], proposed: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    return [(name, today.get(name), proposed.get(name)) for name in dict.fromkeys([*today, *proposed])]
+
+
+def _cells(columns: Columns) -> dict[str, Callable[[tuple[str, Any, Any]], str]]:
+    return {title: partial(_change, *column) for title, column in columns.items()}
+
+
+def _change(figure: str, form: Callable[[Any], str], row: tuple[str, Any, Any]) -> str:
+    return _step(getattr(row[1], figure, None), getattr(row[2], figure, None), form)
 
 
 def _step(before: Any, after: Any, form: Callable[[Any], str]) -> str:
