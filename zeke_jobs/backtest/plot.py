@@ -21,12 +21,7 @@ _BINS = 60
 
 
 def draw(answer: Backtest, path: Path) -> None:
-    """Write a picture of the tasks whose jobs wait longest.
-
-    Raises:
-        ConfigurationError: matplotlib is not installed, or cannot write files with this ending.
-    """
-    check(path)
+    """Write a picture of the tasks whose jobs wait longest, to a path that ``check`` accepts."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.figure import Figure
 
@@ -70,7 +65,7 @@ def check(path: Path) -> None:
     """Refuse early if the plot could not be written at the end.
 
     Raises:
-        ConfigurationError: as ``draw``.
+        ConfigurationError: matplotlib is not installed, or cannot write files with this ending.
     """
     if path.suffix.lower() not in _FORMATS:
         raise ConfigurationError(f"expected a picture that ends in {', '.join(_FORMATS)}, got {str(path)!r}")

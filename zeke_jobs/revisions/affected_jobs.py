@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from zeke_jobs.config import handlers
 from zeke_jobs.config.models import Config
 from zeke_jobs.core.redaction import MASK
-from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.postgres.queries import SQL, Row
 from zeke_jobs.revisions import store
 from zeke_jobs.revisions.diff import Touched, successors
 
@@ -41,13 +41,6 @@ class Orders:
     rename: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class _Count:
-    queued: int = 0
-    active: int = 0
-    stopping: int = 0  # active jobs that are being cancelled already
-
-
 def touched(conn: Connection, before: Config | None, after: Config, orders: Orders) -> tuple[Touched, ...]:
     """The effects of a plan on jobs. ``after`` has passed the checks against this process's code."""
     jobs = _Jobs(conn, before or Config(), after, orders)
@@ -64,10 +57,9 @@ class _Jobs:
         self._conn, self._before, self._after, self._orders = conn, before, after, orders
         self._schemas = {row["id"]: row["payload_schema"] for row in SQL.all(conn, "plan/schemas")}
         names = {*self._schemas, *before.tasks, *after.tasks, *orders.cancel}
-        self._counts: defaultdict[str, _Count] = defaultdict(_Count)
-        for row in SQL.all(conn, "plan/unfinished", tasks=sorted(names)):
-            task = row.pop("task")
-            self._counts[task] = _Count(**row)
+        # Of the active jobs, those that stop are being cancelled already.
+        self._counts: defaultdict[str, Row] = defaultdict(lambda: Row(queued=0, active=0, stopping=0))
+        self._counts.update({row.task: row for row in SQL.named(conn, "plan/unfinished", tasks=sorted(names))})
 
     def left_behind(self) -> Iterator[Touched]:
         for name in sorted({*self._schemas, *self._orders.cancel}):

@@ -6,9 +6,8 @@ An override replaces those before it at its place and below. A timed one keeps w
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import UTC
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zeke_jobs.config import check, load_text
 from zeke_jobs.config.document import parse
@@ -28,8 +27,7 @@ _TOP = ("timezone",)
 NAME = "jobs.yaml with values set by hand"
 
 
-@dataclass(frozen=True)
-class Carried:
+class Carried(NamedTuple):
     """The overrides that stay beside a file, and notes about the others."""
 
     kept: tuple[Override, ...]

@@ -61,13 +61,7 @@ class Beat:
 
 
 class Shown:
-    """The ``periodic`` option of a task's actor: never due, only there so that periodiq's list shows the cron.
-
-    Args:
-        at: The cron line.
-        zone: Name of its time zone.
-        more: Number of the task's further crons.
-    """
+    """The ``periodic`` option of a task's actor: never due, only there so that periodiq's list shows the cron, and ``more``."""
 
     def __init__(self, at: str, zone: str, *, more: int = 0) -> None:
         self._text = (at if zone == "UTC" else f"{at} {zone}") + (f" +{more}" if more else "")

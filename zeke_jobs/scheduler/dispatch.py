@@ -18,7 +18,7 @@ from zeke_jobs.payload.json_text import encode
 from zeke_jobs.postgres import lock_waits
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.scheduler.rules import Tick, Timetable, Unfinished, decide, due, start_of
+from zeke_jobs.scheduler.rules import Tick, Timetable, decide, due, start_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -148,10 +148,7 @@ def send_tick(conn: Connection, timetable: Timetable, tick: Tick, start: datetim
 def locked(conn: Connection, schedule: InForce, *, wait: float = 5.0) -> Iterator[InForce]:
     """A transaction in which no other session decides the schedule's ticks; yields its progress.
 
-    Args:
-        conn: An autocommit connection.
-        schedule: The schedule, read before.
-        wait: Seconds to wait for each lock.
+    ``wait`` are the seconds to wait for each lock.
 
     Raises:
         Contended: another session holds it; the message names that session.
@@ -196,8 +193,7 @@ def _decide(conn: Connection, held: InForce, now: datetime) -> list[Tick]:
     ticks = due(timetable, decided_to, now)
     done = {r["scheduled_for"] for r in SQL.all(conn, "schedule/ticks", task=timetable.id, ticks=ticks)}
     todo = [tick for tick in ticks if tick not in done]
-    row = SQL.one(conn, "schedule/unfinished", names=list(timetable.names)) if todo else None
-    unfinished = Unfinished(**row) if row else None
+    unfinished = next(iter(SQL.named(conn, "schedule/unfinished", names=list(timetable.names)) if todo else ()), None)
     decided = [_carry_out(conn, timetable, tick, now) for tick in decide(timetable, todo, now, unfinished)]
     advance(conn, timetable, max([decided_to, *ticks]))
     return decided

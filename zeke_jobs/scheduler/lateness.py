@@ -16,9 +16,6 @@ def record(conn: Connection) -> list[dict[str, Any]]:
     """Record the breaches of ``max_wait`` that began or ended since the last call of any process, log and return them.
 
     Each breach is logged once, however many schedulers call this.
-
-    Args:
-        conn: An autocommit connection.
     """
     changes = SQL.all(conn, "schedule/note")
     log = get_logger("zeke_jobs.max_wait")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from zeke_jobs.cron.calendar import Cron
+    from zeke_jobs.postgres.queries import Row
 
 Outcome = Literal["sent", "skipped"]
 
@@ -32,15 +33,12 @@ class Timetable:
 
     Attributes:
         task: Canonical id of the task.
-        zone: The time zone of the cron line.
         missed: The jobs to send for ticks that no scheduler handled in time: the ``latest``, none (``skip``), or ``all``.
         window: The longest delay after which a missed tick still counts.
         overlap: ``skip`` a tick while the job of an earlier one is queued or active, or ``allow`` both.
         jitter: The longest random delay of a job's start after its tick.
-        payload: The payload of its jobs.
         paused: The reason why no tick is sent; empty when ticks are sent.
         name: The name of a stored schedule; empty for a task's.
-        key: The key of its jobs.
         names: All names of its ticks so far, such as former names of the task.
     """
 
@@ -77,25 +75,14 @@ class Tick:
     job: UUID | None = None
 
 
-@dataclass(frozen=True)
-class Unfinished:
-    """A job of an earlier tick that has not ended; ``status`` is ``created``, ``retry`` or ``active``."""
-
-    job: UUID
-    scheduled_for: datetime
-    status: str
-
-
 def due(timetable: Timetable, decided_to: datetime, now: datetime) -> list[datetime]:
     """The ticks after ``decided_to`` to decide now: none in the future, none older than the window."""
     start = max(decided_to, now - max(timetable.window, ON_TIME) - timedelta(microseconds=1))
     return list(timetable.cron.between(start, now + GRACE, timetable.zone))
 
 
-def decide(
-    timetable: Timetable, ticks: Sequence[datetime], now: datetime, unfinished: Unfinished | None = None
-) -> list[Tick]:
-    """The outcome of each due tick, in order.
+def decide(timetable: Timetable, ticks: Sequence[datetime], now: datetime, unfinished: Row | None = None) -> list[Tick]:
+    """The outcome of each due tick, in order. ``unfinished`` is the job of an earlier one: a row of ``schedule/unfinished``.
 
     Several ticks at once mean that no scheduler ran for a while. ``missed`` decides about ticks older than ``ON_TIME``, then
     ``overlap`` about the rest. With ``missed: all``, every tick is sent, as the user asked.
@@ -131,7 +118,7 @@ def _judge_missed(timetable: Timetable, at: datetime, last: datetime) -> Tick:
     return Tick(timetable.id, at, "sent")
 
 
-def _one_at_a_time(ticks: list[Tick], unfinished: Unfinished | None) -> list[Tick]:
+def _one_at_a_time(ticks: list[Tick], unfinished: Row | None) -> list[Tick]:
     sent = [tick.scheduled_for for tick in ticks if tick.outcome == "sent"]
     if not sent:
         return ticks

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zeke_jobs.cron.calendar import parse
-from zeke_jobs.scheduler.rules import GRACE, MOST_SKIPPED, ON_TIME, Timetable, Unfinished, decide, due, start_of
+from zeke_jobs.scheduler.rules import GRACE, MOST_SKIPPED, ON_TIME, Timetable, decide, due, start_of
 
 NINE = datetime(2025, 6, 4, 9, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -21,8 +21,8 @@ def timetable(line: str = "*/5 * * * *", **rules: Any) -> Timetable:
     return Timetable("pull", parse(line), ZoneInfo("UTC"), **rules)
 
 
-def outcomes(table: Timetable, decided_to: datetime, now: datetime, unfinished: Unfinished | None = None) -> list[str]:
-    ticks = decide(table, due(table, decided_to, now), now, unfinished)
+def outcomes(table: Timetable, decided_to: datetime, now: datetime) -> list[str]:
+    ticks = decide(table, due(table, decided_to, now), now)
     return [
         f"{t.scheduled_for:%H:%M} {t.outcome}" + (f" {t.reason.partition(':')[0]}" if t.reason else "") for t in ticks
     ]
