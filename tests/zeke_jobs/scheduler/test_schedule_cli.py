@@ -11,6 +11,7 @@ import pytest
 from tests.zeke_jobs.scheduler.world import MINUTE, NINE, World
 from zeke_jobs.cli.queue.schedule import app
 from zeke_jobs.cli.run import run
+from zeke_jobs.control import pausing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -103,12 +104,9 @@ def test_the_next_fires_and_a_run_and_answers_in_json(
     assert list(json.loads(command("run", "pull", "--json")[1])) == ["id"]
 
 
-def test_pause_and_resume(world: World, command: Callable[..., tuple[int, str, str]]) -> None:
-    assert command("pause", "pull", "--reason", "feed [broken]")[:2] == (0, "the schedule of pull is paused\n")
-    assert "since Wed 2025-06-04 18:00: feed [broken]" in command()[1]
-    assert command("pause", "pull")[1] == "the schedule of pull was paused already\n"
-    assert command("resume", "pull")[1] == "the schedule of pull is resumed\n"
-    assert command("resume", "pull")[1] == "the schedule of pull was not paused\n"
+def test_the_list_shows_a_pause(world: World, command: Callable[..., tuple[int, str, str]]) -> None:
+    pausing.pause(world.conn, "schedule/pull", by="ann@here", reason="feed [broken]")
+    assert "paused by ann@here since Wed 2025-06-04 18:00: feed [broken]" in command()[1]
 
 
 def test_backfill_with_and_without_a_dry_run(world: World, command: Callable[..., tuple[int, str, str]]) -> None:
@@ -128,7 +126,7 @@ def test_backfill_with_and_without_a_dry_run(world: World, command: Callable[...
     [
         (("backfill", "pull", "--from", "yesterday"), "expected a time such as"),
         (("backfill", "pull", "--from", "2030-01-01"), "expected a range that has passed"),
-        (("pause", "pul"), "expected the name of a task"),
+        (("run", "pul"), "expected the name of a task"),
     ],
 )
 def test_wrong_use_ends_with_status_two(
