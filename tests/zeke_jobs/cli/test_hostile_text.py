@@ -8,6 +8,7 @@ import os
 import re
 import uuid
 from functools import cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +17,7 @@ import typer.main
 from tests.zeke_jobs.worker.conftest import load
 from zeke_jobs import client
 from zeke_jobs.cli.operation import up
-from zeke_jobs.cli.output import Console, table
+from zeke_jobs.cli.output import listing
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.revisions import applying, boot
@@ -220,10 +221,11 @@ def test_lines_of_other_processes_reach_the_terminal_with_their_colours_alone(
         assert written.getvalue().endswith("| \x1b[32mfine\x1b[0m \\x1b]0;owned\\x07 \\x9b2J\n")
 
 
-def test_a_table_is_straight_and_has_one_line_a_row_whatever_is_in_it() -> None:
+def test_a_table_is_straight_and_has_one_line_a_row_whatever_is_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
     file = io.StringIO()
-    rows = table("key", "state")
-    rows.add_row("a\x1b[2J\nb", "failed")
-    rows.add_row("c", "completed")
-    Console(file=file, width=40).print(rows)
+    monkeypatch.setattr(file, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdout", file)
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("TERM", "dumb")
+    listing([("a\x1b[2J\nb", "failed"), ("c", "completed")], {"key": itemgetter(0), "state": itemgetter(1)})
     assert file.getvalue().split(os.linesep)[1:3] == [r"a\x1b[2J\nb  failed   ", "c            completed"]
