@@ -10,12 +10,12 @@ AS $$
   SELECT CASE WHEN p_age IS NULL THEN p_priority ELSE p_priority + floor(extract(epoch FROM p_now - p_run_at) / extract(epoch FROM p_age))::bigint END
 $$;
 
--- The first queued job of each priority of the tasks in p_tasks in a queue, beginning with the queue's first job, which the caller has found: before
--- each of these jobs the index may have many dead entries, so they are passed once. Of a thousand priorities of a task, and of the first that its own
+-- The first queued job of each priority of the tasks in p_tasks in a queue. A caller that has found the queue's first job gives it: before each of these
+-- jobs the index may have many dead entries, so they are passed once. Of a thousand priorities of a task, and of the first that its own
 -- or a lower one has: a sender's jobs of a thousand higher priorities, all due in years, hold back none without an own priority. n is NULL for a task
 -- that is not in p_tasks: the search leaps from it to the next one that is.
 CREATE OR REPLACE FUNCTION zeke_jobs.first_jobs(
-  p_queue text, p_tasks text[], p_task text, p_priority integer, p_run_at timestamptz, p_seq bigint)
+  p_queue text, p_tasks text[], p_task text DEFAULT '', p_priority integer DEFAULT NULL, p_run_at timestamptz DEFAULT NULL, p_seq bigint DEFAULT NULL)
 RETURNS TABLE (task text, priority integer, run_at timestamptz, seq bigint)
 LANGUAGE sql STABLE -- so that it becomes a part of the calling statement, whose plan is kept
 AS $$
@@ -64,7 +64,7 @@ $$;
 --
 -- Returns a row for each claimed job (kind job), and for what holds due jobs back (kind held): the task, the limit, the reason and the seconds
 -- until there is room; wait is NULL if only the end of a job makes room. A long message is left out, so that no claim waits, with its limits locked,
--- until a slow process has read it: the caller reads it with zeke_jobs.messages.
+-- until a slow process has read it: the caller reads it afterwards.
 CREATE OR REPLACE FUNCTION zeke_jobs.claim(
   p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_revision integer DEFAULT NULL, p_is_empty boolean DEFAULT false,
   p_free integer DEFAULT NULL)
@@ -509,13 +509,6 @@ BEGIN
 END
 $$;
 
--- The messages of claimed jobs, which are too long for the answer of the claim.
-CREATE OR REPLACE FUNCTION zeke_jobs.messages(p_worker uuid, p_ids uuid[]) RETURNS TABLE (message_id uuid, claim bigint, message text)
-LANGUAGE sql STABLE
-AS $$
-  SELECT q.message_id, q.claim, q.message::text FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (p_ids) AND q.worker = p_worker
-$$;
-
 -- Seconds until the next job of a queue becomes due; NULL if none waits. A worker asks when it has found no due job. Costs two probes of the
 -- index for each (task, priority) with waiting jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.next_due(p_queue text, p_tasks text[]) RETURNS double precision
@@ -531,11 +524,6 @@ BEGIN
       SELECT q.run_at FROM zeke_jobs.queue AS q
       WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = l.task AND q.priority = l.priority AND q.run_at > v_now
       ORDER BY q.run_at LIMIT 1)) - v_now)
-    FROM (
-      SELECT q.task, q.priority, q.run_at, q.seq FROM zeke_jobs.queue AS q
-      WHERE q.state = 'queued' AND q.queue_name = p_queue ORDER BY q.task, q.priority DESC, q.run_at, q.seq LIMIT 1
-    ) AS f
-    CROSS JOIN LATERAL zeke_jobs.first_jobs(p_queue, p_tasks, f.task, f.priority, f.run_at, f.seq) AS l
-  );
+    FROM zeke_jobs.first_jobs(p_queue, p_tasks) AS l);
 END
 $$;

@@ -31,17 +31,12 @@ AS $$
     SELECT zeke_jobs.now() - greatest(
       coalesce((t.definition #>> ARRAY['keep', s.status::text])::interval, '30 days'), t.unique_period) AS before
   ) AS b
-  WHERE p.task IS NOT NULL AND CASE s.status
-    WHEN 'completed' THEN EXISTS (
-      SELECT 1 FROM zeke_jobs.queue AS q
-      WHERE q.state = 'done' AND q.task = p.task AND q.completed_on < b.before AND (q.extra ->> 'keep') IS NULL)
-    WHEN 'failed' THEN EXISTS (
-      SELECT 1 FROM zeke_jobs.queue AS q
-      WHERE q.state = 'rejected' AND q.cancelled_on IS NULL AND q.task = p.task AND q.completed_on < b.before AND (q.extra ->> 'keep') IS NULL)
-    ELSE EXISTS (
-      SELECT 1 FROM zeke_jobs.queue AS q
-      WHERE q.state = 'rejected' AND q.cancelled_on IS NOT NULL AND q.task = p.task AND q.completed_on < b.before
-        AND (q.extra ->> 'keep') IS NULL) END
+  WHERE p.task IS NOT NULL AND (
+    SELECT true FROM zeke_jobs.queue AS q -- and not EXISTS, of which a planner that takes the table for small makes a join that reads all ended jobs
+    WHERE q.state IN ('done', 'rejected') AND q.state = CASE s.status WHEN 'completed' THEN 'done'::zeke_jobs.state ELSE 'rejected' END
+      AND q.task = p.task AND q.completed_on < b.before AND (q.extra ->> 'keep') IS NULL
+      AND (s.status = 'completed' OR (q.cancelled_on IS NULL) = (s.status = 'failed'))
+    LIMIT 1)
   UNION ALL
   SELECT NULL, NULL, zeke_jobs.now() WHERE EXISTS (SELECT 1 FROM zeke_jobs.purge_due AS p WHERE p.purge_on < zeke_jobs.now())
 $$;
@@ -84,26 +79,12 @@ BEGIN
         AND (q.state = 'done' OR q.cancelled_on IS NOT NULL OR NOT zeke_jobs.holds_up(q))
       ORDER BY p.purge_on LIMIT p_limit
       FOR UPDATE OF q SKIP LOCKED);
-  ELSIF p_status = 'completed' THEN
-    v_places := ARRAY(
-      SELECT q.ctid FROM zeke_jobs.queue AS q
-      WHERE q.state = 'done' AND q.task = p_task
-        AND q.completed_on >= p_after AND q.completed_on < p_before AND (q.extra ->> 'keep') IS NULL
-      ORDER BY q.completed_on LIMIT p_limit
-      FOR UPDATE SKIP LOCKED);
-  ELSIF p_status = 'failed' THEN
-    v_places := ARRAY(
-      SELECT q.ctid FROM zeke_jobs.queue AS q
-      WHERE q.state = 'rejected' AND q.cancelled_on IS NULL AND q.task = p_task
-        AND q.completed_on >= p_after AND q.completed_on < p_before AND (q.extra ->> 'keep') IS NULL
-        AND NOT zeke_jobs.holds_up(q)
-      ORDER BY q.completed_on LIMIT p_limit
-      FOR UPDATE SKIP LOCKED);
   ELSE
     v_places := ARRAY(
       SELECT q.ctid FROM zeke_jobs.queue AS q
-      WHERE q.state = 'rejected' AND q.cancelled_on IS NOT NULL AND q.task = p_task
+      WHERE q.state = CASE p_status WHEN 'completed' THEN 'done'::zeke_jobs.state ELSE 'rejected' END AND q.task = p_task
         AND q.completed_on >= p_after AND q.completed_on < p_before AND (q.extra ->> 'keep') IS NULL
+        AND (p_status = 'completed' OR (q.cancelled_on IS NULL) = (p_status = 'failed')) AND (p_status <> 'failed' OR NOT zeke_jobs.holds_up(q))
       ORDER BY q.completed_on LIMIT p_limit
       FOR UPDATE SKIP LOCKED);
   END IF;

@@ -200,27 +200,7 @@ SECURITY DEFINER SET search_path TO pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
 SET jit = off SET max_parallel_workers_per_gather = 0
 AS $$
-  WITH RECURSIVE level (priority) AS (
-    SELECT (
-      SELECT q.priority FROM zeke_jobs.queue AS q
-      WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task
-      ORDER BY q.priority DESC LIMIT 1)
-    UNION ALL
-    SELECT (
-      SELECT q.priority FROM zeke_jobs.queue AS q
-      WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.priority < l.priority
-      ORDER BY q.priority DESC LIMIT 1)
-    FROM level AS l
-    WHERE l.priority IS NOT NULL
-  )
-  SELECT
-    (SELECT min((
-       SELECT q.run_at FROM zeke_jobs.queue AS q
-       WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task
-         AND q.priority = l.priority AND q.run_at <= zeke_jobs.now()
-       ORDER BY q.run_at, q.seq LIMIT 1))
-     FROM level AS l
-     WHERE l.priority IS NOT NULL)
+  SELECT min(l.run_at) FROM zeke_jobs.first_jobs(p_queue, ARRAY[p_task]) AS l WHERE l.run_at <= zeke_jobs.now()
 $$;
 
 -- Queued jobs of a task, due or not, counted up to a number: an exact count of a million would read a million entries.

@@ -65,7 +65,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.turns_before(p_job uuid, p_most integer, OU
 LANGUAGE sql STABLE
 SECURITY DEFINER SET search_path TO pg_catalog, pg_temp
 AS $$
-  WITH RECURSIVE job AS MATERIALIZED (
+  WITH job AS MATERIALIZED (
     SELECT q.queue_name, q.task, q.key, q.priority, t.share -> 'weights' AS weights, o.jobs AS own,
       o.jobs / coalesce((t.share #>> ARRAY['weights', q.key])::integer, 1) + 1 AS turns
     FROM zeke_jobs.queue AS q
@@ -78,20 +78,10 @@ AS $$
         LIMIT p_most) AS x
     ) AS o
     WHERE q.message_id = p_job
-  ),
-  present (key, n) AS (
-    SELECT '', 0
-    UNION ALL
-    SELECT (
-      SELECT q.key FROM zeke_jobs.queue AS q
-      WHERE q.state = 'queued' AND q.queue_name = j.queue_name AND q.task = j.task AND q.key IS NOT NULL AND q.key > p.key
-      ORDER BY q.key LIMIT 1), p.n + 1
-    FROM present AS p CROSS JOIN job AS j
-    WHERE p.key IS NOT NULL AND p.n < p_most
   )
   SELECT j.own, (
     SELECT count(*) FROM (
-      SELECT 1 FROM present AS p
+      SELECT 1 FROM zeke_jobs.keys_after(j.queue_name, j.task, '', p_most) AS p (key)
       CROSS JOIN LATERAL (
         SELECT 1 FROM zeke_jobs.queue AS q
         WHERE q.state = 'queued' AND q.queue_name = j.queue_name AND q.task = j.task AND q.key = p.key AND q.priority = j.priority

@@ -1,3 +1,2 @@
--- The messages of claimed jobs that are too long for the answer to their claim.
-SELECT message_id, claim, message
-FROM zeke_jobs.messages(%(worker)s::uuid, %(ids)s::uuid[])
+-- The messages of claimed jobs that were too long for the answer of the claim.
+SELECT q.message_id, q.claim, q.message::text FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (%(ids)s::uuid[]) AND q.worker = %(worker)s::uuid
