@@ -160,25 +160,11 @@ class Claim:
         return None if self.started is None or self.done is None else self.done - self.received
 
 
-@dataclass(slots=True)
-class _Read:
-    """The parts of a row that other programs may have written."""
-
-    args: list[Any] = field(default_factory=list)
-    kwargs: dict[str, Any] = field(default_factory=dict)
-    options: dict[str, Any] = field(default_factory=dict)
-    timestamp: int = 0
-    tick: datetime | None = None
-    retry: dict[str, float] = field(default_factory=dict)
-    timeout: float | None = None
-    batch: str | None = None
-
-
-def _read(message: str, scheduled_for: str | None) -> _Read:
-    """Parse the message and the scheduled time of a row.
+def _read(message: str, scheduled_for: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What other programs may have written of a row: fields of its dramatiq message, and of its claim.
 
     Raises:
-        ValueError, TypeError, AttributeError, ArithmeticError, RecursionError: one of them cannot be read.
+        ValueError, TypeError, AttributeError, ArithmeticError, RecursionError: it cannot be read.
     """
     if is_too_deep(message, DEEPEST + 1):  # the payload is inside the message
         raise ValueError(f"more than {DEEPEST} lists and objects inside each other")
@@ -187,23 +173,18 @@ def _read(message: str, scheduled_for: str | None) -> _Read:
     if not (isinstance(args, list) and isinstance(kwargs, dict) and isinstance(options, dict)):
         kinds = ", ".join(type(value).__name__ for value in (args, kwargs, options))
         raise TypeError(f"args, kwargs and options are a list and two dicts, not {kinds}")
-    tick = None if scheduled_for is None else datetime.fromisoformat(scheduled_for)
-    retry = {part: float(value) for part, value in (options.pop("retry", None) or {}).items()}
     timeout = options.pop("timeout", None)
-    batch = options.pop("batch", None)
+    claim = {
+        "scheduled_for": None if scheduled_for is None else datetime.fromisoformat(scheduled_for),
+        "retry": {part: float(value) for part, value in (options.pop("retry", None) or {}).items()},
+        "timeout": None if timeout is None else float(timeout),
+        "batch": options.pop("batch", None),
+    }
     # Dramatiq would delay a message with eta, and compare exceptions with the text in throws. Only the database uses producer.
     for name in ("eta", "throws", "producer"):
         options.pop(name, None)
-    return _Read(
-        args,
-        kwargs,
-        options,
-        int(fields.get("message_timestamp") or 0),
-        tick,
-        retry=retry,
-        timeout=None if timeout is None else float(timeout),
-        batch=batch,
-    )
+    timestamp = int(fields.get("message_timestamp") or 0)
+    return {"args": tuple(args), "kwargs": kwargs, "options": options, "message_timestamp": timestamp}, claim
 
 
 class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
@@ -222,29 +203,26 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
     def __init__(self, row: Row, queue: str, asked: float, *, is_async: bool = False) -> None:
         fault = None
         try:
-            read = _read(row.message or "", row.scheduled_for)
+            read, asked_for = _read(row.message or "", row.scheduled_for)
         except (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
             # The database should have refused this row. It must not stop the other jobs of the same claim.
             fault = InvalidPayload(f"expected a row that a worker can read, got {type(error).__name__}: {error}")
-            read = _Read()
+            read, asked_for = _read("{}", None)
         if row.attempt > row.attempt_base:
-            read.options["retries"] = row.attempt - row.attempt_base  # the option in which dramatiq counts retries
+            read["options"]["retries"] = row.attempt - row.attempt_base  # the option in which dramatiq counts retries
         super().__init__(
             Message(
                 # Dramatiq finds the consumer by this name. A message of an unmodified producer may name a delay queue (.DQ).
                 queue_name=queue,
                 actor_name=row.task,
-                args=tuple(read.args),
-                kwargs=read.kwargs,
-                options=read.options,
                 message_id=str(row.message_id),
-                message_timestamp=read.timestamp,
+                **read,
             )
         )
         self.outcome: Outcome | None = None
         self.in_chunk = row.reason == "chunk"
         self.others: list[JobMessage] = []
-        self.traceparent: Any = read.options.get("traceparent")
+        self.traceparent: Any = self._message.options.get("traceparent")
         self.sensitive: frozenset[str] = frozenset(row.sensitive or ())
         self.claim = Claim(
             id=row.message_id,
@@ -255,16 +233,13 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
             deaths=row.deaths,
             revision=row.revision or 0,
             parent=row.parent,
-            scheduled_for=read.tick,
             claimed_on=row.claimed_on,
             asked=asked,
             on_time=row.on_time,
             sensitive=tuple(row.sensitive or ()),
-            retry=read.retry,
-            timeout=read.timeout,
-            batch=read.batch,
             is_async=is_async,
             fault=fault,
+            **asked_for,
         )
 
     @property

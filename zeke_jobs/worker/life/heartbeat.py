@@ -5,19 +5,21 @@ from __future__ import annotations
 import random
 import threading
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.errors import ConfigurationError
-from zeke_jobs.postgres.pool import Pool, is_away
+from zeke_jobs.postgres.pool import DISCONNECTED, Pool, connect, is_away
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import boot, store
 from zeke_jobs.scheduler import dispatch
 from zeke_jobs.worker.life import chores, retention
-from zeke_jobs.worker.life.background import BackgroundThread
 from zeke_jobs.worker.run.interrupts import Cancelled, Lost
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from psycopg2.extensions import connection as Connection
 
     from zeke_jobs.worker.claim.claims import Claim
@@ -63,7 +65,7 @@ class Heartbeat:
         self.thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self._log = get_logger("zeke_jobs.heartbeat")
         self._refused = 0
-        self._background = {name: BackgroundThread(process.url, name) for name in ("revision", "retention", "chores")}
+        self._background: dict[str, threading.Thread] = {}
 
     def start(self) -> None:
         """Start ticking."""
@@ -73,11 +75,9 @@ class Heartbeat:
         """Stop ticking, and end the background work."""
         self._closing = True
         self._woken.set()
-        for one in self._background.values():
-            one.close()
         end = time.monotonic() + _CLOSE_WITHIN
-        for join in (self.thread.join, *(one.join for one in self._background.values())):
-            join(max(0.0, end - time.monotonic()))
+        for thread in (self.thread, *self._background.values()):
+            thread.join(max(0.0, end - time.monotonic()))
         self._pool.close()
 
     def check_revision_soon(self) -> None:
@@ -164,7 +164,7 @@ class Heartbeat:
         found = frozenset(SQL.value(conn, "worker/chores", thorough=self._is_due("thorough chores", _THOROUGH)))
         chores.do(conn, found - chores.LONG)
         if long := found & chores.LONG:
-            self._background["chores"].start(lambda conn, _: chores.do(conn, long))
+            self._begin("chores", lambda conn: chores.do(conn, long))
         if self._proof.may_hold_unknown_claims():
             process.disown(conn)
         if self._is_due("summary", _SUMMARY):
@@ -173,15 +173,31 @@ class Heartbeat:
             minutes = round(silence.total_seconds() / 60, 1)
             self._log.warning("no scheduler beats; cron jobs are not sent", minutes=minutes)
         if self._is_due("purge", retention.EVERY):
-            self._background["retention"].start(retention.purge_if_due)
+            self._begin("retention", lambda conn: retention.purge_if_due(conn, lambda: self._closing))
         process.pool.trim(keep=1, older_than=_TRIM_AFTER)
         process.handler_pool.trim(keep=0, older_than=_TRIM_AFTER)
+
+    def _begin(self, name: str, work: Callable[[Connection], object]) -> None:
+        """Begin work that may take long, in its own thread and on its own connection, unless the last one of its kind goes on."""
+        if (thread := self._background.get(name)) is None or not thread.is_alive():
+            self._background[name] = threading.Thread(target=self._work, args=(name, work), name=name, daemon=True)
+            self._background[name].start()
+
+    def _work(self, name: str, work: Callable[[Connection], object]) -> None:
+        log = get_logger(f"zeke_jobs.{name}")
+        try:
+            with closing(connect(self._process.url, application_name=f"zeke-jobs {name}")) as conn:
+                work(conn)
+        except DISCONNECTED as error:
+            log.warning("left undone: the database is away", error=str(error).strip())
+        except Exception:
+            log.exception("failed")
 
     def check_revision(self, conn: Connection) -> None:
         """Follow the revision in force, in a separate thread: that imports handlers, and their code may take any time."""
         number = store.latest_number(conn)
         if number > self._process.runtime.revision and number != self._refused:
-            self._background["revision"].start(lambda conn, _: self.follow(conn))
+            self._begin("revision", self.follow)
 
     def follow(self, conn: Connection) -> None:
         """Use the revision in force from the next job on. If it does not fit this code, note the reason in the worker's row."""
