@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from zeke_jobs.config import catalogue
 from zeke_jobs.config.entries import EntryError
-from zeke_jobs.config.fields import accepted_keys, all_keys, lost_step, only_model_at
+from zeke_jobs.config.fields import accepted_keys, all_keys, only_model_at
 from zeke_jobs.config.handlers import resolve_path
 from zeke_jobs.config.middleware import resolve_middleware, settings_model
 from zeke_jobs.config.places import walk
@@ -24,10 +24,12 @@ from zeke_jobs.core.quoting import quote, suggest
 from zeke_jobs.errors import MigrationError
 from zeke_jobs.payload.json_text import UnfitForJson, encode
 from zeke_jobs.payload.model import FailedJob
+from zeke_jobs.payload.schema import PayloadSchema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from zeke_jobs.config.handlers import Handler
     from zeke_jobs.config.models import Config, Middleware, Service, Task
     from zeke_jobs.config.places import Document, Path
 
@@ -100,7 +102,7 @@ class _Checks:
         elif task.settings:
             fault = f"expected no settings, got some for {task.handler}, which takes none"
             self._document.refuse_key(settings, fault, "a handler that takes settings has ctx: Context[MySettings]")
-        self._payload(task, handler.payload_model, base)
+        self._payload(task, handler, base)
         for name in (task.id, *task.aliases):
             for teller in self._tellers.get(name, ()):
                 self._is_told(task, handler.payload_model, teller)
@@ -138,13 +140,14 @@ class _Checks:
                 self._document.refuse(path, fault, "use zeke_jobs.FailedJob, or a payload model with its fields")
                 return
 
-    def _payload(self, task: Task, model: type[BaseModel], base: Path) -> None:
+    def _payload(self, task: Task, handler: Handler, base: Path) -> None:
+        model, schema = handler.payload_model, PayloadSchema(handler.payload_schema)
         for at, name in enumerate(task.sensitive):
-            self._field(task, model, name.split("."), (*base, "sensitive", at))
+            self._field(task, schema, name.split("."), (*base, "sensitive", at))
         for at, name in enumerate(task.unique.fields if task.unique else ()):
             path = (*base, "unique", "fields", at)
             is_short = self._document.find(path)[1] != path
-            self._field(task, model, [name], (*base, "unique", at) if is_short else path)
+            self._field(task, schema, [name], (*base, "unique", at) if is_short else path)
         several = isinstance(task.cron, tuple)
         for number, cron in enumerate(task.schedules.values()):
             if not cron.at:
@@ -155,9 +158,9 @@ class _Checks:
             help_ = f'give the payload of each tick: cron: {{at: "{cron.at}", payload: {{{payload}}}}}'
             self._fits(Substitution(cron.payload), model, path, f"the payload of {task.id}", missing=help_)
 
-    def _field(self, task: Task, model: type[BaseModel], steps: list[str], path: Path) -> None:
+    def _field(self, task: Task, schema: PayloadSchema, steps: list[str], path: Path) -> None:
         # Under Python's names, because jobs are stored so.
-        if (astray := lost_step(model, steps)) is not None:
+        if (astray := schema.lost_step(steps)) is not None:
             step, beside = astray
             fault = f"expected a field of {task.id}'s payload, got {quote('.'.join(steps))}"
             self._document.refuse(path, fault, suggest(step, beside, what="there are"))

@@ -57,36 +57,6 @@ def only_model_at(model: type[BaseModel], path: Sequence[str | int], *, strict: 
     return found[0] if len(found) == 1 else None
 
 
-def lost_step(model: type[BaseModel], path: Sequence[str]) -> tuple[str, list[str]] | None:
-    """The first unknown step of a path, in Python's names, and the known names there; None if all steps are known."""
-    candidates: list[Any] = [model]
-    for step in path:
-        inner = [one for candidate in candidates for one in _items(candidate)]
-        if any(one is Any or one is dict for one in inner):
-            return None
-        candidates = [found for one in inner for found in _named(one, step)]
-        if not candidates:
-            return step, [name for one in inner if _is_model(one) for name in one.model_fields]
-    return None
-
-
-def _items(annotation: Any) -> Iterator[Any]:
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if isinstance(origin, type) and issubclass(origin, list | tuple | set | frozenset):
-        for argument in arguments:
-            for member in _members(argument):
-                yield from _items(member)
-    else:
-        yield annotation
-
-
-def _named(annotation: Any, step: str) -> Iterator[Any]:
-    if not _is_model(annotation):
-        yield from _step(annotation, step)
-    elif step in annotation.model_fields:
-        yield from _members(annotation.model_fields[step].annotation)
-
-
 def _models_at(model: type[BaseModel], path: Sequence[str | int], *, strict: bool = False) -> list[type[BaseModel]]:
     candidates: list[Any] = [model]
     for step in path:

@@ -11,7 +11,7 @@ from zeke_jobs.payload.json_text import Fault, join
 from zeke_jobs.payload.quick_check import quick_test
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from jsonschema.protocols import Validator
 
@@ -67,6 +67,21 @@ class PayloadSchema:
             return name
         shape = self._shape(self.schema)
         return name if name in shape.fields else shape.camel.get(name)
+
+    def lost_step(self, path: Sequence[str]) -> tuple[str, list[str]] | None:
+        """The first unknown step of a path of fields, and the known names there; None if there may be such a place."""
+        schema: Any = self.schema
+        for step in path:
+            shape = self._shape(schema)
+            while isinstance(shape.items, dict):
+                shape = self._shape(schema := shape.items)
+            if step in shape.fields or (isinstance(shape.others, dict) and not shape.is_model):
+                schema = shape.fields.get(step, shape.others)
+            elif shape.is_model or (shape.others is None and any(map(_types, self._all_branches(schema)))):
+                return step, list(shape.fields)
+            else:
+                return None
+        return None
 
     def takes_text(self, name: str) -> bool:
         """Whether the schema lets a field hold text, as far as its types and choices tell."""
