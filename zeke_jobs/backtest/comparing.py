@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import partial
 from itertools import accumulate
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from zeke_jobs.backtest import history
 from zeke_jobs.backtest.confidence import ENOUGH_JOBS, Confidence, Finding, judge
@@ -17,7 +16,6 @@ from zeke_jobs.backtest.workload import Fleet
 from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
     from psycopg2.extensions import connection as Connection
@@ -27,8 +25,6 @@ if TYPE_CHECKING:
     from zeke_jobs.backtest.load_file import LoadStanza
     from zeke_jobs.backtest.workload import Workload
     from zeke_jobs.config.models import Config
-
-Progress: TypeAlias = "Callable[[str, float], object]"
 
 #: A job that waited no longer than this, in seconds, found a free worker.
 _AT_ONCE = 0.05
@@ -70,25 +66,19 @@ class Proposal:
 
 
 def backtest(
-    recording: Recording,
-    in_force: Config,
-    proposal: Proposal | None,
-    *,
-    fleet: Fleet | None = None,
-    seed: int = 0,
-    progress: Progress = lambda _what, _share: None,
+    recording: Recording, in_force: Config, proposal: Proposal | None, *, fleet: Fleet | None = None, seed: int = 0
 ) -> Backtest:
     """Run a recording unchanged and as proposed. The same arguments give the same answer."""
     workload = recording.workload
     known, fleet_from = fleet_of(recording)
     fleet = fleet or known
-    today = Simulation(workload, in_force, fleet, seed=seed).run(partial(progress, "today"))
+    today = Simulation(workload, in_force, fleet, seed=seed).run()
     proposed = None
     notes: list[str] = []
     if proposal is not None:
         varied = vary(workload, in_force, proposal.config, load=proposal.load, seed=seed)
         workers = replace(proposal.fleet or fleet, wake_ups=fleet.wake_ups)
-        proposed = Simulation(varied, proposal.config, workers, seed=seed).run(partial(progress, "proposed"))
+        proposed = Simulation(varied, proposal.config, workers, seed=seed).run()
         notes += [
             f"{task} has a new schedule and no recorded job: how long its jobs take is not known"
             for task in unknown_schedules(workload, in_force, proposal.config)
@@ -131,16 +121,15 @@ def rehearsal(
     begin: datetime,
     *,
     seed: int = 0,
-    progress: Progress = lambda _what, _share: None,
 ) -> Backtest:
     """Run a described load under a configuration and under a proposal. The same arguments give the same answer."""
     fleet = replace(fleet, wake_ups=_USUAL_WAKE_UPS)
     workload = synthesize(stanza, config, begin, seed=seed)
-    today = Simulation(workload, config, fleet, seed=seed).run(partial(progress, "today"))
+    today = Simulation(workload, config, fleet, seed=seed).run()
     proposed = None
     if proposal is not None:
         varied = synthesize(stanza, proposal.config, begin, load=proposal.load, seed=seed)
-        proposed = Simulation(varied, proposal.config, fleet, seed=seed).run(partial(progress, "proposed"))
+        proposed = Simulation(varied, proposal.config, fleet, seed=seed).run()
     found = Finding("fair", "the load is described, not recorded: it is as good as its description")
     jobs, notes = sum(1 for _ in workload.counted()), _not_simulated(config, proposal)
     return Backtest(

@@ -13,8 +13,6 @@ from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from psycopg2.extensions import connection as Connection
 
     from zeke_jobs.backtest.recording import Oddities
@@ -54,16 +52,8 @@ def period(
     return begin, end
 
 
-def read(
-    conn: Connection,
-    config: Config,
-    begin: datetime,
-    end: datetime,
-    *,
-    seed: int = 0,
-    progress: Callable[[int], object] = lambda _rows: None,
-) -> Recording:
-    """Read the jobs from ``begin`` to ``end``; ``progress`` gets the number read so far.
+def read(conn: Connection, config: Config, begin: datetime, end: datetime, *, seed: int = 0) -> Recording:
+    """Read the jobs from ``begin`` to ``end``.
 
     ``config`` tells a task's own priority from a sender's, and the policy's retry delay from a handler's.
     """
@@ -72,8 +62,6 @@ def read(
     with transaction(conn), conn.cursor("backtest", NamedTupleCursor, withhold=True) as cursor:
         cursor.itersize = _AT_ONCE
         cursor.execute(SQL.text("backtest/jobs"), {"begin": begin, "end": end})  # type: ignore[no-untyped-call]
-        for count, row in enumerate(cursor, 1):
+        for row in cursor:
             recorder.add(row)
-            if not count % _AT_ONCE:
-                progress(count)
     return Recording(begin, end, recorder.finish(), recorder.oddities, facts(conn, begin, end))

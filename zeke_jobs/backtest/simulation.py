@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _DUE, _SEND, _END, _LEAVE, _LOOK = range(5)
 _SAMPLES = 120  # moments at which queues are sampled, evenly over the time that counts
-_SHOW_EVERY = 20_000  # events between two calls of ``progress``
 _WAIT_WHEN_FULL = 30.0  # seconds until a job sends again that met a full queue, as with ``ctx.send``
 
 
@@ -68,12 +67,12 @@ class Simulation:
         self._batch_of = {member: at for at, (_, members) in enumerate(workload.batches) for member in members}
         self._unended = [len(members) for _, members in workload.batches]
 
-    def run(self, progress: Callable[[float], object] = lambda _share: None) -> Figures:
-        """Run to the end; ``progress`` gets the share of the time that has passed."""
+    def run(self) -> Figures:
+        """Run to the end."""
         events, roots = self._events, self.workload.roots
         at_root, count = 0, len(roots)
         due_root = roots[0].sent if count else NEVER
-        step, next_sample = 0, self._begin
+        next_sample = self._begin
         # In the order of _DUE, _SEND, …
         handle = (self._release, self._send_again, self._end, self._leave, self._look)
         while events or at_root < count:
@@ -94,9 +93,6 @@ class Simulation:
                 acts = acts or kind != _END  # a claim follows later
             if acts and self._free:
                 self._claim(now)
-            step += 1
-            if not step % _SHOW_EVERY:
-                progress(min(1.0, now / max(self._end_of_time, 1e-9)))
         self._sample(next_sample, self._end_of_time)
         return self._figures(min(self.horizon, max(self.last, self._end_of_time)))
 

@@ -68,19 +68,9 @@ def facts(title: str, values: Mapping[str, object]) -> None:
 
 @contextmanager
 def counter(*, shows: bool = True) -> Iterator[Callable[[str], None]]:
-    """Yield a function that shows the progress of the block, on one line of standard error if that is a terminal."""
-    shows = shows and sys.stderr.isatty()
-
-    def told(text: str) -> None:
-        if shows:
-            sys.stderr.write(f"\x1b[2K\r{visible(text)}")
-            sys.stderr.flush()
-
-    try:
-        yield told
-    finally:
-        if shows:
-            sys.stderr.write("\n")
+    """Yield a function that shows the progress of the block, on standard error if that is a terminal."""
+    with Console(stderr=True, quiet=not shows).status("") as status:
+        yield status.update
 
 
 def listing(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 from zeke_jobs import config
 from zeke_jobs.backtest import comparing, history, load_file
@@ -23,9 +23,7 @@ from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.revisions import overrides, store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from psycopg2.extensions import connection as Connection
+    from collections.abc import Sequence
 
     from zeke_jobs.config.models import Config
     from zeke_jobs.config.reading import Edit
@@ -89,9 +87,19 @@ def backtest(
     find_modules_here()
     if plot is not None:
         plotting.check(plot)
-    asked = Asked(file, assignments or [], begin, end, workers, read_load(load), seed)
+    given, factor = assignments or [], read_load(load)
     with counter() as told:
-        answer = _of_spec(spec, asked, told) if spec else _of_history(asked, told)
+        told("running the jobs again")
+        if spec is not None:
+            if end is not None:
+                help_ = "the file says for how long, as length: 1d"
+                raise UsageError(f"expected --spec without --to, got both\n  help: {help_}")
+            answer = _of_spec(spec, file, given, begin, workers or Fleet(), factor, seed)
+        else:
+            recording, in_force, proposed = recorded("backtest", file, given, begin, end, seed=seed)
+            differs = file or given or workers or factor != 1.0
+            proposal = Proposal(proposed, workers, factor) if differs else None
+            answer = comparing.backtest(recording, in_force, proposal, seed=seed)
     if plot is not None:
         plotting.draw(answer, plot)
     if as_json:
@@ -100,94 +108,63 @@ def backtest(
         backtest_report.show(answer)
 
 
-class Asked(NamedTuple):
-    """The options of a backtest."""
-
-    file: Path | None
-    assignments: Sequence[str]
-    begin: datetime | None
-    end: datetime | None
-    workers: Fleet | None
-    load: float
-    seed: int
-
-
-def _of_history(asked: Asked, told: Callable[[str], None]) -> Backtest:
-    with database.connection("backtest") as conn:
-        revision = latest(conn)
-        in_force = revision.config(handlers=False)
-        proposed = proposal_of(revision, asked.file, asked.assignments)
-        recording = recorded(
-            conn,
-            in_force,
-            asked.begin,
-            asked.end,
-            seed=asked.seed,
-            progress=lambda count: told(f"reading {count:,} jobs"),
-        )
-    differs = asked.file or asked.assignments or asked.workers or asked.load != 1.0
-    proposal = Proposal(proposed, asked.workers, asked.load) if differs else None
-    return comparing.backtest(recording, in_force, proposal, seed=asked.seed, progress=_shares(told))
-
-
-def _of_spec(spec: Path, asked: Asked, told: Callable[[str], None]) -> Backtest:
-    if asked.end is not None:
-        raise UsageError("expected --spec without --to, got both\n  help: the file says for how long, as length: 1d")
-    base = config.load(asked.file or environment.config_path(), handlers=False)
-    begin = asked.begin or datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+def _of_spec(
+    spec: Path,
+    file: Path | None,
+    assignments: Sequence[str],
+    begin: datetime | None,
+    fleet: Fleet,
+    load: float,
+    seed: int,
+) -> Backtest:
+    base = config.load(file or environment.config_path(), handlers=False)
+    begin = begin or datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     proposal = None
-    if asked.assignments or asked.load != 1.0:
-        proposal = Proposal(with_values(base, str(asked.file or "jobs.yaml"), (), asked.assignments), load=asked.load)
-    stanza = load_file.load(spec, base)
-    return rehearsal(stanza, base, proposal, asked.workers or Fleet(), begin, seed=asked.seed, progress=_shares(told))
-
-
-def _shares(told: Callable[[str], None]) -> Callable[[str, float], None]:
-    return lambda what, share: told(f"{what}: {share:.0%}")
-
-
-def latest(conn: Connection) -> store.Revision:
-    """The revision in force; an error when there is none."""
-    found = store.latest(conn)
-    if found is None:
-        raise ConfigurationError(
-            "expected a revision in force, got none\n  help: start a worker, or try a load that you describe: --spec FILE"
-        )
-    return found
-
-
-def proposal_of(revision: store.Revision, file: Path | None, assignments: Sequence[str]) -> Config:
-    """The configuration to try: the file as `apply` would put it in force, or the one in force, with new values beside it."""
-    base = revision.config(handlers=False) if file is None else config.load(file, handlers=False)
-    by_hand = revision.overrides if file is None else overrides.carried(base, revision.overrides).kept
-    name = str(file or f"revision {revision.number}")
-    return with_values(base, name, store.edits(by_hand), assignments)
-
-
-def with_values(base: Config, name: str, edits: Sequence[Edit], assignments: Sequence[str]) -> Config:
-    """The configuration with values set beside its text."""
-    given = [read_assignment(assignment, base) for assignment in assignments]
-    name += " with --set" if given else ""
-    return config.load_text(base.text, name, handlers=False, edits=[*edits, *given])
+    if assignments or load != 1.0:
+        proposal = Proposal(_with_values(base, str(file or "jobs.yaml"), (), assignments), load=load)
+    return rehearsal(load_file.load(spec, base), base, proposal, fleet, begin, seed=seed)
 
 
 def recorded(
-    conn: Connection,
-    in_force: Config,
+    command: str,
+    file: Path | None,
+    assignments: Sequence[str],
     begin: datetime | None,
     end: datetime | None,
     *,
     seed: int = 0,
-    progress: Callable[[int], object] = lambda _rows: None,
-) -> history.Recording:
-    """The jobs of a period; an error when the period is empty or has no jobs."""
-    first, last = history.period(conn, begin, end, usual=timedelta(days=1))
-    if first >= last:
-        raise UsageError(f"expected --from before --to, got {when(first)} and {when(last)}")
-    found = history.read(conn, in_force, first, last, seed=seed, progress=progress)
+) -> tuple[history.Recording, Config, Config]:
+    """The jobs of a time, the configuration in force, and the one to try.
+
+    That is the file as `apply` would put it in force, or the one in force, with new values beside it.
+    An error without a revision in force, and when the time is empty or has no jobs.
+    """
+    with database.connection(command) as conn:
+        revision = store.latest(conn)
+        if revision is None:
+            raise ConfigurationError(
+                "expected a revision in force, got none\n"
+                "  help: start a worker, or try a load that you describe: --spec FILE"
+            )
+        in_force = revision.config(handlers=False)
+        base = in_force if file is None else config.load(file, handlers=False)
+        by_hand = revision.overrides if file is None else overrides.carried(base, revision.overrides).kept
+        name = str(file or f"revision {revision.number}")
+        proposed = _with_values(base, name, store.edits(by_hand), assignments)
+        first, last = history.period(conn, begin, end, usual=timedelta(days=1))
+        if first >= last:
+            raise UsageError(f"expected --from before --to, got {when(first)} and {when(last)}")
+        found = history.read(conn, in_force, first, last, seed=seed)
     if next(found.workload.jobs(), None) is None:
         raise UsageError(
             f"expected recorded jobs from {when(first)} to {when(last)}, got none\n"
             "  help: name another time with --from and --to, or describe a load with --spec"
         )
-    return found
+    return found, in_force, proposed
+
+
+def _with_values(base: Config, name: str, edits: Sequence[Edit], assignments: Sequence[str]) -> Config:
+    """The configuration with values set beside its text."""
+    given = [read_assignment(assignment, base) for assignment in assignments]
+    name += " with --set" if given else ""
+    return config.load_text(base.text, name, handlers=False, edits=[*edits, *given])

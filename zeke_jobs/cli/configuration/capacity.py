@@ -7,18 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from zeke_jobs.backtest.capacity import Bound, Capacity, busiest_second
 from zeke_jobs.backtest.capacity import capacity as of
 from zeke_jobs.backtest.comparing import fleet_of
-from zeke_jobs.cli import database as databases
 from zeke_jobs.cli import options
-from zeke_jobs.cli.configuration.backtest import (
-    Assignments,
-    Begin,
-    End,
-    File,
-    Workers,
-    latest,
-    proposal_of,
-    recorded,
-)
+from zeke_jobs.cli.configuration.backtest import Assignments, Begin, End, File, Workers, recorded
 from zeke_jobs.cli.configuration.check import find_modules_here
 from zeke_jobs.cli.output import console, escape, listing, plain, print_json, tell, when
 
@@ -45,10 +35,7 @@ def capacity(
 ) -> None:
     """Estimate from recorded jobs the number of jobs a day that can run, and the resource that runs out first."""
     find_modules_here()
-    with databases.connection("capacity") as conn:
-        revision = latest(conn)
-        proposed = proposal_of(revision, file, assignments or [])
-        recording = recorded(conn, revision.config(handlers=False), begin, end)
+    recording, _, proposed = recorded("capacity", file, assignments or [], begin, end)
     fleet, fleet_from = (workers, "as given") if workers else fleet_of(recording)
     found = of(recording.workload, proposed, fleet, budget=budget, database=database)
     busiest = busiest_second(recording.workload)

@@ -6,16 +6,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from zeke_jobs.backtest.comparing import Backtest, of_newest
 from zeke_jobs.cli import database, options
-from zeke_jobs.cli.configuration import changes, replay
+from zeke_jobs.cli.configuration import backtest_report, changes
 from zeke_jobs.cli.configuration.check import File, load
 from zeke_jobs.cli.output import console, escape, plain, print_json, tell, when
 from zeke_jobs.cli.run import PENDING, UsageError
 from zeke_jobs.core import environment
+from zeke_jobs.revisions import store
 from zeke_jobs.revisions.affected_jobs import Orders
 from zeke_jobs.revisions.proposal import Proposal, Request, propose
 
 if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
     from zeke_jobs.revisions.diff import Plan
 
 Drain = Annotated[
@@ -32,13 +36,32 @@ def plan(
     wanted = load(file or environment.config_path())
     with database.connection("plan") as conn:
         found = propose(conn, Request(wanted, environment.author(), orders=orders(drain, cancel, rename)))
-        if as_json:
-            print_json({**as_data(found.plan), "backtest": replay.as_data(conn, found)})
-        else:
-            show(found)
-            replay.show(conn, found)
+        answer = _backtest(conn, found)
+    if as_json:
+        data = backtest_report.as_data(answer) if isinstance(answer, Backtest) else answer and {"none": answer}
+        print_json({**as_data(found.plan), "backtest": data})
+    else:
+        show(found)
+        if isinstance(answer, Backtest):
+            of = f"{answer.jobs:,} jobs since {when(answer.begin)}, confidence {answer.confidence.level}"
+            tell(f"backtest of {of} (zeke-jobs backtest shows all)")
+            for line in backtest_report.headline(answer):
+                tell(f"    {line}")
+        elif answer is not None:
+            tell(f"backtest: {escape(answer)}")
     if found.plan.is_pending:
         raise typer.Exit(PENDING)
+
+
+def _backtest(conn: Connection, proposal: Proposal) -> Backtest | str | None:
+    """The backtest of a change, or the reason why there is none; None when the change has no effect on jobs."""
+    if proposal.latest is None or not proposal.plan.changes:
+        return None
+    if proposal.before is None:
+        return "this code can no longer read the revision in force"
+    if not store.sees_all(conn):
+        return "it reads the keys of jobs, so it needs a login with the role zeke_jobs_operator"
+    return of_newest(conn, proposal.before, proposal.config)
 
 
 def orders(drain: list[str] | None, cancel: list[str] | None, rename: list[str] | None) -> Orders:
