@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg2
 from prometheus_client import CollectorRegistry, generate_latest, start_http_server
@@ -28,8 +27,7 @@ if TYPE_CHECKING:
     from zeke_jobs.core.environment import Address
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """One value of a metric. ``labels`` are in the order of the family's labels."""
 
     name: str
@@ -116,14 +114,12 @@ class DatabaseCollector(Collector):
     def __init__(self, url: str) -> None:
         self.failed = False
         self._url = url
-
-    def describe(self) -> list[GaugeMetricFamily]:
-        """The families, without reading the database."""
-        return [GaugeMetricFamily(family.name, family.help, labels=family.labels) for family in DATABASE]
+        self.registry = CollectorRegistry()
+        self.registry.register(self)
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """The families that have samples."""
-        families = {family.name: family for family in self.describe()}
+        families = {one.name: GaugeMetricFamily(one.name, one.help, labels=one.labels) for one in DATABASE}
         samples = read(self._url)
         self.failed = samples == [DOWN]
         for sample in samples:
@@ -134,7 +130,7 @@ class DatabaseCollector(Collector):
 def text(url: str) -> tuple[str, bool]:
     """All metrics of a database in Prometheus's text format, and whether it could be read."""
     collector = DatabaseCollector(url)
-    return generate_latest(_registry(collector)).decode(), not collector.failed
+    return generate_latest(collector.registry).decode(), not collector.failed
 
 
 def serve(url: str, address: Address) -> tuple[WSGIServer, Thread]:
@@ -143,10 +139,4 @@ def serve(url: str, address: Address) -> tuple[WSGIServer, Thread]:
     Raises:
         OSError: the address is not available.
     """
-    return start_http_server(address.port, address.host, registry=_registry(DatabaseCollector(url)))
-
-
-def _registry(collector: DatabaseCollector) -> CollectorRegistry:
-    registry = CollectorRegistry()
-    registry.register(collector)
-    return registry
+    return start_http_server(address.port, address.host, registry=DatabaseCollector(url).registry)

@@ -6,7 +6,6 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from zeke_jobs.core import environment, logs
 
@@ -32,32 +31,27 @@ def prepare() -> Path:
 
 def run() -> int:
     """Serve until SIGTERM. Dramatiq runs this in a process beside the workers, and turns the signal into SystemExit."""
-    from prometheus_client import CollectorRegistry, make_wsgi_app
+    from prometheus_client import CollectorRegistry, start_http_server
     from prometheus_client.multiprocess import MultiProcessCollector
 
     logs.configure()
     log = logs.get_logger("zeke_jobs.metrics")
     address = environment.metrics_address()
     assert address is not None  # without an address this process is not started
-    counted = folder()
     registry = CollectorRegistry()
-    MultiProcessCollector(registry, path=str(counted))  # type: ignore[no-untyped-call]
+    MultiProcessCollector(registry, path=str(folder()))  # type: ignore[no-untyped-call]
     try:
-        server = make_server(address.host, address.port, make_wsgi_app(registry), handler_class=_Quiet)
+        server, thread = start_http_server(address.port, address.host, registry=registry)
     except OSError as error:
         log.error("metrics are not served; the workers run on", address=str(address), error=str(error))  # noqa: TRY400
         return 1
     log.info("serving metrics", address=str(address))
     try:
-        server.serve_forever()
+        thread.join()
     finally:
+        server.shutdown()
         server.server_close()
     return 0
-
-
-class _Quiet(WSGIRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base class's word)
-        """Log no line for a scrape."""
 
 
 def lives(pid: int) -> bool:
