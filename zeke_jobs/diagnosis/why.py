@@ -1,13 +1,19 @@
-"""Turns the facts about a job into the reasons why it waits, runs or has ended, the decisive one first."""
+"""Why a job waits, runs or has ended: the reasons, the decisive one first, read in one snapshot of the database."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from zeke_jobs.client import drivers
+from zeke_jobs.client.reading import missing
 from zeke_jobs.config.models import Task
-from zeke_jobs.diagnosis import ends, facts, limit_reasons, reasons
+from zeke_jobs.core.wording import MOST
+from zeke_jobs.diagnosis import ends, limit_reasons, reasons
 from zeke_jobs.diagnosis.reasons import Reason, reason
+from zeke_jobs.diagnosis.snapshot import snapshot
+from zeke_jobs.postgres.queries import SQL, Row
+from zeke_jobs.revisions import pauses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,8 +22,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
-    from zeke_jobs.diagnosis.facts import Facts
-    from zeke_jobs.postgres.queries import Row
+_HOLDERS = 5  # jobs to name for a full limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +50,22 @@ def why(conn: Connection, job_id: UUID) -> Explanation:
     Raises:
         JobNotFound: no job has this id; JobPurged if a purged job had it.
     """
-    return explain(facts.read(conn, job_id))
+    with snapshot(conn):
+        return explain(conn, job_id)
 
 
-def explain(known: Facts) -> Explanation:
-    """The reasons in the facts."""
-    job = known.job
+def explain(conn: Connection, job_id: UUID) -> Explanation:
+    """As ``why``, in the caller's snapshot."""
+    job = _one(conn, "job", id=job_id)
+    if job is None:
+        raise drivers.perform(conn, missing, job_id)
+    task = _one(conn, "task", task=job.task)
+    workers = SQL.named(conn, "why/workers", queue=task.queue if task else job.queue, task=job.task)
     match job.status:
         case "created" | "retry":
-            found = [*_queued(known), *_also(known)]
+            found = [*_queued(conn, job, task, workers), *_also(job, task)]
         case "active":
-            found = list(_active(known))
+            found = list(_active(job, task, workers))
         case "completed":
             found = [ends.completed(job)]
         case "failed":
@@ -64,72 +74,81 @@ def explain(known: Facts) -> Explanation:
             found = [ends.cancelled(job)]
     history = [ends.origin(job)] if job.parent is not None or job.scheduled_for is not None else []
     history += map(ends.attempted, job.attempts)
-    history += [ends.sent(known.sent)] if known.sent else []
-    about = Task.shown(known.task.definition) if known.task else {}
-    about = {key: value for key, value in about.items() if value}
+    if sent := SQL.all(conn, "why/sent", id=job_id):
+        history.append(ends.sent(sent))
+    about = {key: value for key, value in Task.shown(task.definition).items() if value} if task else {}
     return Explanation(job.id, job.task, job.status, tuple(found), tuple(history), about)
 
 
-def _queued(known: Facts) -> list[Reason]:
-    job, task = known.job, known.task
+def _one(conn: Connection, statement: str, **params: Any) -> Row | None:
+    return next(iter(SQL.named(conn, f"why/{statement}", **params)), None)
+
+
+def _queued(conn: Connection, job: Row, task: Row | None, workers: Sequence[Row]) -> list[Reason]:
     if task is None:
         return [reasons.unknown_task(job.task)]
     found: list[Reason] = []
     if (task.id, task.queue) != (job.task, job.queue):
         sentence = f"its task is now {task.id} in queue {task.queue}; it follows at the next heartbeat of a worker"
         found.append(reason("moving", sentence, task=task.id, queue=task.queue))
-    found += [reasons.paused(pause, job.now) for pause in known.pauses]
+    found += [reasons.paused(pause, job.now) for pause in pauses.in_force(conn, "why/pauses", task=task.id)]
     if job.run_at > job.now:
         found.append(reasons.later(job))
-    alive = [one for one in known.workers if _is_alive(one, job.now)]
+    alive = [one for one in workers if _is_alive(one, job.now)]
     serving = [one for one in alive if one.consumes and one.knows and not one.stopping]
     if not serving:
         found.append(reasons.unserved(task, alive))
-    found += _limits(known, task)
+    found += _limits(conn, job, task)
+    keepers = SQL.all(conn, "doctor/keepers")
     if job.deaths > 1:
-        taken = {keeper["worker"] for keeper in known.keepers if keeper["runs"]}
-        emptying = [f"{one.host}:{one.pid}" for one in known.workers if one.alone and one.id not in taken]
+        taken = {keeper["worker"] for keeper in keepers if keeper["runs"]}
+        emptying = [f"{one.host}:{one.pid}" for one in workers if one.alone and one.id not in taken]
         found.append(reasons.suspect(job, emptying))
     if job.run_at <= job.now:
-        found += _queue_before(known, serving)
+        found += _queue_before(conn, job, task, serving, keepers)
     is_over = job.expires_on is not None and job.expires_on <= job.now and job.attempt == 0
     if not found and not is_over:
         found.append(reason("starts-next", "nothing stands in its way: the next claim of a worker takes it"))
     return found
 
 
-def _limits(known: Facts, task: Row) -> Iterator[Reason]:
-    job = known.job
-    for limit in known.limits:
+def _limits(conn: Connection, job: Row, task: Row) -> Iterator[Reason]:
+    for limit in SQL.named(conn, "why/limits", limits=task.limits, most=_HOLDERS):
         yield limit_reasons.of(limit, job.now)
-    if known.before is not None:
-        yield reasons.after(job, known.before)
-    elif task.per_key is not None and len(known.key_holders) >= task.per_key:
-        yield limit_reasons.key_taken(job, task.per_key, known.key_holders)
-    if known.company is not None:
-        yield limit_reasons.company(known.company, job.now)
-    if known.key_rate is not None:
-        yield limit_reasons.key_at_rate(known.key_rate, job)
+    holders = SQL.all(conn, "why/key", id=job.id) if task.per_key and job.key is not None else []
+    if before := _one(conn, "before", id=job.id):
+        yield reasons.after(job, before)
+    elif task.per_key is not None and len(holders) >= task.per_key:
+        yield limit_reasons.key_taken(job, task.per_key, holders)
+    if task.chunk and (company := _one(conn, "company", id=job.id)):
+        yield limit_reasons.company(company, job.now)
+    if key_rate := _one(conn, "key_rate", id=job.id):
+        yield limit_reasons.key_at_rate(key_rate, job)
 
 
-def _queue_before(known: Facts, serving: Sequence[Row]) -> Iterator[Reason]:
-    job = known.job
+def _queue_before(
+    conn: Connection, job: Row, task: Row, serving: Sequence[Row], keepers: Sequence[dict[str, Any]]
+) -> Iterator[Reason]:
     # A process may have stopped claiming for the sake of this very job.
-    kept = {keeper["worker"]: keeper for keeper in known.keepers if keeper["runs"] or job.deaths < 2}
+    kept = {keeper["worker"]: keeper for keeper in keepers if keeper["runs"] or job.deaths < 2}
     free = [one for one in serving if one.id not in kept]
     if serving and not free:
         yield reasons.kept_by_suspect(job.queue, [kept[one.id] for one in serving], job.now)
     elif free and sum(one.busy for one in free) >= sum(one.threads for one in free):
         yield reasons.workers_busy(job.queue, free)
-    if known.turns is not None and any(vars(known.turns).values()):
-        yield reasons.turns(job, known.turns)
-    if known.ahead is not None and any(vars(known.ahead).values()):
-        yield reasons.ahead(known.ahead)
+    if job.deaths > 1:  # it runs alone
+        return
+    turns = _one(conn, "turns", id=job.id, most=MOST + 1) if task.share else None
+    if turns is not None and any(vars(turns).values()):
+        yield reasons.turns(job, turns)
+    place = {name: getattr(job, name) for name in ("queue", "task", "priority", "run_at", "seq")}
+    ahead = _one(conn, "ahead", **place, most=MOST + 1)
+    if ahead is not None and any(vars(ahead).values()):
+        yield reasons.ahead(ahead)
 
 
-def _also(known: Facts) -> Iterator[Reason]:
+def _also(job: Row, task: Row | None) -> Iterator[Reason]:
     """Facts that do not hold the job back but belong to the answer."""
-    job, task = known.job, known.task
     if job.expires_on is not None and job.attempt == 0:
         yield reasons.expires(job)
     if job.own_key is not None:
@@ -139,16 +158,15 @@ def _also(known: Facts) -> Iterator[Reason]:
         yield reasons.stands_for_others(task)
 
 
-def _active(known: Facts) -> Iterator[Reason]:
-    job = known.job
-    worker = next((one for one in known.workers if one.id == job.worker), None)
+def _active(job: Row, task: Row | None, workers: Sequence[Row]) -> Iterator[Reason]:
+    worker = next((one for one in workers if one.id == job.worker), None)
     if job.cancelled_on is not None:
         yield ends.being_cancelled(job)
     is_silent = worker is None or not _is_alive(worker, job.now, patience=0.5)
     if is_silent:
         yield ends.holder_silent(worker, job.now)
     if job.started_on is not None:
-        yield ends.running(job, worker, job.timeout or (known.task.timeout if known.task else None))
+        yield ends.running(job, worker, job.timeout or (task.timeout if task else None))
         return
     # Whether the worker's last heartbeat is too early to cover this claim.
     is_new = worker is None or (job.claimed_on or job.now) >= worker.heartbeat_on - worker.lost_after

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zeke_jobs.diagnosis import facts
 from zeke_jobs.diagnosis.snapshot import snapshot
 from zeke_jobs.diagnosis.why import Explanation, explain
 from zeke_jobs.postgres.queries import SQL, Row
@@ -67,5 +66,5 @@ def read(conn: Connection, task: str = "", job: UUID | None = None) -> Board:
             schedules=SQL.named(conn, "schedule/list"),
             limits=SQL.named(conn, "top/limits"),
             workers=SQL.named(conn, "fleet/members"),
-            opened=None if job is None else explain(facts.gather(conn, job)),
+            opened=None if job is None else explain(conn, job),
         )
