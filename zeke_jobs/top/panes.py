@@ -222,7 +222,7 @@ PANES = (
             Column("busy", 7, lambda one, _: f"{one.busy}/{one.threads}" if one.kind == "worker" else "", right=True),
             Column("rev", 4, lambda one, _: str(one.revision),
                    lambda one, board: _PAUSED if one.revision != board.revision else "", right=True),
-            Column("beat", 6, lambda one, board: passed(one.heartbeat_on, board.now),
+            Column("beat", 6, lambda one, board: passed(one.heartbeat, board.now),
                    lambda one, _: _LATE if one.is_late else "", right=True),
             Column("queues", 8, lambda one, _: ", ".join(one.queues), grow=1),
             Column("", 8, lambda one, _: "lost" if one.is_late else "stopping" if one.stopping else "", lambda *_: _LATE),

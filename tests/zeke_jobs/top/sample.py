@@ -71,7 +71,7 @@ def process(number: int, host: str, pid: int, busy: int, threads: int, seconds: 
             stopping: bool = False, late: bool = False, kind: str = "worker") -> Row:  # fmt: skip
     return Row(
         id=job(number), kind=kind, host=host, pid=pid, revision=revision, queues=queues.split(), threads=threads, busy=busy,
-        stopping=stopping, heartbeat_on=ago(seconds), is_late=late,
+        stopping=stopping, heartbeat=ago(seconds), is_late=late,
     )  # fmt: skip
 
 

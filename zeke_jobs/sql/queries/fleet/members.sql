@@ -1,4 +1,5 @@
--- Live processes, and whether the text of each one's file is in force.
+-- Live processes: their jobs, the newest revision with the text of each one's jobs.yaml, whether that is another text than the one in force,
+-- why its code does not fit a newer revision, whether it counts as lost, and whether it is so silent that it has ended or hangs.
 SELECT
   w.id,
   w.kind,
@@ -12,12 +13,11 @@ SELECT
   w.file_revision,
   w.refusal,
   w.stopping,
-  w.started_on,
-  w.heartbeat_on,
+  w.started_on AS since,
+  w.heartbeat_on AS heartbeat,
   w.heartbeat_on < zeke_jobs.now() - w.lost_after AS is_late,
-  w.heartbeat_on < zeke_jobs.now() - w.lost_after / 2 AS is_silent,
-  f.digest AS file_digest,
-  (SELECT r.digest FROM zeke_jobs.revision AS r ORDER BY r.number DESC LIMIT 1) AS digest_in_force
+  w.heartbeat_on < zeke_jobs.now() - w.lost_after / 2 AS silent,
+  f.digest <> (SELECT r.digest FROM zeke_jobs.revision AS r ORDER BY r.number DESC LIMIT 1) AS file_differs
 FROM zeke_jobs.worker AS w
 LEFT JOIN (
   SELECT q.worker, count(*) AS jobs FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' GROUP BY q.worker) AS b ON b.worker = w.id
