@@ -84,7 +84,7 @@ def explain(conn: Connection, name: str) -> dict[str, Any]:
     host = (urlsplit(canonical).hostname or "").lower()
     paths = sorted({path.lower() for path in _paths(canonical)})
     query = _stretch(_PLAIN_QUERY, urlsplit(canonical).query).lower()
-    named = {"name": name, "story_id": story_id}
+    named = {"name": None if story_id else name, "story_id": story_id}
     like = SQL.all(conn, "news_items_like", **named, hosts=sorted(_hosts(host)), paths=paths, query=query)
     found = [row for row in like if row["is_named"] or _is_same(row, canonical, url)][:_MOST]
     items = [{**row, **_follow(conn, row)} for row in sorted(found, key=lambda row: row["created_at"], reverse=True)]

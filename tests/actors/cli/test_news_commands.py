@@ -261,6 +261,7 @@ def test_why_follows_an_article_from_any_form_of_its_address(
             "INSERT INTO item_outcomes (raw_item_id, outcome, story_id) SELECT id, 'stored', %s FROM raw_items",
             (str(finished),),
         )
+        cursor.execute("INSERT INTO raw_items (source_id, external_id) SELECT id, '1' FROM sources")
     status, out, _ = news("why", "http://a.example/news/signed/")
     assert status == 0
     steps = [line.split()[:2] for line in out.splitlines() if line.startswith("  ")]

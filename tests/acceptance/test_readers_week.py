@@ -1,0 +1,198 @@
+"""A reader's week with a fresh ``zeke-jobs up``: each item ends where its rule says, and each alert arrives once, soon, or ``why`` tells."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from actors.outcomes import IN_FLIGHT
+from tests.acceptance.running import up_in_a_folder
+from tests.acceptance.test_reader import ROOT, article, feed, news, read_json
+from tests.actors.engine.test_newsletters import SECRET, letter
+from tests.actors.imap_server import ImapServer
+from tests.actors.mail_server import MailServer
+from tests.actors.scripted_site import Answer, ScriptedSite, page, paragraphs, rss
+from tests.actors.sources.test_transcripts import VTT
+from tests.lab.quality.corpora import CORPUS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.acceptance.running import Up
+    from tests.actors.scripted_site import Asked
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
+
+COOKIE = "c00kie-of-ada"
+ALERTS = ("budgets to me", "budgets to team", "budgets to file", "walks to file")
+REAL = CORPUS / "feeds" / "news" / "theverge_com.xml"
+ENGINE = """\
+    allow_networks: [127.0.0.0/8]
+    sites:
+      "{site}": {{cookies: {{id: "${{ADAS_COOKIE}}"}}, text: .text, remove: .ad, at_once: 4}}
+      "{real}": {{feed_is_enough: true}}
+    mailboxes: {{mine: {{host: 127.0.0.1, port: {imap}, security: none, user: ada, password: "${{ADAS_PASSWORD}}"}}}}
+    kind: local #"""
+RECEIVERS = """\
+    settings:
+      receivers:
+        me: {{mail: {{host: 127.0.0.1, port: {mail}, security: none, from: news@a.example, to: [ada@b.example]}}}}
+        team: {{webhook: {{url: "http://{site}/hook", secret: "${{ADAS_COOKIE}}", allow_networks: [127.0.0.0/8]}}}}
+        file: {{command: [sh, -c, "cat >> alerts.txt"]}}
+    # receivers:"""
+DELAYS = """
+import os, psycopg2
+with psycopg2.connect(os.environ["DATABASE_URL"]) as conn, conn.cursor() as cursor:
+    cursor.execute("SELECT max(extract(epoch FROM t.sent_at - o.analyzed_at)) FROM alert_stories AS t"
+        " JOIN story_overlays AS o USING (story_id) WHERE receiver <> 'team'")
+    print(cursor.fetchone()[0])
+"""
+
+
+@pytest.fixture
+def imap(site: ScriptedSite) -> Iterator[ImapServer]:
+    """A letter with a view on the web, one without, and one of somebody whom a filter drops."""
+    with ImapServer(password=SECRET) as running:
+        view = f'<a href="{site.url}/letter">View in browser</a>'
+        bodies = {1: {"link": view}, 2: {"body": paragraphs("the letter")}, 3: {"sender": "Eve <eve@e.example>"}}
+        running.folders["Letters"] = {n: letter(n, **given) for n, given in bodies.items()}
+        yield running
+
+
+@pytest.fixture
+def site() -> Iterator[ScriptedSite]:
+    """Two feeds, a page without one behind a cookie, a podcast with a transcript, a real feed; the webhook is away."""
+
+    def for_readers(asked: Asked) -> Answer:
+        text = f"<div class=text>{paragraphs('it')}<p class=ad>Buy it now.</p></div>"
+        is_known = asked.headers.get("cookie") == f"id={COOKIE}"
+        return Answer(page("For readers only", text)) if is_known else Answer(status=403)
+
+    with ScriptedSite() as running:
+        url = running.url
+        weblog = feed(url, "weblog", days=0, items=3).replace("Release 2 of weblog", "Crypto in release 2")
+        paper = feed(url, "paper", days=0, items=1).replace("Release 1 of paper has a retry budget", "A walk")
+        audio = (
+            f'<enclosure url="{url}/1.mp3" type="audio/mpeg"/><podcast:transcript url="{url}/1.vtt" type="text/vtt"/>'
+        )
+        cast = rss(("1", "Episode 1", f"{url}/episode"), extra=audio)
+        running.pages |= {
+            "/weblog.xml": Answer(weblog),
+            **{f"/weblog/{n}": Answer(article("weblog", n)) for n in range(1, 4)},
+            "/paper.xml": Answer(paper),
+            "/paper/1": Answer(page("A walk", paragraphs("a walk through the woods"))),
+            "/news": Answer(page("News", '<h2><a href="/paid">A link</a></h2><a href="/about">x</a>')),
+            "/paid": for_readers,
+            "/letter": Answer(
+                page("A letter on the web", f"<div class=text>{paragraphs('the letter on the web')}</div>")
+            ),
+            "/cast": Answer(cast.replace("<rss", '<rss xmlns:podcast="https://podcastindex.org/namespace/1.0"', 1)),
+            "/1.vtt": Answer(VTT, content_type="text/vtt"),
+            "/hook": Answer(status=503, headers={"Retry-After": "1"}),
+        }
+        if REAL.is_file():
+            real = REAL.read_text().replace("https://www.theverge.com", url.replace("127.0.0.1", "localhost"))
+            running.pages["/real.xml"] = Answer(real, content_type="application/atom+xml")
+        yield running
+
+
+def wait_for(up: Up, what: Any) -> None:
+    end = time.monotonic() + 90
+    while not what():
+        assert time.monotonic() < end, up.text[-5000:]
+        time.sleep(0.2)
+
+
+def test_a_readers_week(site: ScriptedSite, imap: ImapServer) -> None:
+    with MailServer() as mail, up_in_a_folder() as up:
+        host = site.url.removeprefix("http://")
+        real_host = host.replace("127.0.0.1", "localhost")
+        places = {"site": host, "real": real_host, "imap": imap.port, "mail": mail.port}
+        text = (ROOT / "jobs.yaml").read_text().replace("    kind: local #", ENGINE.format(**places), 1)
+        text = text.replace(
+            "      # filters:", "      filters: [{drop: {author: [Eve, Verge Staff]}}]\n      # filters:", 1
+        )
+        text = text.replace("    # settings:\n    #   receivers:", RECEIVERS.format(**places), 1)
+        (up.folder / "jobs.yaml").write_text(text)
+        up.env |= {"ADAS_COOKIE": COOKIE, "ADAS_PASSWORD": SECRET}
+        up.start()
+        up.wait_for("Worker process is ready")
+
+        said = [news(up, "site", "test", f"{site.url}/paid")]
+        assert "without a rule:\n  forbidden: " in said[0]
+        assert "'.ad' removes 1, '.text' finds 1" in " ".join(said[0].split())
+        assert 'added filter 1: drop words "crypto in release"' in news(
+            up, "filter", "add", "drop", "--words", "crypto in release"
+        )
+        news(up, "alert", "add", "budgets", '"retry budget" source:weblog', *("--to=me", "--to=team", "--to=file"))
+        news(up, "alert", "add", "walks", "walk", "--to=file")
+        real = [("real.xml",)] if REAL.is_file() else []
+        for path, *more in ("weblog.xml",), ("paper.xml",), ("cast",), *real, ("news", "--select", "h2 a"):
+            said += [news(up, "sources", "add", f"{site.url}/{path}", *more)]
+        said += [news(up, "sources", "add", "imap://mine/Letters")]
+
+        # Each item ends where its rule says.
+        wait_for(
+            up,
+            lambda: all(
+                row["articles"].keys() - IN_FLIGHT == row["articles"].keys() > set() for row in read_json(up, "sources")
+            ),
+        )
+        wait_for(up, lambda: not read_json(up, "stories", "--state", "pending"))
+        stories = {one["title"]: one for one in read_json(up, "stories", "--limit", "100")}
+        ours = {"A walk", "Episode 1", "For readers only", "Letter 1", "Letter 2"}
+        ours |= {f"Release {n} of weblog has a retry budget" for n in (1, 3)}
+        assert {name for name in stories if real_host not in (stories[name]["url"] or "")} == ours
+        assert len(stories) == len(ours) + (8 if REAL.is_file() else 0)
+        for title, begins in {
+            "Episode 1": "Ada Lovelace: Guest 1",
+            "For readers only": "Paragraph 1 says that it",
+            "Letter 1": "Paragraph 1 says that the letter on the web",
+            "Letter 2": "Paragraph 1 says that the letter was",
+        }.items():
+            told = read_json(up, "story", str(stories[title]["number"]), "--text")["text"]
+            assert (told.startswith(begins), "Buy it" in told) == (True, False), title
+        asked = {one.path for one in site.asked}
+        assert not {"/weblog/2", "/about"} & asked, "what is dropped or not selected costs no page"
+        assert not [one for one in site.asked if one.headers["host"] == real_host], "its feed is enough"
+        assert 'filtered: filter 1: drop words "crypto in release"' in news(up, "why", f"{site.url}/weblog/2")
+        assert "filtered: jobs.yaml 1: drop author Eve" in news(up, "why", "<3@a.example>")
+        dropped = {row["name"]: row["articles"].get("filtered", 0) for row in read_json(up, "sources")}
+        assert (dropped["The weblog"], dropped["Letters"]) == (1, 1)
+
+        # Each alert arrives once; at the receiver that is away, when it is back.
+        wait_for(up, lambda: site.times("/hook") >= 2)
+        got: list[Asked] = []
+
+        def back(asked: Asked) -> Answer:
+            got.append(asked)
+            return Answer(status=204)
+
+        site.pages["/hook"] = back
+        wait_for(up, lambda: not any(row["waiting"] for row in read_json(up, "alert", "list")))
+        assert 0 < float(up.python(DELAYS)) < 60, "seconds from the analysis to the message"
+        bodies = (one.message.get_body(("plain",)) for one in mail.mails)
+        said += ["".join(body.get_content() for body in bodies if body), (up.folder / "alerts.txt").read_text()]
+        sent = [re.findall(r"^\d+\. ([^\r\n]+)", text, re.MULTILINE) for text in said[-2:]]
+        sent += [[entry["title"] for one in got for entry in json.loads(one.body)["entries"]]]
+        releases = [title for title in stories if "weblog" in title]
+        events = {stories[title]["cluster_id"] or title for title in releases}
+        assert [sorted(set(titles)) for titles in sent] == [sorted(titles) for titles in sent], "each once"
+        assert [len(set(titles) & set(releases)) for titles in sent] == [len(events)] * 3, "one of each event"
+        assert [set(titles) - set(releases) for titles in sent] == [set(), {"A walk"}, set()]
+        assert all(one.headers["webhook-signature"].startswith("v1,") for one in got)
+        for title, story in stories.items():
+            (item,) = read_json(up, "why", str(story["number"]))["items"]
+            fates = {step["name"]: step["detail"] for step in item["steps"] if step["name"].startswith("alert")}
+            assert fates.keys() == {f"alert {name}" for name in ALERTS}
+            for name, fate in fates.items():
+                is_sent = title in releases or (title == "A walk" and name.endswith("to file"))
+                same = r"story \d+ tells of the same event: "
+                reason = f"({same})?sent " if is_sent else f"{same}|not sent: its? "
+                assert re.match(reason, fate), (title, name, fate)
+        said += [news(up, "sources", "health"), up.run("zeke-jobs history"), up.text]
+        assert [one for one in said if COOKIE in one or SECRET in one] == []
