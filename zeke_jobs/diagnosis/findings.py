@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 
+#: The attributes of a finding that its check names.
+Fault = dict[str, Any]
+
+
 class Severity(StrEnum):
     """Severity of a finding."""
 
@@ -74,23 +78,10 @@ class Check:
 
     def look(self, patient: Patient) -> list[Finding]:
         """Its findings."""
-        return [
-            Finding(self.name, one.severity or self.severity, one.subject, one.sentence, one.help, one.figures)
-            for one in self.faults(patient)
-        ]
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """A finding without its kind. ``severity``, if given, replaces that of the check."""
-
-    subject: str
-    sentence: str
-    help: str
-    figures: dict[str, Any]
-    severity: Severity | None
+        return [Finding(**{"id": self.name, "severity": self.severity, **one}) for one in self.faults(patient)]
 
 
 def fault(subject: str, sentence: str, help_: str, /, *, severity: Severity | None = None, **figures: Any) -> Fault:
-    """A fault with its figures."""
-    return Fault(subject, sentence, help_, figures, severity)
+    """A finding without its kind. ``severity``, if given, replaces that of the check."""
+    found: Fault = {"subject": subject, "sentence": sentence, "help": help_, "figures": figures}
+    return {**found, "severity": severity} if severity else found

@@ -64,27 +64,21 @@ class Feed:
         while not self._closing.is_set():
             try:
                 with closing(connect(self._url, application_name="zeke-jobs top")) as conn:
-                    self._read_on(conn)
-            except DISCONNECTED as error:
-                said = " ".join(str(error).split())
-                self.trouble = said if isinstance(error, AddressError) else f"the database is away: {said}"
-                self._closing.wait(_AGAIN)
+                    while not self._closing.is_set():
+                        self._soon.clear()
+                        began = time.monotonic()
+                        self._read(conn)
+                        self._soon.wait(max(0.0, _EVERY - (time.monotonic() - began)))
             except Exception as error:  # noqa: BLE001 (a board that stands still says why)
-                self.trouble = f"could not be read: {type(error).__name__}: {' '.join(str(error).split())}"
+                said = " ".join(str(error).split())
+                is_away = isinstance(error, DISCONNECTED) and not isinstance(error, AddressError)
+                why = "the database is away" if is_away else f"could not be read: {type(error).__name__}"
+                self.trouble = said if isinstance(error, AddressError) else f"{why}: {said}"
                 self._closing.wait(_AGAIN)
 
-    def _read_on(self, conn: Connection) -> None:
-        while not self._closing.is_set():
-            self._soon.clear()
-            began = time.monotonic()
-            self.newest = self._read(conn)
-            self._soon.wait(max(0.0, _EVERY - (time.monotonic() - began)))
-
-    def _read(self, conn: Connection) -> Board:
+    def _read(self, conn: Connection) -> None:
         try:
-            read = board.read(conn, self._task, self._job)
+            self.newest, self.trouble = board.read(conn, self._task, self._job), ""
         except JobNotFound as error:
             self.trouble, self._job = str(error), None
-            return board.read(conn, self._task)
-        self.trouble = ""
-        return read
+            self.newest = board.read(conn, self._task)
