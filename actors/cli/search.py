@@ -5,22 +5,24 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID, uuid4
 
 import typer
 
-from actors.cli import meaning as by_meaning
+from actors.ai.protocol import Story
+from actors.cli.engine import CannotRead, in_force, open_analyst
 from actors.cli.output import Json, console, database, in_json
 from actors.cli.stories import print_story
-from actors.store import news
+from actors.store import embeddings, news
+from actors.store.ai_calls import PostgresLedger
 from actors.store.news import NotFound
 from zeke_jobs.cli.options import option
 from zeke_jobs.cli.run import UsageError
 from zeke_jobs.core.durations import parse_duration
+from zeke_jobs.errors import Defer, Reject, Retry
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from psycopg2.extensions import connection as Connection
 
 _PART = re.compile(r'(?:^|\s)(source|since):("[^"]*"|\S*)')
@@ -62,9 +64,7 @@ def search(
     if like and meaning:
         raise UsageError("expected --like or --meaning, got both")
     if like or meaning:
-        with database() as conn:
-            filters = (wanted.words, _sources(conn, wanted), wanted.since)
-            by_meaning.search(conn, like, meaning or "", *filters, limit=limit, is_json=is_json)
+        _by_meaning(like, meaning or "", wanted, limit=limit, is_json=is_json)
         return
     if not wanted.words and (wanted.sources or wanted.since or not query):
         raise typer.BadParameter(
@@ -85,6 +85,42 @@ def search(
         print_story(out, row, " ".join(row["excerpt"].split()))
     if rows[0]["compared"] >= RANKED:
         out.print(f"ranked among the newest {RANKED:,} that have these words; since: and source: narrow it down")
+
+
+def _by_meaning(like: str | None, meaning: str, wanted: Query, *, limit: int, is_json: bool) -> None:
+    """Print the stories nearest to the story ``like``, else to a text, of those that fit the query."""
+    with database() as conn:
+        if wanted.words:
+            news.check_words(conn, wanted.words)
+        story = news.find_story(conn, like) if like else None
+        near = _of_text(conn, meaning) if story is None else embeddings.of_story(conn, story)
+        if near is None:
+            raise NotFound(f"expected a story with an embedding, got {like!r}: analyze-story makes it")
+        query: dict[str, Any] = {"words": wanted.words, "sources": _sources(conn, wanted), "since": wanted.since}
+        rows, is_mixed = embeddings.alike(conn, near, **query, other_than=story, limit=limit)
+    if in_json(rows, is_json=is_json):
+        return
+    out = console()
+    for row in rows:
+        print_story(out, row, f"{row['cosine']:.2f} alike. {row['one_liner'] or ''}")
+    told = f"compared by {near.model_version}"
+    told += "; stories with an embedding of another model were not" if is_mixed else ""
+    out.print(told if rows else f"no story is near to it; {told}", soft_wrap=True, markup=False)
+
+
+def _of_text(conn: Connection, text: str) -> embeddings.Written:
+    """The embedding of a text by ``services.ai``; ``zeke-news costs`` has its cost, as of the task search.
+
+    Raises:
+        CannotRead: it has none.
+    """
+    try:
+        made = open_analyst(in_force(conn)).embed(
+            Story(UUID(int=0), text, ""), PostgresLedger(conn, uuid4(), "search", None)
+        )
+    except (Retry, Defer, Reject) as error:
+        raise CannotRead(f"the text has no embedding: {error}") from error
+    return embeddings.written(made.model_version, made.vector)
 
 
 def parse(arguments: list[str], now: datetime) -> Query:

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 DIMENSIONS = 1536
-NEWEST = 200_000
-"""Stories that a search by meaning compares, the newest: more would take longer than 250 ms."""
 _HALF = 1024
 _FLIPS = [1.0 if byte % 2 else -1.0 for byte in shake_128(b"signs").digest(DIMENSIONS)]
 
@@ -82,10 +80,10 @@ def alike(
     since: datetime | None = None,
     other_than: UUID | None = None,
     limit: int = 20,
-) -> tuple[list[dict[str, Any]], int, int]:
-    """The stories nearest to a vector, by ``cosine``; the number of stories that were compared, and of those of another model.
+) -> tuple[list[dict[str, Any]], bool]:
+    """The stories nearest to a vector, by ``cosine``; and whether there are some of another model, which are not compared.
 
-    The newest ``NEWEST`` are compared, or the newest 2,000 with ``words``, by their signs; the first hundred by their vectors.
+    All are compared by their signs, or the newest 2,000 with ``words``; the first hundred by their vectors.
     """
     with by_index(conn):
         rows = SQL.all(
@@ -98,7 +96,6 @@ def alike(
             sources=None if sources is None else list(sources),
             since=since,
             other_than=other_than or UUID(int=0),
-            newest=NEWEST,
             limit=limit,
         )
-    return [row for row in rows if row["id"]], rows[0]["compared"], rows[0]["others"]
+    return [row for row in rows if row["id"]], rows[0]["is_mixed"]

@@ -13,11 +13,10 @@ SELECT
   coalesce(o.brief_one_liner, o.brief_two_liner, o.brief_elevator) AS one_liner,
   round(found.cosine::numeric, 4) AS cosine,
   %(model)s AS model,
-  found.compared,
-  found.others
+  found.is_mixed
 FROM public.story_alike(
   %(model)s, %(vector)s::real[], %(signs)s::bit(1024), %(words)s, %(sources)s::uuid[], %(since)s::timestamptz, %(other_than)s::uuid,
-  %(newest)s, %(limit)s) AS found
+  %(limit)s) AS found
 LEFT JOIN public.story_index AS i ON i.story_id = found.story_id
 LEFT JOIN public.stories AS s ON s.id = found.story_id
 LEFT JOIN public.sources AS src ON src.id = s.primary_source_id

@@ -1,4 +1,4 @@
-"""``python -m tests.actors.store.at_scale``: how long lists, search and digests take among a million stories.
+"""``python -m tests.actors.store.at_scale``: how long and how much CPU lists, search and digests take among a million stories.
 
 ``fill FOLDER`` makes a server there with ``--stories``; ``measure FOLDER`` asks it, each look some times, and prints a table; ``both``
 does one after the other; ``--programs`` names another PostgreSQL's, with its own defaults. The exit status is 1 where a look takes a second.
@@ -16,6 +16,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
+
 from actors.ai import hashing
 from actors.cli.search import RANKED
 from actors.store import digests, embeddings, news
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 DAY = datetime(2026, 11, 20, tzinfo=UTC)
 WORDS, TEXTS, LENGTH, SOURCES, VECTORS = 60_000, 20_000, 100, 500, 500
 STEP = 50_000
+NEAR = embeddings.written("hashed-words-1", hashing.embed("w1 w2 w300 w400 w5000"))
 STOCK = {"jit": "on", "shared_buffers": "128MB", "max_connections": "100"}
 
 
@@ -86,6 +89,15 @@ def fill(conn: Connection, count: int) -> None:
             _fill(cursor, start, min(start + STEP, count))
             print(f"{min(start + STEP, count):,}", flush=True)
         cursor.execute("CREATE INDEX story_index_document_idx ON story_index USING gin (document)")
+        cursor.execute(  # of the stories whose vectors a look may read; those of all would take 6 GB
+            "INSERT INTO story_embeddings (story_id, model_version, embedding) SELECT i.story_id, 'hashed-words-1', v.vector"
+            " FROM (SELECT story_id FROM (SELECT story_id FROM story_signs ORDER BY bit_count(signs # %s::bit(1024)) LIMIT 2000) AS near"
+            " UNION (SELECT story_id FROM story_index ORDER BY happened_at DESC LIMIT 20000)"
+            " UNION (SELECT story_id FROM story_index WHERE document @@ 'w1200'::tsquery ORDER BY happened_at DESC LIMIT 2000)"
+            " UNION SELECT story_id FROM story_index WHERE source_id = md5('s77')::uuid) AS i"
+            " JOIN vectors AS v ON v.k = abs(hashtext(i.story_id::text)) %% 500",
+            (NEAR.signs,),
+        )
         cursor.execute("ALTER TABLE stories ENABLE TRIGGER ALL; ALTER TABLE contents ENABLE TRIGGER ALL")
         cursor.execute("VACUUM ANALYZE")
 
@@ -117,20 +129,14 @@ def _fill(cursor: Any, first: int, behind: int) -> None:
         "INSERT INTO story_signs (story_id, happened_at, model_version, signs)"
         " SELECT md5('t' || n)::uuid, '2026-11-20Z'::timestamptz - interval '1 minute' * n, 'hashed-words-1',"
         f" ('x' || {signs})::bit(1024) FROM generate_series(%s, %s) AS n", span)  # fmt: skip
-    cursor.execute(  # vectors of stories that are compared
-        "INSERT INTO story_embeddings (story_id, model_version, embedding)"
-        " SELECT md5('t' || n)::uuid, 'hashed-words-1', v.vector"
-        " FROM generate_series(%s, %s) AS n JOIN vectors AS v ON v.k = n %% 500 WHERE n <= %s", (*span, embeddings.NEWEST))  # fmt: skip
 
 
 def measure(conn: Connection) -> float:
     """Each look five times, the first among them after nothing; the longest median, in milliseconds."""
     source = news.sources_like(conn, "Source 77")
 
-    near = embeddings.written("hashed-words-1", hashing.embed("w1 w2 w300 w400 w5000"))
-
     def alike(**more: Any) -> Callable[[], Any]:
-        return lambda: embeddings.alike(conn, near, **more)[0]
+        return lambda: embeddings.alike(conn, NEAR, **more)[0]
 
     def of(words: str, **more: Any) -> Callable[[], Any]:
         return lambda: news.search(conn, words, ranked=RANKED, **more)
@@ -160,9 +166,9 @@ def measure(conn: Connection) -> float:
         "digest of a week": lambda: digests.top(conn, since=date(2026, 11, 12), until=date(2026, 11, 18), team_id=None, limit=10),
     }  # fmt: skip
     longest = 0.0
-    print(f"{'look':36} {'rows':>5} {'first ms':>9} {'median ms':>9}")
+    print(f"{'look':36} {'rows':>5} {'first ms':>9} {'median ms':>9} {'CPU ms':>9}")
     for name, look in looks.items():
-        times = []
+        times, used = [], _cpu(conn)
         for _ in range(5):
             begin = time.perf_counter()
             found = look()
@@ -170,8 +176,17 @@ def measure(conn: Connection) -> float:
         rows = len(found) if isinstance(found, list) else 1
         median = sorted(times)[2]
         longest = max(longest, median)
-        print(f"{name:36} {rows:5} {times[0]:9.0f} {median:9.0f}", flush=True)
+        print(f"{name:36} {rows:5} {times[0]:9.0f} {median:9.0f} {(_cpu(conn) - used) * 200:9.0f}", flush=True)
     return longest
+
+
+def _cpu(conn: Connection) -> float:
+    """Seconds of CPU that the server took so far, with its parallel workers."""
+    backend = psutil.Process(conn.info.backend_pid)
+    server = backend.parent()
+    assert server is not None
+    ended = server.cpu_times()
+    return sum(backend.cpu_times()[:2]) + ended.children_user + ended.children_system
 
 
 if __name__ == "__main__":
