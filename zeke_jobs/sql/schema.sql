@@ -594,7 +594,6 @@ CREATE TABLE zeke_jobs.bucket_change (
     amount numeric DEFAULT 0 NOT NULL,
     used numeric,
     delay double precision DEFAULT 0 NOT NULL,
-    returned_of timestamp with time zone,
     noted_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL
 );
 
@@ -604,9 +603,7 @@ COMMENT ON COLUMN zeke_jobs.bucket_change.amount IS 'What jobs used beyond their
 
 COMMENT ON COLUMN zeke_jobs.bucket_change.used IS 'What a job of the task reported in all, for its average.';
 
-COMMENT ON COLUMN zeke_jobs.bucket_change.delay IS 'Seconds by which a handler started later than its claim allowed for.';
-
-COMMENT ON COLUMN zeke_jobs.bucket_change.returned_of IS 'A start was taken at this time by a claim whose job was handed back unstarted.';
+COMMENT ON COLUMN zeke_jobs.bucket_change.delay IS 'Seconds by which a handler started later than its claim allowed for; negative: a start was handed back.';
 
 CREATE TABLE zeke_jobs.bucket_key (
     name text NOT NULL,

@@ -97,21 +97,25 @@ class WorkerProcess:
         if not self.proof.holds(claim) and not claim.ended:
             return RETURNED
         try:
-            self._report_late_start(claim)
+            if not self._may_start(claim):
+                return RETURNED
         except psycopg2.Error as error:
             if not is_away(error):
                 raise
             return RETURNED
         return None if self.held.start(claim) else Settled()
 
-    def _report_late_start(self, claim: Claim) -> None:
-        """Report that a job starts late to the rates of its task, which counted it at the claim."""
-        told = 0.0
+    def _may_start(self, claim: Claim) -> bool:
+        """Report a late start to the rates of its task, which counted it at the claim; False when it is too late to start."""
+        margin = _MARGIN
         while claim.on_time is not None and (now := time.monotonic()) - claim.asked > claim.on_time:
             with self.pool.connection() as conn:
-                told = SQL.value(conn, "job/started_late", job=claim.id, margin=_MARGIN, told=told) or told
-            if time.monotonic() - now < _MARGIN:
-                return
+                if not SQL.value(conn, "job/started_late", job=claim.id, margin=margin):
+                    return False
+            if (took := time.monotonic() - now) < margin:
+                break
+            margin = 2 * took
+        return True
 
     def settle(self, claim: Claim, outcome: Outcome, *, unstarted: bool = False, gives_up: bool = False) -> bool:
         """End a claim; the completer writes the end unless the database has it.

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 
 import zeke_jobs
 from tests.waiting import eventually
 from tests.zeke_jobs.worker import handlers
+from tests.zeke_jobs.worker.conftest import a_claim
 from tests.zeke_jobs.worker.test_running import outcome
 from zeke_jobs.errors import JobFailed
 from zeke_jobs.worker.claim.producer import Producer
 from zeke_jobs.worker.life.heartbeat import Heartbeat
+from zeke_jobs.worker.process import WorkerProcess
 
 if TYPE_CHECKING:
     from tests.zeke_jobs.worker.conftest import Jobs, Running
@@ -206,6 +212,34 @@ def test_a_handler_under_a_rate_that_starts_late_delays_the_next_start(
     # A busy machine tells it in two parts.
     changes = jobs.rows("SELECT delay FROM zeke_jobs.bucket_change WHERE name = 'task/rated' AND delay IS NOT NULL")
     assert sum(change["delay"] for change in changes) >= 0.3
+
+
+def test_a_job_that_would_start_later_than_its_rates_period_goes_back_to_the_queue(
+    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accept = Producer._accept
+
+    def frozen(producer: Producer, messages: Any, **said: Any) -> None:
+        for message in messages:
+            if message.claim.number == 1:
+                message.claim.asked -= 2.0
+                jobs.rows("UPDATE zeke_jobs.queue SET claimed_on = claimed_on - interval '2 seconds'")
+        accept(producer, messages, **said)
+
+    monkeypatch.setattr(Producer, "_accept", frozen)
+    with running("  rated: {handler: 'H:echo', rate: 2/s}"):
+        outcome("rated")
+    (row,) = jobs.rows("SELECT claim, attempt FROM zeke_jobs.queue")
+    assert row == {"claim": 2, "attempt": 1}
+
+
+def test_a_late_start_is_told_although_each_round_trip_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = itertools.count(100.0, 0.03)  # seconds between two readings
+    monkeypatch.setattr("zeke_jobs.worker.process.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    calls = iter(range(9))
+    monkeypatch.setattr("zeke_jobs.worker.process.SQL", SimpleNamespace(value=lambda *_, **__: next(calls) >= 0))
+    process = SimpleNamespace(pool=SimpleNamespace(connection=contextlib.nullcontext))
+    assert WorkerProcess._may_start(process, a_claim(UUID(int=1), asked=0.0, on_time=0.01))  # type: ignore[arg-type]
 
 
 def test_a_job_that_has_seen_two_processes_die_runs_alone_and_the_others_after_it(

@@ -41,15 +41,6 @@ CREATE OR REPLACE FUNCTION zeke_jobs.moved_on(
 LANGUAGE sql STABLE PARALLEL SAFE -- as it is, so that it becomes a part of the calling statement
 AS $$ SELECT greatest(p_next_at, p_now - make_interval(secs => p_slack)) + make_interval(secs => p_step * p_units) $$;
 
--- next_at after so many starts were handed back that were taken at a time. Only if nothing has started since: later starts kept their distance from these.
-CREATE OR REPLACE FUNCTION zeke_jobs.moved_back(
-  p_next_at timestamptz, p_step double precision, p_slack double precision, p_starts bigint, p_taken_on timestamptz) RETURNS timestamptz
-LANGUAGE sql STABLE PARALLEL SAFE
-AS $$
-  SELECT CASE WHEN p_starts > 0 AND p_next_at - make_interval(secs => p_step * p_starts) <= p_taken_on + interval '1 millisecond'
-    THEN p_next_at - make_interval(secs => p_step * p_starts) ELSE p_next_at END
-$$;
-
 -- The number of active jobs of tasks, and of a key of them.
 CREATE OR REPLACE FUNCTION zeke_jobs.active_of(p_tasks text[]) RETURNS bigint
 LANGUAGE plpgsql STABLE -- and not sql: only plpgsql keeps its plans
@@ -163,15 +154,15 @@ BEGIN
     DELETE FROM zeke_jobs.bucket_change AS c WHERE c.name = ANY (p_limits) RETURNING c.*
   ),
   change AS MATERIALIZED (
-    SELECT g.name, g.unit, g.key, sum(g.amount) AS amount, sum(g.delay) AS delay, count(g.returned_of) AS returned, max(g.returned_of) AS returned_of,
-      min(g.noted_on) AS noted_on
+    -- The greatest delay moves the next starts far enough for all late ones; starts that were handed back have negative delays.
+    SELECT g.name, g.unit, g.key, sum(g.amount) AS amount, min(g.noted_on) AS noted_on,
+      make_interval(secs => greatest(max(g.delay), 0) + sum(least(g.delay, 0))) AS delay
     FROM gone AS g GROUP BY g.name, g.unit, g.key
   ),
   keyed AS (
     UPDATE zeke_jobs.bucket_key AS k
-    SET next_at = zeke_jobs.moved_back(k.next_at, b.key_step, b.key_slack, g.returned, g.returned_of) + make_interval(secs => g.delay)
-    FROM change AS g JOIN zeke_jobs.bucket AS b ON b.name = g.name AND b.unit = 'jobs'
-    WHERE g.key <> '' AND k.name = g.name AND k.key = g.key
+    SET next_at = k.next_at + g.delay
+    FROM change AS g WHERE g.key <> '' AND k.name = g.name AND k.key = g.key
   ),
   average AS (
     SELECT a.name, a.unit, jsonb_object_agg(a.task, round(coalesce(a.was + (a.used - a.was) * least(1, a.jobs / 20.0), a.used), 6)) AS averages
@@ -184,9 +175,9 @@ BEGIN
     GROUP BY a.name, a.unit
   )
   UPDATE zeke_jobs.bucket AS b
-  SET next_at = CASE WHEN b.step IS NULL THEN b.next_at
-      WHEN g.amount = 0 AND g.delay = 0 THEN zeke_jobs.moved_back(b.next_at, b.step, b.slack, g.returned, g.returned_of)
-      ELSE zeke_jobs.moved_on(b.next_at, b.step, b.slack, g.amount, g.noted_on) + make_interval(secs => g.delay) END,
+  SET next_at = CASE WHEN b.unit = 'jobs' THEN b.next_at + g.delay
+      WHEN b.step IS NULL THEN b.next_at
+      ELSE zeke_jobs.moved_on(b.next_at, b.step, b.slack, g.amount, g.noted_on) END,
     spent = CASE WHEN b.zone IS NOT NULL AND b.spent_on = (p_now AT TIME ZONE b.zone)::date THEN greatest(0, b.spent + g.amount) ELSE b.spent END,
     averages = b.averages || coalesce(a.averages, '{}')
   FROM (SELECT g.* FROM change AS g WHERE g.key = '') AS g
@@ -235,24 +226,33 @@ BEGIN
 END
 $$;
 
--- A handler is about to start later after its claim than its rates allow for: within p_margin seconds from now. Adds the delay to them. The worker
--- calls it before the handler acts; the delay is counted from the claim by this clock, because a worker may have been frozen. Returns that delay: given
--- as p_told, it is not counted again by another call.
-CREATE OR REPLACE FUNCTION zeke_jobs.started_late(p_job uuid, p_margin double precision, p_told double precision DEFAULT 0) RETURNS double precision
-LANGUAGE plpgsql VOLATILE
+-- A handler is about to start later after its claim than its rates allow for: within p_margin seconds from now. Adds the delay to them, and returns
+-- true. Later than a whole period it may not start, because a delay of the next starts no longer makes up for it: false. The worker calls it before
+-- the handler acts; the delay is counted from the claim by this clock, because a worker may have been frozen.
+CREATE OR REPLACE FUNCTION zeke_jobs.started_late(p_job uuid, p_margin double precision) RETURNS boolean
+LANGUAGE plpgsql VOLATILE -- and not sql: only plpgsql keeps its plans
 SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
-  v_after double precision := (SELECT extract(epoch FROM zeke_jobs.now() - q.claimed_on) + p_margin FROM zeke_jobs.queue AS q WHERE q.message_id = p_job);
+  v_may boolean;
 BEGIN
-  INSERT INTO zeke_jobs.bucket_change (name, unit, key, delay)
-  SELECT b.name, 'jobs', r.key, v_after - greatest(zeke_jobs.allowance(r.period), p_told)
-  FROM zeke_jobs.queue AS q
-  JOIN zeke_jobs.task AS t ON t.id = q.task
-  JOIN zeke_jobs.bucket AS b ON b.name = ANY (t.limits) AND b.unit = 'jobs'
-  CROSS JOIN LATERAL (VALUES ('', b.period), (q.key, b.key_period)) AS r (key, period)
-  WHERE q.message_id = p_job AND r.key IS NOT NULL AND v_after > greatest(zeke_jobs.allowance(r.period), p_told);
-  RETURN v_after;
+  WITH late AS (
+    SELECT b.name, r.key, r.period, extract(epoch FROM zeke_jobs.now() - q.claimed_on) + p_margin - zeke_jobs.allowance(r.period) AS delay
+    FROM zeke_jobs.queue AS q
+    JOIN zeke_jobs.task AS t ON t.id = q.task
+    JOIN zeke_jobs.bucket AS b ON b.name = ANY (t.limits) AND b.unit = 'jobs'
+    CROSS JOIN LATERAL (VALUES ('', b.period), (q.key, b.key_period)) AS r (key, period)
+    WHERE q.message_id = p_job AND r.key IS NOT NULL
+  ),
+  may AS (
+    SELECT bool_and(l.delay < extract(epoch FROM l.period)) IS NOT false AS it FROM late AS l
+  ),
+  noted AS (
+    INSERT INTO zeke_jobs.bucket_change (name, unit, key, delay)
+    SELECT l.name, 'jobs', l.key, l.delay FROM late AS l CROSS JOIN may AS m WHERE l.delay > 0 AND m.it
+  )
+  SELECT m.it INTO v_may FROM may AS m;
+  RETURN v_may;
 END
 $$;
 
@@ -306,29 +306,32 @@ $$;
 --   completed: the estimate counts.
 --   raised: the estimate counts for units, nothing for money, because an outage would use up the whole day.
 --   deferred: nothing counts.
---   returned (unstarted): nothing counts, not even the start.
+--   returned: nothing counts, not even the start, unless the handler had started: then it was cut off.
 --   cut off (by a timeout, a cancel, a stop, a death): at least the estimate counts, because the attempt could not report everything.
 CREATE OR REPLACE FUNCTION zeke_jobs.settle_units(p_ids uuid[], p_how text) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
   IF p_how = 'returned' THEN
-    INSERT INTO zeke_jobs.bucket_change (name, unit, key, returned_of)
-    SELECT b.name, 'jobs', r.key, q.claimed_on
+    -- Give the start back, but not what the rate has let go by since the claim: others may have started instead.
+    INSERT INTO zeke_jobs.bucket_change (name, unit, key, delay)
+    SELECT b.name, 'jobs', r.key, -greatest(0, r.step - extract(epoch FROM zeke_jobs.now() - q.claimed_on))
     FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task AND t.on_time IS NOT NULL
     JOIN zeke_jobs.bucket AS b ON b.name = ANY (t.limits) AND b.unit = 'jobs'
     CROSS JOIN LATERAL (VALUES ('', b.step), (q.key, b.key_step)) AS r (key, step)
-    WHERE q.message_id = ANY (p_ids) AND r.step IS NOT NULL AND r.key IS NOT NULL;
+    WHERE q.message_id = ANY (p_ids) AND q.started_on IS NULL AND r.step IS NOT NULL AND r.key IS NOT NULL;
   END IF;
   WITH ended AS (
-    DELETE FROM zeke_jobs.unit_use AS u WHERE u.job = ANY (p_ids) RETURNING u.*
+    DELETE FROM zeke_jobs.unit_use AS u USING zeke_jobs.queue AS q
+    WHERE u.job = ANY (p_ids) AND q.message_id = ANY (p_ids) AND q.message_id = u.job
+    RETURNING u.*, p_how = 'cut off' OR p_how = 'returned' AND q.started_on IS NOT NULL AS cut_off
   )
   INSERT INTO zeke_jobs.bucket_change (name, unit, task, amount, used)
   SELECT e.name, e.unit, e.task, CASE
-      WHEN p_how = 'cut off' THEN greatest(e.taken, e.reported)
+      WHEN e.cut_off THEN greatest(e.taken, e.reported)
       WHEN p_how IN ('deferred', 'returned') OR p_how = 'raised' AND b.zone IS NOT NULL THEN coalesce(e.reported, 0)
       ELSE coalesce(e.reported, e.taken) END - e.taken,
-    CASE WHEN p_how <> 'cut off' THEN e.reported END
+    CASE WHEN NOT e.cut_off THEN e.reported END
   FROM ended AS e LEFT JOIN zeke_jobs.bucket AS b ON b.name = e.name AND b.unit = e.unit;
 END
 $$;

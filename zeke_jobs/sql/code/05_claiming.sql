@@ -169,10 +169,10 @@ BEGIN
         ORDER BY q.run_at, q.seq LIMIT v_share
         FOR UPDATE SKIP LOCKED);
     END IF;
+    v_now := zeke_jobs.now(); -- later than the end of each job that the counts saw as ended, so recorded times never overlap
     IF v_one.metered AND v_places <> '{}' THEN
       PERFORM zeke_jobs.take(v_one.id, v_one.limits, v_places, v_now);
     END IF;
-    v_now := zeke_jobs.now(); -- later than the end of each job that the counts saw as ended, so recorded times never overlap
     RETURN QUERY
       UPDATE zeke_jobs.queue AS q
       SET state = 'consumed', claim = q.claim + 1, worker = p_worker, claimed_on = v_now, started_on = NULL, mtime = v_now,

@@ -153,14 +153,12 @@ CREATE TABLE zeke_jobs.bucket_change (
   amount numeric NOT NULL DEFAULT 0,
   used numeric,
   delay double precision NOT NULL DEFAULT 0,
-  returned_of timestamptz,
   noted_on timestamptz NOT NULL DEFAULT zeke_jobs.now()
 );
 COMMENT ON TABLE zeke_jobs.bucket_change IS 'Changes of buckets since the last claim.';
 COMMENT ON COLUMN zeke_jobs.bucket_change.amount IS 'What jobs used beyond their estimates.';
 COMMENT ON COLUMN zeke_jobs.bucket_change.used IS 'What a job of the task reported in all, for its average.';
-COMMENT ON COLUMN zeke_jobs.bucket_change.returned_of IS 'A start was taken at this time by a claim whose job was handed back unstarted.';
-COMMENT ON COLUMN zeke_jobs.bucket_change.delay IS 'Seconds by which a handler started later than its claim allowed for.';
+COMMENT ON COLUMN zeke_jobs.bucket_change.delay IS 'Seconds by which a handler started later than its claim allowed for; negative: a start was handed back.';
 
 -- Serves the claim.
 CREATE INDEX bucket_change_name ON zeke_jobs.bucket_change (name);
