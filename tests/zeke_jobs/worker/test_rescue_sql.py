@@ -77,7 +77,7 @@ def test_one_row_that_is_wrong_does_not_stop_the_rescue_of_others(jobs: Jobs) ->
     assert rescue(jobs, 21) == {"rescued": {good}}
     assert any(str(bad) in notice for notice in jobs.conn.notices)
     jobs.rows("ALTER TABLE zeke_jobs.queue DROP CONSTRAINT broken")
-    assert rescue(jobs, 21) == {"rescued": {bad}}
+    assert rescue(jobs, 40) == {"rescued": {bad}}
 
 
 def test_a_job_cancelled_with_its_task_is_rescued_as_cancelled(jobs: Jobs) -> None:
@@ -88,7 +88,9 @@ def test_a_job_cancelled_with_its_task_is_rescued_as_cancelled(jobs: Jobs) -> No
     assert rescue(jobs, 21) == {"cancelled": {job}}
 
 
-def test_a_rescue_leaves_a_job_whose_row_is_locked_and_takes_it_later(jobs: Jobs, other_conn: Connection) -> None:
+def test_a_rescue_leaves_a_job_whose_row_is_locked_and_its_process_learns_that_it_is_lost(
+    jobs: Jobs, other_conn: Connection
+) -> None:
     free, locked = jobs.add("a", 2)
     worker = jobs.worker()
     claims = {c["message_id"]: c["claim"] for c in jobs.claim(worker, 2)}
@@ -96,7 +98,19 @@ def test_a_rescue_leaves_a_job_whose_row_is_locked_and_takes_it_later(jobs: Jobs
         assert Jobs(other_conn).fence(worker, locked, claims[locked])
         jobs.rows("SET statement_timeout TO '10s'")
         assert rescue(jobs, 21) == {"rescued": {free}}
+        assert not jobs.beat(worker)["alive"]
     assert rescue(jobs, 40) == {"rescued": {locked}}
+
+
+def test_a_process_that_beats_while_it_is_being_searched_for_is_not_lost(jobs: Jobs) -> None:
+    jobs.add("a")
+    jobs.claim(jobs.worker(), 1)
+    # As if the search had seen the time before the beat.
+    jobs.rows(
+        """CREATE OR REPLACE FUNCTION zeke_jobs.lost_processes(p_now timestamptz) RETURNS SETOF zeke_jobs.worker LANGUAGE sql
+        AS 'SELECT * FROM zeke_jobs.worker'"""
+    )
+    assert rescue(jobs, 0) == {}
 
 
 def test_a_worker_that_stops_short_of_its_commit_is_not_waited_for(jobs: Jobs, other_conn: Connection) -> None:

@@ -39,7 +39,7 @@ $$;
 
 -- Return the jobs of lost processes to the queue. A returned job may have taken effect, so its attempt counts, but uses up no retry; a task without
 -- retries fails. It may have killed the process, so its death counts: from the second death on it runs alone, the third fails it as quarantined.
--- Locked jobs stay for the next call: their worker may have stopped before a commit, and its transaction ends by itself.
+-- Locked jobs stay for a later call: their worker may have stopped before a commit, and its transaction ends by itself.
 CREATE OR REPLACE FUNCTION zeke_jobs.rescue() RETURNS TABLE (message_id uuid, task text, deaths integer, outcome text)
 LANGUAGE plpgsql VOLATILE
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
@@ -51,8 +51,9 @@ DECLARE
   v_lost uuid[] := ARRAY(SELECT w.id FROM zeke_jobs.lost_processes(v_now) AS w);
   v_job record;
 BEGIN
-  -- Two processes that rescue at once never count one death twice: the second waits for none and skips all.
-  v_lost := ARRAY(SELECT w.id FROM zeke_jobs.worker AS w WHERE w.id = ANY (v_lost) ORDER BY w.id FOR UPDATE SKIP LOCKED);
+  -- Two processes that rescue at once never count one death twice: the second waits for none and skips all. A beat may have come since the search.
+  v_lost := ARRAY(
+    SELECT w.id FROM zeke_jobs.worker AS w WHERE w.id = ANY (v_lost) AND w.heartbeat_on < v_now - w.lost_after ORDER BY w.id FOR UPDATE SKIP LOCKED);
   FOR v_job IN
     SELECT q.message_id, q.task, q.deaths + 1 AS deaths, w.host, w.pid, w.heartbeat_on, CASE
         WHEN q.cancelled_on IS NOT NULL THEN 'cancelled'
@@ -63,7 +64,8 @@ BEGIN
     LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
     LEFT JOIN LATERAL zeke_jobs.find_task(q.task) AS t ON true
     WHERE q.state = 'consumed' AND (q.worker = ANY (v_lost)
-      -- A worker without a row, but with claimed jobs, did not end in an orderly way. Wait a minute, because its row may not be committed yet.
+      -- A worker without a row, but with claimed jobs, did not end in an orderly way, or its jobs were locked when its others were rescued.
+      -- Wait a minute, because its row may not be committed yet.
       OR w.id IS NULL AND q.claimed_on < v_now - interval '1 minute')
     FOR UPDATE OF q SKIP LOCKED
   LOOP
@@ -86,9 +88,8 @@ BEGIN
       RAISE WARNING 'job % of % cannot be rescued: %', v_job.message_id, v_job.task, SQLERRM;
     END;
   END LOOP;
-  -- A process keeps its row while it holds a job, so that the next call comes back to that job.
-  DELETE FROM zeke_jobs.worker AS w
-  WHERE w.id = ANY (v_lost) AND NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.worker = w.id);
+  -- Also if a job was locked: a process that comes back must learn that it has lost the others.
+  DELETE FROM zeke_jobs.worker AS w WHERE w.id = ANY (v_lost);
 END
 $$;
 
