@@ -86,7 +86,8 @@ def remove(name: Name, is_json: Json = False) -> None:
     with database() as conn, transaction(conn):
         if not SQL.run(conn, "alert_remove", name=name):
             raise NotFound(f"expected the name of an alert, got {name!r}; see zeke-news alert list")
-        SQL.run(conn, "alert_orphans")
+        for story in SQL.all(conn, "alert_orphans"):
+            SQL.all(conn, "alert_hits", **story)
     if not in_json({"name": name, "removed": True}, is_json=is_json):
         tell(f"removed alert {name}")
 

@@ -11,7 +11,7 @@ from actors.cli.engine import in_force, task_settings
 from actors.cli.output import Json, Team, database, in_json, tell
 from actors.insights.events import EventSettings
 from actors.insights.interests import Interest
-from actors.insights.suggesting import Proposal, propose
+from actors.insights.suggesting import propose
 from actors.store.news import NOBODY
 from zeke_jobs.cli.options import option
 from zeke_jobs.cli.run import UsageError
@@ -57,28 +57,18 @@ def suggest(
                 tell(f"the interests of {name} are now {wider}")
             return
         made, counts = propose(conn, team, *_present(conn, team))
-    if in_json([_row(one) for one in made], is_json=is_json):
+    if in_json(made, is_json=is_json):
         return
     tell(
         f"by {counts['liked']} stories starred or read and {counts['archived']} archived; {counts['recent']} are of the last week"
     )
     for one in made:
-        told = _row(one)
-        tell(
-            f"{told['accept']}: in {one.liked} starred or read, {one.archived} archived; would have moved {len(one.moved)}"
-        )
-        for story in told["moved"][:3]:
+        marked = f"in {one['liked']} starred or read, {one['archived']} archived"
+        tell(f"{one['accept']}: {marked}; would have moved {len(one['moved'])}")
+        for story in one["moved"][:3]:
             tell(f"      {story['by']:+g}  {story['number']}  {story['title']}")
-    tell(
-        f"to accept: zeke-news interests suggest --accept {_row(made[0])['accept']}"
-        if made
-        else "nothing to propose yet"
-    )
-
-
-def _row(one: Proposal) -> dict[str, Any]:
-    moved = [{"number": row["number"], "title": row["title"], "by": by} for row, by in one.moved]
-    return {"accept": f"{one.kind}:{one.value}", "liked": one.liked, "archived": one.archived, "moved": moved}
+    how = f"to accept: zeke-news interests suggest --accept {made[0]['accept']}" if made else ""
+    tell(how or "nothing to propose yet")
 
 
 def _present(conn: Connection, team: UUID) -> tuple[Interest, Interests]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from actors.ai.words import SMALL, words
@@ -12,7 +11,7 @@ from actors.insights.interests import Interest, score
 from actors.store.statements import SQL, by_index
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
@@ -29,28 +28,14 @@ _EXAMPLES = 20  # the newest marked stories that are tried as examples
 Kind = Literal["more", "less", "like", "unlike"]
 
 
-@dataclass(frozen=True)
-class Proposal:
-    """A word or an example story that the interests of a team may get.
-
-    Attributes:
-        kind: The list of ``Interest`` that it would join.
-        value: The word, or the number of the story.
-        liked: Stories that the team starred or read that have the word, or resemble the example; ``archived``: those put away.
-        moved: The stories of the last week whose chili it would have moved, with the shift in points.
-    """
-
-    kind: Kind
-    value: str | int
-    liked: int
-    archived: int
-    moved: list[tuple[dict[str, Any], float]]
-
-
 def propose(
     conn: Connection, team: UUID, interest: Interest, settings: Interests
-) -> tuple[list[Proposal], dict[str, int]]:
-    """Proposals of each kind, the most telling first; and the numbers of liked, archived and recent stories behind them."""
+) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    """Proposals of each kind, the most telling first; and the numbers of liked, archived and recent stories behind them.
+
+    Each has its name as ``--accept`` takes it, the numbers of ``liked`` and ``archived`` stories that have the word or resemble
+    the example, and the stories of the last week that it would have ``moved``, with the shift in points.
+    """
     with by_index(conn):
         rows = SQL.all(conn, "interest_stories", team=team)
         liked = [row for row in rows if row["is_starred"] or row["state"] == "read"]
@@ -69,19 +54,24 @@ def propose(
     named: list[tuple[Kind, str | int]] = [("more", word) for word in _telling(liked, archived + others)]
     named += [("less", word) for word in _telling(archived, liked + others)]
     named += [("like", row["number"]) for row in starred] + [("unlike", row["number"]) for row in archived[:_EXAMPLES]]
-    made = []
+    made, shown = [], Counter[str]()
     for kind, value in named:
-        if str(value).lower() in {str(one).lower() for one in getattr(interest, kind)}:
+        if shown[kind] == _MOST or str(value).lower() in {str(one).lower() for one in getattr(interest, kind)}:
             continue
         alone = Interest.model_validate({kind: [value]})
         fits = [
-            {row["id"] for row in some if score(alone, settings, row["said"], near[row["id"]])[0]}
+            len([row for row in some if score(alone, settings, row["said"], near[row["id"]])[0]])
             for some in (liked, archived)
         ]
+        mine, opposite = fits if kind in {"more", "like"} else fits[::-1]
+        if mine < (_LEAST if isinstance(value, str) else _LEAST - 1) or mine <= opposite:  # an example is one itself
+            continue
+        shown[kind] += 1
         wider = interest.model_copy(update={kind: (*getattr(interest, kind), value)})
-        moved = [(row, _shift(wider, settings, row, near) - _shift(interest, settings, row, near)) for row in week]
-        made.append(Proposal(kind, value, len(fits[0]), len(fits[1]), [(row, by) for row, by in moved if by]))
-    return list(_best(made)), {"liked": len(liked), "archived": len(archived), "recent": len(week)}
+        shifts = [(row, _shift(wider, settings, row, near) - _shift(interest, settings, row, near)) for row in week]
+        moved = [{"number": row["number"], "title": row["title"], "by": by} for row, by in shifts if by]
+        made.append({"accept": f"{kind}:{value}", "liked": fits[0], "archived": fits[1], "moved": moved})
+    return made, {"liked": len(liked), "archived": len(archived), "recent": len(week)}
 
 
 def _shift(
@@ -103,14 +93,3 @@ def _telling(some: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, An
 
 def _words(said: str) -> set[str]:
     return {word for word in words(said[:_LEAD]) if word not in SMALL and len(word) > 2 and not word.isnumeric()}
-
-
-def _best(made: Iterable[Proposal]) -> Iterable[Proposal]:
-    """Of each kind the first that fit enough of the marked stories, and more of them than of the opposite ones."""
-    shown = Counter[str]()
-    for one in made:
-        mine, opposite = (one.liked, one.archived) if one.kind in {"more", "like"} else (one.archived, one.liked)
-        least = _LEAST if isinstance(one.value, str) else _LEAST - 1  # the example itself is one more
-        if mine >= least and mine > opposite and shown[one.kind] < _MOST:
-            shown[one.kind] += 1
-            yield one

@@ -80,7 +80,7 @@ def fetch_content(payload: FetchContent, ctx: Context[ContentSettings]) -> dict[
 def _fetch(ctx: Context[ContentSettings], waiting: list[Item], engine: PoliteEngine) -> Counter[str]:
     counts: Counter[str] = Counter()
     broken: Exception | None = None
-    rules = filters.in_force(ctx.db, ctx.settings.filters)
+    rules = filters.compiled(filters.named(ctx.db, ctx.settings.filters))
     for place, item in enumerate(waiting):
         engine.leave()
         try:

@@ -34,11 +34,6 @@ _TAG = re.compile(r"<[^<>]*>")
 _KINDS = ("words", "regex", "author")
 
 
-def in_force(conn: Connection, rules: Iterable[Rule]) -> Filters:
-    """The filters of these rules of jobs.yaml, and of the rules that were added by the command line."""
-    return compiled(named(conn, rules))
-
-
 def named(conn: Connection, rules: Iterable[Rule]) -> Rules:
     """These rules of jobs.yaml, and those that were added, with the names that people know them by."""
     given = [(f"jobs.yaml {place}", rule) for place, rule in enumerate(rules, 1)]
@@ -50,14 +45,8 @@ def _read(rule: str) -> Rule:
     return Rule.model_validate_json(rule)
 
 
-@lru_cache(maxsize=4)
-def compiled(rules: Rules) -> Filters:
-    """The filters of these rules, each with the name that people know it by."""
-    return Filters(rules)
-
-
 class Filters:
-    """Judges items by rules; see ``compiled``."""
+    """Judges items by rules, each with the name that people know it by; ``compiled`` keeps the latest."""
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
@@ -117,6 +106,9 @@ class Filters:
             known = frozenset(place for place, (_, rule) in every if _applies(rule.when, item, named, folder))
             self._scopes[key] = known
         return known
+
+
+compiled = lru_cache(maxsize=4)(Filters)
 
 
 @dataclass(frozen=True)

@@ -56,11 +56,7 @@ def obtain(item: Item, engine: Engine, least: int) -> Text | Missing:
     except EngineError as error:
         if error.transient:
             raise
-        if told is not None and item.source_type == NEWSLETTER:
-            return replace(
-                told, choice=one_line(f"{told.origin}: no view on the web ({error.code}: {error})", _LONGEST_CHOICE)
-            )
-        return _instead(told, error) or Missing(error.code, str(error))
+        return _instead(item, told, error) or Missing(error.code, str(error))
     captions = page.metadata.get("captions")
     if told is None and captions and len((page.text or "").strip()) < least:
         shown = replace(item, title=item.title or page.title, metadata={**item.metadata, "transcript": captions})
@@ -106,7 +102,7 @@ def _in_own_words(item: Item, engine: Engine, told: Text | None, least: int) -> 
 def stand_in(item: Item, error: EngineError, least: int) -> Text | None:
     """The feed's text of an item whose page cannot be had for now; None if it has none."""
     try:
-        return _instead(_told(item, least)[0], error)
+        return _instead(item, _told(item, least)[0], error)
     except EngineError:  # the feed's text cannot be read for now either
         return None
 
@@ -116,9 +112,9 @@ def is_article(told: Text) -> bool:
     return told.origin == "feed" or len(told.text) >= _ARTICLE
 
 
-def _instead(told: Text | None, error: EngineError) -> Text | None:
-    """The feed's text, if it may stand in for the page, with the reason."""
-    if told is None or "feed" not in error.code.traits:
+def _instead(item: Item, told: Text | None, error: EngineError) -> Text | None:
+    """The feed's text, if it may stand in for the page, with the reason. A letter may always: the mail has all of it."""
+    if told is None or ("feed" not in error.code.traits and item.source_type != NEWSLETTER):
         return None
     return replace(
         told, choice=one_line(f"{told.origin}: the page cannot be had ({error.code}: {error})", _LONGEST_CHOICE)

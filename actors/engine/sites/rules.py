@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Annotated, Self
 
 import httpx
-from pydantic import AfterValidator, BaseModel, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, StringConstraints, model_validator
 
 from actors.engine.settings import EngineSettings, sendable
 from actors.engine.sites.selectors import Selector
@@ -16,15 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _PORTS = {"http": 80, "https": 443}
-_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,200}")
 _OURS = re.compile(r"(?i)host|user-agent|cookie|connection|content-.*|transfer-encoding|accept-encoding|if-.*|range")
 _HOST = re.compile(r"(?:\*\.)?(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
-
-
-def _name(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise ValueError(f"expected a name of letters, digits and hyphens, got {name!r}")
-    return name
 
 
 def _header(name: str) -> str:
@@ -33,7 +26,7 @@ def _header(name: str) -> str:
     return name
 
 
-_Name = Annotated[str, AfterValidator(_name)]
+_Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,200}$")]
 _Secret = Annotated[SecretStr, AfterValidator(sendable)]
 
 
