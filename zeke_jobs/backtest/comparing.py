@@ -65,13 +65,10 @@ class Proposal:
     load: float = 1.0
 
 
-def backtest(
-    recording: Recording, in_force: Config, proposal: Proposal | None, *, fleet: Fleet | None = None, seed: int = 0
-) -> Backtest:
+def backtest(recording: Recording, in_force: Config, proposal: Proposal | None, *, seed: int = 0) -> Backtest:
     """Run a recording unchanged and as proposed. The same arguments give the same answer."""
     workload = recording.workload
-    known, fleet_from = fleet_of(recording)
-    fleet = fleet or known
+    fleet, fleet_from = fleet_of(recording)
     today = Simulation(workload, in_force, fleet, seed=seed).run()
     proposed = None
     notes: list[str] = []

@@ -17,7 +17,6 @@ from zeke_jobs.revisions import pauses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import datetime
     from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
@@ -94,7 +93,7 @@ def _queued(conn: Connection, job: Row, task: Row | None, workers: Sequence[Row]
     found += [reasons.paused(pause, job.now) for pause in pauses.in_force(conn, "why/pauses", task=task.id)]
     if job.run_at > job.now:
         found.append(reasons.later(job))
-    alive = [one for one in workers if _is_alive(one, job.now)]
+    alive = [one for one in workers if one.lives]
     serving = [one for one in alive if one.consumes and one.knows and not one.stopping]
     if not serving:
         found.append(reasons.unserved(task, alive))
@@ -162,7 +161,7 @@ def _active(job: Row, task: Row | None, workers: Sequence[Row]) -> Iterator[Reas
     worker = next((one for one in workers if one.id == job.worker), None)
     if job.cancelled_on is not None:
         yield ends.being_cancelled(job)
-    is_silent = worker is None or not _is_alive(worker, job.now, patience=0.5)
+    is_silent = worker is None or worker.silent
     if is_silent:
         yield ends.holder_silent(worker, job.now)
     if job.started_on is not None:
@@ -171,7 +170,3 @@ def _active(job: Row, task: Row | None, workers: Sequence[Row]) -> Iterator[Reas
     # Whether the worker's last heartbeat is too early to cover this claim.
     is_new = worker is None or (job.claimed_on or job.now) >= worker.heartbeat_on - worker.lost_after
     yield ends.claimed(job, worker, is_held=is_silent or job.cancelled_on is not None or is_new)
-
-
-def _is_alive(worker: Row, now: datetime, *, patience: float = 1.0) -> bool:
-    return bool(now - worker.heartbeat_on <= worker.lost_after * patience)

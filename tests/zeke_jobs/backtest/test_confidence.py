@@ -76,7 +76,7 @@ def test_more_at_once_than_there_are_threads_is_told() -> None:
     crowded = recording()
     for number, job in enumerate(crowded.workload.roots):
         job.sent = 600.0 * (number // 50)
-    found = backtest(crowded, CONFIG, None, fleet=Fleet(1, 8)).confidence
+    found = backtest(crowded, CONFIG, None).confidence
     assert "50 jobs ran at once, more than the 8 threads of the simulation: other workers ran then" in [
         one.text for one in found.findings
     ]

@@ -10,6 +10,8 @@ SELECT
   w.alone,
   w.heartbeat_on,
   w.lost_after,
+  w.heartbeat_on >= zeke_jobs.now() - w.lost_after AS lives,
+  w.heartbeat_on < zeke_jobs.now() - w.lost_after / 2 AS silent,
   %(queue)s = ANY (w.queues) AS consumes,
   %(task)s = ANY (w.tasks) AS knows
 FROM zeke_jobs.worker AS w
