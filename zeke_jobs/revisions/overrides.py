@@ -37,8 +37,8 @@ class Carried(NamedTuple):
 def carried(file: Config, overrides: Sequence[Override], set_before: Sequence[Override] | None = None) -> Carried:
     """The overrides that still have an effect beside this file, with notes about the ones that end.
 
-    An override ends when its task, limit or service leaves the file. It also ends when the file has the same value itself, now
-    and after every timed override has ended. Only overrides in ``set_before`` (default: all) get a note.
+    An override ends when its task, limit or service leaves the file. It also ends when the file has the same value itself, and no
+    other override is at its place. Only overrides in ``set_before`` (default: all) get a note.
 
     Raises:
         ConfigurationError: one does not fit the file.
@@ -47,12 +47,11 @@ def carried(file: Config, overrides: Sequence[Override], set_before: Sequence[Ov
         return Carried((), ())
     lapsed = [(one, reason) for one in overrides if (reason := _lapse(file, one))]
     kept = [one for one in overrides if not _lapse(file, one)]
-    load_text(file.text, NAME, handlers=False, edits=edits(kept))
-    times = ends(kept)
-    effects = _effects(file, kept, times)
+    whole = load_text(file.text, NAME, handlers=False, edits=edits(kept))
     for override in reversed(kept.copy()):
         others = [one for one in kept if one is not override]
-        if _effects(file, others, times) == effects:
+        is_alone = not any(one.covers(override) or override.covers(one) for one in others)
+        if is_alone and check(file.text, NAME, handlers=False, edits=edits(others))[0] == whole:
             kept = others
             lapsed.append((override, "the file has the same value"))
     before = overrides if set_before is None else set_before
@@ -216,9 +215,3 @@ def _lapse(file: Config, override: Override) -> str:
     if override.drains is not None:
         return "the file has the task again" if rest[0] in known else ""
     return "" if rest[0] in known else f"{rest[0]} left the file"
-
-
-def _effects(file: Config, overrides: Sequence[Override], times: Sequence[datetime]) -> list[Config | None]:
-    """The configurations with the overrides, now and at each of these times; None where they do not fit."""
-    states = (overrides, *(after(overrides, time) for time in times))
-    return [check(file.text, NAME, handlers=False, edits=edits(state))[0] for state in states]
