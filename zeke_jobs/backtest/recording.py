@@ -10,6 +10,7 @@ from statistics import median_high
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.backtest.workload import Attempt, Job, Workload
+from zeke_jobs.worker.finish.outcome import backoff
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 _FOR_GOOD = ("Reject", "InvalidPayload")
 #: Seconds by which two times of one database may contradict each other.
 _SLACK = 0.005
-_MOST_SAMPLES = 1000
 
 
 @dataclass
@@ -190,15 +190,8 @@ class Recorder:
             own = not is_final and any(one.own for one in earlier)
             how = "rejected" if is_final or own else "failed"
         else:
-            self._sample(row.name, held)
+            self._held[row.name].append(held)
         return Attempt(held, how, own=own), begun, True
-
-    def _sample(self, name: str, held: float) -> None:
-        known = self._held[name]
-        if len(known) < _MOST_SAMPLES:
-            known.append(held)
-        else:  # keeps a random sample
-            known[self._random.randrange(_MOST_SAMPLES)] = held
 
 
 def _attempt(how: str, held: float, gap: float | None, policy: Retry | None, retry: int, *, is_last: bool) -> Attempt:
@@ -208,10 +201,9 @@ def _attempt(how: str, held: float, gap: float | None, policy: Retry | None, ret
         return Attempt(held, "died")
     if gap is None or policy is None:
         return Attempt(held, "retry")
-    usual = min(policy.max_delay.total_seconds(), policy.delay.total_seconds() * policy.factor ** min(retry - 1, 64))
-    least, most = usual * (1 - policy.jitter) - _SLACK, usual * (1 + policy.jitter) + _SLACK
+    least, most = (backoff(policy, retry, chance=chance) for chance in (0.0, 1.0))
     # The due time is known only for the last retry; for earlier ones, the start.
-    is_policy = least <= gap and (gap <= most or not is_last)
+    is_policy = least - _SLACK <= gap and (gap <= most + _SLACK or not is_last)
     return Attempt(held, "retry", None if is_policy else gap)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from random import Random
@@ -138,13 +137,8 @@ def _one_at_a_time(ticks: list[Tick], unfinished: Row | None) -> list[Tick]:
 
 
 def _newest(ticks: list[Tick]) -> list[Tick]:
-    kept: deque[Tick] = deque()
-    skipped = 0
-    for tick in reversed(ticks):
-        skipped += tick.outcome == "skipped"
-        if tick.outcome == "sent" or skipped <= MOST_SKIPPED:
-            kept.appendleft(tick)
-    return list(kept)
+    newest = [tick for tick in ticks if tick.outcome == "skipped"][-MOST_SKIPPED:]
+    return [tick for tick in ticks if tick.outcome == "sent" or tick.scheduled_for >= newest[0].scheduled_for]
 
 
 def _shown(at: datetime) -> str:
