@@ -24,9 +24,16 @@ def evaluate(annotation: Any, function: Callable[..., Any], parameter: str) -> A
     """
     if not isinstance(annotation, str):
         return annotation
-    source = function.__globals__
+    source, names = function.__globals__, dict[str, Any]()
     try:
-        return eval(annotation, source, _TypeCheckingNames(source))  # noqa: S307 (the module's own code)
+        while True:
+            try:
+                return eval(annotation, source, names)  # noqa: S307 (the module's own code)
+            except NameError as error:
+                statement = None if error.name in names else _import_of(error.name, source)
+                if statement is None:
+                    raise
+                exec(compile(ast.Module([statement], []), "<annotation>", "exec"), dict(source), names)  # noqa: S102 (as above)
     except Exception as error:  # an annotation is an expression and may raise any exception
         got = f"{annotation}: {type(error).__name__}: {error}"
         raise EntryError(
@@ -37,23 +44,7 @@ def evaluate(annotation: Any, function: Callable[..., Any], parameter: str) -> A
         ) from error
 
 
-class _TypeCheckingNames(dict[str, Any]):
-    """Local names for eval: imports for type checkers only. Each is imported at its first use."""
-
-    def __init__(self, source: dict[str, Any]) -> None:
-        super().__init__()
-        self._source = source
-
-    def __missing__(self, name: str) -> Any:
-        statement = None if name in self._source else _import_of(name, self._source)
-        if statement is None:
-            raise KeyError(name)
-        module = ast.fix_missing_locations(ast.Module([statement], type_ignores=[]))
-        exec(compile(module, "<annotation>", "exec"), dict(self._source), self)  # noqa: S102 (the module's own code)
-        return self[name]
-
-
-def _import_of(name: str, source: dict[str, Any]) -> ast.stmt | None:
+def _import_of(name: str | None, source: dict[str, Any]) -> ast.stmt | None:
     """The import of one name under the module's ``if TYPE_CHECKING:``."""
     module = sys.modules.get(source.get("__name__", ""))
     try:
