@@ -60,12 +60,6 @@ def key_taken(job: Row, per_key: int, holders: Sequence[dict[str, Any]]) -> Reas
     return reason("key-taken", sentence, key=job.key, per_key=per_key, holders=holders, now=job.now)
 
 
-def company(chunk: Row, now: datetime) -> Reason:
-    """Its chunk is not full."""
-    sentence = f"it waits up to {span(chunk.wait)} for company ({chunk.due} of {chunk.size})"
-    return reason("company", sentence, due=chunk.due, size=chunk.size, until=chunk.until, now=now)
-
-
 def _at(moment: datetime | None, now: datetime) -> str:
     return "soon" if moment is None else until(moment, now).removeprefix("until ")
 

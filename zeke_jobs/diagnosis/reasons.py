@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from zeke_jobs.core.wording import count, listed, one_line, since, span, until, up_to_most, when
-from zeke_jobs.diagnosis import keepers
+from zeke_jobs.core.wording import count, one_line, since, span, until, when
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,13 +41,6 @@ def reason(kind: str, sentence: str, help_: str = "", /, **figures: Any) -> Reas
 def error_of(error: dict[str, Any] | None) -> str:
     """Type and message of an error, on one line."""
     return one_line(": ".join(str(error[part]) for part in ("type", "message") if error and error.get(part)))
-
-
-def unknown_task(task: str) -> Reason:
-    """No task of that name is in force."""
-    help_ = f"put {task} back into jobs.yaml, or name its successor: zeke-jobs apply --rename {task}=NEW"
-    sentence = f"no task in force is called {task}, so a worker cancels it within a minute"
-    return reason("unknown-task", sentence, help_, task=task)
 
 
 def paused(pause: Row, now: datetime) -> Reason:
@@ -112,24 +104,6 @@ def later(job: Row) -> Reason:
     return reason("not-due", sentence, **figures)
 
 
-def expires(job: Row) -> Reason:
-    """It is cancelled unless it starts in time."""
-    if job.expires_on <= job.now:
-        sentence = f"it had to start by {when(job.expires_on)} and did not: the next heartbeat of a worker cancels it"
-    else:
-        sentence = f"it is cancelled unless it starts by {when(job.expires_on)} (in {span(job.expires_on - job.now)})"
-    return reason("expires", sentence, on=job.expires_on, now=job.now)
-
-
-def stands_for_others(task: Row) -> Reason:
-    """Its task is ``unique``: sends of an equal job are answered with this one."""
-    fields, held = tuple(task.unique_fields or ()), task.unique_while or "queued"
-    how = {"queued": "while it is queued", "active": "until it has ended"}.get(held, "for a time")
-    same = f"the same {listed(fields)}" if fields else "the same payload"
-    sentence = f"it is unique: {how}, a send with {same} makes no second job and is answered with this one"
-    return reason("stands-for-others", sentence, fields=fields, held_while=held)
-
-
 def after(job: Row, before: Row) -> Reason:
     """Its task runs the jobs of a key in strict order, and an earlier one has not ended, or failed and holds the key."""
     if before.status == "failed":
@@ -142,47 +116,3 @@ def after(job: Row, before: Row) -> Reason:
     sentence = f"its key {job.key!r} is in strict order: {before.task} {before.id}, which was sent earlier, {what}"
     figures = {"key": job.key, "before": before.id, "status": before.status, "until": before.run_at, "now": job.now}
     return reason("after", sentence, help_, **figures)
-
-
-def suspect(job: Row, emptying: Sequence[str]) -> Reason:
-    """Workers died while they held it, so it runs alone in a process."""
-    who = f"{listed(emptying)} finishes its other jobs for it" if emptying else "no worker makes room for it yet"
-    alone = f"{job.deaths} workers died while running it, so it waits to run alone in a process ({who})"
-    sentence = f"{alone}; after {QUARANTINE} deaths it fails"
-    return reason("suspect", sentence, deaths=job.deaths, most=QUARANTINE, emptying=emptying)
-
-
-def kept_by_suspect(queue: str, kept: Sequence[dict[str, Any]], now: datetime) -> Reason:
-    """All processes that could run it claim nothing else, each for the sake of one job that must run alone."""
-    who = "the one process" if len(kept) == 1 else f"each of the {len(kept)} processes"
-    sentence = f"{who} for queue {queue} claims nothing else: {keepers.named(kept, now)}"
-    return reason("kept-by-suspect", sentence, keepers.advice(kept), queue=queue, keepers=kept, now=now)
-
-
-def ahead(row: Row) -> Reason:
-    """Other due jobs are claimed first."""
-    words = {
-        "of its task with a higher priority": row.higher,
-        "of its task that became due earlier": row.earlier,
-        "of other tasks in its queue with a higher priority": row.others,
-    }
-    parts = [f"{up_to_most(number, 'job')} {what}" for what, number in words.items() if number]
-    return reason("ahead", f"ahead of it are {listed(parts)}", **vars(row))
-
-
-def turns(job: Row, row: Row) -> Reason:
-    """The keys of its task take turns."""
-    words = {"other keys": row.others, "its own": row.own}
-    parts = [f"{up_to_most(number, 'job')} of {whose}" for whose, number in words.items() if number]
-    sentence = f"the keys of its task take turns: {listed(parts)} go before it, by estimate"
-    return reason("takes-turns", sentence, key=job.key, own=row.own, others=row.others)
-
-
-def workers_busy(queue: str, workers: Sequence[Row]) -> Reason:
-    """All threads that could run it have a job, or all places for async handlers, in the processes that claim."""
-    threads, busy = sum(one.threads for one in workers), sum(one.busy for one in workers)
-    where = "the one process" if len(workers) == 1 else f"the {len(workers)} processes"
-    slots, more = ("places for async handlers", "ZEKE_JOBS_ASYNC") if workers[0].is_async else ("threads", "--threads")
-    sentence = f"all {threads} {slots} of {where} for queue {queue} are busy ({busy} jobs claimed)"
-    help_ = f"more of them, or more processes: {more}, dramatiq zeke_jobs.actors --processes N"
-    return reason("workers-busy", sentence, help_, queue=queue, threads=threads, busy=busy, processes=len(workers))

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from zeke_jobs.client import drivers
 from zeke_jobs.client.reading import missing
 from zeke_jobs.config.models import Task
-from zeke_jobs.core.wording import MOST
+from zeke_jobs.core.wording import MOST, listed, span, up_to_most, when
 from zeke_jobs.diagnosis import ends, limit_reasons, reasons
-from zeke_jobs.diagnosis.reasons import Reason, reason
+from zeke_jobs.diagnosis import keepers as naming
+from zeke_jobs.diagnosis.reasons import QUARANTINE, Reason, reason
 from zeke_jobs.diagnosis.snapshot import snapshot
 from zeke_jobs.postgres.queries import SQL, Row
 from zeke_jobs.revisions import pauses
@@ -85,7 +86,9 @@ def _one(conn: Connection, statement: str, **params: Any) -> Row | None:
 
 def _queued(conn: Connection, job: Row, task: Row | None, workers: Sequence[Row]) -> list[Reason]:
     if task is None:
-        return [reasons.unknown_task(job.task)]
+        help_ = f"put {job.task} back into jobs.yaml, or name its successor: zeke-jobs apply --rename {job.task}=NEW"
+        sentence = f"no task in force is called {job.task}, so a worker cancels it within a minute"
+        return [reason("unknown-task", sentence, help_, task=job.task)]
     found: list[Reason] = []
     if (task.id, task.queue) != (job.task, job.queue):
         sentence = f"its task is now {task.id} in queue {task.queue}; it follows at the next heartbeat of a worker"
@@ -102,7 +105,10 @@ def _queued(conn: Connection, job: Row, task: Row | None, workers: Sequence[Row]
     if job.deaths > 1:
         taken = {keeper["worker"] for keeper in keepers if keeper["runs"]}
         emptying = [f"{one.host}:{one.pid}" for one in workers if one.alone and one.id not in taken]
-        found.append(reasons.suspect(job, emptying))
+        who = f"{listed(emptying)} finishes its other jobs for it" if emptying else "no worker makes room for it yet"
+        alone = f"{job.deaths} workers died while running it, so it waits to run alone in a process ({who})"
+        sentence = f"{alone}; after {QUARANTINE} deaths it fails"
+        found.append(reason("suspect", sentence, deaths=job.deaths, most=QUARANTINE, emptying=emptying))
     if job.run_at <= job.now:
         found += _queue_before(conn, job, task, serving, keepers)
     is_over = job.expires_on is not None and job.expires_on <= job.now and job.attempt == 0
@@ -120,7 +126,8 @@ def _limits(conn: Connection, job: Row, task: Row) -> Iterator[Reason]:
     elif task.per_key is not None and len(holders) >= task.per_key:
         yield limit_reasons.key_taken(job, task.per_key, holders)
     if task.chunk and (company := _one(conn, "company", id=job.id)):
-        yield limit_reasons.company(company, job.now)
+        sentence = f"it waits up to {span(company.wait)} for company ({company.due} of {company.size})"
+        yield reason("company", sentence, due=company.due, size=company.size, until=company.until, now=job.now)
     if key_rate := _one(conn, "key_rate", id=job.id):
         yield limit_reasons.key_at_rate(key_rate, job)
 
@@ -132,29 +139,61 @@ def _queue_before(
     kept = {keeper["worker"]: keeper for keeper in keepers if keeper["runs"] or job.deaths < 2}
     free = [one for one in serving if one.id not in kept]
     if serving and not free:
-        yield reasons.kept_by_suspect(job.queue, [kept[one.id] for one in serving], job.now)
+        all_ = [kept[one.id] for one in serving]
+        who = "the one process" if len(all_) == 1 else f"each of the {len(all_)} processes"
+        sentence = f"{who} for queue {job.queue} claims nothing else: {naming.named(all_, job.now)}"
+        yield reason("kept-by-suspect", sentence, naming.advice(all_), queue=job.queue, keepers=all_, now=job.now)
     elif free and sum(one.busy for one in free) >= sum(one.threads for one in free):
-        yield reasons.workers_busy(job.queue, free)
+        yield _busy(job.queue, free)
     if job.deaths > 1:  # it runs alone
         return
     turns = _one(conn, "turns", id=job.id, most=MOST + 1) if task.share else None
     if turns is not None and any(vars(turns).values()):
-        yield reasons.turns(job, turns)
+        parts = _counted({"of other keys": turns.others, "of its own": turns.own})
+        sentence = f"the keys of its task take turns: {parts} go before it, by estimate"
+        yield reason("takes-turns", sentence, key=job.key, own=turns.own, others=turns.others)
     place = {name: getattr(job, name) for name in ("queue", "task", "priority", "run_at", "seq")}
     ahead = _one(conn, "ahead", **place, most=MOST + 1)
     if ahead is not None and any(vars(ahead).values()):
-        yield reasons.ahead(ahead)
+        words = {
+            "of its task with a higher priority": ahead.higher,
+            "of its task that became due earlier": ahead.earlier,
+            "of other tasks in its queue with a higher priority": ahead.others,
+        }
+        yield reason("ahead", f"ahead of it are {_counted(words)}", **vars(ahead))
+
+
+def _counted(words: dict[str, int]) -> str:
+    return listed(f"{up_to_most(number, 'job')} {what}" for what, number in words.items() if number)
+
+
+def _busy(queue: str, workers: Sequence[Row]) -> Reason:
+    """All threads that could run it have a job, or all places for async handlers, in the processes that claim."""
+    threads, busy = sum(one.threads for one in workers), sum(one.busy for one in workers)
+    where = "the one process" if len(workers) == 1 else f"the {len(workers)} processes"
+    slots, more = ("places for async handlers", "ZEKE_JOBS_ASYNC") if workers[0].is_async else ("threads", "--threads")
+    sentence = f"all {threads} {slots} of {where} for queue {queue} are busy ({busy} jobs claimed)"
+    help_ = f"more of them, or more processes: {more}, dramatiq zeke_jobs.actors --processes N"
+    return reason("workers-busy", sentence, help_, queue=queue, threads=threads, busy=busy, processes=len(workers))
 
 
 def _also(job: Row, task: Row | None) -> Iterator[Reason]:
     """Facts that do not hold the job back but belong to the answer."""
     if job.expires_on is not None and job.attempt == 0:
-        yield reasons.expires(job)
+        sentence = f"it had to start by {when(job.expires_on)} and did not: the next heartbeat of a worker cancels it"
+        if job.expires_on > job.now:
+            left = span(job.expires_on - job.now)
+            sentence = f"it is cancelled unless it starts by {when(job.expires_on)} (in {left})"
+        yield reason("expires", sentence, on=job.expires_on, now=job.now)
     if job.own_key is not None:
         same = f"it is unique by unique_key {job.own_key!r}: a send of the task with the same one is answered with this job"
         yield reason("stands-for-key", same, unique_key=job.own_key)
     elif job.is_unique and task is not None:
-        yield reasons.stands_for_others(task)
+        fields, held = tuple(task.unique_fields or ()), task.unique_while or "queued"
+        how = {"queued": "while it is queued", "active": "until it has ended"}.get(held, "for a time")
+        same = f"the same {listed(fields)}" if fields else "the same payload"
+        sentence = f"it is unique: {how}, a send with {same} makes no second job and is answered with this one"
+        yield reason("stands-for-others", sentence, fields=fields, held_while=held)
 
 
 def _active(job: Row, task: Row | None, workers: Sequence[Row]) -> Iterator[Reason]:
