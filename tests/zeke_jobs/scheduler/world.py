@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg2.extras import RealDictCursor
 
 from zeke_jobs.scheduler import dispatch
+from zeke_jobs.testing import set_clock
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -24,12 +25,7 @@ class World:
 
     def __init__(self, conn: Connection, now: datetime = NINE) -> None:
         self.conn = conn
-        self.rows(
-            "CREATE TABLE public.clock AS SELECT %s::timestamptz AS at; "
-            "CREATE OR REPLACE FUNCTION zeke_jobs.now() RETURNS timestamptz LANGUAGE sql STABLE "
-            "AS 'SELECT at FROM public.clock'",
-            now,
-        )
+        self.at(now)
 
     def rows(self, sql: str, *params: Any) -> list[dict[str, Any]]:
         with self.conn.cursor(cursor_factory=RealDictCursor) as cursor:
@@ -37,7 +33,7 @@ class World:
             return [dict(row) for row in cursor.fetchall()] if cursor.description else []
 
     def at(self, now: datetime) -> None:
-        self.rows("UPDATE public.clock SET at = %s", now)
+        set_clock(self.conn, now)
 
     def put(self, task: str = "pull", at: str | None = "*/5 * * * *", **cron: Any) -> None:
         """Put a schedule in force, as the next revision of jobs.yaml; ``at=None`` takes its cron away."""
