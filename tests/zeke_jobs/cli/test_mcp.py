@@ -12,6 +12,7 @@ import pytest
 
 import zeke_jobs
 from tests.zeke_jobs.postgres.members import as_member, sign_up
+from zeke_jobs.cli.operation import mcp as questions
 from zeke_jobs.payload.model import Payload
 from zeke_jobs.postgres import roles
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from psycopg2.extensions import connection as Connection
+
+    from tests.zeke_jobs.commands import Ran
 
 mcp = pytest.importorskip("mcp")
 
@@ -57,43 +60,48 @@ def everything(conn: Connection) -> list[Any]:
         return [*jobs, *cursor.fetchall()]
 
 
-@pytest.mark.parametrize("role", [None, roles.READER])
-def test_an_agent_reads_and_cannot_write(
-    database: str, conn: Connection, make_task: Callable[..., None], role: str | None
-) -> None:
+@pytest.fixture
+def reader(database: str, conn: Connection, make_task: Callable[..., None]) -> str:
+    """A database with a task that has a sensitive field, as a login that may only read."""
     make_task("keep", Secret, sensitive=["token"])
     sign_up(conn)
-    login = as_member(database, role) if role else database
-    sent = zeke_jobs.send("keep", {"word": "w" * 70_000, "token": "hush"})
-    brief = zeke_jobs.send("keep", {"token": "hush"})
+    return as_member(database, roles.READER)
+
+
+def test_an_agent_reads_and_cannot_write(reader: str, conn: Connection) -> None:
+    job = str(zeke_jobs.send("keep", {"token": "hush"}).id)
     before = everything(conn)
     tools, answers = ask(
-        login,
-        ("why", {"job_id": str(brief.id)}),
-        ("status", {"job_id": str(brief.id)}),
-        ("jobs", {"task": "keep", "status": "created", "limit": 1}),
-        ("jobs", {}),
-        ("doctor", {}),
-        ("limits", {}),
-        ("schedule", {}),
+        reader,
+        ("status", {"job_id": job}),
         ("plan", {"text": JOBS}),
         ("plan", {"text": "version: 1\ntasks: {}\nnonsense: 1"}),
         ("why", {"job_id": "--help"}),
     )
     assert {tool.name for tool in tools} == {"why", "status", "jobs", "doctor", "limits", "schedule", "plan"}
     assert all(tool.annotations.read_only_hint for tool in tools)
-    texts = [answer.content[0].text for answer in answers]
-    why, status, listed, long, doctor, limits, schedule, planned, plan, wrong = texts
-    assert [answer.is_error for answer in answers] == [False] * 8 + [True] * 2
-    assert json.loads(why)["id"] == json.loads(status)["id"] == json.loads(listed)[0]["id"] == str(brief.id)
-    assert json.loads(status)["data"] == {"token": "***"}
-    assert str(sent.id) in long
-    assert len(long) < 61_000
-    assert long.endswith("ask for less")
-    assert "hush" not in "".join(texts)
-    assert json.loads(doctor)["healthy"] is False
-    assert json.loads(limits) == json.loads(schedule) == []
+    status, planned, plan, wrong = (answer.content[0].text for answer in answers)
+    assert [answer.is_error for answer in answers] == [False] * 2 + [True] * 2
+    assert (json.loads(status)["id"], json.loads(status)["data"]) == (job, {"token": "***"})
     assert json.loads(planned)["pending"] is True
     assert "nonsense" in plan
     assert "--help" in wrong
     assert everything(conn) == before
+
+
+def test_each_question_is_its_command_s_answer(
+    reader: str, monkeypatch: pytest.MonkeyPatch, cli: Callable[..., Ran]
+) -> None:
+    sent = zeke_jobs.send("keep", {"word": "w" * 70_000, "token": "hush"})
+    brief = str(zeke_jobs.send("keep", {"token": "hush"}).id)
+    monkeypatch.setenv("DATABASE_URL", reader)
+    monkeypatch.setattr(questions, "output", lambda _main, *words, **_: cli(*words).out)  # in this process
+    assert json.loads(questions.why(brief))["id"] == json.loads(questions.status(brief))["id"] == brief
+    assert [one["id"] for one in json.loads(questions.jobs("keep", "created", limit=1))] == [brief]
+    assert json.loads(questions.doctor())["healthy"] is False
+    assert json.loads(questions.limits()) == json.loads(questions.schedule()) == []
+    long = questions.jobs()
+    assert str(sent.id) in long
+    assert len(long) < 61_000
+    assert long.endswith("ask for less")
+    assert "hush" not in long

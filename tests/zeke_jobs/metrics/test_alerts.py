@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import typer.main
 import yaml
 
+from tests.each import each
+from tests.zeke_jobs.cli.test_hostile_text import tree
 from tests.zeke_jobs.metrics import promtool
 from tests.zeke_jobs.metrics.promtool import LABELS, RULES
-from zeke_jobs.cli.root import app
 from zeke_jobs.metrics.exporter import Sample, read
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def test_the_rules_and_the_configuration_are_valid() -> None:
     promtool.check("check", "config", str(RULES.with_name("prometheus.yaml")))
 
 
-@pytest.mark.parametrize("rule", ALERTS.values(), ids=ALERTS)
+@each("rule", ALERTS.values())
 def test_a_rule_asks_for_metrics_that_exist_and_says_what_to_do(rule: dict[str, Any]) -> None:
     asked = set(re.findall(r"\bzeke_jobs_\w+", rule["expr"]))
     assert asked <= LABELS.keys()
@@ -168,5 +168,4 @@ def test_a_rule_asks_for_metrics_that_exist_and_says_what_to_do(rule: dict[str, 
     assert all(said <= set(LABELS[name]) for name in asked)
     assert rule["labels"]["severity"] in {"critical", "warning"}
     assert rule["annotations"].keys() == {"summary", "help"}
-    known = getattr(typer.main.get_command(app()), "commands")  # noqa: B009 (typer does not export click's group)
-    assert set(re.findall(r"zeke-jobs (\w+)", rule["annotations"]["help"])) <= set(known)
+    assert set(re.findall(r"zeke-jobs (\w+)", rule["annotations"]["help"])) <= set(tree().commands)
