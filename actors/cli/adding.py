@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from actors.cli import jobs
-from actors.cli.engine import cannot_read, in_force, open_engine, task_settings
+from actors.cli.engine import cannot_read, in_force, service, task_settings
 from actors.cli.output import Json, ago, as_json, console, database, escape, in_json, short, tell
 from actors.engine.contract import EngineError
 from actors.engine.discovery.addresses import is_mailbox, typed
@@ -113,7 +113,7 @@ def discover(conn: Connection, url: str) -> list[ContentSource]:
         CannotRead: there is no feed, or it may not be fetched.
     """
     try:
-        return list(open_engine(in_force(conn)).discover(url).feeds)
+        return list(service(in_force(conn), "engine").open().discover(url).feeds)
     except EngineError as error:
         raise cannot_read(typed(url), error) from error
 

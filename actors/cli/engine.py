@@ -16,10 +16,10 @@ from zeke_jobs.revisions import store as revisions
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
-    from actors.ai.protocol import Analyst
-    from actors.engine.contract import EngineError, Finder
+    from actors.engine.contract import EngineError
     from zeke_jobs.config import Config
 
+_DEFAULTS = {"engine": Settings(), "ai": ai.Settings()}
 _SETTING = {
     "too_large": "services.engine.feed_bytes in jobs.yaml sets how much is read",
     "timeout": "services.engine.feed_timeout in jobs.yaml sets how long it may take",
@@ -51,44 +51,20 @@ def _local() -> Config | None:
     return config.load(path, handlers=False) if path.exists() else None
 
 
-def open_engine(chosen: Config | None) -> Finder:
-    """The Engine that ``services.engine`` sets up, by default the local one.
-
-    Raises:
-        ConfigurationError: as ``engine_settings``.
-    """
-    engine: Finder = engine_settings(chosen).open()
-    return engine
-
-
-def open_analyst(chosen: Config | None) -> Analyst:
-    """The AI step that ``services.ai`` sets up, by default the local one.
-
-    Raises:
-        ConfigurationError: as ``engine_settings``.
-    """
-    analyst: Analyst = _settings(chosen, "ai", ai.Settings()).open()
-    return analyst
-
-
-def engine_settings(chosen: Config | None) -> Any:
-    """The settings of ``services.engine``, which are ours unless it uses another Engine.
+def service(chosen: Config | None, name: str) -> Any:
+    """The settings of a service, the Engine or the AI step; by default those of the local one. Their ``open`` makes it.
 
     Raises:
         ConfigurationError: a variable in them is not set here, or they are not valid.
     """
-    return _settings(chosen, "engine", Settings())
-
-
-def _settings(chosen: Config | None, name: str, default: Any) -> Any:
-    service = None if chosen is None else chosen.services.get(name)
-    if service is None:
-        return default
-    filled = substitute(service.settings)
+    known = None if chosen is None else chosen.services.get(name)
+    if known is None:
+        return _DEFAULTS[name]
+    filled = substitute(known.settings)
     if filled.unset:
         names = ", ".join(sorted({variable for _, variable in filled.unset}))
         raise ConfigurationError(f"expected what services.{name} names in the environment, got nothing: {names}")
-    return resolve_model(service.use).model_validate(filled.value)
+    return resolve_model(known.use).model_validate(filled.value)
 
 
 def task_settings(chosen: Config | None, task: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import typer
 
 import zeke_jobs
 from actors.cli.adding import type_of
-from actors.cli.engine import in_force, open_engine
+from actors.cli.engine import in_force, service
 from actors.cli.jobs import progress
 from actors.cli.output import Json, console, database, in_json, say, tell
 from actors.engine.canonical import site_of
@@ -55,7 +55,9 @@ def bring_in(
         added = 0
         with progress("reading feeds", len(new)) as step:
             for feed, answer in (
-                ((feed, _fault(feed.address)) for feed in new) if no_check else _read(open_engine(in_force(conn)), new)
+                ((feed, _fault(feed.address)) for feed in new)
+                if no_check
+                else _read(service(in_force(conn), "engine").open(), new)
             ):
                 if isinstance(answer, EngineError):
                     failed.append({"url": feed.address, "name": feed.name, "code": answer.code, "why": str(answer)})

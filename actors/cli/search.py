@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import typer
 
 from actors.ai.protocol import Story
-from actors.cli.engine import CannotRead, in_force, open_analyst
+from actors.cli.engine import CannotRead, in_force, service
 from actors.cli.output import Json, console, database, in_json
 from actors.cli.stories import print_story
 from actors.store import embeddings, news
@@ -115,8 +115,10 @@ def _of_text(conn: Connection, text: str) -> embeddings.Written:
         CannotRead: it has none.
     """
     try:
-        made = open_analyst(in_force(conn)).embed(
-            Story(UUID(int=0), text, ""), PostgresLedger(conn, uuid4(), "search", None)
+        made = (
+            service(in_force(conn), "ai")
+            .open()
+            .embed(Story(UUID(int=0), text, ""), PostgresLedger(conn, uuid4(), "search", None))
         )
     except (Retry, Defer, Reject) as error:
         raise CannotRead(f"the text has no embedding: {error}") from error

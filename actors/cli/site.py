@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from actors.cli.engine import engine_settings, here
+from actors.cli.engine import here, service
 from actors.cli.output import Json, database, in_json, tell
 from actors.engine import Settings
 from actors.engine.contract import EngineError
@@ -38,7 +38,7 @@ def try_out(url: Annotated[str, argument("A page of the site.", "URL")], is_json
     """
     address = typed(url)
     with database() as conn:
-        settings = engine_settings(here(conn))
+        settings = service(here(conn), "engine")
     if not isinstance(settings, Settings):
         raise ConfigurationError(
             f"expected services.engine to use actors.engine:Settings, got {type(settings).__name__}"

@@ -8,6 +8,7 @@ from hashlib import shake_128
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from actors.store import news
 from actors.store.statements import SQL, by_index
 
 if TYPE_CHECKING:
@@ -98,4 +99,4 @@ def alike(
             other_than=other_than or UUID(int=0),
             limit=limit,
         )
-    return [row for row in rows if row["id"]], rows[0]["is_mixed"]
+        return news.lines(conn, rows), rows[0]["is_mixed"]

@@ -128,7 +128,17 @@ def search(
     with by_index(conn):
         check_words(conn, words)
         wanted = None if sources is None else list(sources)
-        return SQL.all(conn, "news_search", words=words, sources=wanted, since=since, limit=limit, ranked=ranked)
+        rows = SQL.all(conn, "news_search", words=words, sources=wanted, since=since, limit=limit, ranked=ranked)
+        return lines(conn, rows)
+
+
+def lines(conn: Connection, found: Sequence[Row]) -> list[Row]:
+    """The stories with these ids as lists have them, in the order given, each with all that its row says."""
+    none = dict.fromkeys(("sources", "since", "min_chili", "analysis_state", "leads"))
+    ids = [row["id"] for row in found]
+    rows = SQL.all(conn, "news_stories", **none, ids=ids, limit=len(ids), team=NOBODY, left_out=[])
+    known = {row["id"]: row for row in rows}
+    return [{**known[row["id"]], **row} for row in found if row["id"] in known]
 
 
 def check_words(conn: Connection, words: str) -> None:

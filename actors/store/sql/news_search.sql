@@ -1,16 +1,6 @@
 -- Stories that match a search, the best first, with the matching place in the text.
 SELECT
-  i.number,
-  s.id,
-  s.title,
-  s.primary_url AS url,
-  s.published_at,
-  s.created_at,
-  src.name AS source,
-  CASE WHEN o.citations ->> 'chili' IS NOT NULL THEN
-    least(5, greatest(0, (o.citations ->> 'chili')::numeric + coalesce(everybody.shift, 0)))
-  END AS chili,
-  coalesce(o.brief_one_liner, o.brief_two_liner, o.brief_elevator) AS one_liner,
+  found.story_id AS id,
   i.language,
   found.rank,
   found.compared,
@@ -24,7 +14,4 @@ FROM public.story_search(%(words)s, %(sources)s::uuid[], %(since)s::timestamptz,
 JOIN public.story_index AS i ON i.story_id = found.story_id
 JOIN public.stories AS s ON s.id = found.story_id
 JOIN public.contents AS c ON c.id = s.content_id
-LEFT JOIN public.sources AS src ON src.id = s.primary_source_id
-LEFT JOIN public.story_overlays AS o ON o.story_id = s.id
-LEFT JOIN public.team_scores AS everybody ON everybody.story_id = s.id AND everybody.team_id = '00000000-0000-0000-0000-000000000000'
 ORDER BY found.rank DESC, i.happened_at DESC, s.id
