@@ -70,7 +70,7 @@ def digest(
 
 
 def why(url: str, skip: Skip = 0) -> str:
-    """Explain where the article at an address is: its steps, why it waits or was dropped, and its alerts."""
+    """Explain where an article is, by its address or its story's number: its steps, why it waits or was dropped, its alerts."""
     return _ask("why", "--", url, skip=skip)
 
 

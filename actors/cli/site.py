@@ -45,8 +45,7 @@ def try_out(url: Annotated[str, argument("A page of the site.", "URL")], is_json
         )
     host, rule = settings.rule_for(address)
     named = [name for name in _PARTS if getattr(rule, name)]
-    bare = rule.model_copy(update={name: getattr(NONE, name) for name in named})
-    without = settings.model_copy(update={"sites": {**settings.sites, **({host: bare} if host else {})}})
+    without = settings.model_copy(update={"sites": {**settings.sites, host: NONE}})
     steps = [{"with": [], **_read(without, address)}]
     steps += [{"with": named, **_read(settings, address)}] if named else []
     sent = [*rule.headers, *(f"cookie {one}" for one in rule.cookies)]
