@@ -7,64 +7,56 @@ from __future__ import annotations
 
 import atexit
 import os
-from typing import TYPE_CHECKING, Any, TypeVar
+from inspect import signature
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, get_type_hints
 
 from pydantic import TypeAdapter
+from pydantic_core import to_jsonable_python
 
-from actors.engine.article.language import LEAST, MOST
-from actors.engine.contract import ContentItem, ContentSource, EngineError
-from actors.engine.opml import Listed
+from actors.engine import feeds, opml, pages
+from actors.engine.article import language
+from actors.engine.contract import EngineError
+from actors.engine.discovery import links, selected
+from actors.engine.mail import message
 from actors.engine.readers.pool import Readers
 from actors.engine.text import clean
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Callable
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 _readers = Readers()
 atexit.register(_readers.close)
 os.register_at_fork(after_in_child=_readers.forget)
 
-_PAGE, _FEED = TypeAdapter(ContentItem), TypeAdapter(ContentSource)
-_LINKS, _FRAGMENT = TypeAdapter(list[tuple[str, str]]), TypeAdapter(tuple[str, str])
-_LIST, _CODE = TypeAdapter(list[Listed]), TypeAdapter[str | None](str | None)
+
+def _by_reader(read: Callable[Concatenate[Any, P], T]) -> Callable[Concatenate[bytes, P], T]:
+    """The function as a reader executes it. Its answer is checked, because foreign bytes may have taken the reader over."""
+    form: TypeAdapter[T] = TypeAdapter(get_type_hints(read)["return"])
+    _, *names = signature(read).parameters
+
+    def ask(body: bytes, /, *given: P.args, **named: P.kwargs) -> T:
+        arguments: dict[str, Any] = {**dict(zip(names, given, strict=False)), **named}
+        about = arguments.get("url", "the text")
+        found = _readers.ask(read.__name__, body, about=about, **to_jsonable_python(arguments))
+        try:
+            return form.validate_json(found)
+        except ValueError as error:
+            raise EngineError("unreadable", f"{about} cannot be read: the reader's answer has another form") from error
+
+    return ask
 
 
-def _read(form: TypeAdapter[T], operation: str, body: bytes, about: str, **given: Any) -> T:
-    found = _readers.ask(operation, body, about=about, **given)
-    try:
-        return form.validate_json(found)
-    except ValueError as error:
-        raise EngineError("unreadable", f"{about} cannot be read: the reader's answer has another form") from error
-
-
-def read_page(
-    body: bytes, url: str, content_type: str = "", *, text: str | None = None, remove: str | None = None
-) -> ContentItem:
-    """As ``pages.read_page``."""
-    return _read(_PAGE, "page", body, url, url=url, content_type=content_type, text=text, remove=remove)
-
-
-def read_feed(body: bytes, url: str, *, content_type: str, max_entries: int, now: datetime) -> ContentSource:
-    """As ``feeds.read_feed``."""
-    given = {"content_type": content_type, "max_entries": max_entries, "now": now.isoformat()}
-    return _read(_FEED, "feed", body, url, url=url, **given)
-
-
-def selected_links(body: bytes, url: str, *, content_type: str, max_entries: int) -> ContentSource:
-    """As ``discovery.selected.selected_links``."""
-    return _read(_FEED, "selected", body, url, url=url, content_type=content_type, max_entries=max_entries)
-
-
-def feed_links(body: bytes, url: str, content_type: str = "") -> list[tuple[str, str]]:
-    """As ``discovery.links.feed_links``."""
-    return _read(_LINKS, "links", body, url, url=url, content_type=content_type)
-
-
-def read_message(body: bytes, name: str) -> ContentItem:
-    """As ``mail.message.read_message``."""
-    return _read(_PAGE, "message", body, name)
+read_page = _by_reader(pages.read_page)
+read_feed = _by_reader(feeds.read_feed)
+selected_links = _by_reader(selected.selected_links)
+feed_links = _by_reader(links.feed_links)
+read_message = _by_reader(message.read_message)
+read_opml = _by_reader(opml.read_opml)
+_text_of_html = _by_reader(pages.html_to_text)
+_language_of_text = _by_reader(language.text_language)
 
 
 def html_to_text(fragment: str) -> tuple[str, str]:
@@ -72,14 +64,9 @@ def html_to_text(fragment: str) -> tuple[str, str]:
     if "<" not in fragment and "&" not in fragment:
         text = clean(fragment).strip()
         return text, text
-    return _read(_FRAGMENT, "fragment", fragment.encode("utf-8", "replace"), "the feed's text")
+    return _text_of_html(fragment.encode("utf-8", "replace"))
 
 
 def text_language(text: str) -> str | None:
     """As ``article.language.text_language``, whose model takes 75 MB."""
-    return _read(_CODE, "language", text[:MOST].encode("utf-8", "replace"), "the text") if len(text) >= LEAST else None
-
-
-def read_opml(data: bytes) -> list[Listed]:
-    """As ``opml.read_opml``."""
-    return _read(_LIST, "opml", data, "the list")
+    return _language_of_text(text[: language.MOST].encode("utf-8", "replace")) if len(text) >= language.LEAST else None

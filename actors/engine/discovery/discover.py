@@ -33,13 +33,13 @@ class Discovery:
     Attributes:
         get: Fetches an address, a feed or a page.
         read: Reads a fetched answer as a feed.
-        links: The feeds that a fetched page names, as (title, address).
+        links: The addresses of the feeds that a fetched page names.
         fetch: Fetches and reads an address that should be a feed.
     """
 
     get: Callable[[str], Fetched]
     read: Callable[[Fetched], ContentSource]
-    links: Callable[[Fetched], list[tuple[str, str]]]
+    links: Callable[[Fetched], list[str]]
     fetch: Callable[[str], ContentSource]
 
     def feeds(self, text: str) -> list[ContentSource]:
@@ -73,7 +73,7 @@ class Discovery:
         if not _is_page(answer):
             place = answer.moved_to or url
             return [self.read(answer).model_copy(update={"id": place, "url": place})]
-        named = [address for _, address in self.links(answer)]
+        named = self.links(answer)
         found = _distinct(self._readable(named[:MOST_FEEDS])) if named else []
         if found:
             return found

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from actors.engine.canonical import joined
 from actors.engine.pages import parse_page
-from actors.engine.text import decode, one_line
+from actors.engine.text import decode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,23 +26,19 @@ _NO_FEED = re.compile(r"\.(?:html?|png|jpe?g|gif|svg|css|js|pdf)$", re.IGNORECAS
 _COMMENTS = re.compile(r"/comments?/|[?&]feed=comments|\bcomments?\b|\bkommentare?\b", re.IGNORECASE)
 
 
-def feed_links(body: bytes, url: str, content_type: str = "") -> list[tuple[str, str]]:
-    """The feeds that a page names, as (title, address), the page's own order, each once.
+def feed_links(body: bytes, url: str, content_type: str = "") -> list[str]:
+    """The addresses of the feeds that a page names, in the page's own order, each once.
 
     Feeds of comments are left out if there are others.
 
     Raises:
         EngineError: ``no_text`` if it is not a page, ``too_large`` for absurdly many elements.
     """
-    markup = decode(body, content_type)[:_LONGEST_MARKUP]
-    tree = parse_page(markup)
+    tree = parse_page(decode(body, content_type)[:_LONGEST_MARKUP])
     base = base_of(tree, url)
-    named = dict.fromkeys(_alternates(tree, base)) or dict.fromkeys(_anchors(tree, base))
-    found: dict[str, str] = {}
-    for title, address in named:
-        found.setdefault(address, title)
-    own = {address: title for address, title in found.items() if not _COMMENTS.search(f"{address} {title}")}
-    return [(title, address) for address, title in (own or found).items()][:_MOST]
+    named = dict(_alternates(tree, base)) or dict(_anchors(tree, base))
+    own = [address for address, title in named.items() if not _COMMENTS.search(f"{address} {title}")]
+    return (own or list(named))[:_MOST]
 
 
 def base_of(tree: HtmlElement, url: str) -> str:
@@ -60,7 +56,7 @@ def _alternates(tree: HtmlElement, base: str) -> Iterator[tuple[str, str]]:
         is_feed = kind in _TYPES or (kind == "application/json" and "feed" in (link.get("href") or "").lower())
         is_named = ("alternate" in relations and is_feed) or "feed" in relations
         if is_named and (address := joined(base, link.get("href") or "")):
-            yield one_line(link.get("title") or ""), address
+            yield address, link.get("title") or ""
 
 
 def _anchors(tree: HtmlElement, base: str) -> Iterator[tuple[str, str]]:
@@ -70,4 +66,4 @@ def _anchors(tree: HtmlElement, base: str) -> Iterator[tuple[str, str]]:
             continue
         parts = urlsplit(address)
         if _LOOKS.search(parts.path) and not _NO_FEED.search(parts.path):
-            yield one_line(anchor.text_content() or anchor.get("title") or ""), address
+            yield address, anchor.text_content() or anchor.get("title") or ""

@@ -109,11 +109,11 @@ def _item(body: bytes | EngineError, name: str) -> ContentItem:
     try:
         if isinstance(body, EngineError):
             raise body
-        return read_message(body, name)
+        return read_message(body)
     except EngineError as error:
         if error.transient:
             raise
-        return ContentItem(id=name, title=one_line(f"A message that cannot be read: {error}"))
+        return ContentItem(id=name, title=one_line(f"A message that cannot be read: {name} ({error})"))
 
 
 class _Folder(imaplib.IMAP4):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import feedparser.api  # noqa: F401 (imported once, before readers are forked)
 import trafilatura  # noqa: F401 (the same)
+from pydantic import validate_call
 from pydantic_core import to_json
 from trafilatura.external import jt_stoplist_init
 
@@ -21,34 +21,24 @@ from actors.engine.pages import html_to_text, read_page
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from actors.engine.contract import ContentSource
-
-
-def _feed(body: bytes, now: str, **given: Any) -> ContentSource:
-    return read_feed(body, now=datetime.fromisoformat(now), **given)
-
-
-def _fragment(body: bytes) -> tuple[str, str]:
-    return html_to_text(body.decode())
-
-
-def _language(body: bytes) -> str | None:
-    return text_language(body.decode())
-
 
 def _in_json(read: Callable[..., Any]) -> Callable[..., bytes]:
-    return lambda body, **given: to_json(read(body, **given), by_alias=False)
+    checked = validate_call(read)  # of JSON's strings it makes times, of bytes texts
+    return lambda body, **given: to_json(checked(body, **given), by_alias=False)
 
 
-OPERATIONS: dict[str, Callable[..., bytes]] = {
-    "page": _in_json(read_page),
-    "feed": _in_json(_feed),
-    "links": _in_json(feed_links),
-    "selected": _in_json(selected_links),
-    "fragment": _in_json(_fragment),
-    "language": _in_json(_language),
-    "message": _in_json(read_message),
-    "opml": _in_json(read_opml),
+OPERATIONS = {
+    read.__name__: _in_json(read)
+    for read in (
+        read_page,
+        read_feed,
+        feed_links,
+        selected_links,
+        html_to_text,
+        text_language,
+        read_message,
+        read_opml,
+    )
 }
 
 
