@@ -10,8 +10,6 @@ from actors.ai.gate.evidence import tokens
 from actors.ai.words import SMALL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from actors.ai.gate.evidence import Evidence
 
 _WORD = re.compile(r"[^\W_](?:[^\W_]|['\u2019.&+#/-](?=[^\W_]))*")
@@ -37,10 +35,6 @@ _KNOWN = frozenset(
     "i mr mrs ms dr prof ceo cto api apis url os http https json html sql cpu gpu ram ok tv pm am gmbh ag inc ltd co".split()  # noqa: SIM905
     + "kb mb gb tb kw mw gw kwh mwh hz mhz ghz euro euros".split()  # noqa: SIM905
 )
-_RUN = re.compile(
-    r"(?:[A-Z][\w'’-]{0,40}(?: (?:of|for|and|the) | ))+[A-Z][\w'’-]{0,40}"
-)  # bounded: a page may be one long word
-_LONGEST = 8  # letters of an abbreviated name
 _CAPITALS = 0.25  # share of words with a capital from which on a language writes its nouns so
 
 
@@ -53,10 +47,9 @@ def unknown(sentence: str, story: Evidence) -> str | None:
     if story.is_unspaced:
         return next((run for run in _KATAKANA.findall(sentence) if run.lower() not in story.normal), None)
     capitals = [match for match in _WORD.finditer(sentence) if _is_capital(match.group()) or _is_odd(match.group())]
-    spelt = {word for run in _RUN.findall(sentence) if _letters(run) in _forms(story) for word in run.split()}
     for at, match in enumerate(capitals):
         word = match.group()
-        if word in spelt or _is_known(word, story):
+        if _is_known(word, story):
             continue
         if _is_odd(word):
             return word
@@ -97,8 +90,6 @@ def _is_known(word: str, story: Evidence) -> bool:
         return True
     if (bare := lower.replace(".", "")) != lower and _is_known(bare.upper(), story):
         return True  # U.S. and US
-    if word.isupper() and len(word) > 1 and lower in _initials(story):
-        return True
     if any(lower in same and same & words for same in _ALIASES):
         return True
     parts = [part for part in re.split(r"[-/'\u2019&]", lower) if part]
@@ -116,22 +107,3 @@ def _forms(story: Evidence) -> frozenset[str]:
     words = {word.lower() for word in tokens(story.text)}
     parts = {part for word in words if "-" in word for part in word.split("-")}
     return frozenset({*words, *parts, *map(_stem, words), *(word.replace(".", "") for word in words)})
-
-
-@lru_cache(maxsize=16)
-def _initials(story: Evidence) -> frozenset[str]:
-    """The first letters of runs of words with a capital, such as imf for International Monetary Fund."""
-    return frozenset(initials for sentence in story.sentences for initials in _runs(sentence))
-
-
-def _runs(sentence: str) -> Iterator[str]:
-    for letters in map(_letters, _RUN.findall(sentence)):
-        yield from (
-            letters[start:end]
-            for start in range(len(letters))
-            for end in range(start + 2, min(len(letters), start + _LONGEST) + 1)
-        )
-
-
-def _letters(run: str) -> str:
-    return "".join(word[0] for word in run.split() if word[0].isupper()).lower()
