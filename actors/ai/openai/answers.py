@@ -44,17 +44,7 @@ _THOUGHT = re.compile(r"</think(?:ing)?>")
 _TRIES = 30
 _DECODER = json.JSONDecoder()
 
-_UNSUPPORTED = {
-    "title",
-    "minLength",
-    "maxLength",
-    "minimum",
-    "maximum",
-    "minItems",
-    "maxItems",
-    "description",
-    "default",
-}
+_UNSUPPORTED = frozenset(("title", "description", "minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems"))
 
 
 @cache
@@ -63,8 +53,7 @@ def strict_schema(form: type[BaseModel]) -> dict[str, Any]:
 
     ``read`` checks the bounds in the answer. Computed once for each form; callers must not change it.
     """
-    schema = _strict(form.model_json_schema())
-    assert isinstance(schema, dict)
+    schema: dict[str, Any] = _bare(form.model_json_schema())
     return schema
 
 
@@ -113,21 +102,13 @@ def unpacked(text: str) -> list[float]:
     return array("f", base64.b64decode(text)).tolist()
 
 
-def _strict(schema: Any) -> Any:
+def _bare(schema: Any) -> Any:
+    """Without bounds and names. The forms give all else: they allow no other key, and have no defaults."""
     if isinstance(schema, list):
-        return [_strict(each) for each in schema]
+        return [_bare(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    made = {key: value for key, value in schema.items() if key not in _UNSUPPORTED}
-    if "properties" in made:
-        made["properties"] = {name: _strict(each) for name, each in made["properties"].items()}
-        made["required"] = list(made["properties"])
-        made["additionalProperties"] = False
-    if "$defs" in made:
-        made["$defs"] = {name: _strict(each) for name, each in made["$defs"].items()}
-    if "items" in made:
-        made["items"] = _strict(made["items"])
-    return made
+    return {key: _bare(each) for key, each in schema.items() if key not in _UNSUPPORTED}
 
 
 def _whole_numbers(value: Any) -> Any:
