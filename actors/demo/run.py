@@ -53,13 +53,13 @@ def run(console: Console, data_dir: Path, feeds: Sequence[str]) -> bool:
     begin = time.monotonic()
     console.print("[bold]zeke_jobs demo[/]: from feeds to briefs, on this machine, in half a minute\n")
     _say(console, "starting", "a PostgreSQL of its own, which takes a few seconds the first time")
-    with own_server(data_dir, "the demo") as url, served() as site:
-        folder, named = place(data_dir), feeds or site.feeds
+    with own_server(data_dir, "the demo") as url, served() as (address, sample):
+        folder, named = place(data_dir), feeds or sample
         here = all(urlsplit(one).hostname in {"127.0.0.1", "::1", "localhost"} for one in named)
         jobs_yaml = _configured(folder, fetch_from_here=here)
         _clear(url, jobs_yaml)
         _say(console, "database", f"its files and the log of workers and scheduler, demo.log, are in {folder}")
-        _say(console, "site", f"{site.url}, sample data: 2 feeds with 15 entries, written for this demo")
+        _say(console, "site", f"{address}, sample data: 2 feeds with 15 entries, written for this demo")
         _say(console, "feeds", " ".join(named))
         os.environ[environment.DATABASE_URL] = url
         log = folder / "demo.log"

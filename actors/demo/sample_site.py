@@ -16,36 +16,14 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 _FOLDER = files("actors.demo") / "site"
-_FEED_TYPES = {"rss": "application/rss+xml", "atom": "application/atom+xml"}
 _RELATED = 4  # links below each article
-
-
-@dataclass(frozen=True)
-class Publication:
-    """One of the two invented publications. ``format`` is that of its feed: rss or atom."""
-
-    slug: str
-    name: str
-    tagline: str
-    format: str
-    template: str
-
-    @property
-    def home(self) -> str:
-        """Path of its front page."""
-        return f"/{self.slug}/"
-
-    @property
-    def feed(self) -> str:
-        """Path of its feed."""
-        return f"/{self.slug}/{'feed.xml' if self.format == 'rss' else 'atom.xml'}"
 
 
 @dataclass(frozen=True)
 class Entry:
     """One entry of a feed. ``age`` is in hours; the page of a ``missing`` one answers 404."""
 
-    publication: Publication
+    publication: str
     slug: str
     title: str
     author: str
@@ -57,66 +35,47 @@ class Entry:
     @property
     def path(self) -> str:
         """Path of its page."""
-        return f"/{self.publication.slug}/{self.slug}"
-
-
-@dataclass(frozen=True)
-class Page:
-    """The server's answer for one path."""
-
-    body: bytes
-    content_type: str
+        return f"/{self.publication}/{self.slug}"
 
 
 def entries() -> list[Entry]:
     """All entries of both feeds, in the order of the catalogue."""
-    catalogue = tomllib.loads(_read("catalogue.toml"))
-    publications = {row["slug"]: Publication(**row) for row in catalogue["publication"]}
-    return [Entry(**{**row, "publication": publications[row["publication"]]}) for row in catalogue["entry"]]
+    return [Entry(**row) for row in tomllib.loads(_read("catalogue.toml"))["entry"]]
 
 
-def render(base_url: str, now: datetime) -> dict[str, Page]:
-    """Every page of the site by its path.
+def render(base_url: str, now: datetime) -> dict[str, str]:
+    """Every page and feed of the site by its path; those of feeds end with ``.xml``.
 
     Args:
         base_url: ``http://host:port``, without a slash at its end.
         now: The moment from which the entries' ages count back. The pages depend on nothing else.
     """
-    pages: dict[str, Page] = {}
-    everything = entries()
-    for publication in dict.fromkeys(entry.publication for entry in everything):
-        own = sorted((e for e in everything if e.publication == publication), key=lambda e: e.age)
-        pages |= _publication(publication, own, base_url, now)
-    return pages
-
-
-def _publication(publication: Publication, own: list[Entry], base_url: str, now: datetime) -> dict[str, Page]:
-    feed_type = _FEED_TYPES[publication.format]
-    site = {
-        **_texts(publication=publication.name, tagline=publication.tagline),
-        **_moments("updated", now, own[0].age),
-        "home": base_url + publication.home,
-        "feed": base_url + publication.feed,
-        "feed_type": feed_type,
-    }
-    pages, items = {}, []
-    for entry in own:
-        told = {
-            **site,
-            **_texts(title=entry.title, author=entry.author, topic=entry.topic, summary=entry.summary),
-            **_moments("published", now, entry.age),
-            "url": base_url + entry.path,
-            "id": f"urn:sample:{publication.slug}:{entry.slug}",
-            "date": f"{now - timedelta(hours=entry.age):%d %B %Y}",
+    pages: dict[str, str] = {}
+    for row in tomllib.loads(_read("catalogue.toml"))["publication"]:
+        own = sorted((one for one in entries() if one.publication == row["slug"]), key=lambda one: one.age)
+        home = f"/{row['slug']}/"
+        site = {
+            **_texts(publication=row["name"], tagline=row["tagline"]),
+            **_moments("updated", now, own[0].age),
+            "home": base_url + home,
+            "feed": f"{base_url}{home}{row['feed']}",
         }
-        items.append(_fill(f"{publication.format}_entry.xml", told).strip())
-        if not entry.missing:
-            told["body"] = _read(f"articles/{entry.slug}.html").strip()
-            others = [other for other in own if other is not entry][:_RELATED]
-            told["related"] = "\n".join(f'<li><a href="{e.path}">{escape(e.title)}</a></li>' for e in others)
-            pages[entry.path] = Page(_fill(publication.template, told).encode(), "text/html; charset=utf-8")
-    feed = _fill(f"{publication.format}.xml", {**site, "entries": "\n".join(items)})
-    pages[publication.feed] = Page(feed.encode(), f"{feed_type}; charset=utf-8")
+        items = []
+        for entry in own:
+            told = {
+                **site,
+                **_texts(title=entry.title, author=entry.author, topic=entry.topic, summary=entry.summary),
+                **_moments("published", now, entry.age),
+                "url": base_url + entry.path,
+                "id": f"urn:sample:{row['slug']}:{entry.slug}",
+            }
+            items.append(_filled(f"{row['format']}_entry.xml", told).strip())
+            if not entry.missing:
+                others = [other for other in own if other is not entry][:_RELATED]
+                told["related"] = "\n".join(f'<li><a href="{e.path}">{escape(e.title)}</a></li>' for e in others)
+                told["body"] = _read(f"articles/{entry.slug}.html").strip()
+                pages[entry.path] = _filled(row["template"], told)
+        pages[home + row["feed"]] = _filled(f"{row['format']}.xml", {**site, "entries": "\n".join(items)})
     return pages
 
 
@@ -126,11 +85,12 @@ def _texts(**texts: str) -> dict[str, str]:
 
 
 def _moments(name: str, now: datetime, age: int) -> dict[str, str]:
-    moment = now - timedelta(hours=age)
-    return {name: moment.isoformat(timespec="seconds"), f"{name}_rfc822": format_datetime(moment, usegmt=True)}
+    then = now - timedelta(hours=age)
+    forms = {"": then.isoformat(timespec="seconds"), "_rfc822": format_datetime(then, usegmt=True)}
+    return {f"{name}{form}": text for form, text in forms.items()} | {"date": f"{then:%d %B %Y}"}
 
 
-def _fill(template: str, values: dict[str, str]) -> str:
+def _filled(template: str, values: dict[str, str]) -> str:
     return Template(_read(template)).substitute(values)
 
 

@@ -44,7 +44,9 @@ _THOUGHT = re.compile(r"</think(?:ing)?>")
 _TRIES = 30
 _DECODER = json.JSONDecoder()
 
-_UNSUPPORTED = frozenset(("title", "description", "minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems"))
+_UNSUPPORTED = frozenset(
+    ("title", "description", "minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems")
+)
 
 
 @cache

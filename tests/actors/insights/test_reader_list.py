@@ -27,7 +27,7 @@ def documents() -> dict[str, str]:
     """The Markdown of each bundled article, by slug, as fetch-content reads it."""
     pages = render(BASE, datetime(2026, 11, 20, tzinfo=UTC))
     return {
-        path.rsplit("/", 1)[-1]: read_page(page.body, BASE + path, "text/html; charset=utf-8").markdown or ""
+        path.rsplit("/", 1)[-1]: read_page(page.encode(), BASE + path, "text/html; charset=utf-8").markdown or ""
         for path, page in pages.items()
         if path.rsplit("/", 1)[-1] in {article["slug"] for article in LIST}
     }
