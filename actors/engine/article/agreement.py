@@ -1,4 +1,4 @@
-"""How far two texts agree, by runs of four words; in a language without spaces a character counts as a word."""
+"""How much of a text is in another one, by runs of four words; in a language without spaces a character counts as a word."""
 
 from __future__ import annotations
 
@@ -25,10 +25,6 @@ class Said:
     def _runs(self) -> Counter[tuple[str, ...]]:
         words = self._words
         return Counter(zip(*(words[at:] for at in range(_RUN)), strict=False)) or Counter({tuple(words): 1})
-
-    def agreement(self, other: Said) -> float:
-        """The share of both texts that is in both, from 0 to 1."""
-        return 2 * (self._runs & other._runs).total() / (self._runs.total() + other._runs.total())
 
     def between(self, other: Said) -> tuple[int, int]:
         """Number of words of this text that the other one lacks: within the common part, and in all."""

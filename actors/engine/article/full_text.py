@@ -1,12 +1,10 @@
-"""Reads the article of a page in two ways, and in a third where these two differ, and chooses one reading by these rules.
+"""Reads the article of a page in two ways, and chooses one reading by these rules.
 
-1. If trafilatura (for recall) and readability agree, and have most of the page's paragraphs, trafilatura's is taken. Else
-   trafilatura reads the page with all its fallbacks too, and of the readings of 200 characters and more the one with which the
-   others agree most is taken.
-2. A reading that looks cut is replaced by one that holds most of it and has 1.8 times its words, or 1.15 times if most of the
+1. Trafilatura reads for recall. If that text lacks half of the page's paragraphs, it reads once more with all its fallbacks.
+2. Its text is taken. Readability's is taken instead if trafilatura's holds it and has a tenth more words, which may stand around
+   the article; or if trafilatura's is short and readability's three times as long.
+3. A reading that looks cut is replaced by one that holds most of it and has 1.8 times its words, or 1.15 times if most of the
    additional words, at least 300, stand between common parts. The text in the page's own data may replace a reading too.
-3. If the taken text is short and readability's is three times as long, readability's is taken. If it holds readability's and has
-   a tenth more words, trafilatura reads for precision, which is taken if it is nearer to readability's.
 4. If no reading has 200 characters, the longest is taken.
 5. The title above the text, links to other articles, and the lines below each article of a site are left out.
 """
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
 
     from lxml.html import HtmlElement
 
-    Way = Literal["trafilatura", "readability", "cascade", "precise", "structured"]
+    Way = Literal["trafilatura", "readability", "structured"]
 
 SHORT = 200
 """Characters below which a reading counts as failed."""
@@ -34,18 +32,18 @@ SHORT = 200
 CUT = 1.8
 """A text looks cut if another one has so many times its words."""
 
-_SAME = 0.9  # of their runs of words are in both readings: none of them is doubtful; chosen on the choosing halves
-_PART = 0.4  # of the page's long paragraphs; a text with less is doubtful too
+_SAME = 0.9  # of readability's runs of words are in trafilatura's; chosen on the choosing halves, as the next ones
+_PART = 0.5  # of the page's long paragraphs; a text with less is doubtful
 _LONG = 80  # characters of such a paragraph
 _CUT_WITHIN = 1.15  # times, if the additional words stand within the text
 _WITHIN = 0.9  # of these words
 _SECTIONS = 300  # of these words are sections of an article rather than teasers in it; chosen on the choosing halves
 _HELD = 0.6  # of its runs of words are in the longer one: both are of the same article
-_PAIR = 2
 _BRIEF = 200  # words: what stands beside an article, such as a reader's praise, is seldom longer
 _MORE = 1.1  # times the words of readability's text: some of them may stand around the article
 _ASIDE = 3  # times the words of such a text
 _MOST_ELEMENTS = 20_000  # of a page for readability, because its time grows faster than the page
+_SILENT = ("script", "style", "svg", "template", "link", "meta")  # each extractor would walk over them several times
 
 
 @dataclass(frozen=True)
@@ -75,29 +73,29 @@ class Article:
 
 
 def read_article(tree: HtmlElement, structured: str) -> Article:
-    """Read the article of a parsed page. ``structured`` is the text in the page's own data, or empty."""
-
-    def precise() -> Reading:
-        return Reading("precise", *by_trafilatura(tree, fast=True, favor_precision=True))
-
-    chosen, reason = choose(readings(tree, structured), precise)
+    """Read the article of a parsed page, which stays as it is. ``structured`` is the text in its own data, or empty."""
+    chosen, reason = choose(readings(tree, structured))
     if chosen is None:
         return Article("", "", reason)
     return Article(chosen.text, chosen.marked(), f"{chosen.way}: {reason}")
 
 
 def readings(tree: HtmlElement, structured: str) -> list[Reading]:
-    """The readings of the page, each of its own copy of the tree; the first one is preferred among equals."""
-    found = [Reading("trafilatura", *by_trafilatura(tree, fast=True, favor_recall=True))]
-    if sum(1 for _ in tree.iter()) <= _MOST_ELEMENTS:
-        found.append(Reading("readability", *_by_readability(tree)))
-        one, other = found
-        are_alike = min(len(one.text), len(other.text)) >= SHORT and one.said.agreement(other.said) >= _SAME
-        if not are_alike or len(one.text) < _PART * _paragraphs(tree):
-            found.append(Reading("cascade", *by_trafilatura(tree)))
+    """The readings of the page; the first one is preferred."""
+    from lxml.etree import strip_elements
+
+    page = deepcopy(tree)
+    strip_elements(page, *_SILENT, with_tail=False)
+    text, marked = by_trafilatura(page, fast=True, favor_recall=True)
+    is_small = sum(1 for _ in page.iter()) <= _MOST_ELEMENTS
+    if is_small and len(text) < _PART * _paragraphs(page):
+        text, marked = by_trafilatura(page)
+    found = [Reading("trafilatura", text, marked)]
+    if is_small:
+        found.append(Reading("readability", *_by_readability(page)))
     if structured:
-        text = tidy(structured)
-        found.append(Reading("structured", text, lambda: text))
+        own = tidy(structured)
+        found.append(Reading("structured", own, lambda: own))
     return found
 
 
@@ -107,29 +105,18 @@ def _paragraphs(tree: HtmlElement) -> int:
     return sum(size for size in sizes if size > _LONG)
 
 
-def choose(found: list[Reading], precise: Callable[[], Reading] | None = None) -> tuple[Reading | None, str]:
-    """The chosen reading, and the reason in words; ``precise`` reads once more, for precision."""
+def choose(found: list[Reading]) -> tuple[Reading | None, str]:
+    """The chosen reading, and the reason in words."""
     whole = [one for one in found if len(one.text) >= SHORT]
     if not whole:
-        longest = max(found, key=lambda one: len(one.text), default=None)
-        return (
-            (longest, "the longest of short readings") if longest and longest.text else (None, "no reading has a text")
-        )
-    judges = [one for one in whole if one.way != "structured"] or whole
-    # Two agree with each other alike, so the first is taken.
-    support = {
-        one.way: round(sum(one.said.agreement(other.said) for other in judges if other is not one), 2)
-        for one in (judges if len(judges) > _PAIR else ())
-    }
-    chosen = max(judges, key=lambda one: support.get(one.way, 0))
-    reason = f"the others agree with it most ({len(judges)} readings)"
-    other = next((one for one in judges if one.way == "readability"), chosen)
+        longest = max(found, key=lambda one: len(one.text))
+        return (longest, "the longest of short readings") if longest.text else (None, "no reading has a text")
+    chosen, reason = whole[0], f"the first of {len(whole)} readings"
+    other = next((one for one in whole if one.way == "readability"), chosen)
     if chosen.said.size < _BRIEF and other.said.size > _ASIDE * chosen.said.size:
         chosen, reason = other, f"{chosen.way} has {chosen.said.size} words that stand beside its long text"
-    elif precise and chosen.said.size > _MORE * other.said.size and chosen.said.holds(other.said) >= _SAME:
-        bare = precise()
-        if len(bare.text) >= SHORT and bare.said.agreement(other.said) >= bare.said.agreement(chosen.said):
-            chosen, reason = bare, f"readability agrees with it, and {chosen.way} has more"
+    elif chosen.said.size > _MORE * other.said.size and chosen.said.holds(other.said) >= _SAME:
+        chosen, reason = other, f"{chosen.way} holds it, and has more around it"
     # Each replacement has more words, so this ends.
     while (longer := next((one for one in whole if looks_cut(chosen.said, one.said)), None)) is not None:
         share = longer.said.size / chosen.said.size
@@ -161,9 +148,9 @@ def by_trafilatura(tree: HtmlElement, **options: Any) -> tuple[str, Callable[[],
     return tidy(clean(xmltotxt(document.body, False))), lambda: clean(xmltotxt(document.body, True)).strip()
 
 
-def _by_readability(tree: HtmlElement) -> tuple[str, Callable[[], str]]:
-    """By trafilatura's own readability, which takes a tree; the package of that name takes five times as long."""
+def _by_readability(page: HtmlElement) -> tuple[str, Callable[[], str]]:
+    """By trafilatura's own readability, which changes the tree; the package of that name takes five times as long."""
     from trafilatura.external import try_readability
 
-    article = try_readability(deepcopy(tree))
+    article = try_readability(page)
     return plain_text(article), lambda: plain_text(article, marked=True)
