@@ -95,7 +95,7 @@ def parse_page(markup: str) -> HtmlElement:
         )
     except ParserError as error:
         raise EngineError("no_text", "the page is empty or is no HTML") from error
-    if sum(1 for _ in tree.iter()) > _MOST_ELEMENTS:
+    if tree.xpath("count(//*)") > _MOST_ELEMENTS:
         raise EngineError("too_large", f"the page has more than {_MOST_ELEMENTS} elements")
     return tree
 

@@ -87,7 +87,7 @@ def readings(tree: HtmlElement, structured: str) -> list[Reading]:
     page = deepcopy(tree)
     strip_elements(page, *_SILENT, with_tail=False)
     text, marked = by_trafilatura(page, fast=True, favor_recall=True)
-    is_small = sum(1 for _ in page.iter()) <= _MOST_ELEMENTS
+    is_small = page.xpath("count(//*)") <= _MOST_ELEMENTS
     if is_small and len(text) < _PART * _paragraphs(page):
         text, marked = by_trafilatura(page)
     found = [Reading("trafilatura", text, marked)]

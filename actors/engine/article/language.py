@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 LEAST = 200  # characters; of a shorter text the page's own attribute is believed
-MOST = 4000
+MOST = 1500
 
 
 def text_language(text: str) -> str | None:

@@ -27,24 +27,22 @@ class Line(NamedTuple):
 
 def short_lines(tree: HtmlElement) -> list[Line]:
     """The texts of at most 100 characters, of elements with a few children."""
-    heading: int | None = None
-    found: list[tuple[int, HtmlElement, str]] = []
-    for at, element in enumerate(tree.iter()):
-        if not isinstance(element.tag, str) or element.tag in _NO_TEXT:
-            continue
-        if heading is None and element.tag == "h1" and element.text_content().strip():
-            heading = at
-        if len(element) <= _MOST_CHILDREN and (element.text or len(element)) and (text := _short(element)):
-            found.append((at, element, text))
-    return [Line(math.inf if heading is None else at - heading, element, text) for at, element, text in found]
-
-
-def _short(element: HtmlElement) -> str:
-    """The element's text with single spaces; empty if it is long."""
-    text = ""
-    for part in element.itertext():
-        if words := part.split():
-            text = f"{text} {' '.join(words)}" if text else " ".join(words)
-            if len(text) > _LONGEST:
-                return ""
-    return text
+    elements = list(tree.iter())
+    said: dict[HtmlElement, str] = {}  # of the elements whose text is short; children come before their parents
+    for element in reversed(elements):
+        parts = [element.text or ""]
+        for child in element:
+            if child not in said:
+                break
+            parts += (said[child], child.tail or "")
+        else:
+            if len(words := " ".join(" ".join(parts).split())) <= _LONGEST:
+                said[element] = words
+    heading = next(
+        (at for at, element in enumerate(elements) if element.tag == "h1" and element.text_content().strip()), math.inf
+    )
+    return [
+        Line(math.inf if heading == math.inf else at - heading, element, text)
+        for at, element in enumerate(elements)
+        if (text := said.get(element)) and len(element) <= _MOST_CHILDREN and element.tag not in _NO_TEXT
+    ]
