@@ -11,6 +11,7 @@ from actors.engine.article.full_text import SHORT, by_trafilatura, read_article
 from actors.engine.article.furniture import without_furniture
 from actors.engine.article.language import text_language
 from actors.engine.article.plain import plain_text
+from actors.engine.article.titles import letters
 from actors.engine.article.transcript import spoken
 from actors.engine.article.walls import wall
 from actors.engine.contract import Author, ContentItem, EngineError
@@ -55,8 +56,8 @@ def read_page(
     origin: Literal["page", "structured"] = "page"
     if article.text and article.text.split() == about.body.split():
         origin = "structured"
-    titles = [about.title, *(heading.text_content() for heading in tree.iter("h1"))]
-    links = [link.text_content() for link in tree.iter("a")]
+    titles = {letters(one) for one in (about.title, *(heading.text_content() for heading in tree.iter("h1")))}
+    links = {letters(link.text_content()) for link in tree.iter("a")}
     plain, marked = (without_furniture(one, titles, links, SHORT) for one in (article.text, article.markdown))
     return _item(url, about, plain, marked, origin=origin, choice=article.reason)
 

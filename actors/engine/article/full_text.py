@@ -1,8 +1,10 @@
-"""Reads the article of a page in two ways, and chooses one reading by these rules.
+"""Reads the article of a page, in a second way where the first is doubtful, and chooses one reading by these rules.
 
-1. Trafilatura reads for recall. If that text lacks half of the page's paragraphs, it reads once more with all its fallbacks.
-2. Its text is taken. Readability's is taken instead if trafilatura's holds it and has a tenth more words, which may stand around
-   the article; or if trafilatura's is short and readability's three times as long.
+1. Trafilatura reads for recall. Its text is beyond doubt if it has 1,500 characters and as many as the page's long paragraphs,
+   give or take a tenth. Otherwise readability reads too; and if the text lacks half of these paragraphs, trafilatura reads once
+   more with all its fallbacks.
+2. Trafilatura's text is taken. Readability's is taken instead if trafilatura's holds it and has a tenth more words, which may
+   stand around the article; or if trafilatura's is short and readability's three times as long.
 3. A reading that looks cut is replaced by one that holds most of it and has 1.8 times its words, or 1.15 times if most of the
    additional words, at least 300, stand between common parts. The text in the page's own data may replace a reading too.
 4. If no reading has 200 characters, the longest is taken.
@@ -33,7 +35,9 @@ CUT = 1.8
 """A text looks cut if another one has so many times its words."""
 
 _SAME = 0.9  # of readability's runs of words are in trafilatura's; chosen on the choosing halves, as the next ones
-_PART = 0.5  # of the page's long paragraphs; a text with less is doubtful
+_PART = 0.5  # of the page's long paragraphs; a text with less needs trafilatura's fallbacks
+_NEAR = 0.1  # of these paragraphs: a text that differs by less is not doubtful
+_SURE = 1500  # characters, if it has so many
 _LONG = 80  # characters of such a paragraph
 _CUT_WITHIN = 1.15  # times, if the additional words stand within the text
 _WITHIN = 0.9  # of these words
@@ -87,12 +91,14 @@ def readings(tree: HtmlElement, structured: str) -> list[Reading]:
     page = deepcopy(tree)
     strip_elements(page, *_SILENT, with_tail=False)
     text, marked = by_trafilatura(page, fast=True, favor_recall=True)
-    is_small = page.xpath("count(//*)") <= _MOST_ELEMENTS
-    if is_small and len(text) < _PART * _paragraphs(page):
-        text, marked = by_trafilatura(page)
-    found = [Reading("trafilatura", text, marked)]
-    if is_small:
-        found.append(Reading("readability", *_by_readability(page)))
+    paragraphs = _paragraphs(page)
+    is_sure = len(text) >= _SURE and abs(len(text) - paragraphs) <= _NEAR * paragraphs
+    if is_sure or page.xpath("count(//*)") > _MOST_ELEMENTS:
+        found = [Reading("trafilatura", text, marked)]
+    else:
+        if len(text) < _PART * paragraphs:
+            text, marked = by_trafilatura(page)
+        found = [Reading("trafilatura", text, marked), Reading("readability", *_by_readability(page))]
     if structured:
         own = tidy(structured)
         found.append(Reading("structured", own, lambda: own))
@@ -111,7 +117,7 @@ def choose(found: list[Reading]) -> tuple[Reading | None, str]:
     if not whole:
         longest = max(found, key=lambda one: len(one.text))
         return (longest, "the longest of short readings") if longest.text else (None, "no reading has a text")
-    chosen, reason = whole[0], f"the first of {len(whole)} readings"
+    chosen, reason = whole[0], "no other reading is better"
     other = next((one for one in whole if one.way == "readability"), chosen)
     if chosen.said.size < _BRIEF and other.said.size > _ASIDE * chosen.said.size:
         chosen, reason = other, f"{chosen.way} has {chosen.said.size} words that stand beside its long text"

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from actors.engine.article.titles import letters
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
 
 _LETTERS = re.compile(r"\w+")
 _ELSEWHERE = re.compile(
@@ -33,29 +29,27 @@ _MOST = 0.3  # of a text's words may be dropped below it
 _MOST_ABOVE = 3
 
 
-def without_furniture(text: str, titles: Iterable[str], links: Collection[str], least: int) -> str:
+def without_furniture(text: str, titles: set[str], links: set[str], least: int) -> str:
     """A text, or its markdown, without the lines of its page.
 
     Args:
         text: A line for each block.
-        titles: The page's title and headings of the first level.
-        links: The texts of the page's links.
+        titles: The page's title and headings of the first level, as their ``letters``.
+        links: The texts of the page's links, likewise.
         least: Characters that must remain; otherwise the text stays as it is.
     """
-    names = {letters(title) for title in titles} - {""}
-    shown = {letters(link) for link in links}
     lines = text.split("\n")
-    start = _below_titles(lines, names)
-    kept = _without_links_elsewhere(lines[start : _end(lines, start, shown)])
+    start = _below_titles(lines, titles)
+    kept = _without_links_elsewhere(lines[start : _end(lines, start, links)])
     left = "\n".join(kept).strip()
     return left if len(left) >= least else text
 
 
-def _below_titles(lines: list[str], names: set[str]) -> int:
+def _below_titles(lines: list[str], titles: set[str]) -> int:
     start = found = 0
     for at, line in enumerate(lines[:-1]):
         if line.strip():
-            if letters(line) not in names or found == _MOST_ABOVE:
+            if not (own := letters(line)) or own not in titles or found == _MOST_ABOVE:
                 break
             found, start = found + 1, at + 1
     return start
