@@ -7,6 +7,7 @@ import zlib
 from actors.engine.contract import EngineError
 
 _GZIP = b"\x1f\x8b"
+_EITHER = 32 + zlib.MAX_WBITS  # the header of gzip or of zlib, which the encoding deflate has (RFC 9110)
 _STEP = 256 * 1024
 _LARGEST = 64 * 1024 * 1024
 
@@ -40,7 +41,7 @@ class Decoder:
             self._append(chunk)
             return
         while chunk:
-            inflater = self._inflater = self._inflater or zlib.decompressobj(self._window(chunk))
+            inflater = self._inflater = self._inflater or zlib.decompressobj(_EITHER)
             try:
                 self._append(inflater.decompress(chunk, _STEP))
             except zlib.error as error:
@@ -49,15 +50,6 @@ class Decoder:
             # A further member may follow; zero padding and other bytes after the end are ignored.
             if inflater.eof and inflater.unused_data.startswith(_GZIP):
                 self._inflater, chunk = None, inflater.unused_data
-
-    def _window(self, start: bytes) -> int:
-        """Deflate comes with the zlib header (RFC 9110) and without."""
-        if self._name != "deflate":
-            return 16 + zlib.MAX_WBITS
-        has_header = start[0] & 0x0F == zlib.DEFLATED and (
-            len(start) == 1 or int.from_bytes(start[:2], "big") % 31 == 0
-        )
-        return zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS
 
     def _append(self, data: bytes) -> None:
         self.body += data

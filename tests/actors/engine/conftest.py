@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 import pytest
 
 from actors.engine import Settings
+from actors.engine.fetch import Fetcher
 from actors.engine.local import LocalEngine
 from tests.actors.scripted_site import ScriptedSite
 
@@ -18,6 +20,12 @@ if TYPE_CHECKING:
 def site() -> Iterator[ScriptedSite]:
     with ScriptedSite() as running:
         yield running
+
+
+@pytest.fixture
+def fetcher() -> Fetcher:
+    """It may reach loopback."""
+    return Fetcher("tests/1", (ip_network("127.0.0.0/8"),))
 
 
 @pytest.fixture

@@ -19,11 +19,6 @@ LIMITS = Limits(body_bytes=200_000, raw_bytes=400_000, seconds=1.0)
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 
 
-@pytest.fixture
-def fetcher() -> Fetcher:
-    return Fetcher("tests/1", LOOPBACK)
-
-
 def failure(call: Callable[[], object]) -> EngineError:
     with pytest.raises(EngineError) as caught:
         call()

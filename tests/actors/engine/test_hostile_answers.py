@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -84,30 +82,6 @@ def test_any_bytes_of_an_engine(
 ) -> None:
     answering.pages["/ingest"] = answering.pages["/source"] = Answer(body, status, kind)
     ends_well(asking)
-
-
-def test_an_engine_that_sends_without_end_is_left(answering: ScriptedSite) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def flood() -> None:
-            conn, _ = listener.accept()
-            conn.recv(65536)
-            conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
-            try:
-                while True:
-                    conn.sendall(b" " * 65536)
-            except OSError:
-                conn.close()
-
-        thread = threading.Thread(target=flood, daemon=True)
-        thread.start()
-        client = HttpEngine(f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=2)
-        began = time.monotonic()
-        with pytest.raises(EngineError):
-            client.fetch_item("https://a.example/1")
-        assert time.monotonic() - began < 15
-        thread.join(10)
-        assert not thread.is_alive()
 
 
 TAGS = st.sampled_from(
