@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+import uuid
 from collections import deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,8 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from actors.ai.protocol import CallEnd, CallStart
 
 GOOD: dict[str, dict[str, Any]] = {
     "analyze": {
@@ -29,6 +32,35 @@ GOOD: dict[str, dict[str, Any]] = {
     "summarize": {"summary": "Packages are signed now. A stolen token is not enough."},
 }
 FORBIDDEN = {"minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems", "pattern", "default", "format"}
+
+
+class Books:
+    """A ledger in memory: the ``calls``, how each ``ended``, and the remembered answers."""
+
+    def __init__(self) -> None:
+        self.calls: list[CallStart] = []
+        self.ended: list[CallEnd] = []
+        self.open: set[uuid.UUID] = set()
+        self.kept: dict[str, Any] = {}
+
+    def later(self, *_: Any, **__: Any) -> None:
+        return None
+
+    def reserve(self, start: CallStart) -> uuid.UUID:
+        self.calls.append(start)
+        self.open.add(call := uuid.uuid4())
+        return call
+
+    def settle(self, call: uuid.UUID, end: CallEnd, keep: tuple[str, Any] | None = None) -> None:
+        self.open.remove(call)
+        self.ended.append(end)
+        self.kept.update([keep] if keep else [])
+        assert "\\u0000" not in json.dumps(keep, allow_nan=False), "jsonb takes none"
+        assert "\x00" not in f"{end.detail} {end.model}", "text takes none"
+        assert len(end.model or "") <= 200
+
+    def remembered(self, key: str) -> Any:
+        return self.kept.get(key)
 
 
 class ModelServer:

@@ -15,13 +15,12 @@ from hypothesis import strategies as st
 from actors.ai import Settings
 from actors.ai.prompting import VERSIONS, prompt, repeats_instructions
 from actors.ai.protocol import Story, Unfounded
-from tests.actors.ai.conftest import GOOD, ModelServer, completion
+from tests.actors.ai.conftest import GOOD, Books, ModelServer, completion
 from zeke_jobs import Defer, Reject, Retry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from actors.ai.protocol import CallEnd, CallStart
 
 ARTICLE = "Signed packages are here: a stolen token alone is not enough to publish one."
 #: Of the kinds that are published, each with what a model would answer that obeys it.
@@ -50,32 +49,6 @@ OBEYED: list[dict[str, Any]] = [
     {"tool_calls": [{"function": {"name": "fetch"}}]},
     {"quotes": ["never said"] * 50},
 ]
-
-
-class Books:
-    """A ledger in memory."""
-
-    def __init__(self) -> None:
-        self.open: dict[uuid.UUID, CallStart] = {}
-        self.ended: list[CallEnd] = []
-
-    def later(self, *_: Any, **__: Any) -> None:
-        return None
-
-    def reserve(self, start: CallStart) -> uuid.UUID:
-        call = uuid.uuid4()
-        self.open[call] = start
-        return call
-
-    def settle(self, call: uuid.UUID, end: CallEnd, keep: tuple[str, object] | None = None) -> None:
-        del self.open[call]
-        self.ended.append(end)
-        assert "\\u0000" not in json.dumps(keep, allow_nan=False), "jsonb takes none"
-        assert "\x00" not in f"{end.detail} {end.model}", "text takes none"
-        assert len(end.model or "") <= 200
-
-    def remembered(self, key: str) -> None:
-        return None
 
 
 @pytest.fixture(scope="module")

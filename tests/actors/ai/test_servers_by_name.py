@@ -13,8 +13,8 @@ import yaml
 
 from actors.ai import Settings
 from actors.ai.protocol import Story
+from tests.actors.ai.conftest import Books
 from tests.actors.ai.named_servers import KEY, SERVERS, STORY
-from tests.actors.ai.test_hostile_models import Books
 from zeke_jobs import Defer, Reject, Retry
 from zeke_jobs.config.substitution import substitute
 

@@ -14,14 +14,13 @@ from actors.ai import Settings
 from actors.ai.gate.evidence import evidence, keys
 from actors.ai.protocol import Story, Unfounded
 from actors.cli.story import _made_by
-from tests.actors.ai.conftest import ModelServer, completion, operation
+from tests.actors.ai.conftest import Books, ModelServer, completion, operation
 from tests.actors.ai.gate.told import BY_RULE, stories
 from zeke_jobs import Retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from actors.ai.protocol import CallEnd, CallStart
     from tests.figures import Figure
 
 STORY = Story(
@@ -33,29 +32,6 @@ STORY = Story(
 TRUE = "Orbis cuts memory by 12 percent."
 FALSE = "The change breaks old docks."
 LEANS = "Then nobody was hurt without a helmet."
-
-
-class Books:
-    """A ledger in memory that remembers answers."""
-
-    def __init__(self) -> None:
-        self.calls: list[CallStart] = []
-        self.ends: list[CallEnd] = []
-        self.kept: dict[str, Any] = {}
-
-    def later(self, *_: Any, **__: Any) -> None:
-        return None
-
-    def reserve(self, start: CallStart) -> uuid.UUID:
-        self.calls.append(start)
-        return uuid.uuid4()
-
-    def settle(self, _: uuid.UUID, end: CallEnd, keep: tuple[str, Any] | None = None) -> None:
-        self.ends.append(end)
-        self.kept.update([keep] if keep else [])
-
-    def remembered(self, key: str) -> Any:
-        return self.kept.get(key)
 
 
 class Verifier(ModelServer):
@@ -139,7 +115,7 @@ def test_a_statement_that_does_not_follow_is_not_stored_and_the_rest_says_that_i
     ]
     bounds = [asked["body"]["max_completion_tokens"] for asked in server.asked[-2:]]
     assert bounds == [1000, 2000], "the sentences that it copies may be longer than the answer"
-    for call, end, most in zip(books.calls, books.ends, bounds, strict=True):
+    for call, end, most in zip(books.calls, books.ended, bounds, strict=True):
         assert call.cost is not None
         assert end.cost is not None
         assert call.cost > most * 10e-6 > end.cost / 2
@@ -185,7 +161,7 @@ def test_a_verification_that_fails_is_retried_without_asking_for_the_answer_agai
             ask(TRUE, books=books)
     assert ask(TRUE, books=books).text == TRUE
     assert ask(TRUE, books=books).text == TRUE
-    outcomes = [(call.operation, end.outcome) for call, end in zip(books.calls, books.ends, strict=True)]
+    outcomes = [(call.operation, end.outcome) for call, end in zip(books.calls, books.ended, strict=True)]
     assert outcomes == [
         ("summarize", "ok"),
         ("verify", "failed"),

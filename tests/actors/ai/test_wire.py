@@ -11,8 +11,7 @@ import pytest
 from actors.ai import Settings
 from actors.ai.openai.answers import SummaryAnswer, read
 from actors.ai.protocol import Story
-from tests.actors.ai.conftest import completion
-from tests.actors.ai.test_hostile_models import Books
+from tests.actors.ai.conftest import Books, completion
 from zeke_jobs import Reject, Retry
 
 if TYPE_CHECKING:
