@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from actors.ai.markdown import Block, marker, plain
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
 
 _SAYS = patterns("actors.insights", "cues.txt")
 
-_COMMENT_BEFORE = re.compile(r"^[^\S\n]*(?:#|//|--|;)\s*(before|old)\b", re.IGNORECASE | re.MULTILINE)
-_COMMENT_AFTER = re.compile(r"^[^\S\n]*(?:#|//|--|;)\s*(after|new)\b", re.IGNORECASE | re.MULTILINE)
 _MIN_WORDS = 4
 _OUTPUT = frozenset({"text", "txt", "output", "log", "logs", "plaintext", "none"})
 
@@ -62,8 +59,6 @@ def _is_change(blocks: Sequence[Block], index: int, lines: Sequence[str]) -> boo
     removed = sum(line.startswith("-") and not line.startswith("- ") for line in lines)
     added = sum(line.startswith("+") for line in lines)
     if removed and added and removed + added >= len(lines) / 3:
-        return True
-    if _COMMENT_BEFORE.search(block.text) and _COMMENT_AFTER.search(block.text):
         return True
     if _SAYS["before_and_after"].search(block.heading) and _has_previous_code(blocks, index):
         return True
