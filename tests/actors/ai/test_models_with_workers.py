@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import zeke_jobs
 from tests.fleet import Fleet, eventually, scalar
-from zeke_jobs.testing import set_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -104,47 +102,3 @@ def test_nothing_is_lost_nothing_invented_and_every_call_counted(
     assert spent == sum(row["cost_usd"] for row in calls)
     assert scalar(conn, "SELECT count(*) FROM highlights WHERE NOT metadata ? 'relevance'") == 0
     assert scalar(conn, "SELECT count(DISTINCT story_id) FROM highlights") == 7
-
-
-def test_past_the_budget_jobs_wait_visibly_and_go_on_tomorrow(
-    fleet: Fleet, conn: Any, add_story: Any, model_server: Any, rows: Callable[..., Any]
-) -> None:
-    budget = "limits: {{ai: {{budget: 0.02 USD/d, concurrency: 4}}}}\n    services:"
-    config = CONFIG.replace("services:", budget).replace(
-        'analyze_story"', 'analyze_story", uses: [ai], units: {{USD: 0.004}}'
-    )
-    config = config.replace('generate_brief"', 'generate_brief", uses: [ai], units: {{USD: 0.004}}')
-    fleet.configure(config.format(url=model_server.url, more="max_output_tokens: 200"))
-    stories = [add_story(ARTICLE.format(number=number * 7919), title=f"Story {number}") for number in range(6)]
-    fleet.workers(processes=2, threads=4)
-    fleet.ready(conn, 2)
-    zeke_jobs.send_many("analyze-story", [{"story_id": str(story)} for story in stories])
-    spent = (
-        "SELECT coalesce(sum(cost_usd), 0)::float8 FROM ai_calls WHERE day = (zeke_jobs.now() AT TIME ZONE 'UTC')::date"
-    )
-    active = "SELECT count(*) FROM zeke_jobs.job WHERE state = 'active'"
-    waits = "SELECT count(*) FROM zeke_jobs.room('{limit/ai}', zeke_jobs.now()) AS r WHERE r.reason = 'budget' AND r.room = 0"
-
-    def is_spent() -> bool:
-        return bool(scalar(conn, waits)) and scalar(conn, active) == 0
-
-    eventually(lambda: is_spent() and scalar(conn, OPEN) > 0, 30, fleet)
-    most = 0.02 + 4 * 0.003  # of what runs, beyond its estimates
-    assert 0 < scalar(conn, spent) <= most
-    assert scalar(conn, "SELECT count(*) FROM zeke_jobs.job WHERE state = 'failed'") == 0
-    assert scalar(conn, "SELECT max(retry_count) FROM zeke_jobs.job") == 0, "waiting costs no attempt"
-
-    now: datetime = scalar(conn, "SELECT zeke_jobs.now()")
-    for day in range(1, 8):
-        fleet.commands[-1].stop()  # a clock that jumps while they run makes workers look dead to each other
-        set_clock(conn, now + timedelta(days=day))
-        fleet.workers(processes=2, threads=4)
-        eventually(lambda: scalar(conn, OPEN) == 0 or is_spent(), 30, fleet)
-        if scalar(conn, OPEN) == 0:
-            break
-    assert {row["analysis_state"] for row in rows("SELECT analysis_state FROM story_overlays")} == {"completed"}
-    assert scalar(conn, "SELECT count(*) FROM story_overlays WHERE brief_elevator IS NOT NULL") == 6
-    assert (
-        scalar(conn, "SELECT max(d.spent) FROM (SELECT sum(cost_usd)::float8 AS spent FROM ai_calls GROUP BY day) AS d")
-        <= most
-    )
