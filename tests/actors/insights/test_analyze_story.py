@@ -1,28 +1,24 @@
 from __future__ import annotations
 
-import threading
 import uuid
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from actors.ai import Settings
 from actors.ai.protocol import Analysis, Citation, Embedding, Provenance
 from actors.insights.analyze import analyze_story
 from actors.insights.events import EventSettings
 from actors.schema import AnalyzeStory
 from actors.store import clusters
 from zeke_jobs import Reject, Retry
-from zeke_jobs.postgres.pool import connect
-from zeke_jobs.testing import FakeContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 ARTICLE = Path(__file__).with_name("article.txt").read_text(encoding="utf-8")
 
+WITHOUT_PGVECTOR = "ALTER TABLE story_embeddings DROP COLUMN embedding, ADD COLUMN embedding real[] NOT NULL"
 OVERLAY = "SELECT * FROM story_overlays WHERE story_id = %s"
 
 
@@ -141,9 +137,13 @@ def test_an_analysis_of_unknown_origin_is_replaced_only_on_demand(
     assert "chili" in overlay["citations"], "the score is new in any case"
 
 
+@pytest.mark.parametrize("has_pgvector", [True, False])
 def test_two_stories_of_one_event_share_a_cluster_led_by_the_earlier(
-    add_story: Any, handler_context: Any, rows: Callable[..., Any]
+    add_story: Any, handler_context: Any, rows: Callable[..., Any], conn: Any, has_pgvector: bool
 ) -> None:
+    if not has_pgvector:
+        with conn.cursor() as cursor:
+            cursor.execute(WITHOUT_PGVECTOR)
     text = "Acme buys Initech for two billion dollars in cash. The deal closes in June, the companies said on Monday."
     later = add_story(text, title="Acme buys Initech for $2bn", days_old=1, authority=0.9)
     earlier = add_story(text + " More to come.", title="Acme to buy Initech in $2bn deal", days_old=2, authority=0.1)
@@ -159,6 +159,8 @@ def test_two_stories_of_one_event_share_a_cluster_led_by_the_earlier(
         "label": "Acme to buy Initech in $2bn deal",
         "metrics": {"stories": 2, "sources": 2},
     }
+    sizes = rows(f"SELECT {'vector_dims' if has_pgvector else 'cardinality'}(embedding) AS size FROM story_embeddings")
+    assert {row["size"] for row in sizes} == {1536}
 
 
 def test_of_stories_of_one_moment_the_more_authoritative_leads(
@@ -171,17 +173,6 @@ def test_of_stories_of_one_moment_the_more_authoritative_leads(
         cursor.execute("UPDATE stories SET published_at = '2026-11-01T12:00Z'")
     clusters.unite(conn, stories)
     assert rows("SELECT label FROM story_clusters") == [{"label": "From 0.9"}]
-
-
-def test_clusters_that_turn_out_to_be_one_are_merged(add_story: Any, conn: Any, rows: Callable[..., Any]) -> None:
-    first, second, third, fourth = (add_story(ARTICLE) for _ in range(4))
-    clusters.unite(conn, [first, second])
-    clusters.unite(conn, [third, fourth])
-    assert len(rows("SELECT id FROM story_clusters")) == 2
-    clusters.unite(conn, [second, third])
-    assert len({row["cluster_id"] for row in rows("SELECT cluster_id FROM stories")}) == 1
-    assert rows("SELECT metrics FROM story_clusters") == [{"metrics": {"stories": 4, "sources": 4}}]
-    assert clusters.unite(conn, [first]) is None
 
 
 def test_stories_further_apart_than_three_days_are_two_events(
@@ -199,7 +190,7 @@ def test_vectors_of_two_models_are_never_compared(
 ) -> None:
     if not has_pgvector:
         with conn.cursor() as cursor:
-            cursor.execute("ALTER TABLE story_embeddings DROP COLUMN embedding, ADD COLUMN embedding real[] NOT NULL")
+            cursor.execute(WITHOUT_PGVECTOR)
     first, second = add_story(ARTICLE), add_story(ARTICLE)
     analyze_story(AnalyzeStory(story_id=first), handler_context(EventSettings()))
     from actors.ai.hashing import embed
@@ -229,41 +220,3 @@ def test_a_story_without_text_is_rejected(add_story: Any, handler_context: Any, 
 def test_a_story_that_is_gone_is_rejected(handler_context: Any) -> None:
     with pytest.raises(Reject, match="got none"):
         analyze_story(AnalyzeStory(story_id=uuid.uuid4()), handler_context(EventSettings()))
-
-
-def test_without_pgvector_the_same_stories_share_a_cluster(
-    add_story: Any, handler_context: Any, rows: Callable[..., Any], conn: Any
-) -> None:
-    with conn.cursor() as cursor:
-        cursor.execute("ALTER TABLE story_embeddings DROP COLUMN embedding, ADD COLUMN embedding real[] NOT NULL")
-    text = "Acme buys Initech for two billion dollars in cash. The deal closes in June, the companies said on Monday."
-    for title in ("Acme buys Initech for $2bn", "Acme to buy Initech in $2bn deal", "Rain on the coast"):
-        body = text if "Acme" in title else "Rain will fall over the coast until the weekend."
-        analyze_story(AnalyzeStory(story_id=add_story(body, title=title)), handler_context(EventSettings()))
-    assert [row["metrics"] for row in rows("SELECT metrics FROM story_clusters")] == [{"stories": 2, "sources": 2}]
-    assert {row["size"] for row in rows("SELECT cardinality(embedding) AS size FROM story_embeddings")} == {1536}
-
-
-def test_two_stories_that_are_analysed_at_once_find_each_other(
-    add_story: Any, database: str, rows: Callable[..., Any]
-) -> None:
-    text = "Acme buys Initech for two billion dollars in cash. The deal closes in June, the companies said on Monday."
-    first, second = (add_story(text, title="Acme buys Initech for $2bn") for _ in range(2))
-    ai = Settings().open()
-
-    def analyse(story: uuid.UUID, context: type[FakeContext]) -> None:
-        with closing(connect(database)) as conn:
-            ctx = context(conn, settings=EventSettings(), services={"ai": ai})
-            analyze_story(AnalyzeStory(story_id=story), ctx)
-
-    other = threading.Thread(target=analyse, args=(second, FakeContext))
-
-    class Slow(FakeContext):
-        def complete(self, output: Any = None) -> None:
-            other.start()
-            other.join(0.5)  # it ends at once where nothing holds it
-            super().complete(output)
-
-    analyse(first, Slow)
-    other.join(20)
-    assert rows("SELECT metrics FROM story_clusters") == [{"metrics": {"stories": 2, "sources": 2}}]
