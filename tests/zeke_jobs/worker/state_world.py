@@ -159,13 +159,16 @@ class World(RuleBasedStateMachine):
             self.beats.pop(worker, None)
             self.alone.discard(worker)
             return
-        row = SQL.one(self.sql.conn, "worker/heartbeat", worker=worker, busy=0, revision=1, stopping=False)
+        busy = sum(held[0] == worker for held in self.held())
+        row = SQL.one(self.sql.conn, "worker/heartbeat", worker=worker, busy=busy, revision=1, stopping=False)
         assert row is not None
         assert row["alive"] == (worker in self.beats)
         if worker in self.beats:
             if self.beats[worker] < self.now - LOST_AFTER:
                 self.beating_since[worker] = self.now
             self.beats[worker] = self.now
+        if not busy:
+            self.alone.discard(worker)
 
     @rule()
     def rescue(self) -> None:

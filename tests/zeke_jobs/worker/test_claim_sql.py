@@ -12,7 +12,7 @@ import pytest
 
 from tests.zeke_jobs.worker.big_table import WORKER, BigTable
 from tests.zeke_jobs.worker.conftest import NOON, Jobs
-from zeke_jobs.postgres.pool import connect
+from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.testing import set_clock
 
 if TYPE_CHECKING:
@@ -173,3 +173,37 @@ def test_two_processes_share_a_limit_by_their_threads_even_while_jobs_are_short(
     assert len(jobs.claim(other, 8)) == 7
     jobs.add("free", 60)
     assert [row["task"] for row in jobs.look(busy, 50, free=-1) if row["kind"] == "job"] == ["free"] * 50
+
+
+def test_a_task_whose_due_jobs_are_all_claimed_is_not_held_back_by_its_keys(jobs: Jobs) -> None:
+    jobs.use("  a: {handler: 'H:echo', concurrency: {per_key: 1}}")
+    for key in "xyy":
+        jobs.add("a", options=f'{{"key": "{key}"}}')
+    worker = jobs.worker()
+    assert [row["reason"] for row in jobs.look(worker, 8)] == ["key", None, None]
+    jobs.rows("UPDATE zeke_jobs.queue SET key = 'z' WHERE state = 'queued'")
+    assert [row["kind"] for row in jobs.look(worker, 8)] == ["job"]
+
+
+def test_the_room_for_jobs_that_must_run_alone_is_counted_once_for_each_task(jobs: Jobs) -> None:
+    jobs.use("  a: {handler: 'H:echo', concurrency: 1}\n  b: {handler: 'H:echo'}")
+    jobs.add("a")
+    worker = jobs.worker()
+    jobs.claim(worker, 1)
+    jobs.add("a", 50)
+    jobs.add("b")
+    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2 WHERE state = 'queued' AND task = 'a'")
+    with transaction(jobs.conn):
+        jobs.rows("SET LOCAL track_functions TO 'all'")
+        assert [row["task"] for row in jobs.look(worker, 8) if row["kind"] == "job"] == ["b"]
+        calls = "SELECT pg_stat_get_xact_function_calls('zeke_jobs.room(text[], timestamptz)'::regprocedure) AS n"
+        assert jobs.rows(calls)[0]["n"] < 10
+
+
+def test_a_job_that_becomes_due_during_a_look_is_the_next_due_one(jobs: Jobs) -> None:
+    jobs.use(ONE)
+    set_clock(jobs.conn, NOON)
+    jobs.add("a", options='{"delay": 0.5}')
+    set_clock(jobs.conn, NOON + timedelta(seconds=0.75))
+    due = "SELECT zeke_jobs.next_due('default', '{a}', %s) AS it"
+    assert [jobs.rows(due, since)[0]["it"] for since in (0.5, 0.25)] == [-0.25, None]

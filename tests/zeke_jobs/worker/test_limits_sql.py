@@ -50,6 +50,22 @@ def test_a_rate_goes_on_within_a_minute_when_the_servers_clock_is_set_back(jobs:
     assert day.claim(3600.01) == [], "and no faster than before"
 
 
+def test_what_closes_a_limit_lasts_no_longer_when_the_servers_clock_is_set_back(jobs: Jobs) -> None:
+    breaker = "breaker: {failures: 1, within: 1m, pause: 30s}"
+    tasks = "  a: {handler: 'H:echo', uses: [ai]}\n  b: {handler: 'H:echo', uses: [other]}"
+    day = Day(jobs, tasks, f"limits: {{ai: {{concurrency: 9}}, other: {{concurrency: 9, {breaker}}}}}")
+    for task in "ab":
+        jobs.add(task, 2)
+    claims = {claim["task"]: claim for claim in day.claim(7200, want=2)}
+    jobs.rows("SELECT zeke_jobs.throttle('ai', 30, %s, 'busy')", claims["a"]["message_id"])
+    day.fail(claims["b"])
+    assert day.claim(7200) == []
+    assert day.claim(3600) == []
+    jobs.rows("SELECT zeke_jobs.chores(true)")
+    assert day.claim(3629) == []
+    assert {claim["task"] for claim in day.claim(3631)} == {"a", "b"}
+
+
 def test_a_burst_starts_at_once_and_no_window_has_more(jobs: Jobs) -> None:
     day = Day(jobs, "  a: {handler: 'H:echo', rate: {limit: 60/m, burst: 10}}")
     jobs.add("a", 200)

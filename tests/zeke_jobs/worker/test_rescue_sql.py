@@ -67,6 +67,21 @@ def test_a_job_of_another_queue_empties_no_process(jobs: Jobs) -> None:
     assert reasons(jobs, jobs.worker()) == []
 
 
+def test_a_process_that_emptied_itself_for_a_job_that_is_gone_leaves_the_next_one_to_others(jobs: Jobs) -> None:
+    jobs.use("  a: {handler: 'H:echo'}\n  b: {handler: 'H:echo'}")
+    suspects = [*jobs.add("a"), *jobs.add("b")]
+    jobs.rows(
+        "UPDATE zeke_jobs.queue SET deaths = 2, run_at = run_at + CASE task WHEN 'b' THEN interval '1 hour' ELSE '0' END"
+    )
+    one, other = jobs.worker(tasks=["a"]), jobs.worker(tasks=["a", "b"])
+    assert [row["reason"] for row in jobs.look(one, 8, ["a"])] == ["alone"]
+    jobs.rows("DELETE FROM zeke_jobs.queue WHERE message_id = %s", suspects[0])
+    assert jobs.look(one, 8, ["a"]) == []
+    jobs.rows("UPDATE zeke_jobs.queue SET run_at = zeke_jobs.now()")
+    jobs.beat(one)
+    assert reasons(jobs, other) == ["alone"]
+
+
 def test_one_row_that_is_wrong_does_not_stop_the_rescue_of_others(jobs: Jobs) -> None:
     bad, good = jobs.add("a", 2)
     jobs.claim(jobs.worker(), 2)

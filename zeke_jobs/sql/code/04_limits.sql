@@ -199,13 +199,12 @@ BEGIN
     probe = CASE WHEN b.tripped_on IS NULL THEN b.probe ELSE (SELECT q.message_id FROM zeke_jobs.queue AS q WHERE q.ctid = p_places[1]) END
   WHERE b.name = ANY (p_limits) AND b.unit = 'jobs' AND (b.step IS NOT NULL OR b.tripped_on IS NOT NULL);
   INSERT INTO zeke_jobs.bucket_key AS k (name, key, next_at)
-  SELECT b.name, q.key, zeke_jobs.moved_on('-infinity', b.key_step, b.key_slack, count(*), p_now)
+  SELECT b.name, q.key, zeke_jobs.moved_on(o.next_at, b.key_step, b.key_slack, count(*), p_now)
   FROM zeke_jobs.bucket AS b CROSS JOIN unnest(p_places) AS p (place) JOIN zeke_jobs.queue AS q ON q.ctid = p.place
+  LEFT JOIN zeke_jobs.bucket_key AS o ON o.name = b.name AND o.key = q.key
   WHERE b.name = ANY (p_limits) AND b.unit = 'jobs' AND b.key_step IS NOT NULL AND q.key IS NOT NULL
-  GROUP BY b.name, q.key, b.key_step, b.key_slack
-  ON CONFLICT ON CONSTRAINT bucket_key_pkey DO UPDATE
-  SET next_at = greatest(k.next_at + (excluded.next_at - p_now) + (
-    SELECT make_interval(secs => b.key_slack) FROM zeke_jobs.bucket AS b WHERE b.name = k.name AND b.unit = 'jobs'), excluded.next_at);
+  GROUP BY b.name, q.key, b.key_step, b.key_slack, o.next_at
+  ON CONFLICT ON CONSTRAINT bucket_key_pkey DO UPDATE SET next_at = excluded.next_at; -- the lock of the bucket holds its keys, too
   WITH used AS (
     INSERT INTO zeke_jobs.unit_use AS u (job, claim, name, unit, task, taken)
     SELECT q.message_id, q.claim + 1, b.name, b.unit, p_task, least(b.amount, coalesce(

@@ -154,10 +154,10 @@ BEGIN
       FROM zeke_jobs.pick_chunk(p_queue, v_one.id, v_priorities[v_at], v_from[v_at], v_from_seq[v_at], p_revision, v_now) AS c;
       IF v_places = '{}' THEN RETURN NEXT zeke_jobs.held_back(v_one.id, 'task/' || v_one.id, v_one.reason, v_opens, v_now); END IF;
     ELSIF v_one.per_key IS NOT NULL OR v_one.order_hold IS NOT NULL THEN
-      SELECT k.places, k.opens_on INTO v_places, v_opens
+      SELECT k.places, k.reason, k.opens_on INTO v_places, v_one.reason, v_opens
       FROM zeke_jobs.pick_by_key(p_queue, v_one.id, v_one.id || v_one.aliases, v_one.per_key, v_one.order_hold IS NOT NULL, v_priorities[v_at], v_share, v_now) AS k;
-      IF cardinality(v_places) < v_share THEN
-        RETURN NEXT zeke_jobs.held_back(v_one.id, 'task/' || v_one.id, 'key', v_opens, v_now);
+      IF cardinality(v_places) < v_share AND v_one.reason IS NOT NULL THEN
+        RETURN NEXT zeke_jobs.held_back(v_one.id, 'task/' || v_one.id, v_one.reason, v_opens, v_now);
       END IF;
     ELSIF v_one.share IS NOT NULL THEN
       v_places := zeke_jobs.pick_in_turn(p_queue, v_one.id, v_one.share, v_priorities[v_at], v_from[v_at], v_share, v_now);
@@ -213,15 +213,20 @@ AS $$
 #variable_conflict use_column
 BEGIN
   must_empty := false;
-  SELECT q.task, q.ctid INTO find_apart.task, find_apart.place
-  FROM (
-    SELECT q.*, q.ctid FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 1 ORDER BY q.deaths, q.expires_on LIMIT 1000
-  ) AS q JOIN zeke_jobs.task AS t ON t.id = q.task
-  WHERE q.queue_name = p_queue AND q.task = ANY (p_tasks) AND q.run_at <= p_now
-    AND NOT EXISTS (SELECT 1 FROM zeke_jobs.room(t.limits, p_now) AS r WHERE r.room <= 0)
+  WITH suspect AS MATERIALIZED (
+    SELECT q.*, q.ctid AS place FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 1 ORDER BY q.deaths, q.expires_on LIMIT 1000
+  ),
+  open AS MATERIALIZED (
+    SELECT t.* FROM (SELECT DISTINCT s.task FROM suspect AS s WHERE s.queue_name = p_queue AND s.task = ANY (p_tasks) AND s.run_at <= p_now) AS n
+    JOIN zeke_jobs.task AS t ON t.id = n.task
+    WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.room(t.limits, p_now) AS r WHERE r.room <= 0)
+  )
+  SELECT q.task, q.place INTO find_apart.task, find_apart.place
+  FROM suspect AS q JOIN open AS t ON t.id = q.task
+  WHERE q.queue_name = p_queue AND q.run_at <= p_now
     AND (t.per_key IS NULL OR q.key IS NULL OR t.per_key > CASE WHEN t.chunk IS NULL THEN zeke_jobs.active_of_key(t.id || t.aliases, q.key)
       ELSE zeke_jobs.active_chunks_of(t.id || t.aliases, t.id || t.aliases, q.key) END)
-    AND (q.order_hold IS NULL OR q.ctid = zeke_jobs.first_in_line(q.task, q.key))
+    AND (q.order_hold IS NULL OR q.place = zeke_jobs.first_in_line(q.task, q.key))
   ORDER BY q.run_at, q.seq LIMIT 1;
   IF find_apart.place IS NULL THEN
     UPDATE zeke_jobs.worker AS w SET alone = false WHERE w.id = p_worker AND w.alone;
@@ -328,10 +333,10 @@ $$;
 
 -- Lock up to p_most due jobs of one task and priority whose keys have room: first of the keys of the oldest due jobs, in random order, so that keys
 -- take turns; if these are not enough, of all keys, from the one where the last claim stopped, some hundreds in a claim. No such limit holds
--- back a job without a key. opens_on: when the rate of a key that holds jobs back lets one start.
+-- back a job without a key. reason: other jobs are due; opens_on: when the rate of a key that holds jobs back lets one start.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_by_key(
   p_queue text, p_task text, p_names text[], p_per_key integer, p_is_strict boolean, p_priority integer, p_most integer, p_now timestamptz,
-  OUT places tid[], OUT opens_on timestamptz)
+  OUT places tid[], OUT reason text, OUT opens_on timestamptz)
 LANGUAGE plpgsql VOLATILE -- with the settings of zeke_jobs.claim, which alone calls it
 AS $$
 DECLARE
@@ -358,6 +363,7 @@ BEGIN
     p_queue, p_task, p_names, p_per_key, p_is_strict, p_priority, v_keys, p_most - cardinality(places), p_now) AS f;
   places := places || v_more.places;
   opens_on := v_more.opens_on;
+  reason := CASE WHEN cardinality(v_oldest) = c_oldest OR cardinality(v_oldest) > cardinality(places) THEN 'key' END;
   IF cardinality(places) >= p_most OR cardinality(v_oldest) < c_oldest THEN
     RETURN;
   END IF;
@@ -509,20 +515,21 @@ BEGIN
 END
 $$;
 
--- Seconds until the next job of a queue becomes due; NULL if none waits. A worker asks when it has found no due job. Costs two probes of the
--- index for each (task, priority) with waiting jobs.
-CREATE OR REPLACE FUNCTION zeke_jobs.next_due(p_queue text, p_tasks text[]) RETURNS double precision
+-- Seconds until the next job of a queue becomes due; NULL if none waits. A worker asks when it has found no due job; p_since: the seconds since it has
+-- begun to look, because a job may have become due in them. Costs two probes of the index for each (task, priority) with waiting jobs.
+CREATE OR REPLACE FUNCTION zeke_jobs.next_due(p_queue text, p_tasks text[], p_since double precision DEFAULT 0) RETURNS double precision
 LANGUAGE plpgsql VOLATILE -- and not sql: only plpgsql keeps its plans
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
 SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
+  v_since timestamptz := v_now - make_interval(secs => p_since);
 BEGIN
   RETURN (
     SELECT extract(epoch FROM min((
       SELECT q.run_at FROM zeke_jobs.queue AS q
-      WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = l.task AND q.priority = l.priority AND q.run_at > v_now
+      WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = l.task AND q.priority = l.priority AND q.run_at > v_since
       ORDER BY q.run_at LIMIT 1)) - v_now)
     FROM zeke_jobs.first_jobs(p_queue, p_tasks) AS l);
 END

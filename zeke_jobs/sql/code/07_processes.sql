@@ -20,7 +20,7 @@ AS $$
 #variable_conflict use_column
 BEGIN
   UPDATE zeke_jobs.worker AS w
-  SET heartbeat_on = zeke_jobs.now(), busy = p_busy, revision = p_revision, stopping = p_stopping, alone = w.alone AND NOT p_stopping
+  SET heartbeat_on = zeke_jobs.now(), busy = p_busy, revision = p_revision, stopping = p_stopping, alone = w.alone AND p_busy > 0 AND NOT p_stopping
   WHERE w.id = p_worker;
   RETURN QUERY SELECT FOUND, (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r);
 END
@@ -93,7 +93,7 @@ BEGIN
 END
 $$;
 
--- If the server's clock was set back, a rate would wait until it is where it was: let it start again now.
+-- If the server's clock was set back, a rate would wait until it is where it was: let it start again now. What closes a limit lasts as long as it was set.
 CREATE OR REPLACE FUNCTION zeke_jobs.follow_clock(p_now timestamptz) RETURNS void
 LANGUAGE sql VOLATILE
 AS $$
@@ -102,6 +102,14 @@ AS $$
     SELECT o.ctid FROM zeke_jobs.bucket AS o
     WHERE o.unit = 'jobs' AND o.next_at > p_now + 2 * o.period + interval '1 minute'
     FOR UPDATE SKIP LOCKED));
+  UPDATE zeke_jobs.bucket AS b
+  SET closed_until = b.closed_until - (o.since - p_now), lowered_on = least(b.lowered_on, p_now), tripped_on = least(b.tripped_on, p_now)
+  FROM (
+    SELECT o.name, greatest(o.lowered_on, o.tripped_on) AS since FROM zeke_jobs.bucket AS o
+    WHERE o.unit = 'jobs' AND greatest(o.lowered_on, o.tripped_on) > p_now + interval '1 minute'
+    FOR UPDATE SKIP LOCKED
+  ) AS o
+  WHERE b.name = o.name AND b.unit = 'jobs';
   UPDATE zeke_jobs.bucket_key AS k SET next_at = p_now
   FROM zeke_jobs.bucket AS b
   WHERE b.name = k.name AND b.unit = 'jobs' AND k.next_at > p_now + 2 * b.key_period + interval '1 minute';
