@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import threading
-import time
 from datetime import timedelta
 from itertools import count
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ import zeke_jobs
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.pool import Pool, is_away
 from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.worker.claim.claims import clock
 from zeke_jobs.worker.claim.held_jobs import HeldJobs
 from zeke_jobs.worker.finish.completer import Completer
 from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Settled, of_exception, of_shutdown
@@ -108,11 +108,11 @@ class WorkerProcess:
     def _may_start(self, claim: Claim) -> bool:
         """Report a late start to the rates of its task, which counted it at the claim; False when it is too late to start."""
         margin = _MARGIN
-        while claim.on_time is not None and (now := time.monotonic()) - claim.asked > claim.on_time:
+        while claim.on_time is not None and (now := clock()) - claim.asked > claim.on_time:
             with self.pool.connection() as conn:
                 if not SQL.value(conn, "job/started_late", job=claim.id, margin=margin):
                     return False
-            if (took := time.monotonic() - now) < margin:
+            if (took := clock() - now) < margin:
                 break
             margin = 2 * took
         return True

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import threading
+import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
+
+import pytest
 
 from zeke_jobs.worker.life.heartbeat import Heartbeat
 from zeke_jobs.worker.life.proof import ProofOfLife
 
 if TYPE_CHECKING:
-    import pytest
     from psycopg2.extensions import connection as Connection
 
     from tests.zeke_jobs.worker.conftest import Jobs
@@ -22,6 +24,14 @@ def test_whatever_fails_beside_it_a_heartbeat_proves_life(conn: Connection, monk
     heartbeat.start()
     assert beaten.wait(5.0)
     heartbeat.close()
+
+
+@pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="the system has no clock that counts a suspension")
+def test_a_machine_that_was_suspended_starts_nothing_before_its_next_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    proof, slept = ProofOfLife(5.0), time.clock_gettime(time.CLOCK_BOOTTIME) + 3600
+    assert proof.is_fresh()
+    monkeypatch.setattr(time, "clock_gettime", lambda clock: {time.CLOCK_BOOTTIME: slept}[clock])
+    assert not proof.is_fresh()
 
 
 def test_a_heartbeat_waits_for_no_new_revision_to_come_into_force(

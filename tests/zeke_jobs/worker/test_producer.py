@@ -17,6 +17,7 @@ from tests.zeke_jobs.worker import handlers
 from tests.zeke_jobs.worker.conftest import a_claim
 from tests.zeke_jobs.worker.test_running import outcome
 from zeke_jobs.errors import JobFailed
+from zeke_jobs.worker.claim.answer import ask
 from zeke_jobs.worker.claim.producer import Producer
 from zeke_jobs.worker.life.heartbeat import Heartbeat
 from zeke_jobs.worker.process import WorkerProcess
@@ -55,6 +56,37 @@ def test_an_idle_worker_is_woken_by_the_notification_alone_also_after_it_was_tak
         broker.lifecycle.heartbeat.beat(jobs.conn)
         eventually(lambda: idle(jobs))
         assert outcome("echo", {"n": 7})["n"] == 7
+
+
+def test_a_job_that_becomes_due_during_a_look_is_not_left_for_a_poll(
+    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zeke_jobs.worker.claim.producer._POLL", 3600.0)
+    monkeypatch.setattr("zeke_jobs.worker.claim.producer._SOON", ())
+
+    def then_due(*args: Any, **said: Any) -> Any:
+        answer = ask(*args, **said)
+        jobs.rows(
+            "UPDATE zeke_jobs.queue SET run_at = zeke_jobs.now() WHERE state = 'queued' AND run_at > zeke_jobs.now()"
+        )
+        return answer
+
+    with running(TASKS) as broker:
+        eventually(lambda: idle(jobs))
+        job = zeke_jobs.send("echo", {"n": 1}, delay=3600).id
+        monkeypatch.setattr("zeke_jobs.worker.claim.producer.ask", then_due)
+        broker.producer.wake()
+        assert zeke_jobs.wait(job, timeout=10)["n"] == 1
+
+
+def test_a_process_of_many_queues_looks_at_each_before_a_job_is_due_that_nobody_is_told_of(
+    running: Running, jobs: Jobs
+) -> None:
+    tasks = "".join(f"  t{n}: {{handler: 'H:echo', queue: q{n}}}\n" for n in range(8))
+    with running(tasks) as broker:
+        producer = broker.producer
+        eventually(lambda: all(queue.looks > 2 for queue in producer._served()), 20)
+        assert max(queue.look_on for queue in producer._served()) < time.monotonic() + 5.0
 
 
 def test_a_queue_that_waits_is_notified_although_another_is_busy(
@@ -235,7 +267,7 @@ def test_a_job_that_would_start_later_than_its_rates_period_goes_back_to_the_que
 
 def test_a_late_start_is_told_although_each_round_trip_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = itertools.count(100.0, 0.03)  # seconds between two readings
-    monkeypatch.setattr("zeke_jobs.worker.process.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr("zeke_jobs.worker.process.clock", lambda: next(clock))
     calls = iter(range(9))
     monkeypatch.setattr("zeke_jobs.worker.process.SQL", SimpleNamespace(value=lambda *_, **__: next(calls) >= 0))
     process = SimpleNamespace(pool=SimpleNamespace(connection=contextlib.nullcontext))

@@ -26,6 +26,14 @@ if TYPE_CHECKING:
     from zeke_jobs.worker.finish.outcome import Outcome
 
 
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def clock() -> float:
+    """Monotonic seconds that go on while the machine is suspended, where the system has such a clock."""
+    return time.clock_gettime(_CLOCK)
+
+
 class Row(NamedTuple):
     """A row of ``zeke_jobs.complete_and_claim``, which describes the kinds; a column that its kind does not use is None."""
 
@@ -87,7 +95,7 @@ class Claim:
     """A job of ``zeke_jobs.claim``, with times of this process's monotonic clock. Only ``HeldJobs`` changes it.
 
     Attributes:
-        asked: When the database was asked for it; the claim itself came later.
+        asked: When the database was asked for it, by ``clock``; the claim itself came later.
         received: When the answer came.
         done: When its end was decided.
         order: Its position among the claims of this process.
@@ -115,7 +123,7 @@ class Claim:
     parent: UUID | None
     scheduled_for: datetime | None
     claimed_on: datetime
-    asked: float = field(default_factory=time.monotonic)
+    asked: float = field(default_factory=clock)
     received: float = field(default_factory=time.monotonic)
     started: float | None = None
     done: float | None = None

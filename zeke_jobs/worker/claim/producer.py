@@ -15,7 +15,7 @@ from zeke_jobs.postgres.pool import is_away
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.answer import Asking, ask, with_messages
 from zeke_jobs.worker.claim.chunks import by_threads
-from zeke_jobs.worker.claim.claims import JobMessage
+from zeke_jobs.worker.claim.claims import JobMessage, clock
 from zeke_jobs.worker.claim.served_queue import ServedQueue
 from zeke_jobs.worker.finish.outcome import RETURNED, Ended
 from zeke_jobs.worker.finish.writer import UNFIT
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from zeke_jobs.worker.claim.answer import Answer
     from zeke_jobs.worker.process import WorkerProcess
 
-_POLL = 2.0  # seconds, times the number of this process's queues; an idle process looks at a queue at least this often
+_POLL = 2.0  # seconds; an idle process of one queue looks at it at least this often
+_MOST_POLLS = (
+    2  # times this, with more queues: nobody is notified of a job that is due in 5 s (is_soon in 02_wakeups.sql)
+)
 _POLL_ALONE = 1.0  # seconds; the same where no notifications arrive
 _SOON = (0.02, 0.2)  # seconds before the two extra looks of a process that has just become idle
 _SOONEST = 0.005  # seconds; the shortest wait for a time at which a limit lets a job start
@@ -106,7 +109,7 @@ class Producer:
         completions = process.completer.take_completions()
         try:
             with process.pool.connection() as conn:
-                self._look_connection, asked = conn, time.monotonic()
+                self._look_connection, asked = conn, clock()
                 who = Asking(process.id, process.tasks(is_async=queue.is_async), process.runtime.revision)
                 free = self._held.free(is_async=queue.is_async)
                 answer = ask(conn, who, queue.name, want, is_empty=is_empty, free=free, completions=completions)
@@ -117,7 +120,7 @@ class Producer:
                 rows = with_messages(conn, who, answer.jobs)
                 jobs = [JobMessage(row, queue.name, asked, is_async=queue.is_async) for row in rows]
                 self._accept(jobs, lack_threads=answer.lacks_threads and not queue.is_async)
-                self._look_ended(conn, queue, answer, is_full=answer.lacks_threads or answer.taken >= want)
+                self._look_ended(conn, queue, answer, asked, is_full=answer.lacks_threads or answer.taken >= want)
         finally:
             self._look_connection = None
             if completions:
@@ -147,7 +150,7 @@ class Producer:
                 process.settle(claim, RETURNED, unstarted=True)
             raise
 
-    def _look_ended(self, conn: Connection, queue: ServedQueue, answer: Answer, *, is_full: bool) -> None:
+    def _look_ended(self, conn: Connection, queue: ServedQueue, answer: Answer, asked: float, *, is_full: bool) -> None:
         """Decide when to look again, and ask to be notified of new jobs and of the ends that make room."""
         now = time.monotonic()
         # A limit lets a job through now and then. Keep its name for a while all the same, to save writes.
@@ -166,10 +169,12 @@ class Producer:
         # way may not have seen them, and then did not notify this process.
         queue.looks = 0 if self._report(conn) else queue.looks + 1
         if queue.looks > len(_SOON) and (not answer.jobs or queue.due_on <= now):
-            due = SQL.value(conn, "job/next_due", queue=queue.name, tasks=self.process.tasks(is_async=queue.is_async))
+            tasks, since = self.process.tasks(is_async=queue.is_async), clock() - asked
+            due = SQL.value(conn, "job/next_due", queue=queue.name, tasks=tasks, since=since)
             queue.due_on = math.inf if due is None else now + due
         # Without notifications, look at each queue every second, so that a send is noticed in time. With them, spread the looks.
-        poll = _POLL * len(self._served()) * random.uniform(0.8, 1.2) if self.notifications_arrive else _POLL_ALONE  # noqa: S311
+        poll = _POLL * min(len(self._served()), _MOST_POLLS) * random.uniform(0.8, 1.2)  # noqa: S311
+        poll = poll if self.notifications_arrive else _POLL_ALONE
         soon = (0.0, *_SOON)[queue.looks] if queue.looks <= len(_SOON) else poll
         self._look_again(queue, max(_SOONEST if soon else 0.0, min(soon, queue.due_on - now, answer.opens_in)))
 

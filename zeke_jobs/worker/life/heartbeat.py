@@ -14,6 +14,7 @@ from zeke_jobs.postgres.pool import DISCONNECTED, Pool, connect, is_away
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import boot, store
 from zeke_jobs.scheduler import dispatch
+from zeke_jobs.worker.claim.claims import clock
 from zeke_jobs.worker.life import chores, retention
 from zeke_jobs.worker.run.interrupts import Cancelled, Lost
 
@@ -140,7 +141,7 @@ class Heartbeat:
     def beat(self, conn: Connection) -> None:
         """One heartbeat: prove life and start the chores."""
         process = self._process
-        sent = time.monotonic()
+        sent = clock()
         row = SQL.one(
             conn,
             "worker/heartbeat",

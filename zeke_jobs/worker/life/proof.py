@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
+
+from zeke_jobs.worker.claim.claims import clock
 
 if TYPE_CHECKING:
     from zeke_jobs.worker.claim.claims import Claim
@@ -13,7 +14,7 @@ _ANSWER_WITHIN = 60.0  # seconds in which a claim may still succeed after its an
 
 
 class ProofOfLife:
-    """Updated by the heartbeat, read by all other threads. Time here is monotonic.
+    """Updated by the heartbeat, read by all other threads. Its time is that of ``clock``.
 
     Attributes:
         every: Seconds between heartbeats.
@@ -23,7 +24,7 @@ class ProofOfLife:
     def __init__(self, every: float) -> None:
         self.every = every
         self.lost_after = every * BEATS_TO_LOSS
-        self._proved = self._alive_since = time.monotonic()
+        self._proved = self._alive_since = clock()
         self._unknown_until = 0.0
 
     def proved(self, sent: float) -> None:
@@ -32,11 +33,11 @@ class ProofOfLife:
 
     def registered_again(self) -> None:
         """Others took this process for dead, and it has registered again: its next claims are valid."""
-        self._alive_since = time.monotonic()
+        self._alive_since = clock()
 
     def is_fresh(self) -> bool:
         """Whether the last heartbeat is too recent for any process to have rescued our jobs."""
-        return time.monotonic() - self._proved < self.lost_after
+        return clock() - self._proved < self.lost_after
 
     def holds(self, claim: Claim) -> bool:
         """Whether the claim is still ours: since its request, no process has rescued our jobs, or can have done so."""
@@ -44,8 +45,8 @@ class ProofOfLife:
 
     def answer_lost(self) -> None:
         """The answer to a claim was lost: the database may have given us jobs that we do not know."""
-        self._unknown_until = time.monotonic() + _ANSWER_WITHIN
+        self._unknown_until = clock() + _ANSWER_WITHIN
 
     def may_hold_unknown_claims(self) -> bool:
         """Whether the database may have given us jobs that we do not know."""
-        return time.monotonic() < self._unknown_until
+        return clock() < self._unknown_until
