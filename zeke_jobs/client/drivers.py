@@ -105,35 +105,31 @@ def _sqlalchemy(connection: Any) -> Database:
     return Database((url.host or url.query.get("host"), url.port, url.database), execute)
 
 
-class _OwnPool:
-    """The process's pool, opened at the first use; a forked child and a changed ``DATABASE_URL`` get a new one."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._pool: Pool | None = None
-
-    def __call__(self) -> Pool:
-        """A small pool of autocommit connections.
-
-        Raises:
-            ConfigurationError: ``DATABASE_URL`` is not set.
-        """
-        url = environment.database_url()
-        pool = self._pool
-        if pool is not None and pool.url == url:
-            return pool
-        with self._lock:
-            if self._pool is None or self._pool.url != url:
-                if self._pool is not None:
-                    self._pool.close()
-                self._pool = Pool(url, max_size=_POOL_SIZE, application_name="zeke-jobs client")
-            return self._pool
-
-    def forget(self) -> None:
-        # The connections belong to the parent; closing them here would end its sessions.
-        self._lock = Lock()
-        self._inherited, self._pool = self._pool, None
+_lock = Lock()
+_pool: Pool | None = None
+_inherited: Pool | None = None
 
 
-own_pool = _OwnPool()
-os.register_at_fork(after_in_child=own_pool.forget)
+def own_pool() -> Pool:
+    """The process's pool of autocommit connections; a forked child and a changed ``DATABASE_URL`` get a new one.
+
+    Raises:
+        ConfigurationError: ``DATABASE_URL`` is not set.
+    """
+    global _pool  # noqa: PLW0603 (one for the process)
+    url = environment.database_url()
+    with _lock:
+        if _pool is None or _pool.url != url:
+            if _pool is not None:
+                _pool.close()
+            _pool = Pool(url, max_size=_POOL_SIZE, application_name="zeke-jobs client")
+        return _pool
+
+
+def _forget() -> None:
+    # The connections belong to the parent; closing them here would end its sessions.
+    global _lock, _pool, _inherited
+    _lock, _pool, _inherited = Lock(), None, _pool
+
+
+os.register_at_fork(after_in_child=_forget)

@@ -128,14 +128,6 @@ def migrate(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
     return applied
 
 
-@contextmanager
-def _lock(conn: Connection) -> Iterator[None]:
-    """Allow one migration at a time in a database, until the transaction ends. Read access is not enough for this lock."""
-    with transaction(conn):
-        SQL.run(conn, "migration/lock")
-        yield
-
-
 def _apply(conn: Connection, migration: Migration) -> bool:
     """Apply one file; False when another process has applied it meanwhile."""
     with _words(f"{migration.package}/{migration.name}"):
@@ -145,8 +137,9 @@ def _apply(conn: Connection, migration: Migration) -> bool:
 
 
 def _apply_within(conn: Connection, migration: Migration) -> bool:
-    with _lock(conn), conn.cursor() as cursor:
-        if _is_applied(conn, migration):
+    with transaction(conn), conn.cursor() as cursor:
+        SQL.run(conn, "migration/lock")  # read access to the database is not enough for it
+        if not _is_missing(migration, _applied(conn)):
             return False
         before = _objects(conn, migration)
         lock_waits.bound(conn)
@@ -180,7 +173,7 @@ def _apply_outside(conn: Connection, migration: Migration) -> bool:
     beside: dict[str, Any] = {**conn.get_dsn_parameters(), "password": conn.info.password}
     with closing(psycopg2.connect(**beside)) as holder, conn.cursor() as cursor:
         SQL.run(holder, "migration/lock")
-        if _is_applied(conn, migration):
+        if not _is_missing(migration, _applied(conn)):
             return False
         before = _objects(conn, migration)
         # Send each statement by itself, because several in one call would run in a transaction.
@@ -188,10 +181,6 @@ def _apply_outside(conn: Connection, migration: Migration) -> bool:
             cursor.execute(statement)
         _record(conn, migration, before)
     return True
-
-
-def _is_applied(conn: Connection, migration: Migration) -> bool:
-    return not _is_missing(migration, _applied(conn))
 
 
 def _applied(conn: Connection) -> dict[tuple[str, str], str]:

@@ -198,8 +198,8 @@ class WorkerProcess:
             return
         for one in claim.chunk.claims if claim.chunk else ():
             if one is not claim:
-                self.settle(one, of_exception(interrupt, self.policy(one), retries=one.attempt - one.attempt_base))
-        ended = of_exception(interrupt, self.policy(claim), retries=claim.attempt - claim.attempt_base)
+                self.settle(one, of_exception(interrupt, self.policy(one), retries=one.retries))
+        ended = of_exception(interrupt, self.policy(claim), retries=claim.retries)
         if not self.settle(claim, ended, gives_up=True):
             return
         self._log.error(

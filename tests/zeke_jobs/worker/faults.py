@@ -144,7 +144,7 @@ class Life:
         except (psycopg2.OperationalError, ClaimLost):
             raise psycopg2.OperationalError("the worker dies with its line") from None
         except Exception as error:  # noqa: BLE001 (as the executor)
-            outcome = of_exception(error, self.runtime.policy(claim.task), retries=claim.attempt - claim.attempt_base)
+            outcome = of_exception(error, self.runtime.policy(claim.task), retries=claim.retries)
         finally:
             pool.close()
         if not context.completed:

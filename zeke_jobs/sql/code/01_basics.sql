@@ -44,6 +44,11 @@ RETURN CASE
   ELSE CASE WHEN p_cancelled_on IS NULL THEN 'failed' ELSE 'cancelled' END
 END::zeke_jobs.job_status;
 
+-- The key of a job whose send gave none: where keys have limits its own id, where they take turns a common one.
+CREATE OR REPLACE FUNCTION zeke_jobs.own_key(p_per_key integer, p_share jsonb, p_id text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$ SELECT CASE WHEN p_per_key IS NOT NULL THEN p_id WHEN p_share IS NOT NULL THEN '-' END $$;
+
 -- The next functions read values of the catalogue for views. A value that they cannot read is NULL, so that no view fails.
 
 -- The length of a duration such as 1h30m, at most a thousand years; NULL: it is none. No backslash: a database may have

@@ -355,7 +355,7 @@ BEGIN
     NEW.queue_name := v_task.queue;
     NEW.priority := v_task.priority;
     NEW.sensitive := nullif(NEW.sensitive || v_task.sensitive, '{}');
-    NEW.key := coalesce(NEW.key, CASE WHEN v_task.per_key IS NOT NULL THEN NEW.message_id::text WHEN v_task.share IS NOT NULL THEN '-' END);
+    NEW.key := coalesce(NEW.key, zeke_jobs.own_key(v_task.per_key, v_task.share, NEW.message_id::text));
     NEW.order_hold := v_task.order_hold;
   END IF;
   IF jsonb_typeof(NEW.message #> '{options,eta}') = 'number' THEN
@@ -504,7 +504,7 @@ BEGIN
       coalesce((p_options -> 'priority')::integer, p_task.priority),
       v_run_at,
       zeke_jobs.moment(p_options, 'expires', v_now, NULL),
-      coalesce(j.key, p_options ->> 'key', CASE WHEN p_task.per_key IS NOT NULL THEN j.id::text WHEN p_task.share IS NOT NULL THEN '-' END),
+      coalesce(j.key, p_options ->> 'key', zeke_jobs.own_key(p_task.per_key, p_task.share, j.id::text)),
       v_now,
       (p_options ->> 'parent')::uuid,
       (p_options ->> 'scheduled_for')::timestamptz,
@@ -632,7 +632,7 @@ BEGIN
       p_id::uuid, t.queue, zeke_jobs.message(t.queue, t.id, p_id::uuid, p_payload::jsonb, v_options, v_now), t.id,
       coalesce((v_options -> 'priority')::integer, t.priority),
       coalesce(v_now + make_interval(secs => (v_options -> 'delay')::double precision), v_now),
-      coalesce(v_options ->> 'key', CASE WHEN t.per_key IS NOT NULL THEN p_id WHEN t.share IS NOT NULL THEN '-' END),
+      coalesce(v_options ->> 'key', zeke_jobs.own_key(t.per_key, t.share, p_id)),
       v_now, (v_options ->> 'parent')::uuid, t.revision, nullif(t.sensitive, '{}'), t.order_hold
     FROM zeke_jobs.task AS t
     WHERE t.id = p_task AND t.revision = coalesce(p_revision::integer, t.revision) AND t.max_queued IS NULL AND t.unique_fields IS NULL

@@ -10,6 +10,11 @@ AS $$
   SELECT CASE WHEN p_age IS NULL THEN p_priority ELSE p_priority + floor(extract(epoch FROM p_now - p_run_at) / extract(epoch FROM p_age))::bigint END
 $$;
 
+-- Whether a due job may start beside others: it need not run alone, and its start deadline, which counts for its first start, is not over.
+CREATE OR REPLACE FUNCTION zeke_jobs.may_start(p_deaths integer, p_expires_on timestamptz, p_attempt integer, p_now timestamptz) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE -- as it is, so that it becomes a part of the calling statement
+AS $$ SELECT p_deaths < 2 AND (p_expires_on IS NULL OR p_expires_on > p_now OR p_attempt > 0) $$;
+
 -- The first queued job of each priority of the tasks in p_tasks in a queue. A caller that has found the queue's first job gives it: before each of these
 -- jobs the index may have many dead entries, so they are passed once. Of a thousand priorities of a task, and of the first that its own
 -- or a lower one has: a sender's jobs of a thousand higher priorities, all due in years, hold back none without an own priority. n is NULL for a task
@@ -165,7 +170,7 @@ BEGIN
       v_places := ARRAY(
         SELECT q.ctid FROM zeke_jobs.queue AS q
         WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = v_one.id AND q.priority = v_priorities[v_at] AND q.run_at <= v_now
-          AND (q.run_at, q.seq) >= (v_from[v_at], v_from_seq[v_at]) AND q.deaths < 2 AND (q.expires_on IS NULL OR q.expires_on > v_now OR q.attempt > 0)
+          AND (q.run_at, q.seq) >= (v_from[v_at], v_from_seq[v_at]) AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, v_now)
         ORDER BY q.run_at, q.seq LIMIT v_share
         FOR UPDATE SKIP LOCKED);
     END IF;
@@ -279,7 +284,7 @@ BEGIN
   IF p_most < (SELECT count(*) FROM (
     SELECT 1 FROM zeke_jobs.queue AS q
     WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.priority = p_priority AND q.run_at BETWEEN p_from AND p_now
-      AND q.deaths < 2 AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
+      AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now)
     ORDER BY q.run_at, q.seq LIMIT p_most + 1) AS d)
   THEN
     SELECT b.key_cursor, b.key_taken INTO v_key, v_taken FROM zeke_jobs.bucket AS b WHERE b.name = 'task/' || p_task AND b.unit = 'jobs';
@@ -294,7 +299,7 @@ BEGIN
         CROSS JOIN LATERAL (
           SELECT q.ctid AS place FROM zeke_jobs.queue AS q
           WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL AND q.key BETWEEN k.key AND k.key
-            AND q.priority = p_priority AND q.run_at BETWEEN p_from AND p_now AND q.deaths < 2 AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
+            AND q.priority = p_priority AND q.run_at BETWEEN p_from AND p_now AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now)
             AND q.ctid <> ALL (v_places)
           -- The order and the range ask for queue_ready_key: a planner without statistics takes queue_ready for as good, and would read all other keys.
           ORDER BY q.key, q.run_at, q.seq
@@ -323,7 +328,7 @@ BEGIN
     v_places := v_places || ARRAY(
       SELECT q.ctid FROM zeke_jobs.queue AS q
       WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.priority = p_priority AND q.run_at BETWEEN p_from AND p_now
-        AND q.deaths < 2 AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0) AND q.ctid <> ALL (v_places)
+        AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now) AND q.ctid <> ALL (v_places)
       ORDER BY q.run_at, q.seq LIMIT p_most - cardinality(v_places)
       FOR UPDATE SKIP LOCKED);
   END IF;
@@ -345,7 +350,7 @@ DECLARE
   v_oldest text[] := ARRAY(
     SELECT q.key FROM zeke_jobs.queue AS q
     WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.priority = p_priority AND q.run_at <= p_now
-      AND q.deaths < 2 AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
+      AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now)
     ORDER BY q.run_at, q.seq LIMIT c_oldest);
   v_keys text[];
   v_tried text[];
@@ -354,7 +359,7 @@ BEGIN
   places := ARRAY(
     SELECT q.ctid FROM zeke_jobs.queue AS q
     WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.priority = p_priority AND q.run_at <= p_now
-      AND q.deaths < 2 AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0) AND q.key IS NULL
+      AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now) AND q.key IS NULL
     ORDER BY q.run_at, q.seq LIMIT CASE WHEN array_position(v_oldest, NULL) IS NOT NULL THEN p_most ELSE 0 END
     FOR UPDATE SKIP LOCKED);
   v_keys := ARRAY(SELECT k.key FROM (SELECT DISTINCT o.key FROM unnest(v_oldest) AS o (key) WHERE o.key IS NOT NULL) AS k ORDER BY random());
@@ -409,8 +414,8 @@ BEGIN
       CROSS JOIN LATERAL (SELECT zeke_jobs.first_in_line(p_task, k.key) AS place OFFSET 0) AS f
       CROSS JOIN LATERAL (
         SELECT q.ctid AS place FROM zeke_jobs.queue AS q
-        WHERE q.ctid = f.place AND q.state = 'queued' AND q.deaths < 2 AND q.queue_name = p_queue AND q.priority = p_priority
-          AND q.run_at <= p_now AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
+        WHERE q.ctid = f.place AND q.state = 'queued' AND q.queue_name = p_queue AND q.priority = p_priority
+          AND q.run_at <= p_now AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now)
         LIMIT 1
         FOR UPDATE SKIP LOCKED
       ) AS r
@@ -423,7 +428,7 @@ BEGIN
       CROSS JOIN LATERAL (
         SELECT q.ctid AS place FROM zeke_jobs.queue AS q
         WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL AND q.key BETWEEN k.key AND k.key
-          AND q.priority = p_priority AND q.run_at <= p_now AND q.deaths < 2 AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
+          AND q.priority = p_priority AND q.run_at <= p_now AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now)
         ORDER BY q.key, q.run_at, q.seq -- as in pick_in_turn
         LIMIT k.room
         FOR UPDATE SKIP LOCKED
@@ -468,7 +473,7 @@ BEGIN
     FROM (
       SELECT q.ctid AS place, q.run_at FROM zeke_jobs.queue AS q
       WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.priority = p_priority AND q.run_at <= p_now
-        AND (q.run_at, q.seq) >= (p_from, p_from_seq) AND q.deaths < 2 AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
+        AND (q.run_at, q.seq) >= (p_from, p_from_seq) AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now)
       ORDER BY q.run_at, q.seq LIMIT v_size
     ) AS d;
     IF cardinality(v_found) < v_size AND v_since + v_wait > p_now THEN
@@ -485,7 +490,7 @@ BEGIN
       FROM (
         SELECT q.ctid AS place, q.run_at FROM zeke_jobs.queue AS q
         WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL AND q.key BETWEEN v_key AND v_key
-          AND q.priority = p_priority AND q.run_at <= p_now AND q.deaths < 2 AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
+          AND q.priority = p_priority AND q.run_at <= p_now AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now)
         ORDER BY q.key, q.run_at, q.seq LIMIT v_size -- as in pick_in_turn
       ) AS d;
       IF cardinality(v_found) < v_size AND v_since + v_wait > p_now THEN

@@ -66,7 +66,7 @@ BEGIN
     UPDATE zeke_jobs.queue AS q
     SET queue_name = v_task.queue, task = v_task.id, mtime = clock_timestamp(), order_hold = v_task.order_hold,
       message = q.message || jsonb_build_object('actor_name', v_task.id, 'queue_name', v_task.queue),
-      key = coalesce(q.key, CASE WHEN v_task.per_key IS NOT NULL THEN q.message_id::text WHEN v_task.share IS NOT NULL THEN '-' END)
+      key = coalesce(q.key, zeke_jobs.own_key(v_task.per_key, v_task.share, q.message_id::text))
     WHERE q.message_id = ANY (v_ids);
     IF v_task.id <> v_pair.task THEN
       PERFORM zeke_jobs.rename_holders(v_ids, v_pair.task, v_task.id);

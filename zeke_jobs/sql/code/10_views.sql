@@ -215,6 +215,24 @@ AS $$
   ) AS queued
 $$;
 
+CREATE OR REPLACE VIEW zeke_jobs.task_pause AS
+SELECT t.id AS task, p.target, p.paused_by, p.paused_on, p.reason
+FROM zeke_jobs.task AS t
+JOIN zeke_jobs.pause AS p
+  ON p.target = 'task/' || t.id OR p.target = 'queue/' || t.queue OR p.target = ANY (t.limits)
+UNION ALL
+SELECT
+  t.id,
+  CASE WHEN t.definition -> 'paused' = 'true' OR NOT EXISTS (SELECT 1 FROM unnest(t.limits) AS g (name) WHERE starts_with(g.name, 'limit/'))
+    THEN 'task/' || t.id
+    -- The catalogue does not tell which of several limits the file pauses.
+    ELSE (SELECT string_agg(g.name, ' or ' ORDER BY g.name) FROM unnest(t.limits) AS g (name) WHERE starts_with(g.name, 'limit/')) END,
+  'jobs.yaml', r.applied_on, ''
+FROM zeke_jobs.task AS t
+LEFT JOIN zeke_jobs.revision AS r ON r.number = t.revision
+WHERE t.paused;
+COMMENT ON VIEW zeke_jobs.task_pause IS 'Each pause that holds back jobs of a task: by people, and by jobs.yaml.';
+
 -- Jobs that workers have work with now, of a queue, a task, or all: active ones, and due ones that no pause holds back; of those in strict order only
 -- the first of each key. Of a task no more than its concurrency lets run at once. An autoscaler asks it, and `zeke-jobs up --until-idle`.
 CREATE OR REPLACE FUNCTION zeke_jobs.due_jobs(queue text DEFAULT NULL, task text DEFAULT NULL) RETURNS bigint
@@ -242,8 +260,7 @@ AS $$
           AND f.task = t.id AND f.key = k.key
         ORDER BY f.seq LIMIT 1) AS f
       WHERE t.order_hold IS NOT NULL AND f.state = 'queued' AND f.run_at <= zeke_jobs.now()) AS j
-    WHERE NOT t.paused AND NOT EXISTS (
-      SELECT 1 FROM zeke_jobs.pause AS p WHERE p.target = 'task/' || t.id OR p.target = 'queue/' || t.queue OR p.target = ANY (t.limits))) AS d
+    WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.task_pause AS p WHERE p.task = t.id)) AS d
   WHERE t.queue = coalesce(due_jobs.queue, t.queue) AND (due_jobs.task IS NULL OR due_jobs.task = ANY (t.id || t.aliases))
 $$;
 
@@ -288,24 +305,6 @@ AS $$
     SELECT count(*) AS recent, extract(epoch FROM zeke_jobs.now() - min(completed_on))::double precision AS span FROM failed
   ) AS f
 $$;
-
-CREATE OR REPLACE VIEW zeke_jobs.task_pause AS
-SELECT t.id AS task, p.target, p.paused_by, p.paused_on, p.reason
-FROM zeke_jobs.task AS t
-JOIN zeke_jobs.pause AS p
-  ON p.target = 'task/' || t.id OR p.target = 'queue/' || t.queue OR p.target = ANY (t.limits)
-UNION ALL
-SELECT
-  t.id,
-  CASE WHEN t.definition -> 'paused' = 'true' OR NOT EXISTS (SELECT 1 FROM unnest(t.limits) AS g (name) WHERE starts_with(g.name, 'limit/'))
-    THEN 'task/' || t.id
-    -- The catalogue does not tell which of several limits the file pauses.
-    ELSE (SELECT string_agg(g.name, ' or ' ORDER BY g.name) FROM unnest(t.limits) AS g (name) WHERE starts_with(g.name, 'limit/')) END,
-  'jobs.yaml', r.applied_on, ''
-FROM zeke_jobs.task AS t
-LEFT JOIN zeke_jobs.revision AS r ON r.number = t.revision
-WHERE t.paused;
-COMMENT ON VIEW zeke_jobs.task_pause IS 'Each pause that holds back jobs of a task: by people, and by jobs.yaml.';
 
 CREATE OR REPLACE VIEW zeke_jobs.task_wait AS
 SELECT

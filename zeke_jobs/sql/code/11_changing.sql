@@ -255,7 +255,7 @@ BEGIN
       WHERE b.name = ANY (t.limits) AND (b.amount IS NOT NULL OR b.key_amount IS NOT NULL OR b.breaker_pause IS NOT NULL));
   -- A task that has got a limit per key, or fair shares, gives its queued jobs keys. A job that a sender has locked keeps none: it counts as a key of its
   -- own, and runs in what fair shares leave.
-  UPDATE zeke_jobs.queue AS q SET key = CASE WHEN t.share IS NULL THEN q.message_id::text ELSE '-' END
+  UPDATE zeke_jobs.queue AS q SET key = zeke_jobs.own_key(t.per_key, t.share, q.message_id::text)
   FROM zeke_jobs.task AS t
   WHERE t.id = q.task AND q.message_id = ANY (ARRAY(
     SELECT o.message_id FROM zeke_jobs.task AS t JOIN zeke_jobs.queue AS o ON o.queue_name = t.queue AND o.task = t.id

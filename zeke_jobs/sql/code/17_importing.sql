@@ -157,7 +157,7 @@ BEGIN
       (CASE v_job ->> 'state' WHEN 'completed' THEN 'done' WHEN 'failed' THEN 'rejected' ELSE 'queued' END)::zeke_jobs.state,
       (v_job ->> 'priority')::integer,
       (v_job ->> 'start_after')::timestamptz,
-      coalesce(v_job ->> 'group_id', CASE WHEN v_task.per_key IS NOT NULL THEN v_id::text WHEN v_task.share IS NOT NULL THEN '-' END),
+      coalesce(v_job ->> 'group_id', zeke_jobs.own_key(v_task.per_key, v_task.share, v_id::text)),
       CASE WHEN v_key IS NOT NULL THEN jsonb_build_object('unique_key', v_key) END,
       (v_job ->> 'created_on')::timestamptz,
       CASE WHEN v_job ->> 'state' IN ('completed', 'failed') THEN (v_job ->> 'started_on')::timestamptz END,

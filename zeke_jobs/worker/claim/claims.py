@@ -153,6 +153,11 @@ class Claim:
         self.stage = to
 
     @property
+    def retries(self) -> int:
+        """Number of retries that it has used up."""
+        return self.attempt - self.attempt_base
+
+    @property
     def ended(self) -> bool:
         """Whether its end is decided."""
         return self.stage in (Stage.ENDED, Stage.GIVEN_UP)

@@ -213,14 +213,14 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         if isinstance(error, Lost):
             self._log.warning("handler stopped", task=claim.task, job_id=str(claim.id), reason=str(error))
             return RETURNED
-        policy, retries = self._runtime.policy(claim.task, claim.retry), claim.attempt - claim.attempt_base
-        outcome = of_exception(error, policy, retries=retries)
+        policy = self._runtime.policy(claim.task, claim.retry)
+        outcome = of_exception(error, policy, retries=claim.retries)
         if isinstance(error, ClaimLost):
             # If the job was cancelled, the database records that instead; if it was rescued, the fence refuses our end.
             self._log.warning("claim lost", task=claim.task, job_id=str(claim.id), reason=str(error))
         else:
             has_traceback = not (is_told or isinstance(error, _DECISIONS))
-            self._log_end(claim, outcome, retries, limit_of(error, policy), has_traceback=has_traceback)
+            self._log_end(claim, outcome, limit_of(error, policy), has_traceback=has_traceback)
         return outcome
 
     def _call(
@@ -256,20 +256,22 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             raise running.interrupt  # the handler caught the interrupt and returned
         return result
 
-    def _log_end(self, claim: Claim, outcome: Ended, retries: int, limit: int, *, has_traceback: bool) -> None:
+    def _log_end(self, claim: Claim, outcome: Ended, limit: int, *, has_traceback: bool) -> None:
         log = self._log.bind(task=claim.task, job_id=str(claim.id), attempt=claim.attempt + 1)
         error = outcome.error or {}
         if outcome.how in ("failed", "retry") and has_traceback:
             log = log.bind(exception=error.get("traceback", "").rstrip())
         if outcome.how == "failed":
-            log.error("failed", error=error.get("type"), reason=error.get("message"), retries=retries, limit=limit)
+            log.error(
+                "failed", error=error.get("type"), reason=error.get("message"), retries=claim.retries, limit=limit
+            )
         elif outcome.how == "retry":
             log.warning(
                 "will be retried",
                 error=error.get("type"),
                 reason=error.get("message"),
                 delay=round(outcome.delay or 0.0, 3),
-                retry=retries + 1,
+                retry=claim.retries + 1,
                 limit=limit,
             )
         else:

@@ -6,7 +6,7 @@ import inspect
 import json
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.client import sending
 from zeke_jobs.client.batches import close, open_
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from zeke_jobs.core.batch import AfterFailure, Then
     from zeke_jobs.core.context import P, R
     from zeke_jobs.core.job import Sent
-    from zeke_jobs.core.send_options import ManyJobOptions, OneJobOptions
     from zeke_jobs.postgres.pool import Pool
     from zeke_jobs.worker.claim.claims import Claim
     from zeke_jobs.worker.run.interrupts import Running
@@ -157,7 +156,7 @@ class JobContext(Reports):
         with self._transaction():
             self._output = text
 
-    def send(self, task: str, payload: Mapping[str, Any] | None = None, **options: Unpack[OneJobOptions]) -> Sent:
+    def send(self, task: str, payload: Mapping[str, Any] | None = None, **options: Any) -> Sent:
         """See ``Context.send``.
 
         Raises:
@@ -168,14 +167,7 @@ class JobContext(Reports):
         with deferring_when_full(), self._fenced(options.get("batch")) as conn:
             return sending.send(task, payload, parent=self.job_id, connection=conn, **options)
 
-    def send_many(
-        self,
-        task: str,
-        payloads: Iterable[Mapping[str, Any]],
-        *,
-        keys: Sequence[str | None] | None = None,
-        **options: Unpack[ManyJobOptions],
-    ) -> list[Sent]:
+    def send_many(self, task: str, payloads: Iterable[Mapping[str, Any]], **options: Any) -> list[Sent]:
         """See ``Context.send_many``.
 
         Raises:
@@ -183,7 +175,7 @@ class JobContext(Reports):
         """
         self._check_may_block("send_many")
         with deferring_when_full(), self._fenced(options.get("batch")) as conn:
-            return sending.send_many(task, payloads, keys=keys, parent=self.job_id, connection=conn, **options)
+            return sending.send_many(task, payloads, parent=self.job_id, connection=conn, **options)
 
     @contextmanager
     def _fenced(self, batch: str | None) -> Iterator[Connection]:

@@ -6,7 +6,7 @@ SELECT
   t.aliases,
   t.definition,
   t.cron AS schedules,
-  t.paused OR EXISTS (SELECT 1 FROM zeke_jobs.pause AS p WHERE p.target IN ('task/' || t.id, 'queue/' || t.queue) OR p.target = ANY (t.limits)) AS paused,
+  EXISTS (SELECT 1 FROM zeke_jobs.task_pause AS p WHERE p.task = t.id) AS paused,
   count(*) FILTER (WHERE q.state = 'queued') AS queued,
   count(*) FILTER (WHERE q.state = 'consumed') AS active,
   count(*) FILTER (WHERE q.state = 'done') AS completed,
