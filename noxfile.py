@@ -359,9 +359,8 @@ def _run(session: nox.Session, *parts: str, checks: Sequence[str] = ()) -> None:
         session.log(f"{part}: {PARTS.get(part, 'what a new Python may break first')}")
         LAST_FAILED.unlink(missing_ok=True)
         try:
-            # Tests often wait for their server; those of acceptance start processes of their own.
-            processes = CORES + 1 if part == "acceptance" else 2 * CORES
-            session.run("pytest", *arguments, f"--numprocesses={processes}", *PARALLEL, env=env)
+            # One more than cores: tests often wait for their server, but each process needs seconds to find them.
+            session.run("pytest", *arguments, f"--numprocesses={CORES + 1}", *PARALLEL, env=env)
         except nox.command.CommandFailed:
             again = list(json.loads(LAST_FAILED.read_text())) if LAST_FAILED.exists() else []
             session.warn(f"{len(again)} failed beside others: they run once more, one by one, and must pass")

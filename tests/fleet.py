@@ -177,10 +177,12 @@ def scalar(conn: Connection, sql: str, *params: Any) -> Any:
     return None if row is None else row[0]
 
 
-def eventually(condition: Callable[[], Any], timeout: float = 30.0, fleet: Fleet | None = None) -> Any:
-    """Poll what other processes bring about."""
+def eventually(
+    condition: Callable[[], Any], timeout: float = 30.0, fleet: Fleet | None = None, *, every: float = 0.05
+) -> Any:
+    """Poll what other processes bring about; a condition that starts a process is asked more seldom."""
     end = time.monotonic() + timeout
     while not (value := condition()):
         assert time.monotonic() < end, f"it did not come about in {timeout} s\n{fleet.logs() if fleet else ''}"
-        time.sleep(0.05)
+        time.sleep(every)
     return value

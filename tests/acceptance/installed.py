@@ -11,13 +11,17 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
 from tests import distributions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 #: A user of this system other than ours, and a second one; and a number that nobody has.
@@ -80,7 +84,7 @@ class Place:
         if self.user is not None:
             os.chown(self.folder, self.user, self.user)
 
-    def start(self, *arguments: str) -> Started:
+    def start(self, *arguments: str, stdin: int = subprocess.DEVNULL) -> Started:
         """Start ``zeke-jobs`` with these arguments, or Python where the first is ``-m`` or ``-c``."""
         ours = {name: value for name, value in os.environ.items() if not name.startswith(("ZEKE_", "DATABASE_URL"))}
         env = {**ours, "ZEKE_JOBS_LOG_FORMAT": "console", "PYTHONDONTWRITEBYTECODE": "1", **self.env}
@@ -94,7 +98,7 @@ class Place:
                 [*self.before, *program, *arguments],
                 cwd=self.folder,
                 env={name: value for name, value in env.items() if value is not None},
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
@@ -178,13 +182,15 @@ class Started:
 
 #: A short way to see that the server runs there, and that its data is still that of the last time.
 _VISIT = """\
+import sys
 from contextlib import closing
 from zeke_jobs.core import environment
 from zeke_jobs.postgres.own_server import own_server
 from zeke_jobs.postgres.pool import connect
 with own_server(environment.data_dir(), "a visit") as url, closing(connect(url)) as conn, conn.cursor() as cursor:
     cursor.execute("CREATE TABLE IF NOT EXISTS visit (at timestamptz); INSERT INTO visit VALUES (now()); SELECT count(*) FROM visit")
-    print("visits:", *cursor.fetchone())
+    print("visits:", *cursor.fetchone(), flush=True)
+    sys.stdin.read()
 """
 
 
@@ -193,6 +199,20 @@ def visit(place: Place) -> int:
     status, text = place.run("-c", _VISIT)
     assert status == 0, text
     return int(text.partition("visits:")[2])
+
+
+@contextmanager
+def visiting(place: Place) -> Iterator[None]:
+    """Let its server run for the block."""
+    leave, stay = os.pipe()
+    started = place.start("-c", _VISIT, stdin=leave)
+    os.close(leave)
+    try:
+        started.wait_for("visits:")
+        yield
+    finally:
+        os.close(stay)
+        assert started.wait() == 0, started.text
 
 
 def _servers() -> list[psutil.Process]:

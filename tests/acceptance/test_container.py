@@ -78,7 +78,7 @@ def test_the_commands_run_the_first_task_of_init_in_the_order_of_the_file(
         assert '"Hello, Ada"' in sent.text()
         for service in ("worker", "scheduler"):
             check = SERVICES[service]["healthcheck"]["test"]
-            eventually(lambda check=check: done(*check[1:]), fleet=fleet)  # type: ignore[misc]
+            eventually(lambda check=check: done(*check[1:]), fleet=fleet, every=1.0)  # type: ignore[misc]
         assert (worker.stop(), scheduler.stop()) == (0, 0), fleet.logs()
     finally:
         fleet.stop()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.acceptance.installed import NAMELESS, USERS, Place, first_minute, install, is_open, visit
+from tests.acceptance.installed import NAMELESS, USERS, Place, first_minute, install, is_open, visit, visiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,19 +120,22 @@ def test_root_by_name_alone_is_told_so(place: Place) -> None:
 # The environment
 
 
-def test_a_bare_environment(user: Place) -> None:
-    user.env |= {"HOME": None, "LANG": "C", "LC_ALL": "C", "TMPDIR": "/nowhere", "PATH": "/nowhere"}
-    first_minute(user)
+BARE = {"LANG": "C", "LC_ALL": "C", "TMPDIR": "/nowhere", "PATH": "/nowhere"}
+
+
+def test_an_environment_without_a_home(user: Place) -> None:
+    user.env |= {**BARE, "HOME": None}
+    assert visit(user) == 1
 
 
 # Folders that others have made
 
 
-def test_a_read_only_checkout(user: Place) -> None:
+def test_a_read_only_checkout_in_a_bare_environment(user: Place) -> None:
     (user.folder / "home").mkdir(mode=0o700)
     if user.user is not None:
         os.chown(user.folder / "home", user.user, user.user)
-    user.env |= {"HOME": str(user.folder / "home")}
+    user.env |= {**BARE, "HOME": str(user.folder / "home")}
     user.folder.chmod(0o555)
     text = first_minute(user)
     assert f"{user.folder}/home/.local/state/zeke-jobs/" in text
@@ -170,15 +173,11 @@ def test_two_users_on_one_machine(base: Path, place: Place) -> None:
         two.fill()
         two.started = one.started
         other(two, pwd.getpwnam(USERS[1]).pw_uid)
-        up = one.start("up")
-        try:
-            up.wait_for("ready; in another terminal")
+        with visiting(one):
             assert visit(two) == 1
             two.folder = one.folder
             assert "to be able to write to" in two.refusal("up")
             assert "got one of another user" in two.refusal("jobs")
-        finally:
-            assert up.stop() == 0
 
 
 # What becomes of it later

@@ -40,6 +40,7 @@ OBJECTS: dict[tuple[str, str], dict[str, Any]] = {
     for path in sorted(FOLDER.glob("*.yaml"))
     for one in yaml.safe_load_all(path.read_text(encoding="utf-8"))
 }
+EACH = 1.0  # second: so often kubelet asks at most
 DEPLOYMENTS = ("zeke-jobs-worker", "zeke-jobs-scheduler")
 TASKS = """
     version: 1
@@ -128,17 +129,18 @@ def test_pods_live_through_an_outage_of_the_database_and_stop_within_their_grace
         assert not worker.probe("startup")
         mains = [pod.start() for pod in pods]
         for pod in pods:
-            eventually(lambda pod=pod: pod.probe("startup"), 60, fleet)  # type: ignore[misc]
-        eventually(lambda: worker.probe("readiness"), 30, fleet)
-        eventually(lambda: scheduler.probe("readiness"), 90, fleet)  # its first beat comes with the next minute
+            eventually(lambda pod=pod: pod.probe("startup"), 60, fleet, every=EACH)  # type: ignore[misc]
+        eventually(lambda: worker.probe("readiness"), 30, fleet, every=EACH)
+        # Its first beat comes with the next minute.
+        eventually(lambda: scheduler.probe("readiness"), 90, fleet, every=EACH)
 
         embedded.stop(server, mode="immediate")
         for pod in pods:
-            eventually(lambda pod=pod: not pod.probe("readiness"), 70, fleet)  # type: ignore[misc]
+            eventually(lambda pod=pod: not pod.probe("readiness"), 70, fleet, every=EACH)  # type: ignore[misc]
             assert pod.probe("liveness")
         embedded.ensure(server, bin_dir=server_binaries())
         for pod in pods:
-            eventually(lambda pod=pod: pod.probe("readiness"), 70, fleet)  # type: ignore[misc]
+            eventually(lambda pod=pod: pod.probe("readiness"), 70, fleet, every=EACH)  # type: ignore[misc]
             assert pod.probe("liveness")
 
         # A worker whose interpreter stands still is not live.
