@@ -209,12 +209,18 @@ def pips(session: nox.Session) -> None:
 
 @nox.session(default=False, name="dramatiq-2")
 def dramatiq_2(session: nox.Session) -> None:
-    """Dramatiq 2, which dramatiq-pg's metadata forbid, runs workers as Dramatiq 1 does: two minutes."""
+    """Dramatiq 2, which dramatiq-pg's metadata forbid, runs workers as Dramatiq 1 does: a minute."""
     install(session, *ALL)
     session.install("--quiet", "--no-deps", "dramatiq>=2,<3")
     worker = "tests/zeke_jobs/worker"
     parts = ("running", "as_dramatiq", "producers", "middleware", "coroutines", "lifecycle")
-    session.run("pytest", "-q", *(f"{worker}/test_{part}.py" for part in parts), "tests/acceptance/test_workers.py")
+    commands = (
+        "a_limit_holds_over_two_commands_and_every_job_runs_once",
+        "sigterm_lets_running_jobs_finish_and_hands_the_rest_back",
+    )
+    modules = [f"{worker}/test_{part}.py" for part in parts]
+    modules += [f"tests/acceptance/test_workers.py::test_{name}" for name in commands]
+    session.run("pytest", "-q", f"--numprocesses={CORES + 1}", *PARALLEL, *modules)
 
 
 @nox.session(default=False)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import io
 import os
 import re
 import shutil
 import subprocess
 import sys
 import zipfile
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ import yaml
 
 from tests import distributions
 from zeke_jobs import config
+from zeke_jobs.cli.root import app
+from zeke_jobs.cli.run import run
 from zeke_jobs.supervise import dashboard
 
 ROOT = Path(__file__).parents[1]
@@ -170,6 +174,10 @@ def test_each_command_exists_and_has_the_options_that_are_given(name: str, comma
 
 @functools.cache
 def help_of(*command: str) -> str:
+    if Path(command[0]).name == "zeke-jobs":  # in this process, which takes a tenth of the time
+        with redirect_stdout(io.StringIO()) as out:
+            run(app, "zeke-jobs", [*command[1:], "--help"])
+        return out.getvalue()
     return subprocess.run([*command, "--help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
@@ -215,14 +223,16 @@ class Hidden:
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Hidden())
 from zeke_jobs.cli import main
-main()
+for words in (["check", "docker/jobs.yaml"], ["fleet"], ["metrics"]):
+    try:
+        main(words)
+    except SystemExit as end:
+        assert end.code == 0, words
 """
-    for arguments in (["check", "docker/jobs.yaml"], ["fleet"], ["metrics"]):
-        environment = {**os.environ, "DATABASE_URL": database}
-        done = subprocess.run(
-            [sys.executable, "-c", code, *arguments], cwd=ROOT, env=environment, capture_output=True, check=False
-        )
-        assert done.returncode == 0, done.stderr.decode()
+    environment = {**os.environ, "DATABASE_URL": database}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"zeke_jobs_up 1.0" in done.stdout, "the last of them answered"
 
 
 SYSTEMD = sorted((DOCKER / "systemd").glob("*.service"))

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
-pytest.importorskip("mcp")
-
-from tests.zeke_jobs.cli.test_mcp import ask
+from tests.zeke_jobs.cli.test_mcp import ask  # where the package mcp is installed
 
 UNSEEN = "\x1b\x07\u202e\u200b\U000e0041\u2028"
 HIDDEN = f"{UNSEEN}]0;evil{UNSEEN}"

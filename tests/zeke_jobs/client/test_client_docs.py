@@ -12,10 +12,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import httpx
 import pytest
-import sqlalchemy
 import typer.main
-from alembic.autogenerate import compare_metadata
-from alembic.runtime.migration import MigrationContext
 
 import zeke_jobs
 from tests.each import each
@@ -172,6 +169,8 @@ def stored(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def test_a_session_in_a_handler_is_part_of_its_transaction(conn: Connection, database: str, stored: ModuleType) -> None:
+    import sqlalchemy
+
     def breaks(payload: Any, ctx: Context) -> None:
         with ctx.transaction() as connection:
             engine = sqlalchemy.create_engine(
@@ -199,6 +198,9 @@ def test_a_session_in_a_handler_is_part_of_its_transaction(conn: Connection, dat
 
 @pytest.mark.filterwarnings("ignore:Did not recognize type")
 def test_alembic_leaves_our_schemas_alone(conn: Connection, stored: ModuleType) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.runtime.migration import MigrationContext
+
     options: dict[str, Any] = {}
     names = {**stored.__dict__, "context": SimpleNamespace(configure=options.update), "connection": None}
     with conn.cursor() as cursor:

@@ -61,7 +61,6 @@ SETTINGS = {
 }  # fmt: skip
 #: How a database may be made.
 DATABASES = {
-    "Swedish": "LOCALE_PROVIDER icu ICU_LOCALE 'sv-SE'",
     "Turkish": "LOCALE_PROVIDER icu ICU_LOCALE 'tr-TR'",
     "C": "LC_COLLATE 'C' LC_CTYPE 'C'",
 }
