@@ -1,17 +1,22 @@
 """``zeke-jobs up`` in a folder of its own, for tests that need the whole system."""
 
+import io
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from unittest.mock import patch
 
 import psutil
 
 from tests.acceptance.installed import Started
+from zeke_jobs.cli.root import app
+from zeke_jobs.cli.run import run
 
 BIN = Path(sys.executable).parent
 
@@ -54,6 +59,12 @@ class Up:
 
     def run(self, command: str) -> str:
         """The output of a command line in the folder."""
+        if (
+            command.startswith("zeke-jobs ")
+            and not command.startswith("zeke-jobs up")
+            and not set(command) & set("|&;<>$`")
+        ):
+            return self.here(shlex.split(command)[1:])
         done = subprocess.run(
             command,
             shell=True,
@@ -66,6 +77,22 @@ class Up:
             check=False,
         )
         return done.stdout
+
+    def here(self, words: list[str]) -> str:
+        """The output of ``zeke-jobs`` in this process, which takes a tenth of the time, and forgets what it imported from the folder."""
+        path, out = list(sys.path), io.StringIO()
+        with (
+            chdir(self.folder),
+            patch.dict(os.environ, self.env, clear=True),
+            redirect_stdout(out),
+            redirect_stderr(out),
+        ):
+            run(app, "zeke-jobs", words)
+        sys.path[:] = path
+        for name, module in list(sys.modules.items()):
+            if str(self.folder) in (getattr(module, "__file__", None) or ""):
+                del sys.modules[name]
+        return out.getvalue()
 
     def python(self, code: str) -> str:
         """The output of a program, run after the line ``export DATABASE_URL=…`` that the command printed."""
