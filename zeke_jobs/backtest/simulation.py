@@ -16,7 +16,6 @@ from zeke_jobs.worker.finish.outcome import backoff
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from zeke_jobs.backtest.lanes import Lane
     from zeke_jobs.backtest.workload import Attempt, Fleet, Job, Workload
     from zeke_jobs.config.models import Config
 
@@ -54,7 +53,9 @@ class Simulation:
         for task in config.tasks.values():
             self.tasks[task.id] = TaskFigures(max_wait=task.max_wait.total_seconds() if task.max_wait else None)
             self.board.lanes[task.id].span = (workload.begin, workload.end)
-        self._lanes: dict[str, Lane | None] = {}  # by the name in the recording
+        self._lanes = {
+            name: self.board.lanes[one.id] for one in config.tasks.values() for name in (one.id, *one.aliases)
+        }
         self._unserved: Counter[str] = Counter()
         self._queues = list(config.queues)
         self._free = fleet.slots
@@ -125,12 +126,6 @@ class Simulation:
 
     # ── events ──
 
-    def _lane(self, name: str) -> Lane | None:
-        if name not in self._lanes:
-            task = self._config.task(name)
-            self._lanes[name] = None if task is None else self.board.lanes[task.id]
-        return self._lanes[name]
-
     def _send_again(self, job: Job, now: float) -> None:
         """Another job sends a job, and does so again after a time while the queue is full, unless it can never empty."""
         if not self._send(job, now, is_last=False):
@@ -138,7 +133,7 @@ class Simulation:
 
     def _send(self, job: Job, now: float, *, is_last: bool = True) -> bool:
         """Send a job; whether no other try follows."""
-        lane = self._lane(job.task)
+        lane = self._lanes.get(job.task)
         if lane is None:
             self._unserved[job.task] += 1
             self._leave_batch(job)
