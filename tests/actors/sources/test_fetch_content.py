@@ -215,7 +215,7 @@ def test_a_page_that_looks_cut_beside_its_feed_gives_way_to_the_feed(
     assert cut[0] == "feed"
     assert cut[1].startswith("feed: the page's text looks cut, with ")
     assert whole[0] == "page"
-    assert "agree with it most" in whole[1]
+    assert "no other reading is better" in whole[1]
 
 
 def test_a_crash_between_storing_and_sending_stores_nothing(
