@@ -1,6 +1,6 @@
 -- Wake-ups of idle processes. A wake-up is a hint: a process that misses it finds the job at its next poll.
 
--- Whether waiting processes must hear of a job: it is due, or before their next look, which tells them of later ones.
+-- Whether waiting processes must hear of a job: it is due before their next look, which comes within 5 s and finds later ones.
 CREATE OR REPLACE FUNCTION zeke_jobs.is_soon(p_run_at timestamptz, p_now timestamptz) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE -- as it is, so that it becomes a part of the calling statement
 AS $$ SELECT p_run_at < p_now + interval '5 seconds' $$;

@@ -1,12 +1,11 @@
 -- Limits: how much room a bucket has, and what moves it.
 --
 -- A rate is a token bucket in one row, as the generic cell rate algorithm has it: next_at is the time from which the next job may start. Each start
--- moves it on by step; while nothing starts it falls behind the time, by slack at most. So 60/m lets a job start each second, and with
--- burst: 10 ten at once.
+-- moves it on by step, from slack before the time at the earliest. So 60/m lets a job start each second, and with burst: 10 ten at once after a rest.
 --
--- Exactly: no time as long as the period may see more than the amount start. Handlers start some milliseconds after their claim, and
+-- Exactly: no time as long as the period may see more jobs start than the amount; units may exceed it by one job. Handlers start some milliseconds after their claim, and
 -- claims come a little late, so the period counts as longer: by the seconds that a start may come after its claim (zeke_jobs.allowance), and by the
--- seconds that a late claim may catch up (zeke_jobs.catch_up). A handler that starts later than that adds its delay to the bucket.
+-- seconds that a late claim may catch up (zeke_jobs.catch_up). A handler that starts later than that adds its delay to the bucket; one that is late by a whole period does not start.
 
 -- How many seconds after its claim a handler may start without a correction.
 CREATE OR REPLACE FUNCTION zeke_jobs.allowance(p_period interval) RETURNS double precision

@@ -93,7 +93,8 @@ BEGIN
 END
 $$;
 
--- If the server's clock was set back, a rate would wait until it is where it was: let it start again now. What closes a limit lasts as long as it was set.
+-- After the server's clock was set back, a rate would wait until it is where it was: if that is more than two periods and a minute, let it start now.
+-- A throttled limit, or one with an open breaker, opens after the time that it was closed for.
 CREATE OR REPLACE FUNCTION zeke_jobs.follow_clock(p_now timestamptz) RETURNS void
 LANGUAGE sql VOLATILE
 AS $$
