@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
 import re
-import subprocess
 import time
-from contextlib import chdir, redirect_stderr, redirect_stdout
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from unittest.mock import patch
 
 import pytest
 
-from actors.cli.app import app as news_app
 from tests.acceptance.running import up_in_a_folder
 from tests.actors.mail_server import MailServer
 from tests.actors.scripted_site import Answer, ScriptedSite, page
-from zeke_jobs.cli.root import app as jobs_app
-from zeke_jobs.cli.run import run as run_app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,18 +98,8 @@ def up(mail: MailServer) -> Iterator[Up]:
         yield made
 
 
-def run(up: Up, *command: str) -> subprocess.CompletedProcess[str]:
-    """A command line in this process, with the folder's environment: forty of their own would take half of the CPU."""
-    apps = {"zeke-news": news_app, "zeke-jobs": jobs_app}
-    env = {**up.env, "COLUMNS": "80"}
-    out, err = io.StringIO(), io.StringIO()
-    with chdir(up.folder), patch.dict(os.environ, env, clear=True), redirect_stdout(out), redirect_stderr(err):
-        status = run_app(apps[command[0]], command[0], command[1:])
-    return subprocess.CompletedProcess(command, status, out.getvalue(), err.getvalue())
-
-
 def news(up: Up, *command: str) -> str:
-    done = run(up, "zeke-news", *command)
+    done = up.here("zeke-news", *command, apart=True)
     assert done.returncode == 0, (command, done.stdout, done.stderr, up.text[-3000:])
     return done.stdout
 
@@ -161,7 +143,7 @@ def test_a_readers_first_day(up: Up, site: ScriptedSite, mail: MailServer) -> No
 
     today = datetime.now(UTC).date().isoformat()
     for delivered in (2, 0):
-        done = run(up, "zeke-jobs", "send", "deliver-digest", f"ends_on={today}", "--wait")
+        done = up.here("zeke-jobs", "send", "deliver-digest", f"ends_on={today}", "--wait", apart=True)
         assert json.loads(done.stdout)["delivered"] == delivered, (done.stdout, done.stderr)
     (received,) = mail.mails
     assert received.to == ["ada@b.example"]
@@ -176,7 +158,7 @@ def test_a_readers_first_day(up: Up, site: ScriptedSite, mail: MailServer) -> No
     (up.folder / "feeds.opml").write_text(exported)
     assert "0 added, 5 already there" in news(up, "sources", "import", "feeds.opml")
     del site.pages["/paper.xml"]
-    failed = run(up, "zeke-news", "sources", "refresh", "The paper")
+    failed = up.here("zeke-news", "sources", "refresh", "The paper", apart=True)
     assert (failed.returncode, failed.stdout.count("could not be read")) == (1, 1)
     assert "answers 404" in failed.stdout
     site.pages["/paper.xml"] = Answer(feed(site.url, "paper", days=0, items=3), content_type="text/html")

@@ -11,8 +11,6 @@ import pytest
 
 import zeke_jobs
 from tests.fleet import Fleet, eventually, scalar
-from tests.zeke_jobs.postgres.members import as_member, sign_up
-from zeke_jobs.postgres import roles
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -191,7 +189,6 @@ def test_a_broken_file_stops_the_command_with_every_error_in_its_place(
 @pytest.mark.parametrize(
     ("command", "environment", "said"),
     [
-        ("workers", {"DATABASE_URL": ""}, "DATABASE_URL"),
         ("scheduler", {"ZEKE_JOBS_HEARTBEAT": "5s"}, "expected ZEKE_JOBS_HEARTBEAT"),
         ("workers", {"ZEKE_JOBS_ENVIRONMENT": "staging"}, "environment 'staging', got that of 'production'"),
     ],
@@ -223,24 +220,3 @@ def test_sigterm_lets_running_jobs_finish_and_hands_the_rest_back(fleet: Fleet, 
     assert scalar(effects, "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done'") == 2
     assert scalar(effects, "SELECT sum(attempt) FROM zeke_jobs.queue") == 2
     assert scalar(effects, "SELECT count(*) FROM zeke_jobs.worker") == 0
-
-
-def test_the_command_line_runs_under_the_role_of_workers_for_a_client(
-    fleet: Fleet, effects: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fleet.configure("""
-        version: 1
-        tasks:
-          effect: {handler: "H:effect", concurrency: 2, rate: 100/s}
-    """)
-    sign_up(effects)
-    with effects.cursor() as cursor:
-        cursor.execute(f"GRANT SELECT, INSERT ON effect, trace TO {roles.WORKER}")
-    monkeypatch.setenv("DATABASE_URL", as_member(fleet.database, roles.CLIENT))
-    fleet.database = as_member(fleet.database, roles.WORKER)
-    fleet.workers(processes=2)
-    fleet.ready(effects, 2)
-    job = zeke_jobs.send("effect", {"n": 7})
-    assert zeke_jobs.wait(job.id, timeout=30) == 7
-    assert zeke_jobs.status(job.id).status == "completed"
-    assert "permission denied" not in fleet.logs()

@@ -34,12 +34,6 @@ def test_pause_paused_and_resume_say_what_they_did(cli: Callable[..., Ran]) -> N
     assert cli("paused").out == "nothing is paused\n"
 
 
-def test_an_unknown_target_ends_with_status_2(cli: Callable[..., Ran]) -> None:
-    done = cli("pause", "task/analyse-story")
-    assert done.status == 2
-    assert "did you mean 'task/analyze-story'?" in done.err
-
-
 def test_resume_says_that_the_file_pauses_too(cli: Callable[..., Ran], make_task: Callable[..., None]) -> None:
     make_task("analyze-story", paused=True)
     assert "stays paused: jobs.yaml says so" in cli("resume", "task/analyze-story").out

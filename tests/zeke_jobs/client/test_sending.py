@@ -175,11 +175,6 @@ def test_the_options_end_in_their_columns(conn: Connection) -> None:
     ) == (timedelta(minutes=5), 9, "host/example.org", timedelta(hours=1), str(parent), tick, "once")
 
 
-def test_run_at_is_the_time_that_was_given(conn: Connection) -> None:
-    when = datetime(2030, 5, 1, tzinfo=UTC)
-    assert row(conn, zeke_jobs.send("anything", run_at=when).id, "run_at") == (when,)
-
-
 @each(
     ("said", "fault"),
     [
@@ -240,14 +235,6 @@ def test_a_newer_model_of_the_same_revision_is_noticed_before_a_payload_is_refus
         zeke_jobs.send("analyze-story", {"story_id": STORY, "depth": 2})
     make_task("analyze-story", Newer)
     assert zeke_jobs.send("analyze-story", {"story_id": STORY, "depth": 2}).status == "created"
-
-
-def test_a_task_that_left_the_catalogue_is_unknown_at_once(conn: Connection) -> None:
-    zeke_jobs.send("anything")
-    with conn.cursor() as cursor:
-        cursor.execute("DELETE FROM zeke_jobs.task WHERE id = 'anything'")
-    with pytest.raises(UnknownTask):
-        zeke_jobs.send("anything")
 
 
 def test_a_send_survives_the_death_of_its_pooled_connection(conn: Connection) -> None:

@@ -67,7 +67,7 @@ def test_every_change_by_hand_is_written_down_with_the_login_and_the_author(
     for command in (
         ("cancel", job, "--reason", "not now"), ("retry", job), ("cancel", other), ("retry", "--task", "parrot", "--status", "cancelled"),
         ("pause", "queue/default", "--reason", "a fire"), ("pause", "queue/default"), ("resume", "queue/default"),
-        ("schedule", "pause", "tick"), ("schedule", "resume", "tick"), ("schedule", "run", "tick"),
+        ("pause", "schedule/tick"), ("resume", "schedule/tick"), ("schedule", "run", "tick"),
         ("schedule", "backfill", "tick", "--from", "2026-01-01T00:00", "--to", "2026-01-01T00:02"),
         ("apply", "FILE", "-m", "less", "--cancel", "gone"), ("set", "echo.priority=3", "-m", "a try"), ("rollback", 1, "-m", "back"),
     ):  # fmt: skip

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import threading
-import uuid
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-import psycopg2
 import pytest
 from psycopg2.errors import InsufficientPrivilege
 from pydantic import BaseModel
 
 import zeke_jobs
+from tests.each import each
 from tests.zeke_jobs.postgres.members import MEMBERS, TASKS, query, refused
 from tests.zeke_jobs.worker.conftest import load
 from tests.zeke_jobs.working import working
@@ -56,24 +55,6 @@ def test_a_client_sends_waits_and_reads_status(log_in: Callable[[str], str]) -> 
         zeke_jobs.send("echo", {"m": 1})
 
 
-@pytest.mark.usefixtures("worker")
-def test_a_client_sends_from_a_shell(log_in: Callable[[str], str], capsys: pytest.CaptureFixture[str]) -> None:
-    log_in(roles.CLIENT)
-    assert run(app, "zeke-jobs", ["send", "echo", "n=5", "--wait"]) == 0, capsys.readouterr().err
-    assert '"n": 5' in capsys.readouterr().out
-
-
-def test_a_client_sends_by_sql_in_its_own_transaction(log_in: Callable[[str], str], conn: Connection) -> None:
-    with closing(psycopg2.connect(log_in(roles.CLIENT))) as ours, ours.cursor() as cursor:
-        cursor.execute("SELECT zeke_jobs.send('echo', '{\"n\": 1}')")
-        ours.rollback()
-        cursor.execute("SELECT zeke_jobs.send('echo', '{\"n\": 2}')")
-        ours.commit()
-    with conn.cursor() as cursor:
-        cursor.execute("SELECT array_agg((data ->> 'n')::integer) FROM zeke_jobs.job")
-        assert cursor.fetchone() == ([2],)
-
-
 def test_a_client_cannot_stand_in_for_a_schedule(log_in: Callable[[str], str]) -> None:
     early = '{"scheduled_for": "2031-01-01Z", "run_at": "2999-01-01Z"}'
     refused(
@@ -81,46 +62,6 @@ def test_a_client_cannot_stand_in_for_a_schedule(log_in: Callable[[str], str]) -
         f"SELECT zeke_jobs.send('tick', '{{}}', '{early}')",
         f"SELECT zeke_jobs.enqueue('tick', NULL, '{{}}', '{early}', gen_random_uuid()::text)",
     )
-
-
-def test_a_reader_sees_every_view_and_nothing_else(log_in: Callable[[str], str], conn: Connection) -> None:
-    zeke_jobs.send("echo", {"n": 1})
-    url = log_in(roles.READER)
-    with conn.cursor() as cursor:
-        cursor.execute("SELECT zeke_jobs.put_schedule('echo/daily', 'echo', '0 8 * * *', 'UTC', '{\"n\": 1}')")
-        cursor.execute("SELECT oid::regclass::text FROM pg_class WHERE relkind = 'v' AND relnamespace IN ('zeke_jobs'::regnamespace, 'pgboss'::regnamespace)")  # fmt: skip
-        views = {row[0] for row in cursor.fetchall()} - {"zeke_jobs.planned", "zeke_jobs.unmasked"}
-    assert "zeke_jobs.job" in views
-    assert "pgboss.job" in views
-    with closing(connect(url)) as reading, reading.cursor() as cursor:
-        for view in views:
-            cursor.execute(f"SELECT * FROM {view}")
-
-
-def test_a_reader_writes_nothing(log_in: Callable[[str], str], conn: Connection) -> None:
-    url = log_in(roles.READER)
-    names = query(conn, "SELECT oid::regclass::text FROM pg_class WHERE relkind IN ('r', 'v') AND relnamespace IN ('zeke_jobs'::regnamespace, 'pgboss'::regnamespace)")  # fmt: skip
-    assert len(names) > 50
-    for (name,) in names:
-        with closing(connect(url)) as reading, reading.cursor() as cursor:
-            for privilege in ("INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"):
-                cursor.execute("SELECT has_table_privilege(%s, %s)", (name, privilege))
-                assert cursor.fetchone() == (False,), (name, privilege)
-    job = uuid.uuid4()
-    refused(
-        url,
-        "INSERT INTO zeke_jobs.pause (target, paused_by) VALUES ('task/echo', 'me')",
-        "UPDATE zeke_jobs.queue SET priority = 1",
-        "DELETE FROM zeke_jobs.task",
-        "SELECT state FROM zeke_jobs.queue FOR UPDATE",
-        "INSERT INTO pgboss.job (name) VALUES ('echo')",
-        f"SELECT zeke_jobs.change_jobs('cancel', '{{\"id\": \"{job}\"}}')",
-        "SELECT zeke_jobs.pause('task/echo', 'me', '')",
-        "SELECT zeke_jobs.send('echo', '{\"n\": 1}')",
-        "SELECT zeke_jobs.throttle('limit/x', 1, NULL, '')",
-    )
-    for command in (("send", "echo", "n=1"), ("pause", "task/echo"), ("set", "echo.priority=3", "-m", "a test")):
-        assert run(app, "zeke-jobs", [*command]) == 1
 
 
 SECRET = "planted-secret-77"
@@ -262,7 +203,7 @@ def test_an_operator_looks_and_turns(
         ("prioritise", job, "--priority", 2), ("reschedule", "--task", "echo", "--delay", "1h"),
         ("reschedule", job, "--delay", "0s"), ("cancel", "--task", "echo", "--dry-run"),
         ("apply", path), ("set", "echo.priority=3", "-m", "a test"), ("rollback", 1), ("diff", 1, 2), ("compare", 1, 2),
-        ("schedule", "pause", "tick"), ("schedule", "resume", "tick"), ("schedule", "run", "tick"),
+        ("pause", "schedule/tick"), ("resume", "schedule/tick"), ("schedule", "run", "tick"),
         ("schedule", "backfill", "tick", "--from", "2026-01-01T00:00", "--to", "2026-01-01T00:02"), ("diff", 1, 3),
     ):  # fmt: skip
         zeke(*command)
@@ -295,7 +236,7 @@ def test_roles_prints_what_it_would_run_and_grants_it_and_a_stranger_is_told_who
     assert "help: let such a user run it: zeke-jobs roles | psql" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
+@each(
     ("member", "statement", "lacks"),
     [
         (roles.CLIENT, "SELECT zeke_jobs.count_changes('cancel', '{}', '{}', 1)", roles.OPERATOR),

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,23 +25,6 @@ def outcomes(table: Timetable, decided_to: datetime, now: datetime) -> list[str]
     return [
         f"{t.scheduled_for:%H:%M} {t.outcome}" + (f" {t.reason.partition(':')[0]}" if t.reason else "") for t in ticks
     ]
-
-
-def test_a_beat_just_before_the_minute_sends_that_minute() -> None:
-    assert outcomes(timetable(), NINE - MINUTE, NINE - timedelta(milliseconds=100)) == ["09:00 sent"]
-    assert outcomes(timetable(), NINE - MINUTE, NINE - GRACE - timedelta(milliseconds=1)) == []
-
-
-@pytest.mark.parametrize(
-    ("missed", "expected"),
-    [
-        ("latest", ["09:00 skipped missed", "09:05 skipped missed", "09:10 sent"]),
-        ("skip", ["09:00 skipped missed", "09:05 skipped missed", "09:10 sent"]),
-        ("all", ["09:00 sent", "09:05 sent", "09:10 sent"]),
-    ],
-)
-def test_a_tick_on_time_is_sent_whatever_was_missed_before_it(missed: str, expected: list[str]) -> None:
-    assert outcomes(timetable(missed=missed), NINE - MINUTE, NINE + 10 * MINUTE) == expected
 
 
 def test_a_window_shorter_than_a_beat_does_not_lose_ticks_that_are_on_time() -> None:

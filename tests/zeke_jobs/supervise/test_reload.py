@@ -31,29 +31,6 @@ def reloader(file: Path, running: Any, lines: list[str], *codes: str) -> Reloade
     return Reloader(running, lambda _name, line: lines.append(line), os.environ, Watch([file]), checks)
 
 
-def test_a_change_that_passes_its_checks_restarts_once(file: Path) -> None:
-    running, lines = Running(), list[str]()
-    watching = reloader(file, running, lines, "print('fine')", "pass")
-    watching.step()
-    assert running.reloads == 0
-    file.write_text("version: 1 # new")
-    watching.step()
-    watching.step()
-    assert (running.reloads, lines) == (1, [])
-
-
-def test_a_change_that_fails_a_check_restarts_nothing_and_says_why(file: Path, tmp_path: Path) -> None:
-    running, lines, mark = Running(), list[str](), tmp_path / "mark"
-    refuse = "print('jobs.yaml:1:1: error: no'); raise SystemExit(2)"
-    watching = reloader(file, running, lines, refuse, f"open({str(mark)!r}, 'w')")
-    file.write_text("version: [")
-    with capture_logs() as logged:
-        watching.step()
-    assert (running.reloads, mark.exists()) == (0, False)
-    assert lines == ["jobs.yaml:1:1: error: no"]
-    assert logged[-1]["event"] == "refused; the running processes go on"
-
-
 def test_it_restarts_when_asked_without_a_change(file: Path) -> None:
     running = Running()
     watching = reloader(file, running, [], "pass")

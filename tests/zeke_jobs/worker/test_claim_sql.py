@@ -22,18 +22,6 @@ ONE = "  a: {handler: 'H:echo'}"
 KEYED = "  a: {handler: 'H:echo', concurrency: {limit: 20, per_key: 20}}"
 
 
-def test_claimed_jobs_come_in_the_order_in_which_they_are_due_wherever_their_rows_lie(jobs: Jobs) -> None:
-    jobs.use(ONE)
-    ids = jobs.add("a", 5)
-    for age, job in enumerate(ids):
-        jobs.rows(
-            "UPDATE zeke_jobs.queue SET run_at = run_at - %s * interval '1 minute' WHERE message_id = %s", age, job
-        )
-    jobs.rows("VACUUM zeke_jobs.queue")
-    newer = jobs.add("a", 3)  # where the older rows lay
-    assert [c["message_id"] for c in jobs.claim(jobs.worker(), 8)] == [*reversed(ids), *newer]
-
-
 def test_tasks_of_equal_priority_take_turns_and_a_lower_one_gets_what_is_left(jobs: Jobs) -> None:
     jobs.use("".join(f"  {task}: {{handler: 'H:echo', priority: {task != 'low':d}}}\n" for task in ("a", "b", "low")))
     for task in ("a", "b", "low"):

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.zeke_jobs.worker.conftest import NOON, Jobs
-from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.testing import set_clock
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -82,19 +79,3 @@ def test_an_end_waits_for_no_sender_of_the_jobs_successor(jobs: Jobs, other_conn
     sender.rows("COMMIT")
     states = jobs.rows("SELECT state FROM zeke_jobs.queue WHERE message_id <> ALL (%s::uuid[])", ended)
     assert [row["state"] for row in states] == ["queued", "queued"]
-
-
-@pytest.mark.parametrize("has_started", [False, True])
-def test_a_hand_back_keeps_the_jobs_place_and_counts_nothing(jobs: Jobs, has_started: bool) -> None:
-    jobs.use(ONE)
-    set_clock(jobs.conn, NOON)
-    first, _ = jobs.add("a", 2)
-    worker = jobs.worker()
-    (claim,) = jobs.claim(worker, 1)
-    if has_started:
-        SQL.all(jobs.conn, "job/mark_started", worker=worker, ids=[first], claims=[claim["claim"]], after=[0.5])
-    set_clock(jobs.conn, NOON + timedelta(seconds=9))
-    jobs.finish(worker, claim, "returned", after=0.5 if has_started else None)
-    row = jobs.row(first)
-    assert (row["state"], row["attempt"], row["attempts"], row["deaths"]) == ("queued", 0, [], 0)
-    assert [one["message_id"] for one in jobs.claim(worker, 1)] == [first]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import zeke_jobs
+from tests.each import each
 from zeke_jobs.control import pausing
 from zeke_jobs.control.pausing import UnknownTarget
 
@@ -42,14 +43,6 @@ def test_what_is_paused_starts_no_jobs_until_it_is_resumed(jobs: Jobs, target: s
     assert claimed(jobs) == 1
 
 
-def test_a_pause_is_listed_with_who_why_and_what_waits(jobs: Jobs) -> None:
-    jobs.add("analyze", 3)
-    pausing.pause(jobs.conn, "task/analyse", by=BY, reason="the model is down")
-    (one,) = pausing.paused(jobs.conn)
-    assert (one.target, one.paused_by, one.reason, one.waiting) == ("task/analyze", BY, "the model is down", 3)
-    assert one.paused_on is not None
-
-
 def test_a_pause_by_the_file_is_listed_too_and_no_resume_ends_it(jobs: Jobs) -> None:
     jobs.use(
         "  analyze: {handler: 'H:echo', paused: true}\n  limited: {handler: 'H:echo', uses: [ai]}",
@@ -80,7 +73,7 @@ def test_the_pause_of_a_schedule_that_left_the_file_can_be_ended(jobs: Jobs, tas
     assert pausing.paused(jobs.conn) == []
 
 
-@pytest.mark.parametrize(
+@each(
     ("target", "nearest"),
     [
         ("task/analize", "task/analyze"),
