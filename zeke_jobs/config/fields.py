@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
-from pydantic import AliasChoices, AliasPath, BaseModel
+from pydantic import AliasChoices, BaseModel
 from typing_extensions import TypeAliasType
 
 if TYPE_CHECKING:
@@ -16,15 +16,9 @@ if TYPE_CHECKING:
 
 def names(field_name: str, field: FieldInfo) -> list[str]:
     """All keys of the field; the preferred one first."""
-    found = [field.alias] if field.alias else []
-    match field.validation_alias:
-        case str() as alias:
-            found.append(alias)
-        case AliasChoices(choices=choices):
-            found += [choice for choice in choices if isinstance(choice, str)]
-        case AliasPath() | None:
-            pass
-    return list(dict.fromkeys([*found, field_name]))
+    alias = field.validation_alias
+    aliases = alias.choices if isinstance(alias, AliasChoices) else [alias]
+    return list(dict.fromkeys(one for one in (field.alias, *aliases, field_name) if isinstance(one, str)))
 
 
 def accepted_keys(model: type[BaseModel]) -> list[str]:

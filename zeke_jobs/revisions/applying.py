@@ -79,7 +79,6 @@ def apply_locked(conn: Connection, request: Request) -> Applied:
     if proposal.plan.stranded:
         raise StrandedJobs(_stranded(proposal.plan.stranded), proposal)
     config = proposal.config
-    draining = [override.path[1] for override in proposal.overrides if override.drains is not None]
     revision = {
         "digest": config.digest,
         "source": config.text,
@@ -94,7 +93,7 @@ def apply_locked(conn: Connection, request: Request) -> Applied:
         "revision/put",
         revision=Json(revision),
         buckets=Json(catalogue.buckets(config)),
-        tasks=Json(catalogue.tasks(config, draining)),
+        tasks=Json(catalogue.tasks(config, store.draining(proposal.overrides))),
         cancel=sorted(request.orders.cancel),
         priorities=Json(_priorities(proposal)),
     )

@@ -67,7 +67,7 @@ def _sync(conn: Connection, config: Config, by: str, message: str) -> InForce:
         # The file is the same, but the code may be newer and have other payload models.
         # Limits come first: their locks stop all claims until the transaction ends.
         SQL.run(conn, "revision/limits", buckets=Json(catalogue.buckets(in_force)))
-        rows = catalogue.tasks(in_force, latest.draining)
+        rows = catalogue.tasks(in_force, store.draining(latest.overrides))
         SQL.run(conn, "revision/tasks", revision=latest.number, tasks=Json(rows))
         return InForce(latest.number, in_force, is_file=True, file_revision=latest.number)
     return InForce(latest.number, in_force, is_file=False, file_revision=known)

@@ -47,11 +47,6 @@ class Override:
         """Its path as shown to people: without ``tasks.``."""
         return ".".join(self.path[1:] if self.path[0] == "tasks" and len(self.path) > 1 else self.path)
 
-    @property
-    def edit(self) -> Edit:
-        """The edit of the text's values."""
-        return self.path, self.value
-
     def masked(self, fields: masking.Fields, *, services: bool = False) -> Override:
         """The override without values of sensitive fields, and for readers of services."""
         return replace(self, value=masking.hide(self.value, fields, self.path, services=services))
@@ -92,10 +87,10 @@ class Revision:
         """
         return load_text(self.source, name=f"revision {self.number}", handlers=handlers, edits=edits(self.overrides))
 
-    @property
-    def draining(self) -> frozenset[str]:
-        """Tasks kept only until their jobs have ended."""
-        return frozenset(override.path[1] for override in self.overrides if override.drains is not None)
+
+def draining(overrides: Sequence[Override]) -> set[str]:
+    """Tasks kept only until their jobs have ended."""
+    return {override.path[1] for override in overrides if override.drains is not None}
 
 
 def visible(overrides: Sequence[Override]) -> list[Override]:
@@ -105,7 +100,7 @@ def visible(overrides: Sequence[Override]) -> list[Override]:
 
 def edits(overrides: Sequence[Override]) -> list[Edit]:
     """The edits of the file's values."""
-    return [one.edit for one in visible(overrides)]
+    return [(one.path, one.value) for one in visible(overrides)]
 
 
 def shown(config: Config, overrides: Sequence[Override]) -> dict[str, Any]:

@@ -80,4 +80,4 @@ def test_a_task_that_drains_goes_on_draining_without_another_order(conn: Connect
     assert "analyze" in done.proposal.config.tasks
     latest = store.latest(conn)
     assert latest is not None
-    assert latest.draining == {"analyze"}
+    assert store.draining(latest.overrides) == {"analyze"}

@@ -111,7 +111,7 @@ def test_what_is_set_is_kept_with_its_reason_and_read_back(conn: Connection) -> 
     ],
 )  # fmt: skip
 def test_a_value_may_go_inside_a_short_form_or_where_nothing_is(key: str, value: Any, read: Any) -> None:
-    assert read(load(edits=[override(key, value).edit]))
+    assert read(load(edits=store.edits([override(key, value)])))
 
 
 def test_a_booting_file_that_is_in_force_does_not_turn_back_what_is_set(conn: Connection) -> None:
