@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zeke_jobs.control import schedules
 from zeke_jobs.errors import UnknownTask
 from zeke_jobs.postgres.queries import SQL, Row
 from zeke_jobs.revisions import pauses
+from zeke_jobs.scheduler import dispatch
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -28,11 +28,7 @@ def pause(conn: Connection, target: str, *, by: str, reason: str = "") -> bool:
     Raises:
         UnknownTarget: no target has this name.
     """
-    found = _find(conn, target)
-    kind, _, name = found.partition("/")
-    if kind == "schedule":
-        return schedules.pause(conn, name, by=by, reason=reason)
-    return bool(SQL.value(conn, "pause/write", target=found, by=by, reason=reason))
+    return bool(SQL.value(conn, "pause/write", target=_find(conn, target), by=by, reason=reason))
 
 
 def resume(conn: Connection, target: str, *, by: str = "") -> bool:
@@ -40,15 +36,21 @@ def resume(conn: Connection, target: str, *, by: str = "") -> bool:
 
     Raises:
         UnknownTarget: no target has this name.
+        Contended: another session holds the schedule.
     """
     standing = {one.target for one in paused(conn)}
     # A target that left jobs.yaml may still be paused; without this it would be paused again when it returns.
     found = target if target in standing else _find(conn, target)
     kind, _, name = found.partition("/")
     # A pause under a name that is now an alias does not belong to the schedule in force.
-    if kind == "schedule" and schedules.resume(conn, name, by=by):
-        return True
-    return bool(SQL.value(conn, "pause/end", target=found, by=by))
+    schedule = dispatch.in_force(conn, name, now=dispatch.clock(conn)) if kind == "schedule" else None
+    if schedule is None:
+        return bool(SQL.value(conn, "pause/end", target=found, by=by))
+    with dispatch.locked(conn, schedule) as held:
+        is_ended = bool(SQL.value(conn, "pause/end", target=found, by=by))
+        if is_ended:  # ticks of the pause are not sent later
+            dispatch.advance(conn, held.timetable, max(held.decided_to, dispatch.clock(conn)))
+        return is_ended
 
 
 def paused(conn: Connection) -> list[Row]:

@@ -1,7 +1,7 @@
-"""Schedules by hand: list, pause, resume, run now, send the ticks of a past time.
+"""Schedules by hand: list, run now, send the ticks of a past time.
 
 An unknown schedule raises UnknownTask or NoSchedule, as in ``find``.
-``resume`` and ``backfill`` raise Contended if another session holds it.
+``backfill`` raises Contended if another session holds it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from zeke_jobs.client.task_cache import unknown_task
-from zeke_jobs.errors import QueueFull, UnknownTask, ZekeJobsError
+from zeke_jobs.errors import QueueFull, ZekeJobsError
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.scheduler import dispatch
 from zeke_jobs.scheduler.rules import Tick
@@ -81,30 +81,6 @@ def next_ticks(conn: Connection, name: str, count: int) -> list[datetime]:
     """The next ``count`` ticks from now, in UTC; fewer at the end of the calendar."""
     timetable = find(conn, name).timetable
     return list(islice(timetable.cron.after(dispatch.clock(conn), timetable.zone), count))
-
-
-def pause(conn: Connection, name: str, *, by: str, reason: str = "") -> bool:
-    """Stop sending ticks until ``resume``. False when the schedule was already paused; that pause stays."""
-    target = f"schedule/{find(conn, name).timetable.id}"
-    return bool(SQL.value(conn, "pause/write", target=target, by=by, reason=reason))
-
-
-def resume(conn: Connection, name: str, *, by: str = "") -> bool:
-    """Send ticks again from now on; False when it was not paused. Ticks of the pause are not sent later.
-
-    Also ends the pause of a schedule that left jobs.yaml, because otherwise the schedule would return paused.
-    """
-    try:
-        found = find(conn, name)
-    except (UnknownTask, NoSchedule):
-        if SQL.value(conn, "pause/end", target=f"schedule/{name}", by=by):
-            return True
-        raise
-    with dispatch.locked(conn, found) as held:
-        if not SQL.value(conn, "pause/end", target=f"schedule/{found.timetable.id}", by=by):
-            return False
-        dispatch.advance(conn, held.timetable, max(held.decided_to, dispatch.clock(conn)))
-    return True
 
 
 def run_now(conn: Connection, name: str, *, by: str = "") -> UUID:

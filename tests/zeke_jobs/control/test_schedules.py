@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.zeke_jobs.scheduler.world import MINUTE, NINE, World, shown
-from zeke_jobs.control import schedules
+from zeke_jobs.control import pausing, schedules
 from zeke_jobs.errors import QueueFull
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def world(conn: Connection) -> World:
 
 
 def test_a_pause_is_kept_with_its_author_and_skips_ticks_with_that_reason(world: World) -> None:
-    assert schedules.pause(world.conn, "pull", by="ann@here", reason="feed is broken")
+    assert pausing.pause(world.conn, "schedule/pull", by="ann@here", reason="feed is broken")
     assert world.beat(NINE + 5 * MINUTE) == ["09:05 skipped paused by ann@here since 2025-06-04 09"]
     row = world.schedule()
     assert (row["paused"], row["paused_by"], row["paused_on"], row["pause_reason"]) == (
@@ -37,15 +37,15 @@ def test_a_pause_is_kept_with_its_author_and_skips_ticks_with_that_reason(world:
 def test_what_fell_due_during_a_pause_is_not_made_up_for(world: World) -> None:
     world.put(missed="all")
     world.beat(NINE)
-    schedules.pause(world.conn, "pull", by="ann@here")
+    pausing.pause(world.conn, "schedule/pull", by="ann@here")
     world.at(NINE + 12 * MINUTE)
-    assert schedules.resume(world.conn, "pull")
-    assert not schedules.resume(world.conn, "pull")
+    assert pausing.resume(world.conn, "schedule/pull")
+    assert not pausing.resume(world.conn, "schedule/pull")
     assert world.beat(NINE + 16 * MINUTE) == ["09:15 sent"]
 
 
 def test_a_run_now_sends_the_payload_for_no_tick_even_while_paused(world: World) -> None:
-    schedules.pause(world.conn, "pull", by="ann@here")
+    pausing.pause(world.conn, "schedule/pull", by="ann@here")
     job = schedules.run_now(world.conn, "pull")
     [row] = world.rows("SELECT message_id::text AS id, message, scheduled_for FROM zeke_jobs.queue")
     assert (row["id"], row["message"]["kwargs"], row["scheduled_for"]) == (str(job), {"reason": "schedule"}, None)
