@@ -1,4 +1,5 @@
--- Jobs of these queues that workers have work with now, or that wait for a retry after an attempt since a time.
+-- Jobs of these queues that workers have work with now, or that are queued for a retry after an attempt since a time. A retry counts whether or not it
+-- is due: it may become due between the two counts.
 SELECT
   (SELECT sum(zeke_jobs.due_jobs(n.queue)) FROM unnest(CAST(%(queues)s AS text[])) AS n (queue))
   + (
@@ -6,7 +7,6 @@ SELECT
     FROM zeke_jobs.task AS t
     JOIN zeke_jobs.queue AS q ON q.state = 'queued' AND q.queue_name = t.queue AND q.task = t.id
     WHERE t.queue = ANY (%(queues)s)
-      AND q.run_at > zeke_jobs.now()
       AND q.claimed_on >= %(since)s
       AND q.attempts -> -1 ->> 'outcome' IN ('retry', 'died')
       AND NOT EXISTS (SELECT 1 FROM zeke_jobs.task_pause AS p WHERE p.task = t.id))
