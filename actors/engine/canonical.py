@@ -107,10 +107,11 @@ def site_of(url: str) -> str:
     return parts.netloc.lower() if len(parts.hostname or "") <= LONGEST_HOST else ""
 
 
-def joined(base: str, href: str) -> str:
-    """A link's absolute web address without its fragment; empty for any other text."""
+def joined(base: str, href: str, *, with_fragment: bool = False) -> str:
+    """A link's absolute web address; empty for any other text."""
     try:
-        address = urljoin(base, href.strip()).partition("#")[0] if href.strip() else ""
+        address = urljoin(base, href.strip()) if href.strip() else ""
     except ValueError:
         return ""
+    address = address if with_fragment else address.partition("#")[0]
     return address if is_web(address) else ""

@@ -8,10 +8,10 @@ import re
 from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from actors.engine import json_feed
-from actors.engine.canonical import LONGEST_ADDRESS, is_web
+from actors.engine.canonical import LONGEST_ADDRESS, is_web, joined
 from actors.engine.contract import (
     EARLIEST,
     LONGEST_FRAGMENT,
@@ -132,19 +132,12 @@ def _link(entry: dict[str, Any], feed_url: str) -> str:
     pages = [part for part in links if value_of(part, "rel") in {"alternate", ""}]
     pages.sort(key=lambda part: "html" not in value_of(part, "type"))
     candidates = [
-        *(_absolute(value_of(part, "href"), feed_url) for part in pages),
-        _absolute(value_of(entry, "link"), feed_url),
-        value_of(entry, "id"),
-        *(_absolute(value_of(part, "href"), feed_url) for part in links if value_of(part, "rel") in {"via", "related"}),
+        *(value_of(part, "href") for part in pages),
+        value_of(entry, "link"),
+        one if is_web(one := value_of(entry, "id")) else "",
+        *(value_of(part, "href") for part in links if value_of(part, "rel") in {"via", "related"}),
     ]
-    return next((candidate.strip() for candidate in candidates if is_web(candidate)), "")
-
-
-def _absolute(url: str, feed_url: str) -> str:
-    try:
-        return urljoin(feed_url, url.strip()) if url.strip() else ""
-    except ValueError:
-        return ""
+    return next((found for one in candidates if (found := joined(feed_url, one, with_fragment=True))), "")
 
 
 def _identified(items: list[ContentItem]) -> list[ContentItem]:
@@ -190,8 +183,8 @@ def _transcript(entry: dict[str, Any], feed_url: str) -> str:
         (dict.get(entry, key) or {}, at) for key, at in (("podcast_transcript", "url"), ("media_subtitle", "href"))
     ]
     named += [(part, "href") for part in dict.get(entry, "links") or [] if value_of(part, "type") in _CAPTIONS]
-    found = (_absolute(value_of(part, at), feed_url) for part, at in named if isinstance(part, dict))
-    return next((one for one in found if is_web(one)), "")
+    found = (joined(feed_url, value_of(part, at), with_fragment=True) for part, at in named if isinstance(part, dict))
+    return next(filter(None, found), "")
 
 
 def _is_audio(address: str, media_type: str) -> bool:

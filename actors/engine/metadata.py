@@ -7,13 +7,13 @@ import json
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from actors.engine.article.authors import page_author
 from actors.engine.article.lines import short_lines
 from actors.engine.article.published import published
 from actors.engine.article.titles import letters, page_title
-from actors.engine.canonical import LONGEST_ADDRESS, joined
+from actors.engine.canonical import joined
 from actors.engine.text import clean, one_line, text_at, text_of
 
 if TYPE_CHECKING:
@@ -123,15 +123,10 @@ def _canonical(tree: HtmlElement, url: str) -> str | None:
     """``rel=canonical``, but not the front page that some sites name on every page."""
     for link in tree.iter("link"):
         if "canonical" in (link.get("rel") or "").lower().split() and (href := (link.get("href") or "").strip()):
-            try:
-                target = urljoin(url, href)
-                parts = urlsplit(target)
-                own = urlsplit(url)
-            except ValueError:
-                return None
-            is_front_page = parts.path in {"", "/"} and not parts.query and own.path not in {"", "/"}
-            is_address = parts.scheme in {"http", "https"} and len(target) <= LONGEST_ADDRESS
-            return target if is_address and not is_front_page else None
+            target = joined(url, href, with_fragment=True)
+            parts = urlsplit(target)
+            is_front_page = parts.path in {"", "/"} and not parts.query and urlsplit(url).path not in {"", "/"}
+            return target if target and not is_front_page else None
     return None
 
 

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 from actors.engine.contract import EngineError
+from actors.engine.text import text_at
 
 if TYPE_CHECKING:
     from actors.engine.contract import ContractModel, Finder
@@ -82,7 +83,9 @@ class _Handler(BaseHTTPRequestHandler):
             elif self.path == "/discover":
                 found = engine.discover(body["url"])
             else:
-                found = engine.fetch_source(body["url"], _text(body.get("etag")), _text(body.get("lastModified")))
+                found = engine.fetch_source(
+                    body["url"], text_at(body, "etag") or None, text_at(body, "lastModified") or None
+                )
         except EngineError as error:
             told = {
                 "error": str(error),
@@ -127,7 +130,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 (http.server names it so)
         """Log nothing: the sender of a request logs it."""
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
