@@ -55,7 +55,8 @@ BEGIN
         SET LOCAL enable_seqscan = on; -- all are read: short rows, one after the other
     END IF;
     EXECUTE 'SELECT ARRAY(
-            SELECT g.story_id' || scope || ' AND bit_count(g.signs # $2) <= $6 AND g.model_version = $1 AND g.story_id <> $7
+            SELECT g.story_id' || scope || ' AND CASE WHEN bit_count(g.signs # $2) <= $6
+                THEN g.model_version = $1 AND g.story_id <> $7 END -- of few rows: without CASE, of all
             ORDER BY bit_count(g.signs # $2)
             LIMIT greatest(100, $5)
         )'
