@@ -118,6 +118,7 @@ def test_a_beat_registers_the_scheduler_and_the_next_one_refreshes_it(stepped: S
         "lost_after": beat._LOST_AFTER,
     }
     assert dispatch.silence(stepped.world.conn) is None
+    assert beat.faults() == ("", "")
 
 
 def test_periodiq_s_start_up_list_shows_people_their_crons(stepped: Stepped, caplog: pytest.LogCaptureFixture) -> None:
@@ -135,6 +136,7 @@ def test_without_the_database_a_beat_says_so_and_tries_again_soon(
 
     monkeypatch.setattr(beat, "connect", refuse)
     beat.beat("postgresql://nowhere")
+    assert beat.faults() == ("", "waits for the database")
     now = pendulum.datetime(2025, 6, 4, 9)
     assert Beat().next_valid_date(now) == now.add(seconds=5)
     process.away = False
