@@ -18,7 +18,6 @@ from tests.each import each
 from zeke_jobs.core.case import camel_case
 from zeke_jobs.payload.model import Payload
 from zeke_jobs.payload.schema import PayloadSchema
-from zeke_jobs.postgres.pool import transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,18 +92,6 @@ def test_the_effect_is_that_of_pythons_send(conn: Connection) -> None:
     sent = zeke_jobs.send("an-alias", payload, delay=60, priority=5, key="k", parent=parent, unique={"period": 3600})
     assert columns(conn, sent.id) == written
     assert written["data"]["main_part"] == {"source_url": "u", "sub_parts": [{"source_url": "v"}]}
-
-
-def test_payload_and_options_may_be_left_out(conn: Connection) -> None:
-    assert zeke_jobs.status(call(conn, "anything")).data == {}
-
-
-def test_it_is_part_of_the_callers_transaction(conn: Connection) -> None:
-    with transaction(conn), conn.cursor() as cursor:
-        cursor.execute("SAVEPOINT before")
-        call(conn, "anything")
-        cursor.execute("ROLLBACK TO before")
-    assert list(zeke_jobs.jobs()) == []
 
 
 @each(

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     import sqlalchemy
     from psycopg2.extensions import connection as Connection
 
-MakeTask = "Callable[..., None]"
-
 
 class Insight(Payload):
     summary: str
@@ -89,18 +87,6 @@ def test_the_row_is_a_dramatiq_message_that_is_due_now(conn: Connection) -> None
         "message_id": str(sent.id),
     }
     assert row(conn, sent.id, "run_at <= zeke_jobs.now(), priority, attempt, claim") == (True, 3, 0, 0)
-
-
-def test_camel_case_is_stored_in_snake_case_however_deep(conn: Connection) -> None:
-    sent = zeke_jobs.send(
-        "analyze-story",
-        {"storyId": STORY, "insights": [{"summary": "x"}], "metadata": {"freeForm": {"keepThis": 1}}},
-    )
-    assert row(conn, sent.id, "message -> 'kwargs'")[0] == {
-        "story_id": STORY,
-        "insights": [{"summary": "x"}],
-        "metadata": {"freeForm": {"keepThis": 1}},
-    }
 
 
 def test_a_payload_model_and_python_values_are_accepted(conn: Connection) -> None:
