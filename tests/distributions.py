@@ -114,7 +114,12 @@ def _size(found: list[tuple[Path, Path]]) -> int:
     return sum(source.stat().st_size for source, _ in found)
 
 
-def install(venv: Path, wheels: dict[str, Path], *wanted: str, copy: Any = os.symlink, python: str = "") -> float:
+def brought(wheels: dict[str, Path], *wanted: str) -> dict[str, Held]:
+    """All packages that an installation of these requirements has, by name."""
+    return {name: _unpacked(wheels[name]) if name in wheels else held(name) for name in needed(*wanted)}
+
+
+def install(venv: Path, wheels: dict[str, Path], *wanted: str, copy: Any = os.symlink, python: str = "") -> None:
     """Make a virtual environment with our wheels and links to all else that the requirements lead to.
 
     Args:
@@ -123,24 +128,15 @@ def install(venv: Path, wheels: dict[str, Path], *wanted: str, copy: Any = os.sy
         wanted: For example ``zeke-jobs[embedded]``.
         copy: Puts a file in place; ``shutil.copy2`` for an environment that others may enter.
         python: Makes the environment; ours by default.
-
-    Returns:
-        The size of all installed files, in MB.
     """
     subprocess.run([python or sys.executable, "-m", "venv", "--without-pip", venv], check=True)
     (packages,) = venv.glob("lib/python*/site-packages")
-    names = needed(*wanted)
-    size = 0
-    for name in names:
-        brought = _unpacked(wheels[name]) if name in wheels else held(name)
-        size += brought.size
-        for source, place in brought.tops if copy is os.symlink else brought.files:
+    for name, package in brought(wheels, *wanted).items():
+        for source, place in package.tops if copy is os.symlink else package.files:
             (packages / place).parent.mkdir(parents=True, exist_ok=True)
             copy(source, packages / place)
-    for name in names:
         for script in importlib.metadata.distribution(name).entry_points.select(group="console_scripts"):
             _write_script(venv, script.name, script.value)
-    return size / 1e6
 
 
 def _write_script(venv: Path, name: str, target: str) -> None:
