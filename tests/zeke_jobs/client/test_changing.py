@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 import zeke_jobs
-from zeke_jobs.errors import JobNotFound
 
 if TYPE_CHECKING:
+    import uuid
     from collections.abc import Callable
 
     from psycopg2.extensions import connection as Connection
@@ -37,14 +36,6 @@ def failed(conn: Connection, task: str = "anything", more: str = "attempt = 4") 
     return sent.id
 
 
-def test_a_queued_job_is_cancelled_at_once() -> None:
-    sent = zeke_jobs.send("anything")
-    done = zeke_jobs.cancel(sent.id, "not needed")
-    assert (done.id, done.changed, done.status) == (sent.id, True, "cancelled")
-    job = zeke_jobs.status(sent.id)
-    assert (job.status, job.cancel_reason, job.completed_on is not None) == ("cancelled", "not needed", True)
-
-
 def test_an_active_job_is_marked_and_stays_active_until_its_worker_stops_it(conn: Connection) -> None:
     sent = zeke_jobs.send("anything")
     change(conn, sent.id, "state = 'consumed'")
@@ -64,13 +55,6 @@ def test_a_finished_job_stays_as_it_is_and_that_is_said(conn: Connection, state:
     assert (done.changed, done.status) == (False, status)
     assert "nothing was changed" in done.note
     assert zeke_jobs.status(sent.id).cancelled_on is None
-
-
-def test_an_unknown_job_can_be_neither_cancelled_nor_retried() -> None:
-    with pytest.raises(JobNotFound):
-        zeke_jobs.cancel(uuid.uuid4())
-    with pytest.raises(JobNotFound):
-        zeke_jobs.retry(uuid.uuid4())
 
 
 def test_a_retried_job_keeps_its_id_and_history_and_gets_a_fresh_limit(conn: Connection) -> None:
@@ -116,16 +100,3 @@ def test_other_jobs_are_left_alone_and_that_is_said(conn: Connection, changes: s
     change(conn, sent.id, changes)
     done = zeke_jobs.retry(sent.id)
     assert (done.changed, done.note) == (False, note)
-
-
-def test_jobs_are_retried_by_filter_the_oldest_first(conn: Connection) -> None:
-    first, second = failed(conn), failed(conn)
-    other = failed(conn, "other")
-    cancelled = zeke_jobs.send("anything")
-    zeke_jobs.cancel(cancelled.id)
-    change(conn, first, "completed_on = now() - interval '2 days'")
-    assert zeke_jobs.retry(task="whatever", newer=timedelta(days=1)) == [second]
-    assert zeke_jobs.retry(task="whatever") == [first]
-    assert zeke_jobs.retry(status="failed", limit=5) == [other]
-    assert zeke_jobs.retry(status="cancelled") == [cancelled.id]
-    assert zeke_jobs.retry(status="failed") == []

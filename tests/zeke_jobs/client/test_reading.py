@@ -13,7 +13,7 @@ import pytest
 import zeke_jobs
 from zeke_jobs import client
 from zeke_jobs.client import drivers, reading
-from zeke_jobs.errors import JobFailed, JobNotFound, JobPurged, WaitTimeout
+from zeke_jobs.errors import JobNotFound, JobPurged, WaitTimeout
 from zeke_jobs.postgres.pool import transaction
 
 if TYPE_CHECKING:
@@ -141,24 +141,10 @@ def test_jobs_are_filtered_by_task_or_alias_status_parent_and_age(conn: Connecti
         client.jobs(status="finished")
 
 
-def test_wait_returns_the_output_of_a_job_that_has_completed(conn: Connection) -> None:
-    sent = zeke_jobs.send("anything")
-    finish(conn, sent.id, '{"n": 1}')
-    assert zeke_jobs.wait(sent.id, 0) == {"n": 1}
-
-
 def test_wait_gives_up_in_time_and_says_what_the_job_does() -> None:
     sent = zeke_jobs.send("anything")
     with pytest.raises(WaitTimeout, match=r"to end within 0.01 s, got created still"):
         zeke_jobs.wait(sent.id, timedelta(milliseconds=10))
-
-
-def test_wait_raises_what_became_of_a_failed_job(conn: Connection) -> None:
-    sent = zeke_jobs.send("anything")
-    change(conn, sent.id, f"state = 'rejected', attempts = {ERROR}")
-    with pytest.raises(JobFailed, match=r"failed \(OSError: no route\)") as failed:
-        zeke_jobs.wait(sent.id, 1)
-    assert failed.value.job.status == "failed"
 
 
 def test_wait_for_an_unknown_job_says_so_at_once() -> None:

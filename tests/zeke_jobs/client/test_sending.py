@@ -66,12 +66,6 @@ def count(conn: Connection) -> int:
         return int(number or 0)
 
 
-def test_a_send_answers_with_the_id_created_and_the_canonical_task(conn: Connection) -> None:
-    sent = zeke_jobs.send("story-analyze", {"story_id": STORY})
-    assert (sent.status, sent.task_id, sent.duplicate) == ("created", "analyze-story", False)
-    assert row(conn, sent.id, "task") == ("analyze-story",)
-
-
 def test_the_row_is_a_dramatiq_message_that_is_due_now(conn: Connection) -> None:
     sent = zeke_jobs.send("analyze-story", {"story_id": STORY})
     state, queue, message = row(conn, sent.id)
@@ -95,12 +89,6 @@ def test_a_payload_model_and_python_values_are_accepted(conn: Connection) -> Non
     by_value = zeke_jobs.send("analyze-story", {"story_id": story})
     assert row(conn, by_model.id, "message #>> '{kwargs,story_id}'") == (STORY,)
     assert row(conn, by_value.id, "message #>> '{kwargs,story_id}'") == (STORY,)
-
-
-def test_an_unknown_task_is_refused_with_the_nearest_name(conn: Connection) -> None:
-    with pytest.raises(UnknownTask, match="got 'analyse-story'; did you mean 'analyze-story'"):
-        zeke_jobs.send("analyse-story", {})
-    assert count(conn) == 0
 
 
 def test_an_empty_catalogue_is_said_to_be_empty(conn: Connection) -> None:
