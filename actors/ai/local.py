@@ -7,12 +7,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from actors.ai import gate
-from actors.ai.composition import has_parts, in_three_lengths, stands_alone
-from actors.ai.gate.evidence import evidence, keys
+from actors.ai.composition import ONE_LINER, has_parts, in_longer_lengths
 from actors.ai.markdown import prose
+from actors.ai.one_line import one_line
 from actors.ai.patterns import patterns
 from actors.ai.protocol import Analysis, Brief, Citation, Embedding, Ledger, Provenance, Story, Summary
-from actors.ai.ranking import Ranked, best, ranked
+from actors.ai.ranking import Ranked, best, ranked, topic
 from actors.ai.sentences import is_whole, sentences
 from actors.ai.standing import is_told_to_reader, speaks_of_us
 from actors.ai.words import terms
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from actors.ai.chili import Chili
 
-MADE_BY = Provenance(provider="local", model="extractive-8")
+MADE_BY = Provenance(provider="local", model="extractive-9")
 """Stored with each text. Raise the number when other sentences would be chosen."""
 
 _SAYS = patterns("actors.ai", "patterns.txt")
@@ -31,7 +31,8 @@ _SUMMARY_CHARS = 600
 _TELLS = 0.6  # share of the headline's words from which on a sentence only repeats the headline
 _FEW = 4  # a headline with fewer words need not share one with a reason
 _LEAD_CHARS = 1000
-_SUPPORT = 0.4  # share of a description's words that the text must have
+_FIRST = 5  # sentences of a text, among which its lead stands
+_CUT_OFF = ("\u2026", "...", "]")
 _TITLE_BONUS = 2.0
 _REASON_LEAD = 0.3
 """A story's first sentence tells the event, and rarely the reason why it matters."""
@@ -85,12 +86,10 @@ class LocalAnalyst:
     def brief(self, story: Story, ledger: Ledger | None = None) -> Brief:  # noqa: ARG002
         """Whole sentences of the story in three lengths."""
         order = best(_shown(story), 8, bonus=_about(story.title))
-        one, two, elevator = in_three_lengths(
-            story.title,
-            [(item.start, item.text) for item in order],
-            _described(story),
-            is_of_parts=_has_parts(story),
-        )
+        two, elevator = in_longer_lengths(story.title, [(item.start, item.text) for item in order])
+        others = [] if _has_parts(story) else [item.text for item in order]
+        first = [item.text for item in ranked(story.document)[:_FIRST] if item.is_statement][:2]
+        one = one_line(story.title, topic(story.title, story.document), _described(story), first, others)
         return Brief(one, two, elevator, MADE_BY)
 
     def summarize(self, story: Story, ledger: Ledger | None = None) -> Summary:  # noqa: ARG002
@@ -138,17 +137,22 @@ def _adds_to(headline: set[str], said: set[str]) -> bool:
 
 
 def _described(story: Story) -> list[str]:
-    """The sentences of the page's own description; a sentence that the story's text does not support becomes empty."""
-    known = evidence(story).keys
+    """Those of the first two sentences of the page's own description that are whole and that the story bears out."""
+    told = " ".join(story.document.split())
     return [
         one.text
-        if is_whole(one.text)
-        and stands_alone(one.text)
-        and gate.fault(one.text, story) is None
-        and len(keys(one.text) & known) > _SUPPORT * len(keys(one.text))
-        else ""
-        for one in sentences(story.description)
+        for one in sentences(story.description)[:2]
+        if _is_ended(one.text, told) and gate.fault(one.text, story) is None
     ]
+
+
+def _is_ended(text: str, told: str) -> bool:
+    """Whether a description is a whole sentence. One without a stop is, if it is short and the text does not go on with it."""
+    if text.endswith(_CUT_OFF):
+        return False
+    rest = told.partition(text)[2]
+    goes_on = rest[:1].isalnum() or rest.lstrip()[:1].islower()
+    return is_whole(text) or (len(text) <= ONE_LINER and is_whole(f"{text}.") and not goes_on)
 
 
 def _about(title: str) -> Callable[[Ranked], float]:

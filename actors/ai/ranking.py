@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from actors.ai.gate.evidence import keys
 from actors.ai.lexrank import choose, links, rank, vectors
 from actors.ai.markdown import blocks, plain
 from actors.ai.patterns import patterns
@@ -24,6 +26,7 @@ _SAYS = patterns("actors.ai", "patterns.txt")
 
 _MAX_SENTENCES = 200
 _MIN_WORDS = 6
+_SHARED = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,33 @@ class Ranked:
     def is_independent(self) -> bool:
         """Whether it may be shown alone: a statement that needs no sentence before it."""
         return self.is_statement and is_independent(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A story's topic: the keys of its headline's words, and those that its most important sentences share."""
+
+    headline: frozenset[str]
+    shared: frozenset[str]
+
+    def weight(self, text: str) -> float:
+        """The number of these keys that a text has; those of the headline count twice as much as the others."""
+        said = keys(text)
+        return len(self.headline & said) + len(self.shared & said) / 2
+
+
+@lru_cache(maxsize=16)
+def topic(title: str, document: str) -> Topic:
+    """The topic of a document with a title."""
+    headline = keys(title)
+    weights: dict[str, float] = defaultdict(float)
+    times: dict[str, int] = defaultdict(int)
+    for item in ranked(document):
+        for key in keys(item.text) - headline:
+            weights[key] += item.score
+            times[key] += not key.isdigit()
+    shared = [key for key in sorted(weights, key=weights.__getitem__, reverse=True) if times[key] > 1]
+    return Topic(headline, frozenset(shared[:_SHARED]))
 
 
 @lru_cache(maxsize=48)

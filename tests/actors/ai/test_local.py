@@ -138,24 +138,48 @@ def test_a_list_a_guide_a_review_of_several_things_or_an_advert_gives_no_reason(
     assert analyst.analyze(story(document.format(f"{opening} {reason}"), title=title)).why_it_matters is None
 
 
+RAIN = "Rain fell for the whole of the long night in the valley. People slept in schools and in the old town hall."
+
+
 @pytest.mark.parametrize(
     ("description", "one_liner"),
     [
         ("The rain broke the dam of Orrin in the night.", "The rain broke the dam of Orrin in the night."),
+        ("The rain broke the dam of Orrin in the night", "The rain broke the dam of Orrin in the night"),
         ("The rain broke the dam of Orrin in the night...", None),
         ("The rain broke forty dams of the valley in the night.", None),
+        ("The dam of Orrin: “It was the rain that broke it in the night,” Mara Lind said.", None),
         ("Breaking news, sport, travel and weather from around the world.", None),
         ("", None),
     ],
 )
-def test_the_pages_description_stands_where_no_sentence_says_it_better_and_the_text_bears_it_out(
+def test_the_pages_description_is_told_if_it_is_whole_and_the_text_bears_it_out(
     description: str, one_liner: str | None
 ) -> None:
-    document = (
-        "Rain fell for the whole of the long night in the valley. People slept in schools and in the old town hall."
-    )
-    told = story(document, title="Dam at Orrin breaks", description=description)
+    told = story(RAIN, title="Dam at Orrin breaks", description=description)
     assert Settings().open().brief(told).one_liner == one_liner
+
+
+DAM = "The dam of Orrin broke in the night after the heaviest rain in the valley since the year in which the old town hall was built"
+
+
+@pytest.mark.parametrize(
+    ("lead", "one_liner"),
+    [
+        (f"{DAM}.", f"{DAM}."),
+        (f"ORRIN, Velm (ABC) — {DAM}.", f"{DAM}."),
+        (f"{DAM}, while people slept in schools of the town.", f"{DAM}…"),
+        (f"{DAM}, as the mayor said on the radio of the valley.", None),
+        (
+            f"{DAM.replace('of Orrin', 'of Orrin, a town of the valley,')} by its people.",
+            "The dam of Orrin, a town of the valley, broke in the night after the heaviest rain in the valley since the year in which the old town hall…",
+        ),
+    ],
+    ids=["whole", "without its dateline", "a clause", "not without its speaker", "words"],
+)
+def test_a_long_lead_is_told_as_far_as_it_fits(lead: str, one_liner: str | None) -> None:
+    brief = Settings().open().brief(story(f"{lead} {RAIN}", title="Dam at Orrin breaks"))
+    assert brief.one_liner == one_liner
 
 
 @pytest.mark.parametrize(

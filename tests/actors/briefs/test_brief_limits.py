@@ -6,8 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.ai.composition import in_three_lengths, shorten
+from actors.ai.composition import in_longer_lengths, shorten
+from actors.ai.gate.evidence import keys
+from actors.ai.one_line import one_line
 from actors.ai.protocol import Brief, Provenance
+from actors.ai.ranking import Topic
 from actors.ai.sentences import sentences
 from actors.briefs.limits import enforce, time_saved_seconds
 
@@ -39,7 +42,9 @@ def test_whatever_a_provider_answers_the_limits_hold(one: str, two: str, elevato
 
 @given(st.text(max_size=60), st.lists(st.tuples(st.integers(0, 50), SENTENCES), max_size=8, unique_by=lambda p: p[0]))
 def test_what_the_local_ai_composes_is_within_the_limits_already(title: str, ranked: list[tuple[int, str]]) -> None:
-    brief = Brief(*in_three_lengths(title, ranked), WHO)
+    texts = [text for _, text in ranked]
+    topic = Topic(keys(" ".join(texts)), frozenset())
+    brief = Brief(one_line(title, topic, [], texts[:2], texts), *in_longer_lengths(title, ranked), WHO)
     assert enforce(brief) == brief
 
 
