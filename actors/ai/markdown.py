@@ -26,6 +26,8 @@ _AUTOLINK = re.compile(r"<(https?://[^<>\s]{1,2000})>")
 _STRONG = re.compile(r"(\*\*|__)(?=\S)(.{1,500}?)(?<=\S)\1", re.DOTALL)
 _EMPHASIS = re.compile(r"(?<![\w*])([*_])(?=[^\s*_])([^*]{1,300}?)(?<=[^\s*_])\1(?![\w*])")
 _CODE = re.compile(r"(`{1,3})(?!`)([^\n]{1,500}?)(?<!`)\1(?!`)")
+# Bold of a whole paragraph begins in its first sentence and ends in its last; underlining has no Markdown.
+_OPEN = re.compile(r"^\*\*(?=[\w\"\u201c\u201e\u00ab])|(?<=[.!?\u2026])\*\*$|</?u>")
 _ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+.!|<>~-])")
 
 
@@ -90,7 +92,7 @@ def plain(text: str) -> str:
 
     text = _CODE.sub(keep, text)
     text = _AUTOLINK.sub(r"\1", _LINK.sub(r"\1", _IMAGE.sub(r"\1", text)))
-    text = _EMPHASIS.sub(r"\2", _STRONG.sub(r"\2", text))
+    text = _OPEN.sub("", _EMPHASIS.sub(r"\2", _STRONG.sub(r"\2", text)))
     text = _ESCAPE.sub(r"\1", text)
     text = re.sub("\x00(\\d+)\x00", lambda match: kept[int(match.group(1))], text)
     return " ".join(text.split())

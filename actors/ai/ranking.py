@@ -82,6 +82,11 @@ class Topic:
         said = keys(text)
         return len(self.headline & said) + len(self.shared & said) / 2
 
+    @property
+    def is_clear(self) -> bool:
+        """Whether there is a headline, and the text has enough words in common to tell what it is about."""
+        return bool(self.headline) and len(self.shared) == _SHARED
+
 
 @lru_cache(maxsize=16)
 def topic(title: str, document: str) -> Topic:

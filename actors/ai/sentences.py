@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from actors.ai.words import count
+from actors.ai.words import SMALL, count
 from actors.calendar_names import MONTHS
 
 # Abbreviations: never at the end of a sentence; not at its end before a capitalised name; not before a number.
@@ -14,9 +14,7 @@ _ALWAYS_LIST = (
     "e.g i.e eg ie cf vs approx incl excl resp ca ph.d u.s u.k u.n e.u "
     "bzw z.b d.h u.a evtl ggf inkl sog mio mrd p.ex np tzw m.in ul ee.uu"
 )
-_NAMES_LIST = (
-    "Mr Mrs Ms Dr Prof Sr St Gov Gen Rep Sen Sgt Capt Sra Dra Lic Ing Mme Mlle Sig Dott Jan Feb Aug Sept Oct Nov Dec"
-)
+_NAMES_LIST = "Prof Gov Gen Rep Sen Capt Sra Dra Lic Ing Mme Mlle Sig Dott Jan Feb Aug Sept Oct Nov Dec"
 _NUMBERS_LIST = "no nos fig figs eq eqs sec ch vol pp p al par art nr abs ust pkt poz"
 _ALWAYS = frozenset(_ALWAYS_LIST.split())
 _BEFORE_NAMES = frozenset(_NAMES_LIST.split())
@@ -28,9 +26,14 @@ _OPENERS = "\"'\u201c\u2018([«*_`"
 # because a page may consist of stops alone.
 _END = re.compile(
     r"(?<![.!?…])[.!?…]++[\"'\u201d\u2019)\]»*_`]*+(?=\s|$)|[\u3002\uff01\uff1f]+[\u201d\u300f\u300d\uff09]*"
+    r"|(?<=[a-zß-ÿ]{3})[.!?](?=[A-ZÀ-Þ][a-zß-ÿ]*+\s)"  # the space is missing
 )
 _STOPS = (".", "!", "?", "\u3002", "\uff01", "\uff1f")
 _NEXT = re.compile(r"\s*(\S.{0,5})", re.DOTALL)
+_NEXT_WORD = re.compile(r"\W*(\w+)")
+_SMALL_LETTERS = re.compile(r"(?:^|\s)[a-zß-ÿ]+$")
+_CONSONANTS = re.compile(r"[B-DF-HJ-NP-TV-XZ][b-df-hj-np-tv-xz]{1,3}")  # as in Lt. and Mr.
+_DOTTED = re.compile(r"[A-Z]\w?\.[A-Z]")  # as in U.S., which may end a sentence
 _PARAGRAPH = re.compile(r"\n[ \t]*\n")
 _ORDINAL = re.compile(  # after the stop of a German ordinal, as in "31. März"
     rf"\s(?:{MONTHS['de'].title().replace(' ', '|')}|Jahrhundert|Geburtstag|Weltkrieg)\b"
@@ -101,10 +104,18 @@ def _is_end(text: str, match: re.Match[str]) -> bool:
         ahead = text[max(0, match.start() - _LONGEST_ORDINAL) : match.start()]
         if _ORDINAL.match(text, match.end()) or _BEFORE_ORDINAL.search(ahead):
             return False
-    before = _LAST_WORD.search(text[max(0, match.start() - _LONGEST_WORD) : match.start()])
+    ahead = text[max(0, match.start() - _LONGEST_WORD) : match.start()]
+    following = _NEXT_WORD.match(text, match.end())
+    is_small = following is not None and following[1].lower() in SMALL
+    if (
+        text[match.end()] == first and text[match.end() - 1] in _STOPS[:3]
+    ):  # no space, as in "that day.The" and Task.Run
+        return is_small or _SMALL_LETTERS.search(ahead) is not None
+    before = _LAST_WORD.search(ahead)
     if before is None or not match.group().startswith(".") or match.group().startswith(".."):
         return True
-    return not _is_abbreviation(before.group(1).lstrip("."), first)
+    word = before.group(1).lstrip(".")
+    return (is_small and _DOTTED.fullmatch(word) is not None) or not _is_abbreviation(word, first)
 
 
 def _is_abbreviation(word: str, first: str) -> bool:
@@ -112,4 +123,5 @@ def _is_abbreviation(word: str, first: str) -> bool:
     if word.lower() in _BEFORE_NUMBERS:
         return first.isdigit()
     is_initial = word.isupper() and word != "I" and _INITIALS.fullmatch(word) is not None
-    return word.lower() in _ALWAYS or word in _BEFORE_NAMES or is_initial
+    is_title = _CONSONANTS.fullmatch(word) is not None
+    return word.lower() in _ALWAYS or word in _BEFORE_NAMES or is_initial or is_title

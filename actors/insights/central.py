@@ -12,7 +12,9 @@ from actors.ai.standing import addresses_reader, is_told_to_reader, speaks_of_us
 from actors.insights.candidates import Candidate
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
+
+    from actors.ai.ranking import Topic
 
 _SAYS = patterns("actors.insights", "cues.txt")
 _LESSON = patterns("actors.ai", "patterns.txt")["lesson"]
@@ -21,34 +23,38 @@ _JUDGED = 0.3
 _LEAST = 0.5  # share of the best score; a sentence with less is not central
 _LEAST_IN_CODE = 0.4  # the same in a text with code, whose sentences have less in common
 _MIN_WORDS = 10
+_ABOUT = 2.0  # weight for the topic of a sentence that is told where no other one is central
 _FEW = 3  # a headline with fewer words need not share one
 _MAX_CHARS = 400
 
 
 def central_candidates(
-    document: str, count: int, taken: Collection[tuple[int, int]] = (), lead: float = 0.4, title: str = ""
+    document: str, count: int, taken: Collection[tuple[int, int]], lead: float, topic: Topic
 ) -> list[Candidate]:
     """Up to ``count`` whole sentences, best first, none of them at a place in ``taken``.
 
     If the headline has enough words, each sentence shares one with it. A sentence with a reason or a lesson counts half as
-    much again, and one with judging words up to 60 per cent more.
+    much again, and one with judging words up to 60 per cent more. If none is nearly as central as the best sentence of all, and
+    nothing is taken, the sentences about the topic are compared with each other.
     """
-    headline = keys(title)
     has_code = "\n```" in document  # authors of texts with code may say "we": they report their own work
     items = ranked(document, lead)
-    least = (_LEAST_IN_CODE if has_code else _LEAST) * max((item.score for item in items), default=0.0)
     pool = [
         item
         for item in items
-        if item.score >= least
-        and item.is_independent
+        if item.is_independent
         and not is_told_to_reader(item.text)
         and (has_code or not (speaks_of_us(item.text) or addresses_reader(item.text)))
-        and (len(headline) < _FEW or headline & keys(item.text))
         and words.count(item.text) >= _MIN_WORDS
         and len(item.text) <= _MAX_CHARS
         and not any(start < item.end and item.start < end for start, end in taken)
     ]
+    share = _LEAST_IN_CODE if has_code else _LEAST
+    named = [item for item in pool if len(topic.headline) < _FEW or topic.headline & keys(item.text)]
+    central = _above(share, named, items)
+    if not central and not taken:  # what the page begins with may be no sentence, and the headline inflect its words
+        about = [item for item in pool if topic.weight(item.text) >= _ABOUT]
+        central = _above(share, about, about)
     return [
         Candidate(
             "insight",
@@ -59,8 +65,14 @@ def central_candidates(
             item.heading,
             weight=item.score * _bonus(item),
         )
-        for item in best(pool, count, bonus=_bonus)
+        for item in best(central, count, bonus=_bonus)
     ]
+
+
+def _above(share: float, pool: Sequence[Ranked], items: Sequence[Ranked]) -> list[Ranked]:
+    """Those of ``pool`` with at least this share of the best score of ``items``."""
+    least = share * max((item.score for item in items), default=0.0)
+    return [item for item in pool if item.score >= least]
 
 
 def _bonus(item: Ranked) -> float:

@@ -15,6 +15,7 @@ from actors.ai.standing import (
     is_scrap,
     is_told_to_reader,
     leans,
+    speaks_of_us,
     speech,
 )
 from actors.ai.words import SMALL, count
@@ -23,11 +24,14 @@ from actors.insights.candidates import Candidate, Kind
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from actors.ai.ranking import Topic
+
 _SAYS = patterns("actors.insights", "cues.txt")
 
 _MAX_CHARS = 500
 _SMALL_WORDS = 3  # an item of a list with fewer small words is a scrap
 _MIN_WORDS = 5
+_ABOUT = 1.5  # weight of a figure's sentence for the topic; with less it is a remark by the way
 _MAX_MARKUP = (
     2000  # characters, with the addresses of links and pictures; a page may have megabytes of them in a sentence
 )
@@ -35,17 +39,20 @@ _OPENING = "\u201c"
 _CLOSING = "\u201d"
 
 
-def claim_candidates(blocks: Sequence[Block]) -> list[Candidate]:
+def claim_candidates(blocks: Sequence[Block], topic: Topic) -> list[Candidate]:
     """The candidates in the prose among ``blocks``; each sentence counts once, as the first kind that fits.
 
-    API changes and instructions are looked for only in texts with code: elsewhere their words mean something else.
+    Figures count if their sentence is about the topic, where the text is long enough to have one. API changes and instructions
+    are looked for only in texts with code: elsewhere their words mean something else.
     """
     has_code = any(block.kind == "code" or "`" in block.text for block in blocks)
     found: list[Candidate] = []
     for block in blocks:
         if block.kind in {"paragraph", "item"}:
             found += _sentences(block, has_code=has_code)
-    return found
+    return [
+        each for each in found if each.kind != "metric" or not topic.is_clear or topic.weight(each.summary) >= _ABOUT
+    ]
 
 
 def _sentences(block: Block, *, has_code: bool) -> list[Candidate]:
@@ -124,13 +131,17 @@ def _kind(raw: str, text: str, *, has_code: bool) -> tuple[Kind, float] | None:
         judged = "api_change", changes + (2.0 if _SAYS["broken"].search(raw) else 0.0)
     elif (parts := speech(text)) and (_SAYS["speaker"].search(text) or len(parts[0].group()) > len(text) / 2):
         judged = "quote", len(parts[0].group()) / 100
-    elif figures := _figures(text):
+    elif (figures := _figures(text)) and (has_code or not speaks_of_us(text)):
         judged = "metric", float(figures)
     elif text.endswith("?"):
         judged = "question", 1.0
-    elif has_code and _SAYS["directed"].search(text) and (not addresses_reader(raw) or _SAYS["specific"].search(raw)):
+    elif has_code and _SAYS["directed"].search(text) and (not _is_call(text) or _SAYS["specific"].search(raw)):
         judged = "action", 1.0
     return judged
+
+
+def _is_call(text: str) -> bool:
+    return is_told_to_reader(text) or addresses_reader(text)
 
 
 def _figures(text: str) -> int:

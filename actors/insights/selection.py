@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from actors.ai.lexrank import similarity, vectors
 from actors.ai.markdown import blocks
+from actors.ai.ranking import topic
 from actors.insights.candidates import Candidate, Kind
 from actors.insights.central import central_candidates
 from actors.insights.claims import claim_candidates
@@ -55,12 +56,12 @@ def highlights(document: str, settings: Selection, title: str = "") -> list[Cand
 
     Each quote is a verbatim piece of the document: ``document[c.start:c.end] == c.quote``.
     """
-    parts = blocks(document)
+    parts, about = blocks(document), topic(title, document)
     code = code_candidates(parts, settings.min_code_lines, settings.max_quote)
-    claims = [claim for claim in claim_candidates(parts) if len(claim.quote) <= settings.max_quote]
+    claims = [claim for claim in claim_candidates(parts, about) if len(claim.quote) <= settings.max_quote]
     kept = _best([*code, *claims], settings)
     taken = [(candidate.start, candidate.end) for candidate in claims]
-    central = central_candidates(document, settings.limits.get("insight", 0), taken, settings.lead, title)
+    central = central_candidates(document, settings.limits.get("insight", 0), taken, settings.lead, about)
     around = Surroundings(parts, title)
     placed = [replace(each, context=around.context(each.start, each.summary)) for each in [*kept, *central]]
     kept = _told_once(_without_repetition(placed, settings.repetition, settings.total))

@@ -23,6 +23,9 @@ def test_each_sentence_knows_its_place(text: str, offset: int) -> None:
     ("text", "count"),
     [
         ("Dr. Smith of the U.S. office agrees. He said so.", 2),
+        ("The film came to the U.S. The next one did not.", 2),
+        ("Lt. Lind fell that day.The town mourns. Mr. Lind was old.", 3),
+        ("Call Task.Run to begin at Booking.com now.", 1),
         ("It costs $3.50 in v1.2.3 of Node.js today. Fine.", 2),
         ("See fig. 3 and no. 4 for that. The answer is no. Then it ends.", 3),
         ("J. Doe wrote it. So did K. Roe.", 2),
