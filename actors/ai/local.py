@@ -33,6 +33,7 @@ _FEW = 4  # a headline with fewer words need not share one with a reason
 _LEAD_CHARS = 1000
 _FIRST = 5  # sentences of a text, among which its lead stands
 _CUT_OFF = ("\u2026", "...", "]")
+_LOOK_AHEAD = 60  # characters
 _TITLE_BONUS = 2.0
 _REASON_LEAD = 0.3
 """A story's first sentence tells the event, and rarely the reason why it matters."""
@@ -138,21 +139,18 @@ def _adds_to(headline: set[str], said: set[str]) -> bool:
 
 def _described(story: Story) -> list[str]:
     """Those of the first two sentences of the page's own description that are whole and that the story bears out."""
-    told = " ".join(story.document.split())
     return [
         one.text
         for one in sentences(story.description)[:2]
-        if _is_ended(one.text, told) and gate.fault(one.text, story) is None
+        if _is_ended(one.text, story.document) and gate.fault(one.text, story) is None
     ]
 
 
-def _is_ended(text: str, told: str) -> bool:
-    """Whether a description is a whole sentence. One without a stop is, if it is short and the text does not go on with it."""
-    if text.endswith(_CUT_OFF):
-        return False
-    rest = told.partition(text)[2]
-    goes_on = rest[:1].isalnum() or rest.lstrip()[:1].islower()
-    return is_whole(text) or (len(text) <= ONE_LINER and is_whole(f"{text}.") and not goes_on)
+def _is_ended(text: str, document: str) -> bool:
+    """Whether a description is a whole sentence, with or without a stop, and the document does not go on with it."""
+    is_told = is_whole(text) or (len(text) <= ONE_LINER and is_whole(f"{text}."))
+    rest = document.partition(text)[2][:_LOOK_AHEAD]
+    return is_told and not text.endswith(_CUT_OFF) and sentences(text + rest)[0].text == text
 
 
 def _about(title: str) -> Callable[[Ranked], float]:

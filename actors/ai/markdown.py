@@ -16,6 +16,8 @@ _TABLE = re.compile(r"^[ \t]*\|")
 # White space at its end is no part of a line. It reads on in the next line alone, because a page may be lines of symbols.
 _SHORT_LINE = re.compile(r"^[^\n]{0,50}[^\s.!?:;,][^\S\n]*\n[^\w\n]*+[A-Z\u00c0-\u00dd]", re.MULTILINE)
 _BOLD = re.compile(r"\s*(?:\d+[.)] )?(\*\*|__)[^*_\n]+\1:?\s*")
+_BARS = 3  # between the entries of a menu
+_CUT_OFF = ("\u2026", "...", "[\u2026]", "[...]")
 _RULE = re.compile(r"^ {0,3}([-*_])(?:[ \t]*\1){2,}[ \t]*$")
 
 _MARKED = re.compile(r"[`*_\[\]<\\\x00]")
@@ -102,6 +104,12 @@ def prose(document: str) -> str:
     """The text that a person would read aloud: paragraphs and list items, one a line."""
     texts = [plain(marker(block)) for block in blocks(document) if block.kind in {"paragraph", "item"}]
     return "\n".join(text for text in texts if text)
+
+
+def is_prose(block: Block) -> bool:
+    """Whether a block tells something of its article: a list in bars is a menu, and a text cut off a teaser of another one."""
+    is_text = block.kind in {"paragraph", "item"}
+    return is_text and block.text.count(" | ") < _BARS and not block.text.rstrip(" *_").endswith(_CUT_OFF)
 
 
 def marker(block: Block) -> str:

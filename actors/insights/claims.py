@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.ai.gate.evidence import tokens
-from actors.ai.markdown import Block, marker, plain
+from actors.ai.markdown import Block, is_prose, marker, plain
 from actors.ai.patterns import patterns
 from actors.ai.sentences import Sentence, sentences
 from actors.ai.standing import (
@@ -48,7 +48,7 @@ def claim_candidates(blocks: Sequence[Block], topic: Topic) -> list[Candidate]:
     has_code = any(block.kind == "code" or "`" in block.text for block in blocks)
     found: list[Candidate] = []
     for block in blocks:
-        if block.kind in {"paragraph", "item"}:
+        if is_prose(block):
             found += _sentences(block, has_code=has_code)
     return [
         each for each in found if each.kind != "metric" or not topic.is_clear or topic.weight(each.summary) >= _ABOUT
