@@ -23,7 +23,7 @@ _JUDGED = 0.3
 _LEAST = 0.5  # share of the best score; a sentence with less is not central
 _LEAST_IN_CODE = 0.4  # the same in a text with code, whose sentences have less in common
 _MIN_WORDS = 10
-_ABOUT = 2.0  # weight for the topic of a sentence that is told where no other one is central
+_ABOUT = 1.5  # weight for the topic of a sentence that is told where no other one is central
 _FEW = 3  # a headline with fewer words need not share one
 _MAX_CHARS = 400
 

@@ -66,7 +66,7 @@ def _sentences(block: Block, *, has_code: bool) -> list[Candidate]:
         judged = _judge(sentence.text, text, is_item=block.kind == "item", has_code=has_code)
         start = sentence.start
         if judged is not None and leans(text):
-            start = before.start if before is not None and _can_be_leant_on(before.text) else -1
+            start = before.start if before is not None and _can_be_leant_on(before.text, has_code=has_code) else -1
         before = sentence
         if judged is not None and start >= 0:
             kind, weight = judged
@@ -77,9 +77,9 @@ def _sentences(block: Block, *, has_code: bool) -> list[Candidate]:
     return found
 
 
-def _can_be_leant_on(raw: str) -> bool:
+def _can_be_leant_on(raw: str, *, has_code: bool) -> bool:
     text = plain(raw)
-    return is_fit(raw, text) and is_independent(text)
+    return is_fit(raw, text) and is_independent(text) and (has_code or not speaks_of_us(text))
 
 
 def _with_speech(parts: list[Sentence], block: Block) -> Iterator[Sentence]:
@@ -132,7 +132,7 @@ def _kind(raw: str, text: str, *, has_code: bool) -> tuple[Kind, float] | None:
     elif (parts := speech(text)) and (_SAYS["speaker"].search(text) or len(parts[0].group()) > len(text) / 2):
         judged = "quote", len(parts[0].group()) / 100
     elif (figures := _figures(text)) and (has_code or not speaks_of_us(text)):
-        judged = "metric", float(figures)
+        judged = "metric", figures / (2 if addresses_reader(text) else 1)
     elif text.endswith("?"):
         judged = "question", 1.0
     elif has_code and _SAYS["directed"].search(text) and (not _is_call(text) or _SAYS["specific"].search(raw)):
