@@ -16,6 +16,7 @@ _TABLE = re.compile(r"^[ \t]*\|")
 # White space at its end is no part of a line. It reads on in the next line alone, because a page may be lines of symbols.
 _SHORT_LINE = re.compile(r"^[^\n]{0,50}[^\s.!?:;,][^\S\n]*\n[^\w\n]*+[A-Z\u00c0-\u00dd]", re.MULTILINE)
 _BOLD = re.compile(r"\s*(?:\d+[.)] )?(\*\*|__)[^*_\n]+\1:?\s*")
+_ABOUT = re.compile(r"\W*(?:About|Über|À propos|Sobre|Acerca|Chi|O|Om)(?:\s\S+){1,3}\W*")
 _BARS = 3  # between the entries of a menu
 _CUT_OFF = ("\u2026", "...", "[\u2026]", "[...]")
 _RULE = re.compile(r"^ {0,3}([-*_])(?:[ \t]*\1){2,}[ \t]*$")
@@ -104,6 +105,16 @@ def prose(document: str) -> str:
     """The text that a person would read aloud: paragraphs and list items, one a line."""
     texts = [plain(marker(block)) for block in blocks(document) if block.kind in {"paragraph", "item"}]
     return "\n".join(text for text in texts if text)
+
+
+def article(document: str) -> list[Block]:
+    """The blocks without those below a heading near the end that tells about the company or the author."""
+    found = blocks(document)
+    late = range(2 * len(found) // 3, len(found))
+    ends = (
+        at for at in late if (found[at].kind == "heading" or is_bold(found[at])) and _ABOUT.fullmatch(found[at].text)
+    )
+    return found[: next(ends, len(found))]
 
 
 def is_prose(block: Block) -> bool:

@@ -30,6 +30,7 @@ _DATELINE = re.compile(
 )
 _CLAUSE = re.compile(r",? [\u2014\u2013-] |[,;] ")
 _DASH = re.compile(r" [\u2014\u2013-] ")
+_NAME = re.compile(r" [^\W\d_a-z]")
 _OPENING = re.compile(r"\w+(?:ing|ed)\b")
 
 
@@ -84,8 +85,11 @@ def _clauses(text: str) -> Iterator[str]:
 
 
 def _words(text: str) -> str:
-    """The words that fit, up to one that carries a fact."""
+    """The words that fit, up to one that carries a fact, and no part of a name."""
     head = shorten(text, ONE_LINER)[:-1]
-    while head and head.rpartition(" ")[2].lower() in SMALL:
-        head = head.rpartition(" ")[0].rstrip(",;:")
+    while head:
+        rest, _, last = head.rpartition(" ")
+        if last.lower() not in SMALL and not (last[:1].isupper() and _NAME.match(text, len(head))):
+            break
+        head = rest.rstrip(",;:")
     return head

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from actors.ai.gate.evidence import keys
 from actors.ai.lexrank import choose, links, rank, vectors
-from actors.ai.markdown import blocks, is_prose, plain
+from actors.ai.markdown import article, is_prose, plain
 from actors.ai.patterns import patterns
 from actors.ai.sentences import Sentence, sentences
 from actors.ai.standing import is_fit, is_independent
@@ -120,7 +120,7 @@ def ranked(document: str, lead: float = 0.6) -> tuple[Ranked, ...]:
 def _linked(document: str) -> tuple[list[tuple[Sentence, str, str, bool]], list[Vector], list[Links]]:
     every = (
         (sentence, plain(sentence.text), block.heading, is_spoken)
-        for block in blocks(document)
+        for block in article(document)
         if block.kind == "paragraph" and is_prose(block)
         for sentence, is_spoken in _spoken(block)
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, Field
 
 from actors.ai.lexrank import similarity, vectors
-from actors.ai.markdown import blocks
+from actors.ai.markdown import article
 from actors.ai.ranking import topic
 from actors.insights.candidates import Candidate, Kind
 from actors.insights.central import central_candidates
@@ -56,7 +56,7 @@ def highlights(document: str, settings: Selection, title: str = "") -> list[Cand
 
     Each quote is a verbatim piece of the document: ``document[c.start:c.end] == c.quote``.
     """
-    parts, about = blocks(document), topic(title, document)
+    parts, about = article(document), topic(title, document)
     code = code_candidates(parts, settings.min_code_lines, settings.max_quote)
     claims = [claim for claim in claim_candidates(parts, about) if len(claim.quote) <= settings.max_quote]
     kept = _best([*code, *claims], settings)

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,6 +61,40 @@ def test_one_of_everything() -> None:
     assert found["code_change"] == ["With the new release it becomes."]
     assert found["code_example"] == ["Here is how a server uses it."]
     assert found["action"] == ["You should upgrade to 3.14.1 before the end of May."]
+
+
+TOWN = [
+    "The dam of Orrin broke in the night after the heaviest rain that the valley of the town has seen for years.",
+    "The council of Orrin moved the families of the valley to schools while the rain went on and the dam gave way.",
+    "The rain in the valley of Orrin fell for nine nights, and the dam had been built for a town with half of its families.",
+    "For years nobody had built schools, and nine nights of the heaviest rain gave the council half of the work that it has seen.",
+]
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        "A bakery in Elm Street sells 30% more loaves than in spring.",
+        "We at the news of Orrin grew by 40% while the rain fell in the valley of the dam.",
+        "**About Orrin Mills**\n\nOrrin Mills is a mill in the valley of Orrin that sells 30% of the flour of the town.",
+        "The price of flour in Orrin rose by 30% in the valley. It is dear for the families of the town. Read the whole of it…",
+        "Orrin | Valley | Town | The rain in Orrin cost the families of the town 30% of the flour.",
+    ],
+    ids=["a remark by the way", "the publisher", "about a company", "a teaser", "a menu"],
+)
+def test_what_does_not_belong_to_the_story_is_no_highlight(added: str) -> None:
+    title = "Dam of Orrin breaks in the night"
+    kept = "The rain cost the families of Orrin 30% of the flour that the town keeps in the valley."
+    document = "\n\n".join([*TOWN, kept])
+    assert [each.summary for each in highlights(document, Selection(), title) if each.kind == "metric"] == [kept]
+    found = [each.quote for each in highlights(f"{document}\n\n{added}", Selection(), title)]
+    assert kept in found
+    assert [quote for quote in found if quote in added] == []
+
+
+def test_a_page_that_begins_with_no_sentence_still_has_highlights() -> None:
+    page = "\n\n".join(["Orrin, the valley, the town and the rain in the dam", f"**{TOWN[0]} {TOWN[1]}**"])
+    assert [each.summary for each in highlights(page, Selection(), "Talsperre gebrochen, Orrin evakuiert")] == TOWN[:2]
 
 
 def test_code_keeps_its_lines_and_indentation() -> None:
