@@ -17,7 +17,6 @@ _TABLE = re.compile(r"^[ \t]*\|")
 _SHORT_LINE = re.compile(r"^[^\n]{0,50}[^\s.!?:;,][^\S\n]*\n[^\w\n]*+[A-Z\u00c0-\u00dd]", re.MULTILINE)
 _BOLD = re.compile(r"\s*(?:\d+[.)] )?(\*\*|__)[^*_\n]+\1:?\s*")
 _ABOUT = re.compile(r"\W*(?:About|Über|À propos|Sobre|Acerca|Chi|O|Om)(?:\s\S+){1,3}\W*")
-_BARS = 3  # between the entries of a menu
 _CUT_OFF = ("\u2026", "...", "[\u2026]", "[...]")
 _RULE = re.compile(r"^ {0,3}([-*_])(?:[ \t]*\1){2,}[ \t]*$")
 
@@ -118,9 +117,8 @@ def article(document: str) -> list[Block]:
 
 
 def is_prose(block: Block) -> bool:
-    """Whether a block tells something of its article: a list in bars is a menu, and a text cut off a teaser of another one."""
-    is_text = block.kind in {"paragraph", "item"}
-    return is_text and block.text.count(" | ") < _BARS and not block.text.rstrip(" *_").endswith(_CUT_OFF)
+    """Whether a block tells something of its article; a text that is cut off is a teaser of another one."""
+    return block.kind in {"paragraph", "item"} and not block.text.rstrip(" *_").endswith(_CUT_OFF)
 
 
 def marker(block: Block) -> str:
