@@ -71,7 +71,7 @@ class LocalAnalyst:
             if not is_told_to_reader(item.text) and not speaks_of_us(item.text)
             if _adds_to(headline, set(terms(item.text)))
         ]
-        if _has_parts(story):
+        if has_parts(story.title, story.document, [item.text for item in ranked(story.document)]):
             pool = []
         chosen = _fitting(best(pool, 2), _WHY_CHARS)
         chili, breakdown = self._chili.score(story)
@@ -88,9 +88,8 @@ class LocalAnalyst:
         """Whole sentences of the story in three lengths."""
         order = best(_shown(story), 8, bonus=_about(story.title))
         two, elevator = in_longer_lengths(story.title, [(item.start, item.text) for item in order])
-        others = [] if _has_parts(story) else [item.text for item in order]
         first = [item.text for item in ranked(story.document)[:_FIRST] if item.is_statement][:2]
-        one = one_line(story.title, topic(story.title, story.document), _described(story), first, others)
+        one = one_line(story.title, topic(story.title, story.document), _described(story), first)
         return Brief(one, two, elevator, MADE_BY)
 
     def summarize(self, story: Story, ledger: Ledger | None = None) -> Summary:  # noqa: ARG002
@@ -125,10 +124,6 @@ def lead(story: Story) -> str:
 def _shown(story: Story, lead: float = 0.6) -> list[Ranked]:
     """The story's sentences that may be shown, in order."""
     return [item for item in ranked(story.document, lead) if item.is_statement]
-
-
-def _has_parts(story: Story) -> bool:
-    return has_parts(story.title, story.document, [item.text for item in ranked(story.document)])
 
 
 def _adds_to(headline: set[str], said: set[str]) -> bool:

@@ -13,7 +13,7 @@ from actors.ai.standing import speech
 from actors.ai.words import SMALL, count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from actors.ai.ranking import Topic
 
@@ -21,7 +21,6 @@ _SAYS = patterns("actors.ai", "patterns.txt")
 
 _ABOUT = 2.0  # weight of a sentence for the topic from which on it tells the whole
 _ABOUT_IF_DESCRIBED = 1.5  # the same of a description's
-_ABOUT_WITHIN = 3.0  # and of one that does not stand at the beginning
 _TELLING_WORDS = 8  # shorter sentences only introduce another
 _LEAST_CUT = 100  # characters
 _LEAST_REST = 5  # words; fewer often name who says it
@@ -34,20 +33,15 @@ _NAME = re.compile(r" [^\W\d_a-z]")
 _OPENING = re.compile(r"\w+(?:ing|ed)\b")
 
 
-def one_line(
-    title: str, topic: Topic, described: Sequence[str], first: Sequence[str], others: Iterable[str] = ()
-) -> str | None:
-    """The page's description or the first sentence of the text, or as much of it as fits; else another one that fits.
+def one_line(title: str, topic: Topic, described: Sequence[str], first: Sequence[str]) -> str | None:
+    """The first sentence of the page's description or of the text that tells the whole, or as much of it as fits.
 
-    It says the topic's words, adds to the headline, needs no other sentence, and is nobody's speech. The second sentences of
-    description and text are tried before ``others``.
+    It says the topic's words, adds to the headline, needs no other sentence, and is nobody's speech. The second sentences are
+    tried after the first ones.
     """
     told = [next((one for one in first if one in text), text) for text in described]
-    tried = [
-        *((text, _ABOUT_IF_DESCRIBED) for text in told[:1]),
-        *((text, _ABOUT) for text in (*first[:1], *told[1:], *first[1:])),
-        *((text, _ABOUT_WITHIN) for text in others if len(text) <= ONE_LINER),
-    ]
+    tried = [(text, _ABOUT_IF_DESCRIBED) for text in told[:1]]
+    tried += [(text, _ABOUT) for text in (*first[:1], *told[1:], *first[1:])]
     return next((line for text, least in tried if (line := _line(title, topic, text, least))), None)
 
 
