@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.ai import words
+from actors.ai.composition import announces
 from actors.ai.gate.evidence import keys
 from actors.ai.patterns import patterns
-from actors.ai.ranking import Ranked, best, ranked
+from actors.ai.ranking import Ranked, best, ranked, topic
 from actors.ai.standing import addresses_reader, is_told_to_reader, speaks_of_us
 from actors.insights.candidates import Candidate
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-
-    from actors.ai.ranking import Topic
 
 _SAYS = patterns("actors.insights", "cues.txt")
 _LESSON = patterns("actors.ai", "patterns.txt")["lesson"]
@@ -29,14 +28,15 @@ _MAX_CHARS = 400
 
 
 def central_candidates(
-    document: str, count: int, taken: Collection[tuple[int, int]], lead: float, topic: Topic
+    document: str, count: int, taken: Collection[tuple[int, int]], lead: float, title: str
 ) -> list[Candidate]:
     """Up to ``count`` whole sentences, best first, none of them at a place in ``taken``.
 
     If the headline has enough words, each sentence shares one with it. A sentence with a reason or a lesson counts half as
     much again, and one with judging words up to 60 per cent more. If none is nearly as central as the best sentence of all, and
-    nothing is taken, the sentences about the topic are compared with each other.
+    nothing is taken, the sentences about the topic are compared with each other, unless the headline announces a list or a guide.
     """
+    headline = keys(title)
     has_code = "\n```" in document  # authors of texts with code may say "we": they report their own work
     items = ranked(document, lead)
     pool = [
@@ -50,10 +50,11 @@ def central_candidates(
         and not any(start < item.end and item.start < end for start, end in taken)
     ]
     share = _LEAST_IN_CODE if has_code else _LEAST
-    named = [item for item in pool if len(topic.headline) < _FEW or topic.headline & keys(item.text)]
+    named = [item for item in pool if len(headline) < _FEW or headline & keys(item.text)]
     central = _above(share, named, items)
-    if not central and not taken:  # what the page begins with may be no sentence, and the headline inflect its words
-        about = [item for item in pool if topic.weight(item.text) >= _ABOUT]
+    # What a page begins with may be no sentence, and its headline may inflect the words.
+    if not (central or taken or announces(title)):
+        about = [item for item in pool if topic(title, document).weight(item.text) >= _ABOUT]
         central = _above(share, about, about)
     return [
         Candidate(

@@ -56,12 +56,14 @@ def highlights(document: str, settings: Selection, title: str = "") -> list[Cand
 
     Each quote is a verbatim piece of the document: ``document[c.start:c.end] == c.quote``.
     """
-    parts, about = article(document), topic(title, document)
+    parts = article(document)
     code = code_candidates(parts, settings.min_code_lines, settings.max_quote)
-    claims = [claim for claim in claim_candidates(parts, about) if len(claim.quote) <= settings.max_quote]
+    claims = [
+        claim for claim in claim_candidates(parts, topic(title, document)) if len(claim.quote) <= settings.max_quote
+    ]
     kept = _best([*code, *claims], settings)
     taken = [(candidate.start, candidate.end) for candidate in claims]
-    central = central_candidates(document, settings.limits.get("insight", 0), taken, settings.lead, about)
+    central = central_candidates(document, settings.limits.get("insight", 0), taken, settings.lead, title)
     around = Surroundings(parts, title)
     placed = [replace(each, context=around.context(each.start, each.summary)) for each in [*kept, *central]]
     kept = _told_once(_without_repetition(placed, settings.repetition, settings.total))
