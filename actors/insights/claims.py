@@ -42,17 +42,17 @@ _CLOSING = "\u201d"
 def claim_candidates(blocks: Sequence[Block], topic: Topic) -> list[Candidate]:
     """The candidates in the prose among ``blocks``; each sentence counts once, as the first kind that fits.
 
-    Figures count if their sentence is about the topic, where the text is long enough to have one. API changes and instructions
-    are looked for only in texts with code: elsewhere their words mean something else.
+    API changes and instructions are looked for only in texts with code: elsewhere their words mean something else. Figures of
+    other texts count if their sentence is about the topic, where the text is long enough to have one.
     """
     has_code = any(block.kind == "code" or "`" in block.text for block in blocks)
     found: list[Candidate] = []
     for block in blocks:
         if is_prose(block):
             found += _sentences(block, has_code=has_code)
-    return [
-        each for each in found if each.kind != "metric" or not topic.is_clear or topic.weight(each.summary) >= _ABOUT
-    ]
+    if has_code or not topic.is_clear:
+        return found
+    return [each for each in found if each.kind != "metric" or topic.weight(each.summary) >= _ABOUT]
 
 
 def _sentences(block: Block, *, has_code: bool) -> list[Candidate]:
@@ -131,17 +131,13 @@ def _kind(raw: str, text: str, *, has_code: bool) -> tuple[Kind, float] | None:
         judged = "api_change", changes + (2.0 if _SAYS["broken"].search(raw) else 0.0)
     elif (parts := speech(text)) and (_SAYS["speaker"].search(text) or len(parts[0].group()) > len(text) / 2):
         judged = "quote", len(parts[0].group()) / 100
-    elif (figures := _figures(text)) and (has_code or not speaks_of_us(text)):
+    elif figures := _figures(text):
         judged = "metric", figures / (2 if addresses_reader(text) else 1)
     elif text.endswith("?"):
         judged = "question", 1.0
-    elif has_code and _SAYS["directed"].search(text) and (not _is_call(text) or _SAYS["specific"].search(raw)):
+    elif has_code and _SAYS["directed"].search(text) and (not addresses_reader(raw) or _SAYS["specific"].search(raw)):
         judged = "action", 1.0
     return judged
-
-
-def _is_call(text: str) -> bool:
-    return is_told_to_reader(text) or addresses_reader(text)
 
 
 def _figures(text: str) -> int:

@@ -75,11 +75,10 @@ TOWN = [
     "added",
     [
         "A bakery in Elm Street sells 30% more loaves than in spring.",
-        "We at the news of Orrin grew by 40% while the rain fell in the valley of the dam.",
         "**About Orrin Mills**\n\nOrrin Mills is a mill in the valley of Orrin that sells 30% of the flour of the town.",
         "The price of flour in Orrin rose by 30% in the valley. It is dear for the families of the town. Read the whole of it…",
     ],
-    ids=["a remark by the way", "the publisher", "about a company", "a teaser"],
+    ids=["a remark by the way", "about a company", "a teaser"],
 )
 def test_what_does_not_belong_to_the_story_is_no_highlight(added: str) -> None:
     title = "Dam of Orrin breaks in the night"
