@@ -24,9 +24,10 @@ _ABOUT_IF_DESCRIBED = 1.5  # the same of a description's
 _TELLING_WORDS = 8  # shorter sentences only introduce another
 _LEAST_CUT = 100  # characters
 _LEAST_REST = 5  # words; fewer often name who says it
-_DATELINE = re.compile(
-    r"(?:[^\W\d_a-z][\w.'\u2019]*,?\s*){1,4}(?:\([^()]{2,30}\)\s*)?(?:[\u2014\u2013]|--|-|\.-)\s+(?=\w)"
+_DATELINE = re.compile(  # as in "ORRIN, Velm (ABC) — "
+    r"[^\W\d_a-z][\w.'\u2019]*(?:,?\s+[^\W\d_a-z][\w.'\u2019]*){0,3}\s?(?:\([^()]{2,30}\)\s?)?(?:[\u2014\u2013]|--|-|\.-)\s+(?=\w)"
 )
+_LONGEST_DATELINE = 80  # characters
 _CLAUSE = re.compile(r",? [\u2014\u2013-] |[,;] ")
 _DASH = re.compile(r" [\u2014\u2013-] ")
 _NAME = re.compile(r" [^\W\d_a-z]")
@@ -46,7 +47,7 @@ def one_line(title: str, topic: Topic, described: Sequence[str], first: Sequence
 
 
 def _line(title: str, topic: Topic, text: str, least: float) -> str | None:
-    dateline = _DATELINE.match(text)
+    dateline = _DATELINE.match(text, 0, _LONGEST_DATELINE)
     text = text[dateline.end() :] if dateline else text
     tells = count(text) >= _TELLING_WORDS and topic.weight(text) >= least and stands_alone(text) and not speech(text)
     line = cut(text) if tells else None
@@ -58,12 +59,8 @@ def cut(text: str) -> str | None:
     if len(text) <= ONE_LINER:
         return text
     for head in (*_clauses(text), _words(text)):
-        rest = text[len(head) :]
-        if (
-            head
-            and form.is_balanced(head)
-            and (_SAYS["attributed"].search(head) or not _SAYS["attributed"].search(rest))
-        ):
+        loses_speaker = _SAYS["attributed"].search(text, len(head)) and not _SAYS["attributed"].search(head)
+        if head and form.is_balanced(head) and not loses_speaker:
             return f"{head}\u2026"
     return None
 
