@@ -57,8 +57,8 @@ class World(RuleBasedStateMachine):
         self.beats: dict[UUID, datetime] = {}
         self.beating_since: dict[UUID, datetime] = {}
         self.stale: list[Held] = []
-        #: When jobs of the task with a rate were claimed, and when the next one may be.
-        self.rated: list[datetime] = []
+        #: When jobs of the task with a rate were claimed that started, as far as one knows, and when the next one may be.
+        self.rated: dict[tuple[UUID, int], datetime] = {}
         self.rate_opens_on = datetime.min.replace(tzinfo=NOON.tzinfo)
         #: The processes that claim nothing until they are empty, and then one job that must run alone.
         self.alone: set[UUID] = set()
@@ -79,8 +79,13 @@ class World(RuleBasedStateMachine):
         """Move the rates on for claimed jobs."""
         for row in rows:
             if row["task"] == "rated":
-                self.rated.append(self.now)
+                self.rated[row["message_id"], row["claim"]] = self.now
                 self.rate_opens_on = max(self.rate_opens_on, self.now - SLACK) + STEP
+
+    def given_back(self, id_: UUID) -> None:
+        """Move the rate back for a job that did not start."""
+        claimed_on = self.rated.pop((id_, self.jobs[id_].claim))
+        self.rate_opens_on -= max(timedelta(), STEP - (self.now - claimed_on))
 
     # ── senders and people ──
 
@@ -224,8 +229,8 @@ class World(RuleBasedStateMachine):
         limits, keys = active(self.jobs.values())
         assert all(limits[name] <= most for name, most in LIMITS.items())
         assert all(count <= 1 for (task, _), count in keys.items() if task == "keyed")
-        for start in self.rated:
-            assert sum(start <= at < start + timedelta(seconds=60) for at in self.rated) <= RATE
+        for start in self.rated.values():
+            assert sum(start <= at < start + timedelta(seconds=60) for at in self.rated.values()) <= RATE
 
     @invariant()
     def a_job_that_must_run_alone_does(self) -> None:

@@ -145,6 +145,8 @@ class Engine(World):
         assert self.sql.finish(
             worker, ended, outcome, after=0.0 if has_started else None, delay=delay, reason="because"
         )
+        if self.jobs[id_].task == "rated" and not has_started and outcome != "deferred":
+            self.given_back(id_)
         self.jobs[id_].finished(outcome, self.now, has_started=has_started, delay=delay, reason="because")
         self.stale.append((worker, id_, claim))
 
