@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from actors import alerts
-from actors.briefs.delivery.channels import Message, NotDelivered, channels
+from actors.briefs.delivery.channels import Message, channels
 from actors.briefs.delivery.settings import AlertSettings  # noqa: TC001 (the handler is read by its annotations)
 from actors.schema import DeliverAlert  # noqa: TC001
 from actors.store.statements import SQL
@@ -61,12 +61,10 @@ def _deliver(ctx: Context[AlertSettings], name: str, receiver: Receiver) -> dict
     try:
         for _, deliver in channels(receiver):
             deliver(_message(name, rows))
-    except NotDelivered as error:
+    except (Retry, Reject) as error:
         ctx.logger.warning("an alert was not delivered", receiver=name, reason=str(error))
         _wait(ctx, name, str(error))
-        if error.transient:
-            raise Retry(error.retry_after, f"not delivered: {error}") from error
-        raise Reject(f"not delivered: {error}") from error
+        raise
     output = {"outcome": "sent", "stories": len(rows)}
     with ctx.transaction() as tx:
         SQL.run(tx, "alert_sent", receiver=name, stories=stories)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from actors.briefs import rendering
-from actors.briefs.delivery.channels import Message, NotDelivered, channels
+from actors.briefs.delivery.channels import Message, channels
 from actors.briefs.delivery.settings import DeliverySettings  # noqa: TC001 (the handler is read by its annotations)
 from actors.briefs.digest import write_digest
 from actors.schema import DeliverDigest  # noqa: TC001
-from actors.store import digests
 from actors.store.statements import SQL
 from zeke_jobs import Context, Reject, Retry
 from zeke_jobs.core.redaction import redact
@@ -27,43 +27,40 @@ def deliver_digest(payload: DeliverDigest, ctx: Context[DeliverySettings]) -> di
     """
     with ctx.transaction() as tx:
         edition, output = write_digest(tx, payload, ctx.settings.digest_entries)
-    digest = digests.get(ctx.db, period=edition.period, team_id=edition.team_id, ends_on=edition.ends_on)
+    digest = SQL.one(ctx.db, "digest_get", **edition)
     if digest is None or not digest["entries"]:
         return output
-    delivered, failed = 0, []
-    team = edition.team_id and str(edition.team_id)
+    delivered = 0
+    failed: list[Retry | Reject] = []
+    day, team = output["ends_on"], payload.team_id and str(payload.team_id)
     told = {
         "type": "digest",
-        "period": edition.period,
-        "endsOn": edition.ends_on.isoformat(),
+        "period": payload.period,
+        "endsOn": day,
         "teamId": team,
         "title": rendering.title(digest),
         "markdown": rendering.markdown(digest),
         "entries": digest["entries"],
     }
-    message = Message(edition.name, team or "all", digest, told)
+    name = f"{payload.period}-{day}{f'-{team[:8]}' if team else ''}"
+    message = Message(name, team or "all", digest, told)
     for receiver, deliver in channels(ctx.settings):
+        key = {**edition, "team_id": payload.team_id or UUID(int=0), "receiver": receiver}
         try:
             with ctx.lease(f"digest/{receiver}"[:200]):  # prevents a second run meanwhile
-                if SQL.value(ctx.db, "delivery_get", **digests.key(edition, receiver)) is None:
+                if SQL.value(ctx.db, "delivery_get", **key) is None:
                     deliver(message)
                     with ctx.transaction() as tx:
-                        digests.note_delivery(tx, edition, receiver)
+                        SQL.run(tx, "delivery_put", **key, detail=None)
                     delivered += 1
-        except NotDelivered as error:
+        except (Retry, Reject) as error:
             failed.append(error)
             ctx.logger.warning("a digest was not delivered", receiver=receiver, reason=str(error))
             with ctx.transaction() as tx:
-                digests.note_delivery(tx, edition, receiver, failure=redact(str(error)))
+                SQL.run(tx, "delivery_put", **key, detail=redact(str(error)))
+    reason = "; ".join(map(str, failed))
+    if passing := [error for error in failed if isinstance(error, Retry)]:
+        raise Retry(max((error.delay for error in passing if error.delay), default=None), reason)
     if failed:
-        _again(failed)
+        raise Reject(reason)
     return {**output, "delivered": delivered}
-
-
-def _again(failed: list[NotDelivered]) -> None:
-    reason = "; ".join(str(error) for error in failed)
-    passing = [error for error in failed if error.transient]
-    if not passing:
-        raise Reject(f"not delivered: {reason}")
-    waits = [error.retry_after for error in passing if error.retry_after]
-    raise Retry(max(waits, default=None), f"not delivered: {reason}")

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from psycopg2.extras import Json
 
 from actors.briefs.topics import arrange
-from actors.store import digests
-from actors.store.digests import Edition
-from actors.store.statements import SQL
+from actors.store.statements import SQL, by_index
 
 if TYPE_CHECKING:
+    from datetime import date
+    from uuid import UUID
+
     from psycopg2.extensions import connection as Connection
 
     from actors.schema import DeliverDigest, GenerateBrief
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 _DAYS = {"day": 1, "week": 7}
 
 
-def write_digest(tx: Connection, payload: GenerateBrief | DeliverDigest, limit: int) -> tuple[Edition, dict[str, Any]]:
+def write_digest(
+    tx: Connection, payload: GenerateBrief | DeliverDigest, limit: int
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Write the digest of a period, by default the one that ends with the last whole day, yesterday in UTC.
 
     Args:
@@ -29,18 +32,29 @@ def write_digest(tx: Connection, payload: GenerateBrief | DeliverDigest, limit: 
         limit: Most entries.
 
     Returns:
-        The digest's period, last day and team, and the job's output.
+        The digest's ``period``, ``ends_on`` and ``team_id``, and the job's output.
     """
     assert payload.period is not None
-    ends_on = payload.ends_on or digests.today(tx) - timedelta(days=1)
+    ends_on = payload.ends_on or SQL.value(tx, "digest_today") - timedelta(days=1)
     since = ends_on - timedelta(days=_DAYS[payload.period] - 1)
-    edition = Edition(payload.period, ends_on, payload.team_id)
-    entries = arrange(tx, digests.top(tx, since=since, until=ends_on, team_id=edition.team_id, limit=limit))
-    changed = SQL.one(tx, "digest_save", **vars(edition), entries=Json(entries)) is not None
+    edition = {"period": payload.period, "ends_on": ends_on, "team_id": payload.team_id}
+    entries = arrange(tx, top(tx, since=since, until=ends_on, team_id=payload.team_id, limit=limit))
+    changed = SQL.one(tx, "digest_save", **edition, entries=Json(entries)) is not None
     outcome = "written" if changed else "unchanged"
     return edition, {
         "outcome": outcome if entries else "no_stories",
-        "period": edition.period,
+        "period": payload.period,
         "ends_on": ends_on.isoformat(),
         "entries": len(entries),
     }
+
+
+def top(conn: Connection, *, since: date, until: date, team_id: UUID | None, limit: int) -> list[dict[str, Any]]:
+    """The events published from ``since`` to ``until`` (both included, UTC), best first.
+
+    One entry for each event: its leading story. A team sees only sources that it follows, and no story that it archived.
+    """
+    with by_index(conn):
+        rows = SQL.all(conn, "digest_entries", since=since, until=until, team_id=team_id, limit=limit)
+    numbers = ("chili", "relevance")
+    return [{**row, "story_id": str(row["story_id"]), **{name: float(row[name]) for name in numbers}} for row in rows]

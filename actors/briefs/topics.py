@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from actors.ai.sentences import is_whole, sentences
@@ -30,32 +31,29 @@ def arrange(conn: Connection, entries: Sequence[Mapping[str, Any]]) -> list[dict
         for row in SQL.all(conn, "digest_pairs", stories=[entry["story_id"] for entry in entries])
         if row["cosine"] is not None and row["cosine"] >= _least(row["model_version"])
     }
-    topics: list[tuple[list[int], set[str]]] = []
-    for place, entry in enumerate(entries):
-        mine = _words(entry["title"])
-        best, found = 0.0, None
-        for topic in topics:
-            far = min(near.get(frozenset((entry["story_id"], entries[one]["story_id"])), 0.0) for one in topic[0])
-            if topic[1] & mine and far > best:
-                best, found = far, topic
-        if found is None:
-            topics.append(([place], mine))
+    topics: list[tuple[list[str], set[str]]] = []  # the stories, and the words that their headlines have in common
+    for entry in entries:
+        mine, story = _words(entry["title"]), entry["story_id"]
+        alike = [
+            (min(near.get(frozenset((story, one)), 0.0) for one in topic[0]), topic)
+            for topic in topics
+            if topic[1] & mine
+        ]
+        nearest, topic = max(alike, key=itemgetter(0), default=(0.0, None))
+        if topic is not None and nearest > 0:
+            topic[0].append(story)
+            topic[1].intersection_update(mine)
         else:
-            found[0].append(place)
-            found[1].intersection_update(mine)
-    named = {
-        place: _name(entries[members[0]]["title"], common)
-        for members, common in topics
-        if len(members) > 1
-        for place in members
-    }
+            topics.append(([story], mine))
+    titles = {entry["story_id"]: entry["title"] for entry in entries}
+    named = {one: _name(titles[some[0]], common) for some, common in topics if len(some) > 1 for one in some}
     return [
         {
             **{name: value for name, value in entry.items() if name != "highlights"},
-            "topic": named.get(place),
+            "topic": named.get(entry["story_id"]),
             "said": _said(entry),
         }
-        for place, entry in enumerate(entries)
+        for entry in entries
     ]
 
 

@@ -9,8 +9,8 @@ from uuid import UUID  # noqa: TC003 (typer reads the annotations)
 from actors.briefs import rendering
 from actors.cli.output import Json, as_json, database, say
 from actors.cli.output import team as team_of
-from actors.store import digests
 from actors.store.news import NotFound
+from actors.store.statements import SQL
 from zeke_jobs.cli.options import option
 from zeke_jobs.cli.run import usage
 
@@ -31,7 +31,7 @@ def digest(
 ) -> None:
     """Print the latest digest."""
     with database() as conn:
-        found = digests.get(conn, period=period, team_id=team, ends_on=ends_on)
+        found = SQL.one(conn, "digest_get", period=period, team_id=team, ends_on=ends_on)
     if found is None:
         today = f'\'{{"period": "{period}", "ends_on": "{datetime.now(UTC).date()}"}}\''
         raise NotFound(

@@ -11,7 +11,7 @@ import typer
 from actors.briefs.syndication import atom, json_feed
 from actors.briefs.whole_file import write_whole
 from actors.cli.output import Team, database, say
-from actors.cli.stories import Leads, MinChili, Since, Source, Starred, sources_of
+from actors.cli.stories import Leads, MinChili, Since, Source, Starred  # noqa: TC001 (typer reads the annotations)
 from actors.store import news
 from zeke_jobs.cli.options import option
 
@@ -36,7 +36,7 @@ def feed(
     earliest = now - since if since else None
     with database() as conn:
         rows = news.stories(
-            conn, limit=limit, sources=sources_of(conn, source), since=earliest, min_chili=min_chili, leads=leads,
+            conn, limit=limit, sources=news.sources_like(conn, source), since=earliest, min_chili=min_chili, leads=leads,
             team=team, starred=starred,
         )  # fmt: skip
     made = json_feed(rows, title=title, url=url) if form == "json" else atom(rows, title=title, url=url, now=now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,12 +13,12 @@ import typer
 
 from actors.ai.protocol import Story
 from actors.cli.engine import CannotRead, in_force, service
-from actors.cli.output import Json, console, database, in_json
+from actors.cli.output import Json, console, database, in_json, tell
 from actors.cli.stories import print_story
 from actors.store import embeddings, news
 from actors.store.ai_calls import PostgresLedger
 from actors.store.news import NotFound
-from zeke_jobs.cli.options import option
+from zeke_jobs.cli.options import argument, moment, option
 from zeke_jobs.cli.run import UsageError
 from zeke_jobs.core.durations import parse_duration
 from zeke_jobs.errors import Defer, Reject, Retry
@@ -45,9 +46,7 @@ class Query:
 def search(
     query: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="QUERY...", help='Words; "a phrase"; or; -not; source:NAME; since:7d or since:2026-11-25.'
-        ),
+        argument('Words; "a phrase"; or; -not; source:NAME; since:7d or since:2026-11-25.', "QUERY..."),
     ] = None,
     like: Annotated[str | None, option("Instead, those nearest to this story in meaning.", "STORY")] = None,
     meaning: Annotated[str | None, option("Instead, those nearest to this text in meaning.", "TEXT")] = None,
@@ -63,49 +62,48 @@ def search(
     wanted = parse(query or [], datetime.now(UTC))
     if like and meaning:
         raise UsageError("expected --like or --meaning, got both")
-    if like or meaning:
-        _by_meaning(like, meaning or "", wanted, limit=limit, is_json=is_json)
-        return
-    if not wanted.words and (wanted.sources or wanted.since or not query):
+    if not (like or meaning or wanted.words) and (wanted.sources or wanted.since or not query):
         raise typer.BadParameter(
             "expected words beside source: and since:, got none; zeke-news stories --source and --since list stories",
             param_hint="QUERY",
         )
     with database() as conn:
-        rows = news.search(
-            conn, wanted.words, sources=_sources(conn, wanted), since=wanted.since, limit=limit, ranked=RANKED
+        asked: dict[str, Any] = {"words": wanted.words, "sources": _sources(conn, wanted), "since": wanted.since}
+        if like or meaning:
+            rows, told = _by_meaning(conn, like, meaning or "", {**asked, "limit": limit})
+        else:
+            rows = news.search(conn, **asked, limit=limit, ranked=RANKED)
+            told = "" if rows else "no story has all these words; with `or` between them one is enough"
+            if rows and rows[0]["compared"] >= RANKED:
+                told = f"ranked among the newest {RANKED:,} that have these words; since: and source: narrow it down"
+    if in_json(rows, is_json=is_json):
+        return
+    out = console()
+    for row in rows:
+        is_near = "cosine" in row
+        print_story(
+            out,
+            row,
+            f"{row['cosine']:.2f} alike. {row['one_liner'] or ''}" if is_near else " ".join(row["excerpt"].split()),
         )
-    if in_json(rows, is_json=is_json):
-        return
-    if not rows:
-        console().print("no story has all these words; with `or` between them one is enough", soft_wrap=True)
-        return
-    out = console()
-    for row in rows:
-        print_story(out, row, " ".join(row["excerpt"].split()))
-    if rows[0]["compared"] >= RANKED:
-        out.print(f"ranked among the newest {RANKED:,} that have these words; since: and source: narrow it down")
+    if told:
+        tell(told)
 
 
-def _by_meaning(like: str | None, meaning: str, wanted: Query, *, limit: int, is_json: bool) -> None:
-    """Print the stories nearest to the story ``like``, else to a text, of those that fit the query."""
-    with database() as conn:
-        if wanted.words:
-            news.check_words(conn, wanted.words)
-        story = news.find_story(conn, like) if like else None
-        near = _of_text(conn, meaning) if story is None else embeddings.of_story(conn, story)
-        if near is None:
-            raise NotFound(f"expected a story with an embedding, got {like!r}: analyze-story makes it")
-        query: dict[str, Any] = {"words": wanted.words, "sources": _sources(conn, wanted), "since": wanted.since}
-        rows, is_mixed = embeddings.alike(conn, near, **query, other_than=story, limit=limit)
-    if in_json(rows, is_json=is_json):
-        return
-    out = console()
-    for row in rows:
-        print_story(out, row, f"{row['cosine']:.2f} alike. {row['one_liner'] or ''}")
+def _by_meaning(
+    conn: Connection, like: str | None, meaning: str, asked: dict[str, Any]
+) -> tuple[list[dict[str, Any]], str]:
+    """The stories nearest to the story ``like``, else to a text, of those asked for; and how they were compared."""
+    if asked["words"]:
+        news.check_words(conn, asked["words"])
+    story = news.find_story(conn, like) if like else None
+    near = _of_text(conn, meaning) if story is None else embeddings.of_story(conn, story)
+    if near is None:
+        raise NotFound(f"expected a story with an embedding, got {like!r}: analyze-story makes it")
+    rows, is_mixed = embeddings.alike(conn, near, **asked, other_than=story)
     told = f"compared by {near.model_version}"
     told += "; stories with an embedding of another model were not" if is_mixed else ""
-    out.print(told if rows else f"no story is near to it; {told}", soft_wrap=True, markup=False)
+    return rows, told if rows else f"no story is near to it; {told}"
 
 
 def _of_text(conn: Connection, text: str) -> embeddings.Written:
@@ -115,11 +113,8 @@ def _of_text(conn: Connection, text: str) -> embeddings.Written:
         CannotRead: it has none.
     """
     try:
-        made = (
-            service(in_force(conn), "ai")
-            .open()
-            .embed(Story(UUID(int=0), text, ""), PostgresLedger(conn, uuid4(), "search", None))
-        )
+        analyst = service(in_force(conn), "ai").open()
+        made = analyst.embed(Story(UUID(int=0), text, ""), PostgresLedger(conn, uuid4(), "search", None))
     except (Retry, Defer, Reject) as error:
         raise CannotRead(f"the text has no embedding: {error}") from error
     return embeddings.written(made.model_version, made.vector)
@@ -147,15 +142,13 @@ def parse(arguments: list[str], now: datetime) -> Query:
 
 
 def _moment(text: str, now: datetime) -> datetime:
+    with suppress(UsageError):
+        return moment(text)
     try:
-        day = datetime.fromisoformat(text)
-    except ValueError:
-        try:
-            return now - parse_duration(text)
-        except ValueError as error:
-            expected = f"expected since: with a length such as 7d or a day such as {now.date()}, got {text!r}"
-            raise typer.BadParameter(expected, param_hint="QUERY") from error
-    return day if day.tzinfo else day.replace(tzinfo=UTC)
+        return now - parse_duration(text)
+    except ValueError as error:
+        expected = f"expected since: with a length such as 7d or a day such as {now.date()}, got {text!r}"
+        raise typer.BadParameter(expected, param_hint="QUERY") from error
 
 
 def _sources(conn: Connection, wanted: Query) -> list[UUID] | None:
@@ -169,4 +162,4 @@ def _sources(conn: Connection, wanted: Query) -> list[UUID] | None:
     found = {part: news.sources_like(conn, part) for part in wanted.sources}
     if missing := [part for part, sources in found.items() if not sources]:
         raise NotFound(f"expected a part of a source's name or address, got {missing[0]!r}; see zeke-news sources")
-    return [one for sources in found.values() for one in sources]
+    return [one for sources in found.values() for one in sources or ()]

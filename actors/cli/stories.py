@@ -17,9 +17,6 @@ from zeke_jobs.cli.options import flag, option, span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
 
     from zeke_jobs.cli.output import Console
 
@@ -53,7 +50,7 @@ def stories(
         rows = news.stories(
             conn,
             limit=limit,
-            sources=sources_of(conn, source),
+            sources=news.sources_like(conn, source),
             since=datetime.now(UTC) - since if since else None,
             min_chili=min_chili,
             analysis_state=state,
@@ -86,8 +83,3 @@ def print_story(out: Console, row: Mapping[str, Any], said: str | None) -> None:
         out.print(Padding(Text(visible(said)), (0, 0, 0, 6), expand=False))
     if url:
         out.print(visible(f"      {url}"), style="dim", markup=False, soft_wrap=True)
-
-
-def sources_of(conn: Connection, part: str | None) -> list[UUID] | None:
-    """The sources with this text in their name or address; None without a text."""
-    return None if part is None else news.sources_like(conn, part)

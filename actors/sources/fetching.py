@@ -12,7 +12,7 @@ from actors.engine.sites.rules import rule_of
 from actors.outcomes import Outcome
 from actors.retry_after import AWAY
 from actors.schema import MAX_BATCH
-from actors.store import digests
+from actors.store.statements import SQL
 from zeke_jobs import Defer, Throttled
 
 if TYPE_CHECKING:
@@ -154,5 +154,5 @@ def send_fetches(
 
 def open_batch(ctx: Context[Any], tx: Connection, kind: str, period: Period) -> Any:
     """Open the batch of this job's stories, with the digest of the period that ends today at its end."""
-    then = ("generate-brief", {"period": period, "ends_on": digests.today(tx).isoformat()})
+    then = ("generate-brief", {"period": period, "ends_on": SQL.value(tx, "digest_today").isoformat()})
     return ctx.batch(f"{kind}/{ctx.job_id}", then=then)

@@ -13,7 +13,6 @@ from actors.store.statements import SQL, by_index
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from datetime import datetime
 
     from psycopg2.extensions import connection as Connection
 
@@ -73,30 +72,14 @@ def of_story(conn: Connection, story_id: UUID) -> Written | None:
 
 
 def alike(
-    conn: Connection,
-    embedding: Written,
-    *,
-    words: str = "",
-    sources: Sequence[UUID] | None = None,
-    since: datetime | None = None,
-    other_than: UUID | None = None,
-    limit: int = 20,
+    conn: Connection, embedding: Written, *, other_than: UUID | None = None, **asked: Any
 ) -> tuple[list[dict[str, Any]], bool]:
     """The stories nearest to a vector, by ``cosine``; and whether there are some of another model, which are not compared.
 
-    All are compared by their signs, or the newest 2,000 with ``words``; the first hundred by their vectors.
+    All are compared by their signs, or the newest 2,000 with words; the first hundred by their vectors. ``asked`` are words,
+    sources, since and limit as for ``news.search``; words may be empty.
     """
+    compared = {"model": embedding.model_version, "vector": embedding.literal, "signs": embedding.signs}
     with by_index(conn):
-        rows = SQL.all(
-            conn,
-            "news_alike",
-            model=embedding.model_version,
-            vector=embedding.literal,
-            signs=embedding.signs,
-            words=words,
-            sources=None if sources is None else list(sources),
-            since=since,
-            other_than=other_than or UUID(int=0),
-            limit=limit,
-        )
+        rows = SQL.all(conn, "news_alike", **compared, **asked, other_than=other_than or UUID(int=0))
         return news.lines(conn, rows), rows[0]["is_mixed"]

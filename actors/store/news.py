@@ -103,9 +103,9 @@ def _few(
     return None if len(ids) > _FEW and not starred and state is None else ids
 
 
-def sources_like(conn: Connection, part: str) -> list[UUID]:
-    """The sources whose name or address contains this text."""
-    return [row["id"] for row in SQL.all(conn, "news_sources_like", part=part)]
+def sources_like(conn: Connection, part: str | None) -> list[UUID] | None:
+    """The sources whose name or address contains this text; None without a text."""
+    return None if part is None else [row["id"] for row in SQL.all(conn, "news_sources_like", part=part)]
 
 
 def search(

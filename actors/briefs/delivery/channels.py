@@ -22,6 +22,8 @@ from actors.briefs import rendering
 from actors.briefs.whole_file import write_whole
 from actors.engine.contract import EngineError
 from actors.engine.fetch import Fetcher, Limits, refused
+from actors.engine.text import one_line
+from zeke_jobs import Reject, Retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,21 +38,6 @@ _LARGEST_ANSWER = 100_000
 _NTFY_TEXT = 3800  # bytes; ntfy makes a file of more than 4096, and refuses more than 8192 of JSON
 _NTFY_TITLE = 250  # characters
 _COMMAND = 30.0  # seconds
-
-
-class NotDelivered(Exception):
-    """A message did not reach a receiver.
-
-    Args:
-        message: The reason, for a person.
-        transient: Whether another try may help.
-        retry_after: Seconds that the receiver asked us to wait; None if it did not.
-    """
-
-    def __init__(self, message: str, *, transient: bool, retry_after: float | None = None) -> None:
-        super().__init__(message)
-        self.transient = transient
-        self.retry_after = retry_after
 
 
 @dataclass(frozen=True)
@@ -74,7 +61,7 @@ class Message:
 
 
 def channels(ways: Ways) -> Iterator[tuple[str, Callable[[Message], None]]]:
-    """The name of each receiver, the same from one run to the next, and how to deliver to it; that raises ``NotDelivered``."""
+    """The name of each receiver, the same from one run to the next, and how to deliver to it: that raises Retry or Reject."""
     if ways.folder is not None:
         yield f"folder:{ways.folder}", partial(_to_folder, ways.folder)
     if ways.mail is not None:
@@ -94,7 +81,7 @@ def _to_folder(folder: Path, message: Message) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / f"{message.name}.md", rendering.markdown(message.digest))
     except OSError as error:
-        raise NotDelivered(f"{folder} cannot be written to: {error}", transient=True) from error
+        raise Retry(None, f"{folder} cannot be written to: {error}") from error
 
 
 def _by_mail(mail: Mail, to: str, message: Message) -> None:
@@ -113,15 +100,19 @@ def _by_mail(mail: Mail, to: str, message: Message) -> None:
             server.send_message(made, mail.sender, [to])
     except smtplib.SMTPRecipientsRefused as error:
         code, answer = error.recipients[to]
-        raise NotDelivered(f"{to}: {code} {_words(answer)}", transient=code < 500) from error
+        raise _refusal(code, f"{to}: {code} {_words(answer)}") from error
     except smtplib.SMTPResponseException as error:
         reason = f"{mail.host} answers {error.smtp_code} {_words(error.smtp_error)}"
-        raise NotDelivered(reason, transient=error.smtp_code < 500) from error
+        raise _refusal(error.smtp_code, reason) from error
     except (smtplib.SMTPNotSupportedError, ssl.SSLCertVerificationError, UnicodeError) as error:
-        raise NotDelivered(f"{mail.host}: {error}", transient=False) from error
+        raise Reject(f"{mail.host}: {error}") from error
     except (smtplib.SMTPException, OSError) as error:
         reason = str(error) or type(error).__name__
-        raise NotDelivered(f"{mail.host} cannot be reached: {reason}", transient=True) from error
+        raise Retry(None, f"{mail.host} cannot be reached: {reason}") from error
+
+
+def _refusal(code: int, reason: str) -> Retry | Reject:
+    return Retry(None, reason) if code < 500 else Reject(reason)
 
 
 def _mail_server(mail: Mail) -> smtplib.SMTP:
@@ -186,7 +177,7 @@ def _post(receiver: Address, url: str, body: bytes, headers: Mapping[str, str]) 
             raise error
     except EngineError as error:
         reason = str(error).replace("services.engine.allow_networks", "allow_networks of the receiver")
-        raise NotDelivered(reason, transient=error.transient, retry_after=error.retry_after) from error
+        raise (Retry(error.retry_after, reason) if error.transient else Reject(reason)) from error
 
 
 def _to_command(command: Sequence[str], message: Message) -> None:
@@ -196,13 +187,12 @@ def _to_command(command: Sequence[str], message: Message) -> None:
         try:
             done = subprocess.run(command, input=given, stdout=said, stderr=said, timeout=_COMMAND, check=False)  # noqa: S603 (the operator's own)
         except subprocess.TimeoutExpired as error:
-            raise NotDelivered(f"{command[0]} took longer than {_COMMAND:g} s", transient=True) from error
+            raise Retry(None, f"{command[0]} took longer than {_COMMAND:g} s") from error
         except OSError as error:
-            raise NotDelivered(f"{command[0]} cannot be run: {error}", transient=False) from error
+            raise Reject(f"{command[0]} cannot be run: {error}") from error
         if done.returncode:
             said.seek(max(0, said.seek(0, 2) - 300))
-            reason = f"{command[0]} ended with status {done.returncode}: {_words(said.read())}"
-            raise NotDelivered(reason, transient=True)
+            raise Retry(None, f"{command[0]} ended with status {done.returncode}: {_words(said.read())}")
 
 
 def signature(secret: str, name: str, moment: str, body: bytes) -> str:
@@ -212,11 +202,10 @@ def signature(secret: str, name: str, moment: str, body: bytes) -> str:
         try:
             key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
         except binascii.Error as error:
-            raise NotDelivered("expected a secret in base64 behind whsec_, got another", transient=False) from error
+            raise Reject("expected a secret in base64 behind whsec_, got another") from error
     made = hmac.new(key, f"{name}.{moment}.".encode() + body, hashlib.sha256).digest()
     return "v1," + base64.b64encode(made).decode()
 
 
 def _words(answer: bytes | str) -> str:
-    text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
-    return " ".join(text.split())[:300]
+    return one_line(answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer, 300)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.store import digests
+from actors.store.statements import SQL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ def test_a_pull_opens_a_batch_with_the_digest_at_its_end(pipeline: Pipeline, add
     pipeline.run("ingest-pull")
     ctx = pipeline.contexts[-1]
     name = f"pull/{ctx.job_id}"
-    then = ("generate-brief", {"period": "day", "ends_on": digests.today(pipeline.conn).isoformat()})
+    then = ("generate-brief", {"period": "day", "ends_on": SQL.value(pipeline.conn, "digest_today").isoformat()})
     assert ctx.batches == {name: (then, "send")}
     assert [options["batch"] for _, _, options in pipeline.sent] == [name]
     pipeline.run("ingest-pull")

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from actors.ai import hashing
+from actors.briefs.digest import top
 from actors.cli.search import RANKED
-from actors.store import digests, embeddings, news
+from actors.store import embeddings, news
 from zeke_jobs.postgres import embedded, migrate
 from zeke_jobs.postgres.pool import connect
 
@@ -136,7 +137,8 @@ def measure(conn: Connection) -> float:
     source = news.sources_like(conn, "Source 77")
 
     def alike(**more: Any) -> Callable[[], Any]:
-        return lambda: embeddings.alike(conn, NEAR, **more)[0]
+        asked = {"words": "", "sources": None, "since": None, "limit": 20, **more}
+        return lambda: embeddings.alike(conn, NEAR, **asked)[0]
 
     def of(words: str, **more: Any) -> Callable[[], Any]:
         return lambda: news.search(conn, words, ranked=RANKED, **more)
@@ -162,8 +164,8 @@ def measure(conn: Connection) -> float:
         "search --meaning, since 7d": alike(since=DAY - timedelta(days=7)),
         "search --meaning, a word of 1 %": alike(words="w1200"),
         "search --meaning, a frequent word": alike(words="w1"),
-        "digest of a day": lambda: digests.top(conn, since=date(2026, 11, 18), until=date(2026, 11, 18), team_id=None, limit=10),
-        "digest of a week": lambda: digests.top(conn, since=date(2026, 11, 12), until=date(2026, 11, 18), team_id=None, limit=10),
+        "digest of a day": lambda: top(conn, since=date(2026, 11, 18), until=date(2026, 11, 18), team_id=None, limit=10),
+        "digest of a week": lambda: top(conn, since=date(2026, 11, 12), until=date(2026, 11, 18), team_id=None, limit=10),
     }  # fmt: skip
     longest = 0.0
     print(f"{'look':36} {'rows':>5} {'first ms':>9} {'median ms':>9} {'CPU ms':>9}")

@@ -11,7 +11,8 @@ from uuid import UUID
 import pytest
 from psycopg2.extras import RealDictCursor
 
-from actors.store import digests, news
+from actors.briefs.digest import top
+from actors.store import news
 from actors.store.statements import by_index
 from tests.conftest import databases
 from zeke_jobs.postgres.pool import connect, transaction
@@ -86,7 +87,7 @@ def _read(conn: Connection) -> dict[str, int]:
         (lambda conn: news.search(conn, "rare777", limit=20), 1, 60),
         (lambda conn: news.search(conn, "some7", limit=20), 20, 900),
         (lambda conn: news.search(conn, "common", limit=20, ranked=100), 20, COUNT + 900),
-        (lambda conn: digests.top(conn, since=date(2026, 11, 18), until=date(2026, 11, 18), team_id=None, limit=10), 10, 300),
+        (lambda conn: top(conn, since=date(2026, 11, 18), until=date(2026, 11, 18), team_id=None, limit=10), 10, 300),
     ],
     ids=["stories", "unread", "since", "starred", "archived", "a rare word", "a word", "a common word", "digest"],
 )  # fmt: skip
