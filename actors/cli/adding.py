@@ -10,7 +10,7 @@ import typer
 from actors.cli import jobs
 from actors.cli.engine import cannot_read, in_force, service, task_settings
 from actors.cli.output import Json, ago, as_json, console, database, escape, in_json, short, tell
-from actors.engine.contract import EngineError
+from actors.engine.contract import ContentSource, EngineError
 from actors.engine.discovery.addresses import is_mailbox, typed
 from actors.engine.discovery.selected import selector_of, with_selector
 from actors.engine.fetch import parse
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
-    from actors.engine.contract import ContentSource
 
 _SHOWN = 5
 
@@ -56,15 +55,10 @@ def add(
     metadata: dict[str, Any] = {"folder": steps} if steps else {}
     with database() as conn:
         if no_check:
-            kind = _by_address(address) or kind or ("youtube_channel" if "youtube.com/" in address.lower() else "rss")
-            source_id, is_new = store.add(conn, kind, address, name=name, authority=authority, metadata=metadata)
-            if is_json:
-                as_json({"id": source_id, "type": kind, "url": address, "new": is_new})
-                return
-            tell(f"{'added' if is_new else 'already there:'} {kind} {address}")
-            tell(f"not read yet; read it now: zeke-news sources refresh {short(source_id)}")
-            return
-        feed = _choose(discover(conn, url), pick, is_json=is_json)
+            told = "youtube" if "youtube.com/" in address.lower() else "rss"
+            feed = ContentSource(id=address, url=address, source_type=told)
+        else:
+            feed = _choose(discover(conn, url), pick, is_json=is_json)
         known = SQL.one(conn, "source_by_address", urls=[feed.url, feed.id, address])
         first = FirstFetch.model_validate(task_settings(in_force(conn), "ingest-source").get("first_fetch", {}))
         url, kind = feed.url, _by_address(feed.url) or kind or type_of(feed)
@@ -77,7 +71,8 @@ def add(
             source_id, is_new = store.add(conn, kind, url, name=name, authority=authority, metadata=metadata)
         else:
             source_id, is_new = known["id"], False
-        waits = _read_now(conn, source_id, url) if is_new else ""
+        waits = f"not read yet; read it now: zeke-news sources refresh {short(source_id)}" if no_check else ""
+        waits = _read_now(conn, source_id, url) if is_new and not no_check else waits
     said: dict[str, Any] = {"id": source_id, **_facts(feed), "type": kind, "new": is_new}
     if twin is not None:
         said["same_items_as"] = twin["id"]
@@ -193,7 +188,7 @@ def _print(feed: ContentSource, head: str) -> None:
     out = console()
     out.print(f"[bold]{escape(head)}[/bold]", soft_wrap=True)
     tell(f"   {feed.url}")
-    if not feed.items:
+    if feed.items == []:
         out.print("   no items yet")
     for item in _newest(feed)[:_SHOWN]:
         tell(f"   {ago(item.published_at):>4}  {item.title or item.url}")

@@ -54,16 +54,12 @@ def add(
             )
         if wanted.words:
             news.check_words(conn, wanted.words)
-        told: dict[str, Any] = {
-            "name": name.strip(),
-            "query": query,
-            "min_chili": min_chili,
-            "receivers": list(dict.fromkeys(to or [])),
-        }
+        receivers = list(dict.fromkeys(to or []))
+        told = {"name": name.strip(), "query": query, "min_chili": min_chili, "receivers": receivers}
         if SQL.one(conn, "alert_add", **told, words=wanted.words, sources=list(wanted.sources)) is None:
             raise UsageError(f"expected a new name, got {name!r}; zeke-news alert remove removes it")
     if not in_json(told, is_json=is_json):
-        tell(f"from now on {name.strip()} goes to {', '.join(told['receivers'])}")
+        tell(f"from now on {name.strip()} goes to {', '.join(receivers)}")
 
 
 @app.command("list")

@@ -8,7 +8,7 @@ import typer
 from pydantic import ValidationError
 
 from actors.cli.engine import in_force, task_settings
-from actors.cli.output import Json, Team, database, in_json, tell
+from actors.cli.output import Json, Team, database, in_json, one_of_several, tell
 from actors.insights.events import EventSettings
 from actors.insights.interests import Interest
 from actors.insights.suggesting import propose
@@ -29,12 +29,7 @@ if TYPE_CHECKING:
     from actors.insights.interests import Interests
     from zeke_jobs.config import Config
 
-app = typer.Typer(help="What raises and lowers stories for you.", no_args_is_help=True)
-
-
-@app.callback()
-def _several() -> None:
-    """A group of commands, although there is one."""
+app = typer.Typer(help="What raises and lowers stories for you.", no_args_is_help=True, callback=one_of_several)
 
 
 @app.command(short_help="Propose interests by what was read and archived.")

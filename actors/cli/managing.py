@@ -12,7 +12,7 @@ from actors.cli.output import Json, as_json, console, database, in_json, short, 
 from actors.store import news
 from actors.store import sources as store
 from actors.store.statements import SQL
-from zeke_jobs.cli.options import flag, option
+from zeke_jobs.cli.options import argument, flag, option
 from zeke_jobs.errors import ZekeJobsError
 from zeke_jobs.postgres.pool import transaction
 
@@ -27,18 +27,14 @@ _GOOD = {"read", "not_modified"}
 
 
 def refresh(
-    source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="One source; by default all that are switched on.")
-    ] = "",
+    source: Annotated[str, argument("One source; by default all that are switched on.", "SOURCE")] = "",
     is_json: Json = False,
 ) -> None:
     """Read sources now, due or not, and wait for the end."""
     with database() as conn:
         wanted = [_readable(conn, source)] if source else [row for row in _all(conn) if row["is_active"]]
         read = _read(conn, wanted)
-    if is_json:
-        as_json(read)
-    else:
+    if not in_json(read, is_json=is_json):
         _print_reads(read, is_one=bool(source))
     if read and all(one["outcome"] not in _GOOD for one in read):
         raise typer.Exit(1)
@@ -75,9 +71,8 @@ def rename(
     with database() as conn:
         found = news.find_source(conn, source)
         changed = SQL.run(conn, "source_rename", source_id=found, name=name.strip()) > 0
-    if in_json({"id": found, "name": name.strip(), "changed": changed}, is_json=is_json):
-        return
-    tell(f"{source}: {'now' if changed else 'already'} called {name.strip()}")
+    if not in_json({"id": found, "name": name.strip(), "changed": changed}, is_json=is_json):
+        tell(f"{source}: {'now' if changed else 'already'} called {name.strip()}")
 
 
 def remove(source: Which, yes: Annotated[bool, flag("--yes", "Do not ask.")] = False, is_json: Json = False) -> None:
@@ -96,10 +91,11 @@ def remove(source: Which, yes: Annotated[bool, flag("--yes", "Do not ask.")] = F
                 raise typer.Exit(1)
         with transaction(conn):
             store.remove(conn, found)
-    if in_json({"id": found, **told, "removed": True}, is_json=is_json):
-        return
-    kept = f"; {told['shared']} stories stay with other sources that tell them" if told["shared"] else ""
-    console().print(f"removed {said}{kept}", soft_wrap=True, markup=False)
+    if not in_json({"id": found, **told, "removed": True}, is_json=is_json):
+        tell(
+            f"removed {said}"
+            + (f"; {told['shared']} stories stay with other sources that tell them" if told["shared"] else "")
+        )
 
 
 def merge(
@@ -114,9 +110,8 @@ def merge(
             raise typer.BadParameter("expected two sources, got the same one twice", param_hint="INTO")
         with transaction(conn):
             moved = store.merge(conn, old, new)
-    if in_json({"removed": old, "into": new, "items": moved}, is_json=is_json):
-        return
-    tell(f"{source}: {moved} items moved to {into}; the source is removed")
+    if not in_json({"removed": old, "into": new, "items": moved}, is_json=is_json):
+        tell(f"{source}: {moved} items moved to {into}; the source is removed")
 
 
 def _all(conn: Connection) -> list[dict[str, Any]]:

@@ -37,11 +37,9 @@ def stories(
     skip: Skip = 0,
 ) -> str:
     """List stories, the newest first: of a source, by a part of its name; of the last hours or days; hot ones; one an event."""
-    words = [f"--source={source}"] if source else []
-    words += [f"--since={since}"] if since else []
-    words += [f"--min-chili={min_chili}"] if min_chili else []
-    words += [f"--{only}"] if only else []
-    return _ask("stories", *words, f"--limit={limit}", skip=skip)
+    given = {"source": source, "since": since, "min-chili": min_chili, "limit": limit}
+    words = [f"--{name}={value}" for name, value in given.items() if value]
+    return _ask("stories", *words, *([f"--{only}"] if only else []), skip=skip)
 
 
 def story(story: Which, text: Annotated[bool, Field(description="Its text alone.")] = False, skip: Skip = 0) -> str:

@@ -54,11 +54,7 @@ def bring_in(
         new = [feed for feed in feeds if feed.address not in known]
         added = 0
         with progress("reading feeds", len(new)) as step:
-            for feed, answer in (
-                ((feed, _fault(feed.address)) for feed in new)
-                if no_check
-                else _read(service(in_force(conn), "engine").open(), new)
-            ):
+            for feed, answer in _read(None if no_check else service(in_force(conn), "engine").open(), new):
                 if isinstance(answer, EngineError):
                     failed.append({"url": feed.address, "name": feed.name, "code": answer.code, "why": str(answer)})
                 else:
@@ -76,24 +72,22 @@ def bring_in(
         console().print("the same command tries these again; --no-check adds them unread", soft_wrap=True)
 
 
-def _fault(address: str) -> EngineError | None:
-    try:
-        parse(address)
-    except EngineError as error:
-        return error
-    return None
+def _read(
+    engine: Finder | None, feeds: Sequence[Listed]
+) -> Iterator[tuple[Listed, ContentSource | EngineError | None]]:
+    """Each feed's contents, or the reason why it cannot be read, as answers come. A host gets one request at a time.
 
-
-def _read(engine: Finder, feeds: Sequence[Listed]) -> Iterator[tuple[Listed, ContentSource | EngineError]]:
-    """Each feed's contents, or the reason why it cannot be read, as answers come. A host gets one request at a time."""
+    Without an engine only the addresses are checked.
+    """
     hosts: dict[str, list[Listed]] = {}
     for feed in feeds:
         hosts.setdefault(site_of(feed.address), []).append(feed)
 
-    def one(feed: Listed) -> ContentSource | EngineError:
-        if (fault := _fault(feed.address)) is not None:  # such as a mailbox
-            return fault
+    def one(feed: Listed) -> ContentSource | EngineError | None:
         try:
+            parse(feed.address)  # not such as a mailbox
+            if engine is None:
+                return None
             found = engine.discover(feed.address).feeds  # lists written by hand have pages in place of feeds
         except EngineError as error:
             return error
@@ -101,7 +95,7 @@ def _read(engine: Finder, feeds: Sequence[Listed]) -> Iterator[tuple[Listed, Con
             return found[0]
         return EngineError("not_a_feed", f"is a page with {len(found)} feeds: " + ", ".join(one.url for one in found))
 
-    def of_host(mine: list[Listed]) -> list[tuple[Listed, ContentSource | EngineError]]:
+    def of_host(mine: list[Listed]) -> list[tuple[Listed, ContentSource | EngineError | None]]:
         return [(feed, one(feed)) for feed in mine]
 
     pool = ThreadPoolExecutor(_AT_ONCE)

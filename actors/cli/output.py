@@ -41,6 +41,10 @@ Team = Annotated[
 __all__ = ["Console", "escape", "say", "visible"]
 
 
+def one_of_several() -> None:
+    """The callback of a group of commands that has one only."""
+
+
 @contextmanager
 def database() -> Iterator[Connection]:
     """A connection to the pipeline's database: ``DATABASE_URL``, else the server that ``zeke-jobs up`` runs here.

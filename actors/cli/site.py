@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from actors.cli.engine import here, service
-from actors.cli.output import Json, database, in_json, tell
+from actors.cli.output import Json, database, in_json, one_of_several, tell
 from actors.engine import Settings
 from actors.engine.contract import EngineError
 from actors.engine.discovery.addresses import typed
@@ -17,17 +17,11 @@ from zeke_jobs.cli.options import argument
 from zeke_jobs.core.durations import format_duration
 from zeke_jobs.errors import ConfigurationError
 
-if TYPE_CHECKING:
-    from actors.engine.sites.rules import Site
-
 _PARTS = ("engine", "headers", "cookies", "remove", "text")
 
-app = typer.Typer(help="Rules for sites.", no_args_is_help=True)
-
-
-@app.callback()
-def site() -> None:
-    """Rules for sites, in services.engine.sites of jobs.yaml."""
+app = typer.Typer(
+    help="Rules for sites, in services.engine.sites of jobs.yaml.", no_args_is_help=True, callback=one_of_several
+)
 
 
 @app.command("test", short_help="Show what the rule of a site gives.")
@@ -49,7 +43,9 @@ def try_out(url: Annotated[str, argument("A page of the site.", "URL")], is_json
     steps = [{"with": [], **_read(without, address)}]
     steps += [{"with": named, **_read(settings, address)}] if named else []
     sent = [*rule.headers, *(f"cookie {one}" for one in rule.cookies)]
-    said = {"url": address, "rule": host, "sent": sent, "feed_is_enough": rule.feed_is_enough, "pace": _pace(rule)}
+    pace = f"{rule.at_once} requests at once" if rule.at_once > 1 else "one request at a time"
+    pace = f"at least {format_duration(rule.pause)} between two requests" if rule.pause else pace
+    said = {"url": address, "rule": host, "sent": sent, "feed_is_enough": rule.feed_is_enough, "pace": pace}
     if not in_json({**said, "steps": steps}, is_json=is_json):
         _print(said, steps)
     if "reason" in steps[-1]:
@@ -64,12 +60,6 @@ def _read(settings: Settings, url: str) -> dict[str, Any]:
     lines = [one_line(line, 76) for line in (page.text or "").split("\n") if line.strip()]
     shown = {"characters": len(page.text or ""), "choice": page.text_choice or "the Engine tells no choice"}
     return {**shown, "lines": list(dict.fromkeys([*lines[:1], *lines[-1:]]))}
-
-
-def _pace(rule: Site) -> str:
-    if rule.pause:
-        return f"at least {format_duration(rule.pause)} between two requests"
-    return f"{rule.at_once} requests at once" if rule.at_once > 1 else "one request at a time"
 
 
 def _print(said: dict[str, Any], steps: list[dict[str, Any]]) -> None:

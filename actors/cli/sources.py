@@ -85,9 +85,8 @@ def _switch(name: str, *, on: bool, is_json: bool) -> None:
     with database() as conn:
         found = news.find_source(conn, name)
         changed = store.switch(conn, found, on=on)
-    if in_json({"id": found, "is_active": on, "changed": changed}, is_json=is_json):
-        return
-    tell(f"{name}: {'now' if changed else 'already'} {'on' if on else 'off'}")
+    if not in_json({"id": found, "is_active": on, "changed": changed}, is_json=is_json):
+        tell(f"{name}: {'now' if changed else 'already'} {'on' if on else 'off'}")
 
 
 @app.command(short_help="Say why sources do not deliver.")

@@ -11,13 +11,13 @@ from urllib.parse import unquote, urlsplit
 import typer
 
 from actors.cli import alerts
-from actors.cli.output import ago, as_json, console, database, escape, short, tell
+from actors.cli.output import Json, ago, console, database, escape, in_json, short, tell
 from actors.engine.canonical import canonical_url
 from actors.engine.discovery.addresses import is_mailbox
 from actors.outcomes import IN_FLIGHT
 from actors.store import news
 from actors.store.statements import SQL
-from zeke_jobs.cli.options import flag
+from zeke_jobs.cli.options import argument
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,13 +43,9 @@ class Step:
 
 def why(
     name: Annotated[
-        str,
-        typer.Argument(
-            help="The article's address, as in a browser; a story's number or id; imap://NAME/FOLDER.",
-            metavar="ARTICLE",
-        ),
+        str, argument("The article's address, as in a browser; a story's number or id; imap://NAME/FOLDER.", "ARTICLE")
     ],
-    is_json: Annotated[bool, flag("--json", "Print JSON.")] = False,
+    is_json: Json = False,
 ) -> None:
     """Show an article's steps with their outcomes, and its pending jobs."""
     with database() as conn:
@@ -59,9 +55,7 @@ def why(
             raise typer.BadParameter(
                 f"expected an address as in a browser, got {name!r}", param_hint="ARTICLE"
             ) from error
-    if is_json:
-        as_json(answer)
-    else:
+    if not in_json(answer, is_json=is_json):
         _print(answer)
     if not answer["items"] and not answer["jobs"]:
         raise typer.Exit(1)

@@ -20,9 +20,8 @@ class Settings(SiteSettings):
         if self.sites:
             from actors.engine.sites.engines import SiteEngines
 
-            return SiteEngines(
-                self, {host: self.of(site).one() for host, site in self.sites.items() if site.engine}, self.one()
-            )
+            named = {host: self.of(site).one() for host, site in self.sites.items() if site.engine}
+            return SiteEngines(self, {"": self.one(), **named})
         return self.one()
 
     def one(self) -> Finder:

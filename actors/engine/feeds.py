@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from actors.engine import json_feed
+from actors.engine.article.transcript import CAPTIONS
 from actors.engine.canonical import LONGEST_ADDRESS, is_web, joined
 from actors.engine.contract import (
     EARLIEST,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 _MOST_TAGS = 20
 _AUDIO = re.compile(r"\.(?:mp3|m4a|m4b|aac|ogg|oga|opus|flac|wav)$", re.IGNORECASE)
-_CAPTIONS = {"text/vtt", "text/srt", "application/srt", "application/x-subrip"}
 _PERIODS = {"hourly": 60, "daily": 1440, "weekly": 10080, "monthly": 43200, "yearly": 525600}
 
 
@@ -182,7 +182,7 @@ def _transcript(entry: dict[str, Any], feed_url: str) -> str:
     named = [
         (dict.get(entry, key) or {}, at) for key, at in (("podcast_transcript", "url"), ("media_subtitle", "href"))
     ]
-    named += [(part, "href") for part in dict.get(entry, "links") or [] if value_of(part, "type") in _CAPTIONS]
+    named += [(part, "href") for part in dict.get(entry, "links") or [] if value_of(part, "type") in CAPTIONS]
     found = (joined(feed_url, value_of(part, at), with_fragment=True) for part, at in named if isinstance(part, dict))
     return next(filter(None, found), "")
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from actors.engine import youtube
+from actors.engine.article.transcript import CAPTIONS
 from actors.engine.contract import ContentItem, ContentSource, EngineError, Found, bounded_header
 from actors.engine.discovery.addresses import is_mailbox
 from actors.engine.discovery.discover import Discovery
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 _HEADERS_AND_REDIRECTS = 1_000_000
 _PAGE_TYPES = ("text/html", "text/plain", "application/xhtml", "application/xml", "text/xml")
-_TRANSCRIPTS = ("text/vtt", "text/srt", "application/srt", "application/x-subrip", "application/json")
 _FILES = ("application/octet-stream", "binary/octet-stream")
 _FEED_TYPES = ("text/", "application/", "binary/octet-stream")
 _ACCEPT_PAGE = "text/html,application/xhtml+xml;q=0.9,text/plain;q=0.5"
@@ -71,7 +71,7 @@ class LocalEngine:
                 video, lambda address: self._fetcher.get(address, self._limits(("application/json",)))
             )
         is_file = url.partition("?")[0].lower().endswith((".srt", ".vtt"))
-        limits = self._limits((*_PAGE_TYPES, *_TRANSCRIPTS, *(_FILES if is_file else ())))
+        limits = self._limits((*_PAGE_TYPES, *CAPTIONS, "application/json", *(_FILES if is_file else ())))
         answer = self._fetcher.get(url, limits, {"Accept": _ACCEPT_PAGE})
         if answer.status != 200 and not answer.body:
             raise EngineError(

@@ -12,7 +12,7 @@ from actors.engine.article.furniture import without_furniture
 from actors.engine.article.language import text_language
 from actors.engine.article.plain import plain_text
 from actors.engine.article.titles import letters
-from actors.engine.article.transcript import spoken
+from actors.engine.article.transcript import CAPTIONS, spoken
 from actors.engine.article.walls import wall
 from actors.engine.contract import Author, ContentItem, EngineError
 from actors.engine.metadata import Metadata, read
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from lxml.html import HtmlElement, HTMLParser
 
 _MOST_ELEMENTS = 60_000
-_PLAIN = {"text/plain", "text/vtt", "text/srt", "application/srt", "application/x-subrip"}
 
 
 def read_page(
@@ -42,7 +41,7 @@ def read_page(
         return _item(url, Metadata(title=one_line(words, 120)), words, words)
     if media_type == "application/json":
         raise EngineError("unsupported_type", f"{url} is {media_type}, and no transcript")
-    if media_type in _PLAIN:
+    if media_type in {"text/plain", *CAPTIONS}:
         plain = clean(markup).strip()
         title = one_line(plain.split("\n", 1)[0], 200)
         return _item(url, Metadata(title=title), plain, plain)

@@ -64,15 +64,20 @@ def apply(tx: Connection, text: StoryText, interests: Interests) -> bool:
     said = f"{text.title}\n{text.document}"
     scores = []
     for team, interest in interests.teams.items():
-        examples = [*interest.like, *interest.unlike]
-        named = {
-            "ids": [one for one in examples if isinstance(one, UUID)],
-            "numbers": [one for one in examples if isinstance(one, int)],
-        }
-        near = SQL.all(tx, "example_cosines", story_id=text.id, **named) if examples else []
+        named = examples(interest)
+        near = SQL.all(tx, "example_cosines", story_id=text.id, **named) if any(named.values()) else []
         shift, parts = score(interest, interests, said, near)
         scores.append({"team_id": str(EVERYBODY if team == "all" else team), "shift": shift, "parts": parts})
     return SQL.run(tx, "team_scores_put", story_id=text.id, scores=Json(scores)) > 0
+
+
+def examples(interest: Interest) -> dict[str, list[Any]]:
+    """The ``ids`` and the ``numbers`` of the example stories."""
+    every = [*interest.like, *interest.unlike]
+    return {
+        "ids": [one for one in every if isinstance(one, UUID)],
+        "numbers": [one for one in every if isinstance(one, int)],
+    }
 
 
 def score(

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, Literal
 
 from actors.ai.words import SMALL, words
-from actors.insights.interests import Interest, score
+from actors.insights.interests import Interest, examples, score
 from actors.store.statements import SQL, by_index
 
 if TYPE_CHECKING:
@@ -41,21 +41,18 @@ def propose(
         liked = [row for row in rows if row["is_starred"] or row["state"] == "read"]
         archived = [row for row in rows if row["state"] == "archived" and not row["is_starred"]]
         starred = [row for row in liked if row["is_starred"]][:_EXAMPLES]
-        tried = [*starred, *archived[:_EXAMPLES]]
-        known = [*interest.like, *interest.unlike]
-        ids = [one for one in known if not isinstance(one, int)]
-        numbers = [one for one in known if isinstance(one, int)] + [row["number"] for row in tried]
-        stories = [row["id"] for row in rows]
+        named = examples(interest)
+        named["numbers"] += [row["number"] for row in starred + archived[:_EXAMPLES]]
         near: defaultdict[UUID, list[dict[str, Any]]] = defaultdict(list)
-        for pair in SQL.all(conn, "interest_cosines", ids=ids, numbers=numbers, stories=stories):
+        for pair in SQL.all(conn, "interest_cosines", **named, stories=[row["id"] for row in rows]):
             near[pair["to_id"]].append(pair)
     week = [row for row in rows if row["is_recent"]]
     others = [row for row in week if row["state"] == "unread" and not row["is_starred"]]
-    named: list[tuple[Kind, str | int]] = [("more", word) for word in _telling(liked, archived + others)]
-    named += [("less", word) for word in _telling(archived, liked + others)]
-    named += [("like", row["number"]) for row in starred] + [("unlike", row["number"]) for row in archived[:_EXAMPLES]]
+    new: list[tuple[Kind, str | int]] = [("more", word) for word in _telling(liked, archived + others)]
+    new += [("less", word) for word in _telling(archived, liked + others)]
+    new += [("like", row["number"]) for row in starred] + [("unlike", row["number"]) for row in archived[:_EXAMPLES]]
     made, shown = [], Counter[str]()
-    for kind, value in named:
+    for kind, value in new:
         if shown[kind] == _MOST or str(value).lower() in {str(one).lower() for one in getattr(interest, kind)}:
             continue
         alone = Interest.model_validate({kind: [value]})
@@ -68,16 +65,13 @@ def propose(
             continue
         shown[kind] += 1
         wider = interest.model_copy(update={kind: (*getattr(interest, kind), value)})
-        shifts = [(row, _shift(wider, settings, row, near) - _shift(interest, settings, row, near)) for row in week]
-        moved = [{"number": row["number"], "title": row["title"], "by": by} for row, by in shifts if by]
+        moved = []
+        for row in week:
+            before, after = (score(one, settings, row["said"], near[row["id"]])[0] for one in (interest, wider))
+            if after != before:
+                moved.append({"number": row["number"], "title": row["title"], "by": after - before})
         made.append({"accept": f"{kind}:{value}", "liked": fits[0], "archived": fits[1], "moved": moved})
     return made, {"liked": len(liked), "archived": len(archived), "recent": len(week)}
-
-
-def _shift(
-    interest: Interest, settings: Interests, row: Mapping[str, Any], near: Mapping[UUID, list[dict[str, Any]]]
-) -> float:
-    return score(interest, settings, row["said"], near[row["id"]])[0]
 
 
 def _telling(some: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -17,6 +17,7 @@ from actors.sources.likeness import Likeness
 from actors.sources.obtain import Missing, is_article, obtain, stand_in
 from actors.sources.rules import Rule
 from actors.store import items, stories
+from actors.store.statements import SQL
 from actors.store.stories import Text
 from actors.waiting import grown
 from zeke_jobs import Context, Defer, Duration, parse_duration
@@ -69,7 +70,7 @@ def fetch_content(payload: FetchContent, ctx: Context[ContentSettings]) -> dict[
     Raises:
         Defer: another job is asking the same host, the host rests, or the Engine is unavailable.
     """
-    found = items.for_fetch(ctx.db, payload.raw_item_ids)
+    found = map(items.of_row, SQL.all(ctx.db, "items_for_fetch", ids=list(payload.raw_item_ids)))
     waiting = [item for item in found if item.is_in_flight]
     with PoliteEngine(cast("Engine", ctx.service("engine")), ctx, ctx.settings.engine_wait.total_seconds()) as engine:
         counts = _fetch(ctx, waiting, engine)

@@ -185,8 +185,6 @@ def _is_beyond(limit: int | timedelta | None, facts: _Facts, sign: int) -> bool 
 
 
 def _applies(when: Conditions, item: Item, named: str, folder: Sequence[str]) -> bool:
-    if not when.source and not when.folder:
-        return True
     parts = [folded(part).casefold() for part in when.source]
     folders = [[step.strip().casefold() for step in one.split("/") if step.strip()] for one in when.folder]
     is_source = not parts or any(

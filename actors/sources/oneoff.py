@@ -49,7 +49,8 @@ def ingest_oneoff(payload: IngestOneoff, ctx: Context[OneoffSettings]) -> dict[s
         identity = short_identity(canonical_url(url))
         found = items.add(tx, source_id, NewItem(external_id=identity, url=url, metadata=metadata))
         result: dict[str, Any] = {"raw_item_id": str(found.id), "outcome": "queued"}
-        if found.outcome is not None and _is_settled(found):
+        # Nothing is to be done for an item that is in flight, or part of a story.
+        if found.outcome is not None and (found.outcome in IN_FLIGHT or found.outcome.status == "completed"):
             result["outcome"] = found.outcome.value
             result["story_id"] = str(found.story_id) if found.story_id else None
         else:
@@ -59,9 +60,3 @@ def ingest_oneoff(payload: IngestOneoff, ctx: Context[OneoffSettings]) -> dict[s
             send_fetches(ctx, [(found.id, url)], priority=priority)
         ctx.complete(result)
     return result
-
-
-def _is_settled(found: items.Known) -> bool:
-    """Whether nothing is to be done for an item, because it is in flight or part of a story."""
-    assert found.outcome is not None
-    return found.outcome in IN_FLIGHT or found.outcome.status == "completed"

@@ -20,7 +20,7 @@ _TOGETHER = 500
 _CANARY = "zqcanaryqz"
 # Letters but those of scripts without spaces between words, beside which no boundary is needed.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
-_LETTER = re.compile(rf"[^\W{_UNSPACED}]")
+_LETTER = rf"[^\W{_UNSPACED}]"
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")
 
 
@@ -100,7 +100,8 @@ class Finder:
             for place in match(text) or ():
                 if place < len(patterns):
                     key, words, is_word = patterns[place]
-                    if not is_word or _is_whole(words, text):
+                    # RE2 has no look-around: it has found the words' letters, which may be a part of a word.
+                    if not is_word or _whole(words).search(text):
                         keys.add(key)
         return keys
 
@@ -117,16 +118,8 @@ def _phrase(words: str, escape: Callable[[str], str]) -> str:
 
 
 @lru_cache(maxsize=8192)
-def _pattern(words: str) -> re.Pattern[str]:
-    return re.compile(_phrase(words, re.escape), re.IGNORECASE)
-
-
-def _is_whole(words: str, text: str) -> bool:
-    """Whether the words, whose letters RE2 has found, stand in the text as whole words."""
-    place = _pattern(words).search(text)
-    while place and (_LETTER.match(text[place.start() - 1 : place.start()]) or _LETTER.match(text, place.end())):
-        place = _pattern(words).search(text, place.start() + 1)
-    return place is not None
+def _whole(words: str) -> re.Pattern[str]:
+    return re.compile(f"(?<!{_LETTER}){_phrase(words, re.escape)}(?!{_LETTER})", re.IGNORECASE)
 
 
 def _options() -> Any:

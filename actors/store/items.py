@@ -102,11 +102,6 @@ def queue(conn: Connection, ids: Sequence[UUID]) -> None:
         SQL.run(conn, "items_queue", ids=list(ids), status=Outcome.QUEUED.status)
 
 
-def for_fetch(conn: Connection, ids: Sequence[UUID]) -> list[Item]:
-    """The items of a fetch-content job. Items that do not exist (any more) are left out."""
-    return [of_row(row) for row in SQL.all(conn, "items_for_fetch", ids=list(ids))]
-
-
 def of_row(row: dict[str, Any]) -> Item:
     """The item in a row of the items for a fetch."""
     outcome = row["outcome"] and Outcome(row["outcome"])

@@ -12,6 +12,9 @@ from actors.engine.text import text_at
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+CAPTIONS = ("text/vtt", "text/srt", "application/srt", "application/x-subrip")
+"""Media types."""
+
 _TIMING = re.compile(r"\s*(?:\d+\s*\n)?(?:\d+:)?\d?\d:\d\d[,.]\d{3}[ \t]*-->")
 _VOICE = re.compile(r"<v(?:\.[^ >]*)? ([^>]{1,100})>")
 _MARKS = re.compile(r"<[^<>]{0,200}>|\{\\[^{}]{0,50}\}")

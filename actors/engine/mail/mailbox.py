@@ -86,13 +86,10 @@ def _bodies(
             if found and (budget.remaining() < reserve or budget.received > budget.raw_bytes - _LARGEST):
                 break
             found.append((uid, imap.message(uid)))
-        except Exception as error:
-            if isinstance(error, EngineError) and error.code == "unreadable":
-                found.append((uid, error))
-            elif not found:
+        except Exception:
+            if not found:
                 raise
-            else:
-                break
+            break
     refused = None
     while found and isinstance(found[-1][1], EngineError):
         refused = found.pop()[1]
@@ -165,11 +162,11 @@ class _Folder(imaplib.IMAP4):
         uids = {int(one) for part in found if part for one in part.split() if one.isdigit()}
         return sorted(uid for uid in uids if uid > last)  # a range with * always has the last message
 
-    def message(self, uid: int) -> bytes:
-        """A message, or its beginning; empty if it is gone. It stays unread."""
+    def message(self, uid: int) -> bytes | EngineError:
+        """A message, or its beginning; empty if it is gone; or why the server refuses it. It stays unread."""
         state, parts = self.uid("FETCH", str(uid), f"(BODY.PEEK[]<0.{_LARGEST}>)")
         if state == "NO":
-            raise EngineError("unreadable", f"{self.host} refuses message {uid}: {_shown(parts[-1])}")
+            return EngineError("unreadable", f"{self.host} refuses message {uid}: {_shown(parts[-1])}")
         for part in parts:
             if isinstance(part, tuple) and b"BODY[]" in part[0].upper():
                 return bytes(part[1])

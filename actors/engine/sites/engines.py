@@ -14,18 +14,11 @@ if TYPE_CHECKING:
 
 
 class SiteEngines:
-    """Asks the Engine of an address's rule, or else the default one.
+    """Asks the Engine of an address's rule: ``engines`` has it by the rule's host, and by an empty one the default."""
 
-    Args:
-        settings: The rules.
-        engines: By the host of the rule that names one.
-        default: For all other addresses.
-    """
-
-    def __init__(self, settings: SiteSettings, engines: Mapping[str, Finder], default: Finder) -> None:
+    def __init__(self, settings: SiteSettings, engines: Mapping[str, Finder]) -> None:
         self._settings = settings
         self._engines = engines
-        self._default = default
 
     def rule(self, url: str) -> Site:
         """The rule for the site of an address."""
@@ -44,4 +37,4 @@ class SiteEngines:
         return self._of(typed(text)).discover(text)
 
     def _of(self, url: str) -> Finder:
-        return self._engines.get(self._settings.rule_for(url)[0], self._default)
+        return self._engines.get(self._settings.rule_for(url)[0], self._engines[""])

@@ -71,7 +71,7 @@ def test_a_source_is_added_once_listed_and_switched_off(news: Callable[..., Any]
         "sources", "add", "--no-check", "https://a.example/feed.xml", "--name", "A Feed", "--authority", "0.8"
     )
     assert status == 0
-    assert "added rss https://a.example/feed.xml" in out
+    assert "added rss  A Feed" in out
     assert "already there" in news("sources", "add", "--no-check", "https://a.example/feed.xml")[1]
     (row,) = json.loads(news("sources", "list", "--json")[1])
     assert (row["name"], row["type"], row["authority_score"], row["is_active"]) == ("A Feed", "rss", 0.8, True)
