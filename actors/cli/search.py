@@ -80,12 +80,8 @@ def search(
         return
     out = console()
     for row in rows:
-        is_near = "cosine" in row
-        print_story(
-            out,
-            row,
-            f"{row['cosine']:.2f} alike. {row['one_liner'] or ''}" if is_near else " ".join(row["excerpt"].split()),
-        )
+        near = f"{row['cosine']:.2f} alike. {row['one_liner'] or ''}" if "cosine" in row else ""
+        print_story(out, row, near or " ".join(row["excerpt"].split()))
     if told:
         tell(told)
 

@@ -99,11 +99,9 @@ def _by_mail(mail: Mail, to: str, message: Message) -> None:
         with _mail_server(mail) as server:
             server.send_message(made, mail.sender, [to])
     except smtplib.SMTPRecipientsRefused as error:
-        code, answer = error.recipients[to]
-        raise _refusal(code, f"{to}: {code} {_words(answer)}") from error
+        raise _refusal(f"{to}:", *error.recipients[to]) from error
     except smtplib.SMTPResponseException as error:
-        reason = f"{mail.host} answers {error.smtp_code} {_words(error.smtp_error)}"
-        raise _refusal(error.smtp_code, reason) from error
+        raise _refusal(f"{mail.host} answers", error.smtp_code, error.smtp_error) from error
     except (smtplib.SMTPNotSupportedError, ssl.SSLCertVerificationError, UnicodeError) as error:
         raise Reject(f"{mail.host}: {error}") from error
     except (smtplib.SMTPException, OSError) as error:
@@ -111,7 +109,8 @@ def _by_mail(mail: Mail, to: str, message: Message) -> None:
         raise Retry(None, f"{mail.host} cannot be reached: {reason}") from error
 
 
-def _refusal(code: int, reason: str) -> Retry | Reject:
+def _refusal(who: str, code: int, answer: bytes | str) -> Retry | Reject:
+    reason = f"{who} {code} {_words(answer)}"
     return Retry(None, reason) if code < 500 else Reject(reason)
 
 

@@ -90,11 +90,10 @@ def _bodies(
             if not found:
                 raise
             break
-    refused = None
-    while found and isinstance(found[-1][1], EngineError):
-        refused = found.pop()[1]
-    if isinstance(refused, EngineError) and not found:
-        raise refused
+    while found and isinstance(refused := found[-1][1], EngineError):
+        if len(found) == 1:
+            raise refused
+        found.pop()
     return found
 
 
