@@ -227,8 +227,8 @@ def test_a_signal_ends_the_process_at_once_even_while_the_database_does_not_answ
 
 def test_a_scheduler_leaves_the_fleet_when_it_is_stopped_and_not_at_a_hangup(world: World, database: str) -> None:
     code = (
-        "import sys, time; from zeke_jobs.scheduler import beat as metronome\n"
-        "metronome.beat(sys.argv[1]); print('beaten', flush=True); time.sleep(60)"
+        "import sys, time; from zeke_jobs.core import logs; from zeke_jobs.scheduler import beat as metronome\n"
+        "logs.configure(); metronome.beat(sys.argv[1]); print('beaten', flush=True); time.sleep(60)"
     )
     members = "SELECT kind FROM zeke_jobs.worker"
     with subprocess.Popen([sys.executable, "-c", code, database], stdout=subprocess.PIPE, text=True) as running:

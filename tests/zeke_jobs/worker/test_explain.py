@@ -167,7 +167,7 @@ CASES = [
     Case("completion", "queue_pkey", complete),
     *(Case(f"end by {how}", "queue_pkey", finish(how)) for how in ("retry", "failed", "deferred", "returned")),
     *(
-        Case(f"all that follows from {how}", "queue_pkey", end_all_that_follows(how))
+        Case(f"all that follows from {how}", "queue_pkey", end_all_that_follows(how), in_any_session=False)
         for how in ("completed", "failed", "retry")
     ),
     Case("fence", "queue_pkey", fence),
