@@ -72,7 +72,11 @@ def server_binaries() -> Path | None:
 
 
 def pytest_collection_finish() -> None:
-    gc.freeze()
+    if sys.version_info < (
+        3,
+        14,
+    ):  # from there on Hypothesis asks the collector who holds its generator, and nothing frozen is seen
+        gc.freeze()
     gc.enable()
 
 
