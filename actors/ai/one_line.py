@@ -66,7 +66,7 @@ def cut(text: str) -> str | None:
 
 
 def _clauses(text: str) -> Iterator[str]:
-    """The beginnings that end with a clause, longest first: commas and dashes come in pairs around what is only put in."""
+    """The beginnings that end with a clause, longest first. With an odd number of commas or dashes an insertion is open."""
     is_introduced = (tokens(text)[0].lower() in SMALL and not _SAYS["named"].match(text)) or _OPENING.match(text)
     for end in reversed([] if is_introduced else list(_CLAUSE.finditer(text, _LEAST_CUT, ONE_LINER))):
         head = text[: end.start()]

@@ -84,7 +84,7 @@ class Topic:
 
     @property
     def is_clear(self) -> bool:
-        """Whether there is a headline, and the text has enough words in common to tell what it is about."""
+        """Whether there is a headline, and enough words occur more than once to tell the topic."""
         return bool(self.headline) and len(self.shared) == _SHARED
 
 
