@@ -72,7 +72,7 @@ class Ranked:
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A story's topic: the keys of its headline's words, and those that its most important sentences share."""
+    """A story's topic: the keys of its headline's words, and the most important keys that its text has more than once."""
 
     headline: frozenset[str]
     shared: frozenset[str]

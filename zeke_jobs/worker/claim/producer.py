@@ -27,9 +27,7 @@ if TYPE_CHECKING:
     from zeke_jobs.worker.process import WorkerProcess
 
 _POLL = 2.0  # seconds; an idle process of one queue looks at it at least this often
-_MOST_POLLS = (
-    2  # times this, with more queues: nobody is notified of a job that is due in 5 s (is_soon in 02_wakeups.sql)
-)
+_MOST_POLLS = 2  # times this, with more queues: below 5 s, beyond which no job is announced (is_soon in SQL)
 _POLL_ALONE = 1.0  # seconds; the same where no notifications arrive
 _SOON = (0.02, 0.2)  # seconds before the two extra looks of a process that has just become idle
 _SOONEST = 0.005  # seconds; the shortest wait for a time at which a limit lets a job start
