@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from zeke_jobs.backtest.figures import percentile
 from zeke_jobs.backtest.limits import Rate
+from zeke_jobs.backtest.workload import Fleet, Workload
 from zeke_jobs.config import catalogue
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from zeke_jobs.backtest.workload import Fleet, Workload
-    from zeke_jobs.config.models import Config
+from zeke_jobs.config.models import Config
 
 Kind = Literal["threads", "limit", "rate", "units", "budget", "database"]
 

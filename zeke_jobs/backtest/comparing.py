@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import accumulate
-from typing import TYPE_CHECKING
+
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.backtest import history
 from zeke_jobs.backtest.confidence import ENOUGH_JOBS, Confidence, Finding, judge
+from zeke_jobs.backtest.figures import Figures
+from zeke_jobs.backtest.history import Recording
+from zeke_jobs.backtest.load_file import LoadStanza
 from zeke_jobs.backtest.simulation import Simulation
 from zeke_jobs.backtest.synthetic import synthesize
 from zeke_jobs.backtest.variations import unknown_schedules, vary
-from zeke_jobs.backtest.workload import Fleet
+from zeke_jobs.backtest.workload import Fleet, Workload
+from zeke_jobs.config.models import Config
 from zeke_jobs.postgres.queries import SQL
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from psycopg2.extensions import connection as Connection
-
-    from zeke_jobs.backtest.figures import Figures
-    from zeke_jobs.backtest.history import Recording
-    from zeke_jobs.backtest.load_file import LoadStanza
-    from zeke_jobs.backtest.workload import Workload
-    from zeke_jobs.config.models import Config
 
 #: A job that waited no longer than this, in seconds, found a free worker.
 _AT_ONCE = 0.05

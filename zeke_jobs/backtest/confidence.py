@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from zeke_jobs.backtest.figures import Figures
-    from zeke_jobs.backtest.history import Recording
-    from zeke_jobs.backtest.workload import Workload
+from zeke_jobs.backtest.figures import Figures
+from zeke_jobs.backtest.history import Recording
+from zeke_jobs.backtest.workload import Workload
 
 Level = Literal["high", "fair", "low"]
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
-    from zeke_jobs.backtest.lanes import Lane
-    from zeke_jobs.backtest.workload import Fleet
+from zeke_jobs.backtest.lanes import Lane
+from zeke_jobs.backtest.workload import Fleet
 
 
 @dataclass

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
+from psycopg2.extensions import connection as Connection
 from psycopg2.extras import NamedTupleCursor
 
-from zeke_jobs.backtest.recording import Recorder
+from zeke_jobs.backtest.recording import Oddities, Recorder
+from zeke_jobs.backtest.workload import Workload
+from zeke_jobs.config.models import Config
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL, Row
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
-
-    from zeke_jobs.backtest.recording import Oddities
-    from zeke_jobs.backtest.workload import Workload
-    from zeke_jobs.config.models import Config
 
 _AT_ONCE = 5_000  # rows in one fetch
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)

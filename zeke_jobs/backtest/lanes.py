@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from copy import copy
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from zeke_jobs.backtest.limits import NEVER, Rate
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from zeke_jobs.backtest.limits import Bucket
-    from zeke_jobs.backtest.workload import Attempt, Job
-    from zeke_jobs.config.models import Task
+from zeke_jobs.backtest.limits import NEVER, Bucket, Rate
+from zeke_jobs.backtest.workload import Attempt, Job
+from zeke_jobs.config.models import Task
 
 #: What holds due jobs back, beside limits by their names.
 THREADS, PAUSED, KEY = "threads", "paused", "key"

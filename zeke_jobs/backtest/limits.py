@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from zoneinfo import ZoneInfo
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from zoneinfo import ZoneInfo
-
-    from zeke_jobs.backtest.workload import Attempt
+from zeke_jobs.backtest.workload import Attempt
 
 NEVER = float("inf")
 _CUT_OFF = ("died", "cancelled")  # such attempts could not report all: they count at least their estimate

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -12,17 +13,13 @@ from zeke_jobs.config.diagnostics import summary
 from zeke_jobs.config.document import parse
 from zeke_jobs.config.entries import EntryError, PositiveDuration, RateText
 from zeke_jobs.config.keys import Keys, key
+from zeke_jobs.config.models import Config
+from zeke_jobs.config.places import Document
 from zeke_jobs.config.reading import read
 from zeke_jobs.config.validation import note_missing
 from zeke_jobs.core.duration_field import Duration
 from zeke_jobs.core.quoting import quote, suggest
 from zeke_jobs.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from zeke_jobs.config.models import Config
-    from zeke_jobs.config.places import Document
 
 _EXAMPLE = "tasks: {my-task: {rate: 60/h, takes: 2s}}"
 _MOST_HOURS = 24 * 7

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
 
-from zeke_jobs.backtest.figures import percentile
+from zeke_jobs.backtest.comparing import Backtest
+from zeke_jobs.backtest.figures import TaskFigures, percentile
 from zeke_jobs.core.extras import missing
 from zeke_jobs.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from pathlib import Path
-
-    from zeke_jobs.backtest.comparing import Backtest
-    from zeke_jobs.backtest.figures import TaskFigures
 
 _FORMATS = (".png", ".svg", ".pdf")
 _MOST_TASKS = 5

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from random import Random
 from statistics import median_high
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from zeke_jobs.backtest.workload import Attempt, Job, Workload
+from zeke_jobs.backtest.workload import Attempt, Ending, Job, Workload
+from zeke_jobs.config.models import Config, Retry
 from zeke_jobs.worker.finish.outcome import backoff
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from zeke_jobs.backtest.workload import Ending
-    from zeke_jobs.config.models import Config, Retry
 
 #: Errors that the policy does not retry.
 _FOR_GOOD = ("Reject", "InvalidPayload")

@@ -8,20 +8,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from random import Random
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from zeke_jobs.backtest.lanes import KEY, Lane
+from zeke_jobs.backtest.lanes import KEY, Lane, Level, Live
 from zeke_jobs.backtest.limits import NEVER, Bucket, Rate, next_midnight
+from zeke_jobs.backtest.workload import Attempt
 from zeke_jobs.config import catalogue
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from random import Random
-
-    from zeke_jobs.backtest.lanes import Level, Live
-    from zeke_jobs.backtest.workload import Attempt
-    from zeke_jobs.config.models import Config
+from zeke_jobs.config.models import Config
 
 
 class Board:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from heapq import heappop, heappush
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zeke_jobs.backtest.figures import Figures, TaskFigures, of_limits
 from zeke_jobs.backtest.lanes import Live
 from zeke_jobs.backtest.limits import NEVER
 from zeke_jobs.backtest.rules import Board
+from zeke_jobs.backtest.workload import Attempt, Fleet, Job, Workload
+from zeke_jobs.config.models import Config
 from zeke_jobs.worker.finish.outcome import backoff
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from zeke_jobs.backtest.workload import Attempt, Fleet, Job, Workload
-    from zeke_jobs.config.models import Config
 
 _DUE, _SEND, _END, _LEAVE, _LOOK = range(5)
 _SAMPLES = 120  # moments at which queues are sampled, evenly over the time that counts

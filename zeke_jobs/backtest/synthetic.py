@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from datetime import datetime
 from random import Random
-from typing import TYPE_CHECKING
 
+from zeke_jobs.backtest.load_file import LoadStanza, SentStanza, TakesStanza
 from zeke_jobs.backtest.variations import ticks_of, whole
 from zeke_jobs.backtest.workload import Attempt, Job, Workload
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
-
-    from zeke_jobs.backtest.load_file import LoadStanza, SentStanza, TakesStanza
-    from zeke_jobs.config.models import Config
+from zeke_jobs.config.models import Config
 
 _HOUR = 3600.0
 _P95 = 1.6448536269514722  # standard deviations above the mean of a normal distribution

@@ -7,15 +7,12 @@ from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from zeke_jobs.backtest.workload import Job, Workload
+from zeke_jobs.config.models import Config, Task
+from zeke_jobs.config.schedules import Schedule
 from zeke_jobs.cron.calendar import parse
-
-if TYPE_CHECKING:
-    from zeke_jobs.backtest.workload import Job, Workload
-    from zeke_jobs.config.models import Config, Task
-    from zeke_jobs.config.schedules import Schedule
 
 
 def vary(workload: Workload, before: Config, after: Config, *, load: float = 1.0, seed: int = 0) -> Workload:

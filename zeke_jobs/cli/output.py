@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from math import isfinite
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 from rich import markup
@@ -20,9 +21,6 @@ from rich.table import Table
 from zeke_jobs.core.console import Console
 from zeke_jobs.core.terminal import visible, visible_json
 from zeke_jobs.core.wording import count, when
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 __all__ = ["Console", "count", "when"]
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
 from zeke_jobs.cli.run import Command, application
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 def _version(wanted: bool) -> None:

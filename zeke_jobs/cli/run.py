@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import sys
 import traceback
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import typer
 from psycopg2 import Error, OperationalError
@@ -27,9 +28,6 @@ from zeke_jobs.errors import (
 )
 from zeke_jobs.postgres.pool import UNMIGRATED, AddressError
 from zeke_jobs.postgres.roles import complaint
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
 
 FINE = 0
 FAILED = 1

@@ -5,12 +5,10 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from zeke_jobs.config.entries import EntryError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def evaluate(annotation: Any, function: Callable[..., Any], parameter: str) -> Any:

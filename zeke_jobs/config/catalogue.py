@@ -5,19 +5,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterator, Sequence
+from datetime import timedelta
+from typing import Any
 
 from zeke_jobs.config import handlers
-from zeke_jobs.config.limits import Limit
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
-    from datetime import timedelta
-
-    from zeke_jobs.config.entries import Rate
-    from zeke_jobs.config.limits import Breaker, TaskRate
-    from zeke_jobs.config.models import Config, Task
-    from zeke_jobs.config.schedules import Schedule
+from zeke_jobs.config.entries import Rate
+from zeke_jobs.config.limits import Breaker, Limit, TaskRate
+from zeke_jobs.config.models import Config, Task
+from zeke_jobs.config.schedules import Schedule
 
 _MANY = 1_000_000
 

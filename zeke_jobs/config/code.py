@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
@@ -13,9 +14,10 @@ from pydantic import BaseModel, ValidationError
 from zeke_jobs.config import catalogue
 from zeke_jobs.config.entries import EntryError
 from zeke_jobs.config.fields import accepted_keys, all_keys, only_model_at
-from zeke_jobs.config.handlers import resolve_path
+from zeke_jobs.config.handlers import Handler, resolve_path
 from zeke_jobs.config.middleware import resolve_middleware, settings_model
-from zeke_jobs.config.places import walk
+from zeke_jobs.config.models import Config, Middleware, Service, Task
+from zeke_jobs.config.places import Document, Path, walk
 from zeke_jobs.config.services import resolve_model
 from zeke_jobs.config.substitution import Substitution, substitute
 from zeke_jobs.config.validation import Subject, note
@@ -25,13 +27,6 @@ from zeke_jobs.errors import MigrationError
 from zeke_jobs.payload.json_text import UnfitForJson, encode
 from zeke_jobs.payload.model import FailedJob
 from zeke_jobs.payload.schema import PayloadSchema
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from zeke_jobs.config.handlers import Handler
-    from zeke_jobs.config.models import Config, Middleware, Service, Task
-    from zeke_jobs.config.places import Document, Path
 
 T = TypeVar("T")
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from zeke_jobs.core.diagnostic import Diagnostic
 from zeke_jobs.core.quoting import printable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from yaml.error import Mark as PureMark
 from yaml.events import (
     AliasEvent,
     DocumentStartEvent,
@@ -25,10 +27,7 @@ from zeke_jobs.config.syntax import explain, mend
 from zeke_jobs.core.quoting import describe, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from yaml._yaml import Mark as CMark
-    from yaml.error import Mark as PureMark
 
     Mark = PureMark | CMark
 

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable  # noqa: TC003 (pydantic reads the annotation)
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, Strict, WithJsonSchema, model_serializer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    Strict,
+    WithJsonSchema,
+    model_serializer,
+)
+from pydantic.config import JsonDict
 from pydantic_core import core_schema
 
 from zeke_jobs.core.duration_field import Duration
 from zeke_jobs.core.durations import UNITS, format_duration
 from zeke_jobs.core.quoting import describe, nearest, quote
-
-if TYPE_CHECKING:
-    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-    from pydantic.config import JsonDict
 
 RESERVED = frozenset({"broker", "zeke-metronome"})
 """Task ids that would hide another attribute of ``zeke_jobs.actors``: the broker, and the actor by which periodiq drives us."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -12,15 +13,11 @@ from zeke_jobs.config.annotations import evaluate
 from zeke_jobs.config.entries import EntryError
 from zeke_jobs.config.imports import import_object, kind_of
 from zeke_jobs.config.model_schemas import complete, json_schema
+from zeke_jobs.config.models import Task
 from zeke_jobs.config.substitution import substitute
 from zeke_jobs.core.chunk import ChunkContext
 from zeke_jobs.core.context import Context
 from zeke_jobs.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from zeke_jobs.config.models import Task
 
 _SHAPE = "a handler is def {name}(payload: MyPayload, ctx: Context) -> None, or ctx: Context[MySettings]"
 _CHUNK_SHAPE = "a handler of chunks is def {name}(payloads: list[MyPayload], ctx: ChunkContext) -> list[object]"

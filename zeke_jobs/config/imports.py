@@ -8,13 +8,11 @@ import pkgutil
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import ModuleType, TracebackType
+from typing import Any
 
 from zeke_jobs.config.entries import EntryError
 from zeke_jobs.core.quoting import nearest, quote, suggest
-
-if TYPE_CHECKING:
-    from types import ModuleType, TracebackType
 
 _IMPORTLIB = "<frozen importlib"
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zeke_jobs.config import limits, models, schedules
-
-if TYPE_CHECKING:
-    from zeke_jobs.config.keys import Keys
+from zeke_jobs.config.keys import Keys
 
 #: Raised when an accepted value becomes a fault.
 VERSION = 2

@@ -11,13 +11,13 @@ from pydantic.errors import PydanticUserError
 from zeke_jobs.config.annotations import evaluate
 from zeke_jobs.config.entries import EntryError
 from zeke_jobs.config.imports import import_object, kind_of
+from zeke_jobs.config.models import Middleware
 from zeke_jobs.config.substitution import substitute
 from zeke_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from dramatiq.middleware import Middleware as DramatiqMiddleware
 
-    from zeke_jobs.config.models import Middleware
 
 _INSTEAD = {
     "Callbacks": "a handler calls ctx.send at its end; on_failed: in a task names one that gets its failed jobs",

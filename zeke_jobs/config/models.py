@@ -5,8 +5,9 @@ The JSON Schema, the reference page, the checks, a task's row and the commands `
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -31,9 +32,6 @@ from zeke_jobs.config.keys import SHOWN, Keys, key
 from zeke_jobs.config.limits import Concurrency, Limit, LimitKeys, Share, TaskRate
 from zeke_jobs.config.schedules import NamedSchedule, Schedule
 from zeke_jobs.core.duration_field import Duration
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 While = Literal["queued", "active", "period"]
 OnDuplicate = Literal["ignore", "replace", "postpone"]

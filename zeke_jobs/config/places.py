@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zeke_jobs.config.diagnostics import Report, Span
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 START = Span(1, 1, 1, 2)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -11,13 +12,9 @@ from zeke_jobs.config.fields import only_model_at
 from zeke_jobs.config.keys import Keys
 from zeke_jobs.config.limits import Limit
 from zeke_jobs.config.models import Config, File, Task
+from zeke_jobs.config.places import Document, Path
 from zeke_jobs.config.validation import Subject, note
 from zeke_jobs.core.quoting import describe
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from zeke_jobs.config.places import Document, Path
 
 K = TypeVar("K", bound=Keys)
 Edit = tuple[tuple[str, ...], Any]

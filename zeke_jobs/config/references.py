@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from zeke_jobs.config.entries import NAME, EntryError, check_task_id
-from zeke_jobs.config.models import File
-from zeke_jobs.config.places import walk
+from zeke_jobs.config.entries import NAME, EntryError, Rate, check_task_id
+from zeke_jobs.config.limits import LimitRate
+from zeke_jobs.config.models import Config, Defaults, File, Task
+from zeke_jobs.config.places import Document, Path, walk
+from zeke_jobs.config.schedules import NamedSchedule, Schedule
 from zeke_jobs.config.validation import note_missing
 from zeke_jobs.core.durations import format_duration
 from zeke_jobs.core.quoting import quote, suggest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from decimal import Decimal
-
-    from zeke_jobs.config.entries import Rate
-    from zeke_jobs.config.limits import LimitRate
-    from zeke_jobs.config.models import Config, Defaults, Task
-    from zeke_jobs.config.places import Document, Path
-    from zeke_jobs.config.schedules import NamedSchedule, Schedule
 
 
 def check_references(document: Document, config: Config) -> None:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pydantic import BaseModel
 
 from zeke_jobs.config.entries import EntryError
 from zeke_jobs.config.imports import import_object, kind_of
 from zeke_jobs.config.model_schemas import complete
+from zeke_jobs.config.models import Service
 from zeke_jobs.config.substitution import substitute
-
-if TYPE_CHECKING:
-    from zeke_jobs.config.models import Service
 
 
 def resolve_model(path: str) -> type[BaseModel]:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from zeke_jobs.config.places import Path
 from zeke_jobs.core import environment, redaction
-
-if TYPE_CHECKING:
-    from zeke_jobs.config.places import Path
 
 REFERENCE = re.compile(r"\$\$(?=\{)|\$\{([^}]*)\}?")
 """A reference to a variable; or ``$$`` before a brace, which means one ``$``."""

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from yaml import MarkedYAMLError, YAMLError
+from yaml.error import Mark
 from yaml.reader import ReaderError
 
 from zeke_jobs.config.diagnostics import Span, split_lines
-
-if TYPE_CHECKING:
-    from yaml.error import Mark
 
 _CRON_HELP = "put a cron line in quotes: "
 _INDICATORS = {

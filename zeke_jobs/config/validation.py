@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import eq
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel, to_snake
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from zeke_jobs.config.fields import accepted_keys, field_at, model_at, names, only_model_at
 from zeke_jobs.config.keys import Keys
-from zeke_jobs.config.places import walk
+from zeke_jobs.config.places import Document, Path, walk
+from zeke_jobs.config.substitution import Secret
 from zeke_jobs.config.wording import expected, message, unknown_key
 from zeke_jobs.core.quoting import quote
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pydantic import BaseModel, ValidationError
-    from pydantic.fields import FieldInfo
-    from pydantic_core import ErrorDetails
-
-    from zeke_jobs.config.places import Document, Path
-    from zeke_jobs.config.substitution import Secret
 
 
 @dataclass(frozen=True)

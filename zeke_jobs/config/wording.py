@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+
+from pydantic_core import ErrorDetails
 
 from zeke_jobs.config.entries import EntryError
 from zeke_jobs.core.quoting import describe, quote, suggest
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
 
 _KINDS = {
     "int": "a whole number",

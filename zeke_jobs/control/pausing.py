@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.errors import UnknownTask
 from zeke_jobs.postgres.queries import SQL, Row
 from zeke_jobs.revisions import pauses
 from zeke_jobs.scheduler import dispatch
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
 
 _ALL = 2**31 - 1
 KINDS = ("task", "queue", "limit", "schedule")

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta
+from typing import Any
+
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.client import drivers, schedules
-from zeke_jobs.client.task_cache import KNOWN_TASKS
+from zeke_jobs.client.task_cache import KNOWN_TASKS, KnownTask
 from zeke_jobs.core import bounds
 from zeke_jobs.errors import ConfigurationError, InvalidPayload, UnknownTask
 from zeke_jobs.payload.json_text import encode
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL, Row
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from datetime import timedelta
-
-    from psycopg2.extensions import connection as Connection
-
-    from zeke_jobs.client.task_cache import KnownTask
 
 _AT_ONCE = 500  # jobs in one transaction
 _LONGEST_KEY = 1024  # bytes

@@ -6,23 +6,19 @@ An unknown schedule raises UnknownTask or NoSchedule, as in ``find``.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
+
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.client.task_cache import unknown_task
 from zeke_jobs.errors import QueueFull, ZekeJobsError
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.scheduler import dispatch
+from zeke_jobs.scheduler.dispatch import InForce
 from zeke_jobs.scheduler.rules import Tick
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from psycopg2.extensions import connection as Connection
-
-    from zeke_jobs.scheduler.dispatch import InForce
 
 #: Largest number of ticks in one backfill; a larger request is probably a typing error.
 MOST = 10_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import psycopg2
 
@@ -15,9 +15,6 @@ from zeke_jobs.diagnosis.snapshot import snapshot
 from zeke_jobs.errors import MigrationError
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import AddressError, connect
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CHECKS = (*server_checks.CHECKS, *fleet_checks.CHECKS, *work_checks.CHECKS)
 _ORDER = list(Severity)

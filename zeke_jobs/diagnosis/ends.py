@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zeke_jobs.core.wording import count, listed, one_line, place, progress, since, span, when
 from zeke_jobs.diagnosis.reasons import QUARANTINE, Reason, error_of, reason
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from zeke_jobs.postgres.queries import Row
+from zeke_jobs.postgres.queries import Row
 
 _FINAL = frozenset({"Reject", "InvalidPayload"})
 _OUTCOMES = {"retry": "failed, to be tried again", "died": "its worker died", "deferred": "deferred"}

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.config import digest_of, read_text
 from zeke_jobs.postgres.queries import SQL, Row
 from zeke_jobs.revisions import store
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from psycopg2.extensions import connection as Connection
 
 _LOOK = 0.05  # seconds
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING
 
 from zeke_jobs import config
 from zeke_jobs.core.wording import MOST, count, listed, place, span, up_to_most
@@ -13,9 +13,6 @@ from zeke_jobs.diagnosis.findings import Check, Fault, Patient, Severity, fault
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.scheduler import dispatch
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _KEPT = 60.0  # seconds; if one job keeps all processes of a queue longer than this, the notice becomes a warning
 

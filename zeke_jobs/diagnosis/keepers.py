@@ -5,13 +5,11 @@ A keeper is a row of ``doctor/keepers``: the process, and the job that keeps it;
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 
 from zeke_jobs.core.wording import place, since
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
 
 _NAMED = 5  # processes to name; a large fleet may have more
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zeke_jobs.core.units import amount_text
 from zeke_jobs.core.wording import place, since, span, until
 from zeke_jobs.diagnosis.reasons import Reason, reason
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from zeke_jobs.postgres.queries import Row
+from zeke_jobs.postgres.queries import Row
 
 
 def of(limit: Row, now: datetime) -> Reason:

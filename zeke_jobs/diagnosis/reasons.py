@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
 
 from zeke_jobs.core.wording import count, one_line, since, span, until, when
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-
-    from zeke_jobs.postgres.queries import Row
+from zeke_jobs.postgres.queries import Row
 
 QUARANTINE = 3  # deaths of workers that count, as zeke_jobs.rescue() has it
 

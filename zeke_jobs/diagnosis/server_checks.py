@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from zeke_jobs.core.wording import count, span
 from zeke_jobs.diagnosis.findings import Check, Fault, Patient, Severity, fault
 from zeke_jobs.postgres.pool import is_pooled
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.scheduler.dispatch import clock
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _SKEW = timedelta(seconds=1)  # allowed difference between the clocks
 _DEAD_SHARE = 0.5  # allowed dead rows of a table, relative to live ones

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
+
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.client import drivers
 from zeke_jobs.client.reading import missing
@@ -15,12 +19,6 @@ from zeke_jobs.diagnosis.reasons import QUARANTINE, Reason, reason
 from zeke_jobs.diagnosis.snapshot import snapshot
 from zeke_jobs.postgres.queries import SQL, Row
 from zeke_jobs.revisions import pauses
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
 
 _HOLDERS = 5  # jobs to name for a full limit
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zeke_jobs.core.units import amount_text
 from zeke_jobs.core.wording import MOST, listed, since, span, up_to_most
@@ -12,9 +13,6 @@ from zeke_jobs.diagnosis import reasons
 from zeke_jobs.diagnosis.findings import Check, Fault, Patient, Severity, fault
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import pauses
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 #: Arrivals are counted within a time, in at most the newest jobs (some 0.1 s), and as those of a shortest time at least.
 _ARRIVALS = {"window": 3600.0, "shortest": 300.0, "most": 100_000}

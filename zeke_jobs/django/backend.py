@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 from django.db import connections
 from django.utils import timezone
 
 from zeke_jobs.client import drivers, reading, sending, tracing
 from zeke_jobs.client.options import as_id
+from zeke_jobs.client.plans import P, Plan, T
 from zeke_jobs.django.api import BaseTaskBackend, signals, tasks
 from zeke_jobs.django.results import new_result, result_of
 from zeke_jobs.errors import JobFailed, JobNotFound
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from zeke_jobs.client.plans import P, Plan, T
 
 
 class Backend(BaseTaskBackend):  # type: ignore[misc] # django has no types

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 from django.core.checks import Error, Warning  # noqa: A004 (Django's word)
 from django.db import connections
@@ -11,9 +12,6 @@ from psycopg2.extensions import parse_dsn
 from zeke_jobs import config
 from zeke_jobs.core import environment
 from zeke_jobs.django.results import find
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _HANDLER = "zeke_jobs.django.worker:run_task"
 

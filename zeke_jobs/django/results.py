@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import builtins
 import re
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from zeke_jobs.core.job import Job
 from zeke_jobs.django.api import Status, tasks
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from zeke_jobs.core.job import Job
 
 _STATUS = {
     "active": Status.RUNNING,

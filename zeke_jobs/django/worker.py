@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import django
 from django.apps import apps
@@ -14,14 +15,11 @@ from django.db import close_old_connections, reset_queries
 from dramatiq.middleware import TimeLimitExceeded
 
 from zeke_jobs.client import drivers, reading
-from zeke_jobs.core.context import Context  # noqa: TC001 (a handler's annotation)
+from zeke_jobs.core.context import Context
 from zeke_jobs.django.api import Status, signals, tasks
 from zeke_jobs.django.results import result_of
 from zeke_jobs.errors import Defer, Reject, Retry, WaitFor
 from zeke_jobs.payload.model import Payload
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 if not apps.ready:
     django.setup()

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, NamedTuple
+from threading import Thread
+from typing import Any, NamedTuple
+from wsgiref.simple_server import WSGIServer
 
 import psycopg2
 from prometheus_client import CollectorRegistry, generate_latest, start_http_server
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
+from psycopg2.extensions import connection as Connection
 
+from zeke_jobs.core.environment import Address
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.diagnosis.snapshot import snapshot
 from zeke_jobs.metrics.families import DATABASE
 from zeke_jobs.postgres.pool import UNMIGRATED, connect
 from zeke_jobs.postgres.queries import SQL
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from threading import Thread
-    from wsgiref.simple_server import WSGIServer
-
-    from psycopg2.extensions import connection as Connection
-
-    from zeke_jobs.core.environment import Address
 
 
 class Sample(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -14,8 +15,6 @@ from zeke_jobs.core.redaction import is_sensitive
 from zeke_jobs.payload.json_text import Fault, join, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from jsonschema.protocols import Validator
 
 _FORMATS = FormatChecker(formats=())

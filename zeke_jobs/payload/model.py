@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from zeke_jobs.core import redaction
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 class Payload(BaseModel):

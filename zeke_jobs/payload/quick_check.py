@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    Test = Callable[[Any], object]
-
+Test = Callable[[Any], object]
 _ABOUT = {"title", "description", "default", "examples"}
 _OBJECT = {"type", "properties", "required", "$defs", "additionalProperties", "anyOf"}
 _SIZES = {"minItems", "maxItems"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,6 @@ from zeke_jobs.payload.json_text import Fault, join
 from zeke_jobs.payload.quick_check import quick_test
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from jsonschema.protocols import Validator
 
 _DEEPEST = 16  # references and branches on the way to one place of a schema

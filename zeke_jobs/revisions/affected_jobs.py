@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
+from psycopg2.extensions import connection as Connection
+from pydantic import BaseModel, ValidationError
 
 from zeke_jobs.config import handlers
-from zeke_jobs.config.models import Config
+from zeke_jobs.config.models import Config, Task
 from zeke_jobs.core.redaction import MASK
 from zeke_jobs.postgres.queries import SQL, Row
 from zeke_jobs.revisions import store
 from zeke_jobs.revisions.diff import Touched, successors
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from psycopg2.extensions import connection as Connection
-    from pydantic import BaseModel
-
-    from zeke_jobs.config.models import Task
 
 MOST_READ = 10_000  # payloads read of one task
 

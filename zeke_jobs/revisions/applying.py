@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+from psycopg2.extensions import connection as Connection
 from psycopg2.extras import Json
+from structlog.typing import FilteringBoundLogger
 
 from zeke_jobs.config import catalogue, load_text
+from zeke_jobs.config.models import Config
 from zeke_jobs.errors import ConfigurationError, Contended, StrandedJobs
 from zeke_jobs.postgres import lock_waits
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import overrides as by_hand
 from zeke_jobs.revisions import store
+from zeke_jobs.revisions.diff import Touched
 from zeke_jobs.revisions.proposal import Proposal, Request, propose
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from psycopg2.extensions import connection as Connection
-    from structlog.typing import FilteringBoundLogger
-
-    from zeke_jobs.config.models import Config
-    from zeke_jobs.revisions.diff import Touched
-    from zeke_jobs.revisions.store import Override
+from zeke_jobs.revisions.store import Override
 
 _TURN = 10.0  # seconds to wait for another change of the catalogue; this wait is in nobody's way
 _REVERT_WITHIN = 2.0  # seconds; after that another process, or a later call, does it

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from psycopg2.extensions import connection as Connection
 from psycopg2.extras import Json
 
 from zeke_jobs.config import catalogue, digest_of, read_text
+from zeke_jobs.config.models import Config
 from zeke_jobs.core import environment
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import applying, store
 from zeke_jobs.revisions.proposal import Request
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
-
-    from zeke_jobs.config.models import Config
 
 _PATIENCE = 10.0  # seconds; then the process says who holds the catalogue, and boots again
 

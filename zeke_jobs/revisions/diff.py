@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from zeke_jobs.config.models import Config
+from zeke_jobs.config.schedules import Schedule
 from zeke_jobs.core.redaction import MASK
 from zeke_jobs.cron.calendar import parse
 from zeke_jobs.revisions import masking, values
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from datetime import datetime
-
-    from zeke_jobs.config.schedules import Schedule
-    from zeke_jobs.revisions.store import Override
+from zeke_jobs.revisions.store import Override
 
 Kind = Literal["task", "limit", "service", "file"]
 How = Literal["added", "removed", "renamed", "changed"]

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from zeke_jobs.config.models import Config
 from zeke_jobs.core.redaction import MASK, is_sensitive, masked
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from zeke_jobs.config.models import Config
 
 Fields = defaultdict[str, set[str]]
 

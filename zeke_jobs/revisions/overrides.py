@@ -6,21 +6,17 @@ An override replaces those before it at its place and below. A timed one keeps w
 from __future__ import annotations
 
 import json
-from datetime import UTC
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
 from zeke_jobs.config import check, load_text
 from zeke_jobs.config.document import parse
+from zeke_jobs.config.models import Config
+from zeke_jobs.core.diagnostic import Diagnostic
 from zeke_jobs.core.quoting import suggest
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.revisions.store import Override, edits, visible
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
-
-    from zeke_jobs.config.models import Config
-    from zeke_jobs.core.diagnostic import Diagnostic
 
 _SECTIONS = ("tasks", "limits", "services", "defaults")
 _TOP = ("timezone",)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.postgres.queries import SQL, Row
 from zeke_jobs.revisions import store
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
 
 _SECTIONS = {"tasks": "task", "limits": "limit"}
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
+
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.config import load_text
 from zeke_jobs.config.document import parse
+from zeke_jobs.config.models import Config
 from zeke_jobs.config.reading import edited
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres.queries import SQL
@@ -15,14 +20,6 @@ from zeke_jobs.revisions import overrides as by_hand
 from zeke_jobs.revisions.affected_jobs import Orders, touched
 from zeke_jobs.revisions.diff import Plan
 from zeke_jobs.revisions.store import Override, Revision
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-
-    from psycopg2.extensions import connection as Connection
-
-    from zeke_jobs.config.models import Config
 
 
 @dataclass(frozen=True)

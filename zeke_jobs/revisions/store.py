@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from psycopg2.extensions import connection as Connection
 from pydantic import TypeAdapter
 
-from zeke_jobs.config import load_text
+from zeke_jobs.config import Config, load_text
 from zeke_jobs.config.document import parse
+from zeke_jobs.config.reading import Edit
 from zeke_jobs.errors import UnknownRevision
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import masking
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from psycopg2.extensions import connection as Connection
-
-    from zeke_jobs.config import Config
-    from zeke_jobs.config.reading import Edit
 
 
 @dataclass(frozen=True)

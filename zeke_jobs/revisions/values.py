@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zeke_jobs.config.entries import Budget, Rate
 from zeke_jobs.config.fields import accepted_keys
 from zeke_jobs.config.keys import Keys
+from zeke_jobs.config.limits import Limit
+from zeke_jobs.config.models import Config, Middleware, Service, Task
 from zeke_jobs.config.schedules import NamedSchedule
 from zeke_jobs.core.durations import format_duration
 from zeke_jobs.payload.json_text import join
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from zeke_jobs.config.limits import Limit
-    from zeke_jobs.config.models import Config, Middleware, Service, Task
 
 Flat = dict[str, Any]
 #: Values that handlers read: a null here means the same as a missing key.

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from contextlib import closing
-from datetime import datetime
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.postgres.pool import connect
-
-if TYPE_CHECKING:
-    from datetime import timedelta
-
-    from psycopg2.extensions import connection as Connection
 
 
 class Clock:

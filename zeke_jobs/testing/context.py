@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID, uuid4
+
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.core import bounds, costs
 from zeke_jobs.core import units as amounts
-from zeke_jobs.core.batch import Batch
+from zeke_jobs.core.batch import AfterFailure, Batch, Then
 from zeke_jobs.core.chunk import ChunkContext
-from zeke_jobs.core.context import Context
+from zeke_jobs.core.context import Context, P, R
 from zeke_jobs.core.event import Event
 from zeke_jobs.core.job import Sent
 from zeke_jobs.core.logs import get_logger
@@ -21,15 +25,6 @@ from zeke_jobs.payload import json_text
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.worker.run.leases import taken
 from zeke_jobs.worker.run.steps import Steps
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime, timedelta
-
-    from psycopg2.extensions import connection as Connection
-
-    from zeke_jobs.core.batch import AfterFailure, Then
-    from zeke_jobs.core.context import P, R
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,9 +20,6 @@ from zeke_jobs.postgres.pool import connect
 from zeke_jobs.testing.clock import Clock
 from zeke_jobs.testing.running import JobRunner, prepare
 from zeke_jobs.testing.sends import SentJobs
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 _EMPTY = """

@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 from dramatiq.middleware import SkipMessage
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+from psycopg2.extensions import connection as Connection
 from psycopg2.extras import register_uuid
 
 import zeke_jobs
 from zeke_jobs.client import reading
+from zeke_jobs.config.models import Config
+from zeke_jobs.core.job import Job
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres import installation, migrate
 from zeke_jobs.postgres.pool import Pool, connect
@@ -24,23 +28,12 @@ from zeke_jobs.revisions import boot
 from zeke_jobs.testing.clock import set_clock
 from zeke_jobs.worker.claim.answer import Asking, ask, with_messages
 from zeke_jobs.worker.claim.chunks import by_threads
-from zeke_jobs.worker.claim.claims import JobMessage
-from zeke_jobs.worker.finish.outcome import Settled
+from zeke_jobs.worker.claim.claims import Claim, JobMessage
+from zeke_jobs.worker.finish.outcome import Outcome, Settled
 from zeke_jobs.worker.finish.writer import EndingWriter
 from zeke_jobs.worker.run.executor import Executor
 from zeke_jobs.worker.run.interrupts import Interrupts
 from zeke_jobs.worker.runtime import Runtime
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
-
-    from zeke_jobs.config.models import Config
-    from zeke_jobs.core.job import Job
-    from zeke_jobs.worker.claim.claims import Claim
-    from zeke_jobs.worker.finish.outcome import Outcome
 
 #: Triggers that normally run at a commit, for jobs in a transaction that may never commit: ends of batches, events.
 _AT_COMMIT = """SET CONSTRAINTS zeke_jobs.batch_add_up, zeke_jobs.event_deliver IMMEDIATE;

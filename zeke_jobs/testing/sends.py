@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zeke_jobs.client import drivers
 from zeke_jobs.client.options import plain
 from zeke_jobs.client.plans import Database
 from zeke_jobs.client.task_cache import KNOWN_TASKS
 from zeke_jobs.config.handlers import resolve
+from zeke_jobs.config.models import Config
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.testing.context import SentCall
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from zeke_jobs.config.models import Config
 
 _OURS = {"id", "traceparent", "first_job"}  # options that each send sets by itself
 

@@ -7,33 +7,27 @@ import signal
 import sys
 from contextlib import closing, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from types import FrameType
 
 import psycopg2
+from psycopg2.extensions import connection as Connection
 from rich.console import ConsoleDimensions, Group
 from rich.live import Live
 from rich.text import Text
 
 from zeke_jobs import client
 from zeke_jobs.control import pausing
+from zeke_jobs.core.console import Console
 from zeke_jobs.core.environment import author
 from zeke_jobs.core.terminal import visible
 from zeke_jobs.errors import ZekeJobsError
 from zeke_jobs.postgres import installation
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.top import board, keys
+from zeke_jobs.top.board import Board
 from zeke_jobs.top.feed import Feed
 from zeke_jobs.top.screen import draw
-from zeke_jobs.top.view import View, press
-
-if TYPE_CHECKING:
-    from types import FrameType
-
-    from psycopg2.extensions import connection as Connection
-
-    from zeke_jobs.core.console import Console
-    from zeke_jobs.top.board import Board
-    from zeke_jobs.top.view import Command
+from zeke_jobs.top.view import Command, View, press
 
 _TICK = 0.2  # seconds before a new board or a new terminal size is shown
 

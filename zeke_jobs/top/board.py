@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime
+from uuid import UUID
+
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.diagnosis.snapshot import snapshot
 from zeke_jobs.diagnosis.why import Explanation, explain
 from zeke_jobs.postgres.queries import SQL, Row
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
 
 COUNTED = 1_000  # queued jobs of a task: a larger count would read too many entries each second
 _SAMPLE = 200  # ended jobs of a task from which its pace is computed

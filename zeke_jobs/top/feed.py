@@ -5,18 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import closing
-from typing import TYPE_CHECKING
+from uuid import UUID
+
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.errors import JobNotFound
 from zeke_jobs.postgres.pool import DISCONNECTED, AddressError, connect
 from zeke_jobs.top import board
-
-if TYPE_CHECKING:
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
-
-    from zeke_jobs.top.board import Board
+from zeke_jobs.top.board import Board
 
 _EVERY = 1.0  # seconds
 _AGAIN = 2.0  # seconds before the next try when the database is away

@@ -7,11 +7,8 @@ import re
 import select
 import termios
 import tty
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _NAMES = {
     **dict.fromkeys(("\x1b[A", "\x1bOA"), "up"),

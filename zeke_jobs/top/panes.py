@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zeke_jobs.core.units import amount_text
 from zeke_jobs.core.wording import one_line, passed, place, span, took
 from zeke_jobs.top import figures
-from zeke_jobs.top.board import COUNTED
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from zeke_jobs.top.board import Board
+from zeke_jobs.top.board import COUNTED, Board
 
 _LATE, _PAUSED, _BAD = "bold red", "yellow", "red"
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.text import Text
 
 from zeke_jobs.core.terminal import visible
 from zeke_jobs.core.wording import span, traceback_lines
+from zeke_jobs.diagnosis.why import Explanation
 from zeke_jobs.scheduler.dispatch import SILENT_AFTER
 from zeke_jobs.top import figures
+from zeke_jobs.top.board import Board
 from zeke_jobs.top.panes import PANES, Column, Pane, by_name
 from zeke_jobs.top.view import View, place
-
-if TYPE_CHECKING:
-    from zeke_jobs.diagnosis.why import Explanation
-    from zeke_jobs.top.board import Board
 
 LEAST = (80, 24)  # columns and lines
 _TALL = 38  # lines; with at least so many, all panes are shown at once

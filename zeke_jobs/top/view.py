@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
+from uuid import UUID
 
 from zeke_jobs.top import panes
-
-if TYPE_CHECKING:
-    from uuid import UUID
-
-    from zeke_jobs.top.board import Board
+from zeke_jobs.top.board import Board
 
 Verb = Literal["pause", "resume", "cancel", "retry"]
 _STEPS = {"up": -1, "k": -1, "down": 1, "j": 1, "page-up": -10, "page-down": 10}

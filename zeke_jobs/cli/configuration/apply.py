@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable
+from typing import Annotated
 
 import typer
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.configuration.check import File, find_modules_here, load
@@ -17,12 +19,6 @@ from zeke_jobs.diagnosis import fleet
 from zeke_jobs.errors import StrandedJobs
 from zeke_jobs.revisions import applying, overrides, store
 from zeke_jobs.revisions.proposal import Request
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from psycopg2.extensions import connection as Connection
-
 
 _PATIENCE = 3.0  # seconds to wait for workers to follow
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from zeke_jobs import config
 from zeke_jobs.backtest import comparing, history, load_file
@@ -18,15 +19,11 @@ from zeke_jobs.cli.configuration.check import find_modules_here
 from zeke_jobs.cli.configuration.set import read_assignment
 from zeke_jobs.cli.output import counter, print_json, when
 from zeke_jobs.cli.run import UsageError
+from zeke_jobs.config.models import Config
+from zeke_jobs.config.reading import Edit
 from zeke_jobs.core import environment
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.revisions import overrides, store
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from zeke_jobs.config.models import Config
-    from zeke_jobs.config.reading import Edit
 
 
 def read_load(text: str) -> float:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
+from zeke_jobs.backtest.comparing import Backtest
+from zeke_jobs.backtest.figures import Figures
 from zeke_jobs.cli.output import escape, listing, plain, tell, when
 from zeke_jobs.core.wording import took
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from typing import TypeAlias
-
-    from zeke_jobs.backtest.comparing import Backtest
-    from zeke_jobs.backtest.figures import Figures
-
-    Columns: TypeAlias = Mapping[str, tuple[str, Callable[[Any], str]]]
-
+Columns: TypeAlias = Mapping[str, tuple[str, Callable[[Any], str]]]
 _COLOURS = {"high": "green", "fair": "yellow", "low": "red"}
 _LEAST_HELD = 0.5  # seconds; shorter holds are part of every claim
 

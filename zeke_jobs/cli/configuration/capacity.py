@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from zeke_jobs.backtest.capacity import Bound, Capacity, busiest_second
 from zeke_jobs.backtest.capacity import capacity as of
 from zeke_jobs.backtest.comparing import fleet_of
+from zeke_jobs.backtest.history import Recording
 from zeke_jobs.cli import options
 from zeke_jobs.cli.configuration.backtest import Assignments, Begin, End, File, Workers, recorded
 from zeke_jobs.cli.configuration.check import find_modules_here
 from zeke_jobs.cli.output import console, escape, listing, plain, print_json, tell, when
-
-if TYPE_CHECKING:
-    from zeke_jobs.backtest.history import Recording
 
 _SHOWN = 8
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from zeke_jobs.cli.output import count, escape, when
@@ -11,13 +13,8 @@ from zeke_jobs.config.limits import Limit
 from zeke_jobs.config.models import Task
 from zeke_jobs.config.scalars import TrapError, meaning
 from zeke_jobs.revisions import overrides, values
+from zeke_jobs.revisions.diff import Change, Fires, Plan, Touched
 from zeke_jobs.revisions.store import Override, visible
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from datetime import datetime
-
-    from zeke_jobs.revisions.diff import Change, Fires, Plan, Touched
 
 _SIGNS = {"added": "[green]+[/]", "removed": "[red]-[/]", "renamed": "[yellow]~[/]", "changed": "[yellow]~[/]"}
 _LONGEST = 100

@@ -6,7 +6,7 @@ import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
@@ -14,14 +14,12 @@ import typer
 from zeke_jobs.cli.options import argument, option
 from zeke_jobs.cli.output import console, count, escape, listing, say, tell
 from zeke_jobs.cli.run import WRONG_USE, complain
+from zeke_jobs.config import Config, Schedule, Task
 from zeke_jobs.config.json_schema import COMMENT, VERSION, json_schema
 from zeke_jobs.core import environment
 from zeke_jobs.core.durations import format_duration
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.revisions.diff import next_fires
-
-if TYPE_CHECKING:
-    from zeke_jobs.config import Config, Schedule, Task
 
 File = Annotated[Path | None, argument("By default $ZEKE_JOBS_CONFIG or jobs.yaml.", "FILE")]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
+
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.configuration import changes
@@ -13,10 +15,6 @@ from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import diff as differences
 from zeke_jobs.revisions import store
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
-
 
 Number = Annotated[int, options.argument("Number of a revision.", "REV")]
 Other = Annotated[int | None, options.argument("Another revision; by default the one in force.", "REV")]

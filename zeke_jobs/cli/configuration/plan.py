@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.backtest.comparing import Backtest, of_newest
 from zeke_jobs.cli import database, options
@@ -15,12 +16,8 @@ from zeke_jobs.cli.run import PENDING, UsageError
 from zeke_jobs.core import environment
 from zeke_jobs.revisions import store
 from zeke_jobs.revisions.affected_jobs import Orders
+from zeke_jobs.revisions.diff import Plan
 from zeke_jobs.revisions.proposal import Proposal, Request, propose
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
-
-    from zeke_jobs.revisions.diff import Plan
 
 Drain = Annotated[
     list[str] | None, options.option("A removed task runs until its jobs have ended, and takes no new ones.", "TASK")

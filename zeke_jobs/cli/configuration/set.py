@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta  # noqa: TC003 (typer reads the annotation)
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Any
 
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.configuration import changes
@@ -11,18 +12,13 @@ from zeke_jobs.cli.configuration.apply import report
 from zeke_jobs.cli.configuration.check import find_modules_here
 from zeke_jobs.cli.output import tell
 from zeke_jobs.cli.run import UsageError
+from zeke_jobs.config.models import Config
 from zeke_jobs.core.environment import author
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.revisions import applying
 from zeke_jobs.revisions import overrides as by_hand
 from zeke_jobs.revisions.store import Override
 from zeke_jobs.scheduler import dispatch
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-
-    from zeke_jobs.config.models import Config
 
 
 def set_(

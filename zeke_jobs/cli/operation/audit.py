@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003 (typer reads the annotation)
+from datetime import datetime
 from typing import Annotated
 
 from zeke_jobs.cli import database, options

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -15,10 +16,6 @@ from zeke_jobs.core.wording import passed
 from zeke_jobs.diagnosis import fleet as whole
 from zeke_jobs.diagnosis import health as checking
 from zeke_jobs.diagnosis.doctor import CHECKS, Report, examine
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 _STYLES = {"critical": "bold red", "warning": "yellow", "notice": "cyan"}
 

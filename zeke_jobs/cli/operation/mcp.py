@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from zeke_jobs import __version__
 from zeke_jobs.cli import database
 from zeke_jobs.core import extras
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
 
 _MOST = 60_000  # characters of an answer
 _LONGEST = 60.0  # seconds

@@ -10,13 +10,16 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.cli.configuration.check import load
 from zeke_jobs.cli.options import flag, option
@@ -26,11 +29,6 @@ from zeke_jobs.core.quoting import quote, suggest
 from zeke_jobs.core.terminal import visible_but_colours
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from types import FrameType
-
-    from psycopg2.extensions import connection as Connection
-
     from zeke_jobs.supervise.reload import Reloader
     from zeke_jobs.supervise.supervisor import Supervisor
 

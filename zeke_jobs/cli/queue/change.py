@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta  # noqa: TC003 (typer reads the annotations)
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 
@@ -17,11 +19,6 @@ from zeke_jobs.client.batches import changeable
 from zeke_jobs.client.changing import run_time_of
 from zeke_jobs.client.many import Change, Count, Verb
 from zeke_jobs.core.environment import author
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from uuid import UUID
-
 
 _SHARED: dict[str, Any] = {
     "job_ids": Annotated[list[str] | None, options.argument("Ids of jobs, or their beginnings or ends.", "ID")],

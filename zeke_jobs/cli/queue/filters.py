@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from zeke_jobs.cli import ids
 from zeke_jobs.cli.options import option, span
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 FILTERS: dict[str, Any] = {
     "task": Annotated[str | None, option("Jobs of this task, by id or alias.", "TASK")],

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.output import Markup, coloured, escape, listing, print_json, say, styled, tell
@@ -15,13 +17,6 @@ from zeke_jobs.control import schedules as control
 from zeke_jobs.core.durations import format_duration
 from zeke_jobs.core.environment import author
 from zeke_jobs.scheduler import dispatch
-
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-    from datetime import tzinfo
-    from typing import Any
-
-    from psycopg2.extensions import connection as Connection
 
 app = typer.Typer(help="List, run and backfill the schedules of jobs.yaml.", rich_markup_mode=None)
 Task = Annotated[str, options.argument("Id or alias of a task.", "TASK")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta  # noqa: TC003 (typer reads the annotations)
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from zeke_jobs import client

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.output import coloured, listing, spelled
@@ -15,9 +16,6 @@ from zeke_jobs.core.durations import format_duration
 from zeke_jobs.core.units import amount_text
 from zeke_jobs.core.wording import took
 from zeke_jobs.postgres.queries import SQL
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def tasks(as_json: options.Json = False) -> None:
