@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from zeke_jobs.client import drivers
-from zeke_jobs.client.plans import Database, numbered
+from zeke_jobs.client.plans import Database, P, Plan, Rows, T, numbered
 from zeke_jobs.core import environment, extras
 from zeke_jobs.postgres.pool import has_news
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
-
-    from zeke_jobs.client.plans import P, Plan, Rows, T
 
 _POOL_SIZE = 8
 _CAST = re.compile(r"CAST\(%\((\w+)\)s AS ")

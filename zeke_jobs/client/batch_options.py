@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from zeke_jobs.client.plans import Database
 from zeke_jobs.client.task_cache import KNOWN_TASKS
 from zeke_jobs.core.batch import COUNTS
-
-if TYPE_CHECKING:
-    from zeke_jobs.client.plans import Database
 
 
 async def batch_options(database: Database, options: Mapping[str, Any]) -> dict[str, Any]:

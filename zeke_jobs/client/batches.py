@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
 
 from zeke_jobs.client import drivers, sending
 from zeke_jobs.client.batch_options import batch_options
+from zeke_jobs.client.filters import JobFilter
+from zeke_jobs.client.many import Verb
 from zeke_jobs.client.options import as_count, as_id
 from zeke_jobs.client.plans import Database
-from zeke_jobs.core.batch import Batch, BatchStatus
+from zeke_jobs.core.batch import AfterFailure, Batch, BatchStatus, Then
 from zeke_jobs.errors import BatchClosed, BatchNotFound
 from zeke_jobs.payload import json_text
-
-if TYPE_CHECKING:
-    from uuid import UUID
-
-    from zeke_jobs.client.filters import JobFilter
-    from zeke_jobs.client.many import Verb
-    from zeke_jobs.core.batch import AfterFailure, Then
 
 
 def batch(

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
+from datetime import datetime, timedelta
+from typing import Any, TypedDict, Unpack, overload
+from uuid import UUID
 
 from zeke_jobs.client import drivers, reading
 from zeke_jobs.client.filters import FILTERS, JobFilter
-from zeke_jobs.client.many import Change
+from zeke_jobs.client.many import Change, Verb
 from zeke_jobs.client.options import as_id, plain
+from zeke_jobs.client.plans import Database
+from zeke_jobs.core.job import Job
 from zeke_jobs.payload.json_text import encode
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime, timedelta
-    from uuid import UUID
-
-    from zeke_jobs.client.many import Verb
-    from zeke_jobs.client.plans import Database
-    from zeke_jobs.core.job import Job
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from zeke_jobs.client.plans import Database, named
+from zeke_jobs.client.plans import Database, P, Plan, Rows, T, named
 from zeke_jobs.core import environment
 from zeke_jobs.postgres.pool import DISCONNECTED, Cursor, Pool
 from zeke_jobs.postgres.tolerant import tolerate
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from zeke_jobs.client.plans import P, Plan, Rows, T
 
 #: Connections for one process's sends and queries, opened on demand; if all are in use, calls wait.
 _POOL_SIZE = 8

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zeke_jobs.client import drivers
+from zeke_jobs.client.plans import Database
 from zeke_jobs.core.event import check_name
 from zeke_jobs.payload.json_text import UnfitForJson, encode
-
-if TYPE_CHECKING:
-    from zeke_jobs.client.plans import Database
 
 
 def emit(name: str, data: Any = None, *, connection: Any = None) -> None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, TypedDict
+from uuid import UUID
 
 from zeke_jobs.client.options import as_id
 from zeke_jobs.core import bounds
 from zeke_jobs.core.job import STATUSES
 from zeke_jobs.core.quoting import quote, suggest
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from uuid import UUID
 
 
 class JobFilter(TypedDict, total=False):

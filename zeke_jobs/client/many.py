@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID
 
 from zeke_jobs.client import drivers
 from zeke_jobs.client.filters import checked
 from zeke_jobs.client.options import as_count, as_id
-from zeke_jobs.client.plans import Database
+from zeke_jobs.client.plans import Database, Rows
 from zeke_jobs.client.task_cache import KNOWN_TASKS
 from zeke_jobs.payload.json_text import encode
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from datetime import datetime
-    from uuid import UUID
-
-    from zeke_jobs.client.plans import Rows
 
 Verb = Literal["cancel", "retry", "prioritise", "reschedule"]
 _AT_ONCE = 1000  # jobs of one transaction

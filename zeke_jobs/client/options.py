@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from zeke_jobs.client import carried, tracing
 from zeke_jobs.core.quoting import quote, suggest
 from zeke_jobs.core.send_options import JobOptions, ManyJobOptions, OneJobOptions
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 #: What Python calls the values that SQL accepts.
 _IN_PYTHON = {

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import fields
 from datetime import timedelta
 from decimal import Decimal
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Any, NoReturn, Unpack
+from typing import Any, NoReturn, Unpack
 from uuid import UUID
 
 from zeke_jobs.client import drivers
-from zeke_jobs.client.filters import FILTERS, checked
+from zeke_jobs.client.filters import FILTERS, JobFilter, checked
 from zeke_jobs.client.options import as_count, as_id
 from zeke_jobs.client.plans import Database
 from zeke_jobs.core.job import Job
 from zeke_jobs.errors import JobFailed, JobNotFound, JobPurged, WaitTimeout
 from zeke_jobs.postgres.pool import DISCONNECTED
 from zeke_jobs.postgres.tolerant import payload_of, value_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from zeke_jobs.client.filters import JobFilter
 
 # Ids, JSON and money come as text, because drivers convert them differently.
 _READ: dict[str, Callable[[str], Any]] = {

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
+import builtins
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
+from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from zeke_jobs.client import drivers
 from zeke_jobs.client.options import as_id, plain
 from zeke_jobs.client.plans import Database
-from zeke_jobs.client.task_cache import with_task
+from zeke_jobs.client.task_cache import KnownTask, with_task
 from zeke_jobs.cron.calendar import CronError, parse
 from zeke_jobs.payload.json_text import encode
 
 if TYPE_CHECKING:
-    import builtins
-    from collections.abc import Mapping
-    from datetime import datetime
-    from uuid import UUID
-
     from pydantic import BaseModel
-
-    from zeke_jobs.client.task_cache import KnownTask
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack
 from uuid import UUID
@@ -19,7 +20,7 @@ from zeke_jobs.client.options import (
     refused,
     stored,
 )
-from zeke_jobs.client.plans import named, numbered
+from zeke_jobs.client.plans import Database, named, numbered
 from zeke_jobs.client.task_cache import KnownTask, with_task
 from zeke_jobs.core.job import Sent
 from zeke_jobs.errors import BatchClosed, InvalidPayload, QueueFull
@@ -27,11 +28,7 @@ from zeke_jobs.payload.json_text import encode
 from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-
     from pydantic import BaseModel
-
-    from zeke_jobs.client.plans import Database
 
 _MOST_AT_ONCE = 64 * 1024 * 1024  # bytes; a jsonb value ends at 256 MB
 Style = Literal["numeric", "named", "pyformat"]

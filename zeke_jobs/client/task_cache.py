@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+from zeke_jobs.client.plans import Database
 from zeke_jobs.errors import InvalidPayload, UnknownTask
 from zeke_jobs.payload.json_text import UnfitForJson, encode
 from zeke_jobs.payload.schema import PayloadSchema
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Hashable
-
-    from zeke_jobs.client.plans import Database
 
 T = TypeVar("T")
 _MOST_SHOWN = 5

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, TypeVar
 
 from zeke_jobs.core.job import Sent
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from contextlib import AbstractContextManager
-
 
 T = TypeVar("T", Sent, "list[Sent]")
 _API = "opentelemetry.trace"

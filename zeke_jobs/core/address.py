@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, unquote_to_bytes
 
 from zeke_jobs.core import redaction
 from zeke_jobs.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _URI = re.compile(r"([a-z][a-z0-9.-]*)(\+[a-z0-9_]*)?://(.*)", re.IGNORECASE | re.DOTALL)
 _SCHEMES = {"postgresql", "postgres", "pgsql", "psql", "postgis", "timescale"}

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Self
+from uuid import UUID
+
+from zeke_jobs.core.job import Sent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from datetime import datetime
-    from uuid import UUID
-
     from pydantic import BaseModel
-
-    from zeke_jobs.core.job import Sent
 
 AfterFailure = Literal["send", "hold"]
 Then = tuple[str, "Mapping[str, Any] | BaseModel | None"]

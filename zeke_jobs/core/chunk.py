@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any, Generic
 
 from zeke_jobs.core.context import Context, S
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.errors import Reject, Retry
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from datetime import timedelta
 
 
 class ChunkContext(Generic[S]):

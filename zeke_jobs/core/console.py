@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 from rich import console as rich_console
 from rich.segment import Segment
+from rich.text import Text
 
 from zeke_jobs.core.terminal import visible
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from rich.text import Text
 
 
 class Console(rich_console.Console):  # noqa: TID251

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from datetime import datetime
-    from decimal import Decimal
-    from uuid import UUID
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
 
 STATUSES = ("created", "retry", "active", "completed", "failed", "cancelled")
 ENDED = frozenset({"completed", "failed", "cancelled"})

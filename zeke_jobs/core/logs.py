@@ -10,22 +10,18 @@ import re
 import sys
 import threading
 from collections import deque
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, TextIO, cast
 
 import structlog
+from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 from zeke_jobs.core import environment, redaction
 from zeke_jobs.core.terminal import indented, visible, visible_json
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import TextIO
-
-    from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 # They log each request or statement at INFO, which adds nothing to a job's own line.
 _CHATTY = ("httpx", "httpcore", "urllib3")

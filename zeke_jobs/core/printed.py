@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any, TextIO
 
 from structlog.contextvars import get_contextvars
 
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.core.redaction import redact
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import TextIO
 
 
 class Printed:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TypedDict
+from uuid import UUID
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from datetime import datetime, timedelta
-    from uuid import UUID
-
-    from zeke_jobs.core.batch import AfterFailure, Then
+from zeke_jobs.core.batch import AfterFailure, Then
 
 UniqueRule = TypedDict(
     "UniqueRule",

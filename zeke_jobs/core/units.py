@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from decimal import Decimal
+from collections.abc import Mapping
+from decimal import Decimal
 
 
 def check(units: Mapping[str, float]) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zeke_jobs.core.durations import format_duration
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 #: Counting stops at this number.
 MOST = 1_000

@@ -7,8 +7,10 @@ import hashlib
 import os
 import signal
 import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+from pathlib import Path
+from typing import Any, TextIO, TypeVar
 from urllib.parse import quote
 
 import psycopg2
@@ -16,10 +18,6 @@ import psycopg2
 from zeke_jobs.errors import ZekeJobsError
 from zeke_jobs.postgres import server_programs, state_folder
 from zeke_jobs.postgres.server_programs import binaries
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
 
 __all__ = ["binaries", "ensure", "running", "stop"]
 

@@ -5,14 +5,11 @@ A database belongs to one installation, named by its environment; a process of a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.core import environment
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres.queries import SQL
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
 
 #: Major versions that the tests cover, ends included. Later ones are accepted.
 OLDEST, NEWEST_TESTED = 15, 18

@@ -5,20 +5,17 @@ from __future__ import annotations
 import random
 import re
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
+from psycopg2 import Error
 from psycopg2.errors import LockNotAvailable
 from psycopg2.extensions import TransactionRollbackError
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.errors import Contended
 from zeke_jobs.postgres.queries import SQL
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from psycopg2 import Error
-    from psycopg2.extensions import connection as Connection
 
 _Result = TypeVar("_Result")
 

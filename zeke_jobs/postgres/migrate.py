@@ -8,23 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg2
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.errors import MigrationError
 from zeke_jobs.postgres import installation, lock_waits
 from zeke_jobs.postgres.pool import is_pooled, transaction
 from zeke_jobs.postgres.queries import SQL
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from psycopg2.extensions import connection as Connection
 
 _NAME = re.compile(r"\d{4}_[a-z0-9_]+\.sql")
 _CODE = re.compile(r"code-(\d{4})")

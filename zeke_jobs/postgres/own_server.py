@@ -7,16 +7,13 @@ import fcntl
 import hashlib
 import os
 import stat
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from zeke_jobs.core import environment
 from zeke_jobs.errors import ConfigurationError, ZekeJobsError
 from zeke_jobs.postgres import embedded, server_programs, state_folder
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _LINK = "elsewhere"  # leads to the server's files, so that they are found again after the folder is moved
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -6,23 +6,20 @@ import re
 import select
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg2
 from psycopg2 import DatabaseError, InterfaceError, OperationalError
 from psycopg2.errors import InvalidSchemaName, UndefinedTable
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE, cursor
+from psycopg2.extensions import connection as Connection
 from psycopg2.extras import register_uuid
 
 from zeke_jobs.core import environment, redaction
 from zeke_jobs.core.address import libpq
 from zeke_jobs.postgres.session import KEEPALIVE, Session
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from psycopg2.extensions import connection as Connection
 
 #: psycopg2's errors when the server or the way to it is gone.
 DISCONNECTED = (OperationalError, InterfaceError)

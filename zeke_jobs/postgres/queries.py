@@ -7,15 +7,13 @@ from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from psycopg2.errors import DuplicatePreparedStatement
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.postgres.session import Session
 from zeke_jobs.postgres.tolerant import tolerate
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
 
 #: A row with its columns as attributes.
 Row = SimpleNamespace

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import re
 from importlib.resources import files
-from typing import TYPE_CHECKING
 
+from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import parse_dsn
 
 from zeke_jobs.core import environment
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
 
 CLIENT, WORKER, OPERATOR, READER = "zeke_jobs_client", "zeke_jobs_worker", "zeke_jobs_operator", "zeke_jobs_reader"
 

@@ -10,16 +10,14 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zeke_jobs.core import environment
 from zeke_jobs.core.extras import missing
 from zeke_jobs.errors import ConfigurationError, ZekeJobsError
 from zeke_jobs.postgres import state_folder
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _ROOM = 1024 * 1024  # bytes; with less free space a server does not start and cannot write the reason
 _CAUSE = re.compile(r"(?:FATAL|PANIC|error): +(.*)")

@@ -6,17 +6,15 @@ import ctypes
 import os
 import socket
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg2
 from psycopg2 import InterfaceError, _psycopg
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE, connection
 
 from zeke_jobs.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 KEEPALIVE: dict[str, Any] = {
     "connect_timeout": 5,

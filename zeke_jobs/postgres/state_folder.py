@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from zeke_jobs.core import environment
 from zeke_jobs.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _LONGEST = 80  # bytes; Linux allows 107 for a unix socket's path, and the socket's own name is in it
 _PLAIN = re.compile(r"[A-Za-z0-9/._+~-]+")

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
 
 import psycopg2
 from psycopg2.extensions import PYDATETIMETZ, new_type, register_type
+from psycopg2.extensions import cursor as Cursor
 
 from zeke_jobs.core.bounds import DEEPEST, EARLIEST, LATEST
 from zeke_jobs.payload.json_text import is_too_deep, shown
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from psycopg2.extensions import cursor as Cursor
 
 _TIMESTAMPTZ, _JSON, _JSONB = 1184, 114, 3802
 

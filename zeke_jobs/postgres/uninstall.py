@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import psycopg2
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.errors import MigrationError, ZekeJobsError
 from zeke_jobs.postgres import lock_waits
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
-
-    from psycopg2.extensions import connection as Connection
 
 #: Order in which a package's objects are removed; an index or function of a table goes with it.
 _ORDER = ("view", "materialized view", "table", "sequence", "index", "function")

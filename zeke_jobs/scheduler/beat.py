@@ -9,12 +9,15 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import psycopg2
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from zeke_jobs.core.logs import get_logger
@@ -25,11 +28,7 @@ from zeke_jobs.revisions import applying
 from zeke_jobs.scheduler import dispatch, lateness
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import FrameType
-
     from pendulum import DateTime
-    from psycopg2.extensions import connection as Connection
 
 #: The only actor that periodiq sends to.
 NAME = "zeke-metronome"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.client.options import new_id, refused
 from zeke_jobs.core import bounds
@@ -19,11 +22,6 @@ from zeke_jobs.postgres import lock_waits
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.scheduler.rules import Tick, Timetable, decide, due, start_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from psycopg2.extensions import connection as Connection
 
 #: A warning appears after two and a half beats without any scheduler.
 SILENT_AFTER = timedelta(seconds=150)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.core.wording import span, when
 from zeke_jobs.postgres.queries import SQL
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
 
 
 def record(conn: Connection) -> list[dict[str, Any]]:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
+from uuid import UUID
+from zoneinfo import ZoneInfo
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-    from uuid import UUID
-    from zoneinfo import ZoneInfo
-
-    from zeke_jobs.cron.calendar import Cron
-    from zeke_jobs.postgres.queries import Row
+from zeke_jobs.cron.calendar import Cron
+from zeke_jobs.postgres.queries import Row
 
 Outcome = Literal["sent", "skipped"]
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.supervise.supervisor import Command
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 #: The version that was tried.
 PACKAGE = "@pg-boss/dashboard@1.9.0"

@@ -12,11 +12,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import IO, TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from typing import IO
 
 _LOOK = 0.1  # seconds between checks of processes that are ending
 

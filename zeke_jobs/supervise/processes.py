@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from zeke_jobs.core import environment
 from zeke_jobs.supervise.supervisor import Command
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
 
 #: Seconds that a worker needs to hand back its jobs and leave the fleet, even with a slow database.
 LAST_WORDS = 20.0

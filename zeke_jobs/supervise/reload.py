@@ -6,16 +6,12 @@ import os
 import re
 import subprocess
 import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.supervise.processes import program
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-
-    from zeke_jobs.supervise.supervisor import Supervisor
+from zeke_jobs.supervise.supervisor import Supervisor
 
 _LOOK = 0.5  # seconds between checks of the files
 _SKIPPED = {"__pycache__", "node_modules", "site-packages", "tests"}

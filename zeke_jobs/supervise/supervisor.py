@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import signal
 import subprocess
 import threading
 import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from zeke_jobs.core.environment import RESTART
 from zeke_jobs.core.logs import get_logger
-
-if TYPE_CHECKING:
-    import re
-    from collections.abc import Callable, Mapping, Sequence
-
-    from zeke_jobs.supervise.guardian import Guardian
+from zeke_jobs.supervise.guardian import Guardian
 
 #: Status of a command with a wrong configuration; another start would fail too.
 CONFIGURATION = 2

@@ -7,14 +7,12 @@ import signal
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable
+from typing import NoReturn
 
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.core.refusal import refuse
 from zeke_jobs.errors import ConfigurationError, MigrationError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _AGAIN = 1.0  # seconds between attempts to reach the database
 _PATIENCE = 2.0  # seconds that dramatiq waits for a boot, without log lines and signals

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from dramatiq.message import Message
 from dramatiq.results import Results
 from dramatiq_pg import PostgresBroker
 
@@ -25,13 +27,7 @@ from zeke_jobs.worker.lifecycle import Lifecycle
 from zeke_jobs.worker.process import WorkerProcess
 from zeke_jobs.worker.results import JobResultBackend
 from zeke_jobs.worker.run.dramatiq_options import INSTEAD
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from dramatiq.message import Message
-
-    from zeke_jobs.worker.runtime import Runtime
+from zeke_jobs.worker.runtime import Runtime
 
 SCHEMA = "zeke_jobs"
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import dramatiq
 from dramatiq.actor import Actor
 
 from zeke_jobs.config import load
+from zeke_jobs.config.models import Config, Task
 from zeke_jobs.scheduler import beat
 from zeke_jobs.worker.broker import JobBroker
 from zeke_jobs.worker.finish.outcome import EXPECTED
 from zeke_jobs.worker.runtime import Runtime
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from zeke_jobs.config.models import Config, Task
 
 
 def from_file(path: Path, url: str | None = None) -> JobBroker:

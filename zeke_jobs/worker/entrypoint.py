@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TextIO, cast
 
 from zeke_jobs.core import environment, logs, probes
 from zeke_jobs.core.printed import Printed
@@ -12,11 +12,7 @@ from zeke_jobs.core.refusal import refuse
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.scheduler import beat
 from zeke_jobs.worker import builder
-
-if TYPE_CHECKING:
-    from typing import TextIO
-
-    from zeke_jobs.worker.broker import JobBroker
+from zeke_jobs.worker.broker import JobBroker
 
 _COMMAND_LINES = {"dramatiq", "dramatiq-gevent", "periodiq"}
 

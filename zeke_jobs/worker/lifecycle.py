@@ -6,11 +6,12 @@ import signal
 import time
 from contextlib import closing
 from inspect import getclosurevars
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg2
 from dramatiq.middleware import Middleware
 from psycopg2.errors import InsufficientPrivilege
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.core import environment, probes
 from zeke_jobs.core.logs import get_logger
@@ -22,17 +23,13 @@ from zeke_jobs.postgres.roles import WORKER, complaint
 from zeke_jobs.revisions import boot
 from zeke_jobs.worker.boot import Boot, guarded
 from zeke_jobs.worker.claim.notifier import Notifier
+from zeke_jobs.worker.claim.producer import Producer
 from zeke_jobs.worker.life.heartbeat import Heartbeat
 from zeke_jobs.worker.life.progress import faults
 from zeke_jobs.worker.life.proof import ProofOfLife
 from zeke_jobs.worker.run.coroutines import Coroutines
 from zeke_jobs.worker.run.event_loop import HELPERS
 from zeke_jobs.worker.stop import Stop
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
-
-    from zeke_jobs.worker.claim.producer import Producer
 
 _WARN_EACH = 60.0  # seconds
 _IDLE = 200  # milliseconds between the looks of dramatiq's idle threads whether the worker stops; a stop waits for them

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dramatiq.middleware import prometheus
 
@@ -12,11 +12,8 @@ from zeke_jobs.core.refusal import refuse
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.metrics import exposition
 from zeke_jobs.metrics.families import ATTEMPT_SECONDS, ATTEMPTS, THREADS_LOST
-from zeke_jobs.worker.claim.claims import Stage
+from zeke_jobs.worker.claim.claims import JobMessage, Stage
 from zeke_jobs.worker.finish.outcome import Completed, Ended
-
-if TYPE_CHECKING:
-    from zeke_jobs.worker.claim.claims import JobMessage
 
 _BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
 

@@ -5,37 +5,29 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from itertools import count
-from typing import TYPE_CHECKING
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg2
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
+from zeke_jobs.config.models import Config, Retry, Task
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.pool import Pool, is_away
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.worker.claim.claims import clock
+from zeke_jobs.worker.claim.claims import Claim, JobMessage, clock
 from zeke_jobs.worker.claim.held_jobs import HeldJobs
 from zeke_jobs.worker.finish.completer import Completer
-from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Settled, of_exception, of_shutdown
+from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Outcome, Settled, of_exception, of_shutdown
 from zeke_jobs.worker.leftovers import end_children
+from zeke_jobs.worker.life.proof import ProofOfLife
 from zeke_jobs.worker.run import job_log
 from zeke_jobs.worker.run.executor import Executor
 from zeke_jobs.worker.run.interrupts import Cancelled, Interrupt, Interrupts, Lost
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
-
-    from zeke_jobs.config.models import Config, Retry, Task
-    from zeke_jobs.worker.claim.claims import Claim, JobMessage
-    from zeke_jobs.worker.finish.outcome import Outcome
-    from zeke_jobs.worker.life.proof import ProofOfLife
-    from zeke_jobs.worker.runtime import Runtime
+from zeke_jobs.worker.runtime import Runtime
 
 _SPARE_CONNECTIONS = 4  # for claims, completer, heartbeat, and progress with leases; the handlers' own come on top
 _MARGIN = 0.02  # seconds from the report of a late start to the start

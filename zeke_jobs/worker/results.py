@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from dramatiq.message import Message
 from dramatiq.results import ResultBackend, ResultFailure, ResultMissing, ResultTimeout
 
 from zeke_jobs.client import reading
 from zeke_jobs.client.options import as_id
 from zeke_jobs.errors import JobFailed, JobNotFound, WaitTimeout
-
-if TYPE_CHECKING:
-    from dramatiq.message import Message
 
 _DEFAULT_TIMEOUT = 10_000  # milliseconds; dramatiq's own
 

@@ -5,23 +5,19 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from pydantic import BaseModel
 
 from zeke_jobs.config import handlers, services
-from zeke_jobs.config.models import Retry
+from zeke_jobs.config.handlers import Handler
+from zeke_jobs.config.models import Config, Retry, Service, Task
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.worker.run.event_loop import EventLoop
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-
-    from pydantic import BaseModel
-
-    from zeke_jobs.config.handlers import Handler
-    from zeke_jobs.config.models import Config, Service, Task
 
 _TO_CLOSE = 5.0  # seconds for a service's async close()
 

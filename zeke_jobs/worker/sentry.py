@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dramatiq.middleware import Middleware
 
 from zeke_jobs.core.redaction import redacted
-
-if TYPE_CHECKING:
-    from zeke_jobs.worker.claim.claims import JobMessage
+from zeke_jobs.worker.claim.claims import JobMessage
 
 
 class SentryEvents(Middleware):  # type: ignore[misc] # dramatiq has no types

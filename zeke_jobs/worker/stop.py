@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 import psycopg2
 
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.worker.claim.producer import Producer
 from zeke_jobs.worker.leftovers import end_children, end_within
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from zeke_jobs.worker.claim.producer import Producer
 
 _CLOSE_WITHIN = 15.0  # most seconds that a stop takes after the time allowed for jobs
 _TO_LOOK = 2.0  # seconds for the last look

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from zeke_jobs.core.logs import get_logger, is_json
 from zeke_jobs.core.redaction import redact
 from zeke_jobs.core.wording import one_line, span
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from zeke_jobs.worker.claim.claims import Claim
-    from zeke_jobs.worker.finish.outcome import Completed
+from zeke_jobs.worker.claim.claims import Claim
+from zeke_jobs.worker.finish.outcome import Completed
 
 _MOST = 10  # lines a second; nobody reads more, and each one takes time from the worker
 _OUTPUT = 60  # characters

@@ -8,29 +8,21 @@ import signal
 import threading
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Sequence
+from uuid import UUID
 
 import psycopg2
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.core.logs import get_logger
-from zeke_jobs.postgres.pool import is_away
+from zeke_jobs.postgres.pool import Pool, is_away
 from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.worker.claim.claims import Claim
+from zeke_jobs.worker.claim.held_jobs import HeldJobs
 from zeke_jobs.worker.finish.completed_lines import CompletedLines
-from zeke_jobs.worker.finish.outcome import Completed
-from zeke_jobs.worker.finish.writer import EndingWriter
+from zeke_jobs.worker.finish.outcome import Completed, Ended
+from zeke_jobs.worker.finish.writer import Completion, Ending, EndingWriter
 from zeke_jobs.worker.run import job_log
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
-
-    from zeke_jobs.postgres.pool import Pool
-    from zeke_jobs.worker.claim.claims import Claim
-    from zeke_jobs.worker.claim.held_jobs import HeldJobs
-    from zeke_jobs.worker.finish.outcome import Ended
-    from zeke_jobs.worker.finish.writer import Completion, Ending
 
 _MOST_WAITING = 5_000  # outcomes; beyond that, worker threads wait, to save memory
 _BATCH = 500

@@ -10,22 +10,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from traceback import StackSummary, TracebackException
-from typing import TYPE_CHECKING, Any, Literal
+from types import TracebackType
+from typing import Any, Literal
 
 import dramatiq
 from dramatiq.errors import RateLimitExceeded
 
+from zeke_jobs.config.models import Retry
 from zeke_jobs.core import bounds
 from zeke_jobs.core.redaction import redact, redacted
 from zeke_jobs.errors import ClaimLost, Defer, InvalidPayload, Reject, WaitFor
 from zeke_jobs.errors import Retry as RetryRequested
 from zeke_jobs.payload import json_text
 from zeke_jobs.worker.run.interrupts import Cancelled, Interrupt, Lost, TimedOut
-
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from zeke_jobs.config.models import Retry
 
 _LONGEST_TRACEBACK = 16_000  # characters; kept from the end, because the innermost frames say most
 _LONGEST_MESSAGE = 4_000

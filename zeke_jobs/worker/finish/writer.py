@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+from uuid import UUID
 
 from psycopg2 import DataError, IntegrityError
 from psycopg2.errors import LockNotAvailable, ProgramLimitExceeded
+from psycopg2.extensions import connection as Connection
 from psycopg2.extras import Json
 
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres import lock_waits
 from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.worker.claim.claims import Claim
 from zeke_jobs.worker.finish.outcome import Completed, Ended, describe, text_of
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
-
-    from zeke_jobs.worker.claim.claims import Claim
-
-    Ending = tuple[Claim, Completed | Ended]
-    Completion = tuple[Claim, Completed]
-    Written = tuple[list[Ending], set[UUID]]
+Ending = tuple[Claim, Completed | Ended]
+Completion = tuple[Claim, Completed]
+Written = tuple[list[Ending], set[UUID]]
 
 # Errors caused by a value: psycopg2 refuses NUL with a ValueError; Postgres refuses times beyond its calendar and values that
 # are too large. All other errors have nothing to do with the outcome.

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection
+
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import applying
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from psycopg2.extensions import connection as Connection
 
 _EXPIRED = 500  # jobs cancelled at once
 _GATHERED = 10_000  # jobs of a task moved to its new name or queue in one statement

@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Callable
 from contextlib import closing
-from typing import TYPE_CHECKING
+
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.errors import ConfigurationError
@@ -14,17 +16,10 @@ from zeke_jobs.postgres.pool import DISCONNECTED, Pool, connect, is_away
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import boot, store
 from zeke_jobs.scheduler import dispatch
-from zeke_jobs.worker.claim.claims import clock
+from zeke_jobs.worker.claim.claims import Claim, clock
+from zeke_jobs.worker.claim.producer import Producer
 from zeke_jobs.worker.life import chores, retention
 from zeke_jobs.worker.run.interrupts import Cancelled, Lost
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from psycopg2.extensions import connection as Connection
-
-    from zeke_jobs.worker.claim.claims import Claim
-    from zeke_jobs.worker.claim.producer import Producer
 
 _TICK = 0.1  # seconds; the precision of timeouts
 _LEAST_PAUSE = 0.005  # seconds between two looks caused by notifications, because any client can send them

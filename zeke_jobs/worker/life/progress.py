@@ -5,15 +5,11 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from threading import Thread
 
 from zeke_jobs.postgres import pool
-
-if TYPE_CHECKING:
-    from threading import Thread
-
-    from zeke_jobs.worker.claim.producer import Producer
-    from zeke_jobs.worker.life.heartbeat import Heartbeat
+from zeke_jobs.worker.claim.producer import Producer
+from zeke_jobs.worker.life.heartbeat import Heartbeat
 
 _STUCK_AFTER = 30.0  # seconds; each turn of either loop takes at most 3, unless it waits for the database
 _DATABASE = str(Path(pool.__file__).parent)

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from zeke_jobs.worker.claim.claims import clock
-
-if TYPE_CHECKING:
-    from zeke_jobs.worker.claim.claims import Claim
+from zeke_jobs.worker.claim.claims import Claim, clock
 
 BEATS_TO_LOSS = 4  # missed heartbeats after which a process counts as lost
 _ANSWER_WITHIN = 60.0  # seconds in which a claim may still succeed after its answer was lost

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.queries import SQL
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from psycopg2.extensions import connection as Connection
 
 EVERY = 60.0  # seconds
 _BATCH = 1_000  # jobs; some 15 ms

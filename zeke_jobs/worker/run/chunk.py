@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from zeke_jobs.core.chunk import ChunkContext
 from zeke_jobs.errors import ClaimLost, Reject
 from zeke_jobs.payload import json_text
-from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Settled
-
-if TYPE_CHECKING:
-    from zeke_jobs.core.chunk import ChunkContext
-    from zeke_jobs.worker.finish.outcome import Outcome
+from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Outcome, Settled
 
 
 def check(result: Any, jobs: int) -> None:

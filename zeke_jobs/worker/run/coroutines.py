@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from concurrent.futures import wait
-from typing import TYPE_CHECKING, Any
+from collections.abc import Generator
+from concurrent.futures import Future, wait
+from typing import Any
 
 from dramatiq.middleware import SkipMessage
 
 from zeke_jobs.core.logs import get_logger
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
-    from concurrent.futures import Future
-
-    from zeke_jobs.worker.claim.claims import JobMessage
-    from zeke_jobs.worker.run.event_loop import Call, EventLoop
-    from zeke_jobs.worker.run.executor import Executor
+from zeke_jobs.worker.claim.claims import JobMessage
+from zeke_jobs.worker.run.event_loop import Call, EventLoop
+from zeke_jobs.worker.run.executor import Executor
 
 
 class Coroutines:

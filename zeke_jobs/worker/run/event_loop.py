@@ -8,23 +8,20 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 from itertools import dropwhile
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from zeke_jobs.client.async_drivers import AsyncPool
 from zeke_jobs.core import environment
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.core.redaction import redact
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator
-
-    from zeke_jobs.worker.claim.claims import Claim
-    from zeke_jobs.worker.run.interrupts import Running
+from zeke_jobs.worker.claim.claims import Claim
+from zeke_jobs.worker.run.interrupts import Running
 
 #: Threads for what may block before, after and beside an async handler: middleware, and statements on psycopg2.
 HELPERS = 4

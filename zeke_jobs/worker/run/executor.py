@@ -7,8 +7,10 @@ import os
 import sys
 import threading
 from asyncio import CancelledError
+from collections.abc import Callable, Generator
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
+from uuid import UUID
 
 from dramatiq.middleware import Middleware, SkipMessage
 from structlog.contextvars import bind_contextvars, reset_contextvars
@@ -17,7 +19,8 @@ from zeke_jobs.core.chunk import ChunkContext
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.core.redaction import redact
 from zeke_jobs.errors import ClaimLost, InvalidPayload, Reject, Retry, Throttled
-from zeke_jobs.worker.claim.claims import JobMessage
+from zeke_jobs.postgres.pool import Pool
+from zeke_jobs.worker.claim.claims import Claim, JobMessage
 from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Outcome, Settled, limit_of, of_exception
 from zeke_jobs.worker.run import job_log, tracing
 from zeke_jobs.worker.run.chunk import check, encoded, end_of
@@ -26,14 +29,7 @@ from zeke_jobs.worker.run.interrupts import Interrupt, Interrupts, Lost
 from zeke_jobs.worker.run.job_context import JobContext
 from zeke_jobs.worker.run.loop_context import LoopContext
 from zeke_jobs.worker.run.payload import validated
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-    from uuid import UUID
-
-    from zeke_jobs.postgres.pool import Pool
-    from zeke_jobs.worker.claim.claims import Claim
-    from zeke_jobs.worker.runtime import RunnableTask, Runtime
+from zeke_jobs.worker.runtime import RunnableTask, Runtime
 
 
 class _AttemptResult(NamedTuple):

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ctypes import c_ulong, py_object, pythonapi
-from typing import TYPE_CHECKING
+from uuid import UUID
 
 from dramatiq.middleware.time_limit import TimeLimitExceeded
 
 from zeke_jobs.core.logs import get_logger
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from uuid import UUID
 
 
 class Interrupt(BaseException):

@@ -4,36 +4,31 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
+
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.client import sending
 from zeke_jobs.client.batches import close, open_
-from zeke_jobs.core.batch import Batch
+from zeke_jobs.core.batch import AfterFailure, Batch, Then
+from zeke_jobs.core.context import P, R
 from zeke_jobs.core.event import Event, check_name
+from zeke_jobs.core.job import Sent
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.errors import ClaimLost, Defer, QueueFull
 from zeke_jobs.payload import json_text
-from zeke_jobs.postgres.pool import transaction
+from zeke_jobs.postgres.pool import Pool, transaction
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.postgres.session import renew
+from zeke_jobs.worker.claim.claims import Claim
+from zeke_jobs.worker.run.interrupts import Running
 from zeke_jobs.worker.run.reports import Reports
 from zeke_jobs.worker.run.steps import Steps
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
-
-    from zeke_jobs.core.batch import AfterFailure, Then
-    from zeke_jobs.core.context import P, R
-    from zeke_jobs.core.job import Sent
-    from zeke_jobs.postgres.pool import Pool
-    from zeke_jobs.worker.claim.claims import Claim
-    from zeke_jobs.worker.run.interrupts import Running
-    from zeke_jobs.worker.runtime import Runtime
+from zeke_jobs.worker.runtime import Runtime
 
 _WAIT_WHEN_FULL = 30.0  # seconds before a job that met a full queue is tried again
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
+from psycopg2.extensions import connection as Connection
+
+from zeke_jobs.config.models import Task
 from zeke_jobs.core.logs import capturing
 from zeke_jobs.postgres.queries import SQL
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from psycopg2.extensions import connection as Connection
-
-    from zeke_jobs.config.models import Task
-    from zeke_jobs.worker.claim.claims import Claim
+from zeke_jobs.worker.claim.claims import Claim
 
 
 @contextmanager

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, timedelta
-from typing import TYPE_CHECKING
+from uuid import UUID
+
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.errors import ClaimLost, Defer
 from zeke_jobs.postgres.queries import SQL
-
-if TYPE_CHECKING:
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
-
-    from zeke_jobs.worker.claim.claims import Claim
+from zeke_jobs.worker.claim.claims import Claim
 
 _AGAIN_IN = (1.0, 3.0)  # seconds before the next try, chosen at random so that waiting jobs do not come back together
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zeke_jobs import aio
 from zeke_jobs.client import async_drivers
 from zeke_jobs.client.plans import Database
+from zeke_jobs.core.context import P, R
 from zeke_jobs.worker.run.job_context import JobContext, deferring_when_full
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-
-    from zeke_jobs.core.context import P, R
 
 _INSTEAD = {
     "db": "`async with ctx.atransaction()`, or a pool of your own as a service,",

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from zeke_jobs.errors import InvalidPayload
+from zeke_jobs.worker.claim.claims import JobMessage
 from zeke_jobs.worker.run import dramatiq_options
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
-
-    from zeke_jobs.worker.claim.claims import JobMessage
-    from zeke_jobs.worker.runtime import RunnableTask
+from zeke_jobs.worker.runtime import RunnableTask
 
 
 def validated(message: JobMessage, runnable: RunnableTask) -> BaseModel:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
 
 from zeke_jobs.core import bounds, costs
 from zeke_jobs.core import units as amounts
@@ -13,19 +17,11 @@ from zeke_jobs.core.context import Context
 from zeke_jobs.core.redaction import redact
 from zeke_jobs.errors import ClaimLost
 from zeke_jobs.payload import json_text
-from zeke_jobs.postgres.pool import DISCONNECTED
+from zeke_jobs.postgres.pool import DISCONNECTED, Pool
 from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.worker.claim.claims import Claim
 from zeke_jobs.worker.finish.outcome import kept
 from zeke_jobs.worker.run import leases
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import timedelta
-    from decimal import Decimal
-    from uuid import UUID
-
-    from zeke_jobs.postgres.pool import Pool
-    from zeke_jobs.worker.claim.claims import Claim
 
 _PROGRESS_EVERY = 1.0  # seconds
 

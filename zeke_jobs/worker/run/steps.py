@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import inspect
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from zeke_jobs.payload import json_text
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
 
 LONGEST_NAME = 256  # bytes
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.client import tracing
+from zeke_jobs.worker.claim.claims import Claim
+from zeke_jobs.worker.finish.outcome import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from contextlib import AbstractContextManager
-
     from opentelemetry.trace import Span
-
-    from zeke_jobs.worker.claim.claims import Claim
-    from zeke_jobs.worker.finish.outcome import Outcome
 
 _FAILED = {"retry", "failed"}
 
