@@ -41,8 +41,9 @@ PINNED = (
 PIPS = ("pip==23.0.1", "pip==23.2.1", "pip")
 OTHER_PYTHONS = ("3.12", "3.13", "3.14")
 BENCH_PEERS = ("pgqueuer[asyncpg]>=1.6,<2",)
-#: Folders and files with tests of the real command lines, so that pytest need not read others to find them.
-ACCEPTANCE = ("tests/acceptance", "tests/actors/ai", "tests/lab", "tests/test_readme.py")
+#: Folders and files with tests of the real command lines, so that pytest need not read others to find them. The longest ones come
+#: first.
+ACCEPTANCE = ("tests/lab", "tests/actors/ai", "tests/acceptance", "tests/test_readme.py")
 #: The tests that run on the system's own PostgreSQL too, where its version and its defaults matter: functions, plans, views,
 #: migrations, and the pipeline once.
 ON_DEBIANS_SERVER = (
@@ -56,7 +57,20 @@ ON_DEBIANS_SERVER = (
     *("tests/actors/store", "tests/lab/soak"),
     *("-k", "not whatever_statement_breaks and not is_interrupted"),  # these are on our side
 )
-
+#: Workers' tests, and two of the command lines.
+ON_DRAMATIQ_2 = (
+    *(
+        f"tests/zeke_jobs/worker/test_{part}.py"
+        for part in ("running", "as_dramatiq", "producers", "middleware", "coroutines", "lifecycle")
+    ),
+    *(
+        f"tests/acceptance/test_workers.py::test_{name}"
+        for name in (
+            "a_limit_holds_over_two_commands_and_every_job_runs_once",
+            "sigterm_lets_running_jobs_finish_and_hands_the_rest_back",
+        )
+    ),
+)
 
 #: The parts of the tests, in the order in which they run. The quick ones come first.
 PARTS = {
@@ -64,13 +78,14 @@ PARTS = {
     "quality": "what is read and found in real pages, beside what people marked: the short form of nox -s quality",
     "acceptance": "tests that start the real command lines",
     "debian": "tests of SQL, engine and pipeline on the system's own PostgreSQL, as Debian sets it up",
+    "dramatiq-2": "workers on Dramatiq 2, which dramatiq-pg's metadata forbid",
 }
 #: Checked before the tests.
 LINT = ("ruff check .", "ruff format --check .")
-CHECKS = (*LINT, "mypy", "lint-imports --no-cache")
+CHECKS = (*LINT, "lint-imports --no-cache")
 CORES = os.cpu_count() or 1
 PARALLEL = ("--dist=worksteal", "--durations=10", "--durations-min=2")
-LAST_FAILED = Path(".pytest_cache/v/cache/lastfailed")
+CACHE = Path(".pytest_cache")  # with a folder for each part, since two may run at the same time
 
 FIRST_WORDS = {
     "demo": "from feeds to briefs, on this machine: half a minute, of which twenty seconds are for the packages",
@@ -142,10 +157,11 @@ def tests(session: nox.Session) -> None:
     if set(session.posargs) - {"--strict"}:
         session.run("pytest", *session.posargs)
         return
-    session.log("lint, types (a minute or two), imports")
+    session.log("lint, imports; types, which use one core, beside the first tests")
+    types = subprocess.Popen([str(Path(session.bin, "mypy"))], stdout=subprocess.DEVNULL)
     failed = _failed_checks(session, CHECKS)
     session.log("tests: over five thousand, a line of dots for each hundredth")
-    _run(session, *PARTS, checks=failed)
+    _run(session, *PARTS, checks=failed, types=types)
 
 
 def _tests_of(part: str) -> Callable[[nox.Session], None]:
@@ -180,8 +196,9 @@ ON_THE_NEWEST = (
 
 @nox.session(default=False, python=OTHER_PYTHONS[-1])
 def newest(session: nox.Session) -> None:
-    """The newest Python, where it is installed: the quick tests, workers, and the demo, in two minutes."""
-    install(session, *ALL)
+    """The newest Python, where it is installed: the quick tests, workers, and the demo, in a minute."""
+    tools = (r for r in DEV if r.startswith(("hypothesis", "psutil", "pytest-")))
+    session.install("--quiet", "--no-compile", "--constraint", CONSTRAINTS, *OURS, ".[dev,psycopg]", *tools)
     _run(session, "newest")
     run_servers(session, "actors.demo")
 
@@ -205,22 +222,6 @@ def pips(session: nox.Session) -> None:
     failed = [f"{pip}: {one.communicate()[0]}" for pip, one in zip(PIPS, found, strict=True) if one.wait()]
     if failed:
         session.error("\n".join(failed))
-
-
-@nox.session(default=False, name="dramatiq-2")
-def dramatiq_2(session: nox.Session) -> None:
-    """Dramatiq 2, which dramatiq-pg's metadata forbid, runs workers as Dramatiq 1 does: a minute."""
-    install(session, *ALL)
-    session.install("--quiet", "--no-deps", "dramatiq>=2,<3")
-    worker = "tests/zeke_jobs/worker"
-    parts = ("running", "as_dramatiq", "producers", "middleware", "coroutines", "lifecycle")
-    commands = (
-        "a_limit_holds_over_two_commands_and_every_job_runs_once",
-        "sigterm_lets_running_jobs_finish_and_hands_the_rest_back",
-    )
-    modules = [f"{worker}/test_{part}.py" for part in parts]
-    modules += [f"tests/acceptance/test_workers.py::test_{name}" for name in commands]
-    session.run("pytest", "-q", f"--numprocesses={CORES + 1}", *PARALLEL, *modules)
 
 
 @nox.session(default=False)
@@ -349,26 +350,32 @@ def _failed_checks(session: nox.Session, commands: Iterable[str]) -> list[str]:
     return failed
 
 
-def _run(session: nox.Session, *parts: str, checks: Sequence[str] = ()) -> None:
-    """Run each of these parts of the tests, also after one has failed; then once more the checks that had failed.
+def _run(
+    session: nox.Session, *parts: str, checks: Sequence[str] = (), types: subprocess.Popen[bytes] | None = None
+) -> None:
+    """Run each of these parts of the tests, also after one has failed; then once more the checks that had failed, also mypy.
 
     Tests that fail beside others run once more, one by one: those that pass then are flaky. Real processes wait for one another
     in real seconds, which a machine that is short of them may not keep.
     """
     failed, flaky = [], []
     for part in parts:
-        selected = _selected(part)
+        selected = _selected(session, part)
         if selected is None:
             session.log(f"{part}: no PostgreSQL of the system's here, so the embedded server was the only one tested")
             continue
         arguments, env = selected
         session.log(f"{part}: {PARTS.get(part, 'what a new Python may break first')}")
-        LAST_FAILED.unlink(missing_ok=True)
+        last_failed = CACHE / part / "v" / "cache" / "lastfailed"
+        last_failed.unlink(missing_ok=True)
+        arguments = (*arguments, "-o", f"cache_dir={CACHE / part}")
         try:
-            # One more than cores: tests often wait for their server, but each process needs seconds to find them.
-            session.run("pytest", *arguments, f"--numprocesses={CORES + 1}", *PARALLEL, env=env)
+            # More than cores: tests wait for their server, and those of acceptance for leases, polls and stops. But each process
+            # needs seconds to find them.
+            processes = CORES + (3 if part == "acceptance" else 1)
+            session.run("pytest", *arguments, f"--numprocesses={processes}", *PARALLEL, env=env)
         except nox.command.CommandFailed:
-            again = list(json.loads(LAST_FAILED.read_text())) if LAST_FAILED.exists() else []
+            again = list(json.loads(last_failed.read_text())) if last_failed.exists() else []
             session.warn(f"{len(again)} failed beside others: they run once more, one by one, and must pass")
             try:
                 session.run("pytest", *arguments, "--last-failed", "--last-failed-no-failures=none", "-rA", env=env)
@@ -377,6 +384,8 @@ def _run(session: nox.Session, *parts: str, checks: Sequence[str] = ()) -> None:
                 failed.append(part)
     for test in flaky:
         session.warn(f"flaky, passed only alone: {test}")
+    if types and types.wait():
+        checks = (*checks, "mypy")
     failed = [*_failed_checks(session, checks), *failed]
     if failed:
         session.error(f"failed: {', '.join(failed)}")
@@ -384,11 +393,16 @@ def _run(session: nox.Session, *parts: str, checks: Sequence[str] = ()) -> None:
         session.error("tests passed only alone, which --strict refuses")
 
 
-def _selected(part: str) -> tuple[tuple[str, ...], dict[str, str]] | None:
+def _selected(session: nox.Session, part: str) -> tuple[tuple[str, ...], dict[str, str]] | None:
     """Arguments and environment for pytest; None where this machine has no server for the part."""
     if part == "debian":
         found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
         return (ON_DEBIANS_SERVER, {"ZEKE_TEST_PG_BIN": str(found[-1].parent)}) if found else None
+    if part == "dramatiq-2":
+        before_others = {"PYTHONPATH": str(Path(session.bin).parent / part)}
+        session.install("--quiet", "--no-deps", "--upgrade", "--target", before_others["PYTHONPATH"], "dramatiq>=2,<3")
+        session.run("python", "-c", "import dramatiq as it; assert it.__version__ > '2', it", env=before_others)
+        return ON_DRAMATIQ_2, before_others
     if part == "newest":
         return ON_THE_NEWEST, {}
     if part == "acceptance":

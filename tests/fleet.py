@@ -90,7 +90,7 @@ class Fleet:
                 env={
                     **os.environ,
                     "DATABASE_URL": self.database,
-                    "PYTHONPATH": str(ROOT),
+                    "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
                     "ZEKE_JOBS_HEARTBEAT": "0.5",
                     **self.environment,
                     **environment,

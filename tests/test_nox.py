@@ -32,8 +32,12 @@ def noxfile() -> ModuleType:
 
 
 def test_the_files_that_a_part_of_the_tests_names_are_there(noxfile: ModuleType) -> None:
-    files = [one for one in (*noxfile.ACCEPTANCE, *noxfile.ON_DEBIANS_SERVER) if one.startswith("tests/")]
-    assert [one for one in files if not (ROOT / one).exists()] == []
+    files = [
+        one
+        for one in (*noxfile.ACCEPTANCE, *noxfile.ON_DEBIANS_SERVER, *noxfile.ON_DRAMATIQ_2)
+        if one.startswith("tests/")
+    ]
+    assert [one for one in files if not (ROOT / one.partition("::")[0]).exists()] == []
 
 
 def test_the_first_words_say_what_it_is_and_how_long_it_takes(tmp_path: Path, noxfile: ModuleType) -> None:
@@ -94,15 +98,17 @@ def test_while_packages_are_installed_it_says_where_it_is(noxfile: ModuleType) -
 class Session:
     """Stands for nox's: its first run of pytest fails, and the runs after it as told."""
 
-    def __init__(self, noxfile: ModuleType, *posargs: str, passes_alone: bool) -> None:
+    def __init__(self, *posargs: str, passes_alone: bool) -> None:
         self.posargs, self.said, self.runs = posargs, [""], 0
-        self._noxfile, self._passes_alone = noxfile, passes_alone
+        self._passes_alone = passes_alone
         self.log = self.warn = self.said.append
 
     def run(self, *command: str, env: dict[str, str] | None = None) -> None:
         self.runs += 1
         if "pytest" in command and "--last-failed" not in command:
-            self._noxfile.LAST_FAILED.write_text('{"tests/test_clock.py::test_it_ticks": true}')
+            (cache,) = (Path(word.removeprefix("cache_dir=")) for word in command if word.startswith("cache_dir="))
+            (cache / "v" / "cache").mkdir(parents=True, exist_ok=True)
+            (cache / "v" / "cache" / "lastfailed").write_text('{"tests/test_clock.py::test_it_ticks": true}')
         elif self._passes_alone:
             return
         raise nox.command.CommandFailed
@@ -114,19 +120,19 @@ class Session:
 def test_a_test_that_passes_only_alone_is_named_and_refused_if_asked(
     noxfile: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(noxfile, "LAST_FAILED", tmp_path / "lastfailed")
-    session = Session(noxfile, passes_alone=True)
+    monkeypatch.setattr(noxfile, "CACHE", tmp_path)
+    session = Session(passes_alone=True)
     noxfile._run(session, "unit")
     assert session.said[-1] == "flaky, passed only alone: tests/test_clock.py::test_it_ticks"
     with pytest.raises(RuntimeError, match="--strict refuses"):
-        noxfile._run(Session(noxfile, "--strict", passes_alone=True), "unit")
+        noxfile._run(Session("--strict", passes_alone=True), "unit")
 
 
 def test_a_part_that_fails_does_not_hide_the_next(
     noxfile: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(noxfile, "LAST_FAILED", tmp_path / "lastfailed")
-    session = Session(noxfile, passes_alone=False)
+    monkeypatch.setattr(noxfile, "CACHE", tmp_path)
+    session = Session(passes_alone=False)
     with pytest.raises(RuntimeError, match=r"^failed: unit, acceptance$"):
         noxfile._run(session, "unit", "acceptance")
     assert session.runs == 4
@@ -135,11 +141,14 @@ def test_a_part_that_fails_does_not_hide_the_next(
 def test_a_check_that_fails_does_not_hide_the_tests(
     noxfile: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(noxfile, "LAST_FAILED", tmp_path / "lastfailed")
-    session = Session(noxfile, passes_alone=False)
-    with pytest.raises(RuntimeError, match=r"^failed: mypy, unit$"):
-        noxfile._run(session, "unit", checks=["mypy"])
-    assert session.runs == 3
+    monkeypatch.setattr(noxfile, "CACHE", tmp_path)
+    session = Session(passes_alone=False)
+    with (
+        subprocess.Popen([sys.executable, "-c", "exit(1)"]) as types,
+        pytest.raises(RuntimeError, match=r"^failed: ruff check, mypy, unit$"),
+    ):
+        noxfile._run(session, "unit", checks=["ruff check"], types=types)
+    assert session.runs == 4
 
 
 def test_every_test_that_is_marked_as_acceptance_is_where_they_are_looked_for(noxfile: ModuleType) -> None:
