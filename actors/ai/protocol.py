@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 Made = TypeVar("Made")
 AnalysisState = Literal["extractive", "completed"]
 
+HALF = 0.5  # the share of its price that a question costs in a batch
+
 
 @dataclass(frozen=True, slots=True)
 class Story:
@@ -183,21 +185,46 @@ def answered(ask: Callable[[], Made]) -> tuple[Made, Unfounded | None]:
         return refused.instead, refused
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A call that began: an open row of the ledger, which ``settle`` closes.
+
+    Attributes:
+        id: The row.
+        kept: The answer to an earlier equal call; None if there is none.
+        reply: The provider's reply in a batch; None if the question was not asked in one.
+    """
+
+    id: UUID
+    kept: Any = None
+    reply: Any = None
+
+
 class Ledger(Protocol):
-    """The book of a provider that costs money: it reserves, settles and remembers calls; one for each job."""
+    """The book of a provider that costs money: it begins and settles calls, and remembers answers; one for each job."""
 
-    def remembered(self, key: str) -> Any | None:
-        """The answer to an earlier equal call, or None."""
+    def begin(
+        self,
+        call: CallStart,
+        key: str,
+        question: Mapping[str, Any] | None = None,
+        *,
+        recalls: bool = True,
+        may_wait: bool = False,
+    ) -> Begun:
+        """Open a call and reserve its highest possible cost; or find the answer to an equal call, of the same ``key``.
 
-    def later(self, key: str, call: CallStart, question: Mapping[str, Any], *, is_new: bool) -> tuple[UUID, Any] | None:
-        """The call and the reply of a batch to a question, or None: ask now. If ``is_new``, it goes into the next batch.
+        Args:
+            call: The call.
+            key: Equal questions have equal keys.
+            question: If it is new, it goes into the next batch.
+            recalls: Whether a kept answer is wanted.
+            may_wait: Whether this job may have put the question to a batch, or may do so now.
 
         Raises:
-            WaitFor: there is no reply yet.
+            Defer: the model rests.
+            WaitFor: a batch has not brought the reply yet.
         """
-
-    def reserve(self, call: CallStart) -> UUID:
-        """Open a call, and reserve its highest possible cost."""
 
     def settle(self, call_id: UUID, end: CallEnd, keep: tuple[str, Any] | None = None) -> None:
         """Close a call with its real cost. ``keep``: a key, and the answer for later equal calls."""

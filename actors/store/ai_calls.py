@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from uuid import UUID, uuid5
+from uuid import uuid5
 
 from psycopg2.extras import Json
 
 from actors import waiting
-from actors.ai.protocol import CallEnd
+from actors.ai.protocol import HALF, Begun, CallEnd
 from actors.store.statements import SQL
 from zeke_jobs import WaitFor, emit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from decimal import Decimal
+    from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
 
@@ -49,49 +51,48 @@ class PostgresLedger:
     spend: Callable[[Decimal], None] = lambda _: None
     patient: Context[Any] | None = None
 
-    def remembered(self, key: str) -> Any | None:
-        """The kept answer of an equal call, or None."""
-        return None if self.is_fresh else SQL.value(self.conn, "ai_answer_get", key=key)
-
-    def reserve(self, call: CallStart) -> UUID:
-        """Open a call. A crash leaves it open, with the most that it may have cost.
-
-        Raises:
-            Defer: the model rests.
-        """
-        who = waiting.model(call.model)
-        about = {"story_id": self.story_id, "job_id": self.job_id, "task": self.task}
-        row = SQL.one(self.conn, "ai_call_open", **_fields(call), **about, who=who)
-        assert row is not None
-        if row["id"] is None:
-            raise waiting.resting(who, row["until"], row["why"])
-        return UUID(str(row["id"]))
-
-    def later(self, key: str, call: CallStart, question: Mapping[str, Any], *, is_new: bool) -> tuple[UUID, Any] | None:
-        """The call and the reply of a batch to a question, or None: ask now. If ``is_new``, it goes into the next batch.
-
-        Raises:
-            WaitFor: there is no reply yet.
-        """
-        if self.patient is None:
-            return None
-        call_id = uuid5(self.job_id, key)  # the same in each attempt
-        outcome = SQL.value(self.conn, "ai_question_outcome", id=call_id)
-        if outcome is None and is_new:
-            about = {"story_id": self.story_id, "job_id": self.job_id, "task": self.task, "question": Json(question)}
-            with self.patient.transaction() as tx:
-                SQL.run(tx, "ai_question_open", id=call_id, **_fields(call), **about)
-                self.patient.send("batch-questions", {"call_id": str(call_id)}, key=call.model)
-        elif outcome not in {"open", "ok"}:
-            return None
-        event = self.patient.event(_answer(call_id))
+    def begin(
+        self,
+        call: CallStart,
+        key: str,
+        question: Mapping[str, Any] | None = None,
+        *,
+        recalls: bool = True,
+        may_wait: bool = False,
+    ) -> Begun:
+        """See ``Ledger``: one statement. A crash leaves the call open, with the most that it may have cost."""
+        patient = self.patient if may_wait else None
+        put = uuid5(self.job_id, key)  # the same in each attempt
+        asked = question if patient else None
+        with patient.transaction() if patient and asked else nullcontext(self.conn) as conn:
+            row = SQL.one(
+                conn,
+                "ai_call_begin",
+                **_fields(call),
+                key=key if recalls and not self.is_fresh else None,
+                put=put if patient else None,
+                question=Json(asked) if asked else None,
+                who=waiting.model(call.model),
+                story_id=self.story_id,
+                job_id=self.job_id,
+                task=self.task,
+                cost_in_batch=None if call.cost is None else HALF * call.cost,
+            )
+            assert row is not None
+            if patient and row["is_new"]:
+                patient.send("batch-questions", {"call_id": str(put)}, key=call.model)
+        if row["until"] is not None:
+            raise waiting.resting(waiting.model(call.model), row["until"], row["why"])
+        if patient is None or row["id"] != put:
+            return Begun(row["id"], row["answer"])
+        event = patient.event(_answer(put))
         if event is None:
-            raise WaitFor(_answer(call_id), LONGEST)
+            raise WaitFor(_answer(put), LONGEST)
         told = event.data or {"refused": "no batch brought an answer in time"}
         if "reply" in told:
-            return call_id, told["reply"]
-        self.settle(call_id, CallEnd("failed", told["refused"], is_charged=event.timed_out))
-        return None
+            return Begun(put, reply=told["reply"])
+        self.settle(put, CallEnd("failed", told["refused"], is_charged=event.timed_out))
+        return self.begin(call, key, recalls=False)
 
     def settle(self, call_id: UUID, end: CallEnd, keep: tuple[str, Any] | None = None) -> None:
         """Record the cost and the outcome of a call, and keep its answer for equal calls. A second time changes nothing."""

@@ -24,15 +24,15 @@ def test_a_model_that_asks_for_patience_is_asked_by_no_job_until_then(
 ) -> None:
     call, story = CallStart("analyze", "large-1", "analyze-3", 0.01), uuid.uuid4()
     books = ledger(handler_context(), story)
-    refused = books.reserve(call)
-    books.settle(refused, CallEnd("rate_limited", "429: slow down", is_charged=False, rests=("large-1", 600.0)))
+    refused = books.begin(call, "a question")
+    books.settle(refused.id, CallEnd("rate_limited", "429: slow down", is_charged=False, rests=("large-1", 600.0)))
     assert [(row["who"], row["why"]) for row in waiting.now(conn)] == [("model/large-1", "429: slow down")]
     with pytest.raises(Defer, match=r"model/large-1 is left alone until .* slow down"):
-        ledger(handler_context(), story).reserve(call)
-    ledger(handler_context(), story).reserve(CallStart("analyze", "small-1", "analyze-3", 0.01))
+        ledger(handler_context(), story).begin(call, "a question")
+    ledger(handler_context(), story).begin(CallStart("analyze", "small-1", "analyze-3", 0.01), "another")
     with conn.cursor() as cursor:
         cursor.execute("UPDATE rests SET until = zeke_jobs.now()")
-        books.reserve(call)
+        books.begin(call, "a question")
         cursor.execute("SELECT count(*) FROM ai_calls")
         assert cursor.fetchone() == (3,)
 

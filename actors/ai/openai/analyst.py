@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import BaseModel
@@ -13,22 +12,32 @@ from actors.ai.gate.quotations import place
 from actors.ai.markdown import plain
 from actors.ai.openai.answers import AnalysisAnswer, BriefAnswer, SummaryAnswer, strict_schema
 from actors.ai.openai.batches import Batches
-from actors.ai.openai.bookkeeping import HALF, OVERHEAD_TOKENS, end_of, key_of, note_cached
+from actors.ai.openai.bookkeeping import OVERHEAD_TOKENS, end_of, key_of
 from actors.ai.openai.checks import checked, fault
 from actors.ai.openai.client import CallFailed, Client, Reply
 from actors.ai.openai.embedder import Embedder
 from actors.ai.openai.verification import VerifyAnswer, numbered, statements, verified, without_others
 from actors.ai.openai.wire import WIRES, Question
 from actors.ai.prompting import fenced, material, new_nonce, prompt
-from actors.ai.protocol import Analysis, Brief, CallEnd, CallStart, Citation, Embedding, Provenance, Summary, Unfounded
+from actors.ai.protocol import (
+    HALF,
+    Analysis,
+    Brief,
+    CallEnd,
+    CallStart,
+    Citation,
+    Embedding,
+    Provenance,
+    Summary,
+    Unfounded,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from uuid import UUID
 
     from actors.ai.openai.settings import OpenAISettings
     from actors.ai.openai.wire import Turn
-    from actors.ai.protocol import Analyst, Ledger, Story
+    from actors.ai.protocol import Analyst, Begun, Ledger, Story
 
 _OWN_LANGUAGE = "the language of the story"
 _AGAIN = (
@@ -174,46 +183,45 @@ class OpenAIAnalyst:
         attempt asks it anew.
         """
         instructions = prompt(operation)
-        known = books.remembered(key) if settings.cache and remembers else None
-        if known is not None and fault_of(found := form.model_validate(known["answer"])) is None:
-            note_cached(books, operation, settings.model, instructions.name)
-            return known["model"], found
         system = instructions.system(language=settings.language or _OWN_LANGUAGE, nonce=nonce)
         body = self._body(settings, system, turns, strict_schema(form), operation)
         # A token has at least one byte, so this is never too low.
         payload = json.dumps(body, ensure_ascii=False).encode()
         most = settings.cost(settings.model, len(payload) + OVERHEAD_TOKENS, settings.output_tokens)
         start = CallStart(operation, settings.model, instructions.name, most)
-        call, reply, share = self._reply(books, start, key, body, payload, may_wait=may_wait)
-        end = end_of(settings, settings.model, reply, share)
+        asked = {"path": self._wire.path, "body": body} if may_wait and self._in_batches else None
+        begun = books.begin(start, key, asked, recalls=settings.cache and remembers, may_wait=may_wait)
+        if begun.kept is not None:
+            found = form.model_validate(begun.kept["answer"])
+            wrong = fault_of(found)
+            books.settle(begun.id, CallEnd("invalid" if wrong else "cached", wrong, settings.model, cost=0.0))
+            if wrong is None:
+                return begun.kept["model"], found
+            begun = books.begin(start, key, asked, recalls=False, may_wait=may_wait)
+        reply = self._reply(books, begun, start, payload)
+        end = end_of(settings, settings.model, reply, 1.0 if begun.reply is None else HALF)
         try:
             answer = checked(form, reply.body, settings, fault_of)
         except CallFailed as failure:
-            books.settle(call, CallEnd(failure.outcome, str(failure), *end))
+            books.settle(begun.id, CallEnd(failure.outcome, str(failure), *end))
             raise failure.verdict from failure
         keep = (key, {"answer": answer.model_dump(), "model": end[0]})
-        books.settle(call, CallEnd("ok", None, *end), keep if settings.cache else None)
+        books.settle(begun.id, CallEnd("ok", None, *end), keep if settings.cache else None)
         return end[0], answer
 
-    def _reply(
-        self, books: Ledger, start: CallStart, key: str, body: Mapping[str, Any], payload: bytes, *, may_wait: bool
-    ) -> tuple[UUID, Reply, float]:
-        """The open call, the provider's reply, and which share of the price it costs.
+    def _reply(self, books: Ledger, begun: Begun, start: CallStart, payload: bytes) -> Reply:
+        """The provider's reply: that of a batch, else to a request now.
 
         Raises:
-            Retry, Defer, Reject: there is no reply; the ledger has the reason.
-            WaitFor: a batch will bring it.
+            Retry, Defer, Reject: there is none; the ledger has the reason.
         """
-        path = self._wire.path
-        half = replace(start, cost=None if start.cost is None else HALF * start.cost)
-        if may_wait and (late := books.later(key, half, {"path": path, "body": body}, is_new=self._in_batches)):
-            return late[0], Reply(late[1], None), HALF
-        call = books.reserve(start)
+        if begun.reply is not None:
+            return Reply(begun.reply, None)
         try:
-            return call, self._client.post(path, payload), 1.0
+            return self._client.post(self._wire.path, payload)
         except CallFailed as failure:
             rests = None if failure.rests is None else (start.model, failure.rests)
-            books.settle(call, CallEnd(failure.outcome, str(failure), is_charged=failure.is_charged, rests=rests))
+            books.settle(begun.id, CallEnd(failure.outcome, str(failure), is_charged=failure.is_charged, rests=rests))
             raise failure.verdict from failure
 
     @staticmethod

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from actors.ai.openai.bookkeeping import HALF, end_of
+from actors.ai.openai.bookkeeping import end_of
 from actors.ai.openai.client import CallFailed, Reply
 from actors.ai.openai.wire import WIRES
 from actors.ai.prompting import visible
-from actors.ai.protocol import CallEnd
+from actors.ai.protocol import HALF, CallEnd
 from zeke_jobs import Defer, Reject, Retry
 
 if TYPE_CHECKING:

@@ -8,17 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from actors.ai.openai.wire import tokens
 from actors.ai.prompting import visible
-from actors.ai.protocol import CallEnd, CallStart
 
 if TYPE_CHECKING:
     from actors.ai.openai.client import Reply
     from actors.ai.openai.settings import OpenAISettings
-    from actors.ai.protocol import Ledger
 
 OVERHEAD_TOKENS = 64
 """Tokens that a provider adds around messages."""
-
-HALF = 0.5  # the share of its price that a question costs in a batch
 
 _MOST_TOKENS = 100_000_000
 _LONGEST_NAME = 200  # characters of a model's name
@@ -27,12 +23,6 @@ _LONGEST_NAME = 200  # characters of a model's name
 def key_of(*parts: Any) -> str:
     """The identity of a question: equal ones have equal answers."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
-
-
-def note_cached(books: Ledger, operation: str, model: str, prompt_name: str | None) -> None:
-    """Record that a remembered answer was used."""
-    call = books.reserve(CallStart(operation, model, prompt_name, 0.0))
-    books.settle(call, CallEnd("cached", model=model, cost=0.0))
 
 
 def end_of(

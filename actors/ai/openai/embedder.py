@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from actors.ai.openai.answers import packed, unpacked
-from actors.ai.openai.bookkeeping import OVERHEAD_TOKENS, end_of, key_of, note_cached
+from actors.ai.openai.bookkeeping import OVERHEAD_TOKENS, end_of, key_of
 from actors.ai.openai.checks import checked_vectors
 from actors.ai.openai.client import CallFailed, ContentRefused
 from actors.ai.prompting import material
@@ -50,55 +50,49 @@ class Embedder:
         Raises:
             Retry, Defer, Reject: the verdict on all of them.
         """
-        model = self._settings.embedding_model
+        model, size = self._settings.embedding_model, self._settings.embedding_dimensions
         assert model is not None
-        size = self._settings.embedding_dimensions
-        version, found = f"{model}@{size}", dict[int, list[float] | Exception]()
-        asked = list[_Text]()
+        version, texts = f"{model}@{size}", list[_Text]()
         for at, (story, books) in enumerate(zip(stories, ledgers, strict=True)):
             text = material(story, _EMBEDDED_CHARS)
-            key = key_of("embed", version, text)
-            known = books.remembered(key) if self._settings.cache else None
-            if known is None:
-                asked.append(_Text(at, text, key, books))
-            else:
-                found[at] = unpacked(known)
-                note_cached(books, "embed", model, None)
-        found |= self._vectors(model, asked) if asked else {}
+            texts.append(_Text(at, text, key_of("embed", version, text), books))
         return [
             one if isinstance(one, Exception) else Embedding(tuple(one) + (0.0,) * (DIMENSIONS - size), version)
-            for _, one in sorted(found.items())
+            for _, one in sorted(self._vectors(model, texts).items())
         ]
 
-    def _vectors(self, model: str, asked: Sequence[_Text]) -> dict[int, list[float] | Exception]:
-        """The vectors of some texts by one request, of which each ledger has its share; by the places of the texts."""
-        settings, texts = self._settings, [one.text for one in asked]
-        given = texts if len(texts) > 1 else texts[0]
-        body: dict[str, Any] = {"model": model, "input": given, "encoding_format": "float"}
-        if settings.send_dimensions:
-            body["dimensions"] = settings.embedding_dimensions
-        calls = list[UUID]()
+    def _vectors(self, model: str, wanted: Sequence[_Text]) -> dict[int, list[float] | Exception]:
+        """The vectors of some texts by their places: kept ones, and all others by one request, shared by their ledgers."""
+        settings, found, asked = self._settings, dict[int, list[float] | Exception](), list[tuple[_Text, UUID]]()
         try:
-            for one in asked:
+            for one in wanted:
                 most = settings.cost(model, len(one.text.encode()) + OVERHEAD_TOKENS, 0)
-                calls.append(one.books.reserve(CallStart("embed", model, None, most)))
-            reply = self._client.post("/embeddings", json.dumps(body, ensure_ascii=False).encode())
+                begun = one.books.begin(CallStart("embed", model, None, most), one.key, recalls=settings.cache)
+                if begun.kept is None:
+                    asked.append((one, begun.id))
+                else:
+                    found[one.place] = unpacked(begun.kept)
+                    one.books.settle(begun.id, CallEnd("cached", model=model, cost=0.0))
+            if not asked:
+                return found
+            reply = self._client.post("/embeddings", self._body(model, [one.text for one, _ in asked]))
         except (CallFailed, Defer) as error:
             failure = error if isinstance(error, CallFailed) else CallFailed("failed", error, is_charged=False)
             rests = None if failure.rests is None else (model, failure.rests)
-            for one, call in zip(asked, calls, strict=False):
+            for one, call in asked:
                 end = CallEnd(failure.outcome, str(failure), is_charged=failure.is_charged, rests=rests)
                 one.books.settle(call, end)
             if not isinstance(failure, ContentRefused):
                 raise failure.verdict from error
             if len(asked) == 1:
-                return {asked[0].place: failure.verdict}
+                return found | {asked[0][0].place: failure.verdict}
             half = len(asked) // 2
-            return self._vectors(model, asked[:half]) | self._vectors(model, asked[half:])
+            halves = [one for one, _ in asked[:half]], [one for one, _ in asked[half:]]
+            return found | self._vectors(model, halves[0]) | self._vectors(model, halves[1])
         answered, total, _, _, _, latency = end_of(settings, model, reply)
-        found = dict[int, list[float] | Exception]()
         vectors = checked_vectors(reply.body, len(asked), settings.embedding_dimensions)
-        for one, call, vector, used in zip(asked, calls, vectors, _shares(total, texts), strict=True):
+        shares = _shares(total, [one.text for one, _ in asked])
+        for (one, call), vector, used in zip(asked, vectors, shares, strict=True):
             cost = None if used is None else settings.cost(model, used, 0)
             if isinstance(vector, CallFailed):
                 found[one.place] = vector.verdict
@@ -108,6 +102,13 @@ class Embedder:
                 outcome, detail, keep = "ok", None, (one.key, packed(vector)) if settings.cache else None
             one.books.settle(call, CallEnd(outcome, detail, answered, used, 0, cost, latency_ms=latency), keep)
         return found
+
+    def _body(self, model: str, texts: Sequence[str]) -> bytes:
+        given = texts if len(texts) > 1 else texts[0]
+        body: dict[str, Any] = {"model": model, "input": given, "encoding_format": "float"}
+        if self._settings.send_dimensions:
+            body["dimensions"] = self._settings.embedding_dimensions
+        return json.dumps(body, ensure_ascii=False).encode()
 
 
 def _shares(tokens: int | None, texts: Sequence[str]) -> list[int | None]:

@@ -37,6 +37,63 @@ CREATE TABLE public.ai_answers (
     created_at timestamptz NOT NULL DEFAULT zeke_jobs.now()
 );
 
+-- Begin a call with the most that it may cost. answer: the kept one of an equal call, which costs nothing. p_put: the id of the question if it
+-- is put to a batch; id is that one where it was, or is now, because p_question is given: is_new. until, why: nothing began, because the model
+-- rests.
+CREATE FUNCTION public.ai_call_begin(
+    p_key text, -- NULL: no kept answer is wanted
+    p_put uuid,
+    p_question jsonb,
+    p_who text,
+    p_operation text,
+    p_story uuid,
+    p_job uuid,
+    p_task text,
+    p_model text,
+    p_prompt text,
+    p_cost numeric,
+    p_cost_in_batch numeric,
+    OUT id uuid,
+    OUT answer jsonb,
+    OUT is_new boolean,
+    OUT until timestamptz,
+    OUT why text
+)
+LANGUAGE plpgsql
+SET enable_seqscan = off
+SET jit = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_column
+DECLARE
+    known text;
+BEGIN
+    answer := (SELECT k.answer FROM public.ai_answers AS k WHERE k.key = p_key);
+    IF answer IS NULL AND p_put IS NOT NULL THEN
+        known := (SELECT a.outcome FROM public.ai_calls AS a WHERE a.id = p_put);
+        IF known IN ('open', 'ok') THEN
+            ai_call_begin.id := p_put;
+            RETURN;
+        END IF;
+    END IF;
+    is_new := answer IS NULL AND known IS NULL AND p_question IS NOT NULL;
+    IF answer IS NULL AND NOT is_new THEN
+        SELECT r.until, r.why INTO until, why FROM public.rests AS r WHERE r.who = p_who AND r.until > zeke_jobs.now();
+        IF FOUND THEN
+            RETURN;
+        END IF;
+    END IF;
+    ai_call_begin.id := CASE WHEN is_new THEN p_put ELSE gen_random_uuid() END;
+    INSERT INTO public.ai_calls (id, day, operation, story_id, job_id, task, model_asked, prompt, reserved_usd, question)
+    VALUES (
+        ai_call_begin.id, (zeke_jobs.now() AT TIME ZONE 'UTC')::date, p_operation, p_story, p_job, p_task, p_model, p_prompt,
+        CASE WHEN answer IS NOT NULL THEN 0 WHEN is_new THEN p_cost_in_batch ELSE p_cost END,
+        CASE WHEN is_new THEN p_question END
+    )
+    ON CONFLICT ON CONSTRAINT ai_calls_pkey DO NOTHING;
+END
+$$;
+
 -- End a call, once: where its cost is unknown, the most that it may have cost counts. A good answer is kept and replaces an older one. Returns
 -- the cost; NULL: it had ended before.
 CREATE FUNCTION public.ai_call_settle(

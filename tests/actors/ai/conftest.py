@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from actors.ai.protocol import Begun
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -43,13 +45,11 @@ class Books:
         self.open: set[uuid.UUID] = set()
         self.kept: dict[str, Any] = {}
 
-    def later(self, *_: Any, **__: Any) -> None:
-        return None
-
-    def reserve(self, start: CallStart) -> uuid.UUID:
-        self.calls.append(start)
-        self.open.add(call := uuid.uuid4())
-        return call
+    def begin(self, call: CallStart, key: str, question: Any = None, *, recalls: bool = True, **__: Any) -> Begun:
+        assert not question, "no batch is configured"
+        self.calls.append(call)
+        self.open.add(begun := uuid.uuid4())
+        return Begun(begun, self.kept.get(key) if recalls else None)
 
     def settle(self, call: uuid.UUID, end: CallEnd, keep: tuple[str, Any] | None = None) -> None:
         self.open.remove(call)
@@ -58,9 +58,6 @@ class Books:
         assert "\\u0000" not in json.dumps(keep, allow_nan=False), "jsonb takes none"
         assert "\x00" not in f"{end.detail} {end.model}", "text takes none"
         assert len(end.model or "") <= 200
-
-    def remembered(self, key: str) -> Any:
-        return self.kept.get(key)
 
 
 class ModelServer:

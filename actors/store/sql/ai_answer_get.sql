@@ -1,2 +1,0 @@
--- The kept answer to the same question.
-SELECT answer FROM public.ai_answers WHERE key = %(key)s
