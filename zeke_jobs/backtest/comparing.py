@@ -1,7 +1,5 @@
 """One backtest: a recording run again unchanged, and under a proposal."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import accumulate

@@ -1,7 +1,5 @@
 """How far a backtest can be trusted, and why: oddities of the recording are reported, never hidden."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, timedelta

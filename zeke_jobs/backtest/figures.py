@@ -1,7 +1,5 @@
 """The figures of a run for people and scripts: waits, queues, utilisation, breaches, cost, causes of delay."""
 
-from __future__ import annotations
-
 from array import array
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Reads the recorded jobs of a time: rows that are still there, and history lines of purged ones."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 

@@ -1,7 +1,5 @@
 """How much room a bucket has, as ``zeke_jobs.room`` tells the claim, and what moves it. Times are seconds on any one clock."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, time, timedelta

@@ -1,7 +1,5 @@
 """A described load instead of a recorded one: each task's rate of sends, durations of jobs, and follow-ups."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal

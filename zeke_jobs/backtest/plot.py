@@ -1,7 +1,5 @@
 """Draws queues and waits over time, unchanged and as proposed. Needs matplotlib: the extra ``zeke-jobs[plot]``."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Turns rows of jobs into a workload. Pure. Contradictory rows are counted, not trusted."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field

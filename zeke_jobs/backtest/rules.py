@@ -6,8 +6,6 @@
 4. In strict order, only the key's first-sent job that has not ended may start; with ``after_failure: hold`` a failed one stays.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from random import Random
 from typing import Any

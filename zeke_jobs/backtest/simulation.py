@@ -1,7 +1,5 @@
 """Runs a workload under one configuration, event by event: deterministic for a seed, without a clock and without a database."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable
 from heapq import heappop, heappush

@@ -1,7 +1,5 @@
 """Makes the workload that a load file describes; the same seed gives the same workload."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Varies a workload: more or less load, other schedules."""
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from collections import defaultdict
 from dataclasses import replace

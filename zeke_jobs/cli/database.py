@@ -1,7 +1,5 @@
 """Chooses the database of a command."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager

@@ -1,7 +1,5 @@
 """Finds a job by its id as people type it: in full, or only its beginning or end."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated
 from uuid import UUID

@@ -1,7 +1,5 @@
 """Declares options and arguments, and reads their values."""
 
-from __future__ import annotations
-
 import json
 import sys
 from datetime import UTC, datetime, timedelta

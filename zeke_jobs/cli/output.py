@@ -1,7 +1,5 @@
 """Prints results: tables for people, JSON for scripts."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence

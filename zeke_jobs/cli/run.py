@@ -1,7 +1,5 @@
 """Runs a command: an error becomes a message in a uniform format, and an exit status for scripts."""
 
-from __future__ import annotations
-
 import io
 import sys
 import traceback

@@ -1,7 +1,5 @@
 """Standard output and error that a reader may close, as `head` does, or that a full disk may refuse."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Callable, Iterator

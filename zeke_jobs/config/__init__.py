@@ -1,7 +1,5 @@
 """Reads jobs.yaml into a checked ``Config``: text, places, models, and all faults at once."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from functools import lru_cache

@@ -3,8 +3,6 @@
 ``check`` makes them too, so that it refuses what they would refuse.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
 from typing import Any

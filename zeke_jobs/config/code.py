@@ -1,7 +1,5 @@
 """Checks jobs.yaml against the code: handlers and services exist, and settings and payloads fit their models."""
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The single values of jobs.yaml: names, paths to code, rates, zones, numbers."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Finds the pydantic model and field for a path."""
 
-from __future__ import annotations
-
 import types
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Union, get_args, get_origin

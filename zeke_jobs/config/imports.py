@@ -1,7 +1,5 @@
 """Imports objects named in jobs.yaml, and explains the failure if an import fails."""
 
-from __future__ import annotations
-
 import importlib
 import importlib.util
 import pkgutil

@@ -1,7 +1,5 @@
 """The JSON Schema of jobs.yaml, with which editors complete keys, explain them and find first faults."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from zeke_jobs.config import limits, models, schedules

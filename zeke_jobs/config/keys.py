@@ -1,7 +1,5 @@
 """The base of all mappings in jobs.yaml, and the declaration of their keys."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any, ClassVar, Self
 

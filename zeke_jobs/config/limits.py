@@ -1,7 +1,5 @@
 """The keys of jobs.yaml that bound the starts of jobs and close a limit."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 

@@ -3,8 +3,6 @@
 The JSON Schema, the reference page, the checks, a task's row and the commands ``plan``, ``set``, ``tasks`` and ``why`` follow.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal

@@ -1,7 +1,5 @@
 """Turns plain values into a configuration. Faulty values are reported and left out, so that the rest is checked too."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from typing import Any, TypeVar

@@ -1,7 +1,5 @@
 """Checks references between parts of the file, and its calendar values, without importing code."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """Reads plain YAML scalars, and refuses the ones that YAML 1.1 reads differently from people."""
 
-from __future__ import annotations
-
 import math
 import re
 from typing import Any

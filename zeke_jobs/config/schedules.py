@@ -1,7 +1,5 @@
 """The keys of a schedule in jobs.yaml."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any, ClassVar, Literal
 

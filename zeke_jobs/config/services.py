@@ -1,7 +1,5 @@
 """Turns a service's ``use: module:Settings`` into its checked settings."""
 
-from __future__ import annotations
-
 from pydantic import BaseModel
 
 from zeke_jobs.config.entries import EntryError

@@ -1,7 +1,5 @@
 """``${NAME}`` in settings: filled in from the environment at use, and never shown."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,7 +1,5 @@
 """Explains PyYAML's syntax errors to the author of the file, and repairs the commonest so that reading goes on."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Puts pydantic's errors into an operator's words: "expected X, got Y", then help."""
 
-from __future__ import annotations
-
 import re
 
 from pydantic_core import ErrorDetails

@@ -1,7 +1,5 @@
 """Pauses and resumes a task, a queue, a shared limit or a schedule; a pause survives restarts and new files."""
 
-from __future__ import annotations
-
 from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.errors import UnknownTask

@@ -1,7 +1,5 @@
 """Takes over queued, scheduled and recent jobs, and schedules, from a pg-boss 10 to 12 in the same database."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping

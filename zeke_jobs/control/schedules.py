@@ -4,8 +4,6 @@ An unknown schedule raises UnknownTask or NoSchedule, as in ``find``.
 ``backfill`` raises Contended if another session holds it.
 """
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any

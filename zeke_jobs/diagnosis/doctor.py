@@ -1,7 +1,5 @@
 """Examines an installation: each check reads one snapshot of the database, and names a fault and its remedy."""
 
-from __future__ import annotations
-
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Reasons of running and ended jobs, and their history; each function makes one reason."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """A finding of the doctor: one fault, its severity, and the remedy."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """The live processes, their revisions, and their differences from the revision in force."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass
 from pathlib import Path

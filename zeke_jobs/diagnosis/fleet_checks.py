@@ -1,7 +1,5 @@
 """The doctor's checks of the processes: a live scheduler, workers for each task, enough threads."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import groupby
 from operator import itemgetter

@@ -1,7 +1,5 @@
 """Whether one part of the system works, for a container's health check."""
 
-from __future__ import annotations
-
 import socket
 import urllib.request
 from contextlib import closing

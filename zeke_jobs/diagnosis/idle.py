@@ -1,7 +1,5 @@
 """Whether the work of some queues is done, and which jobs failed: for ``zeke-jobs up --until-idle``."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 

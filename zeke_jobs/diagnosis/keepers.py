@@ -3,8 +3,6 @@
 A keeper is a row of ``doctor/keepers``: the process, and the job that keeps it; ``runs``: whether that job has begun.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """Reasons why a limit or a key holds a job back: what zeke_jobs.room tells the claim, in a sentence with its figures."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """The reasons, except limits, why a queued job does not run yet: each function makes one, with its sentence and its figures."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime

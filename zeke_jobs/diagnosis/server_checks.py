@@ -1,7 +1,5 @@
 """The doctor's checks of the server: clock, vacuum, settings, transactions, connections."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """One snapshot of the database for several statements."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

@@ -1,7 +1,5 @@
 """Why a job waits, runs or has ended: the reasons, the decisive one first, read in one snapshot of the database."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,7 +1,5 @@
 """The doctor's checks of the jobs: known tasks, limits that keep up, and waits within max_wait."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from datetime import timedelta

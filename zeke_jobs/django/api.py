@@ -1,7 +1,5 @@
 """The package ``django.tasks``: Django's own since version 6, else its backport ``django-tasks``."""
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import Any
 

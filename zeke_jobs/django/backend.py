@@ -1,7 +1,5 @@
 """The backend of ``TASKS``: sends a job on Django's own connection, so within ``transaction.atomic``, and reads results."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

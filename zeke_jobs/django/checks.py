@@ -1,7 +1,5 @@
 """The system check of a backend: its database, and the stanzas in jobs.yaml."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A job as Django's ``TaskResult``."""
 
-from __future__ import annotations
-
 import builtins
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Exports the database's metrics to Prometheus, read in one snapshot of the views open to the reader role."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from contextlib import closing

@@ -1,7 +1,5 @@
 """Serves the metrics of all worker processes of one ``dramatiq`` command, from the files in which they count."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import tempfile

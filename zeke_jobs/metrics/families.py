@@ -1,7 +1,5 @@
 """Our metrics: name, kind, labels and meaning of each."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

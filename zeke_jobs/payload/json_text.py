@@ -1,7 +1,5 @@
 """Turns Python values into JSON text that Postgres stores unchanged: no NaN, NUL, lone surrogates or unbounded numbers."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

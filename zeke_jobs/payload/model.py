@@ -1,7 +1,5 @@
 """The base of payload models: snake_case in Python and in the database, camelCase accepted at the door."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID

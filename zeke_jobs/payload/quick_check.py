@@ -1,7 +1,5 @@
 """A quick test for payloads of plain fields, lists and models. If it says no, the slower jsonschema decides."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping, Sequence
 from math import inf

@@ -1,7 +1,5 @@
 """Counts the jobs in the database that a change of the configuration affects."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

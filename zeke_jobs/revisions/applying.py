@@ -1,7 +1,5 @@
 """Puts a configuration in force: checks and plans it, then writes revision, limits, tasks and jobs in one transaction."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar

@@ -1,7 +1,5 @@
 """Decides, when a process boots, whether its file or the database's configuration is in force."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from psycopg2.extensions import connection as Connection

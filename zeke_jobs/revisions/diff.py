@@ -1,7 +1,5 @@
 """Compares two configurations and lists the differences for people. Pure: it uses neither database nor clock."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Masks the sensitive fields of schedules' payloads in values of jobs.yaml."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -3,8 +3,6 @@
 An override replaces those before it at its place and below. A timed one keeps what outlasts it in the list: that applies again.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """Pauses in force, with their authors: in the catalogue, a pause by ``zeke-jobs set`` looks like one of jobs.yaml."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from psycopg2.extensions import connection as Connection

@@ -1,7 +1,5 @@
 """The proposed configuration, made of the file and its overrides, and the plan of its effects."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime

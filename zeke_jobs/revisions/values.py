@@ -1,7 +1,5 @@
 """Flattens a configuration to dotted keys with values as in jobs.yaml; plans compare these."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import timedelta
 from enum import StrEnum

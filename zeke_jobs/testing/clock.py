@@ -1,7 +1,5 @@
 """The clock of a test database: it stands still at the test's time, for all sessions."""
 
-from __future__ import annotations
-
 from contextlib import closing
 from datetime import datetime, timedelta
 

@@ -1,7 +1,5 @@
 """A context without an engine, for a test that calls a handler and checks its effects."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager

@@ -3,8 +3,6 @@
 A conftest.py can replace each fixture by its own, as usual in pytest.
 """
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 from collections.abc import Iterator

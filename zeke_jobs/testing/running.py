@@ -1,7 +1,5 @@
 """Runs sent jobs without a worker: one after another, in the test's thread, with the real handlers and the real SQL."""
 
-from __future__ import annotations
-
 import os
 import socket
 import time

@@ -1,7 +1,5 @@
 """The loop of ``zeke-jobs top``: reads keys, draws the screen, and runs confirmed commands."""
 
-from __future__ import annotations
-
 import os
 import signal
 import sys

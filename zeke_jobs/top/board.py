@@ -1,7 +1,5 @@
 """The data of the screen, read in one snapshot of the database."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime

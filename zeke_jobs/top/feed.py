@@ -1,7 +1,5 @@
 """Reads the board once a second in its own thread, so that a slow database never delays a key."""
 
-from __future__ import annotations
-
 import threading
 import time
 from contextlib import closing

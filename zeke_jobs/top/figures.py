@@ -1,7 +1,5 @@
 """Formats numbers for a width of six characters."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Reads key presses from a terminal, and names the keys."""
 
-from __future__ import annotations
-
 import os
 import re
 import select

@@ -1,7 +1,5 @@
 """The panes of the screen: the columns of each, the cells of its rows, and the actions on them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any

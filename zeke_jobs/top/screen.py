@@ -1,7 +1,5 @@
 """Lays a board and a view out on a screen of a given size."""
 
-from __future__ import annotations
-
 from textwrap import wrap
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The state of the screen (selection, question, opened job), and the effect of each key on it. Pure."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from uuid import UUID

@@ -1,7 +1,5 @@
 """``zeke-jobs apply`` and ``rollback``: put a jobs.yaml in force while workers run."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """``zeke-jobs backtest``: the effect that a change would have had on recorded jobs."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta

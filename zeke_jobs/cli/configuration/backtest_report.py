@@ -1,7 +1,5 @@
 """Prints a backtest: a table of tasks, a table of limits, and its reliability."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from functools import partial
 from operator import itemgetter

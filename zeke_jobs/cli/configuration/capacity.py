@@ -1,7 +1,5 @@
 """``zeke-jobs capacity``: the number of jobs a day that a configuration can run, and the resource that runs out first."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from zeke_jobs.backtest.capacity import Bound, Capacity, busiest_second

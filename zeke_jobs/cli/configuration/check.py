@@ -1,7 +1,5 @@
 """``zeke-jobs check`` and ``schema``: the faults or a summary of jobs.yaml, and its JSON Schema."""
 
-from __future__ import annotations
-
 import json
 import sys
 from datetime import UTC, datetime

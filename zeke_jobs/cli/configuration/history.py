@@ -1,7 +1,5 @@
 """``zeke-jobs history``, ``show``, ``diff`` and ``compare``: past configurations and the results of their jobs."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from psycopg2.extensions import connection as Connection

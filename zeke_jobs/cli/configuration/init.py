@@ -1,7 +1,5 @@
 """``zeke-jobs init``: writes the files of a first task."""
 
-from __future__ import annotations
-
 import importlib.util
 import shlex
 from pathlib import Path

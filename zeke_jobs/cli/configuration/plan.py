@@ -1,7 +1,5 @@
 """``zeke-jobs plan``: the effects of a jobs.yaml before it is applied."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 import typer

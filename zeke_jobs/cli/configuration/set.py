@@ -1,7 +1,5 @@
 """``zeke-jobs set``: changes a value by hand, with a reason, for a time or until it is removed."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any

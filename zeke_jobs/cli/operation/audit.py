@@ -1,7 +1,5 @@
 """``zeke-jobs audit``: lists changes by hand, with their authors and times."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Annotated
 

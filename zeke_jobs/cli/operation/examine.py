@@ -1,7 +1,5 @@
 """``zeke-jobs doctor``, ``fleet`` and ``health``: the health of the system, of each process, or of one part."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """``zeke-jobs import pg-boss``: takes over the jobs of a pg-boss in the same database."""
 
-from __future__ import annotations
-
 from collections import Counter
 from datetime import timedelta
 from typing import Annotated

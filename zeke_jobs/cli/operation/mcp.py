@@ -1,7 +1,5 @@
 """``zeke-jobs mcp``: questions about jobs for agents, by the Model Context Protocol on standard input and output."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Callable, Iterable

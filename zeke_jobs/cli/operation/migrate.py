@@ -1,7 +1,5 @@
 """``zeke-jobs migrate``, ``roles`` and ``uninstall``: the database's schema, its access rights, and its removal."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

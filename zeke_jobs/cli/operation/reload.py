@@ -1,7 +1,5 @@
 """``zeke-jobs reload``: restarts a running command with SIGHUP, but only after its jobs.yaml passes a check."""
 
-from __future__ import annotations
-
 import os
 import signal
 from pathlib import Path

@@ -1,7 +1,5 @@
 """``zeke-jobs top`` and ``metrics``: the system's state, for a person at a terminal and for Prometheus."""
 
-from __future__ import annotations
-
 import signal
 import sys
 from typing import Annotated

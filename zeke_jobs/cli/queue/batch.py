@@ -1,7 +1,5 @@
 """``zeke-jobs batch``: the progress of a batch, and the newest batches."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from zeke_jobs import client

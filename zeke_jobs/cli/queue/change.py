@@ -1,7 +1,5 @@
 """``zeke-jobs cancel``, ``retry``, ``prioritise`` and ``reschedule``: change jobs by id, or all that match filters."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial

@@ -1,7 +1,5 @@
 """``zeke-jobs emit``: sends an event to the jobs that wait for it."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from zeke_jobs import client

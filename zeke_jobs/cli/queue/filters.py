@@ -1,7 +1,5 @@
 """The options that choose jobs, for all commands that list or change many."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Mapping
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """``zeke-jobs status`` and ``zeke-jobs jobs``: one job in full, and lists of jobs."""
 
-from __future__ import annotations
-
 import json
 import sys
 from contextlib import suppress

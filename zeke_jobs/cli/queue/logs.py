@@ -1,7 +1,5 @@
 """``zeke-jobs logs``: the last log lines of each attempt of a job."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

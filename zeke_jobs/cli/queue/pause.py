@@ -1,7 +1,5 @@
 """``zeke-jobs pause``, ``resume`` and ``paused``."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from zeke_jobs.cli import database, options

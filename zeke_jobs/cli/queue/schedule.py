@@ -1,7 +1,5 @@
 """``zeke-jobs schedule``: lists schedules, and runs or backfills them."""
 
-from __future__ import annotations
-
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Annotated, Any

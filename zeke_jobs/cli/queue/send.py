@@ -1,7 +1,5 @@
 """``zeke-jobs send``: sends one job from a shell."""
 
-from __future__ import annotations
-
 import json
 from datetime import datetime, timedelta
 from typing import Annotated, Any

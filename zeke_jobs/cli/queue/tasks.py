@@ -1,7 +1,5 @@
 """``zeke-jobs tasks`` and ``limits``: the tasks and the limits in force, and their use."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial

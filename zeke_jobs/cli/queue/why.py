@@ -1,7 +1,5 @@
 """``zeke-jobs why``: the reasons why a job waits, runs, or ended as it did."""
 
-from __future__ import annotations
-
 from textwrap import TextWrapper, indent
 from typing import Any
 
