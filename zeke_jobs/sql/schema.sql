@@ -30,6 +30,13 @@ CREATE TYPE zeke_jobs.claimed AS (
 	wait double precision
 );
 
+CREATE TYPE zeke_jobs.first_job AS (
+	task text,
+	priority integer,
+	run_at timestamp with time zone,
+	seq bigint
+);
+
 CREATE TYPE zeke_jobs.job_status AS ENUM (
     'created',
     'retry',
@@ -38,6 +45,14 @@ CREATE TYPE zeke_jobs.job_status AS ENUM (
     'expired',
     'cancelled',
     'failed'
+);
+
+CREATE TYPE zeke_jobs.limit_room AS (
+	name text,
+	unit text,
+	room integer,
+	reason text,
+	opens_on timestamp with time zone
 );
 
 CREATE TYPE zeke_jobs.state AS ENUM (

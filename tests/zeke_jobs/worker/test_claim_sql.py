@@ -6,7 +6,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -47,6 +47,36 @@ def test_keys_take_turns(jobs: Jobs) -> None:
     worker = jobs.worker()
     taken = [jobs.row(jobs.claim(worker, 1)[0]["message_id"])["key"] for _ in range(20)]
     assert len(set(taken)) == 3
+
+
+def test_past_hundreds_of_jobs_whose_key_is_full_a_claim_reads_few_other_keys(database: str) -> None:
+    with closing(connect(database)) as conn:
+        table = BigTable(Jobs(conn))
+        table.jobs.use("  one: {handler: 'H:echo', concurrency: {per_key: 1}}")
+        table.jobs.rows(
+            """INSERT INTO zeke_jobs.queue (message_id, queue_name, message, task, key, revision)
+            SELECT zeke_jobs.new_id(), 'default', '{}', 'one', CASE WHEN n < 1000 THEN 'full' ELSE 'k' || n END, 1
+            FROM generate_series(1, 3000) AS n"""
+        )
+        assert len(table.jobs.claim(WORKER, 1, ["one"])) == 1
+        found: list[Any] = []
+        assert table.measure(lambda: found.extend(table.jobs.claim(WORKER, 4, ["one"]))).entries < 300
+        assert len(found) == 4
+
+
+def test_a_search_that_began_in_the_middle_of_the_keys_soon_goes_on_with_the_first(jobs: Jobs) -> None:
+    jobs.use("  a: {handler: 'H:echo', concurrency: {per_key: 1}}")
+    jobs.rows("SELECT count(zeke_jobs.send('a', '{}', '{\"key\": \"full\"}')) FROM generate_series(1, 300)")
+    first, _ = jobs.add("a", 2, options='{"key": "first"}')
+    worker = jobs.worker()
+    assert len(jobs.claim(worker, 1)) == 1
+    jobs.rows("UPDATE zeke_jobs.bucket SET key_cursor = 'm' WHERE name = 'task/a'")
+    (held,) = jobs.look(worker, 1)
+    assert (held["reason"], held["wait"]) == ("key", pytest.approx(0.05, abs=0.01))
+    assert [claim["message_id"] for claim in jobs.claim(worker, 1)] == [first]
+    jobs.look(worker, 1)
+    (held,) = jobs.look(worker, 1)
+    assert (held["reason"], held["wait"]) == ("key", None), "all keys were looked at"
 
 
 def test_a_higher_priority_goes_first_between_thousands_of_keys_too(jobs: Jobs) -> None:

@@ -63,7 +63,7 @@ LANGUAGE plpgsql STABLE -- as active_of
 AS $$
 BEGIN
   RETURN (
-    SELECT count(DISTINCT (q.worker, q.claimed_on, CASE WHEN q.task <> ALL (p_chunked) THEN q.message_id END))
+    SELECT count(*) FILTER (WHERE q.task <> ALL (p_chunked)) + count(DISTINCT (q.worker, q.claimed_on)) FILTER (WHERE q.task = ANY (p_chunked))
     FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (p_tasks) AND (p_key IS NULL OR q.key = p_key));
 END
 $$;
@@ -86,56 +86,57 @@ AS $$ SELECT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = p_j
 -- that leaves least room, and the time at which there is more; NULL: when a job ends. A bucket of units or money lets one job start at a time.
 -- For a claim: lock the buckets in an earlier statement. The locking statement reads a snapshot from before the lock, and would let too many start.
 CREATE OR REPLACE FUNCTION zeke_jobs.room(p_limits text[], p_now timestamptz)
-RETURNS TABLE (name text, unit text, room integer, reason text, opens_on timestamptz)
+RETURNS SETOF zeke_jobs.limit_room
 LANGUAGE plpgsql STABLE ROWS 2
 AS $$
 DECLARE
   v_bucket zeke_jobs.bucket;
+  v_one zeke_jobs.limit_room;
   v_room integer;
 BEGIN
   FOR v_bucket IN SELECT b.* FROM zeke_jobs.bucket AS b WHERE b.name = ANY (p_limits) LOOP
-    name := v_bucket.name;
-    unit := v_bucket.unit;
-    room := NULL;
+    v_one.name := v_bucket.name;
+    v_one.unit := v_bucket.unit;
+    v_one.room := NULL;
     IF v_bucket.concurrency IS NOT NULL THEN
-      room := zeke_jobs.concurrency_of(v_bucket, p_now) - CASE WHEN v_bucket.chunked IS NULL THEN zeke_jobs.active_of(v_bucket.tasks)
+      v_one.room := zeke_jobs.concurrency_of(v_bucket, p_now) - CASE WHEN v_bucket.chunked IS NULL THEN zeke_jobs.active_of(v_bucket.tasks)
         ELSE zeke_jobs.active_chunks_of(v_bucket.tasks, v_bucket.chunked) END;
-      reason := 'concurrency';
-      opens_on := NULL;
+      v_one.reason := 'concurrency';
+      v_one.opens_on := NULL;
     END IF;
     IF v_bucket.step IS NOT NULL THEN
       v_room := CASE v_bucket.unit WHEN 'jobs' THEN zeke_jobs.ready_units(v_bucket.next_at, v_bucket.step, v_bucket.slack, p_now)
         ELSE (v_bucket.next_at <= p_now)::integer END;
-      IF room IS NULL OR v_room <= room THEN
-        room := v_room;
-        reason := CASE v_bucket.unit WHEN 'jobs' THEN 'rate' ELSE 'units' END;
-        opens_on := v_bucket.next_at;
+      IF v_one.room IS NULL OR v_room <= v_one.room THEN
+        v_one.room := v_room;
+        v_one.reason := CASE v_bucket.unit WHEN 'jobs' THEN 'rate' ELSE 'units' END;
+        v_one.opens_on := v_bucket.next_at;
       END IF;
     END IF;
     IF v_bucket.zone IS NOT NULL THEN
       v_room := 1 - (v_bucket.spent >= v_bucket.amount AND v_bucket.spent_on = (p_now AT TIME ZONE v_bucket.zone)::date)::integer;
-      IF room IS NULL OR v_room <= room THEN
-        room := v_room;
-        reason := 'budget';
-        opens_on := ((p_now AT TIME ZONE v_bucket.zone)::date + 1)::timestamp AT TIME ZONE v_bucket.zone;
+      IF v_one.room IS NULL OR v_room <= v_one.room THEN
+        v_one.room := v_room;
+        v_one.reason := 'budget';
+        v_one.opens_on := ((p_now AT TIME ZONE v_bucket.zone)::date + 1)::timestamp AT TIME ZONE v_bucket.zone;
       END IF;
     END IF;
     IF v_bucket.closed_until > p_now THEN
-      IF room IS NULL OR room >= 0 THEN
-        room := 0;
-        reason := coalesce(v_bucket.closed_by, 'throttled');
-        opens_on := v_bucket.closed_until;
+      IF v_one.room IS NULL OR v_one.room >= 0 THEN
+        v_one.room := 0;
+        v_one.reason := coalesce(v_bucket.closed_by, 'throttled');
+        v_one.opens_on := v_bucket.closed_until;
       END IF;
     ELSIF v_bucket.tripped_on IS NOT NULL THEN
       v_room := (NOT zeke_jobs.probes(v_bucket.probe))::integer;
-      IF room IS NULL OR v_room <= room THEN
-        room := v_room;
-        reason := 'breaker';
-        opens_on := NULL;
+      IF v_one.room IS NULL OR v_room <= v_one.room THEN
+        v_one.room := v_room;
+        v_one.reason := 'breaker';
+        v_one.opens_on := NULL;
       END IF;
     END IF;
-    IF room IS NOT NULL THEN
-      RETURN NEXT;
+    IF v_one.room IS NOT NULL THEN
+      RETURN NEXT v_one;
     END IF;
   END LOOP;
 END

@@ -21,7 +21,7 @@ AS $$ SELECT p_deaths < 2 AND (p_expires_on IS NULL OR p_expires_on > p_now OR p
 -- that is not in p_tasks: the search leaps from it to the next one that is.
 CREATE OR REPLACE FUNCTION zeke_jobs.first_jobs(
   p_queue text, p_tasks text[], p_task text DEFAULT '', p_priority integer DEFAULT NULL, p_run_at timestamptz DEFAULT NULL, p_seq bigint DEFAULT NULL)
-RETURNS TABLE (task text, priority integer, run_at timestamptz, seq bigint)
+RETURNS SETOF zeke_jobs.first_job
 LANGUAGE sql STABLE -- so that it becomes a part of the calling statement, whose plan is kept
 AS $$
   WITH RECURSIVE level (task, n, priority, run_at, seq) AS (
@@ -82,12 +82,12 @@ SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = forc
 AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
-  v_due text[];
-  v_priorities integer[];
-  v_ranks bigint[]; -- these, as the first job of each has risen
-  v_from timestamptz[]; v_from_seq bigint[]; -- the first job of each
+  v_due zeke_jobs.first_job[]; -- of each task and priority with due jobs
+  v_ranks bigint[]; -- their priorities, as the jobs have risen
+  v_first zeke_jobs.first_job; -- that of this turn
   v_limits text[];
   v_metered boolean;
+  v_rooms zeke_jobs.limit_room[]; -- of the limits
   v_apart record;
   v_place tid; -- of the job that must run alone
   v_at integer := 1;
@@ -101,15 +101,14 @@ DECLARE
   v_opens timestamptz; -- of a key
 BEGIN
   -- Most looks find an empty queue, and end here.
-  SELECT q.task, q.priority, q.run_at, q.seq INTO v_one FROM zeke_jobs.queue AS q
+  SELECT q.task, q.priority, q.run_at, q.seq INTO v_first FROM zeke_jobs.queue AS q
   WHERE q.state = 'queued' AND q.queue_name = p_queue ORDER BY q.task, q.priority DESC, q.run_at, q.seq LIMIT 1;
   IF NOT FOUND THEN RETURN; END IF;
-  SELECT array_agg(l.task), array_agg(l.priority), array_agg(l.rank), array_agg(l.run_at), array_agg(l.seq), zeke_jobs.join_arrays(l.limits),
-    bool_or(l.metered)
-  INTO v_due, v_priorities, v_ranks, v_from, v_from_seq, v_limits, v_metered
+  SELECT array_agg(l.first), array_agg(l.rank), zeke_jobs.join_arrays(l.limits), bool_or(l.metered)
+  INTO v_due, v_ranks, v_limits, v_metered
   FROM (
-    SELECT l.*, t.limits, t.metered, zeke_jobs.risen(l.priority, l.run_at, t.age, v_now) AS rank
-    FROM zeke_jobs.first_jobs(p_queue, p_tasks, v_one.task, v_one.priority, v_one.run_at, v_one.seq) AS l JOIN zeke_jobs.task AS t ON t.id = l.task
+    SELECT l AS first, t.limits, t.metered, zeke_jobs.risen(l.priority, l.run_at, t.age, v_now) AS rank
+    FROM zeke_jobs.first_jobs(p_queue, p_tasks, v_first.task, v_first.priority, v_first.run_at, v_first.seq) AS l JOIN zeke_jobs.task AS t ON t.id = l.task
     WHERE l.run_at <= v_now AND t.queue = p_queue AND NOT t.paused
       AND NOT EXISTS (SELECT 1 FROM zeke_jobs.pause AS p WHERE p.target IN ('task/' || t.id, 'queue/' || p_queue) OR p.target = ANY (t.limits))
     ORDER BY rank DESC, random()
@@ -127,18 +126,20 @@ BEGIN
   IF (SELECT q.deaths FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 1 ORDER BY q.deaths, q.expires_on LIMIT 1) IS NOT NULL
     OR EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.id = p_worker AND w.alone)
   THEN
-    v_apart := zeke_jobs.find_apart(p_worker, p_queue, v_due, p_is_empty, v_now);
+    v_apart := zeke_jobs.find_apart(p_worker, p_queue, ARRAY(SELECT d.task FROM unnest(v_due) AS d), p_is_empty, v_now);
     IF v_apart.must_empty THEN
       RETURN NEXT zeke_jobs.held_back(v_apart.task, NULL, 'alone', NULL, v_now); -- this process empties itself first
       RETURN;
     ELSIF v_apart.place IS NOT NULL THEN
-      SELECT ARRAY[v_apart.task], v_apart.place, 1 INTO v_due, v_place, v_left;
+      SELECT ARRAY[(v_apart.task, NULL, NULL, NULL)::zeke_jobs.first_job], v_apart.place, 1 INTO v_due, v_place, v_left;
     END IF;
   END IF;
+  v_rooms := ARRAY(SELECT r FROM zeke_jobs.room(v_limits, v_now) AS r);
   WHILE v_at <= cardinality(v_due) AND v_left > 0 LOOP
+    v_first := v_due[v_at];
     SELECT t.id, t.aliases, t.limits, t.per_key, t.order_hold, t.share, t.metered, t.on_time, CASE WHEN t.chunk IS NOT NULL THEN 'chunk' END AS chunk, r.* INTO v_one
-    FROM zeke_jobs.task AS t LEFT JOIN zeke_jobs.room(t.limits, v_now) AS r ON true
-    WHERE t.id = v_due[v_at] AND NOT t.paused ORDER BY r.room LIMIT 1;
+    FROM zeke_jobs.task AS t LEFT JOIN unnest(v_rooms) AS r ON r.name = ANY (t.limits)
+    WHERE t.id = v_first.task AND NOT t.paused ORDER BY r.room LIMIT 1;
     IF NOT FOUND OR NOT v_one.limits <@ v_limits THEN
       -- A new jobs.yaml came while the lock waited for it: the tasks may have other limits now, so the caller claims again.
       RETURN NEXT zeke_jobs.held_back(NULL, 'revision', 'revision', v_now, v_now);
@@ -156,28 +157,26 @@ BEGIN
       v_places := ARRAY(SELECT q.ctid FROM zeke_jobs.queue AS q WHERE q.ctid = v_place AND q.state = 'queued' FOR UPDATE SKIP LOCKED);
     ELSIF v_one.chunk IS NOT NULL THEN
       SELECT c.places, c.reason, c.opens_on INTO v_places, v_one.reason, v_opens
-      FROM zeke_jobs.pick_chunk(p_queue, v_one.id, v_priorities[v_at], v_from[v_at], v_from_seq[v_at], p_revision, v_now) AS c;
+      FROM zeke_jobs.pick_chunk(p_queue, v_one.id, v_first.priority, v_first.run_at, v_first.seq, p_revision, v_now) AS c;
       IF v_places = '{}' THEN RETURN NEXT zeke_jobs.held_back(v_one.id, 'task/' || v_one.id, v_one.reason, v_opens, v_now); END IF;
     ELSIF v_one.per_key IS NOT NULL OR v_one.order_hold IS NOT NULL THEN
       SELECT k.places, k.reason, k.opens_on INTO v_places, v_one.reason, v_opens
-      FROM zeke_jobs.pick_by_key(p_queue, v_one.id, v_one.id || v_one.aliases, v_one.per_key, v_one.order_hold IS NOT NULL, v_priorities[v_at], v_share, v_now) AS k;
+      FROM zeke_jobs.pick_by_key(p_queue, v_one.id, v_one.id || v_one.aliases, v_one.per_key, v_one.order_hold IS NOT NULL, v_first.priority, v_share, v_now) AS k;
       IF cardinality(v_places) < v_share AND v_one.reason IS NOT NULL THEN
         RETURN NEXT zeke_jobs.held_back(v_one.id, 'task/' || v_one.id, v_one.reason, v_opens, v_now);
       END IF;
     ELSIF v_one.share IS NOT NULL THEN
-      v_places := zeke_jobs.pick_in_turn(p_queue, v_one.id, v_one.share, v_priorities[v_at], v_from[v_at], v_share, v_now);
+      v_places := zeke_jobs.pick_in_turn(p_queue, v_one.id, v_one.share, v_first.priority, v_first.run_at, v_share, v_now);
     ELSE
       v_places := ARRAY(
         SELECT q.ctid FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = v_one.id AND q.priority = v_priorities[v_at] AND q.run_at <= v_now
-          AND (q.run_at, q.seq) >= (v_from[v_at], v_from_seq[v_at]) AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, v_now)
+        WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = v_one.id AND q.priority = v_first.priority AND q.run_at <= v_now
+          AND (q.run_at, q.seq) >= (v_first.run_at, v_first.seq) AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, v_now)
         ORDER BY q.run_at, q.seq LIMIT v_share
         FOR UPDATE SKIP LOCKED);
     END IF;
     v_now := zeke_jobs.now(); -- later than the end of each job that the counts saw as ended, so recorded times never overlap
-    IF v_one.metered AND v_places <> '{}' THEN
-      PERFORM zeke_jobs.take(v_one.id, v_one.limits, v_places, v_now);
-    END IF;
+    IF v_one.metered AND v_places <> '{}' THEN PERFORM zeke_jobs.take(v_one.id, v_one.limits, v_places, v_now); END IF;
     RETURN QUERY
       UPDATE zeke_jobs.queue AS q
       SET state = 'consumed', claim = q.claim + 1, worker = p_worker, claimed_on = v_now, started_on = NULL, mtime = v_now,
@@ -187,15 +186,16 @@ BEGIN
       RETURNING 'job', q.message_id, q.claim, q.task, CASE WHEN pg_column_size(q.message) <= 2000 THEN q.message::text END, q.attempt, q.attempt_base,
         q.deaths, q.revision, q.parent, q.scheduled_for, q.claimed_on, q.sensitive, v_one.on_time, NULL::text, v_one.chunk, NULL::double precision;
     v_left := v_left - least(cardinality(v_places), v_share);
+    EXIT WHEN v_left = 0;
     v_free := v_free - least(cardinality(v_places), v_share);
+    v_rooms := CASE WHEN v_one.metered THEN ARRAY(SELECT r FROM zeke_jobs.room(v_limits, v_now) AS r) ELSE ARRAY(
+      SELECT (r.name, r.unit, r.room - CASE WHEN r.name = ANY (v_one.limits) THEN least(cardinality(v_places), v_share) ELSE 0 END, r.reason, r.opens_on
+      )::zeke_jobs.limit_room FROM unnest(v_rooms) AS r) END;
     v_served := CASE WHEN v_served + 1 >= v_peers THEN 0 ELSE v_served + (cardinality(v_places) >= v_share)::integer END;
     IF cardinality(v_places) < v_share THEN
       v_at := v_at + 1;
     ELSE
-      v_due := v_due[:v_at - 1] || v_due[v_at + 1:v_at + v_peers - 1] || v_due[v_at] || v_due[v_at + v_peers:];
-      v_priorities := v_priorities[:v_at - 1] || v_priorities[v_at + 1:v_at + v_peers - 1] || v_priorities[v_at] || v_priorities[v_at + v_peers:];
-      v_from := v_from[:v_at - 1] || v_from[v_at + 1:v_at + v_peers - 1] || v_from[v_at] || v_from[v_at + v_peers:];
-      v_from_seq := v_from_seq[:v_at - 1] || v_from_seq[v_at + 1:v_at + v_peers - 1] || v_from_seq[v_at] || v_from_seq[v_at + v_peers:];
+      v_due := v_due[:v_at - 1] || v_due[v_at + 1:v_at + v_peers - 1] || v_first || v_due[v_at + v_peers:];
     END IF;
   END LOOP;
 END
@@ -336,9 +336,22 @@ BEGIN
 END
 $$;
 
+-- How many jobs a key lets start now. p_step, p_slack: of its rate.
+CREATE OR REPLACE FUNCTION zeke_jobs.room_of_key(
+  p_task text, p_names text[], p_per_key integer, p_step double precision, p_slack double precision, p_key text, p_now timestamptz) RETURNS integer
+LANGUAGE plpgsql STABLE -- and not sql: only plpgsql keeps its plans
+AS $$
+BEGIN
+  RETURN greatest(0, least(
+    coalesce(p_per_key, 1000000) - zeke_jobs.active_of_key(p_names, p_key),
+    CASE WHEN p_step IS NOT NULL THEN zeke_jobs.ready_units(coalesce(
+      (SELECT k.next_at FROM zeke_jobs.bucket_key AS k WHERE k.name = 'task/' || p_task AND k.key = p_key), '-infinity'), p_step, p_slack, p_now) END));
+END
+$$;
+
 -- Lock up to p_most due jobs of one task and priority whose keys have room: first of the keys of the oldest due jobs, in random order, so that keys
 -- take turns; if these are not enough, of all keys, from the one where the last claim stopped, some hundreds in a claim. No such limit holds
--- back a job without a key. reason: other jobs are due; opens_on: when the rate of a key that holds jobs back lets one start.
+-- back a job without a key. reason: other jobs are due; opens_on: when the rate of a key that holds jobs back lets one start, or the search goes on.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_by_key(
   p_queue text, p_task text, p_names text[], p_per_key integer, p_is_strict boolean, p_priority integer, p_most integer, p_now timestamptz,
   OUT places tid[], OUT reason text, OUT opens_on timestamptz)
@@ -352,8 +365,12 @@ DECLARE
     WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.priority = p_priority AND q.run_at <= p_now
       AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now)
     ORDER BY q.run_at, q.seq LIMIT c_oldest);
-  v_keys text[];
   v_tried text[];
+  v_keys text[];
+  v_last text; -- the key where the search stopped
+  v_is_whole boolean; -- it began with the first key
+  v_some integer := 2 * p_most; -- keys at once
+  v_searched integer := 0;
   v_more record;
 BEGIN
   places := ARRAY(
@@ -362,34 +379,42 @@ BEGIN
       AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now) AND q.key IS NULL
     ORDER BY q.run_at, q.seq LIMIT CASE WHEN array_position(v_oldest, NULL) IS NOT NULL THEN p_most ELSE 0 END
     FOR UPDATE SKIP LOCKED);
-  v_keys := ARRAY(SELECT k.key FROM (SELECT DISTINCT o.key FROM unnest(v_oldest) AS o (key) WHERE o.key IS NOT NULL) AS k ORDER BY random());
+  v_tried := ARRAY(SELECT k.key FROM (SELECT DISTINCT o.key FROM unnest(v_oldest) AS o (key) WHERE o.key IS NOT NULL) AS k ORDER BY random());
   SELECT f.places, f.opens_on INTO v_more
   FROM zeke_jobs.pick_of_keys(
-    p_queue, p_task, p_names, p_per_key, p_is_strict, p_priority, v_keys, p_most - cardinality(places), p_now) AS f;
+    p_queue, p_task, p_names, p_per_key, p_is_strict, p_priority, v_tried, p_most - cardinality(places), p_now) AS f;
   places := places || v_more.places;
   opens_on := v_more.opens_on;
   reason := CASE WHEN cardinality(v_oldest) = c_oldest OR cardinality(v_oldest) > cardinality(places) THEN 'key' END;
   IF cardinality(places) >= p_most OR cardinality(v_oldest) < c_oldest THEN
     RETURN;
   END IF;
-  v_tried := v_keys;
-  v_keys := ARRAY(
-    SELECT k.key FROM zeke_jobs.bucket AS b CROSS JOIN LATERAL zeke_jobs.keys_after(p_queue, p_task, b.key_cursor, c_keys) AS k (key)
-    WHERE b.name = 'task/' || p_task AND b.unit = 'jobs');
-  SELECT f.places, f.opens_on INTO v_more
-  FROM zeke_jobs.pick_of_keys(
-    p_queue, p_task, p_names, p_per_key, p_is_strict, p_priority, ARRAY(SELECT k.key FROM unnest(v_keys) AS k (key) WHERE k.key <> ALL (v_tried)),
-    p_most - cardinality(places), p_now) AS f;
-  places := places || v_more.places;
-  opens_on := CASE WHEN cardinality(v_keys) = c_keys THEN p_now ELSE least(opens_on, v_more.opens_on) END;
-  UPDATE zeke_jobs.bucket AS b
-  SET key_cursor = CASE WHEN cardinality(v_keys) = c_keys THEN coalesce(
-    (SELECT q.key FROM zeke_jobs.queue AS q WHERE q.ctid = places[cardinality(places)] AND cardinality(places) >= p_most), v_keys[c_keys]) ELSE '' END
-  WHERE b.name = 'task/' || p_task AND b.unit = 'jobs';
+  SELECT b.key_cursor, b.key_cursor = '' INTO v_last, v_is_whole FROM zeke_jobs.bucket AS b WHERE b.name = 'task/' || p_task AND b.unit = 'jobs';
+  LOOP
+    v_keys := ARRAY(SELECT k.key FROM zeke_jobs.keys_after(p_queue, p_task, v_last, v_some) AS k (key));
+    SELECT f.places, f.opens_on INTO v_more
+    FROM zeke_jobs.pick_of_keys(
+      p_queue, p_task, p_names, p_per_key, p_is_strict, p_priority, ARRAY(SELECT k.key FROM unnest(v_keys) AS k (key) WHERE k.key <> ALL (v_tried)),
+      p_most - cardinality(places), p_now) AS f;
+    places := places || v_more.places;
+    opens_on := least(opens_on, v_more.opens_on);
+    IF cardinality(places) >= p_most THEN
+      v_last := (SELECT q.key FROM zeke_jobs.queue AS q WHERE q.ctid = places[cardinality(places)]);
+      EXIT;
+    END IF;
+    v_searched := v_searched + v_some;
+    v_last := CASE WHEN cardinality(v_keys) < v_some THEN '' ELSE v_keys[v_some] END;
+    IF v_last = '' OR v_searched >= c_keys THEN
+      opens_on := CASE WHEN v_last = '' AND v_is_whole THEN opens_on ELSE p_now + interval '50 milliseconds' END;
+      EXIT;
+    END IF;
+    v_some := least(4 * v_some, c_keys);
+  END LOOP;
+  UPDATE zeke_jobs.bucket AS b SET key_cursor = v_last WHERE b.name = 'task/' || p_task AND b.unit = 'jobs' AND b.key_cursor <> v_last;
 END
 $$;
 
--- Lock up to p_most due jobs of these keys, as many of each as it has room for.
+-- Lock up to p_most due jobs of these keys, as many of each as it has room for. opens_on: when the rate of one of them lets a job start, if they have too few.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_of_keys(
   p_queue text, p_task text, p_names text[], p_per_key integer, p_is_strict boolean, p_priority integer, p_keys text[], p_most integer,
   p_now timestamptz, OUT places tid[], OUT opens_on timestamptz)
@@ -398,43 +423,38 @@ AS $$
 DECLARE
   v_step double precision;
   v_slack double precision;
-  v_rooms integer[];
 BEGIN
   SELECT b.key_step, b.key_slack INTO v_step, v_slack FROM zeke_jobs.bucket AS b WHERE b.name = 'task/' || p_task AND b.unit = 'jobs';
-  SELECT array_agg(least(
-      coalesce(p_per_key, 1000000) - zeke_jobs.active_of_key(p_names, k.key),
-      CASE WHEN v_step IS NOT NULL THEN zeke_jobs.ready_units(coalesce(b.next_at, '-infinity'), v_step, v_slack, p_now) END) ORDER BY k.n),
-    min(b.next_at) FILTER (WHERE b.next_at > p_now)
-  INTO v_rooms, opens_on
-  FROM unnest(p_keys) WITH ORDINALITY AS k (key, n) LEFT JOIN zeke_jobs.bucket_key AS b ON b.name = 'task/' || p_task AND b.key = k.key;
   IF p_is_strict THEN
     places := ARRAY(
       SELECT r.place
-      FROM unnest(p_keys, v_rooms) AS k (key, room)
+      FROM unnest(p_keys) AS k (key)
       CROSS JOIN LATERAL (SELECT zeke_jobs.first_in_line(p_task, k.key) AS place OFFSET 0) AS f
       CROSS JOIN LATERAL (
         SELECT q.ctid AS place FROM zeke_jobs.queue AS q
         WHERE q.ctid = f.place AND q.state = 'queued' AND q.queue_name = p_queue AND q.priority = p_priority
           AND q.run_at <= p_now AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now)
-        LIMIT 1
+        LIMIT least(1, zeke_jobs.room_of_key(p_task, p_names, p_per_key, v_step, v_slack, k.key, p_now))
         FOR UPDATE SKIP LOCKED
       ) AS r
-      WHERE k.room > 0
       LIMIT p_most);
   ELSE
     places := ARRAY(
       SELECT r.place
-      FROM unnest(p_keys, v_rooms) AS k (key, room)
+      FROM unnest(p_keys) AS k (key)
       CROSS JOIN LATERAL (
         SELECT q.ctid AS place FROM zeke_jobs.queue AS q
         WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL AND q.key BETWEEN k.key AND k.key
           AND q.priority = p_priority AND q.run_at <= p_now AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now)
         ORDER BY q.key, q.run_at, q.seq -- as in pick_in_turn
-        LIMIT k.room
+        LIMIT zeke_jobs.room_of_key(p_task, p_names, p_per_key, v_step, v_slack, k.key, p_now)
         FOR UPDATE SKIP LOCKED
       ) AS r
-      WHERE k.room > 0
       LIMIT p_most);
+  END IF;
+  IF v_step IS NOT NULL AND cardinality(places) < p_most THEN
+    opens_on := (
+      SELECT min(b.next_at) FROM zeke_jobs.bucket_key AS b WHERE b.name = 'task/' || p_task AND b.key = ANY (p_keys) AND b.next_at > p_now);
   END IF;
 END
 $$;

@@ -138,6 +138,12 @@ CREATE TYPE zeke_jobs.claimed AS (
   held_by text, reason text, wait double precision
 );
 
+-- The first queued job of a task and priority; see zeke_jobs.first_jobs.
+CREATE TYPE zeke_jobs.first_job AS (task text, priority integer, run_at timestamptz, seq bigint);
+
+-- How many jobs a limit lets start now; see zeke_jobs.room.
+CREATE TYPE zeke_jobs.limit_room AS (name text, unit text, room integer, reason text, opens_on timestamptz);
+
 -- Jobs whose send said how long they are kept, once they have ended.
 CREATE TABLE zeke_jobs.purge_due (
   job uuid NOT NULL,
