@@ -60,18 +60,10 @@ def read(tree: HtmlElement, url: str) -> Metadata:
     site = one_line(metas.get("og:site_name") or text_at(publisher, "name") or text_of(publisher), 200)
     lines = short_lines(tree)
     headings = [one_line(html.unescape(one.text_content())) for one in islice(tree.iter("h1"), _MOST_BLOCKS)]
-    said = (
-        metas.get("og:title"),
-        text_at(article, "headline"),
-        metas.get("twitter:title"),
-        _title(tree),
-    )
+    said = (metas.get("og:title"), text_at(article, "headline"), _title(tree))
+    declared = [one_line(html.unescape(one)) for one in said if one]
     return Metadata(
-        title=one_line(
-            page_title(
-                [one_line(html.unescape(one)) for one in said if one], [one for one in headings if one], site, url
-            )
-        ),
+        title=page_title(declared, [one for one in headings if one], site),
         description=one_line(
             metas.get("og:description") or metas.get("description") or text_at(article, "description"), 2000
         ),
