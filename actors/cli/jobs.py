@@ -1,4 +1,4 @@
-"""Jobs that a command sends while a person waits: reading a source, changing a story's state."""
+"""Jobs that a command sends while a person waits: reading a source."""
 
 from __future__ import annotations
 
@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 NO_WORKER = "no worker runs: zeke-jobs up starts them, and they do it then"
-PATIENCE = 300.0
-"""Seconds that a command waits for its jobs, which go on after it."""
 
+_PATIENCE = 300.0  # seconds that a command waits for its jobs, which go on after it
 _LOOK = 0.2  # seconds between two looks at the jobs
 _ENDED = {"completed", "failed", "cancelled"}
 
@@ -42,12 +41,12 @@ def send_reads(conn: Connection, named: Sequence[tuple[UUID, str]], *, backfill:
     return sent
 
 
-def follow(conn: Connection, ids: Iterable[str], what: str, patience: float = PATIENCE) -> dict[str, dict[str, Any]]:
+def follow(conn: Connection, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Wait until the jobs have ended or were put off, with a progress bar on a terminal; returns their last state by id."""
     known: dict[str, dict[str, Any]] = {}
     left = set(ids)
-    end = time.monotonic() + patience
-    with progress(what, len(left)) as step:
+    end = time.monotonic() + _PATIENCE
+    with progress("reading sources", len(left)) as step:
         while left:
             for row in SQL.all(conn, "news_jobs_named", ids=sorted(left)):
                 known[str(row["id"])] = row

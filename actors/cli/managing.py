@@ -134,7 +134,7 @@ def _read(conn: Connection, wanted: Sequence[dict[str, Any]], *, backfill: int =
     sent = jobs.send_reads(conn, [(row["id"], row["url"]) for row in wanted], backfill=backfill)
     if sent and not SQL.value(conn, "news_has_worker"):
         raise ZekeJobsError(f"sent, but {jobs.NO_WORKER}")
-    known = jobs.follow(conn, sent, "reading sources")
+    known = jobs.follow(conn, sent)
     names = {str(row["id"]): row["name"] or row["url"] for row in wanted}
     return [_fate(names[str(source_id)], source_id, known.get(job_id)) for job_id, source_id in sent.items()]
 

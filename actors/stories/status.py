@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from actors.schema import StoriesUpdateStatus  # noqa: TC001 (the handler is read by its annotations)
 from actors.store import texts
 from actors.store.statements import SQL
 from zeke_jobs import Context  # noqa: TC001
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from psycopg2.extensions import connection as Connection
 
 
 def stories_update_status(payload: StoriesUpdateStatus, ctx: Context) -> dict[str, Any]:
@@ -22,15 +27,12 @@ def stories_update_status(payload: StoriesUpdateStatus, ctx: Context) -> dict[st
         Reject: there is no such story.
     """
     with ctx.transaction() as tx:
-        texts.hold(tx, payload.story_id)
         if payload.team_id is not None:
             count = 1
-            given = {"story_id": payload.story_id, "team_id": payload.team_id}
-            moved = payload.state and SQL.one(tx, "team_state_set", **given, state=payload.state)
-            pinned = payload.pinned is not None and SQL.one(tx, "team_pin", **given, pinned=payload.pinned)
-            changed = int(bool(moved or pinned))
+            changed = int(mark(tx, payload.story_id, payload.team_id, state=payload.state, pinned=payload.pinned))
         else:
             assert payload.state is not None
+            texts.hold(tx, payload.story_id)
             following = sorted(row["team_id"] for row in SQL.all(tx, "team_followers", story_id=payload.story_id))
             count = len(following)
             moves = {"story_id": payload.story_id, "teams": following, "state": payload.state}
@@ -39,3 +41,16 @@ def stories_update_status(payload: StoriesUpdateStatus, ctx: Context) -> dict[st
         output = {"outcome": outcome, "teams": count, "changed": changed}
         ctx.complete(output)
     return output
+
+
+def mark(tx: Connection, story_id: UUID, team_id: UUID, *, state: str | None, pinned: bool | None) -> bool:
+    """Set a story's state and star for one team, those that are not None; returns whether anything changed.
+
+    Raises:
+        Reject: there is no such story.
+    """
+    texts.hold(tx, story_id)
+    given = {"story_id": story_id, "team_id": team_id}
+    is_moved = state is not None and SQL.one(tx, "team_state_set", **given, state=state) is not None
+    is_pinned = pinned is not None and SQL.one(tx, "team_pin", **given, pinned=pinned) is not None
+    return is_moved or is_pinned
