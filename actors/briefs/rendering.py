@@ -16,7 +16,7 @@ _MOST_SOURCES = 5
 _WIDTH = 76  # columns of plain text, as usual in mails
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:40em;margin:2em auto;padding:0 1em;color:#222}"
-    "h2,h3{font-size:1.1em;margin:1.6em 0 0}p{margin:.3em 0}.about{color:#666;font-size:.9em}"
+    "h2,h3{font-size:1.1em;margin:1.6em 0 0}p{margin:.3em 0}em{color:#666;font-size:.9em}"
 )
 
 
@@ -59,22 +59,12 @@ def markdown(digest: Mapping[str, Any]) -> str:
 
 def html(digest: Mapping[str, Any]) -> str:
     """A page of its own, without scripts and pictures."""
-    parts = [f"<h1>{escape(title(digest))}</h1>"]
-    for topic, entries in _topics(digest):
-        parts += [f"<h2>{escape(_line(topic))}</h2>"] if topic else []
-        mark = "h3" if topic else "h2"
-        for entry in entries:
-            named = escape(_line(entry["title"]) or "(no title)")
-            link = address(entry)
-            parts.append(
-                f'<{mark}><a href="{escape(link)}">{named}</a></{mark}>' if link else f"<{mark}>{named}</{mark}>"
-            )
-            parts.append(f'<p class="about">{escape(_about(entry))}</p>')
-            parts += [f"<p>{escape(words)}</p>" for words in said(entry)]
-    body = "\n".join(parts)
+    from markdown_it import MarkdownIt
+
+    body = MarkdownIt("commonmark", {"html": False}).render(markdown(digest))
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(title(digest))}</title>\n'
-        f"<style>{_STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+        f"<style>{_STYLE}</style>\n</head>\n<body>\n{body}</body>\n</html>\n"
     )
 
 
