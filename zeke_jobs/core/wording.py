@@ -66,20 +66,6 @@ def listed(words: Iterable[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def traceback_lines(traceback: str, told: dict[str, Any], attempt: Any) -> list[str]:
-    """A traceback's lines; if an earlier attempt had the same traceback, a line that says so.
-
-    Args:
-        traceback: In Python's format; empty for none.
-        told: The tracebacks shown so far, with their attempts; this one is added.
-        attempt: The attempt with this traceback.
-    """
-    if not traceback:
-        return []
-    earlier = told.setdefault(traceback, attempt)
-    return traceback.splitlines() if earlier == attempt else [f"the same traceback as attempt {earlier}"]
-
-
 def one_line(text: str, longest: int = _LONGEST) -> str:
     """A foreign text on one line, cut to a length."""
     line = " ".join(text.split())

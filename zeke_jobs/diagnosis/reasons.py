@@ -1,6 +1,6 @@
 """The reasons, except limits, why a queued job does not run yet: each function makes one, with its sentence and its figures."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -31,6 +31,20 @@ class Reason:
 def reason(kind: str, sentence: str, help_: str = "", /, **figures: Any) -> Reason:
     """A reason with its figures."""
     return Reason(kind, sentence, help_, figures)
+
+
+def told(reasons: Sequence[Reason], history: Sequence[Reason] = ()) -> Iterator[tuple[int, str, str]]:
+    """The lines about reasons and the past, each with its indent and style; a traceback is told once."""
+    known: dict[Any, int] = {}
+    for one in (*reasons, *history):
+        yield 2, "" if one in reasons else "dim", one.sentence
+        if one.help:
+            yield 6, "green", one.help
+        if traceback := one.figures.get("traceback"):
+            number = one.figures["number"]
+            first = known.setdefault(traceback, number)
+            lines = traceback if first == number else (f"the same traceback as attempt {first}",)
+            yield from ((6, "red", line) for line in lines)
 
 
 def error_of(error: dict[str, Any] | None) -> str:

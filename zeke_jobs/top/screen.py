@@ -1,12 +1,12 @@
 """Lays a board and a view out on a screen of a given size."""
 
 from textwrap import wrap
-from typing import Any
 
 from rich.text import Text
 
 from zeke_jobs.core.terminal import visible
-from zeke_jobs.core.wording import span, traceback_lines
+from zeke_jobs.core.wording import span
+from zeke_jobs.diagnosis.reasons import told
 from zeke_jobs.diagnosis.why import Explanation
 from zeke_jobs.scheduler.dispatch import SILENT_AFTER
 from zeke_jobs.top import figures
@@ -184,23 +184,13 @@ def _job(found: Explanation | None, view: View, width: int, height: int) -> list
     if found is None:
         return [Text("one moment …", style="dim")]
     lines = [Text(f"{visible(found.task)} {found.id} {found.status}", style="bold"), Text()]
-    told: dict[str, Any] = {}
-    for reason in (*found.reasons, *found.history):
-        style = "" if reason in found.reasons else "dim"
-        lines += [Text(line, style=style) for line in _wrapped(reason.sentence, width, 2)]
-        lines += [Text(line, style="green") for line in _wrapped(reason.help, width, 6)]
-        traceback = "\n".join(reason.figures.get("traceback", ()))
-        for line in traceback_lines(traceback, told, reason.figures.get("number")):
-            lines.append(Text(f"      {visible(line)}", style="red"))
+    for indent, style, text in told(found.reasons, found.history):
+        room = width - 1 if style != "red" else len(text) + indent  # a line of a traceback is cut
+        margin = " " * indent
+        rows = wrap(visible(text), room, initial_indent=margin, subsequent_indent=margin, break_on_hyphens=False)
+        lines += [Text(row, style=style) for row in rows]
     first = min(view.scroll, max(0, len(lines) - height + 1))
     return lines[first:]
-
-
-def _wrapped(text: str, width: int, by: int) -> list[str]:
-    indent = " " * by
-    return wrap(
-        visible(text, lines=True), width - 1, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
-    )
 
 
 def _fitted(lines: list[Text], width: int, height: int) -> list[Text]:

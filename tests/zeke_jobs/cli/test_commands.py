@@ -170,7 +170,7 @@ def test_status_shows_the_job_its_attempts_and_what_it_sent(cli: Callable[..., R
         f"{child.id} pull created",
     ):
         assert part in ran.out
-    assert "  attempt 1 2026-01-02 03:04:05 UTC  failed  OSError: no route\n" in ran.out
+    assert "  attempt 1: failed: OSError: no route\n" in ran.out
 
 
 @pytest.mark.usefixtures("tasks")

@@ -3,35 +3,23 @@
 import json
 import sys
 from contextlib import suppress
-from textwrap import indent, wrap
 from typing import Annotated, Any
 
 import typer
 
 from zeke_jobs import client
 from zeke_jobs.cli import database, ids, options
-from zeke_jobs.cli.output import (
-    Markup,
-    console,
-    escape,
-    facts,
-    listing,
-    plain,
-    print_json,
-    say,
-    styled,
-    tell,
-    when,
-)
+from zeke_jobs.cli.output import Markup, console, escape, facts, listing, plain, print_json, styled, tell, when
 from zeke_jobs.cli.queue.filters import filtered
+from zeke_jobs.cli.queue.why import show_reasons
 from zeke_jobs.cli.run import FAILED, usage
 from zeke_jobs.client import Job, batch_status
 from zeke_jobs.core import costs
-from zeke_jobs.core.wording import one_line, passed, progress, took, traceback_lines
+from zeke_jobs.core.wording import one_line, passed, progress, took
+from zeke_jobs.diagnosis import ends
 from zeke_jobs.errors import BatchNotFound, JobFailed
 
 _LINE = 100
-_NARROW = 80  # columns of a line about an attempt
 _ROOM = 130  # columns of a terminal on which a list shows ids in full
 
 
@@ -155,36 +143,7 @@ def _show(job: Job, children: list[Job], steps: list[str]) -> None:
         "output": "" if job.status != "completed" else json.dumps(job.output, ensure_ascii=False),
     }
     facts(str(job.id), values)
-    _show_attempts(job)
+    show_reasons([ends.attempted(entry) for entry in job.attempts])
     for child in children:
         head = f"  {'sent' if child is children[0] else '':<9}"
         tell(f"{head} {child.id} {escape(child.task_id)} {styled(child.status)}")
-
-
-def _show_attempts(job: Job) -> None:
-    """List each attempt with its end, including the last one, which has no entry if it completed or still runs."""
-    shown = [(entry.get("attempt", "?"), _utc(entry.get("ended_on")), *_outcome(entry)) for entry in job.attempts]
-    if job.status == "completed":
-        shown.append((job.retry_count + 1, when(job.completed_on), "completed", "", ""))
-    elif job.status == "active" and job.started_on is not None:
-        shown.append((job.retry_count + 1, when(job.started_on), "active", "since then", ""))
-    width = max((len(outcome) for _, _, outcome, _, _ in shown), default=0)
-    told: dict[str, Any] = {}
-    for number, moment, outcome, why, traceback in shown:
-        head = f"  {f'attempt {number}':<9} {moment:<23}  "
-        text = f"{head}{outcome:<{width}}  {' '.join(why.split())}".rstrip()
-        margin = " " * (len(head) + width + 2)
-        lines = wrap(text, _NARROW, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False)
-        console().print("\n".join(lines), soft_wrap=True, markup=False)
-        if traceback:
-            say(indent("\n".join(traceback_lines(traceback, told, number)), " " * 6))
-
-
-def _utc(text: str | None) -> str:
-    return "" if text is None else when(options.moment(text))
-
-
-def _outcome(entry: dict[str, Any]) -> tuple[str, str, str]:
-    error = entry.get("error") or {}
-    why = ": ".join(str(part) for part in (error.get("type"), error.get("message")) if part)
-    return entry.get("outcome", ""), why or entry.get("reason", ""), str(error.get("traceback") or "")

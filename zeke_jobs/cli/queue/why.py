@@ -1,11 +1,12 @@
 """``zeke-jobs why``: the reasons why a job waits, runs, or ended as it did."""
 
-from textwrap import TextWrapper, indent
+from collections.abc import Sequence
+from textwrap import TextWrapper
 from typing import Any
 
 from zeke_jobs.cli import database, ids, options
 from zeke_jobs.cli.output import console, escape, plain, print_json, say, spelled, styled, tell
-from zeke_jobs.core.wording import traceback_lines
+from zeke_jobs.diagnosis.reasons import Reason, told
 from zeke_jobs.diagnosis.why import Explanation
 from zeke_jobs.diagnosis.why import why as explain
 
@@ -24,13 +25,16 @@ def why(
     tell(f"[bold]{found.id}[/] {escape(found.task)} {styled(found.status)}")
     for key, value in found.about.items():
         _indented(f"{key}: {spelled(value)}", 2, "dim")
-    told: dict[str, Any] = {}
-    for reason in (*found.reasons, *found.history):
-        _indented(reason.sentence, 2, "" if reason in found.reasons else "dim")
-        _indented(reason.help, 6, "green")
-        lines = traceback_lines("\n".join(reason.figures.get("traceback", ())), told, reason.figures.get("number"))
-        if lines:
-            say(indent("\n".join(lines), " " * 6))
+    show_reasons(found.reasons, found.history)
+
+
+def show_reasons(reasons: Sequence[Reason], history: Sequence[Reason] = ()) -> None:
+    """Print reasons and the past, each sentence wrapped, the lines of tracebacks as they are."""
+    for indent, style, text in told(reasons, history):
+        if style == "red":
+            say(" " * indent + text)
+        else:
+            _indented(text, indent, style)
 
 
 def as_data(found: Explanation) -> dict[str, Any]:
@@ -43,8 +47,7 @@ def as_data(found: Explanation) -> dict[str, Any]:
 
 
 def _indented(text: str, by: int, style: str) -> None:
-    if text:
-        out, indent = console(), " " * by
-        wrapper = TextWrapper(out.width, initial_indent=indent, subsequent_indent=indent)
-        wrapper.break_long_words = wrapper.break_on_hyphens = False
-        out.print(wrapper.fill(text), style=style, markup=False, soft_wrap=True)
+    out, indent = console(), " " * by
+    wrapper = TextWrapper(out.width, initial_indent=indent, subsequent_indent=indent)
+    wrapper.break_long_words = wrapper.break_on_hyphens = False
+    out.print(wrapper.fill(text), style=style, markup=False, soft_wrap=True)
