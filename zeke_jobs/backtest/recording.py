@@ -53,8 +53,6 @@ class Recorder:
         self._random = Random(seed)  # noqa: S311 (chance, no secrets)
         self._jobs: dict[str, tuple[Job, Sequence[float]]] = {}  # with the claims of its attempts
         self._parents: list[tuple[Job, str]] = []
-        self._members: defaultdict[str, list[Job]] = defaultdict(list)
-        self._ends: list[tuple[Job, str]] = []
         self._held: defaultdict[str, list[float]] = defaultdict(list)
         self._starts: list[float] = []
         self._unmeasured: list[Job] = []
@@ -90,11 +88,7 @@ class Recorder:
             self._starts.append(job.start)
         else:
             self._without_start.append(job)
-        if row.batch is not None:
-            self._members[row.batch].append(job)
-        if row.ends is not None:
-            self._ends.append((job, row.ends))
-        elif row.parent is not None:
+        if row.parent is not None:
             self._parents.append((job, row.parent))
         else:
             self.workload.roots.append(job)
@@ -121,11 +115,6 @@ class Recorder:
             job.attempts = (*earlier, last._replace(held=self._random.choice(known) if known else 0.0))
         for job, parent in self._parents:
             self._link(job, parent)
-        for job, batch in self._ends:
-            if members := self._members.get(batch):
-                workload.batches.append((job, members))
-            else:  # all jobs of the batch are older than the recording
-                workload.roots.append(job)
         workload.roots.sort(key=lambda job: job.sent)
         return workload
 

@@ -60,8 +60,6 @@ class Simulation:
         self._of_task: Counter[str] = Counter()  # these, by task
         self._unfinished_ticks: Counter[str] = Counter()
         self._opens = NEVER  # when a limit lets another job start
-        self._batch_of = {member: at for at, (_, members) in enumerate(workload.batches) for member in members}
-        self._unended = [len(members) for _, members in workload.batches]
 
     def run(self) -> Figures:
         """Run to the end."""
@@ -131,7 +129,6 @@ class Simulation:
         lane = self._lanes.get(job.task)
         if lane is None:
             self._unserved[job.task] += 1
-            self._leave_batch(job)
             return True
         figures = self.tasks[lane.task]
         if job.tick:
@@ -146,7 +143,6 @@ class Simulation:
             if not is_last and not lane.paused:
                 return False
             self._unfinished_ticks[lane.task] -= job.tick
-            self._leave_batch(job)
             return True
         figures.jobs += self._counts(job)
         self._sent += 1
@@ -224,16 +220,8 @@ class Simulation:
         ) if attempt.gap is None else attempt.gap, True
 
     def _over(self, live: Live, now: float, *, failed: bool = False) -> None:
-        self._leave_batch(live.job)
         self.board.leave(live, now, failed=failed)
         self._unfinished_ticks[live.lane.task] -= live.job.tick
-
-    def _leave_batch(self, job: Job) -> None:
-        """Count a job of a batch as ended, and send the job at the batch's end after the last one."""
-        if self._batch_of and (batch := self._batch_of.get(job)) is not None:
-            self._unended[batch] -= 1
-            if not self._unended[batch]:
-                self._push(self.now, _SEND, self.workload.batches[batch][0])
 
     # ── claims ──
 

@@ -94,7 +94,6 @@ class Workload:
         end: The last moment at which a job is sent.
         currency: The currency of costs; None if no cost is known.
         roots: Jobs that no other job sends, by the time of sending.
-        batches: The job at the end of each batch, with the jobs of the batch.
     """
 
     origin: float = 0.0
@@ -102,11 +101,10 @@ class Workload:
     end: float = 0.0
     currency: str | None = None
     roots: list[Job] = field(default_factory=list)
-    batches: list[tuple[Job, list[Job]]] = field(default_factory=list)
 
     def jobs(self) -> Iterator[Job]:
         """All jobs: the sent ones, and the jobs that these send in turn."""
-        todo = [job for job, _ in self.batches] + self.roots[::-1]
+        todo = self.roots[::-1]
         while todo:
             job = todo.pop()
             yield job

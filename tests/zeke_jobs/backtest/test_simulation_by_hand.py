@@ -213,14 +213,6 @@ def test_the_same_seed_gives_the_same_answer_and_another_one_another() -> None:
     assert answers[0] == answers[1] != answers[2]
 
 
-def test_the_job_at_the_end_of_a_batch_is_sent_with_its_last_end() -> None:
-    day = Day()
-    members = [day.job("a", sent, 10) for sent in (0, 0, 5)]
-    day.workload.batches.append((Job("b", 100.0, (Attempt(1),)), members))
-    assert day.starts("  a: {handler: 'H:echo'}\n  b: {handler: 'H:echo'}") == {"a": [0, 0, 5], "b": [15]}
-    assert day.starts("  a: {handler: 'H:echo', concurrency: 1}\n  b: {handler: 'H:echo'}")["b"] == [30]
-
-
 def test_a_budget_holds_back_until_midnight_in_the_zone_of_the_file() -> None:
     # Jobs start until a day's 1.00 is spent: the third finds 0.80.
     day = Day()

@@ -4,14 +4,14 @@ WITH jobs AS (
   SELECT
     q.message_id AS id, q.task AS name, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text AS state, q.priority, q.key,
     q.attempt, q.parent, q.scheduled_for, q.created_on, q.run_at, q.expires_on, q.claimed_on, q.started_on, q.completed_on,
-    q.attempts, c.cost, c.currency, q.extra ->> 'batch' AS batch
+    q.attempts, c.cost, c.currency
   FROM zeke_jobs.queue AS q
   LEFT JOIN zeke_jobs.cost AS c ON c.job = q.message_id
   WHERE q.created_on < %(end)s AND (q.completed_on IS NULL OR q.completed_on >= %(begin)s)
   UNION ALL
   SELECT
     h.id, h.name, h.state::text, h.priority, h.key, h.attempt, h.parent, h.scheduled_for, h.created_on, h.run_at,
-    h.expires_on, h.claimed_on, h.started_on, h.completed_on, h.attempts, h.cost, h.currency, h.batch
+    h.expires_on, h.claimed_on, h.started_on, h.completed_on, h.attempts, h.cost, h.currency
   FROM zeke_jobs.history AS h
   -- The job was removed after its end: only the index's columns are known.
   WHERE h.created_on < %(end)s AND h.completed_on >= %(begin)s AND h.purged_on >= %(begin)s
@@ -33,7 +33,6 @@ SELECT
         ORDER BY a.n)
       FROM jsonb_array_elements(j.attempts) WITH ORDINALITY AS a (value, n))
   END AS attempts,
-  j.cost::float AS cost, j.currency, j.batch, b.id AS ends
+  j.cost::float AS cost, j.currency
 FROM jobs AS j
-LEFT JOIN zeke_jobs.batch AS b ON b.then_job = j.id
 ORDER BY j.created_on, j.id
