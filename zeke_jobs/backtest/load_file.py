@@ -89,7 +89,7 @@ def load_text(text: str, name: str, config: Config) -> LoadStanza:
     found = read(document, LoadStanza, f"for example {_EXAMPLE}") if document.is_whole else None
     if found is not None:
         _Checks(document, config).all(found)
-    if faults := document.report.diagnostics():
+    if faults := document.diagnostics():
         raise ConfigurationError(summary(faults), faults)
     assert found is not None
     return found

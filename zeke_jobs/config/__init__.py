@@ -38,7 +38,7 @@ def check(
         from zeke_jobs.config.code import check_code
 
         check_code(document, config)
-    found = document.report.diagnostics()
+    found = document.diagnostics()
     return (None if found else config), found
 
 

@@ -40,7 +40,7 @@ def check_code(document: Document, config: Config) -> None:
         checks.middleware(middleware, ("middleware", at))
     for task in config.tasks.values():
         checks.task(task)
-    if not document.report.found:
+    if not document.found:
         checks.catalogue(config)
 
 

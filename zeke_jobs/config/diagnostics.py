@@ -1,13 +1,12 @@
-"""Collects the faults of a text, each with its place."""
+"""Stretches of a text, its lines, and all its faults in one message."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from zeke_jobs.core.diagnostic import Diagnostic
-from zeke_jobs.core.quoting import printable
 
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
@@ -25,36 +24,6 @@ class Span:
     def first(self) -> Span:
         """Its first character."""
         return Span(self.line, self.column, self.line, self.column + 1)
-
-
-@dataclass
-class Report:
-    """Collects the faults of one text: one fault for each place, but all missing keys there."""
-
-    file: str
-    lines: list[str]
-    found: dict[tuple[int, int, str], Diagnostic] = field(default_factory=dict)
-
-    def add(self, span: Span, message: str, help: str = "", *, missing: str = "") -> None:  # noqa: A002
-        """Note a fault at ``span``, unless that place has one already.
-
-        ``missing`` is the key whose absence is the fault; other faults at the place do not hide it.
-        """
-        source = self.lines[span.line - 1] if span.line <= len(self.lines) else ""
-        on_one_line = span.end_line == span.line
-        length = (span.end_column if on_one_line else len(source) + 1) - span.column
-        self.found.setdefault(
-            (span.line, span.column, missing),
-            Diagnostic(self.file, span.line, span.column, printable(message), printable(help), max(1, length), source),
-        )
-
-    def knows(self, span: Span) -> bool:
-        """Whether this place has a fault already."""
-        return (span.line, span.column, "") in self.found
-
-    def diagnostics(self) -> list[Diagnostic]:
-        """All faults in the order of the text."""
-        return sorted(self.found.values())
 
 
 def split_lines(text: str) -> list[str]:

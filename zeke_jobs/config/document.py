@@ -20,7 +20,7 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from zeke_jobs.config.diagnostics import Report, Span, split_lines
+from zeke_jobs.config.diagnostics import Span, split_lines
 from zeke_jobs.config.places import START, Document, Place
 from zeke_jobs.config.scalars import TrapError, meaning
 from zeke_jobs.config.syntax import explain, mend
@@ -39,7 +39,7 @@ _MOST_MENDS = 50
 
 
 class _StopError(Exception):
-    """The rest of the text cannot be read; the report has the reason."""
+    """The rest of the text cannot be read; the document has the reason."""
 
 
 def parse(text: str, name: str) -> Document:
@@ -53,51 +53,52 @@ def parse(text: str, name: str) -> Document:
 
 @lru_cache(maxsize=4)
 def _parsed(text: str) -> Document:
-    report = Report("", split_lines(text))
+    document = Document("", split_lines(text), is_whole=False)
     if len(text) > LONGEST_TEXT:
-        report.add(START, f"expected at most {LONGEST_TEXT:,} characters, got {len(text):,}")
-        return Document(report, is_whole=False)
+        document.add(START, f"expected at most {LONGEST_TEXT:,} characters, got {len(text):,}")
+        return document
     for _ in range(_MOST_MENDS):
-        builder = _Builder(report)
         try:
-            return builder.document(text)
+            _Reader(document).read(text)
         except yaml.YAMLError as error:
             fault = explain(error, text)
-            report.add(fault.span, fault.message, fault.help)
+            document.add(fault.span, fault.message, fault.help)
             mended = mend(text, fault)
             if mended is None:
                 break
             text = mended  # only the value on that line changed, so all other places stay correct
         except _StopError:
             break
-    return Document(report, is_whole=False)
+        else:
+            document.is_whole = True
+            break
+    return document
 
 
-class _Builder:
-    def __init__(self, report: Report) -> None:
-        self._report = report
+class _Reader:
+    def __init__(self, document: Document) -> None:
+        self._document = document
 
-    def document(self, text: str) -> Document:
+    def read(self, text: str) -> None:
         events = _events(text)
-        found: Document | None = None
+        found: tuple[Any, Place] | None = None
         for event in events:
             if not isinstance(event, DocumentStartEvent):
                 continue
             if found is not None:
-                self._report.add(
+                self._document.add(
                     _span(event), "expected one document, got a second one", "remove this --- and what follows"
                 )
                 raise _StopError
-            value, place = self._node(next(events), events, 0)
-            found = Document(self._report, value, place)
-        if found is None or found.value is None:
-            self._report.add(START, "expected a mapping with version and tasks, got an empty file", EXAMPLE)
+            found = self._node(next(events), events, 0)
+        if found is None or found[0] is None:
+            self._document.add(START, "expected a mapping with version and tasks, got an empty file", EXAMPLE)
             raise _StopError
-        return found
+        self._document.value, self._document.root = found
 
     def _node(self, event: Event, events: Iterator[Event], depth: int) -> tuple[Any, Place]:
         if depth > _DEEPEST:
-            self._report.add(_span(event), f"expected at most {_DEEPEST} levels, got a deeper one")
+            self._document.add(_span(event), f"expected at most {_DEEPEST} levels, got a deeper one")
             raise _StopError
         self._refuse_graph(event)
         match event:
@@ -113,13 +114,13 @@ class _Builder:
     def _refuse_graph(self, event: Event) -> None:
         if isinstance(event, AliasEvent):
             help_ = "aliases are not supported: write the value out, or in quotes if the * belongs to it"
-            self._report.add(_span(event), f"expected a value, got the YAML alias *{event.anchor}", help_)
+            self._document.add(_span(event), f"expected a value, got the YAML alias *{event.anchor}", help_)
         elif isinstance(event, NodeEvent) and event.anchor is not None:
             fault = f"expected a value, got the YAML anchor &{event.anchor}"
-            self._report.add(_sigil(event), fault, f"anchors are not supported: {_SHARED}")
+            self._document.add(_sigil(event), fault, f"anchors are not supported: {_SHARED}")
         elif (tag := getattr(event, "tag", None)) is not None:
             help_ = "tags are not supported: write text in quotes, numbers and true or false bare"
-            self._report.add(_sigil(event), f"expected a value, got the YAML tag {quote(str(tag))}", help_)
+            self._document.add(_sigil(event), f"expected a value, got the YAML tag {quote(str(tag))}", help_)
 
     def _mapping(self, start: Event, events: Iterator[Event], depth: int) -> tuple[dict[str, Any], Place]:
         value: dict[str, Any] = {}
@@ -135,20 +136,20 @@ class _Builder:
         raise _StopError  # not reached: the parser ends each mapping or raises
 
     def _accepts_key(self, key: Any, event: Event, span: Span, inside: dict[str | int, Place]) -> bool:
-        if self._report.knows(span):
+        if self._document.knows(span):
             return False
         if key == "<<" and getattr(event, "style", None) is None:
-            self._report.add(span, "expected a key, got the YAML merge <<", f"merging is not supported: {_SHARED}")
+            self._document.add(span, "expected a key, got the YAML merge <<", f"merging is not supported: {_SHARED}")
         elif not isinstance(key, str):
             bare = "null" if key is None else describe(key)
             is_number = isinstance(key, int | float) and not isinstance(key, bool)
             got = f"the number {bare}" if is_number else describe(key)
             help_ = "" if isinstance(key, dict | list) else f'write "{bare}"'
-            self._report.add(span, f"expected text as a key, got {got}", help_)
+            self._document.add(span, f"expected text as a key, got {got}", help_)
         elif key in inside:
             first = inside[key].key
             help_ = f"it stands first in line {first.line if first else '?'}; keep one of the two"
-            self._report.add(span, f"expected each key once, got {quote(key)} again", help_)
+            self._document.add(span, f"expected each key once, got {quote(key)} again", help_)
         else:
             return True
         return False
@@ -169,11 +170,11 @@ class _Builder:
                 return meaning(event.value)
             except TrapError as trap:
                 message, help_ = trap.args
-                self._report.add(_span(event), message, help_)
+                self._document.add(_span(event), message, help_)
                 return event.value
         odd = next((char for char in event.value if char == "\0" or "\ud800" <= char <= "\udfff"), None)
         if odd is not None:
-            self._report.add(_span(event), f"expected text, got the character U+{ord(odd):04X} in it")
+            self._document.add(_span(event), f"expected text, got the character U+{ord(odd):04X} in it")
         return event.value
 
 

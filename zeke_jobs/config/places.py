@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from zeke_jobs.config.diagnostics import Report, Span
+from zeke_jobs.config.diagnostics import Span
+from zeke_jobs.core.diagnostic import Diagnostic
+from zeke_jobs.core.quoting import printable
 
 START = Span(1, 1, 1, 2)
 
@@ -39,17 +41,41 @@ class Place:
 
 @dataclass(slots=True)
 class Document:
-    """A parsed text and its faults. ``is_whole`` is False when YAML could not be read to the end."""
+    """A parsed text and its faults: one for each place, but all missing keys there.
 
-    report: Report
+    Attributes:
+        name: The name of the text in its faults.
+        is_whole: False when YAML could not be read to the end.
+    """
+
+    name: str
+    lines: list[str]
     value: Any = None
     root: Place = field(default_factory=lambda: Place(START))
     is_whole: bool = True
+    found: dict[tuple[int, int, str], Diagnostic] = field(default_factory=dict)
 
     def named(self, name: str) -> Document:
-        """A copy that may get more faults; those that it has bear the name."""
-        found = {place: replace(one, file=name) for place, one in self.report.found.items()}
-        return replace(self, report=Report(name, self.report.lines, found))
+        """A copy of this name that may get more faults."""
+        return replace(self, name=name, found=dict(self.found))
+
+    def diagnostics(self) -> list[Diagnostic]:
+        """All faults in the order of the text."""
+        return sorted(replace(one, file=self.name) for one in self.found.values())
+
+    def knows(self, span: Span) -> bool:
+        """Whether this place has a fault already."""
+        return (span.line, span.column, "") in self.found
+
+    def add(self, span: Span, message: str, help: str = "", *, missing: str = "") -> None:  # noqa: A002
+        """Note a fault at ``span``, unless that place has one already.
+
+        ``missing`` is the key whose absence is the fault; other faults at the place do not hide it.
+        """
+        source = self.lines[span.line - 1] if span.line <= len(self.lines) else ""
+        length = (span.end_column if span.end_line == span.line else len(source) + 1) - span.column
+        fault = Diagnostic("", span.line, span.column, printable(message), printable(help), max(1, length), source)
+        self.found.setdefault((span.line, span.column, missing), fault)
 
     def find(self, path: Sequence[str | int]) -> tuple[Place, Path]:
         """The place of ``path``, or of its nearest existing ancestor, with the part of the path that leads there."""
@@ -62,9 +88,9 @@ class Document:
 
     def refuse(self, path: Sequence[str | int], message: str, help: str = "") -> None:  # noqa: A002
         """Report a fault of the value at ``path``."""
-        self.report.add(self.find(path)[0].head, message, help)
+        self.add(self.find(path)[0].head, message, help)
 
     def refuse_key(self, path: Sequence[str | int], message: str, help: str = "", *, missing: str = "") -> None:  # noqa: A002
         """Report a fault of the key at the end of ``path``, or of a key that is ``missing`` in its mapping."""
         place = self.find(path)[0]
-        self.report.add(place.key or place.head, message, help, missing=missing)
+        self.add(place.key or place.head, message, help, missing=missing)

@@ -27,7 +27,7 @@ def read(document: Document, model: type[K], example: str) -> K | None:
     value = document.value
     if not isinstance(value, dict):
         fault = f"expected a mapping with version and tasks, got {describe(value)}"
-        document.report.add(document.root.span, fault, example)
+        document.add(document.root.span, fault, example)
         return None
     try:
         return model.read(value)

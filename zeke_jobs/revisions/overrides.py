@@ -186,7 +186,7 @@ def read_value(text: str) -> Any:
     if text.startswith(("*", "@")):
         return text
     document = parse(f"value: {text}\n", "value")
-    if found := document.report.diagnostics():
+    if found := document.diagnostics():
         raise ConfigurationError("\n".join(_words(one) for one in found))
     value = document.value["value"]
     if value is None:
