@@ -9,7 +9,7 @@ from types import FrameType
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
-from rich.console import ConsoleDimensions, Group
+from rich.console import ConsoleDimensions, RenderableType
 from rich.live import Live
 from rich.text import Text
 
@@ -22,7 +22,6 @@ from zeke_jobs.errors import ZekeJobsError
 from zeke_jobs.postgres import installation
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.top import board, keys
-from zeke_jobs.top.board import Board
 from zeke_jobs.top.feed import Feed
 from zeke_jobs.top.screen import draw
 from zeke_jobs.top.view import Command, View, press
@@ -51,7 +50,7 @@ def watch(url: str, console: Console) -> None:
 def once(url: str, console: Console) -> None:
     """Print one screen without keys, in the console's size."""
     with closing(connect(url, application_name="zeke-jobs top")) as conn:
-        console.print(_picture(board.read(conn), View(), console))
+        console.print(draw(board.read(conn), View(), *console.size))
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
@@ -82,16 +81,11 @@ def _loop(url: str, console: Console, live: Live, feed: Feed) -> None:
             feed.look_at(view.task, view.opened)
 
 
-def _current(feed: Feed, view: View, console: Console) -> Group | Text:
+def _current(feed: Feed, view: View, console: Console) -> RenderableType:
     if feed.newest is None:
         return Text(visible(feed.trouble) or "one moment …")
     shown = replace(view, said=feed.trouble) if feed.trouble and not view.said else view
-    return _picture(feed.newest, shown, console)
-
-
-def _picture(read: Board, view: View, console: Console) -> Group:
-    width, height = console.size
-    return Group(*draw(read, view, width, height))
+    return draw(feed.newest, shown, *console.size)
 
 
 def perform(url: str, command: Command) -> str:

@@ -18,7 +18,7 @@ class Column:
 
     Attributes:
         grow: Its share of the remaining width.
-        least: If the pane is narrower, it is hidden.
+        least, most: The widths of the pane from and below which it is shown.
     """
 
     title: str
@@ -28,6 +28,7 @@ class Column:
     right: bool = False
     grow: int = 0
     least: int = 0
+    most: int = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,18 +107,18 @@ def _opens(one: Any, board: Board) -> str:
     return "" if one.next_on is None else f"next {figures.clock(one.next_on)}"
 
 
-#: Both ids of a job: the end of one differs between jobs, the beginning is the time.
+#: The end of an id differs between jobs, the beginning is the time.
 _JOB = (
     Column("task", 16, lambda one, _: one.task, grow=1),
-    Column("job", 9, lambda one, _: f"…{str(one.id)[-8:]}"),
+    Column("job", 9, lambda one, _: f"…{str(one.id)[-8:]}", most=110),
     Column("job", 36, lambda one, _: str(one.id), least=110),
 )
 PANES = (
     Pane(
         "tasks",
         (
-            Column("", 1, lambda one, _: "!" if one.is_late else "‖" if one.paused else "", _of_task),
-            Column("task", 16, lambda one, _: one.task, _of_task, grow=2),
+            Column("task", 18, lambda one, _: f"{'!' if one.is_late else '‖' if one.paused else ' '} {one.task}", _of_task,
+                   grow=2),
             Column("queue", 10, lambda one, _: one.queue, least=120),
             Column("queued", 7, _queued, right=True),
             Column("active", 7, _active, _is_full, right=True),
@@ -139,7 +140,7 @@ PANES = (
             *_JOB,
             Column("for", 7, lambda one, board: passed(one.since, board.now), right=True),
             Column("try", 3, lambda one, _: str(one.attempt or 1), right=True),
-            Column("worker", 12, lambda one, _: place(one.host, one.pid), grow=1),
+            Column("worker", 16, lambda one, _: place(one.host, one.pid), grow=1),
             Column("progress", 14,
                    lambda one, _: "being cancelled" if one.is_stopping else one_line(figures.progress(one.progress)),
                    lambda one, _: _PAUSED if one.is_stopping else "", grow=2),

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from rich._export_format import CONSOLE_SVG_FORMAT
-from rich.console import Console, Group
+from rich.console import Console
 
 from tests.zeke_jobs.top.sample import BOARD
 from zeke_jobs.top.screen import draw
@@ -26,13 +26,12 @@ _FORMAT = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOT
 
 def picture(width: int, height: int) -> tuple[str, str]:
     """As text and as SVG."""
-    lines = draw(BOARD, View(selected={"tasks": "extract-highlights"}), width, height)
     console = Console(
         record=True, width=width, height=height, file=io.StringIO(), force_terminal=True, color_system="truecolor"
     )
-    console.print(Group(*lines))
+    console.print(draw(BOARD, View(selected={"tasks": "extract-highlights"}), width, height))
+    text = re.sub(r"[ \t]+$", "", console.export_text(clear=False), flags=re.MULTILINE)
     svg = console.export_svg(title="zeke-jobs top", code_format=_FORMAT, unique_id=f"top-{width}")
-    text = "\n".join(line.plain.rstrip() for line in lines) + "\n"
     return text, re.sub(r"[ \t]+$", "", svg, flags=re.MULTILINE)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
+from rich.cells import cell_len
+from rich.console import Console
 
 from tests.zeke_jobs.top import pictures
 from tests.zeke_jobs.top.sample import BOARD, TASKS, job, task
@@ -17,9 +19,6 @@ from zeke_jobs.top.panes import PANES
 from zeke_jobs.top.screen import draw
 from zeke_jobs.top.view import Command, View
 
-if TYPE_CHECKING:
-    from rich.text import Text
-
 MANY = tuple(task(f"task-with-a-rather-long-name-{n}", queued=n) for n in range(60))
 BOARDS = {
     "all": BOARD,
@@ -28,12 +27,10 @@ BOARDS = {
 }
 
 
-def plain(lines: list[Text]) -> list[str]:
-    return [line.plain.rstrip() for line in lines]
-
-
 def shown(view: View | None = None, board: Board = BOARD, width: int = 80, height: int = 24) -> list[str]:
-    return plain(draw(board, view or View(), width, height))
+    console = Console(width=width, height=height, file=io.StringIO(), force_terminal=True, record=True)
+    console.print(draw(board, view or View(), width, height))
+    return [line.rstrip() for line in console.export_text().splitlines()]
 
 
 @pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
@@ -43,9 +40,10 @@ def shown(view: View | None = None, board: Board = BOARD, width: int = 80, heigh
 def test_every_line_fits_at_every_size(board: Board, size: tuple[int, int]) -> None:
     width, height = size
     for pane in PANES:
-        lines = draw(board, View(pane=pane.name), width, height)
+        lines = shown(View(pane=pane.name), board, width, height)
         assert len(lines) == height, pane.name
-        assert max(line.cell_len for line in lines) <= width, pane.name
+        assert max(map(cell_len, lines)) <= width, pane.name
+        assert lines[-1].endswith("q quit"), pane.name
 
 
 @pytest.mark.parametrize("pane", [pane.name for pane in PANES])
