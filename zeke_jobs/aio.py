@@ -9,23 +9,21 @@ event loop has up to eight connections of its own, by psycopg 3 (``pip install '
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Unpack
+from uuid import UUID
 
 from zeke_jobs.client import async_drivers, changing, events, reading, sending, tracing
 from zeke_jobs.client.async_drivers import perform
+from zeke_jobs.client.changing import Changed
 from zeke_jobs.client.options import as_id
+from zeke_jobs.core.job import Job, Sent
+from zeke_jobs.core.send_options import ManyJobOptions, OneJobOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from datetime import timedelta
-    from uuid import UUID
-
     from pydantic import BaseModel
-
-    from zeke_jobs.client.changing import Changed
-    from zeke_jobs.client.options import ManySendOptions, OneSendOptions
-    from zeke_jobs.core.job import Job, Sent
 
 __all__ = ["cancel", "close", "emit", "retry", "send", "send_many", "status", "wait"]
 
@@ -35,7 +33,7 @@ async def send(
     payload: Mapping[str, Any] | BaseModel | None = None,
     *,
     connection: Any = None,
-    **options: Unpack[OneSendOptions],
+    **options: Unpack[OneJobOptions],
 ) -> Sent:
     """Send one job, as ``zeke_jobs.send``."""
     with tracing.sending(task):
@@ -48,7 +46,7 @@ async def send_many(
     *,
     keys: Sequence[str | None] | None = None,
     connection: Any = None,
-    **options: Unpack[ManySendOptions],
+    **options: Unpack[ManyJobOptions],
 ) -> list[Sent]:
     """Send many jobs of one task in one statement, as ``zeke_jobs.send_many``."""
     with tracing.sending(task):

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from zeke_jobs.client import task_cache
 from zeke_jobs.client.plans import Database
-from zeke_jobs.client.task_cache import KNOWN_TASKS
 from zeke_jobs.core.batch import COUNTS
 
 
@@ -24,7 +24,7 @@ async def batch_options(database: Database, options: Mapping[str, Any]) -> dict[
     if not isinstance(options["then"], tuple) or len(options["then"]) != 2:
         raise TypeError(f"expected then as a task and its payload, got {options['then']!r}")
     task, payload = options["then"]
-    known = await KNOWN_TASKS.find(database, task)
+    known = await task_cache.find(database, task)
     if not isinstance(payload, Mapping):
         return {**options, "then": {"task": known.id, "payload": json.loads(known.accept(payload))}}
     places = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, TypedDict, Unpack, overload
 from uuid import UUID
 
@@ -62,15 +63,7 @@ class ManyTimeOptions(ManyOptions, TimeOptions, total=False):
 def cancel(id: UUID | str, reason: str | None = None, **options: Unpack[ChangeOptions]) -> Changed: ...
 @overload
 def cancel(id: None = None, reason: str | None = None, **filters: Unpack[ManyOptions]) -> list[UUID]: ...
-def cancel(
-    id: UUID | str | None = None,  # noqa: A002 (the field's word)
-    reason: str | None = None,
-    *,
-    limit: int | None = None,
-    by: str | None = None,
-    connection: Any = None,
-    **filters: Unpack[JobFilter],
-) -> Changed | list[UUID]:
+def cancel(id: UUID | str | None = None, reason: str | None = None, **options: Any) -> Changed | list[UUID]:  # noqa: A002 (the field's word)
     """Cancel a job: a queued one at once, an active one within moments, a finished one not at all.
 
     A worker that has claimed it does not start it any more. With an id, cancels one job and returns ``Changed``. With filters,
@@ -83,69 +76,42 @@ def cancel(
         limit: Most jobs, the first sent first.
         by: Name of the caller, kept with the job. ``zeke-jobs audit`` shows it beside the database's user.
         connection: As for ``send``.
-        filters: ``task``, ``status``, ``newer``, ``older``, ``key``, ``error``, ``batch``, ``parent`` and ``queue``, as for
-            ``jobs``.
+        options: Filters: ``task``, ``status``, ``newer``, ``older``, ``key``, ``error``, ``batch``, ``parent`` and ``queue``, as
+            for ``jobs``.
 
     Raises:
         JobNotFound: no job has this id.
         UnknownTask: nothing matches, and no task of the catalogue has this name; the message names the nearest.
         ValueError: a filter makes no sense, or there are neither an id nor a filter, or both.
     """
-    return _change("cancel", id, filters, {}, limit, by, connection, reason)
+    return _change("cancel", id, options, reason=reason)
 
 
 @overload
 def retry(id: UUID | str, **options: Unpack[ChangeOptions]) -> Changed: ...
 @overload
 def retry(id: None = None, **filters: Unpack[ManyOptions]) -> list[UUID]: ...
-def retry(
-    id: UUID | str | None = None,  # noqa: A002 (the field's word)
-    *,
-    limit: int | None = None,
-    by: str | None = None,
-    connection: Any = None,
-    **filters: Unpack[JobFilter],
-) -> Changed | list[UUID]:
+def retry(id: UUID | str | None = None, **options: Any) -> Changed | list[UUID]:  # noqa: A002 (the field's word)
     """Run a failed or cancelled job again: it keeps its id and its history, and gets a fresh retry limit.
 
     With an id, retries one job and returns ``Changed``; a job that waits for its next attempt gets it at once. With filters,
-    retries all matching jobs, in parts with a transaction each, and returns their ids.
-
-    Args:
-        id: The job's id.
-        limit: Most jobs, the first sent first.
-        by: Name of the caller; ``zeke-jobs audit`` shows it.
-        connection: As for ``send``.
-        filters: As for ``jobs``; ``status`` is ``failed`` (the default with another filter) or ``cancelled``; ``newer`` and
-            ``older`` compare the time since the end.
-
-    Raises:
-        As ``cancel``.
+    retries all matching jobs, in parts with a transaction each, and returns their ids: by default failed ones, with
+    ``status="cancelled"`` cancelled ones; ``newer`` and ``older`` compare the time since the end. The other arguments and the
+    exceptions are those of ``cancel``.
     """
-    return _change("retry", id, filters, {}, limit, by, connection)
+    return _change("retry", id, options)
 
 
 @overload
 def prioritise(id: UUID | str, *, priority: int, **options: Unpack[ChangeOptions]) -> Changed: ...
 @overload
 def prioritise(id: None = None, *, priority: int, **filters: Unpack[ManyOptions]) -> list[UUID]: ...
-def prioritise(
-    id: UUID | str | None = None,  # noqa: A002 (the field's word)
-    *,
-    priority: int,
-    limit: int | None = None,
-    by: str | None = None,
-    connection: Any = None,
-    **filters: Unpack[JobFilter],
-) -> Changed | list[UUID]:
+def prioritise(id: UUID | str | None = None, *, priority: int, **options: Any) -> Changed | list[UUID]:  # noqa: A002 (the field's word)
     """Give a queued job another priority, or all queued jobs that match filters. Higher runs first.
 
-    The result and the other arguments are those of ``retry``.
-
-    Raises:
-        As ``cancel``.
+    The result, the other arguments and the exceptions are those of ``cancel``.
     """
-    return _change("prioritise", id, filters, {"priority": priority}, limit, by, connection)
+    return _change("prioritise", id, options, {"priority": priority})
 
 
 @overload
@@ -157,46 +123,40 @@ def reschedule(
     *,
     run_at: datetime | None = None,
     delay: timedelta | float | None = None,
-    limit: int | None = None,
-    by: str | None = None,
-    connection: Any = None,
-    **filters: Unpack[JobFilter],
+    **options: Any,
 ) -> Changed | list[UUID]:
     """Give a queued job another run time, or all queued jobs that match filters. ``delay=0`` is at once.
 
-    The result and the other arguments are those of ``retry``. A job that is due already does not change if the new time is past.
+    A job that is due already does not change if the new time is past. The result, the other arguments and the exceptions are
+    those of ``cancel``.
 
     Args:
         id: The job's id.
         run_at: Not before this time, which must have a zone.
         delay: Not before this time from now; a timedelta, or seconds.
-        limit: Most jobs, the first sent first.
-        by: Name of the caller.
-        connection: As for ``send``.
-        filters: As for ``cancel``.
+        options: As for ``cancel``.
 
     Raises:
-        As ``cancel``; ValueError also for neither ``run_at`` nor ``delay``, or both.
+        ValueError: also for neither ``run_at`` nor ``delay``, or both.
     """
-    return _change("reschedule", id, filters, run_time_of(run_at, delay), limit, by, connection)
+    return _change("reschedule", id, options, run_time_of(run_at, delay))
 
 
 def _change(
     verb: Verb,
     given: UUID | str | None,
-    filters: Mapping[str, Any],
-    value: dict[str, Any],
-    limit: int | None,
-    by: str | None,
-    connection: Any,
+    options: dict[str, Any],
+    value: Mapping[str, Any] = MappingProxyType({}),
+    *,
     reason: str | None = None,
 ) -> Changed | list[UUID]:
-    is_filtered = any(one is not None for one in filters.values())
+    limit, by, connection = (options.pop(name, None) for name in ("limit", "by", "connection"))
+    is_filtered = any(one is not None for one in options.values())
     if (given is None) is not is_filtered:
         got = "neither" if given is None else "both"
         raise ValueError(f"expected an id, or a filter ({', '.join(FILTERS)}), got {got}")
     if given is None:
-        return Change(verb, filters, value=value, limit=limit, reason=reason, by=by, connection=connection).all()
+        return Change(verb, options, value=value, limit=limit, reason=reason, by=by, connection=connection).all()
     return drivers.perform(connection, one, verb, as_id("id", given), value, by=by, reason=reason)
 
 

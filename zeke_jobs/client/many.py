@@ -8,11 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from zeke_jobs.client import drivers
+from zeke_jobs.client import drivers, task_cache
 from zeke_jobs.client.filters import checked
 from zeke_jobs.client.options import as_count, as_id
 from zeke_jobs.client.plans import Database, Rows
-from zeke_jobs.client.task_cache import KNOWN_TASKS
 from zeke_jobs.payload.json_text import encode
 
 Verb = Literal["cancel", "retry", "prioritise", "reschedule"]
@@ -80,7 +79,7 @@ class Change:
         rows = await database.ask("change/count", **self._params(self._filter), limit=self._limit)
         if not rows and "task" in self._filter:
             # A task that left jobs.yaml may still have jobs, but this name has none.
-            await KNOWN_TASKS.refresh(database, self._filter["task"])
+            await task_cache.refresh(database, self._filter["task"])
         return rows
 
     def parts(self) -> Iterator[list[UUID]]:

@@ -11,9 +11,9 @@ from math import isfinite
 from typing import Any
 from uuid import UUID
 
-from zeke_jobs.client import carried, tracing
+from zeke_jobs.client import tracing
 from zeke_jobs.core.quoting import quote, suggest
-from zeke_jobs.core.send_options import JobOptions, ManyJobOptions, OneJobOptions
+from zeke_jobs.core.send_options import JobOptions, OneJobOptions
 
 #: What Python calls the values that SQL accepts.
 _IN_PYTHON = {
@@ -30,23 +30,7 @@ def new_id() -> UUID:
     return UUID(int=value & ~(3 << 62) | 2 << 62)
 
 
-class SendOptions(JobOptions, total=False):
-    """The options of each job of a send."""
-
-    parent: UUID | str | None
-
-
-class ManySendOptions(ManyJobOptions, SendOptions, total=False):
-    """The options of a send of many."""
-
-
-class OneSendOptions(OneJobOptions, SendOptions, total=False):
-    """The options of a send of one job."""
-
-    scheduled_for: datetime | None
-
-
-def refuse_unknown(given: Iterable[str], accepted: type[SendOptions] = OneSendOptions) -> None:
+def refuse_unknown(given: Iterable[str], accepted: type[JobOptions] = OneJobOptions) -> None:
     """Refuse unknown keywords, as Python does, and name the nearest option.
 
     Raises:
@@ -68,7 +52,6 @@ def stored(options: Mapping[str, object]) -> dict[str, Any]:
         ValueError: a time has no zone.
     """
     given = {name: plain(name, value) for name, value in options.items() if value is not None}
-    given |= carried.current()
     trace = tracing.current()
     return given if trace is None else {**given, "traceparent": trace}
 

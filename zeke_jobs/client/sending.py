@@ -11,8 +11,6 @@ from uuid import UUID
 from zeke_jobs.client import drivers, tracing
 from zeke_jobs.client.batch_options import batch_options
 from zeke_jobs.client.options import (
-    ManySendOptions,
-    OneSendOptions,
     as_id,
     keys_of,
     new_id,
@@ -23,6 +21,7 @@ from zeke_jobs.client.options import (
 from zeke_jobs.client.plans import Database, named, numbered
 from zeke_jobs.client.task_cache import KnownTask, with_task
 from zeke_jobs.core.job import Sent
+from zeke_jobs.core.send_options import ManyJobOptions, OneJobOptions
 from zeke_jobs.errors import BatchClosed, InvalidPayload, QueueFull
 from zeke_jobs.payload.json_text import encode
 from zeke_jobs.postgres.queries import SQL
@@ -39,7 +38,7 @@ def send(
     payload: Mapping[str, Any] | BaseModel | None = None,
     *,
     connection: Any = None,
-    **options: Unpack[OneSendOptions],
+    **options: Unpack[OneJobOptions],
 ) -> Sent:
     """Send one job: one INSERT, one round trip.
 
@@ -85,14 +84,17 @@ def send(
 
 
 def one(
-    task: str, payload: Mapping[str, Any] | BaseModel | None, options: Mapping[str, Any]
+    task: str,
+    payload: Mapping[str, Any] | BaseModel | None,
+    options: Mapping[str, Any],
+    carried: Mapping[str, Any] | None = None,
 ) -> Callable[[Database], Coroutine[Any, Any, Sent]]:
-    """The plan of ``send``."""
+    """The plan of ``send``. ``carried``: options that Dramatiq's middleware adds to the message, for that of the worker."""
     refuse_unknown(options)
     # Choose the id here, so that a send whose connection died can be repeated without a second job.
     own = new_id() if options.get("id") is None else None
     job_id = own or as_id("id", options["id"])
-    text = encode(stored({**options, "id": None}))
+    text = encode(stored({**options, "id": None}) | ({"carried": dict(carried)} if carried else {}))
 
     async def attempt(database: Database, known: KnownTask) -> Sent | None:
         accepted = known.accept(payload)
@@ -112,7 +114,7 @@ def send_many(
     *,
     keys: Sequence[str | None] | None = None,
     connection: Any = None,
-    **options: Unpack[ManySendOptions],
+    **options: Unpack[ManyJobOptions],
 ) -> list[Sent]:
     """Send many jobs of one task in one statement: all of them, or none if one is refused.
 
@@ -138,7 +140,7 @@ def many(
     options: Mapping[str, Any],
 ) -> Callable[[Database], Coroutine[Any, Any, list[Sent]]]:
     """The plan of ``send_many``."""
-    refuse_unknown(options, ManySendOptions)
+    refuse_unknown(options, ManyJobOptions)
     given = list(payloads)
     own_keys = [] if keys is None else keys_of(keys, len(given))
     ids = [new_id() for _ in given]
@@ -182,7 +184,7 @@ def statement(
     payload: Mapping[str, Any] | BaseModel | None = None,
     *,
     style: Style = "numeric",
-    **options: Unpack[OneSendOptions],
+    **options: Unpack[OneJobOptions],
 ) -> Statement:
     """The statement that sends a job, for asyncpg and other drivers; it returns the job's id.
 

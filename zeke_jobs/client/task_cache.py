@@ -54,44 +54,42 @@ class KnownTask:
             raise InvalidPayload(f"payload of {self.id}: {error}", [(error.path, error.message)]) from error
 
 
-class KnownTasks:
-    """The tasks that were looked up, by database and by name. A stale one is looked up again by ``refresh``."""
+#: The tasks that were looked up, by database and by name.
+_known: dict[tuple[Hashable, str], KnownTask] = {}
+_lock = Lock()
 
-    def __init__(self) -> None:
-        self._tasks: dict[tuple[Hashable, str], KnownTask] = {}
-        self._lock = Lock()
 
-    async def find(self, database: Database, name: str) -> KnownTask:
-        """The task with a name or an alias.
+async def find(database: Database, name: str) -> KnownTask:
+    """The task with a name or an alias, as it was when it was last looked up.
 
-        Raises:
-            UnknownTask: the catalogue has none; the message names the nearest.
-        """
-        return self._tasks.get((database.identity, name)) or await self.refresh(database, name)
+    Raises:
+        UnknownTask: the catalogue has none; the message names the nearest.
+    """
+    return _known.get((database.identity, name)) or await refresh(database, name)
 
-    async def refresh(self, database: Database, name: str) -> KnownTask:
-        """Look the task up in the catalogue.
 
-        Raises:
-            UnknownTask: the catalogue has none; the message names the nearest.
-        """
-        if not isinstance(name, str):
-            raise TypeError(f"expected the task's name as text, got {type(name).__name__}")
-        rows = await database.ask("send/task", task=name)
-        if not rows:
-            self._tasks.pop((database.identity, name), None)
-            names = await database.ask("send/task_names")
-            raise unknown_task(name, [row[0] for row in names])
-        task_id, revision, schema_text, sensitive = rows[0]
-        schema = json.loads(schema_text) if schema_text else None
-        task = KnownTask(task_id, revision, PayloadSchema(schema, frozenset(sensitive)))
-        with self._lock:
-            # A payload's schema is compiled once: an alias shares it with the task's id.
-            known = self._tasks.get((database.identity, task_id))
-            if known is not None and (known.revision, known.payload.schema) == (task.revision, schema):
-                task = known
-            self._tasks[database.identity, task_id] = self._tasks[database.identity, name] = task
-        return task
+async def refresh(database: Database, name: str) -> KnownTask:
+    """Look the task up in the catalogue.
+
+    Raises:
+        UnknownTask: as ``find``.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"expected the task's name as text, got {type(name).__name__}")
+    rows = await database.ask("send/task", task=name)
+    if not rows:
+        _known.pop((database.identity, name), None)
+        raise unknown_task(name, [row[0] for row in await database.ask("send/task_names")])
+    task_id, revision, schema_text, sensitive = rows[0]
+    schema = json.loads(schema_text) if schema_text else None
+    task = KnownTask(task_id, revision, PayloadSchema(schema, frozenset(sensitive)))
+    with _lock:
+        # A payload's schema is compiled once: an alias shares it with the task's id.
+        known = _known.get((database.identity, task_id))
+        if known is not None and (known.revision, known.payload.schema) == (task.revision, schema):
+            task = known
+        _known[database.identity, task_id] = _known[database.identity, name] = task
+    return task
 
 
 def unknown_task(name: str, names: list[str]) -> UnknownTask:
@@ -103,12 +101,9 @@ def unknown_task(name: str, names: list[str]) -> UnknownTask:
     return UnknownTask(f"expected the name of a task, got {quote(name)}; {help_}")
 
 
-KNOWN_TASKS = KnownTasks()
-
-
 async def with_task(database: Database, task: str, attempt: Callable[[Database, KnownTask], Awaitable[T | None]]) -> T:
     """Try with the cached task; if the cache is stale, try once more with the catalogue's."""
-    known = await KNOWN_TASKS.find(database, task)
+    known = await find(database, task)
     refused: Exception | None = None
     try:
         done = await attempt(database, known)
@@ -116,7 +111,7 @@ async def with_task(database: Database, task: str, attempt: Callable[[Database, 
         done, refused = None, error
     if done is not None:
         return done
-    fresh = await KNOWN_TASKS.refresh(database, task)
+    fresh = await refresh(database, task)
     if refused is not None and fresh is known:
         raise refused
     done = await attempt(database, fresh)

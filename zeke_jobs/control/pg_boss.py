@@ -10,8 +10,8 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
-from zeke_jobs.client import drivers, schedules
-from zeke_jobs.client.task_cache import KNOWN_TASKS, KnownTask
+from zeke_jobs.client import drivers, schedules, task_cache
+from zeke_jobs.client.task_cache import KnownTask
 from zeke_jobs.core import bounds
 from zeke_jobs.errors import ConfigurationError, InvalidPayload, UnknownTask
 from zeke_jobs.payload.json_text import encode
@@ -101,7 +101,7 @@ class Import:
         return report
 
     def _find(self, name: str) -> KnownTask:
-        return drivers.perform(self._conn, KNOWN_TASKS.find, name)
+        return drivers.perform(self._conn, task_cache.find, name)
 
     def _queues(self) -> list[Row]:
         rows = SQL.named(self._conn, "import/counts", schema=self._schema, since=self._since)

@@ -81,6 +81,10 @@ class Context(ABC, Generic[S]):
         """Complete the job. Inside ``transaction()`` the completion commits with the writes; outside, it takes effect at once.
 
         ``output`` is any JSON value up to 1 MiB. After this call the handler's result or exception no longer changes the job.
+
+        Raises:
+            UnfitForJson: the output is no JSON value, or larger than 1 MiB.
+            ClaimLost: this process no longer holds the job.
         """
 
     @abstractmethod
@@ -93,6 +97,10 @@ class Context(ABC, Generic[S]):
         """Send a follow-up job, with this one as parent, and the options of ``zeke_jobs.send``.
 
         Inside ``transaction()`` it commits with the writes.
+
+        Raises:
+            Defer: the task has ``max_queued`` jobs waiting; this job is tried again later.
+            UnknownTask, InvalidPayload: as ``zeke_jobs.send``.
         """
 
     @abstractmethod
@@ -158,7 +166,12 @@ class Context(ABC, Generic[S]):
 
     @abstractmethod
     def progress(self, done: float, total: float | None = None, note: str = "") -> None:
-        """Report the job's progress, shown in its status. Written at most once a second."""
+        """Report the job's progress, shown in its status. Written at most once a second.
+
+        Raises:
+            TypeError: ``done`` or ``total`` is no number.
+            UnfitForJson: a number is infinite, NaN or longer than 64 bits, or Postgres cannot store the note.
+        """
 
     @abstractmethod
     def add_cost(self, amount: Decimal | int, currency: str = "USD") -> None:

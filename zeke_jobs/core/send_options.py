@@ -39,6 +39,7 @@ class JobOptions(TypedDict, total=False):
     run_at: datetime | None
     priority: int | None
     key: str | None
+    parent: UUID | str | None
     unique: bool | str | Sequence[str] | UniqueRule | None
     expires: datetime | timedelta | float | None
     retry: int | RetryRule | None
@@ -60,4 +61,5 @@ class OneJobOptions(JobOptions, total=False):
 
     id: UUID | str | None
     idempotency_key: str | None
+    scheduled_for: datetime | None
     unique_key: str | None

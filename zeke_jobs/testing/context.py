@@ -1,7 +1,7 @@
 """A context without an engine, for a test that calls a handler and checks its effects."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,7 +15,6 @@ from zeke_jobs.core import bounds, costs
 from zeke_jobs.core import units as amounts
 from zeke_jobs.core.batch import AfterFailure, Batch, Then
 from zeke_jobs.core.chunk import ChunkContext
-from zeke_jobs.core.context import Context, P, R
 from zeke_jobs.core.event import Event
 from zeke_jobs.core.job import Sent
 from zeke_jobs.core.logs import get_logger
@@ -34,7 +33,7 @@ class SentCall:
     options: dict[str, Any] = field(default_factory=dict)
 
 
-class FakeContext(Context[Any]):
+class FakeContext(Steps):
     """A context for calling a handler in a test, with a real connection or none.
 
     Sends inside a transaction that rolls back are forgotten, as in the database.
@@ -75,11 +74,6 @@ class FakeContext(Context[Any]):
         self.scheduled_for = scheduled_for
         self.batch_id = batch_id
         self.steps: dict[str, Any] = dict(steps or {})
-        self._steps = Steps(
-            lambda: {name: json_text.encode(result) for name, result in self.steps.items()},
-            self._keep_step,
-            self._beside,
-        )
         self.batches: dict[str, tuple[Then | None, AfterFailure]] = {}
         self._settings = settings
         self.logger = get_logger("zeke_jobs.job", task=task_id, job_id=str(self.job_id))
@@ -156,10 +150,8 @@ class FakeContext(Context[Any]):
         own = [{} for _ in given] if keys is None else [{"key": key} for key in keys]
         return [self.send(task, payload, **options, **each) for payload, each in zip(given, own, strict=True)]
 
-    def step(self, name: str, function: Callable[P, R], /, *args: P.args, **options: P.kwargs) -> R:
-        """Call the function, unless ``steps`` has a result of this name; the result is in ``steps`` afterwards."""
-        result: R = self._steps.run(name, function, args, options)
-        return result
+    def _kept_steps(self) -> dict[str, str]:
+        return {name: json_text.encode(result) for name, result in self.steps.items()}
 
     def _keep_step(self, name: str, result: str) -> str:
         self.steps[name] = json.loads(result)

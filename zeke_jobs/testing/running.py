@@ -31,6 +31,7 @@ from zeke_jobs.worker.finish.outcome import Outcome, Settled
 from zeke_jobs.worker.finish.writer import EndingWriter
 from zeke_jobs.worker.run.executor import Executor
 from zeke_jobs.worker.run.interrupts import Interrupts
+from zeke_jobs.worker.run.reports import Shared
 from zeke_jobs.worker.runtime import Runtime
 
 #: Triggers that normally run at a commit, for jobs in a transaction that may never commit: ends of batches, events.
@@ -125,7 +126,7 @@ class _Run:
         self._clock: str | None = None  # its state before it was moved
         self._opens: list[float] = []  # seconds until limits that hold due jobs back may let some through
         self._id = uuid4()
-        self._executor = Executor(self._id, runtime, pool, Interrupts(), _start, statement_pool=pool)
+        self._executor = Executor(Shared(self._id, runtime, pool, pool), Interrupts(), _start)
         self._writer = EndingWriter(self._id)
         row = {"kind": "worker", "host": socket.gethostname(), "pid": os.getpid(), "version": zeke_jobs.__version__}
         self._tasks, self._queues = list(runtime.tasks), list(runtime.config.queues)

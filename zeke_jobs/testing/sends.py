@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from zeke_jobs.client import drivers
+from zeke_jobs.client import drivers, task_cache
 from zeke_jobs.client.options import plain
 from zeke_jobs.client.plans import Database
-from zeke_jobs.client.task_cache import KNOWN_TASKS
 from zeke_jobs.config.handlers import resolve
 from zeke_jobs.config.models import Config
 from zeke_jobs.postgres.queries import SQL
@@ -39,7 +38,7 @@ class SentJobs(list[SentCall]):
             AssertionError: no job or several jobs match; the message lists all sends.
         """
         __tracebackhide__ = True  # pytest then shows the test's own line
-        Database(id(self), self._execute).run(KNOWN_TASKS.find, task)
+        Database(id(self), self._execute).run(task_cache.find, task)
         wanted = json.loads(json.dumps(payload or {}, default=str))
         asked = {name: plain(name, value) for name, value in options.items() if name not in _OURS}
         found = [

@@ -11,13 +11,12 @@ from dramatiq.message import Message
 from dramatiq.results import Results
 from dramatiq_pg import PostgresBroker
 
-from zeke_jobs import client
-from zeke_jobs.client.carried import carrying
-from zeke_jobs.client.options import OneSendOptions
+from zeke_jobs.client import drivers, sending, tracing
 from zeke_jobs.config.middleware import open_middleware
 from zeke_jobs.core import environment
 from zeke_jobs.core.quoting import quote, suggest
 from zeke_jobs.core.refusal import refuse
+from zeke_jobs.core.send_options import OneJobOptions
 from zeke_jobs.errors import ConfigurationError, MigrationError
 from zeke_jobs.postgres.pool import AddressError
 from zeke_jobs.scheduler import beat
@@ -117,14 +116,11 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
         delay = message.options.pop("delay", None) if delay is None else delay
         options = self._options(message.options)
         self.emit_before("enqueue", message, delay)
-        with carrying({name: value for name, value in message.options.items() if name not in options}):
-            client.send(
-                message.actor_name,
-                message.kwargs,
-                id=message.message_id,
-                delay=None if delay is None else timedelta(milliseconds=delay),
-                **options,
-            )
+        carried = {name: value for name, value in message.options.items() if name not in options}
+        options |= {"id": message.message_id, "delay": None if delay is None else timedelta(milliseconds=delay)}
+        with tracing.sending(message.actor_name):
+            plan = sending.one(message.actor_name, message.kwargs, options, carried)
+            tracing.sent(drivers.perform(None, plan))
         self.emit_after("enqueue", message, delay)
         return message
 
@@ -144,4 +140,4 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
 
 
 _NOT_HERE = {"id", "delay", "parent", "scheduled_for"}  # the message has the first two
-_OPTIONS = OneSendOptions.__annotations__.keys() - _NOT_HERE
+_OPTIONS = OneJobOptions.__annotations__.keys() - _NOT_HERE

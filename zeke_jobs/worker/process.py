@@ -27,6 +27,7 @@ from zeke_jobs.worker.life.proof import ProofOfLife
 from zeke_jobs.worker.run import job_log
 from zeke_jobs.worker.run.executor import Executor
 from zeke_jobs.worker.run.interrupts import Cancelled, Interrupt, Interrupts, Lost
+from zeke_jobs.worker.run.reports import Shared
 from zeke_jobs.worker.runtime import Runtime
 
 _SPARE_CONNECTIONS = 4  # for claims, completer, heartbeat, and progress with leases; the handlers' own come on top
@@ -55,9 +56,8 @@ class WorkerProcess:
         self.interrupts = Interrupts()
         self.pool = Pool(url, max_size=_SPARE_CONNECTIONS, application_name="zeke-jobs worker")
         self.handler_pool = Pool(url, max_size=1, application_name="zeke-jobs handler")
-        self.executor = Executor(
-            self.id, runtime, self.handler_pool, self.interrupts, self.begin, statement_pool=self.pool
-        )
+        shared = Shared(self.id, runtime, self.handler_pool, self.pool)
+        self.executor = Executor(shared, self.interrupts, self.begin)
         self.completer = Completer(self.pool, self.held, self.id, lambda: self.stopping)
         self.queues: tuple[str, ...] = ()
         self.is_booted = False

@@ -25,6 +25,7 @@ from zeke_jobs.worker.finish.outcome import Completed, of_exception
 from zeke_jobs.worker.finish.writer import EndingWriter
 from zeke_jobs.worker.run.interrupts import Running
 from zeke_jobs.worker.run.job_context import JobContext
+from zeke_jobs.worker.run.reports import Shared
 from zeke_jobs.worker.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ class Life:
         claim, pool = message.claim, Pool(self.url)
         task = self.runtime.tasks[claim.task]
         claim.started = claim.received
-        context = JobContext(claim, worker, self.runtime, pool, Running(60), task.settings, statement_pool=pool)
+        context = JobContext(claim, Shared(worker, self.runtime, pool, pool), Running(60), task.settings)
         try:
             payload = task.handler.payload_model.model_validate(message.kwargs)
             outcome: Any = Completed(json_text.encode(task.handler.function(payload, context)))

@@ -13,12 +13,13 @@ from tests.zeke_jobs.worker.conftest import a_claim
 from zeke_jobs.postgres.pool import Pool, connect
 from zeke_jobs.worker.run.interrupts import Running
 from zeke_jobs.worker.run.job_context import JobContext
+from zeke_jobs.worker.run.reports import Shared
 
 
 def context(pool: Pool, running: Running) -> JobContext:
     claim = a_claim(uuid4())
     runtime: Any = SimpleNamespace(revision=1)
-    return JobContext(claim, uuid4(), runtime, pool, running, None, statement_pool=pool)
+    return JobContext(claim, Shared(uuid4(), runtime, pool, pool), running, None)
 
 
 @pytest.mark.parametrize(

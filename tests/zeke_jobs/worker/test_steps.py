@@ -18,6 +18,7 @@ from zeke_jobs.testing import FakeContext
 from zeke_jobs.worker.life import retention
 from zeke_jobs.worker.run import interrupts
 from zeke_jobs.worker.run.job_context import JobContext
+from zeke_jobs.worker.run.reports import Shared
 
 if TYPE_CHECKING:
     from zeke_jobs.postgres.pool import Pool
@@ -37,7 +38,7 @@ def held(jobs: Jobs, pool: Pool) -> JobContext:
     claimed = jobs.claim(worker, 1)[0]
     runtime: Any = type("Runtime", (), {"revision": 1})
     claim = a_claim(claimed["message_id"], claimed["claim"], "a")
-    return JobContext(claim, worker, runtime, pool, interrupts.Running(60), None, statement_pool=pool)
+    return JobContext(claim, Shared(worker, runtime, pool, pool), interrupts.Running(60), None)
 
 
 @pytest.mark.parametrize("task", ["stepwise", "stepwise-async"])

@@ -9,8 +9,7 @@ from zeke_jobs.cli import database, options
 from zeke_jobs.cli.options import flag, option, span
 from zeke_jobs.cli.output import escape, print_json, say, tell
 from zeke_jobs.cli.run import UsageError, usage
-from zeke_jobs.client import drivers
-from zeke_jobs.client.task_cache import KNOWN_TASKS
+from zeke_jobs.client import drivers, task_cache
 
 
 def send(
@@ -90,7 +89,7 @@ def _field(task: str, word: str) -> tuple[str, Any]:
     name, equals, text = word.partition("=")
     if not equals or not name:
         raise UsageError(f"expected field=value or a JSON object, got {word!r}")
-    schema = drivers.perform(None, KNOWN_TASKS.find, task).payload
+    schema = drivers.perform(None, task_cache.find, task).payload
     if schema.takes_text(schema.field(name) or name):
         return name, text
     try:

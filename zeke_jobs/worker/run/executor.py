@@ -10,16 +10,14 @@ from asyncio import CancelledError
 from collections.abc import Callable, Generator
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
-from uuid import UUID
 
 from dramatiq.middleware import Middleware, SkipMessage
-from structlog.contextvars import bind_contextvars, reset_contextvars
+from structlog.contextvars import bound_contextvars
 
 from zeke_jobs.core.chunk import ChunkContext
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.core.redaction import redact
 from zeke_jobs.errors import ClaimLost, InvalidPayload, Reject, Retry, Throttled
-from zeke_jobs.postgres.pool import Pool
 from zeke_jobs.worker.claim.claims import Claim, JobMessage
 from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Outcome, Settled, limit_of, of_exception
 from zeke_jobs.worker.run import job_log, tracing
@@ -29,7 +27,8 @@ from zeke_jobs.worker.run.interrupts import Interrupt, Interrupts, Lost
 from zeke_jobs.worker.run.job_context import JobContext
 from zeke_jobs.worker.run.loop_context import LoopContext
 from zeke_jobs.worker.run.payload import validated
-from zeke_jobs.worker.runtime import RunnableTask, Runtime
+from zeke_jobs.worker.run.reports import Shared
+from zeke_jobs.worker.runtime import RunnableTask
 
 
 class _AttemptResult(NamedTuple):
@@ -54,23 +53,11 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
 
     ``begin`` records that a job starts. If the job must not start, because it was handed back or may have been rescued, it
     returns an outcome instead.
-    ``pool`` has a connection for each thread; ``statement_pool`` is for short statements outside the handler's transaction.
     """
 
-    def __init__(
-        self,
-        worker: UUID,
-        runtime: Runtime,
-        pool: Pool,
-        interrupts: Interrupts,
-        begin: Callable[[Claim], Outcome | None],
-        *,
-        statement_pool: Pool,
-    ) -> None:
-        self._worker = worker
-        self._runtime = runtime
-        self._pool = pool
-        self._statement_pool = statement_pool
+    def __init__(self, shared: Shared, interrupts: Interrupts, begin: Callable[[Claim], Outcome | None]) -> None:
+        self._shared = shared
+        self._runtime = shared.runtime
         self._interrupts = interrupts
         self._begin = begin
         self._current = threading.local()
@@ -153,16 +140,13 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         ):
             # Since the claim the task left jobs.yaml, or got a handler of another kind: another claim may do better.
             return _AttemptResult(Ended("returned"))
-        with message.hiding(), tracing.attempt(claim, running[0].traceparent) as attempt:
-            trace = {"trace_id": attempt.trace_id} if attempt.trace_id else {}
+        call = self._guarded_chunk if runnable.handler.takes_chunk else self._guarded_call
+        with message.hiding(), tracing.attempt(claim, running[0].traceparent) as span:
             # Bind the job to every line that any library logs while the handler runs, so that a job's lines are found by its id.
-            bound = bind_contextvars(task=claim.task, job_id=str(claim.id), attempt=claim.attempt + 1, **trace)
-            try:
-                call = self._guarded_chunk if runnable.handler.takes_chunk else self._guarded_call
+            job = {"task": claim.task, "job_id": str(claim.id), "attempt": claim.attempt + 1}
+            with bound_contextvars(**job, **tracing.trace_id(span)):
                 ended = yield from call(running, runnable)
-            finally:
-                reset_contextvars(**bound)
-            attempt.end(ended.outcome or running[0].outcome or RETURNED)
+            tracing.end(span, ended.outcome or running[0].outcome or RETURNED)
             return ended
 
     def _guarded_call(self, running: list[JobMessage], runnable: RunnableTask) -> _Steps:
@@ -227,8 +211,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         timeout = max(claim.timeout or usual for claim in claims)
         kind = LoopContext if lead.is_async else JobContext
         with self._interrupts.running(lead.id, timeout, is_async=lead.is_async) as running:
-            shared = (self._worker, self._runtime, self._pool, running, runnable.settings)
-            contexts = [kind(claim, *shared, statement_pool=self._statement_pool) for claim in claims]
+            contexts = [kind(claim, self._shared, running, runnable.settings) for claim in claims]
             for one in contexts if len(contexts) > 1 and not lead.is_async else ():
                 one.mates = contexts
             is_chunk = runnable.handler.takes_chunk

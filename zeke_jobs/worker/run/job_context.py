@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import inspect
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from functools import cached_property
 from typing import Any
-from uuid import UUID
 
 from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.client import sending
 from zeke_jobs.client.batches import close, open_
 from zeke_jobs.core.batch import AfterFailure, Batch, Then
-from zeke_jobs.core.context import P, R
 from zeke_jobs.core.event import Event, check_name
 from zeke_jobs.core.job import Sent
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.errors import ClaimLost, Defer, QueueFull
 from zeke_jobs.payload import json_text
-from zeke_jobs.postgres.pool import Pool, transaction
+from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.postgres.session import renew
 from zeke_jobs.worker.claim.claims import Claim
 from zeke_jobs.worker.run.interrupts import Running
-from zeke_jobs.worker.run.reports import Reports
-from zeke_jobs.worker.run.steps import Steps
-from zeke_jobs.worker.runtime import Runtime
+from zeke_jobs.worker.run.reports import Reports, Shared
 
 _WAIT_WHEN_FULL = 30.0  # seconds before a job that met a full queue is tried again
 
@@ -36,33 +30,22 @@ _WAIT_WHEN_FULL = 30.0  # seconds before a job that met a full queue is tried ag
 class JobContext(Reports):
     """See ``Context``. ``close`` gives the connection back; ``completed`` tells the executor that the end is written already.
 
-    ``statement_pool`` is the pool for the handler's reports, which are outside its own transaction. ``mates``: the contexts of
-    its chunk, which take turns with the one connection of their thread.
+    ``mates``: the contexts of its chunk, which take turns with the one connection of their thread.
     """
 
-    def __init__(
-        self,
-        claim: Claim,
-        worker: UUID,
-        runtime: Runtime,
-        pool: Pool,
-        running: Running,
-        settings: Any,
-        *,
-        statement_pool: Pool,
-    ) -> None:
-        super().__init__(statement_pool, claim, worker)
+    def __init__(self, claim: Claim, shared: Shared, running: Running, settings: Any) -> None:
+        super().__init__(claim, shared)
         self.job_id = claim.id
         self.task_id = claim.task
         self.attempt = claim.attempt + 1
-        self.revision = runtime.revision
+        self.revision = shared.runtime.revision
         self.scheduled_for = claim.scheduled_for
         self.batch_id = claim.batch
         self.settings = settings
         self.logger = get_logger("zeke_jobs.job", task=claim.task, job_id=str(claim.id), attempt=self.attempt)
         self.completed = False
-        self._runtime = runtime
-        self._pool = pool
+        self._runtime = shared.runtime
+        self._pool = shared.pool
         self._running = running
         self._exits = ExitStack()
         self._conn: Connection | None = None
@@ -72,13 +55,8 @@ class JobContext(Reports):
         self.output: Any = None  # the argument of complete
         self._output: str | None = None
 
-    @cached_property
-    def _steps(self) -> Steps:
-        return Steps(self._kept_steps, self._keep_step, self._beside)
-
     @property
     def db(self) -> Connection:
-        """See ``Context.db``."""
         self._check_may_block("db")
         self._was_used = True
         return self._connection()
@@ -95,7 +73,6 @@ class JobContext(Reports):
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """See ``Context.transaction``."""
         self._check_may_block("transaction")
         self._was_used = True
         with self._transaction() as conn:
@@ -136,12 +113,6 @@ class JobContext(Reports):
             raise ClaimLost(f"job {self.job_id} is no longer ours, or was cancelled; nothing was committed")
 
     def complete(self, output: Any = None) -> None:
-        """See ``Context.complete``.
-
-        Raises:
-            UnfitForJson: the output is no JSON value, or larger than 1 MiB.
-            ClaimLost: this process no longer holds the job.
-        """
         text = json_text.encode(output)
         if self._in_transaction:
             self.output, self._output = output, text
@@ -152,22 +123,11 @@ class JobContext(Reports):
             self._output = text
 
     def send(self, task: str, payload: Mapping[str, Any] | None = None, **options: Any) -> Sent:
-        """See ``Context.send``.
-
-        Raises:
-            Defer: the task has ``max_queued`` jobs waiting; this job is tried again later.
-            UnknownTask, InvalidPayload: as ``zeke_jobs.send``.
-        """
         self._check_may_block("send")
         with deferring_when_full(), self._fenced(options.get("batch")) as conn:
             return sending.send(task, payload, parent=self.job_id, connection=conn, **options)
 
     def send_many(self, task: str, payloads: Iterable[Mapping[str, Any]], **options: Any) -> list[Sent]:
-        """See ``Context.send_many``.
-
-        Raises:
-            As ``send``.
-        """
         self._check_may_block("send_many")
         with deferring_when_full(), self._fenced(options.get("batch")) as conn:
             return sending.send_many(task, payloads, parent=self.job_id, connection=conn, **options)
@@ -180,13 +140,6 @@ class JobContext(Reports):
             return
         with self._transaction() as conn:
             yield conn
-
-    def step(self, name: str, function: Callable[P, R], /, *args: P.args, **options: P.kwargs) -> R:
-        """See ``Context.step``."""
-        if not inspect.iscoroutinefunction(function):
-            self._check_may_block("step")
-        result: R = self._steps.run(name, function, args, options)
-        return result
 
     def _kept_steps(self) -> dict[str, str]:
         return {row["name"]: row["result"] for row in SQL.all(self._connection(), "step/list", id=self.job_id)}
@@ -201,7 +154,6 @@ class JobContext(Reports):
         return kept
 
     def event(self, name: str) -> Event | None:
-        """See ``Context.event``."""
         self._check_may_block("event")
         row = SQL.one(self._connection(), "event/of_job", id=self.job_id, event=check_name(name))
         if row is None:
@@ -209,13 +161,11 @@ class JobContext(Reports):
         return Event(name, json.loads(row["data"] or "null"), row["timed_out"])
 
     def batch(self, id: str, *, then: Then | None = None, after_failure: AfterFailure = "send") -> Batch:  # noqa: A002 (the field's word)
-        """See ``Context.batch``."""
         self._check_may_block("batch")
         open_(id, then, after_failure, self._connection())
         return Batch(id, self.send, self.send_many, lambda: close(id, self._connection()))
 
     def service(self, name: str) -> Any:
-        """See ``Context.service``."""
         return self._runtime.service(name)
 
     def give_way(self) -> None:

@@ -42,7 +42,6 @@ class LoopContext(JobContext):
 
     @asynccontextmanager
     async def atransaction(self) -> AsyncIterator[Any]:
-        """See ``Context.atransaction``."""
         with self._checkpoint():
             async with self._loop.connections(self._pool.url).connection() as conn, conn.transaction():
                 self._on_loop = conn
@@ -86,5 +85,4 @@ class LoopContext(JobContext):
             return await getattr(aio, form)(*args, parent=self.job_id, connection=self._on_loop, **options)
 
     async def aservice(self, name: str) -> Any:
-        """See ``Context.aservice``."""
         return await self._runtime.aservice(name)

@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from zeke_jobs.core import bounds, costs
 from zeke_jobs.core import units as amounts
-from zeke_jobs.core.context import Context
 from zeke_jobs.core.redaction import redact
 from zeke_jobs.errors import ClaimLost
 from zeke_jobs.payload import json_text
@@ -22,34 +21,40 @@ from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.claims import Claim
 from zeke_jobs.worker.finish.outcome import kept
 from zeke_jobs.worker.run import leases
+from zeke_jobs.worker.run.steps import Steps
+from zeke_jobs.worker.runtime import Runtime
 
 _PROGRESS_EVERY = 1.0  # seconds
 
 
-class Reports(Context[Any]):
-    """The part of a job's context that reports.
+class Shared(NamedTuple):
+    """What the jobs of a process share.
 
-    ``pool`` is not the handlers' pool. There, every connection may be in use by a thread that waits here for a second one, and
-    all would wait for ever.
+    Attributes:
+        worker: The process.
+        runtime: Its configuration.
+        pool: A connection for each handler.
+        statement_pool: Connections for short statements outside a handler's transaction. In ``pool``, every connection may be in
+            use by a thread that waits for a second one, and all would wait for ever.
     """
 
-    def __init__(self, pool: Pool, claim: Claim, worker: UUID) -> None:
-        self._statement_pool = pool
+    worker: UUID
+    runtime: Runtime
+    pool: Pool
+    statement_pool: Pool
+
+
+class Reports(Steps):
+    """The part of a job's context that reports."""
+
+    def __init__(self, claim: Claim, shared: Shared) -> None:
+        self._statement_pool = shared.statement_pool
         self._claim = claim
-        self._held: dict[str, Any] = {"id": claim.id, "claim": claim.number, "worker": worker}
+        self._held: dict[str, Any] = {"id": claim.id, "claim": claim.number, "worker": shared.worker}
         self._leases: set[str] = set()
         self._next_progress = 0.0
 
-    def _check_may_block(self, form: str) -> None:
-        """Refuse a blocking call on the event loop. Here it is allowed, because the handler runs in a thread."""
-
     def progress(self, done: float, total: float | None = None, note: str = "") -> None:
-        """See ``Context.progress``.
-
-        Raises:
-            TypeError: ``done`` or ``total`` is no number.
-            UnfitForJson: a number is infinite, NaN or longer than 64 bits, or Postgres cannot store the note.
-        """
         self._check_may_block("progress")
         now = time.monotonic()
         if now < self._next_progress:
@@ -63,12 +68,6 @@ class Reports(Context[Any]):
             SQL.run(conn, "job/progress", progress=state, **self._held)
 
     def add_cost(self, amount: Decimal | int, currency: str = "USD") -> None:
-        """See ``Context.add_cost``.
-
-        Raises:
-            ClaimLost: this process no longer holds the job.
-            ValueError: the amount or the currency is not valid, or an earlier cost had another currency.
-        """
         self._check_may_block("add_cost")
         costs.check(amount, currency)
         with self._statement_pool.connection() as conn:
@@ -85,18 +84,12 @@ class Reports(Context[Any]):
             )
 
     def used(self, /, **units: float) -> None:
-        """See ``Context.used``."""
         self._check_may_block("used")
         amounts.check(units)
         with self._statement_pool.connection() as conn:
             SQL.run(conn, "job/report", id=self.job_id, claim=self._claim.number, units=json.dumps(units))
 
     def throttled(self, limit: str, retry_after: timedelta | float, reason: str = "") -> None:
-        """See ``Context.throttled``.
-
-        Raises:
-            ValueError: jobs.yaml has no such limit.
-        """
         self._check_may_block("throttled")
         seconds = bounds.delay("retry_after", retry_after).total_seconds()
         with self._statement_pool.connection() as conn:
@@ -110,7 +103,6 @@ class Reports(Context[Any]):
 
     @contextmanager
     def lease(self, name: str, limit: int = 1, *, wait: timedelta | float | None = None) -> Iterator[None]:
-        """See ``Context.lease``."""
         self._check_may_block("lease")
         if name in self._leases:
             raise RuntimeError(f"expected a lease that this job does not hold, got {name!r} for the second time")
