@@ -50,7 +50,11 @@ def checked(filters: Mapping[str, Any]) -> dict[str, Any]:
 def _checked(name: str, value: Any) -> Any:
     match name:
         case "status":
-            return _statuses(value)
+            statuses = [value] if isinstance(value, str) else list(value)
+            for one in statuses:
+                if one not in STATUSES:
+                    raise ValueError(f"expected a status ({', '.join(STATUSES)}), got {one!r}")
+            return statuses
         case "newer" | "older":
             if not isinstance(value, timedelta):
                 raise TypeError(f"expected {name} as a timedelta, got {value!r}")
@@ -62,11 +66,3 @@ def _checked(name: str, value: Any) -> Any:
     if not isinstance(value, str):
         raise TypeError(f"expected {name} as text, got {value!r}")
     return value
-
-
-def _statuses(value: str | Sequence[str]) -> list[str]:
-    statuses = [value] if isinstance(value, str) else list(value)
-    for one in statuses:
-        if one not in STATUSES:
-            raise ValueError(f"expected a status ({', '.join(STATUSES)}), got {one!r}")
-    return statuses

@@ -27,9 +27,9 @@ LISTEN = "ZEKE_JOBS_LISTEN"
 METRICS = "ZEKE_JOBS_METRICS"
 REASON = "ZEKE_JOBS_REASON"
 ASYNC = "ZEKE_JOBS_ASYNC"
-RESTART = "ZEKE_JOBS_RESTART"
+RESTART = "ZEKE_JOBS_RESTART"  # set where `zeke-jobs up` starts a process again after a crash
 RUN = probes.RUN
-OTEL_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
+OTEL_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"  # the collector for workers' traces
 
 LogFormat = Literal["auto", "console", "json"]
 Listen = Literal["auto", "on", "off"]
@@ -137,19 +137,9 @@ def metrics_address() -> Address | None:
     return None if text is None else address(METRICS, text)
 
 
-def traces_endpoint() -> str | None:
-    """The collector for workers' traces, from OpenTelemetry's own ``OTEL_EXPORTER_OTLP_ENDPOINT``; else None."""
-    return lookup(OTEL_ENDPOINT)
-
-
 def reason() -> str:
     """Reason shown in the history when a starting process puts a new jobs.yaml in force: ``ZEKE_JOBS_REASON``."""
     return lookup(REASON) or "a process started with this file"
-
-
-def is_restart() -> bool:
-    """Whether `zeke-jobs up` starts this process again after a crash; it says so by ``ZEKE_JOBS_RESTART``."""
-    return lookup(RESTART) is not None
 
 
 def author() -> str:

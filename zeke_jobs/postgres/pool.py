@@ -192,7 +192,9 @@ class Pool:
         Raises:
             psycopg2.OperationalError: the server cannot be reached; or all connections are in use and the pool was closed.
         """
-        self._wait()
+        while not self._slots.acquire(timeout=_LOOK):
+            if self._closed:
+                raise OperationalError("expected a free connection, got none before the process stopped")
         try:
             conn = self._take()
             try:
@@ -201,11 +203,6 @@ class Pool:
                 self._give_back(conn)
         finally:
             self._slots.release()
-
-    def _wait(self) -> None:
-        while not self._slots.acquire(timeout=_LOOK):
-            if self._closed:
-                raise OperationalError("expected a free connection, got none before the process stopped")
 
     def _take(self) -> Connection:
         with self._lock:

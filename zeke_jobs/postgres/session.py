@@ -112,12 +112,8 @@ class Session(connection):
             self.close()
             raise ConfigurationError(_WRONG_ISOLATION.format(isolation=row[-1]))
         self.settings, self.prepared = row[0], set()
-        self._made = self._face()
+        self.made = self.face()
         self._cancellation = _Cancellation(self) if hasattr(_LIBPQ, "PQcancel") else super().cancel
-
-    def is_as_made(self) -> bool:
-        """Whether psycopg2's own settings are unchanged; no statement could restore them."""
-        return self._face() == self._made
 
     def cancel(self) -> None:
         """Cancel the statement of another thread on this connection. If the server is silent, end the connection."""
@@ -132,7 +128,8 @@ class Session(connection):
         with suppress(OSError, InterfaceError), socket.socket(fileno=os.dup(self.fileno())) as shared:
             shared.shutdown(socket.SHUT_RDWR)
 
-    def _face(self) -> tuple[object, ...]:
+    def face(self) -> tuple[object, ...]:
+        """psycopg2's own settings; no statement could restore them."""
         return self.autocommit, self.cursor_factory, self.encoding, dict(self.string_types), dict(self.binary_types)
 
 
@@ -161,7 +158,7 @@ def renew(conn: connection) -> None:
     """
     if conn.closed or conn.info.transaction_status != TRANSACTION_STATUS_IDLE:
         return
-    if not isinstance(conn, Session) or not conn.is_as_made():
+    if not isinstance(conn, Session) or conn.face() != conn.made:
         conn.close()
         return
     if conn.settings is None:

@@ -53,7 +53,7 @@ def sync(conn: Connection, config: Config, *, by: str | None = None, message: st
 def _sync(conn: Connection, config: Config, by: str, message: str) -> InForce:
     latest = store.latest(conn)
     known = store.number_of(conn, config.digest)
-    if latest is None or (known is None and not environment.is_restart()):
+    if latest is None or (known is None and not environment.lookup(environment.RESTART)):
         made = applying.apply_locked(conn, Request(config, by, message, "boot"))
         return InForce(made.revision, made.proposal.config, is_file=True, file_revision=made.revision)
     in_force = latest.config() if latest.overrides or latest.digest != config.digest else config

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import math
 import os
 import signal
@@ -89,8 +88,8 @@ class _Process:
         self.turned = time.monotonic()  # when periodiq began the last beat
         self.beaten = -math.inf  # when the last one succeeded
         self.refusal: AddressError | ConfigurationError | MigrationError | None = None
-        self.ending = threading.Event()
-        self.unregistering: threading.Thread | None = None
+        self.is_ending = False
+        self.url: str | None = None
 
 
 _PROCESS = _Process()
@@ -111,7 +110,7 @@ def beat(url: str | None, prepare: Callable[[Connection], int | None] = lambda _
         AddressError: the address is wrong, and this process never reached the database.
     """
     obey_signals()
-    _PROCESS.turned = time.monotonic()
+    _PROCESS.turned, _PROCESS.url = time.monotonic(), url
     with _PROCESS.beginning:
         beating = _PROCESS.beating
         if beating is None or not beating.is_alive():
@@ -135,14 +134,13 @@ def _beat(url: str | None, prepare: Callable[[Connection], int | None]) -> None:
             _measure_skew(dispatch.clock(conn))
             applying.revert_and_log(conn, log)  # running workers do it sooner
             _send_due(conn)
-            if not _PROCESS.ending.is_set():
+            if not _PROCESS.is_ending:
                 _prove_life(conn, file_revision)
                 lateness.record(conn)
-                _prepare_to_unregister(url)
     except (ConfigurationError, MigrationError) as error:
         _PROCESS.refusal = error
     except DISCONNECTED as error:
-        if isinstance(error, AddressError) and _PROCESS.unregistering is None:  # no connection has succeeded yet
+        if isinstance(error, AddressError) and _PROCESS.beaten == -math.inf:  # no connection has succeeded yet
             _PROCESS.refusal = error
             return
         _PROCESS.away = True
@@ -208,31 +206,17 @@ def _prove_life(conn: Any, file_revision: int | None) -> None:
     SQL.run(conn, "schedule/beaten", scheduler=_PROCESS.id)
 
 
-def _prepare_to_unregister(url: str | None) -> None:
-    """Start the thread that waits for the end now, because Python starts none while it shuts down."""
-    if _PROCESS.unregistering is None:
-        _PROCESS.unregistering = threading.Thread(target=_leave, args=(_PROCESS, url), name="unregister", daemon=True)
-        _PROCESS.unregistering.start()
-
-
-def _leave(process: _Process, url: str | None) -> None:
-    """At the end, remove the scheduler from the fleet. If that fails, others do so after its missing heartbeats."""
-    process.ending.wait()
-    if process.beating is not None:
-        process.beating.join()
+def _leave() -> None:
+    """Remove the scheduler from the fleet. If that fails, others do so after its missing heartbeats."""
+    if _PROCESS.beating is not None:
+        _PROCESS.beating.join()
     try:
-        with closing(connect(url, application_name="zeke-jobs scheduler")) as conn:
-            SQL.run(conn, "worker/leave", worker=process.id)
+        with closing(connect(_PROCESS.url, application_name="zeke-jobs scheduler")) as conn:
+            SQL.run(conn, "worker/leave", worker=_PROCESS.id)
     except (psycopg2.Error, ConfigurationError) as error:
         get_logger(__name__).warning(
             "could not unregister; others will notice its missing heartbeats", error=str(error).strip()
         )
-
-
-def _unregister() -> None:
-    _PROCESS.ending.set()
-    if _PROCESS.unregistering is not None:
-        _PROCESS.unregistering.join(_UNREGISTER_WITHIN)
 
 
 def obey_signals() -> None:
@@ -246,17 +230,16 @@ def obey_signals() -> None:
         return
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
-    signal.signal(signal.SIGHUP, _ignore_hangup)
-    atexit.unregister(_unregister)
-    atexit.register(_unregister)
+    said = "nothing to reload: every beat reads the schedules in force"
+    signal.signal(signal.SIGHUP, lambda _number, _frame: get_logger(__name__).info(said))
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
     status = 0 if number == signal.SIGTERM else 130
     if _PROCESS.beating is None:
         os._exit(status)  # it still imports code, which may turn a SystemExit into an error of its own
+    _PROCESS.is_ending = True
+    leaving = threading.Thread(target=_leave, name="unregister", daemon=True)
+    leaving.start()
+    leaving.join(_UNREGISTER_WITHIN)
     raise SystemExit(status)
-
-
-def _ignore_hangup(_number: int, _frame: FrameType | None) -> None:
-    get_logger(__name__).info("nothing to reload: every beat reads the schedules in force")

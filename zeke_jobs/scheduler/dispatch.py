@@ -192,16 +192,13 @@ def _decide(conn: Connection, held: InForce, now: datetime) -> list[Tick]:
     done = {r["scheduled_for"] for r in SQL.all(conn, "schedule/ticks", task=timetable.id, ticks=ticks)}
     todo = [tick for tick in ticks if tick not in done]
     unfinished = next(iter(SQL.named(conn, "schedule/unfinished", names=list(timetable.names)) if todo else ()), None)
-    decided = [_carry_out(conn, timetable, tick, now) for tick in decide(timetable, todo, now, unfinished)]
+    decided = []
+    for tick in decide(timetable, todo, now, unfinished):
+        start = start_of(timetable, tick.scheduled_for, now)
+        decided.append(send_tick(conn, timetable, tick, start) if tick.outcome == "sent" else tick)
+        record(conn, decided[-1])
     advance(conn, timetable, max([decided_to, *ticks]))
     return decided
-
-
-def _carry_out(conn: Connection, timetable: Timetable, tick: Tick, now: datetime) -> Tick:
-    if tick.outcome == "sent":
-        tick = send_tick(conn, timetable, tick, start_of(timetable, tick.scheduled_for, now))
-    record(conn, tick)
-    return tick
 
 
 def read_line(schedule: str, cron: Mapping[str, Any]) -> tuple[Cron, ZoneInfo, timedelta, timedelta]:

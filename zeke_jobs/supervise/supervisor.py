@@ -83,7 +83,7 @@ class Supervisor:
     _children: list[_Child] = field(default_factory=list)
     _leftovers: dict[int, float] = field(default_factory=dict)  # process group → time to kill it
     _stopping: bool = False
-    _stops: int = 0  # calls of stop()
+    stops: int = 0  # calls of stop()
     _stopped: float = -math.inf  # time of the last one
     _reload: bool = False
 
@@ -116,7 +116,7 @@ class Supervisor:
                     self._start(child, now)
             elif child.kill_at is not None and child.kill_at <= now:
                 early = "killed before its grace time was over: asked to stop again"
-                event = early if self._stops > 1 else "killed after its grace time"
+                event = early if self.stops > 1 else "killed after its grace time"
                 self._log.warning(event, command=child.command.name)
                 _signal_group(child.process.pid, signal.SIGKILL)
                 child.kill_at = None
@@ -127,26 +127,22 @@ class Supervisor:
         """Ask all children to end; a second call, not in the same moment, kills them. Safe in a signal handler."""
         now = self.clock()
         if now - self._stopped >= _ONE_SIGNAL:
-            self._stops += 1
+            self.stops += 1
             self._stopped = now
-
-    def is_asked_to_stop(self) -> bool:
-        """Whether ``stop`` was called."""
-        return self._stops > 0
 
     def reload(self) -> None:
         """End each child gracefully and start it again at once. Safe in a signal handler."""
         self._reload = True
 
     def _heed(self, now: float) -> None:
-        if self._stops and not self._stopping:
+        if self.stops and not self._stopping:
             self._stopping = True
             self._log.info(
                 f"stopping; processes that have not ended in {self.grace:g} s are killed, a second Ctrl-C kills them now"
             )
             for child in self._children:
                 self._terminate(child, now)
-        elif self._stops > 1:
+        elif self.stops > 1:
             for child in self._children:
                 if child.kill_at is not None:
                     child.kill_at = now

@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import NoReturn
 
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.core.refusal import refuse
@@ -88,9 +87,5 @@ def guarded(step: Callable[[], bool]) -> bool:
     except (ConfigurationError, MigrationError) as error:
         refuse(error)
     except Exception:  # noqa: BLE001 (logged, and the process ends)
-        _fail()
-
-
-def _fail() -> NoReturn:
-    get_logger("zeke_jobs.worker").exception("could not start; please report this")
-    sys.exit(3)
+        get_logger("zeke_jobs.worker").exception("could not start; please report this")
+        sys.exit(3)

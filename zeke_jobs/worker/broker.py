@@ -54,7 +54,7 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
             from zeke_jobs.worker.metrics import WorkerMetrics
 
             self.add_middleware(WorkerMetrics())
-        if environment.traces_endpoint() is not None:
+        if environment.lookup(environment.OTEL_ENDPOINT):
             from zeke_jobs.worker.trace_export import TraceExport
 
             self.add_middleware(TraceExport())

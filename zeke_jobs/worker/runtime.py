@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
@@ -163,18 +163,15 @@ class Runtime:
             if close is None:
                 continue
             try:
-                closing = _called(close) if name in on_loop else close()
-                if inspect.isawaitable(closing):
-                    self.loop.run(_finish(closing), _TO_CLOSE)
+                if name in on_loop or inspect.iscoroutinefunction(close):
+                    self.loop.run(_finish(close), _TO_CLOSE)
+                else:
+                    close()
             except Exception:  # noqa: BLE001 (it goes with the process; the others are to be closed too)
                 get_logger(__name__).exception("a service could not be closed", service=name)
         self.loop.close()
 
 
-async def _called(close: Callable[[], object]) -> None:
+async def _finish(close: Callable[[], object]) -> None:
     if inspect.isawaitable(closing := close()):
         await closing
-
-
-async def _finish(closing: Awaitable[object]) -> None:
-    await closing

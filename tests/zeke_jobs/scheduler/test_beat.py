@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
-from threading import Thread
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -153,7 +152,7 @@ def test_a_wrong_address_ends_a_start_and_is_waited_through_later(
     monkeypatch.setattr(beat, "connect", refuse)
     with pytest.raises(AddressError, match="another password"):
         beat.beat("postgresql://nowhere")
-    process.refusal, process.unregistering = None, Thread()
+    process.refusal, process.beaten = None, 0.0
     beat.beat("postgresql://nowhere")
     assert process.away
 

@@ -134,7 +134,7 @@ def _run_until_idle(running: Supervisor, ready: threading.Event, url: str, queue
 
     def look() -> None:
         ready.wait()  # a new jobs.yaml is then in force
-        while not (is_idle.wait(_LOOK) or running.is_asked_to_stop()):  # a second stop would kill
+        while not (is_idle.wait(_LOOK) or running.stops):  # a second stop would kill
             with suppress(*DISCONNECTED), pool.connection() as conn:  # the workers log that the database is away
                 if idle.is_over(conn, queues, since):
                     is_idle.set()

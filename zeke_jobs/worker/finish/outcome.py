@@ -153,7 +153,9 @@ def describe(error: BaseException) -> dict[str, Any]:
     """An exception as the attempt stores it: type, message, traceback (lines of code, never values of variables)."""
     frames = error.__traceback__
     # Leave out the engine's frames above the handler: they are always the same.
-    while frames is not None and frames.tb_next is not None and _is_engine(frames):
+    while frames is not None and frames.tb_next is not None:
+        if not str(frames.tb_frame.f_globals.get("__name__")).startswith(("zeke_jobs.", "contextlib", "asyncio.")):
+            break
         frames = frames.tb_next
     described: dict[str, Any] = {
         "type": type(error).__name__,
@@ -199,10 +201,6 @@ def text_of(error: BaseException) -> str:
         return kept(str(error))
     except Exception as broken:  # noqa: BLE001 (an exception's own code; the text names both errors)
         return f"{type(error).__name__}, whose text cannot be read ({type(broken).__name__})"
-
-
-def _is_engine(frame: TracebackType) -> bool:
-    return str(frame.tb_frame.f_globals.get("__name__")).startswith(("zeke_jobs.", "contextlib", "asyncio."))
 
 
 def _storable(text: str) -> str:

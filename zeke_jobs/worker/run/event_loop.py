@@ -47,6 +47,7 @@ class EventLoop:
 
     Attributes:
         helpers: Threads for calls that may block.
+        thread: The thread that it runs in.
         is_blocked: Whether a handler has kept the loop to itself for a second.
     """
 
@@ -54,7 +55,7 @@ class EventLoop:
         self.helpers = ThreadPoolExecutor(HELPERS, "beside the event loop")
         self.is_blocked = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = threading.Thread(target=self._run, name="event loop", daemon=True)
+        self.thread = threading.Thread(target=self._run, name="event loop", daemon=True)
         self._lock = threading.RLock()
         self._closing = False
         self._calls: dict[asyncio.Task[Any], Claim] = {}
@@ -67,12 +68,8 @@ class EventLoop:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                self._thread.start()
+                self.thread.start()
             return self._loop
-
-    def is_here(self) -> bool:
-        """Whether the caller runs on the loop."""
-        return threading.get_ident() == self._thread.ident
 
     def run(self, coroutine: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
         """Run a coroutine on the loop, and wait for its result in this thread."""
@@ -124,7 +121,7 @@ class EventLoop:
             self._loop.call_soon_threadsafe(self._answer)
         elif self._asked is not None and not self.is_blocked and now - self._asked >= _BLOCKED:
             self.is_blocked = True
-            frame = sys._current_frames().get(self._thread.ident or 0)  # noqa: SLF001 (documented for debuggers, as here)
+            frame = sys._current_frames().get(self.thread.ident or 0)  # noqa: SLF001 (documented for debuggers, as here)
             frames = dropwhile(lambda one: one.filename.startswith(_BELOW), traceback.extract_stack(frame))
             stack = redact("".join(traceback.format_list(list(frames))))
             task = asyncio.current_task(self._loop)
@@ -150,7 +147,7 @@ class EventLoop:
                     self.run(self._pool.close(), _TO_STOP)
                 self._closing = True
                 self._loop.call_soon_threadsafe(self._loop.stop)
-                self._thread.join(_TO_STOP)
+                self.thread.join(_TO_STOP)
         self.helpers.shutdown(wait=False)
 
     def _run(self) -> None:

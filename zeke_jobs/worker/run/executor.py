@@ -82,7 +82,8 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         for one in message.members:
             if one.outcome is None:
                 with message.hiding():
-                    reason = f"a middleware skipped it before its handler began{_reason_of(message)}"
+                    why = redact(str(getattr(message, "_exception", None) or ""))
+                reason = f"a middleware skipped it before its handler began{why and ': '}{why}"
                 failed = Ended("failed", reason=reason, error={"type": "SkipMessage", "message": reason})
                 one.outcome = self._begin(one.claim) or (failed if message.failed else Completed())
                 self._log.info(reason, task=one.claim.task, job_id=str(one.claim.id), failed=message.failed)
@@ -261,12 +262,6 @@ def _is_wanted(record: logging.LogRecord) -> bool:
     """False for dramatiq's lines about the end of our jobs: the executor logs that itself, without the payload."""
     args = record.args
     return not (isinstance(args, tuple) and args and isinstance(args[0], JobMessage) and record.levelno > logging.DEBUG)
-
-
-def _reason_of(message: JobMessage) -> str:
-    """The reason that a middleware gave when it failed and skipped a message."""
-    reason = str(getattr(message, "_exception", None) or "")
-    return f": {redact(reason)}" if reason else ""
 
 
 def _throttle(context: JobContext, throttled: Throttled) -> None:

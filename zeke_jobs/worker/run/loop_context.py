@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -36,7 +37,7 @@ class LoopContext(JobContext):
 
     def _check_may_block(self, form: str) -> None:
         """Refuse a form that blocks where it would keep the event loop from other jobs."""
-        if self._loop.is_here():
+        if threading.get_ident() == self._loop.thread.ident:
             instead = _INSTEAD.get(form, f"`await ctx.a{form}(…)`")
             raise RuntimeError(f"expected {instead} in an async handler, got ctx.{form}, which blocks the event loop")
 
