@@ -62,14 +62,12 @@ def ensure(folder: Path, *, bin_dir: Path | None = None, settings: Mapping[str, 
         patience = (
             f"expected the server of {folder} to answer within a minute, got none; its log is {folder / 'data' / 'log'}"
         )
-        found = _until(look, patience)
-        if isinstance(found, str):
-            return found
-        told = _start(folder, bin_dir, {**_SOCKET, **({} if bin_dir else _SETTINGS), **(settings or {})}, user)
-        found = _until(look, patience)
-        if isinstance(found, str):
-            return found
-        raise server_programs.failure(folder, (folder / "data" / "log").read_bytes()[told:])
+        told: int | None = None
+        while not isinstance(found := _until(look, patience), str):
+            if told is not None:
+                raise server_programs.failure(folder, (folder / "data" / "log").read_bytes()[told:])
+            told = _start(folder, bin_dir, {**_SOCKET, **({} if bin_dir else _SETTINGS), **(settings or {})}, user)
+        return found
 
 
 def running(folder: Path) -> str | None:

@@ -45,24 +45,24 @@ def patiently(conn: Connection, what: str, change: Callable[[], _Result], *, pat
         Contended: ``what`` got no locks in that time; the message names the session that holds them. Nothing was changed.
     """
     begun = time.monotonic()
-    allowed = PATIENCE if patience is None else patience
     while True:
         try:
-            return change()
-        except _CONTENDED as error:
-            if time.monotonic() + _PAUSE > begun + allowed:
-                raise Contended(_held(conn, what, error, time.monotonic() - begun)) from error
+            with told(conn, what, begun):
+                return change()
+        except Contended:
+            if time.monotonic() + _PAUSE > begun + (PATIENCE if patience is None else patience):
+                raise
         time.sleep(random.uniform(_PAUSE / 2, _PAUSE))  # noqa: S311 (it spreads load, no secrets)
 
 
 @contextmanager
-def told(conn: Connection, what: str) -> Iterator[None]:
-    """Try a transaction of this block once.
+def told(conn: Connection, what: str, begun: float | None = None) -> Iterator[None]:
+    """Try a transaction of this block once; ``begun`` is when the first try began.
 
     Raises:
         Contended: as ``patiently``.
     """
-    begun = time.monotonic()
+    begun = time.monotonic() if begun is None else begun
     try:
         yield
     except _CONTENDED as error:

@@ -52,19 +52,8 @@ def available(packages: Iterable[str] = ()) -> list[Migration]:
     Raises:
         MigrationError: a package or its ``migrations`` folder is missing, or a file is not named like ``0001_words.sql``.
     """
-    found = [_dramatiq_pg(), *_of_folder(OURS, "sql/migrations"), code()]
-    for package in packages:
-        found += of_package(package)
-    return found
-
-
-def of_package(package: str) -> list[Migration]:
-    """The migrations of a package.
-
-    Raises:
-        MigrationError: the package or its ``migrations`` folder is missing, or a file has a wrong name.
-    """
-    return _of_folder(package, "migrations")
+    ours = [_dramatiq_pg(), *of_package(OURS, "sql/migrations"), code()]
+    return [*ours, *(one for package in packages for one in of_package(package))]
 
 
 def code() -> Migration:
@@ -85,7 +74,12 @@ def _dramatiq_pg() -> Migration:
     return Migration(OURS, "0000_dramatiq_pg.sql", text, in_transaction=True, breaking=False)
 
 
-def _of_folder(package: str, folder: str) -> list[Migration]:
+def of_package(package: str, folder: str = "migrations") -> list[Migration]:
+    """The migrations of a package.
+
+    Raises:
+        MigrationError: the package or the folder is missing, or a file has a wrong name.
+    """
     try:
         names = sorted(p.name for p in files(package).joinpath(folder).iterdir() if p.name.endswith(".sql"))
     except (ImportError, FileNotFoundError, NotADirectoryError, TypeError) as error:  # TypeError: a module
