@@ -34,12 +34,7 @@ def patiently(conn: Connection, what: str, change: Callable[[], _Result], *, pat
     """Try a change, a transaction that calls ``bound``, until it gets its locks.
 
     Two transactions that lock the same rows in different orders may deadlock; the database then aborts one, and this tries again.
-
-    Args:
-        conn: An autocommit connection.
-        what: The change, in the words of an error.
-        change: What to try.
-        patience: Seconds for all tries; by default ``PATIENCE``. With 0 there is one.
+    ``patience`` are the seconds for all tries, by default ``PATIENCE``; with 0 there is one.
 
     Raises:
         Contended: ``what`` got no locks in that time; the message names the session that holds them. Nothing was changed.

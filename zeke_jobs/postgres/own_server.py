@@ -21,11 +21,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @contextmanager
 def own_server(data_dir: Path, name: str) -> Iterator[str]:
-    """Start the server of ``data_dir``, yield its URL, and stop it at the end.
-
-    Args:
-        data_dir: The folder for the data; see ``place``.
-        name: The name of this command, shown to another command that wants the server.
+    """Start the server of ``data_dir``, yield its URL, and stop it at the end. Another command that wants it is shown our name.
 
     Raises:
         ConfigurationError: a server cannot run there; the message has the remedy.

@@ -87,12 +87,8 @@ def connect(
 ) -> Connection:
     """Open a connection: autocommit, READ COMMITTED, UTC.
 
-    A single statement is then one round trip; ``transaction`` groups several.
-
-    Args:
-        url: The server's address.
-        application_name: The name that the server shows.
-        opening: Contains the connection while its settings are made, so that another thread can cut it.
+    A single statement is then one round trip; ``transaction`` groups several. ``opening`` contains the connection while its
+    settings are made, so that another thread can cut it.
 
     Raises:
         ConfigurationError: ``url`` and ``DATABASE_URL`` are missing, or it is not an address; or the database's default isolation

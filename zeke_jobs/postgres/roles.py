@@ -19,12 +19,7 @@ def script() -> str:
 
 
 def complaint(error: Exception, role: str = "") -> str:
-    """The message for a missing right: the server's words, the login, and the GRANT of the role that it lacks.
-
-    Args:
-        error: The server's refusal.
-        role: The role that the caller's work needs; by default the least one that has the right.
-    """
+    """The message for a missing right: the server's words, the login, and the GRANT of the role, by default the least one."""
     said = str(error).strip().partition("\n")[0]
     login = parse_dsn(environment.database_url_or_none() or "").get("user") or "the_login"
     if wanted := role or _role_with(said):
@@ -56,10 +51,7 @@ def _role_with(said: str) -> str:
 
 
 def grant(conn: Connection) -> None:
-    """Create the missing roles and grant them the rights that this version needs.
-
-    Args:
-        conn: An autocommit connection of the schema's owner, with the right to create roles.
+    """Create the missing roles and grant them the rights that this version needs, as the owner of the schema.
 
     Raises:
         psycopg2.errors.InsufficientPrivilege: a right is missing; nothing was changed.

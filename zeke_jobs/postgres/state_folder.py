@@ -24,10 +24,7 @@ def is_plain(folder: Path) -> bool:
 def base(*, plain: bool = False) -> Path:
     """The first usual place that this user may write to, made if missing; others cannot write to it.
 
-    For root, others may enter it, because PostgreSQL does not run as root.
-
-    Args:
-        plain: The folder must suit a unix socket.
+    For root, others may enter it, because PostgreSQL does not run as root. A ``plain`` folder suits a unix socket.
 
     Raises:
         ConfigurationError: there is no such place.
@@ -55,12 +52,7 @@ def above(folder: Path) -> Path:
 
 
 def make(folder: Path, mode: int | None = None) -> None:
-    """Make a folder and its missing parents. Root's folders can be entered by all users, whatever the umask.
-
-    Args:
-        folder: May exist already.
-        mode: Mode of the folders that are made; by default as the umask allows.
-    """
+    """Make a folder and its missing parents, if need be. Root's folders can be entered by all users, whatever the umask."""
     missing = [one for one in (folder, *folder.parents) if not is_there(one)]
     folder.mkdir(parents=True, exist_ok=True)
     for one in missing:

@@ -49,11 +49,7 @@ class Removal:
 
 
 def plan(conn: Connection, packages: Collection[str] = ()) -> Removal:
-    """The objects that ``uninstall`` would remove.
-
-    Args:
-        conn: An autocommit connection.
-        packages: Packages whose own migrations' tables are removed too.
+    """The objects that ``uninstall`` would remove, with the tables of these packages' own migrations.
 
     Raises:
         MigrationError: the database was never migrated, or not for one of the packages.

@@ -24,10 +24,7 @@ class Boot:
 
     Dramatiq's main process waits for its workers' boot with signals blocked and their log unread. If a boot takes long, ``begin``
     therefore lets dramatiq go on; the process claims nothing until ``is_done``.
-
-    Args:
-        attempt: Tries to boot; False when the database is away.
-        is_stopping: Whether the process was told to stop.
+    ``attempt`` returns False when the database is away.
     """
 
     def __init__(self, attempt: Callable[[], bool], is_stopping: Callable[[], bool]) -> None:

@@ -39,12 +39,6 @@ class Completer:
     many of them together a moment later. A job counts as held until its outcome is on disk; if the server crashes before that,
     its completion is written again.
 
-    Args:
-        pool: Where it takes connections.
-        held: The process's jobs.
-        worker: The process.
-        is_stopping: Whether the process stops.
-
     Attributes:
         on_written: Called with the tasks whose ends it has written.
     """
