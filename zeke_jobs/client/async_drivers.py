@@ -103,13 +103,6 @@ class AsyncPool:
         self._idle: list[Any] = []
         self._is_closed = False
 
-    async def _connect(self) -> Any:
-        connection = await self._psycopg.AsyncConnection.connect(
-            self.url, autocommit=True, application_name=self._name, client_encoding="UTF8"
-        )
-        await connection.set_isolation_level(self._psycopg.IsolationLevel.READ_COMMITTED)
-        return connection
-
     async def perform(self, plan: Plan[P, T], *args: P.args, **options: P.kwargs) -> T:
         """Run a plan on one of its connections: each statement commits by itself, and all run once more if it is dead."""
         try:
@@ -117,8 +110,8 @@ class AsyncPool:
                 return await plan(_psycopg(connection, self.url), *args, **options)
         except self.disconnected:
             await self.drop_idle()
-            async with self.connection() as connection:
-                return await plan(_psycopg(connection, self.url), *args, **options)
+        async with self.connection() as connection:
+            return await plan(_psycopg(connection, self.url), *args, **options)
 
     async def close(self) -> None:
         """Close idle connections now, and the others after their use."""
@@ -137,7 +130,12 @@ class AsyncPool:
         async with self._places:
             while self._idle and (self._idle[-1].closed or has_news(self._idle[-1])):
                 await self._idle.pop().close()
-            connection = self._idle.pop() if self._idle else await self._connect()
+            if self._idle:
+                connection = self._idle.pop()
+            else:
+                named: dict[str, Any] = {"application_name": self._name, "client_encoding": "UTF8"}
+                connection = await self._psycopg.AsyncConnection.connect(self.url, autocommit=True, **named)
+                await connection.set_isolation_level(self._psycopg.IsolationLevel.READ_COMMITTED)
             try:
                 yield connection
             finally:

@@ -151,7 +151,7 @@ def many(
             "send/many",
             task=known.id,
             revision=known.revision,
-            payloads=_array([_accepted(known, index, payload) for index, payload in enumerate(given)]),
+            payloads=_array(known, given),
             ids="{" + ",".join(map(str, ids)) + "}",
             keys=own_keys,
             options=encode(stored(chosen)),
@@ -248,15 +248,14 @@ def _sent(
             )
 
 
-def _accepted(known: KnownTask, index: int, payload: Any) -> str:
-    try:
-        return known.accept(payload)
-    except InvalidPayload as error:
-        faults = [(f"[{index}].{place}" if place else f"[{index}]", message) for place, message in error.errors]
-        raise InvalidPayload(f"payloads[{index}]: {error}", faults) from error
-
-
-def _array(texts: list[str]) -> str:
+def _array(known: KnownTask, payloads: list[Any]) -> str:
+    texts = []
+    for index, payload in enumerate(payloads):
+        try:
+            texts.append(known.accept(payload))
+        except InvalidPayload as error:
+            faults = [(f"[{index}].{place}" if place else f"[{index}]", message) for place, message in error.errors]
+            raise InvalidPayload(f"payloads[{index}]: {error}", faults) from error
     text = "[" + ",".join(texts) + "]"
     if len(text) > _MOST_AT_ONCE:
         raise ValueError(

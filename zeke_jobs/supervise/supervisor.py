@@ -23,9 +23,7 @@ _TICK = 0.2  # seconds between checks of the children
 _BOOTED = 5.0  # seconds after which a process has read its configuration
 _HEALTHY = 30.0  # seconds after which a start counts as a success and resets the backoff
 _LONGEST_PAUSE = 30.0
-_ONE_SIGNAL = (
-    0.5  # seconds within which two signals count as one, because timeout(1) and some services also signal our group
-)
+_ONE_SIGNAL = 0.5  # seconds in which two signals count as one: timeout(1) and some services also signal our group
 
 
 @dataclass(frozen=True)
@@ -137,9 +135,8 @@ class Supervisor:
     def _heed(self, now: float) -> None:
         if self.stops and not self._stopping:
             self._stopping = True
-            self._log.info(
-                f"stopping; processes that have not ended in {self.grace:g} s are killed, a second Ctrl-C kills them now"
-            )
+            said = f"processes that have not ended in {self.grace:g} s are killed, a second Ctrl-C kills them now"
+            self._log.info(f"stopping; {said}")
             for child in self._children:
                 self._terminate(child, now)
         elif self.stops > 1:
@@ -208,7 +205,11 @@ class Supervisor:
         if asked:
             return
         if code == CONFIGURATION and (self.wait_for_change or not child.has_run):
-            self._configuration_error(child)
+            then = "waiting for a change" if self.wait_for_change else "stopping"
+            self._log.error(f"refused its configuration; {then}", command=child.command.name)
+            if not self.wait_for_change:
+                self.status = CONFIGURATION
+                self.stop()
             return
         if now - child.started >= _HEALTHY:
             child.deaths = 0
@@ -223,14 +224,6 @@ class Supervisor:
         seconds = pause(child.deaths)
         child.start_at = now + seconds
         return seconds
-
-    def _configuration_error(self, child: _Child) -> None:
-        if self.wait_for_change:
-            self._log.error("refused its configuration; waiting for a change", command=child.command.name)
-            return
-        self._log.error("refused its configuration; stopping", command=child.command.name)
-        self.status = CONFIGURATION
-        self.stop()
 
     def _end_leftovers(self, now: float) -> None:
         for group, kill_at in list(self._leftovers.items()):

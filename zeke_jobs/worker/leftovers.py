@@ -46,33 +46,27 @@ def end_within(seconds: float) -> None:
     threading.Thread(target=end, name="end", daemon=True).start()
 
 
-#: A process: its id and its start time (clock ticks since boot), because ids are used again.
-_Process = tuple[int, str]
-
-
-def _all() -> dict[_Process, int]:
+def _all() -> dict[int, int]:
     """The running processes of this machine, each with its parent's id."""
     found = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
-            state, parent, *rest = path.read_text(errors="replace").rpartition(")")[2].split()
+            state, parent, *_ = path.read_text(errors="replace").rpartition(")")[2].split()
             if state not in "ZX":
-                found[int(path.parent.name), rest[17]] = int(parent)
+                found[int(path.parent.name)] = int(parent)
     return found
 
 
-def _below(pid: int) -> set[_Process]:
+def _below(pid: int) -> set[int]:
     parents = _all()
-    found: set[_Process] = set()
+    found: set[int] = set()
     above = {pid}
-    while above:
-        new = {process for process, parent in parents.items() if parent in above} - found
-        found |= new
-        above = {child for child, _ in new}
+    while above := {process for process, parent in parents.items() if parent in above} - found:
+        found |= above
     return found
 
 
-def _signal(processes: set[_Process], number: signal.Signals) -> None:
-    for pid, _ in processes & _all().keys():
+def _signal(processes: set[int], number: signal.Signals) -> None:
+    for pid in processes:
         with suppress(ProcessLookupError, PermissionError):
             os.kill(pid, number)

@@ -16,7 +16,6 @@ from zeke_jobs.worker.leftovers import end_children, end_within
 
 _CLOSE_WITHIN = 15.0  # most seconds that a stop takes after the time allowed for jobs
 _TO_LOOK = 2.0  # seconds for the last look
-_TO_LEAVE = 1.0
 
 
 class Stop:
@@ -58,15 +57,11 @@ class Stop:
         while producer.thread.is_alive():
             producer.thread.join(_TO_LOOK)
             self._process.pool.cut_opening()
-            threading.Thread(target=producer.end_look, name="cancel look", daemon=True).start()
+            producer.end_look()
 
     def _leave(self) -> None:
-        if len(self._process.held) == 0:
-            unregistering = threading.Thread(target=self._unregister, name="unregister", daemon=True)
-            unregistering.start()
-            unregistering.join(_TO_LEAVE)
-
-    def _unregister(self) -> None:
+        if len(self._process.held):
+            return
         try:
             with closing(connect(self._process.url)) as conn:
                 # Return jobs that this process does not know that it has. Otherwise others would rescue them and count a death.

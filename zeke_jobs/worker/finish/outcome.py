@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from traceback import StackSummary, TracebackException
-from types import TracebackType
 from typing import Any, Literal
 
 import dramatiq
@@ -151,16 +150,10 @@ def limit_of(error: BaseException, policy: Retry) -> int:
 
 def describe(error: BaseException) -> dict[str, Any]:
     """An exception as the attempt stores it: type, message, traceback (lines of code, never values of variables)."""
-    frames = error.__traceback__
-    # Leave out the engine's frames above the handler: they are always the same.
-    while frames is not None and frames.tb_next is not None:
-        if not str(frames.tb_frame.f_globals.get("__name__")).startswith(("zeke_jobs.", "contextlib", "asyncio.")):
-            break
-        frames = frames.tb_next
     described: dict[str, Any] = {
         "type": type(error).__name__,
         "message": text_of(error),
-        "traceback": redact(_storable(_printed(error, frames)))[-_LONGEST_TRACEBACK:],
+        "traceback": redact(_storable(_printed(error)))[-_LONGEST_TRACEBACK:],
     }
     if isinstance(error, Reject) and error.details is not None:
         described["details"] = _details(error.details)
@@ -177,9 +170,9 @@ def _details(details: Any) -> Any:
     return redacted(value)
 
 
-def _printed(error: BaseException, frames: TracebackType | None) -> str:
+def _printed(error: BaseException) -> str:
     """The traceback as Python prints it, with its causes, but without our own frames. The frame that raised always stays."""
-    printed = TracebackException(type(error), error, frames, compact=True)
+    printed = TracebackException(type(error), error, error.__traceback__, compact=True)
     parts = [printed]
     while parts:
         part = parts.pop()

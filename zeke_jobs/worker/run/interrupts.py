@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -50,8 +51,7 @@ class Running:
         self.deadline = time.monotonic() + timeout
         self.stoppers: list[Callable[[], object]] = []
         self.interrupt: Interrupt | None = None
-        self.stopped: float | None = None
-        self.given_up = False
+        self.stopped = math.inf
         self._lock = threading.Lock()
         self._active = True
 
@@ -160,9 +160,7 @@ class Interrupts:
 
     def stop_all(self, interrupt: Interrupt) -> None:
         """Stop every handler."""
-        with self._lock:
-            jobs = list(self._running)
-        for job in jobs:
+        for job in list(self._running):
             self.stop(job, interrupt)
 
     def tick(self) -> list[tuple[UUID, Interrupt]]:
@@ -170,19 +168,15 @@ class Interrupts:
 
         Python cannot end a thread that waits inside C code.
         """
-        now = time.monotonic()
+        now, stuck = time.monotonic(), []
         with self._lock:
-            overdue = [running for running in self._running.values() if running.deadline <= now]
-        for running in overdue:
-            running.stop(TimedOut(f"it ran longer than its timeout of {running.timeout:g} s"))
-        stuck = []
-        with self._lock:
-            stopped = [(job, running) for job, running in self._running.items() if running.stopped is not None]
-        for job, running in stopped:
-            running.stop_again()
-            assert running.interrupt is not None
-            assert running.stopped is not None
-            if not running.given_up and now - running.stopped > STUCK_AFTER:
-                running.given_up = True
-                stuck.append((job, running.interrupt))
+            all_ = list(self._running.items())
+        for job, running in all_:
+            if running.deadline <= now:
+                running.stop(TimedOut(f"it ran longer than its timeout of {running.timeout:g} s"))
+            if running.interrupt is not None:
+                running.stop_again()
+                if now - running.stopped > STUCK_AFTER:
+                    running.stopped = math.inf  # once
+                    stuck.append((job, running.interrupt))
         return stuck
