@@ -1,7 +1,5 @@
 """The functions for an API: send, status, wait, cancel, retry. They need only ``DATABASE_URL``, no jobs.yaml and no handlers."""
 
-from __future__ import annotations
-
 from zeke_jobs.client.batches import batch, batch_status, batches, cancel_batch, retry_batch
 from zeke_jobs.client.changing import Changed, cancel, prioritise, reschedule, retry
 from zeke_jobs.client.events import emit

@@ -1,7 +1,5 @@
 """Awaits plans on connections and pools of callers (psycopg 3, asyncpg, SQLAlchemy), and on connections of our own."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping

@@ -1,7 +1,5 @@
 """The job at the end of a batch, checked and in the form that the database reads."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any

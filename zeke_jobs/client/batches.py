@@ -1,7 +1,5 @@
 """Batches of jobs: open one, read its progress, cancel it, or run its failed jobs again."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import partial
 from typing import Any

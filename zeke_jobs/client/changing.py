@@ -1,7 +1,5 @@
 """Change one job, or all that match filters: cancel, run again, give another priority or another time."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta

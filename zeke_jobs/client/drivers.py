@@ -1,7 +1,5 @@
 """Runs plans on the connections of callers that block (psycopg2, psycopg 3, SQLAlchemy), and on our own."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from threading import Lock

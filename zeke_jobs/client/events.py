@@ -1,7 +1,5 @@
 """Send events to waiting jobs."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from zeke_jobs.client import drivers

@@ -1,7 +1,5 @@
 """Filters of jobs, in the form that the database reads."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypedDict

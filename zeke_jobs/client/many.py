@@ -1,7 +1,5 @@
 """One change of many jobs: count them first, then change them in parts with a transaction each, so that nobody waits for long."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta

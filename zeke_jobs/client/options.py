@@ -1,7 +1,5 @@
 """The options of a send, as JSON. The database checks them; its refusal becomes an exception here."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence

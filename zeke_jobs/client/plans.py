@@ -3,8 +3,6 @@
 It is a coroutine function whose first argument is the ``Database``. On a driver that blocks it never suspends.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping
 from dataclasses import dataclass

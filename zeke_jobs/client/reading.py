@@ -1,7 +1,5 @@
 """Read jobs: the status of one, all that match filters, the output at the end."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """A sender's cache of the catalogue, so that a send is one round trip."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """The trace of a send; does nothing if the program does not use OpenTelemetry."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext

@@ -1,7 +1,5 @@
 """Converts database addresses in common forms (SQLAlchemy's, Django's, Prisma's, libpq's own) to one that libpq reads."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from functools import lru_cache

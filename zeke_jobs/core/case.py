@@ -1,7 +1,5 @@
 """Names in camelCase, an accepted spelling in payloads."""
 
-from __future__ import annotations
-
 
 def camel_case(name: str) -> str:
     """``story_id`` → ``storyId``; the database's ``zeke_jobs.camel`` does the same."""

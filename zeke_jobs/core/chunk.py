@@ -1,7 +1,5 @@
 """The handler's view of a chunk: the jobs that it runs in one call."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, Generic

@@ -1,7 +1,5 @@
 """The console that commands print to. No printed text can control the terminal."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A job's cost: an exact amount of one currency."""
 
-from __future__ import annotations
-
 import re
 from decimal import Decimal
 

@@ -1,7 +1,5 @@
 """A fault in a text: its place, the expected value and the accepted ones."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from zeke_jobs.core.quoting import printable

@@ -1,7 +1,5 @@
 """Durations as fields of pydantic models. Code that only reads and writes durations does not import pydantic."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Annotated, Any
 

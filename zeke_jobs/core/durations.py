@@ -1,7 +1,5 @@
 """Durations in text: ``500ms``, ``30s``, ``5m``, ``1h30m``, ``7d``."""
 
-from __future__ import annotations
-
 import re
 from datetime import timedelta
 

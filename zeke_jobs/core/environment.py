@@ -3,8 +3,6 @@
 Each function here raises a ConfigurationError, with the accepted values, when its variable has a wrong value.
 """
 
-from __future__ import annotations
-
 import getpass
 import os
 import re

@@ -1,7 +1,5 @@
 """The result of a handler's wait for an event."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

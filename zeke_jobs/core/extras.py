@@ -1,7 +1,5 @@
 """The error for a missing package of an extra that is not installed."""
 
-from __future__ import annotations
-
 import json
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A job for its sender: the result of a send, and the status."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """One log for workers, scheduler and command line: JSON lines for machines, readable lines on a terminal."""
 
-from __future__ import annotations
-
 import io
 import json as _json
 import logging

@@ -1,7 +1,5 @@
 """Standard output and standard error of a worker, as lines of its log."""
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """Names and values in sentences: quoted, described, and the nearest accepted name."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any

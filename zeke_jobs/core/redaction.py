@@ -4,8 +4,6 @@ A field is masked by its name or path, a password by the form of its address. Te
 anywhere. There it is replaced as a whole, and only if it cannot be an ordinary word of the text.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence

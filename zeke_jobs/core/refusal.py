@@ -1,7 +1,5 @@
 """The end of a process with a wrong configuration: a message, and status 2."""
 
-from __future__ import annotations
-
 import sys
 from typing import NoReturn
 

@@ -1,7 +1,5 @@
 """The options of a send. ``zeke_jobs.send`` explains them; ``client/options.py`` checks them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TypedDict

@@ -1,7 +1,5 @@
 r"""Makes strangers' text safe for a terminal: control characters become visible escapes."""
 
-from __future__ import annotations
-
 import re
 from textwrap import indent
 

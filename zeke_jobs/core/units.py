@@ -1,7 +1,5 @@
 """Amounts of units that jobs report."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """Times, spans and counts in sentences."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """The embedded PostgreSQL for development, demo and tests: the wheel's programs, a folder, a unix socket."""
 
-from __future__ import annotations
-
 import fcntl
 import hashlib
 import os

@@ -3,8 +3,6 @@
 A database belongs to one installation, named by its environment; a process of another installation is refused.
 """
 
-from __future__ import annotations
-
 from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.core import environment

@@ -1,7 +1,5 @@
 """Bounds how long a change waits for locks: whoever queues behind it, such as a send, waits no longer than that."""
 
-from __future__ import annotations
-
 import random
 import re
 import time

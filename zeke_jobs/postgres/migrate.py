@@ -4,8 +4,6 @@ Tables change by numbered files, which are frozen once committed. Functions, vie
 once, in ``sql/code``, and all are replaced together when the edition number grows.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Runs an embedded server for one command: its folder, and a lock that keeps other commands out."""
 
-from __future__ import annotations
-
 import errno
 import fcntl
 import hashlib

@@ -1,7 +1,5 @@
 """Connections to Postgres: opening them, transactions, and a pool that waits instead of failing."""
 
-from __future__ import annotations
-
 import re
 import select
 import threading

@@ -1,7 +1,5 @@
 """Runs SQL statements by name; each is in a file of its own."""
 
-from __future__ import annotations
-
 import re
 from contextlib import suppress
 from functools import cache

@@ -1,7 +1,5 @@
 """Least-privilege roles of the database: a client, a worker, an operator, a reader."""
 
-from __future__ import annotations
-
 import re
 from importlib.resources import files
 

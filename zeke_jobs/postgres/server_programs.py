@@ -1,7 +1,5 @@
 """The wheel's PostgreSQL programs, in a place where the server's user can run them."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import importlib.util
 import os

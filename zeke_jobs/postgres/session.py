@@ -1,7 +1,5 @@
 """A connection of our own: its settings, its reset for the next user, and ending its statement from another thread."""
 
-from __future__ import annotations
-
 import ctypes
 import os
 import socket

@@ -1,7 +1,5 @@
 """A folder of this user outside the project, for files that cannot be kept inside it."""
 
-from __future__ import annotations
-
 import os
 import re
 import stat

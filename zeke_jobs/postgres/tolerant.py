@@ -1,7 +1,5 @@
 """Replaces values that Python cannot read by the nearest readable one, so that one bad row does not hide all others."""
 
-from __future__ import annotations
-
 import json
 from datetime import datetime
 from typing import Any

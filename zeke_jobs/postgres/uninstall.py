@@ -1,7 +1,5 @@
 """Removes objects that migrations made: our schema, our pg-boss views, and the objects of packages that are named."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass

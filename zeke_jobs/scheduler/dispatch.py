@@ -1,7 +1,5 @@
 """Sends the jobs of due ticks: reads the schedules in force, decides their ticks, and writes tick and job in one transaction."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Logs, once for the whole fleet, when a task's jobs begin to wait longer than ``max_wait``, and when they no longer do."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from psycopg2.extensions import connection as Connection

@@ -1,7 +1,5 @@
 """Pure rules that decide the outcome of each tick, without clock or database."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """pg-boss's dashboard, an npm package, as one more command beside workers and scheduler: it shows our database in a browser."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Mapping
 from pathlib import Path

@@ -4,8 +4,6 @@ The operating system closes a pipe however its owner ends, on Linux and macOS al
 because macOS has none.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,7 +1,5 @@
 """The command lines of a running system, as ``up`` and the demo start them."""
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Restarts the commands when code or jobs.yaml change, but only after the new state passes its checks."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

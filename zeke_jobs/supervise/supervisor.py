@@ -1,7 +1,5 @@
 """Keeps a few commands running, with one log for all, a restart after a crash, and an orderly end."""
 
-from __future__ import annotations
-
 import math
 import os
 import re

@@ -1,7 +1,5 @@
 """Boots a worker process beside dramatiq, so that signals and log lines get through while it waits for a database or a lock."""
 
-from __future__ import annotations
-
 import os
 import signal
 import sys

@@ -1,7 +1,5 @@
 """The broker: dramatiq-pg's table and messages, with our own claims."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterable
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """Turns jobs.yaml into Dramatiq actors."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Work done when a command line or an API imports ``zeke_jobs.actors``."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import TextIO, cast

@@ -1,7 +1,5 @@
 """Ends processes that handlers left running, without waiting for their threads."""
 
-from __future__ import annotations
-
 import os
 import signal
 import threading

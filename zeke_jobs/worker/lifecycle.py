@@ -1,7 +1,5 @@
 """Starts and ends a worker process and its own threads, in dramatiq's hooks."""
 
-from __future__ import annotations
-
 import signal
 import time
 from contextlib import closing

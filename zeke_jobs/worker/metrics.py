@@ -1,7 +1,5 @@
 """Counts attempts in worker processes: Dramatiq's metrics by our outcomes, and some of our own."""
 
-from __future__ import annotations
-
 import time
 from typing import Any
 

@@ -1,7 +1,5 @@
 """One worker process: its claims and their ends. Consumers, worker threads, heartbeat and stop share it."""
 
-from __future__ import annotations
-
 import os
 import socket
 import threading

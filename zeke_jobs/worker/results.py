@@ -1,7 +1,5 @@
 """Dramatiq's interface to outputs: ``message.get_result()`` for jobs of this broker."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from dramatiq.message import Message

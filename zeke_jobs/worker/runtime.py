@@ -1,7 +1,5 @@
 """The configuration in force in this process, its handlers, and the services that handlers use."""
 
-from __future__ import annotations
-
 import asyncio
 import inspect
 import threading

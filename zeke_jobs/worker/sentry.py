@@ -1,7 +1,5 @@
 """Adds the job to Sentry events and removes secrets from them, where a program uses Sentry's own integration."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Ends a worker process in an orderly way and within a stated time, even if something hangs."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing

@@ -1,7 +1,5 @@
 """Writes the ends of attempts in batches until the database has them."""
 
-from __future__ import annotations
-
 import math
 import os
 import signal

@@ -1,7 +1,5 @@
 """The outcome of an attempt: one value, made from the handler's result or exception, and written by the completer."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """Writes the ends of attempts: completions together, others one by one. An end that cannot be stored does not stop the others."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from uuid import UUID

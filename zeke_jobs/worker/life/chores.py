@@ -1,7 +1,5 @@
 """Chores that a heartbeat finds due. Several processes may try one at once; the first one does it."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 
 from psycopg2.extensions import connection as Connection

@@ -1,7 +1,5 @@
 """Proves that this process lives, reads new revisions and cancellations, and returns the jobs of lost processes."""
 
-from __future__ import annotations
-
 import random
 import threading
 import time

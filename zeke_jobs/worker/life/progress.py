@@ -1,7 +1,5 @@
 """The answer of a worker process to a container's probes: whether it makes progress, and whether it can do work now."""
 
-from __future__ import annotations
-
 import sys
 import time
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A process's proof of life: whether others can have rescued its jobs, and whether it may have claims it does not know."""
 
-from __future__ import annotations
-
 from zeke_jobs.worker.claim.claims import Claim, clock
 
 BEATS_TO_LOSS = 4  # missed heartbeats after which a process counts as lost

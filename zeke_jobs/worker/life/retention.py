@@ -1,7 +1,5 @@
 """Removes finished jobs after their retention time; one process of the fleet at a time."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from psycopg2.extensions import connection as Connection

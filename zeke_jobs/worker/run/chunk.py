@@ -1,7 +1,5 @@
 """How each job of a chunk ends."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from zeke_jobs.core.chunk import ChunkContext

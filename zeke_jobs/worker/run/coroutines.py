@@ -1,7 +1,5 @@
 """Jobs of async handlers: what a thread of dramatiq does with a message, without a thread while the handler waits."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 from collections.abc import Generator

@@ -1,7 +1,5 @@
 """Options of Dramatiq's messages that no worker of zeke_jobs obeys, each with what to use instead."""
 
-from __future__ import annotations
-
 from zeke_jobs.core.quoting import quote
 from zeke_jobs.errors import InvalidPayload
 

@@ -1,7 +1,5 @@
 """The event loop of this process, in a thread of its own: async handlers run on it side by side."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import sys

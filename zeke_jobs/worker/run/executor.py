@@ -1,7 +1,5 @@
 """Runs one claimed job: takes its payload, calls the handler under its timeout, and leaves one outcome."""
 
-from __future__ import annotations
-
 import logging
 import os
 import sys

@@ -1,7 +1,5 @@
 """Interrupts a running handler: on a timeout, a cancel, or the loss of its job to another process."""
 
-from __future__ import annotations
-
 import math
 import threading
 import time

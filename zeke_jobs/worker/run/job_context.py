@@ -1,7 +1,5 @@
 """The context of a job in a worker: its connection, its fence, its completion."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext

@@ -1,7 +1,5 @@
 """The last lines that an attempt logs: kept in memory, and stored with its job when it ends; ``zeke-jobs logs`` shows them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 

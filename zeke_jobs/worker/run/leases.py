@@ -1,7 +1,5 @@
 """Leases: a limit on the fleet's jobs that use something named at run time, such as a host."""
 
-from __future__ import annotations
-
 import random
 from datetime import UTC, timedelta
 from uuid import UUID

@@ -1,7 +1,5 @@
 """The context of an async handler: the forms that it awaits, beside the event loop or on it."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable

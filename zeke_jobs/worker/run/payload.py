@@ -1,7 +1,5 @@
 """Takes the payload out of a message."""
 
-from __future__ import annotations
-
 from pydantic import BaseModel, ValidationError
 
 from zeke_jobs.errors import InvalidPayload

@@ -1,7 +1,5 @@
 """Reports of a running handler, written outside its transaction: visible at once, and kept if the transaction is rolled back."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Iterator

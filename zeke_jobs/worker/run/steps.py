@@ -1,7 +1,5 @@
 """The steps of a handler. The result of each step is kept, so that a later attempt does not run it again."""
 
-from __future__ import annotations
-
 import inspect
 import json
 from abc import abstractmethod
