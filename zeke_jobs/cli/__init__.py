@@ -1,10 +1,13 @@
 """The command line ``zeke-jobs``."""
 
+from __future__ import annotations
+
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
 
 TYPE_CHECKING = False  # importing typing takes longer than a whole probe
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NoReturn
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
