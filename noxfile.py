@@ -198,7 +198,8 @@ ON_THE_NEWEST = (
 def newest(session: nox.Session) -> None:
     """The newest Python, where it is installed: the quick tests, workers, and the demo, in a minute."""
     tools = (r for r in DEV if r.startswith(("hypothesis", "psutil", "pytest-")))
-    session.install("--quiet", "--no-compile", "--constraint", CONSTRAINTS, *OURS, ".[dev,psycopg]", *tools)
+    ours = ("--editable", ".[dev,psycopg]", "--editable", "actors")
+    session.install("--quiet", "--no-compile", "--constraint", CONSTRAINTS, *ours, *tools)
     _run(session, "newest")
     run_servers(session, "actors.demo")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -14,7 +13,7 @@ import urllib.request
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from tests.fleet import eventually
+from tests.fleet import eventually, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,13 +29,6 @@ FLAGS = [
 
 class Refused(Exception):
     """The driver's answer to a command that it cannot carry out, such as a click on an element that is not there."""
-
-
-def free_port() -> int:
-    """A port of this machine that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 class Browser:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import zeke_jobs
-from tests.acceptance.browser import Browser, browser, free_port
+from tests.acceptance.browser import Browser, browser
 from tests.acceptance.running import up_in_a_folder
-from tests.fleet import eventually
+from tests.fleet import eventually, free_port
 from tests.zeke_jobs.postgres.members import MEMBERS, as_member, query, sign_up
 from tests.zeke_jobs.worker.conftest import load
 from zeke_jobs.errors import ConfigurationError

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.acceptance.test_metrics import free_port
-from tests.fleet import ROOT, eventually
+from tests.fleet import ROOT, eventually, free_port
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.diagnosis.health import of_processes

@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import signal
-import socket
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -16,7 +15,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.fleet import ROOT, eventually, scalar
+from tests.fleet import ROOT, eventually, free_port, scalar
 from tests.zeke_jobs.metrics.exported import ALL, DRAMATIQ, WORKER
 from zeke_jobs import client
 from zeke_jobs.metrics.families import DATABASE
@@ -39,12 +38,6 @@ TASKS = """
       work: {handler: "H:work", concurrency: 3, max_wait: 2m, uses: [ai], units: {tokens: 1}, cron: "0 0 1 1 *"}
       broken: {handler: "H:fail", retry: {limit: 1, delay: 0s}}
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def get(port: int, path: str = "/metrics") -> str:

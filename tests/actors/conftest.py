@@ -42,12 +42,12 @@ class StrictContext(FakeContext):
 
 @pytest.fixture
 def handler_context(conn: Connection) -> Callable[..., StrictContext]:
-    """Makes contexts: ``handler_context(settings)``, with the local AI unless another one is given as ``ai``."""
+    """Makes contexts: ``handler_context(settings)``, with the local AI unless another one is given as ``ai``, and other services by name."""
 
-    def make(settings: Any = None, ai: Any = None) -> StrictContext:
+    def make(settings: Any = None, ai: Any = None, **services: Any) -> StrictContext:
         from actors.ai import Settings
 
-        return StrictContext(conn, settings, {"ai": ai or Settings().open()})
+        return StrictContext(conn, settings, {"ai": ai or Settings().open(), **services})
 
     return make
 

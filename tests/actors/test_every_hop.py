@@ -1,64 +1,133 @@
-"""A task of the pipeline writes its data and sends the next job in one transaction: a crash loses neither."""
+"""A task of the pipeline writes its data and sends the next job in one transaction: a crash loses neither. None works on what is gone."""
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from actors import schema
+from actors.briefs.generate import BriefSettings, generate_brief
+from actors.engine.contract import ContentItem, ContentSource
+from actors.insights.analyze import analyze_story
 from actors.insights.dedupe import dedupe_insights
+from actors.insights.events import EventSettings
 from actors.insights.extract import extract_highlights
+from actors.insights.relevance import RelevanceSettings, score_relevance
 from actors.insights.selection import Selection
-from actors.schema import DedupeInsights, ExtractHighlights, IngestFromUpload, IngestOneoff
+from actors.sources.content import ContentSettings, fetch_content
+from actors.sources.due import PullSettings
 from actors.sources.oneoff import OneoffSettings, ingest_oneoff
+from actors.sources.pull import ingest_pull
+from actors.sources.source import SourceSettings, ingest_source
 from actors.sources.upload import UploadSettings, ingest_from_upload
-from actors.store import sources
+from actors.store import items, sources
+from actors.store.items import NewItem
+from actors.stories.status import stories_update_status
+from actors.stories.summarize import story_summarize
+from zeke_jobs import Payload, Reject
 
 if TYPE_CHECKING:
-    import uuid
     from collections.abc import Callable
 
 TEXT = "The registry signs each package since May. Latency of uploads rose by 4 percent, the maintainers measured."
+PAGE = "https://a.example/1"
+INSIGHTS = [{"summary": "Packages are signed.", "quote": "signs each package"}]
 WRITTEN = """SELECT (SELECT count(*) FROM raw_items) AS items, (SELECT count(*) FROM item_outcomes) AS outcomes,
+    (SELECT count(*) FROM stories) AS stories, (SELECT count(*) FROM story_overlays) AS overlays,
+    (SELECT count(queued_at) FROM source_polling) AS polls,
     (SELECT count(*) FROM highlights WHERE NOT metadata ? 'withdrawn') AS highlights"""
+#: Handler, payload, settings.
+Task = tuple["Callable[..., Any]", "type[Payload]", Any]
+FIRST_HALF: dict[str, Task] = {
+    "ingest-pull": (ingest_pull, schema.IngestPull, PullSettings()),
+    "ingest-source": (ingest_source, schema.IngestSource, SourceSettings()),
+    "fetch-content": (fetch_content, schema.FetchContent, ContentSettings()),
+    "ingest-oneoff": (ingest_oneoff, schema.IngestOneoff, OneoffSettings()),
+    "ingest-from-upload": (ingest_from_upload, schema.IngestFromUpload, UploadSettings()),
+}
+OF_A_STORY: dict[str, Task] = {
+    "analyze-story": (analyze_story, schema.AnalyzeStory, EventSettings()),
+    "extract-highlights": (extract_highlights, schema.ExtractHighlights, Selection()),
+    "dedupe-insights": (dedupe_insights, schema.DedupeInsights, None),
+    "score-relevance": (score_relevance, schema.ScoreRelevance, RelevanceSettings()),
+    "generate-brief": (generate_brief, schema.GenerateBrief, BriefSettings()),
+    "story-summarize": (story_summarize, schema.StorySummarize, None),
+    "stories-update-status": (stories_update_status, schema.StoriesUpdateStatus, None),
+}
+#: What a task needs beside its story.
+MORE: dict[str, dict[str, Any]] = {
+    "dedupe-insights": {"createdBy": "system", "insights": INSIGHTS},
+    "generate-brief": {"reason": "new_story"},
+    "stories-update-status": {"state": "read"},
+}
+
+
+class Engine:
+    """It answers with one item."""
+
+    def fetch_item(self, url: str) -> ContentItem:
+        return ContentItem(id=url, url=url, title="A title", text=TEXT * 9)
+
+    def fetch_source(self, url: str, *_: Any) -> ContentSource:
+        return ContentSource(id=url, url=url, items=[self.fetch_item(PAGE)])
 
 
 @pytest.fixture
-def hops(add_story: Any, conn: Any) -> dict[str, tuple[Callable[..., Any], Any, Any, str]]:
-    """Tasks whose own tests do not crash them: handler, payload, settings, and the task that follows."""
-    story: uuid.UUID = add_story(TEXT)
-    source = sources.add(conn, "manual", "https://uploads.example")[0]
-    insight = {"summary": "Packages are signed.", "quote": "signs each package"}
-    return {
-        "ingest-oneoff": (ingest_oneoff, IngestOneoff(url="https://a.example/1"), OneoffSettings(), "fetch-content"),
-        "ingest-from-upload": (
-            ingest_from_upload,
-            IngestFromUpload.model_validate({"sourceId": source, "items": [{"externalId": "1", "text": TEXT * 3}]}),
-            UploadSettings(),
-            "fetch-content",
-        ),
-        "extract-highlights": (extract_highlights, ExtractHighlights(story_id=story), Selection(), "score-relevance"),
-        "dedupe-insights": (
-            dedupe_insights,
-            DedupeInsights.model_validate({"storyId": story, "createdBy": "system", "insights": [insight]}),
-            None,
-            "score-relevance",
-        ),
-    }
+def payload_of(add_story: Any, conn: Any) -> Callable[[str], dict[str, Any]]:
+    """What a task gets, with the rows that it needs."""
+
+    def make(task: str) -> dict[str, Any]:
+        if task in OF_A_STORY:
+            return {"storyId": add_story(TEXT), **MORE.get(task, {})}
+        source = sources.add(conn, "manual" if task == "ingest-from-upload" else "rss", "https://a.example/feed")[0]
+        if task == "fetch-content":
+            item = items.add(conn, source, NewItem(external_id="1", url=PAGE)).id
+            items.queue(conn, [item])
+            return {"rawItemIds": [item]}
+        payloads: dict[str, dict[str, Any]] = {
+            "ingest-pull": {},
+            "ingest-source": {"sourceId": source},
+            "ingest-oneoff": {"url": PAGE},
+            "ingest-from-upload": {"sourceId": source, "items": [{"externalId": "1", "text": TEXT * 3}]},
+        }
+        return payloads[task]
+
+    return make
 
 
-@pytest.mark.parametrize("task", ["ingest-oneoff", "ingest-from-upload", "extract-highlights", "dedupe-insights"])
+@pytest.mark.parametrize(
+    ("task", "then"),
+    [
+        ("ingest-pull", ["ingest-source"]),
+        *((task, ["fetch-content"]) for task in ("ingest-source", "ingest-oneoff", "ingest-from-upload")),
+        ("fetch-content", ["analyze-story"]),
+        ("analyze-story", ["extract-highlights", "generate-brief", "story-summarize"]),
+        *((task, ["score-relevance"]) for task in ("extract-highlights", "dedupe-insights")),
+    ],
+)
 def test_an_enqueue_is_never_apart_from_its_write_at_any_hop_as_in_the_earlier_version(
-    task: str, hops: dict[str, Any], handler_context: Any, rows: Callable[..., Any]
+    task: str, then: list[str], payload_of: Callable[[str], Any], handler_context: Any, rows: Callable[..., Any]
 ) -> None:
-    handler, payload, settings, next_task = hops[task]
+    handler, model, settings = {**FIRST_HALF, **OF_A_STORY}[task]
+    payload = model.model_validate(payload_of(task))
     before = rows(WRITTEN)
-    ctx = handler_context(settings)
+    ctx = handler_context(settings, engine=Engine())
     ctx.fail_at_commit = True
     with pytest.raises(ConnectionError):
         handler(payload, ctx)
     assert rows(WRITTEN) == before
     assert ctx.sent == []
-    again = handler_context(settings)
+    again = handler_context(settings, engine=Engine())
     handler(payload, again)
-    assert [each.task for each in again.sent] == [next_task]
+    assert rows(WRITTEN) != before
+    assert [each.task for each in again.sent] == then
+
+
+@pytest.mark.parametrize("task", OF_A_STORY)
+def test_a_story_that_is_gone_is_rejected(task: str, handler_context: Any) -> None:
+    handler, model, settings = OF_A_STORY[task]
+    payload = model.model_validate({"storyId": uuid.uuid4(), **MORE.get(task, {})})
+    with pytest.raises(Reject, match="got none"):
+        handler(payload, handler_context(settings))

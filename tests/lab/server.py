@@ -22,7 +22,7 @@ from zeke_jobs.postgres.pool import connect
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from psycopg2.extensions import connection as Connection
 
@@ -55,6 +55,12 @@ class Server:
     def cpu(self) -> float:
         """Seconds of CPU that all server processes have used so far, ended ones included."""
         return cpu_of(psutil.Process(int((self.folder / "data" / "postmaster.pid").read_text().split("\n", 1)[0])))
+
+
+def add_names(parser: ArgumentParser, what: str, known: Iterable[str]) -> None:
+    """The parts of a laboratory that run, by name; without one, all."""
+    names = list(known)
+    parser.add_argument(what, nargs="*", choices=names, metavar=what, help=f"of: {', '.join(names)}; without one, all")
 
 
 def add_option(parser: ArgumentParser) -> None:

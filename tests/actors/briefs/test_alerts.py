@@ -291,11 +291,11 @@ def test_nothing_is_lost_while_a_receiver_is_away_for_a_day(
     news("alert", "add", "queues", "postgres", "--to", "team")
     site.pages["/hook"] = Answer(status=status)
     stories = []
-    for hour in range(24):
-        if hour % 6 == 0:
-            stories.append(alerts.story(WORDS[hour // 6], source=uuid.uuid4()))
-        alerts.move(timedelta(hours=1))
-        assert alerts.run() == []
+    for word in WORDS[:4]:
+        stories.append(alerts.story(word, source=uuid.uuid4()))
+        for _ in range(2):
+            alerts.move(timedelta(hours=3))
+            assert alerts.run() == []
     assert re.search(
         rf"answers {status}.*; tried again at 2026-11-28 \d\d:\d\d:\d\d UTC", why(news, stories[0], alerts)[0]
     )

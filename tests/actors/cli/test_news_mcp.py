@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -32,7 +33,7 @@ def agent(database: str, conn: Connection) -> Callable[..., tuple[list[Any], lis
     with conn.cursor() as cursor:
         cursor.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {MEMBERS[roles.READER]}")
     login = as_member(database, roles.READER)
-    return lambda *questions: ask(login, *questions, program="actors")
+    return partial(ask, login, program="actors")
 
 
 def text(answer: Any) -> str:
@@ -109,17 +110,14 @@ def test_an_agent_reads_the_news_and_changes_nothing(
 def test_a_long_text_is_read_in_bounded_answers(agent: Callable[..., Any], add_story: Any) -> None:
     words = " ".join(f"word{number}" for number in range(5000))
     story = str(add_story(words, title="T" * 50_000))
-    read, skip = "", 0
-    while True:
-        (answer,) = agent(("story", {"story": story, "text": True, "skip": skip}))[1]
-        said, _, left = text(answer).partition("\n… ")
-        read += said
-        assert len(said) <= 20_000
-        if not left:
-            break
-        before, skip = skip, int(left.rpartition("skip=")[2])
-        assert skip > before
-    assert json.loads(read)["text"] == words
-    assert skip > 0
-    (listed,) = agent(("stories", {}))[1]
+
+    def rest(answer: Any) -> tuple[str, dict[str, Any]] | None:
+        _, _, left = text(answer).partition("\n… ")
+        return ("story", {"story": story, "text": True, "skip": int(left.rpartition("skip=")[2])}) if left else None
+
+    listed, *parts = agent(("stories", {}), ("story", {"story": story, "text": True, "skip": 0}), then=rest)[1]
+    said = [text(part).partition("\n… ")[0] for part in parts]
+    assert json.loads("".join(said))["text"] == words
+    assert len(said) > 1
+    assert max(map(len, said)) <= 20_000
     assert len(text(listed)) < 21_000

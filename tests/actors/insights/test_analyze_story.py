@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,19 +63,6 @@ def test_overlay_embedding_and_three_jobs_commit_together(
         ("generate-brief", {"story_id": str(story), "reason": "new_story"}),
         ("story-summarize", {"story_id": str(story), "mode": "auto"}),
     ]
-
-
-def test_an_enqueue_is_never_apart_from_its_write_as_in_the_earlier_version(
-    add_story: Any, handler_context: Any, rows: Callable[..., Any]
-) -> None:
-    story = add_story(ARTICLE)
-    ctx = handler_context(EventSettings())
-    ctx.fail_at_commit = True
-    with pytest.raises(ConnectionError):
-        analyze_story(AnalyzeStory(story_id=story), ctx)
-    assert rows("SELECT story_id FROM story_overlays") == rows("SELECT story_id FROM story_embeddings") == []
-    assert ctx.sent == []
-    assert not ctx.completed
 
 
 def test_running_twice_changes_nothing(add_story: Any, handler_context: Any, rows: Callable[..., Any]) -> None:
@@ -215,8 +201,3 @@ def test_a_story_without_text_is_rejected(add_story: Any, handler_context: Any, 
     story = add_story(document)
     with pytest.raises(Reject, match="expected a story with text"):
         analyze_story(AnalyzeStory(story_id=story), handler_context(EventSettings()))
-
-
-def test_a_story_that_is_gone_is_rejected(handler_context: Any) -> None:
-    with pytest.raises(Reject, match="got none"):
-        analyze_story(AnalyzeStory(story_id=uuid.uuid4()), handler_context(EventSettings()))

@@ -14,7 +14,6 @@ from actors.insights.relevance import RelevanceSettings, score_relevance
 from actors.insights.selection import Selection
 from actors.schema import DedupeInsights, ExtractHighlights, ScoreRelevance
 from actors.store import texts
-from zeke_jobs import Reject
 from zeke_jobs.postgres.pool import connect, transaction
 
 if TYPE_CHECKING:
@@ -183,13 +182,3 @@ def test_the_same_words_are_the_same_insight(
         payload = {"storyId": story, "createdBy": "system", "insights": [{"summary": words}]}
         dedupe_insights(DedupeInsights.model_validate(payload), handler_context())
     assert len(rows(ALL)) == (1 if same else 2)
-
-
-def test_a_story_that_is_gone_is_rejected(handler_context: Any) -> None:
-    nowhere = uuid.uuid4()
-    with pytest.raises(Reject, match="got none"):
-        extract_highlights(ExtractHighlights(story_id=nowhere), handler_context(Selection()))
-    with pytest.raises(Reject, match="got none"):
-        dedupe_insights(DedupeInsights(story_id=nowhere, created_by="a", insights=[]), handler_context())
-    with pytest.raises(Reject, match="got none"):
-        score_relevance(ScoreRelevance(story_id=nowhere), handler_context(RelevanceSettings()))

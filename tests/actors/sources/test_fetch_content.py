@@ -218,22 +218,6 @@ def test_a_page_that_looks_cut_beside_its_feed_gives_way_to_the_feed(
     assert "no other reading is better" in whole[1]
 
 
-def test_a_crash_between_storing_and_sending_stores_nothing(
-    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    site.pages["/a"] = Answer(page("A", paragraphs("the queue")))
-    item = add_item(f"{site.url}/a")
-    monkeypatch.setattr("zeke_jobs.testing.FakeContext.send", lambda *_, **__: (_ for _ in ()).throw(ConnectionError()))
-    with pytest.raises(ConnectionError):
-        pipeline.run("fetch-content", raw_item_ids=[item])
-    assert pipeline.query("SELECT count(*) FROM stories") == [(0,)]
-    assert pipeline.outcomes() == {"queued": 1}
-    monkeypatch.undo()
-    pipeline.run("fetch-content", raw_item_ids=[item])
-    assert pipeline.outcomes() == {"stored": 1}
-    assert pipeline.tasks_sent() == ["analyze-story"]
-
-
 def test_a_page_is_never_fetched_inside_a_transaction(pipeline: Pipeline, add_item: Callable[..., UUID]) -> None:
     class Watching:
         def fetch_item(self, url: str) -> ContentItem:

@@ -77,22 +77,6 @@ def test_many_sources_are_spread_over_time_and_few_are_not(pipeline: Pipeline, a
     assert {options["delay"] for _, _, options in pipeline.sent} == {None}
 
 
-def test_a_crash_between_marking_and_sending_marks_nothing(
-    pipeline: Pipeline, add_source: Callable[..., UUID], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Earlier version: enqueue and write were separate, so a crash between them lost work.
-    add_source("https://a.example/feed")
-
-    def crash(*_: object, **__: object) -> None:
-        raise ConnectionError("crashed")
-
-    monkeypatch.setattr("zeke_jobs.testing.FakeContext.send", crash)
-    with pytest.raises(ConnectionError):
-        pipeline.run("ingest-pull")
-    monkeypatch.undo()
-    assert pipeline.run("ingest-pull")["sources"] == 1
-
-
 def test_items_whose_job_was_lost_are_queued_again_and_given_up_in_the_end(
     pipeline: Pipeline, add_source: Callable[..., UUID]
 ) -> None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
-from psycopg2 import InterfaceError
 
 from actors.engine.client import HttpEngine
 from actors.engine.contract import EngineError
@@ -227,19 +226,6 @@ def test_a_source_without_an_address_is_unhealthy(pipeline: Pipeline) -> None:
     assert pipeline.run("ingest-source", source_id=source)["outcome"] == "invalid_url"
     assert pipeline.run("ingest-source", source_id=source)["outcome"] == "invalid_url"
     assert pipeline.query("SELECT status FROM source_health") == [("error",)]
-
-
-def test_a_crash_between_storing_and_sending_stores_nothing(
-    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    site.pages["/feed"] = Answer(feed(site, 2))
-    source = add_source(f"{site.url}/feed")
-    monkeypatch.setattr("zeke_jobs.testing.FakeContext.send", lambda *_, **__: (_ for _ in ()).throw(InterfaceError()))
-    with pytest.raises(InterfaceError):
-        pipeline.run("ingest-source", source_id=source)
-    assert pipeline.query("SELECT count(*) FROM raw_items") == [(0,)]
-    monkeypatch.undo()
-    assert pipeline.run("ingest-source", source_id=source)["new"] == 2
 
 
 def test_a_feed_is_never_fetched_inside_a_transaction(

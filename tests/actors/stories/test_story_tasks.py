@@ -14,7 +14,6 @@ from actors.insights.events import EventSettings
 from actors.schema import AnalyzeStory, StoriesUpdateStatus, StorySummarize
 from actors.stories.status import stories_update_status
 from actors.stories.summarize import story_summarize
-from zeke_jobs import Reject
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.testing import FakeContext
 
@@ -98,11 +97,6 @@ def test_a_text_without_a_whole_sentence_gets_no_summary(
     assert summary() is None
 
 
-def test_summarizing_a_story_that_is_gone_is_rejected(summarize: Callable[..., str]) -> None:
-    with pytest.raises(Reject, match="got none"):
-        summarize(uuid.uuid4())
-
-
 @pytest.fixture
 def move(handler_context: Any) -> Callable[..., dict[str, Any]]:
     def run(story: uuid.UUID, state: str, team: uuid.UUID | None = None) -> dict[str, Any]:
@@ -167,11 +161,6 @@ def test_what_is_archived_never_goes_back_by_itself(
 
 def test_a_story_that_nobody_follows_says_so(add_story: Any, move: Callable[..., Any]) -> None:
     assert move(add_story(ARTICLE), "unread") == {"outcome": "no_followers", "teams": 0, "changed": 0}
-
-
-def test_moving_a_story_that_is_gone_is_rejected(move: Callable[..., Any]) -> None:
-    with pytest.raises(Reject, match="got none"):
-        move(uuid.uuid4(), "read")
 
 
 def test_a_summary_and_an_analysis_of_one_story_do_not_lock_each_other(

@@ -31,7 +31,7 @@ MEASURES: dict[str, Callable[..., tuple[str, list[str]]]] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the named measures, or all, each in a database of its own; 1 where something is wrong, else 0."""
     parser = argparse.ArgumentParser(prog="nox -s ai --", description=__doc__)
-    parser.add_argument("measure", nargs="*", help=f"of {', '.join(MEASURES)}; without one, all")
+    server.add_names(parser, "measure", MEASURES)
     parser.add_argument("--quick", action="store_true", help="a tenth of the jobs")
     server.add_option(parser)
     chosen = parser.parse_args(arguments)

@@ -19,7 +19,6 @@ from tests.lab.bench import result
 from tests.lab.bench.bench import Bench
 from tests.lab.bench.measures import (
     async_handlers,
-    backtest,
     burdened,
     filters,
     latency,
@@ -48,7 +47,6 @@ MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
     "latency": latency.measure,
     "log-lines": log_lines.measure,
     "async-handlers": async_handlers.measure,
-    "backtest": backtest.measure,
     "filters": filters.measure,
 }
 _JSON = Path(tempfile.gettempdir()) / "zeke-bench.json"
@@ -57,13 +55,11 @@ _JSON = Path(tempfile.gettempdir()) / "zeke-bench.json"
 def main(arguments: list[str] | None = None) -> int:
     """Run the named measures, or all; 0 whatever they found, since a figure that falls short is a result; 1 if one broke."""
     parser = argparse.ArgumentParser(prog="nox -s bench --", description=__doc__)
-    parser.add_argument("measure", nargs="*", help=f"of: {', '.join(MEASURES)}; without one, all")
+    server.add_names(parser, "measure", MEASURES)
     parser.add_argument("--quick", action="store_true", help="small counts, fewer rounds: some minutes")
     server.add_option(parser)
     parser.add_argument("--json", type=Path, default=_JSON, help="where to write the figures; default: %(default)s")
     chosen = parser.parse_args(arguments)
-    if unknown := set(chosen.measure) - MEASURES.keys():
-        parser.error(f"expected measures among {', '.join(MEASURES)}, got {', '.join(sorted(unknown))}")
     server.end_with_us()
     found: dict[str, Iterable[Row]] = {}
     failed = False

@@ -62,4 +62,4 @@ def test_an_unknown_measure_is_refused_with_those_there_are(capsys: pytest.Captu
         main(["drain-unlimted"])
     said = capsys.readouterr().err
     assert all(name in said for name in MEASURES)
-    assert "got drain-unlimted" in said
+    assert "invalid choice: 'drain-unlimted'" in said

@@ -33,13 +33,11 @@ class TooLong(BaseException):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the named scenarios, or all; 0 when all promises held, 1 when one did not or a scenario failed."""
     parser = argparse.ArgumentParser(prog="nox -s chaos --", description=__doc__)
-    parser.add_argument("scenario", nargs="*", help=f"of: {', '.join(SCENARIOS)}; without one, all")
+    server.add_names(parser, "scenario", SCENARIOS)
     parser.add_argument("--quick", action="store_true", help="short phases")
     server.add_option(parser)
     parser.add_argument("--json", type=Path, default=_JSON, help=f"where to write what was found; by default {_JSON}")
     chosen = parser.parse_args(arguments)
-    if unknown := set(chosen.scenario) - SCENARIOS.keys():
-        parser.error(f"expected scenarios among {', '.join(SCENARIOS)}, got {', '.join(sorted(unknown))}")
     server.end_with_us()
     signal.signal(signal.SIGALRM, _too_long)
     for name in [name for name in os.environ if name.startswith("ZEKE_JOBS_") or name == "DATABASE_URL"]:

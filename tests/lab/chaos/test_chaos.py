@@ -131,4 +131,6 @@ def test_a_promise_that_was_not_kept_is_in_the_table_and_in_the_status(
 def test_an_unknown_scenario_is_refused_with_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["stal"])
-    assert "expected scenarios among kill-workers" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "invalid choice: 'stal'" in said
+    assert "kill-workers" in said

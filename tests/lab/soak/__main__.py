@@ -20,9 +20,6 @@ from zeke_jobs.postgres.pool import connect
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-TARGET = 1.25
-"""Seconds of CPU of the workers for each second of bare fetching, parsing and extracting."""
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run it on a server of its own; 1 where something is wrong, else 0: a figure that falls short is a result."""
@@ -47,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             migrate.migrate(conn, ["actors.store"])
         before = started.cpu()
         found = soak(url, Path(folder), plan, say)
-        found.other_cpu["Postgres"] = started.cpu() - before
+        found.cpu["Postgres"] = started.cpu() - before
     print(told(found, plan, started.about))
     return 1 if found.complaints else 0
 
@@ -67,9 +64,7 @@ def told(found: Found, plan: Plan, which: str) -> str:
         "connections cut": str(found.cuts),
         "faulty answers": ", ".join(f"{name} {count}" for name, count in found.faults.items()),
         "most requests of one host at once": str(found.peak),
-        "CPU of workers": f"{cpu(found.worker_cpu)}, {found.ratio:.2f} of bare work (aimed at: {TARGET:g} or less)",
-        "CPU of bare work": cpu(found.bare_cpu),
-        **{f"CPU of {name}": cpu(seconds) for name, seconds in found.other_cpu.items()},
+        **{f"CPU of {name}": cpu(seconds) for name, seconds in found.cpu.items()},
         "wrong": "; ".join(found.complaints) or "nothing",
     }
     head = f"{plan.sources} feeds of {plan.items} items, seed {plan.seed}; {which}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from tests.lab.server import rows
 from tests.lab.soak.news import STORY
 
 if TYPE_CHECKING:
@@ -15,13 +16,6 @@ if TYPE_CHECKING:
     from tests.lab.soak.news import News
 
 _MOST = 5  # examples of one kind
-
-
-def rows(conn: Connection, sql: str, *params: Any) -> list[tuple[Any, ...]]:
-    """All rows of a query."""
-    with conn.cursor() as cursor:
-        cursor.execute(sql, params or None)
-        return cursor.fetchall()
 
 
 def complaints(conn: Connection, news: News, model: dict[str, Any]) -> list[str]:

@@ -35,7 +35,8 @@ def test_what_is_interrupted_leaves_no_server_behind(module: str, number: signal
     arguments = {"engine": (1, 0.0), "model": (1, 0.0), "site": (2, 1, 1, 0.0)}[module]
     code = f"""
 import signal, sys, time
-from tests.lab.soak.world import free_port, server
+from tests.fleet import free_port
+from tests.lab.soak.world import server
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 with server("tests.lab.soak.{module}", free_port(), *{arguments}) as started:
     print(started.process.pid, flush=True)

@@ -36,9 +36,12 @@ class Secret(Payload):
 
 
 def ask(
-    database: str, *questions: tuple[str, dict[str, Any]], program: str = "zeke_jobs"
+    database: str,
+    *questions: tuple[str, dict[str, Any]],
+    program: str = "zeke_jobs",
+    then: Callable[[Any], tuple[str, dict[str, Any]] | None] = lambda _: None,
 ) -> tuple[list[Any], list[Any]]:
-    """The tools, and the answer to each question."""
+    """The tools, and the answer to each question; ``then`` asks on after the last answer."""
     import mcp  # half a second, in one process of the run
 
     command = ["-c", f"from {program}.cli import main; main()", "mcp"]
@@ -50,7 +53,10 @@ def ask(
         async with mcp.stdio_client(server) as (reading, writing), mcp.ClientSession(reading, writing) as session:
             await session.initialize()
             listed = await session.list_tools()
-            return listed.tools, [await session.call_tool(name, given) for name, given in questions]
+            answers = [await session.call_tool(name, given) for name, given in questions]
+            while more := then(answers[-1]):
+                answers.append(await session.call_tool(*more))
+            return listed.tools, answers
 
     return asyncio.run(talk())
 

@@ -6,7 +6,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tests.lab.chaos.scenarios import (
-    changes,
     chunks,
     coroutines,
     database,
@@ -42,9 +41,8 @@ SCENARIOS: dict[str, Callable[..., Outcome]] = {
     "fail-over": failover.fail_over,
     "stall": network.stall,
     "restart-pooler": network.restart_pooler,
-    "roll-out": changes.roll_out,
-    "async-kill": coroutines.kill,
-    "async-freeze": coroutines.freeze,
+    "async-kill": partial(processes.kill_workers, name="async-kill", **coroutines.WORLD),
+    "async-freeze": partial(processes.freeze, name="async-freeze", **coroutines.WORLD),
     "async-cancel": coroutines.cancel,
     "async-deploy": coroutines.deploy,
     "async-blocked": coroutines.blocked,

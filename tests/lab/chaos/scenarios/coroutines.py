@@ -7,13 +7,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import zeke_jobs
-from tests.lab.chaos.scenarios.processes import frozen_and_thawed, killed_in_turns
 from tests.lab.chaos.traffic import MIXED, TASKS
 from tests.lab.chaos.world import world
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from tests.lab.chaos.outcome import Outcome
     from tests.lab.chaos.world import World
 
@@ -22,44 +19,14 @@ _TASKS = TASKS.replace("handlers:work", "handlers:wait") + (
     '  stuck: {handler: "tests.lab.chaos.handlers:block", timeout: 1s, retry: {limit: 0}}\n'
 )
 #: Some 100 handlers wait at once, which would take 100 threads.
-_KINDS = {**MIXED, "slow": ({"seconds": 1.5}, 60.0)}
+WORLD: dict[str, Any] = {"tasks": _TASKS, "kinds": {**MIXED, "slow": ({"seconds": 1.5}, 60.0)}}
 _ALL, _CANCELLED = 200, 50
 _ACTIVE = "SELECT count(*) FROM zeke_jobs.queue WHERE task = %s AND state = 'consumed' AND started_on IS NOT NULL"
 
 
-def _world(name: str, *, quick: bool, **options: Any) -> AbstractContextManager[World]:
-    return world(name, quick=quick, tasks=_TASKS, **{"kinds": _KINDS, **options})
-
-
-def kill(*, quick: bool) -> Outcome:
-    """One of two worker commands is killed every five seconds, the two in turns."""
-    with _world("async-kill", quick=quick) as here:
-        both = [here.worker("one"), here.worker("two")]
-        here.flow()
-        here.measure("before")
-        strikes = 2 if quick else 6
-        return here.outcome(
-            f"SIGKILL a worker with some 50 async handlers every 5 s, {strikes} times",
-            fault_over=killed_in_turns(here, both, strikes),
-            recovers_in=here.lost_after + here.heartbeat,
-        )
-
-
-def freeze(*, quick: bool) -> Outcome:
-    """One of three worker commands is stopped for longer than others wait for it, and goes on."""
-    with _world("async-freeze", quick=quick) as here:
-        frozen = here.worker("one")
-        here.worker("two")
-        here.worker("three")
-        here.flow(3)
-        here.measure("before")
-        over, _ = frozen_and_thawed(here, frozen)
-        return here.outcome("SIGSTOP of a worker with async handlers, then SIGCONT", fault_over=over, recovers_in=5)
-
-
 def cancel(*, quick: bool) -> Outcome:
     """Of 200 handlers on one loop 50 are cancelled, and 20 others run out of time."""
-    with _world("async-cancel", quick=quick, kinds={}) as here:
+    with world("async-cancel", quick=quick, tasks=_TASKS, kinds={}) as here:
         here.worker("one", ZEKE_JOBS_ASYNC=str(_ALL + 20))
         here.flow(1, count=0)
         os.environ["DATABASE_URL"] = here.url
@@ -83,7 +50,7 @@ def cancel(*, quick: bool) -> Outcome:
 
 def blocked(*, quick: bool) -> Outcome:
     """A handler that never awaits keeps the event loop from 50 others, for ever."""
-    with _world("async-blocked", quick=quick, kinds={}) as here:
+    with world("async-blocked", quick=quick, tasks=_TASKS, kinds={}) as here:
         kept = here.worker("one")
         here.flow(1, count=0)
         os.environ["DATABASE_URL"] = here.url
@@ -109,7 +76,7 @@ def _send(here: World, task: str, count: int, seconds: float) -> list[str]:
 
 def deploy(*, quick: bool) -> Outcome:
     """Old workers get SIGTERM while their handlers wait, and new ones are there."""
-    with _world("async-deploy", quick=quick, heartbeat=5.0) as here:
+    with world("async-deploy", quick=quick, heartbeat=5.0, **WORLD) as here:
         old = [here.worker("old one"), here.worker("old two")]
         here.flow()
         here.measure("before")

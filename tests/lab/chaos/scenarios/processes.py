@@ -7,13 +7,12 @@ import random
 import signal
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.lab.chaos.scenarios.possible import Impossible
 from tests.lab.chaos.world import world
 
 if TYPE_CHECKING:
-    from tests.lab.chaos.keeper import Kept
     from tests.lab.chaos.outcome import Outcome
     from tests.lab.chaos.world import World
 
@@ -25,69 +24,60 @@ _RETURNED = """
   WHERE a.value ->> 'outcome' = 'died'"""
 
 
-def kill_workers(*, quick: bool) -> Outcome:
+def kill_workers(*, quick: bool, name: str = "kill-workers", **options: Any) -> Outcome:
     """One of two worker commands is killed every five seconds, the two in turns."""
-    with world("kill-workers", quick=quick) as here:
+    with world(name, quick=quick, **options) as here:
         both = [here.worker("one"), here.worker("two")]
         here.scheduler()
         here.flow()
         here.measure("before")
         strikes = 3 if quick else 12
+        with here.phase("during"):
+            for strike in range(strikes):
+                here.kill(both[strike % 2])
+                time.sleep(5)
+        over = time.time()
+        here.whole()
+        here.measure("after")
+        here.drain()
+        _promise_return(here)
         return here.outcome(
             f"SIGKILL a worker command every 5 s, {strikes} times; it is started again",
-            fault_over=killed_in_turns(here, both, strikes),
+            fault_over=over,
             recovers_in=here.lost_after + here.heartbeat,
         )
 
 
-def killed_in_turns(here: World, both: list[Kept], strikes: int) -> float:
-    """Kill one of two commands every five seconds, then drain; returns when the last fault was over."""
-    with here.phase("during"):
-        for strike in range(strikes):
-            here.kill(both[strike % 2])
-            time.sleep(5)
-    over = time.time()
-    here.whole()
-    here.measure("after")
-    here.drain()
-    promise_return(here)
-    return over
-
-
-def frozen_and_thawed(here: World, frozen: Kept) -> tuple[float, float]:
-    """Stop one of three commands until the others take its jobs, then drain; returns when it went on, and its pause in seconds."""
-    with here.phase("during"):
-        pids = frozen.pids()
-        os.killpg(frozen.command.pid, signal.SIGSTOP)
-        begin = time.monotonic()
-        taken = here.comes(lambda: here.look("SELECT count(*) FROM zeke_jobs.worker WHERE kind = 'worker'") == 2, 30)
-        time.sleep(2)
-        thawed = time.monotonic()
-        here.note_gone(pids, begin, thawed)
-        os.killpg(frozen.command.pid, signal.SIGCONT)
-    over = time.time()
-    fenced = here.comes(lambda: "taken for dead" in frozen.command.text(), 15)
-    here.whole(3)
-    here.measure("after")
-    here.drain()
-    here.promise("others take its jobs", taken)
-    here.promise("it notices that it was taken for dead", fenced)
-    promise_return(here)
-    return over, thawed - begin
-
-
-def freeze(*, quick: bool) -> Outcome:
-    """One of two worker commands is stopped for longer than others wait for it, and goes on."""
-    with world("freeze", quick=quick) as here:
+def freeze(*, quick: bool, name: str = "freeze", **options: Any) -> Outcome:
+    """One of three worker commands is stopped for longer than others wait for it, and goes on."""
+    with world(name, quick=quick, **options) as here:
         frozen = here.worker("one")
         # Two, since one makes itself empty for what has seen a death.
         here.worker("two")
         here.worker("three")
         here.flow(3)
         here.measure("before")
-        over, seconds = frozen_and_thawed(here, frozen)
+        with here.phase("during"):
+            pids = frozen.pids()
+            os.killpg(frozen.command.pid, signal.SIGSTOP)
+            begin = time.monotonic()
+            taken = here.comes(
+                lambda: here.look("SELECT count(*) FROM zeke_jobs.worker WHERE kind = 'worker'") == 2, 30
+            )
+            time.sleep(2)
+            thawed = time.monotonic()
+            here.note_gone(pids, begin, thawed)
+            os.killpg(frozen.command.pid, signal.SIGCONT)
+        over = time.time()
+        fenced = here.comes(lambda: "taken for dead" in frozen.command.text(), 15)
+        here.whole(3)
+        here.measure("after")
+        here.drain()
+        here.promise("others take its jobs", taken)
+        here.promise("it notices that it was taken for dead", fenced)
+        _promise_return(here)
         return here.outcome(
-            f"SIGSTOP of one of three workers for {seconds:.0f} s, then SIGCONT",
+            f"SIGSTOP of one of three workers for {thawed - begin:.0f} s, then SIGCONT",
             fault_over=over,
             recovers_in=10,
         )
@@ -168,7 +158,7 @@ def _promise_ticks(here: World) -> None:
     )
 
 
-def promise_return(here: World) -> None:
+def _promise_return(here: World) -> None:
     limit = here.lost_after + 2 * here.heartbeat
     longest = here.look(_RETURNED)
     here.promise(f"jobs of the dead return in ≤ {limit:g} s ({longest:.1f} s)", 0 < longest <= limit)
