@@ -3,8 +3,6 @@
 Each session makes its own virtual environment below .nox/ with the versions of constraints.txt.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import select
@@ -13,13 +11,10 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import nox
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
 
 nox.needs_version = ">=2024.4.15"
 nox.options.sessions = ["tests"]

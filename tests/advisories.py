@@ -1,7 +1,5 @@
 """Known vulnerabilities of the packages in constraints.txt: ``nox -s audit`` runs it if pip-audit is installed."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

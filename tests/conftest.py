@@ -1,7 +1,5 @@
 """Fixtures: a real server for the run, and a migrated database of its own for each test that asks."""
 
-from __future__ import annotations
-
 import fcntl
 import gc
 import os
@@ -10,23 +8,19 @@ import signal
 import sys
 import tempfile
 import uuid
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 import hypothesis
 import pytest
+from psycopg2.extensions import connection as Connection
 
 from tests import distributions, recycling
 from zeke_jobs.postgres import embedded, migrate
 from zeke_jobs.postgres.pool import connect
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from psycopg2.extensions import connection as Connection
 
 # The duration of an example depends on the machine's other work.
 hypothesis.settings.register_profile(

@@ -1,7 +1,5 @@
 """The two distributions: their wheels, their dependencies, and environments made of the packages installed here."""
 
-from __future__ import annotations
-
 import compileall
 import importlib.metadata
 import importlib.util

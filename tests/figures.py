@@ -1,13 +1,9 @@
 """Figures that tests measure, such as the quality of texts, in one table at the end of a run."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import pytest
-
-if TYPE_CHECKING:
-    from _pytest.terminal import TerminalReporter
+from _pytest.terminal import TerminalReporter
 
 _NAME = "figure"
 

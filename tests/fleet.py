@@ -1,7 +1,5 @@
 """Real command lines as processes: what tests and laboratories start, kill, wait for and read the logs of."""
 
-from __future__ import annotations
-
 import io
 import os
 import signal
@@ -10,18 +8,15 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest.mock import patch
 
 import psutil
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import connection as Connection
 
 ROOT = Path(__file__).parents[1]
 HANDLERS = "tests.acceptance.handlers"

@@ -1,7 +1,5 @@
 """The licences of all that an installation brings along: ``python -m tests.licences`` writes docs/licences.md."""
 
-from __future__ import annotations
-
 import re
 from importlib.metadata import distribution
 

@@ -3,8 +3,6 @@
 Plain SVG without fonts or scripts of its own, on a white ground, so that it is readable on a light and on a dark page.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path

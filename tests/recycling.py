@@ -4,19 +4,15 @@ A new database with the first statements in it takes a tenth of a second of a pr
 One whose schema or settings a test has changed is not used again.
 """
 
-from __future__ import annotations
-
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg2
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.postgres.session import Session, renew
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
 
 #: Tables whose rows migrations write. A database in which a test has changed them is not used again.
 SEEDED = ("zeke_jobs.migration", "zeke_jobs.installation", "zeke_jobs.retention")

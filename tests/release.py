@@ -1,7 +1,5 @@
 """The published files: both distributions, built twice and equal, checked, installed and tried: python -m tests.release FOLDER."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 import shutil

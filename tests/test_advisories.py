@@ -1,7 +1,5 @@
 """How ``nox -s audit`` evaluates a report."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.advisories import verdict

@@ -1,7 +1,5 @@
 """docs/architecture.md names exactly the existing folders, and files that exist; other pages name tests that exist."""
 
-from __future__ import annotations
-
 import re
 from graphlib import TopologicalSorter
 from pathlib import Path

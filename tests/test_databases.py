@@ -1,10 +1,9 @@
 """No test's data reaches another test's database."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg2
@@ -15,10 +14,6 @@ from tests.each import each
 from tests.recycling import Recycled
 from zeke_jobs.postgres.pool import AddressError, connect
 from zeke_jobs.testing import set_clock
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Any
 
 
 def test_a_database_ends_with_its_test_and_so_do_the_sessions_in_it(server_url: str, template: str) -> None:

@@ -1,7 +1,5 @@
 """docker/ without Docker: its files name existing things, their own programs accept them, and the health commands are right."""
 
-from __future__ import annotations
-
 import functools
 import io
 import os

@@ -1,7 +1,5 @@
 """Commands that the guides name exist, the retries that they promise follow from the policy, and the first page is short."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

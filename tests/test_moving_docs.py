@@ -1,20 +1,16 @@
 """docs/from-pg-boss.md and docs/from-celery.md: every export has its equivalent, and the examples run."""
 
-from __future__ import annotations
-
 import re
 import sys
 import types
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs import config
 from zeke_jobs.testing import FakeContext
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
 
 DOCS = Path(__file__).parents[1] / "docs"
 PG_BOSS, CELERY = ((DOCS / f"{name}.md").read_text(encoding="utf-8") for name in ("from-pg-boss", "from-celery"))

@@ -1,7 +1,5 @@
 """The output of nox while its first run is waited for."""
 
-from __future__ import annotations
-
 import importlib.util
 import os
 import subprocess
@@ -9,14 +7,11 @@ import sys
 import threading
 import time
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import nox
 import pytest
-
-if TYPE_CHECKING:
-    from types import ModuleType
 
 ROOT = Path(__file__).parent.parent
 

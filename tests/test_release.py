@@ -1,18 +1,13 @@
 """Releases are reproducible, complete, and list their changes."""
 
-from __future__ import annotations
-
 import zipfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from tests import release
 from tests.distributions import FOLDERS
 from tests.release import Unfit
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CHANGELOG = "# Changelog\n\n## [Unreleased]\n\n- new\n\n## [1.1.0] - 2027-01-02\n\n### Added\n\n- one\n\n## [1.0.0] - 2027-01-01\n\n- first\n"
 

@@ -1,7 +1,5 @@
 """The documentation builds as a site without network, and all its links lead somewhere."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

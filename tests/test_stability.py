@@ -1,17 +1,13 @@
 """docs/stability.md names all public names, and all of them exist."""
 
-from __future__ import annotations
-
 import importlib
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from zeke_jobs import testing
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
 
 PAGE = (Path(__file__).parent.parent / "docs" / "stability.md").read_text(encoding="utf-8")
 

@@ -1,7 +1,5 @@
 """Each upper bound of a dependency has a reason beside it, and is removed with its cause."""
 
-from __future__ import annotations
-
 import inspect
 import re
 from collections import defaultdict

@@ -1,12 +1,8 @@
 """Waits for what other threads and processes bring about."""
 
-from __future__ import annotations
-
 import time
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from collections.abc import Callable
+from typing import Any
 
 
 def eventually(condition: Callable[[], Any], seconds: float = 30.0, what: str = "it") -> Any:

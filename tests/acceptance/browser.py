@@ -1,7 +1,5 @@
 """A real browser for tests: Chromium, driven by its own chromedriver over WebDriver."""
 
-from __future__ import annotations
-
 import base64
 import json
 import shutil
@@ -10,14 +8,12 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from tests.fleet import eventually, free_port
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 #: Without the sandbox, which root has none of, and without a way to any other host.
 FLAGS = [

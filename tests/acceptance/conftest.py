@@ -1,18 +1,12 @@
 """Boots the real command lines as processes, on a database of the test's own."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 from tests.fleet import Fleet
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from psycopg2.extensions import connection as Connection
 
 
 @pytest.fixture

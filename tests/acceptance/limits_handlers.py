@@ -1,7 +1,5 @@
 """Handlers that write when they start and what they use, and a provider on loopback that answers 429 beyond its limit."""
 
-from __future__ import annotations
-
 import json
 import os
 import threading

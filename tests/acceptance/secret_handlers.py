@@ -1,7 +1,5 @@
 """Handlers that do what careless ones do with secrets: put them into exceptions, logs and outputs."""
 
-from __future__ import annotations
-
 import logging
 import sys
 from typing import Any

@@ -1,22 +1,16 @@
 """Each command line refuses a wrong DATABASE_URL with one line and status 2, and prints no password."""
 
-from __future__ import annotations
-
 import fcntl
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 from tests.conftest import FOLDER
 from tests.fleet import Fleet, eventually, scalar
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from psycopg2.extensions import connection as Connection
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
 

@@ -1,16 +1,15 @@
 """pg-boss's own dashboard, unmodified, in a real browser on our database. CONTRIBUTING.md says how to install browser and dashboard."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess
 import urllib.request
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.acceptance.browser import Browser, browser
@@ -22,11 +21,6 @@ from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres import roles
 from zeke_jobs.revisions import boot
 from zeke_jobs.supervise import dashboard
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from psycopg2.extensions import connection as Connection
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
 

@@ -1,27 +1,21 @@
 """Postgres goes away and comes back, under load."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.conftest import PIPELINE, server_binaries
 from tests.fleet import Fleet, eventually, scalar
 from zeke_jobs.postgres import embedded, migrate
 from zeke_jobs.postgres.pool import connect
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from psycopg2.extensions import connection as Connection
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
 

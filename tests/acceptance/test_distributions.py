@@ -1,23 +1,18 @@
 """Both distributions with their extras, from wheels in fresh environments: each combination has the right contents and works."""
 
-from __future__ import annotations
-
 import functools
 import json
 import os
 import re
 import subprocess
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests import distributions
 from tests.acceptance.installed import HANDLER, JOBS
 from tests.fleet import ROOT, Fleet, eventually
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 pytestmark = pytest.mark.acceptance
 

@@ -1,23 +1,18 @@
 """The first minute in the places where people begin: from a wheel, as root and as others, in closed, odd, full and read-only folders."""
 
-from __future__ import annotations
-
 import os
 import pwd
 import shutil
 import stat
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.acceptance.installed import NAMELESS, USERS, Place, first_minute, install, is_open, visit, visiting
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
 

@@ -1,28 +1,20 @@
 """The health checks of containers, run for real: they succeed while the part works, and fail when it does not."""
 
-from __future__ import annotations
-
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
-from tests.fleet import ROOT, eventually, free_port
+from tests.fleet import ROOT, Fleet, eventually, free_port
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.diagnosis.health import of_processes
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from psycopg2.extensions import connection as Connection
-
-    from tests.fleet import Fleet
-
-    Health = Callable[..., tuple[int, str]]
+Health = Callable[..., tuple[int, str]]
 
 pytestmark = pytest.mark.acceptance
 

@@ -1,35 +1,28 @@
 """docker/kubernetes without Kubernetes: the commands, variables, probes and graces of the manifests, as kubelet would use them."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jsonschema
 import psutil
 import psycopg2
 import pytest
 import yaml
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.conftest import server_binaries
-from tests.fleet import ROOT, Fleet, eventually, scalar
+from tests.fleet import ROOT, Command, Fleet, eventually, scalar
 from zeke_jobs.postgres import embedded
 from zeke_jobs.postgres.pool import connect
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from psycopg2.extensions import connection as Connection
-
-    from tests.fleet import Command
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
 

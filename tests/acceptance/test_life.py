@@ -1,25 +1,17 @@
 """Starts and stops of the real command lines: none hangs while it waits, and none leaves a process behind."""
 
-from __future__ import annotations
-
 import signal
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import psutil
 import pytest
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.acceptance.handlers import HOW
-from tests.fleet import Fleet, eventually, scalar
+from tests.fleet import Command, Fleet, eventually, scalar
 from tests.lab.chaos.proxy import Proxy
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from psycopg2.extensions import connection as Connection
-
-    from tests.fleet import Command
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
 

@@ -3,23 +3,18 @@
 ``ZEKE_TEST_DEEP=1`` makes each last minutes; ``ZEKE_TEST_SEED`` repeats a run's random choices.
 """
 
-from __future__ import annotations
-
 import os
 import random
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.acceptance.limits_handlers import Provider
 from tests.fleet import Fleet, eventually, scalar
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from psycopg2.extensions import connection as Connection
 
 DEEP = bool(os.environ.get("ZEKE_TEST_DEEP"))
 LENGTH = 600.0 if DEEP else 10.0  # seconds of load

@@ -1,18 +1,14 @@
 """Changes while everything runs: applied from the command line, followed by real workers under load."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.acceptance.test_workers import OPEN
 from tests.fleet import Fleet, eventually, scalar
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
 

@@ -1,7 +1,5 @@
 """Real workers count, the real exporter reads, and a real Prometheus, where it is installed, answers every query of the dashboard."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil
@@ -9,23 +7,18 @@ import signal
 import urllib.error
 import urllib.parse
 import urllib.request
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
+from psycopg2.extensions import connection as Connection
 
-from tests.fleet import ROOT, eventually, free_port, scalar
+from tests.fleet import ROOT, Command, Fleet, eventually, free_port, scalar
 from tests.zeke_jobs.metrics.exported import ALL, DRAMATIQ, WORKER
 from zeke_jobs import client
 from zeke_jobs.metrics.families import DATABASE
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from psycopg2.extensions import connection as Connection
-
-    from tests.fleet import Command, Fleet
 
 pytestmark = pytest.mark.acceptance
 

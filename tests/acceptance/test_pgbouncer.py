@@ -1,7 +1,5 @@
 """Everything through PgBouncer in transaction mode, where two statements may be run by two sessions."""
 
-from __future__ import annotations
-
 import os
 import pwd
 import shutil
@@ -10,13 +8,15 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import psycopg2
 import pytest
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.acceptance.test_workers import OPEN, OVERLAP
@@ -31,11 +31,6 @@ from zeke_jobs.postgres import migrate, pool
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.revisions import boot
 from zeke_jobs.top import board
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from psycopg2.extensions import connection as Connection
 
 PROGRAM = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
 pytestmark = [

@@ -1,25 +1,19 @@
 """A reader's first day with a fresh ``zeke-jobs up``: five addresses, stories within a minute, a digest."""
 
-from __future__ import annotations
-
 import json
 import re
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from tests.acceptance.running import up_in_a_folder
+from tests.acceptance.running import Up, up_in_a_folder
 from tests.actors.mail_server import MailServer
 from tests.actors.scripted_site import Answer, ScriptedSite, page
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.acceptance.running import Up
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(400)]
 

@@ -1,29 +1,22 @@
 """A reader's week with a fresh ``zeke-jobs up``: each item ends where its rule says, and each alert arrives once, soon, or ``why`` tells."""
 
-from __future__ import annotations
-
 import json
 import re
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from actors.outcomes import IN_FLIGHT
-from tests.acceptance.running import up_in_a_folder
+from tests.acceptance.running import Up, up_in_a_folder
 from tests.acceptance.test_reader import ROOT, article, feed, news, read_json
 from tests.actors.engine.test_newsletters import SECRET, letter
 from tests.actors.imap_server import ImapServer
 from tests.actors.mail_server import MailServer
-from tests.actors.scripted_site import Answer, ScriptedSite, page, paragraphs, rss
+from tests.actors.scripted_site import Answer, Asked, ScriptedSite, page, paragraphs, rss
 from tests.actors.sources.test_transcripts import VTT
 from tests.lab.quality.corpora import CORPUS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.acceptance.running import Up
-    from tests.actors.scripted_site import Asked
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
 

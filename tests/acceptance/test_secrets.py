@@ -1,21 +1,16 @@
 """Secrets are put into every input, and searched for in every output."""
 
-from __future__ import annotations
-
 import subprocess
 from contextlib import suppress
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 import psutil
 import pytest
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.fleet import Fleet, eventually, scalar
 from zeke_jobs.postgres import embedded
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
 

@@ -1,26 +1,20 @@
 """``zeke-jobs top`` in a real terminal: it pauses a task and cancels a job by keys, and is readable at two sizes."""
 
-from __future__ import annotations
-
 import shlex
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from psycopg2.extensions import connection as Connection
 
 from tests.fleet import Fleet, eventually, scalar
 from zeke_jobs import client, config
 from zeke_jobs.revisions import boot
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from psycopg2.extensions import connection as Connection
 
 pytestmark = [
     pytest.mark.acceptance,

@@ -1,25 +1,17 @@
 """A real worker sends its traces to a collector, and a failed job's log lines are found by its id."""
 
-from __future__ import annotations
-
 import json
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import TYPE_CHECKING
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from tests.fleet import eventually
+from tests.fleet import Fleet, eventually
 from zeke_jobs.errors import JobFailed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from psycopg2.extensions import connection as Connection
-
-    from tests.fleet import Fleet
 
 pytestmark = pytest.mark.acceptance
 

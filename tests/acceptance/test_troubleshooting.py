@@ -1,7 +1,5 @@
 """Makes each mistake in docs/troubleshooting.md, and compares the messages with the page."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

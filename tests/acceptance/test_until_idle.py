@@ -1,22 +1,16 @@
 """``zeke-jobs up --until-idle``: it works off what is due, ends, and its status says how that went."""
 
-from __future__ import annotations
-
 import os
 import signal
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from uuid import UUID
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.acceptance.running import Up, up_in_a_folder
 from tests.fleet import eventually, scalar
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
 

@@ -4,8 +4,6 @@ The old release is the newest tag ``v…``, or the commit that ``ZEKE_TEST_PREVI
 one is this tree, and the new one is this tree with one migration more and a higher version.
 """
 
-from __future__ import annotations
-
 import io
 import os
 import re
@@ -14,23 +12,19 @@ import subprocess
 import tarfile
 import threading
 import zipfile
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import psycopg2
 import pytest
+from psycopg2.extensions import connection as Connection
 
 from tests import distributions
 from tests.acceptance.test_workers import OPEN, OVERLAP
 from tests.fleet import ROOT, Command, Fleet, eventually, scalar
 from zeke_jobs.postgres.pool import connect
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from psycopg2.extensions import connection as Connection
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
 

@@ -1,19 +1,14 @@
 """The real command lines on a real Postgres."""
 
-from __future__ import annotations
-
 import time
-from typing import TYPE_CHECKING
 
 import dramatiq
 import dramatiq_pg
 import pytest
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.fleet import Fleet, eventually, scalar
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
 

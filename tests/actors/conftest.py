@@ -1,19 +1,14 @@
 """A story in the database, and a context to run a handler in, for the tests of the second half of the pipeline."""
 
-from __future__ import annotations
-
 import uuid
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.testing import FakeContext
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from psycopg2.extensions import connection as Connection
 
 
 class StrictContext(FakeContext):

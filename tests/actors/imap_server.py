@@ -1,17 +1,13 @@
 """An IMAP server on loopback that speaks what imaplib needs to read a folder, and records each command."""
 
-from __future__ import annotations
-
 import re
 import socketserver
+import ssl
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
-
-if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Callable
+from typing import Self
 
 
 @dataclass

@@ -1,17 +1,13 @@
 """An SMTP server on loopback, written with asyncio: it keeps each message and answers as the test says."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
+import ssl
 import threading
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
-from typing import TYPE_CHECKING, Self
-
-if TYPE_CHECKING:
-    import ssl
-    from email.message import EmailMessage
+from email.message import EmailMessage
+from typing import Self
 
 
 @dataclass

@@ -1,9 +1,8 @@
 """A task of the pipeline writes its data and sends the next job in one transaction: a crash loses neither. None works on what is gone."""
 
-from __future__ import annotations
-
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -27,9 +26,6 @@ from actors.store.items import NewItem
 from actors.stories.status import stories_update_status
 from actors.stories.summarize import story_summarize
 from zeke_jobs import Payload, Reject
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 TEXT = "The registry signs each package since May. Latency of uploads rose by 4 percent, the maintainers measured."
 PAGE = "https://a.example/1"

@@ -1,7 +1,5 @@
 """Foreign input may have any size: work that grew with its square would take minutes to hours here."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 
 import pytest

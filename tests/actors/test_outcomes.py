@@ -1,7 +1,5 @@
 """An outcome stands in one place: named there, it comes through every reader and Engine as itself."""
 
-from __future__ import annotations
-
 import ast
 import os
 import shutil

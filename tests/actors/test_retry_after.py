@@ -1,7 +1,5 @@
 """Retry-After is parsed in one place for all senders; no server can ask for more than a day."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 import pytest

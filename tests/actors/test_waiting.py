@@ -1,10 +1,9 @@
 """Hosts, the Engine and models wait in one way: a refusal is a rest in one table, which every job keeps."""
 
-from __future__ import annotations
-
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -12,9 +11,6 @@ from actors import waiting
 from actors.ai.protocol import CallEnd, CallStart
 from actors.store.ai_calls import ledger
 from zeke_jobs import Defer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 HOUR = timedelta(hours=1)
 

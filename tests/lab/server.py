@@ -1,30 +1,24 @@
 """A server of a run, embedded or another, with the durability of production, and the cost of its processes."""
 
-from __future__ import annotations
-
 import shutil
 import signal
 import sys
 import tempfile
-from argparse import ArgumentTypeError
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psutil
 import psycopg2
+from psycopg2.extensions import connection as Connection
 
 from tests.fleet import cpu_of
 from zeke_jobs.postgres import embedded
 from zeke_jobs.postgres.pool import connect
-
-if TYPE_CHECKING:
-    from argparse import ArgumentParser
-    from collections.abc import Iterable, Iterator
-
-    from psycopg2.extensions import connection as Connection
 
 
 @dataclass(frozen=True)

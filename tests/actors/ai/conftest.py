@@ -1,23 +1,17 @@
 """A model server on loopback that enforces the rules of strict schemas and gives a test's scripted answers."""
 
-from __future__ import annotations
-
 import json
 import re
 import threading
 import uuid
 from collections import deque
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from actors.ai.protocol import Begun
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from actors.ai.protocol import CallEnd, CallStart
+from actors.ai.protocol import Begun, CallEnd, CallStart
 
 GOOD: dict[str, dict[str, Any]] = {
     "analyze": {

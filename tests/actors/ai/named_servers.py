@@ -3,16 +3,12 @@
 The facts are from their documentation, and from Ollama's source. A model that is not told the schema, or not held to it, answers prose.
 """
 
-from __future__ import annotations
-
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from tests.actors.ai.conftest import ModelServer
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 Answer = tuple[int, dict[str, str], Any]
 

@@ -1,11 +1,12 @@
 """Questions at half the price: each is asked and paid once, whatever happens to its batch."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from psycopg2.extensions import connection as Connection
 from pydantic import ValidationError
 
 import zeke_jobs
@@ -16,12 +17,6 @@ from tests.lab.ai.provider import Gone, Provider
 from tests.lab.ai.world import add_stories, jobs_yaml
 from zeke_jobs.config import load_text
 from zeke_jobs.testing import JobRunner, prepare
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from psycopg2.extensions import connection as Connection
 
 HALF, FULL = 0.001, 0.002  # what an answer costs
 WAITING = "SELECT count(*) FROM zeke_jobs.job WHERE name = 'analyze-story' AND waiting_for LIKE 'event ai-answer/%'"

@@ -1,11 +1,12 @@
 """Embeddings by a provider: many stories in one request, each with an outcome of its own."""
 
-from __future__ import annotations
-
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from actors.ai import Settings
@@ -19,12 +20,6 @@ from tests.lab.ai.world import PRICES, UNFINISHED, add_stories, jobs_yaml
 from zeke_jobs import Retry, WaitFor
 from zeke_jobs.errors import UnknownTask
 from zeke_jobs.testing import FakeChunk, FakeContext
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from psycopg2.extensions import connection as Connection
 
 STORED = "SELECT story_id, model_version FROM story_embeddings"
 

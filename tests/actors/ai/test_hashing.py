@@ -1,16 +1,11 @@
-from __future__ import annotations
-
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 
 from actors.ai.hashing import DIMENSIONS, embed
 from tests.lab.quality import corpora
 from tests.lab.quality.corpora import cosine
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 HEADLINES = corpora.CORPUS / "headlines"
 

@@ -1,12 +1,11 @@
 """Pages that give orders, and models that obey them or answer nonsense: scores keep their bounds, prompts stay secret, every call is settled."""
 
-from __future__ import annotations
-
 import json
 import math
 import os
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -17,10 +16,6 @@ from actors.ai.prompting import VERSIONS, prompt, repeats_instructions
 from actors.ai.protocol import Story, Unfounded
 from tests.actors.ai.conftest import GOOD, Books, ModelServer, completion
 from zeke_jobs import Defer, Reject, Retry
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 ARTICLE = "Signed packages are here: a stolen token alone is not enough to publish one."
 #: Of the kinds that are published, each with what a model would answer that obeys it.

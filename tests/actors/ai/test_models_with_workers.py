@@ -1,17 +1,13 @@
 """The whole chain through real workers, against a model server that misbehaves."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 import zeke_jobs
 from tests.fleet import Fleet, eventually, scalar
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
 

@@ -1,9 +1,9 @@
-from __future__ import annotations
-
 import json
 import socket
 import threading
-from typing import TYPE_CHECKING, Any
+import uuid
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -13,10 +13,6 @@ from actors.insights.analyze import analyze_story
 from actors.insights.events import EventSettings
 from actors.schema import AnalyzeStory
 from zeke_jobs import Defer, Reject, Retry, Throttled
-
-if TYPE_CHECKING:
-    import uuid
-    from collections.abc import Callable
 
 ARTICLE = (
     "The registry now signs every package that a maintainer uploads. The signature is made in the maintainer's own "

@@ -1,11 +1,10 @@
 """The servers that docs/ai.md names: each of its blocks is run as it stands against a server that answers as that one does."""
 
-from __future__ import annotations
-
 import re
 import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,9 +16,6 @@ from tests.actors.ai.conftest import Books
 from tests.actors.ai.named_servers import KEY, SERVERS, STORY
 from zeke_jobs import Defer, Reject, Retry
 from zeke_jobs.config.substitution import substitute
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "ai.md").read_text(encoding="utf-8")
 BLOCKS = {name: yaml.safe_load(text) for name, text in re.findall(r"```yaml\n# (.+)\n(openai:(?s:.)+?)```", PAGE)}

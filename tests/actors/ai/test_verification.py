@@ -1,12 +1,11 @@
 """The second look at an answer, by a model over loopback that answers well, badly, and about other sentences."""
 
-from __future__ import annotations
-
 import json
 import re
 import uuid
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import pytest
 
@@ -16,12 +15,8 @@ from actors.ai.protocol import Story, Unfounded
 from actors.cli.story import _made_by
 from tests.actors.ai.conftest import Books, ModelServer, completion, operation
 from tests.actors.ai.gate.told import BY_RULE, stories
+from tests.figures import Figure
 from zeke_jobs import Retry
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from tests.figures import Figure
 
 STORY = Story(
     uuid.UUID(int=1),

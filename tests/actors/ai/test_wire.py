@@ -1,10 +1,9 @@
 """Requests to each kind of provider and its answers, written from the providers' public documentation."""
 
-from __future__ import annotations
-
 import json
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -13,9 +12,6 @@ from actors.ai.openai.answers import SummaryAnswer, read
 from actors.ai.protocol import Story
 from tests.actors.ai.conftest import Books, completion
 from zeke_jobs import Reject, Retry
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 STORY = Story(
     uuid.UUID(int=1), "Signed packages", "The registry now signs every package. A stolen token is not enough."

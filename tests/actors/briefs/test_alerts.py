@@ -1,7 +1,5 @@
 """Alerts: each new story that fits is sent once, at once, and nothing is lost while a receiver is away."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import hmac
@@ -9,12 +7,14 @@ import json
 import re
 import threading
 import uuid
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from psycopg2.extensions import connection as Connection
 from pydantic import ValidationError
 
 import zeke_jobs
@@ -30,11 +30,6 @@ from zeke_jobs.postgres.pool import connect
 from zeke_jobs.revisions import boot
 from zeke_jobs.testing import FakeContext, JobRunner
 from zeke_jobs.testing.clock import release_clock, set_clock
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from psycopg2.extensions import connection as Connection
 
 ROOT = Path(__file__).parents[3]
 NOW = datetime(2026, 11, 27, 20, tzinfo=UTC)

@@ -1,7 +1,5 @@
 """Digests reach their readers by mail, in a folder and by webhook: each of them once."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import hmac
@@ -9,8 +7,11 @@ import json
 import shutil
 import ssl
 import subprocess
+import uuid
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -23,11 +24,6 @@ from tests.actors.scripted_site import Answer, ScriptedSite
 from zeke_jobs import Reject, Retry
 from zeke_jobs.errors import Defer
 from zeke_jobs.testing import FakeContext, set_clock
-
-if TYPE_CHECKING:
-    import uuid
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 NOW = datetime(2026, 11, 27, 6, tzinfo=UTC)
 SECRET = "whsec_" + base64.b64encode(b"a secret of 24 bytes....").decode()

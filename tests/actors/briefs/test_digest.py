@@ -1,8 +1,7 @@
-from __future__ import annotations
-
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -10,9 +9,6 @@ from actors.briefs.generate import BriefSettings, generate_brief
 from actors.schema import GenerateBrief
 from actors.store import clusters
 from zeke_jobs.testing import set_clock
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 NOW = datetime(2026, 11, 25, 9, tzinfo=UTC)
 TEAM = uuid.UUID(int=7)

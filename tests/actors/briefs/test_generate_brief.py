@@ -1,6 +1,6 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+import uuid
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -9,10 +9,6 @@ from actors.ai.sentences import sentences
 from actors.briefs.generate import BriefSettings, generate_brief
 from actors.schema import GenerateBrief
 from zeke_jobs import Reject
-
-if TYPE_CHECKING:
-    import uuid
-    from collections.abc import Callable
 
 OVERLAY = "SELECT * FROM story_overlays"
 ARTICLE = (

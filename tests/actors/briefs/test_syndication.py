@@ -1,20 +1,16 @@
 """Our own reader can read the feeds that zeke-news writes."""
 
-from __future__ import annotations
-
 import json
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from actors.briefs.syndication import atom, json_feed
 from actors.cli.app import run
 from actors.engine.feeds import read_feed
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NOW = datetime(2026, 11, 27, 6, tzinfo=UTC)
 NASTY = "AT&T <b>\x00\x1b[2J ]]> “x”"

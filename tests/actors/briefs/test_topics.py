@@ -1,11 +1,10 @@
 """A digest is grouped by topic, with two sentences of each story that are stored of it, and no other words."""
 
-from __future__ import annotations
-
 import json
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -15,9 +14,6 @@ from actors.insights.analyze import analyze_story
 from actors.insights.events import EventSettings
 from actors.schema import AnalyzeStory, GenerateBrief
 from zeke_jobs.testing import set_clock
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 NOW = datetime(2026, 11, 25, 9, tzinfo=UTC)
 STORIES = {

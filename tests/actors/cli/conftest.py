@@ -1,20 +1,14 @@
 """A site on loopback, and a jobs.yaml that lets the Engine fetch from it."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 from tests.actors.scripted_site import ScriptedSite
 from zeke_jobs import config
 from zeke_jobs.revisions import boot
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from psycopg2.extensions import connection as Connection
 
 JOBS = """
 version: 1

@@ -1,11 +1,10 @@
 """A reader sees which articles failed and why, reads a story's text, and opens its page."""
 
-from __future__ import annotations
-
 import json
 import webbrowser
+from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import pytest
@@ -15,9 +14,6 @@ from actors.cli.app import run
 from actors.outcomes import Outcome
 from actors.store import items, sources
 from actors.store.items import NewItem
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 TEXT = "# A headline\n\nThe text has a first paragraph.\n\nAnd [bold]a second[/bold] one, with \x1b[31mcolour.\n"
 

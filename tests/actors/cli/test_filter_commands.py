@@ -1,9 +1,9 @@
 """``zeke-news filter``: rules are tried, added, listed and removed; a fault names its place."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,10 +13,6 @@ from actors.store import items, sources
 from actors.store.items import NewItem
 from zeke_jobs.cli.root import app as jobs_app
 from zeke_jobs.cli.run import run as run_app
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 JOBS = """\
 version: 1

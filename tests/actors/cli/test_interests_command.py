@@ -1,10 +1,9 @@
 """``zeke-news interests suggest`` proposes by marks, shows the effect, and changes nothing that nobody accepted."""
 
-from __future__ import annotations
-
 import json
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -16,9 +15,6 @@ from actors.insights.events import EventSettings
 from actors.schema import AnalyzeStory
 from tests.actors.cli.conftest import JOBS
 from zeke_jobs.revisions import applying
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 TEAM = uuid.UUID(int=7)
 ANALYSE = "  analyze-story: {handler: actors.insights.analyze:analyze_story}\n"

@@ -1,10 +1,10 @@
-from __future__ import annotations
-
 import json
 import re
 import uuid
+from collections.abc import Callable
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,10 +18,6 @@ from actors.insights.selection import Selection
 from actors.schema import AnalyzeStory, ExtractHighlights, GenerateBrief, ScoreRelevance
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 ARTICLE = (
     "# Signed packages\n\nThe registry now signs every package that a maintainer uploads. The signature is made in the "

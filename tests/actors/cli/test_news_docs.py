@@ -1,17 +1,13 @@
 """docs/news.md leaves no command and no option out, and the list of commands is whole."""
 
-from __future__ import annotations
-
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 
 from actors.cli.app import app
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "news.md").read_text(encoding="utf-8")
 

@@ -1,25 +1,19 @@
 """``zeke-news mcp``, asked by the client of the protocol's own SDK with a reader's rights."""
 
-from __future__ import annotations
-
 import json
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 from actors.ai import hashing
 from actors.insights.events import publish
 from actors.store import embeddings
+from tests.zeke_jobs.cli.test_mcp import ask  # where the package mcp is installed
 from tests.zeke_jobs.postgres.members import MEMBERS, as_member, sign_up
 from zeke_jobs.postgres import roles
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from psycopg2.extensions import connection as Connection
-
-from tests.zeke_jobs.cli.test_mcp import ask  # where the package mcp is installed
 
 UNSEEN = "\x1b\x07\u202e\u200b\U000e0041\u2028"
 HIDDEN = f"{UNSEEN}]0;evil{UNSEEN}"

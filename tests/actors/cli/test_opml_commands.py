@@ -1,21 +1,14 @@
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 from actors.cli.app import run
 from actors.engine.opml import Listed, read_opml, write_opml
 from actors.store import sources
-from tests.actors.scripted_site import Answer, rss
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from psycopg2.extensions import connection as Connection
-
-    from tests.actors.scripted_site import ScriptedSite
+from tests.actors.scripted_site import Answer, ScriptedSite, rss
 
 LIST = b"""<opml version="2.0"><body><outline text="One" xmlUrl="https://a.example/feed"/>
 <outline text="Two" xmlUrl="https://b.example/feed"/></body></opml>"""

@@ -1,11 +1,10 @@
 """Commands with which a reader reads, stars, archives and searches stories."""
 
-from __future__ import annotations
-
 import json
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import typer
@@ -17,9 +16,6 @@ from actors.schema import StoriesUpdateStatus
 from actors.store import news as store
 from actors.stories.status import stories_update_status
 from zeke_jobs.cli.output import Console
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 TEAM = uuid.UUID(int=7)
 URL = "https://a.example/" + "a-long-way/" * 9

@@ -1,11 +1,10 @@
 """``zeke-news search --like`` and ``--meaning`` find the nearest stories, and say by which model."""
 
-from __future__ import annotations
-
 import json
 import math
 import random
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -16,9 +15,6 @@ from actors.insights.analyze import analyze_story
 from actors.insights.events import EventSettings
 from actors.schema import AnalyzeStory
 from actors.store import embeddings
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 TEXTS = {
     "Retries": "A retry budget bounds the retries of a service, so that a storm of retries ends.",

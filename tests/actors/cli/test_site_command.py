@@ -1,19 +1,13 @@
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
 
 from actors.cli.app import run
 from tests.actors.cli.conftest import JOBS
-from tests.actors.scripted_site import Answer, page, paragraphs
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    import pytest
-
-    from tests.actors.scripted_site import Asked, ScriptedSite
+from tests.actors.scripted_site import Answer, Asked, ScriptedSite, page, paragraphs
 
 
 def test_a_rule_is_shown_with_what_each_part_gives_and_no_secret(

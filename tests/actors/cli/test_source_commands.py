@@ -1,13 +1,13 @@
 """Commands with which a person adds, tries, renames, merges and removes sources."""
 
-from __future__ import annotations
-
 import io
 import json
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 from actors.cli.app import run
 from actors.store import clusters, items, sources
@@ -15,14 +15,7 @@ from actors.store.items import NewItem
 from tests.actors.cli.conftest import JOBS
 from tests.actors.engine.test_newsletters import SECRET, letter
 from tests.actors.imap_server import ImapServer
-from tests.actors.scripted_site import Answer, page, rss
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from psycopg2.extensions import connection as Connection
-
-    from tests.actors.scripted_site import ScriptedSite
+from tests.actors.scripted_site import Answer, ScriptedSite, page, rss
 
 News = Any
 

@@ -1,16 +1,12 @@
 """``zeke-news why`` finds an article even if only the query of its address differs from many others."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
 
 import pytest
 
 from actors.cli.why import explain
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from uuid import UUID
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,11 @@
-from __future__ import annotations
-
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from actors.demo import expected
 from actors.demo.sample_site import entries
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 PAIR = {
     "We cut retrieval latency from 840 ms to 210 ms with one partial index",

@@ -1,9 +1,7 @@
 """Fixtures of the engine's tests."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from ipaddress import ip_network
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,9 +9,6 @@ from actors.engine import Settings
 from actors.engine.fetch import Fetcher
 from actors.engine.local import LocalEngine
 from tests.actors.scripted_site import ScriptedSite
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @pytest.fixture

@@ -1,18 +1,13 @@
 """Operations of a reader that foreign bytes might have taken over, for the tests of readers."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from actors.engine.contract import EngineError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _KEPT: list[bytearray] = []
 

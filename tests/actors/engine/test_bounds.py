@@ -1,21 +1,16 @@
 """Every foreign or Engine value is limited in size when it comes in."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from actors.engine.client import HttpEngine
 from actors.engine.contract import ContentItem, ContentSource, EngineError
 from actors.engine.fetch import parse
+from actors.engine.local import LocalEngine
 from actors.engine.pages import read_page
-from tests.actors.scripted_site import Answer, rss
-
-if TYPE_CHECKING:
-    from actors.engine.local import LocalEngine
-    from tests.actors.scripted_site import ScriptedSite
+from tests.actors.scripted_site import Answer, ScriptedSite, rss
 
 LONG = "x" * 2_000_000
 ADDRESS = "https://a.example/" + "x" * 9_000

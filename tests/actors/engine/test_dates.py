@@ -1,6 +1,4 @@
 # ruff: noqa: RUF001 (dates in their own scripts)
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 import pytest

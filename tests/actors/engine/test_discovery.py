@@ -1,25 +1,19 @@
 """Addresses in common forms become feeds. The answers are invented after each kind of site, and served on loopback."""
 
-from __future__ import annotations
-
 import json
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from actors.engine import Settings
-from actors.engine.contract import EngineError
+from actors.engine.contract import ContentSource, EngineError
 from actors.engine.discovery.addresses import of_known_site, typed, well_known
 from actors.engine.fetch import Fetched, Fetcher
 from actors.engine.local import LocalEngine
 from tests.actors.scripted_site import Answer, ScriptedSite, page, rss
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from actors.engine.contract import ContentSource
 
 CHANNEL = "UC" + "a1-_" * 5 + "zz"
 ATOM = "application/atom+xml"

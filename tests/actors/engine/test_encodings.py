@@ -1,7 +1,5 @@
 """Bytes become text in the web's encodings, whatever encoding is declared, without an exception."""
 
-from __future__ import annotations
-
 from encodings.aliases import aliases
 
 import pytest

@@ -1,27 +1,20 @@
-from __future__ import annotations
-
 import os
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import pytest
 
 from actors.engine.client import HttpEngine
-from actors.engine.contract import ContentItem, EngineError
+from actors.engine.contract import ContentItem, EngineError, Finder
+from actors.engine.local import LocalEngine
 from actors.engine.server import EngineServer
-from tests.actors.scripted_site import Answer, page, paragraphs, rss
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from actors.engine.contract import Finder
-    from actors.engine.local import LocalEngine
-    from tests.actors.scripted_site import ScriptedSite
+from tests.actors.scripted_site import Answer, ScriptedSite, page, paragraphs, rss
 
 
 @contextmanager

@@ -1,7 +1,5 @@
 """Forms of real feeds: JSON Feed, titles by their declared type, identities and recordings of sloppy podcasts."""
 
-from __future__ import annotations
-
 import gzip
 import json
 from datetime import UTC, datetime

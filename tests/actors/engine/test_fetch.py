@@ -1,19 +1,12 @@
-from __future__ import annotations
-
 import socket
+from collections.abc import Callable
 from ipaddress import ip_network
-from typing import TYPE_CHECKING
 
 import pytest
 
 from actors.engine.contract import EngineError
 from actors.engine.fetch import Fetcher, Limits, parse
-from tests.actors.scripted_site import Answer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.actors.scripted_site import ScriptedSite
+from tests.actors.scripted_site import Answer, ScriptedSite
 
 LIMITS = Limits(body_bytes=200_000, raw_bytes=400_000, seconds=1.0)
 LOOPBACK = (ip_network("127.0.0.0/8"),)

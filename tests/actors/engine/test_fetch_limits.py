@@ -1,25 +1,17 @@
-from __future__ import annotations
-
 import gzip
 import socket
 import threading
 import time
 import tracemalloc
 import zlib
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import pytest
 
-from actors.engine.fetch import Limits
+from actors.engine.fetch import Fetcher, Limits
 from tests.actors.engine.test_fetch import LIMITS, failure
-from tests.actors.scripted_site import Answer
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from actors.engine.fetch import Fetcher
-    from tests.actors.scripted_site import ScriptedSite
+from tests.actors.scripted_site import Answer, ScriptedSite
 
 
 @contextmanager

@@ -1,11 +1,10 @@
 """Any answer of a foreign server or an Engine ends in a value or a stated reason, in limited time."""
 
-from __future__ import annotations
-
 import json
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -13,13 +12,9 @@ from hypothesis import strategies as st
 
 from actors.engine.client import HttpEngine
 from actors.engine.contract import ContentItem, ContentSource, EngineError
+from actors.engine.local import LocalEngine
 from tests.actors.engine.test_http_engine import ITEM, SOURCE
 from tests.actors.scripted_site import Answer, ScriptedSite
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from actors.engine.local import LocalEngine
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
 VALUES = st.recursive(

@@ -1,18 +1,13 @@
 """Feeds with invalid character references, NULs and impossible dates."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import pytest
 
 from actors.engine.contract import ContentItem, EngineError
 from actors.engine.feeds import read_feed
 from tests.actors.scripted_site import rss
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 URL = "https://feeds.example/news.xml"
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

@@ -1,17 +1,12 @@
-from __future__ import annotations
-
 import json
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from actors.engine.client import HttpEngine
 from actors.engine.contract import EngineError
-from tests.actors.scripted_site import Answer
-
-if TYPE_CHECKING:
-    from tests.actors.scripted_site import ScriptedSite
+from tests.actors.scripted_site import Answer, ScriptedSite
 
 # As the product's Engine answers: neither text nor a list of items.
 ITEM = {

@@ -1,19 +1,14 @@
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from actors.engine import Settings
 from actors.engine.contract import EngineError
-from tests.actors.scripted_site import Answer, page, paragraphs, rss
-
-if TYPE_CHECKING:
-    from actors.engine.local import LocalEngine
-    from tests.actors.scripted_site import ScriptedSite
+from actors.engine.local import LocalEngine
+from tests.actors.scripted_site import Answer, ScriptedSite, page, paragraphs, rss
 
 ONE = rss(("g", "t", "https://a.example/1"))
 

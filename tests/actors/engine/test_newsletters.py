@@ -1,28 +1,22 @@
 """A folder of a mailbox is a source: each message once, nothing in it changes, and no server harms the reading."""
 
-from __future__ import annotations
-
 import base64
 import shutil
 import ssl
 import subprocess
 import traceback
+from collections.abc import Iterator
 from email.message import EmailMessage
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from actors.engine import Settings
-from actors.engine.contract import EngineError
+from actors.engine.contract import ContentSource, EngineError
 from actors.engine.mail.message import read_message
 from tests.actors.imap_server import ImapServer
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from actors.engine.contract import ContentSource
 
 SECRET = "right and s3cret"
 PARAGRAPH = "<p>The letter says in a whole paragraph that the queue was measured again, and why that is news.</p>"

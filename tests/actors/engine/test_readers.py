@@ -1,7 +1,5 @@
 """A reader may loop, use up memory, crash or hang: its worker reports it and goes on."""
 
-from __future__ import annotations
-
 import ctypes
 import json
 import os
@@ -11,9 +9,10 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psutil
 import pytest
@@ -21,9 +20,6 @@ import pytest
 from actors.engine.contract import EngineError
 from actors.engine.readers.pool import Readers
 from actors.engine.readers.server import Limits
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parents[3]
 ODD = "tests.actors.engine.odd_operations"

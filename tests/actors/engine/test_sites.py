@@ -1,22 +1,17 @@
 """Rules for sites: secrets go to their host only, selectors find the text, and another Engine may be asked."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from actors.engine import Settings
-from actors.engine.contract import EngineError
+from actors.engine.contract import EngineError, Finder
 from actors.engine.pages import parse_page
 from actors.engine.sites.rules import NONE, rule_of
 from actors.engine.sites.selectors import select
 from tests.actors.engine.test_engine_server import serving
 from tests.actors.scripted_site import Answer, ScriptedSite, page, paragraphs
-
-if TYPE_CHECKING:
-    from actors.engine.contract import Finder
 
 SECRET = "s3cret-of-the-reader"
 PAGE = parse_page(

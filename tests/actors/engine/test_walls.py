@@ -1,7 +1,5 @@
 """Pages that stand before an article end in an outcome that says so; articles about such things do not."""
 
-from __future__ import annotations
-
 import pytest
 
 from actors.engine.contract import EngineError

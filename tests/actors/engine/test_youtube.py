@@ -1,16 +1,11 @@
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 
 from actors.engine import youtube
 from actors.engine.contract import EngineError
 from actors.engine.fetch import Fetched
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 CHANNEL = "UC" + "a1-_" * 5 + "zz"
 FEED = f"https://www.youtube.com/feeds/videos.xml?channel_id={CHANNEL}"

@@ -1,8 +1,6 @@
 """Pages that are no articles, invented after each kind that stands before one; each has enough words to pass for a short article."""
 # ruff: noqa: RUF001 (pages in several scripts)
 
-from __future__ import annotations
-
 _NAV = "<nav><a href='/'>Home</a> <a href='/news'>News</a> <a href='/sport'>Sport</a> <a href='/login'>Log in</a></nav>"
 _FOOT = "<footer><a href='/imprint'>Imprint</a> <a href='/privacy'>Privacy</a> © Daily Example</footer>"
 

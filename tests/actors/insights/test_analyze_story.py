@@ -1,7 +1,6 @@
-from __future__ import annotations
-
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -11,9 +10,6 @@ from actors.insights.events import EventSettings
 from actors.schema import AnalyzeStory
 from actors.store import clusters
 from zeke_jobs import Reject, Retry
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 ARTICLE = Path(__file__).with_name("article.txt").read_text(encoding="utf-8")
 

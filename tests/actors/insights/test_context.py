@@ -1,7 +1,5 @@
 """A highlight has its context: the headings above it, and the sentence before it."""
 
-from __future__ import annotations
-
 from time import process_time
 
 import pytest

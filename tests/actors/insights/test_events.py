@@ -1,8 +1,7 @@
-from __future__ import annotations
-
 import uuid
+from collections.abc import Callable
 from itertools import permutations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -12,9 +11,6 @@ from actors.insights.analyze import analyze_story
 from actors.insights.events import EventSettings
 from actors.schema import AnalyzeStory
 from actors.store import clusters
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 DEAL = "Acme buys Initech for two billion dollars in cash. The deal closes in June, the companies said on Monday."
 SCORES = (

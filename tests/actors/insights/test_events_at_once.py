@@ -1,14 +1,15 @@
 """Parallel analyses: analyses of one event wait for each other and end as if run one after the other; others do not wait."""
 
-from __future__ import annotations
-
 import random
 import threading
+import uuid
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 from actors.ai import Settings
 from actors.insights.analyze import analyze_story
@@ -17,12 +18,6 @@ from actors.schema import AnalyzeStory
 from actors.store import clusters
 from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.testing import FakeContext
-
-if TYPE_CHECKING:
-    import uuid
-    from collections.abc import Callable, Iterator
-
-    from psycopg2.extensions import connection as Connection
 
 DEAL = "Acme buys Initech for two billion dollars in cash. The deal closes in June, the companies said on Monday."
 RAIN = "Rain will fall over the whole coast until the weekend, and rivers may rise in the north. Ferries stay in port."

@@ -1,9 +1,8 @@
-from __future__ import annotations
-
 import uuid
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from psycopg2.errors import LockNotAvailable
@@ -15,9 +14,6 @@ from actors.insights.selection import Selection
 from actors.schema import DedupeInsights, ExtractHighlights, ScoreRelevance
 from actors.store import texts
 from zeke_jobs.postgres.pool import connect, transaction
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 ARTICLE = Path(__file__).with_name("article.txt").read_text(encoding="utf-8")
 

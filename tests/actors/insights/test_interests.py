@@ -1,10 +1,9 @@
 """A team's words and example stories raise and lower its scores, with reasons that it can read."""
 
-from __future__ import annotations
-
 import json
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -18,9 +17,6 @@ from actors.insights.relevance import RelevanceSettings, score_relevance
 from actors.insights.selection import Selection
 from actors.schema import AnalyzeStory, ExtractHighlights, ScoreRelevance
 from actors.store import news
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 TEAM = uuid.UUID(int=7)
 TEXT = (

@@ -1,22 +1,17 @@
 """The highlights of the bundled articles against a reader's hand-written list."""
 
-from __future__ import annotations
-
 import tomllib
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from actors.demo.sample_site import render
 from actors.engine.pages import read_page
+from actors.insights.candidates import Candidate
 from actors.insights.selection import Selection, highlights
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from actors.insights.candidates import Candidate
 
 BASE = "http://127.0.0.1:1"
 LIST = tomllib.loads(Path(__file__).with_name("reader_list.toml").read_text(encoding="utf-8"))["article"]

@@ -4,14 +4,13 @@
 made from the first five alone.
 """
 
-from __future__ import annotations
-
 import itertools
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import pytest
 
@@ -20,9 +19,6 @@ from actors.ai.local import lead
 from actors.ai.protocol import Story
 from actors.insights.events import _names_differ
 from tests.lab.quality.corpora import cosine
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 @dataclass(frozen=True)

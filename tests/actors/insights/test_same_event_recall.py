@@ -1,20 +1,15 @@
 """Stories of one event, found by their terms, beside a comparison of all with all."""
 
-from __future__ import annotations
-
 import os
 import uuid
+from collections.abc import Callable
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.lab.events.measure import one_by_one, quality
 from tests.lab.events.world import World
 from zeke_jobs.postgres.pool import connect
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 KNOWN, ARRIVING = (800, 200) if os.environ.get("ZEKE_TEST_DEEP") else (200, 60)
 

@@ -1,12 +1,10 @@
 """docs/pipeline.md and docs/ai.md describe the whole second half of the pipeline."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import BaseModel
 
 from actors import schema
 from actors.ai.chili import Chili
@@ -16,9 +14,6 @@ from actors.briefs.delivery.settings import AlertSettings, DeliverySettings
 from actors.briefs.generate import BriefSettings
 from actors.insights.events import EventSettings
 from actors.insights.selection import Selection
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 PIPELINE = (DOCS / "pipeline.md").read_text(encoding="utf-8")

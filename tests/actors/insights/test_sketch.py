@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from actors.insights.sketch import SIZE, sketch
 
 WORDS = [f"word{n}" for n in range(3000)]

@@ -1,8 +1,6 @@
 """Thresholds for the same event: chosen on one half of the judged headlines, reported on the other."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 
@@ -10,9 +8,6 @@ from actors.ai.hashing import MODEL_VERSION, embed
 from actors.insights.events import knows, threshold
 from tests.lab.quality import corpora
 from tests.lab.quality.corpora import cosine
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 HEADLINES = corpora.CORPUS / "headlines"
 EQUAL = 3.0  # from this judgement of people on, two headlines tell of one event

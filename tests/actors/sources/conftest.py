@@ -1,15 +1,16 @@
 """Fixtures of the tests of the first half: a site, a database, and a way to run a task as its worker would."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 from actors import schema
 from actors.engine import Settings
+from actors.engine.contract import Engine
 from actors.engine.local import LocalEngine
 from actors.sources.content import ContentSettings, fetch_content
 from actors.sources.due import PullSettings
@@ -21,15 +22,8 @@ from actors.sources.upload import UploadSettings, ingest_from_upload
 from actors.store import items, sources
 from actors.store.items import NewItem
 from tests.actors.scripted_site import ScriptedSite
+from zeke_jobs import Payload
 from zeke_jobs.testing import FakeContext
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from psycopg2.extensions import connection as Connection
-
-    from actors.engine.contract import Engine
-    from zeke_jobs import Payload
 
 TASKS: dict[str, tuple[Callable[..., Any], type[Payload], type[Any]]] = {
     "ingest-pull": (ingest_pull, schema.IngestPull, PullSettings),

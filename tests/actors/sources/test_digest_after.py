@@ -1,16 +1,10 @@
 """The digest of a pull or an upload ends a batch: the batch has all jobs that follow from it, but none that waits for hours."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from uuid import UUID
 
 from actors.store.statements import SQL
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from uuid import UUID
-
-    from tests.actors.sources.conftest import Pipeline
+from tests.actors.sources.conftest import Pipeline
 
 
 def test_a_pull_opens_a_batch_with_the_digest_at_its_end(pipeline: Pipeline, add_source: Callable[..., UUID]) -> None:

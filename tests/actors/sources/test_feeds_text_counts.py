@@ -1,20 +1,14 @@
 """While a page fails, the feed's text counts: its story is there at once, and the page's text replaces it."""
 
-from __future__ import annotations
-
 import socket
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
 
 import pytest
 
-from tests.actors.scripted_site import Answer, page, paragraphs
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from uuid import UUID
-
-    from tests.actors.scripted_site import ScriptedSite
-    from tests.actors.sources.conftest import Pipeline
+from tests.actors.scripted_site import Answer, ScriptedSite, page, paragraphs
+from tests.actors.sources.conftest import Pipeline
 
 FULL = {"content": paragraphs("what the feed says in full")}
 STATE = """SELECT o.outcome, d.text_origin, d.text_choice, o.story_id = s.id

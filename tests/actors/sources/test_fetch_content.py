@@ -1,24 +1,17 @@
-from __future__ import annotations
-
 import json
 import socket
+from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from uuid import UUID
 
 import pytest
 
 from actors.engine.client import HttpEngine
 from actors.engine.contract import ContentItem, EngineError
-from tests.actors.scripted_site import Answer, page, paragraphs
+from actors.engine.local import LocalEngine
+from tests.actors.scripted_site import Answer, ScriptedSite, page, paragraphs
+from tests.actors.sources.conftest import Pipeline
 from zeke_jobs import Defer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from uuid import UUID
-
-    from actors.engine.local import LocalEngine
-    from tests.actors.scripted_site import ScriptedSite
-    from tests.actors.sources.conftest import Pipeline
 
 
 def test_a_page_becomes_a_story_and_its_analysis_is_sent(

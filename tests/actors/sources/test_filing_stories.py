@@ -1,26 +1,20 @@
-from __future__ import annotations
-
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
 
 import pytest
 from psycopg2.errors import LockNotAvailable
 
+from actors.engine.local import LocalEngine
 from actors.store import items
-from tests.actors.scripted_site import Answer, ScriptedSite, page, paragraphs
+from tests.actors.scripted_site import Answer, Asked, ScriptedSite, page, paragraphs
 from tests.actors.sources.conftest import Pipeline
 from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.testing import FakeContext
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from uuid import UUID
-
-    from actors.engine.local import LocalEngine
-    from tests.actors.scripted_site import Asked
 
 
 def test_two_links_to_one_page_make_one_story(

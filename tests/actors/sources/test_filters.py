@@ -1,10 +1,9 @@
 """Filters drop items by what their feed says: no page is fetched, no model asked, and the rule is named."""
 
-from __future__ import annotations
-
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -15,13 +14,8 @@ from actors.sources.patterns import Finder, folded
 from actors.sources.rules import Rule
 from actors.store.items import Item
 from actors.store.stories import Text
-from tests.actors.scripted_site import Answer, page, paragraphs, rss
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.actors.scripted_site import ScriptedSite
-    from tests.actors.sources.conftest import Pipeline
+from tests.actors.scripted_site import Answer, ScriptedSite, page, paragraphs, rss
+from tests.actors.sources.conftest import Pipeline
 
 NOW = datetime(2026, 11, 27, 6, tzinfo=UTC)
 

@@ -1,20 +1,12 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-from uuid import uuid4
+from collections.abc import Callable
+from uuid import UUID, uuid4
 
 import pytest
 
 from actors.store import uploads
-from tests.actors.scripted_site import Answer, page, paragraphs
+from tests.actors.scripted_site import Answer, ScriptedSite, page, paragraphs
+from tests.actors.sources.conftest import Pipeline
 from zeke_jobs import Reject
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from uuid import UUID
-
-    from tests.actors.scripted_site import ScriptedSite
-    from tests.actors.sources.conftest import Pipeline
 
 LONG = "An uploaded text says this in many words. " * 12
 

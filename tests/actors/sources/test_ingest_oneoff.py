@@ -1,15 +1,8 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
-from tests.actors.scripted_site import Answer, page, paragraphs
+from tests.actors.scripted_site import Answer, ScriptedSite, page, paragraphs
+from tests.actors.sources.conftest import Pipeline
 from zeke_jobs import Reject
-
-if TYPE_CHECKING:
-    from tests.actors.scripted_site import ScriptedSite
-    from tests.actors.sources.conftest import Pipeline
 
 
 def test_a_page_becomes_an_item_of_its_sites_manual_source(pipeline: Pipeline) -> None:

@@ -1,18 +1,11 @@
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING
-from uuid import uuid4
+from collections.abc import Callable
+from uuid import UUID, uuid4
 
 import pytest
 
 from actors.store import items
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from uuid import UUID
-
-    from tests.actors.sources.conftest import Pipeline
+from tests.actors.sources.conftest import Pipeline
 
 
 def test_a_pull_sends_for_each_source_that_is_due_and_a_second_one_for_none(

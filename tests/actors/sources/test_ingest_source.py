@@ -1,30 +1,22 @@
-from __future__ import annotations
-
 import json
 import os
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from typing import TYPE_CHECKING
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from actors.engine.client import HttpEngine
 from actors.engine.contract import EngineError
-from tests.actors.scripted_site import Answer, page, paragraphs, rss
+from actors.engine.local import LocalEngine
+from tests.actors.scripted_site import Answer, Asked, ScriptedSite, page, paragraphs, rss
 from tests.actors.sources.conftest import Pipeline
 from tests.lab.quality import corpora
 from zeke_jobs import Defer
 from zeke_jobs.postgres.pool import connect
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from uuid import UUID
-
-    from actors.engine.local import LocalEngine
-    from tests.actors.scripted_site import Asked, ScriptedSite
 
 DEEP = bool(os.environ.get("ZEKE_TEST_DEEP"))
 CORPUS = corpora.CORPUS / "feeds"

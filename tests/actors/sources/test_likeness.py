@@ -1,17 +1,12 @@
-from __future__ import annotations
-
 import itertools
 import json
 import random
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 
 from actors.sources.likeness import Likeness, jaccard, shingles
 from tests.lab.quality import corpora
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 CORPUS = corpora.CORPUS / "near_duplicates"
 ARTICLES = CORPUS.parent / "articles"

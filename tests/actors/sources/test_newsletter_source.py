@@ -1,20 +1,13 @@
 """Newsletters become stories: from their view on the web, or from the mail itself."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from uuid import UUID
 
 from actors.engine import Settings
 from tests.actors.engine.test_newsletters import SECRET, letter
 from tests.actors.imap_server import ImapServer
-from tests.actors.scripted_site import Answer, page, paragraphs
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from uuid import UUID
-
-    from tests.actors.scripted_site import ScriptedSite
-    from tests.actors.sources.conftest import Pipeline
+from tests.actors.scripted_site import Answer, ScriptedSite, page, paragraphs
+from tests.actors.sources.conftest import Pipeline
 
 
 def test_each_message_is_one_story_of_its_view_on_the_web_or_of_its_own_text(

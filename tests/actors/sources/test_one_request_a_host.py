@@ -1,22 +1,16 @@
-from __future__ import annotations
-
 import socket
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 from actors import waiting
 from tests.actors.scripted_site import Answer, ScriptedSite, page, paragraphs, rss
+from tests.actors.sources.conftest import Pipeline
 from zeke_jobs import Defer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
-
-    from tests.actors.sources.conftest import Pipeline
 
 
 def test_a_feed_and_the_pages_of_its_host_are_asked_under_one_lease(

@@ -1,23 +1,17 @@
 """A page with a selector of its links is a source like a feed."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
 
 import pytest
 
 from actors.engine.contract import EngineError
 from actors.engine.discovery.selected import selected_links, with_selector
-from tests.actors.scripted_site import Answer, page, paragraphs
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from uuid import UUID
-
-    from actors.engine.local import LocalEngine
-    from tests.actors.scripted_site import Asked, ScriptedSite
-    from tests.actors.sources.conftest import Pipeline
+from actors.engine.local import LocalEngine
+from tests.actors.scripted_site import Answer, Asked, ScriptedSite, page, paragraphs
+from tests.actors.sources.conftest import Pipeline
 
 URL = "https://a.example/news/"
 

@@ -1,13 +1,11 @@
 """docs/pipeline.md and docs/engine.md are complete."""
 
-from __future__ import annotations
-
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import BaseModel
 
 from actors.briefs.delivery.settings import DeliverySettings, Mail, Receiver, Webhook
 from actors.briefs.generate import BriefSettings
@@ -21,9 +19,6 @@ from actors.sources.feed_items import FirstFetch
 from actors.sources.rhythm import Rhythm
 from tests.actors.sources.conftest import TASKS
 from zeke_jobs import parse_duration
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
 
 MODELS: list[type[BaseModel]] = [
     *(settings for task, (_, _, settings) in TASKS.items() if task != "ingest-pull-youtube"),

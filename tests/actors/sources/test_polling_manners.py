@@ -1,22 +1,15 @@
-from __future__ import annotations
-
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from uuid import UUID
 
 import pytest
 
 from actors.engine.contract import ContentSource
-from tests.actors.scripted_site import Answer, rss
+from tests.actors.scripted_site import Answer, Asked, ScriptedSite, rss
+from tests.actors.sources.conftest import Pipeline
 from zeke_jobs import Defer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from uuid import UUID
-
-    from tests.actors.scripted_site import Asked, ScriptedSite
-    from tests.actors.sources.conftest import Pipeline
 
 CORPUS = Path(__file__).resolve().parents[4] / "shared" / "corpus" / "feeds"
 

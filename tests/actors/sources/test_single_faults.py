@@ -1,24 +1,18 @@
 """A fault of one feed or item is recorded with it and delays no other."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
 
 import pytest
 from psycopg2 import DataError
 
 from actors.cli.app import run
-from tests.actors.scripted_site import Answer, page, paragraphs
+from actors.engine.contract import ContentSource
+from tests.actors.scripted_site import Answer, ScriptedSite, page, paragraphs
+from tests.actors.sources.conftest import Pipeline
 from zeke_jobs.testing import set_clock
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from uuid import UUID
-
-    from actors.engine.contract import ContentSource
-    from tests.actors.scripted_site import ScriptedSite
-    from tests.actors.sources.conftest import Pipeline
 
 TEXT = "A text that is long enough to be a story, with a number of its own: {0}. " * 10
 

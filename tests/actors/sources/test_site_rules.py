@@ -1,22 +1,16 @@
 """Rules for sites in the pipeline: the feed's text may be enough, and a host has its own pace."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
 
 import pytest
 
 from actors.engine import Settings
-from tests.actors.scripted_site import Answer, page, paragraphs, rss
+from tests.actors.scripted_site import Answer, ScriptedSite, page, paragraphs, rss
+from tests.actors.sources.conftest import Pipeline
 from zeke_jobs import Defer
 from zeke_jobs.testing import FakeContext
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from uuid import UUID
-
-    from tests.actors.scripted_site import ScriptedSite
-    from tests.actors.sources.conftest import Pipeline
 
 
 def rule(pipeline: Pipeline, site: ScriptedSite, **given: Any) -> None:

@@ -1,21 +1,14 @@
 """Podcasts and videos are read in their own words, where there is a transcript."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from uuid import UUID
 
 import pytest
 
 from actors.engine.article.transcript import spoken
-from tests.actors.scripted_site import Answer, page, paragraphs, rss
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from uuid import UUID
-
-    from tests.actors.scripted_site import ScriptedSite
-    from tests.actors.sources.conftest import Pipeline
+from tests.actors.scripted_site import Answer, ScriptedSite, page, paragraphs, rss
+from tests.actors.sources.conftest import Pipeline
 
 WORDS = [f"Guest {n} says that release {n} of the queue was measured at {n * 7} milliseconds." for n in range(1, 7)]
 SRT = "\r\n\r\n".join(f"{n}\r\n00:00:0{n},000 --> 00:00:0{n + 1},000\r\n{one}" for n, one in enumerate(WORDS))

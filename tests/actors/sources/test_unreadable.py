@@ -1,22 +1,15 @@
 """Pages and feeds beyond the limits of reading end at once with a stated reason, and are not tried again."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from uuid import UUID
 
 import pytest
 
 from actors.engine import reading
 from actors.engine.readers.pool import Readers
 from actors.engine.readers.server import Limits
-from tests.actors.scripted_site import Answer, page, paragraphs
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from uuid import UUID
-
-    from tests.actors.scripted_site import ScriptedSite
-    from tests.actors.sources.conftest import Pipeline
+from tests.actors.scripted_site import Answer, ScriptedSite, page, paragraphs
+from tests.actors.sources.conftest import Pipeline
 
 COSTLY = "".join(f"<p {' '.join(f'a{number}=x' for number in range(9_900))}>{tag}</p>" for tag in range(20))
 

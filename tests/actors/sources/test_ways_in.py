@@ -1,26 +1,18 @@
 """No way into the pipeline leads to an address that is not public: one-off, feed, item of a feed, redirect, canonical link, Engine server."""
 
-from __future__ import annotations
-
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from uuid import UUID
 
 import pytest
 
 from actors.engine import Settings
 from actors.engine.client import HttpEngine
-from actors.engine.contract import EngineError
+from actors.engine.contract import Engine, EngineError
 from actors.engine.local import LocalEngine
 from actors.engine.server import EngineServer
-from tests.actors.scripted_site import Answer, page, paragraphs, rss
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from uuid import UUID
-
-    from actors.engine.contract import Engine
-    from tests.actors.scripted_site import ScriptedSite
-    from tests.actors.sources.conftest import Pipeline
+from tests.actors.scripted_site import Answer, ScriptedSite, page, paragraphs, rss
+from tests.actors.sources.conftest import Pipeline
 
 #: A form for each row of the table of networks, and each spelling by which one slips past a check of the text.
 HOSTS = [

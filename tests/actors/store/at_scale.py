@@ -4,19 +4,19 @@
 does one after the other; ``--programs`` names another PostgreSQL's, with its own defaults. The exit status is 1 where a look takes a second.
 """
 
-from __future__ import annotations
-
 import argparse
 import itertools
 import random
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psutil
+from psycopg2.extensions import connection as Connection
 
 from actors.ai import hashing
 from actors.briefs.digest import top
@@ -24,11 +24,6 @@ from actors.cli.search import RANKED
 from actors.store import embeddings, news
 from zeke_jobs.postgres import embedded, migrate
 from zeke_jobs.postgres.pool import connect
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from psycopg2.extensions import connection as Connection
 
 DAY = datetime(2026, 11, 20, tzinfo=UTC)
 WORDS, TEXTS, LENGTH, SOURCES, VECTORS = 60_000, 20_000, 100, 500, 500

@@ -1,20 +1,15 @@
 """Both searches for similar stories use an index, whatever statistics the planner has."""
 
-from __future__ import annotations
-
 import random
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 from actors.insights import events
 from actors.store import stories
 from zeke_jobs.postgres.pool import transaction
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
 
 DAY = datetime(2026, 11, 20, tzinfo=UTC)
 TABLES = ("stories", "contents", "story_signatures", "story_terms")

@@ -1,21 +1,15 @@
-from __future__ import annotations
-
 import itertools
+from collections.abc import Callable
 from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psycopg2
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.postgres.queries import Queries
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from psycopg2.extensions import connection as Connection
 
 FIRST = "0001_pipeline_tables.sql"
 

@@ -1,14 +1,14 @@
 """Lists, search and digests read few rows, for any number of stories and any statistics of the planner."""
 
-from __future__ import annotations
-
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from hashlib import md5
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import pytest
+from psycopg2.extensions import connection as Connection
 from psycopg2.extras import RealDictCursor
 
 from actors.briefs.digest import top
@@ -16,11 +16,6 @@ from actors.store import news
 from actors.store.statements import by_index
 from tests.conftest import databases
 from zeke_jobs.postgres.pool import connect, transaction
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from psycopg2.extensions import connection as Connection
 
 DAY = datetime(2026, 11, 20, tzinfo=UTC)
 COUNT = 2000

@@ -1,9 +1,8 @@
-from __future__ import annotations
-
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -16,9 +15,6 @@ from actors.stories.status import stories_update_status
 from actors.stories.summarize import story_summarize
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.testing import FakeContext
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 ARTICLE = (
     "The registry now signs every package that a maintainer uploads. The signature is made in the maintainer's own "

@@ -1,25 +1,20 @@
 """``nox -s ai``: embeddings in chunks and half-price models, from a provider that fails and to workers that are killed; says the figures."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tests.lab import server
 from tests.lab.ai.embeddings import embeddings
 from tests.lab.ai.halves import halves
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 MEASURES: dict[str, Callable[..., tuple[str, list[str]]]] = {
     "embeddings": embeddings,

@@ -1,19 +1,15 @@
 """embed-story in real workers: ten thousand stories from a kind provider, and again from one that fails."""
 
-from __future__ import annotations
+from pathlib import Path
+from typing import Any
 
-from typing import TYPE_CHECKING, Any
+from psycopg2.extensions import connection as Connection
 
 from tests.fleet import eventually, fleet, scalar
 from tests.lab.ai.provider import Provider, is_left_out
 from tests.lab.ai.world import UNFINISHED, add_stories, jobs_yaml
 from tests.lab.server import rows, run
 from zeke_jobs import send_many
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from psycopg2.extensions import connection as Connection
 
 SIZE = 50
 

@@ -1,25 +1,19 @@
 """Half-price models in real workers: batches that end late, in part, with errors; all workers are killed at each step of a batch."""
 
-from __future__ import annotations
-
 import threading
 from collections import Counter
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
-from tests.fleet import eventually, fleet, scalar
+from psycopg2.extensions import connection as Connection
+
+from tests.fleet import Fleet, eventually, fleet, scalar
 from tests.lab.ai.provider import Gone, Provider
 from tests.lab.ai.world import UNFINISHED, add_stories, jobs_yaml
 from tests.lab.server import rows
 from zeke_jobs import send, send_many
 from zeke_jobs.postgres.pool import connect
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from psycopg2.extensions import connection as Connection
-
-    from tests.fleet import Fleet
 
 FATES = {1: "error", 2: "expired", 3: "left out", 4: "twice", 5: "junk"}
 STEPS = ("POST files", "POST batches", "GET batches", "GET content", "GET results")

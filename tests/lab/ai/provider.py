@@ -1,19 +1,15 @@
 """A provider over loopback: embeddings of many texts, answers, and batches of questions by both interfaces, as bad as it is told to be."""
 
-from __future__ import annotations
-
 import json
 import re
 import threading
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _SIGNED = "The registry now signs every package of series {number} that a maintainer uploads."
 _STOLEN = "A stolen token alone is not enough any more."

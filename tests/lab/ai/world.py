@@ -1,18 +1,14 @@
 """Stories in a database, and the pipeline's jobs.yaml with a provider over loopback."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
+from psycopg2.extensions import connection as Connection
 from psycopg2.extras import execute_values
 
 from tests.fleet import ROOT
 from tests.lab.ai.provider import TEXT, title
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
 
 UNFINISHED = "SELECT count(*) FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')"
 PRICES = {"m": {"input": 1.0, "output": 10.0}, "e": {"input": 0.1}}

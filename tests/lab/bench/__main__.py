@@ -1,7 +1,5 @@
 """``nox -s bench``: measure, compare, print a table, write all rounds as JSON."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import os
@@ -10,9 +8,9 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tests.lab import server
 from tests.lab.bench import result
@@ -31,9 +29,6 @@ from tests.lab.bench.measures import (
     unlimited,
 )
 from tests.lab.bench.result import Row
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
 
 MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
     "server-cost": server_cost.measure,

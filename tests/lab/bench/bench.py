@@ -1,25 +1,19 @@
 """The arguments of every measurement: the server, a folder, and the time allowed."""
 
-from __future__ import annotations
-
 import sys
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
-from tests.fleet import fleet
+from psycopg2.extensions import connection as Connection
+
+from tests.fleet import Fleet, fleet
 from tests.lab.bench import drain, ours
+from tests.lab.bench.drain import Drain
+from tests.lab.server import Server
 from zeke_jobs.postgres.pool import connect
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from psycopg2.extensions import connection as Connection
-
-    from tests.fleet import Fleet
-    from tests.lab.bench.drain import Drain
-    from tests.lab.server import Server
 
 PRODUCTION = {"ZEKE_JOBS_HEARTBEAT": "5"}
 

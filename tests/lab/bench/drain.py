@@ -1,21 +1,17 @@
 """Measures how fast a system works off a burst, from recorded times, without boot, warm-up and tail."""
 
-from __future__ import annotations
-
 import statistics
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+from psycopg2.extensions import connection as Connection
+
+from tests.fleet import Fleet
 from tests.lab import server
 from tests.lab.bench import result
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
-
-    from tests.fleet import Fleet
-    from tests.lab.bench.result import Row
-    from tests.lab.server import Server
+from tests.lab.bench.result import Row
+from tests.lab.server import Server
 
 _TRIM = 0.05  # of the jobs, at either end
 _LOOK = 0.05

@@ -1,26 +1,19 @@
 """zeke_jobs as the bench runs it: the real command line, thirteen tasks shaped as in the real jobs.yaml."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import yaml
+from psycopg2.extensions import connection as Connection
 
-from tests.fleet import ROOT
+from tests.fleet import ROOT, Fleet
 from tests.lab import server
 from zeke_jobs import client, config
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.revisions.boot import sync
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from psycopg2.extensions import connection as Connection
-
-    from tests.fleet import Fleet
 
 NAME = "zeke_jobs"
 HANDLERS = "tests.lab.bench.handlers"

@@ -1,13 +1,8 @@
 """The rows of a run as one table, and what a row's rounds say."""
 
-from __future__ import annotations
-
 import statistics
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 _HEAD = "| what | figure | ratio | target | note |\n|---|---:|---|---|---|"
 

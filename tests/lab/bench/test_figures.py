@@ -1,7 +1,5 @@
 """The figures that the bench computes from recorded times."""
 
-from __future__ import annotations
-
 from threading import get_ident
 
 import pytest

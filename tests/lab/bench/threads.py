@@ -1,13 +1,8 @@
 """Calls by several threads of one program, one after another in each."""
 
-from __future__ import annotations
-
 import time
+from collections.abc import Callable
 from threading import Barrier, Thread
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _PATIENCE = 120.0  # seconds, should a thread have failed
 

@@ -1,7 +1,5 @@
 """``nox -s chaos``: break one thing after another under load, prove afterwards that nothing was lost, print the table."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import os
@@ -11,16 +9,13 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tests.lab import server
 from tests.lab.chaos import outcome
 from tests.lab.chaos.outcome import Outcome, Promise
 from tests.lab.chaos.scenarios import SCENARIOS, Impossible
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _JSON = Path(tempfile.gettempdir()) / "zeke-chaos.json"
 _LONGEST = 420  # seconds; a scenario that takes longer hangs

@@ -1,20 +1,16 @@
 """The handlers of the chaos suite: each run leaves a trace outside the database, each effect a row inside it."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os
 import signal
 import time
 import urllib.request
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zeke_jobs import ChunkContext, Context, Payload
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 #: Names the file that all processes append to. One write of a short line with O_APPEND is never torn.
 TRACE = "ZEKE_CHAOS_TRACE"

@@ -1,19 +1,14 @@
 """Starts a command line again as soon as it has ended, as systemd does with Restart=always."""
 
-from __future__ import annotations
-
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import psutil
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.fleet import Command
+from tests.fleet import Command
 
 _LOOK = 0.05  # seconds
 _PAUSE = 0.1  # seconds from an end to the next start, as systemd has it

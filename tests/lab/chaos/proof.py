@@ -1,17 +1,12 @@
 """Checks the database and the trace afterwards for lost jobs, double effects and exceeded limits."""
 
-from __future__ import annotations
-
 import statistics
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
-
-    from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import connection as Connection
 
 Interval = tuple[float, float]
 

@@ -1,7 +1,5 @@
 """A TCP proxy before the server's socket that can stop forwarding, like a stalled network."""
 
-from __future__ import annotations
-
 import selectors
 import socket
 import threading

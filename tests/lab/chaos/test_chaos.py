@@ -1,23 +1,17 @@
 """The chaos suite in short: some of its scenarios on real processes, and proof that its proofs can fail."""
 
-from __future__ import annotations
-
 import json
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 from tests.lab.chaos import outcome, proof, world
 from tests.lab.chaos.__main__ import main
 from tests.lab.chaos.outcome import Outcome, Promise
 from tests.lab.chaos.proof import Run
 from tests.lab.chaos.scenarios import SCENARIOS, doors
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from psycopg2.extensions import connection as Connection
 
 #: Promises that a busy machine may miss.
 _OF_TIME = ("throughput", "recovery", "return in")

@@ -1,22 +1,18 @@
 """The sender: a number of jobs of each kind every second, and a record of the sent jobs."""
 
-from __future__ import annotations
-
 import random
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
+
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from zeke_jobs.client.options import new_id
 from zeke_jobs.postgres.pool import DISCONNECTED, connect
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
 
 GROUPS = ("a", "b", "c", "d", "e")  # keys of the keyed task
 _TICK = 0.05  # seconds between two sends

@@ -1,36 +1,27 @@
 """One system under load: a server of its own, workers and a scheduler by their command lines, a sender, and a proof at the end."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from tests.conftest import server_binaries
-from tests.fleet import ROOT, Fleet
+from tests.fleet import ROOT, Command, Fleet
 from tests.lab import server
 from tests.lab.chaos.handlers import TRACE
-from tests.lab.chaos.keeper import Keeper
-from tests.lab.chaos.outcome import Promise
+from tests.lab.chaos.keeper import Keeper, Kept
+from tests.lab.chaos.outcome import Outcome, Promise
+from tests.lab.chaos.proof import Interval
 from tests.lab.chaos.traffic import MIXED, TASKS, Traffic
 from tests.lab.chaos.verdict import judge
 from zeke_jobs.postgres import embedded, migrate
 from zeke_jobs.postgres.pool import DISCONNECTED, connect
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from contextlib import AbstractContextManager
-
-    from tests.fleet import Command
-    from tests.lab.chaos.keeper import Kept
-    from tests.lab.chaos.outcome import Outcome
-    from tests.lab.chaos.proof import Interval
 
 BIN = Path(sys.executable).parent
 THREADS = 8

@@ -1,20 +1,15 @@
 """``nox -s endure``: a steady rate with the stock autovacuum, finished jobs purged as they come of age; a line a minute."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import statistics
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tests.lab import server
 from tests.lab.endure.run import Minute, Plan, complaints, endure
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _HEADS = ("minute", "ended a second", "not ended", "rows", "table MB", "indexes MB", "dead rows", "vacuums", "WAL MB")
 _DAY = 86_400

@@ -1,32 +1,24 @@
 """A steady stream of jobs through real workers, looked at once a minute."""
 
-from __future__ import annotations
-
 import os
 import threading
 import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import cycle
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import yaml
+from psycopg2.extensions import connection as Connection
 
-from tests.fleet import fleet
+from tests.fleet import Fleet, fleet
 from tests.lab import server as servers
 from tests.lab.bench import drain, ours
 from tests.lab.bench.bench import PRODUCTION
+from tests.lab.server import Server
 from zeke_jobs import client
 from zeke_jobs.postgres.pool import connect
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from psycopg2.extensions import connection as Connection
-
-    from tests.fleet import Fleet
-    from tests.lab.server import Server
 
 _TICK = 0.05  # seconds between two batches of sends
 _LOOK = """

@@ -1,18 +1,13 @@
 """The long run in short, and the evaluation of its figures."""
 
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from tests.lab import server
 from tests.lab.endure.__main__ import outlook, verdict
 from tests.lab.endure.run import Minute, Plan, complaints, endure
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 STEADY = Minute(500, 3, 120_000, 9_000, 60_000_000, 40_000_000, 4_000_000, 100, 2, 30_000_000, 0.5, 0.4)
 PLAN = Plan(minutes=15)

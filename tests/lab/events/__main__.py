@@ -1,12 +1,10 @@
 """``nox -s events``: same event at 1,000 to 100,000 stories in the window."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 import time
+from collections.abc import Iterable, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 from tests.lab import server
 from tests.lab.bench import result
@@ -16,9 +14,6 @@ from tests.lab.events.world import World
 from tests.lab.quality.corpora import CORPUS
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 _ARRIVING = 300
 

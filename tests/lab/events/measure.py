@@ -1,18 +1,19 @@
 """Cost of joining an event, and its recall compared with a full comparison."""
 
-from __future__ import annotations
-
 import statistics
 import time
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest import mock
+from uuid import UUID
 
 import psutil
+from psycopg2.extensions import connection as Connection
 
 from actors.ai import Settings, hashing
-from actors.ai.protocol import Analysis, Embedding, Provenance
+from actors.ai.protocol import Analysis, Embedding, Provenance, Story
 from actors.insights import events
 from actors.insights.analyze import analyze_story
 from actors.insights.events import EventSettings
@@ -20,14 +21,6 @@ from actors.schema import AnalyzeStory
 from tests.lab.events.world import SAME, World
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.testing import FakeContext
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
-
-    from actors.ai.protocol import Story
 
 _ROUNDING = 1e-6  # of numbers as they are stored, beside those that were computed
 

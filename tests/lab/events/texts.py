@@ -1,18 +1,13 @@
 """Stories that tell of events in the words of real news: sentences of the corpora, mixed and reworded at run time."""
 
-from __future__ import annotations
-
 import json
 import random
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING
 
 from tests.lab.quality.corpora import CORPUS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _SIZES = range(1, 61)  # stories of one event; most events are told once
 _SENTENCES = 8

@@ -5,24 +5,21 @@ from __future__ import annotations
 import io
 import json
 import uuid
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from psycopg2.extensions import connection as Connection
 
 from actors.ai import hashing
 from actors.ai.local import lead
 from actors.ai.protocol import Story
 from actors.insights.sketch import sketch
 from tests.lab.events.texts import Told, stories
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from psycopg2.extensions import connection as Connection
 
 SAME = 0.6
 _SOURCES = 400

@@ -4,25 +4,21 @@ Places 0, 2, 4 … are for choosing, 1, 3, 5 … for reporting. The documentatio
 An ordinary run reads a sample of that half; with ``ZEKE_TEST_DEEP=1``, as ``nox -s quality`` sets it, both halves are read whole.
 """
 
-from __future__ import annotations
-
 import gzip
 import json
 import math
 import os
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    Half = Literal["choosing", "reporting"]
-    T = TypeVar("T")
+Half = Literal["choosing", "reporting"]
+T = TypeVar("T")
 
 #: Beside the checkout, or beside the folder of several checkouts.
 CORPUS = next(

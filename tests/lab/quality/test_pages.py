@@ -3,8 +3,6 @@
 Rules were made from the choosing halves alone; the figures of the reporting halves are bound.
 """
 
-from __future__ import annotations
-
 import csv
 import gzip
 import time
@@ -12,9 +10,8 @@ import unicodedata
 import uuid
 from collections import Counter
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING
 
 import pytest
 import trafilatura
@@ -23,19 +20,24 @@ from actors.ai import Settings
 from actors.ai.composition import adds_to
 from actors.ai.protocol import Story
 from actors.engine.article.full_text import readings
-from actors.engine.contract import EngineError
+from actors.engine.contract import ContentItem, EngineError
 from actors.engine.metadata import read
 from actors.engine.pages import parse_page, read_page
 from actors.engine.text import decode
 from tests.actors.engine.wall_pages import WALLS
-from tests.lab.quality.corpora import CORPUS, WHOLE, Page, agreement, articles, both_halves, mean, needs_corpora, wcxb
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from actors.engine.contract import ContentItem
-    from tests.figures import Figure
-    from tests.lab.quality.corpora import Half
+from tests.figures import Figure
+from tests.lab.quality.corpora import (
+    CORPUS,
+    WHOLE,
+    Half,
+    Page,
+    agreement,
+    articles,
+    both_halves,
+    mean,
+    needs_corpora,
+    wcxb,
+)
 
 pytestmark = [pytest.mark.quality, pytest.mark.timeout(1800), needs_corpora]
 

@@ -1,19 +1,13 @@
 """Checks the database after a soak; each complaint is a sentence, and a good run has none."""
 
-from __future__ import annotations
-
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
+
+from psycopg2.extensions import connection as Connection
 
 from tests.lab.server import rows
-from tests.lab.soak.news import STORY
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from psycopg2.extensions import connection as Connection
-
-    from tests.lab.soak.news import News
+from tests.lab.soak.news import STORY, News
 
 _MOST = 5  # examples of one kind
 

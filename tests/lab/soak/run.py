@@ -1,15 +1,16 @@
 """A soak: feeds, single addresses and uploads through real workers, while everything fails now and then and workers are killed."""
 
-from __future__ import annotations
-
 import random
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import yaml
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from actors.store import sources
@@ -22,12 +23,6 @@ from tests.lab.soak.world import counts, server
 from zeke_jobs import config
 from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.revisions.boot import sync
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from psycopg2.extensions import connection as Connection
 
 _COUNTS = """SELECT
     (SELECT count(*) FROM item_outcomes WHERE outcome NOT IN ('queued', 'retrying')),

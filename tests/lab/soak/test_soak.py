@@ -1,11 +1,9 @@
-from __future__ import annotations
-
 import os
 import signal
 import subprocess
 import sys
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import psutil
 import pytest
@@ -16,9 +14,6 @@ from tests.lab.soak.checks import complaints
 from tests.lab.soak.news import STORY, News
 from tests.lab.soak.run import Plan, soak
 from zeke_jobs.postgres.pool import connect
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_the_same_seed_publishes_the_same_news_whose_texts_all_differ() -> None:

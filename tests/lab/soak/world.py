@@ -1,20 +1,16 @@
 """The servers of a soak: sites, Engine and model as processes, and their cost."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psutil
 
 from tests.fleet import ROOT, cpu_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _GRACE = 30.0  # seconds to stop in
 

@@ -1,15 +1,13 @@
 """``nox -s validate``: predict the waits of a real run, run it, compare."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING
 
 import yaml
 
@@ -18,13 +16,9 @@ from tests.lab.validate import real, scenario
 from tests.lab.validate.real import Waits, waits_of
 from zeke_jobs import config
 from zeke_jobs.backtest.comparing import Proposal, backtest
+from zeke_jobs.backtest.figures import Figures
 from zeke_jobs.config.reading import edited
 from zeke_jobs.revisions import overrides
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from zeke_jobs.backtest.figures import Figures
 
 _ALLOWED = 0.15
 #: Chance decides which task's turn it is: one simulation of a few hundred jobs is as much of a draw as one real run.

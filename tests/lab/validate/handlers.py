@@ -1,7 +1,5 @@
 """The handlers of the validation's jobs: sleep, fail once, or send others, as their payload says."""
 
-from __future__ import annotations
-
 import time
 from decimal import Decimal
 

@@ -1,12 +1,13 @@
 """A real run of the load: real workers, a real server, sleeping handlers."""
 
-from __future__ import annotations
-
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
+
+from psycopg2.extensions import connection as Connection
 
 from tests.fleet import fleet
 from tests.lab import server
@@ -17,15 +18,8 @@ from tests.lab.validate.scenario import PROCESSES, THREADS, WITH_BUDGET, Send
 from zeke_jobs import client, config
 from zeke_jobs.backtest import history
 from zeke_jobs.backtest.figures import percentile
+from zeke_jobs.backtest.history import Recording
 from zeke_jobs.postgres.pool import connect
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from psycopg2.extensions import connection as Connection
-
-    from zeke_jobs.backtest.history import Recording
 
 _UNFINISHED = f"""
 SELECT count(*) FROM zeke_jobs.queue WHERE state = 'consumed' OR state = 'queued' AND task <> '{WITH_BUDGET}'"""

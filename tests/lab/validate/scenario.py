@@ -1,7 +1,5 @@
 """The load of the validation, the same in every run, and the configurations that it runs under."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass, field
 from random import Random

@@ -20,7 +20,7 @@ from tests.zeke_jobs.testing.blocks import blocks as titled
 from tests.zeke_jobs.working import working
 from zeke_jobs import config
 from zeke_jobs.cli.root import app
-from zeke_jobs.core.context import Context  # noqa: TC001 (a handler's annotation)
+from zeke_jobs.core.context import Context
 from zeke_jobs.payload.model import Payload
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from dramatiq.middleware import Middleware
 from pydantic import BaseModel
 
 from tests.zeke_jobs.worker.handlers import CALLS, GATE, Number
-from zeke_jobs import Context  # noqa: TC001 (read at run time)
+from zeke_jobs import Context
 
 MARK: ContextVar[str] = ContextVar("mark", default="")
 

@@ -1,20 +1,15 @@
 """Shares of forged answers refused and honest ones kept; ``nox -s quality`` prints the lists."""
 
-from __future__ import annotations
-
 import hashlib
 import uuid
 from collections import Counter
-from typing import TYPE_CHECKING
 
 import pytest
 
 from actors.ai import gate
 from actors.ai.protocol import Story
 from tests.actors.ai.gate.told import BY_RULE, FOLDER, Told, stories
-
-if TYPE_CHECKING:
-    from tests.figures import Figure
+from tests.figures import Figure
 
 FROZEN = {
     "frozen": "e39ba40de676017e9ed9baf5c27f97550765c78dcb8152f4125613229eba29e2",

@@ -7,8 +7,6 @@ A story begins with ``# `` and its headline. Behind its text, ``+ `` is an hones
 and ``~ kind: `` a forged one that puts the story's own facts together wrongly, so that no single fact of it can be looked up.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -1,25 +1,19 @@
 """Two hundred handlers that each wait a second for a server, on one event loop and in threads."""
 
-from __future__ import annotations
-
 import asyncio
 import statistics
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import psutil
 
 from tests.lab import server
 from tests.lab.bench import drain
+from tests.lab.bench.bench import Bench
+from tests.lab.bench.ours import Installation
 from tests.lab.bench.result import Row
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.lab.bench.bench import Bench
-    from tests.lab.bench.ours import Installation
 
 AT_ONCE = 200
 _MIB = 1024 * 1024

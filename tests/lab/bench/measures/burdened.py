@@ -1,19 +1,15 @@
 """Draining a task under difficult conditions: an old snapshot, many jobs that may not run."""
 
-from __future__ import annotations
-
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tests.lab import server
 from tests.lab.bench import drain, ours
+from tests.lab.bench.bench import Bench, Running
+from tests.lab.bench.drain import Drain
+from tests.lab.bench.result import Row
 from zeke_jobs import client
 from zeke_jobs.postgres.pool import connect
-
-if TYPE_CHECKING:
-    from tests.lab.bench.bench import Bench, Running
-    from tests.lab.bench.drain import Drain
-    from tests.lab.bench.result import Row
 
 _KEYED = "fetch-content"  # one job a key
 _ONE = "dedupe-insights"  # one job at a time

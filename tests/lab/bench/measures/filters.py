@@ -1,20 +1,16 @@
 """The processor's time to judge an item by a thousand filters."""
 
-from __future__ import annotations
-
 import time
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from actors.sources.filters import Filters
 from actors.sources.rules import Rule
 from actors.store.items import Item
+from tests.lab.bench.bench import Bench
 from tests.lab.bench.result import Row
-
-if TYPE_CHECKING:
-    from tests.lab.bench.bench import Bench
 
 _RULES = 1_000
 _ITEMS = 100_000

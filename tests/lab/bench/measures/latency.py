@@ -1,24 +1,19 @@
 """The delay before a job starts, in an idle system."""
 
-from __future__ import annotations
-
 import os
 import random
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from psycopg2.extensions import connection as Connection
 
 from tests.lab import server
 from tests.lab.bench import ours
+from tests.lab.bench.bench import Bench
 from tests.lab.bench.result import Row
 from zeke_jobs import client
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
-
-    from tests.lab.bench.bench import Bench
 
 
 def measure(bench: Bench) -> list[Row]:

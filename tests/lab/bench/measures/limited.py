@@ -1,18 +1,14 @@
 """Draining tasks with a limit, and whether more jobs ever ran at once."""
 
-from __future__ import annotations
+from typing import Any
 
-from typing import TYPE_CHECKING, Any
+from psycopg2.extensions import connection as Connection
 
 from tests.lab import server
 from tests.lab.bench import drain, ours
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
-
-    from tests.lab.bench.bench import Bench, Running
-    from tests.lab.bench.drain import Drain
-    from tests.lab.bench.result import Row
+from tests.lab.bench.bench import Bench, Running
+from tests.lab.bench.drain import Drain
+from tests.lab.bench.result import Row
 
 _FREE, _WIDE, _NARROW = ours.FREE, "generate-brief", "analyze-story"
 _LIMITS = {_WIDE: 64, _NARROW: 16}

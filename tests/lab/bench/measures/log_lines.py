@@ -1,15 +1,11 @@
 """The cost of log lines: handlers that log five lines, which `log` keeps with their jobs or not."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tests.lab.bench import drain, ours
+from tests.lab.bench.bench import Bench
 from tests.lab.bench.measures.limited import in_turns
-
-if TYPE_CHECKING:
-    from tests.lab.bench.bench import Bench
-    from tests.lab.bench.result import Row
+from tests.lab.bench.result import Row
 
 _SILENT, _NEVER, _DEFAULT, _ALWAYS = "score-relevance", "fetch-content", "analyze-story", "ingest-pull"
 

@@ -1,17 +1,13 @@
 """Draining by 1, 2, 4, 8 and 16 worker processes of eight threads, with and without limits."""
 
-from __future__ import annotations
-
 import statistics
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tests.lab.bench import ours, result
+from tests.lab.bench.bench import Bench
 from tests.lab.bench.measures.limited import overshoot
-
-if TYPE_CHECKING:
-    from tests.lab.bench.bench import Bench
-    from tests.lab.bench.result import Row
+from tests.lab.bench.result import Row
 
 _SIZES = (1, 2, 4, 8, 16)
 _LIMITED = "analyze-story"

@@ -1,17 +1,13 @@
 """Sending from one thread and from eight, without workers, beside the systems that people come from."""
 
-from __future__ import annotations
-
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tests.lab.bench import ours, result, threads
+from tests.lab.bench.bench import Bench
 from tests.lab.bench.measures.unlimited import peers
+from tests.lab.bench.result import Row
 from zeke_jobs import client
-
-if TYPE_CHECKING:
-    from tests.lab.bench.bench import Bench
-    from tests.lab.bench.result import Row
 
 _LEAST = {("dramatiq_pg", 1): 1.4, ("pgqueuer", 1): 1.0, ("dramatiq_pg", 8): 1.4, ("pgqueuer", 8): 1.2}
 

@@ -1,32 +1,26 @@
 """CPU of the server for the statements of the hot path, in one session: to compare two trees, run it in turns in both."""
 
-from __future__ import annotations
-
 import uuid
+from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psutil
+from psycopg2.extensions import connection as Connection
 from psycopg2.extras import register_uuid
 
 import zeke_jobs
 from tests.lab.bench import ours, result
+from tests.lab.bench.bench import Bench
+from tests.lab.bench.result import Row
 from zeke_jobs import config
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.answer import Asking, ask
 from zeke_jobs.worker.claim.claims import JobMessage
 from zeke_jobs.worker.finish.outcome import Completed
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from psycopg2.extensions import connection as Connection
-
-    from tests.lab.bench.bench import Bench
-    from tests.lab.bench.result import Row
-    from zeke_jobs.worker.finish.writer import Completion
+from zeke_jobs.worker.finish.writer import Completion
 
 _TASK = "story-summarize"
 _AT_ONCE = 8

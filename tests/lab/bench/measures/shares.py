@@ -1,20 +1,16 @@
 """Fair shares: what a look costs among many keys, and how long a small customer waits beside a large one."""
 
-from __future__ import annotations
-
 from contextlib import closing
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tests.lab import server
 from tests.lab.bench import drain, ours, result
+from tests.lab.bench.bench import Bench
 from tests.lab.bench.measures.server_cost import Session
+from tests.lab.bench.result import Row
 from zeke_jobs import client
 from zeke_jobs.postgres.pool import connect
-
-if TYPE_CHECKING:
-    from tests.lab.bench.bench import Bench
-    from tests.lab.bench.result import Row
 
 _SHARED, _PLAIN = ours.FREE, "dedupe-insights"
 _MANY = 100_000

@@ -1,16 +1,12 @@
 """Draining a task without a limit, beside the peers."""
 
-from __future__ import annotations
-
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tests.lab.bench import drain, ours
-
-if TYPE_CHECKING:
-    from tests.lab.bench.bench import Bench
-    from tests.lab.bench.drain import Drain
-    from tests.lab.bench.result import Row
+from tests.lab.bench.bench import Bench
+from tests.lab.bench.drain import Drain
+from tests.lab.bench.result import Row
 
 PEERS = ("dramatiq_pg", "pgqueuer")
 

@@ -1,23 +1,18 @@
 """Unmodified dramatiq-pg: its broker, its command line, its own way to announce a message."""
 
-from __future__ import annotations
-
 import os
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dramatiq
 import dramatiq_pg
 import psycopg2
 from dramatiq_pg.schema import generate_init_sql
+from psycopg2.extensions import connection as Connection
 
+from tests.fleet import Fleet
 from tests.lab import server
 from tests.lab.bench import threads
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
-
-    from tests.fleet import Fleet
 
 # With dramatiq's default of twice the threads it sleeps up to a second whenever so many are under way (its back-off is never
 # reset), and is slower still by a third.

@@ -1,23 +1,18 @@
 """pgqueuer with asyncpg, an async entrypoint, and 500 jobs at once, with which it is fastest here."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import asyncpg  # type: ignore[import-not-found, import-untyped, unused-ignore] # only in the bench's environment
 from pgqueuer import PgQueuer  # type: ignore[import-not-found, unused-ignore]
 from pgqueuer.db import AsyncpgDriver  # type: ignore[import-not-found, unused-ignore]
 from pgqueuer.queries import Queries  # type: ignore[import-not-found, unused-ignore]
+from psycopg2.extensions import connection as Connection
 
+from tests.fleet import Fleet
 from tests.lab import server
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
-
-    from tests.fleet import Fleet
 
 
 async def _work() -> None:

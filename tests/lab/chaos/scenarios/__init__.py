@@ -1,10 +1,9 @@
 """The scenarios by name. Each one is called with ``quick`` and returns its row of the table."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
+from tests.lab.chaos.outcome import Outcome
 from tests.lab.chaos.scenarios import (
     chunks,
     coroutines,
@@ -18,11 +17,6 @@ from tests.lab.chaos.scenarios import (
     strike,
 )
 from tests.lab.chaos.scenarios.possible import Impossible
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.lab.chaos.outcome import Outcome
 
 __all__ = ["SCENARIOS", "Impossible"]
 

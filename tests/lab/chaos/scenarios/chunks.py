@@ -1,27 +1,21 @@
 """Embeddings in chunks: a provider that fails whole calls and single texts, and workers that are killed in the middle of calls."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tests.lab.chaos.handlers import PROVIDER
-from tests.lab.chaos.world import world
+from tests.lab.chaos.keeper import Kept
+from tests.lab.chaos.outcome import Outcome
+from tests.lab.chaos.world import World, world
 from zeke_jobs import send_many
 from zeke_jobs.postgres.pool import connect
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.lab.chaos.keeper import Kept
-    from tests.lab.chaos.outcome import Outcome
-    from tests.lab.chaos.world import World
 
 _SIZE = 50
 _SEVENTH = 7

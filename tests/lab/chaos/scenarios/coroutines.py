@@ -1,18 +1,13 @@
 """Faults while hundreds of async handlers wait on the event loops of the workers."""
 
-from __future__ import annotations
-
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import zeke_jobs
+from tests.lab.chaos.outcome import Outcome
 from tests.lab.chaos.traffic import MIXED, TASKS
-from tests.lab.chaos.world import world
-
-if TYPE_CHECKING:
-    from tests.lab.chaos.outcome import Outcome
-    from tests.lab.chaos.world import World
+from tests.lab.chaos.world import World, world
 
 _TASKS = TASKS.replace("handlers:work", "handlers:wait") + (
     '  hasty: {handler: "tests.lab.chaos.handlers:wait", timeout: 1s, retry: {limit: 0}}\n'

@@ -1,26 +1,19 @@
 """A database that crashes, runs out of connections, or has a full disk."""
 
-from __future__ import annotations
-
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psycopg2
+from psycopg2.extensions import connection as Connection
 
+from tests.lab.chaos.outcome import Outcome
 from tests.lab.chaos.scenarios.possible import need_program, need_root
 from tests.lab.chaos.world import world
 from zeke_jobs.postgres.pool import DISCONNECTED, connect
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from psycopg2.extensions import connection as Connection
-
-    from tests.lab.chaos.outcome import Outcome
 
 
 def restart(*, quick: bool) -> Outcome:

@@ -1,31 +1,23 @@
 """What roles, names and operators can do at the doors of the database, each with honest jobs beside that must not notice it."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal
 import time
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg2
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
+from tests.lab.chaos.outcome import Outcome
 from tests.lab.chaos.traffic import TASKS
-from tests.lab.chaos.world import world
+from tests.lab.chaos.world import World, world
 from zeke_jobs.postgres.pool import connect
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
-
-    from psycopg2.extensions import connection as Connection
-
-    from tests.lab.chaos.outcome import Outcome
-    from tests.lab.chaos.world import World
 
 HONEST = {True: 20, False: 200}  # jobs beside each fault, when quick and when not
 BOUND = 10.0  # seconds from the send of an honest job to its end; it takes some milliseconds

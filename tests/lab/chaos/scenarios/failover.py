@@ -1,22 +1,18 @@
 """A server dies, and its standby takes over."""
 
-from __future__ import annotations
-
 import os
 import pwd
 import subprocess
 import time
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tests.conftest import server_binaries
+from tests.lab.chaos.outcome import Outcome
 from tests.lab.chaos.world import World, opened
 from zeke_jobs.postgres import embedded
 from zeke_jobs.postgres.pool import connect
-
-if TYPE_CHECKING:
-    from tests.lab.chaos.outcome import Outcome
 
 
 class Pair(World):

@@ -1,15 +1,9 @@
 """One job kills whatever process runs it, beside two hundred innocent ones on two processes."""
 
-from __future__ import annotations
-
 import time
-from typing import TYPE_CHECKING
 
-from tests.lab.chaos.world import world
-
-if TYPE_CHECKING:
-    from tests.lab.chaos.outcome import Outcome
-    from tests.lab.chaos.world import World
+from tests.lab.chaos.outcome import Outcome
+from tests.lab.chaos.world import World, world
 
 _MANY = 200
 _SHORT = {"plain": True, "seconds": 0.5}

@@ -1,21 +1,16 @@
 """A network that stalls, and a pooler that is restarted."""
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tests.acceptance.test_pgbouncer import PROGRAM, Bouncer
+from tests.lab.chaos.outcome import Outcome
 from tests.lab.chaos.proxy import Proxy
 from tests.lab.chaos.scenarios.possible import Impossible
 from tests.lab.chaos.world import world
-
-if TYPE_CHECKING:
-    from tests.lab.chaos.outcome import Outcome
 
 
 def stall(*, quick: bool) -> Outcome:

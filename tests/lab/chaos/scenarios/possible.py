@@ -1,7 +1,5 @@
 """The requirements of a scenario on the machine."""
 
-from __future__ import annotations
-
 import os
 import shutil
 

@@ -1,20 +1,15 @@
 """Worker and scheduler processes that die, freeze, or have a wrong clock."""
 
-from __future__ import annotations
-
 import os
 import random
 import signal
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from tests.lab.chaos.outcome import Outcome
 from tests.lab.chaos.scenarios.possible import Impossible
-from tests.lab.chaos.world import world
-
-if TYPE_CHECKING:
-    from tests.lab.chaos.outcome import Outcome
-    from tests.lab.chaos.world import World
+from tests.lab.chaos.world import World, world
 
 #: The longest time from a worker's death to its jobs' return.
 _RETURNED = """

@@ -1,20 +1,14 @@
 """Commands that must stop while they start."""
 
-from __future__ import annotations
-
 import os
 import signal
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
+from tests.fleet import Command
+from tests.lab.chaos.outcome import Outcome
 from tests.lab.chaos.proxy import Proxy
-from tests.lab.chaos.world import world
-
-if TYPE_CHECKING:
-    from tests.fleet import Command
-    from tests.lab.chaos.outcome import Outcome
-    from tests.lab.chaos.world import World
+from tests.lab.chaos.world import World, world
 
 _NOWHERE = "postgresql://postgres@127.0.0.1:1/postgres"
 _LONGEST = 4.5  # seconds from a start to the last SIGTERM; a boot takes some two

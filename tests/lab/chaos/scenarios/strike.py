@@ -1,21 +1,15 @@
 """Worker processes are killed, frozen and stopped at random, under every kind of limit and under a rate."""
 
-from __future__ import annotations
-
 import os
 import random
 import signal
 import time
-from typing import TYPE_CHECKING
 
 from tests.lab.chaos import proof
+from tests.lab.chaos.keeper import Kept
+from tests.lab.chaos.outcome import Outcome
 from tests.lab.chaos.traffic import MIXED
-from tests.lab.chaos.world import world
-
-if TYPE_CHECKING:
-    from tests.lab.chaos.keeper import Kept
-    from tests.lab.chaos.outcome import Outcome
-    from tests.lab.chaos.world import World
+from tests.lab.chaos.world import World, world
 
 _GOOD = {0, -signal.SIGTERM}  # the second: of a command that was just being started
 _RATE = 6  # a second, as traffic.TASKS has it
