@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from psycopg2.extras import Json
 from pydantic import BaseModel, Field
 
 from actors.ai.markdown import prose
@@ -16,14 +14,13 @@ from actors.briefs.limits import enforce, seconds, time_saved_seconds
 from actors.schema import GenerateBrief  # noqa: TC001 (the handler is read by its annotations)
 from actors.store import overlays, texts
 from actors.store.ai_calls import ledger
-from actors.store.overlays import kept, mark
-from actors.store.statements import SQL
+from actors.store.overlays import kept
 from zeke_jobs import Context, Reject
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from actors.ai.protocol import Analyst, Brief
+    from actors.ai.protocol import Analyst
 
 
 class BriefSettings(BaseModel, frozen=True, extra="forbid"):
@@ -60,7 +57,7 @@ def _brief_story(payload: GenerateBrief, story_id: UUID, ctx: Context[BriefSetti
     if not text.document.strip():
         raise Reject(f"expected a story with text, got an empty one: {story_id}")
     is_asked_for = payload.reason != "new_story"
-    if stays := kept(text.overlay.brief_author, is_asked_for=is_asked_for):
+    if stays := kept(text.overlay.author("brief"), is_asked_for=is_asked_for):
         return {"outcome": stays}
     analyst: Analyst = ctx.service("ai")
     books = ledger(ctx, text.id, is_fresh=payload.reason == "regenerate", is_awaited=is_asked_for)
@@ -68,27 +65,20 @@ def _brief_story(payload: GenerateBrief, story_id: UUID, ctx: Context[BriefSetti
     brief = enforce(brief)
     saved = time_saved_seconds(_reading_seconds(text, ctx.settings), brief, ctx.settings.words_per_minute)
     with ctx.transaction() as tx:
-        locked = overlays.lock(tx, text.id)
-        output = _store(payload.reason, story_id, locked, brief, saved, tx)
+        parts = {"one_liner": brief.one_liner, "two_liner": brief.two_liner, "elevator": brief.elevator}
+        told = parts, brief.made_by
+        stays, changed = overlays.save(
+            tx, story_id, text.overlay, "brief", *told, is_asked_for=is_asked_for, time_saved_seconds=saved
+        )
+        output: dict[str, Any] = {"outcome": stays or ("written" if changed else "unchanged")}
+        if not stays:
+            missing = [name for name, part in parts.items() if part is None]
+            output |= {"missing": missing, "time_saved_seconds": saved}
         if unfounded is None:
             ctx.complete(output)
     if unfounded is not None:
         raise unfounded
     return output
-
-
-def _store(reason: str, story_id: UUID, locked: overlays.Overlay, brief: Brief, saved: int, tx: Any) -> dict[str, Any]:
-    if stays := kept(locked.brief_author, is_asked_for=reason != "new_story"):
-        return {"outcome": stays}
-    parts = {"one_liner": brief.one_liner, "two_liner": brief.two_liner, "elevator": brief.elevator}
-    note = {"brief": {**asdict(brief.made_by), "written": mark(*parts.values())}}
-    told = {"time_saved_seconds": saved, "citations": Json(note)}
-    changed = SQL.run(tx, "overlay_save_brief", story_id=story_id, **parts, **told)
-    return {
-        "outcome": "written" if changed else "unchanged",
-        "missing": [name for name, part in parts.items() if part is None],
-        "time_saved_seconds": saved,
-    }
 
 
 def _reading_seconds(text: texts.StoryText, settings: BriefSettings) -> float:

@@ -10,11 +10,11 @@ from actors.ai.local import lead
 from actors.ai.markdown import plain
 from actors.ai.protocol import answered
 from actors.insights import events, interests
-from actors.insights.embed import embedded
+from actors.insights.embed import awaited
 from actors.insights.events import EventSettings  # noqa: TC001 (the handler is read by its annotations)
 from actors.insights.sketch import sketch
 from actors.schema import AnalyzeStory  # noqa: TC001
-from actors.store import clusters, embeddings, overlays, texts
+from actors.store import embeddings, overlays, texts
 from actors.store.ai_calls import ledger
 from actors.store.overlays import kept, mark
 from zeke_jobs import Context, Reject
@@ -29,7 +29,8 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
     """Analyse and embed a story; then send extract-highlights, generate-brief and story-summarize.
 
     Overlay, cluster, the scores of its stories, the three jobs and the completion commit together; the embedding before
-    them, so that another story of the event finds this one. With the trigger ``grown``, only those scores are updated.
+    them, here or by embed-story, so that another story of the event finds this one. With the trigger ``grown``, only those
+    scores are updated.
 
     Raises:
         Reject: there is no such story, or it has no text.
@@ -37,9 +38,9 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
         WaitFor: embed-story makes the embedding, or a batch asks the question, together with others.
         Unfounded: a model twice gave statements that the story does not support. The stored text is extractive, and labelled so.
     """
-    text = texts.needed(ctx.db, payload.story_id)
     analyst: Analyst = ctx.service("ai")
     if payload.trigger == "grown":
+        text = texts.needed(ctx.db, payload.story_id)
         with ctx.transaction() as tx:
             output = events.grow(tx, text.id, analyst)
             if interests.apply(tx, text, ctx.settings.interests):
@@ -48,23 +49,26 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
             alerts.raise_for(ctx, tx, text.id)
             ctx.complete(output)
         return output
+    is_awaited = payload.trigger == "manual"
+    embedded = None if is_awaited or not analyst.embeds_together else awaited(ctx, payload.story_id)
+    text = texts.needed(ctx.db, payload.story_id)
     if not text.document.strip():
         raise Reject(f"expected a story with text, got an empty one: {payload.story_id}")
-    is_awaited = payload.trigger == "manual"
     books = ledger(ctx, text.id, is_fresh=is_awaited, is_awaited=is_awaited)
-    story = text.for_ai(clusters.sources(ctx.db, text.id))
-    made = embedded(ctx, story, analyst, books, is_awaited=is_awaited)
+    story = text.for_ai()
+    made = embedded or analyst.embed(story, books)
     analysis, unfounded = answered(lambda: analyst.analyze(story, books))
     embedding, terms = embeddings.written(made.model_version, made.vector), sketch(lead(story))
-    with ctx.transaction() as tx:
-        events.publish(tx, text.id, embedding, terms)
+    if embedded is None:
+        with ctx.transaction() as tx:
+            events.publish(tx, text.id, embedding, terms)
     same_event = events.like(ctx.db, text, embedding, terms, ctx.settings)
     with ctx.transaction() as tx:
         events.join(tx, text.id, same_event)
-        told_by = clusters.sources(tx, text.id)
+        found, told_by = overlays.of_event(tx, text.id)
         analysis = _told_by(analysis, analyst, told_by)
-        overlay = overlays.lock(tx, text.id)
-        stays = kept(overlay.analysis_author, is_asked_for=is_awaited)
+        overlay = found.pop(text.id)
+        stays = kept(overlay.author("analysis"), is_asked_for=is_awaited)
         changed = overlays.save_analysis(
             tx,
             text.id,
@@ -73,7 +77,7 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
             state=analysis.state,
             citations=_citations(analysis, None if stays else mark(analysis.why_it_matters)),
         )
-        events.rescore(tx, text.id, analyst, told_by)
+        events.rescore(tx, found, analyst, told_by)
         interests.apply(tx, text, ctx.settings.interests)
         alerts.raise_for(ctx, tx, text.id)
         story_id = str(text.id)

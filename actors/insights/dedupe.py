@@ -12,6 +12,8 @@ from actors.store.highlights import Highlight
 from zeke_jobs import Context  # noqa: TC001
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from psycopg2.extensions import connection as Connection
 
 
@@ -25,7 +27,7 @@ def dedupe_insights(payload: DedupeInsights, ctx: Context) -> dict[str, Any]:
     """
     with ctx.transaction() as tx:
         texts.hold(tx, payload.story_id)
-        changes = store(tx, payload)
+        changes = store(tx, payload, highlights.of_story(tx, payload.story_id))
         ctx.send("score-relevance", {"story_id": str(payload.story_id)})
         is_new = changes["added"] or changes["updated"]
         output = {"outcome": "stored" if is_new else "unchanged", **changes}
@@ -33,15 +35,17 @@ def dedupe_insights(payload: DedupeInsights, ctx: Context) -> dict[str, Any]:
     return output
 
 
-def store(tx: Connection, payload: DedupeInsights) -> dict[str, int]:
-    """Store the insights of a story that the caller holds; returns the numbers of added, updated and duplicate ones.
+def store(tx: Connection, payload: DedupeInsights, stored: Sequence[Highlight]) -> dict[str, int]:
+    """Store the insights of a story that the caller holds, beside the ``stored`` ones.
+
+    Returns the numbers of added, updated and duplicate ones.
 
     An insight is updated if the pipeline stored it for the same team, under any id. It is a duplicate if a person wrote it in
     the same words, or the story has it for everybody.
     """
     own: dict[str, Highlight] = {}
     taken: set[str] = set()
-    for highlight in highlights.of_story(tx, payload.story_id):
+    for highlight in stored:
         key = insight_key(highlight.summary or "", highlight.quote)
         if highlight.origin == "system" and highlight.team_id == payload.team_id:
             own.setdefault(key, highlight)

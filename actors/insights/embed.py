@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import uuid5
 
 from actors.ai.local import lead
 from actors.ai.openai.answers import packed, unpacked
@@ -18,7 +19,9 @@ from zeke_jobs import ChunkContext, WaitFor, emit
 from zeke_jobs.errors import ClaimLost, UnknownTask
 
 if TYPE_CHECKING:
-    from actors.ai.protocol import Analyst, Ledger, Story
+    from uuid import UUID
+
+    from actors.ai.protocol import Analyst
     from zeke_jobs import Context
 
 _LONGEST = timedelta(hours=6)
@@ -54,25 +57,21 @@ def embed_story(payloads: list[EmbedStory], ctx: ChunkContext) -> None:
                 emit(_event(payload.job_id), told, connection=tx)
 
 
-def embedded(ctx: Context[Any], story: Story, analyst: Analyst, books: Ledger, *, is_awaited: bool) -> Embedding:
-    """The embedding of a story: at once if it is made here or a person waits for it, else by embed-story.
+def awaited(ctx: Context[Any], story_id: UUID) -> Embedding | None:
+    """The embedding of a story, stored by embed-story; None if it refused it: then the analysis asks by itself.
 
     Raises:
         WaitFor: embed-story has not answered yet.
     """
-    if is_awaited or not analyst.embeds_together:
-        return analyst.embed(story, books)
     event = ctx.event(_event(ctx.job_id))
     if event is not None:
         told = event.data or {}
-        vector = told.get("vector")
-        return analyst.embed(story, books) if vector is None else Embedding(tuple(unpacked(vector)), told["model"])
-    asked = {"story_id": str(story.id), "job_id": str(ctx.job_id)}
-    try:
-        with ctx.transaction():
-            ctx.step("embed-story", lambda: str(ctx.send("embed-story", asked).id))
+        return Embedding(tuple(unpacked(told["vector"])), told["model"]) if "vector" in told else None
+    try:  # by the same id a second time after a crash, which sends no second job
+        asked = {"story_id": str(story_id), "job_id": str(ctx.job_id)}
+        ctx.send("embed-story", asked, id=uuid5(ctx.job_id, "embed-story"))
     except UnknownTask:  # a jobs.yaml from before there was one
-        return analyst.embed(story, books)
+        return None
     raise WaitFor(_event(ctx.job_id), _LONGEST)
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from actors.ai.gate.evidence import script, tokens
 from actors.insights.interests import Interests
-from actors.store import clusters, embeddings, texts
+from actors.store import clusters, embeddings, overlays, texts
 from actors.store.statements import SQL
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from actors.ai.protocol import Analyst
     from actors.store.embeddings import Written
+    from actors.store.overlays import Overlay
     from actors.store.texts import StoryText
 
 _BATCH = 32
@@ -96,15 +97,8 @@ def _names(title: Sequence[str], lead: set[str]) -> set[str]:
 
 def publish(tx: Connection, story_id: UUID, embedding: Written, terms: Sequence[int]) -> None:
     """Let other analyses find the story. Commit before the search: of two analyses at once, at least one finds the other."""
-    SQL.run(
-        tx,
-        "embedding_save",
-        story_id=story_id,
-        model_version=embedding.model_version,
-        vector=embedding.literal,
-        signs=embedding.signs,
-    )
-    SQL.run(tx, "story_terms_put", story_id=story_id, terms=list(terms))
+    made = {"model_version": embedding.model_version, "vector": embedding.literal, "signs": embedding.signs}
+    SQL.run(tx, "story_publish", story_id=story_id, terms=list(terms), **made)
 
 
 def like(
@@ -156,18 +150,18 @@ def _around(moment: datetime, window: timedelta) -> tuple[datetime, datetime]:
         return moment, moment
 
 
-def rescore(tx: Connection, story_id: UUID, analyst: Analyst, sources: int) -> int:
-    """Score all stories of a story's event by its present number of sources; returns the number of changed stories.
+def rescore(tx: Connection, found: Mapping[UUID, Overlay], analyst: Analyst, sources: int) -> int:
+    """Score stories of an event by its present number of sources; returns the number of changed stories.
 
     Call it while the event is locked, so that the last story to join decides. A score that a model or a person gave stays.
     """
     changed = 0
-    for row in SQL.all(tx, "event_overlays", story_id=story_id):
-        citations = row["citations"]
+    for story_id, overlay in found.items():
+        citations = overlay.citations
         score = analyst.rescore(citations.get("chili"), citations.get("breakdown") or {}, sources)
         if score is not None:
             cited = Json({"chili": score[0], "breakdown": dict(score[1])})
-            changed += SQL.run(tx, "overlay_cite", story_id=row["story_id"], citations=cited)
+            changed += SQL.run(tx, "overlay_cite", story_id=story_id, citations=cited)
     return changed
 
 
@@ -176,5 +170,6 @@ def grow(tx: Connection, story_id: UUID, analyst: Analyst) -> dict[str, Any]:
     for story in clusters.hold(tx, [story_id]):
         if story["cluster_id"] is not None:
             SQL.run(tx, "cluster_lead", cluster_id=story["cluster_id"])
-    changed = rescore(tx, story_id, analyst, clusters.sources(tx, story_id))
+    found, sources = overlays.of_event(tx, story_id)
+    changed = rescore(tx, found, analyst, sources)
     return {"outcome": "rescored" if changed else "unchanged", "stories": changed}

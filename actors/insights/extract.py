@@ -36,8 +36,9 @@ def extract_highlights(payload: ExtractHighlights, ctx: Context[Selection]) -> d
     output: dict[str, Any] = {"outcome": "extracted" if found else "nothing_found", "found": len(found)}
     with ctx.transaction() as tx:
         texts.hold(tx, text.id)
-        output["withdrawn"] = stored.withdraw(tx, text.id, payload.team_id, text_hash, kept)
-        output |= store(tx, new)
+        known = stored.of_story(tx, text.id)
+        output["withdrawn"] = stored.withdraw(tx, known, payload.team_id, text_hash, kept)
+        output |= store(tx, new, known)
         if found:
             ctx.send("score-relevance", {"story_id": str(text.id)})
         ctx.complete(output)

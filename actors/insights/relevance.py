@@ -10,14 +10,12 @@ from actors.ai.keywords import DEFAULT_KEYWORDS, hits
 from actors.insights import interests
 from actors.insights.candidates import Kind
 from actors.schema import ScoreRelevance  # noqa: TC001 (the handler is read by its annotations)
-from actors.store import highlights, texts
+from actors.store import highlights
 from actors.store.statements import SQL
-from zeke_jobs import Context  # noqa: TC001
+from zeke_jobs import Context, Reject
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from actors.store.highlights import Highlight
 
 
 class Weights(BaseModel, frozen=True, extra="forbid"):
@@ -68,10 +66,14 @@ def score_relevance(payload: ScoreRelevance, ctx: Context[RelevanceSettings]) ->
     """
     story_id = payload.story_id
     with ctx.transaction() as tx:
-        authority, age_days = texts.trust(tx, story_id)
-        ours = [each for each in highlights.of_story(tx, story_id) if each.origin == "system" and not each.is_withdrawn]
-        by_team = SQL.all(tx, "team_scores_of_story", story_id=story_id)
-        scored = {each.id: relevance(each, authority, age_days, ctx.settings, by_team) for each in ours}
+        rows = SQL.named(tx, "story_relevance", story_id=story_id)
+        if not rows:
+            raise Reject(f"expected a story with id {story_id}, got none")
+        scored = {
+            each.id: relevance(each, each.authority, each.age_days, ctx.settings, each.teams or ())
+            for each in rows
+            if each.id is not None
+        }
         changed = highlights.score(tx, scored)
         output = {
             "outcome": "scored" if changed else "unchanged" if scored else "no_highlights",
@@ -83,18 +85,18 @@ def score_relevance(payload: ScoreRelevance, ctx: Context[RelevanceSettings]) ->
 
 
 def relevance(
-    highlight: Highlight,
+    highlight: Any,
     authority: float | None,
     age_days: float,
     settings: RelevanceSettings,
     teams: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """The score of one highlight from 0 to 1 with its parts, in the form of ``metadata.relevance``."""
+    """The score of one highlight (its kind, title, summary and quote), 0 to 1, with its parts, as ``metadata.relevance``."""
     words = "\n".join(part for part in (highlight.title, highlight.summary, highlight.quote) if part)
     found = hits(words, settings.keywords)
     parts = {
         "keyword": min(1.0, len(found) / settings.enough_keywords),
-        "kind": settings.kinds.get(highlight.kind, min(settings.kinds.values(), default=0.0)),  # type: ignore[call-overload]
+        "kind": settings.kinds.get(highlight.kind, min(settings.kinds.values(), default=0.0)),
         "authority": settings.default_authority if authority is None else authority,
         "freshness": max(settings.least_freshness, 1 - age_days / settings.fresh_days),
     }

@@ -87,7 +87,14 @@ def score(conn: Connection, scores: Mapping[UUID, Mapping[str, Any]]) -> int:
     return SQL.run(conn, "highlights_score", scores=Json(given)) if given else 0
 
 
-def withdraw(conn: Connection, story_id: UUID, team_id: UUID | None, text_hash: str, kept: Sequence[UUID]) -> int:
-    """Mark highlights of an earlier text of the story that are not among ``kept``. Returns their number."""
-    known = {"story_id": story_id, "team_id": team_id, "text": text_hash, "kept": list(kept)}
-    return SQL.run(conn, "highlights_withdraw", **known)
+def withdraw(
+    conn: Connection, known: Sequence[Highlight], team_id: UUID | None, text_hash: str, kept: Sequence[UUID]
+) -> int:
+    """Mark those of the pipeline's ``known`` highlights that are of an earlier text and not among ``kept``; their number."""
+    old = [
+        one.id
+        for one in known
+        if one.origin == "system" and one.is_generated and one.team_id == team_id and one.id not in kept
+        if one.metadata.get("text", text_hash) != text_hash and "withdrawn" not in one.metadata
+    ]
+    return SQL.run(conn, "highlights_withdraw", ids=old) if old else 0

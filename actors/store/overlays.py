@@ -7,7 +7,7 @@ hash was edited by a person and is never overwritten.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from psycopg2.extras import Json
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
+    from actors.ai.protocol import Provenance
 
 Author = Literal["nobody", "pipeline", "person", "unknown"]
+Part = Literal["analysis", "brief", "summary"]
 
 
 def mark(*texts: str | None) -> str:
@@ -64,20 +66,13 @@ class Overlay:
     summary: str | None
     citations: Mapping[str, Any]
 
-    @property
-    def analysis_author(self) -> Author:
-        """The author of ``why_it_matters``."""
-        return author(self.citations.get("analysis"), self.why_it_matters)
+    def texts(self, part: Part) -> tuple[str | None, ...]:
+        """The texts of a part."""
+        return {"analysis": (self.why_it_matters,), "brief": self.brief, "summary": (self.summary,)}[part]
 
-    @property
-    def brief_author(self) -> Author:
-        """The author of the brief."""
-        return author(self.citations.get("brief"), *self.brief)
-
-    @property
-    def summary_author(self) -> Author:
-        """The author of the summary."""
-        return author(self.citations.get("summary"), self.summary)
+    def author(self, part: Part) -> Author:
+        """The author of a part."""
+        return author(self.citations.get(part), *self.texts(part))
 
 
 def lock(conn: Connection, story_id: UUID) -> Overlay:
@@ -86,12 +81,57 @@ def lock(conn: Connection, story_id: UUID) -> Overlay:
     Raises:
         Reject: the story does not exist any more.
     """
-    row = SQL.one(conn, "overlay_lock", story_id=story_id)
-    if row is None and SQL.run(conn, "overlay_ensure", story_id=story_id):
-        row = SQL.one(conn, "overlay_lock", story_id=story_id)
-    if row is None:
-        raise Reject(f"expected a story with id {story_id}, got one that was deleted meanwhile")
-    return of_row(row)
+    return of_row(_locked(conn, "overlay_lock", story_id)[0])
+
+
+def of_event(conn: Connection, story_id: UUID) -> tuple[dict[UUID, Overlay], int]:
+    """The overlays of a story and of the other analysed stories of its event, locked as ``lock`` does; the event's sources.
+
+    Raises:
+        Reject: the story does not exist any more.
+    """
+    rows = _locked(conn, "event_overlays", story_id)
+    return {row["story_id"]: of_row(row) for row in rows}, max(1, rows[0]["sources"])
+
+
+def _locked(conn: Connection, statement: str, story_id: UUID) -> list[dict[str, Any]]:
+    """The rows of a statement that include the story's, which is created if it is missing."""
+    for _ in range(2):
+        rows = SQL.all(conn, statement, story_id=story_id)
+        if any(row["story_id"] == story_id for row in rows):
+            return rows
+        SQL.run(conn, "overlay_ensure", story_id=story_id)
+    raise Reject(f"expected a story with id {story_id}, got one that was deleted meanwhile")
+
+
+def save(
+    conn: Connection,
+    story_id: UUID,
+    seen: Overlay,
+    part: Literal["brief", "summary"],
+    texts: Mapping[str, str | None],
+    made_by: Provenance,
+    *,
+    is_asked_for: bool,
+    **more: Any,
+) -> tuple[str | None, bool]:
+    """Store the texts of a part in place of those that were ``seen``, unless they stay.
+
+    Returns the outcome of ``kept``, and whether anything changed.
+
+    Raises:
+        Reject: the story does not exist any more.
+    """
+    note = {part: {**asdict(made_by), "written": mark(*texts.values())}}
+    for is_locked in (False, True):
+        seen = lock(conn, story_id) if is_locked else seen
+        if stays := kept(seen.author(part), is_asked_for=is_asked_for):
+            return stays, False
+        was = seen.citations.get(part)
+        told = {"seen": list(seen.texts(part)), "seen_note": was and Json(was), "citations": Json(note)}
+        if SQL.run(conn, f"overlay_save_{part}", story_id=story_id, **told, **texts, **more):
+            return None, True
+    return None, False
 
 
 def of_row(row: Mapping[str, Any]) -> Overlay:

@@ -51,8 +51,8 @@ class StoryText:
     happened_at: datetime
     overlay: Overlay
 
-    def for_ai(self, sources: int = 1) -> Story:
-        """The story in the AI step's form, with the number of sources of its event."""
+    def for_ai(self) -> Story:
+        """The story in the AI step's form."""
         return Story(
             id=self.id,
             title=self.title,
@@ -62,7 +62,6 @@ class StoryText:
             source=self.source,
             authority=self.authority,
             age_days=float(self.age_days),
-            cluster_size=sources,
         )
 
 
@@ -83,18 +82,6 @@ def needed(conn: Connection, story_id: UUID) -> StoryText:
     if (text := read(conn, story_id)) is None:
         raise Reject(f"expected a story with id {story_id}, got none")
     return text
-
-
-def trust(conn: Connection, story_id: UUID) -> tuple[float | None, int]:
-    """The authority of a story's source, and the story's age in days; its text is not read.
-
-    Raises:
-        Reject: it does not exist (any more).
-    """
-    row = SQL.one(conn, "story_trust", story_id=story_id)
-    if row is None:
-        raise Reject(f"expected a story with id {story_id}, got none")
-    return row["authority"], row["age_days"]
 
 
 def hold(conn: Connection, story_id: UUID) -> None:

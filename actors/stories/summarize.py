@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
-
-from psycopg2.extras import Json
 
 from actors.ai.protocol import answered
 from actors.schema import StorySummarize  # noqa: TC001 (the handler is read by its annotations)
 from actors.store import overlays, texts
 from actors.store.ai_calls import ledger
-from actors.store.overlays import kept, mark
-from actors.store.statements import SQL
+from actors.store.overlays import kept
 from zeke_jobs import Context, Reject
 
 if TYPE_CHECKING:
@@ -34,25 +30,19 @@ def story_summarize(payload: StorySummarize, ctx: Context) -> dict[str, Any]:
     if not text.document.strip():
         raise Reject(f"expected a story with text, got an empty one: {payload.story_id}")
     is_asked_for = payload.mode != "auto"
-    if stays := kept(text.overlay.summary_author, is_asked_for=is_asked_for):
+    if stays := kept(text.overlay.author("summary"), is_asked_for=is_asked_for):
         return {"outcome": stays}
     analyst: Analyst = ctx.service("ai")
     books = ledger(ctx, text.id, is_fresh=payload.mode == "force", is_awaited=is_asked_for)
     summary, unfounded = answered(lambda: analyst.summarize(text.for_ai(), books))
-    if summary.text is None and unfounded is None:
-        return {"outcome": "no_sentences"}
-    with ctx.transaction() as tx:
-        texts.hold(tx, text.id)
-        locked = overlays.lock(tx, text.id)
-        outcome = kept(locked.summary_author, is_asked_for=is_asked_for)
-        if outcome is None and summary.text is not None:
-            note = Json({"summary": {**asdict(summary.made_by), "written": mark(summary.text)}})
-            told = {"summary": summary.text, "seen": locked.summary, "citations": note}
-            changed = SQL.value(tx, "summary_save", story_id=text.id, **told)
-            outcome = "written" if changed else "unchanged"
-        output = {"outcome": outcome or "no_sentences"}
-        if unfounded is None:
-            ctx.complete(output)
+    output = {"outcome": "no_sentences"}
+    if summary.text is not None:
+        with ctx.transaction() as tx:
+            told = {"summary": summary.text}, summary.made_by
+            stays, changed = overlays.save(tx, text.id, text.overlay, "summary", *told, is_asked_for=is_asked_for)
+            output["outcome"] = stays or ("written" if changed else "unchanged")
+            if unfounded is None:
+                ctx.complete(output)
     if unfounded is not None:
         raise unfounded
     return output

@@ -1,8 +1,10 @@
--- The analyses of a story's event, locked until the transaction ends, always in the same order.
-SELECT o.story_id, o.citations
+-- A story's overlay and the analyses of its event, locked until the transaction ends, always in the same order; and the event's sources.
+SELECT
+  o.story_id, o.why_it_matters, o.citations, o.brief_one_liner, o.brief_two_liner, o.brief_elevator, m.summary,
+  (SELECT public.story_event_sources(%(story_id)s::uuid)) AS sources
 FROM public.story_overlays AS o
 JOIN public.stories AS m ON m.id = o.story_id
-WHERE o.citations ? 'chili'
-  AND (m.id = %(story_id)s::uuid OR m.cluster_id = (SELECT s.cluster_id FROM public.stories AS s WHERE s.id = %(story_id)s::uuid))
+WHERE m.id = %(story_id)s::uuid
+  OR (m.cluster_id = (SELECT s.cluster_id FROM public.stories AS s WHERE s.id = %(story_id)s::uuid) AND o.citations ? 'chili')
 ORDER BY o.story_id
 FOR UPDATE OF o
