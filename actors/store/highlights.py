@@ -46,11 +46,6 @@ class Highlight:
     is_generated: bool
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def is_withdrawn(self) -> bool:
-        """Whether an edit of the story removed its text."""
-        return bool(self.metadata.get("withdrawn"))
-
 
 def context_line(metadata: Mapping[str, Any]) -> str:
     """The context of a highlight, as a reader sees it: ``[heading > heading] sentence``; else empty.

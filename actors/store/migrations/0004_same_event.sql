@@ -5,13 +5,27 @@
 CREATE TABLE public.story_terms (
     term bigint NOT NULL,
     happened_at timestamptz NOT NULL, -- the story's: a look-up reads the newest of a window, and stops
-    story_id uuid NOT NULL
-        CONSTRAINT story_terms_story_id_fkey REFERENCES public.stories (id) ON DELETE CASCADE
+    story_id uuid NOT NULL -- of a story; a foreign key would be checked for each term, which takes as long as to store them
 );
 -- Stories with a term, by time.
 CREATE INDEX story_terms_term_idx ON public.story_terms (term, happened_at) INCLUDE (story_id);
 -- The terms of a story, to bring them up to date.
 CREATE INDEX story_terms_story_id_idx ON public.story_terms (story_id);
+
+-- A story's terms go with it. They are stored together with its embedding, whose foreign key holds the story meanwhile.
+CREATE FUNCTION public.story_terms_drop()
+RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public
+SET enable_seqscan = off
+AS $$
+BEGIN
+    DELETE FROM public.story_terms AS t WHERE t.story_id = OLD.id;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER story_terms_drop AFTER DELETE ON public.stories
+FOR EACH ROW EXECUTE FUNCTION public.story_terms_drop();
 
 -- The stories of a window that share at least so many terms with a story, those that share most first. Of a term that many
 -- stories have, the newest are read: a look-up costs no more than terms × newest, however many stories there are. What it

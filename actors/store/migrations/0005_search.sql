@@ -10,28 +10,25 @@ CREATE TABLE public.story_index (
     document tsvector NOT NULL
 ) WITH (toast_tuple_target = 128, fillfactor = 90); -- the words stand apart, so that a scan reads none
 
--- The text search configuration for a language code; simple, which takes words as they are, where there is none.
+-- The text search configuration for a language code; simple, which takes words as they are, where the server has none.
 CREATE FUNCTION public.story_language(p_code text)
 RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
-    SELECT coalesce(
-        (
-            SELECT c.cfgname::text
-            FROM pg_catalog.pg_ts_config AS c
-            WHERE c.cfgnamespace = 'pg_catalog'::regnamespace
-                AND c.cfgname = CASE lower(split_part(p_code, '-', 1))
-                    WHEN 'ar' THEN 'arabic' WHEN 'ca' THEN 'catalan' WHEN 'da' THEN 'danish' WHEN 'de' THEN 'german'
-                    WHEN 'el' THEN 'greek' WHEN 'en' THEN 'english' WHEN 'es' THEN 'spanish' WHEN 'et' THEN 'estonian'
-                    WHEN 'eu' THEN 'basque' WHEN 'fi' THEN 'finnish' WHEN 'fr' THEN 'french' WHEN 'ga' THEN 'irish'
-                    WHEN 'hi' THEN 'hindi' WHEN 'hu' THEN 'hungarian' WHEN 'hy' THEN 'armenian' WHEN 'id' THEN 'indonesian'
-                    WHEN 'it' THEN 'italian' WHEN 'lt' THEN 'lithuanian' WHEN 'nb' THEN 'norwegian' WHEN 'ne' THEN 'nepali'
-                    WHEN 'nl' THEN 'dutch' WHEN 'nn' THEN 'norwegian' WHEN 'no' THEN 'norwegian' WHEN 'pt' THEN 'portuguese'
-                    WHEN 'ro' THEN 'romanian' WHEN 'ru' THEN 'russian' WHEN 'sr' THEN 'serbian' WHEN 'sv' THEN 'swedish'
-                    WHEN 'ta' THEN 'tamil' WHEN 'tr' THEN 'turkish' WHEN 'yi' THEN 'yiddish'
-                END
-        ),
-        'simple')
+DECLARE
+    name text := CASE lower(split_part(p_code, '-', 1))
+        WHEN 'ar' THEN 'arabic' WHEN 'ca' THEN 'catalan' WHEN 'da' THEN 'danish' WHEN 'de' THEN 'german' WHEN 'el' THEN 'greek'
+        WHEN 'en' THEN 'english' WHEN 'es' THEN 'spanish' WHEN 'et' THEN 'estonian' WHEN 'eu' THEN 'basque' WHEN 'fi' THEN 'finnish'
+        WHEN 'fr' THEN 'french' WHEN 'ga' THEN 'irish' WHEN 'hi' THEN 'hindi' WHEN 'hu' THEN 'hungarian' WHEN 'hy' THEN 'armenian'
+        WHEN 'id' THEN 'indonesian' WHEN 'it' THEN 'italian' WHEN 'lt' THEN 'lithuanian' WHEN 'nb' THEN 'norwegian'
+        WHEN 'ne' THEN 'nepali' WHEN 'nl' THEN 'dutch' WHEN 'nn' THEN 'norwegian' WHEN 'no' THEN 'norwegian' WHEN 'pt' THEN 'portuguese'
+        WHEN 'ro' THEN 'romanian' WHEN 'ru' THEN 'russian' WHEN 'sr' THEN 'serbian' WHEN 'sv' THEN 'swedish' WHEN 'ta' THEN 'tamil'
+        WHEN 'tr' THEN 'turkish' WHEN 'yi' THEN 'yiddish'
+    END;
+BEGIN
+    PERFORM FROM pg_catalog.pg_ts_config AS c WHERE c.cfgname = name AND c.cfgnamespace = 'pg_catalog'::regnamespace;
+    RETURN CASE WHEN FOUND THEN name ELSE 'simple' END;
+END
 $$;
 
 -- A text with spaces around each sign of the scripts that write none between words: each sign is a word.

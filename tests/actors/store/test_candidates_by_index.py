@@ -54,6 +54,24 @@ def filled(conn: Connection) -> Connection:
     return conn
 
 
+def test_the_terms_of_a_story_go_with_it(filled: Connection) -> None:
+    execute(filled, "DELETE FROM stories WHERE title::int > 150")
+    assert of_nobody(filled) == (150 * 16, 0)
+    execute(filled, "DELETE FROM sources")
+    assert of_nobody(filled) == (0, 0)
+
+
+def of_nobody(conn: Connection) -> tuple[int, int]:
+    """The number of all terms, and of those whose story is gone."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*), count(*) FILTER (WHERE s.id IS NULL) FROM story_terms AS t LEFT JOIN stories AS s ON s.id = t.story_id"
+        )
+        row = cursor.fetchone()
+    assert row is not None
+    return row[0], row[1]
+
+
 def test_stories_that_share_a_band_are_found_the_most_alike_first(filled: Connection) -> None:
     bands = [101, 102, 501, 502, 503, 701, 99_999_999]
     found = stories.candidates(filled, story(filled, 1), bands)

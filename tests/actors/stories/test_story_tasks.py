@@ -86,6 +86,21 @@ def test_a_summary_that_a_person_edited_stays(
     assert summary() == "Mine."
 
 
+def test_an_edit_that_comes_while_the_model_writes_is_kept(
+    add_story: Any, summarize: Callable[..., str], summary: Callable[[], str | None], conn: Any
+) -> None:
+    class Slow(Model):
+        def summarize(self, *_: Any) -> Summary:
+            with conn.cursor() as cursor:
+                cursor.execute("UPDATE stories SET summary = 'Mine.'")
+            return super().summarize()
+
+    story = add_story(ARTICLE)
+    summarize(story)
+    assert summarize(story, "force", Slow("A model's.")) == "kept_edited"
+    assert summary() == "Mine."
+
+
 def test_a_text_without_a_whole_sentence_gets_no_summary(
     add_story: Any, summarize: Callable[..., str], summary: Callable[[], str | None]
 ) -> None:
