@@ -1,6 +1,6 @@
 """Turns plain values into a configuration. Faulty values are reported and left out, so that the rest is checked too."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from copy import deepcopy
 from typing import Any, TypeVar
 
@@ -33,7 +33,7 @@ def read(document: Document, model: type[K], example: str) -> K | None:
         return model.read(value)
     except ValidationError as error:
         note(error, Subject(model, (), model.called), document)
-        return _rest(model, deepcopy(value), error)
+        return _rest(model, value, error)
 
 
 def resolve(file: File, *, text: str, digest: str) -> Config:
@@ -84,11 +84,11 @@ def _inherited(own: Keys, base: Keys) -> Keys:
     return own.model_copy(update=taken)
 
 
-def _rest(model: type[K], kept: dict[str, Any], error: ValidationError) -> K:
+def _rest(model: type[K], kept: Any, error: ValidationError) -> K:
     while True:
         paths = {_existing(kept, one["loc"]) for one in error.errors(include_url=False)}
         # If only a part of a mapping is faulty, the other parts are kept and checked, too.
-        _remove(kept, paths - {path[:depth] for path in paths for depth in range(len(path))})
+        kept = _without(kept, paths - {path[:depth] for path in paths for depth in range(len(path))})
         try:
             return model.read(kept)
         except ValidationError as further:  # each round removes a value, and no value is required
@@ -105,15 +105,11 @@ def _existing(value: Any, loc: Sequence[str | int]) -> Path:
     return path
 
 
-def _remove(value: Any, paths: Iterable[Path]) -> None:
-    # Later items of a list first.
-    for path in sorted(paths, key=lambda path: [(-1, one) if isinstance(one, str) else (one, "") for one in path])[
-        ::-1
-    ]:
-        owner = value
-        for step in path[:-1]:
-            owner = owner[step]
-        if path:
-            del owner[path[-1]]
-        else:
-            owner.clear()
+def _without(value: Any, paths: Collection[Path], at: Path = ()) -> Any:
+    """The value without the parts at these paths; an empty mapping is left of the whole."""
+    if isinstance(value, dict):
+        kept = ((key, one) for key, one in value.items() if (*at, key) not in paths and () not in paths)
+        return {key: _without(one, paths, (*at, key)) for key, one in kept}
+    if isinstance(value, list):
+        return [_without(one, paths, (*at, n)) for n, one in enumerate(value) if (*at, n) not in paths]
+    return value

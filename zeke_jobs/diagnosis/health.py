@@ -4,6 +4,7 @@ import socket
 import urllib.request
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 
 import psycopg2
 
@@ -23,6 +24,9 @@ class Health:
     sentence: str
 
 
+_bad = partial(Health, False)
+
+
 def of_processes(url: str, kind: str, host: str | None = None) -> Health:
     """Whether this host has a worker (or scheduler), and each of them sends heartbeats to the database."""
     host = host or socket.gethostname()
@@ -30,17 +34,14 @@ def of_processes(url: str, kind: str, host: str | None = None) -> Health:
         with closing(connect(url, application_name="zeke-jobs health")) as conn:
             row = SQL.one(conn, "health/processes", kind=kind, host=host)
     except AddressError as error:
-        return Health(is_fine=False, sentence=str(error))
+        return _bad(str(error))
     except UNMIGRATED:
-        return Health(
-            is_fine=False,
-            sentence="expected a database with the tables of zeke_jobs, got one without; run: zeke-jobs migrate",
-        )
+        return _bad("expected a database with the tables of zeke_jobs, got one without; run: zeke-jobs migrate")
     except psycopg2.Error as error:
-        return Health(is_fine=False, sentence=f"the database does not answer: {str(error).strip()}")
+        return _bad(f"the database does not answer: {str(error).strip()}")
     assert row is not None  # a count always has a row
     if not row["processes"]:
-        return Health(is_fine=False, sentence=f"expected a {kind} on {host}, got none")
+        return _bad(f"expected a {kind} on {host}, got none")
     alive = f"{row['live']} of {row['processes']} {kind} processes on {host} prove life"
     return Health(row["live"] == row["processes"], f"{alive}, the last one {span(row['silence'])} ago")
 
@@ -51,7 +52,7 @@ def of_address(address: str, contains: str = "") -> Health:
         with urllib.request.urlopen(address, timeout=_TIMEOUT) as answer:  # noqa: S310 (the caller's own)
             text = answer.read(_MOST).decode("utf-8", "replace")
     except (OSError, ValueError) as error:
-        return Health(is_fine=False, sentence=f"{address} does not answer: {error}")
+        return _bad(f"{address} does not answer: {error}")
     if contains not in text:
-        return Health(is_fine=False, sentence=f"expected {contains!r} in the answer of {address}, got none")
+        return _bad(f"expected {contains!r} in the answer of {address}, got none")
     return Health(is_fine=True, sentence=f"{address} answers")

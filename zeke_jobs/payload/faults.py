@@ -72,7 +72,8 @@ def _faults_of(error: Any, sensitive: frozenset[str]) -> Iterator[Fault]:
         return
     hidden = is_sensitive(error.absolute_path, sensitive)
     got = _HIDDEN if hidden else shown(error.instance)
-    yield place, f"expected {_expected(error)}, got {got}"
+    one_of = "one of " if error.validator == "enum" else ""
+    yield place, f"expected {one_of}{_expected(error.validator, error.validator_value)}, got {got}"
 
 
 def _place(error: Any) -> str:
@@ -111,8 +112,7 @@ _TYPES = {
 }
 
 
-def _expected(error: Any) -> str:
-    rule, value = str(error.validator), error.validator_value
+def _expected(rule: str, value: Any) -> str:
     if rule == "type":
         return _type(value)
     if rule == "format":
@@ -120,14 +120,13 @@ def _expected(error: Any) -> str:
     if rule == "const":
         return repr(value)
     if rule == "enum":
-        return "one of " + ", ".join(repr(choice) for choice in value)
+        return ", ".join(map(repr, value))
     if rule in ("anyOf", "oneOf"):
         return " or ".join(dict.fromkeys(_branch(branch) for branch in value))
     if rule == "uniqueItems":
         return "a list without repetitions"
     if rule in _WORDS:
-        words = _WORDS[rule].format(value)
-        return re.sub(r"\b1 (\w+)s\b", r"1 \1", words)
+        return re.sub(r"\b1 (\w+)s\b", r"1 \1", _WORDS[rule].format(value))
     return f"a value that its schema's {rule!r} allows"
 
 
@@ -137,10 +136,5 @@ def _type(value: Any) -> str:
 
 
 def _branch(branch: dict[str, Any]) -> str:
-    if "enum" in branch:
-        return ", ".join(repr(choice) for choice in branch["enum"])
-    if "const" in branch:
-        return repr(branch["const"])
-    if "format" in branch:
-        return f"a {branch['format']}"
-    return _type(branch["type"])
+    rule = next(rule for rule in ("enum", "const", "format", "type") if rule in branch)
+    return _expected(rule, branch[rule])

@@ -77,7 +77,8 @@ def with_overrides(overrides: Sequence[Override], new: Iterable[Override]) -> li
     """The overrides with new ones added. Each new one removes those at its path and below, but for the ones that outlast it."""
     result = list(overrides)
     for one in new:
-        result = [old for old in result if not one.covers(old) or _outlasts(old, one)] + [one]
+        left = [] if one.until is None else [old for old in result if old.until is None or old.until > one.until]
+        result = [old for old in result if not one.covers(old) or old in left] + [one]
     return result
 
 
@@ -115,10 +116,6 @@ def cleared(overrides: Sequence[Override], path: tuple[str, ...]) -> list[Overri
     """The overrides except those in effect at a path and below. If one of them was timed, what it hid applies again."""
     gone = [one for one in visible(overrides) if one.path[: len(path)] == path]
     return [one for one in overrides if not any(one is other for other in gone)]
-
-
-def _outlasts(old: Override, new: Override) -> bool:
-    return new.until is not None and (old.until is None or old.until > new.until)
 
 
 def faults(file: Config, overrides: Sequence[Override], new: Mapping[str, Override]) -> list[str]:

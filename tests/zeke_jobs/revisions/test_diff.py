@@ -34,14 +34,14 @@ def lines(before: Config, after: Config) -> list[str]:
         ("", ", settings: {words: []}", "settings.words: [dim]none[/] → []"),
         (", settings: {words: []}", "", "settings.words: [] → [dim]none[/]"),
         (", settings: {words: [a]}", ", settings: {words: []}", "settings.words: [a] → []"),
-        ("", ", settings: {name: ''}", 'settings.name: [dim]none[/] → ""'),
+        ("", ", settings: {name: ''}", "settings.name: [dim]none[/] → ''"),
         ("", ", settings: {name: null}", "settings.name: [dim]none[/] → null"),
-        (", settings: {name: null}", ", settings: {name: 'null'}", 'settings.name: null → "null"'),
+        (", settings: {name: null}", ", settings: {name: 'null'}", "settings.name: null → 'null'"),
         ("", ", settings: {deep: {}}", "settings.deep: [dim]none[/] → {}"),
         (", settings: {x: 1}", ", settings: {x: true}", "settings.x: 1 → true"),
         (", settings: {x: 0}", ", settings: {x: false}", "settings.x: 0 → false"),
         (", settings: {x: 1}", ", settings: {x: 1.0}", "settings.x: 1 → 1.0"),
-        (", settings: {x: 1}", ", settings: {x: '1'}", 'settings.x: 1 → "1"'),
+        (", settings: {x: 1}", ", settings: {x: '1'}", "settings.x: 1 → '1'"),
         (", settings: {x: [1]}", ", settings: {x: [true]}", "settings.x: [red]-1[/] [green]+true[/]"),
         (", settings: {x: [a, a]}", ", settings: {x: [a]}", "settings.x: [a, a] → [a]"),
         (", settings: {x: [{y: 1}]}", ", settings: {x: [{y: true}]}", "settings.x: [red]-{y: 1}[/] [green]+{y: true}[/]"),
@@ -57,7 +57,7 @@ def test_every_value_of_settings_counts_with_its_type(before: str, after: str, s
     [
         ("{}", "{n: null}", "cron.payload.n: [dim]none[/] → null"),
         ("{n: 1}", "{n: true}", "cron.payload.n: 1 → true"),
-        ("{}", "{words: ''}", 'cron.payload.words: [dim]none[/] → ""'),
+        ("{}", "{words: ''}", "cron.payload.words: [dim]none[/] → ''"),
     ],
 )
 def test_every_value_of_a_schedules_payload_counts_too(before: str, after: str, said: str) -> None:
@@ -66,7 +66,7 @@ def test_every_value_of_a_schedules_payload_counts_too(before: str, after: str, 
 
 @pytest.mark.parametrize(
     ("before", "after", "said"),
-    [("", ", url: ''", 'url: [dim]none[/] → ""'), (", n: 1", ", n: true", "n: 1 → true")],
+    [("", ", url: ''", "url: [dim]none[/] → ''"), (", n: 1", ", n: true", "n: 1 → true")],
 )
 def test_every_value_of_a_service_counts_too(before: str, after: str, said: str) -> None:
     task = SCORE.format("")

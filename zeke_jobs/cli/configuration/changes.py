@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import yaml
+
 from zeke_jobs.cli.output import count, escape, when
 from zeke_jobs.config.limits import Limit
 from zeke_jobs.config.models import Task
-from zeke_jobs.config.scalars import TrapError, meaning
 from zeke_jobs.revisions import overrides, values
 from zeke_jobs.revisions.diff import Change, Fires, Plan, Touched
 from zeke_jobs.revisions.store import Override, visible
@@ -86,25 +87,11 @@ def shown(value: Any) -> str:
 
 
 def _plain(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list):
-        text = f"[{', '.join(_plain(one) for one in value)}]"
-    elif isinstance(value, dict):
-        text = "{" + ", ".join(f"{key}: {_plain(one)}" for key, one in value.items()) + "}"
-    elif isinstance(value, str) and not isinstance(value, values.Null) and _needs_quotes(value):
-        text = f'"{value}"'
-    else:
-        text = str(value)
+    if isinstance(value, values.Null):
+        value = None
+    text = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), allow_unicode=True, sort_keys=False)
+    text = text.removesuffix("\n").removesuffix("\n...")
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
-
-
-def _needs_quotes(text: str) -> bool:
-    """Whether YAML would read a bare text as a number, a truth value or null."""
-    try:
-        return bool(meaning(text) != text)
-    except TrapError:
-        return True
 
 
 def _step(before: Any, after: Any) -> str:
