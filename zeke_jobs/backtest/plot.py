@@ -1,8 +1,8 @@
 """Draws queues and waits over time, unchanged and as proposed. Needs matplotlib: the extra ``zeke-jobs[plot]``."""
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from zeke_jobs.backtest.comparing import Backtest
 from zeke_jobs.backtest.figures import TaskFigures, percentile
@@ -19,26 +19,25 @@ def draw(answer: Backtest, path: Path) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.figure import Figure
 
-    runs = [run for run in (answer.today, answer.proposed) if run]
-    longest = {
-        name: max(run.tasks[name].wait_p95 or 0.0 for run in runs if name in run.tasks)
-        for run in runs
-        for name in run.tasks
-    }
-    names = sorted(longest, key=lambda name: -longest[name])[:_MOST_TASKS]
+    runs = [("today", "#7f8c9b", answer.today)] + [("proposed", "#d1495b", one) for one in (answer.proposed,) if one]
+    waits = Counter[str]()
+    for _, _, run in runs:
+        waits |= Counter({name: task.wait_p95 or 1e-9 for name, task in run.tasks.items()})  # the longest of both
+    names, length = [name for name, _ in waits.most_common(_MOST_TASKS)], answer.end - answer.begin
     figure = Figure(figsize=(13, 1.1 + 2.3 * max(len(names), 1)), dpi=110, layout="constrained")
     axes = figure.subplots(max(len(names), 1), 2, squeeze=False, sharex=True)
-    seconds = (answer.end - answer.begin).total_seconds()
-    for (queue, wait), name in zip(axes, names, strict=False):
-        _draw(
-            queue, answer, name, lambda task: ((at / max(len(task.depth) - 1, 1), n) for at, n in enumerate(task.depth))
-        )
-        queue.set_ylabel(f"{name}\n\njobs", fontsize=10)
-        highest = _draw(wait, answer, name, lambda task: _waits(task, seconds))
-        wait.set_ylabel("min", fontsize=10)
-        bound = runs[-1].tasks[name].max_wait if name in runs[-1].tasks else None
-        if bound is not None and bound / 60 < 3 * highest:
-            wait.axhline(bound / 60, color="#2e4057", linestyle="--", linewidth=1, label="max_wait")
+    for name, pair in zip(names, axes, strict=False):
+        for axis, points, unit in zip(pair, (_depths, _waits), ("jobs", "min"), strict=True):
+            for label, colour, run in runs:
+                line = list(points(run.tasks[name], length.total_seconds())) if name in run.tasks else []
+                at, values = [answer.begin + length * share for share, _ in line], [value for _, value in line]
+                axis.plot(at, values, color=colour, label=label, linewidth=1.4, marker=".", markersize=3)
+            axis.set_ylabel(unit if axis is pair[1] else f"{name}\n\n{unit}", fontsize=10)
+            axis.set_ylim(bottom=0)
+            axis.grid(visible=True, alpha=0.25)
+        task = runs[-1][2].tasks.get(name)
+        if task and task.max_wait and task.max_wait / 60 < 3 * pair[1].get_ylim()[1]:
+            pair[1].axhline(task.max_wait / 60, color="#2e4057", linestyle="--", linewidth=1, label="max_wait")
     axes[0][0].set_title("due jobs that wait, the most at a time", fontsize=11)
     axes[0][1].set_title("wait of the jobs that start, 95th percentile", fontsize=11)
     for axis in axes[-1]:
@@ -49,7 +48,7 @@ def draw(answer: Backtest, path: Path) -> None:
     axes[0][1].legend(fontsize=10, frameon=False)
     figure.suptitle(
         f"{answer.jobs:,} jobs, {answer.begin:%Y-%m-%d %H:%M} to {answer.end:%Y-%m-%d %H:%M} UTC, worker threads "
-        f"{' → '.join(dict.fromkeys(run.workers for run in runs))}; confidence {answer.confidence.level}",
+        f"{' → '.join(dict.fromkeys(run.workers for _, _, run in runs))}; confidence {answer.confidence.level}",
         fontsize=12,
     )
     figure.savefig(path)
@@ -71,25 +70,12 @@ def check(path: Path) -> None:
         raise missing("matplotlib to draw with", "zeke-jobs[plot]", error=error) from error
 
 
-def _draw(
-    axis: Any, answer: Backtest, name: str, points: Callable[[TaskFigures], Iterable[tuple[float, float]]]
-) -> float:
-    """Draw a line for today and one for the proposal; returns the highest value. A point is a share of the time and a value."""
-    highest = 0.0
-    for label, colour, run in (("today", "#7f8c9b", answer.today), ("proposed", "#d1495b", answer.proposed)):
-        if run is not None and name in run.tasks:
-            line = list(points(run.tasks[name]))
-            times = [answer.begin + (answer.end - answer.begin) * share for share, _ in line]
-            axis.plot(
-                times, [value for _, value in line], color=colour, label=label, linewidth=1.4, marker=".", markersize=3
-            )
-            highest = max([highest, *(value for _, value in line)])
-    axis.set_ylim(bottom=0)
-    axis.grid(visible=True, alpha=0.25)
-    return highest
+def _depths(task: TaskFigures, _seconds: float) -> Iterator[tuple[float, float]]:
+    """For each sample, its share of the time and the number of due jobs."""
+    return ((at / max(len(task.depth) - 1, 1), number) for at, number in enumerate(task.depth))
 
 
-def _waits(task: TaskFigures, seconds: float) -> Iterable[tuple[float, float]]:
+def _waits(task: TaskFigures, seconds: float) -> Iterator[tuple[float, float]]:
     """For the middle of each interval, the 95th percentile of the waits of jobs that started in it, in minutes."""
     bins: list[list[float]] = [[] for _ in range(_BINS)]
     for start, wait in zip(task.starts, task.waits, strict=True):
