@@ -85,6 +85,15 @@ def test_a_send_estimates_units(cli: Callable[..., Ran], conn: Connection) -> No
 
 
 @pytest.mark.usefixtures("tasks")
+def test_an_option_of_zero_is_sent(cli: Callable[..., Ran], conn: Connection) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE zeke_jobs.task SET retry_limit = 3 WHERE id = 'pull'")
+        sent = cli("send", "pull", "--retries", "0", "--json").json["id"]
+        cursor.execute("SELECT retry_limit FROM zeke_jobs.job WHERE id = %s", (sent,))
+        assert cursor.fetchone() == (0,)
+
+
+@pytest.mark.usefixtures("tasks")
 def test_a_second_send_says_that_the_job_was_there(cli: Callable[..., Ran]) -> None:
     cli("send", "pull", "--idempotency-key", "k")
     ran = cli("send", "pull", "--idempotency-key", "k")

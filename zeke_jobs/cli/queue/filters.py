@@ -34,7 +34,8 @@ def with_options(command: Callable[..., None], added: Mapping[str, Any]) -> Call
         parameters.append(inspect.Parameter(name, keyword, default=default, annotation=annotation))
 
     def called(**arguments: Any) -> None:
-        used = {name: value for name in added if (value := arguments.pop(name)) not in (None, [], False)}
+        given = {name: arguments.pop(name) for name in added}
+        used = {name: value for name, value in given.items() if value is not False and value not in (None, [])}
         if "parent" in used:
             used["parent"] = str(ids.find(used["parent"]))
         command(used, **arguments)

@@ -2,66 +2,56 @@
 
 import json
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated, Any
 
 from zeke_jobs import client
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.options import flag, option, span
 from zeke_jobs.cli.output import escape, print_json, say, tell
+from zeke_jobs.cli.queue.filters import with_options
 from zeke_jobs.cli.run import UsageError, usage
 from zeke_jobs.client import drivers, task_cache
 
+_OPTIONS: dict[str, Any] = {
+    "delay": Annotated[timedelta | None, span("Not before this time from now, such as 5m.")],
+    "run_at": Annotated[datetime | None, options.time("Not before this time, such as 2026-01-31T08:00Z.")],
+    "priority": Annotated[int | None, option("Higher runs first.", "N")],
+    "key": Annotated[str | None, option("The key by which per-key limits count.", "KEY")],
+    "unique": Annotated[list[str] | None, option("No second queued job with the same value of this field.", "FIELD")],
+    "expires": Annotated[timedelta | None, span("Cancelled if not started within this time, such as 1h.")],
+    "id": Annotated[str | None, option("The job's id, a UUID.", "UUID")],
+    "idempotency_key": Annotated[str | None, option("A second send with this key makes no job.", "KEY")],
+    "unique_key": Annotated[str | None, option("No second queued or active job of the task with this key.", "KEY")],
+    "retry": Annotated[int | None, option("Most retries, in place of the task's.", "N", "--retries", min=0)],
+    "attempt_timeout": Annotated[timedelta | None, span("Longest attempt, in place of the task's timeout.")],
+    "keep": Annotated[timedelta | None, span("How long the finished job stays.")],
+    "units": Annotated[
+        list[str] | None, option("Estimated use of a unit that limits count, such as tokens=900.", "UNIT=AMOUNT")
+    ],
+}
 
+
+@partial(with_options, added=_OPTIONS)
 def send(
+    given: dict[str, Any],
     task: Annotated[str, options.argument("Id or alias of a task.", "TASK")],
     payload: Annotated[
         list[str] | None,
         options.argument("field=value …, or one JSON object, or - to read it from standard input.", "PAYLOAD"),
-    ] = None,
-    delay: Annotated[timedelta | None, span("Not before this time from now, such as 5m.")] = None,
-    run_at: Annotated[datetime | None, options.time("Not before this time, such as 2026-01-31T08:00Z.")] = None,
-    priority: Annotated[int | None, option("Higher runs first.", "N")] = None,
-    key: Annotated[str | None, option("The key by which per-key limits count.", "KEY")] = None,
-    unique: Annotated[
-        list[str] | None, option("No second queued job with the same value of this field.", "FIELD")
-    ] = None,
-    expires: Annotated[timedelta | None, span("Cancelled if not started within this time, such as 1h.")] = None,
-    id: Annotated[str | None, option("The job's id, a UUID.", "UUID")] = None,  # noqa: A002 (the option's name)
-    idempotency_key: Annotated[str | None, option("A second send with this key makes no job.", "KEY")] = None,
-    unique_key: Annotated[
-        str | None, option("No second queued or active job of the task with this key.", "KEY")
-    ] = None,
-    retries: Annotated[int | None, option("Most retries, in place of the task's.", "N", min=0)] = None,
-    attempt_timeout: Annotated[timedelta | None, span("Longest attempt, in place of the task's timeout.")] = None,
-    keep: Annotated[timedelta | None, span("How long the finished job stays.")] = None,
-    units: Annotated[
-        list[str] | None,
-        option("Estimated use of a unit that limits count, such as tokens=900.", "UNIT=AMOUNT"),
     ] = None,
     wait: Annotated[bool, flag("--wait", "Wait for the end, and print the output.")] = False,
     timeout: options.Timeout = None,
     as_json: options.Json = False,
 ) -> None:
     """Send a job."""
+    if "attempt_timeout" in given:
+        given["timeout"] = given.pop("attempt_timeout")
+    if "units" in given:
+        given["units"] = dict(map(_amount, given["units"]))
     database.choose_to_write()
     with usage():
-        sent = client.send(
-            task,
-            _read(task, payload or []),
-            delay=delay,
-            run_at=run_at,
-            priority=priority,
-            key=key,
-            unique=unique or None,
-            expires=expires,
-            id=id,
-            idempotency_key=idempotency_key,
-            unique_key=unique_key,
-            retry=retries,
-            timeout=attempt_timeout,
-            keep=keep,
-            units=dict(map(_amount, units)) if units else None,
-        )
+        sent = client.send(task, _read(task, payload or []), **given)
     if wait or timeout is not None:
         if not as_json:
             say(f"sent {sent.id}, waiting", is_trouble=True)
