@@ -11,28 +11,28 @@ if TYPE_CHECKING:
 
     from zeke_jobs import aio as aio
     from zeke_jobs import errors as errors
-    from zeke_jobs.client import Job as Job
-    from zeke_jobs.client import Sent as Sent
-    from zeke_jobs.client import batch as batch
-    from zeke_jobs.client import batch_status as batch_status
-    from zeke_jobs.client import cancel as cancel
-    from zeke_jobs.client import cancel_batch as cancel_batch
-    from zeke_jobs.client import emit as emit
-    from zeke_jobs.client import jobs as jobs
-    from zeke_jobs.client import prioritise as prioritise
-    from zeke_jobs.client import reschedule as reschedule
-    from zeke_jobs.client import retry as retry
-    from zeke_jobs.client import retry_batch as retry_batch
     from zeke_jobs.client import schedules as schedules
-    from zeke_jobs.client import send as send
-    from zeke_jobs.client import send_many as send_many
-    from zeke_jobs.client import statement as statement
-    from zeke_jobs.client import status as status
-    from zeke_jobs.client import wait as wait
+    from zeke_jobs.client.batches import batch as batch
+    from zeke_jobs.client.batches import batch_status as batch_status
+    from zeke_jobs.client.batches import cancel_batch as cancel_batch
+    from zeke_jobs.client.batches import retry_batch as retry_batch
+    from zeke_jobs.client.changing import cancel as cancel
+    from zeke_jobs.client.changing import prioritise as prioritise
+    from zeke_jobs.client.changing import reschedule as reschedule
+    from zeke_jobs.client.changing import retry as retry
+    from zeke_jobs.client.events import emit as emit
+    from zeke_jobs.client.reading import jobs as jobs
+    from zeke_jobs.client.reading import status as status
+    from zeke_jobs.client.reading import wait as wait
+    from zeke_jobs.client.sending import send as send
+    from zeke_jobs.client.sending import send_many as send_many
+    from zeke_jobs.client.sending import statement as statement
     from zeke_jobs.core.chunk import ChunkContext as ChunkContext
     from zeke_jobs.core.context import Context as Context
     from zeke_jobs.core.duration_field import Duration as Duration
     from zeke_jobs.core.durations import parse_duration as parse_duration
+    from zeke_jobs.core.job import Job as Job
+    from zeke_jobs.core.job import Sent as Sent
     from zeke_jobs.errors import Defer as Defer
     from zeke_jobs.errors import Reject as Reject
     from zeke_jobs.errors import Retry as Retry
@@ -51,31 +51,31 @@ _HOMES = {
     "Defer": "errors",
     "Duration": "core.duration_field",
     "FailedJob": "payload.model",
-    "Job": "client",
+    "Job": "core.job",
     "Payload": "payload.model",
     "Queries": "postgres.queries",
     "Reject": "errors",
     "Retry": "errors",
     "Throttled": "errors",
-    "Sent": "client",
+    "Sent": "core.job",
     "WaitFor": "errors",
-    "batch": "client",
-    "batch_status": "client",
-    "cancel": "client",
-    "cancel_batch": "client",
-    "emit": "client",
-    "jobs": "client",
+    "batch": "client.batches",
+    "batch_status": "client.batches",
+    "cancel": "client.changing",
+    "cancel_batch": "client.batches",
+    "emit": "client.events",
+    "jobs": "client.reading",
     "parse_duration": "core.durations",
-    "prioritise": "client",
-    "reschedule": "client",
-    "retry": "client",
-    "retry_batch": "client",
-    "send": "client",
-    "send_many": "client",
-    "statement": "client",
-    "status": "client",
+    "prioritise": "client.changing",
+    "reschedule": "client.changing",
+    "retry": "client.changing",
+    "retry_batch": "client.batches",
+    "send": "client.sending",
+    "send_many": "client.sending",
+    "statement": "client.sending",
+    "status": "client.reading",
     "transaction": "postgres.pool",
-    "wait": "client",
+    "wait": "client.reading",
 }
 
 _MODULES = {

@@ -15,9 +15,9 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from psycopg2.extensions import connection as Connection
 
+import zeke_jobs
 from tests.fleet import ROOT, Command, Fleet, eventually, free_port, scalar
 from tests.zeke_jobs.metrics.exported import ALL, DRAMATIQ, WORKER
-from zeke_jobs import client
 from zeke_jobs.metrics.families import DATABASE
 
 pytestmark = pytest.mark.acceptance
@@ -60,8 +60,8 @@ class System:
         self.dramatiq = fleet.workers(processes=2, ZEKE_JOBS_METRICS=address, TMPDIR=str(fleet.folder))
         fleet.ready(conn, 2)
         self.command = fleet.run("zeke-jobs", "metrics", "--listen", f"127.0.0.1:{self.exporter}")
-        client.send_many("work", [{"n": n} for n in range(20)])
-        client.send("broken", {})
+        zeke_jobs.send_many("work", [{"n": n} for n in range(20)])
+        zeke_jobs.send("broken", {})
         eventually(
             lambda: scalar(conn, "SELECT count(*) FROM zeke_jobs.queue WHERE completed_on IS NOT NULL") == 21, 60, fleet
         )

@@ -12,8 +12,9 @@ import psutil
 import pytest
 from psycopg2.extensions import connection as Connection
 
+import zeke_jobs
 from tests.fleet import Fleet, eventually, scalar
-from zeke_jobs import client, config
+from zeke_jobs import config
 from zeke_jobs.revisions import boot
 
 pytestmark = [
@@ -98,11 +99,11 @@ def test_keys_pause_a_task_cancel_and_retry_jobs_and_open_one(
     fleet.configure(JOBS)
     fleet.workers()
     fleet.ready(conn, 1)
-    running = client.send("analyze-story", {"seconds": 240}).id
-    waiting = client.send("analyze-story").id
-    failed = client.send("fetch-content").id
+    running = zeke_jobs.send("analyze-story", {"seconds": 240}).id
+    waiting = zeke_jobs.send("analyze-story").id
+    failed = zeke_jobs.send("fetch-content").id
     eventually(
-        lambda: client.status(running).status == "active" and client.status(failed).status == "failed", 60, fleet
+        lambda: zeke_jobs.status(running).status == "active" and zeke_jobs.status(failed).status == "failed", 60, fleet
     )
 
     top = open_top(80, 24)
@@ -133,7 +134,7 @@ def test_keys_pause_a_task_cancel_and_retry_jobs_and_open_one(
     top.wait_for(f"cancel {running}?")
     top.press("y")
     top.wait_for("running, and being stopped")
-    eventually(lambda: client.status(running).status == "cancelled", 60, fleet)
+    eventually(lambda: zeke_jobs.status(running).status == "cancelled", 60, fleet)
     # The failed one is tried again, and fails again.
     top.press("4")
     top.wait_for("no luck")
@@ -141,13 +142,13 @@ def test_keys_pause_a_task_cancel_and_retry_jobs_and_open_one(
     top.wait_for(f"retry {failed}?")
     top.press("y")
     top.wait_for("with a fresh retry limit")
-    eventually(lambda: (job := client.status(failed)).status == "failed" and len(job.attempts) == 2, 60, fleet)
+    eventually(lambda: (job := zeke_jobs.status(failed)).status == "failed" and len(job.attempts) == 2, 60, fleet)
     # And the task goes on.
     top.press("1", "r")
     top.wait_for("resume task/analyze-story?")
     top.press("y")
     top.wait_for("task/analyze-story is resumed")
-    eventually(lambda: client.status(waiting).status == "completed", 60, fleet)
+    eventually(lambda: zeke_jobs.status(waiting).status == "completed", 60, fleet)
     top.press("q")
     top.wait_for("Pane is dead (status 0")
 

@@ -112,7 +112,7 @@ def test_the_page_names_the_database_before_the_program_that_needs_it() -> None:
 def check_that_the_retried_job_completed(up: Up) -> None:
     code = """if True:
         import time, zeke_jobs
-        from zeke_jobs.client import jobs
+        from zeke_jobs.client.reading import jobs
         (job,) = (job for job in jobs(task="greet") if job.data == {"name": "nobody"})
         print(zeke_jobs.wait(job.id, timeout=30))
     """

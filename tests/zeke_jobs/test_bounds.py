@@ -97,7 +97,7 @@ def test_a_value_that_is_nested_too_deeply_is_refused_by_python(conn: Connection
         with pytest.raises(InvalidPayload, match="expected at most 100 lists and objects inside each other"):
             zeke_jobs.send("anything", {"x": nested(depth)})
         with pytest.raises(InvalidPayload):
-            zeke_jobs.client.send_many("anything", [{}, {"x": nested(depth)}])
+            zeke_jobs.send_many("anything", [{}, {"x": nested(depth)}])
 
 
 class Tree(Payload):

@@ -11,7 +11,6 @@ from pydantic import BaseModel, Field
 
 import zeke_jobs
 from tests.each import each
-from zeke_jobs import client
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.config import load_text
@@ -118,7 +117,7 @@ def test_a_job_stays_masked_when_its_task_is_removed_renamed_or_loses_the_fields
         rows(conn, change)
         for view, text in seen(conn).items():
             assert leaks(text) == [], (change, view)
-    data = client.status(job).data
+    data = zeke_jobs.status(job).data
     assert (data["password"], data["card"], data["user"]) == ("***", "***", {"full_name": "Ada", "e_mail": "***"})
     assert data["contacts"] == [{"phone": "***", "city": "Berlin"}, {"phone": "***", "city": "Rome"}]
     assert data["note"] == "plain"
@@ -148,7 +147,7 @@ def test_a_task_without_sensitive_fields_costs_its_rows_nothing(
     zeke_jobs.send("order", PAYLOAD)
     zeke_jobs.send_many("order", [PAYLOAD])
     assert [row["sensitive"] for row in rows(conn, "SELECT sensitive FROM zeke_jobs.queue")] == [None, None]
-    assert next(client.jobs()).data == PAYLOAD
+    assert next(zeke_jobs.jobs()).data == PAYLOAD
 
 
 @pytest.mark.parametrize("name", ["order", "bestellung"])

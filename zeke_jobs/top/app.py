@@ -13,7 +13,7 @@ from rich.console import ConsoleDimensions, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from zeke_jobs import client
+import zeke_jobs
 from zeke_jobs.control import pausing
 from zeke_jobs.core.console import Console
 from zeke_jobs.core.environment import author
@@ -107,6 +107,8 @@ def _perform(conn: Connection, command: Command) -> str:
             done = pausing.resume(conn, command.target, by=author())
             return f"{command.target} {'is resumed' if done else 'was not paused by anybody'}"
         case "cancel":
-            return f"{command.target}: {client.cancel(command.target, 'from top', by=author(), connection=conn).note}"
+            return (
+                f"{command.target}: {zeke_jobs.cancel(command.target, 'from top', by=author(), connection=conn).note}"
+            )
         case "retry":
-            return f"{command.target}: {client.retry(command.target, by=author(), connection=conn).note}"
+            return f"{command.target}: {zeke_jobs.retry(command.target, by=author(), connection=conn).note}"

@@ -8,9 +8,10 @@ from typing import Any
 import yaml
 from psycopg2.extensions import connection as Connection
 
+import zeke_jobs
 from tests.fleet import ROOT, Fleet
 from tests.lab import server
-from zeke_jobs import client, config
+from zeke_jobs import config
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.revisions.boot import sync
@@ -68,7 +69,7 @@ class Installation:
         """Queue ``count`` jobs in one transaction, shared among the tasks."""
         with transaction(conn):
             for task in tasks:
-                sent = client.send(task, kind.get("payload", {}), connection=conn, key=kind.get("key"))
+                sent = zeke_jobs.send(task, kind.get("payload", {}), connection=conn, key=kind.get("key"))
                 multiply(conn, sent.id, count // len(tasks) - 1, **kind.get("instead", {}))
 
     def left(self, conn: Connection, *, tasks: tuple[str, ...] = (FREE,), which: str = "true", **_: Any) -> bool:

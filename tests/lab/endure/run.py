@@ -12,12 +12,12 @@ from pathlib import Path
 import yaml
 from psycopg2.extensions import connection as Connection
 
+import zeke_jobs
 from tests.fleet import Fleet, fleet
 from tests.lab import server as servers
 from tests.lab.bench import drain, ours
 from tests.lab.bench.bench import PRODUCTION
 from tests.lab.server import Server
-from zeke_jobs import client
 from zeke_jobs.postgres.pool import connect
 
 _TICK = 0.05  # seconds between two batches of sends
@@ -110,7 +110,7 @@ def _send(tasks: list[str], rate: int, stop: threading.Event) -> None:
     begin, sent, names = time.monotonic(), 0, cycle(tasks)
     while not stop.wait(_TICK):
         due = int((time.monotonic() - begin) * rate) - sent
-        client.send_many(next(names), [{} for _ in range(due)])
+        zeke_jobs.send_many(next(names), [{} for _ in range(due)])
         sent += due
 
 

@@ -9,13 +9,14 @@ from pathlib import Path
 
 from psycopg2.extensions import connection as Connection
 
+import zeke_jobs
 from tests.fleet import fleet
 from tests.lab import server
 from tests.lab.bench.bench import PRODUCTION
 from tests.lab.bench.drain import eventually
 from tests.lab.bench.ours import Installation
 from tests.lab.validate.scenario import PROCESSES, THREADS, WITH_BUDGET, Send
-from zeke_jobs import client, config
+from zeke_jobs import config
 from zeke_jobs.backtest import history
 from zeke_jobs.backtest.figures import percentile
 from zeke_jobs.backtest.history import Recording
@@ -78,4 +79,4 @@ def _send(conn: Connection, load: Sequence[Send]) -> None:
     begin = time.monotonic()
     for send in load:
         time.sleep(max(0.0, begin + send.at - time.monotonic()))
-        client.send(send.task, send.payload, connection=conn, key=send.key)
+        zeke_jobs.send(send.task, send.payload, connection=conn, key=send.key)

@@ -70,7 +70,7 @@ def test_a_payload_is_given_as_json_or_from_standard_input(
     monkeypatch.setattr("sys.stdin", io.StringIO('{"url": "from stdin"}'))
     assert cli("send", "oneoff", '{"url": "u"}').out.endswith("sent: ingest-oneoff\n")
     assert cli("send", "oneoff", "-").status == 0
-    assert [job.data["url"] for job in zeke_jobs.client.jobs()] == ["from stdin", "u"]
+    assert [job.data["url"] for job in zeke_jobs.jobs()] == ["from stdin", "u"]
 
 
 @pytest.mark.usefixtures("tasks")
@@ -488,7 +488,7 @@ def test_a_table_that_never_was_is_a_bug_of_ours(
     def broken(**_: Any) -> None:
         raise UndefinedTable('relation "zeke_jobs.nothing" does not exist')
 
-    monkeypatch.setattr("zeke_jobs.client.jobs", broken)
+    monkeypatch.setattr("zeke_jobs.jobs", broken)
     ran = cli("jobs")
     assert ran.status == 3
     assert "zeke_jobs.nothing" in ran.err
@@ -500,7 +500,7 @@ def test_a_bug_of_ours_is_status_3_and_asks_for_a_report(
     def broken(**_: Any) -> None:
         raise AssertionError("cannot happen")
 
-    monkeypatch.setattr("zeke_jobs.client.jobs", broken)
+    monkeypatch.setattr("zeke_jobs.jobs", broken)
     monkeypatch.setenv("DATABASE_URL", "postgresql:///none")
     ran = cli("jobs")
     assert ran.status == 3
@@ -515,7 +515,7 @@ def test_an_interrupt_and_a_reader_that_left_are_no_bugs(
     def interrupted(**_: Any) -> None:
         raise raised
 
-    monkeypatch.setattr("zeke_jobs.client.jobs", interrupted)
+    monkeypatch.setattr("zeke_jobs.jobs", interrupted)
     monkeypatch.setattr("sys.stdout", io.StringIO())
     monkeypatch.setenv("DATABASE_URL", "postgresql:///none")
     assert run(app, "zeke-jobs", ["jobs"]) == status

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import typer.main
 
+import zeke_jobs
 from tests.zeke_jobs.worker.conftest import load
-from zeke_jobs import client
 from zeke_jobs.cli.operation import up
 from zeke_jobs.cli.output import listing
 from zeke_jobs.cli.root import app
@@ -107,7 +107,8 @@ def plant(conn: Connection) -> dict[str, str]:
     boot.sync(conn, load(TASKS, TOP), by=HOSTILE, message=HOSTILE)
     applying.apply(conn, Request(load(TASKS + "  third: {handler: 'H:echo'}\n", TOP), HOSTILE, HOSTILE))
     ids = {
-        name: str(client.send("echo", {"n": 1}, key=HOSTILE).id) for name in ("QUEUED", "ACTIVE", "FAILED", "CANCELLED")
+        name: str(zeke_jobs.send("echo", {"n": 1}, key=HOSTILE).id)
+        for name in ("QUEUED", "ACTIVE", "FAILED", "CANCELLED")
     }
     hostile = {"text": HOSTILE, "json": json.dumps({"type": HOSTILE, "message": HOSTILE, "traceback": HOSTILE})}
     execute(

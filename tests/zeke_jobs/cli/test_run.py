@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import typer
 
-from zeke_jobs import client
 from zeke_jobs.cli import database as command_database
 from zeke_jobs.cli.root import app as root
 from zeke_jobs.cli.run import FINE, run
@@ -55,7 +54,7 @@ def test_a_list_of_failed_jobs_is_legible_on_80_columns(monkeypatch: pytest.Monk
         completed_on=now, retry_count=1, cost=None, cancelled_on=None, error={"type": "ValueError"}, error_line=lambda: "ValueError: " + "word " * 15,
     )  # fmt: skip
     monkeypatch.setattr(command_database, "choose", lambda: None)
-    monkeypatch.setattr(client, "jobs", lambda **_filters: [job])
+    monkeypatch.setattr("zeke_jobs.jobs", lambda **_filters: [job])
     monkeypatch.setattr(sys, "stdout", shown := Terminal())
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("TERM", "dumb")

@@ -11,7 +11,6 @@ import psycopg2
 import pytest
 
 import zeke_jobs
-from zeke_jobs import client
 from zeke_jobs.client import drivers, reading
 from zeke_jobs.errors import JobNotFound, JobPurged, WaitTimeout
 from zeke_jobs.postgres.pool import transaction
@@ -49,7 +48,7 @@ def test_the_status_of_a_new_job_has_everything() -> None:
     parent = uuid.uuid4()
     sent = zeke_jobs.send("anything", {"a": [1]}, priority=4, parent=parent, key="k")
     job = zeke_jobs.status(str(sent.id))
-    assert isinstance(job, client.Job)
+    assert isinstance(job, zeke_jobs.Job)
     assert (job.id, job.status, job.task_id, job.data, job.output) == (sent.id, "created", "anything", {"a": [1]}, None)
     assert (job.retry_count, job.error, job.parent, job.attempts, job.priority) == (0, None, parent, [], 4)
     assert (job.attempt, job.worker) == (0, None)
@@ -126,7 +125,7 @@ def test_jobs_are_filtered_by_task_or_alias_status_parent_and_age(conn: Connecti
     change(conn, first.id, "state = 'done', created_on = now() - interval '2 days'")
 
     def ids(**filters: Any) -> list[uuid.UUID]:
-        return [job.id for job in client.jobs(**filters)]
+        return [job.id for job in zeke_jobs.jobs(**filters)]
 
     assert ids() == [third.id, second.id, first.id]
     assert ids(task="whatever") == [second.id, first.id]
@@ -138,7 +137,7 @@ def test_jobs_are_filtered_by_task_or_alias_status_parent_and_age(conn: Connecti
     assert ids(older=timedelta(days=1)) == [first.id]
     assert ids(limit=1) == [third.id]
     with pytest.raises(ValueError, match="expected a status"):
-        client.jobs(status="finished")
+        zeke_jobs.jobs(status="finished")
 
 
 def test_wait_gives_up_in_time_and_says_what_the_job_does() -> None:
@@ -217,7 +216,7 @@ def test_the_status_is_read_in_the_callers_transaction(other_conn: Connection) -
 )  # fmt: skip
 def test_a_bound_that_makes_no_sense_is_refused_in_words(said: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=f"expected {words}"):
-        client.jobs(**said)
+        zeke_jobs.jobs(**said)
 
 
 @pytest.mark.parametrize("forever", [float("inf"), 1e300, timedelta.max])

@@ -17,7 +17,6 @@ from pydantic import Field
 
 import zeke_jobs
 from tests.each import each
-from zeke_jobs import client
 from zeke_jobs.client import drivers
 from zeke_jobs.core.redaction import hiding, redact
 from zeke_jobs.errors import InvalidPayload, MigrationError, QueueFull, UnknownTask
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
 
     import sqlalchemy
     from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.core.send_options import UniqueRule
 
 
 class Insight(Payload):
@@ -413,7 +414,7 @@ def test_a_field_left_to_its_default_is_as_unique_as_the_same_value_given() -> N
 
 
 def test_unique_while_active_lets_only_the_running_job_send_its_successor(conn: Connection) -> None:
-    rule: client.UniqueRule = {"fields": ["story_id"], "while": "active"}
+    rule: UniqueRule = {"fields": ["story_id"], "while": "active"}
     first = zeke_jobs.send("analyze-story", {"story_id": STORY}, unique=rule)
     set_state(conn, first.id, "consumed")
     assert zeke_jobs.send("analyze-story", {"story_id": STORY}, unique=rule).duplicate
@@ -425,7 +426,7 @@ def test_unique_while_active_lets_only_the_running_job_send_its_successor(conn: 
 
 
 def test_unique_for_a_period_outlives_the_job(conn: Connection) -> None:
-    rule: client.UniqueRule = {"fields": ["story_id"], "period": timedelta(hours=1)}
+    rule: UniqueRule = {"fields": ["story_id"], "period": timedelta(hours=1)}
     first = zeke_jobs.send("analyze-story", {"story_id": STORY}, unique=rule)
     set_state(conn, first.id, "done")
     assert zeke_jobs.send("analyze-story", {"story_id": STORY}, unique=rule).duplicate
@@ -456,7 +457,7 @@ def test_of_many_senders_at_once_exactly_one_makes_the_job(conn: Connection, sai
     if holder == "gone" and "unique" in said:
         set_state(conn, zeke_jobs.send("anything", {"a": 1}, **said).id, "done")
         before = 1
-    answers: list[client.Sent] = []
+    answers: list[zeke_jobs.Sent] = []
     barrier = threading.Barrier(6)
 
     def sender() -> None:

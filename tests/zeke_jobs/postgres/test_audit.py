@@ -14,7 +14,6 @@ from psycopg2.errors import InsufficientPrivilege, InvalidParameterValue
 import zeke_jobs
 from tests.zeke_jobs.postgres.members import MEMBERS, TASKS, as_member, sign_up
 from tests.zeke_jobs.worker.conftest import load
-from zeke_jobs import client
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.control import pausing
@@ -101,9 +100,9 @@ def test_every_change_by_hand_is_written_down_with_the_login_and_the_author(
 
 def test_filters_choose_by_person_action_target_and_time(conn: Connection, zeke: Callable[..., str]) -> None:
     first, second = (zeke_jobs.send("echo", {"n": n}).id for n in (1, 2))
-    client.cancel(first, by="ann@here")
-    client.cancel(second, by="bob@there")
-    client.retry(first, by="bob@there")
+    zeke_jobs.cancel(first, by="ann@here")
+    zeke_jobs.cancel(second, by="bob@there")
+    zeke_jobs.retry(first, by="bob@there")
     (moment,) = [one.done_on for one in listed(conn, actions=["retry"])]
 
     def found(*options: object) -> list[str]:
@@ -155,15 +154,15 @@ def test_what_did_not_happen_is_not_written_down(conn: Connection, make_task: Ca
     job = zeke_jobs.send("echo").id
     with conn.cursor() as cursor:
         cursor.execute("UPDATE zeke_jobs.queue SET state = 'done'")
-    assert not client.cancel(job).changed
-    assert not client.retry(job).changed
-    assert client.retry(task="echo") == []
+    assert not zeke_jobs.cancel(job).changed
+    assert not zeke_jobs.retry(job).changed
+    assert zeke_jobs.retry(task="echo") == []
     assert not pausing.resume(conn, "task/echo")
     theirs: Any = psycopg2.connect(conn.dsn)
     try:
         with conn.cursor() as cursor:
             cursor.execute("UPDATE zeke_jobs.queue SET state = 'queued'")
-        client.cancel(job, connection=theirs)
+        zeke_jobs.cancel(job, connection=theirs)
         theirs.rollback()
     finally:
         theirs.close()

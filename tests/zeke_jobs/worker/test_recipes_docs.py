@@ -34,7 +34,7 @@ def recipes(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> I
 
 
 def ended(task: str) -> list[zeke_jobs.Job]:
-    return [job for job in zeke_jobs.client.jobs(task=task) if job.has_ended]
+    return [job for job in zeke_jobs.jobs(task=task) if job.has_ended]
 
 
 @pytest.mark.usefixtures("recipes")

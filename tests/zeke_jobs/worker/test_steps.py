@@ -13,6 +13,7 @@ import zeke_jobs
 from tests.zeke_jobs.worker import flows, handlers
 from tests.zeke_jobs.worker.conftest import Jobs, Running, a_claim
 from tests.zeke_jobs.worker.faults import Life, Line, every_break
+from zeke_jobs.client import reading
 from zeke_jobs.payload.json_text import UnfitForJson
 from zeke_jobs.testing import FakeContext
 from zeke_jobs.worker.life import retention
@@ -47,7 +48,7 @@ def test_a_retry_gets_the_result_and_does_not_run_the_step_again(jobs: Jobs, run
         sent = zeke_jobs.send(task, {"n": 3})
         assert zeke_jobs.wait(sent.id, 10) == {"first": [1, 3], "second": "done", "attempt": 3}
     assert handlers.CALLS == ["first", "second"]
-    assert zeke_jobs.client.steps(sent.id) == ["first", "second"]
+    assert reading.steps(sent.id) == ["first", "second"]
 
 
 def test_names_are_unique_and_results_go_through_json_the_first_time_too(jobs: Jobs, pool: Pool) -> None:

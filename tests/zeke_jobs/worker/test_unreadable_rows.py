@@ -109,7 +109,7 @@ def test_all_that_reads_rows_works_beside_those_that_cannot_be_read(
             assert str(planted[0] if command[0] == "jobs" else command[1]) in said.out, command
     assert run(app, "zeke-jobs", ["doctor"]) == 1
     assert "no live worker runs echo" in capsys.readouterr().out
-    shown = {job.id: job for job in zeke_jobs.client.jobs(limit=100)}
+    shown = {job.id: job for job in zeke_jobs.jobs(limit=100)}
     assert "Exceeds the limit (4300 digits)" in shown[planted[5]].data["unreadable"]
     assert shown[deep].data == {"unreadable": "more than 100 lists and objects inside each other"}
     assert shown[planted[0]].data == {"unreadable": "expected an object, got 5"}

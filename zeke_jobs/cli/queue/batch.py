@@ -2,10 +2,12 @@
 
 from typing import Annotated
 
-from zeke_jobs import client
+import zeke_jobs
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.output import count, escape, facts, listing, print_json, styled, tell, when
 from zeke_jobs.cli.run import usage
+from zeke_jobs.client import batches
+from zeke_jobs.core.batch import BatchStatus
 from zeke_jobs.core.wording import passed, progress
 
 
@@ -29,18 +31,18 @@ def batch(
         }
         right = ("made", "jobs", "unfinished", "failed", "cancelled")
         with usage():
-            found = client.batches(limit=limit)
+            found = batches.batches(limit=limit)
         listing(found, columns, right=right, empty="no batches", as_json=as_json)
         return
     with usage():
-        one = client.batch_status(batch_id)
+        one = zeke_jobs.batch_status(batch_id)
     if as_json:
         print_json(one)
     else:
         _show(one)
 
 
-def _show(found: client.BatchStatus) -> None:
+def _show(found: BatchStatus) -> None:
     values = {
         "state": found.status,
         "jobs": f"{progress({'done': found.finished, 'total': found.jobs, 'note': ''})} ended",
@@ -59,7 +61,7 @@ def _show(found: client.BatchStatus) -> None:
         )
 
 
-def _end(found: client.BatchStatus) -> str:
+def _end(found: BatchStatus) -> str:
     if found.then_task is None:
         return ""
     if found.then_job is not None:

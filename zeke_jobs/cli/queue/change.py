@@ -8,13 +8,13 @@ from uuid import UUID
 
 import typer
 
-from zeke_jobs import client
+import zeke_jobs
 from zeke_jobs.cli import database, ids, options
 from zeke_jobs.cli.output import console, count, counter, listing, print_json, say, styled, tell
 from zeke_jobs.cli.queue.filters import FILTERS, with_options
 from zeke_jobs.cli.run import FAILED, UsageError, usage
 from zeke_jobs.client.batches import changeable
-from zeke_jobs.client.changing import run_time_of
+from zeke_jobs.client.changing import Changed, run_time_of
 from zeke_jobs.client.many import Change, Count, Verb
 from zeke_jobs.core.environment import author
 
@@ -43,8 +43,8 @@ def cancel(
 
     Exit 1 if one had ended already, or no job matched.
     """
-    one = partial(client.cancel, reason=reason, by=author())
-    whole = partial(client.cancel_batch, reason=reason, by=author())
+    one = partial(zeke_jobs.cancel, reason=reason, by=author())
+    whole = partial(zeke_jobs.cancel_batch, reason=reason, by=author())
     _change(asked, "cancel", "cancelled, or being stopped", one, whole, reason=reason)
 
 
@@ -55,7 +55,11 @@ def retry(asked: dict[str, Any]) -> None:
     Exit 1 when there was nothing to retry.
     """
     _change(
-        asked, "retry", "queued again", partial(client.retry, by=author()), partial(client.retry_batch, by=author())
+        asked,
+        "retry",
+        "queued again",
+        partial(zeke_jobs.retry, by=author()),
+        partial(zeke_jobs.retry_batch, by=author()),
     )
 
 
@@ -66,7 +70,7 @@ def prioritise(
 ) -> None:
     """Give queued jobs another priority, by id or by filter. Exit 1 when there was nothing to change."""
     value = {"priority": priority}
-    one = partial(client.prioritise, priority=priority, by=author())
+    one = partial(zeke_jobs.prioritise, priority=priority, by=author())
     _change(asked, "prioritise", f"of priority {priority} now", one, value=value)
 
 
@@ -79,7 +83,7 @@ def reschedule(
     """Let queued jobs run at another time, by id or by filter. Exit 1 when there was nothing to change."""
     with usage():
         value = run_time_of(run_at, delay)
-    one = partial(client.reschedule, run_at=run_at, delay=delay, by=author())
+    one = partial(zeke_jobs.reschedule, run_at=run_at, delay=delay, by=author())
     _change(asked, "reschedule", "due at their new time", one, value=value)
 
 
@@ -87,7 +91,7 @@ def _change(
     asked: dict[str, Any],
     verb: Verb,
     done: str,
-    one: Callable[[UUID], client.Changed],
+    one: Callable[[UUID], Changed],
     whole: Callable[[str], list[UUID]] | None = None,
     *,
     value: dict[str, Any] | None = None,
@@ -123,7 +127,7 @@ def _change(
     _tell_changed(_parts(change, total, as_json=as_json), done, as_json=as_json)
 
 
-def _each(job_ids: list[str], change: Callable[[UUID], client.Changed], *, as_json: bool) -> None:
+def _each(job_ids: list[str], change: Callable[[UUID], Changed], *, as_json: bool) -> None:
     found = [ids.find(text) for text in job_ids]  # all, before any is changed
     done = [change(job_id) for job_id in found]
     if as_json:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from zeke_jobs import client
+import zeke_jobs
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.output import escape, tell
 from zeke_jobs.cli.run import usage
@@ -16,5 +16,5 @@ def emit(
     value = None if data is None else options.read_json(data, "the data")
     database.choose_to_write()
     with usage():
-        client.emit(name, value)
+        zeke_jobs.emit(name, value)
     tell(f"emitted {escape(name)}")

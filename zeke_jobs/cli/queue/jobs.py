@@ -7,14 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from zeke_jobs import client
+import zeke_jobs
 from zeke_jobs.cli import database, ids, options
 from zeke_jobs.cli.output import Markup, console, escape, facts, listing, plain, print_json, styled, tell, when
 from zeke_jobs.cli.queue.filters import filtered
 from zeke_jobs.cli.queue.why import show_reasons
 from zeke_jobs.cli.run import FAILED, usage
-from zeke_jobs.client import Job, batch_status
+from zeke_jobs.client import reading
+from zeke_jobs.client.batches import batch_status
 from zeke_jobs.core import costs
+from zeke_jobs.core.job import Job
 from zeke_jobs.core.wording import one_line, passed, progress, took
 from zeke_jobs.diagnosis import ends
 from zeke_jobs.errors import BatchNotFound, JobFailed
@@ -35,14 +37,14 @@ def status(
     waits = wait or timeout is not None
     with usage(), suppress(JobFailed):
         if waits:
-            client.wait(wanted, timeout)
-    job = client.status(wanted)
-    children = list(client.jobs(parent=job.id, limit=50))
+            zeke_jobs.wait(wanted, timeout)
+    job = zeke_jobs.status(wanted)
+    children = list(zeke_jobs.jobs(parent=job.id, limit=50))
     if as_json:
         sent = [{"id": one.id, "task_id": one.task_id, "status": one.status} for one in children]
-        print_json({**as_data(job), "children": sent, "steps": client.steps(job.id)})
+        print_json({**as_data(job), "children": sent, "steps": reading.steps(job.id)})
     else:
-        _show(job, children, client.steps(job.id))
+        _show(job, children, reading.steps(job.id))
     if waits and job.status != "completed":
         raise typer.Exit(FAILED)
 
@@ -56,7 +58,7 @@ def jobs(
     """List jobs, the newest first."""
     database.choose()
     with usage():
-        found = list(client.jobs(**given, limit=limit))
+        found = list(zeke_jobs.jobs(**given, limit=limit))
     # The end of an id leaves room for the note, and every command takes it.
     is_short = sys.stdout.isatty() and console().width < _ROOM
     columns = {

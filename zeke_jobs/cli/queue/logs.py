@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from zeke_jobs import client
+import zeke_jobs
 from zeke_jobs.cli import database, ids, options
 from zeke_jobs.cli.output import count, print_json, say
 from zeke_jobs.postgres.queries import SQL
@@ -21,7 +21,7 @@ def logs(
     """
     wanted = ids.find(job_id)
     with database.connection("logs") as conn:
-        client.status(wanted)  # raises if there is no such job
+        zeke_jobs.status(wanted)  # raises if there is no such job
         found = [row for row in SQL.all(conn, "job/log", id=wanted) if attempt in (None, row["attempt"])]
     if as_json:
         print_json([{**row, "lines": row["lines"].split("\n")} for row in found])

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated, Any
 
-from zeke_jobs import client
+import zeke_jobs
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.options import flag, option, span
 from zeke_jobs.cli.output import escape, print_json, say, tell
@@ -51,11 +51,11 @@ def send(
         given["units"] = dict(map(_amount, given["units"]))
     database.choose_to_write()
     with usage():
-        sent = client.send(task, _read(task, payload or []), **given)
+        sent = zeke_jobs.send(task, _read(task, payload or []), **given)
     if wait or timeout is not None:
         if not as_json:
             say(f"sent {sent.id}, waiting", is_trouble=True)
-        print_json(client.wait(sent.id, timeout))
+        print_json(zeke_jobs.wait(sent.id, timeout))
     elif as_json:
         print_json(sent)
     elif sent.replaced:

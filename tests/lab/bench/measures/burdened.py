@@ -3,12 +3,12 @@
 from contextlib import closing
 from typing import Any
 
+import zeke_jobs
 from tests.lab import server
 from tests.lab.bench import drain, ours
 from tests.lab.bench.bench import Bench, Running
 from tests.lab.bench.drain import Drain
 from tests.lab.bench.result import Row
-from zeke_jobs import client
 from zeke_jobs.postgres.pool import connect
 
 _KEYED = "fetch-content"  # one job a key
@@ -62,7 +62,7 @@ def blocked(bench: Bench) -> list[Row]:
             rows.append(drain.row(f"past {many:,} blocked by {what}", drains, others, "empty table", 0.6))
             up.system.clear(up.conn)
             if holder:
-                client.cancel(holder, connection=up.conn)
+                zeke_jobs.cancel(holder, connection=up.conn)
     return rows
 
 
@@ -72,7 +72,7 @@ def _long_window(up: Running, count: int, seconds: float) -> Drain:
 
 def _occupy(up: Running, task: str, key: str | None) -> Any:
     """Let one job run for as long as it takes."""
-    job = client.send(task, {"seconds": 3000}, key=key, connection=up.conn).id
+    job = zeke_jobs.send(task, {"seconds": 3000}, key=key, connection=up.conn).id
     drain.eventually(
         lambda: server.scalar(up.conn, "SELECT state = 'consumed' FROM zeke_jobs.queue WHERE message_id = %s", str(job))
     )

@@ -9,11 +9,11 @@ from uuid import UUID
 
 from psycopg2.extensions import connection as Connection
 
+import zeke_jobs
 from tests.lab import server
 from tests.lab.bench import ours
 from tests.lab.bench.bench import Bench
 from tests.lab.bench.result import Row
-from zeke_jobs import client
 
 
 def measure(bench: Bench) -> list[Row]:
@@ -24,7 +24,7 @@ def measure(bench: Bench) -> list[Row]:
         os.environ["DATABASE_URL"] = up.system.url
         kinds = {
             "send → handler": _samples(count, lambda job: _output(up.conn, job)),
-            "send, wait → handler": _samples(count // 2, client.wait),
+            "send, wait → handler": _samples(count // 2, zeke_jobs.wait),
         }
     rows = []
     for what, samples in kinds.items():
@@ -40,7 +40,7 @@ def _samples(count: int, output: Callable[[UUID], Any]) -> list[float]:
     for _ in range(count):
         time.sleep(chance.uniform(0.05, 0.15))  # idle again, and out of step with every timer
         sent = time.time()
-        job = client.send(ours.FREE)
+        job = zeke_jobs.send(ours.FREE)
         samples.append((output(job.id)["start"] - sent) * 1e3)
     return sorted(samples[5:])
 

@@ -3,11 +3,11 @@
 import os
 from typing import Any
 
+import zeke_jobs
 from tests.lab.bench import ours, result, threads
 from tests.lab.bench.bench import Bench
 from tests.lab.bench.measures.unlimited import peers
 from tests.lab.bench.result import Row
-from zeke_jobs import client
 
 _LEAST = {("dramatiq_pg", 1): 1.4, ("pgqueuer", 1): 1.0, ("dramatiq_pg", 8): 1.4, ("pgqueuer", 8): 1.2}
 
@@ -18,7 +18,7 @@ class _Ours:
 
     def send_rate(self, seconds: float, at_once: int) -> float:
         os.environ["DATABASE_URL"] = self.url
-        return threads.rate(lambda n: client.send(ours.FREE, {"n": n}), at_once, seconds)
+        return threads.rate(lambda n: zeke_jobs.send(ours.FREE, {"n": n}), at_once, seconds)
 
 
 def measure(bench: Bench) -> list[Row]:

@@ -4,12 +4,12 @@ from contextlib import closing
 from functools import partial
 from typing import Any
 
+import zeke_jobs
 from tests.lab import server
 from tests.lab.bench import drain, ours, result
 from tests.lab.bench.bench import Bench
 from tests.lab.bench.measures.server_cost import Session
 from tests.lab.bench.result import Row
-from zeke_jobs import client
 from zeke_jobs.postgres.pool import connect
 
 _SHARED, _PLAIN = ours.FREE, "dedupe-insights"
@@ -55,9 +55,9 @@ def _wait(bench: Bench, text: str) -> Row:
     waits = []
     with bench.running(bench.installation("shares", text)) as up:
         for _ in range(bench.rounds):
-            client.send_many(_SHARED, [{"seconds": 0.01}] * _MANY, key="large", connection=up.conn)
+            zeke_jobs.send_many(_SHARED, [{"seconds": 0.01}] * _MANY, key="large", connection=up.conn)
             sent = server.scalar(up.conn, "SELECT zeke_jobs.now()")
-            client.send_many(_SHARED, [{"seconds": 0.01}] * _FEW, key="small", connection=up.conn)
+            zeke_jobs.send_many(_SHARED, [{"seconds": 0.01}] * _FEW, key="small", connection=up.conn)
             drain.eventually(lambda: not server.scalar(up.conn, _LEFT))
             last = "SELECT extract(epoch FROM max(claimed_on) - %s)::float FROM zeke_jobs.queue WHERE key = 'small'"
             waits.append(server.scalar(up.conn, last, sent))
