@@ -47,7 +47,10 @@ def configure(stream: TextIO | None = None, *, json: bool | None = None) -> None
     as_json = is_json() if json is None else json
     level = logging.getLevelNamesMapping()[environment.log_level().upper()]
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(_Redacting(*_renderers(as_json=as_json), as_json=as_json))
+    last = [*_renderers(as_json=as_json), lambda _logger, _method, line: redaction.redact(cast("str", line))]
+    masking = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, _masked, *last]
+    chain = _of_foreign(as_json=as_json)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=chain, processors=masking))
     handler.addFilter(_says_something)
     logging.basicConfig(handlers=[handler, _Capturing()], level=level, force=True)
     logging.captureWarnings(capture=True)
@@ -59,19 +62,6 @@ def configure(stream: TextIO | None = None, *, json: bool | None = None) -> None
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,  # a second configure() must change existing loggers too
     )
-
-
-class _Redacting(structlog.stdlib.ProcessorFormatter):
-    """Masks the secrets in a line: a sensitive field under its name, others in the text of a message or an exception."""
-
-    def __init__(self, *processors: Processor, as_json: bool) -> None:
-        super().__init__(
-            foreign_pre_chain=_of_foreign(as_json=as_json),
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _masked, *processors],
-        )
-
-    def format(self, record: logging.LogRecord) -> str:
-        return redaction.redact(super().format(record))
 
 
 class Captured:
@@ -139,6 +129,7 @@ class _Capturing(logging.Handler):
 
 
 def _masked(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Mask each sensitive field under its name; what the text of a message or an exception quotes is masked in the line."""
     name = str(event.get("logger"))
     if name.startswith("zeke_jobs.") and name != "zeke_jobs.job":
         return event  # our own lines, which may use a field's name for something else

@@ -188,22 +188,15 @@ def _prove_life(conn: Any, file_revision: int | None) -> None:
     revision = SQL.value(conn, "revision/number")
     if not revision:
         get_logger(__name__).warning("nothing to schedule: the catalogue is empty until a worker has started")
-    SQL.run(
-        conn,
-        "worker/register",
-        id=_PROCESS.id,
-        kind="scheduler",
-        host=socket.gethostname(),
-        pid=os.getpid(),
-        version=zeke_jobs.__version__,
-        queues=[],
-        tasks=[],
-        threads=0,
-        revision=revision,
-        file_revision=file_revision,
-        lost_after=_LOST_AFTER,
-    )
+    row = {"revision": revision, "file_revision": file_revision, "lost_after": _LOST_AFTER}
+    register(conn, _PROCESS.id, "scheduler", queues=[], tasks=[], threads=0, **row)
     SQL.run(conn, "schedule/beaten", scheduler=_PROCESS.id)
+
+
+def register(conn: Connection, process: UUID, kind: str, **row: Any) -> None:
+    """Write the row of a process of ours."""
+    us = {"host": socket.gethostname(), "pid": os.getpid(), "version": zeke_jobs.__version__}
+    SQL.run(conn, "worker/register", id=process, kind=kind, **us, **row)
 
 
 def _leave() -> None:

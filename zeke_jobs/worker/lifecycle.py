@@ -19,6 +19,7 @@ from zeke_jobs.postgres import installation, migrate
 from zeke_jobs.postgres.pool import AddressError, can_listen, connect, is_away
 from zeke_jobs.postgres.roles import WORKER, complaint
 from zeke_jobs.revisions import boot
+from zeke_jobs.worker import stop
 from zeke_jobs.worker.boot import Boot, guarded
 from zeke_jobs.worker.claim.notifier import Notifier
 from zeke_jobs.worker.claim.producer import Producer
@@ -27,7 +28,6 @@ from zeke_jobs.worker.life.progress import faults
 from zeke_jobs.worker.life.proof import ProofOfLife
 from zeke_jobs.worker.run.coroutines import Coroutines
 from zeke_jobs.worker.run.event_loop import HELPERS
-from zeke_jobs.worker.stop import Stop
 
 _WARN_EACH = 60.0  # seconds
 _IDLE = 200  # milliseconds between the looks of dramatiq's idle threads whether the worker stops; a stop waits for them
@@ -40,7 +40,6 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         self._producer = producer
         self._process = process = producer.process
         self._boot = Boot(self._try_to_boot, lambda: process.stopping)
-        self._stop = Stop(producer)
         self._is_command = False  # True in dramatiq's own process, False for a worker inside another program
         self._warn_at, self._warn_after = 0.0, 1.0  # seconds
         self.notifier: Notifier
@@ -55,11 +54,11 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
             if callable(before) and getclosurevars(before).nonlocals.get("running") is False:
                 self._process.stopping = True  # SIGTERM came before this handler was set
 
-            def stop(signum: int, frame: Any, before: Any = before) -> Any:
+            def stop_claiming(signum: int, frame: Any, before: Any = before) -> Any:
                 self._process.stopping = True
                 return before(signum, frame) if callable(before) else None
 
-            signal.signal(number, stop)
+            signal.signal(number, stop_claiming)
 
     def before_worker_boot(self, broker: Any, worker: Any) -> None:
         """Check the database, put jobs.yaml in force, write this process's row and start its threads.
@@ -159,10 +158,10 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
     def before_worker_shutdown(self, _broker: object, _worker: object) -> None:
         """Stop claiming. Jobs that have not started are handed back after dramatiq's threads have ended."""
         self._process.stopping = True
-        self._stop.begin()
+        stop.begin(self._producer)
 
     def after_worker_shutdown(self, _broker: object, _worker: object) -> None:
         """Write the last outcomes, hand back jobs that run past the time allowed, and end."""
         self._boot.end()
         closes = [self.heartbeat.close, self.notifier.close] if self._process.is_booted else []
-        self._stop.end(closes, is_command=self._is_command)
+        stop.end(self._producer, closes, is_command=self._is_command)

@@ -52,7 +52,7 @@ class WorkerMetrics(prometheus.Prometheus):  # type: ignore[misc] # dramatiq has
         """Count an attempt by its outcome."""
         outcome, labels = _outcome_of(message), (message.queue_name, message.actor_name)
         failed = outcome in {"retry", "failed"}
-        reported = (exception or Failed()) if failed else None
+        reported = (exception or RuntimeError("failed")) if failed else None
         super().after_process_message(broker, message, result=result, exception=reported)
         if outcome == "retry":
             self.total_retried_messages.labels(*labels).inc()
@@ -64,10 +64,6 @@ class WorkerMetrics(prometheus.Prometheus):  # type: ignore[misc] # dramatiq has
         self._lost.set(self._process.held.lost)
 
     after_skip_message = after_process_message
-
-
-class Failed(Exception):
-    """Passed to Dramatiq when a job failed without an exception; never raised."""
 
 
 def _outcome_of(message: JobMessage) -> str:

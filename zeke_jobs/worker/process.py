@@ -1,7 +1,6 @@
 """One worker process: its claims and their ends. Consumers, worker threads, heartbeat and stop share it."""
 
 import os
-import socket
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -11,11 +10,11 @@ from uuid import UUID, uuid4
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
-import zeke_jobs
 from zeke_jobs.config.models import Config, Retry, Task
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.pool import Pool, is_away
 from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.scheduler import beat
 from zeke_jobs.worker.claim.claims import Claim, JobMessage, clock
 from zeke_jobs.worker.claim.held_jobs import HeldJobs
 from zeke_jobs.worker.finish.completer import Completer
@@ -230,14 +229,10 @@ class WorkerProcess:
 
     def register(self, conn: Connection) -> None:
         """Write this process's row, at boot and when others took it for dead."""
-        SQL.run(
+        beat.register(
             conn,
-            "worker/register",
-            id=self.id,
-            kind="worker",
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            version=zeke_jobs.__version__,
+            self.id,
+            "worker",
             queues=list(self.queues),
             tasks=self.tasks(),
             threads=self.held.threads,
