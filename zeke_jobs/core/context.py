@@ -1,15 +1,15 @@
 """The handler's view of its job: one object, passed as its second argument."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, Unpack
+from typing import Any, Concatenate, Generic, Unpack
 from uuid import UUID
 
+from psycopg2.extensions import connection as Connection
+from structlog.typing import FilteringBoundLogger
 from typing_extensions import ParamSpec, TypeVar
 
 from zeke_jobs.core.batch import AfterFailure, Batch, Then
@@ -17,10 +17,6 @@ from zeke_jobs.core.event import Event
 from zeke_jobs.core.job import Sent
 from zeke_jobs.core.send_options import ManyJobOptions, OneJobOptions
 from zeke_jobs.errors import WaitFor
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
-    from structlog.typing import FilteringBoundLogger
 
 S = TypeVar("S", default=None)
 P = ParamSpec("P")

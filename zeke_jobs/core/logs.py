@@ -49,7 +49,7 @@ def configure(stream: TextIO | None = None, *, json: bool | None = None) -> None
     handler = logging.StreamHandler(stream or sys.stderr)
     last = [*_renderers(as_json=as_json), lambda _logger, _method, line: redaction.redact(cast("str", line))]
     masking = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, _masked, *last]
-    chain = _of_foreign(as_json=as_json)
+    chain: list[Processor] = [*_common(as_json=as_json), structlog.stdlib.ExtraAdder()]
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=chain, processors=masking))
     handler.addFilter(_says_something)
     logging.basicConfig(handlers=[handler, _Capturing()], level=level, force=True)
@@ -106,7 +106,7 @@ class _Capturing(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self._chain = _of_foreign(as_json=False)
+        self._chain: list[Processor] = [*_common(as_json=False), structlog.stdlib.ExtraAdder()]
 
     def emit(self, record: logging.LogRecord) -> None:
         captured = _captured.get()
@@ -205,10 +205,6 @@ def _common(*, as_json: bool) -> list[Processor]:
         structlog.processors.TimeStamper(fmt="iso" if as_json else "%H:%M:%S", utc=as_json),
         structlog.processors.StackInfoRenderer(),
     ]
-
-
-def _of_foreign(*, as_json: bool) -> list[Processor]:
-    return [*_common(as_json=as_json), structlog.stdlib.ExtraAdder()]
 
 
 def _renderers(*, as_json: bool) -> list[Processor]:

@@ -199,17 +199,22 @@ def register(conn: Connection, process: UUID, kind: str, **row: Any) -> None:
     SQL.run(conn, "worker/register", id=process, kind=kind, **us, **row)
 
 
-def _leave() -> None:
-    """Remove the scheduler from the fleet. If that fails, others do so after its missing heartbeats."""
-    if _PROCESS.beating is not None:
-        _PROCESS.beating.join()
+def leave(url: str | None, process: UUID, before: Callable[[Connection], object] = lambda _: None) -> None:
+    """Remove a process of ours from the fleet. If that fails, others do so after its missing heartbeats."""
     try:
-        with closing(connect(_PROCESS.url, application_name="zeke-jobs scheduler")) as conn:
-            SQL.run(conn, "worker/leave", worker=_PROCESS.id)
+        with closing(connect(url, application_name="zeke-jobs end")) as conn:
+            before(conn)
+            SQL.run(conn, "worker/leave", worker=process)
     except (psycopg2.Error, ConfigurationError) as error:
         get_logger(__name__).warning(
             "could not unregister; others will notice its missing heartbeats", error=str(error).strip()
         )
+
+
+def _leave() -> None:
+    if _PROCESS.beating is not None:
+        _PROCESS.beating.join()
+    leave(_PROCESS.url, _PROCESS.id)
 
 
 def obey_signals() -> None:

@@ -67,19 +67,17 @@ def _end(pids: list[int], grace: float) -> None:
             # Dramatiq's main process passes it on; a second SIGTERM from the group would mean "now".
             os.kill(pid, signal.SIGTERM)
     end = time.monotonic() + grace
-    while (left := [pid for pid in pids if _lives(pid)]) and time.monotonic() < end:
+    while (left := [pid for pid in pids if signal_group(pid, 0)]) and time.monotonic() < end:
         time.sleep(_LOOK)
     for pid in left:
-        with suppress(ProcessLookupError):
-            os.killpg(pid, signal.SIGKILL)
+        signal_group(pid, signal.SIGKILL)
 
 
-def _lives(group: int) -> bool:
+def signal_group(group: int, number: int) -> bool:
+    """Send a signal to a process group; False when it has no process left."""
     try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # macOS raises it for a group of zombies
+        os.killpg(group, number)
+    except (ProcessLookupError, PermissionError):  # macOS raises the second one for a group of zombies
         return False
     return True
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from zeke_jobs.core.environment import RESTART
 from zeke_jobs.core.logs import get_logger
-from zeke_jobs.supervise.guardian import Guardian
+from zeke_jobs.supervise.guardian import Guardian, signal_group
 
 #: Status of a command with a wrong configuration; another start would fail too.
 CONFIGURATION = 2
@@ -94,7 +94,7 @@ class Supervisor:
                 time.sleep(_TICK)
         finally:
             for pid in self.pids.values():
-                _signal_group(pid, signal.SIGKILL)
+                signal_group(pid, signal.SIGKILL)
         for child in self._children:
             if child.reader is not None:
                 child.reader.join(timeout=1.0)
@@ -114,7 +114,7 @@ class Supervisor:
                 early = "killed before its grace time was over: asked to stop again"
                 event = early if self.stops > 1 else "killed after its grace time"
                 self._log.warning(event, command=child.command.name)
-                _signal_group(child.process.pid, signal.SIGKILL)
+                signal_group(child.process.pid, signal.SIGKILL)
                 child.kill_at = None
         self._end_leftovers(now)
         return not self._stopping or bool(self._leftovers or self.pids)
@@ -195,7 +195,7 @@ class Supervisor:
         if child.process is None or (code := child.process.poll()) is None:
             return
         asked = child.start_at is not None or self._stopping
-        if _signal_group(child.process.pid, signal.SIGTERM):
+        if signal_group(child.process.pid, signal.SIGTERM):
             self._leftovers[child.process.pid] = now + self.grace
         child.process, child.kill_at = None, None
         self._tell_guardian()  # because another process may get the id
@@ -226,20 +226,11 @@ class Supervisor:
     def _end_leftovers(self, now: float) -> None:
         for group, kill_at in list(self._leftovers.items()):
             if kill_at <= now:
-                _signal_group(group, signal.SIGKILL)
-            if kill_at <= now or not _signal_group(group, 0):
+                signal_group(group, signal.SIGKILL)
+            if kill_at <= now or not signal_group(group, 0):
                 del self._leftovers[group]
                 self._tell_guardian()
 
     def _tell_guardian(self) -> None:
         if self.guardian is not None:
             self.guardian.tell([*self.pids.values(), *self._leftovers])
-
-
-def _signal_group(group: int, number: int) -> bool:
-    """Send a signal to a process group; False when it has no process left."""
-    try:
-        os.killpg(group, number)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True

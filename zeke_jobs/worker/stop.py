@@ -2,14 +2,10 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from functools import partial
 
-import psycopg2
-
 from zeke_jobs.core.logs import get_logger
-from zeke_jobs.postgres.pool import connect
-from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.scheduler import beat
 from zeke_jobs.worker.claim.producer import Producer
 from zeke_jobs.worker.leftovers import end_children, end_within
 from zeke_jobs.worker.process import WorkerProcess
@@ -56,12 +52,6 @@ def _end_look(producer: Producer) -> None:
 
 
 def _leave(process: WorkerProcess) -> None:
-    if len(process.held):
-        return
-    try:
-        with closing(connect(process.url)) as conn:
-            # Return jobs that this process does not know that it has. Otherwise others would rescue them and count a death.
-            process.disown(conn, older=0.0)
-            SQL.run(conn, "worker/leave", worker=process.id)
-    except psycopg2.Error as error:
-        _log.warning("could not unregister; others will notice its missing heartbeats", error=str(error).strip())
+    if not len(process.held):
+        # Return jobs that this process does not know that it has. Otherwise others would rescue them and count a death.
+        beat.leave(process.url, process.id, lambda conn: process.disown(conn, older=0.0))

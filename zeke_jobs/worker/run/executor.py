@@ -236,24 +236,17 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
 
     def _log_end(self, claim: Claim, outcome: Ended, limit: int, *, has_traceback: bool) -> None:
         log = self._log.bind(task=claim.task, job_id=str(claim.id), attempt=claim.attempt + 1)
+        if outcome.how not in ("failed", "retry"):
+            log.info(outcome.how, reason=outcome.reason)
+            return
         error = outcome.error or {}
-        if outcome.how in ("failed", "retry") and has_traceback:
+        log = log.bind(error=error.get("type"), reason=error.get("message"), limit=limit)
+        if has_traceback:
             log = log.bind(exception=error.get("traceback", "").rstrip())
         if outcome.how == "failed":
-            log.error(
-                "failed", error=error.get("type"), reason=error.get("message"), retries=claim.retries, limit=limit
-            )
-        elif outcome.how == "retry":
-            log.warning(
-                "will be retried",
-                error=error.get("type"),
-                reason=error.get("message"),
-                delay=round(outcome.delay or 0.0, 3),
-                retry=claim.retries + 1,
-                limit=limit,
-            )
+            log.error("failed", retries=claim.retries)
         else:
-            log.info(outcome.how, reason=outcome.reason)
+            log.warning("will be retried", delay=round(outcome.delay or 0.0, 3), retry=claim.retries + 1)
 
 
 def _is_wanted(record: logging.LogRecord) -> bool:

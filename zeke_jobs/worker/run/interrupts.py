@@ -88,16 +88,10 @@ class Running:
             except Exception:  # noqa: BLE001 (its target may be over; the thread that calls must live on)
                 get_logger(__name__).debug("a stopper failed", exc_info=True)
 
-    def forget(self, stopper: Callable[[], object]) -> None:
-        """Remove a stopper whose target is gone or about to be used by somebody else."""
+    def forget(self, *stoppers: Callable[[], object]) -> None:
+        """Remove stoppers whose targets are gone or about to be used by somebody else."""
         with self._lock:
-            if stopper in self.stoppers:
-                self.stoppers.remove(stopper)
-
-    def forget_all(self) -> None:
-        """Remove all stoppers, as ``forget`` does."""
-        with self._lock:
-            self.stoppers.clear()
+            self.stoppers[:] = [one for one in self.stoppers if one not in stoppers]
 
     def end(self) -> None:
         """The handler has returned: no exception may be raised in this thread from now on."""

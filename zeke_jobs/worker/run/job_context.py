@@ -181,7 +181,7 @@ class JobContext(Reports):
         try:
             self._drop_connection()
         finally:
-            self._running.forget_all()
+            self._running.forget(*self._running.stoppers)
 
     def _drop_connection(self) -> None:
         self._conn = None
