@@ -149,11 +149,7 @@ _POOLS: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncPool] = WeakKeyDiction
 
 
 def own_pool() -> AsyncPool:
-    """The pool of the running event loop; a changed ``DATABASE_URL`` gets a new one.
-
-    Raises:
-        ConfigurationError: ``DATABASE_URL`` is not set, or psycopg 3 not installed.
-    """
+    """The pool of the running event loop; a changed ``DATABASE_URL`` gets a new one."""
     url = environment.database_url()
     loop = asyncio.get_running_loop()
     pool = _POOLS.get(loop)

@@ -10,13 +10,7 @@ from zeke_jobs.core.batch import COUNTS
 
 
 async def batch_options(database: Database, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options with ``then`` as the database reads it. Its payload is checked with 0 in place of each number.
-
-    Raises:
-        UnknownTask, InvalidPayload: of ``then``.
-        TypeError: ``then`` is not a pair of a task and a payload.
-        ValueError: it asks for a number that a batch does not have.
-    """
+    """The options with ``then`` as the database reads it. Its payload is checked with 0 in place of each number."""
     if options.get("then") is None:
         return dict(options)
     if not isinstance(options["then"], tuple) or len(options["then"]) != 2:

@@ -121,11 +121,7 @@ def retry_batch(id: str, *, by: str | None = None, connection: Any = None) -> li
 
 
 def changeable(verb: Verb, id: str) -> JobFilter:  # noqa: A002 (the field's word)
-    """The filter of the jobs that ``cancel_batch`` or ``retry_batch`` would change now.
-
-    Raises:
-        BatchNotFound: no batch has this id.
-    """
+    """The filter of the jobs that ``cancel_batch`` or ``retry_batch`` would change now."""
     rows = drivers.perform(None, Database.ask, "batch/whole", id=id)
     if not rows:
         raise BatchNotFound(f"expected the id of a batch, got {id!r}")

@@ -195,11 +195,7 @@ def _undone(verb: Verb, status: str) -> str:
 
 
 def run_time_of(run_at: datetime | None, delay: timedelta | float | None) -> dict[str, Any]:
-    """A job's run time, in the form that the database reads.
-
-    Raises:
-        ValueError: neither value is given, or both, or a time has no zone.
-    """
+    """A job's run time, in the form that the database reads."""
     if (run_at is None) is (delay is None):
         raise ValueError(f"expected run_at or delay, got {'neither' if delay is None else 'both'}")
     return {"delay": plain("delay", delay)} if run_at is None else {"run_at": plain("run_at", run_at)}

@@ -46,11 +46,7 @@ def perform(connection: Any, plan: Plan[P, T], *args: P.args, **options: P.kwarg
 
 
 def foreign(connection: Any) -> Database:
-    """The database of a caller's connection.
-
-    Raises:
-        TypeError: it is not from psycopg2, psycopg 3 or SQLAlchemy, or it is asynchronous.
-    """
+    """The database of a caller's connection."""
     kinds = {cls.__module__.partition(".")[0] for cls in type(connection).__mro__}
     name = type(connection).__name__
     if name.startswith(("Async", "async_")):
@@ -105,11 +101,7 @@ _inherited: Pool | None = None
 
 
 def own_pool() -> Pool:
-    """The process's pool of autocommit connections; a forked child and a changed ``DATABASE_URL`` get a new one.
-
-    Raises:
-        ConfigurationError: ``DATABASE_URL`` is not set.
-    """
+    """The process's pool of autocommit connections; a forked child and a changed ``DATABASE_URL`` get a new one."""
     global _pool  # noqa: PLW0603 (one for the process)
     url = environment.database_url()
     with _lock:

@@ -33,12 +33,7 @@ FILTERS = tuple(JobFilter.__annotations__)
 
 
 def checked(filters: Mapping[str, Any]) -> dict[str, Any]:
-    """The filters that are set.
-
-    Raises:
-        TypeError: a name is no filter's, or a value has the wrong type.
-        ValueError: a value is not valid.
-    """
+    """The filters that are set."""
     for name in filters:
         if name not in FILTERS:
             raise TypeError(f"expected a filter of jobs, got {quote(name)}; {suggest(name, FILTERS, what='filters')}")

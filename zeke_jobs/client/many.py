@@ -26,19 +26,10 @@ class Count:
 
 
 class Change:
-    """A change of all jobs that match filters.
+    """A change of all jobs that match filters, with the arguments of ``cancel``.
 
-    Args:
-        verb: ``cancel``, ``retry``, ``prioritise`` or ``reschedule``.
-        filters: ``JobFilter``; at least one.
-        value: The new value: ``priority``, ``run_at`` as ISO 8601 text, or ``delay`` in seconds.
-        limit: Most jobs, in the order of their ids, which is the order of their sends; None for all.
-        reason: Kept with cancelled jobs, and by the audit.
-        by: Name of the caller.
-        connection: As for ``send``; then all parts are in its transaction.
-
-    Raises:
-        TypeError, ValueError: a filter or the limit is not valid.
+    ``value`` is the new value: ``priority``, ``run_at`` as ISO 8601 text, or ``delay`` in seconds. Jobs are changed in the order
+    of their ids, which is the order of their sends. With a connection, all parts are in its transaction.
     """
 
     def __init__(
@@ -81,11 +72,7 @@ class Change:
         return rows
 
     def parts(self) -> Iterator[list[UUID]]:
-        """Change the jobs part by part; yields the ids of each part.
-
-        Raises:
-            UnknownTask: as ``count``.
-        """
+        """Change the jobs part by part; yields the ids of each part."""
         if self._until is None and not self.count():
             return
         assert self._until is not None

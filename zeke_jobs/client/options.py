@@ -29,11 +29,7 @@ def new_id() -> UUID:
 
 
 def refuse_unknown(given: Iterable[str], accepted: type[JobOptions] = OneJobOptions) -> None:
-    """Refuse unknown keywords, as Python does, and name the nearest option.
-
-    Raises:
-        TypeError: a keyword is unknown.
-    """
+    """Refuse unknown keywords, as Python does, and name the nearest option."""
     names = accepted.__annotations__
     for name in given:
         if name not in names:
@@ -43,24 +39,14 @@ def refuse_unknown(given: Iterable[str], accepted: type[JobOptions] = OneJobOpti
 
 
 def stored(options: Mapping[str, object]) -> dict[str, Any]:
-    """The options as JSON, with the trace of the caller. An option that was not given is left out.
-
-    Raises:
-        TypeError: a value has no form in JSON.
-        ValueError: a time has no zone.
-    """
+    """The options as JSON, with the trace of the caller. An option that was not given is left out."""
     given = {name: plain(name, value) for name, value in options.items() if value is not None}
     trace = tracing.current()
     return given if trace is None else {**given, "traceparent": trace}
 
 
 def plain(name: str, value: Any) -> Any:
-    """The JSON form of an option's value: seconds for a length of time, ISO 8601 for a time.
-
-    Raises:
-        TypeError: it has none.
-        ValueError: it is a time without a zone.
-    """
+    """The JSON form of an option's value: seconds for a length of time, ISO 8601 for a time."""
     match value:
         case str() | bool() | int() | None:
             return value
@@ -100,11 +86,7 @@ def _shown(field: str, options: Mapping[str, Any]) -> str:
 
 
 def as_id(name: str, value: UUID | str) -> UUID:
-    """An id from a UUID or its text.
-
-    Raises:
-        ValueError: it is neither.
-    """
+    """An id from a UUID or its text."""
     try:
         return value if isinstance(value, UUID) else UUID(value)
     except (ValueError, AttributeError, TypeError) as error:
@@ -112,12 +94,7 @@ def as_id(name: str, value: UUID | str) -> UUID:
 
 
 def as_count(name: str, value: int) -> int:
-    """A number of at least 0.
-
-    Raises:
-        TypeError: it is not an integer.
-        ValueError: it is below 0, or more than 31 bits.
-    """
+    """A number of at least 0."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"expected {name} as an integer, got {value!r}")
     if not 0 <= value < 2**31:
@@ -128,12 +105,7 @@ def as_count(name: str, value: int) -> int:
 
 
 def keys_of(keys: Sequence[str | None], count: int) -> list[str | None]:
-    """A key for each of a number of jobs; None gives a job no key of its own.
-
-    Raises:
-        TypeError: ``keys`` is one text, or a key is not a text.
-        ValueError: the number is wrong.
-    """
+    """A key for each of a number of jobs; None gives a job no key of its own."""
     if isinstance(keys, str):
         raise TypeError(f"expected keys as a list, got the text {keys!r}; key= is for all jobs")
     if len(keys) != count:

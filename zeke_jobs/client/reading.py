@@ -159,12 +159,7 @@ async def ended(database: Database, job_id: UUID) -> bool:
 
 
 async def result(database: Database, job_id: UUID) -> tuple[Job, Any]:
-    """The plan that reads a job and, if it has completed, its unmasked output.
-
-    Raises:
-        JobFailed: it failed or was cancelled.
-        JobNotFound: no job has this id; JobPurged if a purged job had it.
-    """
+    """The plan that reads a job and, if it has completed, its unmasked output."""
     job = await one(database, job_id)
     if not job.has_ended:
         return job, None

@@ -75,7 +75,7 @@ def send(
         UnknownTask: there is no such task; the message names the nearest.
         InvalidPayload: the payload does not fit the task's model. Nothing was written.
         QueueFull: the task has ``max_queued`` jobs waiting. Nothing was written.
-        ValueError: an option is not valid.
+        TypeError, ValueError: an option is unknown or not valid.
         MigrationError: the database has no tables of zeke_jobs.
         ConfigurationError: neither ``connection`` nor ``DATABASE_URL``.
     """

@@ -24,11 +24,7 @@ class KnownTask:
     payload: PayloadSchema = field(repr=False)
 
     def accept(self, payload: Any) -> str:
-        """The JSON text to store for a payload.
-
-        Raises:
-            InvalidPayload: it does not fit; every fault is listed.
-        """
+        """The JSON text to store for a payload."""
         text = self._encode({} if payload is None else payload)
         if self.payload.fits(payload):
             return text
@@ -58,20 +54,12 @@ _lock = Lock()
 
 
 async def find(database: Database, name: str) -> KnownTask:
-    """The task with a name or an alias, as it was when it was last looked up.
-
-    Raises:
-        UnknownTask: the catalogue has none; the message names the nearest.
-    """
+    """The task with a name or an alias, as it was when it was last looked up."""
     return _known.get((database.identity, name)) or await refresh(database, name)
 
 
 async def refresh(database: Database, name: str) -> KnownTask:
-    """Look the task up in the catalogue.
-
-    Raises:
-        UnknownTask: as ``find``.
-    """
+    """Look the task up in the catalogue."""
     if not isinstance(name, str):
         raise TypeError(f"expected the task's name as text, got {type(name).__name__}")
     rows = await database.ask("send/task", task=name)

@@ -7,12 +7,7 @@ _CODE = re.compile("[A-Z]{3}")
 
 
 def check(amount: Decimal | int, currency: str) -> None:
-    """Refuse a value that is not a cost.
-
-    Raises:
-        TypeError: the amount is neither a Decimal nor an int.
-        ValueError: it is negative or NaN, or the currency is not such a code.
-    """
+    """Refuse a value that is not a cost."""
     if isinstance(amount, bool) or not isinstance(amount, Decimal | int):
         raise TypeError(
             f"expected a cost as Decimal or int, got {type(amount).__name__} {amount!r}; Decimal(str(amount)) makes one"

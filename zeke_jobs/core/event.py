@@ -21,12 +21,7 @@ class Event:
 
 
 def check_name(name: str) -> str:
-    """Return the name if it is valid.
-
-    Raises:
-        TypeError: it is not a text.
-        ValueError: it is empty, or too long.
-    """
+    """Return the name if it is valid."""
     if not isinstance(name, str):
         raise TypeError(f"expected the name of an event as text, got {name!r}")
     if not 0 < len(name.encode()) <= LONGEST_NAME:

@@ -175,11 +175,7 @@ def _says_something(record: logging.LogRecord) -> bool:
 
 
 def is_json() -> bool:
-    """Whether lines are JSON when ``configure`` gets no format.
-
-    Raises:
-        ConfigurationError: an unknown format in the environment.
-    """
+    """Whether lines are JSON when ``configure`` gets no format."""
     chosen = environment.log_format()
     return chosen == "json" or (chosen == "auto" and not _on_terminal())
 

@@ -6,11 +6,7 @@ from decimal import Decimal
 
 
 def check(units: Mapping[str, float]) -> None:
-    """Refuse an invalid amount.
-
-    Raises:
-        ValueError: one is negative or NaN.
-    """
+    """Refuse an invalid amount."""
     for unit, amount in units.items():
         if isinstance(amount, bool) or not isinstance(amount, int | float) or not math.isfinite(amount) or amount < 0:
             raise ValueError(f"expected {unit} as a number of at least 0, got {amount!r}")

@@ -16,11 +16,7 @@ _HAND_OVER = "UPDATE zeke_jobs.installation SET name = '%s'"
 
 
 def claim(conn: Connection) -> None:
-    """Make this process's installation the database's owner if it has none.
-
-    Raises:
-        ConfigurationError: it belongs to another installation.
-    """
+    """Make this process's installation the database's owner if it has none."""
     if _owner(conn) is None:  # only the first process needs the right to write this table
         SQL.run(conn, "installation/claim", name=environment.installation())
     verify(conn)

@@ -50,11 +50,7 @@ def patiently(conn: Connection, what: str, change: Callable[[], _Result], *, pat
 
 @contextmanager
 def told(conn: Connection, what: str, begun: float | None = None) -> Iterator[None]:
-    """Try a transaction of this block once; ``begun`` is when the first try began.
-
-    Raises:
-        Contended: as ``patiently``.
-    """
+    """Try a transaction of this block once; ``begun`` is when the first try began."""
     begun = time.monotonic() if begun is None else begun
     try:
         yield

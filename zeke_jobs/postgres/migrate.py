@@ -73,11 +73,7 @@ def _dramatiq_pg() -> Migration:
 
 
 def of_package(package: str, folder: str = "migrations") -> list[Migration]:
-    """The migrations of a package.
-
-    Raises:
-        MigrationError: the package or the folder is missing, or a file has a wrong name.
-    """
+    """The migrations of a package."""
     try:
         names = sorted(p.name for p in files(package).joinpath(folder).iterdir() if p.name.endswith(".sql"))
     except (ImportError, FileNotFoundError, NotADirectoryError, TypeError) as error:  # TypeError: a module
@@ -126,14 +122,30 @@ def _apply(conn: Connection, migration: Migration) -> bool:
 
 
 def _apply_within(conn: Connection, migration: Migration) -> bool:
-    with transaction(conn), conn.cursor() as cursor:
+    with transaction(conn):
         SQL.run(conn, "migration/lock")  # read access to the database is not enough for it
-        if not _is_missing(migration, _applied(conn)):
-            return False
-        before = _objects(conn, migration)
         lock_waits.bound(conn)
-        cursor.execute(migration.text)
-        _record(conn, migration, before)
+        return _apply_missing(conn, migration, [migration.text])
+
+
+def _apply_missing(conn: Connection, migration: Migration, statements: Iterable[str]) -> bool:
+    """Run a file's statements and record it, while nobody else may; False when another process has applied it meanwhile."""
+    if not _is_missing(migration, _checksums(SQL.all(conn, "migration/list"))):
+        return False
+    before = _objects(conn, migration)
+    with conn.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+    SQL.run(
+        conn,
+        "migration/record",
+        package=migration.package,
+        name=migration.name,
+        checksum=migration.checksum,
+        breaking=migration.breaking,
+        version=version(OURS),
+        made=sorted(_objects(conn, migration) - before),
+    )
     return True
 
 
@@ -160,29 +172,19 @@ def _apply_outside(conn: Connection, migration: Migration) -> bool:
         )
     # Another session holds the lock until it closes; this one is in no transaction.
     beside: dict[str, Any] = {**conn.get_dsn_parameters(), "password": conn.info.password}
-    with closing(psycopg2.connect(**beside)) as holder, conn.cursor() as cursor:
+    with closing(psycopg2.connect(**beside)) as holder:
         SQL.run(holder, "migration/lock")
-        if not _is_missing(migration, _applied(conn)):
-            return False
-        before = _objects(conn, migration)
         # Send each statement by itself, because several in one call would run in a transaction.
-        for statement in filter(str.strip, re.split(r";[ \t]*\n", migration.text)):
-            cursor.execute(statement)
-        _record(conn, migration, before)
-    return True
+        return _apply_missing(conn, migration, filter(str.strip, re.split(r";[ \t]*\n", migration.text)))
 
 
-def _applied(conn: Connection) -> dict[tuple[str, str], str]:
+def _checksums(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], str]:
     """Checksums of the applied files, by package and name."""
-    return {(row["package"], row["name"]): row["checksum"] for row in SQL.all(conn, "migration/list")}
+    return {(row["package"], row["name"]): row["checksum"] for row in rows}
 
 
 def _is_missing(migration: Migration, applied: Mapping[tuple[str, str], str]) -> bool:
-    """Whether a file must be applied: a frozen file once, the code when its edition is new or has changed.
-
-    Raises:
-        MigrationError: a frozen file was edited after it was applied.
-    """
+    """Whether a file must be applied: a frozen file once, the code when its edition is new or has changed."""
     checksum = applied.get((migration.package, migration.name))
     if _CODE.fullmatch(migration.name):
         editions = [name for package, name in applied if package == OURS and _CODE.fullmatch(name)]
@@ -203,19 +205,6 @@ def _objects(conn: Connection, migration: Migration) -> set[str]:
     return {row["object"] for row in SQL.all(conn, "migration/objects")}
 
 
-def _record(conn: Connection, migration: Migration, before: set[str]) -> None:
-    SQL.run(
-        conn,
-        "migration/record",
-        package=migration.package,
-        name=migration.name,
-        checksum=migration.checksum,
-        breaking=migration.breaking,
-        version=version(OURS),
-        made=sorted(_objects(conn, migration) - before),
-    )
-
-
 def pending(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
     """The files that ``migrate`` would apply.
 
@@ -223,16 +212,26 @@ def pending(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
         MigrationError: an applied file was edited, or the database is of an earlier version or ahead of this code past a breaking
             migration.
     """
+    files = available(packages)
     if SQL.one(conn, "migration/table_exists") is None:
-        return available(packages)
-    _refuse_ahead(conn, packages)
-    applied = _applied(conn)
+        return files
+    rows, known = SQL.all(conn, "migration/list"), {(one.package, one.name) for one in files}
+    unknown = [
+        row for row in rows if row["package"] in {OURS, *packages} and (row["package"], row["name"]) not in known
+    ]
+    if ahead := [row for row in unknown if row["breaking"]]:
+        raise MigrationError(
+            f"expected a database for zeke-jobs {version(OURS)}, got one past a breaking migration: "
+            f"{', '.join(map('{package}/{name}'.format_map, ahead))}\n"
+            f"  help: upgrade this code to zeke-jobs {ahead[-1]['version'] or 'as new as it'}"
+        )
+    applied = _checksums(rows)
     if (OURS, _OF_EARLIER) in applied:
         raise MigrationError(
             "expected a new database or one of zeke-jobs 1.0, got one with the tables of an earlier version\n"
             "  help: let that version finish its jobs; then zeke-jobs uninstall removes them, or name another database"
         )
-    return [migration for migration in available(packages) if _is_missing(migration, applied)]
+    return [migration for migration in files if _is_missing(migration, applied)]
 
 
 def verify(conn: Connection, packages: Sequence[str] = ()) -> None:
@@ -248,14 +247,3 @@ def verify(conn: Connection, packages: Sequence[str] = ()) -> None:
         where = f", in a folder whose jobs.yaml has the line migrations: [{others}]" if others else ""
         lacks = f"{todo[0].package}/{todo[0].name}" if len(todo) == 1 else f"{len(todo)} migrations"
         raise MigrationError(f"expected a migrated database, got one without {lacks}; run: zeke-jobs migrate{where}")
-
-
-def _refuse_ahead(conn: Connection, packages: Sequence[str]) -> None:
-    known = {(m.package, m.name) for m in available(packages)}
-    rows = (row for row in SQL.all(conn, "migration/list") if row["breaking"] and row["package"] in {OURS, *packages})
-    if ahead := [row for row in rows if (row["package"], row["name"]) not in known]:
-        raise MigrationError(
-            f"expected a database for zeke-jobs {version(OURS)}, got one past a breaking migration: "
-            f"{', '.join(map('{package}/{name}'.format_map, ahead))}\n"
-            f"  help: upgrade this code to zeke-jobs {ahead[-1]['version'] or 'as new as it'}"
-        )

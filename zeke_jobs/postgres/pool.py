@@ -59,12 +59,7 @@ class Cursor(cursor):
     """
 
     def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002 (psycopg2's own name)
-        """Run a statement.
-
-        Raises:
-            psycopg2.OperationalError: the server or the way to it is gone; the connection is closed.
-            psycopg2.DatabaseError: the statement failed.
-        """
+        """Run a statement."""
         try:
             super().execute(query, vars)
         except DatabaseError as error:

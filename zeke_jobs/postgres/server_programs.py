@@ -55,9 +55,6 @@ def account(data: Path) -> dict[str, Any]:
 
     PostgreSQL refuses to run as root, so root needs an unprivileged user: the owner of existing data, as when a developer used
     sudo once, or else a system user.
-
-    Raises:
-        ConfigurationError: we are root, and no other user exists.
     """
     if os.geteuid() != 0:
         return {}
@@ -78,10 +75,6 @@ def runnable(bin_dir: Path | None, user: dict[str, Any]) -> Path:
 
     A copy is made, once for each version, if the user may not enter the folder, the file system forbids running programs, or a
     shell would misread the path.
-
-    Raises:
-        ConfigurationError: this process may not become ``user``, or cannot run the programs.
-        OSError: the copy cannot be made.
     """
     if bin_dir is not None:
         _try(bin_dir, user)
@@ -106,12 +99,7 @@ def runnable(bin_dir: Path | None, user: dict[str, Any]) -> Path:
 
 
 def initdb(programs: Path, data: Path, user: dict[str, Any]) -> None:
-    """Make a server's data folder, complete or not at all.
-
-    Raises:
-        ConfigurationError: the current user has no name, which PostgreSQL needs.
-        ZekeJobsError: it cannot be made; the message has the reason.
-    """
+    """Make a server's data folder, complete or not at all."""
     if not user:
         try:
             pwd.getpwuid(os.geteuid())

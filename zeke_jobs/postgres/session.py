@@ -96,11 +96,7 @@ class Session(connection):
     prepared: set[str]
 
     def greet(self) -> None:
-        """Make the settings of each of our connections in one round trip.
-
-        Raises:
-            ConfigurationError: the isolation level is wrong, and a pooler prevents setting it.
-        """
+        """Make the settings of each of our connections in one round trip."""
         settings = {"names": list(_SETTINGS), "values": list(_SETTINGS.values())}
         with self.cursor() as cursor:
             cursor.execute(_GREETING, {"pid": self.info.backend_pid, **settings})

@@ -145,9 +145,6 @@ def locked(conn: Connection, schedule: InForce, *, wait: float = 5.0) -> Iterato
     """A transaction in which no other session decides the schedule's ticks; yields its progress.
 
     ``wait`` are the seconds to wait for each lock.
-
-    Raises:
-        Contended: another session holds it; the message names that session.
     """
     timetable = schedule.timetable
     line = {"cron": str(timetable.cron), "timezone": timetable.zone.key}

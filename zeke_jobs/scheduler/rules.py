@@ -27,10 +27,7 @@ class Timetable:
 
     Attributes:
         task: Canonical id of the task.
-        missed: The jobs to send for ticks that no scheduler handled in time: the ``latest``, none (``skip``), or ``all``.
-        window: The longest delay after which a missed tick still counts.
-        overlap: ``skip`` a tick while the job of an earlier one is queued or active, or ``allow`` both.
-        jitter: The longest random delay of a job's start after its tick.
+        missed: As in jobs.yaml, like ``window``, ``overlap`` and ``jitter``.
         paused: The reason why no tick is sent; empty when ticks are sent.
         name: The name of a stored schedule; empty for a task's.
         names: All names of its ticks so far, such as former names of the task.

@@ -35,11 +35,7 @@ class Boot:
         self._thread = threading.Thread(target=self._run, name="boot", daemon=True)
 
     def begin(self) -> None:
-        """Boot; return when it is done or takes longer than dramatiq should wait.
-
-        Raises:
-            SystemExit: the database or the configuration does not fit this code.
-        """
+        """Boot; return when it is done or takes longer than dramatiq should wait."""
         self._thread.start()
         end = time.monotonic() + _PATIENCE
         while self._thread.is_alive() and not (self._is_away or self._is_stopping() or time.monotonic() > end):
@@ -49,11 +45,7 @@ class Boot:
             raise self._refusal
 
     def end(self) -> None:
-        """Wait a moment for a running boot. If it waits for a lock or the network, it ends with the process.
-
-        Raises:
-            SystemExit: the boot was refused after ``begin`` had returned.
-        """
+        """Wait a moment for a running boot. If it waits for a lock or the network, it ends with the process."""
         self._thread.join(_LAST_MOMENT)
         if self._refusal is not None:
             raise self._refusal

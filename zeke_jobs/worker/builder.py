@@ -24,11 +24,7 @@ def from_file(path: Path, url: str | None = None) -> JobBroker:
 
 
 def build(config: Config, url: str | None = None) -> JobBroker:
-    """A broker with an actor for each task of a checked configuration; it becomes dramatiq's global broker.
-
-    Raises:
-        ConfigurationError: a handler does not fit.
-    """
+    """A broker with an actor for each task of a checked configuration; it becomes dramatiq's global broker."""
     broker = JobBroker(Runtime(config), url)
     for task in config.tasks.values():
         _declare(broker, task)

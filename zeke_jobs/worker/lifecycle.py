@@ -93,11 +93,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         return True
 
     def boot_scheduler(self, conn: Connection) -> int | None:
-        """Run the start checks of a scheduler when its first beat reaches the database. Returns the revision of its file.
-
-        Raises:
-            ConfigurationError, MigrationError: the database or the configuration in force does not fit this code.
-        """
+        """Run the start checks of a scheduler when its first beat reaches the database. Returns the revision of its file."""
         if not self._process.runtime.revision:
             self._check(conn)
         self._process.runtime.file_revision = boot.file_revision(conn, self._process.runtime.file_revision)

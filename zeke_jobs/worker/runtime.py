@@ -126,11 +126,7 @@ class Runtime:
             return opened[1]
 
     async def aservice(self, name: str) -> Any:
-        """As ``service``, on the event loop, for a service whose ``open()`` is async too.
-
-        Raises:
-            KeyError: jobs.yaml has no service of that name.
-        """
+        """As ``service``, on the event loop, for a service whose ``open()`` is async too."""
         opening = self._opening_on_loop.setdefault(name, asyncio.Lock())
         async with opening:
             stanza = self._stanza(name)

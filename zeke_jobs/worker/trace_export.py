@@ -38,9 +38,6 @@ def start() -> TracerProvider | None:
     """Send this process's traces to the address in the standard variable ``OTEL_EXPORTER_OTLP_ENDPOINT``.
 
     Does nothing when the program has set up OpenTelemetry itself, as ``opentelemetry-instrument`` does.
-
-    Raises:
-        ConfigurationError: the extra ``otel`` is not installed.
     """
     try:
         from opentelemetry import trace

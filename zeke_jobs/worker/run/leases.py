@@ -16,12 +16,7 @@ _AGAIN_IN = (1.0, 3.0)  # seconds before the next try, chosen at random so that 
 def take(
     conn: Connection, name: str, limit: int, claim: Claim, worker: UUID, *, wait: timedelta | float | None = None
 ) -> None:
-    """Take a lease for a job that ``worker`` runs. It ends with ``release``, or with the claim.
-
-    Raises:
-        Defer: ``limit`` other jobs hold it; the reason names the oldest holder and the time.
-        ClaimLost: the job is no longer the worker's, or was cancelled.
-    """
+    """Take a lease for a job that ``worker`` runs. It ends with ``release``, or with the claim."""
     if limit < 1:
         raise ValueError(f"expected a limit of at least 1 for the lease {name}, got {limit}")
     row = SQL.one(conn, "lease/take", name=name, limit=limit, worker=worker, job=claim.id, claim=claim.number)
