@@ -43,12 +43,12 @@ class Chili(BaseModel, frozen=True, extra="forbid"):
     default_authority: float = Field(default=0.7, ge=0, le=1)
 
     def score(self, story: Story) -> tuple[int, dict[str, Any]]:
-        """The score from 0 to 5, and its parts."""
+        """The score from 0 to 5 of a story that one source tells, and its parts."""
         found = hits(f"{story.title}\n{story.document}", self.keywords)
         parts = {
             "authority": self.default_authority if story.authority is None else story.authority,
             "keywords": min(1.0, len(found) / self.enough_keywords),
-            "cluster": self._cluster(story.cluster_size),
+            "cluster": 0.0,
             "freshness": max(0.0, 1 - story.age_days / self.fresh_days),
         }
         return self._of({name: round(part, 3) for name, part in parts.items()}, found)
@@ -72,10 +72,8 @@ class Chili(BaseModel, frozen=True, extra="forbid"):
         value = breakdown.get("value")
         if not all(isinstance(part, int | float) for part in (*parts.values(), value)) or chili != _rounded(value):
             return None
-        return self._of({**parts, "cluster": round(self._cluster(cluster_size), 3)}, breakdown.get("found"))
-
-    def _cluster(self, size: int) -> float:
-        return min(1.0, (size - 1) / (self.full_cluster - 1))
+        cluster = min(1.0, (cluster_size - 1) / (self.full_cluster - 1))
+        return self._of({**parts, "cluster": round(cluster, 3)}, breakdown.get("found"))
 
     def _of(self, parts: Mapping[str, Any], found: Any) -> tuple[int, dict[str, Any]]:
         """The score of rounded parts, so that it depends only on stored values."""

@@ -24,13 +24,12 @@ class Story:
     Attributes:
         id: The story's id.
         title: Its headline, may be empty.
-        document: Its full text, as Markdown if that is known.
+        document: Its full text, as Markdown if that is known; may be empty.
         description: Its page's own description, may be empty.
         language: BCP 47 code such as ``en``, or None when unknown.
         source: Name of its source.
         authority: The source's authority, 0 to 1, or None when nobody set it.
-        age_days: Days since it was published (or found), never negative.
-        cluster_size: Number of sources of the same event, its own included.
+        age_days: Days since it was published, or else found; never negative.
     """
 
     id: UUID
@@ -41,7 +40,6 @@ class Story:
     source: str = ""
     authority: float | None = None
     age_days: float = 0.0
-    cluster_size: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ def _brief_story(payload: GenerateBrief, story_id: UUID, ctx: Context[BriefSetti
         return {"outcome": stays}
     analyst: Analyst = ctx.service("ai")
     books = ledger(ctx, text.id, is_fresh=payload.reason == "regenerate", is_awaited=is_asked_for)
-    brief, unfounded = answered(lambda: analyst.brief(text.for_ai(), books))
+    brief, unfounded = answered(lambda: analyst.brief(text, books))
     brief = enforce(brief)
     saved = time_saved_seconds(_reading_seconds(text, ctx.settings), brief, ctx.settings.words_per_minute)
     with ctx.transaction() as tx:

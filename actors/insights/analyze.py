@@ -55,10 +55,9 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
     if not text.document.strip():
         raise Reject(f"expected a story with text, got an empty one: {payload.story_id}")
     books = ledger(ctx, text.id, is_fresh=is_awaited, is_awaited=is_awaited)
-    story = text.for_ai()
-    made = embedded or analyst.embed(story, books)
-    analysis, unfounded = answered(lambda: analyst.analyze(story, books))
-    embedding, terms = embeddings.written(made.model_version, made.vector), sketch(lead(story))
+    made = embedded or analyst.embed(text, books)
+    analysis, unfounded = answered(lambda: analyst.analyze(text, books))
+    embedding, terms = embeddings.written(made.model_version, made.vector), sketch(lead(text))
     if embedded is None:
         with ctx.transaction() as tx:
             events.publish(tx, text.id, embedding, terms)

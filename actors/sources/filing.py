@@ -82,11 +82,8 @@ class _Filing:
         certain, believed = self._certain(), _keys("canonical", _addresses(self._canonical()))
         claims = [*_keys("canonical", _addresses(self.item.url, text.url)), *_keys_of_claim(text)]
         self._hold_alike([*certain, *believed, *claims])
-        story_id: UUID | None = SQL.value(tx, "story_by_keys", keys=certain)
-        rivals: list[Candidate] = []
-        if story_id is None:
-            rivals = [Candidate(**row) for row in SQL.all(tx, "story_claimed", keys=claims)]
-            story_id = next((one.story_id for one in rivals if self._resembles(one)), None)
+        rivals = [Candidate(**row) for row in SQL.all(tx, "story_by_keys", certain=certain, claims=claims)]
+        story_id = next((one.story_id for one in rivals if self._resembles(one)), None)
         if story_id is not None:
             SQL.run(tx, "story_keys_add", story_id=story_id, keys=[*certain, *believed])
             return Filed(Outcome.DUPLICATE, story_id, is_news=False)
@@ -152,7 +149,7 @@ class _Filing:
         return near
 
     def _resembles(self, other: Candidate) -> bool:
-        return self.likeness.resembles(other.signature, other.text, self.least)
+        return other.signature is None or self.likeness.resembles(other.signature, other.text, self.least)
 
     def _certain(self) -> list[str]:
         """Keys of which one is enough for the same story: of the text, and of the addresses at which it was found."""

@@ -54,10 +54,10 @@ class Stored:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A story that may be a near duplicate."""
+    """A story that may be a near duplicate; without a signature one that is certainly the same."""
 
     story_id: UUID
-    signature: list[int]
+    signature: list[int] | None
     text: str
 
 

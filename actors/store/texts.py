@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from actors.ai.protocol import Story
@@ -19,50 +19,21 @@ if TYPE_CHECKING:
     from actors.store.overlays import Overlay
 
 
-@dataclass(frozen=True, slots=True)
-class StoryText:
-    """A story with its text.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoryText(Story):
+    """A story in the database.
 
     Attributes:
-        id: The story's id.
-        title: Its headline, may be empty.
         kind: article, video, podcast, pdf or tweet.
-        document: Markdown from extraction, else the plain text; may be empty.
-        description: Its page's own description; may be empty.
-        language: Language code of the text, or None.
         duration_seconds: Length of a video or podcast, or None.
-        source: Name of its source.
-        authority: The source's authority, 0 to 1, or None.
-        age_days: Whole days since it was published, or else found.
         happened_at: Time of publication, or else of the find.
         overlay: Its analysis, brief and summary as they were when it was read.
     """
 
-    id: UUID
-    title: str
     kind: str
-    document: str
-    description: str
-    language: str | None
     duration_seconds: int | None
-    source: str
-    authority: float | None
-    age_days: int
     happened_at: datetime
-    overlay: Overlay
-
-    def for_ai(self) -> Story:
-        """The story in the AI step's form."""
-        return Story(
-            id=self.id,
-            title=self.title,
-            document=self.document,
-            description=self.description,
-            language=self.language,
-            source=self.source,
-            authority=self.authority,
-            age_days=float(self.age_days),
-        )
+    overlay: Overlay = field(hash=False)
 
 
 def read(conn: Connection, story_id: UUID) -> StoryText | None:

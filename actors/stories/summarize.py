@@ -34,7 +34,7 @@ def story_summarize(payload: StorySummarize, ctx: Context) -> dict[str, Any]:
         return {"outcome": stays}
     analyst: Analyst = ctx.service("ai")
     books = ledger(ctx, text.id, is_fresh=payload.mode == "force", is_awaited=is_asked_for)
-    summary, unfounded = answered(lambda: analyst.summarize(text.for_ai(), books))
+    summary, unfounded = answered(lambda: analyst.summarize(text, books))
     output = {"outcome": "no_sentences"}
     if summary.text is not None:
         with ctx.transaction() as tx:

@@ -47,7 +47,9 @@ def test_embeddings_carry_their_true_name_unlike_those_of_the_earlier_version() 
 
 def test_the_chili_formula_is_that_of_the_documentation() -> None:
     chili = Chili(keywords=("registry", "token", "llama"))
-    value, breakdown = chili.score(story(authority=0.9, age_days=3.5, cluster_size=3))
+    told_by_3 = chili.rescore(*chili.score(story(authority=0.9, age_days=3.5)), 3)
+    assert told_by_3 is not None
+    value, breakdown = told_by_3
     assert breakdown["found"] == ["registry", "token"]
     expected = 0.30 * 0.9 + 0.35 * 2 / 5 + 0.20 * 2 / 3 + 0.15 * 0.5
     assert breakdown["value"] == round(expected, 3)
