@@ -4,14 +4,9 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass
-from datetime import datetime, timedelta
-from decimal import Decimal
-from math import isfinite
-from types import SimpleNamespace
 from typing import Any, Literal, TypeVar
-from uuid import UUID
 
+from pydantic_core import to_jsonable_python
 from rich import markup
 from rich.cells import cell_len
 from rich.table import Table
@@ -132,23 +127,7 @@ def plain(value: Any) -> Any:
 
     Infinite numbers become null, because JSON has none.
     """
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, SimpleNamespace):
-        value = vars(value)
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, UUID | Decimal):
-        return str(value)
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, float) and not isfinite(value):
-        return None
-    return value
+    return to_jsonable_python(value, timedelta_mode="float", inf_nan_mode="null", fallback=vars)
 
 
 def spelled(value: Any) -> str:

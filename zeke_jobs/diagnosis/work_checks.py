@@ -111,7 +111,7 @@ def _skipped(patient: Patient) -> Iterator[Fault]:
             f"zeke-jobs why {job} shows why it waits",
             skipped=row["skipped"],
             job=job,
-            queued_on=row["queued_on"].isoformat(),
+            queued_on=row["queued_on"],
         )
 
 
@@ -122,7 +122,7 @@ def _closed(patient: Patient) -> Iterator[Fault]:
         opens = "and one job at a time probes" if row["probes"] else f"until {until:%H:%M:%S} at least"
         sentence = f"{name} {how} ({why}), {opens}; its jobs wait"
         help_ = "look at the service that these jobs use; the jobs go on by themselves"
-        yield fault(name, sentence, help_, by=by, until=until.isoformat(), why=why)
+        yield fault(name, sentence, help_, by=by, until=until, why=why)
 
 
 def _spent(patient: Patient) -> Iterator[Fault]:
@@ -137,9 +137,8 @@ def _pauses(patient: Patient) -> Iterator[Fault]:
     now = SQL.value(patient.conn, "schedule/clock")
     for row in pauses.in_force(patient.conn, "pause/list", most=MOST + 1):
         why, waiting = reasons.paused(row, now), row.waiting
-        began, ends = (moment and moment.isoformat() for moment in (row.paused_on, row.ends_on))
         waits = f"{up_to_most(waiting, 'queued job')} {'waits' if waiting == 1 else 'wait'}"
-        figures = {"by": row.paused_by, "since": began, "until": ends, "waiting": waiting}
+        figures = {"by": row.paused_by, "since": row.paused_on, "until": row.ends_on, "waiting": waiting}
         yield fault(row.target, f"{why.sentence}; {waits}", why.help, **figures)
 
 

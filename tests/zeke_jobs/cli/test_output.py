@@ -36,7 +36,7 @@ def test_each_figure_of_why_can_be_written_as_json(capsys: pytest.CaptureFixture
     written = json.loads(capsys.readouterr().out)
     assert written["reasons"] == written["history"]
     assert list(written["reasons"][0]) == ["kind", "sentence", "help", *FIGURES]
-    assert written["reasons"][0]["holders"][0]["since"] == NOON.isoformat()
+    assert written["reasons"][0]["holders"][0]["since"] == "2026-03-10T12:00:00Z"
 
 
 def test_spans_are_seconds_money_is_text_and_no_bound_is_null(capsys: pytest.CaptureFixture[str]) -> None:

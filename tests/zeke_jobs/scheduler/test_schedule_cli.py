@@ -98,9 +98,9 @@ def test_the_next_fires_and_a_run_and_answers_in_json(
         "Fri 2025-06-06 02:30 Fri 2025-06-06 09:30",
     ]
     nightly, pull = json.loads(command("--json")[1])
-    assert (nightly["task"], nightly["next_tick"], nightly["paused"]) == ("nightly", "2025-06-05T00:30:00+00:00", False)
+    assert (nightly["task"], nightly["next_tick"], nightly["paused"]) == ("nightly", "2025-06-05T00:30:00Z", False)
     assert pull["options"] == {"missed": "latest", "window": 86400, "overlap": "skip", "jitter": 0}
-    assert json.loads(command("--json", "--next", "1", "pull")[1]) == ["2025-06-04T09:05:00+00:00"]
+    assert json.loads(command("--json", "--next", "1", "pull")[1]) == ["2025-06-04T09:05:00Z"]
     assert list(json.loads(command("run", "pull", "--json")[1])) == ["id"]
 
 

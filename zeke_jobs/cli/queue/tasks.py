@@ -89,7 +89,5 @@ def limits(as_json: options.Json = False) -> None:
 def _limit(row: dict[str, Any]) -> dict[str, Any]:
     count, period = row.pop("rate_count"), row.pop("rate_period")
     rate = str(Rate(count=count, period=period)) if count is not None else None
-    closed_by, until, opens = row["closed_by"], row["closed_until"], row["next_on"]
-    closed = closed_by and f"{closed_by}: {row['closed_why']}"
-    times = {"next_on": opens and opens.isoformat(), "closed_until": until and until.isoformat()}
-    return {**row, **times, "rate": rate, "closed": closed}
+    closed = row["closed_by"] and f"{row['closed_by']}: {row['closed_why']}"
+    return {**row, "rate": rate, "closed": closed}
