@@ -135,6 +135,12 @@ def spelled(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
+def bounds(limit: object, per_key: object, rate: object, budget: object) -> str:
+    """The limits of a task on one line; empty without one."""
+    parts = (limit, per_key and f"{per_key} per key", rate, budget)
+    return ", ".join(str(part) for part in parts if part)
+
+
 def styled(status: str) -> Markup:
     """A status in its colour."""
     return coloured(_STATUS_STYLES.get(status, ""), status)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from psycopg2.extensions import connection as Connection
 from pydantic import TypeAdapter
+from pydantic_core import to_jsonable_python
 
 from zeke_jobs.config import Config, load_text
 from zeke_jobs.config.document import parse
@@ -52,8 +53,7 @@ class Override:
 
     def as_json(self) -> dict[str, Any]:
         """The override as a row of the database."""
-        found: dict[str, Any] = json.loads(json.dumps(asdict(self), default=datetime.isoformat))
-        return found
+        return dict(to_jsonable_python(self))
 
     @classmethod
     def of_json(cls, row: dict[str, Any]) -> Override:

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 import typer
 
 from zeke_jobs.cli.options import argument, option
-from zeke_jobs.cli.output import console, count, escape, listing, say, tell
+from zeke_jobs.cli.output import bounds, console, count, escape, listing, say, tell
 from zeke_jobs.cli.run import WRONG_USE, complain
-from zeke_jobs.config import Config, Schedule, Task
+from zeke_jobs.config import Config, Schedule
 from zeke_jobs.config.json_schema import COMMENT, VERSION, json_schema
 from zeke_jobs.core import environment
 from zeke_jobs.core.durations import format_duration
@@ -87,7 +87,9 @@ def _summarize(config: Config, path: Path, now: datetime) -> None:
     columns = {
         "task": lambda task: task.id + (" (paused)" if task.paused else ""),
         "queue": lambda task: task.queue,
-        "limit": _limit,
+        "limit": lambda task: (
+            bounds(task.concurrency.limit, task.concurrency.per_key, task.rate, task.budget) or "no limit"
+        ),
         "uses": lambda task: ", ".join(task.uses),
         "timeout": lambda task: format_duration(task.timeout),
         "retries": lambda task: task.retry.limit,
@@ -101,17 +103,6 @@ def _summarize(config: Config, path: Path, now: datetime) -> None:
     crons = sum(len(task.schedules) for task in tasks)
     has = {"task": len(tasks), "schedule": crons, "shared limit": len(config.limits), "service": len(config.services)}
     tell(f"\n{escape(str(path))} is fine: {', '.join(count(number, noun) for noun, number in has.items())}")
-
-
-def _limit(task: Task) -> str:
-    limit, per_key = task.concurrency.limit, task.concurrency.per_key
-    parts = (
-        "" if limit is None else str(limit),
-        "" if per_key is None else f"{per_key} per key",
-        "" if task.rate is None else str(task.rate),
-        "" if task.budget is None else str(task.budget),
-    )
-    return ", ".join(part for part in parts if part) or "no limit"
 
 
 def _crons(schedules: list[Schedule]) -> str:

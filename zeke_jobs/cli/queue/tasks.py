@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from zeke_jobs.cli import database, options
-from zeke_jobs.cli.output import coloured, listing, spelled
+from zeke_jobs.cli.output import bounds, coloured, listing, spelled
 from zeke_jobs.config import Rate
 from zeke_jobs.config.limits import TaskRate
 from zeke_jobs.config.models import Task
@@ -24,11 +24,7 @@ def tasks(as_json: options.Json = False) -> None:
         "task": lambda task: task["id"],
         "queued": lambda task: task["queued"] or "",
         "active": lambda task: task["active"] or "",
-        "limit": lambda task: ", ".join(
-            f"{task[name]}{' per key' * (name == 'per_key')}"
-            for name in ("limit", "per_key", "rate", "budget")
-            if task[name]
-        ),
+        "limit": lambda task: bounds(task["limit"], task["per_key"], task["rate"], task["budget"]),
         "completed": lambda task: task["completed"] or "",
         "failed": lambda task: task["failed"] or "",
         "waits": lambda task: took(task["oldest_wait"]),
