@@ -1,10 +1,11 @@
 """A described load instead of a recorded one: each task's rate of sends, durations of jobs, and follow-ups."""
 
 from datetime import timedelta
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from zeke_jobs.config import read_text
 from zeke_jobs.config.diagnostics import summary
@@ -36,6 +37,19 @@ class TakesStanza(Keys):
     most: PositiveDuration | None = key(None, "Evenly up to this.", "most: 5s")
     median: PositiveDuration | None = key(None, "Half of them take longer; log-normal, with `p95`.", "median: 2s")
     p95: PositiveDuration | None = key(None, "A twentieth take longer.", "p95: 10s")
+
+    @model_validator(mode="after")
+    def _is_one_of_three(self) -> Self:
+        given = self.model_fields_set
+        if given not in ({"always"}, {"least", "most"}, {"median", "p95"}):
+            got = ", ".join(sorted(given)) or "nothing"
+            fault = f"expected always, or least and most, or median and p95, got {got}"
+            raise EntryError(fault, "for example takes: 2s")
+        low, high = self.least or self.median, self.most or self.p95
+        if low is not None and high is not None and low > high:
+            fault = f"expected the lower bound first, got {' above '.join(sorted(given))}"
+            raise EntryError(fault, "exchange the two")
+        return self
 
 
 class SentStanza(Keys):
@@ -88,62 +102,27 @@ def load_text(text: str, name: str, config: Config) -> LoadStanza:
     document = parse(text, name)
     found = read(document, LoadStanza, f"for example {_EXAMPLE}") if document.is_whole else None
     if found is not None:
-        _Checks(document, config).all(found)
+        _check(document, found, config)
     if faults := document.diagnostics():
         raise ConfigurationError(summary(faults), faults)
     assert found is not None
     return found
 
 
-class _Checks:
-    def __init__(self, document: Document, config: Config) -> None:
-        self._document = document
-        self._config = config
-
-    def all(self, stanza: LoadStanza) -> None:
-        note_missing(self._document, LoadStanza)
-        for name, one in stanza.tasks.items():
-            self._known(("tasks", name), name)
-            for sent in one.sends:
-                self._known(("tasks", name, "sends", sent), sent)
-            self._own(name, one)
-        self._circles(stanza)
-
-    def _known(self, path: tuple[str, ...], name: str) -> None:
-        if self._config.task(name) is None:
-            text = f"expected a task of jobs.yaml, got {quote(name)}"
-            self._document.refuse_key(path, text, suggest(name, list(self._config.tasks), what="tasks"))
-
-    def _own(self, name: str, one: SentStanza) -> None:
+def _check(document: Document, stanza: LoadStanza, config: Config) -> None:
+    note_missing(document, LoadStanza)
+    for name, one in stanza.tasks.items():
         path = ("tasks", name)
-        if one.takes is not None and (fault := _fault_of(one.takes)):
-            self._document.refuse((*path, "takes"), *fault.args)
+        for place, task in [(path, name), *(((*path, "sends", sent), sent) for sent in one.sends)]:
+            if config.task(task) is None:
+                text = f"expected a task of jobs.yaml, got {quote(task)}"
+                document.refuse_key(place, text, suggest(task, list(config.tasks), what="tasks"))
         if one.rate is not None and one.hourly is not None:
-            self._document.refuse_key((*path, "hourly"), "expected rate or hourly, got both", "keep one")
-
-    def _circles(self, stanza: LoadStanza) -> None:
-        """Refuse a task whose jobs send jobs of the same task, directly or not: the load would never end."""
-        for start in stanza.tasks:
-            reached, todo = set[str](), [start]
-            while todo:
-                for sent, count in stanza.tasks[todo.pop()].sends.items():
-                    if count and sent == start:
-                        text = f"expected jobs of {start} to send no further ones of {start} in the end, got a circle"
-                        self._document.refuse_key(("tasks", start, "sends"), text)
-                        return
-                    if count and sent in stanza.tasks and sent not in reached:
-                        reached.add(sent)
-                        todo.append(sent)
-
-
-def _fault_of(takes: TakesStanza) -> EntryError | None:
-    given = takes.model_fields_set
-    if given in ({"always"}, {"least", "most"}, {"median", "p95"}):
-        low, high = takes.least or takes.median, takes.most or takes.p95
-        if low is not None and high is not None and low > high:
-            return EntryError(
-                f"expected the lower bound first, got {' above '.join(sorted(given))}", "exchange the two"
-            )
-        return None
-    got = ", ".join(sorted(given)) or "nothing"
-    return EntryError(f"expected always, or least and most, or median and p95, got {got}", "for example takes: 2s")
+            document.refuse_key((*path, "hourly"), "expected rate or hourly, got both", "keep one")
+    sends = {name: [sent for sent, count in one.sends.items() if count] for name, one in stanza.tasks.items()}
+    try:
+        TopologicalSorter(sends).prepare()
+    except CycleError as error:  # the load would never end
+        start = next(name for name in sends if name in error.args[1])
+        text = f"expected jobs of {start} to send no further ones of {start} in the end, got a circle"
+        document.refuse_key(("tasks", start, "sends"), text)
