@@ -112,19 +112,15 @@ def _read(found: Any, path: str) -> Handler:
 
 
 def _parameters(function: Callable[..., Any], path: str) -> tuple[inspect.Parameter, inspect.Parameter]:
-    parameters = inspect.signature(function).parameters
-    kinds = inspect.Parameter
-    positional = [
-        one for one in parameters.values() if one.kind in {kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD}
-    ]
-    gathers = {kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD}
-    required = {one.name for one in parameters.values() if one.default is one.empty and one.kind not in gathers}
-    is_fit = len(positional) >= 2 and required <= {one.name for one in positional[:2]}  # for payload and context
-    if not is_fit:
-        raise EntryError(
-            f"expected {path} to take a payload and a context, got ({', '.join(parameters)})", _shape(path)
-        )
-    return positional[0], positional[1]
+    signature, gathers = inspect.signature(function), {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+    try:
+        taken = [signature.parameters[name] for name in signature.bind(None, None).arguments]
+    except TypeError:
+        taken = []
+    if len(taken) != 2 or taken[1].kind in gathers:
+        got = ", ".join(signature.parameters)
+        raise EntryError(f"expected {path} to take a payload and a context, got ({got})", _shape(path))
+    return taken[0], taken[1]
 
 
 def _settings_model(

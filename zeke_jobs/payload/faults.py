@@ -63,7 +63,7 @@ def _faults_of(error: Any, sensitive: frozenset[str]) -> Iterator[Fault]:
             max(error.context, key=lambda one: (one.validator_value != "null", len(one.absolute_path))), sensitive
         )
         return
-    place = _place(error)
+    place = error.json_path.removeprefix("$").removeprefix(".")
     if error.validator == "required":
         # jsonschema reports each missing field as its own error, and only the message names the field.
         for name in error.validator_value:
@@ -74,13 +74,6 @@ def _faults_of(error: Any, sensitive: frozenset[str]) -> Iterator[Fault]:
     got = _HIDDEN if hidden else shown(error.instance)
     one_of = "one of " if error.validator == "enum" else ""
     yield place, f"expected {one_of}{_expected(error.validator, error.validator_value)}, got {got}"
-
-
-def _place(error: Any) -> str:
-    place = ""
-    for step in error.absolute_path:
-        place += f"[{step}]" if isinstance(step, int) else f".{step}" if place else step
-    return place
 
 
 def _is_choice_of_types(error: Any) -> bool:
