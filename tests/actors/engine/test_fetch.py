@@ -34,14 +34,6 @@ def test_a_private_address_is_refused_before_anything_is_sent(site: ScriptedSite
     assert not site.asked
 
 
-@pytest.mark.parametrize(
-    "host", ["2130706433", "127.1", "0x7f.1", "0177.0.0.1", "[::ffff:127.0.0.1]", "[::1]", "localhost"]
-)
-def test_other_spellings_of_loopback_are_refused(host: str) -> None:
-    error = failure(lambda: Fetcher("tests/1").get(f"http://{host}/", LIMITS))
-    assert error.code in {"blocked_address", "invalid_url"}
-
-
 def test_circled_digits_do_not_reach_loopback() -> None:
     error = failure(lambda: Fetcher("tests/1").get("http://①②⑦.⓪.⓪.①/", LIMITS))
     assert error.code in {"blocked_address", "invalid_url"}
@@ -78,12 +70,6 @@ def test_the_address_that_was_checked_is_the_one_connected_to(site: ScriptedSite
     assert answer.body == b"by name"
     assert resolved == ["name.example"]
     assert site.asked[0].headers["host"] == f"name.example:{port}"
-
-
-def test_a_redirect_to_a_private_address_is_refused(site: ScriptedSite) -> None:
-    site.pages["/"] = Answer(status=302, headers={"Location": "http://169.254.169.254/latest/meta-data/"})
-    fetcher = Fetcher("tests/1", LOOPBACK)
-    assert failure(lambda: fetcher.get(site.url, LIMITS)).code == "blocked_address"
 
 
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "gopher://x/", "http://[", "//a:99999/"])

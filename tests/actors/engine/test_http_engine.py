@@ -104,15 +104,6 @@ def test_an_engine_that_does_not_answer_in_time_may_come_back() -> None:
     assert caught.value.transient
 
 
-def test_an_engine_that_cannot_be_asked_is_away() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    client = HttpEngine(f"http://127.0.0.1:{port}")
-    with pytest.raises(EngineError) as caught:
-        client.fetch_item("https://a.example/1")
-    assert caught.value.is_away
-
-
 @pytest.mark.parametrize(
     ("status", "body", "is_away"),
     [

@@ -72,14 +72,6 @@ def test_each_end_of_an_item_is_stated_and_has_a_status(
     assert pipeline.sent == []
 
 
-def test_a_private_address_of_a_oneoff_is_refused(pipeline: Pipeline, add_item: Callable[..., UUID]) -> None:
-    # Earlier version: one-off URLs could reach private addresses.
-    pipeline.run(
-        "fetch-content", raw_item_ids=[add_item("http://169.254.169.254/latest/"), add_item("file:///etc/passwd")]
-    )
-    assert pipeline.outcomes() == {"blocked_address": 1, "invalid_url": 1}
-
-
 def test_one_failure_does_not_run_the_others_again(
     pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
 ) -> None:

@@ -1,23 +1,14 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
-from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from actors.engine.contract import ContentSource
-from tests.actors.scripted_site import Answer, Asked, ScriptedSite, rss
+from tests.actors.scripted_site import Answer, Asked, ScriptedSite
 from tests.actors.sources.conftest import Pipeline
+from tests.actors.sources.test_ingest_source import feed
 from zeke_jobs import Defer
-
-CORPUS = Path(__file__).resolve().parents[4] / "shared" / "corpus" / "feeds"
-
-
-def feed(site: ScriptedSite, count: int, *, start: int = 0, title: str = "Title", date: datetime | None = None) -> str:
-    extra = f"<pubDate>{format_datetime(date or datetime.now(UTC))}</pubDate>"
-    entries = [(f"guid-{n}", f"{title} {n}", f"{site.url}/article/{n}") for n in range(start, start + count)]
-    return rss(*entries, extra=extra)
 
 
 def test_a_feed_is_asked_conditionally_with_what_it_sent_verbatim(
