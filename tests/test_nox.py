@@ -4,8 +4,6 @@ import importlib.util
 import os
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -29,7 +27,7 @@ def noxfile() -> ModuleType:
 def test_the_files_that_a_part_of_the_tests_names_are_there(noxfile: ModuleType) -> None:
     files = [
         one
-        for one in (*noxfile.ACCEPTANCE, *noxfile.ON_DEBIANS_SERVER, *noxfile.ON_DRAMATIQ_2)
+        for one in (*noxfile.ACCEPTANCE, *noxfile.QUALITY, *noxfile.ON_DEBIANS_SERVER, *noxfile.ON_DRAMATIQ_2)
         if one.startswith("tests/")
     ]
     assert [one for one in files if not (ROOT / one.partition("::")[0]).exists()] == []
@@ -68,26 +66,6 @@ def test_a_session_runs_in_the_environment_of_nox_with_nothing_to_install(noxfil
     )
     noxfile.install(session, "ruff")
     assert ran == []
-
-
-def test_while_packages_are_installed_it_says_where_it_is(noxfile: ModuleType) -> None:
-    said: list[str] = []
-    reading, writing = os.pipe()
-    session: Any = SimpleNamespace(log=said.append)
-    follower = threading.Thread(target=noxfile.follow, args=(session, reading, 0.05))
-    follower.start()
-    with os.fdopen(writing, "w") as pip:
-        for words, expected in (
-            ("Installing build dependencies: started\nCollecting httpx>=0.28 (from zeke-jobs)\n  Downloading httpx\nColl", "packages collected: 1, the last one is httpx>=0.28"),
-            ("ecting lxml\nInstalling collected packages: httpx, lxml\n", "packages collected: 2, and now puts them in place"),
-        ):  # fmt: skip
-            pip.write(words)
-            pip.flush()
-            end = time.monotonic() + 20
-            while not any(expected in line for line in said):
-                assert time.monotonic() < end, said
-                time.sleep(0.01)
-    follower.join()
 
 
 class Session:
@@ -146,9 +124,12 @@ def test_a_check_that_fails_does_not_hide_the_tests(
     assert session.runs == 4
 
 
-def test_every_test_that_is_marked_as_acceptance_is_where_they_are_looked_for(noxfile: ModuleType) -> None:
+@pytest.mark.parametrize(("mark", "places", "many"), [("acceptance", "ACCEPTANCE", 20), ("quality", "QUALITY", 5)])
+def test_every_test_with_a_mark_is_where_they_are_looked_for(
+    noxfile: ModuleType, mark: str, places: str, many: int
+) -> None:
     files = {*(ROOT / "tests").rglob("*.py")} - {Path(__file__)}
-    marked = [path for path in files if "pytest.mark.acceptance" in path.read_text()]
-    assert len(marked) > 20
+    marked = [path for path in files if f"pytest.mark.{mark}" in path.read_text()]
+    assert len(marked) > many
     for path in marked:
-        assert any(path.is_relative_to(ROOT / place) for place in noxfile.ACCEPTANCE), path
+        assert any(path.is_relative_to(ROOT / place) for place in getattr(noxfile, places)), path

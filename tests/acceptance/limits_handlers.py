@@ -5,11 +5,10 @@ import os
 import threading
 import time
 from collections import deque
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+from tests.actors.scripted_site import Answer, Asked, Loopback
 from zeke_jobs import Context, Payload, Throttled
 
 
@@ -45,7 +44,7 @@ def asking(payload: Load, ctx: Context) -> None:
     ctx.used(tokens=payload.tokens)
 
 
-class Provider:
+class Provider(Loopback):
     """Lets ``most`` tokens through in any ``window`` seconds; ``down`` answers 503 to all.
 
     Attributes:
@@ -58,29 +57,14 @@ class Provider:
         self.calls: list[tuple[float, int, int]] = []
         self._taken: deque[tuple[float, int]] = deque()
         self._lock = threading.Lock()
-        provider = self
+        super().__init__()
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                status, wait = provider.answer(body["tokens"])
-                if status == 200:
-                    time.sleep(provider.takes)
-                self.send_response(status)
-                self.send_header("Content-Length", "0")
-                if wait is not None:
-                    self.send_header("Retry-After", f"{wait:.3f}")
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+    def respond(self, asked: Asked) -> Answer:
+        """See ``answer``."""
+        status, wait = self.answer(json.loads(asked.body)["tokens"])
+        if status == 200:
+            time.sleep(self.takes)
+        return Answer(status=status, headers={} if wait is None else {"Retry-After": f"{wait:.3f}"})
 
     def answer(self, tokens: int) -> tuple[int, float | None]:
         now = time.monotonic()
@@ -96,7 +80,3 @@ class Provider:
                 self._taken.append((now, tokens))
             self.calls.append((now, tokens, status))
         return status, wait
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()

@@ -1,15 +1,14 @@
 """A real worker sends its traces to a collector, and a failed job's log lines are found by its id."""
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
+from tests.actors.scripted_site import Answer, Asked, Loopback
 from tests.fleet import Fleet, eventually
 from zeke_jobs.errors import JobFailed
 
@@ -23,40 +22,27 @@ TASKS = """
 """
 
 
-class Collector(HTTPServer):
+class Collector(Loopback):
     """An OpenTelemetry collector that keeps what it receives."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Receiver)
         self.spans: list[tuple[str, str, str]] = []  # service, name, trace id
+        super().__init__()
 
-
-class Receiver(BaseHTTPRequestHandler):
-    server: Collector
-
-    def do_POST(self) -> None:
+    def respond(self, asked: Asked) -> Answer:
         request = ExportTraceServiceRequest()
-        request.ParseFromString(self.rfile.read(int(self.headers["content-length"])))
+        request.ParseFromString(asked.body)
         for resource in request.resource_spans:
             names = {attribute.key: attribute.value.string_value for attribute in resource.resource.attributes}
             for scope in resource.scope_spans:
-                self.server.spans += [(names["service.name"], span.name, span.trace_id.hex()) for span in scope.spans]
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        pass
+                self.spans += [(names["service.name"], span.name, span.trace_id.hex()) for span in scope.spans]
+        return Answer()
 
 
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    server = Collector()
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join(10)
+    with Collector() as running:
+        yield running
 
 
 def of_attempt(number: int) -> list[tuple[str, str, int]]:
@@ -67,7 +53,7 @@ def test_what_a_failed_job_said_is_found_by_its_id_and_so_is_its_trace(
     fleet: Fleet, effects: Connection, collector: Collector
 ) -> None:
     fleet.configure(TASKS)
-    worker = fleet.workers(OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{collector.server_port}")
+    worker = fleet.workers(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
     fleet.ready(effects, 1)
     job, other = zeke_jobs.send("grumble", {"n": 7}), zeke_jobs.send("work", {"n": 8})
     with pytest.raises(JobFailed):

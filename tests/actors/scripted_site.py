@@ -1,4 +1,4 @@
-"""A web server on loopback that answers as the test says and records its requests."""
+"""Web servers on loopback, which answer as a test or a laboratory says."""
 
 import threading
 from collections.abc import Callable
@@ -27,21 +27,23 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-class ScriptedSite:
-    """``site.pages["/feed"] = Answer(…)``, or a function of the request that returns one."""
+class Loopback:
+    """A web server on loopback; a subclass says what it answers."""
 
     def __init__(self) -> None:
-        self.pages: dict[str, Answer | Callable[[Asked], Answer]] = {}
-        self.asked: list[Asked] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
 
     def __enter__(self) -> Self:
-        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Serve no longer."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -51,28 +53,28 @@ class ScriptedSite:
         """Without a slash at the end."""
         return f"http://127.0.0.1:{self._server.server_port}"
 
-    def times(self, path: str) -> int:
-        """How often a path was asked for."""
-        return sum(asked.path == path for asked in self.asked)
+    def respond(self, asked: Asked) -> Answer | None:
+        """The answer; None hangs up without one."""
+        raise NotImplementedError
 
-    def _handler(site) -> type[BaseHTTPRequestHandler]:  # noqa: N805 (the handler has a self of its own)
+    def _handler(owner) -> type[BaseHTTPRequestHandler]:  # noqa: N805 (the handler has a self of its own)
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
                 length = int(self.headers.get("content-length") or 0)
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                asked = Asked(self.command, self.path, headers, self.rfile.read(length))
-                site.asked.append(asked)
-                page = site.pages.get(self.path, Answer(status=404))
-                answer = page if isinstance(page, Answer) else page(asked)
+                answer = owner.respond(Asked(self.command, self.path, headers, self.rfile.read(length)))
+                if answer is None:
+                    self.close_connection = True
+                    return
                 body = answer.body.encode() if isinstance(answer.body, str) else answer.body
                 self.send_response(answer.status)
                 sent = {"Content-Type": answer.content_type, "Content-Length": str(len(body)), **answer.headers}
                 for name, value in sent.items():
                     self.send_header(name, value)
-                self.end_headers()
                 try:
+                    self.end_headers()
                     self.wfile.write(body)
                 except (BrokenPipeError, ConnectionResetError):
                     self.close_connection = True  # the reader had enough
@@ -83,6 +85,25 @@ class ScriptedSite:
                 pass
 
         return Handler
+
+
+class ScriptedSite(Loopback):
+    """``site.pages["/feed"] = Answer(…)``, or a function of the request that returns one. Its requests are ``asked``."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, Answer | Callable[[Asked], Answer]] = {}
+        self.asked: list[Asked] = []
+        super().__init__()
+
+    def times(self, path: str) -> int:
+        """How often a path was asked for."""
+        return sum(asked.path == path for asked in self.asked)
+
+    def respond(self, asked: Asked) -> Answer:
+        """The page of the path, or 404."""
+        self.asked.append(asked)
+        page = self.pages.get(asked.path, Answer(status=404))
+        return page if isinstance(page, Answer) else page(asked)
 
 
 def paragraphs(words: str, count: int = 6) -> str:

@@ -6,12 +6,12 @@ import threading
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
 from actors.ai.protocol import Begun, CallEnd, CallStart
+from tests.actors.scripted_site import Answer, Asked, Loopback
 
 GOOD: dict[str, dict[str, Any]] = {
     "analyze": {
@@ -54,7 +54,7 @@ class Books:
         assert len(end.model or "") <= 200
 
 
-class ModelServer:
+class ModelServer(Loopback):
     """Scripted answers, and all requests.
 
     ``script`` holds callables that get the request and return (status, headers, body); when it is empty the answer is good.
@@ -66,32 +66,24 @@ class ModelServer:
         self.faults: list[str] = []
         self.slow = threading.Event()
         self.vector_size = 1536
-        owner = self
+        super().__init__()
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                owner.asked.append({"path": self.path, "headers": dict(self.headers), "body": body})
-                status, headers, answer = owner.answer(self.path, body)
-                payload = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(payload)))
-                self.end_headers()
-                self.wfile.write(payload)
-
-            def log_message(self, *_: Any) -> None: ...
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._http.server_address[1]}/v1"
-        threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True).start()
+    @property
+    def url(self) -> str:
+        """The base of its addresses."""
+        return f"{super().url}/v1"
 
     def close(self) -> None:
         self.slow.set()
-        self._http.shutdown()
-        self._http.server_close()
+        super().close()
+
+    def respond(self, asked: Asked) -> Answer:
+        """See ``answer``."""
+        body = json.loads(asked.body)
+        self.asked.append({"path": asked.path, "headers": asked.headers, "body": body})
+        status, headers, answer = self.answer(asked.path, body)
+        said = answer if isinstance(answer, bytes) else json.dumps(answer)
+        return Answer(said, status, "application/json", headers)
 
     def answer(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, str], Any]:
         if self.script:

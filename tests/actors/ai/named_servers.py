@@ -37,7 +37,7 @@ class NamedServer(ModelServer):
     context = 30_000
 
     def answer(self, path: str, body: dict[str, Any]) -> Answer:
-        headers = {name.lower(): value for name, value in self.asked[-1]["headers"].items()}
+        headers = self.asked[-1]["headers"]
         if self.script:
             return self.script.popleft()(body)
         if not self.lets_in(headers):

@@ -91,7 +91,7 @@ def polled(run_jobs: JobRunner) -> None:
 def test_each_story_is_analysed_once_and_paid_once_when_workers_are_killed_at_each_step(
     database: str, conn: Connection, tmp_path: Path, kind: str
 ) -> None:
-    said, wrong = run(database, conn, tmp_path, count=40, kind=kind)
+    said, wrong = run(database, conn, tmp_path, count=20, kind=kind)
     assert wrong == [], said
 
 

@@ -344,7 +344,7 @@ def test_the_key_is_sent_and_never_shown(run: Callable[..., Any], model_server: 
     model_server.script.append(lambda _: (401, {}, {"error": {"message": "no"}}))
     with pytest.raises(Reject) as raised:
         run()
-    assert model_server.asked[0]["headers"]["Authorization"] == "Bearer sk-secret"
+    assert model_server.asked[0]["headers"]["authorization"] == "Bearer sk-secret"
     settings = Settings.model_validate({"provider": "openai", "openai": {"model": "m", "api_key": "sk-secret"}})
     assert "sk-secret" not in repr(settings) + str(raised.value) + json.dumps(rows(CALLS), default=str)
 

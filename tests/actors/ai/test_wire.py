@@ -78,7 +78,7 @@ def test_anthropics_messages_are_asked_and_read(ask: Callable[..., Any]) -> None
     assert found.text == "The registry signs every package now."
     assert asked["path"] == "/v1/messages"
     assert (asked["headers"]["x-api-key"], asked["headers"]["anthropic-version"]) == ("sk-secret", "2023-06-01")
-    assert "Authorization" not in asked["headers"]
+    assert "authorization" not in asked["headers"]
     body = asked["body"]
     assert (body["max_tokens"], body["output_config"]["format"]["type"]) == (1000, "json_schema")
     assert body["messages"][0]["role"] == "user"

@@ -7,9 +7,8 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import pytest
 from actors.engine.contract import EngineError
 from actors.engine.readers.pool import Readers
 from actors.engine.readers.server import Limits
+from tests.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[3]
 ODD = "tests.actors.engine.odd_operations"
@@ -70,15 +70,6 @@ def refused(readers: Readers, operation: str, notes: Path, **arguments: Any) -> 
     return caught.value, len(attempts)
 
 
-def eventually(is_so: Callable[[], bool], patience: float = 30) -> bool:
-    deadline = time.monotonic() + patience
-    while not is_so():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
-
-
 def is_there(pid: int) -> bool:
     with suppress(psutil.NoSuchProcess):
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
@@ -87,7 +78,7 @@ def is_there(pid: int) -> bool:
 
 def waiting(path: Path) -> int:
     """The process that has left a note there."""
-    assert eventually(lambda: path.exists() and bool(path.read_text().strip()))
+    eventually(lambda: path.exists() and bool(path.read_text().strip()))
     return int(path.read_text().split()[-1])
 
 
@@ -149,7 +140,7 @@ def test_readers_that_were_killed_while_they_had_nothing_to_do_cost_no_page_anyt
     pids = [child.pid for child in server.children()]
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
-    assert eventually(lambda: not any(map(is_there, pids)))
+    eventually(lambda: not any(map(is_there, pids)))
     assert readers.ask("echo", b"read", about="it") == b"read"
 
 
@@ -177,7 +168,7 @@ def test_each_reading_has_its_whole_time_however_long_its_reader_has_worked(read
 def test_a_reader_that_has_grown_is_replaced(readers: Readers) -> None:
     first, second = (json.loads(readers.ask("grow", b"", about="it"))["pid"] for _ in range(2))
     assert first != second
-    assert eventually(lambda: not is_there(first))
+    eventually(lambda: not is_there(first))
 
 
 def test_a_reader_knows_nothing_of_the_workers_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,7 +234,7 @@ def test_a_thread_that_is_interrupted_leaves_nothing_behind(tmp_path: Path) -> N
     stop(second)
     stop(first)
     assert list(stopped) == ["other", "hog"]
-    assert eventually(lambda: not is_there(pid))
+    eventually(lambda: not is_there(pid))
     assert not other.exists()
     assert readers.ask("echo", b"free", about="it") == b"free"
     readers.close()
@@ -262,7 +253,7 @@ def test_what_was_killed_is_started_again(readers: Readers) -> None:
     found = who(readers)
     for pid in (found["server"], found["pid"]):
         os.kill(pid, signal.SIGKILL)
-        assert eventually(lambda pid=pid: not is_there(pid))  # type: ignore[misc]
+        eventually(lambda pid=pid: not is_there(pid))  # type: ignore[misc]
     again = who(readers)
     assert found["pid"] != again["pid"]
     assert found["server"] != again["server"]
@@ -289,7 +280,7 @@ def test_all_of_them_end_with_their_worker(notes: Path) -> None:
         pids = [*map(int, worker.stdout.readline().split()), waiting(notes)]
         assert all(map(is_there, pids))
         worker.kill()
-    assert eventually(lambda: not any(map(is_there, pids)))
+    eventually(lambda: not any(map(is_there, pids)))
 
 
 _FORKING = """

@@ -5,11 +5,11 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.actors.scripted_site import Answer, Asked, Loopback
 
 _SIGNED = "The registry now signs every package of series {number} that a maintainer uploads."
 _STOLEN = "A stolen token alone is not enough any more."
@@ -52,7 +52,7 @@ class Gone(Exception):
     """The request gets no answer."""
 
 
-class Provider:
+class Provider(Loopback):
     """Answers, counts, and remembers what it charged for.
 
     Attributes:
@@ -85,44 +85,24 @@ class Provider:
         self._files: dict[str, bytes] = {}
         self._seen: Counter[str] = Counter()
         self.lock = threading.RLock()
-        owner = self
+        super().__init__()
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                self._answer(self.rfile.read(int(self.headers["Content-Length"])))
+    @property
+    def url(self) -> str:
+        """The base of its addresses."""
+        return f"{super().url}/v1"
 
-            def do_GET(self) -> None:
-                self._answer(None)
-
-            def _answer(self, body: bytes | None) -> None:
-                address = urlsplit(self.path)
-                query = {name: values[0] for name, values in parse_qs(address.query).items()}
-                path = address.path.removeprefix("/v1")
-                try:
-                    status, answer = owner.answer(path, query, body)
-                    owner.strike(f"{self.command} {path.strip('/').split('/')[-1]}")
-                except Gone:
-                    return
-                payload = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(payload)))
-                self.end_headers()
-                with suppress(ConnectionError):  # the worker that asked was killed
-                    self.wfile.write(payload)
-
-            def log_message(self, *_: Any) -> None: ...
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._http.server_address[1]}/v1"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.shutdown()
-        self._http.server_close()
+    def respond(self, asked: Asked) -> Answer | None:
+        """See ``answer``."""
+        address = urlsplit(asked.path)
+        query = {name: values[0] for name, values in parse_qs(address.query).items()}
+        path = address.path.removeprefix("/v1")
+        try:
+            status, answer = self.answer(path, query, asked.body if asked.method == "POST" else None)
+            self.strike(f"{asked.method} {path.strip('/').split('/')[-1]}")
+        except Gone:
+            return None
+        return Answer(answer if isinstance(answer, bytes) else json.dumps(answer), status, "application/json")
 
     def answer(self, path: str, query: dict[str, str], body: bytes | None) -> tuple[int, Any]:
         """The status and the body for a request."""

@@ -5,11 +5,10 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import closing
 from typing import Any
 
+from tests.actors.scripted_site import Answer, Asked, Loopback
 from tests.lab.chaos.handlers import PROVIDER
 from tests.lab.chaos.keeper import Kept
 from tests.lab.chaos.outcome import Outcome
@@ -28,7 +27,7 @@ _ROWS = """SELECT q.message_id::text, (q.message #>> '{kwargs,n}')::integer, q.s
   FROM zeke_jobs.queue AS q WHERE q.task = 'embed'"""
 
 
-class Provider:
+class Provider(Loopback):
     """Counts its calls, and how many there are at once. ``fails``: every seventh call is refused, and single texts are."""
 
     def __init__(self) -> None:
@@ -36,6 +35,12 @@ class Provider:
         self.fails = False
         self.seconds = 0.03
         self._lock = threading.Lock()
+        super().__init__()
+
+    def respond(self, asked: Asked) -> Answer:
+        """See ``answer``."""
+        found = self.answer(json.loads(asked.body))
+        return Answer(json.dumps(found), 503 if found is None else 200)
 
     def answer(self, texts: list[int]) -> list[Any] | None:
         """A vector for each text, None for a refused one; None instead of the list if the call fails."""
@@ -50,29 +55,11 @@ class Provider:
         return None if is_refused else [None if self.fails and n % _REFUSED == 0 else [n, n / 2] for n in texts]
 
 
-@contextmanager
-def _serving(provider: Provider) -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            found = provider.answer(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(503 if found is None else 200)
-            self.end_headers()
-            self.wfile.write(json.dumps(found).encode())
-
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-
-
 def chunks(*, quick: bool) -> Outcome:
     """The same texts three times: from a kind provider, from one that fails, and while workers die."""
-    count, provider = 1_000 if quick else 10_000, Provider()
-    with _serving(provider) as address, world("chunks", quick=quick, kinds={}) as here:
-        both = [here.worker(name, **{PROVIDER: address}) for name in ("one", "two")]
+    count = 1_000 if quick else 10_000
+    with Provider() as provider, world("chunks", quick=quick, kinds={}) as here:
+        both = [here.worker(name, **{PROVIDER: provider.url}) for name in ("one", "two")]
         here.until(lambda: here.look("SELECT count(*) FROM zeke_jobs.worker") == 2, 60, "two workers")
         _run(here, count)
         plain, provider.calls, provider.fails = provider.calls, 0, True
