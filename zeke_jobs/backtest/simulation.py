@@ -14,7 +14,6 @@ from zeke_jobs.backtest.workload import Attempt, Fleet, Job, Workload
 from zeke_jobs.config.models import Config
 from zeke_jobs.worker.finish.outcome import backoff
 
-_DUE, _SEND, _END, _LEAVE, _LOOK = range(5)
 _SAMPLES = 120  # moments at which queues are sampled, evenly over the time that counts
 _WAIT_WHEN_FULL = 30.0  # seconds until a job sends again that met a full queue, as with ``ctx.send``
 
@@ -54,7 +53,7 @@ class Simulation:
         self._unserved: Counter[str] = Counter()
         self._queues = list(config.queues)
         self._free = fleet.slots
-        self._events: list[tuple[float, int, int, Any]] = []
+        self._events: list[tuple[float, int, Callable[[Any, float], object], Any]] = []
         self._pushed = self._sent = 0
         self._queued: dict[Live, None] = {}
         self._of_task: Counter[str] = Counter()  # these, by task
@@ -67,8 +66,6 @@ class Simulation:
         at_root, count = 0, len(roots)
         due_root = roots[0].sent if count else NEVER
         next_sample = self._begin
-        # In the order of _DUE, _SEND, …
-        handle = (self._release, self._send_again, self._end, self._leave, self._look)
         while events or at_root < count:
             now = min(due_root, events[0][0]) if events else due_root
             if now > self.horizon:
@@ -82,9 +79,9 @@ class Simulation:
                 at_root += 1
                 due_root = roots[at_root].sent if at_root < count else NEVER
             while events and events[0][0] <= now:
-                _, _, kind, what = heappop(events)
-                handle[kind](what, now)
-                acts = acts or kind != _END  # a claim follows later
+                _, _, happens, what = heappop(events)
+                happens(what, now)
+                acts = acts or happens != self._end  # a claim follows later
             if acts and self._free:
                 self._claim(now)
         self._sample(next_sample, self._end_of_time)
@@ -122,7 +119,7 @@ class Simulation:
     def _send_again(self, job: Job, now: float) -> None:
         """Another job sends a job, and does so again after a time while the queue is full, unless it can never empty."""
         if not self._send(job, now, is_last=False):
-            self._push(now + _WAIT_WHEN_FULL, _SEND, job)
+            self._push(now + _WAIT_WHEN_FULL, self._send_again, job)
 
     def _send(self, job: Job, now: float, *, is_last: bool = True) -> bool:
         """Send a job; whether no other try follows."""
@@ -148,7 +145,7 @@ class Simulation:
         self._sent += 1
         live = Live(job, lane, self._sent)
         if job.leaves is not None:
-            self._push(now + job.leaves, _LEAVE, live)
+            self._push(now + job.leaves, self._leave, live)
         self._queue(live, now + job.delay, now)
         return True
 
@@ -160,7 +157,7 @@ class Simulation:
         if seen <= now:
             self._release(live, now)
         else:
-            self._push(seen, _DUE, live)
+            self._push(seen, self._release, live)
 
     def _release(self, live: Live, now: float) -> None:
         if live not in self._queued:  # it left before it was due
@@ -188,7 +185,7 @@ class Simulation:
         self._free += 1
         again = None if attempt.how == "completed" else self._again(live, attempt, now)
         self.board.end(live, now, attempt, live.job.cost_of(attempt) if lane.is_metered else None)
-        self._push(now + self._wake_up(), _LOOK, None)
+        self._push(now + self._wake_up(), self._look, None)
         figures, counts = self.tasks[lane.task], self._counts(live.job)
         if again is None:
             self.last = now
@@ -242,7 +239,7 @@ class Simulation:
         # If a rate, a budget or a breaker blocks the claim, it is repeated when they let a job start.
         if self._free and self.board.opens < self._opens:
             self._opens = self.board.opens
-            self._push(self._opens + self._wake_up(), _LOOK, None)
+            self._push(self._opens + self._wake_up(), self._look, None)
 
     def _wake_up(self) -> float:
         """Seconds until a worker claims, after a job fell due or ended or a limit opened."""
@@ -258,11 +255,11 @@ class Simulation:
             figures.waited(now - live.due + job.start, now)
             if job.cost is not None:
                 figures.cost = (figures.cost or 0.0) + job.cost
-        self._push(now + held, _END, live)
+        self._push(now + held, self._end, live)
         for follow_up in job.sends:
             if follow_up.attempt == live.tried:
-                self._push(now + min(follow_up.after, held), _SEND, follow_up.job)
+                self._push(now + min(follow_up.after, held), self._send_again, follow_up.job)
 
-    def _push(self, at: float, kind: int, what: Live | Job | None) -> None:
+    def _push(self, at: float, happens: Callable[[Any, float], object], what: Live | Job | None) -> None:
         self._pushed += 1
-        heappush(self._events, (at, self._pushed, kind, what))
+        heappush(self._events, (at, self._pushed, happens, what))

@@ -47,16 +47,11 @@ def check_code(document: Document, config: Config) -> None:
 class _Checks:
     def __init__(self, document: Document) -> None:
         self._document = document
-        tasks = document.value.get("tasks")
-        stanzas: dict[Path, Any] = {
-            ("tasks", name): one for name, one in (tasks if isinstance(tasks, dict) else {}).items()
-        }
-        stanzas[("defaults",)] = document.value.get("defaults")
         # The places by which a task gets a job when another one has failed, by its name there.
         self._tellers: defaultdict[str, list[Path]] = defaultdict(list)
-        for path, stanza in stanzas.items():
-            if isinstance(stanza, dict) and isinstance(told := stanza.get("on_failed"), str):
-                self._tellers[told].append((*path, "on_failed"))
+        for path, told in walk(document.value):
+            if path[-1:] == ("on_failed",) and len(path) == {"tasks": 3, "defaults": 2}.get(str(path[0])):
+                self._tellers[str(told)].append(path)
 
     def migrations(self, package: str, path: Path) -> None:
         from zeke_jobs.postgres.migrate import of_package

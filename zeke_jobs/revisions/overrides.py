@@ -6,7 +6,7 @@ An override replaces those before it at its place and below. A timed one keeps w
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from zeke_jobs.config import check, load_text
 from zeke_jobs.config.document import parse
@@ -21,14 +21,9 @@ _TOP = ("timezone",)
 NAME = "jobs.yaml with values set by hand"
 
 
-class Carried(NamedTuple):
-    """The overrides that stay beside a file, and notes about the others."""
-
-    kept: tuple[Override, ...]
-    notes: tuple[str, ...]
-
-
-def carried(file: Config, overrides: Sequence[Override], set_before: Sequence[Override] | None = None) -> Carried:
+def carried(
+    file: Config, overrides: Sequence[Override], set_before: Sequence[Override] | None = None
+) -> tuple[list[Override], list[str]]:
     """The overrides that still have an effect beside this file, with notes about the ones that end.
 
     An override ends when its task, limit or service leaves the file. It also ends when the file has the same value itself, and no
@@ -38,7 +33,7 @@ def carried(file: Config, overrides: Sequence[Override], set_before: Sequence[Ov
         ConfigurationError: one does not fit the file.
     """
     if not overrides:
-        return Carried((), ())
+        return [], []
     lapsed = [(one, reason) for one in overrides if (reason := _lapse(file, one))]
     kept = [one for one in overrides if not _lapse(file, one)]
     whole = load_text(file.text, NAME, handlers=False, edits=edits(kept))
@@ -54,7 +49,7 @@ def carried(file: Config, overrides: Sequence[Override], set_before: Sequence[Ov
         for one, reason in lapsed
         if any(one.covers(other) for other in before)
     }
-    return Carried(tuple(kept), tuple(notes))
+    return kept, list(notes)
 
 
 def refuse_stuck(file: Config, overrides: Sequence[Override]) -> None:

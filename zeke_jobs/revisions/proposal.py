@@ -61,10 +61,11 @@ def propose(conn: Connection, request: Request) -> Proposal:
     in_force = latest.overrides if latest else ()
     before = _readable(latest, file)
     _refuse_unknown_tasks(conn, orders, before)
-    carried = by_hand.carried(file, in_force if request.overrides is None else request.overrides, in_force)
+    wanted = in_force if request.overrides is None else request.overrides
+    carried, notes = by_hand.carried(file, wanted, in_force)
     fields = masking.fields_of(before, file)
     now: datetime = SQL.value(conn, "schedule/clock")
-    kept = tuple(_ordered(carried.kept, request, latest, before, now))
+    kept = tuple(_ordered(carried, request, latest, before, now))
     after = file
     if kept:
         after = load_text(file.text, by_hand.NAME, edits=store.edits(kept))
@@ -85,7 +86,7 @@ def propose(conn: Connection, request: Request) -> Proposal:
             restarts=diff.restarts(before, after),
             overrides=tuple(one.masked(fields) for one in kept),
             overridden=diff.changes(file, after),
-            notes=(*carried.notes, *_settings_notes(in_force, kept)),
+            notes=(*notes, *_settings_notes(in_force, kept)),
         ),
     )
 

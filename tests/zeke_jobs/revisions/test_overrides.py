@@ -73,14 +73,11 @@ def test_another_value_for_a_place_takes_that_of_the_first_and_of_what_is_below(
 
 
 def test_a_new_file_keeps_what_is_set_unless_it_says_the_same_or_lacks_the_task() -> None:
-    assert carried(load(), [CONCURRENCY]).kept == (CONCURRENCY,)
+    assert carried(load(), [CONCURRENCY]) == ([CONCURRENCY], [])
     same = carried(load(BASE.replace("concurrency: 5", "concurrency: 3")), [CONCURRENCY])
-    assert (same.kept, same.notes) == (
-        (),
-        ("analyze.concurrency is no longer set by hand: the file has the same value",),
-    )
+    assert same == ([], ["analyze.concurrency is no longer set by hand: the file has the same value"])
     gone = carried(load("  other: {handler: 'H:work'}"), [CONCURRENCY])
-    assert gone.notes == ("analyze.concurrency is no longer set by hand: analyze left the file",)
+    assert gone[1] == ["analyze.concurrency is no longer set by hand: analyze left the file"]
 
 
 def test_setting_what_the_file_says_changes_nothing(conn: Connection) -> None:

@@ -143,7 +143,7 @@ def recorded(
             )
         in_force = revision.config(handlers=False)
         base = in_force if file is None else config.load(file, handlers=False)
-        by_hand = revision.overrides if file is None else overrides.carried(base, revision.overrides).kept
+        by_hand = revision.overrides if file is None else overrides.carried(base, revision.overrides)[0]
         name = str(file or f"revision {revision.number}")
         proposed = _with_values(base, name, store.edits(by_hand), assignments)
         first, last = history.period(conn, begin, end, usual=timedelta(days=1))
