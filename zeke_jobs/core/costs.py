@@ -21,8 +21,3 @@ def check(amount: Decimal | int, currency: str) -> None:
 def mixed(known: str, given: str) -> ValueError:
     """The error for a second currency: amounts in two currencies cannot be added."""
     return ValueError(f"expected a cost in {known}, as this job's before, got {given}; convert it first")
-
-
-def cost_text(amount: Decimal, currency: str | None) -> str:
-    """The cost as text: ``0.0125 USD``."""
-    return f"{amount.normalize():f} {currency}"

@@ -180,11 +180,6 @@ def is_json() -> bool:
     return chosen == "json" or (chosen == "auto" and not _on_terminal())
 
 
-def must_be_json() -> bool:
-    """Whether ``ZEKE_JOBS_LOG_FORMAT`` asks for JSON in so many words, so that no line may be text."""
-    return environment.lookup(environment.LOG_FORMAT) == "json"
-
-
 def _on_terminal() -> bool:
     # Not sys.stderr.isatty(): in a worker that is a pipe, although the pipe may lead to a terminal.
     try:

@@ -3,7 +3,7 @@
 import sys
 from typing import NoReturn
 
-from zeke_jobs.core import logs
+from zeke_jobs.core import environment, logs
 from zeke_jobs.core.redaction import redact
 from zeke_jobs.core.terminal import visible
 
@@ -18,7 +18,7 @@ def refuse(error: Exception) -> NoReturn:
     """
     has_places = bool(getattr(error, "diagnostics", ()))  # each one then has its own line with "error:"
     said = redact(str(error) if has_places else f"zeke_jobs: error: {error}")
-    if logs.must_be_json():
+    if environment.lookup(environment.LOG_FORMAT) == "json":  # then no line may be text
         logs.configure()
         logs.get_logger().critical(said)
         sys.exit(STATUS)

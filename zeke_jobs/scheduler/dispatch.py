@@ -62,7 +62,11 @@ def beat(conn: Connection, *, now: datetime | None = None) -> list[Tick]:
     wait = _WAIT
     for row in SQL.all(conn, "schedule/in_force", schedule=None):
         try:
-            ticks = _look(conn, _read(row, now), now, wait=wait)
+            schedule, ticks = _read(row, now), list[Tick]()
+            is_ahead = schedule.decided_to - now > _CLOCK_PUT_BACK
+            if not schedule.is_known or is_ahead or due(schedule.timetable, schedule.decided_to, now):
+                with locked(conn, schedule, wait=wait) as held:
+                    ticks = _decide(conn, held, now)
         except Exception as error:  # a fault of one schedule must not stop the others
             if conn.closed:
                 raise
@@ -169,14 +173,6 @@ def advance(conn: Connection, timetable: Timetable, decided_to: datetime) -> Non
         decided_to=decided_to,
         next_tick=timetable.cron.next_after(decided_to, timetable.zone),
     )
-
-
-def _look(conn: Connection, schedule: InForce, now: datetime, *, wait: float) -> list[Tick]:
-    is_ahead = schedule.decided_to - now > _CLOCK_PUT_BACK
-    if schedule.is_known and not is_ahead and not due(schedule.timetable, schedule.decided_to, now):
-        return []
-    with locked(conn, schedule, wait=wait) as held:
-        return _decide(conn, held, now)
 
 
 def _decide(conn: Connection, held: InForce, now: datetime) -> list[Tick]:

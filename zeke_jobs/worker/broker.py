@@ -112,7 +112,12 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
         if message.args:
             raise TypeError(f"expected the payload as keywords, got {len(message.args)} positional arguments")
         delay = message.options.pop("delay", None) if delay is None else delay
-        options = self._options(message.options)
+        # Other options stay with the message, as in dramatiq, if a middleware declares them. Packages that call
+        # ``message_with_options(options=…)``, such as OpenTelemetry's instrumentor, nest theirs in ``options``.
+        for name in message.options.keys() - _OPTIONS - (self.actor_options - INSTEAD.keys()) - {"options"}:
+            instead = INSTEAD.get(name) or suggest(name, sorted(_OPTIONS), what="options")
+            raise TypeError(f"expected an option of send or of a middleware, got {quote(name)}; {instead}")
+        options: dict[str, Any] = {name: value for name, value in message.options.items() if name in _OPTIONS}
         self.emit_before("enqueue", message, delay)
         carried = {name: value for name, value in message.options.items() if name not in options}
         options |= {"id": message.message_id, "delay": None if delay is None else timedelta(milliseconds=delay)}
@@ -121,16 +126,6 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
             tracing.sent(drivers.perform(None, plan))
         self.emit_after("enqueue", message, delay)
         return message
-
-    def _options(self, given: dict[str, Any]) -> dict[str, Any]:
-        """The options of a send. Other options stay with the message, as in dramatiq, if a middleware declares them.
-
-        Packages that call ``message_with_options(options=…)``, such as OpenTelemetry's instrumentor, nest theirs in ``options``.
-        """
-        for name in given.keys() - _OPTIONS - (self.actor_options - INSTEAD.keys()) - {"options"}:
-            instead = INSTEAD.get(name) or suggest(name, sorted(_OPTIONS), what="options")
-            raise TypeError(f"expected an option of send or of a middleware, got {quote(name)}; {instead}")
-        return {name: value for name, value in given.items() if name in _OPTIONS}
 
     def close(self) -> None:
         """Close the idle connections."""

@@ -21,7 +21,6 @@ from zeke_jobs.worker.finish.completer import Completer
 from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Outcome, Settled, of_exception, of_shutdown
 from zeke_jobs.worker.leftovers import end_children
 from zeke_jobs.worker.life.proof import ProofOfLife
-from zeke_jobs.worker.run import job_log
 from zeke_jobs.worker.run.executor import Executor
 from zeke_jobs.worker.run.interrupts import Cancelled, Interrupt, Interrupts, Lost
 from zeke_jobs.worker.run.reports import Shared
@@ -120,7 +119,7 @@ class WorkerProcess:
         """
         if not (self.held.give_up(claim) if gives_up else self.held.end(claim, unstarted=unstarted)):
             return False
-        if job_log.is_to_store(claim, completed=isinstance(outcome, Completed | Settled)):
+        if (log := claim.log) and log.count and (log.always or not isinstance(outcome, Completed | Settled)):
             self.completer.store_log(claim)
         if isinstance(outcome, Settled):
             self.completer.confirm([(claim, Completed())])

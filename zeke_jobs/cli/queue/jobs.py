@@ -15,7 +15,6 @@ from zeke_jobs.cli.queue.why import show_reasons
 from zeke_jobs.cli.run import FAILED, usage
 from zeke_jobs.client import reading
 from zeke_jobs.client.batches import batch_status
-from zeke_jobs.core import costs
 from zeke_jobs.core.job import Job
 from zeke_jobs.core.wording import one_line, passed, progress, took
 from zeke_jobs.diagnosis import ends
@@ -101,7 +100,7 @@ def _batch(job: Job) -> str:
 
 
 def _cost(job: Job) -> str:
-    return "" if job.cost is None else costs.cost_text(job.cost, job.currency)
+    return "" if job.cost is None else f"{job.cost.normalize():f} {job.currency}"
 
 
 def _took(job: Job) -> str:

@@ -21,12 +21,6 @@ def keeping(claim: Claim, task: Task) -> Iterator[None]:
         yield
 
 
-def is_to_store(claim: Claim, *, completed: bool) -> bool:
-    """Whether an attempt that ended so has lines to store."""
-    log = claim.log
-    return log is not None and log.count > 0 and (log.always or not completed)
-
-
 def store(conn: Connection, claims: Sequence[Claim]) -> None:
     """Store the lines of ended attempts."""
     read = [(claim, *claim.log.read()) for claim in claims if claim.log is not None]
