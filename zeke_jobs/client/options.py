@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from math import isfinite
@@ -71,18 +71,15 @@ def refused(refusal: Mapping[str, Any], options: Mapping[str, Any]) -> TypeError
     """The exception for a refusal of the database, which names the field and what it accepts."""
     accepted = refusal["accepted"]
     words = [refusal["field"], _IN_PYTHON.get(accepted, accepted)]
-    got = refusal.get("got") or _shown(refusal["field"], options)
+    if not (got := refusal.get("got")):
+        value: Any = options
+        for name in refusal["field"].replace("[", ".").rstrip("]").split("."):
+            value = value[int(name)] if isinstance(value, list) else value.get(name)
+        got = value.isoformat() if isinstance(value, datetime) else repr(value)
     if "choices" in refusal:
         got = f"{got!r}; {suggest(got, refusal['choices'], what='fields')}"
     kind = TypeError if refusal["code"] == "type" else ValueError
     return kind(f"expected {' '.join(filter(None, words))}, got {got}")
-
-
-def _shown(field: str, options: Mapping[str, Any]) -> str:
-    value: Any = options
-    for name in field.replace("[", ".").rstrip("]").split("."):
-        value = value[int(name)] if isinstance(value, list) else value.get(name)
-    return value.isoformat() if isinstance(value, datetime) else repr(value)
 
 
 def as_id(name: str, value: UUID | str) -> UUID:
@@ -102,15 +99,3 @@ def as_count(name: str, value: int) -> int:
             f"expected {name} of at least 0, got {value}" if value < 0 else f"expected {name} of 31 bits, got {value}"
         )
     return value
-
-
-def keys_of(keys: Sequence[str | None], count: int) -> list[str | None]:
-    """A key for each of a number of jobs; None gives a job no key of its own."""
-    if isinstance(keys, str):
-        raise TypeError(f"expected keys as a list, got the text {keys!r}; key= is for all jobs")
-    if len(keys) != count:
-        raise ValueError(f"expected as many keys as payloads, got {len(keys)} for {count}")
-    for index, key in enumerate(keys):
-        if not isinstance(key, str | None):
-            raise TypeError(f"expected keys[{index}] as text, got {key!r}")
-    return list(keys)

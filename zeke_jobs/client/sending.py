@@ -12,7 +12,6 @@ from zeke_jobs.client import drivers, tracing
 from zeke_jobs.client.batch_options import batch_options
 from zeke_jobs.client.options import (
     as_id,
-    keys_of,
     new_id,
     refuse_unknown,
     refused,
@@ -141,8 +140,14 @@ def many(
 ) -> Callable[[Database], Coroutine[Any, Any, list[Sent]]]:
     """The plan of ``send_many``."""
     refuse_unknown(options, ManyJobOptions)
-    given = list(payloads)
-    own_keys = [] if keys is None else keys_of(keys, len(given))
+    given, own_keys = list(payloads), list(keys or ())
+    if isinstance(keys, str):
+        raise TypeError(f"expected keys as a list, got the text {keys!r}; key= is for all jobs")
+    if keys is not None and len(keys) != len(given):
+        raise ValueError(f"expected as many keys as payloads, got {len(keys)} for {len(given)}")
+    for index, key in enumerate(own_keys):
+        if not isinstance(key, str | None):
+            raise TypeError(f"expected keys[{index}] as text, got {key!r}")
     ids = [new_id() for _ in given]
 
     async def attempt(database: Database, known: KnownTask) -> list[Sent] | None:

@@ -32,7 +32,9 @@ class Diagnostic:
     def __str__(self) -> str:
         head = f"{self.file}:{self.line}:{self.column}: error: {self.message}"
         gutter = f"{self.line:>5} | "
-        before, shown = _crop(self.source, self.column - 1)
+        # Of a long line the part around the fault.
+        start = max(0, self.column - 1 - _WIDEST // 2) if len(self.source) > _WIDEST else 0
+        before, shown = self.column - 1 - start, self.source[start : start + _WIDEST]
         carets = "^" * max(1, min(self.length, len(shown) - before))
         blank = "".join("\t" if char == "\t" else " " for char in shown[:before])
         lines = [head]
@@ -41,9 +43,3 @@ class Diagnostic:
         if self.help:
             lines += [f"  help: {self.help}"]
         return "\n".join(lines)
-
-
-def _crop(source: str, at: int) -> tuple[int, str]:
-    """The part of a long line around ``at``, and the position of ``at`` in it."""
-    start = max(0, at - _WIDEST // 2) if len(source) > _WIDEST else 0
-    return at - start, source[start : start + _WIDEST]

@@ -8,17 +8,6 @@ from zeke_jobs.payload import json_text
 from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Outcome, Settled
 
 
-def check(result: Any, jobs: int) -> None:
-    """See that a handler returned an output for each job, or None.
-
-    Raises:
-        Reject: it did not; another run would repeat its effects and return the same.
-    """
-    if result is not None and not (isinstance(result, list) and len(result) == jobs):
-        got = f"a list of {len(result)}" if isinstance(result, list) else type(result).__name__
-        raise Reject(f"expected a list of {jobs} outputs, or None, got {got}")
-
-
 def end_of(
     chunk: ChunkContext[Any], place: int, result: list[Any] | None, error: BaseException | None
 ) -> Outcome | BaseException:

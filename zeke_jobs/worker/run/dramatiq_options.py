@@ -1,12 +1,9 @@
 """Options of Dramatiq's messages that no worker of zeke_jobs obeys, each with what to use instead."""
 
-from zeke_jobs.core.quoting import quote
-from zeke_jobs.errors import InvalidPayload
-
 _NEXT = "the handler sends the next job itself: ctx.send"
 _AFTER_FAILURE = "on_failed: in a task of jobs.yaml names one that gets its failed jobs"
 _AFTER_GROUP = "zeke_jobs.batch with then=: a job is sent when all jobs of the batch have ended"
-_FOLLOWS = {
+FOLLOWS = {
     "pipe_target": _NEXT,
     "pipe_ignore": _NEXT,
     "on_success": _NEXT,
@@ -17,7 +14,7 @@ _FOLLOWS = {
 }
 _OUTPUT = "each output is stored with its job; keep= says for how long"
 INSTEAD = {
-    **_FOLLOWS,
+    **FOLLOWS,
     "max_retries": "retry= is the number of retries",
     **dict.fromkeys(("min_backoff", "max_backoff", "retry_when"), "retry: in a task of jobs.yaml"),
     "time_limit": "timeout= has the seconds",
@@ -26,13 +23,3 @@ INSTEAD = {
     "result_ttl": _OUTPUT,
     "periodic": "cron: in a task of jobs.yaml",
 }
-
-
-def check(options: dict[str, object]) -> None:
-    """Refuse a message, of a program that writes the table itself, after which other jobs should run: they never would.
-
-    Raises:
-        InvalidPayload: there is such an option; the text says what to use instead.
-    """
-    for name in options.keys() & _FOLLOWS.keys():
-        raise InvalidPayload(f"expected a message after which no other job follows, got {quote(name)}; {INSTEAD[name]}")

@@ -19,7 +19,7 @@ from zeke_jobs.errors import ClaimLost, InvalidPayload, Reject, Retry, Throttled
 from zeke_jobs.worker.claim.claims import Claim, JobMessage
 from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Outcome, Settled, limit_of, of_exception
 from zeke_jobs.worker.run import job_log, tracing
-from zeke_jobs.worker.run.chunk import check, encoded, end_of
+from zeke_jobs.worker.run.chunk import encoded, end_of
 from zeke_jobs.worker.run.event_loop import Call, end_child
 from zeke_jobs.worker.run.interrupts import Interrupt, Interrupts, Lost
 from zeke_jobs.worker.run.job_context import JobContext
@@ -173,7 +173,10 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             with job_log.keeping(lead, runnable.task):
                 if fit:
                     result = yield from self._call(lead, [one.claim for one in fit], runnable, payloads, views)
-                    check(result, len(fit))
+                    if result is not None and not (isinstance(result, list) and len(result) == len(fit)):
+                        got = f"a list of {len(result)}" if isinstance(result, list) else type(result).__name__
+                        # Another run would repeat its effects and return the same.
+                        error = Reject(f"expected a list of {len(fit)} outputs, or None, got {got}")
         except BaseException as raised:  # noqa: BLE001 (it ends in the rows of the jobs)
             error = raised
         try:

@@ -99,18 +99,13 @@ class Running:
             try:
                 with self._lock:
                     self._active = False
-                if self.interrupt is not None:
-                    _receive_exception()
+                # Run some bytecode, so that a pending exception is raised here. To withdraw it instead would, up to Python 3.12,
+                # leave a mark that stops traced threads (under a debugger) for ever.
+                for _ in range(2 if self.interrupt is not None else 0):
+                    pass
             except Interrupt:
                 continue  # an exception was still on its way
             return
-
-
-def _receive_exception() -> None:
-    # Run some bytecode, so that a pending exception is raised here. To withdraw it instead would, up to Python 3.12, leave a mark
-    # that stops traced threads (under a debugger) for ever.
-    for _ in range(2):
-        pass
 
 
 class Interrupts:

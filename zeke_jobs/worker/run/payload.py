@@ -2,9 +2,10 @@
 
 from pydantic import BaseModel, ValidationError
 
+from zeke_jobs.core.quoting import quote
 from zeke_jobs.errors import InvalidPayload
 from zeke_jobs.worker.claim.claims import JobMessage
-from zeke_jobs.worker.run import dramatiq_options
+from zeke_jobs.worker.run.dramatiq_options import FOLLOWS, INSTEAD
 from zeke_jobs.worker.runtime import RunnableTask
 
 
@@ -16,7 +17,10 @@ def validated(message: JobMessage, runnable: RunnableTask) -> BaseModel:
     """
     if message.claim.fault is not None:
         raise message.claim.fault
-    dramatiq_options.check(message.options)
+    for name in (
+        message.options.keys() & FOLLOWS.keys()
+    ):  # of a program that writes the table itself: they would never run
+        raise InvalidPayload(f"expected a message after which no other job follows, got {quote(name)}; {INSTEAD[name]}")
     if message.args:
         raise InvalidPayload(f"expected the payload as keywords, got {len(message.args)} positional arguments")
     try:
