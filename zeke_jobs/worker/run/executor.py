@@ -161,7 +161,8 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
 
     def _guarded_chunk(self, running: list[JobMessage], runnable: RunnableTask) -> _Steps:
         """Run a chunk; leaves an outcome on the message of each of its jobs."""
-        lead, result, error = running[0].claim, None, None
+        lead, result = running[0].claim, None
+        error: BaseException | None = None
         fit, payloads, views = list[JobMessage](), list[Any](), list[Any]()
         for one in running:
             try:
