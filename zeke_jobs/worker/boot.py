@@ -21,12 +21,11 @@ class Boot:
     """One boot, in a thread of its own. If the boot is refused, the process ends with status 2.
 
     Dramatiq's main process waits for its workers' boot with signals blocked and their log unread. If a boot takes long, ``begin``
-    therefore lets dramatiq go on; the process claims nothing until ``is_done``.
+    therefore lets dramatiq go on; the process claims nothing before it has booted.
     ``attempt`` returns False when the database is away.
     """
 
     def __init__(self, attempt: Callable[[], bool], is_stopping: Callable[[], bool]) -> None:
-        self.is_done = False
         self._attempt = attempt
         self._is_stopping = is_stopping
         self._is_away = False
@@ -52,11 +51,9 @@ class Boot:
 
     def _run(self) -> None:
         try:
-            while not self.is_done and not self._is_stopping():
-                self.is_done = guarded(self._attempt)
-                self._is_away = not self.is_done
-                if self._is_away:
-                    time.sleep(_AGAIN)
+            while not (self._is_stopping() or guarded(self._attempt)):
+                self._is_away = True
+                time.sleep(_AGAIN)
         except SystemExit as refusal:
             self._refusal = refusal
             if self._goes_on:
