@@ -7,6 +7,7 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from zeke_jobs.client.plans import Database
+from zeke_jobs.core.quoting import quote, suggest
 from zeke_jobs.errors import InvalidPayload, UnknownTask
 from zeke_jobs.payload.json_text import UnfitForJson, encode
 from zeke_jobs.payload.schema import PayloadSchema
@@ -80,8 +81,6 @@ async def refresh(database: Database, name: str) -> KnownTask:
 
 def unknown_task(name: str, names: list[str]) -> UnknownTask:
     """The error for a name that no task has; it names the nearest."""
-    from zeke_jobs.core.quoting import quote, suggest
-
     empty = "the catalogue is empty: the first worker that starts, or `zeke-jobs apply`, fills it from jobs.yaml"
     help_ = suggest(name, names, what="tasks") if names else empty
     return UnknownTask(f"expected the name of a task, got {quote(name)}; {help_}")

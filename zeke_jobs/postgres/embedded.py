@@ -137,7 +137,9 @@ def _start(folder: Path, bin_dir: Path | None, settings: Mapping[str, str], user
     data = folder / "data"
     if not (data / "PG_VERSION").exists():
         server_programs.initdb(programs, data, user)
-    socket = _socket_folder(data)
+    socket = data
+    if not state_folder.is_plain(data):  # the path is too long for a socket, or unsafe in an address
+        socket = state_folder.base(plain=True) / f"socket-{hashlib.sha256(os.fsencode(data)).hexdigest()[:12]}"
     _make(socket, user)
     for lock_file in (data / "postmaster.pid", socket / f".s.PGSQL.{settings['port']}.lock"):
         _forget_process(lock_file)
@@ -170,13 +172,6 @@ def _open(file: Path, user: dict[str, Any]) -> TextIO:
     if user:
         os.fchown(number, user["user"], user["group"])
     return os.fdopen(number, "a")
-
-
-def _socket_folder(data: Path) -> Path:
-    """The data folder, or a folder of this user elsewhere if the path is too long for a socket or unsafe in an address."""
-    if state_folder.is_plain(data):
-        return data
-    return state_folder.base(plain=True) / f"socket-{hashlib.sha256(os.fsencode(data)).hexdigest()[:12]}"
 
 
 def _forget_process(lock_file: Path) -> None:

@@ -189,7 +189,12 @@ class Pool:
             try:
                 yield conn
             finally:
-                self._give_back(conn)
+                # An interrupted block may have left a transaction or unread results.
+                if conn.closed or self._closed or conn.info.transaction_status != TRANSACTION_STATUS_IDLE:
+                    conn.close()
+                else:
+                    with self._lock:
+                        self._idle.append((time.monotonic(), conn))
         finally:
             self._slots.release()
 
@@ -201,14 +206,6 @@ class Pool:
                     return conn
                 conn.close()
         return connect(self.url, application_name=self.application_name, opening=self._opening)
-
-    def _give_back(self, conn: Connection) -> None:
-        # An interrupted block may have left a transaction or unread results.
-        if conn.closed or self._closed or conn.info.transaction_status != TRANSACTION_STATUS_IDLE:
-            conn.close()
-            return
-        with self._lock:
-            self._idle.append((time.monotonic(), conn))
 
     def trim(self, *, keep: int = 0, older_than: float = 10.0) -> None:
         """Close connections that have been idle for ``older_than`` seconds, except the ``keep`` most recent."""

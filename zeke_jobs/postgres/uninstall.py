@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
+from zeke_jobs.core.quoting import quote, suggest
 from zeke_jobs.errors import MigrationError, ZekeJobsError
 from zeke_jobs.postgres import lock_waits
 from zeke_jobs.postgres.pool import transaction
@@ -63,15 +64,10 @@ def plan(conn: Connection, packages: Collection[str] = ()) -> Removal:
         raise StillNeeded(f"expected no live processes, got {', '.join(summary['alive'])}; stop them first")
     made = {row["package"]: tuple(row["made"]) for row in SQL.all(conn, "uninstall/made")}
     if unknown := [name for name in packages if name not in made]:
-        from zeke_jobs.core.quoting import quote, suggest
-
         help_ = suggest(unknown[0], made, what="packages") or "no package but zeke_jobs has migrations here"
         raise MigrationError(f"expected a package whose migrations were applied, got {quote(unknown[0])}; {help_}")
     return Removal(
-        database=summary["database"],
-        environment=summary["environment"],
-        jobs=summary["jobs"],
-        unfinished=summary["unfinished"],
+        **{name: summary[name] for name in ("database", "environment", "jobs", "unfinished")},
         made=tuple(one for name in packages for one in made[name]),
         left={name: objects for name, objects in made.items() if name not in packages},
         views=tuple(row["name"] for row in SQL.all(conn, "uninstall/views") if row["kind"] == "view"),
