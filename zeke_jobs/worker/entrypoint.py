@@ -22,31 +22,20 @@ def load() -> JobBroker:
         SystemExit: with status 2 after the diagnostics, when a command line finds a fault.
         ConfigurationError: the same, when another program imports the actors.
     """
-    try:
-        if _is_command_line():
-            logs.configure()
-            if _name() == "periodiq":
-                beat.obey_signals()  # from the start, so that it works as PID 1 too
-            else:
-                sys.stdout = cast("TextIO", Printed(sys.stdout))
-                sys.stderr = cast("TextIO", Printed(sys.stderr, "stderr"))
-            environment.check()
-            if _name() == "periodiq":
-                probes.answer("scheduler", beat.faults)
-            url: str | None = environment.database_url()
-        else:
-            url = environment.database_url_or_none()
-        return builder.from_file(environment.config_path(), url)
-    except ConfigurationError as error:
-        if not _is_command_line():
-            raise
-        refuse(error)
-
-
-def _is_command_line() -> bool:
-    return _name() in _COMMAND_LINES
-
-
-def _name() -> str:
     path = Path(sys.argv[0])
-    return path.parent.name if path.name == "__main__.py" else path.name
+    name = path.parent.name if path.name == "__main__.py" else path.name
+    if name not in _COMMAND_LINES:
+        return builder.from_file(environment.config_path(), environment.database_url_or_none())
+    try:
+        logs.configure()
+        if name == "periodiq":
+            beat.obey_signals()  # from the start, so that it works as PID 1 too
+        else:
+            sys.stdout = cast("TextIO", Printed(sys.stdout))
+            sys.stderr = cast("TextIO", Printed(sys.stderr, "stderr"))
+        environment.check()
+        if name == "periodiq":
+            probes.answer("scheduler", beat.faults)
+        return builder.from_file(environment.config_path(), environment.database_url())
+    except ConfigurationError as error:
+        refuse(error)
