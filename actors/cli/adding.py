@@ -54,11 +54,7 @@ def add(
     steps = [step.strip() for step in folder.split("/") if step.strip()]
     metadata: dict[str, Any] = {"folder": steps} if steps else {}
     with database() as conn:
-        if no_check:
-            told = "youtube" if "youtube.com/" in address.lower() else "rss"
-            feed = ContentSource(id=address, url=address, source_type=told)
-        else:
-            feed = _choose(discover(conn, url), pick, is_json=is_json)
+        feed = unread(address) if no_check else _choose(discover(conn, url), pick, is_json=is_json)
         known = SQL.one(conn, "source_by_address", urls=[feed.url, feed.id, address])
         first = FirstFetch.model_validate(task_settings(in_force(conn), "ingest-source").get("first_fetch", {}))
         url, kind = feed.url, _by_address(feed.url) or kind or type_of(feed)
@@ -111,6 +107,11 @@ def discover(conn: Connection, url: str) -> list[ContentSource]:
         return list(service(in_force(conn), "engine").open().discover(url).feeds)
     except EngineError as error:
         raise cannot_read(typed(url), error) from error
+
+
+def unread(address: str) -> ContentSource:
+    """The feed at an address that nobody has read yet."""
+    return ContentSource(id=address, url=address, source_type="youtube" if "youtube.com/" in address.lower() else "rss")
 
 
 def type_of(feed: ContentSource) -> str:

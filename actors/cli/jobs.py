@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
 import zeke_jobs
-from actors.cli.output import Console, ago
+from actors.cli.output import ago
 from actors.engine.canonical import site_of
 from actors.store.statements import SQL
+from zeke_jobs.cli.output import counter
 from zeke_jobs.postgres.pool import transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
@@ -42,20 +39,17 @@ def send_reads(conn: Connection, named: Sequence[tuple[UUID, str]], *, backfill:
 
 
 def follow(conn: Connection, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Wait until the jobs have ended or were put off, with a progress bar on a terminal; returns their last state by id."""
+    """Wait until the jobs have ended or were put off, telling their number on a terminal; returns their last state by id."""
     known: dict[str, dict[str, Any]] = {}
     left = set(ids)
     end = time.monotonic() + _PATIENCE
-    with progress("reading sources", len(left)) as step:
-        while left:
+    with counter() as show:
+        while left and time.monotonic() < end:
+            show(f"reading sources; {len(left)} are left")
             for row in SQL.all(conn, "news_jobs_named", ids=sorted(left)):
                 known[str(row["id"])] = row
-            done = {one for one in left if one in known and is_over(known[one])}
-            left -= done
-            step(len(done))
-            if not left or time.monotonic() > end:
-                break
-            time.sleep(_LOOK)
+            left = {one for one in left if one not in known or not is_over(known[one])}
+            time.sleep(_LOOK if left else 0)
     return known
 
 
@@ -76,13 +70,3 @@ def outcome(job: Mapping[str, Any] | None) -> str:
         return f"{job['state']}: {error.get('message') or 'no reason given'}"
     waiting = job["waiting_for"] or "it is tried again"
     return f"not yet, {ago(job['start_after'])}: {waiting}" if job["is_later"] else f"not yet: {job['state']}"
-
-
-@contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[..., None]]:
-    """A bar on standard error if that is a terminal; yields a function that moves it on."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    console = Console(file=sys.stderr, highlight=False, emoji=False)
-    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty() or total < 1) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda count=1: bar.update(task, advance=count)

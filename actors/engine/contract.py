@@ -137,6 +137,12 @@ class Author(ContractModel):
     name: _Name = ""
     url: _Address = None
 
+    @classmethod
+    def named(cls, name: str, url: str = "") -> Author | None:
+        """The author of this name; None without one."""
+        author = cls(name=name, url=url or None)
+        return author if author.name else None
+
 
 class ContentItem(ContractModel):
     """One article, video or post. The fields from ``text`` on are ours; an Engine may lack them.

@@ -111,7 +111,6 @@ def _item(entry: dict[str, Any], feed_url: str, now: datetime, *, typed: bool) -
         "transcript": _transcript(entry, feed_url),
         "tags": [one_line(value_of(tag, "term"), 100) for tag in (dict.get(entry, "tags") or [])[:_MOST_TAGS]],
     }
-    author = one_line(value_of(entry, "author"), 200)
     return ContentItem(
         id=value_of(entry, "id").strip(),
         title=one_line(title_of(entry, "title", typed=typed)),
@@ -122,7 +121,7 @@ def _item(entry: dict[str, Any], feed_url: str, now: datetime, *, typed: bool) -
         published_at=min(published, now) if published else None,
         duration=duration,
         metadata={key: value for key, value in metadata.items() if value},
-        author=Author(name=author) if author else None,
+        author=Author.named(value_of(entry, "author")),
     )
 
 

@@ -63,9 +63,6 @@ def read_page(
 
 def html_to_text(fragment: str) -> tuple[str, str]:
     """The text and markdown of HTML that is all content, such as a feed's."""
-    if "<" not in fragment and "&" not in fragment:
-        text = clean(fragment).strip()
-        return text, text
     try:
         tree = parse_page(f"<html><body><article>{fragment}</article></body></html>")
     except EngineError:
@@ -131,7 +128,7 @@ def _item(
         content_type="article",
         published_at=about.published_at,
         metadata={name: one for name, one in (("siteName", about.site), ("captions", about.captions)) if one},
-        author=Author(name=about.author) if about.author else None,
+        author=Author.named(about.author),
         text=text,
         markdown=markdown,
         language=text_language(text) or about.language,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote, urlsplit
 
 from actors.engine.contract import Author, ContentItem, EngineError
-from actors.engine.text import decode, one_line
+from actors.engine.text import decode, text_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,15 +96,13 @@ def describe(video: str, get: Get) -> ContentItem:
         data = json.loads(answer.body)
     except ValueError as error:
         raise EngineError("fetch_failed", f"{page}: its description is not JSON") from error
-    data = data if isinstance(data, dict) else {}
-    author = one_line(str(data.get("author_name", "")), 200)
     return ContentItem(
         id=video,
-        title=one_line(str(data.get("title", ""))),
+        title=text_at(data, "title"),
         url=page,
         source_type="youtube",
         content_type="video",
         canonical_url=page,
-        author=Author(name=author, url=str(data.get("author_url", "")) or None) if author else None,
+        author=Author.named(text_at(data, "author_name"), text_at(data, "author_url")),
         metadata={"videoId": video},
     )

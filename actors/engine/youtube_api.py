@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from actors.engine.contract import Author, ContentItem, ContentSource, EngineError
 from actors.engine.dates import read_date
-from actors.engine.text import clean, one_line, text_at
+from actors.engine.text import text_at
 from actors.engine.youtube import FEED
 
 if TYPE_CHECKING:
@@ -88,19 +88,18 @@ def _entries(answer: dict[str, Any]) -> list[dict[str, Any]]:
 def _item(entry: dict[str, Any]) -> ContentItem:
     video = text_at(entry, "id")
     snippet = entry.get("snippet")
-    author = one_line(text_at(snippet, "channelTitle"), 200)
     language = text_at(snippet, "defaultAudioLanguage") or text_at(snippet, "defaultLanguage")
     return ContentItem(
         id=f"yt:video:{video}",  # the id of the keyless feed, so that a key makes no new items
-        title=one_line(text_at(snippet, "title")),
-        description=clean(text_at(snippet, "description")),
+        title=text_at(snippet, "title"),
+        description=text_at(snippet, "description"),
         url=f"https://www.youtube.com/watch?v={video}",
         source_type="youtube",
         content_type="video",
         published_at=read_date(text_at(snippet, "publishedAt")),
         duration=_seconds(text_at(entry.get("contentDetails"), "duration")),
         metadata={"videoId": video},
-        author=Author(name=author) if author else None,
+        author=Author.named(text_at(snippet, "channelTitle")),
         language=language.split("-")[0].lower() or None,
     )
 

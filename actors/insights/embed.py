@@ -16,7 +16,7 @@ from actors.schema import EmbedStory  # noqa: TC001 (the handler is read by its 
 from actors.store import embeddings, texts
 from actors.store.ai_calls import ledger
 from zeke_jobs import ChunkContext, WaitFor, emit
-from zeke_jobs.errors import ClaimLost, UnknownTask
+from zeke_jobs.errors import ClaimLost
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -67,11 +67,9 @@ def awaited(ctx: Context[Any], story_id: UUID) -> Embedding | None:
     if event is not None:
         told = event.data or {}
         return Embedding(tuple(unpacked(told["vector"])), told["model"]) if "vector" in told else None
-    try:  # by the same id a second time after a crash, which sends no second job
-        asked = {"story_id": str(story_id), "job_id": str(ctx.job_id)}
-        ctx.send("embed-story", asked, id=uuid5(ctx.job_id, "embed-story"))
-    except UnknownTask:  # a jobs.yaml from before there was one
-        return None
+    # By the same id a second time after a crash, which sends no second job.
+    asked = {"story_id": str(story_id), "job_id": str(ctx.job_id)}
+    ctx.send("embed-story", asked, id=uuid5(ctx.job_id, "embed-story"))
     raise WaitFor(_event(ctx.job_id), _LONGEST)
 
 

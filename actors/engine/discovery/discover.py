@@ -68,17 +68,25 @@ class Discovery:
             return [self.fetch(url)]
         known = of_known_site(url) or self._listed(url)
         if known:
-            return [self._first(known)]
+            return self._readable(known, 1)
         answer = self.get(url)
         if not _is_page(answer):
             place = answer.moved_to or url
             return [self.read(answer).model_copy(update={"id": place, "url": place})]
         named = self.links(answer)
-        found = _distinct(self._readable(named[:MOST_FEEDS])) if named else []
-        if found:
-            return found
+        try:
+            if found := _distinct(self._readable(named[:MOST_FEEDS], MOST_FEEDS)):
+                return found
+        except EngineError as error:
+            if error.code not in {"not_a_feed", "not_found", "gone"}:
+                raise
         guesses = [address for address in well_known(answer.url) if address not in named]
-        return [self._guessed(answer.url, guesses)]
+        try:
+            return self._readable(guesses, 1, are_guesses=True)
+        except EngineError as error:
+            tried = ", ".join(address.removeprefix(answer.url.rstrip("/")) for address in guesses)
+            reason = f"{answer.url} is a page that names no feed, and there is none at {tried}"
+            raise EngineError("not_a_feed", reason) from error
 
     def _listed(self, url: str) -> list[str]:
         """The feed that a directory of podcasts names."""
@@ -93,40 +101,26 @@ class Discovery:
             raise EngineError("not_a_feed", f"the directory names no feed for {url}")
         return [address]
 
-    def _first(self, addresses: Iterable[str]) -> ContentSource:
-        """The first feed that can be read; else the reason of the first failure."""
-        why: EngineError | None = None
-        for address in addresses:
-            try:
-                return self.fetch(address)
-            except EngineError as error:
-                why = why or error
-        assert why is not None
-        raise why
+    def _readable(self, addresses: Iterable[str], most: int, *, are_guesses: bool = False) -> list[ContentSource]:
+        """The first feeds that can be read, at most so many; else the reason of the first failure.
 
-    def _readable(self, addresses: Iterable[str]) -> list[ContentSource]:
-        found, why, end = [], None, time.monotonic() + _PATIENCE
+        A site in trouble, or one that asks for less, is not asked for further guesses.
+        """
+        found: list[ContentSource] = []
+        why: EngineError | None = None
+        end = time.monotonic() + _PATIENCE
         for address in addresses:
             try:
                 found.append(self.fetch(address))
             except EngineError as error:
                 why = why or error
-            if time.monotonic() > end:
+                if are_guesses and error.transient:
+                    break
+            if len(found) >= most or time.monotonic() > end:
                 break
-        if not found and why is not None and why.code not in {"not_a_feed", "not_found", "gone"}:
+        if not found and why is not None:
             raise why
         return found
-
-    def _guessed(self, url: str, addresses: list[str]) -> ContentSource:
-        end = time.monotonic() + _PATIENCE
-        for address in addresses:
-            try:
-                return self.fetch(address)
-            except EngineError as error:
-                if error.transient or time.monotonic() > end:
-                    break  # a site in trouble, or one that asks for less, is not asked on
-        tried = ", ".join(address.removeprefix(url.rstrip("/")) for address in addresses)
-        raise EngineError("not_a_feed", f"{url} is a page that names no feed, and there is none at {tried}")
 
 
 def _is_page(answer: Fetched) -> bool:

@@ -39,14 +39,13 @@ def read_message(body: bytes) -> ContentItem:
     headers = _headers(message)
     markup = _content(message)
     sender = headers.get("from", "")
-    author = one_line(sender.rpartition("<")[0].strip().strip('"') or sender, 200)
     return ContentItem(
         id=headers.get("message-id", "").strip() or f"sha256:{hashlib.sha256(body).hexdigest()}",
         title=one_line(headers.get("subject", "")),
         url=joined("", headers.get("archived-at", "").strip(" \t<>")) or _web_view(markup),
         source_type="blog",
         published_at=read_date(headers.get("date", "")),
-        author=Author(name=author) if author else None,
+        author=Author.named(sender.rpartition("<")[0].strip().strip('"') or sender),
         metadata={"content": markup[:LONGEST_FRAGMENT]},
     )
 

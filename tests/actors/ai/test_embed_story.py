@@ -18,7 +18,6 @@ from tests.fleet import Fleet, eventually, scalar
 from tests.lab.ai.provider import Provider, title, vector
 from tests.lab.ai.world import PRICES, UNFINISHED, add_stories, jobs_yaml
 from zeke_jobs import Retry, WaitFor
-from zeke_jobs.errors import UnknownTask
 from zeke_jobs.testing import FakeChunk, FakeContext
 
 STORED = "SELECT story_id, model_version FROM story_embeddings"
@@ -133,20 +132,6 @@ def test_an_analysis_waits_for_its_embedding_and_asks_alone_if_it_was_left_out(
     analyse(trigger="manual")
     assert provider.calls["/embeddings"] == 2, "nobody waits for company if a person waits"
     assert len(sent) == 2
-
-
-def test_without_the_task_in_jobs_yaml_an_analysis_embeds_its_story(
-    conn: Connection, provider: Provider, handler_context: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def unknown(*_: Any, **__: Any) -> None:
-        raise UnknownTask("expected the name of a task")
-
-    (story,) = add_stories(conn, 1)
-    ctx = handler_context(EventSettings(), ai=analyst(provider))
-    monkeypatch.setattr(ctx, "send", unknown)
-    with pytest.raises(UnknownTask):  # of the next task
-        analyze_story(AnalyzeStory(story_id=uuid.UUID(story)), ctx)
-    assert scalar(conn, "SELECT model_version FROM story_embeddings") == "e@16"
 
 
 def test_a_story_that_is_embedded_and_not_analysed_yet_joins_its_event(
