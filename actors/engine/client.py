@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
+from pydantic_core import from_json
 
 from actors.engine.contract import ContentItem, ContentSource, ContractModel, EngineError, Found
 from actors.engine.discovery.addresses import typed
@@ -18,6 +18,7 @@ M = TypeVar("M", bound=ContractModel)
 
 # With these answers the Engine has not tried to serve, so no page is the cause. A 500 or 502 may be caused by one page.
 _AWAY = {401, 403, 429, 503}
+_BY_STATUS = {400: "invalid_url", 404: "not_found"}
 _LARGEST = 32 * 1024 * 1024
 
 
@@ -67,15 +68,16 @@ class HttpEngine:
         return Found(feeds=[source.model_copy(update={"url": source.url or typed(text)})])
 
     def _ask(self, path: str, body: dict[str, str], model: type[M]) -> M:
-        answer = _object(self._exchange(path, body))
-        wrapped = answer.get("data")
+        answer = self._exchange(path, body)
         try:
-            return model.model_validate(wrapped if isinstance(wrapped, dict) else answer)
-        except ValidationError as error:
-            fields = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors()[:5])
-            raise EngineError(
-                "engine_failed", f"the Engine's answer does not fit the contract: {fields}", transient=False
-            ) from error
+            told = from_json(answer.body)
+            wrapped = told.get("data") if isinstance(told, dict) else None
+            return model.model_validate(wrapped if isinstance(wrapped, dict) else told)
+        except ValueError as error:
+            faults = error.errors()[:5] if isinstance(error, ValidationError) else []
+            where = ", ".join(".".join(map(str, fault["loc"])) for fault in faults) or "it is no object in JSON"
+            reason = f"the Engine's answer does not fit the contract: {where}"
+            raise EngineError("engine_failed", reason, transient=False) from error
 
     def _exchange(self, path: str, body: dict[str, str]) -> Fetched:
         try:
@@ -89,45 +91,34 @@ class HttpEngine:
         raise _failure(answer)
 
 
+class _Refusal(ContractModel):
+    """An error answer. Ours has the code; the product's only a sentence."""
+
+    error: str = ""
+    code: str | None = None
+    transient: bool | None = None
+    retry_after: float | None = Field(default=None, allow_inf_nan=False)
+    unreachable: bool = False
+
+
 def _failure(response: Fetched) -> EngineError:
-    """An error answer. Ours carries the code; the product's only a sentence and 400, 404 or 500."""
     try:
-        body = _object(response)
-    except EngineError:
-        body = {}
-    message = str(body.get("error") or f"the Engine answers {response.status}")[:1000]
-    code = body.get("code")
-    is_away = response.status in _AWAY and code in (None, "engine_failed")
-    if isinstance(code, str) and is_reason(code):
+        told = _Refusal.model_validate_json(response.body)
+    except ValidationError:
+        told = _Refusal()
+    message = told.error or f"the Engine answers {response.status}"
+    is_away = response.status in _AWAY and told.code in (None, "engine_failed")
+    if told.code is not None and is_reason(told.code):
         return EngineError(
-            code,
+            told.code,
             message,
-            transient=bool(body["transient"]) if "transient" in body else None,
-            retry_after=_seconds(body.get("retryAfter")),
+            transient=told.transient,
+            retry_after=None if told.retry_after is None else bounded(told.retry_after),
             is_away=is_away,
-            is_unreachable=body.get("unreachable") is True,
+            is_unreachable=told.unreachable,
         )
-    by_status: dict[int, str] = {400: "invalid_url", 404: "not_found"}
-    if (known := by_status.get(response.status)) is not None:
+    if (known := _BY_STATUS.get(response.status)) is not None:
         return EngineError(known, message)
     passing = response.status >= 500 or response.status in {408, 429}
-    wait_header = retry_after(response.headers.get("retry-after", ""))
-    return EngineError("engine_failed", message, transient=passing, retry_after=wait_header, is_away=is_away)
-
-
-def _seconds(wait: Any) -> float | None:
-    """The seconds to wait, if that is a plausible number."""
-    if isinstance(wait, bool) or not isinstance(wait, int | float) or (isinstance(wait, float) and math.isnan(wait)):
-        return None
-    return bounded(wait)
-
-
-def _object(response: Fetched) -> dict[str, Any]:
-    try:
-        answer = json.loads(response.body)
-    except (ValueError, RecursionError) as error:
-        raise EngineError("engine_failed", "the Engine's answer is not JSON", transient=False) from error
-    if not isinstance(answer, dict):
-        kind = type(answer).__name__
-        raise EngineError("engine_failed", f"expected an object from the Engine, got {kind}", transient=False)
-    return answer
+    wait = retry_after(response.headers.get("retry-after", ""))
+    return EngineError("engine_failed", message, transient=passing, retry_after=wait, is_away=is_away)
