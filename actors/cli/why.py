@@ -76,10 +76,11 @@ def explain(conn: Connection, name: str) -> dict[str, Any]:
     url = name if _SCHEME.match(name) or story_id else f"https://{name}"
     canonical = canonical_url(url)
     host = (urlsplit(canonical).hostname or "").lower()
-    paths = sorted({path.lower() for path in _paths(canonical)})
+    # The longest parts that need no escapes: feeds escape all, some or no characters.
+    path = _stretch(_PLAIN, unquote(urlsplit(canonical).path.rstrip("/"))).lower()
     query = _stretch(_PLAIN_QUERY, urlsplit(canonical).query).lower()
     named = {"name": None if story_id else name, "story_id": story_id}
-    like = SQL.all(conn, "news_items_like", **named, hosts=sorted(_hosts(host)), paths=paths, query=query)
+    like = SQL.all(conn, "news_items_like", **named, hosts=sorted(_hosts(host)), path=path, query=query)
     found = [row for row in like if row["is_named"] or _is_same(row, canonical, url)][:_MOST]
     items = [{**row, **_follow(conn, row)} for row in sorted(found, key=lambda row: row["created_at"], reverse=True)]
     return {
@@ -96,12 +97,6 @@ def _hosts(host: str) -> set[str]:
     with suppress(UnicodeError):
         return {host, host.encode("ascii").decode("idna")}
     return {host}
-
-
-def _paths(canonical: str) -> set[str]:
-    """The path with and without escapes, and its longest part that needs none: feeds escape all, some or no characters."""
-    path = urlsplit(canonical).path.rstrip("/")
-    return {path, unquote(path), _stretch(_PLAIN, unquote(path)) or path}
 
 
 def _stretch(plain: re.Pattern[str], text: str) -> str:

@@ -143,24 +143,23 @@ def _identified(items: list[ContentItem]) -> list[ContentItem]:
     """Give each item its identity, and drop exact copies of earlier items."""
     ids = Counter(item.id for item in items)
     unnamed = [item for item in items if not item.id or ids[item.id] > 1]
-    links = Counter(item.url for item in unnamed)
-    files = Counter(item.metadata.get("enclosure", "") for item in unnamed)
+    # A name that several of them have, or that is empty, is none.
+    names = Counter(name for item in unnamed for name in {item.url, item.metadata.get("enclosure", "")})
     found: dict[str, ContentItem] = {}
     for item in items:
-        file = item.metadata.get("enclosure", "")
-        if item.id and ids[item.id] == 1:
-            identity = item.id
-        elif item.url and links[item.url] == 1:
-            identity = item.url
-        elif file and files[file] == 1:
-            identity = file
-        else:
-            date = item.published_at.isoformat() if item.published_at else ""
-            parts = (item.url, item.title, date) if item.title or date else (item.url, item.title, item.description)
-            identity = "sha256:" + hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        identity = item.id
+        if not item.id or ids[item.id] > 1:
+            own = (name for name in (item.url, item.metadata.get("enclosure", "")) if name and names[name] == 1)
+            identity = next(own, "") or _hashed(item)
         identity = short_identity(identity)
         found.setdefault(identity, item.model_copy(update={"id": identity}))
     return list(found.values())
+
+
+def _hashed(item: ContentItem) -> str:
+    date = item.published_at.isoformat() if item.published_at else ""
+    parts = (item.url, item.title, date) if item.title or date else (item.url, item.title, item.description)
+    return "sha256:" + hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _moment(date: str) -> datetime | None:

@@ -55,11 +55,8 @@ class LocalEngine:
         if key is None or not key.get_secret_value():
             return None
         limits = replace(self._limits(("application/json",)), redirects=0)  # the key goes nowhere else
-
-        def get(url: str, headers: dict[str, str]) -> Fetched:
-            return self._fetcher.get(url, limits, headers)
-
-        return DataApi(get, key.get_secret_value(), self._settings.youtube_api)
+        headers = {"X-Goog-Api-Key": key.get_secret_value()}  # and in a header, so that no message contains it
+        return DataApi(lambda url: self._fetcher.get(url, limits, headers), self._settings.youtube_api)
 
     def fetch_item(self, url: str) -> ContentItem:
         """See ``Finder``; a video's watch page is described, never extracted."""

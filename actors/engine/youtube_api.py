@@ -6,9 +6,11 @@ One poll costs 2 of the 10,000 units of a day.
 from __future__ import annotations
 
 import json
-import re
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
+
+from pydantic import TypeAdapter, ValidationError
 
 from actors.engine.contract import Author, ContentItem, ContentSource, EngineError
 from actors.engine.dates import read_date
@@ -16,15 +18,11 @@ from actors.engine.text import text_at
 from actors.engine.youtube import FEED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
-    from actors.engine.fetch import Fetched
+    from actors.engine.youtube import Get
 
-    Get = Callable[[str, dict[str, str]], Fetched]
-
-BASE = "https://www.googleapis.com/youtube/v3"
 _MOST = 50
-_LENGTH = re.compile(r"P(?:(\d{1,9})D)?T?(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})S)?", re.ASCII)
 
 
 def channel_of(feed_url: str) -> str | None:
@@ -33,17 +31,10 @@ def channel_of(feed_url: str) -> str | None:
 
 
 class DataApi:
-    """Asks the API with ``key``, which goes in a header, so that no message contains it.
+    """Asks the API at ``base`` by ``get``, which sends the key."""
 
-    Args:
-        get: Fetches an address with headers.
-        key: The API key.
-        base: Address of the API.
-    """
-
-    def __init__(self, get: Get, key: str, base: str = BASE) -> None:
+    def __init__(self, get: Get, base: str) -> None:
         self._get = get
-        self._key = key
         self._base = base
 
     def channel(self, channel: str, feed_url: str) -> ContentSource:
@@ -72,7 +63,7 @@ class DataApi:
         return [_item(entry) for entry in _entries(found) if text_at(entry, "id")]
 
     def _ask(self, method: str, **parameters: str) -> dict[str, Any]:
-        answer = self._get(f"{self._base}/{method}?{urlencode(parameters)}", {"X-Goog-Api-Key": self._key})
+        answer = self._get(f"{self._base}/{method}?{urlencode(parameters)}")
         try:
             data = json.loads(answer.body)
         except ValueError as error:
@@ -106,8 +97,7 @@ def _item(entry: dict[str, Any]) -> ContentItem:
 
 def _seconds(text: str) -> float | None:
     """``PT1H2M3S``; None for a broadcast that has no length yet."""
-    match = _LENGTH.fullmatch(text)
-    if match is None or not any(match.groups()):
+    try:
+        return TypeAdapter(timedelta).validate_python(text).total_seconds()
+    except ValidationError:
         return None
-    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    return float(((days * 24 + hours) * 60 + minutes) * 60 + seconds)

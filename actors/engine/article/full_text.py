@@ -14,7 +14,8 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from actors.engine.article.agreement import Said
@@ -61,10 +62,11 @@ class Reading:
     way: Way
     text: str
     marked: Callable[[], str]
-    said: Said = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "said", Said(self.text))
+    @cached_property
+    def said(self) -> Said:
+        """Its words."""
+        return Said(self.text)
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ CROSS JOIN LATERAL (
   FROM unnest(ARRAY[lower(r.url), lower(d.canonical_url), lower(d.final_url)]) AS known (address)
   WHERE strpos(address, %(query)s) > 0
     AND EXISTS (SELECT FROM unnest(%(hosts)s::text[]) AS host WHERE strpos(address, host) > 0)
-    AND EXISTS (SELECT FROM unnest(%(paths)s::text[]) AS path WHERE strpos(address, path) > 0)
+    AND strpos(address, %(path)s) > 0
 ) AS likely
 WHERE likely.length IS NOT NULL
 ORDER BY likely.length, r.created_at DESC, r.id
