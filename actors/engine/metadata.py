@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from actors.engine.article.authors import page_author
 from actors.engine.article.lines import short_lines
 from actors.engine.article.published import published
-from actors.engine.article.titles import letters, page_title
+from actors.engine.article.titles import page_title
 from actors.engine.canonical import joined
 from actors.engine.text import clean, one_line, text_at, text_of
 
@@ -55,7 +55,7 @@ def read(tree: HtmlElement, url: str) -> Metadata:
     """Read a parsed page. Nothing in it makes this raise."""
     metas = _metas(tree)
     data = list(_data(tree))
-    article = _article(data, [metas.get("og:title", ""), _title(tree)])
+    article = _article(data)
     publisher = article.get("publisher")
     site = one_line(metas.get("og:site_name") or text_at(publisher, "name") or text_of(publisher), 200)
     lines = short_lines(tree)
@@ -97,11 +97,7 @@ def _metas(tree: HtmlElement) -> dict[str, str]:
 
 
 def _title(tree: HtmlElement) -> str:
-    for tag in ("title", "h1"):
-        for element in tree.iter(tag):
-            if text := " ".join(element.itertext()).strip():
-                return text
-    return ""
+    return next((text for one in tree.iter("title") if (text := " ".join(one.itertext()).strip())), "")
 
 
 def _language(tree: HtmlElement, metas: dict[str, str]) -> str | None:
@@ -122,15 +118,9 @@ def _canonical(tree: HtmlElement, url: str) -> str | None:
     return None
 
 
-def _article(data: list[dict[str, Any]], titles: list[str]) -> dict[str, Any]:
-    """The structured data of the page's own article: of several, those with its title, else the first ones."""
-    articles = [one for one in data if any(kind.endswith(_ARTICLE_TYPES) for kind in _kinds(one))]
-    named = (
-        one
-        for one in articles
-        if any((name := letters(text_at(one, "headline"))) and name in letters(title) for title in titles)
-    )
-    return next(named, None) or next(iter(articles), {})
+def _article(data: list[dict[str, Any]]) -> dict[str, Any]:
+    """The structured data of the first article that the page describes."""
+    return next((one for one in data if any(kind.endswith(_ARTICLE_TYPES) for kind in _kinds(one))), {})
 
 
 def _data(tree: HtmlElement) -> Iterator[dict[str, Any]]:
