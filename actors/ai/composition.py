@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from actors.ai.markdown import blocks, is_bold, plain
 from actors.ai.patterns import patterns
 from actors.ai.sentences import is_whole, sentences
-from actors.ai.standing import addresses_reader, is_independent, is_told_to_reader, leans, speaks_of_us
+from actors.ai.standing import addresses_reader, leans
 from actors.ai.words import is_dense, terms
 
 if TYPE_CHECKING:
@@ -74,14 +74,6 @@ def joined(parts: Sequence[str], limit: int) -> str | None:
 def announces(title: str) -> bool:
     """Whether a headline belongs to a list, an instruction or a question; a single sentence tells only a part of those."""
     return _SAYS["announces"].match(title) is not None
-
-
-def stands_alone(text: str) -> bool:
-    """Whether a sentence can be the only one: it needs no sentence before it, is no cry, and has no ``I`` of its author."""
-    is_addressed = is_told_to_reader(text) or speaks_of_us(text)
-    return is_independent(text) and not (
-        is_addressed or _SAYS["background"].match(text) or _SAYS["no_news"].search(text)
-    )
 
 
 def _joined_of(ranked: Sequence[Placed], sizes: Sequence[int], limit: int) -> str | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from actors.ai import gate
 from actors.ai.composition import ONE_LINER, has_parts, in_longer_lengths
+from actors.ai.gate.evidence import evidence, keys
 from actors.ai.markdown import prose
 from actors.ai.one_line import one_line
 from actors.ai.patterns import patterns
@@ -18,11 +19,11 @@ from actors.ai.standing import is_told_to_reader, speaks_of_us
 from actors.ai.words import terms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from actors.ai.chili import Chili
 
-MADE_BY = Provenance(provider="local", model="extractive-9")
+MADE_BY = Provenance(provider="local", model="extractive-10")
 """Stored with each text. Raise the number when other sentences would be chosen."""
 
 _SAYS = patterns("actors.ai", "patterns.txt")
@@ -31,7 +32,9 @@ _SUMMARY_CHARS = 600
 _TELLS = 0.6  # share of the headline's words from which on a sentence only repeats the headline
 _FEW = 4  # a headline with fewer words need not share one with a reason
 _LEAD_CHARS = 1000
-_FIRST = 5  # sentences of a text, among which its lead stands
+_DESCRIBED = 1.4  # the worth of a description's first sentence beside the text's
+_FADING = 0.2  # the worth of a place is divided by 1 and this for each sentence before it
+_BELOW = 0.6  # the worth of a sentence that tells of a part
 _CUT_OFF = ("\u2026", "...", "]")
 _LOOK_AHEAD = 60  # characters
 _TITLE_BONUS = 2.0
@@ -88,8 +91,7 @@ class LocalAnalyst:
         """Whole sentences of the story in three lengths."""
         order = best(_shown(story), 8, bonus=_about(story.title))
         two, elevator = in_longer_lengths(story.title, [(item.start, item.text) for item in order])
-        first = [item.text for item in ranked(story.document)[:_FIRST] if item.is_statement][:2]
-        one = one_line(story.title, topic(story.title, story.document), _described(story), first)
+        one = one_line(story.title, topic(story.title, story.document), _placed(story))
         return Brief(one, two, elevator, MADE_BY)
 
     def summarize(self, story: Story, ledger: Ledger | None = None) -> Summary:  # noqa: ARG002
@@ -130,6 +132,23 @@ def _adds_to(headline: set[str], said: set[str]) -> bool:
     """Whether a sentence is about something in the headline, if the headline has enough words, and does not only repeat it."""
     shared = len(headline & said)
     return (shared > 0 or len(headline) < _FEW) and shared < max(2, _TELLS * len(headline))
+
+
+def _placed(story: Story) -> Iterator[tuple[str, float]]:
+    """The sentences that may be the only one, each with the worth of its place.
+
+    It is highest at the beginning of the page's description, as far as the story has its words, and of the text, and lower below
+    another heading than the first.
+    """
+    shown = _shown(story)
+    known = evidence(story).keys
+    for place, text in enumerate(_described(story)):
+        told = next((item.text for item in shown[:2] if item.text in text), text)
+        said = keys(told)
+        borne_out = min(1.0, 2 * len(said & known) / max(1, len(said)))
+        yield told, _DESCRIBED * borne_out / (1 + _FADING * place)
+    for place, item in enumerate(shown):
+        yield item.text, (1 if item.heading == shown[0].heading else _BELOW) / (1 + _FADING * place)
 
 
 def _described(story: Story) -> list[str]:

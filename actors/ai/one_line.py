@@ -1,29 +1,36 @@
-"""One line of a story: a sentence from its beginning or from its page's description, cut where it is too long."""
+"""One line of a story: the sentence that tells most of the whole, cut where it is too long."""
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING
 
-from actors.ai.composition import ONE_LINER, adds_to, shorten, stands_alone
+from actors.ai.composition import ONE_LINER, adds_to, shorten
 from actors.ai.gate import form
-from actors.ai.gate.evidence import tokens
+from actors.ai.gate.evidence import keys, tokens
 from actors.ai.patterns import patterns
-from actors.ai.standing import speech
+from actors.ai.standing import is_told_to_reader, is_unfinished, leans, says_i, speaks_of_us, speech
 from actors.ai.words import SMALL, count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from actors.ai.ranking import Topic
 
 _SAYS = patterns("actors.ai", "patterns.txt")
 
-_ABOUT = 2.0  # weight of a sentence for the topic from which on it tells the whole
-_ABOUT_IF_DESCRIBED = 1.5  # the same of a description's
-_TELLING_WORDS = 8  # shorter sentences only introduce another
-_LEAST_CUT = 100  # characters
-_LEAST_REST = 5  # words; fewer often name who says it
+_LEAST = 0.19  # value from which on a sentence tells enough of the whole
+_FEW = 2  # a headline with fewer words need not share one
+_VAGUE = 0.75  # the worth of a sentence without a name or a number
+_SPECIFIC = re.compile(r"\d|(?<=[\w,;] )[^\W\d_a-z]")
+_HALF = 4.0  # weight for the topic with which a sentence tells half of the whole
+_NEAR = 3  # words after "this" among which its noun stands
+_TELLING_WORDS = 10  # shorter sentences only introduce another
+_FIRST_WORDS = 5  # of a beginning, among which is its subject
+_LEAST_CUT = 60  # characters
+_LEAST_REST = 4  # words; fewer often name who says it
+_CLAUSE_WORTH, _WORDS_WORTH = 0.9, 0.8
 _DATELINE = re.compile(  # as in "ORRIN, Velm (ABC) — "
     r"[^\W\d_a-z][\w.'\u2019]*(?:,?\s+[^\W\d_a-z][\w.'\u2019]*){0,3}\s?(?:\([^()]{2,30}\)\s?)?(?:[\u2014\u2013]|--|-|\.-)\s+(?=\w)"
 )
@@ -34,45 +41,76 @@ _NAME = re.compile(r" [^\W\d_a-z]")
 _OPENING = re.compile(r"\w+(?:ing|ed)\b")
 
 
-def one_line(title: str, topic: Topic, described: Sequence[str], first: Sequence[str]) -> str | None:
-    """The first sentence of the page's description or of the text that tells the whole, or as much of it as fits.
+def one_line(title: str, topic: Topic, placed: Iterable[tuple[str, float]]) -> str | None:
+    """The sentence of the highest value, or as much of it as fits; None if none tells enough of the whole.
 
-    It says the topic's words, adds to the headline, needs no other sentence, and is nobody's speech. The second sentences are
-    tried after the first ones.
+    ``placed`` has sentences, each with the worth of its place. The value grows with the topic's words that are shown. Each
+    weakness halves it. No sentence is taken that needs another one, is speech, or adds nothing to the headline.
     """
-    told = [next((one for one in first if one in text), text) for text in described]
-    tried = [(text, _ABOUT_IF_DESCRIBED) for text in told[:1]]
-    tried += [(text, _ABOUT) for text in (*first[:1], *told[1:], *first[1:])]
-    return next((line for text, least in tried if (line := _line(title, topic, text, least))), None)
+    best, line = _LEAST, None
+    for text, place in placed:
+        if place <= best:
+            continue
+        dateline = _DATELINE.match(text, 0, _LONGEST_DATELINE)
+        told = text[dateline.end() :] if dateline else text
+        if is_unfinished(told) or speech(told) or _needs_another(told, topic):
+            continue
+        worth = place / 2 ** _weaknesses(told)
+        for head, share in _heads(told, topic):
+            value = worth * share * _told(head, topic)
+            if value > best and adds_to(title, head):
+                best, line = value, head
+    return line
 
 
-def _line(title: str, topic: Topic, text: str, least: float) -> str | None:
-    dateline = _DATELINE.match(text, 0, _LONGEST_DATELINE)
-    text = text[dateline.end() :] if dateline else text
-    tells = count(text) >= _TELLING_WORDS and topic.weight(text) >= least and stands_alone(text) and not speech(text)
-    line = cut(text) if tells else None
-    return line if line and adds_to(title, line) else None
+def _told(text: str, topic: Topic) -> float:
+    """The part of the whole that a text tells, from 0 to 1; half of it beside the headline, less without a name or a number."""
+    weight = topic.weight(text) + len(keys(text) - topic.headline - topic.shared) / 4
+    share = weight / (weight + _HALF) / (2 if _is_beside(text, topic) else 1)
+    return share if _SPECIFIC.search(text) else share * _VAGUE
 
 
-def cut(text: str) -> str | None:
-    """A sentence within 140 characters: whole, or its beginning with an ellipsis; None if the rest tells who says it."""
+def _is_beside(text: str, topic: Topic) -> bool:
+    """Whether a text shares no word with a headline of several."""
+    return len(topic.headline) >= _FEW and not topic.headline & keys(text)
+
+
+def _needs_another(text: str, topic: Topic) -> bool:
+    """Whether a sentence refers to the one before it; in "This dam …" the headline may name the dam."""
+    pointing = _SAYS["this"].match(text)
+    if pointing and topic.headline & keys(" ".join(text[pointing.end() :].split()[:_NEAR])):
+        text = text[pointing.end() :]
+    return leans(text)
+
+
+def _weaknesses(text: str) -> int:
+    return (
+        (count(text) < _TELLING_WORDS)
+        + bool(_SAYS["background"].match(text))
+        + bool(_SAYS["no_news"].search(text))
+        + (is_told_to_reader(text) or speaks_of_us(text) or says_i(text))
+    )
+
+
+def _heads(text: str, topic: Topic) -> Iterator[tuple[str, float]]:
+    """A sentence within 140 characters: whole, or its beginnings with an ellipsis, each with the share of its worth.
+
+    A beginning ends with a clause, or else with a word, and leaves no insertion open between commas or dashes. It tells something
+    if its first words name what the headline names; others often only introduce the statement.
+    """
     if len(text) <= ONE_LINER:
-        return text
-    for head in (*_clauses(text), _words(text)):
-        loses_speaker = _SAYS["attributed"].search(text, len(head)) and not _SAYS["attributed"].search(head)
-        if head and form.is_balanced(head) and not loses_speaker:
-            return f"{head}\u2026"
-    return None
-
-
-def _clauses(text: str) -> Iterator[str]:
-    """The beginnings that end with a clause, longest first. With an odd number of commas or dashes an insertion is open."""
+        yield text, 1.0
+        return
+    first = " ".join(text.split()[:_FIRST_WORDS])
     is_introduced = (tokens(text)[0].lower() in SMALL and not _SAYS["named"].match(text)) or _OPENING.match(text)
-    for end in reversed([] if is_introduced else list(_CLAUSE.finditer(text, _LEAST_CUT, ONE_LINER))):
-        head = text[: end.start()]
-        is_paired = head.count(",") % 2 == 0 and len(_DASH.findall(head)) % 2 == 0
-        if is_paired and count(text[end.end() :]) >= _LEAST_REST:
-            yield head
+    begins = (not _is_beside(first, topic) or _SAYS["full_name"].match(text)) and not is_introduced
+    ends = [end for end in _CLAUSE.finditer(text, _LEAST_CUT, ONE_LINER) if count(text[end.end() :]) >= _LEAST_REST]
+    cuts = [(text[: end.start()], _CLAUSE_WORTH) for end in ends]
+    for head, worth in (*cuts, (_words(text), _WORDS_WORTH)):
+        loses_speaker = _SAYS["attributed"].search(text, len(head)) and not _SAYS["attributed"].search(head)
+        if not loses_speaker and form.is_balanced(head) and head.rpartition(" ")[2].lower() not in SMALL:
+            is_open = head.count(",") % 2 or len(_DASH.findall(head)) % 2
+            yield f"{head}\u2026", worth * math.sqrt(len(head) / len(text)) / (1 if begins else 2) / (1.5 if is_open else 1)
 
 
 def _words(text: str) -> str:
@@ -80,7 +118,7 @@ def _words(text: str) -> str:
     head = shorten(text, ONE_LINER)[:-1]
     while head:
         rest, _, last = head.rpartition(" ")
-        if last.lower() not in SMALL and not (last[:1].isupper() and _NAME.match(text, len(head))):
+        if last.lower() not in SMALL and not last[:1].isdigit() and not (last[:1].isupper() and _NAME.match(text, len(head))):
             break
         head = rest.rstrip(",;:")
     return head

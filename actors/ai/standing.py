@@ -71,15 +71,24 @@ def leans(text: str) -> bool:
     return bool(_SAYS["pointed"].match(text)) or (early is not None and not _SAYS["named"].search(early["before"]))
 
 
-@lru_cache(maxsize=1024)
+def says_i(text: str) -> bool:
+    """Whether a sentence says ``I`` outside a quotation."""
+    return _SAYS["myself"].search(_SAYS["quotation"].sub(" ", text)) is not None
+
+
 def is_scrap(text: str) -> bool:
-    """Whether a text is unfinished, an entry of a list, or speech without its speaker's name."""
+    """Whether a text is unfinished, or speaks of its author."""
+    return says_i(text) or is_unfinished(text)
+
+
+@lru_cache(maxsize=1024)
+def is_unfinished(text: str) -> bool:
+    """Whether a text is part of a sentence, an entry of a list, or speech without its speaker's name."""
     around = _SAYS["quotation"].sub(" ", text)
     if (
         _SAYS["scrap"].match(text)
         or _SAYS["address"].search(text)
         or _SAYS["symbol"].search(text)
-        or _SAYS["myself"].search(around)
         or not _names_speaker(text)
     ):
         return True

@@ -42,7 +42,7 @@ def test_whatever_a_provider_answers_the_limits_hold(one: str, two: str, elevato
 def test_what_the_local_ai_composes_is_within_the_limits_already(title: str, ranked: list[tuple[int, str]]) -> None:
     texts = [text for _, text in ranked]
     topic = Topic(keys(" ".join(texts)), frozenset())
-    brief = Brief(one_line(title, topic, [], texts[:2]), *in_longer_lengths(title, ranked), WHO)
+    brief = Brief(one_line(title, topic, [(text, 1.0) for text in texts]), *in_longer_lengths(title, ranked), WHO)
     assert enforce(brief) == brief
 
 
