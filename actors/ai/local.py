@@ -33,8 +33,7 @@ _TELLS = 0.6  # share of the headline's words from which on a sentence only repe
 _FEW = 4  # a headline with fewer words need not share one with a reason
 _LEAD_CHARS = 1000
 _DESCRIBED = 1.4  # the worth of a description's first sentence beside the text's
-_FADING = 0.2  # the worth of a place is divided by 1 and this for each sentence before it
-_BELOW = 0.6  # the worth of a sentence that tells of a part
+_FADING = 0.5  # the worth of a place is divided by 1 and this for each sentence before it
 _CUT_OFF = ("\u2026", "...", "]")
 _LOOK_AHEAD = 60  # characters
 _TITLE_BONUS = 2.0
@@ -137,8 +136,7 @@ def _adds_to(headline: set[str], said: set[str]) -> bool:
 def _placed(story: Story) -> Iterator[tuple[str, float]]:
     """The sentences that may be the only one, each with the worth of its place.
 
-    It is highest at the beginning of the page's description, as far as the story has its words, and of the text, and lower below
-    another heading than the first.
+    It is highest at the beginning of the text, and of the page's description as far as the story has its words.
     """
     shown = _shown(story)
     known = evidence(story).keys
@@ -148,7 +146,7 @@ def _placed(story: Story) -> Iterator[tuple[str, float]]:
         borne_out = min(1.0, 2 * len(said & known) / max(1, len(said)))
         yield told, _DESCRIBED * borne_out / (1 + _FADING * place)
     for place, item in enumerate(shown):
-        yield item.text, (1 if item.heading == shown[0].heading else _BELOW) / (1 + _FADING * place)
+        yield item.text, 1 / (1 + _FADING * place)
 
 
 def _described(story: Story) -> list[str]:

@@ -105,5 +105,5 @@ def _stem(word: str) -> str:
 def _forms(story: Evidence) -> frozenset[str]:
     """The story's words in lower case, without points, and their stems."""
     words = {word.lower() for word in tokens(story.text)}
-    parts = {part for word in words if "-" in word for part in word.split("-")}
+    parts = {part for word in words for part in re.split(r"[-'\u2019]", word)}
     return frozenset({*words, *parts, *map(_stem, words), *(word.replace(".", "") for word in words)})
