@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from actors.ai.composition import ONE_LINER, adds_to, shorten
 from actors.ai.gate import form
-from actors.ai.gate.evidence import keys, tokens
+from actors.ai.gate.evidence import keys
 from actors.ai.patterns import patterns
 from actors.ai.standing import is_told_to_reader, is_unfinished, leans, says_i, speaks_of_us, speech
 from actors.ai.words import SMALL, count
@@ -24,8 +24,9 @@ _HALF = 4.0  # weight with which a sentence tells half of the whole
 _OTHER = 0.25  # weight of a word that is not the topic's
 _VAGUE = 0.75  # the worth of a sentence without a name or a number
 _SPECIFIC = re.compile(r"\d|(?<=[\w,;] )[^\W\d_a-z]")
+_TELLING_WORDS = 9  # shorter sentences often only introduce another
 _WEAK = 1.5  # by which each weakness divides a worth
-_CUT = 0.75  # the worth of a beginning
+_CUT = 0.85  # the worth of a beginning
 _FIRST_WORDS = 5  # of a sentence, among which is its subject
 _NEAR = 3  # words after "this" among which its noun stands
 _LEAST_CUT = 60  # characters
@@ -36,7 +37,6 @@ _DATELINE = re.compile(  # as in "ORRIN, Velm (ABC) — "
 _LONGEST_DATELINE = 80  # characters
 _CLAUSE = re.compile(r",? [\u2014\u2013-] |[,;] ")
 _NAME = re.compile(r" [^\W\d_a-z]")
-_OPENING = re.compile(r"\w+(?:ing|ed)\b")
 
 
 def one_line(title: str, topic: Topic, placed: Iterable[tuple[str, float]]) -> str | None:
@@ -81,9 +81,10 @@ def _needs_another(text: str, topic: Topic) -> bool:
 
 
 def _weaknesses(text: str) -> int:
-    """The number of weaknesses: it is background or a cry, or speaks to the reader or of its author."""
+    """The number of weaknesses: it is short, background, a cry, or speaks to the reader or of its author."""
     is_addressed = is_told_to_reader(text) or speaks_of_us(text) or says_i(text)
-    return bool(_SAYS["background"].match(text)) + bool(_SAYS["no_news"].search(text)) + is_addressed
+    is_background, is_cry = _SAYS["background"].match(text), _SAYS["no_news"].search(text)
+    return (count(text) < _TELLING_WORDS) + bool(is_background) + bool(is_cry) + is_addressed
 
 
 def _cut(text: str, topic: Topic) -> tuple[str, float]:
@@ -99,8 +100,9 @@ def _cut(text: str, topic: Topic) -> tuple[str, float]:
     loses_speaker = _SAYS["attributed"].search(text, len(head)) and not _SAYS["attributed"].search(head)
     if loses_speaker or not form.is_balanced(head):
         return head, 0
-    is_introduced = ("".join(tokens(text)[:1]).lower() in SMALL and not _SAYS["named"].match(text)) or _OPENING.match(text)
-    is_named = not _is_beside(" ".join(text.split()[:_FIRST_WORDS]), topic) or _SAYS["full_name"].match(text)
+    first = text.split()[:_FIRST_WORDS]
+    is_introduced = first[0].lower() in SMALL and not _SAYS["named"].match(text)
+    is_named = not _is_beside(" ".join(first), topic) or _SAYS["full_name"].match(text)
     return f"{head}\u2026", _CUT if is_named and not is_introduced else _CUT / 2
 
 
@@ -109,11 +111,8 @@ def _words(text: str) -> str:
     head = shorten(text, ONE_LINER)[:-1]
     while head:
         rest, _, last = head.rpartition(" ")
-        if (
-            last.lower() not in SMALL
-            and not last[:1].isdigit()
-            and not (last[:1].isupper() and _NAME.match(text, len(head)))
-        ):
+        is_inside_name = last[:1].isupper() and _NAME.match(text, len(head))
+        if not (last.lower() in SMALL or last[:1].isdigit() or is_inside_name):
             break
         head = rest.rstrip(",;:")
     return head

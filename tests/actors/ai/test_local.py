@@ -160,6 +160,36 @@ def test_the_pages_description_is_told_if_it_is_whole_and_the_text_bears_it_out(
     assert Settings().open().brief(told).one_liner == one_liner
 
 
+@pytest.mark.parametrize(
+    ("opening", "told"),
+    [
+        ("He was right.", "The dam of Orrin broke in the night after heavy rain."),
+        (
+            "Living below a dam of the valley is never an easy thing.",
+            "The dam of Orrin broke in the night after heavy rain.",
+        ),
+        ("Once the valley of Velm was full of quiet mills.", "The dam of Orrin broke in the night after heavy rain."),
+        ("I never saw so much rain in the valley of Velm.", "The dam of Orrin broke in the night after heavy rain."),
+        ("Nobody opened the gate in time.", "This dam was built in the year 1990 by the people of the valley."),
+        (
+            f"While the people of Orrin below the dam {'and in the valley ' * 5}slept, it rained.",
+            "The dam of Orrin broke in the night after heavy rain.",
+        ),
+    ],
+    ids=[
+        "leans",
+        "is vague",
+        "is background",
+        "is its author's",
+        "is beside the headline",
+        "is cut before its statement",
+    ],
+)
+def test_a_later_sentence_is_told_where_the_opening(opening: str, told: str) -> None:
+    document = f"They had warned of it for years. {opening} {told} {RAIN}"
+    assert Settings().open().brief(story(document, title="Dam at Orrin breaks")).one_liner == told
+
+
 DAM = "The dam of Orrin broke in the night after the heaviest rain in the valley since the year in which the old town hall was built"
 
 

@@ -15,6 +15,8 @@ from actors.ai.standing import is_scrap, is_told_to_reader, leans
         "Das ist zugleich der Grund dafür, dass die F13 am Boden bleiben wird.",
         "Il a cependant été observé que seulement 20 % des trottinettes ont été garées.",
         "Los vecinos pidieron, además, que la empresa pague los daños.",
+        "Les pidieron que no dejaran solos a los vecinos del puerto.",
+        "Il a fermé le port aux bateaux pour toute la semaine.",
         "Detalló que la Asamblea trabaja para desarrollar un marco normativo.",
         "Inoltre, mediamente, solo il 50% dei nati sopravvive al primo anno.",
         "Jak zapowiedział, KO wstrzyma się od głosu w tej sprawie.",
@@ -50,6 +52,9 @@ def test_a_sentence_that_needs_the_one_before_it_leans(sentence: str) -> None:
         "The company that owns Kessler has bought two more firms.",
         "At Anthropic, engineers write most of the code with a model.",
         "Next week the council of Velm votes on the plan for the dock.",
+        "Les habitants de Velm ont reconstruit le moulin de la vallée.",
+        "Il governo di Velm ha chiuso il porto per tutta la settimana.",
+        "Car parks at the dock of Velm are full from nine in the morning.",
     ],
 )
 def test_a_sentence_that_names_what_it_tells_of_does_not(sentence: str) -> None:

@@ -51,6 +51,11 @@ def test_a_fault_names_what_the_story_does_not_have(text: str, named: str) -> No
     assert named in found
 
 
+def test_a_name_with_an_elided_article_is_known_with_either_apostrophe() -> None:
+    document = "La ville de Velm veut empêcher la vente d\u2019Aéroports de Velm, dit Ida Brandt."
+    assert fault("La ville empêche la vente d'Aéroports de Velm.", document) is None
+
+
 @pytest.mark.parametrize(
     "unit",
     [
