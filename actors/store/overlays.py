@@ -75,31 +75,18 @@ class Overlay:
         return author(self.citations.get(part), *self.texts(part))
 
 
-def lock(conn: Connection, story_id: UUID) -> Overlay:
-    """The overlay of a story that was read before, created if missing, locked until the transaction ends.
-
-    Raises:
-        Reject: the story does not exist any more.
-    """
-    return of_row(_locked(conn, "overlay_lock", story_id)[0])
-
-
 def of_event(conn: Connection, story_id: UUID) -> tuple[dict[UUID, Overlay], int]:
-    """The overlays of a story and of the other analysed stories of its event, locked as ``lock`` does; the event's sources.
+    """The overlays of a story (created if missing) and of the other analysed stories of its event; the event's sources.
+
+    They are locked until the transaction ends.
 
     Raises:
         Reject: the story does not exist any more.
     """
-    rows = _locked(conn, "event_overlays", story_id)
-    return {row["story_id"]: of_row(row) for row in rows}, max(1, rows[0]["sources"])
-
-
-def _locked(conn: Connection, statement: str, story_id: UUID) -> list[dict[str, Any]]:
-    """The rows of a statement that include the story's, which is created if it is missing."""
     for _ in range(2):
-        rows = SQL.all(conn, statement, story_id=story_id)
-        if any(row["story_id"] == story_id for row in rows):
-            return rows
+        found = {row["story_id"]: row for row in SQL.all(conn, "event_overlays", story_id=story_id)}
+        if story_id in found:
+            return {story: of_row(row) for story, row in found.items()}, max(1, found[story_id]["sources"])
         SQL.run(conn, "overlay_ensure", story_id=story_id)
     raise Reject(f"expected a story with id {story_id}, got one that was deleted meanwhile")
 
@@ -123,8 +110,10 @@ def save(
         Reject: the story does not exist any more.
     """
     note = {part: {**asdict(made_by), "written": mark(*texts.values())}}
-    for is_locked in (False, True):
-        seen = lock(conn, story_id) if is_locked else seen
+    for is_second in (False, True):
+        if is_second:  # it was missing, or somebody changed it meanwhile
+            SQL.one(conn, "story_hold", story_id=story_id)  # a story is locked before its overlay
+            seen = of_event(conn, story_id)[0][story_id]
         if stays := kept(seen.author(part), is_asked_for=is_asked_for):
             return stays, False
         was = seen.citations.get(part)
