@@ -71,13 +71,14 @@ def listing(
     right: tuple[str, ...] = (),
     empty: str = "nothing",
     as_json: bool = False,
+    data: Callable[[T], object] = lambda one: one,
 ) -> None:
-    """Print a result: a table for people, with a row for each element; one JSON document for scripts.
+    """Print a result: a table for people, with a row for each element; one JSON document for scripts, with ``data`` of each.
 
     ``columns`` has each title, and its cell for an element: ``Markup``, or any value shown as plain text. ``right`` are numbers.
     """
     if as_json:
-        print_json(found)
+        print_json([data(one) for one in found])
         return
     rows = [[_cell(cell(one)) for cell in columns.values()] for one in found]
     if not found:

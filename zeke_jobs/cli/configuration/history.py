@@ -25,9 +25,6 @@ def history(
     """List the revisions, with their times, authors, reasons and values set by hand."""
     with database.connection("history") as conn:
         found = store.listed(conn, limit)
-    if as_json:
-        print_json([_data(one) for one in found])
-        return
     columns = {
         "rev": lambda one: one.number,
         "since": lambda one: when(one.applied_on),
@@ -37,7 +34,7 @@ def history(
         "set by hand": lambda one: ", ".join(override.label for override in store.visible(one.overrides)),
     }
     empty = "nothing was ever in force: the first worker that starts puts its jobs.yaml"
-    listing(found, columns, right=("rev",), empty=empty)
+    listing(found, columns, right=("rev",), empty=empty, as_json=as_json, data=_data)
 
 
 def show(number: Number, as_json: options.Json = False) -> None:

@@ -72,10 +72,8 @@ def jobs(
     }
     if all(job.cost is None for job in found):
         del columns["cost"]  # no job has a cost
-    if as_json:
-        print_json([as_data(job) for job in found])
-        return
-    listing(found, columns, right=("sent", "took", "retries", "cost"), empty="no such jobs")
+    right = ("sent", "took", "retries", "cost")
+    listing(found, columns, right=right, empty="no such jobs", as_json=as_json, data=as_data)
 
 
 def as_data(job: Job) -> dict[str, Any]:
