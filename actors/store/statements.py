@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
-SQL = Queries("actors.store", "sql")
+SQL = Queries("actors.store", "sql", prepares=True)
 
 
 @contextmanager

@@ -1,21 +1,23 @@
 """Runs SQL statements by name; each is in a file of its own."""
 
 import re
-from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from types import SimpleNamespace
 from typing import Any
 
-from psycopg2.errors import DuplicatePreparedStatement
+from psycopg2.errors import FeatureNotSupported, InvalidSqlStatementName
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
 
 from zeke_jobs.postgres.session import Session
 from zeke_jobs.postgres.tolerant import tolerate
 
 #: A row with its columns as attributes.
 Row = SimpleNamespace
-_PARAMETER = re.compile(r"%\((\w+)\)s::(\w+(?: precision)?(?:\[\])?)")
+_CAST = re.compile(r"%\((\w+)\)s(::[\w.]+(?: precision)?(?:\[\])?)")
+_CANNOT_BE_PREPARED = re.compile(r"(?:\s|--[^\n]*\n)*(?:DO|LOCK)\b")
 
 
 class Queries:
@@ -26,12 +28,16 @@ class Queries:
     A file holds one statement with named parameters, ``%(name)s``. Rows come back as dictionaries. With ``tolerant``, times and
     JSON that Python cannot read become the nearest readable value.
 
+    With ``prepares``, a session of ours prepares a statement that it runs again, because most take the server longer to parse and
+    plan than to run. The types of parameters then follow from the statement, not from their values.
+
     Raises:
         KeyError: no file has that name.
     """
 
-    def __init__(self, package: str, folder: str = "sql", *, tolerant: bool = False) -> None:
-        self._tolerant = tolerant
+    def __init__(self, package: str, folder: str = "sql", *, tolerant: bool = False, prepares: bool = False) -> None:
+        self._package = package
+        self._tolerant, self._prepares = tolerant, prepares
         self._root = files(package).joinpath(folder)
         self.text = cache(self._read)
         self._prepared = cache(self._write_prepared)
@@ -47,7 +53,7 @@ class Queries:
         with conn.cursor() as cursor:
             if self._tolerant:
                 tolerate(cursor)
-            cursor.execute(self.text(name), params)
+            self._execute(cursor, name, params)
             found = cursor.fetchall()
             # Dictionaries are made by hand, because the driver's own cost as much as a round trip.
             names = [column.name for column in cursor.description or ()]
@@ -60,34 +66,8 @@ class Queries:
     def rows(self, conn: Connection, name: str, /, **params: Any) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows as tuples, in the order of its columns: for frequent statements."""
         with conn.cursor() as cursor:
-            cursor.execute(self.text(name), params)
+            self._execute(cursor, name, params)
             return cursor.fetchall()
-
-    def repeated(self, conn: Connection, name: str, /, **params: Any) -> list[tuple[Any, ...]]:
-        """Like ``rows``, for a frequent statement of our own connections: the server parses it once for each of them.
-
-        Each parameter needs a cast, ``%(name)s::type``.
-        """
-        if not isinstance(conn, Session) or conn.settings is None:  # a pooler gives each transaction another session
-            return self.rows(conn, name, **params)
-        prepare, execute = self._prepared(name)
-        with conn.cursor() as cursor:
-            if name not in conn.prepared:
-                with suppress(DuplicatePreparedStatement):  # an interruption came between the two lines
-                    cursor.execute(prepare)
-                conn.prepared.add(name)
-            cursor.execute(execute, params)
-            return cursor.fetchall()
-
-    def _write_prepared(self, name: str) -> tuple[str, str]:
-        """PREPARE and EXECUTE of a statement."""
-        text = self.text(name)
-        params = list(dict.fromkeys(_PARAMETER.findall(text)))
-        places = {param: f"${at}" for at, param in enumerate(params, 1)}
-        prepared = _PARAMETER.sub(lambda found: places[found.groups()], text)
-        types = ", ".join(kind for _, kind in params)
-        given = ", ".join(f"%({param})s::{kind}" for param, kind in params)
-        return f'PREPARE "{name}" ({types}) AS {prepared}', f'EXECUTE "{name}" ({given})'
 
     def one(self, conn: Connection, name: str, /, **params: Any) -> dict[str, Any] | None:
         """Run a statement and return its first row, or None."""
@@ -100,8 +80,39 @@ class Queries:
     def run(self, conn: Connection, name: str, /, **params: Any) -> int:
         """Run a statement and return the number of affected rows."""
         with conn.cursor() as cursor:
-            cursor.execute(self.text(name), params)
+            self._execute(cursor, name, params)
             return int(cursor.rowcount)
 
+    def _execute(self, cursor: Cursor, name: str, params: dict[str, Any]) -> None:
+        conn, key = cursor.connection, f"{self._package} {name}"
+        if self._prepares and isinstance(conn, Session):
+            prepare, execute = self._prepared(name)
+            try:
+                if prepare and conn.prepares(key, prepare):
+                    return cursor.execute(execute, params)
+            except (FeatureNotSupported, InvalidSqlStatementName):
+                # A migration has changed the statement's columns, or a handler has discarded what the session had prepared.
+                conn.statements[key] = False
+                if conn.info.transaction_status != TRANSACTION_STATUS_IDLE:
+                    raise
+        return cursor.execute(self.text(name), params)
 
-SQL = Queries("zeke_jobs", "sql/queries", tolerant=True)
+    def _write_prepared(self, name: str) -> tuple[str, str]:
+        """PREPARE and EXECUTE of a statement; empty if it cannot be prepared."""
+        text, places = self.text(name), _Places()
+        if _CANNOT_BE_PREPARED.match(text):
+            return "", ""
+        casts, key = dict(reversed(_CAST.findall(text))), f"{self._package} {name}"
+        prepare = f'PREPARE "{key}" AS {text % places}'
+        given = ", ".join(f"%({param})s{casts.get(param, '')}" for param in places)
+        return prepare, f'EXECUTE "{key}"' + (f" ({given})" if given else "")
+
+
+class _Places(dict[str, str]):
+    """$1, $2 … for parameters, in the order in which they are asked for."""
+
+    def __missing__(self, param: str) -> str:
+        return self.setdefault(param, f"${len(self) + 1}")
+
+
+SQL = Queries("zeke_jobs", "sql/queries", tolerant=True, prepares=True)

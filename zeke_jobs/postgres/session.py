@@ -64,10 +64,12 @@ _SETTINGS = {
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "10000",
 }
-# DISCARD ALL without the loss of cached plans.
+# DISCARD ALL without the loss of cached plans and of our prepared statements.
 _RESET = """
-CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; DEALLOCATE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all();
-DISCARD TEMP; DISCARD SEQUENCES; SELECT set_config(w.name, w.value, false) FROM unnest(%(names)s, %(values)s) AS w (name, value)
+CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; SELECT pg_advisory_unlock_all();
+DISCARD TEMP; DISCARD SEQUENCES;
+SELECT count(set_config(w.name, w.value, false)), (SELECT count(*) FROM pg_prepared_statements)
+FROM unnest(%(names)s, %(values)s) AS w (name, value)
 """
 # Under REPEATABLE READ limits would be inexact, and claims fail with serialisation errors.
 _WRONG_ISOLATION = """\
@@ -89,11 +91,11 @@ class Session(connection):
     Attributes:
         settings: Settings made beside the time zone. None behind a pooler, because the session there changes with each
             transaction and belongs to nobody.
-        prepared: Names of the statements that the session has prepared.
+        statements: The named statements that ran, and whether they are prepared. None: not yet; False: never to be.
     """
 
     settings: Mapping[str, str] | None
-    prepared: set[str]
+    statements: dict[str, bool | None]
 
     def greet(self) -> None:
         """Make the settings of each of our connections in one round trip."""
@@ -105,9 +107,22 @@ class Session(connection):
         if row[-1] != "read committed":
             self.close()
             raise ConfigurationError(_WRONG_ISOLATION.format(isolation=row[-1]))
-        self.settings, self.prepared = row[0], set()
+        self.settings, self.statements = row[0], {}
         self.made = self.face()
         self._cancellation = _Cancellation(self) if hasattr(_LIBPQ, "PQcancel") else super().cancel
+
+    def prepares(self, name: str, prepare: str) -> bool:
+        """Whether a named statement is prepared, as it is from its second use on."""
+        if self.settings is None:  # a pooler gives each transaction another session
+            return False
+        if name not in self.statements:
+            self.statements[name] = None
+        elif self.statements[name] is None:
+            self.statements[name] = False  # for good, if the next lines are interrupted
+            with self.cursor() as cursor:
+                cursor.execute(prepare)
+            self.statements[name] = True
+        return bool(self.statements[name])
 
     def cancel(self) -> None:
         """Cancel the statement of another thread on this connection. If the server is silent, end the connection."""
@@ -148,7 +163,7 @@ class _Cancellation:
 def renew(conn: connection) -> None:
     """Restore an idle connection's settings for its next user, or close it.
 
-    One round trip. Behind a pooler nothing is reset, because the session is no longer ours.
+    One round trip, or two. Behind a pooler nothing is reset, because the session is no longer ours.
     """
     if conn.closed or conn.info.transaction_status != TRANSACTION_STATUS_IDLE:
         return
@@ -157,11 +172,16 @@ def renew(conn: connection) -> None:
         return
     if conn.settings is None:
         return
-    conn.prepared.clear()
     names, values = zip(*{"TimeZone": "UTC", "IntervalStyle": "postgres", **conn.settings}.items(), strict=True)
     try:
         with conn.cursor() as cursor:
             cursor.execute(_RESET, {"names": list(names), "values": list(values)})
+            _, prepared = cursor.fetchone() or (0, 0)
+            if prepared != sum(
+                map(bool, conn.statements.values())
+            ):  # the last user has prepared some, or discarded ours
+                cursor.execute("DEALLOCATE ALL")
+                conn.statements.clear()
     except BaseException as error:
         conn.close()  # it may be reset only in part
         if not isinstance(error, psycopg2.Error):

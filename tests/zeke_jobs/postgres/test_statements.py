@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import uuid
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 import psycopg2
 
 from zeke_jobs.postgres.pool import connect
-from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.postgres.queries import SQL, Queries
 from zeke_jobs.postgres.session import Session, renew
 
 if TYPE_CHECKING:
@@ -89,28 +88,48 @@ def test_the_schema_has_all_that_the_statement_names(conn: Connection) -> None:
     assert faults == {}
 
 
-def test_a_look_is_prepared_once_for_each_session_and_not_where_sessions_are_shared(database: str) -> None:
+def test_a_session_prepares_what_it_runs_again_until_a_handler_prepares_or_discards(database: str) -> None:
+    def beat() -> object:
+        return SQL.all(ours, "health/processes", kind="worker", host="here")
+
     ours = connect(database)
     assert isinstance(ours, Session)
-    look = {
-        "worker": uuid.uuid4(),
-        "queue": "default",
-        "tasks": "{}",
-        "want": 1,
-        "revision": None,
-        "is_empty": True,
-        "free": 1,
-    }
-    with closing(ours):
+    prepared = "SELECT array_agg(name) FROM pg_prepared_statements"
+    beat()
+    assert value(ours, prepared) is None
+    for _ in range(2):
+        beat()
+    renew(ours)
+    assert value(ours, prepared) == ["zeke_jobs health/processes"]
+    value(ours, "DISCARD PLANS; DEALLOCATE ALL; SELECT 1")
+    beat()  # as text
+    value(ours, "PREPARE his AS SELECT 1; SELECT 1")
+    renew(ours)
+    assert value(ours, prepared) is None
+    for _ in range(2):
+        beat()
+    assert value(ours, prepared) == ["zeke_jobs health/processes"]
+    ours.settings = None  # as behind a pooler
+    value(ours, "DEALLOCATE ALL; SELECT 1")
+    beat()
+    assert value(ours, prepared) is None
+    ours.close()
+
+
+def test_a_prepared_statement_whose_columns_a_migration_changed_is_run_as_text(database: str, tmp_path: Path) -> None:
+    (tmp_path / "one.sql").write_text(
+        "-- All of it.\nSELECT * FROM changing WHERE 'a%%' LIKE %(like)s AND n = ANY (%(n)s::int[])"
+    )
+    (tmp_path / "__init__.py").write_text("")
+    queries = Queries("zeke_jobs", "sql/queries", prepares=True)
+    queries._root = tmp_path
+    with closing(connect(database)) as conn, conn.cursor() as cursor:
+        cursor.execute("CREATE TABLE changing AS SELECT 1 AS n")
+        for _ in range(3):
+            assert queries.all(conn, "one", like="a%", n=["1"]) == [{"n": 1}]
+        cursor.execute("ALTER TABLE changing ADD COLUMN m integer")
         for _ in range(2):
-            assert SQL.repeated(ours, "job/claim", **look) == []
-        prepared = "SELECT array_agg(name) FROM pg_prepared_statements"
-        assert value(ours, prepared) == ["job/claim"]
-        renew(ours)
-        assert value(ours, prepared) is None
-        ours.settings = None  # as behind a pooler
-        assert SQL.repeated(ours, "job/claim", **look) == []
-        assert value(ours, prepared) is None
+            assert queries.all(conn, "one", like="a%", n=["1"]) == [{"n": 1, "m": None}]
 
 
 def value(conn: Connection, sql: str) -> object:

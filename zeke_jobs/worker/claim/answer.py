@@ -102,9 +102,9 @@ def ask(
         "free": free,
     }
     if completions:
-        found = SQL.repeated(conn, "job/complete_and_claim", **asked, **columns(completions))
+        found = SQL.rows(conn, "job/complete_and_claim", **asked, **columns(completions))
     else:
-        found = SQL.repeated(conn, "job/claim", **asked)
+        found = SQL.rows(conn, "job/claim", **asked)
     rows = [Row(*row) for row in found]
     for notice in conn.notices:
         if "breaker of " in notice:
