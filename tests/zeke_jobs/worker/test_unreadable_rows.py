@@ -129,7 +129,7 @@ class Broken(Exception):
 
 STEPS = [
     "completer.take_completions",
-    "SQL.repeated",
+    "SQL.rows",
     "completer.flush_soon",
     "producer.freed",
     "policy",
@@ -150,10 +150,10 @@ def inject(
     whole, failed = getattr(of, name), list[int]()
 
     def fail(*args: Any, **said: Any) -> Any:
-        is_ours = name != "run" or args[1] == "worker/waits"
+        is_ours = name not in ("run", "rows") or args[1] in ("worker/waits", "job/claim", "job/complete_and_claim")
         is_ours = is_ours and current_thread().name == "producer"
         done = whole(*args, **said) if after or not is_ours else None
-        brings = name != "repeated" or not after or len(done or ()) > 1
+        brings = name != "rows" or not after or len(done or ()) > 1
         if failed or not is_ours or not brings:
             return done if after or not is_ours else whole(*args, **said)
         failed.append(1)
@@ -200,7 +200,7 @@ def test_a_stop_hands_back_what_the_process_does_not_know_that_it_has(
 ) -> None:
     with running(TASKS) as broker:
         eventually(lambda: _idle(jobs, broker))
-        failed = inject(monkeypatch, broker, "SQL.repeated", Broken, after=True)
+        failed = inject(monkeypatch, broker, "SQL.rows", Broken, after=True)
         sent = jobs.add("echo", 7)
         eventually(lambda: failed)
     monkeypatch.undo()
