@@ -16,7 +16,7 @@ CREATE INDEX story_terms_story_id_idx ON public.story_terms (story_id);
 CREATE FUNCTION public.story_terms_drop()
 RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public
-SET enable_seqscan = off
+SET enable_seqscan = off SET jit = off
 AS $$
 BEGIN
     DELETE FROM public.story_terms AS t WHERE t.story_id = OLD.id;
@@ -41,7 +41,7 @@ CREATE FUNCTION public.story_event_candidates(
 )
 RETURNS TABLE (story_id uuid, cluster_id uuid)
 LANGUAGE plpgsql STABLE
-SET enable_seqscan = off
+SET enable_seqscan = off SET jit = off
 SET jit = off
 SET plan_cache_mode = force_generic_plan
 AS $$
