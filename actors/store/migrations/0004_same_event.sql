@@ -41,7 +41,7 @@ CREATE FUNCTION public.story_event_candidates(
 )
 RETURNS TABLE (story_id uuid, cluster_id uuid)
 LANGUAGE plpgsql STABLE
-SET enable_seqscan = off SET jit = off
+SET enable_seqscan = off
 SET jit = off
 SET plan_cache_mode = force_generic_plan
 AS $$
