@@ -35,7 +35,7 @@ LATE = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone(timedelta(hours=-5)))
 EARLY = datetime(1, 1, 1, tzinfo=UTC)
 ID = "gen_random_uuid()"
 NO_LIMIT = settings(
-    max_examples=1000 if os.environ.get("ZEKE_TEST_DEEP") else 60,
+    max_examples=1000 if os.environ.get("ZEKE_TEST_DEEP") else 30,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 

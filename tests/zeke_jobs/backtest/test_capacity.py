@@ -17,28 +17,10 @@ def carried(tasks: str, top: str = "", fleet: Fleet = Fleet(1, 8), **bounds: flo
     return capacity(made, load(tasks, top), fleet, **bounds)
 
 
-def test_threads_run_out_where_nothing_else_does() -> None:
-    # 0.5 threads for a and 0.1 for b, of 6.
-    found = carried("  a: {handler: 'H:echo'}\n  b: {handler: 'H:echo'}", fleet=Fleet(2, 3))
-    assert found.first is not None
-    assert found.first.name == "threads"
-    assert (found.first.needs, found.first.carries) == pytest.approx((0.6, 10))
-    assert found.jobs == {"a": 1440, "b": 24}
-
-
 def test_a_limit_runs_out_before_the_threads() -> None:
     found = carried("  a: {handler: 'H:echo', concurrency: 1}\n  b: {handler: 'H:echo', concurrency: 1}")
     assert [bound.name for bound in found.bounds] == ["task/a", "task/b", "threads"]
     assert [bound.carries for bound in found.bounds] == pytest.approx([2, 10, 8 / 0.6])
-
-
-def test_a_shared_limit_serves_all_its_tasks() -> None:
-    found = carried(
-        "  a: {handler: 'H:echo', uses: [ai]}\n  b: {handler: 'H:echo', uses: [ai]}", "limits: {ai: {concurrency: 3}}"
-    )
-    assert found.first is not None
-    assert (found.first.name, found.first.tasks) == ("limit/ai", ("a", "b"))
-    assert found.first.carries == pytest.approx(5)
 
 
 def test_a_rate_the_money_and_the_database_run_out_too() -> None:

@@ -104,14 +104,6 @@ def test_a_job_follows_from_the_attempt_that_sent_it(story: Story) -> None:
     assert [(one.attempt, one.after, one.job.task) for one in found.sends] == [(1, 4.0, "b")]
 
 
-def test_a_delayed_job_waits_from_when_it_is_due(story: Story) -> None:
-    story.use(ONE)
-    story.sent(0, "a", '{"delay": 60}')
-    story.ran("a", 62, 63)
-    (found,) = jobs(story)
-    assert (found.delay, found.waited) == (60.0, 2.0)
-
-
 def test_a_job_that_was_cancelled_unstarted_leaves_the_queue_when_it_did(story: Story) -> None:
     story.use(ONE)
     story.sent(5, "a", '{"expires": 60}')

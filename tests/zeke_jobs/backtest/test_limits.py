@@ -4,15 +4,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-import pytest
-
+from tests.each import each
 from zeke_jobs.backtest.limits import next_midnight
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 
-@pytest.mark.parametrize(
+@each(
     ("zone", "moment"),
     [
         ("UTC", datetime(2026, 3, 10, 0, 0, tzinfo=UTC)),

@@ -126,7 +126,7 @@ def sql(conn: Connection) -> Jobs:
 
 @pytest.mark.timeout(7200 if DEEP else 300)
 @settings(
-    max_examples=1000 if DEEP else 12,
+    max_examples=1000 if DEEP else 8,
     deadline=None,
     database=None,
     derandomize=not DEEP,

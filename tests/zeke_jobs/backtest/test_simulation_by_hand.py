@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -44,18 +43,6 @@ class Day:
         return self.simulation(tasks, top, fleet, **kind).run()
 
 
-def test_a_rate_spaces_starts_evenly_and_a_burst_comes_at_once() -> None:
-    # A period counts .3 s longer; a claim may come .05 s late.
-    day = Day()
-    for held in (1, 10, 1):
-        day.job("a", 0, held)
-    step = 60.3 / 2
-    assert day.starts("  a: {handler: 'H:echo', rate: 2/m}")["a"] == pytest.approx([0, step - 0.05, 2 * step - 0.05])
-    assert day.starts("  a: {handler: 'H:echo', rate: {limit: 4/m, burst: 2}}")["a"] == pytest.approx(
-        [0, 0, 60.3 / 3 - 0.05]
-    )
-
-
 def test_a_higher_limit_of_retries_lets_what_failed_to_the_last_fail_more_often() -> None:
     day = Day()
     day.job("a", 0, 1, 1, how=("retry", "failed"))
@@ -72,27 +59,6 @@ def test_a_retry_that_the_handler_grants_itself_is_not_ended_by_the_policys_limi
     tasks = "  a: {{handler: 'H:echo', retry: {{limit: {}, delay: 10s, factor: 1, jitter: 0}}}}"
     assert day.simulation(tasks.format(1)).run().tasks["a"].completed == 1
     assert day.simulation(tasks.format(0)).run().tasks["a"].failed == 1
-
-
-def test_a_deferred_job_holds_nothing_while_it_waits_and_uses_up_no_retry() -> None:
-    day = Day()
-    job = day.job("a", 0, 1, 1)
-    job.attempts = (Attempt(1, "deferred", 100), Attempt(1))
-    day.job("a", 0.5, 5)
-    simulation = day.simulation("  a: {handler: 'H:echo', concurrency: 1, retry: {limit: 0}}")
-    shown = simulation.run().tasks["a"]
-    assert (list(shown.starts), shown.completed, simulation.last) == ([0, 1], 2, 102)
-
-
-def test_a_follow_up_is_sent_when_its_parent_has_come_so_far() -> None:
-    # The parent waits for 10 s, so its follow-up comes 10 s later than it did; a parent that never starts sends none.
-    day = Day()
-    day.job("a", 0, 10)
-    parent = day.job("a", 0, 10)
-    day.job("b", 7, 1, parent=parent)
-    tasks = "  a: {{handler: 'H:echo', concurrency: 1, paused: {}}}\n  b: {{handler: 'H:echo'}}"
-    assert day.starts(tasks.format("false"))["b"] == [17]
-    assert "b" not in day.starts(tasks.format("true"))
 
 
 def test_a_tick_is_skipped_while_the_job_of_an_earlier_one_has_not_ended() -> None:
@@ -135,16 +101,6 @@ def test_a_send_into_a_full_queue_that_never_empties_is_refused() -> None:
     day.job("b", 1, 1, parent=parent)
     shown = day.figures(BOUNDED.format("true"))
     assert (shown.tasks["a"].completed, shown.tasks["b"].refused) == (1, 1)
-
-
-def test_a_job_that_did_not_start_in_time_leaves_the_queue() -> None:
-    day = Day()
-    day.job("a", 0, 10)
-    day.job("a", 0, 10, leaves=5)
-    day.job("a", 0, 10, leaves=50)
-    shown = day.figures("  a: {handler: 'H:echo', concurrency: 1}").tasks["a"]
-    assert (shown.completed, shown.expired) == (2, 1)
-    assert sorted(day.starts("  a: {handler: 'H:echo', concurrency: 1}")["a"]) == [0, 5, 10]
 
 
 def test_a_paused_job_and_one_that_comes_too_late_are_left() -> None:
@@ -211,35 +167,6 @@ def test_the_same_seed_gives_the_same_answer_and_another_one_another() -> None:
     tasks = "  a: {handler: 'H:echo'}\n  b: {handler: 'H:echo'}"
     answers = [repr(day.figures(tasks, fleet=Fleet(1, 3), seed=seed)) for seed in (1, 1, 2)]
     assert answers[0] == answers[1] != answers[2]
-
-
-def test_a_budget_holds_back_until_midnight_in_the_zone_of_the_file() -> None:
-    # Jobs start until a day's 1.00 is spent: the third finds 0.80.
-    day = Day()
-    day.workload.origin = datetime(2026, 3, 10, 22, 0, tzinfo=UTC).timestamp()
-    for sent in (0, 20, 40, 60, 80):
-        day.job("a", sent, 10, cost=0.4)
-    tasks = "  a: {handler: 'H:echo', budget: 1.00 USD/d, units: {USD: 0.2}}"
-    midnight = 3600.0
-    assert day.starts(tasks, "timezone: Europe/Berlin", horizon=1e5)["a"] == [
-        0,
-        20,
-        40,
-        midnight,
-        midnight,
-    ]
-    assert day.figures(tasks, "timezone: Europe/Berlin").limits["task/a budget"].held == pytest.approx(1000 - 60)
-
-
-def test_attempts_share_the_cost_of_their_job_and_a_deferral_has_none_of_it() -> None:
-    # 0.30 for each of the two that ran to an end: the fourth job finds 1.20 spent.
-    day = Day()
-    day.job("a", 0, 1, 1, 1, how=("deferred", "retry"), cost=0.6)
-    day.job("a", 10, 1, cost=0.3)
-    day.job("a", 20, 1, cost=0.3)
-    day.job("a", 30, 1, cost=0.3)
-    tasks = "  a: {handler: 'H:echo', budget: 1.00 USD/d, retry: {delay: 1s, jitter: 0}}"
-    assert day.starts(tasks)["a"] == [0, 10, 20, 1000]
 
 
 def test_costs_in_another_currency_replace_no_estimate() -> None:

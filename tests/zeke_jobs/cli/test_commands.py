@@ -6,12 +6,10 @@ import io
 import re
 import sys
 import uuid
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import typer.main
-from psycopg2.errors import UndefinedTable
 from pydantic import Field
 
 import zeke_jobs
@@ -20,8 +18,6 @@ from tests.each import each
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.client.many import Change
-from zeke_jobs.config import Rate, Task
-from zeke_jobs.config.limits import Concurrency, TaskRate
 from zeke_jobs.payload.model import Payload
 
 if TYPE_CHECKING:
@@ -244,20 +240,6 @@ def test_tasks_are_listed_with_their_jobs_limit_and_cron(cli: Callable[..., Ran]
     assert "  */5 * * * * (UTC)" in cli("tasks").out
 
 
-def test_a_tasks_rate_is_shown_beside_its_limit(cli: Callable[..., Ran], make_task: Callable[..., None]) -> None:
-    rate = TaskRate(limit=Rate(count=2, period=timedelta(seconds=1)))
-    for task_id, concurrency in (("both", 5), ("rated", None)):
-        task = Task(id=task_id, handler="a:b", concurrency=Concurrency(limit=concurrency), rate=rate)
-        make_task(task_id, None, definition=task.model_dump_json())
-    assert [(one["limit"], one["rate"]) for one in cli("tasks", "--json").json] == [(5, "2/s"), (None, "2/s")]
-    _, both, rated = cli("tasks").out.splitlines()
-    assert (both.split(), rated.split()) == (["both", "5,", "2/s"], ["rated", "2/s"])
-
-
-def test_an_empty_catalogue_is_explained(database: str, cli: Callable[..., Ran]) -> None:
-    assert "the first worker that starts fills the catalogue" in cli("tasks").out
-
-
 # cancel, retry
 
 
@@ -309,14 +291,6 @@ def test_a_dry_run_of_a_whole_batch_counts_what_is_changed(
     assert sum(both("retry").values()) == 5
     ran = cli("cancel", "--batch", "nope", "--dry-run")
     assert (ran.status, ran.err) == (1, "error: expected the id of a batch, got 'nope'\n")
-
-
-@pytest.mark.usefixtures("tasks")
-def test_a_dry_run_counts_to_the_limit_by_the_order_of_the_sends(cli: Callable[..., Ran]) -> None:
-    zeke_jobs.send("oneoff", {"url": "u"})
-    zeke_jobs.send_many("pull", [{}] * 3)
-    found = counts(cli("cancel", "--status", "created", "--limit", 3, "--dry-run", "--json"))
-    assert found == {("ingest-oneoff", "created"): 1, ("pull", "created"): 2}
 
 
 @pytest.mark.usefixtures("tasks")
@@ -392,14 +366,6 @@ def test_no_command_shows_the_whole_help_and_is_wrong_use(cli: Callable[..., Ran
 
 def test_the_version_is_shown(cli: Callable[..., Ran]) -> None:
     assert cli("--version").out == f"zeke-jobs {zeke_jobs.__version__}\n"
-
-
-def test_a_database_that_does_not_answer_is_status_1(cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DATABASE_URL", "postgresql://me:s3cret@127.0.0.1:1/none")
-    ran = cli("jobs")
-    assert ran.status == 1
-    assert ran.err.startswith("error: expected a database that answers, got: ")
-    assert "s3cret" not in ran.err
 
 
 JOB = "01a21011-c430-7126-bdde-a981c5582429"
@@ -480,18 +446,6 @@ def test_what_asks_whether_all_is_well_without_tables_says_no_or_goes(
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", empty_database)
     assert cli(*line.split()).status in (1, 2)
-
-
-def test_a_table_that_never_was_is_a_bug_of_ours(
-    cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, database: str
-) -> None:
-    def broken(**_: Any) -> None:
-        raise UndefinedTable('relation "zeke_jobs.nothing" does not exist')
-
-    monkeypatch.setattr("zeke_jobs.jobs", broken)
-    ran = cli("jobs")
-    assert ran.status == 3
-    assert "zeke_jobs.nothing" in ran.err
 
 
 def test_a_bug_of_ours_is_status_3_and_asks_for_a_report(

@@ -4,7 +4,6 @@ import pytest
 
 from zeke_jobs.cli.database import choose
 from zeke_jobs.errors import ConfigurationError
-from zeke_jobs.postgres import embedded
 from zeke_jobs.postgres.own_server import server_folder
 
 
@@ -21,13 +20,6 @@ def test_a_stopped_server_of_the_folder_is_named_with_what_starts_it(data: Path)
     server_folder(data).mkdir(parents=True)
     with pytest.raises(ConfigurationError, match=r"one that is stopped\n  help: zeke-jobs up starts it again"):
         choose()
-
-
-def test_a_server_that_runs_is_found(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    server_folder(data).mkdir(parents=True)
-    monkeypatch.setattr(embedded, "running", lambda _folder: "postgresql://here")
-    monkeypatch.setenv("DATABASE_URL", "")
-    assert choose() == "postgresql://here"
 
 
 @pytest.mark.usefixtures("data")

@@ -52,7 +52,7 @@ def test_where_several_jobs_fit_they_are_listed_and_none_is_touched(cli: Callabl
 
 
 @pytest.mark.usefixtures("two")
-@pytest.mark.parametrize(
+@each(
     ("part", "status", "message"),
     [
         ("ffffffff", 1, "expected the beginning or the end of a job's id, got 'ffffffff': no job has it"),

@@ -110,17 +110,6 @@ def test_a_plan_for_scripts_has_changes_fires_and_jobs(cli: Callable[..., Ran], 
     assert len(ran.json["fires"][0]["after"]) == 3
 
 
-def test_lists_are_shown_as_what_comes_and_goes(cli: Callable[..., Ran], file: Path) -> None:
-    edit(file, "[one, two]", "[two, three]")
-    assert "    settings.words: -one +three\n" in cli("plan").out
-
-
-def test_a_comment_alone_is_a_change_of_the_text(cli: Callable[..., Ran], file: Path) -> None:
-    edit(file, "version: 1", "version: 1 # the format")
-    ran = cli("plan")
-    assert (ran.status, ran.out.splitlines()[-1]) == (4, "no change in effect; the text differs, as in a comment")
-
-
 def test_apply_refuses_to_strand_jobs_and_obeys_an_order(cli: Callable[..., Ran], file: Path) -> None:
     zeke_jobs.send("score")
     edit(file, BASE.splitlines()[3].replace("H:", "tests.zeke_jobs.revisions.world:"), "")
@@ -178,16 +167,6 @@ def test_set_needs_a_reason_and_shows_itself_in_plans(cli: Callable[..., Ran]) -
     assert "until " in planned.out
     assert ": model is slow\n" in planned.out
     assert "limits.ai.rate: the file says none, in force 30/m" in planned.out
-
-
-def test_an_empty_list_in_settings_is_set_and_planned(cli: Callable[..., Ran], file: Path) -> None:
-    edit(file, ", settings: {words: [one, two]}", "")
-    assert cli("apply").status == 0
-    assert cli("set", "score.settings.words=[]", "-m", "none").status == 0
-    assert "score.settings.words = [], by" in cli("plan").out
-    assert cli("set", "--clear", "score.settings.words").status == 0
-    edit(file, 'revisions.world:say"', 'revisions.world:say", settings: {words: []}')
-    assert "    settings.words: none → []\n1 task would change" in cli("plan").out
 
 
 def test_set_names_all_that_is_wrong_at_once(cli: Callable[..., Ran]) -> None:
@@ -279,12 +258,6 @@ def test_fleet_marks_a_scheduler_whose_heartbeat_stays_out(
         cursor.execute("UPDATE zeke_jobs.worker SET heartbeat_on = heartbeat_on - %s", (timedelta(minutes=minutes),))
     [member] = cli("fleet", "--json").json["members"]
     assert member["drift"] == ([said] if said else [])
-
-
-def test_setting_by_hand_is_no_drift_of_a_workers_file(cli: Callable[..., Ran], conn: Connection) -> None:
-    cli("set", "analyze.concurrency=3", "-m", "slow")
-    worker(conn, revision=2)
-    assert cli("fleet", "--json").json["members"][0]["drift"] == []
 
 
 def test_a_scheduler_runs_by_what_is_in_force_and_its_file_is_looked_at_each_beat(cli: Callable[..., Ran], conn: Connection, file: Path) -> None:  # fmt: skip

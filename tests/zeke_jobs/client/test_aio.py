@@ -24,8 +24,6 @@ from zeke_jobs.errors import (
     InvalidPayload,
     JobFailed,
     JobNotFound,
-    MigrationError,
-    UnknownTask,
     WaitTimeout,
 )
 from zeke_jobs.payload.model import Payload
@@ -145,21 +143,6 @@ def test_many_are_sent_at_once_with_keys_and_a_batch(driver: str, database: str)
 
     on(driver, database, work)
     assert zeke_jobs.batch_status("import-1").jobs == 1
-
-
-@each_driver
-def test_what_makes_no_sense_is_refused_in_the_same_words(driver: str, database: str) -> None:
-    async def work(connection: Any) -> None:
-        with pytest.raises(UnknownTask, match="did you mean 'fetch'"):
-            await aio.send("fetsh", connection=connection)
-        with pytest.raises(InvalidPayload, match="did you mean 'page_url'"):
-            await aio.send("fetch", {"page_uri": "u"}, connection=connection)
-        with pytest.raises(JobNotFound):
-            await aio.status(uuid.uuid4(), connection=connection)
-        with pytest.raises(TypeError, match="expected an option of send, got 'prioritty'"):
-            await aio.send("fetch", {"page_url": "u"}, connection=connection, prioritty=1)  # type: ignore[call-arg]
-
-    on(driver, database, work)
 
 
 @pytest.mark.parametrize("ends", ["COMMIT", "ROLLBACK"])
@@ -304,20 +287,6 @@ def test_a_synchronous_connection_is_refused_with_the_way_that_takes_it(conn: Co
             zeke_jobs.send("anything", connection=connection)
 
     on("psycopg", database, work)
-
-
-@pytest.mark.parametrize("driver", ["psycopg", "asyncpg", "own"])
-def test_a_database_without_tables_names_what_makes_them(
-    driver: str, new_database: Callable[..., str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url = new_database()
-    monkeypatch.setenv("DATABASE_URL", url)
-
-    async def work(connection: Any) -> None:
-        with pytest.raises(MigrationError, match="run: zeke-jobs migrate"):
-            await aio.send("anything", connection=connection)
-
-    on(driver, url, work)
 
 
 def test_each_loop_has_its_own_connections(database: str) -> None:

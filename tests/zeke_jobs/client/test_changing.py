@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -78,13 +77,6 @@ def test_a_cancelled_or_expired_job_can_be_run_after_all(conn: Connection) -> No
     assert zeke_jobs.retry(sent.id).status == "created"
     job = zeke_jobs.status(sent.id)
     assert (job.cancelled_on, job.cancel_reason, job.expires_on) == (None, None, None)
-
-
-def test_a_job_that_waits_for_its_next_attempt_gets_it_now(conn: Connection) -> None:
-    sent = zeke_jobs.send("anything")
-    change(conn, sent.id, "attempt = 1, run_at = now() + interval '1 hour'")
-    assert zeke_jobs.retry(sent.id).changed
-    assert zeke_jobs.status(sent.id).run_at <= zeke_jobs.status(sent.id).created_on + timedelta(minutes=1)
 
 
 @pytest.mark.parametrize(

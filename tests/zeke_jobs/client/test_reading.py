@@ -12,8 +12,7 @@ import pytest
 
 import zeke_jobs
 from zeke_jobs.client import drivers, reading
-from zeke_jobs.errors import JobNotFound, JobPurged, WaitTimeout
-from zeke_jobs.postgres.pool import transaction
+from zeke_jobs.errors import JobNotFound, JobPurged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,17 +139,6 @@ def test_jobs_are_filtered_by_task_or_alias_status_parent_and_age(conn: Connecti
         zeke_jobs.jobs(status="finished")
 
 
-def test_wait_gives_up_in_time_and_says_what_the_job_does() -> None:
-    sent = zeke_jobs.send("anything")
-    with pytest.raises(WaitTimeout, match=r"to end within 0.01 s, got created still"):
-        zeke_jobs.wait(sent.id, timedelta(milliseconds=10))
-
-
-def test_wait_for_an_unknown_job_says_so_at_once() -> None:
-    with pytest.raises(JobNotFound):
-        zeke_jobs.wait(uuid.uuid4(), 60)
-
-
 class Waiting:
     """A thread that waits for a job, and its result."""
 
@@ -200,14 +188,6 @@ def test_a_wait_outlives_the_loss_of_its_connections(conn: Connection, monkeypat
     assert failed.wait(10)
     finish(conn, sent.id)
     assert waiting.result() is None
-
-
-def test_the_status_is_read_in_the_callers_transaction(other_conn: Connection) -> None:
-    with transaction(other_conn):
-        sent = zeke_jobs.send("anything", connection=other_conn)
-        assert zeke_jobs.status(sent.id, connection=other_conn).status == "created"
-        with pytest.raises(JobNotFound):
-            zeke_jobs.status(sent.id)
 
 
 @pytest.mark.parametrize(

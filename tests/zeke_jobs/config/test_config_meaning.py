@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 from hashlib import sha256
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,9 +12,6 @@ from zeke_jobs import config
 from zeke_jobs.config import Config, Rate, Schedule
 from zeke_jobs.config.limits import Concurrency
 from zeke_jobs.config.models import Keep, Retry, Unique
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SMALL = "version: 1\ntasks:\n  greet:\n    handler: sample_handlers:greet\n"
 
@@ -174,12 +170,6 @@ def test_without_handlers_no_code_is_imported() -> None:
     assert config.load_text(text, "jobs.yaml", handlers=False).tasks["greet"].settings == {"a": "${SAMPLE_NOT_SET}"}
 
 
-def test_load_reads_a_file(tmp_path: Path) -> None:
-    path = tmp_path / "jobs.yaml"
-    path.write_text("\ufeff" + SMALL, encoding="utf-8")
-    assert config.load(path).text == SMALL
-
-
 def test_the_time_of_a_check_grows_with_the_number_of_tasks_and_not_with_its_square() -> None:
     def seconds(count: int) -> float:
         stanza = "handler: sample_handlers:tick, on_failed: told, aliases"
@@ -190,4 +180,4 @@ def test_the_time_of_a_check_grows_with_the_number_of_tasks_and_not_with_its_squ
         return time.process_time() - begin
 
     seconds(10)
-    assert seconds(1600) < 8 * 2.5 * seconds(200)
+    assert seconds(600) < 6 * 2.5 * seconds(100)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -130,13 +129,6 @@ def test_text_made_of_what_yaml_is_made_of(text: str) -> None:
 @given(st.integers(0, len(GOOD)), st.integers(0, 12), TOKENS)
 def test_a_good_file_with_a_stretch_replaced(at: int, length: int, token: str) -> None:
     speaks_of(GOOD[:at] + token + GOOD[at + length :])
-
-
-@relaxed
-@given(VALUES)
-def test_any_value(value: Any) -> None:
-    speaks_of(json.dumps(value))
-    speaks_of(yaml.safe_dump(value, allow_unicode=True))
 
 
 @relaxed

@@ -133,33 +133,6 @@ def test_taken_twice_nothing_changes_and_it_is_on_record_who_took_how_much(
     assert our_jobs() == {}
 
 
-def test_a_dry_run_says_the_same_and_changes_nothing(conn: Connection, settle: Callable[[str], None]) -> None:
-    settle("11")
-    boss.put(conn, "old-mail", {})
-    boss.put(conn, "fetch-page", {"pageUri": "a"})
-    with conn.cursor() as cursor:
-        cursor.execute("INSERT INTO pgboss.schedule (name, cron) VALUES ('old-mail', '0 8 * * *')")
-    looked = pg_boss.Import(conn, schema="pgboss", names={"old-mail": "mail"}, recent=RECENT).run(commits=False)
-    assert our_jobs() == {}
-    assert set(boss.states(conn).values()) == {"created"}
-    assert [one.name for one in zeke_jobs.schedules.list()] == []
-    taken = take(conn)
-    assert (taken.jobs, taken.schedules, taken.left) == (looked.jobs, looked.schedules, looked.left)
-
-
-def test_a_payload_that_does_not_fit_stays_there_and_is_listed(conn: Connection, settle: Callable[[str], None]) -> None:
-    settle("12")
-    wrong = boss.put(conn, "fetch-page", {"pageUri": "a"})
-    boss.put(conn, "fetch-page", [1])
-    fine = boss.put(conn, "fetch-page", {"pageUrl": "a"})
-    report = take(conn)
-    assert set(our_jobs()) == {fine}
-    assert boss.states(conn)[wrong] == "created"
-    assert next(one.what.partition(",")[0] for one in report.left) == f"job {wrong}"
-    assert "did you mean 'page_url'" in report.left[0].why
-    assert "expected an object of fields" in report.left[1].why
-
-
 #: Columns of jobs that do not fit into our table, and the reasons that are given.
 UNFIT: list[tuple[dict[str, Any], str]] = [
     *(

@@ -53,13 +53,6 @@ def test_printed_lines_become_lines_of_the_log_with_their_job() -> None:
     assert not printed.isatty()
 
 
-def test_the_libraries_lines_have_the_same_form() -> None:
-    stream = io.StringIO()
-    logs.configure(stream, json=True)
-    logging.getLogger("dramatiq.worker").warning("lost %s", "it")
-    assert json.loads(stream.getvalue())["event"] == "lost it"
-
-
 def test_a_traceback_is_in_the_line_and_shows_no_values() -> None:
     stream = io.StringIO()
     logs.configure(stream, json=True)
@@ -75,14 +68,6 @@ def test_a_traceback_is_in_the_line_and_shows_no_values() -> None:
     )
 
 
-def test_the_environment_chooses_json(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "json")
-    stream = io.StringIO()
-    logs.configure(stream)
-    logs.get_logger().info("x")
-    assert json.loads(stream.getvalue())["event"] == "x"
-
-
 def test_the_environment_chooses_the_readable_form_where_there_is_no_terminal(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -91,16 +76,6 @@ def test_the_environment_chooses_the_readable_form_where_there_is_no_terminal(
     logs.configure(stream)
     logs.get_logger().info("x")
     assert not stream.getvalue().startswith("{")
-
-
-def test_configuring_twice_writes_each_line_once() -> None:
-    first, second = io.StringIO(), io.StringIO()
-    logger = logs.get_logger()
-    logs.configure(first, json=True)
-    logs.configure(second, json=True)
-    logger.info("once")
-    assert first.getvalue() == ""
-    assert second.getvalue().count("\n") == 1
 
 
 def test_http_clients_are_quiet_about_each_request() -> None:

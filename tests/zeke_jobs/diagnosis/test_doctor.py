@@ -481,14 +481,6 @@ def test_the_command_says_what_is_wrong_and_its_status_is_for_monitors(
     assert "warning" not in capsys.readouterr().out
 
 
-def test_a_database_that_does_not_answer_is_a_finding(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("DATABASE_URL", "postgresql://127.0.0.1:1/none")
-    assert run(app, "zeke-jobs", ["doctor"]) == 1
-    assert capsys.readouterr().out.startswith("critical unreachable: the database does not answer: ")
-
-
 def test_a_database_that_is_not_migrated_is_a_finding(new_database: Callable[..., str]) -> None:
     report = examine(new_database())
     assert [one.id for one in report.findings] == ["not-migrated"]

@@ -121,12 +121,3 @@ def test_a_run_is_over_when_its_own_retries_are_and_not_before(scene: Scene) -> 
     assert idle.failed(scene.conn, ["default"], NOON) == [f"failed: plain {claim['message_id']}: E: m"]
     assert idle.failed(scene.conn, ["default"], NOON + timedelta(seconds=120)) == []
     assert idle.failed(scene.conn, ["slow"], NOON) == []
-
-
-def test_ten_failed_jobs_are_named_and_the_others_counted(scene: Scene) -> None:
-    scene.add("plain", 12)
-    worker = scene.serve()
-    for claim in scene.claim(worker, 12):
-        scene.finish(worker, claim, "failed", error='{"type": "E", "message": "m"}')
-    lines = idle.failed(scene.conn, ["default"], NOON)
-    assert (len(lines), lines[-1]) == (11, "failed: 2 more")

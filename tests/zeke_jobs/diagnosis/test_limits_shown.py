@@ -137,16 +137,6 @@ def test_a_budget_with_some_left_is_not_told_to_be_spent(shown: Shown) -> None:
     assert not found(shown.scene.conn, "budget-spent")
 
 
-def test_an_average_is_shown_with_four_decimals_at_most(shown: Shown, capsys: pytest.CaptureFixture[str]) -> None:
-    claims = shown.claim("dear", 3)
-    for claim, cost in zip(claims, (0.1, 0.1, 0.2), strict=True):
-        shown.used(claim, USD=cost)
-    shown.scene.complete(shown.worker, claims)
-    shown.claim("dear", 1)
-    assert "0.5333 of 2 USD today" in _printed(capsys)
-    assert "0.5333/2 USD" in shown.row("task/dear")[2]
-
-
 def test_throttling(shown: Shown, capsys: pytest.CaptureFixture[str]) -> None:
     (claim,) = shown.claim("ask", 1)
     shown.scene.rows("SELECT zeke_jobs.throttle('ai', 12, %s, '429')", claim["message_id"])

@@ -23,12 +23,3 @@ def test_what_others_commit_meanwhile_is_not_seen(scene: Scene, other_conn: Conn
         scene.add("plain")
         assert looking.rows(COUNT) == [{"jobs": 0}]
     assert looking.rows(COUNT) == [{"jobs": 1}]
-
-
-def test_what_it_sets_ends_with_it(scene: Scene) -> None:
-    names = ("enable_seqscan", "enable_bitmapscan", "jit", "max_parallel_workers_per_gather", "statement_timeout")
-    scene.rows("SET jit = on")  # as through a pooler
-    settings = [scene.rows(f"SHOW {name}") for name in names]
-    with snapshot(scene.conn):
-        assert [row[name] for name in names for row in scene.rows(f"SHOW {name}")] == ["off", "off", "off", "0", "15s"]
-    assert [scene.rows(f"SHOW {name}") for name in names] == settings

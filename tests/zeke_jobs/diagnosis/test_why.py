@@ -39,11 +39,6 @@ def plain(scene: Scene, **worker: Any) -> tuple[UUID, UUID]:
 # What holds a queued job back
 
 
-def test_a_job_with_nothing_in_its_way_starts_next(scene: Scene) -> None:
-    _, job = plain(scene)
-    assert list(scene.reasons(job)) == ["starts-next"]
-
-
 @pytest.mark.parametrize("target", ["task/one", "queue/default", "limit/ai"])
 def test_a_pause_is_named_with_who_and_since_when_and_how_to_end_it(scene: Scene, target: str) -> None:
     scene.use(POOLED, POOL)
@@ -297,22 +292,6 @@ def test_a_job_says_which_suspect_keeps_the_one_process_and_what_can_be_done(sce
     claim = {"message_id": suspect, "claim": scene.row(suspect)["claim"]}
     scene.complete(worker, [claim])
     assert list(scene.reasons(earlier)) == ["starts-next"]
-
-
-def test_where_another_process_goes_on_a_job_waits_for_no_suspect(scene: Scene) -> None:
-    scene.use(PLAIN)
-    scene.suspect("plain")
-    kept, other = scene.serve(pid=1), scene.serve(pid=2, threads=2)
-    scene.run_alone(kept)
-    (job,) = scene.add("plain")
-    assert list(scene.reasons(job)) == ["starts-next"]
-    assert len(scene.claim(other, 1)) == 1
-    scene.add("plain")
-    scene.claim(other, 1)
-    (job,) = scene.add("plain")
-    assert scene.reasons(job) == {
-        "workers-busy": "all 2 threads of the one process for queue default are busy (2 jobs claimed)"
-    }
 
 
 def test_a_deadline_and_a_unique_key_are_said_beside_the_reason(scene: Scene) -> None:

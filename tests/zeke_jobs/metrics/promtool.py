@@ -13,7 +13,7 @@ import yaml
 from tests.zeke_jobs.metrics.exported import ALL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from zeke_jobs.metrics.exporter import Sample
 
@@ -31,25 +31,41 @@ def check(*arguments: str) -> str:
     return done.stdout
 
 
-def fires(folder: Path, alert: str, scrapes: Sequence[Iterable[Sample] | None]) -> list[bool]:
-    """Whether the alert fires in the middle of each phase; None is a phase in which nothing could be scraped."""
-    asked = f'count(ALERTS{{alertname="{alert}", alertstate="firing"}}) > bool 0'
-    middles = [f"{phase * PHASE + PHASE // 2}m" for phase in range(len(scrapes))]
+def fires(folder: Path, scrapes: Mapping[str, Sequence[Iterable[Sample] | None]]) -> dict[str, list[bool]]:
+    """Whether each alert fires in the middle of each of its phases; None is a phase in which nothing could be scraped."""
     one = [{"labels": "{}", "value": 1}]
-    test = {
-        "interval": "1m",
-        "input_series": [{"series": name, "values": values} for name, values in _series(scrapes).items()],
-        "promql_expr_test": [{"expr": asked, "eval_time": middle, "exp_samples": one} for middle in middles],
-    }
+    tests = [
+        {
+            "interval": "1m",
+            "input_series": [{"series": name, "values": values} for name, values in _series(phases).items()],
+            "promql_expr_test": [
+                {"expr": _asked(alert), "eval_time": f"{_middle(phase)}m", "exp_samples": one}
+                for phase in range(len(phases))
+            ],
+        }
+        for alert, phases in scrapes.items()
+    ]
     path = folder / "rules_test.yaml"
-    path.write_text(yaml.safe_dump({"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": [test]}))
+    path.write_text(yaml.safe_dump({"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": tests}))
     assert PROMTOOL is not None
     done = subprocess.run([PROMTOOL, "test", "rules", str(path)], capture_output=True, text=True, check=False)
     said = done.stdout + done.stderr
     # It complains of each time at which the answer was another, and of nothing else.
-    silent = re.findall(r"time: (\w+),\s+exp: \S+ 1\S*\s+got: nil", said)
+    found = re.findall(r"alertname=\W*(\w+).*?time: (\w+),\s+exp: \S+ 1\S*\s+got: nil", said)
+    silent = {(alert, _minutes(time)) for alert, time in found}
     assert done.returncode == 0 or silent, said
-    return [_minutes(middle) not in map(_minutes, silent) for middle in middles]
+    return {
+        alert: [(alert, _middle(phase)) not in silent for phase in range(len(phases))]
+        for alert, phases in scrapes.items()
+    }
+
+
+def _asked(alert: str) -> str:
+    return f'count(ALERTS{{alertname="{alert}", alertstate="firing"}}) > bool 0'
+
+
+def _middle(phase: int) -> int:
+    return phase * PHASE + PHASE // 2
 
 
 def _minutes(text: str) -> int:

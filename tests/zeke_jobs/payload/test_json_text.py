@@ -36,7 +36,7 @@ class Thing(Payload):
 
 
 @settings(
-    max_examples=1000 if os.environ.get("ZEKE_TEST_DEEP") else 60,
+    max_examples=1000 if os.environ.get("ZEKE_TEST_DEEP") else 30,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(value=values)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.each import each
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.core import environment
@@ -62,7 +63,7 @@ def test_the_refusal_says_what_to_do(conn: Connection, monkeypatch: pytest.Monke
     installation.verify(conn)
 
 
-@pytest.mark.parametrize(
+@each(
     "command",
     [
         ["send", "a", "{}"],
@@ -74,7 +75,6 @@ def test_the_refusal_says_what_to_do(conn: Connection, monkeypatch: pytest.Monke
         ["schedule", "run", "a"],
         ["schedule", "backfill", "a", "--from", "2026-01-01"],
     ],
-    ids=lambda command: " ".join(command[:2]),
 )
 def test_a_command_that_writes_is_refused_in_another_environment(
     conn: Connection, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]

@@ -18,13 +18,6 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 
-def test_migrating_twice_applies_nothing_the_second_time(new_database: Callable[..., str]) -> None:
-    with closing(connect(new_database())) as conn:
-        first = [m.name for m in migrate.migrate(conn)]
-        assert first == [m.name for m in migrate.available()]
-        assert migrate.migrate(conn) == []
-
-
 def test_a_database_that_is_behind_is_refused_with_the_command_to_run(
     new_database: Callable[..., str],
 ) -> None:

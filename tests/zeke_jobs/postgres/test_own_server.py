@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from zeke_jobs.errors import ConfigurationError, ZekeJobsError
+from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres import embedded, state_folder
 from zeke_jobs.postgres.own_server import own_server, place, server_folder, why_elsewhere
 
@@ -46,33 +46,6 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_data_stays_in_its_folder_whatever_its_path(tmp_path: Path, name: str) -> None:
     assert server_folder(tmp_path / name / ".zeke") == tmp_path / name / ".zeke" / "postgres"
     assert why_elsewhere(tmp_path / name / ".zeke") == ""
-
-
-@pytest.mark.skipif(not ROOT, reason="only root runs servers as another user")
-def test_roots_data_is_elsewhere_below_a_folder_that_others_may_not_enter(tmp_path: Path, state: Path) -> None:
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0o700)
-    assert server_folder(closed / ".zeke").parent.parent == state
-    assert server_folder(closed / ".zeke") == server_folder(closed / ".zeke") != server_folder(closed / "other")
-    outermost = next(above for above in reversed((closed, *closed.parents)) if not above.stat().st_mode & 0o001)
-    assert why_elsewhere(closed / ".zeke") == (
-        f"PostgreSQL does not run as root, and other users may not enter {outermost}"
-    )
-
-
-@pytest.mark.usefixtures("no_server")
-def test_where_nothing_can_be_written_it_is_elsewhere(
-    tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "checkout").mkdir()
-    asked, access = tmp_path / "checkout" / ".zeke", os.access
-    monkeypatch.setattr(
-        "os.access", lambda path, mode: access(path, mode) and not (path == tmp_path / "checkout" and mode & os.W_OK)
-    )
-    assert why_elsewhere(asked) == f"nothing can be written to {tmp_path / 'checkout'}"
-    with own_server(asked, "it"):
-        assert place(asked).parent == state
-    assert not asked.exists()
 
 
 @pytest.mark.usefixtures("no_server")
@@ -124,39 +97,10 @@ def test_a_place_that_belongs_to_a_stranger_is_not_used(state: Path) -> None:
 # One command at a time
 
 
-def test_a_second_command_is_refused_the_same_server(tmp_path: Path, no_server: list[str]) -> None:
-    with own_server(tmp_path, "the first"), pytest.raises(ZekeJobsError) as refused, own_server(tmp_path, "the second"):
-        pass
-    assert f"got the first (process {os.getpid()}), which runs already" in str(refused.value)
-    assert no_server == ["start", "stop"]
-
-
 def test_git_ignores_a_data_folder_that_was_made_for_the_server(tmp_path: Path, no_server: list[str]) -> None:
     with own_server(tmp_path / ".zeke", "it"):
         pass
     assert (tmp_path / ".zeke" / ".gitignore").read_text() == "*\n"
-
-
-@pytest.mark.parametrize(
-    ("number", "said"),
-    [
-        (errno.ENOSPC, "expected room for the embedded server's data in {place}, got a full disk"),
-        (errno.EDQUOT, "expected room for the embedded server's data in {place}, got a full disk"),
-        (errno.EACCES, "to be able to write to {place}, got: Permission denied"),
-        (errno.EROFS, "to be able to write to {place}, got: Read-only file system"),
-    ],
-)
-def test_a_place_that_takes_no_files_is_said_in_words(
-    tmp_path: Path, no_server: list[str], monkeypatch: pytest.MonkeyPatch, number: int, said: str
-) -> None:
-    def full(_folder: Path) -> str:
-        raise OSError(number, os.strerror(number), "a file")
-
-    monkeypatch.setattr(embedded, "ensure", full)
-    with pytest.raises(ZekeJobsError) as refused, own_server(tmp_path, "it"):
-        pass
-    assert said.format(place=tmp_path) in str(refused.value)
-    assert no_server == ["stop"]
 
 
 def test_what_goes_wrong_while_it_runs_is_not_taken_for_trouble_with_the_server(

@@ -268,11 +268,3 @@ def test_a_reader_who_asks_for_more_of_a_table_is_told_of_the_operator(log_in: C
     assert "has that role, it needs zeke_jobs_operator for this, or its rights are older" in roles.complaint(
         refusal.value
     )
-
-
-def test_a_command_without_the_right_says_which_role_has_it(
-    log_in: Callable[[str], str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    log_in(roles.CLIENT)
-    assert run(app, "zeke-jobs", ["cancel", "--task", "echo", "--yes"]) == 1
-    assert f"GRANT zeke_jobs_operator TO {MEMBERS[roles.CLIENT]}" in capsys.readouterr().err

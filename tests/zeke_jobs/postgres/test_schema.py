@@ -25,15 +25,6 @@ def test_the_committed_schema_is_what_the_migrations_make(new_database: Callable
     assert SCHEMA.read_text(encoding="utf-8") == dump(url), f"schema.sql is behind the migrations; run: {COMMAND}"
 
 
-def test_it_shows_tables_and_comments_and_nothing_of_one_run() -> None:
-    text = SCHEMA.read_text(encoding="utf-8")
-    assert "CREATE TABLE zeke_jobs.bucket (" in text
-    assert "FUNCTION zeke_jobs.claim(" not in text
-    assert "COMMENT ON COLUMN zeke_jobs.queue.claim" in text
-    assert "restrict" not in text.replace("RESTRICT", "")
-    assert "Dumped" not in text
-
-
 def test_a_migration_is_frozen_once_it_is_committed() -> None:
     assert FROZEN.read_text(encoding="utf-8") == frozen(), f"put the file back; after a new one, run: {COMMAND}"
 

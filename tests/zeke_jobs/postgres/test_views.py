@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import pytest
 from pydantic import Field
@@ -134,14 +133,6 @@ def test_a_purged_job_is_in_the_archive(conn: Connection) -> None:
     (row,) = rows(conn, "SELECT name, state, retry_count, archivedon FROM pgboss.archive")
     assert (row["name"], row["state"], row["retry_count"]) == ("analyze-story", "failed", 3)
     assert row["archivedon"] is not None
-
-
-def test_a_job_of_a_task_that_is_gone_is_still_shown(conn: Connection) -> None:
-    job_id = send(conn)
-    with conn.cursor() as cursor:
-        cursor.execute("DELETE FROM zeke_jobs.task")
-    (row,) = rows(conn, "SELECT id, name, data FROM zeke_jobs.job")
-    assert (UUID(str(row["id"])), row["name"]) == (UUID(job_id), "analyze-story")
 
 
 def test_a_schedule_has_pg_bosss_columns(conn: Connection, make_task: Callable[..., None]) -> None:

@@ -7,7 +7,6 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from psycopg2.errors import SerializationFailure
 from structlog.testing import capture_logs
 
 import zeke_jobs
@@ -53,7 +52,7 @@ def said(config: Config, conn: Connection, **options: Any) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(
+@each(
     ("old", "new", "expected"),
     [
         ("concurrency: 5", "concurrency: 8", ["changed task analyze concurrency 5 → 8"]),
@@ -89,7 +88,7 @@ def test_a_plan_says_each_edit_and_the_jobs_that_it_touches(
     assert sorted(found) == sorted(expected)
 
 
-@pytest.mark.parametrize(
+@each(
     ("top", "expected"),
     [
         ("limits: {ai: {concurrency: 4}}", ["changed limit ai concurrency 8 → 4"]),
@@ -124,23 +123,6 @@ def test_a_plan_changes_nothing(base: Config, conn: Connection) -> None:
     before = run(conn, "SELECT * FROM zeke_jobs.task"), run(conn, "SELECT * FROM zeke_jobs.revision")
     planned(conn, load("  other: {handler: 'H:work'}"))
     assert before == (run(conn, "SELECT * FROM zeke_jobs.task"), run(conn, "SELECT * FROM zeke_jobs.revision"))
-
-
-def test_the_next_fires_are_shown_before_and_after(base: Config, conn: Connection) -> None:
-    plan = planned(conn, load(BASE.replace('"*/5 * * * *"', '{at: "0 9 * * *", timezone: Asia/Tokyo}')))
-    (fires,) = plan.fires
-    assert (fires.task, len(fires.before), len(fires.after)) == ("pull", 3, 3)
-    assert {tick.hour for tick in fires.after} == {0}  # nine o'clock in Tokyo
-
-
-def test_an_order_that_gives_jobs_to_a_task_that_was_there_is_said_with_the_jobs(
-    base: Config, conn: Connection
-) -> None:
-    without = load(BASE.replace("  analyze: {", "  extra: {"))
-    plan = planned(conn, without, orders=Orders(rename={"analyze": "score"}))
-    (touched,) = plan.touched
-    assert (touched.why, touched.name, touched.queued, touched.active) == ("renamed", "score", 3, 1)
-    assert touched.detail == "queued jobs of analyze become jobs of score"
 
 
 def test_what_needs_a_restart_is_said(base: Config, conn: Connection) -> None:
@@ -234,32 +216,6 @@ def test_a_unique_job_stays_the_one_under_its_tasks_new_name(base: Config, conn:
     second = zeke_jobs.send("analyse", {"n": 1}, unique=True)
     assert not second.duplicate
     assert zeke_jobs.send("analyze", {"n": 1}, unique=True).id == second.id
-
-
-def test_a_rename_that_the_file_says_itself_is_no_longer_set_by_hand(base: Config, conn: Connection) -> None:
-    apply(conn, load(WITHOUT + "  analyse: {handler: 'H:work'}\n"), orders=Orders(rename={"analyze": "analyse"}))
-    done = apply(conn, load(WITHOUT + "  analyse: {handler: 'H:work', aliases: [analyze]}\n"))
-    assert done.proposal.plan.overrides == ()
-    assert done.proposal.plan.notes == ("analyse.aliases is no longer set by hand: the file has the same value",)
-
-
-def test_an_order_that_was_obeyed_already_changes_nothing(base: Config, conn: Connection) -> None:
-    renamed = load(WITHOUT + "  analyse: {handler: 'H:work'}\n")
-    assert apply(conn, renamed, orders=Orders(rename={"analyze": "analyse"})).is_new
-    assert not apply(conn, renamed, orders=Orders(rename={"analyze": "analyse"})).is_new
-    gone = load(WITHOUT.replace("pull: {", "fetch: {aliases: [pull], "))
-    zeke_jobs.send("analyse")
-    assert apply(conn, gone, orders=Orders(drain=frozenset({"analyse"}))).is_new
-    assert not apply(conn, gone, orders=Orders(drain=frozenset({"analyse"}))).is_new
-
-
-def test_a_second_former_name_keeps_the_first(base: Config, conn: Connection) -> None:
-    new = "  new: {handler: 'H:work'}\n"
-    apply(conn, load(WITHOUT + new), orders=Orders(rename={"analyze": "new"}))
-    zeke_jobs.send("score")
-    apply(conn, load(new), orders=Orders(rename={"score": "new", "pull": "new"}))
-    for name in ("analyze", "score", "pull"):
-        assert zeke_jobs.send(name).task_id == "new"
 
 
 @pytest.mark.parametrize(
@@ -400,18 +356,6 @@ def test_a_change_waits_for_no_job_that_somebody_else_has_locked(
         assert (state.revision, state.is_file) == (2, True)
     rows = run(conn, "SELECT message_id FROM zeke_jobs.queue WHERE state = 'queued' AND priority <> 7")
     assert rows == locked
-
-
-def test_a_change_that_the_database_gives_up_each_time_ends_in_words(conn: Connection) -> None:
-    tries = []
-
-    def lose() -> None:
-        tries.append(1)
-        raise SerializationFailure("could not serialize access")
-
-    with pytest.raises(Contended, match=r"within .* s, got each time: could not serialize access"):
-        applying.one_at_a_time(conn, lose, patience=1.5)
-    assert len(tries) > 1
 
 
 @pytest.mark.parametrize(

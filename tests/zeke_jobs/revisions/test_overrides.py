@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.zeke_jobs.revisions.world import BASE, TOP, apply, load
-from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.revisions import applying, boot, store
-from zeke_jobs.revisions.overrides import carried, cleared, read_path, read_value, with_overrides
+from zeke_jobs.revisions.overrides import carried, read_path, read_value
 from zeke_jobs.revisions.store import Override
 from zeke_jobs.scheduler import beat
 
@@ -63,13 +61,6 @@ def test_a_name_means_a_place_of_the_file(text: str, path: tuple[str, ...]) -> N
 )
 def test_a_value_is_read_as_in_the_file(text: str, value: Any) -> None:
     assert read_value(text) == value
-
-
-def test_another_value_for_a_place_takes_that_of_the_first_and_of_what_is_below() -> None:
-    below = override("tasks.analyze.retry.limit", 1)
-    whole = override("tasks.analyze.retry", {"limit": 2})
-    assert with_overrides([below, CONCURRENCY], [whole]) == [CONCURRENCY, whole]
-    assert cleared([below, CONCURRENCY], ("tasks", "analyze", "retry")) == [CONCURRENCY]
 
 
 def test_a_new_file_keeps_what_is_set_unless_it_says_the_same_or_lacks_the_task() -> None:
@@ -144,16 +135,6 @@ def test_a_scheduler_alone_takes_back_what_is_over_before_it_sends(conn: Connect
     with conn.cursor() as cursor:
         cursor.execute("SELECT cron ->> 'timezone', w.revision, w.file_revision FROM zeke_jobs.task, zeke_jobs.worker AS w WHERE cron IS NOT NULL")  # fmt: skip
         assert cursor.fetchall() == [("UTC", 3, 1)]
-
-
-def test_what_does_not_end_here_is_said_and_left_to_others(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_: object) -> None:
-        raise ConfigurationError("expected a module, got none")
-
-    said: list[str] = []
-    monkeypatch.setattr(applying, "revert_due", refuse)
-    applying.revert_and_log(conn, SimpleNamespace(warning=lambda event, **_: said.append(event)))
-    assert said == ["the time of an override is over, but this process cannot end it"]
 
 
 def test_a_file_is_looked_up_as_it_is_on_the_disk(conn: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip

@@ -142,17 +142,6 @@ def test_the_commands_say_what_it_reverts_to_and_a_rollback_finds_it(cli: Callab
     assert "the file says 5, in force 3" in cli("plan").out
 
 
-@pytest.mark.usefixtures("file")
-def test_set_refuses_in_words_what_would_not_fit_later(cli: Callable[..., Ran]) -> None:
-    cli("set", f"{LIMIT}=20", "-m", "more", "--for", "1h")
-    status, _, said = cli("set", f"{PER_KEY}=15", "-m", "more")
-    assert status == 2
-    assert (
-        "error: expected per_key to be at most limit, got 15 and 5, when analyze.concurrency.limit ends at 20" in said
-    )
-    assert "help: let the values that need it end by then, too" in said
-
-
 def test_a_pause_set_for_a_time_is_shown_with_its_end_and_resume_names_the_command_that_ends_it(
     conn: Connection, cli: Callable[..., Ran]
 ) -> None:

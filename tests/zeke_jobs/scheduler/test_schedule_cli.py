@@ -85,10 +85,6 @@ def test_the_list_says_that_no_scheduler_beats(world: World, command: Callable[.
     assert command()[2] == "warning: no scheduler has run for 10m; start one: periodiq zeke_jobs.actors\n"
 
 
-def test_the_list_without_a_schedule_says_so(conn: Connection, command: Callable[..., tuple[int, str, str]]) -> None:
-    assert command() == (0, "no schedules: no task in force has a cron\n", "")
-
-
 def test_the_next_fires_and_a_run_and_answers_in_json(
     world: World, command: Callable[..., tuple[int, str, str]]
 ) -> None:

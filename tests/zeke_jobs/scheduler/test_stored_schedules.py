@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +10,11 @@ import pytest
 
 import zeke_jobs
 from tests.each import each
-from tests.zeke_jobs.worker import faults
 from tests.zeke_jobs.worker.conftest import Jobs
-from tests.zeke_jobs.worker.faults import Line, every_break
 from zeke_jobs.control import pausing
 from zeke_jobs.control import schedules as by_hand
 from zeke_jobs.errors import InvalidPayload, UnknownTask
-from zeke_jobs.postgres.pool import connect, transaction
+from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.scheduler import dispatch
 from zeke_jobs.testing import set_clock
 
@@ -200,39 +197,6 @@ def test_the_longest_lengths_and_each_form_of_a_line_are_accepted(jobs: Jobs) ->
     at(jobs, days=1)
     dispatch.beat(jobs.conn)
     assert ("plain/one", "00:00") in sent(jobs)
-
-
-def test_a_line_of_sql_that_cannot_be_read_stops_no_other(jobs: Jobs) -> None:
-    for name, line in (("000/never", "99 * * * *"), ("000/none", "0 0 30 2 *")):
-        jobs.rows("SELECT zeke_jobs.put_schedule(%s, 'plain', %s)", name, line)
-    at(jobs, hours=6)
-    with pytest.raises(ExceptionGroup):
-        dispatch.beat(jobs.conn)
-    assert sent(jobs) == [(None, "06:00")]
-    assert [bool(row["fault"]) for row in by_hand.listed(jobs.conn)] == [True, True, False]
-
-
-def test_whatever_statement_breaks_each_tick_is_sent_once(
-    jobs: Jobs, database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    zeke_jobs.schedules.put("digest/one", task="digest", at="0 6 * * *")
-    line = Line(monkeypatch)
-    monkeypatch.setattr(faults, "SPARED", [jobs.conn])
-    at(jobs, hours=6)
-
-    def reset() -> None:
-        jobs.rows("TRUNCATE zeke_jobs.queue, zeke_jobs.tick, zeke_jobs.schedule_state")
-
-    def act() -> None:
-        for _ in range(3):
-            with suppress(psycopg2.Error, ExceptionGroup), closing(connect(database)) as conn:
-                dispatch.beat(conn)
-
-    def verify() -> None:
-        assert sent(jobs) == [("digest/one", "06:00"), (None, "06:00")]
-        assert jobs.rows("SELECT count(*)::int AS n FROM zeke_jobs.tick WHERE outcome = 'sent'") == [{"n": 2}]
-
-    assert every_break(line, act, verify, reset) > 5
 
 
 NAMED = """

@@ -10,8 +10,7 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
-from tests.zeke_jobs.supervise.test_supervisor import SERVE, STUBBORN
-from zeke_jobs.supervise.guardian import Guardian
+from tests.zeke_jobs.supervise.test_supervisor import STUBBORN
 
 GUARDED = """
 import subprocess, sys, time
@@ -54,28 +53,8 @@ def ended(pid: int, seconds: float = 10.0) -> bool:
     return True
 
 
-def test_what_a_killed_owner_had_started_ends_in_good_order(pids: list[int]) -> None:
-    with owner(5, SERVE) as process:
-        first, second = sorted(lines(process, 2))
-        assert second == "ready"
-        pids.append(int(first))
-        process.kill()
-        assert ended(int(first))
-        assert lines(process, 1) == ["ended"]
-
-
 def test_what_does_not_end_within_its_grace_is_killed(pids: list[int]) -> None:
     with owner(0.3, STUBBORN) as process:
         pids.append(int(min(lines(process, 2))))
         process.kill()
         assert ended(pids[0])
-
-
-def test_a_dismissed_guardian_ends_nothing(pids: list[int]) -> None:
-    guardian = Guardian(0.1)
-    with subprocess.Popen(["sleep", "60"], start_new_session=True) as process:
-        pids.append(process.pid)
-        guardian.tell([process.pid])
-        guardian.dismiss()
-        assert process.poll() is None
-        process.kill()

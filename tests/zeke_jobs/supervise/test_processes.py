@@ -10,14 +10,6 @@ from zeke_jobs.supervise.processes import program, system
 ENV = {"DATABASE_URL": "postgresql://localhost/db"}
 
 
-def test_the_system_is_the_two_command_lines_of_this_python() -> None:
-    workers, scheduler = system(ENV, processes=2, threads=4)
-    beside = Path(sys.executable).parent
-    assert workers.argv[:2] == [sys.executable, str(beside / "dramatiq")]
-    assert workers.argv[2:7] == ["zeke_jobs.actors", "--processes", "2", "--threads", "4"]
-    assert scheduler.argv == [sys.executable, str(beside / "periodiq"), "zeke_jobs.actors"]
-
-
 @pytest.mark.parametrize(("grace", "for_jobs"), [(50.0, "30000"), (15.0, "1000")])
 def test_workers_hand_jobs_back_twenty_seconds_before_they_are_killed(grace: float, for_jobs: str) -> None:
     workers, _ = system(ENV, grace=grace)
@@ -38,15 +30,6 @@ def test_on_a_terminal_the_log_is_readable_unless_the_environment_sets_another_f
     for command in system({**ENV, **more}, on_terminal=True):
         assert command.environment is not None
         assert command.environment["ZEKE_JOBS_LOG_FORMAT"] == form
-
-
-def test_a_line_has_its_commands_name_unless_it_is_json(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "console")
-    write_line("workers", "ready")
-    write_line("workers", '{"event": "ready"}')
-    assert capsys.readouterr().err == 'workers   | ready\n{"event": "ready"}\n'
 
 
 def test_where_lines_must_be_json_those_of_a_command_get_a_level(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,5 @@
 import contextlib
 import os
-import re
 import signal
 import sys
 import textwrap
@@ -93,14 +92,6 @@ def test_pauses_double_and_end_at_half_a_minute() -> None:
     assert [pause(n) for n in (1, 2, 3, 4, 50)] == [0.5, 1, 2, 4, 30]
 
 
-def test_each_line_of_either_stream_has_its_commands_name_unless_it_is_to_be_ignored(started: Start) -> None:
-    code = "import sys; print('hello'); print('one'); sys.stderr.write('two\\n')"
-    first = Command("a", [sys.executable, "-u", "-c", code], ignore=re.compile("^hello$"))
-    supervisor, log = started(first, python("b", "print('three')"))
-    until(lambda: len(log.lines) == 3, supervisor)
-    assert (log.of("a"), log.of("b")) == (["one", "two"], ["three"])
-
-
 def test_a_child_that_dies_is_started_again_after_its_pause(started: Start) -> None:
     clock = Clock()
     supervisor, _ = started(python("a", SERVE), clock=clock)
@@ -129,16 +120,6 @@ def test_a_child_that_ran_for_long_is_started_again_after_the_shortest_pause(sta
     clock.now += 0.5
     supervisor.step()
     assert "a" in supervisor.pids
-
-
-def test_stop_lets_children_end_by_themselves(started: Start) -> None:
-    supervisor, log = started(python("a", SERVE))
-    until(lambda: log.of("a") == ["ready"], supervisor)
-    supervisor.stop()
-    until(lambda: not supervisor.pids, supervisor)
-    until(lambda: log.of("a") == ["ready", "ended"], supervisor)
-    assert supervisor.step() is False
-    assert supervisor.status == 0
 
 
 def test_a_child_that_does_not_end_in_its_grace_time_is_killed(started: Start) -> None:

@@ -100,14 +100,6 @@ def test_waiting_jobs_are_in_the_order_in_which_they_are_claimed(scene: Scene, w
     assert [claim["message_id"] for claim in scene.claim(worker, 9)] == expected[:3]
 
 
-def test_a_job_that_is_open_is_explained_from_the_same_snapshot(scene: Scene, worker: UUID) -> None:
-    assert worker
-    (job,) = scene.add("plain")
-    opened = board.read(scene.conn, job=job).opened
-    assert opened is not None
-    assert [reason.kind for reason in opened.reasons] == ["starts-next"]
-
-
 @pytest.fixture
 def feed(scene: Scene, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Feed]:
     """A feed that has read once."""
@@ -124,15 +116,6 @@ def test_a_feed_that_cannot_read_says_why_and_goes_on(feed: Feed, monkeypatch: p
     with monkeypatch.context() as patch:
         patch.setattr(board, "read", lambda *_: dict[str, int]()["a column"])
         assert eventually(lambda: feed.trouble) == "could not be read: KeyError: 'a column'"
-    eventually(lambda: not feed.trouble)
-
-
-def test_the_feed_reads_on_and_looks_where_it_is_told(feed: Feed, scene: Scene) -> None:
-    (job,) = scene.add("limited")
-    feed.look_at("limited", job)
-    eventually(lambda: feed.newest and feed.newest.opened and feed.newest.waiting_of == "limited")
-    scene.rows("DELETE FROM zeke_jobs.queue WHERE message_id = %s", job)
-    assert "no job has it" in eventually(lambda: feed.trouble)
     eventually(lambda: not feed.trouble)
 
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import termios
-
 import pytest
 
 from zeke_jobs.top import keys
@@ -30,27 +26,3 @@ from zeke_jobs.top import keys
 )
 def test_keys_are_named_and_what_means_nothing_is_left_out(data: bytes, names: list[str]) -> None:
     assert keys.split(data) == names
-
-
-def test_keys_come_at_once_and_the_terminal_is_put_back() -> None:
-    ours, theirs = pty.openpty()
-    try:
-        before = termios.tcgetattr(theirs)
-        with keys.pressed(theirs):
-            assert keys.read(theirs, 0) == []
-            os.write(ours, b"q")
-            assert keys.read(theirs, 30) == ["q"]
-        assert termios.tcgetattr(theirs) == before
-    finally:
-        os.close(ours)
-        os.close(theirs)
-
-
-def test_the_end_of_the_terminal_is_an_end() -> None:
-    reading, writing = os.pipe()
-    os.close(writing)
-    try:
-        with pytest.raises(EOFError):
-            keys.read(reading, 30)
-    finally:
-        os.close(reading)

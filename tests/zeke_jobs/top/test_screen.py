@@ -109,19 +109,6 @@ def test_the_keys_are_explained_within_80_columns() -> None:
     )
 
 
-def test_a_job_that_failed_is_opened_with_its_tracebacks() -> None:
-    error = {
-        "type": "ValueError",
-        "message": "boom",
-        "traceback": "Traceback (most recent call last):\nValueError: boom\n",
-    }
-    entries = [{"attempt": n, "outcome": "failed", "error": error} for n in (1, 2)]
-    found = Explanation(job(1), "analyze-story", "failed", (), tuple(map(ends.attempted, entries)))
-    lines = shown(View(opened=job(1)), replace(BOARD, opened=found))
-    assert "      Traceback (most recent call last):" in lines
-    assert "      the same traceback as attempt 1" in lines
-
-
 def test_a_terminal_that_is_too_small_is_told_so() -> None:
     assert shown(width=60, height=10)[0] == "expected a terminal of 80 by 24 characters, got 60 by 10"
 

@@ -50,13 +50,6 @@ for _hook in (
     setattr(Recorder, _hook, _noting(_hook))
 
 
-class Hears(Middleware):
-    """Notes what came with a message as ``options``."""
-
-    def before_process_message(self, broker: Any, message: Any) -> None:
-        HEARD.append(("options", message.options.get("options")))
-
-
 class Skips(Middleware):
     """Skips each message; fails it before, where it is told to."""
 

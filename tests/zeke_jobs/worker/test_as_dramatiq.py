@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import TYPE_CHECKING, Any
 
 import dramatiq
@@ -140,17 +139,6 @@ def test_the_result_of_a_failed_job_is_its_failure_and_one_that_has_not_ended_ha
         with pytest.raises(ResultTimeout):
             waits.get_result(block=True, timeout=10)
         GATE.set()
-
-
-def test_a_delay_among_a_messages_options_delays_it(running: Running) -> None:
-    with running(TASKS) as broker:
-        echo = broker.get_actor("echo")
-        began = time.monotonic()
-        later = group([echo.message_with_options(kwargs={"n": 1}, delay=300)], broker=broker).run()
-        later.wait(timeout=20_000)
-        assert time.monotonic() - began >= 0.3
-        with pytest.raises(ResultMissing):
-            echo.message(n=1).get_result(block=True)  # never sent
 
 
 def test_a_handler_may_catch_its_timeout_as_dramatiqs_exception(running: Running) -> None:

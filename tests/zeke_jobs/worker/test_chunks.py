@@ -89,17 +89,6 @@ def nested(payloads: list[Number], ctx: ChunkContext) -> None:
         pass
 
 
-def provided(payloads: list[Number], ctx: ChunkContext) -> list[int]:
-    """Its provider refuses each seventh call, and single texts."""
-    CALLS.append(len(payloads))
-    if len(CALLS) % 7 == 0:
-        raise ConnectionError("busy")
-    for i, one in enumerate(payloads):
-        if one.n % 97 == 0:
-            ctx.fail(i, "refused")
-    return [2 * one.n for one in payloads]
-
-
 def sent(payloads: Sequence[dict[str, Any]], **options: Any) -> list[UUID]:
     return [one.id for one in zeke_jobs.send_many("many", payloads, **options)]
 
@@ -121,20 +110,6 @@ def test_each_job_has_its_own_outcome_attempts_and_cost(running: Running, handle
     assert [one.cost for one in jobs] == [1, 2, 6, 4]
     assert "ValueError: no 2" in json.dumps(jobs[1].attempts)
     assert [len(one.attempts) for one in jobs] == [0, 1, 1, 0]
-
-
-def test_hundreds_of_jobs_take_a_call_for_each_fifty_whatever_the_provider_refuses(
-    running: Running, jobs: Jobs
-) -> None:
-    with running(task("provided", "{size: 50, wait: 5s}", "concurrency: 1, retry: {limit: 5, delay: 1ms}")):
-        sent([{"n": n} for n in range(1, 601)])
-        eventually(lambda: jobs.rows("SELECT 1 FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')") == [])
-    rows = jobs.rows("SELECT (message #>> '{kwargs,n}')::integer AS n, state::text, result FROM zeke_jobs.queue")
-    assert len(CALLS) == 13, "twelve that succeed, and a refused one"
-    assert {row["n"]: row["result"] for row in rows if row["state"] == "done"} == {
-        n: 2 * n for n in range(1, 601) if n % 97
-    }
-    assert {row["n"] for row in rows if row["state"] == "rejected"} == set(range(97, 601, 97))
 
 
 def test_a_payload_or_an_output_that_does_not_fit_fails_its_own_job_only(running: Running, jobs: Jobs) -> None:

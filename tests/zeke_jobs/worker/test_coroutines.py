@@ -66,18 +66,6 @@ def test_they_run_side_by_side_up_to_the_places_of_the_process_and_leave_its_thr
         eventually(lambda: (held.free(is_async=True), len(held)) == (12, 0))
 
 
-def test_a_process_whose_threads_are_all_busy_runs_them_and_their_limits_hold(running: Running) -> None:
-    with running(TASKS, threads=1):
-        zeke_jobs.send("gated-thread")
-        eventually(lambda: handlers.CALLS == ["started"])
-        few = [zeke_jobs.send("few", {"n": n}).id for n in range(4)]
-        eventually(lambda: len(handlers.CALLS) == 3)
-        assert outcome("marked", {"n": 1}) == ""
-        assert len(handlers.CALLS) == 3
-        handlers.GATE.set()
-        assert [zeke_jobs.wait(job, timeout=20) for job in few] == ["event loop"] * 4
-
-
 @pytest.mark.parametrize("way", ["cancel", "timeout", "lost"])
 def test_an_interrupt_reaches_it_once_at_its_await_with_the_reason(running: Running, jobs: Jobs, way: str) -> None:
     with running(TASKS) as broker:

@@ -101,12 +101,6 @@ def test_a_cost_that_no_budget_counts_because_of_its_currency_is_warned_of(runni
     assert said == [("EUR", "0.2 USD")]
 
 
-def test_a_completed_job_costs_no_more(running: Running) -> None:
-    with running(TASKS):
-        job = ended("spend-late")
-    assert (job.status, cost(job)) == ("completed", "None None")
-
-
 def test_the_history_keeps_the_cost_when_the_row_goes(running: Running, jobs: Jobs) -> None:
     with running(TASKS):
         job = ended("spend", amounts=["0.25"])

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from contextlib import ExitStack
 from uuid import uuid4
@@ -61,31 +59,3 @@ def test_the_interrupt_is_the_reason_when_a_stopper_broke_a_call() -> None:
         running.stoppers.append(broken.set)
         threading.Thread(target=stop).start()
         call()
-
-
-TRACED = """
-import sys, threading
-from zeke_jobs.worker.run.interrupts import Interrupt, Running, TimedOut
-
-def run(running, stops):
-    try:
-        if stops:
-            other = threading.Thread(target=running.stop, args=(TimedOut("late"),))
-            other.start()
-            other.join()
-        running.end()
-    except Interrupt:
-        running.end()
-
-run(Running(60), stops={stops})
-sys.settrace(lambda *_: None)
-run(Running(60), stops=False)
-print("goes on")
-"""
-
-
-@pytest.mark.parametrize("stops", [False, True])
-def test_a_handler_that_has_ended_leaves_nothing_behind_at_which_a_debugger_stands_still(stops: bool) -> None:
-    code = TRACED.format(stops=stops)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
-    assert (done.stdout, done.stderr) == ("goes on\n", "")

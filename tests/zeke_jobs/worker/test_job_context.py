@@ -10,7 +10,7 @@ import pytest
 from psycopg2.extensions import new_type, register_type
 
 from tests.zeke_jobs.worker.conftest import a_claim
-from zeke_jobs.postgres.pool import Pool, connect
+from zeke_jobs.postgres.pool import Pool
 from zeke_jobs.worker.run.interrupts import Running
 from zeke_jobs.worker.run.job_context import JobContext
 from zeke_jobs.worker.run.reports import Shared
@@ -125,14 +125,3 @@ def test_a_connection_that_psycopg2_makes_something_else_of_is_not_used_again(da
     assert value(second.db, "SELECT 'so it is'::text") == "so it is"
     second.close()
     pool.close()
-
-
-def test_a_session_that_cannot_be_reset_is_closed(database: str) -> None:
-    pool = Pool(database, max_size=1)
-    ctx = context(pool, Running(60))
-    other = connect(database)
-    value(other, f"SELECT pg_terminate_backend({pid(ctx.db)})")
-    other.close()
-    ctx.close()
-    assert pool._idle == []
-    assert value(context(pool, Running(60)).db, "SELECT 1") == 1

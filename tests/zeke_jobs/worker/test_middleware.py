@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from dramatiq.middleware.prometheus import Prometheus
 
 import zeke_jobs
 from tests.waiting import eventually
@@ -102,16 +101,6 @@ def test_what_a_handler_says_to_the_engine_is_no_error(running: Running) -> None
     assert "error" not in heard("is")
 
 
-def test_it_hears_of_process_worker_and_threads(running: Running) -> None:
-    with running(TASKS, f"middleware: [{{use: '{M}:Recorder', only: process}}]", threads=1):
-        outcome("echo")
-    assert set(heard("process")) == {
-        *("before_worker_boot", "after_worker_boot", "before_worker_shutdown", "after_worker_shutdown"),
-        *("after_worker_thread_boot", "before_worker_thread_shutdown"),
-        *("after_consumer_thread_boot", "before_consumer_thread_shutdown"),
-    }
-
-
 def test_a_message_that_it_skips_is_completed_without_a_start_and_one_that_it_fails_too_has_failed(
     running: Running,
 ) -> None:
@@ -142,7 +131,11 @@ HOOKS = [f"{when}_{what}" for what in ("process_message", "ack", "nack") for whe
 
 @pytest.mark.parametrize(
     ("hook", "what"),
-    [*((hook, "error") for hook in HOOKS), *((hook, what) for hook in HOOKS[::5] for what in ("exit", "middleware"))],
+    [
+        *((hook, "error") for hook in HOOKS),
+        ("before_process_message", "exit"),
+        ("before_process_message", "middleware"),
+    ],
 )
 def test_what_it_raises_strands_neither_a_job_nor_a_thread(
     running: Running, hook: str, what: str, caplog: pytest.LogCaptureFixture
@@ -172,16 +165,6 @@ def test_options_of_a_message_that_a_middleware_declares_go_with_it(running: Run
             echo.send_with_options(kwargs={"n": 3}, max_retries=1)
 
 
-def test_options_that_a_package_nests_in_messages_reach_the_worker(running: Running) -> None:
-    """As opentelemetry-instrumentor-dramatiq does it, which replaces ``Actor.message_with_options``."""
-    with running(TASKS, f"middleware: ['{M}:Hears']") as broker:
-        echo = broker.get_actor("echo")
-        message = echo.message_with_options(kwargs={"n": 1}, options={"trace_context": {"traceparent": "00-1-2-01"}})
-        broker.enqueue(message)
-        zeke_jobs.wait(message.message_id, timeout=20)
-    assert heard("options") == [{"trace_context": {"traceparent": "00-1-2-01"}}]
-
-
 def test_dramatiqs_logs_have_no_payload(running: Running, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, logger="dramatiq")
     with running(TASKS, f"middleware: ['{M}:Recorder']"):
@@ -191,32 +174,6 @@ def test_dramatiqs_logs_have_no_payload(running: Running, caplog: pytest.LogCapt
     assert any("signup(" in line for line in ours)
     assert not any("ada@example.org" in line for line in ours)
     assert not any("unhandled exception" in line for line in ours)
-
-
-def test_dramatiqs_prometheus_counts_errors_and_rejections(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir"):
-        monkeypatch.setenv(name, "")  # so that it is as before, after the test
-    with running(TASKS, "middleware: ['dramatiq.middleware.prometheus:Prometheus']") as broker:
-        [metrics] = [one for one in broker.middleware if type(one) is Prometheus]
-        metrics.after_process_boot(broker)  # as dramatiq's command does
-        outcome("echo")
-        failure("fail")
-        eventually(lambda: not broker.process.held.all())
-    counted = {
-        (sample.name, sample.labels["actor_name"]): sample.value
-        for name in ("total_messages", "total_errored_messages", "total_rejected_messages", "inprogress_messages")
-        for family in getattr(metrics, name).collect()
-        for sample in family.samples
-        if not sample.name.endswith("_created")
-    }
-    assert counted == {
-        ("dramatiq_messages_total", "echo"): 1,
-        ("dramatiq_messages_total", "fail"): 2,
-        ("dramatiq_message_errors_total", "fail"): 2,
-        ("dramatiq_message_rejects_total", "fail"): 1,
-        ("dramatiq_messages_inprogress", "echo"): 0,
-        ("dramatiq_messages_inprogress", "fail"): 0,
-    }
 
 
 def test_a_rate_limiter_of_dramatiqs_lets_a_job_wait_without_a_retry(running: Running, jobs: Jobs) -> None:

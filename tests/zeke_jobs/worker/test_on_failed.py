@@ -45,15 +45,6 @@ def test_a_job_that_failed_for_good_sends_one_with_its_id_error_and_payload(runn
     assert report["result"] == {"type": "ValueError", "n": 3}
 
 
-def test_rejections_and_timeouts_are_failures_each_time(running: Running, jobs: Jobs) -> None:
-    with running(TASKS):
-        for task, kind in (("reject", "Reject"), ("slow", "TimedOut")):
-            job = failure(task)
-            assert [report["told"]["error"]["type"] for report in reports(jobs, job.id)] == [kind]
-        zeke_jobs.retry(job.id)
-        eventually(lambda: len(reports(jobs, job.id)) == 2)
-
-
 def test_a_job_whose_worker_died_is_told_by_the_database(jobs: Jobs) -> None:
     jobs.use(TASKS)
     [job] = jobs.add("echo")

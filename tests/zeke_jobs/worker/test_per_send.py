@@ -11,7 +11,6 @@ import pytest
 import zeke_jobs
 from tests.each import each
 from tests.zeke_jobs.worker.conftest import NOON, Jobs, Running
-from zeke_jobs.diagnosis import why
 from zeke_jobs.errors import JobFailed
 from zeke_jobs.testing import set_clock
 from zeke_jobs.worker.life import retention
@@ -108,17 +107,3 @@ def test_sql_takes_intervals(jobs: Jobs) -> None:
     assert row["message"]["options"] == {"retry": {"limit": 7, "delay": 120}, "timeout": 3600}
     assert row["keep"] == "90 days"
     assert jobs.rows("SELECT retry_limit FROM zeke_jobs.job WHERE id = %s", job) == [{"retry_limit": 7}]
-
-
-def test_why_counts_the_retries_that_the_send_granted_and_names_the_unique_key(jobs: Jobs) -> None:
-    jobs.use(TASKS)
-    job = zeke_jobs.send("a", retry=9, unique_key="k 1").id
-    worker = jobs.worker()
-    error = '{"type": "ValueError", "message": "no"}'
-    jobs.rows(
-        "SELECT zeke_jobs.finish(%s::uuid, %s::uuid, 1, 'retry', 0, 60, NULL, NULL, %s::jsonb, 1)",
-        worker, jobs.claim(worker, 1)[0]["message_id"], error,
-    )  # fmt: skip
-    said = " ".join(one.sentence for one in why.why(jobs.conn, job).reasons)
-    assert "9 retries left" in said
-    assert "unique_key 'k 1'" in said

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import time
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import pytest
 
 import zeke_jobs
 from tests.waiting import eventually
 from tests.zeke_jobs.worker import handlers
-from tests.zeke_jobs.worker.conftest import a_claim
 from tests.zeke_jobs.worker.test_running import outcome
 from zeke_jobs.errors import JobFailed
 from zeke_jobs.worker.claim.answer import ask
 from zeke_jobs.worker.claim.producer import Producer
 from zeke_jobs.worker.life.heartbeat import Heartbeat
-from zeke_jobs.worker.process import WorkerProcess
 
 if TYPE_CHECKING:
     from tests.zeke_jobs.worker.conftest import Jobs, Running
@@ -77,16 +71,6 @@ def test_a_job_that_becomes_due_during_a_look_is_not_left_for_a_poll(
         monkeypatch.setattr("zeke_jobs.worker.claim.producer.ask", then_due)
         broker.producer.wake()
         assert zeke_jobs.wait(job, timeout=10)["n"] == 1
-
-
-def test_a_process_of_many_queues_looks_at_each_before_a_job_is_due_that_nobody_is_told_of(
-    running: Running, jobs: Jobs
-) -> None:
-    tasks = "".join(f"  t{n}: {{handler: 'H:echo', queue: q{n}}}\n" for n in range(8))
-    with running(tasks) as broker:
-        producer = broker.producer
-        eventually(lambda: all(queue.looks > 2 for queue in producer._served()), 20)
-        assert max(queue.look_on for queue in producer._served()) < time.monotonic() + 5.0
 
 
 def test_a_queue_that_waits_is_notified_although_another_is_busy(
@@ -263,48 +247,6 @@ def test_a_job_that_would_start_later_than_its_rates_period_goes_back_to_the_que
         outcome("rated")
     (row,) = jobs.rows("SELECT claim, attempt FROM zeke_jobs.queue")
     assert row == {"claim": 2, "attempt": 1}
-
-
-def test_a_late_start_is_told_although_each_round_trip_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = itertools.count(100.0, 0.03)  # seconds between two readings
-    monkeypatch.setattr("zeke_jobs.worker.process.clock", lambda: next(clock))
-    calls = iter(range(9))
-    monkeypatch.setattr("zeke_jobs.worker.process.SQL", SimpleNamespace(value=lambda *_, **__: next(calls) >= 0))
-    process = SimpleNamespace(pool=SimpleNamespace(connection=contextlib.nullcontext))
-    assert WorkerProcess._may_start(process, a_claim(UUID(int=1), asked=0.0, on_time=0.01))  # type: ignore[arg-type]
-
-
-def test_a_job_that_has_seen_two_processes_die_runs_alone_and_the_others_after_it(
-    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("zeke_jobs.worker.claim.producer._POLL", 0.1)  # nothing notifies of a job that a test puts back
-    with running(f"{GATED}\n  echo: {{handler: 'H:echo', queue: slow}}") as broker:
-        first, apart = [sent.id for sent in zeke_jobs.send_many("gated", [{"n": 1}, {"n": 2}])]
-        eventually(lambda: 1 in handlers.CALLS)
-        zeke_jobs.wait(apart, timeout=10)
-        jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2, state = 'queued', result = NULL WHERE message_id = %s", apart)
-        eventually(lambda: broker.producer._apart, 10)
-        later = zeke_jobs.send("echo", {"n": 3}).id
-        assert not handlers.GATE.wait(0.3)
-        assert zeke_jobs.status(later).status == "created", "the process empties itself"
-        handlers.GATE.set()
-        assert zeke_jobs.wait(first, timeout=10) is None
-        eventually(lambda: zeke_jobs.status(apart).status == "completed", 10)
-        assert zeke_jobs.wait(later, timeout=10)["n"] == 3
-    rows = {row["message_id"]: row for row in jobs.rows("SELECT * FROM zeke_jobs.queue")}
-    assert rows[first]["completed_on"] <= rows[apart]["claimed_on"]
-    assert rows[apart]["completed_on"] <= rows[later]["claimed_on"]
-
-
-def test_a_process_that_stops_hands_back_what_runs_and_what_waits_and_counts_nothing(
-    running: Running, jobs: Jobs
-) -> None:
-    with running("  long: {handler: 'H:gated', retry: {limit: 1}}", threads=1, stop_within=300):
-        zeke_jobs.send_many("long", [{}, {}, {}])
-        eventually(lambda: handlers.CALLS)
-    rows = jobs.rows("SELECT state::text, worker, attempt, attempts FROM zeke_jobs.queue")
-    assert rows == [{"state": "queued", "worker": None, "attempt": 0, "attempts": []}] * 3
-    assert jobs.rows("SELECT 1 FROM zeke_jobs.worker") == []
 
 
 def test_a_job_whose_claim_was_lost_on_the_way_goes_back(running: Running, jobs: Jobs) -> None:

@@ -65,15 +65,3 @@ def test_a_thread_that_stands_still_is_stuck_unless_it_waits_for_the_database(
 def _waits(cursor: Any) -> bool:
     cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
     return bool(cursor.fetchone()[0])
-
-
-def test_a_process_that_boots_or_stops_is_live_and_not_ready(idle: threading.Thread) -> None:
-    assert said(idle, idle, turned=long_ago(), is_booted=False) == ("", "waits for the database")
-    assert said(idle, idle, turned=long_ago(), stopping=True) == ("", "is stopping")
-
-
-def test_without_the_database_it_is_live_and_not_ready(idle: threading.Thread) -> None:
-    now = time.monotonic()
-    assert said(idle, idle, turned=now, is_away=True) == ("", "waits for the database")
-    stale = SimpleNamespace(is_fresh=lambda: False)
-    assert said(idle, idle, turned=now, proof=stale) == ("", "no heartbeat has reached the database for too long")

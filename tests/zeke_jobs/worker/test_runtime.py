@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from typing import Any
@@ -42,17 +41,6 @@ class Slow(Fast):
         OPENED.append("opening")
         GATE.wait(10)
         return super().open()
-
-
-class OnLoop(Fast):
-    async def open(self) -> Opened:  # type: ignore[override]
-        return NeedsLoop(self.name)
-
-
-class NeedsLoop(Opened):
-    def close(self) -> None:
-        asyncio.get_running_loop()
-        super().close()
 
 
 @pytest.fixture(autouse=True)
@@ -110,10 +98,3 @@ def test_a_service_that_cannot_be_closed_keeps_no_other_open() -> None:
         here.close()
     assert OPENED[2:] == ["closed breaks", "closed one"]
     assert [line["service"] for line in lines] == ["breaks"]
-
-
-def test_a_service_of_the_loop_is_closed_on_it_also_by_a_plain_close() -> None:
-    here = runtime(one="OnLoop")
-    here.loop.run(here.aservice("one"))
-    here.close()
-    assert OPENED == ["closed one"]

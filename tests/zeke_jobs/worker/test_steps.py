@@ -12,7 +12,6 @@ import pytest
 import zeke_jobs
 from tests.zeke_jobs.worker import flows, handlers
 from tests.zeke_jobs.worker.conftest import Jobs, Running, a_claim
-from tests.zeke_jobs.worker.faults import Life, Line, every_break
 from zeke_jobs.client import reading
 from zeke_jobs.payload.json_text import UnfitForJson
 from zeke_jobs.testing import FakeContext
@@ -81,35 +80,6 @@ def test_steps_go_with_their_job(jobs: Jobs, pool: Pool) -> None:
     ctx.complete()
     retention.purge(jobs.conn)
     assert jobs.rows("SELECT * FROM zeke_jobs.step") == []
-
-
-def test_whatever_statement_breaks_a_kept_step_is_not_run_again(
-    jobs: Jobs, database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    life, line = Life(database, jobs.conn, TASKS), Line(monkeypatch)
-    runs: list[str] = []
-    monkeypatch.setattr(flows, "CALLS", runs)
-    kept_when_run: list[tuple[str, bool]] = []
-
-    def note(name: str) -> str:
-        found = jobs.rows("SELECT 1 FROM zeke_jobs.step WHERE name = %s", name)
-        kept_when_run.append((name, bool(found)))
-        return name
-
-    monkeypatch.setattr(flows, "note_step", note)
-
-    def reset() -> None:
-        jobs.rows("TRUNCATE zeke_jobs.queue, zeke_jobs.step, zeke_jobs.worker CASCADE")
-        kept_when_run.clear()
-        zeke_jobs.send("stepwise", {"n": 1})
-
-    def verify() -> None:
-        assert jobs.rows("SELECT state::text FROM zeke_jobs.queue") == [{"state": "done"}]
-        # A step may run twice where its result never reached the database, and never once it was kept.
-        assert all(not kept for _, kept in kept_when_run)
-        assert jobs.rows("SELECT name FROM zeke_jobs.step ORDER BY name") == [{"name": "first"}, {"name": "second"}]
-
-    assert every_break(line, life.drain, verify, reset) > 10
 
 
 def test_a_fake_context_runs_steps_and_takes_results_of_earlier_attempts() -> None:

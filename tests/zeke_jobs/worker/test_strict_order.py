@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import zeke_jobs
-from tests.zeke_jobs.worker import handlers
 from tests.zeke_jobs.worker.conftest import NOON, Jobs
-from tests.zeke_jobs.worker.faults import Life, Line, every_break
 from zeke_jobs.diagnosis import why
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.testing import set_clock
@@ -146,23 +144,3 @@ def test_a_claim_reads_little_where_one_key_has_many_jobs(jobs: Jobs) -> None:
     (last,) = send("hold", "b")
     jobs.rows("ANALYZE zeke_jobs.queue")
     assert last in claimed(jobs, jobs.worker(), 5)
-
-
-def test_whatever_statement_breaks_no_key_runs_out_of_order(
-    jobs: Jobs, database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    life, line = Life(database, jobs.conn, TASKS), Line(monkeypatch)
-
-    def reset() -> None:
-        jobs.rows("TRUNCATE zeke_jobs.queue, zeke_jobs.worker CASCADE")
-        handlers.CALLS.clear()
-        zeke_jobs.send_many("hold", [{"n": n} for n in range(6)], keys=["a", "b"] * 3)
-
-    def verify() -> None:
-        assert jobs.rows("SELECT DISTINCT state::text FROM zeke_jobs.queue") == [{"state": "done"}]
-        for rest in (0, 1):
-            runs = [n for n in handlers.CALLS if n % 2 == rest]
-            assert runs == sorted(runs)  # the same one may run twice, where its end was lost
-            assert set(runs) == {rest, rest + 2, rest + 4}
-
-    assert every_break(line, life.drain, verify, reset) > 20

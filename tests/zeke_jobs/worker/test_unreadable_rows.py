@@ -98,9 +98,7 @@ def test_all_that_reads_rows_works_beside_those_that_cannot_be_read(
                 with pytest.raises(JobFailed):
                     zeke_jobs.wait(job, timeout=20)
     commands = [("jobs",), ("jobs", "--json"), ("top", "--once"), ("tasks",), ("limits",), ("metrics",)]
-    commands += [
-        command for job in planted for command in (("status", str(job)), ("why", str(job)), ("why", str(job), "--json"))
-    ]
+    commands += [command for job in planted for command in (("status", str(job)), ("why", str(job), "--json"))]
     for command in commands:
         status = run(app, "zeke-jobs", list(command))
         said = capsys.readouterr()
@@ -173,16 +171,16 @@ def test_an_exception_at_any_step_strands_no_job(
     with running(TASKS) as broker:
         process = broker.process
         # It is known then that the jobs are short.
-        for job in jobs.add("limited", 200) + jobs.add("echo", 50):
+        for job in jobs.add("limited", 60) + jobs.add("echo", 20):
             zeke_jobs.wait(job, timeout=20)
         for step in STEPS:
             process.registrations += 1  # so that the producer asks for its wake-ups again
             with monkeypatch.context() as patch:
                 failed = inject(patch, broker, step, error, after=after)
                 # Whether a look or the completer writes an end is chance, so a step may need several rounds of jobs.
-                for _ in range(10):
-                    jobs.add("limited", 40)
-                    jobs.add("echo", 20)
+                for _ in range(20):
+                    jobs.add("limited", 20)
+                    jobs.add("echo", 10)
                     eventually(lambda: _all_done(jobs) and len(process.held) == 0, what=f"{step}: all jobs end")
                     if failed:
                         break
