@@ -16,7 +16,8 @@ from tests.zeke_jobs.worker.handlers import CALLS, GATE
 from zeke_jobs.core import logs
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.claims import Claim
-from zeke_jobs.worker.finish.outcome import Ended
+from zeke_jobs.worker.finish.completed_lines import CompletedLines
+from zeke_jobs.worker.finish.outcome import Completed, Ended
 from zeke_jobs.worker.run import job_log
 
 if TYPE_CHECKING:
@@ -136,6 +137,29 @@ def test_lines_go_with_their_job_and_come_for_none_that_is_gone(
         assert cursor.fetchall() == [(0,)]
 
 
-def a_claim() -> Claim:
+def a_claim(**values: Any) -> Claim:
     job = UUID("01a21ebc-c810-7bd9-9f0b-58022d06086d")
-    return Claim(job, 1, "greet", 0, 0, 0, 1, None, None, datetime.now(UTC), received=10.0, started=10.5, done=12.5)
+    return Claim(
+        job, 1, "greet", 0, 0, 0, 1, None, None, datetime.now(UTC), received=10.0, started=10.5, done=12.5, **values
+    )
+
+
+def test_a_completed_job_is_a_line_with_its_task_its_short_id_how_long_it_took_and_its_output(
+    log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "console")
+    assert CompletedLines().log(a_claim(), Completed('"Hello, Ada"'))
+    assert 'greet 2d06086d completed in 2s: "Hello, Ada"' in log.getvalue()
+    CompletedLines().log(a_claim(sensitive=("word",)), Completed('"sesame"'))
+    assert "sesame" not in log.getvalue()
+
+
+def test_above_ten_a_second_they_are_counted_instead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "console")
+    now = 5.0
+    lines = CompletedLines(lambda: now)
+    assert [lines.log(a_claim(), Completed()) for _ in range(12)].count(True) == 10
+    now = 6.1
+    assert lines.log(a_claim(), Completed())
+    monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "json")
+    assert not CompletedLines().log(a_claim(), Completed()), "machines get sums"

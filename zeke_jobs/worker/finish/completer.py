@@ -17,6 +17,7 @@ from zeke_jobs.postgres.pool import Pool, is_away
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.claims import Claim
 from zeke_jobs.worker.claim.held_jobs import HeldJobs
+from zeke_jobs.worker.finish.completed_lines import CompletedLines
 from zeke_jobs.worker.finish.outcome import Completed, Ended
 from zeke_jobs.worker.finish.writer import Completion, Ending, EndingWriter
 from zeke_jobs.worker.run import job_log
@@ -62,7 +63,8 @@ class Completer:
         self._waiting_since = self._unflushed_since = 0.0
         self._wakes_at = math.inf  # monotonic seconds; the thread's next look without a signal
         self._condition = threading.Condition()
-        self._completed: Counter[str] = Counter()  # completed jobs, until their number is logged
+        self._completed: Counter[str] = Counter()  # completed jobs without a line of their own
+        self._lines = CompletedLines()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="completer", daemon=True)
         self._log = get_logger("zeke_jobs.completer")
@@ -145,12 +147,12 @@ class Completer:
         for claim, outcome in endings:
             if claim.id in lost:
                 self._log_lost(claim, outcome)
-            elif isinstance(outcome, Completed):
+            elif isinstance(outcome, Completed) and not self._lines.log(claim, outcome):
                 self._completed[claim.task] += 1
         self._held.forget(claim for claim, _ in endings)
 
     def log_completed(self) -> None:
-        """Log the number of jobs completed since the last call; each failure has its own line."""
+        """Log the number of jobs completed without a line of their own since the last call; each failure has its own line."""
         completed, self._completed = self._completed, Counter()
         if completed:
             self._log.info("completed", jobs=completed.total(), **dict(completed.most_common()))
