@@ -109,7 +109,7 @@ def _opens(one: Any, board: Board) -> str:
 
 #: The end of an id differs between jobs, the beginning is the time.
 _JOB = (
-    Column("task", 16, lambda one, _: one.task, grow=1),
+    Column("task", 18, lambda one, _: one.task, grow=1),
     Column("job", 9, lambda one, _: f"…{str(one.id)[-8:]}", most=110),
     Column("job", 36, lambda one, _: str(one.id), least=110),
 )

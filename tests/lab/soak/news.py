@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from html import escape
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from actors.engine.canonical import canonical_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 STORY = "a story"  # stored by the first item of its text, duplicate by every other
 _ENDS = {

@@ -1,28 +1,34 @@
 """A soak: feeds, single addresses and uploads through real workers, while everything fails now and then and workers are killed."""
 
+from __future__ import annotations
+
 import random
+import subprocess
+import sys
 import time
 from collections import Counter
-from collections.abc import Callable
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import yaml
-from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from actors.store import sources
-from tests.fleet import ROOT, Fleet, fleet, free_port
-from tests.lab.server import rows
+from tests.fleet import ROOT, Fleet, fleet
 from tests.lab.soak import model, site
-from tests.lab.soak.checks import complaints
+from tests.lab.soak.checks import complaints, rows
 from tests.lab.soak.news import News
-from tests.lab.soak.world import counts, server
+from tests.lab.soak.world import counts, free_port, server
 from zeke_jobs import config
 from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.revisions.boot import sync
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from psycopg2.extensions import connection as Connection
 
 _COUNTS = """SELECT
     (SELECT count(*) FROM item_outcomes WHERE outcome NOT IN ('queued', 'retrying')),
@@ -68,12 +74,19 @@ class Found:
     faults: dict[str, int]
     peak: int
     wall: float
-    cpu: dict[str, float]
+    worker_cpu: float
+    bare_cpu: float
+    other_cpu: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def ratio(self) -> float:
+        """CPU of the workers for each second of CPU of bare fetching, parsing and extracting."""
+        return self.worker_cpu / self.bare_cpu
 
 
 def soak(url: str, folder: Path, plan: Plan, say: Callable[[str], None] = lambda _: None) -> Found:
     """Run it on a migrated database that ``DATABASE_URL`` names too, and that no jobs.yaml is in force in."""
-    ports = [free_port() for _ in range(3)]
+    ports = [free_port() for _ in range(4)]
     news = News(site.hosts(ports[0], plan.sources), plan.items, plan.seed)
     size = (plan.sources, plan.items, plan.seed)
     (folder / "jobs.yaml").write_text(_jobs_yaml(ports[1], ports[2], plan))
@@ -85,13 +98,17 @@ def soak(url: str, folder: Path, plan: Plan, say: Callable[[str], None] = lambda
             "Engine": stack.enter_context(server("tests.lab.soak.engine", ports[1], plan.seed, plan.share)),
             "model": stack.enter_context(server("tests.lab.soak.model", ports[2], plan.seed, plan.share)),
         }
+        stack.enter_context(server("tests.lab.soak.site", ports[3], *size, 0.0))
         say(f"{len(news.items)} items of {len(news.texts)} texts")
         began = time.monotonic()
+        bare = stack.enter_context(_bare(ports[3], size))
+        stack.callback(bare.kill)
         workers = stack.enter_context(fleet(folder, url))
         workers.workers(processes=plan.processes, threads=plan.threads)
         kills, cuts = _drive(conn, news, workers, plan, say)
-        wall, cpu = time.monotonic() - began, {"workers": workers.cpu()}
+        wall, worker_cpu = time.monotonic() - began, workers.cpu()
         workers.stop()
+        bare_cpu = float(bare.communicate(timeout=plan.seconds)[0])
         sites = counts(news.hosts[0])
         asked = counts(f"http://127.0.0.1:{ports[2]}")
         return Found(
@@ -104,7 +121,9 @@ def soak(url: str, folder: Path, plan: Plan, say: Callable[[str], None] = lambda
             {"sites": sites["faults"], "model": asked["faults"]},
             sites["peak"],
             wall,
-            {**cpu, **{name: one.cpu() for name, one in servers.items()}},
+            worker_cpu,
+            bare_cpu,
+            {name: one.cpu() for name, one in servers.items()},
         )
 
 
@@ -129,6 +148,12 @@ def _jobs_yaml(engine_port: int, model_port: int, plan: Plan) -> str:
     for name in ("ingest-source", "fetch-content", "analyze-story", "generate-brief", "story-summarize"):
         tasks[name]["retry"] |= {"delay": "500ms", "limit": 8}
     return yaml.safe_dump(text, sort_keys=False)
+
+
+def _bare(port: int, size: tuple[int, int, int]) -> subprocess.Popen[str]:
+    """The bare work, begun."""
+    arguments = [sys.executable, "-m", "tests.lab.soak.bare", str(port), *map(str, size)]
+    return subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
 def _drive(conn: Connection, news: News, workers: Fleet, plan: Plan, say: Callable[[str], None]) -> tuple[int, int]:

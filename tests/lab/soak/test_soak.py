@@ -1,9 +1,11 @@
+from __future__ import annotations
+
 import os
 import signal
 import subprocess
 import sys
 from contextlib import closing, suppress
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
@@ -14,6 +16,9 @@ from tests.lab.soak.checks import complaints
 from tests.lab.soak.news import STORY, News
 from tests.lab.soak.run import Plan, soak
 from zeke_jobs.postgres.pool import connect
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_the_same_seed_publishes_the_same_news_whose_texts_all_differ() -> None:
@@ -30,8 +35,7 @@ def test_what_is_interrupted_leaves_no_server_behind(module: str, number: signal
     arguments = {"engine": (1, 0.0), "model": (1, 0.0), "site": (2, 1, 1, 0.0)}[module]
     code = f"""
 import signal, sys, time
-from tests.fleet import free_port
-from tests.lab.soak.world import server
+from tests.lab.soak.world import free_port, server
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 with server("tests.lab.soak.{module}", free_port(), *{arguments}) as started:
     print(started.process.pid, flush=True)

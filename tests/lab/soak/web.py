@@ -1,13 +1,18 @@
 """A small web server for worlds of a soak: one process, many addresses of loopback, a share of its answers faulty."""
 
+from __future__ import annotations
+
 import asyncio
 import random
 import signal
-from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
-Handler = Callable[["Request"], Awaitable["Answer"]]
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    Handler = Callable[["Request"], Awaitable["Answer"]]
 
 
 @dataclass(frozen=True)
