@@ -51,10 +51,16 @@ class Server:
         return cpu_of(psutil.Process(int((self.folder / "data" / "postmaster.pid").read_text().split("\n", 1)[0])))
 
 
-def add_names(parser: ArgumentParser, what: str, known: Iterable[str]) -> None:
+def add_names(parser: ArgumentParser, what: str, all_names: Iterable[str]) -> None:
     """The parts of a laboratory that run, by name; without one, all."""
-    names = list(known)
-    parser.add_argument(what, nargs="*", choices=names, metavar=what, help=f"of: {', '.join(names)}; without one, all")
+    names = list(all_names)
+
+    def known(name: str) -> str:
+        if name not in names:  # choices refuses no name at all, on some versions of Python
+            raise ArgumentTypeError(f"expected one of {', '.join(names)}, got {name}")
+        return name
+
+    parser.add_argument(what, nargs="*", type=known, help=f"of: {', '.join(names)}; without one, all")
 
 
 def add_option(parser: ArgumentParser) -> None:

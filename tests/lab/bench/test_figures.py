@@ -1,11 +1,13 @@
 """The figures that the bench computes from recorded times."""
 
+from argparse import ArgumentParser
 from threading import get_ident
 
 import pytest
 import yaml
 
 from tests.fleet import ROOT
+from tests.lab import server
 from tests.lab.bench import drain, ours, result, threads
 from tests.lab.bench.__main__ import MEASURES, main
 from tests.lab.bench.result import Row
@@ -60,4 +62,10 @@ def test_an_unknown_measure_is_refused_with_those_there_are(capsys: pytest.Captu
         main(["drain-unlimted"])
     said = capsys.readouterr().err
     assert all(name in said for name in MEASURES)
-    assert "invalid choice: 'drain-unlimted'" in said
+    assert "got drain-unlimted" in said
+
+
+def test_without_a_name_all_parts_of_a_laboratory_run() -> None:
+    parser = ArgumentParser()
+    server.add_names(parser, "measure", MEASURES)
+    assert parser.parse_args([]).measure == []

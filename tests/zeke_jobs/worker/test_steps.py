@@ -13,6 +13,7 @@ import zeke_jobs
 from tests.zeke_jobs.worker import flows, handlers
 from tests.zeke_jobs.worker.conftest import Jobs, Running, a_claim
 from zeke_jobs.client import reading
+from zeke_jobs.errors import ClaimLost
 from zeke_jobs.payload.json_text import UnfitForJson
 from zeke_jobs.testing import FakeContext
 from zeke_jobs.worker.life import retention
@@ -72,6 +73,14 @@ def test_in_a_transaction_a_step_is_kept_with_the_writes_or_not_at_all(jobs: Job
         ctx.step("two", int)
         assert jobs.rows("SELECT * FROM zeke_jobs.step") == []
     assert [row["name"] for row in jobs.rows("SELECT name FROM zeke_jobs.step")] == ["two"]
+
+
+def test_a_step_is_not_kept_for_a_job_that_another_claim_has(jobs: Jobs, pool: Pool) -> None:
+    ctx = held(jobs, pool)
+    jobs.rows("UPDATE zeke_jobs.queue SET claim = claim + 1")
+    with pytest.raises(ClaimLost, match="one was not kept"):
+        ctx.step("one", int)
+    assert jobs.rows("SELECT * FROM zeke_jobs.step") == []
 
 
 def test_steps_go_with_their_job(jobs: Jobs, pool: Pool) -> None:
