@@ -1,18 +1,13 @@
 """Alerts: what is found for a receiver is noted with the analysis, and one job sends all that waits for it."""
 
-from __future__ import annotations
+from typing import Any
+from uuid import UUID
 
-from typing import TYPE_CHECKING, Any
+from psycopg2.extensions import connection as Connection
 
 from actors.store.statements import SQL
+from zeke_jobs import Context
 from zeke_jobs.errors import UnknownTask
-
-if TYPE_CHECKING:
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
-
-    from zeke_jobs import Context
 
 
 def raise_for(ctx: Context[Any], tx: Connection, story_id: UUID) -> None:

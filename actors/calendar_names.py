@@ -1,8 +1,6 @@
 """The names of months and days of the week, for every reader of dates: those of feeds, pages and running text."""
 # ruff: noqa: RUF001 (months in their own scripts)
 
-from __future__ import annotations
-
 MONTH_STARTS = (
     "jan gen ene ian oca янв січ ιαν sty led tammi يناير كانون الثاني",
     "feb fev fev şub sub фев лют φεβ lut uno helmi فبراير",

@@ -1,7 +1,5 @@
 """Reads the header Retry-After of sites, Engines and providers."""
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime

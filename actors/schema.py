@@ -1,7 +1,5 @@
 """Payloads of the tasks; light enough for an API to import."""
 
-from __future__ import annotations
-
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID

@@ -1,20 +1,14 @@
 """The one way to wait: a refusal of a site, an Engine or a provider becomes a rest that all jobs keep, or a delay that grows."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from psycopg2.extensions import connection as Connection
 
 from actors.retry_after import LONGEST_WAIT
 from actors.store.statements import SQL
-from zeke_jobs import Defer
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from psycopg2.extensions import connection as Connection
-
-    from zeke_jobs import Context
+from zeke_jobs import Context, Defer
 
 LONGEST = timedelta(seconds=LONGEST_WAIT)
 ENGINE = "engine"

@@ -1,17 +1,12 @@
 """The chili of a story: how hot it is, 0 to 5, by a fixed formula."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from pydantic import BaseModel, Field
 
 from actors.ai.keywords import DEFAULT_KEYWORDS, hits
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from actors.ai.protocol import Story
+from actors.ai.protocol import Story
 
 
 class ChiliWeights(BaseModel, frozen=True, extra="forbid"):

@@ -1,18 +1,13 @@
 """Whole sentences put together to the longer lengths of a brief, within its limits."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 from actors.ai.markdown import blocks, is_bold, plain
 from actors.ai.patterns import patterns
 from actors.ai.sentences import is_whole, sentences
 from actors.ai.standing import addresses_reader, leans
 from actors.ai.words import is_dense, terms
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _SAYS = patterns("actors.ai", "patterns.txt")
 

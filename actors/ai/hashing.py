@@ -1,7 +1,5 @@
 """Offline embeddings: words, word pairs and the letter groups within words, hashed into a vector."""
 
-from __future__ import annotations
-
 import math
 from collections import defaultdict
 from hashlib import blake2b

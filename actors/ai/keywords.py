@@ -1,7 +1,5 @@
 """Whole-word keywords: ``rag`` is found in "RAG pipelines" and never in "storage"."""
 
-from __future__ import annotations
-
 import re
 from functools import lru_cache
 

@@ -1,16 +1,11 @@
 """The most central sentences of a text: LexRank with a lead prior, and a choice without repetition."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from actors.ai.words import terms
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 Vector = dict[str, float]
 Links = list[tuple[int, float]]

@@ -1,12 +1,11 @@
 """The AI step without a model: sentences taken from the story itself, labelled as such."""
 
-from __future__ import annotations
-
 import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from actors.ai import gate
+from actors.ai.chili import Chili
 from actors.ai.composition import ONE_LINER, has_parts, in_longer_lengths
 from actors.ai.gate.evidence import evidence, keys
 from actors.ai.markdown import prose
@@ -17,11 +16,6 @@ from actors.ai.ranking import Ranked, best, ranked, topic
 from actors.ai.sentences import is_whole, sentences
 from actors.ai.standing import is_told_to_reader, speaks_of_us
 from actors.ai.words import terms
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    from actors.ai.chili import Chili
 
 MADE_BY = Provenance(provider="local", model="extractive-10")
 """Stored with each text. Raise the number when other sentences would be chosen."""

@@ -1,7 +1,5 @@
 """Markdown to blocks with their places: prose, lists, code, headings and tables."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from typing import Literal

@@ -1,21 +1,15 @@
 """One line of a story: the sentence that tells most of the whole, cut where it is too long."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from actors.ai.composition import ONE_LINER, adds_to, shorten
 from actors.ai.gate import form
 from actors.ai.gate.evidence import keys
 from actors.ai.patterns import patterns
+from actors.ai.ranking import Topic
 from actors.ai.standing import is_told_to_reader, is_unfinished, leans, says_i, speaks_of_us, speech
 from actors.ai.words import SMALL, count
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from actors.ai.ranking import Topic
 
 _SAYS = patterns("actors.ai", "patterns.txt")
 

@@ -1,7 +1,5 @@
 """Patterns from text files: ``[name]`` or ``[name i]`` (in any case), then a line for each alternative."""
 
-from __future__ import annotations
-
 import re
 from functools import cache
 from importlib.resources import files

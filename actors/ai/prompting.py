@@ -1,17 +1,13 @@
 """Prompts: files with a name and a version, and the form in which a stranger's text is given to a model."""
 
-from __future__ import annotations
-
 import re
 import secrets
 import unicodedata
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from actors.ai.protocol import Story
+from actors.ai.protocol import Story
 
 VERSIONS = {"analyze": 1, "brief": 1, "summarize": 1, "verify": 1}
 """The version of each prompt that is in force. A changed text is a new file and a new number here."""

@@ -1,15 +1,11 @@
 """The interface of the AI step for handlers, the same for every provider."""
 
-from __future__ import annotations
-
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
+from uuid import UUID
 
 from zeke_jobs import Reject
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from uuid import UUID
 
 Made = TypeVar("Made")
 AnalysisState = Literal["extractive", "completed"]

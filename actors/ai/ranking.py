@@ -1,26 +1,18 @@
 """The sentences of a document with their scores, from which the local provider and the insights choose."""
 
-from __future__ import annotations
-
 from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from actors.ai.gate.evidence import keys
-from actors.ai.lexrank import choose, links, rank, vectors
-from actors.ai.markdown import article, is_prose, plain
+from actors.ai.lexrank import Links, Vector, choose, links, rank, vectors
+from actors.ai.markdown import Block, article, is_prose, plain
 from actors.ai.patterns import patterns
 from actors.ai.sentences import Sentence, sentences
 from actors.ai.standing import is_fit, is_independent
 from actors.ai.words import count
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from actors.ai.lexrank import Links, Vector
-    from actors.ai.markdown import Block
 
 _SAYS = patterns("actors.ai", "patterns.txt")
 

@@ -1,7 +1,5 @@
 """Text to whole sentences with their places."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from functools import lru_cache

@@ -1,18 +1,13 @@
 """The ``ai`` service of jobs.yaml: its provider and the provider's settings."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Literal, Self
+from collections.abc import Callable
+from typing import Literal, Self
 
 from pydantic import BaseModel, model_validator
 
 from actors.ai.chili import Chili
 from actors.ai.openai.settings import OpenAISettings
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from actors.ai.protocol import Analyst
+from actors.ai.protocol import Analyst
 
 
 class Settings(BaseModel, frozen=True, extra="forbid"):

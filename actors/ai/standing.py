@@ -3,8 +3,6 @@
 The words are those of some twenty languages, in ``patterns.txt``.
 """
 
-from __future__ import annotations
-
 import re
 from functools import lru_cache
 

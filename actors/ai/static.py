@@ -1,15 +1,10 @@
 """Better offline embeddings by wordllama, if the extra ``local`` is installed."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from zeke_jobs.core.extras import missing
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 DIMENSIONS = 1536
 

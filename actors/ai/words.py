@@ -1,7 +1,5 @@
 """Splits text into words: tokens, stop words, a normal form and counts."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from functools import lru_cache

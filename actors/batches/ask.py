@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from actors.ai.openai.batches import Batches
 from actors.ai.openai.client import CallFailed
-from actors.schema import AskBatch  # noqa: TC001 (the handler is read by its annotations)
+from actors.ai.protocol import Analyst
+from actors.schema import AskBatch
 from actors.store import ai_calls
 from actors.store.statements import SQL
 from zeke_jobs import Context, Reject
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from actors.ai.openai.batches import Batches
-    from actors.ai.protocol import Analyst
 
 _DAY = timedelta(hours=26)  # a batch that takes longer is cancelled: providers promise its end within a day
 _HOUR = timedelta(hours=1)  # for a cancelled batch to end; and most that the provider's clock may be behind

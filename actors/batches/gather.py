@@ -1,13 +1,7 @@
 """batch-questions: a chunk of questions becomes a batch."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from actors.schema import BatchQuestions  # noqa: TC001 (the handler is read by its annotations)
-
-if TYPE_CHECKING:
-    from zeke_jobs import ChunkContext
+from actors.schema import BatchQuestions
+from zeke_jobs import ChunkContext
 
 
 def batch_questions(payloads: list[BatchQuestions], ctx: ChunkContext) -> None:

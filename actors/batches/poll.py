@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from actors.ai.openai.client import CallFailed
-from actors.schema import PollBatches  # noqa: TC001 (the handler is read by its annotations)
+from actors.ai.protocol import Analyst
+from actors.schema import PollBatches
 from actors.store.ai_calls import open_batches
 from zeke_jobs import Context, emit
-
-if TYPE_CHECKING:
-    from actors.ai.protocol import Analyst
 
 
 def poll_batches(payload: PollBatches, ctx: Context) -> dict[str, Any]:  # noqa: ARG001

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
 
 from actors import alerts
 from actors.briefs.delivery.channels import Message, channels
-from actors.briefs.delivery.settings import AlertSettings  # noqa: TC001 (the handler is read by its annotations)
-from actors.schema import DeliverAlert  # noqa: TC001
+from actors.briefs.delivery.settings import (
+    AlertSettings,
+    Receiver,
+)
+from actors.schema import DeliverAlert
 from actors.store.statements import SQL
 from zeke_jobs import Context, Defer, Reject, Retry
 from zeke_jobs.core.redaction import redact
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-
-    from actors.briefs.delivery.settings import Receiver
 
 _LOOK = timedelta(minutes=15)  # until a changed jobs.yaml is seen in quiet hours
 _MOST = 50  # stories of one message; the others come in the next

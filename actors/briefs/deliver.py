@@ -7,9 +7,9 @@ from uuid import UUID
 
 from actors.briefs import rendering
 from actors.briefs.delivery.channels import Message, channels
-from actors.briefs.delivery.settings import DeliverySettings  # noqa: TC001 (the handler is read by its annotations)
+from actors.briefs.delivery.settings import DeliverySettings
 from actors.briefs.digest import write_digest
-from actors.schema import DeliverDigest  # noqa: TC001
+from actors.schema import DeliverDigest
 from actors.store.statements import SQL
 from zeke_jobs import Context, Reject, Retry
 from zeke_jobs.core.redaction import redact

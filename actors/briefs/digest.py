@@ -1,22 +1,15 @@
 """The top events of a day or a week by topic, with two sentences of each."""
 
-from __future__ import annotations
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
-
+from psycopg2.extensions import connection as Connection
 from psycopg2.extras import Json
 
 from actors.briefs.topics import arrange
+from actors.schema import DeliverDigest, GenerateBrief
 from actors.store.statements import SQL, by_index
-
-if TYPE_CHECKING:
-    from datetime import date
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
-
-    from actors.schema import DeliverDigest, GenerateBrief
 
 _DAYS = {"day": 1, "week": 7}
 

@@ -1,26 +1,20 @@
 """generate-brief: a story in one line, in two sentences and as an elevator pitch."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
 
 from pydantic import BaseModel, Field
 
 from actors.ai.markdown import prose
-from actors.ai.protocol import answered
+from actors.ai.protocol import Analyst, answered
 from actors.ai.words import count
 from actors.briefs.digest import write_digest
 from actors.briefs.limits import enforce, seconds, time_saved_seconds
-from actors.schema import GenerateBrief  # noqa: TC001 (the handler is read by its annotations)
+from actors.schema import GenerateBrief
 from actors.store import overlays, texts
 from actors.store.ai_calls import ledger
 from actors.store.overlays import kept
 from zeke_jobs import Context, Reject
-
-if TYPE_CHECKING:
-    from uuid import UUID
-
-    from actors.ai.protocol import Analyst
 
 
 class BriefSettings(BaseModel, frozen=True, extra="forbid"):

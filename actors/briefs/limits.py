@@ -1,16 +1,11 @@
 """The limits of a brief, enforced on each provider's answer."""
 
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from actors.ai.composition import ONE_LINER, TWO_LINER, joined, shorten
+from actors.ai.protocol import Brief
 from actors.ai.sentences import sentences
 from actors.ai.words import count
-
-if TYPE_CHECKING:
-    from actors.ai.protocol import Brief
 
 _NO_LIMIT = 10_000
 

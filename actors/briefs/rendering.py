@@ -1,15 +1,11 @@
 """A digest as plain text, Markdown or HTML. Titles and texts come from strangers, so they are escaped."""
 
-from __future__ import annotations
-
 import re
 import textwrap
+from collections.abc import Mapping
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, urlsplit
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _MARKS = re.compile(r"([\\`*_{}\[\]<>#|~!])")
 _MOST_SOURCES = 5

@@ -1,16 +1,11 @@
 """Stories as feeds for other readers: Atom (RFC 4287) and JSON Feed 1.1."""
 
-from __future__ import annotations
-
 import json
 import re
-from datetime import UTC
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
 from xml.etree import ElementTree as ET
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from datetime import datetime
 
 _ATOM = "http://www.w3.org/2005/Atom"
 _JSON = "https://jsonfeed.org/version/1.1"

@@ -1,19 +1,15 @@
 """The topics of a digest, by embeddings and common words; and two sentences of each story, from its stored texts."""
 
-from __future__ import annotations
-
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from psycopg2.extensions import connection as Connection
 
 from actors.ai.sentences import is_whole, sentences
 from actors.ai.words import SMALL, terms, words
 from actors.store.statements import SQL
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from psycopg2.extensions import connection as Connection
 
 _ALIKE = {"hashed-words": 0.22}
 _ANY_MODEL = 0.3

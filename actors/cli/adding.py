@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
+from uuid import UUID
 
 import typer
+from psycopg2.extensions import connection as Connection
 
 from actors.cli import jobs
 from actors.cli.engine import cannot_read, in_force, service, task_settings
@@ -19,12 +21,6 @@ from actors.store import sources as store
 from actors.store.statements import SQL
 from zeke_jobs.cli.options import argument, flag, option
 from zeke_jobs.errors import UnknownTask
-
-if TYPE_CHECKING:
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
-
 
 _SHOWN = 5
 

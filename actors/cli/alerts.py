@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from operator import itemgetter
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
+from uuid import UUID
 
 import typer
+from psycopg2.extensions import connection as Connection
 
 from actors.cli import search
 from actors.cli.engine import in_force, task_settings
@@ -18,12 +21,6 @@ from zeke_jobs.cli import output
 from zeke_jobs.cli.options import argument, option
 from zeke_jobs.cli.run import UsageError
 from zeke_jobs.postgres.pool import transaction
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
 
 app = typer.Typer(help="Saved searches whose new stories are sent at once.", no_args_is_help=True)
 

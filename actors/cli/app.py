@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from zeke_jobs.cli import run as running
 from zeke_jobs.cli.run import Command
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import typer
 
 

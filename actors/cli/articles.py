@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from actors.outcomes import Outcome
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    Row = Mapping[str, Any]
+Row = Mapping[str, Any]
 
 
 def fails(row: Row) -> bool:

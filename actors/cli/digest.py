@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from typing import Annotated, Literal
-from uuid import UUID  # noqa: TC003 (typer reads the annotations)
+from uuid import UUID
 
 from actors.briefs import rendering
 from actors.cli.output import Json, as_json, database, say

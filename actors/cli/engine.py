@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from psycopg2.extensions import connection as Connection
 
 from actors import ai
 from actors.engine import Settings
+from actors.engine.contract import EngineError
 from zeke_jobs import config
+from zeke_jobs.config import Config
 from zeke_jobs.config.services import resolve_model
 from zeke_jobs.config.substitution import substitute
 from zeke_jobs.core import environment
 from zeke_jobs.errors import ConfigurationError, ZekeJobsError
 from zeke_jobs.revisions import store as revisions
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
-
-    from actors.engine.contract import EngineError
-    from zeke_jobs.config import Config
 
 _DEFAULTS = {"engine": Settings(), "ai": ai.Settings()}
 _SETTING = {

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
 
 from actors.cli.output import chili
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from uuid import UUID
 
 _PARTS = ("authority", "keywords", "cluster", "freshness")
 _RELEVANCE = ("keyword", "kind", "authority", "freshness")

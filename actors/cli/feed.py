@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path  # noqa: TC003 (typer reads the annotations)
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -11,7 +11,7 @@ import typer
 from actors.briefs.syndication import atom, json_feed
 from actors.briefs.whole_file import write_whole
 from actors.cli.output import Team, database, say
-from actors.cli.stories import Leads, MinChili, Since, Source, Starred  # noqa: TC001 (typer reads the annotations)
+from actors.cli.stories import Leads, MinChili, Since, Source, Starred
 from actors.store import news
 from zeke_jobs.cli.options import option
 

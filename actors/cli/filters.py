@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from datetime import timedelta
 from operator import itemgetter
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from psycopg2.extensions import connection as Connection
 from psycopg2.extras import Json as Stored
 from pydantic import ValidationError
 
@@ -15,6 +17,7 @@ from actors.cli.engine import here, in_force, task_settings
 from actors.cli.output import Json, database, in_json, tell
 from actors.sources import filters
 from actors.sources.content import ContentSettings
+from actors.sources.filters import Rules
 from actors.sources.rules import Conditions, Rule
 from actors.store import items
 from actors.store.news import NotFound
@@ -23,15 +26,7 @@ from actors.store.stories import Text
 from zeke_jobs.cli import output
 from zeke_jobs.cli.options import argument, flag, option
 from zeke_jobs.cli.run import UsageError
-from zeke_jobs.config import wording
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from psycopg2.extensions import connection as Connection
-
-    from actors.sources.filters import Rules
-    from zeke_jobs.config import Config
+from zeke_jobs.config import Config, wording
 
 _MOST = 10_000
 _SHOWN = 20

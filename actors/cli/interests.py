@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any
+from uuid import UUID
 
 import typer
+from psycopg2.extensions import connection as Connection
 from pydantic import ValidationError
 
 from actors.cli.engine import in_force, task_settings
 from actors.cli.output import Json, Team, database, in_json, one_of_several, tell
 from actors.insights.events import EventSettings
-from actors.insights.interests import Interest
+from actors.insights.interests import Interest, Interests
 from actors.insights.suggesting import propose
 from actors.store.news import NOBODY
 from zeke_jobs.cli.options import option
 from zeke_jobs.cli.run import UsageError
+from zeke_jobs.config import Config
 from zeke_jobs.core.environment import author
 from zeke_jobs.revisions import applying, overrides
 from zeke_jobs.revisions.store import Override
 from zeke_jobs.scheduler import dispatch
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
-
-    from actors.insights.interests import Interests
-    from zeke_jobs.config import Config
 
 app = typer.Typer(help="What raises and lowers stories for you.", no_args_is_help=True, callback=one_of_several)
 

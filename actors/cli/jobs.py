@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from actors.cli.output import ago
@@ -11,12 +15,6 @@ from actors.engine.canonical import site_of
 from actors.store.statements import SQL
 from zeke_jobs.cli.output import counter
 from zeke_jobs.postgres.pool import transaction
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
 
 NO_WORKER = "no worker runs: zeke-jobs up starts them, and they do it then"
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any
+from uuid import UUID
 
 import typer
+from psycopg2.extensions import connection as Connection
 
 from actors.cli import jobs
 from actors.cli.output import Json, as_json, console, database, in_json, short, tell, visible
@@ -15,12 +18,6 @@ from actors.store.statements import SQL
 from zeke_jobs.cli.options import argument, flag, option
 from zeke_jobs.errors import ZekeJobsError
 from zeke_jobs.postgres.pool import transaction
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
 
 Which = Annotated[str, typer.Argument(help="Its id (the beginning is enough), address or name.", metavar="SOURCE")]
 _GOOD = {"read", "not_modified"}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext, suppress
-from pathlib import Path  # noqa: TC003 (typer reads the annotations)
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import Annotated
 
 import typer
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from actors.cli.adding import type_of, unread
@@ -20,9 +21,6 @@ from actors.store import sources as store
 from actors.store.statements import SQL
 from zeke_jobs.cli.options import option
 from zeke_jobs.errors import UnknownTask
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
 
 
 def bring_in(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import typer
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.cli.database import choose
 from zeke_jobs.cli.options import flag, option
@@ -17,11 +19,6 @@ from zeke_jobs.cli.output import Console, escape, say
 from zeke_jobs.core.terminal import visible, visible_json
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from psycopg2.extensions import connection as Connection
 
 
 def team(text: str) -> UUID:

@@ -6,10 +6,11 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 import typer
+from psycopg2.extensions import connection as Connection
 
 from actors.ai.protocol import Story
 from actors.cli.engine import CannotRead, in_force, service
@@ -22,9 +23,6 @@ from zeke_jobs.cli.options import argument, moment, option
 from zeke_jobs.cli.run import UsageError
 from zeke_jobs.core.durations import parse_duration
 from zeke_jobs.errors import Defer, Reject, Retry
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
 
 _PART = re.compile(r'(?:^|\s)(source|since):("[^"]*"|\S*)')
 _NO_PHRASE = ("source:", "since:", "-")

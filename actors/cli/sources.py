@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from operator import itemgetter
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from actors import waiting
 from actors.cli import adding, articles, managing, opml
-from actors.cli.managing import Which  # noqa: TC001 (typer reads the annotations)
+from actors.cli.managing import Which
 from actors.cli.output import Json, ago, console, database, escape, in_json, short, tell
 from actors.engine.canonical import site_of
 from actors.store import news
 from actors.store import sources as store
 from zeke_jobs.cli import output
 from zeke_jobs.cli.options import flag
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _WELL = {"ok", "by hand", "not read yet"}
 

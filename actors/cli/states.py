@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Sequence
+from typing import Annotated
+from uuid import UUID
 
 import typer
 
@@ -11,10 +13,6 @@ from actors.store import news
 from actors.stories.status import mark
 from zeke_jobs.cli.options import flag
 from zeke_jobs.postgres.pool import transaction
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from uuid import UUID
 
 Which = Annotated[list[str], typer.Argument(metavar="STORY...", help="Numbers, or ids; the beginning is enough.")]
 Undo = Annotated[bool, flag("--undo", "Take it back.")]

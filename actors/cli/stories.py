@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.padding import Padding
@@ -14,11 +15,7 @@ from rich.text import Text
 from actors.cli.output import Json, Team, ago, chili, console, database, in_json, short, visible
 from actors.store import news
 from zeke_jobs.cli.options import flag, option, span
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from zeke_jobs.cli.output import Console
+from zeke_jobs.cli.output import Console
 
 LINK = re.compile(r"https?://[!-~]{1,2000}")
 

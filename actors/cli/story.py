@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 import webbrowser
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
+from uuid import UUID
 
 import click
 import typer
@@ -14,6 +16,7 @@ from rich.table import Table
 
 from actors.cli.explained import chili_lines, relevance_for, relevance_line
 from actors.cli.output import (
+    Console,
     Json,
     Team,
     ago,
@@ -33,12 +36,6 @@ from actors.store.highlights import context_line
 from actors.store.news import NotFound
 from actors.store.statements import SQL
 from zeke_jobs.cli.options import flag
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from uuid import UUID
-
-    from actors.cli.output import Console
 
 _CODE_LINES = 12
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit
 
 import typer
+from psycopg2.extensions import connection as Connection
 
 from actors.cli import alerts
 from actors.cli.output import Json, ago, console, database, escape, in_json, short, tell
@@ -18,11 +20,6 @@ from actors.outcomes import IN_FLIGHT
 from actors.store import news
 from actors.store.statements import SQL
 from zeke_jobs.cli.options import argument
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from psycopg2.extensions import connection as Connection
 
 _UNFINISHED = {"created", "retry", "active", "failed"}
 _MOST = 20  # items that are told

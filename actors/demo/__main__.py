@@ -1,7 +1,5 @@
 """``python -m actors.demo [FEED-URL …]``: the demo from the command line."""
 
-from __future__ import annotations
-
 import signal
 import sys
 from typing import Annotated

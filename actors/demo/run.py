@@ -1,21 +1,22 @@
 """One run of the demo: add the sources, send ingest-pull, follow the jobs, show and check the results."""
 
-from __future__ import annotations
-
 import os
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import yaml
+from psycopg2.extensions import connection as Connection
 
 from actors.cli.app import run as zeke_news
 from actors.demo import expected
 from actors.demo.server import served
 from actors.store import news, sources
 from zeke_jobs import config, send
+from zeke_jobs.cli.output import Console
 from zeke_jobs.core import environment, logs
 from zeke_jobs.errors import UnknownTask, ZekeJobsError
 from zeke_jobs.postgres.migrate import migrate
@@ -23,14 +24,6 @@ from zeke_jobs.postgres.own_server import own_server, place
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.supervise.processes import system
 from zeke_jobs.supervise.supervisor import Supervisor
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
-    from psycopg2.extensions import connection as Connection
-
-    from zeke_jobs.cli.output import Console
 
 _BOOT_LIMIT = 30.0  # seconds for the workers to be ready
 _SAMPLE_LIMIT = 50.0  # seconds for the sample site

@@ -1,19 +1,13 @@
 """The pages and feeds of the bundled sample site, rendered for one address and one moment."""
 
-from __future__ import annotations
-
 import json
 import tomllib
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.utils import format_datetime
 from html import escape
 from importlib.resources import files
 from string import Template
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 _FOLDER = files("actors.demo") / "site"
 _RELATED = 4  # links below each article

@@ -1,17 +1,13 @@
 """Serve the sample site on loopback."""
 
-from __future__ import annotations
-
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from actors.demo import sample_site
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @contextmanager

@@ -1,13 +1,7 @@
 """The Engine: fetches strangers' pages and feeds, in this process or elsewhere."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
+from actors.engine.contract import Finder
 from actors.engine.sites.rules import SiteSettings
-
-if TYPE_CHECKING:
-    from actors.engine.contract import Finder
 
 __all__ = ["Settings"]
 

@@ -1,22 +1,17 @@
 """``python -m actors.engine``: serve the local engine."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from pydantic import ValidationError
 
 from actors.engine import Settings
 from actors.engine.server import PORT, EngineServer
 from zeke_jobs.core.environment import lookup
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 TOKEN = "ENGINE_TOKEN"  # noqa: S105 (the name of a variable)
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from ipaddress import IPv4Network
-
-    Network = IPv4Network | IPv6Network
+Network = IPv4Network | IPv6Network
 
 _NAT64 = ip_network("64:ff9b::/96")
 # Global by Python's tables (3.11 to 3.13), but without public servers:

@@ -1,7 +1,5 @@
 """One address for one page, however its links are written."""
 
-from __future__ import annotations
-
 import re
 from contextlib import suppress
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urljoin, urlsplit, urlunsplit

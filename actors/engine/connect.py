@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import httpcore
 
-from actors.engine.addresses import refusal
+from actors.engine.addresses import Network, refusal
 from actors.engine.contract import EngineError
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterable, Sequence
 
-    from actors.engine.addresses import Network
-
-    Resolver = Callable[[str, int], list[str]]
+Resolver = Callable[[str, int], list[str]]
 
 
 def resolve(host: str, port: int) -> list[str]:

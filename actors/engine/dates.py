@@ -1,8 +1,6 @@
 """Dates as feeds and pages write them: in many languages, with zones by number or name. One that is unreadable is None."""
 # ruff: noqa: RUF001 (months and marks in their own scripts)
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from datetime import UTC, datetime, timedelta, timezone

@@ -1,7 +1,5 @@
 """Decodes a body's Content-Encoding within a bound of memory."""
 
-from __future__ import annotations
-
 import zlib
 
 from actors.engine.contract import EngineError

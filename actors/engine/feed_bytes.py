@@ -1,7 +1,5 @@
 """Repairs a feed's bytes for the parser: references to no character, and the namespace of RSS 1.1."""
 
-from __future__ import annotations
-
 import re
 import sys
 

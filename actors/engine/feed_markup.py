@@ -1,7 +1,5 @@
 """Reads a feed's titles and texts by their declared type: plain text stays unchanged, HTML is read as HTML."""
 
-from __future__ import annotations
-
 import html
 import re
 from typing import Any

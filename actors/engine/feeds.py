@@ -6,8 +6,9 @@ import hashlib
 import io
 import re
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from actors.engine import json_feed
@@ -28,9 +29,6 @@ from actors.engine.feed_bytes import repaired
 from actors.engine.feed_markup import fragment_of, title_of, value_of
 from actors.engine.text import of_the_web, one_line
 from actors.engine.youtube import is_youtube
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _MOST_TAGS = 20
 _AUDIO = re.compile(r"\.(?:mp3|m4a|m4b|aac|ogg|oga|opus|flac|wav)$", re.IGNORECASE)

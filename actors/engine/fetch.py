@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,18 +14,16 @@ from typing import TYPE_CHECKING
 import httpcore
 import httpx
 
+from actors.engine.addresses import Network
 from actors.engine.canonical import LONGEST_ADDRESS, LONGEST_HOST
-from actors.engine.connect import Budget, GuardedBackend, resolve
+from actors.engine.connect import Budget, GuardedBackend, Resolver, resolve
 from actors.engine.contract import EngineError
 from actors.engine.decode import Decoder
 from actors.retry_after import retry_after
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Mapping, Sequence
 
-    from actors.engine.addresses import Network
-    from actors.engine.connect import Resolver
 
 EVERYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 """For addresses of the operator's own choice, such as an Engine's or a model's."""

@@ -1,7 +1,5 @@
 """A JSON Feed, version 1 or 1.1 (https://jsonfeed.org), becomes entries like those of a feed in XML."""
 
-from __future__ import annotations
-
 import html
 import json
 import re

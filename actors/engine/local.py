@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 from actors.engine import youtube
 from actors.engine.article.transcript import CAPTIONS
+from actors.engine.connect import Resolver
 from actors.engine.contract import ContentItem, ContentSource, EngineError, Found, bounded_header
 from actors.engine.discovery.addresses import is_mailbox
 from actors.engine.discovery.discover import Discovery
@@ -16,14 +17,9 @@ from actors.engine.discovery.selected import selector_of
 from actors.engine.fetch import Fetched, Fetcher, Limits, parse
 from actors.engine.mail.mailbox import read_mailbox
 from actors.engine.reading import feed_links, read_feed, read_page, selected_links
+from actors.engine.sites.rules import SiteSettings
 from actors.engine.youtube_api import DataApi, channel_of
 from actors.retry_after import http_date
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from actors.engine.connect import Resolver
-    from actors.engine.sites.rules import SiteSettings
 
 _HEADERS_AND_REDIRECTS = 1_000_000
 _PAGE_TYPES = ("text/html", "text/plain", "application/xhtml", "application/xml", "text/xml")

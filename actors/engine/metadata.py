@@ -1,13 +1,15 @@
 """A page's data about itself: title, language, canonical address, date, author, and its structured data."""
 
-from __future__ import annotations
-
 import html
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
+
+from lxml.html import HtmlElement
 
 from actors.engine.article.authors import page_author
 from actors.engine.article.lines import short_lines
@@ -15,12 +17,6 @@ from actors.engine.article.published import published
 from actors.engine.article.titles import page_title
 from actors.engine.canonical import joined
 from actors.engine.text import clean, one_line, text_at, text_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
-
-    from lxml.html import HtmlElement
 
 _ARTICLE_TYPES = ("Article", "BlogPosting", "Report")  # with all whose names end so, as NewsArticle
 _MOST_BLOCKS = 50

@@ -1,16 +1,12 @@
 """Lists of feeds from and for other readers: OPML 2.0, with folders."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
 from actors.engine.contract import EngineError
 from actors.engine.discovery.addresses import typed
 from actors.engine.text import clean, one_line
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 LARGEST = 5_000_000
 """Bytes of the largest list that is read."""

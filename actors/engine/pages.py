@@ -1,10 +1,10 @@
 """A page's bytes become an item with its text, as plain text and as markdown."""
 
-from __future__ import annotations
-
 import hashlib
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
+
+from lxml.html import HtmlElement, HTMLParser
 
 from actors.engine.article.by_rule import by_rule
 from actors.engine.article.full_text import SHORT, by_trafilatura, read_article
@@ -17,9 +17,6 @@ from actors.engine.article.walls import wall
 from actors.engine.contract import Author, ContentItem, EngineError
 from actors.engine.metadata import Metadata, read
 from actors.engine.text import clean, decode, one_line
-
-if TYPE_CHECKING:
-    from lxml.html import HtmlElement, HTMLParser
 
 _MOST_ELEMENTS = 60_000
 

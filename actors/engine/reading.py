@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import atexit
 import os
+from collections.abc import Callable
 from inspect import signature
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, get_type_hints
+from typing import Any, Concatenate, ParamSpec, TypeVar, get_type_hints
 
 from pydantic import TypeAdapter
 from pydantic_core import to_jsonable_python
@@ -20,9 +21,6 @@ from actors.engine.discovery import links, selected
 from actors.engine.mail import message
 from actors.engine.readers.pool import Readers
 from actors.engine.text import clean
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 P = ParamSpec("P")
 T = TypeVar("T")

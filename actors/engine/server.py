@@ -1,18 +1,13 @@
 """The local engine served over the product's HTTP contract, so that strangers' pages are fetched without a database near."""
 
-from __future__ import annotations
-
 import hmac
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from actors.engine.contract import EngineError
+from actors.engine.contract import ContractModel, EngineError, Finder
 from actors.engine.text import text_at
-
-if TYPE_CHECKING:
-    from actors.engine.contract import ContractModel, Finder
 
 PORT = 3010
 _LARGEST_REQUEST = 64 * 1024

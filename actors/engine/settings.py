@@ -1,7 +1,5 @@
 """The Engine's settings in jobs.yaml."""
 
-from __future__ import annotations
-
 import re
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal, Self

@@ -1,7 +1,5 @@
 """Makes text fit for storage: decoded as the page declares, without characters that a database refuses."""
 
-from __future__ import annotations
-
 import codecs
 import re
 from typing import Any

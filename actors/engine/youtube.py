@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 from urllib.parse import parse_qs, quote, urlsplit
 
 from actors.engine.contract import Author, ContentItem, EngineError
+from actors.engine.fetch import Fetched
 from actors.engine.text import decode, text_at
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from actors.engine.fetch import Fetched
-
-    Get = Callable[[str], Fetched]
+Get = Callable[[str], Fetched]
 
 FEED = "https://www.youtube.com/feeds/videos.xml"
 _HOSTS = {"youtube.com", "www.youtube.com", "m.youtube.com"}

@@ -6,8 +6,9 @@ One poll costs 2 of the 10,000 units of a day.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from pydantic import TypeAdapter, ValidationError
@@ -15,12 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from actors.engine.contract import Author, ContentItem, ContentSource, EngineError
 from actors.engine.dates import read_date
 from actors.engine.text import text_at
-from actors.engine.youtube import FEED
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from actors.engine.youtube import Get
+from actors.engine.youtube import FEED, Get
 
 _MOST = 50
 

@@ -1,28 +1,23 @@
 """analyze-story: say why a story matters, find its neighbours, and start the next tasks."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from actors import alerts
 from actors.ai.local import lead
 from actors.ai.markdown import plain
-from actors.ai.protocol import answered
+from actors.ai.protocol import Analysis, Analyst, answered
 from actors.insights import events, interests
 from actors.insights.embed import awaited
-from actors.insights.events import EventSettings  # noqa: TC001 (the handler is read by its annotations)
+from actors.insights.events import EventSettings
 from actors.insights.sketch import sketch
-from actors.schema import AnalyzeStory  # noqa: TC001
+from actors.schema import AnalyzeStory
 from actors.store import embeddings, overlays, texts
 from actors.store.ai_calls import ledger
 from actors.store.overlays import kept, mark
 from zeke_jobs import Context, Reject
 
 NO_REASON = "no sentence was found that gives a reason"
-
-if TYPE_CHECKING:
-    from actors.ai.protocol import Analysis, Analyst
 
 
 def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[str, Any]:

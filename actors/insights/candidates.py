@@ -1,7 +1,5 @@
 """A candidate highlight: a quote of a text, its kind and its place."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any, Literal
 

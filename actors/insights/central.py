@@ -1,8 +1,6 @@
 """The most central sentences of a document, as candidates of the kind insight."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Sequence
 
 from actors.ai import words
 from actors.ai.composition import announces
@@ -11,9 +9,6 @@ from actors.ai.patterns import patterns
 from actors.ai.ranking import Ranked, best, ranked, topic
 from actors.ai.standing import addresses_reader, is_told_to_reader, speaks_of_us
 from actors.insights.candidates import Candidate
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
 
 _SAYS = patterns("actors.insights", "cues.txt")
 _LESSON = patterns("actors.ai", "patterns.txt")["lesson"]

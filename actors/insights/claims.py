@@ -1,12 +1,11 @@
 """Sentences of a document as candidates: figures, API changes, instructions, quotations and questions."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 from actors.ai.gate.evidence import tokens
 from actors.ai.markdown import Block, is_prose, marker, plain
 from actors.ai.patterns import patterns
+from actors.ai.ranking import Topic
 from actors.ai.sentences import Sentence, sentences
 from actors.ai.standing import (
     addresses_reader,
@@ -20,11 +19,6 @@ from actors.ai.standing import (
 )
 from actors.ai.words import SMALL, count
 from actors.insights.candidates import Candidate, Kind
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from actors.ai.ranking import Topic
 
 _SAYS = patterns("actors.insights", "cues.txt")
 

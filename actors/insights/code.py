@@ -1,16 +1,11 @@
 """Code blocks of a document as candidates: examples, diffs, and pairs of before and after."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from actors.ai.markdown import Block, marker, plain
 from actors.ai.patterns import patterns
 from actors.ai.sentences import sentences
 from actors.insights.candidates import Candidate
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _SAYS = patterns("actors.insights", "cues.txt")
 

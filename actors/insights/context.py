@@ -1,24 +1,17 @@
 """The words above and before a highlight that its reader does not see: headings, and the sentence before it."""
 
-from __future__ import annotations
-
 import re
 from bisect import bisect_right
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from actors.ai.composition import shorten
 from actors.ai.gate import form
 from actors.ai.gate.evidence import keys
-from actors.ai.markdown import is_bold, joins_lines, marker, plain
+from actors.ai.markdown import Block, is_bold, joins_lines, marker, plain
 from actors.ai.sentences import sentences
 from actors.ai.standing import is_fit, leans
 from actors.ai.words import is_dense
 from actors.schema import Context
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from actors.ai.markdown import Block
 
 _LONGEST = 200  # characters of the sentences before
 _LONGEST_HEADING = 100

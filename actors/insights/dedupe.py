@@ -1,20 +1,16 @@
 """dedupe-insights: store each insight once, under a stable identity."""
 
-from __future__ import annotations
+from collections.abc import Sequence
+from typing import Any, cast, get_args
 
-from typing import TYPE_CHECKING, Any, cast, get_args
+from psycopg2.extensions import connection as Connection
 
 from actors.insights.candidates import Kind
 from actors.insights.keys import highlight_id, insight_key
-from actors.schema import DedupeInsights, Insight  # noqa: TC001 (the handler is read by its annotations)
+from actors.schema import DedupeInsights, Insight
 from actors.store import highlights, texts
 from actors.store.highlights import Highlight
-from zeke_jobs import Context  # noqa: TC001
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from psycopg2.extensions import connection as Connection
+from zeke_jobs import Context
 
 
 def dedupe_insights(payload: DedupeInsights, ctx: Context) -> dict[str, Any]:

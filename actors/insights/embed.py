@@ -1,28 +1,20 @@
 """embed-story: the embeddings of many stories by one request to the provider."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
-from uuid import uuid5
+from typing import Any
+from uuid import UUID, uuid5
 
 from actors.ai.local import lead
 from actors.ai.openai.answers import packed, unpacked
-from actors.ai.protocol import Embedding
+from actors.ai.protocol import Analyst, Embedding
 from actors.insights import events
 from actors.insights.sketch import sketch
-from actors.schema import EmbedStory  # noqa: TC001 (the handler is read by its annotations)
+from actors.schema import EmbedStory
 from actors.store import embeddings, texts
 from actors.store.ai_calls import ledger
-from zeke_jobs import ChunkContext, WaitFor, emit
+from zeke_jobs import ChunkContext, Context, WaitFor, emit
 from zeke_jobs.errors import ClaimLost
-
-if TYPE_CHECKING:
-    from uuid import UUID
-
-    from actors.ai.protocol import Analyst
-    from zeke_jobs import Context
 
 _LONGEST = timedelta(hours=6)
 """An analysis that waits longer embeds its story itself."""

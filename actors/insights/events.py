@@ -1,29 +1,22 @@
 """Stories of one event: united when one is analysed, and scored by their number of sources, in any order of arrival."""
 
-from __future__ import annotations
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
-
+from psycopg2.extensions import connection as Connection
 from psycopg2.extras import Json
 from pydantic import BaseModel, Field
 
 from actors.ai.gate.evidence import script, tokens
+from actors.ai.protocol import Analyst
 from actors.insights.interests import Interests
 from actors.store import clusters, embeddings, overlays, texts
+from actors.store.embeddings import Written
+from actors.store.overlays import Overlay
 from actors.store.statements import SQL
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from datetime import datetime
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
-
-    from actors.ai.protocol import Analyst
-    from actors.store.embeddings import Written
-    from actors.store.overlays import Overlay
-    from actors.store.texts import StoryText
+from actors.store.texts import StoryText
 
 _BATCH = 32
 """Candidates that are compared at once. They come in order of likelihood: where a batch holds no hit, no other does.

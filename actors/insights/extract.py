@@ -1,7 +1,5 @@
 """extract-highlights: find the highlights of a story, with their places in the text."""
 
-from __future__ import annotations
-
 import hashlib
 from typing import Any
 
@@ -11,7 +9,7 @@ from actors.insights.selection import Selection, highlights
 from actors.schema import DedupeInsights, ExtractHighlights
 from actors.store import highlights as stored
 from actors.store import texts
-from zeke_jobs import Context  # noqa: TC001
+from zeke_jobs import Context
 
 
 def extract_highlights(payload: ExtractHighlights, ctx: Context[Selection]) -> dict[str, Any]:

@@ -1,22 +1,16 @@
 """A team's interests: words and example stories that raise or lower a story's chili, and the relevance of its highlights."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
+from psycopg2.extensions import connection as Connection
 from psycopg2.extras import Json
 from pydantic import BaseModel, Field
 
 from actors.ai.keywords import hits
 from actors.store.statements import SQL
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from psycopg2.extensions import connection as Connection
-
-    from actors.store.texts import StoryText
+from actors.store.texts import StoryText
 
 EVERYBODY = UUID(int=0)
 """Interests under this name count for teams without their own."""

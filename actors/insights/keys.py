@@ -1,16 +1,11 @@
 """The identity of an insight: a hash of its normalised summary and quote."""
 
-from __future__ import annotations
-
 import hashlib
 import unicodedata
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 from uuid import UUID, uuid5
 
 from actors.ai.words import normalise
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _NAMESPACE = UUID("b7b1f3a0-7d59-5c0e-9a43-3a1f0f6e2d11")
 

@@ -1,21 +1,17 @@
 """score-relevance: the relevance of each highlight of a story, with the parts of the score."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pydantic import BaseModel, Field
 
 from actors.ai.keywords import DEFAULT_KEYWORDS, hits
 from actors.insights import interests
 from actors.insights.candidates import Kind
-from actors.schema import ScoreRelevance  # noqa: TC001 (the handler is read by its annotations)
+from actors.schema import ScoreRelevance
 from actors.store import highlights
 from actors.store.statements import SQL
 from zeke_jobs import Context, Reject
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 
 class Weights(BaseModel, frozen=True, extra="forbid"):

@@ -1,9 +1,7 @@
 """From a document to the highlights worth keeping: the best candidates of each kind, without repetition."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
 
@@ -16,9 +14,6 @@ from actors.insights.claims import claim_candidates
 from actors.insights.code import code_candidates
 from actors.insights.context import Surroundings
 from actors.schema import Context
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class Selection(BaseModel, frozen=True, extra="forbid"):

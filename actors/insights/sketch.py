@@ -1,7 +1,5 @@
 """Terms by which stories of one event are found: a sample of a text's word pairs, which similar texts share."""
 
-from __future__ import annotations
-
 from hashlib import blake2b
 from itertools import pairwise
 

@@ -1,22 +1,16 @@
 """Interests that a team's marks suggest, each with the effect that it would have had in the last week. Changes nothing."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+from uuid import UUID
+
+from psycopg2.extensions import connection as Connection
 
 from actors.ai.words import SMALL, words
-from actors.insights.interests import Interest, examples, score
+from actors.insights.interests import Interest, Interests, examples, score
 from actors.store.statements import SQL, by_index
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
-
-    from actors.insights.interests import Interests
 
 _LEAD = 1000  # characters in which words are looked for
 _LEAST = 3  # marked stories that have a word, or resemble an example

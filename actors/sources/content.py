@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, cast
 
+from psycopg2.extensions import connection as Connection
 from pydantic import BaseModel, Field
 
 from actors.engine.contract import Engine, EngineError
 from actors.outcomes import IN_FLIGHT, Outcome
-from actors.schema import FetchContent  # noqa: TC001 (the handler is read by its annotations)
+from actors.schema import FetchContent
 from actors.sources import filters
 from actors.sources.fetching import PoliteEngine, send_fetches
-from actors.sources.filing import file_text
+from actors.sources.filing import Filed, file_text
+from actors.sources.filters import Filters
 from actors.sources.likeness import Likeness
 from actors.sources.obtain import Missing, is_article, obtain, stand_in
 from actors.sources.rules import Rule
 from actors.store import items, stories
+from actors.store.items import Item
 from actors.store.statements import SQL
 from actors.store.stories import Text
 from actors.waiting import grown
 from zeke_jobs import Context, Defer, Duration, parse_duration
 from zeke_jobs.errors import ClaimLost
 from zeke_jobs.postgres.pool import is_away
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import timedelta
-
-    from psycopg2.extensions import connection as Connection
-
-    from actors.sources.filing import Filed
-    from actors.sources.filters import Filters
-    from actors.store.items import Item
 
 
 class ContentSettings(BaseModel, extra="forbid", frozen=True):

@@ -1,23 +1,17 @@
 """The common part of both pulls: find the sources that are due, and send a job for each."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
 
 from pydantic import BaseModel, Field
 
 from actors.engine.canonical import site_of
 from actors.sources.fetching import Period, open_batch, send_fetches
 from actors.store.statements import SQL
-from zeke_jobs import Duration, parse_duration
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from datetime import timedelta
-    from uuid import UUID
-
-    from zeke_jobs import Context
+from zeke_jobs import Context, Duration, parse_duration
 
 
 class PullSettings(BaseModel, extra="forbid", frozen=True):

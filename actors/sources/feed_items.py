@@ -1,20 +1,15 @@
 """A feed's entries as raw items, and the entries that a new source brings."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 
 from pydantic import BaseModel, Field
 
+from actors.engine.contract import ContentItem
 from actors.store.items import NewItem
 from actors.store.sources import PAGE
 from zeke_jobs import Duration
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-
-    from actors.engine.contract import ContentItem
 
 
 class FirstFetch(BaseModel, extra="forbid", frozen=True):

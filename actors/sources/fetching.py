@@ -1,30 +1,22 @@
 """Sends items to fetch-content in batches of one host, and asks hosts with one request at a time."""
 
-from __future__ import annotations
-
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from datetime import timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+from psycopg2.extensions import connection as Connection
 
 from actors import waiting
 from actors.engine.canonical import site_of
-from actors.engine.contract import EngineError
-from actors.engine.sites.rules import rule_of
+from actors.engine.contract import ContentItem, ContentSource, Engine, EngineError
+from actors.engine.sites.rules import Site, rule_of
 from actors.outcomes import Outcome
 from actors.retry_after import AWAY
 from actors.schema import MAX_BATCH
 from actors.store.statements import SQL
-from zeke_jobs import Defer, Throttled
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from datetime import timedelta
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
-
-    from actors.engine.contract import ContentItem, ContentSource, Engine
-    from actors.engine.sites.rules import Site
-    from zeke_jobs import Context
+from zeke_jobs import Context, Defer, Throttled
 
 Period = Literal["day", "week"]
 """Of the digest that follows a pull or an upload."""

@@ -1,28 +1,20 @@
 """Makes a text a story, or joins it to the story that it copies; two workers never make two stories of one text."""
 
-from __future__ import annotations
-
 import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from uuid import UUID
+
+from psycopg2.extensions import connection as Connection
 
 from actors.engine.canonical import canonical_url, site_of
 from actors.outcomes import Outcome
-from actors.sources.likeness import text_hash
+from actors.sources.likeness import Likeness, text_hash
 from actors.store import clusters, items, stories
+from actors.store.items import Item
 from actors.store.statements import SQL
-from actors.store.stories import Candidate
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
-
-    from actors.sources.likeness import Likeness
-    from actors.store.items import Item
-    from actors.store.stories import Stored, Text
+from actors.store.stories import Candidate, Stored, Text
 
 _STORY_KINDS = {"video": "video", "podcast": "podcast", "pdf": "pdf", "tweet": "tweet"}
 _OF_FEEDS = {"feed", "description"}

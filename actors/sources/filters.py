@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property, lru_cache
 from html import unescape
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from psycopg2.extensions import connection as Connection
 
 from actors.engine.article.language import text_language
 from actors.outcomes import Outcome
 from actors.sources.likeness import words
 from actors.sources.obtain import Missing
 from actors.sources.patterns import Finder, folded
-from actors.sources.rules import Rule
+from actors.sources.rules import Conditions, Rule
+from actors.store.items import Item
 from actors.store.sources import MANUAL
 from actors.store.statements import SQL
+from actors.store.stories import Text
 
-if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Sequence
-    from datetime import timedelta
-
-    from psycopg2.extensions import connection as Connection
-
-    from actors.sources.rules import Conditions
-    from actors.store.items import Item
-    from actors.store.stories import Text
-
-    Rules = tuple[tuple[str, Rule], ...]
+Rules = tuple[tuple[str, Rule], ...]
 
 _READ = 20_000  # characters of the feed's text
 _TAG = re.compile(r"<[^<>]*>")

@@ -5,13 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from actors.ai.words import is_unspaced
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 SHINGLE = 5
 BINS = 128

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from actors.engine.article.agreement import Said
 from actors.engine.article.full_text import CUT
-from actors.engine.contract import EngineError, plausible_duration
+from actors.engine.contract import ContentItem, Engine, EngineError, plausible_duration
 from actors.engine.reading import html_to_text, text_language
 from actors.engine.sites.rules import rule_of
 from actors.engine.text import clean, one_line
 from actors.outcomes import Outcome
 from actors.sources.likeness import words
+from actors.store.items import Item
 from actors.store.sources import NEWSLETTER
 from actors.store.stories import Text
-
-if TYPE_CHECKING:
-    from actors.engine.contract import ContentItem, Engine
-    from actors.store.items import Item
 
 _ARTICLE = 1000  # characters of a description that is more than a teaser
 _LONGEST_CHOICE = 300

@@ -11,7 +11,7 @@ from actors.engine.canonical import canonical_url
 from actors.engine.contract import EngineError, short_identity
 from actors.engine.fetch import parse
 from actors.outcomes import IN_FLIGHT
-from actors.schema import IngestOneoff  # noqa: TC001 (the handler is read by its annotations)
+from actors.schema import IngestOneoff
 from actors.sources.fetching import send_fetches
 from actors.store import items, sources
 from actors.store.items import NewItem

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
-
-    Pattern = tuple[Hashable, str, bool]
+Pattern = tuple[Hashable, str, bool]
 
 LONGEST = 1000
 """Characters of one expression."""

@@ -1,13 +1,11 @@
 """ingest-pull: send ingest-source for each feed that is due, and queue lost items again."""
 
-from __future__ import annotations
-
 from typing import Any
 
-from actors.schema import IngestPull  # noqa: TC001 (the handler is read by its annotations)
+from actors.schema import IngestPull
 from actors.sources.due import PullSettings, send_due, sweep
 from actors.store.sources import POLLED_TYPES
-from zeke_jobs import Context  # noqa: TC001
+from zeke_jobs import Context
 
 
 def ingest_pull(payload: IngestPull, ctx: Context[PullSettings]) -> dict[str, Any]:

@@ -1,13 +1,11 @@
 """ingest-pull-youtube: send ingest-source for each YouTube channel that is due."""
 
-from __future__ import annotations
-
 from typing import Any
 
-from actors.schema import IngestPullYoutube  # noqa: TC001 (the handler is read by its annotations)
+from actors.schema import IngestPullYoutube
 from actors.sources.due import PullSettings, send_due
 from actors.store.sources import YOUTUBE_TYPES
-from zeke_jobs import Context  # noqa: TC001
+from zeke_jobs import Context
 
 
 def ingest_pull_youtube(payload: IngestPullYoutube, ctx: Context[PullSettings]) -> dict[str, Any]:

@@ -1,20 +1,14 @@
 """When to ask a source again: pure decisions from the result of a poll."""
 
-from __future__ import annotations
-
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
 
+from actors.store.sources import Polling
 from actors.waiting import grown
 from zeke_jobs import Duration, parse_duration
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from actors.store.sources import Polling
 
 WEEK = timedelta(days=7)
 

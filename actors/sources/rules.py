@@ -1,18 +1,14 @@
 """The rules of filters, as jobs.yaml and the command line write them."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
 
 from actors.sources.patterns import checked, checked_words
 from zeke_jobs import Duration, parse_duration
 from zeke_jobs.core.durations import format_duration
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def _several(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal, cast
 
 from pydantic import BaseModel, Field
 
@@ -17,13 +17,11 @@ from actors.sources.feed_items import FirstFetch, new_item, split_first
 from actors.sources.fetching import PoliteEngine, send_fetches
 from actors.sources.rhythm import Rhythm
 from actors.store import items, sources
+from actors.store.sources import Polling, Source
 from actors.store.statements import SQL
-from zeke_jobs import Context  # noqa: TC001 (the handler is read by its annotations)
+from zeke_jobs import Context
 from zeke_jobs.errors import ZekeJobsError
 from zeke_jobs.postgres.pool import is_away
-
-if TYPE_CHECKING:
-    from actors.store.sources import Polling, Source
 
 
 class SourceSettings(BaseModel, extra="forbid", frozen=True):

@@ -1,29 +1,20 @@
 """The ledger of AI calls: every call is kept, from its beginning to its cost."""
 
-from __future__ import annotations
-
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
-from uuid import uuid5
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid5
 
+from psycopg2.extensions import connection as Connection
 from psycopg2.extras import Json
 
 from actors import waiting
-from actors.ai.protocol import HALF, Begun, CallEnd
+from actors.ai.protocol import HALF, Begun, CallEnd, CallStart
 from actors.store.statements import SQL
-from zeke_jobs import WaitFor, emit
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from decimal import Decimal
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
-
-    from actors.ai.protocol import CallStart
-    from zeke_jobs import Context
+from zeke_jobs import Context, WaitFor, emit
 
 LONGEST = timedelta(days=3)
 """A job that has waited longer for a batch asks its question itself."""

@@ -1,16 +1,12 @@
 """Clusters: stories that tell of one event, led by the story that was published first."""
 
-from __future__ import annotations
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
 
-from typing import TYPE_CHECKING, Any
+from psycopg2.extensions import connection as Connection
 
 from actors.store.statements import SQL
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
 
 
 def hold(conn: Connection, stories: Iterable[UUID]) -> list[dict[str, Any]]:

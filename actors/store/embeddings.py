@@ -1,20 +1,16 @@
 """Embeddings: ``vector`` if pgvector is installed, else ``real[]``; written and compared in the same way."""
 
-from __future__ import annotations
-
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import shake_128
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
+
+from psycopg2.extensions import connection as Connection
 
 from actors.store import news
 from actors.store.statements import SQL, by_index
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from psycopg2.extensions import connection as Connection
 
 DIMENSIONS = 1536
 _HALF = 1024

@@ -1,19 +1,14 @@
 """Highlights: the pipeline's own are kept up to date, a person's never change."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from uuid import UUID
 
+from psycopg2.extensions import connection as Connection
 from psycopg2.extras import Json
 
 from actors.store.statements import SQL
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from psycopg2.extensions import connection as Connection
 
 
 @dataclass(frozen=True, slots=True)

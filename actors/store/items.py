@@ -1,22 +1,17 @@
 """Raw items and their outcomes."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
 
+from psycopg2.extensions import connection as Connection
 from psycopg2.extras import Json
 
 from actors.outcomes import IN_FLIGHT, Outcome
 from actors.store import sources
 from actors.store.statements import SQL
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
 
 _LONGEST_DETAIL = 2000
 _AGAIN = sorted(Outcome.having("again"))

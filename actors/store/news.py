@@ -1,20 +1,16 @@
 """Queries for people: lists, one story in full, and an article's way."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal
 from uuid import UUID
+
+from psycopg2.extensions import connection as Connection
 
 from actors.store.statements import SQL, by_index
 from zeke_jobs.errors import ZekeJobsError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-
-    from psycopg2.extensions import connection as Connection
 
 Row = dict[str, Any]
 Jobs = Counter[tuple[str, str]]

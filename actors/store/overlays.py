@@ -4,24 +4,18 @@ The pipeline stores a hash of each text that it writes (in ``story_overlays.cita
 hash was edited by a person and is never overwritten.
 """
 
-from __future__ import annotations
-
 import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
+from uuid import UUID
 
+from psycopg2.extensions import connection as Connection
 from psycopg2.extras import Json
 
+from actors.ai.protocol import Provenance
 from actors.store.statements import SQL
 from zeke_jobs import Reject
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
-
-    from actors.ai.protocol import Provenance
 
 Author = Literal["nobody", "pipeline", "person", "unknown"]
 Part = Literal["analysis", "brief", "summary"]

@@ -1,21 +1,16 @@
 """Sources, how they are polled, how healthy they are, and their changes with all rows that depend on them."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from uuid import UUID, uuid5
 
+from psycopg2.extensions import connection as Connection
 from psycopg2.extras import Json
 
 from actors.engine.canonical import site_of
 from actors.store.statements import SQL
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from psycopg2.extensions import connection as Connection
 
 FEED_TYPES = ("rss", "podcast")
 YOUTUBE_TYPES = ("youtube_channel",)

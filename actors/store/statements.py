@@ -1,19 +1,13 @@
 """The statements of ``actors/store/sql``, by name; some are forced to use an index, whatever the planner's statistics."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING
 
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs import Queries
 from zeke_jobs.postgres.pool import transaction
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from psycopg2.extensions import connection as Connection
 
 SQL = Queries("actors.store", "sql", prepares=True)
 

@@ -1,18 +1,13 @@
 """Texts of items, and stories: one for each text, found again by address, by text, and by similarity."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime
+from uuid import UUID
+
+from psycopg2.extensions import connection as Connection
 
 from actors.store.statements import SQL
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
 
 _MOST_CANDIDATES = 50
 

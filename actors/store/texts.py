@@ -1,22 +1,16 @@
 """A story's text and facts for the AI step and the insights."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING
+from datetime import datetime
+from uuid import UUID
+
+from psycopg2.extensions import connection as Connection
 
 from actors.ai.protocol import Story
 from actors.store import overlays
+from actors.store.overlays import Overlay
 from actors.store.statements import SQL
 from zeke_jobs import Reject
-
-if TYPE_CHECKING:
-    from datetime import datetime
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
-
-    from actors.store.overlays import Overlay
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

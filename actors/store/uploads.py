@@ -1,18 +1,13 @@
 """Uploads that are too large for a payload: stored first, then sent by reference."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
+from psycopg2.extensions import connection as Connection
 from psycopg2.extras import Json
 
 from actors.store.statements import SQL
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from psycopg2.extensions import connection as Connection
 
 
 def save(conn: Connection, source_id: UUID, items: Sequence[Mapping[str, Any]], uploaded_by: str | None = None) -> UUID:

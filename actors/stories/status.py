@@ -1,18 +1,14 @@
 """stories-update-status: a story's state for a team: unread, read, archived."""
 
-from __future__ import annotations
+from typing import Any
+from uuid import UUID
 
-from typing import TYPE_CHECKING, Any
+from psycopg2.extensions import connection as Connection
 
-from actors.schema import StoriesUpdateStatus  # noqa: TC001 (the handler is read by its annotations)
+from actors.schema import StoriesUpdateStatus
 from actors.store import texts
 from actors.store.statements import SQL
-from zeke_jobs import Context  # noqa: TC001
-
-if TYPE_CHECKING:
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
+from zeke_jobs import Context
 
 
 def stories_update_status(payload: StoriesUpdateStatus, ctx: Context) -> dict[str, Any]:

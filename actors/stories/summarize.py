@@ -1,18 +1,13 @@
 """story-summarize: fill a story's summary."""
 
-from __future__ import annotations
+from typing import Any
 
-from typing import TYPE_CHECKING, Any
-
-from actors.ai.protocol import answered
-from actors.schema import StorySummarize  # noqa: TC001 (the handler is read by its annotations)
+from actors.ai.protocol import Analyst, answered
+from actors.schema import StorySummarize
 from actors.store import overlays, texts
 from actors.store.ai_calls import ledger
 from actors.store.overlays import kept
 from zeke_jobs import Context, Reject
-
-if TYPE_CHECKING:
-    from actors.ai.protocol import Analyst
 
 
 def story_summarize(payload: StorySummarize, ctx: Context) -> dict[str, Any]:

@@ -3,10 +3,7 @@
 Whether a sentence follows from the story is no question for rules: the model is asked that (``actors.ai.openai.verification``).
 """
 
-from __future__ import annotations
-
 import unicodedata
-from typing import TYPE_CHECKING
 
 from actors.ai.gate import form, names
 from actors.ai.gate.dates import dates
@@ -14,10 +11,8 @@ from actors.ai.gate.evidence import Evidence, evidence, keys, script
 from actors.ai.gate.figures import stands_among
 from actors.ai.gate.numbers import numbers
 from actors.ai.gate.quotations import quoted, stands_in
+from actors.ai.protocol import Story
 from actors.ai.sentences import sentences
-
-if TYPE_CHECKING:
-    from actors.ai.protocol import Story
 
 __all__ = ["fault", "figures", "is_in"]
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from actors.ai.words import words_of
 from actors.calendar_names import MONTHS, WEEKDAYS
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
 
 _MONTH = {word: at for names in MONTHS.values() for at, word in enumerate(names.split(), 1)}
 _MONTH |= {word[:3]: at for at, word in enumerate(MONTHS["en"].split(), 1)} | {"sept": 9}

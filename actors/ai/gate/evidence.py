@@ -1,13 +1,11 @@
 """A story as evidence: its sentences, words, numbers and dates, without sentences that give orders to a model."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from actors.ai.gate.dates import Dates, dates
 from actors.ai.gate.figures import known_numbers
@@ -15,11 +13,9 @@ from actors.ai.gate.numbers import Number
 from actors.ai.gate.quotations import normal
 from actors.ai.markdown import blocks, marker, plain
 from actors.ai.patterns import patterns
+from actors.ai.protocol import Story
 from actors.ai.sentences import sentences
 from actors.ai.words import SMALL
-
-if TYPE_CHECKING:
-    from actors.ai.protocol import Story
 
 _SAYS = patterns("actors.ai", "patterns.txt")
 

@@ -1,21 +1,14 @@
 """The numbers of a story, and whether a number of an answer is one of them."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise, permutations
-from typing import TYPE_CHECKING
 
-from actors.ai.gate.numbers import Number, numbers
+from actors.ai.gate.numbers import Number, Reading, numbers
 from actors.ai.gate.units import unit as unit_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from actors.ai.gate.numbers import Reading
 
 _LOOSE = 0.12  # reach of "about", "nearly" and "more than"
 _ONE = re.compile(r"\b(?:an?|one|eine?[mnrs]?|une?|una?|per|je) ([^\W\d_]+)\b", re.IGNORECASE)

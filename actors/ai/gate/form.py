@@ -1,7 +1,5 @@
 """The form of a sentence that is shown: whole, balanced, without markup, and no advert or notice of the page."""
 
-from __future__ import annotations
-
 import re
 from functools import lru_cache
 

@@ -1,16 +1,10 @@
 """Names in an answer: words with a capital; in Japanese and Chinese, runs of foreign letters."""
 
-from __future__ import annotations
-
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
-from actors.ai.gate.evidence import tokens
+from actors.ai.gate.evidence import Evidence, tokens
 from actors.ai.words import SMALL
-
-if TYPE_CHECKING:
-    from actors.ai.gate.evidence import Evidence
 
 _WORD = re.compile(r"[^\W_](?:[^\W_]|['\u2019.&+#/-](?=[^\W_]))*")
 _OPENS = re.compile(r"(?:^|[.!?:;\u2026]\s*|[\"\u201c\u201e\u00ab\u2018(]\s*|\n)$")

@@ -1,18 +1,13 @@
 """Numbers as texts write them, in one form: value and unit, so that 2 billion, 2,000,000,000 and 2bn are the same."""
 
-from __future__ import annotations
-
 import re
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from actors.ai.gate.units import FRACTIONS, SCALES, WORDS
 from actors.ai.gate.units import unit as unit_of
 from actors.ai.words import SMALL, words_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from collections.abc import Set as AbstractSet
 
 Reading = tuple[float, str]
 

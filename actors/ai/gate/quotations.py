@@ -1,7 +1,5 @@
 """Quotations: found in a story despite other quotation marks, dashes, spaces, capitals and markup."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """Words for numbers, scales, shares and units, of several languages, from ``units.txt``."""
 
-from __future__ import annotations
-
 from importlib.resources import files
 
 WORDS: dict[str, float] = {}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel
 
@@ -16,28 +17,26 @@ from actors.ai.openai.bookkeeping import OVERHEAD_TOKENS, end_of, key_of
 from actors.ai.openai.checks import checked, fault
 from actors.ai.openai.client import CallFailed, Client, Reply
 from actors.ai.openai.embedder import Embedder
+from actors.ai.openai.settings import OpenAISettings
 from actors.ai.openai.verification import VerifyAnswer, numbered, statements, verified, without_others
-from actors.ai.openai.wire import WIRES, Question
+from actors.ai.openai.wire import WIRES, Question, Turn
 from actors.ai.prompting import fenced, material, new_nonce, prompt
 from actors.ai.protocol import (
     HALF,
     Analysis,
+    Analyst,
+    Begun,
     Brief,
     CallEnd,
     CallStart,
     Citation,
     Embedding,
+    Ledger,
     Provenance,
+    Story,
     Summary,
     Unfounded,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from actors.ai.openai.settings import OpenAISettings
-    from actors.ai.openai.wire import Turn
-    from actors.ai.protocol import Analyst, Begun, Ledger, Story
 
 _OWN_LANGUAGE = "the language of the story"
 _AGAIN = (

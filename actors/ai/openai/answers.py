@@ -1,18 +1,14 @@
 """The forms of a model's answers, and the strict JSON Schema that asks for them."""
 
-from __future__ import annotations
-
 import base64
 import json
 import re
 from array import array
+from collections.abc import Iterator
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class AnalysisAnswer(BaseModel, extra="forbid", strict=True):

@@ -8,23 +8,19 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 
 from actors.ai.openai.bookkeeping import end_of
-from actors.ai.openai.client import CallFailed, Reply
+from actors.ai.openai.client import CallFailed, Client, Reply
+from actors.ai.openai.settings import OpenAISettings
 from actors.ai.openai.wire import WIRES
 from actors.ai.prompting import visible
 from actors.ai.protocol import HALF, CallEnd
 from zeke_jobs import Defer, Reject, Retry
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
-
-    from actors.ai.openai.client import Client
-    from actors.ai.openai.settings import OpenAISettings
 
 _ID = re.compile(r"[\w-]{1,200}")
 _JOB = "zeke_job"  # the name under which a batch's metadata has its job

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import Any, TypeGuard
 
+from actors.ai.openai.client import Reply
+from actors.ai.openai.settings import OpenAISettings
 from actors.ai.openai.wire import tokens
 from actors.ai.prompting import visible
-
-if TYPE_CHECKING:
-    from actors.ai.openai.client import Reply
-    from actors.ai.openai.settings import OpenAISettings
 
 OVERHEAD_TOKENS = 64
 """Tokens that a provider adds around messages."""

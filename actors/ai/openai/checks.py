@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
@@ -13,16 +14,11 @@ from actors.ai.gate.quotations import place
 from actors.ai.markdown import plain
 from actors.ai.openai.answers import AnalysisAnswer, read
 from actors.ai.openai.client import CallFailed
+from actors.ai.openai.settings import OpenAISettings
 from actors.ai.openai.wire import WIRES
 from actors.ai.prompting import repeats_instructions, visible
-from actors.ai.protocol import Unfounded
+from actors.ai.protocol import Story, Unfounded
 from zeke_jobs import Reject, Retry
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from actors.ai.openai.settings import OpenAISettings
-    from actors.ai.protocol import Story
 
 _ADDRESS = re.compile(r"https?://[^\s)>\"'\]]+|\bwww\.[^\s)>\"'\]]+", re.IGNORECASE)
 

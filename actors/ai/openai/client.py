@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 
+from actors.ai.openai.settings import OpenAISettings
 from actors.ai.openai.wire import WIRES
 from actors.ai.prompting import visible
 from actors.engine.contract import EngineError
@@ -18,11 +20,6 @@ from actors.engine.fetch import EVERYWHERE, Fetcher, Limits
 from actors.outcomes import Outcome
 from actors.retry_after import AWAY, bounded, retry_after
 from zeke_jobs import Defer, Reject, Retry, Throttled
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from actors.ai.openai.settings import OpenAISettings
 
 _MAX_BYTES = 4 * 1024 * 1024
 _MAX_FILE = 64 * 1024 * 1024

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from actors.ai.openai.answers import packed, unpacked
 from actors.ai.openai.bookkeeping import OVERHEAD_TOKENS, end_of, key_of
 from actors.ai.openai.checks import checked_vectors
-from actors.ai.openai.client import CallFailed, ContentRefused
+from actors.ai.openai.client import CallFailed, Client, ContentRefused
+from actors.ai.openai.settings import OpenAISettings
 from actors.ai.prompting import material
-from actors.ai.protocol import CallEnd, CallStart, Embedding
+from actors.ai.protocol import CallEnd, CallStart, Embedding, Ledger, Story
 from zeke_jobs import Defer
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from actors.ai.openai.client import Client
-    from actors.ai.openai.settings import OpenAISettings
-    from actors.ai.protocol import Ledger, Story
 
 DIMENSIONS = 1536
 _EMBEDDED_CHARS = 4000

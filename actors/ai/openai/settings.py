@@ -1,7 +1,5 @@
 """The settings of a provider: address, model, answers and prices."""
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, SecretStr, field_validator

@@ -4,9 +4,8 @@ A verdict is believed only with such sentences: they stand in the story, they sh
 their neighbours have its numbers and dates.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Collection, Sequence
+from typing import TypeVar
 
 from pydantic import BaseModel, Field
 
@@ -14,14 +13,10 @@ from actors.ai import gate
 from actors.ai.gate.evidence import Evidence, evidence, keys
 from actors.ai.gate.quotations import normal
 from actors.ai.markdown import plain
+from actors.ai.protocol import Story
 from actors.ai.sentences import sentences
 from actors.ai.standing import leans
 from actors.ai.words import is_dense
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
-    from actors.ai.protocol import Story
 
 _LEAST = 12  # characters; less is no sentence
 _STOPS = " .,;:!?\u3002"

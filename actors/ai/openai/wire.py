@@ -1,15 +1,11 @@
 """The request for each kind of provider, and the place of its answer: chat completions, Responses, Anthropic's messages."""
 
-from __future__ import annotations
-
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from actors.ai.openai.settings import OpenAISettings
+from actors.ai.openai.settings import OpenAISettings
 
 _FILTERED = {"safety", "recitation", "blocklist", "prohibited_content", "spii"}  # Gemini's words, in capitals
 _CUT_OFF = {"length", "max_tokens", "model_context_window_exceeded"}

@@ -12,26 +12,23 @@ import ssl
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import formatdate
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from actors.briefs import rendering
+from actors.briefs.delivery.settings import Address, Mail, Ntfy, Ways, Webhook
 from actors.briefs.whole_file import write_whole
 from actors.engine.contract import EngineError
 from actors.engine.fetch import Fetcher, Limits, refused
 from actors.engine.text import one_line
 from zeke_jobs import Reject, Retry
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
-
-    from actors.briefs.delivery.settings import Address, Mail, Ntfy, Ways, Webhook
-
-    Digest = Mapping[str, Any]
+Digest = Mapping[str, Any]
 
 _AGENT = "zeke-news"
 _LARGEST_ANSWER = 100_000

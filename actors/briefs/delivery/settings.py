@@ -1,7 +1,5 @@
 """Where digests and alerts go: settings of deliver-digest and deliver-alert."""
 
-from __future__ import annotations
-
 from datetime import datetime, time, timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path

@@ -1,17 +1,12 @@
 """The authors of a page: people whom its structured data or metas name, else its byline, else a team or company they name."""
 
-from __future__ import annotations
-
 import html
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
+from actors.engine.article.lines import Line
 from actors.engine.text import one_line, text_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from actors.engine.article.lines import Line
 
 _MOST = 10
 _ABOVE, _BELOW = 25, 60  # elements from the heading; chosen on the choosing half of WCXB, as the patterns are

@@ -1,16 +1,12 @@
 """Reads a page as the rule of its site says: some elements go, and others are its text."""
 
-from __future__ import annotations
-
 from copy import deepcopy
-from typing import TYPE_CHECKING
+
+from lxml.html import HtmlElement
 
 from actors.engine.article.full_text import Article, read_article
 from actors.engine.article.plain import plain_text
 from actors.engine.sites.selectors import select
-
-if TYPE_CHECKING:
-    from lxml.html import HtmlElement
 
 
 def by_rule(tree: HtmlElement, structured: str, text: str | None, remove: str | None) -> Article:

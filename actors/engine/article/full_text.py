@@ -13,21 +13,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
+
+from lxml.html import HtmlElement
 
 from actors.engine.article.agreement import Said
 from actors.engine.article.plain import plain_text, tidy
 from actors.engine.text import clean
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from lxml.html import HtmlElement
-
-    Way = Literal["trafilatura", "readability", "structured"]
+Way = Literal["trafilatura", "readability", "structured"]
 
 SHORT = 200
 """Characters below which a reading counts as failed."""

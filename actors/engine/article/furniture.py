@@ -1,7 +1,5 @@
 """Lines of a text that belong to its page: the title above it, links to other articles, and the lines below each article."""
 
-from __future__ import annotations
-
 import re
 
 from actors.engine.article.titles import letters

@@ -1,7 +1,5 @@
 """The language of a text, by py3langid."""
 
-from __future__ import annotations
-
 LEAST = 200  # characters; of a shorter text the page's own attribute is believed
 MOST = 1500
 

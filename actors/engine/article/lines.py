@@ -1,12 +1,9 @@
 """The short texts of a page, each with its element and its distance from the heading: dates and authors stand in them."""
 
-from __future__ import annotations
-
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from lxml.html import HtmlElement
+from lxml.html import HtmlElement
 
 _LONGEST = 100
 _MOST_CHILDREN = 6

@@ -1,14 +1,10 @@
 """Turns a piece of HTML into plain text, or into markdown with headings, lists and code; leaves nothing out."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
+
+from lxml.html import HtmlElement
 
 from actors.engine.text import clean
-
-if TYPE_CHECKING:
-    from lxml.html import HtmlElement
 
 _HEADINGS = {f"h{level}": "#" * level for level in range(1, 7)}
 _BLOCKS = frozenset(

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
+from lxml.html import HtmlElement
+
+from actors.engine.article.lines import Line
 from actors.engine.dates import read_date
 from actors.engine.text import text_at
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from datetime import date
-
-    from lxml.html import HtmlElement
-
-    from actors.engine.article.lines import Line
 
 _DATE_METAS = tuple(
     re.compile(names)

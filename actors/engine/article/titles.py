@@ -1,13 +1,8 @@
 """The title of a page: the heading that its declared titles mean, else a declared title without the site's name."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from collections.abc import Sequence
 
 _SEPARATOR = re.compile(r"\s+[|·•»«\u203a\u2013\u2014-]\s+")
 _WORD = re.compile(r"\w+")

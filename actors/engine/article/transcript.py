@@ -1,16 +1,11 @@
 """The words of a podcast or video, from a transcript or captions: WebVTT, SubRip, or JSON of the podcast namespace."""
 
-from __future__ import annotations
-
 import html
 import json
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from actors.engine.text import text_at
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 CAPTIONS = ("text/vtt", "text/srt", "application/srt", "application/x-subrip")
 """Media types."""

@@ -3,20 +3,16 @@
 A long text is an article whatever it says. A short one is none if the page's names, its words and its structure say so.
 """
 
-from __future__ import annotations
-
 import re
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from lxml.html import HtmlElement
+
 from actors.engine.article.plain import plain_text
-
-if TYPE_CHECKING:
-    from lxml.html import HtmlElement
-
-    from actors.engine.metadata import Metadata
+from actors.engine.metadata import Metadata
 
 _ARTICLE = 2000  # characters of a text that needs no look; chosen on the choosing halves, as the next ones
 _TEASER = 1200  # of one that is declared as not free

@@ -1,7 +1,5 @@
 """Addresses of feeds: from a person's input, from known sites' pages, and from common places."""
 
-from __future__ import annotations
-
 import re
 from urllib.parse import quote, urlsplit, urlunsplit
 

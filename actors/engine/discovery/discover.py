@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from actors.engine import youtube
 from actors.engine.contract import ContentSource, EngineError
 from actors.engine.discovery.addresses import of_directory, of_known_site, typed, well_known
 from actors.engine.discovery.selected import selector_of
-from actors.engine.fetch import parse
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from actors.engine.fetch import Fetched
+from actors.engine.fetch import Fetched, parse
 
 MOST_FEEDS = 8
 """Feeds of a page that are read, to show their contents."""

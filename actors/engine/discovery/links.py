@@ -1,19 +1,14 @@
 """The feeds that a page names: its ``link rel=alternate``, else links that look like feeds."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 from urllib.parse import urlsplit
+
+from lxml.html import HtmlElement
 
 from actors.engine.canonical import joined
 from actors.engine.pages import parse_page
 from actors.engine.text import decode
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from lxml.html import HtmlElement
 
 _LONGEST_MARKUP = 600_000
 _MOST = 20

@@ -3,10 +3,9 @@
 The selector is a part of the source's address, ``https://example.org/news#select=article%20h2%20a``, which no server sees.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
+
+from lxml.html import HtmlElement
 
 from actors.engine.canonical import canonical_url, joined
 from actors.engine.contract import ContentItem, ContentSource, EngineError
@@ -15,9 +14,6 @@ from actors.engine.metadata import read
 from actors.engine.pages import parse_page
 from actors.engine.sites.selectors import select, xpath
 from actors.engine.text import decode, one_line
-
-if TYPE_CHECKING:
-    from lxml.html import HtmlElement
 
 _MARK = "#select="
 

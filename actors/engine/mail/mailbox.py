@@ -10,19 +10,16 @@ import imaplib
 import re
 import ssl
 import time
+from collections.abc import Sequence
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from actors.engine.connect import Budget
 from actors.engine.contract import ContentItem, ContentSource, EngineError
 from actors.engine.reading import read_message
+from actors.engine.settings import EngineSettings, Mailbox
 from actors.engine.text import one_line
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from actors.engine.settings import EngineSettings, Mailbox
 
 _LARGEST = 2_000_000  # bytes of a message: its text comes before its attachments
 

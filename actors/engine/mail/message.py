@@ -1,23 +1,18 @@
 """A mail becomes an item: its HTML, or else its text, is the content, and its view on the web the address."""
 
-from __future__ import annotations
-
 import hashlib
 import html
 import re
 from email import message_from_bytes
 from email.errors import HeaderParseError
 from email.header import decode_header
-from typing import TYPE_CHECKING
+from email.message import Message
 
 from actors.engine.canonical import joined
 from actors.engine.contract import LONGEST_FRAGMENT, Author, ContentItem, EngineError
 from actors.engine.dates import read_date
 from actors.engine.pages import parse_page
 from actors.engine.text import decode, one_line, web_codec
-
-if TYPE_CHECKING:
-    from email.message import Message
 
 _ON_THE_WEB = re.compile(
     r"\b(?:view|read|see|open)(?: this| the| our| it)?(?: e?-?mail| newsletter| message| issue| letter| post| edition)?"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import feedparser.api  # noqa: F401 (imported once, before readers are forked)
 import trafilatura  # noqa: F401 (the same)
@@ -17,9 +18,6 @@ from actors.engine.feeds import read_feed
 from actors.engine.mail.message import read_message
 from actors.engine.opml import read_opml
 from actors.engine.pages import html_to_text, read_page
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def _in_json(read: Callable[..., Any]) -> Callable[..., bytes]:

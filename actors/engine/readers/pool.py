@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import Pipe
 from signal import Signals
@@ -20,7 +21,6 @@ from actors.engine.readers.server import Limits, joined, parted
 from zeke_jobs.core.environment import lookup
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from multiprocessing.connection import Connection
 
 READERS = 2

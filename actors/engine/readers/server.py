@@ -16,16 +16,14 @@ import signal
 import socket
 import sys
 import warnings
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    Operation = Callable[..., bytes]
+Operation = Callable[..., bytes]
 
 _PAGE = resource.getpagesize()
 _NEARLY = 0.9

@@ -1,16 +1,10 @@
 """Several Engines as one: each site is asked by the Engine of its rule."""
 
-from __future__ import annotations
+from collections.abc import Mapping
 
-from typing import TYPE_CHECKING
-
+from actors.engine.contract import ContentItem, ContentSource, Finder, Found
 from actors.engine.discovery.addresses import typed
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from actors.engine.contract import ContentItem, ContentSource, Finder, Found
-    from actors.engine.sites.rules import Site, SiteSettings
+from actors.engine.sites.rules import Site, SiteSettings
 
 
 class SiteEngines:

@@ -1,9 +1,8 @@
 """Rules for sites: what is sent to one, where its text stands, how fast it is asked, and by which Engine."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING, Annotated, Self
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Self
 
 import httpx
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, StringConstraints, model_validator
@@ -11,9 +10,6 @@ from pydantic import AfterValidator, BaseModel, Field, SecretStr, StringConstrai
 from actors.engine.settings import EngineSettings, sendable
 from actors.engine.sites.selectors import Selector
 from zeke_jobs import Duration
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 _PORTS = {"http": 80, "https": 443}
 _OURS = re.compile(r"(?i)host|user-agent|cookie|connection|content-.*|transfer-encoding|accept-encoding|if-.*|range")

@@ -1,14 +1,10 @@
 """Selectors of CSS, as people copy them from a browser."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cssselect import HTMLTranslator, SelectorError
+from lxml.html import HtmlElement
 from pydantic import AfterValidator
-
-if TYPE_CHECKING:
-    from lxml.html import HtmlElement
 
 _LONGEST = 1000
 _BLANK = str.maketrans("\n\t", "  ")
