@@ -110,7 +110,9 @@ def install(session: nox.Session, *requirements: str) -> None:
         )
         try:
             session.install("--quiet", "--target", str(tool), "uv")
-            session.run_install(*by_uv, *wanted, external=True)
+            # The system's certificates, as pip takes them, by the names of old and new versions of uv.
+            certificates = {"UV_NATIVE_TLS": "true", "UV_SYSTEM_CERTS": "true"}
+            session.run_install(*by_uv, *wanted, external=True, env=certificates)
         except nox.command.CommandFailed:
             session.warn("uv cannot install the packages here, so pip does")
         else:
