@@ -96,7 +96,7 @@ def save(
     is_asked_for: bool,
     **more: Any,
 ) -> tuple[str | None, bool]:
-    """Store the texts of a part in place of those that were ``seen``, unless they stay.
+    """Replace the ``seen`` texts of a part, unless they stay.
 
     Returns the outcome of ``kept``, and whether anything changed.
 

@@ -40,7 +40,7 @@ def stories_update_status(payload: StoriesUpdateStatus, ctx: Context) -> dict[st
 
 
 def mark(tx: Connection, story_id: UUID, team_id: UUID, *, state: str | None, pinned: bool | None) -> bool:
-    """Set a story's state and star for one team, those that are not None; returns whether anything changed.
+    """Set a story's state and star for one team, except where None; returns whether anything changed.
 
     Raises:
         Reject: there is no such story.
