@@ -1,21 +1,16 @@
 """Fixtures of these tests: tasks in the catalogue without a jobs.yaml, and the command line."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from psycopg2.extensions import connection as Connection
+from pydantic import BaseModel
 
 from tests.zeke_jobs.commands import Ran
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from psycopg2.extensions import connection as Connection
-    from pydantic import BaseModel
 
 
 @pytest.fixture

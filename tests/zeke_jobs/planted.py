@@ -1,15 +1,12 @@
 """Rows that no worker can read, written past all checks, as by a superuser or an older release without the checks."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
-from zeke_jobs.postgres.pool import transaction
+from psycopg2.extensions import connection as Connection
 
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
+from zeke_jobs.postgres.pool import transaction
 
 #: Their rows (see ``plant``), and the worker's report about them.
 UNREADABLE: list[tuple[dict[str, Any], str]] = [

@@ -1,7 +1,5 @@
 """Strange values for property tests: JSON at the bounds of readability, and times at the ends of the calendar."""
 
-from __future__ import annotations
-
 import json
 import sys
 from datetime import timedelta, timezone

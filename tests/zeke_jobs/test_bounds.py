@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import uuid
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg2
 import pytest
 from hypothesis import HealthCheck, example, given, settings
+from psycopg2.extensions import connection as Connection
 from pydantic import Field
 
 import zeke_jobs
@@ -25,11 +27,6 @@ from zeke_jobs.payload.model import Payload
 from zeke_jobs.postgres import roles
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.worker.claim.claims import JobMessage, Row
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from psycopg2.extensions import connection as Connection
 
 LATE = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone(timedelta(hours=-5)))
 EARLY = datetime(1, 1, 1, tzinfo=UTC)

@@ -1,17 +1,12 @@
 """docs/operations.md describes every variable, and its statements run."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.core import environment
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
 VARIABLES = [value for name, value in vars(environment).items() if name.isupper() and not name.startswith("_")]

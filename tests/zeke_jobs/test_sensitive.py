@@ -1,11 +1,11 @@
 """Sensitive fields stay hidden for the jobs sent with them, in every output, even after the task has changed."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from psycopg2.extensions import connection as Connection
 from psycopg2.extras import Json, RealDictCursor
 from pydantic import BaseModel, Field
 
@@ -19,11 +19,6 @@ from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.payload.model import Payload
 from zeke_jobs.payload.schema import PayloadSchema
 from zeke_jobs.worker.life import retention
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from psycopg2.extensions import connection as Connection
 
 SECRET, PHONE, CARD, TOKEN = 'planted-"5\n5', "+49-planted-7", 4111111111111111, "tok-planted"
 SECRETS = (SECRET, json.dumps(SECRET)[1:-1], PHONE, str(CARD), TOKEN)

@@ -1,20 +1,14 @@
 """A worker in this process, with all its threads."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import dramatiq
 
 from tests.waiting import eventually
+from zeke_jobs.config import Config
 from zeke_jobs.worker import builder
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from zeke_jobs.config import Config
-    from zeke_jobs.worker.broker import JobBroker
+from zeke_jobs.worker.broker import JobBroker
 
 
 @contextmanager

@@ -1,21 +1,15 @@
 """Fixtures of these tests: a history that is made step by step, by a clock that is set."""
 
-from __future__ import annotations
-
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 from tests.zeke_jobs.worker.conftest import NOON, Jobs
+from zeke_jobs.config import Config
 from zeke_jobs.testing import set_clock
-
-if TYPE_CHECKING:
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
-
-    from zeke_jobs.config import Config
 
 
 class Story(Jobs):

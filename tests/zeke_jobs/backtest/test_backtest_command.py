@@ -1,18 +1,12 @@
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+from tests.zeke_jobs.backtest.conftest import Story
 from zeke_jobs.backtest import comparing
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.zeke_jobs.backtest.conftest import Story
 
 TIME = ("--from", "2026-03-10T12:00", "--to", "2026-03-10T13:00")
 

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from tests.zeke_jobs.worker.conftest import load

@@ -1,19 +1,14 @@
-from __future__ import annotations
-
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.zeke_jobs.backtest.conftest import Story
 from tests.zeke_jobs.worker.conftest import NOON
 from zeke_jobs.backtest import history
+from zeke_jobs.backtest.history import Recording
 from zeke_jobs.backtest.simulation import Simulation
 from zeke_jobs.backtest.workload import Attempt, Fleet, Job
 from zeke_jobs.postgres.queries import SQL
-
-if TYPE_CHECKING:
-    from tests.zeke_jobs.backtest.conftest import Story
-    from zeke_jobs.backtest.history import Recording
 
 ONE = "  a: {handler: 'H:echo'}"
 

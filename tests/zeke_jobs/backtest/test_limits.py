@@ -1,14 +1,10 @@
-from __future__ import annotations
-
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
+
+from psycopg2.extensions import connection as Connection
 
 from tests.each import each
 from zeke_jobs.backtest.limits import next_midnight
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
 
 
 @each(

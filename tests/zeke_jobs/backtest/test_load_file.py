@@ -1,18 +1,13 @@
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from statistics import median
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.zeke_jobs.worker.conftest import load
 from zeke_jobs.backtest import load_file
 from zeke_jobs.backtest.synthetic import synthesize
+from zeke_jobs.backtest.workload import Workload
 from zeke_jobs.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from zeke_jobs.backtest.workload import Workload
 
 CONFIG = load("  a: {handler: 'H:echo'}\n  b: {handler: 'H:echo'}\n  tick: {handler: 'H:echo', cron: '0 * * * *'}")
 BEGIN = datetime(2026, 3, 10, tzinfo=UTC)

@@ -1,8 +1,6 @@
-from __future__ import annotations
-
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +9,6 @@ from zeke_jobs.backtest import load_file, plot
 from zeke_jobs.backtest.comparing import Backtest, Proposal, rehearsal
 from zeke_jobs.backtest.workload import Fleet
 from zeke_jobs.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LOAD = "version: 1\nlength: 4h\ntasks:\n  a: {hourly: [60, 200], takes: 20s}\n  b: {rate: 30/h, takes: {least: 1s, most: 5m}}"
 TASKS = "  a: {{handler: 'H:echo', concurrency: {}, max_wait: 5m}}\n  b: {{handler: 'H:echo', concurrency: 2}}"

@@ -1,24 +1,18 @@
 """The rules that the simulation runs on are those of the real claim: which job starts when, over small histories."""
 
-from __future__ import annotations
-
 import os
 from datetime import timedelta
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
+from psycopg2.extensions import connection as Connection
 
 from tests.zeke_jobs.backtest.witness import CLOCK, witnessed
 from tests.zeke_jobs.worker.conftest import NOON, Jobs, load
-from zeke_jobs.backtest.workload import Attempt, Fleet, Job, Workload
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
-
-    from zeke_jobs.backtest.workload import Ending
+from zeke_jobs.backtest.workload import Attempt, Ending, Fleet, Job, Workload
 
 #: Three seconds before midnight in the zone of the file.
 BEGIN = NOON - timedelta(seconds=3)

@@ -1,17 +1,13 @@
 """Cases worked out by hand: which job starts when, under one rule at a time."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from tests.zeke_jobs.worker.conftest import load
+from zeke_jobs.backtest.figures import Figures
 from zeke_jobs.backtest.simulation import Simulation
 from zeke_jobs.backtest.workload import Attempt, Fleet, Job, Workload
-
-if TYPE_CHECKING:
-    from zeke_jobs.backtest.figures import Figures
 
 
 class Day:

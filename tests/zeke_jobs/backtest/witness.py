@@ -1,28 +1,22 @@
 """A board whose claims are made by the real SQL, and held against the rules: the simulation then runs on what the database did."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from copy import copy, deepcopy
 from datetime import UTC, datetime
 from itertools import permutations, product
-from typing import TYPE_CHECKING, Any
+from random import Random
+from typing import Any
+from uuid import UUID
 
 from psycopg2.extras import Json
 
+from tests.zeke_jobs.worker.conftest import Jobs
+from zeke_jobs.backtest.lanes import Lane, Level, Live
 from zeke_jobs.backtest.rules import Board
 from zeke_jobs.backtest.simulation import Simulation
+from zeke_jobs.backtest.workload import Attempt, Fleet, Workload
+from zeke_jobs.config import Config
 from zeke_jobs.payload.json_text import encode
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from random import Random
-    from uuid import UUID
-
-    from tests.zeke_jobs.worker.conftest import Jobs
-    from zeke_jobs.backtest.lanes import Lane, Level, Live
-    from zeke_jobs.backtest.workload import Attempt, Fleet, Workload
-    from zeke_jobs.config import Config
-
 
 #: A clock that is set without a new function each time, for which every plan would be made anew.
 CLOCK = """

@@ -1,20 +1,16 @@
 """``zeke-jobs check`` prints the faults of jobs.yaml, or a summary."""
 
-from __future__ import annotations
-
 import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pytest
 
 from zeke_jobs import config
 from zeke_jobs.cli.configuration import check
 from zeke_jobs.cli.output import listing
 from zeke_jobs.config.schedules import Schedule
-
-if TYPE_CHECKING:
-    import pytest
 
 REPOSITORY = Path(__file__).parents[3]
 BROKEN = "version: 1\ntasks:\n  greet:\n    handler: nothing_there:greet\n    timeot: 5m\n"

@@ -1,32 +1,26 @@
 """The commands that send, ask and change: answers, JSON, exit statuses, errors in one grammar."""
 
-from __future__ import annotations
-
 import io
 import re
 import sys
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import typer.main
+from psycopg2.extensions import connection as Connection
 from pydantic import Field
 
 import zeke_jobs
 from tests.conftest import databases
 from tests.each import each
+from tests.zeke_jobs.commands import Ran
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.client.many import Change
 from zeke_jobs.payload.model import Payload
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from psycopg2.extensions import connection as Connection
-
-    from tests.zeke_jobs.commands import Ran
 
 
 class Oneoff(Payload):

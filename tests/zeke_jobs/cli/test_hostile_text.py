@@ -1,18 +1,19 @@
 """Foreign text in keys, errors, reasons and names never controls the terminal, in any command."""
 
-from __future__ import annotations
-
 import io
 import json
 import os
 import re
 import uuid
+from collections.abc import Iterator
 from functools import cache
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import typer.main
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.zeke_jobs.worker.conftest import load
@@ -22,12 +23,6 @@ from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.revisions import applying, boot
 from zeke_jobs.revisions.proposal import Request
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from psycopg2.extensions import connection as Connection
 
 RAW = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 FORGED = "  status    completed, says who"

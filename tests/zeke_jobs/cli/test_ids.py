@@ -1,23 +1,16 @@
 """Commands take a job's id by its beginning or its end, and show what attempts logged and how they failed."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 from uuid import UUID
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.each import each
 from tests.zeke_jobs.cli.test_commands import tasks
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from psycopg2.extensions import connection as Connection
-
-    from tests.zeke_jobs.commands import Ran
+from tests.zeke_jobs.commands import Ran
 
 __all__ = ["tasks"]
 

@@ -1,20 +1,15 @@
 """``zeke-jobs init``: its files work, and it overwrites none."""
 
-from __future__ import annotations
-
 import importlib.util
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+
+import pytest
 
 from zeke_jobs import config
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import pytest
 
 
 def test_what_it_writes_is_fine_and_its_test_passes(

@@ -1,28 +1,22 @@
 """``zeke-jobs mcp``, asked by the client of the protocol's own SDK."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
+from tests.zeke_jobs.commands import Ran
 from tests.zeke_jobs.postgres.members import as_member, sign_up
 from zeke_jobs.cli.operation import mcp as questions
 from zeke_jobs.payload.model import Payload
 from zeke_jobs.postgres import roles
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from psycopg2.extensions import connection as Connection
-
-    from tests.zeke_jobs.commands import Ran
 
 if find_spec("mcp") is None:
     pytest.skip("the package mcp is not installed", allow_module_level=True)

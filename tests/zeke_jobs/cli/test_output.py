@@ -1,17 +1,13 @@
 """JSON output: a script can read every command's answer."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
 from uuid import UUID
 
-from zeke_jobs.cli.output import print_json
+import pytest
 
-if TYPE_CHECKING:
-    import pytest
+from zeke_jobs.cli.output import print_json
 
 JOB = UUID(int=7)
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)

@@ -1,15 +1,10 @@
 """``pause``, ``paused`` and ``resume`` of targets."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.zeke_jobs.commands import Ran
+from tests.zeke_jobs.commands import Ran
 
 
 @pytest.fixture(autouse=True)

@@ -1,21 +1,23 @@
 """plan, apply, rollback, set, history, show, diff, compare, fleet and reload: answers, JSON and exit statuses."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
+from tests.zeke_jobs.commands import Ran
 from tests.zeke_jobs.revisions.world import BASE, load, text
 from zeke_jobs import config
 from zeke_jobs.cli.root import app
@@ -25,14 +27,6 @@ from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import applying, store
 from zeke_jobs.revisions.proposal import Request
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from psycopg2.extensions import connection as Connection
-
-    from tests.zeke_jobs.commands import Ran
 
 
 @pytest.fixture

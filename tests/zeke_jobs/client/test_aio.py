@@ -1,20 +1,20 @@
 """The awaitable client: on connections and pools of the caller, in its transaction, and on connections of its own."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import sys
 import threading
 import uuid
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import psycopg
 import psycopg_pool
 import pytest
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from zeke_jobs import aio
@@ -27,11 +27,6 @@ from zeke_jobs.errors import (
     WaitTimeout,
 )
 from zeke_jobs.payload.model import Payload
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
-
-    from psycopg2.extensions import connection as Connection
 
 DRIVERS = ["psycopg", "psycopg_pool", "asyncpg", "asyncpg_pool", "asyncpg_codecs", "sqlalchemy", "own"]
 each_driver = pytest.mark.parametrize("driver", DRIVERS)

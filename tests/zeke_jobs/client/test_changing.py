@@ -1,18 +1,12 @@
 """``cancel`` and ``retry``: the jobs that they change, and the jobs that they leave."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+import uuid
+from collections.abc import Callable
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-
-if TYPE_CHECKING:
-    import uuid
-    from collections.abc import Callable
-
-    from psycopg2.extensions import connection as Connection
 
 HISTORY = """[{"attempt": 1, "outcome": "failed", "error": {"type": "OSError", "message": "no route"}}]"""
 

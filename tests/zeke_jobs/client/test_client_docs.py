@@ -1,18 +1,18 @@
 """The examples of docs/sending.md and docs/sql.md run, and each command and option is documented."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import asyncpg
 import httpx
 import pytest
 import typer.main
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.each import each
@@ -22,11 +22,6 @@ from zeke_jobs import config
 from zeke_jobs.cli.root import app
 from zeke_jobs.core.context import Context
 from zeke_jobs.payload.model import Payload
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from psycopg2.extensions import connection as Connection
 
 DOCS = Path(__file__).parents[3] / "docs"
 

@@ -1,25 +1,20 @@
 """Changes of many jobs by a filter, edits of queued ones, and the cursor over all jobs."""
 
-from __future__ import annotations
-
 import threading
 import uuid
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.each import each
 from zeke_jobs.client import many, reading
 from zeke_jobs.errors import JobNotFound, UnknownTask
 from zeke_jobs.postgres.pool import connect
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from psycopg2.extensions import connection as Connection
 
 LATER = datetime(2090, 1, 1, tzinfo=UTC)
 

@@ -1,23 +1,18 @@
 """``status``, ``jobs`` and ``wait``: their answers about jobs, and the time they come."""
 
-from __future__ import annotations
-
 import threading
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg2
 import pytest
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from zeke_jobs.client import drivers, reading
 from zeke_jobs.errors import JobNotFound, JobPurged
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from psycopg2.extensions import connection as Connection
 
 
 @pytest.fixture(autouse=True)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import psycopg2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg2.extensions import connection as Connection
 from pydantic import Field
 
 import zeke_jobs
@@ -18,11 +20,6 @@ from tests.each import each
 from zeke_jobs.core.case import camel_case
 from zeke_jobs.payload.model import Payload
 from zeke_jobs.payload.schema import PayloadSchema
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from psycopg2.extensions import connection as Connection
 
 STORY = "6f2e1c3a-0000-4000-8000-000000000001"
 

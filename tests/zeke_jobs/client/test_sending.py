@@ -6,6 +6,7 @@ import re
 import threading
 import traceback
 import uuid
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,22 +14,19 @@ from typing import TYPE_CHECKING, Any, Literal
 import psycopg
 import psycopg2
 import pytest
+from psycopg2.extensions import connection as Connection
 from pydantic import Field
 
 import zeke_jobs
 from tests.each import each
 from zeke_jobs.client import drivers
 from zeke_jobs.core.redaction import hiding, redact
+from zeke_jobs.core.send_options import UniqueRule
 from zeke_jobs.errors import InvalidPayload, MigrationError, QueueFull, UnknownTask
 from zeke_jobs.payload.model import Payload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import sqlalchemy
-    from psycopg2.extensions import connection as Connection
-
-    from zeke_jobs.core.send_options import UniqueRule
 
 
 class Insight(Payload):

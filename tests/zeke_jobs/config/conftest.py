@@ -1,7 +1,5 @@
 """Objects for files under test: sample handlers and services, and one secret in the environment."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import yaml
 from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
+from psycopg2.extensions import connection as Connection
 
 from tests.each import each
 from zeke_jobs.cli.configuration import check as command
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.revisions import boot
 from zeke_jobs.worker import entrypoint
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from psycopg2.extensions import connection as Connection
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.yaml"))
 HANDLERS = """

@@ -1,22 +1,16 @@
 """docs/jobs-yaml.md names every key, and its examples are good files."""
 
-from __future__ import annotations
-
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from zeke_jobs.config import check, models
 from zeke_jobs.config.fields import accepted_keys
 from zeke_jobs.config.json_schema import MODELS_BY_NAME, json_schema
-from zeke_jobs.config.keys import no_default
+from zeke_jobs.config.keys import Keys, no_default
 from zeke_jobs.core.durations import format_duration
-
-if TYPE_CHECKING:
-    from zeke_jobs.config.keys import Keys
 
 PAGE = (Path(__file__).parents[3] / "docs" / "jobs-yaml.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)

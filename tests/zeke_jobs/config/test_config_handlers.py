@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from zeke_jobs.config.entries import EntryError
 from zeke_jobs.config.handlers import resolve, resolve_path
 from zeke_jobs.config.models import Service, Task
 from zeke_jobs.config.services import settings as service_settings
 from zeke_jobs.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pydantic import BaseModel
 
 
 def names(*models: type[BaseModel] | None) -> list[str | None]:

@@ -1,7 +1,5 @@
 """The configuration that a valid jobs.yaml describes."""
 
-from __future__ import annotations
-
 import time
 from datetime import timedelta
 from hashlib import sha256

@@ -1,7 +1,5 @@
 """Every text is accepted or refused in words, with places that exist in the text."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Values from the environment are never shown."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """Each diagnostic reads as its golden file says. ``UPDATE_GOLDEN=1`` writes them anew; read what changed."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,28 +1,22 @@
 """Each declared key of a task is accepted, resolved, stored, named by a plan, and shown or obeyed; a new one needs its declaration alone."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import yaml
 
 import zeke_jobs
-from zeke_jobs.config import check
+from zeke_jobs.config import Config, check
 from zeke_jobs.config.fields import accepted_keys, only_model_at
 from zeke_jobs.config.keys import Keys
 from zeke_jobs.config.models import TaskKeys
 from zeke_jobs.revisions import diff
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from zeke_jobs.config import Config
 
 PACKAGE = Path(zeke_jobs.__file__).parent
 DECLARATION = """    owner: Annotated[str, SHOWN] = key("", "Person or team to ask.", "owner: news-team")\n"""

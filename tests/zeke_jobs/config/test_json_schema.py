@@ -1,7 +1,5 @@
 """The JSON Schema of jobs.yaml, and the first line that names its version."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The examples of docs/limits.md are accepted, and run."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -4,14 +4,11 @@ Written from its ``src/plans``: schema 24 of 10.1, 25 of 11.0, 26 of 12.0, and t
 Its functions, its indexes and the tables that an import does not look at are left out.
 """
 
-from __future__ import annotations
-
 import json
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import connection as Connection
 
 VERSIONS = {"10": 24, "11": 25, "12": 26, "later 12": 40}
 

@@ -1,16 +1,16 @@
 """``zeke-jobs import pg-boss``: jobs taken over, jobs that stay, and that no job runs twice or is lost."""
 
-from __future__ import annotations
-
 import json
 import random
 import uuid
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from psycopg2 import OperationalError
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.zeke_jobs.control import pg_boss_schema as boss
@@ -22,11 +22,6 @@ from zeke_jobs.payload.model import Payload
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.postgres.queries import SQL
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from psycopg2.extensions import connection as Connection
 
 LATER = datetime(2090, 1, 1, 12, tzinfo=UTC)
 RECENT = timedelta(days=2)

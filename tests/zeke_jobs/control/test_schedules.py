@@ -1,18 +1,13 @@
 """Operators' changes of schedules: pause, resume, run, backfill."""
 
-from __future__ import annotations
-
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 from tests.zeke_jobs.scheduler.world import MINUTE, NINE, World, shown
 from zeke_jobs.control import pausing, schedules
 from zeke_jobs.errors import QueueFull
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """The answers of processes to a container's probes, and what asking costs."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal
@@ -10,17 +8,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from zeke_jobs.cli import main
 from zeke_jobs.core import probes
 from zeke_jobs.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SERVE = "import sys, time; from zeke_jobs.core import probes; probes.answer('worker', lambda: ('', '')); print(flush=True); time.sleep(60)"
 

@@ -1,16 +1,16 @@
 """Secrets are masked where they stand: nothing else of a log or an error changes, and a short one damages no text."""
 
-from __future__ import annotations
-
 import io
 import json
 import logging
 import traceback
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import psycopg2
 import pytest
 import structlog
+from psycopg2.extensions import connection as Connection
 
 from tests.each import each
 from zeke_jobs import Payload, Reject
@@ -20,11 +20,6 @@ from zeke_jobs.core.address import libpq
 from zeke_jobs.core.printed import Printed
 from zeke_jobs.core.redaction import hiding, redact
 from zeke_jobs.worker.finish.outcome import describe
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from psycopg2.extensions import connection as Connection
 
 LONG = "q7Rk2mZs9vTx4pLw8nBd3cYf6hJg1aQe5uWi0oKr"
 PASSWORDS = ["worker", "zeke", "a", "1", LONG]

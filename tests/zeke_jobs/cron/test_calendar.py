@@ -1,7 +1,5 @@
 """Fire times, compared with scans over every minute, and the cases of docs/schedules.md by hand."""
 
-from __future__ import annotations
-
 import os
 from datetime import UTC, datetime, timedelta
 from functools import cache

@@ -1,7 +1,5 @@
 """Valid cron lines, and the reasons for refusing others."""
 
-from __future__ import annotations
-
 import pytest
 
 from zeke_jobs.cron.calendar import CronError, parse

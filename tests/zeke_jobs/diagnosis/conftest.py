@@ -1,20 +1,16 @@
 """Fixtures of the tests of looking: jobs straight in the table, workers that know tasks, a clock to move."""
 
-from __future__ import annotations
-
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 from tests.zeke_jobs.worker.conftest import NOON, Jobs
 from zeke_jobs.diagnosis.why import Explanation, why
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.testing import set_clock
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
 
 
 class Scene(Jobs):

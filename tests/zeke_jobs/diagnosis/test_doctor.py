@@ -1,17 +1,20 @@
 """Each finding of the doctor is provoked for real, names what to do, and clears again."""
 
-from __future__ import annotations
-
 import json
 import re
 import uuid
+from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 from tests.waiting import eventually
+from tests.zeke_jobs.diagnosis.conftest import Scene
 from tests.zeke_jobs.worker.conftest import NOON
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
@@ -26,15 +29,6 @@ from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import applying, store
 from zeke_jobs.revisions.store import Override
 from zeke_jobs.scheduler import dispatch
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
-
-    from tests.zeke_jobs.diagnosis.conftest import Scene
 
 PLAIN = "  plain: {handler: 'H:echo'}\n"
 

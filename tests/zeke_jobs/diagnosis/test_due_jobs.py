@@ -1,20 +1,13 @@
 """``zeke_jobs.due_jobs``: what an autoscaler asks, and whether a run is over."""
 
-from __future__ import annotations
-
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
 
 import pytest
 
+from tests.zeke_jobs.diagnosis.conftest import Scene
 from tests.zeke_jobs.worker.conftest import NOON
 from zeke_jobs.control import pausing
 from zeke_jobs.diagnosis import idle
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from tests.zeke_jobs.diagnosis.conftest import Scene
 
 TASKS = """
   plain: {handler: 'H:echo', retry: {limit: 2}}

@@ -1,24 +1,19 @@
 """Units, budgets, rates per key, throttling and breakers are told by why, doctor, limits, top and metrics."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
 
 import pytest
 from psycopg2.extras import Json
 
+from tests.zeke_jobs.diagnosis.conftest import Scene
 from tests.zeke_jobs.diagnosis.test_doctor import found
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.metrics.exporter import _limit as samples_of
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.top import board, panes
-
-if TYPE_CHECKING:
-    from uuid import UUID
-
-    from tests.zeke_jobs.diagnosis.conftest import Scene
 
 TOP = """
 limits:

@@ -1,17 +1,12 @@
 """docs/looking.md describes every reason, finding, view and key, and its pictures exist."""
 
-from __future__ import annotations
-
 import inspect
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from tests.zeke_jobs.diagnosis.conftest import Scene
 from zeke_jobs.diagnosis import ends, limit_reasons, reasons, why
 from zeke_jobs.diagnosis.doctor import CHECKS
-
-if TYPE_CHECKING:
-    from tests.zeke_jobs.diagnosis.conftest import Scene
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "looking.md").read_text(encoding="utf-8")

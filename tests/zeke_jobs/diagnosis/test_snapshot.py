@@ -1,16 +1,10 @@
 """A look changes nothing, sees one moment, and ends soon."""
 
-from __future__ import annotations
+from psycopg2.extensions import connection as Connection
 
-from typing import TYPE_CHECKING
-
+from tests.zeke_jobs.diagnosis.conftest import Scene
 from tests.zeke_jobs.worker.conftest import Jobs
 from zeke_jobs.diagnosis.snapshot import snapshot
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
-
-    from tests.zeke_jobs.diagnosis.conftest import Scene
 
 COUNT = "SELECT count(*) AS jobs FROM zeke_jobs.queue"
 

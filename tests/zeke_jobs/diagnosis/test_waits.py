@@ -1,21 +1,17 @@
 """``max_wait``: jobs that wait too long by the database's clock, with one log line for each beginning and end in the whole fleet."""
 
-from __future__ import annotations
-
 import threading
 from contextlib import closing
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from tests.zeke_jobs.diagnosis.conftest import Scene
 from zeke_jobs.control import pausing
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.scheduler import lateness
-
-if TYPE_CHECKING:
-    from tests.zeke_jobs.diagnosis.conftest import Scene
 
 TASKS = """
   quick: {handler: 'H:echo', max_wait: 2m, concurrency: 1, retry: {limit: 2}}

@@ -1,26 +1,20 @@
 """``why`` gives the right reason, with its figures: each situation is made by the statements that make it in production."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
+from tests.zeke_jobs.diagnosis.conftest import Scene
 from tests.zeke_jobs.worker.conftest import NOON
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.control import pausing
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
-
-if TYPE_CHECKING:
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
-
-    from tests.zeke_jobs.diagnosis.conftest import Scene
 
 PLAIN = "  plain: {handler: 'H:echo', timeout: 1m, retry: {limit: 2}}\n"
 LIMITED = "  limited: {handler: 'H:echo', concurrency: 2}\n"

@@ -1,7 +1,5 @@
 """Django's tasks are jobs: runs project/promises.py in that project, and a worker."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

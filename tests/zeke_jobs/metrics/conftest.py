@@ -1,16 +1,12 @@
 """Fixtures of the metrics tests: the data of the diagnosis tests, and an exporter's answer about it."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from tests.zeke_jobs.diagnosis.conftest import Scene, scene
 from zeke_jobs.metrics.exporter import read
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 __all__ = ["scene"]
 

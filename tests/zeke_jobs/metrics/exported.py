@@ -1,7 +1,5 @@
 """Every exported metric: ours and Dramatiq's."""
 
-from __future__ import annotations
-
 from zeke_jobs.metrics.families import ATTEMPT_SECONDS, ATTEMPTS, DATABASE, THREADS_LOST, Family
 
 #: Counted by workers, summed over all processes of one ``dramatiq`` command.

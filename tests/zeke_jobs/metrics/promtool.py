@@ -1,21 +1,15 @@
 """Prometheus's own tool, if installed: it tells whether an alert fires for given scrapes."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import yaml
 
 from tests.zeke_jobs.metrics.exported import ALL
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from zeke_jobs.metrics.exporter import Sample
+from zeke_jobs.metrics.exporter import Sample
 
 PROMTOOL = shutil.which("promtool")
 RULES = Path(__file__).parents[3] / "docker" / "prometheus" / "alerts.yaml"

@@ -1,26 +1,21 @@
 """Each alert fires once its trouble is really there, and clears when it is gone."""
 
-from __future__ import annotations
-
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import pytest
 import yaml
 
 from tests.each import each
 from tests.zeke_jobs.cli.test_hostile_text import tree
+from tests.zeke_jobs.diagnosis.conftest import Scene
 from tests.zeke_jobs.metrics import promtool
 from tests.zeke_jobs.metrics.promtool import LABELS, RULES
 from zeke_jobs.metrics.exporter import Sample, read
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-    from uuid import UUID
-
-    from tests.zeke_jobs.diagnosis.conftest import Scene
 
 TASKS = """
   quick: {handler: 'H:echo', max_wait: 2m, retry: {limit: 0}}

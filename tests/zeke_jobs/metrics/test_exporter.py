@@ -1,23 +1,17 @@
 """The exported figures equal those in the database."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from structlog.testing import capture_logs
 
+from tests.zeke_jobs.diagnosis.conftest import Scene
+from tests.zeke_jobs.metrics.conftest import Values
 from zeke_jobs.control import pausing
 from zeke_jobs.metrics.exporter import Sample, read
 from zeke_jobs.metrics.families import DATABASE
 from zeke_jobs.postgres import roles
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.zeke_jobs.diagnosis.conftest import Scene
-    from tests.zeke_jobs.metrics.conftest import Values
 
 TASKS = """
   quick: {handler: 'H:echo', max_wait: 2m, concurrency: 2, retry: {limit: 0}}

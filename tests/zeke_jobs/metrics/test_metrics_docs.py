@@ -1,7 +1,5 @@
 """docs/metrics.md leaves out no metric, and names none that does not exist. ``UPDATE_GOLDEN=1`` writes its table."""
 
-from __future__ import annotations
-
 import os
 import re
 from pathlib import Path

@@ -1,24 +1,20 @@
 """JSON text that Postgres keeps as it is."""
 
-from __future__ import annotations
-
 import json
 import os
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.core.bounds import LARGEST
 from zeke_jobs.payload.json_text import UnfitForJson, encode
 from zeke_jobs.payload.model import Payload
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -1,19 +1,13 @@
 """Fixtures of these tests: a database with the four roles, and logins of their members."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 from tests.zeke_jobs.postgres.members import TASKS, as_member, sign_up
 from tests.zeke_jobs.worker.conftest import load
 from zeke_jobs.revisions import boot
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from psycopg2.extensions import connection as Connection
 
 
 @pytest.fixture

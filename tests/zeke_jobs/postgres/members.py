@@ -1,19 +1,14 @@
 """The four roles with a login user each, and all that each role may do."""
 
-from __future__ import annotations
-
 from contextlib import closing
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from psycopg2.errors import InsufficientPrivilege
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.postgres import roles
 from zeke_jobs.postgres.pool import connect
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
 
 TASKS = """
   echo: {handler: 'H:echo', aliases: [parrot], max_wait: 1m}

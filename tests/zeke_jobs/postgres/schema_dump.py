@@ -1,7 +1,5 @@
 """The tables, indexes and triggers that the migrations make, as text; ``python -m tests.zeke_jobs.postgres.schema_dump`` writes it and related files."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import tempfile

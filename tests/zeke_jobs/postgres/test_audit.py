@@ -1,15 +1,16 @@
 """The audit trail has the database's own user beside the caller's name, and nobody can change it."""
 
-from __future__ import annotations
-
 import json
+from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg2
 import pytest
 from psycopg2.errors import InsufficientPrivilege, InvalidParameterValue
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.zeke_jobs.postgres.members import MEMBERS, TASKS, as_member, sign_up
@@ -23,12 +24,6 @@ from zeke_jobs.postgres.pool import connect
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import boot
 from zeke_jobs.worker.life import retention
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from psycopg2.extensions import connection as Connection
 
 OPERATOR = MEMBERS[roles.OPERATOR]
 

@@ -1,13 +1,12 @@
 """Clients, readers and operators do all that their rights allow, with any values: honest jobs run, views answer, schedules go on."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import os
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg2.extras
 import pytest
@@ -25,9 +24,6 @@ from zeke_jobs.postgres import roles
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.revisions import boot
 from zeke_jobs.scheduler import dispatch
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 TASKS = """
   honest: {handler: 'H:echo', queue: honest, cron: {at: '* * * * *', overlap: allow, payload: {n: 1}}}

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import os
 import shutil
 import signal
@@ -7,9 +5,9 @@ import stat
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import psutil
@@ -20,9 +18,6 @@ from psycopg2.extras import wait_select
 from zeke_jobs.errors import ZekeJobsError
 from zeke_jobs.postgres import embedded
 from zeke_jobs.postgres.pool import connect
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @contextmanager

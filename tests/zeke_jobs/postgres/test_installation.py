@@ -1,10 +1,9 @@
-from __future__ import annotations
-
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 from tests.each import each
 from zeke_jobs.cli.root import app
@@ -13,11 +12,6 @@ from zeke_jobs.core import environment
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres import installation, migrate
 from zeke_jobs.postgres.pool import connect
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from psycopg2.extensions import connection as Connection
 
 NAME = "ZEKE_JOBS_ENVIRONMENT"
 REFUSED = "expected the database of environment 'staging', got that of 'production'"

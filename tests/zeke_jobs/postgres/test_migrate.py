@@ -1,21 +1,15 @@
-from __future__ import annotations
-
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from zeke_jobs.errors import Contended, MigrationError
 from zeke_jobs.postgres import lock_waits, migrate, uninstall
 from zeke_jobs.postgres.pool import connect
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from psycopg2.extensions import connection as Connection
 
 
 def test_a_database_that_is_behind_is_refused_with_the_command_to_run(

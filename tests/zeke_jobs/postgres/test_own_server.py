@@ -1,17 +1,12 @@
-from __future__ import annotations
-
 import errno
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres import embedded, state_folder
 from zeke_jobs.postgres.own_server import own_server, place, server_folder, why_elsewhere
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ROOT = os.geteuid() == 0
 

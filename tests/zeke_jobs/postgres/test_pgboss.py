@@ -1,25 +1,20 @@
 """What pg-boss's dashboard and its client read and write, by role: statements of the same kind as theirs."""
 
-from __future__ import annotations
-
 import json
 import uuid
+from collections.abc import Callable
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg2
 import pytest
 from psycopg2.errors import FeatureNotSupported, ObjectNotInPrerequisiteState, UndefinedObject
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.zeke_jobs.postgres.members import MEMBERS, query, refused
 from zeke_jobs.postgres import roles
 from zeke_jobs.postgres.pool import connect
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from psycopg2.extensions import connection as Connection
 
 #: As pg-boss inserts: what the sender left out comes from the queue, or from defaults of its own; a conflict is no error.
 INSERT = """INSERT INTO pgboss.job (id, name, data, priority, start_after, created_on, singleton_key, singleton_on, group_id, group_tier,

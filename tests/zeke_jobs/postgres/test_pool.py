@@ -1,7 +1,5 @@
 """Connections that end in each way in which servers fail."""
 
-from __future__ import annotations
-
 import socket
 import subprocess
 import sys
@@ -9,20 +7,18 @@ import threading
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg2
 import pytest
 from psycopg2 import OperationalError
+from psycopg2.extensions import connection as Connection
 
 from actors.store.statements import SQL as STORE
 from zeke_jobs.postgres import pool as postgres
 from zeke_jobs.postgres.pool import AddressError, connect
 from zeke_jobs.postgres.queries import SQL as OURS
 from zeke_jobs.postgres.session import KEEPALIVE, Session
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
 
 ROOT = Path(__file__).parents[3]
 

@@ -1,15 +1,14 @@
 """The rights of each role, all of them; and the locks that nobody with fewer rights can hold."""
 
-from __future__ import annotations
-
 import uuid
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psycopg2
 import pytest
 from psycopg2.errors import LockNotAvailable
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from actors.store import clusters
@@ -29,11 +28,6 @@ from tests.zeke_jobs.worker.conftest import load
 from zeke_jobs.postgres import migrate, roles
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.revisions import boot
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from psycopg2.extensions import connection as Connection
 
 
 def rights(conn: Connection) -> dict[str, set[tuple[str, str]]]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from psycopg2.errors import InsufficientPrivilege
+from psycopg2.extensions import connection as Connection
 from pydantic import BaseModel
 
 import zeke_jobs
@@ -26,12 +28,6 @@ from zeke_jobs.postgres.pool import connect
 from zeke_jobs.revisions import boot
 from zeke_jobs.scheduler import beat
 from zeke_jobs.worker import builder
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from psycopg2.extensions import connection as Connection
 
 
 @pytest.fixture

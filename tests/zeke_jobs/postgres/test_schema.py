@@ -1,20 +1,14 @@
-from __future__ import annotations
-
 import re
+from collections.abc import Callable
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 from tests.conftest import server_binaries
 from tests.zeke_jobs.postgres.schema_dump import COMMAND, EDITION, FROZEN, SCHEMA, dump, edition, frozen
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from psycopg2.extensions import connection as Connection
 
 
 @pytest.mark.skipif(server_binaries() is not None, reason="schema.sql is as the embedded server's version spells it")

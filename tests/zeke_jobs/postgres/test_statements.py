@@ -1,20 +1,15 @@
 """Every statement file of every package: in the house's form, and accepted by the real migrated schema."""
 
-from __future__ import annotations
-
 import re
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psycopg2
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.postgres.queries import SQL, Queries
 from zeke_jobs.postgres.session import Session, renew
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
 
 ROOT = Path(__file__).parents[3]
 #: Files that are scripts of many statements, by design.

@@ -1,23 +1,16 @@
-from __future__ import annotations
-
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
+from tests.zeke_jobs.commands import Ran
 from tests.zeke_jobs.worker.conftest import Jobs
 from zeke_jobs.errors import MigrationError
 from zeke_jobs.postgres import migrate, uninstall
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.postgres.uninstall import StillNeeded
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from psycopg2.extensions import connection as Connection
-
-    from tests.zeke_jobs.commands import Ran
 
 PIPELINE = "actors.store"
 

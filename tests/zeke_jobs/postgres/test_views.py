@@ -1,19 +1,14 @@
 """The views for people and dashboards: ``zeke_jobs.job`` and pg-boss's views."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from psycopg2.extensions import connection as Connection
 from pydantic import Field
 
 import zeke_jobs
 from zeke_jobs.payload.model import Payload
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from psycopg2.extensions import connection as Connection
 
 
 class Part(Payload):

@@ -1,13 +1,12 @@
 """What clients and readers see in every view, and that no row and no search path of theirs changes that."""
 
-from __future__ import annotations
-
 import json
+from collections.abc import Callable
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 import psycopg2
 import pytest
+from psycopg2.extensions import connection as Connection
 from psycopg2.extras import Json
 
 import zeke_jobs
@@ -15,11 +14,6 @@ from tests.each import each
 from tests.zeke_jobs.postgres.members import MEMBERS, READ, READ_WHOLE, as_member, query, sign_up
 from tests.zeke_jobs.test_sensitive import FIELDS, PAYLOAD, PHONE, Order, leaks, plant
 from zeke_jobs.postgres import roles
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from psycopg2.extensions import connection as Connection
 
 #: The views that show what senders and handlers wrote, with their unmasked source hidden. Whoever adds a view writes it here.
 CLIENTS = {"batch_state", "finished", "job", "job_step", "schedule"}

@@ -1,17 +1,17 @@
 """Changes of jobs.yaml on a database with jobs: the plan, the refusals, the effects."""
 
-from __future__ import annotations
-
 import select
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from psycopg2.extensions import connection as Connection
 from structlog.testing import capture_logs
 
 import zeke_jobs
 from tests.each import each
 from tests.zeke_jobs.revisions.world import BASE, TOP, apply, load, planned
+from zeke_jobs.config import Config
 from zeke_jobs.diagnosis.why import why
 from zeke_jobs.errors import ConfigurationError, Contended, QueueFull, StrandedJobs, UnknownTask
 from zeke_jobs.postgres import lock_waits
@@ -20,11 +20,6 @@ from zeke_jobs.revisions import applying, boot, store
 from zeke_jobs.revisions.affected_jobs import Orders
 from zeke_jobs.revisions.proposal import Request
 from zeke_jobs.worker.life import chores
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
-
-    from zeke_jobs.config import Config
 
 
 @pytest.fixture

@@ -1,18 +1,13 @@
 """Differences between two files, without a database: every difference in effect is listed."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.zeke_jobs.revisions.world import load
 from zeke_jobs.cli.configuration.changes import change_lines
+from zeke_jobs.config import Config
 from zeke_jobs.revisions import diff
-
-if TYPE_CHECKING:
-    from zeke_jobs.config import Config
 
 SCORE = "  score: {{handler: 'H:say'{}}}\n"
 PULL = "  pull: {{handler: 'H:work', cron: {{at: '0 9 * * *', payload: {}}}}}\n"

@@ -1,17 +1,13 @@
 """Orders for jobs of tasks that have left the file or are leaving it: each one is carried out once."""
 
-from __future__ import annotations
+from typing import Any
 
-from typing import TYPE_CHECKING, Any
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.zeke_jobs.revisions.world import BASE, apply, load, planned
 from zeke_jobs.revisions import boot, store
 from zeke_jobs.revisions.affected_jobs import Orders
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
-
 
 WITHOUT = "\n".join(line for line in BASE.splitlines() if "analyze" not in line) + "\n"
 CANCEL = Orders(cancel=frozenset({"analyze"}))

@@ -1,22 +1,17 @@
 """Values set by hand: names, values, the ones that a new file keeps, and removal."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 from tests.zeke_jobs.revisions.world import BASE, TOP, apply, load
 from zeke_jobs.revisions import applying, boot, store
 from zeke_jobs.revisions.overrides import carried, read_path, read_value
 from zeke_jobs.revisions.store import Override
 from zeke_jobs.scheduler import beat
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from psycopg2.extensions import connection as Connection
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 

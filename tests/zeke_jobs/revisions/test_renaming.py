@@ -1,13 +1,11 @@
 """A task with a new name, while jobs still run under the old one: its limits, its schedule and its pauses go on."""
 
-from __future__ import annotations
-
 import select
 from contextlib import closing
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 from tests.zeke_jobs.postgres.members import as_member, sign_up
 from tests.zeke_jobs.revisions.world import apply
@@ -19,9 +17,6 @@ from zeke_jobs.postgres.pool import connect
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import applying, boot
 from zeke_jobs.revisions.affected_jobs import Orders
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
 
 WORKER = UUID(int=7)
 LIMITS = [

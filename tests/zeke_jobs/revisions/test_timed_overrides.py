@@ -1,27 +1,21 @@
 """Timed values over permanent ones: the value that applies at the end, and ends that are impossible."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
+from tests.zeke_jobs.commands import Ran
 from tests.zeke_jobs.revisions.world import BASE, apply, load, planned, text
 from zeke_jobs.control import pausing
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.revisions import applying, boot, store
+from zeke_jobs.revisions.applying import Applied
 from zeke_jobs.revisions.overrides import after, carried, lasting, with_overrides
 from zeke_jobs.revisions.store import Override, visible
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from psycopg2.extensions import connection as Connection
-
-    from tests.zeke_jobs.commands import Ran
-    from zeke_jobs.revisions.applying import Applied
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 LIMIT, PER_KEY, BOTH = "analyze.concurrency.limit", "analyze.concurrency.per_key", "analyze.concurrency"

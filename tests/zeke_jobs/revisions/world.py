@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from psycopg2.extensions import connection as Connection
 from pydantic import BaseModel
 
 from zeke_jobs import Context, Payload, config
 from zeke_jobs.revisions import applying
+from zeke_jobs.revisions.applying import Applied
+from zeke_jobs.revisions.diff import Plan
 from zeke_jobs.revisions.proposal import Request, propose
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
-
-    from zeke_jobs.revisions.applying import Applied
-    from zeke_jobs.revisions.diff import Plan
 
 HERE = "tests.zeke_jobs.revisions.world"
 BASE = """

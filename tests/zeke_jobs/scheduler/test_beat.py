@@ -1,18 +1,18 @@
 """The scheduler driven by periodiq's own Scheduler, stepped with given times."""
 
-from __future__ import annotations
-
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pendulum
 import periodiq
 import pytest
+from psycopg2.extensions import connection as Connection
 from structlog.testing import capture_logs
 
 from tests.zeke_jobs.scheduler.world import MINUTE, NINE, World
@@ -21,11 +21,6 @@ from zeke_jobs.postgres.pool import AddressError
 from zeke_jobs.scheduler import beat, dispatch
 from zeke_jobs.scheduler.beat import Beat
 from zeke_jobs.worker import builder
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from psycopg2.extensions import connection as Connection
 
 SUNDAY = datetime(2025, 6, 8, tzinfo=UTC)
 EARLY = timedelta(milliseconds=100)

@@ -1,14 +1,12 @@
 """One beat after another on a set clock: the queued jobs and the recorded ticks."""
 
-from __future__ import annotations
-
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.zeke_jobs.scheduler.world import MINUTE, NINE, World
@@ -17,9 +15,6 @@ from zeke_jobs.errors import Contended
 from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.scheduler import dispatch
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
 
 
 @pytest.fixture

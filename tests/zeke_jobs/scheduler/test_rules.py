@@ -1,7 +1,5 @@
 """Due ticks and their outcomes, without clock and database."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo

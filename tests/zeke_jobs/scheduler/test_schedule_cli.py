@@ -1,22 +1,16 @@
 """``zeke-jobs schedule`` as a person types it."""
 
-from __future__ import annotations
-
 import json
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 from tests.zeke_jobs.scheduler.world import MINUTE, NINE, World
 from zeke_jobs.cli.queue.schedule import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.control import pausing
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from psycopg2.extensions import connection as Connection
 
 
 @pytest.fixture

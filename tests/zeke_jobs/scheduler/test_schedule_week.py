@@ -3,25 +3,21 @@
 It is the night in which clocks go back in Paris; with ``ZEKE_TEST_DEEP=1`` the whole week.
 """
 
-from __future__ import annotations
-
 import os
 import random
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import psycopg2
 import pytest
+from psycopg2.extensions import connection as Connection
 
 from tests.zeke_jobs.scheduler.world import World
 from zeke_jobs.cron.calendar import parse
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.scheduler import dispatch
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
 
 MINUTE = timedelta(minutes=1)
 DEEP = bool(os.environ.get("ZEKE_TEST_DEEP"))

@@ -1,12 +1,11 @@
 """Schedules stored by programs: they work beside those of jobs.yaml, on the same ticks and with the same promises."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg2
 import pytest
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.each import each
@@ -17,9 +16,6 @@ from zeke_jobs.errors import InvalidPayload, UnknownTask
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.scheduler import dispatch
 from zeke_jobs.testing import set_clock
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
 
 TASKS = """
   digest: {handler: 'H:echo', cron: "0 6 * * *"}

@@ -1,20 +1,15 @@
 """A database in which the tests set the time, the schedules and the states of their jobs."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from psycopg2.extensions import connection as Connection
 from psycopg2.extras import RealDictCursor
 
 from zeke_jobs.scheduler import dispatch
+from zeke_jobs.scheduler.rules import Tick
 from zeke_jobs.testing import set_clock
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
-
-    from zeke_jobs.scheduler.rules import Tick
 
 NINE = datetime(2025, 6, 4, 9, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -1,12 +1,7 @@
 """The files that a page of the documentation shows."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 
 def blocks(page: Path, title: str) -> list[str]:

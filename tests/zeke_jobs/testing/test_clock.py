@@ -1,14 +1,10 @@
 """The stopped clock of a test database."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.testing import release_clock, set_clock
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 

@@ -1,11 +1,10 @@
 """``run_jobs(waits=False)`` moves the clock on until nothing more happens by itself."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg2
 import pytest
@@ -15,9 +14,6 @@ import zeke_jobs
 from tests.zeke_jobs.worker.conftest import load
 from tests.zeke_jobs.worker.handlers import CALLS
 from zeke_jobs.testing import JobRunner, prepare
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 DESK = "tests.zeke_jobs.worker.coroutines:Desk"
 TASKS = """

@@ -1,7 +1,5 @@
 """Runs the tests in docs/testing.md."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """Draws the pictures of docs/looking.md: ``python -m tests.zeke_jobs.top.pictures`` writes them to docs/pictures."""
 
-from __future__ import annotations
-
 import io
 import re
 from pathlib import Path

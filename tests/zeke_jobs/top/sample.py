@@ -1,7 +1,5 @@
 """A board that shows everything once, for tests and for the pictures in the docs."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 

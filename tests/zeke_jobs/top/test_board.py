@@ -1,27 +1,22 @@
 """The board has the figures of the database at one moment, in few statements, and the feed keeps it new."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
 
 import pytest
 
 from tests.waiting import eventually
+from tests.zeke_jobs.diagnosis.conftest import Scene
 from tests.zeke_jobs.worker.conftest import NOON
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.control import pausing
+from zeke_jobs.postgres.queries import Row
 from zeke_jobs.top import app as top_app
 from zeke_jobs.top import board
 from zeke_jobs.top.feed import Feed
 from zeke_jobs.top.view import Command
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from uuid import UUID
-
-    from tests.zeke_jobs.diagnosis.conftest import Scene
-    from zeke_jobs.postgres.queries import Row
 
 TOP = "limits: {ai: {concurrency: 3, rate: {limit: 60/m, burst: 10}}}"
 TASKS = """

@@ -1,7 +1,5 @@
 """A terminal's bytes become names of keys."""
 
-from __future__ import annotations
-
 import pytest
 
 from zeke_jobs.top import keys

@@ -1,7 +1,5 @@
 """The drawn screen fits the terminal at every size, and is readable at 80 by 24 and at 160 by 50."""
 
-from __future__ import annotations
-
 import io
 from dataclasses import replace
 

@@ -1,18 +1,13 @@
 """Keys move, ask once, and open; no command runs without a yes."""
 
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.zeke_jobs.top.sample import BOARD, job
+from zeke_jobs.top.board import Board
 from zeke_jobs.top.panes import by_name
 from zeke_jobs.top.view import Command, View, place, press
-
-if TYPE_CHECKING:
-    from zeke_jobs.top.board import Board
 
 
 def selected_key(view: View, board: Board) -> str:

@@ -1,22 +1,17 @@
 """A table of jobs after months with a backlog, and the number of rows that a statement reads in it."""
 
-from __future__ import annotations
-
 import os
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import psycopg2
 
+from tests.zeke_jobs.worker.conftest import Jobs
 from zeke_jobs.postgres.pool import transaction
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.zeke_jobs.worker.conftest import Jobs
 
 ROWS = 1_000_000 if os.environ.get("ZEKE_TEST_DEEP") else 16_000
 TOP = "limits: {pool: {concurrency: 40}, slow: {rate: 60/m}}"

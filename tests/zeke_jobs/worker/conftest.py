@@ -1,15 +1,17 @@
 """Fixtures of the engine's tests: jobs straight in the table, claims without workers, and a worker in this process."""
 
-from __future__ import annotations
-
 import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 from uuid import UUID, uuid4
 
 import dramatiq
 import dramatiq_pg
 import pytest
+from dramatiq.actor import Actor
+from psycopg2.extensions import connection as Connection
 from psycopg2.extras import RealDictCursor
 
 from tests.zeke_jobs.worker import handlers
@@ -18,16 +20,8 @@ from zeke_jobs import config
 from zeke_jobs.postgres.pool import Pool
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import boot
+from zeke_jobs.worker.broker import JobBroker
 from zeke_jobs.worker.claim.claims import Claim
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
-
-    from dramatiq.actor import Actor
-    from psycopg2.extensions import connection as Connection
-
-    from zeke_jobs.worker.broker import JobBroker
 
 #: The type of the fixture ``running``.
 Running: TypeAlias = "Callable[..., AbstractContextManager[JobBroker]]"

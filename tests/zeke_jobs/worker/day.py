@@ -1,7 +1,5 @@
 """One worker that claims at given times, to test limits; nothing of it sleeps."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

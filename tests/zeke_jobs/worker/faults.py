@@ -1,16 +1,17 @@
 """A worker's life in one thread with connections that break after the n-th statement: its jobs are rescued, and another one goes on."""
 
-from __future__ import annotations
-
 import os
 import random
 import time
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 import psycopg2
+import pytest
+from psycopg2.extensions import connection as Connection
 
 from tests.zeke_jobs.worker.conftest import NOON, load
 from zeke_jobs.errors import ClaimLost
@@ -27,12 +28,6 @@ from zeke_jobs.worker.run.interrupts import Running
 from zeke_jobs.worker.run.job_context import JobContext
 from zeke_jobs.worker.run.reports import Shared
 from zeke_jobs.worker.runtime import Runtime
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    import pytest
-    from psycopg2.extensions import connection as Connection
 
 DEEP = bool(os.environ.get("ZEKE_TEST_DEEP"))
 MOST = 400  # statements; a life that needs more does not end

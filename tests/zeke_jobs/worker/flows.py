@@ -1,7 +1,5 @@
 """Handlers that send, wait, lease, log and report, for tests of more than one job."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import time

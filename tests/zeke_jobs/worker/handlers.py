@@ -1,7 +1,5 @@
 """Handlers that the engine's tests run."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 import warnings

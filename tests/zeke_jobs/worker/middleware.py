@@ -1,8 +1,6 @@
 """Middleware named in the jobs.yaml files of the engine's tests."""
 # mypy: disable-error-code="misc, func-returns-value"
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 from dramatiq.middleware import Middleware, MiddlewareError, Pipelines, SkipMessage

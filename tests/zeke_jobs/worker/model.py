@@ -1,15 +1,11 @@
 """The expected states of a job in plain Python: the stateful test compares this model with the table."""
 
-from __future__ import annotations
-
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from uuid import UUID
+from typing import Any
+from uuid import UUID
 
 TOP = "limits: {pool: {concurrency: 3}}"
 TASKS = """

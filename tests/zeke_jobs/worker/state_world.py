@@ -1,13 +1,12 @@
 """The part of the stateful test beside the workers: senders, people, time, deaths and invariants."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import hypothesis.strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from psycopg2.extensions import connection as Connection
 
 from tests.zeke_jobs.worker.conftest import NOON, Jobs
 from tests.zeke_jobs.worker.model import (
@@ -25,9 +24,6 @@ from tests.zeke_jobs.worker.model import (
 from zeke_jobs.payload.json_text import encode
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.testing import set_clock
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
 
 SEEN = """
   SELECT q.message_id, q.task, q.key, q.priority, q.run_at, q.expires_on, q.state::text, q.attempt, q.attempt_base, q.deaths,

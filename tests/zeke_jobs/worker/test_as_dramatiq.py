@@ -1,29 +1,22 @@
 """Dramatiq's interface on our broker: what its own tests promise holds, or is refused with what to use instead (docs/from-dramatiq.md)."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import dramatiq
 import pytest
 from dramatiq import group
 from dramatiq.results import ResultFailure, ResultMissing, ResultTimeout
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.waiting import eventually
+from tests.zeke_jobs.worker.conftest import Running
 from tests.zeke_jobs.worker.handlers import CALLS, GATE
 from tests.zeke_jobs.worker.test_middleware import refused
 from tests.zeke_jobs.worker.test_running import failure
 from zeke_jobs.errors import JobFailed, UnknownTask
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from psycopg2.extensions import connection as Connection
-
-    from tests.zeke_jobs.worker.conftest import Running
-
 
 TASKS = """
   echo: {handler: 'H:echo', retry: {limit: 0}}

@@ -1,22 +1,19 @@
 """The program of docs/async.md works as described: an asyncpg pool and an httpx client as services on the loop."""
 
-from __future__ import annotations
-
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pytest
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.zeke_jobs.testing.blocks import blocks
 from tests.zeke_jobs.working import working
 from zeke_jobs import config
 from zeke_jobs.client import reading
-
-if TYPE_CHECKING:
-    import pytest
-    from psycopg2.extensions import connection as Connection
 
 PAGE = Path(__file__).parents[3] / "docs" / "async.md"
 CLIENTS: set[Any] = set()

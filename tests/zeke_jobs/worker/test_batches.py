@@ -1,13 +1,12 @@
 """Batches: the job at the end is sent once, in the transaction of the last end, even if jobs end at the same moment."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg2
 import pytest
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.waiting import eventually
@@ -17,10 +16,6 @@ from tests.zeke_jobs.worker.faults import Life, Line, every_break
 from zeke_jobs.errors import BatchClosed, BatchNotFound, InvalidPayload, UnknownTask
 from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.testing import FakeContext
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
-
 
 TASKS = """
   a: {handler: 'H:echo'}

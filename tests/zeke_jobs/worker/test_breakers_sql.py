@@ -1,7 +1,5 @@
 """Throttling and breakers, as claims obey them; by a clock that stands still."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

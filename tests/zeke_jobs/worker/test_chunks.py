@@ -1,27 +1,22 @@
 """Chunks in a worker: each job ends in its own way, whatever happens to the others."""
 
-from __future__ import annotations
-
 import asyncio
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
 
 import pytest
 
 import zeke_jobs
 from tests.waiting import eventually
+from tests.zeke_jobs.worker.conftest import Jobs, Running
 from tests.zeke_jobs.worker.handlers import CALLS, GATE, Number
 from zeke_jobs import ChunkContext, Payload
 from zeke_jobs.errors import ClaimLost, JobFailed
 from zeke_jobs.testing import FakeChunk, JobRunner
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from uuid import UUID
-
-    from tests.zeke_jobs.worker.conftest import Jobs, Running
 
 HERE = "tests.zeke_jobs.worker.test_chunks"
 RETRY = "retry: {limit: 1, delay: 1ms}"

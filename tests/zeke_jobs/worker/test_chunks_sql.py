@@ -1,22 +1,18 @@
 """Claims of tasks with chunk, by a clock that stands still."""
 
-from __future__ import annotations
-
 import random
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
 
 import pytest
 
 from tests.zeke_jobs.worker.conftest import NOON, Jobs
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.testing import set_clock
-
-if TYPE_CHECKING:
-    from uuid import UUID
 
 
 class Chunks:

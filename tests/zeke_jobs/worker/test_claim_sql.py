@@ -1,22 +1,18 @@
 """Claims: what ``test_states`` does not say, such as turns, keys by the thousand, and claims at the same moment."""
 
-from __future__ import annotations
-
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 from tests.zeke_jobs.worker.big_table import WORKER, BigTable
 from tests.zeke_jobs.worker.conftest import NOON, Jobs
 from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.testing import set_clock
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
 
 ONE = "  a: {handler: 'H:echo'}"
 KEYED = "  a: {handler: 'H:echo', concurrency: {limit: 20, per_key: 20}}"

@@ -1,29 +1,23 @@
 """Outcomes are kept until they are on disk, even if the connection breaks meanwhile."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
 
 import psycopg2
 import pytest
 from structlog.testing import capture_logs
 
-from tests.zeke_jobs.worker.conftest import a_claim
+from tests.zeke_jobs.worker.conftest import Jobs, a_claim
 from zeke_jobs.config.models import Retry
 from zeke_jobs.postgres.pool import Pool
 from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.worker.claim.claims import Claim
 from zeke_jobs.worker.claim.held_jobs import HeldJobs
 from zeke_jobs.worker.finish.completer import Completer
 from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, of_shutdown
 from zeke_jobs.worker.finish.writer import columns
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from uuid import UUID
-
-    from tests.zeke_jobs.worker.conftest import Jobs
-    from zeke_jobs.worker.claim.claims import Claim
 
 ONE = "  a: {handler: 'H:echo', retry: {limit: 2}}"
 

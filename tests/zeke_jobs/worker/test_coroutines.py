@@ -1,27 +1,22 @@
 """Async handlers run side by side on one loop of the process, take no thread, and have all that a handler in a thread has."""
 
-from __future__ import annotations
-
 import io
 import threading
+from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 import zeke_jobs
 from tests.waiting import eventually
 from tests.zeke_jobs.worker import handlers
+from tests.zeke_jobs.worker.conftest import Jobs, Running
 from tests.zeke_jobs.worker.test_running import failure, outcome
 from zeke_jobs.core import logs
 from zeke_jobs.diagnosis import doctor
 from zeke_jobs.errors import JobFailed
 from zeke_jobs.worker.run.interrupts import Lost
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.zeke_jobs.worker.conftest import Jobs, Running
 
 C = "tests.zeke_jobs.worker.coroutines"
 TASKS = "  echo: {handler: 'H:echo'}\n  gated-thread: {handler: 'H:gated'}\n" + "".join(

@@ -1,25 +1,20 @@
-from __future__ import annotations
-
 import json
 from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 import zeke_jobs
+from tests.zeke_jobs.worker.conftest import Jobs, Running
 from zeke_jobs import Context, Payload, Reject
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.errors import ClaimLost, JobFailed
 from zeke_jobs.testing import FakeContext, set_clock
 from zeke_jobs.worker.life import retention
-
-if TYPE_CHECKING:
-    from tests.zeke_jobs.worker.conftest import Jobs, Running
-
 
 HERE = "tests.zeke_jobs.worker.test_costs"
 TASKS = f"""

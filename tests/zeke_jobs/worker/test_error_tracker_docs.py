@@ -1,10 +1,8 @@
 """The program of docs/error-trackers.md with real workers: the page's statements about events, middleware and on_failed."""
 
-from __future__ import annotations
-
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 import sentry_sdk
@@ -16,9 +14,6 @@ from tests.zeke_jobs.worker.test_sentry import Kept, end
 from tests.zeke_jobs.working import working
 from zeke_jobs import config
 from zeke_jobs.errors import JobFailed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PAGE = Path(__file__).parents[3] / "docs" / "error-trackers.md"
 FIRST, ONLY_LAST, HANDLERS = range(3)

@@ -1,15 +1,14 @@
 """Waiting for events: a waiting job holds no thread and no slot, and goes on with the event or at its timeout."""
 
-from __future__ import annotations
-
 import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg2
 import pytest
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.waiting import eventually
@@ -23,10 +22,6 @@ from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.testing import FakeContext
 from zeke_jobs.worker.life import retention
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
-
 
 TASKS = """
   await: {handler: 'F:await_event', retry: {limit: 0}, keep: {completed: 0s}}

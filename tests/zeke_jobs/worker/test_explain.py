@@ -5,16 +5,16 @@ statements within functions. With fresh statistics; with none, by plans that wer
 settings of the database that are all against us, in sessions of ours and in those of others (a caller's, a pooler's).
 """
 
-from __future__ import annotations
-
 import os
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
+from psycopg2.extensions import connection as Connection
 from psycopg2.extras import register_uuid
 
 from tests.zeke_jobs.worker.big_table import ODD, ROWS, WORKER, BigTable
@@ -23,11 +23,6 @@ from zeke_jobs.client.filters import FILTERS
 from zeke_jobs.payload.json_text import encode
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.postgres.queries import SQL
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from psycopg2.extensions import connection as Connection
 
 pytestmark = pytest.mark.timeout(600)
 

@@ -1,15 +1,9 @@
 """Ends of claims: what ``test_states`` does not say, such as outputs, errors and the ends beside open transactions."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
+from psycopg2.extensions import connection as Connection
 
 from tests.zeke_jobs.worker.conftest import NOON, Jobs
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
 
 ONE = "  a: {handler: 'H:echo', retry: {limit: 2}}"
 

@@ -1,16 +1,16 @@
 """The program of docs/handlers.md works as described."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.waiting import eventually
@@ -19,11 +19,6 @@ from tests.zeke_jobs.working import working
 from zeke_jobs import config
 from zeke_jobs.client import reading
 from zeke_jobs.errors import JobFailed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from psycopg2.extensions import connection as Connection
 
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "handlers.md"

@@ -1,19 +1,13 @@
-from __future__ import annotations
-
 import threading
 import time
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
+from tests.zeke_jobs.worker.conftest import Jobs
 from zeke_jobs.worker.life.heartbeat import Heartbeat
 from zeke_jobs.worker.life.proof import ProofOfLife
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
-
-    from tests.zeke_jobs.worker.conftest import Jobs
 
 
 def test_whatever_fails_beside_it_a_heartbeat_proves_life(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:

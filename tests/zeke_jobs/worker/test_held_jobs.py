@@ -1,9 +1,6 @@
 """Threads, heartbeat, server and stop may end claims in any order: each ends once, and free threads are counted right."""
 
-from __future__ import annotations
-
 import os
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import hypothesis.strategies as st
@@ -11,11 +8,8 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from tests.zeke_jobs.worker.conftest import a_claim
-from zeke_jobs.worker.claim.claims import Stage
+from zeke_jobs.worker.claim.claims import Claim, Stage
 from zeke_jobs.worker.claim.held_jobs import HeldJobs
-
-if TYPE_CHECKING:
-    from zeke_jobs.worker.claim.claims import Claim
 
 THREADS = 2
 

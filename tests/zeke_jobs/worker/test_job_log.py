@@ -1,17 +1,18 @@
 """The last log lines of attempts are kept with their job when they end."""
 
-from __future__ import annotations
-
 import io
 import logging
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.waiting import eventually
+from tests.zeke_jobs.worker.conftest import Running
 from tests.zeke_jobs.worker.handlers import CALLS, GATE
 from zeke_jobs.core import logs
 from zeke_jobs.postgres.queries import SQL
@@ -19,14 +20,6 @@ from zeke_jobs.worker.claim.claims import Claim
 from zeke_jobs.worker.finish.completed_lines import CompletedLines
 from zeke_jobs.worker.finish.outcome import Completed, Ended
 from zeke_jobs.worker.run import job_log
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from psycopg2.extensions import connection as Connection
-
-    from tests.zeke_jobs.worker.conftest import Running
-
 
 TASK = "  talk: {{handler: 'F:talk', retry: {{limit: 1, delay: 1ms}}, log_lines: 3{more}}}"
 

@@ -1,7 +1,5 @@
 """The messages of a worker when dramatiq boots it."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import MagicMock

@@ -1,18 +1,13 @@
 """Handlers' reports to limits: units, costs, and throttling by a provider."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 import zeke_jobs
 from tests.waiting import eventually
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.zeke_jobs.worker.conftest import Jobs
+from tests.zeke_jobs.worker.conftest import Jobs
 
 TOP = "limits: {ai: {concurrency: 4, tokens: {rate: 1000/m}, budget: 5 USD/d}}"
 SAID = "slow down\N{SYMBOL FOR NULL}\\udc80"

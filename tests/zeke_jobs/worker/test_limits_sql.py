@@ -1,7 +1,5 @@
 """Rates, rates per key, units and budgets, as claims obey them; by a clock that stands still; nothing of it sleeps."""
 
-from __future__ import annotations
-
 import random
 from datetime import datetime
 from typing import Any

@@ -1,26 +1,19 @@
 """Dramatiq's middleware around our jobs: the promises of its documentation, and that no failure in it blocks a job."""
 
-from __future__ import annotations
-
 import logging
+from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
 
 import pytest
 
 import zeke_jobs
 from tests.waiting import eventually
-from tests.zeke_jobs.worker.conftest import Running, load
+from tests.zeke_jobs.worker.conftest import Jobs, Running, load
 from tests.zeke_jobs.worker.middleware import HEARD
 from tests.zeke_jobs.worker.test_running import failure, outcome
 from zeke_jobs.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from uuid import UUID
-
-    from tests.zeke_jobs.worker.conftest import Jobs
-
 
 M = "tests.zeke_jobs.worker.middleware"
 TASKS = """

@@ -1,23 +1,16 @@
 """The processes that sends and ends notify."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from tests.zeke_jobs.worker.conftest import NOON
+from tests.zeke_jobs.worker.conftest import NOON, Jobs
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.testing import set_clock
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
-
-    from tests.zeke_jobs.worker.conftest import Jobs
 
 QUEUES = ("default", "slow")
 

@@ -1,22 +1,15 @@
 """``on_failed``: a job for each that has failed for good, whoever ends it, in the same transaction."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
 
 import pytest
 
 import zeke_jobs
 from tests.waiting import eventually
-from tests.zeke_jobs.worker.conftest import Running, load
+from tests.zeke_jobs.worker.conftest import Jobs, Running, load
 from tests.zeke_jobs.worker.test_running import failure
 from zeke_jobs.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from uuid import UUID
-
-    from tests.zeke_jobs.worker.conftest import Jobs
-
 
 TASKS = """
   echo: {handler: 'H:echo', on_failed: report, retry: {limit: 0}}

@@ -1,29 +1,21 @@
 """A client's or an operator's transaction stays open: the ends that need its locks come later, and nothing else waits."""
 
-from __future__ import annotations
-
 import time
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing
 from functools import partial
-from typing import TYPE_CHECKING
+from uuid import UUID
 
 import psycopg2
+import pytest
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.waiting import eventually
 from tests.zeke_jobs.postgres.members import as_member, sign_up
 from tests.zeke_jobs.worker import handlers
 from zeke_jobs.postgres import roles
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
-    from uuid import UUID
-
-    import pytest
-    from psycopg2.extensions import connection as Connection
-
-    from zeke_jobs.worker.broker import JobBroker
+from zeke_jobs.worker.broker import JobBroker
 
 TASKS = """
   honest: {handler: 'H:echo'}

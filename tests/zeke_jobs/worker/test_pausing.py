@@ -1,20 +1,14 @@
-from __future__ import annotations
-
 import select
 import time
-from typing import TYPE_CHECKING
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.each import each
+from tests.zeke_jobs.worker.conftest import Jobs, Running
 from zeke_jobs.control import pausing
 from zeke_jobs.control.pausing import UnknownTarget
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
-
-    from tests.zeke_jobs.worker.conftest import Jobs, Running
 
 TOP = "limits: {ai: {concurrency: 5}}"
 TASKS = """

@@ -1,7 +1,5 @@
 """Options of a send that replace the task's: retries, a timeout, the retention, a unique key of the caller."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

@@ -1,23 +1,19 @@
 """A real worker in this process: when it looks for jobs, what it keeps, and what it gives back."""
 
-from __future__ import annotations
-
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 import zeke_jobs
 from tests.waiting import eventually
 from tests.zeke_jobs.worker import handlers
+from tests.zeke_jobs.worker.conftest import Jobs, Running
 from tests.zeke_jobs.worker.test_running import outcome
 from zeke_jobs.errors import JobFailed
 from zeke_jobs.worker.claim.answer import ask
 from zeke_jobs.worker.claim.producer import Producer
 from zeke_jobs.worker.life.heartbeat import Heartbeat
-
-if TYPE_CHECKING:
-    from tests.zeke_jobs.worker.conftest import Jobs, Running
 
 TASKS = "  echo: {handler: 'H:echo'}"
 GATED = "  gated: {handler: 'H:first_gated'}"

@@ -1,25 +1,18 @@
 """An unmodified dramatiq-pg producer on our table."""
 
-from __future__ import annotations
-
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import dramatiq
 import dramatiq_pg
 import pytest
+from dramatiq.actor import Actor
 from dramatiq.errors import DecodeError
 from dramatiq.results import ResultMissing
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from dramatiq.actor import Actor
-    from psycopg2.extensions import connection as Connection
-
-    from tests.zeke_jobs.worker.conftest import Jobs, Running
+from tests.zeke_jobs.worker.conftest import Jobs, Running
 
 
 def test_its_message_becomes_a_job_with_what_ours_have(jobs: Jobs, stock: Callable[[str], Actor]) -> None:

@@ -1,22 +1,17 @@
 """When a worker process makes no progress: a dead or stuck thread, but not a database that does not answer."""
 
-from __future__ import annotations
-
 import threading
 import time
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.worker.life.progress import faults
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from psycopg2.extensions import connection as Connection
 
 
 def long_ago() -> float:

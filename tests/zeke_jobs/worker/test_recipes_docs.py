@@ -1,11 +1,10 @@
 """Runs each recipe of docs/recipes.md with a real worker, and checks its promise."""
 
-from __future__ import annotations
-
 import importlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -14,9 +13,6 @@ from tests.waiting import eventually
 from tests.zeke_jobs.testing.blocks import blocks
 from tests.zeke_jobs.working import working
 from zeke_jobs import config
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PAGE = Path(__file__).parents[3] / "docs" / "recipes.md"
 

@@ -1,26 +1,20 @@
 """Debounce and replace: a later send takes the place of a queued job, or moves it further, at most so far."""
 
-from __future__ import annotations
-
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
 
 import psycopg2
 import pytest
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.zeke_jobs.worker.conftest import NOON, Jobs
 from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.testing import set_clock
-
-if TYPE_CHECKING:
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
-
 
 TASKS = """
   plain: {handler: 'H:echo', unique: [story_id]}

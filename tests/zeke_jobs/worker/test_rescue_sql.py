@@ -1,21 +1,16 @@
 """Deaths of workers: what ``test_states`` does not say, such as locked rows, lost answers and one row that is wrong."""
 
-from __future__ import annotations
-
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 from tests.zeke_jobs.worker.conftest import NOON, Jobs
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.testing import set_clock
-
-if TYPE_CHECKING:
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
 
 
 @pytest.fixture

@@ -1,10 +1,9 @@
-from __future__ import annotations
-
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.waiting import eventually
@@ -13,12 +12,6 @@ from zeke_jobs.errors import JobPurged
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.testing import set_clock
 from zeke_jobs.worker.life import retention
-
-if TYPE_CHECKING:
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
-
 
 TASKS = """
   a: {handler: 'H:echo', keep: {completed: 1d, failed: 3d, cancelled: 2d}}

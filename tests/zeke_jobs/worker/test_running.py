@@ -1,26 +1,20 @@
 """One job through a real worker in this process, for each way in which a handler can end."""
 
-from __future__ import annotations
-
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 import zeke_jobs
 from tests.waiting import eventually
 from tests.zeke_jobs.worker import handlers
-from tests.zeke_jobs.worker.conftest import Jobs, load
+from tests.zeke_jobs.worker.conftest import Jobs, Running, load
 from tests.zeke_jobs.working import working
 from zeke_jobs.errors import JobFailed
 from zeke_jobs.postgres.pool import connect
+from zeke_jobs.worker.broker import JobBroker
 from zeke_jobs.worker.run.interrupts import TimedOut
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.zeke_jobs.worker.conftest import Running
-    from zeke_jobs.worker.broker import JobBroker
 
 TASKS = """
   echo: {handler: 'H:echo'}

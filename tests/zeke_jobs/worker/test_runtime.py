@@ -1,7 +1,5 @@
 """Services open at their first use, and no thread waits for another service."""
 
-from __future__ import annotations
-
 import threading
 import time
 from typing import Any

@@ -1,9 +1,8 @@
 """sentry-sdk's own integration for Dramatiq, unmodified, with the three lines of the guide."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import sentry_sdk
@@ -11,13 +10,9 @@ from sentry_sdk.integrations.dramatiq import DramatiqIntegration
 from sentry_sdk.transport import Transport
 
 from tests.waiting import eventually
+from tests.zeke_jobs.worker.conftest import Running
 from tests.zeke_jobs.worker.test_middleware import TASKS
 from tests.zeke_jobs.worker.test_running import failure, outcome
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from tests.zeke_jobs.worker.conftest import Running
 
 
 class Kept(Transport):

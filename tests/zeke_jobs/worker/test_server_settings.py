@@ -1,16 +1,16 @@
 """Legal but awkward settings of a server, a database or a role: the same results with each, or a refusal that names the setting."""
 
-from __future__ import annotations
-
 import shutil
 import time
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from psycopg2.errors import FeatureNotSupported
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.conftest import FOLDER, databases, server_binaries
@@ -25,11 +25,6 @@ from zeke_jobs.postgres import embedded, installation, migrate
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.revisions import store
 from zeke_jobs.scheduler import dispatch
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from psycopg2.extensions import connection as Connection
 
 NOON = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 TASKS = """

@@ -1,23 +1,18 @@
 """Fair shares: the keys of a task take turns while more jobs are due than may start. And waiting jobs rise in priority."""
 
-from __future__ import annotations
-
 import os
 from collections import Counter
 from datetime import timedelta
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 from tests.zeke_jobs.worker.big_table import WORKER, BigTable
 from tests.zeke_jobs.worker.conftest import NOON, Jobs
 from zeke_jobs.testing import set_clock
-
-if TYPE_CHECKING:
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
 
 SHARED = "  a: {handler: 'H:echo', share: key}"
 WEIGHTS = {"x": 3, "y": 2}

@@ -1,7 +1,5 @@
 """For any sequence of events, the table equals the model, and every limit and fence holds."""
 
-from __future__ import annotations
-
 import os
 from contextlib import closing
 from typing import Any

@@ -1,10 +1,8 @@
 """Checkpointed steps: a result is kept under the claim's fence, and no later attempt runs the step again."""
 
-from __future__ import annotations
-
 import asyncio
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -15,14 +13,12 @@ from tests.zeke_jobs.worker.conftest import Jobs, Running, a_claim
 from zeke_jobs.client import reading
 from zeke_jobs.errors import ClaimLost
 from zeke_jobs.payload.json_text import UnfitForJson
+from zeke_jobs.postgres.pool import Pool
 from zeke_jobs.testing import FakeContext
 from zeke_jobs.worker.life import retention
 from zeke_jobs.worker.run import interrupts
 from zeke_jobs.worker.run.job_context import JobContext
 from zeke_jobs.worker.run.reports import Shared
-
-if TYPE_CHECKING:
-    from zeke_jobs.postgres.pool import Pool
 
 TASKS = """
   stepwise: {handler: 'F:stepwise', retry: {limit: 9, delay: 1ms}}

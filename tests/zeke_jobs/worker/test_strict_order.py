@@ -1,9 +1,8 @@
 """Strict order by key: of one key's jobs only the oldest may run, also while it waits for a retry or has failed."""
 
-from __future__ import annotations
-
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -12,9 +11,6 @@ from tests.zeke_jobs.worker.conftest import NOON, Jobs
 from zeke_jobs.diagnosis import why
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.testing import set_clock
-
-if TYPE_CHECKING:
-    from uuid import UUID
 
 TASKS = """
   hold: {handler: 'F:record', order: strict, retry: {limit: 9}}

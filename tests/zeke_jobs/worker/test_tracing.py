@@ -16,14 +16,13 @@ from opentelemetry.semconv.attributes.error_attributes import ERROR_TYPE
 from opentelemetry.trace import StatusCode
 
 import zeke_jobs
+from tests.zeke_jobs.worker.conftest import Jobs, Running
 from zeke_jobs.client import tracing
 from zeke_jobs.errors import JobFailed
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.trace import Tracer
-
-    from tests.zeke_jobs.worker.conftest import Jobs, Running
 
 
 TASKS = """

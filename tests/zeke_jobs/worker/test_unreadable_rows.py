@@ -1,10 +1,8 @@
 """An unreadable row fails alone, and no fault between a claim and the start of its jobs strands a job."""
 
-from __future__ import annotations
-
 import json
 from threading import current_thread
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -12,16 +10,13 @@ import zeke_jobs
 from tests.waiting import eventually
 from tests.zeke_jobs.planted import FAR, UNREADABLE, plant
 from tests.zeke_jobs.strange import nested
+from tests.zeke_jobs.worker.conftest import Jobs, Running
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.core import bounds
 from zeke_jobs.errors import JobFailed
 from zeke_jobs.postgres.queries import SQL
-
-if TYPE_CHECKING:
-    from tests.zeke_jobs.worker.conftest import Jobs, Running
-    from zeke_jobs.worker.broker import JobBroker
-
+from zeke_jobs.worker.broker import JobBroker
 
 TASKS = """
   echo: {handler: 'H:echo', retry: {limit: 3, delay: 1ms}}
