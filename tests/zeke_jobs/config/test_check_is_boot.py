@@ -122,7 +122,7 @@ def test_what_cannot_be_in_force_is_refused_before_the_boot(refusals: Callable[[
         "late": "expected field when of boot_handlers.Late to have a type that exists at run time, got datetime",
         "inherits": "expected field when of boot_handlers.Inherits to have a type",
         "call": "expected field back of boot_handlers.Call to have a type with a JSON Schema, got",
-        "inner": "expected field back of boot_handlers.Call to have a type with a JSON Schema, got",
+        "inner": "expected field calls of boot_handlers.Inner to have a type with a JSON Schema, got",
         "arbitrary": "expected field thing of boot_handlers.Arbitrary to have a type with a JSON Schema, got Thing",
         "nan": "expected a JSON Schema of boot_handlers.Nan that Postgres can store, got one with properties.share",
         "tuned": "expected field when of boot_handlers.Tuning to have a type that exists at run time, got datetime",
