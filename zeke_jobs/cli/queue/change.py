@@ -1,20 +1,21 @@
 """``zeke-jobs cancel``, ``retry``, ``prioritise`` and ``reschedule``: change jobs by id, or all that match filters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
+from types import MappingProxyType
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 
-import zeke_jobs
 from zeke_jobs.cli import database, ids, options
 from zeke_jobs.cli.output import console, count, counter, listing, print_json, say, styled, tell
 from zeke_jobs.cli.queue.filters import FILTERS, with_options
 from zeke_jobs.cli.run import FAILED, UsageError, usage
-from zeke_jobs.client.batches import changeable
-from zeke_jobs.client.changing import Changed, run_time_of
+from zeke_jobs.client import drivers
+from zeke_jobs.client.batches import cancel_batch, changeable, retry_batch
+from zeke_jobs.client.changing import Changed, one, run_time_of
 from zeke_jobs.client.many import Change, Count, Verb
 from zeke_jobs.core.environment import author
 
@@ -43,9 +44,7 @@ def cancel(
 
     Exit 1 if one had ended already, or no job matched.
     """
-    one = partial(zeke_jobs.cancel, reason=reason, by=author())
-    whole = partial(zeke_jobs.cancel_batch, reason=reason, by=author())
-    _change(asked, "cancel", "cancelled, or being stopped", one, whole, reason=reason)
+    _change(asked, "cancel", "cancelled, or being stopped", reason=reason)
 
 
 @_changing
@@ -54,13 +53,7 @@ def retry(asked: dict[str, Any]) -> None:
 
     Exit 1 when there was nothing to retry.
     """
-    _change(
-        asked,
-        "retry",
-        "queued again",
-        partial(zeke_jobs.retry, by=author()),
-        partial(zeke_jobs.retry_batch, by=author()),
-    )
+    _change(asked, "retry", "queued again")
 
 
 @_changing
@@ -69,9 +62,7 @@ def prioritise(
     priority: Annotated[int, options.option("Higher runs first.", "N", show_default=False)],
 ) -> None:
     """Give queued jobs another priority, by id or by filter. Exit 1 when there was nothing to change."""
-    value = {"priority": priority}
-    one = partial(zeke_jobs.prioritise, priority=priority, by=author())
-    _change(asked, "prioritise", f"of priority {priority} now", one, value=value)
+    _change(asked, "prioritise", f"of priority {priority} now", {"priority": priority})
 
 
 @_changing
@@ -83,59 +74,60 @@ def reschedule(
     """Let queued jobs run at another time, by id or by filter. Exit 1 when there was nothing to change."""
     with usage():
         value = run_time_of(run_at, delay)
-    one = partial(zeke_jobs.reschedule, run_at=run_at, delay=delay, by=author())
-    _change(asked, "reschedule", "due at their new time", one, value=value)
+    _change(asked, "reschedule", "due at their new time", value)
 
 
 def _change(
     asked: dict[str, Any],
     verb: Verb,
     done: str,
-    one: Callable[[UUID], Changed],
-    whole: Callable[[str], list[UUID]] | None = None,
+    value: Mapping[str, Any] = MappingProxyType({}),
     *,
-    value: dict[str, Any] | None = None,
     reason: str | None = None,
 ) -> None:
-    """Change jobs: each by ``one``, or all that match filters; a batch alone, without a limit, with its end, by ``whole``."""
+    """Change each of the jobs, or all that match filters; a batch alone, without a limit, is changed as a whole."""
     given = {name: value for name, value in asked.items() if name in FILTERS}
     job_ids, limit, as_json = asked.get("job_ids"), asked.get("limit"), "as_json" in asked
     if bool(job_ids) is bool(given):
         names = ", ".join(f"--{name}" for name in FILTERS)
         raise UsageError(f"expected ids, or filters ({names}), got {'both' if given else 'neither'}")
     database.choose_to_write()
+    said: dict[str, Any] = {"by": author(), "reason": reason}
     with usage():
         if job_ids:
-            _each(job_ids, one, as_json=as_json)
+            found = [ids.find(text) for text in job_ids]  # all, before any is changed
+            _tell_each([drivers.perform(None, one, verb, job, value, **said) for job in found], as_json=as_json)
             return
-        if whole is not None and given.keys() == {"batch"} and limit is None:
+        whole: dict[str, Callable[..., list[UUID]]] = {
+            "cancel": partial(cancel_batch, reason=reason),
+            "retry": retry_batch,
+        }
+        if verb in whole and given.keys() == {"batch"} and limit is None:
             if "dry_run" not in asked:
-                _tell_changed(whole(given["batch"]), done, as_json=as_json)
+                _tell_changed(whole[verb](given["batch"], by=author()), done, as_json=as_json)
                 return
             given = dict(changeable(verb, given["batch"]))
-        change = Change(verb, given, value=value, limit=limit, reason=reason, by=author())
-        found = change.count()
-    total = sum(one.jobs for one in found)
+        change = Change(verb, given, value=value, limit=limit, **said)
+        counted = change.count()
+    total = sum(part.jobs for part in counted)
     if "dry_run" in asked:
-        _show(found, as_json=as_json)
+        _show(counted, as_json=as_json)
         if total == 0:
             raise typer.Exit(FAILED)
         return
     if total > 0 and options.is_asked(yes="yes" in asked, as_json=as_json):
-        _show(found, as_json=False)
+        _show(counted, as_json=False)
         typer.confirm(f"{verb} {count(total, 'job')}?", abort=True)
     _tell_changed(_parts(change, total, as_json=as_json), done, as_json=as_json)
 
 
-def _each(job_ids: list[str], change: Callable[[UUID], Changed], *, as_json: bool) -> None:
-    found = [ids.find(text) for text in job_ids]  # all, before any is changed
-    done = [change(job_id) for job_id in found]
+def _tell_each(done: list[Changed], *, as_json: bool) -> None:
     if as_json:
         print_json(done)
     else:
-        for one in done:
-            tell(f"{one.id}: {one.note}")
-    if not all(one.changed for one in done):
+        for job in done:
+            tell(f"{job.id}: {job.note}")
+    if not all(job.changed for job in done):
         raise typer.Exit(FAILED)
 
 
