@@ -45,38 +45,24 @@ if TYPE_CHECKING:
 
 __version__ = "1.0.0.dev0"
 
-_HOMES = {
-    "ChunkContext": "core.chunk",
-    "Context": "core.context",
-    "Defer": "errors",
-    "Duration": "core.duration_field",
-    "FailedJob": "payload.model",
-    "Job": "core.job",
-    "Payload": "payload.model",
-    "Queries": "postgres.queries",
-    "Reject": "errors",
-    "Retry": "errors",
-    "Throttled": "errors",
-    "Sent": "core.job",
-    "WaitFor": "errors",
-    "batch": "client.batches",
-    "batch_status": "client.batches",
-    "cancel": "client.changing",
-    "cancel_batch": "client.batches",
-    "emit": "client.events",
-    "jobs": "client.reading",
-    "parse_duration": "core.durations",
-    "prioritise": "client.changing",
-    "reschedule": "client.changing",
-    "retry": "client.changing",
-    "retry_batch": "client.batches",
-    "send": "client.sending",
-    "send_many": "client.sending",
-    "statement": "client.sending",
-    "status": "client.reading",
-    "transaction": "postgres.pool",
-    "wait": "client.reading",
+#: The public names of each module.
+_NAMES = {
+    "client.batches": ("batch", "batch_status", "cancel_batch", "retry_batch"),
+    "client.changing": ("cancel", "prioritise", "reschedule", "retry"),
+    "client.events": ("emit",),
+    "client.reading": ("jobs", "status", "wait"),
+    "client.sending": ("send", "send_many", "statement"),
+    "core.chunk": ("ChunkContext",),
+    "core.context": ("Context",),
+    "core.duration_field": ("Duration",),
+    "core.durations": ("parse_duration",),
+    "core.job": ("Job", "Sent"),
+    "errors": ("Defer", "Reject", "Retry", "Throttled", "WaitFor"),
+    "payload.model": ("FailedJob", "Payload"),
+    "postgres.pool": ("transaction",),
+    "postgres.queries": ("Queries",),
 }
+_HOMES = {name: module for module, names in _NAMES.items() for name in names}
 
 _MODULES = {
     "aio": "zeke_jobs.aio",

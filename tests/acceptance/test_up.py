@@ -142,7 +142,7 @@ def test_a_broken_jobs_yaml_is_refused_and_nothing_starts(up: Up) -> None:
 def test_reload_takes_a_good_change_and_refuses_a_broken_one(up: Up) -> None:
     up.start("--reload")
     up.wait_for("Worker process is ready")
-    up.wait_for("Registered periodic actors")  # the scheduler has read the file
+    up.wait_for("the scheduler is ready")  # and has read the file
     (up.folder / "jobs.yaml").write_text(JOBS + "  other: {handler: 'nowhere:x'}\n")
     up.wait_for("refused; the running processes go on")
     assert "jobs.yaml:4:" in up.text

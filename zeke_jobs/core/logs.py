@@ -4,7 +4,6 @@ import io
 import json as _json
 import logging
 import os
-import re
 import sys
 import threading
 from collections import deque
@@ -23,7 +22,6 @@ from zeke_jobs.core.terminal import indented, visible, visible_json
 
 # They log each request or statement at INFO, which adds nothing to a job's own line.
 _CHATTY = ("httpx", "httpcore", "urllib3")
-_IDLE = re.compile(r"$|Scheduling |.*:zeke-metronome@")
 _LONGEST_LINE = 2_000  # characters of a line stored with a job
 _PLAIN = (int, float, bool, type(None))
 _OF_A_JOB = ("task", "job_id", "attempt", "logger", "trace_id")
@@ -165,13 +163,13 @@ def get_logger(name: str = "zeke_jobs", **bound: Any) -> FilteringBoundLogger:
 
 
 def _says_something(record: logging.LogRecord) -> bool:
-    """False for periodiq's empty lines and its lines about our minute beat, and for dramatiq's "ready".
+    """False for what periodiq says of our minute beat, the only one that it knows, and for dramatiq's "ready".
 
-    Periodiq's lines about tasks' crons stay. We say "ready" ourselves; dramatiq says it also while there is no database.
+    We say "ready" ourselves; dramatiq says it also while there is no database.
     """
     if record.name.startswith("dramatiq.") and str(record.msg).startswith("Worker process is ready"):
         return False
-    return record.name != "periodiq" or record.levelno > logging.INFO or not _IDLE.match(str(record.msg))
+    return record.name != "periodiq" or record.levelno > logging.INFO
 
 
 def is_json() -> bool:

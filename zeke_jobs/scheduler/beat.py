@@ -58,24 +58,6 @@ class Beat:
         return (last + _PROCESS.skew).start_of("minute").add(minutes=1) - _PROCESS.skew
 
 
-class Shown:
-    """The ``periodic`` option of a task's actor: never due, only there so that periodiq's list shows the cron, and ``more``."""
-
-    def __init__(self, at: str, zone: str, *, more: int = 0) -> None:
-        self._text = (at if zone == "UTC" else f"{at} {zone}") + (f" +{more}" if more else "")
-
-    def __str__(self) -> str:
-        return self._text
-
-    def validate(self, _now: DateTime) -> bool:
-        """Always False: it never sends."""
-        return False
-
-    def next_valid_date(self, last: DateTime) -> DateTime:
-        """A time so late that the scheduler's own actor always comes first."""
-        return last.add(days=1)
-
-
 class _Process:
     """This scheduler process: its identity, its running beat, and the offset of the database's clock from ours."""
 
@@ -150,6 +132,8 @@ def _beat(url: str | None, prepare: Callable[[Connection], int | None]) -> None:
     else:
         if _PROCESS.away:
             log.info("the database is back")
+        elif _PROCESS.beaten == -math.inf:
+            log.info("the scheduler is ready; it beats once a minute")
         _PROCESS.away, _PROCESS.beaten = False, time.monotonic()
 
 

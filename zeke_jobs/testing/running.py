@@ -1,7 +1,5 @@
 """Runs sent jobs without a worker: one after another, in the test's thread, with the real handlers and the real SQL."""
 
-import os
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -14,7 +12,6 @@ from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import register_uuid
 
-import zeke_jobs
 from zeke_jobs.client import reading
 from zeke_jobs.config.models import Config
 from zeke_jobs.core.job import Job
@@ -23,6 +20,7 @@ from zeke_jobs.postgres import installation, migrate
 from zeke_jobs.postgres.pool import Pool, connect
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import boot
+from zeke_jobs.scheduler import beat
 from zeke_jobs.testing.clock import set_clock
 from zeke_jobs.worker.claim.answer import Asking, ask, with_messages
 from zeke_jobs.worker.claim.chunks import by_threads
@@ -128,14 +126,9 @@ class _Run:
         self._id = uuid4()
         self._executor = Executor(Shared(self._id, runtime, pool, pool), Interrupts(), _start)
         self._writer = EndingWriter(self._id)
-        row = {"kind": "worker", "host": socket.gethostname(), "pid": os.getpid(), "version": zeke_jobs.__version__}
         self._tasks, self._queues = list(runtime.tasks), list(runtime.config.queues)
-        SQL.run(
-            conn,
-            "worker/register",
-            id=self._id, queues=self._queues, tasks=self._tasks, threads=1, revision=1, file_revision=1,
-            lost_after=timedelta(days=1), **row,
-        )  # fmt: skip
+        row = {"revision": 1, "file_revision": 1, "lost_after": timedelta(days=1)}
+        beat.register(conn, self._id, "worker", queues=self._queues, tasks=self._tasks, threads=1, **row)
 
     def leave(self) -> None:
         """Stop being a worker, and restore the clock."""

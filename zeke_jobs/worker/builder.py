@@ -37,12 +37,8 @@ def build(config: Config, url: str | None = None) -> JobBroker:
 
 def _declare(broker: JobBroker, task: Task) -> None:
     """Make the task's actor unless it exists. An actor needs no update: the task's settings are read anew for each job."""
-    if task.id in broker.actors:
-        return
-    options: dict[str, Any] = {"throws": EXPECTED}
-    if schedules := list(task.schedules.values()):
-        options["periodic"] = beat.Shown(schedules[0].at, schedules[0].timezone, more=len(schedules) - 1)
-    _make_actor(broker, task.id, task.queue, options)
+    if task.id not in broker.actors:
+        _make_actor(broker, task.id, task.queue, {"throws": EXPECTED})
 
 
 def _make_actor(broker: JobBroker, name: str, queue: str, options: dict[str, Any]) -> None:
