@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from psycopg2.extensions import connection as Connection
 
+from tests.acceptance.handlers import TABLES
 from tests.fleet import Fleet
 
 
@@ -18,10 +19,6 @@ def fleet(database: str, tmp_path: Path) -> Iterator[Fleet]:
 
 @pytest.fixture
 def effects(conn: Connection) -> Connection:
-    """Tables that the handlers write to: an effect once per job, and a trace of every start."""
-    with conn.cursor() as cursor:
-        cursor.execute(
-            """CREATE TABLE effect (job uuid PRIMARY KEY, n integer);
-            CREATE TABLE trace (job uuid, what text, at timestamptz NOT NULL DEFAULT clock_timestamp())"""
-        )
+    """The tables that the handlers write to."""
+    conn.cursor().execute(TABLES)
     return conn

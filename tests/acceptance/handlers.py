@@ -17,6 +17,11 @@ from pydantic import BaseModel
 
 from zeke_jobs import Context, Payload
 
+#: What they write to: an effect once per job, and a trace of every start.
+TABLES = """
+  CREATE TABLE effect (job uuid PRIMARY KEY, n integer);
+  CREATE TABLE trace (job uuid, what text, at timestamptz NOT NULL DEFAULT clock_timestamp())"""
+
 
 class Work(Payload):
     n: int = 0

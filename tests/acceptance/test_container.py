@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +50,7 @@ def test_compose_accepts_the_file_once_the_password_is_set(tmp_path: Path) -> No
     assert "set it" in without.stderr
 
 
-def test_the_commands_run_the_first_task_of_init_in_the_order_of_the_file(
-    new_database: Callable[..., str], tmp_path: Path
-) -> None:
+def test_the_commands_run_the_first_task_of_init_in_the_order_of_the_file(new_database: Any, tmp_path: Path) -> None:
     fleet = Fleet(
         tmp_path, new_database(), environment={"ZEKE_JOBS_ENVIRONMENT": "production", "ZEKE_JOBS_HEARTBEAT": "5"}
     )

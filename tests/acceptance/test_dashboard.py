@@ -7,6 +7,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from psycopg2.extensions import connection as Connection
@@ -104,14 +105,12 @@ def state_of(conn: Connection, job: str) -> str | None:
     return str(found[0][0]) if found else None
 
 
-def test_each_page_and_each_filter_shows_what_is_there(
-    opened: Callable[[str, str], tuple[Browser, str]], jobs: dict[str, str]
-) -> None:
+def test_each_page_and_each_filter_shows_what_is_there(opened: Any, jobs: dict[str, str]) -> None:
     page, home = opened(roles.READER, "1")
 
     def shows(path: str, *expected: str) -> str:
         page.go(home + path)
-        text = page.text
+        text = str(page.text)
         for one in expected:
             assert one in text, f"{path}: {text}"
         assert "Send Job" not in text  # it is read-only
@@ -146,9 +145,7 @@ def test_each_page_and_each_filter_shows_what_is_there(
         page.press(f"//select/option[@value='{state}']", then=f"//main[contains(., '{job}') and not({others})]")
 
 
-def test_each_button_of_an_operator_does_what_it_says(
-    opened: Callable[[str, str], tuple[Browser, str]], jobs: dict[str, str], conn: Connection
-) -> None:
+def test_each_button_of_an_operator_does_what_it_says(opened: Any, jobs: dict[str, str], conn: Connection) -> None:
     page, home = opened(roles.OPERATOR, "0")
 
     def in_the_list(job: str, item: str, confirm: str | None = None) -> None:
@@ -208,9 +205,7 @@ def test_each_button_of_an_operator_does_what_it_says(
     assert done == {"cancel", "retry", "delete"}
 
 
-def test_its_forms_send_jobs_and_say_what_is_refused(
-    opened: Callable[[str, str], tuple[Browser, str]], conn: Connection
-) -> None:
+def test_its_forms_send_jobs_and_say_what_is_refused(opened: Any, conn: Connection) -> None:
     page, home = opened(roles.OPERATOR, "0")
     schema = '{"type": "object", "properties": {"n": {"type": "integer"}}, "additionalProperties": false}'
     query(conn, f"UPDATE zeke_jobs.task SET payload_schema = '{schema}' WHERE id = 'greet' RETURNING 1")
@@ -230,9 +225,7 @@ def test_its_forms_send_jobs_and_say_what_is_refused(
     page.press("//button[@type='submit']", then="//*[contains(., \"expected the name of a task, got 'unknown'\")]")
 
 
-def test_a_reader_gets_no_change_even_from_a_dashboard_that_offers_them(
-    opened: Callable[[str, str], tuple[Browser, str]], jobs: dict[str, str], conn: Connection
-) -> None:
+def test_a_reader_gets_no_change_even_from_a_dashboard_that_offers_it(opened: Any, jobs: Any, conn: Connection) -> None:
     page, home = opened(roles.READER, "0")
     page.go(f"{home}/queues/greet/jobs/{jobs['failed']}")
     page.press("//button[.='Retry']", then="//*[contains(., 'Action failed') or contains(., 'error occurred')]")

@@ -12,6 +12,7 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
+from tests.acceptance.handlers import TABLES
 from tests.conftest import PIPELINE, server_binaries
 from tests.fleet import Fleet, eventually, scalar
 from zeke_jobs.postgres import embedded, migrate
@@ -35,11 +36,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("DATABASE_URL", url)
     with closing(connect(url)) as conn:
         migrate.migrate(conn, PIPELINE)
-        with conn.cursor() as cursor:
-            cursor.execute(
-                """CREATE TABLE effect (job uuid PRIMARY KEY, n integer);
-                CREATE TABLE trace (job uuid, what text, at timestamptz NOT NULL DEFAULT clock_timestamp())"""
-            )
+        conn.cursor().execute(TABLES)
     yield folder
     embedded.stop(folder, mode="immediate")
     shutil.rmtree(folder)
@@ -70,9 +67,7 @@ def all_done(fleet: Fleet, conn: Connection, count: int) -> None:
     assert all(command.process.poll() is None for command in fleet.commands), fleet.logs()
 
 
-def test_after_a_crash_of_postgres_workers_go_on_by_themselves_and_nothing_is_lost_or_twice(
-    own: Fleet, server: Path
-) -> None:
+def test_after_a_crash_of_postgres_workers_go_on_and_nothing_is_lost_or_twice(own: Fleet, server: Path) -> None:
     loaded(own, 600)
     embedded.stop(server, mode="immediate")
     time.sleep(3)  # the outage itself

@@ -55,9 +55,7 @@ def processes_of(env: dict[str, str]) -> list[str]:
     return found
 
 
-def test_a_feed_becomes_a_brief_in_under_a_minute_and_a_second_run_starts_afresh(
-    env: dict[str, str],
-) -> None:
+def test_a_feed_becomes_a_brief_in_under_a_minute_and_a_second_run_starts_afresh(env: dict[str, str]) -> None:
     begin = time.monotonic()
     with start(env) as demo:
         text, _ = demo.communicate()

@@ -108,7 +108,7 @@ print(*{name.partition(".")[0] for name in sys.modules})
 """
 
 
-def test_every_module_of_zeke_jobs_imports_alone_and_nothing_of_the_pipeline(
+def test_each_module_of_zeke_jobs_imports_alone_without_the_pipeline(
     environments: Environments, tmp_path: Path
 ) -> None:
     done = environments.run("zeke-jobs", "python", "-c", IMPORT_ALL, cwd=tmp_path)
@@ -176,9 +176,7 @@ def test_a_missing_extra_is_named_with_the_command_that_brings_it(
     ],
     ids=lambda value: value if value.startswith("zeke") else "",
 )  # fmt: skip
-def test_an_extra_works_by_itself(
-    environments: Environments, folder: Path, wanted: str, code: str, expected: str
-) -> None:
+def test_an_extra_works_alone(environments: Environments, folder: Path, wanted: str, code: str, expected: str) -> None:
     done = environments.run(wanted, "python", "-c", code, cwd=folder)
     assert (done.returncode, done.stdout.strip()) == (0, expected), done.stderr
 

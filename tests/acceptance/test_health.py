@@ -37,9 +37,7 @@ def health(capsys: pytest.CaptureFixture[str], database: str) -> Callable[..., t
     return ask
 
 
-def test_a_worker_is_fine_from_its_announcement_until_it_proves_life_no_more(
-    fleet: Fleet, conn: Connection, health: Health
-) -> None:
+def test_a_worker_is_fine_until_it_proves_life_no_more(fleet: Fleet, conn: Connection, health: Health) -> None:
     assert health("worker") == (1, f"expected a worker on {socket.gethostname()}, got none\n")
     fleet.configure(TASKS)
     worker = fleet.workers(processes=2)
@@ -56,9 +54,7 @@ def test_a_worker_is_fine_from_its_announcement_until_it_proves_life_no_more(
     assert health("worker")[0] == 1
 
 
-def test_a_database_that_is_away_is_not_fine_and_nonsense_is_wrong_use(
-    health: Health, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_database_that_is_away_is_not_fine_nor_is_nonsense(health: Health, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
     status, said = health("worker")
     assert (status, "the database does not answer" in said) == (1, True)

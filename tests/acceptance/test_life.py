@@ -55,9 +55,7 @@ def test_sigterm_ends_workers_that_wait_for_the_database_which_they_say_at_once(
     assert took(started) < 5
 
 
-def test_workers_that_waited_for_the_database_are_refused_with_status_2_all_the_same(
-    fleet: Fleet, lock: Connection
-) -> None:
+def test_workers_that_waited_for_the_database_are_refused_with_status_2(fleet: Fleet, lock: Connection) -> None:
     fleet.configure(ONE)
     with lock.cursor() as cursor:
         cursor.execute("DELETE FROM zeke_jobs.migration WHERE name LIKE 'code-%'")
@@ -81,9 +79,7 @@ def test_sigterm_ends_what_waits_for_a_lock_at_its_start(fleet: Fleet, conn: Con
     assert took(started) < 10
 
 
-def test_what_may_start_once_fails_when_a_stop_ends_it_and_waits_when_it_had_not_started(
-    fleet: Fleet, effects: Connection
-) -> None:
+def test_a_task_without_retry_fails_when_a_stop_ends_it_and_else_waits(fleet: Fleet, effects: Connection) -> None:
     fleet.configure("""
         version: 1
         tasks:

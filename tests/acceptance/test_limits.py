@@ -152,7 +152,7 @@ def test_a_provider_refuses_hardly_a_call_and_is_used(fleet: Fleet, started: Con
     assert used >= (0.95 if DEEP else 0.9)
 
 
-def test_an_outage_costs_no_more_attempts_than_the_breaker_takes(
+def test_an_outage_costs_as_many_attempts_as_the_breaker_takes(
     fleet: Fleet, started: Connection, provider: Provider
 ) -> None:
     fleet.configure(f"""

@@ -248,9 +248,7 @@ def shown(conn: Connection, setting: str) -> Any:
     return scalar(conn, f"SHOW {setting}")
 
 
-def test_our_time_zone_follows_us_from_session_to_session(
-    make_bouncer: Callable[[int], Bouncer], database: str, conn: Connection
-) -> None:
+def test_our_time_zone_follows_us_from_session_to_session(make_bouncer: Any, database: str, conn: Connection) -> None:
     conn.cursor().execute(f"ALTER DATABASE {urlsplit(database).path[1:]} SET timezone TO 'America/New_York'")
     url = make_bouncer(1).at(database)  # one session for everybody
     with closing(connect(url)) as ours, closing(psycopg2.connect(url)) as theirs:
@@ -260,9 +258,7 @@ def test_our_time_zone_follows_us_from_session_to_session(
         assert (shown(ours, "timezone"), shown(theirs, "timezone")) == ("UTC", "Asia/Tokyo")
 
 
-def test_we_leave_nothing_behind_in_sessions_that_others_use_next(
-    make_bouncer: Callable[[int], Bouncer], database: str, conn: Connection
-) -> None:
+def test_we_leave_nothing_in_sessions_that_others_use_next(make_bouncer: Any, database: str, conn: Connection) -> None:
     name = urlsplit(database).path[1:]
     conn.cursor().execute(f"ALTER DATABASE {name} SET default_transaction_isolation TO 'repeatable read'")
     conn.cursor().execute(f"ALTER DATABASE {name} SET plan_cache_mode TO force_custom_plan")

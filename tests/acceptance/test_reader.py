@@ -13,7 +13,7 @@ import pytest
 
 from tests.acceptance.running import Up, up_in_a_folder
 from tests.actors.mail_server import MailServer
-from tests.actors.scripted_site import Answer, ScriptedSite, page
+from tests.actors.scripted_site import Answer, Site, page
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(400)]
 
@@ -40,9 +40,9 @@ def feed(url: str, name: str, *, days: float, items: int, extra: str = "") -> st
 
 
 @pytest.fixture
-def site() -> Iterator[ScriptedSite]:
+def site() -> Iterator[Site]:
     """A weblog, a profile, a repository, a podcast and a feed; the weblog's newest entry is 300 days old."""
-    with ScriptedSite() as running:
+    with Site() as running:
         url = running.url
         rss = "application/rss+xml"
         for name in NEWS:
@@ -102,7 +102,7 @@ def read_json(up: Up, *command: str) -> Any:
     return json.loads(news(up, *command, "--json"))
 
 
-def test_a_readers_first_day(up: Up, site: ScriptedSite, mail: MailServer) -> None:
+def test_a_readers_first_day(up: Up, site: Site, mail: MailServer) -> None:
     up.start()
     up.wait_for("Worker process is ready")
     begin = datetime.now(UTC)

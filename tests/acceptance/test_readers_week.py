@@ -14,7 +14,7 @@ from tests.acceptance.test_reader import ROOT, article, feed, news, read_json
 from tests.actors.engine.test_newsletters import SECRET, letter
 from tests.actors.imap_server import ImapServer
 from tests.actors.mail_server import MailServer
-from tests.actors.scripted_site import Answer, Asked, ScriptedSite, page, paragraphs, rss
+from tests.actors.scripted_site import Answer, Asked, Site, page, paragraphs, rss
 from tests.actors.sources.test_transcripts import VTT
 from tests.lab.quality.corpora import CORPUS
 
@@ -47,7 +47,7 @@ with psycopg2.connect(os.environ["DATABASE_URL"]) as conn, conn.cursor() as curs
 
 
 @pytest.fixture
-def imap(site: ScriptedSite) -> Iterator[ImapServer]:
+def imap(site: Site) -> Iterator[ImapServer]:
     """A letter with a view on the web, one without, and one of somebody whom a filter drops."""
     with ImapServer(password=SECRET) as running:
         view = f'<a href="{site.url}/letter">View in browser</a>'
@@ -57,7 +57,7 @@ def imap(site: ScriptedSite) -> Iterator[ImapServer]:
 
 
 @pytest.fixture
-def site() -> Iterator[ScriptedSite]:
+def site() -> Iterator[Site]:
     """Two feeds, a page without one behind a cookie, a podcast with a transcript, a real feed; the webhook is away."""
 
     def for_readers(asked: Asked) -> Answer:
@@ -65,7 +65,7 @@ def site() -> Iterator[ScriptedSite]:
         is_known = asked.headers.get("cookie") == f"id={COOKIE}"
         return Answer(page("For readers only", text)) if is_known else Answer(status=403)
 
-    with ScriptedSite() as running:
+    with Site() as running:
         url = running.url
         weblog = feed(url, "weblog", days=0, items=3).replace("Release 2 of weblog", "Crypto in release 2")
         paper = feed(url, "paper", days=0, items=1).replace("Release 1 of paper has a retry budget", "A walk")
@@ -100,7 +100,7 @@ def wait_for(up: Up, what: Any) -> None:
         time.sleep(0.2)
 
 
-def test_a_readers_week(site: ScriptedSite, imap: ImapServer) -> None:
+def test_a_readers_week(site: Site, imap: ImapServer) -> None:
     with MailServer() as mail, up_in_a_folder() as up:
         host = site.url.removeprefix("http://")
         real_host = host.replace("127.0.0.1", "localhost")

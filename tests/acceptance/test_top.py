@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -93,9 +94,7 @@ def open_top(fleet: Fleet, tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
 
 
 @pytest.mark.usefixtures("effects")
-def test_keys_pause_a_task_cancel_and_retry_jobs_and_open_one(
-    fleet: Fleet, conn: Connection, open_top: Callable[..., Terminal]
-) -> None:
+def test_keys_pause_a_task_cancel_and_retry_jobs_and_open_one(fleet: Fleet, conn: Connection, open_top: Any) -> None:
     fleet.configure(JOBS)
     fleet.workers()
     fleet.ready(conn, 1)

@@ -49,9 +49,7 @@ def of_attempt(number: int) -> list[tuple[str, str, int]]:
     return [("a library grumbles", "a.library", number), ("the handler grumbles", "zeke_jobs.job", number)]
 
 
-def test_what_a_failed_job_said_is_found_by_its_id_and_so_is_its_trace(
-    fleet: Fleet, effects: Connection, collector: Collector
-) -> None:
+def test_the_words_and_trace_of_a_failed_job_are_found(fleet: Fleet, effects: Connection, collector: Collector) -> None:
     fleet.configure(TASKS)
     worker = fleet.workers(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
     fleet.ready(effects, 1)

@@ -12,21 +12,13 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
+from tests.acceptance.installed import HANDLER, JOBS
 from tests.acceptance.running import BIN, Up, up_in_a_folder
 from tests.fleet import eventually
 from zeke_jobs.postgres.own_server import server_folder
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
 
-HANDLER = """\
-from zeke_jobs import Context, Payload
-
-class Greet(Payload):
-    name: str
-
-def greet(payload: Greet, ctx: Context) -> str:
-    return f"Hello, {payload.name}"
-"""
 LONG = """\
 import time
 
@@ -36,7 +28,6 @@ def run(payload: Payload, ctx: Context) -> None:
     ctx.progress(1)
     time.sleep(300)
 """
-JOBS = "version: 1\ntasks:\n  greet: {handler: 'greet:greet', concurrency: 3}\n"
 
 
 @pytest.fixture
@@ -96,9 +87,7 @@ def test_one_signal_that_comes_twice_at_once_is_one_and_for_machines_every_line_
     assert up.left() == []
 
 
-def test_a_job_that_outlasts_the_stop_is_handed_back_and_one_that_is_not_alone_says_so(
-    up: Up, conn: Connection
-) -> None:
+def test_a_job_that_outlasts_the_stop_is_handed_back_and_two_of_them_say_so(up: Up, conn: Connection) -> None:
     (up.folder / "long.py").write_text(LONG)
     (up.folder / "jobs.yaml").write_text("version: 1\ntasks:\n  long: {handler: 'long:run'}\n")
     up.env["DATABASE_URL"] = os.environ["DATABASE_URL"]

@@ -16,12 +16,14 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection
 
 from tests import distributions
+from tests.acceptance.handlers import TABLES
 from tests.acceptance.test_workers import OPEN, OVERLAP
 from tests.fleet import ROOT, Command, Fleet, eventually, scalar
 from zeke_jobs.postgres.pool import connect
@@ -166,16 +168,11 @@ def live(conn: Connection) -> dict[str, int]:
         return dict(cursor.fetchall())
 
 
-def test_old_workers_go_on_while_the_new_release_migrates_and_takes_their_place(
-    fleet: Fleet, releases: tuple[Release, Release]
-) -> None:
+def test_old_workers_go_on_while_the_new_release_migrates_and_takes_their_place(fleet: Fleet, releases: Any) -> None:
     old, new = releases
     migrate(fleet, old)
     with closing(connect(fleet.database)) as conn, conn.cursor() as cursor:
-        cursor.execute(
-            """CREATE TABLE effect (job uuid PRIMARY KEY, n integer);
-            CREATE TABLE trace (job uuid, what text, at timestamptz NOT NULL DEFAULT clock_timestamp())"""
-        )
+        cursor.execute(TABLES)
         olds = [start(fleet, old), start(fleet, old)]
         eventually(lambda: live(conn) == {old.version: 2}, 60, fleet)
         sender = Sender(fleet.database)

@@ -50,9 +50,7 @@ def test_a_limit_holds_over_two_commands_and_every_job_runs_once(fleet: Fleet, e
     assert scheduler.process.poll() is None
 
 
-def test_jobs_of_a_killed_command_complete_elsewhere_and_none_twice_in_effect(
-    fleet: Fleet, effects: Connection
-) -> None:
+def test_jobs_of_a_killed_command_complete_elsewhere_with_one_effect(fleet: Fleet, effects: Connection) -> None:
     fleet.configure("""
         version: 1
         tasks:
@@ -78,9 +76,7 @@ def test_jobs_of_a_killed_command_complete_elsewhere_and_none_twice_in_effect(
         ("after the commit", 1),
     ],
 )
-def test_a_transaction_that_is_killed_leaves_all_or_nothing(
-    fleet: Fleet, effects: Connection, point: str, runs: int
-) -> None:
+def test_a_killed_transaction_leaves_all_or_nothing(fleet: Fleet, effects: Connection, point: str, runs: int) -> None:
     fleet.configure("""
         version: 1
         tasks:
@@ -161,9 +157,7 @@ def test_stock_producers_jobs_run_plain_and_delayed(fleet: Fleet, effects: Conne
 
 
 @pytest.mark.parametrize("command", ["workers", "scheduler"])
-def test_a_broken_file_stops_the_command_with_every_error_in_its_place(
-    fleet: Fleet, conn: Connection, command: str
-) -> None:
+def test_a_broken_file_stops_the_command_with_every_error_placed(fleet: Fleet, conn: Connection, command: str) -> None:
     fleet.configure("""
         version: 1
         tasks:

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection as Connection
 
+from tests.actors.mail_server import MailServer
+from tests.actors.scripted_site import Site
 from zeke_jobs.testing import FakeContext
 
 
@@ -33,6 +35,18 @@ class StrictContext(FakeContext):
     def service(self, name: str) -> Any:
         assert not self._inside, "slow work inside a transaction"
         return super().service(name)
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with Site() as running:
+        yield running
+
+
+@pytest.fixture
+def mail_server() -> Iterator[MailServer]:
+    with MailServer() as running:
+        yield running
 
 
 @pytest.fixture

@@ -87,7 +87,7 @@ class Loopback:
         return Handler
 
 
-class ScriptedSite(Loopback):
+class Site(Loopback):
     """``site.pages["/feed"] = Answer(…)``, or a function of the request that returns one. Its requests are ``asked``."""
 
     def __init__(self) -> None:

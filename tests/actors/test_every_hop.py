@@ -103,7 +103,7 @@ def payload_of(add_story: Any, conn: Any) -> Callable[[str], dict[str, Any]]:
         *((task, ["score-relevance"]) for task in ("extract-highlights", "dedupe-insights")),
     ],
 )
-def test_an_enqueue_is_never_apart_from_its_write_at_any_hop_as_in_the_earlier_version(
+def test_an_enqueue_is_never_apart_from_its_write_at_any_hop(
     task: str, then: list[str], payload_of: Callable[[str], Any], handler_context: Any, rows: Callable[..., Any]
 ) -> None:
     handler, model, settings = {**FIRST_HALF, **OF_A_STORY}[task]

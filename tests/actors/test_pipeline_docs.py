@@ -1,7 +1,5 @@
 """docs/pipeline.md, docs/engine.md and docs/ai.md are complete."""
 
-from __future__ import annotations
-
 import re
 from datetime import timedelta
 from pathlib import Path

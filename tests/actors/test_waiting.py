@@ -1,7 +1,6 @@
 """Hosts, the Engine and models wait in one way: a refusal is a rest in one table, which every job keeps."""
 
 import uuid
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -15,9 +14,7 @@ from zeke_jobs import Defer
 HOUR = timedelta(hours=1)
 
 
-def test_a_model_that_asks_for_patience_is_asked_by_no_job_until_then(
-    handler_context: Callable[..., Any], conn: Any
-) -> None:
+def test_a_model_that_asks_for_patience_is_asked_by_no_job_until_then(handler_context: Any, conn: Any) -> None:
     call, story = CallStart("analyze", "large-1", "analyze-3", 0.01), uuid.uuid4()
     books = ledger(handler_context(), story)
     refused = books.begin(call, "a question")
@@ -42,7 +39,5 @@ def test_a_longer_rest_outlasts_a_shorter_one(conn: Any) -> None:
 @pytest.mark.parametrize(
     ("failures", "asked", "hours"), [(1, None, 1), (2, None, 2), (9, None, 6), (2, 10_800, 3), (2, 999_999, 24)]
 )
-def test_a_delay_doubles_up_to_the_longest_or_is_what_was_asked_for(
-    failures: int, asked: float | None, hours: int
-) -> None:
+def test_a_delay_doubles_up_to_the_longest_or_is_what_was_asked(failures: int, asked: float | None, hours: int) -> None:
     assert waiting.grown(failures, HOUR, 6 * HOUR, asked) == hours * HOUR

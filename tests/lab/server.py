@@ -31,20 +31,14 @@ class Server:
 
     def create(self, name: str) -> str:
         """Make an empty database and return its URL."""
-        conn = connect(self.url)
-        try:
+        with closing(connect(self.url)) as conn:
             run(conn, f"CREATE DATABASE {name}")
-        finally:
-            conn.close()
         return urlunsplit(urlsplit(self.url)._replace(path=f"/{name}"))
 
     def drop(self, url: str) -> None:
         """Drop a database, whoever is connected."""
-        conn = connect(self.url)
-        try:
+        with closing(connect(self.url)) as conn:
             run(conn, f"DROP DATABASE {urlsplit(url).path[1:]} WITH (FORCE)")
-        finally:
-            conn.close()
 
     def cpu(self) -> float:
         """Seconds of CPU that all server processes have used so far, ended ones included."""

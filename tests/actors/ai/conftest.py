@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from actors.ai import Settings
 from actors.ai.protocol import Begun, CallEnd, CallStart
 from tests.actors.scripted_site import Answer, Asked, Loopback
 
@@ -120,6 +121,12 @@ class ModelServer(Loopback):
                 stack += node["properties"].values()
             stack += [node.get("items"), *node.get("$defs", {}).values()]
         return None
+
+
+def analyst(url: str, **options: Any) -> Any:
+    """A client of the server at this address; no answer is verified unless ``options`` say so."""
+    given = {"base_url": url, "model": "m", "timeout": "5s", "verify": False, **options}
+    return Settings.model_validate({"provider": "openai", "openai": given}).open()
 
 
 def operation(body: dict[str, Any]) -> str:

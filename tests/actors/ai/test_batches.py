@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 import zeke_jobs
 from actors.ai import Settings
+from tests.actors.database import execute
 from tests.fleet import scalar
 from tests.lab.ai.halves import TASKS, run
 from tests.lab.ai.provider import Gone, Provider
@@ -60,9 +61,7 @@ def analyses(conn: Connection, count: int) -> list[Any]:
 
 
 def costs(conn: Connection) -> list[tuple[str, float]]:
-    with conn.cursor() as cursor:
-        cursor.execute("SELECT outcome, cost_usd::float8 FROM ai_calls WHERE operation = 'analyze' ORDER BY 1, 2")
-        return cursor.fetchall()
+    return execute(conn, "SELECT outcome, cost_usd::float8 FROM ai_calls WHERE operation = 'analyze' ORDER BY 1, 2")
 
 
 def completed(conn: Connection) -> int:
@@ -95,9 +94,7 @@ def test_each_story_is_analysed_once_and_paid_once_when_workers_are_killed_at_ea
     assert wrong == [], said
 
 
-def test_an_answer_costs_half_once_for_the_ledger_and_for_its_job(
-    conn: Connection, provider: Provider, runner: Callable[..., JobRunner]
-) -> None:
+def test_an_answer_costs_half_for_the_ledger_and_for_its_job(conn: Connection, provider: Provider, runner: Any) -> None:
     jobs = asked(conn, runner, 3)
     polled(runner())
     assert completed(conn) == 3
@@ -164,18 +161,14 @@ def test_a_batch_that_never_ends_is_cancelled_and_its_questions_are_asked_alone(
     assert max(provider.paid.values()) == 1
 
 
-def test_a_provider_that_says_nothing_at_all_keeps_nobody_waiting_for_ever(
-    conn: Connection, provider: Provider, runner: Callable[..., JobRunner]
-) -> None:
+def test_a_silent_provider_keeps_nobody_waiting_for_ever(conn: Connection, provider: Provider, runner: Any) -> None:
     asked(conn, runner, 2)
     runner()(waits=False)  # nobody polls
     assert completed(conn) == 2
     assert costs(conn) == [("failed", 0.0)] * 2 + [("ok", FULL)] * 2
 
 
-def test_a_batch_that_expired_is_asked_alone(
-    conn: Connection, provider: Provider, runner: Callable[..., JobRunner]
-) -> None:
+def test_a_batch_that_expired_is_asked_alone(conn: Connection, provider: Provider, runner: Any) -> None:
     provider.fate = lambda _: "expired"
     asked(conn, runner, 2)
     polled(runner())
@@ -184,9 +177,7 @@ def test_a_batch_that_expired_is_asked_alone(
     assert scalar(conn, "SELECT count(*) FROM ai_calls WHERE detail = 'it expired'") == 2
 
 
-def test_a_provider_without_batches_is_asked_alone(
-    conn: Connection, provider: Provider, runner: Callable[..., JobRunner]
-) -> None:
+def test_a_provider_without_batches_is_asked_alone(conn: Connection, provider: Provider, runner: Any) -> None:
     provider.has_batches = False
     asked(conn, runner, 2)
     runner()()
@@ -194,7 +185,7 @@ def test_a_provider_without_batches_is_asked_alone(
     assert costs(conn) == [("failed", 0.0)] * 2 + [("ok", FULL)] * 2
 
 
-def test_answers_of_open_batches_are_used_after_batch_is_set_to_false(
+def test_answers_of_open_batches_are_used_after_batch_is_false(
     conn: Connection, provider: Provider, runner: Callable[..., JobRunner]
 ) -> None:
     asked(conn, runner, 2)
@@ -205,9 +196,7 @@ def test_answers_of_open_batches_are_used_after_batch_is_set_to_false(
     assert len(provider.batches) == 1
 
 
-def test_the_answer_to_a_job_that_was_cancelled_meanwhile_is_in_the_ledger(
-    conn: Connection, provider: Provider, runner: Callable[..., JobRunner]
-) -> None:
+def test_the_answer_to_a_cancelled_job_is_in_the_ledger(conn: Connection, provider: Provider, runner: Any) -> None:
     jobs = asked(conn, runner, 2)
     runner()()
     zeke_jobs.cancel(jobs[0])
@@ -216,9 +205,7 @@ def test_the_answer_to_a_job_that_was_cancelled_meanwhile_is_in_the_ledger(
     assert costs(conn) == [("ok", HALF)] * 2, "it was paid"
 
 
-def test_a_job_that_is_cancelled_in_time_leaves_the_batch(
-    conn: Connection, provider: Provider, runner: Callable[..., JobRunner]
-) -> None:
+def test_a_job_that_is_cancelled_in_time_leaves_the_batch(conn: Connection, provider: Provider, runner: Any) -> None:
     jobs = asked(conn, runner, 2)
     zeke_jobs.cancel(jobs[0])
     polled(runner())
@@ -226,9 +213,7 @@ def test_a_job_that_is_cancelled_in_time_leaves_the_batch(
     assert costs(conn) == [("failed", 0.0), ("ok", HALF)]
 
 
-def test_a_second_ask_batch_asks_nothing(
-    conn: Connection, provider: Provider, runner: Callable[..., JobRunner]
-) -> None:
+def test_a_second_ask_batch_asks_nothing(conn: Connection, provider: Provider, runner: Any) -> None:
     asked(conn, runner, 2)
     runner()()
     calls = scalar(conn, "SELECT array_agg(id::text) FROM ai_calls")
@@ -238,9 +223,7 @@ def test_a_second_ask_batch_asks_nothing(
     assert len(provider.batches) == 1
 
 
-def test_one_list_is_the_poll_of_all_open_batches(
-    conn: Connection, provider: Provider, runner: Callable[..., JobRunner]
-) -> None:
+def test_one_list_is_the_poll_of_all_open_batches(conn: Connection, provider: Provider, runner: Any) -> None:
     run_jobs = runner()
     for story in add_stories(conn, 3):
         zeke_jobs.send("analyze-story", {"story_id": story})
@@ -251,9 +234,7 @@ def test_one_list_is_the_poll_of_all_open_batches(
     assert provider.calls["/batches"] == 4
 
 
-def test_with_another_provider_the_waiting_jobs_go_on_with_it(
-    conn: Connection, provider: Provider, runner: Callable[..., JobRunner]
-) -> None:
+def test_waiting_jobs_go_on_with_another_provider(conn: Connection, provider: Provider, runner: Any) -> None:
     asked(conn, runner, 1)
     runner(provider="local", batch=False)()
     assert provider.batches == []
@@ -321,9 +302,7 @@ def test_an_answer_that_no_database_takes_is_paid_and_asked_again(
     assert costs(conn)[0][1] == HALF
 
 
-def test_nobody_who_waits_for_an_answer_waits_for_a_batch(
-    conn: Connection, provider: Provider, runner: Callable[..., JobRunner]
-) -> None:
+def test_nobody_who_waits_for_an_answer_waits_for_a_batch(conn: Connection, provider: Provider, runner: Any) -> None:
     run_jobs = runner()
     (story,) = add_stories(conn, 1)
     zeke_jobs.send("analyze-story", {"story_id": story, "trigger": "manual"})

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from actors.ai import Settings
 from actors.ai.prompting import VERSIONS, prompt, repeats_instructions
 from actors.ai.protocol import Story, Unfounded
+from tests.actors.ai import conftest
 from tests.actors.ai.conftest import GOOD, Books, ModelServer, completion
 from zeke_jobs import Defer, Reject, Retry
 
@@ -56,15 +56,7 @@ def server() -> Iterator[ModelServer]:
 @pytest.fixture(scope="module")
 def analyst(server: ModelServer) -> Any:
     prices = {name: {"input": 1.0, "output": 1.0} for name in ("m", "e")}
-    options = {
-        "base_url": server.url,
-        "model": "m",
-        "embedding_model": "e",
-        "prices": prices,
-        "timeout": "5s",
-        "verify": False,
-    }
-    return Settings.model_validate({"provider": "openai", "openai": options}).open()
+    return conftest.analyst(server.url, embedding_model="e", prices=prices)
 
 
 def ask(analyst: Any, server: ModelServer, answer: Any, document: str = ARTICLE, operation: str = "analyze") -> Any:
@@ -95,6 +87,7 @@ def test_a_page_reaches_the_model_as_material_without_tools_and_without_what_nob
     assert user.endswith(f"\n=== {nonce} story ends ===")
     assert user.count(nonce) == 2
     assert not any(ord(char) in range(0xE0000, 0xE0080) or char in "\u200b\u202e" for char in user)
+    assert ARTICLE not in system
     assert body.keys().isdisjoint({"tools", "functions", "tool_choice"})
 
 

@@ -41,7 +41,7 @@ def test_any_document_can_be_analysed(document: str) -> None:
     assert len(analyst.embed(story(document)).vector) == 1536
 
 
-def test_embeddings_carry_their_true_name_unlike_those_of_the_earlier_version() -> None:
+def test_embeddings_carry_their_true_name() -> None:
     assert Settings().open().embed(story()).model_version == "hashed-words-1"
 
 
@@ -153,7 +153,7 @@ RAIN = "Rain fell for the whole of the long night in the valley. People slept in
         ("", None),
     ],
 )
-def test_the_pages_description_is_told_if_it_is_whole_and_the_text_bears_it_out(
+def test_the_pages_description_is_told_if_whole_and_borne_out_by_the_text(
     description: str, one_liner: str | None
 ) -> None:
     told = story(RAIN, title="Dam at Orrin breaks", description=description)

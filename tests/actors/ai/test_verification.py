@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from actors.ai import Settings
 from actors.ai.gate.evidence import evidence, keys
 from actors.ai.protocol import Story, Unfounded
 from actors.cli.story import _made_by
-from tests.actors.ai.conftest import Books, ModelServer, completion, operation
+from tests.actors.ai.conftest import Books, ModelServer, analyst, completion, operation
 from tests.actors.ai.gate.told import BY_RULE, stories
 from tests.figures import Figure
 from tests.lab.quality.corpora import WHOLE
@@ -66,16 +65,10 @@ def ask(server: Verifier) -> Iterator[Callable[..., Any]]:
 
     def go(said: str, story: Story = STORY, books: Books | None = None, **options: Any) -> Any:
         server.says = {"summary": said}
-        given = {
-            "base_url": server.url,
-            "model": "m",
-            "timeout": "5s",
-            "prices": {"m": {"input": 1, "output": 10}},
-            **options,
-        }
         key = json.dumps(options)
         if key not in analysts:
-            analysts[key] = Settings.model_validate({"provider": "openai", "openai": given}).open()
+            prices = {"m": {"input": 1, "output": 10}}
+            analysts[key] = analyst(server.url, **{"prices": prices, "verify": True, **options})
         try:
             return analysts[key].summarize(story, books or Books())
         except Unfounded as unfounded:
@@ -96,9 +89,7 @@ def shown_by(story: Story, *, best: bool = True) -> Callable[[str], list[str]]:
     return cite
 
 
-def test_a_statement_that_does_not_follow_is_not_stored_and_the_rest_says_that_it_was_verified(
-    ask: Callable[..., Any], server: Verifier
-) -> None:
+def test_a_statement_that_does_not_follow_is_not_stored_and_the_rest_is_verified(ask: Any, server: Verifier) -> None:
     shown = {TRUE: STORY.document.split(". ")[0] + ".", LEANS: "Nobody was hurt without a helmet."}
     server.judge = lambda text: (text in shown, [shown.get(text, "")])
     books = Books()
@@ -120,9 +111,7 @@ def test_a_statement_that_does_not_follow_is_not_stored_and_the_rest_says_that_i
     ) == ("by m, verified")
 
 
-def test_without_a_statement_that_follows_the_model_is_asked_again_and_then_the_local_text_stays(
-    ask: Callable[..., Any], server: Verifier
-) -> None:
+def test_without_a_statement_that_follows_the_local_text_stays_after_two_asks(ask: Any, server: Verifier) -> None:
     server.judge = lambda _: (False, [])
     books = Books()
     found = ask(FALSE, books=books)
@@ -140,9 +129,7 @@ def test_a_setting_names_a_cheaper_model_or_switches_it_off(ask: Callable[..., A
     assert [call.operation for call in off.calls] == ["summarize"]
 
 
-def test_a_verification_that_fails_is_retried_without_asking_for_the_answer_again(
-    ask: Callable[..., Any], server: Verifier
-) -> None:
+def test_a_verification_that_fails_is_retried_without_asking_for_the_answer_again(ask: Any, server: Verifier) -> None:
     server.judge = lambda _: (True, ["Orbis cuts the memory of its mills by 12 percent."])
     server.script.extend(
         [
@@ -206,9 +193,7 @@ def test_two_verdicts_on_a_statement_or_none_are_no_verdict(ask: Callable[..., A
         "Ken Holt paid 3 crowns to Ida Brandt.",
     ],
 )
-def test_an_opposite_or_a_swap_passes_the_rules_and_not_the_verification(
-    ask: Callable[..., Any], server: Verifier, said: str
-) -> None:
+def test_an_opposite_or_a_swap_passes_the_rules_and_not_the_verification(ask: Any, server: Verifier, said: str) -> None:
     server.judge = lambda _: (False, [])
     assert ask(said, verify=False).text == said
     assert isinstance(ask(said), Unfounded)

@@ -10,7 +10,7 @@ import pytest
 from actors.ai import Settings
 from actors.ai.openai.answers import SummaryAnswer, read
 from actors.ai.protocol import Story
-from tests.actors.ai.conftest import Books, completion
+from tests.actors.ai.conftest import Books, analyst, completion
 from zeke_jobs import Reject, Retry
 
 STORY = Story(
@@ -41,18 +41,9 @@ def messages(content: list[dict[str, Any]], reason: str = "end_turn") -> dict[st
 def ask(model_server: Any) -> Callable[..., tuple[Any, dict[str, Any], Books]]:
     def go(answer: dict[str, Any], **options: Any) -> tuple[Any, dict[str, Any], Books]:
         model_server.script.append(lambda _: (200, {}, answer))
-        given = {
-            "base_url": model_server.url,
-            "api_key": "sk-secret",
-            "model": "m",
-            "timeout": "5s",
-            "verify": False,
-            **options,
-        }
-        analyst = Settings.model_validate({"provider": "openai", "openai": given}).open()
         books = Books()
         try:
-            found: Any = analyst.summarize(STORY, books)
+            found: Any = analyst(**{"url": model_server.url, "api_key": "sk-secret", **options}).summarize(STORY, books)
         except (Retry, Reject) as verdict:
             found = verdict
         return found, model_server.asked[-1], books
@@ -90,8 +81,8 @@ def test_azure_is_reached_by_its_address_key_and_version(ask: Callable[..., Any]
     azure = model_server.url.replace("/v1", "/openai/deployments/news")
     options = {"api_key": None, "extra_headers": {"api-key": "az-secret"}}
     for more in (
-        {"base_url": azure, "query": {"api-version": "2024-10-21"}},
-        {"base_url": f"{azure}?api-version=2024-10-21"},
+        {"url": azure, "query": {"api-version": "2024-10-21"}},
+        {"url": f"{azure}?api-version=2024-10-21"},
     ):
         found, asked, _ = ask(completion(ANSWER), **options, **more)
         assert found.text == "The registry signs every package now."
@@ -158,8 +149,6 @@ def test_an_answer_is_found_in_fences_prose_and_behind_thoughts(content: str) ->
         {"content": [{"type": "text", "text": ANSWER}]},
     ],
 )
-def test_a_chat_answer_may_come_in_parts_or_behind_its_reasoning(
-    ask: Callable[..., Any], message: dict[str, Any]
-) -> None:
+def test_a_chat_answer_may_come_in_parts_or_behind_its_reasoning(ask: Any, message: dict[str, Any]) -> None:
     found, _, _ = ask(completion("", message=message))
     assert found.text == "The registry signs every package now."

@@ -23,8 +23,9 @@ from actors.briefs.delivery.settings import AlertSettings, Quiet, Receiver, _qui
 from actors.cli.app import run as news_app
 from actors.schema import DeliverAlert
 from actors.store.statements import SQL
+from tests.actors.database import execute
 from tests.actors.mail_server import MailServer
-from tests.actors.scripted_site import Answer, ScriptedSite
+from tests.actors.scripted_site import Answer, Site
 from zeke_jobs import config
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.revisions import boot
@@ -62,7 +63,7 @@ class Alerts:
     def story(self, word: str = "walnut", *, analysed: bool = True, **known: Any) -> str:
         """A story, analysed by the real task; what its alerts send has been sent."""
         made = str(self._add(TEXT.format(word, len(word) * 7), title=f"Release of {word}", **known))
-        self.execute("UPDATE stories SET created_at = zeke_jobs.now() WHERE id = %s", made)
+        self.rows("UPDATE stories SET created_at = zeke_jobs.now() WHERE id = %s", made)
         if analysed:
             self.analyse(made)
         return made
@@ -75,14 +76,8 @@ class Alerts:
         (now,) = self.rows("SELECT zeke_jobs.now()")[0]
         set_clock(self.conn, now + by)
 
-    def execute(self, sql: str, *params: Any) -> None:
-        with self.conn.cursor() as cursor:
-            cursor.execute(sql, params)
-
     def rows(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
-        with self.conn.cursor() as cursor:
-            cursor.execute(sql, params)
-            return list(cursor.fetchall())
+        return execute(self.conn, sql, *params)
 
     def close(self) -> None:
         for runner in self._runners:
@@ -90,24 +85,12 @@ class Alerts:
 
 
 @pytest.fixture
-def server() -> Iterator[MailServer]:
-    with MailServer() as running:
-        yield running
-
-
-@pytest.fixture
-def site() -> Iterator[ScriptedSite]:
-    with ScriptedSite() as running:
-        running.pages |= {"/hook": Answer(status=204), "/": Answer(status=200)}
-        yield running
-
-
-@pytest.fixture
-def receivers(server: MailServer, site: ScriptedSite, tmp_path: Path) -> dict[str, Any]:
+def receivers(mail_server: MailServer, site: Site, tmp_path: Path) -> dict[str, Any]:
+    site.pages |= {"/hook": Answer(status=204), "/": Answer(status=200)}
     loopback = {"allow_networks": ["127.0.0.0/8"]}
     mail = {
         "host": "127.0.0.1",
-        "port": server.port,
+        "port": mail_server.port,
         "security": "none",
         "from": "news@a.example",
         "to": ["ada@b.example"],
@@ -145,12 +128,12 @@ def news(alerts: Alerts, capsys: pytest.CaptureFixture[str]) -> Callable[..., st
     return call
 
 
-def hooks(site: ScriptedSite) -> list[dict[str, Any]]:
+def hooks(site: Site) -> list[dict[str, Any]]:
     return [json.loads(asked.body) for asked in site.asked if asked.path == "/hook"]
 
 
 def why(news: Callable[..., str], story: str, alerts: Alerts) -> list[str]:
-    alerts.execute("UPDATE raw_items SET url = 'https://a.example/' || id")
+    alerts.rows("UPDATE raw_items SET url = 'https://a.example/' || id")
     ((url,),) = alerts.rows(
         "SELECT r.url FROM raw_items r JOIN contents c ON c.raw_item_id = r.id JOIN stories s ON s.content_id = c.id"
         " WHERE s.id = %s",
@@ -162,7 +145,7 @@ def why(news: Callable[..., str], story: str, alerts: Alerts) -> list[str]:
 
 
 def test_a_story_is_sent_once_to_each_receiver_however_often_it_is_analysed(
-    alerts: Alerts, news: Any, server: MailServer, site: ScriptedSite, tmp_path: Path
+    alerts: Alerts, news: Any, mail_server: MailServer, site: Site, tmp_path: Path
 ) -> None:
     to = [word for name in ("me", "team", "phone", "script", "files") for word in ("--to", name)]
     assert news("alert", "add", "queues", '"retry budget" -cats', *to) == (
@@ -172,9 +155,9 @@ def test_a_story_is_sent_once_to_each_receiver_however_often_it_is_analysed(
     alerts.story("kettle", kind="video", source=uuid.uuid4())  # of its own event, and it fits too
     for trigger in ("manual", "retry", "auto"):
         assert alerts.analyse(story, trigger) == []
-    mails = [mail.message["Subject"] for mail in server.mails]
+    mails = [mail.message["Subject"] for mail in mail_server.mails]
     assert mails == ["queues: Release of walnut", "queues: Release of kettle"]
-    text = server.mails[0].message.get_body(("plain",))
+    text = mail_server.mails[0].message.get_body(("plain",))
     assert text is not None
     assert f"https://a.example/{story}" in text.get_content()
     first = next(asked for asked in site.asked if asked.path == "/hook")
@@ -198,10 +181,10 @@ def test_a_story_is_sent_once_to_each_receiver_however_often_it_is_analysed(
     assert "queues" in news("alert", "list")
     assert news("alert", "remove", "queues") == "removed alert queues\n"
     alerts.story("granite")
-    assert len(server.mails) == 2
+    assert len(mail_server.mails) == 2
 
 
-def test_what_does_not_fit_is_not_sent_and_why_says_so(alerts: Alerts, news: Any, site: ScriptedSite) -> None:
+def test_what_does_not_fit_is_not_sent_and_why_says_so(alerts: Alerts, news: Any, site: Site) -> None:
     old = alerts.story("walnut")
     alerts.move(timedelta(seconds=1))
     news("alert", "add", "hot", "--min-chili", "5", "--to", "team")
@@ -225,9 +208,7 @@ def test_what_does_not_fit_is_not_sent_and_why_says_so(alerts: Alerts, news: Any
     )
 
 
-def test_one_event_is_one_message_also_of_two_alerts_and_after_its_merger(
-    alerts: Alerts, news: Any, site: ScriptedSite
-) -> None:
+def test_one_event_is_one_message_of_two_alerts_and_after_its_merger(alerts: Alerts, news: Any, site: Site) -> None:
     news("alert", "add", "queues", "postgres", "--to", "team")
     news("alert", "add", "budgets", "budget", "--to", "team")
     first = alerts.story("walnut")
@@ -241,20 +222,20 @@ def test_one_event_is_one_message_also_of_two_alerts_and_after_its_merger(
         "alert budgets to team: story 1 tells of the same event: sent by queues ago",
     ]
     # Two events that were sent become one, and are analysed again.
-    alerts.execute("UPDATE stories SET cluster_id = (SELECT cluster_id FROM stories WHERE id = %s)", first)
+    alerts.rows("UPDATE stories SET cluster_id = (SELECT cluster_id FROM stories WHERE id = %s)", first)
     for story in (first, again, other):
         alerts.analyse(story, "manual")
     assert len(hooks(site)) == 2
 
 
-def test_events_that_become_one_while_they_wait_are_one_message(alerts: Alerts, news: Any, site: ScriptedSite) -> None:
+def test_events_that_become_one_while_they_wait_are_one_message(alerts: Alerts, news: Any, site: Site) -> None:
     news("alert", "add", "queues", "postgres", "--to", "team")
     site.pages["/hook"] = Answer(status=503)
     first = alerts.story("walnut")
     alerts.move(timedelta(seconds=1))
     second = alerts.story("granite")
     alerts.story("walnut", source=uuid.uuid4())
-    alerts.execute("UPDATE stories SET cluster_id = (SELECT cluster_id FROM stories WHERE id = %s)", first)
+    alerts.rows("UPDATE stories SET cluster_id = (SELECT cluster_id FROM stories WHERE id = %s)", first)
     site.pages["/hook"] = Answer(status=200)
     alerts.move(timedelta(hours=1))
     alerts.run()
@@ -262,13 +243,13 @@ def test_events_that_become_one_while_they_wait_are_one_message(alerts: Alerts, 
     assert why(news, second, alerts) == ["alert queues to team: story 1 tells of the same event: sent ago"]
 
 
-def test_a_story_is_sent_when_more_sources_make_it_hot(alerts: Alerts, news: Any, site: ScriptedSite) -> None:
+def test_a_story_is_sent_when_more_sources_make_it_hot(alerts: Alerts, news: Any, site: Site) -> None:
     story = alerts.story()
     ((chili,),) = alerts.rows("SELECT (citations ->> 'chili')::float FROM story_overlays")
     news("alert", "add", "hot", "--min-chili", str(chili + 0.05), "--to", "team")
     assert alerts.analyse(story, "manual") == []
     for n in range(4):
-        alerts.execute(
+        alerts.rows(
             "WITH src AS (INSERT INTO sources (type, name) VALUES ('rss', %s) RETURNING id), item AS ("
             "INSERT INTO raw_items (source_id, external_id) SELECT id, 'copy' FROM src RETURNING id)"
             " INSERT INTO item_outcomes (raw_item_id, outcome, story_id) SELECT id, 'duplicate', %s FROM item",
@@ -280,9 +261,7 @@ def test_a_story_is_sent_when_more_sources_make_it_hot(alerts: Alerts, news: Any
 
 
 @pytest.mark.parametrize("status", [503, 404])
-def test_nothing_is_lost_while_a_receiver_is_away_for_a_day(
-    alerts: Alerts, news: Any, site: ScriptedSite, status: int
-) -> None:
+def test_nothing_is_lost_while_a_receiver_is_away_for_a_day(alerts: Alerts, news: Any, site: Site, status: int) -> None:
     news("alert", "add", "queues", "postgres", "--to", "team")
     site.pages["/hook"] = Answer(status=status)
     stories = []
@@ -312,7 +291,7 @@ def test_nothing_is_lost_while_a_receiver_is_away_for_a_day(
     ],
 )
 def test_a_receiver_that_refuses_fails_the_job_and_gets_all_with_the_next_story(
-    alerts: Alerts, news: Any, site: ScriptedSite, answer: Answer, said: str
+    alerts: Alerts, news: Any, site: Site, answer: Answer, said: str
 ) -> None:
     news("alert", "add", "queues", "postgres", "--to", "team")
     site.pages["/hook"] = answer
@@ -328,8 +307,8 @@ def test_a_receiver_that_refuses_fails_the_job_and_gets_all_with_the_next_story(
     assert site.times("/elsewhere") == 0
 
 
-def test_a_receiver_that_never_answers_holds_up_no_other(
-    alerts: Alerts, news: Any, site: ScriptedSite, server: MailServer
+def test_a_receiver_without_an_answer_holds_up_no_other(
+    alerts: Alerts, news: Any, site: Site, mail_server: MailServer
 ) -> None:
     news("alert", "add", "queues", "postgres", "--to", "team", "--to", "me")
     done = threading.Event()
@@ -341,7 +320,7 @@ def test_a_receiver_that_never_answers_holds_up_no_other(
     site.pages["/hook"] = hang
     story = alerts.story()
     done.set()
-    assert len(server.mails) == 1
+    assert len(mail_server.mails) == 1
     assert any("took longer than 1 s" in line for line in why(news, story, alerts))
 
 
@@ -370,9 +349,7 @@ def test_a_command_that_fails_is_told(
     assert re.search(said, why(news, story, alerts)[0])
 
 
-def test_in_quiet_hours_all_waits_for_their_end_and_comes_in_one_message(
-    alerts: Alerts, news: Any, receivers: dict[str, Any], site: ScriptedSite
-) -> None:
+def test_quiet_hours_end_in_one_message(alerts: Alerts, news: Any, receivers: dict[str, Any], site: Site) -> None:
     alerts.put({**receivers, "team": {**receivers["team"], "quiet": "22:00-07:00 Europe/Berlin"}})
     news("alert", "add", "queues", "postgres", "--to", "team")
     alerts.move(timedelta(hours=1, minutes=30))  # half past ten in Berlin
@@ -388,9 +365,7 @@ def test_in_quiet_hours_all_waits_for_their_end_and_comes_in_one_message(
     assert [told["title"] for told in hooks(site)] == ["queues: 2 events"]
 
 
-def test_quiet_hours_that_are_changed_hold_within_a_quarter_of_an_hour(
-    alerts: Alerts, news: Any, receivers: dict[str, Any], site: ScriptedSite
-) -> None:
+def test_changed_quiet_hours_hold_within_a_quarter_hour(alerts: Alerts, news: Any, receivers: Any, site: Site) -> None:
     alerts.put({**receivers, "team": {**receivers["team"], "quiet": "20:00-07:00 Europe/Berlin"}})
     news("alert", "add", "queues", "postgres", "--to", "team")
     alerts.story("walnut")
@@ -401,9 +376,7 @@ def test_quiet_hours_that_are_changed_hold_within_a_quarter_of_an_hour(
     assert [told["title"] for told in hooks(site)] == ["queues: Release of walnut"]
 
 
-def test_beyond_so_many_messages_an_hour_comes_a_summary(
-    alerts: Alerts, news: Any, receivers: dict[str, Any], site: ScriptedSite
-) -> None:
+def test_beyond_so_many_messages_an_hour_comes_a_summary(alerts: Alerts, news: Any, receivers: Any, site: Site) -> None:
     alerts.put({**receivers, "team": {**receivers["team"], "hourly": 2}})
     news("alert", "add", "queues", "postgres", "--to", "team")
     stories = []
@@ -417,9 +390,7 @@ def test_beyond_so_many_messages_an_hour_comes_a_summary(
     assert [told["title"] for told in hooks(site)][2:] == ["queues: 3 events"]
 
 
-def test_a_summary_is_one_message_of_its_hour(
-    alerts: Alerts, news: Any, receivers: dict[str, Any], site: ScriptedSite
-) -> None:
+def test_a_summary_is_one_message_of_its_hour(alerts: Alerts, news: Any, receivers: Any, site: Site) -> None:
     release_clock(alerts.conn)  # a clock that runs gives each row another time
     alerts.put({**receivers, "team": {**receivers["team"], "hourly": 2}})
     news("alert", "add", "queues", "postgres", "--to", "team")
@@ -435,7 +406,7 @@ def test_a_summary_is_one_message_of_its_hour(
 
 
 def test_what_an_analysis_finds_while_the_job_begins_is_not_left_behind(
-    alerts: Alerts, news: Any, site: ScriptedSite, other_conn: Connection, database: str
+    alerts: Alerts, news: Any, site: Site, other_conn: Connection, database: str
 ) -> None:
     news("alert", "add", "queues", "postgres", "--to", "team")
     story = alerts.story("walnut", analysed=False)
@@ -458,9 +429,7 @@ def test_what_an_analysis_finds_while_the_job_begins_is_not_left_behind(
     assert outputs == [{"outcome": "sent", "stories": 1}]
 
 
-def test_more_than_a_message_holds_comes_in_several(
-    alerts: Alerts, news: Any, site: ScriptedSite, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_long_list_comes_in_several(alerts: Alerts, news: Any, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("actors.briefs.alert._MOST", 2)
     site.pages["/hook"] = Answer(status=503)
     news("alert", "add", "queues", "postgres", "--to", "team")
@@ -473,15 +442,15 @@ def test_more_than_a_message_holds_comes_in_several(
     assert sorted(len(told["entries"]) for told in hooks(site)) == [1, 2, 2]
 
 
-def test_what_strangers_write_stays_text(alerts: Alerts, news: Any, server: MailServer, site: ScriptedSite) -> None:
+def test_what_strangers_write_stays_text(alerts: Alerts, news: Any, mail_server: MailServer, site: Site) -> None:
     news("alert", "add", "queues", "postgres", "--to", "me", "--to", "phone")
     story = alerts.story(analysed=False)
-    alerts.execute(
+    alerts.rows(
         "UPDATE stories SET title = %s, primary_url = 'javascript:alert(1)'",
         "<b>x</b>\r\nBcc: eve@example.org " + "日" * 2000,
     )
     alerts.analyse(story)
-    message = server.mails[0].message
+    message = mail_server.mails[0].message
     assert message["Bcc"] is None
     html = message.get_body(("html",))
     assert html is not None
@@ -559,9 +528,7 @@ def test_a_receiver_has_a_name_that_a_job_can_carry(name: str) -> None:
         ((" ", "postgres", "--to", "me"), "expected a name"),
     ],
 )
-def test_an_alert_that_makes_no_sense_is_refused(
-    alerts: Alerts, news: Any, command: tuple[str, ...], said: str
-) -> None:
+def test_an_alert_without_sense_is_refused(alerts: Alerts, news: Any, command: tuple[str, ...], said: str) -> None:
     assert said in news("alert", "add", *command, status=2)
     assert alerts.rows("SELECT FROM alerts") == []
 
@@ -583,8 +550,8 @@ def test_a_name_is_taken_once_and_a_receiver_that_went_from_jobs_yaml_is_told(
     assert why(news, story, alerts) == ["alert queues to me: sent ago"]
 
 
-def test_without_the_task_in_jobs_yaml_analyses_go_on_and_nothing_is_lost(
-    alerts: Alerts, news: Any, receivers: dict[str, Any], site: ScriptedSite
+def test_without_the_task_analyses_go_on_and_nothing_is_lost(
+    alerts: Alerts, news: Any, receivers: dict[str, Any], site: Site
 ) -> None:
     news("alert", "add", "queues", "postgres", "--to", "team")
     alerts.put(receivers, "another-name")
@@ -595,8 +562,8 @@ def test_without_the_task_in_jobs_yaml_analyses_go_on_and_nothing_is_lost(
     assert [told["title"] for told in hooks(site)] == ["queues: 2 events"]
 
 
-def test_an_alert_that_is_removed_neither_tells_again_nor_takes_away_what_another_found(
-    alerts: Alerts, news: Any, site: ScriptedSite
+def test_a_removed_alert_neither_tells_again_nor_takes_what_another_found(
+    alerts: Alerts, news: Any, site: Site
 ) -> None:
     news("alert", "add", "queues", "postgres", "--to", "team")
     news("alert", "add", "budgets", "budget", "--to", "team")
@@ -617,14 +584,12 @@ def test_an_alert_that_is_removed_neither_tells_again_nor_takes_away_what_anothe
     assert why(news, waits, alerts)[0] == "alert budgets to team: sent ago"
 
 
-def test_a_removal_and_a_delivery_wait_for_each_other_in_order(
-    alerts: Alerts, news: Any, site: ScriptedSite, other_conn: Connection
-) -> None:
+def test_a_removal_and_a_delivery_wait_in_order(alerts: Alerts, news: Any, site: Site, other_conn: Connection) -> None:
     news("alert", "add", "budgets", "budget min", "--to", "team")
     news("alert", "add", "queues", "postgres", "--to", "team")
     site.pages["/hook"] = Answer(status=503)
     alerts.story("granite")
-    alerts.execute("UPDATE alerts SET words = 'budget' WHERE name = 'budgets'")
+    alerts.rows("UPDATE alerts SET words = 'budget' WHERE name = 'budgets'")
     other_conn.autocommit = False
     hold = "SELECT FROM alerts WHERE name = %s FOR UPDATE"
     with other_conn.cursor() as cursor:
@@ -641,7 +606,7 @@ def test_a_removal_and_a_delivery_wait_for_each_other_in_order(
 
 
 def test_a_worker_that_dies_after_delivery_sends_the_same_message_again_whatever_was_found_meanwhile(
-    alerts: Alerts, news: Any, site: ScriptedSite, conn: Connection, receivers: dict[str, Any]
+    alerts: Alerts, news: Any, site: Site, conn: Connection, receivers: dict[str, Any]
 ) -> None:
     news("alert", "add", "queues", "postgres", "--to", "team")
     site.pages["/hook"] = Answer(status=307)
@@ -666,7 +631,7 @@ def test_a_worker_that_dies_after_delivery_sends_the_same_message_again_whatever
 
 
 def test_two_jobs_of_a_receiver_send_a_message_once_whatever_jobs_yaml_says_of_its_concurrency(
-    alerts: Alerts, news: Any, site: ScriptedSite, conn: Connection, receivers: dict[str, Any]
+    alerts: Alerts, news: Any, site: Site, conn: Connection, receivers: dict[str, Any]
 ) -> None:
     news("alert", "add", "queues", "postgres", "--to", "team")
     site.pages["/hook"] = Answer(status=307)
@@ -679,18 +644,18 @@ def test_two_jobs_of_a_receiver_send_a_message_once_whatever_jobs_yaml_says_of_i
     assert site.asked == []
 
 
-def test_ntfy_gets_a_message_within_its_bound_in_any_script(alerts: Alerts, news: Any, site: ScriptedSite) -> None:
+def test_ntfy_gets_a_message_within_its_bound_in_any_script(alerts: Alerts, news: Any, site: Site) -> None:
     news("alert", "add", "queues", "postgres", "--to", "phone")
     story = alerts.story(analysed=False)
-    alerts.execute("UPDATE stories SET title = %s", "д" * 500)
-    alerts.execute("INSERT INTO story_overlays (story_id, brief_one_liner) VALUES (%s, %s)", story, "д" * 4000)
+    alerts.rows("UPDATE stories SET title = %s", "д" * 500)
+    alerts.rows("INSERT INTO story_overlays (story_id, brief_one_liner) VALUES (%s, %s)", story, "д" * 4000)
     alerts.analyse(story)
     assert len(site.asked[-1].body) <= 8192, "ntfy reads twice its 4096 bytes of JSON, and refuses more"
     assert json.loads(site.asked[-1].body)["title"].startswith("queues: ддд")
 
 
 def test_why_masks_a_secret_in_the_address_of_a_receiver(
-    alerts: Alerts, news: Any, receivers: dict[str, Any], site: ScriptedSite, monkeypatch: pytest.MonkeyPatch
+    alerts: Alerts, news: Any, receivers: dict[str, Any], site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOOK_TOKEN", "k3y-0f-the-h00k-77")
     hook = {**receivers["team"]["webhook"], "url": site.url + "/${HOOK_TOKEN}"}
@@ -703,9 +668,7 @@ def test_why_masks_a_secret_in_the_address_of_a_receiver(
     assert "k3y-0f" not in told
 
 
-def test_two_receivers_with_one_folder_get_a_file_each(
-    alerts: Alerts, news: Any, receivers: dict[str, Any], tmp_path: Path
-) -> None:
+def test_two_receivers_of_one_folder_get_a_file_each(alerts: Alerts, news: Any, receivers: Any, tmp_path: Path) -> None:
     alerts.put({**receivers, "more": receivers["files"]})
     news("alert", "add", "queues", "postgres", "--to", "files", "--to", "more")
     alerts.story()

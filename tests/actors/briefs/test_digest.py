@@ -8,6 +8,7 @@ import pytest
 from actors.briefs.generate import BriefSettings, generate_brief
 from actors.schema import GenerateBrief
 from actors.store import clusters
+from tests.actors.database import execute
 from zeke_jobs.testing import set_clock
 
 NOW = datetime(2026, 11, 25, 9, tzinfo=UTC)
@@ -59,9 +60,7 @@ def told(add_story: Any, conn: Any) -> Callable[..., uuid.UUID]:
     return add
 
 
-def test_a_digest_names_the_top_events_of_yesterday_with_their_one_liners(
-    told: Callable[..., uuid.UUID], digest: Callable[..., Any]
-) -> None:
+def test_a_digest_names_the_top_events_of_yesterday_with_their_one_liners(told: Any, digest: Any) -> None:
     told("Cool", 1)
     told("Hot", 5)
     told("Of today", 5, days_old=0.1)
@@ -74,27 +73,19 @@ def test_a_digest_names_the_top_events_of_yesterday_with_their_one_liners(
     ]
 
 
-def test_without_a_one_liner_a_digest_shows_the_next_sentences_that_add_something(
-    told: Callable[..., uuid.UUID], digest: Callable[..., Any], conn: Any
-) -> None:
+def test_without_a_one_liner_a_digest_shows_the_next_sentences_that_add(told: Any, digest: Any, conn: Any) -> None:
     two, none = told("With two", 4), told("With none", 3)
-    with conn.cursor() as cursor:
-        cursor.execute("UPDATE story_overlays SET brief_one_liner = NULL, brief_generated_at = zeke_jobs.now()")
-        cursor.execute(
-            "UPDATE story_overlays SET brief_two_liner = 'It adds. It tells.' WHERE story_id = %s", (str(two),)
-        )
+    execute(conn, "UPDATE story_overlays SET brief_one_liner = NULL, brief_generated_at = zeke_jobs.now()")
+    execute(conn, "UPDATE story_overlays SET brief_two_liner = 'It adds. It tells.' WHERE story_id = %s", two)
     assert [(entry["title"], entry["one_liner"]) for entry in digest()[1]] == [
         ("With two", "It adds. It tells."),
         ("With none", None),
     ]
-    with conn.cursor() as cursor:
-        cursor.execute("UPDATE story_overlays SET brief_generated_at = NULL WHERE story_id = %s", (str(none),))
+    execute(conn, "UPDATE story_overlays SET brief_generated_at = NULL WHERE story_id = %s", none)
     assert len(digest()[1]) == 1
 
 
-def test_one_event_is_named_once_by_its_leading_story_and_before_equals(
-    told: Callable[..., uuid.UUID], digest: Callable[..., Any], conn: Any
-) -> None:
+def test_one_event_is_named_once_by_its_leading_story_and_before_equals(told: Any, digest: Any, conn: Any) -> None:
     told("Alone", 3, days_old=0.5)
     later, first = told("Later", 3, days_old=0.6), told("First", 3, days_old=0.9)
     clusters.unite(conn, [later, first])
@@ -102,9 +93,7 @@ def test_one_event_is_named_once_by_its_leading_story_and_before_equals(
     assert [(entry["title"], entry["sources"]) for entry in entries] == [("First", 2), ("Alone", 1)]
 
 
-def test_copies_of_one_text_count_as_sources_in_a_digest(
-    told: Callable[..., uuid.UUID], digest: Callable[..., Any], conn: Any
-) -> None:
+def test_copies_of_one_text_count_as_sources_in_a_digest(told: Any, digest: Any, conn: Any) -> None:
     told("By one", 3)
     story = told("By two", 3)
     with conn.cursor() as cursor:
@@ -115,9 +104,7 @@ def test_copies_of_one_text_count_as_sources_in_a_digest(
     assert [(entry["title"], entry["sources"]) for entry in digest()[1]] == [("By two", 2), ("By one", 1)]
 
 
-def test_a_story_that_was_retracted_is_in_no_digest(
-    told: Callable[..., uuid.UUID], digest: Callable[..., Any], conn: Any
-) -> None:
+def test_a_story_that_was_retracted_is_in_no_digest(told: Any, digest: Any, conn: Any) -> None:
     told("Stands", 1)
     story = told("Taken back", 5)
     with conn.cursor() as cursor:
@@ -142,9 +129,7 @@ def test_a_digest_is_as_long_as_configured(told: Callable[..., uuid.UUID], diges
     assert digest(entries=3)[0]["entries"] == 3
 
 
-def test_a_teams_digest_has_what_it_follows_and_did_not_archive(
-    told: Callable[..., uuid.UUID], digest: Callable[..., Any], conn: Any
-) -> None:
+def test_a_teams_digest_has_what_it_follows_and_did_not_archive(told: Any, digest: Any, conn: Any) -> None:
     source = uuid.uuid4()
     told("Followed", source=source)
     archived = told("Archived", source=source)
@@ -158,9 +143,7 @@ def test_a_teams_digest_has_what_it_follows_and_did_not_archive(
     assert len(digest()[1]) == 3
 
 
-def test_writing_it_twice_changes_nothing_and_news_changes_it(
-    told: Callable[..., uuid.UUID], digest: Callable[..., Any], rows: Callable[..., Any]
-) -> None:
+def test_writing_it_twice_changes_nothing_and_news_changes_it(told: Any, digest: Any, rows: Any) -> None:
     told("One")
     digest()
     before = rows("SELECT * FROM digests")
@@ -181,9 +164,7 @@ def test_a_payload_names_either_a_story_or_a_period(payload: dict[str, Any]) -> 
         GenerateBrief.model_validate(payload)
 
 
-def test_the_default_day_is_the_last_whole_one(
-    told: Callable[..., uuid.UUID], digest: Callable[..., Any], conn: Any
-) -> None:
+def test_the_default_day_is_the_last_whole_one(told: Any, digest: Any, conn: Any) -> None:
     told("Late", days_old=0.38)
     assert digest()[0]["entries"] == 1
     set_clock(conn, NOW + timedelta(days=1))

@@ -8,6 +8,7 @@ from actors.ai.protocol import Brief, Provenance
 from actors.ai.sentences import sentences
 from actors.briefs.generate import BriefSettings, generate_brief
 from actors.schema import GenerateBrief
+from tests.actors.database import execute
 from zeke_jobs import Reject
 
 OVERLAY = "SELECT * FROM story_overlays"
@@ -43,9 +44,7 @@ def run(handler_context: Any) -> Callable[..., dict[str, Any]]:
     return brief
 
 
-def test_a_story_gets_a_brief_of_its_own_sentences_within_the_limits(
-    add_story: Any, run: Callable[..., Any], rows: Callable[..., Any]
-) -> None:
+def test_a_story_gets_a_brief_of_its_own_sentences_within_the_limits(add_story: Any, run: Any, rows: Any) -> None:
     output = run(add_story(ARTICLE, title="Registry signs packages"))
     (overlay,) = rows(OVERLAY)
     assert output["outcome"] == "written"
@@ -76,37 +75,29 @@ def test_running_twice_changes_nothing(add_story: Any, run: Callable[..., Any], 
 
 
 @pytest.mark.parametrize("reason", ["new_story", "manual", "regenerate"])
-def test_a_brief_that_a_person_edited_is_never_overwritten(
-    add_story: Any, run: Callable[..., Any], rows: Callable[..., Any], conn: Any, reason: str
-) -> None:
+def test_a_brief_that_a_person_edited_stays(add_story: Any, run: Any, rows: Any, conn: Any, reason: str) -> None:
     story = add_story(ARTICLE)
     run(story)
-    with conn.cursor() as cursor:
-        cursor.execute("UPDATE story_overlays SET brief_one_liner = 'Mine.'")
+    execute(conn, "UPDATE story_overlays SET brief_one_liner = 'Mine.'")
     before = rows(OVERLAY)
     assert run(story, reason, model())["outcome"] == "kept_edited"
     assert rows(OVERLAY) == before
 
 
-def test_an_edit_that_comes_while_the_model_writes_is_kept(
-    add_story: Any, run: Callable[..., Any], rows: Callable[..., Any], other_conn: Any
-) -> None:
+def test_an_edit_while_the_model_writes_is_kept(add_story: Any, run: Any, rows: Any, other_conn: Any) -> None:
     story = add_story(ARTICLE)
     run(story)
 
     class Slow(Model):
         def brief(self, *_: Any) -> Brief:
-            with other_conn.cursor() as cursor:
-                cursor.execute("UPDATE story_overlays SET brief_elevator = 'Mine.'")
+            execute(other_conn, "UPDATE story_overlays SET brief_elevator = 'Mine.'")
             return super().brief()
 
     assert run(story, "regenerate", Slow(model().answer))["outcome"] == "kept_edited"
     assert rows(OVERLAY)[0]["brief_elevator"] == "Mine."
 
 
-def test_a_text_of_one_sentence_has_no_elevator_pitch_and_nothing_is_invented(
-    add_story: Any, run: Callable[..., Any], rows: Callable[..., Any]
-) -> None:
+def test_a_text_of_one_sentence_has_no_elevator_pitch_and_none_is_invented(add_story: Any, run: Any, rows: Any) -> None:
     output = run(
         add_story("The registry now signs every package that a maintainer uploads.", title="Registry signs packages")
     )

@@ -44,7 +44,7 @@ def test_a_feed_without_stories_is_one() -> None:
     assert json.loads(json_feed([], title="N", url=None))["items"] == []
 
 
-def test_a_feed_is_written_whole_to_a_file_or_the_screen(
+def test_a_feed_is_written_to_file_or_screen(
     add_story: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     add_story("A text.", title="Registry \x1b[2J signs")

@@ -1,12 +1,11 @@
 """A site on loopback, and a jobs.yaml that lets the Engine fetch from it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from psycopg2.extensions import connection as Connection
 
-from tests.actors.scripted_site import ScriptedSite
 from zeke_jobs import config
 from zeke_jobs.revisions import boot
 
@@ -22,12 +21,6 @@ tasks:
   fetch-content: {handler: actors.sources.content:fetch_content}
   stories-update-status: {handler: actors.stories.status:stories_update_status}
 """
-
-
-@pytest.fixture
-def site() -> Iterator[ScriptedSite]:
-    with ScriptedSite() as running:
-        yield running
 
 
 @pytest.fixture

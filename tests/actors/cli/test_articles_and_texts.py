@@ -85,9 +85,7 @@ def test_a_storys_text_is_printed_whole_and_as_it_is(add_story: Any, news: Calla
     assert json.loads(news("story", str(story), "--text", "--json")[1])["text"] == TEXT
 
 
-def test_on_a_terminal_the_text_is_paged(
-    add_story: Any, news: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_on_a_terminal_the_text_is_paged(add_story: Any, news: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     story, paged = add_story(TEXT, title="Head"), list[str]()
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setattr(click, "echo_via_pager", paged.append)
@@ -95,9 +93,7 @@ def test_on_a_terminal_the_text_is_paged(
     assert "first paragraph" in paged[0]
 
 
-def test_a_storys_page_is_opened_on_a_terminal_and_printed_elsewhere(
-    add_story: Any, news: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_page_is_opened_on_a_terminal_or_printed(add_story: Any, news: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     story, opened = str(add_story(TEXT, url="https://a.example/1")), list[str]()
 
     def open_(url: str) -> bool:

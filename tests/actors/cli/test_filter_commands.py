@@ -11,6 +11,7 @@ from actors.cli.app import run
 from actors.outcomes import Outcome
 from actors.store import items, sources
 from actors.store.items import NewItem
+from tests.actors.database import execute
 from zeke_jobs.cli.root import app as jobs_app
 from zeke_jobs.cli.run import run as run_app
 
@@ -53,8 +54,7 @@ def week(conn: Any) -> None:
                 conn, source, NewItem(external_id=title, title=title, url=f"https://a.example/{title[:3]}")
             ).id
             items.decide(conn, [one], Outcome.TOO_SHORT)
-    with conn.cursor() as cursor:
-        cursor.execute("UPDATE raw_items SET created_at = now() - interval '8 days' WHERE title = 'Old crypto'")
+    execute(conn, "UPDATE raw_items SET created_at = now() - interval '8 days' WHERE title = 'Old crypto'")
 
 
 def test_a_rule_is_tried_on_the_last_week_before_it_is_added_and_then_listed_and_removed(
@@ -96,9 +96,7 @@ def test_a_rule_is_tried_on_the_last_week_before_it_is_added_and_then_listed_and
         (("delete", "--words", "x"), "expected drop or keep, got 'delete'"),
     ],
 )
-def test_a_bad_rule_is_refused_with_the_accepted_forms(
-    news: Any, conn: Any, command: tuple[str, ...], said: str
-) -> None:
+def test_a_bad_rule_is_refused_with_accepted_forms(news: Any, conn: Any, command: tuple[str, ...], said: str) -> None:
     status, out = news("filter", "add", *command)
     assert status == 2
     assert said in out
@@ -117,7 +115,7 @@ def test_a_bad_rule_of_jobs_yaml_is_told_with_its_line_and_column(
     assert "jobs.yaml:10:33: error: expected a regular expression of RE2, got '(?=no)'" in said.out + said.err
 
 
-def test_rules_of_a_jobs_yaml_are_tried_before_it_is_in_force(
+def test_rules_of_jobs_yaml_are_tried_before_it_is_put_in_force(
     news: Any, week: None, in_force: Any, jobs_yaml: Path
 ) -> None:
     jobs_yaml.write_text(JOBS % "postgres")

@@ -113,9 +113,7 @@ def test_what_is_accepted_is_in_force_and_is_not_proposed_again(news: Any, marke
     }
 
 
-def test_of_two_people_who_accept_at_once_none_loses_a_word(
-    news: Any, conn: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_people_who_accept_at_once_lose_no_word(news: Any, conn: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     set_by_hand = applying.set_by_hand
 
     def after_another(*given: Any, **named: Any) -> Any:
@@ -128,9 +126,7 @@ def test_of_two_people_who_accept_at_once_none_loses_a_word(
     assert teams(conn) == {"teams": {"all": {"more": ["bob", "ada"]}}}
 
 
-def test_an_example_is_like_more_liked_stories_than_archived_ones(
-    news: Any, marked: None, add: Callable[..., None]
-) -> None:
+def test_an_example_is_like_more_liked_stories_than_archived_ones(news: Any, marked: None, add: Any) -> None:
     for n in range(5, 8):
         add("Postgres", LIKED, n, state="read", starred=True)
         add("Bitcoin", PUT_AWAY, n, state="read", starred=True)

@@ -16,6 +16,7 @@ from actors.insights.extract import extract_highlights
 from actors.insights.relevance import RelevanceSettings, score_relevance
 from actors.insights.selection import Selection
 from actors.schema import AnalyzeStory, ExtractHighlights, GenerateBrief, ScoreRelevance
+from tests.actors.database import execute
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect
 
@@ -82,9 +83,7 @@ def test_a_source_is_added_once_listed_and_switched_off(news: Callable[..., Any]
 NASTY = "[/b] [red]Half[/red] :warning: 100%"
 
 
-def test_what_strangers_write_is_shown_as_it_is(
-    news: Callable[..., Any], add_story: Any, handler_context: Any, conn: Any
-) -> None:
+def test_what_strangers_write_is_shown_as_it_is(news: Any, add_story: Any, handler_context: Any, conn: Any) -> None:
     story = add_story(ARTICLE, title=NASTY)
     analyze_story(AnalyzeStory(story_id=story), handler_context(EventSettings()))
     with conn.cursor() as cursor:
@@ -180,9 +179,7 @@ def test_what_is_not_there_is_told_and_where_to_look(news: Callable[..., Any], d
         assert message in err
 
 
-def test_without_a_database_the_variable_is_named(
-    news: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_without_a_database_the_variable_is_named(news: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ZEKE_JOBS_DATA", str(tmp_path))
     monkeypatch.delenv("DATABASE_URL", raising=False)
     status, _, err = news("stories")
@@ -248,7 +245,7 @@ def test_a_story_is_shown_in_full(news: Callable[..., Any], finished: uuid.UUID)
     assert row["source"] == "Feed"
 
 
-def test_why_follows_an_article_from_any_form_of_its_address(
+def test_why_follows_an_article_by_any_form_of_its_address(
     news: Callable[..., Any], finished: uuid.UUID, conn: Any, rows: Callable[..., Any]
 ) -> None:
     with conn.cursor() as cursor:
@@ -281,9 +278,8 @@ def test_why_follows_an_article_from_any_form_of_its_address(
 
 def test_why_knows_a_letter_by_its_folder_or_message_id(news: Callable[..., Any], add_story: Any, conn: Any) -> None:
     add_story(ARTICLE, title="A letter")
-    with conn.cursor() as cursor:
-        cursor.execute("UPDATE raw_items SET url = NULL, title = 'A letter', external_id = '<1@a.example>'")
-        cursor.execute("UPDATE sources SET type = 'newsletter', url = 'imap://mine/News'")
+    execute(conn, "UPDATE raw_items SET url = NULL, title = 'A letter', external_id = '<1@a.example>'")
+    execute(conn, "UPDATE sources SET type = 'newsletter', url = 'imap://mine/News'")
     for name in ("imap://mine/News", "<1@a.example>"):
         assert "A letter" in news("why", name)[1]
     status, said, _ = news("why", "imap://mine/Other")
@@ -310,28 +306,7 @@ def test_why_helps_where_nothing_is_known(news: Callable[..., Any], database: st
     assert "no source covers its site" in news("why", "https://b.example/x")[1]
 
 
-@pytest.mark.parametrize(
-    ("stored", "asked"),
-    [
-        ("https://a.example/a%20title%20[draft]", "https://a.example/a title [draft]"),
-        ("https://a.example/ünïcode", "https://a.example/%C3%BCn%C3%AFcode"),
-        ("https://a.example/%C3%BCn%C3%AFcode", "https://a.example/ünïcode"),
-        ("https://a.example/x", "a.example/x"),
-        ("http://localhost:8080/x", "localhost:8080/x"),
-    ],
-)
-def test_why_knows_an_address_however_it_is_spelt(
-    news: Callable[..., Any], add_story: Any, conn: Any, stored: str, asked: str
-) -> None:
-    add_story(ARTICLE)
-    with conn.cursor() as cursor:
-        cursor.execute("UPDATE raw_items SET url = %s", (stored,))
-    assert news("why", asked)[0] == 0
-
-
-def test_why_says_what_is_wrong_with_a_feed_and_with_a_single_address(
-    news: Callable[..., Any], database: str, conn: Any
-) -> None:
+def test_why_says_what_is_wrong_with_a_feed_and_with_a_single_address(news: Any, database: str, conn: Any) -> None:
     news("sources", "add", "--no-check", "https://a.example/feed.xml", "--name", "A Feed")
     with conn.cursor() as cursor:
         cursor.execute(
@@ -353,9 +328,7 @@ def test_why_says_what_is_wrong_with_a_feed_and_with_a_single_address(
     assert "invalid_url: expected a web address" in said
 
 
-def test_costs_are_added_up_and_the_unknown_stays_unknown(
-    news: Callable[..., Any], finished: uuid.UUID, conn: Any
-) -> None:
+def test_costs_are_added_up_and_the_unknown_stays_unknown(news: Any, finished: uuid.UUID, conn: Any) -> None:
     assert "no AI calls" in news("costs")[1]
     with conn.cursor() as cursor:
         for model, cost, outcome in (
@@ -381,9 +354,7 @@ def test_costs_are_added_up_and_the_unknown_stays_unknown(
     assert news("costs", "--story", "ffff")[0] == 1
 
 
-def test_a_digest_is_shown_or_how_to_make_one(
-    news: Callable[..., Any], finished: uuid.UUID, handler_context: Any
-) -> None:
+def test_a_digest_is_shown_or_how_to_make_one(news: Any, finished: uuid.UUID, handler_context: Any) -> None:
     status, _, err = news("digest")
     assert status == 1
     assert "zeke-jobs send deliver-digest" in err

@@ -8,12 +8,13 @@ from psycopg2.extensions import connection as Connection
 from actors.cli.app import run
 from actors.engine.opml import Listed, read_opml, write_opml
 from actors.store import sources
+from tests.actors.database import execute
 
 LIST = b"""<opml version="2.0"><body><outline text="One" xmlUrl="https://a.example/feed"/>
 <outline text="Two" xmlUrl="https://b.example/feed"/></body></opml>"""
 
 
-def test_a_list_is_brought_in_once_and_taken_out_again(
+def test_a_list_comes_in_once_and_out_again(
     conn: Connection, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "feeds.opml"
@@ -71,9 +72,7 @@ def test_what_is_no_web_address_is_told(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def snapshot(conn: Connection) -> list[tuple[Any, ...]]:
-    with conn.cursor() as cursor:
-        cursor.execute("SELECT id, name, url, type, metadata::text, updated_at FROM sources ORDER BY id")
-        return list(cursor.fetchall())
+    return execute(conn, "SELECT id, name, url, type, metadata::text, updated_at FROM sources ORDER BY id")
 
 
 @pytest.mark.parametrize("content", [b"not xml", None])

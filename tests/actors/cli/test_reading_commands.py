@@ -15,6 +15,7 @@ from actors.cli.stories import print_story
 from actors.schema import StoriesUpdateStatus
 from actors.store import news as store
 from actors.stories.status import stories_update_status
+from tests.actors.database import execute
 from zeke_jobs.cli.output import Console
 
 TEAM = uuid.UUID(int=7)
@@ -42,8 +43,7 @@ def numbers(news: Any, *filters: str) -> list[int]:
 def test_each_story_has_a_number_that_stays_and_its_address_on_one_line(news: Any, add_story: Any, conn: Any) -> None:
     for title in ("First", "Second"):
         add_story("A text.", title=title)
-    with conn.cursor() as cursor:
-        cursor.execute("UPDATE stories SET primary_url = %s WHERE title = 'First'", (URL,))
+    execute(conn, "UPDATE stories SET primary_url = %s WHERE title = 'First'", URL)
     out = news("stories")[1]
     assert f"      {URL}\n" in out
     assert {row["title"]: row["number"] for row in json.loads(news("stories", "--json")[1])} == {
@@ -105,9 +105,7 @@ def test_a_story_that_is_not_there_is_told(news: Any, conn: Any) -> None:
     assert news("stories", "--unread", "--archived")[0] == 2
 
 
-def test_a_star_leaves_the_state_alone_and_the_other_way_round(
-    add_story: Any, handler_context: Any, rows: Callable[..., Any]
-) -> None:
+def test_a_star_leaves_the_state_alone_and_the_other_way_round(add_story: Any, handler_context: Any, rows: Any) -> None:
     story = add_story("A text.")
     for payload, outcome in (
         ({"pinned": False}, "unchanged"),
@@ -170,9 +168,7 @@ def library(add_story: Any, conn: Any) -> dict[str, int]:
                 "UPDATE contents SET language_code = %s WHERE id = (SELECT content_id FROM stories WHERE id = %s)",
                 (language, str(story)),
             )
-    with conn.cursor() as cursor:
-        cursor.execute("SELECT s.title, i.number FROM stories AS s JOIN story_index AS i ON i.story_id = s.id")
-        return dict(cursor.fetchall())
+    return dict(execute(conn, "SELECT s.title, i.number FROM stories AS s JOIN story_index AS i ON i.story_id = s.id"))
 
 
 @pytest.mark.parametrize(
@@ -192,17 +188,13 @@ def library(add_story: Any, conn: Any) -> dict[str, int]:
         ("llama", []),
     ],
 )
-def test_words_are_found_in_the_language_of_each_story(
-    news: Any, library: dict[str, int], query: str, titles: list[str]
-) -> None:
+def test_words_are_found_in_the_language_of_each_story(news: Any, library: Any, query: str, titles: list[str]) -> None:
     status, out, _ = news("search", query, "--json")
     assert status == 0
     assert sorted(row["title"] for row in json.loads(out)) == sorted(titles)
 
 
-def test_a_word_of_the_title_outweighs_those_of_the_text_and_then_the_newest_is_first(
-    news: Any, add_story: Any
-) -> None:
+def test_a_word_of_the_title_outweighs_those_of_the_text_and_then_the_newest_wins(news: Any, add_story: Any) -> None:
     for title, days in (("Llamas", 9), ("A talk", 1), ("A talk again", 2)):
         add_story("Of llamas and people, said somebody.", title=title, days_old=days)
     found = json.loads(news("search", "llama", "--json")[1]) or json.loads(news("search", "llamas", "--json")[1])
@@ -226,9 +218,7 @@ def test_a_hit_is_shown_with_the_place_that_fits(news: Any, library: dict[str, i
         (["packages", "--limt", "3"], 2, "no such option: --limt"),
     ],
 )
-def test_a_query_that_can_find_nothing_is_told(
-    news: Any, library: dict[str, int], query: list[str], status: int, told: str
-) -> None:
+def test_a_query_that_finds_nothing_is_told(news: Any, library: Any, query: list[str], status: int, told: str) -> None:
     answered, _, err = news("search", *query)
     assert answered == status
     assert told in err
@@ -236,16 +226,14 @@ def test_a_query_that_can_find_nothing_is_told(
 
 def test_the_index_follows_what_a_story_says(news: Any, add_story: Any, conn: Any) -> None:
     story = add_story("The first wording.", title="A title")
-    with conn.cursor() as cursor:
-        cursor.execute("UPDATE contents SET text_body = 'The second version.'")
-        cursor.execute("UPDATE stories SET title = 'Another headline', published_at = '2020-01-01Z'")
+    execute(conn, "UPDATE contents SET text_body = 'The second version.'")
+    execute(conn, "UPDATE stories SET title = 'Another headline', published_at = '2020-01-01Z'")
     assert json.loads(news("search", "wording", "--json")[1]) == []
     assert json.loads(news("search", "title", "--json")[1]) == []
     (row,) = json.loads(news("search", "version headline", "--json")[1])
     assert (row["id"], row["number"]) == (str(story), 1)
     assert json.loads(news("search", "version since:2021-01-01", "--json")[1]) == []
-    with conn.cursor() as cursor:
-        cursor.execute("DELETE FROM sources")
+    execute(conn, "DELETE FROM sources")
     assert store.stories(conn) == []
 
 

@@ -15,6 +15,7 @@ from actors.insights.analyze import analyze_story
 from actors.insights.events import EventSettings
 from actors.schema import AnalyzeStory
 from actors.store import embeddings
+from tests.actors.database import execute
 
 TEXTS = {
     "Retries": "A retry budget bounds the retries of a service, so that a storm of retries ends.",
@@ -42,8 +43,7 @@ def library(add_story: Any, handler_context: Any, conn: Any) -> None:
     for day, (title, text) in enumerate(TEXTS.items()):
         story = add_story(text, title=title, days_old=day)
         analyze_story(AnalyzeStory.model_validate({"storyId": story}), handler_context(EventSettings()))
-    with conn.cursor() as cursor:
-        cursor.execute("UPDATE sources SET name = s.title FROM stories AS s WHERE s.primary_source_id = sources.id")
+    execute(conn, "UPDATE sources SET name = s.title FROM stories AS s WHERE s.primary_source_id = sources.id")
 
 
 def titles(answer: tuple[int, str]) -> list[str]:
@@ -103,9 +103,7 @@ def test_the_nearest_is_found_by_its_signs_among_more_than_are_compared_by_vecto
         ([], 2, "expected words beside source: and since:, got none"),
     ],
 )
-def test_a_search_that_makes_no_sense_is_told(
-    news: Any, library: None, arguments: list[str], status: int, told: str
-) -> None:
+def test_a_search_without_sense_is_told(news: Any, library: None, arguments: list[str], status: int, told: str) -> None:
     answered, said = news("search", *arguments)
     assert (answered, told in said) == (status, True), said
 
@@ -115,7 +113,7 @@ def test_a_story_without_an_embedding_is_told(news: Any, add_story: Any) -> None
     assert "expected a story with an embedding, got '1': analyze-story makes it" in news("search", "--like", "1")[1]
 
 
-def test_a_provider_embeds_the_text_and_its_cost_is_kept(
+def test_a_provider_embeds_at_a_cost_that_is_kept(
     news: Any, in_force: Any, rows: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tests.actors.cli.conftest import JOBS

@@ -7,13 +7,13 @@ import pytest
 
 from actors.cli.app import run
 from tests.actors.cli.conftest import JOBS
-from tests.actors.scripted_site import Answer, Asked, ScriptedSite, page, paragraphs
+from tests.actors.scripted_site import Answer, Asked, Site, page, paragraphs
 
 
 def test_a_rule_is_shown_with_what_each_part_gives_and_no_secret(
     capsys: pytest.CaptureFixture[str],
     in_force: Callable[[str], None],
-    site: ScriptedSite,
+    site: Site,
     monkeypatch: pytest.MonkeyPatch,
     jobs_yaml: Path,
 ) -> None:

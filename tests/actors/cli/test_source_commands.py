@@ -13,9 +13,10 @@ from actors.cli.app import run
 from actors.store import clusters, items, sources
 from actors.store.items import NewItem
 from tests.actors.cli.conftest import JOBS
+from tests.actors.database import execute
 from tests.actors.engine.test_newsletters import SECRET, letter
 from tests.actors.imap_server import ImapServer
-from tests.actors.scripted_site import Answer, ScriptedSite, page, rss
+from tests.actors.scripted_site import Answer, Site, page, rss
 
 News = Any
 
@@ -32,7 +33,7 @@ def news(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, st
     return call
 
 
-def three(site: ScriptedSite, name: str = "A weblog") -> Answer:
+def three(site: Site, name: str = "A weblog") -> Answer:
     entries = [(f"{name} {n}", f"Entry {n} of {name}", f"{site.url}/{name}/{n}".replace(" ", "-")) for n in range(3)]
     return Answer(rss(*entries).replace("A feed", name))
 
@@ -41,9 +42,7 @@ def head(*paths: str) -> str:
     return "".join(f'<link rel="alternate" type="application/rss+xml" href="{path}">' for path in paths)
 
 
-def test_a_page_becomes_a_source_that_is_read_at_once(
-    news: News, in_force: Any, site: ScriptedSite, rows: Callable[..., Any]
-) -> None:
+def test_a_page_becomes_a_source_that_is_read_at_once(news: News, in_force: Any, site: Site, rows: Any) -> None:
     site.pages |= {"/": Answer(page("A weblog", "x", head("/feed"))), "/feed": three(site)}
     status, out, _ = news("sources", "add", site.url, "--folder", "Tech/Python")
     assert status == 0
@@ -65,7 +64,7 @@ def test_a_page_becomes_a_source_that_is_read_at_once(
     assert rows(sent) == [job]
 
 
-def test_one_feed_at_two_addresses_is_told(news: News, in_force: Any, site: ScriptedSite, conn: Any) -> None:
+def test_one_feed_at_two_addresses_is_told(news: News, in_force: Any, site: Site, conn: Any) -> None:
     site.pages |= {"/feed": three(site), "/rss": three(site), "/other": three(site, "Another")}
     first = json.loads(news("sources", "add", f"{site.url}/feed", "--json")[1])
     with conn.cursor() as cursor:
@@ -82,7 +81,7 @@ def test_one_feed_at_two_addresses_is_told(news: News, in_force: Any, site: Scri
     assert news("sources", "merge", second["id"], first["id"])[0] == 0
 
 
-def test_of_several_feeds_one_is_chosen(news: News, in_force: Any, site: ScriptedSite) -> None:
+def test_of_several_feeds_one_is_chosen(news: News, in_force: Any, site: Site) -> None:
     site.pages |= {
         "/": Answer(page("Paper", "x", head("/a", "/b"))), "/a": three(site, "Tech"), "/b": three(site, "Sport"),
     }  # fmt: skip
@@ -100,9 +99,7 @@ def test_of_several_feeds_one_is_chosen(news: News, in_force: Any, site: Scripte
     assert news("sources", "add", site.url, "--pick", "3")[0] == 2
 
 
-def test_what_cannot_be_read_is_not_added_and_the_setting_is_named(
-    news: News, in_force: Any, site: ScriptedSite
-) -> None:
+def test_what_cannot_be_read_is_not_added_and_the_setting_is_named(news: News, in_force: Any, site: Site) -> None:
     site.pages["/big"] = Answer(rss(("1", "One", "http://a.example/")) + " " * 30_000)
     for text, path, words in (
         (None, "/nothing", "answers 404"),
@@ -135,7 +132,7 @@ def test_a_variable_that_the_engine_needs_is_named(news: News, in_force: Any, mo
     assert "expected what services.engine names in the environment, got nothing: ENGINE_TOKEN" in err
 
 
-def test_an_address_is_tried_without_adding_anything(news: News, jobs_yaml: Any, site: ScriptedSite, conn: Any) -> None:
+def test_an_address_is_tried_without_adding_anything(news: News, jobs_yaml: Any, site: Site, conn: Any) -> None:
     site.pages["/feed"] = three(site)
     status, out, _ = news("sources", "test", f"{site.url}/feed")
     assert status == 0
@@ -144,13 +141,13 @@ def test_an_address_is_tried_without_adding_anything(news: News, jobs_yaml: Any,
     assert sources.listing(conn) == []
 
 
-def test_before_any_jobs_yaml_is_in_force_it_is_said(news: News, jobs_yaml: Any, site: ScriptedSite, conn: Any) -> None:
+def test_before_any_jobs_yaml_is_in_force_it_is_said(news: News, jobs_yaml: Any, site: Site, conn: Any) -> None:
     site.pages["/feed"] = three(site)
     assert "no jobs.yaml with ingest-source is in force yet" in news("sources", "add", f"{site.url}/feed")[1]
     assert len(sources.listing(conn)) == 1
 
 
-def test_without_a_worker_a_refresh_says_so(news: News, in_force: Any, site: ScriptedSite) -> None:
+def test_without_a_worker_a_refresh_says_so(news: News, in_force: Any, site: Site) -> None:
     site.pages["/feed"] = three(site)
     news("sources", "add", f"{site.url}/feed")
     for command in (("refresh",), ("refresh", "A weblog"), ("backfill", "A weblog")):
@@ -214,14 +211,11 @@ def test_a_removed_source_takes_its_stories_along_but_not_those_that_others_tell
     assert cluster == {"primary_story_id": str(shared), "metrics": {"stories": 1, "sources": 1}}
 
 
-def test_a_merged_source_keeps_all_its_stories(
-    news: News, told_twice: Any, rows: Callable[..., Any], conn: Any
-) -> None:
+def test_a_merged_source_keeps_all_its_stories(news: News, told_twice: Any, rows: Any, conn: Any) -> None:
     first, second, *_ = told_twice
     items.add(conn, first, NewItem(external_id="copy", url="https://a.example/copy"))
-    with conn.cursor() as cursor:
-        cursor.execute('UPDATE sources SET metadata = \'{"teams": ["a", "b"]}\' WHERE id = %s', (str(first),))
-        cursor.execute('UPDATE sources SET metadata = \'{"teams": ["b"], "x": 1}\' WHERE id = %s', (str(second),))
+    execute(conn, 'UPDATE sources SET metadata = \'{"teams": ["a", "b"]}\' WHERE id = %s', first)
+    execute(conn, 'UPDATE sources SET metadata = \'{"teams": ["b"], "x": 1}\' WHERE id = %s', second)
     status, out, _ = news("sources", "merge", str(first), "Second")
     assert status == 0
     assert "3 items moved to Second" in out
@@ -232,8 +226,8 @@ def test_a_merged_source_keeps_all_its_stories(
     assert news("sources", "merge", "Second", "Second")[0] == 2
 
 
-def test_a_page_without_a_feed_is_added_by_a_selector_and_its_links_are_shown(
-    news: News, in_force: Any, site: ScriptedSite, rows: Callable[..., Any]
+def test_a_page_is_added_by_a_selector_and_its_links_are_shown(
+    news: News, in_force: Any, site: Site, rows: Callable[..., Any]
 ) -> None:
     entries = "".join(f'<article><h2><a href="/{n}">Entry {n}</a></h2></article>' for n in range(3))
     site.pages["/news"] = Answer(page("The news", entries))

@@ -1,20 +1,22 @@
 """Fixtures of the engine's tests."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from ipaddress import ip_network
+from typing import Any
 
 import pytest
 
 from actors.engine import Settings
+from actors.engine.contract import EngineError
 from actors.engine.fetch import Fetcher
 from actors.engine.local import LocalEngine
-from tests.actors.scripted_site import ScriptedSite
 
 
-@pytest.fixture
-def site() -> Iterator[ScriptedSite]:
-    with ScriptedSite() as running:
-        yield running
+def failure(call: Callable[..., object], *given: Any, **named: Any) -> EngineError:
+    """The error that a call ends in."""
+    with pytest.raises(EngineError) as caught:
+        call(*given, **named)
+    return caught.value
 
 
 @pytest.fixture

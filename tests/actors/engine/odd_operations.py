@@ -12,11 +12,11 @@ from actors.engine.contract import EngineError
 _KEPT: list[bytearray] = []
 
 
-def _echo(body: bytes) -> bytes:
+def echo(body: bytes) -> bytes:
     return body
 
 
-def _who(body: bytes) -> bytes:
+def who(body: bytes) -> bytes:
     return json.dumps({"pid": os.getpid(), "server": os.getppid(), "environment": dict(os.environ)}).encode()
 
 
@@ -26,19 +26,19 @@ def _noted(body: bytes) -> None:
         file.write(f"{os.getpid()}\n")
 
 
-def _spin(body: bytes) -> bytes:
+def spin(body: bytes) -> bytes:
     _noted(body)
     while True:
         pass
 
 
-def _sleep(body: bytes) -> bytes:
+def sleep(body: bytes) -> bytes:
     _noted(body)
     time.sleep(60)
     return b""
 
 
-def _time_left(body: bytes) -> bytes:
+def time_left(body: bytes) -> bytes:
     """The seconds of CPU that are left, by the clock that ends this process; then half a second is used."""
     left = signal.getitimer(signal.ITIMER_PROF)[0]
     end = time.process_time() + 0.5
@@ -47,58 +47,58 @@ def _time_left(body: bytes) -> bytes:
     return json.dumps(left).encode()
 
 
-def _rest(body: bytes) -> bytes:
+def rest(body: bytes) -> bytes:
     time.sleep(0.5)
     return body
 
 
-def _hog(body: bytes) -> bytes:
+def hog(body: bytes) -> bytes:
     _noted(body)
     _KEPT.extend(bytearray(1_000_000) for _ in range(1_000_000))
     return b""
 
 
-def _swallow(body: bytes) -> bytes:
+def swallow(body: bytes) -> bytes:
     try:
-        return _hog(body)
+        return hog(body)
     except MemoryError:
         _KEPT.clear()
         return b"no article was found"
 
 
-def _chatter(body: bytes) -> bytes:
+def chatter(body: bytes) -> bytes:
     _noted(body)
     return bytes(2_000_000)
 
 
-def _grow(body: bytes) -> bytes:
+def grow(body: bytes) -> bytes:
     _KEPT.extend(bytearray(b"x" * 1_000_000) for _ in range(40))
-    return _who(body)
+    return who(body)
 
 
-def _die(body: bytes, by: int) -> bytes:
+def die(body: bytes, by: int) -> bytes:
     _noted(body)
     signal.signal(by, signal.SIG_DFL) if by != signal.SIGKILL else None
     os.kill(os.getpid(), by)
     return b""
 
 
-def _die_once(body: bytes) -> bytes:
+def die_once(body: bytes) -> bytes:
     if Path(body.decode()).exists():
         return b"read"
-    return _die(body, signal.SIGSEGV)
+    return die(body, signal.SIGSEGV)
 
 
-def _leave(body: bytes) -> bytes:
+def leave(body: bytes) -> bytes:
     _noted(body)
     os._exit(3)
 
 
-def _refuse(body: bytes) -> bytes:
+def refuse(body: bytes) -> bytes:
     raise EngineError("not_a_feed", "no feed")
 
 
-def _fail(body: bytes) -> bytes:
+def fail(body: bytes) -> bytes:
     _noted(body)
     raise ZeroDivisionError("a fault of a library")
 
@@ -108,19 +108,22 @@ def warm_up() -> None:
 
 
 OPERATIONS: dict[str, Callable[..., bytes]] = {
-    "echo": _echo,
-    "who": _who,
-    "spin": _spin,
-    "sleep": _sleep,
-    "time left": _time_left,
-    "rest": _rest,
-    "hog": _hog,
-    "swallow": _swallow,
-    "chatter": _chatter,
-    "grow": _grow,
-    "die": _die,
-    "die_once": _die_once,
-    "leave": _leave,
-    "refuse": _refuse,
-    "fail": _fail,
+    one.__name__: one
+    for one in (
+        echo,
+        who,
+        spin,
+        sleep,
+        time_left,
+        rest,
+        hog,
+        swallow,
+        chatter,
+        grow,
+        die,
+        die_once,
+        leave,
+        refuse,
+        fail,
+    )
 }

@@ -14,7 +14,8 @@ from actors.engine.client import HttpEngine
 from actors.engine.contract import ContentItem, EngineError, Finder
 from actors.engine.local import LocalEngine
 from actors.engine.server import EngineServer
-from tests.actors.scripted_site import Answer, ScriptedSite, page, paragraphs, rss
+from tests.actors.engine.conftest import failure
+from tests.actors.scripted_site import Answer, Site, page, paragraphs, rss
 
 
 @contextmanager
@@ -35,12 +36,12 @@ def remote(engine: LocalEngine) -> Iterator[HttpEngine]:
         yield HttpEngine(url, token="s3cret")
 
 
-def test_an_item_comes_through_whole(site: ScriptedSite, engine: LocalEngine, remote: HttpEngine) -> None:
+def test_an_item_comes_through_whole(site: Site, engine: LocalEngine, remote: HttpEngine) -> None:
     site.pages["/a"] = Answer(page("A", paragraphs("the queue") + "<pre>x = 1</pre>"))
     assert remote.fetch_item(f"{site.url}/a") == engine.fetch_item(f"{site.url}/a")
 
 
-def test_feeds_are_found_from_afar(site: ScriptedSite, engine: LocalEngine, remote: HttpEngine) -> None:
+def test_feeds_are_found_from_afar(site: Site, engine: LocalEngine, remote: HttpEngine) -> None:
     site.pages["/"] = Answer(page("A", "x", '<link rel="alternate" type="application/rss+xml" href="/feed">'))
     site.pages["/feed"] = Answer(rss(("g", "t", "https://a.example/1")))
     (near,), (far,) = engine.discover(f"{site.url}/").feeds, remote.discover(f"{site.url}/").feeds
@@ -49,14 +50,10 @@ def test_feeds_are_found_from_afar(site: ScriptedSite, engine: LocalEngine, remo
         == (near.url, near.name, near.items)
         == (f"{site.url}/feed", "A feed", near.items)
     )
-    with pytest.raises(EngineError) as caught:
-        remote.discover(f"{site.url}/nothing")
-    assert caught.value.code == "not_found"
+    assert failure(remote.discover, f"{site.url}/nothing").code == "not_found"
 
 
-def test_a_source_comes_through_with_its_items_and_conditions(
-    site: ScriptedSite, engine: LocalEngine, remote: HttpEngine
-) -> None:
+def test_a_source_comes_through_with_items_and_conditions(site: Site, engine: LocalEngine, remote: HttpEngine) -> None:
     site.pages["/feed"] = Answer(rss(("g", "t", "https://a.example/1")), headers={"ETag": '"1"'})
     near, far = engine.fetch_source(f"{site.url}/feed"), remote.fetch_source(f"{site.url}/feed")
     assert far.items == near.items
@@ -70,14 +67,13 @@ def test_a_source_comes_through_with_its_items_and_conditions(
     [(404, {}), (410, {}), (403, {}), (429, {"Retry-After": "9"}), (500, {}), (302, {"Location": "http://10.0.0.1/"})],
 )
 def test_a_failure_comes_through_with_its_reason(
-    site: ScriptedSite, engine: LocalEngine, remote: HttpEngine, status: int, headers: dict[str, str]
+    site: Site, engine: LocalEngine, remote: HttpEngine, status: int, headers: dict[str, str]
 ) -> None:
     site.pages["/a"] = Answer(status=status, headers=headers)
     seen = []
     for one in (engine, remote):
-        with pytest.raises(EngineError) as caught:
-            one.fetch_item(f"{site.url}/a")
-        seen.append((caught.value.code, caught.value.transient, caught.value.retry_after, str(caught.value)))
+        error = failure(one.fetch_item, f"{site.url}/a")
+        seen.append((error.code, error.transient, error.retry_after, str(error)))
     assert seen[0] == seen[1]
 
 
@@ -130,7 +126,7 @@ def test_more_requests_at_once_than_allowed_are_told_to_come_back() -> None:
     assert (caught.value.transient, caught.value.retry_after) == (True, 1)
 
 
-def test_the_command_serves_until_it_is_told_to_stop(site: ScriptedSite) -> None:
+def test_the_command_serves_until_it_is_told_to_stop(site: Site) -> None:
     site.pages["/a"] = Answer(page("A", paragraphs("the queue")))
     settings = '{"allow_networks": ["127.0.0.0/8"]}'
     command = [sys.executable, "-m", "actors.engine", "--port", "0", "--settings", settings]

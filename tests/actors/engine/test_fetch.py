@@ -1,24 +1,17 @@
 import socket
-from collections.abc import Callable
 from ipaddress import ip_network
 
 import pytest
 
-from actors.engine.contract import EngineError
 from actors.engine.fetch import Fetcher, Limits, parse
-from tests.actors.scripted_site import Answer, ScriptedSite
+from tests.actors.engine.conftest import failure
+from tests.actors.scripted_site import Answer, Site
 
 LIMITS = Limits(body_bytes=200_000, raw_bytes=400_000, seconds=1.0)
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 
 
-def failure(call: Callable[[], object]) -> EngineError:
-    with pytest.raises(EngineError) as caught:
-        call()
-    return caught.value
-
-
-def test_a_page_comes_with_its_headers_and_is_asked_for_politely(site: ScriptedSite, fetcher: Fetcher) -> None:
+def test_a_page_comes_with_its_headers_and_is_asked_for_politely(site: Site, fetcher: Fetcher) -> None:
     site.pages["/a?b=1"] = Answer("hello", headers={"ETag": '"x"'})
     answer = fetcher.get(f"{site.url}/a?b=1#part", LIMITS, {"Accept": "text/html", "User-Agent": "forged"})
     assert (answer.body, answer.headers["etag"], answer.media_type) == (b"hello", '"x"', "text/html")
@@ -28,23 +21,23 @@ def test_a_page_comes_with_its_headers_and_is_asked_for_politely(site: ScriptedS
     assert asked["accept"] == "text/html"
 
 
-def test_a_private_address_is_refused_before_anything_is_sent(site: ScriptedSite) -> None:
-    error = failure(lambda: Fetcher("tests/1").get(site.url, LIMITS))
+def test_a_private_address_is_refused_before_anything_is_sent(site: Site) -> None:
+    error = failure(Fetcher("tests/1").get, site.url, LIMITS)
     assert (error.code, error.transient) == ("blocked_address", False)
     assert not site.asked
 
 
 def test_circled_digits_do_not_reach_loopback() -> None:
-    error = failure(lambda: Fetcher("tests/1").get("http://①②⑦.⓪.⓪.①/", LIMITS))
+    error = failure(Fetcher("tests/1").get, "http://①②⑦.⓪.⓪.①/", LIMITS)
     assert error.code in {"blocked_address", "invalid_url"}
 
 
-def test_one_private_answer_among_public_ones_is_refused(site: ScriptedSite) -> None:
+def test_one_private_answer_among_public_ones_is_refused(site: Site) -> None:
     fetcher = Fetcher("tests/1", resolver=lambda _host, _port: ["93.184.215.14", "127.0.0.1"])
-    assert failure(lambda: fetcher.get("http://rebind.example/", LIMITS)).code == "blocked_address"
+    assert failure(fetcher.get, "http://rebind.example/", LIMITS).code == "blocked_address"
 
 
-def test_a_resolver_that_changes_its_answer_gains_nothing(site: ScriptedSite) -> None:
+def test_a_resolver_that_changes_its_answer_gains_nothing(site: Site) -> None:
     answers = iter([["10.0.0.7"], ["127.0.0.1"]])
     asked: list[str] = []
 
@@ -53,11 +46,11 @@ def test_a_resolver_that_changes_its_answer_gains_nothing(site: ScriptedSite) ->
         return next(answers)
 
     fetcher = Fetcher("tests/1", LOOPBACK, resolver)
-    assert failure(lambda: fetcher.get("http://rebind.example/", LIMITS)).code == "blocked_address"
+    assert failure(fetcher.get, "http://rebind.example/", LIMITS).code == "blocked_address"
     assert asked == ["rebind.example"]
 
 
-def test_the_address_that_was_checked_is_the_one_connected_to(site: ScriptedSite) -> None:
+def test_the_address_that_was_checked_is_the_one_connected_to(site: Site) -> None:
     site.pages["/"] = Answer("by name")
     resolved: list[str] = []
 
@@ -73,18 +66,18 @@ def test_the_address_that_was_checked_is_the_one_connected_to(site: ScriptedSite
 
 
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "gopher://x/", "http://[", "//a:99999/"])
-def test_a_redirect_elsewhere_than_http_is_refused(site: ScriptedSite, fetcher: Fetcher, target: str) -> None:
+def test_a_redirect_elsewhere_than_http_is_refused(site: Site, fetcher: Fetcher, target: str) -> None:
     site.pages["/"] = Answer(status=302, headers={"Location": target})
-    assert failure(lambda: fetcher.get(site.url, LIMITS)).code == "invalid_url"
+    assert failure(fetcher.get, site.url, LIMITS).code == "invalid_url"
 
 
-def test_a_redirect_loop_ends(site: ScriptedSite, fetcher: Fetcher) -> None:
+def test_a_redirect_loop_ends(site: Site, fetcher: Fetcher) -> None:
     site.pages["/"] = Answer(status=302, headers={"Location": "/"})
-    assert failure(lambda: fetcher.get(f"{site.url}/", LIMITS)).code == "too_many_redirects"
+    assert failure(fetcher.get, f"{site.url}/", LIMITS).code == "too_many_redirects"
     assert len(site.asked) == LIMITS.redirects + 1
 
 
-def test_only_redirects_that_are_all_permanent_move_an_address(site: ScriptedSite, fetcher: Fetcher) -> None:
+def test_only_redirects_that_are_all_permanent_move_an_address(site: Site, fetcher: Fetcher) -> None:
     site.pages |= {
         "/old": Answer(status=301, headers={"Location": "/new"}),
         "/away": Answer(status=308, headers={"Location": "/there"}),
@@ -112,36 +105,32 @@ def test_only_redirects_that_are_all_permanent_move_an_address(site: ScriptedSit
         (503, "rate_limited", True),
     ],
 )
-def test_each_status_has_its_reason(
-    site: ScriptedSite, fetcher: Fetcher, status: int, code: str, transient: bool
-) -> None:
+def test_each_status_has_its_reason(site: Site, fetcher: Fetcher, status: int, code: str, transient: bool) -> None:
     site.pages["/"] = Answer(status=status, headers={"Retry-After": "120"})
-    error = failure(lambda: fetcher.get(site.url, LIMITS))
+    error = failure(fetcher.get, site.url, LIMITS)
     assert (error.code, error.transient) == (code, transient)
     assert error.retry_after == (120 if transient else None)
 
 
 @pytest.mark.parametrize("kind", ["image/png", "application/pdf", "video/mp4", "application/zip"])
-def test_what_is_no_text_is_not_read(site: ScriptedSite, fetcher: Fetcher, kind: str) -> None:
+def test_what_is_no_text_is_not_read(site: Site, fetcher: Fetcher, kind: str) -> None:
     site.pages["/"] = Answer(b"%PDF", content_type=kind)
-    assert failure(lambda: fetcher.get(site.url, LIMITS)).code == "unsupported_type"
+    assert failure(fetcher.get, site.url, LIMITS).code == "unsupported_type"
 
 
 def test_a_name_that_does_not_resolve_may_pass(fetcher: Fetcher) -> None:
-    error = failure(lambda: fetcher.get("http://no-such-host.invalid/", LIMITS))
+    error = failure(fetcher.get, "http://no-such-host.invalid/", LIMITS)
     assert (error.code, error.transient) == ("fetch_failed", True)
 
 
 def test_a_port_where_nobody_listens_may_pass(fetcher: Fetcher) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    error = failure(lambda: fetcher.get(f"http://127.0.0.1:{port}/", LIMITS))
+    error = failure(fetcher.get, f"http://127.0.0.1:{port}/", LIMITS)
     assert (error.code, error.transient) == ("fetch_failed", True)
 
 
-def test_proxies_of_the_environment_are_not_used(
-    site: ScriptedSite, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_proxies_of_the_environment_are_not_used(site: Site, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
     site.pages["/"] = Answer("direct")
@@ -163,4 +152,4 @@ def test_proxies_of_the_environment_are_not_used(
     ],
 )
 def test_what_is_no_web_address_is_refused(url: str) -> None:
-    assert failure(lambda: parse(url)).code == "invalid_url"
+    assert failure(parse, url).code == "invalid_url"

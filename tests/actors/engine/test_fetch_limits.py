@@ -1,70 +1,41 @@
 import gzip
-import socket
-import threading
 import time
 import tracemalloc
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from actors.engine.fetch import Fetcher, Limits
-from tests.actors.engine.test_fetch import LIMITS, failure
-from tests.actors.scripted_site import Answer, ScriptedSite
+from tests.actors.engine.conftest import failure
+from tests.actors.engine.test_fetch import LIMITS
+from tests.actors.raw_server import raw_server
+from tests.actors.scripted_site import Answer, Site
 
 
-@contextmanager
-def raw_server(*pieces: bytes, pause: float = 0.0) -> Iterator[str]:
-    """Sends the pieces to each caller, a pause after each, the last one for ever."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    stop = threading.Event()
-
-    def serve() -> None:
-        with listener.accept()[0] as caller:
-            caller.recv(65536)
-            try:
-                for piece in pieces:
-                    caller.sendall(piece)
-                while not stop.wait(pause):
-                    caller.sendall(pieces[-1])
-            except OSError:
-                return
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
-    finally:
-        stop.set()
-        thread.join()
-        listener.close()
-
-
-def test_gzip_is_undone(site: ScriptedSite, fetcher: Fetcher) -> None:
+def test_gzip_is_undone(site: Site, fetcher: Fetcher) -> None:
     site.pages["/"] = Answer(
         gzip.compress(b"plain") + gzip.compress(b" and more"), headers={"Content-Encoding": "gzip"}
     )
     assert fetcher.get(site.url, LIMITS).body == b"plain and more"
 
 
-def test_deflate_is_undone(site: ScriptedSite, fetcher: Fetcher) -> None:
+def test_deflate_is_undone(site: Site, fetcher: Fetcher) -> None:
     site.pages["/"] = Answer(zlib.compress(b"plain " * 100), headers={"Content-Encoding": "deflate"})
     assert fetcher.get(site.url, LIMITS).body == b"plain " * 100
 
 
-def test_an_encoding_that_was_not_asked_for_is_refused(site: ScriptedSite, fetcher: Fetcher) -> None:
+def test_an_encoding_that_was_not_asked_for_is_refused(site: Site, fetcher: Fetcher) -> None:
     site.pages["/"] = Answer(b"xx", headers={"Content-Encoding": "br"})
-    assert failure(lambda: fetcher.get(site.url, LIMITS)).code == "unsupported_type"
+    assert failure(fetcher.get, site.url, LIMITS).code == "unsupported_type"
 
 
-def test_a_body_that_ends_in_the_middle_may_be_tried_again(site: ScriptedSite, fetcher: Fetcher) -> None:
+def test_a_body_that_ends_in_the_middle_may_be_tried_again(site: Site, fetcher: Fetcher) -> None:
     site.pages["/"] = Answer(gzip.compress(b"plain " * 1000)[:-20], headers={"Content-Encoding": "gzip"})
-    error = failure(lambda: fetcher.get(site.url, LIMITS))
+    error = failure(fetcher.get, site.url, LIMITS)
     assert (error.code, error.transient) == ("fetch_failed", True)
 
 
-def test_a_small_body_that_inflates_to_500_mb_costs_bounded_memory(site: ScriptedSite, fetcher: Fetcher) -> None:
+def test_a_small_body_that_inflates_to_500_mb_costs_bounded_memory(site: Site, fetcher: Fetcher) -> None:
     packer = zlib.compressobj(9, wbits=31)
     bomb = b"".join(packer.compress(bytes(1_000_000)) for _ in range(500)) + packer.flush()
     # Packed twice it would be 16 KB; what matters is that each chunk inflates a thousandfold.
@@ -72,7 +43,7 @@ def test_a_small_body_that_inflates_to_500_mb_costs_bounded_memory(site: Scripte
     limits = Limits(body_bytes=1_000_000, raw_bytes=1_000_000, seconds=10)
     tracemalloc.start()
     try:
-        error = failure(lambda: fetcher.get(site.url, limits))
+        error = failure(fetcher.get, site.url, limits)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -80,25 +51,25 @@ def test_a_small_body_that_inflates_to_500_mb_costs_bounded_memory(site: Scripte
     assert peak < 8_000_000
 
 
-def test_a_100_mb_page_is_not_read(site: ScriptedSite, fetcher: Fetcher) -> None:
+def test_a_100_mb_page_is_not_read(site: Site, fetcher: Fetcher) -> None:
     site.pages["/"] = Answer(b"x", headers={"Content-Length": "100000000"})
     started = time.monotonic()
-    assert failure(lambda: fetcher.get(site.url, LIMITS)).code == "too_large"
+    assert failure(fetcher.get, site.url, LIMITS).code == "too_large"
     assert time.monotonic() - started < LIMITS.seconds
 
 
 def test_bytes_are_counted_on_the_wire_too(fetcher: Fetcher) -> None:
     limits = Limits(body_bytes=100_000_000, raw_bytes=300_000, seconds=5)
-    with raw_server(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n", b"x" * 65536) as url:
-        assert "larger than 300000 bytes" in str(failure(lambda: fetcher.get(url, limits)))
+    with raw_server(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n", b"x" * 65536) as port:
+        assert "larger than 300000 bytes" in str(failure(fetcher.get, f"http://127.0.0.1:{port}/", limits))
 
 
 def test_a_body_without_a_length_ends_at_the_limit_in_bounded_memory(fetcher: Fetcher) -> None:
     started = time.monotonic()
     tracemalloc.start()
     try:
-        with raw_server(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n", b"x" * 65536) as url:
-            assert failure(lambda: fetcher.get(url, LIMITS)).code == "too_large"
+        with raw_server(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n", b"x" * 65536) as port:
+            assert failure(fetcher.get, f"http://127.0.0.1:{port}/", LIMITS).code == "too_large"
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -118,7 +89,7 @@ def test_a_body_without_a_length_ends_at_the_limit_in_bounded_memory(fetcher: Fe
 def test_a_server_that_drips_for_ever_is_left_at_the_deadline(fetcher: Fetcher, pieces: list[bytes]) -> None:
     # The earlier version's timeouts ended at the headers.
     started = time.monotonic()
-    with raw_server(*pieces, pause=0.05) as url:
-        error = failure(lambda: fetcher.get(url, LIMITS))
+    with raw_server(*pieces, pause=0.05) as port:
+        error = failure(fetcher.get, f"http://127.0.0.1:{port}/", LIMITS)
     assert (error.code, error.transient) == ("timeout", True)
     assert time.monotonic() - started < LIMITS.seconds + 1

@@ -1,9 +1,6 @@
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime
 from importlib.resources import files
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -11,15 +8,12 @@ from hypothesis import strategies as st
 
 from actors.demo import sample_site
 from actors.engine.article.agreement import Said
-from actors.engine.article.full_text import SHORT, Reading, choose, looks_cut
+from actors.engine.article.full_text import SHORT, Reading, Way, choose, looks_cut
 from actors.engine.article.furniture import without_furniture
 from actors.engine.article.plain import plain_text
 from actors.engine.article.titles import letters
 from actors.engine.pages import html_to_text, parse_page, read_page
 from tests.actors.scripted_site import page, paragraphs
-
-if TYPE_CHECKING:
-    from actors.engine.article.full_text import Way
 
 URL = "https://news.example/a-story"
 ARTICLE = " ".join(f"Sentence {n} of the article says something of its own." for n in range(40))
@@ -46,9 +40,7 @@ def test_a_reading_that_looks_cut_is_never_taken(whole: Way) -> None:
 
 
 @pytest.mark.parametrize("text", [f"{TEASERS[:400]} {ARTICLE}", f"{ARTICLE[:900]} {TEASERS[:150]}", TEASERS[:700]])
-def test_readability_is_taken_where_trafilatura_has_more_around_an_article_or_only_what_stands_beside_it(
-    text: str,
-) -> None:
+def test_readability_is_taken_where_trafilatura_has_more_around_an_article_or_only_its_neighbours(text: str) -> None:
     is_part = text.startswith(ARTICLE[:900])
     way, _ = chosen(reading("trafilatura", text), reading("readability", ARTICLE[:900] if is_part else ARTICLE))
     assert way == "readability"

@@ -14,7 +14,7 @@ from actors.engine.client import HttpEngine
 from actors.engine.contract import ContentItem, ContentSource, EngineError
 from actors.engine.local import LocalEngine
 from tests.actors.engine.test_http_engine import ITEM, SOURCE
-from tests.actors.scripted_site import Answer, ScriptedSite
+from tests.actors.scripted_site import Answer, Site
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
 VALUES = st.recursive(
@@ -33,13 +33,13 @@ relaxed = settings(
 
 
 @pytest.fixture(scope="module")
-def answering() -> Iterator[ScriptedSite]:
-    with ScriptedSite() as running:
+def answering() -> Iterator[Site]:
+    with Site() as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def asking(answering: ScriptedSite) -> HttpEngine:
+def asking(answering: Site) -> HttpEngine:
     return HttpEngine(answering.url, timeout=5)
 
 
@@ -59,7 +59,7 @@ def ends_well(engine: HttpEngine) -> None:
 @example(changes={"publishedAt": "9999-99-99T99:99:99Z"}, status=200, wrapped=True)
 @example(changes={"items": [{}] * 5, "code": "\0", "retryAfter": 1e400}, status=500, wrapped=False)
 def test_any_engine_answer_of_the_right_shape_and_wrong_content(
-    answering: ScriptedSite, asking: HttpEngine, changes: dict[str, Any], status: int, wrapped: bool
+    answering: Site, asking: HttpEngine, changes: dict[str, Any], status: int, wrapped: bool
 ) -> None:
     for path, base in (("/ingest", ITEM), ("/source", SOURCE)):
         body = {**base, **changes}
@@ -72,9 +72,7 @@ def test_any_engine_answer_of_the_right_shape_and_wrong_content(
 @example(body=b"[" * 100_000, status=200, kind="application/json")
 @example(body=b'{"data": ' * 50_000, status=200, kind="application/json")
 @example(body=b"1" * 10_000, status=200, kind="application/json")
-def test_any_bytes_of_an_engine(
-    answering: ScriptedSite, asking: HttpEngine, body: bytes, status: int, kind: str
-) -> None:
+def test_any_bytes_of_an_engine(answering: Site, asking: HttpEngine, body: bytes, status: int, kind: str) -> None:
     answering.pages["/ingest"] = answering.pages["/source"] = Answer(body, status, kind)
     ends_well(asking)
 
@@ -95,7 +93,7 @@ TAGS = st.sampled_from(
 @example(
     "<!DOCTYPE x [<!ENTITY a SYSTEM 'file:///etc/passwd'>]><rss><channel><item><title>&a;</title></item></channel></rss>"
 )
-def test_any_markup_as_page_and_as_feed(answering: ScriptedSite, engine: LocalEngine, markup: str) -> None:
+def test_any_markup_as_page_and_as_feed(answering: Site, engine: LocalEngine, markup: str) -> None:
     answering.pages["/x"] = Answer(markup.encode("utf-8", "replace"))
     for ask in (engine.fetch_item, engine.fetch_source):
         began = time.monotonic()

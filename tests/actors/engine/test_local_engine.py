@@ -6,14 +6,14 @@ import pytest
 from pydantic import ValidationError
 
 from actors.engine import Settings
-from actors.engine.contract import EngineError
 from actors.engine.local import LocalEngine
-from tests.actors.scripted_site import Answer, ScriptedSite, page, paragraphs, rss
+from tests.actors.engine.conftest import failure
+from tests.actors.scripted_site import Answer, Site, page, paragraphs, rss
 
 ONE = rss(("g", "t", "https://a.example/1"))
 
 
-def test_a_page_is_fetched_and_read(site: ScriptedSite, engine: LocalEngine) -> None:
+def test_a_page_is_fetched_and_read(site: Site, engine: LocalEngine) -> None:
     site.pages["/old"] = Answer(status=302, headers={"Location": "/a"})
     site.pages["/a"] = Answer(page("A", paragraphs("the queue")))
     item = engine.fetch_item(f"{site.url}/old")
@@ -24,21 +24,17 @@ def test_a_page_is_fetched_and_read(site: ScriptedSite, engine: LocalEngine) -> 
     assert "https://news.example/bot" in site.asked[0].headers["user-agent"]
 
 
-def test_a_page_is_asked_for_unconditionally_and_a_304_is_no_page(site: ScriptedSite, engine: LocalEngine) -> None:
+def test_a_page_is_asked_for_unconditionally_and_a_304_is_no_page(site: Site, engine: LocalEngine) -> None:
     site.pages["/a"] = Answer(status=304)
-    with pytest.raises(EngineError) as caught:
-        engine.fetch_item(f"{site.url}/a")
-    assert caught.value.code == "fetch_failed"
+    assert failure(engine.fetch_item, f"{site.url}/a").code == "fetch_failed"
 
 
-def test_a_page_larger_than_the_setting_is_refused(site: ScriptedSite, engine: LocalEngine) -> None:
+def test_a_page_larger_than_the_setting_is_refused(site: Site, engine: LocalEngine) -> None:
     site.pages["/a"] = Answer(page("A", "<p>x</p>" * 60_000))
-    with pytest.raises(EngineError) as caught:
-        engine.fetch_item(f"{site.url}/a")
-    assert caught.value.code == "too_large"
+    assert failure(engine.fetch_item, f"{site.url}/a").code == "too_large"
 
 
-def test_a_feed_answers_with_what_it_takes_to_ask_again(site: ScriptedSite, engine: LocalEngine) -> None:
+def test_a_feed_answers_with_what_it_takes_to_ask_again(site: Site, engine: LocalEngine) -> None:
     site.pages["/feed"] = Answer(ONE, headers={"ETag": '"1"', "Last-Modified": "Fri, 20 Nov 2026 10:00:00 GMT"})
     source = engine.fetch_source(f"{site.url}/feed")
     assert (source.etag, source.last_modified, source.not_modified) == ('"1"', "Fri, 20 Nov 2026 10:00:00 GMT", False)
@@ -47,7 +43,7 @@ def test_a_feed_answers_with_what_it_takes_to_ask_again(site: ScriptedSite, engi
     assert site.asked[1].headers["if-modified-since"] == "Fri, 20 Nov 2026 10:00:00 GMT"
 
 
-def test_a_feed_that_is_gone_says_so_and_is_no_error(site: ScriptedSite, engine: LocalEngine) -> None:
+def test_a_feed_that_is_gone_says_so_and_is_no_error(site: Site, engine: LocalEngine) -> None:
     site.pages["/feed"] = Answer(status=410)
     source = engine.fetch_source(f"{site.url}/feed")
     assert (source.gone, source.is_active, source.items) == (True, False, [])
@@ -67,7 +63,7 @@ def test_a_feed_that_is_gone_says_so_and_is_no_error(site: ScriptedSite, engine:
     ],
 )
 def test_the_servers_wish_is_the_longest_that_it_names(
-    site: ScriptedSite, engine: LocalEngine, headers: dict[str, str], extra: str, seconds: int | None
+    site: Site, engine: LocalEngine, headers: dict[str, str], extra: str, seconds: int | None
 ) -> None:
     site.pages["/feed"] = Answer(ONE.replace("<description>", f"{extra}<description>", 1), headers=headers)
     wish = engine.fetch_source(f"{site.url}/feed").next_check_at
@@ -78,7 +74,7 @@ def test_the_servers_wish_is_the_longest_that_it_names(
         assert (wish - datetime.now(UTC)).total_seconds() == pytest.approx(seconds, abs=5)
 
 
-def test_expires_counts_where_max_age_is_missing(site: ScriptedSite, engine: LocalEngine) -> None:
+def test_expires_counts_where_max_age_is_missing(site: Site, engine: LocalEngine) -> None:
     until = datetime.now(UTC) + timedelta(hours=3)
     site.pages["/feed"] = Answer(ONE, headers={"Expires": format_datetime(until, usegmt=True)})
     wish = engine.fetch_source(f"{site.url}/feed").next_check_at
@@ -87,7 +83,7 @@ def test_expires_counts_where_max_age_is_missing(site: ScriptedSite, engine: Loc
 
 
 @pytest.mark.parametrize("kind", ["application/rss+xml", "text/xml", "text/html", "application/octet-stream", ""])
-def test_a_feed_is_read_whatever_text_it_is_served_as(site: ScriptedSite, engine: LocalEngine, kind: str) -> None:
+def test_a_feed_is_read_whatever_text_it_is_served_as(site: Site, engine: LocalEngine, kind: str) -> None:
     site.pages["/feed"] = Answer(ONE, content_type=kind)
     assert len(engine.fetch_source(f"{site.url}/feed").items or []) == 1
 

@@ -2,8 +2,6 @@
 
 import base64
 import shutil
-import ssl
-import subprocess
 import traceback
 from collections.abc import Iterator
 from email.message import EmailMessage
@@ -16,7 +14,9 @@ from pydantic import ValidationError
 from actors.engine import Settings
 from actors.engine.contract import ContentSource, EngineError
 from actors.engine.mail.message import read_message
+from tests.actors.engine.conftest import failure
 from tests.actors.imap_server import ImapServer
+from tests.actors.raw_server import certificate
 
 SECRET = "right and s3cret"
 PARAGRAPH = "<p>The letter says in a whole paragraph that the queue was measured again, and why that is news.</p>"
@@ -111,14 +111,11 @@ def test_a_server_without_tls_at_once_names_the_setting(imap: ImapServer) -> Non
 
 def test_a_password_is_in_no_message_and_no_setting(imap: ImapServer) -> None:
     imap.password = "another"
-    with pytest.raises(EngineError) as caught:
-        read(imap)
-    assert str(caught.value) == "127.0.0.1 refuses the login of a da"
-    assert caught.value.code == "forbidden"
+    error = failure(read, imap)
+    assert str(error) == "127.0.0.1 refuses the login of a da"
+    assert error.code == "forbidden"
     imap.answers["LOGIN"] = lambda command: f"* BYE {command}\r\n".encode()
-    with pytest.raises(EngineError) as caught:
-        read(imap)
-    assert SECRET not in "".join(traceback.format_exception(caught.value))
+    assert SECRET not in "".join(traceback.format_exception(failure(read, imap)))
     with pytest.raises(ValidationError) as refused:
         Settings.model_validate({"mailboxes": {"a": {"host": "b", "user": "c", "password": f"{SECRET}\r\n"}}})
     assert SECRET not in str(refused.value)
@@ -142,7 +139,7 @@ def test_a_password_is_in_no_message_and_no_setting(imap: ImapServer) -> None:
         ("LOGIN", b"TAG OK [CAPABILITY \xff] x\r\n* BYE (\r\n", "fetch_failed", "127.0.0.1: "),
     ],
 )  # fmt: skip
-def test_a_server_that_dies_hangs_or_floods_is_a_reason(
+def test_a_server_that_fails_is_a_reason(
     imap: ImapServer, verb: str, answer: bytes | None, code: str, words: str
 ) -> None:
     imap.answers[verb] = lambda _: answer
@@ -235,16 +232,12 @@ def test_a_message_that_breaks_its_reader_becomes_an_item_that_says_so(imap: Ima
 def test_a_mailbox_is_read_over_tls_from_the_server_with_its_name_only(
     imap: ImapServer, security: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -keyout k -out c -subj /CN=localhost"
-    subprocess.run(
-        [*command.split(), "-addext", "subjectAltName=DNS:localhost"], cwd=tmp_path, check=True, capture_output=True
-    )
-    imap.tls, imap.starts_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), security == "starttls"
-    imap.tls.load_cert_chain(tmp_path / "c", tmp_path / "k")
+    file, imap.tls = certificate(tmp_path, "localhost")
+    imap.starts_tls = security == "starttls"
     mailbox = {"port": imap.port, "security": security, "user": "ada", "password": SECRET}
     for host, is_known in (("localhost", False), ("localhost", True), ("127.0.0.1", True)):
         if is_known:
-            monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "c"))
+            monkeypatch.setenv("SSL_CERT_FILE", str(file))
         engine = Settings.model_validate({"mailboxes": {"mine": {**mailbox, "host": host}}}).open()
         if (host, is_known) == ("localhost", True):
             assert len(engine.fetch_source("imap://mine/News").items or []) == 3

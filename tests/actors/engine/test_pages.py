@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from actors.engine.contract import EngineError
 from actors.engine.pages import html_to_text, read_page
+from tests.actors.engine.conftest import failure
 from tests.actors.scripted_site import page, paragraphs
 
 URL = "https://news.example/a-story"
@@ -107,15 +108,12 @@ def test_plain_text_is_taken_as_it_is() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"   ", b"\x00\x00"])
 def test_an_empty_page_has_no_text(body: bytes) -> None:
-    with pytest.raises(EngineError) as caught:
-        read_page(body, URL)
-    assert caught.value.code == "no_text"
+    assert failure(read_page, body, URL).code == "no_text"
 
 
 def test_a_page_of_absurdly_many_elements_is_refused() -> None:
-    with pytest.raises(EngineError) as caught:
-        read_page(b"<html><body>" + b"<p>x</p>" * 61_000 + b"</body></html>", URL)
-    assert caught.value.code == "too_large"
+    error = failure(read_page, b"<html><body>" + b"<p>x</p>" * 61_000 + b"</body></html>", URL)
+    assert error.code == "too_large"
 
 
 def test_deep_nesting_ends_in_text_or_a_reason() -> None:

@@ -121,9 +121,7 @@ def test_a_reader_that_somebody_else_kills_says_nothing_about_the_page(readers: 
     assert (error.code, error.transient, attempts) == ("engine_failed", True, 2)
 
 
-def test_readers_that_were_killed_while_they_had_nothing_to_do_cost_no_page_anything(
-    readers: Readers, notes: Path
-) -> None:
+def test_readers_that_were_killed_while_idle_cost_no_page_anything(readers: Readers, notes: Path) -> None:
     both = threading.Barrier(2)
 
     def ask() -> None:
@@ -162,7 +160,7 @@ def test_what_the_operation_raises_is_raised_here(readers: Readers) -> None:
 def test_each_reading_has_its_whole_time_however_long_its_reader_has_worked(readers: Readers) -> None:
     # Not by the time since the reader's birth, which Linux counts in two ways that drift apart.
     for _ in range(4):
-        assert 0.8 < json.loads(readers.ask("time left", b"", about="it")) <= TIGHT.cpu + 0.1
+        assert 0.8 < json.loads(readers.ask("time_left", b"", about="it")) <= TIGHT.cpu + 0.1
 
 
 def test_a_reader_that_has_grown_is_replaced(readers: Readers) -> None:

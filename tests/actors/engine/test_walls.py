@@ -4,6 +4,7 @@ import pytest
 
 from actors.engine.contract import EngineError
 from actors.engine.pages import read_page
+from tests.actors.engine.conftest import failure
 from tests.actors.engine.wall_pages import WALLS
 from tests.actors.scripted_site import page, paragraphs
 
@@ -13,10 +14,9 @@ URL = "https://news.example/a-story"
 @pytest.mark.parametrize("kind", WALLS)
 def test_a_page_that_is_no_article_ends_in_an_outcome_of_its_own(kind: str) -> None:
     code, html = WALLS[kind]
-    with pytest.raises(EngineError) as caught:
-        read_page(html.encode(), URL, "text/html; charset=utf-8")
-    assert (caught.value.code, caught.value.transient) == (code, False)
-    assert str(caught.value).startswith(f"{URL}: the ")
+    error = failure(read_page, html.encode(), URL, "text/html; charset=utf-8")
+    assert (error.code, error.transient) == (code, False)
+    assert str(error).startswith(f"{URL}: the ")
 
 
 def test_an_article_about_walls_is_read() -> None:

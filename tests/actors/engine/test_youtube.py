@@ -4,8 +4,8 @@ from collections.abc import Callable
 import pytest
 
 from actors.engine import youtube
-from actors.engine.contract import EngineError
 from actors.engine.fetch import Fetched
+from tests.actors.engine.conftest import failure
 
 CHANNEL = "UC" + "a1-_" * 5 + "zz"
 FEED = f"https://www.youtube.com/feeds/videos.xml?channel_id={CHANNEL}"
@@ -70,9 +70,8 @@ def test_a_handle_is_looked_up_on_its_page_which_also_names_others(markup: str) 
 
 
 def test_a_page_that_does_not_name_its_channel_is_no_feed() -> None:
-    with pytest.raises(EngineError) as caught:
-        youtube.feed_url("https://www.youtube.com/@name", answers("<html></html>"))
-    assert caught.value.code == "not_a_feed"
+    error = failure(youtube.feed_url, "https://www.youtube.com/@name", answers("<html></html>"))
+    assert error.code == "not_a_feed"
 
 
 def test_the_address_of_another_site_is_left_as_it_is() -> None:

@@ -10,7 +10,7 @@ from actors.engine.contract import EngineError
 from actors.engine.feeds import read_feed
 from actors.engine.local import LocalEngine
 from actors.engine.youtube_api import channel_of
-from tests.actors.scripted_site import Answer, ScriptedSite
+from tests.actors.scripted_site import Answer, Site
 
 CHANNEL = "UC" + "a" * 22
 FEED = f"{youtube.FEED}?channel_id={CHANNEL}"
@@ -39,7 +39,7 @@ def as_json(body: Any) -> Answer:
     return Answer(json.dumps(body), content_type="application/json; charset=UTF-8")
 
 
-class Api(ScriptedSite):
+class Api(Site):
     """Answers by method, whatever the parameters."""
 
     def answer(self, method: str, answer: Answer) -> None:

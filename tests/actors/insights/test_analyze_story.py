@@ -9,6 +9,7 @@ from actors.insights.analyze import analyze_story
 from actors.insights.events import EventSettings
 from actors.schema import AnalyzeStory
 from actors.store import clusters
+from tests.actors.database import execute
 from zeke_jobs import Reject, Retry
 
 ARTICLE = Path(__file__).with_name("article.txt").read_text(encoding="utf-8")
@@ -42,9 +43,7 @@ def analysed(why: str, *citations: Citation) -> Analysis:
     return Analysis(why, 4, "completed", Provenance("openai", "m", "analyze/1"), 0.8, citations)
 
 
-def test_overlay_embedding_and_three_jobs_commit_together(
-    add_story: Any, handler_context: Any, rows: Callable[..., Any]
-) -> None:
+def test_overlay_embedding_and_three_jobs_commit_together(add_story: Any, handler_context: Any, rows: Any) -> None:
     story = add_story(ARTICLE, title="Faster JSON")
     ctx = handler_context(EventSettings())
     output = analyze_story(AnalyzeStory(story_id=story), ctx)
@@ -70,9 +69,7 @@ def test_running_twice_changes_nothing(add_story: Any, handler_context: Any, row
     assert (rows(OVERLAY, str(story)), rows("SELECT * FROM story_embeddings")) == before
 
 
-def test_an_ai_error_does_not_become_stub_text_marked_completed_as_in_the_earlier_version(
-    add_story: Any, handler_context: Any, rows: Callable[..., Any]
-) -> None:
+def test_an_ai_error_becomes_no_stub_text_marked_completed(add_story: Any, handler_context: Any, rows: Any) -> None:
     story = add_story(ARTICLE)
     ctx = handler_context(EventSettings(), ai=Model(Retry(5, "429")))
     with pytest.raises(Retry):
@@ -81,13 +78,12 @@ def test_an_ai_error_does_not_become_stub_text_marked_completed_as_in_the_earlie
     assert ctx.sent == []
 
 
-def test_what_a_person_wrote_stays_and_the_score_moves_on(
+def test_the_words_of_a_person_stay_and_the_score_moves(
     add_story: Any, handler_context: Any, rows: Callable[..., Any], conn: Any
 ) -> None:
     story = add_story(ARTICLE)
     analyze_story(AnalyzeStory(story_id=story), handler_context(EventSettings()))
-    with conn.cursor() as cursor:
-        cursor.execute("UPDATE story_overlays SET why_it_matters = 'My own words.'")
+    execute(conn, "UPDATE story_overlays SET why_it_matters = 'My own words.'")
     model = Model(analysed("A model's words."))
     output = analyze_story(AnalyzeStory(story_id=story), handler_context(EventSettings(), ai=model))
     (overlay,) = rows(OVERLAY, str(story))
@@ -124,8 +120,7 @@ def test_two_stories_of_one_event_share_a_cluster_led_by_the_earlier(
     add_story: Any, handler_context: Any, rows: Callable[..., Any], conn: Any, has_pgvector: bool
 ) -> None:
     if not has_pgvector:
-        with conn.cursor() as cursor:
-            cursor.execute(WITHOUT_PGVECTOR)
+        execute(conn, WITHOUT_PGVECTOR)
     text = "Acme buys Initech for two billion dollars in cash. The deal closes in June, the companies said on Monday."
     later = add_story(text, title="Acme buys Initech for $2bn", days_old=1, authority=0.9)
     earlier = add_story(text + " More to come.", title="Acme to buy Initech in $2bn deal", days_old=2, authority=0.1)
@@ -145,21 +140,16 @@ def test_two_stories_of_one_event_share_a_cluster_led_by_the_earlier(
     assert {row["size"] for row in sizes} == {1536}
 
 
-def test_of_stories_of_one_moment_the_more_authoritative_leads(
-    add_story: Any, conn: Any, rows: Callable[..., Any]
-) -> None:
+def test_of_stories_of_one_moment_the_more_authoritative_leads(add_story: Any, conn: Any, rows: Any) -> None:
     stories = [
         add_story(ARTICLE, title=f"From {authority}", authority=authority) for authority in (0.3, 0.9, None, 0.6)
     ]
-    with conn.cursor() as cursor:
-        cursor.execute("UPDATE stories SET published_at = '2026-11-01T12:00Z'")
+    execute(conn, "UPDATE stories SET published_at = '2026-11-01T12:00Z'")
     clusters.unite(conn, stories)
     assert rows("SELECT label FROM story_clusters") == [{"label": "From 0.9"}]
 
 
-def test_stories_further_apart_than_three_days_are_two_events(
-    add_story: Any, handler_context: Any, rows: Callable[..., Any]
-) -> None:
+def test_stories_further_apart_than_three_days_are_two_events(add_story: Any, handler_context: Any, rows: Any) -> None:
     for days in (1, 5):
         story = add_story("The weekly numbers are out, and they are fine.", title="Weekly numbers", days_old=days)
         analyze_story(AnalyzeStory(story_id=story), handler_context(EventSettings()))
@@ -167,12 +157,11 @@ def test_stories_further_apart_than_three_days_are_two_events(
 
 
 @pytest.mark.parametrize("has_pgvector", [True, False])
-def test_vectors_of_two_models_are_never_compared(
+def test_two_models_vectors_are_never_compared(
     add_story: Any, handler_context: Any, rows: Callable[..., Any], conn: Any, has_pgvector: bool
 ) -> None:
     if not has_pgvector:
-        with conn.cursor() as cursor:
-            cursor.execute(WITHOUT_PGVECTOR)
+        execute(conn, WITHOUT_PGVECTOR)
     first, second = add_story(ARTICLE), add_story(ARTICLE)
     analyze_story(AnalyzeStory(story_id=first), handler_context(EventSettings()))
     from actors.ai.hashing import embed
@@ -182,9 +171,7 @@ def test_vectors_of_two_models_are_never_compared(
     assert rows("SELECT id FROM story_clusters") == []
 
 
-def test_a_vector_of_the_wrong_length_is_refused_and_nothing_is_kept(
-    add_story: Any, handler_context: Any, rows: Callable[..., Any]
-) -> None:
+def test_a_vector_of_wrong_length_is_refused_and_not_kept(add_story: Any, handler_context: Any, rows: Any) -> None:
     story = add_story(ARTICLE)
     ctx = handler_context(EventSettings(), ai=Model(analysed("It matters."), (1.0,) * 256))
     with pytest.raises(ValueError, match="expected 1536 numbers, got 256 from model-1"):

@@ -11,6 +11,7 @@ from actors.insights.analyze import analyze_story
 from actors.insights.events import EventSettings
 from actors.schema import AnalyzeStory
 from actors.store import clusters
+from tests.actors.database import execute
 
 DEAL = "Acme buys Initech for two billion dollars in cash. The deal closes in June, the companies said on Monday."
 SCORES = (
@@ -32,24 +33,18 @@ def analyse(handler_context: Any) -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture
-def execute(conn: Any) -> Callable[..., None]:
-    def run(sql: str, *params: Any) -> None:
-        with conn.cursor() as cursor:
-            cursor.execute(sql, params)
-
-    return run
-
-
-@pytest.fixture
-def add_copy(execute: Callable[..., None]) -> Callable[[uuid.UUID], None]:
+def add_copy(conn: Any) -> Callable[[uuid.UUID], None]:
     """An item of one more source, whose text is that of a known story."""
 
     def add(story: uuid.UUID) -> None:
         source, item = str(uuid.uuid4()), str(uuid.uuid4())
-        execute("INSERT INTO sources (id, type, name) VALUES (%s, 'rss', 'Copyist')", source)
-        execute("INSERT INTO raw_items (id, source_id, external_id) VALUES (%s, %s, %s)", item, source, item)
+        execute(conn, "INSERT INTO sources (id, type, name) VALUES (%s, 'rss', 'Copyist')", source)
+        execute(conn, "INSERT INTO raw_items (id, source_id, external_id) VALUES (%s, %s, %s)", item, source, item)
         execute(
-            "INSERT INTO item_outcomes (raw_item_id, outcome, story_id) VALUES (%s, 'duplicate', %s)", item, str(story)
+            conn,
+            "INSERT INTO item_outcomes (raw_item_id, outcome, story_id) VALUES (%s, 'duplicate', %s)",
+            item,
+            str(story),
         )
 
     return add
@@ -60,15 +55,15 @@ def deals(add_story: Any, count: int) -> list[uuid.UUID]:
 
 
 def test_in_whatever_order_the_stories_of_an_event_are_analysed_their_chili_is_the_same(
-    add_story: Any, analyse: Callable[..., Any], rows: Callable[..., Any], execute: Callable[..., None]
+    add_story: Any, analyse: Callable[..., Any], rows: Callable[..., Any], conn: Any
 ) -> None:
     stories = deals(add_story, 3)
     found = []
     for order in permutations(stories):
-        execute("DELETE FROM story_overlays")
-        execute("DELETE FROM story_embeddings")
-        execute("UPDATE stories SET cluster_id = NULL")
-        execute("DELETE FROM story_clusters")
+        execute(conn, "DELETE FROM story_overlays")
+        execute(conn, "DELETE FROM story_embeddings")
+        execute(conn, "UPDATE stories SET cluster_id = NULL")
+        execute(conn, "DELETE FROM story_clusters")
         outputs = [analyse(story) for story in order]
         found.append(rows(SCORES))
         assert outputs[-1]["chili"] == found[-1][0]["chili"], "the output says what is stored"
@@ -103,9 +98,7 @@ def test_a_copy_from_one_more_source_makes_the_whole_event_hotter_and_nothing_el
     assert analyse(stories[1], "grown") == {"outcome": "unchanged", "stories": 0}
 
 
-def test_a_story_without_a_cluster_grows_by_its_copies_too(
-    add_story: Any, analyse: Callable[..., Any], rows: Callable[..., Any], add_copy: Callable[..., None]
-) -> None:
+def test_a_story_without_a_cluster_grows_by_copies_too(add_story: Any, analyse: Any, rows: Any, add_copy: Any) -> None:
     (story,) = deals(add_story, 1)
     analyse(story)
     add_copy(story)
@@ -113,9 +106,7 @@ def test_a_story_without_a_cluster_grows_by_its_copies_too(
     assert rows(SCORES)[0]["parts"]["cluster"] == 0.333
 
 
-def test_a_score_that_a_person_or_a_model_gave_stays(
-    add_story: Any, analyse: Callable[..., Any], rows: Callable[..., Any], execute: Callable[..., None]
-) -> None:
+def test_a_score_that_a_person_or_a_model_gave_stays(add_story: Any, analyse: Any, rows: Any, conn: Any) -> None:
     by_person, by_model, last = deals(add_story, 3)
 
     class Model:
@@ -127,7 +118,11 @@ def test_a_score_that_a_person_or_a_model_gave_stays(
         rescore = staticmethod(Settings().open().rescore)
 
     analyse(by_person)
-    execute("""UPDATE story_overlays SET citations = citations || '{"chili": 0}' WHERE story_id = %s""", str(by_person))
+    execute(
+        conn,
+        """UPDATE story_overlays SET citations = citations || '{"chili": 0}' WHERE story_id = %s""",
+        str(by_person),
+    )
     analyse(by_model, ai=Model())
     analyse(last)
     scores = {row["story_id"]: row["chili"] for row in rows(SCORES)}
@@ -135,22 +130,20 @@ def test_a_score_that_a_person_or_a_model_gave_stays(
     assert (scores[str(by_person)], scores[str(by_model)]) == (0, 1)
 
 
-def test_every_story_near_enough_joins_and_not_only_the_ten_nearest(
-    add_story: Any, analyse: Callable[..., Any], rows: Callable[..., Any], execute: Callable[..., None]
+def test_every_story_near_enough_joins_not_the_ten_nearest(
+    add_story: Any, analyse: Callable[..., Any], rows: Callable[..., Any], conn: Any
 ) -> None:
     many, stranger = deals(add_story, 12), add_story(DEAL + " More follows.", title="Acme to buy Initech in $2bn deal")
     for story in (*many, stranger):
         analyse(story)
-    execute("UPDATE stories SET cluster_id = NULL")
+    execute(conn, "UPDATE stories SET cluster_id = NULL")
     last = add_story(f"{DEAL} Report 0.", title="Acme buys Initech for $2bn")
     assert analyse(last)["same_event"] == 13
     assert len(rows("SELECT id FROM stories WHERE cluster_id IS NOT NULL")) == 14
 
 
 @pytest.mark.parametrize("moment", ["0001-01-01", "9999-12-31"])
-def test_a_story_of_the_end_of_all_time_is_analysed(
-    add_story: Any, analyse: Callable[..., dict[str, Any]], execute: Callable[..., None], moment: str
-) -> None:
+def test_a_story_of_the_end_of_all_time_is_analysed(add_story: Any, analyse: Any, conn: Any, moment: str) -> None:
     story = add_story(DEAL)
-    execute("UPDATE stories SET published_at = %s", moment)
+    execute(conn, "UPDATE stories SET published_at = %s", moment)
     assert analyse(story)["outcome"] == "analyzed"

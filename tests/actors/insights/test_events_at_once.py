@@ -16,6 +16,7 @@ from actors.insights.analyze import analyze_story
 from actors.insights.events import EventSettings
 from actors.schema import AnalyzeStory
 from actors.store import clusters
+from tests.actors.database import execute
 from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.testing import FakeContext
 
@@ -69,9 +70,7 @@ def until_waiting(conn: Connection, thread: threading.Thread) -> None:
     assert thread.is_alive(), "expected it to wait for a lock"
 
 
-def test_an_analysis_does_not_wait_while_another_event_is_held(
-    add_story: Any, analyse: Callable[..., None], rows: Callable[..., Any]
-) -> None:
+def test_an_analysis_does_not_wait_while_another_event_is_held(add_story: Any, analyse: Any, rows: Any) -> None:
     deals = [add_story(DEAL, title="Acme buys Initech for $2bn") for _ in range(3)]
     rains = [add_story(RAIN, title="Rain on the coast") for _ in range(3)]
     for story in (*deals[:2], *rains[:2]):
@@ -87,9 +86,7 @@ def test_an_analysis_does_not_wait_while_another_event_is_held(
     assert [row["metrics"]["stories"] for row in rows("SELECT metrics FROM story_clusters")] == [3, 3]
 
 
-def test_an_analysis_waits_for_another_one_of_its_event(
-    add_story: Any, analyse: Callable[..., None], conn: Connection, rows: Callable[..., Any]
-) -> None:
+def test_an_analysis_waits_for_another_of_its_event(add_story: Any, analyse: Any, conn: Connection, rows: Any) -> None:
     first, second = (add_story(DEAL, title="Acme buys Initech for $2bn") for _ in range(2))
     other = threading.Thread(target=analyse, args=(second,))
 
@@ -104,9 +101,7 @@ def test_an_analysis_waits_for_another_one_of_its_event(
     assert rows(chili) == [{"part": 0.333}]
 
 
-def test_two_events_that_turn_out_to_be_one_at_once_become_one(
-    add_story: Any, database: str, conn: Connection, rows: Callable[..., Any]
-) -> None:
+def test_two_events_that_are_one_at_once_become_one(add_story: Any, database: str, conn: Connection, rows: Any) -> None:
     a, b, c, d = (add_story(DEAL) for _ in range(4))
     clusters.unite(conn, [a, b])
     clusters.unite(conn, [c, d])
@@ -125,9 +120,7 @@ def test_two_events_that_turn_out_to_be_one_at_once_become_one(
     assert len({row["cluster_id"] for row in rows("SELECT cluster_id FROM stories")}) == 1
 
 
-def test_who_waited_for_a_story_holds_the_cluster_that_it_has_by_then(
-    add_story: Any, database: str, conn: Connection
-) -> None:
+def test_who_waited_for_a_story_holds_its_cluster_of_now(add_story: Any, database: str, conn: Connection) -> None:
     first, second = add_story(DEAL), add_story(DEAL)
     held: list[dict[str, Any]] = []
     release = threading.Event()
@@ -145,25 +138,20 @@ def test_who_waited_for_a_story_holds_the_cluster_that_it_has_by_then(
     while not held:
         thread.join(0.01)
     assert str(held[0]["cluster_id"]) == str(cluster)
-    with conn.cursor() as cursor:
-        cursor.execute("SELECT id FROM story_clusters FOR NO KEY UPDATE SKIP LOCKED")
-        assert cursor.fetchall() == []
+    assert execute(conn, "SELECT id FROM story_clusters FOR NO KEY UPDATE SKIP LOCKED") == []
     release.set()
     thread.join(10)
 
 
 def test_a_story_whose_cluster_is_gone_is_held_all_the_same(add_story: Any, conn: Connection) -> None:
     story = add_story(DEAL)
-    with conn.cursor() as cursor:
-        cursor.execute("ALTER TABLE stories DROP CONSTRAINT stories_cluster_id_fkey")
-        cursor.execute("UPDATE stories SET cluster_id = gen_random_uuid()")
-        cursor.execute("SET statement_timeout = '5s'")
+    execute(conn, "ALTER TABLE stories DROP CONSTRAINT stories_cluster_id_fkey")
+    execute(conn, "UPDATE stories SET cluster_id = gen_random_uuid()")
+    execute(conn, "SET statement_timeout = '5s'")
     assert len(clusters.hold(conn, [story])) == 1
 
 
-def test_workers_that_unite_all_kinds_of_stories_do_not_lock_each_other(
-    add_story: Any, database: str, rows: Callable[..., Any]
-) -> None:
+def test_workers_that_unite_stories_do_not_lock_each_other(add_story: Any, database: str, rows: Any) -> None:
     stories = [add_story(DEAL) for _ in range(24)]
 
     def work(seed: int) -> None:

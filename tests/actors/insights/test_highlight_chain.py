@@ -13,6 +13,7 @@ from actors.insights.relevance import RelevanceSettings, score_relevance
 from actors.insights.selection import Selection
 from actors.schema import DedupeInsights, ExtractHighlights, ScoreRelevance
 from actors.store import texts
+from tests.actors.database import execute
 from zeke_jobs.postgres.pool import connect, transaction
 
 ARTICLE = Path(__file__).with_name("article.txt").read_text(encoding="utf-8")
@@ -40,9 +41,7 @@ def chain(handler_context: Any) -> Callable[..., dict[str, Any]]:
     return run
 
 
-def test_score_relevance_does_not_race_extract_highlights_as_in_the_earlier_version(
-    add_story: Any, chain: Callable[..., Any], rows: Callable[..., Any]
-) -> None:
+def test_score_relevance_does_not_race_extract_highlights(add_story: Any, chain: Any, rows: Any) -> None:
     outputs = chain(add_story(ARTICLE))
     stored = rows(ALL)
     assert outputs["extract"]["found"] == outputs["score"]["highlights"] == len(stored) > 5
@@ -51,9 +50,7 @@ def test_score_relevance_does_not_race_extract_highlights_as_in_the_earlier_vers
     assert all(row["origin"] == "system" and row["is_generated"] and row["created_by"] == "system" for row in stored)
 
 
-def test_each_highlight_keeps_its_context_and_a_later_analysis_updates_it(
-    add_story: Any, chain: Callable[..., Any], rows: Callable[..., Any], conn: Any
-) -> None:
+def test_each_highlight_keeps_its_context_until_it_is_updated(add_story: Any, chain: Any, rows: Any, conn: Any) -> None:
     chain(add_story(ARTICLE))
     action = "SELECT id, metadata -> 'context' AS context FROM highlights WHERE kind = 'action'"
     (before,) = rows(action)
@@ -83,9 +80,7 @@ def test_a_story_without_highlights_needs_no_scores(add_story: Any, handler_cont
     assert (output["outcome"], ctx.sent) == ("nothing_found", [])
 
 
-def test_a_retry_does_not_double_the_highlights_as_in_the_earlier_version(
-    add_story: Any, chain: Callable[..., Any], rows: Callable[..., Any]
-) -> None:
+def test_a_retry_does_not_double_the_highlights(add_story: Any, chain: Any, rows: Any) -> None:
     story = add_story(ARTICLE)
     chain(story)
     before = rows(ALL)
@@ -95,9 +90,7 @@ def test_a_retry_does_not_double_the_highlights_as_in_the_earlier_version(
     assert (outputs["extract"]["added"], outputs["extract"]["updated"]) == (0, 0)
 
 
-def test_a_persons_highlight_is_never_touched(
-    add_story: Any, chain: Callable[..., Any], rows: Callable[..., Any], conn: Any
-) -> None:
+def test_a_persons_highlight_is_never_touched(add_story: Any, chain: Any, rows: Any, conn: Any) -> None:
     story = add_story(ARTICLE)
     chain(story)
     (metric,) = rows("SELECT * FROM highlights WHERE kind = 'metric'")
@@ -115,30 +108,24 @@ def test_a_persons_highlight_is_never_touched(
     assert rows("SELECT id FROM highlights WHERE kind = 'metric'") == []
 
 
-def test_an_edited_article_withdraws_what_it_no_longer_says_and_keeps_the_rest(
-    add_story: Any, chain: Callable[..., Any], rows: Callable[..., Any], conn: Any
-) -> None:
+def test_an_edited_article_withdraws_what_it_no_longer_says(add_story: Any, chain: Any, rows: Any, conn: Any) -> None:
     story = add_story(ARTICLE)
     chain(story)
     before = {row["id"]: row for row in rows(ALL)}
     edited = ARTICLE.replace("You should upgrade to 3.14.1 before the end of May. ", "")
-    with conn.cursor() as cursor:
-        cursor.execute("UPDATE content_details SET markdown = %s", (edited,))
+    execute(conn, "UPDATE content_details SET markdown = %s", edited)
     chain(story)
     after = {row["id"]: row for row in rows(ALL)}
     gone = {each for each, row in after.items() if row["metadata"].get("withdrawn")}
     assert {before[each]["kind"] for each in gone} == {"action"}
-    with conn.cursor() as cursor:
-        cursor.execute("UPDATE content_details SET markdown = %s", (ARTICLE,))
+    execute(conn, "UPDATE content_details SET markdown = %s", ARTICLE)
     chain(story)
     assert [row["id"] for row in rows(ALL) if row["metadata"].get("withdrawn")] == [
         each for each in after if each not in before
     ]
 
 
-def test_a_team_gets_its_own_highlights_only_where_there_is_no_common_one(
-    add_story: Any, chain: Callable[..., Any], rows: Callable[..., Any]
-) -> None:
+def test_a_team_gets_own_highlights_only_where_there_is_no_common_one(add_story: Any, chain: Any, rows: Any) -> None:
     story = add_story(ARTICLE)
     chain(story, teamId=TEAM, userId="ann")
     own = rows(ALL)
@@ -150,9 +137,7 @@ def test_a_team_gets_its_own_highlights_only_where_there_is_no_common_one(
     assert len(rows(ALL)) == 2 * len(own)
 
 
-def test_a_persons_insight_is_stored_once_for_each_person(
-    add_story: Any, handler_context: Any, rows: Callable[..., Any]
-) -> None:
+def test_a_persons_insight_is_stored_once_for_each_person(add_story: Any, handler_context: Any, rows: Any) -> None:
     story = add_story(ARTICLE)
     insight = {"summary": "The parser is fast.", "origin": "user", "quote": "42% faster"}
     for person in ("ann", "ann", "bob"):

@@ -74,9 +74,7 @@ def chilis(conn: Any, **wanted: Any) -> dict[str, float]:
     return {row["title"]: float(row["chili"]) for row in news.stories(conn, **wanted)}
 
 
-def test_a_team_sees_its_own_chili_and_everybody_else_that_of_all(
-    add_story: Any, analyse: Any, conn: Any, rows: Any
-) -> None:
+def test_a_team_sees_its_own_chili_and_others_that_of_all(add_story: Any, analyse: Any, conn: Any, rows: Any) -> None:
     story, other = add_story(TEXT, title="Signed", days_old=1), add_story(OTHER, title="A cat", days_old=1)
     for one in (story, other):
         analyse(one, {})
@@ -123,9 +121,7 @@ def test_interests_that_change_are_applied_when_a_story_is_scored_again_and_then
     assert rows("SELECT FROM team_scores") == []
 
 
-def test_a_story_says_why_its_scores_are_what_they_are(
-    add_story: Any, analyse: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_story_says_what_its_scores_are_of(add_story: Any, analyse: Any, capsys: pytest.CaptureFixture[str]) -> None:
     first = add_story(TEXT, title="Signed", authority=0.9)
     analyse(first, {})
     story = add_story(ALIKE, title="Signed again", days_old=2)
@@ -144,9 +140,7 @@ def test_a_story_says_why_its_scores_are_what_they_are(
     assert json.loads(capsys.readouterr().out)["team_scores"][0]["parts"]["like"]["number"] == 1
 
 
-def test_a_model_s_opinion_is_named_as_one(
-    add_story: Any, analyse: Any, conn: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_models_opinion_is_named(add_story: Any, analyse: Any, conn: Any, capsys: pytest.CaptureFixture[str]) -> None:
     analyse(add_story(TEXT), {})
     with conn.cursor() as cursor:
         cursor.execute(

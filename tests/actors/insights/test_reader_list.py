@@ -1,7 +1,6 @@
 """The highlights of the bundled articles against a reader's hand-written list."""
 
 import tomllib
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,9 +32,7 @@ def is_kept(candidate: Candidate, item: dict[str, Any]) -> bool:
 
 
 @pytest.mark.quality
-def test_highlights_are_what_a_reader_would_keep(
-    documents: dict[str, str], figure: Callable[[str, float, float], None]
-) -> None:
+def test_highlights_are_what_a_reader_would_keep(documents: dict[str, str], figure: Any) -> None:
     rows = []
     for article in LIST:
         found = highlights(documents[article["slug"]], Selection())

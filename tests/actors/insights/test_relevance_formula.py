@@ -19,7 +19,7 @@ def test_the_formula_is_that_of_the_documentation() -> None:
     assert found["score"] == round(0.4 * 0.6 + 0.3 * 0.9 + 0.2 * 0.9 + 0.1 * 0.75, 4)
 
 
-def test_authority_is_used_which_the_earlier_version_never_did() -> None:
+def test_authority_is_used() -> None:
     scores = [relevance(highlight("x"), authority, 0, RelevanceSettings())["score"] for authority in (0.1, 0.7, 1.0)]
     assert scores == sorted(scores)
     assert len(set(scores)) == 3
@@ -37,7 +37,7 @@ def test_authority_is_used_which_the_earlier_version_never_did() -> None:
         ("(rag)", ["rag"]),
     ],
 )
-def test_keyword_rag_does_not_match_storage_as_in_the_earlier_version(text: str, found: list[str]) -> None:
+def test_keyword_rag_does_not_match_storage(text: str, found: list[str]) -> None:
     assert hits(text, ("rag",)) == found
 
 

@@ -6,7 +6,6 @@ made from the first five alone.
 
 import itertools
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -46,9 +45,7 @@ def tellings() -> list[list[Telling]]:
 
 @pytest.mark.quality
 @pytest.mark.parametrize("half", ["choosing", "reporting"])
-def test_few_common_words_do_not_hide_one_event_nor_common_people_make_one(
-    half: str, figure: Callable[..., None]
-) -> None:
+def test_few_common_words_do_not_hide_one_event_nor_common_people_make_one(half: str, figure: Any) -> None:
     told = [one for event in tellings()[slice(5) if half == "choosing" else slice(5, None)] for one in event]
     found, wrong = 0, []
     for one, other in itertools.combinations(told, 2):

@@ -16,7 +16,7 @@ KNOWN, ARRIVING = (800, 200) if os.environ.get("ZEKE_TEST_DEEP") else (200, 60)
 
 @pytest.mark.quality
 @pytest.mark.parametrize("has_pgvector", [True, False])
-def test_what_a_comparison_of_all_finds_is_found_by_terms(
+def test_terms_find_what_a_comparison_of_all_finds(
     database: str, world: World, figure: Callable[[str, float, float], None], has_pgvector: bool
 ) -> None:
     with closing(connect(database)) as conn, conn.cursor() as cursor:

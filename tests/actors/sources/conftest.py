@@ -1,7 +1,7 @@
 """Fixtures of the tests of the first half: a site, a database, and a way to run a task as its worker would."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -21,7 +21,7 @@ from actors.sources.source import SourceSettings, ingest_source
 from actors.sources.upload import UploadSettings, ingest_from_upload
 from actors.store import items, sources
 from actors.store.items import NewItem
-from tests.actors.scripted_site import ScriptedSite
+from tests.actors.database import execute
 from zeke_jobs import Payload
 from zeke_jobs.testing import FakeContext
 
@@ -84,9 +84,7 @@ class Pipeline:
         return [task for task, _, _ in self.sent]
 
     def query(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
-        with self.conn.cursor() as cursor:
-            cursor.execute(sql, params)
-            return list(cursor.fetchall()) if cursor.description else []
+        return execute(self.conn, sql, *params)
 
     def outcomes(self) -> dict[str, int]:
         rows = self.query("SELECT outcome, count(*) FROM item_outcomes GROUP BY outcome")
@@ -103,12 +101,6 @@ class Pipeline:
             "keys": self.query("SELECT key, story_id FROM story_keys ORDER BY key"),
             "clusters": self.query("SELECT id, primary_story_id, metrics FROM story_clusters ORDER BY id"),
         }
-
-
-@pytest.fixture
-def site() -> Iterator[ScriptedSite]:
-    with ScriptedSite() as running:
-        yield running
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.actors.scripted_site import Answer, ScriptedSite, page, paragraphs
+from tests.actors.scripted_site import Answer, Site, page, paragraphs
 from tests.actors.sources.conftest import Pipeline
 
 FULL = {"content": paragraphs("what the feed says in full")}
@@ -24,9 +24,7 @@ def fail(pipeline: Pipeline, times: int = 1) -> None:
         pipeline.run("fetch-content", **payload)
 
 
-def test_a_feeds_article_is_a_story_at_once_and_the_page_replaces_it(
-    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
-) -> None:
+def test_a_feeds_article_is_a_story_until_the_page_replaces_it(pipeline: Pipeline, site: Site, add_item: Any) -> None:
     answers = iter([Answer(status=500), Answer(status=500), Answer(page("A", paragraphs("the page itself")))])
     site.pages["/a"] = lambda _: next(answers)
     item = add_item(f"{site.url}/a", title="A", metadata=FULL)
@@ -47,9 +45,7 @@ def test_a_feeds_article_is_a_story_at_once_and_the_page_replaces_it(
     assert pipeline.query("SELECT count(*) FROM contents WHERE text_body LIKE '%%the page itself%%'") == [(1,)]
 
 
-def test_a_page_with_the_feeds_text_is_no_news(
-    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
-) -> None:
+def test_a_page_with_the_feeds_text_is_no_news(pipeline: Pipeline, site: Site, add_item: Any) -> None:
     answers = iter([Answer(status=500), Answer(page("A", FULL["content"]))])
     site.pages["/a"] = lambda _: next(answers)
     pipeline.run("fetch-content", raw_item_ids=[add_item(f"{site.url}/a", title="A", metadata=FULL)])
@@ -59,8 +55,8 @@ def test_a_page_with_the_feeds_text_is_no_news(
 
 
 @pytest.mark.parametrize("metadata", [FULL, {"description": paragraphs("a teaser", 3)}])
-def test_a_page_that_never_comes_leaves_the_feeds_text(
-    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID], metadata: dict[str, Any]
+def test_a_page_that_never_comes_leaves_the_feeds(
+    pipeline: Pipeline, site: Site, add_item: Callable[..., UUID], metadata: dict[str, Any]
 ) -> None:
     site.pages["/a"] = Answer(status=500)
     pipeline.settings["fetch-content"] = {"attempts": 3}
@@ -74,9 +70,7 @@ def test_a_page_that_never_comes_leaves_the_feeds_text(
     assert pipeline.query("SELECT status FROM raw_items") == [("completed",)]
 
 
-def test_a_story_from_its_page_is_not_replaced_by_its_feed(
-    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
-) -> None:
+def test_a_story_from_its_page_is_not_replaced_by_its_feed(pipeline: Pipeline, site: Site, add_item: Any) -> None:
     answers = iter([Answer(page("A", paragraphs("the page itself"))), Answer(status=500)])
     site.pages["/a"] = lambda _: next(answers)
     item = add_item(f"{site.url}/a", title="A", metadata=FULL)
@@ -86,9 +80,7 @@ def test_a_story_from_its_page_is_not_replaced_by_its_feed(
     assert [row[:2] for row in pipeline.query(STATE)] == [("retrying", "page")]
 
 
-def test_a_withdrawn_page_is_not_replaced_by_its_feed(
-    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
-) -> None:
+def test_a_withdrawn_page_is_not_replaced_by_its_feed(pipeline: Pipeline, site: Site, add_item: Any) -> None:
     answers = iter([Answer(status=500), Answer(status=404)])
     site.pages["/a"] = lambda _: next(answers)
     pipeline.run("fetch-content", raw_item_ids=[add_item(f"{site.url}/a", title="A", metadata=FULL)])
@@ -96,9 +88,7 @@ def test_a_withdrawn_page_is_not_replaced_by_its_feed(
     assert [row[:2] for row in pipeline.query(STATE)] == [("retracted", "feed")]
 
 
-def test_of_a_host_that_cannot_be_reached_all_articles_of_the_feed_count(
-    pipeline: Pipeline, add_item: Callable[..., UUID]
-) -> None:
+def test_of_a_host_that_cannot_be_reached_all_articles_of_the_feed_count(pipeline: Pipeline, add_item: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         dead = f"http://127.0.0.1:{listener.getsockname()[1]}"
     texts = [paragraphs(f"what the feed says of number {n * 7919}") for n in range(3)]

@@ -11,15 +11,13 @@ from psycopg2.errors import LockNotAvailable
 
 from actors.engine.local import LocalEngine
 from actors.store import items
-from tests.actors.scripted_site import Answer, Asked, ScriptedSite, page, paragraphs
+from tests.actors.scripted_site import Answer, Asked, Site, page, paragraphs
 from tests.actors.sources.conftest import Pipeline
 from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.testing import FakeContext
 
 
-def test_two_links_to_one_page_make_one_story(
-    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
-) -> None:
+def test_two_links_to_one_page_make_one_story(pipeline: Pipeline, site: Site, add_item: Any) -> None:
     for path in ("/a", "/a?utm_source=rss", "/a/amp"):
         site.pages[path] = Answer(page("A", paragraphs(f"the queue as {path} tells it")))
     ids = [add_item(f"{site.url}{path}") for path in ("/a", "/a?utm_source=rss", "/a/amp")]
@@ -29,9 +27,7 @@ def test_two_links_to_one_page_make_one_story(
     assert pipeline.tasks_sent() == ["analyze-story"]
 
 
-def test_a_page_is_known_by_the_address_that_it_calls_its_own(
-    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
-) -> None:
+def test_a_page_is_known_by_the_address_that_it_calls_its_own(pipeline: Pipeline, site: Site, add_item: Any) -> None:
     head = f'<link rel="canonical" href="{site.url}/a">'
     site.pages["/one"] = Answer(page("A", paragraphs("the text"), head))
     site.pages["/two"] = Answer(page("A", paragraphs("the text") + "<p>Printed for you.</p>", head))
@@ -42,10 +38,8 @@ def test_a_page_is_known_by_the_address_that_it_calls_its_own(
     assert pipeline.query("SELECT primary_url FROM stories") == [(f"{site.url}/a",)]
 
 
-def test_a_page_takes_no_story_by_claiming_the_address_of_another_site(
-    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
-) -> None:
-    with ScriptedSite() as other:
+def test_a_page_takes_no_story_by_claiming_anothers_address(pipeline: Pipeline, site: Site, add_item: Any) -> None:
+    with Site() as other:
         head = f'<link rel="canonical" href="{site.url}/real">'
         other.pages["/evil"] = Answer(
             page("E", "".join(f"<p>Buy my pills number {n} now!</p>" for n in range(20)), head)
@@ -62,10 +56,10 @@ def test_a_page_takes_no_story_by_claiming_the_address_of_another_site(
         ]
 
 
-def test_a_copy_that_names_its_original_on_another_site_is_its_duplicate(
-    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
+def test_a_copy_that_names_its_original_elsewhere_is_its_duplicate(
+    pipeline: Pipeline, site: Site, add_item: Callable[..., UUID]
 ) -> None:
-    with ScriptedSite() as other:
+    with Site() as other:
         head = f'<link rel="canonical" href="{site.url}/real">'
         site.pages["/real"] = Answer(page("R", paragraphs("what has happened")))
         other.pages["/copy"] = Answer(page("R", paragraphs("what has happened") + "<p>First printed there.</p>", head))
@@ -74,9 +68,7 @@ def test_a_copy_that_names_its_original_on_another_site_is_its_duplicate(
     assert pipeline.outcomes() == {"stored": 1, "duplicate": 1}
 
 
-def test_a_template_that_names_one_address_on_every_page_loses_no_article(
-    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
-) -> None:
+def test_a_template_with_one_address_on_all_pages_loses_none(pipeline: Pipeline, site: Site, add_item: Any) -> None:
     head = f'<link rel="canonical" href="{site.url}/blog/">'
     topics = ("rivers run to the sea", "engines need oil", "bread is baked at night")
     for n, topic in enumerate(topics):
@@ -87,9 +79,7 @@ def test_a_template_that_names_one_address_on_every_page_loses_no_article(
     assert pipeline.query("SELECT count(DISTINCT primary_url) FROM stories") == [(3,)]
 
 
-def test_one_text_at_two_addresses_makes_one_story(
-    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
-) -> None:
+def test_one_text_at_two_addresses_makes_one_story(pipeline: Pipeline, site: Site, add_item: Any) -> None:
     site.pages["/one"] = Answer(page("A", paragraphs("the same text")))
     site.pages["/two"] = Answer(page("A", paragraphs("THE  same text")))
     pipeline.run("fetch-content", raw_item_ids=[add_item(f"{site.url}/one"), add_item(f"{site.url}/two")])
@@ -97,7 +87,7 @@ def test_one_text_at_two_addresses_makes_one_story(
 
 
 def test_a_copy_from_one_more_source_is_told_to_the_analysis_and_a_second_of_the_same_is_not(
-    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID], add_source: Callable[..., UUID]
+    pipeline: Pipeline, site: Site, add_item: Callable[..., UUID], add_source: Callable[..., UUID]
 ) -> None:
     for path in ("/one", "/two", "/three"):
         site.pages[path] = Answer(page("A", paragraphs("the same text")))
@@ -110,8 +100,8 @@ def test_a_copy_from_one_more_source_is_told_to_the_analysis_and_a_second_of_the
     assert len({payload["story_id"] for _, payload, _ in pipeline.sent}) == 1
 
 
-def test_a_near_duplicate_is_a_story_of_its_own_in_one_cluster(
-    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID], add_source: Callable[..., UUID]
+def test_a_near_duplicate_is_a_story_in_one_cluster(
+    pipeline: Pipeline, site: Site, add_item: Callable[..., UUID], add_source: Callable[..., UUID]
 ) -> None:
     text = paragraphs("the release", 10)
     site.pages["/one"] = Answer(page("One", text))
@@ -137,7 +127,7 @@ def test_a_near_duplicate_is_a_story_of_its_own_in_one_cluster(
 @pytest.mark.parametrize("kinds", ["one address", "one text", "near duplicates"])
 def test_workers_at_the_same_time_make_one_story_of_one_text(
     database: str,
-    site: ScriptedSite,
+    site: Site,
     engine: LocalEngine,
     pipeline: Pipeline,
     add_item: Callable[..., UUID],
@@ -181,7 +171,7 @@ def test_workers_at_the_same_time_make_one_story_of_one_text(
 @pytest.mark.parametrize("waits", [False, True])
 def test_only_texts_that_are_alike_are_filed_one_after_another(
     database: str,
-    site: ScriptedSite,
+    site: Site,
     engine: LocalEngine,
     pipeline: Pipeline,
     add_item: Callable[..., UUID],
@@ -215,7 +205,7 @@ def test_only_texts_that_are_alike_are_filed_one_after_another(
 
 
 def test_a_story_that_is_read_again_waits_for_its_cluster_before_it_is_held(
-    database: str, site: ScriptedSite, engine: LocalEngine, pipeline: Pipeline, add_item: Callable[..., UUID]
+    database: str, site: Site, engine: LocalEngine, pipeline: Pipeline, add_item: Callable[..., UUID]
 ) -> None:
     # Story first and then cluster, while an analysis takes cluster first and then story: each would wait for the other.
     text = paragraphs("the release", 10)
@@ -244,7 +234,7 @@ def test_a_story_that_is_read_again_waits_for_its_cluster_before_it_is_held(
 
 
 def test_two_jobs_with_the_same_item_end_it_once(
-    database: str, site: ScriptedSite, engine: LocalEngine, pipeline: Pipeline, add_item: Callable[..., UUID]
+    database: str, site: Site, engine: LocalEngine, pipeline: Pipeline, add_item: Callable[..., UUID]
 ) -> None:
     together = threading.Barrier(2)
 
@@ -278,9 +268,7 @@ def requeue(pipeline: Pipeline, item: UUID) -> None:
     pipeline.run("fetch-content", raw_item_ids=[item])
 
 
-def test_a_story_follows_its_article_and_keeps_its_identity(
-    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
-) -> None:
+def test_a_story_follows_its_article_and_keeps_its_identity(pipeline: Pipeline, site: Site, add_item: Any) -> None:
     site.pages["/a"] = Answer(page("A", paragraphs("the first wording")))
     item = add_item(f"{site.url}/a")
     pipeline.run("fetch-content", raw_item_ids=[item])
@@ -294,9 +282,7 @@ def test_a_story_follows_its_article_and_keeps_its_identity(
     assert pipeline.tasks_sent() == ["analyze-story"]
 
 
-def test_a_title_that_a_person_edited_stays(
-    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
-) -> None:
+def test_a_title_that_a_person_edited_stays(pipeline: Pipeline, site: Site, add_item: Any) -> None:
     site.pages["/a"] = Answer(page("A", paragraphs("the first wording")))
     item = add_item(f"{site.url}/a", title="As the feed says")
     pipeline.run("fetch-content", raw_item_ids=[item])
@@ -311,9 +297,7 @@ def test_a_title_that_a_person_edited_stays(
         assert pipeline.query("SELECT title FROM stories") == [("My own title",)]
 
 
-def test_a_title_of_the_pipelines_own_follows_its_article(
-    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
-) -> None:
+def test_a_title_of_the_pipelines_own_follows_its_article(pipeline: Pipeline, site: Site, add_item: Any) -> None:
     site.pages["/a"] = Answer(page("A", paragraphs("the wording")))
     item = add_item(f"{site.url}/a", title="First")
     pipeline.run("fetch-content", raw_item_ids=[item])
@@ -324,9 +308,7 @@ def test_a_title_of_the_pipelines_own_follows_its_article(
         assert pipeline.query("SELECT title FROM stories") == [(title,)]
 
 
-def test_an_article_that_is_edited_into_a_near_duplicate_joins_its_like(
-    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
-) -> None:
+def test_an_article_edited_into_a_near_duplicate_joins_its_like(pipeline: Pipeline, site: Site, add_item: Any) -> None:
     site.pages["/a"] = Answer(page("A", paragraphs("the release", 10)))
     site.pages["/b"] = Answer(
         page("B", "".join(f"<p>Nothing alike stands in sentence {n} of it.</p>" for n in range(20)))
@@ -340,9 +322,7 @@ def test_an_article_that_is_edited_into_a_near_duplicate_joins_its_like(
     assert pipeline.query("SELECT count(DISTINCT cluster_id), count(cluster_id) FROM stories") == [(1, 2)]
 
 
-def test_an_article_that_reads_as_before_is_not_analysed_again(
-    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
-) -> None:
+def test_an_article_that_reads_as_before_is_not_analysed_again(pipeline: Pipeline, site: Site, add_item: Any) -> None:
     site.pages["/a"] = Answer(page("A", paragraphs("the wording")))
     item = add_item(f"{site.url}/a")
     pipeline.run("fetch-content", raw_item_ids=[item])
@@ -353,7 +333,7 @@ def test_an_article_that_reads_as_before_is_not_analysed_again(
 
 @pytest.mark.parametrize(("answer", "outcome"), [(Answer(status=410), "retracted"), (Answer(status=403), "stored")])
 def test_a_story_that_its_source_took_back_is_recorded_as_retracted(
-    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID], answer: Answer, outcome: str
+    pipeline: Pipeline, site: Site, add_item: Callable[..., UUID], answer: Answer, outcome: str
 ) -> None:
     site.pages["/a"] = Answer(page("A", paragraphs("the wording")))
     item = add_item(f"{site.url}/a")

@@ -14,7 +14,7 @@ from actors.sources.patterns import Finder, folded
 from actors.sources.rules import Rule
 from actors.store.items import Item
 from actors.store.stories import Text
-from tests.actors.scripted_site import Answer, ScriptedSite, page, paragraphs, rss
+from tests.actors.scripted_site import Answer, Site, page, paragraphs, rss
 from tests.actors.sources.conftest import Pipeline
 
 NOW = datetime(2026, 11, 27, 6, tzinfo=UTC)
@@ -50,9 +50,7 @@ def why(one: Item, *rules: dict[str, Any], text: Text | None = None) -> str | No
     return refused.detail if refused else None
 
 
-def test_a_dropped_item_costs_no_page_and_no_analysis_and_its_rule_is_named(
-    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
-) -> None:
+def test_a_dropped_item_costs_no_page_and_its_rule_is_named(pipeline: Pipeline, site: Site, add_source: Any) -> None:
     site.pages["/feed"] = Answer(
         rss(
             *(
@@ -82,7 +80,7 @@ def test_a_dropped_item_costs_no_page_and_no_analysis_and_its_rule_is_named(
 
 
 def test_a_story_stays_when_a_later_rule_fits_it_and_a_page_that_somebody_asked_for_is_never_dropped(
-    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
+    pipeline: Pipeline, site: Site, add_item: Callable[..., UUID]
 ) -> None:
     site.pages["/a"] = Answer(page("A page", paragraphs("the queue")))
     one = add_item(f"{site.url}/a", title="The queue")
@@ -96,9 +94,7 @@ def test_a_story_stays_when_a_later_rule_fits_it_and_a_page_that_somebody_asked_
     assert pipeline.outcomes() == {"stored": 2}
 
 
-def test_a_backfill_judges_dropped_items_again(
-    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
-) -> None:
+def test_a_backfill_judges_dropped_items_again(pipeline: Pipeline, site: Site, add_source: Any) -> None:
     site.pages["/feed"] = Answer(rss(("1", "Crypto", f"{site.url}/1"), ("2", "Eve", f"{site.url}/2")))
     site.pages["/1"] = Answer(page("Crypto", paragraphs("subject one")))
     pipeline.settings["fetch-content"] = {"filters": [{"drop": {"words": ["crypto", "eve"]}}]}
@@ -112,9 +108,7 @@ def test_a_backfill_judges_dropped_items_again(
     assert pipeline.outcomes() == {"filtered": 1, "stored": 1}
 
 
-def test_backfills_judge_all_dropped_items_one_after_another(
-    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
-) -> None:
+def test_backfills_judge_all_dropped_items_one_after_another(pipeline: Pipeline, site: Site, add_source: Any) -> None:
     site.pages["/feed"] = Answer(rss(*((f"{n}", f"Crypto {n}", f"{site.url}/{n}") for n in range(4))))
     pipeline.settings["fetch-content"] = {"filters": [{"drop": {"words": ["crypto"]}}]}
     source = add_source(f"{site.url}/feed")
@@ -129,7 +123,7 @@ def test_backfills_judge_all_dropped_items_one_after_another(
 
 
 def test_language_and_length_that_only_the_page_tells_cost_the_page_and_no_analysis(
-    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
+    pipeline: Pipeline, site: Site, add_item: Callable[..., UUID]
 ) -> None:
     site.pages["/long"] = Answer(page("A", paragraphs("the queue")))
     site.pages["/short"] = Answer(page("B", paragraphs("the other", 2)))

@@ -4,7 +4,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from actors.store import uploads
-from tests.actors.scripted_site import Answer, ScriptedSite, page, paragraphs
+from tests.actors.scripted_site import Answer, Site, page, paragraphs
 from tests.actors.sources.conftest import Pipeline
 from zeke_jobs import Reject
 
@@ -16,9 +16,7 @@ def source(add_source: Callable[..., UUID]) -> UUID:
     return add_source("https://uploads.example", "upload")
 
 
-def test_five_items_one_broken_and_one_duplicate_each_end_in_one_outcome(
-    pipeline: Pipeline, site: ScriptedSite, source: UUID
-) -> None:
+def test_five_items_with_a_broken_and_a_double_end_in_an_outcome(pipeline: Pipeline, site: Site, source: UUID) -> None:
     site.pages["/a"] = Answer(page("A", paragraphs("the queue")))
     items = [
         {"externalId": "1", "title": "Given", "text": LONG},
@@ -57,9 +55,7 @@ def test_a_large_upload_is_taken_by_reference(pipeline: Pipeline, source: UUID) 
     assert max(len(payload["raw_item_ids"]) for _, payload, _ in pipeline.sent) == 20
 
 
-def test_what_an_uploader_says_does_not_pass_for_a_feeds_content(
-    pipeline: Pipeline, site: ScriptedSite, source: UUID
-) -> None:
+def test_what_an_uploader_says_does_not_pass_for_a_feeds_content(pipeline: Pipeline, site: Site, source: UUID) -> None:
     site.pages["/x"] = Answer(status=403)
     item = {"externalId": "1", "url": f"{site.url}/x", "metadata": {"content": LONG, "priority": 99}}
     pipeline.run("ingest-from-upload", source_id=source, items=[item])

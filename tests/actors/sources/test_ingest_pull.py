@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -8,9 +9,7 @@ from actors.store import items
 from tests.actors.sources.conftest import Pipeline
 
 
-def test_a_pull_sends_for_each_source_that_is_due_and_a_second_one_for_none(
-    pipeline: Pipeline, add_source: Callable[..., UUID]
-) -> None:
+def test_a_pull_sends_for_each_source_that_is_due_and_a_second_for_none(pipeline: Pipeline, add_source: Any) -> None:
     wanted = {str(add_source(f"https://site{n}.example/feed")) for n in range(3)}
     assert pipeline.run("ingest-pull") == {"outcome": "sent", "sources": 3, "queued_again": 0, "abandoned": 0}
     assert {payload["source_id"] for _, payload, _ in pipeline.sent} == wanted
@@ -18,9 +17,7 @@ def test_a_pull_sends_for_each_source_that_is_due_and_a_second_one_for_none(
     assert len(pipeline.sent) == 3
 
 
-def test_a_source_that_is_switched_off_or_of_another_kind_is_left_alone(
-    pipeline: Pipeline, add_source: Callable[..., UUID]
-) -> None:
+def test_a_source_that_is_switched_off_or_of_another_kind_is_left_alone(pipeline: Pipeline, add_source: Any) -> None:
     off = add_source("https://off.example/feed")
     add_source("https://www.youtube.com/channel/UC0", "youtube_channel")
     add_source("https://manual.example", "manual")
@@ -29,9 +26,7 @@ def test_a_source_that_is_switched_off_or_of_another_kind_is_left_alone(
     assert pipeline.run("ingest-pull-youtube")["sources"] == 1
 
 
-def test_a_source_that_is_not_due_waits_unless_a_person_asks(
-    pipeline: Pipeline, add_source: Callable[..., UUID]
-) -> None:
+def test_a_source_that_is_not_due_waits_unless_a_person_asks(pipeline: Pipeline, add_source: Any) -> None:
     source = add_source("https://a.example/feed")
     pipeline.query(
         "INSERT INTO source_polling (source_id, next_check_at) VALUES (%s, zeke_jobs.now() + interval '1 hour')",
@@ -70,9 +65,7 @@ def test_many_sources_are_spread_over_time_and_few_are_not(pipeline: Pipeline, a
     assert {options["delay"] for _, _, options in pipeline.sent} == {None}
 
 
-def test_items_whose_job_was_lost_are_queued_again_and_given_up_in_the_end(
-    pipeline: Pipeline, add_source: Callable[..., UUID]
-) -> None:
+def test_items_whose_job_was_lost_are_queued_again_and_given_up_in_the_end(pipeline: Pipeline, add_source: Any) -> None:
     # Earlier version: items whose fetch failed stayed pending for ever and were never queued again.
     source = add_source("https://a.example/feed")
     pipeline.query(
@@ -112,9 +105,7 @@ def fetches(pipeline: Pipeline) -> list[list[str]]:
 
 
 @pytest.mark.parametrize(("state", "again"), [("queued", 0), ("consumed", 0), ("done", 1), ("rejected", 1)])
-def test_an_item_that_an_unfinished_job_holds_is_waiting_and_not_lost(
-    pipeline: Pipeline, add_item: Callable[..., UUID], state: str, again: int
-) -> None:
+def test_an_item_of_an_unfinished_job_is_waiting(pipeline: Pipeline, add_item: Any, state: str, again: int) -> None:
     item, other = add_item("https://a.example/1"), add_item("https://a.example/2")
     job(pipeline, "fetch-content", {"raw_item_ids": [str(item)]}, state)
     job(pipeline, "fetch-content", {"raw_item_ids": [str(other)]}, "queued")

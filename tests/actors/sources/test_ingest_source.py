@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from actors.engine.client import HttpEngine
 from actors.engine.contract import EngineError
 from actors.engine.local import LocalEngine
-from tests.actors.scripted_site import Answer, Asked, ScriptedSite, page, paragraphs, rss
+from tests.actors.scripted_site import Answer, Asked, Site, page, paragraphs, rss
 from tests.actors.sources.conftest import Pipeline
 from tests.lab.quality import corpora
 from zeke_jobs import Defer
@@ -22,15 +23,13 @@ DEEP = bool(os.environ.get("ZEKE_TEST_DEEP"))
 CORPUS = corpora.CORPUS / "feeds"
 
 
-def feed(site: ScriptedSite, count: int, *, start: int = 0, title: str = "Title", date: datetime | None = None) -> str:
+def feed(site: Site, count: int, *, start: int = 0, title: str = "Title", date: datetime | None = None) -> str:
     extra = f"<pubDate>{format_datetime(date or datetime.now(UTC))}</pubDate>"
     entries = [(f"guid-{n}", f"{title} {n}", f"{site.url}/article/{n}") for n in range(start, start + count)]
     return rss(*entries, extra=extra)
 
 
-def test_a_feed_brings_its_items_and_a_second_reading_adds_nothing(
-    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
-) -> None:
+def test_a_feed_brings_its_items_and_a_second_reading_none(pipeline: Pipeline, site: Site, add_source: Any) -> None:
     site.pages["/feed"] = Answer(feed(site, 3), content_type="application/rss+xml")
     source = add_source(f"{site.url}/feed")
     result = pipeline.run("ingest-source", source_id=source)
@@ -44,9 +43,7 @@ def test_a_feed_brings_its_items_and_a_second_reading_adds_nothing(
     assert pipeline.snapshot() == before
 
 
-def test_a_redelivered_job_of_the_schedule_does_not_poll_again(
-    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
-) -> None:
+def test_a_redelivered_job_of_the_schedule_does_not_poll_again(pipeline: Pipeline, site: Site, add_source: Any) -> None:
     site.pages["/feed"] = Answer(feed(site, 1))
     source = add_source(f"{site.url}/feed")
     pipeline.run("ingest-source", source_id=source)
@@ -54,9 +51,7 @@ def test_a_redelivered_job_of_the_schedule_does_not_poll_again(
     assert site.times("/feed") == 1
 
 
-def test_items_are_sent_in_batches_of_at_most_twenty_of_one_host(
-    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
-) -> None:
+def test_items_are_sent_in_batches_of_twenty_of_one_host(pipeline: Pipeline, site: Site, add_source: Any) -> None:
     site.pages["/feed"] = Answer(feed(site, 45))
     pipeline.settings["ingest-source"] = {"first_fetch": {"items": 100}}
     pipeline.run("ingest-source", source_id=add_source(f"{site.url}/feed"))
@@ -64,9 +59,7 @@ def test_items_are_sent_in_batches_of_at_most_twenty_of_one_host(
     assert {options["key"] for _, _, options in pipeline.sent} == {site.url.removeprefix("http://")}
 
 
-def test_a_new_source_brings_its_newest_items_only_and_the_rest_is_stated(
-    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
-) -> None:
+def test_a_new_source_brings_its_newest_and_states_the_rest(pipeline: Pipeline, site: Site, add_source: Any) -> None:
     now = datetime.now(UTC)
     old = [(f"old-{n}", "Old", f"{site.url}/old/{n}") for n in range(3)]
     body = feed(site, 12, date=now - timedelta(days=1)).replace(
@@ -86,9 +79,7 @@ def test_a_new_source_brings_its_newest_items_only_and_the_rest_is_stated(
     assert pipeline.run("ingest-source", source_id=source, reason="manual")["new"] == 18
 
 
-def test_a_new_source_whose_items_are_old_shows_them_all_the_same(
-    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
-) -> None:
+def test_a_new_source_whose_items_are_old_shows_them(pipeline: Pipeline, site: Site, add_source: Any) -> None:
     site.pages["/feed"] = Answer(feed(site, 12, date=datetime.now(UTC) - timedelta(days=400)))
     source = add_source(f"{site.url}/feed")
     assert pipeline.run("ingest-source", source_id=source)["new"] == 10
@@ -98,9 +89,7 @@ def test_a_new_source_whose_items_are_old_shows_them_all_the_same(
     assert pipeline.run("ingest-source", source_id=other)["new"] == 0
 
 
-def test_what_was_left_out_is_brought_in_when_somebody_asks_newest_first(
-    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
-) -> None:
+def test_a_backfill_brings_what_was_left_out_newest_first(pipeline: Pipeline, site: Site, add_source: Any) -> None:
     site.pages["/feed"] = Answer(feed(site, 14))
     pipeline.settings["ingest-source"] = {"first_fetch": {"items": 1}}
     source = add_source(f"{site.url}/feed")
@@ -117,9 +106,7 @@ def test_what_was_left_out_is_brought_in_when_somebody_asks_newest_first(
     assert pipeline.run("ingest-source", source_id=source, reason="manual", backfill=100)["backfilled"] == 0
 
 
-def test_an_edited_entry_is_read_again_and_an_untouched_one_is_not(
-    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
-) -> None:
+def test_an_edited_entry_is_read_again_and_no_other(pipeline: Pipeline, site: Site, add_source: Any) -> None:
     for n in range(2):
         site.pages[f"/article/{n}"] = Answer(page(f"Title {n}", paragraphs(f"thing {n}")))
     site.pages["/feed"] = Answer(feed(site, 2))
@@ -158,7 +145,7 @@ def test_an_edited_entry_is_read_again_and_an_untouched_one_is_not(
     ],
 )
 def test_an_edited_entry_is_read_again_also_where_its_page_could_not_be_had(
-    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID], outcome: str, again: int
+    pipeline: Pipeline, site: Site, add_source: Callable[..., UUID], outcome: str, again: int
 ) -> None:
     site.pages["/feed"] = Answer(feed(site, 1))
     source = add_source(f"{site.url}/feed")
@@ -168,9 +155,7 @@ def test_an_edited_entry_is_read_again_also_where_its_page_could_not_be_had(
     assert pipeline.run("ingest-source", source_id=source, reason="manual")["edited"] == again
 
 
-def test_a_story_whose_page_returned_is_no_longer_retracted(
-    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
-) -> None:
+def test_a_story_whose_page_returned_is_no_longer_retracted(pipeline: Pipeline, site: Site, add_source: Any) -> None:
     source, found = add_source(f"{site.url}/feed"), Answer(page("Title", paragraphs("the thing")))
     for title, answer in (("One", found), ("Two", Answer(status=404)), ("Three", found)):
         site.pages["/feed"] = Answer(feed(site, 1, title=title))
@@ -182,9 +167,7 @@ def test_a_story_whose_page_returned_is_no_longer_retracted(
         }
 
 
-def test_an_engine_without_lists_of_items_is_a_stated_outcome(
-    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
-) -> None:
+def test_an_engine_without_lists_of_items_is_a_stated_outcome(pipeline: Pipeline, site: Site, add_source: Any) -> None:
     answer = {"data": {"id": "1", "name": "Feed", "url": "u", "sourceType": "rss", "isActive": True}}
     site.pages["/source"] = Answer(json.dumps(answer), content_type="application/json")
     engine = HttpEngine(site.url)
@@ -195,8 +178,8 @@ def test_an_engine_without_lists_of_items_is_a_stated_outcome(
 
 
 @pytest.mark.parametrize("more", [{}, {"retryAfter": 0}])
-def test_an_engine_that_is_away_is_no_fault_of_a_source(
-    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID], more: dict[str, int]
+def test_an_absent_engine_is_no_fault_of_a_source(
+    pipeline: Pipeline, site: Site, add_source: Callable[..., UUID], more: dict[str, int]
 ) -> None:
     busy = {"error": "busy", "code": "engine_failed", "transient": True, **more}
     site.pages["/source"] = Answer(json.dumps(busy), status=503, content_type="application/json")
@@ -220,9 +203,7 @@ def test_a_source_without_an_address_is_unhealthy(pipeline: Pipeline) -> None:
     assert pipeline.query("SELECT status FROM source_health") == [("error",)]
 
 
-def test_a_feed_is_never_fetched_inside_a_transaction(
-    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
-) -> None:
+def test_a_feed_is_never_fetched_inside_a_transaction(pipeline: Pipeline, site: Site, add_source: Any) -> None:
     class Watching:
         def fetch_source(self, *_: object) -> None:
             assert pipeline.conn.info.transaction_status == 0
@@ -232,9 +213,7 @@ def test_a_feed_is_never_fetched_inside_a_transaction(
     assert pipeline.run("ingest-source", source_id=add_source("https://a.example/f"))["outcome"] == "timeout"
 
 
-def test_a_channel_of_youtube_brings_videos_that_are_never_extracted(
-    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
-) -> None:
+def test_a_channel_of_youtube_brings_videos_without_pages(pipeline: Pipeline, site: Site, add_source: Any) -> None:
     description = "This video explains in detail how the queue works. " * 6
     site.pages["/feed"] = Answer(
         '<feed xmlns:yt="http://www.youtube.com/xml/schemas/2015" xmlns:media="http://search.yahoo.com/mrss/" '
@@ -249,9 +228,7 @@ def test_a_channel_of_youtube_brings_videos_that_are_never_extracted(
     assert pipeline.query("SELECT text_origin FROM content_details") == [("description",)]
 
 
-def test_a_podcast_brings_episodes_that_keep_their_length(
-    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
-) -> None:
+def test_a_podcast_brings_episodes_that_keep_their_length(pipeline: Pipeline, site: Site, add_source: Any) -> None:
     notes = "In this episode two people talk at length about queues, retries and what they learnt. " * 4
     episode = (
         f"<description>{notes}</description><enclosure url='{site.url}/1.mp3' type='audio/mpeg' length='1'/>"
@@ -272,9 +249,7 @@ def test_a_podcast_brings_episodes_that_keep_their_length(
 
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of feeds is not beside the repository")
-def test_the_feeds_of_the_corpus_pass_and_a_second_run_adds_nothing(
-    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
-) -> None:
+def test_feeds_of_the_corpus_pass_and_a_second_run_adds_none(pipeline: Pipeline, site: Site, add_source: Any) -> None:
     paths = [path for path in sorted(CORPUS.rglob("*")) if path.is_file()][:: 1 if DEEP else 6]
     ids = []
     for place, path in enumerate(paths):
@@ -293,7 +268,7 @@ def test_the_feeds_of_the_corpus_pass_and_a_second_run_adds_nothing(
 
 
 def test_two_polls_at_the_same_time_add_and_send_each_item_once(
-    database: str, pipeline: Pipeline, site: ScriptedSite, engine: LocalEngine, add_source: Callable[..., UUID]
+    database: str, pipeline: Pipeline, site: Site, engine: LocalEngine, add_source: Callable[..., UUID]
 ) -> None:
     together = threading.Barrier(2)
     body = feed(site, 5)

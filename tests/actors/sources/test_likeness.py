@@ -2,6 +2,7 @@ import itertools
 import json
 import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -49,9 +50,7 @@ def edited(text: str, likeness: float, chance: random.Random) -> str:
 
 @pytest.mark.skipif(not ARTICLES.is_dir(), reason="the corpus of articles is not beside the repository")
 @pytest.mark.quality
-def test_syndicated_copies_are_found_and_articles_of_one_template_are_not(
-    figure: Callable[[str, float, float], None],
-) -> None:
+def test_syndicated_copies_are_found_and_articles_of_one_template_are_not(figure: Any) -> None:
     chance = random.Random(11)
     bodies = [entry["articleBody"] for entry in json.loads((ARTICLES / "ground-truth.json").read_text()).values()]
     bodies = [body for body in bodies if len(body.split()) >= 120][:: 1 if corpora.WHOLE else 3]

@@ -1,18 +1,15 @@
 """Newsletters become stories: from their view on the web, or from the mail itself."""
 
-from collections.abc import Callable
-from uuid import UUID
+from typing import Any
 
 from actors.engine import Settings
 from tests.actors.engine.test_newsletters import SECRET, letter
 from tests.actors.imap_server import ImapServer
-from tests.actors.scripted_site import Answer, ScriptedSite, page, paragraphs
+from tests.actors.scripted_site import Answer, Site, page, paragraphs
 from tests.actors.sources.conftest import Pipeline
 
 
-def test_each_message_is_one_story_of_its_view_on_the_web_or_of_its_own_text(
-    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
-) -> None:
+def test_each_message_is_one_story_of_its_web_view_or_text(pipeline: Pipeline, site: Site, add_source: Any) -> None:
     view = f"<a href='{site.url}/%s'>View online</a>"
     site.pages["/one"] = Answer(page("Letter on the web", paragraphs("the view")))
     site.pages["/wall"] = Answer(status=403)

@@ -8,13 +8,13 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 from actors import waiting
-from tests.actors.scripted_site import Answer, ScriptedSite, page, paragraphs, rss
+from tests.actors.scripted_site import Answer, Site, page, paragraphs, rss
 from tests.actors.sources.conftest import Pipeline
 from zeke_jobs import Defer
 
 
-def test_a_feed_and_the_pages_of_its_host_are_asked_under_one_lease(
-    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+def test_a_feed_and_pages_of_its_host_are_asked_under_one_lease(
+    pipeline: Pipeline, site: Site, add_source: Callable[..., UUID]
 ) -> None:
     for n in range(3):
         site.pages[f"/{n}"] = Answer(page("A", paragraphs(f"the queue of {n}")))
@@ -27,7 +27,7 @@ def test_a_feed_and_the_pages_of_its_host_are_asked_under_one_lease(
 
 
 def test_a_host_that_another_job_asks_is_left_alone_until_that_has_ended(
-    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID], add_item: Callable[..., UUID]
+    pipeline: Pipeline, site: Site, add_source: Callable[..., UUID], add_item: Callable[..., UUID]
 ) -> None:
     site.pages["/feed"] = Answer(rss(("1", "T", f"{site.url}/a")))
     site.pages["/a"] = Answer(page("A", paragraphs("the queue")))
@@ -46,7 +46,7 @@ def test_a_host_that_another_job_asks_is_left_alone_until_that_has_ended(
 @pytest.mark.parametrize("first", ["ingest-source", "fetch-content"])
 def test_a_host_that_asks_for_less_is_asked_by_no_other_job_until_then(
     pipeline: Pipeline,
-    site: ScriptedSite,
+    site: Site,
     add_source: Callable[..., UUID],
     add_item: Callable[..., UUID],
     first: str,
@@ -58,7 +58,7 @@ def test_a_host_that_asks_for_less_is_asked_by_no_other_job_until_then(
         "fetch-content": {"raw_item_ids": [add_item(f"{site.url}/a")]},
     }
     site.pages["/b"] = Answer(page("B", paragraphs("the queue")))
-    with ScriptedSite() as elsewhere:
+    with Site() as elsewhere:
         elsewhere.pages["/c"] = Answer(page("C", paragraphs("another site")))
         waiting, other = add_item(f"{site.url}/b"), add_item(f"{elsewhere.url}/c")
         pipeline.run(first, **jobs.pop(first))
@@ -76,9 +76,7 @@ def test_a_host_that_asks_for_less_is_asked_by_no_other_job_until_then(
     assert pipeline.run("fetch-content", raw_item_ids=[waiting])["outcomes"] == {"stored": 1}
 
 
-def test_a_host_rests_as_long_as_it_asked_at_most_but_a_day(
-    handler_context: Callable[..., Any], conn: Connection
-) -> None:
+def test_a_host_rests_as_long_as_it_asked_at_most_but_a_day(handler_context: Any, conn: Connection) -> None:
     for seconds in (30 * 86_400, 60):
         waiting.rest(handler_context(), "host/a.example", seconds, "busy")
         ((who, until, why),) = [row.values() for row in waiting.now(conn)]
@@ -87,7 +85,7 @@ def test_a_host_rests_as_long_as_it_asked_at_most_but_a_day(
     assert waiting.now(conn, ["host/b.example"]) == []
 
 
-def test_a_host_that_cannot_be_reached_is_asked_once_and_then_left_alone(
+def test_an_unreachable_host_is_asked_once_and_then_left_alone(
     pipeline: Pipeline, add_source: Callable[..., UUID], add_item: Callable[..., UUID]
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -109,9 +107,7 @@ def test_what_needs_no_request_waits_for_no_host(pipeline: Pipeline, add_item: C
     assert pipeline.outcomes() == {"stored": 1}
 
 
-def test_robots_txt_is_not_asked_for_and_the_documentation_says_so(
-    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
-) -> None:
+def test_robots_txt_is_not_asked_for_and_docs_say_so(pipeline: Pipeline, site: Site, add_source: Any) -> None:
     from pathlib import Path
 
     site.pages["/feed"] = Answer(rss(("1", "T", f"{site.url}/a")))

@@ -1,16 +1,14 @@
 """A page with a selector of its links is a source like a feed."""
 
 import re
-from collections.abc import Callable
 from typing import Any
-from uuid import UUID
 
 import pytest
 
 from actors.engine.contract import EngineError
 from actors.engine.discovery.selected import selected_links, with_selector
 from actors.engine.local import LocalEngine
-from tests.actors.scripted_site import Answer, Asked, ScriptedSite, page, paragraphs
+from tests.actors.scripted_site import Answer, Asked, Site, page, paragraphs
 from tests.actors.sources.conftest import Pipeline
 
 URL = "https://a.example/news/"
@@ -51,9 +49,7 @@ def test_a_selector_without_links_is_an_error_that_names_it() -> None:
         assert caught.value.code == "not_a_feed"
 
 
-def test_a_page_is_polled_like_a_feed_and_its_order_makes_no_news(
-    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
-) -> None:
+def test_a_page_is_polled_like_a_feed_and_order_is_no_news(pipeline: Pipeline, site: Site, add_source: Any) -> None:
     order = [3, 2, 1]
 
     def index(asked: Asked) -> Answer:
@@ -86,7 +82,7 @@ def test_a_page_is_polled_like_a_feed_and_its_order_makes_no_news(
     assert pipeline.query("SELECT status FROM source_health") == [("error",)]
 
 
-def test_a_page_that_moved_keeps_its_selector(site: ScriptedSite, engine: LocalEngine) -> None:
+def test_a_page_that_moved_keeps_its_selector(site: Site, engine: LocalEngine) -> None:
     site.pages |= {
         "/old": Answer(status=301, headers={"Location": "/new"}),
         "/new": Answer(page("N", '<h2><a href="1">One</a></h2>')),

@@ -10,7 +10,8 @@ from psycopg2 import DataError
 
 from actors.cli.app import run
 from actors.engine.contract import ContentSource
-from tests.actors.scripted_site import Answer, ScriptedSite, page, paragraphs
+from tests.actors.database import execute
+from tests.actors.scripted_site import Answer, Site, page, paragraphs
 from tests.actors.sources.conftest import Pipeline
 from zeke_jobs.testing import set_clock
 
@@ -41,8 +42,8 @@ def test_a_source_that_fails_in_a_way_nobody_foresaw_is_unhealthy_and_backs_off(
 
 
 @pytest.mark.parametrize("shift", [timedelta(0), timedelta(hours=3)])
-def test_an_update_in_the_future_is_no_edit_until_it_has_come(
-    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID], shift: timedelta
+def test_an_update_in_the_future_is_no_edit_until_then(
+    pipeline: Pipeline, site: Site, add_source: Callable[..., UUID], shift: timedelta
 ) -> None:
     began = datetime.now(UTC).replace(microsecond=0)
     source = add_source(f"{site.url}/feed")
@@ -68,9 +69,7 @@ def test_an_update_in_the_future_is_no_edit_until_it_has_come(
     assert poll(7 * hour, began + 5 * hour) == 0
 
 
-def test_a_far_future_that_was_mended_is_one_edit(
-    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
-) -> None:
+def test_a_far_future_that_was_mended_is_one_edit(pipeline: Pipeline, site: Site, add_source: Any) -> None:
     source = add_source(f"{site.url}/feed")
     site.pages["/1"] = Answer(page("T", paragraphs("a thing")))
     edited = []
@@ -85,7 +84,7 @@ def test_a_far_future_that_was_mended_is_one_edit(
 
 
 def test_an_item_that_cannot_be_stored_holds_up_no_other(
-    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID], monkeypatch: pytest.MonkeyPatch
+    pipeline: Pipeline, site: Site, add_item: Callable[..., UUID], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for n in range(3):
         site.pages[f"/{n}"] = Answer(page(f"T{n}", paragraphs(f"thing {n}")))
@@ -93,8 +92,7 @@ def test_an_item_that_cannot_be_stored_holds_up_no_other(
 
     def stumble(tx: Any, item: Any, *rest: Any) -> Any:
         if item.id == ids[0]:
-            with tx.cursor() as cursor:
-                cursor.execute("SELECT 3600000000::integer")
+            execute(tx, "SELECT 3600000000::integer")
         return file_text(tx, item, *rest)
 
     from actors.sources.filing import file_text

@@ -7,25 +7,25 @@ from uuid import UUID
 import pytest
 
 from actors.engine import Settings
-from tests.actors.scripted_site import Answer, ScriptedSite, page, paragraphs, rss
+from tests.actors.scripted_site import Answer, Site, page, paragraphs, rss
 from tests.actors.sources.conftest import Pipeline
 from zeke_jobs import Defer
 from zeke_jobs.testing import FakeContext
 
 
-def rule(pipeline: Pipeline, site: ScriptedSite, **given: Any) -> None:
+def rule(pipeline: Pipeline, site: Site, **given: Any) -> None:
     sites = {site.url.removeprefix("http://"): given}
     pipeline.engine = Settings.model_validate({"allow_networks": ["127.0.0.0/8"], "sites": sites}).open()
 
 
-def feed(site: ScriptedSite, count: int, extra: str = "") -> None:
+def feed(site: Site, count: int, extra: str = "") -> None:
     for n in range(count):
         site.pages[f"/{n}"] = Answer(page(f"T{n}", paragraphs(f"the queue of {n}")))
     site.pages["/feed"] = Answer(rss(*((str(n), f"T{n}", f"{site.url}/{n}") for n in range(count)), extra=extra))
 
 
-def test_a_page_is_not_fetched_where_the_feeds_text_is_enough(
-    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID], add_item: Callable[..., UUID]
+def test_no_page_is_fetched_where_the_feed_is_enough(
+    pipeline: Pipeline, site: Site, add_source: Callable[..., UUID], add_item: Callable[..., UUID]
 ) -> None:
     rule(pipeline, site, feed_is_enough=True)
     feed(site, 1, extra=f"<description><![CDATA[{paragraphs('the whole article', 2)}]]></description>")
@@ -38,9 +38,7 @@ def test_a_page_is_not_fetched_where_the_feeds_text_is_enough(
     assert site.times("/0") == 1
 
 
-def test_a_host_with_a_pause_is_asked_again_only_after_it(
-    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
-) -> None:
+def test_a_host_with_a_pause_is_asked_again_only_after_it(pipeline: Pipeline, site: Site, add_item: Any) -> None:
     rule(pipeline, site, pause="1h")
     feed(site, 3)
     ids = [add_item(f"{site.url}/{n}") for n in range(3)]
@@ -57,7 +55,7 @@ def test_a_host_with_a_pause_is_asked_again_only_after_it(
 
 
 def test_a_host_that_may_be_asked_more_often_has_as_many_keys_and_leases(
-    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID], monkeypatch: pytest.MonkeyPatch
+    pipeline: Pipeline, site: Site, add_source: Callable[..., UUID], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     leases: list[tuple[Any, ...]] = []
     lease = FakeContext.lease

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from actors.engine.article.transcript import spoken
-from tests.actors.scripted_site import Answer, ScriptedSite, page, paragraphs, rss
+from tests.actors.scripted_site import Answer, Site, page, paragraphs, rss
 from tests.actors.sources.conftest import Pipeline
 
 WORDS = [f"Guest {n} says that release {n} of the queue was measured at {n * 7} milliseconds." for n in range(1, 7)]
@@ -43,7 +44,7 @@ def test_paragraphs_end_with_a_sentence_or_a_speaker_and_none_is_endless() -> No
     assert turns == "A: Yes. Yes.\n\nB: Yes.\n\nA: Yes."
 
 
-def episode(site: ScriptedSite, extra: str = "") -> None:
+def episode(site: Site, extra: str = "") -> None:
     notes = f"<description><![CDATA[{paragraphs('the notes', 3)}]]></description>"
     feed = rss(
         ("1", "Episode 1", f"{site.url}/1"),
@@ -64,7 +65,7 @@ def episode(site: ScriptedSite, extra: str = "") -> None:
     ],
 )  # fmt: skip
 def test_an_episode_is_a_story_in_its_own_words(
-    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID], tag: str, answer: Answer, text: str
+    pipeline: Pipeline, site: Site, add_source: Callable[..., UUID], tag: str, answer: Answer, text: str
 ) -> None:
     episode(site, tag)
     site.pages[tag.split('"')[1]] = answer
@@ -75,7 +76,7 @@ def test_an_episode_is_a_story_in_its_own_words(
 
 
 def test_a_transcript_that_comes_later_replaces_the_notes_and_one_that_is_away_is_awaited(
-    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+    pipeline: Pipeline, site: Site, add_source: Callable[..., UUID]
 ) -> None:
     origins = "SELECT o.outcome, d.text_origin FROM item_outcomes o JOIN stories s ON s.id = o.story_id JOIN content_details d USING (content_id)"
     source = add_source(f"{site.url}/feed", "podcast")
@@ -99,9 +100,7 @@ def test_a_transcript_that_comes_later_replaces_the_notes_and_one_that_is_away_i
     assert poll() == [("stored", "transcript")]
 
 
-def test_without_a_usable_transcript_the_notes_count_and_the_reason_is_kept(
-    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
-) -> None:
+def test_without_a_transcript_the_notes_count_with_the_reason(pipeline: Pipeline, site: Site, add_source: Any) -> None:
     episode(site, '<podcast:transcript url="/1.pdf" type="application/pdf"/>')
     site.pages["/1.pdf"] = Answer("%PDF", content_type="application/pdf")
     pipeline.run("ingest-source", source_id=add_source(f"{site.url}/feed", "podcast"))
@@ -111,9 +110,7 @@ def test_without_a_usable_transcript_the_notes_count_and_the_reason_is_kept(
     assert choice.startswith("description: the transcript cannot be had (unsupported_type: ")
 
 
-def test_a_video_on_a_page_is_read_by_its_captions(
-    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
-) -> None:
+def test_a_video_on_a_page_is_read_by_its_captions(pipeline: Pipeline, site: Site, add_item: Any) -> None:
     tracks = '<video><track kind="chapters" src="c.vtt"><track src="de.vtt"><track kind="captions" src="en.vtt" default></video>'
     site.pages |= {
         "/talk": Answer(page("A talk", f"<p>Watch.</p>{tracks}")),

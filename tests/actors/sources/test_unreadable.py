@@ -1,14 +1,14 @@
 """Pages and feeds beyond the limits of reading end at once with a stated reason, and are not tried again."""
 
-from collections.abc import Callable, Iterator
-from uuid import UUID
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from actors.engine import reading
 from actors.engine.readers.pool import Readers
 from actors.engine.readers.server import Limits
-from tests.actors.scripted_site import Answer, ScriptedSite, page, paragraphs
+from tests.actors.scripted_site import Answer, Site, page, paragraphs
 from tests.actors.sources.conftest import Pipeline
 
 COSTLY = "".join(f"<p {' '.join(f'a{number}=x' for number in range(9_900))}>{tag}</p>" for tag in range(20))
@@ -26,9 +26,7 @@ def short_of_time(hurried: Readers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "_readers", hurried)
 
 
-def test_a_page_ends_as_unreadable_and_holds_up_no_other(
-    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
-) -> None:
+def test_a_page_ends_as_unreadable_and_holds_up_no_other(pipeline: Pipeline, site: Site, add_item: Any) -> None:
     site.pages["/costly"] = Answer(page("Costly", COSTLY))
     site.pages["/fine"] = Answer(page("Fine", paragraphs("the queue")))
     items = [add_item(f"{site.url}/{name}") for name in ("costly", "fine")]
@@ -43,9 +41,7 @@ def test_a_page_ends_as_unreadable_and_holds_up_no_other(
     assert detail == f"{site.url}/costly cannot be read: it takes more than 1 s of CPU"
 
 
-def test_a_feed_ends_as_unreadable_and_its_source_backs_off(
-    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
-) -> None:
+def test_a_feed_ends_as_unreadable_and_its_source_backs_off(pipeline: Pipeline, site: Site, add_source: Any) -> None:
     categories = "".join(f"<category>{number}</category>" for number in range(20_000))
     feed = f"<rss version='2.0'><channel><item><title>t</title>{categories}</item></channel></rss>"
     site.pages["/feed"] = Answer(feed, content_type="application/rss+xml")
@@ -55,9 +51,7 @@ def test_a_feed_ends_as_unreadable_and_its_source_backs_off(
     assert pipeline.sent == []
 
 
-def test_what_the_feed_says_of_an_item_is_bounded_as_well(
-    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
-) -> None:
+def test_what_the_feed_says_of_an_item_is_bounded_as_well(pipeline: Pipeline, site: Site, add_item: Any) -> None:
     told = {"content": COSTLY, "description": paragraphs("what the feed says")}
     stood_in = add_item(f"{site.url}/gone-by-now", metadata=told)
     site.pages["/gone-by-now"] = Answer(status=403)

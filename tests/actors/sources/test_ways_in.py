@@ -1,17 +1,17 @@
 """No way into the pipeline leads to an address that is not public: one-off, feed, item of a feed, redirect, canonical link, Engine server."""
 
-import threading
-from collections.abc import Callable, Iterator
-from uuid import UUID
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from actors.engine import Settings
 from actors.engine.client import HttpEngine
-from actors.engine.contract import Engine, EngineError
+from actors.engine.contract import Engine
 from actors.engine.local import LocalEngine
-from actors.engine.server import EngineServer
-from tests.actors.scripted_site import Answer, ScriptedSite, page, paragraphs, rss
+from tests.actors.engine.conftest import failure
+from tests.actors.engine.test_engine_server import serving
+from tests.actors.scripted_site import Answer, Site, page, paragraphs, rss
 from tests.actors.sources.conftest import Pipeline
 
 #: A form for each row of the table of networks, and each spelling by which one slips past a check of the text.
@@ -32,13 +32,8 @@ def stranger() -> LocalEngine:
 @pytest.fixture
 def remote(stranger: LocalEngine) -> Iterator[HttpEngine]:
     """The same behind the Engine server."""
-    with EngineServer(stranger, port=0) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        client = HttpEngine(f"http://127.0.0.1:{server.server_port}")
-        yield client
-        server.shutdown()
-        thread.join()
+    with serving(stranger) as url:
+        yield HttpEngine(url)
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -48,16 +43,13 @@ def test_an_address_that_is_not_public_is_refused_as_page_and_as_feed(
 ) -> None:
     engine: Engine = stranger if way == "local" else remote
     for fetch in (engine.fetch_item, engine.fetch_source):
-        with pytest.raises(EngineError) as caught:
-            fetch(f"http://{host}:81/latest/meta-data")
-        assert caught.value.code in REFUSED
-        assert not caught.value.transient
+        error = failure(fetch, f"http://{host}:81/latest/meta-data")
+        assert error.code in REFUSED
+        assert not error.transient
 
 
 @pytest.mark.parametrize("host", ["10.0.0.1", "169.254.169.254", "[::ffff:10.0.0.1]", "[fd00::1]"])
-def test_the_items_of_a_feed_are_refused_one_by_one(
-    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID], host: str
-) -> None:
+def test_the_items_of_a_feed_are_refused_one_by_one(pipeline: Pipeline, site: Site, add_source: Any, host: str) -> None:
     site.pages["/good"] = Answer(page("Good", paragraphs("the good one")))
     site.pages["/feed"] = Answer(rss(("a", "bad", f"http://{host}/admin"), ("b", "good", f"{site.url}/good")))
     pipeline.run("ingest-source", source_id=add_source(f"{site.url}/feed"))
@@ -65,18 +57,14 @@ def test_the_items_of_a_feed_are_refused_one_by_one(
     assert pipeline.outcomes() == {"blocked_address": 1, "stored": 1}
 
 
-def test_a_feed_that_moved_to_a_private_address_is_not_followed_there(
-    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
-) -> None:
+def test_a_feed_is_not_followed_to_a_private_address(pipeline: Pipeline, site: Site, add_source: Any) -> None:
     site.pages["/feed"] = Answer(status=301, headers={"Location": "http://10.0.0.1/feed"})
     source = add_source(f"{site.url}/feed")
     pipeline.run("ingest-source", source_id=source)
     assert pipeline.query("SELECT url FROM sources WHERE id = %s", str(source)) == [(f"{site.url}/feed",)]
 
 
-def test_a_canonical_link_is_never_fetched(
-    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
-) -> None:
+def test_a_canonical_link_is_never_fetched(pipeline: Pipeline, site: Site, add_item: Any) -> None:
     links = '<link rel="canonical" href="{url}/secret"><meta property="og:url" content="{url}/secret">'
     site.pages["/a"] = Answer(page("A", paragraphs("a page"), links.format(url=site.url)))
     site.pages["/b"] = Answer(page("B", paragraphs("b page"), links.format(url="http://169.254.169.254")))

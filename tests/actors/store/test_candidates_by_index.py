@@ -9,6 +9,7 @@ from psycopg2.extensions import connection as Connection
 
 from actors.insights import events
 from actors.store import stories
+from tests.actors.database import execute
 from zeke_jobs.postgres.pool import transaction
 
 DAY = datetime(2026, 11, 20, tzinfo=UTC)
@@ -30,17 +31,8 @@ FROM stories AS s CROSS JOIN generate_series(1, 16) AS n WHERE s.title::int BETW
 """
 
 
-def execute(conn: Connection, sql: str) -> None:
-    with conn.cursor() as cursor:
-        cursor.execute(sql)
-
-
 def story(conn: Connection, title: int) -> UUID:
-    with conn.cursor() as cursor:
-        cursor.execute("SELECT id FROM stories WHERE title = %s", (str(title),))
-        row = cursor.fetchone()
-    assert row is not None
-    return UUID(str(row[0]))
+    return UUID(str(execute(conn, "SELECT id FROM stories WHERE title = %s", str(title))[0][0]))
 
 
 def look_at(conn: Connection, mine: UUID, terms: list[int]) -> list[UUID]:
@@ -63,13 +55,11 @@ def test_the_terms_of_a_story_go_with_it(filled: Connection) -> None:
 
 def of_nobody(conn: Connection) -> tuple[int, int]:
     """The number of all terms, and of those whose story is gone."""
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*), count(*) FILTER (WHERE s.id IS NULL) FROM story_terms AS t LEFT JOIN stories AS s ON s.id = t.story_id"
-        )
-        row = cursor.fetchone()
-    assert row is not None
-    return row[0], row[1]
+    counts = "count(*), count(*) FILTER (WHERE s.id IS NULL)"
+    ((terms, lost),) = execute(
+        conn, f"SELECT {counts} FROM story_terms AS t LEFT JOIN stories AS s ON s.id = t.story_id"
+    )
+    return terms, lost
 
 
 def test_stories_that_share_a_band_are_found_the_most_alike_first(filled: Connection) -> None:
@@ -87,9 +77,7 @@ def test_stories_that_share_terms_are_found_the_most_alike_first(filled: Connect
     assert look_at(filled, mine, [501, 701]) == [five], "outside the window"
 
 
-def test_of_a_term_that_many_stories_have_the_newest_are_read(
-    filled: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_of_a_term_of_many_stories_the_newest_are_read(filled: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "_NEWEST", 64)
     mine = story(filled, 1)
     execute(filled, "INSERT INTO story_terms SELECT 7, published_at + interval '1s' * title::int, id FROM stories")

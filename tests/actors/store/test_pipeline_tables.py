@@ -7,6 +7,7 @@ from pathlib import Path
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
+from tests.actors.database import execute
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.postgres.queries import Queries
@@ -14,19 +15,13 @@ from zeke_jobs.postgres.queries import Queries
 FIRST = "0001_pipeline_tables.sql"
 
 
-def rows(conn: Connection, sql: str) -> list[tuple[object, ...]]:
-    with conn.cursor() as cursor:
-        cursor.execute(sql)
-        return list(cursor.fetchall())
-
-
 def type_of_embedding(conn: Connection) -> str:
     sql = "SELECT udt_name FROM information_schema.columns WHERE table_name = 'story_embeddings' AND column_name = 'embedding'"
-    return str(rows(conn, sql)[0][0])
+    return str(execute(conn, sql)[0][0])
 
 
 def test_embeddings_are_vectors_where_pgvector_can_be_had(conn: Connection) -> None:
-    available = rows(conn, "SELECT FROM pg_available_extensions WHERE name = 'vector'")
+    available = execute(conn, "SELECT FROM pg_available_extensions WHERE name = 'vector'")
     assert type_of_embedding(conn) == ("vector" if available else "_float4")
 
 
@@ -53,9 +48,9 @@ def test_tables_that_exist_stay_as_they_are(new_database: Callable[..., str]) ->
             "CREATE TABLE story_embeddings (story_id uuid PRIMARY KEY, model_version text, embedding real[])"
         )
         migrate.migrate(conn, ["actors.store"])
-        assert rows(conn, "SELECT name, theirs FROM sources") == [("kept", "theirs")]
+        assert execute(conn, "SELECT name, theirs FROM sources") == [("kept", "theirs")]
         columns = "SELECT column_name FROM information_schema.columns WHERE table_name = 'sources' ORDER BY 1"
-        assert [row[0] for row in rows(conn, columns)] == ["id", "name", "theirs", "type", "url"]
+        assert [row[0] for row in execute(conn, columns)] == ["id", "name", "theirs", "type", "url"]
         assert type_of_embedding(conn) == "_float4"
 
 

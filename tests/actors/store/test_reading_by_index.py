@@ -9,11 +9,11 @@ from uuid import UUID
 
 import pytest
 from psycopg2.extensions import connection as Connection
-from psycopg2.extras import RealDictCursor
 
 from actors.briefs.digest import top
 from actors.store import news
 from actors.store.statements import by_index
+from tests.actors.database import execute
 from tests.conftest import databases
 from zeke_jobs.postgres.pool import connect, transaction
 
@@ -96,12 +96,10 @@ def test_no_look_reads_a_table_through(library: Connection, look: Any, found: in
 def test_a_frequent_word_is_looked_for_among_the_newest_stories(library: Connection) -> None:
     """2,000 stories have it: the planner knows, once it has analysed the table."""
     answer, read = rows_read(library, lambda: news.search(library, "common", limit=20, ranked=100))
-    newest = [
-        row["happened_at"] for row in rows(library, "SELECT happened_at FROM story_index ORDER BY 1 DESC LIMIT 100")
-    ]
+    newest = {row[0] for row in execute(library, "SELECT happened_at FROM story_index ORDER BY 1 DESC LIMIT 100")}
     assert {row["compared"] for row in answer} == {100}
-    assert {row["published_at"] for row in answer} <= set(newest)
-    if is_analysed(library):
+    assert {row["published_at"] for row in answer} <= newest
+    if execute(library, "SELECT FROM pg_stats WHERE tablename = 'story_index'"):
         assert read["story_index"] < 500, read
 
 
@@ -128,16 +126,6 @@ def test_windows_find_what_a_look_at_all_finds(library: Connection, words: str, 
     assert len(everything) == 0 if filters.get("sources") == [] else len(everything) > 40
 
 
-def rows(conn: Connection, sql: str) -> list[dict[str, Any]]:
-    with conn.cursor(cursor_factory=RealDictCursor) as cursor:
-        cursor.execute(sql)
-        return [dict(row) for row in cursor.fetchall()]
-
-
-def is_analysed(conn: Connection) -> bool:
-    return bool(rows(conn, "SELECT FROM pg_stats WHERE tablename = 'story_index'"))
-
-
 def test_hot_stories_are_found_by_their_score(library: Connection) -> None:
     answer, read = rows_read(library, lambda: news.stories(library, limit=30, min_chili=4))
     assert len(answer) == 10
@@ -151,9 +139,8 @@ def test_hot_stories_are_found_by_their_score(library: Connection) -> None:
 
 def test_the_words_of_a_story_stand_apart_from_its_row(library: Connection) -> None:
     """So that finding the newest of many matches reads no words: a row has to fit a hundred times on a page."""
-    with library.cursor() as cursor:
-        cursor.execute("SELECT reltoastrelid <> 0, reloptions FROM pg_class WHERE relname = 'story_index'")
-        assert cursor.fetchone() == (True, ["toast_tuple_target=128", "fillfactor=90"])
+    kept = execute(library, "SELECT reltoastrelid <> 0, reloptions FROM pg_class WHERE relname = 'story_index'")
+    assert kept == [(True, ["toast_tuple_target=128", "fillfactor=90"])]
 
 
 def test_a_plan_of_each_look_goes_by_the_index(library: Connection) -> None:
@@ -163,8 +150,7 @@ def test_a_plan_of_each_look_goes_by_the_index(library: Connection) -> None:
         "SELECT story_id FROM story_index WHERE number = 7": "story_index_number_key",
         "SELECT story_id FROM story_index WHERE happened_at >= '2026-11-18' AND happened_at < '2026-11-19'": "story_index_happened_at_idx",
     }
-    with by_index(library), library.cursor() as cursor:
+    with by_index(library):
         for sql, index in plans.items():
-            cursor.execute(f"EXPLAIN {sql}")
-            plan = "\n".join(row[0] for row in cursor.fetchall())
+            plan = "\n".join(row[0] for row in execute(library, f"EXPLAIN {sql}"))
             assert index in plan, plan

@@ -13,6 +13,7 @@ from actors.insights.events import EventSettings
 from actors.schema import AnalyzeStory, StoriesUpdateStatus, StorySummarize
 from actors.stories.status import stories_update_status
 from actors.stories.summarize import story_summarize
+from tests.actors.database import execute
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.testing import FakeContext
 
@@ -51,9 +52,7 @@ def summary(rows: Callable[..., Any]) -> Callable[[], str | None]:
     return read
 
 
-def test_a_story_without_a_summary_gets_one_of_its_own_sentences(
-    add_story: Any, summarize: Callable[..., str], summary: Callable[[], str | None]
-) -> None:
+def test_a_story_without_a_summary_gets_one_of_its_own_sentences(add_story: Any, summarize: Any, summary: Any) -> None:
     story = add_story(ARTICLE)
     assert summarize(story) == "written"
     text = summary()
@@ -64,9 +63,7 @@ def test_a_story_without_a_summary_gets_one_of_its_own_sentences(
     assert summary() == text
 
 
-def test_auto_keeps_what_is_there_and_force_replaces_it(
-    add_story: Any, summarize: Callable[..., str], summary: Callable[[], str | None]
-) -> None:
+def test_auto_keeps_what_is_there_and_force_replaces_it(add_story: Any, summarize: Any, summary: Any) -> None:
     story = add_story(ARTICLE, summary="From the feed.")
     assert summarize(story) == "kept_existing"
     assert summary() == "From the feed."
@@ -75,24 +72,18 @@ def test_auto_keeps_what_is_there_and_force_replaces_it(
 
 
 @pytest.mark.parametrize("mode", ["auto", "force"])
-def test_a_summary_that_a_person_edited_stays(
-    add_story: Any, summarize: Callable[..., str], summary: Callable[[], str | None], conn: Any, mode: str
-) -> None:
+def test_a_summary_of_a_person_stays(add_story: Any, summarize: Any, summary: Any, conn: Any, mode: str) -> None:
     story = add_story(ARTICLE)
     summarize(story)
-    with conn.cursor() as cursor:
-        cursor.execute("UPDATE stories SET summary = 'Mine.'")
+    execute(conn, "UPDATE stories SET summary = 'Mine.'")
     assert summarize(story, mode, Model("A model's.")) == "kept_edited"
     assert summary() == "Mine."
 
 
-def test_an_edit_that_comes_while_the_model_writes_is_kept(
-    add_story: Any, summarize: Callable[..., str], summary: Callable[[], str | None], conn: Any
-) -> None:
+def test_an_edit_while_the_model_writes_is_kept(add_story: Any, summarize: Any, summary: Any, conn: Any) -> None:
     class Slow(Model):
         def summarize(self, *_: Any) -> Summary:
-            with conn.cursor() as cursor:
-                cursor.execute("UPDATE stories SET summary = 'Mine.'")
+            execute(conn, "UPDATE stories SET summary = 'Mine.'")
             return super().summarize()
 
     story = add_story(ARTICLE)
@@ -101,9 +92,7 @@ def test_an_edit_that_comes_while_the_model_writes_is_kept(
     assert summary() == "Mine."
 
 
-def test_a_text_without_a_whole_sentence_gets_no_summary(
-    add_story: Any, summarize: Callable[..., str], summary: Callable[[], str | None]
-) -> None:
+def test_a_text_without_a_whole_sentence_gets_no_summary(add_story: Any, summarize: Any, summary: Any) -> None:
     assert summarize(add_story("Menu\n\nHome")) == "no_sentences"
     assert summary() is None
 
@@ -126,9 +115,7 @@ def states(rows: Callable[..., Any]) -> Callable[[uuid.UUID], dict[uuid.UUID, st
     return read
 
 
-def test_a_team_gets_the_state_that_it_asks_for(
-    add_story: Any, move: Callable[..., Any], states: Callable[..., Any], rows: Callable[..., Any]
-) -> None:
+def test_a_team_gets_the_state_that_it_asks_for(add_story: Any, move: Any, states: Any, rows: Any) -> None:
     story = add_story(ARTICLE)
     for state in ("unread", "read", "archived", "unread"):
         assert move(story, state, ANN)["outcome"] == "updated"
@@ -138,9 +125,7 @@ def test_a_team_gets_the_state_that_it_asks_for(
     assert rows("SELECT * FROM team_story_states") == before
 
 
-def test_without_a_team_every_follower_of_the_source_moves(
-    add_story: Any, move: Callable[..., Any], states: Callable[..., Any], conn: Any
-) -> None:
+def test_without_a_team_every_follower_of_the_source_moves(add_story: Any, move: Any, states: Any, conn: Any) -> None:
     source = uuid.uuid4()
     first, second, other = add_story(ARTICLE, source=source), add_story(ARTICLE, source=source), add_story(ARTICLE)
     move(first, "read", ANN)
@@ -155,9 +140,7 @@ def test_without_a_team_every_follower_of_the_source_moves(
     assert move(second, "unread")["outcome"] == "unchanged"
 
 
-def test_what_is_archived_never_goes_back_by_itself(
-    add_story: Any, move: Callable[..., Any], states: Callable[..., Any]
-) -> None:
+def test_what_is_archived_never_goes_back_by_itself(add_story: Any, move: Any, states: Any) -> None:
     story = add_story(ARTICLE)
     move(story, "archived", ANN)
     move(story, "read", BOB)
@@ -174,18 +157,15 @@ def test_a_story_that_nobody_follows_says_so(add_story: Any, move: Callable[...,
     assert move(add_story(ARTICLE), "unread") == {"outcome": "no_followers", "teams": 0, "changed": 0}
 
 
-def test_a_summary_and_an_analysis_of_one_story_do_not_lock_each_other(
-    add_story: Any, database: str, rows: Callable[..., Any]
-) -> None:
+def test_a_summary_and_an_analysis_of_a_story_do_not_lock_each_other(add_story: Any, database: str, rows: Any) -> None:
     ai = Settings().open()
     stories = [add_story(f"{ARTICLE} Series {number}.") for number in range(2)]
 
     def work(task: Callable[..., Any], model: Callable[..., Any], settings: Any) -> None:
         with closing(connect(database)) as conn:
             for story in stories * 15:
-                with conn.cursor() as cursor:  # so that each round has something to write
-                    cursor.execute("UPDATE stories SET summary = NULL, cluster_id = NULL WHERE id = %s", (str(story),))
-                    cursor.execute("UPDATE story_overlays SET citations = '{}' WHERE story_id = %s", (str(story),))
+                execute(conn, "UPDATE stories SET summary = NULL, cluster_id = NULL WHERE id = %s", story)
+                execute(conn, "UPDATE story_overlays SET citations = '{}' WHERE story_id = %s", story)
                 task(model(story_id=story), FakeContext(conn, settings=settings, services={"ai": ai}))
 
     with ThreadPoolExecutor(4) as pool:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from psycopg2.extensions import connection as Connection
 
+from tests.lab.server import rows
+
 Interval = tuple[float, float]
 
 #: A thread that was frozen on its way into a handler enters it when it thaws, and is stopped; nothing of it can commit.
@@ -55,21 +57,21 @@ class Account:
 
 def account(conn: Connection, ledger: Iterable[str]) -> Account:
     """Compare the sender's own ledger with the database."""
-    rows = {job: (state, task, bool(stated)) for job, state, task, stated in _rows(conn, _ENDED)}
-    missing = [job for job in ledger if job not in rows]
-    finished = sum(state == "done" for state, *_ in rows.values())
-    stated = sum(stated for *_, stated in rows.values())
-    lost = len(missing) + len(rows) - finished - stated
+    ended = {job: (state, task, bool(stated)) for job, state, task, stated in rows(conn, _ENDED)}
+    missing = [job for job in ledger if job not in ended]
+    finished = sum(state == "done" for state, *_ in ended.values())
+    stated = sum(stated for *_, stated in ended.values())
+    lost = len(missing) + len(ended) - finished - stated
     faults = [f"{len(missing)} sent and not in the table"] if missing else []
-    odd = Counter(f"{task} {state}" for state, task, stated in rows.values() if state != "done" and not stated)
+    odd = Counter(f"{task} {state}" for state, task, stated in ended.values() if state != "done" and not stated)
     if odd:
         faults.append(f"{odd.total()} neither completed nor ended with a reason ({', '.join(sorted(odd))})")
     counts = {}
     for group in (_MISSING, _TWICE, _LEFT):
-        counts.update({name: int(_rows(conn, sql)[0][0]) for name, sql in group.items()})
+        counts.update({name: int(rows(conn, sql)[0][0]) for name, sql in group.items()})
     faults += [f"{count} {name}" for name, count in counts.items() if count]
     return Account(
-        sent=len(rows) + len(missing),
+        sent=len(ended) + len(missing),
         finished=finished,
         stated=stated,
         lost=lost + sum(counts[name] for name in _MISSING),
@@ -81,13 +83,7 @@ def account(conn: Connection, ledger: Iterable[str]) -> Account:
 def completions(conn: Connection) -> list[float]:
     """When jobs completed, in seconds since the epoch, in order."""
     sql = "SELECT extract(epoch FROM completed_on)::float8 FROM zeke_jobs.queue WHERE state = 'done' ORDER BY 1"
-    return [row[0] for row in _rows(conn, sql)]
-
-
-def _rows(conn: Connection, sql: str) -> list[tuple]:  # type: ignore[type-arg] # of whatever the statement says
-    with conn.cursor() as cursor:
-        cursor.execute(sql)
-        return cursor.fetchall()
+    return [row[0] for row in rows(conn, sql)]
 
 
 def rate(moments: Sequence[float], phase: Interval, parts: int = 3) -> float:

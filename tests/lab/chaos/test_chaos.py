@@ -17,13 +17,19 @@ from tests.lab.chaos.scenarios import SCENARIOS, doors
 _OF_TIME = ("throughput", "recovery", "return in")
 
 
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of our variables is set."""
+    for name in [name for name in os.environ if name.startswith("ZEKE_JOBS_") or name == "DATABASE_URL"]:
+        monkeypatch.delenv(name)
+
+
 @pytest.mark.acceptance
+@pytest.mark.usefixtures("bare")
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("scenario", ["strike", "use-up-connections"])
 def test_what_the_suite_breaks_loses_nothing(scenario: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(world.PHASE, True, (0.0, 0.5))
-    for name in [name for name in os.environ if name.startswith("ZEKE_JOBS_") or name == "DATABASE_URL"]:
-        monkeypatch.delenv(name)
     found = SCENARIOS[scenario](quick=True)
     assert [text for text in found.broken() if not text.startswith(_OF_TIME)] == []
     assert (found.lost, found.duplicated) == (0, 0)
@@ -31,10 +37,9 @@ def test_what_the_suite_breaks_loses_nothing(scenario: str, monkeypatch: pytest.
 
 
 @pytest.mark.acceptance
+@pytest.mark.usefixtures("bare")
 @pytest.mark.timeout(240)
-def test_what_is_done_at_the_doors_touches_no_honest_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("ZEKE_JOBS_") or name == "DATABASE_URL"]:
-        monkeypatch.delenv(name)
+def test_what_is_done_at_the_doors_touches_no_honest_job() -> None:
     found = doors.beside("doors", *doors.FAULTS, quick=True)
     assert found.broken() == []
     assert found.sent >= 20 * len(doors.FAULTS)

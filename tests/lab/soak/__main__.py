@@ -1,24 +1,19 @@
 """``nox -s soak``: two hundred feeds while everything fails now and then; says what came out, and fails where something is wrong."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tests.lab import server
 from tests.lab.soak.run import Found, Plan, soak
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 TARGET = 1.25
 """Seconds of CPU of the workers for each second of bare fetching, parsing and extracting."""

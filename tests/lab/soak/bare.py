@@ -4,8 +4,6 @@ It prints how many seconds of CPU that took, with the processes that parse, and 
 that both are counted on the same machine with the same other work.
 """
 
-from __future__ import annotations
-
 import sys
 from contextlib import suppress
 

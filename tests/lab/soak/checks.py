@@ -1,27 +1,15 @@
 """Checks the database after a soak; each complaint is a sentence, and a good run has none."""
 
-from __future__ import annotations
-
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
-from tests.lab.soak.news import STORY
+from psycopg2.extensions import connection as Connection
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from psycopg2.extensions import connection as Connection
-
-    from tests.lab.soak.news import News
+from tests.lab.server import rows
+from tests.lab.soak.news import STORY, News
 
 _MOST = 5  # examples of one kind
-
-
-def rows(conn: Connection, sql: str, *params: Any) -> list[tuple[Any, ...]]:
-    """All rows of a query."""
-    with conn.cursor() as cursor:
-        cursor.execute(sql, params or None)
-        return cursor.fetchall()
 
 
 def complaints(conn: Connection, news: News, model: dict[str, Any]) -> list[str]:

@@ -1,20 +1,15 @@
 """The Engine of a soak: ``python -m tests.lab.soak.engine PORT SEED SHARE``; the real server, a share of whose answers fails."""
 
-from __future__ import annotations
-
 import random
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from actors.engine import Settings
-from actors.engine.contract import ContentItem, ContentSource, EngineError
+from actors.engine.contract import ContentItem, ContentSource, EngineError, Finder, Found
 from actors.engine.local import LocalEngine
 from actors.engine.server import EngineServer
-
-if TYPE_CHECKING:
-    from actors.engine.contract import Finder, Found
 
 SETTINGS = {"allow_networks": ["127.0.0.0/8"], "contact": "https://soak.example"}
 

@@ -1,7 +1,5 @@
 """The model of a soak: ``python -m tests.lab.soak.model PORT SEED SHARE``; it quotes the story, counts, and is strict about schemas."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import json

@@ -1,19 +1,15 @@
 """The publications of a soak's world: feeds, pages, single addresses and uploads, with the required end of each item; all by a seed."""
 
-from __future__ import annotations
-
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from html import escape
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from actors.engine.canonical import canonical_url
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 STORY = "a story"  # stored by the first item of its text, duplicate by every other
 _ENDS = {
@@ -106,7 +102,9 @@ class News:
         self.oneoffs = list(self._oneoffs(chance, numbers, good))
         self._uploads = [self._upload(u, chance, numbers, good) for u in range(max(1, len(self.hosts) // 10))]
 
-    def _item(self, chance: random.Random, numbers: count[int], good: list[Item], external_id: str, url: str) -> Item:
+    def _item(
+        self, chance: random.Random, numbers: Iterator[int], good: list[Item], external_id: str, url: str
+    ) -> Item:
         lot = chance.random()
         if lot < 0.06:
             return Item(external_id, url, chance.choice(_BAD_PAGES))
@@ -124,7 +122,7 @@ class News:
         good.append(item)
         return item
 
-    def _oneoffs(self, chance: random.Random, numbers: count[int], good: list[Item]) -> Iterator[Item]:
+    def _oneoffs(self, chance: random.Random, numbers: Iterator[int], good: list[Item]) -> Iterator[Item]:
         for n, host in enumerate(self.hosts):
             if n % 2 and good:
                 other = chance.choice(good)
@@ -135,7 +133,7 @@ class News:
                 kind = chance.choice(_BAD_PAGES) if chance.random() < 0.1 else "good"
                 yield Item(canonical_url(url), url, kind, 0 if kind != "good" else next(numbers))
 
-    def _upload(self, u: int, chance: random.Random, numbers: count[int], good: list[Item]) -> list[Item]:
+    def _upload(self, u: int, chance: random.Random, numbers: Iterator[int], good: list[Item]) -> list[Item]:
         """Two texts of its own, one that is known from a page, an address, and what is neither."""
         texts = [next(numbers), next(numbers), chance.choice(good).text]
         given = [Item(f"u-{u}-{n}", None, text=text) for n, text in enumerate(texts)]

@@ -1,34 +1,30 @@
 """A soak: feeds, single addresses and uploads through real workers, while everything fails now and then and workers are killed."""
 
-from __future__ import annotations
-
 import random
 import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import yaml
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from actors.store import sources
-from tests.fleet import ROOT, Fleet, fleet
+from tests.fleet import ROOT, Fleet, fleet, free_port
+from tests.lab.server import rows
 from tests.lab.soak import model, site
-from tests.lab.soak.checks import complaints, rows
+from tests.lab.soak.checks import complaints
 from tests.lab.soak.news import News
-from tests.lab.soak.world import counts, free_port, server
+from tests.lab.soak.world import counts, server
 from zeke_jobs import config
 from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.revisions.boot import sync
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from psycopg2.extensions import connection as Connection
 
 _COUNTS = """SELECT
     (SELECT count(*) FROM item_outcomes WHERE outcome NOT IN ('queued', 'retrying')),

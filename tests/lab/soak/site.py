@@ -1,7 +1,5 @@
 """The sites of a soak: ``python -m tests.lab.soak.site PORT HOSTS ITEMS SEED SHARE``, a host for each feed."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import sys

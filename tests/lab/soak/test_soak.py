@@ -1,11 +1,9 @@
-from __future__ import annotations
-
 import os
 import signal
 import subprocess
 import sys
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import psutil
 import pytest
@@ -16,9 +14,6 @@ from tests.lab.soak.checks import complaints
 from tests.lab.soak.news import STORY, News
 from tests.lab.soak.run import Plan, soak
 from zeke_jobs.postgres.pool import connect
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_the_same_seed_publishes_the_same_news_whose_texts_all_differ() -> None:
@@ -35,7 +30,8 @@ def test_what_is_interrupted_leaves_no_server_behind(module: str, number: signal
     arguments = {"engine": (1, 0.0), "model": (1, 0.0), "site": (2, 1, 1, 0.0)}[module]
     code = f"""
 import signal, sys, time
-from tests.lab.soak.world import free_port, server
+from tests.fleet import free_port
+from tests.lab.soak.world import server
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 with server("tests.lab.soak.{module}", free_port(), *{arguments}) as started:
     print(started.process.pid, flush=True)

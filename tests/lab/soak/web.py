@@ -1,18 +1,11 @@
 """A small web server for worlds of a soak: one process, many addresses of loopback, a share of its answers faulty."""
 
-from __future__ import annotations
-
 import asyncio
 import random
 import signal
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
-
-    Handler = Callable[["Request"], Awaitable["Answer"]]
 
 
 @dataclass(frozen=True)
@@ -34,6 +27,9 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     cut: bool = False
     silent: bool = False
+
+
+Handler = Callable[[Request], Awaitable[Answer]]
 
 
 class Faults:

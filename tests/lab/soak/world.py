@@ -1,31 +1,18 @@
 """The servers of a soak: sites, Engine and model as processes, and their cost."""
 
-from __future__ import annotations
-
 import json
-import socket
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psutil
 
 from tests.fleet import ROOT, cpu_of
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 _GRACE = 30.0  # seconds to stop in
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-    return port
 
 
 class Server:

@@ -40,9 +40,7 @@ BEFORE = {"quote": 18 / 18, "number": 25 / 28, "name": 24 / 30, "date": 10 / 17,
         ("later", 0.97),
     ],
 )
-def test_the_rules_refuse_what_the_story_has_not_and_keep_honest_answers(
-    half: str, honest: float, figure: Figure
-) -> None:
+def test_the_rules_refuse_what_a_story_has_not_and_keep_honesty(half: str, honest: float, figure: Figure) -> None:
     before = BEFORE if half == "held-out" else {}
     refused: Counter[str] = Counter()
     asked: Counter[str] = Counter()
