@@ -3,12 +3,10 @@
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from threading import Thread
 from typing import Any, NamedTuple
-from wsgiref.simple_server import WSGIServer
 
 import psycopg2
-from prometheus_client import CollectorRegistry, generate_latest, start_http_server
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from psycopg2.extensions import connection as Connection
@@ -16,6 +14,7 @@ from psycopg2.extensions import connection as Connection
 from zeke_jobs.core.environment import Address
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.diagnosis.snapshot import snapshot
+from zeke_jobs.metrics import exposition
 from zeke_jobs.metrics.families import DATABASE
 from zeke_jobs.postgres.pool import UNMIGRATED, connect
 from zeke_jobs.postgres.queries import SQL
@@ -127,10 +126,10 @@ def text(url: str) -> tuple[str, bool]:
     return generate_latest(collector.registry).decode(), not collector.failed
 
 
-def serve(url: str, address: Address) -> tuple[WSGIServer, Thread]:
-    """Serve the metrics at ``/metrics`` in a thread, read anew for each scrape; ``shutdown()`` of the server ends it.
+def serve(url: str, address: Address) -> None:
+    """Serve the metrics at ``/metrics``, read anew for each scrape, until Ctrl-C or SIGTERM.
 
     Raises:
         OSError: the address is not available.
     """
-    return start_http_server(address.port, address.host, registry=DatabaseCollector(url).registry)
+    exposition.serve(DatabaseCollector(url).registry, address)

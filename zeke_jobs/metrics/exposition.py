@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from zeke_jobs.core import environment, logs
 
@@ -29,27 +30,38 @@ def prepare() -> Path:
 
 def run() -> int:
     """Serve until SIGTERM. Dramatiq runs this in a process beside the workers, and turns the signal into SystemExit."""
-    from prometheus_client import CollectorRegistry, start_http_server
+    from prometheus_client import CollectorRegistry
     from prometheus_client.multiprocess import MultiProcessCollector
 
     logs.configure()
-    log = logs.get_logger("zeke_jobs.metrics")
     address = environment.metrics_address()
     assert address is not None  # without an address this process is not started
     registry = CollectorRegistry()
     MultiProcessCollector(registry, path=str(folder()))  # type: ignore[no-untyped-call]
     try:
-        server, thread = start_http_server(address.port, address.host, registry=registry)
+        serve(registry, address)
     except OSError as error:
-        log.error("metrics are not served; the workers run on", address=str(address), error=str(error))  # noqa: TRY400
+        said = {"address": str(address), "error": str(error)}
+        logs.get_logger("zeke_jobs.metrics").error("metrics are not served; the workers run on", **said)
         return 1
-    log.info("serving metrics", address=str(address))
+    return 0
+
+
+def serve(registry: Any, address: environment.Address) -> None:
+    """Serve metrics at ``/metrics`` until a signal ends the wait.
+
+    Raises:
+        OSError: the address is not available.
+    """
+    from prometheus_client import start_http_server
+
+    server, thread = start_http_server(address.port, address.host, registry=registry)
+    logs.get_logger("zeke_jobs.metrics").info("serving metrics", address=str(address))
     try:
         thread.join()
     finally:
         server.shutdown()
         server.server_close()
-    return 0
 
 
 def lives(pid: int) -> bool:

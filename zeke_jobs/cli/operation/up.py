@@ -10,8 +10,8 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
@@ -29,7 +29,6 @@ from zeke_jobs.core.quoting import quote, suggest
 from zeke_jobs.core.terminal import visible_but_colours
 
 if TYPE_CHECKING:
-    from zeke_jobs.supervise.reload import Reloader
     from zeke_jobs.supervise.supervisor import Supervisor
 
 
@@ -99,8 +98,11 @@ def up(
             commands.append(pages.command(shown, env, port=port or 3000, schema=schema))
         running = Supervisor(commands, write, grace + LAST_WORDS, wait_for_change=reload, guardian=guardian)
         reloader = Reloader(running, write_line, env, watch)
-        _obey_signals(running, reloader)
-        stack.enter_context(_in_a_thread(reloader))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: running.stop())
+        signal.signal(signal.SIGHUP, lambda *_: reloader.ask())
+        threading.Thread(target=reloader.run, daemon=True).start()
+        stack.callback(reloader.end)
         write_line("up", "Ctrl-C stops everything")
         status = _run_until_idle(running, ready, url, queue or checked.queues) if until_idle else running.run()
     write_line("up", "stopped")
@@ -225,25 +227,3 @@ def _end_early(status: int, _number: int, _frame: FrameType | None) -> None:
     """Clean up and end; a second SIGTERM, which may come at once, does not stop the cleaning."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise SystemExit(status)
-
-
-def _obey_signals(running: Supervisor, reloader: Reloader) -> None:
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        running.stop()
-
-    def reload(_number: int, _frame: FrameType | None) -> None:
-        reloader.ask()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
-    signal.signal(signal.SIGHUP, reload)
-
-
-@contextmanager
-def _in_a_thread(reloader: Reloader) -> Iterator[None]:
-    thread = threading.Thread(target=reloader.run, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        reloader.end()

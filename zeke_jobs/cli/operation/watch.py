@@ -46,12 +46,8 @@ def metrics(
     address = environment.address("--listen", listen)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # PID 1 of a container would otherwise ignore SIGTERM
     try:
-        server, thread = exporter.serve(url, address)
+        exporter.serve(url, address)
     except OSError as error:
         raise typer.BadParameter(f"expected an address to listen on, got {listen}: {error.strerror}") from error
-    logs.get_logger("zeke_jobs.metrics").info("serving metrics", address=str(address))
-    try:
-        thread.join()
     except KeyboardInterrupt:
-        server.shutdown()
-        server.server_close()
+        pass
