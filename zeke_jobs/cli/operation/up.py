@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import re
 import shlex
 import signal
 import socket
@@ -37,7 +35,6 @@ _STOP_SERVER = "import sys; from zeke_jobs.postgres import own_server; own_serve
 _TICK = 0.1  # seconds between checks for a signal
 _LOOK = 0.5  # seconds between looks whether all jobs are done
 _READY = "Worker process is ready"
-_OF_DRAMATIQ = re.compile(r"\[[^]]+\] \[PID \d+\] \[[^]]+\] \[([^]]+)\] \[([A-Z]+)\] (.*)")
 
 
 def up(
@@ -112,10 +109,8 @@ def up(
 def write_line(name: str, line: str) -> None:
     """Write one line of a command to standard error, after the command's name or as JSON."""
     if not line.startswith("{") and logs.is_json():
-        # Workers and scheduler log JSON. Dramatiq's main process has lines of its own; any other line is an error message.
-        if theirs := _OF_DRAMATIQ.fullmatch(line):
-            logs.get_logger(theirs[1]).log(logging.getLevelNamesMapping().get(theirs[2], logging.ERROR), theirs[3])
-        elif line.strip():
+        # Workers and scheduler log JSON; any other line of theirs is an error message, such as that of a killed process.
+        if line.strip():
             logger = logs.get_logger(name)
             (logger.info if name in _OWN else logger.error)(line)
         return
