@@ -3,8 +3,9 @@
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from zeke_jobs import config
 from zeke_jobs.backtest import comparing, history, load_file
@@ -16,6 +17,7 @@ from zeke_jobs.cli.configuration import backtest_report
 from zeke_jobs.cli.configuration.check import find_modules_here
 from zeke_jobs.cli.configuration.set import read_assignment
 from zeke_jobs.cli.output import counter, print_json, when
+from zeke_jobs.cli.queue.filters import with_options
 from zeke_jobs.cli.run import UsageError
 from zeke_jobs.config.models import Config
 from zeke_jobs.config.reading import Edit
@@ -40,33 +42,32 @@ def read_workers(text: str) -> Fleet:
     return Fleet(int(match[1]), int(match[2]))
 
 
-File = Annotated[
-    Path | None,
-    options.option("The jobs.yaml to try; by default the revision in force.", "FILE", "--file", show_default=False),
-]
-Assignments = Annotated[
-    list[str] | None,
-    options.option("Try a value, such as my-task.concurrency=3; may be given again.", "KEY=VALUE", "--set"),
-]
-Begin = Annotated[datetime | None, options.time("Jobs from this time on; by default the last day's.", "--from")]
-End = Annotated[datetime | None, options.time("Jobs until this time; by default now.", "--to")]
-Workers = Annotated[
-    Fleet | None,
-    options.option(
-        "P processes of T threads each, such as 2x8; by default as now, with --spec 1x8.",
-        "PxT",
-        "--workers",
-        parser=read_workers,
-    ),
-]
+#: The options of a simulation of recorded jobs.
+RECORDED: dict[str, Any] = {
+    "file": Annotated[
+        Path | None,
+        options.option("The jobs.yaml to try; by default the revision in force.", "FILE", show_default=False),
+    ],
+    "set_": Annotated[
+        list[str] | None,
+        options.option("Try a value, such as my-task.concurrency=3; may be given again.", "KEY=VALUE", "--set"),
+    ],
+    "begin": Annotated[datetime | None, options.time("Jobs from this time on; by default the last day's.", "--from")],
+    "end": Annotated[datetime | None, options.time("Jobs until this time; by default now.", "--to")],
+    "workers": Annotated[
+        Fleet | None,
+        options.option(
+            "P processes of T threads each, such as 2x8; by default as now, with --spec 1x8.",
+            "PxT",
+            parser=read_workers,
+        ),
+    ],
+}
 
 
+@partial(with_options, added=RECORDED)
 def backtest(
-    file: File = None,
-    assignments: Assignments = None,
-    begin: Begin = None,
-    end: End = None,
-    workers: Workers = None,
+    given: dict[str, Any],
     load: Annotated[str, options.option("Send N times as much.", "Nx")] = "1x",
     spec: Annotated[
         Path | None,
@@ -82,17 +83,17 @@ def backtest(
     find_modules_here()
     if plot is not None:
         plotting.check(plot)
-    given, factor = assignments or [], read_load(load)
+    factor, workers = read_load(load), given.get("workers")
     with counter() as told:
         told("running the jobs again")
         if spec is not None:
-            if end is not None:
+            if "end" in given:
                 help_ = "the file says for how long, as length: 1d"
                 raise UsageError(f"expected --spec without --to, got both\n  help: {help_}")
-            answer = _of_spec(spec, file, given, begin, workers or Fleet(), factor, seed)
+            answer = _of_spec(spec, given, factor, seed)
         else:
-            recording, in_force, proposed = recorded("backtest", file, given, begin, end, seed=seed)
-            differs = file or given or workers or factor != 1.0
+            recording, in_force, proposed = recorded("backtest", given, seed=seed)
+            differs = given.keys() & {"file", "set_", "workers"} or factor != 1.0
             proposal = Proposal(proposed, workers, factor) if differs else None
             answer = comparing.backtest(recording, in_force, proposal, seed=seed)
     if plot is not None:
@@ -103,37 +104,24 @@ def backtest(
         backtest_report.show(answer)
 
 
-def _of_spec(
-    spec: Path,
-    file: Path | None,
-    assignments: Sequence[str],
-    begin: datetime | None,
-    fleet: Fleet,
-    load: float,
-    seed: int,
-) -> Backtest:
+def _of_spec(spec: Path, given: dict[str, Any], load: float, seed: int) -> Backtest:
+    file = given.get("file")
     base = config.load(file or environment.config_path(), handlers=False)
-    begin = begin or datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    begin = given.get("begin") or datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     proposal = None
-    if assignments or load != 1.0:
-        proposal = Proposal(_with_values(base, str(file or "jobs.yaml"), (), assignments), load=load)
+    if "set_" in given or load != 1.0:
+        proposal = Proposal(_with_values(base, str(file or "jobs.yaml"), (), given), load=load)
+    fleet = given.get("workers") or Fleet()
     return rehearsal(load_file.load(spec, base), base, proposal, fleet, begin, seed=seed)
 
 
-def recorded(
-    command: str,
-    file: Path | None,
-    assignments: Sequence[str],
-    begin: datetime | None,
-    end: datetime | None,
-    *,
-    seed: int = 0,
-) -> tuple[history.Recording, Config, Config]:
+def recorded(command: str, given: dict[str, Any], *, seed: int = 0) -> tuple[history.Recording, Config, Config]:
     """The jobs of a time, the configuration in force, and the one to try.
 
     That is the file as `apply` would put it in force, or the one in force, with new values beside it.
     An error without a revision in force, and when the time is empty or has no jobs.
     """
+    file = given.get("file")
     with database.connection(command) as conn:
         revision = store.latest(conn)
         if revision is None:
@@ -145,8 +133,8 @@ def recorded(
         base = in_force if file is None else config.load(file, handlers=False)
         by_hand = revision.overrides if file is None else overrides.carried(base, revision.overrides)[0]
         name = str(file or f"revision {revision.number}")
-        proposed = _with_values(base, name, store.edits(by_hand), assignments)
-        first, last = history.period(conn, begin, end, usual=timedelta(days=1))
+        proposed = _with_values(base, name, store.edits(by_hand), given)
+        first, last = history.period(conn, given.get("begin"), given.get("end"), usual=timedelta(days=1))
         if first >= last:
             raise UsageError(f"expected --from before --to, got {when(first)} and {when(last)}")
         found = history.read(conn, in_force, first, last, seed=seed)
@@ -158,8 +146,8 @@ def recorded(
     return found, in_force, proposed
 
 
-def _with_values(base: Config, name: str, edits: Sequence[Edit], assignments: Sequence[str]) -> Config:
+def _with_values(base: Config, name: str, edits: Sequence[Edit], given: dict[str, Any]) -> Config:
     """The configuration with values set beside its text."""
-    given = [read_assignment(assignment, base) for assignment in assignments]
-    name += " with --set" if given else ""
-    return config.load_text(base.text, name, handlers=False, edits=[*edits, *given])
+    new = [read_assignment(assignment, base) for assignment in given.get("set_", ())]
+    name += " with --set" if new else ""
+    return config.load_text(base.text, name, handlers=False, edits=[*edits, *new])

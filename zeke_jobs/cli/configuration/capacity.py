@@ -1,5 +1,6 @@
 """``zeke-jobs capacity``: the number of jobs a day that a configuration can run, and the resource that runs out first."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from zeke_jobs.backtest.capacity import Bound, Capacity, busiest_second
@@ -7,19 +8,17 @@ from zeke_jobs.backtest.capacity import capacity as of
 from zeke_jobs.backtest.comparing import fleet_of
 from zeke_jobs.backtest.history import Recording
 from zeke_jobs.cli import options
-from zeke_jobs.cli.configuration.backtest import Assignments, Begin, End, File, Workers, recorded
+from zeke_jobs.cli.configuration.backtest import RECORDED, recorded
 from zeke_jobs.cli.configuration.check import find_modules_here
 from zeke_jobs.cli.output import console, escape, listing, plain, print_json, tell, when
+from zeke_jobs.cli.queue.filters import with_options
 
 _SHOWN = 8
 
 
+@partial(with_options, added=RECORDED)
 def capacity(
-    file: File = None,
-    assignments: Assignments = None,
-    begin: Begin = None,
-    end: End = None,
-    workers: Workers = None,
+    given: dict[str, Any],
     budget: Annotated[
         float | None,
         options.option("Money that may be spent in a day, in the currency of the jobs' costs.", "MONEY", min=0),
@@ -31,8 +30,8 @@ def capacity(
 ) -> None:
     """Estimate from recorded jobs the number of jobs a day that can run, and the resource that runs out first."""
     find_modules_here()
-    recording, _, proposed = recorded("capacity", file, assignments or [], begin, end)
-    fleet, fleet_from = (workers, "as given") if workers else fleet_of(recording)
+    recording, _, proposed = recorded("capacity", given)
+    fleet, fleet_from = (given["workers"], "as given") if "workers" in given else fleet_of(recording)
     found = of(recording.workload, proposed, fleet, budget=budget, database=database)
     busiest = busiest_second(recording.workload)
     if as_json:
