@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
-from yaml.error import Mark as PureMark
 from yaml.events import (
     AliasEvent,
     DocumentStartEvent,
@@ -25,11 +24,6 @@ from zeke_jobs.config.places import START, Document, Place
 from zeke_jobs.config.scalars import TrapError, meaning
 from zeke_jobs.config.syntax import explain, mend
 from zeke_jobs.core.quoting import describe, quote
-
-if TYPE_CHECKING:
-    from yaml._yaml import Mark as CMark
-
-    Mark = PureMark | CMark
 
 LONGEST_TEXT = 1_000_000
 EXAMPLE = "a file starts with version: 1 and has tasks:, each with a handler: package.module:function"
@@ -133,7 +127,7 @@ class _Reader:
             place.key = key_place.head
             if self._accepts_key(key, event, place.key, inside):
                 value[key], inside[key] = item, place
-        raise _StopError  # not reached: the parser ends each mapping or raises
+        raise AssertionError("the parser ends each mapping or raises")
 
     def _accepts_key(self, key: Any, event: Event, span: Span, inside: dict[str | int, Place]) -> bool:
         if self._document.knows(span):
@@ -162,7 +156,7 @@ class _Reader:
                 return value, _collection(start, event, inside)
             item, inside[len(value)] = self._node(event, events, depth + 1)
             value.append(item)
-        raise _StopError  # not reached: the parser ends each sequence or raises
+        raise AssertionError("the parser ends each sequence or raises")
 
     def _scalar(self, event: ScalarEvent) -> Any:
         if event.style is None and event.implicit[0]:
@@ -205,7 +199,6 @@ def _sigil(event: Event) -> Span:
     return _between(event.start_mark, event.start_mark).first
 
 
-def _between(start: Mark | None, end: Mark | None) -> Span:
-    if start is None or end is None:  # cannot happen with the pure Python loader
-        return START
+def _between(start: Any, end: Any) -> Span:
+    """The span between two marks of the parser."""
     return Span(start.line + 1, start.column + 1, end.line + 1, end.column + 1)

@@ -32,14 +32,13 @@ def of_processes(url: str, kind: str, host: str | None = None) -> Health:
     host = host or socket.gethostname()
     try:
         with closing(connect(url, application_name="zeke-jobs health")) as conn:
-            row = SQL.one(conn, "health/processes", kind=kind, host=host)
+            row = SQL.only(conn, "health/processes", kind=kind, host=host)
     except AddressError as error:
         return _bad(str(error))
     except UNMIGRATED:
         return _bad("expected a database with the tables of zeke_jobs, got one without; run: zeke-jobs migrate")
     except psycopg2.Error as error:
         return _bad(f"the database does not answer: {str(error).strip()}")
-    assert row is not None  # a count always has a row
     if not row["processes"]:
         return _bad(f"expected a {kind} on {host}, got none")
     alive = f"{row['live']} of {row['processes']} {kind} processes on {host} prove life"

@@ -98,8 +98,7 @@ def _open_transactions(patient: Patient) -> Iterator[Fault]:
 
 
 def _visibility(patient: Patient) -> Iterator[Fault]:
-    row = SQL.one(patient.conn, "doctor/sight")
-    assert row is not None
+    row = SQL.only(patient.conn, "doctor/sight")
     if not row["sees_all"]:
         role = row["role"]
         sentence = f"the user {role} sees only its own sessions, so open-transaction and connections may miss some"
@@ -109,8 +108,7 @@ def _visibility(patient: Patient) -> Iterator[Fault]:
 def _connections(patient: Patient) -> Iterator[Fault]:
     if is_pooled(patient.conn):
         return  # the pooler limits them, and later clients wait
-    row = SQL.one(patient.conn, "doctor/connections", ours=_OURS)
-    assert row is not None
+    row = SQL.only(patient.conn, "doctor/connections", ours=_OURS)
     available, others = row["available"], row["others"]
     needed = row["threads"] + _SPARE * row["workers"] + _OF_A_LOOP * row["loops"] + row["schedulers"]
     if needed + others > available:

@@ -73,6 +73,11 @@ class Queries:
         """Run a statement and return its first row, or None."""
         return next(iter(self.all(conn, name, **params)), None)
 
+    def only(self, conn: Connection, name: str, /, **params: Any) -> dict[str, Any]:
+        """Run a statement that always has one row, and return that row."""
+        (row,) = self.all(conn, name, **params)
+        return row
+
     def value(self, conn: Connection, name: str, /, **params: Any) -> Any:
         """Run a statement and return the first value of its first row, or None."""
         return next(iter((self.one(conn, name, **params) or {}).values()), None)

@@ -58,8 +58,7 @@ def plan(conn: Connection, packages: Collection[str] = ()) -> Removal:
         raise MigrationError(
             "expected a database with the tables of zeke_jobs, got one without; nothing is to be removed"
         )
-    summary = SQL.one(conn, "uninstall/summary")
-    assert summary is not None
+    summary = SQL.only(conn, "uninstall/summary")
     if summary["alive"]:
         raise StillNeeded(f"expected no live processes, got {', '.join(summary['alive'])}; stop them first")
     made = {row["package"]: tuple(row["made"]) for row in SQL.all(conn, "uninstall/made")}

@@ -154,8 +154,7 @@ def locked(conn: Connection, schedule: InForce, *, wait: float = 5.0) -> Iterato
     line = {"cron": str(timetable.cron), "timezone": timetable.zone.key}
     with lock_waits.told(conn, f"schedule {timetable.id}"), transaction(conn):
         SQL.all(conn, "schedule/bounds", lock_wait=round(1000 * wait))
-        row = SQL.one(conn, "schedule/lock", task=timetable.id, decided_to=schedule.decided_to, **line)
-        assert row is not None
+        row = SQL.only(conn, "schedule/lock", task=timetable.id, decided_to=schedule.decided_to, **line)
         is_same = (row["cron"], row["timezone"]) == (line["cron"], line["timezone"])
         yield replace(
             schedule, decided_to=row["decided_to"] if is_same else max(schedule.decided_to, row["decided_to"])

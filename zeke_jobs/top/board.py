@@ -46,8 +46,7 @@ def read(conn: Connection, task: str = "", job: UUID | None = None) -> Board:
         JobNotFound: the job is gone.
     """
     with snapshot(conn):
-        head = SQL.one(conn, "top/head")
-        assert head is not None
+        head = SQL.only(conn, "top/head")
         tasks = SQL.named(conn, "top/tasks", most=COUNTED + 1, sample=_SAMPLE)
         busiest = max(tasks, key=lambda one: one.active + one.queued, default=None)
         shown = task or (busiest.task if busiest else "")

@@ -135,7 +135,7 @@ class Heartbeat:
         """One heartbeat: prove life and start the chores."""
         process = self._process
         sent = clock()
-        row = SQL.one(
+        row = SQL.only(
             conn,
             "worker/heartbeat",
             worker=process.id,
@@ -143,7 +143,6 @@ class Heartbeat:
             revision=process.runtime.revision,
             stopping=process.stopping,
         )
-        assert row is not None
         if not row["alive"]:
             # We were frozen or cut off. Others have our jobs; handlers that still run here cannot commit.
             self._log.warning("taken for dead; the jobs that run here are lost and stopped")

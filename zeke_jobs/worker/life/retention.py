@@ -43,8 +43,7 @@ def purge(conn: Connection, stop: Callable[[], bool] = lambda: False, *, batch: 
     for overdue in SQL.all(conn, "retention/overdue"):
         reached = "-infinity"
         while not stop():
-            row = SQL.one(conn, "retention/purge", after=reached, limit=batch, **overdue)
-            assert row is not None
+            row = SQL.only(conn, "retention/purge", after=reached, limit=batch, **overdue)
             total += row["purged"]
             if row["purged"] < batch:
                 break

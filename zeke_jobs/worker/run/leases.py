@@ -19,8 +19,7 @@ def take(
     """Take a lease for a job that ``worker`` runs. It ends with ``release``, or with the claim."""
     if limit < 1:
         raise ValueError(f"expected a limit of at least 1 for the lease {name}, got {limit}")
-    row = SQL.one(conn, "lease/take", name=name, limit=limit, worker=worker, job=claim.id, claim=claim.number)
-    assert row is not None
+    row = SQL.only(conn, "lease/take", name=name, limit=limit, worker=worker, job=claim.id, claim=claim.number)
     if row["outcome"] == "lost":
         raise ClaimLost(f"job {claim.id} is no longer ours, or was cancelled; it gets no lease")
     if row["outcome"] == "taken":
