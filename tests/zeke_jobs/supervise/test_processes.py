@@ -38,8 +38,5 @@ def test_where_lines_must_be_json_those_of_a_command_get_a_level(monkeypatch: py
         for name in ("up", "workers", "check"):
             write_line(name, "a line")
             write_line(name, "")
-    assert [(line["log_level"], line["event"].split()[0]) for line in lines] == [
-        ("info", "a"),
-        ("error", "a"),
-        ("error", "a"),
-    ]
+    said = [(line["log_level"], line["event"].split()[0]) for line in lines]
+    assert said == [("info", "a"), ("error", "a"), ("error", "a")]
