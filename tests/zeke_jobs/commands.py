@@ -1,7 +1,8 @@
 """The command line, run within the test's process."""
 
 import json
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
 
 
 class Ran(NamedTuple):
@@ -14,3 +15,9 @@ class Ran(NamedTuple):
     @property
     def json(self) -> Any:
         return json.loads(self.out)
+
+
+#: The fixture ``cli``: runs a command.
+Cli: TypeAlias = Callable[..., Ran]
+#: The fixture ``make_task``: writes a task into the catalogue.
+MakeTask: TypeAlias = Callable[..., None]

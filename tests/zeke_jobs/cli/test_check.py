@@ -1,15 +1,18 @@
 """``zeke-jobs check`` prints the faults of jobs.yaml, or a summary."""
 
+import json
 import re
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from operator import itemgetter
 from pathlib import Path
 
 import pytest
 
 from zeke_jobs import config
 from zeke_jobs.cli.configuration import check
-from zeke_jobs.cli.output import listing
+from zeke_jobs.cli.output import listing, print_json
 from zeke_jobs.config.schedules import Schedule
 
 REPOSITORY = Path(__file__).parents[3]
@@ -41,13 +44,12 @@ def test_handlers_are_found_in_the_current_folder(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "handlers_beside_the_file.py").write_text(
-        "from pydantic import BaseModel\nfrom zeke_jobs import Context\n"
-        "class P(BaseModel): ...\ndef run(payload: P, ctx: Context) -> None: ...\n"
+        "from zeke_jobs import Context, Payload\ndef run(payload: Payload, ctx: Context) -> None: ...\n"
     )
+    stanza = "handler: 'handlers_beside_the_file:run', rate"
     (tmp_path / "jobs.yaml").write_text(
-        "version: 1\ntasks:\n  run-it:\n    handler: handlers_beside_the_file:run\n"
-        '    concurrency: {limit: 5, per_key: 1}\n    rate: 2/s\n    cron: "@hourly"\n'
-        "  at-a-pace: {handler: 'handlers_beside_the_file:run', rate: 60/m}\n"
+        f"version: 1\ntasks:\n  run-it: {{{stanza}: 2/s, concurrency: {{limit: 5, per_key: 1}}, cron: '@hourly'}}\n"
+        f"  at-a-pace: {{{stanza}: 60/m}}\n"
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("ZEKE_JOBS_CONFIG", raising=False)
@@ -113,10 +115,12 @@ def test_the_pipelines_limits_and_schedules_are_those_of_the_product() -> None:
     }
 
 
-def test_in_a_pipe_no_cell_of_a_table_is_broken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_in_a_pipe_no_cell_of_a_table_is_broken(capsys: pytest.CaptureFixture[str]) -> None:
     name = "stories-" + "-".join(["update"] * 12)
-    file = tmp_path / "jobs.yaml"
-    file.write_text(f"version: 1\ntasks:\n  {name}: {{handler: 'json:dumps'}}\n")
-    loaded = config.load(file, handlers=False)
-    listing(list(loaded.tasks.values()), {"task": lambda task: task.id, "queue": lambda task: task.queue})
+    listing([(name, "default")], {"task": itemgetter(0), "queue": itemgetter(1)})
     assert [line.split() for line in capsys.readouterr().out.splitlines()] == [["task", "queue"], [name, "default"]]
+
+
+def test_spans_are_seconds_money_is_text_and_no_bound_is_null(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"took": timedelta(milliseconds=1500), "cost": Decimal("0.10"), "carries": float("inf")})
+    assert json.loads(capsys.readouterr().out) == {"took": 1.5, "cost": "0.10", "carries": None}

@@ -166,11 +166,15 @@ def test_every_command_is_tried() -> None:
     assert set(names(tree())) == set(COMMANDS)
 
 
-def takes_json(name: str) -> bool:
-    command = tree()
+def command(name: str) -> Any:
+    found = tree()
     for part in name.split():
-        command = command.commands[part]
-    return any("--json" in parameter.opts for parameter in command.params)
+        found = found.commands[part]
+    return found
+
+
+def takes_json(name: str) -> bool:
+    return any("--json" in parameter.opts for parameter in command(name).params)
 
 
 def test_no_command_prints_what_commands_a_terminal(

@@ -1,7 +1,6 @@
 """Commands take a job's id by its beginning or its end, and show what attempts logged and how they failed."""
 
 import json
-from collections.abc import Callable
 from uuid import UUID
 
 import pytest
@@ -9,8 +8,8 @@ from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.each import each
-from tests.zeke_jobs.cli.test_commands import tasks
-from tests.zeke_jobs.commands import Ran
+from tests.zeke_jobs.cli.test_commands import change, tasks
+from tests.zeke_jobs.commands import Cli
 
 __all__ = ["tasks"]
 
@@ -27,7 +26,7 @@ def two(tasks: None) -> None:
 
 @pytest.mark.usefixtures("two")
 @each("part", [str(ONE), "01a21ebc-c8", "2d06086d", "2D06086D", "…58022d06086d", "0b-58022d06086d"])
-def test_a_part_of_an_id_is_enough(cli: Callable[..., Ran], part: str) -> None:
+def test_a_part_of_an_id_is_enough(cli: Cli, part: str) -> None:
     for command in ("status", "why"):
         ran = cli(command, part)
         assert ran.status == 0
@@ -35,7 +34,7 @@ def test_a_part_of_an_id_is_enough(cli: Callable[..., Ran], part: str) -> None:
 
 
 @pytest.mark.usefixtures("two")
-def test_where_several_jobs_fit_they_are_listed_and_none_is_touched(cli: Callable[..., Ran]) -> None:
+def test_where_several_jobs_fit_they_are_listed_and_none_is_touched(cli: Cli) -> None:
     ran = cli("cancel", "2d06086d", "01a21ebc")
     assert ran.status == 2
     assert "expected more of the id, got '01a21ebc', which fits several jobs:" in ran.err
@@ -53,20 +52,16 @@ def test_where_several_jobs_fit_they_are_listed_and_none_is_touched(cli: Callabl
         ("pull", 2, "expected a job's id, its beginning or its end, got 'pull'"),
     ],
 )
-def test_what_fits_no_job_is_refused(cli: Callable[..., Ran], part: str, status: int, message: str) -> None:
+def test_what_fits_no_job_is_refused(cli: Cli, part: str, status: int, message: str) -> None:
     ran = cli("why", part)
     assert (ran.status, message in ran.err) == (status, True), ran.err
 
 
 @pytest.mark.usefixtures("two")
-def test_a_failed_job_is_shown_with_the_traceback_of_each_attempt(cli: Callable[..., Ran], conn: Connection) -> None:
+def test_a_failed_job_is_shown_with_the_traceback_of_each_attempt(cli: Cli, conn: Connection) -> None:
     error = {"type": "ValueError", "message": "boom", "traceback": TRACEBACK}
     attempts = [{"attempt": n, "outcome": how, "error": error} for n, how in ((1, "retry"), (2, "failed"))]
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "UPDATE zeke_jobs.queue SET state = 'rejected', attempt = 2, attempts = %s, completed_on = now() WHERE message_id = %s",
-            (json.dumps(attempts), str(ONE)),
-        )
+    change(conn, ONE, f"state = 'rejected', attempt = 2, attempts = '{json.dumps(attempts)}', completed_on = now()")
     for command in ("status", "why"):
         shown = cli(command, "2d06086d").out
         assert "\n".join(f"      {line}" for line in TRACEBACK.splitlines()) in shown
@@ -77,7 +72,7 @@ def test_a_failed_job_is_shown_with_the_traceback_of_each_attempt(cli: Callable[
 
 
 @pytest.mark.usefixtures("two")
-def test_what_attempts_logged_is_shown(cli: Callable[..., Ran], conn: Connection) -> None:
+def test_what_attempts_logged_is_shown(cli: Cli, conn: Connection) -> None:
     ran = cli("logs", "2d06086d")
     assert (ran.status, ran.err) == (
         1,

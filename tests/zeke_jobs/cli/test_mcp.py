@@ -12,7 +12,7 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from tests.zeke_jobs.commands import Ran
+from tests.zeke_jobs.commands import Cli, MakeTask
 from tests.zeke_jobs.postgres.members import as_member, sign_up
 from zeke_jobs.cli.operation import mcp as questions
 from zeke_jobs.payload.model import Payload
@@ -62,7 +62,7 @@ def everything(conn: Connection) -> list[Any]:
 
 
 @pytest.fixture
-def reader(database: str, conn: Connection, make_task: Callable[..., None]) -> str:
+def reader(database: str, conn: Connection, make_task: MakeTask) -> str:
     """A database with a task that has a sensitive field, as a login that may only read."""
     make_task("keep", Secret, sensitive=["token"])
     sign_up(conn)
@@ -86,9 +86,7 @@ def test_an_agent_reads_and_cannot_write(reader: str, conn: Connection) -> None:
     assert everything(conn) == before
 
 
-def test_each_question_is_its_command_s_answer(
-    reader: str, monkeypatch: pytest.MonkeyPatch, cli: Callable[..., Ran]
-) -> None:
+def test_each_question_is_its_command_s_answer(reader: str, monkeypatch: pytest.MonkeyPatch, cli: Cli) -> None:
     sent = zeke_jobs.send("keep", {"word": "w" * 70_000, "token": "hush"})
     brief = str(zeke_jobs.send("keep", {"token": "hush"}).id)
     monkeypatch.setenv("DATABASE_URL", reader)

@@ -1,21 +1,12 @@
 """``pause``, ``paused`` and ``resume`` of targets."""
 
-from collections.abc import Callable
-
-import pytest
-
-from tests.zeke_jobs.commands import Ran
+from tests.zeke_jobs.commands import Cli, MakeTask
 
 
-@pytest.fixture(autouse=True)
-def task(make_task: Callable[..., None]) -> None:
+def test_pause_paused_and_resume_say_what_they_did(cli: Cli, make_task: MakeTask) -> None:
     make_task("analyze-story")
-
-
-def test_pause_paused_and_resume_say_what_they_did(cli: Callable[..., Ran]) -> None:
-    assert cli("pause", "task/analyze-story", "--reason", "the model is down") == (
-        0, "task/analyze-story is paused\n", "",
-    )  # fmt: skip
+    paused = cli("pause", "task/analyze-story", "--reason", "the model is down")
+    assert paused == (0, "task/analyze-story is paused\n", "")
     again = cli("pause", "task/analyze-story", "--reason", "quota").out
     assert again.startswith("task/analyze-story was paused already by ")
     assert again.endswith(" (the model is down); that pause stays\n")
@@ -27,8 +18,5 @@ def test_pause_paused_and_resume_say_what_they_did(cli: Callable[..., Ran]) -> N
     assert cli("resume", "task/analyze-story").out == "task/analyze-story is resumed\n"
     assert cli("resume", "task/analyze-story").out == "task/analyze-story was not paused by anybody\n"
     assert cli("paused").out == "nothing is paused\n"
-
-
-def test_resume_says_that_the_file_pauses_too(cli: Callable[..., Ran], make_task: Callable[..., None]) -> None:
     make_task("analyze-story", paused=True)
     assert "stays paused: jobs.yaml says so" in cli("resume", "task/analyze-story").out

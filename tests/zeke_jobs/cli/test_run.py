@@ -1,37 +1,32 @@
-"""Output that a terminal cannot show, and errors with a next step."""
+"""The frame of all commands: help, output that a terminal cannot show, and errors with a next step."""
 
 import io
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Callable
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 
+import zeke_jobs
+from tests.conftest import databases
+from tests.zeke_jobs.cli.test_hostile_text import COMMANDS, command, names, tree
+from tests.zeke_jobs.commands import Cli
 from zeke_jobs.cli.run import FINE, run
-
-
-def _app(command: Callable[[], Any]) -> typer.Typer:
-    app = typer.Typer()
-    app.command()(command)
-    return app
 
 
 def test_a_terminal_without_unicode_gets_escapes_instead_of_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
     written = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii", write_through=True))
-    assert run(_app(lambda: print("für später")), "it", []) == FINE
+    app = typer.Typer()
+    app.command()(lambda: print("für später"))
+    assert run(app, "it", []) == FINE
     assert written.getvalue() == b"f\\xfcr sp\\xe4ter\n"
-
-
-class Terminal(io.StringIO):
-    """A standard output that says it is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
 
 
 def shell(line: str) -> tuple[int, str]:
@@ -46,10 +41,6 @@ def shell(line: str) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-#: More than a pipe holds, and as much as it does.
-LONG, SHORT = (
-    "version: 1\ntasks:\n" + "".join(f"  t-{n}: {{handler: a:b}}\n" for n in range(count)) for count in (450, 1)
-)
 FULL = "error: expected to write all of the output, got: No space left on device\n"
 
 
@@ -63,7 +54,77 @@ FULL = "error: expected to write all of the output, got: No space left on device
 def test_output_that_is_closed_or_full_ends_quietly_with_the_usual_statuses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, status: int, said: str
 ) -> None:
-    (tmp_path / "long.yaml").write_text(LONG)
-    (tmp_path / "short.yaml").write_text(SHORT)
+    tasks = "".join(f"  t-{n}: {{handler: a:b}}\n" for n in range(450))  # more faults than a pipe holds
+    (tmp_path / "long.yaml").write_text(f"version: 1\ntasks:\n{tasks}")
     monkeypatch.chdir(tmp_path)
     assert shell(line) == (status, said)
+
+
+@pytest.fixture(scope="module")
+def empty_database(server_url: str) -> Iterator[str]:
+    """A database without tables, which nothing here makes."""
+    with databases(server_url) as make:
+        yield make()
+
+
+def test_a_command_is_listed_with_a_whole_sentence_that_fits_the_line() -> None:
+    for path in names(tree()):
+        said = command(path).get_short_help_str(61)
+        assert re.fullmatch(r".{,58}[^.]\.", said), path
+
+
+def test_no_command_shows_the_whole_help_and_is_wrong_use(cli: Cli) -> None:
+    asked, ran = cli("--help"), cli()
+    assert "Commands" in asked.out
+    assert (ran.status, ran.out, ran.err) == (2, "", asked.out)
+
+
+def test_the_version_is_shown(cli: Cli) -> None:
+    assert cli("--version").out == f"zeke-jobs {zeke_jobs.__version__}\n"
+
+
+#: They make the tables or take them away, ask nothing of them, or say in their own way that they are not there.
+OTHERS = {"import", "init", "check", "schema", "migrate", "up", "reload", "doctor", "health", "mcp", "metrics", "uninstall"}  # fmt: skip
+
+
+def test_each_other_command_on_a_database_without_tables_names_what_makes_them(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, empty_database: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "jobs.yaml"
+    file.write_text("version: 1\ntasks: {a: {handler: 'tests.zeke_jobs.revisions.world:work'}}\n")
+    monkeypatch.setenv("ZEKE_JOBS_CONFIG", str(file))
+    monkeypatch.setenv("DATABASE_URL", empty_database)
+    words: dict[str, object] = dict.fromkeys(("QUEUED", "FAILED", "ACTIVE"), uuid.uuid4()) | {"FILE": file}
+    for name in COMMANDS.keys() - OTHERS:
+        arguments = ("--apply",) if name == "roles" else COMMANDS[name][0]
+        ran = cli(*name.split(), *(words.get(one, one) for one in arguments))
+        assert (ran.status, ran.out, ran.err[:7]) == (2, "", "error: "), name
+        assert "run: zeke-jobs migrate" in ran.err, name
+
+
+@pytest.mark.parametrize("line", ["doctor", "health worker", "metrics", "uninstall --yes"])
+def test_what_asks_whether_all_is_well_without_tables_says_no_or_goes(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, empty_database: str, line: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", empty_database)
+    assert cli(*line.split()).status in (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "said"),
+    [
+        (AssertionError("cannot happen"), 3, ["AssertionError: cannot happen", "please report it"]),
+        (KeyboardInterrupt(), 130, []),
+    ],
+)
+def test_a_bug_of_ours_asks_for_a_report_and_an_interrupt_does_not(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, raised: BaseException, status: int, said: list[str]
+) -> None:
+    def broken(**_: Any) -> None:
+        raise raised
+
+    monkeypatch.setattr("zeke_jobs.jobs", broken)
+    monkeypatch.setenv("DATABASE_URL", "postgresql:///none")
+    ran = cli("jobs")
+    assert (ran.status, all(part in ran.err for part in said)) == (status, True)
+    assert said or "report" not in ran.err

@@ -6,36 +6,17 @@ from typing import Any
 
 import pytest
 from psycopg2.extensions import connection as Connection
-from structlog.testing import capture_logs
 
 import zeke_jobs
 from tests.each import each
-from tests.zeke_jobs.revisions.world import BASE, TOP, apply, load, planned
+from tests.zeke_jobs.revisions.world import BASE, TOP, apply, load, planned, run
 from zeke_jobs.config import Config
-from zeke_jobs.diagnosis.why import why
-from zeke_jobs.errors import ConfigurationError, Contended, QueueFull, StrandedJobs, UnknownTask
+from zeke_jobs.errors import Contended
 from zeke_jobs.postgres import lock_waits
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.revisions import applying, boot, store
 from zeke_jobs.revisions.affected_jobs import Orders
 from zeke_jobs.revisions.proposal import Request
-from zeke_jobs.worker.life import chores
-
-
-@pytest.fixture
-def base(conn: Connection) -> Config:
-    """A revision in force, with three jobs of ``analyze`` in the queue and one active."""
-    config = load()
-    boot.sync(conn, config)
-    zeke_jobs.send_many("analyze", [{"n": n} for n in range(4)])
-    run(conn, "UPDATE zeke_jobs.queue SET state = 'consumed' WHERE message #>> '{kwargs,n}' = '0'")
-    return config
-
-
-def run(conn: Connection, sql: str, *params: Any) -> list[tuple[Any, ...]]:
-    with conn.cursor() as cursor:
-        cursor.execute(sql, params)
-        return cursor.fetchall() if cursor.description else []
 
 
 def said(config: Config, conn: Connection, **options: Any) -> list[str]:
@@ -51,16 +32,11 @@ def said(config: Config, conn: Connection, **options: Any) -> list[str]:
     ("old", "new", "expected"),
     [
         ("concurrency: 5", "concurrency: 8", ["changed task analyze concurrency 5 → 8"]),
-        ("concurrency: 2,", "", ["changed task pull concurrency 2 → None"]),
         ("retry: {limit: 3}", "retry: {limit: 5, delay: 2s}", ["changed task analyze retry.limit 3 → 5", "changed task analyze retry.delay 1s → 2s"]),
-        ("uses: [ai]", "uses: [ai], timeout: 90s", ["changed task analyze timeout 5m → 1m30s"]),
         ("uses: [ai]", "uses: [ai], rate: 60/m", ["changed task analyze rate None → 60/m"]),
         ("uses: [ai], ", "", ["changed task analyze uses ['ai'] → None"]),
         ("uses: [ai]", "uses: [ai], priority: 7", ["changed task analyze priority 0 → 7", "priority analyze 3+0"]),
-        ("uses: [ai]", "uses: [ai], paused: true", ["changed task analyze paused False → True"]),
-        ("uses: [ai]", "uses: [ai], keep: {failed: 1d}", ["changed task analyze keep.failed 30d → 1d"]),
         ("uses: [ai]", "uses: [ai], queue: slow", ["changed task analyze queue default → slow", "moved analyze 3+0"]),
-        ('"*/5 * * * *"', '{at: "*/5 * * * *", timezone: Europe/Paris}', ["changed task pull cron.timezone UTC → Europe/Paris"]),
         ('"*/5 * * * *"', '"0 * * * *"', ["changed task pull cron */5 * * * * → 0 * * * *"]),
         (', cron: "*/5 * * * *"', "", ["changed task pull cron.timezone UTC → None", "changed task pull cron */5 * * * * → None"]),
         ("words: [one, two]", "words: [one, three]", ["changed task score settings.words ['one', 'two'] → ['one', 'three']"]),
@@ -87,7 +63,6 @@ def test_a_plan_says_each_edit_and_the_jobs_that_it_touches(
     ("top", "expected"),
     [
         ("limits: {ai: {concurrency: 4}}", ["changed limit ai concurrency 8 → 4"]),
-        ("limits: {ai: {concurrency: 8, rate: 60/m}}", ["changed limit ai rate None → 60/m"]),
         ("limits: {ai: {concurrency: 8}, hosts: {rate: 2/s}}", ["added limit hosts"]),
         (TOP + "\nservices: {web: {use: 'H:Address', url: http://a}}", ["added service web"]),
         (TOP + "\ndefaults: {timeout: 1m}", [f"changed task {name} timeout 5m → 1m" for name in ("analyze", "pull", "score")]),
@@ -106,17 +81,13 @@ def test_a_limit_below_what_is_active_is_said(base: Config, conn: Connection) ->
     assert "above limits.ai 0+4" in found
 
 
-def test_the_plan_of_the_file_in_force_is_empty_and_applying_it_makes_no_revision(
+def test_a_plan_changes_nothing_and_applying_the_file_in_force_makes_no_revision(
     base: Config, conn: Connection
 ) -> None:
+    before = run(conn, "SELECT * FROM zeke_jobs.task"), run(conn, "SELECT * FROM zeke_jobs.revision")
+    assert planned(conn, load("  other: {handler: 'H:work'}"), orders=Orders(cancel=frozenset({"analyze"}))).is_pending
     assert not planned(conn, base).is_pending
     assert not apply(conn, base).is_new
-    assert store.latest_number(conn) == 1
-
-
-def test_a_plan_changes_nothing(base: Config, conn: Connection) -> None:
-    before = run(conn, "SELECT * FROM zeke_jobs.task"), run(conn, "SELECT * FROM zeke_jobs.revision")
-    planned(conn, load("  other: {handler: 'H:work'}"))
     assert before == (run(conn, "SELECT * FROM zeke_jobs.task"), run(conn, "SELECT * FROM zeke_jobs.revision"))
 
 
@@ -124,148 +95,6 @@ def test_what_needs_a_restart_is_said(base: Config, conn: Connection) -> None:
     plan = planned(conn, load(BASE + "  extra: {handler: 'H:strict', queue: slow}\n"))
     assert [one.partition(":")[0] for one in plan.restarts] == ["queue slow", "extra"]
     assert planned(conn, load(BASE + "  extra: {handler: 'H:work'}\n")).restarts == ()  # its code is known to run
-
-
-def test_a_revision_keeps_who_why_when_and_the_whole_file(base: Config, conn: Connection) -> None:
-    config = load(BASE + "  # the end\n")
-    done = apply(conn, config)
-    kept = store.find(conn, done.revision)
-    assert (kept.applied_by, kept.message, kept.origin) == ("me", "why", "apply")
-    assert (kept.source, kept.digest) == (config.text, config.digest)
-
-
-# what becomes of the jobs of removed tasks
-
-WITHOUT = BASE.replace('  analyze: {handler: "H:work", concurrency: 5, uses: [ai], retry: {limit: 3}}\n', "")
-
-
-def test_removing_a_task_with_unfinished_jobs_is_refused_in_words(base: Config, conn: Connection) -> None:
-    with pytest.raises(StrandedJobs) as caught:
-        apply(conn, load(WITHOUT))
-    assert "analyze: 3 queued and 1 active" in str(caught.value)
-    assert "--drain analyze" in str(caught.value)
-    assert store.latest_number(conn) == 1
-    assert zeke_jobs.send("analyze").status == "created"
-
-
-def test_a_booting_process_is_refused_alike(base: Config, conn: Connection) -> None:
-    with pytest.raises(StrandedJobs):
-        boot.sync(conn, load(WITHOUT))
-
-
-def test_cancel_ends_queued_jobs_and_marks_active_ones(base: Config, conn: Connection) -> None:
-    apply(conn, load(WITHOUT), orders=Orders(cancel=frozenset({"analyze"})))
-    rows = run(
-        conn,
-        "SELECT state::text, count(*), min(extra ->> 'cancel_reason') FROM zeke_jobs.queue WHERE cancelled_on IS NOT NULL GROUP BY 1 ORDER BY 1",
-    )
-    assert rows == [("consumed", 1, "its task was removed from jobs.yaml"), ("rejected", 3, "its task was removed from jobs.yaml")]  # fmt: skip
-    with pytest.raises(UnknownTask):
-        zeke_jobs.send("analyze")
-
-
-def test_a_job_that_is_committed_after_its_task_was_removed_ends_with_the_reason(
-    base: Config, conn: Connection, other_conn: Connection
-) -> None:
-    with transaction(other_conn):
-        stray = zeke_jobs.send("score", {"n": 1}, connection=other_conn)
-        apply(conn, load(BASE.replace("  score:", "  other:")))
-    assert (
-        why(conn, stray.id).reasons[0].sentence
-        == "no task in force is called score, so a worker cancels it within a minute"
-    )
-    assert run(conn, "SELECT zeke_jobs.chores(true)") == [(["gather"],)]
-    with capture_logs() as lines:
-        chores.do(conn, {"gather"})
-    assert [line["event"] for line in lines] == ["jobs cancelled: no task in force has their name"]
-    job = zeke_jobs.status(stray.id)
-    assert (job.status, job.cancel_reason) == ("cancelled", "its task was removed from jobs.yaml")
-    assert "its task was removed from jobs.yaml" in why(conn, stray.id).reasons[0].sentence
-    assert run(conn, "SELECT action, target, said_by, jobs FROM zeke_jobs.audit WHERE action = 'cancel'") == [
-        ("cancel", "task/score", "zeke-jobs", [stray.id])
-    ]
-    # The task comes back, and its job with it when somebody asks for it.
-    apply(conn, base)
-    zeke_jobs.retry(stray.id)
-    assert run(conn, "SELECT zeke_jobs.chores(true)") == [([],)]
-    assert zeke_jobs.status(stray.id).status == "created"
-
-
-def test_rename_moves_queued_jobs_and_keeps_the_old_name_for_senders(base: Config, conn: Connection) -> None:
-    new = WITHOUT + "  analyse: {handler: 'H:work', queue: slow}\n"
-    run(conn, "UPDATE zeke_jobs.queue SET priority = 9 WHERE state = 'queued'")
-    done = apply(conn, load(new), orders=Orders(rename={"analyze": "analyse"}))
-    rows = run(conn, "SELECT DISTINCT task, queue_name, priority, message ->> 'actor_name' FROM zeke_jobs.queue WHERE state = 'queued'")  # fmt: skip
-    assert rows == [("analyse", "slow", 9, "analyse")]
-    assert zeke_jobs.send("analyze").task_id == "analyse"
-    assert [one.label for one in done.proposal.plan.overrides] == ["analyse.aliases"]
-
-
-def test_a_unique_job_stays_the_one_under_its_tasks_new_name(base: Config, conn: Connection) -> None:
-    first = zeke_jobs.send("analyze", {"n": 1}, unique=True)
-    other = zeke_jobs.send("analyze", {"n": 1}, unique=True)
-    assert other.id == first.id
-    apply(conn, load(WITHOUT + "  analyse: {handler: 'H:work'}\n"), orders=Orders(rename={"analyze": "analyse"}))
-    assert zeke_jobs.send("analyse", {"n": 1}, unique=True).id == first.id
-    run(conn, "UPDATE zeke_jobs.queue SET state = 'consumed' WHERE message_id = %s", str(first.id))
-    second = zeke_jobs.send("analyse", {"n": 1}, unique=True)
-    assert not second.duplicate
-    assert zeke_jobs.send("analyze", {"n": 1}, unique=True).id == second.id
-
-
-@pytest.mark.parametrize(
-    ("orders", "said"),
-    [
-        (Orders(drain=frozenset({"analyze"}), cancel=frozenset({"analyze"})), "got --drain and --cancel"),
-        (Orders(cancel=frozenset({"analyze"}), rename={"analyze": "score"}), "got --cancel and --rename"),
-    ],
-)
-def test_two_orders_for_one_task_are_refused(base: Config, conn: Connection, orders: Orders, said: str) -> None:
-    with pytest.raises(ConfigurationError, match=f"expected one order for analyze, {said}"):
-        apply(conn, load(WITHOUT), orders=orders)
-    assert run(conn, "SELECT count(*) FROM zeke_jobs.queue WHERE cancelled_on IS NOT NULL") == [(0,)]
-
-
-def test_a_job_sent_under_the_old_name_while_the_name_changed_follows_later(base: Config, conn: Connection) -> None:
-    apply(conn, load(BASE.replace("  analyze: {", "  analyse: {aliases: [analyze], ")))
-    run(conn, "UPDATE zeke_jobs.queue SET state = 'queued', deaths = 1 WHERE state = 'consumed'")
-    assert run(conn, "SELECT was, task, jobs FROM zeke_jobs.gather(100)") == [("analyze", "analyse", 1)]
-    assert run(conn, "SELECT count(*) FROM zeke_jobs.gather(100)") == [(0,)]
-
-
-def test_drain_keeps_the_task_until_its_jobs_have_ended_and_takes_no_new_ones(base: Config, conn: Connection) -> None:
-    done = apply(conn, load(WITHOUT), orders=Orders(drain=frozenset({"analyze"})))
-    assert "analyze" in done.proposal.config.tasks
-    with pytest.raises(QueueFull):
-        zeke_jobs.send("analyze", {"n": 9})
-    assert applying.revert_due(conn) is None
-    run(conn, "UPDATE zeke_jobs.queue SET state = 'done', completed_on = zeke_jobs.now()")
-    reverted = applying.revert_due(conn)
-    assert reverted is not None
-    assert list(reverted.proposal.config.tasks) == ["pull", "score"]
-    assert store.find(conn, 3).message == "analyze has drained"
-    assert applying.revert_due(conn) is None
-
-
-def test_a_limit_stays_in_the_file_while_a_task_that_uses_it_drains(base: Config, conn: Connection) -> None:
-    with pytest.raises(ConfigurationError, match=r"expected limits\.ai to stay in the file while analyze"):
-        apply(conn, load(WITHOUT, top="timezone: UTC"), orders=Orders(drain=frozenset({"analyze"})))
-    assert store.latest_number(conn) == 1
-
-
-@each(
-    "orders",
-    [
-        Orders(drain=frozenset({"pull"})),
-        Orders(cancel=frozenset({"pull"})),
-        Orders(drain=frozenset({"unheard-of"})),
-        Orders(cancel=frozenset({"unheard-of"})),
-        Orders(rename={"analyze": "unheard-of"}),
-    ],
-)
-def test_an_order_about_a_task_that_is_not_so_is_refused(base: Config, conn: Connection, orders: Orders) -> None:
-    with pytest.raises(ConfigurationError, match="expected"):
-        apply(conn, load(WITHOUT), orders=orders)
 
 
 # effects beside the tasks' rows
@@ -294,7 +123,6 @@ def test_no_claim_passes_between_new_limits_and_their_revision(
     ("task", "edit", "expected"),
     [
         ("analyze", ("uses: [ai]", "uses: [ai, few]"), 1),
-        ("score", ("[one, two]}", "[one, two]}, uses: [few]"), 1),
         ("score", ("[one, two]}", "[one, two]}, concurrency: 1"), 1),
         ("score", ("[one, two]}", "[one, two]}, rate: 1/h"), 1),
         ("score", ("[one, two]}", "[one, two]}, concurrency: {per_key: 1}"), 2),

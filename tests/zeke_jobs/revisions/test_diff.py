@@ -50,22 +50,18 @@ def test_every_value_of_settings_counts_with_its_type(before: str, after: str, s
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        ("{}", "{n: null}", "cron.payload.n: [dim]none[/] → null"),
-        ("{n: 1}", "{n: true}", "cron.payload.n: 1 → true"),
-        ("{}", "{words: ''}", "cron.payload.words: [dim]none[/] → ''"),
+        (("{}", ""), ("{n: null}", ""), "cron.payload.n: [dim]none[/] → null"),
+        (("{n: 1}", ""), ("{n: true}", ""), "cron.payload.n: 1 → true"),
+        (("{}", ""), ("{words: ''}", ""), "cron.payload.words: [dim]none[/] → ''"),
+        (("{}", ""), ("{}", ", url: ''"), "url: [dim]none[/] → ''"),
+        (("{}", ", n: 1"), ("{}", ", n: true"), "n: 1 → true"),
     ],
 )
-def test_every_value_of_a_schedules_payload_counts_too(before: str, after: str, said: str) -> None:
-    assert lines(loaded(PULL.format(before)), loaded(PULL.format(after))) == [said]
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "said"),
-    [("", ", url: ''", "url: [dim]none[/] → ''"), (", n: 1", ", n: true", "n: 1 → true")],
-)
-def test_every_value_of_a_service_counts_too(before: str, after: str, said: str) -> None:
-    task = SCORE.format("")
-    assert lines(loaded(task, WEB.format(before)), loaded(task, WEB.format(after))) == [said]
+def test_every_value_of_a_schedules_payload_and_of_a_service_counts_too(
+    before: tuple[str, str], after: tuple[str, str], said: str
+) -> None:
+    both = [loaded(PULL.format(payload), WEB.format(service)) for payload, service in (before, after)]
+    assert lines(*both) == [said]
 
 
 @pytest.mark.parametrize(

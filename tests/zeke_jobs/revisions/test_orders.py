@@ -1,30 +1,135 @@
-"""Orders for jobs of tasks that have left the file or are leaving it: each one is carried out once."""
+"""What becomes of the jobs of tasks that leave the file: a refusal, or an order, which is carried out once."""
 
-from typing import Any
-
+import pytest
 from psycopg2.extensions import connection as Connection
+from structlog.testing import capture_logs
 
 import zeke_jobs
-from tests.zeke_jobs.revisions.world import BASE, apply, load, planned
-from zeke_jobs.revisions import boot, store
+from tests.each import each
+from tests.zeke_jobs.revisions.world import BASE, TOP, apply, latest, load, planned, run
+from zeke_jobs.config import Config
+from zeke_jobs.diagnosis.why import why
+from zeke_jobs.errors import ConfigurationError, QueueFull, StrandedJobs, UnknownTask
+from zeke_jobs.postgres.pool import transaction
+from zeke_jobs.revisions import applying, boot, store
 from zeke_jobs.revisions.affected_jobs import Orders
+from zeke_jobs.worker.life import chores
 
 WITHOUT = "\n".join(line for line in BASE.splitlines() if "analyze" not in line) + "\n"
 CANCEL = Orders(cancel=frozenset({"analyze"}))
 DRAIN = Orders(drain=frozenset({"analyze"}))
 
 
-def run(conn: Connection, sql: str) -> list[tuple[Any, ...]]:
-    with conn.cursor() as cursor:
-        cursor.execute(sql)
-        return cursor.fetchall() if cursor.description else []
+def test_removing_a_task_with_unfinished_jobs_is_refused_in_words(base: Config, conn: Connection) -> None:
+    with pytest.raises(StrandedJobs) as caught:
+        apply(conn, load(WITHOUT))
+    assert "analyze: 3 queued and 1 active" in str(caught.value)
+    assert "--drain analyze" in str(caught.value)
+    with pytest.raises(StrandedJobs):
+        boot.sync(conn, load(WITHOUT))
+    assert store.latest_number(conn) == 1
+    assert zeke_jobs.send("analyze").status == "created"
 
 
-def begin(conn: Connection) -> None:
-    """A revision in force, with a queued and an active job of ``analyze``."""
-    boot.sync(conn, load())
-    zeke_jobs.send_many("analyze", [{"n": n} for n in range(2)])
-    run(conn, "UPDATE zeke_jobs.queue SET state = 'consumed' WHERE message #>> '{kwargs,n}' = '0'")
+def test_cancel_ends_queued_jobs_and_marks_active_ones(base: Config, conn: Connection) -> None:
+    apply(conn, load(WITHOUT), orders=CANCEL)
+    rows = run(
+        conn,
+        "SELECT state::text, count(*), min(extra ->> 'cancel_reason') FROM zeke_jobs.queue WHERE cancelled_on IS NOT NULL GROUP BY 1 ORDER BY 1",
+    )
+    assert rows == [("consumed", 1, "its task was removed from jobs.yaml"), ("rejected", 3, "its task was removed from jobs.yaml")]  # fmt: skip
+    with pytest.raises(UnknownTask):
+        zeke_jobs.send("analyze")
+
+
+def test_a_job_that_is_committed_after_its_task_was_removed_ends_with_the_reason(
+    base: Config, conn: Connection, other_conn: Connection
+) -> None:
+    with transaction(other_conn):
+        stray = zeke_jobs.send("score", {"n": 1}, connection=other_conn)
+        apply(conn, load(BASE.replace("  score:", "  other:")))
+    assert (
+        why(conn, stray.id).reasons[0].sentence
+        == "no task in force is called score, so a worker cancels it within a minute"
+    )
+    assert run(conn, "SELECT zeke_jobs.chores(true)") == [(["gather"],)]
+    with capture_logs() as lines:
+        chores.do(conn, {"gather"})
+    assert [line["event"] for line in lines] == ["jobs cancelled: no task in force has their name"]
+    job = zeke_jobs.status(stray.id)
+    assert (job.status, job.cancel_reason) == ("cancelled", "its task was removed from jobs.yaml")
+    assert "its task was removed from jobs.yaml" in why(conn, stray.id).reasons[0].sentence
+    assert run(conn, "SELECT action, target, said_by, jobs FROM zeke_jobs.audit WHERE action = 'cancel'") == [
+        ("cancel", "task/score", "zeke-jobs", [stray.id])
+    ]
+    # The task comes back, and its job with it when somebody asks for it.
+    apply(conn, base)
+    zeke_jobs.retry(stray.id)
+    assert run(conn, "SELECT zeke_jobs.chores(true)") == [([],)]
+    assert zeke_jobs.status(stray.id).status == "created"
+
+
+def test_rename_moves_queued_jobs_and_keeps_the_old_name_for_senders(base: Config, conn: Connection) -> None:
+    new = WITHOUT + "  analyse: {handler: 'H:work', queue: slow}\n"
+    run(conn, "UPDATE zeke_jobs.queue SET priority = 9 WHERE state = 'queued'")
+    done = apply(conn, load(new), orders=Orders(rename={"analyze": "analyse"}))
+    rows = run(conn, "SELECT DISTINCT task, queue_name, priority, message ->> 'actor_name' FROM zeke_jobs.queue WHERE state = 'queued'")  # fmt: skip
+    assert rows == [("analyse", "slow", 9, "analyse")]
+    assert zeke_jobs.send("analyze").task_id == "analyse"
+    assert [one.label for one in done.proposal.plan.overrides] == ["analyse.aliases"]
+
+
+def test_a_unique_job_stays_the_one_under_its_tasks_new_name(base: Config, conn: Connection) -> None:
+    first = zeke_jobs.send("analyze", {"n": 1}, unique=True)
+    other = zeke_jobs.send("analyze", {"n": 1}, unique=True)
+    assert other.id == first.id
+    apply(conn, load(WITHOUT + "  analyse: {handler: 'H:work'}\n"), orders=Orders(rename={"analyze": "analyse"}))
+    assert zeke_jobs.send("analyse", {"n": 1}, unique=True).id == first.id
+    run(conn, "UPDATE zeke_jobs.queue SET state = 'consumed' WHERE message_id = %s", str(first.id))
+    second = zeke_jobs.send("analyse", {"n": 1}, unique=True)
+    assert not second.duplicate
+    assert zeke_jobs.send("analyze", {"n": 1}, unique=True).id == second.id
+
+
+def test_a_job_sent_under_the_old_name_while_the_name_changed_follows_later(base: Config, conn: Connection) -> None:
+    apply(conn, load(BASE.replace("  analyze: {", "  analyse: {aliases: [analyze], ")))
+    run(conn, "UPDATE zeke_jobs.queue SET state = 'queued', deaths = 1 WHERE state = 'consumed'")
+    assert run(conn, "SELECT was, task, jobs FROM zeke_jobs.gather(100)") == [("analyze", "analyse", 1)]
+    assert run(conn, "SELECT count(*) FROM zeke_jobs.gather(100)") == [(0,)]
+
+
+def test_drain_keeps_the_task_until_its_jobs_have_ended_and_takes_no_new_ones(base: Config, conn: Connection) -> None:
+    done = apply(conn, load(WITHOUT), orders=DRAIN)
+    assert "analyze" in done.proposal.config.tasks
+    with pytest.raises(QueueFull):
+        zeke_jobs.send("analyze", {"n": 9})
+    assert applying.revert_due(conn) is None
+    run(conn, "UPDATE zeke_jobs.queue SET state = 'done', completed_on = zeke_jobs.now()")
+    reverted = applying.revert_due(conn)
+    assert reverted is not None
+    assert list(reverted.proposal.config.tasks) == ["pull", "score"]
+    assert store.find(conn, 3).message == "analyze has drained"
+    assert applying.revert_due(conn) is None
+
+
+@each(
+    ("orders", "said"),
+    [
+        (Orders(drain=frozenset({"pull"})), "expected"),
+        (Orders(cancel=frozenset({"pull"})), "expected"),
+        (Orders(drain=frozenset({"unheard-of"})), "expected"),
+        (Orders(cancel=frozenset({"unheard-of"})), "expected"),
+        (Orders(rename={"analyze": "unheard-of"}), "expected"),
+        (Orders(drain=frozenset({"analyze"}), cancel=frozenset({"analyze"})), "one order for analyze, got --drain and --cancel"),
+        (Orders(cancel=frozenset({"analyze"}), rename={"analyze": "score"}), "one order for analyze, got --cancel and --rename"),
+        (DRAIN, r"expected limits\.ai to stay in the file while analyze"),
+    ],
+)  # fmt: skip
+def test_an_order_that_makes_no_sense_is_refused(base: Config, conn: Connection, orders: Orders, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        apply(conn, load(WITHOUT, top="timezone: UTC" if orders is DRAIN else TOP), orders=orders)
+    assert store.latest_number(conn) == 1
+    assert run(conn, "SELECT count(*) FROM zeke_jobs.queue WHERE cancelled_on IS NOT NULL") == [(0,)]
 
 
 def cancelled(conn: Connection) -> int:
@@ -42,38 +147,35 @@ def test_jobs_of_a_task_that_is_gone_are_cancelled_although_nothing_else_changes
     assert cancelled(conn) == 1
 
 
-def test_the_same_order_again_changes_nothing_while_the_active_ones_are_being_stopped(conn: Connection) -> None:
-    begin(conn)
+def test_the_same_order_again_changes_nothing_while_the_active_ones_are_being_stopped(
+    base: Config, conn: Connection
+) -> None:
     assert apply(conn, load(WITHOUT), orders=CANCEL).is_new
-    assert cancelled(conn) == 2
+    assert cancelled(conn) == 4
     assert not planned(conn, load(WITHOUT), orders=CANCEL).is_pending
     assert not apply(conn, load(WITHOUT), orders=CANCEL).is_new
 
 
-def test_jobs_of_a_task_that_drains_can_be_cancelled_after_all(conn: Connection) -> None:
-    begin(conn)
+def test_jobs_of_a_task_that_drains_can_be_cancelled_after_all(base: Config, conn: Connection) -> None:
     apply(conn, load(WITHOUT), orders=DRAIN)
     done = apply(conn, load(WITHOUT), orders=CANCEL)
     assert "analyze" not in done.proposal.config.tasks
-    assert cancelled(conn) == 2
+    assert cancelled(conn) == 4
     assert done.proposal.plan.overrides == ()
 
 
-def test_a_task_that_drains_can_be_renamed_after_all(conn: Connection) -> None:
-    begin(conn)
+def test_a_task_that_drains_can_be_renamed_after_all(base: Config, conn: Connection) -> None:
     apply(conn, load(WITHOUT), orders=DRAIN)
     new = load(WITHOUT + "  analyse: {handler: 'H:work'}\n")
     done = apply(conn, new, orders=Orders(rename={"analyze": "analyse"}))
     assert [one.label for one in done.proposal.plan.overrides] == ["analyse.aliases"]
-    assert run(conn, "SELECT task FROM zeke_jobs.queue WHERE state = 'queued'") == [("analyse",)]
+    assert run(conn, "SELECT DISTINCT task FROM zeke_jobs.queue WHERE state = 'queued'") == [("analyse",)]
     assert zeke_jobs.send("analyze").task_id == "analyse"
 
 
-def test_a_task_that_drains_goes_on_draining_without_another_order(conn: Connection) -> None:
-    begin(conn)
+def test_a_task_that_drains_goes_on_draining_without_another_order(base: Config, conn: Connection) -> None:
     apply(conn, load(WITHOUT), orders=DRAIN)
     done = apply(conn, load(WITHOUT + "  # more\n"))
     assert "analyze" in done.proposal.config.tasks
-    latest = store.latest(conn)
-    assert latest is not None
-    assert store.draining(latest.overrides) == {"analyze"}
+    last = latest(conn)
+    assert store.draining(last.overrides) == {"analyze"}

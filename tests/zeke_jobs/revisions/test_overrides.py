@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection as Connection
 
-from tests.zeke_jobs.revisions.world import BASE, TOP, apply, load
-from zeke_jobs.revisions import applying, boot, store
+from tests.zeke_jobs.revisions.world import BASE, TOP, apply, load, run
+from zeke_jobs.config import Schedule
+from zeke_jobs.config.limits import Concurrency
+from zeke_jobs.revisions import boot, store
 from zeke_jobs.revisions.overrides import carried, read_path, read_value
 from zeke_jobs.revisions.store import Override
 from zeke_jobs.scheduler import beat
@@ -23,39 +25,25 @@ def override(key: str, value: Any, **more: Any) -> Override:
 CONCURRENCY = override("tasks.analyze.concurrency", 3)
 
 
-@pytest.mark.parametrize(
-    ("text", "path"),
-    [
-        ("analyze.concurrency", ("tasks", "analyze", "concurrency")),
-        ("tasks.analyze.retry.limit", ("tasks", "analyze", "retry", "limit")),
-        ("old.name.timeout", ("tasks", "dotted", "timeout")),
-        ("limits.ai.rate", ("limits", "ai", "rate")),
-        ("services.web.url", ("services", "web", "url")),
-        ("defaults.retry.limit", ("defaults", "retry", "limit")),
-        ("timezone", ("timezone",)),
-    ],
-)
-def test_a_name_means_a_place_of_the_file(text: str, path: tuple[str, ...]) -> None:
+def test_a_name_means_a_place_of_the_file() -> None:
     tasks = BASE + "  dotted: {handler: 'H:work', aliases: [old.name]}\n"
     file = load(tasks, TOP + "\nservices: {web: {use: 'H:Address'}}")
-    assert read_path(text, file) == path
+    places = {
+        "analyze.concurrency": ("tasks", "analyze", "concurrency"),
+        "tasks.analyze.retry.limit": ("tasks", "analyze", "retry", "limit"),
+        "old.name.timeout": ("tasks", "dotted", "timeout"),
+        "limits.ai.rate": ("limits", "ai", "rate"),
+        "services.web.url": ("services", "web", "url"),
+        "defaults.retry.limit": ("defaults", "retry", "limit"),
+        "timezone": ("timezone",),
+    }
+    assert {text: read_path(text, file) for text in places} == places
 
 
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("3", 3),
-        ("5m", "5m"),
-        ("[a, b]", ["a", "b"]),
-        ("{limit: 2}", {"limit": 2}),
-        ("true", True),
-        ('"3"', "3"),
-        ("*/5 * * * *", "*/5 * * * *"),
-        ("@daily", "@daily"),
-    ],
-)
-def test_a_value_is_read_as_in_the_file(text: str, value: Any) -> None:
-    assert read_value(text) == value
+def test_a_value_is_read_as_in_the_file() -> None:
+    values = {"3": 3, "5m": "5m", "[a, b]": ["a", "b"], "{limit: 2}": {"limit": 2}, "true": True, '"3"': "3"}
+    values |= {"*/5 * * * *": "*/5 * * * *", "@daily": "@daily"}
+    assert {text: read_value(text) for text in values} == values
 
 
 def test_a_new_file_keeps_what_is_set_unless_it_says_the_same_or_lacks_the_task() -> None:
@@ -72,29 +60,18 @@ def test_setting_what_the_file_says_changes_nothing(conn: Connection) -> None:
     assert not apply(conn, load(), origin="set", overrides=[same]).is_new
 
 
-def test_what_is_set_is_kept_with_its_reason_and_read_back(conn: Connection) -> None:
-    boot.sync(conn, load())
-    until = override("tasks.analyze.concurrency", 3, until=NOW + timedelta(days=9999))
-    apply(conn, load(), by="me", message="slow", origin="set", overrides=[until])
-    latest = store.latest(conn)
-    assert latest is not None
-    assert latest.overrides == (until,)
-    assert latest.config().tasks["analyze"].concurrency.limit == 3
-    assert latest.config().digest == load().digest
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "read"),
-    [
-        ("tasks.analyze.concurrency.per_key", 2, lambda c: (c.tasks["analyze"].concurrency.limit, c.tasks["analyze"].concurrency.per_key) == (5, 2)),
-        ("tasks.pull.cron.timezone", "Europe/Paris", lambda c: (c.tasks["pull"].cron.at, c.tasks["pull"].cron.timezone) == ("*/5 * * * *", "Europe/Paris")),
-        ("tasks.score.settings.words", ["x"], lambda c: c.tasks["score"].settings == {"words": ["x"]}),
-        ("limits.ai.rate", "30/m", lambda c: str(c.limits["ai"].rate) == "30/m"),
-        ("tasks.analyze.paused", True, lambda c: c.tasks["analyze"].paused),
-    ],
-)  # fmt: skip
-def test_a_value_may_go_inside_a_short_form_or_where_nothing_is(key: str, value: Any, read: Any) -> None:
-    assert read(load(edits=store.edits([override(key, value)])))
+def test_a_value_may_go_inside_a_short_form_or_where_nothing_is() -> None:
+    keys = {
+        "tasks.analyze.concurrency.per_key": 2,
+        "tasks.analyze.paused": True,
+        "tasks.pull.cron.timezone": "Europe/Paris",
+    }
+    keys |= {"tasks.score.settings.words": ["x"], "limits.ai.rate": "30/m"}
+    found = load(edits=store.edits([override(key, value) for key, value in keys.items()]))
+    analyze, pull = found.tasks["analyze"], found.tasks["pull"]
+    assert (analyze.concurrency, analyze.paused) == (Concurrency(limit=5, per_key=2), True)
+    assert pull.cron == Schedule(at="*/5 * * * *", timezone="Europe/Paris")
+    assert (found.tasks["score"].settings, str(found.limits["ai"].rate)) == ({"words": ["x"]}, "30/m")
 
 
 def test_a_booting_file_that_is_in_force_does_not_turn_back_what_is_set(conn: Connection) -> None:
@@ -103,21 +80,7 @@ def test_a_booting_file_that_is_in_force_does_not_turn_back_what_is_set(conn: Co
     booted = boot.sync(conn, load())
     assert (booted.revision, booted.is_file) == (2, True)
     assert booted.config.tasks["analyze"].concurrency.limit == 3
-    with conn.cursor() as cursor:
-        cursor.execute("SELECT concurrency FROM zeke_jobs.bucket WHERE name = 'task/analyze'")
-        assert cursor.fetchone() == (3,)
-
-
-def test_what_is_set_for_a_time_reverts_once_however_many_ask(conn: Connection, other_conn: Connection) -> None:
-    boot.sync(conn, load())
-    past = override("tasks.analyze.concurrency", 3, until=NOW - timedelta(days=999))
-    stays = override("tasks.analyze.timeout", "9m")
-    apply(conn, load(), by="me", message="slow", origin="set", overrides=[past, stays])
-    assert [done is None for done in (applying.revert_due(conn), applying.revert_due(other_conn))] == [False, True]
-    latest = store.latest(conn)
-    assert latest is not None
-    assert (latest.number, latest.origin, latest.overrides) == (3, "revert", (stays,))
-    assert latest.message == "analyze.concurrency was set until now (slow)"
+    assert run(conn, "SELECT concurrency FROM zeke_jobs.bucket WHERE name = 'task/analyze'") == [(3,)]
 
 
 def test_a_scheduler_alone_takes_back_what_is_over_before_it_sends(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
@@ -127,9 +90,8 @@ def test_a_scheduler_alone_takes_back_what_is_over_before_it_sends(conn: Connect
     monkeypatch.setattr(beat, "obey_signals", lambda: None)
     monkeypatch.setattr(beat, "_PROCESS", beat._Process())
     beat.beat(None, lambda _: 1)
-    with conn.cursor() as cursor:
-        cursor.execute("SELECT cron ->> 'timezone', w.revision, w.file_revision FROM zeke_jobs.task, zeke_jobs.worker AS w WHERE cron IS NOT NULL")  # fmt: skip
-        assert cursor.fetchall() == [("UTC", 3, 1)]
+    said = run(conn, "SELECT cron ->> 'timezone', w.revision, w.file_revision FROM zeke_jobs.task, zeke_jobs.worker AS w WHERE cron IS NOT NULL")  # fmt: skip
+    assert said == [("UTC", 3, 1)]
 
 
 def test_a_file_is_looked_up_as_it_is_on_the_disk(conn: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip

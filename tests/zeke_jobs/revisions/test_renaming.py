@@ -35,22 +35,18 @@ def jobs(conn: Connection) -> Jobs:
     return jobs
 
 
-def start(jobs: Jobs, stanza: str, top: str = "") -> UUID:
-    """One job of a task of that stanza is active; answers its id."""
+def renamed(jobs: Jobs, stanza: str = "concurrency: 1", top: str = "") -> UUID:
+    """The active job of a task that has another name since."""
     jobs.use(f"  old: {{handler: 'H:echo', {stanza}}}", top)
     (job,) = jobs.add("old", options=KEYED)
     assert len(jobs.claim(WORKER, 1)) == 1
-    return job
-
-
-def rename(jobs: Jobs, stanza: str, top: str = "") -> None:
     jobs.use(f"  new: {{handler: 'H:echo', aliases: [old], {stanza}}}", top)
+    return job
 
 
 @pytest.mark.parametrize(("top", "stanza"), LIMITS)
 def test_a_limit_counts_what_still_runs_under_the_old_name(jobs: Jobs, top: str, stanza: str) -> None:
-    job = start(jobs, stanza, top)
-    rename(jobs, stanza, top)
+    job = renamed(jobs, stanza, top)
     (first, _) = jobs.add("new", 2, options=KEYED)
     assert jobs.claim(WORKER, 5) == []
     jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2, attempt = 2 WHERE message_id = %s", first)
@@ -61,8 +57,7 @@ def test_a_limit_counts_what_still_runs_under_the_old_name(jobs: Jobs, top: str,
 
 
 def test_an_end_under_the_old_name_wakes_who_waits_for_the_limit(jobs: Jobs, other_conn: Connection) -> None:
-    job = start(jobs, "concurrency: 1")
-    rename(jobs, "concurrency: 1")
+    job = renamed(jobs)
     jobs.add("new")
     waiting = jobs.worker()
     SQL.run(jobs.conn, "worker/waits", worker=waiting, idle=["default"], limited=["task/new"])
@@ -77,8 +72,7 @@ def test_an_end_under_the_old_name_wakes_who_waits_for_the_limit(jobs: Jobs, oth
 def test_what_is_shown_of_limits_and_tasks_has_the_old_name_in_it(jobs: Jobs) -> None:
     top = "limits: {few: {concurrency: 3}}"
     stanza = "uses: [few], concurrency: {limit: 2, per_key: 1}"
-    job = start(jobs, stanza, top)
-    rename(jobs, stanza, top)
+    job = renamed(jobs, stanza, top)
     used = "SELECT name, active FROM zeke_jobs.limit_use ORDER BY name"
     assert jobs.rows(used) == [{"name": "limit/few", "active": 1}, {"name": "task/new", "active": 1}]
     assert [row["active"] for row in SQL.all(jobs.conn, "limits/counts")] == [1]
@@ -91,21 +85,16 @@ def test_what_is_shown_of_limits_and_tasks_has_the_old_name_in_it(jobs: Jobs) ->
 
 
 def test_a_job_whose_worker_died_is_rescued_by_the_retries_of_the_new_name(jobs: Jobs) -> None:
-    job = start(jobs, "retry: {limit: 3}")
-    rename(jobs, "retry: {limit: 3}")
+    job = renamed(jobs, "retry: {limit: 3}")
     jobs.rows("UPDATE zeke_jobs.worker SET heartbeat_on = heartbeat_on - interval '1 hour'")
     rescued = SQL.all(jobs.conn, "worker/rescue")
     assert [(row["message_id"], row["outcome"]) for row in rescued] == [(job, "rescued")]
 
 
 def test_overlap_sees_the_run_under_the_old_name(jobs: Jobs) -> None:
-    cron = "cron: '* * * * *'"
-    jobs.use(f"  old: {{handler: 'H:echo', {cron}}}")
-    (job,) = jobs.add("old")
+    job = renamed(jobs, "cron: '* * * * *'")
     tick = {"task": "old", "scheduled_for": "2026-03-10T12:00Z", "outcome": "sent", "reason": "", "origin": "schedule"}
     SQL.run(jobs.conn, "schedule/record", job=job, **tick)
-    jobs.claim(WORKER, 1)
-    rename(jobs, cron)
     schedule = SQL.one(jobs.conn, "schedule/in_force", schedule="new")
     assert schedule is not None
     found = SQL.one(jobs.conn, "schedule/unfinished", names=schedule["names"])
@@ -150,23 +139,16 @@ def test_a_worker_that_boots_with_the_new_name_may_take_a_pause_along(jobs: Jobs
 WITHOUT = "  other: {handler: 'H:echo'}"
 
 
-def test_a_task_does_not_leave_while_a_job_runs_under_its_former_name(jobs: Jobs) -> None:
-    start(jobs, "concurrency: 1")
-    rename(jobs, "concurrency: 1")
-    with pytest.raises(StrandedJobs, match="new: 0 queued and 1 active"):
-        jobs.use(WITHOUT)
-
-
 def test_cancel_stops_what_runs_under_the_former_name(jobs: Jobs) -> None:
-    job = start(jobs, "concurrency: 1")
-    rename(jobs, "concurrency: 1")
+    job = renamed(jobs)
     apply(jobs.conn, load(WITHOUT), orders=Orders(cancel=frozenset({"new"})))
     assert jobs.row(job)["cancelled_on"] is not None
 
 
 def test_a_task_drains_until_what_runs_under_its_former_name_has_ended(jobs: Jobs) -> None:
-    job = start(jobs, "concurrency: 1")
-    rename(jobs, "concurrency: 1")
+    job = renamed(jobs)
+    with pytest.raises(StrandedJobs, match="new: 0 queued and 1 active"):
+        jobs.use(WITHOUT)
     apply(jobs.conn, load(WITHOUT), orders=Orders(drain=frozenset({"new"})))
     assert applying.revert_due(jobs.conn) is None
     jobs.finish(WORKER, jobs.row(job), "retry", delay=60.0)

@@ -1,6 +1,5 @@
 """Timed values over permanent ones: the value that applies at the end, and ends that are impossible."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -8,8 +7,8 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection as Connection
 
-from tests.zeke_jobs.commands import Ran
-from tests.zeke_jobs.revisions.world import BASE, apply, load, planned, text
+from tests.zeke_jobs.commands import Cli
+from tests.zeke_jobs.revisions.world import BASE, apply, latest, load, planned, text
 from zeke_jobs.control import pausing
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.revisions import applying, boot, store
@@ -39,22 +38,23 @@ def put(conn: Connection, *new: Override) -> Applied:
 
 
 def limit(conn: Connection) -> int | None:
-    latest = store.latest(conn)
-    assert latest is not None
-    return latest.config().tasks["analyze"].concurrency.limit
+    return latest(conn).config().tasks["analyze"].concurrency.limit
 
 
-def test_what_was_set_for_good_comes_back_when_what_was_set_for_a_time_ends(conn: Connection) -> None:
+def test_what_was_set_for_good_comes_back_when_what_was_set_for_a_time_ends(
+    conn: Connection, other_conn: Connection
+) -> None:
     boot.sync(conn, load())
     put(conn, one(BOTH, 3, why="slow"))
     put(conn, one(BOTH, 1, until=1, why="incident"))
-    assert limit(conn) == 1
-    assert applying.revert_due(conn) is not None
-    latest = store.latest(conn)
-    assert latest is not None
-    assert latest.overrides == (one(BOTH, 3, why="slow"),)
-    assert latest.message == "analyze.concurrency was set until now (incident), back to 3 (slow)"
-    assert applying.revert_due(conn) is None
+    last = latest(conn)
+    assert one(BOTH, 1, until=1, why="incident") in last.overrides
+    assert (limit(conn), last.config().digest) == (1, load().digest)
+    # However many ask, one takes it back.
+    assert [done is None for done in (applying.revert_due(conn), applying.revert_due(other_conn))] == [False, True]
+    last = latest(conn)
+    assert (last.number, last.origin, last.overrides) == (4, "revert", (one(BOTH, 3, why="slow"),))
+    assert last.message == "analyze.concurrency was set until now (incident), back to 3 (slow)"
 
 
 @pytest.mark.parametrize(
@@ -117,14 +117,14 @@ def test_a_file_beside_which_a_time_could_not_end_is_refused(conn: Connection) -
 
 
 @pytest.fixture
-def file(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch, cli: Callable[..., Ran]) -> None:
+def file(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch, cli: Cli) -> None:
     (tmp_path / "jobs.yaml").write_text(text())
     monkeypatch.chdir(tmp_path)
     cli("apply", "-m", "first")
 
 
 @pytest.mark.usefixtures("file")
-def test_the_commands_say_what_it_reverts_to_and_a_rollback_finds_it(cli: Callable[..., Ran]) -> None:
+def test_the_commands_say_what_it_reverts_to_and_a_rollback_finds_it(cli: Cli) -> None:
     cli("set", "analyze.concurrency=3", "-m", "slow")
     ran = cli("set", "analyze.concurrency=1", "-m", "incident", "--for", "1h")
     assert ran.status == 0
@@ -137,7 +137,7 @@ def test_the_commands_say_what_it_reverts_to_and_a_rollback_finds_it(cli: Callab
 
 
 def test_a_pause_set_for_a_time_is_shown_with_its_end_and_resume_names_the_command_that_ends_it(
-    conn: Connection, cli: Callable[..., Ran]
+    conn: Connection, cli: Cli
 ) -> None:
     boot.sync(conn, load())
     put(conn, one("analyze.paused", True, until=1, why="lunch"))

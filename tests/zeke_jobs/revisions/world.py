@@ -8,10 +8,11 @@ from psycopg2.extensions import connection as Connection
 from pydantic import BaseModel
 
 from zeke_jobs import Context, Payload, config
-from zeke_jobs.revisions import applying
+from zeke_jobs.revisions import applying, store
 from zeke_jobs.revisions.applying import Applied
 from zeke_jobs.revisions.diff import Plan
 from zeke_jobs.revisions.proposal import Request, propose
+from zeke_jobs.revisions.store import Revision
 
 HERE = "tests.zeke_jobs.revisions.world"
 BASE = """
@@ -71,3 +72,16 @@ def planned(conn: Connection, file: config.Config, **options: Any) -> Plan:
 
 def apply(conn: Connection, file: config.Config, **options: Any) -> Applied:
     return applying.apply(conn, Request(file, **{"by": "me", "message": "why", **options}))
+
+
+def run(conn: Connection, sql: str, *params: Any) -> list[tuple[Any, ...]]:
+    with conn.cursor() as cursor:
+        cursor.execute(sql, params)
+        return cursor.fetchall() if cursor.description else []
+
+
+def latest(conn: Connection) -> Revision:
+    """The revision in force."""
+    found = store.latest(conn)
+    assert found is not None
+    return found

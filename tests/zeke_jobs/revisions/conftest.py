@@ -1,0 +1,19 @@
+"""A revision in force, with jobs."""
+
+import pytest
+from psycopg2.extensions import connection as Connection
+
+import zeke_jobs
+from tests.zeke_jobs.revisions.world import load, run
+from zeke_jobs.config import Config
+from zeke_jobs.revisions import boot
+
+
+@pytest.fixture
+def base(conn: Connection) -> Config:
+    """A revision in force, with three jobs of ``analyze`` in the queue and one active."""
+    config = load()
+    boot.sync(conn, config)
+    zeke_jobs.send_many("analyze", [{"n": n} for n in range(4)])
+    run(conn, "UPDATE zeke_jobs.queue SET state = 'consumed' WHERE message #>> '{kwargs,n}' = '0'")
+    return config
