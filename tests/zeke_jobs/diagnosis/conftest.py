@@ -28,35 +28,21 @@ class Scene(Jobs):
 
     def serve(self, pid: int = 1, *, threads: int = 8, tasks: list[str] | None = None, **columns: Any) -> UUID:
         """Announce a worker process that has these tasks, by default all, and their queues."""
-        worker = uuid4()
-        known = self.rows("SELECT id, queue FROM zeke_jobs.task")
-        row = {
-            "id": worker,
-            "kind": "worker",
-            "host": "box",
-            "pid": pid,
-            "version": "1",
-            "queues": sorted({row["queue"] for row in known}),
-            "tasks": tasks if tasks is not None else [row["id"] for row in known],
-            "threads": threads,
-            "revision": 1,
-            "file_revision": 1,
-            "lost_after": timedelta(seconds=20),
-            **columns,
-        }
-        SQL.run(self.conn, "worker/register", **row)
+        worker, known = uuid4(), self.rows("SELECT id, queue FROM zeke_jobs.task")
+        queues = sorted({row["queue"] for row in known})
+        SQL.run(
+            self.conn, "worker/register", **{
+                "id": worker, "kind": "worker", "host": "box", "pid": pid, "version": "1", "threads": threads, "queues": queues,
+                "tasks": tasks if tasks is not None else [row["id"] for row in known], "revision": 1, "file_revision": 1,
+                "lost_after": timedelta(seconds=20), **columns,
+            },
+        )  # fmt: skip
         return worker
 
     def start(self, worker: UUID, claims: list[dict[str, Any]]) -> None:
         """Say that handlers started, as a heartbeat does."""
-        SQL.all(
-            self.conn,
-            "job/mark_started",
-            worker=worker,
-            ids=[claim["message_id"] for claim in claims],
-            claims=[claim["claim"] for claim in claims],
-            after=[0.0] * len(claims),
-        )
+        ids, numbers = [claim["message_id"] for claim in claims], [claim["claim"] for claim in claims]
+        SQL.all(self.conn, "job/mark_started", worker=worker, ids=ids, claims=numbers, after=[0.0] * len(claims))
 
     def run_alone(self, worker: UUID, queue: str = "default") -> UUID:
         """Claim the job that must run alone for a worker that has made itself empty, and start it."""
@@ -72,12 +58,8 @@ class Scene(Jobs):
     def suspect(self, task: str, deaths: int = 2) -> UUID:
         """A due job during which so many workers died."""
         (job,) = self.add(task)
-        self.rows(
-            "UPDATE zeke_jobs.queue SET deaths = %s, attempt = %s, mtime = zeke_jobs.now() WHERE message_id = %s",
-            deaths,
-            deaths,
-            job,
-        )
+        change = "UPDATE zeke_jobs.queue SET deaths = %s, attempt = %s, mtime = zeke_jobs.now() WHERE message_id = %s"
+        self.rows(change, deaths, deaths, job)
         return job
 
     def why(self, job: UUID) -> Explanation:

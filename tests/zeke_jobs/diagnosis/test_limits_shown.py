@@ -7,10 +7,9 @@ from uuid import UUID
 import pytest
 from psycopg2.extras import Json
 
+from tests.zeke_jobs.commands import Cli
 from tests.zeke_jobs.diagnosis.conftest import Scene
 from tests.zeke_jobs.diagnosis.test_doctor import found
-from zeke_jobs.cli.root import app
-from zeke_jobs.cli.run import run
 from zeke_jobs.metrics.exporter import _limit as samples_of
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.top import board, panes
@@ -32,8 +31,8 @@ TASKS = """
 class Shown:
     """Jobs under these limits, and where they are looked at."""
 
-    def __init__(self, scene: Scene) -> None:
-        self.scene = scene
+    def __init__(self, scene: Scene, cli: Cli) -> None:
+        self.scene, self.cli = scene, cli
         scene.use(TASKS, TOP)
         self.worker = scene.serve()
 
@@ -53,9 +52,11 @@ class Shown:
         assert not self.scene.claim(self.worker, 1, [task])
         return job
 
-    def limits(self, capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, Any]]:
-        assert run(app, "zeke-jobs", ["limits", "--json"]) == 0
-        return {one["name"]: one for one in json.loads(capsys.readouterr().out)}
+    def limits(self) -> dict[str, dict[str, Any]]:
+        return {one["name"]: one for one in self.cli("limits", "--json").json}
+
+    def printed(self) -> str:
+        return " ".join(self.cli("limits").out.split())
 
     def row(self, name: str) -> list[str]:
         """The row of top."""
@@ -69,8 +70,8 @@ class Shown:
 
 
 @pytest.fixture
-def shown(scene: Scene) -> Shown:
-    return Shown(scene)
+def shown(scene: Scene, cli: Cli) -> Shown:
+    return Shown(scene, cli)
 
 
 def test_the_rate_of_a_key(shown: Shown) -> None:
@@ -84,7 +85,7 @@ def test_the_rate_of_a_key(shown: Shown) -> None:
     assert "key-at-rate" not in shown.scene.reasons(other)
 
 
-def test_units(shown: Shown, capsys: pytest.CaptureFixture[str]) -> None:
+def test_units(shown: Shown) -> None:
     (first,) = shown.claim("ask", 1)
     job = shown.waits("ask")
     words = "the shared limit ai has used up its tokens"
@@ -92,14 +93,14 @@ def test_units(shown: Shown, capsys: pytest.CaptureFixture[str]) -> None:
         "units-used": f"{words}, 30,000 of 90,000 within 1m; the next may start 2026-03-10 12:00:20 UTC (in 20s)"
     }
     shown.used(first, tokens=45000.5)
-    assert "45,000.5 of 90,000 tokens in 1m" in _printed(capsys)
+    assert "45,000.5 of 90,000 tokens in 1m" in shown.printed()
     assert "45,000.5/90,000 tokens" in shown.row("limit/ai")[2]
     assert shown.samples("limit/ai")["unit_used", "tokens"] == 45000.5
     shown.waits("ask")
     assert "45,000.5 of 90,000 within 1m; the next may start 2026-03-10 12:00:30 UTC" in str(shown.scene.reasons(job))
 
 
-def test_a_budget(shown: Shown, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_budget(shown: Shown) -> None:
     shown.claim("dear", 3)
     job = shown.waits("dear")
     spent = "2.25 of 2"
@@ -109,30 +110,25 @@ def test_a_budget(shown: Shown, capsys: pytest.CaptureFixture[str]) -> None:
     (finding,) = found(shown.scene.conn, "budget-spent")
     assert finding.subject == "task/dear"
     assert f"{spent} USD" in finding.sentence
-    assert shown.limits(capsys)["task/dear"]["tasks"] == ["dear"]
-    assert run(app, "zeke-jobs", ["tasks", "--json"]) == 0
-    assert {one["id"]: one["budget"] for one in json.loads(capsys.readouterr().out)}["dear"] == "2.00 USD/d"
-    assert f"{spent} USD today" in _printed(capsys)
+    assert shown.limits()["task/dear"]["tasks"] == ["dear"]
+    assert {one["id"]: one["budget"] for one in shown.cli("tasks", "--json").json}["dear"] == "2.00 USD/d"
+    assert f"{spent} USD today" in shown.printed()
     assert shown.row("task/dear")[2] == "2.25/2 USD"
     assert shown.samples("task/dear") == {("active",): 3.0, ("unit_used", "USD"): 2.25, ("unit", "USD"): 2.0}
 
 
 def test_a_budget_that_is_spent_to_the_cent_holds_jobs_without_an_estimate_too(shown: Shown) -> None:
     (claim,) = shown.claim("ask", 1)
-    shown.used(claim, USD=5)
+    shown.used(claim, USD=4.9)
+    shown.waits("ask")
+    assert not found(shown.scene.conn, "budget-spent")
+    shown.used(claim, USD=0.1)
     job = shown.waits("free")
     words = "the shared limit ai has used up its USD, 5 of 5 today; it begins anew at midnight in UTC"
     assert shown.scene.reasons(job)["budget-spent"] == words
 
 
-def test_a_budget_with_some_left_is_not_told_to_be_spent(shown: Shown) -> None:
-    (claim,) = shown.claim("ask", 1)
-    shown.used(claim, USD=4.9)
-    shown.waits("ask")
-    assert not found(shown.scene.conn, "budget-spent")
-
-
-def test_throttling(shown: Shown, capsys: pytest.CaptureFixture[str]) -> None:
+def test_throttling(shown: Shown) -> None:
     (claim,) = shown.claim("ask", 1)
     shown.scene.rows("SELECT zeke_jobs.throttle('ai', 12, %s, '429')", claim["message_id"])
     job = shown.waits("ask")
@@ -140,19 +136,19 @@ def test_throttling(shown: Shown, capsys: pytest.CaptureFixture[str]) -> None:
     assert shown.scene.reasons(job)["throttled"] == f"the shared limit ai {words}"
     (finding,) = found(shown.scene.conn, "limit-closed")
     assert "limit/ai is throttled by its provider (429), until 12:00:12 at least" in finding.sentence
-    assert shown.limits(capsys)["ai"]["closed"] == "throttled: 429"
+    assert shown.limits()["ai"]["closed"] == "throttled: 429"
     assert shown.row("limit/ai")[1::2] == ["1/4", "throttled until 12:00:12"]
     assert shown.samples("limit/ai")["closed", "throttled"] == 1.0
 
 
-def test_a_breaker(shown: Shown, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_breaker(shown: Shown) -> None:
     (claim,) = shown.claim("frail", 1)
     shown.scene.finish(shown.worker, claim, "retry", breaks=True)
     job = shown.waits("frail")
     words = "the shared limit site is paused by its breaker (1 jobs failed within 00:01:00)"
     assert shown.scene.reasons(job)["breaker-open"] == f"{words}; it opens 2026-03-10 12:00:10 UTC (in 10s)"
     assert shown.row("limit/site")[3] == "breaker until 12:00:10"
-    assert shown.limits(capsys)["site"]["closed"] == "breaker: 1 jobs failed within 00:01:00"
+    assert shown.limits()["site"]["closed"] == "breaker: 1 jobs failed within 00:01:00"
     assert shown.samples("limit/site")["closed", "breaker"] == 1.0
     shown.scene.later(11)
     (probe,) = shown.scene.claim(shown.worker, 9, ["frail"])
@@ -161,8 +157,3 @@ def test_a_breaker(shown: Shown, capsys: pytest.CaptureFixture[str]) -> None:
     (finding,) = found(shown.scene.conn, "limit-closed")
     assert "and one job at a time probes" in finding.sentence
     assert shown.row("limit/site")[3] == "breaker: probes"
-
-
-def _printed(capsys: pytest.CaptureFixture[str]) -> str:
-    assert run(app, "zeke-jobs", ["limits"]) == 0
-    return " ".join(capsys.readouterr().out.split())

@@ -8,10 +8,10 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
+from tests.each import each
+from tests.zeke_jobs.commands import Cli
 from tests.zeke_jobs.diagnosis.conftest import Scene
 from tests.zeke_jobs.worker.conftest import NOON
-from zeke_jobs.cli.root import app
-from zeke_jobs.cli.run import run
 from zeke_jobs.control import pausing
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
@@ -33,44 +33,48 @@ def plain(scene: Scene, **worker: Any) -> tuple[UUID, UUID]:
 # What holds a queued job back
 
 
-@pytest.mark.parametrize("target", ["task/one", "queue/default", "limit/ai"])
-def test_a_pause_is_named_with_who_and_since_when_and_how_to_end_it(scene: Scene, target: str) -> None:
+def test_a_pause_is_named_with_who_and_since_when_and_how_to_end_it(scene: Scene) -> None:
     scene.use(POOLED, POOL)
-    scene.serve()
     (job,) = scene.add("one")
-    pausing.pause(scene.conn, target, by=BY, reason="the model is down")
+    for target in ("task/one", "queue/default", "limit/ai"):
+        pausing.pause(scene.conn, target, by=BY, reason="the model is down")
     scene.later(15)
-    (reason,) = scene.why(job).reasons
-    assert reason.sentence == f"{target} is paused by {BY} since {AT} (15s): the model is down"
-    assert reason.help == f"zeke-jobs resume {target}"
-
-
-@pytest.mark.parametrize(
-    ("tasks", "top", "target"),
-    [
+    assert [(one.sentence, one.help) for one in scene.why(job).reasons][:3] == [
+        (f"{target} is paused by {BY} since {AT} (15s): the model is down", f"zeke-jobs resume {target}")
+        for target in ("limit/ai", "queue/default", "task/one")
+    ]
+    for tasks, top, target in (
         ("  one: {handler: 'H:echo', paused: true}\n", "", "task/one"),
         (POOLED, "limits: {ai: {concurrency: 1, paused: true}}", "limit/ai"),
+    ):
+        scene.use(tasks, top)
+        pausing.resume(scene.conn, target)
+        said = {one.sentence.partition(" since ")[0]: one.help or "" for one in scene.why(job).reasons}
+        assert "apply" in said[f"{target} is paused by jobs.yaml"]
+
+
+@each(
+    ("stanza", "others", "kind", "said"),
+    [
+        ("concurrency: 2", ("one", 2), "at-limit", "its task one is at its limit, 2 of 2 active: "),
+        ("uses: [ai]", ("two", 1), "at-limit", "the shared limit ai is at its limit, 1 of 1 active: "),
+        ("concurrency: {limit: 5, per_key: 1}", ("one", 1), "key-taken", "its key 'k' is taken, 1 of 1 active: "),
+        ("queue: small", ("one", 8), "workers-busy", "all 8 threads of the one process for queue small are busy (8 jobs claimed)"),
     ],
-)
-def test_a_pause_of_the_file_is_told_from_one_by_hand(scene: Scene, tasks: str, top: str, target: str) -> None:
-    scene.use(tasks, top)
-    scene.serve()
-    (job,) = scene.add("one")
-    (reason,) = scene.why(job).reasons
-    assert reason.sentence.startswith(f"{target} is paused by jobs.yaml since ")
-    assert "apply" in reason.help
-
-
-def test_a_task_at_its_limit_names_the_jobs_that_are_active(scene: Scene) -> None:
-    scene.use(LIMITED)
+)  # fmt: skip
+def test_a_full_limit_names_the_jobs_that_fill_it(
+    scene: Scene, stanza: str, others: tuple[str, int], kind: str, said: str
+) -> None:
+    scene.rows("DELETE FROM zeke_jobs.queue; DELETE FROM zeke_jobs.worker")
+    scene.use(f"  one: {{handler: 'H:echo', {stanza}}}\n  two: {{handler: 'H:echo', uses: [ai]}}\n", POOL)
     worker = scene.serve(pid=7)
-    first, second, third = scene.add("limited", 3)
-    assert len(scene.claim(worker, 3)) == 2
-    scene.later(60)
-    sentence = scene.reasons(third)["at-limit"]
-    assert sentence.startswith("its task limited is at its limit, 2 of 2 active: ")
-    for active in (first, second):
-        assert f"limited {active} on box:7 since {AT} (1m)" in sentence
+    active = scene.add(*others, options='{"key": "k"}')
+    assert len(scene.claim(worker, 9, queue="small" if "small" in stanza else "default")) == len(active)
+    (job,) = scene.add("one", options='{"key": "k"}')
+    sentence = scene.reasons(job)[kind]
+    assert sentence.startswith(said)
+    if kind != "workers-busy":
+        assert [one for one in active if f"{others[0]} {one} on box:7 since " not in sentence] == []
 
 
 def test_a_chunk_says_for_how_much_company_it_waits_and_counts_as_one_in_its_limit(scene: Scene) -> None:
@@ -89,16 +93,6 @@ def test_a_chunk_says_for_how_much_company_it_waits_and_counts_as_one_in_its_lim
     assert "workers-busy" not in scene.reasons(other), "a chunk takes one of eight threads"
 
 
-def test_a_full_pool_names_the_job_of_another_task_that_fills_it(scene: Scene) -> None:
-    scene.use(POOLED, POOL)
-    worker = scene.serve()
-    (active,) = scene.add("two")
-    scene.claim(worker, 1)
-    (job,) = scene.add("one")
-    sentence = scene.reasons(job)["at-limit"]
-    assert sentence == f"the shared limit ai is at its limit, 1 of 1 active: two {active} on box:1 since {AT} (0ms)"
-
-
 def test_a_rate_that_is_used_up_says_when_the_next_may_start(scene: Scene) -> None:
     scene.use("  rated: {handler: 'H:echo', rate: 2/m}\n")
     worker = scene.serve()
@@ -114,41 +108,22 @@ def test_a_rate_that_is_used_up_says_when_the_next_may_start(scene: Scene) -> No
     assert list(scene.reasons(job)) == ["starts-next"]
 
 
-def test_a_taken_key_names_the_job_that_has_it(scene: Scene) -> None:
-    scene.use("  keyed: {handler: 'H:echo', concurrency: {limit: 5, per_key: 1}}\n")
-    worker = scene.serve()
-    first, second = scene.add("keyed", 2, options='{"key": "example.org"}')
-    scene.claim(worker, 5)
-    sentence = scene.reasons(second)["key-taken"]
-    assert sentence.startswith(f"its key 'example.org' is taken, 1 of 1 active: keyed {first} on box:1 since ")
-
-
-def test_a_job_sent_for_later_says_when_it_is_due(scene: Scene) -> None:
-    scene.use(PLAIN)
-    scene.serve()
-    (job,) = scene.add("plain", options='{"delay": "5 min"}')
-    assert scene.reasons(job) == {
-        "not-due": "it was sent for later: not before 2026-03-10 12:05:00 UTC (in 5m)",
-    }
-
-
-def test_a_deferred_job_says_until_when_and_why(scene: Scene) -> None:
-    worker, job = plain(scene)
-    scene.finish(worker, scene.claim(worker, 1)[0], "deferred", delay=90.0, reason="the budget of today is spent")
-    assert scene.reasons(job) == {
-        "deferred": "its handler deferred it until 2026-03-10 12:01:30 UTC (in 1m30s): the budget of today is spent; "
-        "the jobs that are due before then go first"
-    }
-
-
-def test_a_job_between_attempts_says_the_error_the_time_and_what_is_left(scene: Scene) -> None:
-    worker, job = plain(scene)
+def test_a_job_whose_time_has_not_come_says_why_it_waits_until_when(scene: Scene) -> None:
+    worker, deferred = plain(scene)
+    reason = "the budget of today is spent"
+    scene.finish(worker, scene.claim(worker, 1)[0], "deferred", delay=90.0, reason=reason)
+    (failed,) = scene.add("plain")
     error = json.dumps({"type": "OSError", "message": "no route"})
     scene.finish(worker, scene.claim(worker, 1)[0], "retry", delay=30.0, error=error)
-    assert scene.reasons(job)["waits-for-retry"] == (
+    (later,) = scene.add("plain", options='{"delay": "5 min"}')
+    assert scene.reasons(later) == {"not-due": "it was sent for later: not before 2026-03-10 12:05:00 UTC (in 5m)"}
+    assert scene.reasons(deferred) == {
+        "deferred": f"its handler deferred it until 2026-03-10 12:01:30 UTC (in 1m30s): {reason}; the jobs that are due before then go first"
+    }
+    assert scene.reasons(failed)["waits-for-retry"] == (
         "attempt 1 failed (OSError: no route); the next one waits until 2026-03-10 12:00:30 UTC (in 30s), 2 retries left"
     )
-    assert scene.history(job) == [f"attempt 1 on {AT}: failed, to be tried again, after 0ms: OSError: no route"]
+    assert scene.history(failed) == [f"attempt 1 on {AT}: failed, to be tried again, after 0ms: OSError: no route"]
 
 
 def test_a_job_behind_others_says_how_many_go_first_and_why(scene: Scene) -> None:
@@ -187,41 +162,23 @@ def test_a_job_that_has_waited_long_is_behind_no_younger_one_of_a_higher_priorit
     assert scene.reasons(young)["ahead"] == "ahead of it are 1 job of its task that became due earlier"
 
 
-def test_busy_workers_are_counted(scene: Scene) -> None:
-    scene.use(PLAIN)
-    worker = scene.serve(threads=2)
-    scene.add("plain", 2)
-    scene.claim(worker, 2)
-    (job,) = scene.add("plain")
-    assert scene.reasons(job)["workers-busy"] == (
-        "all 2 threads of the one process for queue default are busy (2 jobs claimed)"
-    )
+def test_workers_that_do_not_serve_it_are_told_apart(scene: Scene) -> None:
+    worker, job = plain(scene, queues=["other"])
 
+    def said() -> list[str]:
+        return list(scene.reasons(job).values())
 
-@pytest.mark.parametrize(
-    ("how", "sentence"),
-    [
-        ({"queues": ["other"]}, "1 worker process alive, but none consumes queue default"),
-        ({"tasks": ["else"]}, "1 worker process alive, but none of queue default has the task plain"),
-        ("stopping", "1 worker process alive, but all that consume queue default are stopping"),
-        ("silent", "no worker is alive"),
-    ],
-)
-def test_workers_that_do_not_serve_it_are_told_apart(scene: Scene, how: Any, sentence: str) -> None:
-    worker, job = plain(scene, **({} if isinstance(how, str) else how))
-    if how == "stopping":
-        scene.beat(worker, stopping=True)
-    elif how == "silent":
-        scene.later(21)
-    assert scene.reasons(job) == {"unserved": sentence}
-
-
-def test_a_task_that_is_not_in_force_is_named(scene: Scene) -> None:
-    _, job = plain(scene)
+    assert said() == ["1 worker process alive, but none consumes queue default"]
+    scene.rows("UPDATE zeke_jobs.worker SET queues = '{default}', tasks = '{else}'")
+    assert said() == ["1 worker process alive, but none of queue default has the task plain"]
+    scene.rows("UPDATE zeke_jobs.worker SET tasks = '{plain}'")
+    scene.beat(worker, stopping=True)
+    assert said() == ["1 worker process alive, but all that consume queue default are stopping"]
+    scene.later(21)
+    assert scene.reasons(job) == {"unserved": "no worker is alive"}
     scene.rows("DELETE FROM zeke_jobs.task")  # as a rollback of the database's owner would
-    assert scene.reasons(job) == {
-        "unknown-task": "no task in force is called plain, so a worker cancels it within a minute"
-    }
+    unknown = "no task in force is called plain, so a worker cancels it within a minute"
+    assert scene.reasons(job) == {"unknown-task": unknown}
 
 
 def test_a_job_that_follows_its_task_to_another_queue_says_so(scene: Scene, other_conn: Connection) -> None:
@@ -241,11 +198,11 @@ def died(scene: Scene, times: int) -> None:
         scene.rows("SELECT zeke_jobs.rescue()")
 
 
-def test_a_job_of_which_two_workers_died_waits_to_run_alone_and_says_who_makes_room(scene: Scene) -> None:
-    scene.use(PLAIN)
+def test_a_job_of_which_workers_died_waits_to_run_alone_says_who_makes_room_and_is_quarantined(scene: Scene) -> None:
+    scene.use(PLAIN.replace("limit: 2", "limit: 9"))
     (job,) = scene.add("plain")
     died(scene, 1)
-    worker = scene.serve(pid=9)
+    scene.serve(pid=9)
     assert list(scene.reasons(job)) == ["starts-next"]
     died(scene, 1)
     worker = scene.serve(pid=9)
@@ -255,6 +212,10 @@ def test_a_job_of_which_two_workers_died_waits_to_run_alone_and_says_who_makes_r
         "2 workers died while running it, so it waits to run alone in a process "
         "(box:9 finishes its other jobs for it); after 3 deaths it fails"
     )
+    died(scene, 1)
+    sentence = scene.reasons(job)["quarantined"]
+    assert sentence.count("the worker process on box (pid 1) last proved life at") == 3
+    assert "death 3 of this job, quarantined" in sentence
 
 
 def test_a_job_says_which_suspect_keeps_the_one_process_and_what_can_be_done(scene: Scene) -> None:
@@ -329,7 +290,7 @@ def test_an_active_job_says_where_since_when_how_far_and_whether_its_worker_live
 
 def test_a_job_that_its_live_worker_does_not_start_is_said_not_to_be_held(scene: Scene) -> None:
     worker, job = plain(scene, pid=5)
-    scene.claim(worker, 1)
+    (claim,) = scene.claim(worker, 1)
     scene.later(20)
     scene.beat(worker)
     assert list(scene.reasons(job)) == ["claimed"]
@@ -338,15 +299,10 @@ def test_a_job_that_its_live_worker_does_not_start_is_said_not_to_be_held(scene:
     assert scene.reasons(job) == {
         "not-held": f"box:5 claimed it since {AT} (21s), lives, and has not started it: the process does not know of the job"
     }
-
-
-def test_an_active_job_that_is_being_cancelled_says_by_whom(scene: Scene) -> None:
-    worker, job = plain(scene)
-    scene.start(worker, scene.claim(worker, 1))
+    scene.start(worker, [claim])
     zeke_jobs.cancel(job, "wrong site", by=BY)
-    assert scene.reasons(job)["being-cancelled"] == (
-        f"it is being stopped: cancelled by {BY} since {AT} (0ms): wrong site"
-    )
+    stopped = f"it is being stopped: cancelled by {BY} since 2026-03-10 12:00:21 UTC (0ms): wrong site"
+    assert scene.reasons(job)["being-cancelled"] == stopped
 
 
 # How a job ended
@@ -384,30 +340,22 @@ def test_a_failed_job_says_each_attempt(scene: Scene, outcomes: tuple[str, ...],
     ]
 
 
-def test_a_quarantined_job_names_the_deaths(scene: Scene) -> None:
-    scene.use(PLAIN.replace("limit: 2", "limit: 9"))
-    (job,) = scene.add("plain")
-    died(scene, 3)
-    sentence = scene.reasons(job)["quarantined"]
-    assert sentence.count("the worker process on box (pid 1) last proved life at") == 3
-    assert "death 3 of this job, quarantined" in sentence
-
-
-@pytest.mark.parametrize("by", [BY, None])
-def test_a_cancelled_job_says_by_whom(scene: Scene, by: str | None) -> None:
+def test_a_job_that_never_ran_says_who_cancelled_it_or_how_long_it_had_waited(scene: Scene) -> None:
     scene.use(PLAIN)
-    (job,) = scene.add("plain")
-    zeke_jobs.cancel(job, "wrong site", by=by)
-    said = f" by {by}" if by else ""
-    assert scene.reasons(job) == {"cancelled": f"it was cancelled{said} on {AT}: wrong site"}
-
-
-def test_an_expired_job_says_how_long_it_had_waited(scene: Scene) -> None:
-    scene.use(PLAIN)
-    (job,) = scene.add("plain", options='{"expires": 60}')
+    tick = json.dumps({"scheduled_for": NOON.isoformat()})
+    by_ann, by_nobody, expired = (
+        *scene.add("plain", 1, options=tick),
+        *scene.add("plain"),
+        *scene.add("plain", options='{"expires": 60}'),
+    )
+    zeke_jobs.cancel(by_ann, "wrong site", by=BY)
+    zeke_jobs.cancel(by_nobody, "wrong site", by=None)
+    assert scene.reasons(by_ann) == {"cancelled": f"it was cancelled by {BY} on {AT}: wrong site"}
+    assert scene.reasons(by_nobody) == {"cancelled": f"it was cancelled on {AT}: wrong site"}
+    assert scene.history(by_ann) == [f"its schedule sent it for the tick of {AT}"]
     scene.later(61)
     scene.rows("SELECT zeke_jobs.expire(10)")
-    assert scene.reasons(job) == {
+    assert scene.reasons(expired) == {
         "expired": "it expired: it had to start by 2026-03-10 12:01:00 UTC, and had been due for 1m then"
     }
 
@@ -423,23 +371,15 @@ def test_a_job_that_is_too_late_to_start_does_not_start_next(scene: Scene) -> No
     assert scene.claim(scene.serve(), 1) == []
 
 
-def test_a_job_of_a_schedule_names_its_tick(scene: Scene) -> None:
-    scene.use(PLAIN)
-    (job,) = scene.add("plain", options=json.dumps({"scheduled_for": NOON.isoformat()}))
-    assert scene.history(job) == [f"its schedule sent it for the tick of {AT}"]
-
-
 # The command
 
 
-def test_the_command_answers_people_and_programs(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_answers_people_and_programs(scene: Scene, cli: Cli) -> None:
     _, job = plain(scene)
     pausing.pause(scene.conn, "task/plain", by=BY, reason="[odd]")
-    assert run(app, "zeke-jobs", ["why", str(job)]) == 0
-    out = capsys.readouterr().out
+    out = cli("why", job).out
     assert out.startswith(f"{job} plain created\n  task/plain is paused by {BY} since ")
     assert "[odd]\n      zeke-jobs resume task/plain\n" in out
-    assert run(app, "zeke-jobs", ["why", str(job), "--json"]) == 0
-    (reason,) = json.loads(capsys.readouterr().out)["reasons"]
+    (reason,) = cli("why", job, "--json").json["reasons"]
     assert (reason["kind"], reason["by"], reason["target"]) == ("paused", BY, "task/plain")
     assert reason["sentence"].startswith("task/plain is paused by")

@@ -7,10 +7,9 @@ from uuid import UUID
 import pytest
 
 from tests.waiting import eventually
+from tests.zeke_jobs.commands import Cli
 from tests.zeke_jobs.diagnosis.conftest import Scene
 from tests.zeke_jobs.worker.conftest import NOON
-from zeke_jobs.cli.root import app
-from zeke_jobs.cli.run import run
 from zeke_jobs.control import pausing
 from zeke_jobs.postgres.queries import Row
 from zeke_jobs.top import app as top_app
@@ -129,21 +128,20 @@ def test_commands_go_the_way_of_the_command_line_and_say_what_became_of_them(sce
     assert top_app.perform(database, Command("pause", "task/plain")) == "task/plain is paused"
     (pause,) = pausing.paused(scene.conn)
     assert (pause.target, pause.reason, "@" in pause.paused_by) == ("task/plain", "from top", True)
-    assert top_app.perform(database, Command("pause", "task/plain")) == "task/plain was paused already"
-    assert top_app.perform(database, Command("resume", "task/plain")) == "task/plain is resumed"
-    assert top_app.perform(database, Command("pause", "schedule/pull")) == "schedule/pull is paused"
-    assert top_app.perform(database, Command("resume", "schedule/pull")) == "schedule/pull is resumed"
-    assert top_app.perform(database, Command("cancel", str(job))) == f"{job}: cancelled before it started"
-    assert scene.row(job)["extra"]["cancelled_by"] == pause.paused_by
-    assert top_app.perform(database, Command("retry", str(job))).endswith("queued again, with a fresh retry limit")
-    assert "expected task/NAME" in top_app.perform(database, Command("pause", "task/nope"))
+    for command, said in (
+        (Command("pause", "task/plain"), "task/plain was paused already"),
+        (Command("resume", "task/plain"), "task/plain is resumed"),
+        (Command("cancel", str(job)), f"{job}: cancelled before it started"),
+        (Command("retry", str(job)), "queued again, with a fresh retry limit"),
+        (Command("pause", "task/nope"), "expected task/NAME"),
+    ):
+        assert said in top_app.perform(database, command)
     assert "cancel" in top_app.perform("postgresql://127.0.0.1:1/none", Command("cancel", str(job)))
 
 
-def test_one_picture_is_printed_without_a_terminal(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_picture_is_printed_without_a_terminal(scene: Scene, cli: Cli) -> None:
     scene.use(TASKS, TOP)
     scene.add("plain", 2)
-    assert run(app, "zeke-jobs", ["top", "--once"]) == 0
-    assert "1 tasks" in capsys.readouterr().out
-    assert run(app, "zeke-jobs", ["top"]) == 2
-    assert "expected a terminal, got none" in capsys.readouterr().err
+    assert "1 tasks" in cli("top", "--once").out
+    ran = cli("top")
+    assert (ran.status, "expected a terminal, got none" in ran.err) == (2, True)

@@ -32,22 +32,15 @@ def shown(view: View | None = None, board: Board = BOARD, width: int = 80, heigh
 
 
 @pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
-@pytest.mark.parametrize(
-    "size", [(80, 24), (80, 37), (80, 38), (81, 60), (109, 24), (120, 40), (139, 50), (140, 38), (160, 50), (250, 90)]
-)
+@pytest.mark.parametrize("size", [(80, 24), (80, 38), (109, 24), (140, 38), (250, 90)])
 def test_every_line_fits_at_every_size(board: Board, size: tuple[int, int]) -> None:
     width, height = size
-    for pane in PANES:
+    for number, pane in enumerate(PANES, 1):
         lines = shown(View(pane=pane.name), board, width, height)
         assert len(lines) == height, pane.name
         assert max(map(cell_len, lines)) <= width, pane.name
         assert lines[-1].endswith("q quit"), pane.name
-
-
-@pytest.mark.parametrize("pane", [pane.name for pane in PANES])
-def test_the_pane_with_the_keys_is_there_at_80_by_24(pane: str) -> None:
-    number = next(n for n, one in enumerate(PANES, 1) if one.name == pane)
-    assert any(line.startswith(f"{number} {pane}") for line in shown(View(pane=pane)))
+        assert any(line.startswith(f"{number} {pane.name}") for line in lines) or size != (80, 24)
 
 
 def test_the_chosen_row_is_always_among_those_shown() -> None:
