@@ -34,25 +34,17 @@ def purge(story: Story) -> None:
 
 
 @pytest.mark.parametrize("is_purged", [False, True], ids=["in the table", "in the history"])
-def test_a_job_is_sent_waits_and_runs_as_it_did(story: Story, *, is_purged: bool) -> None:
-    story.use(ONE)
-    story.job("a", sent=10, start=15, end=27)
-    if is_purged:
-        purge(story)
-    (found,) = read(story).workload.roots
-    assert (found.sent, found.waited, found.attempts) == (10.0, 5.0, (Attempt(12.0),))
-
-
-@pytest.mark.parametrize("is_purged", [False, True], ids=["in the table", "in the history"])
-def test_each_attempt_is_known_and_how_it_ended(story: Story, *, is_purged: bool) -> None:
+def test_a_job_is_sent_waits_and_ends_each_attempt_as_it_did(story: Story, *, is_purged: bool) -> None:
     story.use("  a: {handler: 'H:echo', retry: {limit: 3, delay: 30s}}")
-    story.sent(0, "a")
-    story.ran("a", 1, 3, "retry", delay=30.0)
-    story.ran("a", 35, 36, "deferred", delay=100.0)
-    story.ran("a", 140, 145)
+    story.sent(10, "a")
+    story.ran("a", 15, 17, "retry", delay=30.0)
+    story.ran("a", 50, 51, "deferred", delay=100.0)
+    story.ran("a", 160, 165)
+    story.job("a", sent=1200, start=1205, end=1217)
     if is_purged:
         purge(story)
-    (found,) = jobs(story)
+    found, once = read(story).workload.roots
+    assert (found.sent, once.sent, once.waited, once.attempts) == (10.0, 1200.0, 5.0, (Attempt(12.0),))
     assert found.attempts == (Attempt(2.0, "retry"), Attempt(1.0, "deferred", 100.0), Attempt(5.0))
 
 
@@ -115,32 +107,16 @@ def test_a_job_of_before_fills_the_queue_and_one_that_had_ended_does_not(story: 
     assert ([job.sent for job in found.jobs()], found.begin) == ([-30.0], 0.0)
 
 
-def test_a_job_that_has_not_ended_takes_as_long_as_others_of_its_task(story: Story) -> None:
-    story.use(ONE)
-    story.job("a", sent=0, start=1, end=8)
-    story.sent(100, "a")
-    found = read(story)
-    assert found.workload.roots[1].attempts == (Attempt(7.0),)
-    assert found.oddities.unfinished == 1
-
-
-def test_times_that_run_backwards_are_counted_and_not_used(story: Story) -> None:
+def test_what_cannot_be_used_is_counted_and_takes_as_long_as_others_of_its_task(story: Story) -> None:
     story.use(ONE)
     story.job("a", sent=0, start=1, end=8)
     story.job("a", sent=15, start=20, end=10)  # the clock was put back
-    found = read(story)
-    assert found.oddities.backwards == 1
-    assert found.workload.roots[1].attempts == (Attempt(7.0),)
-
-
-def test_a_sender_that_is_gone_is_missed(story: Story) -> None:
-    story.use(ONE)
-    parent = story.sent(5, "a")
-    story.sent(10, "a", f'{{"parent": "{parent}"}}')
+    parent = story.sent(100, "a")
+    story.sent(110, "a", f'{{"parent": "{parent}"}}')
     story.rows("DELETE FROM zeke_jobs.queue WHERE message_id = %s", parent)
     found = read(story)
-    assert found.oddities.orphans == 1
-    assert len(found.workload.roots) == 1
+    assert [job.attempts for job in found.workload.roots] == [(Attempt(7.0),)] * 3
+    assert (found.oddities.backwards, found.oddities.unfinished, found.oddities.orphans) == (1, 1, 1)
 
 
 def test_the_time_is_the_last_day_or_as_much_of_it_as_is_known(story: Story) -> None:

@@ -1,30 +1,10 @@
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from tests.zeke_jobs.worker.conftest import load
-from zeke_jobs.backtest import load_file, plot
-from zeke_jobs.backtest.comparing import Backtest, Proposal, rehearsal
-from zeke_jobs.backtest.workload import Fleet
+from zeke_jobs.backtest import plot
 from zeke_jobs.errors import ConfigurationError
-
-LOAD = "version: 1\nlength: 4h\ntasks:\n  a: {hourly: [60, 200], takes: 20s}\n  b: {rate: 30/h, takes: {least: 1s, most: 5m}}"
-TASKS = "  a: {{handler: 'H:echo', concurrency: {}, max_wait: 5m}}\n  b: {{handler: 'H:echo', concurrency: 2}}"
-
-
-def answer() -> Backtest:
-    today = load(TASKS.format(2))
-    described = load_file.load_text(LOAD, "load.yaml", today)
-    return rehearsal(described, today, Proposal(load(TASKS.format(1))), Fleet(), datetime(2026, 3, 10, 8, tzinfo=UTC))
-
-
-def test_queues_and_waits_are_drawn_and_named(tmp_path: Path) -> None:
-    plot.draw(answer(), tmp_path / "out.svg")
-    drawn = (tmp_path / "out.svg").read_text()
-    for text in ("due jobs that wait", "95th percentile", "today", "proposed", "max_wait", "UTC", "min"):
-        assert f"<!-- {text}" in drawn or f">{text}" in drawn or text in drawn
 
 
 def test_without_matplotlib_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,8 +13,11 @@ from zeke_jobs.backtest.workload import Attempt, Fleet, Job, Workload
 class Day:
     """A workload that is written line by line."""
 
-    def __init__(self, end: float = 1000.0) -> None:
+    def __init__(self, *jobs: tuple[str, float, float], end: float = 1000.0) -> None:
+        """Jobs of a task, sent then, that take so long."""
         self.workload = Workload(end=end)
+        for job in jobs:
+            self.job(*job)
 
     def job(
         self, task: str, sent: float, *held: float, how: tuple[Any, ...] = (), parent: Job | None = None, **kind: Any
@@ -31,12 +34,12 @@ class Day:
     def simulation(self, tasks: str, top: str = "", fleet: Fleet = Fleet(1, 8), **kind: Any) -> Simulation:  # noqa: B008
         return Simulation(self.workload, load(tasks, top), fleet, **kind)
 
-    def starts(self, tasks: str, top: str = "", fleet: Fleet = Fleet(1, 8), **kind: Any) -> dict[str, list[float]]:  # noqa: B008
-        """When jobs of each task started first."""
-        return {name: list(task.starts) for name, task in self.figures(tasks, top, fleet, **kind).tasks.items()}
+    def figures(self, *words: Any, **kind: Any) -> Figures:
+        return self.simulation(*words, **kind).run()
 
-    def figures(self, tasks: str, top: str = "", fleet: Fleet = Fleet(1, 8), **kind: Any) -> Figures:  # noqa: B008
-        return self.simulation(tasks, top, fleet, **kind).run()
+    def starts(self, tasks: str) -> dict[str, list[float]]:
+        """When jobs of each task started first."""
+        return {name: list(task.starts) for name, task in self.figures(tasks).tasks.items()}
 
 
 def test_a_higher_limit_of_retries_lets_what_failed_to_the_last_fail_more_often() -> None:
@@ -68,9 +71,7 @@ def test_a_tick_is_skipped_while_the_job_of_an_earlier_one_has_not_ended() -> No
 
 
 def test_a_full_queue_refuses_what_is_sent() -> None:
-    day = Day()
-    for sent in (0, 1, 2, 3):
-        day.job("a", sent, 10)
+    day = Day(("a", 0, 10), ("a", 1, 10), ("a", 2, 10), ("a", 3, 10))
     shown = day.figures("  a: {handler: 'H:echo', concurrency: 1, max_queued: 1}").tasks["a"]
     assert (shown.jobs, shown.refused) == (2, 2)
 
@@ -91,33 +92,22 @@ def test_a_job_that_meets_a_full_queue_sends_again_each_half_minute() -> None:
 
 
 def test_a_send_into_a_full_queue_that_never_empties_is_refused() -> None:
-    day = Day()
-    day.job("b", 0, 1)
-    parent = day.job("a", 0, 1)
-    day.job("b", 1, 1, parent=parent)
+    day = Day(("b", 0, 1))
+    day.job("b", 1, 1, parent=day.job("a", 0, 1))
     shown = day.figures(BOUNDED.format("true"))
     assert (shown.tasks["a"].completed, shown.tasks["b"].refused) == (1, 1)
 
 
 def test_a_paused_job_and_one_that_comes_too_late_are_left() -> None:
-    day = Day(end=100)
-    day.job("a", 0, 10)
+    day = Day(("a", 0, 10), end=100)
     shown = day.figures("  a: {handler: 'H:echo', paused: true}", horizon=100.0).tasks["a"]
     assert (shown.unstarted, shown.left, shown.wait_p50) == (1, 1, 100)
     assert shown.held_by == {"paused": 100}
 
 
-def test_a_task_that_the_configuration_lacks_is_left_out_and_counted() -> None:
-    day = Day()
-    day.job("gone", 0, 10)
-    day.job("a", 0, 10)
-    assert day.figures("  a: {handler: 'H:echo'}").unserved == {"gone": 1}
-
-
-def test_an_alias_is_its_task() -> None:
-    day = Day()
-    day.job("former", 0, 10)
-    assert day.starts("  a: {handler: 'H:echo', aliases: [former]}") == {"a": [0]}
+def test_an_alias_is_its_task_and_a_task_that_the_configuration_lacks_is_left_out_and_counted() -> None:
+    shown = Day(("gone", 0, 10), ("former", 0, 10)).figures("  a: {handler: 'H:echo', aliases: [former]}")
+    assert (shown.unserved, list(shown.tasks["a"].starts)) == ({"gone": 1}, [0])
 
 
 def test_a_claim_follows_a_due_time_and_an_end_after_the_wake_up() -> None:
@@ -130,9 +120,7 @@ def test_a_claim_follows_a_due_time_and_an_end_after_the_wake_up() -> None:
 
 def test_each_limit_is_told_how_long_it_held_jobs_back() -> None:
     # The pool is full for 10 s, then the only thread is busy with c until 30.
-    day = Day(end=100)
-    day.job("a", 0, 10)
-    day.job("b", 0, 5)
+    day = Day(("a", 0, 10), ("b", 0, 5), end=100)
     day.job("c", 5, 20, priority=1)
     tasks = "  a: {handler: 'H:echo', uses: [pool], priority: 9}\n  b: {handler: 'H:echo', uses: [pool]}\n  c: {handler: 'H:echo'}"
     shown = day.figures(tasks, "limits: {pool: {concurrency: 1}}", fleet=Fleet(1, 1))
@@ -141,19 +129,10 @@ def test_each_limit_is_told_how_long_it_held_jobs_back() -> None:
     assert shown.limits["limit/pool"].utilisation == pytest.approx(0.15)
 
 
-def test_waits_beyond_max_wait_are_breaches() -> None:
-    day = Day()
-    for _ in range(3):
-        day.job("a", 0, 10)
-    assert day.figures("  a: {handler: 'H:echo', concurrency: 1, max_wait: 15s}").tasks["a"].breaches == 1
-
-
-def test_jobs_of_before_fill_the_queue_and_are_not_counted() -> None:
-    day = Day()
-    day.job("a", -5, 10)
-    day.job("a", 0, 10)
-    shown = day.figures("  a: {handler: 'H:echo', concurrency: 1}").tasks["a"]
-    assert (shown.jobs, shown.wait_p50) == (1, 5)
+def test_waits_beyond_max_wait_are_breaches_and_jobs_of_before_fill_the_queue_and_are_not_counted() -> None:
+    day = Day(("a", -5, 10), ("a", 0, 10), ("a", 0, 10))
+    shown = day.figures("  a: {handler: 'H:echo', concurrency: 1, max_wait: 10s}").tasks["a"]
+    assert (shown.jobs, shown.wait_p50, shown.breaches) == (2, 10, 1)
 
 
 def test_the_same_seed_gives_the_same_answer_and_another_one_another() -> None:
