@@ -13,9 +13,8 @@ from psycopg2 import OperationalError
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
+from tests.zeke_jobs.commands import Cli, MakeTask
 from tests.zeke_jobs.control import pg_boss_schema as boss
-from zeke_jobs.cli.root import app
-from zeke_jobs.cli.run import run
 from zeke_jobs.control import pg_boss
 from zeke_jobs.errors import ConfigurationError, UnknownTask
 from zeke_jobs.payload.model import Payload
@@ -46,48 +45,53 @@ def conn(url: str) -> Iterator[Connection]:
         yield connection
 
 
-@pytest.fixture
-def settle(conn: Connection, make_task: Callable[..., None]) -> Callable[[str], None]:
-    """Makes a pg-boss of a version, then our tables and two tasks."""
+class There:
+    """A pg-boss beside our tables, which have two tasks."""
 
-    def make(version: str) -> None:
+    def __init__(self, conn: Connection, make_task: MakeTask, version: str) -> None:
+        self.conn, self.version = conn, version
         boss.install(conn, version, "fetch-page", "old-mail", "unknown")
         migrate.migrate(conn)
         make_task("fetch", Page, aliases=["fetch-page"])
         make_task("mail", None)
 
-    return make
+    def put(self, name: str = "old-mail", data: Any = None, **columns: Any) -> uuid.UUID:
+        return boss.put(self.conn, name, {} if data is None else data, **columns)
+
+    def take(self, **options: Any) -> pg_boss.Report:
+        usual = {"schema": "pgboss", "names": {"old-mail": "mail"}, "recent": RECENT, "by": "ada"}
+        return pg_boss.Import(self.conn, **{**usual, **options}).run()
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        with self.conn.cursor() as cursor:
+            cursor.execute(sql)
+            return cursor.fetchall() if cursor.description else []
 
 
-def take(conn: Connection, **options: Any) -> pg_boss.Report:
-    return pg_boss.Import(
-        conn, **{"schema": "pgboss", "names": {"old-mail": "mail"}, "recent": RECENT, "by": "ada", **options}
-    ).run()
+@pytest.fixture
+def there(conn: Connection, make_task: MakeTask, request: pytest.FixtureRequest) -> There:
+    return There(conn, make_task, getattr(request, "param", "later 12"))
 
 
 def our_jobs() -> dict[uuid.UUID, Any]:
     return {job.id: job for job in zeke_jobs.jobs()}
 
 
-@pytest.mark.parametrize("version", list(boss.VERSIONS))
-def test_queued_scheduled_and_recent_jobs_become_jobs_of_their_tasks(
-    conn: Connection, settle: Callable[[str], None], version: str
-) -> None:
-    settle(version)
-    queued = boss.put(conn, "fetch-page", {"pageUrl": "a"}, priority=5, created_on="2026-01-01T00:00:00.000001Z")
-    later = boss.put(conn, "old-mail", {"to": "ada"}, start_after=LATER)
-    again = boss.put(
-        conn, "old-mail", None, state="retry", retry_count=1, started_on="2026-01-01T00:00:00Z",
+@pytest.mark.parametrize("there", list(boss.VERSIONS), indirect=True)
+def test_queued_scheduled_and_recent_jobs_become_jobs_of_their_tasks(there: There) -> None:
+    queued = there.put("fetch-page", {"pageUrl": "a"}, priority=5, created_on="2026-01-01T00:00:00.000001Z")
+    later = there.put("old-mail", {"to": "ada"}, start_after=LATER)
+    again = there.put("old-mail", None, state="retry", retry_count=1, started_on="2026-01-01T00:00:00Z",
         output=json.dumps({"name": "TypeError", "message": "no", "stack": "TypeError: no\n  at x"}),
     )  # fmt: skip
     times: dict[str, Any] = {"started_on": datetime.now(UTC), "completed_on": datetime.now(UTC)}
-    done = boss.put(conn, "old-mail", {}, state="completed", output='{"sent": true}', **times)
-    failed = boss.put(conn, "old-mail", {}, state="failed", retry_count=2, output='{"value": "gone"}', **times)
-    ancient = boss.put(conn, "old-mail", {}, state="completed", completed_on="2020-01-01T00:00:00Z")
-    active = boss.put(conn, "old-mail", {}, state="active", started_on=datetime.now(UTC))
-    boss.put(conn, "unknown", {})
+    done = there.put(state="completed", output='{"sent": true}', **times)
+    failed = there.put(state="failed", retry_count=2, output='{"value": "gone"}', **times)
+    ancient = there.put(state="completed", completed_on="2020-01-01T00:00:00Z")
+    active = there.put(state="active", started_on=datetime.now(UTC))
+    there.put("unknown", {})
 
-    report = take(conn)
+    report = there.take()
 
     jobs = our_jobs()
     assert set(jobs) == {queued, later, again, done, failed}
@@ -99,32 +103,25 @@ def test_queued_scheduled_and_recent_jobs_become_jobs_of_their_tasks(
     assert (jobs[done].status, jobs[done].output) == ("completed", {"sent": True})
     assert (jobs[failed].status, jobs[failed].retry_count) == ("failed", 2)
     assert jobs[failed].error_line() == 'Error: {"value": "gone"}'
-    there = boss.states(conn)
-    assert {there[one] for one in (queued, later, again)} == {"cancelled"}
-    assert [there[one] for one in (done, failed, ancient, active)] == ["completed", "failed", "completed", "active"]
-    assert (report.version, report.jobs.total(), report.unknown) == (boss.VERSIONS[version], 5, ["unknown"])
+    states = boss.states(there.conn)
+    assert {states[one] for one in (queued, later, again)} == {"cancelled"}
+    assert [states[one] for one in (done, failed, ancient, active)] == ["completed", "failed", "completed", "active"]
+    assert (report.version, report.jobs.total(), report.unknown) == (boss.VERSIONS[there.version], 5, ["unknown"])
     assert sum(queue.active for queue in report.queues) == 1
     assert report.left == []
 
 
-def test_taken_twice_nothing_changes_and_it_is_on_record_who_took_how_much(
-    conn: Connection, settle: Callable[[str], None]
-) -> None:
-    settle("12")
-    boss.put(conn, "old-mail", {"n": 1})
-    boss.put(conn, "old-mail", {"n": 2}, state="completed", completed_on=datetime.now(UTC))
-    assert take(conn).jobs.total() == 2
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "SELECT target, said_by, sum(cardinality(jobs)) FROM zeke_jobs.audit WHERE action = 'import' GROUP BY 1, 2"
-        )
-        assert cursor.fetchall() == [("pg-boss/pgboss", "ada", 2)]
+def test_taken_twice_nothing_changes_and_it_is_on_record_who_took_how_much(there: There) -> None:
+    there.put("old-mail", {"n": 1})
+    there.put("old-mail", {"n": 2}, state="completed", completed_on=datetime.now(UTC))
+    assert there.take().jobs.total() == 2
+    audit = "SELECT target, said_by, sum(cardinality(jobs)) FROM zeke_jobs.audit WHERE action = 'import' GROUP BY 1, 2"
+    assert there.rows(audit) == [("pg-boss/pgboss", "ada", 2)]
     before = our_jobs()
-    assert take(conn).jobs.total() == 0
+    assert there.take().jobs.total() == 0
     assert our_jobs() == before
-    with conn.cursor() as cursor:
-        cursor.execute("DELETE FROM zeke_jobs.queue")  # purged, and still not taken again
-    assert take(conn).jobs.total() == 0
+    there.rows("DELETE FROM zeke_jobs.queue")  # purged, and still not taken again
+    assert there.take().jobs.total() == 0
     assert our_jobs() == {}
 
 
@@ -151,61 +148,52 @@ UNFIT: list[tuple[dict[str, Any], str]] = [
 
 
 def test_jobs_that_our_table_cannot_hold_stay_there_and_are_listed_before_and_after(
-    conn: Connection, settle: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+    there: There, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settle("later 12")
     monkeypatch.setattr(pg_boss, "_AT_ONCE", 1)  # pages begin at odd times too
-    odd = {boss.put(conn, "old-mail", {}, **columns): why for columns, why in UNFIT for _ in range(2)}
-    fine = {boss.put(conn, "old-mail", {}) for _ in range(2)}
-    looked = pg_boss.Import(conn, schema="pgboss", names={"old-mail": "mail"}, recent=RECENT).run(commits=False)
-    report = take(conn)
+    odd = {there.put(**columns): why for columns, why in UNFIT for _ in range(2)}
+    fine = {there.put() for _ in range(2)}
+    looked = pg_boss.Import(there.conn, schema="pgboss", names={"old-mail": "mail"}, recent=RECENT).run(commits=False)
+    report = there.take()
     assert set(our_jobs()) == fine
-    assert {one for one, state in boss.states(conn).items() if state != "cancelled"} == {*odd}
+    assert {one for one, state in boss.states(there.conn).items() if state != "cancelled"} == {*odd}
     assert (looked.jobs, looked.left) == (report.jobs, report.left)
     assert len(report.left) == len(odd)
     whys = {uuid.UUID(one.what.removeprefix("job ").partition(",")[0]): one.why for one in report.left}
     assert [whys[job] for job, why in odd.items() if not whys[job].startswith(why)] == []
 
 
-def test_of_two_jobs_with_one_id_only_the_one_that_is_taken_is_cancelled_there(
-    conn: Connection, settle: Callable[[str], None]
-) -> None:
-    settle("12")
-    taken = boss.put(conn, "old-mail", {})
-    boss.put(conn, "unknown", {}, id=str(taken))
-    boss.put(conn, "fetch-page", {"pageUri": "a"}, id=str(taken))
-    report = take(conn)
+def test_of_two_jobs_with_one_id_only_the_one_that_is_taken_is_cancelled_there(there: There) -> None:
+    taken = there.put()
+    there.put("unknown", {}, id=str(taken))
+    there.put("fetch-page", {"pageUri": "a"}, id=str(taken))
+    report = there.take()
     assert set(our_jobs()) == {taken}
     assert report.jobs == {("old-mail", "created"): 1}
-    with conn.cursor() as cursor:
-        cursor.execute("SELECT name, state::text FROM pgboss.job ORDER BY name")
-        assert cursor.fetchall() == [("fetch-page", "created"), ("old-mail", "cancelled"), ("unknown", "created")]
+    states = [("fetch-page", "created"), ("old-mail", "cancelled"), ("unknown", "created")]
+    assert there.rows("SELECT name, state::text FROM pgboss.job ORDER BY name") == states
 
 
-def test_jobs_of_a_flow_stay_there(conn: Connection, settle: Callable[[str], None]) -> None:
-    settle("later 12")
-    boss.put(conn, "old-mail", {}, blocking=True)
-    boss.put(conn, "old-mail", {}, pending_dependencies=1, blocked=True)
-    grouped = boss.put(conn, "old-mail", {}, group_id="tenant-7")
-    report = take(conn)
+def test_jobs_of_a_flow_stay_there(there: There) -> None:
+    there.put(blocking=True)
+    there.put(pending_dependencies=1, blocked=True)
+    grouped = there.put(group_id="tenant-7")
+    report = there.take()
     assert [one.key for one in our_jobs().values()] == ["tenant-7"]
-    assert boss.states(conn)[grouped] == "cancelled"
+    assert boss.states(there.conn)[grouped] == "cancelled"
     assert {one.why for one in report.left} == {"it waits for other jobs of its flow, or they wait for it"}
 
 
-def test_each_job_runs_here_or_there_and_never_at_both(
-    conn: Connection, url: str, settle: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settle("12")
+def test_each_job_runs_here_or_there_and_never_at_both(there: There, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pg_boss, "_AT_ONCE", 3)
-    sent = {boss.put(conn, "old-mail", {"n": n}) for n in range(10)}
+    sent = {there.put("old-mail", {"n": n}) for n in range(10)}
     with closing(connect(url)) as worker:
         with worker.cursor() as cursor:
             # A worker of pg-boss has locked two that it is about to take.
             cursor.execute("BEGIN")
             cursor.execute("SELECT id FROM pgboss.job ORDER BY created_on, id LIMIT 2 FOR UPDATE")
             held = {uuid.UUID(str(row[0])) for row in cursor.fetchall()}
-            take(conn)
+            there.take()
             cursor.execute("COMMIT")
         fetched = set(boss.fetch(worker, "old-mail"))
     assert fetched == held
@@ -213,11 +201,10 @@ def test_each_job_runs_here_or_there_and_never_at_both(
 
 
 def test_a_connection_that_breaks_at_any_statement_loses_and_doubles_nothing(
-    conn: Connection, url: str, settle: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+    there: There, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settle("12")
     monkeypatch.setattr(pg_boss, "_AT_ONCE", 2)
-    sent = {boss.put(conn, "old-mail", {"n": n}) for n in range(5)}
+    sent = {there.put("old-mail", {"n": n}) for n in range(5)}
     for at in range(1, 30):
         with closing(connect(url)) as breaking:
             importing = pg_boss.Import(breaking, schema="pgboss", names={"old-mail": "mail"}, recent=RECENT)
@@ -243,37 +230,30 @@ def test_a_connection_that_breaks_at_any_statement_loses_and_doubles_nothing(
                     pass
                 else:
                     break
-        waiting = {job_id for job_id, state in boss.states(conn).items() if state == "created"}
+        waiting = {job_id for job_id, state in boss.states(there.conn).items() if state == "created"}
         assert waiting.isdisjoint(our_jobs())
         assert waiting | set(our_jobs()) == sent
     assert at > 7
     assert set(our_jobs()) == sent
 
 
-def test_a_singleton_key_is_the_unique_key_of_the_first_and_both_are_taken(
-    conn: Connection, settle: Callable[[str], None]
-) -> None:
-    settle("12")
-    first = boss.put(conn, "old-mail", {}, singleton_key="digest", created_on="2026-01-01T00:00:00Z")
-    boss.put(conn, "old-mail", {}, singleton_key="digest")
-    take(conn)
+def test_a_singleton_key_is_the_unique_key_of_the_first_and_both_are_taken(there: There) -> None:
+    first = there.put(singleton_key="digest", created_on="2026-01-01T00:00:00Z")
+    there.put(singleton_key="digest")
+    there.take()
     assert len(our_jobs()) == 2
     assert zeke_jobs.send("mail", unique_key="digest").id == first
 
 
-def test_schedules_are_taken_with_their_zones_and_are_gone_there(
-    conn: Connection, settle: Callable[[str], None], make_task: Callable[..., None]
-) -> None:
-    settle("12")
+def test_schedules_are_taken_with_their_zones_and_are_gone_there(there: There, make_task: MakeTask) -> None:
     make_task("nightly", None, cron=json.dumps({"at": "0 3 * * *", "timezone": "UTC", "payload": {}}))
-    with conn.cursor() as cursor:
-        cursor.execute("INSERT INTO pgboss.queue (name) VALUES ('nightly'), ('__pgboss__send-it')")
-        cursor.execute("""
-            INSERT INTO pgboss.schedule (name, key, cron, timezone, data) VALUES
-              ('old-mail', 'team-7', '0 8 * * *', 'Europe/Paris', '{"team": 7}'), ('old-mail', '', '*/5 * * * *', NULL, NULL),
-              ('old-mail', 'odd', 'sometimes', 'UTC', NULL), ('nightly', '', '0 3 * * *', 'UTC', NULL), ('unknown', '', '0 3 * * *', 'UTC', NULL)
-        """)
-    report = take(conn)
+    there.rows("INSERT INTO pgboss.queue (name) VALUES ('nightly'), ('__pgboss__send-it')")
+    there.rows("""
+        INSERT INTO pgboss.schedule (name, key, cron, timezone, data) VALUES
+          ('old-mail', 'team-7', '0 8 * * *', 'Europe/Paris', '{"team": 7}'), ('old-mail', '', '*/5 * * * *', NULL, NULL),
+          ('old-mail', 'odd', 'sometimes', 'UTC', NULL), ('nightly', '', '0 3 * * *', 'UTC', NULL), ('unknown', '', '0 3 * * *', 'UTC', NULL)
+    """)
+    report = there.take()
     assert sorted(report.schedules) == ["old-mail/pg-boss", "old-mail/team-7"]
     ours = {one.name: one for one in zeke_jobs.schedules.list()}
     assert (ours["old-mail/team-7"].timezone, ours["old-mail/team-7"].payload) == ("Europe/Paris", {"team": 7})
@@ -282,53 +262,41 @@ def test_schedules_are_taken_with_their_zones_and_are_gone_there(
     assert left["nightly"] == "jobs.yaml has a schedule of its task"
     assert left["unknown"] == "no task has this name"
     assert "cron line" in left["old-mail"]
-    with conn.cursor() as cursor:
-        cursor.execute("SELECT name, key FROM pgboss.schedule ORDER BY name")
-        assert cursor.fetchall() == [("nightly", ""), ("old-mail", "odd"), ("unknown", "")]
-    assert take(conn).schedules == []
+    schedules = there.rows("SELECT name, key FROM pgboss.schedule ORDER BY name")
+    assert schedules == [("nightly", ""), ("old-mail", "odd"), ("unknown", "")]
+    assert there.take().schedules == []
 
 
-def test_where_there_is_no_pg_boss_or_no_such_task_that_is_said(
-    conn: Connection, settle: Callable[[str], None]
-) -> None:
+def test_where_there_is_no_pg_boss_or_no_such_task_that_is_said(conn: Connection, make_task: MakeTask) -> None:
     migrate.migrate(conn)  # its views have the schema's name
-    with pytest.raises(
-        ConfigurationError, match="expected a pg-boss of version 10, 11 or 12 in schema pgboss, got none"
-    ):
-        take(conn)
+    none = "expected a pg-boss of version 10, 11 or 12 in schema pgboss, got none"
+    with pytest.raises(ConfigurationError, match=none):
+        pg_boss.Import(conn, schema="pgboss", names={}, recent=RECENT).run()
     with conn.cursor() as cursor:
         cursor.execute("DROP SCHEMA pgboss CASCADE")
-    settle("12")
     with pytest.raises(UnknownTask, match="did you mean 'mail'"):
-        take(conn, names={"old-mail": "mial"})
+        There(conn, make_task, "12").take(names={"old-mail": "mial"})
 
 
-def test_the_command_shows_first_and_takes_then(
-    conn: Connection, settle: Callable[[str], None], capsys: pytest.CaptureFixture[str]
-) -> None:
-    settle("12")
-    boss.put(conn, "old-mail", {})
-    boss.put(conn, "old-mail", {}, start_after=LATER)
-    boss.put(conn, "old-mail", {}, state="active", started_on=datetime.now(UTC))
-    boss.put(conn, "fetch-page", {"pageUri": "a"})
-    boss.put(conn, "unknown", {})
-
-    def said(*options: str) -> list[list[str]]:
-        assert run(app, "zeke-jobs", ["import", "pg-boss", "--map", "old-mail=mail", *options]) == 0
-        return [line.split() for line in capsys.readouterr().out.splitlines()]
-
-    shown = said("--dry-run")
+def test_the_command_shows_first_and_takes_then(there: There, cli: Cli) -> None:
+    there.put()
+    there.put(start_after=LATER)
+    there.put(state="active", started_on=datetime.now(UTC))
+    there.put("fetch-page", {"pageUri": "a"})
+    there.put("unknown")
+    command = ("import", "pg-boss", "--map", "old-mail=mail")
+    shown = [line.split() for line in cli(*command, "--dry-run").out.splitlines()]
     assert shown[0] == ["queue", "task", "queued", "of", "them", "later", "active", "recent", "would", "be", "taken"]
-    assert ["old-mail", "mail", "2", "1", "1", "2"] in shown
+    taken = ["old-mail", "mail", "2", "1", "1", "2"]
+    assert taken in shown
     assert ["fetch-page", "fetch", "1"] in shown
     lines = [" ".join(line) for line in shown]
     assert "left: queue unknown, because no task has its name; --map unknown=TASK says which one it is" in lines
     assert any(line.startswith("left: 1 active job;") for line in lines)
     assert any("did you mean 'page_url'" in line for line in lines)
     assert our_jobs() == {}
-    assert ["old-mail", "mail", "2", "1", "1", "2"] in said()
+    assert taken in [line.split() for line in cli(*command).out.splitlines()]
     assert len(our_jobs()) == 2
-    assert run(app, "zeke-jobs", ["import", "pg-boss", "--json"]) == 0
-    again = json.loads(capsys.readouterr().out)
+    again = cli("import", "pg-boss", "--json").json
     assert (again["jobs"], again["unknown"]) == ([], ["old-mail", "unknown"])
-    assert run(app, "zeke-jobs", ["import", "pg-boss", "--map", "old-mail"]) == 2
+    assert cli("import", "pg-boss", "--map", "old-mail").status == 2
