@@ -1,7 +1,6 @@
 """Sensitive fields stay hidden for the jobs sent with them, in every output, even after the task has changed."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,8 +10,7 @@ from pydantic import BaseModel, Field
 
 import zeke_jobs
 from tests.each import each
-from zeke_jobs.cli.root import app
-from zeke_jobs.cli.run import run
+from tests.zeke_jobs.commands import Cli, MakeTask
 from zeke_jobs.config import load_text
 from zeke_jobs.core import redaction
 from zeke_jobs.errors import ConfigurationError
@@ -96,7 +94,7 @@ def leaks(text: str) -> list[str]:
 
 
 @pytest.fixture
-def job(conn: Connection, make_task: Callable[..., None]) -> str:
+def job(conn: Connection, make_task: MakeTask) -> str:
     make_task("order", Order, sensitive=FIELDS, aliases=["bestellung"], retry_limit=3)
     sent = zeke_jobs.send("order", PAYLOAD, key=f"customer {PHONE}", idempotency_key=f"order of {PHONE}")
     plant(conn, sent.id)
@@ -119,7 +117,7 @@ def test_a_job_stays_masked_when_its_task_is_removed_renamed_or_loses_the_fields
 
 
 def test_many_and_those_of_a_stock_producer_and_of_sql_are_stored_with_their_fields(
-    conn: Connection, make_task: Callable[..., None]
+    conn: Connection, make_task: MakeTask
 ) -> None:
     make_task("order", Order, sensitive=FIELDS, aliases=["bestellung"])
     zeke_jobs.send_many("order", [PAYLOAD, PAYLOAD])
@@ -135,9 +133,7 @@ def test_many_and_those_of_a_stock_producer_and_of_sql_are_stored_with_their_fie
     assert leaks(seen(conn)["zeke_jobs.job"]) == []
 
 
-def test_a_task_without_sensitive_fields_costs_its_rows_nothing(
-    conn: Connection, make_task: Callable[..., None]
-) -> None:
+def test_a_task_without_sensitive_fields_costs_its_rows_nothing(conn: Connection, make_task: MakeTask) -> None:
     make_task("order", Order)
     zeke_jobs.send("order", PAYLOAD)
     zeke_jobs.send_many("order", [PAYLOAD])
@@ -147,7 +143,7 @@ def test_a_task_without_sensitive_fields_costs_its_rows_nothing(
 
 @pytest.mark.parametrize("name", ["order", "bestellung"])
 def test_a_field_that_becomes_sensitive_is_masked_in_the_jobs_that_are_there(
-    conn: Connection, make_task: Callable[..., None], name: str
+    conn: Connection, make_task: MakeTask, name: str
 ) -> None:
     make_task(name, Order, sensitive=["card"])
     job = zeke_jobs.send(name, PAYLOAD)
@@ -160,7 +156,7 @@ def test_a_field_that_becomes_sensitive_is_masked_in_the_jobs_that_are_there(
 
 @pytest.mark.parametrize("state", ["rejected", "done"])
 def test_status_why_and_top_show_nothing_of_it(
-    conn: Connection, job: str, state: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    conn: Connection, job: str, state: str, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "400")
     rows(conn, "UPDATE zeke_jobs.task SET sensitive = '{}'")
@@ -174,8 +170,9 @@ def test_status_why_and_top_show_nothing_of_it(
     shown = ""
     for command in (("status", job), ("status", job, "--json"), ("why", job), ("why", job, "--json"), ("jobs",), ("why", other),
                     ("why", third), ("status", other), ("jobs", "--json"), ("top", "--once")):  # fmt: skip
-        assert run(app, "zeke-jobs", list(command)) == 0
-        said = "".join(capsys.readouterr())
+        ran = cli(*command)
+        assert ran.status == 0
+        said = ran.out + ran.err
         assert leaks(said) == [], command
         shown += said
     assert "Berlin" in shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -201,7 +202,10 @@ LIMIT = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=1000 if os.environ.get("ZEKE_TEST_DEEP") else 20,
+)
 @given(st.dictionaries(NAMES, TASK, min_size=1, max_size=2), LIMIT)
 @example({"a": {"handler": "sample_handlers:tick", "queue": "q" * 100}}, {"concurrency": 1})
 def test_a_generated_file_is_accepted_by_both_or_by_none(

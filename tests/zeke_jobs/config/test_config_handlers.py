@@ -23,26 +23,14 @@ def names(*models: type[BaseModel] | None) -> list[str | None]:
 def test_annotations_say_what_a_handler_takes() -> None:
     handler = resolve_path("sample_handlers:tuned")
     assert names(handler.payload_model, handler.settings_model) == ["Nothing", "Settings"]
-    assert not handler.is_async
-    assert handler.function.__name__ == "tuned"
+    assert (handler.is_async, resolve_path("sample_handlers:later").is_async) == (False, True)
+    for name in ("greet", "tick", "optional"):
+        assert resolve_path(f"sample_handlers:{name}").settings_model is None
 
 
 def test_a_payload_model_may_be_imported_for_the_type_checker_only() -> None:
     assert names(resolve_path("sample_handlers:welcome").payload_model) == ["Welcome"]
-
-
-def test_only_the_type_checking_imports_that_are_needed_are_made() -> None:
-    resolve_path("sample_handlers:welcome")  # nothing_of_this_name stands in the same block
-    assert "nothing_of_this_name" not in sys.modules
-
-
-@pytest.mark.parametrize("name", ["greet", "tick", "optional"])
-def test_a_handler_need_not_take_settings(name: str) -> None:
-    assert resolve_path(f"sample_handlers:{name}").settings_model is None
-
-
-def test_a_coroutine_function_is_async() -> None:
-    assert resolve_path("sample_handlers:later").is_async
+    assert "nothing_of_this_name" not in sys.modules  # it stands in the same block
 
 
 TYPE_CHECKER_ONLY = """

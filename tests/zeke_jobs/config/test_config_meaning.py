@@ -4,8 +4,7 @@ import time
 from datetime import timedelta
 from hashlib import sha256
 
-import pytest
-
+from tests.each import each
 from zeke_jobs import config
 from zeke_jobs.config import Config, Rate, Schedule
 from zeke_jobs.config.limits import Concurrency
@@ -22,19 +21,6 @@ def loaded(stanza: str = "", head: str = "") -> Config:
     )
 
 
-def test_a_task_that_says_nothing_has_the_defaults() -> None:
-    task = loaded().tasks["greet"]
-    assert (task.id, task.handler, task.queue, task.priority) == ("greet", "sample_handlers:greet", "default", 0)
-    assert task.timeout == timedelta(minutes=5)
-    assert task.retry == Retry(
-        limit=3, delay=timedelta(seconds=1), factor=2, max_delay=timedelta(minutes=10), jitter=0.1
-    )
-    assert task.keep == Keep(completed=timedelta(days=7), failed=timedelta(days=30), cancelled=timedelta(days=7))
-    assert task.concurrency == Concurrency(limit=None, per_key=None)
-    assert [task.cron, task.rate, task.unique, task.max_queued, task.max_wait] == [None] * 5
-    assert not task.paused
-
-
 def test_the_files_defaults_come_before_ours_and_merge_key_by_key() -> None:
     task = loaded(
         "retry: {delay: 5s}\nkeep: {completed: 1h}",
@@ -48,27 +34,33 @@ def test_the_files_defaults_come_before_ours_and_merge_key_by_key() -> None:
 
 
 def test_a_task_comes_before_the_files_defaults() -> None:
-    task = loaded("queue: fast\ntimeout: 2s\npriority: 0", "defaults: {queue: slow, timeout: 1m, priority: 3}\n")
-    assert (task.tasks["greet"].queue, task.tasks["greet"].priority) == ("fast", 0)
-    assert task.tasks["greet"].timeout == timedelta(seconds=2)
-    assert task.queues == ("fast",)
+    found = loaded("queue: fast\ntimeout: 2s\npriority: 0", "defaults: {queue: slow, timeout: 1m, priority: 3}\n")
+    task = found.tasks["greet"]
+    assert (task.queue, task.priority, task.timeout, found.queues) == ("fast", 0, timedelta(seconds=2), ("fast",))
 
 
-@pytest.mark.parametrize(
-    ("written", "meant"),
+@each(
+    ("key", "written", "meant"),
     [
-        ("5", Concurrency(limit=5, per_key=None)),
-        ("{limit: 20, per_key: 1}", Concurrency(limit=20, per_key=1)),
-        ("{per_key: 2}", Concurrency(limit=None, per_key=2)),
+        ("concurrency", "5", Concurrency(limit=5, per_key=None)),
+        ("concurrency", "{limit: 20, per_key: 1}", Concurrency(limit=20, per_key=1)),
+        ("concurrency", "{per_key: 2}", Concurrency(limit=None, per_key=2)),
+        ("unique", "[user_name]", Unique(fields=("user_name",))),
+        ("unique", "{fields: [user_name], while: active}", Unique.model_validate({"fields": ["user_name"], "while": "active"})),
+        ("unique", "{while: period, period: 1h}", Unique.model_validate({"while": "period", "period": "1h"})),
+        ("cron", "'@daily'", Schedule(at="@daily", timezone="Europe/Paris")),  # the file's zone
+        ("cron", "{at: '0 9 * * mon', timezone: Asia/Kathmandu}", Schedule(at="0 9 * * mon", timezone="Asia/Kathmandu")),
     ],
-)
-def test_concurrency_is_a_number_or_a_mapping(written: str, meant: Concurrency) -> None:
-    assert loaded(f"concurrency: {written}").tasks["greet"].concurrency == meant
+)  # fmt: skip
+def test_a_short_form_means_what_its_mapping_does(key: str, written: str, meant: object) -> None:
+    text = (
+        SMALL.replace("greet", "tick" if key == "cron" else "greet") + f"    {key}: {written}\ntimezone: Europe/Paris\n"
+    )
+    (task,) = config.load_text(text, "jobs.yaml").tasks.values()
+    assert getattr(task, key) == meant
 
 
-@pytest.mark.parametrize(
-    ("written", "count", "period"), [("10/s", 10, 1), ("60/m", 60, 60), ("7/h", 7, 3600), ("1000/d", 1000, 86400)]
-)
+@each(("written", "count", "period"), [("10/s", 10, 1), ("60/m", 60, 60), ("7/h", 7, 3600), ("1000/d", 1000, 86400)])
 def test_a_rate_is_a_count_in_a_time(written: str, count: int, period: int) -> None:
     rate = loaded(f"rate: {written}").tasks["greet"].rate
     assert rate is not None
@@ -76,7 +68,7 @@ def test_a_rate_is_a_count_in_a_time(written: str, count: int, period: int) -> N
     assert str(rate) == written
 
 
-@pytest.mark.parametrize("written", ["{limit: 20/m, burst: 10}", "{limit: 1/s, burst: 1}", "{limit: 3/d, burst: 1}"])
+@each("written", ["{limit: 20/m, burst: 10}", "{limit: 1/s, burst: 1}", "{limit: 3/d, burst: 1}"])
 def test_a_burst_of_half_of_the_rate_is_accepted(written: str) -> None:
     assert loaded(f"rate: {written}").tasks["greet"].rate is not None
 
@@ -90,55 +82,6 @@ def test_a_limit_counts_units_by_their_own_names() -> None:
         "tokens": ("90/m", 45),
         "pages": ("10/s", 0),
     }
-
-
-def test_a_cron_line_alone_takes_the_files_zone() -> None:
-    text = "version: 1\ntimezone: Europe/Paris\ntasks: {tick: {handler: 'sample_handlers:tick', cron: '@daily'}}\n"
-    assert config.load_text(text, "jobs.yaml").tasks["tick"].cron == Schedule(at="@daily", timezone="Europe/Paris")
-
-
-def test_a_cron_mapping_says_everything() -> None:
-    schedule = loaded(
-        "cron: {at: '0 9 * * mon', timezone: Asia/Kathmandu, missed: all, window: 2h, overlap: allow,"
-        " jitter: 30s, payload: {userName: Ada}, paused: true}"
-    )
-    assert schedule.tasks["greet"].cron == Schedule(
-        at="0 9 * * mon",
-        timezone="Asia/Kathmandu",
-        missed="all",
-        window=timedelta(hours=2),
-        overlap="allow",
-        jitter=timedelta(seconds=30),
-        payload={"userName": "Ada"},
-        paused=True,
-    )
-
-
-@pytest.mark.parametrize(
-    ("written", "meant"),
-    [
-        ("[user_name]", Unique(fields=("user_name",))),
-        ("{fields: [user_name], while: active}", Unique.model_validate({"fields": ["user_name"], "while": "active"})),
-        ("{while: period, period: 1h}", Unique.model_validate({"while": "period", "period": "1h"})),
-    ],
-)
-def test_unique_is_a_list_or_a_mapping(written: str, meant: Unique) -> None:
-    assert loaded(f"unique: {written}").tasks["greet"].unique == meant
-
-
-def test_the_rest_of_a_task_is_as_written() -> None:
-    task = loaded(
-        "description: Say hello\naliases: [hello, say.hello]\nuses: [ai]\nmax_queued: 100\nsensitive: [user_name]\n"
-        "max_wait: 2m\npaused: true\npriority: -100",
-        "limits: {ai: {description: Slots, concurrency: 8, rate: 60/m, paused: true}}\nmigrations: [actors.store]\n",
-    )
-    greet = task.tasks["greet"]
-    assert (greet.description, greet.aliases, greet.uses) == ("Say hello", ("hello", "say.hello"), ("ai",))
-    assert (greet.max_queued, greet.sensitive, greet.paused, greet.priority) == (100, ("user_name",), True, -100)
-    limit = task.limits["ai"]
-    assert (limit.name, limit.description, limit.concurrency, str(limit.rate)) == ("ai", "Slots", 8, "60/m")
-    assert limit.paused
-    assert task.migrations == ("actors.store",)
 
 
 def test_a_task_is_found_by_id_and_alias() -> None:

@@ -1,6 +1,7 @@
 """Every text is accepted or refused in words, with places that exist in the text."""
 
 import json
+import os
 from typing import Any
 
 from hypothesis import HealthCheck, example, given, settings
@@ -33,39 +34,10 @@ KEYS = [
     *("concurrency", "per_key", "sensitive", "timeout", "priority", "payload", "tick", "ai", "nested", "place"),
 ]
 TOKENS = st.sampled_from(
-    [
-        *"*&!|>%@`'\"#,[]{}:?-~ \n\t",
-        "\n  ",
-        "\n    ",
-        ": ",
-        "- ",
-        "<<: ",
-        "---\n",
-        "...\n",
-        "!!",
-        "\\U",
-        "\r",
-        "\x85",
-        "\u2028",
-    ]
-    + [
-        "*/5 * * * *",
-        "@daily",
-        "yes",
-        "12:30",
-        "010",
-        "${X}",
-        "5m",
-        "60/m",
-        "null",
-        "\ufeff",
-        "\ud800",
-        "\0",
-        "é",
-        "🦉",
-    ]
+    [*"*&!|>%@`'\"#,[]{}:?-~ \n\t", "\n  ", "\n    ", ": ", "- ", "<<: ", "---\n", "...\n", "!!", "\\U", "\r", "\x85", "\u2028"]
+    + ["*/5 * * * *", "@daily", "yes", "12:30", "010", "${X}", "5m", "60/m", "null", "\ufeff", "\ud800", "\0", "é", "🦉"]
     + [f"{key}: " for key in KEYS]
-)
+)  # fmt: skip
 SCALARS = (
     st.none()
     | st.booleans()
@@ -82,11 +54,40 @@ VALUES = st.recursive(
     max_leaves=25,
 )
 
-relaxed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+def in_its_place(value: dict[str, Any], place: str) -> str:
+    base: dict[str, Any] = {"version": 1, "tasks": {"t": {"handler": "sample_handlers:tuned"}}}
+    at = {"task": base["tasks"]["t"], "limit": base.setdefault("limits", {}).setdefault("ai", {}), "file": base}
+    at[place].update(value)
+    return json.dumps(base)
 
 
-def speaks_of(text: str) -> None:
-    """Check the text: it is fine, or every fault has a place in it and reads as one."""
+TEXTS = (
+    st.text(max_size=200)
+    | st.lists(TOKENS, max_size=40).map("".join)
+    # the good file with a stretch replaced
+    | st.builds(lambda at, length, token: GOOD[:at] + token + GOOD[at + length :], st.integers(0, len(GOOD)), st.integers(0, 12), TOKENS)
+    | st.builds(in_its_place, st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=8), st.sampled_from(["task", "file", "limit"]))
+)  # fmt: skip
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=1000 if os.environ.get("ZEKE_TEST_DEEP") else 120,
+)
+@given(TEXTS)
+@example("")
+@example("defaults:")
+@example("@\u00ad")
+@example("\ufeff")
+@example('a: "\\UFFFFFFFF"')
+@example("? [a, b]\n: c\n")
+@example("[" * 5000)
+@example("- " * 3000)
+@example("version: 1\ntasks: {a: {handler: 'sample_handlers:greet', cron: '@daily', unique: {while: 5}}}")
+@example("*\t")
+@example("a: *\t# a comment")
+def test_a_text_is_fine_or_every_fault_has_a_place_in_it_and_reads_as_one(text: str) -> None:
     config, found = check(text, "jobs.yaml")
     assert (config is None) == bool(found)
     lines = split_lines(text)
@@ -98,49 +99,6 @@ def speaks_of(text: str) -> None:
         assert ", got " in one.message
         assert str(one).count("\n") <= 3
         assert all(char.isprintable() or char in "\n\t" for char in str(one))
-
-
-@relaxed
-@given(st.text(max_size=200))
-@example("")
-@example("defaults:")
-@example("@\u00ad")
-@example("\ufeff")
-@example('a: "\\UFFFFFFFF"')
-@example("? [a, b]\n: c\n")
-@example("[" * 5000)
-@example("- " * 3000)
-@example("version: 1\ntasks: {a: {handler: 'sample_handlers:greet', cron: '@daily', unique: {while: 5}}}")
-def test_any_text(text: str) -> None:
-    speaks_of(text)
-
-
-@relaxed
-@given(st.lists(TOKENS, max_size=40).map("".join))
-@example("*\t")
-@example("a: *\t# a comment")
-def test_text_made_of_what_yaml_is_made_of(text: str) -> None:
-    speaks_of(text)
-
-
-@relaxed
-@given(st.integers(0, len(GOOD)), st.integers(0, 12), TOKENS)
-def test_a_good_file_with_a_stretch_replaced(at: int, length: int, token: str) -> None:
-    speaks_of(GOOD[:at] + token + GOOD[at + length :])
-
-
-@relaxed
-@given(st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=8), st.sampled_from(["task", "file", "limit"]))
-def test_any_value_in_its_place(value: Any, place: str) -> None:
-    base: dict[str, Any] = {"version": 1, "tasks": {"t": {"handler": "sample_handlers:tuned"}}}
-    match place:
-        case "task":
-            base["tasks"]["t"] |= value
-        case "limit":
-            base["limits"] = {"ai": value}
-        case _:
-            base |= value
-    speaks_of(json.dumps(base))
 
 
 def test_the_good_file_is_good() -> None:

@@ -56,14 +56,9 @@ def test_a_model_that_speaks_of_something_else_is_quoted() -> None:
     assert [one.message for one in found] == ["expected a base_url where kind is remote, got none"]
 
 
-def test_substitution_reaches_every_depth(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_substitution_reaches_every_depth_and_its_values_are_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A", "1")
-    done = substitute({"a": ["${A}", {"b": "<${A}${A}>"}], "c": "$${A} $A $", "d": 5})
-    assert done.value == {"a": ["1", {"b": "<11>"}], "c": "${A} $A $", "d": 5}
-    assert {secret.path for secret in done.secrets} == {("a", 0), ("a", 1, "b")}
-
-
-def test_values_from_the_environment_are_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("A", "${B}")
-    monkeypatch.setenv("B", "no")
-    assert substitute("${A}").value == "${B}"
+    monkeypatch.setenv("B", "${A}")
+    done = substitute({"a": ["${A}", {"b": "<${A}${A}>"}], "c": "$${A} $A $", "d": 5, "e": "${B}"})
+    assert done.value == {"a": ["1", {"b": "<11>"}], "c": "${A} $A $", "d": 5, "e": "${A}"}
+    assert {secret.path for secret in done.secrets} == {("a", 0), ("a", 1, "b"), ("e",)}

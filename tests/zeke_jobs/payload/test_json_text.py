@@ -39,12 +39,15 @@ class Thing(Payload):
 def test_what_is_accepted_comes_back_from_postgres_as_it_was(conn: Connection, value: Any) -> None:
     try:
         text = encode(value)
-    except UnfitForJson:
+    except UnfitForJson as error:
+        refusal = error.message
+    else:
+        with conn.cursor() as cursor:
+            cursor.execute("SELECT %s::jsonb::text", (text,))
+            (stored,) = cursor.fetchone() or (None,)
+        assert same(json.loads(stored), value)
         return
-    with conn.cursor() as cursor:
-        cursor.execute("SELECT %s::jsonb::text", (text,))
-        (stored,) = cursor.fetchone() or (None,)
-    assert same(json.loads(stored), value)
+    assert refusal.startswith("expected ") or "got " in refusal
 
 
 def same(stored: Any, value: Any) -> bool:
@@ -56,19 +59,8 @@ def same(stored: Any, value: Any) -> bool:
     return bool(float(stored) == value if isinstance(value, float) else stored == value)
 
 
-@given(value=values)
-def test_a_refusal_names_a_place_and_an_acceptance_is_valid_json(value: Any) -> None:
-    try:
-        text = encode(value)
-    except UnfitForJson as error:
-        text = None
-        message = error.message
-    assert json.loads(text) == value if text is not None else "expected" in message
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
+def test_python_values_become_what_json_has_for_them() -> None:
+    for value, text in (
         (UUID(int=1), '"00000000-0000-0000-0000-000000000001"'),
         (datetime(2026, 1, 2, tzinfo=UTC), '"2026-01-02T00:00:00+00:00"'),
         (date(2026, 1, 2), '"2026-01-02"'),
@@ -78,10 +70,8 @@ def test_a_refusal_names_a_place_and_an_acceptance_is_valid_json(value: Any) -> 
         ("ünï", '"ünï"'),
         ("\\u0000", '"\\\\u0000"'),
         (2**63 - 1, "9223372036854775807"),
-    ],
-)
-def test_python_values_become_what_json_has_for_them(value: Any, text: str) -> None:
-    assert encode(value) == text
+    ):
+        assert encode(value) == text
 
 
 deep: list[Any] = []

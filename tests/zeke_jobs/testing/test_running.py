@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import Any
+from typing import Any, TypeAlias
 
 import psycopg2
 import pytest
@@ -30,8 +30,11 @@ TASKS = """
 """
 
 
+Runner: TypeAlias = Callable[..., list[zeke_jobs.Job]]
+
+
 @pytest.fixture
-def run_jobs(database: str) -> Iterator[Callable[..., list[zeke_jobs.Job]]]:
+def run_jobs(database: str) -> Iterator[Runner]:
     config = load(TASKS, f"limits: {{ai: {{concurrency: 2}}}}\nservices: {{desk: {{use: '{DESK}'}}}}")
     CALLS.clear()
     prepare(database, config)
@@ -44,7 +47,7 @@ def ended(jobs: list[zeke_jobs.Job]) -> Counter[tuple[str, str]]:
     return Counter((job.task_id, job.status) for job in jobs)
 
 
-def test_a_due_job_that_may_not_start_stops_no_other(run_jobs: Callable[..., Any]) -> None:
+def test_a_due_job_that_may_not_start_stops_no_other(run_jobs: Runner) -> None:
     zeke_jobs.send("paused")
     zeke_jobs.send("strict", key="a")
     zeke_jobs.send("strict", key="a")  # behind one that will fail
@@ -57,35 +60,29 @@ def test_a_due_job_that_may_not_start_stops_no_other(run_jobs: Callable[..., Any
     assert blocked["jobs"] == {"paused": 1, "strict": 1}
 
 
-def test_jobs_of_a_rate_and_of_a_closed_limit_run_when_it_lets_them(run_jobs: Callable[..., Any]) -> None:
+def test_jobs_of_a_rate_and_of_a_closed_limit_run_when_it_lets_them(run_jobs: Runner) -> None:
     zeke_jobs.send_many("rare", [{"n": n} for n in range(5)])
     zeke_jobs.send_many("rare-by-key", [{}] * 3, keys=["a", "a", "b"])
     zeke_jobs.send_many("throttled", [{}, {}])
     assert ended(run_jobs()) == {("rare", "completed"): 1, ("rare-by-key", "completed"): 2}
-    assert ended(run_jobs(waits=False)) == {
-        ("rare", "completed"): 4,
-        ("rare-by-key", "completed"): 1,
-        ("throttled", "completed"): 2,
-    }
+    later = {("rare", "completed"): 4, ("rare-by-key", "completed"): 1, ("throttled", "completed"): 2}
+    assert ended(run_jobs(waits=False)) == later
 
 
 @pytest.mark.parametrize("in_transaction", [False, True])
-def test_jobs_that_expire_end_their_batch(run_jobs: Callable[..., Any], database: str, in_transaction: bool) -> None:
+def test_jobs_that_expire_end_their_batch(run_jobs: Runner, database: str, in_transaction: bool) -> None:
     with closing(psycopg2.connect(database)) as conn:
         conn.autocommit = not in_transaction
         options: Any = {"connection": conn}
         zeke_jobs.send_many("paused", [{}, {}], batch="import-42", then=("echo", {"n": 1}), expires=60, **options)
         zeke_jobs.send("echo", delay=30, **options)
         found = run_jobs(waits=False, **options)
-        assert [(job.task_id, job.status) for job in found] == [
-            ("echo", "completed"),
-            *[("paused", "cancelled")] * 2,
-            ("echo", "completed"),
-        ]
+        expected = [("echo", "completed"), *[("paused", "cancelled")] * 2, ("echo", "completed")]
+        assert [(job.task_id, job.status) for job in found] == expected
         assert zeke_jobs.batch_status("import-42", **options).cancelled == 2
 
 
-def test_async_handlers_run_with_what_they_await(run_jobs: Callable[..., Any], database: str) -> None:
+def test_async_handlers_run_with_what_they_await(run_jobs: Runner, database: str) -> None:
     with closing(psycopg2.connect(database)) as conn:
         conn.autocommit = True
         conn.cursor().execute("CREATE TABLE written (n integer)")
@@ -99,7 +96,7 @@ def test_async_handlers_run_with_what_they_await(run_jobs: Callable[..., Any], d
     assert CALLS.count(("opened", "event loop")) == 1
 
 
-def test_they_run_in_a_test_that_is_async_itself(run_jobs: Callable[..., Any]) -> None:
+def test_they_run_in_a_test_that_is_async_itself(run_jobs: Runner) -> None:
     async def test() -> None:
         zeke_jobs.send("everything")
         assert ended(run_jobs(waits=False))["everything", "completed"] == 1
@@ -107,9 +104,7 @@ def test_they_run_in_a_test_that_is_async_itself(run_jobs: Callable[..., Any]) -
     asyncio.run(test())
 
 
-def test_one_in_the_transaction_of_a_test_has_no_transaction_of_its_own(
-    run_jobs: Callable[..., Any], database: str
-) -> None:
+def test_one_in_the_transaction_of_a_test_has_no_transaction_of_its_own(run_jobs: Runner, database: str) -> None:
     with closing(psycopg2.connect(database)) as conn:
         zeke_jobs.send("everything", connection=conn)
         assert ended(run_jobs(waits=False, connection=conn))[("everything", "completed")] == 1
