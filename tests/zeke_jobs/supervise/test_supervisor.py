@@ -151,9 +151,10 @@ FORKS = """
     who = "main" if child else "worker"
     def end(*_):
         os.write(1, f"{who} got SIGTERM\\n".encode())
-        if child: os.kill(child, signal.SIGKILL)
+        if child: os.kill(child, signal.SIGURG); os.waitpid(child, 0)
         sys.exit(0)
     signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGURG, lambda *_: sys.exit(0))  # seen after a SIGTERM that came before
     os.write(1, f"ready\\n{child}\\n".encode())  # in one piece: two processes write here
     while True: time.sleep(0.05)
 """
