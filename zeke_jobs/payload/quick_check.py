@@ -1,93 +1,79 @@
-"""A quick test for payloads of plain fields, lists and models. If it says no, the slower jsonschema decides."""
+"""A quick test for payloads of plain fields, lists and models, by pydantic. If it says no, the slower jsonschema decides."""
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from math import inf
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-Test = Callable[[Any], object]
 _ABOUT = {"title", "description", "default", "examples"}
 _OBJECT = {"type", "properties", "required", "$defs", "additionalProperties", "anyOf"}
-_SIZES = {"minItems", "maxItems"}
-_LENGTHS = {"minLength", "maxLength"}
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_TYPES: dict[str, type] = {"string": str, "boolean": bool, "integer": int, "number": float, "null": type(None)}
-_DEEPEST = 4  # levels of models and lists; a model that contains itself would have no end
+_SIZES = {"minItems": "min_length", "maxItems": "max_length"}
+_LENGTHS = {"minLength": "min_length", "maxLength": "max_length"}
+_UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+_TYPES: dict[str, dict[str, Any]] = {
+    "string": {"type": "str"},
+    "boolean": {"type": "bool"},
+    "integer": {"type": "int"},
+    "number": {"type": "float", "allow_inf_nan": False},
+    "null": {"type": "none"},
+}
+_NEVER: dict[str, Any] = {"type": "is-instance", "cls": type("Nothing", (), {})}
+"""Where a schema has rules unknown to such a test, no value passes."""
 
 
-def quick_test(schema: Mapping[str, Any]) -> Test | None:
-    """A test that passes only payloads that fit ``schema``; None if the schema has rules unknown to such a test."""
-    return _object(schema, schema.get("$defs", {}), 0)
+def quick_test(schema: Mapping[str, Any]) -> Callable[[object], bool]:
+    """A test that passes only payloads that fit ``schema``."""
+    from pydantic_core import SchemaError, SchemaValidator
+
+    models = [{**_core(model), "ref": name} for name, model in schema.get("$defs", {}).items()]
+    whole: Any = {"type": "definitions", "schema": _object(schema), "definitions": models}
+    try:
+        return partial(SchemaValidator(whole).isinstance_python, strict=True)
+    except SchemaError:  # a reference of the schema leads elsewhere
+        return lambda _: False
 
 
-def _object(schema: Mapping[str, Any], models: Mapping[str, Any], depth: int) -> Test | None:
-    if set(schema) - _ABOUT - _OBJECT or isinstance(schema.get("additionalProperties"), dict):
-        return None
-    choices = schema.get("anyOf", [{"required": []}])
-    if any(set(choice) != {"required"} for choice in choices):
-        return None
-    if set(schema) - _ABOUT == {"type", "additionalProperties"} and schema["additionalProperties"] is True:
-        return lambda value: type(value) is dict
-    required = frozenset(schema.get("required", ()))
-    either = [frozenset(choice["required"]) for choice in choices]
-    fields = schema.get("properties", {})
-    tests = {name: test for name, field in fields.items() if (test := _test(field, models, depth)) is not None}
-
-    def fits(payload: Any) -> bool:
-        if type(payload) is not dict or not required <= payload.keys():
-            return False
-        if not any(names <= payload.keys() for names in either):
-            return False
-        for name, value in payload.items():
-            test = tests.get(name)
-            if test is None or not test(value):
-                return False
-        return True
-
-    return fits
+def _object(schema: Mapping[str, Any]) -> dict[str, Any]:
+    rules, others = set(schema) - _ABOUT, schema.get("additionalProperties")
+    if rules == {"type", "additionalProperties"} and others is True:
+        return {"type": "dict"}
+    fields = {name: _core(field) for name, field in schema.get("properties", {}).items()}
+    branches = schema.get("anyOf", [{"required": []}])
+    needed = [{*schema.get("required", ()), *branch.get("required", ())} for branch in branches]
+    if rules - _OBJECT or isinstance(others, dict) or any(set(branch) != {"required"} for branch in branches):
+        return _NEVER
+    return {
+        "type": "union",
+        "choices": [_model(fields, names) for names in needed if names <= fields.keys()] or [_NEVER],
+    }
 
 
-def _test(field: Any, models: Mapping[str, Any], depth: int) -> Test | None:
-    if not isinstance(field, dict) or depth > _DEEPEST:
-        return None
-    rules = set(field) - _ABOUT
+def _model(fields: Mapping[str, Any], required: set[str]) -> dict[str, Any]:
+    own = {
+        name: {"type": "typed-dict-field", "schema": one, "required": name in required} for name, one in fields.items()
+    }
+    return {"type": "typed-dict", "fields": own, "extra_behavior": "forbid"}
+
+
+def _core(field: Any) -> dict[str, Any]:
+    """The schema of pydantic's validator for a field."""
+    rules = set(field) - _ABOUT if isinstance(field, dict) else set()
     if rules == {"$ref"}:
-        name = field["$ref"].removeprefix("#/$defs/")
-        return _test(models[name], models, depth + 1) if name in models else None
+        return {"type": "definition-ref", "schema_ref": field["$ref"].removeprefix("#/$defs/")}
     if rules == {"anyOf"}:
-        return _any(field["anyOf"], models, depth)
-    if field.get("type") == "object":
-        return _object(field, models, depth)
-    if field.get("type") == "array":
-        return _list(field, models, depth) if rules - _SIZES == {"type", "items"} else None
-    return _plain(field, rules)
+        return {"type": "union", "choices": [_core(branch) for branch in field["anyOf"]]}
+    match field:
+        case {"type": "object"}:
+            return _object(field)
+        case {"type": "array", "items": items} if rules <= {"type", "items", *_SIZES}:
+            return {"type": "list", "items_schema": _core(items), **_bounds(field, _SIZES)}
+        case {"type": "string", "format": "uuid"} if rules == {"type", "format"}:
+            return {"type": "str", "pattern": _UUID}
+        case {"type": "string", "enum": choices} if rules == {"type", "enum"}:
+            return {"type": "literal", "expected": choices}
+        case {"type": str(kind)} if kind in _TYPES and rules <= {"type", *(_LENGTHS if kind == "string" else ())}:
+            return {**_TYPES[kind], **_bounds(field, _LENGTHS)}
+    return _NEVER
 
 
-def _any(branches: Sequence[Any], models: Mapping[str, Any], depth: int) -> Test | None:
-    tests = [test for branch in branches if (test := _test(branch, models, depth)) is not None]
-    return (lambda value: any(test(value) for test in tests)) if tests else None
-
-
-def _list(field: Mapping[str, Any], models: Mapping[str, Any], depth: int) -> Test | None:
-    test = _test(field["items"], models, depth + 1)
-    if test is None:
-        return None
-    least, most = field.get("minItems", 0), field.get("maxItems", inf)
-    return lambda value: type(value) is list and least <= len(value) <= most and all(map(test, value))
-
-
-def _plain(field: Mapping[str, Any], rules: set[str]) -> Test | None:
-    kind = _TYPES.get(field["type"]) if isinstance(field.get("type"), str) else None
-    if kind is None:
-        return None
-    if rules == {"type"}:
-        return lambda value: type(value) is kind
-    if rules == {"type", "format"} and field["format"] == "uuid":
-        return lambda value: type(value) is str and _UUID.fullmatch(value)
-    if rules == {"type", "enum"} and kind is str:
-        choices = frozenset(field["enum"])
-        return lambda value: type(value) is str and value in choices
-    if rules - _LENGTHS == {"type"} and kind is str:
-        least, most = field.get("minLength", 0), field.get("maxLength", inf)
-        return lambda value: type(value) is str and least <= len(value) <= most
-    return None
+def _bounds(field: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    return {own: field[name] for name, own in names.items() if name in field}

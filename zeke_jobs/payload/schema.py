@@ -58,7 +58,7 @@ class PayloadSchema:
 
     def fits(self, payload: object) -> bool:
         """Whether the payload surely fits unchanged, a quick test; if it returns False, ``check`` decides."""
-        return self._fits is not None and bool(self._fits(payload))
+        return self._fits is not None and self._fits(payload)
 
     def field(self, name: str) -> str | None:
         """The field with this name in either spelling, or None."""
