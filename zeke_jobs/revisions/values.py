@@ -1,5 +1,6 @@
 """Flattens a configuration to dotted keys with values as in jobs.yaml; plans compare these."""
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from enum import StrEnum
@@ -47,13 +48,7 @@ def top(config: Config) -> Flat:
 
 def same(one: Any, other: Any) -> bool:
     """Whether two values mean the same to their reader: ``1`` differs from ``true`` and from ``1.0``."""
-    if type(one) is not type(other):
-        return False
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(same, one, other))
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
-    return bool(one == other)
+    return type(one) is type(other) and json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def _kept(value: Any) -> Any:
