@@ -34,14 +34,6 @@ _SLICE = 0.5  # seconds of waiting after which a job can be interrupted
 _KEPT = ("PATH", "LD_LIBRARY_PATH", "PYTHONHOME", "LANG", "LC_ALL", "TMPDIR")
 
 
-class _Died(Exception):
-    """A reader ended without an answer, by the signal ``-code`` or with the status ``code``; None if unknown."""
-
-    def __init__(self, code: int | None) -> None:
-        super().__init__(code)
-        self.code = code
-
-
 class _Ticket:
     """A thread's right to a reader. It is given back at the latest when it is garbage-collected."""
 
@@ -76,32 +68,29 @@ class Readers:
         Raises:
             EngineError: the operation's error; ``unreadable``; ``engine_failed`` if no reader can be started.
         """
-        head = {"operation": operation, **arguments}
+        question = joined({"operation": operation, **arguments}, body)
         with self._turn():
-            try:
-                answer, found = self._once(head, body)
-            except _Died as died:
-                if died.code == -Signals.SIGPROF:
-                    raise self._unread(about, died.code) from died
-                try:
-                    answer, found = self._once(head, body, is_fresh=True)
-                except _Died as again:
-                    raise self._unread(about, again.code) from again
+            answer, found = self._once(question)
+            if answer.get("died", -Signals.SIGPROF) != -Signals.SIGPROF:
+                answer, found = self._once(question, is_fresh=True)
         if answer.keys() == {"last"}:
             return found
-        if "code" in answer:
-            raise EngineError(answer["code"], str(answer.get("message")))
-        why = answer.get("failed") or f"it takes too much {answer.get('exceeded')}"
-        raise EngineError("unreadable", f"{about} cannot be read: {why}")
+        raise self._failure(about, answer)
 
-    def _unread(self, about: str, code: int | None) -> EngineError:
-        if code is None or code == -Signals.SIGKILL:
+    def _failure(self, about: str, answer: dict[str, Any]) -> EngineError:
+        died = answer.get("died", 0)
+        if "code" in answer:
+            return EngineError(answer["code"], str(answer.get("message")))
+        if died in (None, -Signals.SIGKILL):
             why = "its reader was killed twice, by nothing of its own, as where memory is short"
             return EngineError("engine_failed", f"{about} is not read: {why}")
-        if code == -Signals.SIGPROF:
-            return EngineError("unreadable", f"{about} cannot be read: it takes more than {self._limits.cpu} s of CPU")
-        how = Signals(-code).name if code < 0 else f"status {code}"
-        return EngineError("unreadable", f"{about} cannot be read: it ended two readers ({how})")
+        if died == -Signals.SIGPROF:
+            why = f"it takes more than {self._limits.cpu} s of CPU"
+        elif died:
+            why = f"it ended two readers ({Signals(-died).name if died < 0 else f'status {died}'})"
+        else:
+            why = answer.get("failed") or f"it takes too much {answer.get('exceeded')}"
+        return EngineError("unreadable", f"{about} cannot be read: {why}")
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -117,23 +106,27 @@ class Readers:
                 self._busy.discard(ticket)
                 self._changed.notify()
 
-    def _once(self, head: dict[str, Any], body: bytes, *, is_fresh: bool = False) -> tuple[dict[str, Any], bytes]:
+    def _once(self, question: bytes, *, is_fresh: bool = False) -> tuple[dict[str, Any], bytes]:
+        """A reader's answer, or how the reader ``died``: by the signal ``-died`` or with this status; None if that is unknown."""
         with self._changed:
             reader = self._idle.pop() if self._idle else None
         if reader is not None and is_fresh:
             reader.close()
             reader = None
         reader = reader or self._new()
+        is_kept = False
         try:
-            answer, found = _exchange(reader, joined(head, body), self._limits)
-        except BaseException:
-            reader.close()  # which ends the process too
-            raise
-        if answer["last"]:
-            reader.close()
-        else:
-            with self._changed:
-                self._idle.append(reader)
+            reader.send_bytes(question)
+            answer, found = _received(reader, self._limits.wall + _GRACE, self._limits.answer + _LARGEST_HEAD)
+            is_kept = answer.get("last") is False
+        except (OSError, EOFError, ValueError):
+            return {"died": None}, b""
+        finally:
+            if is_kept:
+                with self._changed:
+                    self._idle.append(reader)
+            else:
+                reader.close()
         return answer, found
 
     def _new(self) -> Connection:
@@ -146,19 +139,13 @@ class Readers:
         try:
             with theirs, self._changed:
                 socket.send_fds(self._running(), [b"+"], [theirs.fileno()])
-            ready, _ = _received(ours, _START, _LARGEST_HEAD)
+            if "ready" not in _received(ours, _START, _LARGEST_HEAD)[0]:
+                raise EOFError("one was killed as it started")
         except (OSError, EOFError, ValueError) as error:
-            ours.close()
             with self._changed:
                 self._stop()
             reason = f"no process that reads pages can be started: {str(error) or type(error).__name__}"
             raise EngineError("engine_failed", reason, is_away=True) from error
-        except BaseException:
-            ours.close()
-            raise
-        if "ready" not in ready:
-            ours.close()
-            raise EngineError("engine_failed", "a process that reads pages was killed as it started", is_away=True)
         return ours
 
     def _running(self) -> socket.socket:
@@ -186,14 +173,10 @@ class Readers:
         return self._control
 
     def _stop(self) -> None:
-        if self._control is not None:
+        if self._control is not None and self._server is not None:
             self._control.close()
-        if self._server is not None:
-            try:
-                self._server.wait(_GRACE)
-            except subprocess.TimeoutExpired:
-                self._server.kill()
-                self._server.wait()
+            self._server.kill()
+            self._server.wait()
         self._control = self._server = None
 
     def close(self) -> None:
@@ -210,19 +193,6 @@ class Readers:
             if sock is not None:
                 sock.close()
         self._begin()
-
-
-def _exchange(reader: Connection, question: bytes, limits: Limits) -> tuple[dict[str, Any], bytes]:
-    try:
-        reader.send_bytes(question)
-        answer, found = _received(reader, limits.wall + _GRACE, limits.answer + _LARGEST_HEAD)
-    except (OSError, EOFError, ValueError) as error:
-        raise _Died(None) from error
-    if "died" in answer:
-        raise _Died(answer["died"])
-    if not isinstance(answer.get("last"), bool):
-        raise _Died(None)
-    return answer, found
 
 
 def _received(reader: Connection, patience: float, largest: int) -> tuple[dict[str, Any], bytes]:

@@ -1,7 +1,7 @@
 """The process that reads strangers' bytes for a worker: it forks readers, and the kernel ends a reader at its limits.
 
 ``actors.engine.readers.pool`` starts it with a socket, over which it receives one end of a socket for each reader. It has one
-thread, so that it may fork, and its readers share its imports. It ends, with all readers, when the worker ends.
+thread, so that it may fork, and its readers share its imports. It ends when the worker ends; a reader at the latest at its limits.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import resource
-import select
 import signal
 import socket
 import sys
@@ -25,7 +24,6 @@ from typing import Any, NamedTuple
 
 Operation = Callable[..., bytes]
 
-_PAGE = resource.getpagesize()
 _NEARLY = 0.9
 _MIB = 1024 * 1024
 
@@ -45,7 +43,7 @@ class Limits(NamedTuple):
     wall: int = 60
     memory: int = 512 * _MIB
     answer: int = 32 * _MIB
-    growth: int = 24 * _MIB
+    growth: int = 64 * _MIB
 
 
 def joined(head: Mapping[str, Any], body: bytes = b"") -> bytes:
@@ -59,91 +57,42 @@ def parted(message: bytes) -> tuple[dict[str, Any], bytes]:
     return json.loads(head), body
 
 
-class _Server:
-    """Forks a reader for each socket that it receives over ``control``, until the worker closes its end."""
+def _serve(operations: Mapping[str, Operation], limits: Limits, control: socket.socket) -> None:
+    """Fork a keeper and its reader for each socket that comes over ``control``, until the worker closes its end."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the worker may still have jobs to finish; this process ends with it
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # so no keeper stays as a zombie
+    gc.collect()
+    gc.freeze()
+    while given := socket.recv_fds(control, 1, 1)[1]:
+        with Connection(given[0]) as sock:
+            if not os.fork():
+                control.close()
+                _keep(operations, limits, sock)
 
-    def __init__(self, operations: Mapping[str, Operation], limits: Limits, control: socket.socket) -> None:
-        self._operations = operations
-        self._limits = limits
-        self._control = control
-        self._readers: dict[int, Connection] = {}
-        self._ended, self._waker = socket.socketpair()
-        self._poll = select.poll()
 
-    def run(self) -> None:
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)  # the worker may still have jobs to finish; this process ends with it
-        for sock in (self._ended, self._waker):
-            sock.setblocking(False)
-        signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        self._poll.register(self._control, select.POLLIN)
-        self._poll.register(self._ended, select.POLLIN)
-        gc.collect()
-        gc.freeze()
-        while self._round():
-            pass
-        signal.set_wakeup_fd(-1)
-        for pid in self._readers:
-            os.kill(pid, signal.SIGKILL)
-
-    def _round(self) -> bool:
-        events = {number for number, _ in self._poll.poll()}
-        # First the readers that the worker has closed, before their descriptors are used again.
-        for pid, sock in self._readers.items():
-            if sock.fileno() in events:
-                self._poll.unregister(sock)
-                os.kill(pid, signal.SIGKILL)
-        if self._ended.fileno() in events:
-            with suppress(BlockingIOError):
-                self._ended.recv(4096)
-            self._reap()
-        if self._control.fileno() in events:
-            _, given, _, _ = socket.recv_fds(self._control, 1, 1)
-            if not given:
-                return False
-            self._fork(Connection(given[0]))
-        return True
-
-    def _fork(self, sock: Connection) -> None:
-        try:
-            pid = os.fork()
-        except OSError:  # no process or memory is left; the worker notices the closed socket
-            sock.close()
-            return
-        if not pid:
-            signal.set_wakeup_fd(-1)
-            for other in (self._control, self._ended, self._waker):
-                other.close()
-            for reader in self._readers.values():
-                reader.close()
-            _be_reader(self._operations, self._limits, sock)
-        self._readers[pid] = sock
-        self._poll.register(sock, 0)  # reports only that the worker has closed its end
-
-    def _reap(self) -> None:
-        while self._readers:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if not pid:
-                return
-            sock = self._readers.pop(pid)
-            with suppress(KeyError):  # removed before
-                self._poll.unregister(sock)
-            if status:
-                os.set_blocking(sock.fileno(), False)
-                with suppress(OSError):
-                    sock.send_bytes(joined({"died": os.waitstatus_to_exitcode(status)}))
-            sock.close()
+def _keep(operations: Mapping[str, Operation], limits: Limits, sock: Connection) -> None:
+    """Fork the reader and tell the worker how it has died, if it did; never return."""
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        reader = os.fork()
+        if not reader:
+            _be_reader(operations, limits, sock)
+        _, status = os.waitpid(reader, 0)
+        if status:
+            sock.send_bytes(joined({"died": os.waitstatus_to_exitcode(status)}))
+    finally:
+        os._exit(0)
 
 
 def _be_reader(operations: Mapping[str, Operation], limits: Limits, sock: Connection) -> None:
     """Answer one question after another, until the worker closes the socket or this process has grown too much; never return."""
     try:
-        for number in (signal.SIGCHLD, signal.SIGALRM, signal.SIGPROF):
+        for number in (signal.SIGALRM, signal.SIGPROF):
             signal.signal(number, signal.SIG_DFL)
         _confine(limits)
-        born = _own_memory()
+        most = min(_peak() + limits.growth, limits.memory * _NEARLY)
         sock.send_bytes(joined({"ready": os.getpid()}))
         is_last = False
         while not is_last:
@@ -151,7 +100,7 @@ def _be_reader(operations: Mapping[str, Operation], limits: Limits, sock: Connec
             _arm(limits.cpu, limits.wall)
             answer, found = _answer(operations, limits, head, body)
             _arm(0, 0)
-            is_last = "exceeded" in answer or _own_memory() - born > limits.growth
+            is_last = _peak() > most
             sock.send_bytes(joined({**answer, "last": is_last}, found))
     except (OSError, EOFError):
         pass  # the worker has closed the socket
@@ -203,15 +152,6 @@ def _arm(cpu: int, wall: int) -> None:
     signal.setitimer(signal.ITIMER_REAL, wall)
 
 
-def _own_memory() -> int:
-    """Bytes of memory that belong to no file; 0 if the system does not tell."""
-    try:
-        _, resident, shared, *_ = map(int, Path("/proc/self/statm").read_bytes().split())
-    except OSError:
-        return 0
-    return (resident - shared) * _PAGE
-
-
 def _peak() -> int:
     """The highest number of bytes of address space so far; 0 if the system does not tell."""
     try:
@@ -227,7 +167,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     module = import_module(sys.argv[1])
     module.warm_up()
-    _Server(module.OPERATIONS, Limits(*json.loads(sys.argv[2])), socket.socket(fileno=0)).run()
+    _serve(module.OPERATIONS, Limits(*json.loads(sys.argv[2])), socket.socket(fileno=0))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
+
 from actors.engine.contract import EngineError
 
 _KEPT: list[bytearray] = []
@@ -17,7 +19,8 @@ def echo(body: bytes) -> bytes:
 
 
 def who(body: bytes) -> bytes:
-    return json.dumps({"pid": os.getpid(), "server": os.getppid(), "environment": dict(os.environ)}).encode()
+    server = psutil.Process(os.getppid()).ppid()
+    return json.dumps({"pid": os.getpid(), "server": server, "environment": dict(os.environ)}).encode()
 
 
 def _noted(body: bytes) -> None:

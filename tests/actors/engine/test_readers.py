@@ -23,7 +23,7 @@ from tests.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[3]
 ODD = "tests.actors.engine.odd_operations"
-TIGHT = Limits(cpu=1, wall=20, memory=256 * 1024 * 1024, answer=1_000_000)
+TIGHT = Limits(cpu=1, wall=20, memory=256 * 1024 * 1024, answer=1_000_000, growth=16 * 1024 * 1024)
 
 
 @pytest.fixture(scope="module")
@@ -134,8 +134,8 @@ def test_readers_that_were_killed_while_idle_cost_no_page_anything(readers: Read
     for thread in threads:
         thread.join()
     assert len(readers._idle) == 2
-    server = psutil.Process(who(readers)["server"])
-    pids = [child.pid for child in server.children()]
+    keepers = psutil.Process(who(readers)["server"]).children()
+    pids = [keeper.children()[0].pid for keeper in keepers]
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
     eventually(lambda: not any(map(is_there, pids)))
@@ -210,7 +210,7 @@ class Stop(BaseException):
 
 
 def test_a_thread_that_is_interrupted_leaves_nothing_behind(tmp_path: Path) -> None:
-    readers = Readers(ODD, TIGHT._replace(cpu=60), most=1)
+    readers = Readers(ODD, TIGHT._replace(cpu=2), most=1)
     hog, other = tmp_path / "hog", tmp_path / "other"
     stopped: deque[str] = deque()
 
@@ -262,7 +262,7 @@ import sys, threading
 from actors.engine.readers.server import Limits
 from actors.engine.readers.pool import Readers
 from tests.actors.engine.test_readers import ODD, who
-readers = Readers(ODD, Limits(cpu=60))
+readers = Readers(ODD, Limits(cpu=1))
 thread = threading.Thread(target=readers.ask, args=("spin", sys.argv[1].encode()), kwargs={"about": "it"}, daemon=True)
 thread.start()
 found = who(readers)
@@ -271,7 +271,7 @@ thread.join()
 """
 
 
-def test_all_of_them_end_with_their_worker(notes: Path) -> None:
+def test_all_of_them_end_with_their_worker_at_the_latest_at_their_limits(notes: Path) -> None:
     command = [sys.executable, "-c", _WORKER, str(notes)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as worker:
         assert worker.stdout is not None
