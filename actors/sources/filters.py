@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property, lru_cache
@@ -16,7 +16,7 @@ from actors.engine.article.language import text_language
 from actors.outcomes import Outcome
 from actors.sources.likeness import words
 from actors.sources.obtain import Missing
-from actors.sources.patterns import Finder, folded
+from actors.sources.patterns import fits, folded, has_words
 from actors.sources.rules import Conditions, Rule
 from actors.store.items import Item
 from actors.store.sources import MANUAL
@@ -27,7 +27,6 @@ Rules = tuple[tuple[str, Rule], ...]
 
 _READ = 20_000  # characters of the feed's text
 _TAG = re.compile(r"<[^<>]*>")
-_KINDS = ("words", "regex", "author")
 
 
 def named(conn: Connection, rules: Iterable[Rule]) -> Rules:
@@ -46,60 +45,33 @@ class Filters:
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self._said = self._finder("words", "regex")
-        self._authors = self._finder("author")
-        # The other rules are tried only where one of their patterns was found.
-        self._always = {
-            place for place, (_, rule) in enumerate(rules) if not any(getattr(rule.when, kind) for kind in _KINDS)
-        }
-        self._by_author = {place for place, (_, rule) in enumerate(rules) if rule.keep and rule.keep.author}
-        self._scopes: dict[tuple[Any, ...], frozenset[int]] = {}
-
-    def _finder(self, *kinds: str) -> Finder:
-        return Finder([
-            ((place, kind), text, kind != "regex")
-            for place, (_, rule) in enumerate(self._rules)
-            for kind in kinds
-            for text in getattr(rule.when, kind)
-        ])  # fmt: skip
+        self._scopes: dict[tuple[Any, ...], Rules] = {}
 
     def refusal(self, item: Item, text: Text | None = None) -> Missing | None:
         """The rule that drops an item, if any does. What is not known without the ``text`` of its page drops nothing.
 
         A page that somebody asked for is never dropped.
         """
-        scope = self._scope(item)
-        if not scope:
-            return None
         facts = _Facts(item, text)
-        found = self._said.found(facts.title) | self._authors.found(facts.author)
-        also = self._said.found(facts.said)
-        found |= {key for key in also if not self._rules[key[0]][1].when.only_title}  # type: ignore[index]
-        fits: dict[int, bool | None] = {}
-        tried = {key[0] for key in found} | self._always  # type: ignore[index]
-        if facts.is_by_nobody:
-            tried |= self._by_author
-        for place in sorted(tried & scope):
-            name, rule = self._rules[place]
-            fits[place] = _fits(rule.when, place, facts, found)
-            if rule.drop and fits[place]:
+        keeps, is_kept = list[str](), False
+        for name, rule in self._scope(item):
+            is_fit = _fits(rule.when, facts)
+            if rule.drop and is_fit:
                 return Missing(Outcome.FILTERED, f"{name}: {rule}")
-        keeps = [place for place in sorted(scope) if self._rules[place][1].keep]
-        if not keeps or any(fits.get(place, False) is not False for place in keeps):
-            return None
-        named = (f"{self._rules[place][0]}: {self._rules[place][1]}" for place in keeps)
-        return Missing(Outcome.FILTERED, "; ".join(named))
+            if rule.keep:
+                keeps.append(f"{name}: {rule}")
+                is_kept |= is_fit is not False
+        return Missing(Outcome.FILTERED, "; ".join(keeps)) if keeps and not is_kept else None
 
-    def _scope(self, item: Item) -> frozenset[int]:
+    def _scope(self, item: Item) -> Rules:
         """The rules for the item's source."""
         if not self._rules or item.source_type == MANUAL:
-            return frozenset()
+            return ()
         key = (item.source_id, item.source, item.source_url, item.folder)
         if (known := self._scopes.get(key)) is None:
             named = folded(f"{item.source}\n{item.source_url}").casefold()
             folder = [step.casefold() for step in item.folder]
-            every = enumerate(self._rules)
-            known = frozenset(place for place, (_, rule) in every if _applies(rule.when, item, named, folder))
+            known = tuple(one for one in self._rules if _applies(one[1].when, item, named, folder))
             self._scopes[key] = known
         return known
 
@@ -152,13 +124,15 @@ class _Facts:
         return float(seconds) if isinstance(seconds, int | float) else None
 
 
-def _fits(when: Conditions, place: int, facts: _Facts, found: set[Hashable]) -> bool | None:
+def _fits(when: Conditions, facts: _Facts) -> bool | None:
     """Whether all conditions hold; None if that is not known yet."""
-    known: list[bool | None] = [
-        None if kind == "author" and facts.is_by_nobody else (place, kind) in found
-        for kind in _KINDS
-        if getattr(when, kind)
-    ]
+    known: list[bool | None] = []
+    for patterns, find in ((when.words, has_words), (when.regex, fits)):
+        if patterns:
+            places = (facts.title,) if when.only_title else (facts.title, facts.said)
+            known.append(any(find(one, place) for place in places for one in patterns))
+    if when.author:
+        known.append(None if facts.is_by_nobody else any(has_words(one, facts.author) for one in when.author))
     if False in known:
         return False
     if when.older is not None:

@@ -140,7 +140,7 @@ class Readers:
             with theirs, self._changed:
                 socket.send_fds(self._running(), [b"+"], [theirs.fileno()])
             if "ready" not in _received(ours, _START, _LARGEST_HEAD)[0]:
-                raise EOFError("one was killed as it started")
+                raise EOFError("one was killed as it started")  # noqa: TRY301 (told below, as all else)
         except (OSError, EOFError, ValueError) as error:
             with self._changed:
                 self._stop()

@@ -1,7 +1,8 @@
 """The process that reads strangers' bytes for a worker: it forks readers, and the kernel ends a reader at its limits.
 
 ``actors.engine.readers.pool`` starts it with a socket, over which it receives one end of a socket for each reader. It has one
-thread, so that it may fork, and its readers share its imports. It ends when the worker ends; a reader at the latest at its limits.
+thread, so that it may fork, and its readers share its imports. It ends when the worker ends, and a busy
+reader at its limits.
 """
 
 from __future__ import annotations
