@@ -1,6 +1,7 @@
 """Decodes a body's Content-Encoding within a bound of memory."""
 
 import zlib
+from collections.abc import Iterable, Iterator
 
 from actors.engine.contract import EngineError
 
@@ -10,61 +11,41 @@ _STEP = 256 * 1024
 _LARGEST = 64 * 1024 * 1024
 
 
-class Decoder:
-    """Collects a body chunk by chunk; a small body that inflates to a huge one ends at ``limit``.
-
-    Args:
-        encoding: The Content-Encoding header.
-        limit: Most decoded bytes.
+def decoded(chunks: Iterable[bytes], encoding: str, limit: int) -> bytes:
+    """The whole body of chunks as received; a small body that inflates to a huge one ends at ``limit`` bytes.
 
     Raises:
-        EngineError: ``unsupported_type``, an encoding that was not requested.
+        EngineError: ``unsupported_type``, an encoding that was not requested; ``too_large``; ``fetch_failed`` if the body does
+            not fit its encoding, or ends in the middle.
     """
+    name = encoding.strip().lower() or "identity"
+    if name not in {"identity", "gzip", "x-gzip", "deflate"}:
+        raise EngineError("unsupported_type", f"expected gzip or no encoding, got {encoding!r}")
+    body = bytearray()
+    for part in chunks if name == "identity" else _inflated(chunks, name):
+        body += part
+        if len(body) > limit:
+            raise EngineError("too_large", f"the body is larger than {limit} bytes")
+    return bytes(body)
 
-    def __init__(self, encoding: str, limit: int) -> None:
-        self._name = encoding.strip().lower() or "identity"
-        if self._name not in {"identity", "gzip", "x-gzip", "deflate"}:
-            raise EngineError("unsupported_type", f"expected gzip or no encoding, got {encoding!r}")
-        self._limit = limit
-        self._inflater: zlib._Decompress | None = None
-        self.body = bytearray()
 
-    def feed(self, chunk: bytes) -> None:
-        """Add a chunk as received.
-
-        Raises:
-            EngineError: ``too_large``, or ``fetch_failed`` if the chunk does not fit the header.
-        """
-        if self._name == "identity":
-            self._append(chunk)
-            return
+def _inflated(chunks: Iterable[bytes], name: str) -> Iterator[bytes]:
+    inflater = None
+    for chunk in chunks:
         while chunk:
-            inflater = self._inflater = self._inflater or zlib.decompressobj(_EITHER)
+            inflater = inflater or zlib.decompressobj(_EITHER)
             try:
-                self._append(inflater.decompress(chunk, _STEP))
+                yield inflater.decompress(chunk, _STEP)
             except zlib.error as error:
-                raise EngineError("fetch_failed", f"the body is not valid {self._name}: {error}") from error
+                raise EngineError("fetch_failed", f"the body is not valid {name}: {error}") from error
             chunk = inflater.unconsumed_tail
             # A further member may follow; zero padding and other bytes after the end are ignored.
             if inflater.eof and inflater.unused_data.startswith(_GZIP):
-                self._inflater, chunk = None, inflater.unused_data
-
-    def _append(self, data: bytes) -> None:
-        self.body += data
-        if len(self.body) > self._limit:
-            raise EngineError("too_large", f"the body is larger than {self._limit} bytes")
-
-    def finish(self) -> bytes:
-        """Return the whole body.
-
-        Raises:
-            EngineError: ``fetch_failed``, the body ended in the middle.
-        """
-        if self._inflater is not None:
-            self._append(self._inflater.flush())
-            if not self._inflater.eof:
-                raise EngineError("fetch_failed", f"the {self._name} body ended in the middle")
-        return bytes(self.body)
+                chunk, inflater = inflater.unused_data, None
+    if inflater is not None:
+        yield inflater.flush()
+        if not inflater.eof:
+            raise EngineError("fetch_failed", f"the {name} body ended in the middle")
 
 
 def unpacked(body: bytes) -> bytes:
@@ -73,8 +54,4 @@ def unpacked(body: bytes) -> bytes:
     Raises:
         EngineError: ``too_large``, or ``fetch_failed`` for bytes that only begin like gzip.
     """
-    if not body.startswith(_GZIP):
-        return body
-    decoder = Decoder("gzip", _LARGEST)
-    decoder.feed(body)
-    return decoder.finish()
+    return decoded([body], "gzip", _LARGEST) if body.startswith(_GZIP) else body

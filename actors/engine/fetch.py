@@ -18,7 +18,7 @@ from actors.engine.addresses import Network
 from actors.engine.canonical import LONGEST_ADDRESS, LONGEST_HOST
 from actors.engine.connect import Budget, GuardedBackend, Resolver, resolve
 from actors.engine.contract import EngineError
-from actors.engine.decode import Decoder
+from actors.engine.decode import decoded
 from actors.retry_after import retry_after
 
 if TYPE_CHECKING:
@@ -216,10 +216,8 @@ def _read(response: httpcore.Response, url: httpx.URL, limits: Limits, *, is_rea
     announced = headers.get("content-length", "")
     if announced.isascii() and announced.isdigit() and int(announced) > limits.raw_bytes:
         raise EngineError("too_large", f"{url} announces {announced} bytes")
-    decoder = Decoder(headers.get("content-encoding", ""), limits.body_bytes)
-    for chunk in response.iter_stream():
-        decoder.feed(chunk)
-    return replace(answer, body=decoder.finish())
+    body = decoded(response.iter_stream(), headers.get("content-encoding", ""), limits.body_bytes)
+    return replace(answer, body=body)
 
 
 def refused(answer: Fetched) -> EngineError:
