@@ -5,7 +5,9 @@ import textwrap
 from collections.abc import Mapping
 from html import escape
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
+
+from actors.engine.canonical import split
 
 _MARKS = re.compile(r"([\\`*_{}\[\]<>#|~!])")
 _MOST_SOURCES = 5
@@ -107,8 +109,5 @@ def _marked(words: str | None) -> str:
 
 def address(entry: Mapping[str, Any]) -> str:
     """A web address without characters that could end a link; empty for any other text."""
-    try:
-        scheme = urlsplit(entry["url"] or "").scheme
-    except ValueError:
-        return ""
-    return quote(entry["url"], safe="!#$%&'()*+,/:;=?@[]~-._") if scheme in {"http", "https"} else ""
+    url = entry["url"] or ""
+    return quote(url, safe="!#$%&'()*+,/:;=?@[]~-._") if split(url).scheme in {"http", "https"} else ""

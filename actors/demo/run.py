@@ -1,6 +1,7 @@
 """One run of the demo: add the sources, send ingest-pull, follow the jobs, show and check the results."""
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -17,20 +18,20 @@ from actors.demo.server import served
 from actors.store import news, sources
 from zeke_jobs import config, send
 from zeke_jobs.cli.output import Console
-from zeke_jobs.core import environment, logs
-from zeke_jobs.errors import UnknownTask, ZekeJobsError
+from zeke_jobs.core import environment
+from zeke_jobs.errors import ZekeJobsError
 from zeke_jobs.postgres.migrate import migrate
 from zeke_jobs.postgres.own_server import own_server, place
 from zeke_jobs.postgres.pool import connect
-from zeke_jobs.supervise.processes import system
-from zeke_jobs.supervise.supervisor import Supervisor
+from zeke_jobs.revisions import applying
+from zeke_jobs.revisions.proposal import Request
+from zeke_jobs.supervise.processes import program
 
-_BOOT_LIMIT = 30.0  # seconds for the workers to be ready
 _SAMPLE_LIMIT = 50.0  # seconds for the sample site
 _FEEDS_LIMIT = 170.0  # seconds for feeds from elsewhere
 _LOOK = 0.15  # seconds between two looks at the database
 _SETTLED = 0.6  # seconds without unfinished jobs that count as the end
-_GRACE = 15.0  # seconds for workers to end
+_GRACE = 15  # seconds for workers to end
 _TAIL = 40  # lines of the log that a failed run shows
 _UNFINISHED = ("created", "active", "retry")
 _LOOPBACK = ["127.0.0.0/8", "::1/128"]
@@ -59,7 +60,8 @@ def run(console: Console, data_dir: Path, feeds: Sequence[str]) -> bool:
         with closing(connect(url)) as conn, _running(jobs_yaml, log) as running:
             for one in named:
                 sources.add(conn, "rss", one)
-            _send_when_ready(running, conn)
+            applying.apply(conn, Request(config.load(jobs_yaml), environment.author(), "the demo"))
+            send("ingest-pull", {"reason": "manual"}, connection=conn)
             _say(console, "sent", "ingest-pull")
             is_done = _follow(console, running, conn, _SAMPLE_LIMIT if here else _FEEDS_LIMIT)
             found = expected.results(conn)
@@ -97,48 +99,28 @@ def _clear(url: str, jobs_yaml: Path) -> None:
 
 
 @contextmanager
-def _running(jobs_yaml: Path, log: Path) -> Iterator[Supervisor]:
-    """Workers and scheduler, which start at the first step; they write to the log."""
+def _running(jobs_yaml: Path, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """``zeke-jobs up``, which writes to the log."""
     env = {**os.environ, environment.CONFIG: str(jobs_yaml), environment.LOG_FORMAT: "console"}
-    with log.open("w", encoding="utf-8", buffering=1) as file:
-        logs.configure(file, json=False)
-        running = Supervisor(
-            system(env, grace=_GRACE), lambda name, line: print(f"{name:<9} | {line}", file=file), grace=_GRACE
-        )
+    command = [*program("zeke-jobs"), "up", "--grace", str(_GRACE)]
+    with log.open("wb") as file:
+        running = subprocess.Popen(command, env=env, stdout=file, stderr=file)  # noqa: S603 (our own program)
         try:
             yield running
         finally:
-            running.stop()
-            while running.step():
-                time.sleep(0.05)
+            running.terminate()
+            running.wait()
 
 
-def _step(running: Supervisor) -> None:
-    if not running.step():
-        raise ZekeJobsError("expected workers and scheduler to run until the end, got an end before; see demo.log")
-
-
-def _send_when_ready(running: Supervisor, conn: Connection) -> None:
-    """Send as soon as the workers have written the catalogue of tasks."""
-    end = time.monotonic() + _BOOT_LIMIT
-    while True:
-        _step(running)
-        try:
-            send("ingest-pull", {"reason": "manual"}, connection=conn)
-        except UnknownTask:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.05)
-        else:
-            return
-
-
-def _follow(console: Console, running: Supervisor, conn: Connection, limit: float) -> bool:
+def _follow(console: Console, running: "subprocess.Popen[bytes]", conn: Connection, limit: float) -> bool:
     """Follow the jobs to their end; returns False if there was none in time."""
     begin = busy_at = time.monotonic()
     with console.status("working") as status:
         while (now := time.monotonic()) < begin + limit:
-            _step(running)
+            if running.poll() is not None:
+                raise ZekeJobsError(
+                    "expected workers and scheduler to run until the end, got an end before; see demo.log"
+                )
             jobs = news.jobs_by_task(conn)
             status.update(f"{now - begin:5.1f} s  {sum(jobs.values())} jobs")
             if not jobs["ingest-pull", "completed"] or any(state in _UNFINISHED for _, state in jobs):

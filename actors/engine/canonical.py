@@ -2,7 +2,7 @@
 
 import re
 from contextlib import suppress
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urljoin, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urljoin, urlsplit, urlunsplit
 
 _TRACKING = re.compile(
     r"utm_\w+|at_(?:medium|campaign|custom\w*|link\w*|ptr_name|bbc_team|format)|fbclid|gclid|gclsrc|dclid|gbraid|"
@@ -25,6 +25,16 @@ LONGEST_ADDRESS = 8192
 _SAFE_PATH = "/:@!$&'()*+,;=-._~"
 
 
+def split(url: str) -> SplitResult:
+    """The parts of an address; all of them are empty if it is none."""
+    try:
+        parts = urlsplit(url.strip())
+        _ = parts.port  # raises too
+    except ValueError:
+        return SplitResult("", "", "", "", "")
+    return parts
+
+
 def canonical_url(url: str) -> str:
     """The address that stands for all links to the same page. It is its own canonical address.
 
@@ -34,17 +44,13 @@ def canonical_url(url: str) -> str:
     """
     if len(url) > LONGEST_ADDRESS:
         return url.strip()
-    try:
-        parts = urlsplit(url.strip())
-        port = parts.port
-    except ValueError:
-        return url.strip()
-    if parts.scheme.lower() not in _DEFAULT_PORT or not parts.hostname:
+    parts = split(url)
+    if parts.scheme not in _DEFAULT_PORT or not parts.hostname:
         return url.strip()
     host, path = _without_amp_cache(parts.hostname.rstrip("."), parts.path)
     host = _host(host)
-    if port and port not in _DEFAULT_PORT.values():
-        host = f"{host}:{port}"
+    if parts.port and parts.port not in _DEFAULT_PORT.values():
+        host = f"{host}:{parts.port}"
     path = _path(path)
     return urlunsplit(("https", host, path, _query(parts.query), ""))
 
@@ -89,19 +95,13 @@ def _query(query: str) -> str:
 
 def is_web(url: str) -> bool:
     """Whether it is an absolute address of http or https, of a length that servers take."""
-    try:
-        parts = urlsplit(url.strip())
-    except ValueError:
-        return False
+    parts = split(url)
     return len(url) <= LONGEST_ADDRESS and parts.scheme in _DEFAULT_PORT and bool(parts.hostname)
 
 
 def site_of(url: str) -> str:
     """The site of ``url``: its host without ``www.`` and the like; empty if there is none."""
-    try:
-        parts = urlsplit(canonical_url(url))
-    except ValueError:
-        return ""
+    parts = split(canonical_url(url))
     return parts.netloc.lower() if len(parts.hostname or "") <= LONGEST_HOST else ""
 
 

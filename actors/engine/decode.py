@@ -32,16 +32,17 @@ def decoded(chunks: Iterable[bytes], encoding: str, limit: int) -> bytes:
 def _inflated(chunks: Iterable[bytes], name: str) -> Iterator[bytes]:
     inflater = None
     for chunk in chunks:
-        while chunk:
+        left = chunk
+        while left:
             inflater = inflater or zlib.decompressobj(_EITHER)
             try:
-                yield inflater.decompress(chunk, _STEP)
+                yield inflater.decompress(left, _STEP)
             except zlib.error as error:
                 raise EngineError("fetch_failed", f"the body is not valid {name}: {error}") from error
-            chunk = inflater.unconsumed_tail
+            left = inflater.unconsumed_tail
             # A further member may follow; zero padding and other bytes after the end are ignored.
             if inflater.eof and inflater.unused_data.startswith(_GZIP):
-                chunk, inflater = inflater.unused_data, None
+                left, inflater = inflater.unused_data, None
     if inflater is not None:
         yield inflater.flush()
         if not inflater.eof:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, quote
 
+from actors.engine.canonical import split
 from actors.engine.contract import Author, ContentItem, EngineError
 from actors.engine.fetch import Fetched
 from actors.engine.text import decode, text_at
@@ -27,24 +28,17 @@ _OWN_CHANNEL = re.compile(
 
 def is_youtube(url: str) -> bool:
     """Whether an address is one of YouTube's pages or feeds."""
-    try:
-        return (urlsplit(url).hostname or "").lower() in _HOSTS
-    except ValueError:
-        return False
+    return split(url).hostname in _HOSTS
 
 
 def video_id(url: str) -> str | None:
     """The video that ``url`` shows; None if it shows none."""
-    try:
-        parts = urlsplit(url.strip())
-    except ValueError:
-        return None
-    host = (parts.hostname or "").lower()
-    if host == "youtu.be":
+    parts = split(url)
+    if parts.hostname == "youtu.be":
         found = parts.path.strip("/")
-    elif host in _HOSTS and parts.path == "/watch":
+    elif parts.hostname in _HOSTS and parts.path == "/watch":
         found = parse_qs(parts.query).get("v", [""])[0]
-    elif host in _HOSTS and parts.path.startswith(("/shorts/", "/live/", "/embed/")):
+    elif parts.hostname in _HOSTS and parts.path.startswith(("/shorts/", "/live/", "/embed/")):
         found = parts.path.split("/")[2]
     else:
         return None
@@ -62,11 +56,8 @@ def feed_url(url: str, get: Get) -> str:
     text = url.strip()
     if _CHANNEL.fullmatch(text):
         return f"{FEED}?channel_id={text}"
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return text
-    if (parts.hostname or "").lower() not in _HOSTS or parts.path.startswith("/feeds/"):
+    parts = split(text)
+    if parts.hostname not in _HOSTS or parts.path.startswith("/feeds/"):
         return text
     if match := re.match(r"/channel/(UC[\w-]{22})", parts.path, re.ASCII):
         return f"{FEED}?channel_id={match.group(1)}"

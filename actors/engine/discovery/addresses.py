@@ -1,7 +1,9 @@
 """Addresses of feeds: from a person's input, from known sites' pages, and from common places."""
 
 import re
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, urlunsplit
+
+from actors.engine.canonical import split
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?!\d)")
 _CHANNEL = re.compile(r"UC[\w-]{22}", re.ASCII)
@@ -44,11 +46,8 @@ def is_mailbox(url: str) -> bool:
 
 def of_known_site(url: str) -> list[str]:
     """The addresses of a page's feed on a known site, the best first; empty for an unknown site."""
-    try:
-        parts = urlsplit(url)
-        host = (parts.hostname or "").lower().removeprefix("www.")
-    except ValueError:
-        return []
+    parts = split(url)
+    host = (parts.hostname or "").removeprefix("www.")
     path = [step for step in parts.path.split("/") if step]
     if parts.path.endswith((".atom", ".rss")) or "format=atom" in parts.query:
         return []
@@ -82,8 +81,8 @@ def _github(path: list[str]) -> list[str]:
 
 def of_directory(url: str) -> str | None:
     """The address at which a directory of podcasts names the feed of its page; None for other sites."""
-    parts = urlsplit(url)
-    if (parts.hostname or "").lower() not in {"podcasts.apple.com", "itunes.apple.com"}:
+    parts = split(url)
+    if parts.hostname not in {"podcasts.apple.com", "itunes.apple.com"}:
         return None
     match = _APPLE_ID.search(parts.path)
     return f"{LOOKUP}{match[1]}" if match else None
@@ -91,7 +90,7 @@ def of_directory(url: str) -> str | None:
 
 def well_known(url: str) -> list[str]:
     """The usual places of a feed that a site does not name: beside the page, then at the site's root."""
-    parts = urlsplit(url)
+    parts = split(url)
     root = urlunsplit((parts.scheme, parts.netloc, "", "", ""))
     path = parts.path.rstrip("/")
     beside = [f"{root}{path}.rss"] if path.rpartition("/")[2].startswith("@") else []

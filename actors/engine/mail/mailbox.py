@@ -13,8 +13,9 @@ import time
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
+from actors.engine.canonical import split
 from actors.engine.connect import Budget
 from actors.engine.contract import ContentItem, ContentSource, EngineError
 from actors.engine.reading import read_message
@@ -33,7 +34,7 @@ def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> Conten
     Raises:
         EngineError: with the reason.
     """
-    parts = urlsplit(url.strip())
+    parts = split(url)
     folder, sender = unquote(parts.path.strip("/")) or "INBOX", parse_qs(parts.query).get("from", [""])[0]
     if (mailbox := settings.mailboxes.get(parts.netloc)) is None:
         known = ", ".join(settings.mailboxes) or "none"
