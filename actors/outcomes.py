@@ -97,30 +97,16 @@ class Outcome(StrEnum):
 
 
 IN_FLIGHT = frozenset(outcome for outcome in Outcome if outcome.status == "pending")
+REASONS = frozenset(outcome for outcome in Outcome if outcome.status in {"skipped", "failed"})
+"""Why a page or feed cannot be had."""
 
 
-def is_reason(code: str) -> bool:
-    """Whether it is a reason why a page or feed cannot be had."""
-    return any(code == one and one.status in {"skipped", "failed"} for one in Outcome)
-
-
-def reason(code: str) -> Outcome:
-    """The outcome of this name, a reason why a page or feed cannot be had.
+def one_of(known: frozenset[Outcome], code: str) -> Outcome:
+    """The outcome of this name.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is none of the known ones.
     """
-    if not is_reason(code):
-        raise ValueError(f"expected a reason why a page cannot be had, got {code!r}; actors/outcomes.py has them all")
+    if code not in known:
+        raise ValueError(f"expected one of {', '.join(sorted(known))}, got {code!r}; actors/outcomes.py has them all")
     return Outcome(code)
-
-
-def obstacle(code: str | None) -> Outcome | None:
-    """The outcome of this name, which a page shows instead of its text; None for None.
-
-    Raises:
-        ValueError: it is none.
-    """
-    if code is not None and code not in (known := Outcome.having("obstacle")):
-        raise ValueError(f"expected one of {', '.join(sorted(known))}, got {code!r}")
-    return None if code is None else Outcome(code)

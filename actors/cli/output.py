@@ -82,15 +82,9 @@ def ago(moment: datetime | None, now: datetime | None = None) -> str:
     if moment is None:
         return ""
     passed = (now or datetime.now(UTC)) - moment
-    ahead = passed < timedelta(0)
-    seconds = abs(passed.total_seconds())
-    for length, unit in ((86400, "d"), (3600, "h"), (60, "m")):
-        if seconds >= length:
-            text = f"{int(seconds // length)}{unit}"
-            break
-    else:
-        text = f"{int(seconds)}s"
-    return f"in {text}" if ahead else text
+    seconds = int(abs(passed.total_seconds()))
+    length, unit = next((one for one in ((86400, "d"), (3600, "h"), (60, "m")) if seconds >= one[0]), (1, "s"))
+    return f"{'in ' if passed < timedelta(0) else ''}{seconds // length}{unit}"
 
 
 def short(identity: object) -> str:

@@ -47,15 +47,9 @@ def refusal(address: str, allowed: Sequence[Network] = ()) -> str | None:
 def _carried(address: IPv4Address | IPv6Address) -> IPv4Address | None:
     if isinstance(address, IPv4Address):
         return None
-    if address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    if address.sixtofour is not None:
-        return address.sixtofour
-    if address.teredo is not None:
-        return address.teredo[1]
-    if address in _NAT64:
-        return IPv4Address(int(address) & 0xFFFFFFFF)
-    return None
+    mapped, teredo = address.ipv4_mapped or address.sixtofour, address.teredo
+    nat64 = IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None
+    return mapped or (teredo[1] if teredo else nat64)
 
 
 def _is_refused(address: IPv4Address | IPv6Address) -> bool:

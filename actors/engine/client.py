@@ -11,7 +11,7 @@ from pydantic_core import from_json
 from actors.engine.contract import ContentItem, ContentSource, ContractModel, EngineError, Found
 from actors.engine.discovery.addresses import typed
 from actors.engine.fetch import EVERYWHERE, Fetched, Fetcher, Limits
-from actors.outcomes import is_reason
+from actors.outcomes import REASONS
 from actors.retry_after import bounded, retry_after
 
 M = TypeVar("M", bound=ContractModel)
@@ -108,7 +108,7 @@ def _failure(response: Fetched) -> EngineError:
         told = _Refusal()
     message = told.error or f"the Engine answers {response.status}"
     is_away = response.status in _AWAY and told.code in (None, "engine_failed")
-    if told.code is not None and is_reason(told.code):
+    if told.code is not None and told.code in REASONS:
         return EngineError(
             told.code,
             message,

@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 
 from actors.engine.canonical import LONGEST_ADDRESS
 from actors.engine.text import clean, one_line
-from actors.outcomes import Outcome, obstacle, reason
+from actors.outcomes import REASONS, Outcome, one_of
 
 SourceType = Literal["youtube", "arxiv", "rss", "twitter", "blog", "podcast", "paper", "semantic-scholar"]
 ContentType = Literal["video", "audio", "text", "paper", "article", "post"]
@@ -103,7 +103,7 @@ class EngineError(Exception):
         is_unreachable: bool = False,
     ) -> None:
         super().__init__(message[:_LONGEST_MESSAGE])
-        self.code = reason(code)
+        self.code = one_of(REASONS, code)
         self.transient = "passes" in self.code.traits if transient is None else transient
         self.retry_after = retry_after
         self.is_away = is_away
@@ -126,7 +126,7 @@ _Text = Annotated[str, AfterValidator(lambda text: clean(text[:LONGEST_TEXT]))]
 _Url = Annotated[str, AfterValidator(lambda url: _address(url) or "")]
 _Address = Annotated[str | None, AfterValidator(_address)]
 _Header = Annotated[str | None, AfterValidator(bounded_header)]
-_Obstacle = Annotated[Outcome | None, BeforeValidator(obstacle)]
+_Obstacle = Annotated[Outcome | None, BeforeValidator(lambda code: code and one_of(Outcome.having("obstacle"), code))]
 _Metadata = Annotated[dict[str, Any], AfterValidator(bounded_metadata)]
 
 

@@ -58,11 +58,10 @@ def read(tree: HtmlElement, url: str) -> Metadata:
     headings = [one_line(html.unescape(one.text_content())) for one in islice(tree.iter("h1"), _MOST_BLOCKS)]
     said = (metas.get("og:title"), text_at(article, "headline"), _title(tree))
     declared = [one_line(html.unescape(one)) for one in said if one]
+    described = metas.get("og:description") or metas.get("description")
     return Metadata(
         title=page_title(declared, [one for one in headings if one], site),
-        description=one_line(
-            metas.get("og:description") or metas.get("description") or text_at(article, "description"), 2000
-        ),
+        description=one_line(html.unescape(described or text_at(article, "description")), 2000),
         language=_language(tree, metas),
         canonical=_canonical(tree, url),
         published_at=published(tree, lines, metas, article, data, url),

@@ -47,11 +47,11 @@ def test_what_the_page_says_of_itself_is_read() -> None:
     }
     head = (
         f'<script type="application/ld+json">{json.dumps(data)}</script><link rel="canonical" href="/canonical">'
-        '<meta property="og:title" content="The  real title"><meta name="description" content="What it is about">'
+        '<meta property="og:title" content="The  real title"><meta name="description" content="What it&amp;#39;s about">'
     )
     item = read_page(page("The real title", BODY, head).encode(), URL)
     assert item.title == "The real title"
-    assert item.description == "What it is about"
+    assert item.description == "What it's about"
     assert item.canonical_url == "https://news.example/canonical"
     assert item.published_at == datetime(2026, 11, 1, 8, 0, tzinfo=UTC)
     assert item.author is not None
