@@ -78,6 +78,8 @@ class LocalAnalyst:
             made_by=MADE_BY,
             citations=tuple(Citation(item.raw, item.start, item.end) for item in chosen),
             breakdown=breakdown,
+            brief=self.brief(story),
+            summary=self.summarize(story),
         )
 
     def brief(self, story: Story, ledger: Ledger | None = None) -> Brief:  # noqa: ARG002

@@ -9,7 +9,7 @@ from importlib.resources import files
 
 from actors.ai.protocol import Story
 
-VERSIONS = {"analyze": 1, "brief": 1, "summarize": 1, "verify": 1}
+VERSIONS = {"analyze": 2, "brief": 1, "summarize": 1, "verify": 1}
 """The version of each prompt that is in force. A changed text is a new file and a new number here."""
 
 _CUT = "\n[the story goes on]"

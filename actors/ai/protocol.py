@@ -65,6 +65,29 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
+class Brief:
+    """Three lengths of the same news; a part that the text cannot support is None."""
+
+    one_liner: str | None
+    two_liner: str | None
+    elevator: str | None
+    made_by: Provenance
+
+    @property
+    def parts(self) -> dict[str, str | None]:
+        """The three lengths by name."""
+        return {"one_liner": self.one_liner, "two_liner": self.two_liner, "elevator": self.elevator}
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A short summary; None when the document has no whole sentence."""
+
+    text: str | None
+    made_by: Provenance
+
+
+@dataclass(frozen=True, slots=True)
 class Analysis:
     """Why a story matters.
 
@@ -76,6 +99,7 @@ class Analysis:
         confidence: A model's own, 0 to 1; None for an extractive analysis, because a method has no opinion.
         citations: The pieces of the document that support it.
         breakdown: The parts of a computed chili, else None.
+        brief: The story's brief, if the same answer has a good one; ``summary`` likewise.
     """
 
     why_it_matters: str | None
@@ -85,24 +109,8 @@ class Analysis:
     confidence: float | None = None
     citations: tuple[Citation, ...] = ()
     breakdown: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Brief:
-    """Three lengths of the same news; a part that the text cannot support is None."""
-
-    one_liner: str | None
-    two_liner: str | None
-    elevator: str | None
-    made_by: Provenance
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """A short summary; None when the document has no whole sentence."""
-
-    text: str | None
-    made_by: Provenance
+    brief: Brief | None = None
+    summary: Summary | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +248,7 @@ class Analyst(Protocol):
     batches: Any
 
     def analyze(self, story: Story, ledger: Ledger | None = None) -> Analysis:
-        """Say why the story matters."""
+        """Say why the story matters; with it come brief and summary, as far as they are good."""
 
     def brief(self, story: Story, ledger: Ledger | None = None) -> Brief:
         """Put the story in one line, in two sentences and in three or four."""

@@ -5,11 +5,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from actors.ai.markdown import prose
+from actors.ai.brief_limits import WORDS_PER_MINUTE, enforce, time_saved_seconds
 from actors.ai.protocol import Analyst, answered
-from actors.ai.words import count
 from actors.briefs.digest import write_digest
-from actors.briefs.limits import enforce, seconds, time_saved_seconds
 from actors.schema import GenerateBrief
 from actors.store import overlays, texts
 from actors.store.ai_calls import ledger
@@ -25,7 +23,7 @@ class BriefSettings(BaseModel, frozen=True, extra="forbid"):
         digest_entries: Most events in a digest.
     """
 
-    words_per_minute: int = Field(default=200, ge=50, le=1000)
+    words_per_minute: int = Field(default=WORDS_PER_MINUTE, ge=50, le=1000)
     digest_entries: int = Field(default=10, ge=1, le=100)
 
 
@@ -57,9 +55,10 @@ def _brief_story(payload: GenerateBrief, story_id: UUID, ctx: Context[BriefSetti
     books = ledger(ctx, text.id, is_fresh=payload.reason == "regenerate", is_awaited=is_asked_for)
     brief, unfounded = answered(lambda: analyst.brief(text, books))
     brief = enforce(brief)
-    saved = time_saved_seconds(_reading_seconds(text, ctx.settings), brief, ctx.settings.words_per_minute)
+    pace = ctx.settings.words_per_minute
+    saved = time_saved_seconds(text.reading_seconds(pace), brief, pace)
     with ctx.transaction() as tx:
-        parts = {"one_liner": brief.one_liner, "two_liner": brief.two_liner, "elevator": brief.elevator}
+        parts = brief.parts
         told = parts, brief.made_by
         stays, changed = overlays.save(
             tx, story_id, text.overlay, "brief", *told, is_asked_for=is_asked_for, time_saved_seconds=saved
@@ -73,9 +72,3 @@ def _brief_story(payload: GenerateBrief, story_id: UUID, ctx: Context[BriefSetti
     if unfounded is not None:
         raise unfounded
     return output
-
-
-def _reading_seconds(text: texts.StoryText, settings: BriefSettings) -> float:
-    if text.kind in {"video", "podcast"} and text.duration_seconds:
-        return float(text.duration_seconds)
-    return seconds(count(prose(text.document)), settings.words_per_minute)

@@ -1,9 +1,10 @@
 """analyze-story: say why a story matters, find its neighbours, and start the next tasks."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from actors import alerts
+from actors.ai.brief_limits import WORDS_PER_MINUTE, enforce, time_saved_seconds
 from actors.ai.local import lead
 from actors.ai.markdown import plain
 from actors.ai.protocol import Analysis, Analyst, answered
@@ -14,18 +15,17 @@ from actors.insights.sketch import sketch
 from actors.schema import AnalyzeStory
 from actors.store import embeddings, overlays, texts
 from actors.store.ai_calls import ledger
-from actors.store.overlays import kept, mark
 from zeke_jobs import Context, Reject
 
 NO_REASON = "no sentence was found that gives a reason"
 
 
 def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[str, Any]:
-    """Analyse and embed a story; then send extract-highlights, generate-brief and story-summarize.
+    """Analyse and embed a story, with its brief and its summary; then send extract-highlights.
 
-    Overlay, cluster, the scores of its stories, the three jobs and the completion commit together; the embedding before
-    them, here or by embed-story, so that another story of the event finds this one. With the trigger ``grown``, only those
-    scores are updated.
+    Generate-brief and story-summarize are sent if the answer had no good one. Overlay, cluster, the scores of its stories, the
+    jobs and the completion commit together; the embedding before them, here or by embed-story, so that another story of the
+    event finds this one. With the trigger ``grown``, only those scores are updated.
 
     Raises:
         Reject: there is no such story, or it has no text.
@@ -52,6 +52,7 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
     books = ledger(ctx, text.id, is_fresh=is_awaited, is_awaited=is_awaited)
     made = embedded or analyst.embed(text, books)
     analysis, unfounded = answered(lambda: analyst.analyze(text, books))
+    analysis, saved = _within_limits(analysis, text, ctx) if unfounded is None else (_alone(analysis), None)
     embedding, terms = embeddings.written(made.model_version, made.vector), sketch(lead(text))
     if embedded is None:
         with ctx.transaction() as tx:
@@ -61,23 +62,19 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
         events.join(tx, text.id, same_event)
         found, told_by = overlays.of_event(tx, text.id)
         analysis = _told_by(analysis, analyst, told_by)
-        overlay = found.pop(text.id)
-        stays = kept(overlay.author("analysis"), is_asked_for=is_awaited)
-        changed = overlays.save_analysis(
+        stays, changed = overlays.save_analysis(
             tx,
             text.id,
-            why_it_matters=overlay.why_it_matters if stays else analysis.why_it_matters,
-            confidence=analysis.confidence,
-            state=analysis.state,
-            citations=_citations(analysis, None if stays else mark(analysis.why_it_matters)),
+            found.pop(text.id),
+            analysis,
+            _citations(analysis),
+            is_asked_for=is_awaited,
+            time_saved_seconds=saved,
         )
         events.rescore(tx, found, analyst, told_by)
         interests.apply(tx, text, ctx.settings.interests)
         alerts.raise_for(ctx, tx, text.id)
-        story_id = str(text.id)
-        ctx.send("extract-highlights", {"story_id": story_id, "user_id": "system"})
-        ctx.send("generate-brief", {"story_id": story_id, "reason": "new_story"}, batch=ctx.batch_id)
-        ctx.send("story-summarize", {"story_id": story_id, "mode": "auto"})
+        _send_next(ctx, str(text.id), analysis)
         output = {
             "outcome": stays or ("analyzed" if changed else "unchanged"),
             "state": analysis.state,
@@ -91,19 +88,41 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
     return output
 
 
+def _within_limits(
+    analysis: Analysis, text: texts.StoryText, ctx: Context[EventSettings]
+) -> tuple[Analysis, int | None]:
+    """The analysis with its brief within the limits, and the seconds that this saves; without a brief None."""
+    if analysis.brief is None:
+        return analysis, None
+    pace: int = getattr(ctx.settings_of("generate-brief"), "words_per_minute", WORDS_PER_MINUTE)
+    brief = enforce(analysis.brief)
+    return replace(analysis, brief=brief), time_saved_seconds(text.reading_seconds(pace), brief, pace)
+
+
+def _alone(analysis: Analysis) -> Analysis:
+    """The local analysis in place of a model's: the model is still asked for brief and summary."""
+    return replace(analysis, brief=None, summary=None)
+
+
+def _send_next(ctx: Context[EventSettings], story_id: str, analysis: Analysis) -> None:
+    """Send the next tasks; those of brief and summary only if the answer had no good one."""
+    ctx.send("extract-highlights", {"story_id": story_id, "user_id": "system"})
+    if analysis.brief is None:
+        ctx.send("generate-brief", {"story_id": story_id, "reason": "new_story"}, batch=ctx.batch_id)
+    if analysis.summary is None:
+        ctx.send("story-summarize", {"story_id": story_id, "mode": "auto"})
+
+
 def _told_by(analysis: Analysis, analyst: Analyst, sources: int) -> Analysis:
     """The analysis with its score for the present number of sources of its event, which may have grown meanwhile."""
     score = analyst.rescore(analysis.chili, analysis.breakdown, sources)
     return analysis if score is None else replace(analysis, chili=score[0], breakdown=score[1])
 
 
-def _citations(analysis: Analysis, written: str | None) -> dict[str, Any]:
-    cited: dict[str, Any] = {
+def _citations(analysis: Analysis) -> dict[str, Any]:
+    return {
         "chili": analysis.chili,
         "breakdown": dict(analysis.breakdown),
         "quotes": [{"text": plain(c.text), "start": c.start, "end": c.end} for c in analysis.citations],
+        "why": None if analysis.why_it_matters else NO_REASON,
     }
-    cited["why"] = None if analysis.why_it_matters else NO_REASON
-    if written is not None:
-        cited["analysis"] = {**asdict(analysis.made_by), "written": written}
-    return cited

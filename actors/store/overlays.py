@@ -13,7 +13,7 @@ from uuid import UUID
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import Json
 
-from actors.ai.protocol import Provenance
+from actors.ai.protocol import Analysis, Provenance
 from actors.store.statements import SQL
 from zeke_jobs import Reject
 
@@ -103,7 +103,7 @@ def save(
     Raises:
         Reject: the story does not exist any more.
     """
-    note = {part: {**asdict(made_by), "written": mark(*texts.values())}}
+    note = {part: _note(made_by, *texts.values())}
     for is_second in (False, True):
         if is_second:  # it was missing, or somebody changed it meanwhile
             SQL.one(conn, "story_hold", story_id=story_id)  # a story is locked before its overlay
@@ -126,13 +126,44 @@ def of_row(row: Mapping[str, Any]) -> Overlay:
 def save_analysis(
     conn: Connection,
     story_id: UUID,
+    seen: Overlay,
+    analysis: Analysis,
+    cited: Mapping[str, Any],
     *,
-    why_it_matters: str | None,
-    confidence: float | None,
-    state: str,
-    citations: Mapping[str, Any],
-) -> bool:
-    """Store an analysis and merge ``citations`` into the stored ones. Returns whether anything changed."""
-    rounded = None if confidence is None else round(confidence, 2)
-    told = {"why_it_matters": why_it_matters, "analysis_state": state, "citations": Json(dict(citations))}
-    return SQL.run(conn, "overlay_save_analysis", story_id=story_id, confidence=rounded, **told) > 0
+    is_asked_for: bool,
+    time_saved_seconds: int | None,
+) -> tuple[str | None, bool]:
+    """Store an analysis with its brief and its summary, and merge ``cited`` into the stored citations.
+
+    ``seen`` is locked. Texts that stay are left out; of brief and summary also those of unknown origin.
+
+    Returns:
+        The outcome of ``kept`` for the analysis, and whether anything changed.
+    """
+    notes: dict[str, Any] = dict(cited)
+    stays = kept(seen.author("analysis"), is_asked_for=is_asked_for)
+    why, brief, summary = (analysis.why_it_matters,), seen.brief, seen.summary
+    if stays:
+        why = (seen.why_it_matters,)
+    else:
+        notes["analysis"] = _note(analysis.made_by, *why)
+    if analysis.brief is None or kept(seen.author("brief"), is_asked_for=False):
+        time_saved_seconds = None
+    else:
+        brief = (analysis.brief.one_liner, analysis.brief.two_liner, analysis.brief.elevator)
+        notes["brief"] = _note(analysis.brief.made_by, *brief)
+    told = analysis.summary
+    if told and told.text is not None and not kept(seen.author("summary"), is_asked_for=False):
+        summary = told.text
+        notes["summary"] = _note(told.made_by, summary)
+    is_new = SQL.run(
+        conn, "overlay_save_analysis", story_id=story_id, why_it_matters=why[0], analysis_state=analysis.state,
+        confidence=None if analysis.confidence is None else round(analysis.confidence, 2),
+        one_liner=brief[0], two_liner=brief[1], elevator=brief[2], time_saved_seconds=time_saved_seconds,
+        summary=summary, citations=Json(notes),
+    )  # fmt: skip
+    return stays, is_new > 0
+
+
+def _note(made_by: Provenance, *texts: str | None) -> dict[str, Any]:
+    return {**asdict(made_by), "written": mark(*texts)}

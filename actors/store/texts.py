@@ -6,7 +6,10 @@ from uuid import UUID
 
 from psycopg2.extensions import connection as Connection
 
+from actors.ai.brief_limits import seconds
+from actors.ai.markdown import prose
 from actors.ai.protocol import Story
+from actors.ai.words import count
 from actors.store import overlays
 from actors.store.overlays import Overlay
 from actors.store.statements import SQL
@@ -28,6 +31,12 @@ class StoryText(Story):
     duration_seconds: int | None
     happened_at: datetime
     overlay: Overlay = field(hash=False)
+
+    def reading_seconds(self, words_per_minute: int) -> float:
+        """The time that its text, or its video or podcast, takes."""
+        if self.kind in {"video", "podcast"} and self.duration_seconds:
+            return float(self.duration_seconds)
+        return seconds(count(prose(self.document)), words_per_minute)
 
 
 def read(conn: Connection, story_id: UUID) -> StoryText | None:

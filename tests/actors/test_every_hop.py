@@ -99,7 +99,7 @@ def payload_of(add_story: Any, conn: Any) -> Callable[[str], dict[str, Any]]:
         ("ingest-pull", ["ingest-source"]),
         *((task, ["fetch-content"]) for task in ("ingest-source", "ingest-oneoff", "ingest-from-upload")),
         ("fetch-content", ["analyze-story"]),
-        ("analyze-story", ["extract-highlights", "generate-brief", "story-summarize"]),
+        ("analyze-story", ["extract-highlights"]),
         *((task, ["score-relevance"]) for task in ("extract-highlights", "dedupe-insights")),
     ],
 )

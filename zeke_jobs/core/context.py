@@ -161,6 +161,10 @@ class Context(ABC, Generic[S]):
         """The object that the service's settings model opens; one for each process."""
 
     @abstractmethod
+    def settings_of(self, task: str) -> Any:
+        """The ``settings`` of another task, as its handler's model; None if it has none, or jobs.yaml has no such task."""
+
+    @abstractmethod
     def progress(self, done: float, total: float | None = None, note: str = "") -> None:
         """Report the job's progress, shown in its status. Written at most once a second.
 

@@ -47,6 +47,7 @@ class FakeContext(Steps):
         cost: The reported cost; None without a report. ``currency`` is its currency.
         units: The reported amounts by unit.
         throttles: Calls of ``throttled``: the limit, the seconds, the reason.
+        others: The settings of other tasks, by task.
         leased: Names of the leases taken, in order; leases in ``taken_leases`` are held by others.
     """
 
@@ -55,6 +56,7 @@ class FakeContext(Steps):
         db: Any = None,
         *,
         settings: Any = None,
+        others: Mapping[str, Any] | None = None,
         services: Mapping[str, Any] | None = None,
         task_id: str = "test",
         job_id: UUID | None = None,
@@ -76,6 +78,7 @@ class FakeContext(Steps):
         self.steps: dict[str, Any] = dict(steps or {})
         self.batches: dict[str, tuple[Then | None, AfterFailure]] = {}
         self._settings = settings
+        self.others: dict[str, Any] = dict(others or {})
         self.logger = get_logger("zeke_jobs.job", task=task_id, job_id=str(self.job_id))
         self.sent: list[SentCall] = []
         self.output: Any = None
@@ -174,6 +177,10 @@ class FakeContext(Steps):
             given = ", ".join(self._services) or "none"
             raise RuntimeError(f"expected FakeContext(services={{{name!r}: …}}) for ctx.service({name!r}), got {given}")
         return self._services[name]
+
+    def settings_of(self, task: str) -> Any:
+        """The settings that the test gave for the task."""
+        return self.others.get(task)
 
     def progress(self, done: float, total: float | None = None, note: str = "") -> None:
         """Remember the call."""

@@ -11,13 +11,13 @@ from pydantic import BaseModel
 from actors.ai import gate
 from actors.ai.gate.quotations import place
 from actors.ai.markdown import plain
-from actors.ai.openai.answers import AnalysisAnswer, BriefAnswer, SummaryAnswer, strict_schema
+from actors.ai.openai.answers import BriefAnswer, StoryAnswer, SummaryAnswer, needed, strict_schema
 from actors.ai.openai.batches import Batches
 from actors.ai.openai.bookkeeping import OVERHEAD_TOKENS, end_of, key_of
-from actors.ai.openai.checks import checked, fault
+from actors.ai.openai.checks import checked, fault, without_faults
 from actors.ai.openai.client import CallFailed, Client, Reply
 from actors.ai.openai.embedder import Embedder
-from actors.ai.openai.settings import OpenAISettings
+from actors.ai.openai.settings import TEXT, OpenAISettings
 from actors.ai.openai.verification import VerifyAnswer, numbered, statements, verified, without_others
 from actors.ai.openai.wire import WIRES, Question, Turn
 from actors.ai.prompting import fenced, material, new_nonce, prompt
@@ -68,8 +68,12 @@ class OpenAIAnalyst:
         self.rescore = local.rescore
 
     def analyze(self, story: Story, ledger: Ledger | None = None) -> Analysis:
-        """Ask why the story matters. Quotations that are not in the story are dropped; at least one must be in it."""
-        answer, made_by = self._ask("analyze", AnalysisAnswer, story, _needed(ledger), self._local.analyze)
+        """Ask why the story matters, and for brief and summary in the same answer.
+
+        Quotations that are not in the story are dropped; at least one must be in it. A brief or summary that does not pass is
+        left out.
+        """
+        answer, made_by = self._ask("analyze", StoryAnswer, story, _needed(ledger), self._local.analyze)
         places = [span for quote in answer.quotes if (span := place(story.document, quote)) is not None]
         return Analysis(
             why_it_matters=plain(answer.why_it_matters),
@@ -79,14 +83,13 @@ class OpenAIAnalyst:
             confidence=answer.confidence,
             citations=tuple(Citation(story.document[start:end], start, end) for start, end in places),
             breakdown={"quotes_asked": len(answer.quotes), "quotes_found": len(places)},
+            brief=_brief(answer, made_by) if answer.one_liner or answer.two_liner or answer.elevator else None,
+            summary=Summary(plain(answer.summary), made_by) if answer.summary else None,
         )
 
     def brief(self, story: Story, ledger: Ledger | None = None) -> Brief:
         """Ask for three lengths; the caller enforces their limits."""
-        answer, made_by = self._ask("brief", BriefAnswer, story, _needed(ledger), self._local.brief)
-        return Brief(
-            plain(answer.one_liner) or None, plain(answer.two_liner) or None, plain(answer.elevator) or None, made_by
-        )
+        return _brief(*self._ask("brief", BriefAnswer, story, _needed(ledger), self._local.brief))
 
     def summarize(self, story: Story, ledger: Ledger | None = None) -> Summary:
         """Ask for a paragraph."""
@@ -117,6 +120,7 @@ class OpenAIAnalyst:
             Unfounded: nor does the second; it carries the text of ``local``.
         """
         settings, nonce = self._settings, new_nonce()
+        settings = settings.longer(settings.output_tokens + TEXT) if form is StoryAnswer else settings
         text = material(story, settings.max_input_chars)
         turns = [("user", fenced(text, nonce))]
         key = self._key(settings, operation, form, text)
@@ -130,7 +134,8 @@ class OpenAIAnalyst:
             )
             checked_by: Literal["verified", "by rule"] = "verified" if settings.verify else "by rule"
             made_by = Provenance("openai", model, prompt(operation).name, checked_by)
-            left = self._verified(found, story, books, may_wait=is_first) if settings.verify else found
+            found = without_faults(found, story, settings.language)
+            left = self._verified(settings, found, story, books, may_wait=is_first) if settings.verify else found
             return left, made_by
 
         try:
@@ -142,23 +147,23 @@ class OpenAIAnalyst:
         except Unfounded as second:
             raise Unfounded(second.reason, second.said, local(story)) from second
 
-    def _verified(self, found: Form, story: Story, books: Ledger, *, may_wait: bool) -> Form:
+    def _verified(self, settings: OpenAISettings, found: Form, story: Story, books: Ledger, *, may_wait: bool) -> Form:
         """The answer with those statements alone for which the model names the sentences of the story that show them.
 
         Raises:
             Unfounded: no statement is left.
         """
-        settings, nonce = self._settings, new_nonce()
+        nonce = new_nonce()
         model = settings.verify if isinstance(settings.verify, str) else settings.model
         # It copies sentences of the story, which may be longer than the answer.
-        settings = settings.model_copy(update={"model": model, "max_output_tokens": 2 * settings.output_tokens})
+        settings = settings.longer(2 * settings.output_tokens).model_copy(update={"model": model})
         asked, text = statements(found), material(story, settings.max_input_chars)
         turns = [("user", f"{fenced(text, nonce)}\n\nStatements:\n{numbered(asked)}")]
         key = self._key(settings, "verify", VerifyAnswer, text, asked)
         _, answer = self._question(books, settings, "verify", VerifyAnswer, turns, nonce, key, may_wait=may_wait)
         is_translated = settings.language is not None and not gate.is_in(settings.language, story)
         left = without_others(found, verified(asked, answer, story, is_translated=is_translated))
-        if not any(value for _, value in left if isinstance(value, str)):
+        if not any(needed(left)):
             raise Unfounded("the story has no sentence that shows it", found.model_dump_json())
         return left
 
@@ -241,6 +246,12 @@ class OpenAIAnalyst:
         if settings.answer_format != "json_schema":
             system += f"\n\nAnswer with one JSON object of this schema and nothing else:\n{json.dumps(schema)}"
         return self._wire.body(settings, Question(system, turns, operation, schema)) | settings.extra_body
+
+
+def _brief(answer: BriefAnswer | StoryAnswer, made_by: Provenance) -> Brief:
+    return Brief(
+        plain(answer.one_liner) or None, plain(answer.two_liner) or None, plain(answer.elevator) or None, made_by
+    )
 
 
 def _needed(ledger: Ledger | None) -> Ledger:

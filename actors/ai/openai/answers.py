@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 
 class AnalysisAnswer(BaseModel, extra="forbid", strict=True):
-    """The answer to ``analyze``."""
+    """The part of the answer to ``analyze`` that must be good."""
 
     why_it_matters: str = Field(min_length=1, max_length=1200)
     chili: int = Field(ge=0, le=5)
@@ -36,12 +36,35 @@ class SummaryAnswer(BaseModel, extra="forbid", strict=True):
 
 Form = TypeVar("Form", bound=BaseModel)
 
+
+class StoryAnswer(AnalysisAnswer):
+    """The answer to ``analyze``: with the analysis a brief and a summary, which may fail by themselves."""
+
+    one_liner: str = ""
+    two_liner: str = ""
+    elevator: str = ""
+    summary: str = ""
+
+    def part(self, form: type[Form]) -> Form | None:
+        """The answer to ``brief`` or ``summarize`` in this one; None if it does not fit its form."""
+        try:
+            return form.model_validate({name: getattr(self, name) for name in form.model_fields})
+        except ValidationError:
+            return None
+
+
+def needed(answer: BaseModel) -> list[str]:
+    """The texts of an answer without which it is none."""
+    form = AnalysisAnswer if isinstance(answer, AnalysisAnswer) else type(answer)
+    return [value for name in form.model_fields if isinstance(value := getattr(answer, name), str)]
+
+
 _THOUGHT = re.compile(r"</think(?:ing)?>")
 _TRIES = 30
 _DECODER = json.JSONDecoder()
 
 _UNSUPPORTED = frozenset(
-    ("title", "description", "minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems")
+    ("title", "description", "default", "minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems")
 )
 
 
@@ -101,12 +124,13 @@ def unpacked(text: str) -> list[float]:
 
 
 def _bare(schema: Any) -> Any:
-    """Without bounds and names. The forms give all else: they allow no other key, and have no defaults."""
+    """Without bounds, names and defaults. The forms give all else: they allow no other key."""
     if isinstance(schema, list):
         return [_bare(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    return {key: _bare(each) for key, each in schema.items() if key not in _UNSUPPORTED}
+    bare = {key: _bare(each) for key, each in schema.items() if key not in _UNSUPPORTED}
+    return bare | {"required": list(bare["properties"])} if "properties" in bare else bare
 
 
 def _whole_numbers(value: Any) -> Any:

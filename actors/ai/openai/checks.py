@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from actors.ai import gate
 from actors.ai.gate.quotations import place
 from actors.ai.markdown import plain
-from actors.ai.openai.answers import AnalysisAnswer, read
+from actors.ai.openai.answers import AnalysisAnswer, BriefAnswer, StoryAnswer, SummaryAnswer, needed, read
 from actors.ai.openai.client import CallFailed
 from actors.ai.openai.settings import OpenAISettings
 from actors.ai.openai.wire import WIRES
@@ -57,7 +57,7 @@ def checked(
 def fault(answer: BaseModel, story: Story, language: str | None) -> str | None:
     """The reason why an answer must not be shown; None if it may. ``language`` is the requested one, if any."""
     is_translated = language is not None and not gate.is_in(language, story)
-    for value in (value for _, value in answer if isinstance(value, str)):
+    for value in needed(answer):
         if repeats_instructions(value):
             return "the model repeated its instructions"
         for address in _ADDRESS.findall(value):
@@ -68,6 +68,16 @@ def fault(answer: BaseModel, story: Story, language: str | None) -> str | None:
     if isinstance(answer, AnalysisAnswer) and not any(place(story.document, quote) for quote in answer.quotes):
         return "no quotation of the answer stands in the story"
     return None
+
+
+def without_faults(answer: Form, story: Story, language: str | None) -> Form:
+    """The answer to ``analyze`` without a brief or summary that must not be shown; any other one as it is."""
+    bad = dict[str, str]()
+    if isinstance(answer, StoryAnswer):
+        for form in (BriefAnswer, SummaryAnswer):
+            part = answer.part(form)
+            bad |= dict.fromkeys(form.model_fields, "") if part is None or fault(part, story, language) else {}
+    return answer.model_copy(update=bad)
 
 
 def checked_vectors(got: Mapping[str, Any], count: int, size: int) -> list[list[float] | CallFailed]:

@@ -1,12 +1,12 @@
 """The settings of a provider: address, model, answers and prices."""
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from zeke_jobs import Duration, parse_duration
 
-_ANSWER = 1_000
+TEXT = 1_000  # tokens
 _THINKING = 8_000
 _OURS = {"model", "messages", "input", "stream", "n", "max_tokens", "max_completion_tokens", "max_output_tokens"}
 
@@ -89,7 +89,11 @@ class OpenAISettings(BaseModel, frozen=True, extra="forbid"):
     @property
     def output_tokens(self) -> int:
         """The most tokens of one answer. A model that thinks gets more, because its thoughts count too."""
-        return self.max_output_tokens or (_THINKING if self.reasoning_effort else _ANSWER)
+        return self.max_output_tokens or (_THINKING if self.reasoning_effort else TEXT)
+
+    def longer(self, output_tokens: int) -> Self:
+        """These settings for an answer of so many tokens."""
+        return self.model_copy(update={"max_output_tokens": output_tokens})
 
     def cost(self, model: str, input_tokens: int, output_tokens: int) -> float | None:
         """The cost of a call in US dollars; None if the model's price is unknown."""

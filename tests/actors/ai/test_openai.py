@@ -56,7 +56,7 @@ def test_a_models_analysis_is_stored_with_origin_and_verified_quotes(run: Any, r
     assert overlay["why_it_matters"] == "A stolen token alone no longer publishes a package."
     assert (overlay["citations"]["chili"], float(overlay["confidence"])) == (3, 0.8)
     note = overlay["citations"]["analysis"]
-    assert (note["provider"], note["model"], note["prompt"]) == ("openai", "model-1-2026", "analyze/1")
+    assert (note["provider"], note["model"], note["prompt"]) == ("openai", "model-1-2026", "analyze/2")
     (quote,) = overlay["citations"]["quotes"]
     assert ARTICLE[quote["start"] : quote["end"]] == "a stolen token  alone\nis not enough"
 
@@ -65,7 +65,7 @@ def test_every_call_is_recorded_with_tokens_and_cost(run: Any, rows: Any) -> Non
     _, story = run(prices=PRICES, embedding_model="e", trigger="manual")
     embed, analyze = rows(CALLS)
     assert (analyze["operation"], analyze["model_asked"], analyze["model_answered"]) == ("analyze", "m", "model-1-2026")
-    assert (analyze["prompt"], analyze["outcome"], analyze["story_id"]) == ("analyze/1", "ok", str(story))
+    assert (analyze["prompt"], analyze["outcome"], analyze["story_id"]) == ("analyze/2", "ok", str(story))
     assert (analyze["input_tokens"], analyze["output_tokens"]) == (1000, 100)
     assert float(analyze["cost_usd"]) == 1000 * 1e-6 + 100 * 10e-6
     assert analyze["reserved_usd"] > analyze["cost_usd"]
@@ -227,7 +227,7 @@ def test_a_provider_that_was_never_reached_costs_nothing_and_is_left_alone_by_al
 def test_the_bound_of_an_answer_has_the_name_that_the_server_knows(run: Any, model_server: Any, name: str) -> None:
     run(output_limit=name)
     sent = {key: value for key, value in model_server.asked[0]["body"].items() if key.startswith("max_")}
-    assert sent == {name: 1000}
+    assert sent == {name: 2000}, "for analysis, brief and summary"
 
 
 def test_a_provider_that_asks_to_wait_closes_the_limit_for_all(run: Any, answers: Any, model_server: Any) -> None:

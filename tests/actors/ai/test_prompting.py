@@ -17,7 +17,7 @@ from actors.ai.protocol import Story
 from zeke_jobs.errors import ConfigurationError
 
 FINGERPRINTS = {
-    "analyze/1": "4ff50d926974266f",
+    "analyze/2": "160d4c9222c6b4ab",
     "brief/1": "f3aa1dbb89e93245",
     "summarize/1": "005ae185aea9cb1e",
     "verify/1": "15448ab6c9b092e4",

@@ -120,6 +120,30 @@ def test_without_a_statement_that_follows_the_local_text_stays_after_two_asks(as
     assert [call.operation for call in books.calls] == ["summarize", "verify", "summarize", "verify"]
 
 
+def test_one_question_and_one_verification_give_analysis_brief_and_summary(server: Verifier) -> None:
+    shown = {TRUE: STORY.document.split(". ")[0] + ".", LEANS: "Nobody was hurt without a helmet."}
+    server.judge = lambda text: (text in shown, [shown.get(text, "")])
+    given = {"base_url": server.url, "model": "m"}
+    analyst = Settings.model_validate({"provider": "openai", "openai": given}).open()
+    analysis = {"why_it_matters": TRUE, "chili": 3, "confidence": 0.8, "quotes": [shown[TRUE]]}
+    brief = {"one_liner": TRUE, "two_liner": f"{TRUE} {LEANS}", "elevator": f"{TRUE} {FALSE}"}
+
+    def told(**said: str) -> Any:
+        server.says, books = {**analysis, **brief, "summary": f"{TRUE} {LEANS}", **said}, Books()
+        made = analyst.analyze(STORY, books)
+        assert [call.prompt for call in books.calls] == ["analyze/2", "verify/1"]
+        assert made.why_it_matters == TRUE
+        return made
+
+    whole = told()
+    assert whole.brief.parts == {"one_liner": TRUE, "two_liner": f"{TRUE} {LEANS}", "elevator": TRUE}
+    assert (whole.summary.text, whole.summary.made_by) == (f"{TRUE} {LEANS}", whole.made_by)
+    assert whole.made_by.checked == whole.brief.made_by.checked == "verified"
+    for wrong in ("Orbis cuts memory by 13 percent.", FALSE, "", "x" * 3001):
+        assert (told(summary=wrong).summary, told(one_liner=wrong).summary.text) == (None, f"{TRUE} {LEANS}")
+    assert told(one_liner="Orbis cuts memory by 13 percent.").brief is None
+
+
 def test_a_setting_names_a_cheaper_model_or_switches_it_off(ask: Callable[..., Any], server: Verifier) -> None:
     server.judge = lambda _: (True, ["Orbis cuts the memory of its mills by 12 percent."])
     cheaper, off = Books(), Books()

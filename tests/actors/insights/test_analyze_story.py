@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 
 from actors.ai.protocol import Analysis, Citation, Embedding, Provenance
+from actors.briefs.generate import BriefSettings, generate_brief
 from actors.insights.analyze import analyze_story
 from actors.insights.events import EventSettings
-from actors.schema import AnalyzeStory
+from actors.schema import AnalyzeStory, GenerateBrief, StorySummarize
 from actors.store import clusters
+from actors.stories.summarize import story_summarize
 from tests.actors.database import execute
 from zeke_jobs import Reject, Retry
 
@@ -43,7 +45,9 @@ def analysed(why: str, *citations: Citation) -> Analysis:
     return Analysis(why, 4, "completed", Provenance("openai", "m", "analyze/1"), 0.8, citations)
 
 
-def test_overlay_embedding_and_three_jobs_commit_together(add_story: Any, handler_context: Any, rows: Any) -> None:
+def test_overlay_with_its_brief_embedding_and_the_next_job_commit_together(
+    add_story: Any, handler_context: Any, rows: Callable[..., Any]
+) -> None:
     story = add_story(ARTICLE, title="Faster JSON")
     ctx = handler_context(EventSettings())
     output = analyze_story(AnalyzeStory(story_id=story), ctx)
@@ -55,9 +59,54 @@ def test_overlay_embedding_and_three_jobs_commit_together(add_story: Any, handle
     assert ctx.completed
     assert [(each.task, each.payload) for each in ctx.sent] == [
         ("extract-highlights", {"story_id": str(story), "user_id": "system"}),
+    ]
+    assert overlay["brief_one_liner"]
+    assert overlay["time_saved_seconds"] is not None
+    (told,) = rows("SELECT summary FROM stories")
+    brief = generate_brief(GenerateBrief(story_id=story), handler_context(BriefSettings()))
+    summary = story_summarize(StorySummarize(story_id=story), handler_context())
+    assert [brief["outcome"], summary["outcome"]] == ["unchanged"] * 2, "by itself each writes the same"
+    assert rows(OVERLAY, str(story)) == [overlay]
+    assert rows("SELECT summary FROM stories") == [told]
+
+
+def test_an_answer_without_brief_and_summary_leaves_them_to_their_tasks(add_story: Any, handler_context: Any) -> None:
+    ctx = handler_context(EventSettings(), ai=Model(analysed("It matters.")))
+    story = add_story(ARTICLE)
+    analyze_story(AnalyzeStory(story_id=story), ctx)
+    assert [(each.task, each.payload) for each in ctx.sent[1:]] == [
         ("generate-brief", {"story_id": str(story), "reason": "new_story"}),
         ("story-summarize", {"story_id": str(story), "mode": "auto"}),
     ]
+
+
+def test_a_brief_and_a_summary_that_a_person_wrote_stay(
+    add_story: Any, handler_context: Any, rows: Callable[..., Any], conn: Any
+) -> None:
+    story = add_story(ARTICLE, summary="As the feed says.")
+    with conn.cursor() as cursor:
+        cursor.execute("INSERT INTO story_overlays (story_id, brief_one_liner) VALUES (%s, 'Mine.')", (str(story),))
+    analyze_story(AnalyzeStory(story_id=story), handler_context(EventSettings()))
+    (overlay,) = rows(OVERLAY, str(story))
+    assert (overlay["brief_one_liner"], overlay["brief_elevator"], overlay["brief_generated_at"]) == (
+        "Mine.",
+        None,
+        None,
+    )
+    assert rows("SELECT summary FROM stories") == [{"summary": "As the feed says."}]
+    assert {"analysis"} == {"analysis", "brief", "summary"} & overlay["citations"].keys()
+
+
+def test_the_readers_pace_is_that_of_generate_brief(
+    add_story: Any, handler_context: Any, rows: Callable[..., Any]
+) -> None:
+    for pace in (100, 400):
+        ctx = handler_context(EventSettings())
+        ctx.others["generate-brief"] = BriefSettings(words_per_minute=pace)
+        analyze_story(AnalyzeStory(story_id=add_story(ARTICLE * 20)), ctx)
+    saved = [row["time_saved_seconds"] for row in rows("SELECT time_saved_seconds FROM story_overlays ORDER BY 1")]
+    assert saved[1] == pytest.approx(4 * saved[0], rel=0.05)
+    assert saved[0] > 60
 
 
 def test_running_twice_changes_nothing(add_story: Any, handler_context: Any, rows: Callable[..., Any]) -> None:

@@ -11,7 +11,6 @@ from tests.lab.soak.web import Answer, Faults, Request, serve
 
 MODEL, EMBEDDING = "model-1", "embedding-1"
 PRICES = {MODEL: {"input": 0.4, "output": 1.6}, EMBEDDING: {"input": 0.02}}
-_KEYS = {"analyze": "why_it_matters", "brief": "one_liner", "summarize": "summary"}
 
 
 def _error(status: int, **headers: str) -> Answer:
@@ -78,12 +77,18 @@ def _said(body: dict[str, Any]) -> dict[str, Any]:
     paragraph = next(line for line in story.split("\n") if line.strip() and not line.startswith("#"))
     sentences = [sentence.strip() + "." for sentence in paragraph.split(". ") if sentence.strip(" .")][:3]
     first = " ".join(sentences[0].split()[:12])
-    if _KEYS["analyze"] in properties:
-        return {"why_it_matters": sentences[0], "chili": 3, "confidence": 0.8, "quotes": [first, "never said"]}
-    if _KEYS["brief"] in properties:
-        one, two, three = (sentences * 3)[:3]
-        return {"one_liner": first, "two_liner": f"{one} {two}", "elevator": f"{one} {two} {three}"}
-    return {"summary": " ".join(sentences)}
+    one, two, three = (sentences * 3)[:3]
+    told = {
+        "why_it_matters": one,
+        "chili": 3,
+        "confidence": 0.8,
+        "quotes": [first, "never said"],
+        "one_liner": first,
+        "two_liner": f"{one} {two}",
+        "elevator": f"{one} {two} {three}",
+        "summary": " ".join(sentences),
+    }
+    return {name: told[name] for name in properties}
 
 
 def _embeddings(asked: str | list[str]) -> Answer:

@@ -166,6 +166,10 @@ class JobContext(Reports):
     def service(self, name: str) -> Any:
         return self._runtime.service(name)
 
+    def settings_of(self, task: str) -> Any:
+        found = self._runtime.find(task)
+        return found and found.settings
+
     def give_way(self) -> None:
         """Give the connection back, for another job of the chunk.
 

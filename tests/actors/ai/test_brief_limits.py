@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.ai.brief_limits import enforce, time_saved_seconds
 from actors.ai.composition import in_longer_lengths, shorten
 from actors.ai.gate.evidence import keys
 from actors.ai.one_line import one_line
 from actors.ai.protocol import Brief, Provenance
 from actors.ai.ranking import Topic
 from actors.ai.sentences import sentences
-from actors.briefs.limits import enforce, time_saved_seconds
 
 WHO = Provenance("openai", "m", "brief/1")
 

@@ -8,6 +8,8 @@ from actors.ai.sentences import sentences
 from actors.ai.words import count
 
 _NO_LIMIT = 10_000
+WORDS_PER_MINUTE = 200
+"""How fast people read, if generate-brief has no other setting."""
 
 
 def enforce(brief: Brief) -> Brief:
