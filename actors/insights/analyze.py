@@ -8,7 +8,7 @@ from actors.ai.brief_limits import WORDS_PER_MINUTE, enforce, time_saved_seconds
 from actors.ai.local import lead
 from actors.ai.markdown import plain
 from actors.ai.protocol import Analysis, Analyst, answered
-from actors.insights import events, interests
+from actors.insights import events, interests, relevance
 from actors.insights.embed import awaited
 from actors.insights.events import EventSettings
 from actors.insights.sketch import sketch
@@ -39,7 +39,7 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
         with ctx.transaction() as tx:
             output = events.grow(tx, text.id, analyst)
             if interests.apply(tx, text, ctx.settings.interests):
-                ctx.send("score-relevance", {"story_id": str(text.id)})
+                relevance.score(tx, text.id, ctx.settings_of("score-relevance"))
                 output["outcome"] = "rescored"
             alerts.raise_for(ctx, tx, text.id)
             ctx.complete(output)

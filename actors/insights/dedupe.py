@@ -7,6 +7,7 @@ from psycopg2.extensions import connection as Connection
 
 from actors.insights.candidates import Kind
 from actors.insights.keys import highlight_id, insight_key
+from actors.insights.relevance import score
 from actors.schema import DedupeInsights, Insight
 from actors.store import highlights, texts
 from actors.store.highlights import Highlight
@@ -14,7 +15,7 @@ from zeke_jobs import Context
 
 
 def dedupe_insights(payload: DedupeInsights, ctx: Context) -> dict[str, Any]:
-    """Store the insights that the story does not have, bring the pipeline's own up to date, and send score-relevance.
+    """Store the insights that the story does not have, bring the pipeline's own up to date, and score them all.
 
     A person's insights are never changed.
 
@@ -24,7 +25,7 @@ def dedupe_insights(payload: DedupeInsights, ctx: Context) -> dict[str, Any]:
     with ctx.transaction() as tx:
         texts.hold(tx, payload.story_id)
         changes = store(tx, payload, highlights.of_story(tx, payload.story_id))
-        ctx.send("score-relevance", {"story_id": str(payload.story_id)})
+        score(tx, payload.story_id, ctx.settings_of("score-relevance"))
         is_new = changes["added"] or changes["updated"]
         output = {"outcome": "stored" if is_new else "unchanged", **changes}
         ctx.complete(output)

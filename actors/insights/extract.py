@@ -5,6 +5,7 @@ from typing import Any
 
 from actors.insights.dedupe import store
 from actors.insights.keys import highlight_id, insight_key
+from actors.insights.relevance import score
 from actors.insights.selection import Selection, highlights
 from actors.schema import DedupeInsights, ExtractHighlights
 from actors.store import highlights as stored
@@ -13,7 +14,7 @@ from zeke_jobs import Context
 
 
 def extract_highlights(payload: ExtractHighlights, ctx: Context[Selection]) -> dict[str, Any]:
-    """Find the highlights of a story, store them as dedupe-insights does, and send score-relevance.
+    """Find the highlights of a story, store them as dedupe-insights does, and score them as score-relevance does.
 
     Highlights of an earlier text that are not in this one are marked as withdrawn, in the same transaction.
 
@@ -38,6 +39,6 @@ def extract_highlights(payload: ExtractHighlights, ctx: Context[Selection]) -> d
         output["withdrawn"] = stored.withdraw(tx, known, payload.team_id, text_hash, kept)
         output |= store(tx, new, known)
         if found:
-            ctx.send("score-relevance", {"story_id": str(text.id)})
+            score(tx, text.id, ctx.settings_of("score-relevance"))
         ctx.complete(output)
     return output

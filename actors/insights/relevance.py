@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
+from psycopg2.extensions import connection as Connection
 from pydantic import BaseModel, Field
 
 from actors.ai.keywords import DEFAULT_KEYWORDS, hits
 from actors.insights import interests
 from actors.insights.candidates import Kind
 from actors.schema import ScoreRelevance
-from actors.store import highlights
+from actors.store import highlights, texts
 from actors.store.statements import SQL
-from zeke_jobs import Context, Reject
+from zeke_jobs import Context
 
 
 class Weights(BaseModel, frozen=True, extra="forbid"):
@@ -60,24 +62,26 @@ def score_relevance(payload: ScoreRelevance, ctx: Context[RelevanceSettings]) ->
     Raises:
         Reject: there is no such story.
     """
-    story_id = payload.story_id
     with ctx.transaction() as tx:
-        rows = SQL.named(tx, "story_relevance", story_id=story_id)
-        if not rows:
-            raise Reject(f"expected a story with id {story_id}, got none")
-        scored = {
-            each.id: relevance(each, each.authority, each.age_days, ctx.settings, each.teams or ())
-            for each in rows
-            if each.id is not None
-        }
-        changed = highlights.score(tx, scored)
+        texts.hold(tx, payload.story_id)
+        count, changed = score(tx, payload.story_id, ctx.settings)
         output = {
-            "outcome": "scored" if changed else "unchanged" if scored else "no_highlights",
-            "highlights": len(scored),
+            "outcome": "scored" if changed else "unchanged" if count else "no_highlights",
+            "highlights": count,
             "changed": changed,
         }
         ctx.complete(output)
     return output
+
+
+def score(tx: Connection, story_id: UUID, settings: RelevanceSettings | None) -> tuple[int, int]:
+    """Score the highlights of a story that is held; the number of them, and of those whose score changed."""
+    scored = {
+        each.id: relevance(each, each.authority, each.age_days, settings or RelevanceSettings(), each.teams or ())
+        for each in SQL.named(tx, "story_relevance", story_id=story_id)
+        if each.id is not None
+    }
+    return len(scored), highlights.score(tx, scored)
 
 
 def relevance(

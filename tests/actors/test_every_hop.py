@@ -100,7 +100,7 @@ def payload_of(add_story: Any, conn: Any) -> Callable[[str], dict[str, Any]]:
         *((task, ["fetch-content"]) for task in ("ingest-source", "ingest-oneoff", "ingest-from-upload")),
         ("fetch-content", ["analyze-story"]),
         ("analyze-story", ["extract-highlights"]),
-        *((task, ["score-relevance"]) for task in ("extract-highlights", "dedupe-insights")),
+        *((task, []) for task in ("extract-highlights", "dedupe-insights")),
     ],
 )
 def test_an_enqueue_is_never_apart_from_its_write_at_any_hop(

@@ -24,18 +24,16 @@ TEAM = uuid.UUID("11111111-1111-1111-1111-111111111111")
 
 @pytest.fixture
 def chain(handler_context: Any) -> Callable[..., dict[str, Any]]:
-    """Runs both tasks one after another, each with the job that the one before sent; returns their outputs."""
+    """Extracts highlights, which scores them, and scores them again; returns both outputs."""
 
     def run(story: uuid.UUID, **payload: Any) -> dict[str, Any]:
         first = handler_context(Selection())
         outputs = {
             "extract": extract_highlights(ExtractHighlights.model_validate({"storyId": story, **payload}), first)
         }
-        (sent,) = first.sent
-        assert sent.task == "score-relevance"
         second = handler_context(RelevanceSettings())
-        outputs["score"] = score_relevance(ScoreRelevance.model_validate(sent.payload), second)
-        assert second.sent == []
+        outputs["score"] = score_relevance(ScoreRelevance(story_id=story), second)
+        assert first.sent == second.sent == []
         return outputs
 
     return run
@@ -48,6 +46,17 @@ def test_score_relevance_does_not_race_extract_highlights(add_story: Any, chain:
     assert all(0 < row["metadata"]["relevance"]["score"] <= 1 for row in stored)
     assert {row["kind"] for row in stored} >= {"metric", "quote", "api_change", "code_change", "code_example", "action"}
     assert all(row["origin"] == "system" and row["is_generated"] and row["created_by"] == "system" for row in stored)
+
+
+def test_highlights_are_scored_by_the_settings_of_score_relevance_as_they_are_stored(
+    add_story: Any, handler_context: Any, rows: Any
+) -> None:
+    ctx = handler_context(Selection())
+    ctx.others["score-relevance"] = RelevanceSettings(keywords=("JSON",), enough_keywords=7)
+    extract_highlights(ExtractHighlights(story_id=add_story(ARTICLE)), ctx)
+    scores = [row["metadata"]["relevance"] for row in rows(ALL)]
+    assert {word for score in scores for word in score["keywords"]} == {"JSON"}
+    assert {score["parts"]["keyword"] for score in scores} == {0, round(1 / 7, 4)}
 
 
 def test_each_highlight_keeps_its_context_until_it_is_updated(add_story: Any, chain: Any, rows: Any, conn: Any) -> None:

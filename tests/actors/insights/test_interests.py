@@ -13,9 +13,8 @@ from actors.insights.analyze import analyze_story
 from actors.insights.events import EventSettings
 from actors.insights.extract import extract_highlights
 from actors.insights.interests import Interest, Interests, score
-from actors.insights.relevance import RelevanceSettings, score_relevance
 from actors.insights.selection import Selection
-from actors.schema import AnalyzeStory, ExtractHighlights, ScoreRelevance
+from actors.schema import AnalyzeStory, ExtractHighlights
 from actors.store import news
 
 TEAM = uuid.UUID(int=7)
@@ -57,7 +56,7 @@ def test_interests_that_make_no_sense_are_refused(given: dict[str, Any]) -> None
 
 @pytest.fixture
 def analyse(handler_context: Any) -> Callable[..., None]:
-    """Analyses a story with the interests of teams, and scores its highlights."""
+    """Analyses a story with the interests of teams, and scores its highlights, as a growth does by itself."""
 
     def run_all(story: uuid.UUID, teams: dict[str, Any], trigger: str = "auto") -> None:
         settings = EventSettings.model_validate({"interests": {"teams": teams}})
@@ -65,7 +64,6 @@ def analyse(handler_context: Any) -> Callable[..., None]:
         analyze_story(AnalyzeStory.model_validate({"story_id": story, "trigger": trigger}), ctx)
         if trigger == "auto":
             extract_highlights(ExtractHighlights(story_id=story), handler_context(Selection()))
-        score_relevance(ScoreRelevance(story_id=story), handler_context(RelevanceSettings()))
 
     return run_all
 

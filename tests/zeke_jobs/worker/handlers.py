@@ -48,6 +48,10 @@ def greet(payload: Number, ctx: Context[Greeting]) -> str:
     return ctx.settings.greeting
 
 
+def read_settings(payload: Number, ctx: Context) -> list[Any]:
+    return [ctx.settings_of("greet").greeting, ctx.settings_of("echo"), ctx.settings_of("no-such-task")]
+
+
 def fail(payload: Number, ctx: Context) -> None:
     raise ValueError(f"no luck with {payload.n}")
 

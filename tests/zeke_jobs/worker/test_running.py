@@ -21,6 +21,7 @@ TASKS = """
   echo-async: {handler: 'H:echo_async'}
   echo-story: {handler: 'H:echo_story'}
   greet: {handler: 'H:greet', settings: {greeting: good morning}}
+  read-settings: {handler: 'H:read_settings'}
   fail: {handler: 'H:fail', retry: {limit: 2, delay: 0s}}
   fail-inside: {handler: 'H:fail_inside', retry: {limit: 0}}
   fail-inside-async: {handler: 'H:fail_inside_async', retry: {limit: 0}}
@@ -100,6 +101,7 @@ def failure(task: str, payload: dict[str, Any] | None = None) -> zeke_jobs.Job:
         ("echo-async", {"n": 4}, 4),
         ("echo-story", {"story_id": "é" * 5_000}, "é" * 5_000),
         ("greet", {}, "good morning"),
+        ("read-settings", {}, ["good morning", None, None]),
         ("fail-once", {}, 2),
         ("retry-soon", {}, 2),
         ("defer-once", {}, 1),
