@@ -82,9 +82,8 @@ def without_faults(answer: Form, story: Story, language: str | None) -> Form:
 
 def checked_vectors(got: Mapping[str, Any], count: int, size: int) -> list[list[float] | CallFailed]:
     """The vectors of ``size`` finite numbers in the reply to so many texts; the fault instead of one that is missing."""
-    data = got.get("data")
     found = dict[int, Any]()
-    for position, one in enumerate(data if isinstance(data, list) else ()):
+    for position, one in enumerate(got["data"]):
         at = one.get("index", position) if isinstance(one, dict) else None
         found |= {at: one} if isinstance(at, int) else {}
     return [_vector(found.get(at), size) for at in range(count)]

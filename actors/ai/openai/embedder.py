@@ -11,11 +11,11 @@ from uuid import UUID
 from actors.ai.openai.answers import packed, unpacked
 from actors.ai.openai.bookkeeping import OVERHEAD_TOKENS, end_of, key_of
 from actors.ai.openai.checks import checked_vectors
-from actors.ai.openai.client import CallFailed, Client, ContentRefused
+from actors.ai.openai.client import CallFailed, Client, ContentRefused, Reply
 from actors.ai.openai.settings import OpenAISettings
 from actors.ai.prompting import material
 from actors.ai.protocol import CallEnd, CallStart, Embedding, Ledger, Story
-from zeke_jobs import Defer
+from zeke_jobs import Defer, Retry
 
 DIMENSIONS = 1536
 _EMBEDDED_CHARS = 4000
@@ -70,7 +70,7 @@ class Embedder:
                     one.books.settle(begun.id, CallEnd("cached", model=model, cost=0.0))
             if not asked:
                 return found
-            reply = self._client.post("/embeddings", self._body(model, [one.text for one, _ in asked]))
+            reply = self._reply(model, [one.text for one, _ in asked])
         except (CallFailed, Defer) as error:
             failure = error if isinstance(error, CallFailed) else CallFailed("failed", error, is_charged=False)
             rests = None if failure.rests is None else (model, failure.rests)
@@ -97,6 +97,12 @@ class Embedder:
                 outcome, detail, keep = "ok", None, (one.key, packed(vector)) if settings.cache else None
             one.books.settle(call, CallEnd(outcome, detail, answered, used, 0, cost, latency_ms=latency), keep)
         return found
+
+    def _reply(self, model: str, texts: Sequence[str]) -> Reply:
+        reply = self._client.post("/embeddings", self._body(model, texts))
+        if not isinstance(reply.body.get("data"), list):
+            raise CallFailed("invalid", Retry(reason="the embedding answer has no vectors"), is_charged=True)
+        return reply
 
     def _body(self, model: str, texts: Sequence[str]) -> bytes:
         given = texts if len(texts) > 1 else texts[0]

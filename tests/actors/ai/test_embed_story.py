@@ -101,6 +101,15 @@ def test_a_refused_request_is_the_verdict_on_all(conn: Connection, provider: Pro
     assert scalar(conn, "SELECT count(*) FROM ai_calls WHERE outcome = 'failed' AND cost_usd = 0") == 5
 
 
+def test_a_reply_without_any_vectors_is_asked_for_again_by_all(
+    conn: Connection, embed: Callable[..., FakeChunk], model_server: Any, answers: Callable[..., Any]
+) -> None:
+    model_server.script.append(answers(content="I think that it matters."))
+    with pytest.raises(Retry, match="no vectors"):
+        embed(add_stories(conn, 5), base_url=model_server.url)
+    assert scalar(conn, "SELECT count(*) FROM ai_calls WHERE outcome = 'invalid'") == 5
+
+
 def test_an_analysis_waits_for_its_embedding_or_asks_alone_if_left_out(conn: Connection, provider: Provider) -> None:
     (story,) = add_stories(conn, 1)
     job, sent = uuid.uuid4(), list[Any]()
