@@ -123,14 +123,13 @@ def test_without_a_statement_that_follows_the_local_text_stays_after_two_asks(as
 def test_one_question_and_one_verification_give_analysis_brief_and_summary(server: Verifier) -> None:
     shown = {TRUE: STORY.document.split(". ")[0] + ".", LEANS: "Nobody was hurt without a helmet."}
     server.judge = lambda text: (text in shown, [shown.get(text, "")])
-    given = {"base_url": server.url, "model": "m"}
-    analyst = Settings.model_validate({"provider": "openai", "openai": given}).open()
+    asked = analyst(server.url)
     analysis = {"why_it_matters": TRUE, "chili": 3, "confidence": 0.8, "quotes": [shown[TRUE]]}
     brief = {"one_liner": TRUE, "two_liner": f"{TRUE} {LEANS}", "elevator": f"{TRUE} {FALSE}"}
 
     def told(**said: str) -> Any:
         server.says, books = {**analysis, **brief, "summary": f"{TRUE} {LEANS}", **said}, Books()
-        made = analyst.analyze(STORY, books)
+        made = asked.analyze(STORY, books)
         assert [call.prompt for call in books.calls] == ["analyze/2", "verify/1"]
         assert made.why_it_matters == TRUE
         return made
