@@ -123,7 +123,7 @@ def test_without_a_statement_that_follows_the_local_text_stays_after_two_asks(as
 def test_one_question_and_one_verification_give_analysis_brief_and_summary(server: Verifier) -> None:
     shown = {TRUE: STORY.document.split(". ")[0] + ".", LEANS: "Nobody was hurt without a helmet."}
     server.judge = lambda text: (text in shown, [shown.get(text, "")])
-    asked = analyst(server.url)
+    asked = analyst(server.url, verify=True)
     analysis = {"why_it_matters": TRUE, "chili": 3, "confidence": 0.8, "quotes": [shown[TRUE]]}
     brief = {"one_liner": TRUE, "two_liner": f"{TRUE} {LEANS}", "elevator": f"{TRUE} {FALSE}"}
 
