@@ -27,7 +27,7 @@ class KnownTask:
     def accept(self, payload: Any) -> str:
         """The JSON text to store for a payload."""
         text = self._encode({} if payload is None else payload)
-        if self.payload.fits(payload):
+        if self.payload.fits(text):
             return text
         data = json.loads(text)
         if not isinstance(data, dict):

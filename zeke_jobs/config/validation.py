@@ -16,8 +16,9 @@ from zeke_jobs.config.fields import accepted_keys, field_at, model_at, names, on
 from zeke_jobs.config.keys import Keys
 from zeke_jobs.config.places import Document, Path, walk
 from zeke_jobs.config.substitution import Secret
-from zeke_jobs.config.wording import expected, message, unknown_key
+from zeke_jobs.config.wording import message, unknown_key
 from zeke_jobs.core.quoting import quote
+from zeke_jobs.payload.expected import expected
 
 
 @dataclass(frozen=True)

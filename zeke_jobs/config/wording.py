@@ -6,33 +6,7 @@ from pydantic_core import ErrorDetails
 
 from zeke_jobs.config.entries import EntryError
 from zeke_jobs.core.quoting import describe, quote, suggest
-
-_KINDS = {
-    "int": "a whole number",
-    "float": "a number",
-    "decimal": "a number",
-    "bool": "true or false",
-    "string": "text",
-    "list": "a list",
-    "tuple": "a list",
-    "dict": "a mapping",
-    "model": "a mapping",
-    "time_delta": "a duration",
-}
-
-_BOUNDS = {
-    "greater_than": ("more than", "gt"),
-    "greater_than_equal": ("at least", "ge"),
-    "less_than": ("less than", "lt"),
-    "less_than_equal": ("at most", "le"),
-    "multiple_of": ("a multiple of", "multiple_of"),
-}
-_SIZES = {
-    "too_short": ("at least", "min_length", "item"),
-    "too_long": ("at most", "max_length", "item"),
-    "string_too_short": ("at least", "min_length", "character"),
-    "string_too_long": ("at most", "max_length", "character"),
-}
+from zeke_jobs.payload.expected import expected
 
 
 def message(error: ErrorDetails, *, got: str | None = None) -> tuple[str, str]:
@@ -46,30 +20,6 @@ def message(error: ErrorDetails, *, got: str | None = None) -> tuple[str, str]:
         return _raised(error, shown, is_secret=got is not None)
     help_ = "" if got else _help(kind, error)
     return f"expected {expected(error)}, got {shown}", help_
-
-
-def expected(error: ErrorDetails) -> str:
-    """The values that are accepted."""
-    kind, context = error["type"], error.get("ctx", {})
-    if kind in _BOUNDS:
-        words, key = _BOUNDS[kind]
-        bound = context.get(key)
-        # pydantic writes an integer bound of a float field as a float; the author wrote an integer.
-        bound = int(bound) if isinstance(bound, float) and bound.is_integer() else bound
-        return f"{'' if kind == 'multiple_of' else 'a number of '}{words} {describe(bound)}"
-    if kind in _SIZES:
-        words, key, unit = _SIZES[kind]
-        count = context.get(key, 1)
-        return f"{words} {count} {unit}{'' if count == 1 else 's'}"
-    if kind in {"literal_error", "enum", "union_tag_invalid"}:
-        accepted = str(context.get("expected", context))
-        return ("one of " if " or " in accepted else "") + re.sub(r" or (?='[^']*'$)", ", ", accepted)
-    if kind == "string_pattern_mismatch":
-        return f"text like {context.get('pattern')}"
-    for start, name in _KINDS.items():
-        if kind == start or kind.startswith(f"{start}_"):
-            return name
-    return re.sub(r"^(Input|Value|String|URL|UUID) should (be|have) ", "", error["msg"]).lower()
 
 
 def _raised(error: ErrorDetails, shown: str, *, is_secret: bool) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 #: Largest payload and largest output, in bytes of JSON in UTF-8.
 LARGEST = 1024 * 1024
-#: Deepest nesting of lists and objects. Python allows about a thousand nested calls, and jsonschema takes three for each level.
+#: Deepest nesting of lists and objects. Python allows about a thousand nested calls.
 DEEPEST = 100
 #: Times lie from the first to before the second. Python has only years 1 to 9999, and a time zone may change the year.
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)

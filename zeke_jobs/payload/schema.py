@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.core.case import camel_case
 from zeke_jobs.payload.json_text import Fault, join
-from zeke_jobs.payload.quick_check import quick_test
+from zeke_jobs.payload.validator import validator
 
 if TYPE_CHECKING:
-    from jsonschema.protocols import Validator
+    from pydantic_core import SchemaValidator
 
 _DEEPEST = 16  # references and branches on the way to one place of a schema
 
@@ -42,7 +42,6 @@ class PayloadSchema:
         self.schema = schema
         self.sensitive = sensitive
         self._shapes: dict[int, _Shape] = {}
-        self._fits = None if schema is None else quick_test(schema)
 
     def check(self, payload: dict[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
         """The payload with its keys in snake_case, and all its faults.
@@ -51,14 +50,29 @@ class PayloadSchema:
         """
         if self.schema is None:
             return payload, []
-        faults: list[Fault] = []
-        renamed = self._rename(payload, self.schema, "", faults)
-        faults.extend(self._violations(renamed))
-        return renamed, faults
+        found: list[Fault] = []
+        renamed = self._rename(payload, self.schema, "", found)
+        from pydantic_core import ValidationError
 
-    def fits(self, payload: object) -> bool:
-        """Whether the payload surely fits unchanged, a quick test; if it returns False, ``check`` decides."""
-        return self._fits is not None and self._fits(payload)
+        from zeke_jobs.payload.faults import faults
+
+        try:
+            self._validator.validate_python(renamed)
+        except ValidationError as error:
+            found.extend(faults(error, renamed, self.sensitive))
+        return renamed, found
+
+    def fits(self, text: str) -> bool:
+        """Whether a payload's JSON text fits unchanged; if it does not, ``check`` says why, or renames its keys."""
+        if self.schema is None:
+            return False
+        from pydantic_core import ValidationError
+
+        try:
+            self._validator.validate_json(text)
+        except ValidationError:
+            return False
+        return True
 
     def field(self, name: str) -> str | None:
         """The field with this name in either spelling, or None."""
@@ -94,17 +108,8 @@ class PayloadSchema:
                 yield from self._all_branches(branch, depth + 1)
 
     @cached_property
-    def _validator(self) -> Validator:
-        from zeke_jobs.payload.faults import validator
-
+    def _validator(self) -> SchemaValidator:
         return validator(self.schema or {})
-
-    def _violations(self, payload: dict[str, Any]) -> Iterator[Fault]:
-        if self.fits(payload) or self._validator.is_valid(payload):
-            return
-        from zeke_jobs.payload.faults import faults
-
-        yield from faults(self._validator, payload, self.sensitive)
 
     def _rename(self, value: Any, schema: Any, path: str, faults: list[Fault]) -> Any:
         if not isinstance(value, dict | list) or not isinstance(schema, dict):

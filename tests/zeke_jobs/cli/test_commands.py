@@ -75,7 +75,7 @@ def test_a_second_send_says_that_the_job_was_there(cli: Cli) -> None:
     [
         (["send", "onof", "url=u"], "error: expected the name of a task, got 'onof'; did you mean 'oneoff'?"),
         (["send", "oneoff", "ulr=u"], "error: payload of ingest-oneoff does not fit:\n  ulr: expected a field of the payload"),
-        (["send", "oneoff", "depth=x", "url=u"], "depth: expected an integer, got 'x'"),
+        (["send", "oneoff", "depth=x", "url=u"], "depth: expected a whole number, got 'x'"),
         (["send", "oneoff", "url"], "error: expected field=value or a JSON object, got 'url'"),
         (["send", "oneoff", "[1]"], "got '[1]'"),
         (["send", "oneoff", "{url}"], "got a fault in it"),

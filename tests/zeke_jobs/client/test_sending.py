@@ -109,7 +109,7 @@ def test_a_database_without_our_tables_names_the_command(
     ("payload", "fault"),
     [
         ({}, "story_id: expected a value, got none"),
-        ({"story_id": "x"}, "story_id: expected a uuid, got 'x'"),
+        ({"story_id": "x"}, "story_id: expected a UUID, got 'x'"),
         ({"story_id": STORY, "storyId": STORY}, "story_id: expected it once"),
         ({"story_id": STORY, "metadata": {"a": [float("nan")]}}, r"metadata.a\[0\]: expected a finite number, got nan"),
         ([1], "expected an object of fields, got list"),
@@ -512,7 +512,7 @@ def test_many_are_sent_in_order_each_with_its_key(conn: Connection) -> None:
 def test_many_are_all_refused_when_one_is(conn: Connection) -> None:
     with pytest.raises(InvalidPayload, match=r"payloads\[1\]") as refused:
         zeke_jobs.send_many("analyze-story", [{"story_id": STORY}, {"story_id": "x"}])
-    assert refused.value.errors == ((r"[1].story_id", "expected a uuid, got 'x'"),)
+    assert refused.value.errors == ((r"[1].story_id", "expected a UUID, got 'x'"),)
     with pytest.raises(ValueError, match="expected as many keys as payloads"):
         zeke_jobs.send_many("anything", [{}], keys=[])
     assert count(conn) == 0

@@ -1,0 +1,92 @@
+"""The validator of pydantic for the JSON Schema of a payload. It accepts what it has no rule for: the worker decides."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic_core import SchemaValidator
+
+_TYPES: dict[str, dict[str, Any]] = {
+    "string": {"type": "str", "strict": True},
+    "boolean": {"type": "bool", "strict": True},
+    "integer": {"type": "int", "strict": True},
+    "number": {"type": "float", "strict": True},
+    "null": {"type": "none"},
+}
+_FORMATS = {"uuid": "uuid", "date-time": "datetime", "date": "date", "time": "time", "uri": "url"}
+_BOUNDS = {
+    "minimum": "ge",
+    "exclusiveMinimum": "gt",
+    "maximum": "le",
+    "exclusiveMaximum": "lt",
+    "multipleOf": "multiple_of",
+    "minLength": "min_length",
+    "maxLength": "max_length",
+    "pattern": "pattern",
+    "minItems": "min_length",
+    "maxItems": "max_length",
+    "minProperties": "min_length",
+    "maxProperties": "max_length",
+}
+
+
+def validator(schema: Mapping[str, Any]) -> SchemaValidator:
+    """A validator of payloads in JSON; it refuses unknown fields of models."""
+    from pydantic_core import CoreConfig, SchemaError, SchemaValidator
+
+    models = [{**_core(model), "ref": name} for name, model in schema.get("$defs", {}).items()]
+    whole: Any = {"type": "definitions", "schema": _core({"type": "object", **schema}), "definitions": models}
+    try:
+        return SchemaValidator(whole, CoreConfig(regex_engine="python-re"))
+    except SchemaError:  # a reference of the schema leads elsewhere
+        return SchemaValidator({"type": "dict"})
+
+
+def _core(field: Any) -> dict[str, Any]:
+    """The part of pydantic's schema for a part of a JSON Schema."""
+    match field:
+        case {"$ref": str(place)}:
+            return {"type": "definition-ref", "schema_ref": place.removeprefix("#/$defs/")}
+        case {"const": value}:
+            return {"type": "literal", "expected": [value]}
+        case {"enum": [_, *_] as values}:
+            return {"type": "literal", "expected": values}
+        case {"type": "object"}:
+            return _object(field)
+        case {"anyOf": [*branches]} | {"oneOf": [*branches]}:
+            return {"type": "union", "choices": [_core(branch) for branch in branches]}
+        case {"allOf": [branch]}:
+            return _core(branch)
+        case {"type": "array", "items": items}:
+            return {"type": "list", "strict": True, "items_schema": _core(items), **_bounds(field)}
+        case {"type": "string", "format": str(name)} if name in _FORMATS:
+            return {"type": _FORMATS[name]}
+        case {"type": str(name)} if name in _TYPES:
+            return {**_TYPES[name], **_bounds(field)}
+    return {"type": "any"}
+
+
+def _object(schema: Mapping[str, Any]) -> dict[str, Any]:
+    others = schema.get("additionalProperties")
+    if "properties" not in schema and others is not False:
+        return {"type": "dict", "strict": True, "values_schema": _core(others), **_bounds(schema)}
+    # A model may need one of several fields.
+    needed = [branch["required"] for branch in schema.get("anyOf", ()) if branch.keys() == {"required"}] or [[]]
+    choices = [_model(schema, {*schema.get("required", ()), *names}) for names in needed]
+    return {"type": "union", "choices": choices} if len(choices) > 1 else choices[0]
+
+
+def _model(schema: Mapping[str, Any], required: Collection[str]) -> dict[str, Any]:
+    fields = {
+        name: {"schema": _core(one), "required": name in required} for name, one in schema.get("properties", {}).items()
+    }
+    others = schema.get("additionalProperties")
+    extra = {"extra_behavior": "allow", "extras_schema": _core(others)} if others else {"extra_behavior": "forbid"}
+    own = {name: {"type": "typed-dict-field", **one} for name, one in fields.items()}
+    return {"type": "typed-dict", "strict": True, "fields": own, **extra}
+
+
+def _bounds(field: Mapping[str, Any]) -> dict[str, Any]:
+    return {own: field[name] for name, own in _BOUNDS.items() if name in field}
