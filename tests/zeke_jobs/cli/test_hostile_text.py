@@ -91,68 +91,37 @@ def names(command: Any, before: str = "") -> Iterator[str]:
             yield from names(inner, f"{name} ")
 
 
-def execute(conn: Connection, statement: str, **values: Any) -> Any:
-    with conn.cursor() as cursor:
-        cursor.execute(statement, values)
-        return cursor.fetchone() if cursor.description else None
+PLANTED = """
+UPDATE zeke_jobs.queue AS q
+SET extra = jsonb_build_object('waiting_for', %(text)s::text, 'progress', jsonb_build_object('done', 1, 'note', %(text)s::text)),
+  attempt = 1, message = jsonb_set(q.message, '{kwargs,text}', to_jsonb(%(text)s::text)), result = to_jsonb(%(text)s::text),
+  run_at = now() + interval '1 hour',
+  attempts = jsonb_build_array(jsonb_build_object('attempt', 1, 'outcome', 'retry', 'reason', %(text)s::text,
+    'error', %(json)s::jsonb, 'ended_on', now()));
+INSERT INTO zeke_jobs.cost (job, task, cost, currency) SELECT message_id, task, 1, %(text)s FROM zeke_jobs.queue;
+INSERT INTO zeke_jobs.worker (id, kind, host, pid, version, queues, tasks, threads, refusal, heartbeat_on)
+VALUES (%(worker)s, 'worker', %(text)s, 1, %(text)s, ARRAY['default', %(text)s], ARRAY['echo', %(text)s], 1, %(text)s, now());
+UPDATE zeke_jobs.queue SET state = 'consumed', started_on = now(), claimed_on = now(), worker = %(worker)s
+WHERE message_id = %(ACTIVE)s;
+UPDATE zeke_jobs.queue SET state = 'rejected', completed_on = now(), started_on = now() WHERE message_id = %(FAILED)s;
+UPDATE zeke_jobs.queue
+SET state = 'rejected', completed_on = now(), cancelled_on = now(),
+  extra = jsonb_build_object('cancelled_by', %(text)s::text, 'cancel_reason', %(text)s::text),
+  message = message || jsonb_build_object('actor_name', %(text)s::text)
+WHERE message_id = %(CANCELLED)s;
+INSERT INTO zeke_jobs.pause (target, paused_by, reason)
+SELECT target, %(text)s, %(text)s FROM unnest(ARRAY['task/third', 'schedule/tick', 'limit/shared', 'queue/' || %(text)s]) AS p (target)"""
 
 
 def plant(conn: Connection) -> dict[str, str]:
     """Jobs, pauses, processes and revisions with hostile text wherever there is text; the jobs' ids by what they are."""
     boot.sync(conn, load(TASKS, TOP), by=HOSTILE, message=HOSTILE)
     applying.apply(conn, Request(load(TASKS + "  third: {handler: 'H:echo'}\n", TOP), HOSTILE, HOSTILE))
-    ids = {
-        name: str(zeke_jobs.send("echo", {"n": 1}, key=HOSTILE).id)
-        for name in ("QUEUED", "ACTIVE", "FAILED", "CANCELLED")
-    }
-    hostile = {"text": HOSTILE, "json": json.dumps({"type": HOSTILE, "message": HOSTILE, "traceback": HOSTILE})}
-    execute(
-        conn,
-        """UPDATE zeke_jobs.queue AS q
-        SET extra = jsonb_build_object('waiting_for', %(text)s::text,
-            'progress', jsonb_build_object('done', 1, 'note', %(text)s::text)), attempt = 1,
-          message = jsonb_set(q.message, '{kwargs,text}', to_jsonb(%(text)s::text)),
-          result = to_jsonb(%(text)s::text), run_at = now() + interval '1 hour',
-          attempts = jsonb_build_array(jsonb_build_object('attempt', 1, 'outcome', 'retry', 'reason', %(text)s::text,
-            'error', %(json)s::jsonb, 'ended_on', now()))""",
-        **hostile,
-    )
-    execute(
-        conn,
-        "INSERT INTO zeke_jobs.cost (job, task, cost, currency) SELECT message_id, task, 1, %(text)s FROM zeke_jobs.queue",
-        text=HOSTILE,
-    )
-    worker = uuid.uuid4()
-    execute(
-        conn,
-        """INSERT INTO zeke_jobs.worker (id, kind, host, pid, version, queues, tasks, threads, refusal, heartbeat_on)
-        VALUES (%(worker)s, 'worker', %(text)s, 1, %(text)s, ARRAY['default', %(text)s], ARRAY['echo', %(text)s], 1, %(text)s, now())""",
-        worker=str(worker),
-        **hostile,
-    )
-    execute(
-        conn,
-        """UPDATE zeke_jobs.queue SET state = 'consumed', started_on = now(), claimed_on = now(), worker = %(worker)s
-        WHERE message_id = %(id)s""",
-        worker=str(worker),
-        id=ids["ACTIVE"],
-    )
-    execute(conn, "UPDATE zeke_jobs.queue SET state = 'rejected', completed_on = now(), started_on = now() WHERE message_id = %(id)s", id=ids["FAILED"])  # fmt: skip
-    execute(
-        conn,
-        """UPDATE zeke_jobs.queue SET state = 'rejected', completed_on = now(), cancelled_on = now(),
-          extra = jsonb_build_object('cancelled_by', %(text)s::text, 'cancel_reason', %(text)s::text), message = message || jsonb_build_object('actor_name', %(text)s::text)
-        WHERE message_id = %(id)s""",
-        id=ids["CANCELLED"],
-        **hostile,
-    )
-    for target in ("task/third", "schedule/tick", "limit/shared", f"queue/{HOSTILE}"):
-        execute(
-            conn,
-            "INSERT INTO zeke_jobs.pause (target, paused_by, reason) VALUES (%(target)s, %(text)s, %(text)s)",
-            target=target,
-            **hostile,
-        )
+    names = ("QUEUED", "ACTIVE", "FAILED", "CANCELLED")
+    ids = {name: str(zeke_jobs.send("echo", {"n": 1}, key=HOSTILE).id) for name in names}
+    error = json.dumps({"type": HOSTILE, "message": HOSTILE, "traceback": HOSTILE})
+    with conn.cursor() as cursor:
+        cursor.execute(PLANTED, {**ids, "text": HOSTILE, "json": error, "worker": str(uuid.uuid4())})
     return ids
 
 
@@ -189,11 +158,10 @@ def test_no_command_prints_what_commands_a_terminal(
     words |= {"FILE": str(file), "BROKEN": str(broken), "FOLDER": str(tmp_path / HOSTILE)}
     monkeypatch.setenv("ZEKE_JOBS_CONFIG", str(file))
     seen = ""
-    for name in sorted(
-        COMMANDS, key=lambda one: (one == "uninstall", one in ("cancel", "retry", "resume", "rollback"))
-    ):
+    last = ("cancel", "retry", "resume", "rollback", "uninstall")
+    for name in sorted(COMMANDS, key=lambda one: (one == "uninstall", one in last)):
         if name == "uninstall":
-            execute(conn, "DELETE FROM zeke_jobs.worker")
+            conn.cursor().execute("DELETE FROM zeke_jobs.worker")
         for arguments in COMMANDS[name]:
             line = [*name.split(), *(words.get(one, one) for one in arguments)]
             is_first = arguments == COMMANDS[name][0]
