@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from psycopg2 import OperationalError
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
+from tests.conftest import databases
 from tests.zeke_jobs.commands import Cli, MakeTask
 from tests.zeke_jobs.control import pg_boss_schema as boss
 from zeke_jobs.control import pg_boss
@@ -24,6 +26,7 @@ from zeke_jobs.postgres.queries import SQL
 
 LATER = datetime(2090, 1, 1, 12, tzinfo=UTC)
 RECENT = timedelta(days=2)
+LATEST = "later 12"
 LONG = random.Random(1).randbytes(2000).hex()  # it cannot be compressed to the size of an index entry
 
 
@@ -31,29 +34,27 @@ class Page(Payload):
     page_url: str
 
 
-@pytest.fixture
-def url(new_database: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> str:
-    """A database in which pg-boss comes first: ours makes no views of its name there."""
-    made = new_database()
-    monkeypatch.setenv("DATABASE_URL", made)
-    return made
+def install(conn: Connection, version: str) -> None:
+    """A pg-boss comes first: ours makes no views of its name there."""
+    boss.install(conn, version, "fetch-page", "old-mail", "unknown")
+    migrate.migrate(conn)
 
 
-@pytest.fixture
-def conn(url: str) -> Iterator[Connection]:
-    with closing(connect(url)) as connection:
-        yield connection
+@pytest.fixture(scope="module")
+def installed(server_url: str) -> Iterator[str]:
+    """The name of a database with the latest pg-boss, to clone."""
+    with databases(server_url) as make:
+        url = make()
+        with closing(connect(url)) as conn:
+            install(conn, LATEST)
+        yield urlsplit(url).path[1:]
 
 
 class There:
     """A pg-boss beside our tables, which have two tasks."""
 
-    def __init__(self, conn: Connection, make_task: MakeTask, version: str) -> None:
-        self.conn, self.version = conn, version
-        boss.install(conn, version, "fetch-page", "old-mail", "unknown")
-        migrate.migrate(conn)
-        make_task("fetch", Page, aliases=["fetch-page"])
-        make_task("mail", None)
+    def __init__(self, conn: Connection) -> None:
+        self.conn = conn
 
     def put(self, name: str = "old-mail", data: Any = None, **columns: Any) -> uuid.UUID:
         return boss.put(self.conn, name, {} if data is None else data, **columns)
@@ -69,15 +70,35 @@ class There:
 
 
 @pytest.fixture
-def there(conn: Connection, make_task: MakeTask, request: pytest.FixtureRequest) -> There:
-    return There(conn, make_task, getattr(request, "param", "later 12"))
+def url(new_database: Any, installed: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A database with a pg-boss, by default the latest."""
+    version = getattr(request, "param", LATEST)
+    made = str(new_database(installed) if version == LATEST else new_database())
+    if version != LATEST:
+        with closing(connect(made)) as conn:
+            install(conn, version)
+    monkeypatch.setenv("DATABASE_URL", made)
+    return made
+
+
+@pytest.fixture
+def conn(url: str) -> Iterator[Connection]:
+    with closing(connect(url)) as connection:
+        yield connection
+
+
+@pytest.fixture
+def there(conn: Connection, make_task: MakeTask) -> There:
+    make_task("fetch", Page, aliases=["fetch-page"])
+    make_task("mail", None)
+    return There(conn)
 
 
 def our_jobs() -> dict[uuid.UUID, Any]:
     return {job.id: job for job in zeke_jobs.jobs()}
 
 
-@pytest.mark.parametrize("there", list(boss.VERSIONS), indirect=True)
+@pytest.mark.parametrize("url", list(boss.VERSIONS), indirect=True)
 def test_queued_scheduled_and_recent_jobs_become_jobs_of_their_tasks(there: There) -> None:
     queued = there.put("fetch-page", {"pageUrl": "a"}, priority=5, created_on="2026-01-01T00:00:00.000001Z")
     later = there.put("old-mail", {"to": "ada"}, start_after=LATER)
@@ -106,7 +127,8 @@ def test_queued_scheduled_and_recent_jobs_become_jobs_of_their_tasks(there: Ther
     states = boss.states(there.conn)
     assert {states[one] for one in (queued, later, again)} == {"cancelled"}
     assert [states[one] for one in (done, failed, ancient, active)] == ["completed", "failed", "completed", "active"]
-    assert (report.version, report.jobs.total(), report.unknown) == (boss.VERSIONS[there.version], 5, ["unknown"])
+    [(version,)] = there.rows("SELECT version FROM pgboss.version")
+    assert (report.version, report.jobs.total(), report.unknown) == (version, 5, ["unknown"])
     assert sum(queue.active for queue in report.queues) == 1
     assert report.left == []
 
@@ -267,15 +289,15 @@ def test_schedules_are_taken_with_their_zones_and_are_gone_there(there: There, m
     assert there.take().schedules == []
 
 
-def test_where_there_is_no_pg_boss_or_no_such_task_that_is_said(conn: Connection, make_task: MakeTask) -> None:
-    migrate.migrate(conn)  # its views have the schema's name
+def test_where_there_is_no_pg_boss_or_no_such_task_that_is_said(there: There) -> None:
+    with pytest.raises(UnknownTask, match="did you mean 'mail'"):
+        there.take(names={"old-mail": "mial"})
+    there.rows(
+        "DROP SCHEMA pgboss CASCADE; CREATE SCHEMA pgboss; CREATE VIEW pgboss.job AS SELECT 1 AS id"
+    )  # as ours is
     none = "expected a pg-boss of version 10, 11 or 12 in schema pgboss, got none"
     with pytest.raises(ConfigurationError, match=none):
-        pg_boss.Import(conn, schema="pgboss", names={}, recent=RECENT).run()
-    with conn.cursor() as cursor:
-        cursor.execute("DROP SCHEMA pgboss CASCADE")
-    with pytest.raises(UnknownTask, match="did you mean 'mail'"):
-        There(conn, make_task, "12").take(names={"old-mail": "mial"})
+        there.take()
 
 
 def test_the_command_shows_first_and_takes_then(there: There, cli: Cli) -> None:
