@@ -20,11 +20,9 @@ def test_the_load_of_the_docs_is_accepted() -> None:
     assert set(read.tasks) == {"ingest-oneoff", "analyze-story"}
 
 
-@pytest.mark.parametrize(
-    "key", [*load_file.LoadStanza.model_fields, *load_file.SentStanza.model_fields, *load_file.TakesStanza.model_fields]
-)
-def test_each_key_of_a_load_is_documented(key: str) -> None:
-    assert f"`{key}`" in PAGE or f"{key}:" in PAGE
+def test_each_key_of_a_load_is_documented() -> None:
+    for model in (load_file.LoadStanza, load_file.SentStanza, load_file.TakesStanza):
+        assert [key for key in model.model_fields if f"`{key}`" not in PAGE and f"{key}:" not in PAGE] == []
 
 
 @pytest.mark.parametrize("command", ["backtest", "capacity"])

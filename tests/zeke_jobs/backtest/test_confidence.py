@@ -63,21 +63,16 @@ def test_what_is_odd_is_told_and_lowers_the_confidence(odd: dict[str, Any], leve
 
 
 def test_waits_that_come_out_otherwise_than_they_were_are_told() -> None:
-    assert judged(waited=30.0).level == "low"
-    assert (
-        "a waited 30.00 s on average, and 0.00 s in the simulation of its own recording"
-        in judged(waited=30.0).findings[0].text
-    )
+    found, said = judged(waited=30.0), "a waited 30.00 s on average, and 0.00 s in the simulation of its own recording"
+    assert (found.level, said in found.findings[0].text) == ("low", True)
 
 
 def test_more_at_once_than_there_are_threads_is_told() -> None:
     crowded = recording()
     for number, job in enumerate(crowded.workload.roots):
         job.sent = 600.0 * (number // 50)
-    found = backtest(crowded, CONFIG, None).confidence
-    assert "50 jobs ran at once, more than the 8 threads of the simulation: other workers ran then" in [
-        one.text for one in found.findings
-    ]
+    said = "50 jobs ran at once, more than the 8 threads of the simulation: other workers ran then"
+    assert said in [one.text for one in backtest(crowded, CONFIG, None).confidence.findings]
 
 
 def test_the_workers_are_those_of_now_or_as_many_threads_as_ran_jobs_at_once() -> None:

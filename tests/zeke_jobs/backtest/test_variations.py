@@ -58,11 +58,8 @@ def test_another_schedule_sends_at_its_own_ticks_jobs_like_those_that_were_recor
 def test_a_schedule_that_is_gone_or_paused_sends_nothing() -> None:
     for task in ("a: {handler: 'H:echo'}", "a: {handler: 'H:echo', cron: {at: '0 * * * *', paused: true}}"):
         without = load(f"  {task}\n  b: {{handler: 'H:echo'}}\n  c: {{handler: 'H:echo'}}")
-        assert {name: len(many) for name, many in reached(vary(day(), HOURLY, without)).items()} == {
-            "a": 0,
-            "b": 0,
-            "c": 240,
-        }
+        jobs = reached(vary(day(), HOURLY, without))
+        assert {name: len(many) for name, many in jobs.items()} == {"a": 0, "b": 0, "c": 240}
 
 
 def test_a_schedule_of_a_task_without_recorded_jobs_is_told() -> None:

@@ -80,13 +80,6 @@ def test_a_module_with_a_syntax_error_is_named_by_its_line(tmp_path: Path, monke
     assert "broken_sample.py:2" in caught.value.args[1]
 
 
-def test_a_name_that_nothing_stands_for_is_an_error_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "nameless.py").write_text("def run(payload: 'Nobody', ctx: 'Nobody') -> None: ...\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(EntryError, match="annotation of payload in run that can be resolved, got Nobody: NameError"):
-        resolve_path("nameless:run")
-
-
 def test_resolve_raises_with_the_tasks_name() -> None:
     with pytest.raises(ConfigurationError, match="task greet: expected a name in module sample_handlers, got 'gret'"):
         resolve(Task(id="greet", handler="sample_handlers:gret"))

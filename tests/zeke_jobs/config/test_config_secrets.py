@@ -4,18 +4,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.each import each
 from zeke_jobs.config import check
 from zeke_jobs.config.substitution import substitute
 
 HEAD = "version: 1\ntasks: {t: {handler: 'sample_handlers:tuned', settings: "
 
 
-@pytest.mark.parametrize(
+@each(
     "written",
     [
-        '{token: "${SAMPLE_SECRET}"}',
-        '{token: "x${SAMPLE_SECRET}x"}',
-        '{count: "${SAMPLE_SECRET}", words: "${SAMPLE_SECRET}", mode: "${SAMPLE_SECRET}"}',
+        '{token: "x${SAMPLE_SECRET}x", mode: "${SAMPLE_SECRET}"}',
         '{place: "${SAMPLE_SECRET}", weights: {a: "${SAMPLE_SECRET}"}}',
         '{place: {x: "${SAMPLE_SECRET}", y: 1}, nested: "${SAMPLE_SECRET}"}',
     ],
@@ -45,15 +44,6 @@ def test_a_good_value_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert config is not None
     assert "t-good" not in repr(config)
     assert config.tasks["t"].settings == {"token": "${SAMPLE_SECRET}"}
-
-
-def test_a_model_that_speaks_of_something_else_is_quoted() -> None:
-    text = (
-        "version: 1\nservices:\n  kv: {use: 'sample_services:Settings', kind: remote, token: '${SAMPLE_SECRET}'}\n"
-        "tasks: {t: {handler: 'sample_handlers:tuned'}}\n"
-    )
-    _, found = check(text, "jobs.yaml")
-    assert [one.message for one in found] == ["expected a base_url where kind is remote, got none"]
 
 
 def test_substitution_reaches_every_depth_and_its_values_are_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,25 +63,11 @@ def test_a_question_and_an_answer_stand_in_the_last_line() -> None:
 
 
 def test_an_opened_job_says_why_and_can_be_scrolled() -> None:
-    found = Explanation(
-        job(1),
-        "analyze-story",
-        "created",
-        (
-            reasons.paused(
-                Row(
-                    target="task/analyze-story",
-                    paused_by="ann@desk",
-                    paused_on=BOARD.now,
-                    reason="the model is down",
-                    ends_on=None,
-                    set_key=None,
-                ),
-                BOARD.now,
-            ),
-        ),
-        tuple(ends.attempted({"attempt": n, "outcome": "failed", "reason": "no route " * 30}) for n in range(20)),
-    )
+    paused = Row(
+        target="task/analyze-story", paused_by="ann@desk", paused_on=BOARD.now, reason="the model is down", ends_on=None, set_key=None,
+    )  # fmt: skip
+    tried = (ends.attempted({"attempt": n, "outcome": "failed", "reason": "no route " * 30}) for n in range(20))
+    found = Explanation(job(1), "analyze-story", "created", (reasons.paused(paused, BOARD.now),), tuple(tried))
     board = replace(BOARD, opened=found)
     lines = shown(View(opened=job(1)), board)
     assert lines[1] == f"analyze-story {job(1)} created"
