@@ -1,15 +1,12 @@
 """Django's tasks are jobs: runs project/promises.py in that project, and a worker."""
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import zeke_jobs
-from tests.zeke_jobs.testing.blocks import blocks
+from tests.zeke_jobs.testing.blocks import blocks, python
 
 VERSION = pytest.importorskip("django").VERSION
 pytest.importorskip("zeke_jobs.django.api")
@@ -23,14 +20,6 @@ CHECK = "from django.core.management import call_command\ncall_command('check')\
 UNFIT = "from django.db import connection\nconnection.vendor = 'sqlite'\ncall_command('check')\n"
 
 
-def run(folder: Path, *command: str, **env: str) -> subprocess.CompletedProcess[str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ZEKE_JOBS", "PYTEST", "DJANGO"))}
-    return subprocess.run(
-        [sys.executable, *command], cwd=folder, env={**kept, "PYTHONPATH": ".", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **env},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-
-
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     return Path(shutil.copytree(PROJECT, tmp_path / "project"))
@@ -38,7 +27,7 @@ def project(tmp_path: Path) -> Path:
 
 def test_the_promises_are_kept(project: Path, database: str) -> None:
     plugins = ["-p", "pytest_django.plugin", "-p", "zeke_jobs.testing.plugin", "-p", "no:cacheprovider"]
-    done = run(
+    done = python(
         project, "-m", "pytest", "-q", "-W", "error", *plugins, "--ds", "settings", "promises.py", DATABASE_URL=database
     )
     assert "10 passed" in done.stdout, done.stdout + done.stderr
@@ -57,9 +46,9 @@ def test_a_worker_runs_the_task_of_the_page(project: Path, database: str) -> Non
         file.write(example("settings.py"))
     env = {"DATABASE_URL": database, "DJANGO_SETTINGS_MODULE": "settings"}
     view = f"{example('shop/views.py')}print(order(None).content.decode(), flush=True)\n"
-    sent = run(project, "-c", f"{SETUP}{APPLY}{CHECK}{view}{UNFIT}", **env)
+    sent = python(project, "-c", f"{SETUP}{APPLY}{CHECK}{view}{UNFIT}", **env)
     job = sent.stdout.split()[-1]
     assert "(zeke_jobs.E002) expected a PostgreSQL as DATABASES['default']" in sent.stderr, sent.stderr
-    worked = run(project, "-c", MAIN, "up", "--until-idle", **env)
+    worked = python(project, "-c", MAIN, "up", "--until-idle", **env)
     assert worked.returncode == 0, worked.stdout + worked.stderr
     assert zeke_jobs.status(job).output == "sent to ada@example.org"

@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import pytest
 import yaml
+from psycopg2.extensions import connection as Connection
 
 from tests.each import each
 from tests.zeke_jobs.cli.test_hostile_text import tree
@@ -25,90 +24,74 @@ ALERTS = {rule["alert"]: rule for group in yaml.safe_load(RULES.read_text())["gr
 needs_promtool = pytest.mark.skipif(promtool.PROMTOOL is None, reason="promtool is not installed")
 
 
-@dataclass
-class World:
+BEAT = "UPDATE zeke_jobs.schedule_beat SET beat_on = zeke_jobs.now()"
+HEARTBEAT = "UPDATE zeke_jobs.worker SET heartbeat_on = zeke_jobs.now()"
+
+
+class World(Scene):
     """A healthy installation at noon: a worker and a scheduler that live, a schedule in time, nothing that waits."""
 
-    scene: Scene
-    url: str
-    worker: UUID = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.scene.use(TASKS)
-        self.worker = self.scene.serve()
-        self.scene.rows(
+    def __init__(self, conn: Connection) -> None:
+        super().__init__(conn)
+        self.use(TASKS)
+        self.worked_by = self.serve()
+        self.rows(
             "INSERT INTO zeke_jobs.schedule_beat (beat_on, scheduler) VALUES (zeke_jobs.now(), gen_random_uuid())"
         )
-        self.scene.rows(
+        self.rows(
             """INSERT INTO zeke_jobs.schedule_state (task, cron, timezone, decided_to, next_tick)
             SELECT 'calm', cron, timezone, zeke_jobs.now(), zeke_jobs.now() + interval '1 day' FROM zeke_jobs.schedule"""
         )
 
-    def heartbeat(self) -> None:
-        self.scene.rows("UPDATE zeke_jobs.worker SET heartbeat_on = zeke_jobs.now()")
+    def end_all(self) -> None:
+        for claim in self.claim(self.worked_by, 100):
+            self.finish(self.worked_by, claim, "failed")
 
-    def beat(self) -> None:
-        self.scene.rows("UPDATE zeke_jobs.schedule_beat SET beat_on = zeke_jobs.now()")
-
-    def later(self, seconds: float) -> None:
-        """Time passes, and both processes prove that they live."""
-        self.scene.later(seconds)
-        self.heartbeat()
-        self.beat()
-
-    def end_all(self, how: str) -> None:
-        for claim in self.scene.claim(self.worker, 100):
-            self.scene.finish(self.worker, claim, how)
-
-    def run(self, sql: str) -> Callable[[], Any]:
-        return lambda: self.scene.rows(sql)
-
-    def wait(self, task: str, seconds: float, jobs: int = 1) -> None:
-        self.scene.add(task, jobs)
+    def wait(self, task: str, seconds: float) -> None:
+        """A job waits, and both processes prove that they live."""
+        self.add(task)
         self.later(seconds)
+        self.rows(f"{BEAT}; {HEARTBEAT}")
 
     def fail(self) -> None:
-        self.scene.add("quick", 12)
-        self.end_all("failed")
+        self.add("quick", 12)
+        self.end_all()
 
 
 @pytest.fixture
-def world(scene: Scene, database: str) -> World:
-    return World(scene, database)
+def world(conn: Connection) -> World:
+    return World(conn)
 
 
-def troubles(world: World) -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
-    """The cause and the end of each trouble."""
-    return {
-        "ZekeJobsTaskUnserved": (
-            world.run("UPDATE zeke_jobs.worker SET stopping = true"),
-            world.run("UPDATE zeke_jobs.worker SET stopping = false"),
-        ),
-        "ZekeJobsNoScheduler": (lambda: world.scene.later(200), world.beat),
-        "ZekeJobsScheduleLags": (
-            world.run("UPDATE zeke_jobs.schedule_state SET next_tick = zeke_jobs.now() - interval '4 minutes'"),
-            world.run("UPDATE zeke_jobs.schedule_state SET next_tick = zeke_jobs.now() + interval '1 hour'"),
-        ),
-        "ZekeJobsMaxWaitBreached": (lambda: world.wait("quick", 121), lambda: world.end_all("failed")),
-        "ZekeJobsWaitsLong": (lambda: world.wait("calm", 3601), lambda: world.end_all("failed")),
-        "ZekeJobsFailing": (world.fail, lambda: world.later(3700)),
-        "ZekeJobsBacklogGrows": (
-            lambda: world.scene.add("calm", 1001),
-            world.run("DELETE FROM zeke_jobs.queue"),
-        ),
-        "ZekeJobsProcessesLost": (lambda: world.scene.later(30), world.heartbeat),
-    }
+Step = str | Callable[[World], Any]
+#: The cause and the end of each trouble.
+TROUBLES: dict[str, tuple[Step, Step]] = {
+    "ZekeJobsTaskUnserved": (
+        "UPDATE zeke_jobs.worker SET stopping = true",
+        "UPDATE zeke_jobs.worker SET stopping = false",
+    ),
+    "ZekeJobsNoScheduler": (lambda world: world.later(200), BEAT),
+    "ZekeJobsScheduleLags": (
+        "UPDATE zeke_jobs.schedule_state SET next_tick = zeke_jobs.now() - interval '4 minutes'",
+        "UPDATE zeke_jobs.schedule_state SET next_tick = zeke_jobs.now() + interval '1 hour'",
+    ),
+    "ZekeJobsMaxWaitBreached": (lambda world: world.wait("quick", 121), World.end_all),
+    "ZekeJobsWaitsLong": (lambda world: world.wait("calm", 3601), World.end_all),
+    "ZekeJobsFailing": (World.fail, lambda world: world.wait("calm", 3700)),
+    "ZekeJobsBacklogGrows": (lambda world: world.add("calm", 1001), "DELETE FROM zeke_jobs.queue"),
+    "ZekeJobsProcessesLost": (lambda world: world.later(30), HEARTBEAT),
+}
 
 
 @needs_promtool
-def test_each_alert_fires_while_its_trouble_is_there(world: World, tmp_path: Path) -> None:
+def test_each_alert_fires_while_its_trouble_is_there(world: World, database: str, tmp_path: Path) -> None:
     scrapes: dict[str, list[Any]] = {}
-    for alert, steps in troubles(world).items():
-        scrapes[alert] = [read(world.url)]
+    for alert, steps in TROUBLES.items():
+        scrapes[alert] = [read(database)]
         for step in steps:
-            step()
-            scrapes[alert].append(read(world.url))
-    up, down = read(world.url), read("postgresql://nobody@127.0.0.1:1/none")
+            _ = world.rows(step) if isinstance(step, str) else step(world)
+            scrapes[alert].append(read(database))
+    up, down = read(database), read("postgresql://nobody@127.0.0.1:1/none")
     scrapes["ZekeJobsDatabaseDown"] = [up, down, up]
     scrapes["ZekeJobsExporterDown"] = [up, None, up]
     scrapes["ZekeJobsThreadsLost"] = [[Sample("zeke_jobs_threads_lost", (), lost)] for lost in (0, 1, 0)]
@@ -116,14 +99,16 @@ def test_each_alert_fires_while_its_trouble_is_there(world: World, tmp_path: Pat
 
 
 @needs_promtool
-def test_no_scheduler_ever_is_no_scheduler_and_what_is_paused_may_wait(world: World, tmp_path: Path) -> None:
-    beaten = read(world.url)
-    world.scene.rows("DELETE FROM zeke_jobs.schedule_beat")
-    scrapes: dict[str, list[Any]] = {"ZekeJobsNoScheduler": [[], read(world.url), beaten]}
+def test_no_scheduler_ever_is_no_scheduler_and_what_is_paused_may_wait(
+    world: World, database: str, tmp_path: Path
+) -> None:
+    beaten = read(database)
+    world.rows("DELETE FROM zeke_jobs.schedule_beat")
+    scrapes: dict[str, list[Any]] = {"ZekeJobsNoScheduler": [[], read(database), beaten]}
     world.wait("calm", 3601)
-    waiting = read(world.url)
-    world.scene.rows("INSERT INTO zeke_jobs.pause (target, paused_by) VALUES ('task/calm', 'ann')")
-    scrapes["ZekeJobsWaitsLong"] = [[], waiting, read(world.url)]
+    waiting = read(database)
+    world.rows("INSERT INTO zeke_jobs.pause (target, paused_by) VALUES ('task/calm', 'ann')")
+    scrapes["ZekeJobsWaitsLong"] = [[], waiting, read(database)]
     assert promtool.fires(tmp_path, scrapes) == {alert: [False, True, False] for alert in scrapes}
 
 

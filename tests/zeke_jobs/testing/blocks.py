@@ -1,6 +1,9 @@
-"""The files that a page of the documentation shows."""
+"""The files that a page of the documentation shows, and programs that run in their folder."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 
@@ -8,3 +11,13 @@ def blocks(page: Path, title: str) -> list[str]:
     """The code blocks of a file, in order."""
     pattern = rf'^```\w+ title="{re.escape(title)}"\n(.*?)^```'
     return re.findall(pattern, page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def python(folder: Path, *command: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run Python there, without what is set for our own tests."""
+    ours = ("ZEKE_JOBS", "DATABASE_URL", "PYTEST", "DJANGO")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return subprocess.run(
+        [sys.executable, *command], cwd=folder, env={**kept, "PYTHONPATH": ".", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **env},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip

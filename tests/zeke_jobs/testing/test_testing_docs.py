@@ -1,14 +1,12 @@
 """Runs the tests in docs/testing.md."""
 
-import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.zeke_jobs.testing.blocks import blocks
+from tests.zeke_jobs.testing.blocks import blocks, python
 
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "testing.md"
@@ -35,15 +33,7 @@ urlpatterns = [path("orders/<int:order>", buy)]
 
 
 def run(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-    ours = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("ZEKE_JOBS", "DATABASE_URL", "PYTEST"))
-    }
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", *arguments],
-        cwd=folder, env={**ours, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **env}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    return python(folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", *arguments, **env)
 
 
 @pytest.fixture
