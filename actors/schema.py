@@ -100,10 +100,9 @@ class AnalyzeStory(Payload):
 
 
 class EmbedStory(Payload):
-    """embed-story: make a story's embedding; the job ``job_id`` waits for it."""
+    """embed-story: make a story's embedding, and find its event."""
 
     story_id: UUID
-    job_id: UUID | None = None
 
 
 class BatchQuestions(Payload):

@@ -5,15 +5,12 @@ from typing import Any
 
 from actors import alerts
 from actors.ai.brief_limits import WORDS_PER_MINUTE, enforce, time_saved_seconds
-from actors.ai.local import lead
 from actors.ai.markdown import plain
 from actors.ai.protocol import Analysis, Analyst, answered
 from actors.insights import events, interests, relevance
-from actors.insights.embed import awaited
 from actors.insights.events import EventSettings
-from actors.insights.sketch import sketch
 from actors.schema import AnalyzeStory
-from actors.store import embeddings, overlays, texts
+from actors.store import overlays, texts
 from actors.store.ai_calls import ledger
 from zeke_jobs import Context, Reject
 
@@ -24,13 +21,14 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
     """Analyse and embed a story, with its brief and its summary; then send extract-highlights.
 
     Generate-brief and story-summarize are sent if the answer had no good one. Overlay, cluster, the scores of its stories, the
-    jobs and the completion commit together; the embedding before them, here or by embed-story, so that another story of the
-    event finds this one. With the trigger ``grown``, only those scores are updated.
+    jobs and the completion commit together; the embedding before them, so that another story of the event finds this one.
+    If a provider makes the embeddings and nobody waits, embed-story is sent, and finds the event. With the trigger ``grown``,
+    only the scores are updated.
 
     Raises:
         Reject: there is no such story, or it has no text.
         Retry, Defer: the provider asked to wait.
-        WaitFor: embed-story makes the embedding, or a batch asks the question, together with others.
+        WaitFor: a batch asks the question, together with others.
         Unfounded: a model twice gave statements that the story does not support. The stored text is extractive, and labelled so.
     """
     analyst: Analyst = ctx.service("ai")
@@ -45,19 +43,15 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
             ctx.complete(output)
         return output
     is_awaited = payload.trigger == "manual"
-    embedded = None if is_awaited or not analyst.embeds_together else awaited(ctx, payload.story_id)
     text = texts.needed(ctx.db, payload.story_id)
     if not text.document.strip():
         raise Reject(f"expected a story with text, got an empty one: {payload.story_id}")
     books = ledger(ctx, text.id, is_fresh=is_awaited, is_awaited=is_awaited)
-    made = embedded or analyst.embed(text, books)
+    embeds_later = analyst.embeds_together and not is_awaited
+    made = None if embeds_later else analyst.embed(text, books)
     analysis, unfounded = answered(lambda: analyst.analyze(text, books))
     analysis, saved = _within_limits(analysis, text, ctx) if unfounded is None else (_alone(analysis), None)
-    embedding, terms = embeddings.written(made.model_version, made.vector), sketch(lead(text))
-    if embedded is None:
-        with ctx.transaction() as tx:
-            events.publish(tx, text.id, embedding, terms)
-    same_event = events.like(ctx.db, text, embedding, terms, ctx.settings)
+    same_event = [] if made is None else events.found(ctx, text, made)
     with ctx.transaction() as tx:
         events.join(tx, text.id, same_event)
         found, told_by = overlays.of_event(tx, text.id)
@@ -73,7 +67,10 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
         )
         events.rescore(tx, found, analyst, told_by)
         interests.apply(tx, text, ctx.settings.interests)
-        alerts.raise_for(ctx, tx, text.id)
+        if embeds_later:
+            ctx.send("embed-story", {"story_id": str(text.id)}, batch=ctx.batch_id)
+        else:
+            alerts.raise_for(ctx, tx, text.id)
         _send_next(ctx, str(text.id), analysis)
         output = {
             "outcome": stays or ("analyzed" if changed else "unchanged"),

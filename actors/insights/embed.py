@@ -1,30 +1,31 @@
-"""embed-story: the embeddings of many stories by one request to the provider."""
+"""embed-story: the embeddings of many stories by one request to the provider, and their events."""
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
-from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
+from actors import alerts
 from actors.ai.local import lead
-from actors.ai.openai.answers import packed, unpacked
 from actors.ai.protocol import Analyst, Embedding
-from actors.insights import events
+from actors.insights import events, interests, relevance
+from actors.insights.events import EventSettings
 from actors.insights.sketch import sketch
 from actors.schema import EmbedStory
-from actors.store import embeddings, texts
+from actors.store import embeddings, overlays, texts
 from actors.store.ai_calls import ledger
-from zeke_jobs import ChunkContext, Context, WaitFor, emit
+from actors.store.embeddings import Written
+from actors.store.texts import StoryText
+from zeke_jobs import ChunkContext, Context, Reject
 from zeke_jobs.errors import ClaimLost
 
-_LONGEST = timedelta(hours=6)
-"""An analysis that waits longer embeds its story itself."""
+Ready = tuple[Written, Sequence[int]]
+"""An embedding and the terms of its story."""
 
 
 def embed_story(payloads: list[EmbedStory], ctx: ChunkContext) -> None:
-    """Embed stories. Each is stored, told to the analysis that waits for it, and completed in a transaction of its own.
+    """Embed stories. The embeddings commit together; then each story joins its event and is completed in a transaction.
 
-    If the provider leaves out or refuses a story, only that story's job fails; its analysis then asks for the embedding in a
-    request of its own.
+    If the provider leaves out or refuses a story, only that story's job fails: it has no event until the job is retried.
 
     Raises:
         Retry, Defer, Reject: the provider's verdict on the whole request.
@@ -35,35 +36,45 @@ def embed_story(payloads: list[EmbedStory], ctx: ChunkContext) -> None:
     known = {place: text for place, text in enumerate(found) if text is not None and text.document.strip()}
     books = [ledger(ctx.jobs[place], story.id, conn=conn) for place, story in known.items()]
     made = dict(zip(known, analyst.embed_many(list(known.values()), books), strict=True))
+    ready = {
+        known[place].id: (embeddings.written(one.model_version, one.vector), sketch(lead(known[place])))
+        for place, one in made.items()
+        if isinstance(one, Embedding)
+    }
+    _publish(ctx, ready)
     for place, (payload, job) in enumerate(zip(payloads, ctx.jobs, strict=True)):
         one = made.get(place, ValueError(f"expected a story with text, got none: {payload.story_id}"))
-        with suppress(ClaimLost), job.transaction() as tx:  # a job that was cancelled leaves its chunk
+        try:
             if isinstance(one, Embedding):
-                story, told = known[place], {"model": one.model_version, "vector": packed(list(one.vector))}
-                events.publish(tx, story.id, embeddings.written(one.model_version, one.vector), sketch(lead(story)))
-                job.complete({"outcome": "embedded", "model": one.model_version})
+                _join(job, known[place], ready[payload.story_id], analyst)
             else:
-                told = {"refused": str(one)}
                 ctx.fail(place, one)
-            if payload.job_id is not None:
-                emit(_event(payload.job_id), told, connection=tx)
+                with job.transaction() as tx:
+                    alerts.raise_for(job, tx, payload.story_id)
+        except ClaimLost:
+            continue  # a job that was cancelled leaves its chunk
+        except Reject as gone:
+            ctx.fail(place, gone)
 
 
-def awaited(ctx: Context[Any], story_id: UUID) -> Embedding | None:
-    """The embedding of a story, stored by embed-story; None if it refused it: then the analysis asks by itself.
-
-    Raises:
-        WaitFor: embed-story has not answered yet.
-    """
-    event = ctx.event(_event(ctx.job_id))
-    if event is not None:
-        told = event.data or {}
-        return Embedding(tuple(unpacked(told["vector"])), told["model"]) if "vector" in told else None
-    # By the same id a second time after a crash, which sends no second job.
-    asked = {"story_id": str(story_id), "job_id": str(ctx.job_id)}
-    ctx.send("embed-story", asked, id=uuid5(ctx.job_id, "embed-story"))
-    raise WaitFor(_event(ctx.job_id), _LONGEST)
+def _publish(ctx: ChunkContext, ready: Mapping[UUID, Ready]) -> None:
+    """Publish stories by the first job that is still ours; all processes take them in one order."""
+    for job in ctx.jobs if ready else ():
+        with suppress(ClaimLost), job.transaction() as tx:
+            for story_id in sorted(ready):
+                events.publish(tx, story_id, *ready[story_id])
+            return
 
 
-def _event(job: Any) -> str:
-    return f"embedding/{job}"
+def _join(job: Context, story: StoryText, ready: Ready, analyst: Analyst) -> None:
+    """Find a story's event, and score the event, as an analysis does that embeds its story itself."""
+    settings = job.settings_of("analyze-story") or EventSettings()
+    same_event = events.like(job.db, story, *ready, settings)
+    with job.transaction() as tx:
+        events.join(tx, story.id, same_event)
+        scored, told_by = overlays.of_event(tx, story.id)
+        events.rescore(tx, scored, analyst, told_by)
+        if settings.interests.has_examples and interests.apply(tx, story, settings.interests):
+            relevance.score(tx, story.id, job.settings_of("score-relevance"))
+        alerts.raise_for(job, tx, story.id)
+        job.complete({"outcome": "embedded", "model": ready[0].model_version, "same_event": len(same_event)})

@@ -10,13 +10,16 @@ from psycopg2.extras import Json
 from pydantic import BaseModel, Field
 
 from actors.ai.gate.evidence import script, tokens
-from actors.ai.protocol import Analyst
+from actors.ai.local import lead
+from actors.ai.protocol import Analyst, Embedding
 from actors.insights.interests import Interests
+from actors.insights.sketch import sketch
 from actors.store import clusters, embeddings, overlays, texts
 from actors.store.embeddings import Written
 from actors.store.overlays import Overlay
 from actors.store.statements import SQL
 from actors.store.texts import StoryText
+from zeke_jobs import Context
 
 _BATCH = 32
 """Candidates that are compared at once. They come in order of likelihood: where a batch holds no hit, no other does.
@@ -89,9 +92,17 @@ def _names(title: Sequence[str], lead: set[str]) -> set[str]:
 
 
 def publish(tx: Connection, story_id: UUID, embedding: Written, terms: Sequence[int]) -> None:
-    """Let other analyses find the story. Commit before the search: of two analyses at once, at least one finds the other."""
+    """Let other stories find this one. Commit before the search: of two stories at once, at least one finds the other."""
     made = {"model_version": embedding.model_version, "vector": embedding.literal, "signs": embedding.signs}
     SQL.run(tx, "story_publish", story_id=story_id, terms=list(terms), **made)
+
+
+def found(ctx: Context[EventSettings], story: StoryText, made: Embedding) -> list[UUID]:
+    """Publish a story, and find the stories of the same event."""
+    embedding, terms = embeddings.written(made.model_version, made.vector), sketch(lead(story))
+    with ctx.transaction() as tx:
+        publish(tx, story.id, embedding, terms)
+    return like(ctx.db, story, embedding, terms, ctx.settings)
 
 
 def like(

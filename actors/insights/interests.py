@@ -48,6 +48,12 @@ class Interests(BaseModel, frozen=True, extra="forbid"):
     """
 
     teams: dict[UUID | Literal["all"], Interest] = Field(default_factory=dict)
+
+    @property
+    def has_examples(self) -> bool:
+        """Whether a story's embedding moves its chili."""
+        return any(one.like or one.unlike for one in self.teams.values())
+
     points: float = Field(default=1, gt=0, le=5)
     enough: int = Field(default=2, ge=1)
     resembles: float = Field(default=0.35, gt=0, le=1)
