@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 from actors import schema
 from actors.briefs.generate import BriefSettings, generate_brief
@@ -61,9 +62,13 @@ MORE: dict[str, dict[str, Any]] = {
 
 
 class Engine:
-    """It answers with one item."""
+    """It answers with one item, and is asked in no transaction."""
+
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
 
     def fetch_item(self, url: str) -> ContentItem:
+        assert self._conn.info.transaction_status == 0
         return ContentItem(id=url, url=url, title="A title", text=TEXT * 9)
 
     def fetch_source(self, url: str, *_: Any) -> ContentSource:
@@ -104,18 +109,18 @@ def payload_of(add_story: Any, conn: Any) -> Callable[[str], dict[str, Any]]:
     ],
 )
 def test_an_enqueue_is_never_apart_from_its_write_at_any_hop(
-    task: str, then: list[str], payload_of: Callable[[str], Any], handler_context: Any, rows: Callable[..., Any]
+    task: str, then: list[str], payload_of: Any, handler_context: Any, rows: Any, conn: Connection
 ) -> None:
     handler, model, settings = {**FIRST_HALF, **OF_A_STORY}[task]
     payload = model.model_validate(payload_of(task))
     before = rows(WRITTEN)
-    ctx = handler_context(settings, engine=Engine())
+    ctx = handler_context(settings, engine=Engine(conn))
     ctx.fail_at_commit = True
     with pytest.raises(ConnectionError):
         handler(payload, ctx)
     assert rows(WRITTEN) == before
     assert ctx.sent == []
-    again = handler_context(settings, engine=Engine())
+    again = handler_context(settings, engine=Engine(conn))
     handler(payload, again)
     assert rows(WRITTEN) != before
     assert [each.task for each in again.sent] == then

@@ -40,7 +40,7 @@ class Limits(NamedTuple):
         growth: Bytes by which a reader may grow; after more, another replaces it when it has answered.
     """
 
-    cpu: int = 10
+    cpu: float = 10
     wall: int = 60
     memory: int = 512 * _MIB
     answer: int = 32 * _MIB
@@ -143,7 +143,7 @@ def _confine(limits: Limits) -> None:
         )  # the kernel should end this process before the worker
 
 
-def _arm(cpu: int, wall: int) -> None:
+def _arm(cpu: float, wall: int) -> None:
     """Let the kernel end this process after some seconds, of CPU or on the clock; 0 for never.
 
     By timers, which begin now. RLIMIT_CPU is counted from the birth, by ticks of the clock: after a minute and a half of work,

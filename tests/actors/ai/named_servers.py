@@ -160,6 +160,7 @@ class Anthropic(NamedServer):
         return status, {}, {"type": "error", "error": error, "request_id": "req_1"}
 
     def says(self, body: dict[str, Any]) -> Answer:
+        assert body["max_tokens"] >= 1000
         schema = body.get("output_config", {}).get("format", {}).get("schema")
         content = [{"type": "text", "text": filled(schema, question(body))}]
         usage = {"input_tokens": 900, "output_tokens": 90}

@@ -41,10 +41,6 @@ def test_any_document_can_be_analysed(document: str) -> None:
     assert len(analyst.embed(story(document)).vector) == 1536
 
 
-def test_embeddings_carry_their_true_name() -> None:
-    assert Settings().open().embed(story()).model_version == "hashed-words-1"
-
-
 def test_the_chili_formula_is_that_of_the_documentation() -> None:
     chili = Chili(keywords=("registry", "token", "llama"))
     told_by_3 = chili.rescore(*chili.score(story(authority=0.9, age_days=3.5)), 3)

@@ -54,6 +54,7 @@ def test_each_block_analyses_writes_and_embeds(start: Callable[..., Any], name: 
     assert analyst.analyze(TOLD, books).why_it_matters == "A stolen token alone no longer publishes a package."
     assert analyst.brief(TOLD, books).one_liner == "Packages are signed now."
     assert analyst.summarize(TOLD, books).made_by.checked == "verified"
+    assert {end.input_tokens for end in books.ended} == {900}
     assert [end.outcome for end in books.ended] == ["ok"] * 6, "neither a call too many nor one without an answer"
     assert all((end.output_tokens or 0) <= 1000 for end in books.ended), (
         "the bound of an answer is one that the server knows"

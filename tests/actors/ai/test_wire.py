@@ -25,18 +25,6 @@ def responses(content: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
     return {"object": "response", "status": "completed", "model": "m-1", "output": output, "usage": usage, **more}
 
 
-def messages(content: list[dict[str, Any]], reason: str = "end_turn") -> dict[str, Any]:
-    usage = {"input_tokens": 12, "output_tokens": 7}
-    return {
-        "type": "message",
-        "role": "assistant",
-        "model": "m-1",
-        "content": content,
-        "stop_reason": reason,
-        "usage": usage,
-    }
-
-
 @pytest.fixture
 def ask(model_server: Any) -> Callable[..., tuple[Any, dict[str, Any], Books]]:
     def go(answer: dict[str, Any], **options: Any) -> tuple[Any, dict[str, Any], Books]:
@@ -60,20 +48,6 @@ def test_responses_are_asked_and_read(ask: Callable[..., Any]) -> None:
     assert (body["reasoning"], body["max_output_tokens"], body["store"]) == ({"effort": "low"}, 8000, False)
     assert body["text"]["format"]["type"] == "json_schema"
     assert "story begins" in body["input"][0]["content"]
-    assert (books.ended[0].input_tokens, books.ended[0].output_tokens) == (12, 7)
-
-
-def test_anthropics_messages_are_asked_and_read(ask: Callable[..., Any]) -> None:
-    answer = messages([{"type": "thinking", "thinking": "Let me see."}, {"type": "text", "text": ANSWER}])
-    found, asked, books = ask(answer, kind="anthropic")
-    assert found.text == "The registry signs every package now."
-    assert asked["path"] == "/v1/messages"
-    assert (asked["headers"]["x-api-key"], asked["headers"]["anthropic-version"]) == ("sk-secret", "2023-06-01")
-    assert "authorization" not in asked["headers"]
-    body = asked["body"]
-    assert (body["max_tokens"], body["output_config"]["format"]["type"]) == (1000, "json_schema")
-    assert body["messages"][0]["role"] == "user"
-    assert "summarise news" in body["system"]
     assert (books.ended[0].input_tokens, books.ended[0].output_tokens) == (12, 7)
 
 
@@ -114,8 +88,6 @@ def test_extra_body_leaves_alone_what_a_call_costs() -> None:
             "cut off",
         ),
         ("responses", {"error": {"message": "x"}, "output": None}, Retry, "not one of kind responses"),
-        ("anthropic", messages([], "refusal"), Reject, "refused"),
-        ("anthropic", messages([{"type": "text", "text": "{"}], "max_tokens"), Retry, "cut off"),
         ("anthropic", {"type": "message"}, Retry, "not one of kind anthropic"),
     ],
 )

@@ -42,9 +42,9 @@ def sleep(body: bytes) -> bytes:
 
 
 def time_left(body: bytes) -> bytes:
-    """The seconds of CPU that are left, by the clock that ends this process; then half a second is used."""
+    """The seconds of CPU that are left, by the clock that ends this process; then a quarter of a second is used."""
     left = signal.getitimer(signal.ITIMER_PROF)[0]
-    end = time.process_time() + 0.5
+    end = time.process_time() + 0.25
     while time.process_time() < end:
         pass
     return json.dumps(left).encode()

@@ -3,7 +3,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from actors.engine.fetch import Fetcher, Limits, parse
+from actors.engine.fetch import Fetcher, Limits
 from tests.actors.engine.conftest import failure
 from tests.actors.scripted_site import Answer, Site
 
@@ -25,11 +25,6 @@ def test_a_private_address_is_refused_before_anything_is_sent(site: Site) -> Non
     error = failure(Fetcher("tests/1").get, site.url, LIMITS)
     assert (error.code, error.transient) == ("blocked_address", False)
     assert not site.asked
-
-
-def test_circled_digits_do_not_reach_loopback() -> None:
-    error = failure(Fetcher("tests/1").get, "http://①②⑦.⓪.⓪.①/", LIMITS)
-    assert error.code in {"blocked_address", "invalid_url"}
 
 
 def test_one_private_answer_among_public_ones_is_refused(site: Site) -> None:
@@ -135,21 +130,3 @@ def test_proxies_of_the_environment_are_not_used(site: Site, fetcher: Fetcher, m
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
     site.pages["/"] = Answer("direct")
     assert fetcher.get(site.url, LIMITS).body == b"direct"
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "",
-        "x",
-        "ftp://a/",
-        "file:///etc/passwd",
-        "http://",
-        "http://a b/",
-        "http://u:p@a/",
-        "http://[",
-        "http://a:99999/",
-    ],
-)
-def test_what_is_no_web_address_is_refused(url: str) -> None:
-    assert failure(parse, url).code == "invalid_url"

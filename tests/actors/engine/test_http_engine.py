@@ -52,11 +52,6 @@ def test_an_item_is_read_with_and_without_its_wrapper(site: Site, engine: HttpEn
     assert asked.headers["authorization"] == "Bearer s3cret"
 
 
-def test_a_source_without_items_says_that_it_has_no_list(site: Site, engine: HttpEngine) -> None:
-    site.pages["/source"] = answer({"data": SOURCE})
-    assert engine.fetch_source("https://a.example/feed").items is None
-
-
 @pytest.mark.parametrize(
     ("status", "said", "code", "transient", "is_away"),
     [
@@ -79,13 +74,6 @@ def test_an_error_has_a_reason_and_tells_an_engine_that_is_away_from_one_that_fa
     error = failure(engine.fetch_item, "https://a.example/1")
     assert (error.code, error.transient, error.is_away) == (code, transient, is_away)
     assert "in words" in str(error)
-
-
-def test_an_error_of_ours_keeps_its_reason(site: Site, engine: HttpEngine) -> None:
-    body = {"error": "e", "code": "rate_limited", "transient": True, "retryAfter": 30}
-    site.pages["/ingest"] = answer(body, 500)
-    error = failure(engine.fetch_item, "https://a.example/1")
-    assert (error.code, error.transient, error.retry_after) == ("rate_limited", True, 30)
 
 
 @pytest.mark.parametrize(

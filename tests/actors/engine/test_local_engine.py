@@ -34,21 +34,6 @@ def test_a_page_larger_than_the_setting_is_refused(site: Site, engine: LocalEngi
     assert failure(engine.fetch_item, f"{site.url}/a").code == "too_large"
 
 
-def test_a_feed_answers_with_what_it_takes_to_ask_again(site: Site, engine: LocalEngine) -> None:
-    site.pages["/feed"] = Answer(ONE, headers={"ETag": '"1"', "Last-Modified": "Fri, 20 Nov 2026 10:00:00 GMT"})
-    source = engine.fetch_source(f"{site.url}/feed")
-    assert (source.etag, source.last_modified, source.not_modified) == ('"1"', "Fri, 20 Nov 2026 10:00:00 GMT", False)
-    engine.fetch_source(f"{site.url}/feed", source.etag, source.last_modified)
-    assert site.asked[1].headers["if-none-match"] == '"1"'
-    assert site.asked[1].headers["if-modified-since"] == "Fri, 20 Nov 2026 10:00:00 GMT"
-
-
-def test_a_feed_that_is_gone_says_so_and_is_no_error(site: Site, engine: LocalEngine) -> None:
-    site.pages["/feed"] = Answer(status=410)
-    source = engine.fetch_source(f"{site.url}/feed")
-    assert (source.gone, source.is_active, source.items) == (True, False, [])
-
-
 @pytest.mark.parametrize(
     ("headers", "extra", "seconds"),
     [

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from actors.engine.client import HttpEngine
-from actors.engine.contract import ContentItem, EngineError
+from actors.engine.contract import ContentItem
 from actors.engine.local import LocalEngine
 from tests.actors.scripted_site import Answer, Site, page, paragraphs
 from tests.actors.sources.conftest import Pipeline
@@ -188,17 +188,6 @@ def test_a_page_that_looks_cut_beside_its_feed_gives_way(pipeline: Pipeline, sit
     assert "no other reading is better" in whole[1]
 
 
-def test_a_page_is_never_fetched_inside_a_transaction(pipeline: Pipeline, add_item: Callable[..., UUID]) -> None:
-    class Watching:
-        def fetch_item(self, url: str) -> ContentItem:
-            assert pipeline.conn.info.transaction_status == 0
-            raise EngineError("not_found", url)
-
-    pipeline.engine = Watching()  # type: ignore[assignment]
-    pipeline.run("fetch-content", raw_item_ids=[add_item("https://a.example/1"), add_item("https://a.example/2")])
-    assert pipeline.outcomes() == {"not_found": 2}
-
-
 def test_an_engine_that_gives_no_text_ends_in_a_stated_outcome_and_in_no_empty_story(
     pipeline: Pipeline, site: Site, add_item: Callable[..., UUID]
 ) -> None:
@@ -217,17 +206,6 @@ def test_an_engine_that_gives_no_text_ends_in_a_stated_outcome_and_in_no_empty_s
     untold = add_item("https://a.example/2")
     pipeline.run("fetch-content", raw_item_ids=[told, untold])
     assert pipeline.outcomes() == {"stored": 1, "no_text": 1}
-
-
-def test_an_item_of_a_foreign_producer_is_fetched_too(pipeline: Pipeline, site: Site, add_source: Any) -> None:
-    site.pages["/a"] = Answer(page("A", paragraphs("the queue")))
-    ((item,),) = pipeline.query(
-        "INSERT INTO raw_items (source_id, external_id, url) VALUES (%s, 'x', %s) RETURNING id",
-        str(add_source("https://a.example/feed")),
-        f"{site.url}/a",
-    )
-    pipeline.run("fetch-content", raw_item_ids=[item])
-    assert pipeline.outcomes() == {"stored": 1}
 
 
 def test_a_video_that_somebody_named_becomes_a_story_of_its_description(pipeline: Pipeline, add_item: Any) -> None:

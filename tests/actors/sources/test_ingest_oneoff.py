@@ -50,7 +50,11 @@ def test_high_priority_goes_with_all_that_follows(pipeline: Pipeline, site: Site
     assert pipeline.sent[-1][2]["priority"] is None
 
 
-@pytest.mark.parametrize("url", ["no address", "ftp://a.example/", "http://user:secret@a.example/"])
+@pytest.mark.parametrize(
+    "url",
+    ["no address", "x", "ftp://a/", "file:///etc/passwd", "http://", "http://a b/", "http://[", "http://a:99999/",
+     "http://user:secret@a.example/"],
+)  # fmt: skip
 def test_what_is_no_address_is_rejected_in_words(pipeline: Pipeline, url: str) -> None:
     with pytest.raises(Reject, match="expected an") as caught:
         pipeline.run("ingest-oneoff", url=url)

@@ -37,13 +37,6 @@ def test_a_source_that_is_not_due_waits_unless_a_person_asks(pipeline: Pipeline,
     assert pipeline.sent[0][1] == {"source_id": str(source), "reason": "manual"}
 
 
-def test_a_source_whose_job_was_lost_is_sent_again(pipeline: Pipeline, add_source: Callable[..., UUID]) -> None:
-    add_source("https://a.example/feed")
-    pipeline.run("ingest-pull")
-    pipeline.query("UPDATE source_polling SET queued_at = zeke_jobs.now() - interval '61 minutes'")
-    assert pipeline.run("ingest-pull")["sources"] == 1
-
-
 def test_sources_of_one_host_share_a_key(pipeline: Pipeline, add_source: Callable[..., UUID]) -> None:
     add_source("https://a.example/one")
     add_source("https://www.a.example/two")

@@ -16,7 +16,7 @@ COSTLY = "".join(f"<p {' '.join(f'a{number}=x' for number in range(9_900))}>{tag
 
 @pytest.fixture(scope="module")
 def hurried() -> Iterator[Readers]:
-    found = Readers(limits=Limits(cpu=1))
+    found = Readers(limits=Limits(cpu=0.5))
     yield found
     found.close()
 
@@ -38,7 +38,7 @@ def test_a_page_ends_as_unreadable_and_holds_up_no_other(pipeline: Pipeline, sit
         "SELECT status, detail FROM raw_items JOIN item_outcomes ON raw_item_id = id WHERE outcome = 'unreadable'"
     )
     assert status == "failed"
-    assert detail == f"{site.url}/costly cannot be read: it takes more than 1 s of CPU"
+    assert detail == f"{site.url}/costly cannot be read: it takes more than 0.5 s of CPU"
 
 
 def test_a_feed_ends_as_unreadable_and_its_source_backs_off(pipeline: Pipeline, site: Site, add_source: Any) -> None:

@@ -17,7 +17,7 @@ from tests.actors.sources.conftest import Pipeline
 #: A form for each row of the table of networks, and each spelling by which one slips past a check of the text.
 HOSTS = [
     "10.0.0.1", "172.16.0.1", "192.168.0.1", "100.64.0.1", "169.254.169.254", "0.0.0.0", "224.0.0.1", "198.18.0.1",
-    "127.0.0.1", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "localhost", "user@127.0.0.1",
+    "127.0.0.1", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "localhost", "user@127.0.0.1", "①②⑦.⓪.⓪.①",
     "[::]", "[::1]", "[::ffff:10.0.0.1]", "[::ffff:a00:1]", "[64:ff9b::a00:1]", "[2002:a00:1::]", "[fc00::1]", "[fe80::1]", "[ff02::1]",
 ]  # fmt: skip
 REFUSED = {"blocked_address", "invalid_url"}
