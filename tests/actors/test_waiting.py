@@ -30,12 +30,6 @@ def test_a_model_that_asks_for_patience_is_asked_by_no_job_until_then(handler_co
         assert cursor.fetchone() == (3,)
 
 
-def test_a_longer_rest_outlasts_a_shorter_one(conn: Any) -> None:
-    for wait in (2 * HOUR, HOUR):
-        waiting.note(conn, "engine", wait, f"for {wait}")
-    assert [row["why"] for row in waiting.now(conn, ["engine"])] == [f"for {2 * HOUR}"]
-
-
 @pytest.mark.parametrize(
     ("failures", "asked", "hours"), [(1, None, 1), (2, None, 2), (9, None, 6), (2, 10_800, 3), (2, 999_999, 24)]
 )

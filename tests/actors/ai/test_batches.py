@@ -161,28 +161,21 @@ def test_a_batch_that_never_ends_is_cancelled_and_its_questions_are_asked_alone(
     assert max(provider.paid.values()) == 1
 
 
-def test_a_silent_provider_keeps_nobody_waiting_for_ever(conn: Connection, provider: Provider, runner: Any) -> None:
+@pytest.mark.parametrize("what", ["the batch expires", "there are no batches", "nothing is said at all"])
+def test_what_no_batch_answers_is_asked_alone(conn: Connection, provider: Provider, runner: Any, what: str) -> None:
+    if what == "the batch expires":
+        provider.fate = lambda _: "expired"
+    provider.has_batches = what != "there are no batches"
     asked(conn, runner, 2)
-    runner()(waits=False)  # nobody polls
+    run_jobs = runner()
+    if what == "nothing is said at all":
+        run_jobs(waits=False)  # nobody polls
+    else:
+        polled(run_jobs)
     assert completed(conn) == 2
     assert costs(conn) == [("failed", 0.0)] * 2 + [("ok", FULL)] * 2
-
-
-def test_a_batch_that_expired_is_asked_alone(conn: Connection, provider: Provider, runner: Any) -> None:
-    provider.fate = lambda _: "expired"
-    asked(conn, runner, 2)
-    polled(runner())
-    assert completed(conn) == 2
-    assert costs(conn) == [("failed", 0.0)] * 2 + [("ok", FULL)] * 2
-    assert scalar(conn, "SELECT count(*) FROM ai_calls WHERE detail = 'it expired'") == 2
-
-
-def test_a_provider_without_batches_is_asked_alone(conn: Connection, provider: Provider, runner: Any) -> None:
-    provider.has_batches = False
-    asked(conn, runner, 2)
-    runner()()
-    assert completed(conn) == 2
-    assert costs(conn) == [("failed", 0.0)] * 2 + [("ok", FULL)] * 2
+    expired = scalar(conn, "SELECT count(*) FROM ai_calls WHERE detail = 'it expired'")
+    assert expired == (2 if what == "the batch expires" else 0)
 
 
 def test_answers_of_open_batches_are_used_after_batch_is_false(

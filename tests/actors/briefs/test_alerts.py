@@ -47,6 +47,7 @@ class Alerts:
     def __init__(self, conn: Connection, database: str, add_story: Any, receivers: dict[str, Any]) -> None:
         self.conn, self._database, self._add = conn, database, add_story
         self._runners: list[JobRunner] = []
+        self._receivers = receivers
         self.put(receivers)
 
     def put(self, receivers: dict[str, Any], name: str = "deliver-alert") -> None:
@@ -59,6 +60,16 @@ class Alerts:
         boot.sync(self.conn, chosen)
         self.run = JobRunner(chosen, self._database)
         self._runners.append(self.run)
+
+    def change(self, receiver: str, settings: dict[str, Any]) -> None:
+        """Put other settings of a receiver in force."""
+        self.put({**self._receivers, receiver: {**self._receivers.get(receiver, {}), **settings}})
+
+    def deliver(self, **context: Any) -> dict[str, Any]:
+        """Run deliver-alert for the team by itself."""
+        settings = AlertSettings.model_validate({"receivers": {"team": self._receivers["team"]}})
+        ctx = FakeContext(context.pop("conn", self.conn), settings=settings, **context)
+        return deliver_alert(DeliverAlert(receiver="team"), ctx)
 
     def story(self, word: str = "walnut", *, analysed: bool = True, **known: Any) -> str:
         """A story, analysed by the real task; what its alerts send has been sent."""
@@ -336,21 +347,20 @@ def test_a_receiver_without_an_answer_holds_up_no_other(
 def test_a_command_that_fails_is_told(
     alerts: Alerts,
     news: Any,
-    receivers: dict[str, Any],
     command: list[str],
     said: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("actors.briefs.delivery.channels._COMMAND", 0.3)
-    alerts.put({**receivers, "script": {"command": command}})
+    alerts.change("script", {"command": command})
     news("alert", "add", "queues", "postgres", "--to", "script")
     story = alerts.story(analysed=False)
     alerts.analyse(story, raises=False)
     assert re.search(said, why(news, story, alerts)[0])
 
 
-def test_quiet_hours_end_in_one_message(alerts: Alerts, news: Any, receivers: dict[str, Any], site: Site) -> None:
-    alerts.put({**receivers, "team": {**receivers["team"], "quiet": "22:00-07:00 Europe/Berlin"}})
+def test_quiet_hours_end_in_one_message(alerts: Alerts, news: Any, site: Site) -> None:
+    alerts.change("team", {"quiet": "22:00-07:00 Europe/Berlin"})
     news("alert", "add", "queues", "postgres", "--to", "team")
     alerts.move(timedelta(hours=1, minutes=30))  # half past ten in Berlin
     story = alerts.story("walnut")
@@ -365,19 +375,19 @@ def test_quiet_hours_end_in_one_message(alerts: Alerts, news: Any, receivers: di
     assert [told["title"] for told in hooks(site)] == ["queues: 2 events"]
 
 
-def test_changed_quiet_hours_hold_within_a_quarter_hour(alerts: Alerts, news: Any, receivers: Any, site: Site) -> None:
-    alerts.put({**receivers, "team": {**receivers["team"], "quiet": "20:00-07:00 Europe/Berlin"}})
+def test_changed_quiet_hours_hold_within_a_quarter_hour(alerts: Alerts, news: Any, site: Site) -> None:
+    alerts.change("team", {"quiet": "20:00-07:00 Europe/Berlin"})
     news("alert", "add", "queues", "postgres", "--to", "team")
     alerts.story("walnut")
     assert hooks(site) == []
-    alerts.put({**receivers, "team": {**receivers["team"], "quiet": "22:00-07:00 Europe/Berlin"}})
+    alerts.change("team", {"quiet": "22:00-07:00 Europe/Berlin"})
     alerts.move(timedelta(minutes=15))
     alerts.run()
     assert [told["title"] for told in hooks(site)] == ["queues: Release of walnut"]
 
 
-def test_beyond_so_many_messages_an_hour_comes_a_summary(alerts: Alerts, news: Any, receivers: Any, site: Site) -> None:
-    alerts.put({**receivers, "team": {**receivers["team"], "hourly": 2}})
+def test_beyond_so_many_messages_an_hour_comes_a_summary(alerts: Alerts, news: Any, site: Site) -> None:
+    alerts.change("team", {"hourly": 2})
     news("alert", "add", "queues", "postgres", "--to", "team")
     stories = []
     for word in WORDS[:5]:
@@ -390,9 +400,9 @@ def test_beyond_so_many_messages_an_hour_comes_a_summary(alerts: Alerts, news: A
     assert [told["title"] for told in hooks(site)][2:] == ["queues: 3 events"]
 
 
-def test_a_summary_is_one_message_of_its_hour(alerts: Alerts, news: Any, receivers: Any, site: Site) -> None:
+def test_a_summary_is_one_message_of_its_hour(alerts: Alerts, news: Any, site: Site) -> None:
     release_clock(alerts.conn)  # a clock that runs gives each row another time
-    alerts.put({**receivers, "team": {**receivers["team"], "hourly": 2}})
+    alerts.change("team", {"hourly": 2})
     news("alert", "add", "queues", "postgres", "--to", "team")
     site.pages["/hook"] = Answer(status=307)
     for word in WORDS[:4]:
@@ -412,13 +422,11 @@ def test_what_an_analysis_finds_while_the_job_begins_is_not_left_behind(
     story = alerts.story("walnut", analysed=False)
     other_conn.autocommit = False
     assert [row["receiver"] for row in SQL.all(other_conn, "alert_hits", story_id=story)] == ["team"]
-    settings = AlertSettings.model_validate({"receivers": {"team": {"webhook": {
-        "url": f"{site.url}/hook", "secret": "s", "allow_networks": ["127.0.0.0/8"]}}}})  # fmt: skip
     outputs = []
 
     def job() -> None:
         with connect(database) as own:
-            outputs.append(deliver_alert(DeliverAlert(receiver="team"), FakeContext(own, settings=settings)))
+            outputs.append(alerts.deliver(conn=own))
 
     thread = threading.Thread(target=job)
     thread.start()
@@ -557,7 +565,7 @@ def test_without_the_task_analyses_go_on_and_nothing_is_lost(
     alerts.put(receivers, "another-name")
     story = alerts.story()
     assert why(news, story, alerts) == ["alert queues to team: its job has not run yet"]
-    alerts.put({**receivers, "team": {**receivers["team"], "hourly": 9}})
+    alerts.change("team", {"hourly": 9})
     alerts.story("granite")
     assert [told["title"] for told in hooks(site)] == ["queues: 2 events"]
 
@@ -606,12 +614,11 @@ def test_a_removal_and_a_delivery_wait_in_order(alerts: Alerts, news: Any, site:
 
 
 def test_a_worker_that_dies_after_delivery_sends_the_same_message_again_whatever_was_found_meanwhile(
-    alerts: Alerts, news: Any, site: Site, conn: Connection, receivers: dict[str, Any]
+    alerts: Alerts, news: Any, site: Site
 ) -> None:
     news("alert", "add", "queues", "postgres", "--to", "team")
     site.pages["/hook"] = Answer(status=307)
     alerts.analyse(alerts.story("walnut", analysed=False), raises=False)
-    settings = AlertSettings.model_validate({"receivers": {"team": receivers["team"]}})
 
     class Died(BaseException):
         pass
@@ -623,7 +630,7 @@ def test_a_worker_that_dies_after_delivery_sends_the_same_message_again_whatever
     site.asked.clear()
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Died):
         patch.setattr(FakeContext, "complete", die)
-        deliver_alert(DeliverAlert(receiver="team"), FakeContext(conn, settings=settings))
+        alerts.deliver()
     alerts.story("granite")
     ids = [asked.headers["webhook-id"] for asked in site.asked]
     assert [told["title"] for told in hooks(site)] == [*["queues: Release of walnut"] * 2, "queues: Release of granite"]
@@ -631,16 +638,14 @@ def test_a_worker_that_dies_after_delivery_sends_the_same_message_again_whatever
 
 
 def test_two_jobs_of_a_receiver_send_a_message_once_whatever_jobs_yaml_says_of_its_concurrency(
-    alerts: Alerts, news: Any, site: Site, conn: Connection, receivers: dict[str, Any]
+    alerts: Alerts, news: Any, site: Site
 ) -> None:
     news("alert", "add", "queues", "postgres", "--to", "team")
     site.pages["/hook"] = Answer(status=307)
     alerts.analyse(alerts.story("walnut", analysed=False), raises=False)
-    settings = AlertSettings.model_validate({"receivers": {"team": receivers["team"]}})
     site.asked.clear()
     with pytest.raises(zeke_jobs.Defer):
-        ctx = FakeContext(conn, settings=settings, taken_leases=["alert/team"])
-        deliver_alert(DeliverAlert(receiver="team"), ctx)
+        alerts.deliver(taken_leases=["alert/team"])
     assert site.asked == []
 
 
@@ -659,7 +664,7 @@ def test_why_masks_a_secret_in_the_address_of_a_receiver(
 ) -> None:
     monkeypatch.setenv("HOOK_TOKEN", "k3y-0f-the-h00k-77")
     hook = {**receivers["team"]["webhook"], "url": site.url + "/${HOOK_TOKEN}"}
-    alerts.put({**receivers, "team": {"webhook": hook}})
+    alerts.change("team", {"webhook": hook})
     site.pages["/k3y-0f-the-h00k-77"] = Answer(status=404)
     news("alert", "add", "queues", "postgres", "--to", "team")
     story = alerts.story()
@@ -669,7 +674,7 @@ def test_why_masks_a_secret_in_the_address_of_a_receiver(
 
 
 def test_two_receivers_of_one_folder_get_a_file_each(alerts: Alerts, news: Any, receivers: Any, tmp_path: Path) -> None:
-    alerts.put({**receivers, "more": receivers["files"]})
+    alerts.change("more", receivers["files"])
     news("alert", "add", "queues", "postgres", "--to", "files", "--to", "more")
     alerts.story()
     assert len(list((tmp_path / "alerts").iterdir())) == 2

@@ -154,10 +154,6 @@ def test_writing_it_twice_changes_nothing_and_news_changes_it(told: Any, digest:
     assert len(rows("SELECT id FROM digests")) == 1
 
 
-def test_a_day_without_stories_says_so(digest: Callable[..., Any]) -> None:
-    assert digest()[0]["outcome"] == "no_stories"
-
-
 @pytest.mark.parametrize("payload", [{}, {"storyId": str(TEAM), "period": "day"}, {"period": "month"}])
 def test_a_payload_names_either_a_story_or_a_period(payload: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="period"):

@@ -130,9 +130,7 @@ def test_a_score_that_a_person_or_a_model_gave_stays(add_story: Any, analyse: An
     assert (scores[str(by_person)], scores[str(by_model)]) == (0, 1)
 
 
-def test_every_story_near_enough_joins_not_the_ten_nearest(
-    add_story: Any, analyse: Callable[..., Any], rows: Callable[..., Any], conn: Any
-) -> None:
+def test_every_story_near_enough_joins_not_the_ten_nearest(add_story: Any, analyse: Any, rows: Any, conn: Any) -> None:
     many, stranger = deals(add_story, 12), add_story(DEAL + " More follows.", title="Acme to buy Initech in $2bn deal")
     for story in (*many, stranger):
         analyse(story)

@@ -121,14 +121,6 @@ def test_an_engine_that_says_when_it_has_time_is_asked_then(pipeline: Pipeline, 
     assert caught.value.until == timedelta(seconds=7)
 
 
-def test_an_item_that_failed_at_first_becomes_a_story_later(pipeline: Pipeline, site: Site, add_item: Any) -> None:
-    answers = iter([Answer(status=503), Answer(page("Late", paragraphs("patience")))])
-    site.pages["/a"] = lambda _: next(answers)
-    pipeline.run("fetch-content", raw_item_ids=[add_item(f"{site.url}/a")])
-    pipeline.drain()
-    assert pipeline.outcomes() == {"stored": 1}
-
-
 def test_a_host_that_asks_for_less_is_asked_for_no_rest_of_a_batch(
     pipeline: Pipeline, site: Site, add_item: Callable[..., UUID]
 ) -> None:

@@ -9,7 +9,6 @@ from actors.engine.contract import ContentSource
 from tests.actors.scripted_site import Answer, Asked, Site
 from tests.actors.sources.conftest import Pipeline
 from tests.actors.sources.test_ingest_source import feed
-from zeke_jobs import Defer
 
 
 def test_a_feed_is_asked_conditionally_with_what_it_sent(pipeline: Pipeline, site: Site, add_source: Any) -> None:
@@ -72,18 +71,6 @@ def test_a_success_after_failures_is_healthy_again(pipeline: Pipeline, site: Sit
     assert pipeline.query(
         "SELECT status, message, last_success_at IS NOT NULL, last_error_at IS NOT NULL FROM source_health"
     ) == [("ok", None, True, True)]
-
-
-def test_retry_after_lets_the_whole_host_rest(pipeline: Pipeline, site: Site, add_source: Any) -> None:
-    site.pages["/feed"] = Answer(status=429, headers={"Retry-After": "7200"})
-    source, neighbour = add_source(f"{site.url}/feed"), add_source(f"{site.url}/other")
-    pipeline.run("ingest-pull")
-    pipeline.run("ingest-source", source_id=source)
-    with pytest.raises(Defer, match="is left alone until"):
-        pipeline.run("ingest-source", source_id=neighbour)
-    waits = "SELECT who, extract(epoch FROM until - zeke_jobs.now())::int FROM rests"
-    assert pipeline.query(waits) == [(f"host/{site.url.removeprefix('http://')}", pytest.approx(7200, abs=10))]
-    assert len(site.asked) == 1
 
 
 def test_a_job_without_work_leaves_its_source_free(pipeline: Pipeline, site: Site, add_source: Any) -> None:
