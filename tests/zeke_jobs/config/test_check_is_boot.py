@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from psycopg2.extensions import connection as Connection
 
 from tests.each import each
+from tests.zeke_jobs.config.conftest import SAMPLES
 from zeke_jobs.cli.configuration import check as command
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.revisions import boot
@@ -77,9 +80,10 @@ def refusals(
 ) -> Iterator[Callable[[str], tuple[str, str]]]:
     """What check and a boot say of a text; empty where they accept it."""
     path = Path("jobs.yaml")
-    (tmp_path / "boot_handlers.py").write_text(HANDLERS)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.chdir(tmp_path)
+    folder = Path(shutil.copytree(SAMPLES, tmp_path / SAMPLES.name))
+    (folder / "boot_handlers.py").write_text(HANDLERS)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.chdir(folder)
 
     def checked() -> str:
         try:
@@ -102,15 +106,22 @@ def refusals(
         return checked(), booted()
 
     yield both
-    sys.modules.pop("boot_handlers", None)
+    for module in folder.glob("*.py"):
+        sys.modules.pop(module.stem, None)
 
 
 @each("case", GOLDEN)
-def test_a_file_that_check_refuses_ends_a_boot_with_the_same_words(
+def test_a_file_that_check_refuses_reads_as_written_down_and_ends_a_boot_with_the_same_words(
     case: Path, refusals: Callable[[str], tuple[str, str]]
 ) -> None:
+    """``UPDATE_GOLDEN=1`` writes them anew; read what changed."""
     checked, booted = refusals(case.read_bytes().decode())
-    assert checked
+    said, _, count = checked.rpartition("\n\n")
+    written = case.with_suffix(".txt")
+    if os.environ.get("UPDATE_GOLDEN"):
+        written.write_text(f"{said}\n", encoding="utf-8")
+    assert f"{said}\n" == written.read_text(encoding="utf-8")
+    assert re.fullmatch(r"[1-9]\d* errors? in jobs\.yaml", count)
     assert booted == checked
 
 
@@ -132,34 +143,19 @@ def test_what_cannot_be_in_force_is_refused_before_the_boot(refusals: Callable[[
         checked, booted = refusals(with_task({"handler": f"boot_handlers:{name}"}))
         assert checked.startswith(f"jobs.yaml:3:14: error: {fault}")
         assert booted == checked
+    fine = {"handler": "boot_handlers:fine"}
+    unwritable = {"handler": "boot_handlers:unwritable", "cron": {"at": "@daily", "payload": {"name": "a"}}}
     for text, fault in (
-        (
-            with_task({"handler": "boot_handlers:unwritable", "cron": {"at": "@daily", "payload": {"name": "a"}}}),
-            "LookupError",
-        ),
-        (with_task({"handler": "boot_handlers:fine"}, middleware=["boot_handlers:Raises"]), "the port is taken"),
-        (
-            with_task({"handler": "boot_handlers:fine"}, services={"s": {"use": "boot_handlers:Tuning"}}),
-            "field when of boot_handlers.Tuning",
-        ),
-        (
-            with_task({"handler": "boot_handlers:fine"}).replace("one:", "zeke-metronome:"),
-            "zeke_jobs.actors keeps for itself",
-        ),
+        (with_task(unwritable), "LookupError: a"),
+        (with_task(fine, middleware=["boot_handlers:Raises"]), "the port is taken"),
+        (with_task(fine, services={"s": {"use": "boot_handlers:Tuning"}}), "field when of boot_handlers.Tuning"),
+        (with_task(fine).replace("one:", "zeke-metronome:"), "zeke_jobs.actors keeps for itself"),
+        # one task that does not fit the catalogue is no fault of the next
+        (yaml.safe_dump({"version": 1, "tasks": {"one": unwritable, "two": fine}}), "\n\n1 error in jobs.yaml"),
     ):
         checked, booted = refusals(text)
         assert fault in checked
         assert booted == checked
-
-
-def test_one_task_that_does_not_fit_the_catalogue_is_no_fault_of_the_next(
-    refusals: Callable[[str], tuple[str, str]],
-) -> None:
-    unwritable = {"handler": "boot_handlers:unwritable", "cron": {"at": "@daily", "payload": {"name": "a"}}}
-    tasks = {"one": unwritable, "two": {"handler": "boot_handlers:fine"}}
-    checked, _ = refusals(yaml.safe_dump({"version": 1, "tasks": tasks}))
-    assert "LookupError: a" in checked
-    assert checked.endswith("\n\n1 error in jobs.yaml")
 
 
 NAMES = st.from_regex(r"[a-z][a-z0-9]{0,99}", fullmatch=True)
