@@ -27,6 +27,7 @@ _KINDS = {
     "date": "a date",
     "time": "a time",
     "url": "an address",
+    "extra": "no such field",
     "typed_dict": "an object",
 }
 
@@ -59,8 +60,10 @@ def expected(error: ErrorDetails) -> str:
         count = context.get(key, 1)
         return f"{words} {count} {unit}{'' if count == 1 else 's'}"
     if kind in {"literal_error", "enum", "union_tag_invalid"}:
-        accepted = str(context.get("expected", context))
+        accepted = str(context.get("expected") or context.get("expected_tags"))
         return ("one of " if " or " in accepted else "") + re.sub(r" or (?='[^']*'$)", ", ", accepted)
+    if kind == "union_tag_not_found":
+        return f"a mapping with {context['discriminator']}"
     if kind == "string_pattern_mismatch":
         return f"text like {context.get('pattern')}"
     for start, name in _KINDS.items():

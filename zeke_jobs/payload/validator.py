@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from pydantic_core import SchemaValidator
 
 _TYPES: dict[str, dict[str, Any]] = {
-    "string": {"type": "str", "strict": True},
+    "string": {"type": "str", "strict": True, "regex_engine": "python-re"},
     "boolean": {"type": "bool", "strict": True},
     "integer": {"type": "int", "strict": True},
     "number": {"type": "float", "strict": True},
@@ -34,12 +34,12 @@ _BOUNDS = {
 
 def validator(schema: Mapping[str, Any]) -> SchemaValidator:
     """A validator of payloads in JSON; it refuses unknown fields of models."""
-    from pydantic_core import CoreConfig, SchemaError, SchemaValidator
+    from pydantic_core import SchemaError, SchemaValidator
 
     models = [{**_core(model), "ref": name} for name, model in schema.get("$defs", {}).items()]
     whole: Any = {"type": "definitions", "schema": _core({"type": "object", **schema}), "definitions": models}
     try:
-        return SchemaValidator(whole, CoreConfig(regex_engine="python-re"))
+        return SchemaValidator(whole)
     except SchemaError:  # a reference of the schema leads elsewhere
         return SchemaValidator({"type": "dict"})
 
@@ -55,17 +55,33 @@ def _core(field: Any) -> dict[str, Any]:
             return {"type": "literal", "expected": values}
         case {"type": "object"}:
             return _object(field)
-        case {"anyOf": [*branches]} | {"oneOf": [*branches]}:
-            return {"type": "union", "choices": [_core(branch) for branch in branches]}
-        case {"allOf": [branch]}:
-            return _core(branch)
-        case {"type": "array", "items": items}:
-            return {"type": "list", "strict": True, "items_schema": _core(items), **_bounds(field)}
+        case {"type": "array"}:
+            return _array(field)
         case {"type": "string", "format": str(name)} if name in _FORMATS:
             return {"type": _FORMATS[name]}
         case {"type": str(name)} if name in _TYPES:
             return {**_TYPES[name], **_bounds(field)}
+        case dict():
+            return _union(field)
     return {"type": "any"}
+
+
+def _union(field: Mapping[str, Any]) -> dict[str, Any]:
+    match field:
+        case {"discriminator": {"propertyName": str(name), "mapping": {**places}}}:
+            choices = {tag: _core({"$ref": place}) for tag, place in places.items()}
+            return {"type": "tagged-union", "discriminator": name, "choices": choices}
+        case {"anyOf": [*branches]} | {"oneOf": [*branches]}:
+            return {"type": "union", "choices": [_core(branch) for branch in branches]}
+        case {"allOf": [branch]}:
+            return _core(branch)
+    return {"type": "any"}
+
+
+def _array(field: Mapping[str, Any]) -> dict[str, Any]:
+    if parts := field.get("prefixItems"):
+        return {"type": "tuple", "items_schema": [_core(part) for part in parts]}
+    return {"type": "list", "strict": True, "items_schema": _core(field.get("items")), **_bounds(field)}
 
 
 def _object(schema: Mapping[str, Any]) -> dict[str, Any]:

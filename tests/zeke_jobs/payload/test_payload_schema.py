@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from pydantic import AnyHttpUrl, BaseModel, Field
+from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field
 
 from zeke_jobs.core.case import camel_case
 from zeke_jobs.payload.model import Payload
@@ -95,7 +95,21 @@ def test_what_takes_anything_takes_unknown_fields_as_they_are() -> None:
     assert PayloadSchema(None).check({"aB": 1}) == ({"aB": 1}, [])
 
 
+class Cat(BaseModel):
+    kind: Literal["cat"]
+    lives: int
+
+
+class Dog(BaseModel):
+    kind: Literal["dog"]
+    barks: bool
+
+
 class Rules(Payload):
+    model_config = ConfigDict(regex_engine="python-re")
+    pet: Annotated[Cat | Dog, Field(discriminator="kind")] | None = None
+    pair: tuple[int, str] | None = None
+    ahead: Annotated[str, Field(pattern="^(?=a)")] = "a"
     when: datetime | None = None
     day: date | None = None
     at: time | None = None
@@ -112,6 +126,12 @@ class Rules(Payload):
 @pytest.mark.parametrize(
     ("payload", "fault"),
     [
+        ({"pet": {"kind": "dog"}}, ("pet.barks", "expected a value, got none")),
+        ({"pet": {"kind": "cat", "lives": 9, "barks": True}}, ("pet.barks", "expected no such field, got True")),
+        ({"pet": {"kind": "fox"}}, ("pet", "expected 'cat', 'dog' or nothing, got {'kind': 'fox'}")),
+        ({"pet": {}}, ("pet", "expected a mapping with 'kind' or nothing, got {}")),
+        ({"pair": [1, 2]}, ("pair[1]", "expected text, got 2")),
+        ({"ahead": "b"}, ("ahead", "expected text like ^(?=a), got 'b'")),
         ({"when": "yesterday"}, ("when", "expected a date and time or nothing, got 'yesterday'")),
         ({"day": "2026-13-01"}, ("day", "expected a date or nothing, got '2026-13-01'")),
         ({"at": "25:00"}, ("at", "expected a time or nothing, got '25:00'")),
@@ -137,7 +157,7 @@ def test_a_fault_says_what_was_expected_and_what_came(payload: dict[str, Any], f
 def test_a_field_tells_whether_it_takes_text_and_a_name_in_either_spelling_finds_it() -> None:
     schema = schema_of(Rules)
     taking = [name for name in Rules.model_fields if schema.takes_text(name)]
-    assert taking == ["when", "day", "at", "url", "short", "word", "only"]
+    assert taking == ["ahead", "when", "day", "at", "url", "short", "word", "only"]
     assert [schema_of(Tree).field(name) for name in ("storyId", "story_id", "StoryId")] == [
         "story_id",
         "story_id",
