@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from itertools import combinations
 
+from actors.ai.gate.evidence import key, keys, tokens
 from actors.ai.markdown import blocks, is_bold, plain
 from actors.ai.patterns import patterns
 from actors.ai.sentences import is_whole, sentences
 from actors.ai.standing import addresses_reader, leans
-from actors.ai.words import is_dense, terms
+from actors.ai.words import is_dense
 
 _SAYS = patterns("actors.ai", "patterns.txt")
 
@@ -16,7 +17,9 @@ TWO_LINER = 280
 _ELEVATOR = 900
 """Most characters, of one line, of two lines, and (our own choice) of an elevator pitch."""
 
-_NEW = 3  # words that a sentence adds to the headline, else it says what the headline says
+_FEW = 3  # a headline with fewer words need not share one
+_NEW = 4  # words that a sentence adds to the headline, else it says what the headline says
+_SHARE, _VAGUE_SHARE = 0.6, 0.75  # of its words that are new; the second without a new name or number
 _PARTS = 3  # headings from which on a text is a list, a guide or a review of several things
 _LABELS = 0.3  # share of paragraphs that are no sentences, such as prices and names of products
 _ADVICE = 0.15  # share of sentences that address the reader
@@ -36,8 +39,23 @@ def in_longer_lengths(title: str, ranked: Sequence[Placed]) -> tuple[str | None,
 
 def adds_to(title: str, text: str) -> bool:
     """Whether a sentence says more than a headline."""
-    said, known = set(terms(text)), set(terms(title))
-    return len(said - known) >= _NEW
+    said = keys(text)
+    new = len(said - keys(title))
+    return new >= max(_NEW, (_SHARE if names_more(title, text) else _VAGUE_SHARE) * len(said))
+
+
+def names_more(title: str, text: str) -> bool:
+    """Whether a sentence has a name or a number that its headline lacks; the capital of a first word is no sign of a name."""
+    known = keys(title)
+    first, *rest = tokens(text) or [""]
+    marked = [first] * (first[:1].isdigit() or not (first[1:] or "a").islower())
+    return any(key(word) not in known for word in (*marked, *rest) if not word[0].islower())
+
+
+def tells_more(title: str, text: str) -> bool:
+    """Whether a sentence adds to a headline, and is about something in it if that has enough words."""
+    headline = keys(title)
+    return adds_to(title, text) and (len(headline) < _FEW or bool(headline & keys(text)))
 
 
 def has_parts(title: str, document: str, told: Sequence[str]) -> bool:

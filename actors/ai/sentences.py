@@ -13,7 +13,7 @@ _ALWAYS_LIST = (
     "bzw z.b d.h u.a evtl ggf inkl sog mio mrd p.ex np tzw m.in ul ee.uu"
 )
 _NAMES_LIST = "Prof Gov Gen Rep Sen Capt Sra Dra Lic Ing Mme Mlle Sig Dott Jan Feb Aug Sept Oct Nov Dec"
-_NUMBERS_LIST = "no nos fig figs eq eqs sec ch vol pp p al par art nr abs ust pkt poz"
+_NUMBERS_LIST = "no nos rec fig figs eq eqs sec ch vol pp p al par art nr abs ust pkt poz"
 _ALWAYS = frozenset(_ALWAYS_LIST.split())
 _BEFORE_NAMES = frozenset(_NAMES_LIST.split())
 _BEFORE_NUMBERS = frozenset(_NUMBERS_LIST.split())

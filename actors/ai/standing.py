@@ -65,7 +65,7 @@ def leans(text: str) -> bool:
         return True
     if _SAYS["start"].match(text) and not _SAYS["dated"].match(text):
         return True
-    early = _SAYS["pronoun"].match(text) or _SAYS["early"].match(text) or _SAYS["possessed"].match(text)
+    early = _SAYS["pronoun"].match(text) or _SAYS["early"].match(text)
     return bool(_SAYS["pointed"].match(text)) or (early is not None and not _SAYS["named"].search(early["before"]))
 
 

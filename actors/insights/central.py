@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from actors.ai import words
-from actors.ai.composition import announces
+from actors.ai.composition import adds_to, announces, names_more
 from actors.ai.gate.evidence import keys
 from actors.ai.patterns import patterns
 from actors.ai.ranking import Ranked, best, ranked, topic
@@ -27,7 +27,8 @@ def central_candidates(
 ) -> list[Candidate]:
     """Up to ``count`` whole sentences, best first, none of them at a place in ``taken``.
 
-    If the headline has enough words, each sentence shares one with it. A sentence with a reason or a lesson counts half as
+    Each sentence adds to the headline, and shares a word with it if it has enough. If that announces a list or a guide, each
+    names something that the headline lacks, because it is general otherwise. A sentence with a reason or a lesson counts half as
     much again, and one with judging words up to 60 per cent more. If none is nearly as central as the best sentence of all, and
     nothing is taken, the sentences about the topic are compared with each other, unless the headline announces a list or a guide.
     """
@@ -40,6 +41,8 @@ def central_candidates(
         if item.is_independent
         and not is_told_to_reader(item.text)
         and (has_code or not (speaks_of_us(item.text) or addresses_reader(item.text)))
+        and adds_to(title, item.text)
+        and (not announces(title) or names_more(title, item.text))
         and words.count(item.text) >= _MIN_WORDS
         and len(item.text) <= _MAX_CHARS
         and not any(start < item.end and item.start < end for start, end in taken)

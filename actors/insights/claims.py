@@ -126,7 +126,7 @@ def _kind(raw: str, text: str, *, has_code: bool) -> tuple[Kind, float] | None:
     elif (parts := speech(text)) and (_SAYS["speaker"].search(text) or len(parts[0].group()) > len(text) / 2):
         judged = "quote", len(parts[0].group()) / 100
     elif figures := _figures(text):
-        judged = "metric", figures / (2 if addresses_reader(text) else 1)
+        judged = "metric", figures
     elif text.endswith("?"):
         judged = "question", 1.0
     elif has_code and _SAYS["directed"].search(text) and (not addresses_reader(raw) or _SAYS["specific"].search(raw)):
@@ -136,6 +136,6 @@ def _kind(raw: str, text: str, *, has_code: bool) -> tuple[Kind, float] | None:
 
 def _figures(text: str) -> int:
     """The number of quantities in a sentence with a share or a measurement; 0 if it addresses the reader, as adverts do."""
-    if not _SAYS["digit"].search(text) or is_told_to_reader(text):
+    if not _SAYS["digit"].search(text) or is_told_to_reader(text) or addresses_reader(text):
         return 0
     return len(_SAYS["quantity"].findall(text)) if _SAYS["share"].search(text) or _SAYS["measured"].search(text) else 0

@@ -3,6 +3,7 @@
 import hashlib
 from typing import Any
 
+from actors.ai.one_line import one_line
 from actors.insights.dedupe import store
 from actors.insights.keys import highlight_id, insight_key
 from actors.insights.relevance import score
@@ -22,7 +23,7 @@ def extract_highlights(payload: ExtractHighlights, ctx: Context[Selection]) -> d
         Reject: there is no such story.
     """
     text = texts.needed(ctx.db, payload.story_id)
-    found = highlights(text.document, ctx.settings, text.title)
+    found = highlights(text.document, ctx.settings, text.title, one_line(text) or "")
     text_hash = hashlib.sha256(text.document.encode()).hexdigest()[:16]
     scope = [str(payload.team_id)] if payload.team_id else []
     kept = [highlight_id(text.id, scope, insight_key(each.summary, each.quote)) for each in found]

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from pydantic import BaseModel, Field
 
-from actors.ai.lexrank import similarity, vectors
+from actors.ai.gate.evidence import keys
 from actors.ai.markdown import article
 from actors.ai.ranking import topic
 from actors.insights.candidates import Candidate, Kind
@@ -24,7 +24,7 @@ class Selection(BaseModel, frozen=True, extra="forbid"):
         total: The most for one story.
         min_code_lines: Shorter code blocks are left out, unless they show a change.
         max_quote: Longest quote, in characters; code is cut after a whole line.
-        repetition: From this cosine (0 to 1) on, two sentences say the same and the better one stays.
+        repetition: If two share this part (0 to 1) of the shorter one's words, they say the same, and the better one stays.
         lead: The weight of an article's beginning in the ranking of its sentences, 0 to 1.
 
     """
@@ -42,12 +42,12 @@ class Selection(BaseModel, frozen=True, extra="forbid"):
     total: int = Field(default=12, ge=1, le=50)
     min_code_lines: int = Field(default=2, ge=1)
     max_quote: int = Field(default=2000, ge=200, le=8000)
-    repetition: float = Field(default=0.6, gt=0, le=1)
+    repetition: float = Field(default=0.7, gt=0, le=1)
     lead: float = Field(default=0.4, ge=0, le=1)
 
 
-def highlights(document: str, settings: Selection, title: str = "") -> list[Candidate]:
-    """The highlights of a Markdown ``document`` with a title, in the order in which they stand in it.
+def highlights(document: str, settings: Selection, title: str = "", told: str = "") -> list[Candidate]:
+    """The highlights of a Markdown ``document`` with a title, in the order in which they stand in it; none says what is ``told``.
 
     Each quote is a verbatim piece of the document: ``document[c.start:c.end] == c.quote``.
     """
@@ -61,7 +61,7 @@ def highlights(document: str, settings: Selection, title: str = "") -> list[Cand
     central = central_candidates(document, settings.limits.get("insight", 0), taken, settings.lead, title)
     around = Surroundings(parts, title)
     placed = [replace(each, context=around.context(each.start, each.summary)) for each in [*kept, *central]]
-    kept = _told_once(_without_repetition(placed, settings.repetition, settings.total))
+    kept = _told_once(_without_repetition(placed, settings.repetition, settings.total, told))
     return sorted(kept, key=lambda candidate: (candidate.start, candidate.end))
 
 
@@ -84,18 +84,21 @@ def _told_once(kept: Sequence[Candidate]) -> list[Candidate]:
     ]
 
 
-def _without_repetition(candidates: Sequence[Candidate], threshold: float, limit: int) -> list[Candidate]:
-    """The first ``limit`` of ``candidates`` that do not repeat an earlier one."""
-    units = vectors([candidate.summary for candidate in candidates])
-    kept: list[int] = []
-    for index in range(len(candidates)):
-        if len(kept) >= limit:
-            break
-        candidate = candidates[index]
-        if all(
-            candidate.quote != candidates[other].quote
-            and (candidate.kind.startswith("code") or similarity(units[index], units[other]) < threshold)
-            for other in kept
-        ):
-            kept.append(index)
-    return [candidates[index] for index in kept]
+def _without_repetition(
+    candidates: Sequence[Candidate], threshold: float, limit: int, told: str = ""
+) -> list[Candidate]:
+    """The first ``limit`` of ``candidates`` that repeat neither an earlier one nor what is ``told``; code repeats only itself."""
+    kept: list[Candidate] = []
+    said = [keys(told)]
+    for each in candidates:
+        mine = keys(each.summary)
+        is_new = each.kind.startswith("code") or not any(_repeat(mine, other, threshold) for other in said)
+        if len(kept) < limit and is_new and all(each.quote != other.quote for other in kept):
+            kept.append(each)
+            said.append(mine)
+    return kept
+
+
+def _repeat(mine: frozenset[str], other: frozenset[str], threshold: float) -> bool:
+    shorter = min(len(mine), len(other))
+    return shorter > 0 and len(mine & other) >= threshold * shorter

@@ -1,4 +1,5 @@
 import re
+import uuid
 
 import pytest
 from hypothesis import given
@@ -6,10 +7,8 @@ from hypothesis import strategies as st
 
 from actors.ai.brief_limits import enforce, time_saved_seconds
 from actors.ai.composition import in_longer_lengths, shorten
-from actors.ai.gate.evidence import keys
 from actors.ai.one_line import one_line
-from actors.ai.protocol import Brief, Provenance
-from actors.ai.ranking import Topic
+from actors.ai.protocol import Brief, Provenance, Story
 from actors.ai.sentences import sentences
 
 WHO = Provenance("openai", "m", "brief/1")
@@ -17,7 +16,7 @@ WHO = Provenance("openai", "m", "brief/1")
 WORDS = st.text(alphabet="abcdefgäß", min_size=1, max_size=12) | st.sampled_from(
     ["3.5", "U.S.", "e.g.", "No.", "70 ms."]
 )
-SENTENCES = st.lists(WORDS, min_size=1, max_size=40).map(lambda words: " ".join(["It", *words]) + ".")
+SENTENCES = st.lists(WORDS, min_size=1, max_size=40).map(lambda words: " ".join(["Orrin", *words]) + ".")
 TEXTS = st.lists(SENTENCES, max_size=7).map(" ".join) | st.text(max_size=600)
 
 
@@ -40,9 +39,8 @@ def test_whatever_a_provider_answers_the_limits_hold(one: str, two: str, elevato
 
 @given(st.text(max_size=60), st.lists(st.tuples(st.integers(0, 50), SENTENCES), max_size=8, unique_by=lambda p: p[0]))
 def test_what_the_local_ai_composes_is_within_the_limits_already(title: str, ranked: list[tuple[int, str]]) -> None:
-    texts = [text for _, text in ranked]
-    topic = Topic(keys(" ".join(texts)), frozenset())
-    brief = Brief(one_line(title, topic, [(text, 1.0) for text in texts]), *in_longer_lengths(title, ranked), WHO)
+    story = Story(uuid.UUID(int=1), title, "\n\n".join(text for _, text in ranked))
+    brief = Brief(one_line(story), *in_longer_lengths(title, ranked), WHO)
     assert enforce(brief) == brief
 
 

@@ -118,7 +118,7 @@ def test_a_one_liner_never_says_what_the_headline_says(sentence: str) -> None:
 @pytest.mark.parametrize(
     ("title", "document"),
     [
-        ("Ten mills of Velm", "{}"),
+        ("10 mills of Velm", "{}"),
         ("The best mills of Velm", "## One\n\n{}\n\n## Two\n\nA mill has stones.\n\n## Three\n\nIt turns."),
         ("Flood stops mills of Velm", "- One mill.\n- Another mill.\n- A third mill.\n\n{}"),
         ("Flood stops mills of Velm", "{} You should see your mill. You can buy it. You get yours now at the shop."),
@@ -140,11 +140,21 @@ RAIN = "Rain fell for the whole of the long night in the valley. People slept in
 @pytest.mark.parametrize(
     ("description", "one_liner"),
     [
-        ("The rain broke the dam of Orrin in the night.", "The rain broke the dam of Orrin in the night."),
-        ("The rain broke the dam of Orrin in the night", "The rain broke the dam of Orrin in the night"),
-        ("The rain broke the dam of Orrin in the night...", None),
-        ("The rain broke forty dams of the valley in the night.", None),
+        (
+            "The long rain broke the dam of Orrin while people slept in schools of the valley.",
+            "The long rain broke the dam of Orrin while people slept in schools of the valley.",
+        ),
+        (
+            "The long rain broke the dam of Orrin while people slept in schools of the valley",
+            "The long rain broke the dam of Orrin while people slept in schools of the valley",
+        ),
+        ("The long rain broke the dam of Orrin while people slept in schools of the valley...", None),
+        ("The long rain broke forty dams of Orrin while people slept in schools of the valley.", None),
         ("The dam of Orrin: “It was the rain that broke it in the night,” Mara Lind said.", None),
+        ("Learn how the long rain broke the dam of Orrin while people slept in schools of the valley.", None),
+        ("From the dam of Orrin, learn how the long rain of the night broke it.", None),
+        ("Erfahren Sie, wie the long rain broke the dam of Orrin while people slept in schools of the valley.", None),
+        ("The long rain broke your dam of Orrin while people slept in schools of the valley.", None),
         ("Breaking news, sport, travel and weather from around the world.", None),
         ("", None),
     ],
@@ -156,34 +166,59 @@ def test_the_pages_description_is_told_if_whole_and_borne_out_by_the_text(
     assert Settings().open().brief(told).one_liner == one_liner
 
 
+TOLD = "The dam of Orrin broke in the night after the heavy rain of 2019."
+
+
 @pytest.mark.parametrize(
     ("opening", "told"),
     [
-        ("He was right.", "The dam of Orrin broke in the night after heavy rain."),
-        (
-            "Living below a dam of the valley is never an easy thing.",
-            "The dam of Orrin broke in the night after heavy rain.",
-        ),
-        ("Once the valley of Velm was full of quiet mills.", "The dam of Orrin broke in the night after heavy rain."),
-        ("I never saw so much rain in the valley of Velm.", "The dam of Orrin broke in the night after heavy rain."),
+        ("He was right.", TOLD),
+        ("The dam at Orrin breaks in the night.", TOLD),
+        ("Once the dam of Orrin was full of the quiet mills of 1990.", TOLD),
+        ("I never saw so much rain at the dam of Orrin as in 1990.", TOLD),
         ("Nobody opened the gate in time.", "This dam was built in the year 1990 by the people of the valley."),
+        (f"While the people of Orrin below the dam {'and in the valley ' * 5}slept, it rained.", TOLD),
         (
-            f"While the people of Orrin below the dam {'and in the valley ' * 5}slept, it rained.",
-            "The dam of Orrin broke in the night after heavy rain.",
+            f"The dam of Orrin — a work of 1990 by the people of the valley {'and of its mills ' * 4} — broke in the night.",
+            TOLD,
+        ),
+        (
+            f"The valley of the 1990 mills {'and the sawmills ' * 8} now knows that the dam of Orrin broke in the night.",
+            TOLD,
         ),
     ],
     ids=[
         "leans",
-        "is vague",
+        "says what the headline says",
         "is background",
         "is its author's",
         "is beside the headline",
         "is cut before its statement",
+        "is cut within an aside",
+        "is cut before what the headline names",
     ],
 )
 def test_a_later_sentence_is_told_where_the_opening(opening: str, told: str) -> None:
     document = f"They had warned of it for years. {opening} {told} {RAIN}"
     assert Settings().open().brief(story(document, title="Dam at Orrin breaks")).one_liner == told
+
+
+@pytest.mark.parametrize(
+    ("description", "one_liner"),
+    [
+        (
+            "The 40 mills at the dam of Orrin grind flour for two valleys.",
+            "The 40 mills at the dam of Orrin grind flour for two valleys.",
+        ),
+        ("The mills at the dam of Orrin grind flour for two valleys.", None),
+        ("", None),
+    ],
+    ids=["names more", "is general", "is absent"],
+)
+def test_a_list_or_a_guide_is_told_by_its_description_alone_if_that(description: str, one_liner: str | None) -> None:
+    document = f"The 40 mills at the dam of Orrin grind flour for two valleys, and one mill is for sale in May. {RAIN}"
+    told = story(document, title="The best mills of Orrin", description=description)
+    assert Settings().open().brief(told).one_liner == one_liner
 
 
 DAM = "The dam of Orrin broke in the night after the heaviest rain in the valley since the year in which the old town hall was built"

@@ -34,6 +34,11 @@ from actors.ai.standing import is_scrap, is_told_to_reader, leans
         "Costs for such projects range from 400 to 800 dollars.",
         "De acuerdo con la misma entidad, las protestas siguen en el país.",
         "Priced between 10 and 20 euros, it is the cheapest pass.",
+        "By orchestrating models and human review, they reduced the work to days.",
+        "For users who want a larger screen on the arm, these devices cost 100 dollars.",
+        "Much of its influence comes from naturally occurring antioxidants.",
+        "Wheat, in contrast, may see larger crops by the end of the century.",
+        "Andrew has no memory of the photograph of the girl, either.",
         "Mittlerweile vergeht kein Wochenende ohne Streit um den Schiedsrichter.",
     ],
 )

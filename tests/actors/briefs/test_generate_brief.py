@@ -45,7 +45,7 @@ def run(handler_context: Any) -> Callable[..., dict[str, Any]]:
 
 
 def test_a_story_gets_a_brief_of_its_own_sentences_within_the_limits(add_story: Any, run: Any, rows: Any) -> None:
-    output = run(add_story(ARTICLE, title="Registry signs packages"))
+    output = run(add_story(ARTICLE, title="The registry"))
     (overlay,) = rows(OVERLAY)
     assert output["outcome"] == "written"
     assert output["missing"] == []
@@ -98,9 +98,7 @@ def test_an_edit_while_the_model_writes_is_kept(add_story: Any, run: Any, rows: 
 
 
 def test_a_text_of_one_sentence_has_no_elevator_pitch_and_none_is_invented(add_story: Any, run: Any, rows: Any) -> None:
-    output = run(
-        add_story("The registry now signs every package that a maintainer uploads.", title="Registry signs packages")
-    )
+    output = run(add_story("The registry now signs every package that a maintainer uploads.", title="The registry"))
     (overlay,) = rows(OVERLAY)
     assert output["missing"] == ["two_liner", "elevator"]
     assert overlay["brief_one_liner"] == "The registry now signs every package that a maintainer uploads."

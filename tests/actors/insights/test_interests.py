@@ -19,8 +19,8 @@ from actors.store import news
 
 TEAM = uuid.UUID(int=7)
 TEXT = (
-    "The registry now signs every package that a maintainer uploads to Postgres mirrors. The signature is made in the "
-    "maintainer's own pipeline, so that a stolen token alone is not enough. Latency of uploads rose by 4 % in May."
+    "The registry now signs every package that a maintainer uploads. The signature is made in the "
+    "maintainer's own pipeline, so that a stolen token alone is not enough. Latency of uploads to Postgres mirrors rose by 4 % in May."
 )
 ALIKE = TEXT.replace("registry", "index").replace("May", "June")
 OTHER = "A cat sat on a mat and looked at the moon for a whole night. In the morning 4 % of the milk was gone."

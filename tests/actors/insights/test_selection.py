@@ -90,7 +90,20 @@ def test_what_does_not_belong_to_the_story_is_no_highlight(added: str) -> None:
 
 def test_a_page_that_begins_with_no_sentence_still_has_highlights() -> None:
     page = "\n\n".join(["Orrin, the valley, the town and the rain in the dam", f"**{TOWN[0]} {TOWN[1]}**"])
-    assert [each.summary for each in highlights(page, Selection(), "Talsperre gebrochen, Orrin evakuiert")] == TOWN[:2]
+    assert [each.summary for each in highlights(page, Selection(), "Talsperre gebrochen, Tal evakuiert")] == TOWN[:2]
+
+
+def test_no_highlight_says_what_the_headline_or_the_one_liner_says_or_is_general() -> None:
+    told = (
+        "The dam of Orrin broke after nine nights of rain, and the 40 mills of Velm stand in the water of the valley."
+    )
+    general = (
+        "A dam in a valley is a work of years, and rain that falls for long is hard on the people who live below it."
+    )
+    new = "For nine nights of rain Mara Lind, the mayor, kept the 300 families of the valley below the dam of Orrin in schools."
+    again = "The dam of Orrin broke in the dark, and the 40 mills of Velm stand in the water."
+    document = f"{told}\n\n{new}\n\n{general}\n\n{again}"
+    assert [each.summary for each in highlights(document, Selection(), "The best dam of Orrin", told)] == [new]
 
 
 def test_code_keeps_its_lines_and_indentation() -> None:
