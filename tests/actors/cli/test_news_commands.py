@@ -231,7 +231,6 @@ def test_a_story_is_shown_in_full(news: Callable[..., Any], finished: uuid.UUID)
         "authority 0.90",
         "taken from the story itself",
         "pipeline, so that a stolen token alone is not enough. metric Latency of uploads rose by 4 % in May.",
-        "one line",
         "two lines",
         "elevator",
         "registry.sign()",
