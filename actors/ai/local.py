@@ -57,7 +57,7 @@ class LocalAnalyst:
             if not is_told_to_reader(item.text) and not speaks_of_us(item.text)
             if tells_more(story.title, item.text)
         ]
-        if has_parts(story.title, story.document, [item.text for item in ranked(story.document)]):
+        if pool and has_parts(story.title, story.document, [item.text for item in ranked(story.document)]):
             pool = []
         chosen = _fitting(best(pool, 2), _WHY_CHARS)
         chili, breakdown = self._chili.score(story)

@@ -3,7 +3,6 @@
 import hashlib
 from typing import Any
 
-from actors.ai.one_line import one_line
 from actors.insights.dedupe import store
 from actors.insights.keys import highlight_id, insight_key
 from actors.insights.relevance import score
@@ -15,7 +14,7 @@ from zeke_jobs import Context
 
 
 def extract_highlights(payload: ExtractHighlights, ctx: Context[Selection]) -> dict[str, Any]:
-    """Find the highlights of a story, store them as dedupe-insights does, and score them as score-relevance does.
+    """Find a story's highlights beside its one-liner, store them as dedupe-insights does, and score them as score-relevance does.
 
     Highlights of an earlier text that are not in this one are marked as withdrawn, in the same transaction.
 
@@ -23,7 +22,7 @@ def extract_highlights(payload: ExtractHighlights, ctx: Context[Selection]) -> d
         Reject: there is no such story.
     """
     text = texts.needed(ctx.db, payload.story_id)
-    found = highlights(text.document, ctx.settings, text.title, one_line(text) or "")
+    found = highlights(text.document, ctx.settings, text.title, text.overlay.brief[0] or "")
     text_hash = hashlib.sha256(text.document.encode()).hexdigest()[:16]
     scope = [str(payload.team_id)] if payload.team_id else []
     kept = [highlight_id(text.id, scope, insight_key(each.summary, each.quote)) for each in found]

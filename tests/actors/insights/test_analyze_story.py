@@ -60,7 +60,7 @@ def test_overlay_with_its_brief_embedding_and_the_next_job_commit_together(
     assert [(each.task, each.payload) for each in ctx.sent] == [
         ("extract-highlights", {"story_id": str(story), "user_id": "system"}),
     ]
-    assert overlay["brief_one_liner"]
+    assert overlay["brief_two_liner"]
     assert overlay["time_saved_seconds"] is not None
     (told,) = rows("SELECT summary FROM stories")
     brief = generate_brief(GenerateBrief(story_id=story), handler_context(BriefSettings()))
