@@ -67,11 +67,11 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
         )
         events.rescore(tx, found, analyst, told_by)
         interests.apply(tx, text, ctx.settings.interests)
+        _send_next(ctx, str(text.id), analysis)
         if embeds_later:
             ctx.send("embed-story", {"story_id": str(text.id)}, batch=ctx.batch_id)
         else:
             alerts.raise_for(ctx, tx, text.id)
-        _send_next(ctx, str(text.id), analysis)
         output = {
             "outcome": stays or ("analyzed" if changed else "unchanged"),
             "state": analysis.state,

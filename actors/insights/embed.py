@@ -32,8 +32,9 @@ def embed_story(payloads: list[EmbedStory], ctx: ChunkContext) -> None:
     """
     analyst: Analyst = ctx.service("ai")
     conn = ctx.jobs[0].db
-    found = [texts.read(conn, payload.story_id) for payload in payloads]
-    known = {place: text for place, text in enumerate(found) if text is not None and text.document.strip()}
+    found = texts.read_all(conn, [payload.story_id for payload in payloads])
+    every = {place: found.get(payload.story_id) for place, payload in enumerate(payloads)}
+    known = {place: text for place, text in every.items() if text is not None and text.document.strip()}
     books = [ledger(ctx.jobs[place], story.id, conn=conn) for place, story in known.items()]
     made = dict(zip(known, analyst.embed_many(list(known.values()), books), strict=True))
     ready = {

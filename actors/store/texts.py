@@ -1,5 +1,6 @@
 """A story's text and facts for the AI step and the insights."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from uuid import UUID
@@ -41,10 +42,15 @@ class StoryText(Story):
 
 def read(conn: Connection, story_id: UUID) -> StoryText | None:
     """The story, or None if it does not exist (any more)."""
-    row = SQL.one(conn, "story_text", story_id=story_id)
-    if row is None:
-        return None
-    return StoryText(**{one.name: row[one.name] for one in fields(StoryText)[:-1]}, overlay=overlays.of_row(row))
+    return read_all(conn, [story_id]).get(story_id)
+
+
+def read_all(conn: Connection, stories: Iterable[UUID]) -> dict[UUID, StoryText]:
+    """Those of the stories that exist, by id."""
+    rows = SQL.all(conn, "story_text", stories=sorted(set(stories)))
+    names = [one.name for one in fields(StoryText)[:-1]]
+    told = [StoryText(**{name: row[name] for name in names}, overlay=overlays.of_row(row)) for row in rows]
+    return {story.id: story for story in told}
 
 
 def needed(conn: Connection, story_id: UUID) -> StoryText:

@@ -164,11 +164,7 @@ BEGIN
 END
 $$;
 
--- Readers of one status, newest first: the sweep of stranded items and people's lists.
-CREATE INDEX IF NOT EXISTS raw_items_status_created_at_idx ON public.raw_items (status, created_at);
 -- Members of a cluster.
 CREATE INDEX IF NOT EXISTS stories_cluster_id_idx ON public.stories (cluster_id);
--- Newest stories, and the window in which two stories may tell of one event.
-CREATE INDEX IF NOT EXISTS stories_published_at_idx ON public.stories (published_at DESC);
 -- Highlights of a story.
 CREATE INDEX IF NOT EXISTS highlights_story_id_idx ON public.highlights (story_id);

@@ -1,7 +1,8 @@
--- A story for the AI step and the insights, with its overlay; its age is as of now.
+-- Stories for the AI step and the insights, each with its overlay; their age is as of now.
 SELECT
   f.id, f.title, f.summary, f.kind, f.happened_at, f.document, f.description, f.language, f.duration_seconds, f.source, f.authority,
   f.age_days,
   o.why_it_matters, o.citations, o.brief_one_liner, o.brief_two_liner, o.brief_elevator
-FROM public.story_for_ai(%(story_id)s::uuid) AS f
+FROM unnest(%(stories)s::uuid[]) AS asked (id)
+CROSS JOIN LATERAL public.story_for_ai(asked.id) AS f
 LEFT JOIN public.story_overlays AS o ON o.story_id = f.id
