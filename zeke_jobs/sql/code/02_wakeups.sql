@@ -6,8 +6,9 @@ LANGUAGE sql STABLE PARALLEL SAFE -- as it is, so that it becomes a part of the 
 AS $$ SELECT p_run_at < p_now + interval '5 seconds' $$;
 
 -- Notify the processes that wait for new jobs of a queue: one at once, the others a moment later unless they have looked by then, because one job
--- does not need a look by each of them. If none waits, send nothing: a NOTIFY in every send would serialise commits.
-CREATE OR REPLACE FUNCTION zeke_jobs.notify_idle(p_queue text) RETURNS void
+-- does not need a look by each of them. If none waits, send nothing: a NOTIFY in every send would serialise commits. p_task: whose job it is; a process
+-- that knows a limit of it as full looks a moment later.
+CREATE OR REPLACE FUNCTION zeke_jobs.notify_idle(p_queue text, p_task text DEFAULT '') RETURNS void
 LANGUAGE plpgsql VOLATILE -- and not sql: only plpgsql keeps its plans
 AS $$
 DECLARE
@@ -17,7 +18,7 @@ DECLARE
     ORDER BY uuid_hash_extended(w.id, pg_current_xact_id()::text::bigint) LIMIT 1);
 BEGIN
   IF v_first IS NOT NULL THEN
-    PERFORM pg_notify('zeke_jobs.wake', v_first || ' ' || p_queue);
+    PERFORM pg_notify('zeke_jobs.wake', v_first || ' ' || p_queue || ' ' || p_task);
   END IF;
 END
 $$;
@@ -33,7 +34,7 @@ DECLARE
     SELECT DISTINCT n.name FROM zeke_jobs.task AS t CROSS JOIN LATERAL unnest(t.limits) AS n (name) WHERE t.id || t.aliases && p_tasks);
   v_open text[] := ARRAY(SELECT r.name FROM zeke_jobs.room(v_limits, zeke_jobs.now()) AS r GROUP BY r.name HAVING min(r.room) > 0);
 BEGIN
-  PERFORM pg_notify('zeke_jobs.wake', CASE WHEN f.looks THEN 'later ' ELSE f.first::text || ' ' END || f.queue)
+  PERFORM pg_notify('zeke_jobs.wake', CASE WHEN f.looks THEN 'later ' ELSE f.first::text || ' ' END || f.queue || ' ')
   FROM (
     SELECT o.queue, p_looks AND bool_or(w.id IS NOT DISTINCT FROM p_caller) AS looks, bool_or(w.id IS DISTINCT FROM p_caller) AS waits,
       (array_agg(w.id ORDER BY random()) FILTER (WHERE w.id IS DISTINCT FROM p_caller))[1] AS first

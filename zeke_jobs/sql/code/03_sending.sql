@@ -524,7 +524,7 @@ BEGIN
     PERFORM zeke_jobs.count_in_batches(v_made, 1);
   END IF;
   IF v_made <> '{}' AND zeke_jobs.is_soon(v_run_at, v_now) THEN
-    PERFORM zeke_jobs.notify_idle(p_task.queue);
+    PERFORM zeke_jobs.notify_idle(p_task.queue, p_task.id);
   END IF;
   RETURN v_made;
 END
@@ -641,7 +641,7 @@ BEGIN
     RETURNING coalesce((
       SELECT q.queue_name FROM zeke_jobs.worker AS w WHERE q.queue_name = ANY (w.idle) AND zeke_jobs.is_soon(q.run_at, v_now) LIMIT 1), '') INTO v_waits;
     IF v_waits <> '' THEN
-      PERFORM zeke_jobs.notify_idle(v_waits);
+      PERFORM zeke_jobs.notify_idle(v_waits, p_task);
     END IF;
     IF v_waits IS NOT NULL THEN
       RETURN NULL;

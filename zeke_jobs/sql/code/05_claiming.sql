@@ -86,6 +86,7 @@ DECLARE
   v_ranks bigint[]; -- their priorities, as the jobs have risen
   v_first zeke_jobs.first_job; -- that of this turn
   v_limits text[];
+  v_full text[]; -- limits without room
   v_metered boolean;
   v_rooms zeke_jobs.limit_room[]; -- of the limits
   v_apart record;
@@ -104,15 +105,13 @@ BEGIN
   SELECT q.task, q.priority, q.run_at, q.seq INTO v_first FROM zeke_jobs.queue AS q
   WHERE q.state = 'queued' AND q.queue_name = p_queue ORDER BY q.task, q.priority DESC, q.run_at, q.seq LIMIT 1;
   IF NOT FOUND THEN RETURN; END IF;
-  SELECT array_agg(l.first), array_agg(l.rank), zeke_jobs.join_arrays(l.limits), bool_or(l.metered)
-  INTO v_due, v_ranks, v_limits, v_metered
-  FROM (
-    SELECT l AS first, t.limits, t.metered, zeke_jobs.risen(l.priority, l.run_at, t.age, v_now) AS rank
-    FROM zeke_jobs.first_jobs(p_queue, p_tasks, v_first.task, v_first.priority, v_first.run_at, v_first.seq) AS l JOIN zeke_jobs.task AS t ON t.id = l.task
-    WHERE l.run_at <= v_now AND t.queue = p_queue AND NOT t.paused
-      AND NOT EXISTS (SELECT 1 FROM zeke_jobs.pause AS p WHERE p.target IN ('task/' || t.id, 'queue/' || p_queue) OR p.target = ANY (t.limits))
-    ORDER BY rank DESC, random()
-  ) AS l;
+  SELECT d.* INTO v_due, v_ranks, v_limits, v_metered FROM zeke_jobs.due_jobs(p_queue, p_tasks, v_first, v_now) AS d;
+  -- Tasks whose concurrency is used up need no lock: an end that follows wakes this process.
+  v_full := ARRAY(SELECT r.name FROM zeke_jobs.room(v_limits, v_now) AS r WHERE r.room <= 0 AND r.reason = 'concurrency');
+  IF v_full <> '{}' THEN
+    RETURN QUERY SELECT h.* FROM zeke_jobs.held_by(v_due, v_full, v_now) AS h;
+    SELECT o.* INTO v_due, v_ranks, v_limits, v_metered FROM zeke_jobs.others(v_due, v_ranks, v_full) AS o;
+  END IF;
   IF v_due IS NULL THEN RETURN; END IF;
   -- If the server crashes before the claim is on disk, the job is simply queued again: its end cannot be on disk before the claim.
   PERFORM set_config('synchronous_commit', 'off', true);
@@ -198,6 +197,49 @@ BEGIN
       v_due := v_due[:v_at - 1] || v_due[v_at + 1:v_at + v_peers - 1] || v_first || v_due[v_at + v_peers:];
     END IF;
   END LOOP;
+END
+$$;
+
+-- The first due job of each task and priority without a pause, in the order of their risen priorities (ranks), and the limits of these tasks.
+CREATE OR REPLACE FUNCTION zeke_jobs.due_jobs(
+  p_queue text, p_tasks text[], p_first zeke_jobs.first_job, p_now timestamptz,
+  OUT due zeke_jobs.first_job[], OUT ranks bigint[], OUT limits text[], OUT metered boolean)
+LANGUAGE plpgsql STABLE -- with the settings of zeke_jobs.claim, which alone calls it
+AS $$
+BEGIN
+  SELECT array_agg(l.first), array_agg(l.rank), zeke_jobs.join_arrays(l.limits), bool_or(l.metered) INTO due, ranks, limits, metered
+  FROM (
+    SELECT l AS first, t.limits, t.metered, zeke_jobs.risen(l.priority, l.run_at, t.age, p_now) AS rank
+    FROM zeke_jobs.first_jobs(p_queue, p_tasks, p_first.task, p_first.priority, p_first.run_at, p_first.seq) AS l JOIN zeke_jobs.task AS t ON t.id = l.task
+    WHERE l.run_at <= p_now AND t.queue = p_queue AND NOT t.paused
+      AND NOT EXISTS (SELECT 1 FROM zeke_jobs.pause AS p WHERE p.target IN ('task/' || t.id, 'queue/' || p_queue) OR p.target = ANY (t.limits))
+    ORDER BY rank DESC, random()
+  ) AS l;
+END
+$$;
+
+-- Rows of zeke_jobs.claim for the due tasks that limits in p_full hold back; and the other due tasks, in their order, with their limits.
+CREATE OR REPLACE FUNCTION zeke_jobs.held_by(p_due zeke_jobs.first_job[], p_full text[], p_now timestamptz) RETURNS SETOF zeke_jobs.claimed
+LANGUAGE plpgsql STABLE -- and not sql: only plpgsql keeps its plans
+AS $$
+BEGIN
+  RETURN QUERY
+    SELECT h.* FROM unnest(p_due) AS d JOIN zeke_jobs.task AS t ON t.id = d.task CROSS JOIN unnest(t.limits) AS n (name)
+    CROSS JOIN LATERAL zeke_jobs.held_back(t.id, n.name, 'concurrency', NULL, p_now) AS h
+    WHERE n.name = ANY (p_full);
+END
+$$;
+
+CREATE OR REPLACE FUNCTION zeke_jobs.others(
+  p_due zeke_jobs.first_job[], p_ranks bigint[], p_full text[], OUT due zeke_jobs.first_job[], OUT ranks bigint[], OUT limits text[], OUT metered boolean)
+LANGUAGE plpgsql STABLE -- as held_by
+AS $$
+BEGIN
+  SELECT array_agg((d.task, d.priority, d.run_at, d.seq)::zeke_jobs.first_job ORDER BY d.n), array_agg(p_ranks[d.n] ORDER BY d.n),
+    zeke_jobs.join_arrays(t.limits), bool_or(t.metered)
+  INTO due, ranks, limits, metered
+  FROM unnest(p_due) WITH ORDINALITY AS d (task, priority, run_at, seq, n) JOIN zeke_jobs.task AS t ON t.id = d.task
+  WHERE NOT t.limits && p_full;
 END
 $$;
 

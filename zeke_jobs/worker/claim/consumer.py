@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dramatiq.broker import Consumer
 
-from zeke_jobs.worker.finish.outcome import RETURNED, Completed, failed_by_middleware, of_exception
+from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Settled, failed_by_middleware, of_exception
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,9 +45,10 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             return  # handed back before it started, or given up: its end is recorded and its thread is free
         process.completer.wait_for_room()
         # A look writes completions with its claim. A claim or a write costs the same for one job as for many, so both wait while
-        # a job waits for a thread.
-        looks = self._producer.freed({message.claim.task})
-        if not all(isinstance(one, Completed) for one in outcomes) or not (looks or process.held.waiting()):
+        # a job waits for a thread. Another end makes room when the completer has written it.
+        rides = all(isinstance(one, Completed | Settled) for one in outcomes)
+        looks = self._producer.freed({message.claim.task} if rides else set())
+        if not (rides and (looks or process.held.waiting())):
             process.completer.write_now()
 
     nack = ack

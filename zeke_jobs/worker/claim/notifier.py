@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 _LOOK = 10.0  # seconds between checks of a silent connection
 _PAUSE = 1.0
-_LATER = 0.1  # seconds after which a process looks when another one was notified first
 _CHANNELS = ("zeke_jobs.wake", "zeke_jobs.cancel", "zeke_jobs.revision")
 
 
@@ -107,5 +106,6 @@ class Notifier:
             self._on_revision()
             self._producer.wake()  # limits may be higher now
         else:
-            first, _, queue = notification.payload.partition(" ")
-            self._producer.wake(queue, 0.0 if first == self._worker else _LATER)
+            first, _, job = notification.payload.partition(" ")
+            queue, _, task = job.partition(" ")
+            self._producer.wake(queue, task, later=first != self._worker)

@@ -32,6 +32,7 @@ _POLL_ALONE = 1.0  # seconds; the same where no notifications arrive
 _SOON = (0.02, 0.2)  # seconds before the two extra looks of a process that has just become idle
 _SOONEST = 0.005  # seconds; the shortest wait for a time at which a limit lets a job start
 _BUSY_AFTER = 1.0  # seconds of full claims after which senders need not notify any more
+_LATER = 0.1  # seconds
 _CHECK = 0.2  # seconds; the longest wait of a process without room
 _PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds between attempts while the database is away
 _AFTER_FAULT = 3.0  # seconds
@@ -153,7 +154,8 @@ class Producer:
         now = time.monotonic()
         # A limit lets a job through now and then. Keep its name for a while all the same, to save writes.
         queue.limited = {name: on for name, on in queue.limited.items() if now - on < _BUSY_AFTER}
-        queue.limited |= dict.fromkeys(answer.limited_by(self.process.runtime.frees), now)
+        queue.full = answer.limited_by(self.process.runtime.frees)
+        queue.limited |= dict.fromkeys(queue.full, now)
         self._apart = queue if answer.must_empty else None
         if is_full:
             queue.looks = 0
@@ -215,12 +217,20 @@ class Producer:
 
     # ── called by other threads ──
 
-    def wake(self, queue: str | None = None, after: float = 0.0) -> None:
-        """Look at a queue, or at all, in so many seconds at the latest."""
+    def wake(self, queue: str | None = None, task: str = "", *, later: bool = False) -> None:
+        """Look at a queue, or at all.
+
+        Args:
+            queue: Its name.
+            task: A job of this task was sent. A limit that held back such jobs at the last look probably still does: look later, since an end of
+                one of them causes a look too.
+            later: Another process was notified first.
+        """
+        limits = self.process.runtime.frees(task) or frozenset()
         with self._changed:
             for one in self._queues:
                 if queue in (None, one.name):
-                    self._look_again(one, after)
+                    self._look_again(one, 0.0 if not later and limits.isdisjoint(one.full) else _LATER)
             self._changed.notify_all()
 
     def freed(self, tasks: set[str], *, but: ServedQueue | None = None) -> bool:

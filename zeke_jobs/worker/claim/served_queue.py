@@ -19,6 +19,7 @@ class ServedQueue:
         busy_since: Since when each look has found all it asked for.
         idle: The process asks to be notified of new jobs.
         limited: Limits that held jobs back and get room when a job ends, with the time of the last such look.
+        full: Those of the last look.
         freed: A job of this process that counts for one of them has ended.
     """
 
@@ -30,4 +31,5 @@ class ServedQueue:
     busy_since: float = field(default_factory=time.monotonic)
     idle: bool = False
     limited: dict[str, float] = field(default_factory=dict)
+    full: set[str] = field(default_factory=set)
     freed: bool = False
