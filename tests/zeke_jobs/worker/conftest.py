@@ -192,7 +192,7 @@ def heard(other_conn: Connection) -> Callable[[], list[str]]:
     def take() -> list[str]:
         with other_conn.cursor() as cursor:
             cursor.execute("SELECT 1")
-        found = [notify.payload.partition(" ")[2] for notify in other_conn.notifies]
+        found = [notify.payload.split(" ")[1] for notify in other_conn.notifies]
         other_conn.notifies.clear()
         return sorted(found)
 

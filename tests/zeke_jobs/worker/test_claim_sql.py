@@ -36,6 +36,25 @@ def test_only_jobs_of_the_queue_and_of_the_served_tasks_are_claimed(jobs: Jobs) 
     assert [c["task"] for c in jobs.claim(worker, 10, queue="slow")] == ["c"]
 
 
+def test_a_look_that_finds_the_limits_full_waits_for_no_other_claim(jobs: Jobs, other_conn: Connection) -> None:
+    jobs.use(
+        "  a: {handler: 'H:echo', concurrency: 1}\n  b: {handler: 'H:echo', uses: [few]}",
+        "limits: {few: {concurrency: 1}}",
+    )
+    jobs.add("a", 2)
+    jobs.add("b", 2)
+    worker = jobs.worker()
+    assert len(jobs.claim(worker, 4)) == 2
+    jobs.rows("SET lock_timeout = '1s'")
+    with transaction(other_conn), other_conn.cursor() as cursor:
+        cursor.execute("SELECT FROM zeke_jobs.bucket FOR UPDATE")
+        held = jobs.look(worker, 4)
+    assert sorted((one["task"], one["held_by"], one["reason"]) for one in held) == [
+        ("a", "task/a", "concurrency"),
+        ("b", "limit/few", "concurrency"),
+    ]
+
+
 def test_keys_take_turns(jobs: Jobs) -> None:
     jobs.use(KEYED)
     for key in ("x.org", "y.org", "z.org"):

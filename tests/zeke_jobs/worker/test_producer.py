@@ -96,6 +96,28 @@ def test_the_end_of_a_job_wakes_another_queue_that_shares_its_limit(running: Run
         assert zeke_jobs.wait(job, timeout=20)["n"] == 1
 
 
+@pytest.mark.usefixtures("never_polls")
+def test_a_job_of_a_task_whose_limit_is_known_to_be_full_causes_no_look_of_its_own(
+    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zeke_jobs.worker.claim.producer._LATER", 3600.0)
+    looks: list[object] = []
+    monkeypatch.setattr(
+        "zeke_jobs.worker.claim.producer.ask", lambda *args, **said: looks.append(args) or ask(*args, **said)
+    )
+    with running(f"{TASKS}\n  gated: {{handler: 'H:gated', concurrency: 1}}"):
+        eventually(lambda: idle(jobs))
+        sent = [zeke_jobs.send("gated").id for _ in range(2)]
+        eventually(lambda: jobs.rows("SELECT 1 FROM zeke_jobs.worker WHERE limited = '{task/gated}'"))
+        sent += [zeke_jobs.send("gated").id for _ in range(9)]
+        before = len(looks)
+        assert outcome("echo", {"n": 1})["n"] == 1, "a task with room"
+        assert len(looks) - before < 5
+        handlers.GATE.set()
+        for job in sent:
+            zeke_jobs.wait(job, timeout=20)
+
+
 def test_a_delayed_job_and_one_of_a_rate_start_when_their_time_comes(
     running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:

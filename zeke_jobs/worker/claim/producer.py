@@ -1,7 +1,5 @@
 """The loop that claims: wait for a wake-up or a time, ask for as many jobs as can start, and give them to the threads."""
 
-from __future__ import annotations
-
 import math
 import random
 import threading
@@ -9,11 +7,12 @@ import time
 from typing import TYPE_CHECKING
 
 from psycopg2.errors import LockNotAvailable
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.pool import is_away
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.worker.claim.answer import Asking, ask, with_messages
+from zeke_jobs.worker.claim.answer import Answer, Asking, ask, with_messages
 from zeke_jobs.worker.claim.chunks import by_threads
 from zeke_jobs.worker.claim.claims import JobMessage, clock
 from zeke_jobs.worker.claim.served_queue import ServedQueue
@@ -21,9 +20,6 @@ from zeke_jobs.worker.finish.outcome import RETURNED, Ended
 from zeke_jobs.worker.finish.writer import UNFIT
 
 if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
-
-    from zeke_jobs.worker.claim.answer import Answer
     from zeke_jobs.worker.process import WorkerProcess
 
 _POLL = 2.0  # seconds; an idle process of one queue looks at it at least this often
@@ -50,7 +46,7 @@ class Producer:
         notifications_arrive: False behind a pooler; the process then only polls.
     """
 
-    def __init__(self, process: WorkerProcess) -> None:
+    def __init__(self, process: "WorkerProcess") -> None:
         self.notifications_arrive = True
         self.turned = time.monotonic()
         self.process = process
@@ -116,8 +112,10 @@ class Producer:
                     process.completer.flush_soon(completions, answer.lost)
                     ended, completions = {claim.task for claim, _ in completions}, []
                     self.freed(ended, but=queue)
-                rows = with_messages(conn, who, answer.jobs)
-                jobs = [JobMessage(row, queue.name, asked, is_async=queue.is_async) for row in rows]
+                jobs = [
+                    JobMessage(row, queue.name, asked, is_async=queue.is_async)
+                    for row in with_messages(conn, who, answer.jobs)
+                ]
                 self._accept(jobs, lack_threads=answer.lacks_threads and not queue.is_async)
                 self._look_ended(conn, queue, answer, asked, is_full=answer.lacks_threads or answer.taken >= want)
         finally:
@@ -218,13 +216,9 @@ class Producer:
     # ── called by other threads ──
 
     def wake(self, queue: str | None = None, task: str = "", *, later: bool = False) -> None:
-        """Look at a queue, or at all.
+        """A job of this task was sent: look at its queue, or at all.
 
-        Args:
-            queue: Its name.
-            task: A job of this task was sent. A limit that held back such jobs at the last look probably still does: look later, since an end of
-                one of them causes a look too.
-            later: Another process was notified first.
+        Later if another process was told first, or if one of its limits was full at the last look: an end then causes a look.
         """
         limits = self.process.runtime.frees(task) or frozenset()
         with self._changed:
@@ -234,11 +228,7 @@ class Producer:
             self._changed.notify_all()
 
     def freed(self, tasks: set[str], *, but: ServedQueue | None = None) -> bool:
-        """Jobs of these tasks have ended: look at the queues that they make room for, once no job waits for a thread.
-
-        Returns:
-            Whether a look follows soon.
-        """
+        """Jobs of these tasks have ended: look at the queues with room now, once no job waits for a thread. True: soon."""
         limits = [self.process.runtime.frees(task) for task in tasks]
         with self._changed:
             now, served = time.monotonic(), self._served()
