@@ -102,9 +102,12 @@ def test_a_job_of_a_task_whose_limit_is_known_to_be_full_causes_no_look_of_its_o
 ) -> None:
     monkeypatch.setattr("zeke_jobs.worker.claim.producer._LATER", 3600.0)
     looks: list[object] = []
-    monkeypatch.setattr(
-        "zeke_jobs.worker.claim.producer.ask", lambda *args, **said: looks.append(args) or ask(*args, **said)
-    )
+
+    def counted(*args: Any, **said: Any) -> Any:
+        looks.append(args)
+        return ask(*args, **said)
+
+    monkeypatch.setattr("zeke_jobs.worker.claim.producer.ask", counted)
     with running(f"{TASKS}\n  gated: {{handler: 'H:gated', concurrency: 1}}"):
         eventually(lambda: idle(jobs))
         sent = [zeke_jobs.send("gated").id for _ in range(2)]
