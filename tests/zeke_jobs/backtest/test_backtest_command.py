@@ -1,3 +1,5 @@
+import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,7 @@ def test_what_makes_no_sense_is_refused(story: Story, cli: Cli) -> None:
         (["--from", "2026-03-10T13:00", "--to", "2026-03-10T12:00"], "expected --from before --to"),
         (["--from", "2025-03-10", "--to", "2025-03-11"], "expected recorded jobs"),
         (["--plot", "out.gif"], "expected a picture that ends in"),
+        (["--plot", "no/such/out.png"], "expected a folder"),
     ):
         ran = cli("backtest", *arguments)
         assert (ran.status, said in ran.err) == (2, True), said
@@ -90,3 +93,9 @@ def test_a_plan_says_what_the_change_would_have_done(
     assert "backtest of 5 jobs since 2026-03-10 12:00:00 UTC, confidence " in shown
     assert "a: p95 of the wait" in shown
     assert cli("plan", file, "--json").json["backtest"]["proposed"]["tasks"]["a"]["jobs"] == 5
+
+
+def test_without_matplotlib_it_says_what_to_install(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    ran = cli("backtest", "--plot", "out.png")
+    assert re.search(r"expected matplotlib to draw with, got none(?s:.*)pip install (?:-e )?'\S+\[plot\]'", ran.err)
