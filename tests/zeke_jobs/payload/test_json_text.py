@@ -47,7 +47,7 @@ def test_what_is_accepted_comes_back_from_postgres_as_it_was(conn: Connection, v
             (stored,) = cursor.fetchone() or (None,)
         assert same(json.loads(stored), value)
         return
-    assert refusal.startswith("expected ") or "got " in refusal
+    assert "expected" in refusal
 
 
 def same(stored: Any, value: Any) -> bool:
