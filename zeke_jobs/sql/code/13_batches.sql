@@ -37,7 +37,7 @@ DECLARE
 BEGIN
   -- The trigger fires once for each row. Its first call adds up all that this transaction changed, in the order of the batches' ids.
   FOR v_batch IN
-    SELECT DISTINCT c.batch FROM zeke_jobs.batch_change AS c WHERE c.xact = pg_current_xact_id() AND NOT c.is_sent ORDER BY c.batch
+    SELECT DISTINCT c.batch FROM zeke_jobs.batch_change AS c WHERE c.xact = pg_current_xact_id() ORDER BY c.batch
   LOOP
     PERFORM zeke_jobs.add_up_batch(v_batch);
   END LOOP;
