@@ -1,8 +1,9 @@
 """Fixtures of the engine's tests: jobs straight in the table, claims without workers, and a worker in this process."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 from uuid import UUID, uuid4
@@ -14,10 +15,11 @@ from dramatiq.actor import Actor
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import RealDictCursor
 
+import zeke_jobs
 from tests.zeke_jobs.worker import handlers
 from tests.zeke_jobs.working import working
 from zeke_jobs import config
-from zeke_jobs.postgres.pool import Pool
+from zeke_jobs.postgres.pool import Pool, connect
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import boot
 from zeke_jobs.worker.broker import JobBroker
@@ -74,7 +76,12 @@ class Jobs:
         return loaded
 
     def add(self, task: str, count: int = 1, *, payload: str = "{}", options: str = "{}") -> list[UUID]:
-        """Send jobs."""
+        """Send jobs; more than a few at once."""
+        if count > 20:
+            said = json.loads(options)
+            keys = [said.pop("key")] * count if "key" in said else None
+            sent = zeke_jobs.send_many(task, [json.loads(payload)] * count, keys=keys, connection=self.conn, **said)
+            return [one.id for one in sent]
         sql = "SELECT zeke_jobs.send(%s, %s::jsonb, %s::jsonb) AS id FROM generate_series(1, %s)"
         return [row["id"] for row in self.rows(sql, task, payload, options, count)]
 
@@ -207,6 +214,25 @@ def running(database: str) -> Running:
         return working(load(tasks, top), database, **how)
 
     return start
+
+
+def one_worker(tasks: str, top: str = "") -> Any:
+    """A fixture ``worker`` for a module: one in this process, with a database of its own, for all tests that ask for it."""
+
+    @pytest.fixture(scope="module")
+    def worker(module_database: str) -> Iterator[JobBroker]:
+        with pytest.MonkeyPatch.context() as patch, working(load(tasks, top), module_database) as broker:
+            patch.setenv("DATABASE_URL", module_database)
+            yield broker
+
+    return worker
+
+
+@pytest.fixture
+def table(worker: JobBroker) -> Iterator[Jobs]:
+    """The jobs of the module's worker."""
+    with closing(connect(worker.process.url)) as conn:
+        yield Jobs(conn)
 
 
 @pytest.fixture

@@ -12,20 +12,23 @@ from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.waiting import eventually
-from tests.zeke_jobs.worker.conftest import Running
+from tests.zeke_jobs.worker.conftest import Running, one_worker
 from tests.zeke_jobs.worker.handlers import CALLS, GATE
 from tests.zeke_jobs.worker.test_middleware import refused
 from tests.zeke_jobs.worker.test_running import failure
 from zeke_jobs.errors import JobFailed, UnknownTask
+from zeke_jobs.worker.broker import JobBroker
 
 TASKS = """
   echo: {handler: 'H:echo', retry: {limit: 0}}
   hold: {handler: 'H:gated', retry: {limit: 0}}
   told: {handler: 'H:told_of_shutdown', retry: {limit: 1, delay: 10m}}
   record: {handler: 'F:record'}
+  fail: {handler: 'H:fail', retry: {limit: 0}}
   tidies: {handler: 'H:tidies_up', timeout: 100ms, retry: {limit: 0}}
   carries-on: {handler: 'H:carries_on', timeout: 100ms, retry: {limit: 0}}
 """
+worker = one_worker(TASKS)
 MIDDLEWARE = "dramatiq.middleware"
 
 
@@ -61,11 +64,10 @@ REFUSED = {
 }
 
 
-def test_an_option_that_no_worker_obeys_is_refused(running: Running) -> None:
-    with running(TASKS) as broker:
-        for option, instead in REFUSED.items():
-            with pytest.raises(TypeError, match=rf"'{option}'; .*{re.escape(instead)}"):
-                broker.get_actor("echo").send_with_options(kwargs={"n": 1}, **{option: "echo"})
+def test_an_option_that_no_worker_obeys_is_refused(worker: JobBroker) -> None:
+    for option, instead in REFUSED.items():
+        with pytest.raises(TypeError, match=rf"'{option}'; .*{re.escape(instead)}"):
+            worker.get_actor("echo").send_with_options(kwargs={"n": 1}, **{option: "echo"})
 
 
 def test_a_pipeline_and_a_group_with_a_callback_send_nothing_and_say_so(running: Running, conn: Connection) -> None:
@@ -95,50 +97,47 @@ def test_a_message_of_another_producer_after_which_others_should_run_fails_befor
     assert not CALLS
 
 
-def test_positional_arguments_an_unknown_actor_and_a_direct_call_are_refused(running: Running) -> None:
-    with running(TASKS) as broker:
-        echo = broker.get_actor("echo")
-        with pytest.raises(TypeError, match="expected the payload as keywords, got 2 positional"):
-            echo.send(1, 2)
-        with pytest.raises(TypeError, match=r"expected a job, got a call of its actor; send it: actor\.send"):
-            echo(n=1)
-        mine = dramatiq.actor(lambda: None, actor_name="mine", broker=broker, queue_name="default")
-        with pytest.raises(UnknownTask):
-            mine.send()
+def test_positional_arguments_an_unknown_actor_and_a_direct_call_are_refused(worker: JobBroker) -> None:
+    echo = worker.get_actor("echo")
+    with pytest.raises(TypeError, match="expected the payload as keywords, got 2 positional"):
+        echo.send(1, 2)
+    with pytest.raises(TypeError, match=r"expected a job, got a call of its actor; send it: actor\.send"):
+        echo(n=1)
+    mine = dramatiq.actor(lambda: None, actor_name="mine", broker=worker, queue_name="default")
+    with pytest.raises(UnknownTask):
+        mine.send()
 
 
 # ── what holds ──
 
 
-def test_a_group_runs_and_has_its_results_in_order(running: Running) -> None:
-    with running(TASKS) as broker:
-        echo = broker.get_actor("echo")
-        inner = group([echo.message(n=1), echo.message(n=2)], broker=broker)
-        outer = group([inner, echo.message(n=3)], broker=broker).run()
-        (first, second), third = outer.get_results(block=True, timeout=20_000)
-        assert [one["n"] for one in (first, second, third)] == [1, 2, 3]
-        assert outer.completed
-        assert outer.completed_count == 2
+def test_a_group_runs_and_has_its_results_in_order(worker: JobBroker) -> None:
+    echo = worker.get_actor("echo")
+    inner = group([echo.message(n=1), echo.message(n=2)], broker=worker)
+    outer = group([inner, echo.message(n=3)], broker=worker).run()
+    (first, second), third = outer.get_results(block=True, timeout=20_000)
+    assert [one["n"] for one in (first, second, third)] == [1, 2, 3]
+    assert outer.completed
+    assert outer.completed_count == 2
 
 
-def test_the_result_of_a_failed_job_is_its_failure_and_one_that_has_not_ended_has_none(running: Running) -> None:
-    with running(TASKS + "  fail: {handler: 'H:fail', retry: {limit: 0}}\n") as broker:
-        with pytest.raises(ResultFailure, match="no luck") as failed:
-            broker.get_actor("fail").send(n=1).get_result(block=True, timeout=20_000)
-        assert (failed.value.orig_exc_type, failed.value.orig_exc_msg) == ("ValueError", "no luck with 1")
-        waits = broker.get_actor("hold").send(n=1)
-        with pytest.raises(ResultMissing):
-            waits.get_result()
-        with pytest.raises(ResultTimeout):
-            waits.get_result(block=True, timeout=10)
-        GATE.set()
+def test_the_result_of_a_failed_job_is_its_failure_and_one_that_has_not_ended_has_none(worker: JobBroker) -> None:
+    with pytest.raises(ResultFailure, match="no luck") as failed:
+        worker.get_actor("fail").send(n=1).get_result(block=True, timeout=20_000)
+    assert (failed.value.orig_exc_type, failed.value.orig_exc_msg) == ("ValueError", "no luck with 1")
+    waits = worker.get_actor("hold").send(n=1)
+    with pytest.raises(ResultMissing):
+        waits.get_result()
+    with pytest.raises(ResultTimeout):
+        waits.get_result(block=True, timeout=10)
+    GATE.set()
 
 
-def test_a_handler_may_catch_its_timeout_as_dramatiqs_exception(running: Running) -> None:
-    with running(TASKS):
-        assert failure("tidies").error["type"] == "TimedOut"  # type: ignore[index]
-        assert CALLS == ["tidied up"]
-        assert "timeout of 0.1 s" in failure("carries-on").error["message"]  # type: ignore[index]
+@pytest.mark.usefixtures("worker")
+def test_a_handler_may_catch_its_timeout_as_dramatiqs_exception() -> None:
+    assert failure("tidies").error["type"] == "TimedOut"  # type: ignore[index]
+    assert CALLS == ["tidied up"]
+    assert "timeout of 0.1 s" in failure("carries-on").error["message"]  # type: ignore[index]
     assert CALLS == ["tidied up", "went on"]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection as Connection
 
+import zeke_jobs
 from tests.zeke_jobs.worker.big_table import WORKER, BigTable
 from tests.zeke_jobs.worker.conftest import NOON, Jobs
 from zeke_jobs.postgres.pool import connect, transaction
@@ -81,7 +82,7 @@ def test_past_hundreds_of_jobs_whose_key_is_full_a_claim_reads_few_other_keys(da
 
 def test_a_search_that_began_in_the_middle_of_the_keys_soon_goes_on_with_the_first(jobs: Jobs) -> None:
     jobs.use("  a: {handler: 'H:echo', concurrency: {per_key: 1}}")
-    jobs.rows("SELECT count(zeke_jobs.send('a', '{}', '{\"key\": \"full\"}')) FROM generate_series(1, 300)")
+    jobs.add("a", 300, options='{"key": "full"}')
     first, _ = jobs.add("a", 2, options='{"key": "first"}')
     worker = jobs.worker()
     assert len(jobs.claim(worker, 1)) == 1
@@ -96,9 +97,7 @@ def test_a_search_that_began_in_the_middle_of_the_keys_soon_goes_on_with_the_fir
 
 def test_a_higher_priority_goes_first_between_thousands_of_keys_too(jobs: Jobs) -> None:
     jobs.use("  a: {handler: 'H:echo', concurrency: {per_key: 1}}")
-    jobs.rows(
-        "SELECT count(zeke_jobs.send('a', '{}', jsonb_build_object('key', 'key-' || n))) FROM generate_series(1, 1200) AS n"
-    )
+    zeke_jobs.send_many("a", [{}] * 1200, keys=[f"key-{n}" for n in range(1200)], connection=jobs.conn)
     urgent = [jobs.add("a", options=f'{{"key": "{key}", "priority": 3}}')[0] for key in ("key-900", "new")]
     assert {c["message_id"] for c in jobs.claim(jobs.worker(), 2)} == set(urgent)
 
@@ -107,8 +106,8 @@ def test_a_higher_priority_goes_first_between_thousands_of_keys_too(jobs: Jobs) 
 def test_a_worker_looks_at_a_thousand_priorities_of_a_task_however_many_were_sent(jobs: Jobs, delay: int) -> None:
     big = BigTable(jobs)
     jobs.rows(
-        """SELECT count(zeke_jobs.send('bulk', '{}', jsonb_build_object('priority', n, 'delay', %s::integer)))
-        FROM generate_series(1, 1500) AS n""",
+        """INSERT INTO zeke_jobs.queue (message_id, queue_name, message, task, priority, run_at, revision)
+        SELECT zeke_jobs.new_id(), 'default', '{}', 'bulk', n, zeke_jobs.now() + %s * interval '1 second', 1 FROM generate_series(1, 1500) AS n""",
         delay,
     )
     looked = big.measure(lambda: jobs.look(WORKER, 8, ["bulk"]))

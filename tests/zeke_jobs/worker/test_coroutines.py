@@ -11,11 +11,12 @@ import pytest
 import zeke_jobs
 from tests.waiting import eventually
 from tests.zeke_jobs.worker import handlers
-from tests.zeke_jobs.worker.conftest import Jobs, Running
+from tests.zeke_jobs.worker.conftest import Jobs, Running, one_worker
 from tests.zeke_jobs.worker.test_running import failure, outcome
 from zeke_jobs.core import logs
 from zeke_jobs.diagnosis import doctor
 from zeke_jobs.errors import JobFailed
+from zeke_jobs.worker.broker import JobBroker
 from zeke_jobs.worker.run.interrupts import Lost
 
 C = "tests.zeke_jobs.worker.coroutines"
@@ -33,6 +34,9 @@ TASKS = "  echo: {handler: 'H:echo'}\n  gated-thread: {handler: 'H:gated'}\n" + 
     )
 )
 TASKS += f"  few: {{handler: '{C}:gated', concurrency: 2}}\n  short: {{handler: '{C}:gated', timeout: 300ms, retry: {{limit: 0}}}}\n"
+
+
+worker = one_worker(TASKS)
 
 
 @pytest.fixture(autouse=True)
@@ -62,33 +66,32 @@ def test_they_run_side_by_side_up_to_the_places_of_the_process_and_leave_its_thr
 
 
 @pytest.mark.parametrize("way", ["cancel", "timeout", "lost"])
-def test_an_interrupt_reaches_it_once_at_its_await_with_the_reason(running: Running, jobs: Jobs, way: str) -> None:
-    with running(TASKS) as broker:
-        beside = zeke_jobs.send("gated", {"n": 0}).id
-        eventually(lambda: handlers.CALLS)
-        job = zeke_jobs.send("short" if way == "timeout" else "gated", {"n": 1}).id
-        eventually(lambda: 1 in handlers.CALLS)
-        if way == "cancel":
-            zeke_jobs.cancel(job, "not wanted")
-        elif way == "lost":
-            jobs.rows(
-                "UPDATE zeke_jobs.queue SET state = 'rejected', worker = NULL, claim = claim + 1 WHERE message_id = %s",
-                job,
-            )
-            broker.process.interrupts.stop(job, Lost("the job runs elsewhere"))
-        reasons = {
-            "cancel": "not wanted",
-            "timeout": "it ran longer than its timeout of 0.3 s",
-            "lost": "the job runs elsewhere",
-        }
-        eventually(lambda: handlers.CALLS[2:] == [reasons[way]])
-        if way != "lost":
-            with pytest.raises(JobFailed) as caught:
-                zeke_jobs.wait(job, timeout=10)
-            assert caught.value.job.status == ("cancelled" if way == "cancel" else "failed")
-        handlers.GATE.set()
-        assert zeke_jobs.wait(beside, timeout=10) == "event loop"
-        assert len(handlers.CALLS) == 3
+def test_an_interrupt_reaches_it_once_at_its_await_with_the_reason(worker: JobBroker, table: Jobs, way: str) -> None:
+    beside = zeke_jobs.send("gated", {"n": 0}).id
+    eventually(lambda: handlers.CALLS)
+    job = zeke_jobs.send("short" if way == "timeout" else "gated", {"n": 1}).id
+    eventually(lambda: 1 in handlers.CALLS)
+    if way == "cancel":
+        zeke_jobs.cancel(job, "not wanted")
+    elif way == "lost":
+        table.rows(
+            "UPDATE zeke_jobs.queue SET state = 'rejected', worker = NULL, claim = claim + 1 WHERE message_id = %s",
+            job,
+        )
+        worker.process.interrupts.stop(job, Lost("the job runs elsewhere"))
+    reasons = {
+        "cancel": "not wanted",
+        "timeout": "it ran longer than its timeout of 0.3 s",
+        "lost": "the job runs elsewhere",
+    }
+    eventually(lambda: handlers.CALLS[2:] == [reasons[way]])
+    if way != "lost":
+        with pytest.raises(JobFailed) as caught:
+            zeke_jobs.wait(job, timeout=10)
+        assert caught.value.job.status == ("cancelled" if way == "cancel" else "failed")
+    handlers.GATE.set()
+    assert zeke_jobs.wait(beside, timeout=10) == "event loop"
+    assert len(handlers.CALLS) == 3
 
 
 @pytest.mark.parametrize("is_patient", [True, False])
@@ -126,44 +129,40 @@ def test_a_service_with_an_async_open_is_opened_once_on_the_loop_and_closed_ther
     assert handlers.CALLS[1:] == [("closed", "event loop")]
 
 
-def test_writes_sends_steps_and_completion_of_a_transaction_commit_together_or_not_at_all(
-    running: Running, jobs: Jobs
-) -> None:
-    jobs.rows("CREATE TABLE written (n integer)")
+def test_writes_sends_steps_and_completion_of_a_transaction_commit_together_or_not_at_all(table: Jobs) -> None:
+    table.rows("CREATE TABLE written (n integer)")
     state = "SELECT (SELECT array_agg(n) FROM written) AS n, (SELECT count(*) FROM zeke_jobs.step) AS steps, (SELECT count(*) FROM zeke_jobs.queue WHERE parent IS NOT NULL) AS sent"
-    with running(TASKS):
-        assert failure("chain", {"n": -1}).attempts[-1]["error"]["type"] == "ValueError"
-        lost = zeke_jobs.send("chain", {"n": 0}).id
-        eventually(lambda: handlers.CALLS == ["wrote"] * 2)
-        jobs.rows("UPDATE zeke_jobs.queue SET claim = claim + 1 WHERE message_id = %s", lost)
-        handlers.GATE.set()
-        eventually(
-            lambda: (
-                not jobs.rows(
-                    "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%%'"
-                )
+    assert failure("chain", {"n": -1}).attempts[-1]["error"]["type"] == "ValueError"
+    lost = zeke_jobs.send("chain", {"n": 0}).id
+    eventually(lambda: handlers.CALLS == ["wrote"] * 2)
+    table.rows("UPDATE zeke_jobs.queue SET claim = claim + 1 WHERE message_id = %s", lost)
+    handlers.GATE.set()
+    eventually(
+        lambda: (
+            not table.rows(
+                "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%%'"
             )
         )
-        assert jobs.rows(state) == [{"n": None, "steps": 0, "sent": 0}]
-        assert outcome("chain", {"n": 7}) == 7
-    assert jobs.rows(state) == [{"n": [7], "steps": 1, "sent": 3}]
+    )
+    assert table.rows(state) == [{"n": None, "steps": 0, "sent": 0}]
+    assert outcome("chain", {"n": 7}) == 7
+    assert table.rows(state) == [{"n": [7], "steps": 1, "sent": 3}]
 
 
-def test_the_awaitable_forms_do_what_the_blocking_ones_do(running: Running, jobs: Jobs) -> None:
-    with running(TASKS):
-        job = zeke_jobs.send("everything").id
-        assert zeke_jobs.wait(job, timeout=20) == {"kept": 1, "event": None}
-        found = zeke_jobs.status(job)
-        assert found.progress == {"done": 1, "total": 2, "note": "half"}
-        assert found.cost == 2
-        assert handlers.CALLS == ["once"]
-        assert len(jobs.rows("SELECT 1 FROM zeke_jobs.queue WHERE parent = %s", job)) == 2
-        assert jobs.rows("SELECT 1 FROM zeke_jobs.lease") == []
+def test_the_awaitable_forms_do_what_the_blocking_ones_do(table: Jobs) -> None:
+    job = zeke_jobs.send("everything").id
+    assert zeke_jobs.wait(job, timeout=20) == {"kept": 1, "event": None}
+    found = zeke_jobs.status(job)
+    assert found.progress == {"done": 1, "total": 2, "note": "half"}
+    assert found.cost == 2
+    assert handlers.CALLS == ["once"]
+    assert len(table.rows("SELECT 1 FROM zeke_jobs.queue WHERE parent = %s", job)) == 2
+    assert table.rows("SELECT 1 FROM zeke_jobs.lease") == []
 
 
-def test_a_form_that_would_block_the_loop_is_refused_with_the_one_to_use(running: Running) -> None:
-    with running(TASKS):
-        assert outcome("blocks") == "went on"
+@pytest.mark.usefixtures("worker")
+def test_a_form_that_would_block_the_loop_is_refused_with_the_one_to_use() -> None:
+    assert outcome("blocks") == "went on"
     refused: dict[str, Any] = dict(handlers.CALLS)
     assert len(refused) == 13
     assert (
@@ -173,11 +172,11 @@ def test_a_form_that_would_block_the_loop_is_refused_with_the_one_to_use(running
     assert "async with ctx.atransaction()" in refused["db"]
 
 
+@pytest.mark.usefixtures("worker")
 @pytest.mark.parametrize("how", [0, 1], ids=["in a task of its own", "in the handler"])
-def test_a_handler_that_ends_its_python_ends_only_its_job(running: Running, how: int) -> None:
-    with running(TASKS):
-        assert failure("exits", {"n": how}).attempts[-1]["error"]["type"] == "SystemExit"
-        assert outcome("marked", {"n": 1}) == ""
+def test_a_handler_that_ends_its_python_ends_only_its_job(how: int) -> None:
+    assert failure("exits", {"n": how}).attempts[-1]["error"]["type"] == "SystemExit"
+    assert outcome("marked", {"n": 1}) == ""
 
 
 def test_a_handler_that_blocks_the_loop_is_named_in_the_log_and_by_the_doctor_with_its_stack(

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 import zeke_jobs
-from tests.zeke_jobs.worker.conftest import Jobs, Running
+from tests.zeke_jobs.worker.conftest import Jobs, Running, one_worker
 from zeke_jobs import Context, Payload, Reject
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
@@ -22,6 +22,7 @@ TASKS = f"""
   spend-late: {{handler: '{HERE}:spend_late'}}
   echo: {{handler: 'H:echo'}}
 """
+worker = one_worker(TASKS)
 LATER = timedelta(days=40)  # longer than any job stays in the table
 
 
@@ -61,25 +62,25 @@ def ended(task: str, **payload: Any) -> zeke_jobs.Job:
     return zeke_jobs.status(job)
 
 
-def test_amounts_add_up_exactly_and_a_job_that_says_nothing_costs_an_unknown_amount(running: Running) -> None:
-    with running(TASKS):
-        assert cost(ended("spend", amounts=["0.1", "0.2", "0.00000001"])) == "0.30000001 USD"
-        assert cost(ended("spend", amounts=["0"])) == "0 USD"
-        assert cost(ended("echo")) == "None None"
+@pytest.mark.usefixtures("worker")
+def test_amounts_add_up_exactly_and_a_job_that_says_nothing_costs_an_unknown_amount() -> None:
+    assert cost(ended("spend", amounts=["0.1", "0.2", "0.00000001"])) == "0.30000001 USD"
+    assert cost(ended("spend", amounts=["0"])) == "0 USD"
+    assert cost(ended("echo")) == "None None"
 
 
+@pytest.mark.usefixtures("worker")
 @pytest.mark.parametrize(("fail", "status", "said"), [("once", "completed", "0.4 USD"), ("rejected", "failed", "0.2 USD")])  # fmt: skip
 def test_what_was_spent_stays_spent_when_the_handlers_transaction_is_taken_back(
-    running: Running, fail: str, status: str, said: str
+    fail: str, status: str, said: str
 ) -> None:
-    with running(TASKS):
-        job = ended("spend", amounts=["0.2"], fail=fail)
+    job = ended("spend", amounts=["0.2"], fail=fail)
     assert (job.status, cost(job)) == (status, said)
 
 
-def test_a_job_has_one_currency(running: Running) -> None:
-    with running(TASKS):
-        job = ended("spend", amounts=["3"], fail="mixed")
+@pytest.mark.usefixtures("worker")
+def test_a_job_has_one_currency() -> None:
+    job = ended("spend", amounts=["3"], fail="mixed")
     assert (job.status, cost(job)) == ("failed", "6 USD")
     assert "expected a cost in USD, as this job's before, got EUR" in job.attempts[-1]["error"]["message"]
 

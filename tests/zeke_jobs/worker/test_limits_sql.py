@@ -134,7 +134,7 @@ def test_whatever_starts_late_or_comes_back_unstarted_no_window_has_more_starts(
     jobs: Jobs, rate: str, most: int, period: float
 ) -> None:
     day = Day(jobs, f"  a: {{handler: 'H:echo', rate: {rate}}}")
-    jobs.rows("SELECT count(zeke_jobs.send('a', '{}', '{}')) FROM generate_series(1, %s)", 25 * most)
+    jobs.add("a", 25 * most)
     chance, fullest = random.Random(7), 0
     for trial in range(6):
         now = begin = trial * 1e6
@@ -207,7 +207,7 @@ def test_a_rate_holds_for_each_key_by_itself(jobs: Jobs) -> None:
 
 def test_new_keys_start_past_thousands_of_jobs_whose_key_waits(jobs: Jobs) -> None:
     day = Day(jobs, "  a: {handler: 'H:echo', rate: {per_key: 1/h}}")
-    jobs.rows("SELECT zeke_jobs.send('a', '{}', '{\"key\": \"k\"}') FROM generate_series(1, 1000)")
+    jobs.add("a", 1000, options='{"key": "k"}')
     jobs.add("a", options='{"key": "late"}')
     found = [jobs.row(claim["message_id"])["key"] for _ in range(4) for claim in day.claim(1)]
     assert sorted(found) == ["k", "late"]
@@ -258,7 +258,7 @@ def test_a_provider_refuses_hardly_a_call_whose_estimate_is_half_of_what_it_uses
         "  a: {handler: 'H:echo', uses: [ai], units: {tokens: 30}}",
         f"limits: {{ai: {{concurrency: 12, tokens: {{rate: {most}/m}}}}}}",
     )
-    jobs.rows("SELECT count(zeke_jobs.send('a', '{}', '{}')) FROM generate_series(1, 750)")
+    jobs.add("a", 750)
     calls: list[tuple[float, int]] = []
     active: list[tuple[float, int, dict[str, Any]]] = []
     now = 0.0

@@ -10,7 +10,7 @@ import pytest
 
 import zeke_jobs
 from tests.waiting import eventually
-from tests.zeke_jobs.worker.conftest import Jobs, Running, load
+from tests.zeke_jobs.worker.conftest import Jobs, Running, load, one_worker
 from tests.zeke_jobs.worker.middleware import HEARD
 from tests.zeke_jobs.worker.test_running import failure, outcome
 from zeke_jobs.errors import ConfigurationError
@@ -28,6 +28,7 @@ TASKS = """
   signup: {handler: 'H:sign_up', retry: {limit: 0}, sensitive: [email]}
 """
 RECORDER = f"middleware: ['{M}:Recorder']"
+worker = one_worker(TASKS, RECORDER)
 
 
 @pytest.fixture(autouse=True)
@@ -47,22 +48,22 @@ def settled(*wanted: str, count: int = 1) -> list[Any]:
     return heard(*wanted)
 
 
-def test_it_is_told_what_the_handler_returned_or_completed_with(running: Running) -> None:
-    with running(TASKS, RECORDER):
-        outcome("echo", {"n": 3})
-        outcome("echo-async", {"n": 4})
-        outcome("chain", {"n": 1})
-        settled("acknowledged", count=4)
+@pytest.mark.usefixtures("worker")
+def test_it_is_told_what_the_handler_returned_or_completed_with() -> None:
+    outcome("echo", {"n": 3})
+    outcome("echo-async", {"n": 4})
+    outcome("chain", {"n": 1})
+    settled("acknowledged", count=4)
     assert heard("before")[:3] == ["echo", "echo-async", "chain"]
     assert heard("after")[:2] == [{"n": 3, "attempt": 1, "task": "echo"}, 4]
     assert {"sent": 1} in heard("after")
     assert set(heard("acknowledged")) == {False}
 
 
-def test_it_is_told_each_attempts_own_exception_with_the_handlers_frames(running: Running) -> None:
-    with running(TASKS, RECORDER):
-        failure("fail", {"n": 3})
-        settled("rejected")
+@pytest.mark.usefixtures("worker")
+def test_it_is_told_each_attempts_own_exception_with_the_handlers_frames() -> None:
+    failure("fail", {"n": 3})
+    settled("rejected")
     first, last = heard("after")
     assert (type(first), str(last)) == (ValueError, "no luck with 3")
     names, trace = [], last.__traceback__
@@ -74,10 +75,11 @@ def test_it_is_told_each_attempts_own_exception_with_the_handlers_frames(running
     assert (heard("acknowledged"), heard("rejected")) == ([False], [True])
 
 
-def test_it_is_told_that_the_time_was_up_and_where_the_handler_was(running: Running) -> None:
-    with running(TASKS, RECORDER):
-        failure("slow")
-        [error] = settled("after")
+@pytest.mark.usefixtures("worker")
+def test_it_is_told_that_the_time_was_up_and_where_the_handler_was() -> None:
+    failure("slow")
+    settled("rejected")
+    [error] = heard("after")
     assert "timeout of 0.1 s" in str(error)
     trace = error.__traceback__
     while trace.tb_next is not None:
@@ -158,11 +160,11 @@ def test_options_of_a_message_that_a_middleware_declares_go_with_it(running: Run
             echo.send_with_options(kwargs={"n": 3}, max_retries=1)
 
 
-def test_dramatiqs_logs_have_no_payload(running: Running, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.usefixtures("worker")
+def test_dramatiqs_logs_have_no_payload(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, logger="dramatiq")
-    with running(TASKS, f"middleware: ['{M}:Recorder']"):
-        failure("signup", {"email": "ada@example.org"})
-        settled("rejected")
+    failure("signup", {"email": "ada@example.org"})
+    settled("rejected")
     ours = [record.getMessage() for record in caplog.records if record.name.startswith("dramatiq.worker")]
     assert any("signup(" in line for line in ours)
     assert not any("ada@example.org" in line for line in ours)

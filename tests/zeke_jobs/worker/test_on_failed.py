@@ -7,7 +7,7 @@ import pytest
 
 import zeke_jobs
 from tests.waiting import eventually
-from tests.zeke_jobs.worker.conftest import Jobs, Running, load
+from tests.zeke_jobs.worker.conftest import Jobs, load, one_worker
 from tests.zeke_jobs.worker.test_running import failure
 from zeke_jobs.errors import ConfigurationError
 
@@ -17,8 +17,10 @@ TASKS = """
   reject: {handler: 'H:reject', on_failed: report}
   slow: {handler: 'H:spin', on_failed: report, timeout: 100ms, retry: {limit: 0}}
   signup: {handler: 'H:sign_up', on_failed: report, sensitive: [email], retry: {limit: 0}}
+  details: {handler: 'H:reject_with_details', on_failed: report}
   report: {handler: 'F:report', aliases: [old-report]}
 """
+worker = one_worker(TASKS)
 
 
 def reports(jobs: Jobs, of: UUID | None = None) -> list[dict[str, Any]]:
@@ -26,11 +28,10 @@ def reports(jobs: Jobs, of: UUID | None = None) -> list[dict[str, Any]]:
     return jobs.rows(sql, of)
 
 
-def test_a_job_that_failed_for_good_sends_one_with_its_id_error_and_payload(running: Running, jobs: Jobs) -> None:
-    with running(TASKS):
-        failed = failure("fail", {"n": 3})
-        eventually(lambda: reports(jobs)[0]["state"] == "done")
-    [report] = reports(jobs)
+def test_a_job_that_failed_for_good_sends_one_with_its_id_error_and_payload(table: Jobs) -> None:
+    failed = failure("fail", {"n": 3})
+    eventually(lambda: reports(table, failed.id)[0]["state"] == "done")
+    [report] = reports(table, failed.id)
     told = report["told"]
     assert (told["job_id"], told["task"], told["payload"]) == (str(failed.id), "fail", {"n": 3})
     assert (told["error"]["type"], told["error"]["message"]) == ("ValueError", "no luck with 3")
@@ -67,13 +68,12 @@ def test_a_retry_a_cancellation_and_an_expiry_are_no_failures(jobs: Jobs) -> Non
 
 
 @pytest.mark.parametrize("kind", ["large", "deep"])
-def test_a_rejection_with_details_at_the_bounds_keeps_its_reason(running: Running, jobs: Jobs, kind: str) -> None:
-    with running(f"{TASKS}  details: {{handler: 'H:reject_with_details', on_failed: report}}"):
-        job = failure("details", {"story_id": kind})
-        eventually(lambda: len(reports(jobs, job.id)) == 1)
+def test_a_rejection_with_details_at_the_bounds_keeps_its_reason(table: Jobs, kind: str) -> None:
+    job = failure("details", {"story_id": kind})
+    eventually(lambda: len(reports(table, job.id)) == 1)
     assert job.error is not None
     assert (job.error["type"], job.error["message"]) == ("Reject", "it does not fit")
-    [report] = reports(jobs, job.id)
+    [report] = reports(table, job.id)
     assert report["told"]["error"]["message"] == "it does not fit"
     assert report["told"]["error"]["details"] == job.error["details"]
     assert str(job.error["details"]).startswith("not kept: expected at most 1")
@@ -127,11 +127,10 @@ def test_a_payload_that_leaves_no_room_is_left_out(jobs: Jobs, payload: str) -> 
     assert report["told"]["payload"] is None
 
 
-def test_what_is_sensitive_in_its_payload_is_so_in_the_report(running: Running, jobs: Jobs) -> None:
-    with running(TASKS):
-        job = failure("signup", {"email": "ada@example.org"})
-        eventually(lambda: reports(jobs, job.id))
-    [report] = reports(jobs, job.id)
+def test_what_is_sensitive_in_its_payload_is_so_in_the_report(table: Jobs) -> None:
+    job = failure("signup", {"email": "ada@example.org"})
+    eventually(lambda: reports(table, job.id))
+    [report] = reports(table, job.id)
     assert report["sensitive"] == ["payload.email"]
     shown = zeke_jobs.status(report["message_id"])
     assert "ada@example.org" not in str(shown)

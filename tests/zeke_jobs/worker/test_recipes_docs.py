@@ -17,15 +17,17 @@ from zeke_jobs import config
 PAGE = Path(__file__).parents[3] / "docs" / "recipes.md"
 
 
-@pytest.fixture
-def recipes(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+@pytest.fixture(scope="module")
+def recipes(tmp_path_factory: pytest.TempPathFactory, module_database: str) -> Iterator[Any]:
     """The page's program, and a worker that runs it."""
+    folder = tmp_path_factory.mktemp("recipes")
     for name, separator in (("recipes.py", "\n\n"), ("jobs.yaml", "")):
-        (tmp_path / name).write_text(separator.join(blocks(PAGE, name)))
-    monkeypatch.syspath_prepend(str(tmp_path))
-    sys.modules.pop("recipes", None)
-    with working(config.load(tmp_path / "jobs.yaml"), database):
-        yield importlib.import_module("recipes")
+        (folder / name).write_text(separator.join(blocks(PAGE, name)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        patch.setenv("DATABASE_URL", module_database)
+        with working(config.load(folder / "jobs.yaml"), module_database):
+            yield importlib.import_module("recipes")
     sys.modules.pop("recipes", None)
 
 

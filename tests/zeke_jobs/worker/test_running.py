@@ -1,7 +1,6 @@
 """One job through a real worker in this process, for each way in which a handler can end."""
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,10 +8,8 @@ import pytest
 import zeke_jobs
 from tests.waiting import eventually
 from tests.zeke_jobs.worker import handlers
-from tests.zeke_jobs.worker.conftest import Jobs, Running, load
-from tests.zeke_jobs.working import working
+from tests.zeke_jobs.worker.conftest import Jobs, Running, one_worker
 from zeke_jobs.errors import JobFailed
-from zeke_jobs.postgres.pool import connect
 from zeke_jobs.worker.broker import JobBroker
 from zeke_jobs.worker.run.interrupts import TimedOut
 
@@ -67,20 +64,7 @@ TASKS += "".join(
 )
 
 
-@pytest.fixture(scope="module")
-def worker(module_database: str) -> Iterator[JobBroker]:
-    """One worker for the tests of this module."""
-    with pytest.MonkeyPatch.context() as patch, working(load(TASKS), module_database) as broker:
-        patch.setenv("DATABASE_URL", module_database)
-        yield broker
-
-
-@pytest.fixture
-def table(worker: JobBroker) -> Iterator[Jobs]:
-    """Its jobs."""
-    conn = connect(worker.process.url)
-    yield Jobs(conn)
-    conn.close()
+worker = one_worker(TASKS)
 
 
 def outcome(task: str, payload: dict[str, Any] | None = None) -> Any:

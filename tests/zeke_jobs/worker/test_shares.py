@@ -1,5 +1,6 @@
 """Fair shares: the keys of a task take turns while more jobs are due than may start. And waiting jobs rise in priority."""
 
+import json
 import os
 from collections import Counter
 from datetime import timedelta
@@ -10,6 +11,7 @@ from uuid import UUID
 import pytest
 from psycopg2.extensions import connection as Connection
 
+import zeke_jobs
 from tests.zeke_jobs.worker.big_table import WORKER, BigTable
 from tests.zeke_jobs.worker.conftest import NOON, Jobs
 from zeke_jobs.testing import set_clock
@@ -20,8 +22,7 @@ WEIGHED = "  a: {handler: 'H:echo', share: {by: key, weights: {x: 3, y: 2}}}"
 
 
 def send(jobs: Jobs, key: str, count: int = 1, **options: Any) -> None:
-    sql = "SELECT count(zeke_jobs.send('a', '{}', jsonb_build_object('key', %s) || %s::jsonb)) FROM generate_series(1, %s)"
-    jobs.rows(sql, key, str(options).replace("'", '"'), count)
+    jobs.add("a", count, options=json.dumps({"key": key, **options}))
 
 
 def keys(jobs: Jobs, claims: list[dict[str, Any]]) -> list[str]:
@@ -117,10 +118,7 @@ def test_jobs_without_a_key_are_one_key_and_those_sent_before_take_turns_too(job
 def test_beside_hundreds_of_keys_without_a_due_job_each_claim_is_full_and_a_turn_comes_later(jobs: Jobs) -> None:
     jobs.use(SHARED)
     worker = jobs.worker()
-    jobs.rows(
-        """SELECT count(zeke_jobs.send('a', '{}', jsonb_build_object('key', 'n' || n, 'delay', 3600)))
-        FROM generate_series(1, 450) AS n"""
-    )
+    zeke_jobs.send_many("a", [{}] * 450, keys=[f"n{n}" for n in range(450)], delay=3600, connection=jobs.conn)
     send(jobs, "large", 300)
     send(jobs, "zzz", 3)
     started = [taken(jobs, worker, 4) for _ in range(16)]

@@ -16,7 +16,7 @@ from opentelemetry.semconv.attributes.error_attributes import ERROR_TYPE
 from opentelemetry.trace import StatusCode
 
 import zeke_jobs
-from tests.zeke_jobs.worker.conftest import Jobs, Running
+from tests.zeke_jobs.worker.conftest import Jobs, Running, one_worker
 from zeke_jobs.client import tracing
 from zeke_jobs.errors import JobFailed
 
@@ -31,6 +31,7 @@ TASKS = """
   fail: {handler: 'H:fail', retry: {limit: 1, delay: 1ms}}
   chain: {handler: 'F:chain'}
 """
+worker = one_worker(TASKS)
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
@@ -81,13 +82,13 @@ def test_one_trace_from_the_caller_over_the_handler_to_its_follow_up(
     assert (attributes["zeke_jobs.attempt"], attributes["zeke_jobs.outcome"]) == (1, "completed")
 
 
-def test_spans_have_the_attributes_of_the_conventions(running: Running, traces: Traces) -> None:
-    with running(TASKS):
-        job = zeke_jobs.send("echo", {"n": 1})
-        zeke_jobs.wait(job.id, timeout=30)
-        zeke_jobs.send_many("echo", [{"n": 1}, {"n": 2}])
-        with pytest.raises(zeke_jobs.errors.InvalidPayload):
-            zeke_jobs.send("echo", {"nobody": 1})
+@pytest.mark.usefixtures("worker")
+def test_spans_have_the_attributes_of_the_conventions(traces: Traces) -> None:
+    job = zeke_jobs.send("echo", {"n": 1})
+    zeke_jobs.wait(job.id, timeout=30)
+    zeke_jobs.send_many("echo", [{"n": 1}, {"n": 2}])
+    with pytest.raises(zeke_jobs.errors.InvalidPayload):
+        zeke_jobs.send("echo", {"nobody": 1})
     one, many, refused = (dict(span.attributes or {}) for span in traces.spans("send echo"))
     both = {
         messaging.MESSAGING_SYSTEM: "zeke_jobs",
@@ -105,8 +106,9 @@ def test_spans_have_the_attributes_of_the_conventions(running: Running, traces: 
     assert processing.items() >= expected.items()
 
 
-def test_each_attempt_is_a_span_and_failed_ones_say_so(running: Running, traces: Traces) -> None:
-    with running(TASKS), pytest.raises(JobFailed):
+@pytest.mark.usefixtures("worker")
+def test_each_attempt_is_a_span_and_failed_ones_say_so(traces: Traces) -> None:
+    with pytest.raises(JobFailed):
         zeke_jobs.wait(zeke_jobs.send("fail").id, timeout=30)
     attempts = traces.spans("process fail")
     assert [dict(span.attributes or {})["zeke_jobs.outcome"] for span in attempts] == ["retry", "failed"]
@@ -144,11 +146,10 @@ def carried(jobs: Jobs, job: Any) -> str:
 
 @pytest.mark.parametrize("said", [CALLER, "", "00-zz-1-01", "x" * 256])
 def test_a_caller_in_sql_passes_its_own_context_and_nonsense_begins_a_trace(
-    jobs: Jobs, running: Running, traces: Traces, said: str
+    table: Jobs, traces: Traces, said: str
 ) -> None:
-    with running(TASKS):
-        [job] = jobs.add("echo-async", options=f'{{"traceparent": "{said}"}}')
-        zeke_jobs.wait(job, timeout=30)
+    [job] = table.add("echo-async", options=f'{{"traceparent": "{said}"}}')
+    zeke_jobs.wait(job, timeout=30)
     parent = traces.span("process echo-async").parent
     found = None if parent is None else f"00-{parent.trace_id:032x}-{parent.span_id:016x}-01"
     assert found == (CALLER if said == CALLER else None)
