@@ -188,12 +188,8 @@ def recycled(server_url: str, template: str) -> Iterator[recycling.Recycled]:
 
 
 @pytest.fixture
-def database(
-    recycled: recycling.Recycled, server_url: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> str:
+def database(recycled: recycling.Recycled, monkeypatch: pytest.MonkeyPatch) -> str:
     """URL of a migrated database for this test alone; ``DATABASE_URL`` names it too."""
-    if "conn" not in request.fixturenames:
-        recycled.disconnect(superuser(server_url))  # the test may count the sessions
     monkeypatch.setenv("DATABASE_URL", recycled.url)
     return recycled.url
 

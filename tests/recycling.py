@@ -61,6 +61,8 @@ class Recycled:
     def __init__(self, url: str, name: str) -> None:
         self.url, self.name = url, name
         self._conn: Connection | None = None
+        # Of its own, because a change of session_replication_role makes a session forget its plans.
+        self._cleaner = connect(url)
         self._since = self._ask("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")[0][0]
         if Recycled.fresh is None:
             Recycled.fresh = self._ask(_CLOCK)[0][0], self._ask(_FUNCTIONS.format(since=0))[0][0]
@@ -71,18 +73,12 @@ class Recycled:
             self._conn = connect(self.url)
         return self._conn
 
-    def disconnect(self, server: Connection) -> None:
-        """End it. ``server`` is a connection to another database."""
-        if self._conn is not None and not self._conn.closed:
-            self._conn.close()
-            end_sessions(server, self.name)
-
     def clean(self, server: Connection) -> bool:
         """Remove what a test has left; whether another one may use it. ``server`` is a connection to another database."""
         try:
             _renew(self._conn)
-            kept = [self.connection(), *self._of_the_client()]
-            end_sessions(server, self.name, but=[conn.info.backend_pid for conn in kept])
+            kept = [conn for conn in (self._conn, *self._of_the_client()) if conn is not None and not conn.closed]
+            end_sessions(server, self.name, but=[conn.info.backend_pid for conn in (self._cleaner, *kept)])
             for conn in kept:
                 _ask(conn, _FLUSH)
             changed = dict(self._ask(_CHANGED))
@@ -120,10 +116,10 @@ class Recycled:
         kept = [conn for _, conn in pool._idle]
         for conn in kept:
             _renew(conn)
-        return [conn for conn in kept if not conn.closed]
+        return kept
 
     def _ask(self, statement: str) -> list[Any]:
-        return _ask(self.connection(), statement)
+        return _ask(self._cleaner, statement)
 
 
 def _ask(conn: Connection, statement: str) -> list[Any]:

@@ -160,6 +160,7 @@ def test_the_options_end_in_their_columns(conn: Connection) -> None:
         ({"unique": "nope"}, "expected unique by fields of analyze-story's payload, got 'nope'"),
         ({"unique": {"while": "period"}}, "expected unique with a period"),
         ({"unique": {"while": "active", "on_duplicate": "replace"}}, "expected on_duplicate replace while queued"),
+        ({"unique": {"on_duplicate": "drop"}}, "ignore, replace or postpone"),
         ({"unique": {"period": 60, "on_duplicate": "postpone"}}, "expected on_duplicate postpone while queued"),
         ({"unique_key": "k", "unique": "story_id"}, "expected unique_key or the fields of unique, got both"),
         ({"unique_key": "k", "unique": {"fields": ["story_id"]}}, "expected unique_key or the fields of unique"),

@@ -160,10 +160,9 @@ def test_three_starts_at_once_give_one_server(folder: Path) -> None:
     assert answers(urls.pop())
 
 
-@pytest.mark.parametrize("setting", [{"no_such_thing": "x"}])
-def test_why_it_does_not_start_is_said_in_a_sentence(folder: Path, setting: dict[str, str]) -> None:
+def test_why_it_does_not_start_is_said_in_a_sentence(folder: Path) -> None:
     with pytest.raises(
         ZekeJobsError, match=r"^expected the embedded server to start, got: .*\n  help: its log is "
     ) as failed:
-        embedded.ensure(folder, settings=setting)
-    assert next(iter(setting)) in str(failed.value)
+        embedded.ensure(folder, settings={"no_such_thing": "x"})
+    assert "no_such_thing" in str(failed.value)

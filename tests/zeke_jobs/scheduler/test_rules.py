@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zeke_jobs.cron.calendar import parse
-from zeke_jobs.scheduler.rules import GRACE, MOST_SKIPPED, ON_TIME, Timetable, decide, due, start_of
+from zeke_jobs.scheduler.rules import MOST_SKIPPED, ON_TIME, Timetable, decide, due, start_of
 
 NINE = datetime(2025, 6, 4, 9, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -59,35 +59,3 @@ def test_jitter_differs_from_tick_to_tick() -> None:
 
 def test_a_job_that_is_late_already_starts_at_once() -> None:
     assert start_of(timetable(), NINE, NINE + ON_TIME) is None
-
-
-RULES = st.fixed_dictionaries(
-    {
-        "missed": st.sampled_from(["latest", "skip", "all"]),
-        "overlap": st.sampled_from(["skip", "allow"]),
-        "window": st.integers(0, 600).map(lambda n: timedelta(minutes=n)),
-    }
-)
-
-
-@given(
-    RULES,
-    st.lists(st.integers(1, 5000), min_size=1, max_size=20),
-    st.sampled_from(["*/5 * * * *", "* * * * *", "7 * * * *"]),
-)
-def test_however_the_beats_fall_no_tick_is_decided_twice_and_none_in_the_future(
-    rules: dict[str, Any], gaps: list[int], line: str
-) -> None:
-    table, now, decided_to, seen = timetable(line, **rules), NINE, NINE, []
-    for gap in gaps:
-        now += timedelta(seconds=gap)
-        ticks = due(table, decided_to, now)
-        decided = decide(table, ticks, now)
-        assert [t.scheduled_for for t in decided] == ticks
-        assert all(t.reason for t in decided if t.outcome == "skipped")
-        seen += ticks
-        decided_to = max([decided_to, *ticks])
-    assert seen == sorted(set(seen))
-    assert all(NINE < tick <= now + GRACE for tick in seen)
-    if table.window >= timedelta(seconds=max(gaps)):
-        assert seen == list(table.cron.between(NINE, now + GRACE, UTC)), "within the window none is forgotten"

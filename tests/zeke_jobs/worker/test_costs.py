@@ -1,6 +1,5 @@
 import json
 from contextlib import suppress
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -8,13 +7,12 @@ import pytest
 from structlog.testing import capture_logs
 
 import zeke_jobs
-from tests.zeke_jobs.worker.conftest import Jobs, Running, one_worker
+from tests.zeke_jobs.worker.conftest import Running, one_worker
 from zeke_jobs import Context, Payload, Reject
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.errors import ClaimLost, JobFailed
-from zeke_jobs.testing import FakeContext, set_clock
-from zeke_jobs.worker.life import retention
+from zeke_jobs.testing import FakeContext
 
 HERE = "tests.zeke_jobs.worker.test_costs"
 TASKS = f"""
@@ -23,7 +21,6 @@ TASKS = f"""
   echo: {{handler: 'H:echo'}}
 """
 worker = one_worker(TASKS)
-LATER = timedelta(days=40)  # longer than any job stays in the table
 
 
 class Purse(Payload):
@@ -95,17 +92,6 @@ def test_a_cost_that_no_budget_counts_because_of_its_currency_is_warned_of(runni
             assert ended(task, amounts=["0.2"]).status == "completed"
     said = [(line["budget"], line["cost"]) for line in lines if "another currency" in line["event"]]
     assert said == [("EUR", "0.2 USD")]
-
-
-def test_the_history_keeps_the_cost_when_the_row_goes(running: Running, jobs: Jobs) -> None:
-    with running(TASKS):
-        job = ended("spend", amounts=["0.25"])
-    kept = "SELECT cost, currency FROM zeke_jobs.finished WHERE id = %s"
-    before = jobs.rows(kept, job.id)
-    set_clock(jobs.conn, job.created_on + LATER)
-    retention.purge(jobs.conn)
-    assert jobs.rows("SELECT 1 FROM zeke_jobs.queue") == []
-    assert jobs.rows(kept, job.id) == before == [{"cost": Decimal("0.25"), "currency": "USD"}]
 
 
 def test_status_lists_and_compare_show_the_cost(running: Running, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,9 +11,8 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from tests.waiting import eventually
 from tests.zeke_jobs.worker import flows, handlers
-from tests.zeke_jobs.worker.conftest import NOON, Jobs, Running
+from tests.zeke_jobs.worker.conftest import NOON, Jobs
 from tests.zeke_jobs.worker.faults import Life, Line, every_break
 from zeke_jobs.core import bounds
 from zeke_jobs.core.event import Event
@@ -137,14 +136,6 @@ def test_waits_go_with_their_job_and_events_after_thirty_days(life: Life, jobs: 
     life.later(30 * 86400 + 1)
     SQL.run(jobs.conn, "event/forget")
     assert jobs.rows("SELECT * FROM zeke_jobs.event") == []
-
-
-def test_a_real_worker_is_woken(jobs: Jobs, running: Running) -> None:
-    with running(TASKS):
-        job = zeke_jobs.send("await", {"n": 7}).id
-        eventually(lambda: zeke_jobs.status(job).waiting_for)
-        zeke_jobs.emit("callback/7", "now")
-        assert zeke_jobs.wait(job, 10)["data"] == "now"
 
 
 def test_of_waits_and_events_at_the_same_moment_none_miss_each_other(life: Life, jobs: Jobs, database: str) -> None:

@@ -13,29 +13,8 @@ from tests.zeke_jobs.worker.day import Day
 from zeke_jobs.postgres.queries import SQL
 
 
-def starts(day: Day, until: float, late: float) -> list[float]:
-    """When jobs of task a were claimed, by claims a little later than the limit opens. All jobs end at once."""
-    found, seconds = [], 0.0
-    while seconds < until:
-        claims = day.claim(seconds)
-        day.end(claims)
-        found += [seconds] * len(claims)
-        opens = day.opens("a")
-        assert opens is not None
-        seconds = opens + late
-    return found
-
-
 def most_within(found: list[float], seconds: float) -> int:
     return max(sum(begin <= one < begin + seconds for one in found) for begin in found)
-
-
-def test_a_rate_spaces_its_starts_and_no_window_has_more(jobs: Jobs) -> None:
-    day = Day(jobs, "  a: {handler: 'H:echo', rate: 20/s}")
-    jobs.add("a", 80)
-    found = starts(day, 3, late=0.004)
-    assert most_within(found, 1.0) == 20
-    assert len(found) >= 3 * 20 * 0.97
 
 
 def test_a_rate_goes_on_within_a_minute_when_the_servers_clock_is_set_back(jobs: Jobs) -> None:
@@ -62,14 +41,6 @@ def test_what_closes_a_limit_lasts_no_longer_when_the_servers_clock_is_set_back(
     jobs.rows("SELECT zeke_jobs.chores(true)")
     assert day.claim(3629) == []
     assert {claim["task"] for claim in day.claim(3631)} == {"a", "b"}
-
-
-def test_a_burst_starts_at_once_and_no_window_has_more(jobs: Jobs) -> None:
-    day = Day(jobs, "  a: {handler: 'H:echo', rate: {limit: 60/m, burst: 10}}")
-    jobs.add("a", 200)
-    found = starts(day, 130, late=0.04)
-    assert found.count(0.0) == 10
-    assert most_within(found, 60.0) <= 60
 
 
 def test_a_handler_that_starts_late_delays_the_next_starts(jobs: Jobs) -> None:

@@ -1,12 +1,10 @@
 import select
-import time
 
 import pytest
 from psycopg2.extensions import connection as Connection
 
-import zeke_jobs
 from tests.each import each
-from tests.zeke_jobs.worker.conftest import Jobs, Running
+from tests.zeke_jobs.worker.conftest import Jobs
 from zeke_jobs.control import pausing
 from zeke_jobs.control.pausing import UnknownTarget
 
@@ -98,19 +96,3 @@ def test_a_resume_notifies_the_queues_that_it_concerns(
     assert select.select([other_conn], [], [], 5)[0]
     other_conn.poll()
     assert [notify.payload.split()[1] for notify in other_conn.notifies] == [queue]
-
-
-def test_a_running_worker_honours_pause_and_resume_within_a_second(
-    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("zeke_jobs.worker.claim.producer._POLL", 3600.0)  # only the notification
-    with running(TASKS, TOP):
-        zeke_jobs.wait(zeke_jobs.send("analyze").id, timeout=10)
-        pausing.pause(jobs.conn, "task/analyze", by=BY)
-        held = zeke_jobs.send("analyze").id
-        jobs.rows("SELECT pg_sleep(0.5)")
-        assert zeke_jobs.status(held).status == "created"
-        began = time.monotonic()
-        pausing.resume(jobs.conn, "task/analyze")
-        zeke_jobs.wait(held, timeout=10)
-        assert time.monotonic() - began < 1

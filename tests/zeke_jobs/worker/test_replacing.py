@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection
 
@@ -149,12 +148,3 @@ def test_of_many_senders_and_claims_at_once_no_edit_is_lost(jobs: Jobs, database
             done.set()
     # The last edit of one of the senders is what ran last.
     assert runner.result()[-1] % 100 == 24
-
-
-def test_a_rule_that_makes_no_sense_is_refused_in_a_send(jobs: Jobs) -> None:
-    with pytest.raises(ValueError, match="ignore, replace or postpone"):
-        send("plain", 1, unique={"on_duplicate": "drop"})
-    with pytest.raises(ValueError, match="while queued, got while active"):
-        send("plain", 1, unique={"while": "active", "on_duplicate": "replace"})
-    with pytest.raises(psycopg2.errors.InvalidParameterValue, match="while queued, got while active"):
-        jobs.add("plain", options='{"unique": {"while": "active", "on_duplicate": "replace"}}')

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,6 +11,7 @@ from tests.waiting import eventually
 from tests.zeke_jobs.worker.conftest import NOON, Jobs, Running
 from zeke_jobs.errors import JobPurged
 from zeke_jobs.postgres.pool import transaction
+from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.testing import set_clock
 from zeke_jobs.worker.life import retention
 
@@ -140,6 +142,7 @@ def test_the_history_keeps_what_comparing_needs(jobs: Jobs) -> None:
     ]
     worker = jobs.worker()
     claims = jobs.claim(worker, 1)
+    SQL.one(jobs.conn, "job/add_cost", worker=worker, id=job, claim=1, amount=Decimal("0.25"), currency="USD")
     set_clock(jobs.conn, NOON + timedelta(seconds=5))
     jobs.complete(worker, claims)
     before = finished(jobs, job)
@@ -148,7 +151,7 @@ def test_the_history_keeps_what_comparing_needs(jobs: Jobs) -> None:
     assert after == {**before, "purged_on": NOON + timedelta(days=2)}
     expected = {
         "name": "a", "state": "completed", "parent": parent, "scheduled_for": NOON, "key": "k", "attempt": 1, "revision": 1,
-        "created_on": NOON, "started_on": NOON, "completed_on": NOON + timedelta(seconds=5), "cost": None,
+        "created_on": NOON, "started_on": NOON, "completed_on": NOON + timedelta(seconds=5), "cost": Decimal("0.25"), "currency": "USD",
     }  # fmt: skip
     assert {name: after[name] for name in expected} == expected
 
