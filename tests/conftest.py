@@ -19,7 +19,7 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 from tests import distributions, recycling
-from zeke_jobs.postgres import embedded, migrate
+from zeke_jobs.postgres import embedded, migrate, roles
 from zeke_jobs.postgres.pool import connect
 
 # The duration of an example depends on the machine's other work.
@@ -95,7 +95,7 @@ def server_url() -> str:
 
 @pytest.fixture(scope="session")
 def template(server_url: str) -> str:
-    """Name of a migrated database to clone."""
+    """Name of a migrated database to clone, in which the four roles have their rights."""
     with (
         (FOLDER / "template.lock").open("w") as lock,
         closing(connect(server_url)) as conn,
@@ -107,6 +107,9 @@ def template(server_url: str) -> str:
             cursor.execute(f"CREATE DATABASE {TEMPLATE}_new")
             with closing(connect(at(server_url, f"{TEMPLATE}_new"))) as fresh:
                 migrate.migrate(fresh, PIPELINE)
+                roles.grant(fresh)
+                with fresh.cursor() as audit:
+                    audit.execute("SET session_replication_role = replica; TRUNCATE zeke_jobs.audit RESTART IDENTITY")
             connect(
                 at(server_url, f"{TEMPLATE}_new")
             ).close()  # a first session writes a cache of the catalogue, for all clones

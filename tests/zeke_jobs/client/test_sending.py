@@ -15,6 +15,7 @@ import psycopg
 import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection
+from psycopg2.extras import RealDictCursor
 from pydantic import Field
 
 import zeke_jobs
@@ -245,20 +246,6 @@ def test_a_send_whose_answer_was_lost_is_repeated_without_a_second_job(
 # In the caller's transaction
 
 
-def psycopg2_connection(url: str) -> Any:
-    return psycopg2.connect(url)
-
-
-def psycopg2_dictionaries(url: str) -> Any:
-    from psycopg2.extras import RealDictCursor
-
-    return psycopg2.connect(url, cursor_factory=RealDictCursor)
-
-
-def psycopg3_connection(url: str) -> Any:
-    return psycopg.connect(url, row_factory=psycopg.rows.dict_row)
-
-
 def engine(url: str, driver: str) -> sqlalchemy.Engine:
     import sqlalchemy  # half a second, in one process of the run
 
@@ -273,9 +260,9 @@ def session(url: str) -> Any:
 
 
 CONNECTIONS: dict[str, Callable[[str], Any]] = {
-    "psycopg2": psycopg2_connection,
-    "psycopg2-dict": psycopg2_dictionaries,
-    "psycopg3": psycopg3_connection,
+    "psycopg2": psycopg2.connect,
+    "psycopg2-dict": lambda url: psycopg2.connect(url, cursor_factory=RealDictCursor),
+    "psycopg3": lambda url: psycopg.connect(url, row_factory=psycopg.rows.dict_row),
     "sqlalchemy-psycopg2": lambda url: engine(url, "psycopg2").connect(),
     "sqlalchemy-psycopg": lambda url: engine(url, "psycopg").connect(),
     "session": session,

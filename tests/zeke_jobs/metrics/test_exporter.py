@@ -1,13 +1,13 @@
 """The exported figures equal those in the database."""
 
 from collections.abc import Callable
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from structlog.testing import capture_logs
 
 from tests.zeke_jobs.diagnosis.conftest import Scene
 from tests.zeke_jobs.metrics.conftest import Values
+from tests.zeke_jobs.postgres.members import as_member, sign_up
 from zeke_jobs.control import pausing
 from zeke_jobs.metrics.exporter import Sample, read
 from zeke_jobs.metrics.families import DATABASE
@@ -126,14 +126,7 @@ def test_a_database_without_our_tables_cannot_be_read_and_the_log_says_so(new_da
 
 def test_the_rights_of_a_reader_are_enough(scene: Scene, database: str) -> None:
     scene.add("quick")
-    roles.grant(scene.conn)
-    # The tests' server is shared, and so are its users: others may make the same one at the same moment.
-    scene.rows(
-        """DO $$ BEGIN
-          CREATE ROLE zeke_test_reader LOGIN IN ROLE zeke_jobs_reader;
-        EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
-        END $$"""
-    )
-    samples = read(urlunsplit(urlsplit(database)._replace(netloc="zeke_test_reader@")))
+    sign_up(scene.conn)
+    samples = read(as_member(database, roles.READER))
     assert {sample.name for sample in samples} <= {family.name for family in DATABASE}
     assert Sample("zeke_jobs_queued", QUICK, 1) in samples

@@ -55,8 +55,7 @@ WRITING = {"INSERT", "UPDATE", "DELETE"}
 
 
 def sign_up(conn: Connection) -> None:
-    """The four roles, each with a login user; the tests' server is shared, so are its users."""
-    roles.grant(conn)
+    """A login user of each role; the tests' server is shared, so are its users."""
     with conn.cursor() as cursor:
         for role, member in MEMBERS.items():
             cursor.execute(

@@ -57,6 +57,7 @@ def zeke(
 def test_every_change_by_hand_is_written_down_with_the_login_and_the_author(
     zeke: Callable[..., str], conn: Connection
 ) -> None:
+    roles.grant(conn)
     job, other, gone = (str(zeke_jobs.send(task, {"n": 1}).id) for task in ("echo", "echo", "gone"))
     for command in (
         ("cancel", job, "--reason", "not now"), ("retry", job), ("cancel", other), ("retry", "--task", "parrot", "--status", "cancelled"),

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 
+import zeke_jobs
 from tests.zeke_jobs.worker.conftest import NOON, Jobs
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.testing import set_clock
@@ -107,8 +108,7 @@ def test_by_key_a_chunk_never_mixes_keys_and_keys_take_turns(jobs: Jobs) -> None
     chunks = Chunks(jobs, "{size: 5, wait: 2s, by: key}")
     keys = [f"k{n}" for n in range(20)]
     chance = random.Random(3)
-    for _ in range(300):
-        jobs.add("a", options=f'{{"key": "{chance.choice(keys)}"}}')
+    zeke_jobs.send_many("a", [{}] * 300, keys=[chance.choice(keys) for _ in range(300)], connection=jobs.conn)
     jobs.add("a", 2)  # of no key: each alone
     found: list[set[str]] = []
     while claims := chunks.claim(1 + len(found) / 1000):

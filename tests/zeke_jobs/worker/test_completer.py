@@ -40,11 +40,6 @@ class Flaky(Pool):
             yield conn
 
 
-def holding(held: HeldJobs, claim: Claim) -> Claim:
-    """A claim that came from the database."""
-    return held.accept([(claim, True)])[0]
-
-
 class Scene:
     """A completer without its process: claims of real jobs, held as a process holds them."""
 
@@ -59,7 +54,7 @@ class Scene:
         """Send and claim so many."""
         self.jobs.add("a", count)
         rows = self.jobs.claim(self.worker, count)
-        return [holding(self.held, a_claim(row["message_id"], row["claim"], "a")) for row in rows]
+        return self.held.accept([(a_claim(row["message_id"], row["claim"], "a"), True) for row in rows])
 
     def complete_without_flush(self, claims: list[Claim]) -> None:
         """As the producer does along with its next claim."""

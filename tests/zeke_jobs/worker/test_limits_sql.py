@@ -223,13 +223,13 @@ def test_overuse_is_charged_to_the_next_jobs_at_once(jobs: Jobs) -> None:
 
 
 def test_a_provider_refuses_hardly_a_call_whose_estimate_is_half_of_what_it_uses(jobs: Jobs) -> None:
-    chance, most = random.Random(5), 15_000
+    chance, most = random.Random(5), 7_500
     day = Day(
         jobs,
         "  a: {handler: 'H:echo', uses: [ai], units: {tokens: 30}}",
-        f"limits: {{ai: {{concurrency: 12, tokens: {{rate: {most}/m}}}}}}",
+        f"limits: {{ai: {{concurrency: 6, tokens: {{rate: {most}/m}}}}}}",
     )
-    jobs.add("a", 750)
+    jobs.add("a", 400)
     calls: list[tuple[float, int]] = []
     active: list[tuple[float, int, dict[str, Any]]] = []
     now = 0.0
@@ -241,7 +241,7 @@ def test_a_provider_refuses_hardly_a_call_whose_estimate_is_half_of_what_it_uses
             day.end([ended[2]])
         day.at(now)
         next_times = [now + 1.0]
-        for row in jobs.look(day.worker, 12):
+        for row in jobs.look(day.worker, 6):
             if row["kind"] == "job":
                 calls.append((now, chance.choice([20, 40, 60, 120])))
                 active.append((now + chance.uniform(0.2, 1.5), calls[-1][1], row))

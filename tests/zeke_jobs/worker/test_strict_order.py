@@ -136,7 +136,7 @@ def test_why_names_the_one_before(jobs: Jobs) -> None:
 
 
 def test_a_claim_reads_little_where_one_key_has_many_jobs(jobs: Jobs) -> None:
-    zeke_jobs.send_many("hold", [{}] * 3000, key="a")
+    zeke_jobs.send_many("hold", [{}] * 1000, key="a")
     (last,) = send("hold", "b")
     jobs.rows("ANALYZE zeke_jobs.queue")
     assert last in claimed(jobs, jobs.worker(), 5)
