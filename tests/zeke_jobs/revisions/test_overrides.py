@@ -54,12 +54,6 @@ def test_a_new_file_keeps_what_is_set_unless_it_says_the_same_or_lacks_the_task(
     assert gone[1] == ["analyze.concurrency is no longer set by hand: analyze left the file"]
 
 
-def test_setting_what_the_file_says_changes_nothing(conn: Connection) -> None:
-    boot.sync(conn, load())
-    same = override("tasks.analyze.concurrency", 5)
-    assert not apply(conn, load(), origin="set", overrides=[same]).is_new
-
-
 def test_a_value_may_go_inside_a_short_form_or_where_nothing_is() -> None:
     keys = {
         "tasks.analyze.concurrency.per_key": 2,
@@ -74,8 +68,10 @@ def test_a_value_may_go_inside_a_short_form_or_where_nothing_is() -> None:
     assert (found.tasks["score"].settings, str(found.limits["ai"].rate)) == ({"words": ["x"]}, "30/m")
 
 
-def test_a_booting_file_that_is_in_force_does_not_turn_back_what_is_set(conn: Connection) -> None:
+def test_what_the_file_says_sets_nothing_and_a_booting_file_in_force_turns_back_nothing(conn: Connection) -> None:
     boot.sync(conn, load())
+    same = override("tasks.analyze.concurrency", 5)
+    assert not apply(conn, load(), origin="set", overrides=[same]).is_new
     apply(conn, load(), by="me", message="slow", origin="set", overrides=[CONCURRENCY])
     booted = boot.sync(conn, load())
     assert (booted.revision, booted.is_file) == (2, True)
