@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.zeke_jobs.commands import Cli
 from zeke_jobs import config
 from zeke_jobs.cli.configuration import check
 from zeke_jobs.cli.output import listing, print_json
@@ -19,30 +20,27 @@ REPOSITORY = Path(__file__).parents[3]
 BROKEN = "version: 1\ntasks:\n  greet:\n    handler: nothing_there:greet\n    timeot: 5m\n"
 
 
-def test_every_fault_goes_to_stderr_and_the_status_is_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_fault_goes_to_stderr_and_the_status_is_2(tmp_path: Path, cli: Cli) -> None:
     path = tmp_path / "jobs.yaml"
     path.write_text(BROKEN)
-    assert check.run(path) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert f"{path}:4:14: error: " in err
-    assert f"{path}:5:5: error: " in err
-    assert err.endswith(f"2 errors in {path}\n")
+    ran = cli("check", path)
+    assert (ran.status, ran.out) == (2, "")
+    assert f"{path}:4:14: error: " in ran.err
+    assert f"{path}:5:5: error: " in ran.err
+    assert ran.err.endswith(f"2 errors in {path}\n")
 
 
 def test_a_missing_file_is_a_fault_named_in_full_as_by_every_command(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ZEKE_JOBS_CONFIG", "other.yaml")
-    assert check.run(None) == 2
-    said = capsys.readouterr().err
-    assert said.startswith(f"error: expected a jobs.yaml at {tmp_path / 'other.yaml'}, got no such file\n")
+    ran = cli("check")
+    assert ran.status == 2
+    assert ran.err.startswith(f"error: expected a jobs.yaml at {tmp_path / 'other.yaml'}, got no such file\n")
 
 
-def test_handlers_are_found_in_the_current_folder(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_handlers_are_found_in_the_current_folder(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "handlers_beside_the_file.py").write_text(
         "from zeke_jobs import Context, Payload\ndef run(payload: Payload, ctx: Context) -> None: ...\n"
     )
@@ -54,12 +52,12 @@ def test_handlers_are_found_in_the_current_folder(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("ZEKE_JOBS_CONFIG", raising=False)
     monkeypatch.setattr(sys, "path", [one for one in sys.path if one not in {"", str(tmp_path)}])
-    assert check.run(None) == 0
-    out = capsys.readouterr().out
-    rows = [re.split(r"\s{2,}", line.strip()) for line in out.splitlines()[:3]]
+    ran = cli("check")
+    assert ran.status == 0
+    rows = [re.split(r"\s{2,}", line.strip()) for line in ran.out.splitlines()[:3]]
     assert [row[2] for row in rows] == ["limit", "5, 1 per key, 2/s", "60/m"]
     assert rows[1][-1] == "@hourly (UTC)"
-    assert "jobs.yaml is fine: 2 tasks, 1 schedule, 0 shared limits, 0 services" in out
+    assert "jobs.yaml is fine: 2 tasks, 1 schedule, 0 shared limits, 0 services" in ran.out
 
 
 def test_the_next_ticks_are_shown_in_the_schedules_zone() -> None:
@@ -69,15 +67,11 @@ def test_the_next_ticks_are_shown_in_the_schedules_zone() -> None:
     assert check.fires(schedule.model_copy(update={"paused": True}), datetime.now(UTC)) == "its schedule is paused"
 
 
-def test_the_pipelines_own_file_is_fine_and_lists_every_task(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_pipelines_own_file_is_fine_and_lists_every_task(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)
     monkeypatch.delenv("ZEKE_JOBS_CONFIG", raising=False)
-    status = check.run(None)
-    out, err = capsys.readouterr()
-    assert (status, err) == (0, "")
-    assert "19 tasks, 4 schedules" in out
+    ran = cli("check")
+    assert (ran.status, ran.err, "19 tasks, 4 schedules" in ran.out) == (0, "", True)
 
 
 def test_the_pipelines_limits_and_schedules_are_those_of_the_product() -> None:
