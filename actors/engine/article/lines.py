@@ -6,7 +6,6 @@ from typing import NamedTuple
 from lxml.html import HtmlElement
 
 _LONGEST = 100
-_MOST_CHILDREN = 6
 _NO_TEXT = frozenset({"script", "style", "title"})
 
 
@@ -23,7 +22,7 @@ class Line(NamedTuple):
 
 
 def short_lines(tree: HtmlElement) -> list[Line]:
-    """The texts of at most 100 characters, of elements with a few children."""
+    """The texts of at most 100 characters."""
     elements = list(tree.iter())
     said: dict[HtmlElement, str] = {}  # of the elements whose text is short; children come before their parents
     for element in reversed(elements):
@@ -41,5 +40,5 @@ def short_lines(tree: HtmlElement) -> list[Line]:
     return [
         Line(math.inf if heading == math.inf else at - heading, element, text)
         for at, element in enumerate(elements)
-        if (text := said.get(element)) and len(element) <= _MOST_CHILDREN and element.tag not in _NO_TEXT
+        if (text := said.get(element)) and element.tag not in _NO_TEXT
     ]

@@ -9,8 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from multiprocessing import Pipe
 from signal import Signals
 from typing import TYPE_CHECKING, Any
@@ -34,10 +32,6 @@ _SLICE = 0.5  # seconds of waiting after which a job can be interrupted
 _KEPT = ("PATH", "LD_LIBRARY_PATH", "PYTHONHOME", "LANG", "LC_ALL", "TMPDIR")
 
 
-class _Ticket:
-    """A thread's right to a reader. It is given back at the latest when it is garbage-collected."""
-
-
 class Readers:
     """Up to ``most`` processes, started when they are first needed, and replaced when they have ended.
 
@@ -54,8 +48,10 @@ class Readers:
 
     def _begin(self) -> None:
         self._changed = threading.Condition()
-        self._busy: WeakSet[_Ticket] = WeakSet()
         self._idle: list[Connection] = []
+        self._all: WeakSet[Connection] = (
+            WeakSet()
+        )  # the place of one is free at the latest when it is garbage-collected
         self._server: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
 
@@ -69,10 +65,9 @@ class Readers:
             EngineError: the operation's error; ``unreadable``; ``engine_failed`` if no reader can be started.
         """
         question = joined({"operation": operation, **arguments}, body)
-        with self._turn():
-            answer, found = self._once(question)
-            if answer.get("died", -Signals.SIGPROF) != -Signals.SIGPROF:
-                answer, found = self._once(question, is_fresh=True)
+        answer, found = self._once(question)
+        if answer.get("died", -Signals.SIGPROF) != -Signals.SIGPROF:
+            answer, found = self._once(question, is_fresh=True)
         if answer.keys() == {"last"}:
             return found
         raise self._failure(about, answer)
@@ -92,29 +87,9 @@ class Readers:
             why = answer.get("failed") or f"it takes too much {answer.get('exceeded')}"
         return EngineError("unreadable", f"{about} cannot be read: {why}")
 
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        ticket = _Ticket()
-        with self._changed:
-            while len(self._busy) >= self._most:
-                self._changed.wait(_SLICE)
-            self._busy.add(ticket)
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._busy.discard(ticket)
-                self._changed.notify()
-
     def _once(self, question: bytes, *, is_fresh: bool = False) -> tuple[dict[str, Any], bytes]:
         """A reader's answer, or how the reader ``died``: by the signal ``-died`` or with this status; None if that is unknown."""
-        with self._changed:
-            reader = self._idle.pop() if self._idle else None
-        if reader is not None and is_fresh:
-            reader.close()
-            reader = None
-        reader = reader or self._new()
-        is_kept = False
+        reader, is_kept = self._reader(is_fresh=is_fresh), False
         try:
             reader.send_bytes(question)
             answer, found = _received(reader, self._limits.wall + _GRACE, self._limits.answer + _LARGEST_HEAD)
@@ -122,20 +97,31 @@ class Readers:
         except (OSError, EOFError, ValueError):
             return {"died": None}, b""
         finally:
-            if is_kept:
-                with self._changed:
+            with self._changed:
+                if is_kept:
                     self._idle.append(reader)
-            else:
-                reader.close()
+                else:
+                    reader.close()
+                    self._all.discard(reader)
+                self._changed.notify()
         return answer, found
 
-    def _new(self) -> Connection:
-        """Start a new reader.
+    def _reader(self, *, is_fresh: bool) -> Connection:
+        """An idle reader, or a new one.
 
         Raises:
             EngineError: ``engine_failed``: the machine has no process or memory left, or the reader cannot import its code.
         """
-        ours, theirs = Pipe()
+        with self._changed:
+            while not self._idle and len(self._all) >= self._most:
+                self._changed.wait(_SLICE)
+            if self._idle and not is_fresh:
+                return self._idle.pop()
+            if self._idle:
+                self._all.discard(old := self._idle.pop())
+                old.close()
+            ours, theirs = Pipe()
+            self._all.add(ours)
         try:
             with theirs, self._changed:
                 socket.send_fds(self._running(), [b"+"], [theirs.fileno()])
@@ -144,6 +130,7 @@ class Readers:
         except (OSError, EOFError, ValueError) as error:
             with self._changed:
                 self._stop()
+                self._all.discard(ours)
             reason = f"no process that reads pages can be started: {str(error) or type(error).__name__}"
             raise EngineError("engine_failed", reason, is_away=True) from error
         return ours
