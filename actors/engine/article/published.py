@@ -26,12 +26,15 @@ _DATE_METAS = tuple(
 )
 """The names of metas that date the publication, by their letters, the surest first."""
 _OF_ADDRESS = re.compile(r"/(20[012]\d)(?:/([01]?\d)/([0-3]?\d)|-([01]\d)-([0-3]\d))(?!\d)")
+_PUBLISHED = re.compile(r"publish|posted|entry-date|date|created")
 _CHANGED = re.compile(r"updat|modif|review|revis|edited", re.IGNORECASE)
 _IS_PUBLICATION = re.compile(r"publi|post|written|creat|release", re.IGNORECASE)
 _BEFORE_A_DATE = re.compile(
     r"^(?:(?:first |originally )?(?:published|posted|(?:last )?updated|date|release date|created|written)(?: on| at)?\W*|on )",
     re.IGNORECASE,
 )
+_LONGEST = 60
+_MOST_CHILDREN = 3
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _A_DAY = timedelta(days=1)
 _ABOVE, _BELOW, _FAR_BELOW = 15, 20, 60  # elements from the heading; chosen on the choosing half of WCXB
@@ -109,9 +112,10 @@ def _dated(metas: Mapping[str, str]) -> Iterator[str]:
 
 def _times(tree: HtmlElement) -> Iterator[str]:
     """The time elements marked as the publication's, then the first of all."""
-    times = [one for one in tree.iter("time") if not _CHANGED.search(one.text_content())]
+    times = [one for one in tree.iter("time") if not _CHANGED.search(one.text_content()[:_LONGEST])]
     of_publication = [one for one in times if one.get("itemprop") == "datePublished" or one.get("pubdate") is not None]
-    for one in (*of_publication, *times[:1]):
+    by_class = [one for one in times if _PUBLISHED.search(one.get("class") or "")]
+    for one in (*of_publication, *by_class, *times[:1]):
         yield one.get("datetime") or _BEFORE_A_DATE.sub("", one.text_content().strip())
 
 
@@ -133,8 +137,10 @@ class Shown:
 
 
 def _shown(lines: Iterable[Line]) -> Iterator[Shown]:
-    for place, _, text in lines:
-        if _YEAR.search(text) and (moment := read_date(_BEFORE_A_DATE.sub("", text))) is not None:
+    for place, element, text in lines:
+        if len(text) > _LONGEST or len(element) > _MOST_CHILDREN or not _YEAR.search(text):
+            continue
+        if (moment := read_date(_BEFORE_A_DATE.sub("", text))) is not None:
             is_change = _CHANGED.search(text) is not None
             is_publication = not is_change and _IS_PUBLICATION.search(text) is not None
             yield Shown(moment.date(), place, is_change, is_publication)
