@@ -1,11 +1,10 @@
 """``python -m actors.engine``: serve the local engine."""
 
 import argparse
-import json
 import signal
 import sys
-import threading
 from collections.abc import Sequence
+from contextlib import suppress
 
 from pydantic import ValidationError
 
@@ -24,23 +23,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--settings", default="{}", help="settings of the local engine, as JSON")
     options = parser.parse_args(arguments)
     try:
-        settings = Settings.model_validate({**json.loads(options.settings), "kind": "local"})
-    except (ValueError, TypeError) as error:
-        reasons = error.errors(include_url=False) if isinstance(error, ValidationError) else [{"msg": str(error)}]
-        for reason in reasons:
-            where = ".".join(map(str, reason.get("loc", ())))
+        settings = Settings.model_validate_json(options.settings).model_copy(update={"kind": "local"})
+    except ValidationError as error:
+        for reason in error.errors(include_url=False):
+            where = ".".join(map(str, reason["loc"]))
             print(f"error: --settings: {where + ': ' if where else ''}{reason['msg']}", file=sys.stderr)  # noqa: T201
         return 2
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with EngineServer(settings.open(), options.host, options.port, token=lookup(TOKEN)) as server:
-        stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1})
-        thread.start()
         print(f"engine: http://{options.host}:{server.server_port}", flush=True)  # noqa: T201
-        stop.wait()
-        server.shutdown()
-        thread.join()
+        with suppress(KeyboardInterrupt):
+            server.serve_forever(0.1)
     return 0
 
 

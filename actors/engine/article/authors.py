@@ -69,8 +69,6 @@ def _near(lines: Sequence[Line]) -> dict[str, str]:
     """The first name of each kind: after "by", in a link to a profile or an author's element, after "written by" anywhere."""
     found: dict[str, str] = {}
     for place, element, text in lines:
-        if element.tag == "h1":
-            continue
         said = _BY.fullmatch(text)
         if -_ABOVE <= place <= _BELOW:
             kind = "by" if said else _kind(element)
