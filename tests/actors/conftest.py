@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection as Connection
 
+from tests.actors.database import execute
 from tests.actors.mail_server import MailServer
 from tests.actors.scripted_site import Site
 from zeke_jobs.testing import FakeContext
@@ -61,6 +62,24 @@ def handler_context(conn: Connection) -> Callable[..., StrictContext]:
     return make
 
 
+_SOURCE = """INSERT INTO sources (id, type, name, url, authority_score) VALUES (%s, 'rss', 'Feed', 'https://a.example/', %s)
+  ON CONFLICT (id) DO NOTHING"""
+_CONTENT = """INSERT INTO contents (id, raw_item_id, text_body, content_hash, duration_seconds, language_code)
+  VALUES (%s, %s, %s, %s, %s, 'en')"""
+_DETAILS = "INSERT INTO content_details (content_id, markdown, text_origin) VALUES (%s, %s, 'page')"
+_STORY = """INSERT INTO stories (id, content_id, primary_source_id, title, kind, summary, primary_url, published_at)
+  VALUES (%s, %s, %s, %s, %s, %s, %s, zeke_jobs.now() - make_interval(secs => %s))"""
+_COPY = """WITH src AS (INSERT INTO sources (type, name) VALUES ('rss', 'Other') RETURNING id),
+  item AS (INSERT INTO raw_items (source_id, external_id) SELECT id, 'copy' FROM src RETURNING id)
+  INSERT INTO item_outcomes (raw_item_id, outcome, story_id) SELECT id, 'duplicate', %s FROM item"""
+
+
+@pytest.fixture
+def add_copy(conn: Connection) -> Callable[[uuid.UUID | str], object]:
+    """An item of one more source, whose text is that of a known story."""
+    return lambda story: execute(conn, _COPY, story)
+
+
 @pytest.fixture
 def add_story(conn: Connection) -> Callable[..., uuid.UUID]:
     """Makes stories: ``add_story(document, title=…, authority=…, days_old=…, source=…)`` returns the story's id."""
@@ -78,39 +97,14 @@ def add_story(conn: Connection) -> Callable[..., uuid.UUID]:
         url: str = "",
     ) -> uuid.UUID:
         source_id, item, content, story = source or uuid.uuid4(), uuid.uuid4(), uuid.uuid4(), uuid.uuid4()
-        with conn.cursor() as cursor:
-            cursor.execute(
-                "INSERT INTO sources (id, type, name, url, authority_score) VALUES (%s, 'rss', 'Feed', 'https://a.example/', %s)"
-                " ON CONFLICT (id) DO NOTHING",
-                (str(source_id), authority),
-            )
-            cursor.execute(
-                "INSERT INTO raw_items (id, source_id, external_id) VALUES (%s, %s, %s)",
-                (str(item), str(source_id), str(item)),
-            )
-            cursor.execute(
-                "INSERT INTO contents (id, raw_item_id, text_body, content_hash, duration_seconds, language_code)"
-                " VALUES (%s, %s, %s, %s, %s, 'en')",
-                (str(content), str(item), document, str(content), duration),
-            )
-            cursor.execute(
-                "INSERT INTO content_details (content_id, markdown, text_origin) VALUES (%s, %s, 'page')",
-                (str(content), document),
-            )
-            cursor.execute(
-                "INSERT INTO stories (id, content_id, primary_source_id, title, kind, summary, primary_url, published_at)"
-                " VALUES (%s, %s, %s, %s, %s, %s, %s, zeke_jobs.now() - make_interval(secs => %s))",
-                (
-                    str(story),
-                    str(content),
-                    str(source_id),
-                    title,
-                    kind,
-                    summary,
-                    url or f"https://a.example/{story}",
-                    days_old * 86400,
-                ),
-            )
+        execute(conn, _SOURCE, source_id, authority)
+        execute(
+            conn, "INSERT INTO raw_items (id, source_id, external_id) VALUES (%s, %s, %s)", item, source_id, str(item)
+        )
+        execute(conn, _CONTENT, content, item, document, str(content), duration)
+        execute(conn, _DETAILS, content, document)
+        address = url or f"https://a.example/{story}"
+        execute(conn, _STORY, story, content, source_id, title, kind, summary, address, days_old * 86400)
         return story
 
     return add

@@ -254,19 +254,13 @@ def test_events_that_become_one_while_they_wait_are_one_message(alerts: Alerts, 
     assert why(news, second, alerts) == ["alert queues to team: story 1 tells of the same event: sent ago"]
 
 
-def test_a_story_is_sent_when_more_sources_make_it_hot(alerts: Alerts, news: Any, site: Site) -> None:
+def test_a_story_is_sent_when_more_sources_make_it_hot(alerts: Alerts, news: Any, site: Site, add_copy: Any) -> None:
     story = alerts.story()
     ((chili,),) = alerts.rows("SELECT (citations ->> 'chili')::float FROM story_overlays")
     news("alert", "add", "hot", "--min-chili", str(chili + 0.05), "--to", "team")
     assert alerts.analyse(story, "manual") == []
-    for n in range(4):
-        alerts.rows(
-            "WITH src AS (INSERT INTO sources (type, name) VALUES ('rss', %s) RETURNING id), item AS ("
-            "INSERT INTO raw_items (source_id, external_id) SELECT id, 'copy' FROM src RETURNING id)"
-            " INSERT INTO item_outcomes (raw_item_id, outcome, story_id) SELECT id, 'duplicate', %s FROM item",
-            f"Source {n}",
-            story,
-        )
+    for _ in range(4):
+        add_copy(story)
     alerts.analyse(story, "grown")
     assert [told["title"] for told in hooks(site)] == ["hot: Release of walnut"]
 

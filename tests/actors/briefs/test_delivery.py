@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from actors.briefs.deliver import deliver_digest
 from actors.briefs.delivery.settings import DeliverySettings
 from actors.schema import DeliverDigest
+from tests.actors.database import execute
 from tests.actors.mail_server import MailServer
 from tests.actors.raw_server import certificate
 from tests.actors.scripted_site import Answer, Site
@@ -26,34 +27,23 @@ from zeke_jobs.testing import FakeContext, set_clock
 
 NOW = datetime(2026, 11, 27, 6, tzinfo=UTC)
 SECRET = "whsec_" + base64.b64encode(b"a secret of 24 bytes....").decode()
+BRIEF = """INSERT INTO story_overlays (story_id, brief_one_liner, why_it_matters, citations)
+  VALUES (%s, 'It signs each package.', 'Because a token can be stolen.', '{"chili": 3}')"""
+STORED = """INSERT INTO item_outcomes (raw_item_id, outcome, story_id) SELECT c.raw_item_id, 'stored', s.id
+  FROM stories AS s JOIN contents AS c ON c.id = s.content_id WHERE s.id = %s"""
 NASTY = "[/b] <script>alert(1)</script> *Half* `100%` | # _x_\nBcc: eve@example.org"
 
 
 @pytest.fixture
-def story(add_story: Any, conn: Any) -> Callable[..., uuid.UUID]:
+def story(add_story: Any, add_copy: Any, conn: Any) -> Callable[..., uuid.UUID]:
     """A story of yesterday with a brief, as told by two sources."""
     set_clock(conn, NOW)
 
     def add(title: str = "Registry signs packages", url: str = "https://a.example/signed") -> uuid.UUID:
-        made: uuid.UUID = add_story("A text.", title=title, days_old=0.8)
-        with conn.cursor() as cursor:
-            cursor.execute("UPDATE stories SET primary_url = %s WHERE id = %s", (url, str(made)))
-            cursor.execute(
-                "INSERT INTO story_overlays (story_id, brief_one_liner, why_it_matters, citations)"
-                " VALUES (%s, 'It signs each package.', 'Because a token can be stolen.', '{\"chili\": 3}')",
-                (str(made),),
-            )
-            cursor.execute(
-                "INSERT INTO item_outcomes (raw_item_id, outcome, story_id) SELECT c.raw_item_id, 'stored', s.id"
-                " FROM stories AS s JOIN contents AS c ON c.id = s.content_id WHERE s.id = %s",
-                (str(made),),
-            )
-            cursor.execute(
-                "WITH src AS (INSERT INTO sources (type, name) VALUES ('rss', 'Other') RETURNING id), item AS ("
-                "INSERT INTO raw_items (source_id, external_id) SELECT id, 'copy' FROM src RETURNING id)"
-                " INSERT INTO item_outcomes (raw_item_id, outcome, story_id) SELECT id, 'duplicate', %s FROM item",
-                (str(made),),
-            )
+        made: uuid.UUID = add_story("A text.", title=title, days_old=0.8, url=url)
+        execute(conn, BRIEF, made)
+        execute(conn, STORED, made)
+        add_copy(made)
         return made
 
     return add

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from psycopg2.extensions import connection as Connection
 
+from actors.cli.app import run
 from zeke_jobs import config
 from zeke_jobs.revisions import boot
 
@@ -21,6 +22,34 @@ tasks:
   fetch-content: {handler: actors.sources.content:fetch_content}
   stories-update-status: {handler: actors.stories.status:stories_update_status}
 """
+
+
+@pytest.fixture
+def news(
+    database: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, str, str]]:
+    """Runs zeke-news as on 80 columns; gives its status, stdout and stderr."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "dumb")
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        status = run(arguments)
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def told(news: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str]]:
+    """Runs zeke-news as on 160 columns; gives its status, and its output with its errors."""
+    monkeypatch.setenv("COLUMNS", "160")
+
+    def call(*arguments: str) -> tuple[int, str]:
+        status, out, err = news(*arguments)
+        return status, out + err
+
+    return call
 
 
 @pytest.fixture

@@ -10,26 +10,11 @@ import click
 import pytest
 
 from actors import waiting
-from actors.cli.app import run
 from actors.outcomes import Outcome
 from actors.store import items, sources
 from actors.store.items import NewItem
 
 TEXT = "# A headline\n\nThe text has a first paragraph.\n\nAnd [bold]a second[/bold] one, with \x1b[31mcolour.\n"
-
-
-@pytest.fixture
-def news(
-    database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[int, str]]:
-    """Runs zeke-news; gives its status and output."""
-    monkeypatch.setenv("COLUMNS", "160")
-
-    def call(*arguments: str) -> tuple[int, str]:
-        status = run(arguments)
-        return status, capsys.readouterr().out
-
-    return call
 
 
 def feed(conn: Any, url: str, counts: dict[Outcome, int], kind: str = "rss") -> None:
@@ -41,59 +26,59 @@ def feed(conn: Any, url: str, counts: dict[Outcome, int], kind: str = "rss") -> 
         items.decide(conn, ids, outcome, f"the reason of {outcome}")
 
 
-def test_a_feed_whose_articles_all_failed_is_not_well_and_says_why(conn: Any, news: Callable[..., Any]) -> None:
+def test_a_feed_whose_articles_all_failed_is_not_well_and_says_why(conn: Any, told: Callable[..., Any]) -> None:
     feed(conn, "https://bad.example/feed", {Outcome.FORBIDDEN: 38, Outcome.RETRYING: 2, Outcome.BACKLOG: 9})
     feed(conn, "https://good.example/feed", {Outcome.STORED: 40, Outcome.NOT_FOUND: 1, Outcome.QUEUED: 1})
     feed(conn, "https://new.example/feed", {Outcome.QUEUED: 3})
     feed(conn, "https://hand.example", {Outcome.NOT_FOUND: 1}, "manual")
-    status, out = news("sources")
+    status, out = told("sources")
     lines = {line.split()[2]: line for line in out.splitlines()[1:]}
     assert "articles fail" in lines["bad.example"]
     assert "0; 38 forbidden, 2 wait" in lines["bad.example"]
     assert "40; 1 not_found, 1 waits" in lines["good.example"]
     assert "0; 3 wait" in lines["new.example"]
-    status, out = news("sources", "health")
+    status, out = told("sources", "health")
     assert "bad.example" in out
     assert "38 forbidden: the reason of forbidden" in out
     assert "2 retrying: the reason of retrying" in out
     assert "good.example" not in out
     assert "new.example" not in out
     assert "hand.example" not in out, "a page that somebody named makes its site no bad feed"
-    assert "1 not_found: the reason of not_found" in news("sources", "health", "good.example")[1]
-    (row,) = json.loads(news("sources", "health", "--json")[1])
+    assert "1 not_found: the reason of not_found" in told("sources", "health", "good.example")[1]
+    (row,) = json.loads(told("sources", "health", "--json")[1])
     assert row["articles"] == {"backlog": 9, "forbidden": 38, "retrying": 2}
     assert status == 0
 
 
-def test_who_rests_is_shown_with_the_reason(conn: Any, news: Callable[..., Any]) -> None:
+def test_who_rests_is_shown_with_the_reason(conn: Any, told: Callable[..., Any]) -> None:
     feed(conn, "https://busy.example/feed", {Outcome.RETRYING: 1})
     for who in ("host/busy.example", "model/large-1"):
         waiting.note(conn, who, timedelta(hours=1), "answers 429")
-    out = news("sources", "health")[1]
+    out = told("sources", "health")[1]
     assert "left alone   until " in out
     assert "model/large-1 is left alone, until " in out
     assert out.count("answers 429") == 2
 
 
-def test_a_storys_text_is_printed_whole_and_as_it_is(add_story: Any, news: Callable[..., Any]) -> None:
+def test_a_storys_text_is_printed_whole_and_as_it_is(add_story: Any, told: Callable[..., Any]) -> None:
     story = add_story(TEXT, title="Head", url="https://a.example/1")
-    status, out = news("story", str(story), "--text")
+    status, out = told("story", str(story), "--text")
     assert status == 0
     assert out.splitlines()[:2] == ["Head", "https://a.example/1"]
     assert out.endswith("one, with \\x1b[31mcolour.\n\n")
     assert "[bold]a second[/bold]" in out
-    assert json.loads(news("story", str(story), "--text", "--json")[1])["text"] == TEXT
+    assert json.loads(told("story", str(story), "--text", "--json")[1])["text"] == TEXT
 
 
-def test_on_a_terminal_the_text_is_paged(add_story: Any, news: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_terminal_the_text_is_paged(add_story: Any, told: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     story, paged = add_story(TEXT, title="Head"), list[str]()
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setattr(click, "echo_via_pager", paged.append)
-    assert news("story", str(story), "--text")[1] == ""
+    assert told("story", str(story), "--text")[1] == ""
     assert "first paragraph" in paged[0]
 
 
-def test_a_page_is_opened_on_a_terminal_or_printed(add_story: Any, news: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_is_opened_on_a_terminal_or_printed(add_story: Any, told: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     story, opened = str(add_story(TEXT, url="https://a.example/1")), list[str]()
 
     def open_(url: str) -> bool:
@@ -101,10 +86,10 @@ def test_a_page_is_opened_on_a_terminal_or_printed(add_story: Any, news: Any, mo
         return len(opened) > 1
 
     monkeypatch.setattr(webbrowser, "open", open_)
-    assert news("open", story) == (0, "https://a.example/1\n")
+    assert told("open", story) == (0, "https://a.example/1\n")
     assert opened == []
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    assert news("open", story) == (0, "https://a.example/1\n"), "without a browser the address is printed"
-    assert news("open", story) == (0, "")
+    assert told("open", story) == (0, "https://a.example/1\n"), "without a browser the address is printed"
+    assert told("open", story) == (0, "")
     assert opened == ["https://a.example/1"] * 2
-    assert news("open", str(add_story(TEXT, url="javascript:alert(1)")))[0] == 1
+    assert told("open", str(add_story(TEXT, url="javascript:alert(1)")))[0] == 1

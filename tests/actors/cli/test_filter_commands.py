@@ -1,13 +1,11 @@
 """``zeke-news filter``: rules are tried, added, listed and removed; a fault names its place."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from actors.cli.app import run
 from actors.outcomes import Outcome
 from actors.store import items, sources
 from actors.store.items import NewItem
@@ -30,21 +28,6 @@ tasks:
 
 
 @pytest.fixture
-def news(
-    database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[int, str]]:
-    """Runs zeke-news; gives its status, and its output with its errors."""
-    monkeypatch.setenv("COLUMNS", "160")
-
-    def call(*arguments: str) -> tuple[int, str]:
-        status = run(arguments)
-        said = capsys.readouterr()
-        return status, said.out + said.err
-
-    return call
-
-
-@pytest.fixture
 def week(conn: Any) -> None:
     """Items of two sources; one is older than a week."""
     for name, titles in (("Weblog", ("Crypto is up", "Postgres 19", "Old crypto")), ("Paper", ("Crypto is down",))):
@@ -58,9 +41,9 @@ def week(conn: Any) -> None:
 
 
 def test_a_rule_is_tried_on_the_last_week_before_it_is_added_and_then_listed_and_removed(
-    news: Any, week: None, conn: Any, in_force: Any
+    told: Any, week: None, conn: Any, in_force: Any
 ) -> None:
-    status, out = news("filter", "test", "drop", "--words", "crypto")
+    status, out = told("filter", "test", "drop", "--words", "crypto")
     assert (status, out.splitlines()) == (
         0,
         [
@@ -70,16 +53,16 @@ def test_a_rule_is_tried_on_the_last_week_before_it_is_added_and_then_listed_and
             "        Weblog: Crypto is up",
         ],
     )
-    assert "1 of 3 items" in news("filter", "test", "drop", "--words", "crypto", "--source", "paper")[1]
-    assert "1 of 3 items" in news("filter", "test", "keep", "--regex", "crypto")[1]
-    assert "no filters; add one" in news("filter", "list")[1]
-    assert news("filter", "add", "drop", "--words", "crypto", "--words", "bit coin", "--older", "30d")[1] == (
+    assert "1 of 3 items" in told("filter", "test", "drop", "--words", "crypto", "--source", "paper")[1]
+    assert "1 of 3 items" in told("filter", "test", "keep", "--regex", "crypto")[1]
+    assert "no filters; add one" in told("filter", "list")[1]
+    assert told("filter", "add", "drop", "--words", "crypto", "--words", "bit coin", "--older", "30d")[1] == (
         'added filter 1: drop words crypto, "bit coin"; older 30d\n'
     )
-    (listed,) = json.loads(news("filter", "list", "--json")[1])
+    (listed,) = json.loads(told("filter", "list", "--json")[1])
     assert listed == {"name": "filter 1", "rule": 'drop words crypto, "bit coin"; older 30d'}
-    assert news("filter", "remove", "1") == (0, "removed filter 1\n")
-    status, out = news("filter", "remove", "1")
+    assert told("filter", "remove", "1") == (0, "removed filter 1\n")
+    status, out = told("filter", "remove", "1")
     assert status == 1
     assert "expected the number of a filter, got 1" in out
 
@@ -96,8 +79,8 @@ def test_a_rule_is_tried_on_the_last_week_before_it_is_added_and_then_listed_and
         (("delete", "--words", "x"), "expected drop or keep, got 'delete'"),
     ],
 )
-def test_a_bad_rule_is_refused_with_accepted_forms(news: Any, conn: Any, command: tuple[str, ...], said: str) -> None:
-    status, out = news("filter", "add", *command)
+def test_a_bad_rule_is_refused_with_accepted_forms(told: Any, conn: Any, command: tuple[str, ...], said: str) -> None:
+    status, out = told("filter", "add", *command)
     assert status == 2
     assert said in out
     with conn.cursor() as cursor:
@@ -116,23 +99,23 @@ def test_a_bad_rule_of_jobs_yaml_is_told_with_its_line_and_column(
 
 
 def test_rules_of_jobs_yaml_are_tried_before_it_is_put_in_force(
-    news: Any, week: None, in_force: Any, jobs_yaml: Path
+    told: Any, week: None, in_force: Any, jobs_yaml: Path
 ) -> None:
     jobs_yaml.write_text(JOBS % "postgres")
-    assert "2 of 3 items" in news("filter", "test")[1]
-    assert "no filters" in news("filter", "list")[1]
+    assert "2 of 3 items" in told("filter", "test")[1]
+    assert "no filters" in told("filter", "list")[1]
     in_force(JOBS % "postgres")
-    assert "jobs.yaml 2  keep regex postgres" in news("filter", "list")[1]
+    assert "jobs.yaml 2  keep regex postgres" in told("filter", "list")[1]
 
 
-def test_sources_count_what_was_dropped_and_why_names_the_rule(news: Any, week: None, conn: Any) -> None:
+def test_sources_count_what_was_dropped_and_why_names_the_rule(told: Any, week: None, conn: Any) -> None:
     with conn.cursor() as cursor:
         cursor.execute(
             "UPDATE item_outcomes SET outcome = 'filtered', detail = 'filter 3: drop words crypto' WHERE raw_item_id IN"
             " (SELECT id FROM raw_items WHERE title ILIKE '%crypto%')"
         )
-    lines = {line.split()[2]: line for line in news("sources")[1].splitlines()[1:]}
+    lines = {line.split()[2]: line for line in told("sources")[1].splitlines()[1:]}
     assert "0; 2 of 3 dropped, 1 too_short" in lines["Weblog"]
     assert "0; 1 of 1 dropped" in lines["Paper"]
     assert "articles fail" not in lines["Paper"]
-    assert "ended    filtered: filter 3: drop words crypto" in news("why", "https://a.example/Cry")[1]
+    assert "ended    filtered: filter 3: drop words crypto" in told("why", "https://a.example/Cry")[1]

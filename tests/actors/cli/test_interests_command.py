@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from actors.cli.app import run
 from actors.cli.engine import in_force as configuration
 from actors.cli.engine import task_settings
 from actors.insights.analyze import analyze_story
@@ -23,16 +22,9 @@ PUT_AWAY = "Bitcoin exchange, bitcoin exchange at {n}."
 OTHER = "Cats on rails, cats on rails, and people at {n}."
 
 
-@pytest.fixture
-def news(capsys: pytest.CaptureFixture[str], in_force: Callable[[str], None]) -> Callable[..., tuple[int, str]]:
+@pytest.fixture(autouse=True)
+def analysed(in_force: Callable[[str], None]) -> None:
     in_force(JOBS + ANALYSE)
-
-    def call(*arguments: str) -> tuple[int, str]:
-        status = run(arguments)
-        captured = capsys.readouterr()
-        return status, captured.out + captured.err
-
-    return call
 
 
 @pytest.fixture
@@ -67,8 +59,8 @@ def marked(add: Callable[..., None]) -> None:
         add("A cat", OTHER, n, days_old=1)
 
 
-def proposals(news: Any, *more: str) -> dict[str, dict[str, Any]]:
-    status, out = news("interests", "suggest", "--json", *more)
+def proposals(told: Any, *more: str) -> dict[str, dict[str, Any]]:
+    status, out = told("interests", "suggest", "--json", *more)
     assert status == 0
     return {one["accept"]: one for one in json.loads(out)}
 
@@ -77,8 +69,8 @@ def teams(conn: Any) -> Any:
     return task_settings(configuration(conn), "analyze-story").get("interests")
 
 
-def test_words_and_examples_are_proposed_with_what_they_would_have_moved(news: Any, marked: None, conn: Any) -> None:
-    made = proposals(news)
+def test_words_and_examples_are_proposed_with_what_they_would_have_moved(told: Any, marked: None, conn: Any) -> None:
+    made = proposals(told)
     assert made["more:postgres"]["liked"] == 3
     assert [(story["number"], story["by"]) for story in made["more:postgres"]["moved"]] == [(4, 0.5)]
     assert [(story["number"], story["by"]) for story in made["less:bitcoin"]["moved"]] == [(8, -0.5)]
@@ -87,24 +79,24 @@ def test_words_and_examples_are_proposed_with_what_they_would_have_moved(news: A
     assert [name for name in made if name.startswith("more")] == ["more:postgres", "more:vacuum"]
     assert [name for name in made if name.startswith("less")] == ["less:bitcoin", "less:exchange"]
     assert teams(conn) is None
-    out = news("interests", "suggest")[1]
+    out = told("interests", "suggest")[1]
     assert "by 3 stories starred or read and 3 archived; 6 are of the last week" in out
     assert "more:postgres: in 3 starred or read, 0 archived; would have moved 1" in out
     assert "+0.5  4  Postgres 4" in out
     assert "to accept: zeke-news interests suggest --accept more:" in out
 
 
-def test_what_is_accepted_is_in_force_and_is_not_proposed_again(news: Any, marked: None, conn: Any) -> None:
-    status, out = news("interests", "suggest", "--accept", "more:postgres", "--accept", "like:1")
+def test_what_is_accepted_is_in_force_and_is_not_proposed_again(told: Any, marked: None, conn: Any) -> None:
+    status, out = told("interests", "suggest", "--accept", "more:postgres", "--accept", "like:1")
     assert status == 0, out
     assert teams(conn) == {"teams": {"all": {"more": ["postgres"], "like": [1]}}}
-    made = proposals(news)
+    made = proposals(told)
     assert "more:postgres" not in made
     assert "like:1" not in made
     assert [story["number"] for story in made["less:bitcoin"]["moved"]] == [8]
-    news("interests", "suggest", "--accept", "less:bitcoin", "--accept", "more:postgres")
+    told("interests", "suggest", "--accept", "less:bitcoin", "--accept", "more:postgres")
     assert teams(conn) == {"teams": {"all": {"more": ["postgres"], "like": [1], "less": ["bitcoin"]}}}
-    news("interests", "suggest", "--accept", "unlike:5", "--team", str(TEAM))
+    told("interests", "suggest", "--accept", "unlike:5", "--team", str(TEAM))
     assert teams(conn)["teams"][str(TEAM)] == {
         "more": ["postgres"],
         "like": [1],
@@ -113,35 +105,35 @@ def test_what_is_accepted_is_in_force_and_is_not_proposed_again(news: Any, marke
     }
 
 
-def test_two_people_who_accept_at_once_lose_no_word(news: Any, conn: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_people_who_accept_at_once_lose_no_word(told: Any, conn: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     set_by_hand = applying.set_by_hand
 
     def after_another(*given: Any, **named: Any) -> Any:
         monkeypatch.setattr(applying, "set_by_hand", set_by_hand)
-        assert news("interests", "suggest", "--accept", "more:bob")[0] == 0
+        assert told("interests", "suggest", "--accept", "more:bob")[0] == 0
         return set_by_hand(*given, **named)
 
     monkeypatch.setattr(applying, "set_by_hand", after_another)
-    news("interests", "suggest", "--accept", "more:ada")
+    told("interests", "suggest", "--accept", "more:ada")
     assert teams(conn) == {"teams": {"all": {"more": ["bob", "ada"]}}}
 
 
-def test_an_example_is_like_more_liked_stories_than_archived_ones(news: Any, marked: None, add: Any) -> None:
+def test_an_example_is_like_more_liked_stories_than_archived_ones(told: Any, marked: None, add: Any) -> None:
     for n in range(5, 8):
         add("Postgres", LIKED, n, state="read", starred=True)
         add("Bitcoin", PUT_AWAY, n, state="read", starred=True)
-    made = proposals(news)
+    made = proposals(told)
     assert "like:1" in made
     assert [name for name in made if name in {"like:14", "like:16", "like:18"}] == [], "three are archived, two liked"
 
 
-def test_a_team_s_own_marks_count_and_without_marks_nothing_is_proposed(news: Any, marked: None) -> None:
-    assert proposals(news, "--team", str(TEAM)) == {}
-    assert "nothing to propose yet" in news("interests", "suggest", "--team", str(TEAM))[1]
+def test_a_team_s_own_marks_count_and_without_marks_nothing_is_proposed(told: Any, marked: None) -> None:
+    assert proposals(told, "--team", str(TEAM)) == {}
+    assert "nothing to propose yet" in told("interests", "suggest", "--team", str(TEAM))[1]
 
 
 @pytest.mark.parametrize("accepted", ["Postgres", "most:Postgres", "like:postgres"])
-def test_what_is_no_interest_is_refused(news: Any, conn: Any, accepted: str) -> None:
-    status, out = news("interests", "suggest", "--accept", accepted)
+def test_what_is_no_interest_is_refused(told: Any, conn: Any, accepted: str) -> None:
+    status, out = told("interests", "suggest", "--accept", accepted)
     assert (status, "expected more:WORD, less:WORD, like:STORY or unlike:STORY" in out) == (2, True)
     assert teams(conn) is None

@@ -28,25 +28,18 @@ ARTICLE = (
 URL = "https://www.a.example/news/signed?utm_source=feed"
 
 
-@pytest.fixture(autouse=True)
-def eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setenv("TERM", "dumb")
-
-
 @pytest.fixture
-def news(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    """Runs zeke-news; gives its status, stdout and stderr."""
+def news(news: Callable[..., tuple[int, str, str]]) -> Callable[..., tuple[int, str, str]]:
+    """As everywhere; and no line is longer than the screen is wide."""
 
     def call(*arguments: str) -> tuple[int, str, str]:
-        status = run(arguments)
-        captured = capsys.readouterr()
+        status, out, err = news(*arguments)
         to_copy = ("http", "zeke-jobs send")  # what a person copies is never broken
-        lines = [line for line in captured.out.splitlines() if not any(mark in line for mark in to_copy)]
+        lines = [line for line in out.splitlines() if not any(mark in line for mark in to_copy)]
         # A table in a pipe has a line for each row, however long.
         for_programs = {"--json", "--format"} & set(arguments) or arguments == ("sources",)
         assert for_programs or all(len(line) <= 80 for line in lines)
-        return status, captured.out, captured.err
+        return status, out, err
 
     return call
 

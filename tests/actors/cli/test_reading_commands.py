@@ -2,14 +2,12 @@
 
 import json
 import uuid
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import typer
 
-from actors.cli.app import run
 from actors.cli.search import Query, parse
 from actors.cli.stories import print_story
 from actors.schema import StoriesUpdateStatus
@@ -20,20 +18,6 @@ from zeke_jobs.cli.output import Console
 
 TEAM = uuid.UUID(int=7)
 URL = "https://a.example/" + "a-long-way/" * 9
-
-
-@pytest.fixture
-def news(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
-    """Runs zeke-news; gives its status, stdout and stderr."""
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setenv("TERM", "dumb")
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        status = run(arguments)
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return call
 
 
 def numbers(news: Any, *filters: str) -> list[int]:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection as Connection
 
-from actors.cli.app import run
 from actors.store import clusters, items, sources
 from actors.store.items import NewItem
 from tests.actors.cli.conftest import JOBS
@@ -17,20 +16,6 @@ from tests.actors.database import execute
 from tests.actors.engine.test_newsletters import SECRET, letter
 from tests.actors.imap_server import ImapServer
 from tests.actors.scripted_site import Answer, Site, page, rss
-
-News = Any
-
-
-@pytest.fixture
-def news(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    """Runs zeke-news; gives its status, stdout and stderr."""
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        status = run(arguments)
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return call
 
 
 def three(site: Site, name: str = "A weblog") -> Answer:
@@ -42,7 +27,7 @@ def head(*paths: str) -> str:
     return "".join(f'<link rel="alternate" type="application/rss+xml" href="{path}">' for path in paths)
 
 
-def test_a_page_becomes_a_source_that_is_read_at_once(news: News, in_force: Any, site: Site, rows: Any) -> None:
+def test_a_page_becomes_a_source_that_is_read_at_once(news: Any, in_force: Any, site: Site, rows: Any) -> None:
     site.pages |= {"/": Answer(page("A weblog", "x", head("/feed"))), "/feed": three(site)}
     status, out, _ = news("sources", "add", site.url, "--folder", "Tech/Python")
     assert status == 0
@@ -64,7 +49,7 @@ def test_a_page_becomes_a_source_that_is_read_at_once(news: News, in_force: Any,
     assert rows(sent) == [job]
 
 
-def test_one_feed_at_two_addresses_is_told(news: News, in_force: Any, site: Site, conn: Any) -> None:
+def test_one_feed_at_two_addresses_is_told(news: Any, in_force: Any, site: Site, conn: Any) -> None:
     site.pages |= {"/feed": three(site), "/rss": three(site), "/other": three(site, "Another")}
     first = json.loads(news("sources", "add", f"{site.url}/feed", "--json")[1])
     with conn.cursor() as cursor:
@@ -81,7 +66,7 @@ def test_one_feed_at_two_addresses_is_told(news: News, in_force: Any, site: Site
     assert news("sources", "merge", second["id"], first["id"])[0] == 0
 
 
-def test_of_several_feeds_one_is_chosen(news: News, in_force: Any, site: Site) -> None:
+def test_of_several_feeds_one_is_chosen(news: Any, in_force: Any, site: Site) -> None:
     site.pages |= {
         "/": Answer(page("Paper", "x", head("/a", "/b"))), "/a": three(site, "Tech"), "/b": three(site, "Sport"),
     }  # fmt: skip
@@ -99,7 +84,7 @@ def test_of_several_feeds_one_is_chosen(news: News, in_force: Any, site: Site) -
     assert news("sources", "add", site.url, "--pick", "3")[0] == 2
 
 
-def test_what_cannot_be_read_is_not_added_and_the_setting_is_named(news: News, in_force: Any, site: Site) -> None:
+def test_what_cannot_be_read_is_not_added_and_the_setting_is_named(news: Any, in_force: Any, site: Site) -> None:
     site.pages["/big"] = Answer(rss(("1", "One", "http://a.example/")) + " " * 30_000)
     for text, path, words in (
         (None, "/nothing", "answers 404"),
@@ -121,7 +106,7 @@ def test_what_cannot_be_read_is_not_added_and_the_setting_is_named(news: News, i
     assert json.loads(news("sources", "--json")[1]) == []
 
 
-def test_a_variable_that_the_engine_needs_is_named(news: News, in_force: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_that_the_engine_needs_is_named(news: Any, in_force: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENGINE_TOKEN", "x")
     in_force(
         "version: 1\nservices: {engine: {use: actors.engine:Settings, token: '${ENGINE_TOKEN}'}}\ntasks: {a: {handler: actors.stories.status:stories_update_status}}\n"
@@ -132,7 +117,7 @@ def test_a_variable_that_the_engine_needs_is_named(news: News, in_force: Any, mo
     assert "expected what services.engine names in the environment, got nothing: ENGINE_TOKEN" in err
 
 
-def test_an_address_is_tried_without_adding_anything(news: News, jobs_yaml: Any, site: Site, conn: Any) -> None:
+def test_an_address_is_tried_without_adding_anything(news: Any, jobs_yaml: Any, site: Site, conn: Any) -> None:
     site.pages["/feed"] = three(site)
     status, out, _ = news("sources", "test", f"{site.url}/feed")
     assert status == 0
@@ -141,13 +126,13 @@ def test_an_address_is_tried_without_adding_anything(news: News, jobs_yaml: Any,
     assert sources.listing(conn) == []
 
 
-def test_before_any_jobs_yaml_is_in_force_it_is_said(news: News, jobs_yaml: Any, site: Site, conn: Any) -> None:
+def test_before_any_jobs_yaml_is_in_force_it_is_said(news: Any, jobs_yaml: Any, site: Site, conn: Any) -> None:
     site.pages["/feed"] = three(site)
     assert "no jobs.yaml with ingest-source is in force yet" in news("sources", "add", f"{site.url}/feed")[1]
     assert len(sources.listing(conn)) == 1
 
 
-def test_without_a_worker_a_refresh_says_so(news: News, in_force: Any, site: Site) -> None:
+def test_without_a_worker_a_refresh_says_so(news: Any, in_force: Any, site: Site) -> None:
     site.pages["/feed"] = three(site)
     news("sources", "add", f"{site.url}/feed")
     for command in (("refresh",), ("refresh", "A weblog"), ("backfill", "A weblog")):
@@ -156,7 +141,7 @@ def test_without_a_worker_a_refresh_says_so(news: News, in_force: Any, site: Sit
         assert "sent, but no worker runs: zeke-jobs up starts them" in err
 
 
-def test_a_source_that_is_off_or_by_hand_is_not_refreshed(news: News, in_force: Any, conn: Any) -> None:
+def test_a_source_that_is_off_or_by_hand_is_not_refreshed(news: Any, in_force: Any, conn: Any) -> None:
     sources.manual(conn, "https://a.example/x")
     news("sources", "add", "--no-check", "https://b.example/feed", "--name", "B")
     news("sources", "off", "B")
@@ -164,7 +149,7 @@ def test_a_source_that_is_off_or_by_hand_is_not_refreshed(news: News, in_force: 
     assert "expected a source that is on, got 'B'; zeke-news sources on" in news("sources", "refresh", "B")[2]
 
 
-def test_a_source_gets_another_name(news: News, conn: Any) -> None:
+def test_a_source_gets_another_name(news: Any, conn: Any) -> None:
     news("sources", "add", "--no-check", "https://b.example/feed", "--name", "B")
     assert "B: now called C" in news("sources", "rename", "B", "C")[1]
     assert "already called C" in news("sources", "rename", "C", "C")[1]
@@ -192,7 +177,7 @@ def told_twice(conn: Connection, add_story: Any) -> tuple[uuid.UUID, uuid.UUID, 
 
 
 def test_a_removed_source_takes_its_stories_along_but_not_those_that_others_tell(
-    news: News, told_twice: Any, rows: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    news: Any, told_twice: Any, rows: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second, own, shared = told_twice
     assert own
@@ -211,7 +196,7 @@ def test_a_removed_source_takes_its_stories_along_but_not_those_that_others_tell
     assert cluster == {"primary_story_id": str(shared), "metrics": {"stories": 1, "sources": 1}}
 
 
-def test_a_merged_source_keeps_all_its_stories(news: News, told_twice: Any, rows: Any, conn: Any) -> None:
+def test_a_merged_source_keeps_all_its_stories(news: Any, told_twice: Any, rows: Any, conn: Any) -> None:
     first, second, *_ = told_twice
     items.add(conn, first, NewItem(external_id="copy", url="https://a.example/copy"))
     execute(conn, 'UPDATE sources SET metadata = \'{"teams": ["a", "b"]}\' WHERE id = %s', first)
@@ -227,7 +212,7 @@ def test_a_merged_source_keeps_all_its_stories(news: News, told_twice: Any, rows
 
 
 def test_a_page_is_added_by_a_selector_and_its_links_are_shown(
-    news: News, in_force: Any, site: Site, rows: Callable[..., Any]
+    news: Any, in_force: Any, site: Site, rows: Callable[..., Any]
 ) -> None:
     entries = "".join(f'<article><h2><a href="/{n}">Entry {n}</a></h2></article>' for n in range(3))
     site.pages["/news"] = Answer(page("The news", entries))
@@ -253,7 +238,7 @@ def test_a_page_is_added_by_a_selector_and_its_links_are_shown(
 
 
 def test_a_folder_of_a_mailbox_is_added_and_its_newest_mails_are_shown(
-    news: News, in_force: Any, rows: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    news: Any, in_force: Any, rows: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ADAS_PASSWORD", SECRET)
     with ImapServer(password=SECRET, folders={"News": {n: letter(n) for n in range(1, 4)}}) as imap:

@@ -32,24 +32,6 @@ def analyse(handler_context: Any) -> Callable[..., dict[str, Any]]:
     return run
 
 
-@pytest.fixture
-def add_copy(conn: Any) -> Callable[[uuid.UUID], None]:
-    """An item of one more source, whose text is that of a known story."""
-
-    def add(story: uuid.UUID) -> None:
-        source, item = str(uuid.uuid4()), str(uuid.uuid4())
-        execute(conn, "INSERT INTO sources (id, type, name) VALUES (%s, 'rss', 'Copyist')", source)
-        execute(conn, "INSERT INTO raw_items (id, source_id, external_id) VALUES (%s, %s, %s)", item, source, item)
-        execute(
-            conn,
-            "INSERT INTO item_outcomes (raw_item_id, outcome, story_id) VALUES (%s, 'duplicate', %s)",
-            item,
-            str(story),
-        )
-
-    return add
-
-
 def deals(add_story: Any, count: int) -> list[uuid.UUID]:
     return [add_story(f"{DEAL} Report {n}.", title="Acme buys Initech for $2bn", authority=0.6) for n in range(count)]
 

@@ -56,12 +56,8 @@ def another(database: str) -> Iterator[Connection]:
 
 def waits(conn: Connection) -> bool:
     """Whether some statement of the database waits for a lock."""
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')"
-        )
-        row = cursor.fetchone()
-    return row is not None and bool(row[0])
+    of_ours = "datname = current_database() AND wait_event_type = 'Lock'"
+    return bool(execute(conn, f"SELECT 1 FROM pg_stat_activity WHERE {of_ours}"))
 
 
 def until_waiting(conn: Connection, thread: threading.Thread) -> None:

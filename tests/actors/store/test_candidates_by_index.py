@@ -9,8 +9,7 @@ from psycopg2.extensions import connection as Connection
 
 from actors.insights import events
 from actors.store import stories
-from tests.actors.database import execute
-from zeke_jobs.postgres.pool import transaction
+from tests.actors.database import execute, rows_read
 
 DAY = datetime(2026, 11, 20, tzinfo=UTC)
 TABLES = ("stories", "contents", "story_signatures", "story_terms")
@@ -109,20 +108,8 @@ def test_neither_look_reads_a_table_through(conn: Connection, stages: list[tuple
 def look_both_ways(conn: Connection) -> None:
     mine, chance = story(conn, 1), random.Random(3)
     numbers = [chance.getrandbits(62) for _ in range(42)] + [501, 502, 503]
-    with transaction(conn):
-        before = read(conn)
-        assert len(stories.candidates(conn, mine, numbers)) == 1
-        assert len(look_at(conn, mine, numbers)) == 1
-        after = read(conn)
-    assert {name: after[name] - before[name] for name in TABLES if after[name] - before[name] > 10} == {}
-
-
-def read(conn: Connection) -> dict[str, int]:
-    """How many rows of each table this transaction has read by now, by whatever plan."""
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "SELECT relname, seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables"
-            " WHERE schemaname = 'public' AND relname = ANY (%s)",
-            (list(TABLES),),
-        )
-        return dict(cursor.fetchall())
+    (alike, of_its_event), read = rows_read(
+        conn, TABLES, lambda: (stories.candidates(conn, mine, numbers), look_at(conn, mine, numbers))
+    )
+    assert (len(alike), len(of_its_event)) == (1, 1)
+    assert {name: count for name, count in read.items() if count > 10} == {}

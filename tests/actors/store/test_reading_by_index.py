@@ -1,6 +1,6 @@
 """Lists, search and digests read few rows, for any number of stories and any statistics of the planner."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from hashlib import md5
@@ -13,9 +13,9 @@ from psycopg2.extensions import connection as Connection
 from actors.briefs.digest import top
 from actors.store import news
 from actors.store.statements import by_index
-from tests.actors.database import execute
+from tests.actors.database import execute, rows_read
 from tests.conftest import databases
-from zeke_jobs.postgres.pool import connect, transaction
+from zeke_jobs.postgres.pool import connect
 
 DAY = datetime(2026, 11, 20, tzinfo=UTC)
 COUNT = 2000
@@ -52,25 +52,6 @@ def library(request: pytest.FixtureRequest, server_url: str, template: str) -> I
         yield conn
 
 
-def rows_read(conn: Connection, look: Callable[[], Any]) -> tuple[Any, dict[str, int]]:
-    """The result of a query, and the number of rows of each table that its plan reads."""
-    with transaction(conn):
-        before = _read(conn)
-        found = look()
-        after = _read(conn)
-    return found, {name: after[name] - before[name] for name in TABLES}
-
-
-def _read(conn: Connection) -> dict[str, int]:
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "SELECT relname, seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables"
-            " WHERE schemaname = 'public' AND relname = ANY (%s)",
-            (list(TABLES),),
-        )
-        return dict(cursor.fetchall())
-
-
 @pytest.mark.parametrize(
     ("look", "found", "most"),
     [
@@ -87,7 +68,7 @@ def _read(conn: Connection) -> dict[str, int]:
     ids=["stories", "unread", "since", "starred", "archived", "a rare word", "a word", "a common word", "digest"],
 )  # fmt: skip
 def test_no_look_reads_a_table_through(library: Connection, look: Any, found: int, most: int) -> None:
-    answer, read = rows_read(library, lambda: look(library))
+    answer, read = rows_read(library, TABLES, lambda: look(library))
     assert len(answer) == found
     assert sum(read.values()) <= most, read
     assert read["contents"] <= 60, "texts are read for what is shown"
@@ -95,7 +76,7 @@ def test_no_look_reads_a_table_through(library: Connection, look: Any, found: in
 
 def test_a_frequent_word_is_looked_for_among_the_newest_stories(library: Connection) -> None:
     """2,000 stories have it: the planner knows, once it has analysed the table."""
-    answer, read = rows_read(library, lambda: news.search(library, "common", limit=20, ranked=100))
+    answer, read = rows_read(library, TABLES, lambda: news.search(library, "common", limit=20, ranked=100))
     newest = {row[0] for row in execute(library, "SELECT happened_at FROM story_index ORDER BY 1 DESC LIMIT 100")}
     assert {row["compared"] for row in answer} == {100}
     assert {row["published_at"] for row in answer} <= newest
@@ -127,7 +108,7 @@ def test_windows_find_what_a_look_at_all_finds(library: Connection, words: str, 
 
 
 def test_hot_stories_are_found_by_their_score(library: Connection) -> None:
-    answer, read = rows_read(library, lambda: news.stories(library, limit=30, min_chili=4))
+    answer, read = rows_read(library, TABLES, lambda: news.stories(library, limit=30, min_chili=4))
     assert len(answer) == 10
     assert read["contents"] == 0
     with library.cursor() as cursor:
