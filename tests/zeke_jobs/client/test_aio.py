@@ -92,10 +92,9 @@ def on(driver: str, url: str, work: Callable[[Any], Coroutine[Any, Any, None]]) 
 
 
 def end(conn: Connection, job_id: uuid.UUID, changes: str) -> None:
-    with conn.cursor() as cursor:
-        cursor.execute(
-            f"UPDATE zeke_jobs.queue SET completed_on = now(), {changes} WHERE message_id = %s", (str(job_id),)
-        )
+    conn.cursor().execute(
+        f"UPDATE zeke_jobs.queue SET completed_on = now(), {changes} WHERE message_id = %s", (str(job_id),)
+    )
 
 
 @each_driver
@@ -227,10 +226,10 @@ def test_a_wait_outlives_the_loss_of_its_connection(database: str, conn: Connect
         waiting = asyncio.create_task(aio.wait(sent.id, 30))
         for _ in range(5):
             await asyncio.sleep(0.05)
-            with conn.cursor() as cursor:
-                cursor.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'zeke-jobs client'"
-                )
+            conn.cursor().execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND application_name = 'zeke-jobs client'"
+            )
         end(conn, sent.id, "state = 'done', result = '1'")
         assert await asyncio.wait_for(waiting, 20) == 1
 
@@ -240,11 +239,10 @@ def test_a_wait_outlives_the_loss_of_its_connection(database: str, conn: Connect
 def test_our_own_connections_outlive_a_server_that_ended_them(database: str, conn: Connection) -> None:
     async def work(_: Any) -> None:
         await aio.send("anything")
-        with conn.cursor() as cursor:
-            cursor.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND application_name = 'zeke-jobs client' AND pid <> pg_backend_pid()"
-            )
+        conn.cursor().execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name = 'zeke-jobs client' AND pid <> pg_backend_pid()"
+        )
         await aio.send("anything")
 
     on("own", database, work)

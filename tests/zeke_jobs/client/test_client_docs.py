@@ -53,8 +53,7 @@ def test_the_python_examples_run_and_print_what_they_say(capsys: pytest.CaptureF
 
 def talk(monkeypatch: pytest.MonkeyPatch, conn: Connection, ask: Callable[..., Any]) -> None:
     """Make the page's API let ``ask`` talk to it after one good and one bad submission."""
-    with conn.cursor() as cursor:
-        cursor.execute("CREATE TABLE submission (url text PRIMARY KEY, note text NOT NULL CHECK (note <> 'bad'))")
+    conn.cursor().execute("CREATE TABLE submission (url text PRIMARY KEY, note text NOT NULL CHECK (note <> 'bad'))")
     (example,) = (block for block in blocks("sending.md", "python") if "FastAPI()" in block)
     module = ModuleType("example")
     monkeypatch.setitem(sys.modules, "example", module)
@@ -88,8 +87,7 @@ def test_the_fastapi_example_sends_in_the_transaction_of_its_session(
 
 
 def test_the_example_on_an_event_loop_sends_in_its_transaction_and_waits(conn: Connection, database: str) -> None:
-    with conn.cursor() as cursor:
-        cursor.execute("CREATE TABLE submission (url text PRIMARY KEY, note text NOT NULL CHECK (note <> 'bad'))")
+    conn.cursor().execute("CREATE TABLE submission (url text PRIMARY KEY, note text NOT NULL CHECK (note <> 'bad'))")
     (example,) = (block for block in blocks("sending.md", "python") if "asyncpg.Pool" in block)
     names: dict[str, Any] = {}
     exec(compile(example, "docs/sending.md", "exec", dont_inherit=True), names)
@@ -153,8 +151,7 @@ def test_every_command_and_option_is_documented() -> None:
 @pytest.fixture
 def stored(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The page's module with the table of the FastAPI example, and its handlers."""
-    with conn.cursor() as cursor:
-        cursor.execute("CREATE TABLE submission (url text PRIMARY KEY, note text NOT NULL)")
+    conn.cursor().execute("CREATE TABLE submission (url text PRIMARY KEY, note text NOT NULL)")
     (api,) = (block for block in blocks("sending.md", "python") if "FastAPI()" in block)
     module = ModuleType("stored_by_handlers")
     monkeypatch.setitem(sys.modules, module.__name__, module)
@@ -198,8 +195,7 @@ def test_alembic_leaves_our_schemas_alone(conn: Connection, stored: ModuleType) 
 
     options: dict[str, Any] = {}
     names = {**stored.__dict__, "context": SimpleNamespace(configure=options.update), "connection": None}
-    with conn.cursor() as cursor:
-        cursor.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")  # the tables of the news
+    conn.cursor().execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")  # the tables of the news
     stored.Base.metadata.create_all(stored.engine)
     (text,) = titled(DOCS / "sending.md", "env.py")
     exec(compile(text, "docs/sending.md", "exec", dont_inherit=True), names)

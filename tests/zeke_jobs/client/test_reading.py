@@ -30,12 +30,11 @@ def change(conn: Connection, job_id: object, changes: str) -> None:
 def finish(conn: Connection, job_id: object, result: str = "null") -> None:
     """End a job as a worker does: by the function that moves it."""
     change(conn, job_id, "state = 'consumed', claim = 1, worker = '00000000-0000-4000-8000-000000000000'")
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "SELECT zeke_jobs.move(ARRAY[%s]::uuid[], 'completed', '{}', '00000000-0000-4000-8000-000000000000', ARRAY[1::bigint],"
-            " ARRAY[0.0], ARRAY[NULL::float8], ARRAY[%s])",
-            (str(job_id), result),
-        )
+    conn.cursor().execute(
+        "SELECT zeke_jobs.move(ARRAY[%s]::uuid[], 'completed', '{}', '00000000-0000-4000-8000-000000000000', ARRAY[1::bigint],"
+        " ARRAY[0.0], ARRAY[NULL::float8], ARRAY[%s])",
+        (str(job_id), result),
+    )
 
 
 def test_the_status_of_a_new_job_has_everything() -> None:
@@ -86,12 +85,11 @@ def test_each_row_has_the_status_that_the_table_says(
 
 def test_an_unknown_id_is_told_apart_from_a_purged_one(conn: Connection) -> None:
     gone = uuid.uuid4()
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO zeke_jobs.history (id, name, state, queue, priority, attempt, deaths, run_at, created_on, completed_on)"
-            " VALUES (%s, 'anything', 'failed', 'default', 0, 4, 0, now(), now(), '2026-01-02 03:04Z')",
-            (str(gone),),
-        )
+    conn.cursor().execute(
+        "INSERT INTO zeke_jobs.history (id, name, state, queue, priority, attempt, deaths, run_at, created_on, completed_on)"
+        " VALUES (%s, 'anything', 'failed', 'default', 0, 4, 0, now(), now(), '2026-01-02 03:04Z')",
+        (str(gone),),
+    )
     with pytest.raises(JobPurged, match="anything, failed on 2026-01-02 03:04 UTC, purged since"):
         zeke_jobs.status(gone)
     with pytest.raises(JobNotFound, match="no job has it") as unknown:

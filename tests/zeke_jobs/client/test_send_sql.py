@@ -84,8 +84,7 @@ def test_the_effect_is_that_of_pythons_send(conn: Connection) -> None:
         {"delay": 60, "priority": 5, "key": "k", "parent": parent, "unique": {"period": "1 hour"}},
     )
     written = columns(conn, by_sql)
-    with conn.cursor() as cursor:
-        cursor.execute("DELETE FROM zeke_jobs.queue")
+    conn.cursor().execute("DELETE FROM zeke_jobs.queue")
     sent = zeke_jobs.send("an-alias", payload, delay=60, priority=5, key="k", parent=parent, unique={"period": 3600})
     assert columns(conn, sent.id) == written
     assert written["data"]["main_part"] == {"source_url": "u", "sub_parts": [{"source_url": "v"}]}

@@ -92,8 +92,7 @@ def test_a_payload_model_and_python_values_are_accepted(conn: Connection) -> Non
 
 
 def test_an_empty_catalogue_is_said_to_be_empty(conn: Connection) -> None:
-    with conn.cursor() as cursor:
-        cursor.execute("DELETE FROM zeke_jobs.task")
+    conn.cursor().execute("DELETE FROM zeke_jobs.task")
     with pytest.raises(UnknownTask, match="the catalogue is empty: the first worker that starts"):
         zeke_jobs.send("ingest-pull")
 
@@ -214,11 +213,10 @@ def test_a_newer_model_of_the_same_revision_is_noticed_before_a_payload_is_refus
 
 def test_a_send_survives_the_death_of_its_pooled_connection(conn: Connection) -> None:
     zeke_jobs.send("anything")
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
-            " AND application_name = 'zeke-jobs client'"
-        )
+    conn.cursor().execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND application_name = 'zeke-jobs client'"
+    )
     assert not zeke_jobs.send("anything").duplicate
     assert count(conn) == 2
 
@@ -299,8 +297,7 @@ def test_what_postgres_quotes_of_a_send_that_replaces_is_masked_in_a_handler(
     payload = {"name": 'O\'Brien, 12 "High Street", Port Lyle, which is longer than the excerpt of a row'}
     again: Any = {"unique": {"while": "queued", "on_duplicate": "replace"}, "unique_key": "one"}
     zeke_jobs.send("anything", {}, **again)
-    with conn.cursor() as cursor:
-        cursor.execute(fault)
+    conn.cursor().execute(fault)
     for name, connect in CONNECTIONS.items():
         with closing(connect(database)) as theirs, hiding(payload, ["name"]):
             with pytest.raises(Exception, match="Brien") as caught:
@@ -360,8 +357,7 @@ def test_a_second_send_with_the_same_id_or_idempotency_key_returns_the_first_job
     second = zeke_jobs.send("anything", id=STORY)
     assert (first.id, first.duplicate, second.id, second.duplicate) == (first.id, False, first.id, True)
     third = zeke_jobs.send("anything", idempotency_key="k")
-    with conn.cursor() as cursor:
-        cursor.execute("UPDATE zeke_jobs.queue SET state = 'done' WHERE message_id = %s", (str(third.id),))
+    conn.cursor().execute("UPDATE zeke_jobs.queue SET state = 'done' WHERE message_id = %s", (str(third.id),))
     fourth = zeke_jobs.send("anything", idempotency_key="k")
     assert (fourth.id, fourth.status, fourth.duplicate) == (third.id, "completed", True)
     assert not zeke_jobs.send("analyze-story", {"story_id": STORY}, idempotency_key="k").duplicate
@@ -376,8 +372,7 @@ def test_an_id_of_another_tasks_job_is_refused(conn: Connection) -> None:
 
 
 def set_state(conn: Connection, job_id: object, state: str) -> None:
-    with conn.cursor() as cursor:
-        cursor.execute("UPDATE zeke_jobs.queue SET state = %s WHERE message_id = %s", (state, str(job_id)))
+    conn.cursor().execute("UPDATE zeke_jobs.queue SET state = %s WHERE message_id = %s", (state, str(job_id)))
 
 
 def test_unique_fields_stand_for_one_queued_job(conn: Connection) -> None:
@@ -416,8 +411,7 @@ def test_unique_for_a_period_outlives_the_job(conn: Connection) -> None:
     first = zeke_jobs.send("analyze-story", {"story_id": STORY}, unique=rule)
     set_state(conn, first.id, "done")
     assert zeke_jobs.send("analyze-story", {"story_id": STORY}, unique=rule).duplicate
-    with conn.cursor() as cursor:
-        cursor.execute("UPDATE zeke_jobs.queue SET created_on = created_on - interval '1 hour'")
+    conn.cursor().execute("UPDATE zeke_jobs.queue SET created_on = created_on - interval '1 hour'")
     assert not zeke_jobs.send("analyze-story", {"story_id": STORY}, unique=rule).duplicate
 
 

@@ -139,8 +139,7 @@ def test_not_even_the_owner_rewrites_it_before_its_time_by_a_slip(conn: Connecti
 
 
 def test_an_uninstall_which_takes_it_away_is_in_the_server_s_log(conn: Connection) -> None:
-    with conn.cursor() as cursor:
-        cursor.execute("SET client_min_messages = log")
+    conn.cursor().execute("SET client_min_messages = log")
     uninstall.uninstall(conn, uninstall.plan(conn, ()))
     assert any("zeke-jobs uninstall: postgres removed the schema zeke_jobs of " in note for note in conn.notices)
 
@@ -148,16 +147,14 @@ def test_an_uninstall_which_takes_it_away_is_in_the_server_s_log(conn: Connectio
 def test_what_did_not_happen_is_not_written_down(conn: Connection, make_task: Callable[..., None]) -> None:
     make_task("echo", None)
     job = zeke_jobs.send("echo").id
-    with conn.cursor() as cursor:
-        cursor.execute("UPDATE zeke_jobs.queue SET state = 'done'")
+    conn.cursor().execute("UPDATE zeke_jobs.queue SET state = 'done'")
     assert not zeke_jobs.cancel(job).changed
     assert not zeke_jobs.retry(job).changed
     assert zeke_jobs.retry(task="echo") == []
     assert not pausing.resume(conn, "task/echo")
     theirs: Any = psycopg2.connect(conn.dsn)
     try:
-        with conn.cursor() as cursor:
-            cursor.execute("UPDATE zeke_jobs.queue SET state = 'queued'")
+        conn.cursor().execute("UPDATE zeke_jobs.queue SET state = 'queued'")
         zeke_jobs.cancel(job, connection=theirs)
         theirs.rollback()
     finally:
@@ -167,8 +164,7 @@ def test_what_did_not_happen_is_not_written_down(conn: Connection, make_task: Ca
 
 def test_an_operator_stops_no_schedule_by_the_schedulers_functions(conn: Connection, zeke: Callable[..., str]) -> None:
     zeke("schedule")
-    with conn.cursor() as cursor:
-        cursor.execute("SELECT zeke_jobs.lock_schedule('tick', '* * * * *', 'UTC', now())")
+    conn.cursor().execute("SELECT zeke_jobs.lock_schedule('tick', '* * * * *', 'UTC', now())")
     with closing(connect()) as operator, operator.cursor() as cursor:
         for statement in (
             "SELECT zeke_jobs.advance_schedule('tick', '* * * * *', 'UTC', now() + interval '100 years', now())",

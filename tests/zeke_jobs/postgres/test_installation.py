@@ -25,8 +25,7 @@ def owner(conn: Connection) -> str:
 
 
 def give_to(conn: Connection, name: str) -> None:
-    with conn.cursor() as cursor:
-        cursor.execute("UPDATE zeke_jobs.installation SET name = %s", (name,))
+    conn.cursor().execute("UPDATE zeke_jobs.installation SET name = %s", (name,))
 
 
 @pytest.mark.parametrize("name", ["Staging", "a b", "-x", "é"])
@@ -52,8 +51,7 @@ def test_the_refusal_says_what_to_do(conn: Connection, monkeypatch: pytest.Monke
     with pytest.raises(ConfigurationError) as caught:
         installation.verify(conn)
     command = str(caught.value).partition("to this environment: ")[2]
-    with conn.cursor() as cursor:
-        cursor.execute(command)
+    conn.cursor().execute(command)
     installation.verify(conn)
 
 

@@ -36,8 +36,7 @@ def test_what_a_package_lacks_is_told_with_the_line_that_brings_it(new_database:
 
 
 def test_an_edited_migration_is_refused(conn: Connection) -> None:
-    with conn.cursor() as cursor:
-        cursor.execute("UPDATE zeke_jobs.migration SET checksum = 'other' WHERE name = '0001_jobs.sql'")
+    conn.cursor().execute("UPDATE zeke_jobs.migration SET checksum = 'other' WHERE name = '0001_jobs.sql'")
     with pytest.raises(MigrationError, match=r"0001_jobs\.sql was edited"):
         migrate.migrate(conn)
 
@@ -45,15 +44,13 @@ def test_an_edited_migration_is_refused(conn: Connection) -> None:
 def test_code_of_an_earlier_edition_or_another_text_is_replaced(conn: Connection) -> None:
     code = migrate.code()
     for change in ("name = 'code-0000'", "checksum = 'other'"):
-        with conn.cursor() as cursor:
-            cursor.execute(f"UPDATE zeke_jobs.migration SET {change} WHERE name = %s", (code.name,))
+        conn.cursor().execute(f"UPDATE zeke_jobs.migration SET {change} WHERE name = %s", (code.name,))
         assert migrate.migrate(conn) == [code]
         migrate.verify(conn)
 
 
 def test_code_of_a_later_edition_is_left_alone(conn: Connection) -> None:
-    with conn.cursor() as cursor:
-        cursor.execute("UPDATE zeke_jobs.migration SET name = 'code-9999' WHERE name = %s", (migrate.code().name,))
+    conn.cursor().execute("UPDATE zeke_jobs.migration SET name = 'code-9999' WHERE name = %s", (migrate.code().name,))
     assert migrate.migrate(conn) == []
     migrate.verify(conn)
 
@@ -94,8 +91,7 @@ def reader(conn: Connection, database: str, make_task: Callable[..., None]) -> I
     """A dashboard's session that has read our views and has not ended its transaction; the code of the database is of an earlier edition."""
     make_task("echo")
     zeke_jobs.send("echo", {"n": 1})
-    with conn.cursor() as cursor:
-        cursor.execute("UPDATE zeke_jobs.migration SET checksum = 'earlier' WHERE name LIKE 'code-%'")
+    conn.cursor().execute("UPDATE zeke_jobs.migration SET checksum = 'earlier' WHERE name LIKE 'code-%'")
     with closing(connect(database, application_name="dashboard")) as reading, reading.cursor() as cursor:
         cursor.execute("BEGIN")
         cursor.execute("SELECT count(*) FROM zeke_jobs.job, pgboss.job AS theirs, zeke_jobs.queue")
@@ -128,8 +124,7 @@ def test_migrate_goes_on_when_the_reader_has_ended(
 
     def end_the_read(seconds: float) -> None:
         pauses.append(seconds)
-        with reader.cursor() as cursor:
-            cursor.execute("ROLLBACK")
+        reader.cursor().execute("ROLLBACK")
 
     monkeypatch.setattr(time, "sleep", end_the_read)
     with closing(connect(database)) as other:

@@ -86,11 +86,10 @@ def state_of(conn: Connection, job: object) -> str | None:
 
 
 def fail(conn: Connection, job: object) -> None:
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "UPDATE zeke_jobs.queue SET state = 'rejected', attempt = 1, completed_on = now() WHERE message_id = %s",
-            (str(job),),
-        )
+    conn.cursor().execute(
+        "UPDATE zeke_jobs.queue SET state = 'rejected', attempt = 1, completed_on = now() WHERE message_id = %s",
+        (str(job),),
+    )
 
 
 @pytest.mark.parametrize("role", [roles.READER, roles.OPERATOR, roles.CLIENT])

@@ -29,8 +29,7 @@ def test_a_query_that_another_thread_waits_for_is_cancelled_or_its_connection_cu
 
     def wait() -> None:
         try:
-            with conn.cursor() as cursor:
-                cursor.execute("SELECT pg_sleep(30)")
+            conn.cursor().execute("SELECT pg_sleep(30)")
         except OperationalError as error:
             told.append(error)
 

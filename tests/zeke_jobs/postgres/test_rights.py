@@ -221,8 +221,7 @@ def test_one_process_at_a_time_holds_a_lock_and_the_next_sees_what_it_did(
             with pytest.raises(LockNotAvailable):
                 cursor.execute("SELECT zeke_jobs.take_lock('new one')")
             cursor.execute("SELECT zeke_jobs.take_lock('another one')")
-    with other_conn.cursor() as cursor:
-        cursor.execute("SELECT zeke_jobs.take_lock('new one')")
+    other_conn.cursor().execute("SELECT zeke_jobs.take_lock('new one')")
 
 
 def test_a_heartbeat_without_a_suspect_takes_no_lock_but_of_its_own_row(conn: Connection) -> None:

@@ -36,8 +36,7 @@ def fresh(new_database: Callable[..., str]) -> Iterator[Connection]:
 
 
 def say(conn: Connection, sql: str) -> None:
-    with conn.cursor() as cursor:
-        cursor.execute(sql)
+    conn.cursor().execute(sql)
 
 
 def test_an_uninstall_leaves_the_database_as_it_was(fresh: Connection) -> None:

@@ -37,8 +37,7 @@ def rows(conn: Connection, sql: str) -> list[dict[str, Any]]:
 
 def send(conn: Connection, changes: str = "attempt = attempt") -> str:
     sent = zeke_jobs.send("analyze-story", {"storyId": "x", "apiKey": "s3cret", "allParts": [{"sourceUrl": "u"}]})
-    with conn.cursor() as cursor:
-        cursor.execute(f"UPDATE zeke_jobs.queue SET {changes} WHERE message_id = %s", (str(sent.id),))
+    conn.cursor().execute(f"UPDATE zeke_jobs.queue SET {changes} WHERE message_id = %s", (str(sent.id),))
     return str(sent.id)
 
 
@@ -120,11 +119,10 @@ def test_data_has_camel_case_keys_for_pg_boss_and_snake_case_for_us(conn: Connec
 
 
 def test_a_purged_job_is_in_the_archive(conn: Connection) -> None:
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO zeke_jobs.history (id, name, state, queue, priority, attempt, deaths, run_at, created_on, completed_on)"
-            " VALUES (gen_random_uuid(), 'analyze-story', 'failed', 'default', 0, 4, 0, now(), now(), now())"
-        )
+    conn.cursor().execute(
+        "INSERT INTO zeke_jobs.history (id, name, state, queue, priority, attempt, deaths, run_at, created_on, completed_on)"
+        " VALUES (gen_random_uuid(), 'analyze-story', 'failed', 'default', 0, 4, 0, now(), now(), now())"
+    )
     (row,) = rows(conn, "SELECT name, state, retry_count, archivedon FROM pgboss.archive")
     assert (row["name"], row["state"], row["retry_count"]) == ("analyze-story", "failed", 3)
     assert row["archivedon"] is not None

@@ -96,8 +96,7 @@ def test_a_role_sees_these_views_and_no_secret_in_any(planted: str, role: str) -
 def test_a_search_path_of_a_client_changes_no_answer_and_gets_no_payload(conn: Connection, planted: str) -> None:
     member = MEMBERS[roles.CLIENT]
     query_ = "SELECT string_agg(v::text, '' ORDER BY v.id) FROM zeke_jobs.job AS v"
-    with conn.cursor() as cursor:
-        cursor.execute(f"CREATE SCHEMA theirs AUTHORIZATION {member}")
+    conn.cursor().execute(f"CREATE SCHEMA theirs AUTHORIZATION {member}")
     with closing(psycopg2.connect(as_member(planted, roles.CLIENT))) as ours, ours.cursor() as cursor:
         expected = query(ours, query_)
         cursor.execute(
@@ -118,8 +117,7 @@ def test_a_search_path_of_a_client_changes_no_answer_and_gets_no_payload(conn: C
         assert query(ours, query_) == expected
         assert query(ours, "SELECT value FROM theirs.stolen") == []
         ours.commit()
-    with conn.cursor() as cursor:
-        cursor.execute("DROP SCHEMA theirs CASCADE")
+    conn.cursor().execute("DROP SCHEMA theirs CASCADE")
 
 
 def test_each_function_that_a_view_calls_on_rows_has_a_fixed_path(conn: Connection) -> None:

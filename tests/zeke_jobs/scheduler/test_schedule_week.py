@@ -70,8 +70,9 @@ class Scheduler:
     def beat(self, now: datetime, *, dies: bool) -> None:
         assert self.conn is not None
         if dies:
-            with self.conn.cursor() as cursor:
-                cursor.execute("SELECT set_config('test.dies_after', %s, false)", (str(self.chance.randint(1, 6)),))
+            self.conn.cursor().execute(
+                "SELECT set_config('test.dies_after', %s, false)", (str(self.chance.randint(1, 6)),)
+            )
             with pytest.raises((psycopg2.Error, ExceptionGroup)):
                 # A beat with nothing to do lives on; then it dies between beats.
                 dispatch.beat(self.conn)

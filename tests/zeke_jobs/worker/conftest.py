@@ -193,12 +193,10 @@ def pool(database: str) -> Iterator[Pool]:
 @pytest.fixture
 def heard(other_conn: Connection) -> Callable[[], list[str]]:
     """Listens for wake-ups; answers for which queues some came since it was asked last."""
-    with other_conn.cursor() as cursor:
-        cursor.execute('LISTEN "zeke_jobs.wake"')
+    other_conn.cursor().execute('LISTEN "zeke_jobs.wake"')
 
     def take() -> list[str]:
-        with other_conn.cursor() as cursor:
-            cursor.execute("SELECT 1")
+        other_conn.cursor().execute("SELECT 1")
         found = [notify.payload.split(" ")[1] for notify in other_conn.notifies]
         other_conn.notifies.clear()
         return sorted(found)

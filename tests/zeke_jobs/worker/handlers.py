@@ -172,8 +172,7 @@ def busy(payload: Number, ctx: Context) -> None:
 def query(payload: Number, ctx: Context) -> None:
     """Waits inside the database until something stops it."""
     CALLS.append("started")
-    with ctx.db.cursor() as cursor:
-        cursor.execute("SELECT pg_sleep(30)")
+    ctx.db.cursor().execute("SELECT pg_sleep(30)")
 
 
 def gated(payload: Number, ctx: Context) -> None:

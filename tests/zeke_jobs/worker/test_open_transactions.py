@@ -43,8 +43,7 @@ def test_an_open_transaction_delays_the_ends_that_need_its_locks_and_nothing_els
         for name, (role, statement) in HELD.items():
             handlers.GATE.clear()
             monkeypatch.setattr(handlers, "CALLS", [])
-            with conn.cursor() as cursor:
-                cursor.execute("SELECT zeke_jobs.open_batch(%s)", (name,))
+            conn.cursor().execute("SELECT zeke_jobs.open_batch(%s)", (name,))
             ended = [zeke_jobs.send("gated", batch=name).id for _ in range(2)]
             ended += [zeke_jobs.send("failing", batch=name).id for _ in range(2)]
             eventually(lambda: len(handlers.CALLS) == 4)

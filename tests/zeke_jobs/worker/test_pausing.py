@@ -90,8 +90,7 @@ def test_a_resume_notifies_the_queues_that_it_concerns(
     jobs.worker(queues=("default", "slow"))
     jobs.rows("UPDATE zeke_jobs.worker SET idle = queues")
     pausing.pause(jobs.conn, target, by=BY)
-    with other_conn.cursor() as cursor:
-        cursor.execute('LISTEN "zeke_jobs.wake"')
+    other_conn.cursor().execute('LISTEN "zeke_jobs.wake"')
     pausing.resume(jobs.conn, target)
     assert select.select([other_conn], [], [], 5)[0]
     other_conn.poll()
