@@ -19,7 +19,7 @@ _ELEVATOR = 900
 
 _FEW = 3  # a headline with fewer words need not share one
 _NEW = 4  # words that a sentence adds to the headline, else it says what the headline says
-_SHARE, _VAGUE_SHARE = 0.6, 0.75  # of its words that are new; the second without a new name or number
+_SHARE = 0.6  # of its words that are new
 _PARTS = 3  # headings from which on a text is a list, a guide or a review of several things
 _LABELS = 0.3  # share of paragraphs that are no sentences, such as prices and names of products
 _ADVICE = 0.15  # share of sentences that address the reader
@@ -41,7 +41,7 @@ def adds_to(title: str, text: str) -> bool:
     """Whether a sentence says more than a headline."""
     said = keys(text)
     new = len(said - keys(title))
-    return new >= max(_NEW, (_SHARE if names_more(title, text) else _VAGUE_SHARE) * len(said))
+    return new >= max(_NEW, _SHARE * len(said))
 
 
 def names_more(title: str, text: str) -> bool:

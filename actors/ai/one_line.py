@@ -35,9 +35,9 @@ _NAME = re.compile(r" [^\W\d_a-z]")
 def one_line(story: Story) -> str | None:
     """The page's description, or one of the first sentences of the text, or as much of it as fits; None if none can be shown.
 
-    Each shares a word with the headline and adds to it. None needs another sentence, is speech or background, or is told to the
-    reader or of its author. A list or a guide has only the description, if that has a name or a number, because a sentence of its
-    text tells a part, or nothing.
+    Each shares a word with the headline and adds a name or a number to it. None needs another sentence, is speech or background,
+    or is told to the reader or of its author. A list or a guide has only the description, because a sentence of its text tells a
+    part, or nothing.
     """
     headline = keys(story.title)
     for text in _beginnings(story):
@@ -46,7 +46,7 @@ def one_line(story: Story) -> str | None:
         if is_unfinished(told) or speech(told) or _is_no_news(told) or _needs_another(told, headline):
             continue
         head = told if len(told) <= ONE_LINER else _cut(told, headline)
-        if tells_more(story.title, head):
+        if tells_more(story.title, head) and names_more(story.title, head):
             return head
     return None
 
@@ -57,7 +57,7 @@ def _beginnings(story: Story) -> Iterator[str]:
     shown = [item.text for item in items if item.is_statement][:_BEGINNING]
     is_guide = has_parts(story.title, story.document, [item.text for item in items])
     described = next((one.text for one in sentences(story.description)), "")
-    if described and (not is_guide or names_more(story.title, described)):
+    if described:
         same = [one for one in shown[:2] if one in described]
         if same or _is_borne_out(described, story):
             yield same[0] if same else described
@@ -103,7 +103,7 @@ def _cut(text: str, headline: frozenset[str]) -> str:
     if clauses and count(head[clauses[-1] :].lstrip(" ,;-\u2013\u2014")) < _LEAST_REST:
         head = head[: clauses[-1]]
     named = headline & keys(head)
-    is_introduced = text.split(maxsplit=1)[0].lower() in SMALL and not _SAYS["named"].match(text)
+    is_introduced = "," in text[: len(head) + 1] and text.split(maxsplit=1)[0].lower() in SMALL and not _SAYS["named"].match(text)
     is_open = len(_ASIDE.findall(head)) % 2 and _ASIDE.search(text, len(head))
     loses_speaker = _SAYS["attributed"].search(text, len(head)) and not _SAYS["attributed"].search(head)
     if is_introduced or is_open or loses_speaker or len(headline & keys(text) - named) >= max(1, len(named)):

@@ -109,9 +109,9 @@ def test_a_one_liner_leans_on_nothing_and_is_no_cry(sentence: str) -> None:
     ["The dam at Orrin breaks in the night.", "At Orrin the dam breaks."],
 )
 def test_a_one_liner_never_says_what_the_headline_says(sentence: str) -> None:
-    document = f"{sentence} Rain fell for the whole of the long night in the valley. People slept in schools and in the town hall."
+    document = f"{sentence} Rain fell for the whole of the long night in the valley of Velm. People slept in schools and in the town hall."
     brief = Settings().open().brief(story(document, title="Dam at Orrin breaks in the night"))
-    assert brief.one_liner == "Rain fell for the whole of the long night in the valley."
+    assert brief.one_liner == "Rain fell for the whole of the long night in the valley of Velm."
     assert brief.two_liner == document.removeprefix(sentence).strip()
 
 
@@ -134,27 +134,29 @@ def test_a_list_a_guide_a_review_of_several_things_or_an_advert_gives_no_reason(
     assert analyst.analyze(story(document.format(f"{opening} {reason}"), title=title)).why_it_matters is None
 
 
-RAIN = "Rain fell for the whole of the long night in the valley. People slept in schools and in the old town hall."
+RAIN = (
+    "Rain fell for the whole of the long night in the valley of Velm. People slept in schools and in the old town hall."
+)
 
 
 @pytest.mark.parametrize(
     ("description", "one_liner"),
     [
         (
-            "The long rain broke the dam of Orrin while people slept in schools of the valley.",
-            "The long rain broke the dam of Orrin while people slept in schools of the valley.",
+            "The long rain broke the dam of Orrin while people slept in schools of Velm.",
+            "The long rain broke the dam of Orrin while people slept in schools of Velm.",
         ),
         (
-            "The long rain broke the dam of Orrin while people slept in schools of the valley",
-            "The long rain broke the dam of Orrin while people slept in schools of the valley",
+            "The long rain broke the dam of Orrin while people slept in schools of Velm",
+            "The long rain broke the dam of Orrin while people slept in schools of Velm",
         ),
-        ("The long rain broke the dam of Orrin while people slept in schools of the valley...", None),
-        ("The long rain broke forty dams of Orrin while people slept in schools of the valley.", None),
+        ("The long rain broke the dam of Orrin while people slept in schools of Velm...", None),
+        ("The long rain broke forty dams of Orrin while people slept in schools of Velm.", None),
         ("The dam of Orrin: “It was the rain that broke it in the night,” Mara Lind said.", None),
-        ("Learn how the long rain broke the dam of Orrin while people slept in schools of the valley.", None),
+        ("Learn how the long rain broke the dam of Orrin while people slept in schools of Velm.", None),
         ("From the dam of Orrin, learn how the long rain of the night broke it.", None),
-        ("Erfahren Sie, wie the long rain broke the dam of Orrin while people slept in schools of the valley.", None),
-        ("The long rain broke your dam of Orrin while people slept in schools of the valley.", None),
+        ("Erfahren Sie, wie the long rain broke the dam of Orrin while people slept in schools of Velm.", None),
+        ("The long rain broke your dam of Orrin while people slept in schools of Velm.", None),
         ("Breaking news, sport, travel and weather from around the world.", None),
         ("", None),
     ],
@@ -174,6 +176,7 @@ TOLD = "The dam of Orrin broke in the night after the heavy rain of 2019."
     [
         ("He was right.", TOLD),
         ("The dam at Orrin breaks in the night.", TOLD),
+        ("The dam of Orrin holds the cold water of a long and quiet valley.", TOLD),
         ("Once the dam of Orrin was full of the quiet mills of 1990.", TOLD),
         ("I never saw so much rain at the dam of Orrin as in 1990.", TOLD),
         ("Nobody opened the gate in time.", "This dam was built in the year 1990 by the people of the valley."),
@@ -190,6 +193,7 @@ TOLD = "The dam of Orrin broke in the night after the heavy rain of 2019."
     ids=[
         "leans",
         "says what the headline says",
+        "names nothing new",
         "is background",
         "is its author's",
         "is beside the headline",
@@ -221,7 +225,7 @@ def test_a_list_or_a_guide_is_told_by_its_description_alone_if_that(description:
     assert Settings().open().brief(told).one_liner == one_liner
 
 
-DAM = "The dam of Orrin broke in the night after the heaviest rain in the valley since the year in which the old town hall was built"
+DAM = "The dam of Orrin broke in the night after the heaviest rain in Velm since the year in which the old town hall was built"
 
 
 @pytest.mark.parametrize(
@@ -233,7 +237,7 @@ DAM = "The dam of Orrin broke in the night after the heaviest rain in the valley
         (f"{DAM}, as the mayor said on the radio of the valley.", None),
         (
             f"{DAM.replace('of Orrin', 'of Orrin, a town of the valley,')} by its people.",
-            "The dam of Orrin, a town of the valley, broke in the night after the heaviest rain in the valley since the year in which the old town hall…",
+            "The dam of Orrin, a town of the valley, broke in the night after the heaviest rain in Velm since the year in which the old town hall…",
         ),
     ],
     ids=["whole", "without its dateline", "a clause", "not without its speaker", "words"],
