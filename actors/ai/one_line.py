@@ -103,7 +103,9 @@ def _cut(text: str, headline: frozenset[str]) -> str:
     if clauses and count(head[clauses[-1] :].lstrip(" ,;-\u2013\u2014")) < _LEAST_REST:
         head = head[: clauses[-1]]
     named = headline & keys(head)
-    is_introduced = "," in text[: len(head) + 1] and text.split(maxsplit=1)[0].lower() in SMALL and not _SAYS["named"].match(text)
+    is_introduced = (
+        "," in text[: len(head) + 1] and text.split(maxsplit=1)[0].lower() in SMALL and not _SAYS["named"].match(text)
+    )
     is_open = len(_ASIDE.findall(head)) % 2 and _ASIDE.search(text, len(head))
     loses_speaker = _SAYS["attributed"].search(text, len(head)) and not _SAYS["attributed"].search(head)
     if is_introduced or is_open or loses_speaker or len(headline & keys(text) - named) >= max(1, len(named)):
