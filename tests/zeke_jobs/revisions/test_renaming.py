@@ -66,7 +66,7 @@ def test_an_end_under_the_old_name_wakes_who_waits_for_the_limit(jobs: Jobs, oth
     jobs.complete(WORKER, [jobs.row(job)])
     select.select([other_conn], [], [], 2)
     other_conn.poll()
-    assert [notify.payload for notify in other_conn.notifies] == [f"{waiting} default"]
+    assert [notify.payload.split() for notify in other_conn.notifies] == [[str(waiting), "default"]]
 
 
 def test_what_is_shown_of_limits_and_tasks_has_the_old_name_in_it(jobs: Jobs) -> None:
