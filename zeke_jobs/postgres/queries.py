@@ -16,7 +16,7 @@ from zeke_jobs.postgres.tolerant import tolerate
 
 #: A row with its columns as attributes.
 Row = SimpleNamespace
-_CAST = re.compile(r"%\((\w+)\)s(::[\w.]+(?: precision)?(?:\[\])?)")
+_CAST = re.compile(r"%\((\w+)\)s(::[\w.]+(?: precision)?(?:\(\d[\d, ]*\))?(?:\[\])?)")
 _CANNOT_BE_PREPARED = re.compile(r"(?:\s|--[^\n]*\n)*(?:DO|LOCK)\b")
 
 
